@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The header of a frame: how long the message is, who signed it, and what the heka tools add.
+//!
+//! Fields 1 and 3 to 6 are Heka's. Fields 100 to 103 are extensions that carry delivery state
+//! between our own stages; every other reader skips them (heka-stream(5)).
+
+use super::varint::{Malformed, Reader, put_bytes, put_int64, put_tag, put_varint, wire_type};
+
+/// Longest header: its length is one byte.
+pub const MAX_HEADER_SIZE: usize = 255;
+/// Longest message that a stock Heka receiver takes.
+pub const MAX_MESSAGE_SIZE: usize = 65_536;
+/// Longest message that our readers take unless told otherwise (heka-cat's limit).
+pub const DEFAULT_READ_LIMIT: usize = 4 * 1024 * 1024;
+/// Longest checkpoint that travels in a header.
+pub const MAX_CHECKPOINT_SIZE: usize = 128;
+
+/// Hash function of a signature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HmacHash {
+    /// HMAC-MD5, 16 bytes.
+    #[default]
+    Md5,
+    /// HMAC-SHA1, 20 bytes.
+    Sha1,
+}
+
+/// A borrowed header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// Bytes of the message that follows.
+    pub message_length: u32,
+    /// Hash function of [`Header::hmac`]; a number that is neither MD5's nor SHA1's is kept out.
+    pub hmac_hash: Option<HmacHash>,
+    /// Who signed.
+    pub hmac_signer: Option<&'a [u8]>,
+    /// Which of the signer's keys.
+    pub hmac_key_version: Option<u32>,
+    /// The signature.
+    pub hmac: Option<&'a [u8]>,
+    /// Names the sender's stream (extension 100).
+    pub stream_id: Option<&'a [u8]>,
+    /// Number within the stream, asks for a confirmation (extension 101).
+    pub sequence: Option<u64>,
+    /// Everything up to this number is safe (extension 102).
+    pub acknowledged: Option<u64>,
+    /// Position in the source after this message (extension 103).
+    pub checkpoint: Option<&'a [u8]>,
+}
+
+impl<'a> Header<'a> {
+    /// Reads a header.
+    ///
+    /// As in Heka, damage behind the length does not make a header invalid: the message is there
+    /// and can be read. A header without a length is none.
+    ///
+    /// # Errors
+    /// [`Malformed`] if no length can be had from `bytes`.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut header = Header::default();
+        let mut length = None;
+        let mut reader = Reader::new(bytes);
+        while !reader.is_empty() {
+            if let Err(malformed) = header.read_member(&mut reader, &mut length) {
+                length.ok_or(malformed)?;
+                break;
+            }
+        }
+        header.message_length = length.ok_or(Malformed::Invalid)?;
+        Ok(header)
+    }
+
+    fn read_member(
+        &mut self,
+        reader: &mut Reader<'a>,
+        length: &mut Option<u32>,
+    ) -> Result<(), Malformed> {
+        match reader.tag()? {
+            (1, wire_type::VARINT) => *length = Some(uint32(reader.varint()?)?),
+            (3, wire_type::VARINT) => {
+                self.hmac_hash = match reader.varint()? {
+                    0 => Some(HmacHash::Md5),
+                    1 => Some(HmacHash::Sha1),
+                    _ => None,
+                }
+            }
+            (4, wire_type::LEN) => self.hmac_signer = Some(reader.bytes()?),
+            (5, wire_type::VARINT) => self.hmac_key_version = Some(uint32(reader.varint()?)?),
+            (6, wire_type::LEN) => self.hmac = Some(reader.bytes()?),
+            (100, wire_type::LEN) => self.stream_id = Some(reader.bytes()?),
+            (101, wire_type::VARINT) => self.sequence = Some(reader.varint()?),
+            (102, wire_type::VARINT) => self.acknowledged = Some(reader.varint()?),
+            (103, wire_type::LEN) => self.checkpoint = Some(reader.bytes()?),
+            (1..=6 | 100..=103, _) => return Err(Malformed::Invalid),
+            (number, wire) => reader.skip(number, wire)?,
+        }
+        Ok(())
+    }
+
+    /// Appends the header's bytes, members in the order of their numbers.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        put_tag(out, 1, wire_type::VARINT);
+        put_varint(out, u64::from(self.message_length));
+        if self.hmac_hash == Some(HmacHash::Sha1) {
+            put_tag(out, 3, wire_type::VARINT);
+            put_varint(out, 1);
+        }
+        if let Some(signer) = self.hmac_signer {
+            put_bytes(out, 4, signer);
+        }
+        if let Some(version) = self.hmac_key_version {
+            put_tag(out, 5, wire_type::VARINT);
+            put_varint(out, u64::from(version));
+        }
+        if let Some(hmac) = self.hmac {
+            put_bytes(out, 6, hmac);
+        }
+        if let Some(stream_id) = self.stream_id {
+            put_bytes(out, 100, stream_id);
+        }
+        if let Some(sequence) = self.sequence {
+            put_int64(out, 101, sequence.cast_signed());
+        }
+        if let Some(acknowledged) = self.acknowledged {
+            put_int64(out, 102, acknowledged.cast_signed());
+        }
+        if let Some(checkpoint) = self.checkpoint {
+            put_bytes(out, 103, checkpoint);
+        }
+    }
+}
+
+fn uint32(value: u64) -> Result<u32, Malformed> {
+    u32::try_from(value).map_err(|_| Malformed::Invalid)
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A message read where it lies: slices of the frame, nothing copied, nothing allocated.
+//!
+//! [`MessageView::parse`] looks at every top-level tag once. Fields are kept as their bytes and
+//! read when someone asks. Damage inside a field ends that field and leaves what was read of it,
+//! as Heka's own decoder does; damage outside makes the whole message invalid.
+
+use super::message::{DEFAULT_SEVERITY, ValueType};
+use super::varint::{Malformed, Reader, wire_type};
+
+/// One borrowed message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MessageView<'a> {
+    /// The 16 bytes of the Uuid, or whatever stands in their place.
+    pub uuid: Option<&'a [u8]>,
+    /// Nanoseconds since 1970-01-01 UTC.
+    pub timestamp: Option<i64>,
+    /// Type.
+    pub type_: Option<&'a [u8]>,
+    /// Logger.
+    pub logger: Option<&'a [u8]>,
+    /// Severity as it is on the wire.
+    pub severity: Option<i32>,
+    /// Payload.
+    pub payload: Option<&'a [u8]>,
+    /// `EnvVersion`.
+    pub env_version: Option<&'a [u8]>,
+    /// Pid.
+    pub pid: Option<i32>,
+    /// Hostname.
+    pub hostname: Option<&'a [u8]>,
+    fields: &'a [u8],
+}
+
+impl<'a> MessageView<'a> {
+    /// Reads the message that `bytes` are.
+    ///
+    /// # Errors
+    /// [`Malformed::Truncated`] if more bytes could make it a message, [`Malformed::Invalid`] if
+    /// none can.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        Self::parse_counting(bytes).0
+    }
+
+    /// The same, and how many tags were read: what an attempt at something that is no message cost.
+    pub(super) fn parse_counting(bytes: &'a [u8]) -> (Result<Self, Malformed>, usize) {
+        let mut view = Self::default();
+        let mut tags = 0;
+        let outcome = view.read(bytes, &mut tags);
+        (outcome.map(|()| view), tags)
+    }
+
+    fn read(&mut self, bytes: &'a [u8], tags: &mut usize) -> Result<(), Malformed> {
+        let view = self;
+        let mut reader = Reader::new(bytes);
+        while !reader.is_empty() {
+            *tags += 1;
+            let here = reader.rest();
+            let (number, wire) = reader.tag()?;
+            match (number, wire) {
+                (1, wire_type::LEN) => view.uuid = Some(reader.bytes()?),
+                (2, wire_type::VARINT) => view.timestamp = Some(reader.varint()?.cast_signed()),
+                (3, wire_type::LEN) => view.type_ = Some(reader.bytes()?),
+                (4, wire_type::LEN) => view.logger = Some(reader.bytes()?),
+                (5, wire_type::VARINT) => view.severity = Some(int32(reader.varint()?)),
+                (6, wire_type::LEN) => view.payload = Some(reader.bytes()?),
+                (7, wire_type::LEN) => view.env_version = Some(reader.bytes()?),
+                (8, wire_type::VARINT) => view.pid = Some(int32(reader.varint()?)),
+                (9, wire_type::LEN) => view.hostname = Some(reader.bytes()?),
+                (10, wire_type::LEN) => {
+                    reader.bytes()?;
+                    if view.fields.is_empty() {
+                        view.fields = here;
+                    }
+                }
+                (1..=10, _) => return Err(Malformed::Invalid),
+                _ => reader.skip(number, wire)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Severity, 7 if the message names none.
+    pub fn severity(&self) -> i32 {
+        self.severity.unwrap_or(DEFAULT_SEVERITY)
+    }
+
+    /// Fields in the order of the wire.
+    pub fn fields(&self) -> Fields<'a> {
+        Fields { reader: Reader::new(self.fields) }
+    }
+
+    /// The `index`-th field of that name.
+    pub fn field(&self, name: &[u8], index: usize) -> Option<FieldView<'a>> {
+        self.fields().filter(|field| field.name == name).nth(index)
+    }
+}
+
+/// An `int32` as protobuf reads it: the low half of the varint.
+fn int32(value: u64) -> i32 {
+    let bytes = value.to_le_bytes();
+    i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
+/// Iterates over the fields of a message.
+#[derive(Clone, Debug)]
+pub struct Fields<'a> {
+    reader: Reader<'a>,
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = FieldView<'a>;
+
+    fn next(&mut self) -> Option<FieldView<'a>> {
+        while !self.reader.is_empty() {
+            let (number, wire) = self.reader.tag().ok()?;
+            if number == 10 && wire == wire_type::LEN {
+                return Some(FieldView::parse(self.reader.bytes().ok()?));
+            }
+            self.reader.skip(number, wire).ok()?;
+        }
+        None
+    }
+}
+
+/// One borrowed field.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FieldView<'a> {
+    /// Name, empty if absent.
+    pub name: &'a [u8],
+    /// Number of the declared type; one that [`ValueType`] does not know is kept.
+    pub value_type: Option<i32>,
+    /// Representation.
+    pub representation: Option<&'a [u8]>,
+    values: &'a [u8],
+}
+
+impl<'a> FieldView<'a> {
+    fn parse(bytes: &'a [u8]) -> Self {
+        let mut view = Self::default();
+        let mut reader = Reader::new(bytes);
+        while !reader.is_empty() {
+            let here = reader.rest();
+            if view.read_member(&mut reader, here).is_err() {
+                break;
+            }
+        }
+        view
+    }
+
+    fn read_member(&mut self, reader: &mut Reader<'a>, here: &'a [u8]) -> Result<(), Malformed> {
+        let (number, wire) = reader.tag()?;
+        match (number, wire) {
+            (1, wire_type::LEN) => self.name = reader.bytes()?,
+            (2, wire_type::VARINT) => self.value_type = Some(int32(reader.varint()?)),
+            (3, wire_type::LEN) => self.representation = Some(reader.bytes()?),
+            (1..=3, _) => return Err(Malformed::Invalid),
+            _ => {
+                reader.skip(number, wire)?;
+                if (4..=8).contains(&number) && self.values.is_empty() {
+                    self.values = here;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The declared type: `STRING` if none is named, nothing if it is unknown.
+    pub fn value_type(&self) -> Option<ValueType> {
+        ValueType::try_from(self.value_type.unwrap_or(0)).ok()
+    }
+
+    /// Values of the declared type.
+    pub fn values(&self) -> Values<'a> {
+        Values { wanted: self.value_type(), ..self.values_of(ValueType::String) }
+    }
+
+    /// Values of the type given, whatever was declared.
+    pub fn values_of(&self, value_type: ValueType) -> Values<'a> {
+        Values { reader: Reader::new(self.values), packed: Reader::new(&[]), wanted: Some(value_type) }
+    }
+}
+
+/// One value of a field.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Text, as bytes.
+    String(&'a [u8]),
+    /// Bytes.
+    Bytes(&'a [u8]),
+    /// Signed 64 bits.
+    Integer(i64),
+    /// Double.
+    Double(f64),
+    /// True or false.
+    Bool(bool),
+}
+
+/// Iterates over the values of a field.
+#[derive(Clone, Debug)]
+pub struct Values<'a> {
+    reader: Reader<'a>,
+    packed: Reader<'a>,
+    wanted: Option<ValueType>,
+}
+
+impl<'a> Values<'a> {
+    fn scalar(wanted: ValueType, reader: &mut Reader<'a>) -> Result<Value<'a>, Malformed> {
+        Ok(match wanted {
+            ValueType::String => Value::String(reader.bytes()?),
+            ValueType::Bytes => Value::Bytes(reader.bytes()?),
+            ValueType::Integer => Value::Integer(reader.varint()?.cast_signed()),
+            ValueType::Double => Value::Double(f64::from_le_bytes(reader.fixed64()?)),
+            ValueType::Bool => Value::Bool(reader.varint()? != 0),
+        })
+    }
+
+    fn step(&mut self, wanted: ValueType) -> Result<Option<Value<'a>>, Malformed> {
+        let number = match wanted {
+            ValueType::String => 4,
+            ValueType::Bytes => 5,
+            ValueType::Integer => 6,
+            ValueType::Double => 7,
+            ValueType::Bool => 8,
+        };
+        let alone = match wanted {
+            ValueType::String | ValueType::Bytes => wire_type::LEN,
+            ValueType::Integer | ValueType::Bool => wire_type::VARINT,
+            ValueType::Double => wire_type::FIXED64,
+        };
+        loop {
+            if !self.packed.is_empty() {
+                return Self::scalar(wanted, &mut self.packed).map(Some);
+            }
+            if self.reader.is_empty() {
+                return Ok(None);
+            }
+            let (found, wire) = self.reader.tag()?;
+            if found != number {
+                self.reader.skip(found, wire)?;
+            } else if wire == alone {
+                return Self::scalar(wanted, &mut self.reader).map(Some);
+            } else if wire == wire_type::LEN {
+                self.packed = Reader::new(self.reader.bytes()?);
+            } else {
+                return Err(Malformed::Invalid);
+            }
+        }
+    }
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        let step = self.step(self.wanted?);
+        if step.is_err() {
+            self.wanted = None;
+        }
+        step.ok().flatten()
+    }
+}
