@@ -1,3 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the heka tools share.
+pub mod cli;
+pub mod clock;
+pub mod diag;
+pub mod exit;
+pub mod io;
+pub mod signal;
+pub mod stats;
+pub mod stream;
 pub mod wire;

@@ -48,7 +48,13 @@ pub fn put_frame(
     message: &[u8],
 ) -> Result<(), FrameTooLarge> {
     let message_length = u32::try_from(message.len()).map_err(|_| FrameTooLarge)?;
-    put_header(out, Header { message_length, ..header })?;
+    put_header(
+        out,
+        Header {
+            message_length,
+            ..header
+        },
+    )?;
     out.extend_from_slice(message);
     Ok(())
 }
@@ -117,7 +123,11 @@ pub struct Damage {
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let s = if self.len == 1 { "" } else { "s" };
-        write!(f, "offset {}: {}, {} byte{s} skipped", self.offset, self.reason, self.len)
+        write!(
+            f,
+            "offset {}: {}, {} byte{s} skipped",
+            self.offset, self.reason, self.len
+        )
     }
 }
 
@@ -178,7 +188,12 @@ impl Deframer {
 
     /// The same, for an input whose first byte is at `offset`.
     pub fn at(limit: usize, offset: u64) -> Self {
-        Self { limit, offset, damage: None, work: 0 }
+        Self {
+            limit,
+            offset,
+            damage: None,
+            work: 0,
+        }
     }
 
     /// Position in the input of the first byte of the buffer.
@@ -228,7 +243,11 @@ impl Deframer {
     fn skip(&mut self, len: usize, reason: Reason) {
         if len > 0 {
             let offset = self.offset;
-            let damage = self.damage.get_or_insert(Damage { offset, len: 0, reason });
+            let damage = self.damage.get_or_insert(Damage {
+                offset,
+                len: 0,
+                reason,
+            });
             damage.len += len as u64;
             self.offset += len as u64;
         }
@@ -247,7 +266,9 @@ impl Deframer {
     /// Examines a candidate, also for the kind of damage that looks like a message.
     fn examine_whole<'a>(&mut self, buffer: &'a [u8], behind: Behind) -> Candidate<'a> {
         let candidate = self.examine(buffer, behind);
-        let Candidate::Frame(frame) = &candidate else { return candidate };
+        let Candidate::Frame(frame) = &candidate else {
+            return candidate;
+        };
         let end = frame.bytes.len();
         let mut inner_frames = self.inner_frames(frame).peekable();
         if inner_frames.peek().is_none() {
@@ -303,7 +324,13 @@ impl Deframer {
         match view {
             Ok(view) if whole <= buffer.len() => {
                 let bytes = &buffer[..whole];
-                Candidate::Frame(Frame { bytes, header, message, view, offset: self.offset })
+                Candidate::Frame(Frame {
+                    bytes,
+                    header,
+                    message,
+                    view,
+                    offset: self.offset,
+                })
             }
             Ok(_) | Err(Malformed::Truncated) if whole > buffer.len() => cut_off(whole),
             _ => {
@@ -316,7 +343,9 @@ impl Deframer {
 
 /// Reads the header at the front of `buffer`: the header, where its message starts, how long it is.
 fn split(buffer: &[u8], limit: usize) -> Result<(Header<'_>, usize, usize), Candidate<'_>> {
-    let Some(&header_len) = buffer.get(1) else { return Err(Candidate::Need(FRAMING_SIZE)) };
+    let Some(&header_len) = buffer.get(1) else {
+        return Err(Candidate::Need(FRAMING_SIZE));
+    };
     let start = FRAMING_SIZE + usize::from(header_len);
     if header_len < MIN_HEADER_SIZE {
         return Err(Candidate::Damage(Reason::BadHeader));

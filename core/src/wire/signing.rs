@@ -23,7 +23,12 @@ pub struct Signer {
 
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Signer({:?}, version {})", String::from_utf8_lossy(&self.name), self.version)
+        write!(
+            f,
+            "Signer({:?}, version {})",
+            String::from_utf8_lossy(&self.name),
+            self.version
+        )
     }
 }
 
@@ -59,7 +64,10 @@ impl Digest {
     fn new(digest: &[u8]) -> Self {
         let mut bytes = [0; 20];
         bytes[..digest.len()].copy_from_slice(digest);
-        Self { bytes, len: digest.len() }
+        Self {
+            bytes,
+            len: digest.len(),
+        }
     }
 
     /// The signature's bytes.
@@ -71,13 +79,19 @@ impl Digest {
 impl Signer {
     /// A signer with this name, key version and key.
     pub fn new(name: &[u8], version: u32, hash: HmacHash, key: &[u8]) -> Self {
-        Self { name: name.to_vec(), version, key: Key::new(hash, key) }
+        Self {
+            name: name.to_vec(),
+            version,
+            key: Key::new(hash, key),
+        }
     }
 
     /// The signature of `message`.
     pub fn sign(&self, message: &[u8]) -> Digest {
         match &self.key {
-            Key::Md5(key) => Digest::new(&key.clone().chain_update(message).finalize().into_bytes()),
+            Key::Md5(key) => {
+                Digest::new(&key.clone().chain_update(message).finalize().into_bytes())
+            }
             Key::Sha1(key) => {
                 Digest::new(&key.clone().chain_update(message).finalize().into_bytes())
             }
@@ -138,16 +152,28 @@ impl Keys {
 
     /// Compares the signature in `header` with that of `message`, in constant time.
     pub fn verify<'a>(&self, header: &Header<'a>, message: &[u8]) -> Verdict<'a> {
-        let Some(hmac) = header.hmac else { return Verdict::Unsigned };
+        let Some(hmac) = header.hmac else {
+            return Verdict::Unsigned;
+        };
         let name = header.hmac_signer.unwrap_or_default();
         let mut signer = name.to_vec();
         signer.extend_from_slice(format!("_{}", header.hmac_key_version.unwrap_or(0)).as_bytes());
-        let Some((md5, sha1)) = self.by_name.get(&signer) else { return Verdict::UnknownKey };
-        let key = if header.hmac_hash == Some(HmacHash::Sha1) { sha1 } else { md5 };
+        let Some((md5, sha1)) = self.by_name.get(&signer) else {
+            return Verdict::UnknownKey;
+        };
+        let key = if header.hmac_hash == Some(HmacHash::Sha1) {
+            sha1
+        } else {
+            md5
+        };
         let verified = match key {
             Key::Md5(key) => key.clone().chain_update(message).verify_slice(hmac),
             Key::Sha1(key) => key.clone().chain_update(message).verify_slice(hmac),
         };
-        if verified.is_ok() { Verdict::Signed(name) } else { Verdict::Wrong }
+        if verified.is_ok() {
+            Verdict::Signed(name)
+        } else {
+            Verdict::Wrong
+        }
     }
 }

@@ -87,7 +87,9 @@ impl<'a> MessageView<'a> {
 
     /// Fields in the order of the wire.
     pub fn fields(&self) -> Fields<'a> {
-        Fields { reader: Reader::new(self.fields) }
+        Fields {
+            reader: Reader::new(self.fields),
+        }
     }
 
     /// The `index`-th field of that name.
@@ -172,12 +174,19 @@ impl<'a> FieldView<'a> {
 
     /// Values of the declared type.
     pub fn values(&self) -> Values<'a> {
-        Values { wanted: self.value_type(), ..self.values_of(ValueType::String) }
+        Values {
+            wanted: self.value_type(),
+            ..self.values_of(ValueType::String)
+        }
     }
 
     /// Values of the type given, whatever was declared.
     pub fn values_of(&self, value_type: ValueType) -> Values<'a> {
-        Values { reader: Reader::new(self.values), packed: Reader::new(&[]), wanted: Some(value_type) }
+        Values {
+            reader: Reader::new(self.values),
+            packed: Reader::new(&[]),
+            wanted: Some(value_type),
+        }
     }
 }
 

@@ -1,1 +1,9 @@
-fn main(){}
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Turns text into Heka messages.
+
+mod cli;
+mod run;
+
+fn main() -> std::process::ExitCode {
+    heka_core::cli::main::<cli::Cli>(|cli| run::run(&cli.plan()?))
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Words on stderr: `PROG: SUBJECT: CAUSE`, one write(2) a line.
+//!
+//! Several tools of a pipeline share one terminal, so every line names its program and no line is
+//! torn. What comes from outside (file names, peers' words) is shown with control characters
+//! escaped. Libraries' `log` records enter here too, from `-vv` on.
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use anstyle::{AnsiColor, Style};
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Errors only (`-q`).
+    Error,
+    /// And warnings: the default.
+    #[default]
+    Warning,
+    /// And notes: connected, rotated, reconnecting (`-v`).
+    Note,
+    /// And what the libraries tell (`-vv`).
+    Debug,
+    /// And all of it (`-vvv`).
+    Trace,
+}
+
+#[derive(Debug)]
+struct Sink {
+    program: &'static str,
+    level: Level,
+    color: bool,
+    start: Instant,
+}
+
+static SINK: OnceLock<Sink> = OnceLock::new();
+
+/// Sets program name, level and colour, once, before anything is said.
+pub fn init(program: &'static str, level: Level, color: bool) {
+    if SINK
+        .set(Sink {
+            program,
+            level,
+            color,
+            start: Instant::now(),
+        })
+        .is_ok()
+        && level >= Level::Debug
+        && log::set_logger(&LogBridge).is_ok()
+    {
+        log::set_max_level(if level == Level::Debug {
+            log::LevelFilter::Debug
+        } else {
+            log::LevelFilter::Trace
+        });
+    }
+}
+
+fn sink() -> &'static Sink {
+    SINK.get_or_init(|| Sink {
+        program: "heka",
+        level: Level::Warning,
+        color: false,
+        start: Instant::now(),
+    })
+}
+
+/// Name of this program.
+pub fn program() -> &'static str {
+    sink().program
+}
+
+/// Whether words of that level are wanted: for callers whose words cost something to make.
+pub fn wants(level: Level) -> bool {
+    level <= sink().level
+}
+
+/// Tells an error.
+pub fn error(text: impl Display) {
+    say(Level::Error, "", AnsiColor::Red, &text);
+}
+
+/// Tells of something that went wrong and was got over.
+pub fn warning(text: impl Display) {
+    say(Level::Warning, "warning: ", AnsiColor::Yellow, &text);
+}
+
+/// Tells something worth knowing (`-v`).
+pub fn note(text: impl Display) {
+    say(Level::Note, "note: ", AnsiColor::Cyan, &text);
+}
+
+/// Says what could help with the line before.
+pub fn hint(text: impl Display) {
+    say(Level::Error, "hint: ", AnsiColor::Cyan, &text);
+}
+
+/// Tells of progress whatever the level is, except with `-q`: announcements of retries, say.
+pub fn announce(text: impl Display) {
+    say(Level::Warning, "", AnsiColor::Cyan, &text);
+}
+
+/// Tells details for whoever looks for a fault (`-vv`).
+pub fn debug(text: impl Display) {
+    say(Level::Debug, "debug: ", AnsiColor::BrightBlack, &text);
+}
+
+/// Writes a line as it is, without the program's name in front.
+pub fn plain(text: impl Display) {
+    write_line(&format!("{text}\n"));
+}
+
+fn say(level: Level, kind: &str, color: AnsiColor, text: &dyn Display) {
+    let sink = sink();
+    if level > sink.level {
+        return;
+    }
+    let style = if sink.color {
+        color.on_default()
+    } else {
+        Style::new()
+    };
+    let mut line = format!("{style}{}:{style:#} ", sink.program);
+    if sink.level >= Level::Debug {
+        line += &format!("[{:.6}] ", sink.start.elapsed().as_secs_f64());
+    }
+    line += kind;
+    push_harmless(&mut line, &text.to_string());
+    line.push('\n');
+    write_line(&line);
+}
+
+/// Appends `text` with everything escaped that could move a terminal's cursor or hide text.
+fn push_harmless(line: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '\t' => line.push(c),
+            '\n' => line.push_str("\\n"),
+            _ if is_harmful(c) => line.extend(c.escape_default()),
+            _ => line.push(c),
+        }
+    }
+}
+
+/// Control, bidirectional and zero-width characters.
+pub(crate) fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that writes to stderr"
+)]
+fn write_line(line: &str) {
+    // Nobody is left to tell if stderr fails.
+    drop(std::io::stderr().write_all(line.as_bytes()));
+}
+
+/// Keeps a repeated warning from flooding stderr: the first one, then one every ten seconds with
+/// the number of those kept back.
+#[derive(Debug, Default)]
+pub struct Limiter {
+    last: Option<Instant>,
+    kept_back: u64,
+}
+
+impl Limiter {
+    const PERIOD: Duration = Duration::from_secs(10);
+
+    /// Tells `text` as a warning, or counts it.
+    pub fn warning(&mut self, text: impl Display) {
+        let now = Instant::now();
+        if self.last.is_some_and(|last| now - last < Self::PERIOD) {
+            self.kept_back += 1;
+            return;
+        }
+        self.last = Some(now);
+        match std::mem::take(&mut self.kept_back) {
+            0 => warning(text),
+            count => warning(format_args!("{text} (and {count} more like this)")),
+        }
+    }
+}
+
+struct LogBridge;
+
+impl log::Log for LogBridge {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            debug(format_args!("{}: {}", record.target(), record.args()));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_says_cannot_touch_the_terminal() {
+        let mut line = String::new();
+        push_harmless(&mut line, "a\x1b[2Jb\nc\u{202e}d\u{9b}");
+        assert_eq!(line, "a\\u{1b}[2Jb\\nc\\u{202e}d\\u{9b}");
+    }
+}

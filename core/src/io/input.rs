@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A descriptor read in large blocks, with what is not used up yet kept at hand.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::PollFlags;
+
+use super::{Deadline, Output, poll::serve_signals, wait};
+use crate::exit::{Explain as _, Stop};
+use crate::stats;
+
+/// Bytes asked for by one read.
+const BLOCK: usize = 256 * 1024;
+/// Capacity asked for on pipes: fewer switches between the stages of a pipeline.
+pub(crate) const PIPE_SIZE: i32 = 1024 * 1024;
+
+/// A file, a pipe or a terminal that is being read.
+#[derive(Debug)]
+pub struct Input {
+    file: File,
+    name: String,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    is_regular: bool,
+    at_end: bool,
+}
+
+impl Input {
+    /// Reads from a descriptor that is already open; `name` is for messages.
+    pub fn new(file: File, name: impl Into<String>) -> Self {
+        let is_regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
+        if !is_regular {
+            // Only pipes can do this, and only up to the user's limit.
+            let _ = fcntl(&file, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
+        }
+        let buffer = vec![0; BLOCK];
+        Self {
+            file,
+            name: name.into(),
+            buffer,
+            start: 0,
+            end: 0,
+            is_regular,
+            at_end: false,
+        }
+    }
+
+    /// Reads standard input.
+    ///
+    /// # Errors
+    /// If it is closed.
+    pub fn stdin() -> Result<Self, Stop> {
+        let name = "(standard input)";
+        let fd = std::io::stdin().as_fd().try_clone_to_owned().at(name)?;
+        Ok(Self::new(File::from(fd), name))
+    }
+
+    /// Opens a file; `-` is standard input.
+    ///
+    /// # Errors
+    /// `NAME: CAUSE`, status 1.
+    pub fn open(path: &str) -> Result<Self, Stop> {
+        if path == "-" {
+            return Self::stdin();
+        }
+        let file = File::open(path).at(path)?;
+        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(Stop::failed(format_args!("{path}: Is a directory")));
+        }
+        Ok(Self::new(file, path))
+    }
+
+    /// What to call it in messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The descriptor, for polling.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Whether it is a file that has an end now and may grow later.
+    pub fn is_regular(&self) -> bool {
+        self.is_regular
+    }
+
+    /// Whether the end was reached by the last read.
+    pub fn at_end(&self) -> bool {
+        self.at_end
+    }
+
+    /// Passes over the first `offset` bytes.
+    ///
+    /// # Errors
+    /// If the end comes first, or reading fails.
+    pub fn skip(&mut self, offset: u64, out: &mut Output) -> Result<(), Stop> {
+        if self.is_regular {
+            self.file.seek(SeekFrom::Start(offset)).at(&self.name)?;
+            return Ok(());
+        }
+        let mut left = offset;
+        while left > 0 && self.fill(out)? {
+            let take = usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .min(self.data().len());
+            self.consume(take);
+            left -= take as u64;
+        }
+        Ok(())
+    }
+
+    /// What has been read and not consumed.
+    #[inline]
+    pub fn data(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Is done with the first `len` bytes of [`Input::data`].
+    #[inline]
+    pub fn consume(&mut self, len: usize) {
+        self.start = (self.start + len).min(self.end);
+    }
+
+    /// Reads more behind what is there; `false` at the end of the input.
+    ///
+    /// If there is nothing to read right now, `out` is flushed first and then waited for together
+    /// with the input, so that the end of its reader is noticed at once.
+    ///
+    /// # Errors
+    /// A read error, a failed flush, the end of `out`'s reader, or a signal.
+    pub fn fill(&mut self, out: &mut Output) -> Result<bool, Stop> {
+        serve_signals()?;
+        if !self.is_regular && !self.is_ready()? {
+            out.flush()?;
+            while !self.wait_with(out, None)? {}
+        }
+        self.read()
+    }
+
+    /// Like [`Input::fill`], but waits only until `deadline`: `None` if that came first.
+    ///
+    /// # Errors
+    /// As [`Input::fill`].
+    pub fn fill_until(
+        &mut self,
+        out: &mut Output,
+        deadline: Deadline,
+    ) -> Result<Option<bool>, Stop> {
+        serve_signals()?;
+        if !self.is_regular && !self.is_ready()? {
+            out.flush()?;
+            if !self.wait_with(out, deadline)? {
+                return Ok(None);
+            }
+        }
+        self.read().map(Some)
+    }
+
+    /// Whether a read would not block.
+    ///
+    /// # Errors
+    /// A signal.
+    pub fn is_ready(&self) -> Result<bool, Stop> {
+        Ok(self.is_regular
+            || !wait(&[(self.fd(), PollFlags::POLLIN)], Some(Instant::now()))?[0].is_empty())
+    }
+
+    fn wait_with(&self, out: &Output, deadline: Deadline) -> Result<bool, Stop> {
+        let mut wanted = vec![(self.fd(), PollFlags::POLLIN)];
+        wanted.extend(out.reader_watch());
+        let ready = wait(&wanted, deadline)?;
+        if ready
+            .get(1)
+            .is_some_and(|out| out.contains(PollFlags::POLLERR))
+        {
+            return Err(Stop::BrokenPipe);
+        }
+        Ok(!ready[0].is_empty())
+    }
+
+    /// Reads once, without waiting for anything else.
+    ///
+    /// # Errors
+    /// A read error or a signal.
+    pub fn read(&mut self) -> Result<bool, Stop> {
+        self.make_room();
+        loop {
+            match self.file.read(&mut self.buffer[self.end..]) {
+                Ok(len) => {
+                    self.end += len;
+                    self.at_end = len == 0;
+                    stats::BYTES_IN.add(len as u64);
+                    return Ok(len > 0);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => serve_signals()?,
+                // A descriptor that somebody else made non-blocking.
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    wait(&[(self.fd(), PollFlags::POLLIN)], None)?;
+                }
+                Err(error) => return Err(error).at(&self.name),
+            }
+        }
+    }
+
+    /// Moves what is left to the front; doubles a buffer that one record fills.
+    fn make_room(&mut self) {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end > self.buffer.len() / 2 {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+    }
+}
+
+impl AsFd for Input {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd()
+    }
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Descriptors: block reads, block writes, and the one place that waits.
+//!
+//! The rule that makes a pipeline both fast and prompt: output is written when its buffer is full
+//! or when there is nothing to read. [`Input::fill`] keeps it, so no tool needs a line-buffered
+//! mode.
+
+mod input;
+mod output;
+mod poll;
+
+pub use input::Input;
+pub use output::{Output, push_harmless};
+pub use poll::{Deadline, Wanted, wait};

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The one writer of a tool's records: a raw descriptor behind a large buffer.
+//!
+//! A record is appended to the buffer ([`Output::put`], or built in place in [`Output::buffer`])
+//! and finished with [`Output::end_record`]. The buffer is written when it is full, when the
+//! input is idle ([`super::Input::fill`]), at the end, after every record with `-u` or on a
+//! terminal, and before the tool dies of a signal.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::input::PIPE_SIZE;
+use super::poll::serve_signals;
+use super::{Wanted, wait};
+use crate::diag::is_harmful;
+use crate::exit::{Cause as _, Explain as _, Stop};
+use crate::{signal, stats};
+
+/// The buffer is written when it holds this much.
+const FULL: usize = 256 * 1024;
+/// How long a reader may keep us from dying of a signal.
+const GRACE: Duration = Duration::from_secs(1);
+/// What a pipe takes without blocking once poll says that it takes anything (POSIX: `PIPE_BUF`).
+const PIPE_BUF: usize = 4096;
+
+/// Standard output, or a file, that records go to.
+#[derive(Debug)]
+pub struct Output {
+    file: File,
+    name: Option<String>,
+    buffer: Vec<u8>,
+    every_record: bool,
+    harmless: bool,
+    is_pipe: bool,
+}
+
+impl Output {
+    /// Standard output.
+    ///
+    /// # Errors
+    /// If it is closed.
+    pub fn stdout() -> Result<Self, Stop> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one writer of stdout"
+        )]
+        let fd = std::io::stdout()
+            .as_fd()
+            .try_clone_to_owned()
+            .at("write error")?;
+        let mut out = Self::new(File::from(fd));
+        out.every_record = out.is_terminal();
+        Ok(out)
+    }
+
+    /// A file with a name of its own; write errors name it.
+    pub fn file(file: File, name: impl Into<String>) -> Self {
+        Self {
+            name: Some(name.into()),
+            ..Self::new(file)
+        }
+    }
+
+    fn new(file: File) -> Self {
+        let is_pipe = fcntl(&file, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE)).is_ok()
+            || fcntl(&file, FcntlArg::F_GETPIPE_SZ).is_ok();
+        let buffer = Vec::with_capacity(FULL + FULL / 2);
+        Self {
+            file,
+            name: None,
+            buffer,
+            every_record: false,
+            harmless: false,
+            is_pipe,
+        }
+    }
+
+    /// Writes after every record (`-u`).
+    #[must_use]
+    pub fn unbuffered(mut self, unbuffered: bool) -> Self {
+        self.every_record |= unbuffered;
+        self
+    }
+
+    /// Shows control characters harmlessly if this is a terminal; for forms that are text.
+    #[must_use]
+    pub fn text(mut self) -> Self {
+        self.harmless = self.is_terminal();
+        self
+    }
+
+    /// Whether people look at it.
+    pub fn is_terminal(&self) -> bool {
+        nix::unistd::isatty(&self.file).unwrap_or(false)
+    }
+
+    /// The descriptor.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Entry for a poll set: tells by `POLLERR` that nobody reads any more.
+    pub fn reader_watch(&self) -> Option<Wanted<'_>> {
+        self.is_pipe
+            .then(|| (self.file.as_fd(), PollFlags::empty()))
+    }
+
+    /// Where the next record is built.
+    #[inline]
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Appends to the record.
+    #[inline]
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Ends a record, and writes if it is time to.
+    ///
+    /// # Errors
+    /// As [`Output::flush`].
+    #[inline]
+    pub fn end_record(&mut self) -> Result<(), Stop> {
+        if self.buffer.len() >= FULL || self.every_record {
+            return self.flush();
+        }
+        Ok(())
+    }
+
+    /// Writes whole records that lie elsewhere, without copying them if there are many.
+    ///
+    /// # Errors
+    /// As [`Output::flush`].
+    pub fn put_records(&mut self, records: &[u8]) -> Result<(), Stop> {
+        if records.len() < FULL / 4 || self.harmless {
+            self.put(records);
+            return self.end_record();
+        }
+        self.flush()?;
+        self.write(records)
+    }
+
+    /// Writes all that is buffered.
+    ///
+    /// # Errors
+    /// [`Stop::BrokenPipe`] if nobody reads any more, else the system's (`write error: …`).
+    pub fn flush(&mut self) -> Result<(), Stop> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let written = if self.harmless {
+            let mut harmless = Vec::with_capacity(buffer.len());
+            push_harmless(&mut harmless, &buffer);
+            self.write(&harmless)
+        } else {
+            self.write(&buffer)
+        };
+        buffer.clear();
+        self.buffer = buffer;
+        written
+    }
+
+    /// How many bytes wait to be written.
+    pub fn pending(&self) -> usize {
+        self.buffer.len()
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
+        while !bytes.is_empty() {
+            let written = if signal::pending().is_some() {
+                self.write_in_grace(bytes)
+            } else {
+                self.file.write(bytes)
+            };
+            match written {
+                Ok(len) => {
+                    stats::BYTES_OUT.add(len as u64);
+                    bytes = &bytes[len..];
+                }
+                // A pending signal is served by the caller, once this is written.
+                Err(error) if error.kind() == ErrorKind::Interrupted => drop(serve_signals()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    wait(&[(self.file.as_fd(), PollFlags::POLLOUT)], None)?;
+                }
+                Err(error) if error.kind() == ErrorKind::BrokenPipe && self.name.is_none() => {
+                    return Err(Stop::BrokenPipe);
+                }
+                Err(error) => return Err(self.failure(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what a reader takes within [`GRACE`]; a stuck one must not keep us alive.
+    fn write_in_grace(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        let deadline = Instant::now() + GRACE;
+        loop {
+            let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
+            match poll(&mut fds, PollTimeout::from(100u8)) {
+                Ok(0) if Instant::now() < deadline => {}
+                Ok(0) => return Err(std::io::Error::new(ErrorKind::TimedOut, "reader is stuck")),
+                Ok(_) => return (&self.file).write(&bytes[..bytes.len().min(PIPE_BUF)]),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn failure(&self, error: &std::io::Error) -> Stop {
+        match &self.name {
+            Some(name) => Stop::failed(format_args!("{name}: write error: {}", error.cause())),
+            None => Stop::failed(format_args!("write error: {}", error.cause())),
+        }
+    }
+}
+
+/// Appends text for a terminal: everything escaped that could move its cursor or hide text, line
+/// ends and tabs kept, bytes that are not UTF-8 shown as `\xNN`.
+pub fn push_harmless(out: &mut Vec<u8>, text: &[u8]) {
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if is_harmful(c) && c != '\n' && c != '\t' {
+                out.extend(c.escape_default().map(|c| u8::try_from(c).unwrap_or(b'?')));
+            } else {
+                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+        for byte in chunk.invalid() {
+            out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_text_cannot_touch_the_terminal() {
+        let mut out = Vec::new();
+        push_harmless(&mut out, b"a\tb\n\x1b[31m\xff\xc3\xa9");
+        assert_eq!(out, "a\tb\n\\u{1b}[31m\\xffé".as_bytes());
+    }
+}

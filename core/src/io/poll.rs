@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Waiting for descriptors, with signals and statistics served on the way.
+
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::exit::{Explain as _, Stop};
+use crate::{signal, stats};
+
+/// A point in time to wait for at most, or for ever.
+pub type Deadline = Option<Instant>;
+
+/// A descriptor and what is wanted of it.
+pub type Wanted<'a> = (BorrowedFd<'a>, PollFlags);
+
+/// Waits until one of `wanted` is ready, the deadline has passed or a signal has come, and returns
+/// what each is ready for. All are empty after the deadline, and when HUP asks to reopen files.
+///
+/// # Errors
+/// [`Stop::Signal`] as soon as INT or TERM has come.
+pub fn wait(wanted: &[Wanted<'_>], deadline: Deadline) -> Result<Vec<PollFlags>, Stop> {
+    let mut fds: Vec<PollFd<'_>> = wanted
+        .iter()
+        .map(|&(fd, flags)| PollFd::new(fd, flags))
+        .collect();
+    fds.extend(signal::wake_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+    loop {
+        serve_signals()?;
+        match poll(&mut fds, timeout(deadline)) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => {}
+            Err(error) => return Err(error).at("poll"),
+        }
+        let woken = fds.len() > wanted.len()
+            && fds
+                .last()
+                .and_then(PollFd::revents)
+                .is_some_and(|ready| !ready.is_empty());
+        if woken {
+            signal::drain();
+        }
+        serve_signals()?;
+        let ready: Vec<PollFlags> = fds
+            .iter()
+            .take(wanted.len())
+            .map(|fd| fd.revents().unwrap_or(PollFlags::empty()))
+            .collect();
+        let expired = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if woken || expired || ready.iter().any(|ready| !ready.is_empty()) {
+            return Ok(ready);
+        }
+    }
+}
+
+/// Answers USR1; tells whether the end was asked for.
+pub(crate) fn serve_signals() -> Result<(), Stop> {
+    if signal::take_usr1() {
+        stats::print();
+    }
+    match signal::pending() {
+        Some(signal) => Err(Stop::Signal(signal)),
+        None => Ok(()),
+    }
+}
+
+fn timeout(deadline: Deadline) -> PollTimeout {
+    let Some(deadline) = deadline else {
+        return PollTimeout::NONE;
+    };
+    // Rounded up, so that a deadline has passed when poll returns.
+    let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
+    PollTimeout::try_from(left.as_millis().min(i32::MAX as u128)).unwrap_or(PollTimeout::MAX)
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Signals as a descriptor to poll, and real deaths by signal.
+//!
+//! INT and TERM (and HUP, unless the tool reopens files on it) ask for an orderly end: the first
+//! is seen by [`crate::io::wait`], the second ends the process at once. USR1 prints statistics.
+//! PIPE stays ignored, as Rust sets it: a dead socket must not kill the process. The end of
+//! *stdout's* reader becomes a death by PIPE in [`crate::exit::finish`].
+
+use std::io;
+use std::os::fd::{BorrowedFd, IntoRawFd as _, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+
+static PENDING: AtomicI32 = AtomicI32::new(0);
+static USR1: AtomicBool = AtomicBool::new(false);
+static HUP: AtomicBool = AtomicBool::new(false);
+static HUP_REOPENS: AtomicBool = AtomicBool::new(false);
+static WAKE_READ: AtomicI32 = AtomicI32::new(-1);
+static WAKE_WRITE: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn handle(number: i32) {
+    match number {
+        usr1 if usr1 == Signal::SIGUSR1 as i32 => USR1.store(true, Ordering::SeqCst),
+        hup if hup == Signal::SIGHUP as i32 && HUP_REOPENS.load(Ordering::SeqCst) => {
+            HUP.store(true, Ordering::SeqCst);
+        }
+        _ => {
+            if PENDING.swap(number, Ordering::SeqCst) != 0
+                && let Ok(signal) = Signal::try_from(number)
+            {
+                restore_default(signal);
+                let _ = raise(signal);
+            }
+        }
+    }
+    let fd = WAKE_WRITE.load(Ordering::SeqCst);
+    if fd >= 0 {
+        #[expect(
+            unsafe_code,
+            reason = "a descriptor kept in an atomic for the signal handler"
+        )]
+        // SAFETY: `fd` is the write end made by `install`, which is never closed.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        // A full pipe wakes the reader just as well.
+        let _ = nix::unistd::write(fd, &[0]);
+    }
+}
+
+fn set_handler(signal: Signal, handler: SigHandler, flags: SaFlags) -> nix::Result<()> {
+    let action = SigAction::new(handler, flags, SigSet::empty());
+    #[expect(unsafe_code, reason = "there is no safe sigaction")]
+    // SAFETY: `handle` only touches atomics and calls write(2), sigaction(2) and raise(3), which
+    // are async-signal-safe; the other handlers used are SIG_DFL and SIG_IGN.
+    unsafe { sigaction(signal, &action) }.map(drop)
+}
+
+fn restore_default(signal: Signal) {
+    let _ = set_handler(signal, SigHandler::SigDfl, SaFlags::empty());
+}
+
+/// Takes over INT, TERM, HUP and USR1. Calls in progress are interrupted, not restarted. A signal
+/// that the parent had set to be ignored (nohup) stays ignored.
+///
+/// # Errors
+/// The system's, if it has no descriptor left.
+pub fn install() -> io::Result<()> {
+    let (read, write) = nix::unistd::pipe()?;
+    for end in [&read, &write] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    }
+    WAKE_READ.store(read.into_raw_fd(), Ordering::SeqCst);
+    WAKE_WRITE.store(write.into_raw_fd(), Ordering::SeqCst);
+    for signal in [
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+    ] {
+        if !is_ignored(signal) {
+            set_handler(signal, SigHandler::Handler(handle), SaFlags::empty())?;
+        }
+    }
+    Ok(())
+}
+
+fn is_ignored(signal: Signal) -> bool {
+    #[expect(unsafe_code, reason = "there is no safe way to look at a disposition")]
+    // SAFETY: SIG_IGN is no function; it is put in place only to read what was there before.
+    let before = unsafe {
+        sigaction(
+            signal,
+            &SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty()),
+        )
+    };
+    let ignored = matches!(
+        before.map(|action| action.handler()),
+        Ok(SigHandler::SigIgn)
+    );
+    if !ignored {
+        restore_default(signal);
+    }
+    ignored
+}
+
+/// From now on HUP asks to reopen files ([`take_hup`]) instead of ending the tool.
+pub fn reopen_on_hup() {
+    HUP_REOPENS.store(true, Ordering::SeqCst);
+}
+
+/// The signal that asked for the end, if one did.
+pub fn pending() -> Option<Signal> {
+    Signal::try_from(PENDING.load(Ordering::SeqCst)).ok()
+}
+
+/// Whether HUP came since the last call.
+pub fn take_hup() -> bool {
+    HUP.swap(false, Ordering::SeqCst)
+}
+
+/// Whether USR1 came since the last call.
+pub fn take_usr1() -> bool {
+    USR1.swap(false, Ordering::SeqCst)
+}
+
+/// Readable when a signal has come; nothing before [`install`].
+pub fn wake_fd() -> Option<BorrowedFd<'static>> {
+    let fd: RawFd = WAKE_READ.load(Ordering::SeqCst);
+    if fd < 0 {
+        return None;
+    }
+    #[expect(
+        unsafe_code,
+        reason = "a descriptor kept in an atomic for the signal handler"
+    )]
+    // SAFETY: `fd` is the read end made by `install`, which is never closed.
+    Some(unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+/// Takes the wake-up bytes off, after the flags behind them have been looked at.
+pub fn drain() {
+    if let Some(fd) = wake_fd() {
+        let mut bytes = [0; 64];
+        while matches!(nix::unistd::read(fd, &mut bytes), Ok(len) if len > 0) {}
+    }
+}
+
+/// Dies of `signal`, so that the parent sees what really happened.
+pub fn die_of(signal: Signal) -> ! {
+    restore_default(signal);
+    let mut set = SigSet::empty();
+    set.add(signal);
+    let _ = set.thread_unblock();
+    let _ = raise(signal);
+    // Only reached if the signal is held back from the whole process.
+    #[expect(
+        clippy::exit,
+        reason = "a process that cannot die of its signal ends like the shell"
+    )]
+    std::process::exit(128 + signal as i32)
+}
