@@ -8,4 +8,6 @@ pub mod io;
 pub mod signal;
 pub mod stats;
 pub mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod wire;

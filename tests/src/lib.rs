@@ -1,1 +1,41 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The harness of the whole-tool tests: runs tools and pipelines as their users do.
+//!
+//! - [`Tool`] is one call: arguments, standard input, a cleared environment, a folder of its own;
+//!   [`Tool::run`] gives an [`Outcome`] to assert on, [`Tool::spawn`] a [`Running`] process.
+//! - [`sh`] is the same for a shell line, so for whole pipelines.
+//! - [`Peer`] is a running tool that has said through `--ready-fd` where it listens.
+//! - [`Pty`] runs a tool on a terminal.
+//! - [`require`] asks for a program that may be missing; [`eventually`] waits for a condition.
+//!
+//! Nothing here sleeps and hopes: every wait is for an event and ends at [`ceiling`].
 
+mod bindir;
+mod outcome;
+mod peer;
+mod pty;
+mod require;
+mod running;
+mod tool;
+mod wait;
+
+pub use bindir::{bindir, system_path};
+pub use nix::sys::signal::Signal;
+pub use outcome::Outcome;
+pub use peer::Peer;
+pub use pty::Pty;
+pub use require::require;
+pub use running::Running;
+pub use tempfile::TempDir;
+pub use tool::{Tool, sh};
+pub use wait::{ceiling, eventually};
+
+/// A fresh folder, removed when dropped. Its path is short enough for a unix socket in it.
+pub fn scratch() -> TempDir {
+    tempfile::Builder::new().prefix("heka-").tempdir().expect("no temporary folder")
+}
+
+/// A file of `tests/vectors`.
+pub fn vector(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name)
+}

@@ -1,0 +1,150 @@
+# heka tools: build, check, install. `make help` lists the targets.
+# Needs GNU make and cargo; `make check` also mandoc. Names follow the GNU coding standards.
+
+prefix ?= $(or $(PREFIX),/usr/local)
+exec_prefix ?= $(prefix)
+bindir ?= $(exec_prefix)/bin
+datarootdir ?= $(prefix)/share
+docdir ?= $(datarootdir)/doc/heka-tools
+mandir ?= $(or $(MANDIR),$(datarootdir)/man)
+man1dir ?= $(mandir)/man1
+man5dir ?= $(mandir)/man5
+man7dir ?= $(mandir)/man7
+bashcompdir ?= $(datarootdir)/bash-completion/completions
+zshcompdir ?= $(datarootdir)/zsh/site-functions
+fishcompdir ?= $(datarootdir)/fish/vendor_completions.d
+DESTDIR ?=
+
+INSTALL ?= install
+INSTALL_PROGRAM ?= $(INSTALL) -m 755
+INSTALL_DATA ?= $(INSTALL) -m 644
+CARGO ?= cargo
+CARGOFLAGS ?= --locked
+MANDOC ?= mandoc
+PROFILE ?= release
+
+TOOLS := $(sort $(patsubst tools/%/Cargo.toml,%,$(wildcard tools/*/Cargo.toml)))
+MAN1 := $(sort $(wildcard man/*.1))
+MAN5 := $(sort $(wildcard man/*.5))
+MAN7 := $(sort $(wildcard man/*.7))
+BASHCOMP := $(sort $(wildcard completions/bash/*))
+ZSHCOMP := $(sort $(wildcard completions/zsh/*))
+FISHCOMP := $(sort $(wildcard completions/fish/*))
+DOCS := README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
+
+target := $(or $(CARGO_TARGET_DIR),target)
+built = $(target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+version := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+export HEKA_TOOLS_REV ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+
+.DELETE_ON_ERROR:
+.PHONY: all check fmt fmt-check clippy built-tests test doc-test lint-man check-install install-list \
+	bench demo man html completions install install-strip installdirs uninstall \
+	clean distclean dist help
+
+all: ## build every tool (PROFILE=release)
+	$(CARGO) build $(CARGOFLAGS) --profile $(PROFILE) --bins $(addprefix -p ,$(TOOLS))
+
+check: fmt-check lint-man clippy test doc-test check-install ## everything that must hold before a commit
+	@echo "make check: all passed"
+
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+fmt-check:
+	$(CARGO) fmt --all --check
+
+clippy: ## lints, as errors
+	$(CARGO) clippy $(CARGOFLAGS) --workspace --all-targets -- -D warnings
+
+# Tools and tests in one go, so that nothing is built twice with different features.
+built-tests:
+	$(CARGO) build $(CARGOFLAGS) --workspace --all-targets
+
+test: built-tests ## unit, property, case, pipeline, signal and interop tests
+	HEKA_BINDIR="$(abspath $(target)/debug)" $(CARGO) test $(CARGOFLAGS) --workspace --all-targets
+
+doc-test:
+	$(CARGO) test $(CARGOFLAGS) --workspace --doc
+
+lint-man: ## man pages without a warning
+	$(MANDOC) -T lint -W warning $(MAN1) $(MAN5) $(MAN7)
+
+man: lint-man
+
+html: ## man pages as HTML, in target/html
+	mkdir -p "$(target)/html"
+	for page in $(MAN1) $(MAN5) $(MAN7); do \
+		$(MANDOC) -T html -O 'style=mandoc.css,man=%N.%S.html' "$$page" \
+			>"$(target)/html/$${page#man/}.html" || exit 1; \
+	done
+
+completions: ## write completions/ anew from the flags
+	mkdir -p completions/bash completions/zsh completions/fish
+	HEKA_COMPLETIONS=overwrite $(CARGO) test $(CARGOFLAGS) --bins $(addprefix -p ,$(TOOLS)) documented
+
+bench: ## speed beside cat, socat, nc (SIZE, RUNS, ONLY: see bench/run)
+	$(MAKE) all PROFILE=release
+	HEKA_BINDIR="$(abspath $(target)/release)" bench/run
+
+demo: ## World2, for real, in a temporary folder
+	$(MAKE) all PROFILE=dev
+	HEKA_BINDIR="$(abspath $(target)/debug)" demo/world2
+
+installdirs:
+	$(INSTALL) -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(man1dir)" "$(DESTDIR)$(man5dir)" \
+		"$(DESTDIR)$(man7dir)" "$(DESTDIR)$(bashcompdir)" "$(DESTDIR)$(zshcompdir)" \
+		"$(DESTDIR)$(fishcompdir)" "$(DESTDIR)$(docdir)"
+
+# Builds nothing, so that it can run as another user than `make` did.
+install: installdirs ## what `make` built, its man pages and completions (PREFIX, DESTDIR)
+	@for tool in $(TOOLS); do \
+		[ -x "$(built)/$$tool" ] || { echo "$(built)/$$tool is missing: run make first" >&2; exit 1; }; \
+	done
+	$(INSTALL_PROGRAM) $(patsubst %,"$(built)/%",$(TOOLS)) "$(DESTDIR)$(bindir)"
+	$(INSTALL_DATA) $(MAN1) "$(DESTDIR)$(man1dir)"
+	$(INSTALL_DATA) $(MAN5) "$(DESTDIR)$(man5dir)"
+	$(INSTALL_DATA) $(MAN7) "$(DESTDIR)$(man7dir)"
+	$(INSTALL_DATA) $(BASHCOMP) "$(DESTDIR)$(bashcompdir)"
+	$(INSTALL_DATA) $(ZSHCOMP) "$(DESTDIR)$(zshcompdir)"
+	$(INSTALL_DATA) $(FISHCOMP) "$(DESTDIR)$(fishcompdir)"
+	$(INSTALL_DATA) $(DOCS) "$(DESTDIR)$(docdir)"
+
+install-strip: ## install, with symbols removed (a release build has none)
+	$(MAKE) install INSTALL_PROGRAM='$(INSTALL_PROGRAM) -s'
+
+uninstall: ## remove what install put there
+	cd "$(DESTDIR)$(bindir)" && rm -f $(TOOLS)
+	cd "$(DESTDIR)$(man1dir)" && rm -f $(notdir $(MAN1))
+	cd "$(DESTDIR)$(man5dir)" && rm -f $(notdir $(MAN5))
+	cd "$(DESTDIR)$(man7dir)" && rm -f $(notdir $(MAN7))
+	cd "$(DESTDIR)$(bashcompdir)" && rm -f $(notdir $(BASHCOMP))
+	cd "$(DESTDIR)$(zshcompdir)" && rm -f $(notdir $(ZSHCOMP))
+	cd "$(DESTDIR)$(fishcompdir)" && rm -f $(notdir $(FISHCOMP))
+	cd "$(DESTDIR)$(docdir)" && rm -f $(DOCS)
+	rmdir "$(DESTDIR)$(docdir)"
+
+# With the tests' own binaries: what is checked is the installation, not the optimiser.
+check-install: built-tests ## install into an empty folder, compare, run, uninstall
+	tests/check-install tests/install.list
+
+install-list: built-tests ## accept what check-install found as tests/install.list
+	tests/check-install --write tests/install.list
+
+clean: ## remove what was built
+	$(CARGO) clean
+	rm -rf dist
+
+distclean: clean
+
+dist: ## source archive of HEAD in dist/ (VENDOR=1: with all crates)
+	rm -rf dist && mkdir dist
+	git archive --prefix=heka-tools-$(version)/ HEAD | tar -x -C dist
+ifdef VENDOR
+	cd dist/heka-tools-$(version) && mkdir .cargo && $(CARGO) vendor --locked >.cargo/config.toml
+endif
+	cd dist && tar -czf heka-tools-$(version).tar.gz heka-tools-$(version)
+	rm -rf dist/heka-tools-$(version)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16

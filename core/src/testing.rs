@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the unit tests of the tools share: a man page and completions that cannot drift from the
+//! flags. Each tool's `cli.rs` ends in
+//!
+//! ```ignore
+//! #[cfg(test)]
+//! mod tests {
+//!     #[test]
+//!     fn documented() {
+//!         heka_core::testing::assert_documented(<super::Cli as clap::CommandFactory>::command());
+//!     }
+//! }
+//! ```
+
+#![expect(clippy::panic, reason = "a failed assertion is the purpose")]
+#![expect(clippy::disallowed_methods, reason = "HEKA_COMPLETIONS=overwrite, for tests only")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, Command};
+use clap_complete::Shell;
+
+/// Holds a tool against `man/NAME.1` and `completions/{bash,zsh,fish}`.
+///
+/// # Panics
+/// If they differ; the message says where.
+pub fn assert_documented(command: Command) {
+    let page = root().join(format!("man/{}.1", command.get_name()));
+    assert_man_page(&command, &page);
+    assert_completions(command);
+}
+
+/// Every flag that is not hidden stands in an `.It Fl` of the page with the same value name (lower
+/// case there), and every `.It Fl` of the page is a flag.
+///
+/// # Panics
+/// If not so; the message lists all differences.
+pub fn assert_man_page(command: &Command, page: &Path) {
+    let text = fs::read_to_string(page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
+    let written = page_flags(&text);
+    let known = command_flags(command);
+    let mut complaints = Vec::new();
+    for (flag, entry) in &known {
+        match written.get(flag) {
+            None if !entry.hidden => complaints.push(format!("{flag} is not in the page")),
+            // `-n, --max-count=num` may name the value once.
+            Some(None) if !flag.starts_with("--") => {}
+            Some(value) if *value != entry.value => complaints.push(format!(
+                "{flag} takes {}, in the page {}",
+                described(entry.value.as_ref()),
+                described(value.as_ref())
+            )),
+            _ => {}
+        }
+    }
+    for flag in written.keys().filter(|flag| !known.contains_key(*flag)) {
+        complaints.push(format!("the page has {flag}, the tool has not"));
+    }
+    assert!(complaints.is_empty(), "{}:\n  {}", page.display(), complaints.join("\n  "));
+}
+
+/// The committed completions are those that `clap_complete` makes; `HEKA_COMPLETIONS=overwrite`
+/// writes them.
+///
+/// # Panics
+/// If they differ or cannot be read or written.
+pub fn assert_completions(mut command: Command) {
+    let name = command.get_name().to_owned();
+    let overwrite = std::env::var_os("HEKA_COMPLETIONS").is_some_and(|value| value == "overwrite");
+    for (shell, folder, file) in [
+        (Shell::Bash, "bash", name.clone()),
+        (Shell::Zsh, "zsh", format!("_{name}")),
+        (Shell::Fish, "fish", format!("{name}.fish")),
+    ] {
+        let path = root().join("completions").join(folder).join(file);
+        let mut made = Vec::new();
+        clap_complete::generate(shell, &mut command, name.as_str(), &mut made);
+        if overwrite {
+            fs::write(&path, &made).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        }
+        assert!(
+            fs::read(&path).is_ok_and(|found| found == made),
+            "{} is not up to date: run `make completions`",
+            path.display()
+        );
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+struct Entry {
+    value: Option<String>,
+    hidden: bool,
+}
+
+fn described(value: Option<&String>) -> String {
+    value.map_or_else(|| "no value".to_owned(), |name| format!("<{name}>"))
+}
+
+/// `-x` and `--long` of everything that the command takes.
+fn command_flags(command: &Command) -> BTreeMap<String, Entry> {
+    let mut command = command.clone();
+    command.build();
+    let mut flags = BTreeMap::new();
+    for arg in command.get_arguments().filter(|arg| !arg.is_positional()) {
+        let mut put = |flag: String, hidden: bool| {
+            flags.insert(flag, Entry { value: value_name(arg), hidden });
+        };
+        let hidden = arg.is_hide_set();
+        let visible: Vec<_> = arg.get_visible_aliases().unwrap_or_default();
+        for alias in arg.get_all_aliases().unwrap_or_default() {
+            put(format!("--{alias}"), hidden || !visible.contains(&alias));
+        }
+        for alias in arg.get_all_short_aliases().unwrap_or_default() {
+            put(format!("-{alias}"), true);
+        }
+        if let Some(short) = arg.get_short() {
+            put(format!("-{short}"), hidden);
+        }
+        if let Some(long) = arg.get_long() {
+            put(format!("--{long}"), hidden);
+        }
+    }
+    flags
+}
+
+fn value_name(arg: &Arg) -> Option<String> {
+    if !arg.get_action().takes_values() {
+        return None;
+    }
+    Some(arg.get_value_names()?.first()?.to_lowercase())
+}
+
+/// The flags of all `.It Fl …` lines, with the name behind the `Ar` that follows each.
+fn page_flags(text: &str) -> BTreeMap<String, Option<String>> {
+    let mut flags = BTreeMap::new();
+    let items = text.lines().filter(|line| line.starts_with(".It Fl ") || line.starts_with(".Xo "));
+    for item in items {
+        let mut flag: Option<String> = None;
+        let mut words = item.split_whitespace().map(|word| word.replace('\\', ""));
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "Fl" => {
+                    let name = words.next().unwrap_or_default();
+                    let name = format!("-{name}");
+                    flags.insert(name.clone(), None);
+                    flag = Some(name);
+                }
+                "Ar" => {
+                    let value = words.next().unwrap_or_default().to_lowercase();
+                    if let Some(entry) = flag.as_ref().and_then(|flag| flags.get_mut(flag)) {
+                        entry.get_or_insert(value);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "\
+.It Fl n Ar num , Fl -max-count Ns = Ns Ar num
+.It Fl 4
+.It Fl -keepalive Ns Op = Ns Ar period
+.It Fl -dry\\-run";
+
+    #[test]
+    fn flags_of_a_page() {
+        let flags = page_flags(PAGE);
+        let names: Vec<_> = flags.iter().map(|(k, v)| (k.as_str(), v.as_deref())).collect();
+        assert_eq!(
+            names,
+            [
+                ("--dry-run", None),
+                ("--keepalive", Some("period")),
+                ("--max-count", Some("num")),
+                ("-4", None),
+                ("-n", Some("num")),
+            ]
+        );
+    }
+
+    #[test]
+    fn flags_of_a_command() {
+        let command = Command::new("x")
+            .arg(Arg::new("n").short('n').long("max-count").value_name("NUM").alias("most"));
+        let flags = command_flags(&command);
+        assert_eq!(flags["-n"].value.as_deref(), Some("num"));
+        assert!(flags["--most"].hidden && !flags["--max-count"].hidden);
+        assert!(flags.contains_key("--help"));
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Waiting for something to become true.
+
+use std::time::{Duration, Instant};
+
+/// How long any wait may take before the test fails: 30 s, or `$HEKA_TEST_CEILING` seconds.
+///
+/// Only a failing test ever waits that long, so it can be generous.
+pub fn ceiling() -> Duration {
+    let seconds = std::env::var("HEKA_TEST_CEILING").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(30))
+}
+
+/// Polls until `probe` gives something and returns it; panics with `what` at the ceiling.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + ceiling();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "still not so after {:?}: {what}", ceiling());
+        pause();
+    }
+}
+
+/// The rest between two looks.
+#[expect(clippy::disallowed_methods, reason = "the one place that looks again after a while")]
+pub(crate) fn pause() {
+    std::thread::sleep(Duration::from_millis(3));
+}
