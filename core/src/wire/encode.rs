@@ -2,7 +2,7 @@
 //! Messages written straight into an output buffer.
 //!
 //! A [`Template`] holds what does not change from one message to the next (type, logger,
-//! severity; env_version, pid, hostname, fields), encoded once. Per message only Uuid, time and
+//! severity; `env_version`, pid, hostname, fields), encoded once. Per message only Uuid, time and
 //! payload are written, and sizes are computed, so nothing is encoded twice and nothing moved.
 //! Members stand in the order of their numbers, as in Go Heka's encoder, and a negative severity
 //! or pid takes five bytes.

@@ -155,6 +155,10 @@ pub enum Reason {
 /// What [`Deframer::next`] found. The first number of each tells how many bytes at the front of
 /// the buffer are done with; the caller drops them before it calls again.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large variant is the usual one; it stays on the stack"
+)]
 pub enum Step<'a> {
     /// An intact frame.
     Frame(usize, Frame<'a>),
@@ -174,6 +178,10 @@ pub struct Deframer {
 }
 
 /// What a 0x1e turned out to be.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large variant is the usual one; it stays on the stack"
+)]
 enum Candidate<'a> {
     Frame(Frame<'a>),
     Damage(Reason),
@@ -302,7 +310,7 @@ impl Deframer {
             .map(move |position| body + position)
             .filter(move |&start| match split(&bytes[start..], limit) {
                 Ok((_, message_start, len)) => message_start + len > bytes.len() - start,
-                Err(Candidate::Need(_)) => true,
+                Err(NoHeader::Need(_)) => true,
                 Err(_) => false,
             })
     }
@@ -315,8 +323,8 @@ impl Deframer {
         };
         let (header, start, len) = match split(buffer, self.limit) {
             Ok(parts) => parts,
-            Err(Candidate::Need(need)) => return cut_off(need),
-            Err(other) => return other,
+            Err(NoHeader::Need(need)) => return cut_off(need),
+            Err(NoHeader::Damage(reason)) => return Candidate::Damage(reason),
         };
         let whole = start + len;
         let message = &buffer[start..whole.min(buffer.len())];
@@ -341,30 +349,36 @@ impl Deframer {
     }
 }
 
+/// Why there is no header to read.
+enum NoHeader {
+    Damage(Reason),
+    Need(usize),
+}
+
 /// Reads the header at the front of `buffer`: the header, where its message starts, how long it is.
-fn split(buffer: &[u8], limit: usize) -> Result<(Header<'_>, usize, usize), Candidate<'_>> {
+fn split(buffer: &[u8], limit: usize) -> Result<(Header<'_>, usize, usize), NoHeader> {
     let Some(&header_len) = buffer.get(1) else {
-        return Err(Candidate::Need(FRAMING_SIZE));
+        return Err(NoHeader::Need(FRAMING_SIZE));
     };
     let start = FRAMING_SIZE + usize::from(header_len);
     if header_len < MIN_HEADER_SIZE {
-        return Err(Candidate::Damage(Reason::BadHeader));
+        return Err(NoHeader::Damage(Reason::BadHeader));
     }
     let Some(&separator) = buffer.get(start - 1) else {
         // Most candidates are refused without waiting for the whole header.
         return Err(match Header::parse(&buffer[2..]) {
-            Err(Malformed::Invalid) => Candidate::Damage(Reason::BadHeader),
-            _ => Candidate::Need(start),
+            Err(Malformed::Invalid) => NoHeader::Damage(Reason::BadHeader),
+            _ => NoHeader::Need(start),
         });
     };
     if separator != UNIT_SEPARATOR {
-        return Err(Candidate::Damage(Reason::BadHeader));
+        return Err(NoHeader::Damage(Reason::BadHeader));
     }
     let Ok(header) = Header::parse(&buffer[2..start - 1]) else {
-        return Err(Candidate::Damage(Reason::BadHeader));
+        return Err(NoHeader::Damage(Reason::BadHeader));
     };
     match usize::try_from(header.message_length) {
         Ok(len) if len <= limit => Ok((header, start, len)),
-        _ => Err(Candidate::Damage(Reason::TooLong)),
+        _ => Err(NoHeader::Damage(Reason::TooLong)),
     }
 }
