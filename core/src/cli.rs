@@ -49,10 +49,7 @@ pub enum When {
 impl When {
     /// Decides for a stream that is a terminal or not: `NO_COLOR`, then `CLICOLOR_FORCE`, then
     /// `TERM=dumb`, then the terminal.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the environment is read here for all tools"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the environment is read here for all tools")]
     pub fn decide(self, is_terminal: bool) -> bool {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         match self {
@@ -79,11 +76,7 @@ pub struct Writing {
 impl Writing {
     /// The status to end with, given that so many records were written.
     pub fn status(&self, records: u64) -> Status {
-        if self.exit_status && records == 0 {
-            Status::Nothing
-        } else {
-            Status::Done
-        }
+        if self.exit_status && records == 0 { Status::Nothing } else { Status::Done }
     }
 }
 
@@ -124,6 +117,7 @@ fn init_diag(name: &'static str, common: &Common) {
         (_, 2) => Level::Debug,
         _ => Level::Trace,
     };
+    #[expect(clippy::disallowed_methods, reason = "asks about stderr, does not write")]
     let is_terminal = nix::unistd::isatty(std::io::stderr()).unwrap_or(false);
     diag::init(name, level, common.color.decide(is_terminal));
 }
@@ -136,11 +130,7 @@ pub fn command<T: Tool>() -> clap::Command {
         "{version}\nrevision {revision}\nheka message format: proto2, framing 0x1e/0x1f\n\
          licence: MIT OR Apache-2.0"
     );
-    T::command()
-        .name(T::NAME)
-        .version(version)
-        .long_version(long)
-        .args_override_self(true)
+    T::command().name(T::NAME).version(version).long_version(long).args_override_self(true)
 }
 
 fn parse<T: Tool>() -> Result<Option<T>, Stop> {
@@ -150,10 +140,7 @@ fn parse<T: Tool>() -> Result<Option<T>, Stop> {
     match parsed {
         Ok(tool) => Ok(Some(tool)),
         Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            ) =>
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
         {
             let mut out = Output::stdout()?;
             out.put(error.render().to_string().as_bytes());
@@ -186,13 +173,9 @@ fn usage_text(error: &clap::Error) -> String {
 /// # Errors
 /// Words on what is wrong.
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "expected a size such as 64K".to_owned())?;
+    let number: u64 = number.parse().map_err(|_| "expected a size such as 64K".to_owned())?;
     let factor: u64 = match suffix {
         "" | "B" => 1,
         "b" => 512,
@@ -206,9 +189,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         "t" | "T" | "TiB" => 1 << 40,
         _ => return Err(format!("unknown unit '{suffix}' (K, kB, M, MB, G, GB, …)")),
     };
-    number
-        .checked_mul(factor)
-        .ok_or_else(|| "too large".to_owned())
+    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
 }
 
 /// A size that fits memory and is not zero.
@@ -232,13 +213,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let mut total = 0.0;
     let mut rest = text;
     while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(rest.len());
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let (number, tail) = rest.split_at(digits);
-        let letters = tail
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(tail.len());
+        let letters = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
         let number: f64 = number.parse().map_err(|_| wrong())?;
         total += number
@@ -347,9 +324,7 @@ pub fn parse_severity(text: &str) -> Result<i32, String> {
         "notice" => 5,
         "info" => 6,
         "debug" => 7,
-        _ => text
-            .parse()
-            .map_err(|_| "expected a number or emerg … debug".to_owned())?,
+        _ => text.parse().map_err(|_| "expected a number or emerg … debug".to_owned())?,
     })
 }
 

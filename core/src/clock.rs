@@ -6,18 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Nanoseconds since 1970-01-01 UTC, as in a message's timestamp.
 #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
 pub fn now_ns() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// This machine's name; empty if it has none.
 pub fn hostname() -> String {
-    nix::unistd::gethostname()
-        .ok()
-        .and_then(|name| name.into_string().ok())
-        .unwrap_or_default()
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
 }
 
 /// A random Uuid (RFC 9562, version 4).

@@ -40,14 +40,7 @@ static SINK: OnceLock<Sink> = OnceLock::new();
 
 /// Sets program name, level and colour, once, before anything is said.
 pub fn init(program: &'static str, level: Level, color: bool) {
-    if SINK
-        .set(Sink {
-            program,
-            level,
-            color,
-            start: Instant::now(),
-        })
-        .is_ok()
+    if SINK.set(Sink { program, level, color, start: Instant::now() }).is_ok()
         && level >= Level::Debug
         && log::set_logger(&LogBridge).is_ok()
     {
@@ -118,11 +111,7 @@ fn say(level: Level, kind: &str, color: AnsiColor, text: &dyn Display) {
     if level > sink.level {
         return;
     }
-    let style = if sink.color {
-        color.on_default()
-    } else {
-        Style::new()
-    };
+    let style = if sink.color { color.on_default() } else { Style::new() };
     let mut line = format!("{style}{}:{style:#} ", sink.program);
     if sink.level >= Level::Debug {
         line += &format!("[{:.6}] ", sink.start.elapsed().as_secs_f64());
@@ -151,10 +140,7 @@ pub(crate) fn is_harmful(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that writes to stderr"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that writes to stderr")]
 fn write_line(line: &str) {
     // Nobody is left to tell if stderr fails.
     drop(std::io::stderr().write_all(line.as_bytes()));

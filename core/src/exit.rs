@@ -68,26 +68,17 @@ pub enum Stop {
 impl Stop {
     /// An error in this tool's own work: status 1.
     pub fn failed(text: impl Display) -> Self {
-        Self::Error {
-            status: Status::Failed,
-            text: text.to_string(),
-        }
+        Self::Error { status: Status::Failed, text: text.to_string() }
     }
 
     /// A wrong flag, value or combination: status 2, with a pointer to `--help`.
     pub fn usage(text: impl Display) -> Self {
-        Self::Error {
-            status: Status::Usage,
-            text: text.to_string(),
-        }
+        Self::Error { status: Status::Usage, text: text.to_string() }
     }
 
     /// The other side's fault, worth another try later: status 3.
     pub fn unreachable(text: impl Display) -> Self {
-        Self::Error {
-            status: Status::Unreachable,
-            text: text.to_string(),
-        }
+        Self::Error { status: Status::Unreachable, text: text.to_string() }
     }
 }
 
@@ -133,10 +124,7 @@ impl<T, E: Cause> Explain<T> for Result<T, E> {
     }
 
     fn stop(self, status: Status, subject: impl Display) -> Result<T, Stop> {
-        self.map_err(|error| Stop::Error {
-            status,
-            text: format!("{subject}: {}", error.cause()),
-        })
+        self.map_err(|error| Stop::Error { status, text: format!("{subject}: {}", error.cause()) })
     }
 }
 
@@ -149,10 +137,7 @@ pub fn finish(outcome: Result<Status, Stop>) -> ExitCode {
         Err(Stop::Error { status, text }) => {
             diag::error(&text);
             if status == Status::Usage {
-                diag::plain(format_args!(
-                    "Try '{} --help' for more information.",
-                    diag::program()
-                ));
+                diag::plain(format_args!("Try '{} --help' for more information.", diag::program()));
             }
             status
         }

@@ -37,10 +37,7 @@ extern "C" fn handle(number: i32) {
     }
     let fd = WAKE_WRITE.load(Ordering::SeqCst);
     if fd >= 0 {
-        #[expect(
-            unsafe_code,
-            reason = "a descriptor kept in an atomic for the signal handler"
-        )]
+        #[expect(unsafe_code, reason = "a descriptor kept in an atomic for the signal handler")]
         // SAFETY: `fd` is the write end made by `install`, which is never closed.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };
         // A full pipe wakes the reader just as well.
@@ -73,12 +70,7 @@ pub fn install() -> io::Result<()> {
     }
     WAKE_READ.store(read.into_raw_fd(), Ordering::SeqCst);
     WAKE_WRITE.store(write.into_raw_fd(), Ordering::SeqCst);
-    for signal in [
-        Signal::SIGINT,
-        Signal::SIGTERM,
-        Signal::SIGHUP,
-        Signal::SIGUSR1,
-    ] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1] {
         if !is_ignored(signal) {
             set_handler(signal, SigHandler::Handler(handle), SaFlags::empty())?;
         }
@@ -90,15 +82,9 @@ fn is_ignored(signal: Signal) -> bool {
     #[expect(unsafe_code, reason = "there is no safe way to look at a disposition")]
     // SAFETY: SIG_IGN is no function; it is put in place only to read what was there before.
     let before = unsafe {
-        sigaction(
-            signal,
-            &SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty()),
-        )
+        sigaction(signal, &SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty()))
     };
-    let ignored = matches!(
-        before.map(|action| action.handler()),
-        Ok(SigHandler::SigIgn)
-    );
+    let ignored = matches!(before.map(|action| action.handler()), Ok(SigHandler::SigIgn));
     if !ignored {
         restore_default(signal);
     }
@@ -131,10 +117,7 @@ pub fn wake_fd() -> Option<BorrowedFd<'static>> {
     if fd < 0 {
         return None;
     }
-    #[expect(
-        unsafe_code,
-        reason = "a descriptor kept in an atomic for the signal handler"
-    )]
+    #[expect(unsafe_code, reason = "a descriptor kept in an atomic for the signal handler")]
     // SAFETY: `fd` is the read end made by `install`, which is never closed.
     Some(unsafe { BorrowedFd::borrow_raw(fd) })
 }
@@ -155,9 +138,6 @@ pub fn die_of(signal: Signal) -> ! {
     let _ = set.thread_unblock();
     let _ = raise(signal);
     // Only reached if the signal is held back from the whole process.
-    #[expect(
-        clippy::exit,
-        reason = "a process that cannot die of its signal ends like the shell"
-    )]
+    #[expect(clippy::exit, reason = "a process that cannot die of its signal ends like the shell")]
     std::process::exit(128 + signal as i32)
 }

@@ -22,8 +22,7 @@ impl Counter {
     /// to nothing on hot paths.
     #[inline]
     pub fn add(&self, count: u64) {
-        self.0
-            .store(self.0.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+        self.0.store(self.0.load(Ordering::Relaxed) + count, Ordering::Relaxed);
     }
 
     /// Sets it.
@@ -51,6 +50,7 @@ static START: OnceLock<Instant> = OnceLock::new();
 static MORE: Mutex<Vec<(&'static str, &'static Counter)>> = Mutex::new(Vec::new());
 
 /// Starts the clock, and the meter if one is wanted.
+#[expect(clippy::disallowed_methods, reason = "asks about stderr, does not write")]
 pub fn init(progress: bool) {
     START.get_or_init(Instant::now);
     if progress && nix::unistd::isatty(std::io::stderr()).unwrap_or(false) {
@@ -76,10 +76,7 @@ pub fn print() {
 
 fn line() -> String {
     let (bytes_in, bytes_out) = (BYTES_IN.value(), BYTES_OUT.value());
-    let elapsed = START
-        .get()
-        .map_or(Duration::ZERO, Instant::elapsed)
-        .as_secs_f64();
+    let elapsed = START.get().map_or(Duration::ZERO, Instant::elapsed).as_secs_f64();
     let mut line = format!(
         "{} messages, {bytes_in} bytes in, {bytes_out} bytes out, {} skipped",
         MESSAGES.value(),
@@ -128,10 +125,7 @@ fn show_progress() {
         ));
         bar.tick();
         before = now;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this thread dies with the process"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "this thread dies with the process")]
         std::thread::sleep(Duration::from_secs(1));
     }
 }

@@ -24,12 +24,7 @@ impl FrameReader {
     /// Reads frames with messages of up to `limit` bytes from `input`, whose next byte is at
     /// `offset`.
     pub fn new(input: Input, limit: usize, offset: u64) -> Self {
-        Self {
-            input,
-            deframer: Deframer::at(limit, offset),
-            need: 0,
-            damages: 0,
-        }
+        Self { input, deframer: Deframer::at(limit, offset), need: 0, damages: 0 }
     }
 
     /// How many stretches of damage were met.

@@ -7,7 +7,7 @@
 //! mod tests {
 //!     #[test]
 //!     fn documented() {
-//!         heka_core::testing::assert_documented(<super::Cli as clap::CommandFactory>::command());
+//!         heka_core::testing::assert_documented::<super::Cli>();
 //!     }
 //! }
 //! ```
@@ -26,7 +26,8 @@ use clap_complete::Shell;
 ///
 /// # Panics
 /// If they differ; the message says where.
-pub fn assert_documented(command: Command) {
+pub fn assert_documented<T: crate::cli::Tool>() {
+    let command = crate::cli::command::<T>();
     let page = root().join(format!("man/{}.1", command.get_name()));
     assert_man_page(&command, &page);
     assert_completions(command);

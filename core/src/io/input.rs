@@ -39,15 +39,7 @@ impl Input {
             let _ = fcntl(&file, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
         }
         let buffer = vec![0; BLOCK];
-        Self {
-            file,
-            name: name.into(),
-            buffer,
-            start: 0,
-            end: 0,
-            is_regular,
-            at_end: false,
-        }
+        Self { file, name: name.into(), buffer, start: 0, end: 0, is_regular, at_end: false }
     }
 
     /// Reads standard input.
@@ -106,9 +98,7 @@ impl Input {
         }
         let mut left = offset;
         while left > 0 && self.fill(out)? {
-            let take = usize::try_from(left)
-                .unwrap_or(usize::MAX)
-                .min(self.data().len());
+            let take = usize::try_from(left).unwrap_or(usize::MAX).min(self.data().len());
             self.consume(take);
             left -= take as u64;
         }
@@ -175,10 +165,7 @@ impl Input {
         let mut wanted = vec![(self.fd(), PollFlags::POLLIN)];
         wanted.extend(out.reader_watch());
         let ready = wait(&wanted, deadline)?;
-        if ready
-            .get(1)
-            .is_some_and(|out| out.contains(PollFlags::POLLERR))
-        {
+        if ready.get(1).is_some_and(|out| out.contains(PollFlags::POLLERR)) {
             return Err(Stop::BrokenPipe);
         }
         Ok(!ready[0].is_empty())

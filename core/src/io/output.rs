@@ -45,14 +45,8 @@ impl Output {
     /// # Errors
     /// If it is closed.
     pub fn stdout() -> Result<Self, Stop> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the one writer of stdout"
-        )]
-        let fd = std::io::stdout()
-            .as_fd()
-            .try_clone_to_owned()
-            .at("write error")?;
+        #[expect(clippy::disallowed_methods, reason = "this is the one writer of stdout")]
+        let fd = std::io::stdout().as_fd().try_clone_to_owned().at("write error")?;
         let mut out = Self::new(File::from(fd));
         out.every_record = out.is_terminal();
         Ok(out)
@@ -60,24 +54,14 @@ impl Output {
 
     /// A file with a name of its own; write errors name it.
     pub fn file(file: File, name: impl Into<String>) -> Self {
-        Self {
-            name: Some(name.into()),
-            ..Self::new(file)
-        }
+        Self { name: Some(name.into()), ..Self::new(file) }
     }
 
     fn new(file: File) -> Self {
         let is_pipe = fcntl(&file, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE)).is_ok()
             || fcntl(&file, FcntlArg::F_GETPIPE_SZ).is_ok();
         let buffer = Vec::with_capacity(FULL + FULL / 2);
-        Self {
-            file,
-            name: None,
-            buffer,
-            every_record: false,
-            harmless: false,
-            is_pipe,
-        }
+        Self { file, name: None, buffer, every_record: false, harmless: false, is_pipe }
     }
 
     /// Writes after every record (`-u`).
@@ -106,8 +90,7 @@ impl Output {
 
     /// Entry for a poll set: tells by `POLLERR` that nobody reads any more.
     pub fn reader_watch(&self) -> Option<Wanted<'_>> {
-        self.is_pipe
-            .then(|| (self.file.as_fd(), PollFlags::empty()))
+        self.is_pipe.then(|| (self.file.as_fd(), PollFlags::empty()))
     }
 
     /// Where the next record is built.

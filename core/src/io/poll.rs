@@ -22,10 +22,8 @@ pub type Wanted<'a> = (BorrowedFd<'a>, PollFlags);
 /// # Errors
 /// [`Stop::Signal`] as soon as INT or TERM has come.
 pub fn wait(wanted: &[Wanted<'_>], deadline: Deadline) -> Result<Vec<PollFlags>, Stop> {
-    let mut fds: Vec<PollFd<'_>> = wanted
-        .iter()
-        .map(|&(fd, flags)| PollFd::new(fd, flags))
-        .collect();
+    let mut fds: Vec<PollFd<'_>> =
+        wanted.iter().map(|&(fd, flags)| PollFd::new(fd, flags)).collect();
     fds.extend(signal::wake_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
     loop {
         serve_signals()?;
@@ -35,10 +33,7 @@ pub fn wait(wanted: &[Wanted<'_>], deadline: Deadline) -> Result<Vec<PollFlags>,
             Err(error) => return Err(error).at("poll"),
         }
         let woken = fds.len() > wanted.len()
-            && fds
-                .last()
-                .and_then(PollFd::revents)
-                .is_some_and(|ready| !ready.is_empty());
+            && fds.last().and_then(PollFd::revents).is_some_and(|ready| !ready.is_empty());
         if woken {
             signal::drain();
         }

@@ -25,10 +25,7 @@ pub struct Template {
 impl Template {
     /// Takes everything from `message` but Uuid, timestamp and payload.
     pub fn new(message: &Message, signer: Option<Signer>) -> Self {
-        let mut template = Self {
-            signer,
-            ..Self::default()
-        };
+        let mut template = Self { signer, ..Self::default() };
         put_before_payload(&mut template.before_payload, message);
         put_after_payload(&mut template.after_payload, message);
         template
@@ -74,13 +71,7 @@ impl Template {
             + payload.len();
         let message_length = u32::try_from(len).map_err(|_| FrameTooLarge)?;
         out.reserve(len + 300);
-        put_header(
-            out,
-            Header {
-                message_length,
-                ..header
-            },
-        )?;
+        put_header(out, Header { message_length, ..header })?;
         self.put_message(out, uuid, timestamp, payload);
         Ok(())
     }
@@ -158,11 +149,7 @@ fn put_field(out: &mut Vec<u8>, field: &Field) {
         put_bytes(out, 5, value);
     }
     if !field.value_integer.is_empty() {
-        let len = field
-            .value_integer
-            .iter()
-            .map(|v| varint_len(v.cast_unsigned()))
-            .sum::<usize>();
+        let len = field.value_integer.iter().map(|v| varint_len(v.cast_unsigned())).sum::<usize>();
         put_tag(out, 6, wire_type::LEN);
         put_varint(out, len as u64);
         for value in &field.value_integer {
@@ -187,18 +174,12 @@ impl Field {
     /// A field of one string, with type and (empty) representation written out as Go's `NewField`
     /// does.
     pub fn string(name: impl Into<bytes::Bytes>, value: impl Into<bytes::Bytes>) -> Self {
-        Self {
-            value_string: vec![value.into()],
-            ..Self::empty(name, ValueType::String)
-        }
+        Self { value_string: vec![value.into()], ..Self::empty(name, ValueType::String) }
     }
 
     /// A field of one integer, likewise.
     pub fn integer(name: impl Into<bytes::Bytes>, value: i64) -> Self {
-        Self {
-            value_integer: vec![value],
-            ..Self::empty(name, ValueType::Integer)
-        }
+        Self { value_integer: vec![value], ..Self::empty(name, ValueType::Integer) }
     }
 
     /// A field of that type without values yet.

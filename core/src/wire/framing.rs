@@ -48,13 +48,7 @@ pub fn put_frame(
     message: &[u8],
 ) -> Result<(), FrameTooLarge> {
     let message_length = u32::try_from(message.len()).map_err(|_| FrameTooLarge)?;
-    put_header(
-        out,
-        Header {
-            message_length,
-            ..header
-        },
-    )?;
+    put_header(out, Header { message_length, ..header })?;
     out.extend_from_slice(message);
     Ok(())
 }
@@ -123,11 +117,7 @@ pub struct Damage {
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let s = if self.len == 1 { "" } else { "s" };
-        write!(
-            f,
-            "offset {}: {}, {} byte{s} skipped",
-            self.offset, self.reason, self.len
-        )
+        write!(f, "offset {}: {}, {} byte{s} skipped", self.offset, self.reason, self.len)
     }
 }
 
@@ -196,12 +186,7 @@ impl Deframer {
 
     /// The same, for an input whose first byte is at `offset`.
     pub fn at(limit: usize, offset: u64) -> Self {
-        Self {
-            limit,
-            offset,
-            damage: None,
-            work: 0,
-        }
+        Self { limit, offset, damage: None, work: 0 }
     }
 
     /// Position in the input of the first byte of the buffer.
@@ -251,11 +236,7 @@ impl Deframer {
     fn skip(&mut self, len: usize, reason: Reason) {
         if len > 0 {
             let offset = self.offset;
-            let damage = self.damage.get_or_insert(Damage {
-                offset,
-                len: 0,
-                reason,
-            });
+            let damage = self.damage.get_or_insert(Damage { offset, len: 0, reason });
             damage.len += len as u64;
             self.offset += len as u64;
         }
@@ -332,13 +313,7 @@ impl Deframer {
         match view {
             Ok(view) if whole <= buffer.len() => {
                 let bytes = &buffer[..whole];
-                Candidate::Frame(Frame {
-                    bytes,
-                    header,
-                    message,
-                    view,
-                    offset: self.offset,
-                })
+                Candidate::Frame(Frame { bytes, header, message, view, offset: self.offset })
             }
             Ok(_) | Err(Malformed::Truncated) if whole > buffer.len() => cut_off(whole),
             _ => {

@@ -23,12 +23,7 @@ pub struct Signer {
 
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Signer({:?}, version {})",
-            String::from_utf8_lossy(&self.name),
-            self.version
-        )
+        write!(f, "Signer({:?}, version {})", String::from_utf8_lossy(&self.name), self.version)
     }
 }
 
@@ -64,10 +59,7 @@ impl Digest {
     fn new(digest: &[u8]) -> Self {
         let mut bytes = [0; 20];
         bytes[..digest.len()].copy_from_slice(digest);
-        Self {
-            bytes,
-            len: digest.len(),
-        }
+        Self { bytes, len: digest.len() }
     }
 
     /// The signature's bytes.
@@ -79,11 +71,7 @@ impl Digest {
 impl Signer {
     /// A signer with this name, key version and key.
     pub fn new(name: &[u8], version: u32, hash: HmacHash, key: &[u8]) -> Self {
-        Self {
-            name: name.to_vec(),
-            version,
-            key: Key::new(hash, key),
-        }
+        Self { name: name.to_vec(), version, key: Key::new(hash, key) }
     }
 
     /// The signature of `message`.
@@ -161,19 +149,11 @@ impl Keys {
         let Some((md5, sha1)) = self.by_name.get(&signer) else {
             return Verdict::UnknownKey;
         };
-        let key = if header.hmac_hash == Some(HmacHash::Sha1) {
-            sha1
-        } else {
-            md5
-        };
+        let key = if header.hmac_hash == Some(HmacHash::Sha1) { sha1 } else { md5 };
         let verified = match key {
             Key::Md5(key) => key.clone().chain_update(message).verify_slice(hmac),
             Key::Sha1(key) => key.clone().chain_update(message).verify_slice(hmac),
         };
-        if verified.is_ok() {
-            Verdict::Signed(name)
-        } else {
-            Verdict::Wrong
-        }
+        if verified.is_ok() { Verdict::Signed(name) } else { Verdict::Wrong }
     }
 }

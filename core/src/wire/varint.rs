@@ -78,11 +78,7 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(if self.rest.len() < 10 {
-            Malformed::Truncated
-        } else {
-            Malformed::Invalid
-        })
+        Err(if self.rest.len() < 10 { Malformed::Truncated } else { Malformed::Invalid })
     }
 
     /// Reads a tag: field number and wire type.
@@ -139,11 +135,7 @@ impl<'a> Reader<'a> {
             wire_type::START_GROUP if depth < MAX_DEPTH => loop {
                 let (inner, wire) = self.tag()?;
                 if wire == wire_type::END_GROUP {
-                    return if inner == number {
-                        Ok(())
-                    } else {
-                        Err(Malformed::Invalid)
-                    };
+                    return if inner == number { Ok(()) } else { Err(Malformed::Invalid) };
                 }
                 self.skip_nested(inner, wire, depth + 1)?;
             },
@@ -216,9 +208,7 @@ mod tests {
 
     #[test]
     fn a_length_with_the_top_bit_set_is_refused() {
-        let hostile = [
-            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 1, 2,
-        ];
+        let hostile = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 1, 2];
         assert_eq!(Reader::new(&hostile).bytes(), Err(Malformed::Invalid));
     }
 

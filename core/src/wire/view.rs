@@ -87,9 +87,7 @@ impl<'a> MessageView<'a> {
 
     /// Fields in the order of the wire.
     pub fn fields(&self) -> Fields<'a> {
-        Fields {
-            reader: Reader::new(self.fields),
-        }
+        Fields { reader: Reader::new(self.fields) }
     }
 
     /// The `index`-th field of that name.
@@ -174,10 +172,7 @@ impl<'a> FieldView<'a> {
 
     /// Values of the declared type.
     pub fn values(&self) -> Values<'a> {
-        Values {
-            wanted: self.value_type(),
-            ..self.values_of(ValueType::String)
-        }
+        Values { wanted: self.value_type(), ..self.values_of(ValueType::String) }
     }
 
     /// Values of the type given, whatever was declared.

@@ -17,9 +17,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     if plan.form != Form::Heka {
         out = out.text();
     } else if out.is_terminal() {
-        return Err(Stop::usage(
-            "framed messages are not for a terminal (hint: | cat)",
-        ));
+        return Err(Stop::usage("framed messages are not for a terminal (hint: | cat)"));
     }
     let mut status = Status::Done;
     for file in &plan.files {

@@ -14,26 +14,18 @@ use crate::cli::{Form, Plan};
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let mut out = Output::stdout()?.unbuffered(plan.writing.unbuffered);
     if out.is_terminal() && plan.form == Some(Form::Heka) {
-        return Err(Stop::usage(
-            "framed messages are not for a terminal (hint: | cat)",
-        ));
+        return Err(Stop::usage("framed messages are not for a terminal (hint: | cat)"));
     }
     let is_text = out.is_terminal() || plan.form == Some(Form::Payload);
     if is_text {
         out = out.text();
     }
-    let mut encoder = Encoder {
-        template: plan.template.clone(),
-        is_text,
-    };
+    let mut encoder = Encoder { template: plan.template.clone(), is_text };
     let mut status = Status::Done;
     for file in &plan.files {
         let mut input = match Input::open(file) {
             Ok(input) => input,
-            Err(Stop::Error {
-                status: failed,
-                text,
-            }) => {
+            Err(Stop::Error { status: failed, text }) => {
                 heka_core::diag::error(text);
                 status = status.and(failed);
                 continue;
