@@ -66,7 +66,8 @@ impl<'a> Header<'a> {
                 break;
             }
         }
-        header.message_length = length.ok_or(Malformed::Invalid)?;
+        // More bytes could still name one.
+        header.message_length = length.ok_or(Malformed::Truncated)?;
         Ok(header)
     }
 
