@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::codec::Form;
 use crate::diag::{self, Level};
 use crate::exit::{Explain as _, Status, Stop, finish};
 use crate::io::Output;
@@ -78,6 +79,56 @@ impl Writing {
     pub fn status(&self, records: u64) -> Status {
         if self.exit_status && records == 0 { Status::Nothing } else { Status::Done }
     }
+}
+
+/// Flags of tools that write messages in the common forms.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Showing {
+    /// Form of the output
+    #[arg(short, long, value_name = "FORM")]
+    pub output: Option<Form>,
+    /// The same as -o json
+    #[arg(short, long, conflicts_with = "output")]
+    pub json: bool,
+}
+
+impl Showing {
+    /// What was asked for, if anything was.
+    pub fn form(&self) -> Option<Form> {
+        if self.json { Some(Form::Json) } else { self.output }
+    }
+
+    /// Settles the form that `out` gets, and makes `out` ready for it.
+    ///
+    /// # Errors
+    /// As [`settle_form`].
+    pub fn open(&self, default: Form, out: Output) -> Result<(Form, Output), Stop> {
+        settle_form(self.form(), default, out)
+    }
+}
+
+/// Settles the form of a tool's records: what was `chosen`, else the tool's default; but a terminal
+/// gets text where framed messages are the default. Text is made harmless for terminals.
+///
+/// # Errors
+/// If framed messages were asked for on a terminal; that and what helps has been said then.
+pub fn settle_form(
+    chosen: Option<Form>,
+    default: Form,
+    out: Output,
+) -> Result<(Form, Output), Stop> {
+    let form = match chosen {
+        Some(form) if form.is_binary() && out.is_terminal() => {
+            diag::error("framed messages are not for a terminal");
+            diag::hint("… | cat");
+            return Err(Stop::Said(Status::Usage));
+        }
+        Some(form) => form,
+        None if default.is_binary() && out.is_terminal() => Form::Text,
+        None => default,
+    };
+    let out = if form.is_binary() { out } else { out.text() };
+    Ok((form, out))
 }
 
 /// A tool's command line.

@@ -2,6 +2,7 @@
 //! What the heka tools share.
 pub mod cli;
 pub mod clock;
+pub mod codec;
 pub mod diag;
 pub mod exit;
 pub mod io;

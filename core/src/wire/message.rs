@@ -88,5 +88,21 @@ pub enum ValueType {
     Bool = 4,
 }
 
+impl ValueType {
+    /// All types in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::String, Self::Bytes, Self::Integer, Self::Double, Self::Bool];
+
+    /// The type's name in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "STRING",
+            Self::Bytes => "BYTES",
+            Self::Integer => "INTEGER",
+            Self::Double => "DOUBLE",
+            Self::Bool => "BOOL",
+        }
+    }
+}
+
 /// Severity of a message that names none.
 pub const DEFAULT_SEVERITY: i32 = 7;

@@ -92,7 +92,7 @@ impl<'a> MessageView<'a> {
 
     /// The `index`-th field of that name.
     pub fn field(&self, name: &[u8], index: usize) -> Option<FieldView<'a>> {
-        self.fields().filter(|field| field.name == name).nth(index)
+        self.fields().filter(|field| field.name == Some(name)).nth(index)
     }
 }
 
@@ -126,8 +126,8 @@ impl<'a> Iterator for Fields<'a> {
 /// One borrowed field.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FieldView<'a> {
-    /// Name, empty if absent.
-    pub name: &'a [u8],
+    /// Name; absent only in damaged or foreign data.
+    pub name: Option<&'a [u8]>,
     /// Number of the declared type; one that [`ValueType`] does not know is kept.
     pub value_type: Option<i32>,
     /// Representation.
@@ -151,7 +151,7 @@ impl<'a> FieldView<'a> {
     fn read_member(&mut self, reader: &mut Reader<'a>, here: &'a [u8]) -> Result<(), Malformed> {
         let (number, wire) = reader.tag()?;
         match (number, wire) {
-            (1, wire_type::LEN) => self.name = reader.bytes()?,
+            (1, wire_type::LEN) => self.name = Some(reader.bytes()?),
             (2, wire_type::VARINT) => self.value_type = Some(int32(reader.varint()?)),
             (3, wire_type::LEN) => self.representation = Some(reader.bytes()?),
             (1..=3, _) => return Err(Malformed::Invalid),
@@ -173,6 +173,27 @@ impl<'a> FieldView<'a> {
     /// Values of the declared type.
     pub fn values(&self) -> Values<'a> {
         Values { wanted: self.value_type(), ..self.values_of(ValueType::String) }
+    }
+
+    /// Whether there are values of that type, whatever was declared.
+    pub fn has_values_of(&self, value_type: ValueType) -> bool {
+        self.values_of(value_type).next().is_some()
+    }
+
+    /// Everything of variable length among the values, in the order of the wire and whatever list
+    /// it belongs to: what `lua_sandbox` takes for the values of a text field.
+    pub fn texts(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut reader = Reader::new(self.values);
+        std::iter::from_fn(move || {
+            while !reader.is_empty() {
+                let (number, wire) = reader.tag().ok()?;
+                if (4..=8).contains(&number) && wire == wire_type::LEN {
+                    return reader.bytes().ok();
+                }
+                reader.skip(number, wire).ok()?;
+            }
+            None
+        })
     }
 
     /// Values of the type given, whatever was declared.

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Messages as JSON, one object a line, from which the message can be made again.
+//!
+//! ```text
+//! {"Uuid":"e6ee…","Timestamp":"2014-08-23T22:54:00.000000007Z","TimestampNs":1408834440000000007,
+//!  "Type":"nginx.access","Logger":"nginx","Severity":6,"Payload":"GET /","EnvVersion":"0.8",
+//!  "Pid":7,"Hostname":"web00","Fields":{"status":404,"took":0.25},
+//!  "FieldInfo":{"status":{"representation":"count"},"took":{"type":"double"}}}
+//! ```
+//!
+//! Members always stand in this order; what the message does not have is left out. Text that is
+//! not UTF-8 is shown with U+FFFD, and `NAME_base64` beside it has the bytes.
+//!
+//! `Fields` is an object if every name is unique and every field holds values of its declared type
+//! only: one value is that value, none or several are an array. `FieldInfo` then says what the
+//! values do not: the type of `BYTES` (base64) and `DOUBLE` fields, and a representation that is
+//! not empty (`null` stands for a type or representation that the message does not name). Any
+//! other `Fields` is an array of objects with the members of the schema, as heka-cat writes them.
+//!
+//! NaN and the infinities, for which JSON has no numbers, are the strings `NaN`, `Infinity` and
+//! `-Infinity`; a NaN with other bits than the usual ones tells them: `NaN(0x7ff8000000000001)`.
+
+mod fields;
+mod text;
+mod write;
+
+pub use write::put;

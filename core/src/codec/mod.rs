@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Messages to forms that people and other programs read, and back.
+//!
+//! A tool that writes messages gives its users a choice of [`Form`] and writes through an
+//! [`Encoder`]; the forms themselves are pure functions from a [`crate::wire::MessageView`] to
+//! bytes, one module each.
+
+mod form;
+pub mod json;
+pub mod number;
+pub mod payload;
+pub mod rst;
+pub mod sandbox_text;
+pub mod text;
+pub mod time;
+
+pub use form::{Encoder, Form};
+pub use payload::{Newlines, Payload, Prefix};

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Payloads as records: what stands behind each, and the time before it if wanted.
+
+use clap::ValueEnum;
+
+use super::time::{Strftime, Zone};
+use crate::clock;
+use crate::wire::MessageView;
+
+/// When a payload gets a line end behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Newlines {
+    /// If it has none of its own.
+    #[default]
+    Auto,
+    /// Always (`PayloadEncoder`'s `append_newlines = true`).
+    Always,
+    /// Never (`append_newlines = false`).
+    Never,
+}
+
+/// Writes payloads as Heka's `PayloadEncoder` does.
+#[derive(Clone, Debug, Default)]
+pub struct Payload {
+    /// When a delimiter follows.
+    pub newlines: Newlines,
+    /// NUL instead of the line end.
+    pub null: bool,
+    /// The time in front of the payload.
+    pub prefix: Option<Prefix>,
+}
+
+/// The time in front of a payload.
+#[derive(Clone, Debug)]
+pub struct Prefix {
+    format: Strftime,
+    zone: Zone,
+    now: bool,
+}
+
+impl Prefix {
+    /// The message's time, or the time of writing if `now`. A blank follows if `format` does not
+    /// end in one.
+    ///
+    /// # Errors
+    /// Words on what is wrong with the format.
+    pub fn new(format: &str, now: bool) -> Result<Self, String> {
+        let blank = if format.ends_with(' ') { "" } else { " " };
+        let format = Strftime::new(&format!("{format}{blank}"))?;
+        Ok(Self { format, zone: Zone::local(), now })
+    }
+
+    fn put(&self, out: &mut Vec<u8>, message: &MessageView<'_>) {
+        let time = if self.now { clock::now_ns() } else { message.timestamp.unwrap_or(0) };
+        self.format.put(out, time, &self.zone);
+    }
+}
+
+impl Payload {
+    /// Appends the payload of one message.
+    #[inline]
+    pub fn put(&self, out: &mut Vec<u8>, message: &MessageView<'_>) {
+        if let Some(prefix) = &self.prefix {
+            prefix.put(out, message);
+        }
+        self.put_bytes(out, message.payload.unwrap_or_default());
+    }
+
+    /// Appends a payload that is at hand.
+    #[inline]
+    pub fn put_bytes(&self, out: &mut Vec<u8>, payload: &[u8]) {
+        let delimiter = if self.null { 0 } else { b'\n' };
+        out.extend_from_slice(payload);
+        let wanted = match self.newlines {
+            Newlines::Auto => payload.last() != Some(&delimiter),
+            Newlines::Always => true,
+            Newlines::Never => false,
+        };
+        if wanted {
+            out.push(delimiter);
+        }
+    }
+}
