@@ -21,7 +21,7 @@ fn encoded(message: &Message) -> Vec<u8> {
 fn owned(field: &FieldView<'_>) -> Field {
     let copy = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
     let mut made = Field {
-        name: Some(copy(field.name)),
+        name: field.name.map(copy),
         value_type: field.value_type,
         representation: field.representation.map(copy),
         ..Field::default()
