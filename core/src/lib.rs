@@ -6,6 +6,8 @@ pub mod codec;
 pub mod diag;
 pub mod exit;
 pub mod io;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod signal;
 pub mod stats;
 pub mod stream;

@@ -11,4 +11,4 @@ mod poll;
 
 pub use input::Input;
 pub use output::{Output, push_harmless};
-pub use poll::{Deadline, Wanted, wait};
+pub use poll::{Deadline, Wanted, wait, wait_for};

@@ -50,6 +50,21 @@ pub fn wait(wanted: &[Wanted<'_>], deadline: Deadline) -> Result<Vec<PollFlags>,
     }
 }
 
+/// Waits for one descriptor, whatever else wakes it up; `false` at the deadline.
+///
+/// # Errors
+/// As [`wait`].
+pub fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, deadline: Deadline) -> Result<bool, Stop> {
+    loop {
+        if wait(&[(fd, flags)], deadline)?.iter().any(|ready| !ready.is_empty()) {
+            return Ok(true);
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Ok(false);
+        }
+    }
+}
+
 /// Answers USR1; tells whether the end was asked for.
 pub(crate) fn serve_signals() -> Result<(), Stop> {
     if signal::take_usr1() {

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The flags of sockets, one meaning in all tools. A tool flattens the groups that it needs and
+//! calls their `plan`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Backoff, Family, Proxy, Settings};
+use crate::cli::{Retries, Timeout, parse_duration, parse_retries, parse_timeout};
+use crate::exit::Stop;
+
+/// Time after which an idle connection is looked after, unless a period is given: Linux's own.
+const KEEPALIVE: &str = "7200s";
+
+/// Flags of tools that connect.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Network options")]
+pub struct NetArgs {
+    /// Give up an attempt to connect after that
+    #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
+    pub connect_timeout: Timeout,
+    /// Use IPv4 only
+    #[arg(short = '4', long, overrides_with = "ipv6")]
+    pub ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6', long, overrides_with = "ipv4")]
+    pub ipv6: bool,
+    /// Connect through this HTTP proxy
+    #[arg(short = 'x', long, value_name = "URL", value_hint = clap::ValueHint::Url)]
+    pub proxy: Option<String>,
+    /// Connect directly whatever the environment says
+    #[arg(long, conflicts_with = "proxy")]
+    pub no_proxy: bool,
+    /// What holds for connections once they are made.
+    #[command(flatten)]
+    pub socket: SocketArgs,
+}
+
+/// Flags of everything that has connections.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Network options")]
+pub struct SocketArgs {
+    /// Close a connection where nothing happens for so long
+    #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout)]
+    pub idle_timeout: Timeout,
+    /// Let the system look whether idle peers are there
+    #[arg(long, value_name = "PERIOD", num_args = 0..=1, require_equals = true, default_missing_value = KEEPALIVE, value_parser = parse_duration)]
+    pub keepalive: Option<Duration>,
+}
+
+impl NetArgs {
+    /// Checks the flags. Which variables may name a proxy depends on what is spoken: the first one
+    /// of `variables` that is set counts, in lower case too.
+    ///
+    /// # Errors
+    /// A proxy that is none: status 2.
+    pub fn plan(&self, variables: &[&str]) -> Result<Settings, Stop> {
+        let family = match (self.ipv4, self.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        };
+        Ok(Settings {
+            connect_timeout: self.connect_timeout.0,
+            family,
+            source: None,
+            keepalive: self.socket.keepalive,
+            proxy: self.plan_proxy(variables)?,
+        })
+    }
+
+    fn plan_proxy(&self, variables: &[&str]) -> Result<Option<Proxy>, Stop> {
+        if self.no_proxy {
+            return Ok(None);
+        }
+        let except = environment("NO_PROXY").unwrap_or_default();
+        if let Some(url) = &self.proxy {
+            let proxy =
+                Proxy::parse(url).map_err(|error| Stop::usage(format_args!("--proxy: {error}")))?;
+            if proxy.has_password() {
+                return Err(Stop::usage(
+                    "--proxy: everybody can read a password there; put the URL into ALL_PROXY",
+                ));
+            }
+            return Ok(Some(proxy.except(&except)));
+        }
+        let Some((name, url)) =
+            variables.iter().find_map(|name| environment(name).map(|url| (name, url)))
+        else {
+            return Ok(None);
+        };
+        let proxy =
+            Proxy::parse(&url).map_err(|error| Stop::usage(format_args!("{name}: {error}")))?;
+        Ok(Some(proxy.except(&except).except_loopback()))
+    }
+}
+
+/// A variable, or the same in lower case, if it is not empty.
+#[expect(clippy::disallowed_methods, reason = "the environment of the network flags is read here")]
+fn environment(name: &str) -> Option<String> {
+    [name.to_ascii_lowercase(), name.to_owned()]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty())
+}
+
+/// Flags of tools that try again. What a flag leaves open is the tool's own default.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Retry options")]
+pub struct RetryArgs {
+    /// Try again so often, or 'forever'
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_retries)]
+    pub retry: Option<Retries>,
+    /// Wait so long before the first retry
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub retry_delay: Option<Duration>,
+    /// Make each wait longer by this factor
+    #[arg(long, value_name = "FACTOR", value_parser = parse_growth)]
+    pub retry_growth: Option<f64>,
+    /// Wait no longer than this
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub retry_max_delay: Option<Duration>,
+    /// Add a random time of up to this to each wait
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub retry_jitter: Option<Duration>,
+}
+
+impl RetryArgs {
+    /// The flags over a tool's defaults.
+    pub fn plan(&self, defaults: Backoff) -> Backoff {
+        Backoff {
+            delay: self.retry_delay.unwrap_or(defaults.delay),
+            growth: self.retry_growth.unwrap_or(defaults.growth),
+            max_delay: self.retry_max_delay.unwrap_or(defaults.max_delay),
+            jitter: self.retry_jitter.unwrap_or(defaults.jitter),
+            retries: self.retry.unwrap_or(defaults.retries),
+        }
+    }
+}
+
+fn parse_growth(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (1.0..=100.0).contains(&factor) => Ok(factor),
+        _ => Err("expected a factor from 1 to 100".to_owned()),
+    }
+}
+
+/// `ADDRESS`, `ADDRESS:PORT`, `[ADDRESS]:PORT`: where connections come from (a value parser).
+///
+/// # Errors
+/// Words on what is wrong.
+pub fn parse_source(text: &str) -> Result<SocketAddr, String> {
+    if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()) {
+        return Ok(SocketAddr::from(([0, 0, 0, 0], port)));
+    }
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<IpAddr>()
+        .map(|addr| SocketAddr::new(addr, 0))
+        .or_else(|_| text.parse::<SocketAddr>())
+        .map_err(|_| "expected ADDRESS or ADDRESS:PORT, both in numbers".to_owned())
+}
+
+#[cfg(feature = "tls")]
+pub use tls_args::{ServerTlsArgs, TlsArgs};
+
+#[cfg(feature = "tls")]
+mod tls_args {
+    use std::path::PathBuf;
+
+    use clap::Args;
+
+    use crate::exit::Stop;
+    use crate::net::tls::{ClientAuth, ClientSettings, Identity, Roots, ServerSettings, Version};
+
+    /// Flags of TLS clients. `--tls` itself belongs to the tools where it is a choice.
+    #[derive(Args, Clone, Debug, Default)]
+    #[command(next_help_heading = "TLS options")]
+    pub struct TlsArgs {
+        /// Believe the CAs of this PEM file only
+        #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
+        pub ca_file: Option<PathBuf>,
+        /// Show this certificate to servers that ask
+        #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
+        pub cert: Option<PathBuf>,
+        /// The certificate's key, if in another file
+        #[arg(long, value_name = "PEM", requires = "cert", value_hint = clap::ValueHint::FilePath)]
+        pub key: Option<PathBuf>,
+        /// Expect this name in the server's certificate
+        #[arg(long, value_name = "NAME")]
+        pub server_name: Option<String>,
+        /// Oldest version of TLS to accept
+        #[arg(long, value_name = "VERSION", default_value = "1.2")]
+        pub tls_min: Version,
+        /// Believe any certificate, with a warning
+        #[arg(short = 'k', long, conflicts_with = "ca_file")]
+        pub insecure: bool,
+    }
+
+    impl TlsArgs {
+        /// The settings of a client.
+        pub fn plan(&self) -> ClientSettings {
+            ClientSettings {
+                roots: self.ca_file.clone().map_or(Roots::System, Roots::Pem),
+                identity: identity(self.cert.as_ref(), self.key.as_ref()),
+                server_name: self.server_name.clone(),
+                min: self.tls_min,
+                insecure: self.insecure,
+            }
+        }
+    }
+
+    /// Flags of TLS servers.
+    #[derive(Args, Clone, Debug, Default)]
+    #[command(next_help_heading = "TLS options")]
+    pub struct ServerTlsArgs {
+        /// The server's certificate, then its issuers'
+        #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
+        pub cert: Option<PathBuf>,
+        /// The certificate's key, if in another file
+        #[arg(long, value_name = "PEM", requires = "cert", value_hint = clap::ValueHint::FilePath)]
+        pub key: Option<PathBuf>,
+        /// Believe client certificates of these CAs
+        #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
+        pub client_ca: Option<PathBuf>,
+        /// Whether clients show a certificate [default: require with --client-ca, else none]
+        #[arg(long, value_name = "WHETHER")]
+        pub client_auth: Option<ClientAuth>,
+        /// Oldest version of TLS to accept
+        #[arg(long, value_name = "VERSION", default_value = "1.2")]
+        pub tls_min: Version,
+    }
+
+    impl ServerTlsArgs {
+        /// The settings of a server.
+        ///
+        /// # Errors
+        /// If something is missing: status 2.
+        pub fn plan(&self) -> Result<ServerSettings, Stop> {
+            let identity = identity(self.cert.as_ref(), self.key.as_ref())
+                .ok_or_else(|| Stop::usage("TLS needs --cert (and --key)"))?;
+            let by_default = match self.client_ca {
+                Some(_) => ClientAuth::Require,
+                None => ClientAuth::None,
+            };
+            Ok(ServerSettings {
+                identity,
+                client_roots: self.client_ca.clone().map_or(Roots::System, Roots::Pem),
+                client_auth: self.client_auth.unwrap_or(by_default),
+                min: self.tls_min,
+            })
+        }
+    }
+
+    fn identity(cert: Option<&PathBuf>, key: Option<&PathBuf>) -> Option<Identity> {
+        let cert = cert?.clone();
+        let key = key.unwrap_or(&cert).clone();
+        Some(Identity::Pem { cert, key })
+    }
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Connecting: every address of a name is tried, each within the time limit, and a signal ends the
+//! wait at once.
+
+use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use nix::poll::PollFlags;
+use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+
+use super::{Addr, HostPort, Proxy, Stream, UnixName, resolve};
+use crate::exit::{Cause, Stop};
+use crate::io::{Deadline, wait_for};
+
+/// Which IP addresses are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// All.
+    #[default]
+    Any,
+    /// IPv4 only (`-4`).
+    V4,
+    /// IPv6 only (`-6`).
+    V6,
+}
+
+impl Family {
+    /// Whether `addr` belongs to it.
+    pub fn includes(self, addr: &SocketAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::V4 => addr.is_ipv4(),
+            Self::V6 => addr.is_ipv6(),
+        }
+    }
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Time for each address, handshakes included; none is no limit but the system's.
+    pub connect_timeout: Option<Duration>,
+    /// Which IP addresses to use.
+    pub family: Family,
+    /// Where connections come from (`--source`); port 0 is any.
+    pub source: Option<SocketAddr>,
+    /// Idle time after which the system asks whether the peer is still there.
+    pub keepalive: Option<Duration>,
+    /// The way out of the local network.
+    pub proxy: Option<Proxy>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Some(Duration::from_secs(10)),
+            family: Family::Any,
+            source: None,
+            keepalive: None,
+            proxy: None,
+        }
+    }
+}
+
+/// Why a connection could not be made.
+#[derive(Debug)]
+pub enum DialError {
+    /// A signal asked for the end.
+    Stopped(Stop),
+    /// It failed; another time it may not.
+    Failed {
+        /// What went wrong, for people.
+        cause: String,
+        /// What could help.
+        hint: Option<String>,
+    },
+}
+
+impl DialError {
+    /// A failure without a hint.
+    pub fn failed(cause: impl std::fmt::Display) -> Self {
+        Self::Failed { cause: cause.to_string(), hint: None }
+    }
+
+    /// As the end of a tool that has no more retries: status 3. The hint is told before.
+    pub fn into_stop(self, subject: impl std::fmt::Display) -> Stop {
+        match self {
+            Self::Stopped(stop) => stop,
+            Self::Failed { cause, hint } => {
+                if let Some(hint) = hint {
+                    crate::diag::hint(hint);
+                }
+                Stop::unreachable(format_args!("{subject}: {cause}"))
+            }
+        }
+    }
+}
+
+impl From<Stop> for DialError {
+    fn from(stop: Stop) -> Self {
+        Self::Stopped(stop)
+    }
+}
+
+impl From<std::io::Error> for DialError {
+    fn from(error: std::io::Error) -> Self {
+        Self::failed(error.cause())
+    }
+}
+
+/// Makes connections, all in the same way.
+#[derive(Debug, Default)]
+pub struct Dialer {
+    /// How.
+    pub settings: Settings,
+    /// TLS for addresses that want it.
+    #[cfg(feature = "tls")]
+    pub tls: super::tls::Client,
+}
+
+impl Dialer {
+    /// Connects to a stream address, TLS handshake included.
+    ///
+    /// # Errors
+    /// [`DialError`]. A datagram address cannot be connected to this way.
+    pub fn dial(&self, addr: &Addr) -> Result<Stream, DialError> {
+        match addr {
+            Addr::Tcp(at) => Ok(Stream::plain(self.dial_tcp(at)?)),
+            #[cfg(feature = "tls")]
+            Addr::Tls(at) => {
+                let socket = self.dial_tcp(at)?;
+                self.tls.handshake(socket, &at.host, self.deadline())
+            }
+            Addr::Unix(name) => Ok(Stream::plain(self.dial_unix(name, Type::STREAM)?)),
+            _ => Err(DialError::failed("not a stream address")),
+        }
+    }
+
+    /// Connects a datagram socket: what is sent goes there, and errors come back.
+    ///
+    /// # Errors
+    /// [`DialError`].
+    pub fn dial_datagram(&self, addr: &Addr) -> Result<Socket, DialError> {
+        match addr {
+            Addr::Udp(at) => self.each_address(at, |addr, _| {
+                let socket = self.open(addr, Type::DGRAM)?;
+                socket.connect(&SockAddr::from(addr))?;
+                Ok(socket)
+            }),
+            Addr::UnixGram(name) => self.dial_unix(name, Type::DGRAM),
+            _ => Err(DialError::failed("not a datagram address")),
+        }
+    }
+
+    /// Connects to a TCP port, through the proxy if there is one for this host.
+    ///
+    /// # Errors
+    /// [`DialError`].
+    pub fn dial_tcp(&self, at: &HostPort) -> Result<Socket, DialError> {
+        let Some(proxy) = self.settings.proxy.as_ref().filter(|proxy| proxy.serves(at)) else {
+            return self.dial_directly(at);
+        };
+        let subject = |error| match error {
+            DialError::Failed { cause, hint } => {
+                DialError::Failed { cause: format!("proxy {}: {cause}", proxy.at), hint }
+            }
+            stopped @ DialError::Stopped(_) => stopped,
+        };
+        let socket = self.dial_directly(&proxy.at).map_err(subject)?;
+        proxy.tunnel(&socket, at, self.deadline()).map_err(subject)?;
+        Ok(socket)
+    }
+
+    fn dial_directly(&self, at: &HostPort) -> Result<Socket, DialError> {
+        self.each_address(at, |addr, deadline| {
+            let socket = self.open(addr, Type::STREAM)?;
+            connect(&socket, &addr.into(), deadline)?;
+            // Output is written in large blocks; what is written is meant to go.
+            socket.set_tcp_nodelay(true)?;
+            Ok(socket)
+        })
+    }
+
+    /// Tries `connect` with every address of the host until one succeeds; the last error counts.
+    fn each_address(
+        &self,
+        at: &HostPort,
+        connect: impl Fn(SocketAddr, Deadline) -> Result<Socket, DialError>,
+    ) -> Result<Socket, DialError> {
+        let mut outcome = Err(DialError::failed("no address"));
+        for addr in resolve(at, self.settings.family, self.deadline())? {
+            if self.settings.source.is_some_and(|source| source.is_ipv4() != addr.is_ipv4()) {
+                continue;
+            }
+            outcome = connect(addr, self.deadline());
+            match &outcome {
+                Ok(_) | Err(DialError::Stopped(_)) => break,
+                Err(DialError::Failed { cause, .. }) => {
+                    crate::diag::debug(format_args!("{addr}: {cause}"));
+                }
+            }
+        }
+        outcome
+    }
+
+    fn open(&self, addr: SocketAddr, kind: Type) -> Result<Socket, DialError> {
+        let socket = Socket::new(Domain::for_address(addr), kind, None)?;
+        if let Some(source) = self.settings.source {
+            socket.set_reuse_address(true)?;
+            socket.bind(&source.into()).map_err(|error| {
+                DialError::failed(format_args!("source {source}: {}", error.cause()))
+            })?;
+        }
+        if kind == Type::STREAM {
+            keep_alive(&socket, self.settings.keepalive)?;
+        }
+        Ok(socket)
+    }
+
+    /// Connects to a unix socket of any type.
+    ///
+    /// # Errors
+    /// [`DialError`].
+    pub fn dial_unix(&self, name: &UnixName, kind: Type) -> Result<Socket, DialError> {
+        let socket = Socket::new(Domain::UNIX, kind, None)?;
+        // A full backlog makes connect(2) wait as long as a write may.
+        socket.set_write_timeout(self.settings.connect_timeout)?;
+        socket.connect(&name.to_sockaddr()?).map_err(|error| match error.kind() {
+            std::io::ErrorKind::WouldBlock => DialError::failed("Connection timed out"),
+            _ => error.into(),
+        })?;
+        socket.set_write_timeout(None)?;
+        Ok(socket)
+    }
+
+    fn deadline(&self) -> Deadline {
+        self.settings.connect_timeout.map(|limit| Instant::now() + limit)
+    }
+}
+
+/// Lets the system look after an idle connection.
+pub(super) fn keep_alive(socket: &Socket, period: Option<Duration>) -> std::io::Result<()> {
+    match period {
+        Some(period) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(period)),
+        None => Ok(()),
+    }
+}
+
+fn connect(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<(), DialError> {
+    socket.set_nonblocking(true)?;
+    match socket.connect(addr) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EINPROGRESS as i32) => {
+            if !wait_for(socket.as_fd(), PollFlags::POLLOUT, deadline)? {
+                return Err(DialError::failed("Connection timed out"));
+            }
+            if let Some(error) = socket.take_error()? {
+                return Err(error.into());
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(socket.set_nonblocking(false)?)
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Listening: sockets bound to an address, taken over from the one who started us, or replaced
+//! when their owner is gone.
+
+use std::fs::Permissions;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::dial::keep_alive;
+use super::{Addr, DialError, Family, HostPort, UnixName, resolve};
+use crate::exit::{Cause as _, Explain as _, Stop};
+
+/// How long a name to listen on may take to resolve.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The first inherited descriptor (`sd_listen_fds(3)`).
+const FIRST_INHERITED: i32 = 3;
+
+/// How to listen.
+#[derive(Clone, Debug)]
+pub struct ListenOptions {
+    /// Connections that wait to be accepted.
+    pub backlog: i32,
+    /// Mode of a unix socket, in force before anybody can connect; the umask's if absent.
+    pub mode: Option<u32>,
+    /// Owner and group of a unix socket.
+    pub owner: (Option<u32>, Option<u32>),
+    /// Replace whatever is at a unix socket's path, a socket in use and a file included.
+    pub force: bool,
+    /// Remove a unix socket's path at the end.
+    pub unlink: bool,
+    /// Type of a unix socket.
+    pub unix_type: Type,
+    /// Idle time after which the system asks whether a peer is still there.
+    pub keepalive: Option<Duration>,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self {
+            backlog: 4096,
+            mode: None,
+            owner: (None, None),
+            force: false,
+            unlink: true,
+            unix_type: Type::STREAM,
+            keepalive: None,
+        }
+    }
+}
+
+/// A bound socket: one that accepts connections, or one that receives datagrams.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    /// As it was asked for, with the port that the system chose.
+    pub addr: Addr,
+    keepalive: Option<Duration>,
+    // Held for what dropping it does.
+    _path: Option<OwnPath>,
+}
+
+/// An accepted connection.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its socket, non-blocking.
+    pub socket: Socket,
+    /// Who connected, for people: `IP:PORT`, or `unix`.
+    pub peer: String,
+}
+
+impl Listener {
+    /// Binds and listens.
+    ///
+    /// # Errors
+    /// `ADDRESS: CAUSE`, status 1.
+    pub fn bind(addr: &Addr, options: &ListenOptions) -> Result<Self, Stop> {
+        match addr {
+            Addr::Tcp(at) | Addr::Tls(at) | Addr::Udp(at) => Self::bind_ip(addr, at, options),
+            Addr::Unix(name) => Self::bind_unix(addr, name, options.unix_type, options),
+            Addr::UnixGram(name) => Self::bind_unix(addr, name, Type::DGRAM, options),
+        }
+    }
+
+    fn bind_ip(addr: &Addr, at: &HostPort, options: &ListenOptions) -> Result<Self, Stop> {
+        let mut outcome = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
+        for ip in interfaces(at).map_err(|error| error.into_stop(addr))? {
+            outcome = listen_ip(ip, addr.is_datagram(), at.host.is_empty(), options.backlog);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        let socket = outcome.at(addr)?;
+        let bound = socket.local_addr().at(addr)?.as_socket();
+        let port = bound.map_or(at.port, |bound| bound.port());
+        let at = HostPort { host: at.host.clone(), port };
+        let addr = match addr {
+            Addr::Tls(_) => Addr::Tls(at),
+            Addr::Udp(_) => Addr::Udp(at),
+            _ => Addr::Tcp(at),
+        };
+        Ok(Self { socket, addr, keepalive: options.keepalive, _path: None })
+    }
+
+    fn bind_unix(
+        addr: &Addr,
+        name: &UnixName,
+        kind: Type,
+        options: &ListenOptions,
+    ) -> Result<Self, Stop> {
+        let sockaddr = name.to_sockaddr().at(addr)?;
+        if let Some(path) = name.path() {
+            make_way(path, &sockaddr, kind, options.force).at(addr)?;
+        }
+        let socket = Socket::new(Domain::UNIX, kind, None).at(addr)?;
+        socket.bind(&sockaddr).at(addr)?;
+        let path = match name.path() {
+            Some(path) => {
+                let own = OwnPath::new(path, options.unlink).at(addr)?;
+                set_access(path, options).at(addr)?;
+                Some(own)
+            }
+            None => None,
+        };
+        // Nobody can connect before listen(2), so the mode is in force by then.
+        if kind != Type::DGRAM {
+            socket.listen(options.backlog).at(addr)?;
+        }
+        socket.set_nonblocking(true).at(addr)?;
+        Ok(Self { socket, addr: addr.clone(), keepalive: options.keepalive, _path: path })
+    }
+
+    /// Takes one connection; `None` if none waits.
+    ///
+    /// # Errors
+    /// The system's, out of descriptors among them.
+    pub fn accept(&self) -> io::Result<Option<Accepted>> {
+        match self.socket.accept() {
+            Ok((socket, from)) => {
+                socket.set_nonblocking(true)?;
+                let peer = match from.as_socket() {
+                    Some(ip) => {
+                        socket.set_tcp_nodelay(true)?;
+                        keep_alive(&socket, self.keepalive)?;
+                        plain_ip(ip).to_string()
+                    }
+                    None => "unix".to_owned(),
+                };
+                Ok(Some(Accepted { socket, peer }))
+            }
+            Err(error) => match error.kind() {
+                // Gone again before it was accepted.
+                io::ErrorKind::WouldBlock
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::Interrupted => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// The bound socket.
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Where it listens, with the numbers that the system chose: `127.0.0.1:40123`, or a path.
+    pub fn bound(&self) -> String {
+        let ip = self.socket.local_addr().ok().and_then(|addr| addr.as_socket());
+        match (ip, &self.addr) {
+            (Some(ip), _) => ip.to_string(),
+            (None, Addr::Unix(name) | Addr::UnixGram(name)) => name.to_string(),
+            (None, other) => other.to_string(),
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// An IPv4 peer of a socket that serves both families, as IPv4.
+pub(crate) fn plain_ip(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
+/// Without a host: all interfaces, of both families where the system has IPv6.
+fn interfaces(at: &HostPort) -> Result<Vec<SocketAddr>, DialError> {
+    if at.host.is_empty() || at.host == "*" {
+        let hosts = [IpAddr::from(Ipv6Addr::UNSPECIFIED), IpAddr::from(Ipv4Addr::UNSPECIFIED)];
+        return Ok(hosts.iter().map(|&host| SocketAddr::new(host, at.port)).collect());
+    }
+    resolve(at, Family::Any, Some(Instant::now() + RESOLVE_TIMEOUT))
+}
+
+fn listen_ip(ip: SocketAddr, datagram: bool, both: bool, backlog: i32) -> io::Result<Socket> {
+    let (kind, protocol) = match datagram {
+        true => (Type::DGRAM, Protocol::UDP),
+        false => (Type::STREAM, Protocol::TCP),
+    };
+    let socket = Socket::new(Domain::for_address(ip), kind, Some(protocol))?;
+    if ip.is_ipv6() {
+        socket.set_only_v6(!both)?;
+    }
+    if !datagram {
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&ip.into())?;
+    if !datagram {
+        socket.listen(backlog)?;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Removes a socket that nobody listens on any more. Anything else is left alone, unless forced.
+fn make_way(path: &Path, sockaddr: &SockAddr, kind: Type, force: bool) -> io::Result<()> {
+    let Ok(metadata) = std::fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if force {
+        return std::fs::remove_file(path);
+    }
+    if !metadata.file_type().is_socket() {
+        return Err(io::Error::other("exists and is no socket"));
+    }
+    let probe = Socket::new(Domain::UNIX, kind, None)?;
+    probe.set_nonblocking(true)?;
+    match probe.connect(sockaddr) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        _ => Err(io::Error::other("another process listens there")),
+    }
+}
+
+fn set_access(path: &Path, options: &ListenOptions) -> io::Result<()> {
+    let (user, group) = options.owner;
+    if user.is_some() || group.is_some() {
+        std::os::unix::fs::lchown(path, user, group)?;
+    }
+    match options.mode {
+        Some(mode) => std::fs::set_permissions(path, Permissions::from_mode(mode)),
+        None => Ok(()),
+    }
+}
+
+/// A path that we made, removed at the end if it is still ours.
+#[derive(Debug)]
+struct OwnPath {
+    path: PathBuf,
+    file: (u64, u64),
+    unlink: bool,
+}
+
+impl OwnPath {
+    fn new(path: &Path, unlink: bool) -> io::Result<Self> {
+        let file = identity(path)?;
+        Ok(Self { path: std::path::absolute(path)?, file, unlink })
+    }
+}
+
+impl Drop for OwnPath {
+    fn drop(&mut self) {
+        if self.unlink && identity(&self.path).is_ok_and(|file| file == self.file) {
+            // A path that somebody else removes at the same time is as gone.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    std::fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// The sockets that systemd, or whoever started us, has opened: `LISTEN_FDS` descriptors from 3
+/// on, if `LISTEN_PID` is this process (`sd_listen_fds(3)`).
+///
+/// # Errors
+/// A descriptor that is no socket to listen on: status 2.
+pub fn inherited() -> Result<Vec<Listener>, Stop> {
+    #[expect(clippy::disallowed_methods, reason = "the protocol of socket activation is these")]
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<i32>().ok());
+    if number("LISTEN_PID") != i32::try_from(std::process::id()).ok() {
+        return Ok(Vec::new());
+    }
+    let count = number("LISTEN_FDS").unwrap_or(0);
+    (FIRST_INHERITED..FIRST_INHERITED.saturating_add(count)).map(take_over).collect()
+}
+
+fn take_over(fd: i32) -> Result<Listener, Stop> {
+    let subject = format!("LISTEN_FDS: descriptor {fd}");
+    #[expect(unsafe_code, reason = "a descriptor that is ours by the protocol has only a number")]
+    // SAFETY: it is only duplicated here, which fails if it is not open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    let owned = borrowed.try_clone_to_owned().at(&subject)?;
+    nix::unistd::close(fd).at(&subject)?;
+    let socket = Socket::from(owned);
+    let wrong = |error: io::Error| Stop::usage(format_args!("{subject}: {}", error.cause()));
+    let kind = socket.r#type().map_err(wrong)?;
+    let local = socket.local_addr().map_err(wrong)?;
+    socket.set_nonblocking(true).map_err(wrong)?;
+    let addr = match (local.as_socket(), kind) {
+        (Some(ip), kind) => {
+            let at = HostPort { host: ip.ip().to_string(), port: ip.port() };
+            if kind == Type::DGRAM { Addr::Udp(at) } else { Addr::Tcp(at) }
+        }
+        (None, kind) => {
+            let name = match local.as_pathname() {
+                Some(path) => UnixName::Path(path.to_owned()),
+                None => UnixName::Abstract(local.as_abstract_namespace().unwrap_or(b"").to_vec()),
+            };
+            if kind == Type::DGRAM { Addr::UnixGram(name) } else { Addr::Unix(name) }
+        }
+    };
+    Ok(Listener { socket, addr, keepalive: None, _path: None })
+}
+
+/// Tells on a descriptor that was given for it (`--ready-fd`) where we listen, one address a line,
+/// and closes it.
+///
+/// # Errors
+/// `ready-fd: CAUSE`, status 2: it is not open for writing.
+pub fn announce<'a>(
+    fd: i32,
+    listeners: impl IntoIterator<Item = &'a Listener>,
+) -> Result<(), Stop> {
+    let lines: String = listeners.into_iter().map(|listener| listener.bound() + "\n").collect();
+    let wrong = |error: &str| Stop::usage(format_args!("--ready-fd {fd}: {error}"));
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(format!("/proc/self/fd/{fd}"))
+        .map_err(|error| wrong(&error.cause()))?;
+    io::Write::write_all(&mut file, lines.as_bytes()).map_err(|error| wrong(&error.cause()))?;
+    nix::unistd::close(fd).map_err(|error| wrong(&error.cause()))
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sockets: addresses, connecting, listening, TLS.
+//!
+//! [`Addr`] is what a user types. A [`Dialer`] turns it into a connected [`Stream`], a
+//! [`Listener`] is bound to it, [`Backoff`] says when to try again. The flags that belong to them
+//! are in [`args`], for all tools alike.
+
+mod addr;
+pub mod args;
+mod dial;
+mod listen;
+mod proxy;
+mod resolve;
+mod retry;
+mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
+
+pub use addr::{Addr, HostPort, Scheme, UnixName, parse_addr};
+pub use dial::{DialError, Dialer, Family, Settings};
+pub use listen::{Accepted, ListenOptions, Listener, announce, inherited};
+pub use proxy::Proxy;
+pub use resolve::resolve;
+pub use retry::{Attempts, Backoff};
+pub use stream::Stream;

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Tunnels through an HTTP proxy: `CONNECT` (RFC 9110 §9.3.6), with a name and a password if the
+//! proxy's URL has them.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::IpAddr;
+use std::os::fd::AsFd as _;
+
+use data_encoding::BASE64;
+use nix::poll::PollFlags;
+use socket2::Socket;
+
+use super::{DialError, HostPort};
+use crate::io::{Deadline, wait_for};
+
+/// Longest answer of a proxy that is read.
+const MAX_ANSWER_SIZE: usize = 16 * 1024;
+
+/// A proxy, and the hosts that are reached without it.
+#[derive(Clone)]
+pub struct Proxy {
+    /// Where it is.
+    pub at: HostPort,
+    /// `NAME:PASSWORD`.
+    credentials: Option<String>,
+    /// Hosts, domains (`.example.com`) or `*`, as in `NO_PROXY`.
+    bypass: Vec<String>,
+    /// Loopback goes directly, unless the user named the proxy for this very run.
+    serves_loopback: bool,
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Proxy({})", self.at)
+    }
+}
+
+impl Proxy {
+    /// Reads `http://[NAME:PASSWORD@]HOST[:PORT]`; the scheme may be absent, the port is then 3128
+    /// as in curl, and 80 with the scheme.
+    ///
+    /// # Errors
+    /// Words on what is wrong; they do not repeat the URL.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let (rest, default_port) = match url.split_once("://") {
+            Some(("http", rest)) => (rest, 80),
+            Some((scheme, _)) => return Err(format!("unknown proxy scheme '{scheme}' (http)")),
+            None => (url, 3128),
+        };
+        let rest = rest.split('/').next().unwrap_or(rest);
+        let (credentials, host) = match rest.rsplit_once('@') {
+            Some((credentials, host)) => (Some(percent_decoded(credentials)?), host),
+            None => (None, rest),
+        };
+        let at = if host.ends_with(']') || !host.contains(':') {
+            HostPort::parse(&format!("{host}:{default_port}"))
+        } else {
+            HostPort::parse(host)
+        };
+        let at = at.map_err(|_| "expected http://HOST:PORT".to_owned())?;
+        if at.host.is_empty() {
+            return Err("expected http://HOST:PORT".to_owned());
+        }
+        Ok(Self { at, credentials, bypass: Vec::new(), serves_loopback: true })
+    }
+
+    /// Whether a password is part of it.
+    pub fn has_password(&self) -> bool {
+        self.credentials.as_ref().is_some_and(|credentials| credentials.contains(':'))
+    }
+
+    /// The same, but hosts of this comma-separated list (`NO_PROXY`) are reached directly.
+    #[must_use]
+    pub fn except(mut self, list: &str) -> Self {
+        let hosts = list.split([',', ' ']).map(str::trim).filter(|host| !host.is_empty());
+        self.bypass.extend(hosts.map(str::to_ascii_lowercase));
+        self
+    }
+
+    /// The same, but not for this machine itself: for proxies that the environment names.
+    #[must_use]
+    pub fn except_loopback(mut self) -> Self {
+        self.serves_loopback = false;
+        self
+    }
+
+    /// Whether connections to that host go through it.
+    pub fn serves(&self, at: &HostPort) -> bool {
+        let host = at.host.to_ascii_lowercase();
+        let is_loopback = host.is_empty()
+            || host == "localhost"
+            || host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback());
+        if is_loopback && !self.serves_loopback {
+            return false;
+        }
+        !self.bypass.iter().any(|rule| {
+            let domain = rule.trim_start_matches("*.").trim_start_matches('.');
+            rule == "*"
+                || host == domain
+                || host.strip_suffix(domain).is_some_and(|head| head.ends_with('.'))
+        })
+    }
+
+    /// Asks for a tunnel over a connected socket.
+    ///
+    /// # Errors
+    /// The proxy's refusal in words, or a [`DialError`] of the connection.
+    pub(super) fn tunnel(
+        &self,
+        socket: &Socket,
+        to: &HostPort,
+        deadline: Deadline,
+    ) -> Result<(), DialError> {
+        let mut request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
+        if let Some(credentials) = &self.credentials {
+            let token = BASE64.encode(credentials.as_bytes());
+            request += &format!("Proxy-Authorization: Basic {token}\r\n");
+        }
+        request += "\r\n";
+        let mut socket = socket;
+        socket.write_all(request.as_bytes())?;
+        let answer = read_answer(socket, deadline)?;
+        let line = answer.lines().next().unwrap_or_default();
+        let (protocol, status) = line.split_once(' ').unwrap_or_default();
+        match status.get(..3) {
+            _ if !protocol.starts_with("HTTP/1.") => Err(DialError::failed("not an HTTP proxy")),
+            Some(code) if code.starts_with('2') => Ok(()),
+            Some("407") => Err(DialError::Failed {
+                cause: status.to_owned(),
+                hint: Some("put NAME:PASSWORD@ into the proxy's URL in ALL_PROXY".to_owned()),
+            }),
+            _ => Err(DialError::failed(format_args!("refuses a tunnel to {to}: {status}"))),
+        }
+    }
+}
+
+/// Reads to the empty line, and not a byte more: what follows is the tunnel's.
+fn read_answer(mut socket: &Socket, deadline: Deadline) -> Result<String, DialError> {
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while !answer.ends_with(b"\r\n\r\n") {
+        if !wait_for(socket.as_fd(), PollFlags::POLLIN, deadline)? {
+            return Err(DialError::failed("no answer in time"));
+        }
+        match socket.read(&mut byte) {
+            Ok(0) => return Err(DialError::failed("closed the connection")),
+            Ok(_) => answer.extend_from_slice(&byte),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+        if answer.len() > MAX_ANSWER_SIZE {
+            return Err(DialError::failed("not an HTTP proxy"));
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn percent_decoded(text: &str) -> Result<String, String> {
+    let wrong = || "bad %-escape in the proxy's name or password".to_owned();
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.ok_or_else(wrong)?);
+        rest = tail.get(2..).unwrap_or_default();
+    }
+    String::from_utf8(bytes).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(host: &str) -> HostPort {
+        HostPort { host: host.to_owned(), port: 1 }
+    }
+
+    #[test]
+    fn urls_have_defaults_and_credentials() {
+        let proxy = Proxy::parse("http://me:p%40ss@proxy.example").unwrap();
+        assert_eq!(proxy.at.to_string(), "proxy.example:80");
+        assert_eq!(proxy.credentials.as_deref(), Some("me:p@ss"));
+        assert!(!format!("{proxy:?}").contains("ss@"));
+        assert_eq!(Proxy::parse("proxy").unwrap().at.port, 3128);
+        assert_eq!(Proxy::parse("http://[::1]:8080/").unwrap().at.to_string(), "[::1]:8080");
+        assert!(Proxy::parse("ftp://x").is_err());
+        assert!(Proxy::parse("http://%zz@x").is_err());
+    }
+
+    #[test]
+    fn no_proxy_names_hosts_domains_and_all() {
+        let proxy = Proxy::parse("p").unwrap().except("example.com, .net,10.0.0.1");
+        assert!(!proxy.serves(&at("example.com")));
+        assert!(!proxy.serves(&at("WWW.Example.com")));
+        assert!(!proxy.serves(&at("a.net")));
+        assert!(!proxy.serves(&at("10.0.0.1")));
+        assert!(proxy.serves(&at("badexample.com")));
+        assert!(!Proxy::parse("p").unwrap().except("*").serves(&at("x")));
+    }
+
+    #[test]
+    fn the_environment_s_proxy_does_not_serve_this_machine() {
+        let proxy = Proxy::parse("p").unwrap();
+        assert!(proxy.serves(&at("127.0.0.1")));
+        let proxy = proxy.except_loopback();
+        assert!(!proxy.serves(&at("127.0.0.1")) && !proxy.serves(&at("localhost")));
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Names to addresses, without ever being stuck in the resolver.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+
+use nix::poll::PollFlags;
+
+use super::HostPort;
+use super::dial::{DialError, Family};
+use crate::exit::Cause as _;
+use crate::io::{Deadline, wait_for};
+
+/// All addresses of a host, in the resolver's order, those of the wanted family only. An empty
+/// host is this machine.
+///
+/// # Errors
+/// If there is none, at the deadline, or a signal.
+pub fn resolve(
+    at: &HostPort,
+    family: Family,
+    deadline: Deadline,
+) -> Result<Vec<SocketAddr>, DialError> {
+    let all = if at.host.is_empty() {
+        let hosts = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+        hosts.iter().map(|&host| SocketAddr::new(host, at.port)).collect()
+    } else if let Ok(host) = at.host.parse::<IpAddr>() {
+        vec![SocketAddr::new(host, at.port)]
+    } else {
+        ask(at.clone(), deadline)?
+    };
+    let wanted: Vec<_> = all.into_iter().filter(|addr| family.includes(addr)).collect();
+    if wanted.is_empty() {
+        let kind = if family == Family::V6 { "IPv6" } else { "IPv4" };
+        return Err(DialError::failed(format_args!("no {kind} address")));
+    }
+    Ok(wanted)
+}
+
+/// Asks the resolver in a thread of its own: getaddrinfo(3) cannot be interrupted.
+fn ask(at: HostPort, deadline: Deadline) -> Result<Vec<SocketAddr>, DialError> {
+    let (done, finished) = UnixStream::pair()?;
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let found = (at.host.as_str(), at.port).to_socket_addrs();
+        // Nobody waits any more after the deadline.
+        let _ = sender.send(found.map(Iterator::collect));
+        drop(done);
+    });
+    wait_for(finished.as_fd(), PollFlags::POLLIN, deadline)?;
+    match receiver.try_recv() {
+        Ok(found) => found.map_err(|error| DialError::failed(plain(&error.cause()))),
+        Err(_) => Err(DialError::failed("the name server does not answer")),
+    }
+}
+
+/// Without what the standard library puts before the resolver's words.
+fn plain(words: &str) -> &str {
+    words.strip_prefix("failed to lookup address information: ").unwrap_or(words)
+}

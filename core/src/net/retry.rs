@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! When to try again: growing delays with a limit and some chance in them.
+//!
+//! The default numbers are those of Heka's retry helper: 250 ms, doubled up to 30 s, up to 500 ms
+//! of jitter, for ever.
+
+use std::time::Duration;
+
+use crate::cli::Retries;
+
+/// How long to wait between attempts, and how many there may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backoff {
+    /// Before the first retry.
+    pub delay: Duration,
+    /// Each delay is the one before times this.
+    pub growth: f64,
+    /// No delay is longer, jitter apart.
+    pub max_delay: Duration,
+    /// A random part of this is added to each delay, so that many clients do not come at once.
+    pub jitter: Duration,
+    /// How many retries follow a failure.
+    pub retries: Retries,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_millis(250),
+            growth: 2.0,
+            max_delay: Duration::from_secs(30),
+            jitter: Duration::from_millis(500),
+            retries: Retries::Forever,
+        }
+    }
+}
+
+impl Backoff {
+    /// Starts to count.
+    pub fn start(self) -> Attempts {
+        Attempts { backoff: self, failures: 0, next: self.delay }
+    }
+}
+
+/// Retries of one thing that failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempts {
+    backoff: Backoff,
+    failures: u64,
+    next: Duration,
+}
+
+impl Attempts {
+    /// How long to wait before the next attempt; `None` if there may be no more.
+    pub fn delay(&mut self) -> Option<Duration> {
+        if matches!(self.backoff.retries, Retries::Times(times) if self.failures >= times) {
+            return None;
+        }
+        self.failures += 1;
+        let delay = self.next.min(self.backoff.max_delay);
+        let grown = delay.as_secs_f64() * self.backoff.growth;
+        self.next = Duration::try_from_secs_f64(grown).unwrap_or(self.backoff.max_delay);
+        Some(delay + self.backoff.jitter.mul_f64(fastrand::f64()))
+    }
+
+    /// Starts anew after a success.
+    pub fn reset(&mut self) {
+        *self = self.backoff.start();
+    }
+
+    /// How many attempts have failed since the last success.
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn millis(backoff: Backoff, count: usize) -> Vec<u128> {
+        let mut attempts = backoff.start();
+        std::iter::from_fn(|| attempts.delay()).take(count).map(|delay| delay.as_millis()).collect()
+    }
+
+    #[test]
+    fn delays_double_up_to_the_limit() {
+        let backoff = Backoff {
+            max_delay: Duration::from_secs(1),
+            jitter: Duration::ZERO,
+            ..Backoff::default()
+        };
+        assert_eq!(millis(backoff, 5), [250, 500, 1000, 1000, 1000]);
+    }
+
+    #[test]
+    fn retries_are_counted_from_the_last_success() {
+        let backoff = Backoff { retries: Retries::Times(2), ..Backoff::default() };
+        let mut attempts = backoff.start();
+        assert!(attempts.delay().is_some() && attempts.delay().is_some());
+        assert_eq!(attempts.delay(), None);
+        attempts.reset();
+        assert!(attempts.delay().is_some());
+    }
+
+    #[test]
+    fn jitter_only_adds() {
+        let backoff = Backoff { growth: 1.0, ..Backoff::default() };
+        assert!(millis(backoff, 200).iter().all(|delay| (250..=750).contains(delay)));
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A connected stream socket, with TLS over it or not.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use socket2::Socket;
+
+/// A connection: TCP or unix, plain or TLS. Blocking unless [`Stream::set_nonblocking`] is used.
+#[derive(Debug)]
+pub struct Stream {
+    pub(super) socket: Socket,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Box<rustls::Connection>>,
+}
+
+impl Stream {
+    /// A plain stream over a connected socket.
+    pub fn plain(socket: Socket) -> Self {
+        Self {
+            socket,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// TLS over a connected socket. The handshake happens with the first reads and writes.
+    #[cfg(feature = "tls")]
+    pub fn tls(socket: Socket, connection: rustls::Connection) -> Self {
+        Self { socket, tls: Some(Box::new(connection)) }
+    }
+
+    /// The socket below; what is written to it directly goes around TLS.
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Whether TLS is spoken.
+    pub fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        return false;
+    }
+
+    /// Whether bytes may be had by reading though the socket itself has nothing to read: what TLS
+    /// has decrypted and nobody took yet.
+    pub fn has_buffered(&mut self) -> bool {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            return tls
+                .process_new_packets()
+                .is_ok_and(|state| state.plaintext_bytes_to_read() > 0);
+        }
+        false
+    }
+
+    /// Whether TLS has bytes that the socket has not taken.
+    pub fn wants_write(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return tls.wants_write();
+        }
+        false
+    }
+
+    /// Whether the TLS handshake is not over yet.
+    pub fn is_handshaking(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return tls.is_handshaking();
+        }
+        false
+    }
+
+    /// Reads and writes return at once with `WouldBlock` where they would have to wait.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.socket.set_nonblocking(nonblocking)
+    }
+
+    /// How long a blocking read waits.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.socket.set_read_timeout(limit)
+    }
+
+    /// How long a blocking write waits.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.socket.set_write_timeout(limit)
+    }
+
+    /// Says that nothing more will be written, and leaves reading open: TLS' `close_notify`, then
+    /// a half close of the socket.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn shutdown_write(&mut self) -> io::Result<()> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            super::tls::flush(tls, &mut self.socket)?;
+        }
+        self.socket.shutdown(Shutdown::Write)
+    }
+
+    /// The other side's address, for people.
+    pub fn peer(&self) -> String {
+        let Ok(peer) = self.socket.peer_addr() else {
+            return "(gone)".to_owned();
+        };
+        match peer.as_socket() {
+            Some(addr) => addr.to_string(),
+            None => "unix".to_owned(),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            return super::tls::read(tls, &mut self.socket, buffer);
+        }
+        (&self.socket).read(buffer)
+    }
+}
+
+impl Write for Stream {
+    /// Writes some of `bytes`. With TLS, what it took may still wait for the socket
+    /// ([`Stream::wants_write`]) if that would block.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            return super::tls::write(tls, &mut self.socket, bytes);
+        }
+        (&self.socket).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            return super::tls::flush(tls, &mut self.socket);
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The connecting side of TLS.
+
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, OnceLock};
+
+use nix::poll::PollFlags;
+use rustls::{ClientConfig, ClientConnection, Connection};
+use rustls_pki_types::ServerName;
+use socket2::Socket;
+
+use super::insecure::AnyCertificate;
+use super::{Identity, Roots, Version, explain_io};
+use crate::exit::{Status, Stop};
+use crate::io::{Deadline, wait_for};
+use crate::net::{DialError, Stream};
+
+/// What a client trusts and shows.
+#[derive(Debug, Default)]
+pub struct ClientSettings {
+    /// Whose certificates are believed.
+    pub roots: Roots,
+    /// The certificate for servers that ask for one.
+    pub identity: Option<Identity>,
+    /// The name that the server's certificate must have, if it is not the host's.
+    pub server_name: Option<String>,
+    /// Oldest version.
+    pub min: Version,
+    /// Believe any certificate; a warning is told at every connection.
+    pub insecure: bool,
+}
+
+/// Makes TLS connections. Files are read at the first one.
+#[derive(Debug, Default)]
+pub struct Client {
+    settings: ClientSettings,
+    config: OnceLock<Arc<ClientConfig>>,
+}
+
+impl Client {
+    /// With these settings.
+    pub fn new(settings: ClientSettings) -> Self {
+        Self { settings, config: OnceLock::new() }
+    }
+
+    /// Reads the files and makes them ready, if that has not happened yet. Tools call it early so
+    /// that a wrong file is told before anything is sent.
+    ///
+    /// # Errors
+    /// A file that cannot be used: status 2.
+    pub fn config(&self) -> Result<Arc<ClientConfig>, Stop> {
+        if let Some(config) = self.config.get() {
+            return Ok(Arc::clone(config));
+        }
+        let config = Arc::new(self.build()?);
+        Ok(Arc::clone(self.config.get_or_init(|| config)))
+    }
+
+    fn build(&self) -> Result<ClientConfig, Stop> {
+        let unusable = |error: rustls::Error| Stop::Error {
+            status: Status::Usage,
+            text: format!("the certificate cannot be used: {error}"),
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(self.settings.min.and_newer())
+            .map_err(unusable)?;
+        let builder = if self.settings.insecure {
+            builder.dangerous().with_custom_certificate_verifier(AnyCertificate::new(provider))
+        } else {
+            builder.with_root_certificates(self.settings.roots.load()?)
+        };
+        match &self.settings.identity {
+            None => Ok(builder.with_no_client_auth()),
+            Some(identity) => {
+                let (chain, key) = identity.load()?;
+                builder.with_client_auth_cert(chain, key).map_err(unusable)
+            }
+        }
+    }
+
+    /// Shakes hands over a connected socket.
+    ///
+    /// # Errors
+    /// [`DialError`], in words that tell what to do about certificates.
+    pub fn handshake(
+        &self,
+        mut socket: Socket,
+        host: &str,
+        deadline: Deadline,
+    ) -> Result<Stream, DialError> {
+        let name = self.settings.server_name.as_deref().unwrap_or(host);
+        let name = if name.is_empty() { "localhost" } else { name };
+        let server_name = ServerName::try_from(name.to_owned())
+            .map_err(|_| DialError::failed(format_args!("'{name}' is no server name")))?;
+        if self.settings.insecure {
+            crate::diag::warning(format_args!(
+                "{name}: the certificate is not checked (--insecure): anybody could answer"
+            ));
+        }
+        let connection =
+            ClientConnection::new(self.config()?, server_name).map_err(DialError::failed)?;
+        let mut connection = Connection::from(connection);
+        shake(&mut connection, &mut socket, deadline)?;
+        Ok(Stream::tls(socket, connection))
+    }
+}
+
+fn shake(tls: &mut Connection, socket: &mut Socket, deadline: Deadline) -> Result<(), DialError> {
+    socket.set_nonblocking(true)?;
+    while tls.is_handshaking() {
+        match tls.complete_io(socket) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                let wanted = if tls.wants_write() { PollFlags::POLLOUT } else { PollFlags::POLLIN };
+                if !wait_for(socket.as_fd(), wanted, deadline)? {
+                    return Err(DialError::failed("the TLS handshake takes too long"));
+                }
+            }
+            Err(error) => {
+                // The alert that tells the peer why; it may be gone already.
+                let _ = super::flush(tls, socket);
+                let (cause, hint) = explain_io(&error);
+                return Err(DialError::Failed { cause, hint });
+            }
+        }
+    }
+    Ok(socket.set_nonblocking(false)?)
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Certificates and keys: from PEM files, from the system, or made elsewhere (key stores).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::exit::{Cause as _, Status, Stop};
+
+/// Whose signatures on certificates are believed.
+#[derive(Clone, Debug, Default)]
+pub enum Roots {
+    /// Those that the system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured.
+    #[default]
+    System,
+    /// Those in a PEM file, and no others.
+    Pem(PathBuf),
+    /// These, and no others.
+    Given(Vec<CertificateDer<'static>>),
+}
+
+/// What proves to the other side who we are.
+#[derive(Debug)]
+pub enum Identity {
+    /// PEM files: the certificate, followed by its issuers', and its key. Both may be one file.
+    Pem {
+        /// The certificates.
+        cert: PathBuf,
+        /// The key (PKCS#8, PKCS#1 or SEC1, not encrypted).
+        key: PathBuf,
+    },
+    /// Made elsewhere.
+    Given {
+        /// The certificate, followed by its issuers'.
+        chain: Vec<CertificateDer<'static>>,
+        /// Its key.
+        key: PrivateKeyDer<'static>,
+    },
+}
+
+impl Roots {
+    pub(super) fn load(&self) -> Result<Arc<RootCertStore>, Stop> {
+        let mut store = RootCertStore::empty();
+        match self {
+            Self::System => {
+                let found = rustls_native_certs::load_native_certs();
+                for error in &found.errors {
+                    crate::diag::debug(error);
+                }
+                store.add_parsable_certificates(found.certs);
+                if store.is_empty() {
+                    crate::diag::warning(
+                        "no CA certificates in this system (--ca-file names some)",
+                    );
+                }
+            }
+            Self::Pem(path) => {
+                for cert in certificates(path)? {
+                    store.add(cert).map_err(|error| unusable(path, error))?;
+                }
+            }
+            Self::Given(certs) => {
+                store.add_parsable_certificates(certs.iter().cloned());
+            }
+        }
+        Ok(Arc::new(store))
+    }
+}
+
+impl Identity {
+    pub(super) fn load(
+        &self,
+    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Stop> {
+        match self {
+            Self::Given { chain, key } => Ok((chain.clone(), key.clone_key())),
+            Self::Pem { cert, key } => {
+                let found = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+                    rustls_pki_types::pem::Error::NoItemsFound => no_key(key),
+                    error => pem_error(key, &error),
+                })?;
+                Ok((certificates(cert)?, found))
+            }
+        }
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Stop> {
+    let certs = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| pem_error(path, &error))?;
+    if certs.is_empty() {
+        return Err(unusable(path, "no certificate in it"));
+    }
+    Ok(certs)
+}
+
+fn no_key(path: &Path) -> Stop {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
+        let remedy = "the key is encrypted (openssl pkey -in FILE -out PLAIN removes that)";
+        return unusable(path, remedy);
+    }
+    unusable(path, "no private key in it")
+}
+
+fn pem_error(path: &Path, error: &rustls_pki_types::pem::Error) -> Stop {
+    match error {
+        rustls_pki_types::pem::Error::Io(error) => unusable(path, error.cause()),
+        error => unusable(path, error),
+    }
+}
+
+/// A file that the user named and that cannot be used: as wrong as a wrong flag.
+pub(super) fn unusable(path: &Path, cause: impl std::fmt::Display) -> Stop {
+    Stop::Error { status: Status::Usage, text: format!("{}: {cause}", path.display()) }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The listening side of TLS.
+
+use std::sync::Arc;
+
+use rustls::server::WebPkiClientVerifier;
+use rustls::{Connection, ServerConfig, ServerConnection};
+use socket2::Socket;
+
+use super::{Identity, Roots, Version};
+use crate::exit::{Status, Stop};
+use crate::net::Stream;
+
+/// Whether clients have to show a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ClientAuth {
+    /// None is asked for.
+    #[default]
+    None,
+    /// One is asked for; if a client shows one, it must be right.
+    Request,
+    /// Every client must show a right one.
+    Require,
+}
+
+/// What a server shows and whom it trusts.
+#[derive(Debug)]
+pub struct ServerSettings {
+    /// The server's certificate.
+    pub identity: Identity,
+    /// Whose client certificates are believed.
+    pub client_roots: Roots,
+    /// Whether clients need one.
+    pub client_auth: ClientAuth,
+    /// Oldest version.
+    pub min: Version,
+}
+
+/// Takes TLS connections.
+#[derive(Clone, Debug)]
+pub struct Server {
+    config: Arc<ServerConfig>,
+}
+
+impl Server {
+    /// Reads the files that the settings name.
+    ///
+    /// # Errors
+    /// A file that cannot be used: status 2.
+    pub fn new(settings: &ServerSettings) -> Result<Self, Stop> {
+        let unusable = |error: &dyn std::fmt::Display| Stop::Error {
+            status: Status::Usage,
+            text: format!("the certificate cannot be used: {error}"),
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(settings.min.and_newer())
+            .map_err(|error| unusable(&error))?;
+        let builder = if settings.client_auth == ClientAuth::None {
+            builder.with_no_client_auth()
+        } else {
+            let roots = settings.client_roots.load()?;
+            let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+            if settings.client_auth == ClientAuth::Request {
+                verifier = verifier.allow_unauthenticated();
+            }
+            builder.with_client_cert_verifier(verifier.build().map_err(|error| unusable(&error))?)
+        };
+        let (chain, key) = settings.identity.load()?;
+        let mut config = builder.with_single_cert(chain, key).map_err(|error| unusable(&error))?;
+        // Clients of ours stay connected; tickets would only be written to peers that never read.
+        config.send_tls13_tickets = 0;
+        Ok(Self { config: Arc::new(config) })
+    }
+
+    /// Speaks TLS on an accepted socket; the handshake happens with the first reads.
+    ///
+    /// # Errors
+    /// As rustls.
+    pub fn accept(&self, socket: Socket) -> Result<Stream, rustls::Error> {
+        let connection = ServerConnection::new(Arc::clone(&self.config))?;
+        Ok(Stream::tls(socket, Connection::from(connection)))
+    }
+}
