@@ -5,10 +5,12 @@
 //! or when there is nothing to read. [`Input::fill`] keeps it, so no tool needs a line-buffered
 //! mode.
 
+mod backlog;
 mod input;
 mod output;
 mod poll;
 
+pub use backlog::Backlog;
 pub use input::Input;
 pub use output::{Output, push_harmless};
 pub use poll::{Deadline, Wanted, wait, wait_for};

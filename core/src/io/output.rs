@@ -22,11 +22,11 @@ use crate::exit::{Cause as _, Explain as _, Stop};
 use crate::{signal, stats};
 
 /// The buffer is written when it holds this much.
-const FULL: usize = 256 * 1024;
+pub(super) const FULL: usize = 256 * 1024;
 /// How long a reader may keep us from dying of a signal.
 const GRACE: Duration = Duration::from_secs(1);
 /// What a pipe takes without blocking once poll says that it takes anything (POSIX: `PIPE_BUF`).
-const PIPE_BUF: usize = 4096;
+pub(super) const PIPE_BUF: usize = 4096;
 
 /// Standard output, or a file, that records go to.
 #[derive(Debug)]
@@ -86,6 +86,23 @@ impl Output {
     /// The descriptor.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+
+    pub(super) fn raw(&self) -> &File {
+        &self.file
+    }
+
+    pub(super) fn writes_every_record(&self) -> bool {
+        self.every_record
+    }
+
+    pub(super) fn is_harmless(&self) -> bool {
+        self.harmless
+    }
+
+    /// What is buffered.
+    pub(super) fn peek(&self) -> &[u8] {
+        &self.buffer
     }
 
     /// Entry for a poll set: tells by `POLLERR` that nobody reads any more.
@@ -156,7 +173,7 @@ impl Output {
         self.buffer.len()
     }
 
-    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
+    pub(super) fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
         while !bytes.is_empty() {
             let written = if signal::pending().is_some() {
                 self.write_in_grace(bytes)
@@ -173,10 +190,7 @@ impl Output {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     wait(&[(self.file.as_fd(), PollFlags::POLLOUT)], None)?;
                 }
-                Err(error) if error.kind() == ErrorKind::BrokenPipe && self.name.is_none() => {
-                    return Err(Stop::BrokenPipe);
-                }
-                Err(error) => return Err(self.failure(&error)),
+                Err(error) => return Err(self.failed(&error)),
             }
         }
         Ok(())
@@ -196,8 +210,10 @@ impl Output {
         }
     }
 
-    fn failure(&self, error: &std::io::Error) -> Stop {
+    /// What a failed write means.
+    pub(super) fn failed(&self, error: &std::io::Error) -> Stop {
         match &self.name {
+            None if error.kind() == ErrorKind::BrokenPipe => Stop::BrokenPipe,
             Some(name) => Stop::failed(format_args!("{name}: write error: {}", error.cause())),
             None => Stop::failed(format_args!("write error: {}", error.cause())),
         }

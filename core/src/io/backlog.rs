@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! An [`Output`] that is never waited for.
+//!
+//! A tool that owes answers to a peer must not be held up by the reader of its output. Here what
+//! the reader does not take now stays in the buffer; the tool waits for room together with its
+//! other descriptors ([`Backlog::wanted`]) and stops making records when [`Backlog::pending`] is
+//! more than it wants to keep.
+//!
+//! The descriptor of standard output is shared with other processes, so `O_NONBLOCK` is not set on
+//! it: pipes and terminals are opened anew, and where that cannot be done they get no more at once
+//! than a pipe with room takes whole. Writing to a file on a disk does not wait for anybody.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::time::Instant;
+
+use nix::fcntl::OFlag;
+use nix::poll::PollFlags;
+
+use super::output::{FULL, PIPE_BUF};
+use super::{Output, Wanted, push_harmless, wait};
+use crate::exit::Stop;
+use crate::stats;
+
+/// What is written is taken off the buffer's front when it is this much, rather than each time.
+const COMPACT: usize = 1024 * 1024;
+
+/// Records on their way to a reader that may be slow.
+#[derive(Debug)]
+pub struct Backlog {
+    out: Output,
+    way: Way,
+    /// How much at the front of the buffer is written.
+    written: usize,
+    /// How much at the front of the buffer may be shown as it is.
+    harmless_len: usize,
+    /// Another try is due when this much is pending.
+    due: usize,
+}
+
+/// How to write without waiting.
+#[derive(Debug)]
+enum Way {
+    /// Through a description of its own, which never blocks.
+    Reopened(File),
+    /// In pieces, each after poll(2) has said that there is room.
+    Pieces,
+    /// Straight away: a file on a disk.
+    Direct,
+}
+
+impl Backlog {
+    /// Takes over an output.
+    pub fn new(out: Output) -> Self {
+        let way = Way::of(out.raw());
+        Self { out, way, written: 0, harmless_len: 0, due: FULL }
+    }
+
+    /// Where the next record is built; finish it with [`Backlog::end_record`].
+    #[inline]
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        self.out.buffer()
+    }
+
+    /// Whether people look at it.
+    pub fn is_terminal(&self) -> bool {
+        self.out.is_terminal()
+    }
+
+    /// How many bytes wait to be written.
+    #[inline]
+    pub fn pending(&self) -> usize {
+        self.out.pending() - self.written
+    }
+
+    /// Entry for a poll set: room for what is pending, or `POLLERR` when nobody reads any more.
+    pub fn wanted(&self) -> Option<Wanted<'_>> {
+        if self.pending() > 0 {
+            return Some((self.out.fd(), PollFlags::POLLOUT));
+        }
+        self.out.reader_watch()
+    }
+
+    /// Ends a record, and writes if it is time to.
+    ///
+    /// # Errors
+    /// As [`Backlog::try_flush`].
+    #[inline]
+    pub fn end_record(&mut self) -> Result<(), Stop> {
+        if self.pending() >= self.due || self.out.writes_every_record() {
+            self.try_flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the reader takes now; tells whether that was all.
+    ///
+    /// # Errors
+    /// [`Stop::BrokenPipe`] if nobody reads any more, else the system's (`write error: …`).
+    pub fn try_flush(&mut self) -> Result<bool, Stop> {
+        self.make_harmless();
+        while self.pending() > 0 {
+            if matches!(self.way, Way::Pieces) {
+                let ready = wait(&[(self.out.fd(), PollFlags::POLLOUT)], Some(Instant::now()))?;
+                if ready.iter().all(PollFlags::is_empty) {
+                    break;
+                }
+            }
+            match self.write_some() {
+                Ok(len) => self.written += len,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(self.out.failed(&error)),
+            }
+        }
+        self.compact();
+        self.due = self.pending() + FULL;
+        Ok(self.pending() == 0)
+    }
+
+    /// Writes all that is buffered, waiting for the reader as long as it takes (not long once a
+    /// signal has asked for the end).
+    ///
+    /// # Errors
+    /// As [`Backlog::try_flush`].
+    pub fn flush(&mut self) -> Result<(), Stop> {
+        self.make_harmless();
+        let mut buffer = std::mem::take(self.out.buffer());
+        let flushed = self.out.write(&buffer[self.written..]);
+        buffer.clear();
+        *self.out.buffer() = buffer;
+        (self.written, self.harmless_len) = (0, 0);
+        flushed
+    }
+
+    fn write_some(&mut self) -> std::io::Result<usize> {
+        let bytes = &self.out.peek()[self.written..];
+        let len = match &self.way {
+            Way::Reopened(file) => (&*file).write(bytes),
+            Way::Pieces => self.out.raw().write(&bytes[..bytes.len().min(PIPE_BUF)]),
+            Way::Direct => self.out.raw().write(bytes),
+        }?;
+        stats::BYTES_OUT.add(len as u64);
+        Ok(len)
+    }
+
+    fn make_harmless(&mut self) {
+        if self.out.is_harmless() {
+            let buffer = self.out.buffer();
+            let new = buffer.split_off(self.harmless_len);
+            push_harmless(buffer, &new);
+            self.harmless_len = buffer.len();
+        }
+    }
+
+    fn compact(&mut self) {
+        if self.pending() == 0 {
+            self.out.buffer().clear();
+        } else if self.written >= COMPACT {
+            self.out.buffer().drain(..self.written);
+        } else {
+            return;
+        }
+        self.harmless_len = self.harmless_len.saturating_sub(self.written);
+        self.written = 0;
+    }
+}
+
+impl Way {
+    fn of(file: &File) -> Self {
+        let Ok(kind) = file.metadata().map(|metadata| metadata.file_type()) else {
+            return Self::Pieces;
+        };
+        if !kind.is_fifo() && !kind.is_char_device() && !kind.is_socket() {
+            return Self::Direct;
+        }
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let reopened = OpenOptions::new()
+            .write(true)
+            .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
+            .open(path);
+        reopened.map_or(Self::Pieces, Self::Reopened)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn pipe() -> (File, Backlog) {
+        let (read, write) = nix::unistd::pipe().unwrap();
+        (File::from(read), Backlog::new(Output::file(File::from(write), "pipe")))
+    }
+
+    #[test]
+    fn a_reader_that_does_not_read_is_not_waited_for_and_loses_nothing() {
+        let (mut reader, mut backlog) = pipe();
+        let mut expected = Vec::new();
+        for number in 0..400_000u32 {
+            let record = format!("{number}\n");
+            expected.extend_from_slice(record.as_bytes());
+            backlog.buffer().extend_from_slice(record.as_bytes());
+            backlog.end_record().unwrap();
+        }
+        assert!(!backlog.try_flush().unwrap());
+        assert!(backlog.pending() > 0);
+        let len = expected.len();
+        let read = std::thread::spawn(move || {
+            let mut all = vec![0; len];
+            reader.read_exact(&mut all).unwrap();
+            all
+        });
+        backlog.flush().unwrap();
+        assert_eq!(read.join().unwrap(), expected);
+    }
+
+    #[test]
+    fn pieces_are_written_only_where_there_is_room() {
+        let (mut reader, mut backlog) = pipe();
+        backlog.way = Way::Pieces;
+        backlog.buffer().resize(3 * 1024 * 1024, b'x');
+        assert!(!backlog.try_flush().unwrap());
+        let mut block = vec![0; 2 * 1024 * 1024];
+        let taken = 3 * 1024 * 1024 - backlog.pending();
+        reader.read_exact(&mut block[..taken]).unwrap();
+        backlog.try_flush().unwrap();
+        assert!(backlog.pending() < 3 * 1024 * 1024 - taken);
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_told() {
+        let (reader, mut backlog) = pipe();
+        drop(reader);
+        backlog.buffer().push(b'x');
+        assert!(backlog.try_flush().is_err());
+    }
+}
