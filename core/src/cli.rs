@@ -137,6 +137,10 @@ pub trait Tool: clap::Parser {
     const NAME: &'static str;
     /// What [`Common`] got.
     fn common(&self) -> &Common;
+    /// A last word on the command, for a tool that must take a letter away from a shared flag.
+    fn adjust(command: clap::Command) -> clap::Command {
+        command
+    }
 }
 
 /// Runs a tool: parses its arguments, sets up signals, diagnostics and statistics, and turns what
@@ -181,7 +185,7 @@ pub fn command<T: Tool>() -> clap::Command {
         "{version}\nrevision {revision}\nheka message format: proto2, framing 0x1e/0x1f\n\
          licence: MIT OR Apache-2.0"
     );
-    T::command().name(T::NAME).version(version).long_version(long).args_override_self(true)
+    T::adjust(T::command()).name(T::NAME).version(version).long_version(long).args_override_self(true)
 }
 
 fn parse<T: Tool>() -> Result<Option<T>, Stop> {

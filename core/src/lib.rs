@@ -11,6 +11,8 @@ pub mod net;
 pub mod signal;
 pub mod stats;
 pub mod stream;
+#[cfg(feature = "tail")]
+pub mod tail;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod wire;

@@ -1,1 +1,10 @@
-fn main() {}
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Follows log files and turns their lines into Heka messages.
+
+mod cli;
+mod emit;
+mod run;
+
+fn main() -> std::process::ExitCode {
+    heka_core::cli::main::<cli::Cli>(|cli| run::run(cli.plan()?))
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Finding a file again, by identity and by content.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::file::OpenFile;
+use super::identity::{Identity, modified};
+use super::position::FilePosition;
+
+/// A file that may be the one looked for.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Which file it is.
+    pub identity: Identity,
+    /// When it was last written; nanoseconds since 1970.
+    pub modified: u64,
+}
+
+impl Candidate {
+    /// What is at `path` now, if that is there and no directory.
+    pub fn at(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        (!metadata.is_dir()).then(|| Self {
+            path: path.to_owned(),
+            identity: Identity::of(&metadata),
+            modified: modified(&metadata),
+        })
+    }
+}
+
+/// Finds the file that `position` speaks of among `candidates` (oldest first) and opens it there.
+///
+/// The same file is taken if it still has the same bytes before the position. If not, a file that
+/// was written since then and has these bytes is a copy of it: made by a rotation that truncates,
+/// or compressed.
+pub fn find(
+    position: &FilePosition,
+    candidates: &[Candidate],
+    gzip: bool,
+) -> Option<(usize, OpenFile)> {
+    let same = candidates.iter().position(|candidate| candidate.identity == position.identity);
+    if let Some(index) = same
+        && let Some(file) = open_at(position, candidates.get(index)?, gzip)
+    {
+        return Some((index, file));
+    }
+    if position.offset == 0 {
+        return None;
+    }
+    let newest_first = candidates.iter().enumerate().rev();
+    newest_first
+        .filter(|(index, candidate)| {
+            Some(*index) != same && candidate.modified >= position.modified
+        })
+        .find_map(|(index, candidate)| Some((index, open_at(position, candidate, gzip)?)))
+}
+
+fn open_at(position: &FilePosition, candidate: &Candidate, gzip: bool) -> Option<OpenFile> {
+    let mut file = OpenFile::open(&candidate.path, position.offset, gzip).ok()?;
+    if file.identity() != candidate.identity || file.position().hash != position.hash {
+        return None;
+    }
+    file.set_generation(position.generation);
+    Some(file)
+}
+
+/// Opens `candidate` at its beginning.
+///
+/// # Errors
+/// The system's; [`io::ErrorKind::NotFound`] if another file is there by now.
+pub fn open_first(candidate: &Candidate, gzip: bool) -> io::Result<OpenFile> {
+    let file = OpenFile::open(&candidate.path, 0, gzip)?;
+    if file.identity() == candidate.identity {
+        Ok(file)
+    } else {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}

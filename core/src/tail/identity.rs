@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which file this is: not its name, which rotation changes, but what the file system says of it.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::UNIX_EPOCH;
+
+/// A file as the file system knows it.
+///
+/// The time of birth tells a reused inode from the file that had it before; it is 0 where the
+/// file system keeps none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Device.
+    pub device: u64,
+    /// Inode.
+    pub inode: u64,
+    /// When the inode was made, in nanoseconds since 1970.
+    pub born: u64,
+}
+
+impl Identity {
+    /// The identity of what `metadata` describes.
+    pub fn of(metadata: &Metadata) -> Self {
+        let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            born: born.and_then(|born| u64::try_from(born.as_nanos()).ok()).unwrap_or(0),
+        }
+    }
+}
+
+/// Time of the last change of the contents, in nanoseconds since 1970.
+pub fn modified(metadata: &Metadata) -> u64 {
+    let ns = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
+    u64::try_from(ns).unwrap_or(0)
+}

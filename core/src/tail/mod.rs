@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Files that grow, are renamed, truncated, compressed, deleted: every byte of them once.
+//!
+//! A [`Stream`] is what its writer means by one log: a file under a name together with the files
+//! that it was rotated into. It is read oldest file first; a file that was left behind stays open
+//! for a while ([`Options::rotate_wait`]) so that late lines are not lost. Where a stream stands
+//! is a [`Position`]. [`Watch`] tells which streams to look at.
+//!
+//! Nothing here knows records. Bytes are shown to a consumer as a [`Chunk`]; what it does not use
+//! up is shown again, with more behind it.
+
+pub mod file;
+pub mod find;
+pub mod identity;
+pub mod position;
+pub mod rotated;
+pub mod start;
+pub mod stream;
+pub mod watch;
+
+use std::path::Path;
+use std::time::Duration;
+
+pub use file::{Block, OpenFile};
+pub use identity::Identity;
+pub use position::{FilePosition, WINDOW};
+pub use start::Start;
+pub use stream::{Look, Seen, Stream};
+pub use watch::{Changes, Watch};
+
+use file::Around;
+use position::window_hash;
+
+/// How streams are followed.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to start in a file that is there at the start and has no position.
+    pub start: Start,
+    /// The byte that ends a line, for [`Start`].
+    pub delimiter: u8,
+    /// Whether files are waited for and followed; else each is read to its end once.
+    pub follow: bool,
+    /// How long a file that was left behind is kept open for late lines.
+    pub rotate_wait: Duration,
+    /// How long what is held waits for its record's end before [`Reason::Timeout`].
+    pub timeout: Option<Duration>,
+    /// Whether compressed files are read decompressed.
+    pub gzip: bool,
+}
+
+/// Why a consumer is shown a [`Chunk`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// There is something new.
+    More,
+    /// Nothing new has come for [`Options::timeout`].
+    Timeout,
+    /// Nothing more will come: what is not used up now is lost.
+    End,
+}
+
+/// Bytes of a file, for a consumer.
+#[derive(Debug)]
+pub struct Chunk<'a> {
+    /// Where the file was opened.
+    pub path: &'a Path,
+    /// Byte offset of [`Chunk::data`] in the file (decompressed).
+    pub offset: u64,
+    /// How many bytes of [`Chunk::data`] the consumer has looked through in vain; it keeps this.
+    pub scanned: usize,
+    /// Why it is shown.
+    pub reason: Reason,
+    identity: Identity,
+    generation: u64,
+    modified: u64,
+    bytes: &'a [u8],
+    start: usize,
+    around: Around<'a>,
+}
+
+impl<'a> Chunk<'a> {
+    /// What is not used up yet.
+    pub fn data(&self) -> &'a [u8] {
+        self.bytes.get(self.start..).unwrap_or(&[])
+    }
+
+    /// Names the contents of the file; see [`FilePosition::generation`].
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The stream's position behind the first `used` bytes of [`Chunk::data`].
+    pub fn position(&self, used: usize) -> Vec<FilePosition> {
+        let (older, newer) = self.around.others.split_at(self.around.rank);
+        let before = self.bytes.get(..self.start + used).unwrap_or(self.bytes);
+        let this = FilePosition {
+            identity: self.identity,
+            generation: self.generation,
+            offset: self.offset + used as u64,
+            hash: window_hash(before),
+            modified: self.modified,
+        };
+        older.iter().chain([&this]).chain(newer).copied().collect()
+    }
+}

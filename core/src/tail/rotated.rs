@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which files a named log was rotated into, by their names: `app.log.1`, `app.log.2.gz`,
+//! `app.log-20261121`, `app-20261121.log`, `app.log.old`.
+
+use std::cmp::Reverse;
+use std::path::Path;
+
+use super::find::Candidate;
+
+/// What stands in a rotated file's name in addition to the log's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Mark {
+    /// A small number: the larger, the older.
+    Number(u32),
+    /// A date or a time: the smaller, the older.
+    Date(String),
+    /// `old`.
+    Word,
+}
+
+/// The files that the log at `path` was rotated into, oldest first, and that log itself last if it
+/// is there.
+pub fn files_of(path: &Path) -> Vec<Candidate> {
+    let mut found = rotated(path);
+    order(&mut found);
+    let mut files: Vec<Candidate> = found.into_iter().map(|(_, candidate)| candidate).collect();
+    files.extend(Candidate::at(path));
+    files
+}
+
+fn rotated(path: &Path) -> Vec<(Mark, Candidate)> {
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
+    else {
+        return Vec::new();
+    };
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let mark = mark(name, entry.file_name().to_str()?)?;
+            Some((mark, Candidate::at(&entry.path())?))
+        })
+        .collect()
+}
+
+fn order(found: &mut [(Mark, Candidate)]) {
+    if found.iter().all(|(mark, _)| matches!(mark, Mark::Number(_))) {
+        found.sort_by_key(|(mark, candidate)| match mark {
+            Mark::Number(number) => (Reverse(*number), candidate.modified),
+            Mark::Date(_) | Mark::Word => (Reverse(0), 0),
+        });
+    } else if found.iter().all(|(mark, _)| matches!(mark, Mark::Date(_))) {
+        found.sort_by_key(|(mark, _)| match mark {
+            Mark::Date(date) => date.clone(),
+            Mark::Number(_) | Mark::Word => String::new(),
+        });
+    } else {
+        found.sort_by_key(|(_, candidate)| candidate.modified);
+    }
+}
+
+/// What `other` has in its name beside `name`, if that looks like a rotation.
+fn mark(name: &str, other: &str) -> Option<Mark> {
+    let other = other.strip_suffix(".gz").unwrap_or(other);
+    if let Some(rest) = other.strip_prefix(name) {
+        return read_mark(rest);
+    }
+    let (stem, extension) = name.rsplit_once('.')?;
+    let middle = other.strip_prefix(stem)?.strip_suffix(extension)?.strip_suffix('.')?;
+    read_mark(middle)
+}
+
+fn read_mark(text: &str) -> Option<Mark> {
+    let text = text.strip_prefix(['.', '-', '_'])?;
+    if text == "old" {
+        return Some(Mark::Word);
+    }
+    let is_date = |c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | ':' | 'T' | 'Z');
+    if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(is_date) {
+        return None;
+    }
+    match text.parse() {
+        Ok(number) if text.len() <= 5 => Some(Mark::Number(number)),
+        _ => Some(Mark::Date(text.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_names_are_told_from_neighbours() {
+        let of = |other| mark("app.log", other);
+        assert_eq!(of("app.log.1"), Some(Mark::Number(1)));
+        assert_eq!(of("app.log.12.gz"), Some(Mark::Number(12)));
+        assert_eq!(of("app.log-20261121.gz"), Some(Mark::Date("20261121".to_owned())));
+        assert_eq!(of("app-2026-11-21.log"), Some(Mark::Date("2026-11-21".to_owned())));
+        assert_eq!(of("app.1.log"), Some(Mark::Number(1)));
+        assert_eq!(of("app.log.old"), Some(Mark::Word));
+        for other in
+            ["app.log", "app-error.log", "app.log.swp", "app.log2", "app.log.", "xapp.log.1"]
+        {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+}
