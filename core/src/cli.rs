@@ -185,13 +185,21 @@ pub fn command<T: Tool>() -> clap::Command {
         "{version}\nrevision {revision}\nheka message format: proto2, framing 0x1e/0x1f\n\
          licence: MIT OR Apache-2.0"
     );
-    T::adjust(T::command()).name(T::NAME).version(version).long_version(long).args_override_self(true)
+    T::adjust(T::command())
+        .name(T::NAME)
+        .version(version)
+        .long_version(long)
+        .args_override_self(true)
 }
 
 fn parse<T: Tool>() -> Result<Option<T>, Stop> {
     let parsed = command::<T>()
         .try_get_matches_from(std::env::args_os())
         .and_then(|mut matches| T::from_arg_matches_mut(&mut matches));
+    if parsed.is_err() {
+        // What goes wrong before the flags are known has a name too.
+        init_diag(T::NAME, &Common::default());
+    }
     match parsed {
         Ok(tool) => Ok(Some(tool)),
         Err(error)
@@ -202,10 +210,7 @@ fn parse<T: Tool>() -> Result<Option<T>, Stop> {
             out.flush()?;
             Ok(None)
         }
-        Err(error) => {
-            init_diag(T::NAME, &Common::default());
-            Err(Stop::usage(usage_text(&error)))
-        }
+        Err(error) => Err(Stop::usage(usage_text(&error))),
     }
 }
 

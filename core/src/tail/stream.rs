@@ -380,7 +380,8 @@ impl Stream {
 
     /// Lets go of a deleted file, whose space is only freed then.
     fn forget_deleted(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
-        let is_due = self.nameless.is_some_and(|since| since + look.options.rotate_wait <= look.now);
+        let is_due =
+            self.nameless.is_some_and(|since| since + look.options.rotate_wait <= look.now);
         if is_due
             && self.current.as_ref().is_some_and(OpenFile::is_deleted)
             && matches!(self.pull(look)?, Ok(Pulled::End))

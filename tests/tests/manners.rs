@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What every tool does alike: help, version, wrong flags, a full disk, a reader that went away.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+
+use heka_tests::{Signal, Tool, sh};
+
+/// Every tool that the workspace builds.
+fn tools() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools");
+    let mut tools: Vec<_> = folder
+        .read_dir()
+        .expect("tools/")
+        .flatten()
+        .filter(|entry| entry.path().join("src/cli.rs").exists())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    tools.sort();
+    tools
+}
+
+fn full() -> File {
+    OpenOptions::new().write(true).open("/dev/full").expect("/dev/full")
+}
+
+#[test]
+fn version() {
+    for tool in tools() {
+        let short = Tool::new(&tool).arg("-V").run();
+        short.succeeds().stdout_is(format!("{tool} {}\n", env!("CARGO_PKG_VERSION"))).stderr_is("");
+        let long = Tool::new(&tool).arg("--version").run();
+        long.succeeds().stdout_has("MIT OR Apache-2.0");
+        assert!(long.out().starts_with(&short.out()), "{long}");
+    }
+}
+
+#[test]
+fn help_fits_a_terminal_and_names_the_common_flags() {
+    for tool in tools() {
+        for flag in ["-h", "--help"] {
+            let help = Tool::new(&tool).arg(flag).env("COLUMNS", "80").run();
+            help.succeeds().stderr_is("");
+            for wanted in ["-h, --help", "-V, --version", "--quiet", "--verbose", "--stats"] {
+                help.stdout_has(wanted);
+            }
+            let text = help.out();
+            let wide = text.lines().find(|line| line.chars().count() > 80);
+            assert_eq!(wide, None, "{tool} {flag}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_flag_is_told_by_name_and_nothing_is_done() {
+    for tool in tools() {
+        let wrong = Tool::new(&tool).arg("--no-such-flag").run();
+        wrong.exits(2).stdout_is("").stderr_has(&format!("Try '{tool} --help'"));
+        wrong.stderr_has("--no-such-flag");
+        assert!(wrong.err().starts_with(&format!("{tool}: ")), "{wrong}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_even_for_help() {
+    for tool in tools() {
+        let outcome = Tool::new(&tool).arg("--help").stdout_file(full()).run();
+        outcome.exits(1).stderr_is(&format!("{tool}: write error: No space left on device\n"));
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_for_filters() {
+    for tool in ["heka-encode", "heka-decode"] {
+        let frames = std::fs::read(heka_tests::vector("small.heka")).expect("small.heka");
+        let outcome = Tool::new(tool).stdin(frames).stdout_file(full()).run();
+        outcome.exits(1).stderr_is(&format!("{tool}: write error: No space left on device\n"));
+    }
+}
+
+#[test]
+fn filters_die_of_sigpipe_when_nobody_reads() {
+    for tool in ["heka-encode", "heka-decode"] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let frames = std::fs::read(heka_tests::vector("small.heka")).expect("small.heka");
+        let writer = File::from(std::os::fd::OwnedFd::from(writer));
+        let outcome = Tool::new(tool).stdin(frames).stdout_file(writer).run();
+        outcome.killed_by(Signal::SIGPIPE).stderr_is("");
+    }
+}
+
+#[test]
+fn filters_die_of_the_signal_with_all_that_is_complete_written() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut encode = Tool::new("heka-encode").stdin_open().spawn();
+        encode.write("one\ntwo\nincompl");
+        encode.wait_stdout("two messages", |bytes| bytes.len() > 60);
+        encode.signal(signal);
+        // Standard input stays open: it is the signal that ends it.
+        let frames = {
+            heka_tests::eventually("it ends", || (!encode.is_running()).then_some(()));
+            let outcome = encode.finish();
+            outcome.killed_by(signal).stderr_is("");
+            outcome.stdout
+        };
+        Tool::new("heka-decode").stdin(frames).run().succeeds().stdout_is("one\ntwo\n");
+    }
+}
+
+#[test]
+fn closed_descriptors_are_errors_and_not_panics() {
+    for tool in ["heka-encode", "heka-decode"] {
+        let outcome = sh(&format!("{tool} <&-")).run();
+        assert!(!outcome.err().contains("panicked"), "{outcome}");
+        let outcome = sh(&format!("echo | {tool} >&-")).run();
+        assert!(!outcome.err().contains("panicked"), "{outcome}");
+    }
+}
+
+#[test]
+fn a_missing_file_costs_status_1_and_not_the_others() {
+    let outcome = sh("echo there >there; heka-encode -o payload missing there").run();
+    outcome.exits(1).stdout_is("there\n");
+    outcome.stderr_is("heka-encode: missing: No such file or directory\n");
+}
+
+#[test]
+fn statistics_at_the_end_and_on_sigusr1() {
+    let outcome = Tool::new("heka-encode").args(["--stats", "-o", "payload"]).stdin("a\nb\n").run();
+    outcome.succeeds().stderr_has("heka-encode: 2 messages, 4 bytes in, 4 bytes out");
+    let mut encode = Tool::new("heka-encode").stdin_open().spawn();
+    encode.write("a\n");
+    encode.wait_stdout("a message", |bytes| !bytes.is_empty());
+    encode.signal(Signal::SIGUSR1);
+    encode.wait_stderr("heka-encode: 1 message");
+    encode.finish().succeeds();
+}
