@@ -6,6 +6,7 @@ pub mod codec;
 pub mod diag;
 pub mod exit;
 pub mod io;
+pub mod keys;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod signal;

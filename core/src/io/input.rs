@@ -128,7 +128,10 @@ impl Input {
         serve_signals()?;
         if !self.is_regular && !self.is_ready()? {
             out.flush()?;
-            while !self.wait_with(out, None)? {}
+            while !self.wait_with(out, None)? {
+                // HUP: a file of ours may have to be reopened.
+                out.flush()?;
+            }
         }
         self.read()
     }

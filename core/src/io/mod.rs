@@ -9,8 +9,14 @@ mod backlog;
 mod input;
 mod output;
 mod poll;
+mod sink;
 
 pub use backlog::Backlog;
 pub use input::Input;
 pub use output::{Output, push_harmless};
+<<<<<<< HEAD
 pub use poll::{Deadline, Wanted, wait, wait_for};
+=======
+pub use poll::{Deadline, Wanted, wait};
+pub use sink::{Rotation, WriteArgs, parse_octal, parse_rotation};
+>>>>>>> f9eb0c3 (core: files that rotate, key files, signing and verifying on the command line)

@@ -16,6 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::input::PIPE_SIZE;
 use super::poll::serve_signals;
+use super::sink::Sink;
 use super::{Wanted, wait};
 use crate::diag::is_harmful;
 use crate::exit::{Cause as _, Explain as _, Stop};
@@ -37,6 +38,9 @@ pub struct Output {
     every_record: bool,
     harmless: bool,
     is_pipe: bool,
+    sink: Option<Box<Sink>>,
+    /// Where the last record begins, if files of a limited size are written.
+    record: usize,
 }
 
 impl Output {
@@ -57,11 +61,27 @@ impl Output {
         Self { name: Some(name.into()), ..Self::new(file) }
     }
 
+    /// A file that is appended to, rotated and reopened as `sink` says.
+    pub(super) fn sink(mut sink: Sink) -> Result<Self, Stop> {
+        let file = sink.open()?;
+        let name = sink.name();
+        Ok(Self { sink: Some(Box::new(sink)), ..Self::file(file, name) })
+    }
+
     fn new(file: File) -> Self {
         let is_pipe = fcntl(&file, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE)).is_ok()
             || fcntl(&file, FcntlArg::F_GETPIPE_SZ).is_ok();
         let buffer = Vec::with_capacity(FULL + FULL / 2);
-        Self { file, name: None, buffer, every_record: false, harmless: false, is_pipe }
+        Self {
+            file,
+            name: None,
+            buffer,
+            every_record: false,
+            harmless: false,
+            is_pipe,
+            sink: None,
+            record: 0,
+        }
     }
 
     /// Writes after every record (`-u`).
@@ -128,6 +148,9 @@ impl Output {
     /// As [`Output::flush`].
     #[inline]
     pub fn end_record(&mut self) -> Result<(), Stop> {
+        if self.sink.is_some() {
+            self.end_file_before_record()?;
+        }
         if self.buffer.len() >= FULL || self.every_record {
             return self.flush();
         }
@@ -144,6 +167,7 @@ impl Output {
             return self.end_record();
         }
         self.flush()?;
+        self.serve_sink(records.len())?;
         self.write(records)
     }
 
@@ -152,6 +176,7 @@ impl Output {
     /// # Errors
     /// [`Stop::BrokenPipe`] if nobody reads any more, else the system's (`write error: …`).
     pub fn flush(&mut self) -> Result<(), Stop> {
+        self.serve_sink(self.buffer.len())?;
         if self.buffer.is_empty() {
             return Ok(());
         }
@@ -165,7 +190,44 @@ impl Output {
         };
         buffer.clear();
         self.buffer = buffer;
+        self.record = 0;
         written
+    }
+
+    /// Opens the file anew if it has one: somebody moved it away, or its time has come.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn reopen(&mut self) -> Result<(), Stop> {
+        if let Some(sink) = &mut self.sink {
+            self.file = sink.open()?;
+        }
+        Ok(())
+    }
+
+    /// Before a write of `len` bytes: reopens the file if HUP came, begins a new one if it is
+    /// complete.
+    fn serve_sink(&mut self, len: usize) -> Result<(), Stop> {
+        let Some(sink) = &mut self.sink else { return Ok(()) };
+        if signal::take_hup() {
+            self.file = sink.open()?;
+        }
+        if len > 0 && sink.is_complete(len) {
+            self.file = sink.rotate()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what stands before the record that has just ended, if the file has no room for it.
+    fn end_file_before_record(&mut self) -> Result<(), Stop> {
+        let limit = self.sink.as_ref().and_then(|sink| sink.limit());
+        if limit.is_some_and(|limit| self.buffer.len() as u64 > limit) && self.record > 0 {
+            let last = self.buffer.split_off(self.record);
+            self.flush()?;
+            self.buffer.extend_from_slice(&last);
+        }
+        self.record = self.buffer.len();
+        Ok(())
     }
 
     /// How many bytes wait to be written.
@@ -183,6 +245,9 @@ impl Output {
             match written {
                 Ok(len) => {
                     stats::BYTES_OUT.add(len as u64);
+                    if let Some(sink) = &mut self.sink {
+                        sink.wrote(len);
+                    }
                     bytes = &bytes[len..];
                 }
                 // A pending signal is served by the caller, once this is written.
@@ -192,6 +257,9 @@ impl Output {
                 }
                 Err(error) => return Err(self.failed(&error)),
             }
+        }
+        if self.sink.as_ref().is_some_and(|sink| sink.is_durable()) {
+            return self.file.sync_data().map_err(|error| self.failure(&error));
         }
         Ok(())
     }

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A file that records are appended to: with a mode, reopened on HUP, rotated, made durable.
+//!
+//! A file that has had its size or its time is renamed to `FILE.20060102T150405Z` (UTC, the moment
+//! of the rotation; `.2`, `.3` … behind it if that name is taken) and a new one is begun. Periods of
+//! time begin at multiples of their length since 1970-01-01 UTC, so `1d` rotates at midnight UTC.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::Output;
+use crate::cli::{parse_duration, parse_size};
+use crate::clock;
+use crate::exit::{Explain as _, Stop};
+use crate::signal;
+
+/// Flags of tools that can write to a file of their own.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output file")]
+pub struct WriteArgs {
+    /// Append to FILE instead of standard output
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub write: Option<PathBuf>,
+    /// Permissions of a new FILE, octal
+    #[arg(long, value_name = "MODE", default_value = "664", requires = "write",
+          value_parser = parse_octal)]
+    pub mode: u32,
+    /// Begin a new FILE after SIZE bytes or so much time
+    #[arg(long, value_name = "SIZE|DURATION", requires = "write", value_parser = parse_rotation)]
+    pub rotate: Option<Rotation>,
+}
+
+impl WriteArgs {
+    /// Opens the file, or standard output if none is named. From then on HUP reopens the file.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn open(&self, durable: bool) -> Result<Output, Stop> {
+        let Some(path) = &self.write else { return Output::stdout() };
+        signal::reopen_on_hup();
+        let sink = Sink {
+            path: path.clone(),
+            mode: self.mode,
+            rotation: self.rotate,
+            durable,
+            len: 0,
+            period: 0,
+        };
+        Output::sink(sink)
+    }
+}
+
+/// When a file is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// Before the record that would make it larger.
+    Size(u64),
+    /// At the end of each period.
+    Time(Duration),
+}
+
+/// Permissions such as 664.
+///
+/// # Errors
+/// Words on what is wrong.
+pub fn parse_octal(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o7777 => Ok(mode),
+        _ => Err("expected octal permissions such as 664".to_owned()),
+    }
+}
+
+/// A size with a unit (`64M`), or a duration (`1h`); a bare number is a size. `m` alone means
+/// minutes, `M` mebibytes.
+///
+/// # Errors
+/// Words on what is wrong.
+pub fn parse_rotation(text: &str) -> Result<Rotation, String> {
+    let is_time = text.ends_with(['s', 'm', 'h', 'd']);
+    let rotation = if is_time {
+        parse_duration(text).map(Rotation::Time)
+    } else {
+        parse_size(text).map(Rotation::Size)
+    };
+    match rotation {
+        Ok(Rotation::Size(0)) => Err("must be more than 0".to_owned()),
+        Ok(Rotation::Time(time)) if time < Duration::from_secs(1) => {
+            Err("must be at least a second".to_owned())
+        }
+        Ok(rotation) => Ok(rotation),
+        Err(_) => Err("expected a size such as 64M or a duration such as 1h".to_owned()),
+    }
+}
+
+/// Where a file of records is and when a new one begins.
+#[derive(Debug)]
+pub(super) struct Sink {
+    path: PathBuf,
+    mode: u32,
+    rotation: Option<Rotation>,
+    durable: bool,
+    len: u64,
+    period: u128,
+}
+
+impl Sink {
+    /// What to call it in messages.
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Whether every write is followed by an fsync.
+    pub(super) fn is_durable(&self) -> bool {
+        self.durable
+    }
+
+    /// Opens the file at its end, or creates it.
+    pub(super) fn open(&mut self) -> Result<File, Stop> {
+        let mut options = OpenOptions::new();
+        let options = options.append(true).mode(self.mode);
+        let (file, is_new) = match options.clone().create_new(true).open(&self.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                (options.create(true).open(&self.path).at(self.name())?, false)
+            }
+            opened => (opened.at(self.name())?, true),
+        };
+        let metadata = file.metadata().at(self.name())?;
+        if is_new {
+            // Exactly the mode asked for, whatever the umask.
+            file.set_permissions(Permissions::from_mode(self.mode)).at(self.name())?;
+        }
+        self.len = metadata.len();
+        let since = u128::from(metadata.mtime().unsigned_abs()) * 1_000_000_000;
+        self.period = self.period_of(if self.len > 0 { since } else { now() });
+        Ok(file)
+    }
+
+    /// Counts what has been written.
+    pub(super) fn wrote(&mut self, len: usize) {
+        self.len += len as u64;
+    }
+
+    /// Whether the file is complete, given that `more` bytes are to come. An empty one never is.
+    pub(super) fn is_complete(&self, more: usize) -> bool {
+        self.len > 0
+            && match self.rotation {
+                None => false,
+                Some(Rotation::Size(size)) => self.len + more as u64 > size,
+                Some(Rotation::Time(_)) => self.period_of(now()) != self.period,
+            }
+    }
+
+    /// Whether records have to be told apart because a size may not be exceeded.
+    pub(super) fn limit(&self) -> Option<u64> {
+        match self.rotation {
+            Some(Rotation::Size(size)) => Some(size.saturating_sub(self.len)),
+            _ => None,
+        }
+    }
+
+    /// Moves the complete file out of the way and begins a new one.
+    pub(super) fn rotate(&mut self) -> Result<File, Stop> {
+        let stamp = Timestamp::from_nanosecond(i128::from(clock::now_ns())).unwrap_or_default();
+        let stamp = stamp.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let target = free_name(&self.path, &stamp);
+        match std::fs::rename(&self.path, &target) {
+            // Somebody else moved it away already.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            renamed => renamed.at(self.name())?,
+        }
+        self.open()
+    }
+
+    fn period_of(&self, nanoseconds: u128) -> u128 {
+        match self.rotation {
+            Some(Rotation::Time(period)) => nanoseconds / period.as_nanos(),
+            _ => 0,
+        }
+    }
+}
+
+fn now() -> u128 {
+    u128::from(clock::now_ns().unsigned_abs())
+}
+
+/// `FILE.STAMP`, numbered if there is one already.
+fn free_name(path: &Path, stamp: &str) -> PathBuf {
+    let named = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{stamp}{suffix}"));
+        PathBuf::from(name)
+    };
+    let mut name = named("");
+    let mut number = 2u64;
+    while name.symlink_metadata().is_ok() {
+        name = named(&format!(".{number}"));
+        number += 1;
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(path: &Path, rotate: Option<Rotation>) -> WriteArgs {
+        WriteArgs { write: Some(path.to_owned()), mode: 0o640, rotate }
+    }
+
+    fn written(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
+        names.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
+    }
+
+    #[test]
+    fn sizes_and_times_are_told_apart() {
+        assert_eq!(parse_rotation("64M"), Ok(Rotation::Size(64 << 20)));
+        assert_eq!(parse_rotation("1000"), Ok(Rotation::Size(1000)));
+        assert_eq!(parse_rotation("1h"), Ok(Rotation::Time(Duration::from_secs(3600))));
+        assert_eq!(parse_rotation("5m"), Ok(Rotation::Time(Duration::from_secs(300))));
+        assert!(parse_rotation("0").is_err());
+        assert!(parse_rotation("1ms").is_err());
+        assert!(parse_rotation("soon").is_err());
+    }
+
+    #[test]
+    fn a_new_file_has_the_mode_asked_for_and_an_old_one_is_appended_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        for text in ["one", "two"] {
+            let mut out = args(&path, None).open(true).unwrap();
+            out.put(text.as_bytes());
+            out.end_record().unwrap();
+            out.flush().unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "onetwo");
+        assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o640);
+    }
+
+    #[test]
+    fn files_end_before_the_record_that_would_make_them_too_large() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let mut out = args(&path, Some(Rotation::Size(10))).open(false).unwrap();
+        for record in ["12345", "1234", "too large for a file", "1", "2"] {
+            out.put(record.as_bytes());
+            out.end_record().unwrap();
+        }
+        out.flush().unwrap();
+        let mut files = written(folder.path());
+        files.sort();
+        assert_eq!(files, ["12", "123451234", "too large for a file"]);
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_begun_anew_on_hup() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let mut out = args(&path, None).open(false).unwrap();
+        out.put(b"before");
+        out.flush().unwrap();
+        std::fs::rename(&path, folder.path().join("out.1")).unwrap();
+        out.reopen().unwrap();
+        out.put(b"after");
+        out.flush().unwrap();
+        assert_eq!(written(folder.path()), ["after", "before"]);
+    }
+}
