@@ -14,9 +14,5 @@ mod sink;
 pub use backlog::Backlog;
 pub use input::Input;
 pub use output::{Output, push_harmless};
-<<<<<<< HEAD
 pub use poll::{Deadline, Wanted, wait, wait_for};
-=======
-pub use poll::{Deadline, Wanted, wait};
 pub use sink::{Rotation, WriteArgs, parse_octal, parse_rotation};
->>>>>>> f9eb0c3 (core: files that rotate, key files, signing and verifying on the command line)
