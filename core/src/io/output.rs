@@ -259,7 +259,7 @@ impl Output {
             }
         }
         if self.sink.as_ref().is_some_and(|sink| sink.is_durable()) {
-            return self.file.sync_data().map_err(|error| self.failure(&error));
+            return self.file.sync_data().map_err(|error| self.failed(&error));
         }
         Ok(())
     }
