@@ -47,7 +47,7 @@ enum Way {
     Reopened(File),
     /// In pieces, each after poll(2) has said that there is room.
     Pieces,
-    /// Straight away: a file on a disk.
+    /// Straight away, as the output itself does: a file on a disk.
     Direct,
 }
 
@@ -89,6 +89,9 @@ impl Backlog {
     /// As [`Backlog::try_flush`].
     #[inline]
     pub fn end_record(&mut self) -> Result<(), Stop> {
+        if matches!(self.way, Way::Direct) {
+            return self.out.end_record();
+        }
         if self.pending() >= self.due || self.out.writes_every_record() {
             self.try_flush()?;
         }
@@ -100,9 +103,12 @@ impl Backlog {
     /// # Errors
     /// [`Stop::BrokenPipe`] if nobody reads any more, else the system's (`write error: …`).
     pub fn try_flush(&mut self) -> Result<bool, Stop> {
+        if matches!(self.way, Way::Direct) {
+            return self.out.flush().map(|()| true);
+        }
         self.make_harmless();
         while self.pending() > 0 {
-            if matches!(self.way, Way::Pieces) {
+            if !matches!(self.way, Way::Reopened(_)) {
                 let ready = wait(&[(self.out.fd(), PollFlags::POLLOUT)], Some(Instant::now()))?;
                 if ready.iter().all(PollFlags::is_empty) {
                     break;
@@ -126,6 +132,9 @@ impl Backlog {
     /// # Errors
     /// As [`Backlog::try_flush`].
     pub fn flush(&mut self) -> Result<(), Stop> {
+        if matches!(self.way, Way::Direct) {
+            return self.out.flush();
+        }
         self.make_harmless();
         let mut buffer = std::mem::take(self.out.buffer());
         let flushed = self.out.write(&buffer[self.written..]);
@@ -139,8 +148,7 @@ impl Backlog {
         let bytes = &self.out.peek()[self.written..];
         let len = match &self.way {
             Way::Reopened(file) => (&*file).write(bytes),
-            Way::Pieces => self.out.raw().write(&bytes[..bytes.len().min(PIPE_BUF)]),
-            Way::Direct => self.out.raw().write(bytes),
+            _ => self.out.raw().write(&bytes[..bytes.len().min(PIPE_BUF)]),
         }?;
         stats::BYTES_OUT.add(len as u64);
         Ok(len)
