@@ -79,6 +79,8 @@ pub fn assert_completions(mut command: Command) {
         let mut made = Vec::new();
         clap_complete::generate(shell, &mut command, name.as_str(), &mut made);
         if overwrite {
+            fs::create_dir_all(path.with_file_name(""))
+                .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
             fs::write(&path, &made).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         }
         assert!(
