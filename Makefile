@@ -86,6 +86,8 @@ completions: ## write completions/ anew from the flags
 bench: ## speed beside cat, socat, nc (SIZE, RUNS, ONLY: see bench/run)
 	$(MAKE) all PROFILE=release
 	HEKA_BINDIR="$(abspath $(target)/release)" bench/run
+	HEKA_BINDIR="$(abspath $(target)/release)" bench/latency
+	HEKA_BINDIR="$(abspath $(target)/release)" bench/memory
 
 demo: ## World2, for real, in a temporary folder
 	$(MAKE) all PROFILE=dev
