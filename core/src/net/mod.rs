@@ -15,6 +15,8 @@ mod retry;
 mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "ws")]
+pub mod ws;
 
 pub use addr::{Addr, HostPort, Scheme, UnixName, parse_addr};
 pub use dial::{DialError, Dialer, Family, Settings};

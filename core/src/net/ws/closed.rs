@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How a WebSocket connection came to its end.
+
+/// The end of a connection: a close code (RFC 6455 §7.4) and words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The code of the close frame; 1005 if it had none, 1006 if there was no close frame.
+    pub code: u16,
+    /// The peer's words, or ours on what went wrong.
+    pub reason: String,
+    /// Whether the peer sent the close frame.
+    pub by_peer: bool,
+}
+
+impl Closed {
+    /// The peer's close frame.
+    pub fn by_peer(code: u16, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), by_peer: true }
+    }
+
+    /// The connection broke: nobody sent a close frame.
+    pub fn lost(reason: impl Into<String>) -> Self {
+        Self { code: 1006, reason: reason.into(), by_peer: false }
+    }
+
+    /// We closed it.
+    pub fn by_us(code: u16, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), by_peer: false }
+    }
+
+    /// Whether it ended as connections do that have done their work: 1000, 1001, or no code.
+    pub fn is_orderly(&self) -> bool {
+        matches!(self.code, 1000 | 1001 | 1005)
+    }
+}
+
+impl std::fmt::Display for Closed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.code == 1006 {
+            return write!(f, "{}", self.reason);
+        }
+        let who = if self.by_peer { "the server closed" } else { "closed" };
+        write!(f, "{who} with {}", self.code)?;
+        if let Some(name) = name(self.code) {
+            write!(f, " ({name})")?;
+        }
+        if !self.reason.is_empty() {
+            write!(f, ": {}", self.reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the registered codes mean.
+fn name(code: u16) -> Option<&'static str> {
+    Some(match code {
+        1000 => "normal",
+        1001 => "going away",
+        1002 => "protocol error",
+        1003 => "unsupported data",
+        1005 => "no code",
+        1007 => "invalid data",
+        1008 => "policy",
+        1009 => "too large",
+        1010 => "extension missing",
+        1011 => "internal error",
+        1012 => "restarting",
+        1013 => "try again later",
+        1014 => "bad gateway",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closes_are_told_with_code_name_and_reason() {
+        assert_eq!(
+            Closed::by_peer(1008, "token expired").to_string(),
+            "the server closed with 1008 (policy): token expired"
+        );
+        assert_eq!(Closed::by_peer(4001, "").to_string(), "the server closed with 4001");
+        assert_eq!(Closed::lost("Connection reset").to_string(), "Connection reset");
+        assert!(Closed::by_peer(1000, "").is_orderly() && !Closed::lost("x").is_orderly());
+    }
+}

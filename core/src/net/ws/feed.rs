@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The loop around a connection: messages to its caller, records to their reader, pings on time.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::{Closed, Message, Options, Socket, Step};
+use crate::exit::Stop;
+use crate::io::{Backlog, Deadline, Wanted, wait};
+
+/// After so many messages the clock, the other descriptors and signals get a look.
+const BATCH: u32 = 512;
+/// Reading stops while so many bytes of ours wait for the peer to take them.
+const MAX_QUEUED: usize = 16 * 1024 * 1024;
+
+/// What [`Socket::receive`] came back with.
+#[derive(Debug)]
+pub enum Received {
+    /// A message.
+    Message(Message),
+    /// The connection is over.
+    Closed(Closed),
+    /// The caller's own descriptor can be read.
+    Input,
+    /// The caller's deadline has passed.
+    Deadline,
+}
+
+/// Who was heard when, and when to ask.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    next_ping: Deadline,
+    /// The first ping since anything came.
+    pinged: Option<Instant>,
+    last_message: Instant,
+    bytes_in: u64,
+    heard_message: bool,
+    batch: u32,
+}
+
+impl Clock {
+    pub(super) fn new(options: &Options) -> Self {
+        let now = Instant::now();
+        Self {
+            next_ping: options.ping_interval.map(|interval| now + interval),
+            pinged: None,
+            last_message: now,
+            bytes_in: 0,
+            heard_message: false,
+            batch: 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn heard_message(&mut self) {
+        self.heard_message = true;
+    }
+}
+
+impl<S: Read + Write + AsFd> Socket<S> {
+    /// Waits for the next thing that its caller has to look at. Meanwhile `out` is written as its
+    /// reader takes it, pings are answered and sent, and silence is noticed. `input` is watched as
+    /// long as the peer takes what is sent.
+    ///
+    /// While `out` holds more than [`Options::max_backlog`] the connection is not read. Pings of
+    /// the peer can then not be seen, so it gets a pong at every interval without having asked.
+    ///
+    /// # Errors
+    /// A signal, the end of `out`'s reader, or a failed write to it.
+    pub fn receive(
+        &mut self,
+        out: &mut Backlog,
+        input: Option<BorrowedFd<'_>>,
+        deadline: Deadline,
+    ) -> Result<Received, Stop> {
+        loop {
+            let paused = out.pending() > self.options.max_backlog
+                || (self.unsent && self.queued > MAX_QUEUED);
+            let step = if paused { Step::Blocked } else { self.step() };
+            let blocked = matches!(step, Step::Blocked);
+            self.clock.batch += 1;
+            match step {
+                Step::Closed(closed) => return Ok(Received::Closed(closed)),
+                Step::Message(message) if self.clock.batch < BATCH => {
+                    return Ok(Received::Message(message));
+                }
+                Step::Again if self.clock.batch < BATCH => {}
+                step => {
+                    self.clock.batch = 0;
+                    let looked = self.look_around(out, input, deadline, blocked, paused)?;
+                    match (step, looked) {
+                        (Step::Message(message), _) => return Ok(Received::Message(message)),
+                        (_, Some(received)) => return Ok(received),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Serves clock, descriptors and signals; waits for them if nothing else is to be done.
+    fn look_around(
+        &mut self,
+        out: &mut Backlog,
+        input: Option<BorrowedFd<'_>>,
+        deadline: Deadline,
+        blocked: bool,
+        paused: bool,
+    ) -> Result<Option<Received>, Stop> {
+        if blocked {
+            out.try_flush()?;
+        }
+        let now = Instant::now();
+        if let Some(closed) = self.tick(now, paused) {
+            return Ok(Some(Received::Closed(closed)));
+        }
+        let until = if blocked { self.earliest(deadline) } else { Some(now) };
+        let input = input.filter(|_| self.is_sent() && self.ends_at().is_none());
+        let (fd, flags) = self.wanted();
+        let flags = if paused { flags & PollFlags::POLLOUT } else { flags };
+        // poll tells of a dead socket even if nothing is wanted of it: while paused that would be
+        // told again and again.
+        let mut wanted: Vec<Wanted<'_>> = Vec::with_capacity(3);
+        wanted.extend(input.map(|fd| (fd, PollFlags::POLLIN)));
+        wanted.extend(out.wanted());
+        if !flags.is_empty() {
+            wanted.push((fd, flags));
+        }
+        let ready = wait(&wanted, until)?;
+        let input_ready = input.is_some() && ready.first().is_some_and(|ready| !ready.is_empty());
+        let out_ready =
+            ready.get(usize::from(input.is_some())).copied().unwrap_or(PollFlags::empty());
+        if out.wanted().is_some() && !out_ready.is_empty() {
+            if out.pending() == 0 && out_ready.contains(PollFlags::POLLERR) {
+                return Err(Stop::BrokenPipe);
+            }
+            out.try_flush()?;
+        }
+        if self.unsent {
+            self.flush();
+        }
+        if input_ready {
+            return Ok(Some(Received::Input));
+        }
+        let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        Ok(passed.then_some(Received::Deadline))
+    }
+
+    /// The first point in time at which something has to be done.
+    fn earliest(&self, deadline: Deadline) -> Deadline {
+        let silent = self.clock.pinged.zip(self.options.ping_timeout);
+        let idle = self.options.idle_timeout.map(|limit| self.clock.last_message + limit);
+        let all = [
+            deadline,
+            self.clock.next_ping,
+            silent.map(|(pinged, limit)| pinged + limit),
+            idle,
+            self.ends_at(),
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    /// Does what is due at this time.
+    fn tick(&mut self, now: Instant, paused: bool) -> Option<Closed> {
+        let bytes_in = self.bytes_in();
+        if std::mem::replace(&mut self.clock.bytes_in, bytes_in) != bytes_in || paused {
+            self.clock.pinged = None;
+        }
+        if std::mem::take(&mut self.clock.heard_message) || paused {
+            self.clock.last_message = now;
+        }
+        if self.ends_at().is_some() {
+            // Nobody is asked any more; the end has a time of its own.
+            self.clock.next_ping = None;
+            return None;
+        }
+        if let (Some(pinged), Some(limit)) = (self.clock.pinged, self.options.ping_timeout)
+            && now >= pinged + limit
+        {
+            return Some(Closed::lost(format!("no answer to a ping for {}", seconds(limit))));
+        }
+        if let Some(limit) = self.options.idle_timeout
+            && now >= self.clock.last_message + limit
+        {
+            self.close(1001, "");
+            return Some(Closed::lost(format!("no message for {}", seconds(limit))));
+        }
+        if self.clock.next_ping.is_some_and(|next| now >= next) {
+            self.clock.next_ping = self.options.ping_interval.map(|interval| now + interval);
+            if paused {
+                self.pong();
+            } else {
+                self.clock.pinged.get_or_insert(now);
+                if self.is_sent() {
+                    self.ping();
+                }
+            }
+        }
+        None
+    }
+
+    /// Closes and waits for the peer's answer, a short time only and whatever signals come (a
+    /// second one ends the process). Messages that come before the answer are handed over.
+    pub fn finish(mut self, code: u16, reason: &str, mut take: impl FnMut(Message)) -> Closed {
+        self.close(code, reason);
+        loop {
+            match self.step() {
+                Step::Closed(closed) => return closed,
+                Step::Message(message) => take(message),
+                Step::Again => {}
+                Step::Blocked => self.wait_for_end(),
+            }
+        }
+    }
+
+    fn wait_for_end(&self) {
+        let (fd, flags) = self.wanted();
+        let left = self.ends_at().map_or(Duration::ZERO, |until| until - Instant::now());
+        let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
+        match poll(&mut [PollFd::new(fd, flags)], timeout.unwrap_or(PollTimeout::ZERO)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            // Looking again at the deadline ends it.
+            Err(error) => crate::diag::debug(format_args!("poll: {error}")),
+        }
+    }
+}
+
+fn seconds(limit: Duration) -> String {
+    format!("{} s", (limit.as_secs_f64() * 1000.0).round() / 1000.0)
+}

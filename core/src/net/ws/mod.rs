@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! WebSocket clients (RFC 6455) over any stream, in one thread that never waits in a read or a
+//! write.
+//!
+//! An [`Endpoint`] is what a `ws://` URL says; [`shake`] turns a connected, nonblocking stream into
+//! a [`Socket`]. [`Socket::receive`] is the loop around it: it answers pings, sends its own,
+//! notices a dead peer, writes the records that its caller makes of messages to a
+//! [`crate::io::Backlog`], and stops reading while that holds too much. So a reader that is stuck
+//! never keeps a pong back, and memory stays bounded.
+//!
+//! ```no_run
+//! # use heka_core::{exit::Stop, io::{Backlog, Output}, net::{Dialer, ws}};
+//! # fn feed() -> Result<(), Stop> {
+//! let endpoint = ws::Endpoint::parse("ws://127.0.0.1:8080/feed").map_err(Stop::usage)?;
+//! let stream = Dialer::default().dial(&endpoint.addr).map_err(|e| e.into_stop(&endpoint.shown))?;
+//! let request = ws::Request::new(&endpoint);
+//! let Ok(mut socket) = ws::shake(stream, &request, ws::Options::default(), None) else {
+//!     return Err(Stop::unreachable("refused"));
+//! };
+//! let mut out = Backlog::new(Output::stdout()?);
+//! loop {
+//!     match socket.receive(&mut out, None, None)? {
+//!         ws::Received::Message(message) => {
+//!             out.buffer().extend_from_slice(&message.data);
+//!             out.end_record()?;
+//!         }
+//!         ws::Received::Closed(closed) => {
+//!             out.flush()?;
+//!             return Err(Stop::unreachable(closed));
+//!         }
+//!         _ => {}
+//!     }
+//! }
+//! # }
+//! ```
+
+mod closed;
+mod endpoint;
+mod feed;
+mod handshake;
+mod metered;
+mod socket;
+
+pub use closed::Closed;
+pub use endpoint::Endpoint;
+pub use feed::Received;
+pub use handshake::{Failure, Refusal, Request, shake};
+use metered::Metered;
+pub use socket::{Kind, Message, Options, Socket, Step};

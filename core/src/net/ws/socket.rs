@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A WebSocket connection: messages in and out, pings, closing and failing.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use nix::poll::PollFlags;
+use tungstenite::error::CapacityError;
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tungstenite::{Error, Message as Wire, Utf8Bytes, WebSocket};
+
+use super::feed::Clock;
+use super::{Closed, Metered};
+use crate::exit::Cause as _;
+use crate::io::Deadline;
+
+/// How long the other side may take to answer a close frame, or to hang up after it.
+pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// Bytes read from the socket at once.
+const READ_BLOCK: usize = 256 * 1024;
+
+/// Limits of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Largest message taken, in bytes; a larger one ends the connection with 1009.
+    pub max_message: usize,
+    /// Time between our pings.
+    pub ping_interval: Option<Duration>,
+    /// How long nothing at all may come after a ping.
+    pub ping_timeout: Option<Duration>,
+    /// How long no message may come.
+    pub idle_timeout: Option<Duration>,
+    /// Reading stops while more than this is waiting to be written to the backlog's reader.
+    pub max_backlog: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_message: 64 << 20,
+            ping_interval: Some(Duration::from_secs(10)),
+            ping_timeout: Some(Duration::from_secs(15)),
+            idle_timeout: None,
+            max_backlog: 64 << 20,
+        }
+    }
+}
+
+/// A message, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Text or binary.
+    pub kind: Kind,
+    /// Its bytes; UTF-8 if it is text.
+    pub data: Bytes,
+}
+
+/// What a message says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// UTF-8.
+    Text = 1,
+    /// Any bytes.
+    Binary = 2,
+}
+
+/// What a look at the connection brought.
+#[derive(Debug)]
+pub enum Step {
+    /// A message.
+    Message(Message),
+    /// Nothing for the caller, but there may be more: look again.
+    Again,
+    /// Nothing; wait for the descriptor ([`Socket::wanted`]) or the deadline.
+    Blocked,
+    /// The end.
+    Closed(Closed),
+}
+
+/// A connection after the handshake, over a nonblocking stream.
+#[derive(Debug)]
+pub struct Socket<S> {
+    ws: WebSocket<Metered<S>>,
+    pub(super) options: Options,
+    pub(super) clock: Clock,
+    /// Something has been handed over and is not on its way yet.
+    pub(super) unsent: bool,
+    /// No more than this many bytes are unsent.
+    pub(super) queued: usize,
+    peer_closed: Option<Closed>,
+    ending: Option<Ending>,
+}
+
+/// We want it to end.
+#[derive(Debug)]
+struct Ending {
+    closed: Closed,
+    until: Instant,
+    /// The protocol was broken: what still comes is not looked at.
+    failed: bool,
+}
+
+impl<S: Read + Write + AsFd> Socket<S> {
+    pub(super) fn new(stream: S, rest: Vec<u8>, options: Options) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BLOCK)
+            .max_message_size(Some(options.max_message))
+            .max_frame_size(Some(options.max_message.max(125)))
+            // A pong never has to wait behind more than one message of ours.
+            .max_write_buffer_size(options.max_message.saturating_add(1 << 20));
+        let ws =
+            WebSocket::from_partially_read(Metered::new(stream), rest, Role::Client, Some(config));
+        Self {
+            ws,
+            options,
+            clock: Clock::new(&options),
+            unsent: false,
+            queued: 0,
+            peer_closed: None,
+            ending: None,
+        }
+    }
+
+    /// The stream below.
+    pub fn stream(&self) -> &S {
+        &self.ws.get_ref().stream
+    }
+
+    /// How many bytes have come so far.
+    pub(super) fn bytes_in(&self) -> u64 {
+        self.ws.get_ref().bytes_in
+    }
+
+    /// The descriptor and what to wait for.
+    pub fn wanted(&self) -> (BorrowedFd<'_>, PollFlags) {
+        let writing = if self.unsent { PollFlags::POLLOUT } else { PollFlags::empty() };
+        (self.ws.get_ref().stream.as_fd(), PollFlags::POLLIN | writing)
+    }
+
+    /// Whether all that was sent is on its way: only then should more be sent.
+    pub fn is_sent(&self) -> bool {
+        !self.unsent
+    }
+
+    /// Looks for a message. Never waits.
+    pub fn step(&mut self) -> Step {
+        if let Some(ending) = &self.ending {
+            if Instant::now() >= ending.until {
+                return self.closed("no answer");
+            }
+            if ending.failed {
+                return self.step_failed();
+            }
+        }
+        match self.ws.read() {
+            Ok(Wire::Text(text)) => self.message(Kind::Text, text.into()),
+            Ok(Wire::Binary(data)) => self.message(Kind::Binary, data),
+            Ok(Wire::Close(frame)) => {
+                let (code, reason) = frame.map_or((1005, String::new()), |frame| {
+                    (u16::from(frame.code), frame.reason.to_string())
+                });
+                self.peer_closed = Some(Closed::by_peer(code, reason));
+                self.ending.get_or_insert_with(|| Ending {
+                    closed: Closed::by_peer(code, ""),
+                    until: Instant::now() + CLOSE_WAIT,
+                    failed: false,
+                });
+                Step::Again
+            }
+            Ok(_) => Step::Again,
+            Err(error) => self.step_error(error),
+        }
+    }
+
+    fn message(&mut self, kind: Kind, data: Bytes) -> Step {
+        self.clock.heard_message();
+        Step::Message(Message { kind, data })
+    }
+
+    fn step_error(&mut self, error: Error) -> Step {
+        match error {
+            Error::Io(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.flush();
+                Step::Blocked
+            }
+            Error::Io(error) if error.kind() == ErrorKind::Interrupted => Step::Again,
+            Error::Io(error) => self.closed(&error.cause()),
+            Error::Utf8(_) => self.fail(1007, "text that is not UTF-8"),
+            Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
+                self.fail(1009, &format!("message of {size} bytes, only {max_size} are taken"))
+            }
+            Error::Protocol(error) if self.peer_closed.is_none() => match error {
+                tungstenite::error::ProtocolError::ResetWithoutClosingHandshake => {
+                    self.closed("the connection ended without a close")
+                }
+                error => self.fail(1002, &error.to_string()),
+            },
+            _ => self.closed("the connection ended"),
+        }
+    }
+
+    /// The stream is at its end, or not worth waiting for any longer.
+    fn closed(&mut self, cause: &str) -> Step {
+        let ours = self.ending.take().map(|ending| ending.closed);
+        let peer = self.peer_closed.take();
+        Step::Closed(peer.or(ours).unwrap_or_else(|| Closed::lost(cause)))
+    }
+
+    /// The peer broke the protocol: tells it so and hangs up.
+    fn fail(&mut self, code: u16, cause: &str) -> Step {
+        let reason = cause.get(..cause.len().min(100)).unwrap_or_default();
+        self.send_close(code, reason);
+        self.ending = Some(Ending {
+            closed: Closed::by_us(code, cause),
+            until: Instant::now() + CLOSE_WAIT,
+            failed: true,
+        });
+        Step::Again
+    }
+
+    /// Waits for the peer to hang up, so that our close frame is not lost in a reset.
+    fn step_failed(&mut self) -> Step {
+        self.flush();
+        let mut scratch = [0; 16 * 1024];
+        match self.ws.get_mut().read(&mut scratch) {
+            Ok(len) if len > 0 => Step::Again,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Step::Blocked,
+            Err(error) if error.kind() == ErrorKind::Interrupted => Step::Again,
+            _ => self.closed(""),
+        }
+    }
+
+    /// Sends a message: it is on its way when [`Socket::is_sent`]. Text that is not UTF-8 is not
+    /// sent, and `false` says so.
+    pub fn send(&mut self, message: Message) -> bool {
+        let wire = match message.kind {
+            Kind::Binary => Wire::Binary(message.data),
+            Kind::Text => match Utf8Bytes::try_from(message.data) {
+                Ok(text) => Wire::Text(text),
+                Err(_) => return false,
+            },
+        };
+        self.put(wire);
+        true
+    }
+
+    /// Sends a ping.
+    pub(super) fn ping(&mut self) {
+        self.put(Wire::Ping(Bytes::new()));
+    }
+
+    /// Sends a pong that answers nothing: a sign of life (RFC 6455 §5.5.3).
+    pub(super) fn pong(&mut self) {
+        self.put(Wire::Pong(Bytes::new()));
+    }
+
+    fn put(&mut self, wire: Wire) {
+        self.queued += wire.len();
+        // It is queued even if it cannot be written now; a broken stream is seen by reading.
+        let _ = self.ws.write(wire);
+        self.flush();
+    }
+
+    /// Writes what is queued, as far as the stream takes it.
+    pub(super) fn flush(&mut self) {
+        let flushed = self.ws.flush();
+        self.unsent =
+            matches!(&flushed, Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock);
+        if !self.unsent {
+            self.queued = 0;
+        }
+    }
+
+    /// Begins to close: messages may still come, until [`Step::Closed`].
+    pub fn close(&mut self, code: u16, reason: &str) {
+        self.send_close(code, reason);
+        self.ending.get_or_insert_with(|| Ending {
+            closed: Closed::by_us(code, reason),
+            until: Instant::now() + CLOSE_WAIT,
+            failed: false,
+        });
+    }
+
+    fn send_close(&mut self, code: u16, reason: &str) {
+        let frame = CloseFrame { code: code.into(), reason: reason.into() };
+        // As with messages: it is queued, and reading tells if the stream is broken.
+        let _ = self.ws.close(Some(frame));
+        self.flush();
+    }
+
+    /// When [`Socket::step`] has something to say although nothing came.
+    pub(super) fn ends_at(&self) -> Deadline {
+        self.ending.as_ref().map(|ending| ending.until)
+    }
+}
