@@ -33,6 +33,8 @@ FISHCOMP := $(sort $(wildcard completions/fish/*))
 DOCS := README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
 
 target := $(or $(CARGO_TARGET_DIR),target)
+# Absolute, and not by abspath: that would cut a path at its spaces.
+here := $(if $(filter /%,$(target)),$(target),$(CURDIR)/$(target))
 built = $(target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 version := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 export HEKA_TOOLS_REV ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
@@ -62,7 +64,7 @@ built-tests:
 	$(CARGO) build $(CARGOFLAGS) --workspace --all-targets
 
 test: built-tests ## unit, property, case, pipeline, signal and interop tests
-	HEKA_BINDIR="$(abspath $(target)/debug)" $(CARGO) test $(CARGOFLAGS) --workspace --all-targets
+	HEKA_BINDIR="$(here)/debug" $(CARGO) test $(CARGOFLAGS) --workspace --all-targets
 
 doc-test:
 	$(CARGO) test $(CARGOFLAGS) --workspace --doc
@@ -85,13 +87,13 @@ completions: ## write completions/ anew from the flags
 
 bench: ## speed beside cat, socat, nc (SIZE, RUNS, ONLY: see bench/run)
 	$(MAKE) all PROFILE=release
-	HEKA_BINDIR="$(abspath $(target)/release)" bench/run
-	HEKA_BINDIR="$(abspath $(target)/release)" bench/latency
-	HEKA_BINDIR="$(abspath $(target)/release)" bench/memory
+	HEKA_BINDIR="$(here)/release" bench/run
+	HEKA_BINDIR="$(here)/release" bench/latency
+	HEKA_BINDIR="$(here)/release" bench/memory
 
 demo: ## World2, for real, in a temporary folder
 	$(MAKE) all PROFILE=dev
-	HEKA_BINDIR="$(abspath $(target)/debug)" demo/world2
+	HEKA_BINDIR="$(here)/debug" demo/world2
 
 installdirs:
 	$(INSTALL) -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(man1dir)" "$(DESTDIR)$(man5dir)" \
