@@ -16,6 +16,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, si
 static PENDING: AtomicI32 = AtomicI32::new(0);
 static USR1: AtomicBool = AtomicBool::new(false);
 static HUP: AtomicBool = AtomicBool::new(false);
+static CHILD: AtomicBool = AtomicBool::new(false);
 static HUP_REOPENS: AtomicBool = AtomicBool::new(false);
 static WAKE_READ: AtomicI32 = AtomicI32::new(-1);
 static WAKE_WRITE: AtomicI32 = AtomicI32::new(-1);
@@ -23,6 +24,7 @@ static WAKE_WRITE: AtomicI32 = AtomicI32::new(-1);
 extern "C" fn handle(number: i32) {
     match number {
         usr1 if usr1 == Signal::SIGUSR1 as i32 => USR1.store(true, Ordering::SeqCst),
+        child if child == Signal::SIGCHLD as i32 => CHILD.store(true, Ordering::SeqCst),
         hup if hup == Signal::SIGHUP as i32 && HUP_REOPENS.load(Ordering::SeqCst) => {
             HUP.store(true, Ordering::SeqCst);
         }
@@ -94,6 +96,19 @@ fn is_ignored(signal: Signal) -> bool {
 /// From now on HUP asks to reopen files ([`take_hup`]) instead of ending the tool.
 pub fn reopen_on_hup() {
     HUP_REOPENS.store(true, Ordering::SeqCst);
+}
+
+/// From now on the end of a child process wakes [`crate::io::wait`] and is told by [`take_child`].
+///
+/// # Errors
+/// The system's.
+pub fn watch_children() -> io::Result<()> {
+    Ok(set_handler(Signal::SIGCHLD, SigHandler::Handler(handle), SaFlags::SA_NOCLDSTOP)?)
+}
+
+/// Whether a child process has ended since the last call.
+pub fn take_child() -> bool {
+    CHILD.swap(false, Ordering::SeqCst)
 }
 
 /// The signal that asked for the end, if one did.

@@ -53,7 +53,7 @@ pub struct Attempts {
 impl Attempts {
     /// How long to wait before the next attempt; `None` if there may be no more.
     pub fn delay(&mut self) -> Option<Duration> {
-        if matches!(self.backoff.retries, Retries::Times(times) if self.failures >= times) {
+        if !self.may_retry() {
             return None;
         }
         self.failures += 1;
@@ -61,6 +61,11 @@ impl Attempts {
         let grown = delay.as_secs_f64() * self.backoff.growth;
         self.next = Duration::try_from_secs_f64(grown).unwrap_or(self.backoff.max_delay);
         Some(delay + self.backoff.jitter.mul_f64(fastrand::f64()))
+    }
+
+    /// Whether another attempt may follow.
+    pub fn may_retry(&self) -> bool {
+        !matches!(self.backoff.retries, Retries::Times(times) if self.failures >= times)
     }
 
     /// Starts anew after a success.

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line of unix-sock.
+
+use std::ffi::OsString;
+
+use clap::{Parser, ValueEnum, ValueHint};
+use heka_core::cli::{
+    Common, Timeout, Tool, Writing, parse_buffer_size, parse_byte, parse_timeout,
+};
+use heka_core::net::args::RetryArgs;
+
+use crate::mode::{Mode, parse_mode};
+
+/// Put a UNIX domain socket into a pipe
+///
+/// Connects to the socket PATH, or serves it with -l. Records on standard input go to the socket,
+/// records from the socket go to standard output.
+#[derive(Debug, Parser)]
+pub(crate) struct Cli {
+    /// The socket; @NAME is one outside the file system
+    #[arg(value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) path: Option<OsString>,
+    /// Serve PATH instead of connecting to it
+    #[arg(short, long)]
+    pub(crate) listen: bool,
+    /// Serve one connection, then end
+    #[arg(short = '1', long, requires = "listen")]
+    pub(crate) once: bool,
+    /// Kind of socket
+    #[arg(long = "type", value_name = "TYPE", default_value = "stream")]
+    pub(crate) kind: Kind,
+
+    /// How records stand on the socket
+    #[arg(long, value_name = "FRAMING", help_heading = "Records")]
+    pub(crate) framing: Option<FramingName>,
+    /// Byte that ends a record
+    #[arg(short, long, value_name = "BYTE", value_parser = parse_byte, help_heading = "Records")]
+    pub(crate) delimiter: Option<u8>,
+    /// NUL ends a record
+    #[arg(short = '0', long, conflicts_with = "delimiter", help_heading = "Records")]
+    pub(crate) null: bool,
+    /// How records stand on stdin and stdout, if otherwise
+    #[arg(long, value_name = "FRAMING", help_heading = "Records")]
+    pub(crate) stdio: Option<FramingName>,
+    /// Most bytes of one read; longest datagram
+    #[arg(short, long, value_name = "SIZE", value_parser = parse_buffer_size, help_heading = "Records")]
+    pub(crate) buf_size: Option<usize>,
+    /// Longest record taken
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size, help_heading = "Records")]
+    pub(crate) max_record: usize,
+    /// Drop empty records
+    #[arg(long, help_heading = "Records")]
+    pub(crate) skip_empty: bool,
+    /// Records on the socket are base64
+    #[arg(long, help_heading = "Records")]
+    pub(crate) base64: bool,
+    /// Form of the records on stdin and stdout
+    #[arg(short, long, value_name = "FORM", default_value = "payload", help_heading = "Records")]
+    pub(crate) output: FormName,
+    /// The same as -o json
+    #[arg(short, long, help_heading = "Records")]
+    pub(crate) json: bool,
+    /// The same as -o tag
+    #[arg(long, conflicts_with = "json", help_heading = "Records")]
+    pub(crate) tag: bool,
+    /// End after NUM records from the socket
+    #[arg(short = 'n', long, value_name = "NUM", help_heading = "Records")]
+    pub(crate) max_count: Option<u64>,
+
+    /// Where records without a peer's number go
+    #[arg(long, value_name = "PEERS", requires = "listen", help_heading = "Peers")]
+    pub(crate) to: Option<To>,
+    /// Send each record back to its sender
+    #[arg(long, help_heading = "Peers")]
+    pub(crate) echo: bool,
+    /// Run a command for each connection
+    #[arg(short = 'c', long, value_name = "CMD", requires = "listen", help_heading = "Peers", value_hint = ValueHint::CommandString)]
+    pub(crate) exec: Option<OsString>,
+    /// Only receive: read no standard input
+    #[arg(long, help_heading = "Peers")]
+    pub(crate) recv_only: bool,
+    /// Only send: write no standard output
+    #[arg(long, conflicts_with = "recv_only", help_heading = "Peers")]
+    pub(crate) send_only: bool,
+    /// Serve these users only, names or numbers
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        requires = "listen",
+        help_heading = "Peers"
+    )]
+    pub(crate) allow_uid: Vec<String>,
+    /// Serve these groups only, names or numbers
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        requires = "listen",
+        help_heading = "Peers"
+    )]
+    pub(crate) allow_gid: Vec<String>,
+    /// Most connections at once; more wait
+    #[arg(
+        long,
+        value_name = "NUM",
+        default_value_t = 10_000,
+        requires = "listen",
+        help_heading = "Peers"
+    )]
+    pub(crate) max_conns: usize,
+    /// Most connections that wait
+    #[arg(
+        long,
+        value_name = "NUM",
+        default_value_t = 4096,
+        requires = "listen",
+        help_heading = "Peers"
+    )]
+    pub(crate) backlog: u16,
+    /// What a peer may leave unread before its queue is full
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = parse_buffer_size, help_heading = "Peers")]
+    pub(crate) queue_size: usize,
+    /// What to do when one of several peers has a full queue
+    #[arg(long, value_name = "ACTION", default_value = "drop", help_heading = "Peers")]
+    pub(crate) queue_full: QueueFull,
+
+    /// Mode of the socket, such as 600 or u=rw,go=
+    #[arg(long, alias = "permissions", value_name = "MODE", value_parser = parse_mode, requires = "listen", help_heading = "File")]
+    pub(crate) mode: Option<Mode>,
+    /// Owner of the socket
+    #[arg(long, value_name = "USER", requires = "listen", help_heading = "File", value_hint = ValueHint::Username)]
+    pub(crate) user: Option<String>,
+    /// Group of the socket
+    #[arg(long, value_name = "GROUP", requires = "listen", help_heading = "File")]
+    pub(crate) group: Option<String>,
+    /// Replace PATH whatever it is
+    #[arg(short, long, requires = "listen", help_heading = "File")]
+    pub(crate) force: bool,
+    /// Leave PATH at the end
+    #[arg(long, requires = "listen", help_heading = "File")]
+    pub(crate) no_unlink: bool,
+    /// Write PATH to this descriptor when it is served
+    #[arg(long, value_name = "FD", requires = "listen", help_heading = "File")]
+    pub(crate) ready_fd: Option<i32>,
+
+    /// Give up connecting after this time
+    #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout, help_heading = "Time")]
+    pub(crate) connect_timeout: Timeout,
+    /// After one side has ended, wait so long for the other
+    #[arg(long, value_name = "DURATION", default_value = "forever", value_parser = parse_timeout, help_heading = "Time")]
+    pub(crate) linger: Timeout,
+    /// End a connection on which nothing moves for so long
+    #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout, help_heading = "Time")]
+    pub(crate) idle_timeout: Timeout,
+    /// End after so long, whatever happens
+    #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout, help_heading = "Time")]
+    pub(crate) timeout: Timeout,
+    /// End as soon as one side has ended
+    #[arg(short = 'E', long, help_heading = "Time")]
+    pub(crate) exit_on_eof: bool,
+
+    #[command(flatten)]
+    pub(crate) retry: RetryArgs,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Kinds of sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Connections without record bounds.
+    Stream,
+    /// Single datagrams.
+    Dgram,
+    /// Connections that keep record bounds.
+    Seqpacket,
+}
+
+/// Framings by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FramingName {
+    /// A newline ends a record.
+    Lines,
+    /// NUL ends a record.
+    Null,
+    /// Heka frames.
+    Heka,
+    /// Two bytes of length first.
+    Len16,
+    /// Four bytes of length first.
+    Len32,
+    /// Eight bytes of length first.
+    Len64,
+    /// The length in digits first, as in syslog over TCP.
+    OctetCount,
+    /// Every read is a record.
+    None,
+}
+
+/// Forms of records on stdin and stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormName {
+    /// The record alone.
+    Payload,
+    /// A Heka message with the peer as Fields.
+    Heka,
+    /// A JSON object with the peer as a member.
+    Json,
+    /// The peer's number, a tab, the record.
+    Tag,
+}
+
+/// Where records go that name no peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum To {
+    /// To every connection.
+    All,
+    /// To the newest connection.
+    Last,
+    /// To the connection that sent the newest record.
+    Origin,
+    /// Nowhere.
+    None,
+}
+
+/// What to do with a record for a peer whose queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueueFull {
+    /// Let standard input wait for the slowest.
+    Block,
+    /// Drop the record for this peer.
+    Drop,
+    /// Close the connection.
+    Close,
+}
+
+impl Tool for Cli {
+    const NAME: &'static str = "unix-sock";
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}

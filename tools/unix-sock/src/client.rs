@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The connecting side: one peer, and another connection when it is lost.
+
+use std::collections::VecDeque;
+use std::os::fd::AsRawFd as _;
+use std::time::{Duration, Instant};
+
+use heka_core::diag;
+use heka_core::exit::{Status, Stop};
+use heka_core::io::{Backlog, Deadline, wait};
+use heka_core::net::{Attempts, Backoff, DialError, Dialer, UnixName};
+use nix::poll::PollFlags;
+use nix::sys::socket::{UnixAddr, bind};
+use socket2::Socket;
+
+use crate::cli::Kind;
+use crate::door::socket_type;
+use crate::hub::{Hub, Records};
+use crate::link::Chunk;
+use crate::peer::{Facts, Peer, Sending};
+use crate::plan::Plan;
+
+/// Passes records both ways until one of the sides has enough.
+pub(crate) fn run(
+    plan: &Plan,
+    name: &UnixName,
+    backoff: Backoff,
+    connect_timeout: Option<Duration>,
+    end: Deadline,
+) -> Result<Status, Stop> {
+    let mut dialer = Dialer::default();
+    dialer.settings.connect_timeout = connect_timeout;
+    let mut client =
+        Client { hub: Hub::new(plan, None)?, name, dialer, attempts: backoff.start(), end };
+    let outcome = client.run();
+    // Also what came before an error or a signal is written.
+    let finished = client.hub.finish();
+    Ok(outcome?.and(finished?))
+}
+
+struct Client<'a> {
+    hub: Hub<'a>,
+    name: &'a UnixName,
+    dialer: Dialer,
+    attempts: Attempts,
+    end: Deadline,
+}
+
+/// What follows the end of a connection.
+enum Next {
+    /// Another one, for these records and what follows them.
+    Connect(VecDeque<Chunk>),
+    /// The end.
+    End(Status),
+}
+
+impl Client<'_> {
+    fn run(&mut self) -> Result<Status, Stop> {
+        let mut unsent = VecDeque::new();
+        loop {
+            self.connect(unsent)?;
+            match self.serve()? {
+                Next::Connect(queue) => unsent = queue,
+                Next::End(status) => return Ok(status),
+            }
+            self.pause("connection lost")?;
+        }
+    }
+
+    /// Connects, and goes on with what another connection did not take.
+    fn connect(&mut self, unsent: VecDeque<Chunk>) -> Result<(), Stop> {
+        let socket = loop {
+            match self.dial() {
+                Ok(socket) => break socket,
+                Err(DialError::Failed { cause, .. }) => self.pause(&cause)?,
+                Err(stopped @ DialError::Stopped(_)) => return Err(stopped.into_stop(self.name)),
+            }
+        };
+        self.attempts.reset();
+        let facts = Facts::of(&socket, 0, self.name.to_string(), false);
+        let peer = self.hub.add(socket, facts)?;
+        for chunk in unsent {
+            peer.link.push(chunk);
+        }
+        Ok(())
+    }
+
+    fn dial(&self) -> Result<Socket, DialError> {
+        let kind = self.hub.plan.kind;
+        let socket = self.dialer.dial_unix(self.name, socket_type(kind))?;
+        if kind == Kind::Dgram {
+            // A name of its own, so that it can be answered.
+            bind(socket.as_raw_fd(), &UnixAddr::new_unnamed()).map_err(std::io::Error::from)?;
+        }
+        Ok(socket)
+    }
+
+    /// Waits before the next attempt; an error if there may be none.
+    fn pause(&mut self, cause: &str) -> Result<(), Stop> {
+        let Some(delay) = self.attempts.delay() else {
+            return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
+        };
+        let (name, millis) = (self.name, delay.as_millis());
+        diag::announce(format_args!("{name}: {cause}, next attempt in {millis} ms"));
+        if let Some(out) = &mut self.hub.sink.out {
+            out.try_flush()?;
+        }
+        let until = Instant::now() + delay;
+        while Instant::now() < until {
+            self.check_time()?;
+            let wanted: Vec<_> = self.hub.sink.out.iter().filter_map(Backlog::wanted).collect();
+            let limit = self.end.map_or(until, |end| end.min(until));
+            let ready = wait(&wanted, Some(limit))?;
+            if ready.iter().any(|ready| ready.contains(PollFlags::POLLERR)) {
+                return Err(Stop::BrokenPipe);
+            }
+            if let (false, Some(out)) =
+                (ready.iter().all(PollFlags::is_empty), &mut self.hub.sink.out)
+            {
+                out.try_flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves one connection to its end.
+    fn serve(&mut self) -> Result<Next, Stop> {
+        loop {
+            self.hub.turn(self.end)?;
+            if let Some(peer) = self.hub.ended.pop() {
+                return self.look_back(peer);
+            }
+            if self.hub.is_done() {
+                return Ok(Next::End(Status::Done));
+            }
+            self.check_time()?;
+        }
+    }
+
+    fn check_time(&self) -> Result<(), Stop> {
+        if self.end.is_some_and(|end| end <= Instant::now()) {
+            return Err(Stop::unreachable(format_args!("{}: timed out", self.name)));
+        }
+        Ok(())
+    }
+
+    /// A connection has ended: in order, or is there more to do?
+    fn look_back(&mut self, mut peer: Peer) -> Result<Next, Stop> {
+        let plan = self.hub.plan;
+        let framing = plan.wire;
+        if peer.is_idle {
+            return Err(Stop::unreachable(format_args!("{}: nothing moved in time", self.name)));
+        }
+        let is_answered = match &self.hub.source {
+            Some(source) => source.has_ended && source.has_given,
+            None => plan.echo,
+        };
+        let has_unsent = !peer.link.is_drained();
+        if self.attempts.may_retry() && (!is_answered || has_unsent) && !self.hub.sink.has_enough()
+        {
+            return Ok(Next::Connect(
+                peer.link.take_queue(|records, sent| framing.record_start(records, sent)),
+            ));
+        }
+        if has_unsent {
+            let lost = Records(peer.link.abandon());
+            return Err(Stop::unreachable(format_args!(
+                "{}: closed by the peer, {lost} not sent",
+                self.name
+            )));
+        }
+        if peer.was_reset && peer.sending != Sending::Open {
+            let cause = "closed by the peer before it had read everything";
+            return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
+        }
+        Ok(Next::End(Status::Done))
+    }
+}

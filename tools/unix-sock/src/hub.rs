@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One event loop between standard input, standard output and any number of connections.
+//!
+//! Nothing in it waits for one peer. Sockets and standard output are non-blocking; what a peer does
+//! not take waits in its queue, what standard output does not take makes the peers wait. The kernel
+//! tells changes only (edge-triggered epoll), so each [`Peer`] remembers what it may still do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Shutdown;
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use heka_core::diag;
+use heka_core::exit::{Cause as _, Explain as _, Status, Stop};
+use heka_core::io::{Backlog, Deadline, wait};
+use heka_core::stats;
+use nix::poll::PollFlags;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use socket2::Socket;
+
+use crate::cli::{QueueFull, To};
+use crate::door::Door;
+use crate::exec::Processes;
+use crate::link::{Chunk, Flushed};
+use crate::peer::{Facts, Peer, Sending, scratch_len};
+use crate::plan::Plan;
+use crate::sink::Sink;
+use crate::source::{Delivery, Source};
+
+/// The door's name among the events; peers have their numbers.
+const DOOR: u64 = u64::MAX;
+/// Events taken at once.
+const MAX_EVENTS: usize = 256;
+/// When to look again after the system had no descriptor for a new connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Everything that is served.
+pub(crate) struct Hub<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) sink: Sink<'a>,
+    pub(crate) source: Option<Source>,
+    pub(crate) door: Option<Door>,
+    pub(crate) peers: BTreeMap<u64, Peer>,
+    /// Connections whose end the caller wants to look at.
+    pub(crate) ended: Vec<Peer>,
+    /// Processes that serve connections in our place.
+    pub(crate) processes: Processes,
+    epoll: Epoll,
+    /// Peers that may have something to do.
+    awake: BTreeSet<u64>,
+    /// The peer that connected last.
+    last: Option<u64>,
+    has_had_peers: bool,
+    /// Records go out, then the connections are closed.
+    closing: bool,
+    scratch: Vec<u8>,
+    /// No limit of time ends before this.
+    next_limit: Deadline,
+    accept_again: Deadline,
+}
+
+impl<'a> Hub<'a> {
+    /// Starts with nobody connected.
+    pub(crate) fn new(plan: &'a Plan, door: Option<Door>) -> Result<Self, Stop> {
+        let sink = Sink::open(plan)?;
+        let source = if plan.reads_stdin { Some(Source::open(&sink)?) } else { None };
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).at("epoll")?;
+        if let Some(door) = &door {
+            let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+            epoll.add(door, EpollEvent::new(flags, DOOR)).at("epoll")?;
+        }
+        Ok(Self {
+            plan,
+            sink,
+            source,
+            door,
+            peers: BTreeMap::new(),
+            ended: Vec::new(),
+            processes: Processes::default(),
+            epoll,
+            awake: BTreeSet::new(),
+            last: None,
+            has_had_peers: false,
+            closing: false,
+            scratch: vec![0; scratch_len(plan)],
+            next_limit: None,
+            accept_again: None,
+        })
+    }
+
+    /// Takes over a connection.
+    pub(crate) fn add(&mut self, socket: Socket, facts: Facts) -> Result<&mut Peer, Stop> {
+        let number = facts.number;
+        socket.set_nonblocking(true).at(&facts)?;
+        let flags = EpollFlags::EPOLLIN
+            | EpollFlags::EPOLLOUT
+            | EpollFlags::EPOLLRDHUP
+            | EpollFlags::EPOLLET;
+        self.epoll.add(&socket, EpollEvent::new(flags, number)).at(&facts)?;
+        diag::note(format_args!(
+            "{facts}: connected (pid {}, uid {}, gid {})",
+            facts.pid.unwrap_or_default(),
+            facts.uid.unwrap_or_default(),
+            facts.gid.unwrap_or_default()
+        ));
+        self.last = Some(number);
+        self.has_had_peers = true;
+        self.awake.insert(number);
+        let mut peer = Peer::new(socket, facts, self.plan);
+        if !self.can_answer() && !self.plan.echo && self.plan.server().is_none() {
+            peer.sending = Sending::Ending;
+        }
+        self.next_limit = Some(Instant::now());
+        Ok(self.peers.entry(number).insert_entry(peer).into_mut())
+    }
+
+    /// One turn: everything that can be done now is done, then something is waited for.
+    pub(crate) fn turn(&mut self, deadline: Deadline) -> Result<(), Stop> {
+        self.feed()?;
+        self.serve()?;
+        self.expire();
+        if !self.ended.is_empty() || self.is_done() {
+            return Ok(());
+        }
+        self.wait(deadline)
+    }
+
+    /// Whether nothing more can come.
+    pub(crate) fn is_done(&self) -> bool {
+        self.sink.has_enough() || (self.door.is_none() && self.connections() == 0)
+    }
+
+    fn connections(&self) -> usize {
+        self.peers.len() + self.processes.count()
+    }
+
+    /// Whether standard input may still bring records.
+    pub(crate) fn can_answer(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| !source.has_ended)
+    }
+
+    /// Takes no more connections, and ends those that are there once they have what is theirs.
+    pub(crate) fn close(&mut self) {
+        self.door = None;
+        self.closing = true;
+        self.awake.extend(self.peers.keys());
+    }
+
+    /// Takes a connection, if one waits and there is room.
+    pub(crate) fn accept(&mut self) -> Result<Option<(Socket, Facts)>, Stop> {
+        let connections = self.connections();
+        let (Some(door), Some(server)) = (&mut self.door, self.plan.server()) else {
+            return Ok(None);
+        };
+        if !door.is_ready {
+            return Ok(None);
+        }
+        if connections >= server.max_conns {
+            door.warn_full(&format!("{} connections", server.max_conns));
+            return Ok(None);
+        }
+        match door.accept(server) {
+            Ok(accepted) => {
+                if accepted.is_some() && server.once {
+                    self.door = None;
+                }
+                Ok(accepted)
+            }
+            // Out of descriptors or memory: later, or when a connection has ended.
+            Err(error) => {
+                door.warn_full(&error.cause());
+                self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes records from standard input to their peers.
+    fn feed(&mut self) -> Result<(), Stop> {
+        if !self.wants_input() {
+            return Ok(());
+        }
+        let Some(source) = self.source.as_mut().filter(|source| source.is_ready) else {
+            return Ok(());
+        };
+        let deliveries = source.read(&mut self.sink)?;
+        let (has_ended, has_given) = (source.has_ended, source.has_given);
+        self.deliver(deliveries);
+        if has_ended {
+            self.end_input(has_given);
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, deliveries: Vec<Delivery>) {
+        for Delivery { peer, chunk } in deliveries {
+            self.route(peer, chunk);
+        }
+    }
+
+    /// Standard input has ended: peers are told, unless it never was one (as with /dev/null).
+    fn end_input(&mut self, has_given: bool) {
+        let tell = has_given || self.plan.server().is_none();
+        for (number, peer) in &mut self.peers {
+            if (tell || !peer.receiving) && peer.sending == Sending::Open {
+                peer.sending = Sending::Ending;
+                self.awake.insert(*number);
+            }
+        }
+        if self.plan.exit_on_eof {
+            self.close();
+        }
+    }
+
+    /// Puts a chunk into the queues of those that it is for.
+    fn route(&mut self, peer: Option<u64>, chunk: Chunk) {
+        let target = match (peer, self.plan.to) {
+            _ if self.plan.server().is_none() => None,
+            (Some(number), _) => Some(number),
+            (None, To::None) => return,
+            (None, To::All) => None,
+            (None, To::Last) => self.last,
+            (None, To::Origin) => self.sink.origin,
+        };
+        match target {
+            None if self.plan.to == To::All || self.plan.server().is_none() => {
+                let numbers: Vec<u64> = self.peers.keys().copied().collect();
+                for number in numbers {
+                    self.push(number, chunk.clone());
+                }
+            }
+            Some(number) if self.peers.contains_key(&number) => self.push(number, chunk),
+            Some(number) => self.sink.lose(
+                format_args!("peer {number}"),
+                format_args!("not connected, {} not sent", Records(chunk.records)),
+            ),
+            None => self.sink.lose(
+                "(standard input)",
+                format_args!("no peer yet, {} not sent", Records(chunk.records)),
+            ),
+        }
+    }
+
+    fn push(&mut self, number: u64, chunk: Chunk) {
+        let may_wait = self.peers.len() == 1 || self.plan.queue_full == QueueFull::Block;
+        let Some(peer) = self.peers.get_mut(&number) else { return };
+        if peer.sending != Sending::Open {
+            self.sink.lose(
+                &peer.facts,
+                format_args!("takes no more, {} not sent", Records(chunk.records)),
+            );
+            return;
+        }
+        if peer.link.cost() >= self.plan.queue_size && !may_wait {
+            let lost = Records(chunk.records);
+            if self.plan.queue_full == QueueFull::Close {
+                self.sink.lose(&peer.facts, "reads too slowly, connection closed");
+                peer.link.abandon();
+                peer.sending = Sending::Ended;
+                peer.receiving = false;
+                self.awake.insert(number);
+            } else {
+                self.sink.lose(&peer.facts, format_args!("reads too slowly, {lost} dropped"));
+            }
+            return;
+        }
+        peer.link.push(chunk);
+        self.awake.insert(number);
+    }
+
+    /// Whether a record from standard input would find somebody to go to, and room there.
+    fn wants_input(&self) -> bool {
+        if !self.can_answer() {
+            return false;
+        }
+        if self.peers.is_empty() {
+            // With nobody there records wait; those for a certain peer that is gone are reported.
+            let for_all =
+                self.plan.to == To::All && self.plan.form == crate::cli::FormName::Payload;
+            return self.has_had_peers && !for_all && self.plan.server().is_some();
+        }
+        let mut rooms = self.peers.values().map(|peer| peer.link.cost() < self.plan.queue_size);
+        match self.plan.queue_full {
+            QueueFull::Block => rooms.all(|room| room),
+            QueueFull::Drop | QueueFull::Close => rooms.any(|room| room),
+        }
+    }
+
+    /// Reads from and writes to the peers that may have something to do.
+    fn serve(&mut self) -> Result<(), Stop> {
+        let can_answer = self.can_answer();
+        for number in std::mem::take(&mut self.awake) {
+            let Some(peer) = self.peers.get_mut(&number) else { continue };
+            if can_read(peer, &self.sink) {
+                peer.read(&mut self.sink, &mut self.scratch)?;
+            }
+            if !peer.receiving && !can_answer && peer.sending == Sending::Open {
+                peer.sending = Sending::Ending;
+            }
+            write(peer, &mut self.sink, &self.plan.role);
+            if peer.readable && peer.receiving {
+                self.awake.insert(number);
+            }
+            let done = self.closing && peer.link.is_drained();
+            let cut = self.plan.exit_on_eof && !peer.receiving && peer.link.is_drained();
+            if peer.is_over() || done || cut {
+                self.remove(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a connection.
+    pub(crate) fn remove(&mut self, number: u64) {
+        let Some(peer) = self.peers.remove(&number) else { return };
+        // A connection that is inherited by nobody leaves the epoll set when it is closed.
+        diag::note(format_args!("{}: closed", peer.facts));
+        self.accept_again = None;
+        self.ended.push(peer);
+    }
+
+    /// Ends connections whose time is up.
+    fn expire(&mut self) {
+        let (idle, linger) = (self.plan.idle_timeout, self.plan.linger);
+        let now = Instant::now();
+        if self.next_limit.is_none_or(|limit| limit > now) {
+            return;
+        }
+        self.next_limit = None;
+        if idle.is_none() && linger.is_none() {
+            return;
+        }
+        let mut over = Vec::new();
+        for (number, peer) in &self.peers {
+            let idle_end = idle.map(|idle| (peer.moved + idle, true));
+            let linger_end = linger
+                .zip(peer.half_closed.filter(|_| peer.link.is_drained()))
+                .map(|(linger, since)| (since + linger, false));
+            for (end, is_idle) in idle_end.into_iter().chain(linger_end) {
+                if end <= now {
+                    over.push((*number, is_idle));
+                } else {
+                    self.next_limit = Some(self.next_limit.map_or(end, |limit| limit.min(end)));
+                }
+            }
+        }
+        for (number, is_idle) in over {
+            if let Some(peer) = self.peers.get_mut(&number)
+                && is_idle
+            {
+                diag::note(format_args!("{}: nothing moved, connection ended", peer.facts));
+                peer.is_idle = true;
+            }
+            self.remove(number);
+        }
+    }
+
+    /// Waits for an event, for room on standard output, or for `deadline`.
+    fn wait(&mut self, deadline: Deadline) -> Result<(), Stop> {
+        let is_busy = self.is_busy();
+        let pending = self.sink.out.as_ref().map_or(0, Backlog::pending);
+        if !is_busy && pending > 0 && !self.poll(Some(Instant::now()))? {
+            // Nothing came in at once: the reader gets what there is.
+            self.flush()?;
+        }
+        let mut until = if is_busy { Some(Instant::now()) } else { deadline };
+        for limit in [self.next_limit, self.accept_again].into_iter().flatten() {
+            until = Some(until.map_or(limit, |until| until.min(limit)));
+        }
+        self.poll(until)?;
+        if self.accept_again.is_some_and(|again| again <= Instant::now()) {
+            self.accept_again = None;
+        }
+        Ok(())
+    }
+
+    /// Whether some peer can go on without an event.
+    fn is_busy(&self) -> bool {
+        let may_accept = self.accept_again.is_none()
+            && self.door.as_ref().is_some_and(|door| door.is_ready)
+            && self.plan.server().is_some_and(|server| self.connections() < server.max_conns);
+        may_accept
+            || self
+                .awake
+                .iter()
+                .any(|number| self.peers.get(number).is_some_and(|peer| can_read(peer, &self.sink)))
+    }
+
+    fn flush(&mut self) -> Result<(), Stop> {
+        if let Some(source) = self.source.as_mut().filter(|source| !source.has_ended) {
+            let deliveries = source.settle(&mut self.sink)?;
+            self.deliver(deliveries);
+        }
+        match &mut self.sink.out {
+            Some(out) => out.try_flush().map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until `deadline` and notes what has come; tells whether anything has.
+    fn poll(&mut self, deadline: Deadline) -> Result<bool, Stop> {
+        let mut wanted = vec![(self.epoll.0.as_fd(), PollFlags::POLLIN)];
+        let input = self.source.as_ref().filter(|_| self.wants_input());
+        if let Some(source) = input {
+            wanted.push((source.input.fd(), PollFlags::POLLIN));
+        }
+        let has_input = input.is_some();
+        let out = self.sink.out.as_ref().and_then(Backlog::wanted);
+        wanted.extend(out);
+        let ready = wait(&wanted, deadline)?;
+        let out_ready = out.and(ready.last().copied()).filter(|ready| !ready.is_empty());
+        let input_ready = has_input && ready.get(1).is_some_and(|ready| !ready.is_empty());
+        let has_events = ready.first().is_some_and(|ready| !ready.is_empty());
+        if let (true, Some(source)) = (input_ready, &mut self.source) {
+            source.is_ready = true;
+        }
+        if has_events {
+            self.take_events()?;
+        }
+        if let (Some(ready), Some(out)) = (out_ready, &mut self.sink.out) {
+            if ready.contains(PollFlags::POLLERR) {
+                return Err(Stop::BrokenPipe);
+            }
+            out.try_flush()?;
+        }
+        Ok(has_events || input_ready)
+    }
+
+    fn take_events(&mut self) -> Result<(), Stop> {
+        let mut events = [EpollEvent::empty(); MAX_EVENTS];
+        let count = match self.epoll.wait(&mut events, EpollTimeout::ZERO) {
+            Ok(count) => count,
+            Err(nix::Error::EINTR) => 0,
+            Err(error) => return Err(error).at("epoll"),
+        };
+        for event in events.iter().take(count) {
+            let number = event.data();
+            if let Some(door) = self.door.as_mut().filter(|_| number == DOOR) {
+                door.is_ready = true;
+            }
+            if let Some(peer) = self.peers.get_mut(&number) {
+                let flags = event.events();
+                peer.readable |= flags.intersects(
+                    EpollFlags::EPOLLIN
+                        | EpollFlags::EPOLLRDHUP
+                        | EpollFlags::EPOLLHUP
+                        | EpollFlags::EPOLLERR,
+                );
+                peer.writable |= flags.intersects(EpollFlags::EPOLLOUT | EpollFlags::EPOLLERR);
+                peer.hung_up |= flags.contains(EpollFlags::EPOLLHUP);
+                self.awake.insert(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends: what is complete goes out, as far as that can be without waiting for peers.
+    pub(crate) fn finish(&mut self) -> Result<Status, Stop> {
+        for peer in self.peers.values_mut() {
+            write(peer, &mut self.sink, &self.plan.role);
+        }
+        self.sink.finish()
+    }
+}
+
+fn can_read(peer: &Peer, sink: &Sink<'_>) -> bool {
+    let echo_fits = !sink.plan.echo || peer.link.cost() < sink.plan.queue_size;
+    peer.readable && peer.receiving && echo_fits && !sink.is_full() && !sink.has_enough()
+}
+
+/// Writes what the peer takes, then tells it the end if that is due.
+fn write(peer: &mut Peer, sink: &mut Sink<'_>, role: &crate::plan::Role) {
+    while peer.writable && !peer.link.is_drained() {
+        let before = peer.link.cost();
+        match peer.link.flush() {
+            Ok(Flushed::All) => {}
+            Ok(Flushed::Blocked) => peer.writable = false,
+            Ok(Flushed::TooLong(len)) => {
+                sink.lose(&peer.facts, format_args!("{len} bytes are too long for a packet"));
+            }
+            Err(error) => {
+                fail(peer, sink, role, &error);
+                return;
+            }
+        }
+        if peer.link.cost() < before {
+            peer.moved = Instant::now();
+            stats::BYTES_OUT.add(0);
+        }
+    }
+    if peer.sending == Sending::Ending && peer.link.is_drained() {
+        peer.sending = Sending::Ended;
+        peer.half_closed = Some(Instant::now());
+        // A peer that is gone already needs no word of it.
+        let _ = peer.link.socket().shutdown(Shutdown::Write);
+    }
+}
+
+/// Nothing more can be written to a peer. It may have sent something before it went.
+fn fail(peer: &mut Peer, sink: &mut Sink<'_>, role: &crate::plan::Role, error: &std::io::Error) {
+    peer.hung_up = true;
+    peer.readable = true;
+    if matches!(role, crate::plan::Role::Server(_)) {
+        peer.sending = Sending::Ended;
+        let lost = Records(peer.link.abandon());
+        sink.lose(&peer.facts, format_args!("{}, {lost} not sent", error.cause()));
+    } else {
+        peer.writable = false;
+    }
+}
+
+/// A number of records, in words.
+pub(crate) struct Records(pub(crate) u64);
+
+impl std::fmt::Display for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 record"),
+            count => write!(f, "{count} records"),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A connected socket with the queue of what is to be written to it. Nothing here blocks.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+
+use bytes::Bytes;
+use nix::sys::socket::{MsgFlags, UnixAddr, recvmsg};
+use socket2::Socket;
+
+/// How many chunks one write takes.
+const MAX_SLICES: usize = 64;
+/// What a queued chunk costs beside its bytes.
+const CHUNK_OVERHEAD: usize = 64;
+
+/// A socket and its queue.
+#[derive(Debug)]
+pub(crate) struct Link {
+    socket: Socket,
+    /// Each write is a packet, each read is one.
+    packets: bool,
+    queue: VecDeque<Chunk>,
+    /// How much of the first chunk is written.
+    sent: usize,
+    /// What the queue holds in memory.
+    cost: usize,
+}
+
+/// Whole records that were queued together.
+#[derive(Clone, Debug)]
+pub(crate) struct Chunk {
+    /// The records as they stand on the socket. Peers that get the same share the memory.
+    pub(crate) bytes: Bytes,
+    /// How many they are.
+    pub(crate) records: u64,
+}
+
+/// What a read gave.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// So many bytes; whether a packet was longer than the buffer.
+    Bytes(usize, bool),
+    /// Nothing right now.
+    Nothing,
+    /// The peer will send no more.
+    End,
+}
+
+/// How a write went.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// Nothing is left.
+    All,
+    /// The peer takes no more right now.
+    Blocked,
+    /// A packet of so many bytes is longer than the system sends; it was dropped.
+    TooLong(usize),
+}
+
+impl Link {
+    /// Takes over a connected, non-blocking socket.
+    pub(crate) fn new(socket: Socket, packets: bool) -> Self {
+        Self { socket, packets, queue: VecDeque::new(), sent: 0, cost: 0 }
+    }
+
+    /// Whether reads and writes keep record bounds.
+    pub(crate) fn has_packets(&self) -> bool {
+        self.packets
+    }
+
+    /// The socket.
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Reads once.
+    ///
+    /// # Errors
+    /// The system's: the connection is broken.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        let outcome = if self.packets {
+            self.receive_packet(buffer)
+        } else {
+            (&self.socket).read(buffer).map(|len| match len {
+                0 => Received::End,
+                len => Received::Bytes(len, false),
+            })
+        };
+        match outcome {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Received::Nothing),
+            other => other,
+        }
+    }
+
+    fn receive_packet(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        let mut slices = [IoSliceMut::new(buffer)];
+        let packet = recvmsg::<UnixAddr>(
+            self.socket.as_raw_fd(),
+            &mut slices,
+            None,
+            MsgFlags::MSG_DONTWAIT,
+        )?;
+        Ok(match packet.bytes {
+            // A connection of packets ends like a stream; an empty datagram is one.
+            0 if self.socket.r#type()? == socket2::Type::SEQPACKET => Received::End,
+            len => Received::Bytes(len, packet.flags.contains(MsgFlags::MSG_TRUNC)),
+        })
+    }
+
+    /// Puts records behind those that wait.
+    pub(crate) fn push(&mut self, chunk: Chunk) {
+        self.cost += chunk.bytes.len() + CHUNK_OVERHEAD;
+        self.queue.push_back(chunk);
+    }
+
+    /// What the queue holds in memory, in bytes.
+    pub(crate) fn cost(&self) -> usize {
+        self.cost
+    }
+
+    /// Whether nothing waits to be written.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Writes what the peer takes.
+    ///
+    /// # Errors
+    /// The system's: nothing more can be written to this peer.
+    pub(crate) fn flush(&mut self) -> io::Result<Flushed> {
+        while let Some(first) = self.queue.front() {
+            let written = if self.packets {
+                self.socket.send(&first.bytes)
+            } else {
+                let unsent = first.bytes.get(self.sent..).unwrap_or_default();
+                let rest = self.queue.iter().skip(1).map(|chunk| IoSlice::new(&chunk.bytes));
+                let slices: Vec<IoSlice<'_>> =
+                    std::iter::once(IoSlice::new(unsent)).chain(rest).take(MAX_SLICES).collect();
+                (&self.socket).write_vectored(&slices)
+            };
+            match written {
+                Ok(len) => self.forget(len),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Flushed::Blocked);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(nix::Error::EMSGSIZE as i32) => {
+                    let len = first.bytes.len();
+                    self.forget(len);
+                    return Ok(Flushed::TooLong(len));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Flushed::All)
+    }
+
+    /// Drops what is written.
+    fn forget(&mut self, len: usize) {
+        self.sent += len;
+        while let Some(first) = self.queue.front() {
+            // A packet goes whole, also an empty one.
+            if !self.packets && self.sent < first.bytes.len() {
+                return;
+            }
+            let len = first.bytes.len();
+            self.sent = self.sent.saturating_sub(len);
+            self.cost = self.cost.saturating_sub(len + CHUNK_OVERHEAD);
+            self.queue.pop_front();
+            if self.packets {
+                return;
+            }
+        }
+    }
+
+    /// Gives up what waits; tells how many records that is.
+    pub(crate) fn abandon(&mut self) -> u64 {
+        self.cost = 0;
+        self.sent = 0;
+        self.queue.drain(..).map(|chunk| chunk.records).sum()
+    }
+
+    /// Takes what waits, to be sent over another connection. `start` tells where the record
+    /// begins that was cut, given the chunk and how much of it was written.
+    pub(crate) fn take_queue(&mut self, start: impl Fn(&[u8], usize) -> usize) -> VecDeque<Chunk> {
+        let mut queue = std::mem::take(&mut self.queue);
+        if let Some(first) = queue.front_mut() {
+            let start = start(&first.bytes, self.sent);
+            first.bytes = first.bytes.slice(start.min(first.bytes.len())..);
+        }
+        queue
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

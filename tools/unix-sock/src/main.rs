@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Puts a UNIX domain socket into a pipe, as a client or as a server of many.
+
+mod cli;
+mod client;
+mod door;
+mod envelope;
+mod exec;
+mod framing;
+mod hub;
+mod link;
+mod mode;
+mod peer;
+mod plan;
+mod run;
+mod server;
+mod sink;
+mod source;
+
+fn main() -> std::process::ExitCode {
+    heka_core::cli::main::<cli::Cli>(|cli| run::run(&cli.plan()?))
+}

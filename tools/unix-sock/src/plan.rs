@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is to be done: the command line, checked and with its defaults filled in.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::time::Duration;
+
+use heka_core::cli::{Retries, Timeout, Writing};
+use heka_core::exit::Stop;
+use heka_core::net::{Backoff, UnixName};
+use nix::unistd::{Group, User};
+
+use crate::cli::{Cli, FormName, FramingName, Kind, QueueFull, To};
+use crate::framing::Framing;
+use crate::mode::Mode;
+
+/// One read, where its size means nothing to the records.
+const READ_SIZE: usize = 256 * 1024;
+/// One read that is a record (the seed's `buf_size`).
+const RECORD_READ_SIZE: usize = 8192;
+/// Longest name of a socket: `sun_path` without its terminator.
+const MAX_PATH_LEN: usize = 107;
+
+/// Settings of both sides.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The socket; none if it is inherited.
+    pub(crate) name: Option<UnixName>,
+    pub(crate) kind: Kind,
+    /// Framing of the socket.
+    pub(crate) wire: Framing,
+    /// Framing of standard input and output.
+    pub(crate) stdio: Framing,
+    pub(crate) form: FormName,
+    /// Whole records are passed on as they stand, without a look at each.
+    pub(crate) copies_through: bool,
+    pub(crate) read_size: usize,
+    pub(crate) max_record: usize,
+    pub(crate) skip_empty: bool,
+    pub(crate) base64: bool,
+    pub(crate) max_count: Option<u64>,
+    pub(crate) reads_stdin: bool,
+    pub(crate) writes_stdout: bool,
+    pub(crate) echo: bool,
+    pub(crate) to: To,
+    pub(crate) queue_size: usize,
+    pub(crate) queue_full: QueueFull,
+    pub(crate) linger: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) exit_on_eof: bool,
+    pub(crate) writing: Writing,
+    pub(crate) role: Role,
+}
+
+/// Settings of one side.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// Connects.
+    Client {
+        /// When to try again.
+        backoff: Backoff,
+        /// How long an attempt may take.
+        connect_timeout: Option<Duration>,
+    },
+    /// Listens.
+    Server(Box<Server>),
+}
+
+/// Settings of a server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) once: bool,
+    pub(crate) mode: Option<Mode>,
+    pub(crate) owner: (Option<u32>, Option<u32>),
+    pub(crate) force: bool,
+    pub(crate) unlink: bool,
+    pub(crate) ready_fd: Option<i32>,
+    pub(crate) max_conns: usize,
+    pub(crate) backlog: u16,
+    pub(crate) exec: Option<OsString>,
+    /// User numbers served; all if empty.
+    pub(crate) users: Vec<u32>,
+    /// Group numbers served; all if empty.
+    pub(crate) groups: Vec<u32>,
+}
+
+impl Plan {
+    /// Whether reads and writes of the socket keep record bounds.
+    pub(crate) fn has_packets(&self) -> bool {
+        self.kind != Kind::Stream
+    }
+
+    /// The server's settings, if it is one.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        match &self.role {
+            Role::Server(server) => Some(server),
+            Role::Client { .. } => None,
+        }
+    }
+}
+
+impl Cli {
+    pub(crate) fn plan(self) -> Result<Plan, Stop> {
+        let name = self.plan_name()?;
+        let (wire, stdio, form) = self.plan_framing()?;
+        let role = if self.listen { self.plan_server()? } else { self.plan_client() };
+        let has_exec = self.exec.is_some();
+        if has_exec && self.kind == Kind::Dgram {
+            return Err(Stop::usage("--exec needs connections: not with --type=dgram"));
+        }
+        let kind = self.kind;
+        let is_plain = form == FormName::Payload && !self.base64 && !self.skip_empty;
+        let is_stream = kind == Kind::Stream && wire == stdio;
+        let Timeout(linger) = self.linger;
+        Ok(Plan {
+            name,
+            kind,
+            wire,
+            stdio,
+            form,
+            copies_through: is_plain && is_stream && self.max_count.is_none(),
+            read_size: self.buf_size.unwrap_or(match (wire, kind) {
+                (Framing::None, Kind::Stream) => RECORD_READ_SIZE,
+                _ => READ_SIZE,
+            }),
+            max_record: self.max_record,
+            skip_empty: self.skip_empty,
+            base64: self.base64,
+            max_count: self.max_count,
+            reads_stdin: !self.recv_only && !has_exec && (!self.echo || self.to.is_some()),
+            writes_stdout: !self.send_only,
+            echo: self.echo,
+            to: self.to.unwrap_or(if self.echo { To::None } else { To::All }),
+            queue_size: self.queue_size,
+            queue_full: self.queue_full,
+            // Nobody tells the end of datagrams.
+            linger: linger.or((kind == Kind::Dgram).then_some(Duration::ZERO)),
+            idle_timeout: self.idle_timeout.0,
+            timeout: self.timeout.0,
+            exit_on_eof: self.exit_on_eof,
+            writing: self.writing,
+            role,
+        })
+    }
+
+    fn plan_name(&self) -> Result<Option<UnixName>, Stop> {
+        let Some(path) = &self.path else {
+            return match self.listen {
+                true => Ok(None),
+                false => Err(Stop::usage("expected the path of a socket")),
+            };
+        };
+        let bytes = path.as_bytes();
+        if bytes.is_empty() || bytes.contains(&0) {
+            return Err(Stop::usage("the path of the socket is empty"));
+        }
+        if bytes.len() > MAX_PATH_LEN {
+            let text = path.display();
+            return Err(Stop::usage(format_args!("{text}: longer than {MAX_PATH_LEN} bytes")));
+        }
+        Ok(Some(match bytes {
+            [b'@', name @ ..] => UnixName::Abstract(name.to_vec()),
+            _ => UnixName::Path(path.into()),
+        }))
+    }
+
+    /// Framing of the socket, of standard input and output, and the form of the latter.
+    fn plan_framing(&self) -> Result<(Framing, Framing, FormName), Stop> {
+        let form = match (self.json, self.tag) {
+            (true, _) => FormName::Json,
+            (_, true) => FormName::Tag,
+            _ => self.output,
+        };
+        if form == FormName::Tag && !self.listen {
+            return Err(Stop::usage("a tag is a peer's number: only with --listen"));
+        }
+        let delimiter = if self.null { Some(0) } else { self.delimiter };
+        let delimited = Framing::Delimited(delimiter.unwrap_or(b'\n'));
+        let framing = |name| match name {
+            FramingName::Lines => Framing::Delimited(b'\n'),
+            FramingName::Null => Framing::Delimited(0),
+            FramingName::Heka => Framing::Heka,
+            FramingName::Len16 => Framing::Length(2),
+            FramingName::Len32 => Framing::Length(4),
+            FramingName::Len64 => Framing::Length(8),
+            FramingName::OctetCount => Framing::OctetCount,
+            FramingName::None => Framing::None,
+        };
+        let wire = self.framing.map_or(delimited, framing);
+        if matches!(wire, Framing::Delimited(_)) && wire != delimited && delimiter.is_some() {
+            return Err(Stop::usage("--framing and --delimiter name two ways to end a record"));
+        }
+        let by_default = match (wire, form) {
+            (_, FormName::Heka) => Framing::Heka,
+            (_, FormName::Json | FormName::Tag) => delimited,
+            (Framing::Length(_) | Framing::OctetCount, FormName::Payload) => delimited,
+            (wire, FormName::Payload) => wire,
+        };
+        let stdio = self.stdio.map_or(by_default, framing);
+        match (form, stdio) {
+            (FormName::Heka, Framing::Heka) => {}
+            (FormName::Heka, _) => return Err(Stop::usage("-o heka has its own framing on stdio")),
+            (FormName::Payload, Framing::Heka) if wire != Framing::Heka => {
+                return Err(Stop::usage("--stdio=heka goes with -o heka"));
+            }
+            (FormName::Json | FormName::Tag, Framing::Heka | Framing::None) => {
+                return Err(Stop::usage("-o json and -o tag need records that end"));
+            }
+            _ => {}
+        }
+        Ok((wire, stdio, form))
+    }
+
+    fn plan_client(&self) -> Role {
+        let backoff = self.retry.plan(Backoff {
+            delay: Duration::from_millis(100),
+            growth: 2.0,
+            max_delay: Duration::from_secs(30),
+            jitter: Duration::ZERO,
+            retries: Retries::Times(0),
+        });
+        Role::Client { backoff, connect_timeout: self.connect_timeout.0 }
+    }
+
+    fn plan_server(&self) -> Result<Role, Stop> {
+        Ok(Role::Server(Box::new(Server {
+            once: self.once,
+            mode: self.mode,
+            owner: (
+                self.user.as_deref().map(user).transpose()?,
+                self.group.as_deref().map(group).transpose()?,
+            ),
+            force: self.force,
+            unlink: !self.no_unlink,
+            ready_fd: self.ready_fd,
+            max_conns: self.max_conns.max(1),
+            backlog: self.backlog,
+            exec: self.exec.clone(),
+            users: self.allow_uid.iter().map(|name| user(name)).collect::<Result<_, _>>()?,
+            groups: self.allow_gid.iter().map(|name| group(name)).collect::<Result<_, _>>()?,
+        })))
+    }
+}
+
+/// The number of a user, given as a name or as that number.
+fn user(name: &str) -> Result<u32, Stop> {
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    match User::from_name(name) {
+        Ok(Some(user)) => Ok(user.uid.as_raw()),
+        _ => Err(Stop::usage(format_args!("{name}: no such user"))),
+    }
+}
+
+/// The number of a group, given as a name or as that number.
+fn group(name: &str) -> Result<u32, Stop> {
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    match Group::from_name(name) {
+        Ok(Some(group)) => Ok(group.gid.as_raw()),
+        _ => Err(Stop::usage(format_args!("{name}: no such group"))),
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The listening side: many peers, each with a number.
+
+use std::time::Instant;
+
+use heka_core::exit::{Explain as _, Status, Stop};
+use heka_core::io::Deadline;
+use heka_core::signal;
+
+use crate::door::Door;
+use crate::exec::Processes;
+use crate::hub::{Hub, Records};
+use crate::plan::{Plan, Server};
+
+/// Serves connections until a signal, a limit or `--once` ends it.
+pub(crate) fn run(plan: &Plan, server: &Server, end: Deadline) -> Result<Status, Stop> {
+    let door = Door::open(plan, server)?;
+    let mut hub = Hub::new(plan, Some(door))?;
+    if server.exec.is_some() {
+        Processes::watch()?;
+    }
+    let outcome = serve(&mut hub, server, end);
+    // Also what came before an error or a signal is written.
+    let finished = hub.finish();
+    outcome?;
+    finished
+}
+
+fn serve(hub: &mut Hub<'_>, server: &Server, end: Deadline) -> Result<(), Stop> {
+    while !hub.is_done() && end.is_none_or(|end| end > Instant::now()) {
+        while let Some((socket, facts)) = hub.accept()? {
+            match &server.exec {
+                None => drop(hub.add(socket, facts)?),
+                Some(command) => hub.processes.start(command, socket, &facts).at(&facts)?,
+            }
+        }
+        hub.turn(end)?;
+        if signal::take_child() {
+            hub.processes.reap();
+        }
+        for mut peer in std::mem::take(&mut hub.ended) {
+            if !peer.link.is_drained() {
+                let lost = Records(peer.link.abandon());
+                hub.sink.lose(&peer.facts, format_args!("gone, {lost} not sent"));
+            }
+        }
+    }
+    Ok(())
+}

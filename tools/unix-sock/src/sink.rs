@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where records from all peers meet: standard output, one record after the other, and the words
+//! about those that are lost.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use data_encoding::BASE64;
+use heka_core::diag::Limiter;
+use heka_core::exit::{Status, Stop};
+use heka_core::io::{Backlog, Output};
+use heka_core::stats;
+use memchr::memchr_iter;
+
+use crate::cli::FormName;
+use crate::envelope::Envelope;
+use crate::framing::Framing;
+use crate::peer::Facts;
+use crate::plan::Plan;
+
+/// Peers are not read while standard output is so much behind.
+const MAX_PENDING: usize = 1024 * 1024;
+
+/// Standard output and what is counted on the way there.
+#[derive(Debug)]
+pub(crate) struct Sink<'a> {
+    pub(crate) plan: &'a Plan,
+    /// Standard output, if it is written to.
+    pub(crate) out: Option<Backlog>,
+    /// The peer whose record came last.
+    pub(crate) origin: Option<u64>,
+    records: u64,
+    has_lost: bool,
+    limiter: Limiter,
+}
+
+impl<'a> Sink<'a> {
+    /// Opens standard output.
+    pub(crate) fn open(plan: &'a Plan) -> Result<Self, Stop> {
+        let out = if plan.writes_stdout {
+            let mut out = Output::stdout()?.unbuffered(plan.writing.unbuffered);
+            if plan.stdio != Framing::Heka {
+                out = out.text();
+            } else if out.is_terminal() && plan.form == FormName::Heka {
+                return Err(Stop::usage("framed messages are not for a terminal (hint: | cat)"));
+            }
+            Some(Backlog::new(out))
+        } else {
+            None
+        };
+        Ok(Self {
+            plan,
+            out,
+            origin: None,
+            records: 0,
+            has_lost: false,
+            limiter: Limiter::default(),
+        })
+    }
+
+    /// Takes a record from a peer. It is given back as it was under base64, unless it is dropped.
+    pub(crate) fn receive<'r>(
+        &mut self,
+        from: &Facts,
+        envelope: &mut Envelope,
+        record: &'r [u8],
+    ) -> Result<Option<Cow<'r, [u8]>>, Stop> {
+        if self.has_enough() {
+            return Ok(None);
+        }
+        let record = if self.plan.base64 {
+            match decode_base64(record) {
+                Ok(record) => Cow::Owned(record),
+                Err(cause) => {
+                    self.lose(from, format_args!("base64: {cause}"));
+                    return Ok(None);
+                }
+            }
+        } else {
+            Cow::Borrowed(record)
+        };
+        if record.is_empty() && self.plan.skip_empty {
+            return Ok(None);
+        }
+        self.records += 1;
+        stats::MESSAGES.add(1);
+        self.origin = Some(from.number);
+        if let Some(out) = &mut self.out {
+            let put = envelope.put(out.buffer(), self.plan.stdio, &record);
+            out.end_record()?;
+            if let Err(cause) = put {
+                self.lose(from, cause);
+            }
+        }
+        Ok(Some(record))
+    }
+
+    /// Takes whole records as they stand on the socket.
+    pub(crate) fn receive_all(&mut self, from: &Facts, records: &[u8]) -> Result<(), Stop> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let count = match self.plan.wire {
+            Framing::Delimited(byte) => memchr_iter(byte, records).count() as u64,
+            _ => 1,
+        };
+        self.records += count;
+        stats::MESSAGES.add(count);
+        self.origin = Some(from.number);
+        match &mut self.out {
+            Some(out) => {
+                out.buffer().extend_from_slice(records);
+                out.end_record()
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Appends a record as it stands on the socket; tells of one that cannot.
+    pub(crate) fn encode(&mut self, out: &mut Vec<u8>, record: &[u8]) -> bool {
+        let put = if self.plan.base64 {
+            self.plan.wire.put(out, BASE64.encode(record).as_bytes())
+        } else {
+            self.plan.wire.put(out, record)
+        };
+        if let Err(cause) = &put {
+            self.lose("(standard input)", cause);
+        }
+        put.is_ok()
+    }
+
+    /// Whether peers have to wait until standard output has taken something.
+    pub(crate) fn is_full(&self) -> bool {
+        self.out.as_ref().is_some_and(|out| out.pending() >= MAX_PENDING)
+    }
+
+    /// Whether `--max-count` is reached.
+    pub(crate) fn has_enough(&self) -> bool {
+        self.plan.max_count.is_some_and(|most| self.records >= most)
+    }
+
+    /// Tells of a record that is lost.
+    pub(crate) fn lose(&mut self, subject: impl Display, cause: impl Display) {
+        self.has_lost = true;
+        stats::SKIPPED.add(1);
+        self.limiter.warning(format_args!("{subject}: {cause}"));
+    }
+
+    /// Writes all that is pending, and tells how it went.
+    pub(crate) fn finish(&mut self) -> Result<Status, Stop> {
+        if let Some(out) = &mut self.out {
+            out.flush()?;
+        }
+        Ok(Status::failed_if(self.has_lost).and(self.plan.writing.status(self.records)))
+    }
+}
+
+/// Decodes standard base64; white space around it and missing padding are let pass.
+fn decode_base64(text: &[u8]) -> Result<Vec<u8>, String> {
+    let text = text.trim_ascii();
+    let bare = text.iter().rposition(|&byte| byte != b'=').map_or(0, |last| last + 1);
+    data_encoding::BASE64_NOPAD
+        .decode(text.get(..bare).unwrap_or_default())
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Standard input: records for peers.
+
+use heka_core::exit::Stop;
+use heka_core::io::Input;
+use heka_core::wire::Behind;
+
+use crate::envelope::open;
+use crate::framing::{Found, Splitter};
+use crate::link::Chunk;
+use crate::sink::Sink;
+
+/// Records of one framing that go together are gathered up to this size.
+const CHUNK: usize = 64 * 1024;
+
+/// Standard input and how far it has been read.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) input: Input,
+    splitter: Splitter,
+    /// A read would not block.
+    pub(crate) is_ready: bool,
+    /// It has ended.
+    pub(crate) has_ended: bool,
+    /// It gave at least one byte.
+    pub(crate) has_given: bool,
+}
+
+/// Records for one peer, or for those that `--to` names.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) peer: Option<u64>,
+    pub(crate) chunk: Chunk,
+}
+
+impl Source {
+    /// Opens standard input.
+    pub(crate) fn open(sink: &Sink<'_>) -> Result<Self, Stop> {
+        let input = Input::stdin()?;
+        Ok(Self {
+            is_ready: input.is_regular(),
+            input,
+            splitter: Splitter::new(sink.plan.stdio, sink.plan.max_record),
+            has_ended: false,
+            has_given: false,
+        })
+    }
+
+    /// Reads once. What is whole then is to be delivered.
+    pub(crate) fn read(&mut self, sink: &mut Sink<'_>) -> Result<Vec<Delivery>, Stop> {
+        let more = self.input.read()?;
+        self.is_ready = self.input.is_regular();
+        self.has_ended = !more;
+        self.has_given |= more;
+        let mut batch = Batch { packets: sink.plan.has_packets(), ..Batch::default() };
+        let behind = if more { Behind::More } else { Behind::End };
+        if more
+            && sink.plan.copies_through
+            && let Some(done) = self.splitter.whole(self.input.data())
+        {
+            batch.add_all(self.input.data().get(..done).unwrap_or_default());
+            self.input.consume(done);
+        } else {
+            self.split(behind, sink, &mut batch)?;
+        }
+        Ok(batch.finish())
+    }
+
+    /// Nothing is there to read right now: what can be taken without more is.
+    pub(crate) fn settle(&mut self, sink: &mut Sink<'_>) -> Result<Vec<Delivery>, Stop> {
+        let mut batch = Batch { packets: sink.plan.has_packets(), ..Batch::default() };
+        self.split(Behind::Idle, sink, &mut batch)?;
+        Ok(batch.finish())
+    }
+
+    fn split(
+        &mut self,
+        behind: Behind,
+        sink: &mut Sink<'_>,
+        batch: &mut Batch,
+    ) -> Result<(), Stop> {
+        loop {
+            let done = match self.splitter.next(self.input.data(), behind) {
+                Found::Record(done, record) => {
+                    deliver(record, sink, batch);
+                    done
+                }
+                Found::Lost(done, cause) => {
+                    sink.lose(self.input.name(), cause);
+                    done
+                }
+                Found::Broken(cause) => {
+                    return Err(Stop::failed(format_args!("{}: {cause}", self.input.name())));
+                }
+                Found::Partial(done) => {
+                    self.input.consume(done);
+                    return Ok(());
+                }
+            };
+            self.input.consume(done);
+        }
+    }
+}
+
+fn deliver(record: &[u8], sink: &mut Sink<'_>, batch: &mut Batch) {
+    match open(sink.plan.form, sink.plan.wire, record) {
+        Ok(addressed) if addressed.data.is_empty() && sink.plan.skip_empty => {}
+        Ok(addressed) => {
+            let out = batch.begin(addressed.peer);
+            let start = out.len();
+            if sink.encode(out, &addressed.data) {
+                batch.count += 1;
+            } else {
+                out.truncate(start);
+            }
+        }
+        Err(cause) => sink.lose("(standard input)", format_args!("record skipped: {cause}")),
+    }
+}
+
+/// Gathers records that go the same way.
+#[derive(Debug, Default)]
+struct Batch {
+    packets: bool,
+    done: Vec<Delivery>,
+    peer: Option<u64>,
+    bytes: Vec<u8>,
+    count: u64,
+}
+
+impl Batch {
+    /// Where the next record for `peer` is built.
+    fn begin(&mut self, peer: Option<u64>) -> &mut Vec<u8> {
+        if self.packets || peer != self.peer || self.bytes.len() >= CHUNK {
+            self.end();
+        }
+        self.peer = peer;
+        &mut self.bytes
+    }
+
+    fn end(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let records = std::mem::take(&mut self.count);
+        if records > 0 {
+            let chunk = Chunk { bytes: bytes.into(), records };
+            self.done.push(Delivery { peer: self.peer, chunk });
+        }
+    }
+
+    /// Adds records that are encoded already, for whom `--to` names.
+    fn add_all(&mut self, records: &[u8]) {
+        if !records.is_empty() {
+            let chunk = Chunk { bytes: bytes::Bytes::copy_from_slice(records), records: 1 };
+            self.done.push(Delivery { peer: None, chunk });
+        }
+    }
+
+    fn finish(mut self) -> Vec<Delivery> {
+        self.end();
+        self.done
+    }
+}
