@@ -7,6 +7,8 @@
 
 mod form;
 pub mod json;
+#[cfg(feature = "regex")]
+pub mod matcher;
 pub mod number;
 pub mod payload;
 pub mod rst;
@@ -14,5 +16,7 @@ pub mod sandbox_text;
 pub mod text;
 pub mod time;
 
-pub use form::{Encoder, Form};
+pub use form::{Encoder, Form, Unfit};
+#[cfg(feature = "regex")]
+pub use matcher::{Matcher, Mistake};
 pub use payload::{Newlines, Payload, Prefix};

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Expressions on messages.
+//!
+//! Strings are compared byte by byte, numbers as doubles. An absent text header is less than any
+//! text; a field or value that does not exist, or is of another type than the one asked for,
+//! satisfies nothing but `== NIL`.
+
+use std::cmp::Ordering;
+
+use super::parse::{FieldTest, Node, NumberHeader, Search, TextHeader, TextTest, ValueTest};
+use crate::wire::{MessageView, Value};
+
+/// Whether `message` satisfies `node`.
+pub(super) fn is_match(node: &Node, message: &MessageView<'_>) -> bool {
+    match node {
+        Node::Constant(truth) => *truth,
+        Node::Not(node) => !is_match(node, message),
+        Node::And(nodes) => nodes.iter().all(|node| is_match(node, message)),
+        Node::Or(nodes) => nodes.iter().any(|node| is_match(node, message)),
+        Node::Text(TextHeader::Uuid, test) => uuid_satisfies(message.uuid, test),
+        Node::Text(header, test) => text_satisfies(text_header(*header, message), test),
+        Node::Number(header, order, number) => {
+            order.admits(number_header(*header, message).partial_cmp(number))
+        }
+        Node::NoPid(absent) => message.pid.is_none() == *absent,
+        Node::Field(test) => field_satisfies(test, message),
+    }
+}
+
+fn text_header<'a>(header: TextHeader, message: &MessageView<'a>) -> Option<&'a [u8]> {
+    match header {
+        TextHeader::Uuid => message.uuid,
+        TextHeader::Type => message.type_,
+        TextHeader::Logger => message.logger,
+        TextHeader::Payload => message.payload,
+        TextHeader::EnvVersion => message.env_version,
+        TextHeader::Hostname => message.hostname,
+    }
+}
+
+fn number_header(header: NumberHeader, message: &MessageView<'_>) -> f64 {
+    match header {
+        NumberHeader::Timestamp => message.timestamp.unwrap_or(0) as f64,
+        NumberHeader::Severity => f64::from(message.severity()),
+        NumberHeader::Pid => f64::from(message.pid.unwrap_or(i32::MIN)),
+    }
+}
+
+fn text_satisfies(text: Option<&[u8]>, test: &TextTest) -> bool {
+    match (test, text) {
+        (TextTest::Nil(absent), text) => text.is_none() == *absent,
+        (TextTest::Order(order, _), None) => order.admits_absent(),
+        (TextTest::Order(order, wanted), Some(text)) => {
+            order.admits(Some(text.cmp(wanted.as_slice())))
+        }
+        (TextTest::Matches(_, positive), None) => !positive,
+        (TextTest::Matches(search, positive), Some(text)) => found(search, text) == *positive,
+    }
+}
+
+fn found(search: &Search, text: &[u8]) -> bool {
+    match search {
+        Search::Lua(pattern) => pattern.is_match(text),
+        Search::Regular(regular) => regular.is_match(text),
+    }
+}
+
+/// A Uuid is 16 bytes to `lua_sandbox` and text with dashes to Heka: text of hexadecimal digits and
+/// dashes and regular expressions are held against the text, everything else against the bytes.
+fn uuid_satisfies(uuid: Option<&[u8]>, test: &TextTest) -> bool {
+    let by_text = match test {
+        TextTest::Order(_, wanted) => {
+            wanted.len() != 16
+                && wanted.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
+        }
+        TextTest::Matches(Search::Regular(_), _) => true,
+        _ => false,
+    };
+    if !by_text {
+        return text_satisfies(uuid, test);
+    }
+    let mut text = [0; 36];
+    match uuid.map(<[u8; 16]>::try_from) {
+        Some(Ok(bytes)) => {
+            uuid::Uuid::from_bytes(bytes).hyphenated().encode_lower(&mut text);
+            text_satisfies(Some(&text), test)
+        }
+        _ => text_satisfies(Some(b""), test),
+    }
+}
+
+fn field_satisfies(test: &FieldTest, message: &MessageView<'_>) -> bool {
+    let value =
+        message.field(&test.name, test.field).and_then(|field| field.values().nth(test.value));
+    match (&test.test, value) {
+        (ValueTest::Nil(absent), value) => value.is_none() == *absent,
+        (_, None) => false,
+        (ValueTest::Text(test), Some(Value::String(text) | Value::Bytes(text))) => {
+            text_satisfies(Some(text), test)
+        }
+        (ValueTest::Number(order, number), Some(value)) => {
+            as_number(value).is_some_and(|value| order.admits(value.partial_cmp(number)))
+        }
+        (ValueTest::Truth(equal, truth), Some(Value::Bool(value))) => (value == *truth) == *equal,
+        (ValueTest::Truth(equal, truth), Some(value)) => {
+            let number = f64::from(u8::from(*truth));
+            as_number(value).is_some_and(|value| {
+                (value.partial_cmp(&number) == Some(Ordering::Equal)) == *equal
+            })
+        }
+        (ValueTest::Text(_), Some(_)) => false,
+    }
+}
+
+fn as_number(value: Value<'_>) -> Option<f64> {
+    match value {
+        Value::Integer(integer) => Some(integer as f64),
+        Value::Double(double) => Some(double),
+        _ => None,
+    }
+}

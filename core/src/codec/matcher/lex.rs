@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The words of a matcher expression.
+
+use super::Mistake;
+
+/// One word.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Token {
+    /// A run of letters and digits: a header, `TRUE`, `FALSE`, `NIL`.
+    Word(String),
+    /// `Fields[NAME][field][value]`.
+    Field { name: Vec<u8>, field: usize, value: usize },
+    /// Text in quotes; `literal` if `%` stands behind them.
+    Text { bytes: Vec<u8>, literal: bool },
+    /// A regular expression between slashes.
+    Regex(String),
+    /// A number.
+    Number(f64),
+    /// A comparison.
+    Compare(Compare),
+    /// `&&`
+    And,
+    /// `||`
+    Or,
+    /// `!`
+    Not,
+    /// `(`
+    Open,
+    /// `)`
+    Close,
+    /// Nothing more.
+    End,
+}
+
+/// Comparisons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compare {
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+    Matches,
+    MatchesNot,
+}
+
+/// Takes an expression apart.
+#[derive(Debug)]
+pub(super) struct Lexer<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+/// Operators; of two that begin alike the longer stands first.
+const OPERATORS: [(&[u8], Token); 13] = [
+    (b"==", Token::Compare(Compare::Equal)),
+    (b"!=", Token::Compare(Compare::NotEqual)),
+    (b">=", Token::Compare(Compare::GreaterOrEqual)),
+    (b"<=", Token::Compare(Compare::LessOrEqual)),
+    (b"=~", Token::Compare(Compare::Matches)),
+    (b"!~", Token::Compare(Compare::MatchesNot)),
+    (b">", Token::Compare(Compare::Greater)),
+    (b"<", Token::Compare(Compare::Less)),
+    (b"&&", Token::And),
+    (b"||", Token::Or),
+    (b"!", Token::Not),
+    (b"(", Token::Open),
+    (b")", Token::Close),
+];
+
+impl<'a> Lexer<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text: text.as_bytes(), at: 0 }
+    }
+
+    /// The next word and where it stands.
+    pub(super) fn next(&mut self) -> Result<(usize, Token), Mistake> {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+        let start = self.at;
+        let Some(first) = self.peek() else { return Ok((start, Token::End)) };
+        let rest = self.text.get(start..).unwrap_or_default();
+        let token = match first {
+            b'\'' | b'"' => self.quoted(first)?,
+            b'/' => self.regex()?,
+            b'0'..=b'9' | b'.' | b'+' | b'-' => self.number()?,
+            b'A'..=b'Z' | b'a'..=b'z' | b'_' | 0x80.. => self.word()?,
+            _ => match OPERATORS.iter().find(|(text, _)| rest.starts_with(text)) {
+                Some((text, token)) => {
+                    self.at += text.len();
+                    token.clone()
+                }
+                None => return Err(stray(start, first)),
+            },
+        };
+        Ok((start, token))
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
+        let start = self.at;
+        while self.peek().is_some_and(&wanted) {
+            self.at += 1;
+        }
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    fn quoted(&mut self, quote: u8) -> Result<Token, Mistake> {
+        let start = self.at;
+        self.at += 1;
+        let mut bytes = Vec::new();
+        loop {
+            let Some(byte) = self.peek() else {
+                return Err(Mistake::new(start, "no closing quote"));
+            };
+            self.at += 1;
+            match (byte, self.peek()) {
+                (b'\\', Some(next @ (b'\\' | b'\'' | b'"'))) => {
+                    bytes.push(next);
+                    self.at += 1;
+                }
+                (byte, _) if byte == quote => break,
+                (byte, _) => bytes.push(byte),
+            }
+        }
+        let literal = self.peek() == Some(b'%');
+        self.at += usize::from(literal);
+        Ok(Token::Text { bytes, literal })
+    }
+
+    fn regex(&mut self) -> Result<Token, Mistake> {
+        let start = self.at;
+        self.at += 1;
+        let mut bytes = Vec::new();
+        loop {
+            let Some(byte) = self.peek() else {
+                return Err(Mistake::new(start, "no closing slash"));
+            };
+            self.at += 1;
+            match (byte, self.peek()) {
+                (b'\\', Some(b'/')) => {
+                    bytes.push(b'/');
+                    self.at += 1;
+                }
+                (b'\\', Some(next)) => {
+                    bytes.extend_from_slice(&[b'\\', next]);
+                    self.at += 1;
+                }
+                (b'/', _) => break,
+                (byte, _) => bytes.push(byte),
+            }
+        }
+        // Cut at ASCII characters only, so it is as much UTF-8 as the expression.
+        Ok(Token::Regex(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn number(&mut self) -> Result<Token, Mistake> {
+        let start = self.at;
+        let text = self
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-'));
+        let is_plain =
+            text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
+        let number = std::str::from_utf8(text).ok().filter(|_| is_plain).map(str::parse::<f64>);
+        match number {
+            Some(Ok(number)) => Ok(Token::Number(number)),
+            _ => Err(Mistake::new(start, "bad number")),
+        }
+    }
+
+    fn word(&mut self) -> Result<Token, Mistake> {
+        let word =
+            self.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80);
+        if word != b"Fields" {
+            return Ok(Token::Word(String::from_utf8_lossy(word).into_owned()));
+        }
+        let start = self.at;
+        let name = self
+            .bracketed(|byte| byte != b']')?
+            .ok_or_else(|| Mistake::new(start, "expected [ directly behind Fields"))?;
+        let field = self.index()?;
+        let value = if field.is_some() { self.index()? } else { None };
+        if value.is_some() && self.peek() == Some(b'[') {
+            return Err(Mistake::new(self.at, "a field has two indices at most"));
+        }
+        Ok(Token::Field { name, field: field.unwrap_or(0), value: value.unwrap_or(0) })
+    }
+
+    fn index(&mut self) -> Result<Option<usize>, Mistake> {
+        let start = self.at;
+        let Some(digits) = self.bracketed(|byte| byte.is_ascii_digit())? else { return Ok(None) };
+        std::str::from_utf8(&digits)
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .map(Some)
+            .ok_or_else(|| Mistake::new(start + 1, "expected an index"))
+    }
+
+    fn bracketed(&mut self, wanted: impl Fn(u8) -> bool) -> Result<Option<Vec<u8>>, Mistake> {
+        if self.peek() != Some(b'[') {
+            return Ok(None);
+        }
+        self.at += 1;
+        let inside = self.take_while(wanted).to_vec();
+        if self.peek() != Some(b']') {
+            return Err(Mistake::new(self.at, "expected ]"));
+        }
+        self.at += 1;
+        Ok(Some(inside))
+    }
+}
+
+/// What to say of a byte that begins no word.
+fn stray(at: usize, byte: u8) -> Mistake {
+    let twice = |operator: &str| Mistake::new(at, format!("did you mean {operator}?"));
+    match byte {
+        b'=' => twice("=="),
+        b'&' => twice("&&"),
+        b'|' => twice("||"),
+        b'%' => Mistake::new(at, "% must follow the quotes of a pattern directly"),
+        b'[' => Mistake::new(at, "[ must follow Fields or ] directly"),
+        _ => Mistake::new(at, "unexpected character"),
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The message matcher: expressions that select messages (heka-matcher(7)).
+//!
+//! One language for the expressions of Go Heka and of `lua_sandbox`:
+//!
+//! ```text
+//! Type == 'nginx' && (Severity < 4 || Fields[status][0][0] >= 500) && !(Payload =~ /health/)
+//! ```
+//!
+//! It is compiled once and evaluated on the borrowed view of a message.
+
+mod date;
+mod evaluate;
+mod lex;
+mod parse;
+mod pattern;
+mod regular;
+
+use crate::diag;
+use crate::exit::{Status, Stop};
+use crate::wire::MessageView;
+
+/// A compiled expression.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    node: parse::Node,
+}
+
+impl Matcher {
+    /// Compiles `text`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn new(text: &str) -> Result<Self, Mistake> {
+        parse::parse(text).map(|node| Self { node })
+    }
+
+    /// Compiles the value of a flag; what is wrong with it is told with the place marked.
+    ///
+    /// # Errors
+    /// Status 2, once all has been said.
+    pub fn from_flag(flag: &str, text: &str) -> Result<Self, Stop> {
+        Self::new(text).map_err(|mistake| {
+            diag::error(format_args!("{flag}: {mistake}"));
+            diag::plain(format_args!("{}:   {}", diag::program(), one_line(text)));
+            diag::plain(format_args!("{}:   {}^", diag::program(), mistake.indent(text)));
+            Stop::Said(Status::Usage)
+        })
+    }
+
+    /// Whether `message` satisfies it.
+    #[inline]
+    pub fn is_match(&self, message: &MessageView<'_>) -> bool {
+        evaluate::is_match(&self.node, message)
+    }
+}
+
+/// What is wrong with an expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Mistake {
+    /// At which byte.
+    pub at: usize,
+    reason: String,
+}
+
+impl Mistake {
+    fn new(at: usize, reason: impl Into<String>) -> Self {
+        Self { at, reason: reason.into() }
+    }
+
+    /// Blanks up to the place.
+    fn indent(&self, text: &str) -> String {
+        let before = text.get(..self.at).unwrap_or(text);
+        " ".repeat(before.chars().count())
+    }
+}
+
+/// The expression with a blank for each line end and the like.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(text: &str) -> (usize, String) {
+        let mistake = Matcher::new(text).unwrap_err();
+        (mistake.at, mistake.to_string())
+    }
+
+    #[test]
+    fn what_heka_silently_misreads_is_an_error_at_its_place() {
+        for (text, at, reason) in [
+            ("TRUE Bogus", 5, "expected && or ||"),
+            ("TRUE && Bogus", 8, "unknown word Bogus"),
+            ("TRUE && type == 'x'", 8, "unknown word type (did you mean Type?)"),
+            ("Type == 'TEST' Severity == 4", 15, "expected && or ||"),
+            ("Severity == 7-0", 12, "bad number"),
+            ("Severity == 1.2.3", 12, "bad number"),
+            ("Severity == 0x6", 12, "bad number"),
+            ("TRUE 'unterminated", 5, "no closing quote"),
+            ("TRUE)", 4, "no ( for this )"),
+            ("(TRUE", 0, "no ) for this ("),
+            ("", 0, "expected a test"),
+            ("Fields[a] [0] == 1", 10, "[ must follow Fields or ] directly"),
+            ("Type == NIL && Uuid == NIL", 23, "Uuid is never NIL"),
+            ("Type = 'x'", 5, "did you mean ==?"),
+        ] {
+            assert_eq!(mistake(text), (at, reason.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_newline_is_white_space_and_not_is_a_negation() {
+        let empty = MessageView::default();
+        let truth = |text: &str| Matcher::new(text).unwrap().is_match(&empty);
+        assert!(!truth("TRUE\n&& FALSE"));
+        assert!(truth("!FALSE"));
+        assert!(!truth("!(FALSE || TRUE)"));
+        assert!(truth("!!TRUE && !FALSE"));
+        assert!(truth("TRUE || FALSE && FALSE"));
+        assert!(!truth("(TRUE || FALSE) && FALSE"));
+    }
+
+    #[test]
+    fn nesting_is_limited() {
+        let deep = format!("{}TRUE{}", "(".repeat(10_000), ")".repeat(10_000));
+        assert_eq!(mistake(&deep).1, "nested too deep");
+        assert_eq!(mistake(&"!".repeat(10_000)).1, "nested too deep");
+        let long = vec!["TRUE"; 10_000].join(" && ");
+        assert!(Matcher::new(&long).is_ok());
+    }
+}

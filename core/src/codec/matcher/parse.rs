@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Words to a tree.
+//!
+//! ```text
+//! or   = and ("||" and)*         and  = not ("&&" not)*
+//! not  = "!" not | "(" or ")" | TRUE | FALSE | test
+//! test = variable comparison value
+//! ```
+
+use std::cmp::Ordering;
+
+use super::Mistake;
+use super::date;
+use super::lex::{Compare, Lexer, Token};
+use super::pattern::Pattern;
+use super::regular::Regular;
+
+/// How deep parentheses and negations may nest.
+const MAX_DEPTH: usize = 200;
+
+/// An expression.
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    Constant(bool),
+    Not(Box<Self>),
+    /// All of them.
+    And(Vec<Self>),
+    /// One of them.
+    Or(Vec<Self>),
+    /// A text header.
+    Text(TextHeader, TextTest),
+    /// A numeric header.
+    Number(NumberHeader, Order, f64),
+    /// Whether a numeric header is absent (or, if `false`, present).
+    NoPid(bool),
+    /// A value of a field.
+    Field(FieldTest),
+}
+
+/// Headers that are text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TextHeader {
+    Uuid,
+    Type,
+    Logger,
+    Payload,
+    EnvVersion,
+    Hostname,
+}
+
+/// Headers that are numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NumberHeader {
+    Timestamp,
+    Severity,
+    Pid,
+}
+
+/// What is asked of a text.
+#[derive(Clone, Debug)]
+pub(super) enum TextTest {
+    Order(Order, Vec<u8>),
+    Matches(Search, bool),
+    Nil(bool),
+}
+
+/// How to look for something in a text.
+#[derive(Clone, Debug)]
+pub(super) enum Search {
+    Lua(Pattern),
+    Regular(Regular),
+}
+
+/// What is asked of a field.
+#[derive(Clone, Debug)]
+pub(super) struct FieldTest {
+    pub(super) name: Vec<u8>,
+    pub(super) field: usize,
+    pub(super) value: usize,
+    pub(super) test: ValueTest,
+}
+
+/// What is asked of a field's value.
+#[derive(Clone, Debug)]
+pub(super) enum ValueTest {
+    Text(TextTest),
+    Number(Order, f64),
+    /// `==` (or, if `false`, `!=`) a truth value.
+    Truth(bool, bool),
+    Nil(bool),
+}
+
+/// Which orderings satisfy a comparison.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order {
+    less: bool,
+    equal: bool,
+    greater: bool,
+    /// Numbers that cannot be compared (NaN).
+    neither: bool,
+}
+
+impl Order {
+    fn new(compare: Compare) -> Option<Self> {
+        let (less, equal, greater) = match compare {
+            Compare::Equal => (false, true, false),
+            Compare::NotEqual => (true, false, true),
+            Compare::Greater => (false, false, true),
+            Compare::GreaterOrEqual => (false, true, true),
+            Compare::Less => (true, false, false),
+            Compare::LessOrEqual => (true, true, false),
+            Compare::Matches | Compare::MatchesNot => return None,
+        };
+        Some(Self { less, equal, greater, neither: compare == Compare::NotEqual })
+    }
+
+    /// Whether `ordering`, of the message's value to the expression's, satisfies it.
+    #[inline]
+    pub(super) fn admits(self, ordering: Option<Ordering>) -> bool {
+        match ordering {
+            Some(Ordering::Less) => self.less,
+            Some(Ordering::Equal) => self.equal,
+            Some(Ordering::Greater) => self.greater,
+            None => self.neither,
+        }
+    }
+
+    /// What it says of a header that is absent: less than any text.
+    #[inline]
+    pub(super) fn admits_absent(self) -> bool {
+        self.less
+    }
+}
+
+/// Reads a whole expression.
+pub(super) fn parse(text: &str) -> Result<Node, Mistake> {
+    let mut lexer = Lexer::new(text);
+    let next = lexer.next()?;
+    let mut parser = Parser { lexer, next, depth: 0 };
+    let node = parser.or()?;
+    match &parser.next {
+        (_, Token::End) => Ok(node),
+        (at, Token::Close) => Err(Mistake::new(*at, "no ( for this )")),
+        (at, _) => Err(Mistake::new(*at, "expected && or ||")),
+    }
+}
+
+struct Parser<'a> {
+    lexer: Lexer<'a>,
+    next: (usize, Token),
+    depth: usize,
+}
+
+impl Parser<'_> {
+    fn advance(&mut self) -> Result<(usize, Token), Mistake> {
+        let next = self.lexer.next()?;
+        Ok(std::mem::replace(&mut self.next, next))
+    }
+
+    fn or(&mut self) -> Result<Node, Mistake> {
+        let first = self.and()?;
+        let mut nodes = vec![first];
+        while self.next.1 == Token::Or {
+            self.advance()?;
+            nodes.push(self.and()?);
+        }
+        Ok(if nodes.len() == 1 { nodes.remove(0) } else { Node::Or(nodes) })
+    }
+
+    fn and(&mut self) -> Result<Node, Mistake> {
+        let first = self.not()?;
+        let mut nodes = vec![first];
+        while self.next.1 == Token::And {
+            self.advance()?;
+            nodes.push(self.not()?);
+        }
+        Ok(if nodes.len() == 1 { nodes.remove(0) } else { Node::And(nodes) })
+    }
+
+    fn not(&mut self) -> Result<Node, Mistake> {
+        let (at, token) = self.advance()?;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Mistake::new(at, "nested too deep"));
+        }
+        let node = match token {
+            Token::Not => Node::Not(Box::new(self.not()?)),
+            Token::Open => {
+                let node = self.or()?;
+                match self.advance()? {
+                    (_, Token::Close) => node,
+                    (_, Token::End) => return Err(Mistake::new(at, "no ) for this (")),
+                    (at, _) => return Err(Mistake::new(at, "expected && or || or )")),
+                }
+            }
+            Token::Word(word) => self.header(at, &word)?,
+            Token::Field { name, field, value } => {
+                let test = self.field_test()?;
+                Node::Field(FieldTest { name, field, value, test })
+            }
+            Token::End => return Err(Mistake::new(at, "expected a test")),
+            _ => return Err(Mistake::new(at, "expected a header, Fields[…], TRUE, FALSE, ! or (")),
+        };
+        self.depth -= 1;
+        Ok(node)
+    }
+
+    fn header(&mut self, at: usize, word: &str) -> Result<Node, Mistake> {
+        let text = match word {
+            "TRUE" => return Ok(Node::Constant(true)),
+            "FALSE" => return Ok(Node::Constant(false)),
+            "Timestamp" => return self.number_test(NumberHeader::Timestamp),
+            "Severity" => return self.number_test(NumberHeader::Severity),
+            "Pid" => return self.number_test(NumberHeader::Pid),
+            "Uuid" => TextHeader::Uuid,
+            "Type" => TextHeader::Type,
+            "Logger" => TextHeader::Logger,
+            "Payload" => TextHeader::Payload,
+            "EnvVersion" => TextHeader::EnvVersion,
+            "Hostname" => TextHeader::Hostname,
+            _ => return Err(Mistake::new(at, unknown(word))),
+        };
+        let (compare_at, compare) = self.comparison()?;
+        let (at, value) = self.advance()?;
+        match value {
+            Token::Word(word) if word == "NIL" && text == TextHeader::Uuid => {
+                Err(Mistake::new(at, "Uuid is never NIL"))
+            }
+            Token::Word(word) if word == "NIL" => {
+                Ok(Node::Text(text, TextTest::Nil(equality(compare_at, compare, "NIL")?)))
+            }
+            value => Ok(Node::Text(text, text_test(compare_at, compare, at, value)?)),
+        }
+    }
+
+    fn number_test(&mut self, header: NumberHeader) -> Result<Node, Mistake> {
+        let (compare_at, compare) = self.comparison()?;
+        let order = Order::new(compare)
+            .ok_or_else(|| Mistake::new(compare_at, "this header is a number"))?;
+        let (at, value) = self.advance()?;
+        match (header, value) {
+            (_, Token::Number(number)) => Ok(Node::Number(header, order, number)),
+            (NumberHeader::Pid, Token::Word(word)) if word == "NIL" => {
+                Ok(Node::NoPid(equality(compare_at, compare, "NIL")?))
+            }
+            (NumberHeader::Timestamp, Token::Text { bytes, literal: false }) => {
+                let time = date::parse(&bytes).ok_or_else(|| {
+                    Mistake::new(at, "expected a time such as '2006-01-02T15:04:05Z'")
+                })?;
+                Ok(Node::Number(header, order, time))
+            }
+            _ => Err(Mistake::new(at, "expected a number")),
+        }
+    }
+
+    fn field_test(&mut self) -> Result<ValueTest, Mistake> {
+        let (compare_at, compare) = self.comparison()?;
+        let (at, value) = self.advance()?;
+        match value {
+            Token::Number(number) => match Order::new(compare) {
+                Some(order) => Ok(ValueTest::Number(order, number)),
+                None => Err(Mistake::new(at, "expected a /regular expression/ or a 'pattern'")),
+            },
+            Token::Word(word) if word == "NIL" => {
+                Ok(ValueTest::Nil(equality(compare_at, compare, "NIL")?))
+            }
+            Token::Word(word) if word == "TRUE" || word == "FALSE" => {
+                Ok(ValueTest::Truth(equality(compare_at, compare, &word)?, word == "TRUE"))
+            }
+            value => Ok(ValueTest::Text(text_test(compare_at, compare, at, value)?)),
+        }
+    }
+
+    fn comparison(&mut self) -> Result<(usize, Compare), Mistake> {
+        match self.advance()? {
+            (at, Token::Compare(compare)) => Ok((at, compare)),
+            (at, _) => Err(Mistake::new(at, "expected == != > >= < <= =~ or !~")),
+        }
+    }
+}
+
+fn unknown(word: &str) -> String {
+    const WORDS: [&str; 13] = [
+        "Uuid",
+        "Timestamp",
+        "Type",
+        "Logger",
+        "Severity",
+        "Payload",
+        "EnvVersion",
+        "Pid",
+        "Hostname",
+        "Fields",
+        "TRUE",
+        "FALSE",
+        "NIL",
+    ];
+    if word == "NIL" {
+        return "NIL stands behind == or != only".to_owned();
+    }
+    match WORDS.iter().find(|known| known.eq_ignore_ascii_case(word)) {
+        Some(known) => format!("unknown word {word} (did you mean {known}?)"),
+        None => format!("unknown word {word}"),
+    }
+}
+
+fn equality(at: usize, compare: Compare, value: &str) -> Result<bool, Mistake> {
+    match compare {
+        Compare::Equal => Ok(true),
+        Compare::NotEqual => Ok(false),
+        _ => Err(Mistake::new(at, format!("{value} is compared by == or != only"))),
+    }
+}
+
+fn text_test(
+    compare_at: usize,
+    compare: Compare,
+    at: usize,
+    value: Token,
+) -> Result<TextTest, Mistake> {
+    match (Order::new(compare), value) {
+        (Some(order), Token::Text { bytes, literal: false }) => Ok(TextTest::Order(order, bytes)),
+        (Some(_), Token::Text { literal: true, .. } | Token::Regex(_)) => {
+            Err(Mistake::new(compare_at, "patterns are compared by =~ or !~"))
+        }
+        (Some(_), _) => Err(Mistake::new(at, "expected text in quotes")),
+        (None, Token::Text { bytes, literal }) => {
+            let pattern = Pattern::new(&bytes, literal).map_err(|why| Mistake::new(at, why))?;
+            Ok(TextTest::Matches(Search::Lua(pattern), compare == Compare::Matches))
+        }
+        (None, Token::Regex(text)) => {
+            let regular = Regular::new(&text).map_err(|why| Mistake::new(at, why))?;
+            Ok(TextTest::Matches(Search::Regular(regular), compare == Compare::Matches))
+        }
+        (None, _) => Err(Mistake::new(at, "expected a /regular expression/ or a 'pattern'")),
+    }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Regular expressions in RE2's syntax, which is Go's.
+//!
+//! They are compiled by the `regex` crate, whose syntax is nearly the same. What is not is
+//! translated: `\d \w \s \b` are ASCII in RE2, `{` that begins no count is an ordinary character,
+//! so are `[`, `&&`, `--` and `~~` inside a class, and `\Q…\E` quotes.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+/// Longest program of a compiled expression, in bytes.
+const SIZE_LIMIT: usize = 10 * 1024 * 1024;
+
+/// A compiled regular expression.
+#[derive(Clone, Debug)]
+pub(super) struct Regular {
+    regex: Regex,
+    /// Whether it may match bytes that are not UTF-8, which RE2 reads as U+FFFD.
+    takes_any: bool,
+}
+
+impl Regular {
+    /// Compiles `text`.
+    pub(super) fn new(text: &str) -> Result<Self, String> {
+        let regex = RegexBuilder::new(&translate(text))
+            .octal(true)
+            .size_limit(SIZE_LIMIT)
+            .build()
+            .map_err(|error| explain(&error))?;
+        let takes_any = regex.is_match("\u{fffd}".as_bytes()) || text.contains(['.', '^', '\\']);
+        Ok(Self { regex, takes_any })
+    }
+
+    /// Whether it matches anywhere in `text`.
+    #[inline]
+    pub(super) fn is_match(&self, text: &[u8]) -> bool {
+        self.regex.is_match(text) || self.takes_any && self.matches_damaged(text)
+    }
+
+    /// Text that is not UTF-8 is read as RE2 does: each bad byte is one U+FFFD.
+    #[cold]
+    fn matches_damaged(&self, text: &[u8]) -> bool {
+        if std::str::from_utf8(text).is_ok() {
+            return false;
+        }
+        let mut mended = String::with_capacity(text.len() * 2);
+        for chunk in text.utf8_chunks() {
+            mended.push_str(chunk.valid());
+            mended.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
+        }
+        self.regex.is_match(mended.as_bytes())
+    }
+}
+
+/// The last line of the crate's message, which says what is wrong.
+fn explain(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or(&text);
+    let cause = last.trim().trim_start_matches("error: ");
+    format!("bad regular expression: {cause}")
+}
+
+/// RE2's syntax to the crate's.
+fn translate(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut chars = text.char_indices().peekable();
+    let mut in_class = false;
+    while let Some((at, c)) = chars.next() {
+        let rest = text.get(at..).unwrap_or_default();
+        match c {
+            '\\' if rest.starts_with("\\Q") => {
+                let quoted = rest.get(2..).unwrap_or_default();
+                let quoted = quoted.split_once("\\E").map_or(quoted, |(quoted, _)| quoted);
+                out.push_str(&regex::escape(quoted));
+                let end = at + 2 + quoted.len() + 2;
+                while chars.next_if(|&(next, _)| next < end).is_some() {}
+            }
+            '\\' => {
+                let escaped = chars.next().map(|(_, c)| c);
+                let then = chars.peek().map(|&(_, c)| c);
+                match (escaped, then) {
+                    // One digit alone refers back to a group, which no linear search can do.
+                    (Some('1'..='7'), then) if !matches!(then, Some('0'..='7')) => {
+                        out.push_str("\\y");
+                    }
+                    (Some('p' | 'P' | 'x'), Some('{')) => {
+                        out.extend(['\\', escaped.unwrap_or('p')]);
+                        copy_through(&mut out, &mut chars, "}");
+                    }
+                    _ => push_escape(&mut out, escaped, in_class),
+                }
+            }
+            '[' if in_class => {
+                let is_named = rest.starts_with("[:") && rest.contains(":]");
+                out.push_str(if is_named { "[" } else { "\\[" });
+                if is_named {
+                    copy_through(&mut out, &mut chars, ":]");
+                }
+            }
+            '[' => {
+                in_class = true;
+                out.push('[');
+                if let Some((_, caret)) = chars.next_if(|&(_, c)| c == '^') {
+                    out.push(caret);
+                }
+                // A ] that stands first is an ordinary one.
+                if chars.next_if(|&(_, c)| c == ']').is_some() {
+                    out.push_str("\\]");
+                }
+            }
+            ']' => {
+                in_class = false;
+                out.push(']');
+            }
+            '&' | '~' if in_class => out.extend(['\\', c]),
+            '-' if in_class && rest.starts_with("--") => out.push_str("\\-"),
+            '{' if !in_class && !is_count(rest) => out.push_str("\\{"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Copies up to and with `end`.
+fn copy_through(out: &mut String, chars: &mut impl Iterator<Item = (usize, char)>, end: &str) {
+    let start = out.len();
+    for (_, c) in chars {
+        out.push(c);
+        if out.get(start..).is_some_and(|copied| copied.ends_with(end)) {
+            return;
+        }
+    }
+}
+
+/// Writes what a backslash and `escaped` mean.
+fn push_escape(out: &mut String, escaped: Option<char>, in_class: bool) {
+    let Some(c) = escaped else { return out.push('\\') };
+    let inside = match c {
+        'd' => "0-9",
+        'w' => "0-9A-Za-z_",
+        's' => "\\t\\n\\x0C\\r ",
+        'D' => "^0-9",
+        'W' => "^0-9A-Za-z_",
+        'S' => "^\\t\\n\\x0C\\r ",
+        'b' | 'B' if !in_class => return out.push_str(&format!("(?-u:\\{c})")),
+        // Not words of RE2, though the crate knows them.
+        '<' | '>' | 'u' | 'U' | 'y' => return out.push_str("\\y"),
+        _ => return out.extend(['\\', c]),
+    };
+    if in_class && c.is_ascii_lowercase() {
+        out.push_str(inside);
+    } else {
+        out.push_str(&format!("[{inside}]"));
+    }
+}
+
+/// Whether `{…` is `{2}`, `{2,}` or `{2,5}`.
+fn is_count(text: &str) -> bool {
+    let Some((inside, _)) = text.get(1..).and_then(|text| text.split_once('}')) else {
+        return false;
+    };
+    let (least, most) = inside.split_once(',').unwrap_or((inside, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    !least.is_empty() && is_number(least) && is_number(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_match(regex: &str, text: &[u8]) -> bool {
+        Regular::new(regex).unwrap().is_match(text)
+    }
+
+    #[test]
+    fn expressions_mean_what_they_mean_in_go() {
+        for (regex, text) in [
+            ("", ""),
+            ("^TE", "TEST"),
+            ("(?i)heka", "HEKA"),
+            ("\\p{Greek}", "λ"),
+            ("a{,3}", "a{,3}"),
+            ("{x}", "{x}"),
+            ("a{2}", "aa"),
+            ("[[a]", "["),
+            ("[a&&b]", "&"),
+            ("[[:alpha:]]+1", "x1"),
+            ("[^\\D]", "7"),
+            ("[]a]", "]"),
+            ("\\Qa.b\\E+", "a.bb"),
+            ("\\101", "A"),
+            ("[\\w.-]+@", "a.b-c@"),
+            ("\\bfoo\\b", "a foo b"),
+            ("é", "é"),
+        ] {
+            assert!(is_match(regex, text.as_bytes()), "{regex} on {text}");
+        }
+        for (regex, text) in
+            [("\\d", "٣"), ("\\w", "é"), ("^.$", "ab"), ("a.b", "a\nb"), ("\\s", "\u{b}")]
+        {
+            assert!(!is_match(regex, text.as_bytes()), "{regex} on {text}");
+        }
+    }
+
+    #[test]
+    fn bad_bytes_are_one_character_each() {
+        assert!(is_match("^a.b$", b"a\xffb"));
+        assert!(is_match("^a..b$", b"a\xff\xfeb"));
+        assert!(is_match("a[^x]b", b"a\xffb"));
+        assert!(!is_match("^a.b$", b"a\xff\xfeb"));
+    }
+
+    #[test]
+    fn what_go_refuses_is_refused() {
+        for regex in ["(unclosed", "(?=look)", "\\ytest", "\\1", "[b-a]", "*", "\\<x"] {
+            assert!(Regular::new(regex).is_err(), "{regex}");
+        }
+    }
+}
