@@ -4,5 +4,7 @@
 //! A position is committed by the stage that knows the message is safe; what is not confirmed is
 //! sent again; what is sent again can be recognised.
 
+#[cfg(feature = "net")]
+pub mod ack;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;

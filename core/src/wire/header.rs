@@ -131,6 +131,62 @@ impl<'a> Header<'a> {
     }
 }
 
+impl Header<'_> {
+    /// Whether it carries anything that concerns only two neighbouring stages (100 to 103).
+    pub fn is_extended(&self) -> bool {
+        self.stream_id.is_some()
+            || self.sequence.is_some()
+            || self.acknowledged.is_some()
+            || self.checkpoint.is_some()
+    }
+}
+
+/// Appends a header's bytes without the extensions 100 to 103 and with everything else, members
+/// unknown to us included, as it is.
+pub fn put_stripped(out: &mut Vec<u8>, header: &[u8]) {
+    let mut reader = Reader::new(header);
+    while !reader.is_empty() {
+        let before = reader.rest();
+        let member = reader.tag();
+        let skipped = member.and_then(|(number, wire)| reader.skip(number, wire).map(|()| number));
+        let len = match skipped {
+            Ok(100..=103) => 0,
+            Ok(_) => before.len() - reader.rest().len(),
+            // Damage behind the length is passed on like everything else.
+            Err(_) => before.len(),
+        };
+        out.extend_from_slice(before.get(..len).unwrap_or(before));
+        if skipped.is_err() {
+            return;
+        }
+    }
+}
+
 fn uint32(value: u64) -> Result<u32, Malformed> {
     u32::try_from(value).map_err(|_| Malformed::Invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_are_taken_off_and_the_rest_is_kept() {
+        let header = Header {
+            message_length: 5,
+            hmac_signer: Some(b"ops"),
+            hmac: Some(b"0123456789abcdef"),
+            ..Header::default()
+        };
+        let mut plain = Vec::new();
+        header.put(&mut plain);
+        let unknown = [0xf8, 0x06, 0x01, 0x2a];
+        let mut extended = Vec::new();
+        Header { stream_id: Some(&[7; 16]), sequence: Some(300), checkpoint: Some(b"x"), ..header }
+            .put(&mut extended);
+        extended.extend_from_slice(&unknown);
+        let mut stripped = Vec::new();
+        put_stripped(&mut stripped, &extended);
+        assert_eq!(stripped, [plain.as_slice(), &unknown].concat());
+    }
 }

@@ -1,1 +1,14 @@
-fn main() {}
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sends messages to another machine.
+
+mod cli;
+mod commit;
+mod link;
+mod packer;
+mod run;
+mod source;
+mod target;
+
+fn main() -> std::process::ExitCode {
+    heka_core::cli::main::<cli::Cli>(|cli| run::run(cli.plan()?))
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Records on their way: kept from the moment they are written to a connection until the far end
+//! has confirmed them, and given out again after the connection was lost.
+//!
+//! A [`Window`] is one stretch of bytes made of whole records, numbered 1, 2, 3 … Three marks move
+//! along it: what is confirmed, what has been written, and its end.
+//!
+//! ```text
+//!   kept (--resend)    unconfirmed           unwritten
+//! |-----------------|---------------------|--------------|
+//! head          confirmed              written          end
+//! ```
+
+use std::collections::VecDeque;
+
+/// A chunk that holds this much is not added to.
+const CHUNK_SIZE: usize = 256 * 1024;
+
+/// Whole records that lie side by side.
+#[derive(Debug, Default)]
+struct Chunk {
+    data: Vec<u8>,
+    /// Where each record ends in `data`.
+    ends: Vec<usize>,
+    /// Position of the first byte in the window.
+    start: u64,
+    /// Number of the record before the first.
+    before: u64,
+}
+
+impl Chunk {
+    fn end(&self) -> u64 {
+        self.start + self.data.len() as u64
+    }
+
+    /// How many records end at or before a position of the window.
+    fn records_until(&self, position: u64) -> usize {
+        let offset = usize::try_from(position.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        self.ends.partition_point(|&end| end <= offset)
+    }
+
+    /// Where the first `count` records end, as a position of the window.
+    fn end_of(&self, count: usize) -> u64 {
+        let offset = count.checked_sub(1).and_then(|last| self.ends.get(last)).copied();
+        self.start + offset.unwrap_or(0) as u64
+    }
+}
+
+/// Records between a source and a peer. See the module.
+#[derive(Debug)]
+pub struct Window {
+    chunks: VecDeque<Chunk>,
+    spare: Vec<Chunk>,
+    limit: u64,
+    keep: u64,
+    /// Where the first unconfirmed record starts, and the number of the one before it.
+    confirmed: (u64, u64),
+    written: u64,
+    /// Position that was the first of this connection.
+    origin: u64,
+    end: u64,
+    last: u64,
+    /// Everything up to this position has been written to a connection once before.
+    resent_until: u64,
+}
+
+impl Window {
+    /// Holds about `limit` bytes that are not confirmed, and `keep` that are.
+    pub fn new(limit: u64, keep: u64) -> Self {
+        Self::starting_after(0, limit, keep)
+    }
+
+    /// The same, for a stream whose record number `last` is confirmed already.
+    pub fn starting_after(last: u64, limit: u64, keep: u64) -> Self {
+        Self {
+            chunks: VecDeque::new(),
+            spare: Vec::new(),
+            limit,
+            keep,
+            confirmed: (0, last),
+            written: 0,
+            origin: 0,
+            end: 0,
+            last,
+            resent_until: 0,
+        }
+    }
+
+    /// Whether another record may be added.
+    pub fn has_room(&self) -> bool {
+        self.end - self.confirmed.0 < self.limit
+    }
+
+    /// Where the next record is built, behind what is there; [`Window::end_record`] ends it.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        if self.chunks.back().is_none_or(|chunk| chunk.data.len() >= CHUNK_SIZE) {
+            let mut chunk = self.spare.pop().unwrap_or_default();
+            chunk.data.clear();
+            chunk.ends.clear();
+            chunk.data.reserve(CHUNK_SIZE + CHUNK_SIZE / 4);
+            chunk.start = self.end;
+            chunk.before = self.last;
+            self.chunks.push_back(chunk);
+        }
+        match self.chunks.back_mut() {
+            Some(chunk) => &mut chunk.data,
+            None => unreachable!("a chunk was pushed if there was none"),
+        }
+    }
+
+    /// Ends the record built in [`Window::buffer`] and returns its number.
+    pub fn end_record(&mut self) -> u64 {
+        if let Some(chunk) = self.chunks.back_mut() {
+            chunk.ends.push(chunk.data.len());
+            self.end = chunk.end();
+        }
+        self.last += 1;
+        self.last
+    }
+
+    /// Number of the last record added.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Number of the last record that is confirmed.
+    pub fn confirmed(&self) -> u64 {
+        self.confirmed.1
+    }
+
+    /// How many records are not confirmed.
+    pub fn unconfirmed(&self) -> u64 {
+        self.last - self.confirmed.1
+    }
+
+    /// Whether something is to be written.
+    pub fn has_unwritten(&self) -> bool {
+        self.written < self.end
+    }
+
+    /// Bytes to write next: some of those that are to be written.
+    pub fn unwritten(&self) -> &[u8] {
+        let Some(chunk) = self.chunk_at(self.written) else {
+            return &[];
+        };
+        let from = usize::try_from(self.written - chunk.start).unwrap_or(usize::MAX);
+        chunk.data.get(from..).unwrap_or_default()
+    }
+
+    /// The next whole records, at least one, together at most `most` bytes if they are several.
+    pub fn unwritten_records(&self, most: usize) -> &[u8] {
+        let Some(chunk) = self.chunk_at(self.written) else {
+            return &[];
+        };
+        let from = usize::try_from(self.written - chunk.start).unwrap_or(usize::MAX);
+        let first = chunk.records_until(self.written);
+        let several = chunk.ends.partition_point(|&end| end <= from.saturating_add(most));
+        let to = chunk.ends.get(several.max(first + 1) - 1).copied().unwrap_or(from);
+        chunk.data.get(from..to).unwrap_or_default()
+    }
+
+    fn chunk_at(&self, position: u64) -> Option<&Chunk> {
+        // What is written next is nearly always in one of the last chunks or in the first.
+        let index = self.chunks.partition_point(|chunk| chunk.end() <= position);
+        self.chunks.get(index)
+    }
+
+    /// These many bytes went to the connection; returns how many records of them had been written
+    /// to one before.
+    pub fn written(&mut self, len: usize) -> u64 {
+        let before = self.written;
+        self.written = (self.written + len as u64).min(self.end);
+        if before >= self.resent_until {
+            return 0;
+        }
+        self.records_until(self.written.min(self.resent_until)) - self.records_until(before)
+    }
+
+    /// Number of the last record that ends at or before `position`.
+    fn records_until(&self, position: u64) -> u64 {
+        match self.chunk_at(position) {
+            Some(chunk) => chunk.before + chunk.records_until(position) as u64,
+            None => self.last,
+        }
+    }
+
+    /// The far end has this much of what was written since the connection was made.
+    pub fn confirm_bytes(&mut self, len: u64) {
+        let position = (self.origin + len).min(self.written);
+        if position > self.confirmed.0 {
+            self.confirm_record(self.records_until(position));
+        }
+    }
+
+    /// The far end has everything up to this record.
+    pub fn confirm_record(&mut self, number: u64) {
+        let number = number.min(self.records_until(self.written));
+        if number <= self.confirmed.1 {
+            return;
+        }
+        let index = self.chunks.partition_point(|chunk| chunk.before < number);
+        if let Some(chunk) = index.checked_sub(1).and_then(|index| self.chunks.get(index)) {
+            let count = usize::try_from(number - chunk.before).unwrap_or(usize::MAX);
+            self.confirmed = (chunk.end_of(count), number);
+        }
+        self.let_go();
+    }
+
+    /// Forgets what is confirmed and need not be kept.
+    fn let_go(&mut self) {
+        let horizon = self.confirmed.0.saturating_sub(self.keep);
+        while let Some(chunk) = self.chunks.front()
+            && chunk.end() <= horizon
+            && chunk.end() <= self.written
+        {
+            if let Some(chunk) = self.chunks.pop_front()
+                && self.spare.len() < 4
+            {
+                self.spare.push(chunk);
+            }
+        }
+    }
+
+    /// A new connection starts: what is not confirmed is to be written again, from the start of a
+    /// record; and what is kept as well, unless the last connection ended in order.
+    pub fn rewind(&mut self, in_order: bool) {
+        self.resent_until = self.resent_until.max(self.written);
+        let kept = self.confirmed.0.saturating_sub(self.keep);
+        if !in_order
+            && self.keep > 0
+            && let Some(chunk) = self.chunks.iter().find(|chunk| chunk.end() > kept)
+        {
+            let count = chunk.records_until(kept);
+            let position = chunk.end_of(count).min(self.confirmed.0);
+            self.confirmed = (position, self.records_until(position));
+        }
+        self.written = self.confirmed.0;
+        self.origin = self.written;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_records(keep: u64, records: &[&[u8]]) -> Window {
+        let mut window = Window::new(1 << 20, keep);
+        for record in records {
+            window.buffer().extend_from_slice(record);
+            window.end_record();
+        }
+        window
+    }
+
+    #[test]
+    fn a_record_cut_by_the_end_of_a_connection_is_written_again_whole() {
+        let mut window = with_records(0, &[b"one", b"two", b"three"]);
+        assert_eq!(window.unwritten(), b"onetwothree");
+        window.written(8);
+        window.confirm_bytes(4);
+        assert_eq!((window.confirmed(), window.unconfirmed()), (1, 2));
+        window.rewind(false);
+        assert_eq!(window.unwritten(), b"twothree");
+        assert_eq!(window.written(8), 1);
+        window.confirm_bytes(8);
+        assert_eq!(window.unconfirmed(), 0);
+    }
+
+    #[test]
+    fn nothing_is_confirmed_that_was_not_written() {
+        let mut window = with_records(0, &[b"one", b"two"]);
+        window.written(3);
+        window.confirm_record(2);
+        assert_eq!(window.confirmed(), 1);
+        window.confirm_bytes(100);
+        assert_eq!(window.confirmed(), 1);
+    }
+
+    #[test]
+    fn confirmed_records_are_kept_for_a_broken_connection_only() {
+        let mut window = with_records(6, &[b"one", b"two", b"three"]);
+        window.written(11);
+        window.confirm_record(3);
+        window.rewind(true);
+        assert_eq!(window.unwritten(), b"");
+        window.rewind(false);
+        assert_eq!(window.unwritten(), b"twothree");
+        assert_eq!(window.confirmed(), 1);
+    }
+
+    #[test]
+    fn datagrams_hold_whole_records() {
+        let mut window = with_records(0, &[b"one", b"two", b"three"]);
+        assert_eq!(window.unwritten_records(7), b"onetwo");
+        window.written(6);
+        assert_eq!(window.unwritten_records(2), b"three");
+        window.written(5);
+        assert_eq!(window.unwritten_records(9), b"");
+    }
+
+    #[test]
+    fn room_comes_back_and_chunks_are_let_go() {
+        let mut window = Window::new(CHUNK_SIZE as u64 * 3, 0);
+        for round in 0..20u64 {
+            while window.has_room() {
+                window.buffer().extend_from_slice(&[7; 60_000]);
+                window.end_record();
+            }
+            while window.has_unwritten() {
+                let len = window.unwritten().len();
+                window.written(len);
+            }
+            window.confirm_record(window.last());
+            assert_eq!((window.unconfirmed(), window.chunks.len()), (0, 0), "round {round}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line of heka-send.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use heka_core::cli::{
+    Common, Timeout, Tool, parse_buffer_size, parse_duration, parse_size, parse_timeout,
+};
+use heka_core::codec::{Newlines, Payload};
+use heka_core::exit::Stop;
+use heka_core::net::args::{NetArgs, RetryArgs, TlsArgs, parse_source};
+use heka_core::net::{Addr, Backoff, Dialer, parse_addr, tls};
+
+/// Send messages to another machine
+///
+/// Reads Heka messages, or lines, from standard input and delivers them to ADDRESS: HOST:PORT,
+/// tcp://, tls:// or udp://HOST:PORT, unix:PATH, unixgram:PATH or @NAME. What the other side has
+/// not confirmed is sent again after a reconnect.
+#[derive(Debug, Parser)]
+pub(crate) struct Cli {
+    /// Where to; several are tried in turn
+    #[arg(value_name = "ADDRESS", required = true, value_parser = parse_addr)]
+    addresses: Vec<Addr>,
+    /// What comes in
+    #[arg(short, long, value_name = "FORM", default_value = "auto")]
+    input: InputForm,
+    /// What goes out
+    #[arg(short, long, value_name = "FORM", default_value = "heka")]
+    output: OutputForm,
+    /// When a payload gets a line end, with -o payload
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    newlines: Newlines,
+    /// Records of text end with NUL
+    #[arg(short = '0', long)]
+    null: bool,
+    /// With several addresses: the first that answers, or every one
+    #[arg(long, value_name = "WHICH", default_value = "first")]
+    to: To,
+    /// Stop after so many messages
+    #[arg(short = 'n', long, value_name = "NUM")]
+    max_count: Option<u64>,
+    /// Longest message taken
+    #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
+    max_message_size: usize,
+    /// What counts as delivered
+    #[arg(long, value_name = "BY", default_value = "kernel", help_heading = "Delivery options")]
+    ack: Ack,
+    /// Store the source's position in FILE as messages are delivered
+    #[arg(long, value_name = "FILE", help_heading = "Delivery options", value_hint = clap::ValueHint::FilePath)]
+    commit: Option<PathBuf>,
+    /// Keep so much unconfirmed data at most
+    #[arg(long, value_name = "SIZE", default_value = "8M", help_heading = "Delivery options", value_parser = parse_buffer_size)]
+    in_flight: usize,
+    /// Repeat so much confirmed data after a broken connection
+    #[arg(long, value_name = "SIZE", default_value = "0", help_heading = "Delivery options", value_parser = parse_size)]
+    resend: u64,
+    /// At the end, wait so long for the last confirmation
+    #[arg(long, value_name = "DURATION", default_value = "10s", help_heading = "Delivery options", value_parser = parse_duration)]
+    linger: Duration,
+    /// Give a connection up that takes nothing for so long
+    #[arg(long, value_name = "DURATION", default_value = "30s", help_heading = "Delivery options", value_parser = parse_timeout)]
+    write_timeout: Timeout,
+    /// Make a new connection after so many messages
+    #[arg(long, value_name = "NUM", default_value = "0", help_heading = "Delivery options")]
+    reconnect_after: u64,
+    /// Connect from this address
+    #[arg(short, long, value_name = "ADDR[:PORT]", value_parser = parse_source)]
+    source: Option<SocketAddr>,
+    /// Speak TLS on TCP addresses
+    #[arg(long, help_heading = "TLS options")]
+    tls: bool,
+    #[command(flatten)]
+    tls_args: TlsArgs,
+    #[command(flatten)]
+    net: NetArgs,
+    #[command(flatten)]
+    retry: RetryArgs,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Forms of what comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InputForm {
+    /// What the first record is
+    Auto,
+    /// Framed messages
+    Heka,
+    /// Lines, each to be a message
+    Lines,
+}
+
+/// Forms of what goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputForm {
+    /// Framed messages
+    Heka,
+    /// Payloads, one a line
+    Payload,
+    /// The bytes that come in, whatever they are
+    Raw,
+}
+
+/// What counts as delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ack {
+    /// What was written
+    None,
+    /// What the peer's kernel has
+    Kernel,
+    /// What heka-listen --ack has passed on
+    Peer,
+}
+
+/// Which of several addresses get the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum To {
+    /// One of them, the first that answers
+    First,
+    /// Every one
+    All,
+}
+
+impl Tool for Cli {
+    const NAME: &'static str = "heka-send";
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// What is to be done, checked.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// One group of addresses for each peer that gets the messages.
+    pub(crate) targets: Vec<Vec<Addr>>,
+    pub(crate) input: InputForm,
+    pub(crate) output: OutputForm,
+    pub(crate) payload: Payload,
+    pub(crate) max_count: Option<u64>,
+    pub(crate) max_message_size: usize,
+    pub(crate) commit: Option<PathBuf>,
+    pub(crate) delivery: Delivery,
+    pub(crate) backoff: Backoff,
+    pub(crate) dialer: Dialer,
+}
+
+/// How records are delivered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) ack: Ack,
+    pub(crate) in_flight: usize,
+    pub(crate) resend: u64,
+    pub(crate) linger: Duration,
+    pub(crate) write_timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) reconnect_after: u64,
+}
+
+impl Cli {
+    pub(crate) fn plan(self) -> Result<Plan, Stop> {
+        let mut addresses = self.addresses;
+        if self.tls {
+            addresses = addresses
+                .into_iter()
+                .map(Addr::with_tls)
+                .collect::<Result<_, _>>()
+                .map_err(Stop::usage)?;
+        }
+        let is_datagram = addresses.iter().any(Addr::is_datagram);
+        check_combination(self.ack, self.output, is_datagram, self.commit.is_some())?;
+        let mut settings = self.net.plan(&["ALL_PROXY"])?;
+        settings.source = self.source;
+        let targets = match self.to {
+            To::First => vec![addresses],
+            To::All => addresses.into_iter().map(|address| vec![address]).collect(),
+        };
+        Ok(Plan {
+            targets,
+            input: self.input,
+            output: self.output,
+            payload: Payload { newlines: self.newlines, null: self.null, prefix: None },
+            max_count: self.max_count,
+            max_message_size: self.max_message_size,
+            commit: self.commit,
+            delivery: Delivery {
+                ack: self.ack,
+                in_flight: self.in_flight,
+                resend: self.resend,
+                linger: self.linger,
+                write_timeout: self.write_timeout.0,
+                idle_timeout: self.net.socket.idle_timeout.0,
+                reconnect_after: self.reconnect_after,
+            },
+            backoff: self.retry.plan(Backoff::default()),
+            dialer: Dialer { settings, tls: tls::Client::new(self.tls_args.plan()) },
+        })
+    }
+}
+
+fn check_combination(
+    ack: Ack,
+    output: OutputForm,
+    is_datagram: bool,
+    commits: bool,
+) -> Result<(), Stop> {
+    if ack == Ack::Peer && output != OutputForm::Heka {
+        return Err(Stop::usage("--ack=peer needs frames to number: -o heka"));
+    }
+    if ack == Ack::Peer && is_datagram {
+        return Err(Stop::usage("--ack=peer needs a stream: datagrams are not confirmed"));
+    }
+    if commits && output == OutputForm::Raw {
+        return Err(Stop::usage("--commit needs messages: raw bytes carry no positions"));
+    }
+    Ok(())
+}
