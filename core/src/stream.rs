@@ -5,8 +5,36 @@ use std::ops::ControlFlow;
 
 use crate::exit::Stop;
 use crate::io::{Input, Output};
-use crate::wire::{Behind, Deframer, Frame, Step};
+use crate::wire::framing::{RECORD_SEPARATOR, UNIT_SEPARATOR};
+use crate::wire::{Behind, Deframer, Frame, Header, Step};
 use crate::{diag, stats};
+
+/// What a stream of unknown origin consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Framed messages.
+    Frames,
+    /// Lines of text, or anything else.
+    Text,
+}
+
+/// Tells frames from text by the first bytes of a stream; `None` if more of them are needed.
+pub fn detect(data: &[u8], behind: Behind) -> Option<Kind> {
+    let undecided = if behind == Behind::End { Some(Kind::Text) } else { None };
+    match data {
+        [] => None,
+        [RECORD_SEPARATOR] => undecided,
+        [RECORD_SEPARATOR, header_len, rest @ ..] => {
+            let (header, separator) = match rest.split_at_checked(usize::from(*header_len)) {
+                Some((header, [separator, ..])) => (header, *separator),
+                _ => return undecided,
+            };
+            let is_frame = separator == UNIT_SEPARATOR && Header::parse(header).is_ok();
+            Some(if is_frame { Kind::Frames } else { Kind::Text })
+        }
+        _ => Some(Kind::Text),
+    }
+}
 
 /// Reads frames from an input; skips damage and tells of it.
 #[derive(Debug)]

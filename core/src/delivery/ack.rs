@@ -133,6 +133,11 @@ impl Window {
         self.last - self.confirmed.1
     }
 
+    /// Number of the last record that is written.
+    pub fn written_until(&self) -> u64 {
+        self.records_until(self.written)
+    }
+
     /// Whether something is to be written.
     pub fn has_unwritten(&self) -> bool {
         self.written < self.end
@@ -145,6 +150,20 @@ impl Window {
         };
         let from = usize::try_from(self.written - chunk.start).unwrap_or(usize::MAX);
         chunk.data.get(from..).unwrap_or_default()
+    }
+
+    /// The same, but not beyond the end of record `last`.
+    pub fn unwritten_until(&self, last: u64) -> &[u8] {
+        let bytes = self.unwritten();
+        if last >= self.last {
+            return bytes;
+        }
+        let Some(chunk) = self.chunk_at(self.written) else {
+            return &[];
+        };
+        let count = usize::try_from(last.saturating_sub(chunk.before)).unwrap_or(usize::MAX);
+        let end = chunk.end_of(count.min(chunk.ends.len())).saturating_sub(self.written);
+        bytes.get(..usize::try_from(end).unwrap_or(usize::MAX)).unwrap_or(bytes)
     }
 
     /// The next whole records, at least one, together at most `most` bytes if they are several.

@@ -13,7 +13,7 @@ use socket2::Socket;
 pub struct Stream {
     pub(super) socket: Socket,
     #[cfg(feature = "tls")]
-    pub(super) tls: Option<Box<rustls::Connection>>,
+    pub(super) tls: Option<Box<super::tls::Session>>,
 }
 
 impl Stream {
@@ -29,7 +29,7 @@ impl Stream {
     /// TLS over a connected socket. The handshake happens with the first reads and writes.
     #[cfg(feature = "tls")]
     pub fn tls(socket: Socket, connection: rustls::Connection) -> Self {
-        Self { socket, tls: Some(Box::new(connection)) }
+        Self { socket, tls: Some(Box::new(super::tls::Session::new(connection, 0))) }
     }
 
     /// The socket below; what is written to it directly goes around TLS.
@@ -50,9 +50,7 @@ impl Stream {
     pub fn has_buffered(&mut self) -> bool {
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
-            return tls
-                .process_new_packets()
-                .is_ok_and(|state| state.plaintext_bytes_to_read() > 0);
+            return tls.has_plaintext();
         }
         false
     }
@@ -73,6 +71,25 @@ impl Stream {
             return tls.is_handshaking();
         }
         false
+    }
+
+    /// How many bytes the socket has taken for TLS, handshake not included; `None` if it is plain
+    /// and every byte written is one of its own.
+    pub fn wire_len(&self) -> Option<u64> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return Some(tls.sent());
+        }
+        None
+    }
+
+    /// How much of what was written the other side's kernel has not acknowledged (`SIOCOUTQ`,
+    /// tcp(7)). On a unix socket only 0 has a meaning: the other side has read everything.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn unacknowledged(&self) -> io::Result<u64> {
+        unacknowledged(&self.socket)
     }
 
     /// Reads and writes return at once with `WouldBlock` where they would have to wait.
@@ -107,8 +124,7 @@ impl Stream {
     pub fn shutdown_write(&mut self) -> io::Result<()> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
-            tls.send_close_notify();
-            super::tls::flush(tls, &mut self.socket)?;
+            tls.close(&mut self.socket)?;
         }
         self.socket.shutdown(Shutdown::Write)
     }
@@ -129,7 +145,7 @@ impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
-            return super::tls::read(tls, &mut self.socket, buffer);
+            return tls.read(&mut self.socket, buffer);
         }
         (&self.socket).read(buffer)
     }
@@ -141,7 +157,7 @@ impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
-            return super::tls::write(tls, &mut self.socket, bytes);
+            return tls.write(&mut self.socket, bytes);
         }
         (&self.socket).write(bytes)
     }
@@ -149,7 +165,7 @@ impl Write for Stream {
     fn flush(&mut self) -> io::Result<()> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
-            return super::tls::flush(tls, &mut self.socket);
+            return tls.flush(&mut self.socket);
         }
         Ok(())
     }
@@ -159,4 +175,14 @@ impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+nix::ioctl_read_bad!(out_queue_len, nix::libc::TIOCOUTQ, nix::libc::c_int);
+
+fn unacknowledged(socket: &Socket) -> io::Result<u64> {
+    let mut len: nix::libc::c_int = 0;
+    #[expect(unsafe_code, reason = "there is no safe SIOCOUTQ")]
+    // SAFETY: the descriptor is open and the ioctl writes one int into `len`.
+    unsafe { out_queue_len(std::os::fd::AsRawFd::as_raw_fd(socket), &raw mut len) }?;
+    Ok(u64::try_from(len).unwrap_or(0))
 }

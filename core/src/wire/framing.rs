@@ -19,7 +19,7 @@
 
 use memchr::memchr;
 
-use super::header::Header;
+use super::header::{Header, put_stripped};
 use super::varint::Malformed;
 use super::view::MessageView;
 
@@ -72,6 +72,31 @@ pub fn put_header(out: &mut Vec<u8>, header: Header<'_>) -> Result<(), FrameTooL
     Ok(())
 }
 
+/// Appends what stands before the message of `frame`: its own header, with `extensions`' members
+/// 100 to 103 in place of those that it has, and everything else unchanged.
+///
+/// # Errors
+/// [`FrameTooLarge`] if the header takes more than 255 bytes; nothing is appended then.
+pub fn put_header_of(
+    out: &mut Vec<u8>,
+    frame: &Frame<'_>,
+    extensions: &Header<'_>,
+) -> Result<(), FrameTooLarge> {
+    let start = out.len();
+    out.extend_from_slice(&[RECORD_SEPARATOR, 0]);
+    put_stripped(out, frame.header_bytes());
+    extensions.put_extensions(out);
+    match u8::try_from(out.len() - start - 2) {
+        Ok(len) => out[start + 1] = len,
+        Err(_) => {
+            out.truncate(start);
+            return Err(FrameTooLarge);
+        }
+    }
+    out.push(UNIT_SEPARATOR);
+    Ok(())
+}
+
 /// A header over 255 bytes or a message over 4 GiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the frame header would exceed 255 bytes")]
@@ -90,6 +115,14 @@ pub struct Frame<'a> {
     pub view: MessageView<'a>,
     /// Position of the 0x1e in the input.
     pub offset: u64,
+}
+
+impl<'a> Frame<'a> {
+    /// The header's bytes, without the separators around it.
+    pub fn header_bytes(&self) -> &'a [u8] {
+        let end = self.bytes.len().saturating_sub(self.message.len() + 1);
+        self.bytes.get(2..end).unwrap_or_default()
+    }
 }
 
 /// What stands behind the bytes of a buffer.

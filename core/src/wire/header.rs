@@ -116,6 +116,13 @@ impl<'a> Header<'a> {
         if let Some(hmac) = self.hmac {
             put_bytes(out, 6, hmac);
         }
+        self.put_extensions(out);
+    }
+}
+
+impl Header<'_> {
+    /// Appends the extensions alone (100 to 103).
+    pub fn put_extensions(&self, out: &mut Vec<u8>) {
         if let Some(stream_id) = self.stream_id {
             put_bytes(out, 100, stream_id);
         }
@@ -129,9 +136,7 @@ impl<'a> Header<'a> {
             put_bytes(out, 103, checkpoint);
         }
     }
-}
 
-impl Header<'_> {
     /// Whether it carries anything that concerns only two neighbouring stages (100 to 103).
     pub fn is_extended(&self) -> bool {
         self.stream_id.is_some()

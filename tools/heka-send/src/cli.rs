@@ -11,8 +11,10 @@ use heka_core::cli::{
 };
 use heka_core::codec::{Newlines, Payload};
 use heka_core::exit::Stop;
+use heka_core::keys::SignerArgs;
 use heka_core::net::args::{NetArgs, RetryArgs, TlsArgs, parse_source};
 use heka_core::net::{Addr, Backoff, Dialer, parse_addr, tls};
+use heka_core::wire::Signer;
 
 /// Send messages to another machine
 ///
@@ -74,6 +76,8 @@ pub(crate) struct Cli {
     tls: bool,
     #[command(flatten)]
     tls_args: TlsArgs,
+    #[command(flatten)]
+    signer: SignerArgs,
     #[command(flatten)]
     net: NetArgs,
     #[command(flatten)]
@@ -145,6 +149,8 @@ pub(crate) struct Plan {
     pub(crate) delivery: Delivery,
     pub(crate) backoff: Backoff,
     pub(crate) dialer: Dialer,
+    pub(crate) uses_tls: bool,
+    pub(crate) signer: Option<Signer>,
 }
 
 /// How records are delivered.
@@ -169,6 +175,7 @@ impl Cli {
                 .collect::<Result<_, _>>()
                 .map_err(Stop::usage)?;
         }
+        let uses_tls = addresses.iter().any(|address| matches!(address, Addr::Tls(_)));
         let is_datagram = addresses.iter().any(Addr::is_datagram);
         check_combination(self.ack, self.output, is_datagram, self.commit.is_some())?;
         let mut settings = self.net.plan(&["ALL_PROXY"])?;
@@ -196,6 +203,8 @@ impl Cli {
             },
             backoff: self.retry.plan(Backoff::default()),
             dialer: Dialer { settings, tls: tls::Client::new(self.tls_args.plan()) },
+            uses_tls,
+            signer: self.signer.load()?,
         })
     }
 }

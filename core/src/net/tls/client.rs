@@ -119,7 +119,7 @@ fn shake(tls: &mut Connection, socket: &mut Socket, deadline: Deadline) -> Resul
             }
             Err(error) => {
                 // The alert that tells the peer why; it may be gone already.
-                let _ = super::flush(tls, socket);
+                let _ = tls.write_tls(socket);
                 let (cause, hint) = explain_io(&error);
                 return Err(DialError::Failed { cause, hint });
             }

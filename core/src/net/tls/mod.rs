@@ -46,53 +46,90 @@ impl Version {
     }
 }
 
-/// Reads decrypted bytes. A peer that closes without `close_notify`, as many do, has ended its
-/// stream all the same: what is in it tells where it ends.
-pub(super) fn read(
-    tls: &mut Connection,
-    socket: &mut Socket,
-    buffer: &mut [u8],
-) -> io::Result<usize> {
-    loop {
-        match tls.reader().read(buffer) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof && !tls.is_handshaking() => {
-                return Ok(0);
+/// A TLS session over a socket.
+#[derive(Debug)]
+pub struct Session {
+    connection: Connection,
+    /// Bytes that the socket has taken.
+    sent: u64,
+}
+
+impl Session {
+    pub(super) fn new(connection: Connection, sent: u64) -> Self {
+        Self { connection, sent }
+    }
+
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.connection.is_handshaking()
+    }
+
+    pub(super) fn wants_write(&self) -> bool {
+        self.connection.wants_write()
+    }
+
+    /// Whether decrypted bytes wait to be read.
+    pub(super) fn has_plaintext(&mut self) -> bool {
+        let state = self.connection.process_new_packets();
+        state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0)
+    }
+
+    /// Reads decrypted bytes. A peer that closes without `close_notify`, as many do, has ended its
+    /// stream all the same: what is in it tells where it ends.
+    pub(super) fn read(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let is_handshaking = self.is_handshaking();
+            match self.connection.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof && !is_handshaking => {
+                    return Ok(0);
+                }
+                other => return other,
             }
-            other => return other,
-        }
-        match flush(tls, socket) {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
-            _ => {}
-        }
-        tls.read_tls(socket)?;
-        if let Err(error) = tls.process_new_packets() {
-            // The alert that tells the peer why; it may be gone already.
-            let _ = flush(tls, socket);
-            return Err(io::Error::new(ErrorKind::InvalidData, error));
+            match self.flush(socket) {
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
+            self.connection.read_tls(socket)?;
+            if let Err(error) = self.connection.process_new_packets() {
+                // The alert that tells the peer why; it may be gone already.
+                let _ = self.flush(socket);
+                return Err(io::Error::new(ErrorKind::InvalidData, error));
+            }
         }
     }
-}
 
-/// Encrypts some of `bytes` and writes as much as the socket takes.
-pub(super) fn write(tls: &mut Connection, socket: &mut Socket, bytes: &[u8]) -> io::Result<usize> {
-    while tls.is_handshaking() {
-        tls.complete_io(socket)?;
-    }
-    flush(tls, socket)?;
-    let taken = tls.writer().write(bytes)?;
-    match flush(tls, socket) {
-        Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
-        _ => Ok(taken),
-    }
-}
-
-/// Writes what has been encrypted.
-pub(super) fn flush(tls: &mut Connection, socket: &mut Socket) -> io::Result<()> {
-    while tls.wants_write() {
-        if tls.write_tls(socket)? == 0 {
-            return Err(ErrorKind::WriteZero.into());
+    /// Encrypts some of `bytes` and writes as much as the socket takes.
+    pub(super) fn write(&mut self, socket: &mut Socket, bytes: &[u8]) -> io::Result<usize> {
+        while self.is_handshaking() {
+            self.connection.complete_io(socket)?;
+        }
+        self.flush(socket)?;
+        let taken = self.connection.writer().write(bytes)?;
+        match self.flush(socket) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(taken),
         }
     }
-    Ok(())
+
+    /// Writes what has been encrypted.
+    pub(super) fn flush(&mut self, socket: &mut Socket) -> io::Result<()> {
+        while self.connection.wants_write() {
+            let len = self.connection.write_tls(socket)?;
+            if len == 0 {
+                return Err(ErrorKind::WriteZero.into());
+            }
+            self.sent += len as u64;
+        }
+        Ok(())
+    }
+
+    /// Tells the peer in order that nothing more will come.
+    pub(super) fn close(&mut self, socket: &mut Socket) -> io::Result<()> {
+        self.connection.send_close_notify();
+        self.flush(socket)
+    }
 }

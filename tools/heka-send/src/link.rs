@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One connection to a peer: what was written to it, and how much of that the peer has.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
+
+use heka_core::delivery::ack::Window;
+use heka_core::diag;
+use heka_core::exit::Cause as _;
+use heka_core::net::{Addr, DialError, Dialer, Stream};
+use heka_core::stats;
+use heka_core::wire::{Behind, Deframer, Step};
+use nix::poll::PollFlags;
+use socket2::Socket;
+
+use crate::cli::{Ack, Delivery};
+
+/// Several messages share a datagram up to this size, which fits an Ethernet frame.
+const SHARED_DATAGRAM: usize = 1400;
+/// Answers of a peer are read in pieces of this size.
+const ANSWER_SIZE: usize = 16 * 1024;
+/// Longest frame of an answer that is understood.
+const MAX_ANSWER: usize = 1024;
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub(crate) struct Over {
+    /// The peer closed it after everything had been taken, or we did.
+    pub(crate) in_order: bool,
+    /// In words.
+    pub(crate) cause: String,
+}
+
+impl Over {
+    pub(crate) fn broken(cause: impl Into<String>) -> Self {
+        Self { in_order: false, cause: cause.into() }
+    }
+}
+
+impl From<std::io::Error> for Over {
+    fn from(error: std::io::Error) -> Self {
+        let (cause, _) = heka_core::net::tls::explain_io(&error);
+        Self::broken(if cause.is_empty() { error.cause() } else { cause })
+    }
+}
+
+#[derive(Debug)]
+enum Pipe {
+    Stream(Box<Stream>),
+    Datagram(Socket),
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pipe: Pipe,
+    pub(crate) name: String,
+    ack: Ack,
+    is_unix: bool,
+    /// Bytes of records that were written.
+    written: u64,
+    /// With TLS: how many bytes of records are complete at which byte of the wire.
+    marks: VecDeque<(u64, u64)>,
+    answers: Vec<u8>,
+    deframer: Deframer,
+    /// Records that were on the way when the connection was made.
+    pub(crate) first: u64,
+    /// Since when the peer takes nothing.
+    pub(crate) stuck: Option<Instant>,
+    /// When something was written last.
+    pub(crate) active: Instant,
+    /// Set when nothing more will be written on this connection, and since when.
+    pub(crate) closing: Option<Instant>,
+    peer_closed: bool,
+}
+
+impl Link {
+    pub(crate) fn connect(
+        dialer: &Dialer,
+        addr: &Addr,
+        delivery: &Delivery,
+        first: u64,
+    ) -> Result<Self, DialError> {
+        let pipe = if addr.is_datagram() {
+            let socket = dialer.dial_datagram(addr)?;
+            socket.set_nonblocking(true)?;
+            Pipe::Datagram(socket)
+        } else {
+            let stream = dialer.dial(addr)?;
+            stream.set_nonblocking(true)?;
+            let is_ip = matches!(addr, Addr::Tcp(_) | Addr::Tls(_));
+            if let (true, Some(limit)) = (is_ip, delivery.write_timeout) {
+                // The system's own patience with a peer that is gone is a quarter of an hour.
+                stream.socket().set_tcp_user_timeout(Some(limit))?;
+            }
+            Pipe::Stream(Box::new(stream))
+        };
+        let ack = if addr.is_datagram() { Ack::None } else { delivery.ack };
+        Ok(Self {
+            pipe,
+            name: addr.to_string(),
+            ack,
+            is_unix: matches!(addr, Addr::Unix(_)),
+            written: 0,
+            marks: VecDeque::new(),
+            answers: Vec::new(),
+            deframer: Deframer::new(MAX_ANSWER),
+            first,
+            stuck: None,
+            active: Instant::now(),
+            closing: None,
+            peer_closed: false,
+        })
+    }
+
+    /// What to wait for.
+    pub(crate) fn wanted(&self, window: &Window) -> PollFlags {
+        let unsent = matches!(&self.pipe, Pipe::Stream(stream) if stream.wants_write());
+        let mut wanted = PollFlags::empty();
+        if !self.peer_closed {
+            wanted |= PollFlags::POLLIN;
+        }
+        if unsent || (self.closing.is_none() && window.has_unwritten()) {
+            wanted |= PollFlags::POLLOUT;
+        }
+        wanted
+    }
+
+    /// Reads what the peer says, without waiting: confirmations, its end, a reset.
+    pub(crate) fn look(&mut self, window: &mut Window) -> Result<(), Over> {
+        let mut buffer = [0; ANSWER_SIZE];
+        while !self.peer_closed {
+            let read = match &mut self.pipe {
+                Pipe::Stream(stream) => stream.read(&mut buffer),
+                Pipe::Datagram(socket) => socket.read(&mut buffer).map(|len| len.max(1)),
+            };
+            match read {
+                Ok(0) => self.peer_closed = true,
+                Ok(len) if self.ack == Ack::Peer => {
+                    self.answers.extend_from_slice(buffer.get(..len).unwrap_or_default());
+                    self.read_answers(window);
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.confirm(window);
+                    return Err(error.into());
+                }
+            }
+        }
+        self.confirm(window);
+        // A peer that says nothing more does not read any more either, as far as we can know.
+        match self.peer_closed && self.closing.is_none() {
+            true => Err(Over { in_order: true, cause: "closed the connection".to_owned() }),
+            false => Ok(()),
+        }
+    }
+
+    fn read_answers(&mut self, window: &mut Window) {
+        let mut done = 0;
+        while let Some(rest) = self.answers.get(done..) {
+            match self.deframer.next(rest, Behind::Idle) {
+                Step::Frame(len, frame) => {
+                    if let Some(number) = frame.header.acknowledged {
+                        window.confirm_record(number);
+                    }
+                    done += len;
+                }
+                Step::Damage(len, damage) => {
+                    diag::debug(format_args!("{}: {damage}", self.name));
+                    done += len;
+                }
+                Step::Need(len, _) => {
+                    done += len;
+                    break;
+                }
+            }
+        }
+        self.answers.drain(..done.min(self.answers.len()));
+    }
+
+    /// Tells the window what the peer has.
+    pub(crate) fn confirm(&mut self, window: &mut Window) {
+        match self.ack {
+            Ack::None => window.confirm_bytes(self.written),
+            Ack::Peer => {}
+            Ack::Kernel => {
+                if let Some(len) = self.acknowledged_by_kernel() {
+                    window.confirm_bytes(len);
+                }
+            }
+        }
+    }
+
+    fn acknowledged_by_kernel(&mut self) -> Option<u64> {
+        let Pipe::Stream(stream) = &self.pipe else {
+            return Some(self.written);
+        };
+        let outstanding = stream.unacknowledged().ok()?;
+        if self.is_unix {
+            return (outstanding == 0).then_some(self.written);
+        }
+        let Some(wire_len) = stream.wire_len() else {
+            return Some(self.written.saturating_sub(outstanding));
+        };
+        let arrived = wire_len.saturating_sub(outstanding);
+        let mut len = None;
+        while let Some((records, _)) = self.marks.pop_front_if(|(_, wire)| *wire <= arrived) {
+            len = Some(records);
+        }
+        len
+    }
+
+    /// Writes what there is to write, as much as the peer takes now, but no record after `last`.
+    pub(crate) fn write(&mut self, window: &mut Window, last: u64) -> Result<(), Over> {
+        loop {
+            self.look(window)?;
+            match self.write_some(window, last) {
+                Ok(0) => return self.flush(),
+                Ok(len) => {
+                    self.written += len as u64;
+                    self.stuck = None;
+                    self.active = Instant::now();
+                    stats::BYTES_OUT.add(len as u64);
+                    stats::counter("resent").add(window.written(len));
+                    self.mark();
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.stuck.get_or_insert_with(Instant::now);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.confirm(window);
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    fn write_some(&mut self, window: &mut Window, last: u64) -> std::io::Result<usize> {
+        match &mut self.pipe {
+            Pipe::Stream(stream) => match window.unwritten_until(last) {
+                [] => Ok(0),
+                bytes => stream.write(bytes),
+            },
+            Pipe::Datagram(socket) => match window.unwritten_records(SHARED_DATAGRAM) {
+                [] => Ok(0),
+                records => match socket.send(records) {
+                    Err(error) if error.raw_os_error() == Some(nix::libc::EMSGSIZE) => {
+                        let len = records.len();
+                        diag::warning(format_args!(
+                            "{}: a message of {len} bytes does not fit a datagram, dropped",
+                            self.name
+                        ));
+                        stats::SKIPPED.add(1);
+                        Ok(len)
+                    }
+                    other => other,
+                },
+            },
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Over> {
+        if let Pipe::Stream(stream) = &mut self.pipe {
+            match stream.flush() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.stuck.get_or_insert_with(Instant::now);
+                }
+                other => other?,
+            }
+            self.mark();
+        }
+        Ok(())
+    }
+
+    /// Notes at which byte of the wire the records written so far end.
+    fn mark(&mut self) {
+        if let Pipe::Stream(stream) = &self.pipe
+            && let Some(wire) = stream.wire_len()
+            && !stream.wants_write()
+            && self.marks.back().is_none_or(|(records, _)| *records < self.written)
+        {
+            self.marks.push_back((self.written, wire));
+        }
+    }
+
+    /// Says that nothing more will come on this connection.
+    pub(crate) fn close(&mut self) -> Result<(), Over> {
+        if self.closing.is_none() {
+            self.closing = Some(Instant::now());
+            if let Pipe::Stream(stream) = &mut self.pipe {
+                match stream.shutdown_write() {
+                    // The peer was faster.
+                    Err(error) if error.kind() == ErrorKind::NotConnected => {}
+                    other => other?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the peer has closed its side, or never will because it has none.
+    pub(crate) fn is_closed_by_peer(&self) -> bool {
+        self.peer_closed || matches!(self.pipe, Pipe::Datagram(_))
+    }
+
+    /// Whether only polling tells what the peer has.
+    pub(crate) fn is_polled(&self) -> bool {
+        self.ack == Ack::Kernel
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.pipe {
+            Pipe::Stream(stream) => stream.as_fd(),
+            Pipe::Datagram(socket) => socket.as_fd(),
+        }
+    }
+}

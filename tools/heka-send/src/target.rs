@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One destination: its addresses, the connection to one of them, and the records on their way.
+
+use std::time::{Duration, Instant};
+
+use heka_core::delivery::ack::Window;
+use heka_core::exit::{Status, Stop};
+use heka_core::net::{Addr, Attempts, DialError, Dialer};
+use heka_core::{diag, stats};
+
+use crate::cli::{Delivery, Plan};
+use crate::link::{Link, Over};
+
+/// How often the kernel is asked what it has delivered while somebody waits for that.
+const POLL_PERIOD: Duration = Duration::from_millis(5);
+
+/// Where records go.
+#[derive(Debug)]
+pub(crate) struct Target {
+    addrs: Vec<Addr>,
+    pub(crate) window: Window,
+    pub(crate) link: Option<Link>,
+    attempts: Attempts,
+    /// When to connect next.
+    due: Instant,
+    delivery: Delivery,
+    /// No connection is wanted before there is something to send.
+    is_lazy: bool,
+    /// Since when everything is written and the last confirmations are waited for.
+    lingering: Option<Instant>,
+    /// The far end broke the last connection off after it had confirmed everything.
+    doubtful: bool,
+}
+
+impl Target {
+    pub(crate) fn new(addrs: Vec<Addr>, plan: &Plan) -> Self {
+        let delivery = plan.delivery;
+        Self {
+            addrs,
+            window: Window::new(delivery.in_flight as u64, delivery.resend),
+            link: None,
+            attempts: plan.backoff.start(),
+            due: Instant::now(),
+            delivery,
+            is_lazy: false,
+            lingering: None,
+            doubtful: false,
+        }
+    }
+
+    /// Does what can be done now: connects, writes, takes confirmations. `at_end` if no record
+    /// will be added any more.
+    ///
+    /// # Errors
+    /// A signal, or the end of all retries.
+    pub(crate) fn work(&mut self, dialer: &Dialer, at_end: bool) -> Result<(), Stop> {
+        if self.link.is_none() && self.wants_link(at_end) && Instant::now() >= self.due {
+            self.connect(dialer)?;
+        }
+        if let Some(link) = &mut self.link
+            && let Err(over) = converse(link, &mut self.window, &self.delivery, at_end)
+        {
+            self.lost(&over, at_end)?;
+        }
+        Ok(())
+    }
+
+    fn wants_link(&self, at_end: bool) -> bool {
+        self.window.unconfirmed() > 0 || !(self.is_lazy || at_end)
+    }
+
+    fn connect(&mut self, dialer: &Dialer) -> Result<(), Stop> {
+        for index in 0..self.addrs.len() {
+            let Some(addr) = self.addrs.get(index) else { continue };
+            match Link::connect(dialer, addr, &self.delivery, self.window.confirmed()) {
+                Ok(link) => {
+                    diag::note(format_args!("{addr}: connected"));
+                    stats::counter("connections").add(1);
+                    self.link = Some(link);
+                    return Ok(());
+                }
+                Err(DialError::Stopped(stop)) => return Err(stop),
+                Err(DialError::Failed { cause, hint }) => {
+                    let is_last = index + 1 == self.addrs.len();
+                    let failure = format!("{addr}: {cause}");
+                    if is_last {
+                        self.retry(&failure, hint.as_deref())?;
+                    } else {
+                        diag::warning(failure);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of a failure and when the next attempt will be.
+    fn retry(&mut self, failure: &str, hint: Option<&str>) -> Result<(), Stop> {
+        let Some(delay) = self.attempts.delay() else {
+            diag::error(failure);
+            if let Some(hint) = hint {
+                diag::hint(hint);
+            }
+            let unconfirmed = self.window.unconfirmed();
+            if unconfirmed > 0 {
+                diag::error(format_args!("{} not delivered", Messages(unconfirmed)));
+            }
+            return Err(Stop::Said(Status::Unreachable));
+        };
+        self.due = Instant::now() + delay;
+        diag::announce(format_args!("{failure}; trying again in {}", Seconds(delay)));
+        if let Some(hint) = hint.filter(|_| self.attempts.failures() == 1) {
+            diag::hint(hint);
+        }
+        Ok(())
+    }
+
+    /// A connection is over: what is not confirmed will be sent again.
+    fn lost(&mut self, over: &Over, at_end: bool) -> Result<(), Stop> {
+        let Some(link) = self.link.take() else { return Ok(()) };
+        if self.window.confirmed() > link.first {
+            self.attempts.reset();
+        }
+        self.lingering = None;
+        self.window.rewind(over.in_order);
+        let was_wanted = link.closing.is_some() && over.in_order;
+        let unconfirmed = self.window.unconfirmed();
+        if unconfirmed == 0 && (was_wanted || at_end) {
+            diag::note(format_args!("{}: closed", link.name));
+            self.doubtful = !over.in_order;
+            if self.doubtful {
+                diag::warning(format_args!(
+                    "{}: {} at the end: what it had not read by then is lost",
+                    link.name, over.cause
+                ));
+            }
+            self.due = Instant::now();
+            return Ok(());
+        }
+        if was_wanted {
+            self.due = Instant::now();
+            return Ok(());
+        }
+        if unconfirmed > 0 {
+            let (name, cause) = (&link.name, &over.cause);
+            let unconfirmed = Messages(unconfirmed);
+            return self.retry(&format!("{name}: {cause}, {unconfirmed} unconfirmed"), None);
+        }
+        self.retry(&format!("{}: {}", link.name, over.cause), None)
+    }
+
+    /// Whether everything is delivered and the peer has closed the connection in order, so that
+    /// nothing is left to do; or the time for that is up.
+    ///
+    /// # Errors
+    /// Records that the peer did not confirm in time: status 3.
+    pub(crate) fn is_finished(&mut self) -> Result<bool, Stop> {
+        let unconfirmed = self.window.unconfirmed();
+        let Some(link) = &mut self.link else {
+            return Ok(unconfirmed == 0);
+        };
+        if unconfirmed == 0 && link.is_closed_by_peer() {
+            return Ok(true);
+        }
+        if self.window.has_unwritten() {
+            self.lingering = None;
+            return Ok(false);
+        }
+        let since = *self.lingering.get_or_insert_with(Instant::now);
+        if since.elapsed() < self.delivery.linger {
+            return Ok(false);
+        }
+        if unconfirmed == 0 {
+            diag::note(format_args!("{}: has everything, but does not close", link.name));
+            return Ok(true);
+        }
+        Err(Stop::unreachable(format_args!(
+            "{}: {} not confirmed within {}",
+            link.name,
+            Messages(unconfirmed),
+            Seconds(self.delivery.linger)
+        )))
+    }
+
+    /// Whether records may be lost though they were confirmed.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    /// When to look again though nothing happens.
+    pub(crate) fn deadline(&self, at_end: bool, is_awaited: bool) -> Option<Instant> {
+        let now = Instant::now();
+        let Some(link) = &self.link else {
+            return self.wants_link(at_end).then_some(self.due);
+        };
+        let outstanding = self.window.unconfirmed() > 0;
+        let awaited = outstanding && link.is_polled() && (is_awaited || !self.window.has_room());
+        let limits = [
+            awaited.then(|| now + POLL_PERIOD),
+            (at_end && outstanding && link.is_polled()).then(|| now + POLL_PERIOD),
+            self.lingering.map(|since| since + self.delivery.linger),
+            link.closing.map(|since| since + self.delivery.linger),
+            link.stuck.zip(self.delivery.write_timeout).map(|(since, limit)| since + limit),
+            self.delivery.idle_timeout.map(|limit| link.active + limit),
+        ];
+        limits.into_iter().flatten().min()
+    }
+
+    /// The connection was closed because nothing happened on it: the next one can wait.
+    fn close_idle(&mut self) {
+        self.is_lazy = true;
+    }
+
+    /// Ends what idles too long.
+    pub(crate) fn rest(&mut self) -> Result<(), Stop> {
+        let Some(limit) = self.delivery.idle_timeout else { return Ok(()) };
+        if let Some(link) = &mut self.link
+            && self.window.unconfirmed() == 0
+            && link.active.elapsed() >= limit
+        {
+            let closed = link.close();
+            self.close_idle();
+            if let Err(over) = closed {
+                self.lost(&over, false)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads and writes as much as goes without waiting.
+fn converse(
+    link: &mut Link,
+    window: &mut Window,
+    delivery: &Delivery,
+    at_end: bool,
+) -> Result<(), Over> {
+    let last = match delivery.reconnect_after {
+        0 => u64::MAX,
+        count => link.first + count,
+    };
+    if link.closing.is_none() {
+        link.write(window, last)?;
+    } else {
+        link.look(window)?;
+    }
+    if link.stuck.zip(delivery.write_timeout).is_some_and(|(since, limit)| since.elapsed() >= limit)
+    {
+        return Err(Over::broken("takes nothing any more"));
+    }
+    let all_written = !window.has_unwritten() && link.stuck.is_none();
+    let batch_written = last < window.last() && link.stuck.is_none();
+    if (at_end && all_written) || (batch_written && window.written_until() >= last) {
+        link.close()?;
+    }
+    if let Some(since) = link.closing
+        && !at_end
+        && (link.is_closed_by_peer() || since.elapsed() >= delivery.linger)
+    {
+        return Err(Over { in_order: true, cause: "closed".to_owned() });
+    }
+    Ok(())
+}
+
+/// `1 message`, `2 messages`.
+pub(crate) struct Messages(pub(crate) u64);
+
+impl std::fmt::Display for Messages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} message{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// A duration as people write it: `250ms`, `1.5s`.
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 < Duration::from_secs(1) {
+            write!(f, "{}ms", self.0.as_millis())
+        } else {
+            let tenths = (self.0.as_secs_f64() * 10.0).round() / 10.0;
+            write!(f, "{tenths}s")
+        }
+    }
+}
