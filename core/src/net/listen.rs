@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Listening: sockets bound to an address, taken over from the one who started us, or replaced
-//! when their owner is gone.
+//! Listening: sockets bound to an address, or taken over from the one who started us.
 
-use std::fs::Permissions;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::dial::keep_alive;
+use super::unix::{self, OwnPath};
 use super::{Addr, DialError, Family, HostPort, UnixName, resolve};
 use crate::exit::{Cause as _, Explain as _, Stop};
 
@@ -113,25 +110,7 @@ impl Listener {
         kind: Type,
         options: &ListenOptions,
     ) -> Result<Self, Stop> {
-        let sockaddr = name.to_sockaddr().at(addr)?;
-        if let Some(path) = name.path() {
-            make_way(path, &sockaddr, kind, options.force).at(addr)?;
-        }
-        let socket = Socket::new(Domain::UNIX, kind, None).at(addr)?;
-        socket.bind(&sockaddr).at(addr)?;
-        let path = match name.path() {
-            Some(path) => {
-                let own = OwnPath::new(path, options.unlink).at(addr)?;
-                set_access(path, options).at(addr)?;
-                Some(own)
-            }
-            None => None,
-        };
-        // Nobody can connect before listen(2), so the mode is in force by then.
-        if kind != Type::DGRAM {
-            socket.listen(options.backlog).at(addr)?;
-        }
-        socket.set_nonblocking(true).at(addr)?;
+        let (socket, path) = unix::bind(name, kind, options).at(name)?;
         Ok(Self { socket, addr: addr.clone(), keepalive: options.keepalive, _path: path })
     }
 
@@ -217,67 +196,6 @@ fn listen_ip(ip: SocketAddr, datagram: bool, both: bool, backlog: i32) -> io::Re
     }
     socket.set_nonblocking(true)?;
     Ok(socket)
-}
-
-/// Removes a socket that nobody listens on any more. Anything else is left alone, unless forced.
-fn make_way(path: &Path, sockaddr: &SockAddr, kind: Type, force: bool) -> io::Result<()> {
-    let Ok(metadata) = std::fs::symlink_metadata(path) else {
-        return Ok(());
-    };
-    if force {
-        return std::fs::remove_file(path);
-    }
-    if !metadata.file_type().is_socket() {
-        return Err(io::Error::other("exists and is no socket"));
-    }
-    let probe = Socket::new(Domain::UNIX, kind, None)?;
-    probe.set_nonblocking(true)?;
-    match probe.connect(sockaddr) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        _ => Err(io::Error::other("another process listens there")),
-    }
-}
-
-fn set_access(path: &Path, options: &ListenOptions) -> io::Result<()> {
-    let (user, group) = options.owner;
-    if user.is_some() || group.is_some() {
-        std::os::unix::fs::lchown(path, user, group)?;
-    }
-    match options.mode {
-        Some(mode) => std::fs::set_permissions(path, Permissions::from_mode(mode)),
-        None => Ok(()),
-    }
-}
-
-/// A path that we made, removed at the end if it is still ours.
-#[derive(Debug)]
-struct OwnPath {
-    path: PathBuf,
-    file: (u64, u64),
-    unlink: bool,
-}
-
-impl OwnPath {
-    fn new(path: &Path, unlink: bool) -> io::Result<Self> {
-        let file = identity(path)?;
-        Ok(Self { path: std::path::absolute(path)?, file, unlink })
-    }
-}
-
-impl Drop for OwnPath {
-    fn drop(&mut self) {
-        if self.unlink && identity(&self.path).is_ok_and(|file| file == self.file) {
-            // A path that somebody else removes at the same time is as gone.
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    std::fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// The sockets that systemd, or whoever started us, has opened: `LISTEN_FDS` descriptors from 3

@@ -15,6 +15,7 @@ mod retry;
 mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod unix;
 #[cfg(feature = "ws")]
 pub mod ws;
 

@@ -59,9 +59,14 @@ impl Door {
                 self.next_number += 1;
                 return Ok(Some((accepted.socket, facts)));
             }
-            let (uid, gid) = (facts.uid.unwrap_or_default(), facts.gid.unwrap_or_default());
-            self.limiter.warning(format_args!("{}: uid {uid}, gid {gid} turned away", self.path));
+            self.turn_away(&facts);
         }
+    }
+
+    /// Tells of a peer that is not served.
+    pub(crate) fn turn_away(&mut self, facts: &Facts) {
+        let (uid, gid) = (facts.uid.unwrap_or_default(), facts.gid.unwrap_or_default());
+        self.limiter.warning(format_args!("{}: uid {uid}, gid {gid} turned away", self.path));
     }
 
     /// Tells that connections have to wait.
@@ -70,7 +75,8 @@ impl Door {
     }
 }
 
-fn is_allowed(facts: &Facts, server: &Server) -> bool {
+/// Whether a peer is one of those that `--allow-uid` and `--allow-gid` name.
+pub(crate) fn is_allowed(facts: &Facts, server: &Server) -> bool {
     let in_list =
         |list: &[u32], number: Option<u32>| number.is_some_and(|number| list.contains(&number));
     (server.users.is_empty() && server.groups.is_empty())

@@ -301,6 +301,9 @@ impl<'a> Hub<'a> {
             if peer.readable && peer.receiving {
                 self.awake.insert(number);
             }
+            if self.plan.linger.is_some() && peer.half_closed.is_some() {
+                self.next_limit = Some(Instant::now());
+            }
             let done = self.closing && peer.link.is_drained();
             let cut = self.plan.exit_on_eof && !peer.receiving && peer.link.is_drained();
             if peer.is_over() || done || cut {

@@ -3,6 +3,7 @@
 
 mod cli;
 mod client;
+mod datagram;
 mod door;
 mod envelope;
 mod exec;

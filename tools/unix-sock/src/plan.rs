@@ -109,6 +109,9 @@ impl Cli {
         if has_exec && self.kind == Kind::Dgram {
             return Err(Stop::usage("--exec needs connections: not with --type=dgram"));
         }
+        if self.once && self.kind == Kind::Dgram {
+            return Err(Stop::usage("datagrams have no connections: -n 1 instead of --once"));
+        }
         let kind = self.kind;
         let is_plain = form == FormName::Payload && !self.base64 && !self.skip_empty;
         let is_stream = kind == Kind::Stream && wire == stdio;

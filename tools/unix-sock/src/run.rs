@@ -5,13 +5,17 @@ use std::time::Instant;
 
 use heka_core::exit::{Status, Stop};
 
+use crate::cli::Kind;
 use crate::plan::{Plan, Role};
-use crate::{client, server};
+use crate::{client, datagram, server};
 
 /// Connects or serves.
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let end = plan.timeout.map(|timeout| Instant::now() + timeout);
     match (&plan.role, &plan.name) {
+        (Role::Server(settings), _) if plan.kind == Kind::Dgram => {
+            datagram::run(plan, settings, end)
+        }
         (Role::Server(settings), _) => server::run(plan, settings, end),
         (Role::Client { backoff, connect_timeout }, Some(name)) => {
             client::run(plan, name, *backoff, *connect_timeout, end)
