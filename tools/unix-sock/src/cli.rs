@@ -243,3 +243,11 @@ impl Tool for Cli {
         &self.common
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn documented() {
+        heka_core::testing::assert_documented::<super::Cli>();
+    }
+}
