@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod clock;
 pub mod codec;
+pub mod dedup;
 pub mod delivery;
 pub mod diag;
 pub mod exit;

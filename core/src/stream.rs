@@ -2,9 +2,12 @@
 //! Heka streams as files and pipes: an [`Input`] deframed, with its damage reported.
 
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use nix::poll::PollFlags;
 
 use crate::exit::Stop;
-use crate::io::{Input, Output};
+use crate::io::{Input, Output, wait};
 use crate::wire::framing::{RECORD_SEPARATOR, UNIT_SEPARATOR};
 use crate::wire::{Behind, Deframer, Frame, Header, Step};
 use crate::{diag, stats};
@@ -43,6 +46,8 @@ pub struct FrameReader {
     deframer: Deframer,
     need: usize,
     damages: u64,
+    strict: bool,
+    follow: Option<Duration>,
 }
 
 /// What a receiver of frames says after each: go on, or that it has enough.
@@ -52,7 +57,28 @@ impl FrameReader {
     /// Reads frames with messages of up to `limit` bytes from `input`, whose next byte is at
     /// `offset`.
     pub fn new(input: Input, limit: usize, offset: u64) -> Self {
-        Self { input, deframer: Deframer::at(limit, offset), need: 0, damages: 0 }
+        Self {
+            input,
+            deframer: Deframer::at(limit, offset),
+            need: 0,
+            damages: 0,
+            strict: false,
+            follow: None,
+        }
+    }
+
+    /// Stops at the first damage instead of getting over it.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// At the end of a file, looks every so often whether there is more.
+    #[must_use]
+    pub fn follow(mut self, every: Option<Duration>) -> Self {
+        self.follow = every;
+        self
     }
 
     /// How many stretches of damage were met.
@@ -75,15 +101,46 @@ impl FrameReader {
         mut receive: impl FnMut(&Frame<'_>, &mut Output) -> Flow,
     ) -> Flow {
         loop {
-            let more = self.fill(out, &mut receive)?;
-            let behind = if more { Behind::More } else { Behind::End };
-            if self.deliver(behind, out, &mut receive)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-            if !more {
-                return Ok(ControlFlow::Continue(()));
+            let filled = self.fill(out, &mut receive)?;
+            let flow = match (filled, self.follow) {
+                (Filled::Enough, _) => return Ok(ControlFlow::Break(())),
+                (Filled::End, Some(every)) if self.input.is_regular() => {
+                    self.wait_for_growth(every, out, &mut receive)?
+                }
+                (Filled::End, _) => return self.deliver(Behind::End, out, &mut receive),
+                (Filled::More, _) => self.deliver(Behind::More, out, &mut receive)?,
+            };
+            if flow.is_break() {
+                return Ok(flow);
             }
         }
+    }
+
+    /// Waits for a file to grow; one that was cut short is read from its beginning.
+    fn wait_for_growth(
+        &mut self,
+        every: Duration,
+        out: &mut Output,
+        receive: &mut impl FnMut(&Frame<'_>, &mut Output) -> Flow,
+    ) -> Flow {
+        if self.deliver(Behind::Idle, out, receive)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        out.flush()?;
+        let watch: Vec<_> = out.reader_watch().into_iter().collect();
+        let gone = wait(&watch, Some(Instant::now() + every))?;
+        if gone.iter().any(|ready| ready.contains(PollFlags::POLLERR)) {
+            return Err(Stop::BrokenPipe);
+        }
+        if self.input.rewind_if_truncated()? {
+            diag::note(format_args!(
+                "{}: truncated, reading from its beginning",
+                self.input.name()
+            ));
+            self.deframer = Deframer::at(self.deframer.limit(), 0);
+            self.need = 0;
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Hands over the frames of what has been read.
@@ -108,6 +165,9 @@ impl FrameReader {
                 Step::Damage(done, damage) => {
                     self.input.consume(done);
                     self.damages += 1;
+                    if self.strict {
+                        return Err(Stop::failed(format_args!("{}: {damage}", self.input.name())));
+                    }
                     stats::SKIPPED.add(1);
                     diag::warning(format_args!("{}: {damage}", self.input.name()));
                 }
@@ -120,23 +180,33 @@ impl FrameReader {
         }
     }
 
-    /// Reads until another look is worth it; `false` at the end of the input. Before it waits,
-    /// what can be delivered is.
+    /// Reads until another look is worth it. Before it waits, what can be delivered is.
     fn fill(
         &mut self,
         out: &mut Output,
         receive: &mut impl FnMut(&Frame<'_>, &mut Output) -> Flow,
-    ) -> Result<bool, Stop> {
+    ) -> Result<Filled, Stop> {
         loop {
-            if !self.input.is_ready()? {
-                let _: ControlFlow<()> = self.deliver(Behind::Idle, out, receive)?;
+            if !self.input.is_ready()? && self.deliver(Behind::Idle, out, receive)?.is_break() {
+                return Ok(Filled::Enough);
             }
             if !self.input.fill(out)? {
-                return Ok(false);
+                return Ok(Filled::End);
             }
             if self.input.data().len() >= self.need {
-                return Ok(true);
+                return Ok(Filled::More);
             }
         }
     }
+}
+
+/// How reading went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filled {
+    /// There is more to look at.
+    More,
+    /// This was the end.
+    End,
+    /// The receiver has had enough.
+    Enough,
 }

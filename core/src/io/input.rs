@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -28,6 +29,8 @@ pub struct Input {
     end: usize,
     is_regular: bool,
     at_end: bool,
+    /// Tells at the end of the input that it ended in trouble.
+    trouble: Option<Receiver<String>>,
 }
 
 impl Input {
@@ -39,7 +42,16 @@ impl Input {
             let _ = fcntl(&file, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
         }
         let buffer = vec![0; BLOCK];
-        Self { file, name: name.into(), buffer, start: 0, end: 0, is_regular, at_end: false }
+        Self {
+            file,
+            name: name.into(),
+            buffer,
+            start: 0,
+            end: 0,
+            is_regular,
+            at_end: false,
+            trouble: None,
+        }
     }
 
     /// Reads standard input.
@@ -87,22 +99,55 @@ impl Input {
         self.at_end
     }
 
-    /// Passes over the first `offset` bytes.
+    /// Passes over the next `offset` bytes, or to the end.
     ///
     /// # Errors
-    /// If the end comes first, or reading fails.
+    /// If reading or seeking fails.
     pub fn skip(&mut self, offset: u64, out: &mut Output) -> Result<(), Stop> {
-        if self.is_regular {
-            self.file.seek(SeekFrom::Start(offset)).at(&self.name)?;
-            return Ok(());
-        }
         let mut left = offset;
-        while left > 0 && self.fill(out)? {
+        loop {
             let take = usize::try_from(left).unwrap_or(usize::MAX).min(self.data().len());
             self.consume(take);
             left -= take as u64;
+            if left == 0 {
+                return Ok(());
+            }
+            if self.is_regular {
+                let left = i64::try_from(left).unwrap_or(i64::MAX);
+                return self.file.seek(SeekFrom::Current(left)).at(&self.name).map(drop);
+            }
+            if !self.fill(out)? {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    /// Begins again if the file has become shorter than what was read of it.
+    ///
+    /// # Errors
+    /// If seeking fails.
+    pub fn rewind_if_truncated(&mut self) -> Result<bool, Stop> {
+        let position = self.file.stream_position().at(&self.name)?;
+        let len = self.file.metadata().at(&self.name)?.len();
+        if len < position {
+            self.file.seek(SeekFrom::Start(0)).at(&self.name)?;
+            (self.start, self.end) = (0, 0);
+        }
+        Ok(len < position)
+    }
+
+    /// What has been read and not consumed, and the descriptor for the rest.
+    #[cfg(feature = "compression")]
+    pub(super) fn into_parts(self) -> (Vec<u8>, File) {
+        (self.data().to_vec(), self.file)
+    }
+
+    /// At its end, the input fails if `trouble` has something to tell.
+    #[cfg(feature = "compression")]
+    #[must_use]
+    pub(super) fn with_trouble(mut self, trouble: Receiver<String>) -> Self {
+        self.trouble = Some(trouble);
+        self
     }
 
     /// What has been read and not consumed.
@@ -186,6 +231,11 @@ impl Input {
                     self.end += len;
                     self.at_end = len == 0;
                     stats::BYTES_IN.add(len as u64);
+                    if len == 0
+                        && let Some(text) = self.trouble.as_ref().and_then(|t| t.recv().ok())
+                    {
+                        return Err(Stop::failed(format_args!("{}: {text}", self.name)));
+                    }
                     return Ok(len > 0);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => serve_signals()?,

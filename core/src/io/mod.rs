@@ -6,6 +6,8 @@
 //! mode.
 
 mod backlog;
+#[cfg(feature = "compression")]
+mod compressed;
 mod input;
 mod output;
 mod poll;

@@ -222,6 +222,11 @@ impl Deframer {
         Self { limit, offset, damage: None, work: 0 }
     }
 
+    /// The longest message taken.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Position in the input of the first byte of the buffer.
     pub fn offset(&self) -> u64 {
         self.offset
