@@ -13,6 +13,7 @@ pub mod number;
 pub mod payload;
 pub mod rst;
 pub mod sandbox_text;
+pub mod template;
 pub mod text;
 pub mod time;
 

@@ -2,13 +2,20 @@
 //! The command line of heka-decode.
 
 use clap::{Parser, ValueEnum};
-use heka_core::cli::{Common, Tool, Writing, parse_buffer_size};
+use heka_core::cli::{Common, Tool, Writing, parse_buffer_size, parse_size};
+use heka_core::codec::template::Template;
+use heka_core::codec::{Matcher, Newlines, Payload, Prefix};
 use heka_core::exit::Stop;
+use heka_core::io::WriteArgs;
+use heka_core::keys::{KeysArgs, Verifier};
+
+/// How Heka's payload encoder writes times.
+const TIMESTAMPS: &str = "[%Y/%b/%d:%H:%M:%S %z]";
 
 /// Turn Heka messages into text
 ///
-/// Reads framed messages from FILEs, or standard input, and writes their payloads, or what else
-/// is asked for, to standard output.
+/// Reads framed messages from FILEs, or standard input, selects some of them and writes their
+/// payloads, or what else is asked for, to standard output.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
     /// Files to read; - is standard input
@@ -16,13 +23,64 @@ pub(crate) struct Cli {
     files: Vec<String>,
     /// Form of the output
     #[arg(short, long, value_name = "FORM", default_value = "payload")]
-    output: Form,
+    output: FormName,
+    /// The same as -o json
+    #[arg(short, long, conflicts_with_all = ["output", "text"])]
+    json: bool,
+    /// The same as -o text
+    #[arg(short, long, conflicts_with = "output")]
+    text: bool,
+    /// Fill in TEMPLATE for each message (implies -o template)
+    #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["json", "text"])]
+    template: Option<String>,
     /// Print only the number of messages
     #[arg(short, long)]
     count: bool,
+    /// Select messages that EXPR is true of
+    #[arg(short = 'm', long = "match", value_name = "EXPR")]
+    expression: Option<String>,
+    /// Stop after NUM messages
+    #[arg(short = 'n', long, value_name = "NUM", conflicts_with = "last")]
+    max_count: Option<u64>,
+    /// Only the last NUM messages
+    #[arg(long, value_name = "NUM")]
+    last: Option<usize>,
+    /// Begin at that byte of the FILE
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    offset: Option<u64>,
+    /// Wait for more at the end of the FILE
+    #[arg(short, long, conflicts_with_all = ["no_framing", "last", "count"])]
+    follow: bool,
+    /// When a line end is put behind a payload
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    newlines: Newlines,
+    /// Payloads end with NUL instead of a line end
+    #[arg(short = '0', long)]
+    null: bool,
+    /// Time in front of each payload, as strftime(3) FORMAT
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true,
+          default_missing_value = TIMESTAMPS)]
+    timestamps: Option<String>,
+    /// Which time --timestamps shows
+    #[arg(long, value_name = "WHICH", default_value = "message", requires = "timestamps")]
+    ts_from: TimeOf,
+    /// Each FILE is one message without a frame
+    #[arg(long)]
+    no_framing: bool,
     /// Longest message taken
     #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
     max_message_size: usize,
+    /// Stop at the first damage
+    #[arg(long)]
+    strict: bool,
+    /// Drop messages whose Uuid is among the last NUM
+    #[arg(long, value_name = "NUM", num_args = 0..=1, require_equals = true,
+          default_missing_value = "1M", value_parser = parse_buffer_size)]
+    dedup: Option<usize>,
+    #[command(flatten)]
+    keys: KeysArgs,
+    #[command(flatten)]
+    write: WriteArgs,
     #[command(flatten)]
     writing: Writing,
     #[command(flatten)]
@@ -31,11 +89,30 @@ pub(crate) struct Cli {
 
 /// Forms of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
-    /// The payloads, one a line.
+pub(crate) enum FormName {
+    /// Payloads, one a line
     Payload,
-    /// The frames, unchanged.
+    /// JSON, one object a line
+    Json,
+    /// Blocks of text, as heka-cat writes them
+    Text,
+    /// reStructuredText, as Heka's encoder writes it
+    Rst,
+    /// Blocks of text, as the Lua sandbox writes them
+    SandboxText,
+    /// The frames, unchanged
     Heka,
+    /// As --template says
+    Template,
+}
+
+/// Which time stands in front of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TimeOf {
+    /// The message's
+    Message,
+    /// The time of writing
+    Now,
 }
 
 impl Tool for Cli {
@@ -45,31 +122,101 @@ impl Tool for Cli {
     }
 }
 
+/// A form with what it needs.
+#[derive(Debug)]
+pub(crate) enum Form {
+    Payload(Payload),
+    Json,
+    Text,
+    Rst,
+    SandboxText,
+    Heka,
+    Template(Template),
+}
+
 /// What is to be done, checked.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) files: Vec<String>,
     pub(crate) form: Form,
     pub(crate) count: bool,
+    pub(crate) matcher: Option<Matcher>,
+    pub(crate) verifier: Verifier,
+    pub(crate) max_count: u64,
+    pub(crate) last: Option<usize>,
+    pub(crate) offset: u64,
+    pub(crate) follow: bool,
+    pub(crate) framing: bool,
     pub(crate) max_message_size: usize,
+    pub(crate) strict: bool,
+    pub(crate) dedup: Option<usize>,
+    pub(crate) write: WriteArgs,
     pub(crate) writing: Writing,
 }
 
 impl Cli {
-    pub(crate) fn plan(self) -> Result<Plan, Stop> {
-        let mut files = self.files;
+    pub(crate) fn plan(mut self) -> Result<Plan, Stop> {
+        let mut files = std::mem::take(&mut self.files);
         if files.is_empty() {
             files.push("-".to_owned());
         }
         if files.iter().filter(|file| *file == "-").count() > 1 {
             return Err(Stop::usage("standard input can be read only once"));
         }
+        if files.len() > 1 && (self.offset.is_some() || self.follow) {
+            return Err(Stop::usage("--offset and --follow take one FILE"));
+        }
+        let form = self.form()?;
+        let matcher = self.expression.as_deref().map(|text| Matcher::from_flag("--match", text));
         Ok(Plan {
             files,
-            form: self.output,
+            form,
             count: self.count,
+            matcher: matcher.transpose()?,
+            verifier: self.keys.load()?,
+            max_count: self.max_count.unwrap_or(u64::MAX),
+            last: self.last,
+            offset: self.offset.unwrap_or(0),
+            follow: self.follow,
+            framing: !self.no_framing,
             max_message_size: self.max_message_size,
+            strict: self.strict,
+            dedup: self.dedup,
+            write: self.write,
             writing: self.writing,
         })
+    }
+
+    fn form(&self) -> Result<Form, Stop> {
+        let name = match (self.json, self.text, &self.template) {
+            (true, ..) => FormName::Json,
+            (_, true, _) => FormName::Text,
+            (.., Some(_)) => FormName::Template,
+            _ => self.output,
+        };
+        let wrong = |flag: &'static str| move |why| Stop::usage(format_args!("{flag}: {why}"));
+        Ok(match (name, &self.template) {
+            (FormName::Payload, _) => Form::Payload(self.payload()?),
+            (FormName::Json, _) => Form::Json,
+            (FormName::Text, _) => Form::Text,
+            (FormName::Rst, _) => Form::Rst,
+            (FormName::SandboxText, _) => Form::SandboxText,
+            (FormName::Heka, _) => Form::Heka,
+            (FormName::Template, Some(text)) => {
+                let end = if self.null { "\\0" } else { "\\n" };
+                let template = Template::new(&format!("{text}{end}"));
+                Form::Template(template.map_err(wrong("--template"))?)
+            }
+            (FormName::Template, None) => {
+                return Err(Stop::usage("-o template needs --template"));
+            }
+        })
+    }
+
+    fn payload(&self) -> Result<Payload, Stop> {
+        let now = self.ts_from == TimeOf::Now;
+        let prefix = self.timestamps.as_deref().map(|format| Prefix::new(format, now)).transpose();
+        let prefix = prefix.map_err(|why| Stop::usage(format_args!("--timestamps: {why}")))?;
+        Ok(Payload { newlines: self.newlines, null: self.null, prefix })
     }
 }

@@ -3,6 +3,8 @@
 
 mod cli;
 mod run;
+mod select;
+mod write;
 
 fn main() -> std::process::ExitCode {
     heka_core::cli::main::<cli::Cli>(|cli| run::run(&cli.plan()?))

@@ -1,57 +1,128 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Framed messages in, text out.
+//! Framed messages in, some of them out, in the form asked for.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
+use heka_core::cli::settle_form;
+use heka_core::codec;
 use heka_core::exit::{Status, Stop};
 use heka_core::io::{Input, Output};
 use heka_core::stats;
 use heka_core::stream::{Flow, FrameReader};
-use heka_core::wire::Frame;
+use heka_core::wire::{Frame, Header, MessageView};
 
 use crate::cli::{Form, Plan};
+use crate::select::Selection;
+use crate::write::Writer;
+
+/// How often a file is looked at that is followed (heka-cat's pace).
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
 /// Decodes all files in turn.
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
-    let mut out = Output::stdout()?.unbuffered(plan.writing.unbuffered);
-    if plan.form != Form::Heka {
-        out = out.text();
-    } else if out.is_terminal() {
-        return Err(Stop::usage("framed messages are not for a terminal (hint: | cat)"));
-    }
+    let mut out = open_output(plan)?;
+    let mut decoder = Decoder { selection: Selection::new(plan), writer: Writer::new(plan) };
     let mut status = Status::Done;
     for file in &plan.files {
-        let mut reader = FrameReader::new(Input::open(file)?, plan.max_message_size, 0);
-        let ended = reader.read_all(&mut out, |frame, out| put(plan, frame, out));
+        let ended = decoder.decode(plan, file, &mut out);
         // Also what was made before an error or a signal is written.
-        out.flush()?;
-        status = status.and(Status::failed_if(reader.damages() > 0));
-        if ended?.is_break() {
-            break;
+        if !matches!(ended, Err(Stop::BrokenPipe)) {
+            out.flush()?;
+        }
+        match ended {
+            Ok((of_file, flow)) => {
+                status = status.and(of_file);
+                if flow.is_break() {
+                    break;
+                }
+            }
+            Err(Stop::Error { status: of_file, text }) if !plan.strict => {
+                heka_core::diag::error(text);
+                status = status.and(of_file);
+            }
+            Err(stop) => return Err(stop),
         }
     }
-    if plan.count {
-        out.put(format!("{}\n", stats::MESSAGES.value()).as_bytes());
-        out.flush()?;
-    }
+    decoder.writer.finish(&mut out)?;
+    out.flush()?;
+    status = status.and(Status::failed_if(decoder.selection.rejected() > 0));
     Ok(status.and(plan.writing.status(stats::MESSAGES.value())))
 }
 
-fn put(plan: &Plan, frame: &Frame<'_>, out: &mut Output) -> Flow {
-    stats::MESSAGES.add(1);
-    if plan.count {
-        return Ok(ControlFlow::Continue(()));
+fn open_output(plan: &Plan) -> Result<Output, Stop> {
+    let out = plan.write.open(false)?.unbuffered(plan.writing.unbuffered);
+    let chosen = match plan.form {
+        Form::Heka if !plan.count => codec::Form::Heka,
+        _ => codec::Form::Text,
+    };
+    settle_form(Some(chosen), chosen, out).map(|(_, out)| out)
+}
+
+struct Decoder<'a> {
+    selection: Selection<'a>,
+    writer: Writer<'a>,
+}
+
+impl Decoder<'_> {
+    /// Decodes one file.
+    fn decode(
+        &mut self,
+        plan: &Plan,
+        file: &str,
+        out: &mut Output,
+    ) -> Result<(Status, ControlFlow<()>), Stop> {
+        let mut input = Input::open(file)?;
+        if !plan.follow {
+            input = input.unpacked(out)?;
+        }
+        input.skip(plan.offset, out)?;
+        if !plan.framing {
+            return self.decode_bare(plan, input, out);
+        }
+        let mut reader = FrameReader::new(input, plan.max_message_size, plan.offset)
+            .strict(plan.strict)
+            .follow(plan.follow.then_some(FOLLOW_EVERY));
+        let flow = reader.read_all(out, |frame, out| self.receive(file, frame, out))?;
+        Ok((Status::failed_if(reader.damages() > 0), flow))
     }
-    match plan.form {
-        Form::Heka => out.put(frame.bytes),
-        Form::Payload => {
-            let payload = frame.view.payload.unwrap_or_default();
-            out.put(payload);
-            if !payload.ends_with(b"\n") {
-                out.put(b"\n");
+
+    /// Decodes one message without a frame: the whole input.
+    fn decode_bare(
+        &mut self,
+        plan: &Plan,
+        mut input: Input,
+        out: &mut Output,
+    ) -> Result<(Status, ControlFlow<()>), Stop> {
+        while input.fill(out)? {
+            if input.data().len() > plan.max_message_size {
+                return Err(Stop::failed(format_args!("{}: message over the limit", input.name())));
             }
         }
+        let message = input.data();
+        let view = MessageView::parse(message)
+            .map_err(|_| Stop::failed(format_args!("{}: bad message", input.name())))?;
+        let header = Header {
+            message_length: u32::try_from(message.len()).unwrap_or(u32::MAX),
+            ..Header::default()
+        };
+        let mut bytes = Vec::new();
+        heka_core::wire::put_frame(&mut bytes, header, message).map_err(Stop::failed)?;
+        let frame = Frame { bytes: &bytes, header, message, view, offset: 0 };
+        let flow = self.receive(input.name(), &frame, out)?;
+        Ok((Status::Done, flow))
     }
-    out.end_record()?;
-    Ok(ControlFlow::Continue(()))
+
+    #[inline]
+    fn receive(&mut self, file: &str, frame: &Frame<'_>, out: &mut Output) -> Flow {
+        if self.selection.takes(file, frame) {
+            stats::MESSAGES.add(1);
+            self.writer.put(frame, out)?;
+        }
+        Ok(if self.selection.is_complete() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
+    }
 }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which messages are wanted.
+
+use heka_core::codec::Matcher;
+use heka_core::dedup::Recent;
+use heka_core::keys::Verifier;
+use heka_core::wire::Frame;
+use heka_core::{diag, stats};
+
+use crate::cli::Plan;
+
+/// Decides frame by frame.
+pub(crate) struct Selection<'a> {
+    verifier: &'a Verifier,
+    matcher: Option<&'a Matcher>,
+    recent: Option<Recent>,
+    /// How many more are wanted.
+    left: u64,
+    rejected: u64,
+}
+
+impl<'a> Selection<'a> {
+    pub(crate) fn new(plan: &'a Plan) -> Self {
+        Self {
+            verifier: &plan.verifier,
+            matcher: plan.matcher.as_ref(),
+            recent: plan.dedup.map(Recent::new),
+            left: plan.max_count,
+            rejected: 0,
+        }
+    }
+
+    /// Whether this one is wanted. One with a wrong signature is told of; `file` is its source.
+    #[inline]
+    pub(crate) fn takes(&mut self, file: &str, frame: &Frame<'_>) -> bool {
+        if self.verifier.is_active() && !self.verifies(file, frame) {
+            return false;
+        }
+        if self.left == 0 || self.matcher.is_some_and(|matcher| !matcher.is_match(&frame.view)) {
+            return false;
+        }
+        if self.recent.as_mut().is_some_and(|recent| !recent.is_new(frame.view.uuid)) {
+            return false;
+        }
+        self.left -= 1;
+        true
+    }
+
+    fn verifies(&mut self, file: &str, frame: &Frame<'_>) -> bool {
+        match self.verifier.verify(frame) {
+            Ok(()) => true,
+            Err(rejected) => {
+                let file = if file == "-" { "(standard input)" } else { file };
+                diag::warning(format_args!("{file}: {rejected}"));
+                stats::SKIPPED.add(1);
+                self.rejected += 1;
+                false
+            }
+        }
+    }
+
+    /// Whether no more are wanted.
+    #[inline]
+    pub(crate) fn is_complete(&self) -> bool {
+        self.left == 0
+    }
+
+    /// How many were not taken because of their signature.
+    pub(crate) fn rejected(&self) -> u64 {
+        self.rejected
+    }
+}
