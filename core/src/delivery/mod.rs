@@ -8,3 +8,4 @@
 pub mod ack;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
+pub mod dedup;

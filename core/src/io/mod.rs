@@ -16,5 +16,7 @@ mod sink;
 pub use backlog::Backlog;
 pub use input::Input;
 pub use output::{Output, push_harmless};
+#[cfg(feature = "net")]
+pub(crate) use poll::serve_signals;
 pub use poll::{Deadline, Wanted, wait, wait_for};
 pub use sink::{Rotation, WriteArgs, parse_octal, parse_rotation};

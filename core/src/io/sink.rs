@@ -19,6 +19,9 @@ use crate::clock;
 use crate::exit::{Explain as _, Stop};
 use crate::signal;
 
+/// Permissions of a new file, as in the examples of Heka's `FileOutput`.
+const DEFAULT_MODE: u32 = 0o664;
+
 /// Flags of tools that can write to a file of their own.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output file")]
@@ -26,10 +29,9 @@ pub struct WriteArgs {
     /// Append to FILE instead of standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub write: Option<PathBuf>,
-    /// Permissions of a new FILE, octal
-    #[arg(long, value_name = "MODE", default_value = "664", requires = "write",
-          value_parser = parse_octal)]
-    pub mode: u32,
+    /// Permissions of a new FILE, octal [default: 664]
+    #[arg(long, value_name = "MODE", value_parser = parse_octal)]
+    pub mode: Option<u32>,
     /// Begin a new FILE after SIZE bytes or so much time
     #[arg(long, value_name = "SIZE|DURATION", requires = "write", value_parser = parse_rotation)]
     pub rotate: Option<Rotation>,
@@ -45,7 +47,7 @@ impl WriteArgs {
         signal::reopen_on_hup();
         let sink = Sink {
             path: path.clone(),
-            mode: self.mode,
+            mode: self.mode.unwrap_or(DEFAULT_MODE),
             rotation: self.rotate,
             durable,
             len: 0,

@@ -8,7 +8,9 @@
 mod addr;
 pub mod args;
 mod dial;
+mod limit;
 mod listen;
+mod poller;
 mod proxy;
 mod resolve;
 mod retry;
@@ -21,7 +23,9 @@ pub mod ws;
 
 pub use addr::{Addr, HostPort, Scheme, UnixName, parse_addr};
 pub use dial::{DialError, Dialer, Family, Settings};
+pub use limit::raise_open_files;
 pub use listen::{Accepted, ListenOptions, Listener, announce, inherited};
+pub use poller::{Interest, Poller, Ready};
 pub use proxy::Proxy;
 pub use resolve::resolve;
 pub use retry::{Attempts, Backoff};

@@ -1,1 +1,14 @@
-fn main() {}
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Receives messages from other machines.
+
+mod cli;
+mod connection;
+mod datagram;
+mod intake;
+mod run;
+mod server;
+mod streams;
+
+fn main() -> std::process::ExitCode {
+    heka_core::cli::main::<cli::Cli>(|cli| run::run(&cli.plan()?))
+}

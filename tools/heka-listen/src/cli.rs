@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line of heka-listen.
+
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use heka_core::cli::{Common, Tool, Writing, parse_buffer_size};
+use heka_core::codec;
+use heka_core::exit::Stop;
+use heka_core::io::WriteArgs;
+use heka_core::keys::{KeysArgs, Verifier};
+use heka_core::net::args::{ServerTlsArgs, SocketArgs};
+use heka_core::net::{Addr, ListenOptions, parse_addr, tls};
+
+/// Receive messages from other machines
+///
+/// Listens on every ADDRESS: HOST:PORT, :PORT (all interfaces), tcp://, tls:// or udp://HOST:PORT,
+/// unix:PATH, unixgram:PATH or @NAME, and writes the messages of all senders to standard output.
+#[derive(Debug, Parser)]
+pub(crate) struct Cli {
+    /// Where to listen
+    #[arg(value_name = "ADDRESS", value_parser = parse_addr)]
+    addresses: Vec<Addr>,
+    /// What senders send
+    #[arg(short, long, value_name = "FORM", default_value = "auto")]
+    input: InputForm,
+    /// What is written; text on a terminal [default: heka]
+    #[arg(short, long, value_name = "FORM")]
+    output: Option<OutputForm>,
+    /// Same as -o json
+    #[arg(short = 'j', long, conflicts_with = "output")]
+    json: bool,
+    /// Records of text end with NUL
+    #[arg(short = '0', long)]
+    null: bool,
+    /// Type of messages made of text
+    #[arg(long = "type", value_name = "TYPE", default_value = "TcpInput")]
+    type_: String,
+    /// Take one connection, and end with it
+    #[arg(short = '1', long)]
+    once: bool,
+    /// Stop after so many messages
+    #[arg(short = 'n', long, value_name = "NUM")]
+    max_count: Option<u64>,
+    /// Longest message taken
+    #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
+    max_message_size: usize,
+    /// Drop a message that has come before, among the last N
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000000", help_heading = "Delivery options")]
+    dedup: Option<usize>,
+    /// Confirm to senders that ask what was written
+    #[arg(long, help_heading = "Delivery options")]
+    ack: bool,
+    /// Wait for the disk after every write to the file
+    #[arg(long, requires = "write", help_heading = "Output file")]
+    fsync: bool,
+    #[command(flatten)]
+    write: WriteArgs,
+    /// Connections at the same time; further ones wait
+    #[arg(long, value_name = "N", default_value = "10000", help_heading = "Network options", value_parser = clap::value_parser!(u32).range(1..))]
+    max_conns: u32,
+    /// Connections that wait to be taken
+    #[arg(long, value_name = "N", default_value = "4096", help_heading = "Network options", value_parser = clap::value_parser!(i32).range(1..))]
+    backlog: i32,
+    /// Write the bound addresses there when ready
+    #[arg(long, value_name = "FD", help_heading = "Network options", value_parser = clap::value_parser!(i32).range(3..))]
+    ready_fd: Option<i32>,
+    #[command(flatten)]
+    socket: SocketArgs,
+    /// Speak TLS on TCP addresses
+    #[arg(long, help_heading = "TLS options")]
+    tls: bool,
+    #[command(flatten)]
+    tls_args: ServerTlsArgs,
+    #[command(flatten)]
+    keys: KeysArgs,
+    #[command(flatten)]
+    writing: Writing,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Forms of what senders send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InputForm {
+    /// Each sender's own, found out by its first bytes
+    Auto,
+    /// Framed messages
+    Heka,
+    /// Lines, each to be a message
+    Lines,
+    /// Any bytes, each piece that arrives to be a message
+    Raw,
+}
+
+/// Forms of what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputForm {
+    /// Framed messages
+    Heka,
+    /// Payloads, one a line
+    Payload,
+    /// JSON, one object a line
+    Json,
+    /// Blocks of text for people
+    Text,
+    /// The bytes that came, frames or lines
+    Raw,
+}
+
+impl OutputForm {
+    /// The codec's form; raw bytes have none.
+    pub(crate) fn codec(self) -> Option<codec::Form> {
+        match self {
+            Self::Heka => Some(codec::Form::Heka),
+            Self::Payload => Some(codec::Form::Payload),
+            Self::Json => Some(codec::Form::Json),
+            Self::Text => Some(codec::Form::Text),
+            Self::Raw => None,
+        }
+    }
+}
+
+impl Tool for Cli {
+    const NAME: &'static str = "heka-listen";
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// What is to be done, checked.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) addresses: Vec<Addr>,
+    pub(crate) input: InputForm,
+    pub(crate) output: Option<OutputForm>,
+    pub(crate) null: bool,
+    pub(crate) type_: String,
+    pub(crate) once: bool,
+    pub(crate) max_count: Option<u64>,
+    pub(crate) max_message_size: usize,
+    pub(crate) dedup: Option<usize>,
+    pub(crate) ack: bool,
+    pub(crate) fsync: bool,
+    pub(crate) write: WriteArgs,
+    pub(crate) max_conns: usize,
+    pub(crate) ready_fd: Option<i32>,
+    pub(crate) listen: ListenOptions,
+    pub(crate) idle_timeout: Option<Duration>,
+    /// Inherited TCP sockets speak TLS too.
+    pub(crate) all_tls: bool,
+    pub(crate) tls: Option<tls::ServerSettings>,
+    pub(crate) verifier: Verifier,
+    pub(crate) writing: Writing,
+}
+
+impl Cli {
+    pub(crate) fn plan(self) -> Result<Plan, Stop> {
+        let mut addresses = self.addresses;
+        if self.tls {
+            addresses = addresses
+                .into_iter()
+                .map(Addr::with_tls)
+                .collect::<Result<_, _>>()
+                .map_err(Stop::usage)?;
+        }
+        let uses_tls = self.tls || addresses.iter().any(|addr| matches!(addr, Addr::Tls(_)));
+        let tls = uses_tls.then(|| self.tls_args.plan()).transpose()?;
+        if !uses_tls && (self.tls_args.cert.is_some() || self.tls_args.client_ca.is_some()) {
+            return Err(Stop::usage("--cert and --client-ca need --tls or a tls:// address"));
+        }
+        let has_socket_file =
+            addresses.iter().any(|addr| matches!(addr, Addr::Unix(_) | Addr::UnixGram(_)));
+        if self.write.mode.is_some() && self.write.write.is_none() && !has_socket_file {
+            return Err(Stop::usage("--mode needs --write or a unix socket"));
+        }
+        if self.once && addresses.iter().any(Addr::is_datagram) {
+            return Err(Stop::usage("--once needs connections: datagrams have none"));
+        }
+        Ok(Plan {
+            addresses,
+            input: self.input,
+            output: if self.json { Some(OutputForm::Json) } else { self.output },
+            null: self.null,
+            type_: self.type_,
+            once: self.once,
+            max_count: self.max_count,
+            max_message_size: self.max_message_size,
+            dedup: self.dedup,
+            ack: self.ack,
+            fsync: self.fsync,
+            max_conns: usize::try_from(self.max_conns).unwrap_or(usize::MAX),
+            ready_fd: self.ready_fd,
+            listen: ListenOptions {
+                backlog: self.backlog,
+                mode: self.write.mode,
+                keepalive: self.socket.keepalive,
+                ..ListenOptions::default()
+            },
+            write: self.write,
+            idle_timeout: self.socket.idle_timeout.0,
+            all_tls: self.tls,
+            tls,
+            verifier: self.keys.load()?,
+            writing: self.writing,
+        })
+    }
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is taken of what arrives, and the form in which it is written.
+
+use heka_core::clock;
+use heka_core::codec::{Encoder, Newlines, Payload};
+use heka_core::delivery::dedup::Seen;
+use heka_core::diag::Limiter;
+use heka_core::exit::Stop;
+use heka_core::io::Output;
+use heka_core::keys::Verifier;
+use heka_core::stats;
+use heka_core::wire::{Behind, Deframer, Frame, Header, Message, Step, Template};
+use memchr::memchr;
+
+use crate::cli::{OutputForm, Plan};
+use crate::streams::{Place, Streams};
+
+/// How far a look at the bytes of a sender came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    /// Bytes that are done with.
+    pub(crate) done: usize,
+    /// Another look is worth it when there are so many.
+    pub(crate) need: usize,
+}
+
+/// Takes records and writes them to the one output.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pub(crate) out: Output,
+    /// `None` writes the bytes as they came.
+    encoder: Option<Encoder>,
+    /// Frames lie in the output as they came, so runs of them are written at once.
+    is_verbatim: bool,
+    verifier: Verifier,
+    seen: Option<Seen>,
+    streams: Option<Streams>,
+    left: u64,
+    limit: usize,
+    delimiter: u8,
+    type_: String,
+    pub(crate) failed: bool,
+    damage: Limiter,
+    rejected: Limiter,
+    long: Limiter,
+    unfit: Limiter,
+}
+
+impl Intake {
+    pub(crate) fn new(plan: &Plan, out: Output, form: OutputForm) -> Self {
+        let payload = Payload { newlines: Newlines::Auto, null: plan.null, prefix: None };
+        let copies = matches!(form, OutputForm::Heka | OutputForm::Raw);
+        Self {
+            encoder: form.codec().map(|form| Encoder::new(form).with_payload(payload)),
+            // A file that is cut by size has to see every record.
+            is_verbatim: copies && plan.write.rotate.is_none() && !plan.writing.unbuffered,
+            verifier: plan.verifier.clone(),
+            seen: plan.dedup.map(Seen::new),
+            streams: plan.ack.then(Streams::default),
+            left: plan.max_count.unwrap_or(u64::MAX),
+            limit: plan.max_message_size,
+            delimiter: if plan.null { 0 } else { b'\n' },
+            type_: plan.type_.clone(),
+            out,
+            failed: false,
+            damage: Limiter::default(),
+            rejected: Limiter::default(),
+            long: Limiter::default(),
+            unfit: Limiter::default(),
+        }
+    }
+
+    /// Whether as many messages were taken as were asked for.
+    pub(crate) fn is_full(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Whether senders get confirmations.
+    pub(crate) fn confirms(&self) -> bool {
+        self.streams.is_some()
+    }
+
+    /// Finds the frames of one sender.
+    pub(crate) fn deframer(&self) -> Deframer {
+        Deframer::new(self.limit)
+    }
+
+    /// Takes the frames at the front of `data`.
+    pub(crate) fn frames(
+        &mut self,
+        deframer: &mut Deframer,
+        place: &mut Place,
+        peer: &str,
+        data: &[u8],
+        behind: Behind,
+    ) -> Result<Progress, Stop> {
+        let mut at = 0;
+        // Frames that were taken and not written yet lie side by side here.
+        let mut run = 0..0;
+        let mut need = 0;
+        while self.left > 0 {
+            match deframer.next(data.get(at..).unwrap_or_default(), behind) {
+                Step::Frame(done, frame) => {
+                    at += done;
+                    if !self.accepts(&frame, place, peer) {
+                        continue;
+                    }
+                    self.left -= 1;
+                    stats::MESSAGES.add(1);
+                    let start = at - frame.bytes.len();
+                    if !self.is_verbatim {
+                        self.put(&frame)?;
+                    } else if run.end == start {
+                        run.end = at;
+                    } else {
+                        self.put_run(data, run)?;
+                        run = start..at;
+                    }
+                }
+                Step::Damage(done, damage) => {
+                    at += done;
+                    self.failed = true;
+                    stats::SKIPPED.add(1);
+                    self.damage.warning(format_args!("{peer}: {damage}"));
+                }
+                Step::Need(done, bytes) => {
+                    at += done;
+                    need = bytes;
+                    break;
+                }
+            }
+        }
+        self.put_run(data, run)?;
+        Ok(Progress { done: at, need })
+    }
+
+    fn put_run(&mut self, data: &[u8], run: std::ops::Range<usize>) -> Result<(), Stop> {
+        match data.get(run) {
+            Some(bytes) if !bytes.is_empty() => self.out.put_records(bytes),
+            _ => Ok(()),
+        }
+    }
+
+    fn put(&mut self, frame: &Frame<'_>) -> Result<(), Stop> {
+        match &self.encoder {
+            Some(encoder) => encoder.put(self.out.buffer(), frame),
+            None => self.out.put(frame.bytes),
+        }
+        self.out.end_record()
+    }
+
+    /// Whether a frame is taken: not one that has come before, nor one with a wrong signature.
+    fn accepts(&mut self, frame: &Frame<'_>, place: &mut Place, peer: &str) -> bool {
+        if let Err(rejected) = self.verifier.verify(frame) {
+            self.failed = true;
+            stats::SKIPPED.add(1);
+            self.rejected.warning(format_args!("{peer}: {rejected}"));
+            // It came, and the sender can do no better: it is not asked for again.
+            self.number(frame, place);
+            return false;
+        }
+        let is_new = self.number(frame, place)
+            && self.seen.as_mut().is_none_or(|seen| seen.is_new(frame.view.uuid));
+        if !is_new {
+            stats::counter("repeated").add(1);
+        }
+        // A frame of another tool's, with nothing in it: an answer that went the wrong way.
+        is_new && !(frame.message.is_empty() && frame.header.acknowledged.is_some())
+    }
+
+    fn number(&mut self, frame: &Frame<'_>, place: &mut Place) -> bool {
+        match (&mut self.streams, frame.header.sequence) {
+            (Some(streams), Some(number)) => {
+                streams.take(place, frame.header.stream_id.unwrap_or_default(), number)
+            }
+            _ => true,
+        }
+    }
+
+    /// What messages made of a sender's text have in common.
+    pub(crate) fn template(&self, peer: &str) -> Template {
+        let message = Message {
+            r#type: Some(self.type_.clone().into()),
+            logger: Some(self.type_.clone().into()),
+            severity: Some(heka_core::wire::DEFAULT_SEVERITY),
+            hostname: Some(peer.to_owned().into()),
+            ..Message::default()
+        };
+        Template::new(&message, None)
+    }
+
+    /// Takes the lines at the front of `data`, their ends included, as Heka's `TokenSplitter` does.
+    pub(crate) fn lines(
+        &mut self,
+        template: &Template,
+        peer: &str,
+        data: &[u8],
+        behind: Behind,
+    ) -> Result<Progress, Stop> {
+        let mut at = 0;
+        while self.left > 0 {
+            let rest = data.get(at..).unwrap_or_default();
+            let within = rest.get(..=self.limit).unwrap_or(rest);
+            let len = match memchr(self.delimiter, within) {
+                Some(end) => end + 1,
+                None if within.len() > self.limit => {
+                    self.long.warning(format_args!(
+                        "{peer}: a line over {} bytes goes on in the next message",
+                        self.limit
+                    ));
+                    self.limit
+                }
+                None if behind == Behind::End && !rest.is_empty() => rest.len(),
+                None => break,
+            };
+            self.text(template, peer, rest.get(..len).unwrap_or(rest))?;
+            at += len;
+        }
+        Ok(Progress { done: at, need: 0 })
+    }
+
+    /// Takes text, or any bytes, as one message.
+    pub(crate) fn text(
+        &mut self,
+        template: &Template,
+        peer: &str,
+        text: &[u8],
+    ) -> Result<(), Stop> {
+        if self.left == 0 {
+            return Ok(());
+        }
+        self.left -= 1;
+        stats::MESSAGES.add(1);
+        match &self.encoder {
+            None => self.out.put(text),
+            Some(encoder) if encoder.put_payload(self.out.buffer(), text) => {}
+            Some(encoder) => {
+                let mut message = Vec::with_capacity(text.len() + 128);
+                template.put_message(&mut message, clock::random_uuid(), clock::now_ns(), text);
+                let put = encoder.put_message(self.out.buffer(), Header::default(), &message);
+                if let Err(unfit) = put {
+                    self.failed = true;
+                    stats::SKIPPED.add(1);
+                    self.unfit.warning(format_args!("{peer}: a message is dropped: {unfit}"));
+                }
+            }
+        }
+        self.out.end_record()
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From the command line to a running server, and its end.
+
+use heka_core::diag;
+use heka_core::exit::{Status, Stop};
+use heka_core::net::{Addr, Listener, announce, inherited, raise_open_files, tls};
+use heka_core::stats;
+
+use crate::cli::{OutputForm, Plan};
+use crate::intake::Intake;
+use crate::server::{Door, Server};
+
+/// Descriptors that are not connections: standard ones, listeners, the output.
+const OTHER_FILES: u64 = 64;
+
+/// Receives until the end is asked for.
+pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
+    let doors = open_doors(plan)?;
+    let intake = open_intake(plan)?;
+    let open_files = raise_open_files();
+    if open_files < plan.max_conns as u64 + OTHER_FILES {
+        diag::warning(format_args!(
+            "the limit of {open_files} open files does not allow {} connections (ulimit -n)",
+            plan.max_conns
+        ));
+    }
+    if let Some(fd) = plan.ready_fd {
+        announce(fd, doors.iter().map(|door| &door.listener))?;
+    }
+    for door in &doors {
+        diag::note(format_args!("{}: listening", door.listener.addr));
+    }
+    let mut server = Server::new(plan, doors, intake)?;
+    let outcome = server.serve();
+    // Also what came before an error or a signal is written.
+    server.finish()?;
+    outcome?;
+    let failed = Status::failed_if(server.intake.failed);
+    Ok(failed.and(plan.writing.status(stats::MESSAGES.value())))
+}
+
+fn open_doors(plan: &Plan) -> Result<Vec<Door>, Stop> {
+    let tls = plan.tls.as_ref().map(tls::Server::new).transpose()?;
+    let mut doors = Vec::new();
+    for listener in inherited()? {
+        let is_tls = plan.all_tls && matches!(listener.addr, Addr::Tcp(_));
+        doors.push(Door { listener, tls: tls.clone().filter(|_| is_tls) });
+    }
+    for addr in &plan.addresses {
+        let listener = Listener::bind(addr, &plan.listen)?;
+        let is_tls = matches!(addr, Addr::Tls(_));
+        doors.push(Door { listener, tls: tls.clone().filter(|_| is_tls) });
+    }
+    if doors.is_empty() {
+        return Err(Stop::usage("no address to listen on"));
+    }
+    Ok(doors)
+}
+
+fn open_intake(plan: &Plan) -> Result<Intake, Stop> {
+    let mut out = plan.write.open(plan.fsync)?.unbuffered(plan.writing.unbuffered);
+    let form = match plan.output {
+        Some(OutputForm::Heka) if out.is_terminal() => {
+            return Err(Stop::usage("framed messages are not for a terminal (hint: | cat)"));
+        }
+        Some(form) => form,
+        None if out.is_terminal() => OutputForm::Text,
+        None => OutputForm::Heka,
+    };
+    if !matches!(form, OutputForm::Heka | OutputForm::Raw) {
+        out = out.text();
+    }
+    Ok(Intake::new(plan, out, form))
+}

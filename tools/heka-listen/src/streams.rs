@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The numbered streams of senders that ask for confirmations: how much of each has been taken,
+//! over all the connections that it ever had.
+
+use std::collections::HashMap;
+
+/// So many streams are remembered. Every run of a sender without a queue is one.
+const MOST: usize = 65_536;
+
+/// How much of each stream has been taken.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    slots: HashMap<[u8; 16], usize>,
+    taken: Vec<u64>,
+    generation: u64,
+}
+
+/// Where a connection stands in the stream that it carries.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    stream: Option<([u8; 16], usize, u64)>,
+    /// Highest number that came on this connection.
+    came: u64,
+    /// Highest number that was confirmed on it.
+    told: u64,
+}
+
+impl Streams {
+    /// Notes a record that came; `false` if it had come before.
+    pub(crate) fn take(&mut self, place: &mut Place, stream_id: &[u8], number: u64) -> bool {
+        place.came = place.came.max(number);
+        let Ok(id) = <[u8; 16]>::try_from(stream_id) else {
+            return true;
+        };
+        let slot = match place.stream {
+            Some((known, slot, generation)) if known == id && generation == self.generation => slot,
+            _ => {
+                let slot = self.slot(id);
+                place.stream = Some((id, slot, self.generation));
+                slot
+            }
+        };
+        match self.taken.get_mut(slot) {
+            Some(taken) if *taken < number => {
+                *taken = number;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn slot(&mut self, id: [u8; 16]) -> usize {
+        if self.slots.len() >= MOST && !self.slots.contains_key(&id) {
+            self.slots.clear();
+            self.taken.clear();
+            self.generation += 1;
+        }
+        let taken = &mut self.taken;
+        *self.slots.entry(id).or_insert_with(|| {
+            taken.push(0);
+            taken.len() - 1
+        })
+    }
+}
+
+impl Place {
+    /// The number to confirm, if that is news. Call it when everything that came is safe.
+    pub(crate) fn news(&mut self) -> Option<u64> {
+        let is_news = self.came > self.told;
+        self.told = self.came;
+        is_news.then_some(self.came)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_taken_once_over_all_connections() {
+        let mut streams = Streams::default();
+        let (mut first, mut second) = (Place::default(), Place::default());
+        assert!(streams.take(&mut first, &[1; 16], 1) && streams.take(&mut first, &[1; 16], 2));
+        assert!(!streams.take(&mut second, &[1; 16], 2));
+        assert!(streams.take(&mut second, &[1; 16], 3));
+        assert!(streams.take(&mut second, &[2; 16], 1));
+        assert_eq!((first.news(), first.news()), (Some(2), None));
+        assert_eq!(second.news(), Some(3));
+    }
+
+    #[test]
+    fn very_many_streams_take_no_more_memory() {
+        let mut streams = Streams::default();
+        for number in 0..3 * MOST as u128 {
+            assert!(streams.take(&mut Place::default(), &number.to_be_bytes(), 1));
+        }
+        assert!(streams.slots.len() <= MOST && streams.taken.len() <= MOST);
+    }
+}
