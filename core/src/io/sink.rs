@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     fn args(path: &Path, rotate: Option<Rotation>) -> WriteArgs {
-        WriteArgs { write: Some(path.to_owned()), mode: 0o640, rotate }
+        WriteArgs { write: Some(path.to_owned()), mode: Some(0o640), rotate }
     }
 
     fn written(folder: &Path) -> Vec<String> {
