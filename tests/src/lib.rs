@@ -39,3 +39,11 @@ pub fn scratch() -> TempDir {
 pub fn vector(name: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name)
 }
+
+/// A port of this machine that nobody listened on a moment ago.
+///
+/// Ask a tool for port 0 instead wherever it is the one that listens.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("no port is free");
+    listener.local_addr().expect("a bound socket has an address").port()
+}

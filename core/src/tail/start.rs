@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(start("a\nb\nc\n", Start::Byte(3)), 2);
         assert_eq!(start("a\nb\nc\n", Start::LastBytes(3)), 3);
         assert_eq!(start("", Start::LastLines(3)), 0);
-        let long = "x".repeat(99).to_owned() + "\n";
+        let long = "x".repeat(99) + "\n";
         let many = long.repeat(3000);
         assert_eq!(start(&many, Start::LastLines(2000)), 100_000);
         assert_eq!(start(&many, Start::Line(1001)), 100_000);
