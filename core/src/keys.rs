@@ -4,18 +4,13 @@
 //! Keys come from files only, never from arguments, which every user of the machine can read.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::diag;
-use crate::exit::{Cause as _, Status, Stop};
+use crate::exit::Stop;
+use crate::secret::{self, unusable};
 use crate::wire::{Frame, HmacHash, Keys, Signer, Verdict};
-
-/// Longest key file: a mistaken name must not fill the memory.
-const MAX_FILE: u64 = 1 << 20;
 
 /// Flags of tools that sign.
 #[derive(Args, Clone, Debug, Default)]
@@ -55,20 +50,12 @@ impl SignerArgs {
         let (Some(name), Some(path)) = (&self.signer, &self.hmac_key_file) else {
             return Ok(None);
         };
-        let text = read(path)?;
-        let key = text.strip_suffix(b"\n").unwrap_or(&text);
-        let key = key.strip_suffix(b"\r").unwrap_or(key);
-        if key.is_empty() {
-            return Err(unusable(path, "no key in it"));
-        }
-        if key.contains(&b'\n') {
-            return Err(unusable(path, "more than one line"));
-        }
+        let key = secret::line(path, "key")?;
         let hash = match self.hmac_hash {
             Hash::Md5 => HmacHash::Md5,
             Hash::Sha1 => HmacHash::Sha1,
         };
-        Ok(Some(Signer::new(name.as_bytes(), self.signer_version, hash, key)))
+        Ok(Some(Signer::new(name.as_bytes(), self.signer_version, hash, &key)))
     }
 }
 
@@ -94,7 +81,7 @@ impl KeysArgs {
     /// If the file cannot be read or a line of it is wrong; status 2.
     pub fn load(&self) -> Result<Verifier, Stop> {
         let keys = match &self.hmac_keys {
-            Some(path) if !self.no_verify => Some(parse_keys(path, &read(path)?)?),
+            Some(path) if !self.no_verify => Some(parse_keys(path, &secret::read(path)?)?),
             _ => None,
         };
         let required = self.require_signer.clone().map(String::into_bytes);
@@ -155,30 +142,6 @@ impl std::fmt::Display for Rejected {
             None => f.write_str(", message dropped"),
         }
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Stop> {
-    let failed = |error: std::io::Error| unusable(path, &error.cause());
-    let mut bytes = Vec::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
-    } else {
-        let file = std::fs::File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if metadata.is_file() && metadata.mode() & 0o044 != 0 {
-            diag::warning(format_args!("{}: others can read this key file", path.display()));
-            diag::hint(format_args!("chmod 600 {}", path.display()));
-        }
-        file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
-    }
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(unusable(path, "too large for a key file"));
-    }
-    Ok(bytes)
-}
-
-fn unusable(path: &Path, cause: &str) -> Stop {
-    Stop::Error { status: Status::Usage, text: format!("{}: {cause}", path.display()) }
 }
 
 /// Reads lines of `SIGNER_VERSION KEY`; empty ones and those that begin with `#` are passed over.

@@ -11,6 +11,7 @@ pub mod io;
 pub mod keys;
 #[cfg(feature = "net")]
 pub mod net;
+pub mod secret;
 pub mod signal;
 pub mod stats;
 pub mod stream;

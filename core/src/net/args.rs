@@ -68,6 +68,7 @@ impl NetArgs {
             source: None,
             keepalive: self.socket.keepalive,
             proxy: self.plan_proxy(variables)?,
+            resolve: Vec::new(),
         })
     }
 

@@ -2,7 +2,7 @@
 //! Connecting: every address of a name is tried, each within the time limit, and a signal ends the
 //! wait at once.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,8 @@ pub struct Settings {
     pub keepalive: Option<Duration>,
     /// The way out of the local network.
     pub proxy: Option<Proxy>,
+    /// Addresses for hosts and ports that are not looked up (`--resolve`).
+    pub resolve: Vec<(HostPort, IpAddr)>,
 }
 
 impl Default for Settings {
@@ -59,6 +61,7 @@ impl Default for Settings {
             source: None,
             keepalive: None,
             proxy: None,
+            resolve: Vec::new(),
         }
     }
 }
@@ -189,7 +192,7 @@ impl Dialer {
         connect: impl Fn(SocketAddr, Deadline) -> Result<Socket, DialError>,
     ) -> Result<Socket, DialError> {
         let mut outcome = Err(DialError::failed("no address"));
-        for addr in resolve(at, self.settings.family, self.deadline())? {
+        for addr in self.addresses(at)? {
             if self.settings.source.is_some_and(|source| source.is_ipv4() != addr.is_ipv4()) {
                 continue;
             }
@@ -202,6 +205,17 @@ impl Dialer {
             }
         }
         outcome
+    }
+
+    fn addresses(&self, at: &HostPort) -> Result<Vec<SocketAddr>, DialError> {
+        let given = self.settings.resolve.iter().filter(|(known, _)| {
+            known.port == at.port && known.host.eq_ignore_ascii_case(&at.host)
+        });
+        let given: Vec<_> = given.map(|(_, addr)| SocketAddr::new(*addr, at.port)).collect();
+        if given.is_empty() {
+            return resolve(at, self.settings.family, self.deadline());
+        }
+        Ok(given)
     }
 
     fn open(&self, addr: SocketAddr, kind: Type) -> Result<Socket, DialError> {

@@ -24,4 +24,5 @@ mod fields;
 mod text;
 mod write;
 
+pub use text::put_string;
 pub use write::put;

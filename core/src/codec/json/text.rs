@@ -20,7 +20,7 @@ const PLAIN: [bool; 256] = {
 };
 
 /// Appends `"TEXT"`, with U+FFFD for what is not UTF-8; tells whether all of it was.
-pub(super) fn put_string(out: &mut Vec<u8>, text: &[u8]) -> bool {
+pub fn put_string(out: &mut Vec<u8>, text: &[u8]) -> bool {
     out.push(b'"');
     let is_utf8 = match std::str::from_utf8(text) {
         Ok(_) => {

@@ -20,6 +20,8 @@ pub enum Roots {
     Pem(PathBuf),
     /// These, and no others.
     Given(Vec<CertificateDer<'static>>),
+    /// All of these together.
+    Union(Vec<Self>),
 }
 
 /// What proves to the other side who we are.
@@ -44,14 +46,18 @@ pub enum Identity {
 impl Roots {
     pub(super) fn load(&self) -> Result<Arc<RootCertStore>, Stop> {
         let mut store = RootCertStore::empty();
+        self.add_to(&mut store)?;
+        Ok(Arc::new(store))
+    }
+
+    fn add_to(&self, store: &mut RootCertStore) -> Result<(), Stop> {
         match self {
             Self::System => {
                 let found = rustls_native_certs::load_native_certs();
                 for error in &found.errors {
                     crate::diag::debug(error);
                 }
-                store.add_parsable_certificates(found.certs);
-                if store.is_empty() {
+                if store.add_parsable_certificates(found.certs).0 == 0 {
                     crate::diag::warning(
                         "no CA certificates in this system (--ca-file names some)",
                     );
@@ -65,8 +71,9 @@ impl Roots {
             Self::Given(certs) => {
                 store.add_parsable_certificates(certs.iter().cloned());
             }
+            Self::Union(all) => all.iter().try_for_each(|roots| roots.add_to(store))?,
         }
-        Ok(Arc::new(store))
+        Ok(())
     }
 }
 

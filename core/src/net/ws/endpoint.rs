@@ -69,12 +69,6 @@ impl Endpoint {
         Ok(Self::new(addr, url))
     }
 
-    /// The same endpoint, reached through a unix socket.
-    #[must_use]
-    pub fn over_unix(self, name: UnixName) -> Self {
-        Self { addr: Addr::Unix(name), ..self }
-    }
-
     /// Where a redirect of this endpoint leads.
     ///
     /// # Errors

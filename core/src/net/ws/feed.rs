@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::socket::MAX_QUEUED;
 use super::{Closed, Message, Options, Socket, Step};
 use crate::exit::Stop;
 use crate::io::{Backlog, Deadline, Wanted, wait};
 
 /// After so many messages the clock, the other descriptors and signals get a look.
 const BATCH: u32 = 512;
-/// Reading stops while so many bytes of ours wait for the peer to take them.
-const MAX_QUEUED: usize = 16 * 1024 * 1024;
 
 /// What [`Socket::receive`] came back with.
 #[derive(Debug)]

@@ -21,6 +21,9 @@ pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// Bytes read from the socket at once.
 const READ_BLOCK: usize = 256 * 1024;
 
+/// Reading stops while so many bytes of ours wait for the peer to take them.
+pub(super) const MAX_QUEUED: usize = 16 * 1024 * 1024;
+
 /// Limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -109,8 +112,8 @@ impl<S: Read + Write + AsFd> Socket<S> {
             .read_buffer_size(READ_BLOCK)
             .max_message_size(Some(options.max_message))
             .max_frame_size(Some(options.max_message.max(125)))
-            // A pong never has to wait behind more than one message of ours.
-            .max_write_buffer_size(options.max_message.saturating_add(1 << 20));
+            // Room for what may be queued and a message more; pongs fit in the rest.
+            .max_write_buffer_size(MAX_QUEUED.saturating_add(options.max_message) + (1 << 20));
         let ws =
             WebSocket::from_partially_read(Metered::new(stream), rest, Role::Client, Some(config));
         Self {
@@ -233,8 +236,9 @@ impl<S: Read + Write + AsFd> Socket<S> {
         }
     }
 
-    /// Sends a message: it is on its way when [`Socket::is_sent`]. Text that is not UTF-8 is not
-    /// sent, and `false` says so.
+    /// Sends a message of up to [`Options::max_message`] bytes, at the latest when there is nothing
+    /// more to read; it is on its way when [`Socket::is_sent`]. Text that is not UTF-8 is not sent,
+    /// and `false` says so.
     pub fn send(&mut self, message: Message) -> bool {
         let wire = match message.kind {
             Kind::Binary => Wire::Binary(message.data),
@@ -259,9 +263,9 @@ impl<S: Read + Write + AsFd> Socket<S> {
 
     fn put(&mut self, wire: Wire) {
         self.queued += wire.len();
+        self.unsent = true;
         // It is queued even if it cannot be written now; a broken stream is seen by reading.
         let _ = self.ws.write(wire);
-        self.flush();
     }
 
     /// Writes what is queued, as far as the stream takes it.

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Files with secrets in them: keys, passwords, tokens. They are never arguments, which every user
+//! of the machine can read.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+
+use crate::diag;
+use crate::exit::{Cause as _, Status, Stop};
+
+/// Longest file: a mistaken name must not fill the memory.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Reads a file, or standard input for `-`; warns if other users can read it too.
+///
+/// # Errors
+/// If it cannot be read or is larger than 1 MiB; status 2.
+pub fn read(path: &Path) -> Result<Vec<u8>, Stop> {
+    let failed = |error: std::io::Error| unusable(path, &error.cause());
+    let mut bytes = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.is_file() && metadata.mode() & 0o044 != 0 {
+            diag::warning(format_args!("{}: others can read this key file", path.display()));
+            diag::hint(format_args!("chmod 600 {}", path.display()));
+        }
+        file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(unusable(path, "too large for a key file"));
+    }
+    Ok(bytes)
+}
+
+/// Reads a file whose only line is the secret; `what` it is, such as a key, is for messages.
+///
+/// # Errors
+/// As [`read`], and if there is no such line or more than one.
+pub fn line(path: &Path, what: &str) -> Result<Vec<u8>, Stop> {
+    let mut text = read(path)?;
+    if text.ends_with(b"\n") {
+        text.pop();
+    }
+    if text.ends_with(b"\r") {
+        text.pop();
+    }
+    if text.is_empty() {
+        return Err(unusable(path, &format!("no {what} in it")));
+    }
+    if text.contains(&b'\n') {
+        return Err(unusable(path, "more than one line"));
+    }
+    Ok(text)
+}
+
+/// Asks for a line on the controlling terminal, without showing what is typed.
+///
+/// # Errors
+/// The system's, if there is no terminal.
+pub fn ask(question: &str) -> std::io::Result<String> {
+    let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+    let before = tcgetattr(&terminal)?;
+    let mut silent = before.clone();
+    silent.local_flags.remove(LocalFlags::ECHO);
+    tcsetattr(&terminal, SetArg::TCSAFLUSH, &silent)?;
+    let answer = ask_on(&terminal, question);
+    tcsetattr(&terminal, SetArg::TCSAFLUSH, &before)?;
+    answer
+}
+
+fn ask_on(mut terminal: &File, question: &str) -> std::io::Result<String> {
+    terminal.write_all(question.as_bytes())?;
+    let mut line = String::new();
+    let read = BufReader::new(terminal).read_line(&mut line);
+    terminal.write_all(b"\n")?;
+    read?;
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// A file that the user named and that cannot be used: as wrong as a wrong flag, status 2.
+pub fn unusable(path: &Path, cause: &str) -> Stop {
+    Stop::Error { status: Status::Usage, text: format!("{}: {cause}", path.display()) }
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line of ws-source.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use heka_core::cli::{Common, Retries, Timeout, Tool, Writing, parse_buffer_size, parse_timeout};
+use heka_core::exit::{Cause as _, Stop};
+use heka_core::net::args::{NetArgs, RetryArgs, TlsArgs};
+use heka_core::net::tls::ClientSettings;
+use heka_core::net::ws::{Endpoint, Options};
+use heka_core::net::{Addr, Backoff, HostPort, Settings, UnixName};
+use heka_core::secret::unusable;
+
+use crate::keystore::KeystoreArgs;
+use crate::request::{Headers, RequestArgs};
+
+/// Receive messages from a WebSocket server
+///
+/// Connects to URL, says hello, writes every message to standard output, and comes back when the
+/// connection breaks.
+#[derive(Debug, Parser)]
+#[command(mut_arg("insecure", |arg| arg.visible_alias("trust-all-certs")))]
+pub(crate) struct Cli {
+    /// Where to connect: ws://…, wss://…, ws+unix:PATH:/…
+    #[arg(value_name = "URL", value_hint = clap::ValueHint::Url)]
+    url: String,
+    /// Send TEXT after every connect (repeatable)
+    #[arg(short = 'p', long, value_name = "TEXT", allow_hyphen_values = true)]
+    init_message: Vec<String>,
+    /// Send what is in FILE after every connect, before any -p
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    init_file: Vec<PathBuf>,
+    /// Send each record of standard input as a message
+    #[arg(long)]
+    stdin: bool,
+    /// What the messages sent are
+    #[arg(long, value_name = "TYPE", default_value = "text")]
+    send: Sent,
+    /// Send each message back
+    #[arg(long)]
+    echo: bool,
+    /// After the end of standard input, stay for so long
+    #[arg(long, value_name = "DURATION", default_value = "none", requires = "stdin", value_parser = parse_timeout)]
+    linger: Timeout,
+
+    /// Form of what is written
+    #[arg(short, long, value_name = "FORM", default_value = "payload")]
+    output: Form,
+    /// The same as -o json
+    #[arg(short, long, conflicts_with = "output")]
+    json: bool,
+    /// What stands between payloads, and between records of --stdin
+    #[arg(long, value_name = "HOW", default_value = "lines")]
+    framing: Framing,
+    /// The same as --framing null
+    #[arg(short = '0', long, conflicts_with = "framing")]
+    null: bool,
+    /// How binary messages are written as payload
+    #[arg(long, value_name = "HOW", default_value = "raw")]
+    binary: Binary,
+    /// Stop after NUM messages
+    #[arg(short = 'n', long, value_name = "NUM")]
+    max_count: Option<u64>,
+    /// Largest message taken
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
+    max_message: usize,
+    /// Stop reading when so much waits for the reader of the output
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
+    max_backlog: usize,
+    /// Type of Heka messages
+    #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "websocket")]
+    type_: String,
+    /// Logger of Heka messages; the URL's host if absent
+    #[arg(short, long, value_name = "LOGGER")]
+    logger: Option<String>,
+    #[command(flatten)]
+    writing: Writing,
+
+    #[command(flatten)]
+    request: RequestArgs,
+
+    /// Ask so often whether the server is there
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout, help_heading = "Connection options")]
+    ping_interval: Timeout,
+    /// Give the server up when nothing comes for so long after a ping
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_timeout, help_heading = "Connection options")]
+    ping_timeout: Timeout,
+    /// Close code at the end
+    #[arg(long, value_name = "CODE", default_value_t = 1000, value_parser = parse_close_code, help_heading = "Connection options")]
+    close_code: u16,
+    /// Words that go with the close code
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = parse_close_reason, help_heading = "Connection options")]
+    close_reason: String,
+    /// Follow up to NUM redirects
+    #[arg(long, value_name = "NUM", default_value_t = 0, help_heading = "Connection options")]
+    location: u32,
+    /// Connect through this unix socket
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::FilePath, help_heading = "Connection options")]
+    unix: Option<String>,
+    /// Connect to ADDR for this host and port (repeatable)
+    #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = parse_resolve, help_heading = "Connection options")]
+    resolve: Vec<(HostPort, IpAddr)>,
+    #[command(flatten)]
+    net: NetArgs,
+    #[command(flatten)]
+    retry: RetryArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
+    keystore: KeystoreArgs,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Forms of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// The messages' own bytes
+    Payload,
+    /// An object a line: time, type, data, url
+    Json,
+    /// Framed Heka messages
+    Heka,
+}
+
+/// What tells one payload from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Framing {
+    /// A line end behind each
+    Lines,
+    /// A NUL behind each
+    Null,
+    /// Its length before each: four bytes, the highest first
+    Len32,
+}
+
+/// What becomes of binary messages as payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Binary {
+    /// Their bytes
+    Raw,
+    /// Their bytes in base64
+    Base64,
+    /// Nothing, in no form
+    Skip,
+}
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sent {
+    /// Text, which is UTF-8
+    Text,
+    /// Binary messages
+    Binary,
+}
+
+impl Tool for Cli {
+    const NAME: &'static str = "ws-source";
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// What is to be done, checked.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) headers: Headers,
+    pub(crate) init: Vec<String>,
+    pub(crate) stdin: bool,
+    pub(crate) send: Sent,
+    pub(crate) echo: bool,
+    pub(crate) linger: Option<Duration>,
+    pub(crate) form: Form,
+    pub(crate) framing: Framing,
+    pub(crate) binary: Binary,
+    pub(crate) max_count: Option<u64>,
+    pub(crate) type_: String,
+    pub(crate) logger: Option<String>,
+    pub(crate) writing: Writing,
+    pub(crate) options: Options,
+    pub(crate) close: (u16, String),
+    pub(crate) redirects: u32,
+    pub(crate) unix: Option<UnixName>,
+    pub(crate) settings: Settings,
+    pub(crate) tls: ClientSettings,
+    pub(crate) backoff: Backoff,
+}
+
+/// The seed's numbers: every 30 s, for ever.
+const BACKOFF: Backoff = Backoff {
+    delay: Duration::from_secs(30),
+    growth: 1.0,
+    max_delay: Duration::from_secs(300),
+    jitter: Duration::ZERO,
+    retries: Retries::Forever,
+};
+
+impl Cli {
+    pub(crate) fn plan(self) -> Result<Plan, Stop> {
+        let endpoint = Endpoint::parse(&self.url)
+            .map_err(|error| Stop::usage(format_args!("URL: {error}")))?;
+        let variables: &[&str] = match endpoint.addr {
+            Addr::Tls(_) => &["HTTPS_PROXY", "ALL_PROXY"],
+            _ => &["HTTP_PROXY", "ALL_PROXY"],
+        };
+        let mut settings = self.net.plan(variables)?;
+        settings.resolve = self.resolve;
+        let unix = self.unix.as_deref().map(UnixName::parse).transpose();
+        let mut init = Vec::new();
+        for path in &self.init_file {
+            let text =
+                std::fs::read_to_string(path).map_err(|error| unusable(path, &error.cause()))?;
+            init.push(text.strip_suffix('\n').map_or(text.clone(), str::to_owned));
+        }
+        init.extend(self.init_message);
+        Ok(Plan {
+            headers: self.request.plan(&endpoint)?,
+            init,
+            stdin: self.stdin,
+            send: self.send,
+            echo: self.echo,
+            linger: self.linger.0,
+            form: if self.json { Form::Json } else { self.output },
+            framing: if self.null { Framing::Null } else { self.framing },
+            binary: self.binary,
+            max_count: self.max_count,
+            type_: self.type_,
+            logger: self.logger,
+            writing: self.writing,
+            options: Options {
+                max_message: self.max_message,
+                ping_interval: self.ping_interval.0,
+                ping_timeout: self.ping_timeout.0,
+                idle_timeout: self.net.socket.idle_timeout.0,
+                max_backlog: self.max_backlog,
+            },
+            close: (self.close_code, self.close_reason),
+            redirects: self.location,
+            unix: unix.map_err(|error| Stop::usage(format_args!("--unix: {error}")))?,
+            settings,
+            tls: self.keystore.plan(self.tls.plan())?,
+            backoff: self.retry.plan(BACKOFF),
+            endpoint,
+        })
+    }
+}
+
+/// A code that an application may send (RFC 6455 §7.4.2).
+fn parse_close_code(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(code @ (1000..=1003 | 1007..=1014 | 3000..=4999)) => Ok(code),
+        _ => Err("expected 1000 to 1003, 1007 to 1014, or 3000 to 4999".to_owned()),
+    }
+}
+
+/// A control frame holds 125 bytes, two of them the code.
+fn parse_close_reason(text: &str) -> Result<String, String> {
+    if text.len() > 123 {
+        return Err("more than 123 bytes".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// curl's form.
+fn parse_resolve(text: &str) -> Result<(HostPort, IpAddr), String> {
+    let wrong = || "expected HOST:PORT:ADDR, ADDR in numbers".to_owned();
+    let (at, addr) = match text.strip_suffix(']').and_then(|rest| rest.rsplit_once(":[")) {
+        Some(found) => found,
+        None => text.rsplit_once(':').ok_or_else(wrong)?,
+    };
+    let at = HostPort::parse(at).map_err(|_| wrong())?;
+    Ok((at, addr.parse().map_err(|_| wrong())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_given_as_to_curl() {
+        let (at, addr) = parse_resolve("h.example:443:127.0.0.1").unwrap();
+        assert_eq!(
+            (at.to_string().as_str(), addr.to_string().as_str()),
+            ("h.example:443", "127.0.0.1")
+        );
+        assert_eq!(parse_resolve("h:1:[::1]").unwrap().1.to_string(), "::1");
+        assert!(parse_resolve("h:1").is_err() && parse_resolve("h:1:x").is_err());
+    }
+
+    #[test]
+    fn close_codes_are_those_that_may_be_sent() {
+        assert_eq!(parse_close_code("4999"), Ok(4999));
+        for reserved in ["1004", "1005", "1006", "1015", "0", "5000", "x"] {
+            assert!(parse_close_code(reserved).is_err(), "{reserved}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From the URL to an open WebSocket: dialling, TLS, the opening request, redirects.
+
+use std::time::{Duration, Instant};
+
+use heka_core::diag;
+use heka_core::exit::Stop;
+use heka_core::io::Deadline;
+use heka_core::net::tls::Client;
+use heka_core::net::ws::{Endpoint, Failure, Refusal, Socket, shake};
+use heka_core::net::{Addr, DialError, Dialer, Stream};
+
+use crate::cli::Plan;
+
+/// Makes connections to the server, all in the same way.
+#[derive(Debug)]
+pub(crate) struct Connector {
+    dialer: Dialer,
+}
+
+/// Why there is no connection; another time there may be one.
+#[derive(Debug, Default)]
+pub(crate) struct Unconnected {
+    pub(crate) cause: String,
+    pub(crate) hint: Option<String>,
+    /// How long the server asked us to stay away.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// An attempt's outcome: the end of the tool, a connection, or none this time.
+pub(crate) type Attempt<T> = Result<Result<T, Unconnected>, Stop>;
+
+impl Connector {
+    /// Reads the files that TLS needs, so that a wrong one is told before anything happens.
+    pub(crate) fn new(plan: &mut Plan) -> Result<Self, Stop> {
+        let tls = Client::new(std::mem::take(&mut plan.tls));
+        if matches!(plan.endpoint.addr, Addr::Tls(_)) {
+            tls.config()?;
+        }
+        Ok(Self { dialer: Dialer { settings: plan.settings.clone(), tls } })
+    }
+
+    /// Connects, following as many redirects as the plan allows.
+    pub(crate) fn connect(&self, plan: &Plan) -> Attempt<Socket<Stream>> {
+        let mut endpoint = plan.endpoint.clone();
+        let mut left = plan.redirects;
+        loop {
+            let refusal = match self.open(plan, &endpoint)? {
+                Ok(socket) => return Ok(Ok(socket)),
+                Err(Refused::Not(unconnected)) => return Ok(Err(unconnected)),
+                Err(Refused::By(refusal)) => refusal,
+            };
+            let next = refusal.location().map(|location| endpoint.join(location));
+            match next {
+                Some(Ok(next)) if left > 0 => {
+                    left -= 1;
+                    diag::note(format_args!("{}: redirects to {}", endpoint.shown, next.shown));
+                    endpoint = next;
+                }
+                next => return Ok(Err(refused(plan, &refusal, next))),
+            }
+        }
+    }
+
+    fn open(
+        &self,
+        plan: &Plan,
+        endpoint: &Endpoint,
+    ) -> Result<Result<Socket<Stream>, Refused>, Stop> {
+        let stream = match self.dial(plan, endpoint) {
+            Ok(stream) => stream,
+            Err(DialError::Stopped(stop)) => return Err(stop),
+            Err(DialError::Failed { cause, hint }) => {
+                let unconnected = Unconnected { cause, hint, retry_after: None };
+                return Ok(Err(Refused::Not(unconnected)));
+            }
+        };
+        let stranger = !endpoint.is_same_server(&plan.endpoint);
+        let request = plan.headers.request(endpoint, stranger);
+        match shake(stream, &request, plan.options, self.deadline()) {
+            Ok(socket) => Ok(Ok(socket)),
+            Err(Failure::Stopped(stop)) => Err(stop),
+            Err(Failure::Refused(refusal)) => Ok(Err(Refused::By(refusal))),
+            Err(Failure::Failed(cause)) => {
+                Ok(Err(Refused::Not(Unconnected { cause, ..Unconnected::default() })))
+            }
+        }
+    }
+
+    fn dial(&self, plan: &Plan, endpoint: &Endpoint) -> Result<Stream, DialError> {
+        let Some(name) = &plan.unix else {
+            return self.dialer.dial(&endpoint.addr);
+        };
+        let socket = self.dialer.dial_unix(name, socket2::Type::STREAM)?;
+        match &endpoint.addr {
+            Addr::Tls(at) => self.dialer.tls.handshake(socket, &at.host, self.deadline()),
+            _ => Ok(Stream::plain(socket)),
+        }
+    }
+
+    fn deadline(&self) -> Deadline {
+        self.dialer.settings.connect_timeout.map(|limit| Instant::now() + limit)
+    }
+}
+
+enum Refused {
+    By(Box<Refusal>),
+    Not(Unconnected),
+}
+
+fn refused(plan: &Plan, refusal: &Refusal, next: Option<Result<Endpoint, String>>) -> Unconnected {
+    let hint = match (next, refusal.status) {
+        (Some(Err(words)), _) => Some(format!("that cannot be followed: {words}")),
+        (Some(Ok(_)), _) if plan.redirects == 0 => Some("--location 5 follows it".to_owned()),
+        (Some(Ok(_)), _) => Some(format!("more than {} redirects", plan.redirects)),
+        (None, 401) => Some("--user and --bearer-file authenticate".to_owned()),
+        _ => None,
+    };
+    let rest = refusal.body.trim_end();
+    if !rest.is_empty() {
+        diag::note(format_args!("{}: the answer's body: {rest}", plan.endpoint.shown));
+    }
+    Unconnected { cause: refusal.to_string(), hint, retry_after: refusal.retry_after() }
+}

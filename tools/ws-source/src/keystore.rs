@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Key stores: Java's JKS, PKCS#12, PEM. What a file is, its content says, not its name: Java
+//! itself writes PKCS#12 into files called `.jks`.
+//!
+//! As in Java, one store may hold both whom we trust and who we are.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use heka_core::exit::{Cause as _, Stop};
+use heka_core::net::tls::{ClientSettings, Identity, Roots};
+use heka_core::secret::{self, unusable};
+use p12_keystore::{KeyStore, Pkcs12Archive, Pkcs12ImportPolicy};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use sha1::{Digest as _, Sha1};
+
+/// Flags of key stores.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "TLS options")]
+pub(crate) struct KeystoreArgs {
+    /// Trust, and show, the certificates of this key store
+    #[arg(long, value_name = "FILE", conflicts_with = "cert", value_hint = clap::ValueHint::FilePath)]
+    keystore: Option<PathBuf>,
+    /// File with the key store's password
+    #[arg(long, value_name = "FILE", requires = "keystore", value_hint = clap::ValueHint::FilePath)]
+    keystore_pass_file: Option<PathBuf>,
+    /// Insist on a type of key store
+    #[arg(
+        long,
+        value_name = "TYPE",
+        default_value = "auto",
+        requires = "keystore",
+        ignore_case = true
+    )]
+    keystore_type: Type,
+}
+
+/// Types of key stores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Type {
+    /// What the content says
+    #[default]
+    Auto,
+    /// Java's old one; PKCS#12 passes for it, as in Java
+    Jks,
+    /// RFC 7292
+    Pkcs12,
+    /// Certificates, perhaps with a key, as text
+    Pem,
+}
+
+/// What was found in a key store.
+#[derive(Debug, Default)]
+struct Contents {
+    /// Certificates to trust.
+    trusted: Vec<CertificateDer<'static>>,
+    /// A certificate, followed by its issuers', and its key.
+    own: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+}
+
+impl KeystoreArgs {
+    /// Adds what the key store holds to the settings.
+    pub(crate) fn plan(&self, settings: ClientSettings) -> Result<ClientSettings, Stop> {
+        let Some(path) = &self.keystore else {
+            return Ok(settings);
+        };
+        let password = match &self.keystore_pass_file {
+            Some(file) => String::from_utf8(secret::line(file, "password")?)
+                .map_err(|_| unusable(file, "not text"))?,
+            None => String::new(),
+        };
+        let bytes = std::fs::read(path).map_err(|error| unusable(path, &error.cause()))?;
+        let found = self.open(&bytes, &password).map_err(|words| unusable(path, &words))?;
+        Ok(found.into_settings(settings))
+    }
+
+    fn open(&self, bytes: &[u8], password: &str) -> Result<Contents, String> {
+        let found = sniff(bytes)?;
+        let passes = match self.keystore_type {
+            Type::Auto => true,
+            Type::Jks => found != Type::Pem,
+            wanted => wanted == found,
+        };
+        if !passes {
+            return Err(format!("is a key store of another type ({})", found.name()));
+        }
+        match found {
+            Type::Jks => open_jks(bytes, password),
+            Type::Pem => open_pem(bytes),
+            _ => open_pkcs12(bytes, password),
+        }
+    }
+}
+
+impl Type {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Jks => "JKS",
+            Self::Pkcs12 => "PKCS#12",
+            Self::Pem => "PEM",
+        }
+    }
+}
+
+impl Contents {
+    /// A store with trusted certificates says whom to trust, and nobody else; one with only a key
+    /// adds its own certificates to those that are trusted anyway.
+    fn into_settings(self, settings: ClientSettings) -> ClientSettings {
+        let own = self.own.iter().flat_map(|(chain, _)| chain.iter().cloned());
+        let given = Roots::Given(self.trusted.iter().cloned().chain(own).collect());
+        let roots = match settings.roots {
+            Roots::System if !self.trusted.is_empty() => given,
+            before => Roots::Union(vec![before, given]),
+        };
+        let identity = self.own.map(|(chain, key)| Identity::Given { chain, key });
+        ClientSettings { roots, identity: identity.or(settings.identity), ..settings }
+    }
+}
+
+/// The type by the first bytes.
+fn sniff(bytes: &[u8]) -> Result<Type, String> {
+    const PEM: &[u8] = b"-----BEGIN ";
+    match bytes {
+        [0xfe, 0xed, 0xfe, 0xed, ..] => Ok(Type::Jks),
+        [0xce, 0xce, 0xce, 0xce, ..] => {
+            Err("is a JCEKS key store, which is not read here; keytool \
+             -importkeystore -deststoretype PKCS12 makes one that is"
+                .to_owned())
+        }
+        [0x30, 0x80..=0x84, ..] => Ok(Type::Pkcs12),
+        _ if bytes.windows(PEM.len()).any(|window| window == PEM) => Ok(Type::Pem),
+        _ => Err("is no key store (JKS, PKCS#12 or PEM)".to_owned()),
+    }
+}
+
+fn wrong_password(password: &str) -> String {
+    match password {
+        "" => "has a password (--keystore-pass-file), or is damaged".to_owned(),
+        _ => "the password is wrong, or the file is damaged".to_owned(),
+    }
+}
+
+fn open_pkcs12(bytes: &[u8], password: &str) -> Result<Contents, String> {
+    let explain = |error| match error {
+        p12_keystore::error::Error::MacError(_)
+        | p12_keystore::error::Error::UnpadError
+        | p12_keystore::error::Error::Pkcs5Error(_) => wrong_password(password),
+        other => format!("PKCS#12: {other}"),
+    };
+    let archive = Pkcs12Archive::from_pkcs12(bytes, password).map_err(explain)?;
+    let store =
+        KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Relaxed).map_err(explain)?;
+    let own = store.private_key_chain().map(|(_, chain)| chain).filter(|c| !c.certs().is_empty());
+    let own = own
+        .map(|chain| {
+            let certs = chain.certs().iter().map(|cert| cert.as_der().to_vec().into()).collect();
+            Ok::<_, String>((certs, key_of(chain.key().as_der().to_vec())?))
+        })
+        .transpose()?;
+    // keytool marks what is to be trusted; a store without keys can have no other purpose.
+    let all_trusted = archive.keys.is_empty();
+    let trusted = archive.certs.iter().filter(|bag| bag.trusted || all_trusted);
+    let trusted = trusted.map(|bag| bag.cert.as_der().to_vec().into()).collect();
+    Ok(Contents { trusted, own })
+}
+
+fn open_jks(bytes: &[u8], password: &str) -> Result<Contents, String> {
+    // Only a file that is whole is handed to the reader, which believes every length in it.
+    if !is_jks_whole(bytes, password) {
+        return Err(wrong_password(password));
+    }
+    let mut store = jks::KeyStore::new();
+    store.load(bytes, password.as_bytes()).map_err(|error| format!("JKS: {error}"))?;
+    let mut aliases = store.aliases();
+    aliases.sort();
+    let mut found = Contents::default();
+    for alias in aliases {
+        if store.is_trusted_certificate_entry(&alias) {
+            let entry = store.get_trusted_certificate_entry(&alias).map_err(|e| e.to_string())?;
+            found.trusted.push(entry.certificate.content.into());
+        } else if store.is_private_key_entry(&alias) && found.own.is_none() {
+            let entry =
+                store.get_private_key_entry(&alias, password.as_bytes()).map_err(|error| {
+                    format!("key {alias} (its password must be the store's): {error}")
+                })?;
+            let chain = entry.certificate_chain.into_iter().map(|cert| cert.content.into());
+            found.own = Some((chain.collect(), key_of(entry.private_key)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the digest at the end fits: SHA-1 of the password in UTF-16, a phrase, and the rest.
+fn is_jks_whole(bytes: &[u8], password: &str) -> bool {
+    let Some((rest, digest)) = bytes.split_last_chunk::<20>() else {
+        return false;
+    };
+    let mut sha1 = Sha1::new();
+    for unit in password.encode_utf16() {
+        sha1.update(unit.to_be_bytes());
+    }
+    sha1.update(b"Mighty Aphrodite");
+    sha1.update(rest);
+    sha1.finalize()[..] == digest[..]
+}
+
+fn open_pem(bytes: &[u8]) -> Result<Contents, String> {
+    let certs = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>();
+    let certs = certs.map_err(|error| format!("PEM: {error}"))?;
+    if certs.is_empty() {
+        return Err("no certificate in it".to_owned());
+    }
+    let encrypted = String::from_utf8_lossy(bytes);
+    match PrivateKeyDer::from_pem_slice(bytes) {
+        Ok(key) => Ok(Contents { trusted: Vec::new(), own: Some((certs, key)) }),
+        Err(_) if encrypted.contains("ENCRYPTED") => {
+            Err("its key is encrypted; make a PKCS#12 store \
+             (openssl pkcs12 -export), whose password is taken"
+                .to_owned())
+        }
+        Err(_) => Ok(Contents { trusted: certs, own: None }),
+    }
+}
+
+fn key_of(der: Vec<u8>) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::try_from(der).map_err(|error| format!("its key: {error}"))
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Messages as records on the output: payloads, JSON, Heka messages.
+//!
+//! ```text
+//! {"time":"2026-01-02T03:04:05.000000006Z","type":"text","data":"…","url":"ws://host/path"}
+//! {"time":"2026-01-02T03:04:05.000000006Z","type":"binary","data_base64":"…","url":"…"}
+//! ```
+
+use data_encoding::BASE64;
+use heka_core::codec::json::put_string;
+use heka_core::codec::time::put_rfc3339;
+use heka_core::exit::Stop;
+use heka_core::net::ws::{Kind, Message};
+use heka_core::wire::{self, Field, Header, Template};
+use heka_core::{clock, diag, stats};
+use memchr::memchr;
+
+use crate::cli::{Binary, Form, Framing, Plan};
+
+/// Makes records of messages.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    form: Form,
+    framing: Framing,
+    binary: Binary,
+    /// `,"url":"…"}` of JSON.
+    json_tail: Vec<u8>,
+    text: Template,
+    raw: Template,
+    /// A payload has been seen that holds what should end it.
+    has_warned: bool,
+}
+
+impl Recorder {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let url = plan.endpoint.shown.as_str();
+        let mut json_tail = b",\"url\":".to_vec();
+        put_string(&mut json_tail, url.as_bytes());
+        json_tail.extend_from_slice(b"}\n");
+        Self {
+            form: plan.form,
+            framing: plan.framing,
+            binary: plan.binary,
+            json_tail,
+            text: template(plan, Kind::Text),
+            raw: template(plan, Kind::Binary),
+            has_warned: false,
+        }
+    }
+
+    /// Appends the record of a message; nothing, if messages like it are not wanted.
+    pub(crate) fn put(&mut self, out: &mut Vec<u8>, message: &Message) -> Result<(), Stop> {
+        let is_binary = message.kind == Kind::Binary;
+        if is_binary && self.binary == Binary::Skip {
+            stats::SKIPPED.add(1);
+            return Ok(());
+        }
+        stats::MESSAGES.add(1);
+        match self.form {
+            Form::Payload if is_binary && self.binary == Binary::Base64 => {
+                self.put_payload(out, BASE64.encode(&message.data).as_bytes())?;
+            }
+            Form::Payload => self.put_payload(out, &message.data)?,
+            Form::Json => self.put_json(out, message),
+            Form::Heka => {
+                let template = if is_binary { &mut self.raw } else { &mut self.text };
+                let (uuid, now) = (clock::random_uuid(), clock::now_ns());
+                template
+                    .put_frame(out, Header::default(), uuid, now, &message.data)
+                    .map_err(Stop::failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_payload(&mut self, out: &mut Vec<u8>, payload: &[u8]) -> Result<(), Stop> {
+        let end = match self.framing {
+            Framing::Lines => b'\n',
+            Framing::Null => 0,
+            Framing::Len32 => {
+                let len = u32::try_from(payload.len()).map_err(|_| Stop::failed("over 4 GiB"))?;
+                out.extend_from_slice(&len.to_be_bytes());
+                out.extend_from_slice(payload);
+                return Ok(());
+            }
+        };
+        if !self.has_warned && memchr(end, payload).is_some() {
+            self.has_warned = true;
+            let (what, remedy) = match self.framing {
+                Framing::Lines => ("line ends", "-0, --framing len32, -j or -o heka"),
+                _ => ("NULs", "--framing len32, -j or -o heka"),
+            };
+            diag::warning(format_args!("messages have {what} inside"));
+            diag::hint(format_args!("{remedy} keep them apart"));
+        }
+        out.extend_from_slice(payload);
+        out.push(end);
+        Ok(())
+    }
+
+    fn put_json(&self, out: &mut Vec<u8>, message: &Message) {
+        out.extend_from_slice(b"{\"time\":\"");
+        put_rfc3339(out, clock::now_ns());
+        match message.kind {
+            Kind::Text => {
+                out.extend_from_slice(b"\",\"type\":\"text\",\"data\":");
+                put_string(out, &message.data);
+            }
+            Kind::Binary => {
+                out.extend_from_slice(b"\",\"type\":\"binary\",\"data_base64\":\"");
+                out.extend_from_slice(BASE64.encode(&message.data).as_bytes());
+                out.push(b'"');
+            }
+        }
+        out.extend_from_slice(&self.json_tail);
+    }
+}
+
+fn template(plan: &Plan, kind: Kind) -> Template {
+    let host = plan.endpoint.host.clone();
+    let message = wire::Message {
+        r#type: Some(plan.type_.clone().into()),
+        logger: Some(plan.logger.clone().unwrap_or(host).into()),
+        severity: Some(7),
+        hostname: Some(clock::hostname().into()),
+        fields: vec![
+            Field::string("url", plan.endpoint.shown.clone()),
+            Field::integer("opcode", kind as i64),
+        ],
+        ..wire::Message::default()
+    };
+    Template::new(&message, None)
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The headers of the opening request: the user's own, cookies, and who we are.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use data_encoding::BASE64;
+use heka_core::exit::Stop;
+use heka_core::net::ws::{Endpoint, Request};
+use heka_core::secret;
+
+/// Flags of what is said in the request.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Request options")]
+pub(crate) struct RequestArgs {
+    /// Send a header, or those in a file (repeatable)
+    #[arg(short = 'H', long, value_name = "NAME: VALUE|@FILE")]
+    header: Vec<String>,
+    /// Send a cookie (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_cookie)]
+    cookie: Vec<String>,
+    /// Send the cookies in FILE, one a line
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    cookie_file: Option<PathBuf>,
+    /// Say which page asks
+    #[arg(long, value_name = "ORIGIN", value_parser = parse_value)]
+    origin: Option<String>,
+    /// Offer a subprotocol (repeatable)
+    #[arg(long, value_name = "NAME", value_parser = parse_token)]
+    subprotocol: Vec<String>,
+    /// Say which program asks; empty for nothing
+    #[arg(long, value_name = "NAME", default_value = concat!("ws-source/", env!("CARGO_PKG_VERSION")), value_parser = parse_value)]
+    user_agent: String,
+    /// Authenticate by name and password
+    #[arg(long, value_name = "NAME", conflicts_with = "bearer_file")]
+    user: Option<String>,
+    /// File with the password; asked for on the terminal if absent
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    password_file: Option<PathBuf>,
+    /// Authenticate by the token in FILE
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    bearer_file: Option<PathBuf>,
+}
+
+/// What is said to servers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Headers {
+    /// To every one.
+    open: Vec<(String, String)>,
+    /// Only to the one that the user named.
+    secret: Vec<(String, String)>,
+    host: Option<String>,
+    subprotocols: Vec<String>,
+}
+
+impl Headers {
+    /// The request for an endpoint; a `stranger` is one that a redirect led to.
+    pub(crate) fn request(&self, endpoint: &Endpoint, stranger: bool) -> Request {
+        let mut request = Request::new(endpoint);
+        request.subprotocols.clone_from(&self.subprotocols);
+        request.headers.clone_from(&self.open);
+        if !stranger {
+            request.headers.extend(self.secret.iter().cloned());
+            if let Some(host) = &self.host {
+                request.host.clone_from(host);
+            }
+        }
+        request
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.open.iter().chain(&self.secret).any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
+    /// Adds a header; what must be secret may not be `visible`, as arguments are.
+    fn add(&mut self, line: &str, visible: bool) -> Result<(), String> {
+        let (name, value) = line.split_once(':').ok_or("expected 'NAME: VALUE'")?;
+        let name = parse_token(name)?;
+        let value = parse_value(value.trim())?;
+        let lower = name.to_ascii_lowercase();
+        match lower.as_str() {
+            "host" => self.host = Some(value),
+            "sec-websocket-protocol" => return Err("use --subprotocol".to_owned()),
+            "connection" | "upgrade" | "content-length" | "transfer-encoding" => {
+                return Err(format!("{name} is the protocol's own"));
+            }
+            _ if lower.starts_with("sec-websocket-") => {
+                return Err(format!("{name} is the protocol's own"));
+            }
+            "authorization" | "proxy-authorization" if visible => {
+                return Err(format!(
+                    "everybody can read {name} there; use --user, --bearer-file or -H @FILE"
+                ));
+            }
+            "cookie" if visible => return Err("use --cookie or --cookie-file".to_owned()),
+            _ if visible => self.open.push((name, value)),
+            _ => self.secret.push((name, value)),
+        }
+        Ok(())
+    }
+}
+
+impl RequestArgs {
+    /// Reads the files and checks it all.
+    pub(crate) fn plan(&self, endpoint: &Endpoint) -> Result<Headers, Stop> {
+        let mut headers = Headers { subprotocols: self.subprotocol.clone(), ..Headers::default() };
+        for header in &self.header {
+            match header.strip_prefix('@') {
+                Some(path) => add_file(&mut headers, Path::new(path))?,
+                None => headers
+                    .add(header, true)
+                    .map_err(|error| Stop::usage(format_args!("--header: {error}")))?,
+            }
+        }
+        if let Some(origin) = &self.origin {
+            headers.open.push(("Origin".to_owned(), origin.clone()));
+        }
+        if !self.user_agent.is_empty() && !headers.has("User-Agent") {
+            headers.open.push(("User-Agent".to_owned(), self.user_agent.clone()));
+        }
+        let cookies = self.cookies()?;
+        if !cookies.is_empty() {
+            headers.secret.push(("Cookie".to_owned(), cookies.join("; ")));
+        }
+        if let Some(value) = self.authorization(endpoint)? {
+            headers.secret.push(("Authorization".to_owned(), value));
+        }
+        Ok(headers)
+    }
+
+    /// RFC 6265 §5.4: one header for all.
+    fn cookies(&self) -> Result<Vec<String>, Stop> {
+        let mut cookies = self.cookie.clone();
+        if let Some(path) = &self.cookie_file {
+            for (number, line) in lines(path)? {
+                cookies.push(parse_cookie(&line).map_err(|error| wrong(path, number, &error))?);
+            }
+        }
+        Ok(cookies)
+    }
+
+    fn authorization(&self, endpoint: &Endpoint) -> Result<Option<String>, Stop> {
+        if let Some(path) = &self.bearer_file {
+            let token = text(path, secret::line(path, "token")?)?;
+            return Ok(Some(format!("Bearer {token}")));
+        }
+        let Some(user) = self.user.as_ref().or(endpoint.user.as_ref()) else {
+            return match self.password_file {
+                Some(_) => Err(Stop::usage("--password-file: whose? (--user)")),
+                None => Ok(None),
+            };
+        };
+        if user.contains(':') {
+            return Err(Stop::usage("--user: a name has no colon (see --password-file)"));
+        }
+        let password = match &self.password_file {
+            Some(path) => text(path, secret::line(path, "password")?)?,
+            None => secret::ask(&format!("Password for {user}: "))
+                .map_err(|_| Stop::usage("--user: needs --password-file, or a terminal to ask"))?,
+        };
+        let token = BASE64.encode(format!("{user}:{password}").as_bytes());
+        Ok(Some(format!("Basic {token}")))
+    }
+}
+
+fn add_file(headers: &mut Headers, path: &Path) -> Result<(), Stop> {
+    for (number, line) in lines(path)? {
+        headers.add(&line, false).map_err(|error| wrong(path, number, &error))?;
+    }
+    Ok(())
+}
+
+/// The lines of a file of secrets that are not empty and no comments.
+fn lines(path: &Path) -> Result<Vec<(usize, String)>, Stop> {
+    let text = text(path, secret::read(path)?)?;
+    let lines = (1..).zip(text.lines().map(str::trim));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines.map(|(number, line)| (number, line.to_owned())).collect())
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Stop> {
+    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+    text.ok_or_else(|| secret::unusable(path, "not text"))
+}
+
+fn wrong(path: &Path, number: usize, error: &str) -> Stop {
+    secret::unusable(path, &format!("line {number}: {error}"))
+}
+
+/// RFC 9110 §5.6.2.
+fn parse_token(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if text.is_empty() || !text.chars().all(is_token) {
+        return Err("a name has letters, digits and !#$%&'*+-.^_`|~ only".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// What cannot end the header and begin another one.
+fn parse_value(text: &str) -> Result<String, String> {
+    if text.chars().any(|c| c.is_control() && c != '\t') {
+        return Err("control characters are not allowed".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// RFC 6265 §4.1.1, but blanks, quotes and commas in the value go as they are: browsers do so too.
+fn parse_cookie(text: &str) -> Result<String, String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    parse_token(name)?;
+    parse_value(value)?;
+    if value.contains(';') {
+        return Err("a ';' ends the value".to_owned());
+    }
+    Ok(format!("{}={value}", name.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[&str], visible: bool) -> Result<Headers, String> {
+        let mut headers = Headers::default();
+        lines.iter().try_for_each(|line| headers.add(line, visible))?;
+        Ok(headers)
+    }
+
+    #[test]
+    fn headers_keep_order_case_and_repetition() {
+        let found = headers(&["X-B: 2", "x-a:1", "X-B:  3"], true).unwrap();
+        let endpoint = Endpoint::parse("ws://h/").unwrap();
+        let expected = [("X-B", "2"), ("x-a", "1"), ("X-B", "3")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(found.request(&endpoint, false).headers, expected);
+    }
+
+    #[test]
+    fn secrets_do_not_go_to_strangers_nor_into_arguments() {
+        let endpoint = Endpoint::parse("ws://h/").unwrap();
+        let found = headers(&["Authorization: Basic x", "Host: other"], false).unwrap();
+        assert_eq!(found.request(&endpoint, false).host, "other");
+        assert_eq!(found.request(&endpoint, true).host, "h");
+        assert!(found.request(&endpoint, true).headers.is_empty());
+        for line in ["authorization: Basic x", "Cookie: a=b"] {
+            assert!(headers(&[line], true).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn nothing_can_be_smuggled_in() {
+        for line in
+            ["A: b\r\nC: d", "A b: c", "no header", ": x", "Upgrade: h2c", "Sec-WebSocket-Key: x"]
+        {
+            assert!(headers(&[line], true).is_err(), "{line}");
+        }
+        assert!(parse_cookie("a=b; c").is_err() && parse_cookie("a").is_err());
+        assert_eq!(parse_cookie("c1=\"Data for c1\"").unwrap(), "c1=\"Data for c1\"");
+    }
+}
