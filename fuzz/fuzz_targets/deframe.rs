@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Any bytes in any pieces: the same frames and the same damaged bytes, every byte accounted for.
+//!
+//! The first byte of the input tells how long the pieces are.
+#![no_main]
+
+use heka_core::wire::{Behind, Deframer, Step};
+use libfuzzer_sys::fuzz_target;
+
+/// Where frames stand, and how many bytes were damaged.
+fn read(stream: &[u8], piece: usize) -> (Vec<(u64, usize)>, u64) {
+    let mut deframer = Deframer::new(4096);
+    let (mut frames, mut damaged) = (Vec::new(), 0);
+    let (mut start, mut end) = (0, 0);
+    loop {
+        end = (end + piece).min(stream.len());
+        let behind = if end == stream.len() { Behind::End } else { Behind::More };
+        loop {
+            match deframer.next(&stream[start..end], behind) {
+                Step::Frame(done, frame) => {
+                    frames.push((frame.offset, frame.bytes.len()));
+                    start += done;
+                }
+                Step::Damage(done, damage) => {
+                    damaged += damage.len;
+                    start += done;
+                }
+                Step::Need(done, need) => {
+                    start += done;
+                    assert!(need > end - start, "asks for what it has");
+                    break;
+                }
+            }
+        }
+        if behind == Behind::End {
+            assert_eq!(start, stream.len(), "bytes left at the end");
+            return (frames, damaged);
+        }
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&piece, stream)) = input.split_first() else { return };
+    let (frames, damaged) = read(stream, stream.len().max(1));
+    let framed: usize = frames.iter().map(|(_, len)| len).sum();
+    assert_eq!(framed as u64 + damaged, stream.len() as u64, "bytes not accounted for");
+    assert_eq!(read(stream, usize::from(piece).max(1)), (frames, damaged), "pieces matter");
+});
