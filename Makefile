@@ -41,7 +41,7 @@ export HEKA_TOOLS_REV ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
 .DELETE_ON_ERROR:
 .PHONY: all check fmt fmt-check clippy built-tests test doc-test lint-man check-install install-list \
-	bench demo man html completions install install-strip installdirs uninstall \
+	bench fuzz demo man html completions install install-strip installdirs uninstall \
 	clean distclean dist help
 
 all: ## build every tool (PROFILE=release)
@@ -90,6 +90,14 @@ bench: ## speed beside cat, socat, nc (SIZE, RUNS, ONLY: see bench/run)
 	HEKA_BINDIR="$(here)/release" bench/run
 	HEKA_BINDIR="$(here)/release" bench/latency
 	HEKA_BINDIR="$(here)/release" bench/memory
+
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= $(sort $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs)))
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (600); needs cargo-fuzz
+	for target in $(FUZZ_TARGETS); do \
+		(cd fuzz && $(CARGO) fuzz run -s none "$$target" -- -max_total_time=$(FUZZ_SECONDS)) || exit 1; \
+	done
 
 demo: ## World2, for real, in a temporary folder
 	$(MAKE) all PROFILE=dev
