@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A Lua table as a Heka message: headers, then fields in either of their two forms.
+//!
+//! The bytes are those that `lua_sandbox` writes. Two things differ. A message may take all of
+//! `output_limit` (there, up to ten bytes of each length are held back), and a refusal always
+//! names its own reason (there, an earlier one of the same call may be repeated).
+
+use heka_core::clock;
+use heka_core::wire::varint::{put_bytes, put_int64, put_tag, put_varint, varint_len, wire_type};
+use mlua::{Lua, LuaString, Table, Value};
+
+use super::Settings;
+use super::raise::{Raise, type_name};
+
+/// How deep `{value = {value = …}}` may go.
+const MAX_DEPTH: usize = 100;
+/// Longest message where `output_limit` is 0, in bytes.
+const NO_LIMIT: usize = 1 << 30;
+
+/// Appends the message that `table` is. Missing headers are set in the table too.
+pub(super) fn put_message(
+    lua: &Lua,
+    settings: &Settings,
+    out: &mut Vec<u8>,
+    table: &Table,
+) -> Result<(), Raise> {
+    let limit = if settings.output_limit == 0 { NO_LIMIT } else { settings.output_limit };
+    let mut message = Encoder { lua, out, limit, field: Vec::new() };
+    message.put_identity(settings, table)?;
+    message.put_text(3, &table.get("Type")?)?;
+    let restricted = settings.restricted_headers;
+    let logger = default(table, "Logger", restricted, || match &settings.logger {
+        Some(logger) => Ok(Value::String(lua.create_string(logger)?)),
+        None => Ok(Value::Nil),
+    })?;
+    message.put_text(4, &logger)?;
+    message.put_number(5, &table.get("Severity")?)?;
+    message.put_text(6, &table.get("Payload")?)?;
+    message.put_text(7, &table.get("EnvVersion")?)?;
+    let pid = default(table, "Pid", restricted, || Ok(Value::Number(settings.pid)))?;
+    message.put_number(8, &pid)?;
+    let hostname = default(table, "Hostname", restricted, || {
+        Ok(Value::String(lua.create_string(&settings.hostname)?))
+    })?;
+    message.put_text(9, &hostname)?;
+    if let Value::Table(fields) = table.get("Fields")? {
+        message.put_fields(&fields)?;
+    }
+    message.check()
+}
+
+/// A header of the table; the host's value takes its place if it is missing or `restricted`.
+fn default(
+    table: &Table,
+    name: &str,
+    restricted: bool,
+    value: impl FnOnce() -> mlua::Result<Value>,
+) -> Result<Value, Raise> {
+    let given: Value = table.get(name)?;
+    if !restricted && !given.is_nil() {
+        return Ok(given);
+    }
+    let value = value()?;
+    if !(given.is_nil() && value.is_nil()) {
+        table.set(name, &value)?;
+    }
+    Ok(value)
+}
+
+/// `inject_message() failed: REASON`.
+fn failed(reason: impl std::fmt::Display) -> Raise {
+    Raise::Here(format!("inject_message() failed: {reason}"))
+}
+
+struct Encoder<'a> {
+    lua: &'a Lua,
+    out: &'a mut Vec<u8>,
+    limit: usize,
+    /// The field being made.
+    field: Vec<u8>,
+}
+
+/// What stands beside a field's value.
+#[derive(Clone, Default)]
+struct Shape {
+    value_type: Option<i64>,
+    representation: Option<LuaString>,
+}
+
+impl Encoder<'_> {
+    fn check(&self) -> Result<(), Raise> {
+        if self.out.len() + self.field.len() > self.limit {
+            return Err(failed("exceeded output_limit"));
+        }
+        Ok(())
+    }
+
+    fn put_identity(&mut self, settings: &Settings, table: &Table) -> Result<(), Raise> {
+        let (mut uuid, mut timestamp) = (None, None);
+        if !settings.restricted_headers {
+            if let Value::String(text) = table.get("Uuid")? {
+                uuid = parse_uuid(&text.as_bytes());
+            }
+            timestamp = self.number(&table.get("Timestamp")?);
+        }
+        put_bytes(self.out, 1, &uuid.unwrap_or_else(clock::random_uuid));
+        put_int64(self.out, 2, timestamp.map_or_else(clock::now_ns, integer));
+        Ok(())
+    }
+
+    fn put_text(&mut self, number: u32, value: &Value) -> Result<(), Raise> {
+        if let Some(text) = self.text(value)? {
+            let text = text.as_bytes();
+            self.check_more(text.len())?;
+            put_bytes(self.out, number, &text);
+        }
+        Ok(())
+    }
+
+    fn put_number(&mut self, number: u32, value: &Value) -> Result<(), Raise> {
+        if let Some(value) = self.number(value) {
+            put_int64(self.out, number, integer(value));
+        }
+        self.check()
+    }
+
+    fn check_more(&self, len: usize) -> Result<(), Raise> {
+        if len > self.limit {
+            return Err(failed("exceeded output_limit"));
+        }
+        self.check()
+    }
+
+    /// Strings and numbers, as text.
+    fn text(&self, value: &Value) -> Result<Option<LuaString>, Raise> {
+        match value {
+            Value::String(text) => Ok(Some(text.clone())),
+            Value::Integer(_) | Value::Number(_) => Ok(self.lua.coerce_string(value.clone())?),
+            _ => Ok(None),
+        }
+    }
+
+    /// Numbers and strings that look like one.
+    fn number(&self, value: &Value) -> Option<f64> {
+        match value {
+            Value::Number(_) | Value::Integer(_) => Some(double(value)),
+            Value::String(_) => self.lua.coerce_number(value.clone()).ok().flatten(),
+            _ => None,
+        }
+    }
+
+    fn put_fields(&mut self, fields: &Table) -> Result<(), Raise> {
+        if !matches!(fields.raw_get(1)?, Value::Table(_)) {
+            for pair in fields.pairs::<Value, Value>() {
+                let (name, value) = pair?;
+                let Value::String(name) = name else {
+                    return Err(failed("field name must be a string"));
+                };
+                self.put_field(&name, &value, &Shape::default())?;
+            }
+            return Ok(());
+        }
+        for index in 1.. {
+            let object = match fields.raw_get(index)? {
+                Value::Nil => break,
+                Value::Table(object) => object,
+                other => {
+                    let name = type_name(&other);
+                    return Err(Raise::here(format!("attempt to index a {name} value")));
+                }
+            };
+            let Some(name) = self.text(&object.get("name")?)? else {
+                return Err(failed("field name must be a string"));
+            };
+            let shape = self.shape(&object, Shape::default())?;
+            self.put_field(&name, &object.get("value")?, &shape)?;
+        }
+        Ok(())
+    }
+
+    /// The object's own, else the outer one.
+    fn shape(&self, object: &Table, outer: Shape) -> Result<Shape, Raise> {
+        let value_type = self.number(&object.get("value_type")?).map(integer);
+        let representation = self.text(&object.get("representation")?)?;
+        Ok(Shape {
+            value_type: value_type.or(outer.value_type),
+            representation: representation.or(outer.representation),
+        })
+    }
+
+    fn put_field(&mut self, name: &LuaString, value: &Value, shape: &Shape) -> Result<(), Raise> {
+        self.field.clear();
+        put_bytes(&mut self.field, 1, &name.as_bytes());
+        self.put_value(value, shape, 0)?;
+        let field = std::mem::take(&mut self.field);
+        put_bytes(self.out, 10, &field);
+        self.field = field;
+        self.field.clear();
+        self.check()
+    }
+
+    fn put_value(&mut self, value: &Value, shape: &Shape, depth: usize) -> Result<(), Raise> {
+        match value {
+            Value::String(_) | Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => {
+                self.put_values(std::slice::from_ref(value), shape)
+            }
+            Value::Table(_) if depth == MAX_DEPTH => Err(failed("value nests too deeply")),
+            Value::Table(table) => match table.raw_get(1)? {
+                Value::String(_) | Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => {
+                    let values: Result<Vec<Value>, _> =
+                        (1..=table.raw_len()).map(|index| table.raw_get(index)).collect();
+                    self.put_values(&values?, shape)
+                }
+                Value::Nil => {
+                    let shape = self.shape(table, shape.clone())?;
+                    self.put_value(&table.get("value")?, &shape, depth + 1)
+                }
+                other => Err(failed(format_args!("unsupported array type: {}", type_name(&other)))),
+            },
+            Value::UserData(_) => Err(failed("userdata object does not implement lsb_output")),
+            Value::LightUserData(_) => {
+                Err(failed("a lightuserdata output must also specify a userdata value"))
+            }
+            other => Err(failed(format_args!("unsupported type: {}", type_name(other)))),
+        }
+    }
+
+    fn put_values(&mut self, values: &[Value], shape: &Shape) -> Result<(), Raise> {
+        let Some(first) = values.first() else { return Ok(()) };
+        if values.iter().any(|value| type_name(value) != type_name(first)) {
+            return Err(failed("array has mixed types"));
+        }
+        let declared = shape.value_type.filter(|&value_type| value_type != -1);
+        let (kind, allowed, value_type) = match first {
+            Value::String(_) => ("string", [0, 1], declared.unwrap_or(0)),
+            Value::Boolean(_) => ("boolean", [4, 4], declared.unwrap_or(4)),
+            _ => ("numeric", [2, 3], declared.unwrap_or(3)),
+        };
+        if !allowed.contains(&value_type) {
+            return Err(failed(format_args!("invalid {kind} value_type: {value_type}")));
+        }
+        if value_type != 0 {
+            put_int64(&mut self.field, 2, value_type);
+        }
+        if let Some(representation) = &shape.representation {
+            put_bytes(&mut self.field, 3, &representation.as_bytes());
+        }
+        match value_type {
+            2 => self.put_integers(values),
+            3 => self.put_doubles(values),
+            4 => self.put_bools(values),
+            _ => {
+                for text in values.iter().filter_map(Value::as_string) {
+                    put_bytes(&mut self.field, if value_type == 1 { 5 } else { 4 }, &text.as_bytes());
+                    self.check()?;
+                }
+            }
+        }
+        self.check()
+    }
+
+    fn put_integers(&mut self, values: &[Value]) {
+        let integers = || values.iter().map(|value| integer(double(value)).cast_unsigned());
+        if values.len() == 1 {
+            put_tag(&mut self.field, 6, wire_type::VARINT);
+        } else {
+            put_tag(&mut self.field, 6, wire_type::LEN);
+            put_varint(&mut self.field, integers().map(|v| varint_len(v) as u64).sum());
+        }
+        integers().for_each(|value| put_varint(&mut self.field, value));
+    }
+
+    fn put_doubles(&mut self, values: &[Value]) {
+        if values.len() == 1 {
+            put_tag(&mut self.field, 7, wire_type::FIXED64);
+        } else {
+            put_tag(&mut self.field, 7, wire_type::LEN);
+            put_varint(&mut self.field, 8 * values.len() as u64);
+        }
+        for value in values {
+            self.field.extend_from_slice(&double(value).to_le_bytes());
+        }
+    }
+
+    fn put_bools(&mut self, values: &[Value]) {
+        if values.len() == 1 {
+            put_tag(&mut self.field, 8, wire_type::VARINT);
+        } else {
+            put_tag(&mut self.field, 8, wire_type::LEN);
+            put_varint(&mut self.field, values.len() as u64);
+        }
+        self.field.extend(values.iter().filter_map(Value::as_boolean).map(u8::from));
+    }
+}
+
+/// A number, whatever it looks like to mlua.
+fn double(value: &Value) -> f64 {
+    match value {
+        Value::Number(number) => *number,
+        #[expect(clippy::cast_precision_loss, reason = "it was a double")]
+        Value::Integer(number) => *number as f64,
+        _ => 0.0,
+    }
+}
+
+/// Toward zero.
+#[expect(clippy::cast_possible_truncation, reason = "saturates where C would not be defined")]
+fn integer(number: f64) -> i64 {
+    number as i64
+}
+
+/// 16 raw bytes, or 36 characters in the usual groups.
+fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
+    if let Ok(raw) = text.try_into() {
+        return Some(raw);
+    }
+    if text.len() != 36 {
+        return None;
+    }
+    let mut uuid = [0; 16];
+    let mut digits = Vec::with_capacity(32);
+    for (index, &byte) in text.iter().enumerate() {
+        match index {
+            8 | 13 | 18 | 23 if byte == b'-' => {}
+            8 | 13 | 18 | 23 => return None,
+            _ => digits.push(u8::try_from(char::from(byte).to_digit(16)?).ok()?),
+        }
+    }
+    for (byte, pair) in uuid.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = pair[0] << 4 | pair[1];
+    }
+    Some(uuid)
+}

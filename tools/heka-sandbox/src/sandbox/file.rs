@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Reading from the files of Lua's io library.
+//!
+//! `find_message(file)` must not wait for a full buffer as fread(3) does: on a pipe each message
+//! is wanted as it arrives. So what the C library has buffered is taken first, and then whatever
+//! the descriptor has. Regular files never wait and are left to fread(3), which keeps
+//! `file:seek()` right.
+
+use std::os::fd::BorrowedFd;
+
+use mlua::{AnyUserData, Value};
+use nix::libc;
+
+use super::Context;
+use super::raise::Raise;
+
+/// An open file of Lua's io library. It is kept alive, but the plugin may close it at any time.
+#[derive(Debug)]
+pub(super) struct LuaFile {
+    userdata: AnyUserData,
+}
+
+impl LuaFile {
+    /// Takes a userdata for a file, if io says that it is one; `index` is the argument's number.
+    pub(super) fn new(
+        context: &Context,
+        userdata: &AnyUserData,
+        index: i32,
+    ) -> Result<Self, Raise> {
+        let kind: Option<Value> = match context.io_type.get() {
+            Some(io_type) => Some(io_type.call(userdata)?),
+            None => None,
+        };
+        match kind {
+            Some(Value::String(_)) => Ok(Self { userdata: userdata.clone() }),
+            _ => Err(Raise::Argument(index, "FILE* expected, got userdata".to_owned())),
+        }
+    }
+
+    /// Whether this is that userdata.
+    pub(super) fn is(&self, userdata: &AnyUserData) -> bool {
+        self.userdata.to_pointer() == userdata.to_pointer()
+    }
+
+    /// Reads what is there, waiting only if nothing is; 0 at the end, or if the plugin is to end.
+    pub(super) fn read(&self, context: &Context, buffer: &mut [u8]) -> Result<usize, Raise> {
+        let Some(stream) = Stream::of(&self.userdata) else {
+            return Err(Raise::here("attempt to use a closed file"));
+        };
+        if context.limits.is_ending() {
+            return Ok(0);
+        }
+        let fd = stream.fd();
+        let is_regular = nix::sys::stat::fstat(fd)
+            .is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFREG);
+        if is_regular {
+            return Ok(stream.read_buffered(buffer));
+        }
+        match stream.buffered() {
+            0 => loop {
+                if !context.host.borrow_mut().wait_readable(fd) {
+                    return Ok(0);
+                }
+                match nix::unistd::read(fd, buffer) {
+                    Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => {}
+                    read => return Ok(read.unwrap_or(0)),
+                }
+            },
+            buffered => {
+                let len = buffered.min(buffer.len());
+                Ok(stream.read_buffered(&mut buffer[..len]))
+            }
+        }
+    }
+}
+
+/// The C library's stream inside a file of Lua's: valid until the plugin runs again.
+#[derive(Clone, Copy)]
+struct Stream(*mut libc::FILE);
+
+#[expect(unsafe_code, reason = "Lua's files are C streams")]
+impl Stream {
+    fn of(userdata: &AnyUserData) -> Option<Self> {
+        let slot = userdata.to_pointer().cast::<*mut libc::FILE>();
+        // SAFETY: io.type() knew the userdata, and Lua 5.1's hold one `FILE *`, null once closed.
+        let stream = unsafe { *slot };
+        (!stream.is_null()).then_some(Self(stream))
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the stream is open.
+        let fd = unsafe { libc::fileno(self.0) };
+        // SAFETY: an open stream of Lua's io library has an open descriptor; the plugin, which
+        // alone could close it, does not run before the borrow ends.
+        unsafe { BorrowedFd::borrow_raw(fd) }
+    }
+
+    fn read_buffered(&self, buffer: &mut [u8]) -> usize {
+        // SAFETY: the stream is open, and `buffer` takes as many bytes as it is long.
+        unsafe { libc::fread(buffer.as_mut_ptr().cast(), 1, buffer.len(), self.0) }
+    }
+
+    /// Bytes that the C library has read from the descriptor and not handed out.
+    #[cfg(target_env = "gnu")]
+    fn buffered(&self) -> usize {
+        /// The front of `FILE`, part of glibc's ABI since its headers had getc as a macro.
+        #[repr(C)]
+        struct Front {
+            _flags: libc::c_int,
+            read_ptr: *const u8,
+            read_end: *const u8,
+        }
+        // SAFETY: see `Front`; the stream is open and only this thread uses it.
+        let front = unsafe { &*self.0.cast::<Front>() };
+        (front.read_end as usize).saturating_sub(front.read_ptr as usize)
+    }
+
+    /// Elsewhere nobody tells: a plugin that mixes `file:read` and `find_message` on one pipe gets
+    /// the bytes that the former left when the C library hands them out.
+    #[cfg(not(target_env = "gnu"))]
+    fn buffered(&self) -> usize {
+        0
+    }
+}

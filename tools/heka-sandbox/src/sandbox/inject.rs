@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `inject_message`: a message of one of four forms, a checkpoint, or both.
+
+use mlua::{Lua, MultiValue, Value};
+
+use super::raise::{Raise, type_name};
+use super::reader::StreamReader;
+use super::{Context, fields, strict};
+use crate::host::{Checkpoint, answer};
+
+/// Takes the arguments of `inject_message`.
+pub(super) fn inject_message(
+    lua: &Lua,
+    context: &Context,
+    arguments: &MultiValue,
+) -> Result<(), Raise> {
+    let checkpoint = match arguments.get(1) {
+        None | Some(Value::Nil) => None,
+        #[expect(clippy::cast_precision_loss, reason = "it was a double")]
+        Some(Value::Integer(number)) => Some(Checkpoint::Number(*number as f64)),
+        Some(Value::Number(number)) if number.is_nan() => None,
+        Some(Value::Number(number)) => Some(Checkpoint::Number(*number)),
+        Some(Value::String(text)) => Some(Checkpoint::Text(text.as_bytes().to_vec())),
+        Some(other) => {
+            let name = type_name(other);
+            return Err(Raise::here(format!(
+                "inject_message() unsupported checkpoint type: {name}"
+            )));
+        }
+    };
+    let checkpoint = checkpoint.as_ref();
+    match arguments.front() {
+        Some(Value::Table(table)) => {
+            let mut message = context.scratch.take();
+            message.clear();
+            let encoded = fields::put_message(lua, &context.settings, &mut message, table);
+            let sent = encoded.and_then(|()| send(context, Some(&message), checkpoint));
+            context.scratch.replace(message);
+            sent
+        }
+        Some(Value::String(text)) => {
+            let message = text.as_bytes();
+            strict::check(&message).map_err(|_| {
+                Raise::here("inject_message() attempted to inject a invalid protobuf string")
+            })?;
+            send(context, Some(&message), checkpoint)
+        }
+        Some(Value::UserData(userdata)) => {
+            let reader = userdata.borrow::<StreamReader>().map_err(|_| {
+                Raise::wrong_type(1, super::reader::TYPE_NAME, arguments.front())
+            })?;
+            let message = reader.message().ok_or_else(|| {
+                Raise::here("inject_message() attempted to inject a nil message")
+            })?;
+            send(context, Some(message), checkpoint)
+        }
+        Some(Value::Nil) if checkpoint.is_some() => send(context, None, checkpoint),
+        Some(Value::Nil) => Err(Raise::here(
+            "inject_message() message cannot be nil without a checkpoint update",
+        )),
+        other => {
+            let name = other.map_or("no value", type_name);
+            Err(Raise::here(format!("inject_message() unsupported message type: {name}")))
+        }
+    }
+}
+
+fn send(
+    context: &Context,
+    message: Option<&[u8]>,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<(), Raise> {
+    match context.host.borrow_mut().inject(message, checkpoint) {
+        answer::TAKEN => {
+            if let Some(message) = message {
+                let counts = &context.counts;
+                counts.messages.set(counts.messages.get() + 1);
+                counts.bytes.set(counts.bytes.get() + message.len() as u64);
+            }
+            Ok(())
+        }
+        answer::BAD_CHECKPOINT => Err(Raise::here("inject_message() failed: checkpoint update")),
+        refused => Err(Raise::here(format!(
+            "inject_message() failed: rejected by the callback rv: {refused}"
+        ))),
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The instruction limit, and the way to stop a plugin from outside: a count hook.
+//!
+//! The hook runs every [`INTERVAL`] instructions in every coroutine and adds to one sum, so that
+//! work cannot be hidden in coroutines. The error that it raises at the limit can be caught with
+//! pcall, as in `lua_sandbox`, but only [`STRIKES`] times a call; from then on, and once the
+//! sandbox has been told to stop, it is raised at every instruction, and nothing gets past it.
+//! What burns time inside one C function, where no hook runs, is for the keeper to end.
+
+use std::ffi::c_int;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+
+use mlua::{Function, LightUserData, Lua, ffi};
+
+/// Instructions between two looks.
+const INTERVAL: u64 = 1000;
+/// How often the limit may be met, and caught, within one call.
+const STRIKES: u32 = 10;
+/// Key in Lua's registry of the pointer to the limits.
+static KEY: u8 = 0;
+
+/// What is counted and asked for, shared with the thread that watches.
+#[derive(Debug, Default)]
+pub(crate) struct Limits {
+    /// Instructions a call may take; 0 for no limit.
+    limit: AtomicU64,
+    used: AtomicU64,
+    strikes: AtomicU32,
+    ending: AtomicBool,
+    stopped: AtomicBool,
+    /// The line of the ruler at which the hook fired, while a call's remainder is measured.
+    ruler: AtomicI32,
+}
+
+/// [`Limits::ruler`] when nothing is measured.
+const NOT_MEASURING: i32 = 0;
+const MEASURING: i32 = -1;
+
+impl Limits {
+    /// Limits a call to so many instructions; 0 for no limit.
+    pub(crate) fn set(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Asks the plugin to end by itself: `is_running()` turns false.
+    pub(crate) fn ask_to_end(&self) {
+        self.ending.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the plugin has been asked to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst)
+    }
+
+    /// Makes the plugin end: each further instruction raises "shutting down".
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the plugin has been told to end.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Starts counting for a call.
+    pub(crate) fn arm(self: &Arc<Self>, lua: &Lua) -> mlua::Result<()> {
+        self.used.store(0, Ordering::Relaxed);
+        self.strikes.store(0, Ordering::Relaxed);
+        let count = self.next_interval();
+        let this = LightUserData(Arc::as_ptr(self).cast_mut().cast());
+        let key = LightUserData((&raw const KEY).cast_mut().cast());
+        #[expect(unsafe_code, reason = "mlua's own hooks raise userdata, not strings")]
+        // SAFETY: `on_count` finds the pointer under `KEY`; the sandbox keeps its `Limits` longer
+        // than its Lua state.
+        unsafe {
+            lua.exec_raw((key, this), |state| {
+                ffi::lua_rawset(state, ffi::LUA_REGISTRYINDEX);
+                ffi::lua_sethook(state, Some(on_count), ffi::LUA_MASKCOUNT, count);
+            })
+        }
+    }
+
+    /// Instructions of the call that has just ended, 0 if there is no limit. `ruler` is made by
+    /// [`ruler`].
+    pub(crate) fn usage(&self, ruler: &Function) -> u64 {
+        if self.limit.load(Ordering::Relaxed) == 0 || self.is_stopped() {
+            return 0;
+        }
+        let used = self.used.load(Ordering::Relaxed);
+        let interval = u64::from(self.next_interval().unsigned_abs());
+        // Lua does not tell how far its counter is, but the line at which it fires next does.
+        self.ruler.store(MEASURING, Ordering::Relaxed);
+        let ended: mlua::Result<()> = ruler.call(());
+        let line = self.ruler.swap(NOT_MEASURING, Ordering::Relaxed);
+        match (ended, u64::try_from(line)) {
+            (Err(_), Ok(line)) if line > 1 => used + interval.saturating_sub(line - 1),
+            _ => used,
+        }
+    }
+
+    /// Instructions until the next look.
+    fn next_interval(&self) -> c_int {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let left = limit.saturating_sub(self.used.load(Ordering::Relaxed));
+        let interval = if limit == 0 { INTERVAL } else { left.clamp(1, INTERVAL) };
+        c_int::try_from(interval).unwrap_or(1)
+    }
+
+    /// What to do after `count` more instructions.
+    fn look(&self, count: u64) -> Look {
+        if self.is_stopped() {
+            return Look::Stop;
+        }
+        let limit = self.limit.load(Ordering::Relaxed);
+        if limit == 0 {
+            return Look::Go;
+        }
+        if self.strikes.load(Ordering::Relaxed) > STRIKES {
+            return Look::End;
+        }
+        let used = self.used.load(Ordering::Relaxed) + count;
+        if used < limit {
+            self.used.store(used, Ordering::Relaxed);
+            return Look::Go;
+        }
+        self.used.store(0, Ordering::Relaxed);
+        self.strikes.fetch_add(1, Ordering::Relaxed);
+        Look::Exceeded
+    }
+}
+
+/// What the hook decides.
+enum Look {
+    Go,
+    /// The limit is met: an error that may be caught.
+    Exceeded,
+    /// It was met too often: an error at every instruction.
+    End,
+    /// The sandbox has been told to stop: likewise.
+    Stop,
+}
+
+/// A function whose n-th instruction stands in line n + 1, to see how far the counter is.
+pub(crate) fn ruler(lua: &Lua) -> mlua::Result<Function> {
+    let lines = usize::try_from(INTERVAL).unwrap_or(0) + 1;
+    lua.load(format!("local a,b\n{}", "a=b\n".repeat(lines))).set_name("=ruler").into_function()
+}
+
+#[expect(unsafe_code, clippy::multiple_unsafe_ops_per_block, reason = "a Lua hook")]
+unsafe extern "C-unwind" fn on_count(state: *mut ffi::lua_State, ar: *mut ffi::lua_Debug) {
+    // SAFETY: Lua calls this with a valid state and record, in a Lua function, with 20 free slots.
+    // Nothing here needs dropping, so that `luaL_error` skips nothing. `arm` put the pointer there.
+    unsafe {
+        ffi::lua_pushlightuserdata(state, (&raw const KEY).cast_mut().cast());
+        ffi::lua_rawget(state, ffi::LUA_REGISTRYINDEX);
+        let limits = ffi::lua_touserdata(state, -1).cast::<Limits>();
+        ffi::lua_pop(state, 1);
+        let limits = &*limits;
+        if limits.ruler.load(Ordering::Relaxed) == MEASURING {
+            ffi::lua_getinfo(state, c"l".as_ptr(), ar);
+            limits.ruler.store((*ar).currentline, Ordering::Relaxed);
+            ffi::luaL_error(state, c"measured".as_ptr());
+            return;
+        }
+        let count = u64::from(ffi::lua_gethookcount(state).unsigned_abs());
+        let (text, interval) = match limits.look(count) {
+            Look::Go => (None, limits.next_interval()),
+            Look::Exceeded => (Some(c"instruction_limit exceeded"), limits.next_interval()),
+            Look::End => (Some(c"instruction_limit exceeded"), 1),
+            Look::Stop => (Some(c"shutting down"), 1),
+        };
+        if ffi::lua_gethookcount(state) != interval {
+            ffi::lua_sethook(state, Some(on_count), ffi::LUA_MASKCOUNT, interval);
+        }
+        if let Some(text) = text {
+            ffi::luaL_error(state, text.as_ptr());
+        }
+    }
+}

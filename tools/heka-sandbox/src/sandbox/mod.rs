@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One input plugin in its Lua 5.1: loading, calling, stopping, and what it may use.
+//!
+//! The behaviour is that of `lua_sandbox`'s input sandbox, error texts included; each module says
+//! where it differs on purpose. Nothing here knows of files, streams or signals: messages and
+//! checkpoints go to a [`Host`].
+
+mod decode;
+mod environment;
+mod fields;
+mod file;
+mod functions;
+mod inject;
+mod limits;
+mod preserve;
+mod raise;
+mod read;
+mod reader;
+#[cfg(test)]
+mod replay;
+mod require;
+mod settings;
+mod stream;
+mod strict;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
+
+pub(crate) use limits::Limits;
+pub(crate) use settings::Settings;
+
+use crate::config::{Config, words};
+use crate::host::{Checkpoint, Host, level};
+
+/// Longest stored error text, in bytes.
+const MAX_ERROR: usize = 255;
+
+/// How far a plugin has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Its file is being executed.
+    Loading,
+    /// It can be called.
+    Running,
+    /// It failed for good.
+    Terminated,
+}
+
+/// What the functions of a sandbox share.
+pub(crate) struct Context {
+    settings: Settings,
+    host: Rc<RefCell<dyn Host>>,
+    limits: Arc<Limits>,
+    state: Cell<State>,
+    /// Name in the log.
+    component: String,
+    /// Lua's own pcall, from before the plugin could replace it.
+    pcall: Function,
+    /// `io.type`, once `io` is loaded.
+    io_type: OnceCell<Function>,
+    counts: Counts,
+    /// Where messages are encoded.
+    scratch: RefCell<Vec<u8>>,
+}
+
+/// What a plugin has done so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    /// Messages that the host took.
+    pub(crate) messages: Cell<u64>,
+    /// Their bytes.
+    pub(crate) bytes: Cell<u64>,
+    /// Calls that ended in order.
+    pub(crate) calls: Cell<u64>,
+    /// Those of them that returned -1.
+    pub(crate) failures: Cell<u64>,
+    /// Most bytes that Lua held after a call.
+    pub(crate) memory: Cell<u64>,
+    /// Most instructions that a call took.
+    pub(crate) instructions: Cell<u64>,
+    /// Bytes in the buffers of stream readers, which Lua does not count.
+    buffers: Rc<Cell<usize>>,
+}
+
+/// What a call of `process_message` came to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Outcome {
+    /// The plugin's status; 1 if it failed for good.
+    pub(crate) status: i32,
+    /// What it said, or what was wrong.
+    pub(crate) text: Vec<u8>,
+}
+
+/// A loaded plugin.
+pub(crate) struct Sandbox {
+    lua: Lua,
+    context: Rc<Context>,
+    ruler: Function,
+}
+
+impl Sandbox {
+    /// Loads the plugin that `source` is; `name` is its path as errors show it.
+    ///
+    /// # Errors
+    /// What is wrong with its configuration or its file. It has been logged already.
+    pub(crate) fn new(
+        name: &str,
+        source: &[u8],
+        mut config: Config,
+        limits: &Arc<Limits>,
+        host: Rc<RefCell<dyn Host>>,
+    ) -> Result<Self, String> {
+        for text in &config.skipped {
+            host.borrow_mut().log(level::WARNING, "copy_table", text);
+        }
+        let refuse = |component: &str, text: String| {
+            host.borrow_mut().log(level::ERROR, component, &text);
+            text
+        };
+        let settings = Settings::new(&mut config)
+            .map_err(|why| refuse("load_sandbox_config", format!("config error: {why}")))?;
+        let component = settings.logger.as_ref().map_or_else(
+            || "unnamed".to_owned(),
+            |logger| String::from_utf8_lossy(logger).into_owned(),
+        );
+        Self::start(name, source, &config, settings, component.clone(), limits, &host)
+            .map_err(|text| refuse(&component, text))
+    }
+
+    fn start(
+        name: &str,
+        source: &[u8],
+        config: &Config,
+        settings: Settings,
+        component: String,
+        limits: &Arc<Limits>,
+        host: &Rc<RefCell<dyn Host>>,
+    ) -> Result<Self, String> {
+        #[expect(unsafe_code, reason = "C modules (--cpath) need a Lua that may load them")]
+        // SAFETY: only what the user names with --cpath can load machine code: the functions that
+        // could are taken away from the plugin in `environment::prepare`.
+        let lua = unsafe { Lua::unsafe_new_with(StdLib::PACKAGE, LuaOptions::new()) };
+        let globals = lua.globals();
+        let context = Rc::new(Context {
+            pcall: globals.get("pcall").map_err(words)?,
+            settings,
+            host: Rc::clone(host),
+            limits: Arc::clone(limits),
+            state: Cell::new(State::Loading),
+            component,
+            io_type: OnceCell::new(),
+            counts: Counts::default(),
+            scratch: RefCell::default(),
+        });
+        let ruler = limits::ruler(&lua).map_err(words)?;
+        environment::prepare(&lua, &context).map_err(words)?;
+        functions::register(&lua, &context, config).map_err(words)?;
+        let sandbox = Self { lua, context, ruler };
+        sandbox.load(name, source)?;
+        Ok(sandbox)
+    }
+
+    /// Executes the plugin's file under both limits.
+    fn load(&self, name: &str, source: &[u8]) -> Result<(), String> {
+        let settings = &self.context.settings;
+        self.context.limits.set(settings.instruction_limit);
+        self.context.limits.arm(&self.lua).map_err(words)?;
+        self.lua.set_memory_limit(settings.memory_limit).map_err(words)?;
+        let chunk = self.lua.load(without_shebang(source)).set_name(format!("@{name}"));
+        let function =
+            chunk.set_mode(mlua::chunk::ChunkMode::Text).into_function().map_err(|e| cut_text(words(e)))?;
+        self.protected(&function, Value::Nil).map_err(|error| {
+            let text = error_text(&self.lua, &error).unwrap_or_else(|| b"<nil error message>".into());
+            cut_text(String::from_utf8_lossy(&text).into_owned())
+        })?;
+        self.context.state.set(State::Running);
+        self.lua.gc_collect().map_err(words)?;
+        self.note_usage();
+        Ok(())
+    }
+
+    /// Calls `process_message` with the last checkpoint.
+    pub(crate) fn process_message(&self, checkpoint: Option<&Checkpoint>) -> Outcome {
+        if self.context.state.get() == State::Terminated {
+            return Outcome { status: 1, text: Vec::new() };
+        }
+        let outcome = self.call(checkpoint);
+        let counts = &self.context.counts;
+        match &outcome {
+            Ok(Some(outcome)) => {
+                counts.calls.set(counts.calls.get() + 1);
+                counts.failures.set(counts.failures.get() + u64::from(outcome.status == -1));
+                outcome.clone()
+            }
+            Ok(None) => Outcome { status: 0, text: Vec::new() },
+            Err(text) => {
+                self.context.state.set(State::Terminated);
+                let mut text = [b"process_message() ", text.as_slice()].concat();
+                text.truncate(MAX_ERROR);
+                Outcome { status: 1, text }
+            }
+        }
+    }
+
+    /// The call itself: `None` if it was stopped in order.
+    fn call(&self, checkpoint: Option<&Checkpoint>) -> Result<Option<Outcome>, Vec<u8>> {
+        let inner = |error: mlua::Error| words(error).into_bytes();
+        let globals = self.lua.globals();
+        let Ok(Value::Function(function)) = globals.raw_get("process_message") else {
+            return Err(b"function was not found".to_vec());
+        };
+        let argument = match checkpoint {
+            None => Value::Nil,
+            Some(Checkpoint::Number(number)) => Value::Number(*number),
+            Some(Checkpoint::Text(text)) => {
+                Value::String(self.lua.create_string(text).map_err(inner)?)
+            }
+        };
+        self.context.limits.set(self.context.settings.instruction_limit);
+        self.context.limits.arm(&self.lua).map_err(inner)?;
+        let mut results = match self.protected(&function, argument) {
+            Ok(results) => results,
+            Err(error) => {
+                return match error_text(&self.lua, &error) {
+                    Some(text) if text == b"shutting down" => Ok(None),
+                    Some(text) => Err(text),
+                    None => Err(b"<nil error message>".to_vec()),
+                };
+            }
+        };
+        let status = match results.pop_front() {
+            Some(Value::Integer(status)) => truncated(status as f64),
+            Some(Value::Number(status)) => truncated(status),
+            _ => return Err(b"must return a numeric status code".to_vec()),
+        };
+        let text = match results.pop_front() {
+            None | Some(Value::Nil) => Vec::new(),
+            Some(Value::String(text)) => cut(c_string(&text.as_bytes())).to_vec(),
+            Some(_) => return Err(b"must return a nil or string error message".to_vec()),
+        };
+        self.note_usage();
+        if status > 0 {
+            return Err(b"received a termination status code".to_vec());
+        }
+        Ok(Some(Outcome { status, text }))
+    }
+
+    /// Calls a function through Lua's pcall, which keeps error values as they are.
+    fn protected(
+        &self,
+        function: &Function,
+        argument: impl mlua::IntoLua,
+    ) -> Result<MultiValue, Value> {
+        self.context.protected(function, argument).map_err(|error| match error {
+            raise::Raise::Value(value) => value,
+            _ => Value::Nil,
+        })
+    }
+
+    fn note_usage(&self) {
+        let counts = &self.context.counts;
+        let used = self.context.limits.usage(&self.ruler);
+        counts.instructions.set(counts.instructions.get().max(used));
+        counts.memory.set(counts.memory.get().max(self.lua.used_memory() as u64));
+    }
+
+    /// What the plugin has done so far.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.context.counts
+    }
+
+    /// How far it has come.
+    pub(crate) fn state(&self) -> State {
+        self.context.state.get()
+    }
+
+    /// Whether it has a `process_message`.
+    pub(crate) fn is_callable(&self) -> bool {
+        matches!(self.lua.globals().raw_get("process_message"), Ok(Value::Function(_)))
+    }
+
+    /// Takes global data from the file that [`Sandbox::preserve`] wrote, if it is there.
+    ///
+    /// # Errors
+    /// `restore_global_data …`.
+    pub(crate) fn restore(&self, path: &Path) -> Result<(), String> {
+        preserve::restore(&self.lua, &self.context, path)
+    }
+
+    /// Keeps global data in a file, unless the plugin failed for good.
+    ///
+    /// # Errors
+    /// `preserve_global_data …`.
+    pub(crate) fn preserve(&self, path: &Path) -> Result<(), String> {
+        if self.context.state.get() == State::Terminated {
+            return Ok(());
+        }
+        self.lua.set_memory_limit(0).map_err(words)?;
+        preserve::save(&self.lua.globals(), path)
+    }
+}
+
+impl Context {
+    /// Calls a function through Lua's pcall; an error is [`raise::Raise::Value`].
+    fn protected(
+        &self,
+        function: &Function,
+        argument: impl mlua::IntoLua,
+    ) -> Result<MultiValue, raise::Raise> {
+        let mut results: MultiValue = self.pcall.call((function, argument))?;
+        match results.pop_front() {
+            Some(Value::Boolean(true)) => Ok(results),
+            _ => Err(raise::Raise::Value(results.pop_front().unwrap_or(Value::Nil))),
+        }
+    }
+
+    /// A new function for plugins.
+    fn function(
+        self: &Rc<Self>,
+        lua: &Lua,
+        body: impl Fn(&Lua, &Self, MultiValue) -> Result<MultiValue, raise::Raise> + 'static,
+    ) -> mlua::Result<Function> {
+        let context = Rc::clone(self);
+        raise::function(lua, &self.limits, move |lua, arguments| body(lua, &context, arguments))
+    }
+}
+
+/// An error value as C sees it: strings and numbers, up to the first NUL.
+fn error_text(lua: &Lua, error: &Value) -> Option<Vec<u8>> {
+    let text = lua.coerce_string(error.clone()).ok().flatten()?;
+    Some(c_string(&text.as_bytes()).to_vec())
+}
+
+/// `text` up to its first NUL.
+fn c_string(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or(text)
+}
+
+fn cut(text: &[u8]) -> &[u8] {
+    text.get(..MAX_ERROR).unwrap_or(text)
+}
+
+fn cut_text(mut text: String) -> String {
+    let end = (0..=MAX_ERROR.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    text.truncate(end.unwrap_or(0));
+    text
+}
+
+/// A number as C casts it to `int` on this machine: out of range is 0.
+#[expect(clippy::cast_possible_truncation, reason = "that is the point")]
+fn truncated(number: f64) -> i32 {
+    const EXACT: f64 = 9_223_372_036_854_775_808.0;
+    if number.abs() < EXACT { number as i64 as i32 } else { 0 }
+}
+
+/// A first line that starts with # is for the shell; its end keeps the line numbers right.
+fn without_shebang(source: &[u8]) -> &[u8] {
+    match source {
+        [b'#', ..] => source.iter().position(|&byte| byte == b'\n').map_or(&[], |end| &source[end..]),
+        _ => source,
+    }
+}
+
+/// A table of functions for plugins.
+fn table_of(lua: &Lua, entries: impl IntoIterator<Item = (&'static str, Function)>) -> mlua::Result<Table> {
+    lua.create_table_from(entries)
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Global data kept between runs: Lua assignments that the next run executes after its file.
+//!
+//! Kept are globals that are strings, numbers, booleans and tables of these; tables with a
+//! metatable (modules among them), functions and everything local are not.
+
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+
+use heka_core::exit::Cause as _;
+use mlua::{Lua, Table, Value};
+
+use super::{Context, error_text};
+use crate::config::words;
+
+/// How deep tables may nest.
+const MAX_DEPTH: usize = 200;
+
+/// Executes what [`save`] wrote; nothing if there is no file.
+pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<(), String> {
+    let failed = |why: String| format!("restore_global_data {why}");
+    let source = match std::fs::read(path) {
+        Ok(source) => source,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(format!("{}: {}", path.display(), error.cause()))),
+    };
+    context.limits.set(0);
+    let limit = lua.set_memory_limit(0).map_err(words)?;
+    let chunk = lua.load(source).set_name(format!("@{}", path.display()));
+    let restored = chunk.set_mode(mlua::chunk::ChunkMode::Text).into_function().map_err(words).and_then(
+        |function| match context.protected(&function, Value::Nil) {
+            Err(super::raise::Raise::Value(error)) => {
+                let text = error_text(lua, &error).unwrap_or_default();
+                Err(String::from_utf8_lossy(&text).into_owned())
+            }
+            other => other.map(drop).map_err(|_| "not enough memory".to_owned()),
+        },
+    );
+    lua.set_memory_limit(limit).map_err(words)?;
+    restored.map_err(failed)
+}
+
+/// Writes all global data to `path`, in one step.
+pub(super) fn save(globals: &Table, path: &Path) -> Result<(), String> {
+    let mut writer = Writer { out: Vec::new(), seen: HashMap::new() };
+    let version = match globals.raw_get("_PRESERVATION_VERSION") {
+        Ok(Value::Integer(version)) => version,
+        #[expect(clippy::cast_possible_truncation, reason = "a version is a small integer")]
+        Ok(Value::Number(version)) => version as i64,
+        _ => 0,
+    };
+    let guard = format!(
+        "if _PRESERVATION_VERSION and _PRESERVATION_VERSION ~= {version} then return end\n"
+    );
+    writer.out.extend_from_slice(guard.as_bytes());
+    writer.seen.insert(globals.to_pointer(), b"_G".to_vec());
+    writer
+        .entries(b"_G", globals, 0)
+        .map_err(|why| format!("preserve_global_data {}: {why}", path.display()))?;
+    replace(path, &writer.out)
+        .map_err(|error| format!("preserve_global_data {}: {}", path.display(), error.cause()))
+}
+
+/// A file is either the old one or the new one, whatever happens.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    let mut file = File::create(&name)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&name, path)
+}
+
+struct Writer {
+    out: Vec<u8>,
+    /// Tables that have been written, and under which name.
+    seen: HashMap<*const c_void, Vec<u8>>,
+}
+
+impl Writer {
+    fn entries(&mut self, name: &[u8], table: &Table, depth: usize) -> Result<(), String> {
+        if depth == MAX_DEPTH {
+            return Err("tables nest too deeply".to_owned());
+        }
+        for pair in table.pairs::<Value, Value>() {
+            let (key, value) = pair.map_err(words)?;
+            if depth == 0 && matches!(&key, Value::String(key) if is_version(&key.as_bytes())) {
+                continue;
+            }
+            let Some(key) = literal(&key) else { continue };
+            let name = [name, b"[", &key, b"]"].concat();
+            match &value {
+                Value::Table(inner) => self.table(&name, inner, depth)?,
+                other => {
+                    if let Some(value) = literal(other) {
+                        self.assign(&name, &value);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, name: &[u8], table: &Table, depth: usize) -> Result<(), String> {
+        if table.metatable().is_some() {
+            return Ok(());
+        }
+        match self.seen.get(&table.to_pointer()).cloned() {
+            Some(known) if known == b"_G" => Ok(()),
+            Some(known) => {
+                self.assign(name, &known);
+                Ok(())
+            }
+            None => {
+                self.seen.insert(table.to_pointer(), name.to_vec());
+                self.assign(name, b"{}");
+                self.entries(name, table, depth + 1)
+            }
+        }
+    }
+
+    fn assign(&mut self, name: &[u8], value: &[u8]) {
+        self.out.extend_from_slice(&[name, b" = ", value, b"\n"].concat());
+    }
+}
+
+fn is_version(name: &[u8]) -> bool {
+    name == b"_PRESERVATION_VERSION"
+}
+
+/// A string, number or boolean as Lua source.
+fn literal(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::String(text) => Some(quoted(&text.as_bytes())),
+        Value::Integer(number) => Some(number.to_string().into_bytes()),
+        Value::Number(number) => Some(number_source(*number).into_bytes()),
+        Value::Boolean(bool) => Some(bool.to_string().into_bytes()),
+        _ => None,
+    }
+}
+
+/// As `%q` of Lua writes it.
+fn quoted(text: &[u8]) -> Vec<u8> {
+    let mut out = vec![b'"'];
+    for &byte in text {
+        match byte {
+            b'"' | b'\\' | b'\n' => out.extend_from_slice(&[b'\\', byte]),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            0 => out.extend_from_slice(b"\\000"),
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
+    out
+}
+
+/// Digits that give the same number again.
+fn number_source(number: f64) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = match number {
+        _ if number.is_nan() => write!(text, "0/0"),
+        _ if number.is_infinite() && number > 0.0 => write!(text, "1/0"),
+        _ if number.is_infinite() => write!(text, "-1/0"),
+        _ if number != 0.0 && !(1e-4..1e15).contains(&number.abs()) => write!(text, "{number:e}"),
+        _ => write!(text, "{number}"),
+    };
+    text
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Host functions whose errors are plain Lua strings with the position of their caller.
+//!
+//! An error that a Rust closure returns reaches Lua as userdata, but plugins do `tostring(err)`,
+//! `err .. ""` and `return -1, err`. So each closure stands behind a small C function
+//! ([`gate`]) that raises on its behalf, after all Rust frames are gone: `luaL_where` then finds
+//! the plugin's line and `luaL_argerror` the name that the plugin called.
+
+use std::ffi::c_int;
+use std::sync::Arc;
+
+use mlua::{Function, IntoLua as _, LightUserData, Lua, MultiValue, Value, ffi};
+
+use super::limits::Limits;
+
+/// Why a host function does not return.
+#[derive(Debug)]
+pub(crate) enum Raise {
+    /// An error at the caller's position.
+    Here(String),
+    /// An error without a position.
+    Bare(String),
+    /// `bad argument #N to 'NAME' (TEXT)`.
+    Argument(i32, String),
+    /// An error value that came from Lua.
+    Value(Value),
+    /// The memory limit.
+    Memory,
+}
+
+impl Raise {
+    /// An error at the caller's position.
+    pub(crate) fn here(text: impl Into<String>) -> Self {
+        Self::Here(text.into())
+    }
+
+    /// Argument `index` is not of the type that is wanted.
+    pub(crate) fn wrong_type(index: i32, wanted: &str, value: Option<&Value>) -> Self {
+        let got = value.map_or("no value", type_name);
+        Self::Argument(index, format!("{wanted} expected, got {got}"))
+    }
+}
+
+impl From<mlua::Error> for Raise {
+    fn from(error: mlua::Error) -> Self {
+        match error {
+            mlua::Error::MemoryError(_) => Self::Memory,
+            mlua::Error::RuntimeError(text) => Self::Bare(text),
+            other => Self::Bare(other.to_string()),
+        }
+    }
+}
+
+/// A value's type as `type()` names it.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Integer(_) => "number",
+        Value::LightUserData(_) | Value::UserData(_) | Value::Error(_) => "userdata",
+        other => other.type_name(),
+    }
+}
+
+/// How a closure's results begin: what the gate is to do with the rest.
+mod verdict {
+    pub(super) const RETURN: i64 = 0;
+    pub(super) const HERE: i64 = 1;
+    pub(super) const RAISE: i64 = 2;
+    pub(super) const ARGUMENT: i64 = 3;
+    pub(super) const MEMORY: i64 = 4;
+}
+
+/// A function for plugins to call.
+pub(crate) fn function(
+    lua: &Lua,
+    limits: &Arc<Limits>,
+    body: impl Fn(&Lua, MultiValue) -> Result<MultiValue, Raise> + 'static,
+) -> mlua::Result<Function> {
+    let body = lua.create_function(move |lua, arguments: MultiValue| {
+        let (verdict, mut values) = match body(lua, arguments) {
+            Ok(values) => (verdict::RETURN, values),
+            Err(raise) => explain(lua, raise)?,
+        };
+        values.push_front(Value::Integer(verdict));
+        Ok(values)
+    })?;
+    let limits = LightUserData(Arc::as_ptr(limits).cast_mut().cast());
+    #[expect(unsafe_code, reason = "mlua has no closures of plain C functions")]
+    // SAFETY: the two values pushed are the upvalues that `gate` expects; the pointer stays valid
+    // because the sandbox keeps its `Limits` longer than its Lua state.
+    unsafe {
+        lua.exec_raw((body, limits), |state| ffi::lua_pushcclosure(state, gate, 2))
+    }
+}
+
+fn explain(lua: &Lua, raise: Raise) -> mlua::Result<(i64, MultiValue)> {
+    let text = |text: String| text.into_lua(lua);
+    Ok(match raise {
+        Raise::Here(why) => (verdict::HERE, [text(why)?].into_iter().collect()),
+        Raise::Bare(why) => (verdict::RAISE, [text(why)?].into_iter().collect()),
+        Raise::Value(value) => (verdict::RAISE, [value].into_iter().collect()),
+        Raise::Argument(index, why) => {
+            (verdict::ARGUMENT, [index.into_lua(lua)?, text(why)?].into_iter().collect())
+        }
+        Raise::Memory => (verdict::MEMORY, MultiValue::new()),
+    })
+}
+
+#[expect(unsafe_code, clippy::multiple_unsafe_ops_per_block, reason = "a Lua C function")]
+/// Calls the closure (upvalue 1) and raises what it asks for; raises also if the sandbox has been
+/// told to stop (upvalue 2) meanwhile.
+unsafe extern "C-unwind" fn gate(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: Lua calls this with a valid state, and `function` set the upvalues. Nothing here
+    // needs dropping, so that a jump out of a Lua call skips nothing. `lua_insert` keeps within
+    // the 20 slots that Lua grants beyond the arguments.
+    unsafe {
+        let arguments = ffi::lua_gettop(state);
+        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
+        ffi::lua_insert(state, 1);
+        ffi::lua_call(state, arguments, ffi::LUA_MULTRET);
+        match ffi::lua_tointeger_(state, 1) {
+            verdict::RETURN => {
+                let limits = ffi::lua_touserdata(state, ffi::lua_upvalueindex(2));
+                if (*limits.cast::<Limits>()).is_stopped() {
+                    return ffi::luaL_error(state, c"shutting down".as_ptr());
+                }
+                ffi::lua_remove(state, 1);
+                ffi::lua_gettop(state)
+            }
+            verdict::HERE => {
+                ffi::luaL_where(state, 1);
+                ffi::lua_pushvalue(state, 2);
+                ffi::lua_concat(state, 2);
+                ffi::lua_error(state)
+            }
+            verdict::ARGUMENT => {
+                let index = c_int::try_from(ffi::lua_tointeger_(state, 2)).unwrap_or(0);
+                ffi::luaL_argerror(state, index, ffi::lua_tostring(state, 3))
+            }
+            verdict::MEMORY => {
+                // Lua keeps this very string for its own use, so it costs no memory.
+                ffi::lua_pushstring(state, c"not enough memory".as_ptr());
+                ffi::lua_error(state)
+            }
+            _ => {
+                ffi::lua_settop(state, 2);
+                ffi::lua_error(state)
+            }
+        }
+    }
+}

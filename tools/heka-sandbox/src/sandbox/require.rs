@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `require`: the standard libraries, and modules from the search templates that the user gave.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use mlua::{Function, Lua, MultiValue, Table, Value};
+
+use super::raise::{Raise, type_name};
+use super::{Context, environment};
+
+/// What `require` needs of the package library, kept from before it was cut down.
+struct Loader {
+    loaded: Table,
+    loadlib: Function,
+}
+
+/// Replaces Lua's own `require`.
+pub(super) fn register(lua: &Lua, context: &Rc<Context>, package: &Table) -> mlua::Result<()> {
+    let loader = Loader { loaded: package.raw_get("loaded")?, loadlib: package.raw_get("loadlib")? };
+    loader.loaded.raw_set("coroutine", Value::Nil)?;
+    loader.loaded.raw_set("", lua.globals())?;
+    let require = context.function(lua, move |lua, context, arguments| {
+        let value = loader.require(lua, context, arguments.front())?;
+        Ok([value].into_iter().collect())
+    })?;
+    lua.globals().raw_set("require", require)
+}
+
+impl Loader {
+    fn require(&self, lua: &Lua, context: &Context, name: Option<&Value>) -> Result<Value, Raise> {
+        let text = name.and_then(|name| lua.coerce_string(name.clone()).ok().flatten());
+        let Some(key) = text else { return Err(Raise::wrong_type(1, "string", name)) };
+        let name = String::from_utf8_lossy(&key.as_bytes()).into_owned();
+        if context.settings.disabled_modules.iter().any(|known| known == name.as_bytes()) {
+            return Err(Raise::here(format!("module '{name}' disabled")));
+        }
+        let value: Value = self.loaded.raw_get(&key)?;
+        if !matches!(value, Value::Nil | Value::Boolean(false)) {
+            return Ok(value);
+        }
+        let value = match environment::library(lua, context, &name)? {
+            Some(library) => Value::Table(library),
+            None => self.external(lua, context, &name)?,
+        };
+        if let Value::Table(table) = &value
+            && table.metatable().is_none()
+        {
+            // So that it is told from data when global data is preserved.
+            table.set_metatable(Some(lua.create_table()?))?;
+        }
+        self.loaded.raw_set(key, &value)?;
+        Ok(value)
+    }
+
+    fn external(&self, lua: &Lua, context: &Context, name: &str) -> Result<Value, Raise> {
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')) {
+            return Err(Raise::here(format!("invalid module name '{name}'")));
+        }
+        let settings = &context.settings;
+        let Some(path) = &settings.path else {
+            let text = "no 'path' configuration was specified for the sandbox; \
+                        external modules have been disabled";
+            return Err(Raise::Bare(text.to_owned()));
+        };
+        let mut tried = String::new();
+        let function = match find(path, name, &mut tried) {
+            Some(file) => load_lua(lua, name, &file)?,
+            None => match settings.cpath.as_ref().and_then(|path| find(path, name, &mut tried)) {
+                Some(file) => self.load_c(name, &file)?,
+                None => return Err(Raise::here(format!("module '{name}' not found:{tried}"))),
+            },
+        };
+        let sentinel = lua.create_table()?;
+        self.loaded.raw_set(name, &sentinel)?;
+        let result = context.protected(&function, name);
+        let result = result.inspect_err(|_| drop(self.loaded.raw_set(name, Value::Nil)))?;
+        match result.into_iter().next() {
+            Some(value) if !value.is_nil() => return Ok(value),
+            _ => {}
+        }
+        // A module that called module() has put its table there itself.
+        let value: Value = self.loaded.raw_get(name)?;
+        Ok(if value == Value::Table(sentinel) { Value::Boolean(true) } else { value })
+    }
+
+    fn load_c(&self, name: &str, file: &str) -> Result<Function, Raise> {
+        let entry = format!("luaopen_{}", name.replace('.', "_"));
+        let mut results: MultiValue = self.loadlib.call((file, entry))?;
+        match results.pop_front() {
+            Some(Value::Function(function)) => Ok(function),
+            _ => {
+                let why = results.pop_front().map_or(String::new(), |why| {
+                    why.to_string().unwrap_or_else(|_| type_name(&why).to_owned())
+                });
+                Err(not_loaded(name, file, &why))
+            }
+        }
+    }
+}
+
+fn load_lua(lua: &Lua, name: &str, file: &str) -> Result<Function, Raise> {
+    let source = std::fs::read(file).map_err(|error| {
+        let why = heka_core::exit::Cause::cause(&error);
+        not_loaded(name, file, &format!("cannot read {file}: {why}"))
+    })?;
+    let chunk = lua.load(super::without_shebang(&source)).set_name(format!("@{file}"));
+    match chunk.set_mode(mlua::chunk::ChunkMode::Text).into_function() {
+        Err(mlua::Error::MemoryError(_)) => Err(Raise::Memory),
+        loaded => loaded.map_err(|error| not_loaded(name, file, &crate::config::words(error))),
+    }
+}
+
+fn not_loaded(name: &str, file: &str, why: &str) -> Raise {
+    Raise::here(format!("error loading module '{name}' from file '{file}':\n\t{why}"))
+}
+
+/// The first file that the templates name and that can be read; `tried` lists the others.
+fn find(templates: &[u8], name: &str, tried: &mut String) -> Option<String> {
+    let name = name.replace('.', "/");
+    for template in String::from_utf8_lossy(templates).split(';').filter(|text| !text.is_empty()) {
+        let file = template.replace('?', &name);
+        if Path::new(&file).is_file() {
+            return Some(file);
+        }
+        *tried += &format!("\n\tno file '{file}'");
+    }
+    None
+}

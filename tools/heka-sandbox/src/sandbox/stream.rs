@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The buffer of a stream reader: finds messages and tells what it consumed and what it needs.
+//!
+//! Unlike [`heka_core::wire::Deframer`] it answers in the terms of `find_message`, byte by byte as
+//! `lua_sandbox` does: plugins keep checkpoints with these numbers. A frame that is damaged is
+//! rescanned from the byte behind its 0x1e.
+
+use std::ops::Range;
+
+use heka_core::wire::framing::{FRAMING_SIZE, RECORD_SEPARATOR, UNIT_SEPARATOR};
+use heka_core::wire::header::MAX_HEADER_SIZE;
+use heka_core::wire::varint::{Reader, wire_type};
+use memchr::memchr;
+
+use super::strict;
+
+/// First size of a buffer, in bytes.
+const FIRST_SIZE: usize = 8192;
+
+/// The key of the header's first member, the message's length.
+const LENGTH_KEY: u8 = 1 << 3 | wire_type::VARINT;
+
+/// What [`StreamBuffer::find`] found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Find {
+    /// Whether there was a message.
+    pub(crate) found: bool,
+    /// Bytes done with: up to the end of the message, or the junk before the next candidate.
+    pub(crate) consumed: usize,
+    /// Bytes that complete the message, or fill the buffer; 0 if more can be found at once.
+    pub(crate) need: usize,
+}
+
+/// Bytes that have been read and not handed out.
+#[derive(Debug)]
+pub(crate) struct StreamBuffer {
+    buffer: Vec<u8>,
+    /// What the buffer may hold now; it grows in powers of two.
+    size: usize,
+    max_size: usize,
+    max_message_size: usize,
+    scan: usize,
+    /// Length of the message whose header is at `scan`, once known.
+    message_len: Option<usize>,
+    message: Option<Range<usize>>,
+}
+
+impl StreamBuffer {
+    /// For messages of up to `max_message_size` bytes.
+    pub(crate) fn new(max_message_size: usize) -> Self {
+        let max_size = max_message_size.saturating_add(MAX_HEADER_SIZE + FRAMING_SIZE);
+        Self {
+            buffer: Vec::new(),
+            size: FIRST_SIZE.min(max_size),
+            max_size,
+            max_message_size,
+            scan: 0,
+            message_len: None,
+            message: None,
+        }
+    }
+
+    /// Makes room for `len` more bytes; `false` if the buffer may not grow so far.
+    pub(crate) fn reserve(&mut self, len: usize) -> bool {
+        let pending = self.pending();
+        let wanted = match pending.checked_add(len) {
+            Some(wanted) if wanted <= self.max_size => wanted,
+            _ => return false,
+        };
+        self.message = None;
+        if self.scan > 0 {
+            self.buffer.drain(..self.scan);
+            self.scan = 0;
+        }
+        if wanted > self.size {
+            self.size = wanted.next_power_of_two().min(self.max_size);
+        }
+        true
+    }
+
+    /// Appends bytes that [`StreamBuffer::reserve`] made room for.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Makes as much room as there may be and lets `read` fill it; what `read` says is returned.
+    pub(crate) fn fill(&mut self, read: impl FnOnce(&mut [u8]) -> usize) -> usize {
+        self.reserve(self.max_size - self.pending());
+        let start = self.buffer.len();
+        self.buffer.resize(self.max_size.max(start), 0);
+        let len = read(&mut self.buffer[start..]);
+        self.buffer.truncate(start + len);
+        len
+    }
+
+    /// Whether everything has been looked at and found to be no message yet.
+    pub(crate) fn memory(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// The message last found, its bytes.
+    pub(crate) fn message(&self) -> Option<&[u8]> {
+        self.buffer.get(self.message.clone()?)
+    }
+
+    /// Drops all and holds `message` instead; `false` if it is too long.
+    pub(crate) fn set(&mut self, message: &[u8]) -> bool {
+        self.buffer.clear();
+        self.scan = 0;
+        self.message_len = None;
+        self.message = None;
+        if !self.reserve(message.len()) {
+            return false;
+        }
+        self.push(message);
+        self.scan = self.buffer.len();
+        self.message = Some(0..message.len());
+        true
+    }
+
+    /// Holds no message any more.
+    pub(crate) fn forget(&mut self) {
+        self.message = None;
+    }
+
+    fn pending(&self) -> usize {
+        self.buffer.len() - self.scan
+    }
+
+    /// Looks for a message; with `decode` its bytes must be one, else only its frame counts.
+    pub(crate) fn find(&mut self, decode: bool) -> Find {
+        let start = self.scan;
+        let found = self.scan_on(decode);
+        let consumed = self.scan - start;
+        let pending = self.pending();
+        let need = match (found, self.message_len) {
+            (true, _) if pending > 0 => 0,
+            (true, _) => self.size,
+            (false, Some(len)) => {
+                // The header has been read, so its length byte is there.
+                let header = self.buffer.get(self.scan + 1).map_or(0, |len| usize::from(*len));
+                header + FRAMING_SIZE + len - pending
+            }
+            (false, None) => self.size.saturating_sub(pending),
+        };
+        if !found && pending == 0 {
+            self.buffer.clear();
+            self.scan = 0;
+        }
+        Find { found, consumed, need }
+    }
+
+    fn scan_on(&mut self, decode: bool) -> bool {
+        self.message = None;
+        loop {
+            let Some(distance) = memchr(RECORD_SEPARATOR, &self.buffer[self.scan..]) else {
+                self.scan = self.buffer.len();
+                return false;
+            };
+            self.scan += distance;
+            let rest = &self.buffer[self.scan..];
+            let Some(&header_len) = rest.get(1) else { return false };
+            let header_end = usize::from(header_len) + FRAMING_SIZE;
+            if rest.len() < header_end {
+                return false;
+            }
+            let known = self.message_len.or_else(|| {
+                let (header, end) = rest[2..header_end].split_at(usize::from(header_len));
+                (end == [UNIT_SEPARATOR]).then(|| self.length(header)).flatten()
+            });
+            let Some(len) = known else {
+                self.scan += 1;
+                continue;
+            };
+            self.message_len = Some(len);
+            let Some(message) = rest.get(header_end..header_end + len) else { return false };
+            self.message_len = None;
+            if decode && strict::check(message).is_err() {
+                self.scan += 1;
+                continue;
+            }
+            let begin = self.scan + header_end;
+            self.message = Some(begin..begin + len);
+            self.scan = begin + len;
+            return true;
+        }
+    }
+
+    /// The length that a header names, if it is one to believe.
+    fn length(&self, header: &[u8]) -> Option<usize> {
+        let (&LENGTH_KEY, rest) = header.split_first()? else { return None };
+        let len = usize::try_from(Reader::new(rest).varint().ok()?).ok()?;
+        (1..=self.max_message_size).contains(&len).then_some(len)
+    }
+}
