@@ -93,6 +93,20 @@ fn is_ignored(signal: Signal) -> bool {
     ignored
 }
 
+/// From now on a signal that comes lets calls in progress go on: for tools that run the code of
+/// others, which does not expect reads to be interrupted. poll(2) returns nevertheless.
+///
+/// # Errors
+/// The system's.
+pub fn restart_calls() -> io::Result<()> {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1] {
+        if !is_ignored(signal) {
+            set_handler(signal, SigHandler::Handler(handle), SaFlags::SA_RESTART)?;
+        }
+    }
+    Ok(())
+}
+
 /// From now on HUP asks to reopen files ([`take_hup`]) instead of ending the tool.
 pub fn reopen_on_hup() {
     HUP_REOPENS.store(true, Ordering::SeqCst);

@@ -235,7 +235,10 @@ mod tests {
 
     #[test]
     fn errors_name_the_line() {
-        assert_eq!(evaluate("a = 1\nb = = 2").unwrap_err(), "test.cfg:2: unexpected symbol near '='");
+        assert_eq!(
+            evaluate("a = 1\nb = = 2").unwrap_err(),
+            "test.cfg:2: unexpected symbol near '='"
+        );
         let error = evaluate("a = print('x')").unwrap_err();
         assert_eq!(error, "test.cfg:1: attempt to call global 'print' (a nil value)");
     }

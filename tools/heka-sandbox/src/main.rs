@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Runs a Lua input plugin and writes its messages to standard output.
 
+mod check;
+mod cli;
 mod config;
 mod host;
+mod keeper;
+mod outlet;
+mod plugin;
+mod run;
 mod sandbox;
+mod stdout;
 
-fn main() { let lua = mlua::Lua::new(); drop(lua); }
+fn main() -> std::process::ExitCode {
+    heka_core::cli::main::<cli::Cli>(|cli| run::run(&cli.plan()?))
+}

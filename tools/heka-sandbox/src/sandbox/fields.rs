@@ -251,7 +251,11 @@ impl Encoder<'_> {
             4 => self.put_bools(values),
             _ => {
                 for text in values.iter().filter_map(Value::as_string) {
-                    put_bytes(&mut self.field, if value_type == 1 { 5 } else { 4 }, &text.as_bytes());
+                    put_bytes(
+                        &mut self.field,
+                        if value_type == 1 { 5 } else { 4 },
+                        &text.as_bytes(),
+                    );
                     self.check()?;
                 }
             }

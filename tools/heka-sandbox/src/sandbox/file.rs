@@ -42,8 +42,15 @@ impl LuaFile {
         self.userdata.to_pointer() == userdata.to_pointer()
     }
 
-    /// Reads what is there, waiting only if nothing is; 0 at the end, or if the plugin is to end.
+    /// Reads as [`LuaFile::read_some`], and counts.
     pub(super) fn read(&self, context: &Context, buffer: &mut [u8]) -> Result<usize, Raise> {
+        let len = self.read_some(context, buffer)?;
+        heka_core::stats::BYTES_IN.add(len as u64);
+        Ok(len)
+    }
+
+    /// Reads what is there, waiting only if nothing is; 0 at the end, or if the plugin is to end.
+    fn read_some(&self, context: &Context, buffer: &mut [u8]) -> Result<usize, Raise> {
         let Some(stream) = Stream::of(&self.userdata) else {
             return Err(Raise::here("attempt to use a closed file"));
         };

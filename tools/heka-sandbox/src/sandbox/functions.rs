@@ -16,9 +16,8 @@ pub(super) fn register(lua: &Lua, context: &Rc<Context>, config: &Config) -> mlu
     let settings = config.to_table(lua)?;
     let read_config = context
         .function(lua, move |lua, _, arguments| one(read_config(lua, &settings, &arguments)?))?;
-    let is_running = context.function(lua, |_, context, _| {
-        one(Value::Boolean(is_running(context)?))
-    })?;
+    let is_running =
+        context.function(lua, |_, context, _| one(Value::Boolean(is_running(context)?)))?;
     let print = context.function(lua, |lua, context, arguments| {
         print(lua, context, arguments)?;
         Ok(MultiValue::new())
@@ -27,8 +26,8 @@ pub(super) fn register(lua: &Lua, context: &Rc<Context>, config: &Config) -> mlu
         inject::inject_message(lua, context, &arguments)?;
         Ok(MultiValue::new())
     })?;
-    let decode = context
-        .function(lua, |lua, _, arguments| one(decode::decode_message(lua, &arguments)?))?;
+    let decode =
+        context.function(lua, |lua, _, arguments| one(decode::decode_message(lua, &arguments)?))?;
     globals.raw_set("read_config", read_config)?;
     globals.raw_set("is_running", is_running)?;
     globals.raw_set("print", print)?;
@@ -80,7 +79,8 @@ fn print(lua: &Lua, context: &Context, arguments: MultiValue) -> Result<(), Rais
             line.push('\t');
         }
         let text = text.as_bytes();
-        let printable = |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { ' ' };
+        let printable =
+            |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { ' ' };
         line.extend(c_string(&text).iter().map(printable).take(limit.saturating_sub(line.len())));
     }
     line.truncate(limit);

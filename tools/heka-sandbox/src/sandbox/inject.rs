@@ -46,18 +46,18 @@ pub(super) fn inject_message(
             send(context, Some(&message), checkpoint)
         }
         Some(Value::UserData(userdata)) => {
-            let reader = userdata.borrow::<StreamReader>().map_err(|_| {
-                Raise::wrong_type(1, super::reader::TYPE_NAME, arguments.front())
-            })?;
-            let message = reader.message().ok_or_else(|| {
-                Raise::here("inject_message() attempted to inject a nil message")
-            })?;
+            let reader = userdata
+                .borrow::<StreamReader>()
+                .map_err(|_| Raise::wrong_type(1, super::reader::TYPE_NAME, arguments.front()))?;
+            let message = reader
+                .message()
+                .ok_or_else(|| Raise::here("inject_message() attempted to inject a nil message"))?;
             send(context, Some(message), checkpoint)
         }
         Some(Value::Nil) if checkpoint.is_some() => send(context, None, checkpoint),
-        Some(Value::Nil) => Err(Raise::here(
-            "inject_message() message cannot be nil without a checkpoint update",
-        )),
+        Some(Value::Nil) => {
+            Err(Raise::here("inject_message() message cannot be nil without a checkpoint update"))
+        }
         other => {
             let name = other.map_or("no value", type_name);
             Err(Raise::here(format!("inject_message() unsupported message type: {name}")))

@@ -7,9 +7,9 @@
 //! sandbox has been told to stop, it is raised at every instruction, and nothing gets past it.
 //! What burns time inside one C function, where no hook runs, is for the keeper to end.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use mlua::{Function, LightUserData, Lua, ffi};
 
@@ -20,6 +20,16 @@ const STRIKES: u32 = 10;
 /// Key in Lua's registry of the pointer to the limits.
 static KEY: u8 = 0;
 
+/// Why a plugin is made to end.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+pub(crate) enum Cause {
+    /// The host ends.
+    Shutdown = 1,
+    /// A call took too much processor time.
+    CpuLimit = 2,
+}
+
 /// What is counted and asked for, shared with the thread that watches.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
@@ -28,7 +38,11 @@ pub(crate) struct Limits {
     used: AtomicU64,
     strikes: AtomicU32,
     ending: AtomicBool,
-    stopped: AtomicBool,
+    over: AtomicBool,
+    /// A [`Cause`], once the plugin has been told to end.
+    stopped: AtomicU8,
+    /// Counts the beginnings and the ends of calls: odd within one.
+    phase: AtomicU64,
     /// The line of the ruler at which the hook fired, while a call's remainder is measured.
     ruler: AtomicI32,
 }
@@ -53,20 +67,48 @@ impl Limits {
         self.ending.load(Ordering::SeqCst)
     }
 
-    /// Makes the plugin end: each further instruction raises "shutting down".
-    pub(crate) fn stop(&self) {
-        self.stopped.store(true, Ordering::SeqCst);
+    /// Ends the plugin because its host has had all it wanted.
+    pub(crate) fn finish(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.stop(Cause::Shutdown);
     }
 
-    /// Whether the plugin has been told to end.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::SeqCst)
+    /// Whether the host has had all it wanted.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Makes the plugin end: each further instruction raises an error. The first cause stays.
+    pub(crate) fn stop(&self, cause: Cause) {
+        let (old, new) = (Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self.stopped.compare_exchange(0, cause as u8, old, new);
+    }
+
+    /// Words for why the plugin has been told to end, if it has been.
+    pub(super) fn stopped(&self) -> Option<&'static CStr> {
+        match self.stopped.load(Ordering::SeqCst) {
+            0 => None,
+            cause if cause == Cause::CpuLimit as u8 => Some(c"cpu_limit exceeded"),
+            _ => Some(c"shutting down"),
+        }
+    }
+
+    /// The call in progress, if there is one and its instructions are limited.
+    pub(crate) fn limited_call(&self) -> Option<u64> {
+        let phase = self.phase.load(Ordering::SeqCst);
+        (phase % 2 == 1 && self.limit.load(Ordering::Relaxed) > 0).then_some(phase)
+    }
+
+    /// Stops counting: the call has ended.
+    pub(super) fn disarm(&self) {
+        self.phase.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Starts counting for a call.
     pub(crate) fn arm(self: &Arc<Self>, lua: &Lua) -> mlua::Result<()> {
         self.used.store(0, Ordering::Relaxed);
         self.strikes.store(0, Ordering::Relaxed);
+        self.phase.fetch_add(1, Ordering::SeqCst);
         let count = self.next_interval();
         let this = LightUserData(Arc::as_ptr(self).cast_mut().cast());
         let key = LightUserData((&raw const KEY).cast_mut().cast());
@@ -84,7 +126,7 @@ impl Limits {
     /// Instructions of the call that has just ended, 0 if there is no limit. `ruler` is made by
     /// [`ruler`].
     pub(crate) fn usage(&self, ruler: &Function) -> u64 {
-        if self.limit.load(Ordering::Relaxed) == 0 || self.is_stopped() {
+        if self.limit.load(Ordering::Relaxed) == 0 || self.stopped().is_some() {
             return 0;
         }
         let used = self.used.load(Ordering::Relaxed);
@@ -109,8 +151,8 @@ impl Limits {
 
     /// What to do after `count` more instructions.
     fn look(&self, count: u64) -> Look {
-        if self.is_stopped() {
-            return Look::Stop;
+        if let Some(text) = self.stopped() {
+            return Look::Stop(text);
         }
         let limit = self.limit.load(Ordering::Relaxed);
         if limit == 0 {
@@ -138,7 +180,7 @@ enum Look {
     /// It was met too often: an error at every instruction.
     End,
     /// The sandbox has been told to stop: likewise.
-    Stop,
+    Stop(&'static CStr),
 }
 
 /// A function whose n-th instruction stands in line n + 1, to see how far the counter is.
@@ -168,7 +210,7 @@ unsafe extern "C-unwind" fn on_count(state: *mut ffi::lua_State, ar: *mut ffi::l
             Look::Go => (None, limits.next_interval()),
             Look::Exceeded => (Some(c"instruction_limit exceeded"), limits.next_interval()),
             Look::End => (Some(c"instruction_limit exceeded"), 1),
-            Look::Stop => (Some(c"shutting down"), 1),
+            Look::Stop(text) => (Some(text), 1),
         };
         if ffi::lua_gethookcount(state) != interval {
             ffi::lua_sethook(state, Some(on_count), ffi::LUA_MASKCOUNT, interval);

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
-pub(crate) use limits::Limits;
+pub(crate) use limits::{Cause, Limits};
 pub(crate) use settings::Settings;
 
 use crate::config::{Config, words};
@@ -168,13 +168,18 @@ impl Sandbox {
     fn load(&self, name: &str, source: &[u8]) -> Result<(), String> {
         let settings = &self.context.settings;
         self.context.limits.set(settings.instruction_limit);
-        self.context.limits.arm(&self.lua).map_err(words)?;
         self.lua.set_memory_limit(settings.memory_limit).map_err(words)?;
         let chunk = self.lua.load(without_shebang(source)).set_name(format!("@{name}"));
-        let function =
-            chunk.set_mode(mlua::chunk::ChunkMode::Text).into_function().map_err(|e| cut_text(words(e)))?;
-        self.protected(&function, Value::Nil).map_err(|error| {
-            let text = error_text(&self.lua, &error).unwrap_or_else(|| b"<nil error message>".into());
+        let function = chunk
+            .set_mode(mlua::chunk::ChunkMode::Text)
+            .into_function()
+            .map_err(|e| cut_text(words(e)))?;
+        self.context.limits.arm(&self.lua).map_err(words)?;
+        let loaded = self.protected(&function, Value::Nil);
+        self.context.limits.disarm();
+        loaded.map_err(|error| {
+            let text =
+                error_text(&self.lua, &error).unwrap_or_else(|| b"<nil error message>".into());
             cut_text(String::from_utf8_lossy(&text).into_owned())
         })?;
         self.context.state.set(State::Running);
@@ -222,7 +227,9 @@ impl Sandbox {
         };
         self.context.limits.set(self.context.settings.instruction_limit);
         self.context.limits.arm(&self.lua).map_err(inner)?;
-        let mut results = match self.protected(&function, argument) {
+        let results = self.protected(&function, argument);
+        self.context.limits.disarm();
+        let mut results = match results {
             Ok(results) => results,
             Err(error) => {
                 return match error_text(&self.lua, &error) {
@@ -360,12 +367,17 @@ fn truncated(number: f64) -> i32 {
 /// A first line that starts with # is for the shell; its end keeps the line numbers right.
 fn without_shebang(source: &[u8]) -> &[u8] {
     match source {
-        [b'#', ..] => source.iter().position(|&byte| byte == b'\n').map_or(&[], |end| &source[end..]),
+        [b'#', ..] => {
+            source.iter().position(|&byte| byte == b'\n').map_or(&[], |end| &source[end..])
+        }
         _ => source,
     }
 }
 
 /// A table of functions for plugins.
-fn table_of(lua: &Lua, entries: impl IntoIterator<Item = (&'static str, Function)>) -> mlua::Result<Table> {
+fn table_of(
+    lua: &Lua,
+    entries: impl IntoIterator<Item = (&'static str, Function)>,
+) -> mlua::Result<Table> {
     lua.create_table_from(entries)
 }

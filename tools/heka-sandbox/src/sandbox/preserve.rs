@@ -31,15 +31,16 @@ pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<(), S
     context.limits.set(0);
     let limit = lua.set_memory_limit(0).map_err(words)?;
     let chunk = lua.load(source).set_name(format!("@{}", path.display()));
-    let restored = chunk.set_mode(mlua::chunk::ChunkMode::Text).into_function().map_err(words).and_then(
-        |function| match context.protected(&function, Value::Nil) {
-            Err(super::raise::Raise::Value(error)) => {
-                let text = error_text(lua, &error).unwrap_or_default();
-                Err(String::from_utf8_lossy(&text).into_owned())
-            }
-            other => other.map(drop).map_err(|_| "not enough memory".to_owned()),
-        },
-    );
+    let restored =
+        chunk.set_mode(mlua::chunk::ChunkMode::Text).into_function().map_err(words).and_then(
+            |function| match context.protected(&function, Value::Nil) {
+                Err(super::raise::Raise::Value(error)) => {
+                    let text = error_text(lua, &error).unwrap_or_default();
+                    Err(String::from_utf8_lossy(&text).into_owned())
+                }
+                other => other.map(drop).map_err(|_| "not enough memory".to_owned()),
+            },
+        );
     lua.set_memory_limit(limit).map_err(words)?;
     restored.map_err(failed)
 }

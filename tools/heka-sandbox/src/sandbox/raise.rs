@@ -120,8 +120,8 @@ unsafe extern "C-unwind" fn gate(state: *mut ffi::lua_State) -> c_int {
         match ffi::lua_tointeger_(state, 1) {
             verdict::RETURN => {
                 let limits = ffi::lua_touserdata(state, ffi::lua_upvalueindex(2));
-                if (*limits.cast::<Limits>()).is_stopped() {
-                    return ffi::luaL_error(state, c"shutting down".as_ptr());
+                if let Some(text) = (*limits.cast::<Limits>()).stopped() {
+                    return ffi::luaL_error(state, text.as_ptr());
                 }
                 ffi::lua_remove(state, 1);
                 ffi::lua_gettop(state)

@@ -105,11 +105,17 @@ pub(super) fn part(
     name: &[u8],
     (field_index, array_index): (usize, usize),
 ) -> mlua::Result<Option<Value>> {
-    let view = if decoded { MessageView::parse(message).unwrap_or_default() } else { MessageView::default() };
-    let text = |bytes: Option<&[u8]>| -> mlua::Result<Value> { match bytes {
-        Some(bytes) => Ok(Value::String(lua.create_string(bytes)?)),
-        None => Ok(Value::Nil),
-    }};
+    let view = if decoded {
+        MessageView::parse(message).unwrap_or_default()
+    } else {
+        MessageView::default()
+    };
+    let text = |bytes: Option<&[u8]>| -> mlua::Result<Value> {
+        match bytes {
+            Some(bytes) => Ok(Value::String(lua.create_string(bytes)?)),
+            None => Ok(Value::Nil),
+        }
+    };
     let value = match name {
         b"Uuid" => text(view.uuid)?,
         #[expect(clippy::cast_precision_loss, reason = "Lua's numbers are doubles")]
@@ -134,7 +140,8 @@ pub(super) fn part(
         _ => {
             let field = name.strip_prefix(b"Fields[").and_then(|rest| rest.strip_suffix(b"]"));
             let Some(field) = field else { return Ok(None) };
-            let found = if decoded { value_of(message, field, field_index, array_index) } else { None };
+            let found =
+                if decoded { value_of(message, field, field_index, array_index) } else { None };
             found.map_or(Ok(Value::Nil), |value| value.to_lua(lua))?
         }
     };

@@ -240,7 +240,11 @@ fn index(lua: &Lua, value: Option<&Value>, number: i32, what: &str) -> Result<us
             Raise::Argument(number, format!("number expected, got {}", type_name(value)))
         })?,
     };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked, saturating")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked, saturating"
+    )]
     if index >= 0.0 {
         return Ok(index as usize);
     }

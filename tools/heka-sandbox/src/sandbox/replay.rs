@@ -14,7 +14,7 @@ use heka_core::wire::MessageView;
 use serde_json::{Value, json};
 
 use super::read::{FieldParts, FieldValue, fields};
-use super::{Limits, Sandbox, State};
+use super::{Cause, Limits, Sandbox, State};
 use crate::config::Config;
 use crate::host::{Checkpoint, Host};
 
@@ -38,12 +38,12 @@ impl Host for Recorder {
     fn inject(&mut self, message: Option<&[u8]>, checkpoint: Option<&Checkpoint>) -> i32 {
         self.calls += 1;
         if self.stop_at == Some(self.calls) {
-            self.limits.stop();
+            self.limits.stop(Cause::Shutdown);
         }
         if let (Some(after), limits) = (self.stop_after, Arc::clone(&self.limits)) {
             std::thread::spawn(move || {
                 std::thread::park_timeout(std::time::Duration::from_millis(after));
-                limits.stop();
+                limits.stop(Cause::Shutdown);
             });
         }
         if message.is_none() && checkpoint.is_none() {
@@ -66,9 +66,8 @@ impl Host for Recorder {
     }
 
     fn log(&mut self, level: u8, component: &str, text: &str) {
-        self.events.push(
-            json!({"event": "log", "component": component, "level": level, "text": text}),
-        );
+        self.events
+            .push(json!({"event": "log", "component": component, "level": level, "text": text}));
     }
 
     fn wait_readable(&mut self, _: BorrowedFd<'_>) -> bool {
@@ -145,17 +144,15 @@ fn run(case: &Value, state_file: Option<&Path>) -> Vec<Value> {
     let mut text = String::new();
     for _ in 0..number(case, "-n").unwrap_or(1) {
         let checkpoint = host.borrow().checkpoint.clone();
-        host.borrow_mut()
-            .events
-            .push(json!({"event": "call", "cp": shown(checkpoint.as_ref())}));
+        host.borrow_mut().events.push(json!({"event": "call", "cp": shown(checkpoint.as_ref())}));
         let outcome = sandbox.process_message(checkpoint.as_ref());
         let state = if sandbox.state() == State::Terminated { 2 } else { 1 };
         if !outcome.text.is_empty() {
             text = String::from_utf8_lossy(&outcome.text).into_owned();
         }
-        host.borrow_mut().events.push(
-            json!({"event": "return", "rc": outcome.status, "err": text, "state": state}),
-        );
+        host.borrow_mut()
+            .events
+            .push(json!({"event": "return", "rc": outcome.status, "err": text, "state": state}));
     }
     let counts = sandbox.counts();
     host.borrow_mut().events.push(json!({
@@ -196,8 +193,12 @@ fn same_message(recorded: &Value, ours: &[u8]) -> bool {
     let view = MessageView::parse(ours).unwrap();
     let text = |name: &str, ours: Option<&[u8]>| match (&recorded[name], ours) {
         (Value::Null, ours) => ours.is_none(),
-        (Value::String(text), Some(_)) if text == "<gethostname>" || is_volatile(&json!(text)) => true,
-        (Value::String(text), Some(ours)) if text.ends_with('>') && text.contains(" chars, begins ") => {
+        (Value::String(text), Some(_)) if text == "<gethostname>" || is_volatile(&json!(text)) => {
+            true
+        }
+        (Value::String(text), Some(ours))
+            if text.ends_with('>') && text.contains(" chars, begins ") =>
+        {
             ours.len().to_string() == text[1..text.find(' ').unwrap()]
         }
         (Value::String(text), Some(ours)) => text.as_bytes() == ours,
@@ -258,9 +259,8 @@ fn plugins_do_what_they_did_in_lua_sandbox() {
         let recorded = case["events"].as_array().unwrap();
         let differs = recorded.len() != ours.len()
             || recorded.iter().zip(&ours).any(|(recorded, ours)| !same(recorded, ours));
-        let wrong_state = kept.is_some_and(|path| {
-            case["state_file_after"] != std::fs::read_to_string(path).unwrap()
-        });
+        let wrong_state = kept
+            .is_some_and(|path| case["state_file_after"] != std::fs::read_to_string(path).unwrap());
         if (differs || wrong_state) != DIFFERENCES.iter().any(|(name, _)| *name == id) {
             for (recorded, ours) in recorded.iter().zip(&ours) {
                 if !same(recorded, ours) {

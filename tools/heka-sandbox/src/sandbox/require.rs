@@ -17,7 +17,8 @@ struct Loader {
 
 /// Replaces Lua's own `require`.
 pub(super) fn register(lua: &Lua, context: &Rc<Context>, package: &Table) -> mlua::Result<()> {
-    let loader = Loader { loaded: package.raw_get("loaded")?, loadlib: package.raw_get("loadlib")? };
+    let loader =
+        Loader { loaded: package.raw_get("loaded")?, loadlib: package.raw_get("loadlib")? };
     loader.loaded.raw_set("coroutine", Value::Nil)?;
     loader.loaded.raw_set("", lua.globals())?;
     let require = context.function(lua, move |lua, context, arguments| {

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line of heka-sandbox.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use heka_core::cli::{
+    Common, Showing, Timeout, Tool, Writing, parse_buffer_size, parse_duration, parse_size,
+    parse_timeout,
+};
+use heka_core::exit::Stop;
+
+use crate::config::{Config, Setting};
+
+/// Run a Lua input plugin and write its messages
+///
+/// Runs one input plugin of Mozilla's `lua_sandbox` (hindsight) and writes the messages that it
+/// injects to standard output.
+#[derive(Debug, Parser)]
+pub(crate) struct Cli {
+    /// The plugin, or the configuration that names it
+    #[arg(value_name = "PLUGIN", value_hint = clap::ValueHint::FilePath)]
+    plugin: PathBuf,
+    /// Configuration of the plugin, as Lua text
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    config: Option<PathBuf>,
+    /// Set one key of the configuration
+    #[arg(short = 'D', long = "define", value_name = "KEY=VALUE", value_parser = parse_define)]
+    defines: Vec<(String, String)>,
+    /// Load the plugin and tell about it, without running it
+    #[arg(long)]
+    check: bool,
+    /// Call the plugin again so long after it returned
+    #[arg(long, value_name = "SEC", value_parser = parse_duration)]
+    ticker_interval: Option<Duration>,
+    /// Memory that Lua may hold, 0 for no limit
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    memory_limit: Option<u64>,
+    /// Instructions of one call, 0 for no limit
+    #[arg(long, value_name = "NUM")]
+    instruction_limit: Option<u64>,
+    /// Longest message made of a table, 0 for no limit
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    output_limit: Option<u64>,
+    /// Longest message of a stream reader
+    #[arg(long, value_name = "SIZE", value_parser = parse_buffer_size)]
+    max_message_size: Option<usize>,
+    /// Processor time of one call whose instructions are limited
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
+    cpu_limit: Timeout,
+    /// Set logger, hostname and pid of all messages
+    #[arg(long)]
+    restricted_headers: bool,
+    /// Logger of messages that name none
+    #[arg(long, value_name = "LOGGER")]
+    logger: Option<String>,
+    /// Hostname of messages that name none
+    #[arg(long, value_name = "HOSTNAME")]
+    hostname: Option<String>,
+    /// Pid of messages that name none
+    #[arg(long, value_name = "PID", allow_hyphen_values = true)]
+    message_pid: Option<i32>,
+    /// Where Lua modules are: templates with ? for the name
+    #[arg(long, value_name = "TEMPLATES")]
+    path: Option<String>,
+    /// Where C modules are, likewise
+    #[arg(long, value_name = "TEMPLATES")]
+    cpath: Option<String>,
+    /// Resume where FILE says, and keep it up to date
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    checkpoint: Option<PathBuf>,
+    /// Resume where FILE says; a later stage commits
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath,
+          conflicts_with = "checkpoint")]
+    resume: Option<PathBuf>,
+    /// Keep the plugin's global data in FILE between runs
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    preserve: Option<PathBuf>,
+    /// Stop after so many messages
+    #[arg(short = 'n', long, value_name = "NUM", value_parser = clap::value_parser!(u64).range(1..))]
+    max_count: Option<u64>,
+    #[command(flatten)]
+    showing: Showing,
+    #[command(flatten)]
+    writing: Writing,
+    #[command(flatten)]
+    common: Common,
+}
+
+fn parse_define(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+impl Tool for Cli {
+    const NAME: &'static str = "heka-sandbox";
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// What becomes of the plugin's checkpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Nothing.
+    Nothing,
+    /// They are kept in this file.
+    Here(PathBuf),
+    /// They start from this file and travel with the messages.
+    Downstream(PathBuf),
+}
+
+/// What is to be done, checked.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) plugin: PathBuf,
+    pub(crate) config: Option<PathBuf>,
+    /// Settings of the command line, which win over the configuration's.
+    pub(crate) settings: Vec<(String, Setting)>,
+    pub(crate) check: bool,
+    pub(crate) cpu_limit: Option<Duration>,
+    pub(crate) keep: Keep,
+    pub(crate) preserve: Option<PathBuf>,
+    pub(crate) max_count: Option<u64>,
+    /// Whether what the plugin prints is shown.
+    pub(crate) prints: bool,
+    pub(crate) showing: Showing,
+    pub(crate) writing: Writing,
+}
+
+impl Cli {
+    pub(crate) fn plan(self) -> Result<Plan, Stop> {
+        let settings = self.settings();
+        let keep = match (self.checkpoint, self.resume) {
+            (Some(file), _) => Keep::Here(file),
+            (None, Some(file)) => Keep::Downstream(file),
+            (None, None) => Keep::Nothing,
+        };
+        if self.plugin.extension().is_some_and(|extension| extension == "cfg")
+            && self.config.is_some()
+        {
+            return Err(Stop::usage("a .cfg file is a configuration already: --config has no use"));
+        }
+        Ok(Plan {
+            plugin: self.plugin,
+            config: self.config,
+            settings,
+            check: self.check,
+            cpu_limit: self.cpu_limit.0,
+            keep,
+            preserve: self.preserve,
+            max_count: self.max_count,
+            prints: self.common.verbose > 0,
+            showing: self.showing,
+            writing: self.writing,
+        })
+    }
+
+    fn settings(&self) -> Vec<(String, Setting)> {
+        let defines = self.defines.iter().map(|(key, value)| (key.clone(), Config::literal(value)));
+        let text = |value: &Option<String>| value.as_ref().map(|v| Setting::Text(v.clone().into()));
+        #[expect(clippy::cast_precision_loss, reason = "nobody sets 2^53 bytes")]
+        let number = |value: Option<u64>| value.map(|value| Setting::Number(value as f64));
+        let flags = [
+            ("ticker_interval", self.ticker_interval.map(|d| Setting::Number(d.as_secs_f64()))),
+            ("memory_limit", number(self.memory_limit)),
+            ("instruction_limit", number(self.instruction_limit)),
+            ("output_limit", number(self.output_limit)),
+            ("max_message_size", number(self.max_message_size.map(|size| size as u64))),
+            ("restricted_headers", self.restricted_headers.then_some(Setting::Bool(true))),
+            ("Logger", text(&self.logger)),
+            ("Hostname", text(&self.hostname)),
+            ("Pid", self.message_pid.map(|pid| Setting::Number(pid.into()))),
+            ("path", text(&self.path)),
+            ("cpath", text(&self.cpath)),
+        ];
+        let flags = flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        defines.chain(flags).collect()
+    }
+}

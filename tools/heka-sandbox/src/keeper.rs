@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The thread beside the plugin: writes what waits, answers signals, and ends what does not end.
+//!
+//! A plugin is stopped in three steps. It is asked (`is_running()` turns false); it is made to
+//! (every instruction raises an error); and if it does not come back from a call of C code, the
+//! process ends. The same two last steps meet a call that takes more than its processor time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use heka_core::exit::Stop;
+use heka_core::{diag, signal, stats};
+use nix::sys::signal::Signal;
+use nix::time::{ClockId, clock_gettime};
+
+use crate::outlet::Outlet;
+use crate::sandbox::{Cause, Limits};
+
+/// Time between two looks.
+const TICK: Duration = Duration::from_millis(100);
+/// Time between two stores of a checkpoint.
+const SAVE_PERIOD: Duration = Duration::from_secs(1);
+/// How long a plugin may take to end when it is asked to.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take when it is made to.
+const FORCE: Duration = Duration::from_secs(2);
+
+/// What the two threads share.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    /// Name of the plugin.
+    pub(crate) name: String,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) outlet: Arc<Outlet>,
+    /// Processor time of one call whose instructions are limited.
+    pub(crate) cpu_limit: Option<Duration>,
+    /// Whether the run has ended in order, so that nothing is to be kept any more.
+    pub(crate) is_done: AtomicBool,
+}
+
+/// What the keeper has seen so far.
+#[derive(Debug, Default)]
+struct Watch {
+    /// When a signal was seen.
+    signalled: Option<Instant>,
+    /// When the plugin was made to end.
+    forced: Option<Instant>,
+    /// The call that is running, and the processor time at its first sight.
+    call: Option<(u64, Duration)>,
+    saved: Option<Instant>,
+}
+
+impl Keeper {
+    /// Starts the thread; it dies with the process.
+    ///
+    /// # Errors
+    /// If there can be no thread.
+    pub(crate) fn start(self: &Arc<Self>) -> std::io::Result<()> {
+        let this = Arc::clone(self);
+        let keeper = std::thread::Builder::new().name("keeper".to_owned());
+        keeper.spawn(move || this.keep()).map(drop)
+    }
+
+    fn keep(&self) {
+        let mut watch = Watch::default();
+        while !self.is_done.load(Ordering::SeqCst) {
+            self.outlet.flush_later(TICK);
+            if signal::take_usr1() {
+                stats::print();
+            }
+            self.save(&mut watch);
+            self.look(&mut watch);
+        }
+    }
+
+    fn save(&self, watch: &mut Watch) {
+        if watch.saved.is_none_or(|saved| saved.elapsed() >= SAVE_PERIOD) {
+            watch.saved = Some(Instant::now());
+            if let Err(Stop::Error { text, .. }) = self.outlet.save() {
+                diag::warning(text);
+            }
+        }
+    }
+
+    fn look(&self, watch: &mut Watch) {
+        if signal::pending().is_some() {
+            self.limits.ask_to_end();
+            let since = *watch.signalled.get_or_insert_with(Instant::now);
+            if since.elapsed() >= PATIENCE {
+                self.force(watch, Cause::Shutdown);
+            }
+        }
+        if self.outlet.has_failed() || self.limits.is_over() {
+            self.force(watch, Cause::Shutdown);
+        }
+        if self.is_over_time(watch) {
+            self.force(watch, Cause::CpuLimit);
+        }
+        if watch.forced.is_some_and(|forced| forced.elapsed() >= FORCE) {
+            self.end();
+        }
+    }
+
+    fn force(&self, watch: &mut Watch, cause: Cause) {
+        self.limits.stop(cause);
+        watch.forced.get_or_insert_with(Instant::now);
+    }
+
+    /// Whether the call that is running has had its processor time.
+    fn is_over_time(&self, watch: &mut Watch) -> bool {
+        let (Some(limit), Some(call)) = (self.cpu_limit, self.limits.limited_call()) else {
+            watch.call = None;
+            return false;
+        };
+        let now =
+            clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Into::into);
+        match watch.call {
+            Some((known, start)) if known == call => now.saturating_sub(start) >= limit,
+            _ => {
+                watch.call = Some((call, now));
+                false
+            }
+        }
+    }
+
+    /// The plugin hangs where no error can be raised: the process ends under it.
+    fn end(&self) {
+        if self.is_done.load(Ordering::SeqCst) {
+            return;
+        }
+        let failure = self.outlet.try_finish();
+        match (failure, signal::pending()) {
+            (Some(Stop::BrokenPipe), _) => signal::die_of(Signal::SIGPIPE),
+            (Some(Stop::Error { text, .. }), _) => diag::error(text),
+            (_, Some(signal)) => {
+                diag::warning(format_args!("{}: did not end, stopped", self.name));
+                signal::die_of(signal)
+            }
+            _ if self.limits.is_over() => exit(0),
+            _ => diag::error(format_args!("{}: cpu_limit exceeded, stopped", self.name)),
+        }
+        exit(1)
+    }
+}
+
+fn exit(status: i32) -> ! {
+    #[expect(clippy::exit, reason = "the main thread is stuck in code that is not ours")]
+    std::process::exit(status)
+}

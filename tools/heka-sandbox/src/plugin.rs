@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which file is the plugin, and what its configuration comes to.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use heka_core::diag;
+use heka_core::exit::{Explain as _, Stop};
+
+use crate::cli::Plan;
+use crate::config::{Config, Setting};
+
+/// Where hindsight installs plugins, unless its configuration says otherwise.
+const INSTALL_PATH: &str = "/usr/share/luasandbox/sandboxes/heka";
+
+/// A plugin and its configuration, read and not yet run.
+#[derive(Debug)]
+pub(crate) struct Plugin {
+    /// Path of the Lua file, as it is shown.
+    pub(crate) name: String,
+    /// The Lua file.
+    pub(crate) source: Vec<u8>,
+    /// The configuration with everything filled in that hindsight fills in.
+    pub(crate) config: Config,
+    /// Its Logger, under which its checkpoints are kept.
+    pub(crate) logger: String,
+    /// Time between calls, if it is called more than once.
+    pub(crate) ticker_interval: Option<Duration>,
+}
+
+impl Plugin {
+    /// Reads what the plan names.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a configuration that is wrong; status 1.
+    pub(crate) fn open(plan: &Plan) -> Result<Self, Stop> {
+        let is_config = plan.plugin.extension().is_some_and(|extension| extension == "cfg");
+        let config_path = if is_config { Some(&plan.plugin) } else { plan.config.as_ref() };
+        let mut config = match config_path {
+            Some(path) => read_config(path)?,
+            None => Config::default(),
+        };
+        for (key, value) in &plan.settings {
+            config.set(key.as_bytes(), value.clone());
+        }
+        let wrong = |why: String| {
+            Stop::failed(format_args!("{}: config error: {why}", plan.plugin.display()))
+        };
+        let path = match is_config {
+            true => find(&plan.plugin, &config).map_err(wrong)?,
+            false => plan.plugin.clone(),
+        };
+        let name = path.display().to_string();
+        let source = std::fs::read(&path).at(&name)?;
+        let logger = logger(&mut config, &plan.plugin);
+        config.set_default("Hostname", || Setting::Text(heka_core::clock::hostname().into()));
+        config.set_default("Pid", || Setting::Number(std::process::id().into()));
+        if plan.prints {
+            config.set_default("log_level", || Setting::Number(7.0));
+        }
+        if config.get("preserve_data") == Some(&Setting::Bool(true)) && plan.preserve.is_none() {
+            diag::warning(format_args!("{name}: preserve_data needs --preserve FILE"));
+        }
+        let ticker_interval = ticker_interval(&config).map_err(wrong)?;
+        Ok(Self { name, source, config, logger, ticker_interval })
+    }
+}
+
+fn read_config(path: &Path) -> Result<Config, Stop> {
+    let name = path.display().to_string();
+    let text = std::fs::read(path).at(&name)?;
+    Config::evaluate(&text, &format!("@{name}")).map_err(Stop::failed)
+}
+
+/// The Lua file that a configuration names: beside it, or where hindsight installs them.
+fn find(config_path: &Path, config: &Config) -> Result<PathBuf, String> {
+    let filename = config.text("filename")?.ok_or("filename must be set to a string")?;
+    let filename = String::from_utf8_lossy(filename).into_owned();
+    if filename.contains(['/', '\\']) {
+        return Err("filename must not contain a path component".to_owned());
+    }
+    if !filename.ends_with(".lua") {
+        return Err("filename must have a .lua extension".to_owned());
+    }
+    let beside = config_path.with_file_name(&filename);
+    if beside.exists() {
+        return Ok(beside);
+    }
+    let install = config.text("sandbox_install_path")?.map(String::from_utf8_lossy);
+    let install = install.as_deref().unwrap_or(INSTALL_PATH);
+    let installed = Path::new(install).join("input").join(&filename);
+    if installed.exists() {
+        return Ok(installed);
+    }
+    Err(format!("neither {} nor {} is there", beside.display(), installed.display()))
+}
+
+/// The configuration's Logger, or `input.NAME` as in hindsight.
+fn logger(config: &mut Config, path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    config.set_default("Logger", || Setting::Text(format!("input.{stem}").into_bytes()));
+    match config.get("Logger") {
+        Some(Setting::Text(text)) => String::from_utf8_lossy(text).into_owned(),
+        Some(Setting::Number(number)) => number.to_string(),
+        _ => format!("input.{stem}"),
+    }
+}
+
+fn ticker_interval(config: &Config) -> Result<Option<Duration>, String> {
+    match config.get("ticker_interval") {
+        None => Ok(None),
+        Some(Setting::Number(seconds)) => match Duration::try_from_secs_f64(*seconds) {
+            Ok(interval) => Ok(Some(interval).filter(|interval| !interval.is_zero())),
+            Err(_) => Err("ticker_interval must be an unsigned int".to_owned()),
+        },
+        Some(_) => Err("ticker_interval must be set to a number".to_owned()),
+    }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Loads the plugin and calls it: once, at intervals, or for as long as it does not return.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use heka_core::codec::{Encoder, Form};
+use heka_core::delivery::checkpoint::{CheckpointFile, Positions, source_key};
+use heka_core::exit::{Explain as _, Status, Stop};
+use heka_core::io::{Output, wait};
+use heka_core::{diag, signal, stats};
+
+use crate::cli::{Keep, Plan};
+use crate::keeper::Keeper;
+use crate::outlet::Outlet;
+use crate::plugin::Plugin;
+use crate::sandbox::{Limits, Outcome, Sandbox, State};
+use crate::stdout::{self, Stdout};
+
+/// Time between two looks at what the keeper found out.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Runs the plugin to its end.
+pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
+    let plugin = Plugin::open(plan)?;
+    if plan.check {
+        return crate::check::check(plugin);
+    }
+    let (form, out) = plan.showing.open(Form::Heka, Output::stdout()?)?;
+    let out = out.unbuffered(plan.writing.unbuffered);
+    let encoder = Encoder::new(form);
+    live_in_utc();
+    signal::restart_calls().at("signals")?;
+    let key = source_key(&plugin.logger);
+    let (file, position) = open_checkpoint(&plan.keep, &key)?;
+    let limits = Arc::new(Limits::default());
+    let outlet = Arc::new(Outlet::new(out, file, key.clone()));
+    let keeper = Arc::new(Keeper {
+        name: plugin.name.clone(),
+        limits: Arc::clone(&limits),
+        outlet: Arc::clone(&outlet),
+        cpu_limit: plan.cpu_limit,
+        is_done: AtomicBool::new(false),
+    });
+    keeper.start().at("keeper")?;
+    let checkpoint = position.and_then(|position| decode(&position, &key));
+    let host = Rc::new(RefCell::new(Stdout {
+        outlet: Arc::clone(&outlet),
+        limits: Arc::clone(&limits),
+        encoder,
+        left: plan.max_count,
+        travel: matches!(plan.keep, Keep::Downstream(_)).then_some(key),
+        checkpoint,
+        held: None,
+        header: Vec::new(),
+    }));
+    let ended = live(plan, plugin, &limits, &host);
+    keeper.is_done.store(true, Ordering::SeqCst);
+    // Also what was injected before an error or a signal is written.
+    let written = outlet.finish();
+    let status = match (ended, written) {
+        (Err(Stop::Signal(signal)), Err(Stop::Error { text, .. })) => {
+            diag::error(text);
+            return Err(Stop::Signal(signal));
+        }
+        (ended, Ok(())) => ended?,
+        (_, written) => return written.map(|()| Status::Failed),
+    };
+    Ok(status.and(plan.writing.status(stats::MESSAGES.value())))
+}
+
+/// Plugins reckon in UTC, whatever the user's zone is.
+fn live_in_utc() {
+    #[expect(unsafe_code, reason = "C's time functions, which Lua uses, know the zone from here")]
+    // SAFETY: the one other thread that may run, the meter of --progress, is Rust throughout and
+    // reads the environment under the lock of the standard library.
+    unsafe {
+        std::env::set_var("TZ", "UTC");
+    }
+}
+
+fn open_checkpoint(
+    keep: &Keep,
+    key: &str,
+) -> Result<(Option<CheckpointFile>, Option<Vec<u8>>), Stop> {
+    Ok(match keep {
+        Keep::Nothing => (None, None),
+        Keep::Here(path) => {
+            let file = CheckpointFile::open(path)?;
+            let position = file.get(key).map(<[u8]>::to_vec);
+            (Some(file), position)
+        }
+        Keep::Downstream(path) => (None, Positions::read(path)?.get(key).map(<[u8]>::to_vec)),
+    })
+}
+
+fn decode(position: &[u8], key: &str) -> Option<crate::host::Checkpoint> {
+    let checkpoint = stdout::decode(position);
+    if checkpoint.is_none() {
+        diag::warning(format_args!("{key}: checkpoint not understood, passed over"));
+    }
+    checkpoint
+}
+
+/// From loading the plugin to keeping its global data.
+fn live(
+    plan: &Plan,
+    plugin: Plugin,
+    limits: &Arc<Limits>,
+    host: &Rc<RefCell<Stdout>>,
+) -> Result<Status, Stop> {
+    let Plugin { name, source, config, ticker_interval, .. } = plugin;
+    let loaded = Sandbox::new(&name, &source, config, limits, host.clone());
+    // Its words have been logged.
+    let sandbox = loaded.map_err(|_| stopped(host).unwrap_or(Stop::Said(Status::Failed)))?;
+    if let Some(path) = &plan.preserve {
+        sandbox.restore(path).map_err(Stop::failed)?;
+    }
+    let ended = call(&name, &sandbox, ticker_interval, host);
+    count(&sandbox);
+    let kept = plan.preserve.as_ref().map_or(Ok(()), |path| sandbox.preserve(path));
+    let status = ended?;
+    kept.map_err(Stop::failed)?;
+    Ok(status)
+}
+
+/// Calls the plugin until it has had enough, or its host has.
+fn call(
+    name: &str,
+    sandbox: &Sandbox,
+    interval: Option<Duration>,
+    host: &Rc<RefCell<Stdout>>,
+) -> Result<Status, Stop> {
+    let mut status = Status::Done;
+    loop {
+        let checkpoint = host.borrow().checkpoint.clone();
+        let outcome = sandbox.process_message(checkpoint.as_ref());
+        count(sandbox);
+        if let Some(stop) = stopped(host) {
+            if sandbox.state() == State::Terminated && matches!(stop, Stop::Signal(_)) {
+                tell(name, &outcome, true);
+            }
+            return Err(stop);
+        }
+        if host.borrow().limits.is_over() {
+            return Ok(status);
+        }
+        if sandbox.state() == State::Terminated {
+            tell(name, &outcome, true);
+            return Err(Stop::Said(Status::Failed));
+        }
+        tell(name, &outcome, false);
+        status = Status::failed_if(outcome.status == -1);
+        let Some(interval) = interval else { return Ok(status) };
+        host.borrow().outlet.flush();
+        let deadline = Instant::now() + interval;
+        while Instant::now() < deadline {
+            wait(&[], Some(deadline.min(Instant::now() + TICK)))?;
+            if host.borrow().outlet.has_failed() {
+                return Err(stopped(host).unwrap_or(Stop::Said(Status::Failed)));
+            }
+        }
+    }
+}
+
+/// Why the run ends beside the plugin's own doing.
+fn stopped(host: &Rc<RefCell<Stdout>>) -> Option<Stop> {
+    let failure = host.borrow().outlet.take_failure();
+    failure.or_else(|| signal::pending().map(Stop::Signal))
+}
+
+fn tell(name: &str, outcome: &Outcome, is_over: bool) {
+    let text = String::from_utf8_lossy(&outcome.text);
+    match outcome.status {
+        _ if is_over => diag::error(format_args!("{name}: {text}")),
+        -1 if !text.is_empty() => {
+            diag::warning(format_args!("{name}: process_message returned: -1 {text}"));
+        }
+        status => diag::note(format_args!("{name}: process_message returned: {status} {text}")),
+    }
+}
+
+fn count(sandbox: &Sandbox) {
+    let counts = sandbox.counts();
+    stats::counter("calls").set(counts.calls.get());
+    stats::counter("failures").set(counts.failures.get());
+    stats::counter("bytes of memory").set(counts.memory.get());
+    stats::counter("instructions").set(counts.instructions.get());
+}

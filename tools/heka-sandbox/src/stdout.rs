@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The host of a plugin whose messages go to standard output.
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use heka_core::codec::Encoder;
+use heka_core::delivery::checkpoint::put_header;
+use heka_core::io::wait;
+use heka_core::wire::Header;
+use heka_core::{diag, signal, stats};
+use nix::poll::PollFlags;
+
+use crate::host::{Checkpoint, Host, answer, level};
+use crate::outlet::Outlet;
+use crate::sandbox::{Cause, Limits};
+
+/// Longest checkpoint, in bytes: hindsight's limit.
+const MAX_CHECKPOINT: usize = 8191;
+/// Time between two looks at what the keeper found out.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Writes messages and keeps checkpoints.
+#[derive(Debug)]
+pub(crate) struct Stdout {
+    pub(crate) outlet: Arc<Outlet>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) encoder: Encoder,
+    /// Messages that may still be written.
+    pub(crate) left: Option<u64>,
+    /// Key of this source in the headers of frames, if checkpoints travel there.
+    pub(crate) travel: Option<String>,
+    /// The last checkpoint, for the next call.
+    pub(crate) checkpoint: Option<Checkpoint>,
+    /// A checkpoint that came without a message and waits for the next one to travel with.
+    pub(crate) held: Option<Vec<u8>>,
+    /// What stands in the header of the next frame.
+    pub(crate) header: Vec<u8>,
+}
+
+impl Host for Stdout {
+    fn inject(&mut self, message: Option<&[u8]>, checkpoint: Option<&Checkpoint>) -> i32 {
+        if message.is_none() && signal::pending().is_some() {
+            self.limits.ask_to_end();
+        }
+        let position = checkpoint.map(encode);
+        if position.as_ref().is_some_and(|position| position.len() > MAX_CHECKPOINT) {
+            return answer::BAD_CHECKPOINT;
+        }
+        let answer = match message {
+            Some(message) => self.write(message, position),
+            None => position.map_or(answer::TAKEN, |position| self.note(position)),
+        };
+        if answer == answer::TAKEN
+            && let Some(checkpoint) = checkpoint
+        {
+            self.checkpoint = Some(checkpoint.clone());
+        }
+        answer
+    }
+
+    fn log(&mut self, level: u8, component: &str, text: &str) {
+        match level {
+            level::ERROR => diag::error(format_args!("{component}: {text}")),
+            level::WARNING => diag::warning(format_args!("{component}: {text}")),
+            _ => diag::announce(format_args!("{component}: {text}")),
+        }
+    }
+
+    fn wait_readable(&mut self, fd: BorrowedFd<'_>) -> bool {
+        let is_ready = |deadline| {
+            let ready = wait(&[(fd, PollFlags::POLLIN)], Some(deadline));
+            ready.map(|ready| !ready.iter().all(|ready| ready.is_empty()))
+        };
+        let mut deadline = Instant::now();
+        loop {
+            match is_ready(deadline) {
+                Ok(true) => return true,
+                Ok(false) if self.outlet.has_failed() => return false,
+                Ok(false) => {
+                    self.outlet.flush();
+                    deadline = Instant::now() + TICK;
+                }
+                // A signal. To the plugin it looks like the end of its input.
+                Err(_) => {
+                    self.limits.ask_to_end();
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+impl Stdout {
+    fn write(&mut self, message: &[u8], position: Option<Vec<u8>>) -> i32 {
+        if self.left == Some(0) {
+            return answer::REFUSED;
+        }
+        let mut header = Header::default();
+        if let Some(key) = &self.travel {
+            let travelling = position.as_ref().or(self.held.as_ref());
+            if let Some(position) = travelling {
+                if !put_header(&mut self.header, key, position) {
+                    return answer::BAD_CHECKPOINT;
+                }
+                header.checkpoint = Some(&self.header);
+            }
+        }
+        match self.outlet.put(position, |out| self.encoder.put_message(out, header, message)) {
+            Some(Ok(())) => {}
+            Some(Err(_)) => return answer::REFUSED,
+            None => {
+                self.limits.stop(Cause::Shutdown);
+                return answer::REFUSED;
+            }
+        }
+        self.held = None;
+        stats::MESSAGES.add(1);
+        if let Some(left) = &mut self.left {
+            *left -= 1;
+            if *left == 0 {
+                self.limits.finish();
+            }
+        }
+        answer::TAKEN
+    }
+
+    fn note(&mut self, position: Vec<u8>) -> i32 {
+        if let Some(key) = &self.travel {
+            if !put_header(&mut self.header, key, &position) {
+                return answer::BAD_CHECKPOINT;
+            }
+            self.held = Some(position);
+            return answer::TAKEN;
+        }
+        self.outlet.note(position);
+        answer::TAKEN
+    }
+}
+
+/// A checkpoint as bytes: `n` and the shortest digits that give the number again, or `s` and the
+/// string.
+pub(crate) fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
+    match checkpoint {
+        Checkpoint::Number(number) => format!("n{number:?}").into_bytes(),
+        Checkpoint::Text(text) => [b"s", text.as_slice()].concat(),
+    }
+}
+
+/// The checkpoint that [`encode`] wrote; `None` if it did not.
+pub(crate) fn decode(position: &[u8]) -> Option<Checkpoint> {
+    match position.split_first()? {
+        (b'n', digits) => std::str::from_utf8(digits).ok()?.parse().ok().map(Checkpoint::Number),
+        (b's', text) => Some(Checkpoint::Text(text.to_vec())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_strings_of_any_bytes_come_back() {
+        for number in [0.0, -1.5, 1e300, 5e-324, 9_007_199_254_740_993.0, 0.1, f64::INFINITY] {
+            let checkpoint = Checkpoint::Number(number);
+            assert_eq!(decode(&encode(&checkpoint)), Some(checkpoint));
+        }
+        let all = (0..=255).collect::<Vec<u8>>();
+        for text in [b"".as_slice(), b"n1", b"it's \"quoted\"\\\n\0", &all] {
+            let checkpoint = Checkpoint::Text(text.to_vec());
+            assert_eq!(decode(&encode(&checkpoint)), Some(checkpoint));
+        }
+        assert_eq!(decode(b""), None);
+        assert_eq!(decode(b"nx"), None);
+        assert_eq!(decode(b"?"), None);
+    }
+}
