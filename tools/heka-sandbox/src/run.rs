@@ -179,6 +179,9 @@ fn tell(name: &str, outcome: &Outcome, is_over: bool) {
         -1 if !text.is_empty() => {
             diag::warning(format_args!("{name}: process_message returned: -1 {text}"));
         }
+        status if text.is_empty() => {
+            diag::note(format_args!("{name}: process_message returned: {status}"));
+        }
         status => diag::note(format_args!("{name}: process_message returned: {status} {text}")),
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use mlua::{Lua, MultiValue, StdLib, Table, Value};
 
 use super::Context;
-use super::raise::Raise;
+use super::raise::{self, Raise};
 
 /// Functions of the base library that would load code or make unchecked objects.
 const REMOVED: [&str; 6] = ["dofile", "load", "loadfile", "loadstring", "newproxy", "coroutine"];
@@ -60,22 +60,29 @@ pub(super) fn library(lua: &Lua, context: &Context, name: &str) -> mlua::Result<
     }
     match name {
         "io" => drop(context.io_type.set(library.raw_get("type")?)),
-        "math" => extend_math(lua, &library)?,
+        "math" => extend_math(lua, context, &library)?,
         "os" => check_dates(lua, context, &library)?,
         _ => {}
     }
     Ok(Some(library))
 }
 
-fn extend_math(lua: &Lua, math: &Table) -> mlua::Result<()> {
+fn extend_math(lua: &Lua, context: &Context, math: &Table) -> mlua::Result<()> {
     #[expect(unsafe_code, reason = "Rust's library has neither function")]
     // SAFETY: these are the C library's, pure functions of one double.
     unsafe extern "C" {
         safe fn erf(x: f64) -> f64;
         safe fn erfc(x: f64) -> f64;
     }
-    math.raw_set("erf", lua.create_function(|_, x: f64| Ok(erf(x)))?)?;
-    math.raw_set("erfc", lua.create_function(|_, x: f64| Ok(erfc(x)))?)?;
+    for (name, function) in [("erf", erf as extern "C" fn(f64) -> f64), ("erfc", erfc)] {
+        let checked = raise::function(lua, &context.limits, move |lua, arguments: MultiValue| {
+            let x = arguments.front();
+            let number = x.and_then(|x| lua.coerce_number(x.clone()).ok().flatten());
+            let number = number.ok_or_else(|| Raise::wrong_type(1, "number", x))?;
+            Ok([Value::Number(function(number))].into_iter().collect())
+        })?;
+        math.raw_set(name, checked)?;
+    }
     let seed = heka_core::clock::random_uuid();
     let seed = u32::from_le_bytes([seed[0], seed[1], seed[2], seed[3]]);
     math.raw_get::<mlua::Function>("randomseed")?.call(seed)
@@ -84,7 +91,7 @@ fn extend_math(lua: &Lua, math: &Table) -> mlua::Result<()> {
 /// C libraries do as they like with unknown letters, some crash: they are refused here.
 fn check_dates(lua: &Lua, context: &Context, os: &Table) -> mlua::Result<()> {
     let date: mlua::Function = os.raw_get("date")?;
-    let checked = super::raise::function(lua, &context.limits, move |_, arguments: MultiValue| {
+    let checked = raise::function(lua, &context.limits, move |_, arguments: MultiValue| {
         if let Some(Value::String(format)) = arguments.front() {
             let format = format.as_bytes();
             if let Some(letters) = unknown_letters(&format) {

@@ -6,7 +6,7 @@
 //! names its own reason (there, an earlier one of the same call may be repeated).
 
 use heka_core::clock;
-use heka_core::wire::varint::{put_bytes, put_int64, put_tag, put_varint, varint_len, wire_type};
+use heka_core::wire::varint::{put_bytes, put_int64, put_tag, put_varint, wire_type};
 use mlua::{Lua, LuaString, Table, Value};
 
 use super::Settings;
@@ -17,33 +17,70 @@ const MAX_DEPTH: usize = 100;
 /// Longest message where `output_limit` is 0, in bytes.
 const NO_LIMIT: usize = 1 << 30;
 
+/// Strings that are looked up in every message, made once, and the values of missing headers.
+#[derive(Debug)]
+pub(super) struct Words {
+    uuid: LuaString,
+    timestamp: LuaString,
+    type_: LuaString,
+    logger: LuaString,
+    severity: LuaString,
+    payload: LuaString,
+    env_version: LuaString,
+    pid: LuaString,
+    hostname: LuaString,
+    fields: LuaString,
+    default_logger: Value,
+    default_hostname: Value,
+    default_pid: Value,
+}
+
+impl Words {
+    /// Makes them.
+    pub(super) fn new(lua: &Lua, settings: &Settings) -> mlua::Result<Self> {
+        let default_logger = match &settings.logger {
+            Some(logger) => Value::String(lua.create_string(logger)?),
+            None => Value::Nil,
+        };
+        Ok(Self {
+            uuid: lua.create_string("Uuid")?,
+            timestamp: lua.create_string("Timestamp")?,
+            type_: lua.create_string("Type")?,
+            logger: lua.create_string("Logger")?,
+            severity: lua.create_string("Severity")?,
+            payload: lua.create_string("Payload")?,
+            env_version: lua.create_string("EnvVersion")?,
+            pid: lua.create_string("Pid")?,
+            hostname: lua.create_string("Hostname")?,
+            fields: lua.create_string("Fields")?,
+            default_logger,
+            default_hostname: Value::String(lua.create_string(&settings.hostname)?),
+            default_pid: Value::Number(settings.pid),
+        })
+    }
+}
+
 /// Appends the message that `table` is. Missing headers are set in the table too.
 pub(super) fn put_message(
     lua: &Lua,
     settings: &Settings,
+    words: &Words,
     out: &mut Vec<u8>,
     table: &Table,
 ) -> Result<(), Raise> {
     let limit = if settings.output_limit == 0 { NO_LIMIT } else { settings.output_limit };
     let mut message = Encoder { lua, out, limit, field: Vec::new() };
-    message.put_identity(settings, table)?;
-    message.put_text(3, &table.get("Type")?)?;
+    message.put_identity(settings, words, table)?;
+    message.put_text(3, &table.get(&words.type_)?)?;
     let restricted = settings.restricted_headers;
-    let logger = default(table, "Logger", restricted, || match &settings.logger {
-        Some(logger) => Ok(Value::String(lua.create_string(logger)?)),
-        None => Ok(Value::Nil),
-    })?;
-    message.put_text(4, &logger)?;
-    message.put_number(5, &table.get("Severity")?)?;
-    message.put_text(6, &table.get("Payload")?)?;
-    message.put_text(7, &table.get("EnvVersion")?)?;
-    let pid = default(table, "Pid", restricted, || Ok(Value::Number(settings.pid)))?;
-    message.put_number(8, &pid)?;
-    let hostname = default(table, "Hostname", restricted, || {
-        Ok(Value::String(lua.create_string(&settings.hostname)?))
-    })?;
-    message.put_text(9, &hostname)?;
-    if let Value::Table(fields) = table.get("Fields")? {
+    let default = |name, value| default(table, name, restricted, value);
+    message.put_text(4, &default(&words.logger, &words.default_logger)?)?;
+    message.put_number(5, &table.get(&words.severity)?)?;
+    message.put_text(6, &table.get(&words.payload)?)?;
+    message.put_text(7, &table.get(&words.env_version)?)?;
+    message.put_number(8, &default(&words.pid, &words.default_pid)?)?;
+    message.put_text(9, &default(&words.hostname, &words.default_hostname)?)?;
+    if let Value::Table(fields) = table.get(&words.fields)? {
         message.put_fields(&fields)?;
     }
     message.check()
@@ -52,19 +89,18 @@ pub(super) fn put_message(
 /// A header of the table; the host's value takes its place if it is missing or `restricted`.
 fn default(
     table: &Table,
-    name: &str,
+    name: &LuaString,
     restricted: bool,
-    value: impl FnOnce() -> mlua::Result<Value>,
+    value: &Value,
 ) -> Result<Value, Raise> {
     let given: Value = table.get(name)?;
     if !restricted && !given.is_nil() {
         return Ok(given);
     }
-    let value = value()?;
     if !(given.is_nil() && value.is_nil()) {
-        table.set(name, &value)?;
+        table.set(name, value)?;
     }
-    Ok(value)
+    Ok(value.clone())
 }
 
 /// `inject_message() failed: REASON`.
@@ -95,13 +131,18 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    fn put_identity(&mut self, settings: &Settings, table: &Table) -> Result<(), Raise> {
+    fn put_identity(
+        &mut self,
+        settings: &Settings,
+        words: &Words,
+        table: &Table,
+    ) -> Result<(), Raise> {
         let (mut uuid, mut timestamp) = (None, None);
         if !settings.restricted_headers {
-            if let Value::String(text) = table.get("Uuid")? {
+            if let Value::String(text) = table.get(&words.uuid)? {
                 uuid = parse_uuid(&text.as_bytes());
             }
-            timestamp = self.number(&table.get("Timestamp")?);
+            timestamp = self.number(&table.get(&words.timestamp)?);
         }
         put_bytes(self.out, 1, &uuid.unwrap_or_else(clock::random_uuid));
         put_int64(self.out, 2, timestamp.map_or_else(clock::now_ns, integer));
@@ -202,14 +243,12 @@ impl Encoder<'_> {
     fn put_value(&mut self, value: &Value, shape: &Shape, depth: usize) -> Result<(), Raise> {
         match value {
             Value::String(_) | Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => {
-                self.put_values(std::slice::from_ref(value), shape)
+                self.put_values(&Values::One(value), shape)
             }
             Value::Table(_) if depth == MAX_DEPTH => Err(failed("value nests too deeply")),
             Value::Table(table) => match table.raw_get(1)? {
                 Value::String(_) | Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => {
-                    let values: Result<Vec<Value>, _> =
-                        (1..=table.raw_len()).map(|index| table.raw_get(index)).collect();
-                    self.put_values(&values?, shape)
+                    self.put_values(&Values::Array(table, table.raw_len()), shape)
                 }
                 Value::Nil => {
                     let shape = self.shape(table, shape.clone())?;
@@ -225,10 +264,12 @@ impl Encoder<'_> {
         }
     }
 
-    fn put_values(&mut self, values: &[Value], shape: &Shape) -> Result<(), Raise> {
-        let Some(first) = values.first() else { return Ok(()) };
-        if values.iter().any(|value| type_name(value) != type_name(first)) {
-            return Err(failed("array has mixed types"));
+    fn put_values(&mut self, values: &Values<'_>, shape: &Shape) -> Result<(), Raise> {
+        let first = values.get(1)?;
+        for index in 2..=values.len() {
+            if type_name(&values.get(index)?) != type_name(&first) {
+                return Err(failed("array has mixed types"));
+            }
         }
         let declared = shape.value_type.filter(|&value_type| value_type != -1);
         let (kind, allowed, value_type) = match first {
@@ -246,16 +287,13 @@ impl Encoder<'_> {
             put_bytes(&mut self.field, 3, &representation.as_bytes());
         }
         match value_type {
-            2 => self.put_integers(values),
-            3 => self.put_doubles(values),
-            4 => self.put_bools(values),
+            2..=4 => self.put_numbers(values, value_type)?,
             _ => {
-                for text in values.iter().filter_map(Value::as_string) {
-                    put_bytes(
-                        &mut self.field,
-                        if value_type == 1 { 5 } else { 4 },
-                        &text.as_bytes(),
-                    );
+                let number = if value_type == 1 { 5 } else { 4 };
+                for index in 1..=values.len() {
+                    if let Value::String(text) = values.get(index)? {
+                        put_bytes(&mut self.field, number, &text.as_bytes());
+                    }
                     self.check()?;
                 }
             }
@@ -263,37 +301,55 @@ impl Encoder<'_> {
         self.check()
     }
 
-    fn put_integers(&mut self, values: &[Value]) {
-        let integers = || values.iter().map(|value| integer(double(value)).cast_unsigned());
-        if values.len() == 1 {
-            put_tag(&mut self.field, 6, wire_type::VARINT);
-        } else {
-            put_tag(&mut self.field, 6, wire_type::LEN);
-            put_varint(&mut self.field, integers().map(|v| varint_len(v) as u64).sum());
+    /// One value by itself, several packed.
+    fn put_numbers(&mut self, values: &Values<'_>, value_type: i64) -> Result<(), Raise> {
+        let mut packed = Vec::new();
+        for index in 1..=values.len() {
+            let value = values.get(index)?;
+            match value_type {
+                2 => put_varint(&mut packed, integer(double(&value)).cast_unsigned()),
+                3 => packed.extend_from_slice(&double(&value).to_le_bytes()),
+                _ => packed.push(u8::from(value == Value::Boolean(true))),
+            }
+            if packed.len() > self.limit {
+                return Err(failed("exceeded output_limit"));
+            }
         }
-        integers().for_each(|value| put_varint(&mut self.field, value));
+        let (number, wire) = match value_type {
+            2 => (6, wire_type::VARINT),
+            3 => (7, wire_type::FIXED64),
+            _ => (8, wire_type::VARINT),
+        };
+        if values.len() == 1 {
+            put_tag(&mut self.field, number, wire);
+            self.field.extend_from_slice(&packed);
+        } else {
+            put_bytes(&mut self.field, number, &packed);
+        }
+        Ok(())
+    }
+}
+
+/// The values of a field. They are taken from Lua one by one: it has no room for all at once.
+enum Values<'a> {
+    One(&'a Value),
+    Array(&'a Table, usize),
+}
+
+impl Values<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Array(_, len) => *len,
+        }
     }
 
-    fn put_doubles(&mut self, values: &[Value]) {
-        if values.len() == 1 {
-            put_tag(&mut self.field, 7, wire_type::FIXED64);
-        } else {
-            put_tag(&mut self.field, 7, wire_type::LEN);
-            put_varint(&mut self.field, 8 * values.len() as u64);
+    /// Counted from 1.
+    fn get(&self, index: usize) -> mlua::Result<Value> {
+        match self {
+            Self::One(value) => Ok((*value).clone()),
+            Self::Array(table, _) => table.raw_get(index),
         }
-        for value in values {
-            self.field.extend_from_slice(&double(value).to_le_bytes());
-        }
-    }
-
-    fn put_bools(&mut self, values: &[Value]) {
-        if values.len() == 1 {
-            put_tag(&mut self.field, 8, wire_type::VARINT);
-        } else {
-            put_tag(&mut self.field, 8, wire_type::LEN);
-            put_varint(&mut self.field, values.len() as u64);
-        }
-        self.field.extend(values.iter().filter_map(Value::as_boolean).map(u8::from));
     }
 }
 

@@ -33,7 +33,8 @@ pub(super) fn inject_message(
         Some(Value::Table(table)) => {
             let mut message = context.scratch.take();
             message.clear();
-            let encoded = fields::put_message(lua, &context.settings, &mut message, table);
+            let encoded =
+                fields::put_message(lua, &context.settings, &context.words, &mut message, table);
             let sent = encoded.and_then(|()| send(context, Some(&message), checkpoint));
             context.scratch.replace(message);
             sent

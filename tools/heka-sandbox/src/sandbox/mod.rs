@@ -53,6 +53,7 @@ pub(crate) enum State {
 /// What the functions of a sandbox share.
 pub(crate) struct Context {
     settings: Settings,
+    words: fields::Words,
     host: Rc<RefCell<dyn Host>>,
     limits: Arc<Limits>,
     state: Cell<State>,
@@ -147,6 +148,7 @@ impl Sandbox {
         let globals = lua.globals();
         let context = Rc::new(Context {
             pcall: globals.get("pcall").map_err(words)?,
+            words: fields::Words::new(&lua, &settings).map_err(words)?,
             settings,
             host: Rc::clone(host),
             limits: Arc::clone(limits),

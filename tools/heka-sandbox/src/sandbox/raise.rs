@@ -45,8 +45,7 @@ impl From<mlua::Error> for Raise {
     fn from(error: mlua::Error) -> Self {
         match error {
             mlua::Error::MemoryError(_) => Self::Memory,
-            mlua::Error::RuntimeError(text) => Self::Bare(text),
-            other => Self::Bare(other.to_string()),
+            other => Self::Bare(crate::config::words(other)),
         }
     }
 }
