@@ -38,7 +38,8 @@ impl Host for Nowhere {
 pub(crate) fn check(plugin: Plugin) -> Result<Status, Stop> {
     let Plugin { name, source, config, ticker_interval, logger } = plugin;
     let limits = Arc::new(Limits::default());
-    let sandbox = Sandbox::new(&name, &source, config, &limits, Rc::new(RefCell::new(Nowhere)))
+    let host = Rc::new(RefCell::new(Nowhere));
+    let sandbox = Sandbox::new(&name, &source, config, &limits, &host)
         .map_err(|_| Stop::Said(Status::Failed))?;
     if !sandbox.is_callable() {
         let text = "process_message() function was not found";

@@ -20,7 +20,7 @@ pub(crate) enum Setting {
     /// True or false.
     Bool(bool),
     /// A table.
-    Table(Vec<(Key, Setting)>),
+    Table(Vec<(Key, Self)>),
 }
 
 /// Key in a table of a configuration.

@@ -113,7 +113,7 @@ fn live(
     host: &Rc<RefCell<Stdout>>,
 ) -> Result<Status, Stop> {
     let Plugin { name, source, config, ticker_interval, .. } = plugin;
-    let loaded = Sandbox::new(&name, &source, config, limits, host.clone());
+    let loaded = Sandbox::new(&name, &source, config, limits, host);
     // Its words have been logged.
     let sandbox = loaded.map_err(|_| stopped(host).unwrap_or(Stop::Said(Status::Failed)))?;
     if let Some(path) = &plan.preserve {

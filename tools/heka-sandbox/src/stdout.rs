@@ -71,7 +71,7 @@ impl Host for Stdout {
     fn wait_readable(&mut self, fd: BorrowedFd<'_>) -> bool {
         let is_ready = |deadline| {
             let ready = wait(&[(fd, PollFlags::POLLIN)], Some(deadline));
-            ready.map(|ready| !ready.iter().all(|ready| ready.is_empty()))
+            ready.map(|ready| !ready.iter().all(PollFlags::is_empty))
         };
         let mut deadline = Instant::now();
         loop {

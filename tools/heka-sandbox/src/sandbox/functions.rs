@@ -15,7 +15,7 @@ pub(super) fn register(lua: &Lua, context: &Rc<Context>, config: &Config) -> mlu
     let globals = lua.globals();
     let settings = config.to_table(lua)?;
     let read_config = context
-        .function(lua, move |lua, _, arguments| one(read_config(lua, &settings, &arguments)?))?;
+        .function(lua, move |lua, _, arguments| one(read_config(lua, &settings, arguments)?))?;
     let is_running =
         context.function(lua, |_, context, _| one(Value::Boolean(is_running(context)?)))?;
     let print = context.function(lua, |lua, context, arguments| {
@@ -23,11 +23,11 @@ pub(super) fn register(lua: &Lua, context: &Rc<Context>, config: &Config) -> mlu
         Ok(MultiValue::new())
     })?;
     let inject = context.function(lua, |lua, context, arguments| {
-        inject::inject_message(lua, context, &arguments)?;
+        inject::inject_message(lua, context, arguments)?;
         Ok(MultiValue::new())
     })?;
     let decode =
-        context.function(lua, |lua, _, arguments| one(decode::decode_message(lua, &arguments)?))?;
+        context.function(lua, |lua, _, arguments| one(decode::decode_message(lua, arguments)?))?;
     globals.raw_set("read_config", read_config)?;
     globals.raw_set("is_running", is_running)?;
     globals.raw_set("print", print)?;
@@ -58,7 +58,7 @@ fn is_running(context: &Context) -> Result<bool, Raise> {
     Ok(context.state.get() == State::Running && !context.limits.is_ending())
 }
 
-fn print(lua: &Lua, context: &Context, arguments: MultiValue) -> Result<(), Raise> {
+fn print(lua: &Lua, context: &Context, arguments: &MultiValue) -> Result<(), Raise> {
     if !context.settings.prints || arguments.is_empty() {
         return Ok(());
     }
@@ -67,7 +67,7 @@ fn print(lua: &Lua, context: &Context, arguments: MultiValue) -> Result<(), Rais
         limit => limit.saturating_sub(1),
     };
     let mut line = String::new();
-    for (index, argument) in arguments.into_iter().enumerate() {
+    for (index, argument) in arguments.iter().enumerate() {
         let Value::Function(tostring) = lua.globals().get("tostring")? else {
             return Err(Raise::here("attempt to call global 'tostring'"));
         };

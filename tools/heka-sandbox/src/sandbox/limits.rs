@@ -112,7 +112,11 @@ impl Limits {
         let count = self.next_interval();
         let this = LightUserData(Arc::as_ptr(self).cast_mut().cast());
         let key = LightUserData((&raw const KEY).cast_mut().cast());
-        #[expect(unsafe_code, reason = "mlua's own hooks raise userdata, not strings")]
+        #[expect(
+            unsafe_code,
+            clippy::multiple_unsafe_ops_per_block,
+            reason = "mlua's own hooks raise userdata, not strings"
+        )]
         // SAFETY: `on_count` finds the pointer under `KEY`; the sandbox keeps its `Limits` longer
         // than its Lua state.
         unsafe {

@@ -108,12 +108,12 @@ impl Sandbox {
     ///
     /// # Errors
     /// What is wrong with its configuration or its file. It has been logged already.
-    pub(crate) fn new(
+    pub(crate) fn new<H: Host + 'static>(
         name: &str,
         source: &[u8],
         mut config: Config,
         limits: &Arc<Limits>,
-        host: Rc<RefCell<dyn Host>>,
+        host: &Rc<RefCell<H>>,
     ) -> Result<Self, String> {
         for text in &config.skipped {
             host.borrow_mut().log(level::WARNING, "copy_table", text);
@@ -128,7 +128,8 @@ impl Sandbox {
             || "unnamed".to_owned(),
             |logger| String::from_utf8_lossy(logger).into_owned(),
         );
-        Self::start(name, source, &config, settings, component.clone(), limits, &host)
+        let shared: Rc<RefCell<dyn Host>> = Rc::<RefCell<H>>::clone(host);
+        Self::start(name, source, &config, settings, component.clone(), limits, shared)
             .map_err(|text| refuse(&component, text))
     }
 
@@ -139,7 +140,7 @@ impl Sandbox {
         settings: Settings,
         component: String,
         limits: &Arc<Limits>,
-        host: &Rc<RefCell<dyn Host>>,
+        host: Rc<RefCell<dyn Host>>,
     ) -> Result<Self, String> {
         #[expect(unsafe_code, reason = "C modules (--cpath) need a Lua that may load them")]
         // SAFETY: only what the user names with --cpath can load machine code: the functions that
@@ -150,7 +151,7 @@ impl Sandbox {
             pcall: globals.get("pcall").map_err(words)?,
             words: fields::Words::new(&lua, &settings).map_err(words)?,
             settings,
-            host: Rc::clone(host),
+            host,
             limits: Arc::clone(limits),
             state: Cell::new(State::Loading),
             component,
@@ -331,10 +332,10 @@ impl Context {
     fn function(
         self: &Rc<Self>,
         lua: &Lua,
-        body: impl Fn(&Lua, &Self, MultiValue) -> Result<MultiValue, raise::Raise> + 'static,
+        body: impl Fn(&Lua, &Self, &MultiValue) -> Result<MultiValue, raise::Raise> + 'static,
     ) -> mlua::Result<Function> {
         let context = Rc::clone(self);
-        raise::function(lua, &self.limits, move |lua, arguments| body(lua, &context, arguments))
+        raise::function(lua, &self.limits, move |lua, arguments| body(lua, &context, &arguments))
     }
 }
 

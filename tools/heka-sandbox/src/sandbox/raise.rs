@@ -83,7 +83,11 @@ pub(crate) fn function(
         Ok(values)
     })?;
     let limits = LightUserData(Arc::as_ptr(limits).cast_mut().cast());
-    #[expect(unsafe_code, reason = "mlua has no closures of plain C functions")]
+    #[expect(
+        unsafe_code,
+        clippy::multiple_unsafe_ops_per_block,
+        reason = "mlua has no closures of plain C functions"
+    )]
     // SAFETY: the two values pushed are the upvalues that `gate` expects; the pointer stays valid
     // because the sandbox keeps its `Limits` longer than its Lua state.
     unsafe {

@@ -69,7 +69,7 @@ pub(super) fn register(lua: &Lua, context: &Rc<Context>) -> mlua::Result<()> {
         registry.add_meta_field("__index", methods);
     })?;
     let create = context.function(lua, |lua, context, arguments| {
-        one(Value::UserData(create(lua, context, &arguments)?))
+        one(Value::UserData(create(lua, context, arguments)?))
     })?;
     lua.globals().raw_set("create_stream_reader", create)
 }
@@ -124,8 +124,8 @@ fn no_room(reader: &StreamReader) -> Raise {
     Raise::here(format!("buffer reallocation failed\tname:{name}"))
 }
 
-fn find_message(_: &Lua, context: &Context, arguments: MultiValue) -> Result<MultiValue, Raise> {
-    with_reader(&arguments, |reader| {
+fn find_message(_: &Lua, context: &Context, arguments: &MultiValue) -> Result<MultiValue, Raise> {
+    with_reader(arguments, |reader| {
         if !(2..=3).contains(&arguments.len()) {
             return Err(wrong_count());
         }
@@ -178,8 +178,8 @@ fn read_more(context: &Context, reader: &mut StreamReader) -> Result<usize, Rais
     failed.map_or(Ok(len), Err)
 }
 
-fn decode_message(_: &Lua, context: &Context, arguments: MultiValue) -> Result<MultiValue, Raise> {
-    with_reader(&arguments, |reader| {
+fn decode_message(_: &Lua, context: &Context, arguments: &MultiValue) -> Result<MultiValue, Raise> {
+    with_reader(arguments, |reader| {
         if arguments.len() != 2 {
             return Err(wrong_count());
         }
@@ -203,8 +203,8 @@ fn decode_message(_: &Lua, context: &Context, arguments: MultiValue) -> Result<M
     })
 }
 
-fn read_message(lua: &Lua, _: &Context, arguments: MultiValue) -> Result<MultiValue, Raise> {
-    with_reader(&arguments, |reader| {
+fn read_message(lua: &Lua, _: &Context, arguments: &MultiValue) -> Result<MultiValue, Raise> {
+    with_reader(arguments, |reader| {
         if arguments.len() > 4 {
             return Err(Raise::here("read_message() incorrect number of arguments"));
         }
