@@ -15,6 +15,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, si
 
 static PENDING: AtomicI32 = AtomicI32::new(0);
 static USR1: AtomicBool = AtomicBool::new(false);
+static REPORT: AtomicBool = AtomicBool::new(false);
 static HUP: AtomicBool = AtomicBool::new(false);
 static CHILD: AtomicBool = AtomicBool::new(false);
 static HUP_REOPENS: AtomicBool = AtomicBool::new(false);
@@ -23,7 +24,10 @@ static WAKE_WRITE: AtomicI32 = AtomicI32::new(-1);
 
 extern "C" fn handle(number: i32) {
     match number {
-        usr1 if usr1 == Signal::SIGUSR1 as i32 => USR1.store(true, Ordering::SeqCst),
+        usr1 if usr1 == Signal::SIGUSR1 as i32 => {
+            USR1.store(true, Ordering::SeqCst);
+            REPORT.store(true, Ordering::SeqCst);
+        }
         child if child == Signal::SIGCHLD as i32 => CHILD.store(true, Ordering::SeqCst),
         hup if hup == Signal::SIGHUP as i32 && HUP_REOPENS.load(Ordering::SeqCst) => {
             HUP.store(true, Ordering::SeqCst);
@@ -138,6 +142,12 @@ pub fn take_hup() -> bool {
 /// Whether USR1 came since the last call.
 pub fn take_usr1() -> bool {
     USR1.swap(false, Ordering::SeqCst)
+}
+
+/// Whether USR1 came since the last call: for a tool that has more to tell than the statistics
+/// that [`crate::io::wait`] prints.
+pub fn take_report() -> bool {
+    REPORT.swap(false, Ordering::SeqCst)
 }
 
 /// Readable when a signal has come; nothing before [`install`].

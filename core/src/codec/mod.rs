@@ -13,6 +13,8 @@ pub mod number;
 pub mod payload;
 pub mod rst;
 pub mod sandbox_text;
+#[cfg(feature = "regex")]
+pub mod split;
 pub mod template;
 pub mod text;
 pub mod time;

@@ -8,6 +8,7 @@
 mod backlog;
 #[cfg(feature = "compression")]
 mod compressed;
+mod drain;
 mod input;
 mod output;
 mod poll;

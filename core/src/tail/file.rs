@@ -72,6 +72,7 @@ pub struct OpenFile {
     tail: Vec<u8>,
     window_len: usize,
     scanned: usize,
+    skips: bool,
     modified: u64,
 }
 
@@ -108,6 +109,7 @@ impl OpenFile {
             tail: Vec::new(),
             window_len: 0,
             scanned: 0,
+            skips: false,
             modified: modified(&metadata),
         };
         open.pass_over(offset)?;
@@ -170,7 +172,14 @@ impl OpenFile {
             offset: self.offset,
             hash: window_hash(self.tail.get(..self.window_len).unwrap_or(&[])),
             modified: self.modified,
+            skips: self.skips,
         }
+    }
+
+    /// Goes on as `position` says, which is where this stands.
+    pub fn resume(&mut self, position: &FilePosition) {
+        self.generation = position.generation;
+        self.skips = position.skips;
     }
 
     /// Goes on as the generation that `generation` names: this is a copy of that file.
@@ -214,6 +223,7 @@ impl OpenFile {
         self.tail.clear();
         self.window_len = 0;
         self.scanned = 0;
+        self.skips = false;
     }
 
     /// Reads a block behind what is held and shows it to `consume`, which tells how much of it is
@@ -284,11 +294,13 @@ impl OpenFile {
             start: self.window_len,
             offset: self.offset,
             scanned: self.scanned,
+            skips: self.skips,
             reason,
             around,
         };
         let used = consume(&mut chunk)?.min(bytes.len() - self.window_len);
-        self.scanned = chunk.scanned.saturating_sub(used);
+        self.scanned = chunk.scanned;
+        self.skips = chunk.skips;
         Ok(used)
     }
 

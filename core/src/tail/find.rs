@@ -63,7 +63,7 @@ fn open_at(position: &FilePosition, candidate: &Candidate, gzip: bool) -> Option
     if file.identity() != candidate.identity || file.position().hash != position.hash {
         return None;
     }
-    file.set_generation(position.generation);
+    file.resume(position);
     Some(file)
 }
 

@@ -12,10 +12,14 @@
 pub mod file;
 pub mod find;
 pub mod identity;
+pub mod journal;
+pub mod operand;
 pub mod position;
 pub mod rotated;
+pub mod select;
 pub mod start;
 pub mod stream;
+mod succession;
 pub mod watch;
 
 use std::path::Path;
@@ -23,12 +27,15 @@ use std::time::Duration;
 
 pub use file::{Block, OpenFile};
 pub use identity::Identity;
+pub use journal::Journal;
+pub use operand::Operand;
 pub use position::{FilePosition, WINDOW};
+pub use select::{Selection, Selector};
 pub use start::Start;
 pub use stream::{Look, Seen, Stream};
 pub use watch::{Changes, Watch};
 
-use file::Around;
+use file::{Around, Pulled};
 use position::window_hash;
 
 /// How streams are followed.
@@ -38,14 +45,25 @@ pub struct Options {
     pub start: Start,
     /// The byte that ends a line, for [`Start`].
     pub delimiter: u8,
-    /// Whether files are waited for and followed; else each is read to its end once.
+    /// Whether files are followed; else each is read to its end once.
     pub follow: bool,
+    /// Whether files that are not there are waited for.
+    pub wait_for_files: bool,
+    /// Whether the name counts; else the file that had it at the start.
+    pub by_name: bool,
     /// How long a file that was left behind is kept open for late lines.
     pub rotate_wait: Duration,
     /// How long what is held waits for its record's end before [`Reason::Timeout`].
     pub timeout: Option<Duration>,
     /// Whether compressed files are read decompressed.
     pub gzip: bool,
+}
+
+impl Options {
+    /// How long a file that was left behind is kept open.
+    fn grace(&self) -> Duration {
+        if self.follow { self.rotate_wait } else { Duration::ZERO }
+    }
 }
 
 /// Why a consumer is shown a [`Chunk`].
@@ -66,8 +84,10 @@ pub struct Chunk<'a> {
     pub path: &'a Path,
     /// Byte offset of [`Chunk::data`] in the file (decompressed).
     pub offset: u64,
-    /// How many bytes of [`Chunk::data`] the consumer has looked through in vain; it keeps this.
+    /// How many bytes of what the consumer does not use up it has searched in vain; it keeps this.
     pub scanned: usize,
+    /// Whether what comes is the rest of a record that is left out; the consumer keeps this.
+    pub skips: bool,
     /// Why it is shown.
     pub reason: Reason,
     identity: Identity,
@@ -89,8 +109,9 @@ impl<'a> Chunk<'a> {
         self.generation
     }
 
-    /// The stream's position behind the first `used` bytes of [`Chunk::data`].
-    pub fn position(&self, used: usize) -> Vec<FilePosition> {
+    /// Appends the stream's position behind the first `used` bytes of [`Chunk::data`], inside a
+    /// record that is left out or not.
+    pub fn put_position(&self, out: &mut Vec<u8>, used: usize, skips: bool) {
         let (older, newer) = self.around.others.split_at(self.around.rank);
         let before = self.bytes.get(..self.start + used).unwrap_or(self.bytes);
         let this = FilePosition {
@@ -99,7 +120,12 @@ impl<'a> Chunk<'a> {
             offset: self.offset + used as u64,
             hash: window_hash(before),
             modified: self.modified,
+            skips,
         };
-        older.iter().chain([&this]).chain(newer).copied().collect()
+        if older.is_empty() && newer.is_empty() {
+            return position::encode(out, &[this]);
+        }
+        let all: Vec<FilePosition> = older.iter().chain([&this]).chain(newer).copied().collect();
+        position::encode(out, &all);
     }
 }

@@ -4,6 +4,7 @@
 use sha1::{Digest as _, Sha1};
 
 use super::identity::Identity;
+use crate::wire::varint::{Reader, put_varint};
 
 /// How many bytes before a position vouch for it (as in Heka's journals).
 pub const WINDOW: usize = 500;
@@ -21,6 +22,8 @@ pub struct FilePosition {
     pub hash: u64,
     /// When the file was last written, as of this position; nanoseconds since 1970.
     pub modified: u64,
+    /// The position is inside a record that was too long, whose rest is left out.
+    pub skips: bool,
 }
 
 /// The first eight bytes of a SHA-1 over the last [`WINDOW`] bytes of `before`, with zeros in
@@ -50,6 +53,131 @@ pub fn next_generation(generation: u64) -> u64 {
     first_eight(&sha1.finalize())
 }
 
+/// The Uuid (RFC 9562, version 8) of the record at `offset` of the contents named `generation`:
+/// always the same, after restarts, renames and in copies.
+pub fn uuid(generation: u64, offset: u64, record: &[u8]) -> [u8; 16] {
+    let mut sha1 = Sha1::new();
+    sha1.update(generation.to_be_bytes());
+    sha1.update(offset.to_be_bytes());
+    sha1.update(record);
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(sha1.finalize()).for_each(|(byte, hash)| *byte = hash);
+    uuid::Uuid::new_v8(bytes).into_bytes()
+}
+
 fn first_eight(digest: &[u8]) -> u64 {
     digest.iter().take(8).fold(0, |value, &byte| value << 8 | u64::from(byte))
+}
+
+/// Layout of [`encode`]'s bytes.
+const VERSION: u8 = 1;
+const SKIPS: u64 = 1;
+const HAS_GENERATION: u64 = 2;
+
+/// Appends the positions of a stream's files, oldest first.
+///
+/// Version, then for each file: flags, device, inode, birth, last change after birth, offset (as
+/// varints), hash (8 bytes), and the generation (8 bytes) if it is not the identity's first.
+pub fn encode(out: &mut Vec<u8>, files: &[FilePosition]) {
+    out.push(VERSION);
+    for file in files {
+        let has_generation = file.generation != first_generation(file.identity);
+        let flags =
+            if file.skips { SKIPS } else { 0 } | if has_generation { HAS_GENERATION } else { 0 };
+        let since = file.modified.saturating_sub(file.identity.born);
+        let Identity { device, inode, born } = file.identity;
+        for value in [flags, device, inode, born, since, file.offset] {
+            put_varint(out, value);
+        }
+        out.extend_from_slice(&file.hash.to_be_bytes());
+        if has_generation {
+            out.extend_from_slice(&file.generation.to_be_bytes());
+        }
+    }
+}
+
+/// The positions that [`encode`] wrote; `None` if these bytes are something else.
+pub fn decode(bytes: &[u8]) -> Option<Vec<FilePosition>> {
+    let mut rest = bytes.strip_prefix(&[VERSION])?;
+    let mut files = Vec::new();
+    while !rest.is_empty() {
+        let mut values = [0; 6];
+        let mut reader = Reader::new(rest);
+        for value in &mut values {
+            *value = reader.varint().ok()?;
+        }
+        rest = reader.rest();
+        let [flags, device, inode, born, since, offset] = values;
+        let identity = Identity { device, inode, born };
+        let hash = take_eight(&mut rest)?;
+        let generation = if flags & HAS_GENERATION == 0 {
+            first_generation(identity)
+        } else {
+            take_eight(&mut rest)?
+        };
+        files.push(FilePosition {
+            identity,
+            generation,
+            offset,
+            hash,
+            modified: born.saturating_add(since),
+            skips: flags & SKIPS != 0,
+        });
+    }
+    Some(files)
+}
+
+fn take_eight(bytes: &mut &[u8]) -> Option<u64> {
+    let (eight, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(u64::from_be_bytes(*eight))
+}
+
+impl std::fmt::Display for FilePosition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Identity { device, inode, .. } = self.identity;
+        write!(f, "offset {} device {device} inode {inode} hash {:016x}", self.offset, self.hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_the_start_of_the_one_in_heka_s_journal() {
+        // `{"seek":15,…,"last_hash":"ee6fcd3709a34a969b02dbe67ba2c289a77fd7ad"}` by hekad 0.11.
+        assert_eq!(window_hash(b""), 0xfc56_d4b3_c72a_8bfe);
+    }
+
+    #[test]
+    fn two_files_and_a_key_fit_a_header() {
+        let identity = Identity {
+            device: u64::from(u16::MAX),
+            inode: 1 << 34,
+            born: 1_795_295_168_099_064_928,
+        };
+        let file = FilePosition {
+            identity,
+            generation: 7,
+            offset: 1 << 34,
+            hash: u64::MAX,
+            modified: identity.born + 86_400_000_000_000,
+            skips: true,
+        };
+        let other = FilePosition { generation: first_generation(identity), skips: false, ..file };
+        let mut bytes = Vec::new();
+        encode(&mut bytes, &[other, other]);
+        assert!(
+            bytes.len() + 1 + crate::delivery::checkpoint::MAX_KEY_SIZE <= 128,
+            "{}",
+            bytes.len()
+        );
+        bytes.clear();
+        encode(&mut bytes, &[file, other]);
+        assert_eq!(decode(&bytes), Some(vec![file, other]));
+        assert_eq!(decode(&bytes[..bytes.len() - 1]), None);
+        assert_eq!(decode(b""), None);
+        assert_eq!(decode(b"12:5"), None);
+    }
 }

@@ -28,6 +28,12 @@ pub fn files_of(path: &Path) -> Vec<Candidate> {
     files
 }
 
+/// Whether the file at `path` has the name of one that the log at `log` was rotated into.
+pub fn is_rotated_from(log: &Path, path: &Path) -> bool {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    name(log).zip(name(path)).is_some_and(|(log, path)| mark(&log, &path).is_some())
+}
+
 fn rotated(path: &Path) -> Vec<(Mark, Candidate)> {
     let (Some(dir), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
     else {

@@ -31,14 +31,18 @@ impl Default for Start {
 const BLOCK: usize = 64 * 1024;
 
 impl Start {
+    /// Whether this is the beginning of any file.
+    pub fn is_beginning(self) -> bool {
+        matches!(self, Self::Line(0 | 1) | Self::Byte(0 | 1))
+    }
+
     /// The offset in the file at `path`, whose lines end with `delimiter`.
     ///
     /// # Errors
     /// The system's.
     pub fn offset(self, path: &Path, delimiter: u8) -> io::Result<u64> {
-        match self {
-            Self::Line(0 | 1) | Self::Byte(0 | 1) => return Ok(0),
-            _ => {}
+        if self.is_beginning() {
+            return Ok(0);
         }
         let file = File::open(path)?;
         let len = file.metadata()?.len();

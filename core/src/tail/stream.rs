@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One log: the file being read, files left behind that may still get late lines, and the way from
-//! one to the next.
+//! one to the next (see `succession`).
 
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::file::{Around, Block, OpenFile, Pulled};
-use super::find::{Candidate, find, open_first};
+use super::find::Candidate;
 use super::identity::Identity;
-use super::position::{FilePosition, next_generation};
+use super::position::FilePosition;
 use super::rotated::files_of;
+use super::select::Selection;
 use super::{Chunk, Options, Reason};
 use crate::diag;
 use crate::exit::{Cause as _, Stop};
 
 /// Blocks read from one stream before others get their turn.
 const TURN: u32 = 16;
-/// How many files that are done with are remembered.
+/// How many files and generations that are done with are remembered.
 const DONE: usize = 64;
 /// How often files left behind are looked at for late lines.
-const LATE_PERIOD: Duration = Duration::from_millis(250);
+pub(super) const LATE_PERIOD: Duration = Duration::from_millis(250);
 
 /// What a stream is looked at with.
 pub struct Look<'a> {
@@ -58,45 +60,64 @@ pub enum Seen {
 #[derive(Debug)]
 pub struct Stream {
     name: String,
-    files: Files,
-    current: Option<OpenFile>,
-    left: Vec<Left>,
-    queue: VecDeque<Candidate>,
-    done: VecDeque<Identity>,
-    is_new: bool,
+    pub(super) files: Files,
+    pub(super) current: Option<OpenFile>,
+    pub(super) left: Vec<Left>,
+    /// Files to read after the current one, oldest first.
+    pub(super) queue: VecDeque<Candidate>,
+    /// Files that are not to be read (again).
+    pub(super) done: VecDeque<Identity>,
+    /// Generations that a file read from its beginning must not get again.
+    pub(super) generations: VecDeque<u64>,
+    /// Where to go on; used up by the first look.
+    pub(super) resume: Option<Vec<FilePosition>>,
+    pub(super) is_new: bool,
     trouble: Option<String>,
     late_at: Instant,
     last_data: Instant,
     pressed: bool,
     /// Since when no file has had the name of the current one.
-    nameless: Option<Instant>,
+    pub(super) nameless: Option<Instant>,
 }
 
 /// Where the files of a stream are found.
 #[derive(Debug)]
-enum Files {
+pub(super) enum Files {
     /// A name, and the rotated files beside it.
     Named(PathBuf),
+    /// What a selection puts into the stream of that name; the newest that was there.
+    Selected { selection: Rc<Selection>, newest: PathBuf },
 }
 
 /// A file left behind.
 #[derive(Debug)]
-struct Left {
-    file: OpenFile,
-    until: Instant,
+pub(super) struct Left {
+    pub(super) file: OpenFile,
+    pub(super) until: Instant,
 }
 
 impl Stream {
     /// The log at `path`; `name` is for people.
     pub fn named(name: impl Into<String>, path: PathBuf) -> Self {
+        Self::new(name.into(), Files::Named(path))
+    }
+
+    /// The stream of that name in `selection`, whose newest file is `newest`.
+    pub fn selected(name: impl Into<String>, selection: Rc<Selection>, newest: PathBuf) -> Self {
+        Self::new(name.into(), Files::Selected { selection, newest })
+    }
+
+    fn new(name: String, files: Files) -> Self {
         let now = Instant::now();
         Self {
-            name: name.into(),
-            files: Files::Named(path),
+            name,
+            files,
             current: None,
             left: Vec::new(),
             queue: VecDeque::new(),
             done: VecDeque::new(),
+            generations: VecDeque::new(),
+            resume: None,
             is_new: true,
             trouble: None,
             late_at: now,
@@ -104,6 +125,13 @@ impl Stream {
             pressed: false,
             nameless: None,
         }
+    }
+
+    /// Goes on where `position` says, which is what [`Stream::position`] was.
+    #[must_use]
+    pub fn resume(mut self, position: Vec<FilePosition>) -> Self {
+        self.resume = Some(position);
+        self
     }
 
     /// What people call it.
@@ -114,14 +142,24 @@ impl Stream {
     /// The path under which new data is expected.
     pub fn path(&self) -> &Path {
         match &self.files {
-            Files::Named(path) => path,
+            Files::Named(path) | Files::Selected { newest: path, .. } => path,
         }
     }
 
-    /// Where it stands: the positions of its files, oldest first.
+    /// Whether a file of it is open.
+    pub fn is_open(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Where it stands: the positions of its files, oldest first. Empty if there is none.
     pub fn position(&self) -> Vec<FilePosition> {
-        let left = self.left.iter().map(|left| left.file.position());
-        left.chain(self.current.as_ref().map(OpenFile::position)).collect()
+        let mut files = self.left_positions();
+        files.extend(self.current.as_ref().map(OpenFile::position));
+        files
+    }
+
+    pub(super) fn left_positions(&self) -> Vec<FilePosition> {
+        self.left.iter().map(|left| left.file.position()).collect()
     }
 
     /// Bytes that stand behind the position.
@@ -173,67 +211,61 @@ impl Stream {
         Ok(Seen::More)
     }
 
-    /// Delivers what is held at the very end.
+    /// Shows what is held of the newest file once more, at the very end or because time is up.
     ///
     /// # Errors
     /// What the consumer says.
-    pub fn finish(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
-        let before: Vec<FilePosition> = self.left.iter().map(|left| left.file.position()).collect();
+    pub fn press(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
+        let before = self.left_positions();
         match &mut self.current {
             Some(file) => file.press(reason, Around::behind(&before), look.consume),
             None => Ok(()),
         }
     }
 
-    /// The first look: where to start.
-    fn begin(&mut self, look: &mut Look<'_>) {
-        let path = self.path().to_owned();
-        // What was rotated before our time is none of our business.
-        let older = self.list().into_iter().filter(|file| file.path != path);
-        self.done.extend(older.map(|file| file.identity));
-        let Some(candidate) = Candidate::at(&path) else {
-            self.tell_missing(look.options);
-            self.is_new = false;
-            return;
-        };
-        let start = look.options.start.offset(&path, look.options.delimiter);
-        match start.and_then(|offset| OpenFile::open(&candidate.path, offset, look.options.gzip)) {
-            Ok(file) => self.current = Some(file),
-            Err(error) => self.tell(&error.cause()),
-        }
-        self.is_new = self.current.is_none();
-    }
-
-    fn tell_missing(&mut self, options: &Options) {
+    pub(super) fn tell_missing(&mut self, options: &Options) {
         let error = std::fs::metadata(self.path()).err();
         let cause = error.map_or_else(|| "Is a directory".to_owned(), |error| error.cause());
-        if options.follow {
-            self.trouble.get_or_insert_with(|| {
-                diag::warning(format_args!("{}: {cause}; waiting for it", self.name));
-                cause
-            });
-        } else {
-            self.tell(&cause);
+        if !options.follow || !options.wait_for_files {
+            return self.tell(&cause);
+        }
+        if self.trouble.is_none() {
+            diag::warning(format_args!("{}: {cause}; waiting for it", self.name));
+            self.trouble = Some(cause);
         }
     }
 
     /// Says what is wrong, once.
-    fn tell(&mut self, cause: &str) {
+    pub(super) fn tell(&mut self, cause: &str) {
         if self.trouble.as_deref() != Some(cause) {
             diag::error(format_args!("{}: {cause}", self.name));
             self.trouble = Some(cause.to_owned());
         }
     }
 
-    /// All files of the stream, oldest first.
-    fn list(&self) -> Vec<Candidate> {
-        match &self.files {
-            Files::Named(path) => files_of(path),
+    /// What was wrong is over.
+    pub(super) fn tell_mended(&mut self) {
+        if self.trouble.take().is_some() {
+            diag::note(format_args!("{}: can be read now", self.name));
         }
     }
 
-    fn pull(&mut self, look: &mut Look<'_>) -> Result<io::Result<Pulled>, Stop> {
-        let before: Vec<FilePosition> = self.left.iter().map(|left| left.file.position()).collect();
+    /// All files of the stream, oldest first.
+    pub fn list(&mut self) -> Vec<Candidate> {
+        match &mut self.files {
+            Files::Named(path) => files_of(path),
+            Files::Selected { selection, newest } => {
+                let files = selection.files_of(&self.name);
+                if let Some(last) = files.last() {
+                    newest.clone_from(&last.path);
+                }
+                files
+            }
+        }
+    }
+
+    pub(super) fn pull(&mut self, look: &mut Look<'_>) -> Result<io::Result<Pulled>, Stop> {
+        let before = self.left_positions();
         let Some(file) = &mut self.current else { return Ok(Ok(Pulled::End)) };
         let pulled = file.pull(look.block, Around::behind(&before), look.consume)?;
         if matches!(pulled, Ok(Pulled::Data)) {
@@ -248,101 +280,13 @@ impl Stream {
         let due = look.options.timeout.is_some_and(|timeout| look.now >= self.last_data + timeout);
         if due && !self.pressed {
             self.pressed = true;
-            self.finish(look, Reason::Timeout)?;
+            self.press(look, Reason::Timeout)?;
         }
         Ok(Seen::Idle)
     }
 
-    /// Opens the file to read next, from its beginning.
-    fn open_next(&mut self, look: &Look<'_>) -> bool {
-        if self.queue.is_empty() {
-            self.queue.extend(Candidate::at(self.path()));
-        }
-        let Some(next) = self.queue.pop_front() else {
-            self.tell_missing(look.options);
-            return false;
-        };
-        match open_first(&next, look.options.gzip) {
-            Ok(mut file) => {
-                let known = |generation| self.knows(generation);
-                while known(file.generation()) {
-                    file.set_generation(next_generation(file.generation()));
-                }
-                if self.trouble.take().is_some() {
-                    diag::note(format_args!("{}: can be read now", next.path.display()));
-                }
-                self.current = Some(file);
-                true
-            }
-            // Another file stands there by now: the next look finds it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.queue.clear();
-                false
-            }
-            Err(error) => {
-                self.tell(&error.cause());
-                false
-            }
-        }
-    }
-
-    fn knows(&self, generation: u64) -> bool {
-        self.left.iter().any(|left| left.file.generation() == generation)
-    }
-
-    /// Leaves the current file for the next one, if there is one.
-    fn advance(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
-        if self.queue.is_empty() && std::mem::take(&mut look.names) {
-            self.queue = self.newer(look).into();
-        }
-        if self.queue.is_empty() {
-            return Ok(false);
-        }
-        // Lines written between the last read and the rename.
-        while matches!(self.pull(look)?, Ok(Pulled::Data)) {}
-        if let Some(file) = self.current.take() {
-            diag::note(format_args!("{}: rotated", self.name));
-            self.leave(file, look)?;
-        }
-        Ok(true)
-    }
-
-    /// The files that come after the current one, oldest first.
-    fn newer(&mut self, look: &Look<'_>) -> Vec<Candidate> {
-        let live = Candidate::at(self.path());
-        let Some(current) = &self.current else { return Vec::new() };
-        match live {
-            // Its writer may have it open still, under another name.
-            None => {
-                self.nameless.get_or_insert(look.now);
-                return Vec::new();
-            }
-            Some(live) => {
-                self.nameless = None;
-                if live.identity == current.identity() {
-                    return Vec::new();
-                }
-            }
-        }
-        let mut list = self.list();
-        let same = list.iter().position(|file| file.identity == current.identity());
-        let position = current.position();
-        let index = same.or_else(|| Some(find(&position, &list, look.options.gzip)?.0));
-        match index {
-            Some(index) => drop(list.drain(..=index)),
-            None => list.retain(|file| file.modified >= position.modified),
-        }
-        list.retain(|file| !self.has_read(file.identity));
-        list
-    }
-
-    fn has_read(&self, identity: Identity) -> bool {
-        self.done.contains(&identity)
-            || self.left.iter().any(|left| left.file.identity() == identity)
-    }
-
     /// Keeps a file open for late lines, or is done with it.
-    fn leave(&mut self, file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
+    pub(super) fn leave(&mut self, file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
         if look.options.follow && !file.is_gzip() && !look.options.rotate_wait.is_zero() {
             self.late_at = look.now + LATE_PERIOD.min(look.options.rotate_wait);
             self.left.push(Left { file, until: look.now + look.options.rotate_wait });
@@ -351,12 +295,16 @@ impl Stream {
         self.close(file, look)
     }
 
-    fn close(&mut self, mut file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
+    pub(super) fn close(&mut self, mut file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
         let others = self.position();
         file.press(Reason::End, Around::before(&others), look.consume)?;
         self.done.push_back(file.identity());
+        self.generations.push_back(file.generation());
         if self.done.len() > DONE {
             self.done.pop_front();
+        }
+        if self.generations.len() > DONE {
+            self.generations.pop_front();
         }
         Ok(())
     }
@@ -365,7 +313,8 @@ impl Stream {
     fn look_at_left(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         self.late_at = look.now + LATE_PERIOD;
         for index in 0..self.left.len() {
-            let others = self.positions_without(index);
+            let mut others = self.position();
+            others.remove(index);
             let Some(left) = self.left.get_mut(index) else { break };
             let around = Around { others: &others, rank: index };
             while matches!(left.file.pull(look.block, around, look.consume)?, Ok(Pulled::Data)) {}
@@ -394,51 +343,15 @@ impl Stream {
         Ok(())
     }
 
-    fn positions_without(&self, index: usize) -> Vec<FilePosition> {
-        let mut positions = self.position();
-        if index < positions.len() {
-            positions.remove(index);
-        }
-        positions
-    }
-
-    /// The current file was truncated or rewritten: what was not read of it may be in a copy.
-    fn replaced(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
-        let Some(current) = &mut self.current else { return Ok(()) };
-        let list = match &self.files {
-            Files::Named(path) => files_of(path),
-        };
-        let found = find(&current.position(), &list, look.options.gzip);
-        if let Some((index, copy)) = found {
-            let is_copy = copy.identity() != current.identity();
-            self.current = Some(copy);
-            if is_copy {
-                diag::note(format_args!("{}: truncated, copied before", self.name));
-                let newer = list.into_iter().skip(index + 1);
-                self.queue = newer.filter(|file| !self.has_read(file.identity)).collect();
-            }
-            return Ok(());
-        }
-        diag::note(format_args!("{}: truncated", self.name));
-        let before: Vec<FilePosition> = self.left.iter().map(|left| left.file.position()).collect();
-        current.press(Reason::End, Around::behind(&before), look.consume)?;
-        current.rewind();
-        Ok(())
-    }
-
     /// Deals with a read error; `true` if there is something else to read.
     fn unreadable(&mut self, look: &mut Look<'_>, error: &io::Error) -> Result<bool, Stop> {
-        let Some(file) = &self.current else { return Ok(false) };
-        let path = file.path().to_owned();
-        if !file.is_gzip() {
+        let Some(file) = self.current.take_if(|file| file.is_gzip()) else {
             self.tell(&error.cause());
             return Ok(false);
-        }
-        diag::error(format_args!("{}: {}; the rest is left out", path.display(), error.cause()));
-        match self.current.take() {
-            Some(file) => self.close(file, look)?,
-            None => return Ok(false),
-        }
+        };
+        let path = file.path().display();
+        diag::error(format_args!("{path}: {}; the rest is left out", error.cause()));
+        self.close(file, look)?;
         Ok(!self.queue.is_empty())
     }
 }

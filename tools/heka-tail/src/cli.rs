@@ -4,15 +4,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, Args, Parser, ValueEnum, ValueHint};
 use heka_core::cli::{
     Common, Tool, Writing, parse_buffer_size, parse_byte, parse_duration, parse_severity,
-    parse_size,
 };
-use heka_core::clock;
-use heka_core::exit::Stop;
-use heka_core::tail::{Options, Start};
-use heka_core::wire::Message;
+use heka_core::codec::Form;
+use heka_core::codec::split::Oversize;
+use heka_core::tail::select::parse_translation;
 
 /// Follow log files, line by line, whatever happens to them
 ///
@@ -20,12 +18,31 @@ use heka_core::wire::Message;
 /// one framed Heka message, for ever.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
-    /// Files to follow
-    #[arg(value_name = "FILE", required = true, value_hint = clap::ValueHint::FilePath)]
-    files: Vec<PathBuf>,
+    /// Files, directories or quoted patterns to follow
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) following: Following,
+    #[command(flatten)]
+    pub(crate) splitting: Splitting,
+    #[command(flatten)]
+    pub(crate) position: PositionArgs,
+    #[command(flatten)]
+    pub(crate) selecting: Selecting,
+    #[command(flatten)]
+    pub(crate) messages: Messages,
+    #[command(flatten)]
+    pub(crate) writing: Writing,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Where to start, what to wait for, when to end.
+#[derive(Args, Debug)]
+pub(crate) struct Following {
     /// Start before the last NUM lines, or at line NUM with +
     #[arg(short = 'n', long, value_name = "[+]NUM", allow_hyphen_values = true)]
-    lines: Option<String>,
+    pub(crate) lines: Option<String>,
     /// Start before the last NUM bytes, or at byte NUM with +
     #[arg(
         short = 'c',
@@ -34,26 +51,53 @@ pub(crate) struct Cli {
         allow_hyphen_values = true,
         conflicts_with = "lines"
     )]
-    bytes: Option<String>,
-    /// Follow by name, as is the default
+    pub(crate) bytes: Option<String>,
+    /// Follow what has the name (the default), or the descriptor
     #[arg(short = 'f', long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "name")]
-    follow: Option<How>,
+    pub(crate) follow: Option<How>,
     /// Follow by name and wait for files, as is the default
     #[arg(short = 'F')]
-    follow_name: bool,
+    pub(crate) follow_name: bool,
     /// End at the end of the files
-    #[arg(long, conflicts_with_all = ["follow", "follow_name"])]
-    no_follow: bool,
-    /// Time between looks at files that cannot be watched
+    #[arg(long, conflicts_with_all = ["follow", "follow_name", "pid"])]
+    pub(crate) no_follow: bool,
+    /// Wait for files that are not there, as is the default
+    #[arg(long, overrides_with = "no_retry")]
+    pub(crate) retry: bool,
+    /// Give up files that are not there at the start
+    #[arg(long, overrides_with = "retry")]
+    pub(crate) no_retry: bool,
+    /// Time between looks without inotify
     #[arg(short = 's', long, value_name = "DURATION", default_value = "250ms", value_parser = parse_duration)]
-    sleep_interval: Duration,
+    pub(crate) sleep_interval: Duration,
+    /// Time between looks for new files and moved directories
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = parse_duration)]
+    pub(crate) rescan_interval: Duration,
     /// How long a rotated file is kept open for late lines
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
-    rotate_wait: Duration,
-    /// Byte that ends a line
+    pub(crate) rotate_wait: Duration,
+    /// Look at files from time to time instead of using inotify
+    #[arg(long)]
+    pub(crate) use_polling: bool,
+    /// End when process PID has died and all is read
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Option<i32>,
+    /// Read compressed rotated files, as is the default
+    #[arg(long, overrides_with = "no_gzip_rotated")]
+    pub(crate) gzip_rotated: bool,
+    /// Take compressed files for what their bytes are
+    #[arg(long, overrides_with = "gzip_rotated")]
+    pub(crate) no_gzip_rotated: bool,
+}
+
+/// What is a record.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Records")]
+pub(crate) struct Splitting {
+    /// Byte that ends a record
     #[arg(short = 'd', long, value_name = "BYTE", default_value = "\\n", value_parser = parse_byte)]
-    delimiter: u8,
-    /// Lines end with NUL
+    pub(crate) delimiter: u8,
+    /// Records end with NUL
     #[arg(
         short = '0',
         short_alias = 'z',
@@ -61,65 +105,155 @@ pub(crate) struct Cli {
         visible_alias = "zero-terminated",
         conflicts_with = "delimiter"
     )]
-    null: bool,
-    /// Leave the line end out of the payload
+    pub(crate) null: bool,
+    /// How many delimiters make a record
+    #[arg(long, value_name = "NUM", default_value_t = 1)]
+    pub(crate) delimiter_count: usize,
+    /// What separates records; a capture group stays in the record
+    #[arg(long, value_name = "REGEX", conflicts_with_all = ["delimiter", "null", "delimiter_count"])]
+    pub(crate) delimiter_regex: Option<String>,
+    /// Whether the regex stands at the end or the start of a record
+    #[arg(long, value_name = "WHERE", default_value = "end", requires = "delimiter_regex")]
+    pub(crate) delimiter_at: At,
+    /// Leave the delimiter out of the payload
     #[arg(long, overrides_with = "no_chomp")]
-    chomp: bool,
-    /// Keep the line end in the payload, as is the default
+    pub(crate) chomp: bool,
+    /// Keep the delimiter in the payload, as is the default
     #[arg(long, overrides_with = "chomp")]
-    no_chomp: bool,
-    /// Longest line; a longer one is split
+    pub(crate) no_chomp: bool,
+    /// Longest record
     #[arg(long, value_name = "SIZE", default_value = "60K", value_parser = parse_buffer_size)]
-    max_line: usize,
-    /// Deliver an unterminated last line at the end
+    pub(crate) max_line: usize,
+    /// What becomes of longer ones
+    #[arg(long, value_name = "HOW", default_value = "split")]
+    pub(crate) oversize: Oversize,
+    /// A line that matches starts a message of several lines
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) multiline_start: Option<String>,
+    /// A line that matches belongs to the message before it
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) multiline_continue: Option<String>,
+    /// How long a message waits for further lines
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
+    pub(crate) multiline_timeout: Duration,
+    /// Deliver an unterminated last record at the end
     #[arg(long, overrides_with = "no_incomplete")]
-    incomplete: bool,
-    /// Leave an unterminated last line for the next time
+    pub(crate) incomplete: bool,
+    /// Leave an unterminated last record for the next time
     #[arg(long, overrides_with = "incomplete")]
-    no_incomplete: bool,
+    pub(crate) no_incomplete: bool,
+}
+
+/// Going on where an earlier run ended.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Position")]
+pub(crate) struct PositionArgs {
+    /// Go on where FILE says, and keep it up to date
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, value_hint = ValueHint::FilePath)]
+    #[expect(clippy::option_option, reason = "the flag may be absent, and its value too")]
+    pub(crate) checkpoint: Option<Option<PathBuf>>,
+    /// Save after NUM records or after DURATION
+    #[arg(long, value_name = "NUM|DURATION", default_value = "1s")]
+    pub(crate) checkpoint_every: String,
+    /// Go on where FILE says; messages carry their positions
+    #[arg(long, value_name = "FILE", conflicts_with = "checkpoint", value_hint = ValueHint::FilePath)]
+    pub(crate) resume: Option<PathBuf>,
+    /// Show what a checkpoint file says, and end
+    #[arg(long, value_name = "FILE", exclusive = true, value_hint = ValueHint::FilePath)]
+    pub(crate) show_checkpoint: Option<PathBuf>,
+    /// Start where a journal of Heka's LogstreamerInput says
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) import_journal: Vec<PathBuf>,
+    /// How messages get their Uuid
+    #[arg(long, value_name = "HOW", default_value = "random")]
+    pub(crate) uuid: UuidKind,
+}
+
+/// Heka's Logstreamer selection.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Selection as in Heka's LogstreamerInput")]
+pub(crate) struct Selecting {
+    /// Follow files below DIR
+    #[arg(long, value_name = "DIR", requires = "file_match", conflicts_with = "files", value_hint = ValueHint::DirPath)]
+    pub(crate) log_directory: Option<PathBuf>,
+    /// Which files: matches the rest of the path
+    #[arg(long, value_name = "REGEX", requires = "log_directory")]
+    pub(crate) file_match: Option<String>,
+    /// Groups that sort files, oldest first (^ turns round)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "log_directory")]
+    pub(crate) priority: Vec<String>,
+    /// Groups and texts that make a stream's name
+    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "log_directory")]
+    pub(crate) differentiator: Vec<String>,
+    /// Number that a group's text is sorted by
+    #[arg(long, value_name = "GROUP:TEXT=NUM", value_parser = parse_translation, requires = "log_directory")]
+    pub(crate) translation: Vec<(String, String, i64)>,
+    /// Leave out files last written longer ago; 0 is off
+    #[arg(long, value_name = "DURATION", default_value = "720h", value_parser = parse_duration, requires = "log_directory")]
+    pub(crate) oldest: Duration,
+}
+
+/// What is written.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Messages")]
+pub(crate) struct Messages {
+    /// Form of the output; heka, or text on a terminal
+    #[arg(short = 'o', long, value_name = "FORM")]
+    pub(crate) output: Option<Form>,
+    /// Same as --output=json
+    #[arg(short = 'j', long, conflicts_with = "output")]
+    pub(crate) json: bool,
     /// Type of the messages
     #[arg(long = "type", value_name = "TYPE", default_value = "logfile")]
-    type_: String,
-    /// Logger of the messages; the file's name if absent
+    pub(crate) type_: String,
+    /// Logger of the messages; the stream's name if absent
     #[arg(long, value_name = "LOGGER")]
-    logger: Option<String>,
+    pub(crate) logger: Option<String>,
     /// Hostname of the messages; this host's if absent
     #[arg(long, value_name = "HOSTNAME")]
-    hostname: Option<String>,
+    pub(crate) hostname: Option<String>,
     /// Severity, a number or a name such as err
     #[arg(long, value_name = "SEVERITY", default_value = "7", value_parser = parse_severity)]
-    severity: i32,
-    /// Form of what is written
-    #[arg(short = 'o', long, value_name = "FORM")]
-    output: Option<Form>,
-    #[command(flatten)]
-    writing: Writing,
-    /// Never show which file lines come from (`--no-headers`)
-    #[arg(short = 'q', long, overrides_with = "headers")]
-    no_headers: bool,
-    /// Show which file lines come from, with -o payload
+    pub(crate) severity: i32,
+    /// Add a field to each message
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) field: Vec<String>,
+    /// EnvVersion of the messages
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) env_version: Option<String>,
+    /// Show which file lines come from (with -o payload)
     #[arg(short = 'v', long, action = ArgAction::SetTrue, overrides_with = "no_headers")]
-    headers: bool,
-    #[command(flatten)]
-    common: Common,
+    pub(crate) headers: bool,
+    /// Do not show it, as is the default
+    #[arg(short = 'q', long, overrides_with = "headers")]
+    pub(crate) no_headers: bool,
 }
 
 /// How to follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum How {
-    /// Whatever file has the name.
+    /// Whatever file has the name
     Name,
-    /// The file that had the name at the start.
+    /// The file that had the name at the start
     Descriptor,
 }
 
-/// Forms of output.
+/// Where a delimiter stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
-    /// Framed messages.
-    Heka,
-    /// The lines themselves.
-    Payload,
+pub(crate) enum At {
+    /// At the end of a record
+    End,
+    /// At the start of a record
+    Start,
+}
+
+/// Where a Uuid comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UuidKind {
+    /// Random numbers
+    Random,
+    /// The place in the file: the same line always gets the same
+    Position,
 }
 
 impl Tool for Cli {
@@ -132,74 +266,4 @@ impl Tool for Cli {
             .mut_arg("quiet", |quiet| quiet.short(None))
             .mut_arg("verbose", |verbose| verbose.short(None))
     }
-}
-
-/// What is to be done, checked.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) files: Vec<PathBuf>,
-    pub(crate) options: Options,
-    pub(crate) sleep_interval: Duration,
-    pub(crate) chomp: bool,
-    pub(crate) max_line: usize,
-    pub(crate) incomplete: bool,
-    pub(crate) logger: Option<String>,
-    /// What all messages have in common, but the logger.
-    pub(crate) message: Message,
-    pub(crate) form: Option<Form>,
-    pub(crate) headers: bool,
-    pub(crate) writing: Writing,
-}
-
-impl Cli {
-    pub(crate) fn plan(self) -> Result<Plan, Stop> {
-        let start = match (&self.lines, &self.bytes) {
-            (Some(lines), _) => parse_start(lines, Start::Line, Start::LastLines, "--lines")?,
-            (_, Some(bytes)) => parse_start(bytes, Start::Byte, Start::LastBytes, "--bytes")?,
-            (None, None) => Start::default(),
-        };
-        let delimiter = if self.null { 0 } else { self.delimiter };
-        let follow = !self.no_follow;
-        let message = Message {
-            r#type: Some(self.type_.into()),
-            severity: Some(self.severity),
-            hostname: Some(self.hostname.unwrap_or_else(clock::hostname).into()),
-            ..Message::default()
-        };
-        Ok(Plan {
-            files: self.files,
-            options: Options {
-                start,
-                delimiter,
-                follow,
-                rotate_wait: self.rotate_wait,
-                timeout: None,
-                gzip: true,
-            },
-            sleep_interval: self.sleep_interval,
-            chomp: self.chomp,
-            max_line: self.max_line,
-            incomplete: self.incomplete || (!follow && !self.no_incomplete),
-            logger: self.logger,
-            message,
-            form: self.output,
-            headers: self.headers,
-            writing: self.writing,
-        })
-    }
-}
-
-fn parse_start(
-    text: &str,
-    from: fn(u64) -> Start,
-    last: fn(u64) -> Start,
-    flag: &str,
-) -> Result<Start, Stop> {
-    let (make, number) = match text.strip_prefix('+') {
-        Some(number) => (from, number),
-        None => (last, text.strip_prefix('-').unwrap_or(text)),
-    };
-    parse_size(number)
-        .map(make)
-        .map_err(|cause| Stop::usage(format_args!("invalid value '{text}' for '{flag}': {cause}")))
 }

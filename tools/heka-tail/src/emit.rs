@@ -1,102 +1,185 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Lines of files to records on stdout.
+//! Records of files to messages on stdout.
+
+use std::path::Path;
 
 use heka_core::clock;
+use heka_core::codec::split::{Part, Progress, Record, Rest, Splitter};
+use heka_core::codec::{Encoder, Form};
+use heka_core::delivery::checkpoint::put_header;
+use heka_core::diag::Limiter;
 use heka_core::exit::Stop;
 use heka_core::io::Output;
 use heka_core::stats;
-use heka_core::tail::{Chunk, Reason};
+use heka_core::tail::{Chunk, Reason, position};
 use heka_core::wire::{Header, Message, Template};
-use memchr::memchr_iter;
 
-use crate::cli::{Form, Plan};
+use crate::cli::UuidKind;
+use crate::plan::{Job, Position};
 
-/// Writes the lines of all streams.
+/// Writes the records of all streams.
 #[derive(Debug)]
 pub(crate) struct Emitter {
     pub(crate) out: Output,
-    form: Form,
-    delimiter: u8,
+    encoder: Encoder,
+    splitter: Splitter,
+    delimiter: Option<u8>,
     chomp: bool,
-    max_line: usize,
-    templates: Vec<Template>,
+    uuid: UuidKind,
+    hands_on: bool,
+    headers: bool,
+    streams: Vec<Source>,
+    last_stream: Option<usize>,
+    message: Vec<u8>,
+    position: Vec<u8>,
+    checkpoint: Vec<u8>,
+    limiter: Limiter,
+    lost: bool,
+}
+
+/// What the messages of one stream have in common.
+#[derive(Debug)]
+struct Source {
+    name: String,
+    key: String,
+    template: Template,
 }
 
 impl Emitter {
-    pub(crate) fn new(plan: &Plan, loggers: &[String]) -> Result<Self, Stop> {
-        let mut out = Output::stdout()?.unbuffered(plan.writing.unbuffered);
-        if out.is_terminal() && plan.form == Some(Form::Heka) {
+    pub(crate) fn new(job: &Job) -> Result<Self, Stop> {
+        let mut out = Output::stdout()?.unbuffered(job.writing.unbuffered);
+        let default = if out.is_terminal() { Form::Text } else { Form::Heka };
+        let form = job.form.unwrap_or(default);
+        if form.is_binary() && out.is_terminal() {
             return Err(Stop::usage("framed messages are not for a terminal (hint: | cat)"));
         }
-        let default = if out.is_terminal() { Form::Payload } else { Form::Heka };
-        let form = plan.form.unwrap_or(default);
-        if form != Form::Heka {
+        if !form.is_binary() {
             out = out.text();
         }
-        let templates = loggers.iter().map(|logger| {
-            let logger = plan.logger.as_ref().unwrap_or(logger).clone();
-            let message = Message { logger: Some(logger.into()), ..plan.message.clone() };
-            Template::new(&message, None)
-        });
         Ok(Self {
             out,
-            form,
-            delimiter: plan.options.delimiter,
-            chomp: plan.chomp,
-            max_line: plan.max_line,
-            templates: templates.collect(),
+            encoder: Encoder::new(form),
+            splitter: job.splitter.clone(),
+            delimiter: job.delimiter,
+            chomp: job.chomp,
+            uuid: job.uuid,
+            hands_on: matches!(job.position, Position::HandOn(_)),
+            headers: job.headers && form == Form::Payload,
+            streams: Vec::new(),
+            last_stream: None,
+            message: Vec::new(),
+            position: Vec::new(),
+            checkpoint: Vec::new(),
+            limiter: Limiter::default(),
+            lost: false,
         })
     }
 
-    /// Writes the whole lines of `chunk`, which belongs to stream number `stream`, and tells how
+    /// Makes the next stream known, which gets the next number.
+    pub(crate) fn add(&mut self, job: &Job, name: &str, key: &str) {
+        let logger = job.logger.as_deref().unwrap_or(name).to_owned();
+        let message = Message { logger: Some(logger.into()), ..job.message.clone() };
+        self.streams.push(Source {
+            name: name.to_owned(),
+            key: key.to_owned(),
+            template: Template::new(&message, None),
+        });
+    }
+
+    /// Whether a record was left out, or part of one.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Writes the whole records of `chunk`, which belongs to stream number `stream`, and tells how
     /// many bytes that were.
     pub(crate) fn consume(&mut self, stream: usize, chunk: &mut Chunk<'_>) -> Result<usize, Stop> {
+        let rest = match chunk.reason {
+            Reason::More => Rest::Comes,
+            Reason::Timeout => Rest::Late,
+            Reason::End => Rest::Never,
+        };
         let now = clock::now_ns();
         let data = chunk.data();
+        let mut progress = Progress { scanned: chunk.scanned, skips: chunk.skips };
         let mut done = 0;
-        let unseen = data.get(chunk.scanned..).unwrap_or(&[]);
-        for end in memchr_iter(self.delimiter, unseen) {
-            let end = chunk.scanned + end + 1;
-            self.put_split(stream, &data[done..end], now)?;
-            done = end;
+        while let Some(record) =
+            self.splitter.next(data.get(done..).unwrap_or(&[]), &mut progress, rest)
+        {
+            let offset = chunk.offset + done as u64;
+            done += record.used;
+            if record.part != Part::Whole && !self.tell(stream, chunk.path, offset, &record) {
+                continue;
+            }
+            if self.hands_on {
+                self.position.clear();
+                chunk.put_position(&mut self.position, done, progress.skips);
+            }
+            let uuid = match self.uuid {
+                UuidKind::Random => clock::random_uuid(),
+                UuidKind::Position => position::uuid(chunk.generation(), offset, record.bytes),
+            };
+            self.put(stream, record.bytes, uuid, now)?;
         }
-        chunk.scanned = data.len();
-        while data.len() - done > self.max_line {
-            self.put(stream, &data[done..done + self.max_line], now)?;
-            done += self.max_line;
-        }
-        if chunk.reason == Reason::End && done < data.len() {
-            self.put(stream, &data[done..], now)?;
-            done = data.len();
-        }
+        chunk.scanned = progress.scanned;
+        chunk.skips = progress.skips;
         Ok(done)
     }
 
-    /// Writes a line, in pieces if it is too long.
-    fn put_split(&mut self, stream: usize, mut line: &[u8], now: i64) -> Result<(), Stop> {
-        while line.len() > self.max_line {
-            let (piece, rest) = line.split_at(self.max_line);
-            self.put(stream, piece, now)?;
-            line = rest;
+    /// Says what became of a record that is too long; `true` if there is something to write.
+    #[cold]
+    fn tell(&mut self, stream: usize, path: &Path, offset: u64, record: &Record<'_>) -> bool {
+        let what = match record.part {
+            Part::Skipped => return false,
+            Part::Whole => return true,
+            Part::Piece => "goes on in the next message",
+            Part::Beginning => "cut off",
+            Part::Nothing => "left out",
+        };
+        if matches!(record.part, Part::Beginning | Part::Nothing) {
+            self.lost = true;
+            stats::SKIPPED.add(1);
         }
-        self.put(stream, line, now)
+        let name = self.streams.get(stream).map_or_else(String::new, |stream| stream.name.clone());
+        let name = if path.ends_with(&name) { name } else { path.display().to_string() };
+        self.limiter.warning(format_args!("{name}: offset {offset}: record too long, {what}"));
+        record.part != Part::Nothing
     }
 
-    fn put(&mut self, stream: usize, record: &[u8], now: i64) -> Result<(), Stop> {
-        let chomped = record.strip_suffix(&[self.delimiter]);
-        match self.form {
-            Form::Payload => {
-                self.out.put(chomped.unwrap_or(record));
-                self.out.put(&[self.delimiter]);
+    fn put(&mut self, stream: usize, record: &[u8], uuid: [u8; 16], now: i64) -> Result<(), Stop> {
+        let chomped = || record.strip_suffix(&[self.delimiter?]);
+        let payload = if self.chomp { chomped().unwrap_or(record) } else { record };
+        let Some(source) = self.streams.get_mut(stream) else { return Ok(()) };
+        let form = self.encoder.form();
+        if form == Form::Payload {
+            if self.headers && self.last_stream != Some(stream) {
+                let gap = if self.last_stream.is_some() { "\n" } else { "" };
+                self.out.put(format!("{gap}==> {} <==\n", source.name).as_bytes());
+                self.last_stream = Some(stream);
             }
-            Form::Heka => {
-                let payload = if self.chomp { chomped.unwrap_or(record) } else { record };
-                if let Some(template) = self.templates.get_mut(stream) {
-                    let uuid = clock::random_uuid();
-                    template
-                        .put_frame(self.out.buffer(), Header::default(), uuid, now, payload)
-                        .map_err(Stop::failed)?;
+            self.out.put(payload);
+            // What a delimiter ends already needs no line end.
+            let end = self.delimiter.unwrap_or(b'\n');
+            if payload.last() != Some(&end) {
+                self.out.put(&[if end == 0 { 0 } else { b'\n' }]);
+            }
+        } else {
+            let mut header = Header::default();
+            if self.hands_on {
+                if !put_header(&mut self.checkpoint, &source.key, &self.position) {
+                    self.position.clear();
                 }
+                header.checkpoint = (!self.position.is_empty()).then_some(&self.checkpoint);
+            }
+            if form == Form::Heka {
+                source
+                    .template
+                    .put_frame(self.out.buffer(), header, uuid, now, payload)
+                    .map_err(Stop::failed)?;
+            } else {
+                self.message.clear();
+                source.template.put_message(&mut self.message, uuid, now, payload);
+                self.encoder.put_message(self.out.buffer(), header, &self.message)?;
             }
         }
         stats::MESSAGES.add(1);

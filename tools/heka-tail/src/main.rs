@@ -3,7 +3,11 @@
 
 mod cli;
 mod emit;
+mod plan;
 mod run;
+mod show;
+mod sources;
+mod state;
 
 fn main() -> std::process::ExitCode {
     heka_core::cli::main::<cli::Cli>(|cli| run::run(cli.plan()?))

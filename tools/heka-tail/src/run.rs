@@ -1,75 +1,159 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Looks at files when something happens to them, and waits.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
-use heka_core::diag;
-use heka_core::exit::{Cause as _, Explain as _, Status, Stop};
+use heka_core::exit::{Cause as _, Status, Stop};
 use heka_core::io::{Wanted, wait};
-use heka_core::signal;
-use heka_core::stats;
 use heka_core::tail::{Block, Look, Reason, Seen, Stream, Watch};
+use heka_core::{diag, signal, stats};
 use nix::poll::PollFlags;
+use nix::unistd::Pid;
 
-use crate::cli::Plan;
 use crate::emit::Emitter;
+use crate::plan::{Job, Plan};
+use crate::show::show;
+use crate::sources::Sources;
+use crate::state::State;
 
-/// Follows all files.
+/// Does what was asked for.
 pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
-    let mut tail = Tail::new(plan)?;
+    let job = match plan {
+        Plan::Show(path) => return show(&path),
+        Plan::Follow(job) => *job,
+    };
+    let mut tail = Tail::new(job)?;
     let ended = tail.follow();
-    // Also what was read before an error or a signal is written.
-    tail.emitter.out.flush()?;
-    let status = ended?;
-    Ok(status.and(tail.plan.writing.status(stats::MESSAGES.value())))
+    // Also what was read before a signal is written, and where that was.
+    match ended {
+        Ok(_) | Err(Stop::Signal(_)) => tail.finish()?,
+        Err(_) => tail.emitter.out.flush()?,
+    }
+    let lost = tail.emitter.has_lost() || tail.state.is_failing();
+    let written = tail.job.writing.status(stats::MESSAGES.value());
+    Ok(ended?.and(Status::failed_if(lost)).and(written))
 }
 
 struct Tail {
-    plan: Plan,
-    streams: Vec<Stream>,
+    job: Job,
+    sources: Sources,
+    streams: Vec<Followed>,
     emitter: Emitter,
+    state: State,
     block: Block,
     watch: Option<Watch>,
     /// Streams to look at, by number, and whether names may have changed.
-    dirty: BTreeSet<(usize, bool)>,
-    /// Streams whose directories could not be watched.
-    unwatched: Vec<usize>,
-    check_at: Instant,
+    dirty: BTreeMap<usize, bool>,
+    /// Streams whose position may have changed since it was last noted.
+    touched: BTreeSet<usize>,
+    /// Streams whose directories are not watched.
+    unwatched: BTreeSet<usize>,
+    poll_at: Instant,
+    rescan_at: Instant,
+}
+
+struct Followed {
+    key: String,
+    stream: Stream,
 }
 
 impl Tail {
-    fn new(plan: Plan) -> Result<Self, Stop> {
-        let mut streams = Vec::new();
-        for file in &plan.files {
-            let name = file.to_string_lossy().into_owned();
-            let path = std::path::absolute(file).at(&name)?;
-            streams.push(Stream::named(name, path));
-        }
-        let loggers: Vec<String> = streams.iter().map(|stream| stream.name().to_owned()).collect();
-        let emitter = Emitter::new(&plan, &loggers)?;
-        Ok(Self {
-            dirty: (0..streams.len()).map(|stream| (stream, true)).collect(),
-            unwatched: Vec::new(),
-            check_at: Instant::now(),
+    fn new(mut job: Job) -> Result<Self, Stop> {
+        let now = Instant::now();
+        let mut tail = Self {
+            sources: Sources::new(&job.files, job.selection.take()),
+            streams: Vec::new(),
+            emitter: Emitter::new(&job)?,
+            state: State::open(&job)?,
             block: Block::default(),
             watch: None,
-            plan,
-            streams,
-            emitter,
-        })
+            dirty: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            unwatched: BTreeSet::new(),
+            poll_at: now,
+            rescan_at: now + job.rescan_interval,
+            job,
+        };
+        if tail.job.options.follow {
+            signal::reopen_on_hup();
+            tail.start_watching();
+        }
+        let (found, directories) = tail.sources.scan()?;
+        tail.add(found, &directories)?;
+        Ok(tail)
+    }
+
+    fn start_watching(&mut self) {
+        if self.job.use_polling {
+            return;
+        }
+        match Watch::new() {
+            Ok(watch) => self.watch = Some(watch),
+            Err(error) => tell_polling(&error.cause()),
+        }
+    }
+
+    /// Takes streams in, and watches directories for more.
+    fn add(
+        &mut self,
+        found: Vec<crate::sources::Found>,
+        directories: &[std::path::PathBuf],
+    ) -> Result<(), Stop> {
+        for found in found {
+            let number = self.streams.len();
+            self.emitter.add(&self.job, found.stream.name(), &found.key);
+            let stream = self.state.resume(&found.key, found.stream, self.job.options.gzip)?;
+            self.streams.push(Followed { key: found.key, stream });
+            self.dirty.insert(number, true);
+            self.unwatched.insert(number);
+        }
+        if let Some(watch) = &mut self.watch {
+            for directory in directories {
+                if let Err(error) = watch.add_directory(directory) {
+                    diag::debug(format_args!("{}: {}", directory.display(), error.cause()));
+                }
+            }
+        }
+        self.watch_again();
+        Ok(())
+    }
+
+    /// Tries to watch what is not watched yet.
+    fn watch_again(&mut self) {
+        let Some(watch) = &mut self.watch else { return };
+        let mut full = None;
+        self.unwatched.retain(|&number| {
+            let Some(followed) = self.streams.get(number) else { return false };
+            match watch.add(followed.stream.path(), number) {
+                Ok(()) => false,
+                Err(error) => {
+                    if error.kind() != std::io::ErrorKind::NotFound {
+                        full = Some(error.cause());
+                    }
+                    true
+                }
+            }
+        });
+        if let Some(cause) = full {
+            tell_polling(&cause);
+        }
     }
 
     fn follow(&mut self) -> Result<Status, Stop> {
-        if !self.plan.options.follow {
+        if !self.job.options.follow {
             return self.read_once();
         }
-        signal::reopen_on_hup();
-        self.start_watching();
         loop {
+            let is_last = self.job.pid.is_some_and(is_dead);
             self.look_at_dirty()?;
-            self.emitter.out.flush()?;
+            if self.has_given_up() {
+                return Ok(Status::Failed);
+            }
+            if is_last {
+                return self.end_after_pid();
+            }
+            self.flush_and_save_if_due()?;
             self.wait()?;
         }
     }
@@ -77,11 +161,11 @@ impl Tail {
     /// Reads all files to their ends, one after the other.
     fn read_once(&mut self) -> Result<Status, Stop> {
         let mut status = Status::Done;
-        for stream in 0..self.streams.len() {
+        for number in 0..self.streams.len() {
             loop {
                 serve()?;
-                match self.look(stream, true)? {
-                    Seen::More => {}
+                match self.look(number, true)? {
+                    Seen::More => self.flush_and_save_if_due()?,
                     Seen::Idle => break,
                     Seen::Missing => {
                         status = status.and(Status::Failed);
@@ -89,132 +173,203 @@ impl Tail {
                     }
                 }
             }
-            if self.plan.incomplete {
-                self.finish(stream, Reason::End)?;
-            }
+            let reason = if self.job.incomplete { Reason::End } else { Reason::Timeout };
+            self.press(number, reason)?;
         }
         Ok(status)
     }
 
-    fn look(&mut self, stream: usize, names: bool) -> Result<Seen, Stop> {
+    fn end_after_pid(&mut self) -> Result<Status, Stop> {
+        for number in 0..self.streams.len() {
+            while self.look(number, true)? == Seen::More {}
+            let reason = if self.job.incomplete { Reason::End } else { Reason::Timeout };
+            self.press(number, reason)?;
+        }
+        Ok(Status::Done)
+    }
+
+    /// Whether no file is left that is worth waiting for.
+    fn has_given_up(&self) -> bool {
+        !self.job.options.wait_for_files
+            && !self.sources.is_open()
+            && self.streams.iter().all(|followed| !followed.stream.is_open())
+    }
+
+    fn look(&mut self, number: usize, names: bool) -> Result<Seen, Stop> {
+        self.with(number, names, |stream, look| stream.look(look)).unwrap_or(Ok(Seen::Idle))
+    }
+
+    fn press(&mut self, number: usize, reason: Reason) -> Result<(), Stop> {
+        self.with(number, false, |stream, look| stream.press(look, reason)).unwrap_or(Ok(()))
+    }
+
+    fn with<T>(
+        &mut self,
+        number: usize,
+        names: bool,
+        act: impl FnOnce(&mut Stream, &mut Look<'_>) -> T,
+    ) -> Option<T> {
         let emitter = &mut self.emitter;
-        let Some(followed) = self.streams.get_mut(stream) else { return Ok(Seen::Idle) };
-        followed.look(&mut Look {
-            options: &self.plan.options,
+        let followed = self.streams.get_mut(number)?;
+        self.touched.insert(number);
+        let mut look = Look {
+            options: &self.job.options,
             block: &mut self.block,
             names,
             now: Instant::now(),
-            consume: &mut |chunk| emitter.consume(stream, chunk),
-        })
-    }
-
-    fn finish(&mut self, stream: usize, reason: Reason) -> Result<(), Stop> {
-        let emitter = &mut self.emitter;
-        let Some(followed) = self.streams.get_mut(stream) else { return Ok(()) };
-        let mut look = Look {
-            options: &self.plan.options,
-            block: &mut self.block,
-            names: false,
-            now: Instant::now(),
-            consume: &mut |chunk| emitter.consume(stream, chunk),
+            consume: &mut |chunk| emitter.consume(number, chunk),
         };
-        followed.finish(&mut look, reason)
+        Some(act(&mut followed.stream, &mut look))
     }
 
     /// Reads in turns until nothing is left to read.
     fn look_at_dirty(&mut self) -> Result<(), Stop> {
         while !self.dirty.is_empty() {
-            for (stream, names) in std::mem::take(&mut self.dirty) {
-                if self.look(stream, names)? == Seen::More {
-                    self.dirty.insert((stream, names));
+            for (number, names) in std::mem::take(&mut self.dirty) {
+                if names {
+                    self.unwatched.insert(number);
+                }
+                if self.look(number, names)? == Seen::More {
+                    self.dirty.insert(number, names);
                 }
             }
             serve()?;
+            if !self.dirty.is_empty() && self.state.is_due() {
+                self.flush_and_save()?;
+            }
         }
+        self.watch_again();
         Ok(())
     }
 
-    fn start_watching(&mut self) {
-        match Watch::new() {
-            Ok(watch) => self.watch = Some(watch),
-            Err(error) => {
-                diag::note(format_args!("inotify: {}; looking at times instead", error.cause()));
-            }
+    fn flush_and_save_if_due(&mut self) -> Result<(), Stop> {
+        if self.state.is_due() {
+            return self.flush_and_save();
         }
-        self.unwatched = (0..self.streams.len()).collect();
-        self.watch_again();
+        self.emitter.out.flush()?;
+        self.note_positions();
+        Ok(())
     }
 
-    /// Tries to watch what is not watched yet.
-    fn watch_again(&mut self) {
-        let Some(watch) = &mut self.watch else { return };
-        for stream in std::mem::take(&mut self.unwatched) {
-            let Some(followed) = self.streams.get(stream) else { continue };
-            let watched =
-                paths_of(followed.path()).iter().try_for_each(|path| watch.add(path, stream));
-            if watched.is_err() {
-                self.unwatched.push(stream);
+    /// Writes what is left. What a reader has not taken when it goes away is to be read again.
+    fn finish(&mut self) -> Result<(), Stop> {
+        self.emitter.out.flush()?;
+        if !self.state.keeps() || self.emitter.out.drain()? {
+            self.note_positions();
+        }
+        self.state.save();
+        Ok(())
+    }
+
+    fn flush_and_save(&mut self) -> Result<(), Stop> {
+        self.emitter.out.flush()?;
+        self.note_positions();
+        self.state.save();
+        Ok(())
+    }
+
+    /// Notes where streams stand; everything up to there has been written.
+    fn note_positions(&mut self) {
+        for number in std::mem::take(&mut self.touched) {
+            if let Some(followed) = self.streams.get(number)
+                && self.state.keeps()
+            {
+                self.state.set(&followed.key, &followed.stream.position());
             }
         }
     }
 
     /// Waits for changes, timers, signals and the end of stdout's reader.
     fn wait(&mut self) -> Result<(), Stop> {
-        let now = Instant::now();
-        let polling = (!self.unwatched.is_empty()).then_some(self.check_at);
-        let timers = self.streams.iter().filter_map(|stream| stream.deadline(&self.plan.options));
-        let deadline = timers.chain(polling).min();
+        let is_polling = self.job.pid.is_some() || !self.unwatched.is_empty();
+        let options = &self.job.options;
+        let streams = self.streams.iter();
+        let deadline = streams
+            .filter_map(|followed| followed.stream.deadline(options))
+            .chain(is_polling.then_some(self.poll_at))
+            .chain(self.state.deadline())
+            .chain([self.rescan_at])
+            .min();
         let mut wanted: Vec<Wanted<'_>> = Vec::new();
         wanted.extend(self.watch.as_ref().map(|watch| (watch.fd(), PollFlags::POLLIN)));
         let output = wanted.len();
         wanted.extend(self.emitter.out.reader_watch());
-        let ready = wait(&wanted, deadline.map(|deadline| deadline.max(now)))?;
+        let ready = wait(&wanted, deadline)?;
         if ready.get(output).is_some_and(|out| out.contains(PollFlags::POLLERR)) {
             return Err(Stop::BrokenPipe);
         }
-        self.collect();
-        Ok(())
+        if signal::take_report() {
+            self.report();
+        }
+        self.collect()
     }
 
     /// Finds out which streams to look at.
-    fn collect(&mut self) {
+    fn collect(&mut self) -> Result<(), Stop> {
         let now = Instant::now();
+        let mut all = signal::take_hup();
+        let mut rescan = all;
         if let Some(watch) = &mut self.watch {
             let changes = watch.take();
-            self.dirty.extend(changes.contents.into_iter().map(|stream| (stream, false)));
-            self.dirty.extend(changes.names.into_iter().map(|stream| (stream, true)));
-            if changes.all {
-                self.dirty.extend((0..self.streams.len()).map(|stream| (stream, true)));
+            for number in changes.contents {
+                self.dirty.entry(number).or_insert(false);
+            }
+            self.dirty.extend(changes.names.into_iter().map(|number| (number, true)));
+            rescan |= changes.gained || changes.all;
+            all |= changes.all;
+        }
+        if self.rescan_at <= now {
+            self.rescan_at = now + self.job.rescan_interval;
+            all = true;
+            rescan = true;
+        }
+        if self.poll_at <= now {
+            self.poll_at = now + self.job.sleep_interval;
+            self.dirty.extend(self.unwatched.iter().map(|&number| (number, true)));
+            rescan |= self.watch.is_none();
+        }
+        if all {
+            if let Some(watch) = &mut self.watch {
+                watch.forget_lost();
+            }
+            self.dirty.extend((0..self.streams.len()).map(|number| (number, true)));
+        }
+        for (number, followed) in self.streams.iter().enumerate() {
+            let deadline = followed.stream.deadline(&self.job.options);
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                self.dirty.entry(number).or_insert(false);
             }
         }
-        if signal::take_hup() {
-            self.dirty.extend((0..self.streams.len()).map(|stream| (stream, true)));
+        if rescan && self.sources.is_open() {
+            let (found, directories) = self.sources.rescan();
+            self.dirty.extend((0..self.streams.len()).map(|number| (number, true)));
+            return self.add(found, &directories);
         }
-        if !self.unwatched.is_empty() && self.check_at <= now {
-            self.check_at = now + self.plan.sleep_interval;
-            self.dirty.extend(self.unwatched.iter().map(|&stream| (stream, true)));
-            self.watch_again();
-        }
-        for (number, stream) in self.streams.iter().enumerate() {
-            if stream.deadline(&self.plan.options).is_some_and(|deadline| deadline <= now) {
-                self.dirty.insert((number, false));
-            }
+        Ok(())
+    }
+
+    /// Tells how far each stream is behind its end.
+    fn report(&self) {
+        for followed in &self.streams {
+            let (name, lag) = (followed.stream.name(), followed.stream.lag());
+            diag::plain(format_args!("{}: {name}: {lag} bytes behind", diag::program()));
         }
     }
 }
 
-/// The paths where something may happen to the file at `path`: there, and where symlinks lead.
-fn paths_of(path: &Path) -> Vec<PathBuf> {
-    let mut paths = vec![path.to_owned()];
-    if let Ok(real) = std::fs::canonicalize(path)
-        && real != path
-    {
-        paths.push(real);
+fn tell_polling(cause: &str) {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        diag::warning(format_args!("inotify: {cause}; looking at files from time to time"));
     }
-    paths
+}
+
+fn is_dead(pid: i32) -> bool {
+    nix::sys::signal::kill(Pid::from_raw(pid), None) == Err(nix::errno::Errno::ESRCH)
 }
 
 /// Sees to signals between reads.
 fn serve() -> Result<(), Stop> {
-    wait(&[], Some(Instant::now() - Duration::from_millis(1))).map(drop)
+    wait(&[], Some(Instant::now())).map(drop)
 }

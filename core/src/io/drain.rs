@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Waiting until a pipe's reader has taken what was written.
+
+use std::os::fd::AsRawFd as _;
+use std::time::{Duration, Instant};
+
+use super::{Output, wait};
+use crate::exit::Stop;
+use crate::signal;
+
+/// How long a reader may take once a signal has asked for the end.
+const GRACE: Duration = Duration::from_secs(1);
+/// Between looks; there is no event for "empty".
+const SHORT: Duration = Duration::from_millis(1);
+const LONG: Duration = Duration::from_millis(50);
+
+nix::ioctl_read_bad!(unread_len, nix::libc::FIONREAD, nix::libc::c_int);
+
+impl Output {
+    /// Waits until the reader of this pipe has taken everything that was written. `false` if a
+    /// signal has asked for the end and it does not do so soon. Anything but a pipe is as good as
+    /// read.
+    ///
+    /// # Errors
+    /// [`Stop::BrokenPipe`] if it goes away before.
+    pub fn drain(&self) -> Result<bool, Stop> {
+        let Some(watch) = self.reader_watch() else { return Ok(true) };
+        let mut pause = SHORT;
+        let mut limit = None;
+        loop {
+            let unread = self.unread();
+            if unread == 0 {
+                return Ok(true);
+            }
+            if signal::pending().is_some() {
+                let limit = *limit.get_or_insert_with(|| Instant::now() + GRACE);
+                if Instant::now() >= limit {
+                    return Ok(false);
+                }
+                // A pending signal makes `wait` return at once.
+                let mut fds = [nix::poll::PollFd::new(watch.0, watch.1)];
+                let _ = nix::poll::poll(&mut fds, 10u8);
+            } else if let Ok(ready) = wait(&[watch], Some(Instant::now() + pause))
+                && ready.iter().any(|ready| !ready.is_empty())
+                && self.unread() > 0
+            {
+                return Err(Stop::BrokenPipe);
+            }
+            pause = (pause * 2).min(LONG);
+        }
+    }
+
+    /// Bytes in the pipe that its reader has not taken.
+    fn unread(&self) -> usize {
+        let mut len: nix::libc::c_int = 0;
+        #[expect(unsafe_code, reason = "there is no safe FIONREAD")]
+        // SAFETY: the descriptor is open and the ioctl writes one int into `len`.
+        let told = unsafe { unread_len(self.fd().as_raw_fd(), &raw mut len) };
+        told.map_or(0, |_| usize::try_from(len).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_told_from_what_is_left() {
+        let (read, write) = nix::unistd::pipe().unwrap();
+        let mut out = Output::file(File::from(write), "pipe");
+        out.put(b"abc");
+        out.flush().unwrap();
+        let mut read = File::from(read);
+        let reader = std::thread::spawn(move || {
+            let mut bytes = [0; 3];
+            read.read_exact(&mut bytes).unwrap();
+            read
+        });
+        assert!(out.drain().unwrap());
+        let read = reader.join().unwrap();
+        out.put(b"d");
+        out.flush().unwrap();
+        drop(read);
+        assert!(matches!(out.drain(), Err(Stop::BrokenPipe)));
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The journal in which Heka's LogstreamerInput kept its place, so that its users can go on here:
+//! `{"seek":2145,"file_name":"/var/log/app.log","last_hash":"0dab7469…"}`.
+//!
+//! `last_hash` is the SHA-1 of the 500 bytes before `seek`. As in Heka the file of that name is
+//! taken if it has these bytes there, else the newest file of the stream that has them.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::file::OpenFile;
+use super::find::Candidate;
+use super::position::FilePosition;
+
+/// A journal's contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    /// Byte after the last record that was delivered.
+    pub seek: u64,
+    /// The file that was read last.
+    pub file_name: PathBuf,
+    last_hash: u64,
+}
+
+impl Journal {
+    /// Reads a journal.
+    ///
+    /// # Errors
+    /// Words on what is wrong with it.
+    pub fn parse(text: &[u8]) -> Result<Self, &'static str> {
+        let value: Value = serde_json::from_slice(text).map_err(|_| "no Logstreamer journal")?;
+        let last_hash = value.get("last_hash").and_then(Value::as_str).unwrap_or_default();
+        let last_hash = last_hash.get(..16).and_then(|start| u64::from_str_radix(start, 16).ok());
+        Ok(Self {
+            seek: value.get("seek").and_then(Value::as_u64).ok_or("journal without 'seek'")?,
+            file_name: value
+                .get("file_name")
+                .and_then(Value::as_str)
+                .ok_or("journal without 'file_name'")?
+                .into(),
+            last_hash: last_hash.ok_or("journal without 'last_hash'")?,
+        })
+    }
+
+    /// Finds the place in the files of a stream (oldest first); `None` if none of them has it.
+    pub fn find(&self, files: &[Candidate], gzip: bool) -> Option<FilePosition> {
+        let named = files.iter().filter(|file| file.path == self.file_name);
+        let others = files.iter().rev().filter(|file| file.path != self.file_name);
+        named.chain(others).find_map(|file| {
+            let position = OpenFile::open(&file.path, self.seek, gzip).ok()?.position();
+            (position.hash == self.last_hash).then_some(position)
+        })
+    }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a user may name to be followed: a file, a directory (the files in it), a pattern as the
+//! shell has it (`*`, `?`, `[a-z]`), which is matched again when directories change.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+use regex::Regex;
+
+use super::rotated::is_rotated_from;
+
+/// One operand.
+#[derive(Clone, Debug)]
+pub enum Operand {
+    /// One file, whether it is there or not.
+    File(PathBuf),
+    /// The files in a directory.
+    Directory(PathBuf),
+    /// The files that a pattern matches: a root without wildcards, and one expression for each
+    /// component behind it.
+    Pattern(PathBuf, Vec<Regex>),
+}
+
+impl Operand {
+    /// Looks at what was typed. A path that is there is taken as it is.
+    pub fn new(path: &Path) -> Self {
+        if path.is_dir() {
+            return Self::Directory(path.to_owned());
+        }
+        let is_wild =
+            |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+        if path.exists() || !path.components().any(|part| is_wild(&part)) {
+            return Self::File(path.to_owned());
+        }
+        let root: PathBuf = path.components().take_while(|part| !is_wild(part)).collect();
+        let parts = path.components().skip_while(|part| !is_wild(part));
+        match parts.map(|part| expression(&part.as_os_str().to_string_lossy())).collect() {
+            Some(parts) => Self::Pattern(root, parts),
+            None => Self::File(path.to_owned()),
+        }
+    }
+
+    /// Whether more files may come to belong to it.
+    pub fn is_open(&self) -> bool {
+        !matches!(self, Self::File(_))
+    }
+
+    /// The files that it means now, by name, and the directories where more may appear. Rotated
+    /// files are left to the log that they come from, hidden ones and (in a directory) compressed
+    /// ones are left out.
+    pub fn scan(&self) -> (BTreeSet<PathBuf>, Vec<PathBuf>) {
+        let mut files = BTreeSet::new();
+        let mut directories = Vec::new();
+        match self {
+            Self::File(path) => drop(files.insert(path.clone())),
+            Self::Directory(path) => {
+                directories.push(path.clone());
+                files.extend(list(path).into_iter().filter(|path| {
+                    path.is_file() && path.extension().is_none_or(|extension| extension != "gz")
+                }));
+            }
+            Self::Pattern(root, parts) => {
+                let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+                descend(root, parts, &mut files, &mut directories);
+            }
+        }
+        if self.is_open() {
+            files = without_rotated(files);
+        }
+        (files, directories)
+    }
+}
+
+fn descend(
+    directory: &Path,
+    parts: &[Regex],
+    files: &mut BTreeSet<PathBuf>,
+    directories: &mut Vec<PathBuf>,
+) {
+    let Some((part, rest)) = parts.split_first() else { return };
+    directories.push(directory.to_owned());
+    for path in list(directory) {
+        if !path.file_name().is_some_and(|name| part.is_match(&name.to_string_lossy())) {
+            continue;
+        }
+        if rest.is_empty() {
+            if path.is_file() {
+                files.insert(path);
+            }
+        } else if path.is_dir() {
+            descend(&path, rest, files, directories);
+        }
+    }
+}
+
+/// Everything in a directory that is not hidden.
+fn list(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let is_hidden = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    };
+    let paths = entries.flatten().map(|entry| {
+        let is_here = directory == Path::new(".");
+        if is_here { PathBuf::from(entry.file_name()) } else { entry.path() }
+    });
+    paths.filter(|path| !is_hidden(path)).collect()
+}
+
+fn without_rotated(files: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    let is_rotated = |path: &PathBuf| {
+        let is_source = |other: &PathBuf| {
+            other.parent() == path.parent() && other != path && is_rotated_from(other, path)
+        };
+        files.iter().any(is_source)
+    };
+    files.iter().filter(|path| !is_rotated(path)).cloned().collect()
+}
+
+/// A shell pattern for one component as an expression; `None` if it is none.
+fn expression(pattern: &str) -> Option<Regex> {
+    let mut text = String::from("^");
+    let mut rest = pattern.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '*' => text.push_str(".*"),
+            '?' => text.push('.'),
+            '[' => {
+                let (set, after) = rest.as_str().split_once(']')?;
+                let (negated, set) = match set.strip_prefix(['!', '^']) {
+                    Some(set) => ("^", set),
+                    None => ("", set),
+                };
+                let set = set.replace('\\', "\\\\").replace('[', "\\[").replace('&', "\\&");
+                text += &format!("[{negated}{set}]");
+                rest = after.chars();
+            }
+            _ => text.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    Regex::new(&(text + "$")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_those_of_the_shell() {
+        let matches = |pattern, name| expression(pattern).is_some_and(|re| re.is_match(name));
+        assert!(matches("*.log", "a.log"));
+        assert!(!matches("*.log", "a.logs"));
+        assert!(matches("a?[0-9].l", "ab7.l"));
+        assert!(!matches("[!a]x", "ax"));
+        assert!(matches("[!a]x", "bx"));
+        assert!(expression("[a").is_none());
+    }
+
+    #[test]
+    fn rotated_files_belong_to_their_log() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.log", "a.log.1", "a.log.2.gz", "b.log.1", ".hidden", "c.gz"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let names = |operand: &Operand| -> Vec<String> {
+            let (files, _) = operand.scan();
+            files.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+        };
+        assert_eq!(names(&Operand::new(dir.path())), ["a.log", "b.log.1"]);
+        assert_eq!(names(&Operand::new(&dir.path().join("a.l*"))), ["a.log"]);
+    }
+}

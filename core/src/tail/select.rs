@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Heka's Logstreamer selection: a regular expression over a directory tree, whose named groups
+//! put files into streams and order them.
+
+use std::cell::RefCell;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use regex::{Captures, Regex};
+
+use super::find::Candidate;
+use crate::{clock, diag};
+
+/// What a selection is made of, as typed.
+#[derive(Clone, Debug, Default)]
+pub struct Selector {
+    /// The tree to look through.
+    pub directory: PathBuf,
+    /// The files in it: a regular expression over the rest of the path.
+    pub file_match: String,
+    /// Named groups, most important first, whose values put the files of a stream in order, oldest
+    /// first; `^` in front turns that round.
+    pub priority: Vec<String>,
+    /// Names of groups and fixed texts that make up a stream's name.
+    pub differentiator: Vec<String>,
+    /// Values of groups' texts (in lower case) for the order, `missing` for a group without text.
+    pub translation: HashMap<String, HashMap<String, i64>>,
+    /// Files that were last written longer ago are left out.
+    pub oldest: Option<Duration>,
+}
+
+/// A selection of files, put into streams.
+#[derive(Debug)]
+pub struct Selection {
+    selector: Selector,
+    pattern: Regex,
+    told: RefCell<BTreeSet<PathBuf>>,
+}
+
+type Streams = BTreeMap<String, Vec<(Vec<i64>, Candidate)>>;
+
+impl Selection {
+    /// Checks a selector.
+    ///
+    /// # Errors
+    /// Words on what is wrong with it.
+    pub fn new(mut selector: Selector) -> Result<Self, String> {
+        let directory = &selector.directory;
+        let real = std::fs::canonicalize(directory).map_err(|error| {
+            format!("{}: {}", directory.display(), crate::exit::Cause::cause(&error))
+        })?;
+        let root = real.to_str().ok_or("the directory's name is not UTF-8")?;
+        let slash = if selector.file_match.starts_with('/') { "" } else { "/" };
+        let end = if selector.file_match.ends_with('$') { "" } else { "$" };
+        let pattern = format!("^{}{slash}{}{end}", regex::escape(root), selector.file_match);
+        let pattern = Regex::new(&pattern)
+            .map_err(|_| format!("'{}' is not a regular expression", selector.file_match))?;
+        selector.directory = real;
+        let groups: Vec<&str> = pattern.capture_names().flatten().collect();
+        for group in selector.priority.iter().map(|group| group.trim_start_matches('^')) {
+            if !groups.contains(&group) {
+                return Err(format!("the file match has no group '{group}' to sort by"));
+            }
+        }
+        for (group, values) in &selector.translation {
+            if values.len() == 1 && !values.contains_key("missing") {
+                return Err(format!("a translation of '{group}' to one value must have 'missing'"));
+            }
+        }
+        Ok(Self { selector, pattern, told: RefCell::default() })
+    }
+
+    /// The streams that are there now: their names and newest files.
+    ///
+    /// # Errors
+    /// Words on streams whose files cannot be put in order.
+    pub fn streams(&self) -> Result<Vec<(String, PathBuf)>, String> {
+        let mut streams = Vec::new();
+        for (name, files) in self.scan() {
+            if files.len() > 1 && self.selector.priority.is_empty() {
+                return Err(format!(
+                    "stream '{name}' has {} files and there is no priority to sort them by",
+                    files.len()
+                ));
+            }
+            let newest = files.last().map(|(_, file)| file.path.clone());
+            streams.extend(newest.map(|newest| (name, newest)));
+        }
+        Ok(streams)
+    }
+
+    /// The files of one stream, oldest first.
+    pub fn files_of(&self, name: &str) -> Vec<Candidate> {
+        let files = self.scan().remove(name).unwrap_or_default();
+        files.into_iter().map(|(_, file)| file).collect()
+    }
+
+    /// All directories of the tree.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let mut directories = vec![self.selector.directory.clone()];
+        walk(&self.selector.directory, &mut |path, is_directory| {
+            if is_directory {
+                directories.push(path.to_owned());
+            }
+        });
+        directories
+    }
+
+    fn scan(&self) -> Streams {
+        let mut streams = Streams::new();
+        let now = u64::try_from(clock::now_ns()).unwrap_or(0);
+        let oldest = self.selector.oldest.map_or(0, |oldest| {
+            now.saturating_sub(u64::try_from(oldest.as_nanos()).unwrap_or(u64::MAX))
+        });
+        walk(&self.selector.directory, &mut |path, is_directory| {
+            let Some(captures) = path.to_str().and_then(|text| self.pattern.captures(text)) else {
+                return;
+            };
+            let Some(file) = Candidate::at(path).filter(|_| !is_directory) else { return };
+            if file.modified < oldest {
+                return self.tell_old(path);
+            }
+            let sort = self.sort_values(&captures);
+            streams.entry(self.stream_of(&captures)).or_default().push((sort, file));
+        });
+        for files in streams.values_mut() {
+            files.sort_by(|(left, _), (right, _)| self.compare(left, right));
+        }
+        streams
+    }
+
+    fn tell_old(&self, path: &Path) {
+        if self.told.borrow_mut().insert(path.to_owned()) {
+            diag::note(format_args!("{}: left out, older than --oldest", path.display()));
+        }
+    }
+
+    fn stream_of(&self, captures: &Captures<'_>) -> String {
+        let parts = self.selector.differentiator.iter();
+        parts
+            .map(|part| match captures.name(part) {
+                Some(group) => group.as_str(),
+                None if self.pattern.capture_names().flatten().any(|name| name == part) => "",
+                None => part,
+            })
+            .collect()
+    }
+
+    fn sort_values(&self, captures: &Captures<'_>) -> Vec<i64> {
+        let groups = self.selector.priority.iter().map(|group| group.trim_start_matches('^'));
+        groups
+            .map(|group| {
+                let text = captures.name(group).map_or("", |group| group.as_str());
+                self.value(group, text)
+            })
+            .collect()
+    }
+
+    /// What a group's text is worth: a month, a day, a translation, a number, else -1.
+    fn value(&self, group: &str, text: &str) -> i64 {
+        let lower = text.to_lowercase();
+        let named = match group {
+            "MonthName" => index_of(&MONTHS, &lower).map(|month| month + 1),
+            "DayName" => index_of(&DAYS, &lower),
+            _ => None,
+        };
+        let translated = || {
+            let key = if lower.is_empty() { "missing" } else { &lower };
+            self.selector.translation.get(group)?.get(key).copied()
+        };
+        named.or_else(translated).or_else(|| text.parse().ok()).unwrap_or(-1)
+    }
+
+    fn compare(&self, left: &[i64], right: &[i64]) -> Ordering {
+        let values = left.iter().zip(right).zip(&self.selector.priority);
+        values
+            .map(|((left, right), group)| {
+                let order = left.cmp(right);
+                if group.starts_with('^') { order.reverse() } else { order }
+            })
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+    }
+}
+
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+const DAYS: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/// The place of a name, or of its first three letters, among `names`.
+fn index_of(names: &[&str], text: &str) -> Option<i64> {
+    let is = |name: &&str| *name == text || name.get(..3) == Some(text);
+    names.iter().position(is).and_then(|index| i64::try_from(index).ok())
+}
+
+/// Shows everything below `directory`; symlinks to directories are not entered.
+fn walk(directory: &Path, see: &mut dyn FnMut(&Path, bool)) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    let mut paths: Vec<(PathBuf, bool)> = entries
+        .flatten()
+        .filter_map(|entry| Some((entry.path(), entry.file_type().ok()?.is_dir())))
+        .collect();
+    paths.sort();
+    for (path, is_directory) in paths {
+        see(&path, is_directory);
+        if is_directory {
+            walk(&path, see);
+        }
+    }
+}
+
+/// The text of a Heka setting that holds words or groups, `a,b,c`.
+pub fn parse_list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// A translation, `GROUP:TEXT=NUMBER`.
+///
+/// # Errors
+/// Words on what is wrong.
+pub fn parse_translation(text: &str) -> Result<(String, String, i64), String> {
+    let parse = || {
+        let (group, rest) = text.split_once(':')?;
+        let (value, number) = rest.rsplit_once('=')?;
+        Some((group.to_owned(), value.to_lowercase(), number.parse().ok()?))
+    };
+    parse().ok_or_else(|| "expected GROUP:TEXT=NUMBER".to_owned())
+}

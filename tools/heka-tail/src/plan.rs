@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From what was typed to what is to be done.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use heka_core::cli::{Writing, parse_duration, parse_size};
+use heka_core::clock;
+use heka_core::codec::Form;
+use heka_core::codec::split::{Delimiter, Group, Splitter};
+use heka_core::exit::{Explain as _, Stop};
+use heka_core::tail::{Options, Selection, Selector, Start};
+use heka_core::wire::{Field, Message};
+use regex::bytes::Regex;
+
+use crate::cli::{At, Cli, How, PositionArgs, Selecting, Splitting, UuidKind};
+
+/// Name of a stream whose parts of a name were not given, as in Heka.
+const DEFAULT_STREAM: &str = "LogstreamerInput";
+
+/// What is to be done, checked.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Show a checkpoint file.
+    Show(PathBuf),
+    /// Follow files.
+    Follow(Box<Job>),
+}
+
+/// What to follow and how.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) selection: Option<Selection>,
+    pub(crate) options: Options,
+    pub(crate) sleep_interval: Duration,
+    pub(crate) rescan_interval: Duration,
+    pub(crate) use_polling: bool,
+    pub(crate) pid: Option<i32>,
+    pub(crate) position: Position,
+    pub(crate) journals: Vec<PathBuf>,
+    pub(crate) splitter: Splitter,
+    /// The byte that ends a record, if it is one.
+    pub(crate) delimiter: Option<u8>,
+    pub(crate) chomp: bool,
+    pub(crate) incomplete: bool,
+    pub(crate) uuid: UuidKind,
+    pub(crate) form: Option<Form>,
+    pub(crate) logger: Option<String>,
+    /// What all messages have in common, but the logger.
+    pub(crate) message: Message,
+    pub(crate) headers: bool,
+    pub(crate) writing: Writing,
+}
+
+/// What is done with positions.
+#[derive(Clone, Debug)]
+pub(crate) enum Position {
+    /// They are forgotten.
+    Forget,
+    /// They are read from and kept in a file.
+    Keep(PathBuf, Every),
+    /// They are read from a file and handed on with the messages.
+    HandOn(PathBuf),
+}
+
+/// How often a position file is saved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Every {
+    Records(u64),
+    Time(Duration),
+}
+
+impl Cli {
+    pub(crate) fn plan(self) -> Result<Plan, Stop> {
+        if let Some(path) = self.position.show_checkpoint {
+            return Ok(Plan::Show(path));
+        }
+        if self.files.is_empty() && self.selecting.log_directory.is_none() {
+            return Err(Stop::usage("which FILE?"));
+        }
+        let follow = !self.following.no_follow;
+        let position = plan_position(&self.position, &self.files)?;
+        let incomplete = match position {
+            Position::Forget => !follow && !self.splitting.no_incomplete,
+            _ => false,
+        };
+        let options = Options {
+            start: plan_start(self.following.lines.as_deref(), self.following.bytes.as_deref())?,
+            delimiter: if self.splitting.null { 0 } else { self.splitting.delimiter },
+            follow,
+            wait_for_files: !self.following.no_retry,
+            by_name: self.following.follow != Some(How::Descriptor),
+            rotate_wait: self.following.rotate_wait,
+            timeout: is_grouped(&self.splitting).then_some(self.splitting.multiline_timeout),
+            gzip: !self.following.no_gzip_rotated,
+        };
+        let message = Message {
+            r#type: Some(self.messages.type_.into()),
+            severity: Some(self.messages.severity),
+            hostname: Some(self.messages.hostname.unwrap_or_else(clock::hostname).into()),
+            env_version: self.messages.env_version.map(Into::into),
+            fields: self
+                .messages
+                .field
+                .iter()
+                .map(|text| plan_field(text))
+                .collect::<Result<_, _>>()?,
+            ..Message::default()
+        };
+        let is_byte = self.splitting.delimiter_regex.is_none();
+        let form = if self.messages.json { Some(Form::Json) } else { self.messages.output };
+        Ok(Plan::Follow(Box::new(Job {
+            delimiter: is_byte.then_some(options.delimiter),
+            options,
+            files: self.files,
+            selection: plan_selection(self.selecting)?,
+            sleep_interval: self.following.sleep_interval.max(Duration::from_millis(1)),
+            rescan_interval: self.following.rescan_interval.max(Duration::from_millis(1)),
+            use_polling: self.following.use_polling,
+            pid: self.following.pid,
+            position,
+            journals: self.position.import_journal,
+            splitter: plan_splitter(&self.splitting)?,
+            chomp: self.splitting.chomp,
+            incomplete: incomplete || self.splitting.incomplete,
+            uuid: self.position.uuid,
+            form,
+            logger: self.messages.logger,
+            message,
+            headers: self.messages.headers,
+            writing: self.writing,
+        })))
+    }
+}
+
+fn plan_start(lines: Option<&str>, bytes: Option<&str>) -> Result<Start, Stop> {
+    let (text, from, last, flag): (_, fn(u64) -> Start, fn(u64) -> Start, _) = match (lines, bytes)
+    {
+        (Some(lines), _) => (lines, Start::Line, Start::LastLines, "--lines"),
+        (None, Some(bytes)) => (bytes, Start::Byte, Start::LastBytes, "--bytes"),
+        (None, None) => return Ok(Start::default()),
+    };
+    let (make, number) = match text.strip_prefix('+') {
+        Some(number) => (from, number),
+        None => (last, text.strip_prefix('-').unwrap_or(text)),
+    };
+    parse_size(number)
+        .map(make)
+        .map_err(|cause| Stop::usage(format_args!("invalid value '{text}' for '{flag}': {cause}")))
+}
+
+fn plan_field(text: &str) -> Result<Field, Stop> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => {
+            Ok(Field::string(name.to_owned(), value.to_owned()))
+        }
+        _ => Err(Stop::usage(format_args!("invalid value '{text}' for '--field': NAME=VALUE"))),
+    }
+}
+
+fn is_grouped(splitting: &Splitting) -> bool {
+    splitting.multiline_start.is_some() || splitting.multiline_continue.is_some()
+}
+
+fn plan_splitter(splitting: &Splitting) -> Result<Splitter, Stop> {
+    let delimiter = match &splitting.delimiter_regex {
+        None => Delimiter::Byte {
+            byte: if splitting.null { 0 } else { splitting.delimiter },
+            count: splitting.delimiter_count,
+        },
+        Some(text) => {
+            let regex = plan_regex(text, "--delimiter-regex")?;
+            if regex.captures_len() > 2 {
+                return Err(Stop::usage("--delimiter-regex: at most one capture group"));
+            }
+            match splitting.delimiter_at {
+                At::End => Delimiter::RegexEnd(regex),
+                At::Start => Delimiter::RegexStart(regex),
+            }
+        }
+    };
+    let splitter = Splitter::new(delimiter, splitting.max_line, splitting.oversize);
+    if !is_grouped(splitting) {
+        return Ok(splitter);
+    }
+    let regex =
+        |text: &Option<String>, flag| text.as_ref().map(|text| plan_regex(text, flag)).transpose();
+    Ok(splitter.grouped(Group {
+        start: regex(&splitting.multiline_start, "--multiline-start")?,
+        continuation: regex(&splitting.multiline_continue, "--multiline-continue")?,
+    }))
+}
+
+fn plan_regex(text: &str, flag: &str) -> Result<Regex, Stop> {
+    Regex::new(text).map_err(|error| {
+        let cause = error.to_string();
+        let last = cause.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        Stop::usage(format_args!("invalid value '{text}' for '{flag}': {last}"))
+    })
+}
+
+fn plan_position(args: &PositionArgs, files: &[PathBuf]) -> Result<Position, Stop> {
+    if let Some(path) = &args.resume {
+        return Ok(Position::HandOn(path.clone()));
+    }
+    let Some(path) = &args.checkpoint else { return Ok(Position::Forget) };
+    let text = &args.checkpoint_every;
+    let every = match text.parse() {
+        Ok(0) => Err("must be more than 0".to_owned()),
+        Ok(records) => Ok(Every::Records(records)),
+        Err(_) => parse_duration(text).map(Every::Time),
+    };
+    let every = every.map_err(|cause| {
+        Stop::usage(format_args!("invalid value '{text}' for '--checkpoint-every': {cause}"))
+    })?;
+    let path = match path {
+        Some(path) => path.clone(),
+        None => default_checkpoint(files)?,
+    };
+    Ok(Position::Keep(path, every))
+}
+
+/// A file of its own in the user's state directory for each set of operands.
+#[expect(clippy::disallowed_methods, reason = "the environment is read in the plan")]
+fn default_checkpoint(files: &[PathBuf]) -> Result<PathBuf, Stop> {
+    let state =
+        std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
+    let state = state.or_else(home).ok_or_else(|| {
+        Stop::usage("--checkpoint needs a FILE: neither XDG_STATE_HOME nor HOME is set")
+    })?;
+    let directory = state.join("heka-tail");
+    std::fs::create_dir_all(&directory).at(directory.display())?;
+    let mut names = Vec::new();
+    for file in files {
+        let path = std::path::absolute(file).at(file.display())?;
+        names.push(path.to_string_lossy().replace('/', "!"));
+    }
+    let name = names.join("+");
+    let start = name.len().saturating_sub(200);
+    let start = (start..name.len()).find(|&at| name.is_char_boundary(at)).unwrap_or(0);
+    Ok(directory.join(format!("{}.checkpoint", name.get(start..).unwrap_or("all"))))
+}
+
+fn plan_selection(selecting: Selecting) -> Result<Option<Selection>, Stop> {
+    let (Some(directory), Some(file_match)) = (selecting.log_directory, selecting.file_match)
+    else {
+        return Ok(None);
+    };
+    let mut translation: HashMap<String, HashMap<String, i64>> = HashMap::new();
+    for (group, text, number) in selecting.translation {
+        translation.entry(group).or_default().insert(text, number);
+    }
+    let mut differentiator = selecting.differentiator;
+    if differentiator.is_empty() {
+        differentiator.push(DEFAULT_STREAM.to_owned());
+    }
+    let selector = Selector {
+        directory,
+        file_match,
+        priority: selecting.priority,
+        differentiator,
+        translation,
+        oldest: Some(selecting.oldest).filter(|oldest| !oldest.is_zero()),
+    };
+    Selection::new(selector).map(Some).map_err(Stop::usage)
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A checkpoint file for people.
+
+use std::path::Path;
+
+use heka_core::delivery::checkpoint::Positions;
+use heka_core::exit::{Explain as _, Status, Stop};
+use heka_core::io::Output;
+use heka_core::tail::position;
+
+/// Prints one line for each file that a source is being read from.
+pub(crate) fn show(path: &Path) -> Result<Status, Stop> {
+    std::fs::metadata(path).at(path.display())?;
+    let mut out = Output::stdout()?.text();
+    for (source, bytes) in Positions::read(path)?.iter() {
+        match position::decode(bytes) {
+            Some(files) => {
+                for file in files {
+                    out.put(format!("{source}: {file}\n").as_bytes());
+                }
+            }
+            None => {
+                let text = String::from_utf8_lossy(bytes);
+                out.put(format!("{source}: {}\n", text.escape_debug()).as_bytes());
+            }
+        }
+    }
+    out.flush()?;
+    Ok(Status::Done)
+}

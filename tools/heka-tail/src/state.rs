@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Positions between runs: read at the start, saved as what was read is written.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use heka_core::delivery::checkpoint::{CheckpointFile, Positions, source_key};
+use heka_core::diag;
+use heka_core::exit::{Cause as _, Explain as _, Stop};
+use heka_core::stats;
+use heka_core::tail::{FilePosition, Journal, Stream, position};
+
+use crate::plan::{Every, Job, Position};
+
+/// How long a position file that cannot be written is left alone.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Where streams stand, between runs.
+#[derive(Debug)]
+pub(crate) struct State {
+    known: Positions,
+    journals: Vec<(String, Journal)>,
+    file: Option<CheckpointFile>,
+    every: Every,
+    saved_at: Instant,
+    saved_records: u64,
+    is_failing: bool,
+}
+
+impl State {
+    pub(crate) fn open(job: &Job) -> Result<Self, Stop> {
+        let (known, file, every) = match &job.position {
+            Position::Forget => (Positions::default(), None, Every::Records(u64::MAX)),
+            Position::HandOn(path) => (Positions::read(path)?, None, Every::Records(u64::MAX)),
+            Position::Keep(path, every) => {
+                let file = CheckpointFile::open(path)?;
+                (file.positions().clone(), Some(file), *every)
+            }
+        };
+        let journals =
+            job.journals.iter().map(|path| read_journal(path)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            known,
+            journals,
+            file,
+            every,
+            saved_at: Instant::now(),
+            saved_records: 0,
+            is_failing: false,
+        })
+    }
+
+    /// Lets a stream go on where it was.
+    pub(crate) fn resume(
+        &mut self,
+        key: &str,
+        mut stream: Stream,
+        gzip: bool,
+    ) -> Result<Stream, Stop> {
+        if let Some(bytes) = self.known.get(key) {
+            return Ok(match position::decode(bytes) {
+                Some(files) => stream.resume(files),
+                None => {
+                    let name = stream.name();
+                    diag::warning(format_args!("{name}: its position cannot be read"));
+                    stream
+                }
+            });
+        }
+        if self.journals.is_empty() {
+            return Ok(stream);
+        }
+        let files = stream.list();
+        let is_its = |journal: &Journal, name: &str| {
+            name.ends_with(&format!("/{}", stream.name()))
+                || files.iter().any(|file| file.path == journal.file_name)
+                || journal.file_name == stream.path()
+        };
+        let Some((name, journal)) =
+            self.journals.iter().find(|(name, journal)| is_its(journal, name))
+        else {
+            return Ok(stream);
+        };
+        match journal.find(&files, gzip) {
+            Some(place) => {
+                diag::note(format_args!("{}: going on at {place}, by {name}", stream.name()));
+                Ok(stream.resume(vec![place]))
+            }
+            None => Err(Stop::failed(format_args!(
+                "{name}: no file of {} has what was read last",
+                stream.name()
+            ))),
+        }
+    }
+
+    /// Whether positions are wanted at all.
+    pub(crate) fn keeps(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Whether positions are to be handed over with [`State::save`] now.
+    pub(crate) fn is_due(&self) -> bool {
+        self.file.is_some()
+            && match self.every {
+                Every::Records(records) => {
+                    stats::MESSAGES.value() >= self.saved_records.saturating_add(records)
+                }
+                Every::Time(time) => self.saved_at.elapsed() >= time,
+            }
+    }
+
+    /// When positions are to be saved if nothing else happens.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.file.as_ref().filter(|file| file.is_changed())?;
+        match self.every {
+            Every::Time(time) => {
+                Some(self.saved_at + if self.is_failing { time.max(RETRY) } else { time })
+            }
+            Every::Records(_) => self.is_failing.then(|| self.saved_at + RETRY),
+        }
+    }
+
+    /// Notes where a stream stands, whose records up to there are written.
+    pub(crate) fn set(&mut self, key: &str, files: &[FilePosition]) {
+        if let Some(file) = self.file.as_mut().filter(|_| !files.is_empty()) {
+            let mut bytes = Vec::new();
+            position::encode(&mut bytes, files);
+            file.set(key, &bytes);
+        }
+    }
+
+    /// Stores what was noted. Trouble is told, once, and tried again.
+    pub(crate) fn save(&mut self) {
+        let Some(file) = &mut self.file else { return };
+        self.saved_at = Instant::now();
+        self.saved_records = stats::MESSAGES.value();
+        match file.save() {
+            Ok(()) if std::mem::take(&mut self.is_failing) => {
+                diag::note(format_args!("{}: saved again", file.path().display()));
+            }
+            Ok(()) => {}
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    let path = file.path().display();
+                    diag::error(format_args!("{path}: {}; following goes on", error.cause()));
+                }
+            }
+        }
+    }
+
+    /// Whether the last save failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.is_failing
+    }
+}
+
+/// Under which key a stream is known in position files.
+pub(crate) fn key_of(name: &Path) -> String {
+    source_key(&name.to_string_lossy())
+}
+
+fn read_journal(path: &Path) -> Result<(String, Journal), Stop> {
+    let name = path.display().to_string();
+    let text = std::fs::read(path).at(&name)?;
+    match Journal::parse(&text) {
+        Ok(journal) => Ok((name, journal)),
+        Err(cause) => Err(Stop::failed(format_args!("{name}: {cause}"))),
+    }
+}
