@@ -206,7 +206,8 @@ impl Window {
     /// The far end has this much of what was written since the connection was made.
     pub fn confirm_bytes(&mut self, len: u64) {
         let position = (self.origin + len).min(self.written);
-        if position > self.confirmed.0 {
+        // Equal, too: an empty record may stand there.
+        if position >= self.confirmed.0 {
             self.confirm_record(self.records_until(position));
         }
     }

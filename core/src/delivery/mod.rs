@@ -9,3 +9,5 @@ pub mod ack;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
 pub mod dedup;
+#[cfg(feature = "net")]
+pub mod queue;

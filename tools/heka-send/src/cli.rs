@@ -10,6 +10,7 @@ use heka_core::cli::{
     Common, Timeout, Tool, parse_buffer_size, parse_duration, parse_size, parse_timeout,
 };
 use heka_core::codec::{Newlines, Payload};
+use heka_core::delivery::queue::Limits;
 use heka_core::exit::Stop;
 use heka_core::keys::SignerArgs;
 use heka_core::net::args::{NetArgs, RetryArgs, TlsArgs, parse_source};
@@ -68,6 +69,27 @@ pub(crate) struct Cli {
     /// Make a new connection after so many messages
     #[arg(long, value_name = "NUM", default_value = "0", help_heading = "Delivery options")]
     reconnect_after: u64,
+    /// Put everything on disk in DIR before it is sent
+    #[arg(long, value_name = "DIR", help_heading = "Queue options", value_hint = clap::ValueHint::DirPath)]
+    queue: Option<PathBuf>,
+    /// Queue so much at most
+    #[arg(long, value_name = "SIZE", default_value = "1G", requires = "queue", help_heading = "Queue options", value_parser = parse_size)]
+    queue_size: u64,
+    /// What to do when the queue is full
+    #[arg(
+        long,
+        value_name = "ACTION",
+        default_value = "block",
+        requires = "queue",
+        help_heading = "Queue options"
+    )]
+    queue_full: QueueFull,
+    /// Begin a new file of the queue after so much
+    #[arg(long, value_name = "SIZE", default_value = "128M", requires = "queue", help_heading = "Queue options", value_parser = parse_size)]
+    queue_file_size: u64,
+    /// Copy what comes in to standard output
+    #[arg(short = 'T', long)]
+    tee: bool,
     /// Connect from this address
     #[arg(short, long, value_name = "ADDR[:PORT]", value_parser = parse_source)]
     source: Option<SocketAddr>,
@@ -119,6 +141,25 @@ pub(crate) enum Ack {
     Peer,
 }
 
+/// What to do when the queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueueFull {
+    /// Stop reading until there is room
+    Block,
+    /// Drop the oldest messages, with a warning
+    DropOldest,
+    /// End with status 1
+    Exit,
+}
+
+/// A queue on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct QueuePlan {
+    pub(crate) dir: PathBuf,
+    pub(crate) limits: Limits,
+    pub(crate) full: QueueFull,
+}
+
 /// Which of several addresses get the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum To {
@@ -147,6 +188,8 @@ pub(crate) struct Plan {
     pub(crate) max_message_size: usize,
     pub(crate) commit: Option<PathBuf>,
     pub(crate) delivery: Delivery,
+    pub(crate) queue: Option<QueuePlan>,
+    pub(crate) tee: bool,
     pub(crate) backoff: Backoff,
     pub(crate) dialer: Dialer,
     pub(crate) uses_tls: bool,
@@ -177,7 +220,8 @@ impl Cli {
         }
         let uses_tls = addresses.iter().any(|address| matches!(address, Addr::Tls(_)));
         let is_datagram = addresses.iter().any(Addr::is_datagram);
-        check_combination(self.ack, self.output, is_datagram, self.commit.is_some())?;
+        let (commits, queues) = (self.commit.is_some(), self.queue.is_some());
+        check_combination(self.ack, self.output, is_datagram, commits, queues)?;
         let mut settings = self.net.plan(&["ALL_PROXY"])?;
         settings.source = self.source;
         let targets = match self.to {
@@ -201,6 +245,16 @@ impl Cli {
                 idle_timeout: self.net.socket.idle_timeout.0,
                 reconnect_after: self.reconnect_after,
             },
+            queue: self.queue.map(|dir| QueuePlan {
+                dir,
+                limits: Limits {
+                    size: self.queue_size,
+                    file_size: self.queue_file_size,
+                    message_size: self.max_message_size,
+                },
+                full: self.queue_full,
+            }),
+            tee: self.tee,
             backoff: self.retry.plan(Backoff::default()),
             dialer: Dialer { settings, tls: tls::Client::new(self.tls_args.plan()) },
             uses_tls,
@@ -214,12 +268,16 @@ fn check_combination(
     output: OutputForm,
     is_datagram: bool,
     commits: bool,
+    queues: bool,
 ) -> Result<(), Stop> {
     if ack == Ack::Peer && output != OutputForm::Heka {
         return Err(Stop::usage("--ack=peer needs frames to number: -o heka"));
     }
     if ack == Ack::Peer && is_datagram {
         return Err(Stop::usage("--ack=peer needs a stream: datagrams are not confirmed"));
+    }
+    if queues && output == OutputForm::Raw {
+        return Err(Stop::usage("--queue needs messages: raw bytes have no ends"));
     }
     if commits && output == OutputForm::Raw {
         return Err(Stop::usage("--commit needs messages: raw bytes carry no positions"));

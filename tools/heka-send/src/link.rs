@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use heka_core::delivery::ack::Window;
 use heka_core::diag;
-use heka_core::exit::Cause as _;
 use heka_core::net::{Addr, DialError, Dialer, Stream};
 use heka_core::stats;
 use heka_core::wire::{Behind, Deframer, Step};
@@ -41,8 +40,7 @@ impl Over {
 
 impl From<std::io::Error> for Over {
     fn from(error: std::io::Error) -> Self {
-        let (cause, _) = heka_core::net::tls::explain_io(&error);
-        Self::broken(if cause.is_empty() { error.cause() } else { cause })
+        Self::broken(heka_core::net::tls::explain_io(&error).0)
     }
 }
 
@@ -65,7 +63,7 @@ pub(crate) struct Link {
     marks: VecDeque<(u64, u64)>,
     answers: Vec<u8>,
     deframer: Deframer,
-    /// Records that were on the way when the connection was made.
+    /// Number of the last record that was confirmed when the connection was made.
     pub(crate) first: u64,
     /// Since when the peer takes nothing.
     pub(crate) stuck: Option<Instant>,
@@ -81,7 +79,6 @@ impl Link {
         dialer: &Dialer,
         addr: &Addr,
         delivery: &Delivery,
-        first: u64,
     ) -> Result<Self, DialError> {
         let pipe = if addr.is_datagram() {
             let socket = dialer.dial_datagram(addr)?;
@@ -107,7 +104,7 @@ impl Link {
             marks: VecDeque::new(),
             answers: Vec::new(),
             deframer: Deframer::new(MAX_ANSWER),
-            first,
+            first: 0,
             stuck: None,
             active: Instant::now(),
             closing: None,

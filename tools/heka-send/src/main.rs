@@ -3,6 +3,8 @@
 
 mod cli;
 mod commit;
+mod dialing;
+mod lane;
 mod link;
 mod packer;
 mod run;

@@ -9,6 +9,7 @@ use heka_core::wire::{Frame, FrameTooLarge, Header, Message, Signer, Template};
 
 use crate::cli::OutputForm;
 use crate::source::Record;
+use crate::target::Target;
 
 /// Turns records into the bytes that the peer gets.
 #[derive(Debug)]
@@ -38,6 +39,23 @@ impl Packer {
     pub(crate) fn number(mut self, stream_id: [u8; 16]) -> Self {
         self.stream_id = Some(stream_id);
         self
+    }
+
+    /// Adds one record to the window of every target and returns its number. If it does not fit a
+    /// frame, an empty one takes its number.
+    pub(crate) fn put_all(
+        &mut self,
+        record: &Record<'_>,
+        targets: &mut [Target],
+    ) -> (u64, Result<(), FrameTooLarge>) {
+        let mut number = 0;
+        let mut outcome = Ok(());
+        for target in targets {
+            let next = target.window.last() + 1;
+            outcome = self.put(target.window.buffer(), next, record);
+            number = target.window.end_record();
+        }
+        (number, outcome)
     }
 
     /// Appends one record, number `number` of the stream.

@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One destination: its addresses, the connection to one of them, and the records on their way.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heka_core::delivery::ack::Window;
 use heka_core::exit::{Status, Stop};
-use heka_core::net::{Addr, Attempts, DialError, Dialer};
+use heka_core::net::{Addr, Attempts, Dialer};
 use heka_core::{diag, stats};
 
 use crate::cli::{Delivery, Plan};
+use crate::dialing::{Dialing, Outcome};
 use crate::link::{Link, Over};
 
 /// How often the kernel is asked what it has delivered while somebody waits for that.
 const POLL_PERIOD: Duration = Duration::from_millis(5);
 
+/// How soon a signal is seen while a thread of ours waits for one too.
+const SIGNAL_PERIOD: Duration = Duration::from_millis(100);
+
 /// Where records go.
 #[derive(Debug)]
 pub(crate) struct Target {
-    addrs: Vec<Addr>,
+    addrs: Arc<[Addr]>,
     pub(crate) window: Window,
-    pub(crate) link: Option<Link>,
+    pub(crate) link: Option<Box<Link>>,
+    pub(crate) dialing: Option<Dialing>,
     attempts: Attempts,
     /// When to connect next.
     due: Instant,
@@ -33,12 +39,15 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) fn new(addrs: Vec<Addr>, plan: &Plan) -> Self {
+    /// Record number `confirmed` of the stream is delivered already.
+    pub(crate) fn new(addrs: Vec<Addr>, plan: &Plan, confirmed: u64) -> Self {
         let delivery = plan.delivery;
+        let in_flight = delivery.in_flight as u64;
         Self {
-            addrs,
-            window: Window::new(delivery.in_flight as u64, delivery.resend),
+            addrs: addrs.into(),
+            window: Window::starting_after(confirmed, in_flight, delivery.resend),
             link: None,
+            dialing: None,
             attempts: plan.backoff.start(),
             due: Instant::now(),
             delivery,
@@ -53,9 +62,9 @@ impl Target {
     ///
     /// # Errors
     /// A signal, or the end of all retries.
-    pub(crate) fn work(&mut self, dialer: &Dialer, at_end: bool) -> Result<(), Stop> {
-        if self.link.is_none() && self.wants_link(at_end) && Instant::now() >= self.due {
-            self.connect(dialer)?;
+    pub(crate) fn work(&mut self, dialer: &Arc<Dialer>, at_end: bool) -> Result<(), Stop> {
+        if self.link.is_none() {
+            self.connect(dialer, at_end)?;
         }
         if let Some(link) = &mut self.link
             && let Err(over) = converse(link, &mut self.window, &self.delivery, at_end)
@@ -69,26 +78,31 @@ impl Target {
         self.window.unconfirmed() > 0 || !(self.is_lazy || at_end)
     }
 
-    fn connect(&mut self, dialer: &Dialer) -> Result<(), Stop> {
-        for index in 0..self.addrs.len() {
-            let Some(addr) = self.addrs.get(index) else { continue };
-            match Link::connect(dialer, addr, &self.delivery, self.window.confirmed()) {
-                Ok(link) => {
-                    diag::note(format_args!("{addr}: connected"));
-                    stats::counter("connections").add(1);
-                    self.link = Some(link);
-                    return Ok(());
+    /// Starts an attempt if it is time for one, or takes what came of it.
+    fn connect(&mut self, dialer: &Arc<Dialer>, at_end: bool) -> Result<(), Stop> {
+        let Some(dialing) = &self.dialing else {
+            if self.wants_link(at_end) && Instant::now() >= self.due {
+                let (dialer, addrs) = (Arc::clone(dialer), Arc::clone(&self.addrs));
+                self.dialing = Some(Dialing::start(dialer, addrs, self.delivery)?);
+            }
+            return Ok(());
+        };
+        let Some(outcome) = dialing.outcome() else { return Ok(()) };
+        self.dialing = None;
+        match outcome {
+            Outcome::Stopped(stop) => return Err(stop),
+            Outcome::Connected(mut link) => {
+                diag::note(format_args!("{}: connected", link.name));
+                stats::counter("connections").add(1);
+                link.first = self.window.confirmed();
+                self.link = Some(link);
+            }
+            Outcome::Failed(failures) => {
+                let Some((last, others)) = failures.split_last() else { return Ok(()) };
+                for failure in others {
+                    diag::warning(&failure.text);
                 }
-                Err(DialError::Stopped(stop)) => return Err(stop),
-                Err(DialError::Failed { cause, hint }) => {
-                    let is_last = index + 1 == self.addrs.len();
-                    let failure = format!("{addr}: {cause}");
-                    if is_last {
-                        self.retry(&failure, hint.as_deref())?;
-                    } else {
-                        diag::warning(failure);
-                    }
-                }
+                self.retry(&last.text, last.hint.as_deref())?;
             }
         }
         Ok(())
@@ -191,7 +205,9 @@ impl Target {
     pub(crate) fn deadline(&self, at_end: bool, is_awaited: bool) -> Option<Instant> {
         let now = Instant::now();
         let Some(link) = &self.link else {
-            return self.wants_link(at_end).then_some(self.due);
+            // While a thread connects, it may be the one that a signal wakes.
+            let due = if self.dialing.is_some() { now + SIGNAL_PERIOD } else { self.due };
+            return self.wants_link(at_end).then_some(due);
         };
         let outstanding = self.window.unconfirmed() > 0;
         let awaited = outstanding && link.is_polled() && (is_awaited || !self.window.has_room());

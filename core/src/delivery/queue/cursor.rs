@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How far a queue is confirmed: one line of text, replaced as a whole.
+//!
+//! ```text
+//! 1 STREAM BOOT FILE OFFSET NUMBER
+//! ```
+//!
+//! The version of this format, the stream's name and the kernel's boot id (both in hex), the place
+//! behind the last confirmed message, and that message's number.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+
+use super::Place;
+use crate::clock;
+use crate::diag;
+use crate::exit::{Explain as _, Stop};
+
+/// Read at the start, written now and then.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor {
+    pub(super) stream_id: [u8; 16],
+    pub(super) place: Place,
+    pub(super) number: u64,
+    boot: String,
+}
+
+impl Cursor {
+    /// Reads it; a new one if there is none.
+    pub(super) fn load(dir: &Path) -> Result<Self, Stop> {
+        let path = dir.join("cursor");
+        let boot = boot_id();
+        let fresh = Self {
+            stream_id: clock::random_uuid(),
+            place: Place::default(),
+            number: 0,
+            boot: boot.clone(),
+        };
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(fresh),
+            other => other.at(path.display())?,
+        };
+        let Some(mut cursor) = Self::parse(&text) else {
+            diag::warning(format_args!(
+                "{}: not readable, everything in the queue is sent again",
+                path.display()
+            ));
+            return Ok(fresh);
+        };
+        if cursor.boot != boot {
+            cursor.boot = boot;
+            cursor.rename_stream();
+        }
+        Ok(cursor)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        (words.next()? == "1").then_some(())?;
+        let stream_id = HEXLOWER.decode(words.next()?.as_bytes()).ok()?.try_into().ok()?;
+        let boot = words.next()?.to_owned();
+        let mut number = || words.next()?.parse::<u64>().ok();
+        let place = Place { file: number()?, offset: number()? };
+        Some(Self { stream_id, boot, place, number: number()? })
+    }
+
+    /// Numbers may from now on mean other messages than before.
+    pub(super) fn rename_stream(&mut self) {
+        self.stream_id = clock::random_uuid();
+    }
+
+    /// Replaces the file: temporary file, fsync, rename, fsync of the directory.
+    pub(super) fn save(&self, dir: &Path) -> io::Result<()> {
+        let Place { file, offset } = self.place;
+        let (stream, boot) = (HEXLOWER.encode(&self.stream_id), &self.boot);
+        let line = format!("1 {stream} {boot} {file} {offset} {}\n", self.number);
+        let temporary = dir.join("cursor.new");
+        let mut new = File::create(&temporary)?;
+        new.write_all(line.as_bytes())?;
+        new.sync_data()?;
+        std::fs::rename(&temporary, dir.join("cursor"))?;
+        File::open(dir)?.sync_all()
+    }
+}
+
+fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let id: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    if id.is_empty() { "0".to_owned() } else { id }
+}

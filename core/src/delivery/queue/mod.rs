@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A queue of messages on disk, for sources that cannot be read again.
+//!
+//! ```text
+//! DIR/0.log  1.log  2.log …    framed messages, one after the other (heka-stream(5))
+//! DIR/cursor                   how far the far end has confirmed them
+//! ```
+//!
+//! Messages are appended to the last file with one write(2) a block; a file that has reached its
+//! size is followed by the next number, and removed once everything in it is confirmed. What is
+//! appended survives the death of the process at once, and that of the machine after
+//! [`Queue::sync`], which is called about once a second.
+//!
+//! Messages are numbered as they are handed out. The numbers and the name of the stream are the
+//! same after a restart, so that a receiver that has them already recognises them. After a restart
+//! of the machine the end of the queue may be missing and its numbers would be given to other
+//! messages: then the stream gets another name.
+
+mod cursor;
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use cursor::Cursor;
+
+use crate::diag;
+use crate::exit::{Explain as _, Stop};
+use crate::wire::{Behind, Deframer, Frame, Step};
+
+/// Bytes read from a file at once.
+const BLOCK: usize = 256 * 1024;
+
+/// How large a queue may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes that wait to be confirmed.
+    pub size: u64,
+    /// Bytes of one file.
+    pub file_size: u64,
+    /// Longest message.
+    pub message_size: usize,
+}
+
+/// A place in the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    file: u64,
+    offset: u64,
+}
+
+/// Messages on disk. See the module.
+#[derive(Debug)]
+pub struct Queue {
+    dir: PathBuf,
+    limits: Limits,
+    cursor: Cursor,
+    /// Sizes of the files from `cursor.place.file` on; the last one is written to.
+    sizes: VecDeque<u64>,
+    writer: File,
+    /// What is handed out next.
+    read_at: Place,
+    reader: Option<(u64, File)>,
+    /// Number of the last message handed out.
+    last: u64,
+    /// Numbers and the places behind them, for what is handed out and not confirmed.
+    marks: VecDeque<(u64, Place)>,
+    buffer: Vec<u8>,
+    is_unsaved: bool,
+    is_unsynced: bool,
+    /// Holds the lock.
+    _lock: File,
+}
+
+impl Queue {
+    /// Opens the queue in `dir`, which is made if it is not there. A record that a crash has torn
+    /// is cut off and told of.
+    ///
+    /// # Errors
+    /// `DIR: in use by another process`, or the system's; status 1.
+    pub fn open(dir: &Path, limits: Limits) -> Result<Self, Stop> {
+        let subject = dir.display();
+        std::fs::create_dir_all(dir).at(&subject)?;
+        let lock = File::open(dir).at(&subject)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Stop::failed(format_args!("{subject}: in use by another process")));
+            }
+            Err(TryLockError::Error(error)) => return Err(error).at(&subject),
+        }
+        let mut cursor = Cursor::load(dir)?;
+        let files = list(dir).at(&subject)?;
+        let first = files.first().copied().unwrap_or(cursor.place.file);
+        if first > cursor.place.file {
+            // What was between is gone, and so is the meaning of the numbers.
+            cursor.rename_stream();
+            cursor.place = Place { file: first, offset: 0 };
+        }
+        let last = files.last().copied().unwrap_or(cursor.place.file).max(cursor.place.file);
+        for file in files.iter().filter(|file| **file < cursor.place.file) {
+            std::fs::remove_file(path_of(dir, *file)).at(&subject)?;
+        }
+        let mut sizes = VecDeque::new();
+        for file in cursor.place.file..=last {
+            sizes.push_back(std::fs::metadata(path_of(dir, file)).map_or(0, |data| data.len()));
+        }
+        let writer = open_file(dir, last).at(&subject)?;
+        let mut queue = Self {
+            dir: dir.to_owned(),
+            limits,
+            read_at: cursor.place,
+            last: cursor.number,
+            cursor,
+            sizes,
+            writer,
+            reader: None,
+            marks: VecDeque::new(),
+            buffer: Vec::new(),
+            is_unsaved: true,
+            is_unsynced: false,
+            _lock: lock,
+        };
+        queue.cut_torn_end()?;
+        queue.save()?;
+        Ok(queue)
+    }
+
+    /// Name of the stream that the numbers belong to.
+    pub fn stream_id(&self) -> [u8; 16] {
+        self.cursor.stream_id
+    }
+
+    /// Number of the last message that is confirmed.
+    pub fn confirmed(&self) -> u64 {
+        self.cursor.number
+    }
+
+    /// Bytes that wait to be confirmed.
+    pub fn len(&self) -> u64 {
+        self.sizes.iter().sum::<u64>().saturating_sub(self.cursor.place.offset)
+    }
+
+    /// Whether everything is confirmed.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether more may be appended.
+    pub fn has_room(&self) -> bool {
+        self.len() < self.limits.size
+    }
+
+    /// Whether there is something to hand out.
+    pub fn has_unread(&self) -> bool {
+        self.read_at < self.end()
+    }
+
+    fn end(&self) -> Place {
+        let file = self.cursor.place.file + (self.sizes.len() as u64).saturating_sub(1);
+        Place { file, offset: self.sizes.back().copied().unwrap_or(0) }
+    }
+
+    /// Appends whole frames.
+    ///
+    /// # Errors
+    /// The system's; what was not written whole is taken back.
+    pub fn append(&mut self, frames: &[u8]) -> Result<(), Stop> {
+        let end = self.end();
+        if end.offset > 0 && end.offset + frames.len() as u64 > self.limits.file_size {
+            self.writer.sync_data().at(self.dir.display())?;
+            self.writer = open_file(&self.dir, end.file + 1).at(self.dir.display())?;
+            self.sizes.push_back(0);
+        }
+        let end = self.end();
+        if let Err(error) = self.writer.write_all(frames) {
+            // Half a record would damage the next one.
+            let _ = self.writer.set_len(end.offset);
+            return Err(error).at(path_of(&self.dir, end.file).display());
+        }
+        if let Some(size) = self.sizes.back_mut() {
+            *size += frames.len() as u64;
+        }
+        self.is_unsynced = true;
+        Ok(())
+    }
+
+    /// Hands out some messages in order. Each gets the next number; the receiver is called with
+    /// it.
+    ///
+    /// # Errors
+    /// The system's, and what `receive` says.
+    pub fn read(
+        &mut self,
+        receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let outcome = self.read_into(&mut buffer, receive);
+        self.buffer = buffer;
+        outcome
+    }
+
+    fn read_into(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut want = BLOCK;
+        loop {
+            let is_last = self.read_at.file == self.end().file;
+            let left = self.size_of(self.read_at.file).saturating_sub(self.read_at.offset);
+            if left == 0 {
+                if is_last {
+                    return Ok(());
+                }
+                self.read_at = Place { file: self.read_at.file + 1, offset: 0 };
+                continue;
+            }
+            let len = usize::try_from(left).unwrap_or(usize::MAX).min(want);
+            buffer.resize(len, 0);
+            self.read_block(buffer)?;
+            // Files end at the end of a record.
+            let behind = if len as u64 == left { Behind::End } else { Behind::More };
+            match self.hand_out(buffer, behind, receive)? {
+                Some(need) => want = need.max(want * 2),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Hands out the frames of a block; if there is none, tells how many bytes it needs.
+    fn hand_out(
+        &mut self,
+        block: &[u8],
+        behind: Behind,
+        receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
+    ) -> Result<Option<usize>, Stop> {
+        let mut deframer = Deframer::at(self.limits.message_size, self.read_at.offset);
+        let mut at = 0;
+        let outcome = loop {
+            match deframer.next(block.get(at..).unwrap_or_default(), behind) {
+                Step::Frame(done, frame) => {
+                    self.last += 1;
+                    receive(self.last, &frame)?;
+                    at += done;
+                }
+                Step::Damage(done, damage) => {
+                    let path = path_of(&self.dir, self.read_at.file);
+                    diag::warning(format_args!("{}: {damage}", path.display()));
+                    at += done;
+                }
+                Step::Need(done, need) => {
+                    at += done;
+                    break if at == 0 { Some(need) } else { None };
+                }
+            }
+        };
+        self.read_at.offset += at as u64;
+        self.marks.push_back((self.last, self.read_at));
+        Ok(outcome)
+    }
+
+    fn read_block(&mut self, buffer: &mut [u8]) -> Result<(), Stop> {
+        let Place { file, offset } = self.read_at;
+        let path = path_of(&self.dir, file);
+        let reader = match &self.reader {
+            Some((open, reader)) if *open == file => reader,
+            _ => {
+                let reader = File::open(&path).at(path.display())?;
+                &self.reader.insert((file, reader)).1
+            }
+        };
+        reader.read_exact_at(buffer, offset).at(path.display())
+    }
+
+    fn size_of(&self, file: u64) -> u64 {
+        let index = usize::try_from(file.saturating_sub(self.cursor.place.file));
+        index.ok().and_then(|index| self.sizes.get(index)).copied().unwrap_or(0)
+    }
+
+    /// Everything up to this number is safe with the far end.
+    ///
+    /// # Errors
+    /// If a file that is done with cannot be removed.
+    pub fn confirm(&mut self, number: u64) -> Result<(), Stop> {
+        while let Some((number, place)) = self.marks.pop_front_if(|(last, _)| *last <= number) {
+            self.cursor.number = number;
+            self.advance_to(place)?;
+        }
+        Ok(())
+    }
+
+    fn advance_to(&mut self, place: Place) -> Result<(), Stop> {
+        self.is_unsaved |= place != self.cursor.place;
+        if place.file > self.cursor.place.file {
+            // The cursor must not point to a file that is gone.
+            let done = self.cursor.place.file..place.file;
+            self.cursor.place = place;
+            self.save()?;
+            for file in done {
+                self.sizes.pop_front();
+                let path = path_of(&self.dir, file);
+                std::fs::remove_file(&path).at(path.display())?;
+            }
+        }
+        self.cursor.place = place;
+        Ok(())
+    }
+
+    /// Drops the oldest file, if it is not the one that is written to, and returns how many
+    /// messages were lost by that. What has been handed out already is not lost.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn drop_oldest(&mut self) -> Result<u64, Stop> {
+        let oldest = self.cursor.place.file;
+        if oldest == self.end().file {
+            return Ok(0);
+        }
+        let mut dropped = 0;
+        let before = self.last;
+        while self.read_at.file == oldest && self.read_at.offset < self.size_of(oldest) {
+            self.read(&mut |_, _| {
+                dropped += 1;
+                Ok(())
+            })?;
+            if self.read_at.file != oldest {
+                break;
+            }
+        }
+        // Nobody has seen these numbers.
+        self.last = before;
+        let start = Place { file: oldest + 1, offset: 0 };
+        self.marks.retain(|(number, place)| *place > start && *number > before);
+        self.read_at = self.read_at.max(start);
+        self.cursor.rename_stream();
+        self.advance_to(start)?;
+        Ok(dropped)
+    }
+
+    /// Makes what was appended, and how far it is confirmed, outlive the machine.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn sync(&mut self) -> Result<(), Stop> {
+        if self.is_unsynced {
+            self.writer.sync_data().at(self.dir.display())?;
+            self.is_unsynced = false;
+        }
+        if self.is_unsaved {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Whether [`Queue::sync`] has something to do.
+    pub fn is_dirty(&self) -> bool {
+        self.is_unsynced || self.is_unsaved
+    }
+
+    fn save(&mut self) -> Result<(), Stop> {
+        self.cursor.save(&self.dir).at(self.dir.display())?;
+        self.is_unsaved = false;
+        Ok(())
+    }
+
+    /// Cuts off what stands behind the last whole record.
+    fn cut_torn_end(&mut self) -> Result<(), Stop> {
+        let end = self.end();
+        let start = if end.file == self.cursor.place.file { self.cursor.place.offset } else { 0 };
+        let path = path_of(&self.dir, end.file);
+        let whole = whole_records(&path, start, self.limits.message_size).at(path.display())?;
+        if whole < end.offset {
+            diag::warning(format_args!(
+                "{}: the last {} bytes are a torn record and cut off",
+                path.display(),
+                end.offset - whole
+            ));
+            self.writer.set_len(whole).at(path.display())?;
+            if let Some(size) = self.sizes.back_mut() {
+                *size = whole;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the last whole record of a file ends, looking from `start` on.
+fn whole_records(path: &Path, start: u64, limit: usize) -> io::Result<u64> {
+    let file = File::open(path)?;
+    let mut deframer = Deframer::at(limit, start);
+    let mut buffer = Vec::new();
+    let mut end = start;
+    let mut offset = start;
+    loop {
+        let kept = buffer.len();
+        buffer.resize(kept + BLOCK, 0);
+        let len = file.read_at(buffer.get_mut(kept..).unwrap_or_default(), offset)?;
+        buffer.truncate(kept + len);
+        offset += len as u64;
+        let behind = if len == 0 { Behind::End } else { Behind::More };
+        let mut at = 0;
+        loop {
+            match deframer.next(buffer.get(at..).unwrap_or_default(), behind) {
+                Step::Frame(done, _) => {
+                    at += done;
+                    end = deframer.offset();
+                }
+                Step::Damage(done, _) => at += done,
+                Step::Need(done, _) => {
+                    at += done;
+                    break;
+                }
+            }
+        }
+        buffer.drain(..at);
+        if len == 0 {
+            return Ok(end);
+        }
+    }
+}
+
+fn path_of(dir: &Path, file: u64) -> PathBuf {
+    dir.join(format!("{file}.log"))
+}
+
+fn open_file(dir: &Path, file: u64) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path_of(dir, file))
+}
+
+/// Numbers of the files, in order.
+fn list(dir: &Path) -> io::Result<Vec<u64>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let number: Option<u64> =
+            name.to_str().and_then(|name| name.strip_suffix(".log")?.parse().ok());
+        files.extend(number);
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests;

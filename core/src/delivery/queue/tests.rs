@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use super::*;
+use crate::wire::{Header, put_frame};
+
+const LIMITS: Limits = Limits { size: 10_000, file_size: 1000, message_size: 65_536 };
+
+fn frame(text: &str) -> Vec<u8> {
+    let mut message = vec![0x32, u8::try_from(text.len()).unwrap()];
+    message.extend_from_slice(text.as_bytes());
+    let mut out = Vec::new();
+    put_frame(&mut out, Header::default(), &message).unwrap();
+    out
+}
+
+fn read(queue: &mut Queue) -> Vec<(u64, String)> {
+    let mut records = Vec::new();
+    while queue.has_unread() {
+        queue
+            .read(&mut |number, frame| {
+                let text = String::from_utf8(frame.view.payload.unwrap().to_vec()).unwrap();
+                records.push((number, text));
+                Ok(())
+            })
+            .unwrap();
+    }
+    records
+}
+
+fn fill(queue: &mut Queue, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        queue.append(&frame(&format!("message {number}"))).unwrap();
+    }
+}
+
+#[test]
+fn what_is_not_confirmed_is_there_after_a_restart_under_the_same_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let stream_id = queue.stream_id();
+    fill(&mut queue, 0..1);
+    read(&mut queue);
+    fill(&mut queue, 1..3);
+    read(&mut queue);
+    queue.confirm(1).unwrap();
+    queue.sync().unwrap();
+    drop(queue);
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    assert_eq!((queue.stream_id(), queue.confirmed()), (stream_id, 1));
+    let expected = [(2, "message 1".to_owned()), (3, "message 2".to_owned())];
+    assert_eq!(read(&mut queue), expected);
+    queue.confirm(3).unwrap();
+    assert!(queue.is_empty());
+}
+
+#[test]
+fn files_are_removed_once_they_are_confirmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    fill(&mut queue, 0..200);
+    assert!(list(dir.path()).unwrap().len() > 3);
+    let records = read(&mut queue);
+    assert_eq!(records.len(), 200);
+    assert_eq!(records.last().unwrap(), &(200, "message 199".to_owned()));
+    queue.confirm(200).unwrap();
+    assert_eq!(list(dir.path()).unwrap().len(), 1);
+    assert!(queue.is_empty() && queue.has_room());
+}
+
+#[test]
+fn a_torn_record_is_cut_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    fill(&mut queue, 0..2);
+    drop(queue);
+    let path = path_of(dir.path(), 0);
+    let torn = frame("torn");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let whole = bytes.len() as u64;
+    bytes.extend_from_slice(&torn[..torn.len() - 1]);
+    std::fs::write(&path, bytes).unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    assert_eq!(queue.len(), whole);
+    fill(&mut queue, 2..3);
+    assert_eq!(read(&mut queue).len(), 3);
+}
+
+#[test]
+fn a_full_queue_has_no_room_until_something_is_confirmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut count = 0;
+    while queue.has_room() {
+        fill(&mut queue, count..count + 1);
+        count += 1;
+    }
+    read(&mut queue);
+    assert!(!queue.has_room());
+    queue.confirm(u64::from(count)).unwrap();
+    assert!(queue.has_room());
+}
+
+#[test]
+fn the_oldest_file_can_be_dropped_and_its_messages_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let stream_id = queue.stream_id();
+    fill(&mut queue, 0..100);
+    let before = queue.len();
+    let dropped = queue.drop_oldest().unwrap();
+    assert!(dropped > 10 && queue.len() < before);
+    assert_ne!(queue.stream_id(), stream_id, "the numbers mean other messages now");
+    let records = read(&mut queue);
+    assert_eq!(records.len() as u64 + dropped, 100);
+    assert_eq!(records[0], (1, format!("message {dropped}")));
+}
+
+#[test]
+fn two_processes_cannot_have_the_same_queue() {
+    let dir = tempfile::tempdir().unwrap();
+    let _queue = Queue::open(dir.path(), LIMITS).unwrap();
+    assert!(matches!(Queue::open(dir.path(), LIMITS), Err(Stop::Error { .. })));
+}

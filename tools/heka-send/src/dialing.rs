@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Connecting without holding anything up: a thread tries the addresses in turn, while the source
+//! is read on and other destinations are served.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, mpsc};
+
+use heka_core::exit::{Explain as _, Stop};
+use heka_core::net::{Addr, DialError, Dialer};
+
+use crate::cli::Delivery;
+use crate::link::Link;
+
+/// An address that could not be connected to.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// `ADDRESS: CAUSE`.
+    pub(crate) text: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// What came of an attempt: a connection, or why there is none, for each address.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Connected(Box<Link>),
+    Failed(Vec<Failure>),
+    Stopped(Stop),
+}
+
+/// An attempt that is being made.
+#[derive(Debug)]
+pub(crate) struct Dialing {
+    outcome: mpsc::Receiver<Outcome>,
+    done: UnixStream,
+}
+
+impl Dialing {
+    pub(crate) fn start(
+        dialer: Arc<Dialer>,
+        addrs: Arc<[Addr]>,
+        delivery: Delivery,
+    ) -> Result<Self, Stop> {
+        let (done, guard) = UnixStream::pair().at("socketpair")?;
+        let (sender, outcome) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Nobody waits any more at the end of the process.
+            let _ = sender.send(try_all(&dialer, &addrs, &delivery));
+            drop(guard);
+        });
+        Ok(Self { outcome, done })
+    }
+
+    /// What came of it, once that is known.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        self.outcome.try_recv().ok()
+    }
+}
+
+impl AsFd for Dialing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.done.as_fd()
+    }
+}
+
+fn try_all(dialer: &Dialer, addrs: &[Addr], delivery: &Delivery) -> Outcome {
+    let mut failures = Vec::new();
+    for addr in addrs {
+        match Link::connect(dialer, addr, delivery) {
+            Ok(link) => return Outcome::Connected(Box::new(link)),
+            Err(DialError::Stopped(stop)) => return Outcome::Stopped(stop),
+            Err(DialError::Failed { cause, hint }) => {
+                failures.push(Failure { text: format!("{addr}: {cause}"), hint });
+            }
+        }
+    }
+    Outcome::Failed(failures)
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The way of a record from the source into the windows of the targets, past the queue if there is
+//! one.
+
+use std::time::{Duration, Instant};
+
+use heka_core::clock;
+use heka_core::delivery::queue::Queue;
+use heka_core::exit::Stop;
+use heka_core::io::Output;
+use heka_core::{diag, stats};
+
+use crate::cli::{Ack, OutputForm, Plan, QueueFull};
+use crate::commit::Commit;
+use crate::packer::Packer;
+use crate::source::Record;
+use crate::target::Target;
+
+/// The queue is made to outlive the machine so often.
+const SYNC_PERIOD: Duration = Duration::from_secs(1);
+
+/// What every record passes.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// Makes what the peers get.
+    packer: Packer,
+    spool: Option<Spool>,
+    pub(crate) commit: Option<Commit>,
+    tee: Option<Output>,
+    delimiter: u8,
+    /// Whether a record could not be sent.
+    pub(crate) failed: bool,
+}
+
+/// The queue and what goes into it.
+#[derive(Debug)]
+struct Spool {
+    queue: Queue,
+    full: QueueFull,
+    /// Makes the frames that are queued.
+    packer: Packer,
+    block: Vec<u8>,
+    appended: u64,
+    synced: Instant,
+}
+
+impl Lane {
+    pub(crate) fn new(plan: &mut Plan) -> Result<Self, Stop> {
+        let commit = plan.commit.as_deref().map(Commit::open).transpose()?;
+        let mut signer = plan.signer.take();
+        let spool = match &plan.queue {
+            None => None,
+            Some(settings) => Some(Spool {
+                queue: Queue::open(&settings.dir, settings.limits)?,
+                full: settings.full,
+                // What is queued is signed already.
+                packer: Packer::new(OutputForm::Heka, plan.payload.clone(), signer.take()),
+                block: Vec::new(),
+                appended: 0,
+                synced: Instant::now(),
+            }),
+        };
+        let mut packer = Packer::new(plan.output, plan.payload.clone(), signer);
+        if plan.delivery.ack == Ack::Peer {
+            let queued = spool.as_ref().map(|spool| spool.queue.stream_id());
+            packer = packer.number(queued.unwrap_or_else(clock::random_uuid));
+        }
+        let tee = if plan.tee { Some(Output::stdout()?) } else { None };
+        let delimiter = if plan.payload.null { 0 } else { b'\n' };
+        Ok(Self { packer, spool, commit, tee, delimiter, failed: false })
+    }
+
+    /// Number of the last record that is delivered already.
+    pub(crate) fn confirmed(&self) -> u64 {
+        self.spool.as_ref().map_or(0, |spool| spool.queue.confirmed())
+    }
+
+    /// Whether more may be read from the source.
+    pub(crate) fn has_room(&self, targets: &[Target]) -> Result<bool, Stop> {
+        match &self.spool {
+            None => Ok(targets.iter().all(|target| target.window.has_room())),
+            Some(spool) if spool.full == QueueFull::Exit && !spool.queue.has_room() => {
+                Err(Stop::failed("the queue is full"))
+            }
+            Some(spool) => Ok(spool.queue.has_room() || spool.full == QueueFull::DropOldest),
+        }
+    }
+
+    /// Whether everything that came in has reached the windows.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.spool.as_ref().is_none_or(|spool| !spool.queue.has_unread())
+    }
+
+    /// Records that follow are read in one go.
+    pub(crate) fn start_block(&mut self, targets: &[Target]) {
+        if let Some(commit) = &mut self.commit {
+            let last = targets.first().map_or(0, |target| target.window.last());
+            commit.start_block(self.spool.as_ref().map_or(last, |spool| spool.appended));
+        }
+    }
+
+    /// Takes one record from the source.
+    pub(crate) fn put(&mut self, record: &Record<'_>, targets: &mut [Target]) -> Result<(), Stop> {
+        if let Some(tee) = &mut self.tee {
+            match record {
+                Record::Frame(frame) => tee.put(frame.bytes),
+                Record::Line(line) => {
+                    tee.put(line);
+                    tee.put(&[self.delimiter]);
+                }
+                Record::Bytes(bytes) => tee.put(bytes),
+            }
+            tee.end_record()?;
+        }
+        let (number, packed) = match &mut self.spool {
+            Some(spool) => {
+                spool.appended += 1;
+                (spool.appended, spool.packer.put(&mut spool.block, 0, record))
+            }
+            None => self.packer.put_all(record, targets),
+        };
+        if let Err(error) = packed {
+            diag::warning(format_args!("a message is dropped: {error}"));
+            stats::SKIPPED.add(1);
+            self.failed = true;
+        }
+        if let (Some(commit), Some(checkpoint)) = (&mut self.commit, record.checkpoint()) {
+            commit.note(number, checkpoint);
+        }
+        Ok(())
+    }
+
+    /// The records read in one go are complete: queues them.
+    pub(crate) fn end_block(&mut self) -> Result<(), Stop> {
+        if let Some(tee) = &mut self.tee {
+            tee.flush()?;
+        }
+        let Some(spool) = &mut self.spool else { return Ok(()) };
+        if !spool.block.is_empty() {
+            spool.queue.append(&spool.block)?;
+            spool.block.clear();
+        }
+        while spool.full == QueueFull::DropOldest && !spool.queue.has_room() {
+            let dropped = spool.queue.drop_oldest()?;
+            if dropped > 0 {
+                self.failed = true;
+                stats::counter("dropped").add(dropped);
+                diag::warning(format_args!("the queue is full: {dropped} messages dropped"));
+            } else if spool.queue.has_unread() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves queued records into the windows as long as there is room.
+    pub(crate) fn feed(&mut self, targets: &mut [Target]) -> Result<(), Stop> {
+        let Some(spool) = &mut self.spool else { return Ok(()) };
+        let packer = &mut self.packer;
+        while spool.queue.has_unread() && targets.iter().all(|target| target.window.has_room()) {
+            spool.queue.read(&mut |_, frame| {
+                let (_, packed) = packer.put_all(&Record::Frame(frame), targets);
+                packed.map_err(Stop::failed)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// All targets have everything up to this record.
+    pub(crate) fn confirm(&mut self, number: u64) -> Result<(), Stop> {
+        let mut delivered = number;
+        if let Some(spool) = &mut self.spool {
+            spool.queue.confirm(number)?;
+            stats::counter("bytes in queue").set(spool.queue.len());
+            let awaited = self.commit.as_ref().is_some_and(Commit::is_waiting);
+            if awaited || spool.synced.elapsed() >= SYNC_PERIOD {
+                spool.synced = Instant::now();
+                spool.queue.sync()?;
+            }
+            // What is on disk is as safe as what has arrived.
+            delivered = spool.appended;
+        }
+        if let Some(commit) = &mut self.commit {
+            commit.advance(delivered);
+            commit.save_if_due()?;
+        }
+        Ok(())
+    }
+
+    /// When [`Lane::confirm`] has something to do though nothing happens.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let dirty = self.spool.as_ref().filter(|spool| spool.queue.is_dirty());
+        let sync = dirty.map(|spool| spool.synced + SYNC_PERIOD);
+        let save = self.commit.as_ref().and_then(Commit::due);
+        sync.into_iter().chain(save).min()
+    }
+
+    /// Stores what there is to store, at the end.
+    pub(crate) fn store(&mut self) -> Result<(), Stop> {
+        if let Some(spool) = &mut self.spool {
+            spool.queue.sync()?;
+            if !spool.queue.is_empty() {
+                diag::note(format_args!("{} bytes stay in the queue", spool.queue.len()));
+            }
+        }
+        match &mut self.commit {
+            Some(commit) => commit.save(),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what is not confirmed is lost with this process.
+    pub(crate) fn is_volatile(&self) -> bool {
+        self.spool.is_none()
+    }
+}
