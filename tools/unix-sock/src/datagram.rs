@@ -256,7 +256,8 @@ impl Post<'_> {
         let Some(source) = self.source.as_mut().filter(|source| source.is_ready) else {
             return Ok(());
         };
-        for Delivery { peer, chunk } in source.read(&mut self.sink)? {
+        source.fill()?;
+        for Delivery { peer, chunk } in source.take(&mut self.sink)? {
             let target = match (peer, self.plan.to) {
                 (Some(number), _) => Some(number),
                 (None, To::None) => continue,
@@ -337,12 +338,13 @@ impl Post<'_> {
         let is_full = self.sink.is_full();
         let is_busy = self.is_ready && !is_full;
         let pending = self.sink.out.as_ref().map_or(0, Backlog::pending);
-        if !is_busy
-            && pending > 0
-            && !self.poll(Some(Instant::now()))?
-            && let Some(out) = &mut self.sink.out
-        {
-            out.try_flush()?;
+        if !is_busy && pending > 0 {
+            if self.poll(Some(Instant::now()))? {
+                return Ok(());
+            }
+            if let Some(out) = &mut self.sink.out {
+                out.try_flush()?;
+            }
         }
         let has_queue = self.senders.values().any(|sender| !sender.queue.is_empty());
         let retry = has_queue.then(|| Instant::now() + RETRY);

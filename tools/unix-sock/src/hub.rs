@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use heka_core::diag;
 use heka_core::exit::{Cause as _, Explain as _, Status, Stop};
 use heka_core::io::{Backlog, Deadline, wait};
-use heka_core::stats;
 use nix::poll::PollFlags;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use socket2::Socket;
@@ -183,9 +182,20 @@ impl<'a> Hub<'a> {
         let Some(source) = self.source.as_mut().filter(|source| source.is_ready) else {
             return Ok(());
         };
-        let deliveries = source.read(&mut self.sink)?;
+        source.fill()?;
         let (has_ended, has_given) = (source.has_ended, source.has_given);
-        self.deliver(deliveries);
+        let is_for_all = self.plan.server().is_none() || self.plan.to == To::All;
+        let mut peers = self.peers.values_mut().filter(|peer| peer.sending == Sending::Open);
+        if let (true, Some(only), None) = (is_for_all, peers.next(), peers.next())
+            && let Some(len) = source.whole(&self.sink)
+        {
+            pass(only, source.input.data().get(..len).unwrap_or_default(), &mut self.sink);
+            source.input.consume(len);
+            self.awake.insert(only.facts.number);
+        } else {
+            let deliveries = source.take(&mut self.sink)?;
+            self.deliver(deliveries);
+        }
         if has_ended {
             self.end_input(has_given);
         }
@@ -224,7 +234,8 @@ impl<'a> Hub<'a> {
         };
         match target {
             None if self.plan.to == To::All || self.plan.server().is_none() => {
-                let numbers: Vec<u64> = self.peers.keys().copied().collect();
+                let open = self.peers.iter().filter(|(_, peer)| peer.sending == Sending::Open);
+                let numbers: Vec<u64> = open.map(|(number, _)| *number).collect();
                 for number in numbers {
                     self.push(number, chunk.clone());
                 }
@@ -297,7 +308,7 @@ impl<'a> Hub<'a> {
             if !peer.receiving && !can_answer && peer.sending == Sending::Open {
                 peer.sending = Sending::Ending;
             }
-            write(peer, &mut self.sink, &self.plan.role);
+            write(peer, &mut self.sink);
             if peer.readable && peer.receiving {
                 self.awake.insert(number);
             }
@@ -362,9 +373,14 @@ impl<'a> Hub<'a> {
     fn wait(&mut self, deadline: Deadline) -> Result<(), Stop> {
         let is_busy = self.is_busy();
         let pending = self.sink.out.as_ref().map_or(0, Backlog::pending);
-        if !is_busy && pending > 0 && !self.poll(Some(Instant::now()))? {
+        if !is_busy && pending > 0 {
+            if self.poll(Some(Instant::now()))? {
+                return Ok(());
+            }
             // Nothing came in at once: the reader gets what there is.
-            self.flush()?;
+            if self.flush()? {
+                return Ok(());
+            }
         }
         let mut until = if is_busy { Some(Instant::now()) } else { deadline };
         for limit in [self.next_limit, self.accept_again].into_iter().flatten() {
@@ -389,15 +405,19 @@ impl<'a> Hub<'a> {
                 .any(|number| self.peers.get(number).is_some_and(|peer| can_read(peer, &self.sink)))
     }
 
-    fn flush(&mut self) -> Result<(), Stop> {
-        if let Some(source) = self.source.as_mut().filter(|source| !source.has_ended) {
-            let deliveries = source.settle(&mut self.sink)?;
-            self.deliver(deliveries);
+    /// Lets out what waits for more that may not come; tells whether peers have something to do
+    /// by that.
+    fn flush(&mut self) -> Result<bool, Stop> {
+        if let Some(out) = &mut self.sink.out {
+            out.try_flush()?;
         }
-        match &mut self.sink.out {
-            Some(out) => out.try_flush().map(drop),
-            None => Ok(()),
-        }
+        let Some(source) = self.source.as_mut().filter(|source| !source.has_ended) else {
+            return Ok(false);
+        };
+        let deliveries = source.settle(&mut self.sink)?;
+        let has_some = !deliveries.is_empty();
+        self.deliver(deliveries);
+        Ok(has_some)
     }
 
     /// Waits until `deadline` and notes what has come; tells whether anything has.
@@ -460,7 +480,7 @@ impl<'a> Hub<'a> {
     /// Ends: what is complete goes out, as far as that can be without waiting for peers.
     pub(crate) fn finish(&mut self) -> Result<Status, Stop> {
         for peer in self.peers.values_mut() {
-            write(peer, &mut self.sink, &self.plan.role);
+            write(peer, &mut self.sink);
         }
         self.sink.finish()
     }
@@ -471,8 +491,19 @@ fn can_read(peer: &Peer, sink: &Sink<'_>) -> bool {
     peer.readable && peer.receiving && echo_fits && !sink.is_full() && !sink.has_enough()
 }
 
+/// Hands records that stand in memory as on the socket to the one peer there is.
+fn pass(peer: &mut Peer, records: &[u8], sink: &mut Sink<'_>) {
+    match peer.link.pass(records, sink.plan.wire) {
+        Ok(took_all) => {
+            peer.writable &= took_all;
+            peer.moved = Instant::now();
+        }
+        Err(error) => fail(peer, sink, &error),
+    }
+}
+
 /// Writes what the peer takes, then tells it the end if that is due.
-fn write(peer: &mut Peer, sink: &mut Sink<'_>, role: &crate::plan::Role) {
+fn write(peer: &mut Peer, sink: &mut Sink<'_>) {
     while peer.writable && !peer.link.is_drained() {
         let before = peer.link.cost();
         match peer.link.flush() {
@@ -482,13 +513,12 @@ fn write(peer: &mut Peer, sink: &mut Sink<'_>, role: &crate::plan::Role) {
                 sink.lose(&peer.facts, format_args!("{len} bytes are too long for a packet"));
             }
             Err(error) => {
-                fail(peer, sink, role, &error);
+                fail(peer, sink, &error);
                 return;
             }
         }
         if peer.link.cost() < before {
             peer.moved = Instant::now();
-            stats::BYTES_OUT.add(0);
         }
     }
     if peer.sending == Sending::Ending && peer.link.is_drained() {
@@ -500,10 +530,10 @@ fn write(peer: &mut Peer, sink: &mut Sink<'_>, role: &crate::plan::Role) {
 }
 
 /// Nothing more can be written to a peer. It may have sent something before it went.
-fn fail(peer: &mut Peer, sink: &mut Sink<'_>, role: &crate::plan::Role, error: &std::io::Error) {
+fn fail(peer: &mut Peer, sink: &mut Sink<'_>, error: &std::io::Error) {
     peer.hung_up = true;
     peer.readable = true;
-    if matches!(role, crate::plan::Role::Server(_)) {
+    if sink.plan.server().is_some() {
         peer.sending = Sending::Ended;
         let lost = Records(peer.link.abandon());
         sink.lose(&peer.facts, format_args!("{}, {lost} not sent", error.cause()));

@@ -6,8 +6,11 @@ use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 
 use bytes::Bytes;
+use memchr::memchr_iter;
 use nix::sys::socket::{MsgFlags, UnixAddr, recvmsg};
 use socket2::Socket;
+
+use crate::framing::Framing;
 
 /// How many chunks one write takes.
 const MAX_SLICES: usize = 64;
@@ -34,6 +37,17 @@ pub(crate) struct Chunk {
     pub(crate) bytes: Bytes,
     /// How many they are.
     pub(crate) records: u64,
+}
+
+impl Chunk {
+    /// Records as they stand on the socket.
+    pub(crate) fn of(records: &[u8], framing: Framing) -> Self {
+        let count = match framing {
+            Framing::Delimited(byte) => memchr_iter(byte, records).count() as u64,
+            _ => 1,
+        };
+        Self { bytes: Bytes::copy_from_slice(records), records: count }
+    }
 }
 
 /// What a read gave.
@@ -113,6 +127,38 @@ impl Link {
     pub(crate) fn push(&mut self, chunk: Chunk) {
         self.cost += chunk.bytes.len() + CHUNK_OVERHEAD;
         self.queue.push_back(chunk);
+    }
+
+    /// Writes what the peer takes of `records` right away, if nothing waits before them; the rest
+    /// is queued. This is what bulk goes through: most of it is never copied.
+    ///
+    /// # Errors
+    /// As [`Link::flush`]; all of `records` is queued then.
+    pub(crate) fn pass(&mut self, records: &[u8], framing: Framing) -> io::Result<bool> {
+        let mut sent = 0;
+        let mut outcome = Ok(true);
+        while self.queue.is_empty() && !self.packets && sent < records.len() {
+            match (&self.socket).write(records.get(sent..).unwrap_or_default()) {
+                Ok(len) => sent += len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    outcome = Ok(false);
+                    break;
+                }
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+        }
+        if sent < records.len() {
+            let is_first = self.queue.is_empty();
+            self.push(Chunk::of(records, framing));
+            if is_first {
+                self.sent = sent;
+            }
+        }
+        outcome
     }
 
     /// What the queue holds in memory, in bytes.

@@ -6,7 +6,7 @@ use heka_core::io::Input;
 use heka_core::wire::Behind;
 
 use crate::envelope::open;
-use crate::framing::{Found, Splitter};
+use crate::framing::{Found, Framing, Splitter};
 use crate::link::Chunk;
 use crate::sink::Sink;
 
@@ -46,21 +46,33 @@ impl Source {
         })
     }
 
-    /// Reads once. What is whole then is to be delivered.
-    pub(crate) fn read(&mut self, sink: &mut Sink<'_>) -> Result<Vec<Delivery>, Stop> {
+    /// Reads once.
+    pub(crate) fn fill(&mut self) -> Result<(), Stop> {
         let more = self.input.read()?;
         self.is_ready = self.input.is_regular();
         self.has_ended = !more;
         self.has_given |= more;
+        Ok(())
+    }
+
+    /// The whole records that have been read, if they go out as they stand: how many bytes of
+    /// [`Input::data`] that is. They are to be consumed.
+    pub(crate) fn whole(&mut self, sink: &Sink<'_>) -> Option<usize> {
+        if self.has_ended || !sink.plan.copies_through {
+            return None;
+        }
+        self.splitter.whole(self.input.data())
+    }
+
+    /// What is to be delivered of what has been read.
+    pub(crate) fn take(&mut self, sink: &mut Sink<'_>) -> Result<Vec<Delivery>, Stop> {
         let mut batch = Batch { packets: sink.plan.has_packets(), ..Batch::default() };
-        let behind = if more { Behind::More } else { Behind::End };
-        if more
-            && sink.plan.copies_through
-            && let Some(done) = self.splitter.whole(self.input.data())
-        {
-            batch.add_all(self.input.data().get(..done).unwrap_or_default());
+        if let Some(done) = self.whole(sink) {
+            let records = self.input.data().get(..done).unwrap_or_default();
+            batch.add_all(records, sink.plan.wire);
             self.input.consume(done);
         } else {
+            let behind = if self.has_ended { Behind::End } else { Behind::More };
             self.split(behind, sink, &mut batch)?;
         }
         Ok(batch.finish())
@@ -148,9 +160,9 @@ impl Batch {
     }
 
     /// Adds records that are encoded already, for whom `--to` names.
-    fn add_all(&mut self, records: &[u8]) {
+    fn add_all(&mut self, records: &[u8], framing: Framing) {
         if !records.is_empty() {
-            let chunk = Chunk { bytes: bytes::Bytes::copy_from_slice(records), records: 1 };
+            let chunk = Chunk::of(records, framing);
             self.done.push(Delivery { peer: None, chunk });
         }
     }
