@@ -345,7 +345,7 @@ fn more_connections_than_allowed_wait() {
     let mut second = connect(&server.path);
     second.write_all(b"2\n").unwrap();
     server.peer.wait_stderr("1 connections, more have to wait");
-    assert_eq!(server.peer.stdout(), b"1\n");
+    server.peer.wait_stdout_is("1\n");
     drop(first);
     read_exactly(&mut second, "2\n");
 }

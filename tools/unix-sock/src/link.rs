@@ -6,6 +6,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 
 use bytes::Bytes;
+use heka_core::stats;
 use memchr::memchr_iter;
 use nix::sys::socket::{MsgFlags, UnixAddr, recvmsg};
 use socket2::Socket;
@@ -139,7 +140,10 @@ impl Link {
         let mut outcome = Ok(true);
         while self.queue.is_empty() && !self.packets && sent < records.len() {
             match (&self.socket).write(records.get(sent..).unwrap_or_default()) {
-                Ok(len) => sent += len,
+                Ok(len) => {
+                    stats::BYTES_OUT.add(len as u64);
+                    sent += len;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     outcome = Ok(false);
@@ -194,7 +198,7 @@ impl Link {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.raw_os_error() == Some(nix::Error::EMSGSIZE as i32) => {
                     let len = first.bytes.len();
-                    self.forget(len);
+                    self.forget(0);
                     return Ok(Flushed::TooLong(len));
                 }
                 Err(error) => return Err(error),
@@ -205,6 +209,7 @@ impl Link {
 
     /// Drops what is written.
     fn forget(&mut self, len: usize) {
+        stats::BYTES_OUT.add(len as u64);
         self.sent += len;
         while let Some(first) = self.queue.front() {
             // A packet goes whole, also an empty one.

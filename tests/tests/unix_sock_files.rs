@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! unix-sock and the file system: whose path it is, who may use it, who removes it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use heka_tests::{Outcome, Peer, Signal, Tool, eventually, require, scratch, sh};
+
+fn serve(path: &Path, args: &[&str]) -> Peer {
+    let args = ["-l", path.to_str().unwrap()].into_iter().chain(args.iter().copied());
+    Peer::new("unix-sock", args)
+}
+
+fn try_to_serve(path: &Path, args: &[&str]) -> Outcome {
+    Tool::new("unix-sock").arg("-l").arg(path).args(args).run()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// A socket whose owner has died.
+fn leave_behind(path: &Path) {
+    drop(UnixListener::bind(path).unwrap());
+}
+
+#[test]
+fn a_stale_socket_is_replaced() {
+    let folder = scratch();
+    let path = folder.path().join("s");
+    leave_behind(&path);
+    let server = serve(&path, &[]);
+    UnixStream::connect(&path).unwrap();
+    server.into_running().end_by(Signal::SIGTERM);
+    assert!(!path.exists());
+    // After SIGKILL it is stale again.
+    serve(&path, &[]).into_running().end_by(Signal::SIGKILL);
+    assert!(path.exists());
+    serve(&path, &[]);
+}
+
+#[test]
+fn what_belongs_to_somebody_else_is_left_alone() {
+    let folder = scratch();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("file"), "precious").unwrap();
+    symlink("nowhere", at("dangling")).unwrap();
+    fs::create_dir(at("dir")).unwrap();
+    for (name, cause) in [
+        ("file", "exists and is no socket"),
+        ("dangling", "exists and is no socket"),
+        ("dir", "exists and is no socket"),
+        ("no/such/folder", "No such file or directory"),
+    ] {
+        let out = try_to_serve(&at(name), &[]);
+        out.exits(1).stderr_is(&format!("unix-sock: {}: {cause}\n", at(name).display()));
+    }
+    assert_eq!(fs::read_to_string(at("file")).unwrap(), "precious");
+    assert!(fs::symlink_metadata(at("dangling")).unwrap().is_symlink());
+}
+
+#[test]
+fn a_live_socket_is_left_alone_whatever_its_type() {
+    for kind in ["stream", "dgram", "seqpacket"] {
+        let folder = scratch();
+        let path = folder.path().join("s");
+        let mut server = serve(&path, &["--type", kind]);
+        let inode = fs::metadata(&path).unwrap().ino();
+        for other in ["stream", "dgram", "seqpacket"] {
+            try_to_serve(&path, &["--type", other])
+                .exits(1)
+                .stderr_has("s: another process listens there");
+        }
+        assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+        assert!(server.is_running());
+    }
+}
+
+#[test]
+fn force_replaces_a_file_and_a_live_socket() {
+    let folder = scratch();
+    let path = folder.path().join("s");
+    fs::write(&path, "x").unwrap();
+    let first = serve(&path, &["--force"]);
+    let second = serve(&path, &["-f"]);
+    let inode = fs::metadata(&path).unwrap().ino();
+    // The first one must not take away what is not its own any more.
+    first.into_running().end_by(Signal::SIGTERM);
+    assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+    second.into_running().end_by(Signal::SIGINT);
+    assert!(!path.exists());
+}
+
+#[test]
+fn the_path_goes_at_the_end_if_it_is_ours() {
+    let folder = scratch();
+    let path = folder.path().join("s");
+    serve(&path, &["--no-unlink"]).into_running().end_by(Signal::SIGTERM);
+    assert!(fs::metadata(&path).unwrap().file_type().is_socket());
+    let server = serve(&path, &[]);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "somebody else's").unwrap();
+    server.into_running().end_by(Signal::SIGTERM);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "somebody else's");
+    // With --once it is gone as soon as the one connection is there.
+    fs::remove_file(&path).unwrap();
+    let server = serve(&path, &["-1"]);
+    let _stream = UnixStream::connect(&path).unwrap();
+    eventually("the path is gone", || (!path.exists()).then_some(()));
+    drop(server);
+}
+
+#[test]
+fn of_many_that_start_at_once_one_gets_the_path() {
+    for _ in 0..5 {
+        let folder = scratch();
+        let path = folder.path().join("s");
+        leave_behind(&path);
+        let mut all: Vec<_> =
+            (0..8).map(|_| Tool::new("unix-sock").arg("-l").arg(&path).arg("-v").spawn()).collect();
+        let ended = |all: &mut Vec<heka_tests::Running>| {
+            all.iter_mut().map(|server| usize::from(!server.is_running())).sum::<usize>()
+        };
+        eventually("seven have ended", || (ended(&mut all) == 7).then_some(()));
+        let live = all.iter_mut().position(heka_tests::Running::is_running).unwrap();
+        all[live].wait_stderr("listening");
+        UnixStream::connect(&path).unwrap();
+    }
+}
+
+/// The table of what the seed's `permissions` do under umask 022, and plain octal.
+#[test]
+fn modes() {
+    let folder = scratch();
+    for (text, expected) in [
+        ("600", 0o600),
+        ("0600", 0o600),
+        ("=600", 0o600),
+        ("=0600", 0o600),
+        ("+111", 0o111),
+        ("-022", 0),
+        ("=", 0),
+        ("=777", 0o777),
+        ("=1777", 0o1777),
+        ("u+s", 0o4755),
+        ("=600,g+r", 0o640),
+        ("ug=rw,o-rwx", 0o660),
+        ("u=rw", 0o655),
+        ("u=rw,go=", 0o600),
+        ("=rw", 0o666),
+        ("a=rw", 0o666),
+        ("ug+w", 0o775),
+        ("o-w", 0o755),
+        ("u=rwX", 0o755),
+        ("g=u", 0o705),
+        ("u=rw,g=u,o=", 0o660),
+        ("+w", 0o777),
+    ] {
+        let path = folder.path().join("s");
+        let line = format!("umask 022; exec unix-sock -l '{}' --mode='{text}' -v", path.display());
+        let server = sh(&line).spawn();
+        server.wait_stderr("listening");
+        assert_eq!(mode(&path), expected, "{text}");
+        server.end_by(Signal::SIGTERM);
+    }
+    for text in ["", "=800", "608", "u=rwz", "=77777777777", "x=r"] {
+        let path = folder.path().join("never");
+        try_to_serve(&path, &[&format!("--permissions={text}")]).exits(2);
+        assert!(!path.exists());
+    }
+}
+
+/// From the first moment on the socket is no wider than asked.
+#[test]
+fn the_mode_holds_before_anybody_can_connect() {
+    let folder = scratch();
+    let path = folder.path().join("s");
+    for kind in ["stream", "dgram", "seqpacket"] {
+        let watched = path.clone();
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let stopped = std::sync::Arc::clone(&stop);
+        let watcher = std::thread::spawn(move || {
+            let mut seen = 0;
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+                if let Ok(metadata) = fs::symlink_metadata(&watched) {
+                    seen |= metadata.permissions().mode() & 0o777;
+                }
+            }
+            seen
+        });
+        for _ in 0..5 {
+            serve(&path, &["--mode", "600", "--type", kind]).into_running().end_by(Signal::SIGTERM);
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(watcher.join().unwrap() & !0o600, 0, "{kind}");
+    }
+}
+
+#[test]
+fn owner_and_admission() {
+    let folder = scratch();
+    let path = folder.path().join("s");
+    let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
+    let (own_uid, own_gid) = (uid.to_string(), gid.to_string());
+    let server = serve(&path, &["--user", &own_uid, "--group", &own_gid, "--allow-uid", &own_uid]);
+    assert_eq!(fs::metadata(&path).unwrap().uid(), uid);
+    UnixStream::connect(&path).unwrap().write_all(b"x\n").unwrap();
+    server.wait_stdout_is("x\n");
+    drop(server);
+    for kind in ["stream", "dgram", "seqpacket"] {
+        let server =
+            serve(&path, &["--allow-uid=4294967294", "--allow-gid=4294967294", "--type", kind]);
+        let out = Tool::new("unix-sock").arg(&path).args(["--type", kind]).stdin("x\n").run();
+        assert!(out.stdout.is_empty());
+        server.wait_stderr(&format!("uid {uid}, gid {gid} turned away"));
+        assert!(server.stdout().is_empty());
+        server.into_running().end_by(Signal::SIGTERM);
+    }
+    try_to_serve(&path, &["--allow-uid", "no-such-user"]).exits(2);
+    try_to_serve(&path, &["--group", "no-such-group"]).exits(2);
+}
+
+#[test]
+fn abstract_names_leave_nothing_in_the_file_system() {
+    let name = format!("@heka-test-{}", std::process::id());
+    let folder = scratch();
+    let server = Peer::with("unix-sock", ["-l", &name, "--echo"], |tool| tool.dir(folder.path()));
+    assert_eq!(server.addr, name);
+    Tool::new("unix-sock").arg(&name).stdin("x\n").run().succeeds().stdout_is("x\n");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    Tool::new("unix-sock").args(["-l", &name]).run().exits(1).stderr_has("Address already in use");
+}
+
+#[test]
+fn names_that_are_too_long_are_usage_errors() {
+    let long = "x".repeat(108);
+    Tool::new("unix-sock").arg(&long).run().exits(2).stderr_has("longer than 107 bytes");
+    let folder = scratch();
+    let most = "x".repeat(107);
+    let server = Peer::with("unix-sock", ["-l", &most], |tool| tool.dir(folder.path()));
+    assert_eq!(server.addr, most);
+}
+
+/// Socket activation, with systemd's own stand-in where it is installed.
+#[test]
+fn an_inherited_socket_is_taken_over() {
+    if !require("python3") {
+        return;
+    }
+    let folder = scratch();
+    let path = folder.path().join("s");
+    let script = "import os, socket, sys\n\
+        s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n\
+        os.dup2(s.fileno(), 3); os.set_inheritable(3, True)\n\
+        os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
+        os.execvp('unix-sock', ['unix-sock', '-l', '--echo', '-v', *sys.argv[2:]])";
+    let start =
+        |args: &[&str]| Tool::at("python3").args(["-c", script]).arg(&path).args(args).spawn();
+    let server = start(&[]);
+    server.wait_stderr("listening");
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.write_all(b"x\n").unwrap();
+    stream.read_exact(&mut [0; 2]).unwrap();
+    server.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
+    assert!(path.exists(), "the path belongs to whoever made it");
+    fs::remove_file(&path).unwrap();
+    start(&["--type", "dgram"]).finish().exits(2).stderr_has("another --type");
+    Tool::new("unix-sock").arg("-l").run().exits(2).stderr_has("LISTEN_FDS");
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! unix-sock under load: many peers, slow peers, records without end.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use heka_tests::{Peer, TempDir, Tool, eventually, scratch};
+
+fn serve(args: &[&str]) -> (Peer, PathBuf, TempDir) {
+    let folder = scratch();
+    let path = folder.path().join("s");
+    let args = ["-l", path.to_str().unwrap()].into_iter().chain(args.iter().copied());
+    (Peer::with("unix-sock", args, Tool::stdin_open), path, folder)
+}
+
+fn connect(path: &Path) -> UnixStream {
+    let stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(heka_tests::ceiling())).unwrap();
+    stream.set_write_timeout(Some(heka_tests::ceiling())).unwrap();
+    stream
+}
+
+fn descriptors(server: &Peer) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count()
+}
+
+/// Peak of the resident set, in KiB.
+fn peak(server: &Peer) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn no_descriptor_is_left_after_10_000_connections() {
+    let (server, path, _folder) = serve(&[]);
+    connect(&path).write_all(b"first\n").unwrap();
+    server.wait_stdout_is("first\n");
+    eventually("one is closed", || (descriptors(&server) < 20).then_some(()));
+    let before = descriptors(&server);
+    for number in 0..10_000 {
+        let mut stream = connect(&path);
+        if number % 2 == 0 {
+            stream.write_all(b"x\n").unwrap();
+        }
+        if number % 3 == 0 {
+            stream.shutdown(Shutdown::Both).unwrap();
+        }
+    }
+    server.wait_stdout("all records", |out| out.len() == 6 + 10_000);
+    eventually("as many descriptors as before", || (descriptors(&server) == before).then_some(()));
+}
+
+#[test]
+fn a_thousand_peers_at_once_in_64_mib() {
+    const PEERS: usize = 1000;
+    let (mut server, path, _folder) = serve(&[]);
+    let mut peers: Vec<_> = (0..PEERS).map(|_| connect(&path)).collect();
+    for (number, peer) in peers.iter_mut().enumerate() {
+        // A whole record, and the beginning of one that stays in memory.
+        peer.write_all(format!("record of {number}\n{:4000}", "").as_bytes()).unwrap();
+    }
+    server.wait_stdout("all records", |out| {
+        out.iter().filter(|byte| **byte == b'\n').count() == PEERS
+    });
+    server.write("to all\n");
+    for peer in &mut peers {
+        let mut text = [0; 7];
+        peer.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"to all\n");
+    }
+    let peak = peak(&server);
+    assert!(peak <= 64 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn a_slow_peer_stalls_nobody_and_memory_stays_bounded() {
+    let (mut server, path, _folder) = serve(&["--queue-size", "1M"]);
+    let slow = connect(&path);
+    let mut fast = connect(&path);
+    for (peer, text) in [(&slow, "s\n"), (&fast, "f\n")] {
+        (&*peer).write_all(text.as_bytes()).unwrap();
+        server.wait_stdout(text, |out| out.ends_with(text.as_bytes()));
+    }
+    let reader = std::thread::spawn(move || {
+        let mut block = vec![0; 1 << 16];
+        let mut len = 0;
+        while let Ok(count @ 1..) = fast.read(&mut block) {
+            len += count;
+        }
+        len
+    });
+    let block = [[b'x'; 99].as_slice(), b"\n"].concat().repeat(1000);
+    for _ in 0..400 {
+        server.write(&block);
+    }
+    server.close_stdin();
+    assert_eq!(reader.join().unwrap(), 400 * block.len());
+    server.wait_stderr("peer 0: reads too slowly");
+    let peak = peak(&server);
+    assert!(peak <= 32 * 1024, "{peak} KiB");
+    drop(slow);
+}
+
+#[test]
+fn a_single_slow_peer_loses_nothing() {
+    let (mut server, path, _folder) = serve(&["--queue-size", "64K"]);
+    let mut peer = connect(&path);
+    peer.write_all(b"x\n").unwrap();
+    server.wait_stdout_is("x\n");
+    let block = [[b'x'; 99].as_slice(), b"\n"].concat().repeat(1000);
+    let expected = 100 * block.len();
+    let writer = std::thread::spawn(move || {
+        for _ in 0..100 {
+            server.write(&block);
+        }
+        server.close_stdin();
+        server
+    });
+    let mut all = Vec::new();
+    peer.read_to_end(&mut all).unwrap();
+    assert_eq!(all.len(), expected);
+    let server = writer.join().unwrap();
+    assert_eq!(server.stderr(), "");
+}
+
+#[test]
+fn queue_full_closes_or_blocks_on_request() {
+    let (mut server, path, _folder) = serve(&["--queue-size", "64K", "--queue-full", "close"]);
+    let mut slow = connect(&path);
+    let mut fast = connect(&path);
+    fast.write_all(b"x\n").unwrap();
+    server.wait_stdout_is("x\n");
+    let reader = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        fast.read_to_end(&mut all).unwrap();
+        all.len()
+    });
+    let block = [[b'x'; 99].as_slice(), b"\n"].concat().repeat(1000);
+    for _ in 0..50 {
+        server.write(&block);
+    }
+    server.wait_stderr("peer 0: reads too slowly, connection closed");
+    server.close_stdin();
+    assert_eq!(reader.join().unwrap(), 50 * block.len());
+    let mut all = Vec::new();
+    slow.read_to_end(&mut all).unwrap();
+    assert!(all.len() < 50 * block.len());
+}
+
+/// Standard output is not read: the peers wait, and nothing is lost or piled up.
+#[test]
+fn a_slow_reader_of_stdout_makes_the_peers_wait() {
+    let folder = scratch();
+    let (read, write) = nix::unistd::pipe().unwrap();
+    let path = folder.path().join("s");
+    let server = Peer::with("unix-sock", ["-l", path.to_str().unwrap()], |tool| {
+        tool.stdin_open().stdout_file(write.into())
+    });
+    let mut peer = connect(&path);
+    let mut other = connect(&path);
+    other.set_nonblocking(true).unwrap();
+    let block = [[b'x'; 99].as_slice(), b"\n"].concat().repeat(1000);
+    let (total, copy) = (200 * block.len(), block.clone());
+    let writer = std::thread::spawn(move || {
+        for _ in 0..200 {
+            peer.write_all(&copy).unwrap();
+        }
+    });
+    // The other one fills what the kernel keeps for it, and is then held up too.
+    let mut sent = 0;
+    while let Ok(len) = other.write(&block[sent % 100..]) {
+        sent += len;
+        assert!(sent < 64 << 20, "nobody waits");
+    }
+    other.set_nonblocking(false).unwrap();
+    let rest = block[sent % 100..].to_vec();
+    let expected = total + sent + rest.len();
+    let reader = std::thread::spawn(move || {
+        let mut all = vec![0; expected];
+        std::fs::File::from(read).read_exact(&mut all).unwrap();
+        all
+    });
+    other.write_all(&rest).unwrap();
+    writer.join().unwrap();
+    let all = reader.join().unwrap();
+    assert!(all.split_inclusive(|byte| *byte == b'\n').all(|line| line.len() == 100));
+    let peak = peak(&server);
+    assert!(peak <= 32 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn a_record_without_end_costs_its_sender_alone() {
+    let (server, path, _folder) = serve(&["--max-record", "1M"]);
+    let mut endless = connect(&path);
+    let writer = std::thread::spawn(move || {
+        for _ in 0..64 {
+            endless.write_all(&[b'x'; 1 << 20]).unwrap();
+        }
+        endless.write_all(b"\nafter it\n").unwrap();
+    });
+    connect(&path).write_all(b"neighbour\n").unwrap();
+    writer.join().unwrap();
+    server.wait_stdout("both", |out| {
+        let text = String::from_utf8_lossy(out);
+        text.contains("neighbour\n") && text.contains("after it\n") && out.len() == 19
+    });
+    server.wait_stderr("peer 0: offset 0: record over 1048576 bytes skipped");
+    let peak = peak(&server);
+    assert!(peak <= 32 * 1024, "{peak} KiB");
+}
