@@ -73,6 +73,18 @@ fn garbage() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>().prop_filter("no frame starts here", |&byte| byte != 0x1e), 0..30)
 }
 
+/// Messages without a 0x1e in them: beside garbage, one that has may be read either way.
+fn plain() -> impl Strategy<Value = Message> {
+    (garbage(), garbage(), any::<i64>())
+        .prop_map(|(payload, logger, timestamp)| Message {
+            payload: Some(payload.into()),
+            logger: Some(logger.into()),
+            timestamp: Some(timestamp),
+            ..Message::default()
+        })
+        .prop_filter("a 0x1e", |message| !frame(message)[1..].contains(&0x1e))
+}
+
 /// Anything, the framing's own bytes above all, whole headers included.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
@@ -118,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn garbage_between_frames_is_skipped_and_told(parts in vec((garbage(), message()), 1..6), tail in garbage()) {
+    fn garbage_between_frames_is_skipped_and_told(parts in vec((garbage(), plain()), 1..6), tail in garbage()) {
         let mut stream = Vec::new();
         let mut expected = Found::default();
         let told = |stream: &Vec<u8>, garbage: &[u8], expected: &mut Found| {

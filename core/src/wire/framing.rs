@@ -310,7 +310,10 @@ impl Deframer {
         let starts: Vec<usize> = inner_frames.take(MAX_INNER_FRAMES).collect();
         for start in starts {
             match self.examine(&buffer[start..], behind) {
-                Candidate::Frame(inner) if start + inner.bytes.len() > end => {
+                // An empty message is found too easily to prove anything.
+                Candidate::Frame(inner)
+                    if start + inner.bytes.len() > end && !inner.message.is_empty() =>
+                {
                     return Candidate::Damage(Reason::BadMessage);
                 }
                 Candidate::Need(need) => return Candidate::Need(start + need),
