@@ -180,12 +180,13 @@ fn a_slow_reader_of_stdout_makes_the_peers_wait() {
     let expected = total + sent + rest.len();
     let reader = std::thread::spawn(move || {
         let mut all = vec![0; expected];
-        std::fs::File::from(read).read_exact(&mut all).unwrap();
-        all
+        let mut pipe = std::fs::File::from(read);
+        pipe.read_exact(&mut all).unwrap();
+        (all, pipe)
     });
     other.write_all(&rest).unwrap();
     writer.join().unwrap();
-    let all = reader.join().unwrap();
+    let (all, _pipe) = reader.join().unwrap();
     assert!(all.split_inclusive(|byte| *byte == b'\n').all(|line| line.len() == 100));
     let peak = peak(&server);
     assert!(peak <= 32 * 1024, "{peak} KiB");
