@@ -21,8 +21,20 @@
 //! `-Infinity`; a NaN with other bits than the usual ones tells them: `NaN(0x7ff8000000000001)`.
 
 mod fields;
+#[cfg(feature = "json")]
+mod read;
+#[cfg(feature = "json")]
+mod read_fields;
 mod text;
+#[cfg(feature = "json")]
+mod value;
 mod write;
 
+#[cfg(feature = "json")]
+pub use read::parse;
+#[cfg(feature = "json")]
+pub use read_fields::named;
+#[cfg(feature = "json")]
+pub use value::Json;
 pub use text::put_string;
 pub use write::put;

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! JSON to messages: what [`super::put`] writes, and what heka-cat writes.
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+
+use super::read_fields;
+use super::value::Json;
+use crate::wire::Message;
+
+/// Reads one message.
+///
+/// # Errors
+/// Words on what is wrong.
+pub fn parse(text: &[u8]) -> Result<Message, String> {
+    let Json::Object(members) = Json::parse(text)? else {
+        return Err("not an object".to_owned());
+    };
+    let mut message = Message::default();
+    let mut time = None;
+    let (mut fields, mut info) = (None, None);
+    for (name, value) in members {
+        match name.as_str() {
+            "TimestampNs" => message.timestamp = Some(integer(&name, &value)?),
+            "Timestamp" | "timestamp" => time = Some(timestamp(&name, &value)?),
+            "Fields" | "fields" => fields = Some(value),
+            "FieldInfo" => info = Some(value),
+            _ => read_header(&mut message, &name, &value)?,
+        }
+    }
+    message.timestamp = time.or(message.timestamp);
+    if let Some(fields) = fields {
+        message.fields = read_fields::read(fields, info)?;
+    }
+    Ok(message)
+}
+
+fn read_header(message: &mut Message, name: &str, value: &Json) -> Result<(), String> {
+    let (stem, is_base64) = match name.strip_suffix("_base64") {
+        Some(stem) => (stem, true),
+        None => (name, false),
+    };
+    let member = match stem {
+        "Severity" | "severity" => return set_number(&mut message.severity, name, value),
+        "Pid" | "pid" => return set_number(&mut message.pid, name, value),
+        // heka-cat's Uuid is base64 too.
+        "uuid" => return set_bytes(&mut message.uuid, name, value),
+        "Uuid" if !is_base64 => {
+            let uuid = uuid::Uuid::try_parse(text(name, value)?)
+                .map_err(|_| format!("{name}: not a Uuid"))?;
+            message.uuid = Some(Bytes::copy_from_slice(uuid.as_bytes()));
+            return Ok(());
+        }
+        "Uuid" => &mut message.uuid,
+        "Type" | "type" => &mut message.r#type,
+        "Logger" | "logger" => &mut message.logger,
+        "Payload" | "payload" => &mut message.payload,
+        "EnvVersion" | "env_version" => &mut message.env_version,
+        "Hostname" | "hostname" => &mut message.hostname,
+        _ => return Err(format!("unknown member {name}")),
+    };
+    if is_base64 {
+        // The bytes themselves: they count, wherever the text beside them stands.
+        return set_bytes(member, name, value);
+    }
+    let text = text(name, value)?;
+    if member.is_none() {
+        *member = Some(Bytes::copy_from_slice(text.as_bytes()));
+    }
+    Ok(())
+}
+
+fn set_number(member: &mut Option<i32>, name: &str, value: &Json) -> Result<(), String> {
+    let number = integer(name, value)?;
+    *member = Some(i32::try_from(number).map_err(|_| format!("{name}: out of range"))?);
+    Ok(())
+}
+
+fn set_bytes(member: &mut Option<Bytes>, name: &str, value: &Json) -> Result<(), String> {
+    *member = Some(base64(name, value)?);
+    Ok(())
+}
+
+fn timestamp(name: &str, value: &Json) -> Result<i64, String> {
+    match value {
+        Json::Integer(nanoseconds) => Ok(*nanoseconds),
+        Json::String(text) => text
+            .parse::<jiff::Timestamp>()
+            .ok()
+            .and_then(|time| i64::try_from(time.as_nanosecond()).ok())
+            .ok_or_else(|| format!("{name}: not an RFC 3339 time")),
+        _ => Err(format!("{name}: neither a time nor a number")),
+    }
+}
+
+/// An integer; a double that is one counts, for whoever lets all numbers be doubles.
+#[expect(clippy::cast_possible_truncation, reason = "compared with what it was")]
+pub(super) fn integer(name: &str, value: &Json) -> Result<i64, String> {
+    match value {
+        Json::Integer(number) => Ok(*number),
+        Json::Double(number) if (*number as i64) as f64 == *number => Ok(*number as i64),
+        _ => Err(format!("{name}: not an integer")),
+    }
+}
+
+pub(super) fn text<'a>(name: &str, value: &'a Json) -> Result<&'a str, String> {
+    match value {
+        Json::String(text) => Ok(text),
+        _ => Err(format!("{name}: not a string")),
+    }
+}
+
+pub(super) fn base64(name: &str, value: &Json) -> Result<Bytes, String> {
+    let bytes = BASE64.decode(text(name, value)?.as_bytes());
+    bytes.map(Bytes::from).map_err(|_| format!("{name}: not base64"))
+}

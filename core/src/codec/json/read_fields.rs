@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The fields of a message from JSON, in both shapes.
+
+use bytes::Bytes;
+
+use super::read::{base64, integer, text};
+use super::value::Json;
+use crate::wire::{Field, ValueType};
+
+/// Reads `Fields`, with what `FieldInfo` says of them.
+pub(super) fn read(fields: Json, info: Option<Json>) -> Result<Vec<Field>, String> {
+    let info = match info {
+        None => Vec::new(),
+        Some(Json::Object(info)) => info,
+        Some(_) => return Err("FieldInfo: not an object".to_owned()),
+    };
+    match fields {
+        Json::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| {
+                let info = info.iter().find(|(known, _)| *known == name).map(|(_, info)| info);
+                named(name, value, info)
+            })
+            .collect(),
+        Json::Array(fields) => fields.iter().map(whole).collect(),
+        _ => Err("Fields: neither an object nor an array".to_owned()),
+    }
+}
+
+/// A field made of the values of a JSON member, as Go's `NewField` makes it.
+pub fn named(name: String, value: Json, info: Option<&Json>) -> Result<Field, String> {
+    let values = match value {
+        Json::Array(values) => values,
+        value => vec![value],
+    };
+    let mut field = Field::default();
+    let (value_type, declared, representation) = match info {
+        None => (guess(&values), true, Some(Bytes::new())),
+        Some(info) => read_info(&name, info, &values)?,
+    };
+    for value in &values {
+        push(&mut field, &name, value_type, value)?;
+    }
+    field.name = Some(name.into_bytes().into());
+    field.value_type = declared.then_some(value_type as i32);
+    field.representation = representation;
+    Ok(field)
+}
+
+/// The type that values have if nothing else is said.
+fn guess(values: &[Json]) -> ValueType {
+    match values.first() {
+        Some(Json::Bool(_)) => ValueType::Bool,
+        Some(Json::Integer(_) | Json::Double(_)) => {
+            let is_double = values.iter().any(|value| matches!(value, Json::Double(_)));
+            if is_double { ValueType::Double } else { ValueType::Integer }
+        }
+        _ => ValueType::String,
+    }
+}
+
+/// The type, whether the message names it, and the representation.
+fn read_info(
+    name: &str,
+    info: &Json,
+    values: &[Json],
+) -> Result<(ValueType, bool, Option<Bytes>), String> {
+    let Json::Object(members) = info else {
+        return Err(format!("FieldInfo of {name}: not an object"));
+    };
+    let mut read = (guess(values), true, Some(Bytes::new()));
+    for (member, value) in members {
+        match (member.as_str(), value) {
+            ("type", Json::Null) => (read.0, read.1) = (ValueType::String, false),
+            ("type", Json::String(word)) => {
+                read.0 = ValueType::ALL
+                    .into_iter()
+                    .find(|known| known.name().eq_ignore_ascii_case(word))
+                    .ok_or_else(|| format!("{name}: unknown type {word}"))?;
+            }
+            ("representation", Json::Null) => read.2 = None,
+            ("representation", Json::String(text)) => {
+                read.2 = Some(text.clone().into_bytes().into());
+            }
+            _ => return Err(format!("FieldInfo of {name}: unknown member {member}")),
+        }
+    }
+    Ok(read)
+}
+
+/// Appends a value to the list of that type.
+fn push(field: &mut Field, name: &str, value_type: ValueType, value: &Json) -> Result<(), String> {
+    match value_type {
+        ValueType::String => {
+            field.value_string.push(Bytes::copy_from_slice(text(name, value)?.as_bytes()));
+        }
+        ValueType::Bytes => field.value_bytes.push(base64(name, value)?),
+        ValueType::Integer => field.value_integer.push(integer(name, value)?),
+        ValueType::Double => field.value_double.push(double(name, value)?),
+        ValueType::Bool => match value {
+            Json::Bool(truth) => field.value_bool.push(*truth),
+            _ => return Err(format!("{name}: neither true nor false")),
+        },
+    }
+    Ok(())
+}
+
+fn double(name: &str, value: &Json) -> Result<f64, String> {
+    let word = match value {
+        Json::Integer(number) => return Ok(*number as f64),
+        Json::Double(number) => return Ok(*number),
+        Json::String(word) => word.as_str(),
+        _ => return Err(format!("{name}: not a number")),
+    };
+    let bits = || {
+        let digits = word.strip_prefix("NaN(0x")?.strip_suffix(')')?;
+        u64::from_str_radix(digits, 16).ok().map(f64::from_bits).filter(|number| number.is_nan())
+    };
+    match word {
+        "NaN" => Ok(f64::NAN),
+        "Infinity" => Ok(f64::INFINITY),
+        "-Infinity" => Ok(f64::NEG_INFINITY),
+        _ => bits().ok_or_else(|| format!("{name}: not a number")),
+    }
+}
+
+/// A field with the members of the schema.
+fn whole(value: &Json) -> Result<Field, String> {
+    let Json::Object(members) = value else { return Err("a field is no object".to_owned()) };
+    let mut field = Field::default();
+    let has = |name: &str| members.iter().any(|(known, _)| known == name);
+    for (member, value) in members {
+        let name = member.as_str();
+        // The bytes of text that is not UTF-8 stand beside it, and count.
+        if has(&format!("{name}_base64")) {
+            continue;
+        }
+        let list = |field: &mut Field, value_type| {
+            let Json::Array(values) = value else { return Err(format!("{name}: not an array")) };
+            values.iter().try_for_each(|value| push(field, name, value_type, value))
+        };
+        match name {
+            "name" => field.name = Some(Bytes::copy_from_slice(text(name, value)?.as_bytes())),
+            "name_base64" => field.name = Some(base64(name, value)?),
+            "representation" => {
+                field.representation = Some(Bytes::copy_from_slice(text(name, value)?.as_bytes()));
+            }
+            "representation_base64" => field.representation = Some(base64(name, value)?),
+            "value_type" => field.value_type = Some(type_number(value)?),
+            "value_string" => list(&mut field, ValueType::String)?,
+            "value_string_base64" => {
+                let mut bytes = Field::default();
+                list(&mut bytes, ValueType::Bytes)?;
+                field.value_string = bytes.value_bytes;
+            }
+            "value_bytes" => list(&mut field, ValueType::Bytes)?,
+            "value_integer" => list(&mut field, ValueType::Integer)?,
+            "value_double" => list(&mut field, ValueType::Double)?,
+            "value_bool" => list(&mut field, ValueType::Bool)?,
+            _ => return Err(format!("unknown member {name} of a field")),
+        }
+    }
+    Ok(field)
+}
+
+fn type_number(value: &Json) -> Result<i32, String> {
+    if let Json::String(word) = value {
+        let known = ValueType::ALL.into_iter().find(|known| known.name() == word);
+        return known.map(|known| known as i32).ok_or_else(|| format!("unknown type {word}"));
+    }
+    i32::try_from(integer("value_type", value)?).map_err(|_| "value_type: out of range".to_owned())
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Messages survive the way through JSON, whatever they consist of.
+
+#![cfg(feature = "json")]
+#![expect(clippy::unwrap_used, reason = "a panic is the verdict of a test")]
+
+mod common;
+
+use common::message;
+use heka_core::codec::json;
+use heka_core::wire::{
+    Behind, Deframer, Field, Message, MessageView, Step, ValueType, put_message,
+};
+use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
+
+fn encoded(message: &Message) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put_message(&mut bytes, message);
+    bytes
+}
+
+/// The bytes of a message after a way through JSON.
+fn through_json(bytes: &[u8]) -> Vec<u8> {
+    let mut line = Vec::new();
+    json::put(&mut line, &MessageView::parse(bytes).unwrap());
+    let line = line.strip_suffix(b"\n").unwrap();
+    assert!(!line.contains(&b'\n'));
+    encoded(&json::parse(line).unwrap())
+}
+
+/// Fields as programs make them: one type, UTF-8, names from a small choice.
+fn plain_field() -> impl Strategy<Value = Field> {
+    let name = prop_oneof!["a", "b", "c", "d"];
+    let special = prop_oneof![any::<f64>(), any::<u64>().prop_map(f64::from_bits)];
+    (
+        name,
+        0..5i32,
+        "[a-z]{0,2}",
+        proptest::collection::vec((any::<i64>(), special, ".{0,5}"), 0..3),
+    )
+        .prop_map(|(name, value_type, representation, values)| {
+            let value_type = ValueType::try_from(value_type).unwrap();
+            let mut field = Field::empty(name, value_type);
+            field.representation = Some(representation.into());
+            for (integer, double, text) in values {
+                match value_type {
+                    ValueType::String => field.value_string.push(text.into()),
+                    ValueType::Bytes => field.value_bytes.push(text.into()),
+                    ValueType::Integer => field.value_integer.push(integer),
+                    ValueType::Double => field.value_double.push(double),
+                    ValueType::Bool => field.value_bool.push(integer > 0),
+                }
+            }
+            field
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn any_message_comes_back(message in message()) {
+        let bytes = encoded(&message);
+        prop_assert_eq!(through_json(&bytes), bytes);
+    }
+
+    #[test]
+    fn ordinary_fields_come_back(fields in proptest::collection::vec(plain_field(), 0..5)) {
+        let bytes = encoded(&Message { fields, ..Message::default() });
+        prop_assert_eq!(through_json(&bytes), bytes);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in proptest::collection::vec(any::<u8>(), 0..100)) {
+        drop(json::parse(&text));
+    }
+}
+
+#[test]
+fn every_recorded_message_comes_back() {
+    let stream = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/small.heka"));
+    let stream = stream.unwrap();
+    let mut deframer = Deframer::new(1 << 20);
+    let (mut at, mut changed) = (0, 0);
+    while let Step::Frame(done, frame) = deframer.next(&stream[at..], Behind::End) {
+        at += done;
+        // A message with members that the schema does not know loses them.
+        changed += usize::from(through_json(frame.message) != frame.message);
+    }
+    assert_eq!((at, changed), (stream.len(), 40));
+}
+
+#[test]
+fn heka_cat_s_json_is_read() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/");
+    let stream = std::fs::read(format!("{path}small.heka")).unwrap();
+    let lines = std::fs::read_to_string(format!("{path}small.json")).unwrap();
+    let mut deframer = Deframer::new(1 << 20);
+    let (mut at, mut same) = (0, 0);
+    for line in lines.lines() {
+        let Step::Frame(done, frame) = deframer.next(&stream[at..], Behind::End) else { break };
+        at += done;
+        if !line.is_empty() {
+            same += usize::from(encoded(&json::parse(line.as_bytes()).unwrap()) == frame.message);
+        }
+    }
+    // What it has no JSON for (NaN), or loses (bytes that are not UTF-8, unknown members).
+    assert_eq!(same, 867);
+}
