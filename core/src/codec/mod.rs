@@ -7,17 +7,22 @@
 
 mod form;
 pub mod json;
+pub mod logfmt;
 #[cfg(feature = "regex")]
 pub mod matcher;
 pub mod number;
 pub mod payload;
+#[cfg(feature = "regex")]
+pub mod regular;
 pub mod rst;
 pub mod sandbox_text;
+pub mod severity;
 #[cfg(feature = "regex")]
 pub mod split;
 pub mod template;
 pub mod text;
 pub mod time;
+pub mod time_format;
 
 pub use form::{Encoder, Form, Unfit};
 #[cfg(feature = "regex")]

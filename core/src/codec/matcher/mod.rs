@@ -14,7 +14,6 @@ mod evaluate;
 mod lex;
 mod parse;
 mod pattern;
-mod regular;
 
 use crate::diag;
 use crate::exit::{Status, Stop};

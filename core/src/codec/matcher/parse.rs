@@ -13,7 +13,7 @@ use super::Mistake;
 use super::date;
 use super::lex::{Compare, Lexer, Token};
 use super::pattern::Pattern;
-use super::regular::Regular;
+use crate::codec::regular::Regular;
 
 /// How deep parentheses and negations may nest.
 const MAX_DEPTH: usize = 200;

@@ -12,7 +12,7 @@ const SIZE_LIMIT: usize = 10 * 1024 * 1024;
 
 /// A compiled regular expression.
 #[derive(Clone, Debug)]
-pub(super) struct Regular {
+pub struct Regular {
     regex: Regex,
     /// Whether it may match bytes that are not UTF-8, which RE2 reads as U+FFFD.
     takes_any: bool,
@@ -20,19 +20,18 @@ pub(super) struct Regular {
 
 impl Regular {
     /// Compiles `text`.
-    pub(super) fn new(text: &str) -> Result<Self, String> {
-        let regex = RegexBuilder::new(&translate(text))
-            .octal(true)
-            .size_limit(SIZE_LIMIT)
-            .build()
-            .map_err(|error| explain(&error))?;
+    ///
+    /// # Errors
+    /// Words on what is wrong.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let regex = compile(text)?;
         let takes_any = regex.is_match("\u{fffd}".as_bytes()) || text.contains(['.', '^', '\\']);
         Ok(Self { regex, takes_any })
     }
 
     /// Whether it matches anywhere in `text`.
     #[inline]
-    pub(super) fn is_match(&self, text: &[u8]) -> bool {
+    pub fn is_match(&self, text: &[u8]) -> bool {
         self.regex.is_match(text) || self.takes_any && self.matches_damaged(text)
     }
 
@@ -49,6 +48,18 @@ impl Regular {
         }
         self.regex.is_match(mended.as_bytes())
     }
+}
+
+/// Compiles RE2's syntax for whoever wants the captures too.
+///
+/// # Errors
+/// Words on what is wrong.
+pub fn compile(text: &str) -> Result<Regex, String> {
+    RegexBuilder::new(&translate(text))
+        .octal(true)
+        .size_limit(SIZE_LIMIT)
+        .build()
+        .map_err(|error| explain(&error))
 }
 
 /// The last line of the crate's message, which says what is wrong.

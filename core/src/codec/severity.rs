@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Severities from text: a map of words, numbers, and the names of RFC 5424.
+
+use crate::cli::parse_severity;
+
+/// Words and the severities they stand for, above the usual names.
+#[derive(Clone, Debug, Default)]
+pub struct SeverityMap {
+    words: Vec<(String, i32)>,
+}
+
+impl SeverityMap {
+    /// Reads `WORD=SEVERITY[,…]`, as `fatal=0,W=warning`.
+    ///
+    /// # Errors
+    /// Words on what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let words = text
+            .split(',')
+            .map(|pair| {
+                let (word, severity) = pair
+                    .split_once('=')
+                    .ok_or_else(|| format!("expected WORD=SEVERITY: {pair}"))?;
+                Ok((word.to_owned(), parse_severity(severity)?))
+            })
+            .collect::<Result<_, String>>()?;
+        Ok(Self { words })
+    }
+
+    /// What `word` stands for: by the map, as a number, as a name whatever its case.
+    pub fn severity(&self, word: &str) -> Option<i32> {
+        let mapped = self.words.iter().find(|(known, _)| known == word);
+        mapped
+            .map(|(_, severity)| *severity)
+            .or_else(|| parse_severity(&word.to_ascii_lowercase()).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_map_comes_before_names_and_numbers() {
+        let map = SeverityMap::parse("info=3,W=warning").unwrap();
+        assert_eq!(map.severity("info"), Some(3));
+        assert_eq!(map.severity("W"), Some(4));
+        assert_eq!(map.severity("ERROR"), Some(3));
+        assert_eq!(map.severity("5"), Some(5));
+        assert_eq!(map.severity("loud"), None);
+        assert!(SeverityMap::parse("x").is_err());
+        assert!(SeverityMap::parse("x=y").is_err());
+    }
+}
