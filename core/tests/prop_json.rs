@@ -13,6 +13,9 @@ use heka_core::wire::{
 };
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
+/// What must not show up: every message here names what it has.
+const IDENTITY: json::Identity = json::Identity { uuid: [0xee; 16], timestamp: 77 };
+
 fn encoded(message: &Message) -> Vec<u8> {
     let mut bytes = Vec::new();
     put_message(&mut bytes, message);
@@ -25,7 +28,7 @@ fn through_json(bytes: &[u8]) -> Vec<u8> {
     json::put(&mut line, &MessageView::parse(bytes).unwrap());
     let line = line.strip_suffix(b"\n").unwrap();
     assert!(!line.contains(&b'\n'));
-    encoded(&json::parse(line).unwrap())
+    encoded(&json::parse(line, IDENTITY).unwrap())
 }
 
 /// Fields as programs make them: one type, UTF-8, names from a small choice.
@@ -72,7 +75,7 @@ proptest! {
 
     #[test]
     fn no_text_makes_the_reader_panic(text in proptest::collection::vec(any::<u8>(), 0..100)) {
-        drop(json::parse(&text));
+        drop(json::parse(&text, IDENTITY));
     }
 }
 
@@ -101,9 +104,11 @@ fn heka_cat_s_json_is_read() {
         let Step::Frame(done, frame) = deframer.next(&stream[at..], Behind::End) else { break };
         at += done;
         if !line.is_empty() {
-            same += usize::from(encoded(&json::parse(line.as_bytes()).unwrap()) == frame.message);
+            same += usize::from(
+                encoded(&json::parse(line.as_bytes(), IDENTITY).unwrap()) == frame.message,
+            );
         }
     }
     // What it has no JSON for (NaN), or loses (bytes that are not UTF-8, unknown members).
-    assert_eq!(same, 867);
+    assert_eq!(same, 865);
 }

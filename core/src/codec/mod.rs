@@ -5,6 +5,7 @@
 //! [`Encoder`]; the forms themselves are pure functions from a [`crate::wire::MessageView`] to
 //! bytes, one module each.
 
+pub mod field_arg;
 mod form;
 pub mod json;
 pub mod logfmt;

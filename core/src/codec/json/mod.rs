@@ -8,7 +8,8 @@
 //!  "FieldInfo":{"status":{"representation":"count"},"took":{"type":"double"}}}
 //! ```
 //!
-//! Members always stand in this order; what the message does not have is left out. Text that is
+//! Members always stand in this order; what the message does not have is left out (but a Uuid or
+//! timestamp that it lacks is `null`, because readers complete them). Text that is
 //! not UTF-8 is shown with U+FFFD, and `NAME_base64` beside it has the bytes.
 //!
 //! `Fields` is an object if every name is unique and every field holds values of its declared type
@@ -31,7 +32,7 @@ mod value;
 mod write;
 
 #[cfg(feature = "json")]
-pub use read::parse;
+pub use read::{Identity, parse};
 #[cfg(feature = "json")]
 pub use read_fields::named;
 #[cfg(feature = "json")]

@@ -8,19 +8,32 @@ use super::read_fields;
 use super::value::Json;
 use crate::wire::Message;
 
-/// Reads one message.
+/// What a message gets that names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its Uuid.
+    pub uuid: [u8; 16],
+    /// Nanoseconds since 1970-01-01 UTC.
+    pub timestamp: i64,
+}
+
+/// Reads one message. Uuid and timestamp are completed unless they are `null`.
 ///
 /// # Errors
 /// Words on what is wrong.
-pub fn parse(text: &[u8]) -> Result<Message, String> {
+pub fn parse(text: &[u8], identity: Identity) -> Result<Message, String> {
     let Json::Object(members) = Json::parse(text)? else {
         return Err("not an object".to_owned());
     };
     let mut message = Message::default();
+    let has = |names: &[&str]| members.iter().any(|(name, _)| names.contains(&name.as_str()));
+    let has_uuid = has(&["Uuid", "Uuid_base64", "uuid"]);
+    let has_time = has(&["Timestamp", "TimestampNs", "timestamp"]);
     let mut time = None;
     let (mut fields, mut info) = (None, None);
     for (name, value) in members {
         match name.as_str() {
+            "Uuid" | "Timestamp" if value == Json::Null => {}
             "TimestampNs" => message.timestamp = Some(integer(&name, &value)?),
             "Timestamp" | "timestamp" => time = Some(timestamp(&name, &value)?),
             "Fields" | "fields" => fields = Some(value),
@@ -29,6 +42,12 @@ pub fn parse(text: &[u8]) -> Result<Message, String> {
         }
     }
     message.timestamp = time.or(message.timestamp);
+    if !has_time {
+        message.timestamp = Some(identity.timestamp);
+    }
+    if !has_uuid {
+        message.uuid = Some(Bytes::copy_from_slice(&identity.uuid));
+    }
     if let Some(fields) = fields {
         message.fields = read_fields::read(fields, info)?;
     }

@@ -21,7 +21,7 @@ pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>) {
             put_base64(out, uuid);
             out.push(b',');
         }
-        None => {}
+        None => out.extend_from_slice(b"\"Uuid\":null,"),
     }
     if let Some(timestamp) = message.timestamp {
         out.extend_from_slice(b"\"Timestamp\":\"");
@@ -29,6 +29,8 @@ pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>) {
         out.extend_from_slice(b"\",\"TimestampNs\":");
         put_integer(out, timestamp);
         out.push(b',');
+    } else {
+        out.extend_from_slice(b"\"Timestamp\":null,");
     }
     put_text(out, "Type", message.type_);
     put_text(out, "Logger", message.logger);

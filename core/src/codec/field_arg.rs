@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Fields on a command line: `NAME[:TYPE][@REPRESENTATION]=VALUE`.
+
+use bytes::Bytes;
+
+use crate::wire::{Field, ValueType};
+
+/// A field's name, type and representation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldName {
+    /// Its name.
+    pub name: String,
+    /// The type of its values.
+    pub value_type: ValueType,
+    /// Its representation, often empty.
+    pub representation: String,
+}
+
+/// One value of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldArg {
+    /// Which field.
+    pub name: FieldName,
+    /// Its value, not looked at yet.
+    pub value: String,
+}
+
+impl FieldArg {
+    /// Reads `NAME[:TYPE][@REPRESENTATION]=VALUE`; the type is `s` (string, the default), `b`
+    /// (bytes), `i` (integer), `d` (double) or `t` (true or false).
+    ///
+    /// # Errors
+    /// Words on what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (left, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+        let (left, representation) = left.rsplit_once('@').unwrap_or((left, ""));
+        let letter = |letter: &str| {
+            Some(match letter {
+                "s" => ValueType::String,
+                "b" => ValueType::Bytes,
+                "i" => ValueType::Integer,
+                "d" => ValueType::Double,
+                "t" => ValueType::Bool,
+                _ => return None,
+            })
+        };
+        let typed = left.rsplit_once(':').and_then(|(name, l)| letter(l).map(|t| (name, t)));
+        let (name, value_type) = typed.unwrap_or((left, ValueType::String));
+        if name.is_empty() {
+            return Err("expected NAME=VALUE".to_owned());
+        }
+        let name = FieldName {
+            name: name.to_owned(),
+            value_type,
+            representation: representation.to_owned(),
+        };
+        Ok(Self { name, value: value.to_owned() })
+    }
+}
+
+impl FieldName {
+    /// A field without values yet.
+    pub fn to_field(&self) -> Field {
+        let representation = Some(Bytes::copy_from_slice(self.representation.as_bytes()));
+        Field { representation, ..Field::empty(self.name.clone(), self.value_type) }
+    }
+}
+
+/// Adds `value` to the values of `field`, read as its type is.
+///
+/// # Errors
+/// If it is no value of that type.
+pub fn push_value(field: &mut Field, value: &str) -> Result<(), String> {
+    let wrong = |what: &str| format!("{value}: not {what}");
+    let bytes = || Bytes::copy_from_slice(value.as_bytes());
+    match field.value_type.and_then(|number| ValueType::try_from(number).ok()) {
+        None | Some(ValueType::String) => field.value_string.push(bytes()),
+        Some(ValueType::Bytes) => field.value_bytes.push(bytes()),
+        Some(ValueType::Integer) => {
+            field.value_integer.push(value.parse().map_err(|_| wrong("an integer"))?);
+        }
+        Some(ValueType::Double) => {
+            field.value_double.push(value.parse().map_err(|_| wrong("a number"))?);
+        }
+        Some(ValueType::Bool) => field.value_bool.push(match value {
+            "true" | "TRUE" | "1" => true,
+            "false" | "FALSE" | "0" => false,
+            _ => return Err(wrong("true or false")),
+        }),
+    }
+    Ok(())
+}
+
+/// Makes fields of the arguments; the same name again adds a value.
+///
+/// # Errors
+/// If a value is not of its type, or a name comes with two types.
+pub fn collect(args: &[FieldArg]) -> Result<Vec<Field>, String> {
+    let mut fields: Vec<Field> = Vec::new();
+    for arg in args {
+        let name = arg.name.name.as_bytes();
+        let made = arg.name.to_field();
+        match fields.iter_mut().find(|field| field.name.as_deref() == Some(name)) {
+            Some(field) if field.value_type != made.value_type => {
+                return Err(format!("{}: values of different types", arg.name.name));
+            }
+            Some(field) => push_value(field, &arg.value)?,
+            None => {
+                let mut field = made;
+                push_value(&mut field, &arg.value)?;
+                fields.push(field);
+            }
+        }
+    }
+    Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(args: &[&str]) -> Result<Vec<Field>, String> {
+        collect(&args.iter().map(|arg| FieldArg::parse(arg)).collect::<Result<Vec<_>, _>>()?)
+    }
+
+    #[test]
+    fn names_types_and_representations_are_told_apart() {
+        let made =
+            fields(&["a=1", "n:i@count=1", "n:i=2", "u@ipv4=::1", "x:y=z", "t:t=true"]).unwrap();
+        let mut n = Field::integer("n", 1);
+        n.value_integer.push(2);
+        n.representation = Some("count".into());
+        let mut u = Field::string("u", "::1");
+        u.representation = Some("ipv4".into());
+        let mut t = Field::empty("t", ValueType::Bool);
+        t.value_bool.push(true);
+        assert_eq!(made, [Field::string("a", "1"), n, u, Field::string("x:y", "z"), t]);
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for args in [&["a"][..], &["=x"], &["a:i=x"], &["a:d=x"], &["a:t=x"], &["a=1", "a:i=1"]] {
+            assert!(fields(args).is_err(), "{args:?}");
+        }
+    }
+}
