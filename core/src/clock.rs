@@ -15,6 +15,11 @@ pub fn hostname() -> String {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
 }
 
+/// A Uuid from text: 32 hexadecimal digits, with or without dashes.
+pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    uuid::Uuid::try_parse(text).ok().map(uuid::Uuid::into_bytes)
+}
+
 /// A random Uuid (RFC 9562, version 4).
 #[inline]
 pub fn random_uuid() -> [u8; 16] {

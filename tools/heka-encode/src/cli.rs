@@ -1,54 +1,194 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line of heka-encode.
 
-use clap::{Parser, ValueEnum};
-use heka_core::cli::{Common, Tool, Writing, parse_byte, parse_severity};
+use clap::{Args, Parser, ValueEnum};
+use heka_core::cli::{
+    Common, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_severity,
+};
 use heka_core::clock;
+use heka_core::codec::field_arg::{self, FieldArg};
+use heka_core::codec::severity::SeverityMap;
+use heka_core::codec::time_format::TimeFormat;
 use heka_core::exit::Stop;
-use heka_core::wire::{Message, Template};
+use heka_core::keys::SignerArgs;
+use heka_core::wire::{Field, Message, Signer};
+
+use crate::capture::Captures;
+use crate::map::JsonMap;
+use crate::structure::Structure;
 
 /// Turn text into Heka messages
 ///
-/// Reads FILEs, or standard input, and writes one framed message per line to standard output.
+/// Reads FILEs, or standard input, and writes one framed message per record to standard output.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
     /// Files to read; - is standard input
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     files: Vec<String>,
-    /// Form of the messages written
-    #[arg(short, long, value_name = "FORM")]
-    output: Option<Form>,
+    /// What the records of the input are
+    #[arg(short, long, value_name = "INPUT", default_value = "lines")]
+    input: InputForm,
+    #[command(flatten)]
+    showing: Showing,
     /// Byte that ends a record
     #[arg(short, long, value_name = "BYTE", default_value = "\\n", value_parser = parse_byte)]
     delimiter: u8,
     /// Records end with NUL
     #[arg(short = '0', long, conflicts_with = "delimiter")]
     null: bool,
-    /// Type of the messages
-    #[arg(short = 't', long = "type", value_name = "TYPE")]
-    type_: Option<String>,
-    /// Logger of the messages
-    #[arg(short, long, value_name = "LOGGER", default_value = "heka-encode")]
-    logger: String,
-    /// Hostname of the messages; this host's if absent
-    #[arg(short = 'H', long, value_name = "HOSTNAME")]
-    hostname: Option<String>,
-    /// Severity, a number or a name such as err
-    #[arg(short = 'S', long, value_name = "SEVERITY", default_value = "7", value_parser = parse_severity)]
-    severity: i32,
+    /// Keep the delimiter at the end of the payload
+    #[arg(long)]
+    no_chomp: bool,
+    /// Pass over empty records
+    #[arg(long)]
+    skip_empty: bool,
+    /// Stop after NUM records
+    #[arg(short = 'n', long, value_name = "NUM")]
+    max_count: Option<u64>,
+    #[command(flatten)]
+    head: Head,
+    #[command(flatten)]
+    parsing: Parsing,
+    /// Longest message written
+    #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
+    max_message_size: usize,
+    /// What to do with a longer one
+    #[arg(long, value_name = "WHAT", default_value = "split")]
+    oversize: Oversize,
+    /// Write messages without frames
+    #[arg(long)]
+    no_framing: bool,
+    #[command(flatten)]
+    signer: SignerArgs,
     #[command(flatten)]
     writing: Writing,
     #[command(flatten)]
     common: Common,
 }
 
-/// Forms of output.
+/// Flags that fill in the message.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Message")]
+struct Head {
+    /// Type of the messages
+    #[arg(short = 't', long = "type", value_name = "TYPE")]
+    type_: Option<String>,
+    /// Logger of the messages [default: heka-encode]
+    #[arg(short, long, value_name = "LOGGER")]
+    logger: Option<String>,
+    /// Hostname of the messages [default: this host's]
+    #[arg(short = 'H', long, value_name = "HOSTNAME")]
+    hostname: Option<String>,
+    /// Severity, a number or a name such as err [default: 7]
+    #[arg(short = 'S', long, value_name = "SEVERITY", value_parser = parse_severity,
+          allow_negative_numbers = true)]
+    severity: Option<i32>,
+    /// Pid of the messages
+    #[arg(long, value_name = "PID", allow_negative_numbers = true)]
+    message_pid: Option<i32>,
+    /// Version of the environment
+    #[arg(long, value_name = "VERSION")]
+    env_version: Option<String>,
+    /// Field of the messages; again for more
+    #[arg(short = 'F', long, value_name = "NAME[:TYPE][@REPR]=VALUE", value_parser = FieldArg::parse)]
+    field: Vec<FieldArg>,
+    /// Time of the messages: now, RFC 3339 or nanoseconds
+    #[arg(long, value_name = "TIME", default_value = "now", value_parser = parse_time,
+          allow_negative_numbers = true)]
+    timestamp: Time,
+    /// Uuid of the messages: random or 32 hexadecimal digits
+    #[arg(long, value_name = "UUID", default_value = "random", value_parser = parse_uuid)]
+    uuid: Uuid,
+}
+
+/// Flags that say how text becomes structure.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Structure from text")]
+struct Parsing {
+    /// Take JSON of any shape; members for headers, as Payload=msg,Severity=level
+    #[arg(long, value_name = "HEADER=MEMBER,…", num_args = 0..=1, require_equals = true,
+          default_missing_value = "")]
+    json_map: Option<String>,
+    /// Take lines apart: named groups become headers and fields
+    #[arg(long, value_name = "REGEX")]
+    regex: Option<String>,
+    /// Header or field made of groups, as Payload=%rest%; again for more
+    #[arg(long, value_name = "NAME[:TYPE][@REPR]=TEMPLATE", requires = "regex",
+          value_parser = FieldArg::parse)]
+    regex_field: Vec<FieldArg>,
+    /// How times in the text are written
+    #[arg(long, value_name = "FORMAT")]
+    timestamp_format: Option<String>,
+    /// Zone of times without an offset [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    timestamp_zone: Option<String>,
+    /// Words for severities, as fatal=0,W=warning
+    #[arg(long, value_name = "WORD=SEVERITY,…", value_parser = SeverityMap::parse)]
+    severity_map: Option<SeverityMap>,
+    /// Exit with 1 if a record did not fit
+    #[arg(long)]
+    strict: bool,
+}
+
+/// What the records of the input are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
-    /// Framed messages.
+pub(crate) enum InputForm {
+    /// Payloads
+    Lines,
+    /// Messages as heka-decode -j writes them; with --json-map any JSON
+    Json,
+    /// Pairs KEY=VALUE
+    Logfmt,
+    /// Framed messages: frame and sign them anew
     Heka,
-    /// The payloads, one a line.
-    Payload,
+    /// Each FILE is one payload
+    Whole,
+}
+
+/// What to do with a message that is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Oversize {
+    /// Go on in the next message
+    Split,
+    /// Cut the payload
+    Truncate,
+    /// Leave the message out
+    Drop,
+}
+
+/// The time that messages get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Time {
+    Now,
+    Fixed(i64),
+}
+
+/// The Uuid that messages get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Uuid {
+    Random,
+    Fixed([u8; 16]),
+}
+
+fn parse_time(text: &str) -> Result<Time, String> {
+    if text == "now" {
+        return Ok(Time::Now);
+    }
+    let time = || text.parse::<jiff::Timestamp>().ok()?.as_nanosecond().try_into().ok();
+    text.parse()
+        .ok()
+        .or_else(time)
+        .map(Time::Fixed)
+        .ok_or_else(|| "expected now, 2006-01-02T15:04:05Z or nanoseconds".to_owned())
+}
+
+fn parse_uuid(text: &str) -> Result<Uuid, String> {
+    if text == "random" {
+        return Ok(Uuid::Random);
+    }
+    clock::parse_uuid(text)
+        .map(Uuid::Fixed)
+        .ok_or_else(|| "expected random or 32 hexadecimal digits".to_owned())
 }
 
 impl Tool for Cli {
@@ -62,34 +202,147 @@ impl Tool for Cli {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) files: Vec<String>,
-    pub(crate) form: Option<Form>,
+    pub(crate) input: InputForm,
+    pub(crate) showing: Showing,
     pub(crate) delimiter: u8,
-    pub(crate) template: Template,
+    pub(crate) chomp: bool,
+    pub(crate) skip_empty: bool,
+    pub(crate) max_count: u64,
+    /// What every message has; Uuid, timestamp and payload are left open.
+    pub(crate) base: Message,
+    pub(crate) time: Time,
+    pub(crate) uuid: Uuid,
+    pub(crate) structure: Option<Structure>,
+    pub(crate) strict: bool,
+    pub(crate) max_message_size: usize,
+    pub(crate) oversize: Oversize,
+    pub(crate) framing: bool,
+    pub(crate) signer: Option<Signer>,
     pub(crate) writing: Writing,
 }
 
 impl Cli {
-    pub(crate) fn plan(self) -> Result<Plan, Stop> {
-        let mut files = self.files;
+    pub(crate) fn plan(mut self) -> Result<Plan, Stop> {
+        let mut files = std::mem::take(&mut self.files);
         if files.is_empty() {
             files.push("-".to_owned());
         }
         if files.iter().filter(|file| *file == "-").count() > 1 {
             return Err(Stop::usage("standard input can be read only once"));
         }
-        let message = Message {
-            r#type: self.type_.map(Into::into),
-            logger: Some(self.logger.into()),
-            severity: Some(self.severity),
-            hostname: Some(self.hostname.unwrap_or_else(clock::hostname).into()),
-            ..Message::default()
-        };
+        let fields = field_arg::collect(&self.head.field)
+            .map_err(|why| Stop::usage(format_args!("--field: {why}")))?;
+        self.check_combination(&fields)?;
+        let structure = self.structure(&fields)?;
+        let base =
+            if self.is_complete_json() { Message::default() } else { self.head.base(fields) };
         Ok(Plan {
             files,
-            form: self.output,
+            input: self.input,
+            showing: self.showing,
             delimiter: if self.null { 0 } else { self.delimiter },
-            template: Template::new(&message, None),
+            chomp: !self.no_chomp,
+            skip_empty: self.skip_empty,
+            max_count: self.max_count.unwrap_or(u64::MAX),
+            base,
+            time: self.head.timestamp,
+            uuid: self.head.uuid,
+            structure,
+            strict: self.parsing.strict,
+            max_message_size: self.max_message_size,
+            oversize: self.oversize,
+            framing: !self.no_framing,
+            signer: self.signer.load()?,
             writing: self.writing,
         })
+    }
+
+    /// Whether the input consists of whole messages, which lack nothing.
+    fn is_complete_json(&self) -> bool {
+        self.input == InputForm::Json && self.parsing.json_map.is_none()
+    }
+
+    fn check_combination(&self, fields: &[Field]) -> Result<(), Stop> {
+        let wrong = |text: &str| Err(Stop::usage(text));
+        let form = self.showing.form();
+        if self.no_framing && form.is_some_and(|form| !form.is_binary()) {
+            return wrong("--no-framing is for -o heka");
+        }
+        if self.parsing.regex.is_some()
+            && !matches!(self.input, InputForm::Lines | InputForm::Whole)
+        {
+            return wrong("--regex is for -i lines and -i whole");
+        }
+        if self.parsing.json_map.is_some()
+            && !matches!(self.input, InputForm::Json | InputForm::Logfmt)
+        {
+            return wrong("--json-map is for -i json and -i logfmt");
+        }
+        if self.input == InputForm::Heka && (self.head.changes() || !fields.is_empty()) {
+            return wrong("-i heka leaves messages as they are: no flag can change them");
+        }
+        Ok(())
+    }
+
+    fn structure(&self, fields: &[Field]) -> Result<Option<Structure>, Stop> {
+        let parsing = &self.parsing;
+        let format = parsing.timestamp_format.as_deref();
+        let times = TimeFormat::new(format, parsing.timestamp_zone.as_deref())
+            .map_err(|why| Stop::usage(format_args!("--timestamp-format: {why}")))?;
+        let severities = parsing.severity_map.clone().unwrap_or_default();
+        let map = |text: &str| {
+            JsonMap::new(text, times.clone(), severities.clone())
+                .map_err(|why| Stop::usage(format_args!("--json-map: {why}")))
+        };
+        Ok(match (self.input, &parsing.regex, &parsing.json_map) {
+            (InputForm::Json, _, None) => {
+                Some(Structure::Message(Box::new(self.head.explicit(fields.to_vec()))))
+            }
+            (InputForm::Json, _, Some(text)) => Some(Structure::Json(map(text)?)),
+            (InputForm::Logfmt, _, text) => {
+                Some(Structure::Logfmt(map(text.as_deref().unwrap_or_default())?))
+            }
+            (_, Some(regex), _) => {
+                let captures = Captures::new(regex, &parsing.regex_field, times, severities);
+                Some(Structure::Captures(
+                    captures.map_err(|why| Stop::usage(format_args!("--regex: {why}")))?,
+                ))
+            }
+            _ => None,
+        })
+    }
+}
+
+impl Head {
+    fn changes(&self) -> bool {
+        self.type_.is_some()
+            || self.logger.is_some()
+            || self.hostname.is_some()
+            || self.severity.is_some()
+            || self.message_pid.is_some()
+            || self.env_version.is_some()
+    }
+
+    /// What was asked for and nothing else.
+    fn explicit(&self, fields: Vec<Field>) -> Message {
+        Message {
+            r#type: self.type_.clone().map(Into::into),
+            logger: self.logger.clone().map(Into::into),
+            severity: self.severity,
+            env_version: self.env_version.clone().map(Into::into),
+            pid: self.message_pid,
+            hostname: self.hostname.clone().map(Into::into),
+            fields,
+            ..Message::default()
+        }
+    }
+
+    /// What was asked for, with what messages have by default.
+    fn base(&self, fields: Vec<Field>) -> Message {
+        let mut message = self.explicit(fields);
+        message.logger.get_or_insert_with(|| "heka-encode".into());
+        message.severity.get_or_insert(heka_core::wire::DEFAULT_SEVERITY);
+        message.hostname.get_or_insert_with(|| clock::hostname().into());
+        message
     }
 }

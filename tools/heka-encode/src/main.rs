@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Turns text into Heka messages.
 
+mod capture;
 mod cli;
+mod emit;
+mod map;
+mod record;
 mod run;
+mod structure;
 
 fn main() -> std::process::ExitCode {
     heka_core::cli::main::<cli::Cli>(|cli| run::run(&cli.plan()?))

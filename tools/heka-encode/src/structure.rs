@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Records that are more than a payload.
+
+use bytes::Bytes;
+use heka_core::codec::json::{self, Identity};
+use heka_core::wire::Message;
+
+use crate::capture::Captures;
+use crate::map::JsonMap;
+
+/// How a record becomes a message.
+#[derive(Debug)]
+pub(crate) enum Structure {
+    /// It is a message in JSON; what the command line says of messages replaces what it says.
+    Message(Box<Message>),
+    /// It is any JSON object.
+    Json(JsonMap),
+    /// It is a line of logfmt.
+    Logfmt(JsonMap),
+    /// A regular expression takes it apart.
+    Captures(Captures),
+}
+
+impl Structure {
+    /// Makes a message of `record`, upon what all messages have in common.
+    pub(crate) fn apply(
+        &self,
+        record: &[u8],
+        base: &Message,
+        identity: Identity,
+    ) -> Result<Message, String> {
+        if let Self::Message(changes) = self {
+            return json::parse(record, identity).map(|message| change(message, changes));
+        }
+        let mut message = Message {
+            uuid: Some(Bytes::copy_from_slice(&identity.uuid)),
+            timestamp: Some(identity.timestamp),
+            payload: Some(Bytes::copy_from_slice(record)),
+            ..base.clone()
+        };
+        match self {
+            Self::Message(_) => {}
+            Self::Json(map) => map.apply_json(record, &mut message)?,
+            Self::Logfmt(map) => map.apply_logfmt(record, &mut message)?,
+            Self::Captures(captures) => captures.apply(record, &mut message)?,
+        }
+        Ok(message)
+    }
+}
+
+fn change(mut message: Message, changes: &Message) -> Message {
+    let replace = |old: &mut Option<Bytes>, new: &Option<Bytes>| {
+        if new.is_some() {
+            old.clone_from(new);
+        }
+    };
+    replace(&mut message.r#type, &changes.r#type);
+    replace(&mut message.logger, &changes.logger);
+    replace(&mut message.env_version, &changes.env_version);
+    replace(&mut message.hostname, &changes.hostname);
+    message.severity = changes.severity.or(message.severity);
+    message.pid = changes.pid.or(message.pid);
+    message.fields.extend_from_slice(&changes.fields);
+    message
+}
+
+/// A place in a message that text can go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Header {
+    Uuid,
+    Timestamp,
+    Type,
+    Logger,
+    Severity,
+    Payload,
+    EnvVersion,
+    Pid,
+    Hostname,
+}
+
+impl Header {
+    /// The header of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "Uuid" => Self::Uuid,
+            "Timestamp" => Self::Timestamp,
+            "Type" => Self::Type,
+            "Logger" => Self::Logger,
+            "Severity" => Self::Severity,
+            "Payload" => Self::Payload,
+            "EnvVersion" => Self::EnvVersion,
+            "Pid" => Self::Pid,
+            "Hostname" => Self::Hostname,
+            _ => return None,
+        })
+    }
+}
+
+/// What turns text into headers.
+#[derive(Clone, Debug)]
+pub(crate) struct Readers {
+    pub(crate) times: heka_core::codec::time_format::TimeFormat,
+    pub(crate) severities: heka_core::codec::severity::SeverityMap,
+}
+
+impl Readers {
+    /// Sets a header from text.
+    pub(crate) fn set(
+        &self,
+        message: &mut Message,
+        header: Header,
+        text: &[u8],
+    ) -> Result<(), String> {
+        let words = String::from_utf8_lossy(text);
+        let bytes = Some(Bytes::copy_from_slice(text));
+        match header {
+            Header::Type => message.r#type = bytes,
+            Header::Logger => message.logger = bytes,
+            Header::Payload => message.payload = bytes,
+            Header::EnvVersion => message.env_version = bytes,
+            Header::Hostname => message.hostname = bytes,
+            Header::Uuid => {
+                let uuid = heka_core::clock::parse_uuid(&words)
+                    .ok_or_else(|| format!("Uuid: {words}: not a Uuid"))?;
+                message.uuid = Some(Bytes::copy_from_slice(&uuid));
+            }
+            Header::Timestamp => {
+                let now = message.timestamp.unwrap_or(0);
+                let time = self.times.parse(&words, now);
+                message.timestamp =
+                    Some(time.ok_or_else(|| format!("Timestamp: {words}: not a known form"))?);
+            }
+            Header::Severity => {
+                let severity = self.severities.severity(&words);
+                message.severity =
+                    Some(severity.ok_or_else(|| format!("Severity: {words}: not known"))?);
+            }
+            Header::Pid => {
+                let whole = words.split('.').next().unwrap_or_default();
+                let pid =
+                    whole.trim().parse().map_err(|_| format!("Pid: {words}: not a number"))?;
+                message.pid = Some(pid);
+            }
+        }
+        Ok(())
+    }
+}
