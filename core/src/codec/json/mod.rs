@@ -35,7 +35,7 @@ mod write;
 pub use read::{Identity, parse};
 #[cfg(feature = "json")]
 pub use read_fields::named;
+pub use text::put_string;
 #[cfg(feature = "json")]
 pub use value::Json;
-pub use text::put_string;
 pub use write::put;
