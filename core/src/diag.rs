@@ -7,7 +7,7 @@
 
 use std::fmt::Display;
 use std::io::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
@@ -142,8 +142,34 @@ pub(crate) fn is_harmful(c: char) -> bool {
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that writes to stderr")]
 fn write_line(line: &str) {
+    let line = &concealed(line);
     // Nobody is left to tell if stderr fails.
     drop(std::io::stderr().write_all(line.as_bytes()));
+}
+
+static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// What is shown in the place of a secret.
+const CONCEALED: &str = "[concealed]";
+/// Anything shorter would hide half of what is said, and is no secret worth the name.
+const SHORTEST_SECRET: usize = 4;
+
+/// From now on no line on stderr shows `secret`, whoever says it: a peer that quotes a token, a
+/// library that logs a request.
+pub fn conceal(secret: &str) {
+    let secret = secret.trim();
+    let mut secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
+    if secret.len() >= SHORTEST_SECRET && !secrets.iter().any(|known| known == secret) {
+        secrets.push(secret.to_owned());
+        // A secret that is part of another one must not break it up before that is found.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    }
+}
+
+/// `text` without the secrets in it.
+fn concealed(text: &str) -> String {
+    let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
+    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, CONCEALED))
 }
 
 /// Keeps a repeated warning from flooding stderr: the first one, then one every ten seconds with
@@ -191,6 +217,14 @@ impl log::Log for LogBridge {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_are_not_said_even_as_a_part_of_each_other() {
+        conceal("hunter2");
+        conceal("bearer hunter2\n");
+        conceal("abc");
+        assert_eq!(concealed("x bearer hunter2, hunter2, abc"), "x [concealed], [concealed], abc");
+    }
 
     #[test]
     fn what_a_peer_says_cannot_touch_the_terminal() {

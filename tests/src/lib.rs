@@ -13,6 +13,7 @@
 mod bindir;
 mod outcome;
 mod peer;
+pub mod playback;
 mod pty;
 mod require;
 mod running;

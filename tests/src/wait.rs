@@ -24,6 +24,12 @@ pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The time between two pieces that a scripted peer sends.
+#[expect(clippy::disallowed_methods, reason = "a scripted peer keeps to its script's times")]
+pub(crate) fn rest(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
 /// The rest between two looks.
 #[expect(clippy::disallowed_methods, reason = "the one place that looks again after a while")]
 pub(crate) fn pause() {

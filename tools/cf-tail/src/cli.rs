@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line of cf-tail.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, ValueEnum};
+use heka_core::cli::{
+    Common, Retries, Timeout, Tool, Writing, parse_buffer_size, parse_duration, parse_timeout,
+};
+use heka_core::exit::Stop;
+use heka_core::net::args::{NetArgs, RetryArgs, SocketArgs, TlsArgs};
+use heka_core::net::tls::ClientSettings;
+use heka_core::net::{Backoff, Settings};
+use jiff::tz::TimeZone;
+
+use crate::access::Source;
+use crate::choose::{Choice, Via};
+use crate::envelope::Kind;
+use crate::filter::{Filter, StreamName};
+use crate::form::parse_zone;
+use crate::secret::Secret;
+
+/// Follow the logs of a Cloud Foundry app
+///
+/// Reads the log messages of APP, a name or a GUID, from whichever log server the platform has,
+/// and writes them to standard output, one a line.
+#[derive(Debug, Parser)]
+pub(crate) struct Cli {
+    #[arg(value_name = "APP", help = "App, by name or GUID; $APP_GUID if absent")]
+    app: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    what: WhatArgs,
+    #[command(flatten)]
+    form: FormArgs,
+    #[command(flatten)]
+    token: TokenArgs,
+    #[command(flatten)]
+    net: CfNetArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
+    retry: RetryArgs,
+    #[command(flatten)]
+    writing: Writing,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Which server.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Server options")]
+struct ServerArgs {
+    /// Log server, if not the one that cf knows
+    #[arg(short = 'a', long, value_name = "URL", value_hint = clap::ValueHint::Url)]
+    endpoint: Option<String>,
+    /// Generation of servers to speak to
+    #[arg(long, value_name = "GENERATION", default_value = "auto")]
+    via: Via,
+    /// Read the firehose, shared by one subscription
+    #[arg(long, value_name = "SUBSCRIPTION", conflicts_with = "app")]
+    firehose: Option<String>,
+    /// Tell the server so often that we are there (legacy)
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = parse_duration)]
+    keepalive: Duration,
+    /// Expect lines so late (log-cache)
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
+    delay: Duration,
+    /// Longest message taken
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
+    max_message: usize,
+}
+
+/// What of it.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Selection options")]
+struct WhatArgs {
+    /// Write what the server has kept
+    #[arg(long)]
+    recent: bool,
+    /// Follow, behind --recent too; 'forever' also when the server ends the stream
+    #[arg(short, long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
+    follow: Option<Follow>,
+    /// Write only the last NUM of --recent
+    #[arg(short = 'n', long, value_name = "NUM")]
+    lines: Option<usize>,
+    /// Stop after NUM messages
+    #[arg(long, value_name = "NUM")]
+    max_count: Option<u64>,
+    /// Sort what --recent gives by time
+    #[arg(long, overrides_with = "no_sort")]
+    sort: bool,
+    /// Leave it in the server's order
+    #[arg(long, overrides_with = "sort")]
+    no_sort: bool,
+    /// Only from these, such as APP or RTR
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    source: Vec<String>,
+    /// Only what the app wrote there
+    #[arg(long, value_name = "STREAM")]
+    stream: Option<StreamName>,
+    /// Only these kinds [default: log, with --firehose any]
+    #[arg(long = "type", value_name = "KIND", value_delimiter = ',')]
+    types: Vec<KindName>,
+    /// Write what the app's instances use (v1)
+    #[arg(long, conflicts_with_all = ["recent", "follow", "firehose"])]
+    container_metrics: bool,
+    /// Tell what log-cache keeps of each source
+    #[arg(long, conflicts_with_all = ["recent", "follow", "firehose", "container_metrics"])]
+    meta: bool,
+}
+
+/// In which form.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output options")]
+struct FormArgs {
+    /// Form of the output
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    output: FormName,
+    /// JSON, one object a line
+    #[arg(short, conflicts_with = "output")]
+    json: bool,
+    /// Payloads end with NUL
+    #[arg(short = '0', long)]
+    null: bool,
+    /// Lines exactly as cf writes them, of version 7 or 6
+    #[arg(long, value_name = "VERSION", num_args = 0..=1, require_equals = true, default_missing_value = "7")]
+    cf_style: Option<CfStyle>,
+    /// Pass control characters on to a terminal
+    #[arg(long)]
+    raw: bool,
+    /// Zone of times in text
+    #[arg(long, value_name = "ZONE", default_value = "local", value_parser = parse_zone)]
+    time_zone: TimeZone,
+    /// Keep so much for a slow reader
+    #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = parse_buffer_size)]
+    buffer: usize,
+}
+
+/// With which token.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Access options")]
+struct TokenArgs {
+    /// Read the token from there; - is standard input
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    token_file: Option<PathBuf>,
+    /// Run this for a token, such as 'cf oauth-token'
+    #[arg(long, value_name = "COMMAND", conflicts_with = "token_file")]
+    token_command: Option<String>,
+    /// Take secret files that others can read
+    #[arg(long)]
+    force: bool,
+    /// Store refreshed tokens in cf's config.json
+    #[arg(long)]
+    save_tokens: bool,
+}
+
+/// How to connect. (cf-tail has a `--keepalive` of its own, so the shared group does not fit.)
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Network options")]
+struct CfNetArgs {
+    /// Give up an attempt to connect after that
+    #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
+    connect_timeout: Timeout,
+    /// Give up a stream where nothing comes for so long
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
+    idle_timeout: Option<Timeout>,
+    /// Use IPv4 only
+    #[arg(short = '4', long, overrides_with = "ipv6")]
+    ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6', long, overrides_with = "ipv4")]
+    ipv6: bool,
+    /// Connect through this HTTP proxy
+    #[arg(short = 'x', long, value_name = "URL", value_hint = clap::ValueHint::Url)]
+    proxy: Option<String>,
+    /// Connect directly whatever the environment says
+    #[arg(long, conflicts_with = "proxy")]
+    no_proxy: bool,
+    #[arg(long, help = "Use HTTP_PROXY for private connections too")]
+    legacy_proxy: bool,
+    /// Same as --insecure
+    #[arg(long)]
+    skip_ssl_validation: bool,
+    /// Believe any certificate if cf was told to
+    #[arg(long)]
+    honour_ssl_disabled: bool,
+    /// Show requests and answers, but no secrets
+    #[arg(long)]
+    trace: bool,
+}
+
+/// How to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Follow {
+    /// Until the server ends the stream
+    Yes,
+    /// Begin anew when the server ends it
+    Forever,
+}
+
+/// Forms of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormName {
+    /// Lines for people
+    Text,
+    /// JSON, one object a line
+    Json,
+    /// What the app wrote
+    Payload,
+    /// Framed Heka messages
+    Heka,
+}
+
+/// cf's own styles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CfStyle {
+    /// cf 6.27 and later
+    #[value(name = "7")]
+    Cf7,
+    /// cf 6.12 to 6.25
+    #[value(name = "6")]
+    Cf6,
+}
+
+/// A kind, or all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KindName {
+    /// Of this kind.
+    One(Kind),
+    /// Of any kind.
+    Any,
+}
+
+impl ValueEnum for KindName {
+    fn value_variants<'a>() -> &'a [Self] {
+        use Kind::{Container, Counter, Error, Event, Gauge, Http, Log, Timer, Value};
+        const ALL: [KindName; 10] = [
+            KindName::One(Log),
+            KindName::One(Http),
+            KindName::One(Value),
+            KindName::One(Counter),
+            KindName::One(Container),
+            KindName::One(Gauge),
+            KindName::One(Timer),
+            KindName::One(Event),
+            KindName::One(Error),
+            KindName::Any,
+        ];
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(match self {
+            Self::One(kind) => clap::builder::PossibleValue::new(kind.name()),
+            Self::Any => clap::builder::PossibleValue::new("any"),
+        })
+    }
+}
+
+impl Tool for Cli {
+    const NAME: &'static str = "cf-tail";
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// What is to be done, checked.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The app as it was named.
+    pub(crate) app: Option<String>,
+    /// Which server; its app is not looked up yet.
+    pub(crate) choice: Choice,
+    pub(crate) task: Task,
+    pub(crate) sort: bool,
+    pub(crate) lines: Option<usize>,
+    pub(crate) max_count: Option<u64>,
+    pub(crate) filter: Filter,
+    pub(crate) form: FormName,
+    pub(crate) null: bool,
+    pub(crate) cf_style: Option<CfStyle>,
+    pub(crate) raw: bool,
+    pub(crate) zone: TimeZone,
+    pub(crate) buffer: usize,
+    pub(crate) access: AccessPlan,
+    pub(crate) net: NetPlan,
+    pub(crate) keepalive: Duration,
+    pub(crate) delay: Duration,
+    pub(crate) max_message: usize,
+    pub(crate) backoff: Backoff,
+    pub(crate) color: heka_core::cli::When,
+    pub(crate) cf_color: Option<bool>,
+    pub(crate) writing: Writing,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Write what the server has kept; then perhaps follow.
+    Logs { recent: bool, follow: Option<Follow> },
+    /// Write what instances use.
+    ContainerMetrics,
+    /// Tell what log-cache keeps.
+    Meta,
+}
+
+/// Where the token comes from.
+#[derive(Debug)]
+pub(crate) struct AccessPlan {
+    pub(crate) source: Source,
+    /// The folder where cf keeps its own.
+    pub(crate) home: Option<PathBuf>,
+    pub(crate) force: bool,
+    pub(crate) save: bool,
+}
+
+/// How to connect.
+#[derive(Debug)]
+pub(crate) struct NetPlan {
+    pub(crate) plain: Settings,
+    pub(crate) private: Settings,
+    pub(crate) tls: TlsArgs,
+    pub(crate) honour_ssl_disabled: bool,
+    pub(crate) idle: Option<Timeout>,
+    pub(crate) trace: bool,
+}
+
+impl NetPlan {
+    /// The settings of TLS; `disabled` is what cf was told.
+    pub(crate) fn tls(&self, disabled: bool) -> ClientSettings {
+        let mut settings = self.tls.plan();
+        settings.insecure |= disabled && self.honour_ssl_disabled;
+        settings
+    }
+}
+
+impl Cli {
+    pub(crate) fn plan(self) -> Result<Plan, Stop> {
+        let app = self.app.clone().or_else(|| environment("APP_GUID"));
+        let app = app.filter(|_| self.server.firehose.is_none());
+        if app.as_deref().is_some_and(|app| app.chars().any(char::is_control)) {
+            return Err(Stop::usage("APP must not have control characters"));
+        }
+        if app.is_none()
+            && self.server.firehose.is_none()
+            && !self.what.meta
+            && self.server.via != Via::Rlp
+        {
+            return Err(Stop::usage("APP is missing (a name or a GUID, or $APP_GUID)"));
+        }
+        let task = self.what.task();
+        let is_recent = matches!(task, Task::Logs { recent: true, .. });
+        if self.what.lines.is_some() && !is_recent {
+            return Err(Stop::usage("--lines counts what --recent gives"));
+        }
+        if self.form.null && self.form.output != FormName::Payload {
+            return Err(Stop::usage("--null belongs to -o payload"));
+        }
+        if self.form.cf_style.is_some() && (self.form.output != FormName::Text || self.form.json) {
+            return Err(Stop::usage("--cf-style belongs to -o text"));
+        }
+        let choice = Choice {
+            via: self.server.via,
+            endpoint: self.server.endpoint.clone(),
+            app: None,
+            firehose: self.server.firehose.clone(),
+            lines: self.what.lines,
+        };
+        Ok(Plan {
+            app,
+            choice,
+            task,
+            sort: !self.what.no_sort,
+            lines: self.what.lines,
+            max_count: self.what.max_count,
+            filter: self.what.filter(self.server.firehose.is_some()),
+            form: if self.form.json { FormName::Json } else { self.form.output },
+            null: self.form.null,
+            cf_style: self.form.cf_style,
+            raw: self.form.raw,
+            zone: self.form.time_zone,
+            buffer: self.form.buffer,
+            access: self.token.plan()?,
+            net: self.net.plan(self.tls)?,
+            keepalive: self.server.keepalive.max(Duration::from_millis(1)),
+            delay: self.server.delay,
+            max_message: self.server.max_message,
+            backoff: self.retry.plan(Backoff {
+                delay: Duration::from_millis(500),
+                max_delay: Duration::from_secs(60),
+                retries: Retries::Times(0),
+                ..Backoff::default()
+            }),
+            color: self.common.color,
+            cf_color: environment("CF_COLOR").and_then(|text| parse_bool(&text)),
+            writing: self.writing,
+        })
+    }
+}
+
+impl WhatArgs {
+    fn task(&self) -> Task {
+        if self.container_metrics {
+            return Task::ContainerMetrics;
+        }
+        if self.meta {
+            return Task::Meta;
+        }
+        let follow = self.follow.or((!self.recent).then_some(Follow::Yes));
+        Task::Logs { recent: self.recent, follow }
+    }
+
+    fn filter(&self, is_firehose: bool) -> Filter {
+        let any = self.types.contains(&KindName::Any)
+            || (self.types.is_empty() && (is_firehose || self.container_metrics));
+        let named = self.types.iter().filter_map(|kind| match kind {
+            KindName::One(kind) => Some(*kind),
+            KindName::Any => None,
+        });
+        let kinds = match (any, self.types.is_empty()) {
+            (true, _) => Vec::new(),
+            (false, true) => vec![Kind::Log],
+            (false, false) => named.collect(),
+        };
+        Filter { sources: self.source.clone(), stream: self.stream, kinds }
+    }
+}
+
+impl TokenArgs {
+    fn plan(self) -> Result<AccessPlan, Stop> {
+        let home = environment("CF_HOME").or_else(|| environment("HOME")).map(PathBuf::from);
+        let source = if let Some(path) = self.token_file {
+            Source::File(path)
+        } else if let Some(line) = self.token_command {
+            Source::Command(line)
+        } else if let Some(token) = environment("CF_ACCESS_TOKEN") {
+            Source::Given(Secret::new(token))
+        } else {
+            Source::Config
+        };
+        if self.save_tokens && !matches!(source, Source::Config) {
+            return Err(Stop::usage(
+                "--save-tokens needs the token to be that of cf's config.json",
+            ));
+        }
+        Ok(AccessPlan { source, home, force: self.force, save: self.save_tokens })
+    }
+}
+
+impl CfNetArgs {
+    fn plan(self, mut tls: TlsArgs) -> Result<NetPlan, Stop> {
+        let net = NetArgs {
+            connect_timeout: self.connect_timeout,
+            ipv4: self.ipv4,
+            ipv6: self.ipv6,
+            proxy: self.proxy,
+            no_proxy: self.no_proxy,
+            socket: SocketArgs { idle_timeout: Timeout(None), keepalive: None },
+        };
+        // A CGI program's HTTP_PROXY is a header of its caller.
+        let http: &[&str] = match environment("REQUEST_METHOD") {
+            Some(_) => &["ALL_PROXY"],
+            None => &["HTTP_PROXY", "ALL_PROXY"],
+        };
+        let https: &[&str] = match self.legacy_proxy {
+            true => &["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"],
+            false => &["HTTPS_PROXY", "ALL_PROXY"],
+        };
+        tls.insecure |= self.skip_ssl_validation;
+        if tls.insecure && tls.ca_file.is_some() {
+            return Err(Stop::usage("--insecure and --ca-file exclude each other"));
+        }
+        Ok(NetPlan {
+            plain: net.plan(http)?,
+            private: net.plan(https)?,
+            tls,
+            honour_ssl_disabled: self.honour_ssl_disabled,
+            idle: self.idle_timeout,
+            trace: self.trace,
+        })
+    }
+}
+
+/// A variable, if it is set, not empty, and text.
+#[expect(clippy::disallowed_methods, reason = "the environment is read where the plan is made")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What Go's `ParseBool` takes.
+fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn documented() {
+        heka_core::testing::assert_documented::<super::Cli>();
+    }
+}

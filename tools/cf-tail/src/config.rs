@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! cf's own `config.json`: endpoints, tokens and what is targeted.
+//!
+//! Keys are read whatever their case, as Go does; versions 3 and 4 of the file are the same to us.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use heka_core::diag;
+use heka_core::exit::{Explain as _, Stop};
+use nix::fcntl::{Flock, FlockArg};
+use serde_json::{Map, Value as Json};
+
+use crate::secret::Secret;
+
+/// What the file says. What it does not say is absent, as is what is empty there.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    pub(crate) target: Option<String>,
+    pub(crate) uaa: Option<String>,
+    pub(crate) loggregator: Option<String>,
+    pub(crate) doppler: Option<String>,
+    pub(crate) log_cache: Option<String>,
+    pub(crate) access_token: Option<Secret>,
+    pub(crate) refresh_token: Option<Secret>,
+    pub(crate) client: Option<String>,
+    pub(crate) client_secret: Option<Secret>,
+    pub(crate) grant_type: Option<String>,
+    pub(crate) space: Option<String>,
+    pub(crate) ssl_disabled: bool,
+    pub(crate) color: Option<bool>,
+}
+
+/// Longest file that is read; cf's own are a few kB.
+const MAX_SIZE: u64 = 4 << 20;
+
+impl Config {
+    /// Reads the file below `home`, if there is one.
+    ///
+    /// # Errors
+    /// If it cannot be read, is not JSON, or others can read it too (unless `force`).
+    pub(crate) fn load(home: &Path, force: bool) -> Result<Option<Self>, Stop> {
+        let path = home.join(".cf/config.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = read_private(&path, force)?;
+        let object = parse(&text)
+            .map_err(|error| Stop::usage(format_args!("{}: {error}", path.display())))?;
+        Ok(Some(Self::from_object(path, &object)))
+    }
+
+    fn from_object(path: PathBuf, object: &Map<String, Json>) -> Self {
+        let text = |name| find(object, name).and_then(Json::as_str).filter(|text| !text.is_empty());
+        let owned = |name| text(name).map(str::to_owned);
+        let space = find(object, "SpaceFields").and_then(Json::as_object);
+        let space = space.and_then(|space| find(space, "GUID")).and_then(Json::as_str);
+        Self {
+            path,
+            target: owned("Target"),
+            uaa: owned("UaaEndpoint").or_else(|| owned("AuthorizationEndpoint")),
+            loggregator: owned("LoggregatorEndPoint"),
+            doppler: owned("DopplerEndPoint"),
+            log_cache: owned("LogCacheEndPoint"),
+            access_token: text("AccessToken").map(Secret::new),
+            refresh_token: text("RefreshToken").map(Secret::new),
+            client: owned("UAAOAuthClient"),
+            client_secret: text("UAAOAuthClientSecret").map(Secret::new),
+            grant_type: owned("UAAGrantType"),
+            space: space.filter(|space| !space.is_empty()).map(str::to_owned),
+            ssl_disabled: find(object, "SSLDisabled").and_then(Json::as_bool).unwrap_or(false),
+            color: text("ColorEnabled").and_then(|text| text.parse().ok()),
+        }
+    }
+
+    /// Stores new tokens in the file: all else in it stays, and nobody ever sees half of it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn save_tokens(
+        &self,
+        access: &Secret,
+        refresh: Option<&Secret>,
+    ) -> Result<(), Stop> {
+        let name = self.path.display();
+        let lock = File::open(&self.path).at(name.to_string())?;
+        let lock = Flock::lock(lock, FlockArg::LockExclusive)
+            .map_err(|(_, error)| error)
+            .at(name.to_string())?;
+        let text = read_private(&self.path, true)?;
+        let mut object =
+            parse(&text).map_err(|error| Stop::failed(format_args!("{name}: {error}")))?;
+        replace(&mut object, "AccessToken", access);
+        if let Some(refresh) = refresh {
+            replace(&mut object, "RefreshToken", refresh);
+        }
+        let text = serde_json::to_vec_pretty(&object)
+            .map_err(|error| Stop::failed(format_args!("{name}: {error}")))?;
+        write_private(&self.path, &text).at(name)?;
+        drop(lock);
+        Ok(())
+    }
+}
+
+/// Replaces a file at once, readable by its owner alone.
+fn write_private(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let new = path.with_extension(format!("json.{}", std::process::id()));
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
+    let written = file.write_all(text).and_then(|()| file.sync_all());
+    let replaced = written.and_then(|()| std::fs::rename(&new, path));
+    if replaced.is_err() {
+        // What is left of it is of no use, and may be gone already.
+        let _ = std::fs::remove_file(&new);
+    }
+    replaced
+}
+
+fn parse(text: &str) -> Result<Map<String, Json>, String> {
+    match serde_json::from_str(text) {
+        Ok(Json::Object(object)) => Ok(object),
+        Ok(_) => Err("not an object".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A member, whatever its case.
+fn find<'a>(object: &'a Map<String, Json>, name: &str) -> Option<&'a Json> {
+    object.get(name).or_else(|| {
+        object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    })
+}
+
+fn replace(object: &mut Map<String, Json>, name: &str, secret: &Secret) {
+    let key = object.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned();
+    object.insert(key.unwrap_or_else(|| name.to_owned()), Json::from(secret.reveal()));
+}
+
+/// Reads a file that holds a secret. A regular file that others can read, or that is someone
+/// else's, is refused, or with `force` warned of.
+///
+/// # Errors
+/// That, or the system's.
+pub(crate) fn read_private(path: &Path, force: bool) -> Result<String, Stop> {
+    let name = path.display();
+    let file = File::open(path).at(name.to_string())?;
+    let metadata = file.metadata().at(name.to_string())?;
+    let trouble = if !metadata.is_file() {
+        None
+    } else if metadata.mode() & 0o077 != 0 {
+        Some("others can read it (chmod 600)")
+    } else if metadata.uid() != nix::unistd::geteuid().as_raw() {
+        Some("it belongs to someone else")
+    } else {
+        None
+    };
+    match trouble {
+        Some(trouble) if force => diag::warning(format_args!("{name}: {trouble}")),
+        Some(trouble) => {
+            return Err(Stop::usage(format_args!(
+                "{name}: {trouble}; --force takes it all the same"
+            )));
+        }
+        None => {}
+    }
+    let mut text = String::new();
+    file.take(MAX_SIZE).read_to_string(&mut text).at(name)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn home(name: &str, text: &str, mode: u32) -> PathBuf {
+        let home = std::env::temp_dir().join(format!("cf-tail-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(home.join(".cf")).unwrap();
+        let path = home.join(".cf/config.json");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        home
+    }
+
+    #[test]
+    fn keys_of_old_and_new_versions_are_read() {
+        let text = r#"{"ConfigVersion": 3, "Target": "https://api.x", "LoggregatorEndpoint": "wss://l",
+            "DopplerEndPoint": "", "accesstoken": "bearer t0ken", "SpaceFields": {"Guid": "sp"}}"#;
+        let config = Config::load(&home("keys", text, 0o600), false).unwrap().unwrap();
+        assert_eq!(config.loggregator.as_deref(), Some("wss://l"));
+        assert_eq!((config.doppler, config.space.as_deref()), (None, Some("sp")));
+        assert_eq!(config.access_token.unwrap().reveal(), "bearer t0ken");
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused_unless_forced() {
+        let home = home("mode", "{}", 0o644);
+        assert!(Config::load(&home, false).is_err());
+        assert!(Config::load(&home, true).unwrap().is_some());
+        assert!(Config::load(&home.join("nowhere"), false).unwrap().is_none());
+    }
+
+    #[test]
+    fn saving_tokens_keeps_everything_else() {
+        let home = home("save", r#"{"accessToken": "old", "Strange": [1]}"#, 0o600);
+        let config = Config::load(&home, false).unwrap().unwrap();
+        config.save_tokens(&Secret::new("bearer new1"), Some(&Secret::new("fresh"))).unwrap();
+        let text = std::fs::read_to_string(&config.path).unwrap();
+        let object = parse(&text).unwrap();
+        assert_eq!(object["accessToken"], "bearer new1");
+        assert_eq!(object["RefreshToken"], "fresh");
+        assert_eq!(object["Strange"], serde_json::json!([1]));
+        assert_eq!(std::fs::metadata(&config.path).unwrap().mode() & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Messages of the legacy loggregator (2013 to 2016): protobuf package `logmessage`, proto2.
+//!
+//! Text is declared as bytes, because log bytes need not be UTF-8. What the format requires is
+//! optional here and checked by [`LogMessage::complete`], because prost does not check it.
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::{Content, Envelope, Stream, Unreadable};
+
+/// One line of an app or of the platform about it. Field 5 (an old enumeration of sources) is
+/// still seen on the wire and skipped as unknown.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct LogMessage {
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    pub(crate) message: Option<Bytes>,
+    /// OUT = 1, ERR = 2; others are kept.
+    #[prost(int32, optional, tag = "2")]
+    pub(crate) message_type: Option<i32>,
+    /// Nanoseconds since 1970; zigzag, unlike in every later generation.
+    #[prost(sint64, optional, tag = "3")]
+    pub(crate) timestamp: Option<i64>,
+    #[prost(bytes = "bytes", optional, tag = "4")]
+    pub(crate) app_id: Option<Bytes>,
+    #[prost(bytes = "bytes", optional, tag = "6")]
+    pub(crate) source_id: Option<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "7")]
+    pub(crate) drain_urls: Vec<Bytes>,
+    #[prost(bytes = "bytes", optional, tag = "8")]
+    pub(crate) source_name: Option<Bytes>,
+}
+
+/// What the platform's agents send each other over UDP. On a WebSocket it is a mistake, told apart
+/// from damage only to name it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct LogEnvelope {
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    pub(crate) routing_key: Option<Bytes>,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub(crate) signature: Option<Bytes>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) log_message: Option<LogMessage>,
+}
+
+impl LogMessage {
+    /// The name of a required field that is missing.
+    fn missing(&self) -> Option<&'static str> {
+        match self {
+            Self { message: None, .. } => Some("message"),
+            Self { message_type: None, .. } => Some("message_type"),
+            Self { timestamp: None, .. } => Some("timestamp"),
+            Self { app_id: None, .. } => Some("app_id"),
+            _ => None,
+        }
+    }
+
+    /// Itself, if nothing required is missing.
+    pub(crate) fn complete(self) -> Result<Self, Unreadable> {
+        self.missing().map_or(Ok(self), |name| Err(Unreadable::Missing(name)))
+    }
+}
+
+impl LogEnvelope {
+    /// Itself, if nothing required is missing.
+    pub(crate) fn complete(self) -> Result<Self, Unreadable> {
+        let missing = match &self {
+            Self { routing_key: None, .. } => Some("routing_key"),
+            Self { signature: None, .. } => Some("signature"),
+            Self { log_message: None, .. } => Some("log_message"),
+            Self { log_message: Some(message), .. } => message.missing(),
+        };
+        missing.map_or(Ok(self), |name| Err(Unreadable::Missing(name)))
+    }
+}
+
+/// Reads one message from the wire.
+///
+/// # Errors
+/// If it is damaged, incomplete, or something else.
+pub(crate) fn decode(bytes: Bytes) -> Result<Envelope, Unreadable> {
+    match LogMessage::decode(bytes.clone()).map_err(Unreadable::from).and_then(LogMessage::complete)
+    {
+        Ok(message) => Ok(message.into()),
+        Err(unreadable) => {
+            let agents = LogEnvelope::decode(bytes).map_err(Unreadable::from);
+            Err(match agents.and_then(LogEnvelope::complete) {
+                Ok(_) => Unreadable::AgentsEnvelope,
+                Err(_) => unreadable,
+            })
+        }
+    }
+}
+
+impl From<LogMessage> for Envelope {
+    fn from(message: LogMessage) -> Self {
+        Self {
+            timestamp: message.timestamp.unwrap_or_default(),
+            source_id: message.app_id,
+            source_type: message.source_name,
+            instance: message.source_id,
+            drain_urls: message.drain_urls,
+            content: Content::Log {
+                payload: message.message.unwrap_or_default(),
+                stream: Stream::from_number(message.message_type.unwrap_or_default()),
+            },
+            ..Self::default()
+        }
+    }
+}

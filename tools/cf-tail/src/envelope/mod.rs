@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What Cloud Foundry tells about an app, in one form for all generations of servers.
+//!
+//! [`legacy`], [`v1`] and [`v2`] hold what is on the wire; each becomes an [`Envelope`], which is
+//! all that filters and output forms know.
+
+use bytes::Bytes;
+
+pub(crate) mod legacy;
+pub(crate) mod v1;
+mod v1_content;
+pub(crate) mod v2;
+mod v2_json;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use v2_json::read_batch;
+
+/// One log line, metric or event.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Envelope {
+    /// Nanoseconds since 1970-01-01 UTC.
+    pub(crate) timestamp: i64,
+    /// The app's GUID, or the name of a part of the platform.
+    pub(crate) source_id: Option<Bytes>,
+    /// What made it: `APP/PROC/WEB`, `RTR`, `App` …
+    pub(crate) source_type: Option<Bytes>,
+    /// Which instance of it.
+    pub(crate) instance: Option<Bytes>,
+    pub(crate) origin: Option<Bytes>,
+    pub(crate) deployment: Option<Bytes>,
+    pub(crate) job: Option<Bytes>,
+    pub(crate) index: Option<Bytes>,
+    pub(crate) ip: Option<Bytes>,
+    pub(crate) tags: Vec<(Bytes, Bytes)>,
+    pub(crate) drain_urls: Vec<Bytes>,
+    /// It came after younger ones had been read.
+    pub(crate) is_late: bool,
+    pub(crate) content: Content,
+}
+
+/// What an envelope is about.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Content {
+    /// A line.
+    Log {
+        /// Its bytes, as the app wrote them.
+        payload: Bytes,
+        /// Where the app wrote them.
+        stream: Stream,
+    },
+    /// Anything else, as named values.
+    Other(Kind, Vec<Member>),
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Other(Kind::Nothing, Vec::new())
+    }
+}
+
+/// Kinds of envelopes. The names are those of `--type` and of the JSON form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// A line of an app or of the platform about it.
+    Log,
+    /// A request served (v1).
+    Http,
+    /// A number (v1).
+    Value,
+    /// A count.
+    Counter,
+    /// What an instance uses (v1).
+    Container,
+    /// Numbers measured together (v2).
+    Gauge,
+    /// How long something took (v2).
+    Timer,
+    /// Something that happened (v2).
+    Event,
+    /// What went wrong in the platform (v1).
+    Error,
+    /// An envelope without content.
+    #[value(skip)]
+    Nothing,
+}
+
+impl Kind {
+    /// Its name in filters and JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Http => "http",
+            Self::Value => "value",
+            Self::Counter => "counter",
+            Self::Container => "container",
+            Self::Gauge => "gauge",
+            Self::Timer => "timer",
+            Self::Event => "event",
+            Self::Error => "error",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+/// Where an app wrote a line. The numbers are those of the legacy and v1 formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+    /// A number that stands for neither.
+    Unknown(i32),
+}
+
+impl Stream {
+    /// OUT = 1, ERR = 2.
+    pub(crate) fn from_number(number: i32) -> Self {
+        match number {
+            1 => Self::Out,
+            2 => Self::Err,
+            other => Self::Unknown(other),
+        }
+    }
+}
+
+impl std::fmt::Display for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Out => f.write_str("OUT"),
+            Self::Err => f.write_str("ERR"),
+            Self::Unknown(number) => write!(f, "UNKNOWN({number})"),
+        }
+    }
+}
+
+/// A named value of an envelope that is no log line.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Member {
+    pub(crate) name: Bytes,
+    pub(crate) value: Value,
+    /// What a number is measured in; empty if nothing says.
+    pub(crate) unit: Bytes,
+}
+
+/// A value. Integers keep their width, because 64 bits become text in JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    Text(Bytes),
+    Int(i32),
+    Long(i64),
+    Unsigned(u64),
+    Double(f64),
+}
+
+impl Member {
+    pub(crate) fn new(name: &'static str, value: Value) -> Self {
+        Self { name: Bytes::from_static(name.as_bytes()), value, unit: Bytes::new() }
+    }
+
+    pub(crate) fn text(name: &'static str, value: impl Into<Bytes>) -> Self {
+        Self::new(name, Value::Text(value.into()))
+    }
+
+    pub(crate) fn measured(name: Bytes, value: f64, unit: Bytes) -> Self {
+        Self { name, value: Value::Double(value), unit }
+    }
+}
+
+impl Envelope {
+    pub(crate) fn kind(&self) -> Kind {
+        match &self.content {
+            Content::Log { .. } => Kind::Log,
+            Content::Other(kind, _) => *kind,
+        }
+    }
+
+    /// What made it, also if only a deprecated tag says so.
+    pub(crate) fn source(&self) -> Option<&Bytes> {
+        self.source_type.as_ref().or_else(|| self.tag(b"source_type"))
+    }
+
+    /// The value of a tag.
+    pub(crate) fn tag(&self, name: &[u8]) -> Option<&Bytes> {
+        self.tags.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// A named value of an envelope that is no log line.
+    pub(crate) fn member(&self, name: &str) -> Option<&Value> {
+        let Content::Other(_, members) = &self.content else { return None };
+        members.iter().find(|member| member.name == name).map(|member| &member.value)
+    }
+}
+
+/// Why bytes are no envelope.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    /// They are no protobuf of that form.
+    Malformed(prost::DecodeError),
+    /// A field that the format requires is missing.
+    Missing(&'static str),
+    /// They are what agents send each other.
+    AgentsEnvelope,
+}
+
+impl From<prost::DecodeError> for Unreadable {
+    fn from(error: prost::DecodeError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Malformed(error) => write!(f, "{error}"),
+            Self::Missing(name) => write!(f, "required field \"{name}\" not set"),
+            Self::AgentsEnvelope => f.write_str("an envelope of the platform's agents, no message"),
+        }
+    }
+}

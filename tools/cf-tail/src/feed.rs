@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A stream of envelopes over a WebSocket: the legacy server's and the traffic controller's.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use heka_core::diag;
+use heka_core::exit::Stop;
+use heka_core::net::Stream;
+use heka_core::net::ws::{
+    self, Endpoint, Kind, Message, Options, Received, Refusal, Request, Socket,
+};
+use heka_core::signal;
+use url::Url;
+
+use crate::binary::TextAsBinary;
+use crate::endpoint;
+use crate::envelope::{Envelope, Unreadable};
+use crate::failure::{Failure, shown};
+use crate::intake::Intake;
+use crate::session::Session;
+use crate::token::Token;
+
+/// What keeps the connection to a legacy server alive.
+const KEEP_ALIVE: &[u8] = b"I'm alive!";
+/// We ask whether the server is there so often, and wait so long for anything to come.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A stream to open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Feed<'a> {
+    /// Where, and what is asked for.
+    pub(crate) url: &'a Url,
+    /// The Origin header.
+    pub(crate) origin: &'a str,
+    /// Reads a message.
+    pub(crate) decode: fn(Bytes) -> Result<Envelope, Unreadable>,
+    /// Time between frames that say we are alive.
+    pub(crate) keepalive: Option<Duration>,
+}
+
+/// An open stream.
+type Open = Socket<TextAsBinary<Stream>>;
+
+impl Feed<'_> {
+    /// Connects.
+    ///
+    /// # Errors
+    /// If the server does not open the stream.
+    pub(crate) fn open(&self, session: &Session) -> Result<Open, Failure> {
+        session.authorized(|token| self.shake(session, token))
+    }
+
+    fn shake(&self, session: &Session, token: Option<&Token>) -> Result<Open, Failure> {
+        let endpoint = Endpoint::parse(self.url.as_str()).map_err(Failure::BadResponse)?;
+        let stream = session.dialers.dial(&endpoint.addr)?;
+        let mut request = Request::new(&endpoint);
+        let mut header =
+            |name: &str, value: &str| request.headers.push((name.to_owned(), value.to_owned()));
+        header("User-Agent", concat!("cf-tail/", env!("CARGO_PKG_VERSION")));
+        header("Origin", self.origin);
+        if let Some(token) = token {
+            header("Authorization", token.header.reveal());
+        }
+        if session.trace {
+            trace(self.url, &request);
+        }
+        let deadline = session.limits.connect.and_then(|limit| Instant::now().checked_add(limit));
+        let options = Options {
+            max_message: session.limits.max_message,
+            ping_interval: Some(PING_INTERVAL),
+            ping_timeout: Some(PING_TIMEOUT),
+            idle_timeout: session.limits.idle,
+            // What the reader does not take is dropped by the sink, so that pings are always seen.
+            max_backlog: usize::MAX,
+        };
+        let shaken = ws::shake(TextAsBinary::new(stream), &request, options, deadline);
+        shaken.map_err(|failure| match failure {
+            ws::Failure::Stopped(stop) => Failure::Stopped(stop),
+            ws::Failure::Failed(cause) => Failure::broken(cause),
+            ws::Failure::Refused(refusal) => refused(&refusal, session.trace),
+        })
+    }
+
+    /// Takes what comes until the stream ends.
+    ///
+    /// # Errors
+    /// Always: how it ended.
+    pub(crate) fn run(&self, session: &Session, mut socket: Open, intake: &mut Intake) -> Failure {
+        let mut alive_at = self.keepalive.map(|_| Instant::now());
+        loop {
+            if let (Some(at), Some(period)) = (alive_at, self.keepalive)
+                && Instant::now() >= at
+            {
+                socket.send(Message { kind: Kind::Text, data: Bytes::from_static(KEEP_ALIVE) });
+                alive_at = Instant::now().checked_add(period);
+            }
+            let received = socket.receive(session.sink.lock().backlog(), None, alive_at);
+            let outcome = match received {
+                Ok(Received::Message(message)) => self.take(session, message, intake),
+                Ok(Received::Closed(closed)) => return ended(&closed),
+                Ok(Received::Input | Received::Deadline) => Ok(()),
+                Err(stop) => Err(stop),
+            };
+            if let Err(stop) = outcome {
+                return self.leave(session, socket, stop, intake);
+            }
+        }
+    }
+
+    /// Gathers what comes until the stream ends.
+    ///
+    /// # Errors
+    /// Always: how it ended.
+    pub(crate) fn gather(
+        &self,
+        session: &Session,
+        mut socket: Open,
+        to: &mut Vec<Envelope>,
+    ) -> Failure {
+        loop {
+            let received = socket.receive(session.sink.lock().backlog(), None, None);
+            match received {
+                Ok(Received::Message(message)) => match (self.decode)(message.data) {
+                    Ok(envelope) => to.push(envelope),
+                    Err(unreadable) => self.skip(session, &unreadable),
+                },
+                Ok(Received::Closed(closed)) => return ended(&closed),
+                Ok(Received::Input | Received::Deadline) => {}
+                Err(stop) => return Failure::Stopped(stop),
+            }
+        }
+    }
+
+    fn skip(&self, session: &Session, unreadable: &Unreadable) {
+        session.sink.lock().skip(format_args!("{}: {unreadable}", endpoint::shown(self.url)));
+    }
+
+    fn take(&self, session: &Session, message: Message, intake: &mut Intake) -> Result<(), Stop> {
+        match (self.decode)(message.data) {
+            Ok(envelope) => intake.push(&session.sink, &envelope),
+            Err(unreadable) => {
+                self.skip(session, &unreadable);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says good-bye to the server, and takes what it sends before its own.
+    fn leave(&self, session: &Session, socket: Open, stop: Stop, intake: &mut Intake) -> Failure {
+        let is_signal = matches!(stop, Stop::Signal(_));
+        let closed = socket.finish(1000, "", |message| {
+            if is_signal {
+                // The end is near anyway; what cannot be written any more is told by the flush.
+                let _ = self.take(session, message, intake);
+            }
+        });
+        diag::debug(format_args!("{}: {closed}", endpoint::shown(self.url)));
+        Failure::Stopped(signal::pending().map_or(stop, Stop::Signal))
+    }
+}
+
+/// What the end of a stream means.
+fn ended(closed: &ws::Closed) -> Failure {
+    Failure::Ended {
+        how: closed.to_string(),
+        in_order: matches!(closed.code, 1000 | 1005),
+        again: matches!(closed.code, 1001 | 1006 | 1011 | 1012 | 1013 | 1014),
+    }
+}
+
+/// What an answer means that opens no stream.
+fn refused(refusal: &Refusal, trace: bool) -> Failure {
+    if trace {
+        diag::plain(format_args!("WEBSOCKET RESPONSE: {} {}", refusal.status, refusal.reason));
+        for (name, value) in &refusal.headers {
+            diag::plain(format_args!("{name}: {}", shown(value.as_bytes())));
+        }
+    }
+    let body = refusal.body.as_bytes();
+    match refusal.status {
+        401 => Failure::of_status(401, body, None),
+        400 | 403 | 404 => Failure::of_status(refusal.status, refusal.to_string().as_bytes(), None),
+        429 | 500.. => Failure::of_status(
+            refusal.status,
+            refusal.to_string().as_bytes(),
+            refusal.retry_after(),
+        ),
+        _ => Failure::Broken {
+            cause: format!("bad handshake: {}", shown(refusal.to_string().as_bytes())),
+            hint: Some(
+                "a load balancer may have taken off the Upgrade header, or this is no log server"
+                    .to_owned(),
+            ),
+        },
+    }
+}
+
+fn trace(url: &Url, request: &Request) {
+    diag::plain(format_args!("WEBSOCKET REQUEST: GET {url}"));
+    for (name, value) in &request.headers {
+        let value = if name == "Authorization" { "[PRIVATE DATA HIDDEN]" } else { value };
+        diag::plain(format_args!("{name}: {value}"));
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which envelopes are wanted.
+
+use clap::ValueEnum;
+
+use crate::envelope::{Content, Envelope, Kind, Stream};
+
+/// What must hold for an envelope to be written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    /// Beginnings of source types, in any case; none is all.
+    pub(crate) sources: Vec<String>,
+    /// Where the app wrote it.
+    pub(crate) stream: Option<StreamName>,
+    /// Kinds; none is all.
+    pub(crate) kinds: Vec<Kind>,
+}
+
+/// The streams that an app can write to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StreamName {
+    /// Standard output
+    Out,
+    /// Standard error
+    Err,
+}
+
+impl Filter {
+    /// Whether an envelope is wanted.
+    pub(crate) fn takes(&self, envelope: &Envelope) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&envelope.kind()))
+            && self.takes_stream(envelope)
+            && self.takes_source(envelope)
+    }
+
+    fn takes_stream(&self, envelope: &Envelope) -> bool {
+        let Some(wanted) = self.stream else { return true };
+        match &envelope.content {
+            Content::Log { stream: Stream::Out, .. } => wanted == StreamName::Out,
+            Content::Log { stream: Stream::Err, .. } => wanted == StreamName::Err,
+            _ => false,
+        }
+    }
+
+    /// `APP` stands for `APP/PROC/WEB` too: whole parts of the name count.
+    fn takes_source(&self, envelope: &Envelope) -> bool {
+        if self.sources.is_empty() {
+            return true;
+        }
+        let source = envelope.source().map(|source| String::from_utf8_lossy(source).into_owned());
+        let source = source.unwrap_or_default();
+        self.sources.iter().any(|wanted| {
+            source.get(..wanted.len()).is_some_and(|head| head.eq_ignore_ascii_case(wanted))
+                && matches!(source.as_bytes().get(wanted.len()), None | Some(b'/'))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(source: &str, stream: Stream) -> Envelope {
+        let content = Content::Log { payload: "x".into(), stream };
+        Envelope { source_type: Some(source.to_owned().into()), content, ..Envelope::default() }
+    }
+
+    #[test]
+    fn sources_match_by_whole_parts_in_any_case() {
+        let filter =
+            Filter { sources: vec!["APP".to_owned(), "rtr".to_owned()], ..Filter::default() };
+        let takes = |source| filter.takes(&log(source, Stream::Out));
+        assert!(takes("App") && takes("APP/PROC/WEB") && takes("RTR"));
+        assert!(!takes("APPLE") && !takes("STG") && !takes("") && !takes("é"));
+    }
+
+    #[test]
+    fn streams_and_kinds_are_told_apart() {
+        let err = Filter { stream: Some(StreamName::Err), ..Filter::default() };
+        assert!(err.takes(&log("x", Stream::Err)) && !err.takes(&log("x", Stream::Out)));
+        assert!(!err.takes(&log("x", Stream::Unknown(7))) && !err.takes(&Envelope::default()));
+        let logs = Filter { kinds: vec![Kind::Log], ..Filter::default() };
+        assert!(logs.takes(&log("x", Stream::Out)) && !logs.takes(&Envelope::default()));
+    }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a server has kept, what it says from now on, and the two joined; again after a connection
+//! was lost, where that is worth it.
+
+use std::time::{Duration, Instant};
+
+use heka_core::diag;
+use heka_core::exit::{Status, Stop};
+use heka_core::net::Attempts;
+
+use crate::cli::Follow;
+use crate::failure::Failure;
+use crate::intake::Intake;
+use crate::server::Server;
+use crate::session::Session;
+
+/// A stream that lived so long was healthy: what follows is a new trouble.
+const HEALTHY: Duration = Duration::from_secs(30);
+/// Before a stream that the server ended in order is begun anew.
+const BREATH: Duration = Duration::from_secs(1);
+
+/// The logs of one server.
+pub(crate) struct Logs<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) server: &'a dyn Server,
+    /// Sort what is kept by time.
+    pub(crate) sort: bool,
+    /// How many of what is kept.
+    pub(crate) lines: Option<usize>,
+}
+
+impl Logs<'_> {
+    /// Writes what is kept if `recent`, then what is new if that is to be followed.
+    ///
+    /// # Errors
+    /// How it ended; `Said` when that has been told.
+    pub(crate) fn write(
+        &self,
+        recent: bool,
+        follow: Option<Follow>,
+        attempts: Attempts,
+    ) -> Result<Status, Stop> {
+        let Some(follow) = follow else {
+            let put = self.put_recent(&mut Intake::default(), false);
+            return put.map_err(|failure| self.stop(failure));
+        };
+        let mut status = Status::Done;
+        let ended = self.follow(recent, follow, attempts, &mut status);
+        Err(match ended {
+            Stop::Said(said) => Stop::Said(said.and(status)),
+            stop => stop,
+        })
+    }
+
+    fn follow(
+        &self,
+        mut recent: bool,
+        follow: Follow,
+        mut attempts: Attempts,
+        status: &mut Status,
+    ) -> Stop {
+        let mut intake = Intake::default();
+        loop {
+            let began = Instant::now();
+            let failure = match self.open(&mut intake, &mut recent, status) {
+                Ok(live) => live(&mut intake),
+                Err(failure) => failure,
+            };
+            if began.elapsed() >= HEALTHY {
+                attempts.reset();
+            }
+            if let Err(stop) = self.wait_for_next(failure, follow, &mut attempts, began.elapsed()) {
+                return stop;
+            }
+        }
+    }
+
+    /// Opens the stream, then writes what came before it: what is kept, or what was missed. In this
+    /// order nothing falls between the two.
+    fn open(
+        &self,
+        intake: &mut Intake,
+        recent: &mut bool,
+        status: &mut Status,
+    ) -> Result<crate::server::Live<'_>, Failure> {
+        let live = self.server.open(self.session)?;
+        diag::note(format_args!("{}: connected ({})", self.server.url(), self.server.name()));
+        if *recent {
+            *status = status.and(self.put_recent(intake, true)?);
+            *recent = false;
+        } else if let Some(newest) = intake.newest {
+            self.fill_gap(intake, newest)?;
+        }
+        if self.server.fills_gaps() {
+            intake.remember_streamed();
+        }
+        Ok(live)
+    }
+
+    fn put_recent(&self, intake: &mut Intake, joins_stream: bool) -> Result<Status, Failure> {
+        let mut recent = self.server.recent(self.session)?;
+        recent.arrange(self.sort, self.lines);
+        let status = Status::failed_if(recent.is_cut);
+        intake.put_all(&self.session.sink, recent.envelopes, joins_stream)?;
+        Ok(status)
+    }
+
+    /// Writes what was said while nobody listened, where the server can still tell.
+    fn fill_gap(&self, intake: &mut Intake, newest: i64) -> Result<(), Failure> {
+        let delay = i64::try_from(self.session.limits.delay.as_nanos()).unwrap_or(i64::MAX);
+        match self.server.since(self.session, newest.saturating_sub(delay)) {
+            Ok(Some(recent)) => Ok(intake.put_all(&self.session.sink, recent.envelopes, true)?),
+            Ok(None) => Ok(()),
+            Err(stopped @ Failure::Stopped(_)) => Err(stopped),
+            Err(failure) => {
+                let url = self.server.url();
+                diag::warning(format_args!("{url}: lines may be missing: {failure}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until the next attempt is due, or tells why there is none.
+    fn wait_for_next(
+        &self,
+        failure: Failure,
+        follow: Follow,
+        attempts: &mut Attempts,
+        lived: Duration,
+    ) -> Result<(), Stop> {
+        let url = self.server.url();
+        let delay = match &failure {
+            // At once, but not in a circle.
+            Failure::Renew => return self.session.pause(BREATH.saturating_sub(lived)),
+            Failure::Ended { in_order: true, .. } if follow == Follow::Forever => Some(BREATH),
+            failure if failure.is_worth_retrying() => attempts.delay(),
+            _ => return Err(self.stop(failure)),
+        };
+        let Some(delay) = delay else {
+            if attempts.failures() > 0 {
+                diag::warning(format_args!("{url}: maximum number of connection retries reached"));
+            }
+            return Err(self.stop(failure));
+        };
+        let delay = delay.max(failure.wait_wanted().unwrap_or_default());
+        let gap = if self.server.fills_gaps() { "" } else { "; lines may be missing" };
+        let seconds = delay.as_secs_f64();
+        diag::announce(format_args!("{url}: {failure}; connecting again in {seconds:.1} s{gap}"));
+        self.session.pause(delay)
+    }
+
+    fn stop(&self, failure: Failure) -> Stop {
+        failure.into_stop(self.server.name(), &self.server.url())
+    }
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! HTTP requests: ureq's protocol over our own connections, so that proxies, TLS, time limits and
+//! signals are the same as everywhere, and the output goes on while a server is waited for.
+
+use std::io::Read;
+use std::time::Duration;
+
+use heka_core::diag;
+use heka_core::exit::Stop;
+use ureq::http::{HeaderMap, Response, header};
+use ureq::{Agent, Body, BodyReader};
+use url::Url;
+
+use crate::failure::Failure;
+use crate::secret::Secret;
+use crate::token::Token;
+use crate::wire::{Anywhere, Line, Wires};
+
+/// Most of an answer that is read where a document is expected.
+const MAX_DOCUMENT: u64 = 64 << 20;
+/// How many redirects are followed, on the same server only.
+const MAX_REDIRECTS: usize = 5;
+
+/// Makes requests.
+#[derive(Debug)]
+pub(crate) struct Http {
+    agent: Agent,
+    line: Line,
+    trace: bool,
+}
+
+/// An answer whose body has not been read.
+pub(crate) struct Answer {
+    /// The status.
+    pub(crate) status: u16,
+    headers: HeaderMap,
+    body: BodyReader<'static>,
+    line: Line,
+}
+
+impl Http {
+    /// Over `line`; an answer must begin within `patience`.
+    pub(crate) fn new(line: Line, patience: Option<Duration>, trace: bool) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(concat!("cf-tail/", env!("CARGO_PKG_VERSION")))
+            .accept("*/*")
+            .timeout_recv_response(patience)
+            .max_idle_connections_per_host(1)
+            .build();
+        let agent = Agent::with_parts(config, Wires(line.clone()), Anywhere);
+        Self { agent, line, trace }
+    }
+
+    /// Asks for `url`. A redirect is followed if it stays on the server: nobody else gets to see
+    /// the token.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub(crate) fn get(
+        &self,
+        url: &Url,
+        token: Option<&Token>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
+        let mut url = url.clone();
+        for _ in 0..MAX_REDIRECTS {
+            let mut request = self.agent.get(url.as_str());
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            if let Some(token) = token {
+                request = request.header(header::AUTHORIZATION, token.header.reveal());
+            }
+            self.trace_request("GET", &url, headers, token.is_some());
+            let answer = self.answer(request.call())?;
+            let Some(next) = redirect(&url, &answer)? else { return Ok(answer) };
+            url = next;
+        }
+        Err(Failure::BadResponse("too many redirects".to_owned()))
+    }
+
+    /// Sends a form. `basic` is a name and a password.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub(crate) fn post_form(
+        &self,
+        url: &Url,
+        basic: Option<(&str, &str)>,
+        fields: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
+        let mut request = self.agent.post(url.as_str()).header(header::ACCEPT, "application/json");
+        if let Some((name, password)) = basic {
+            let encoded = data_encoding::BASE64.encode(format!("{name}:{password}").as_bytes());
+            let secret = Secret::new(format!("Basic {encoded}"));
+            request = request.header(header::AUTHORIZATION, secret.reveal());
+        }
+        self.trace_request("POST", url, &[], basic.is_some());
+        self.answer(request.send_form(fields.iter().copied()))
+    }
+
+    /// The signal, or the end of the output, that broke off a read.
+    pub(crate) fn take_stop(&self) -> Option<Stop> {
+        match self.line.take_trouble() {
+            Some(Failure::Stopped(stop)) => Some(stop),
+            _ => None,
+        }
+    }
+
+    /// What was behind an error while reading a body.
+    pub(crate) fn explain_io(&self, error: &std::io::Error) -> Failure {
+        self.line.explain_io(error)
+    }
+
+    fn answer(&self, outcome: Result<Response<Body>, ureq::Error>) -> Result<Answer, Failure> {
+        let response = outcome.map_err(|error| self.line.explain(&error))?;
+        let status = response.status().as_u16();
+        if self.trace {
+            diag::plain(format_args!("RESPONSE: {}", response.status()));
+            trace_headers(response.headers());
+        }
+        let (parts, body) = response.into_parts();
+        let body = body.into_with_config().limit(u64::MAX).reader();
+        Ok(Answer { status, headers: parts.headers, body, line: self.line.clone() })
+    }
+
+    fn trace_request(&self, method: &str, url: &Url, headers: &[(&str, &str)], private: bool) {
+        if self.trace {
+            diag::plain(format_args!("REQUEST: {method} {url}"));
+            headers.iter().for_each(|(name, value)| diag::plain(format_args!("{name}: {value}")));
+            if private {
+                diag::plain("authorization: [PRIVATE DATA HIDDEN]");
+            }
+        }
+    }
+}
+
+/// Shows the headers of an answer, but for cookies.
+pub(crate) fn trace_headers(headers: &HeaderMap) {
+    for (name, value) in headers {
+        let value = match *name == header::SET_COOKIE {
+            true => "[PRIVATE DATA HIDDEN]".to_owned(),
+            false => crate::failure::shown(value.as_bytes()),
+        };
+        diag::plain(format_args!("{name}: {value}"));
+    }
+}
+
+/// Where an answer sends us, if it does.
+fn redirect(from: &Url, answer: &Answer) -> Result<Option<Url>, Failure> {
+    if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let Some(location) = answer.header("location") else { return Ok(None) };
+    let to =
+        from.join(&location).map_err(|error| Failure::BadResponse(format!("redirect: {error}")))?;
+    if to.origin() != from.origin() {
+        let host = to.host_str().unwrap_or_default().to_owned();
+        return Err(Failure::BadResponse(format!(
+            "redirects to another server ({host}), which must not see the token"
+        )));
+    }
+    Ok(Some(to))
+}
+
+impl Answer {
+    /// A header, if it is there and text.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    }
+
+    /// The time that `Retry-After` asks for, if it is given in seconds.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+    }
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// If it breaks off.
+    pub(crate) fn read(mut self) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        let read = (&mut self.body).take(MAX_DOCUMENT).read_to_end(&mut bytes);
+        read.map_err(|error| self.line.explain_io(&error))?;
+        Ok(bytes)
+    }
+
+    /// The body, to be read as it arrives.
+    pub(crate) fn into_body(self) -> BodyReader<'static> {
+        self.body
+    }
+
+    /// Itself if its status is 200, else what that status means.
+    ///
+    /// # Errors
+    /// Any other status.
+    pub(crate) fn accepted(self) -> Result<Self, Failure> {
+        if self.status == 200 {
+            return Ok(self);
+        }
+        let (status, after) = (self.status, self.retry_after());
+        let body = self.read().unwrap_or_default();
+        Err(Failure::of_status(status, &body, after))
+    }
+}

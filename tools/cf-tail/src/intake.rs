@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What comes in, on its way to the output: nothing twice where two ways lead to the same
+//! envelopes.
+
+use heka_core::exit::Stop;
+
+use crate::envelope::Envelope;
+use crate::seen::{Key, Seen};
+use crate::sink::Shared;
+
+/// How much of what a stream brought is remembered, in nanoseconds of its own time.
+const MEMORY: i64 = 120_000_000_000;
+/// And how many envelopes at most, before what is old is forgotten.
+const CROWD: usize = 100_000;
+
+/// Joins what was read at once with what is streamed.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    /// Read at once, and perhaps still to come in the stream.
+    read: Seen,
+    /// Came in the stream, and may come again when a gap is filled.
+    streamed: Option<Seen>,
+    /// The youngest envelope so far.
+    pub(crate) newest: Option<i64>,
+}
+
+impl Intake {
+    /// From now on what is streamed is remembered: a gap can be filled later.
+    pub(crate) fn remember_streamed(&mut self) {
+        self.streamed.get_or_insert_default();
+    }
+
+    /// Takes one from a stream.
+    ///
+    /// # Errors
+    /// As the sink's.
+    pub(crate) fn push(&mut self, sink: &Shared, envelope: &Envelope) -> Result<(), Stop> {
+        self.grow(envelope.timestamp);
+        if self.read.len() > 0 || self.streamed.is_some() {
+            let key = Key::of(envelope);
+            if self.read.take(key) {
+                return Ok(());
+            }
+            self.remember(key);
+        }
+        sink.lock().push(envelope)
+    }
+
+    /// Takes what was read at once. If it `joins_stream`, what is in the stream too comes only
+    /// once, whichever way it came first.
+    ///
+    /// # Errors
+    /// As the sink's.
+    pub(crate) fn put_all(
+        &mut self,
+        sink: &Shared,
+        envelopes: Vec<Envelope>,
+        joins_stream: bool,
+    ) -> Result<(), Stop> {
+        for envelope in envelopes {
+            self.grow(envelope.timestamp);
+            if joins_stream {
+                let key = Key::of(&envelope);
+                if self.streamed.as_mut().is_some_and(|streamed| streamed.take(key)) {
+                    continue;
+                }
+                self.read.add(key);
+            }
+            sink.lock().put_waiting(&envelope)?;
+        }
+        Ok(())
+    }
+
+    /// Lends what was read at once to whoever reads the same again.
+    pub(crate) fn lend(&mut self) -> Seen {
+        std::mem::take(&mut self.read)
+    }
+
+    /// Takes it back, with what was read since.
+    pub(crate) fn take_back(&mut self, read: Seen) {
+        self.read = read;
+    }
+
+    fn grow(&mut self, timestamp: i64) {
+        self.newest = self.newest.max(Some(timestamp));
+    }
+
+    fn remember(&mut self, key: Key) {
+        let Some(streamed) = &mut self.streamed else { return };
+        streamed.add(key);
+        if streamed.len() > CROWD {
+            let oldest = self.newest.unwrap_or_default().saturating_sub(MEMORY);
+            streamed.forget_before(oldest);
+            if streamed.len() > CROWD {
+                *streamed = Seen::default();
+            }
+        }
+    }
+}

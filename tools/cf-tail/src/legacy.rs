@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The legacy loggregator (2013 to 2016): `/tail/` and `/dump/` over WebSocket, `/recent` over
+//! HTTP.
+
+use url::Url;
+
+use crate::endpoint;
+use crate::envelope::legacy::decode;
+use crate::failure::Failure;
+use crate::feed::Feed;
+use crate::intake::Intake;
+use crate::parts::{self, Recent};
+use crate::server::{Live, Server};
+use crate::session::Session;
+
+/// What its clients have always said they were.
+const ORIGIN: &str = "http://localhost";
+
+/// A server and an app.
+#[derive(Debug)]
+pub(crate) struct Legacy {
+    /// Scheme `ws` or `wss`.
+    pub(crate) base: Url,
+    pub(crate) app: String,
+}
+
+impl Legacy {
+    /// `path` of the server, for the app. The slash before the question mark matters to it.
+    fn url(&self, base: &Url, path: &str, slash: bool) -> Url {
+        let mut url = endpoint::at(base, &[path], slash);
+        url.query_pairs_mut().append_pair("app", &self.app);
+        url
+    }
+
+    /// What servers before May 2014 have instead of `/recent`: a stream that ends.
+    fn dump(&self, session: &Session) -> Result<Recent, Failure> {
+        let url = self.url(&self.base, "dump", true);
+        let feed = Feed { url: &url, origin: ORIGIN, decode, keepalive: None };
+        let socket = feed.open(session)?;
+        let mut recent = Recent::default();
+        match feed.gather(session, socket, &mut recent.envelopes) {
+            Failure::Ended { .. } => Ok(recent),
+            failure => Err(failure),
+        }
+    }
+}
+
+impl Server for Legacy {
+    fn name(&self) -> &'static str {
+        "loggregator"
+    }
+
+    fn url(&self) -> String {
+        endpoint::shown(&self.base)
+    }
+
+    fn open<'a>(&'a self, session: &'a Session) -> Result<Live<'a>, Failure> {
+        let url = self.url(&self.base, "tail", true);
+        let keepalive = Some(session.limits.keepalive);
+        let feed = Feed { url: &url, origin: ORIGIN, decode, keepalive };
+        let socket = feed.open(session)?;
+        Ok(Box::new(move |intake: &mut Intake| {
+            let feed = Feed { url: &url, origin: ORIGIN, decode, keepalive };
+            feed.run(session, socket, intake)
+        }))
+    }
+
+    fn recent(&self, session: &Session) -> Result<Recent, Failure> {
+        let base = endpoint::parse(self.base.as_str(), false).map_err(Failure::BadResponse)?;
+        let url = self.url(&base, "recent", false);
+        let answer = session.authorized(|token| session.http.get(&url, token, &[])?.accepted());
+        match answer {
+            Ok(answer) => parts::read(session, &url, answer, decode),
+            Err(Failure::BadRequest(_)) => self.dump(session),
+            Err(Failure::NotFound(words)) => {
+                Err(Failure::NotFound(format!("/recent path not found or has issues {words}")))
+            }
+            Err(Failure::Refused { status, words, after }) => Err(Failure::Refused {
+                status,
+                words: format!("/recent path not found or has issues {words}"),
+                after,
+            }),
+            Err(failure) => Err(failure),
+        }
+    }
+}

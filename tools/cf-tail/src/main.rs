@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Follows the logs of a Cloud Foundry app.
+
+mod access;
+mod api;
+mod binary;
+mod choose;
+mod cli;
+mod config;
+mod endpoint;
+mod envelope;
+mod failure;
+mod feed;
+mod filter;
+mod follow;
+mod form;
+mod http;
+mod intake;
+mod legacy;
+mod log_cache;
+mod meta;
+mod multipart;
+mod parts;
+mod rlp;
+mod run;
+mod secret;
+mod seen;
+mod server;
+mod session;
+mod sink;
+mod sse;
+mod token;
+mod uaa;
+mod v1;
+mod wire;
+
+fn main() -> std::process::ExitCode {
+    heka_core::cli::main::<cli::Cli>(|cli| run::run(cli.plan()?))
+}

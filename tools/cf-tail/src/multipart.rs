@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `multipart/x-protobuf`: the parts of an HTTP body (RFC 2046), read as they arrive.
+//!
+//! What servers send: no part headers, CRLF, boundaries of 60 hex digits. What is taken beyond
+//! that: part headers (skipped), bare LF line ends if the first delimiter line has one, text before
+//! the first and behind the last delimiter, blanks behind a delimiter, a quoted boundary.
+
+use std::io::Read;
+
+use bytes::{Bytes, BytesMut};
+use memchr::memmem::Finder;
+
+/// Bytes asked for by one read.
+const BLOCK: usize = 32 * 1024;
+/// What may stand before the first delimiter and in the headers of a part.
+const MAX_PREAMBLE: usize = 64 * 1024;
+
+/// The `boundary` parameter of a `Content-Type`, unquoted. The media type itself is not looked at:
+/// servers have sent several.
+pub(crate) fn boundary(content_type: &str) -> Option<String> {
+    let mut rest = content_type.split_once(';')?.1;
+    loop {
+        let (name, value) = rest.split_once('=')?;
+        let (value, behind) = parameter_value(value.trim_start());
+        if name.trim().eq_ignore_ascii_case("boundary") {
+            return (!value.trim().is_empty()).then_some(value);
+        }
+        rest = behind;
+    }
+}
+
+/// A parameter's value, and what follows it.
+fn parameter_value(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let (value, behind) = text.split_once(';').unwrap_or((text, ""));
+        return (value.trim_end().to_owned(), behind);
+    };
+    let mut value = String::new();
+    let mut chars = quoted.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => break,
+            '\\' => value.extend(chars.next()),
+            _ => value.push(c),
+        }
+    }
+    let behind = chars.as_str();
+    (value, behind.split_once(';').map_or("", |(_, behind)| behind))
+}
+
+/// Why the parts ended early.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// Reading failed.
+    Read(std::io::Error),
+    /// The body ended before the last delimiter.
+    Unfinished,
+    /// A part is larger than allowed.
+    TooLarge,
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Read(error) => write!(f, "{error}"),
+            Self::Unfinished => f.write_str("no final boundary"),
+            Self::TooLarge => f.write_str("a part is over the limit"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Before the first delimiter.
+    Preamble,
+    /// Within a part, at its first byte.
+    Part,
+    /// Behind the last delimiter.
+    Done,
+}
+
+/// The parts of a body, one after the other; a part is all that is ever held.
+#[derive(Debug)]
+pub(crate) struct Parts<R> {
+    source: R,
+    buffer: BytesMut,
+    delimiter: Vec<u8>,
+    finder: Finder<'static>,
+    state: State,
+    limit: usize,
+    at_end: bool,
+}
+
+impl<R: Read> Parts<R> {
+    /// Reads parts of up to `limit` bytes.
+    pub(crate) fn new(source: R, boundary: &str, limit: usize) -> Self {
+        let delimiter = format!("--{boundary}").into_bytes();
+        let finder = Finder::new(&[b"\r\n", delimiter.as_slice()].concat()).into_owned();
+        Self {
+            source,
+            buffer: BytesMut::new(),
+            delimiter,
+            finder,
+            state: State::Preamble,
+            limit,
+            at_end: false,
+        }
+    }
+
+    /// The next part; `None` behind the last.
+    ///
+    /// # Errors
+    /// If the body ends or breaks before that.
+    pub(crate) fn next_part(&mut self) -> Result<Option<Bytes>, Broken> {
+        if self.state == State::Preamble {
+            self.skip_preamble()?;
+        }
+        if self.state == State::Done {
+            return Ok(None);
+        }
+        self.skip_part_headers()?;
+        let mut from = 0;
+        loop {
+            let found = self.finder.find(self.buffer.get(from..).unwrap_or_default());
+            if let Some(at) = found.map(|at| from + at) {
+                let Some(behind) = self.delimiter_end(at + self.finder.needle().len())? else {
+                    from = at + 1;
+                    continue;
+                };
+                let mut part = self.buffer.split_to(behind);
+                part.truncate(at);
+                return Ok(Some(part.freeze()));
+            }
+            if self.buffer.len() > self.limit {
+                return Err(Broken::TooLarge);
+            }
+            from = self.buffer.len().saturating_sub(self.finder.needle().len());
+            self.fill()?;
+        }
+    }
+
+    /// Looks at what stands behind a delimiter: where the part behind it starts, `None` if it is no
+    /// delimiter at all but the start of a longer line.
+    fn delimiter_end(&mut self, at: usize) -> Result<Option<usize>, Broken> {
+        loop {
+            let tail = self.buffer.get(at..).unwrap_or_default();
+            if tail.starts_with(b"--") {
+                self.state = State::Done;
+                return Ok(Some(at + 2));
+            }
+            let blanks = tail.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            match tail.get(blanks..).unwrap_or_default() {
+                [b'\r', b'\n', ..] => return Ok(Some(at + blanks + 2)),
+                [b'\n', ..] => return Ok(Some(at + blanks + 1)),
+                [] | [b'-' | b'\r'] if !self.at_end => self.fill()?,
+                [] => {
+                    self.state = State::Done;
+                    return Err(Broken::Unfinished);
+                }
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    fn skip_preamble(&mut self) -> Result<(), Broken> {
+        loop {
+            let mut start = 0;
+            while let Some(len) =
+                memchr::memchr(b'\n', self.buffer.get(start..).unwrap_or_default())
+            {
+                let line = self.buffer.get(start..start + len).unwrap_or_default().to_vec();
+                start += len + 1;
+                if self.is_first_delimiter(&line) {
+                    let _ = self.buffer.split_to(start);
+                    return Ok(());
+                }
+            }
+            let last = self.buffer.get(start..).unwrap_or_default().to_vec();
+            if self.at_end && self.is_first_delimiter(&last) {
+                return Ok(());
+            }
+            if self.buffer.len() > MAX_PREAMBLE {
+                return Err(Broken::TooLarge);
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Whether a line (without its LF) is the first delimiter; it also decides on line ends.
+    fn is_first_delimiter(&mut self, line: &[u8]) -> bool {
+        let Some(rest) = line.strip_prefix(self.delimiter.as_slice()) else { return false };
+        if rest.starts_with(b"--") {
+            self.state = State::Done;
+            return true;
+        }
+        if !rest.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+            return false;
+        }
+        self.state = State::Part;
+        if !rest.ends_with(b"\r") {
+            self.finder = Finder::new(&[b"\n", self.delimiter.as_slice()].concat()).into_owned();
+        }
+        true
+    }
+
+    /// A part begins with a blank line, or with headers and a blank line.
+    fn skip_part_headers(&mut self) -> Result<(), Broken> {
+        loop {
+            if let Some(len) = memchr::memchr(b'\n', &self.buffer) {
+                let line = self.buffer.split_to(len + 1);
+                if matches!(line.as_ref(), b"\n" | b"\r\n") {
+                    // The line end of an empty part belongs to the delimiter behind it.
+                    return Ok(());
+                }
+                continue;
+            }
+            if self.buffer.len() > MAX_PREAMBLE {
+                return Err(Broken::TooLarge);
+            }
+            self.fill()?;
+        }
+    }
+
+    fn fill(&mut self) -> Result<(), Broken> {
+        if self.at_end {
+            return Err(Broken::Unfinished);
+        }
+        let mut block = [0; BLOCK];
+        let len = self.source.read(&mut block).map_err(Broken::Read)?;
+        self.at_end = len == 0;
+        self.buffer.extend_from_slice(block.get(..len).unwrap_or_default());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A reader that gives `step` bytes at a time.
+    struct Steps<'a>(&'a [u8], usize);
+
+    impl Read for Steps<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let len = self.1.min(self.0.len()).min(buffer.len());
+            let (now, later) = self.0.split_at(len);
+            buffer[..len].copy_from_slice(now);
+            self.0 = later;
+            Ok(len)
+        }
+    }
+
+    fn parts(body: &[u8], step: usize) -> (Vec<Bytes>, bool) {
+        let mut parts = Parts::new(Steps(body, step), "B", 1000);
+        let mut found = Vec::new();
+        loop {
+            match parts.next_part() {
+                Ok(Some(part)) => found.push(part),
+                Ok(None) => return (found, true),
+                Err(_) => return (found, false),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(body: &[u8], expected: &[&[u8]], whole: bool) {
+        for step in [1, 2, 3, 7, 1000] {
+            let (found, ended) = parts(body, step);
+            assert_eq!(found, expected, "steps of {step}");
+            assert_eq!(ended, whole, "steps of {step}");
+        }
+    }
+
+    #[test]
+    fn parts_come_out_as_servers_send_them() {
+        check(b"--B\r\n\r\none\r\n--B\r\n\r\ntwo\r\n--B--\r\n", &[b"one", b"two"], true);
+        check(b"\r\n--B--\r\n", &[], true);
+        check(b"--B\r\n\r\n\r\n--B--", &[b""], true);
+    }
+
+    #[test]
+    fn preamble_headers_and_epilogue_are_passed_over() {
+        check(b"hi\r\n--B\r\nX: y\r\n\r\none\r\n--B--\r\nbye", &[b"one"], true);
+        check(b"--B \r\n\r\none\r\n--B \t\r\n\r\ntwo\r\n--B--", &[b"one", b"two"], true);
+    }
+
+    #[test]
+    fn bare_line_feeds_count_if_the_first_delimiter_has_one() {
+        check(b"--B\n\none\n--B\n\ntwo\n--B--\n", &[b"one", b"two"], true);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_delimiter_is_data() {
+        check(b"--B\r\n\r\na\r\n--Bx\r\nb\r\n--B--", &[b"a\r\n--Bx\r\nb"], true);
+    }
+
+    #[test]
+    fn an_early_end_is_told_after_the_parts_before_it() {
+        check(b"--B\r\n\r\none\r\n--B\r\n\r\ntw", &[b"one"], false);
+        check(b"", &[], false);
+    }
+
+    #[test]
+    fn a_part_over_the_limit_is_refused() {
+        let body = [b"--B\r\n\r\n".as_slice(), &[b'x'; 5000], b"\r\n--B--"].concat();
+        let mut parts = Parts::new(Steps(&body, 100), "B", 1000);
+        assert!(matches!(parts.next_part(), Err(Broken::TooLarge)));
+    }
+
+    #[test]
+    fn boundaries_are_parameters() {
+        let found = |text| boundary(text);
+        assert_eq!(found("multipart/x-protobuf; boundary=abc").as_deref(), Some("abc"));
+        assert_eq!(found("multipart/x; boundary=\"a b\"; charset=x").as_deref(), Some("a b"));
+        assert_eq!(
+            found("multipart/x; charset=\"x;y\"; BOUNDARY=abc ; a=b").as_deref(),
+            Some("abc")
+        );
+        for text in ["", "multipart/x", "multipart/x; boundary=", "multipart/x; boundary=  "] {
+            assert_eq!(found(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_make_no_difference(body in "(--B|\r\n|--|x|B|\n){0,30}", step in 1usize..5) {
+            prop_assert_eq!(parts(body.as_bytes(), step), parts(body.as_bytes(), 1000));
+        }
+    }
+}

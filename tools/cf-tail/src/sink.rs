@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where envelopes go: through the filter, in their form, to a reader that may be slow.
+//!
+//! A server that pushes is never kept waiting by the reader: what the reader does not take is
+//! kept, up to a limit, and beyond that envelopes are dropped and counted. A server that is asked
+//! is asked no faster than the reader reads.
+
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use heka_core::diag::Limiter;
+use heka_core::exit::{Status, Stop};
+use heka_core::io::{Backlog, Deadline, wait};
+use heka_core::stats;
+use nix::poll::PollFlags;
+
+use crate::envelope::Envelope;
+use crate::filter::Filter;
+use crate::form::Form;
+
+/// The output of the tool.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    out: Backlog,
+    form: Form,
+    filter: Filter,
+    /// Most bytes to keep for a slow reader.
+    limit: usize,
+    /// How many envelopes may still be written.
+    left: Option<u64>,
+    /// How many were lost or could not be read.
+    lost: u64,
+    full: Limiter,
+    unreadable: Limiter,
+}
+
+/// The sink as all have it who wait: whoever waits for the network lets the output go on.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared(Arc<Mutex<Sink>>);
+
+impl Shared {
+    /// The sink itself. Nobody holds it while waiting for anything but it.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Sink> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink {
+    /// Writes to `out`, at most `max_count` envelopes.
+    pub(crate) fn new(
+        out: Backlog,
+        form: Form,
+        filter: Filter,
+        limit: usize,
+        max_count: Option<u64>,
+    ) -> Self {
+        Self {
+            out,
+            form,
+            filter,
+            limit,
+            left: max_count,
+            lost: 0,
+            full: Limiter::default(),
+            unreadable: Limiter::default(),
+        }
+    }
+
+    /// For all who need it.
+    pub(crate) fn shared(self) -> Shared {
+        Shared(Arc::new(Mutex::new(self)))
+    }
+
+    /// Writes an envelope if it is wanted, and drops it if there is no room.
+    ///
+    /// # Errors
+    /// A write error, the end of the reader, or `Said(Done)` when enough is written.
+    pub(crate) fn push(&mut self, envelope: &Envelope) -> Result<(), Stop> {
+        if !self.filter.takes(envelope) {
+            return Ok(());
+        }
+        if self.out.pending() >= self.limit
+            && !self.out.try_flush()?
+            && self.out.pending() >= self.limit
+        {
+            self.lost += 1;
+            stats::SKIPPED.add(1);
+            self.full.warning("the reader is too slow: messages are dropped (--buffer keeps more)");
+            return Ok(());
+        }
+        self.put(envelope)
+    }
+
+    /// Writes an envelope if it is wanted, and waits for room first.
+    ///
+    /// # Errors
+    /// As [`Sink::push`], and a signal.
+    pub(crate) fn put_waiting(&mut self, envelope: &Envelope) -> Result<(), Stop> {
+        if !self.filter.takes(envelope) {
+            return Ok(());
+        }
+        while self.out.pending() >= self.limit && !self.out.try_flush()? {
+            self.wait_for(None, None)?;
+        }
+        self.put(envelope)
+    }
+
+    fn put(&mut self, envelope: &Envelope) -> Result<(), Stop> {
+        self.form.put(self.out.buffer(), envelope);
+        stats::MESSAGES.add(1);
+        self.out.end_record()?;
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return Err(Stop::Said(Status::Done));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of something that could not be read, and counts it.
+    pub(crate) fn skip(&mut self, what: impl std::fmt::Display) {
+        self.lost += 1;
+        stats::SKIPPED.add(1);
+        self.unreadable.warning(format_args!("{what}, skipped"));
+    }
+
+    /// Waits until `wanted` is ready or the deadline has passed (`false`), and meanwhile writes
+    /// what the reader takes. Without `wanted` it returns as soon as the reader has taken some.
+    ///
+    /// # Errors
+    /// A signal, a write error, the end of the reader.
+    pub(crate) fn wait_for(
+        &mut self,
+        wanted: Option<(BorrowedFd<'_>, PollFlags)>,
+        deadline: Deadline,
+    ) -> Result<bool, Stop> {
+        loop {
+            self.out.try_flush()?;
+            let mut fds: Vec<_> = wanted.into_iter().collect();
+            fds.extend(self.out.wanted());
+            let ready = wait(&fds, deadline)?;
+            let (first, out) = match wanted {
+                Some(_) => (ready.first(), ready.get(1)),
+                None => (None, ready.first()),
+            };
+            if out.is_some_and(|out| out.contains(PollFlags::POLLERR)) {
+                return Err(Stop::BrokenPipe);
+            }
+            if first.is_some_and(|first| !first.is_empty()) {
+                return Ok(true);
+            }
+            if wanted.is_none() && out.is_some_and(|out| !out.is_empty()) && deadline.is_none() {
+                return Ok(true);
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Waits so long.
+    ///
+    /// # Errors
+    /// As [`Sink::wait_for`].
+    pub(crate) fn pause(&mut self, duration: Duration) -> Result<(), Stop> {
+        self.wait_for(None, Some(Instant::now() + duration)).map(drop)
+    }
+
+    /// Writes all that is left.
+    ///
+    /// # Errors
+    /// A write error, the end of the reader, a signal.
+    pub(crate) fn finish(&mut self) -> Result<(), Stop> {
+        self.out.flush()
+    }
+
+    /// How many envelopes were lost or unreadable.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// The output, for those who wait on their own.
+    pub(crate) fn backlog(&mut self) -> &mut Backlog {
+        &mut self.out
+    }
+}

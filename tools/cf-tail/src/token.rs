@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Access tokens: what they look like, when they run out.
+
+use data_encoding::BASE64URL_NOPAD;
+
+use crate::secret::Secret;
+
+/// The value of an Authorization header, and when it stops to be of use.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    /// The header's value, verbatim.
+    pub(crate) header: Secret,
+    /// Seconds since 1970, if the token tells.
+    pub(crate) expires: Option<i64>,
+}
+
+impl Token {
+    /// Takes a token as it was given: one line, with `bearer ` in front or, if it is a JSON web
+    /// token, without.
+    ///
+    /// # Errors
+    /// Words on what is wrong; they do not repeat it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if text.is_empty() {
+            return Err("no token".to_owned());
+        }
+        if text.chars().any(|c| c.is_control() || !c.is_ascii()) {
+            return Err("the token has control characters, or more than one line".to_owned());
+        }
+        let bare = text.rsplit(' ').next().unwrap_or(text);
+        let header = if bare == text && text.starts_with("eyJ") {
+            format!("bearer {text}")
+        } else {
+            text.to_owned()
+        };
+        Ok(Self { expires: expiry(bare), header: Secret::new(header) })
+    }
+
+    /// How many seconds are left at `now` (seconds since 1970); `None` if nobody knows.
+    pub(crate) fn left(&self, now: i64) -> Option<i64> {
+        self.expires.map(|expires| expires.saturating_sub(now))
+    }
+}
+
+/// The `exp` of a JSON web token.
+fn expiry(token: &str) -> Option<i64> {
+    let body = token.split('.').nth(1)?;
+    let json = BASE64URL_NOPAD.decode(body.trim_end_matches('=').as_bytes()).ok()?;
+    let json: serde_json::Value = serde_json::from_slice(&json).ok()?;
+    let expires = json.get("exp")?;
+    #[expect(clippy::cast_possible_truncation, reason = "a time that does not fit is far away")]
+    expires.as_i64().or_else(|| expires.as_f64().map(|seconds| seconds as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The body is {"exp":1795293427}.
+    const JWT: &str = "eyJhbGciOiJub25lIn0.eyJleHAiOjE3OTUyOTM0Mjd9.c2ln";
+
+    #[test]
+    fn a_bare_web_token_gets_its_scheme() {
+        let token = Token::parse(&format!("{JWT}\n")).unwrap();
+        assert_eq!(token.header.reveal(), format!("bearer {JWT}"));
+        assert_eq!(token.left(1_795_293_400), Some(27));
+    }
+
+    #[test]
+    fn anything_else_is_sent_as_it_is() {
+        for text in ["bearer good", "Basic eDp5", "opaque"] {
+            let token = Token::parse(text).unwrap();
+            assert_eq!((token.header.reveal(), token.expires), (text, None));
+        }
+        assert_eq!(Token::parse(&format!("Bearer {JWT}")).unwrap().expires, Some(1_795_293_427));
+    }
+
+    #[test]
+    fn what_would_break_a_header_is_refused_and_not_repeated() {
+        for text in ["", "\n", "bearer good\r\nX-Evil: 1", "a\0b", "pässword"] {
+            let error = Token::parse(text).unwrap_err();
+            assert!(!error.contains("good") && !error.contains("word"), "{error}");
+        }
+    }
+}

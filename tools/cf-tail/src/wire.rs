@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Connections for HTTP: our dialling and waiting under ureq's protocol.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use heka_core::exit::{Cause as _, Stop};
+use heka_core::io::Deadline;
+use heka_core::net::{Addr, DialError, Dialer, HostPort, Stream};
+use nix::poll::PollFlags;
+use ureq::Error;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
+
+use crate::failure::Failure;
+use crate::sink::Shared;
+
+/// What all connections have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    dialers: Arc<Dialers>,
+    sink: Shared,
+    /// Longest silence that is taken for life.
+    idle: Option<Duration>,
+    trouble: Arc<Mutex<Option<DialError>>>,
+}
+
+/// How to connect: proxies differ between plain and private connections.
+#[derive(Debug, Default)]
+pub(crate) struct Dialers {
+    /// For `http` and `ws`.
+    pub(crate) plain: Dialer,
+    /// For `https` and `wss`.
+    pub(crate) private: Dialer,
+}
+
+impl Dialers {
+    /// Connects.
+    ///
+    /// # Errors
+    /// As [`Dialer::dial`].
+    pub(crate) fn dial(&self, addr: &Addr) -> Result<Stream, DialError> {
+        let dialer = if matches!(addr, Addr::Tls(_)) { &self.private } else { &self.plain };
+        dialer.dial(addr)
+    }
+}
+
+impl Line {
+    /// Over `dialers`, while `sink` goes on.
+    pub(crate) fn new(dialers: Arc<Dialers>, sink: Shared, idle: Option<Duration>) -> Self {
+        Self { dialers, sink, idle, trouble: Arc::default() }
+    }
+
+    /// Keeps what really happened; ureq only hears that something did.
+    fn fail(&self, error: impl Into<DialError>) -> Error {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
+        Error::Io(std::io::Error::other("no connection"))
+    }
+
+    /// What really happened, if ureq was told of something.
+    pub(crate) fn take_trouble(&self) -> Option<Failure> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take().map(Failure::from)
+    }
+
+    /// What was behind an error of ureq.
+    pub(crate) fn explain(&self, error: &Error) -> Failure {
+        self.take_trouble().unwrap_or_else(|| match error {
+            Error::Timeout(_) => Failure::broken("no answer in time"),
+            Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                Failure::broken("closed the connection")
+            }
+            Error::Io(error) => Failure::broken(error.cause()),
+            Error::Protocol(error) => Failure::broken(format_args!("not HTTP: {error}")),
+            error => Failure::broken(error),
+        })
+    }
+
+    /// What was behind an error while reading a body.
+    pub(crate) fn explain_io(&self, error: &std::io::Error) -> Failure {
+        self.take_trouble().unwrap_or_else(|| Failure::broken(error.cause()))
+    }
+}
+
+/// Connects for ureq.
+#[derive(Debug)]
+pub(crate) struct Wires(pub(crate) Line);
+
+impl Connector for Wires {
+    type Out = Wire;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> Result<Option<Wire>, Error> {
+        let host = details.uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let default_port = if details.needs_tls() { 443 } else { 80 };
+        let at = HostPort { host, port: details.uri.port_u16().unwrap_or(default_port) };
+        let addr = if details.needs_tls() { Addr::Tls(at) } else { Addr::Tcp(at) };
+        let stream = self.0.dialers.dial(&addr).map_err(|error| self.0.fail(error))?;
+        stream.set_nonblocking(true).map_err(|error| self.0.fail(error))?;
+        let buffers = LazyBuffers::new(
+            details.config.input_buffer_size(),
+            details.config.output_buffer_size(),
+        );
+        Ok(Some(Wire { stream, buffers, line: self.0.clone() }))
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    stream: Stream,
+    buffers: LazyBuffers,
+    line: Line,
+}
+
+impl Wire {
+    fn wait(&self, flags: PollFlags, deadline: Deadline) -> Result<bool, Stop> {
+        self.line.sink.lock().wait_for(Some((self.stream.as_fd(), flags)), deadline)
+    }
+}
+
+impl Transport for Wire {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let deadline = deadline(&timeout, self.line.idle);
+        let mut left = self.buffers.output().get(..amount).unwrap_or_default().to_vec();
+        loop {
+            let outcome = if left.is_empty() {
+                self.stream.flush().map(|()| 0)
+            } else {
+                self.stream.write(&left)
+            };
+            match outcome {
+                Ok(0) if left.is_empty() => return Ok(()),
+                Ok(len) => drop(left.drain(..len)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if !self
+                        .wait(PollFlags::POLLOUT, deadline)
+                        .map_err(|stop| self.line.fail(stop))?
+                    {
+                        return Err(Error::Timeout(timeout.reason));
+                    }
+                }
+                Err(error) => return Err(self.line.fail(error)),
+            }
+        }
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let deadline = deadline(&timeout, self.line.idle);
+        loop {
+            match self.stream.read(self.buffers.input_append_buf()) {
+                Ok(len) => {
+                    heka_core::stats::BYTES_IN.add(len as u64);
+                    self.buffers.input_appended(len);
+                    return Ok(len > 0);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if !self
+                        .wait(PollFlags::POLLIN, deadline)
+                        .map_err(|stop| self.line.fail(stop))?
+                    {
+                        return Err(Error::Timeout(timeout.reason));
+                    }
+                }
+                Err(error) => return Err(self.line.fail(error)),
+            }
+        }
+    }
+
+    /// A connection that has something to say before it is asked has been closed, or is of no use.
+    fn is_open(&mut self) -> bool {
+        let mut byte = [0];
+        matches!(self.stream.read(&mut byte), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+
+    fn is_tls(&self) -> bool {
+        self.stream.is_tls()
+    }
+}
+
+fn deadline(timeout: &NextTimeout, idle: Option<Duration>) -> Deadline {
+    let limit = match (timeout.after.is_not_happening(), idle) {
+        (true, None) => return None,
+        (true, Some(idle)) => idle,
+        (false, None) => *timeout.after,
+        (false, Some(idle)) => idle.min(*timeout.after),
+    };
+    Instant::now().checked_add(limit)
+}
+
+/// Names are looked up when connecting, for a proxy may have to do it.
+#[derive(Debug)]
+pub(crate) struct Anywhere;
+
+impl Resolver for Anywhere {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let mut addrs = self.empty();
+        addrs.push(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        Ok(addrs)
+    }
+}
