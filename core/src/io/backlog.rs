@@ -27,6 +27,9 @@ use crate::stats;
 /// What is written is taken off the buffer's front when it is this much, rather than each time.
 const COMPACT: usize = 1024 * 1024;
 
+/// Fewer records than this are gathered rather than written from where they lie.
+const DIRECT: usize = 32 * 1024;
+
 /// Records on their way to a reader that may be slow.
 #[derive(Debug)]
 pub struct Backlog {
@@ -98,6 +101,26 @@ impl Backlog {
         Ok(())
     }
 
+    /// Takes whole records that lie elsewhere. Of many most is written from where it lies, if
+    /// nothing waits before it.
+    ///
+    /// # Errors
+    /// As [`Backlog::try_flush`].
+    pub fn put_records(&mut self, records: &[u8]) -> Result<(), Stop> {
+        let mut rest = records;
+        let is_direct = !matches!(self.way, Way::Pieces) && !self.out.is_harmless();
+        while is_direct && self.pending() == 0 && rest.len() >= DIRECT {
+            match self.write_some(rest) {
+                Ok(len) => rest = &rest[len..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(self.out.failed(&error)),
+            }
+        }
+        self.out.buffer().extend_from_slice(rest);
+        self.end_record()
+    }
+
     /// Writes what the reader takes now; tells whether that was all.
     ///
     /// # Errors
@@ -114,7 +137,7 @@ impl Backlog {
                     break;
                 }
             }
-            match self.write_some() {
+            match self.write_some(&self.out.peek()[self.written..]) {
                 Ok(len) => self.written += len,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -144,8 +167,7 @@ impl Backlog {
         flushed
     }
 
-    fn write_some(&mut self) -> std::io::Result<usize> {
-        let bytes = &self.out.peek()[self.written..];
+    fn write_some(&self, bytes: &[u8]) -> std::io::Result<usize> {
         let len = match &self.way {
             Way::Reopened(file) => (&*file).write(bytes),
             _ => self.out.raw().write(&bytes[..bytes.len().min(PIPE_BUF)]),

@@ -30,6 +30,8 @@ use crate::source::{Delivery, Source};
 const DOOR: u64 = u64::MAX;
 /// Events taken at once.
 const MAX_EVENTS: usize = 256;
+/// What is queued for a single peer before standard input waits.
+const SHORT_QUEUE: usize = 128 * 1024;
 /// When to look again after the system had no descriptor for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -290,7 +292,10 @@ impl<'a> Hub<'a> {
                 self.plan.to == To::All && self.plan.form == crate::cli::FormName::Payload;
             return self.has_had_peers && !for_all && self.plan.server().is_some();
         }
-        let mut rooms = self.peers.values().map(|peer| peer.link.cost() < self.plan.queue_size);
+        // A single peer is waited for, so what waits for it may as well stay in the pipe.
+        let most = if self.peers.len() == 1 { SHORT_QUEUE } else { usize::MAX };
+        let most = most.min(self.plan.queue_size);
+        let mut rooms = self.peers.values().map(|peer| peer.link.cost() < most);
         match self.plan.queue_full {
             QueueFull::Block => rooms.all(|room| room),
             QueueFull::Drop | QueueFull::Close => rooms.any(|room| room),

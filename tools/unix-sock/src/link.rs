@@ -157,9 +157,12 @@ impl Link {
         }
         if sent < records.len() {
             let is_first = self.queue.is_empty();
-            self.push(Chunk::of(records, framing));
+            // From the beginning of the record that is cut, for the case that the connection is
+            // lost and another one gets the rest.
+            let start = framing.last_start(records.get(..sent).unwrap_or_default());
+            self.push(Chunk::of(records.get(start..).unwrap_or_default(), framing));
             if is_first {
-                self.sent = sent;
+                self.sent = sent - start;
             }
         }
         outcome

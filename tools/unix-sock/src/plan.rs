@@ -196,7 +196,9 @@ impl Cli {
         }
         let by_default = match (wire, form) {
             (_, FormName::Heka) => Framing::Heka,
-            (_, FormName::Json | FormName::Tag) => delimited,
+            // In an object no newline stands for itself.
+            (_, FormName::Json) => Framing::Delimited(b'\n'),
+            (_, FormName::Tag) => delimited,
             (Framing::Length(_) | Framing::OctetCount, FormName::Payload) => delimited,
             (wire, FormName::Payload) => wire,
         };

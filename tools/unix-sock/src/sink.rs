@@ -108,10 +108,7 @@ impl<'a> Sink<'a> {
         stats::MESSAGES.add(count);
         self.origin = Some(from.number);
         match &mut self.out {
-            Some(out) => {
-                out.buffer().extend_from_slice(records);
-                out.end_record()
-            }
+            Some(out) => out.put_records(records),
             None => Ok(()),
         }
     }

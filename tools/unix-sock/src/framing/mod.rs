@@ -59,6 +59,16 @@ impl Framing {
         Ok(())
     }
 
+    /// Where the last record of `records` begins that is not whole there, for framings of which
+    /// [`Splitter::whole`] can tell; otherwise the beginning.
+    pub(crate) fn last_start(self, records: &[u8]) -> usize {
+        match self {
+            Self::Delimited(byte) => memrchr(byte, records).map_or(0, |end| end + 1),
+            Self::None => records.len(),
+            _ => 0,
+        }
+    }
+
     /// Where the record begins that the first `sent` bytes of `records` end in the middle of.
     pub(crate) fn record_start(self, records: &[u8], sent: usize) -> usize {
         if self == Self::None {
@@ -147,11 +157,10 @@ impl Splitter {
         if self.skip != Skip::Nothing || buffer.len() > self.limit {
             return None;
         }
-        let done = match self.framing {
-            Framing::Delimited(byte) => memrchr(byte, buffer).map_or(0, |end| end + 1),
-            Framing::None => buffer.len(),
-            _ => return None,
-        };
+        if !matches!(self.framing, Framing::Delimited(_) | Framing::None) {
+            return None;
+        }
+        let done = self.framing.last_start(buffer);
         self.searched = buffer.len() - done;
         self.offset += done as u64;
         Some(done)
