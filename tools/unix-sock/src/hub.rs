@@ -108,7 +108,8 @@ impl<'a> Hub<'a> {
         self.has_had_peers = true;
         self.awake.insert(number);
         let mut peer = Peer::new(socket, facts, self.plan);
-        if !self.can_answer() && !self.plan.echo && self.plan.server().is_none() {
+        let has_ended = self.source.as_ref().is_some_and(|source| source.has_ended);
+        if has_ended && self.plan.server().is_none() {
             peer.sending = Sending::Ending;
         }
         self.next_limit = Some(Instant::now());
