@@ -5,6 +5,7 @@
 //!   [`Tool::run`] gives an [`Outcome`] to assert on, [`Tool::spawn`] a [`Running`] process.
 //! - [`sh`] is the same for a shell line, so for whole pipelines.
 //! - [`Peer`] is a running tool that has said through `--ready-fd` where it listens.
+//! - [`Proxy`] stands between two of them and misbehaves.
 //! - [`Pty`] runs a tool on a terminal.
 //! - [`require`] asks for a program that may be missing; [`eventually`] waits for a condition.
 //!
@@ -14,6 +15,7 @@ mod bindir;
 mod outcome;
 mod peer;
 pub mod playback;
+mod proxy;
 mod pty;
 mod require;
 mod running;
@@ -24,6 +26,7 @@ pub use bindir::{bindir, system_path};
 pub use nix::sys::signal::Signal;
 pub use outcome::Outcome;
 pub use peer::Peer;
+pub use proxy::{Fault, Proxy};
 pub use pty::Pty;
 pub use require::require;
 pub use running::Running;

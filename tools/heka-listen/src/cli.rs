@@ -206,3 +206,11 @@ impl Cli {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn documented() {
+        heka_core::testing::assert_documented::<super::Cli>();
+    }
+}

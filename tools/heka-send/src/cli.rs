@@ -284,3 +284,11 @@ fn check_combination(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn documented() {
+        heka_core::testing::assert_documented::<super::Cli>();
+    }
+}

@@ -20,12 +20,13 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
 }
 
-/// What came of an attempt: a connection, or why there is none, for each address.
+/// What came of an attempt.
 #[derive(Debug)]
-pub(crate) enum Outcome {
-    Connected(Box<Link>),
-    Failed(Vec<Failure>),
-    Stopped(Stop),
+pub(crate) struct Outcome {
+    /// The connection, if one could be made.
+    pub(crate) link: Result<Option<Box<Link>>, Stop>,
+    /// The addresses that did not answer before.
+    pub(crate) failures: Vec<Failure>,
 }
 
 /// An attempt that is being made.
@@ -67,12 +68,12 @@ fn try_all(dialer: &Dialer, addrs: &[Addr], delivery: &Delivery) -> Outcome {
     let mut failures = Vec::new();
     for addr in addrs {
         match Link::connect(dialer, addr, delivery) {
-            Ok(link) => return Outcome::Connected(Box::new(link)),
-            Err(DialError::Stopped(stop)) => return Outcome::Stopped(stop),
+            Ok(link) => return Outcome { link: Ok(Some(Box::new(link))), failures },
+            Err(DialError::Stopped(stop)) => return Outcome { link: Err(stop), failures },
             Err(DialError::Failed { cause, hint }) => {
                 failures.push(Failure { text: format!("{addr}: {cause}"), hint });
             }
         }
     }
-    Outcome::Failed(failures)
+    Outcome { link: Ok(None), failures }
 }

@@ -87,23 +87,21 @@ impl Target {
             }
             return Ok(());
         };
-        let Some(outcome) = dialing.outcome() else { return Ok(()) };
+        let Some(Outcome { link, mut failures }) = dialing.outcome() else { return Ok(()) };
         self.dialing = None;
-        match outcome {
-            Outcome::Stopped(stop) => return Err(stop),
-            Outcome::Connected(mut link) => {
-                diag::note(format_args!("{}: connected", link.name));
-                stats::counter("connections").add(1);
-                link.first = self.window.confirmed();
-                self.link = Some(link);
-            }
-            Outcome::Failed(failures) => {
-                let Some((last, others)) = failures.split_last() else { return Ok(()) };
-                for failure in others {
-                    diag::warning(&failure.text);
-                }
-                self.retry(&last.text, last.hint.as_deref())?;
-            }
+        let link = link?;
+        let last = if link.is_none() { failures.pop() } else { None };
+        for failure in failures {
+            diag::warning(failure.text);
+        }
+        if let Some(last) = last {
+            return self.retry(&last.text, last.hint.as_deref());
+        }
+        if let Some(mut link) = link {
+            diag::note(format_args!("{}: connected", link.name));
+            stats::counter("connections").add(1);
+            link.first = self.window.confirmed();
+            self.link = Some(link);
         }
         Ok(())
     }

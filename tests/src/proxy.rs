@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A TCP proxy that misbehaves when asked to: stands still, cuts records in two, resets, closes,
+//! or leaves a connection half open.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use nix::sys::socket::{setsockopt, sockopt::Linger};
+
+use crate::wait::pause;
+
+/// What is done to connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// All are closed in order.
+    Close,
+    /// All are reset: what is on its way is lost.
+    Reset,
+    /// After so many more bytes, each is reset, most likely in the middle of a record.
+    CutAfter(u64),
+    /// Nothing is passed on for so long.
+    Stall(Duration),
+    /// The receiver's side is closed, the sender's stays open and hears nothing until it sends.
+    HalfOpen,
+}
+
+/// A proxy in front of a listener, in threads of the test.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Where it listens.
+    pub addr: String,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: Mutex<String>,
+    connections: Mutex<Vec<Arc<Pair>>>,
+    /// Bytes that may still pass before each connection is reset.
+    budget: AtomicU64,
+    stalled: AtomicBool,
+    accepted: AtomicUsize,
+    closed: AtomicBool,
+}
+
+/// Both sides of a connection. They are closed when the last thread lets go of them.
+#[derive(Debug)]
+struct Pair {
+    sender: TcpStream,
+    receiver: TcpStream,
+    is_over: AtomicBool,
+}
+
+impl Pair {
+    /// Ends both sides; with `abruptly`, what is on its way is lost and both see a reset.
+    fn end(&self, abruptly: bool) {
+        self.is_over.store(true, Ordering::SeqCst);
+        for stream in [&self.sender, &self.receiver] {
+            if abruptly {
+                let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+                drop(setsockopt(stream, Linger, &linger));
+                // Wakes the thread that reads; the last one closes, and that sends the reset.
+                drop(stream.shutdown(Shutdown::Read));
+            } else {
+                drop(stream.shutdown(Shutdown::Both));
+            }
+        }
+    }
+}
+
+impl Proxy {
+    /// Listens on a port of its own and passes everything on to `upstream`.
+    ///
+    /// # Panics
+    /// If the system has no port left.
+    pub fn new(upstream: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("no port left");
+        let addr = listener.local_addr().expect("an address").to_string();
+        let shared = Arc::new(Shared {
+            upstream: Mutex::new(upstream.to_owned()),
+            connections: Mutex::default(),
+            budget: AtomicU64::new(u64::MAX),
+            stalled: AtomicBool::new(false),
+            accepted: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+        });
+        let inner = Arc::clone(&shared);
+        std::thread::spawn(move || serve(&listener, &inner));
+        Self { addr, shared }
+    }
+
+    /// Passes new connections on to another listener.
+    pub fn redirect(&self, upstream: &str) {
+        upstream.clone_into(&mut *lock(&self.shared.upstream));
+    }
+
+    /// How many connections were made so far.
+    pub fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Misbehaves.
+    pub fn inject(&self, fault: Fault) {
+        match fault {
+            Fault::CutAfter(bytes) => self.shared.budget.store(bytes, Ordering::SeqCst),
+            Fault::Stall(time) => {
+                self.shared.stalled.store(true, Ordering::SeqCst);
+                let shared = Arc::clone(&self.shared);
+                std::thread::spawn(move || {
+                    rest(time);
+                    shared.stalled.store(false, Ordering::SeqCst);
+                });
+            }
+            Fault::Close | Fault::Reset | Fault::HalfOpen => {
+                for pair in lock(&self.shared.connections).drain(..) {
+                    match fault {
+                        Fault::HalfOpen => {
+                            pair.is_over.store(true, Ordering::SeqCst);
+                            drop(pair.receiver.shutdown(Shutdown::Both));
+                        }
+                        _ => pair.end(fault == Fault::Reset),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+        self.inject(Fault::Close);
+        // Wakes the thread that accepts.
+        drop(TcpStream::connect(&self.addr));
+    }
+}
+
+fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
+    for sender in listener.incoming().flatten() {
+        if shared.closed.load(Ordering::SeqCst) {
+            return;
+        }
+        let upstream = lock(&shared.upstream).clone();
+        // Nobody there: the sender sees its connection closed at once.
+        let Ok(receiver) = TcpStream::connect(upstream) else { continue };
+        shared.accepted.fetch_add(1, Ordering::SeqCst);
+        let pair = Arc::new(Pair { sender, receiver, is_over: AtomicBool::new(false) });
+        lock(&shared.connections).push(Arc::clone(&pair));
+        for is_answer in [true, false] {
+            let (pair, shared) = (Arc::clone(&pair), Arc::clone(shared));
+            std::thread::spawn(move || {
+                if is_answer {
+                    copy(&pair, &pair.receiver, &pair.sender, None, &shared);
+                } else {
+                    copy(&pair, &pair.sender, &pair.receiver, Some(&shared.budget), &shared);
+                }
+                lock(&shared.connections).retain(|other| !Arc::ptr_eq(other, &pair));
+            });
+        }
+    }
+}
+
+fn copy(
+    pair: &Pair,
+    mut from: &TcpStream,
+    mut to: &TcpStream,
+    budget: Option<&AtomicU64>,
+    shared: &Shared,
+) {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        while shared.stalled.load(Ordering::SeqCst) {
+            pause();
+        }
+        let len = match from.read(&mut buffer) {
+            Ok(len) if len > 0 => len,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Ok(_) if !pair.is_over.load(Ordering::SeqCst) => {
+                drop(to.shutdown(Shutdown::Write));
+                return;
+            }
+            Ok(_) => return,
+            Err(_) => return pair.end(true),
+        };
+        let pass = budget.map_or(len, |budget| spend(budget, len));
+        if to.write_all(&buffer[..pass]).is_err() || pass < len {
+            return pair.end(true);
+        }
+    }
+}
+
+/// How many of `len` bytes may pass; the budget is unlimited again once it is spent.
+fn spend(budget: &AtomicU64, len: usize) -> usize {
+    let left = budget.load(Ordering::SeqCst);
+    if left == u64::MAX {
+        return len;
+    }
+    let pass = len.min(usize::try_from(left).unwrap_or(len));
+    let rest = if pass < len { u64::MAX } else { left - pass as u64 };
+    budget.store(rest, Ordering::SeqCst);
+    pass
+}
+
+fn rest(time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        pause();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
