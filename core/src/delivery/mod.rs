@@ -8,6 +8,5 @@
 pub mod ack;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
-pub mod dedup;
 #[cfg(feature = "net")]
 pub mod queue;

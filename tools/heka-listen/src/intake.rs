@@ -3,7 +3,7 @@
 
 use heka_core::clock;
 use heka_core::codec::{Encoder, Newlines, Payload};
-use heka_core::delivery::dedup::Seen;
+use heka_core::dedup::Recent;
 use heka_core::diag::Limiter;
 use heka_core::exit::Stop;
 use heka_core::io::Output;
@@ -33,7 +33,7 @@ pub(crate) struct Intake {
     /// Frames lie in the output as they came, so runs of them are written at once.
     is_verbatim: bool,
     verifier: Verifier,
-    seen: Option<Seen>,
+    seen: Option<Recent>,
     streams: Option<Streams>,
     left: u64,
     limit: usize,
@@ -55,7 +55,7 @@ impl Intake {
             // A file that is cut by size has to see every record.
             is_verbatim: copies && plan.write.rotate.is_none() && !plan.writing.unbuffered,
             verifier: plan.verifier.clone(),
-            seen: plan.dedup.map(Seen::new),
+            seen: plan.dedup.map(Recent::new),
             streams: plan.ack.then(Streams::default),
             left: plan.max_count.unwrap_or(u64::MAX),
             limit: plan.max_message_size,
