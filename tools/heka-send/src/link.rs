@@ -23,18 +23,28 @@ const ANSWER_SIZE: usize = 16 * 1024;
 /// Longest frame of an answer that is understood.
 const MAX_ANSWER: usize = 1024;
 
+/// Who ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// We did, and the peer followed.
+    Ours,
+    /// The peer did. It may have died: then what it had read may be lost.
+    Peer,
+    /// It broke: what the peer had not read is lost.
+    Broken,
+}
+
 /// Why a connection is over.
 #[derive(Debug)]
 pub(crate) struct Over {
-    /// The peer closed it after everything had been taken, or we did.
-    pub(crate) in_order: bool,
+    pub(crate) end: End,
     /// In words.
     pub(crate) cause: String,
 }
 
 impl Over {
     pub(crate) fn broken(cause: impl Into<String>) -> Self {
-        Self { in_order: false, cause: cause.into() }
+        Self { end: End::Broken, cause: cause.into() }
     }
 }
 
@@ -151,7 +161,7 @@ impl Link {
         self.confirm(window);
         // A peer that says nothing more does not read any more either, as far as we can know.
         match self.peer_closed && self.closing.is_none() {
-            true => Err(Over { in_order: true, cause: "closed the connection".to_owned() }),
+            true => Err(Over { end: End::Peer, cause: "closed the connection".to_owned() }),
             false => Ok(()),
         }
     }

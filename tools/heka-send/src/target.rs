@@ -11,7 +11,7 @@ use heka_core::{diag, stats};
 
 use crate::cli::{Delivery, Plan};
 use crate::dialing::{Dialing, Outcome};
-use crate::link::{Link, Over};
+use crate::link::{End, Link, Over};
 
 /// How often the kernel is asked what it has delivered while somebody waits for that.
 const POLL_PERIOD: Duration = Duration::from_millis(5);
@@ -134,12 +134,12 @@ impl Target {
             self.attempts.reset();
         }
         self.lingering = None;
-        self.window.rewind(over.in_order);
-        let was_wanted = link.closing.is_some() && over.in_order;
+        self.window.rewind(over.end == End::Ours);
+        let was_wanted = over.end == End::Ours;
         let unconfirmed = self.window.unconfirmed();
         if unconfirmed == 0 && (was_wanted || at_end) {
             diag::note(format_args!("{}: closed", link.name));
-            self.doubtful = !over.in_order;
+            self.doubtful = over.end == End::Broken;
             if self.doubtful {
                 diag::warning(format_args!(
                     "{}: {} at the end: what it had not read by then is lost",
@@ -271,7 +271,7 @@ fn converse(
         && !at_end
         && (link.is_closed_by_peer() || since.elapsed() >= delivery.linger)
     {
-        return Err(Over { in_order: true, cause: "closed".to_owned() });
+        return Err(Over { end: End::Ours, cause: "closed".to_owned() });
     }
     Ok(())
 }
