@@ -1,0 +1,36 @@
+# Through a UNIX domain socket on this machine.
+
+row 'lines of 100 bytes through unix-sock -l, from one peer' "≥ 1 M/s, ≥ 5 × socat's default"
+yes "$(printf '%099d' 0)" | head -n "$LINES" >"$WORK/lines.100" || true
+export LINES_100=$WORK/lines.100
+amount $((LINES * 100)) "$LINES"
+contender 'socat 64K → unix-sock -l' '
+    unix-sock -l s -1 --ready-fd 3 3>ready </dev/null >/dev/null & wait_file ready
+    socat -u -b 65536 - UNIX-CONNECT:s <"$LINES_100"; wait' unix-sock socat
+contender 'unix-sock → unix-sock -l' '
+    unix-sock -l s -1 --ready-fd 3 3>ready </dev/null >/dev/null & wait_file ready
+    unix-sock s <"$LINES_100"; wait' unix-sock
+contender 'socat → socat, defaults' '
+    socat -u UNIX-LISTEN:s - >/dev/null & until [ -S s ]; do sleep 0.001; done; sleep 0.002
+    socat -u - UNIX-CONNECT:s <"$LINES_100"; wait' socat
+contender 'nc → nc' '
+    nc -l -U s >/dev/null & until [ -S s ]; do sleep 0.001; done; sleep 0.002
+    nc -N -U s <"$LINES_100"; wait' nc
+
+row 'bulk through unix-sock' "≥ socat -b 65536"
+amount "$TEXT_BYTES" "$LINES"
+contender 'unix-sock → unix-sock -l' '
+    unix-sock -l s -1 --ready-fd 3 3>ready </dev/null >/dev/null & wait_file ready
+    unix-sock s <"$TEXT"; wait' unix-sock
+contender 'the same, --framing none -b 64K' '
+    unix-sock -l s -1 --framing none -b 64K --ready-fd 3 3>ready </dev/null >/dev/null & wait_file ready
+    unix-sock s --framing none <"$TEXT"; wait' unix-sock
+contender 'socat → socat, 64K' '
+    socat -u -b 65536 UNIX-LISTEN:s - >/dev/null & until [ -S s ]; do sleep 0.001; done; sleep 0.002
+    socat -u -b 65536 - UNIX-CONNECT:s <"$TEXT"; wait' socat
+
+row 'records with their peer, unix-sock -l -j'
+amount $((LINES * 100)) "$LINES"
+contender 'socat 64K → unix-sock -l -j' '
+    unix-sock -l s -1 -j --ready-fd 3 3>ready </dev/null >/dev/null & wait_file ready
+    socat -u -b 65536 - UNIX-CONNECT:s <"$LINES_100"; wait' unix-sock socat
