@@ -171,7 +171,13 @@ impl Dialer {
             stopped @ DialError::Stopped(_) => stopped,
         };
         let socket = self.dial_directly(&proxy.at).map_err(subject)?;
-        proxy.tunnel(&socket, at, self.deadline()).map_err(subject)?;
+        let mut to = at.clone();
+        if proxy.wants_address()
+            && let Some(addr) = self.addresses(at)?.first()
+        {
+            to.host = addr.ip().to_string();
+        }
+        proxy.tunnel(&socket, &to, self.deadline()).map_err(subject)?;
         Ok(socket)
     }
 

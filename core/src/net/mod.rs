@@ -14,6 +14,7 @@ mod poller;
 mod proxy;
 mod resolve;
 mod retry;
+mod socks;
 mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Tunnels through an HTTP proxy: `CONNECT` (RFC 9110 §9.3.6), with a name and a password if the
-//! proxy's URL has them.
+//! proxy's URL has them. SOCKS5 proxies are in [`super::socks`].
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::IpAddr;
@@ -21,12 +21,23 @@ const MAX_ANSWER_SIZE: usize = 16 * 1024;
 pub struct Proxy {
     /// Where it is.
     pub at: HostPort,
+    kind: Kind,
     /// `NAME:PASSWORD`.
     credentials: Option<String>,
     /// Hosts, domains (`.example.com`) or `*`, as in `NO_PROXY`.
     bypass: Vec<String>,
     /// Loopback goes directly, unless the user named the proxy for this very run.
     serves_loopback: bool,
+}
+
+/// What a proxy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Http,
+    /// The host's address is looked up here.
+    Socks5,
+    /// The proxy looks it up.
+    Socks5h,
 }
 
 impl std::fmt::Debug for Proxy {
@@ -36,16 +47,20 @@ impl std::fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// Reads `http://[NAME:PASSWORD@]HOST[:PORT]`; the scheme may be absent, the port is then 3128
-    /// as in curl, and 80 with the scheme.
+    /// Reads `http://[NAME:PASSWORD@]HOST[:PORT]`, or the same with `socks5://` or `socks5h://`; the
+    /// scheme may be absent, the port is then 3128 as in curl, and 80 or 1080 with the scheme.
     ///
     /// # Errors
     /// Words on what is wrong; they do not repeat the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let (rest, default_port) = match url.split_once("://") {
-            Some(("http", rest)) => (rest, 80),
-            Some((scheme, _)) => return Err(format!("unknown proxy scheme '{scheme}' (http)")),
-            None => (url, 3128),
+        let (kind, rest, default_port) = match url.split_once("://") {
+            Some(("http", rest)) => (Kind::Http, rest, 80),
+            Some(("socks5", rest)) => (Kind::Socks5, rest, 1080),
+            Some(("socks5h", rest)) => (Kind::Socks5h, rest, 1080),
+            Some((scheme, _)) => {
+                return Err(format!("unknown proxy scheme '{scheme}' (http, socks5, socks5h)"));
+            }
+            None => (Kind::Http, url, 3128),
         };
         let rest = rest.split('/').next().unwrap_or(rest);
         let (credentials, host) = match rest.rsplit_once('@') {
@@ -61,7 +76,7 @@ impl Proxy {
         if at.host.is_empty() {
             return Err("expected http://HOST:PORT".to_owned());
         }
-        Ok(Self { at, credentials, bypass: Vec::new(), serves_loopback: true })
+        Ok(Self { at, kind, credentials, bypass: Vec::new(), serves_loopback: true })
     }
 
     /// Whether a password is part of it.
@@ -101,6 +116,11 @@ impl Proxy {
         })
     }
 
+    /// Whether it is told addresses only, so that names have to be looked up before.
+    pub(super) fn wants_address(&self) -> bool {
+        self.kind == Kind::Socks5
+    }
+
     /// Asks for a tunnel over a connected socket.
     ///
     /// # Errors
@@ -111,6 +131,9 @@ impl Proxy {
         to: &HostPort,
         deadline: Deadline,
     ) -> Result<(), DialError> {
+        if self.kind != Kind::Http {
+            return super::socks::tunnel(socket, self.credentials.as_deref(), to, deadline);
+        }
         let mut request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
         if let Some(credentials) = &self.credentials {
             let token = BASE64.encode(credentials.as_bytes());
@@ -189,6 +212,8 @@ mod tests {
         assert!(!format!("{proxy:?}").contains("ss@"));
         assert_eq!(Proxy::parse("proxy").unwrap().at.port, 3128);
         assert_eq!(Proxy::parse("http://[::1]:8080/").unwrap().at.to_string(), "[::1]:8080");
+        assert_eq!(Proxy::parse("socks5h://p").unwrap().at.port, 1080);
+        assert!(Proxy::parse("socks5://p").unwrap().wants_address());
         assert!(Proxy::parse("ftp://x").is_err());
         assert!(Proxy::parse("http://%zz@x").is_err());
     }

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Tunnels through a SOCKS5 proxy (RFC 1928), with a name and a password (RFC 1929) if the proxy's
+//! URL has them.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::IpAddr;
+use std::os::fd::AsFd as _;
+
+use nix::poll::PollFlags;
+use socket2::Socket;
+
+use super::{DialError, HostPort};
+use crate::io::{Deadline, wait_for};
+
+const VERSION: u8 = 5;
+const NO_AUTHENTICATION: u8 = 0;
+const NAME_AND_PASSWORD: u8 = 2;
+
+/// Asks for a tunnel over a connected socket. `credentials` are `NAME:PASSWORD`.
+///
+/// # Errors
+/// The proxy's refusal in words, or a [`DialError`] of the connection.
+pub(super) fn tunnel(
+    mut socket: &Socket,
+    credentials: Option<&str>,
+    to: &HostPort,
+    deadline: Deadline,
+) -> Result<(), DialError> {
+    let methods: &[u8] = match credentials {
+        Some(_) => &[VERSION, 2, NO_AUTHENTICATION, NAME_AND_PASSWORD],
+        None => &[VERSION, 1, NO_AUTHENTICATION],
+    };
+    socket.write_all(methods)?;
+    match (read::<2>(socket, deadline)?, credentials) {
+        ([VERSION, NO_AUTHENTICATION], _) => {}
+        ([VERSION, NAME_AND_PASSWORD], Some(credentials)) => {
+            authenticate(socket, credentials, deadline)?;
+        }
+        ([VERSION, _], None) => {
+            return Err(DialError::Failed {
+                cause: "wants a name and a password".to_owned(),
+                hint: Some("put NAME:PASSWORD@ into the proxy's URL in ALL_PROXY".to_owned()),
+            });
+        }
+        ([VERSION, _], _) => return Err(DialError::failed("takes no name and password")),
+        _ => return Err(DialError::failed("not a SOCKS5 proxy")),
+    }
+    socket.write_all(&request(to)?)?;
+    let [version, reply, _, address_type] = read::<4>(socket, deadline)?;
+    if version != VERSION {
+        return Err(DialError::failed("not a SOCKS5 proxy"));
+    }
+    if reply != 0 {
+        return Err(DialError::failed(format_args!("no way to {to}: {}", words(reply))));
+    }
+    // Where the tunnel begins at the proxy; of no use here, but it has to be read away.
+    let address_len = match address_type {
+        1 => 4,
+        4 => 16,
+        3 => usize::from(read::<1>(socket, deadline)?[0]),
+        _ => return Err(DialError::failed("not a SOCKS5 proxy")),
+    };
+    for _ in 0..address_len + 2 {
+        read::<1>(socket, deadline)?;
+    }
+    Ok(())
+}
+
+fn authenticate(
+    mut socket: &Socket,
+    credentials: &str,
+    deadline: Deadline,
+) -> Result<(), DialError> {
+    let (name, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+    let mut request = vec![1];
+    for part in [name, password] {
+        let len = u8::try_from(part.len())
+            .map_err(|_| DialError::failed("name or password is longer than SOCKS5 allows"))?;
+        request.push(len);
+        request.extend_from_slice(part.as_bytes());
+    }
+    socket.write_all(&request)?;
+    match read::<2>(socket, deadline)? {
+        [_, 0] => Ok(()),
+        _ => Err(DialError::failed("does not take this name and password")),
+    }
+}
+
+/// `CONNECT` to an address, or to a name that the proxy looks up.
+fn request(to: &HostPort) -> Result<Vec<u8>, DialError> {
+    let mut request = vec![VERSION, 1, 0];
+    match to.host.parse() {
+        Ok(IpAddr::V4(addr)) => {
+            request.push(1);
+            request.extend_from_slice(&addr.octets());
+        }
+        Ok(IpAddr::V6(addr)) => {
+            request.push(4);
+            request.extend_from_slice(&addr.octets());
+        }
+        Err(_) => {
+            let len = u8::try_from(to.host.len())
+                .map_err(|_| DialError::failed("the host's name is longer than SOCKS5 allows"))?;
+            request.extend_from_slice(&[3, len]);
+            request.extend_from_slice(to.host.as_bytes());
+        }
+    }
+    request.extend_from_slice(&to.port.to_be_bytes());
+    Ok(request)
+}
+
+fn read<const LEN: usize>(mut socket: &Socket, deadline: Deadline) -> Result<[u8; LEN], DialError> {
+    let mut bytes = [0; LEN];
+    let mut done = 0;
+    while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        if !wait_for(socket.as_fd(), PollFlags::POLLIN, deadline)? {
+            return Err(DialError::failed("no answer in time"));
+        }
+        match socket.read(rest) {
+            Ok(0) => return Err(DialError::failed("closed the connection")),
+            Ok(len) => done += len,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(bytes)
+}
+
+/// RFC 1928 §6.
+fn words(reply: u8) -> &'static str {
+    match reply {
+        2 => "not allowed",
+        3 => "network unreachable",
+        4 => "host unreachable",
+        5 => "connection refused",
+        6 => "time to live exceeded",
+        7 => "command not supported",
+        8 => "address type not supported",
+        _ => "general failure",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_left_to_the_proxy_and_addresses_sent_as_such() {
+        let request = |host: &str| request(&HostPort { host: host.to_owned(), port: 443 }).unwrap();
+        assert_eq!(request("ab.c"), b"\x05\x01\x00\x03\x04ab.c\x01\xbb");
+        assert_eq!(request("10.0.0.1"), b"\x05\x01\x00\x01\x0a\x00\x00\x01\x01\xbb");
+        assert_eq!(request("::1").len(), 4 + 16 + 2);
+    }
+}
