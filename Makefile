@@ -41,7 +41,7 @@ export HEKA_TOOLS_REV ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
 .DELETE_ON_ERROR:
 .PHONY: all check fmt fmt-check clippy built-tests test doc-test lint-man check-install install-list \
-	bench fuzz demo man html completions install install-strip installdirs uninstall \
+	bench fuzz autobahn demo man html completions install install-strip installdirs uninstall \
 	clean distclean dist help
 
 all: ## build every tool (PROFILE=release)
@@ -98,6 +98,10 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (600); needs cargo-fuzz
 	for target in $(FUZZ_TARGETS); do \
 		(cd fuzz && $(CARGO) fuzz run -s none "$$target" -- -max_total_time=$(FUZZ_SECONDS)) || exit 1; \
 	done
+
+autobahn: ## ws-source against the WebSocket conformance suite, into docs/autobahn.md (python2.7)
+	$(MAKE) all PROFILE=release
+	HEKA_BINDIR="$(here)/release" tests/autobahn
 
 demo: ## World2, for real, in a temporary folder
 	$(MAKE) all PROFILE=dev

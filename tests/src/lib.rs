@@ -7,6 +7,7 @@
 //! - [`Peer`] is a running tool that has said through `--ready-fd` where it listens.
 //! - [`Proxy`] stands between two of them and misbehaves.
 //! - [`Pty`] runs a tool on a terminal.
+//! - [`ws::WsServer`] is a WebSocket server that does what its script says, right or wrong.
 //! - [`require`] asks for a program that may be missing; [`eventually`] waits for a condition.
 //!
 //! Nothing here sleeps and hopes: every wait is for an event and ends at [`ceiling`].
@@ -21,6 +22,7 @@ mod require;
 mod running;
 mod tool;
 mod wait;
+pub mod ws;
 
 pub use bindir::{bindir, system_path};
 pub use nix::sys::signal::Signal;

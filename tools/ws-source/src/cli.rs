@@ -281,6 +281,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn documented() {
+        heka_core::testing::assert_documented::<Cli>();
+    }
+
+    #[test]
     fn addresses_are_given_as_to_curl() {
         let (at, addr) = parse_resolve("h.example:443:127.0.0.1").unwrap();
         assert_eq!(

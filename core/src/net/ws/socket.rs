@@ -199,7 +199,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
                 tungstenite::error::ProtocolError::ResetWithoutClosingHandshake => {
                     self.closed("the connection ended without a close")
                 }
-                error => self.fail(1002, &error.to_string()),
+                error => self.fail(1002, &words(&error)),
             },
             _ => self.closed("the connection ended"),
         }
@@ -299,4 +299,11 @@ impl<S: Read + Write + AsFd> Socket<S> {
     pub(super) fn ends_at(&self) -> Deadline {
         self.ending.as_ref().map(|ending| ending.until)
     }
+}
+
+/// tungstenite's words, beginning as ours do.
+fn words(error: &tungstenite::error::ProtocolError) -> String {
+    let words = error.to_string();
+    let mut chars = words.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A WebSocket server that does exactly what its script says, right or wrong.
+//!
+//! ```no_run
+//! use heka_tests::ws::WsServer;
+//! let server = WsServer::start(|_nth, mut peer| {
+//!     peer.accept();
+//!     peer.text("hello");
+//!     peer.close(1000, "done");
+//! });
+//! heka_tests::Tool::new("ws-source").args(["--retry", "0", &server.url("/")]).run();
+//! ```
+
+use std::fmt::Debug;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use tungstenite::handshake::derive_accept_key;
+
+use crate::{ceiling, vector};
+
+/// What a script talks to.
+trait Duplex: Read + Write + Send + Debug {}
+impl<T: Read + Write + Send + Debug> Duplex for T {}
+
+/// A listening server; each connection runs the script in a thread of its own.
+#[derive(Debug)]
+pub struct WsServer {
+    /// The port on 127.0.0.1; 0 for a unix socket.
+    pub port: u16,
+    scheme: &'static str,
+    connections: Arc<AtomicUsize>,
+}
+
+impl WsServer {
+    /// Listens on a port of 127.0.0.1. The script gets the number of the connection, from 0.
+    ///
+    /// # Panics
+    /// If there is no port.
+    pub fn start(script: impl Fn(usize, WsPeer) + Send + Sync + 'static) -> Self {
+        Self::listen("ws", script, |tcp| Some(Box::new(tcp)))
+    }
+
+    /// The same with TLS, showing the certificate of `tests/vectors/tls/server.pem`. With
+    /// `client_ca` clients have to show one that `ca.pem` signed.
+    ///
+    /// # Panics
+    /// If the vectors are gone.
+    pub fn tls(client_ca: bool, script: impl Fn(usize, WsPeer) + Send + Sync + 'static) -> Self {
+        Self::tls_as("server", client_ca, script)
+    }
+
+    /// The same with another certificate of `tests/vectors/tls`.
+    ///
+    /// # Panics
+    /// If the vectors are gone.
+    pub fn tls_as(
+        name: &str,
+        client_ca: bool,
+        script: impl Fn(usize, WsPeer) + Send + Sync + 'static,
+    ) -> Self {
+        let config = Arc::new(tls_config(name, client_ca));
+        Self::listen("wss", script, move |mut tcp| {
+            let mut tls = ServerConnection::new(Arc::clone(&config)).expect("a TLS server");
+            // A client that does not like the certificate leaves: nothing to run a script for.
+            while tls.is_handshaking() {
+                tls.complete_io(&mut tcp).ok()?;
+            }
+            Some(Box::new(StreamOwned::new(tls, tcp)))
+        })
+    }
+
+    fn listen(
+        scheme: &'static str,
+        script: impl Fn(usize, WsPeer) + Send + Sync + 'static,
+        wrap: impl Fn(TcpStream) -> Option<Box<dyn Duplex>> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("no port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        let (script, wrap) = (Arc::new(script), Arc::new(wrap));
+        // Threads end with the test process: a script may well wait for a client that is gone.
+        std::thread::spawn(move || {
+            for (nth, tcp) in listener.incoming().flatten().enumerate() {
+                let (script, wrap, count) = (Arc::clone(&script), Arc::clone(&wrap), Arc::clone(&count));
+                std::thread::spawn(move || {
+                    tcp.set_nodelay(true).expect("an open socket");
+                    tcp.set_read_timeout(Some(ceiling())).expect("an open socket");
+                    let raw = tcp.try_clone().expect("a descriptor");
+                    count.fetch_add(1, Ordering::SeqCst);
+                    if let Some(stream) = wrap(tcp) {
+                        script(nth, WsPeer { stream, tcp: Some(raw) });
+                    }
+                });
+            }
+        });
+        Self { port, scheme, connections }
+    }
+
+    /// Listens on a unix socket.
+    ///
+    /// # Panics
+    /// If the path cannot be bound.
+    pub fn unix(path: &Path, script: impl Fn(usize, WsPeer) + Send + Sync + 'static) -> Self {
+        let listener = UnixListener::bind(path).expect("cannot bind the path");
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        std::thread::spawn(move || {
+            for (nth, stream) in listener.incoming().flatten().enumerate() {
+                count.fetch_add(1, Ordering::SeqCst);
+                script(nth, WsPeer { stream: Box::new(stream), tcp: None });
+            }
+        });
+        Self { port: 0, scheme: "ws", connections }
+    }
+
+    /// Its URL.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}://127.0.0.1:{}{path}", self.scheme, self.port)
+    }
+
+    /// How many clients have connected so far.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// One client.
+#[derive(Debug)]
+pub struct WsPeer {
+    stream: Box<dyn Duplex>,
+    tcp: Option<TcpStream>,
+}
+
+/// A frame as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// 1 text, 2 binary, 8 close, 9 ping, 10 pong.
+    pub opcode: u8,
+    /// Its bytes, unmasked.
+    pub payload: Vec<u8>,
+}
+
+impl WsPeer {
+    /// Reads the request's head.
+    ///
+    /// # Panics
+    /// If it does not come whole.
+    pub fn request(&mut self) -> String {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            if !matches!(self.stream.read(&mut byte), Ok(1)) {
+                return String::from_utf8_lossy(&head).into_owned();
+            }
+            head.push(byte[0]);
+        }
+        String::from_utf8_lossy(&head).into_owned()
+    }
+
+    /// Reads the request and agrees; returns the request.
+    pub fn accept(&mut self) -> String {
+        self.accept_with("")
+    }
+
+    /// The same with more headers, each with its line end.
+    pub fn accept_with(&mut self, headers: &str) -> String {
+        let request = self.request();
+        self.send(agreement(&request, headers));
+        request
+    }
+
+    /// Writes bytes as they are. A client that is gone does not matter.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).and_then(|()| self.stream.flush()).is_ok()
+    }
+
+    /// Writes bytes one by one, each in a packet of its own.
+    pub fn drip(&mut self, bytes: impl AsRef<[u8]>) {
+        for byte in bytes.as_ref() {
+            self.send([*byte]);
+        }
+    }
+
+    /// Sends a text message in one frame.
+    pub fn text(&mut self, text: impl AsRef<[u8]>) -> bool {
+        self.send(frame(0x81, text.as_ref()))
+    }
+
+    /// Sends a binary message in one frame.
+    pub fn binary(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.send(frame(0x82, bytes.as_ref()))
+    }
+
+    /// Sends a ping.
+    pub fn ping(&mut self, payload: impl AsRef<[u8]>) -> bool {
+        self.send(frame(0x89, payload.as_ref()))
+    }
+
+    /// Sends a close frame and waits for the client's answer.
+    pub fn close(&mut self, code: u16, reason: &str) -> Option<Frame> {
+        self.send(frame(0x88, &[&code.to_be_bytes(), reason.as_bytes()].concat()));
+        self.receive_opcode(8)
+    }
+
+    /// Reads a frame; nothing at the end of the connection.
+    pub fn receive(&mut self) -> Option<Frame> {
+        let head = self.take(2)?;
+        let len = match head[1] & 0x7f {
+            126 => usize::from(u16::from_be_bytes(self.take(2)?.try_into().ok()?)),
+            127 => usize::try_from(u64::from_be_bytes(self.take(8)?.try_into().ok()?)).ok()?,
+            len => usize::from(len),
+        };
+        assert!(head[1] & 0x80 != 0, "a client's frame is masked");
+        let mask = self.take(4)?;
+        let mut payload = self.take(len)?;
+        payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+        Some(Frame { opcode: head[0] & 0x0f, payload })
+    }
+
+    /// Reads frames until one with that opcode comes.
+    pub fn receive_opcode(&mut self, opcode: u8) -> Option<Frame> {
+        loop {
+            let frame = self.receive()?;
+            if frame.opcode == opcode {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// Sends every message back and answers pings, until the client closes; then answers that.
+    pub fn echo(&mut self) {
+        while let Some(Frame { opcode, payload }) = self.receive() {
+            match opcode {
+                8 => {
+                    self.send(frame(0x88, &payload));
+                    return;
+                }
+                9 => self.send(frame(0x8a, &payload)),
+                10 => true,
+                _ => self.send(frame(0x80 | opcode, &payload)),
+            };
+        }
+    }
+
+    /// Waits until the client hangs up; tells whether it sent a close frame before, and which.
+    pub fn until_end(&mut self) -> Option<Frame> {
+        let mut close = None;
+        while let Some(frame) = self.receive() {
+            if frame.opcode == 8 {
+                close = Some(frame);
+            }
+        }
+        close
+    }
+
+    /// Ends the connection with a reset.
+    ///
+    /// # Panics
+    /// On a unix socket.
+    pub fn reset(self) {
+        let tcp = self.tcp.expect("a TCP connection");
+        let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+        nix::sys::socket::setsockopt(&tcp, nix::sys::socket::sockopt::Linger, &linger)
+            .expect("an open socket");
+    }
+
+    /// Says that nothing more comes and goes on reading.
+    ///
+    /// # Panics
+    /// On a unix socket.
+    pub fn half_close(&self) {
+        self.tcp.as_ref().expect("a TCP connection").shutdown(Shutdown::Write).expect("it is open");
+    }
+
+    /// How long a read may take from now on.
+    ///
+    /// # Panics
+    /// On a unix socket.
+    pub fn patience(&self, limit: Duration) {
+        let tcp = self.tcp.as_ref().expect("a TCP connection");
+        tcp.set_read_timeout(Some(limit)).expect("it is open");
+    }
+
+    /// How long a write may take from now on.
+    ///
+    /// # Panics
+    /// On a unix socket.
+    pub fn write_patience(&self, limit: Duration) {
+        let tcp = self.tcp.as_ref().expect("a TCP connection");
+        tcp.set_write_timeout(Some(limit)).expect("it is open");
+    }
+
+    fn take(&mut self, len: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        self.stream.read_exact(&mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+/// The answer that agrees to a request.
+pub fn agreement(request: &str, headers: &str) -> String {
+    let key = header(request, "Sec-WebSocket-Key").unwrap_or_default();
+    let accept = derive_accept_key(key.as_bytes());
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n{headers}\r\n"
+    )
+}
+
+/// The value of a request's header.
+pub fn header(request: &str, name: &str) -> Option<String> {
+    request.lines().find_map(|line| {
+        let (known, value) = line.split_once(':')?;
+        known.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    })
+}
+
+/// A frame of a server: its first byte (FIN, RSV, opcode) and an unmasked payload.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match payload.len() {
+        len @ 0..=125 => frame.push(u8::try_from(len).unwrap_or_default()),
+        len @ 126..=0xffff => {
+            frame.push(126);
+            frame.extend_from_slice(&u16::try_from(len).unwrap_or_default().to_be_bytes());
+        }
+        len => {
+            frame.push(127);
+            frame.extend_from_slice(&(len as u64).to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(payload);
+    frame
+}
+
+fn tls_config(name: &str, client_ca: bool) -> ServerConfig {
+    let path = |file: String| vector("tls").join(file);
+    let chain = CertificateDer::pem_file_iter(path(format!("{name}.pem")))
+        .expect("a certificate")
+        .collect::<Result<Vec<_>, _>>()
+        .expect("a certificate");
+    let key = PrivateKeyDer::from_pem_file(path(format!("{name}.key"))).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("versions");
+    let builder = if client_ca {
+        let mut roots = RootCertStore::empty();
+        let ca = CertificateDer::from_pem_file(path("ca.pem".to_owned())).expect("a CA");
+        roots.add(ca).expect("a CA");
+        let verifier =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+    } else {
+        builder.with_no_client_auth()
+    };
+    builder.with_single_cert(chain, key).expect("certificate and key fit")
+}

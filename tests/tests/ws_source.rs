@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! ws-source as its users know it: messages, forms, headers, standard input, statuses.
+
+use heka_tests::ws::{WsServer, frame, header};
+use heka_tests::{Signal, Tool, eventually, scratch, sh};
+
+fn ws(url: &str) -> Tool {
+    Tool::new("ws-source").args(["--retry", "0", url])
+}
+
+fn echo() -> WsServer {
+    WsServer::start(|_, mut peer| {
+        peer.accept();
+        peer.echo();
+    })
+}
+
+/// Sends these frames, then closes in order.
+fn feed(frames: Vec<Vec<u8>>) -> WsServer {
+    WsServer::start(move |_, mut peer| {
+        peer.accept();
+        for frame in &frames {
+            peer.send(frame);
+        }
+        peer.close(1000, "");
+    })
+}
+
+#[test]
+fn the_echo_of_the_first_message_is_printed() {
+    let server = echo();
+    ws(&server.url("/")).args(["-p", "hello world", "-n", "1"]).run().succeeds().stdout_is("hello world\n").stderr_is("");
+}
+
+#[test]
+fn init_messages_go_as_they_are_and_in_order() {
+    let server = echo();
+    let dir = scratch();
+    std::fs::write(dir.path().join("hello"), "{\"token\": \"é\"}\n").unwrap();
+    ws(&server.url("/"))
+        .args(["-p", "", "-p", "-2-", "-n", "3", "--init-file", "hello"])
+        .dir(dir.path())
+        .run()
+        .succeeds()
+        .stdout_is("{\"token\": \"é\"}\n\n-2-\n");
+}
+
+#[test]
+fn term_and_int_close_with_1000_and_are_died_of() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let (sender, seen) = std::sync::mpsc::channel();
+        let server = WsServer::start(move |_, mut peer| {
+            peer.accept();
+            peer.text("up");
+            let close = peer.receive_opcode(8).expect("a close frame");
+            peer.text("on its way");
+            peer.send(frame(0x88, &close.payload));
+            sender.send(close.payload).unwrap();
+        });
+        let mut running = ws(&server.url("/")).spawn();
+        running.wait_stdout("the first message", |out| out == b"up\n");
+        running.signal(signal);
+        let outcome = running.finish();
+        outcome.killed_by(signal).stdout_is("up\non its way\n");
+        assert_eq!(seen.recv().unwrap(), 1000u16.to_be_bytes());
+    }
+}
+
+#[test]
+fn every_message_comes_out_whole_and_in_order() {
+    let big = "x".repeat(200_000);
+    let server = feed(vec![
+        frame(0x81, b"one"),
+        frame(0x01, b"tw"),
+        frame(0x89, b"ping in between"),
+        frame(0x00, b""),
+        frame(0x80, b"o"),
+        frame(0x81, b""),
+        frame(0x82, b"\xff\x00"),
+        frame(0x81, big.as_bytes()),
+        frame(0x81, "é".as_bytes()),
+    ]);
+    let mut expected = b"one\ntwo\n\n\xff\x00\n".to_vec();
+    expected.extend_from_slice(format!("{big}\né\n").as_bytes());
+    ws(&server.url("/")).run().succeeds().stdout_is(expected).stderr_is("");
+}
+
+#[test]
+fn forms_and_framings() {
+    let server = feed(vec![frame(0x81, b"a\nb"), frame(0x82, b"\xff\x00")]);
+    let url = server.url("/p?token=secret");
+    ws(&url).arg("-0").run().succeeds().stdout_is(b"a\nb\0\xff\x00\0").stderr_has("NULs inside");
+    ws(&url)
+        .args(["--framing", "len32"])
+        .run()
+        .succeeds()
+        .stdout_is(b"\0\0\0\x03a\nb\0\0\0\x02\xff\x00")
+        .stderr_is("");
+    ws(&url)
+        .args(["--binary", "base64"])
+        .run()
+        .stdout_is("a\nb\n/wA=\n")
+        .stderr_is(
+            "ws-source: warning: messages have line ends inside\n\
+             ws-source: hint: -0, --framing len32, -j or -o heka keep them apart\n",
+        );
+    ws(&url).args(["--binary", "skip", "-j"]).run().stdout_has(&format!(
+        "\"type\":\"text\",\"data\":\"a\\nb\",\"url\":\"{}\"}}\n",
+        server.url("/p")
+    ));
+    let json = ws(&url).arg("-j").run();
+    json.stdout_has("\"type\":\"binary\",\"data_base64\":\"/wA=\",\"url\":");
+    assert!(!json.out().contains("secret") && json.out().starts_with("{\"time\":\"20"), "{json}");
+}
+
+#[test]
+fn heka_messages_say_where_they_come_from() {
+    let server = feed(vec![frame(0x81, b"a\nb"), frame(0x82, b"\xff")]);
+    let host = format!("127.0.0.1:{}", server.port);
+    sh("ws-source --retry 0 -o heka \"$URL\" | heka-decode -j")
+        .env("URL", server.url("/p"))
+        .run()
+        .succeeds()
+        .stdout_has("\"Type\":\"websocket\"")
+        .stdout_has(&format!("\"Logger\":\"{host}\""))
+        .stdout_has("\"Payload\":\"a\\nb\"")
+        .stdout_has(&format!("\"url\":\"{}\"", server.url("/p")))
+        .stdout_has("\"opcode\":1")
+        .stdout_has("\"opcode\":2");
+}
+
+#[test]
+fn headers_cookies_and_credentials_reach_the_server() {
+    let (sender, seen) = std::sync::mpsc::channel();
+    let server = WsServer::start(move |_, mut peer| {
+        let request = peer.accept_with("Sec-WebSocket-Protocol: two\r\n");
+        sender.send(request).unwrap();
+        peer.close(1000, "");
+    });
+    let dir = scratch();
+    std::fs::write(dir.path().join("pw"), "s3cret\n").unwrap();
+    std::fs::write(dir.path().join("more"), "X-Key: 1\n# no\n\nX-Key: 2\n").unwrap();
+    let outcome = ws(&server.url("/a%20b?x=1#y"))
+        .args(["-H", "A: 1", "-H", "b: 2", "-H", "@more", "--origin", "http://o.test"])
+        .args(["--cookie", "c1=\"Data for c1\"", "--cookie", "b=2", "--user-agent", "agent/1"])
+        .args(["--subprotocol", "one", "--subprotocol", "two", "--user", "me", "--password-file", "pw", "-v"])
+        .dir(dir.path())
+        .run();
+    outcome.succeeds();
+    let request = seen.recv().unwrap();
+    assert!(request.starts_with("GET /a%20b?x=1 HTTP/1.1\r\n"), "{request}");
+    for (name, value) in [
+        ("Host", format!("127.0.0.1:{}", server.port)),
+        ("A", "1".to_owned()),
+        ("b", "2".to_owned()),
+        ("X-Key", "1".to_owned()),
+        ("Origin", "http://o.test".to_owned()),
+        ("User-Agent", "agent/1".to_owned()),
+        ("Cookie", "c1=\"Data for c1\"; b=2".to_owned()),
+        ("Sec-WebSocket-Protocol", "one, two".to_owned()),
+        ("Authorization", "Basic bWU6czNjcmV0".to_owned()),
+        ("Sec-WebSocket-Version", "13".to_owned()),
+    ] {
+        assert_eq!(header(&request, name).as_deref(), Some(value.as_str()), "{request}");
+    }
+    assert!(request.contains("X-Key: 2\r\n") && !request.contains("Extensions"), "{request}");
+    assert!(!outcome.err().contains("s3cret"), "{outcome}");
+}
+
+#[test]
+fn without_cookies_there_is_no_header_and_a_token_makes_a_bearer() {
+    let (sender, seen) = std::sync::mpsc::channel();
+    let server = WsServer::start(move |_, mut peer| {
+        sender.send(peer.accept()).unwrap();
+        peer.close(1000, "");
+    });
+    let dir = scratch();
+    std::fs::write(dir.path().join("token"), "abc.def\n").unwrap();
+    ws(&server.url("/")).args(["--bearer-file", "token"]).dir(dir.path()).run().succeeds();
+    let request = seen.recv().unwrap();
+    assert_eq!(header(&request, "Cookie"), None);
+    assert_eq!(header(&request, "Authorization").as_deref(), Some("Bearer abc.def"));
+}
+
+#[test]
+fn standard_input_is_sent_record_by_record_and_answers_are_waited_for() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        let mut got = Vec::new();
+        while got.len() < 3 {
+            let frame = peer.receive().expect("three messages");
+            if frame.opcode == 1 {
+                got.push(frame.payload);
+            }
+        }
+        // The input has ended long before the answers come.
+        for payload in got.iter().rev() {
+            peer.text(payload);
+        }
+        peer.close(1000, "");
+    });
+    Tool::new("ws-source")
+        .args(["--stdin", &server.url("/")])
+        .stdin("a\n\nlast")
+        .run()
+        .succeeds()
+        .stdout_is("last\n\na\n");
+}
+
+#[test]
+fn standard_input_is_not_read_unless_asked_for() {
+    let server = feed(vec![frame(0x81, b"x")]);
+    sh("printf 'keep' | { ws-source --retry 0 \"$URL\"; cat; }")
+        .env("URL", server.url("/"))
+        .run()
+        .stdout_is("x\nkeep");
+}
+
+#[test]
+fn linger_ends_the_wait_and_other_framings_are_read_too() {
+    let server = echo();
+    let args = ["--stdin", "--linger", "300ms", "--framing", "len32", "--send", "binary"];
+    ws(&server.url("/")).args(args).stdin(*b"\0\0\0\x02\xff\n\0\0\0\0").run().succeeds().stdout_is(
+        b"\0\0\0\x02\xff\n\0\0\0\0",
+    );
+    ws(&server.url("/"))
+        .args(["--stdin", "--linger", "300ms"])
+        .stdin(*b"good\n\xff\nalso\n")
+        .run()
+        .exits(1)
+        .stdout_is("good\nalso\n")
+        .stderr_has("not UTF-8");
+}
+
+#[test]
+fn close_codes_are_shown_and_decide_the_status() {
+    for (code, reason, status, words) in [
+        (1000, "", 0, ""),
+        (1001, "bye", 0, ""),
+        (1008, "token expired", 3, "the server closed with 1008 (policy): token expired\n"),
+        (4001, "", 3, "the server closed with 4001\n"),
+    ] {
+        let server = WsServer::start(move |_, mut peer| {
+            peer.accept();
+            let reply = peer.close(code, reason).expect("a reply");
+            assert_eq!(reply.payload[..2], code.to_be_bytes());
+        });
+        let outcome = ws(&server.url("/")).run();
+        outcome.exits(status).stderr_has(words);
+    }
+    let server = feed(Vec::new());
+    ws(&server.url("/")).arg("-v").run().succeeds().stderr_has("closed with 1000 (normal)");
+}
+
+#[test]
+fn our_own_close_code_and_reason_reach_the_server() {
+    let (sender, seen) = std::sync::mpsc::channel();
+    let server = WsServer::start(move |_, mut peer| {
+        peer.accept();
+        peer.text("x");
+        let close = peer.receive_opcode(8).expect("a close frame");
+        peer.send(frame(0x88, &close.payload));
+        sender.send(close.payload).unwrap();
+    });
+    let args = ["-n", "1", "--close-code", "3001", "--close-reason", "enough"];
+    ws(&server.url("/")).args(args).run().succeeds();
+    assert_eq!(seen.recv().unwrap(), [&3001u16.to_be_bytes()[..], b"enough"].concat());
+}
+
+#[test]
+fn a_server_on_a_unix_socket() {
+    let dir = scratch();
+    let path = dir.path().join("feed.sock");
+    let _server = WsServer::unix(&path, |_, mut peer| {
+        let request = peer.accept();
+        peer.text(request.lines().next().unwrap());
+        peer.echo();
+    });
+    let url = format!("ws+unix:{}:/a?b", path.display());
+    ws(&url).args(["-n", "1"]).run().succeeds().stdout_is("GET /a?b HTTP/1.1\n");
+    let unix = path.display().to_string();
+    ws("ws://feed.test/c").args(["-n", "1", "--unix", &unix]).run().stdout_is("GET /c HTTP/1.1\n");
+}
+
+#[test]
+fn the_status_tells_that_nothing_came() {
+    let server = feed(Vec::new());
+    ws(&server.url("/")).arg("-e").run().exits(4);
+}
+
+#[test]
+fn statistics_count_messages_and_bytes() {
+    let server = feed(vec![frame(0x81, b"abc"), frame(0x81, b"de")]);
+    ws(&server.url("/")).arg("--stats").run().succeeds().stderr_has("2 messages, ").stderr_has("7 bytes out");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it_at_once() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        peer.text("one");
+        peer.until_end();
+    });
+    let outcome = sh("ws-source --retry 0 \"$URL\" | head -1").env("URL", server.url("/")).run();
+    outcome.succeeds().stdout_is("one\n").stderr_is("");
+    eventually("one connection", || (server.connections() == 1).then_some(()));
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let server = feed(vec![frame(0x81, b"x")]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    ws(&server.url("/"))
+        .stdout_file(full)
+        .run()
+        .exits(1)
+        .stderr_has("ws-source: write error: No space left on device\n");
+}

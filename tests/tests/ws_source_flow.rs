@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! ws-source over time: coming back, and a reader that is slow or stuck.
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use heka_tests::ws::{WsServer, frame};
+use heka_tests::{Running, Signal, Tool, eventually};
+
+fn ws(args: &[&str]) -> Tool {
+    Tool::new("ws-source").args(args)
+}
+
+/// Resident memory in KiB.
+fn memory(running: &Running) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("it runs");
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// A pipe that nobody reads yet, as the tool's stdout.
+fn stuck(tool: Tool) -> (File, Running) {
+    let (read, write) = nix::unistd::pipe().unwrap();
+    let running = tool.stdout_file(File::from(write)).spawn();
+    (File::from(read), running)
+}
+
+#[test]
+fn it_comes_back_again_and_again_and_says_hello_each_time() {
+    let (sender, seen) = mpsc::channel();
+    let server = WsServer::start(move |nth, mut peer| {
+        peer.accept();
+        let hello = peer.receive().expect("an init message");
+        sender.send(hello.payload).unwrap();
+        peer.text(format!("message {nth}"));
+        if nth < 4 {
+            peer.reset();
+        } else {
+            peer.echo();
+        }
+    });
+    let url = server.url("/");
+    let mut running = ws(&["-p", "hello", "--retry-delay", "50ms", &url]).spawn();
+    running.wait_stdout("the fifth message", |out| out.ends_with(b"message 4\n"));
+    let outcome = running.end_by(Signal::SIGTERM);
+    assert_eq!(seen.iter().take(5).collect::<Vec<_>>(), vec![b"hello".to_vec(); 5]);
+    let lost = outcome.err().matches("; trying again in 0.1 s\n").count();
+    let again = outcome.err().matches("connected again after 0.1 s\n").count();
+    assert!(lost >= 4 && again >= 3, "{outcome}");
+}
+
+#[test]
+fn a_server_that_is_not_there_yet_is_waited_for() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("ws://127.0.0.1:{port}/");
+    let mut running = ws(&["--retry-delay", "20ms", &url]).spawn();
+    running.wait_stderr("Connection refused; trying again in 0 s");
+    running.signal(Signal::SIGTERM);
+    running.finish().killed_by(Signal::SIGTERM).stdout_is("");
+}
+
+#[test]
+fn connections_that_die_at_once_count_as_failures() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        peer.close(1001, "");
+    });
+    let began = Instant::now();
+    let args = ["--retry", "3", "--retry-delay", "100ms", "--retry-growth", "2"];
+    let outcome = ws(&args).arg(server.url("/")).run();
+    outcome.succeeds();
+    assert_eq!(server.connections(), 4, "{outcome}");
+    // 100 + 200 + 400 ms: no attempt started the delays anew.
+    assert!(began.elapsed() >= Duration::from_millis(700), "{outcome}");
+    outcome.stderr_has("trying again in 0.4 s\n");
+}
+
+#[test]
+fn a_server_that_asks_to_stay_away_is_obeyed() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.request();
+        peer.send("HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n");
+    });
+    let began = Instant::now();
+    let outcome = ws(&["--retry", "1", "--retry-delay", "10ms"]).arg(server.url("/")).run();
+    outcome.exits(3).stderr_has("trying again in 2 s\n");
+    assert!(began.elapsed() >= Duration::from_secs(2));
+}
+
+#[test]
+fn a_stuck_reader_stops_no_pong() {
+    let (sender, seen) = mpsc::channel();
+    let server = WsServer::start(move |_, mut peer| {
+        peer.accept();
+        // More than any pipe holds, less than the backlog.
+        for _ in 0..64 {
+            peer.binary(vec![b'x'; 128 * 1024]);
+        }
+        for number in 0..20u8 {
+            peer.ping([number]);
+            let pong = peer.receive_opcode(10).expect("a pong");
+            sender.send(pong.payload).unwrap();
+        }
+        peer.close(1000, "");
+    });
+    let url = server.url("/");
+    let (mut reader, running) = stuck(ws(&["--retry", "0", "--ping-interval", "none", &url]));
+    for number in 0..20u8 {
+        assert_eq!(seen.recv_timeout(heka_tests::ceiling()).unwrap(), [number]);
+    }
+    let mut out = Vec::new();
+    reader.read_to_end(&mut out).unwrap();
+    running.finish().succeeds();
+    assert_eq!(out.len(), 64 * (128 * 1024 + 1));
+}
+
+#[test]
+fn memory_stays_bounded_behind_a_stuck_reader_and_the_server_still_hears_from_us() {
+    let (sender, seen) = mpsc::channel();
+    let server = WsServer::start(move |_, mut peer| {
+        peer.accept();
+        // The socket fills up; whatever the client says on its own comes in between.
+        let message = frame(0x82, &vec![b'x'; 64 * 1024]);
+        let mut sent = 0;
+        peer.patience(Duration::from_millis(1));
+        peer.write_patience(Duration::from_millis(500));
+        while sent < 2000 && peer.send(&message) {
+            sent += 1;
+        }
+        peer.patience(heka_tests::ceiling());
+        sender.send((sent, peer.receive_opcode(10).is_some())).unwrap();
+    });
+    let url = server.url("/");
+    let args = ["--retry", "0", "--max-backlog", "8M", "--ping-interval", "100ms", "--ping-timeout", "300ms"];
+    let (_reader, mut running) = stuck(ws(&args).arg(&url));
+    let (sent, ponged) = seen.recv_timeout(heka_tests::ceiling()).unwrap();
+    assert!(sent < 2000, "the server was never held up");
+    assert!(ponged, "no sign of life while reading is paused");
+    assert!(memory(&running) < 64 * 1024, "{} KiB", memory(&running));
+    assert!(running.is_running(), "silence was held against a server that is not read");
+}
+
+#[test]
+fn term_ends_it_even_if_the_reader_is_stuck() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        for _ in 0..64 {
+            peer.binary(vec![b'x'; 128 * 1024]);
+        }
+        peer.ping("");
+        peer.receive_opcode(10);
+        peer.echo();
+    });
+    let url = server.url("/");
+    let (_reader, mut running) = stuck(ws(&["-v", "--retry", "0", &url]));
+    running.wait_stderr("connected");
+    running.signal(Signal::SIGTERM);
+    let outcome = running.finish();
+    assert!(!outcome.status.success(), "{outcome}");
+}
+
+#[test]
+fn a_reader_that_leaves_is_noticed_without_a_message_and_while_waiting() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        peer.echo();
+    });
+    let url = server.url("/");
+    let (reader, mut running) = stuck(ws(&["-v", &url]));
+    running.wait_stderr("connected");
+    drop(reader);
+    running.finish().killed_by(Signal::SIGPIPE);
+
+    let (reader, mut running) = stuck(ws(&["ws://127.0.0.1:1/"]));
+    running.wait_stderr("trying again in 30 s");
+    drop(reader);
+    running.finish().killed_by(Signal::SIGPIPE);
+}
+
+#[test]
+fn echo_keeps_up_with_a_server_that_is_slow_to_read() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        for number in 0..200u32 {
+            peer.binary([&number.to_be_bytes()[..], &vec![0; 64 * 1024]].concat());
+        }
+        for number in 0..200u32 {
+            let frame = peer.receive_opcode(2).expect("an echo");
+            assert_eq!(frame.payload[..4], number.to_be_bytes());
+        }
+        peer.close(1000, "all");
+    });
+    let outcome = ws(&["--retry", "0", "--echo", "-v", &server.url("/")]).run();
+    outcome.succeeds().stderr_has("closed with 1000 (normal): all");
+}
+
+#[test]
+fn a_large_message_of_ours_goes_out_while_others_come_in() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        let len = loop {
+            peer.text("tick");
+            if let Some(frame) = peer.receive()
+                && frame.opcode == 1
+            {
+                break frame.payload.len();
+            }
+        };
+        peer.text(format!("{len}"));
+        peer.close(1000, "");
+    });
+    let mut running = ws(&["--stdin", "--retry", "0", &server.url("/")]).stdin(vec![b'x'; 20_000_000]).spawn();
+    eventually("the length comes back", || running.stdout().ends_with(b"20000000\n").then_some(()));
+    assert!(!running.is_running() || running.finish().status.success());
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! ws-source against servers that are slow, rude or wrong.
+
+use std::sync::mpsc;
+
+use heka_tests::ws::{WsPeer, WsServer, agreement, frame};
+use heka_tests::{Outcome, Tool};
+
+fn run(script: impl Fn(usize, WsPeer) + Send + Sync + 'static, args: &[&str]) -> Outcome {
+    let server = WsServer::start(script);
+    Tool::new("ws-source").args(["--retry", "0", &server.url("/")]).args(args).run()
+}
+
+/// The client breaks the connection off with this code, having printed what was right.
+#[track_caller]
+fn is_refused(frames: Vec<Vec<u8>>, code: u16, words: &str) {
+    let (sender, seen) = mpsc::channel();
+    let outcome = run(
+        move |_, mut peer| {
+            peer.accept();
+            peer.text("before");
+            for frame in &frames {
+                peer.send(frame);
+            }
+            sender.send(peer.receive_opcode(8)).unwrap();
+        },
+        &[],
+    );
+    outcome.exits(3).stdout_is("before\n").stderr_has(&format!("closed with {code}")).stderr_has(words);
+    let close = seen.recv().unwrap().expect("a close frame");
+    assert_eq!(close.payload[..2], code.to_be_bytes(), "{outcome}");
+}
+
+#[test]
+fn what_breaks_the_protocol_is_refused_with_1002() {
+    is_refused(vec![frame(0xc1, b"rsv1")], 1002, "eserved bits");
+    is_refused(vec![frame(0x91, b"rsv3")], 1002, "eserved bits");
+    is_refused(vec![vec![0x81, 0x81, 1, 2, 3, 4, 0x60]], 1002, "masked");
+    is_refused(vec![frame(0x83, b"")], 1002, "invalid opcode");
+    is_refused(vec![frame(0x8b, b"")], 1002, "invalid opcode");
+    is_refused(vec![frame(0x80, b"no beginning")], 1002, "ontinue");
+    is_refused(vec![frame(0x01, b"a"), frame(0x81, b"b")], 1002, "fragments");
+    is_refused(vec![frame(0x09, b"ping in pieces")], 1002, "ragmented control");
+    is_refused(vec![frame(0x89, &[b'x'; 126])], 1002, "ontrol frame too big");
+}
+
+#[test]
+fn bad_utf8_is_refused_with_1007_and_large_messages_with_1009() {
+    is_refused(vec![frame(0x81, b"\xff")], 1007, "not UTF-8");
+    is_refused(vec![frame(0x01, b"\xc3"), frame(0x80, b"(")], 1007, "not UTF-8");
+    let (sender, seen) = mpsc::channel();
+    let outcome = run(
+        move |_, mut peer| {
+            peer.accept();
+            peer.text([b'x'; 1000]);
+            peer.text([b'y'; 1001]);
+            sender.send(peer.receive_opcode(8)).unwrap();
+        },
+        &["--max-message", "1000"],
+    );
+    outcome.exits(3).stderr_has("closed with 1009 (too large): message of 1001 bytes, only 1000");
+    assert_eq!(outcome.stdout.len(), 1001, "{outcome}");
+    assert_eq!(seen.recv().unwrap().unwrap().payload[..2], 1009u16.to_be_bytes());
+}
+
+#[test]
+fn a_claim_of_an_enormous_frame_takes_no_memory() {
+    let mut head = vec![0x82, 127];
+    head.extend_from_slice(&(1u64 << 62).to_be_bytes());
+    is_refused(vec![head], 1009, "only 67108864");
+}
+
+#[test]
+fn fragments_without_end_are_bounded() {
+    let outcome = run(
+        |_, mut peer| {
+            peer.accept();
+            peer.send(frame(0x01, &[b'x'; 1000]));
+            while peer.send(frame(0x00, &[b'x'; 1000])) {}
+        },
+        &["--max-message", "64K"],
+    );
+    outcome.exits(3).stderr_has("1009").stdout_is("");
+}
+
+#[test]
+fn an_answer_and_frames_that_drip_are_put_together() {
+    let outcome = run(
+        |_, mut peer| {
+            let request = peer.request();
+            peer.drip(agreement(&request, "X-Padding: 0123456789\r\n"));
+            peer.drip(frame(0x81, "drip drop é".as_bytes()));
+            peer.close(1000, "");
+        },
+        &[],
+    );
+    outcome.succeeds().stdout_is("drip drop é\n");
+}
+
+#[test]
+fn frames_glued_to_the_answer_are_not_lost() {
+    let outcome = run(
+        |_, mut peer| {
+            let request = peer.request();
+            let mut all = agreement(&request, "").into_bytes();
+            all.extend(frame(0x81, b"one"));
+            all.extend(frame(0x81, b"two"));
+            all.extend(frame(0x88, &1000u16.to_be_bytes()));
+            peer.send(all);
+            peer.until_end();
+        },
+        &[],
+    );
+    outcome.succeeds().stdout_is("one\ntwo\n");
+}
+
+#[test]
+fn ends_without_a_close_are_losses() {
+    let outcome = run(
+        |_, mut peer| {
+            peer.accept();
+            peer.text("x");
+        },
+        &[],
+    );
+    outcome.exits(3).stdout_is("x\n").stderr_has("the connection ended without a close\n");
+    let outcome = run(
+        |_, mut peer| {
+            peer.accept();
+            peer.text("x");
+            // The client has it when it answers the ping behind it.
+            peer.ping("");
+            peer.receive_opcode(10);
+            peer.reset();
+        },
+        &[],
+    );
+    outcome.exits(3).stdout_is("x\n").stderr_has("Connection reset by peer\n");
+    let outcome = run(
+        |_, mut peer| {
+            peer.accept();
+            peer.send(frame(0x81, b"cut in the middle")[..9].as_ref());
+        },
+        &[],
+    );
+    outcome.exits(3).stdout_is("").stderr_has("ended without a close");
+}
+
+#[test]
+fn a_half_open_connection_is_noticed_by_its_silence() {
+    let outcome = run(
+        |_, mut peer| {
+            peer.accept();
+            peer.text("x");
+            // Reads everything and answers nothing.
+            peer.until_end();
+        },
+        &["--ping-interval", "100ms", "--ping-timeout", "300ms"],
+    );
+    outcome.exits(3).stdout_is("x\n").stderr_has("no answer to a ping for 0.3 s\n");
+}
+
+#[test]
+fn a_feed_without_messages_is_given_up_when_asked() {
+    let outcome = run(
+        |_, mut peer| {
+            peer.accept();
+            peer.echo();
+        },
+        &["--idle-timeout", "300ms", "--ping-interval", "50ms"],
+    );
+    outcome.exits(3).stderr_has("no message for 0.3 s\n");
+}
+
+#[test]
+fn pings_are_answered_with_what_they_hold() {
+    let (sender, seen) = mpsc::channel();
+    run(
+        move |_, mut peer| {
+            peer.accept();
+            peer.ping("are you there");
+            sender.send(peer.receive_opcode(10).unwrap().payload).unwrap();
+            peer.close(1000, "");
+        },
+        &[],
+    )
+    .succeeds();
+    assert_eq!(seen.recv().unwrap(), b"are you there");
+}
+
+#[test]
+fn refusals_are_told_with_status_body_and_retry_after() {
+    let refuse = |answer: &'static str| {
+        run(
+            move |_, mut peer| {
+                peer.request();
+                peer.send(answer);
+            },
+            &["-v"],
+        )
+    };
+    refuse("HTTP/1.1 403 Forbidden\r\nContent-Length: 15\r\n\r\nno such api key")
+        .exits(3)
+        .stderr_has("HTTP 403 Forbidden: no such api key\n");
+    refuse("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n")
+        .exits(3)
+        .stderr_has("HTTP 503 Service Unavailable, Retry-After: 120\n");
+    refuse("HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nwho are\r\n5\r\n you?\r\n0\r\n\r\n")
+        .exits(3)
+        .stderr_has("HTTP 401 Unauthorized: who are you?\n")
+        .stderr_has("hint: --user and --bearer-file authenticate\n");
+    refuse("HTTP/1.1 200 OK\r\nContent-Length: 29\r\n\r\n<html>\n<body>hi</body></html>")
+        .exits(3)
+        .stderr_has("HTTP 200 OK\n")
+        .stderr_has("note: ");
+    refuse("SSH-2.0-OpenSSH_9.2\r\n").exits(3).stderr_has("the answer is not HTTP");
+    refuse("").exits(3).stderr_has("closed the connection instead of answering\n");
+    refuse("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
+        .exits(3)
+        .stderr_has("wrong Sec-WebSocket-Accept\n");
+}
+
+#[test]
+fn a_handshake_that_never_ends_is_given_up() {
+    run(
+        |_, mut peer| {
+            peer.request();
+            peer.send("HTTP/1.1 101 Switch");
+            peer.until_end();
+        },
+        &["-w", "300ms"],
+    )
+    .exits(3)
+    .stderr_has("the server does not answer the WebSocket handshake\n");
+}
+
+#[test]
+fn redirects_are_followed_when_asked_and_secrets_stay_behind() {
+    let (sender, seen) = mpsc::channel();
+    let other = WsServer::start(move |_, mut peer| {
+        let request = peer.accept();
+        peer.text(request.lines().next().unwrap());
+        peer.close(1000, "");
+        sender.send(request).unwrap();
+    });
+    let location = other.url("/new?token=x");
+    let server = WsServer::start(move |_, mut peer| {
+        peer.request();
+        peer.send(format!(
+            "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+        ));
+    });
+    let tool = || Tool::new("ws-source").args(["--retry", "0", "--cookie", "s=1", &server.url("/")]);
+    tool()
+        .run()
+        .exits(3)
+        .stderr_has(&format!("HTTP 302 Found, Location: {}\n", other.url("/new")))
+        .stderr_has("hint: --location 5 follows it\n");
+    tool().args(["--location", "1"]).run().succeeds().stdout_is("GET /new?token=x HTTP/1.1\n");
+    let request = seen.recv().unwrap();
+    assert!(!request.contains("Cookie"), "{request}");
+    assert!(request.contains(&format!("Host: 127.0.0.1:{}\r\n", other.port)), "{request}");
+}
+
+#[test]
+fn redirects_in_a_circle_end() {
+    let outcome = run(
+        |_, mut peer| {
+            peer.request();
+            peer.send("HTTP/1.1 307 Again\r\nLocation: /\r\nContent-Length: 0\r\n\r\n");
+        },
+        &["--location", "3"],
+    );
+    outcome.exits(3).stderr_has("more than 3 redirects");
+}
+
+#[test]
+fn a_server_that_never_hangs_up_does_not_hold_the_end() {
+    let outcome = run(
+        |_, mut peer| {
+            peer.accept();
+            peer.send(frame(0x88, &1000u16.to_be_bytes()));
+            // Neither answers nor closes, and sends on for ever.
+            while peer.text("too late") {}
+        },
+        &[],
+    );
+    outcome.succeeds().stdout_is("");
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The ways to a server: proxies, addresses given by hand.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+
+use heka_tests::ws::{WsPeer, WsServer};
+use heka_tests::{Tool, ceiling};
+
+fn one_message(_: usize, mut peer: WsPeer) {
+    let request = peer.accept();
+    peer.text(heka_tests::ws::header(&request, "Host").unwrap_or_default());
+    peer.close(1000, "");
+}
+
+/// A proxy that negotiates as told, then joins the client to `port` whatever it asked for. What it
+/// was asked comes through the channel.
+fn proxy(
+    port: u16,
+    negotiate: impl Fn(&mut TcpStream) -> Option<String> + Send + 'static,
+) -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = listener.local_addr().unwrap().port();
+    let (sender, seen) = channel();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            client.set_read_timeout(Some(ceiling())).unwrap();
+            let Some(asked) = negotiate(&mut client) else { continue };
+            sender.send(asked).unwrap();
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            join(client.try_clone().unwrap(), server.try_clone().unwrap());
+            join(server, client);
+        }
+    });
+    (own, seen)
+}
+
+fn join(mut from: TcpStream, mut to: TcpStream) {
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(std::net::Shutdown::Write);
+    });
+}
+
+fn http(client: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    if head.contains("Proxy-Authorization: Basic bWU6cHc=\r\n") {
+        client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").ok()?;
+        return Some(head);
+    }
+    client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").ok()?;
+    None
+}
+
+/// RFC 1928 and 1929: wants the name `me` and the password `pw`.
+fn socks(client: &mut TcpStream) -> Option<String> {
+    let mut take = |len: u8| {
+        let mut bytes = vec![0; usize::from(len)];
+        client.try_clone().unwrap().read_exact(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    let count = take(2)?[1];
+    if !take(count)?.contains(&2) {
+        client.write_all(&[5, 0xff]).ok()?;
+        return None;
+    }
+    client.try_clone().unwrap().write_all(&[5, 2]).ok()?;
+    let name_len = take(2)?[1];
+    let name = take(name_len)?;
+    let password_len = take(1)?[0];
+    let right = name == b"me" && take(password_len)? == b"pw";
+    client.try_clone().unwrap().write_all(&[1, u8::from(!right)]).ok()?;
+    let kind = take(4)?[3];
+    let host = match kind {
+        1 => format!("{:?}", take(4)?),
+        3 => {
+            let len = take(1)?[0];
+            String::from_utf8(take(len)?).unwrap()
+        }
+        _ => return None,
+    };
+    take(2)?;
+    client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).ok()?;
+    Some(host)
+}
+
+fn ws(url: &str) -> Tool {
+    Tool::new("ws-source").args(["--retry", "0", url])
+}
+
+#[test]
+fn an_http_proxy_with_a_password_from_the_environment() {
+    let server = WsServer::start(one_message);
+    let (port, seen) = proxy(server.port, http);
+    let url = "ws://feed.test:81/";
+    ws(url)
+        .env("http_proxy", format!("http://me:pw@127.0.0.1:{port}"))
+        .run()
+        .succeeds()
+        .stdout_is("feed.test:81\n");
+    assert!(seen.recv().unwrap().starts_with("CONNECT feed.test:81 HTTP/1.1\r\n"));
+    let refused = ws(url).args(["-x", &format!("http://127.0.0.1:{port}")]).run();
+    refused.exits(3).stderr_has("407").stderr_has("ALL_PROXY");
+    let args = ["-x".to_owned(), format!("http://me:pw@127.0.0.1:{port}")];
+    let usage = ws(url).args(args).run();
+    usage.exits(2);
+    assert!(!usage.err().contains("me:pw"), "{usage}");
+}
+
+#[test]
+fn tls_goes_through_a_proxy_to_the_end() {
+    let server = WsServer::tls(false, one_message);
+    let (port, _seen) = proxy(server.port, http);
+    let ca = heka_tests::vector("tls").join("ca.pem");
+    ws("wss://feed.test/")
+        .arg("--ca-file")
+        .arg(ca)
+        .env("HTTPS_PROXY", format!("http://me:pw@127.0.0.1:{port}"))
+        .run()
+        .succeeds()
+        .stdout_is("feed.test\n");
+}
+
+#[test]
+fn a_socks_proxy_looks_the_name_up_or_not() {
+    let server = WsServer::start(one_message);
+    let (port, seen) = proxy(server.port, socks);
+    ws("ws://feed.test/")
+        .env("ALL_PROXY", format!("socks5h://me:pw@127.0.0.1:{port}"))
+        .run()
+        .succeeds()
+        .stdout_is("feed.test\n");
+    assert_eq!(seen.recv().unwrap(), "feed.test");
+    ws("ws://feed.test/")
+        .args(["--resolve", "feed.test:80:10.1.2.3"])
+        .env("ALL_PROXY", format!("socks5://me:pw@127.0.0.1:{port}"))
+        .run()
+        .succeeds();
+    assert_eq!(seen.recv().unwrap(), "[10, 1, 2, 3]");
+    ws("ws://feed.test/")
+        .args(["-x", &format!("socks5h://127.0.0.1:{port}")])
+        .run()
+        .exits(3)
+        .stderr_has("wants a name and a password");
+}
+
+#[test]
+fn an_address_can_be_given_by_hand() {
+    let server = WsServer::start(one_message);
+    let at = format!("feed.test:{}", server.port);
+    ws(&format!("ws://{at}/")).args(["--resolve", &format!("{at}:127.0.0.1")]).run().succeeds().stdout_is(at + "\n");
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! ws-source over TLS: whom it believes, who it says it is, key stores, proxies on the way.
+
+use heka_tests::ws::{WsPeer, WsServer};
+use heka_tests::{Outcome, TempDir, Tool, scratch, vector};
+
+fn one_message(_: usize, mut peer: WsPeer) {
+    peer.accept();
+    peer.text("secret news");
+    peer.close(1000, "");
+}
+
+/// A folder with the password of all key stores, and of none.
+fn passwords() -> TempDir {
+    let dir = scratch();
+    std::fs::write(dir.path().join("pw"), "changeit\n").unwrap();
+    std::fs::write(dir.path().join("wrong"), "guess\n").unwrap();
+    dir
+}
+
+fn run(url: &str, args: &[&str]) -> Outcome {
+    let dir = passwords();
+    let args = args.iter().map(|arg| match arg.strip_prefix("tls/") {
+        Some(name) => vector("tls").join(name).into_os_string(),
+        None => arg.into(),
+    });
+    Tool::new("ws-source").args(["--retry", "0", url]).args(args).dir(dir.path()).run()
+}
+
+#[test]
+fn the_scheme_turns_tls_on_and_the_ca_is_checked() {
+    let server = WsServer::tls(false, one_message);
+    run(&server.url("/"), &["--ca-file", "tls/ca.pem"]).succeeds().stdout_is("secret news\n");
+    run(&server.url("/"), &[]).exits(3).stdout_is("").stderr_has("unknown CA").stderr_has("--ca-file");
+}
+
+#[test]
+fn host_names_are_checked_unless_insecure() {
+    let server = WsServer::tls_as("elsewhere", false, one_message);
+    let url = server.url("/").replace("127.0.0.1", "localhost");
+    run(&url, &["--ca-file", "tls/ca.pem"]).exits(3).stderr_has("is for wrong.example, not for localhost");
+    run(&url, &["--keystore", "tls/trust.jks", "--keystore-pass-file", "pw"])
+        .exits(3)
+        .stderr_has("is for wrong.example, not for localhost");
+    run(&url, &["--ca-file", "tls/ca.pem", "--server-name", "wrong.example"]).succeeds();
+    for flag in ["-k", "--trust-all-certs"] {
+        run(&url, &[flag])
+            .succeeds()
+            .stdout_is("secret news\n")
+            .stderr_has("warning: localhost: the certificate is not checked");
+    }
+}
+
+#[test]
+fn a_server_without_tls_and_a_client_without_it_miss_each_other() {
+    let plain = WsServer::start(one_message);
+    run(&plain.url("/").replace("ws:", "wss:"), &["-k"]).exits(3).stderr_has("TLS");
+    let tls = WsServer::tls(false, one_message);
+    run(&tls.url("/").replace("wss:", "ws:"), &[]).exits(3).stdout_is("");
+}
+
+#[test]
+fn key_stores_say_whom_to_trust() {
+    let server = WsServer::tls(false, one_message);
+    for store in ["tls/trust.jks", "tls/trust.p12", "tls/both.p12"] {
+        run(&server.url("/"), &["--keystore", store, "--keystore-pass-file", "pw"])
+            .succeeds()
+            .stdout_is("secret news\n")
+            .stderr_is("");
+    }
+    run(&server.url("/"), &["--keystore", "tls/ca.pem"]).succeeds();
+}
+
+#[test]
+fn key_stores_say_who_we_are() {
+    let server = WsServer::tls(true, one_message);
+    let ca = ["--ca-file", "tls/ca.pem"];
+    run(&server.url("/"), &ca).exits(3).stdout_is("");
+    run(&server.url("/"), &["--ca-file", "tls/ca.pem", "--cert", "tls/client.pem", "--key", "tls/client.key"])
+        .succeeds();
+    for store in ["tls/client.p12", "tls/client-legacy.p12", "tls/client.jks"] {
+        let args = ["--keystore", store, "--keystore-pass-file", "pw", ca[0], ca[1]];
+        run(&server.url("/"), &args).succeeds().stdout_is("secret news\n");
+    }
+    // One store for both, as the Java plugin has it.
+    run(&server.url("/"), &["--keystore", "tls/both.p12", "--keystore-pass-file", "pw"]).succeeds();
+}
+
+#[test]
+fn a_self_signed_pair_is_trusted_by_whoever_has_it() {
+    let server = WsServer::tls_as("own", false, one_message);
+    run(&server.url("/"), &["--keystore", "tls/own.p12", "--keystore-pass-file", "pw"]).succeeds();
+    run(&server.url("/"), &["--keystore", "tls/own.pem"]).succeeds();
+}
+
+#[test]
+fn the_content_tells_the_type_and_wrong_ones_get_words() {
+    let dir = passwords();
+    let renamed = dir.path().join("store.jks");
+    std::fs::copy(vector("tls").join("trust.p12"), &renamed).unwrap();
+    let server = WsServer::tls(false, one_message);
+    let renamed = renamed.display().to_string();
+    let url = server.url("/");
+    run(&url, &["--keystore", &renamed, "--keystore-type", "JKS", "--keystore-pass-file", "pw"]).succeeds();
+    for (args, words) in [
+        (&["--keystore", "tls/client.jceks", "--keystore-pass-file", "pw"][..], "JCEKS key store"),
+        (&["--keystore", "tls/trust.jks", "--keystore-pass-file", "wrong"], "the password is wrong"),
+        (&["--keystore", "tls/trust.p12", "--keystore-pass-file", "wrong"], "the password is wrong"),
+        (&["--keystore", "tls/trust.jks"], "has a password (--keystore-pass-file)"),
+        (&["--keystore", "tls/ca.pem", "--keystore-type", "pkcs12"], "another type (PEM)"),
+        (&["--keystore", "pw"], "is no key store"),
+        (&["--keystore", "absent"], "absent: No such file"),
+        (&["--keystore-type", "jks"], "--keystore"),
+    ] {
+        let outcome = run(&url, args);
+        outcome.exits(2).stdout_is("").stderr_has(words);
+        assert!(!outcome.err().contains("changeit") && !outcome.err().contains("guess"));
+    }
+}
+
+#[test]
+fn a_subscription_feed_with_drops_is_followed() {
+    // The seed's exchange feed: a subscription after every connect, messages, a break without
+    // close_notify, and on again.
+    let server = WsServer::tls(false, |nth, mut peer| {
+        peer.accept();
+        let subscription = peer.receive().expect("a subscription");
+        assert!(subscription.payload.starts_with(b"{\"type\": \"subscribe\""));
+        peer.text("{\"type\":\"subscriptions\"}");
+        for sequence in 0..3 {
+            peer.text(format!("{{\"type\":\"l2update\",\"sequence\":{}}}", 3 * nth + sequence));
+        }
+        if nth == 2 {
+            peer.echo();
+        }
+    });
+    let subscription =
+        "{\"type\": \"subscribe\", \"product_ids\": [\"BTC-USD\"], \"channels\": [\"level2\"]}";
+    let outcome = Tool::new("ws-source")
+        .args(["-p", subscription, "--retry-delay", "20ms", "--trust-all-certs", "-n", "12"])
+        .arg(server.url("/"))
+        .run();
+    let mut expected = String::new();
+    for nth in 0..3 {
+        expected += "{\"type\":\"subscriptions\"}\n";
+        for sequence in 0..3 {
+            expected += &format!("{{\"type\":\"l2update\",\"sequence\":{}}}\n", 3 * nth + sequence);
+        }
+    }
+    outcome.succeeds().stdout_is(expected).stderr_has("connected again after");
+    assert_eq!(outcome.err().matches("the certificate is not checked").count(), 3, "{outcome}");
+}
