@@ -22,7 +22,8 @@ fn memory(running: &Running) -> u64 {
 
 /// A pipe that nobody reads yet, as the tool's stdout.
 fn stuck(tool: Tool) -> (File, Running) {
-    let (read, write) = nix::unistd::pipe().unwrap();
+    // Not for other tests' processes, or the reader could not be gone.
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
     let running = tool.stdout_file(File::from(write)).spawn();
     (File::from(read), running)
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! ws-source over TLS: whom it believes, who it says it is, key stores, proxies on the way.
 
+use std::os::unix::fs::PermissionsExt;
+
 use heka_tests::ws::{WsPeer, WsServer};
 use heka_tests::{Outcome, TempDir, Tool, scratch, vector};
 
@@ -13,8 +15,11 @@ fn one_message(_: usize, mut peer: WsPeer) {
 /// A folder with the password of all key stores, and of none.
 fn passwords() -> TempDir {
     let dir = scratch();
-    std::fs::write(dir.path().join("pw"), "changeit\n").unwrap();
-    std::fs::write(dir.path().join("wrong"), "guess\n").unwrap();
+    for (name, password) in [("pw", "changeit\n"), ("wrong", "guess\n")] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, password).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
     dir
 }
 
@@ -54,7 +59,7 @@ fn host_names_are_checked_unless_insecure() {
 #[test]
 fn a_server_without_tls_and_a_client_without_it_miss_each_other() {
     let plain = WsServer::start(one_message);
-    run(&plain.url("/").replace("ws:", "wss:"), &["-k"]).exits(3).stderr_has("TLS");
+    run(&plain.url("/").replace("ws:", "wss:"), &["-k", "-w", "1s"]).exits(3).stderr_has("TLS");
     let tls = WsServer::tls(false, one_message);
     run(&tls.url("/").replace("wss:", "ws:"), &[]).exits(3).stdout_is("");
 }
