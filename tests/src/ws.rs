@@ -91,7 +91,8 @@ impl WsServer {
         // Threads end with the test process: a script may well wait for a client that is gone.
         std::thread::spawn(move || {
             for (nth, tcp) in listener.incoming().flatten().enumerate() {
-                let (script, wrap, count) = (Arc::clone(&script), Arc::clone(&wrap), Arc::clone(&count));
+                let (script, wrap, count) =
+                    (Arc::clone(&script), Arc::clone(&wrap), Arc::clone(&count));
                 std::thread::spawn(move || {
                     tcp.set_nodelay(true).expect("an open socket");
                     tcp.set_read_timeout(Some(ceiling())).expect("an open socket");

@@ -29,7 +29,12 @@ fn feed(frames: Vec<Vec<u8>>) -> WsServer {
 #[test]
 fn the_echo_of_the_first_message_is_printed() {
     let server = echo();
-    ws(&server.url("/")).args(["-p", "hello world", "-n", "1"]).run().succeeds().stdout_is("hello world\n").stderr_is("");
+    ws(&server.url("/"))
+        .args(["-p", "hello world", "-n", "1"])
+        .run()
+        .succeeds()
+        .stdout_is("hello world\n")
+        .stderr_is("");
 }
 
 #[test]
@@ -57,7 +62,7 @@ fn term_and_int_close_with_1000_and_are_died_of() {
             peer.send(frame(0x88, &close.payload));
             sender.send(close.payload).unwrap();
         });
-        let mut running = ws(&server.url("/")).spawn();
+        let running = ws(&server.url("/")).spawn();
         running.wait_stdout("the first message", |out| out == b"up\n");
         running.signal(signal);
         let outcome = running.finish();
@@ -96,14 +101,10 @@ fn forms_and_framings() {
         .succeeds()
         .stdout_is(b"\0\0\0\x03a\nb\0\0\0\x02\xff\x00")
         .stderr_is("");
-    ws(&url)
-        .args(["--binary", "base64"])
-        .run()
-        .stdout_is("a\nb\n/wA=\n")
-        .stderr_is(
-            "ws-source: warning: messages have line ends inside\n\
+    ws(&url).args(["--binary", "base64"]).run().stdout_is("a\nb\n/wA=\n").stderr_is(
+        "ws-source: warning: messages have line ends inside\n\
              ws-source: hint: -0, --framing len32, -j or -o heka keep them apart\n",
-        );
+    );
     ws(&url).args(["--binary", "skip", "-j"]).run().stdout_has(&format!(
         "\"type\":\"text\",\"data\":\"a\\nb\",\"url\":\"{}\"}}\n",
         server.url("/p")
@@ -143,7 +144,17 @@ fn headers_cookies_and_credentials_reach_the_server() {
     let outcome = ws(&server.url("/a%20b?x=1#y"))
         .args(["-H", "A: 1", "-H", "b: 2", "-H", "@more", "--origin", "http://o.test"])
         .args(["--cookie", "c1=\"Data for c1\"", "--cookie", "b=2", "--user-agent", "agent/1"])
-        .args(["--subprotocol", "one", "--subprotocol", "two", "--user", "me", "--password-file", "pw", "-v"])
+        .args([
+            "--subprotocol",
+            "one",
+            "--subprotocol",
+            "two",
+            "--user",
+            "me",
+            "--password-file",
+            "pw",
+            "-v",
+        ])
         .dir(dir.path())
         .run();
     outcome.succeeds();
@@ -220,9 +231,12 @@ fn standard_input_is_not_read_unless_asked_for() {
 fn linger_ends_the_wait_and_other_framings_are_read_too() {
     let server = echo();
     let args = ["--stdin", "--linger", "300ms", "--framing", "len32", "--send", "binary"];
-    ws(&server.url("/")).args(args).stdin(*b"\0\0\0\x02\xff\n\0\0\0\0").run().succeeds().stdout_is(
-        b"\0\0\0\x02\xff\n\0\0\0\0",
-    );
+    ws(&server.url("/"))
+        .args(args)
+        .stdin(*b"\0\0\0\x02\xff\n\0\0\0\0")
+        .run()
+        .succeeds()
+        .stdout_is(b"\0\0\0\x02\xff\n\0\0\0\0");
     ws(&server.url("/"))
         .args(["--stdin", "--linger", "300ms"])
         .stdin(*b"good\n\xff\nalso\n")
@@ -291,7 +305,12 @@ fn the_status_tells_that_nothing_came() {
 #[test]
 fn statistics_count_messages_and_bytes() {
     let server = feed(vec![frame(0x81, b"abc"), frame(0x81, b"de")]);
-    ws(&server.url("/")).arg("--stats").run().succeeds().stderr_has("2 messages, ").stderr_has("7 bytes out");
+    ws(&server.url("/"))
+        .arg("--stats")
+        .run()
+        .succeeds()
+        .stderr_has("2 messages, ")
+        .stderr_has("7 bytes out");
 }
 
 #[test]

@@ -43,12 +43,12 @@ fn it_comes_back_again_and_again_and_says_hello_each_time() {
         }
     });
     let url = server.url("/");
-    let mut running = ws(&["-p", "hello", "--retry-delay", "50ms", &url]).spawn();
+    let running = ws(&["-p", "hello", "--retry-delay", "50ms", &url]).spawn();
     running.wait_stdout("the fifth message", |out| out.ends_with(b"message 4\n"));
     let outcome = running.end_by(Signal::SIGTERM);
     assert_eq!(seen.iter().take(5).collect::<Vec<_>>(), vec![b"hello".to_vec(); 5]);
-    let lost = outcome.err().matches("; trying again in 0.1 s\n").count();
-    let again = outcome.err().matches("connected again after 0.1 s\n").count();
+    let lost = outcome.err().matches("; trying again in 0.05 s\n").count();
+    let again = outcome.err().matches("connected again after ").count();
     assert!(lost >= 4 && again >= 3, "{outcome}");
 }
 
@@ -56,8 +56,8 @@ fn it_comes_back_again_and_again_and_says_hello_each_time() {
 fn a_server_that_is_not_there_yet_is_waited_for() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("ws://127.0.0.1:{port}/");
-    let mut running = ws(&["--retry-delay", "20ms", &url]).spawn();
-    running.wait_stderr("Connection refused; trying again in 0 s");
+    let running = ws(&["--retry-delay", "20ms", &url]).spawn();
+    running.wait_stderr("Connection refused; trying again in 0.02 s");
     running.signal(Signal::SIGTERM);
     running.finish().killed_by(Signal::SIGTERM).stdout_is("");
 }
@@ -134,7 +134,16 @@ fn memory_stays_bounded_behind_a_stuck_reader_and_the_server_still_hears_from_us
         sender.send((sent, peer.receive_opcode(10).is_some())).unwrap();
     });
     let url = server.url("/");
-    let args = ["--retry", "0", "--max-backlog", "8M", "--ping-interval", "100ms", "--ping-timeout", "300ms"];
+    let args = [
+        "--retry",
+        "0",
+        "--max-backlog",
+        "8M",
+        "--ping-interval",
+        "100ms",
+        "--ping-timeout",
+        "300ms",
+    ];
     let (_reader, mut running) = stuck(ws(&args).arg(&url));
     let (sent, ponged) = seen.recv_timeout(heka_tests::ceiling()).unwrap();
     assert!(sent < 2000, "the server was never held up");
@@ -155,7 +164,7 @@ fn term_ends_it_even_if_the_reader_is_stuck() {
         peer.echo();
     });
     let url = server.url("/");
-    let (_reader, mut running) = stuck(ws(&["-v", "--retry", "0", &url]));
+    let (_reader, running) = stuck(ws(&["-v", "--retry", "0", &url]));
     running.wait_stderr("connected");
     running.signal(Signal::SIGTERM);
     let outcome = running.finish();
@@ -169,12 +178,12 @@ fn a_reader_that_leaves_is_noticed_without_a_message_and_while_waiting() {
         peer.echo();
     });
     let url = server.url("/");
-    let (reader, mut running) = stuck(ws(&["-v", &url]));
+    let (reader, running) = stuck(ws(&["-v", &url]));
     running.wait_stderr("connected");
     drop(reader);
     running.finish().killed_by(Signal::SIGPIPE);
 
-    let (reader, mut running) = stuck(ws(&["ws://127.0.0.1:1/"]));
+    let (reader, running) = stuck(ws(&["ws://127.0.0.1:1/"]));
     running.wait_stderr("trying again in 30 s");
     drop(reader);
     running.finish().killed_by(Signal::SIGPIPE);
@@ -212,7 +221,8 @@ fn a_large_message_of_ours_goes_out_while_others_come_in() {
         peer.text(format!("{len}"));
         peer.close(1000, "");
     });
-    let mut running = ws(&["--stdin", "--retry", "0", &server.url("/")]).stdin(vec![b'x'; 20_000_000]).spawn();
+    let mut running =
+        ws(&["--stdin", "--retry", "0", &server.url("/")]).stdin(vec![b'x'; 20_000_000]).spawn();
     eventually("the length comes back", || running.stdout().ends_with(b"20000000\n").then_some(()));
     assert!(!running.is_running() || running.finish().status.success());
 }

@@ -26,7 +26,11 @@ fn is_refused(frames: Vec<Vec<u8>>, code: u16, words: &str) {
         },
         &[],
     );
-    outcome.exits(3).stdout_is("before\n").stderr_has(&format!("closed with {code}")).stderr_has(words);
+    outcome
+        .exits(3)
+        .stdout_is("before\n")
+        .stderr_has(&format!("closed with {code}"))
+        .stderr_has(words);
     let close = seen.recv().unwrap().expect("a close frame");
     assert_eq!(close.payload[..2], code.to_be_bytes(), "{outcome}");
 }
@@ -250,7 +254,8 @@ fn redirects_are_followed_when_asked_and_secrets_stay_behind() {
             "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
         ));
     });
-    let tool = || Tool::new("ws-source").args(["--retry", "0", "--cookie", "s=1", &server.url("/")]);
+    let tool =
+        || Tool::new("ws-source").args(["--retry", "0", "--cookie", "s=1", &server.url("/")]);
     tool()
         .run()
         .exits(3)

@@ -155,5 +155,9 @@ fn a_socks_proxy_looks_the_name_up_or_not() {
 fn an_address_can_be_given_by_hand() {
     let server = WsServer::start(one_message);
     let at = format!("feed.test:{}", server.port);
-    ws(&format!("ws://{at}/")).args(["--resolve", &format!("{at}:127.0.0.1")]).run().succeeds().stdout_is(at + "\n");
+    ws(&format!("ws://{at}/"))
+        .args(["--resolve", &format!("{at}:127.0.0.1")])
+        .run()
+        .succeeds()
+        .stdout_is(at + "\n");
 }

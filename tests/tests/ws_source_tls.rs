@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use heka_tests::ws::{WsPeer, WsServer};
-use heka_tests::{Outcome, TempDir, Tool, scratch, vector};
+use heka_tests::{Outcome, Signal, TempDir, Tool, eventually, scratch, vector};
 
 fn one_message(_: usize, mut peer: WsPeer) {
     peer.accept();
@@ -36,14 +36,20 @@ fn run(url: &str, args: &[&str]) -> Outcome {
 fn the_scheme_turns_tls_on_and_the_ca_is_checked() {
     let server = WsServer::tls(false, one_message);
     run(&server.url("/"), &["--ca-file", "tls/ca.pem"]).succeeds().stdout_is("secret news\n");
-    run(&server.url("/"), &[]).exits(3).stdout_is("").stderr_has("unknown CA").stderr_has("--ca-file");
+    run(&server.url("/"), &[])
+        .exits(3)
+        .stdout_is("")
+        .stderr_has("unknown CA")
+        .stderr_has("--ca-file");
 }
 
 #[test]
 fn host_names_are_checked_unless_insecure() {
     let server = WsServer::tls_as("elsewhere", false, one_message);
     let url = server.url("/").replace("127.0.0.1", "localhost");
-    run(&url, &["--ca-file", "tls/ca.pem"]).exits(3).stderr_has("is for wrong.example, not for localhost");
+    run(&url, &["--ca-file", "tls/ca.pem"])
+        .exits(3)
+        .stderr_has("is for wrong.example, not for localhost");
     run(&url, &["--keystore", "tls/trust.jks", "--keystore-pass-file", "pw"])
         .exits(3)
         .stderr_has("is for wrong.example, not for localhost");
@@ -65,6 +71,18 @@ fn a_server_without_tls_and_a_client_without_it_miss_each_other() {
 }
 
 #[test]
+fn an_untrusted_server_is_tried_again_until_a_signal_ends_it() {
+    let server = WsServer::tls(false, one_message);
+    let mut running =
+        Tool::new("ws-source").args(["--retry-delay", "20ms", &server.url("/")]).spawn();
+    eventually("a third attempt", || {
+        (running.stderr().matches("unknown CA").count() > 2).then_some(())
+    });
+    running.signal(Signal::SIGTERM);
+    running.finish().killed_by(Signal::SIGTERM).stdout_is("");
+}
+
+#[test]
 fn key_stores_say_whom_to_trust() {
     let server = WsServer::tls(false, one_message);
     for store in ["tls/trust.jks", "tls/trust.p12", "tls/both.p12"] {
@@ -81,8 +99,11 @@ fn key_stores_say_who_we_are() {
     let server = WsServer::tls(true, one_message);
     let ca = ["--ca-file", "tls/ca.pem"];
     run(&server.url("/"), &ca).exits(3).stdout_is("");
-    run(&server.url("/"), &["--ca-file", "tls/ca.pem", "--cert", "tls/client.pem", "--key", "tls/client.key"])
-        .succeeds();
+    run(
+        &server.url("/"),
+        &["--ca-file", "tls/ca.pem", "--cert", "tls/client.pem", "--key", "tls/client.key"],
+    )
+    .succeeds();
     for store in ["tls/client.p12", "tls/client-legacy.p12", "tls/client.jks"] {
         let args = ["--keystore", store, "--keystore-pass-file", "pw", ca[0], ca[1]];
         run(&server.url("/"), &args).succeeds().stdout_is("secret news\n");
@@ -106,11 +127,18 @@ fn the_content_tells_the_type_and_wrong_ones_get_words() {
     let server = WsServer::tls(false, one_message);
     let renamed = renamed.display().to_string();
     let url = server.url("/");
-    run(&url, &["--keystore", &renamed, "--keystore-type", "JKS", "--keystore-pass-file", "pw"]).succeeds();
+    run(&url, &["--keystore", &renamed, "--keystore-type", "JKS", "--keystore-pass-file", "pw"])
+        .succeeds();
     for (args, words) in [
         (&["--keystore", "tls/client.jceks", "--keystore-pass-file", "pw"][..], "JCEKS key store"),
-        (&["--keystore", "tls/trust.jks", "--keystore-pass-file", "wrong"], "the password is wrong"),
-        (&["--keystore", "tls/trust.p12", "--keystore-pass-file", "wrong"], "the password is wrong"),
+        (
+            &["--keystore", "tls/trust.jks", "--keystore-pass-file", "wrong"],
+            "the password is wrong",
+        ),
+        (
+            &["--keystore", "tls/trust.p12", "--keystore-pass-file", "wrong"],
+            "the password is wrong",
+        ),
         (&["--keystore", "tls/trust.jks"], "has a password (--keystore-pass-file)"),
         (&["--keystore", "tls/ca.pem", "--keystore-type", "pkcs12"], "another type (PEM)"),
         (&["--keystore", "pw"], "is no key store"),

@@ -13,8 +13,8 @@ use heka_core::secret;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Request options")]
 pub(crate) struct RequestArgs {
-    /// Send a header, or those in a file (repeatable)
-    #[arg(short = 'H', long, value_name = "NAME: VALUE|@FILE")]
+    /// Send a header, NAME: VALUE, or those in @FILE (repeatable)
+    #[arg(short = 'H', long, value_name = "HEADER")]
     header: Vec<String>,
     /// Send a cookie (repeatable)
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_cookie)]

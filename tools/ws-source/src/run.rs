@@ -105,7 +105,7 @@ impl Feed<'_> {
             return Ok(Some(Status::Unreachable));
         };
         let delay = delay.max(end.retry_after().min(self.plan.backoff.max_delay));
-        let seconds = (delay.as_secs_f64() * 10.0).round() / 10.0;
+        let seconds = (delay.as_secs_f64() * 1000.0).round() / 1000.0;
         diag::announce(format_args!("{shown}: {end}; trying again in {seconds} s"));
         if attempts.failures() == 1 {
             end.hint();
