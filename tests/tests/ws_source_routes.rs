@@ -61,7 +61,7 @@ fn http(client: &mut TcpStream) -> Option<String> {
 
 /// RFC 1928 and 1929: wants the name `me` and the password `pw`.
 fn socks(client: &mut TcpStream) -> Option<String> {
-    let mut take = |len: u8| {
+    let take = |len: u8| {
         let mut bytes = vec![0; usize::from(len)];
         client.try_clone().unwrap().read_exact(&mut bytes).ok()?;
         Some(bytes)
