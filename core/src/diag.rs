@@ -202,7 +202,9 @@ struct LogBridge;
 
 impl log::Log for LogBridge {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+        // Dumps of all bytes sent: tokens in pieces, in which nothing could be concealed.
+        let dumps = metadata.target().starts_with("ureq_proto");
+        metadata.level() <= log::max_level() && !dumps
     }
 
     fn log(&self, record: &log::Record<'_>) {

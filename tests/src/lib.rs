@@ -26,7 +26,7 @@ pub mod ws;
 
 pub use bindir::{bindir, system_path};
 pub use nix::sys::signal::Signal;
-pub use outcome::Outcome;
+pub use outcome::{Outcome, SECRET};
 pub use peer::Peer;
 pub use proxy::{Fault, Proxy};
 pub use pty::Pty;

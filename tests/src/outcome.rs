@@ -6,6 +6,9 @@ use std::process::ExitStatus;
 
 use nix::sys::signal::Signal;
 
+/// What every token and password of a test has in it.
+pub const SECRET: &str = "s3cr3t";
+
 /// Exit status and output of a finished process. The assertions return `self`, so they chain.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -28,6 +31,15 @@ impl Outcome {
     /// Stderr as text, damaged where it is none.
     pub fn err(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// No token or password is in what it wrote: in these tests all of them have [`SECRET`] in
+    /// them. Checked for every run.
+    pub(crate) fn keeps_secrets(&self) {
+        for bytes in [&self.stdout, &self.stderr] {
+            let shows = bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
+            assert!(!shows, "it shows a secret\n{self}");
+        }
     }
 
     /// It exited with 0.

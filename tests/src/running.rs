@@ -159,12 +159,14 @@ impl Running {
     }
 
     fn outcome(&self, status: ExitStatus) -> Outcome {
-        Outcome {
+        let outcome = Outcome {
             command: self.command.clone(),
             status,
             stdout: self.stdout.bytes(),
             stderr: self.stderr.bytes(),
-        }
+        };
+        outcome.keeps_secrets();
+        outcome
     }
 }
 

@@ -69,7 +69,10 @@ impl Choice {
         }
         let config = &session.config;
         if config.log_cache.is_some() {
-            return self.first_of(session, &[Via::LogCache, Via::V1]);
+            // Only what is known without asking: this is the usual way, and it is quick.
+            let known = [Via::LogCache, Via::V1];
+            let count = if config.doppler.is_some() { 2 } else { 1 };
+            return self.first_of(session, known.get(..count).unwrap_or(&known));
         }
         let links = Self::links(session)?;
         let known = |via, is_known: bool| is_known.then_some(via);

@@ -74,24 +74,38 @@ impl LogCache {
 
     /// Whether a log-cache answers there at all.
     pub(crate) fn answers(&self, session: &Session) -> Result<bool, Failure> {
-        let url = endpoint::at(&self.base, &["api", "v1", "info"], false);
-        Ok(session.http.get(&url, None, &[])?.status == 200)
+        let answer = session.http.get(&self.info_url(), None, &[])?;
+        let is_there = answer.status == 200;
+        let body = answer.read()?;
+        if is_there {
+            self.set_root(is_new(&body));
+        }
+        Ok(is_there)
     }
 
     /// The path that all requests share: it depends on the server's version.
     fn root(&self, session: &Session) -> Result<String, Failure> {
         if self.root.borrow().is_empty() {
-            let url = endpoint::at(&self.base, &["api", "v1", "info"], false);
+            let url = self.info_url();
             let answer = session.authorized(|token| session.http.get(&url, token, &[]))?;
-            let is_new = match answer.status {
-                200 => is_new(&answer.read()?),
-                404 => false,
-                _ => return Err(answer.accepted().err().unwrap_or(Failure::broken("no answer"))),
-            };
-            let root = if is_new { "api/v1" } else { "v1" };
-            root.clone_into(&mut self.root.borrow_mut());
+            let status = answer.status;
+            // Servers before 2.0 have no such page.
+            let is_new = status == 200 && is_new(&answer.read()?);
+            if !matches!(status, 200 | 404) {
+                return Err(Failure::of_status(status, b"", None));
+            }
+            self.set_root(is_new);
         }
         Ok(self.root.borrow().clone())
+    }
+
+    fn info_url(&self) -> Url {
+        endpoint::at(&self.base, &["api", "v1", "info"], false)
+    }
+
+    fn set_root(&self, is_new: bool) {
+        let root = if is_new { "api/v1" } else { "v1" };
+        root.clone_into(&mut self.root.borrow_mut());
     }
 
     /// Where to ask for `path`.
