@@ -84,7 +84,7 @@ impl Logs<'_> {
         status: &mut Status,
     ) -> Result<crate::server::Live<'_>, Failure> {
         let live = self.server.open(self.session)?;
-        diag::note(format_args!("{}: connected ({})", self.server.url(), self.server.name()));
+        diag::announce(format_args!("{}: connected ({})", self.server.url(), self.server.name()));
         if *recent {
             *status = status.and(self.put_recent(intake, true)?);
             *recent = false;

@@ -15,7 +15,7 @@ use heka_core::stats;
 
 use crate::access::{Access, Source};
 use crate::api;
-use crate::choose::Choice;
+use crate::choose::{Choice, Via};
 use crate::cli::{CfStyle, FormName, Plan, Task};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -173,15 +173,26 @@ impl Tail {
         }
     }
 
-    /// The app's GUID: what is none is a name to look up, if the platform is known.
+    /// The app's GUID: what is none is a name to look up, if the platform is known. What is no
+    /// app's name may be the name of a source, where sources other than apps are kept.
     fn guid(&self, session: &Session) -> Result<Option<String>, Failure> {
         let Some(app) = &self.app else { return Ok(None) };
-        if api::is_guid(app) || session.config.target.is_none() || self.choice.endpoint.is_some() {
+        let config = &session.config;
+        if api::is_guid(app) || config.target.is_none() || config.space.is_none() {
             return Ok(Some(app.clone()));
         }
-        let guid = session
-            .authorized(|token| api::app_guid(&session.http, &session.config, token, app))?;
-        diag::note(format_args!("{app} is {guid}"));
-        Ok(Some(guid))
+        let found = session.authorized(|token| api::app_guid(&session.http, config, token, app));
+        let may_be_source = matches!(self.choice.via, Via::LogCache | Via::Rlp);
+        match found {
+            Ok(guid) => {
+                diag::note(format_args!("{app} is {guid}"));
+                Ok(Some(guid))
+            }
+            Err(Failure::NotFound(words)) if may_be_source || self.choice.endpoint.is_some() => {
+                diag::note(words);
+                Ok(Some(app.clone()))
+            }
+            Err(failure) => Err(failure),
+        }
     }
 }

@@ -1,0 +1,11 @@
+# From a log server to lines: what a busy app writes must cost little.
+
+count=200000
+row 'log messages of an app (cf-tail)' '≥ 30,000 messages/s, so that 10,000 take less than a third of a core'
+amount $((count * 139)) "$count"
+contender 'cf-tail' "
+    $PWD/bench/loggregator $count ready & wait_file ready
+    CF_ACCESS_TOKEN='bearer x' cf-tail --via legacy -a ws://\$(cat ready) app >/dev/null; wait" cf-tail python3
+contender 'the server alone, to curl' "
+    $PWD/bench/loggregator $count ready & wait_file ready
+    curl -sN -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' http://\$(cat ready)/ >/dev/null || true; wait" curl python3
