@@ -188,8 +188,13 @@ impl Choice {
                 link.ok_or_else(|| unknown("the platform names no such server"))?
             }
         };
+        // A URL that is refused for its password is not repeated.
+        let subject = match text.contains('@') {
+            true => "the server's URL",
+            false => &text,
+        };
         endpoint::parse(&text, web_socket)
-            .map_err(|error| Stop::usage(format_args!("{text}: {error}")).into())
+            .map_err(|error| Stop::usage(format_args!("{subject}: {error}")).into())
     }
 
     fn links(session: &Session) -> Result<Links, Failure> {

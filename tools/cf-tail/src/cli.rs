@@ -5,13 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
-use heka_core::cli::{
-    Common, Retries, Timeout, Tool, Writing, parse_buffer_size, parse_duration, parse_timeout,
-};
+use heka_core::cli::{Common, Retries, Tool, Writing, parse_buffer_size, parse_duration};
 use heka_core::exit::Stop;
-use heka_core::net::args::{NetArgs, RetryArgs, SocketArgs, TlsArgs};
-use heka_core::net::tls::ClientSettings;
-use heka_core::net::{Backoff, Settings};
+use heka_core::net::Backoff;
+use heka_core::net::args::{RetryArgs, TlsArgs};
 use jiff::tz::TimeZone;
 
 use crate::access::Source;
@@ -19,6 +16,7 @@ use crate::choose::{Choice, Via};
 use crate::envelope::Kind;
 use crate::filter::{Filter, StreamName};
 use crate::form::parse_zone;
+use crate::net_args::{NetArgs, NetPlan};
 use crate::secret::Secret;
 
 /// Follow the logs of a Cloud Foundry app
@@ -38,7 +36,7 @@ pub(crate) struct Cli {
     #[command(flatten)]
     token: TokenArgs,
     #[command(flatten)]
-    net: CfNetArgs,
+    net: NetArgs,
     #[command(flatten)]
     tls: TlsArgs,
     #[command(flatten)]
@@ -155,41 +153,6 @@ struct TokenArgs {
     /// Store refreshed tokens in cf's config.json
     #[arg(long)]
     save_tokens: bool,
-}
-
-/// How to connect. (cf-tail has a `--keepalive` of its own, so the shared group does not fit.)
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Network options")]
-struct CfNetArgs {
-    /// Give up an attempt to connect after that
-    #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
-    connect_timeout: Timeout,
-    /// Give up a stream where nothing comes for so long
-    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
-    idle_timeout: Option<Timeout>,
-    /// Use IPv4 only
-    #[arg(short = '4', long, overrides_with = "ipv6")]
-    ipv4: bool,
-    /// Use IPv6 only
-    #[arg(short = '6', long, overrides_with = "ipv4")]
-    ipv6: bool,
-    /// Connect through this HTTP proxy
-    #[arg(short = 'x', long, value_name = "URL", value_hint = clap::ValueHint::Url)]
-    proxy: Option<String>,
-    /// Connect directly whatever the environment says
-    #[arg(long, conflicts_with = "proxy")]
-    no_proxy: bool,
-    #[arg(long, help = "Use HTTP_PROXY for private connections too")]
-    legacy_proxy: bool,
-    /// Same as --insecure
-    #[arg(long)]
-    skip_ssl_validation: bool,
-    /// Believe any certificate if cf was told to
-    #[arg(long)]
-    honour_ssl_disabled: bool,
-    /// Show requests and answers, but no secrets
-    #[arg(long)]
-    trace: bool,
 }
 
 /// How to follow.
@@ -317,26 +280,6 @@ pub(crate) struct AccessPlan {
     pub(crate) save: bool,
 }
 
-/// How to connect.
-#[derive(Debug)]
-pub(crate) struct NetPlan {
-    pub(crate) plain: Settings,
-    pub(crate) private: Settings,
-    pub(crate) tls: TlsArgs,
-    pub(crate) honour_ssl_disabled: bool,
-    pub(crate) idle: Option<Timeout>,
-    pub(crate) trace: bool,
-}
-
-impl NetPlan {
-    /// The settings of TLS; `disabled` is what cf was told.
-    pub(crate) fn tls(&self, disabled: bool) -> ClientSettings {
-        let mut settings = self.tls.plan();
-        settings.insecure |= disabled && self.honour_ssl_disabled;
-        settings
-    }
-}
-
 impl Cli {
     pub(crate) fn plan(self) -> Result<Plan, Stop> {
         let app = self.app.clone().or_else(|| environment("APP_GUID"));
@@ -450,43 +393,9 @@ impl TokenArgs {
     }
 }
 
-impl CfNetArgs {
-    fn plan(self, mut tls: TlsArgs) -> Result<NetPlan, Stop> {
-        let net = NetArgs {
-            connect_timeout: self.connect_timeout,
-            ipv4: self.ipv4,
-            ipv6: self.ipv6,
-            proxy: self.proxy,
-            no_proxy: self.no_proxy,
-            socket: SocketArgs { idle_timeout: Timeout(None), keepalive: None },
-        };
-        // A CGI program's HTTP_PROXY is a header of its caller.
-        let http: &[&str] = match environment("REQUEST_METHOD") {
-            Some(_) => &["ALL_PROXY"],
-            None => &["HTTP_PROXY", "ALL_PROXY"],
-        };
-        let https: &[&str] = match self.legacy_proxy {
-            true => &["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"],
-            false => &["HTTPS_PROXY", "ALL_PROXY"],
-        };
-        tls.insecure |= self.skip_ssl_validation;
-        if tls.insecure && tls.ca_file.is_some() {
-            return Err(Stop::usage("--insecure and --ca-file exclude each other"));
-        }
-        Ok(NetPlan {
-            plain: net.plan(http)?,
-            private: net.plan(https)?,
-            tls,
-            honour_ssl_disabled: self.honour_ssl_disabled,
-            idle: self.idle_timeout,
-            trace: self.trace,
-        })
-    }
-}
-
 /// A variable, if it is set, not empty, and text.
 #[expect(clippy::disallowed_methods, reason = "the environment is read where the plan is made")]
-fn environment(name: &str) -> Option<String> {
+pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

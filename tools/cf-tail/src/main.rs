@@ -20,6 +20,7 @@ mod legacy;
 mod log_cache;
 mod meta;
 mod multipart;
+mod net_args;
 mod parts;
 mod rlp;
 mod run;

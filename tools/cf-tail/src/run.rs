@@ -146,7 +146,10 @@ impl Tail {
         let mut choice = self.choice.clone();
         let target = session.config.target.clone().unwrap_or_default();
         choice.app = self.guid(session).map_err(|failure| failure.into_stop("api", &target))?;
-        let unknown = |failure: Failure| failure.into_stop("api", &target);
+        let unknown = |failure: Failure| match &choice.endpoint {
+            Some(endpoint) => failure.into_stop("log", endpoint),
+            None => failure.into_stop("api", &target),
+        };
         match self.task {
             Task::ContainerMetrics => {
                 let server = choice.v1(session).map_err(unknown)?;

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The network flags of cf-tail: those of all tools, and which proxy and which certificates count.
+
+use clap::Args;
+use heka_core::cli::{Timeout, parse_timeout};
+use heka_core::exit::Stop;
+use heka_core::net::Settings;
+use heka_core::net::args::{self, TlsArgs};
+use heka_core::net::tls::ClientSettings;
+
+use crate::cli::environment;
+
+/// How to connect. (cf-tail has a `--keepalive` of its own, so the shared group does not fit.)
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Network options")]
+pub(crate) struct NetArgs {
+    /// Give up an attempt to connect after that
+    #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
+    connect_timeout: Timeout,
+    /// Give up a stream where nothing comes for so long
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
+    idle_timeout: Option<Timeout>,
+    /// Use IPv4 only
+    #[arg(short = '4', long, overrides_with = "ipv6")]
+    ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6', long, overrides_with = "ipv4")]
+    ipv6: bool,
+    /// Connect through this HTTP proxy
+    #[arg(short = 'x', long, value_name = "URL", value_hint = clap::ValueHint::Url)]
+    proxy: Option<String>,
+    /// Connect directly whatever the environment says
+    #[arg(long, conflicts_with = "proxy")]
+    no_proxy: bool,
+    #[arg(long, help = "Use HTTP_PROXY for private connections too")]
+    legacy_proxy: bool,
+    /// Same as --insecure
+    #[arg(long)]
+    skip_ssl_validation: bool,
+    /// Believe any certificate if cf was told to
+    #[arg(long)]
+    honour_ssl_disabled: bool,
+    /// Show requests and answers, but no secrets
+    #[arg(long)]
+    trace: bool,
+}
+
+/// How to connect.
+#[derive(Debug)]
+pub(crate) struct NetPlan {
+    pub(crate) plain: Settings,
+    pub(crate) private: Settings,
+    pub(crate) tls: TlsArgs,
+    pub(crate) honour_ssl_disabled: bool,
+    pub(crate) idle: Option<Timeout>,
+    pub(crate) trace: bool,
+}
+
+impl NetPlan {
+    /// The settings of TLS; `disabled` is what cf was told.
+    pub(crate) fn tls(&self, disabled: bool) -> ClientSettings {
+        let mut settings = self.tls.plan();
+        settings.insecure |= disabled && self.honour_ssl_disabled;
+        settings
+    }
+}
+
+impl NetArgs {
+    pub(crate) fn plan(self, mut tls: TlsArgs) -> Result<NetPlan, Stop> {
+        let net = args::NetArgs {
+            connect_timeout: self.connect_timeout,
+            ipv4: self.ipv4,
+            ipv6: self.ipv6,
+            proxy: self.proxy,
+            no_proxy: self.no_proxy,
+            socket: args::SocketArgs { idle_timeout: Timeout(None), keepalive: None },
+        };
+        // A CGI program's HTTP_PROXY is a header of its caller.
+        let http: &[&str] = match environment("REQUEST_METHOD") {
+            Some(_) => &["ALL_PROXY"],
+            None => &["HTTP_PROXY", "ALL_PROXY"],
+        };
+        let https: &[&str] = match self.legacy_proxy {
+            true => &["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"],
+            false => &["HTTPS_PROXY", "ALL_PROXY"],
+        };
+        tls.insecure |= self.skip_ssl_validation;
+        if tls.insecure && tls.ca_file.is_some() {
+            return Err(Stop::usage("--insecure and --ca-file exclude each other"));
+        }
+        Ok(NetPlan {
+            plain: net.plan(http)?,
+            private: net.plan(https)?,
+            tls,
+            honour_ssl_disabled: self.honour_ssl_disabled,
+            idle: self.idle_timeout,
+            trace: self.trace,
+        })
+    }
+}
