@@ -203,6 +203,28 @@ impl OpenFile {
         }
     }
 
+    /// Whether nothing of it has been read yet.
+    pub fn is_untouched(&self) -> bool {
+        self.offset == 0 && self.tail.is_empty()
+    }
+
+    /// When it was last written, if that was after what is known.
+    pub fn written_since(&self) -> Option<u64> {
+        self.metadata().map(|metadata| modified(&metadata)).filter(|now| *now > self.modified)
+    }
+
+    /// Whether the file at `path` has the bytes that were read last of this one, at the same place.
+    pub fn is_copied_to(&self, path: &Path, gzip: bool) -> bool {
+        let end = self.offset + self.held() as u64;
+        let last = &self.tail[self.tail.len().saturating_sub(WINDOW)..];
+        end > 0 && Self::open(path, end, gzip).is_ok_and(|copy| copy.tail == last)
+    }
+
+    /// Sets when it was last known to be written.
+    pub fn set_modified(&mut self, modified: u64) {
+        self.modified = modified;
+    }
+
     /// Whether the last name of the file is gone.
     pub fn is_deleted(&self) -> bool {
         use std::os::unix::fs::MetadataExt as _;

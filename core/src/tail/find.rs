@@ -19,6 +19,12 @@ pub struct Candidate {
     pub modified: u64,
 }
 
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && self.identity == other.identity
+    }
+}
+
 impl Candidate {
     /// What is at `path` now, if that is there and no directory.
     pub fn at(path: &Path) -> Option<Self> {
@@ -41,6 +47,13 @@ pub fn find(
     candidates: &[Candidate],
     gzip: bool,
 ) -> Option<(usize, OpenFile)> {
+    if position.offset == 0
+        && let Some((index, _)) = new_copies(position, candidates).next()
+        && let Some(mut file) = candidates.get(index).and_then(|copy| open_first(copy, gzip).ok())
+    {
+        file.set_generation(position.generation);
+        return Some((index, file));
+    }
     let same = candidates.iter().position(|candidate| candidate.identity == position.identity);
     if let Some(index) = same
         && let Some(file) = open_at(position, candidates.get(index)?, gzip)
@@ -58,6 +71,22 @@ pub fn find(
         .find_map(|(index, candidate)| Some((index, open_at(position, candidate, gzip)?)))
 }
 
+/// Copies of a file of which nothing was read at `position`, so that its content cannot be told:
+/// what was made and written since and comes before it.
+pub fn new_copies<'a>(
+    position: &FilePosition,
+    candidates: &'a [Candidate],
+) -> impl Iterator<Item = (usize, &'a Candidate)> {
+    let same = candidates.iter().position(|candidate| candidate.identity == position.identity);
+    let since = position.modified;
+    candidates.iter().take(same.unwrap_or(0)).enumerate().filter(move |(_, file)| {
+        // A compressed file has the time of what it was made from.
+        let is_gzip = file.path.extension().is_some_and(|extension| extension == "gz");
+        let since = if is_gzip { since + 1 } else { since };
+        file.identity.born >= since && file.modified >= since
+    })
+}
+
 fn open_at(position: &FilePosition, candidate: &Candidate, gzip: bool) -> Option<OpenFile> {
     let mut file = OpenFile::open(&candidate.path, position.offset, gzip).ok()?;
     if file.identity() != candidate.identity || file.position().hash != position.hash {
@@ -72,8 +101,10 @@ fn open_at(position: &FilePosition, candidate: &Candidate, gzip: bool) -> Option
 /// # Errors
 /// The system's; [`io::ErrorKind::NotFound`] if another file is there by now.
 pub fn open_first(candidate: &Candidate, gzip: bool) -> io::Result<OpenFile> {
-    let file = OpenFile::open(&candidate.path, 0, gzip)?;
+    let mut file = OpenFile::open(&candidate.path, 0, gzip)?;
     if file.identity() == candidate.identity {
+        // As of when it was found: what happens from then on is still to be seen.
+        file.set_modified(candidate.modified);
         Ok(file)
     } else {
         Err(io::ErrorKind::NotFound.into())

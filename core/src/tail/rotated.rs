@@ -3,7 +3,8 @@
 //! `app.log-20261121`, `app-20261121.log`, `app.log.old`.
 
 use std::cmp::Reverse;
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use super::find::Candidate;
 
@@ -41,13 +42,22 @@ fn rotated(path: &Path) -> Vec<(Mark, Candidate)> {
     };
     let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    entries
+    let mut found: Vec<(Mark, Candidate)> = entries
         .flatten()
         .filter_map(|entry| {
             let mark = mark(name, entry.file_name().to_str()?)?;
             Some((mark, Candidate::at(&entry.path())?))
         })
-        .collect()
+        .collect();
+    let paths: HashSet<PathBuf> = found.iter().map(|(_, file)| file.path.clone()).collect();
+    found.retain(|(_, file)| !is_being_made(&file.path, &paths));
+    found
+}
+
+/// Whether a compressed file is not complete yet: what it is made from is still there.
+pub(super) fn is_being_made(path: &Path, others: &HashSet<PathBuf>) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
+        && others.contains(&path.with_extension(""))
 }
 
 fn order(found: &mut [(Mark, Candidate)]) {

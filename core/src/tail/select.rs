@@ -4,13 +4,14 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use regex::{Captures, Regex};
 
 use super::find::Candidate;
+use super::rotated::is_being_made;
 use crate::{clock, diag};
 
 /// What a selection is made of, as typed.
@@ -126,6 +127,8 @@ impl Selection {
             streams.entry(self.stream_of(&captures)).or_default().push((sort, file));
         });
         for files in streams.values_mut() {
+            let paths: HashSet<PathBuf> = files.iter().map(|(_, file)| file.path.clone()).collect();
+            files.retain(|(_, file)| !is_being_made(&file.path, &paths));
             files.sort_by(|(left, _), (right, _)| self.compare(left, right));
         }
         streams

@@ -71,7 +71,11 @@ pub struct Stream {
     pub(super) generations: VecDeque<u64>,
     /// Where to go on; used up by the first look.
     pub(super) resume: Option<Vec<FilePosition>>,
+    /// Where it went on, until something could be opened.
+    pub(super) origin: Option<Vec<FilePosition>>,
     pub(super) is_new: bool,
+    /// A file could not be opened: names are to be looked at again soon.
+    pub(super) recheck: bool,
     trouble: Option<String>,
     late_at: Instant,
     last_data: Instant,
@@ -118,7 +122,9 @@ impl Stream {
             done: VecDeque::new(),
             generations: VecDeque::new(),
             resume: None,
+            origin: None,
             is_new: true,
+            recheck: false,
             trouble: None,
             late_at: now,
             last_data: now,
@@ -173,7 +179,7 @@ impl Stream {
 
     /// When it has to be looked at even if nothing happens.
     pub fn deadline(&self, options: &Options) -> Option<Instant> {
-        let is_late = !self.left.is_empty() || self.nameless.is_some();
+        let is_late = !self.left.is_empty() || self.nameless.is_some() || self.recheck;
         let late = is_late.then_some(self.late_at);
         let held = self.current.as_ref().is_some_and(|file| file.held() > 0) && !self.pressed;
         let timeout = options.timeout.filter(|_| held).map(|timeout| self.last_data + timeout);
@@ -185,6 +191,7 @@ impl Stream {
     /// # Errors
     /// What the consumer says.
     pub fn look(&mut self, look: &mut Look<'_>) -> Result<Seen, Stop> {
+        look.names |= std::mem::take(&mut self.recheck);
         if self.is_new {
             self.begin(look);
         }
@@ -193,9 +200,24 @@ impl Stream {
             if self.current.is_none() && !self.open_next(look) {
                 return Ok(Seen::Missing);
             }
+            let untouched = self.current.as_ref().filter(|file| file.is_untouched());
+            let untouched = untouched.map(OpenFile::position);
             match self.pull(look)? {
-                Ok(Pulled::Data) => {}
+                Ok(Pulled::Data) => {
+                    if let Some(position) = untouched {
+                        self.look_for_copies(&position, look);
+                        self.look_at_left(look)?;
+                    }
+                }
                 Ok(Pulled::End) => {
+                    if let Some(position) = untouched
+                        && let Some(file) = &mut self.current
+                        && let Some(written) = file.written_since()
+                    {
+                        file.set_modified(written);
+                        self.look_for_copies(&position, look);
+                        self.look_at_left(look)?;
+                    }
                     if !self.advance(look)? {
                         return self.settle(look);
                     }

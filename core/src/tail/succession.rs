@@ -5,7 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use super::file::OpenFile;
-use super::find::{Candidate, find, open_first};
+use super::find::{Candidate, find, new_copies, open_first};
 use super::identity::Identity;
 use super::position::{FilePosition, next_generation};
 use super::stream::{Files, Left, Look, Stream};
@@ -13,20 +13,43 @@ use super::{Around, Pulled, Reason};
 use crate::diag;
 use crate::exit::{Cause as _, Stop};
 
+/// How often files are listed again that are just being renamed.
+const ATTEMPTS: u32 = 10;
+
 impl Stream {
     /// The first look: where to start.
     pub(super) fn begin(&mut self, look: &Look<'_>) {
         self.is_new = false;
-        let list = self.list();
         match self.resume.take() {
-            Some(position) if !position.is_empty() => self.go_on(&position, list, look),
-            _ => self.start_anew(list, look),
+            Some(position) if !position.is_empty() => self.go_on(&position, look),
+            _ => self.start_anew(look),
         }
+    }
+
+    /// All files of the stream, oldest first, and the one that `position` speaks of, opened there.
+    /// Looks again if files were renamed in the meantime.
+    fn search(
+        &mut self,
+        position: &FilePosition,
+        gzip: bool,
+    ) -> (Vec<Candidate>, Option<(usize, OpenFile)>) {
+        let mut list = self.list();
+        for _ in 0..ATTEMPTS {
+            let found = find(position, &list, gzip);
+            let now = self.list();
+            if now == list {
+                return (list, found);
+            }
+            list = now;
+        }
+        let found = find(position, &list, gzip);
+        (list, found)
     }
 
     /// Without a position: what was rotated before our time is none of our business, unless all
     /// files of the stream were asked for.
-    fn start_anew(&mut self, mut list: Vec<Candidate>, look: &Look<'_>) {
+    fn start_anew(&mut self, look: &Look<'_>) {
+        let mut list = self.list();
         let path = self.path().to_owned();
         if matches!(self.files, Files::Selected { .. }) && look.options.start.is_beginning() {
             self.queue = list.into();
@@ -46,17 +69,22 @@ impl Stream {
     }
 
     /// Goes on after `position`, whose last member is the newest file.
-    fn go_on(&mut self, position: &[FilePosition], mut list: Vec<Candidate>, look: &Look<'_>) {
+    fn go_on(&mut self, position: &[FilePosition], look: &Look<'_>) {
         let Some((newest, older)) = position.split_last() else { return };
+        self.left.clear();
         for old in older {
-            if let Some((_, file)) = find(old, &list, look.options.gzip) {
+            if let (_, Some((_, file))) = self.search(old, look.options.gzip) {
                 self.left.push(Left { file, until: look.now + look.options.grace() });
             }
         }
         self.generations.extend(position.iter().map(|file| file.generation));
-        match find(newest, &list, look.options.gzip) {
+        self.origin = Some(position.to_vec());
+        let (mut list, found) = self.search(newest, look.options.gzip);
+        match found {
             Some((index, file)) => {
-                self.done.extend(list.drain(..=index).map(|file| file.identity));
+                // Not this one: it may be truncated and come again.
+                self.done.extend(list.drain(..index).map(|file| file.identity));
+                list.retain(|next| next.identity != file.identity());
                 self.current = Some(file);
                 let since = newest.modified;
                 list.retain(|file| file.modified >= since && !self.has_left(file.identity));
@@ -76,38 +104,51 @@ impl Stream {
         self.queue = list.into();
     }
 
-    /// Opens the file to read next, from its beginning.
+    /// Opens the first file to read, from its beginning.
     pub(super) fn open_next(&mut self, look: &Look<'_>) -> bool {
         if self.queue.is_empty() {
             self.queue.extend(Candidate::at(self.path()));
         }
-        let Some(next) = self.queue.pop_front() else {
+        if self.queue.is_empty() {
             self.tell_missing(look.options);
             return false;
-        };
+        }
+        self.current = self.open_queued(look);
+        if self.current.is_none() && self.queue.is_empty() && self.origin.is_some() {
+            // Files were renamed in the meantime: look for the place again.
+            self.resume = self.origin.take();
+            self.is_new = true;
+        }
+        self.current.is_some()
+    }
+
+    /// Opens the first file of the queue and takes it off. If another file stands there by now, or
+    /// it cannot be opened, the queue is dropped and made anew soon.
+    fn open_queued(&mut self, look: &Look<'_>) -> Option<OpenFile> {
+        let next = self.queue.pop_front()?;
         match open_first(&next, look.options.gzip) {
             Ok(mut file) => {
                 while self.knows(file.generation()) {
                     file.set_generation(next_generation(file.generation()));
                 }
                 self.tell_mended();
-                self.current = Some(file);
-                true
-            }
-            // Another file stands there by now: the next look finds it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.queue.clear();
-                false
+                self.origin = None;
+                Some(file)
             }
             Err(error) => {
-                self.tell(&error.cause());
-                false
+                if error.kind() != io::ErrorKind::NotFound {
+                    self.tell(&error.cause());
+                }
+                self.queue.clear();
+                self.recheck = true;
+                None
             }
         }
     }
 
     fn knows(&self, generation: u64) -> bool {
         self.generations.contains(&generation)
+            || self.current.as_ref().is_some_and(|file| file.generation() == generation)
             || self.left.iter().any(|left| left.file.generation() == generation)
     }
 
@@ -119,12 +160,10 @@ impl Stream {
         if self.queue.is_empty() && std::mem::take(&mut look.names) {
             self.queue = self.newer(look).into();
         }
-        if self.queue.is_empty() {
-            return Ok(false);
-        }
+        let Some(next) = self.open_queued(look) else { return Ok(false) };
         // Lines written between the last read and the rename.
         while matches!(self.pull(look)?, Ok(Pulled::Data)) {}
-        if let Some(file) = self.current.take() {
+        if let Some(file) = self.current.replace(next) {
             diag::note(format_args!("{}: rotated", self.name()));
             self.leave(file, look)?;
         }
@@ -136,13 +175,12 @@ impl Stream {
         if matches!(self.files, Files::Named(_)) && self.is_live(look.now) {
             return Vec::new();
         }
-        let mut list = self.list();
-        let Some(current) = &self.current else { return Vec::new() };
-        let same = list.iter().position(|file| file.identity == current.identity());
-        let position = current.position();
-        let index = same.or_else(|| Some(find(&position, &list, look.options.gzip)?.0));
-        match index {
-            Some(index) => drop(list.drain(..=index)),
+        let Some(position) = self.current.as_ref().map(OpenFile::position) else {
+            return Vec::new();
+        };
+        let (mut list, found) = self.search(&position, look.options.gzip);
+        match found {
+            Some((index, _)) => drop(list.drain(..=index)),
             None => list.retain(|file| file.modified >= position.modified),
         }
         list.retain(|file| !self.has_read(file.identity));
@@ -174,12 +212,29 @@ impl Stream {
         self.done.contains(&identity) || self.has_left(identity)
     }
 
+    /// The current file was written for the first time since it was at `position`, where nothing
+    /// of it had been read. It may have been truncated in between, unseen, with what was in it in
+    /// copies: these are read as files left behind.
+    pub(super) fn look_for_copies(&mut self, position: &FilePosition, look: &Look<'_>) {
+        let list = self.list();
+        for (_, copy) in new_copies(position, &list) {
+            let is_read = |file: &OpenFile| file.is_copied_to(&copy.path, look.options.gzip);
+            if !self.has_read(copy.identity)
+                && !self.current.as_ref().is_some_and(is_read)
+                && let Ok(file) = open_first(copy, look.options.gzip)
+            {
+                diag::note(format_args!("{}: truncated, copied before", self.name()));
+                self.left.push(Left { file, until: look.now + look.options.grace() });
+            }
+        }
+    }
+
     /// The current file was truncated or rewritten: what was not read of it may be in a copy.
     pub(super) fn replaced(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
-        let list = self.list();
-        let Some(current) = &self.current else { return Ok(()) };
-        if let Some((index, copy)) = find(&current.position(), &list, look.options.gzip) {
-            if copy.identity() != current.identity() {
+        let Some(position) = self.current.as_ref().map(OpenFile::position) else { return Ok(()) };
+        let (list, found) = self.search(&position, look.options.gzip);
+        if let Some((index, copy)) = found.filter(|(_, copy)| !self.has_read(copy.identity())) {
+            if copy.identity() != position.identity {
                 diag::note(format_args!("{}: truncated, copied before", self.name()));
                 let newer = list.into_iter().skip(index + 1);
                 self.queue = newer.filter(|file| !self.has_read(file.identity)).collect();

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! heka-tail against random schedules: writes, rotations of all kinds, truncations, stops and
+//! kills with a checkpoint, checked against what was written.
+//!
+//! Every line is numbered. Nothing may be missing or torn. Without kills nothing may come twice;
+//! after a kill lines may be repeated, but only whole. `HEKA_TAIL_SEEDS=FIRST..LAST` runs other
+//! seeds than the few of every day.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use heka_tests::{Running, Tool, eventually, scratch};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+/// xorshift64*: repeatable everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
+    }
+}
+
+/// A log file's writer, who keeps it open as daemons do.
+struct Writer {
+    path: PathBuf,
+    file: File,
+    next: u64,
+    /// What is left of a line that was begun.
+    rest: Vec<u8>,
+}
+
+impl Writer {
+    fn new(path: PathBuf) -> Self {
+        let file = append(&path);
+        Self { path, file, next: 0, rest: Vec::new() }
+    }
+
+    fn line(&mut self, random: &mut Random) -> Vec<u8> {
+        let mut line = format!("{:06} ", self.next).into_bytes();
+        self.next += 1;
+        let len = if random.below(20) == 0 { random.below(2000) } else { random.below(40) };
+        line.extend((0..len).map(|at| b'a' + u8::try_from(at % 26).unwrap()));
+        line.push(b'\n');
+        line
+    }
+
+    fn write(&mut self, random: &mut Random) {
+        let mut bytes = std::mem::take(&mut self.rest);
+        for _ in 0..random.below(30) {
+            bytes.extend(self.line(random));
+        }
+        if random.below(4) == 0 {
+            let line = self.line(random);
+            let cut = usize::try_from(1 + random.below(line.len() as u64 - 1)).unwrap();
+            bytes.extend(&line[..cut]);
+            self.rest = line[cut..].to_vec();
+        }
+        self.file.write_all(&bytes).unwrap();
+    }
+
+    fn complete(&mut self) {
+        let rest = std::mem::take(&mut self.rest);
+        self.file.write_all(&rest).unwrap();
+    }
+
+    fn numbered(&self, number: u64) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{number}"));
+        name.into()
+    }
+
+    /// Moves `app.log.1` to `.2` and so on; none is deleted, however long a stop is.
+    fn shift(&self) {
+        for number in (1..100).rev() {
+            for end in ["", ".gz"] {
+                let of =
+                    |number| PathBuf::from(format!("{}{end}", self.numbered(number).display()));
+                if of(number).exists() {
+                    fs::rename(of(number), of(number + 1)).unwrap();
+                }
+            }
+        }
+    }
+
+    /// logrotate's `create`: rename, a new file, the writer follows at once or a little later.
+    fn rename(&mut self, random: &mut Random) {
+        self.shift();
+        fs::rename(&self.path, self.numbered(1)).unwrap();
+        if random.below(2) == 0 {
+            self.write(random);
+        }
+        // The new file may be there while the old one still gets lines.
+        let new = append(&self.path);
+        if random.below(2) == 0 {
+            self.write(random);
+        }
+        self.complete();
+        self.file = new;
+    }
+
+    /// logrotate's `copytruncate`, at a quiet moment.
+    fn copy_truncate(&mut self) {
+        self.complete();
+        self.shift();
+        fs::copy(&self.path, self.numbered(1)).unwrap();
+        self.file.set_len(0).unwrap();
+    }
+
+    /// Compresses the newest rotated file whose writer is done with it.
+    fn compress(&self) {
+        let source = self.numbered(2);
+        if !source.exists() {
+            return;
+        }
+        let mut target = source.clone().into_os_string();
+        target.push(".gz");
+        let bytes = fs::read(&source).unwrap();
+        let modified = fs::metadata(&source).unwrap().modified().unwrap();
+        let mut encoder = flate2::write::GzEncoder::new(
+            File::create(&target).unwrap(),
+            flate2::Compression::fast(),
+        );
+        encoder.write_all(&bytes).unwrap();
+        encoder.finish().unwrap().set_modified(modified).unwrap();
+        fs::remove_file(source).unwrap();
+    }
+}
+
+fn append(path: &Path) -> File {
+    OpenOptions::new().create(true).append(true).open(path).unwrap()
+}
+
+struct Tail {
+    dir: PathBuf,
+    log: PathBuf,
+    running: Option<Running>,
+    flags: Vec<&'static str>,
+}
+
+impl Tail {
+    fn start(&mut self) {
+        let out = append(&self.dir.join("out"));
+        let err = append(&self.dir.join("err"));
+        let tool = Tool::new("heka-tail")
+            .args(["-o", "payload", "--verbose", "--checkpoint=pos", "--checkpoint-every=20ms"])
+            .args(&self.flags)
+            .arg(&self.log)
+            .dir(&self.dir);
+        self.running = Some(tool.stdout_file(out).stderr_file(err).spawn());
+    }
+
+    fn stop(&mut self, signal: Signal) {
+        if let Some(running) = self.running.take() {
+            running.end_by(signal).killed_by(signal);
+        }
+    }
+
+    fn out(&self) -> Vec<u8> {
+        fs::read(self.dir.join("out")).unwrap_or_default()
+    }
+}
+
+/// How often each line came; a line that is not as it was written ends the test.
+fn count(out: &[u8], seed: u64) -> BTreeMap<u64, u64> {
+    let mut counts = BTreeMap::new();
+    for line in out.split_inclusive(|&byte| byte == b'\n') {
+        let text = String::from_utf8_lossy(line);
+        let (number, rest) = text.split_once(' ').unwrap_or((&text, ""));
+        let is_whole = number.len() == 6
+            && rest.ends_with('\n')
+            && rest
+                .trim_end()
+                .bytes()
+                .enumerate()
+                .all(|(at, byte)| byte == b'a' + u8::try_from(at % 26).unwrap());
+        assert!(is_whole, "seed {seed}: torn line {text:?}");
+        *counts.entry(number.parse().expect("a number")).or_default() += 1;
+    }
+    counts
+}
+
+/// The test's folder, which stays for a look at it after a failure if `HEKA_TAIL_KEEP` is set.
+struct Kept(Option<TempDir>);
+
+impl Kept {
+    fn path(&self) -> PathBuf {
+        self.0.as_ref().map(|dir| dir.path().to_owned()).unwrap_or_default()
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && std::env::var_os("HEKA_TAIL_KEEP").is_some()
+            && let Some(dir) = self.0.take()
+        {
+            eprintln!("kept {}", dir.keep().display());
+        }
+    }
+}
+
+fn run(seed: u64) {
+    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let scratch = Kept(Some(scratch()));
+    let dir = scratch.path();
+    let mut writer = Writer::new(dir.join("app.log"));
+    let flags = match random.below(4) {
+        0 => vec!["--use-polling", "--sleep-interval=5ms"],
+        1 => vec!["--rotate-wait=50ms"],
+        _ => vec![],
+    };
+    let kills = random.below(2) == 0;
+    let mut tail = Tail { dir: dir.clone(), log: writer.path.clone(), running: None, flags };
+    // What is rotated before the first look is not followed: there has to be one.
+    let first = writer.line(&mut random);
+    writer.file.write_all(&first).unwrap();
+    tail.start();
+    eventually("a position", || {
+        fs::metadata(dir.join("pos")).is_ok_and(|pos| pos.len() > 0).then_some(())
+    });
+    for _ in 0..random.below(30) + 5 {
+        match random.below(14) {
+            0..=5 => writer.write(&mut random),
+            6 | 7 => writer.rename(&mut random),
+            8 => writer.copy_truncate(),
+            9 => writer.compress(),
+            10 if kills => {
+                tail.stop(Signal::SIGKILL);
+                if random.below(2) == 0 {
+                    writer.rename(&mut random);
+                }
+                tail.start();
+            }
+            10 | 11 => {
+                tail.stop(Signal::SIGTERM);
+                for _ in 0..random.below(3) {
+                    writer.write(&mut random);
+                    match random.below(4) {
+                        0 => writer.copy_truncate(),
+                        1 | 2 => writer.rename(&mut random),
+                        _ => writer.write(&mut random),
+                    }
+                }
+                tail.start();
+            }
+            _ => {
+                let written = writer.next.saturating_sub(1 + random.below(3));
+                let wanted = format!("\n{written:06} ").into_bytes();
+                if written > 0 && random.below(2) == 0 && writer.rest.is_empty() {
+                    eventually(&format!("seed {seed}: line {written}\n{}", dir.display()), || {
+                        tail.out().windows(wanted.len()).any(|part| part == wanted).then_some(())
+                    });
+                }
+            }
+        }
+    }
+    writer.complete();
+    let all = writer.next;
+    let complete = || {
+        let out = tail.out();
+        // A line may be on its way.
+        let counts = out.ends_with(b"\n").then(|| count(&out, seed))?;
+        (counts.len() as u64 == all).then_some(())
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while complete().is_none() && std::time::Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    let counts = count(&tail.out(), seed);
+    tail.stop(Signal::SIGTERM);
+    let err = fs::read_to_string(dir.join("err")).unwrap_or_default();
+    let missing: Vec<u64> = (0..all).filter(|line| !counts.contains_key(line)).collect();
+    let twice: Vec<u64> =
+        counts.iter().filter(|(_, count)| **count > 1).map(|(line, _)| *line).collect();
+    if !missing.is_empty() || (!kills && !twice.is_empty()) {
+        panic!("seed {seed}: missing {missing:?}, twice {twice:?} of {all}\n{err}");
+    }
+}
+
+#[test]
+fn every_line_once_whatever_happens() {
+    let seeds = std::env::var("HEKA_TAIL_SEEDS").unwrap_or_else(|_| "1..25".to_owned());
+    let (first, last) = seeds.split_once("..").expect("FIRST..LAST");
+    let (first, last): (u64, u64) = (first.parse().expect("FIRST"), last.parse().expect("LAST"));
+    let mut failed = Vec::new();
+    for seed in first..last {
+        if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
+            let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+            eprintln!("{text}");
+            failed.push(seed);
+        }
+    }
+    assert!(failed.is_empty(), "failed seeds: {failed:?}");
+}
