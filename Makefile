@@ -41,7 +41,7 @@ export HEKA_TOOLS_REV ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
 .DELETE_ON_ERROR:
 .PHONY: all check fmt fmt-check clippy built-tests test doc-test lint-man check-install install-list \
-	bench fuzz autobahn demo man html completions install install-strip installdirs uninstall \
+	bench fuzz soak autobahn demo man html completions install install-strip installdirs uninstall \
 	clean distclean dist help
 
 all: ## build every tool (PROFILE=release)
@@ -64,7 +64,7 @@ built-tests:
 	$(CARGO) build $(CARGOFLAGS) --workspace --all-targets
 
 test: built-tests ## unit, property, case, pipeline, signal and interop tests
-	HEKA_BINDIR="$(here)/debug" $(CARGO) test $(CARGOFLAGS) --workspace --all-targets
+	HEKA_BINDIR="$(here)/debug" HEKA_SOAK_SECONDS=60 $(CARGO) test $(CARGOFLAGS) --workspace --all-targets
 
 doc-test:
 	$(CARGO) test $(CARGOFLAGS) --workspace --doc
@@ -84,6 +84,10 @@ html: ## man pages as HTML, in target/html
 completions: ## write completions/ anew from the flags
 	mkdir -p completions/bash completions/zsh completions/fish
 	HEKA_COMPLETIONS=overwrite $(CARGO) test $(CARGOFLAGS) --bins $(addprefix -p ,$(TOOLS)) documented
+
+soak: built-tests ## kill stages and break connections for ten minutes (HEKA_SOAK_SECONDS, HEKA_SOAK_SEED)
+	HEKA_BINDIR="$(here)/debug" HEKA_SOAK_SECONDS=$${HEKA_SOAK_SECONDS:-600} $(CARGO) test $(CARGOFLAGS) -p heka-tests \
+		--test soak -- --nocapture --test-threads=1
 
 bench: ## speed beside cat, socat, nc (SIZE, RUNS, ONLY: see bench/run)
 	$(MAKE) all PROFILE=release

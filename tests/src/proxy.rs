@@ -62,7 +62,7 @@ impl Pair {
         for stream in [&self.sender, &self.receiver] {
             if abruptly {
                 let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-                drop(setsockopt(stream, Linger, &linger));
+                let _ = setsockopt(stream, Linger, &linger);
                 // Wakes the thread that reads; the last one closes, and that sends the reset.
                 drop(stream.shutdown(Shutdown::Read));
             } else {

@@ -268,10 +268,8 @@ impl Server {
             None => diag::note(format_args!("{}: closed", connection.peer)),
             Some(error) => {
                 let (cause, hint) = tls::explain_io(error);
-                self.broken.warning(format_args!("{}: {cause}", connection.peer));
-                if let Some(hint) = hint {
-                    diag::note(hint);
-                }
+                let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+                self.broken.warning(format_args!("{}: {cause}{hint}", connection.peer));
             }
         }
     }

@@ -40,17 +40,20 @@ pub(crate) struct Over {
     pub(crate) end: End,
     /// In words.
     pub(crate) cause: String,
+    /// What could help.
+    pub(crate) hint: Option<String>,
 }
 
 impl Over {
-    pub(crate) fn broken(cause: impl Into<String>) -> Self {
-        Self { end: End::Broken, cause: cause.into() }
+    pub(crate) fn new(end: End, cause: &str) -> Self {
+        Self { end, cause: cause.to_owned(), hint: None }
     }
 }
 
 impl From<std::io::Error> for Over {
     fn from(error: std::io::Error) -> Self {
-        Self::broken(heka_core::net::tls::explain_io(&error).0)
+        let (cause, hint) = heka_core::net::tls::explain_io(&error);
+        Self { end: End::Broken, cause, hint }
     }
 }
 
@@ -161,7 +164,7 @@ impl Link {
         self.confirm(window);
         // A peer that says nothing more does not read any more either, as far as we can know.
         match self.peer_closed && self.closing.is_none() {
-            true => Err(Over { end: End::Peer, cause: "closed the connection".to_owned() }),
+            true => Err(Over::new(End::Peer, "closed the connection")),
             false => Ok(()),
         }
     }

@@ -153,12 +153,11 @@ impl Target {
             self.due = Instant::now();
             return Ok(());
         }
+        let mut failure = format!("{}: {}", link.name, over.cause);
         if unconfirmed > 0 {
-            let (name, cause) = (&link.name, &over.cause);
-            let unconfirmed = Messages(unconfirmed);
-            return self.retry(&format!("{name}: {cause}, {unconfirmed} unconfirmed"), None);
+            failure += &format!(", {} unconfirmed", Messages(unconfirmed));
         }
-        self.retry(&format!("{}: {}", link.name, over.cause), None)
+        self.retry(&failure, over.hint.as_deref())
     }
 
     /// Whether everything is delivered and the peer has closed the connection in order, so that
@@ -260,7 +259,7 @@ fn converse(
     }
     if link.stuck.zip(delivery.write_timeout).is_some_and(|(since, limit)| since.elapsed() >= limit)
     {
-        return Err(Over::broken("takes nothing any more"));
+        return Err(Over::new(End::Broken, "takes nothing any more"));
     }
     let all_written = !window.has_unwritten() && link.stuck.is_none();
     let batch_written = last < window.last() && link.stuck.is_none();
@@ -271,7 +270,7 @@ fn converse(
         && !at_end
         && (link.is_closed_by_peer() || since.elapsed() >= delivery.linger)
     {
-        return Err(Over { end: End::Ours, cause: "closed".to_owned() });
+        return Err(Over::new(End::Ours, "closed"));
     }
     Ok(())
 }
