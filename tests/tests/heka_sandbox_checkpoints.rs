@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! heka-sandbox's memory between runs: checkpoints kept here or committed downstream, global data.
+
+use std::path::Path;
+
+use heka_tests::{Outcome, Signal, TempDir, Tool, sh};
+
+fn plugin(source: &str) -> TempDir {
+    let dir = heka_tests::scratch();
+    std::fs::write(dir.path().join("p.lua"), source).unwrap();
+    dir
+}
+
+fn run(dir: &Path, arguments: &[&str]) -> Outcome {
+    Tool::new("heka-sandbox").dir(dir).arg("p.lua").args(arguments).run()
+}
+
+/// Sends what it got as checkpoint, and moves on.
+const COUNTER: &str = "function process_message(checkpoint)\n\
+                       inject_message({Payload = tostring(checkpoint)}, (checkpoint or 0) + 1.5)\n\
+                       return 0 end";
+
+const KEPT: [&str; 4] = ["-o", "payload", "--checkpoint", "pos"];
+
+#[test]
+fn a_number_comes_back_in_the_next_run() {
+    let dir = plugin(COUNTER);
+    for wanted in ["nil\n", "1.5\n", "3\n"] {
+        run(dir.path(), &KEPT).succeeds().stdout_is(wanted);
+    }
+}
+
+#[test]
+fn strings_of_any_bytes_come_back() {
+    let dir = plugin(
+        "require 'string' require 'table' local all = {}\n\
+         for i = 0, 255 do all[#all + 1] = string.char(i) end all = table.concat(all)\n\
+         function process_message(checkpoint)\n\
+         inject_message({Payload = checkpoint and tostring(checkpoint == all) or 'first'}, all)\n\
+         return 0 end",
+    );
+    run(dir.path(), &KEPT).succeeds().stdout_is("first\n");
+    run(dir.path(), &KEPT).succeeds().stdout_is("true\n");
+}
+
+#[test]
+fn a_checkpoint_without_a_message_is_kept_too() {
+    let dir = plugin(
+        "function process_message(checkpoint) inject_message(nil, \"it's \\\"here\\\"\")\n\
+         inject_message({Payload = tostring(checkpoint)}) return 0 end",
+    );
+    run(dir.path(), &KEPT).succeeds().stdout_is("nil\n");
+    run(dir.path(), &KEPT).succeeds().stdout_is("it's \"here\"\n");
+}
+
+#[test]
+fn the_checkpoint_of_what_was_not_written_is_not_kept() {
+    let dir = plugin(COUNTER);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let tool = Tool::new("heka-sandbox").dir(dir.path()).arg("p.lua").args(KEPT);
+    tool.stdout_file(full).run().exits(1);
+    run(dir.path(), &KEPT).succeeds().stdout_is("nil\n");
+}
+
+#[test]
+fn too_long_a_checkpoint_is_refused_with_its_message() {
+    let dir = plugin(
+        "require 'string' function process_message()\n\
+         inject_message({Payload = 'p'}, string.rep('x', read_config('n'))) return 0 end",
+    );
+    run(dir.path(), &["-o", "payload", "-D", "n=8000"]).succeeds().stdout_is("p\n");
+    let outcome = run(dir.path(), &["-o", "payload", "-D", "n=8192"]);
+    outcome.exits(1).stdout_is("").stderr_has("inject_message() failed: checkpoint update");
+}
+
+#[test]
+fn there_is_one_writer() {
+    let dir = plugin(
+        "local io = require 'io' function process_message()\n\
+                      inject_message({Payload = 'p'}) io.stdin:read('*a') return 0 end",
+    );
+    let first = Tool::new("heka-sandbox").dir(dir.path()).arg("p.lua").args(KEPT);
+    let first = first.stdin_open().spawn();
+    first.wait_stdout_is("p\n");
+    let second = run(dir.path(), &KEPT);
+    second.exits(1).stdout_is("").stderr_has("pos: in use by another process");
+    first.finish().succeeds();
+}
+
+#[test]
+fn a_killed_run_loses_at_most_what_a_second_holds() {
+    let dir = plugin(
+        "local io = require 'io' function process_message(checkpoint)\n\
+                      inject_message({Payload = tostring(checkpoint)}, 7) io.stdin:read('*a')\n\
+                      return 0 end",
+    );
+    let first = Tool::new("heka-sandbox").dir(dir.path()).arg("p.lua").args(KEPT);
+    let first = first.stdin_open().spawn();
+    first.wait_stdout_is("nil\n");
+    heka_tests::eventually("the checkpoint", || {
+        let text = std::fs::read_to_string(dir.path().join("pos")).unwrap();
+        text.contains("n7").then_some(())
+    });
+    first.end_by(Signal::SIGKILL);
+    run(dir.path(), &KEPT).succeeds().stdout_is("7\n");
+}
+
+#[test]
+fn the_lines_example_goes_on_where_it_stopped() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let dir = heka_tests::scratch();
+    let log = dir.path().join("log");
+    let define = format!("input_file={}", log.display());
+    let pos = dir.path().join("pos");
+    let run = || {
+        let tool = Tool::new("heka-sandbox").dir(&examples).args(["lines.cfg", "-o", "payload"]);
+        tool.args(["-D", &define, "--checkpoint"]).arg(&pos).run()
+    };
+    std::fs::write(&log, "one\ntwo\nthr").unwrap();
+    run().succeeds().stdout_is("one\ntwo\n");
+    run().succeeds().stdout_is("");
+    std::fs::write(&log, "one\ntwo\nthree\n").unwrap();
+    run().succeeds().stdout_is("three\n");
+    std::fs::write(&log, "new\n").unwrap();
+    run().succeeds().stdout_is("new\n");
+}
+
+#[test]
+fn positions_travel_to_the_stage_that_commits() {
+    let dir = plugin(COUNTER);
+    let peer = heka_tests::Peer::new("heka-listen", ["127.0.0.1:0", "-o", "payload"]);
+    let line = format!("heka-sandbox p.lua --resume pos | heka-send -q --commit pos {}", peer.addr);
+    for _ in 0..3 {
+        sh(&line).dir(dir.path()).run().succeeds().stderr_is("");
+    }
+    peer.wait_stdout_is("nil\n1.5\n3\n");
+}
+
+#[test]
+fn resume_alone_writes_nothing() {
+    let dir = plugin(COUNTER);
+    for _ in 0..2 {
+        run(dir.path(), &["-o", "payload", "--resume", "pos"]).succeeds().stdout_is("nil\n");
+    }
+    assert!(!dir.path().join("pos").exists());
+}
+
+#[test]
+fn a_position_too_long_for_a_header_is_refused() {
+    let dir = plugin(
+        "require 'string' function process_message()\n\
+         inject_message({Payload = 'p'}, string.rep('x', read_config('n'))) return 0 end",
+    );
+    run(dir.path(), &["--resume", "pos", "-D", "n=100"]).succeeds();
+    let outcome = run(dir.path(), &["--resume", "pos", "-D", "n=128"]);
+    outcome.exits(1).stdout_is("").stderr_has("inject_message() failed: checkpoint update");
+}
+
+#[test]
+fn global_data_is_kept_between_runs() {
+    let dir = plugin(
+        "count, list = 0, {1, {x = 'y\\0\\n\"'}}\n\
+         function process_message() count = count + 1\n\
+         return -1, count .. tostring(list[2].x == 'y\\0\\n\"') end",
+    );
+    for wanted in ["-1 1true", "-1 2true", "-1 3true"] {
+        run(dir.path(), &["--preserve", "state"]).exits(1).stderr_has(wanted);
+    }
+    let error = run(dir.path(), &["--preserve", "/nonexistent/state"]);
+    error.exits(1).stderr_has("preserve_global_data /nonexistent/state: No such file");
+    std::fs::write(dir.path().join("state"), "count =").unwrap();
+    let error = run(dir.path(), &["--preserve", "state"]);
+    error.exits(1).stderr_has("restore_global_data state:1: ");
+}
+
+#[test]
+fn a_failed_run_keeps_no_global_data() {
+    let dir = plugin("count = 0 function process_message() count = 1 error('x') end");
+    run(dir.path(), &["--preserve", "state"]).exits(1);
+    assert!(!dir.path().join("state").exists());
+}
