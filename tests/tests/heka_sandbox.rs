@@ -206,7 +206,7 @@ fn nobody_reading_ends_it_as_it_ends_cat() {
     outcome.stdout_is("p\n141\n").stderr_is("");
     // Also while the plugin waits for something else.
     let source = "local io = require 'io' function process_message() \
-                  inject_message({Payload = 'p'}) io.popen('sleep 100'):read('*a') return 0 end";
+                  inject_message({Payload = 'p'}) io.popen('exec sleep 5 2>/dev/null'):read('*a') return 0 end";
     let (dir, _) = with_plugin(source);
     let outcome = Tool::at("/bin/bash").dir(dir.path()).args(["-c", line]).run();
     outcome.stdout_is("p\n141\n").stderr_is("");

@@ -4,10 +4,13 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use mlua::{Function, Lua, MultiValue, Table, Value};
+use mlua::{Function, LightUserData, Lua, MultiValue, Table, Value};
 
 use super::raise::{Raise, type_name};
 use super::{Context, environment};
+
+/// Its address marks modules that are being loaded.
+static LOADING: u8 = 0;
 
 /// What `require` needs of the package library, kept from before it was cut down.
 struct Loader {
@@ -37,8 +40,12 @@ impl Loader {
             return Err(Raise::here(format!("module '{name}' disabled")));
         }
         let value: Value = self.loaded.raw_get(&key)?;
-        if !matches!(value, Value::Nil | Value::Boolean(false)) {
-            return Ok(value);
+        match value {
+            Value::Nil | Value::Boolean(false) => {}
+            Value::LightUserData(_) => {
+                return Err(Raise::here(format!("loop or previous error loading module '{name}'")));
+            }
+            value => return Ok(value),
         }
         let value = match environment::library(lua, context, &name)? {
             Some(library) => Value::Table(library),
@@ -72,7 +79,8 @@ impl Loader {
                 None => return Err(Raise::here(format!("module '{name}' not found:{tried}"))),
             },
         };
-        let sentinel = lua.create_table()?;
+        // What stands there while the module loads must not be a table: module() would take it.
+        let sentinel = Value::LightUserData(LightUserData((&raw const LOADING).cast_mut().cast()));
         self.loaded.raw_set(name, &sentinel)?;
         let result = context.protected(&function, name);
         let result = result.inspect_err(|_| drop(self.loaded.raw_set(name, Value::Nil)))?;
@@ -82,7 +90,7 @@ impl Loader {
         }
         // A module that called module() has put its table there itself.
         let value: Value = self.loaded.raw_get(name)?;
-        Ok(if value == Value::Table(sentinel) { Value::Boolean(true) } else { value })
+        Ok(if value == sentinel { Value::Boolean(true) } else { value })
     }
 
     fn load_c(&self, name: &str, file: &str) -> Result<Function, Raise> {
