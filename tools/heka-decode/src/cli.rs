@@ -220,3 +220,11 @@ impl Cli {
         Ok(Payload { newlines: self.newlines, null: self.null, prefix })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn documented() {
+        heka_core::testing::assert_documented::<super::Cli>();
+    }
+}

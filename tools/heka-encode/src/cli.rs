@@ -346,3 +346,11 @@ impl Head {
         message
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn documented() {
+        heka_core::testing::assert_documented::<super::Cli>();
+    }
+}

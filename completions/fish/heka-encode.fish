@@ -1,0 +1,52 @@
+complete -c heka-encode -s i -l input -d 'What the records of the input are' -r -f -a "lines\t'Payloads'
+json\t'Messages as heka-decode -j writes them; with --json-map any JSON'
+logfmt\t'Pairs KEY=VALUE'
+heka\t'Framed messages: frame and sign them anew'
+whole\t'Each FILE is one payload'"
+complete -c heka-encode -s o -l output -d 'Form of the output' -r -f -a "heka\t'Framed messages'
+payload\t'Payloads, one a line'
+json\t'JSON, one object a line'
+text\t'Blocks of text for people'"
+complete -c heka-encode -s d -l delimiter -d 'Byte that ends a record' -r
+complete -c heka-encode -s n -l max-count -d 'Stop after NUM records' -r
+complete -c heka-encode -s t -l type -d 'Type of the messages' -r
+complete -c heka-encode -s l -l logger -d 'Logger of the messages [default: heka-encode]' -r
+complete -c heka-encode -s H -l hostname -d 'Hostname of the messages [default: this host\'s]' -r
+complete -c heka-encode -s S -l severity -d 'Severity, a number or a name such as err [default: 7]' -r
+complete -c heka-encode -l message-pid -d 'Pid of the messages' -r
+complete -c heka-encode -l env-version -d 'Version of the environment' -r
+complete -c heka-encode -s F -l field -d 'Field of the messages; again for more' -r
+complete -c heka-encode -l timestamp -d 'Time of the messages: now, RFC 3339 or nanoseconds' -r
+complete -c heka-encode -l uuid -d 'Uuid of the messages: random or 32 hexadecimal digits' -r
+complete -c heka-encode -l json-map -d 'Take JSON of any shape; members for headers, as Payload=msg,Severity=level' -r
+complete -c heka-encode -l regex -d 'Take lines apart: named groups become headers and fields' -r
+complete -c heka-encode -l regex-field -d 'Header or field made of groups, as Payload=%rest%; again for more' -r
+complete -c heka-encode -l timestamp-format -d 'How times in the text are written' -r
+complete -c heka-encode -l timestamp-zone -d 'Zone of times without an offset [default: UTC]' -r
+complete -c heka-encode -l severity-map -d 'Words for severities, as fatal=0,W=warning' -r
+complete -c heka-encode -l max-message-size -d 'Longest message written' -r
+complete -c heka-encode -l oversize -d 'What to do with a longer one' -r -f -a "split\t'Go on in the next message'
+truncate\t'Cut the payload'
+drop\t'Leave the message out'"
+complete -c heka-encode -l signer -d 'Sign messages in this name' -r
+complete -c heka-encode -l signer-version -d 'Version of the signer\'s key' -r
+complete -c heka-encode -l hmac-hash -d 'Hash function of signatures' -r -f -a "md5\t'HMAC-MD5'
+sha1\t'HMAC-SHA1'"
+complete -c heka-encode -l hmac-key-file -d 'File whose only line is the key; - is standard input' -r -F
+complete -c heka-encode -l color -d 'Colour what is told on a terminal' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c heka-encode -s j -l json -d 'The same as -o json'
+complete -c heka-encode -s 0 -l null -d 'Records end with NUL'
+complete -c heka-encode -l no-chomp -d 'Keep the delimiter at the end of the payload'
+complete -c heka-encode -l skip-empty -d 'Pass over empty records'
+complete -c heka-encode -l strict -d 'Exit with 1 if a record did not fit'
+complete -c heka-encode -l no-framing -d 'Write messages without frames'
+complete -c heka-encode -s u -l unbuffered -d 'Write each record at once'
+complete -c heka-encode -s e -l exit-status -d 'Exit with 4 if nothing was written'
+complete -c heka-encode -s q -l quiet -d 'Tell errors only'
+complete -c heka-encode -s v -l verbose -d 'Tell more (repeat for even more)'
+complete -c heka-encode -l stats -d 'Tell statistics at the end'
+complete -c heka-encode -l progress -d 'Show a live rate on a terminal'
+complete -c heka-encode -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c heka-encode -s V -l version -d 'Print version'
