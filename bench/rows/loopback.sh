@@ -23,3 +23,21 @@ contender 'socat → socat' '
 contender 'nc → nc' '
     port=$(free_port); nc -l 127.0.0.1 $port >/dev/null & wait_port $port
     nc -N 127.0.0.1 $port <"$FRAMES"; wait' nc
+
+row 'confirmed by the receiver (--ack=peer)' '≤ 1.15 × without'
+amount "$FRAMES_BYTES" "$LINES"
+contender 'heka-send --ack=peer → heka-listen --ack' '
+    heka-listen -1 --ack 127.0.0.1:0 --ready-fd 3 3>ready >/dev/null & wait_file ready
+    heka-send --ack=peer "$(cat ready)" <"$FRAMES"; wait' heka-send heka-listen
+contender 'without' '
+    heka-listen -1 127.0.0.1:0 --ready-fd 3 3>ready >/dev/null & wait_file ready
+    heka-send "$(cat ready)" <"$FRAMES"; wait' heka-send heka-listen
+
+row 'put on disk before it is sent (--queue)' '≤ 1.5 × without'
+amount "$FRAMES_BYTES" "$LINES"
+contender 'heka-send --queue → heka-listen' '
+    heka-listen -1 127.0.0.1:0 --ready-fd 3 3>ready >/dev/null & wait_file ready
+    heka-send --queue queue "$(cat ready)" <"$FRAMES"; wait' heka-send heka-listen
+contender 'without' '
+    heka-listen -1 127.0.0.1:0 --ready-fd 3 3>ready >/dev/null & wait_file ready
+    heka-send "$(cat ready)" <"$FRAMES"; wait' heka-send heka-listen
