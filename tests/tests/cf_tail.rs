@@ -486,3 +486,60 @@ fn a_reader_that_leaves_ends_it_at_once() {
         cf_tail(["--via", "legacy", "--recent", "app", "-a", &ws(&server)]).stdout_file(full).run();
     outcome.exits(1).stderr_has("write error: No space left on device");
 }
+
+#[test]
+fn on_a_terminal_nothing_that_an_app_writes_does_anything() {
+    let pty = heka_tests::Pty::open();
+    let mut flood = legacy("\x1b[2Jhi\x07", 1);
+    // The same, written to stderr: OUT becomes ERR.
+    let at = flood.windows(2).position(|bytes| bytes == [0x10, 1]).expect("a type");
+    flood[at + 1] = 2;
+    let server =
+        Playback::new(vec![web_socket([frame(2, &flood), frame(8, b"\x03\xe8")].concat())]);
+    let outcome = cf_tail(["--via", "legacy", "app", "-a", &ws(&server)])
+        .env("TERM", "xterm")
+        .stdout_file(pty.end())
+        .run();
+    outcome.succeeds();
+    let screen = pty.wait_screen("the line", |screen| screen.contains('\n'));
+    assert_eq!(
+        screen,
+        "\x1b[31m1970-01-01T00:00:01.00+0000 [App/0] ERR \\u{1b}[2Jhi\\u{7}\x1b[0m\n"
+    );
+}
+
+#[test]
+fn container_metrics_stand_in_the_order_of_instances() {
+    let metric = |instance: u8| {
+        let mut inner = b"\x0a\x03app\x10".to_vec();
+        inner.push(instance);
+        inner.extend_from_slice(b"\x19\x00\x00\x00\x00\x00\x00\xd0\x3f\x20\x01\x28\x02");
+        let mut bytes = b"\x0a\x03rep\x10\x09\x62".to_vec();
+        bytes.push(u8::try_from(inner.len()).expect("short"));
+        [bytes, inner].concat()
+    };
+    let part = |instance| [b"--B\r\n\r\n".to_vec(), metric(instance), b"\r\n".to_vec()].concat();
+    let body = [part(2), part(0), part(1), b"--B--\r\n".to_vec()].concat();
+    let answer = Turn::http("200 OK", "Content-Type: multipart/x-protobuf; boundary=B\r\n", body);
+    let server = Playback::new(vec![answer]);
+    let outcome = cf_tail(["--via", "v1", "--container-metrics", "app", "-a", &ws(&server)]).run();
+    let line = |instance| {
+        format!(
+            "1970-01-01T00:00:00.00+0000 [app/{instance}] CONTAINER cpu_percentage:0.250000 percentage memory_bytes:1 bytes disk_bytes:2 bytes\n"
+        )
+    };
+    outcome.succeeds().stdout_is(line(0) + &line(1) + &line(2));
+    assert_eq!(server.requests(), ["GET /apps/app/containermetrics HTTP/1.1"]);
+}
+
+#[test]
+fn a_signal_between_stream_and_past_still_closes_in_order() {
+    // The past never comes.
+    let server = Playback::new(vec![web_socket(""), Turn::default()]);
+    let running = cf_tail(["--via", "legacy", "--recent", "-f", "app", "-a", &ws(&server)]).spawn();
+    eventually("both requests", || (server.requests().len() == 2).then_some(()));
+    running.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
+    eventually("the close frame", || {
+        client_frames(&server.heard()[0]).iter().any(|(opcode, _)| *opcode == 8).then_some(())
+    });
+}

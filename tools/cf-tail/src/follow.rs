@@ -85,16 +85,32 @@ impl Logs<'_> {
     ) -> Result<crate::server::Live<'_>, Failure> {
         let live = self.server.open(self.session)?;
         diag::announce(format_args!("{}: connected ({})", self.server.url(), self.server.name()));
+        if let Err(failure) = self.catch_up(intake, recent, status) {
+            if matches!(failure, Failure::Stopped(Stop::Signal(_))) {
+                // The stream sees the signal too, and takes leave of the server.
+                let _: Failure = live(intake);
+            }
+            return Err(failure);
+        }
+        if self.server.fills_gaps() {
+            intake.remember_streamed();
+        }
+        Ok(live)
+    }
+
+    fn catch_up(
+        &self,
+        intake: &mut Intake,
+        recent: &mut bool,
+        status: &mut Status,
+    ) -> Result<(), Failure> {
         if *recent {
             *status = status.and(self.put_recent(intake, true)?);
             *recent = false;
         } else if let Some(newest) = intake.newest {
             self.fill_gap(intake, newest)?;
         }
-        if self.server.fills_gaps() {
-            intake.remember_streamed();
-        }
-        Ok(live)
+        Ok(())
     }
 
     fn put_recent(&self, intake: &mut Intake, joins_stream: bool) -> Result<Status, Failure> {
