@@ -181,3 +181,11 @@ impl Cli {
         defines.chain(flags).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn documented() {
+        heka_core::testing::assert_documented::<super::Cli>();
+    }
+}

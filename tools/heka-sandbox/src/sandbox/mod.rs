@@ -22,6 +22,8 @@ mod require;
 mod settings;
 mod stream;
 mod strict;
+#[cfg(test)]
+mod tests;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::path::Path;
