@@ -76,12 +76,14 @@ impl Envelope {
     ) -> Result<(), String> {
         match self {
             Self::Plain => stdio.put(out, record),
-            Self::Tag(tag) => stdio.put(out, &[tag, record].concat()),
-            Self::Json(start) => {
-                let mut object = start.clone();
-                put_data(&mut object, record);
-                stdio.put(out, &object)
-            }
+            Self::Tag(tag) => put_with(out, stdio, |out| {
+                out.extend_from_slice(tag);
+                out.extend_from_slice(record);
+            }),
+            Self::Json(start) => put_with(out, stdio, |out| {
+                out.extend_from_slice(start);
+                put_data(out, record);
+            }),
             Self::Heka(template, fields) => match message_of(record) {
                 Some(mut message) => {
                     message.fields.extend_from_slice(fields);
@@ -101,6 +103,22 @@ impl Envelope {
             },
         }
     }
+}
+
+/// Appends a record that `build` appends, in place where nothing has to stand before it.
+fn put_with(
+    out: &mut Vec<u8>,
+    stdio: Framing,
+    build: impl FnOnce(&mut Vec<u8>),
+) -> Result<(), String> {
+    if let Framing::Delimited(byte) = stdio {
+        build(out);
+        out.push(byte);
+        return Ok(());
+    }
+    let mut record = Vec::new();
+    build(&mut record);
+    stdio.put(out, &record)
 }
 
 /// The message in a record that is a Heka frame, from its 0x1e to its end.

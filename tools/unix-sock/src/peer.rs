@@ -252,7 +252,9 @@ impl Peer {
         {
             let records = data.get(..done).unwrap_or_default();
             sink.receive_all(&self.facts, records)?;
-            self.echo(records.to_vec(), 1, sink);
+            if sink.plan.echo && self.sending == Sending::Open && done > 0 {
+                self.link.push(Chunk::of(records, sink.plan.wire));
+            }
             if behind != Behind::End {
                 return Ok(done);
             }

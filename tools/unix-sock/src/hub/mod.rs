@@ -5,33 +5,29 @@
 //! not take waits in its queue, what standard output does not take makes the peers wait. The kernel
 //! tells changes only (edge-triggered epoll), so each [`Peer`] remembers what it may still do.
 
+mod route;
+mod wait;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Shutdown;
-use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use heka_core::diag;
 use heka_core::exit::{Cause as _, Explain as _, Status, Stop};
-use heka_core::io::{Backlog, Deadline, wait};
-use nix::poll::PollFlags;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use heka_core::io::Deadline;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use socket2::Socket;
 
-use crate::cli::{QueueFull, To};
 use crate::door::Door;
 use crate::exec::Processes;
-use crate::link::{Chunk, Flushed};
+use crate::link::Flushed;
 use crate::peer::{Facts, Peer, Sending, scratch_len};
 use crate::plan::Plan;
 use crate::sink::Sink;
-use crate::source::{Delivery, Source};
+use crate::source::Source;
 
 /// The door's name among the events; peers have their numbers.
 const DOOR: u64 = u64::MAX;
-/// Events taken at once.
-const MAX_EVENTS: usize = 256;
-/// What is queued for a single peer before standard input waits.
-const SHORT_QUEUE: usize = 128 * 1024;
 /// When to look again after the system had no descriptor for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -177,132 +173,6 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// Takes records from standard input to their peers.
-    fn feed(&mut self) -> Result<(), Stop> {
-        if !self.wants_input() {
-            return Ok(());
-        }
-        let Some(source) = self.source.as_mut().filter(|source| source.is_ready) else {
-            return Ok(());
-        };
-        source.fill()?;
-        let (has_ended, has_given) = (source.has_ended, source.has_given);
-        let is_for_all = self.plan.server().is_none() || self.plan.to == To::All;
-        let mut peers = self.peers.values_mut().filter(|peer| peer.sending == Sending::Open);
-        if let (true, Some(only), None) = (is_for_all, peers.next(), peers.next())
-            && let Some(len) = source.whole(&self.sink)
-        {
-            pass(only, source.input.data().get(..len).unwrap_or_default(), &mut self.sink);
-            source.input.consume(len);
-            self.awake.insert(only.facts.number);
-        } else {
-            let deliveries = source.take(&mut self.sink)?;
-            self.deliver(deliveries);
-        }
-        if has_ended {
-            self.end_input(has_given);
-        }
-        Ok(())
-    }
-
-    fn deliver(&mut self, deliveries: Vec<Delivery>) {
-        for Delivery { peer, chunk } in deliveries {
-            self.route(peer, chunk);
-        }
-    }
-
-    /// Standard input has ended: peers are told, unless it never was one (as with /dev/null).
-    fn end_input(&mut self, has_given: bool) {
-        let tell = has_given || self.plan.server().is_none();
-        for (number, peer) in &mut self.peers {
-            if (tell || !peer.receiving) && peer.sending == Sending::Open {
-                peer.sending = Sending::Ending;
-                self.awake.insert(*number);
-            }
-        }
-        if self.plan.exit_on_eof {
-            self.close();
-        }
-    }
-
-    /// Puts a chunk into the queues of those that it is for.
-    fn route(&mut self, peer: Option<u64>, chunk: Chunk) {
-        let target = match (peer, self.plan.to) {
-            _ if self.plan.server().is_none() => None,
-            (Some(number), _) => Some(number),
-            (None, To::None) => return,
-            (None, To::All) => None,
-            (None, To::Last) => self.last,
-            (None, To::Origin) => self.sink.origin,
-        };
-        match target {
-            None if self.plan.to == To::All || self.plan.server().is_none() => {
-                let open = self.peers.iter().filter(|(_, peer)| peer.sending == Sending::Open);
-                let numbers: Vec<u64> = open.map(|(number, _)| *number).collect();
-                for number in numbers {
-                    self.push(number, chunk.clone());
-                }
-            }
-            Some(number) if self.peers.contains_key(&number) => self.push(number, chunk),
-            Some(number) => self.sink.lose(
-                format_args!("peer {number}"),
-                format_args!("not connected, {} not sent", Records(chunk.records)),
-            ),
-            None => self.sink.lose(
-                "(standard input)",
-                format_args!("no peer yet, {} not sent", Records(chunk.records)),
-            ),
-        }
-    }
-
-    fn push(&mut self, number: u64, chunk: Chunk) {
-        let may_wait = self.peers.len() == 1 || self.plan.queue_full == QueueFull::Block;
-        let Some(peer) = self.peers.get_mut(&number) else { return };
-        if peer.sending != Sending::Open {
-            self.sink.lose(
-                &peer.facts,
-                format_args!("takes no more, {} not sent", Records(chunk.records)),
-            );
-            return;
-        }
-        if peer.link.cost() >= self.plan.queue_size && !may_wait {
-            let lost = Records(chunk.records);
-            if self.plan.queue_full == QueueFull::Close {
-                self.sink.lose(&peer.facts, "reads too slowly, connection closed");
-                peer.link.abandon();
-                peer.sending = Sending::Ended;
-                peer.receiving = false;
-                self.awake.insert(number);
-            } else {
-                self.sink.lose(&peer.facts, format_args!("reads too slowly, {lost} dropped"));
-            }
-            return;
-        }
-        peer.link.push(chunk);
-        self.awake.insert(number);
-    }
-
-    /// Whether a record from standard input would find somebody to go to, and room there.
-    fn wants_input(&self) -> bool {
-        if !self.can_answer() {
-            return false;
-        }
-        if self.peers.is_empty() {
-            // With nobody there records wait; those for a certain peer that is gone are reported.
-            let for_all =
-                self.plan.to == To::All && self.plan.form == crate::cli::FormName::Payload;
-            return self.has_had_peers && !for_all && self.plan.server().is_some();
-        }
-        // A single peer is waited for, so what waits for it may as well stay in the pipe.
-        let most = if self.peers.len() == 1 { SHORT_QUEUE } else { usize::MAX };
-        let most = most.min(self.plan.queue_size);
-        let mut rooms = self.peers.values().map(|peer| peer.link.cost() < most);
-        match self.plan.queue_full {
-            QueueFull::Block => rooms.all(|room| room),
-            QueueFull::Drop | QueueFull::Close => rooms.any(|room| room),
-        }
-    }
-
     /// Reads from and writes to the peers that may have something to do.
     fn serve(&mut self) -> Result<(), Stop> {
         let can_answer = self.can_answer();
@@ -375,114 +245,6 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// Waits for an event, for room on standard output, or for `deadline`.
-    fn wait(&mut self, deadline: Deadline) -> Result<(), Stop> {
-        let is_busy = self.is_busy();
-        let pending = self.sink.out.as_ref().map_or(0, Backlog::pending);
-        if !is_busy && pending > 0 {
-            if self.poll(Some(Instant::now()))? {
-                return Ok(());
-            }
-            // Nothing came in at once: the reader gets what there is.
-            if self.flush()? {
-                return Ok(());
-            }
-        }
-        let mut until = if is_busy { Some(Instant::now()) } else { deadline };
-        for limit in [self.next_limit, self.accept_again].into_iter().flatten() {
-            until = Some(until.map_or(limit, |until| until.min(limit)));
-        }
-        self.poll(until)?;
-        if self.accept_again.is_some_and(|again| again <= Instant::now()) {
-            self.accept_again = None;
-        }
-        Ok(())
-    }
-
-    /// Whether some peer can go on without an event.
-    fn is_busy(&self) -> bool {
-        let may_accept = self.accept_again.is_none()
-            && self.door.as_ref().is_some_and(|door| door.is_ready)
-            && self.plan.server().is_some_and(|server| self.connections() < server.max_conns);
-        may_accept
-            || self
-                .awake
-                .iter()
-                .any(|number| self.peers.get(number).is_some_and(|peer| can_read(peer, &self.sink)))
-    }
-
-    /// Lets out what waits for more that may not come; tells whether peers have something to do
-    /// by that.
-    fn flush(&mut self) -> Result<bool, Stop> {
-        if let Some(out) = &mut self.sink.out {
-            out.try_flush()?;
-        }
-        let Some(source) = self.source.as_mut().filter(|source| !source.has_ended) else {
-            return Ok(false);
-        };
-        let deliveries = source.settle(&mut self.sink)?;
-        let has_some = !deliveries.is_empty();
-        self.deliver(deliveries);
-        Ok(has_some)
-    }
-
-    /// Waits until `deadline` and notes what has come; tells whether anything has.
-    fn poll(&mut self, deadline: Deadline) -> Result<bool, Stop> {
-        let mut wanted = vec![(self.epoll.0.as_fd(), PollFlags::POLLIN)];
-        let input = self.source.as_ref().filter(|_| self.wants_input());
-        if let Some(source) = input {
-            wanted.push((source.input.fd(), PollFlags::POLLIN));
-        }
-        let has_input = input.is_some();
-        let out = self.sink.out.as_ref().and_then(Backlog::wanted);
-        wanted.extend(out);
-        let ready = wait(&wanted, deadline)?;
-        let out_ready = out.and(ready.last().copied()).filter(|ready| !ready.is_empty());
-        let input_ready = has_input && ready.get(1).is_some_and(|ready| !ready.is_empty());
-        let has_events = ready.first().is_some_and(|ready| !ready.is_empty());
-        if let (true, Some(source)) = (input_ready, &mut self.source) {
-            source.is_ready = true;
-        }
-        if has_events {
-            self.take_events()?;
-        }
-        if let (Some(ready), Some(out)) = (out_ready, &mut self.sink.out) {
-            if ready.contains(PollFlags::POLLERR) {
-                return Err(Stop::BrokenPipe);
-            }
-            out.try_flush()?;
-        }
-        Ok(has_events || input_ready)
-    }
-
-    fn take_events(&mut self) -> Result<(), Stop> {
-        let mut events = [EpollEvent::empty(); MAX_EVENTS];
-        let count = match self.epoll.wait(&mut events, EpollTimeout::ZERO) {
-            Ok(count) => count,
-            Err(nix::Error::EINTR) => 0,
-            Err(error) => return Err(error).at("epoll"),
-        };
-        for event in events.iter().take(count) {
-            let number = event.data();
-            if let Some(door) = self.door.as_mut().filter(|_| number == DOOR) {
-                door.is_ready = true;
-            }
-            if let Some(peer) = self.peers.get_mut(&number) {
-                let flags = event.events();
-                peer.readable |= flags.intersects(
-                    EpollFlags::EPOLLIN
-                        | EpollFlags::EPOLLRDHUP
-                        | EpollFlags::EPOLLHUP
-                        | EpollFlags::EPOLLERR,
-                );
-                peer.writable |= flags.intersects(EpollFlags::EPOLLOUT | EpollFlags::EPOLLERR);
-                peer.hung_up |= flags.contains(EpollFlags::EPOLLHUP);
-                self.awake.insert(number);
-            }
-        }
-        Ok(())
-    }
-
     /// Ends: what is complete goes out, as far as that can be without waiting for peers.
     pub(crate) fn finish(&mut self) -> Result<Status, Stop> {
         for peer in self.peers.values_mut() {
@@ -495,17 +257,6 @@ impl<'a> Hub<'a> {
 fn can_read(peer: &Peer, sink: &Sink<'_>) -> bool {
     let echo_fits = !sink.plan.echo || peer.link.cost() < sink.plan.queue_size;
     peer.readable && peer.receiving && echo_fits && !sink.is_full() && !sink.has_enough()
-}
-
-/// Hands records that stand in memory as on the socket to the one peer there is.
-fn pass(peer: &mut Peer, records: &[u8], sink: &mut Sink<'_>) {
-    match peer.link.pass(records, sink.plan.wire) {
-        Ok(took_all) => {
-            peer.writable &= took_all;
-            peer.moved = Instant::now();
-        }
-        Err(error) => fail(peer, sink, &error),
-    }
 }
 
 /// Writes what the peer takes, then tells it the end if that is due.

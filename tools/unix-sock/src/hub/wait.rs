@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Waiting: for peers, standard input, room on standard output, and time.
+
+use std::os::fd::AsFd as _;
+use std::time::Instant;
+
+use heka_core::exit::{Explain as _, Stop};
+use heka_core::io::{Backlog, Deadline, wait};
+use nix::poll::PollFlags;
+use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
+
+use super::{DOOR, Hub, can_read};
+
+/// Events taken at once.
+const MAX_EVENTS: usize = 256;
+
+impl Hub<'_> {
+    /// Waits for an event, for room on standard output, or for `deadline`.
+    pub(super) fn wait(&mut self, deadline: Deadline) -> Result<(), Stop> {
+        let is_busy = self.is_busy();
+        let pending = self.sink.out.as_ref().map_or(0, Backlog::pending);
+        if !is_busy && pending > 0 {
+            if self.poll(Some(Instant::now()))? {
+                return Ok(());
+            }
+            // Nothing came in at once: the reader gets what there is.
+            if self.flush()? {
+                return Ok(());
+            }
+        }
+        let mut until = if is_busy { Some(Instant::now()) } else { deadline };
+        for limit in [self.next_limit, self.accept_again].into_iter().flatten() {
+            until = Some(until.map_or(limit, |until| until.min(limit)));
+        }
+        self.poll(until)?;
+        if self.accept_again.is_some_and(|again| again <= Instant::now()) {
+            self.accept_again = None;
+        }
+        Ok(())
+    }
+
+    /// Whether some peer can go on without an event.
+    fn is_busy(&self) -> bool {
+        let may_accept = self.accept_again.is_none()
+            && self.door.as_ref().is_some_and(|door| door.is_ready)
+            && self.plan.server().is_some_and(|server| self.connections() < server.max_conns);
+        may_accept
+            || self
+                .awake
+                .iter()
+                .any(|number| self.peers.get(number).is_some_and(|peer| can_read(peer, &self.sink)))
+    }
+
+    /// Lets out what waits for more that may not come; tells whether peers have something to do
+    /// by that.
+    fn flush(&mut self) -> Result<bool, Stop> {
+        if let Some(out) = &mut self.sink.out {
+            out.try_flush()?;
+        }
+        let Some(source) = self.source.as_mut().filter(|source| !source.has_ended) else {
+            return Ok(false);
+        };
+        let deliveries = source.settle(&mut self.sink)?;
+        let has_some = !deliveries.is_empty();
+        self.deliver(deliveries);
+        Ok(has_some)
+    }
+
+    /// Waits until `deadline` and notes what has come; tells whether anything has.
+    fn poll(&mut self, deadline: Deadline) -> Result<bool, Stop> {
+        let mut wanted = vec![(self.epoll.0.as_fd(), PollFlags::POLLIN)];
+        let input = self.source.as_ref().filter(|_| self.wants_input());
+        if let Some(source) = input {
+            wanted.push((source.input.fd(), PollFlags::POLLIN));
+        }
+        let has_input = input.is_some();
+        let out = self.sink.out.as_ref().and_then(Backlog::wanted);
+        wanted.extend(out);
+        let ready = wait(&wanted, deadline)?;
+        let out_ready = out.and(ready.last().copied()).filter(|ready| !ready.is_empty());
+        let input_ready = has_input && ready.get(1).is_some_and(|ready| !ready.is_empty());
+        let has_events = ready.first().is_some_and(|ready| !ready.is_empty());
+        if let (true, Some(source)) = (input_ready, &mut self.source) {
+            source.is_ready = true;
+        }
+        if has_events {
+            self.take_events()?;
+        }
+        if let (Some(ready), Some(out)) = (out_ready, &mut self.sink.out) {
+            if ready.contains(PollFlags::POLLERR) {
+                return Err(Stop::BrokenPipe);
+            }
+            out.try_flush()?;
+        }
+        Ok(has_events || input_ready)
+    }
+
+    fn take_events(&mut self) -> Result<(), Stop> {
+        let mut events = [EpollEvent::empty(); MAX_EVENTS];
+        let count = match self.epoll.wait(&mut events, EpollTimeout::ZERO) {
+            Ok(count) => count,
+            Err(nix::Error::EINTR) => 0,
+            Err(error) => return Err(error).at("epoll"),
+        };
+        for event in events.iter().take(count) {
+            let number = event.data();
+            if let Some(door) = self.door.as_mut().filter(|_| number == DOOR) {
+                door.is_ready = true;
+            }
+            if let Some(peer) = self.peers.get_mut(&number) {
+                let flags = event.events();
+                peer.readable |= flags.intersects(
+                    EpollFlags::EPOLLIN
+                        | EpollFlags::EPOLLRDHUP
+                        | EpollFlags::EPOLLHUP
+                        | EpollFlags::EPOLLERR,
+                );
+                peer.writable |= flags.intersects(EpollFlags::EPOLLOUT | EpollFlags::EPOLLERR);
+                peer.hung_up |= flags.contains(EpollFlags::EPOLLHUP);
+                self.awake.insert(number);
+            }
+        }
+        Ok(())
+    }
+}
