@@ -17,6 +17,15 @@ contender 'heka-decode -c' 'heka-decode -c "$FRAMES" >/dev/null' heka-decode
 contender 'grep -c on the lines' 'grep -c "" "$TEXT" >/dev/null'
 contender 'lsb_heka_cat -c' 'lsb_heka_cat -c "$FRAMES" >/dev/null' lsb_heka_cat
 
+row 'selecting messages (heka-decode -c -m)' '≥ 1 M messages/s, ≥ 4 × lsb_heka_cat'
+amount "$FRAMES_BYTES" "$LINES"
+contender 'heka-decode -c -m' "heka-decode -c -m 'Severity == 6 && Payload =~ /GET/' \"\$FRAMES\" >/dev/null" heka-decode
+contender 'lsb_heka_cat -c -m' "lsb_heka_cat -c -m \"Severity == 6 && Payload =~ 'GET'\" \"\$FRAMES\" >/dev/null" lsb_heka_cat
+
+row 'messages → JSON (heka-decode -j)' '≥ 300 MB/s'
+amount "$FRAMES_BYTES" "$LINES"
+contender 'heka-decode -j' 'heka-decode -j "$FRAMES" >/dev/null' heka-decode
+
 row 'encode | decode in one pipeline'
 amount "$TEXT_BYTES" "$LINES"
 contender 'heka-encode | heka-decode' 'heka-encode "$TEXT" | heka-decode >/dev/null' heka-encode heka-decode

@@ -42,7 +42,7 @@ pub fn put_string(out: &mut Vec<u8>, text: &[u8]) -> bool {
 }
 
 fn put_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
-    while let Some(at) = text.iter().position(|&byte| !PLAIN[usize::from(byte)]) {
+    while let Some(at) = find_escaped(text) {
         out.extend_from_slice(&text[..at]);
         match text[at] {
             b'"' => out.extend_from_slice(b"\\\""),
@@ -59,6 +59,23 @@ fn put_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
         text = &text[at + 1..];
     }
     out.extend_from_slice(text);
+}
+
+/// The first byte that needs an escape: blocks are looked at as a whole, which the compiler makes
+/// a few instructions of.
+fn find_escaped(text: &[u8]) -> Option<usize> {
+    let (blocks, rest) = text.as_chunks::<32>();
+    for (index, block) in blocks.iter().enumerate() {
+        let needed = block.iter().fold(false, |needed, &byte| {
+            needed | (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f)
+        });
+        if needed {
+            let at = block.iter().position(|&byte| !PLAIN[usize::from(byte)])?;
+            return Some(index * 32 + at);
+        }
+    }
+    let at = rest.iter().position(|&byte| !PLAIN[usize::from(byte)])?;
+    Some(text.len() - rest.len() + at)
 }
 
 /// Appends `"BASE64"`.
