@@ -543,3 +543,55 @@ fn a_signal_between_stream_and_past_still_closes_in_order() {
         client_frames(&server.heard()[0]).iter().any(|(opcode, _)| *opcode == 8).then_some(())
     });
 }
+
+#[test]
+fn a_stream_that_ends_in_order_is_begun_anew_only_if_asked() {
+    let stream = |text| web_socket([frames(&[(text, 1)]), frame(8, b"\x03\xe8")].concat());
+    let server = Playback::new(vec![stream("one"), stream("two")]);
+    let args = ["--via", "legacy", "-o", "payload", "app", "-a"];
+    cf_tail(args).arg(ws(&server)).run().succeeds().stdout_is("one\n");
+    let server = Playback::new(vec![stream("one"), stream("two")]);
+    let outcome = cf_tail(args).args([&ws(&server), "--follow=forever", "--max-count", "2"]).run();
+    outcome.succeeds().stdout_is("one\ntwo\n").stderr_has("lines may be missing");
+}
+
+#[test]
+fn everything_goes_through_the_proxy_and_its_password_stays_hidden() {
+    let tunnel = || Turn::once("HTTP/1.1 200 Connection established\r\n\r\n").open();
+    let stream = web_socket([frames(&[("two", 2)]), frame(8, b"\x03\xe8")].concat());
+    let proxy = Playback::new(vec![tunnel(), stream, tunnel(), recent(&[("one", 1)])]);
+    let url = format!("http://me:s3cr3t-word@{}", proxy.addr);
+    let outcome = cf_tail(["--via", "legacy", "--recent", "-f", "-o", "payload", "app"])
+        .args(["-a", "ws://logs.example", "--trace", "-vvv"])
+        .env("HTTP_PROXY", &url)
+        .run();
+    outcome.succeeds().stdout_is("one\ntwo\n");
+    assert_eq!(
+        proxy.requests(),
+        [
+            "CONNECT logs.example:80 HTTP/1.1",
+            "GET /tail/?app=app HTTP/1.1",
+            "CONNECT logs.example:80 HTTP/1.1",
+            "GET /recent?app=app HTTP/1.1"
+        ]
+    );
+    // me:s3cr3t-word
+    assert!(sent(&proxy, 0).contains("Proxy-Authorization: Basic bWU6czNjcjN0LXdvcmQ="));
+    // The proxy's password is for the proxy, the token for the server.
+    assert!(!sent(&proxy, 0).contains(TOKEN) && !sent(&proxy, 1).contains("Basic"));
+    let outcome = cf_tail(["-a", "ws://logs.example", "app"]).args(["-x", &url]).run();
+    outcome.exits(2).stderr_has("put the URL into ALL_PROXY");
+}
+
+#[test]
+fn a_line_from_the_future_does_not_hide_the_present() {
+    let future = v2("future", 4_102_444_800_000_000_000);
+    let present = v2("present", 1_795_000_000_000_000_000);
+    let server =
+        Playback::new(vec![info(), page(&[future.clone()]), page(&[future]), page(&[present])]);
+    let running =
+        cf_tail(["--via", "log-cache", "-o", "payload", "app", "-a", &http(&server)]).spawn();
+    assert_eq!(wait_for_lines(&running, 1), "present\n");
+    assert!(!server.requests()[3].contains("start_time=41"), "{:?}", server.requests());
+    running.end_by(Signal::SIGINT);
+}

@@ -57,6 +57,7 @@ impl Intake {
         envelopes: Vec<Envelope>,
         joins_stream: bool,
     ) -> Result<(), Stop> {
+        self.read.forget_before(self.newest.unwrap_or(i64::MIN).saturating_sub(MEMORY));
         for envelope in envelopes {
             self.grow(envelope.timestamp);
             if joins_stream {

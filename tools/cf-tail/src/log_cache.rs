@@ -220,7 +220,10 @@ impl LogCache {
             intake.newest = self.pass_over(session, window, written)?;
         }
         loop {
-            let start = intake.newest.map_or(BEGINNING, |newest| newest.saturating_sub(window));
+            // A line from the future must not hide those of the present.
+            let now = heka_core::clock::now_ns();
+            let start =
+                intake.newest.map_or(BEGINNING, |newest| newest.min(now).saturating_sub(window));
             written.forget_before(start);
             let fresh = self.round(session, intake, written, start)?;
             if fresh > 0 {
