@@ -286,7 +286,7 @@ fn run(seed: u64) {
 
 #[test]
 fn every_line_once_whatever_happens() {
-    let seeds = std::env::var("HEKA_TAIL_SEEDS").unwrap_or_else(|_| "1..25".to_owned());
+    let seeds = std::env::var("HEKA_TAIL_SEEDS").unwrap_or_else(|_| "1..60".to_owned());
     let (first, last) = seeds.split_once("..").expect("FIRST..LAST");
     let (first, last): (u64, u64) = (first.parse().expect("FIRST"), last.parse().expect("LAST"));
     let mut failed = Vec::new();

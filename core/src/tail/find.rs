@@ -47,13 +47,6 @@ pub fn find(
     candidates: &[Candidate],
     gzip: bool,
 ) -> Option<(usize, OpenFile)> {
-    if position.offset == 0
-        && let Some((index, _)) = new_copies(position, candidates).next()
-        && let Some(mut file) = candidates.get(index).and_then(|copy| open_first(copy, gzip).ok())
-    {
-        file.set_generation(position.generation);
-        return Some((index, file));
-    }
     let same = candidates.iter().position(|candidate| candidate.identity == position.identity);
     if let Some(index) = same
         && let Some(file) = open_at(position, candidates.get(index)?, gzip)

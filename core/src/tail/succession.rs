@@ -46,6 +46,26 @@ impl Stream {
         (list, found)
     }
 
+    /// As [`Stream::search`], for a file that may have been truncated: if nothing of it was read,
+    /// its content cannot be told, but what it had may be in a copy.
+    fn search_truncated(
+        &mut self,
+        position: &FilePosition,
+        gzip: bool,
+    ) -> (Vec<Candidate>, Option<(usize, OpenFile)>) {
+        let (list, found) = self.search(position, gzip);
+        if position.offset > 0 {
+            return (list, found);
+        }
+        let copy = new_copies(position, &list).find(|(_, file)| !self.has_read(file.identity));
+        let copy = copy.and_then(|(index, file)| Some((index, open_first(file, gzip).ok()?)));
+        let copy = copy.map(|(index, mut file)| {
+            file.set_generation(position.generation);
+            (index, file)
+        });
+        (list, copy.or(found))
+    }
+
     /// Without a position: what was rotated before our time is none of our business, unless all
     /// files of the stream were asked for.
     fn start_anew(&mut self, look: &Look<'_>) {
@@ -79,7 +99,7 @@ impl Stream {
         }
         self.generations.extend(position.iter().map(|file| file.generation));
         self.origin = Some(position.to_vec());
-        let (mut list, found) = self.search(newest, look.options.gzip);
+        let (mut list, found) = self.search_truncated(newest, look.options.gzip);
         match found {
             Some((index, file)) => {
                 // Not this one: it may be truncated and come again.
@@ -232,7 +252,7 @@ impl Stream {
     /// The current file was truncated or rewritten: what was not read of it may be in a copy.
     pub(super) fn replaced(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         let Some(position) = self.current.as_ref().map(OpenFile::position) else { return Ok(()) };
-        let (list, found) = self.search(&position, look.options.gzip);
+        let (list, found) = self.search_truncated(&position, look.options.gzip);
         if let Some((index, copy)) = found.filter(|(_, copy)| !self.has_read(copy.identity())) {
             if copy.identity() != position.identity {
                 diag::note(format_args!("{}: truncated, copied before", self.name()));

@@ -267,3 +267,11 @@ impl Tool for Cli {
             .mut_arg("verbose", |verbose| verbose.short(None))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn documented() {
+        heka_core::testing::assert_documented::<super::Cli>();
+    }
+}
