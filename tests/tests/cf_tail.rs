@@ -595,3 +595,24 @@ fn a_line_from_the_future_does_not_hide_the_present() {
     assert!(!server.requests()[3].contains("start_time=41"), "{:?}", server.requests());
     running.end_by(Signal::SIGINT);
 }
+
+#[test]
+fn a_platform_is_asked_once_where_its_servers_are() {
+    let playing = Playback::new(vec![]);
+    let links = format!(
+        r#"{{"links":{{"log_cache":{{"href":"{url}"}},"logging":{{"href":"ws://127.0.0.1:1"}}}}}}"#,
+        url = http(&playing)
+    );
+    // Its server hangs up after an answer, as servers do with connections at rest.
+    playing.play(vec![Turn::http("200 OK", "", links), info(), page(&[v2("x", 1)])]);
+    let home = heka_tests::scratch();
+    let config = format!(r#"{{"Target":"{}","AccessToken":"bearer {FRESH}"}}"#, http(&playing));
+    std::fs::create_dir(home.path().join(".cf")).expect("a folder");
+    std::fs::write(home.path().join(".cf/config.json"), config).expect("room");
+    let outcome = Tool::new("cf-tail")
+        .args(["--recent", "-o", "payload", "--force", GUID])
+        .env("CF_HOME", home.path())
+        .run();
+    outcome.succeeds().stdout_is("x\n");
+    assert_eq!(playing.requests()[..2], ["GET / HTTP/1.1", "GET /api/v1/info HTTP/1.1"]);
+}

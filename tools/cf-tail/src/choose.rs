@@ -201,9 +201,13 @@ impl Choice {
         if session.config.target.is_none() {
             return Err(unknown("no log server is known"));
         }
+        if let Some(links) = session.links.borrow().as_ref() {
+            return Ok(links.clone());
+        }
         let mut links = api::links(&session.http, &session.config)?;
         links.loggregator = links.loggregator.or_else(|| session.config.loggregator.clone());
         links.doppler = links.doppler.or_else(|| session.config.doppler.clone());
+        *session.links.borrow_mut() = Some(links.clone());
         Ok(links)
     }
 }

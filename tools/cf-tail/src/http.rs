@@ -2,6 +2,7 @@
 //! HTTP requests: ureq's protocol over our own connections, so that proxies, TLS, time limits and
 //! signals are the same as everywhere, and the output goes on while a server is waited for.
 
+use std::cell::Cell;
 use std::io::Read;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(crate) struct Http {
     agent: Agent,
     line: Line,
     trace: bool,
+    has_answered: Cell<bool>,
 }
 
 /// An answer whose body has not been read.
@@ -51,7 +53,7 @@ impl Http {
             .max_idle_connections_per_host(1)
             .build();
         let agent = Agent::with_parts(config, Wires(line.clone()), Anywhere);
-        Self { agent, line, trace }
+        Self { agent, line, trace, has_answered: Cell::new(false) }
     }
 
     /// Asks for `url`. A redirect is followed if it stays on the server: nobody else gets to see
@@ -67,19 +69,34 @@ impl Http {
     ) -> Result<Answer, Failure> {
         let mut url = url.clone();
         for _ in 0..MAX_REDIRECTS {
-            let mut request = self.agent.get(url.as_str());
-            for (name, value) in headers {
-                request = request.header(*name, *value);
-            }
-            if let Some(token) = token {
-                request = request.header(header::AUTHORIZATION, token.header.reveal());
-            }
-            self.trace_request("GET", &url, headers, token.is_some());
-            let answer = self.answer(request.call())?;
+            let answer = match self.get_once(&url, token, headers) {
+                // A server may hang up on a connection at rest just when it is used again.
+                Err(Failure::Broken { .. }) if self.has_answered.take() => {
+                    self.get_once(&url, token, headers)?
+                }
+                outcome => outcome?,
+            };
             let Some(next) = redirect(&url, &answer)? else { return Ok(answer) };
             url = next;
         }
         Err(Failure::BadResponse("too many redirects".to_owned()))
+    }
+
+    fn get_once(
+        &self,
+        url: &Url,
+        token: Option<&Token>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
+        let mut request = self.agent.get(url.as_str());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, token.header.reveal());
+        }
+        self.trace_request("GET", url, headers, token.is_some());
+        self.answer(request.call())
     }
 
     /// Sends a form. `basic` is a name and a password.
@@ -118,6 +135,7 @@ impl Http {
     fn answer(&self, outcome: Result<Response<Body>, ureq::Error>) -> Result<Answer, Failure> {
         let response = outcome.map_err(|error| self.line.explain(&error))?;
         let status = response.status().as_u16();
+        self.has_answered.set(true);
         if self.trace {
             diag::plain(format_args!("RESPONSE: {}", response.status()));
             trace_headers(response.headers());

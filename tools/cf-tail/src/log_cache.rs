@@ -28,6 +28,8 @@ const IDLE_POLL: Duration = Duration::from_secs(2);
 const IDLE_AFTER: Duration = Duration::from_secs(60);
 /// The time that Go's clients send for "from the beginning".
 const BEGINNING: i64 = -6_795_364_578_871_345_152;
+/// How many envelopes of one round are remembered, before those of earlier pages are forgotten.
+const CROWD: usize = 50_000;
 /// How often a request is made again with a smaller page, or later.
 const MAX_TRIES: u32 = 12;
 
@@ -246,6 +248,11 @@ impl LogCache {
         let mut round = Seen::default();
         let before = intake.newest;
         let count = self.walk(session, start, |page| {
+            if round.len() > CROWD {
+                // Pages only go forward: what is older than this one does not come again.
+                let oldest = page.iter().map(|envelope| envelope.timestamp).min();
+                round.forget_before(oldest.unwrap_or(i64::MAX));
+            }
             for mut envelope in page {
                 let key = Key::of(&envelope);
                 round.add(key);

@@ -126,6 +126,7 @@ fn connect(plan: Plan, config: Config, sink: crate::sink::Shared) -> Result<(Ses
             max_message: plan.max_message,
             delay: plan.delay,
         },
+        links: RefCell::default(),
         kinds: plan.filter.kinds,
         trace: plan.net.trace,
     };

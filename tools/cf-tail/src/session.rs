@@ -8,6 +8,7 @@ use std::time::Duration;
 use heka_core::exit::Stop;
 
 use crate::access::Access;
+use crate::api::Links;
 use crate::config::Config;
 use crate::envelope::Kind;
 use crate::failure::Failure;
@@ -25,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) sink: Shared,
     pub(crate) dialers: Arc<Dialers>,
     pub(crate) limits: Limits,
+    /// What the platform said of its servers, once it was asked.
+    pub(crate) links: RefCell<Option<Links>>,
     /// Kinds that are wanted; none is all.
     pub(crate) kinds: Vec<Kind>,
     /// Show requests and answers.
