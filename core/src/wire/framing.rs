@@ -198,6 +198,9 @@ pub struct Deframer {
     offset: u64,
     damage: Option<Damage>,
     work: usize,
+    /// How much of the unfinished message at the front of the buffer is known to be in order, so
+    /// that a slow sender of many small members is not read from the beginning each time.
+    checked: usize,
 }
 
 /// What a 0x1e turned out to be.
@@ -208,7 +211,8 @@ pub struct Deframer {
 enum Candidate<'a> {
     Frame(Frame<'a>),
     Damage(Reason),
-    Need(usize),
+    /// So many bytes are needed; so many of the message's are in order.
+    Need(usize, usize),
 }
 
 impl Deframer {
@@ -219,7 +223,7 @@ impl Deframer {
 
     /// The same, for an input whose first byte is at `offset`.
     pub fn at(limit: usize, offset: u64) -> Self {
-        Self { limit, offset, damage: None, work: 0 }
+        Self { limit, offset, damage: None, work: 0, checked: 0 }
     }
 
     /// The longest message taken.
@@ -235,6 +239,7 @@ impl Deframer {
     /// Looks at `buffer`, which holds the bytes not yet done with.
     pub fn next<'a>(&mut self, buffer: &'a [u8], behind: Behind) -> Step<'a> {
         let mut at = 0;
+        let mut checked = std::mem::take(&mut self.checked);
         loop {
             let Some(distance) = memchr(RECORD_SEPARATOR, &buffer[at..]) else {
                 self.skip(buffer.len() - at, Reason::NotAFrame);
@@ -242,7 +247,9 @@ impl Deframer {
             };
             self.skip(distance, Reason::NotAFrame);
             at += distance;
-            match self.examine_whole(&buffer[at..], behind) {
+            // Only of the candidate at the very front.
+            let checked = if at == 0 { std::mem::take(&mut checked) } else { 0 };
+            match self.examine_whole(&buffer[at..], behind, checked) {
                 Candidate::Frame(frame) => {
                     self.work = 0;
                     if let Some(damage) = self.damage.take() {
@@ -251,7 +258,10 @@ impl Deframer {
                     self.offset += frame.bytes.len() as u64;
                     return Step::Frame(at + frame.bytes.len(), frame);
                 }
-                Candidate::Need(need) => return self.pause(at, need, behind),
+                Candidate::Need(need, checked) => {
+                    self.checked = checked;
+                    return self.pause(at, need, behind);
+                }
                 Candidate::Damage(reason) => {
                     let len = self.stretch(&buffer[at..]);
                     self.skip(len, reason);
@@ -291,8 +301,13 @@ impl Deframer {
     }
 
     /// Examines a candidate, also for the kind of damage that looks like a message.
-    fn examine_whole<'a>(&mut self, buffer: &'a [u8], behind: Behind) -> Candidate<'a> {
-        let candidate = self.examine(buffer, behind);
+    fn examine_whole<'a>(
+        &mut self,
+        buffer: &'a [u8],
+        behind: Behind,
+        checked: usize,
+    ) -> Candidate<'a> {
+        let candidate = self.examine(buffer, behind, checked);
         let Candidate::Frame(frame) = &candidate else {
             return candidate;
         };
@@ -303,20 +318,20 @@ impl Deframer {
         }
         match buffer.get(end) {
             Some(&RECORD_SEPARATOR) => return candidate,
-            None if behind == Behind::More => return Candidate::Need(end + 1),
+            None if behind == Behind::More => return Candidate::Need(end + 1, 0),
             None => return candidate,
             Some(_) => {}
         }
         let starts: Vec<usize> = inner_frames.take(MAX_INNER_FRAMES).collect();
         for start in starts {
-            match self.examine(&buffer[start..], behind) {
+            match self.examine(&buffer[start..], behind, 0) {
                 // An empty message is found too easily to prove anything.
                 Candidate::Frame(inner)
                     if start + inner.bytes.len() > end && !inner.message.is_empty() =>
                 {
                     return Candidate::Damage(Reason::BadMessage);
                 }
-                Candidate::Need(need) => return Candidate::Need(start + need),
+                Candidate::Need(need, _) => return Candidate::Need(start + need, 0),
                 _ => {}
             }
         }
@@ -337,28 +352,35 @@ impl Deframer {
             })
     }
 
-    /// Examines what a 0x1e at the front of `buffer` starts.
-    fn examine<'a>(&mut self, buffer: &'a [u8], behind: Behind) -> Candidate<'a> {
-        let cut_off = |need| match behind {
+    /// Examines what a 0x1e at the front of `buffer` starts; so many bytes of its message, if it is
+    /// unfinished, have been `checked` before.
+    fn examine<'a>(&mut self, buffer: &'a [u8], behind: Behind, checked: usize) -> Candidate<'a> {
+        let cut_off = |need, checked| match behind {
             Behind::End => Candidate::Damage(Reason::CutOff),
-            Behind::More | Behind::Idle => Candidate::Need(need),
+            Behind::More | Behind::Idle => Candidate::Need(need, checked),
         };
         let (header, start, len) = match split(buffer, self.limit) {
             Ok(parts) => parts,
-            Err(NoHeader::Need(need)) => return cut_off(need),
+            Err(NoHeader::Need(need)) => return cut_off(need, 0),
             Err(NoHeader::Damage(reason)) => return Candidate::Damage(reason),
         };
         let whole = start + len;
-        let message = &buffer[start..whole.min(buffer.len())];
-        let (view, tags) = MessageView::parse_counting(message);
-        match view {
-            Ok(view) if whole <= buffer.len() => {
+        let Some(message) = buffer.get(start..whole) else {
+            let unchecked = buffer.get(start + checked..).unwrap_or_default();
+            let (view, progress) = MessageView::parse_counting(unchecked);
+            if view.is_err_and(|malformed| malformed == Malformed::Invalid) {
+                self.work += progress.tags;
+                return Candidate::Damage(Reason::BadMessage);
+            }
+            return cut_off(whole, checked + progress.checked);
+        };
+        match MessageView::parse_counting(message) {
+            (Ok(view), _) => {
                 let bytes = &buffer[..whole];
                 Candidate::Frame(Frame { bytes, header, message, view, offset: self.offset })
             }
-            Ok(_) | Err(Malformed::Truncated) if whole > buffer.len() => cut_off(whole),
-            _ => {
-                self.work += tags;
+            (Err(_), progress) => {
+                self.work += progress.tags;
                 Candidate::Damage(Reason::BadMessage)
             }
         }
@@ -400,79 +422,4 @@ fn split(buffer: &[u8], limit: usize) -> Result<(Header<'_>, usize, usize), NoHe
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Feeds `stream` in pieces of `len` bytes; returns payloads and damaged bytes.
-    fn read_in_pieces(stream: &[u8], len: usize) -> (Vec<Vec<u8>>, u64) {
-        let mut deframer = Deframer::new(1 << 20);
-        let (mut payloads, mut damaged) = (Vec::new(), 0);
-        let (mut start, mut end) = (0, 0);
-        loop {
-            end = (end + len).min(stream.len());
-            let behind = if end == stream.len() { Behind::End } else { Behind::More };
-            loop {
-                match deframer.next(&stream[start..end], behind) {
-                    Step::Frame(done, frame) => {
-                        payloads.push(frame.view.payload.unwrap_or_default().to_vec());
-                        start += done;
-                    }
-                    Step::Damage(done, damage) => {
-                        damaged += damage.len;
-                        start += done;
-                    }
-                    Step::Need(done, _) => {
-                        start += done;
-                        break;
-                    }
-                }
-            }
-            if behind == Behind::End {
-                return (payloads, damaged);
-            }
-        }
-    }
-
-    fn frame(payload: &[u8]) -> Vec<u8> {
-        let mut message = vec![0x32, u8::try_from(payload.len()).unwrap()];
-        message.extend_from_slice(payload);
-        let mut out = Vec::new();
-        put_frame(&mut out, Header::default(), &message).unwrap();
-        out
-    }
-
-    #[test]
-    fn any_pieces_give_the_same_frames() {
-        let mut stream = b"noise".to_vec();
-        for payload in [&b"one"[..], b"", b"\x1e\x02\x08\x1f", b"end\x1e"] {
-            stream.extend(frame(payload));
-        }
-        let whole = read_in_pieces(&stream, stream.len());
-        assert_eq!((whole.0.len(), whole.1), (4, 5));
-        for len in 1..stream.len() {
-            assert_eq!(read_in_pieces(&stream, len), whole, "pieces of {len}");
-        }
-    }
-
-    #[test]
-    fn a_lying_length_costs_no_neighbour() {
-        let mut stream = frame(b"liar");
-        stream[3] += 40;
-        for payload in [b"two", b"six", b"ten"] {
-            stream.extend(frame(payload));
-        }
-        for len in 1..stream.len() {
-            assert_eq!(read_in_pieces(&stream, len).0.len(), 3, "pieces of {len}");
-        }
-    }
-
-    #[test]
-    fn a_frame_that_lost_a_byte_does_not_eat_the_next() {
-        let mut stream = frame(b"short");
-        stream.pop();
-        stream.extend(frame(b"next"));
-        for len in 1..=stream.len() {
-            assert_eq!(read_in_pieces(&stream, len).0, [b"next"], "pieces of {len}");
-        }
-    }
-}
+mod tests;

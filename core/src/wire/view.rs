@@ -8,6 +8,15 @@
 use super::message::{DEFAULT_SEVERITY, ValueType};
 use super::varint::{Malformed, Reader, wire_type};
 
+/// How far an attempt to read a message got.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// How many tags were read.
+    pub(super) tags: usize,
+    /// Where the last of them stands: what is before it is in order.
+    pub(super) checked: usize,
+}
+
 /// One borrowed message.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessageView<'a> {
@@ -42,20 +51,21 @@ impl<'a> MessageView<'a> {
         Self::parse_counting(bytes).0
     }
 
-    /// The same, and how many tags were read: what an attempt at something that is no message cost.
-    pub(super) fn parse_counting(bytes: &'a [u8]) -> (Result<Self, Malformed>, usize) {
+    /// The same, and how far it got: what an attempt at something that is no message cost.
+    pub(super) fn parse_counting(bytes: &'a [u8]) -> (Result<Self, Malformed>, Progress) {
         let mut view = Self::default();
-        let mut tags = 0;
-        let outcome = view.read(bytes, &mut tags);
-        (outcome.map(|()| view), tags)
+        let mut progress = Progress::default();
+        let outcome = view.read(bytes, &mut progress);
+        (outcome.map(|()| view), progress)
     }
 
-    fn read(&mut self, bytes: &'a [u8], tags: &mut usize) -> Result<(), Malformed> {
+    fn read(&mut self, bytes: &'a [u8], progress: &mut Progress) -> Result<(), Malformed> {
         let view = self;
         let mut reader = Reader::new(bytes);
         while !reader.is_empty() {
-            *tags += 1;
+            progress.tags += 1;
             let here = reader.rest();
+            progress.checked = bytes.len() - here.len();
             let (number, wire) = reader.tag()?;
             match (number, wire) {
                 (1, wire_type::LEN) => view.uuid = Some(reader.bytes()?),

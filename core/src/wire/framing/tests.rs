@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Frames in pieces, in damage, and from hostile senders.
+
+use super::*;
+
+/// Feeds `stream` in pieces of `len` bytes; returns payloads and damaged bytes.
+fn read_in_pieces(stream: &[u8], len: usize) -> (Vec<Vec<u8>>, u64) {
+    let mut deframer = Deframer::new(1 << 20);
+    let (mut payloads, mut damaged) = (Vec::new(), 0);
+    let (mut start, mut end) = (0, 0);
+    loop {
+        end = (end + len).min(stream.len());
+        let behind = if end == stream.len() { Behind::End } else { Behind::More };
+        loop {
+            match deframer.next(&stream[start..end], behind) {
+                Step::Frame(done, frame) => {
+                    payloads.push(frame.view.payload.unwrap_or_default().to_vec());
+                    start += done;
+                }
+                Step::Damage(done, damage) => {
+                    damaged += damage.len;
+                    start += done;
+                }
+                Step::Need(done, _) => {
+                    start += done;
+                    break;
+                }
+            }
+        }
+        if behind == Behind::End {
+            return (payloads, damaged);
+        }
+    }
+}
+
+fn frame(payload: &[u8]) -> Vec<u8> {
+    let mut message = vec![0x32, u8::try_from(payload.len()).unwrap()];
+    message.extend_from_slice(payload);
+    let mut out = Vec::new();
+    put_frame(&mut out, Header::default(), &message).unwrap();
+    out
+}
+
+#[test]
+fn any_pieces_give_the_same_frames() {
+    let mut stream = b"noise".to_vec();
+    for payload in [&b"one"[..], b"", b"\x1e\x02\x08\x1f", b"end\x1e"] {
+        stream.extend(frame(payload));
+    }
+    let whole = read_in_pieces(&stream, stream.len());
+    assert_eq!((whole.0.len(), whole.1), (4, 5));
+    for len in 1..stream.len() {
+        assert_eq!(read_in_pieces(&stream, len), whole, "pieces of {len}");
+    }
+}
+
+#[test]
+fn a_lying_length_costs_no_neighbour() {
+    let mut stream = frame(b"liar");
+    stream[3] += 40;
+    for payload in [b"two", b"six", b"ten"] {
+        stream.extend(frame(payload));
+    }
+    for len in 1..stream.len() {
+        assert_eq!(read_in_pieces(&stream, len).0.len(), 3, "pieces of {len}");
+    }
+}
+
+#[test]
+fn a_frame_that_lost_a_byte_does_not_eat_the_next() {
+    let mut stream = frame(b"short");
+    stream.pop();
+    stream.extend(frame(b"next"));
+    for len in 1..=stream.len() {
+        assert_eq!(read_in_pieces(&stream, len).0, [b"next"], "pieces of {len}");
+    }
+}
+
+#[test]
+fn a_slow_sender_of_many_small_members_costs_no_time() {
+    let message = [0x40, 1].repeat(50_000);
+    let mut stream = Vec::new();
+    put_frame(&mut stream, Header::default(), &message).unwrap();
+    let mut deframer = Deframer::new(1 << 20);
+    for len in 1..stream.len() {
+        let step = deframer.next(&stream[..len], Behind::Idle);
+        assert!(matches!(step, Step::Need(0, _)), "{len}: {step:?}");
+    }
+    assert!(matches!(deframer.next(&stream, Behind::Idle), Step::Frame(..)));
+}
