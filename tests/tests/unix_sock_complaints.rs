@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What users of comparable programs have complained of, one test a complaint, so that it does not
+//! happen here. The names in front are those of the projects.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use heka_tests::{Peer, Signal, TempDir, Tool, eventually, scratch};
+
+fn serve(args: &[&str]) -> (Peer, PathBuf, TempDir) {
+    let folder = scratch();
+    let path = folder.path().join("s");
+    let args = ["-l", path.to_str().unwrap()].into_iter().chain(args.iter().copied());
+    (Peer::with("unix-sock", args, Tool::stdin_open), path, folder)
+}
+
+fn connect(path: &PathBuf) -> UnixStream {
+    let stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(heka_tests::ceiling())).unwrap();
+    stream
+}
+
+fn client(path: &PathBuf, args: &[&str], input: impl Into<Vec<u8>>) -> heka_tests::Outcome {
+    Tool::new("unix-sock").arg(path).args(args).stdin(input).run()
+}
+
+/// A server of the test's own: takes one connection and does that with it.
+fn listener(act: impl FnOnce(UnixStream) + Send + 'static) -> (PathBuf, TempDir) {
+    let folder = scratch();
+    let path = folder.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || act(listener.accept().unwrap().0));
+    (path, folder)
+}
+
+/// nmap, acarshub: the client ends too early around the end of its input, or never.
+#[test]
+fn the_end_is_neither_early_nor_never() {
+    let (path, _folder) = listener(|mut stream| {
+        let mut text = String::new();
+        // Everything, and the end, are told before the answer.
+        stream.read_to_string(&mut text).unwrap();
+        for part in text.lines() {
+            stream.write_all(format!("{part}!\n").as_bytes()).unwrap();
+        }
+    });
+    client(&path, &[], "a\nb\n").succeeds().stdout_is("a!\nb!\n");
+    // The peer closes while standard input is open: that is the end.
+    let (path, _folder) = listener(|stream| drop(stream));
+    let mut open = Tool::new("unix-sock").arg(&path).stdin_open().spawn();
+    eventually("the end", || (!open.is_running()).then_some(()));
+    open.finish().succeeds();
+}
+
+/// alpine-docker/socat: the answer that comes long after the half-close is dropped.
+#[test]
+fn no_hidden_timer_cuts_the_answer() {
+    let (path, _folder) = listener(|mut stream| {
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        // socat gives its peers half a second.
+        let (_silent, never) = std::sync::mpsc::channel::<()>();
+        never.recv_timeout(Duration::from_millis(700)).unwrap_err();
+        stream.write_all(b"late\n").unwrap();
+    });
+    client(&path, &[], "x\n").succeeds().stdout_is("late\n");
+}
+
+/// nmap: the timeout is one of idleness, though a total one was wanted.
+#[test]
+fn a_total_timeout_is_total() {
+    let (path, _folder) = listener(|mut stream| while stream.write_all(b"busy\n").is_ok() {});
+    let begin = Instant::now();
+    let outcome = client(&path, &["--timeout", "200ms", "--idle-timeout", "1h"], "");
+    outcome.exits(3).stderr_has("timed out");
+    assert!(begin.elapsed() >= Duration::from_millis(200));
+}
+
+/// vector, neovim, wayvnc, fcgiwrap: a file left behind blocks the next start.
+#[test]
+fn a_killed_server_can_be_started_again() {
+    let (server, path, folder) = serve(&[]);
+    server.into_running().end_by(Signal::SIGKILL);
+    assert!(path.exists());
+    let again = Peer::new("unix-sock", ["-l", path.to_str().unwrap()]);
+    connect(&path).write_all(b"x\n").unwrap();
+    again.wait_stdout_is("x\n");
+    drop(folder);
+}
+
+/// vector, tremor: the mode cannot be set, and chmod afterwards races. (See `unix_sock_files`.)
+#[test]
+fn the_mode_is_a_flag() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_server, path, _folder) = serve(&["--permissions", "=660"]);
+    assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o660);
+}
+
+/// tremor: a second connection is mixed up with the first.
+#[test]
+fn two_connections_are_two_streams() {
+    let (server, path, _folder) = serve(&["--tag"]);
+    let (mut a, mut b) = (connect(&path), connect(&path));
+    a.write_all(b"a1").unwrap();
+    b.write_all(b"b1").unwrap();
+    a.write_all(b"-a2\n").unwrap();
+    server.wait_stdout_is("0\ta1-a2\n");
+    b.write_all(b"-b2\n").unwrap();
+    server.wait_stdout_is("0\ta1-a2\n1\tb1-b2\n");
+}
+
+/// tremor: sockets stay open after a client has gone. (10,000 of them: `unix_sock_load`.)
+#[test]
+fn a_client_that_goes_leaves_no_descriptor() {
+    let (server, path, _folder) = serve(&[]);
+    let count = || std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
+    let before = count();
+    let stream = connect(&path);
+    eventually("it is taken", || (count() == before + 1).then_some(()));
+    drop(stream);
+    eventually("it is given back", || (count() == before).then_some(()));
+}
+
+/// tuned: a client that leaves before its answer crashes the server.
+#[test]
+fn a_client_may_leave_before_its_answer() {
+    let (mut server, path, _folder) = serve(&["--to", "origin"]);
+    let mut hasty = connect(&path);
+    hasty.write_all(b"question\n").unwrap();
+    server.wait_stdout_is("question\n");
+    hasty.shutdown(Shutdown::Both).unwrap();
+    drop(hasty);
+    server.write("answer\n");
+    let mut patient = connect(&path);
+    patient.write_all(b"again\n").unwrap();
+    server.wait_stdout_is("question\nagain\n");
+    server.wait_stderr("1 record not sent");
+    server.write("answer\n");
+    let mut text = [0; 7];
+    patient.read_exact(&mut text).unwrap();
+    assert_eq!(&text, b"answer\n");
+}
+
+/// websocat: newlines mangle payloads that have some.
+#[test]
+fn payloads_with_newlines_stay_whole() {
+    for framing in ["len16", "len32", "len64", "octet-count"] {
+        let (_server, path, _folder) = serve(&["--framing", framing, "--stdio", "null", "--echo"]);
+        let args = ["--framing", framing, "--stdio", "null"];
+        client(&path, &args, "two\nlines\0\0x\0").succeeds().stdout_is("two\nlines\0\0x\0");
+    }
+}
+
+/// tremor: a line over 8 KiB is dropped, and the good one behind it with it.
+#[test]
+fn a_long_line_is_whole() {
+    let (server, path, _folder) = serve(&["--echo"]);
+    let long =
+        [vec![b'x'; 65_536], b"\nshort\n".to_vec(), vec![b'y'; 3 << 20], b"\n".to_vec()].concat();
+    client(&path, &[], long.clone()).succeeds().stdout_is(&long);
+    server.wait_stdout_is(long);
+}
+
+/// tremor: the first write after a loss is lost, and the loss itself is not told.
+#[test]
+fn a_peer_that_leaves_data_unread_is_told() {
+    let (path, _folder) = listener(|mut stream| {
+        stream.read_exact(&mut [0; 4]).unwrap();
+    });
+    let outcome = client(&path, &[], "one\ntwo\n");
+    outcome.exits(3).stderr_has("closed by the peer before it had read everything");
+}
