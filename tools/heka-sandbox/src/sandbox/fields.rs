@@ -5,6 +5,8 @@
 //! `output_limit` (there, up to ten bytes of each length are held back), and a refusal always
 //! names its own reason (there, an earlier one of the same call may be repeated).
 
+use std::borrow::Cow;
+
 use heka_core::clock;
 use heka_core::wire::varint::{put_bytes, put_int64, put_tag, put_varint, wire_type};
 use mlua::{Lua, LuaString, Table, Value};
@@ -60,26 +62,37 @@ impl Words {
     }
 }
 
-/// Appends the message that `table` is. Missing headers are set in the table too.
+/// Buffers that are used for one message after the other.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// The message.
+    pub(super) message: Vec<u8>,
+    field: Vec<u8>,
+}
+
+/// Makes the message that `table` is. Missing headers are set in the table too.
 pub(super) fn put_message(
     lua: &Lua,
     settings: &Settings,
     words: &Words,
-    out: &mut Vec<u8>,
+    scratch: &mut Scratch,
     table: &Table,
 ) -> Result<(), Raise> {
     let limit = if settings.output_limit == 0 { NO_LIMIT } else { settings.output_limit };
-    let mut message = Encoder { lua, out, limit, field: Vec::new() };
+    scratch.message.clear();
+    scratch.field.clear();
+    let Scratch { message: out, field } = scratch;
+    let mut message = Encoder { lua, out, limit, field };
     message.put_identity(settings, words, table)?;
     message.put_text(3, &table.get(&words.type_)?)?;
     let restricted = settings.restricted_headers;
     let default = |name, value| default(table, name, restricted, value);
-    message.put_text(4, &default(&words.logger, &words.default_logger)?)?;
+    message.put_text(4, default(&words.logger, &words.default_logger)?.as_ref())?;
     message.put_number(5, &table.get(&words.severity)?)?;
     message.put_text(6, &table.get(&words.payload)?)?;
     message.put_text(7, &table.get(&words.env_version)?)?;
-    message.put_number(8, &default(&words.pid, &words.default_pid)?)?;
-    message.put_text(9, &default(&words.hostname, &words.default_hostname)?)?;
+    message.put_number(8, default(&words.pid, &words.default_pid)?.as_ref())?;
+    message.put_text(9, default(&words.hostname, &words.default_hostname)?.as_ref())?;
     if let Value::Table(fields) = table.get(&words.fields)? {
         message.put_fields(&fields)?;
     }
@@ -87,20 +100,20 @@ pub(super) fn put_message(
 }
 
 /// A header of the table; the host's value takes its place if it is missing or `restricted`.
-fn default(
+fn default<'a>(
     table: &Table,
     name: &LuaString,
     restricted: bool,
-    value: &Value,
-) -> Result<Value, Raise> {
+    value: &'a Value,
+) -> Result<Cow<'a, Value>, Raise> {
     let given: Value = table.get(name)?;
     if !restricted && !given.is_nil() {
-        return Ok(given);
+        return Ok(Cow::Owned(given));
     }
     if !(given.is_nil() && value.is_nil()) {
         table.set(name, value)?;
     }
-    Ok(value.clone())
+    Ok(Cow::Borrowed(value))
 }
 
 /// `inject_message() failed: REASON`.
@@ -113,7 +126,7 @@ struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     limit: usize,
     /// The field being made.
-    field: Vec<u8>,
+    field: &'a mut Vec<u8>,
 }
 
 /// What stands beside a field's value.
@@ -150,24 +163,28 @@ impl Encoder<'_> {
     }
 
     fn put_text(&mut self, number: u32, value: &Value) -> Result<(), Raise> {
-        if let Some(text) = self.text(value)? {
-            let text = text.as_bytes();
-            self.check_more(text.len())?;
-            put_bytes(self.out, number, &text);
+        match value {
+            Value::String(text) => self.put_string(number, text),
+            Value::Integer(_) | Value::Number(_) => match self.text(value)? {
+                Some(text) => self.put_string(number, &text),
+                None => Ok(()),
+            },
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn put_string(&mut self, number: u32, text: &LuaString) -> Result<(), Raise> {
+        let text = text.as_bytes();
+        if text.len() > self.limit {
+            return Err(failed("exceeded output_limit"));
+        }
+        put_bytes(self.out, number, &text);
+        self.check()
     }
 
     fn put_number(&mut self, number: u32, value: &Value) -> Result<(), Raise> {
         if let Some(value) = self.number(value) {
             put_int64(self.out, number, integer(value));
-        }
-        self.check()
-    }
-
-    fn check_more(&self, len: usize) -> Result<(), Raise> {
-        if len > self.limit {
-            return Err(failed("exceeded output_limit"));
         }
         self.check()
     }
@@ -231,11 +248,9 @@ impl Encoder<'_> {
 
     fn put_field(&mut self, name: &LuaString, value: &Value, shape: &Shape) -> Result<(), Raise> {
         self.field.clear();
-        put_bytes(&mut self.field, 1, &name.as_bytes());
+        put_bytes(self.field, 1, &name.as_bytes());
         self.put_value(value, shape, 0)?;
-        let field = std::mem::take(&mut self.field);
-        put_bytes(self.out, 10, &field);
-        self.field = field;
+        put_bytes(self.out, 10, self.field);
         self.field.clear();
         self.check()
     }
@@ -281,10 +296,10 @@ impl Encoder<'_> {
             return Err(failed(format_args!("invalid {kind} value_type: {value_type}")));
         }
         if value_type != 0 {
-            put_int64(&mut self.field, 2, value_type);
+            put_int64(self.field, 2, value_type);
         }
         if let Some(representation) = &shape.representation {
-            put_bytes(&mut self.field, 3, &representation.as_bytes());
+            put_bytes(self.field, 3, &representation.as_bytes());
         }
         match value_type {
             2..=4 => self.put_numbers(values, value_type)?,
@@ -292,7 +307,7 @@ impl Encoder<'_> {
                 let number = if value_type == 1 { 5 } else { 4 };
                 for index in 1..=values.len() {
                     if let Value::String(text) = values.get(index)? {
-                        put_bytes(&mut self.field, number, &text.as_bytes());
+                        put_bytes(self.field, number, &text.as_bytes());
                     }
                     self.check()?;
                 }
@@ -303,30 +318,33 @@ impl Encoder<'_> {
 
     /// One value by itself, several packed.
     fn put_numbers(&mut self, values: &Values<'_>, value_type: i64) -> Result<(), Raise> {
-        let mut packed = Vec::new();
-        for index in 1..=values.len() {
-            let value = values.get(index)?;
-            match value_type {
-                2 => put_varint(&mut packed, integer(double(&value)).cast_unsigned()),
-                3 => packed.extend_from_slice(&double(&value).to_le_bytes()),
-                _ => packed.push(u8::from(value == Value::Boolean(true))),
-            }
-            if packed.len() > self.limit {
-                return Err(failed("exceeded output_limit"));
-            }
-        }
         let (number, wire) = match value_type {
             2 => (6, wire_type::VARINT),
             3 => (7, wire_type::FIXED64),
             _ => (8, wire_type::VARINT),
         };
         if values.len() == 1 {
-            put_tag(&mut self.field, number, wire);
-            self.field.extend_from_slice(&packed);
-        } else {
-            put_bytes(&mut self.field, number, &packed);
+            put_tag(self.field, number, wire);
+            put_number(self.field, value_type, &values.get(1)?);
+            return Ok(());
         }
+        let mut packed = Vec::new();
+        for index in 1..=values.len() {
+            put_number(&mut packed, value_type, &values.get(index)?);
+            if packed.len() > self.limit {
+                return Err(failed("exceeded output_limit"));
+            }
+        }
+        put_bytes(self.field, number, &packed);
         Ok(())
+    }
+}
+
+fn put_number(out: &mut Vec<u8>, value_type: i64, value: &Value) {
+    match value_type {
+        2 => put_varint(out, integer(double(value)).cast_unsigned()),
+        3 => out.extend_from_slice(&double(value).to_le_bytes()),
+        _ => out.push(u8::from(*value == Value::Boolean(true))),
     }
 }
 

@@ -31,12 +31,11 @@ pub(super) fn inject_message(
     let checkpoint = checkpoint.as_ref();
     match arguments.front() {
         Some(Value::Table(table)) => {
-            let mut message = context.scratch.take();
-            message.clear();
+            let mut scratch = context.scratch.take();
             let encoded =
-                fields::put_message(lua, &context.settings, &context.words, &mut message, table);
-            let sent = encoded.and_then(|()| send(context, Some(&message), checkpoint));
-            context.scratch.replace(message);
+                fields::put_message(lua, &context.settings, &context.words, &mut scratch, table);
+            let sent = encoded.and_then(|()| send(context, Some(&scratch.message), checkpoint));
+            context.scratch.replace(scratch);
             sent
         }
         Some(Value::String(text)) => {

@@ -67,7 +67,7 @@ pub(crate) struct Context {
     io_type: OnceCell<Function>,
     counts: Counts,
     /// Where messages are encoded.
-    scratch: RefCell<Vec<u8>>,
+    scratch: RefCell<fields::Scratch>,
 }
 
 /// What a plugin has done so far.

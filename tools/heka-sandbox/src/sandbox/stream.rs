@@ -93,7 +93,7 @@ impl StreamBuffer {
         len
     }
 
-    /// Whether everything has been looked at and found to be no message yet.
+    /// Bytes that the buffer takes.
     pub(crate) fn memory(&self) -> usize {
         self.buffer.capacity()
     }
@@ -191,5 +191,42 @@ impl StreamBuffer {
         let (&LENGTH_KEY, rest) = header.split_first()? else { return None };
         let len = usize::try_from(Reader::new(rest).varint().ok()?).ok()?;
         (1..=self.max_message_size).contains(&len).then_some(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages found and bytes consumed when `bytes` come in pieces of that size.
+    fn read(bytes: &[u8], piece: usize) -> (Vec<Vec<u8>>, usize) {
+        let mut buffer = StreamBuffer::new(65_536);
+        let (mut messages, mut consumed) = (Vec::new(), 0);
+        for piece in bytes.chunks(piece) {
+            assert!(buffer.reserve(piece.len()));
+            buffer.push(piece);
+            loop {
+                let find = buffer.find(true);
+                consumed += find.consumed;
+                if !find.found {
+                    assert!(find.need > 0);
+                    break;
+                }
+                messages.push(buffer.message().unwrap().to_vec());
+            }
+        }
+        (messages, consumed)
+    }
+
+    #[test]
+    fn messages_do_not_depend_on_the_pieces() {
+        let damaged = include_bytes!("../../tests/vectors/damaged.heka");
+        let good = include_bytes!("../../tests/vectors/good3.heka");
+        let stream = [damaged.as_slice(), good, b"\x1e\x1e\x02\x08", good].concat();
+        let whole = read(&stream, stream.len());
+        assert_eq!(whole.0.len(), 10);
+        for piece in 1..stream.len() {
+            assert_eq!(read(&stream, piece), whole, "pieces of {piece}");
+        }
     }
 }
