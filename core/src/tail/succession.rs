@@ -57,7 +57,7 @@ impl Stream {
         if position.offset > 0 {
             return (list, found);
         }
-        let copy = new_copies(position, &list).find(|(_, file)| !self.has_read(file.identity));
+        let copy = new_copies(position, &list).find(|(_, file)| !self.has_content(file, gzip));
         let copy = copy.and_then(|(index, file)| Some((index, open_first(file, gzip).ok()?)));
         let copy = copy.map(|(index, mut file)| {
             file.set_generation(position.generation);
@@ -232,15 +232,19 @@ impl Stream {
         self.done.contains(&identity) || self.has_left(identity)
     }
 
+    /// Whether this file has been read, or one that it is a copy of.
+    fn has_content(&self, copy: &Candidate, gzip: bool) -> bool {
+        let mut open = self.left.iter().map(|left| &left.file).chain(&self.current);
+        self.has_read(copy.identity) || open.any(|file| file.is_copied_to(&copy.path, gzip))
+    }
+
     /// The current file was written for the first time since it was at `position`, where nothing
     /// of it had been read. It may have been truncated in between, unseen, with what was in it in
     /// copies: these are read as files left behind.
     pub(super) fn look_for_copies(&mut self, position: &FilePosition, look: &Look<'_>) {
         let list = self.list();
         for (_, copy) in new_copies(position, &list) {
-            let is_read = |file: &OpenFile| file.is_copied_to(&copy.path, look.options.gzip);
-            if !self.has_read(copy.identity)
-                && !self.current.as_ref().is_some_and(is_read)
+            if !self.has_content(copy, look.options.gzip)
                 && let Ok(file) = open_first(copy, look.options.gzip)
             {
                 diag::note(format_args!("{}: truncated, copied before", self.name()));
