@@ -106,8 +106,10 @@ impl Stream {
                 self.done.extend(list.drain(..index).map(|file| file.identity));
                 list.retain(|next| next.identity != file.identity());
                 self.current = Some(file);
-                let since = newest.modified;
-                list.retain(|file| file.modified >= since && !self.has_left(file.identity));
+                let (since, live) = (newest.modified, self.path());
+                list.retain(|file| {
+                    (file.modified >= since || file.path == *live) && !self.has_left(file.identity)
+                });
             }
             None => {
                 let live = list.pop_if(|file| file.path == *self.path());
@@ -201,7 +203,11 @@ impl Stream {
         let (mut list, found) = self.search(&position, look.options.gzip);
         match found {
             Some((index, _)) => drop(list.drain(..=index)),
-            None => list.retain(|file| file.modified >= position.modified),
+            // What has the name now may be older: moved there, or a symlink's new target.
+            None => {
+                let (since, live) = (position.modified, self.path());
+                list.retain(|file| file.modified >= since || file.path == *live);
+            }
         }
         list.retain(|file| !self.has_read(file.identity));
         list
