@@ -131,32 +131,23 @@ fn of_many_that_start_at_once_one_gets_the_path() {
     }
 }
 
-/// The table of what the seed's `permissions` do under umask 022, and plain octal.
+/// One of each kind under umask 022; the whole table is a unit test.
 #[test]
 fn modes() {
     let folder = scratch();
     for (text, expected) in [
         ("600", 0o600),
-        ("0600", 0o600),
         ("=600", 0o600),
-        ("=0600", 0o600),
         ("+111", 0o111),
         ("-022", 0),
         ("=", 0),
-        ("=777", 0o777),
         ("=1777", 0o1777),
         ("u+s", 0o4755),
-        ("=600,g+r", 0o640),
-        ("ug=rw,o-rwx", 0o660),
         ("u=rw", 0o655),
         ("u=rw,go=", 0o600),
-        ("=rw", 0o666),
-        ("a=rw", 0o666),
         ("ug+w", 0o775),
-        ("o-w", 0o755),
         ("u=rwX", 0o755),
         ("g=u", 0o705),
-        ("u=rw,g=u,o=", 0o660),
         ("+w", 0o777),
     ] {
         let path = folder.path().join("s");

@@ -24,12 +24,12 @@ use crate::framing::{Found, Splitter};
 use crate::hub::Records;
 use crate::link::Chunk;
 use crate::peer::Facts;
-use crate::plan::{Plan, Server};
+use crate::plan::{Plan, Server, Target};
 use crate::sink::Sink;
 use crate::source::{Delivery, Source};
 
 /// When to try again to send to a peer that had no room: the system gives no sign of it.
-const RETRY: Duration = Duration::from_millis(5);
+const RETRY: Duration = Duration::from_millis(1);
 /// Length of the address of a socket without a name: the family alone.
 const UNNAMED_LEN: u32 = 2;
 /// Datagrams taken before anything else gets its turn.
@@ -258,16 +258,10 @@ impl Post<'_> {
         };
         source.fill()?;
         for Delivery { peer, chunk } in source.take(&mut self.sink)? {
-            let target = match (peer, self.plan.to) {
-                (Some(number), _) => Some(number),
-                (None, To::None) => continue,
-                (None, To::All) => None,
-                (None, To::Last) => self.last,
-                (None, To::Origin) => self.sink.origin,
-            };
-            match target {
-                Some(number) => self.push(number, chunk),
-                None => {
+            match self.plan.target(peer, self.last, self.sink.origin) {
+                Target::Nobody => {}
+                Target::Peer(number) => self.push(number, chunk),
+                Target::All => {
                     let named = self.senders.iter().filter(|(_, sender)| sender.addr.is_some());
                     let numbers: Vec<u64> = named.map(|(number, _)| *number).collect();
                     for number in numbers {
@@ -281,6 +275,8 @@ impl Post<'_> {
 
     fn push(&mut self, number: u64, chunk: Chunk) {
         let lost = Records(chunk.records);
+        let is_one_of_many = self.plan.queue_full != QueueFull::Block
+            && self.senders.values().filter(|sender| sender.addr.is_some()).take(2).count() > 1;
         match self.senders.get_mut(&number) {
             None => self
                 .sink
@@ -288,10 +284,7 @@ impl Post<'_> {
             Some(sender) if sender.addr.is_none() => {
                 self.sink.lose(&sender.facts, format_args!("has no name, {lost} not sent"));
             }
-            Some(sender)
-                if sender.queued >= self.plan.queue_size
-                    && self.plan.queue_full != QueueFull::Block =>
-            {
+            Some(sender) if sender.queued >= self.plan.queue_size && is_one_of_many => {
                 self.sink.lose(&sender.facts, format_args!("reads too slowly, {lost} dropped"));
             }
             Some(sender) => {

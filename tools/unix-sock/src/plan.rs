@@ -53,6 +53,14 @@ pub(crate) struct Plan {
     pub(crate) role: Role,
 }
 
+/// Where a record goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    All,
+    Peer(u64),
+    Nobody,
+}
+
 /// Settings of one side.
 #[derive(Debug)]
 pub(crate) enum Role {
@@ -89,6 +97,23 @@ impl Plan {
     /// Whether reads and writes of the socket keep record bounds.
     pub(crate) fn has_packets(&self) -> bool {
         self.kind != Kind::Stream
+    }
+
+    /// Where a record from standard input goes that names `peer`, or none.
+    pub(crate) fn target(
+        &self,
+        peer: Option<u64>,
+        last: Option<u64>,
+        origin: Option<u64>,
+    ) -> Target {
+        let one = |number: Option<u64>| number.map_or(Target::Nobody, Target::Peer);
+        match (self.server(), peer, self.to) {
+            (None, ..) | (_, None, To::All) => Target::All,
+            (_, Some(number), _) => Target::Peer(number),
+            (_, None, To::Last) => one(last),
+            (_, None, To::Origin) => one(origin),
+            (_, None, To::None) => Target::Nobody,
+        }
     }
 
     /// The server's settings, if it is one.

@@ -9,6 +9,7 @@ use super::{Hub, Records, fail};
 use crate::cli::{FormName, QueueFull, To};
 use crate::link::Chunk;
 use crate::peer::{Peer, Sending};
+use crate::plan::Target;
 use crate::sink::Sink;
 use crate::source::Delivery;
 
@@ -26,7 +27,7 @@ impl Hub<'_> {
         };
         source.fill()?;
         let (has_ended, has_given) = (source.has_ended, source.has_given);
-        let is_for_all = self.plan.server().is_none() || self.plan.to == To::All;
+        let is_for_all = self.plan.target(None, None, None) == Target::All;
         let mut peers = self.peers.values_mut().filter(|peer| peer.sending == Sending::Open);
         if let (true, Some(only), None) = (is_for_all, peers.next(), peers.next())
             && let Some(len) = source.whole(&self.sink)
@@ -66,36 +67,32 @@ impl Hub<'_> {
 
     /// Puts a chunk into the queues of those that it is for.
     fn route(&mut self, peer: Option<u64>, chunk: Chunk) {
-        let target = match (peer, self.plan.to) {
-            _ if self.plan.server().is_none() => None,
-            (Some(number), _) => Some(number),
-            (None, To::None) => return,
-            (None, To::All) => None,
-            (None, To::Last) => self.last,
-            (None, To::Origin) => self.sink.origin,
-        };
-        match target {
-            None if self.plan.to == To::All || self.plan.server().is_none() => {
-                let open = self.peers.iter().filter(|(_, peer)| peer.sending == Sending::Open);
-                let numbers: Vec<u64> = open.map(|(number, _)| *number).collect();
+        match self.plan.target(peer, self.last, self.sink.origin) {
+            Target::Nobody => {}
+            Target::All => {
+                let numbers: Vec<u64> = self.open_peers().map(|peer| peer.facts.number).collect();
                 for number in numbers {
                     self.push(number, chunk.clone());
                 }
             }
-            Some(number) if self.peers.contains_key(&number) => self.push(number, chunk),
-            Some(number) => self.sink.lose(
+            Target::Peer(number) if self.peers.contains_key(&number) => self.push(number, chunk),
+            Target::Peer(number) => self.sink.lose(
                 format_args!("peer {number}"),
                 format_args!("not connected, {} not sent", Records(chunk.records)),
-            ),
-            None => self.sink.lose(
-                "(standard input)",
-                format_args!("no peer yet, {} not sent", Records(chunk.records)),
             ),
         }
     }
 
+    /// Peers that records can go to.
+    fn open_peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.values().filter(|peer| peer.sending == Sending::Open)
+    }
+
     fn push(&mut self, number: u64, chunk: Chunk) {
-        let may_wait = self.peers.len() == 1 || self.plan.queue_full == QueueFull::Block;
+        let is_full = |peer: &Peer| peer.link.cost() >= self.plan.queue_size;
+        let is_left_behind = self.peers.get(&number).is_some_and(is_full)
+            && self.plan.queue_full != QueueFull::Block
+            && self.open_peers().take(2).count() > 1;
         let Some(peer) = self.peers.get_mut(&number) else { return };
         if peer.sending != Sending::Open {
             self.sink.lose(
@@ -104,7 +101,7 @@ impl Hub<'_> {
             );
             return;
         }
-        if peer.link.cost() >= self.plan.queue_size && !may_wait {
+        if is_left_behind {
             let lost = Records(chunk.records);
             if self.plan.queue_full == QueueFull::Close {
                 self.sink.lose(&peer.facts, "reads too slowly, connection closed");
@@ -126,15 +123,16 @@ impl Hub<'_> {
         if !self.can_answer() {
             return false;
         }
-        if self.peers.is_empty() {
+        let count = self.open_peers().count();
+        if count == 0 {
             // With nobody there records wait; those for a certain peer that is gone are reported.
             let for_all = self.plan.to == To::All && self.plan.form == FormName::Payload;
             return self.has_had_peers && !for_all && self.plan.server().is_some();
         }
         // A single peer is waited for, so what waits for it may as well stay in the pipe.
-        let most = if self.peers.len() == 1 { SHORT_QUEUE } else { usize::MAX };
+        let most = if count == 1 { SHORT_QUEUE } else { usize::MAX };
         let most = most.min(self.plan.queue_size);
-        let mut rooms = self.peers.values().map(|peer| peer.link.cost() < most);
+        let mut rooms = self.open_peers().map(|peer| peer.link.cost() < most);
         match self.plan.queue_full {
             QueueFull::Block => rooms.all(|room| room),
             QueueFull::Drop | QueueFull::Close => rooms.any(|room| room),
