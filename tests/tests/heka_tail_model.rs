@@ -107,6 +107,7 @@ impl Writer {
 
     /// logrotate's `copytruncate`, at a quiet moment.
     fn copy_truncate(&mut self) {
+        tick();
         self.complete();
         self.shift();
         fs::copy(&self.path, self.numbered(1)).unwrap();
@@ -130,6 +131,14 @@ impl Writer {
         encoder.write_all(&bytes).unwrap();
         encoder.finish().unwrap().set_modified(modified).unwrap();
         fs::remove_file(source).unwrap();
+    }
+}
+
+/// Lets the file system's clock go on: what happens within one tick of it, no one can put in order.
+fn tick() {
+    let start = std::time::Instant::now();
+    while start.elapsed() < std::time::Duration::from_millis(10) {
+        std::thread::yield_now();
     }
 }
 

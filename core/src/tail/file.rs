@@ -21,6 +21,8 @@ use crate::stats;
 
 /// Bytes asked for by one read.
 const BLOCK: usize = 256 * 1024;
+/// So many of a file's first bytes are remembered.
+const HEAD: usize = 128;
 
 /// The large buffer that all files are read through in turn.
 #[derive(Debug, Default)]
@@ -74,6 +76,8 @@ pub struct OpenFile {
     scanned: usize,
     skips: bool,
     modified: u64,
+    /// What it began with, if it was read from its beginning.
+    head: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -111,6 +115,7 @@ impl OpenFile {
             scanned: 0,
             skips: false,
             modified: modified(&metadata),
+            head: Vec::new(),
         };
         open.pass_over(offset)?;
         Ok(open)
@@ -217,7 +222,32 @@ impl OpenFile {
     pub fn is_copied_to(&self, path: &Path, gzip: bool) -> bool {
         let end = self.offset + self.held() as u64;
         let last = &self.tail[self.tail.len().saturating_sub(WINDOW)..];
-        end > 0 && Self::open(path, end, gzip).is_ok_and(|copy| copy.tail == last)
+        match Self::open(path, end, gzip) {
+            Ok(copy) => end > 0 && copy.tail == last,
+            // It may be in the making.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                !self.head.is_empty()
+                    && Self::open(path, 0, gzip).is_ok_and(|copy| self.starts_as(copy))
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Whether what is there of `copy` is what this file began with.
+    fn starts_as(&self, mut copy: Self) -> bool {
+        let mut rest = self.head.as_slice();
+        let mut room = [0; HEAD];
+        while let Some(room) = room.get_mut(..rest.len()).filter(|room| !room.is_empty()) {
+            match copy.read(room) {
+                Ok(Some(0)) => break,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                Ok(Some(len)) if room[..len] == rest[..len] => rest = &rest[len..],
+                _ => return false,
+            }
+            // A plain file is read at its offset, which this moves on.
+            copy.offset = (self.head.len() - rest.len()) as u64;
+        }
+        true
     }
 
     /// Sets when it was last known to be written.
@@ -272,6 +302,9 @@ impl OpenFile {
         };
         stats::BYTES_IN.add(pulled as u64);
         buffer[..held].copy_from_slice(&self.tail);
+        if self.is_untouched() {
+            self.head = buffer[held..held + pulled.min(HEAD)].to_vec();
+        }
         if let Some(metadata) = self.metadata() {
             self.modified = modified(&metadata);
         }

@@ -46,6 +46,19 @@ impl Stream {
         (list, found)
     }
 
+    /// All files of the stream, oldest first, when nothing is just being renamed.
+    fn settled_list(&mut self) -> Vec<Candidate> {
+        let mut list = self.list();
+        for _ in 0..ATTEMPTS {
+            let now = self.list();
+            if now == list {
+                break;
+            }
+            list = now;
+        }
+        list
+    }
+
     /// As [`Stream::search`], for a file that may have been truncated: if nothing of it was read,
     /// its content cannot be told, but what it had may be in a copy.
     fn search_truncated(
@@ -248,7 +261,7 @@ impl Stream {
     /// of it had been read. It may have been truncated in between, unseen, with what was in it in
     /// copies: these are read as files left behind.
     pub(super) fn look_for_copies(&mut self, position: &FilePosition, look: &Look<'_>) {
-        let list = self.list();
+        let list = self.settled_list();
         for (_, copy) in new_copies(position, &list) {
             if !self.has_content(copy, look.options.gzip)
                 && let Ok(file) = open_first(copy, look.options.gzip)
