@@ -89,10 +89,8 @@ impl Session {
                 }
                 other => return other,
             }
-            match self.flush(socket) {
-                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
-                _ => {}
-            }
+            // A peer that takes nothing any more may have sent much before: reading tells the end.
+            let _ = self.flush(socket);
             self.connection.read_tls(socket)?;
             if let Err(error) = self.connection.process_new_packets() {
                 // The alert that tells the peer why; it may be gone already.

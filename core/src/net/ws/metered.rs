@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A stream that counts what it reads: as long as bytes come, the peer is alive, even if a large
 //! message takes its time.
+//!
+//! A peer that takes nothing any more may have sent much before. So a write that fails is no
+//! error here, or an unanswered ping would cost the messages behind it: reading tells the end.
 
-use std::io::{Read, Result, Write};
+use std::io::{ErrorKind, Read, Result, Write};
 
 use crate::stats;
 
@@ -11,11 +14,13 @@ use crate::stats;
 pub(super) struct Metered<S> {
     pub(super) stream: S,
     pub(super) bytes_in: u64,
+    /// A write has failed.
+    is_deaf: bool,
 }
 
 impl<S> Metered<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, bytes_in: 0 }
+        Self { stream, bytes_in: 0, is_deaf: false }
     }
 }
 
@@ -30,10 +35,31 @@ impl<S: Read> Read for Metered<S> {
 
 impl<S: Write> Write for Metered<S> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        self.stream.write(bytes)
+        if self.is_deaf {
+            return Ok(bytes.len());
+        }
+        let written = self.stream.write(bytes);
+        self.hold(written, bytes.len())
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.stream.flush()
+        if self.is_deaf {
+            return Ok(());
+        }
+        let flushed = self.stream.flush();
+        self.hold(flushed, ())
+    }
+}
+
+impl<S> Metered<S> {
+    /// Turns an error that lasts into `done`.
+    fn hold<T>(&mut self, outcome: Result<T>, done: T) -> Result<T> {
+        outcome.or_else(|error| match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::Interrupted => Err(error),
+            _ => {
+                self.is_deaf = true;
+                Ok(done)
+            }
+        })
     }
 }

@@ -307,3 +307,113 @@ fn words(error: &tungstenite::error::ProtocolError) -> String {
     let mut chars = words.chars();
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A frame of a server.
+    fn put_frame(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
+        out.push(first);
+        match u16::try_from(payload.len()) {
+            Ok(len @ 0..=125) => out.push(len.to_le_bytes()[0]),
+            Ok(len) => {
+                out.push(126);
+                out.extend_from_slice(&len.to_be_bytes());
+            }
+            Err(_) => {
+                out.push(127);
+                out.extend_from_slice(&(payload.len() as u64).to_be_bytes());
+            }
+        }
+        out.extend_from_slice(payload);
+    }
+
+    /// What a client gets of these bytes, the first `glued` of which came with the handshake's
+    /// answer and the rest in pieces of `piece` bytes.
+    fn receive(bytes: &[u8], glued: usize, piece: usize) -> (Vec<Message>, Closed) {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let (first, rest) = bytes.split_at(glued.min(bytes.len()));
+        let rest = rest.to_vec();
+        let options = Options { max_message: 1 << 20, ..Options::default() };
+        let mut socket = Socket::new(ours, first.to_vec(), options);
+        let server = std::thread::spawn(move || {
+            for piece in rest.chunks(piece) {
+                if theirs.write_all(piece).is_err() {
+                    return;
+                }
+            }
+            let _ = theirs.shutdown(std::net::Shutdown::Both);
+        });
+        let mut messages = Vec::new();
+        let closed = loop {
+            match socket.step() {
+                Step::Message(message) => messages.push(message),
+                Step::Closed(closed) => break closed,
+                Step::Again => {}
+                Step::Blocked => {
+                    let (fd, flags) = socket.wanted();
+                    let _ = crate::io::wait_for(fd, flags, Some(Instant::now() + CLOSE_WAIT));
+                }
+            }
+        };
+        drop(socket);
+        server.join().unwrap();
+        (messages, closed)
+    }
+
+    fn message() -> impl Strategy<Value = Message> {
+        prop_oneof![
+            ".{0,40}".prop_map(|text| Message { kind: Kind::Text, data: text.into() }),
+            prop::collection::vec(any::<u8>(), 0..70_000)
+                .prop_map(|data| Message { kind: Kind::Binary, data: data.into() }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn messages_come_out_as_they_went_in(
+            messages in prop::collection::vec((message(), 1..5usize, any::<bool>()), 0..8),
+            glued in 0..200usize,
+            piece in 1..5000usize,
+        ) {
+            let mut bytes = Vec::new();
+            for (message, fragments, ping) in &messages {
+                let size = message.data.len().div_ceil(*fragments).max(1);
+                let mut parts: Vec<&[u8]> = message.data.chunks(size).collect();
+                if parts.is_empty() {
+                    parts.push(b"");
+                }
+                for (index, part) in parts.iter().enumerate() {
+                    let opcode = if index == 0 { message.kind as u8 } else { 0 };
+                    let end = if index + 1 == parts.len() { 0x80 } else { 0 };
+                    put_frame(&mut bytes, end | opcode, part);
+                    if *ping {
+                        put_frame(&mut bytes, 0x89, b"between");
+                    }
+                }
+            }
+            put_frame(&mut bytes, 0x88, &1000u16.to_be_bytes());
+            let (got, closed) = receive(&bytes, glued, piece);
+            let expected: Vec<Message> = messages.into_iter().map(|(message, ..)| message).collect();
+            prop_assert_eq!(got, expected);
+            prop_assert_eq!(closed, Closed::by_peer(1000, ""));
+        }
+
+        #[test]
+        fn whatever_a_server_sends_has_an_end(
+            bytes in prop::collection::vec(any::<u8>(), 0..400),
+            piece in 1..50usize,
+        ) {
+            let (_, closed) = receive(&bytes, 0, piece);
+            prop_assert!(closed.code >= 1000);
+        }
+    }
+}
