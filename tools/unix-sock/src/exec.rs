@@ -43,7 +43,7 @@ impl Processes {
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(command).stdin(Stdio::from(input)).stdout(OwnedFd::from(socket));
         shell.env("PROTO", "UNIX").env("UNIXLOCALPATH", &facts.path);
-        shell.env("UNIXREMOTEPATH", "").env("UNIXCONNNUM", facts.number.to_string());
+        shell.env("UNIXCONNNUM", facts.number.to_string());
         for (name, value) in facts.numbers() {
             shell.env(
                 match name {
