@@ -6,6 +6,7 @@ amount $((count * 139)) "$count"
 contender 'cf-tail' "
     $PWD/bench/loggregator $count ready & wait_file ready
     CF_ACCESS_TOKEN='bearer x' cf-tail --via legacy -a ws://\$(cat ready) app >/dev/null; wait" cf-tail python3
-contender 'the server alone, to curl' "
+contender 'the same bytes to nc' "
     $PWD/bench/loggregator $count ready & wait_file ready
-    curl -sN -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' http://\$(cat ready)/ >/dev/null || true; wait" curl python3
+    printf 'GET / HTTP/1.1\\r\\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n\\r\\n' |
+        nc -N \$(tr : ' ' <ready) >/dev/null; wait" nc python3
