@@ -22,7 +22,7 @@ complete -c heka-tail -l checkpoint -d 'Go on where FILE says, and keep it up to
 complete -c heka-tail -l checkpoint-every -d 'Save after NUM records or after DURATION' -r
 complete -c heka-tail -l resume -d 'Go on where FILE says; messages carry their positions' -r -F
 complete -c heka-tail -l show-checkpoint -d 'Show what a checkpoint file says, and end' -r -F
-complete -c heka-tail -l import-journal -d 'Start where a journal of Heka\'s LogstreamerInput says' -r -F
+complete -c heka-tail -l import-journal -d 'Start where a journal of Heka\'s Logstreamer input says' -r -F
 complete -c heka-tail -l uuid -d 'How messages get their Uuid' -r -f -a "random\t'Random numbers'
 position\t'The place in the file: the same line always gets the same'"
 complete -c heka-tail -l log-directory -d 'Follow files below DIR' -r -f -a "(__fish_complete_directories)"
@@ -40,7 +40,7 @@ complete -c heka-tail -l logger -d 'Logger of the messages; the stream\'s name i
 complete -c heka-tail -l hostname -d 'Hostname of the messages; this host\'s if absent' -r
 complete -c heka-tail -l severity -d 'Severity, a number or a name such as err' -r
 complete -c heka-tail -l field -d 'Add a field to each message' -r
-complete -c heka-tail -l env-version -d 'EnvVersion of the messages' -r
+complete -c heka-tail -l env-version -d 'Version of the environment in the messages' -r
 complete -c heka-tail -l color -d 'Colour what is told on a terminal' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The journal in which Heka's LogstreamerInput kept its place, so that its users can go on here:
+//! The journal in which Heka's Logstreamer input kept its place, so that its users can go on:
 //! `{"seek":2145,"file_name":"/var/log/app.log","last_hash":"0dab7469…"}`.
 //!
 //! `last_hash` is the SHA-1 of the 500 bytes before `seek`. As in Heka the file of that name is

@@ -65,7 +65,7 @@ impl Operand {
             }
         }
         if self.is_open() {
-            files = without_rotated(files);
+            files = without_rotated(&files);
         }
         (files, directories)
     }
@@ -106,7 +106,7 @@ fn list(directory: &Path) -> Vec<PathBuf> {
     paths.filter(|path| !is_hidden(path)).collect()
 }
 
-fn without_rotated(files: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+fn without_rotated(files: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
     let is_rotated = |path: &PathBuf| {
         let is_source = |other: &PathBuf| {
             other.parent() == path.parent() && other != path && is_rotated_from(other, path)

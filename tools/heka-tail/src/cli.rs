@@ -161,7 +161,7 @@ pub(crate) struct PositionArgs {
     /// Show what a checkpoint file says, and end
     #[arg(long, value_name = "FILE", exclusive = true, value_hint = ValueHint::FilePath)]
     pub(crate) show_checkpoint: Option<PathBuf>,
-    /// Start where a journal of Heka's LogstreamerInput says
+    /// Start where a journal of Heka's Logstreamer input says
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) import_journal: Vec<PathBuf>,
     /// How messages get their Uuid
@@ -218,7 +218,7 @@ pub(crate) struct Messages {
     /// Add a field to each message
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) field: Vec<String>,
-    /// EnvVersion of the messages
+    /// Version of the environment in the messages
     #[arg(long, value_name = "VERSION")]
     pub(crate) env_version: Option<String>,
     /// Show which file lines come from (with -o payload)

@@ -136,16 +136,18 @@ impl Cli {
 }
 
 fn plan_start(lines: Option<&str>, bytes: Option<&str>) -> Result<Start, Stop> {
-    let (text, from, last, flag): (_, fn(u64) -> Start, fn(u64) -> Start, _) = match (lines, bytes)
-    {
-        (Some(lines), _) => (lines, Start::Line, Start::LastLines, "--lines"),
-        (None, Some(bytes)) => (bytes, Start::Byte, Start::LastBytes, "--bytes"),
+    let (text, is_lines) = match (lines, bytes) {
+        (Some(lines), _) => (lines, true),
+        (None, Some(bytes)) => (bytes, false),
         (None, None) => return Ok(Start::default()),
     };
-    let (make, number) = match text.strip_prefix('+') {
-        Some(number) => (from, number),
-        None => (last, text.strip_prefix('-').unwrap_or(text)),
+    let (number, make): (_, fn(u64) -> Start) = match (text.strip_prefix('+'), is_lines) {
+        (Some(number), true) => (number, Start::Line),
+        (Some(number), false) => (number, Start::Byte),
+        (None, true) => (text.strip_prefix('-').unwrap_or(text), Start::LastLines),
+        (None, false) => (text.strip_prefix('-').unwrap_or(text), Start::LastBytes),
     };
+    let flag = if is_lines { "--lines" } else { "--bytes" };
     parse_size(number)
         .map(make)
         .map_err(|cause| Stop::usage(format_args!("invalid value '{text}' for '{flag}': {cause}")))

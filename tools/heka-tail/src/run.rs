@@ -196,7 +196,7 @@ impl Tail {
     }
 
     fn look(&mut self, number: usize, names: bool) -> Result<Seen, Stop> {
-        self.with(number, names, |stream, look| stream.look(look)).unwrap_or(Ok(Seen::Idle))
+        self.with(number, names, Stream::look).unwrap_or(Ok(Seen::Idle))
     }
 
     fn press(&mut self, number: usize, reason: Reason) -> Result<(), Stop> {
