@@ -14,7 +14,7 @@ contender 'lsb_heka_cat -c' 'lsb_heka_cat -c "$FRAMES" >/dev/null' lsb_heka_cat
 row 'counting messages (heka-decode -c)'
 amount "$FRAMES_BYTES" "$LINES"
 contender 'heka-decode -c' 'heka-decode -c "$FRAMES" >/dev/null' heka-decode
-contender 'grep -c on the lines' 'grep -c "" "$TEXT" >/dev/null'
+contender 'wc -l on the lines' 'wc -l <"$TEXT" >/dev/null'
 contender 'lsb_heka_cat -c' 'lsb_heka_cat -c "$FRAMES" >/dev/null' lsb_heka_cat
 
 row 'selecting messages (heka-decode -c -m)' '≥ 1 M messages/s, ≥ 4 × lsb_heka_cat'
