@@ -83,7 +83,7 @@ html: ## man pages as HTML, in target/html
 
 completions: ## write completions/ anew from the flags
 	mkdir -p completions/bash completions/zsh completions/fish
-	HEKA_COMPLETIONS=overwrite $(CARGO) test $(CARGOFLAGS) --bins $(addprefix -p ,$(TOOLS)) documented
+	HEKA_COMPLETIONS=overwrite $(CARGO) test $(CARGOFLAGS) --workspace --bins documented
 
 soak: built-tests ## kill stages and break connections for ten minutes (HEKA_SOAK_SECONDS, HEKA_SOAK_SEED)
 	HEKA_BINDIR="$(here)/debug" HEKA_SOAK_SECONDS=$${HEKA_SOAK_SECONDS:-600} $(CARGO) test $(CARGOFLAGS) -p heka-tests \
