@@ -39,7 +39,7 @@ complete -c heka-send -l hmac-hash -d 'Hash function of signatures' -r -f -a "md
 sha1\t'HMAC-SHA1'"
 complete -c heka-send -l hmac-key-file -d 'File whose only line is the key; - is standard input' -r -F
 complete -c heka-send -s w -l connect-timeout -d 'Give up an attempt to connect after that' -r
-complete -c heka-send -s x -l proxy -d 'Connect through this HTTP proxy' -r -f
+complete -c heka-send -s x -l proxy -d 'Connect through this HTTP or SOCKS5 proxy' -r -f
 complete -c heka-send -l idle-timeout -d 'Close a connection where nothing happens for so long' -r
 complete -c heka-send -l keepalive -d 'Let the system look whether idle peers are there' -r
 complete -c heka-send -l retry -d 'Try again so often, or \'forever\'' -r
