@@ -172,3 +172,27 @@ fn a_peer_that_leaves_data_unread_is_told() {
     let outcome = client(&path, &[], "one\ntwo\n");
     outcome.exits(3).stderr_has("closed by the peer before it had read everything");
 }
+
+/// Datagrams: the receiver has died, and the sender neither says so nor ends.
+#[test]
+fn a_dead_receiver_of_datagrams_is_told() {
+    let (server, path, _folder) = serve(&["--type", "dgram"]);
+    let mut sender =
+        Tool::new("unix-sock").arg(&path).args(["--type", "dgram"]).stdin_open().spawn();
+    sender.write("one\n");
+    server.wait_stdout_is("one\n");
+    server.into_running().end_by(Signal::SIGKILL);
+    sender.write("two\n");
+    eventually("the end", || (!sender.is_running()).then_some(()));
+    sender.finish().exits(3).stderr_has("closed by the peer, 1 record not sent");
+}
+
+/// A process cannot be started: that connection is closed, the server goes on.
+#[test]
+fn a_command_that_fails_ends_its_connection_only() {
+    let (server, path, _folder) = serve(&["--exec", "exit 7"]);
+    for _ in 0..3 {
+        assert_eq!(connect(&path).read(&mut [0]).unwrap(), 0);
+    }
+    server.into_running().end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
+}

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use heka_core::diag;
 use heka_core::exit::{Explain as _, Status, Stop};
 use heka_core::io::Deadline;
 use heka_core::signal;
@@ -29,9 +30,13 @@ pub(crate) fn run(plan: &Plan, server: &Server, end: Deadline) -> Result<Status,
 fn serve(hub: &mut Hub<'_>, server: &Server, end: Deadline) -> Result<(), Stop> {
     while !hub.is_done() && end.is_none_or(|end| end > Instant::now()) {
         while let Some((socket, facts)) = hub.accept()? {
-            match &server.exec {
-                None => drop(hub.add(socket, facts)?),
-                Some(command) => hub.processes.start(command, socket, &facts).at(&facts)?,
+            // A connection that cannot be served is closed; the others are not to suffer.
+            let served = match &server.exec {
+                None => hub.add(socket, facts.clone()).map(drop),
+                Some(command) => hub.processes.start(command, socket, &facts).at(&facts),
+            };
+            if let Err(Stop::Error { text, .. }) = served {
+                diag::warning(text);
             }
         }
         hub.turn(end)?;

@@ -18,6 +18,7 @@ use heka_core::io::Deadline;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use socket2::Socket;
 
+use crate::cli::Kind;
 use crate::door::Door;
 use crate::exec::Processes;
 use crate::link::Flushed;
@@ -203,7 +204,6 @@ impl<'a> Hub<'a> {
     /// Ends a connection.
     pub(crate) fn remove(&mut self, number: u64) {
         let Some(peer) = self.peers.remove(&number) else { return };
-        // A connection that is inherited by nobody leaves the epoll set when it is closed.
         diag::note(format_args!("{}: closed", peer.facts));
         self.accept_again = None;
         self.ended.push(peer);
@@ -290,6 +290,11 @@ fn write(peer: &mut Peer, sink: &mut Sink<'_>) {
 fn fail(peer: &mut Peer, sink: &mut Sink<'_>, error: &std::io::Error) {
     peer.hung_up = true;
     peer.readable = true;
+    if sink.plan.kind == Kind::Dgram {
+        // There is no connection whose end could be read.
+        diag::note(format_args!("{}: {}", peer.facts, error.cause()));
+        peer.receiving = false;
+    }
     if sink.plan.server().is_some() {
         peer.sending = Sending::Ended;
         let lost = Records(peer.link.abandon());
