@@ -98,10 +98,6 @@ fn set(active: &mut Active, index: usize) {
     active[index / 64] |= 1 << (index % 64);
 }
 
-fn is_set(active: &Active, index: usize) -> bool {
-    active[index / 64] >> (index % 64) & 1 != 0
-}
-
 impl Pattern {
     /// Reads a pattern; `literal` makes every byte stand for itself.
     pub(super) fn new(text: &[u8], literal: bool) -> Result<Self, &'static str> {
@@ -154,9 +150,16 @@ impl Search<'_> {
     /// later position too.
     fn run(&self, first: usize, start: usize, anywhere: bool) -> bool {
         let mut active: Active = [0; 4];
-        set(&mut active, first);
-        for position in start..=self.text.len() {
+        if !anywhere {
+            set(&mut active, first);
+        }
+        let mut position = start;
+        while position <= self.text.len() {
             if anywhere {
+                if active == [0; 4] {
+                    let Some(distance) = self.distance_to(first, position) else { return false };
+                    position += distance;
+                }
                 set(&mut active, first);
             }
             if active == [0; 4] {
@@ -167,8 +170,20 @@ impl Search<'_> {
                 return true;
             }
             active = next;
+            position += 1;
         }
         false
+    }
+
+    /// How far it is from `position` to a byte that item `first` can begin with; 0 if that cannot
+    /// be told so simply.
+    fn distance_to(&self, first: usize, position: usize) -> Option<usize> {
+        match self.items.get(first) {
+            Some(Item::Byte(class, Repeat::Once | Repeat::Some)) => {
+                self.text.get(position..)?.iter().position(|&byte| class.has(byte))
+            }
+            _ => Some(0),
+        }
     }
 
     /// Advances every active item by the byte at `position`; `true` if the pattern ends here.
@@ -240,7 +255,15 @@ impl Search<'_> {
 
 /// The first active item from `index` on. (An item may activate its successor on the way.)
 fn next_set(active: &Active, index: usize) -> Option<usize> {
-    (index..256).find(|&index| is_set(active, index))
+    let mut mask = u64::MAX << (index % 64);
+    for (word, bits) in active.iter().enumerate().skip(index / 64) {
+        let bits = bits & mask;
+        if bits != 0 {
+            return Some(word * 64 + bits.trailing_zeros() as usize);
+        }
+        mask = u64::MAX;
+    }
+    None
 }
 
 /// Reads a pattern item by item; `None` where it is malformed.
