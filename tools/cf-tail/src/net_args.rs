@@ -26,7 +26,7 @@ pub(crate) struct NetArgs {
     /// Use IPv6 only
     #[arg(short = '6', long, overrides_with = "ipv4")]
     ipv6: bool,
-    /// Connect through this HTTP proxy
+    /// Connect through this HTTP or SOCKS5 proxy
     #[arg(short = 'x', long, value_name = "URL", value_hint = clap::ValueHint::Url)]
     proxy: Option<String>,
     /// Connect directly whatever the environment says
