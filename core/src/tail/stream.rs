@@ -204,7 +204,9 @@ impl Stream {
             let untouched = untouched.map(OpenFile::position);
             match self.pull(look)? {
                 Ok(Pulled::Data) => {
-                    if let Some(position) = untouched {
+                    // Unchanged since it was found, it was not truncated.
+                    let now = self.current.as_ref().map_or(0, |file| file.position().modified);
+                    if let Some(position) = untouched.filter(|before| now > before.modified) {
                         self.look_for_copies(&position, look);
                         self.look_at_left(look)?;
                     }
