@@ -38,6 +38,30 @@ fn the_echo_of_the_first_message_is_printed() {
 }
 
 #[test]
+fn the_page_s_echo_example_works_and_goes_on_after_a_break() {
+    let dir = scratch();
+    let path = dir.path().join("echo.sock");
+    // The first connection breaks after its echo.
+    let server = WsServer::unix(&path, |nth, mut peer| {
+        peer.accept();
+        if nth == 0 {
+            let hello = peer.receive().expect("an init message");
+            peer.text(&hello.payload);
+        } else {
+            peer.echo();
+        }
+    });
+    sh("ws-source --retry-delay 0.05 -p 'hello world' ws://echo.websocket.org --unix echo.sock -n 2")
+        .dir(dir.path())
+        .run()
+        .succeeds()
+        .stdout_is("hello world\nhello world\n")
+        .stderr_has("; trying again in 0.05 s\n")
+        .stderr_has("ws-source: ws://echo.websocket.org/: connected again after ");
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
 fn init_messages_go_as_they_are_and_in_order() {
     let server = echo();
     let dir = scratch();
