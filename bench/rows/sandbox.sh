@@ -1,7 +1,7 @@
 # Lua input plugins: the stream reader of the examples, and messages made of tables.
 
 count=600000
-yes "$(printf '%0460d' 0)" | head -n "$count" | heka-encode -t t -l l -H h >"$WORK/500.heka"
+seq -f '%0460g' "$count" | heka-encode -t t -l l -H h >"$WORK/500.heka"
 row 'stream reader, 500-byte messages (heka-sandbox)' '≥ 300,000 messages/s'
 amount "$(stat -c %s "$WORK/500.heka")" "$count"
 contender 'heka-sandbox heka_stdin.cfg' "
