@@ -133,6 +133,11 @@ impl Window {
         self.last - self.confirmed.1
     }
 
+    /// How many records have been written to a connection before and will be again.
+    pub fn to_repeat(&self) -> u64 {
+        self.records_until(self.resent_until.max(self.written)) - self.written_until()
+    }
+
     /// Number of the last record that is written.
     pub fn written_until(&self) -> u64 {
         self.records_until(self.written)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::clock;
 use heka_core::delivery::queue::Queue;
+use heka_core::diag::Limiter;
 use heka_core::exit::Stop;
 use heka_core::io::Output;
 use heka_core::{diag, stats};
@@ -16,6 +17,8 @@ use crate::packer::Packer;
 use crate::source::Record;
 use crate::target::Target;
 
+/// So much is gathered before it is put into the queue.
+const BLOCK_SIZE: usize = 64 * 1024;
 /// The queue is made to outlive the machine so often.
 const SYNC_PERIOD: Duration = Duration::from_secs(1);
 
@@ -42,6 +45,26 @@ struct Spool {
     block: Vec<u8>,
     appended: u64,
     synced: Instant,
+    warned: Limiter,
+}
+
+impl Spool {
+    /// Puts what has been gathered into the queue, and makes room if that is wanted.
+    fn append(&mut self, failed: &mut bool) -> Result<(), Stop> {
+        if !self.block.is_empty() {
+            self.queue.append(&self.block)?;
+            self.block.clear();
+        }
+        while self.full == QueueFull::DropOldest && !self.queue.has_room() {
+            let Some(dropped) = self.queue.drop_oldest()? else { break };
+            if dropped > 0 {
+                *failed = true;
+                stats::counter("dropped").add(dropped);
+                self.warned.warning(format_args!("the queue is full: {dropped} messages dropped"));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Lane {
@@ -58,6 +81,7 @@ impl Lane {
                 block: Vec::new(),
                 appended: 0,
                 synced: Instant::now(),
+                warned: Limiter::default(),
             }),
         };
         let mut packer = Packer::new(plan.output, plan.payload.clone(), signer);
@@ -114,6 +138,9 @@ impl Lane {
         }
         let (number, packed) = match &mut self.spool {
             Some(spool) => {
+                if spool.block.len() >= BLOCK_SIZE {
+                    spool.append(&mut self.failed)?;
+                }
                 spool.appended += 1;
                 (spool.appended, spool.packer.put(&mut spool.block, 0, record))
             }
@@ -135,22 +162,10 @@ impl Lane {
         if let Some(tee) = &mut self.tee {
             tee.flush()?;
         }
-        let Some(spool) = &mut self.spool else { return Ok(()) };
-        if !spool.block.is_empty() {
-            spool.queue.append(&spool.block)?;
-            spool.block.clear();
+        match &mut self.spool {
+            Some(spool) => spool.append(&mut self.failed),
+            None => Ok(()),
         }
-        while spool.full == QueueFull::DropOldest && !spool.queue.has_room() {
-            let dropped = spool.queue.drop_oldest()?;
-            if dropped > 0 {
-                self.failed = true;
-                stats::counter("dropped").add(dropped);
-                diag::warning(format_args!("the queue is full: {dropped} messages dropped"));
-            } else if spool.queue.has_unread() {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Moves queued records into the windows as long as there is room.

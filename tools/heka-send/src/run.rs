@@ -45,6 +45,10 @@ impl Sender {
         if plan.uses_tls {
             plan.dialer.tls.config()?;
         }
+        // They are told in this order.
+        for name in ["sent", "confirmed", "resent", "dropped", "connections"] {
+            stats::counter(name);
+        }
         let lane = Lane::new(&mut plan)?;
         let source = Source::new(&plan)?;
         let groups = std::mem::take(&mut plan.targets);
@@ -116,6 +120,8 @@ impl Sender {
         let confirmed = self.targets.iter().map(|target| target.window.confirmed()).min();
         let confirmed = confirmed.unwrap_or(0);
         stats::counter("confirmed").set(confirmed);
+        let sent = self.targets.iter().map(|target| target.window.written_until()).max();
+        stats::counter("sent").set(sent.unwrap_or(0));
         self.lane.confirm(confirmed)
     }
 

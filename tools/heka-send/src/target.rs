@@ -98,7 +98,14 @@ impl Target {
             return self.retry(&last.text, last.hint.as_deref());
         }
         if let Some(mut link) = link {
-            diag::note(format_args!("{}: connected", link.name));
+            match self.window.to_repeat() {
+                0 => diag::note(format_args!("{}: connected", link.name)),
+                count => diag::note(format_args!(
+                    "{}: connected, {} sent again",
+                    link.name,
+                    Messages(count)
+                )),
+            }
             stats::counter("connections").add(1);
             link.first = self.window.confirmed();
             self.link = Some(link);
@@ -171,6 +178,8 @@ impl Target {
             return Ok(unconfirmed == 0);
         };
         if unconfirmed == 0 && link.is_closed_by_peer() {
+            let confirmed = Messages(self.window.confirmed());
+            diag::note(format_args!("{}: {confirmed} confirmed", link.name));
             return Ok(true);
         }
         if self.window.has_unwritten() {

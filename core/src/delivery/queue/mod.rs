@@ -309,15 +309,15 @@ impl Queue {
         Ok(())
     }
 
-    /// Drops the oldest file, if it is not the one that is written to, and returns how many
-    /// messages were lost by that. What has been handed out already is not lost.
+    /// Drops the oldest file and returns how many messages were lost by that; `None` if there is
+    /// only the one that is written to. What has been handed out already is not lost.
     ///
     /// # Errors
     /// The system's.
-    pub fn drop_oldest(&mut self) -> Result<u64, Stop> {
+    pub fn drop_oldest(&mut self) -> Result<Option<u64>, Stop> {
         let oldest = self.cursor.place.file;
         if oldest == self.end().file {
-            return Ok(0);
+            return Ok(None);
         }
         let mut dropped = 0;
         let before = self.last;
@@ -330,14 +330,14 @@ impl Queue {
                 break;
             }
         }
-        // Nobody has seen these numbers.
+        // Nobody has seen the numbers of those.
         self.last = before;
         let start = Place { file: oldest + 1, offset: 0 };
-        self.marks.retain(|(number, place)| *place > start && *number > before);
+        self.marks.retain(|(number, place)| *place > start && *number <= before);
         self.read_at = self.read_at.max(start);
         self.cursor.rename_stream();
         self.advance_to(start)?;
-        Ok(dropped)
+        Ok(Some(dropped))
     }
 
     /// Makes what was appended, and how far it is confirmed, outlive the machine.

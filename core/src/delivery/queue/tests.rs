@@ -107,12 +107,24 @@ fn the_oldest_file_can_be_dropped_and_its_messages_are_counted() {
     let stream_id = queue.stream_id();
     fill(&mut queue, 0..100);
     let before = queue.len();
-    let dropped = queue.drop_oldest().unwrap();
+    let dropped = queue.drop_oldest().unwrap().unwrap();
     assert!(dropped > 10 && queue.len() < before);
     assert_ne!(queue.stream_id(), stream_id, "the numbers mean other messages now");
     let records = read(&mut queue);
     assert_eq!(records.len() as u64 + dropped, 100);
     assert_eq!(records[0], (1, format!("message {dropped}")));
+}
+
+#[test]
+fn what_was_handed_out_is_not_dropped_and_can_be_confirmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    fill(&mut queue, 0..100);
+    assert_eq!(read(&mut queue).len(), 100);
+    assert_eq!(queue.drop_oldest().unwrap(), Some(0));
+    queue.confirm(100).unwrap();
+    assert!(queue.is_empty());
+    while queue.drop_oldest().unwrap().is_some() {}
 }
 
 #[test]
