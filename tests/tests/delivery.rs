@@ -53,7 +53,7 @@ fn what_a_reset_connection_had_not_passed_on_is_sent_again_with_resend() {
 
 #[test]
 fn a_record_cut_in_the_middle_comes_again_whole() {
-    let mut listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
     let proxy = Proxy::new(&listener.addr);
     proxy.inject(Fault::CutAfter(10_000));
     let text: String = (0..1000).map(|number| format!("line {number}\n")).collect();
@@ -76,7 +76,7 @@ fn a_receiver_that_confirms_nothing_is_told_apart_from_one_that_does() {
 fn a_position_is_stored_once_its_message_is_confirmed() {
     let folder = scratch();
     fs::write(folder.path().join("app.log"), "one\ntwo\n").expect("a file");
-    let mut listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
     let pipeline = |address: &str| {
         let line = "heka-tail --no-follow --resume app.pos app.log |
             heka-send --retry=0 --ack=peer --commit app.pos $ADDRESS";
@@ -122,7 +122,7 @@ fn a_queue_keeps_what_could_not_be_sent() {
     let second = send(&["--queue=q", "127.0.0.1:1"]).run();
     second.exits(1).stderr_has("in use by another process");
     first.end_by(Signal::SIGKILL);
-    let mut listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
     send(&["--queue=q", "--ack=peer", &listener.addr]).run().succeeds();
     listener.wait_stdout("all lines", |out| out == text.as_bytes());
     // Nothing is left for another run.

@@ -31,7 +31,7 @@ fn one_process_listens_on_every_kind_of_address() {
         "udp://127.0.0.1:0".to_owned(),
         format!("unixgram:{}", path("gram")),
     ];
-    let mut listener =
+    let listener =
         Peer::new("heka-listen", addresses.iter().map(String::as_str).chain(["-opayload"]));
     let bound = listener.addrs.clone();
     let targets = [
@@ -54,7 +54,7 @@ fn one_process_listens_on_every_kind_of_address() {
 
 #[test]
 fn names_are_resolved_and_all_their_addresses_tried() {
-    let mut listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
     let address = format!("localhost:{}", listener.port());
     Tool::new("heka-send").arg(&address).stdin("by name\n").run().succeeds();
     listener.wait_stdout_is("by name\n");
@@ -76,7 +76,7 @@ fn the_source_address_can_be_chosen() {
 
 #[test]
 fn the_second_address_is_used_when_the_first_does_not_answer() {
-    let mut listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
     let closed = format!("127.0.0.1:{}", heka_tests::free_port());
     let sent = Tool::new("heka-send").args([&closed, &listener.addr]).stdin("x\n").run();
     sent.succeeds().stderr_has("Connection refused");
@@ -85,8 +85,8 @@ fn the_second_address_is_used_when_the_first_does_not_answer() {
 
 #[test]
 fn every_one_of_several_addresses_can_get_everything() {
-    let mut one = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
-    let mut two = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    let one = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    let two = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
     let text = lines(0..1000);
     let args = ["--to=all", "-T", one.addr.as_str(), two.addr.as_str()];
     Tool::new("heka-send").args(args).stdin(text.clone()).run().succeeds().stdout_is(&text);
@@ -97,7 +97,7 @@ fn every_one_of_several_addresses_can_get_everything() {
 #[test]
 fn a_dead_address_does_not_hold_up_another() {
     // Nobody accepts, and the backlog of one is soon full: connecting takes for ever.
-    let mut live = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    let live = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
     let args = ["--to=all", "192.0.2.1:9", live.addr.as_str(), "-w", "20s"];
     let mut sender = Tool::new("heka-send").args(args).stdin_open().spawn();
     sender.write("x\n");
@@ -136,7 +136,7 @@ fn sockets_are_taken_over_from_the_one_who_starts() {
 
 #[test]
 fn text_and_frames_are_told_apart_for_each_sender() {
-    let mut listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
     connect(&listener).write_all(b"plain text without an end").expect("cannot write");
     listener.wait_stdout_is("plain text without an end\n");
     Tool::new("heka-send").arg(&listener.addr).stdin("a frame\n").run().succeeds();
@@ -145,7 +145,7 @@ fn text_and_frames_are_told_apart_for_each_sender() {
 
 #[test]
 fn text_becomes_messages_as_in_tcp_input() {
-    let mut listener = Peer::new("heka-listen", ["127.0.0.1:0", "-j", "-n1"]);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-j", "-n1"]);
     let mut stream = connect(&listener);
     let from = stream.local_addr().expect("an address");
     stream.write_all(b"hi\n").expect("cannot write");
@@ -189,7 +189,7 @@ fn frames_of_many_senders_never_tear() {
 
 #[test]
 fn hostile_senders_harm_nobody_else() {
-    let mut listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
     let mut slow = connect(&listener);
     slow.write_all(b"\x1e\x02\x08").expect("cannot write");
     let mut endless = connect(&listener);
@@ -210,7 +210,7 @@ fn hostile_senders_harm_nobody_else() {
 
 #[test]
 fn connections_beyond_the_limit_wait_for_their_turn() {
-    let mut listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--max-conns=2"]);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--max-conns=2"]);
     let first = connect(&listener);
     let _second = connect(&listener);
     let mut third = connect(&listener);
@@ -260,7 +260,7 @@ fn a_datagram_carries_whole_frames() {
 
 #[test]
 fn a_proxy_is_asked_for_a_tunnel() {
-    let mut listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
     let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://me:secret@{}", proxy.local_addr().expect("an address"));
     let upstream = listener.addr.clone();
@@ -348,7 +348,7 @@ fn the_tools_of_others_are_at_either_end() {
         if !require(program) {
             continue;
         }
-        let mut listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+        let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
         let line = format!("seq 1000 | {command}");
         sh(&line).env("P", listener.port().to_string()).run().succeeds();
         listener.wait_stdout_is(lines(1..1001));

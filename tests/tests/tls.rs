@@ -43,7 +43,7 @@ fn send(folder: &TempDir, listener: &Peer, args: &[&str]) -> Outcome {
 #[test]
 fn a_certificate_of_the_named_ca_is_believed() {
     let Some(folder) = certificates() else { return };
-    let mut listener = listen(&folder, &["--cert=server.pem", "--key=server.key"]);
+    let listener = listen(&folder, &["--cert=server.pem", "--key=server.key"]);
     for version in ["1.2", "1.3"] {
         send(&folder, &listener, &["--ca-file=ca.pem", "--tls-min", version]).succeeds();
     }
@@ -53,7 +53,7 @@ fn a_certificate_of_the_named_ca_is_believed() {
 #[test]
 fn confirmations_come_over_tls_too() {
     let Some(folder) = certificates() else { return };
-    let mut listener = listen(&folder, &["--cert=server.pem", "--key=server.key", "--ack"]);
+    let listener = listen(&folder, &["--cert=server.pem", "--key=server.key", "--ack"]);
     send(&folder, &listener, &["--ca-file=ca.pem", "--ack=peer"]).succeeds();
     listener.wait_stdout_is("over TLS\n");
 }
@@ -61,7 +61,7 @@ fn confirmations_come_over_tls_too() {
 #[test]
 fn much_goes_over_tls() {
     let Some(folder) = certificates() else { return };
-    let mut listener = listen(&folder, &["--cert=server.pem", "--key=server.key"]);
+    let listener = listen(&folder, &["--cert=server.pem", "--key=server.key"]);
     let text: String = (0..200_000).map(|number| format!("{number}\n")).collect();
     let address = format!("tls://{}", listener.addr);
     let tool = Tool::new("heka-send").dir(folder.path()).args(["--ca-file=ca.pem", &address]);
@@ -90,7 +90,7 @@ fn what_is_wrong_with_a_certificate_is_told_with_what_helps() {
 #[test]
 fn an_unchecked_certificate_is_warned_of() {
     let Some(folder) = certificates() else { return };
-    let mut listener = listen(&folder, &["--cert=expired.pem", "--key=expired.key"]);
+    let listener = listen(&folder, &["--cert=expired.pem", "--key=expired.key"]);
     send(&folder, &listener, &["-k"]).succeeds().stderr_has("the certificate is not checked");
     listener.wait_stdout_is("over TLS\n");
 }
@@ -99,7 +99,7 @@ fn an_unchecked_certificate_is_warned_of() {
 fn clients_may_have_to_show_a_certificate() {
     let Some(folder) = certificates() else { return };
     let args = ["--cert=server.pem", "--key=server.key", "--client-ca=ca.pem"];
-    let mut listener = listen(&folder, &args);
+    let listener = listen(&folder, &args);
     let said = send(&folder, &listener, &["--ca-file=ca.pem"]);
     said.exits(3).stderr_has("wants a client certificate").stderr_has("--cert");
     listener.wait_stderr("showed no certificate");
@@ -124,7 +124,7 @@ fn a_file_that_is_none_is_a_wrong_argument() {
 #[test]
 fn openssl_is_at_either_end() {
     let Some(folder) = certificates() else { return };
-    let mut listener = listen(&folder, &["--cert=server.pem", "--key=server.key"]);
+    let listener = listen(&folder, &["--cert=server.pem", "--key=server.key"]);
     let client = "printf 'from openssl\\n' | openssl s_client -quiet -no_ign_eof -verify_return_error \
                   -CAfile ca.pem -connect 127.0.0.1:$PORT >&2";
     let port = listener.port().to_string();
@@ -133,7 +133,7 @@ fn openssl_is_at_either_end() {
     let port = heka_tests::free_port();
     let server =
         "exec openssl s_server -quiet -cert server.pem -key server.key -accept 127.0.0.1:$PORT";
-    let mut server =
+    let server =
         sh(server).dir(folder.path()).env("PORT", port.to_string()).stdin_open().spawn();
     let address = format!("tls://127.0.0.1:{port}");
     let args = ["-opayload", "--ca-file=ca.pem", "--retry-delay=20ms", &address];
