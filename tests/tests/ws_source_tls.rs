@@ -73,8 +73,7 @@ fn a_server_without_tls_and_a_client_without_it_miss_each_other() {
 #[test]
 fn an_untrusted_server_is_tried_again_until_a_signal_ends_it() {
     let server = WsServer::tls(false, one_message);
-    let mut running =
-        Tool::new("ws-source").args(["--retry-delay", "20ms", &server.url("/")]).spawn();
+    let running = Tool::new("ws-source").args(["--retry-delay", "20ms", &server.url("/")]).spawn();
     eventually("a third attempt", || {
         (running.stderr().matches("unknown CA").count() > 2).then_some(())
     });
