@@ -37,7 +37,7 @@ complete -c cf-tail -l token-file -d 'Read the token from there; - is standard i
 complete -c cf-tail -l token-command -d 'Run this for a token, such as \'cf oauth-token\'' -r
 complete -c cf-tail -s w -l connect-timeout -d 'Give up an attempt to connect after that' -r
 complete -c cf-tail -l idle-timeout -d 'Give up a stream where nothing comes for so long' -r
-complete -c cf-tail -s x -l proxy -d 'Connect through this HTTP proxy' -r -f
+complete -c cf-tail -s x -l proxy -d 'Connect through this HTTP or SOCKS5 proxy' -r -f
 complete -c cf-tail -l ca-file -d 'Believe the CAs of this PEM file only' -r -F
 complete -c cf-tail -l cert -d 'Show this certificate to servers that ask' -r -F
 complete -c cf-tail -l key -d 'The certificate\'s key, if in another file' -r -F
