@@ -133,8 +133,7 @@ fn openssl_is_at_either_end() {
     let port = heka_tests::free_port();
     let server =
         "exec openssl s_server -quiet -cert server.pem -key server.key -accept 127.0.0.1:$PORT";
-    let server =
-        sh(server).dir(folder.path()).env("PORT", port.to_string()).stdin_open().spawn();
+    let server = sh(server).dir(folder.path()).env("PORT", port.to_string()).stdin_open().spawn();
     let address = format!("tls://127.0.0.1:{port}");
     let args = ["-opayload", "--ca-file=ca.pem", "--retry-delay=20ms", &address];
     Tool::new("heka-send").dir(folder.path()).args(args).stdin("to openssl\n").run().succeeds();
