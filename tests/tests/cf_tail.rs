@@ -282,11 +282,11 @@ fn late_lines_of_log_cache_appear_once_and_are_marked() {
         (v2("old", 100_000_000_000), v2("new", 101_000_000_000), v2("late", 100_500_000_000));
     let server = Playback::new(vec![
         info(),
-        page(&[old.clone()]),
-        page(&[old.clone()]),
+        page(std::slice::from_ref(&old)),
+        page(std::slice::from_ref(&old)),
         page(&[old.clone(), new.clone()]),
         page(&[old, late, new.clone()]),
-        page(&[new.clone()]),
+        page(std::slice::from_ref(&new)),
         page(&[new]),
     ]);
     let running = cf_tail(["--via", "log-cache", "-j", "app", "-a", &http(&server)]).spawn();
@@ -587,8 +587,12 @@ fn everything_goes_through_the_proxy_and_its_password_stays_hidden() {
 fn a_line_from_the_future_does_not_hide_the_present() {
     let future = v2("future", 4_102_444_800_000_000_000);
     let present = v2("present", 1_795_000_000_000_000_000);
-    let server =
-        Playback::new(vec![info(), page(&[future.clone()]), page(&[future]), page(&[present])]);
+    let server = Playback::new(vec![
+        info(),
+        page(std::slice::from_ref(&future)),
+        page(&[future]),
+        page(&[present]),
+    ]);
     let running =
         cf_tail(["--via", "log-cache", "-o", "payload", "app", "-a", &http(&server)]).spawn();
     assert_eq!(wait_for_lines(&running, 1), "present\n");
