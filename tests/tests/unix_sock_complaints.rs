@@ -49,7 +49,7 @@ fn the_end_is_neither_early_nor_never() {
     });
     client(&path, &[], "a\nb\n").succeeds().stdout_is("a!\nb!\n");
     // The peer closes while standard input is open: that is the end.
-    let (path, _folder) = listener(|stream| drop(stream));
+    let (path, _folder) = listener(drop);
     let mut open = Tool::new("unix-sock").arg(&path).stdin_open().spawn();
     eventually("the end", || (!open.is_running()).then_some(()));
     open.finish().succeeds();
