@@ -86,7 +86,9 @@ impl Sender {
 
     /// Waits until something can be done; `true` if that is to read.
     fn wait_for_input(&mut self, at_end: bool) -> Result<bool, Stop> {
-        let has_room = !self.source.is_ended() && self.lane.has_room(&self.targets)?;
+        let has_room = !self.source.is_ended()
+            && self.lane.has_room(&self.targets)?
+            && !self.leaves_records_to_the_writer()?;
         let mut wanted = Vec::with_capacity(1 + self.targets.len());
         if has_room {
             wanted.push((self.source.input.fd(), PollFlags::POLLIN));
@@ -100,6 +102,13 @@ impl Sender {
         }
         let ready = wait(&wanted, self.deadline(at_end))?;
         Ok(has_room && ready.first().is_some_and(|ready| !ready.is_empty()))
+    }
+
+    /// Whether a pipe is better not read yet: as long as nobody was reached, and nothing is kept on
+    /// disk, records are safer with a writer that can see that we end without having taken them.
+    fn leaves_records_to_the_writer(&self) -> Result<bool, Stop> {
+        let is_nobody_there = !self.targets.iter().any(|target| target.was_reached);
+        Ok(is_nobody_there && self.lane.is_volatile() && self.source.is_pipe_in_use()?)
     }
 
     fn deadline(&self, at_end: bool) -> Deadline {

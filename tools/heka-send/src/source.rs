@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What comes in: frames, lines or any bytes, from standard input.
 
+use std::time::Instant;
+
 use heka_core::diag;
-use heka_core::exit::Stop;
-use heka_core::io::Input;
+use heka_core::exit::{Explain as _, Stop};
+use heka_core::io::{Input, wait};
 use heka_core::stats;
 use heka_core::stream::{Kind, detect};
 use heka_core::wire::{Behind, Deframer, Frame, Step};
 use memchr::memchr;
+use nix::poll::PollFlags;
+use nix::sys::stat::{SFlag, fstat};
 
 use crate::cli::{InputForm, OutputForm, Plan};
 
@@ -51,6 +55,7 @@ pub(crate) struct Source {
     left: u64,
     ended: bool,
     damaged: bool,
+    is_pipe: bool,
 }
 
 impl Source {
@@ -61,8 +66,11 @@ impl Source {
             (_, InputForm::Heka) => Splitter::Frames(Deframer::new(plan.max_message_size)),
             (_, InputForm::Lines) => Splitter::Lines,
         };
+        let input = Input::stdin()?;
+        let mode = fstat(input.fd()).at(input.name())?.st_mode;
         Ok(Self {
-            input: Input::stdin()?,
+            is_pipe: SFlag::from_bits_truncate(mode) & SFlag::S_IFMT == SFlag::S_IFIFO,
+            input,
             splitter,
             delimiter: if plan.payload.null { 0 } else { b'\n' },
             limit: plan.max_message_size,
@@ -75,6 +83,19 @@ impl Source {
     /// Whether no record will come any more.
     pub(crate) fn is_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether there is nothing in it but what a writer could still take back by not writing it:
+    /// a pipe that holds data, or whose writer is there.
+    ///
+    /// # Errors
+    /// A signal.
+    pub(crate) fn is_pipe_in_use(&self) -> Result<bool, Stop> {
+        if !self.is_pipe {
+            return Ok(false);
+        }
+        let ready = wait(&[(self.input.fd(), PollFlags::POLLIN)], Some(Instant::now()))?;
+        Ok(ready.first() != Some(&PollFlags::POLLHUP))
     }
 
     /// Whether something in the input was damaged.

@@ -32,6 +32,8 @@ pub(crate) struct Target {
     delivery: Delivery,
     /// No connection is wanted before there is something to send.
     is_lazy: bool,
+    /// There has been a connection.
+    pub(crate) was_reached: bool,
     /// Since when everything is written and the last confirmations are waited for.
     lingering: Option<Instant>,
     /// The far end broke the last connection off after it had confirmed everything.
@@ -52,6 +54,7 @@ impl Target {
             due: Instant::now(),
             delivery,
             is_lazy: false,
+            was_reached: false,
             lingering: None,
             doubtful: false,
         }
@@ -108,6 +111,7 @@ impl Target {
             }
             stats::counter("connections").add(1);
             link.first = self.window.confirmed();
+            self.was_reached = true;
             self.link = Some(link);
         }
         Ok(())
