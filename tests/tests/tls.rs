@@ -101,8 +101,7 @@ fn clients_may_have_to_show_a_certificate() {
     let args = ["--cert=server.pem", "--key=server.key", "--client-ca=ca.pem"];
     let listener = listen(&folder, &args);
     let said = send(&folder, &listener, &["--ca-file=ca.pem"]);
-    // The refusal may come as late as the end, so without the hint that belongs to connecting.
-    said.exits(3).stderr_has("wants a client certificate");
+    said.exits(3).stderr_has("wants a client certificate").stderr_has("--cert");
     listener.wait_stderr("showed no certificate");
     let cert = ["--ca-file=ca.pem", "--cert=client.pem", "--key=client.key"];
     send(&folder, &listener, &cert).succeeds();

@@ -156,6 +156,9 @@ impl Target {
                     "{}: {} at the end: what it had not read by then is lost",
                     link.name, over.cause
                 ));
+                if let Some(hint) = &over.hint {
+                    diag::hint(hint);
+                }
             }
             self.due = Instant::now();
             return Ok(());
