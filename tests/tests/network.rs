@@ -325,8 +325,9 @@ fn signatures_are_made_and_verified() {
 
 #[test]
 fn statistics_are_told_at_any_time() {
-    let mut sender =
-        Tool::new("heka-send").args(["127.0.0.1:1", "--retry-delay=1h"]).stdin_open().spawn();
+    let sender =
+        Tool::new("heka-send").args(["127.0.0.1:1", "--retry-delay=1h"]).arg("--queue=spool");
+    let mut sender = sender.stdin_open().spawn();
     sender.write("one\ntwo\n");
     sender.wait_stderr("trying again");
     eventually("two messages", || {
@@ -437,7 +438,9 @@ fn ten_thousand_connections_fit_and_lose_nothing() {
 #[test]
 fn a_wait_can_be_ended_at_any_time() {
     for args in [["127.0.0.1:1", "--retry-delay=1h"], ["192.0.2.1:9", "-w1h"]] {
-        let mut sender = Tool::new("heka-send").args(args).arg("-T").stdin_open().spawn();
+        // A queue is filled whether anybody is there or not.
+        let sender = Tool::new("heka-send").args(args).args(["-T", "--queue=spool"]);
+        let mut sender = sender.stdin_open().spawn();
         sender.write("x\n");
         sender.wait_stdout_is("x\n");
         let started = std::time::Instant::now();
