@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Heka streams as files and pipes: an [`Input`] deframed, with its damage reported.
 
+use std::fs::File;
 use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
 
 use crate::exit::Stop;
-use crate::io::{Input, Output, wait};
-use crate::wire::framing::{RECORD_SEPARATOR, UNIT_SEPARATOR};
+use crate::io::{Ending, Input, Output, wait};
+use crate::wire::framing::{FRAMING_SIZE, RECORD_SEPARATOR, Reason, UNIT_SEPARATOR};
 use crate::wire::{Behind, Deframer, Frame, Header, Step};
 use crate::{diag, stats};
 
@@ -36,6 +38,39 @@ pub fn detect(data: &[u8], behind: Behind) -> Option<Kind> {
             Some(if is_frame { Kind::Frames } else { Kind::Text })
         }
         _ => Some(Kind::Text),
+    }
+}
+
+/// The end of a file of frames with messages of up to `limit` bytes.
+pub fn frames_ending(limit: usize) -> Ending {
+    Ending::Whole(whole_frames, limit)
+}
+
+/// How long a file is without the torn frame at its end, if there is one. Only so much of it is
+/// looked at that its last whole frame is certainly seen.
+fn whole_frames(file: &File, limit: usize) -> std::io::Result<u64> {
+    let len = file.metadata()?.len();
+    let longest = limit.saturating_add(FRAMING_SIZE + usize::from(u8::MAX));
+    let start = len.saturating_sub(2 * longest as u64);
+    let mut data = vec![0; usize::try_from(len - start).unwrap_or(usize::MAX)];
+    file.read_exact_at(&mut data, start)?;
+    let mut deframer = Deframer::at(limit, start);
+    let mut rest = data.as_slice();
+    let mut whole = len;
+    loop {
+        let done = match deframer.next(rest, Behind::End) {
+            Step::Frame(done, _) => {
+                whole = len;
+                done
+            }
+            Step::Damage(done, damage) => {
+                let is_torn = damage.reason == Reason::CutOff;
+                whole = if is_torn && deframer.offset() == len { damage.offset } else { len };
+                done
+            }
+            Step::Need(..) => return Ok(whole),
+        };
+        rest = rest.get(done..).unwrap_or_default();
     }
 }
 

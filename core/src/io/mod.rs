@@ -10,12 +10,14 @@ mod backlog;
 mod compressed;
 mod drain;
 mod input;
+mod mend;
 mod output;
 mod poll;
 mod sink;
 
 pub use backlog::Backlog;
 pub use input::Input;
+pub use mend::Ending;
 pub use output::{Output, push_harmless};
 #[cfg(feature = "net")]
 pub(crate) use poll::serve_signals;

@@ -17,7 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::input::PIPE_SIZE;
 use super::poll::serve_signals;
 use super::sink::Sink;
-use super::{Wanted, wait};
+use super::{Ending, Wanted, wait};
 use crate::diag::is_harmful;
 use crate::exit::{Cause as _, Explain as _, Stop};
 use crate::{signal, stats};
@@ -96,6 +96,19 @@ impl Output {
     pub fn text(mut self) -> Self {
         self.harmless = self.is_terminal();
         self
+    }
+
+    /// If this is a file of its own: puts its end in order, now and whenever it is opened again, in
+    /// case an earlier process died or found the disk full in the middle of a record.
+    ///
+    /// # Errors
+    /// If the file cannot be read or cut.
+    pub fn ending_with(mut self, ending: Ending) -> Result<Self, Stop> {
+        if let Some(sink) = &mut self.sink {
+            sink.set_ending(ending);
+            self.file = sink.open()?;
+        }
+        Ok(self)
     }
 
     /// Whether people look at it.
@@ -255,7 +268,13 @@ impl Output {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     wait(&[(self.file.as_fd(), PollFlags::POLLOUT)], None)?;
                 }
-                Err(error) => return Err(self.failed(&error)),
+                Err(error) => {
+                    // What was written of the record that did not fit helps nobody.
+                    if let Some(sink) = &mut self.sink {
+                        let _mended = sink.mend(&self.file);
+                    }
+                    return Err(self.failed(&error));
+                }
             }
         }
         if self.sink.as_ref().is_some_and(|sink| sink.is_durable()) {

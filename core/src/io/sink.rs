@@ -13,7 +13,8 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 
-use super::Output;
+use super::mend::announce_writer;
+use super::{Ending, Output};
 use crate::cli::{parse_duration, parse_size};
 use crate::clock;
 use crate::exit::{Explain as _, Stop};
@@ -50,6 +51,7 @@ impl WriteArgs {
             mode: self.mode.unwrap_or(DEFAULT_MODE),
             rotation: self.rotate,
             durable,
+            ending: None,
             len: 0,
             period: 0,
         };
@@ -106,6 +108,7 @@ pub(super) struct Sink {
     mode: u32,
     rotation: Option<Rotation>,
     durable: bool,
+    ending: Option<Ending>,
     len: u64,
     period: u128,
 }
@@ -137,9 +140,25 @@ impl Sink {
             file.set_permissions(Permissions::from_mode(self.mode)).at(self.name())?;
         }
         self.len = metadata.len();
+        self.mend(&file)?;
+        announce_writer(&file);
         let since = u128::from(metadata.mtime().unsigned_abs()) * 1_000_000_000;
         self.period = self.period_of(if self.len > 0 { since } else { now() });
         Ok(file)
+    }
+
+    /// From now on the end of the file is put in order before it is appended to.
+    pub(super) fn set_ending(&mut self, ending: Ending) {
+        self.ending = Some(ending);
+    }
+
+    /// Puts the end of the file in order.
+    pub(super) fn mend(&mut self, file: &File) -> Result<(), Stop> {
+        if let Some(ending) = self.ending {
+            ending.mend(file, &self.name()).at(self.name())?;
+            self.len = file.metadata().at(self.name())?.len();
+        }
+        Ok(())
     }
 
     /// Counts what has been written.

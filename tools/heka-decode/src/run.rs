@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use heka_core::cli::settle_form;
-use heka_core::codec;
+use heka_core::codec::{self, Newlines};
 use heka_core::exit::{Status, Stop};
-use heka_core::io::{Input, Output};
+use heka_core::io::{Ending, Input, Output};
 use heka_core::stats;
-use heka_core::stream::{Flow, FrameReader};
+use heka_core::stream::{Flow, FrameReader, frames_ending};
 use heka_core::wire::{Frame, Header, MessageView};
 
 use crate::cli::{Form, Plan};
@@ -51,7 +51,15 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
 }
 
 fn open_output(plan: &Plan) -> Result<Output, Stop> {
-    let out = plan.write.open(false)?.unbuffered(plan.writing.unbuffered);
+    let mut out = plan.write.open(false)?.unbuffered(plan.writing.unbuffered);
+    match &plan.form {
+        Form::Heka => out = out.ending_with(frames_ending(plan.max_message_size))?,
+        Form::Json => out = out.ending_with(Ending::Byte(b'\n'))?,
+        Form::Payload(payload) if payload.newlines != Newlines::Never => {
+            out = out.ending_with(Ending::Byte(if payload.null { 0 } else { b'\n' }))?;
+        }
+        _ => {}
+    }
     let chosen = match plan.form {
         Form::Heka if !plan.count => codec::Form::Heka,
         _ => codec::Form::Text,

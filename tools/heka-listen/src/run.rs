@@ -3,8 +3,10 @@
 
 use heka_core::diag;
 use heka_core::exit::{Status, Stop};
+use heka_core::io::Ending;
 use heka_core::net::{Addr, Listener, announce, inherited, raise_open_files, tls};
 use heka_core::stats;
+use heka_core::stream::frames_ending;
 
 use crate::cli::{OutputForm, Plan};
 use crate::intake::Intake;
@@ -15,6 +17,10 @@ const OTHER_FILES: u64 = 64;
 
 /// Receives until the end is asked for.
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
+    // They are told in this order.
+    for name in ["confirmed", "repeated", "connections"] {
+        stats::counter(name);
+    }
     let doors = open_doors(plan)?;
     let intake = open_intake(plan)?;
     let open_files = raise_open_files();
@@ -70,5 +76,11 @@ fn open_intake(plan: &Plan) -> Result<Intake, Stop> {
     if !matches!(form, OutputForm::Heka | OutputForm::Raw) {
         out = out.text();
     }
+    let out = match form {
+        OutputForm::Raw => out,
+        OutputForm::Heka => out.ending_with(frames_ending(plan.max_message_size))?,
+        OutputForm::Payload if plan.null => out.ending_with(Ending::Byte(0))?,
+        _ => out.ending_with(Ending::Byte(b'\n'))?,
+    };
     Ok(Intake::new(plan, out, form))
 }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The end of a file that is appended to: what a crash or a full disk left of a record must not
+//! stand in front of the next one.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::fd::AsRawFd as _;
+
+use crate::diag;
+
+/// How a file of records ends when it is in order.
+#[derive(Clone, Copy, Debug)]
+pub enum Ending {
+    /// With a whole record. The function tells how long the file is without a torn one, given the
+    /// longest record; the rest is cut off.
+    Whole(fn(&File, usize) -> io::Result<u64>, usize),
+    /// With this byte. Text that lacks it may be somebody else's: it is ended, not cut off.
+    Byte(u8),
+}
+
+impl Ending {
+    /// Puts the end of `file` in order and says so. Leaves alone what is no regular file, what may
+    /// not be read, and a file that another process of ours appends to.
+    pub(super) fn mend(self, file: &File, name: &str) -> io::Result<()> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() || metadata.len() == 0 {
+            return Ok(());
+        }
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Ok(());
+        }
+        match File::open(format!("/proc/self/fd/{}", file.as_raw_fd())) {
+            Ok(reader) => self.mend_alone(file, reader, metadata.len(), name),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn mend_alone(self, mut file: &File, mut reader: File, len: u64, name: &str) -> io::Result<()> {
+        match self {
+            Self::Whole(find, limit) => {
+                let whole = find(&reader, limit)?;
+                if whole < len {
+                    file.set_len(whole)?;
+                    diag::warning(format_args!(
+                        "{name}: the last {} bytes are a torn record and cut off",
+                        len - whole
+                    ));
+                }
+            }
+            Self::Byte(byte) => {
+                let mut last = [byte];
+                reader.seek(SeekFrom::End(-1))?;
+                reader.read_exact(&mut last)?;
+                if last != [byte] {
+                    file.write_all(&[byte])?;
+                    diag::warning(format_args!("{name}: the last line had no end, it has one now"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Tells others of ours that this process appends to the file. Without such locks, as on some
+/// network file systems, nobody is told.
+pub(super) fn announce_writer(file: &File) {
+    let _shared = file.try_lock_shared();
+}
