@@ -10,3 +10,9 @@ pub mod ack;
 pub mod checkpoint;
 #[cfg(feature = "net")]
 pub mod queue;
+
+/// Whether an error says that a disk is full: somebody may make room.
+pub fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
+}

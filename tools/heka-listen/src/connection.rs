@@ -50,6 +50,8 @@ pub(crate) struct Connection {
     rest: Vec<u8>,
     need: usize,
     place: Place,
+    /// Records that were confirmed.
+    pub(crate) confirmed: u64,
     unsent: Vec<u8>,
 }
 
@@ -70,6 +72,7 @@ impl Connection {
             rest: Vec::new(),
             need: 0,
             place: Place::default(),
+            confirmed: 0,
             unsent: Vec::new(),
         }
     }
@@ -178,8 +181,10 @@ impl Connection {
     pub(crate) fn confirm(&mut self) -> std::io::Result<()> {
         // Confirmations that were not taken yet are made up for by the next one.
         if self.unsent.is_empty()
-            && let Some(number) = self.place.news()
+            && let Some((number, count)) = self.place.news()
         {
+            self.confirmed += count;
+            stats::counter("confirmed").add(count);
             let header = Header { acknowledged: Some(number), ..Header::default() };
             // A header of a few bytes always fits.
             let _fits = put_frame(&mut self.unsent, header, &[]);

@@ -265,6 +265,10 @@ impl Server {
         self.free.push(index);
         self.count -= 1;
         match error {
+            None if connection.confirmed > 0 => diag::note(format_args!(
+                "{}: closed, {} messages confirmed",
+                connection.peer, connection.confirmed
+            )),
             None => diag::note(format_args!("{}: closed", connection.peer)),
             Some(error) => {
                 let (cause, hint) = tls::explain_io(error);

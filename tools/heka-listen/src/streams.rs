@@ -28,6 +28,10 @@ pub(crate) struct Place {
 impl Streams {
     /// Notes a record that came; `false` if it had come before.
     pub(crate) fn take(&mut self, place: &mut Place, stream_id: &[u8], number: u64) -> bool {
+        if place.came == 0 {
+            // A stream may go on here that began on another connection.
+            place.told = number.saturating_sub(1);
+        }
         place.came = place.came.max(number);
         let Ok(id) = <[u8; 16]>::try_from(stream_id) else {
             return true;
@@ -64,11 +68,12 @@ impl Streams {
 }
 
 impl Place {
-    /// The number to confirm, if that is news. Call it when everything that came is safe.
-    pub(crate) fn news(&mut self) -> Option<u64> {
-        let is_news = self.came > self.told;
+    /// The number to confirm, if that is news, and how many records that confirms. Call it when
+    /// everything that came is safe.
+    pub(crate) fn news(&mut self) -> Option<(u64, u64)> {
+        let count = self.came - self.told;
         self.told = self.came;
-        is_news.then_some(self.came)
+        (count > 0).then_some((self.came, count))
     }
 }
 
@@ -84,8 +89,8 @@ mod tests {
         assert!(!streams.take(&mut second, &[1; 16], 2));
         assert!(streams.take(&mut second, &[1; 16], 3));
         assert!(streams.take(&mut second, &[2; 16], 1));
-        assert_eq!((first.news(), first.news()), (Some(2), None));
-        assert_eq!(second.news(), Some(3));
+        assert_eq!((first.news(), first.news()), (Some((2, 2)), None));
+        assert_eq!(second.news(), Some((3, 2)));
     }
 
     #[test]

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use heka_core::delivery::checkpoint::{CheckpointFile, decode_header};
+use heka_core::delivery::is_full;
 use heka_core::diag::Limiter;
-use heka_core::exit::{Explain as _, Stop};
+use heka_core::exit::{Cause as _, Explain as _, Stop};
 
 /// The file is stored no more often: storing it waits for the disk.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -76,9 +77,22 @@ impl Commit {
 
     pub(crate) fn save_if_due(&mut self) -> Result<(), Stop> {
         match self.due() {
-            Some(due) if due <= Instant::now() => self.save(),
+            Some(due) if due <= Instant::now() => self.save_unless_full(),
             _ => Ok(()),
         }
+    }
+
+    /// A disk that is full now need not be full the next time; meanwhile messages go on.
+    fn save_unless_full(&mut self) -> Result<(), Stop> {
+        match self.file.save() {
+            Err(error) if is_full(&error) => {
+                let (path, cause) = (self.file.path().display(), error.cause());
+                self.warned.warning(format_args!("{path}: {cause}; positions are stored later"));
+            }
+            saved => saved.at(self.file.path().display())?,
+        }
+        self.saved = Instant::now();
+        Ok(())
     }
 
     pub(crate) fn save(&mut self) -> Result<(), Stop> {

@@ -15,12 +15,14 @@ use crate::cli::{Ack, OutputForm, Plan, QueueFull};
 use crate::commit::Commit;
 use crate::packer::Packer;
 use crate::source::Record;
-use crate::target::Target;
+use crate::target::{Messages, Target};
 
 /// So much is gathered before it is put into the queue.
 const BLOCK_SIZE: usize = 64 * 1024;
 /// The queue is made to outlive the machine so often.
 const SYNC_PERIOD: Duration = Duration::from_secs(1);
+/// A full disk is tried again after that.
+const DISK_PERIOD: Duration = Duration::from_millis(500);
 
 /// What every record passes.
 #[derive(Debug)]
@@ -43,7 +45,11 @@ struct Spool {
     /// Makes the frames that are queued.
     packer: Packer,
     block: Vec<u8>,
+    /// Records that were taken from the source, and how many of them are on disk.
     appended: u64,
+    stored: u64,
+    /// When to try again, while the disk is full.
+    retry: Option<Instant>,
     synced: Instant,
     warned: Limiter,
 }
@@ -51,19 +57,38 @@ struct Spool {
 impl Spool {
     /// Puts what has been gathered into the queue, and makes room if that is wanted.
     fn append(&mut self, failed: &mut bool) -> Result<(), Stop> {
-        if !self.block.is_empty() {
-            self.queue.append(&self.block)?;
-            self.block.clear();
+        if self.retry.is_some_and(|at| Instant::now() < at) {
+            return Ok(());
         }
-        while self.full == QueueFull::DropOldest && !self.queue.has_room() {
-            let Some(dropped) = self.queue.drop_oldest()? else { break };
-            if dropped > 0 {
-                *failed = true;
-                stats::counter("dropped").add(dropped);
-                self.warned.warning(format_args!("the queue is full: {dropped} messages dropped"));
+        self.retry = None;
+        while !self.block.is_empty() {
+            if self.queue.append(&self.block)? {
+                self.block.clear();
+            } else if self.full == QueueFull::Exit {
+                return Err(Stop::failed("the disk of the queue is full"));
+            } else if self.full == QueueFull::Block || !self.drop_oldest(failed)? {
+                self.warned.warning("the disk of the queue is full: waiting for room");
+                self.retry = Some(Instant::now() + DISK_PERIOD);
+                return Ok(());
             }
         }
+        self.stored = self.appended;
+        while self.full == QueueFull::DropOldest
+            && !self.queue.has_room()
+            && self.drop_oldest(failed)?
+        {}
         Ok(())
+    }
+
+    /// Makes room; `false` if there is nothing to drop.
+    fn drop_oldest(&mut self, failed: &mut bool) -> Result<bool, Stop> {
+        let Some(dropped) = self.queue.drop_oldest()? else { return Ok(false) };
+        if dropped > 0 {
+            *failed = true;
+            stats::counter("dropped").add(dropped);
+            self.warned.warning(format_args!("the queue is full: {dropped} messages dropped"));
+        }
+        Ok(true)
     }
 }
 
@@ -80,6 +105,8 @@ impl Lane {
                 packer: Packer::new(OutputForm::Heka, plan.payload.clone(), signer.take()),
                 block: Vec::new(),
                 appended: 0,
+                stored: 0,
+                retry: None,
                 synced: Instant::now(),
                 warned: Limiter::default(),
             }),
@@ -106,13 +133,14 @@ impl Lane {
             Some(spool) if spool.full == QueueFull::Exit && !spool.queue.has_room() => {
                 Err(Stop::failed("the queue is full"))
             }
-            Some(spool) => Ok(spool.queue.has_room() || spool.full == QueueFull::DropOldest),
+            Some(spool) => Ok(spool.retry.is_none()
+                && (spool.queue.has_room() || spool.full == QueueFull::DropOldest)),
         }
     }
 
     /// Whether everything that came in has reached the windows.
     pub(crate) fn is_drained(&self) -> bool {
-        self.spool.as_ref().is_none_or(|spool| !spool.queue.has_unread())
+        self.spool.as_ref().is_none_or(|spool| !spool.queue.has_unread() && spool.block.is_empty())
     }
 
     /// Records that follow are read in one go.
@@ -171,6 +199,7 @@ impl Lane {
     /// Moves queued records into the windows as long as there is room.
     pub(crate) fn feed(&mut self, targets: &mut [Target]) -> Result<(), Stop> {
         let Some(spool) = &mut self.spool else { return Ok(()) };
+        spool.append(&mut self.failed)?;
         let packer = &mut self.packer;
         while spool.queue.has_unread() && targets.iter().all(|target| target.window.has_room()) {
             spool.queue.read(&mut |_, frame| {
@@ -193,7 +222,7 @@ impl Lane {
                 spool.queue.sync()?;
             }
             // What is on disk is as safe as what has arrived.
-            delivered = spool.appended;
+            delivered = spool.stored;
         }
         if let Some(commit) = &mut self.commit {
             commit.advance(delivered);
@@ -206,14 +235,21 @@ impl Lane {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let dirty = self.spool.as_ref().filter(|spool| spool.queue.is_dirty());
         let sync = dirty.map(|spool| spool.synced + SYNC_PERIOD);
+        let retry = self.spool.as_ref().and_then(|spool| spool.retry);
         let save = self.commit.as_ref().and_then(Commit::due);
-        sync.into_iter().chain(save).min()
+        sync.into_iter().chain(retry).chain(save).min()
     }
 
     /// Stores what there is to store, at the end.
     pub(crate) fn store(&mut self) -> Result<(), Stop> {
         if let Some(spool) = &mut self.spool {
+            spool.retry = None;
+            spool.append(&mut self.failed)?;
             spool.queue.sync()?;
+            if !spool.block.is_empty() {
+                let lost = spool.appended - spool.stored;
+                diag::error(format_args!("{} read and not queued", Messages(lost)));
+            }
             if !spool.queue.is_empty() {
                 diag::note(format_args!("{} bytes stay in the queue", spool.queue.len()));
             }

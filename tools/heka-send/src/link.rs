@@ -80,6 +80,8 @@ pub(crate) struct Link {
     pub(crate) first: u64,
     /// Since when the peer takes nothing.
     pub(crate) stuck: Option<Instant>,
+    /// Since when the peer confirms nothing though it should.
+    pub(crate) awaiting: Option<Instant>,
     /// When something was written last.
     pub(crate) active: Instant,
     /// Set when nothing more will be written on this connection, and since when.
@@ -119,6 +121,7 @@ impl Link {
             deframer: Deframer::new(MAX_ANSWER),
             first: 0,
             stuck: None,
+            awaiting: None,
             active: Instant::now(),
             closing: None,
             peer_closed: false,
@@ -202,6 +205,16 @@ impl Link {
                     window.confirm_bytes(len);
                 }
             }
+        }
+    }
+
+    /// Notes whether the peer has confirmed anything since `confirmed`, or has nothing to. What the
+    /// kernel waits for it watches itself.
+    pub(crate) fn note_progress(&mut self, window: &Window, confirmed: u64) {
+        if self.ack != Ack::Peer || window.unconfirmed() == 0 {
+            self.awaiting = None;
+        } else if self.awaiting.is_none() || window.confirmed() > confirmed {
+            self.awaiting = Some(Instant::now());
         }
     }
 

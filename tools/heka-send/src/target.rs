@@ -230,6 +230,7 @@ impl Target {
             self.lingering.map(|since| since + self.delivery.linger),
             link.closing.map(|since| since + self.delivery.linger),
             link.stuck.zip(self.delivery.write_timeout).map(|(since, limit)| since + limit),
+            link.awaiting.zip(self.delivery.write_timeout).map(|(since, limit)| since + limit),
             self.delivery.idle_timeout.map(|limit| link.active + limit),
         ];
         limits.into_iter().flatten().min()
@@ -268,14 +269,21 @@ fn converse(
         0 => u64::MAX,
         count => link.first + count,
     };
+    let confirmed = window.confirmed();
     if link.closing.is_none() {
         link.write(window, last)?;
     } else {
         link.look(window)?;
     }
-    if link.stuck.zip(delivery.write_timeout).is_some_and(|(since, limit)| since.elapsed() >= limit)
-    {
+    link.note_progress(window, confirmed);
+    let is_over = |since: Option<Instant>| {
+        since.zip(delivery.write_timeout).is_some_and(|(since, limit)| since.elapsed() >= limit)
+    };
+    if is_over(link.stuck) {
         return Err(Over::new(End::Broken, "takes nothing any more"));
+    }
+    if is_over(link.awaiting) {
+        return Err(Over::new(End::Broken, "confirms nothing any more"));
     }
     let all_written = !window.has_unwritten() && link.stuck.is_none();
     let batch_written = last < window.last() && link.stuck.is_none();

@@ -8,7 +8,7 @@
 //! The version of this format, the stream's name and the kernel's boot id (both in hex), the place
 //! behind the last confirmed message, and that message's number.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
@@ -16,6 +16,7 @@ use data_encoding::HEXLOWER;
 
 use super::Place;
 use crate::clock;
+use crate::delivery::is_full;
 use crate::diag;
 use crate::exit::{Explain as _, Stop};
 
@@ -72,18 +73,33 @@ impl Cursor {
         self.stream_id = clock::random_uuid();
     }
 
-    /// Replaces the file: temporary file, fsync, rename, fsync of the directory.
+    /// Replaces the file: temporary file, fsync, rename, fsync of the directory. On a full disk,
+    /// where files can only be removed once this is saved, it is overwritten where it lies.
     pub(super) fn save(&self, dir: &Path) -> io::Result<()> {
         let Place { file, offset } = self.place;
         let (stream, boot) = (HEXLOWER.encode(&self.stream_id), &self.boot);
         let line = format!("1 {stream} {boot} {file} {offset} {}\n", self.number);
-        let temporary = dir.join("cursor.new");
-        let mut new = File::create(&temporary)?;
-        new.write_all(line.as_bytes())?;
-        new.sync_data()?;
-        std::fs::rename(&temporary, dir.join("cursor"))?;
-        File::open(dir)?.sync_all()
+        match replace(dir, line.as_bytes()) {
+            Err(error) if is_full(&error) => overwrite(dir, line.as_bytes()),
+            other => other,
+        }
     }
+}
+
+fn replace(dir: &Path, line: &[u8]) -> io::Result<()> {
+    let temporary = dir.join("cursor.new");
+    let mut new = File::create(&temporary)?;
+    new.write_all(line)?;
+    new.sync_data()?;
+    std::fs::rename(&temporary, dir.join("cursor"))?;
+    File::open(dir)?.sync_all()
+}
+
+fn overwrite(dir: &Path, line: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(dir.join("cursor"))?;
+    file.write_all(line)?;
+    file.set_len(line.len() as u64)?;
+    file.sync_data()
 }
 
 fn boot_id() -> String {

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use cursor::Cursor;
 
+use super::is_full;
 use crate::diag;
 use crate::exit::{Explain as _, Stop};
 use crate::wire::{Behind, Deframer, Frame, Step};
@@ -163,22 +164,30 @@ impl Queue {
         Place { file, offset: self.sizes.back().copied().unwrap_or(0) }
     }
 
-    /// Appends whole frames.
+    /// Appends whole frames. `false` if the disk is full; nothing is appended then.
     ///
     /// # Errors
     /// The system's; what was not written whole is taken back.
-    pub fn append(&mut self, frames: &[u8]) -> Result<(), Stop> {
+    pub fn append(&mut self, frames: &[u8]) -> Result<bool, Stop> {
+        match self.try_append(frames) {
+            Ok(()) => Ok(true),
+            Err(error) if is_full(&error) => Ok(false),
+            Err(error) => Err(error).at(self.dir.display()),
+        }
+    }
+
+    fn try_append(&mut self, frames: &[u8]) -> io::Result<()> {
         let end = self.end();
         if end.offset > 0 && end.offset + frames.len() as u64 > self.limits.file_size {
-            self.writer.sync_data().at(self.dir.display())?;
-            self.writer = open_file(&self.dir, end.file + 1).at(self.dir.display())?;
+            self.writer.sync_data()?;
+            self.writer = open_file(&self.dir, end.file + 1)?;
             self.sizes.push_back(0);
         }
         let end = self.end();
         if let Err(error) = self.writer.write_all(frames) {
             // Half a record would damage the next one.
             let _ = self.writer.set_len(end.offset);
-            return Err(error).at(path_of(&self.dir, end.file).display());
+            return Err(error);
         }
         if let Some(size) = self.sizes.back_mut() {
             *size += frames.len() as u64;
