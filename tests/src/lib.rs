@@ -5,7 +5,7 @@
 //!   [`Tool::run`] gives an [`Outcome`] to assert on, [`Tool::spawn`] a [`Running`] process.
 //! - [`sh`] is the same for a shell line, so for whole pipelines.
 //! - [`Peer`] is a running tool that has said through `--ready-fd` where it listens.
-//! - [`Proxy`] stands between two of them and misbehaves.
+//! - [`Proxy`] stands between two of them and misbehaves; a [`SmallDisk`] is full when it should.
 //! - [`Pty`] runs a tool on a terminal.
 //! - [`ws::WsServer`] is a WebSocket server that does what its script says, right or wrong.
 //! - [`require`] asks for a program that may be missing; [`eventually`] waits for a condition.
@@ -13,6 +13,7 @@
 //! Nothing here sleeps and hopes: every wait is for an event and ends at [`ceiling`].
 
 mod bindir;
+mod disk;
 mod outcome;
 mod peer;
 pub mod playback;
@@ -25,6 +26,7 @@ mod wait;
 pub mod ws;
 
 pub use bindir::{bindir, system_path};
+pub use disk::SmallDisk;
 pub use nix::sys::signal::Signal;
 pub use outcome::{Outcome, SECRET};
 pub use peer::Peer;

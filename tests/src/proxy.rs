@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A TCP proxy that misbehaves when asked to: stands still, cuts records in two, resets, closes,
-//! or leaves a connection half open.
+//! A TCP proxy that misbehaves when asked to: stands still, is slow, cuts records in two, resets,
+//! closes, leaves a connection half open, or vanishes without a word.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,9 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::libc;
-use nix::sys::socket::{setsockopt, sockopt::Linger};
+use nix::sys::socket::{setsockopt, sockopt::Linger, sockopt::RcvBuf, sockopt::SndBuf};
 
 use crate::wait::pause;
+
+/// What the system may hold back for each side, so that a side that does not read is soon noticed.
+const BUFFER: usize = 64 * 1024;
+/// How much is passed on at once while everything is delayed, and for how long it is held.
+const DELAYED: (usize, Duration) = (2048, Duration::from_millis(8));
 
 /// What is done to connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +29,13 @@ pub enum Fault {
     CutAfter(u64),
     /// Nothing is passed on for so long.
     Stall(Duration),
+    /// For so long everything comes late, and slowly.
+    Delay(Duration),
     /// The receiver's side is closed, the sender's stays open and hears nothing until it sends.
     HalfOpen,
+    /// Both sides stay open and hear nothing any more, as if the network were gone. Only a later
+    /// close or reset ends them.
+    Vanish,
 }
 
 /// A proxy in front of a listener, in threads of the test.
@@ -43,6 +53,7 @@ struct Shared {
     /// Bytes that may still pass before each connection is reset.
     budget: AtomicU64,
     stalled: AtomicBool,
+    delayed: AtomicBool,
     accepted: AtomicUsize,
     closed: AtomicBool,
 }
@@ -53,6 +64,7 @@ struct Pair {
     sender: TcpStream,
     receiver: TcpStream,
     is_over: AtomicBool,
+    has_vanished: AtomicBool,
 }
 
 impl Pair {
@@ -79,12 +91,14 @@ impl Proxy {
     /// If the system has no port left.
     pub fn new(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("no port left");
+        setsockopt(&listener, RcvBuf, &BUFFER).expect("a small buffer");
         let addr = listener.local_addr().expect("an address").to_string();
         let shared = Arc::new(Shared {
             upstream: Mutex::new(upstream.to_owned()),
             connections: Mutex::default(),
             budget: AtomicU64::new(u64::MAX),
             stalled: AtomicBool::new(false),
+            delayed: AtomicBool::new(false),
             accepted: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
         });
@@ -107,13 +121,12 @@ impl Proxy {
     pub fn inject(&self, fault: Fault) {
         match fault {
             Fault::CutAfter(bytes) => self.shared.budget.store(bytes, Ordering::SeqCst),
-            Fault::Stall(time) => {
-                self.shared.stalled.store(true, Ordering::SeqCst);
-                let shared = Arc::clone(&self.shared);
-                std::thread::spawn(move || {
-                    rest(time);
-                    shared.stalled.store(false, Ordering::SeqCst);
-                });
+            Fault::Stall(time) => self.set_for(time, |shared| &shared.stalled),
+            Fault::Delay(time) => self.set_for(time, |shared| &shared.delayed),
+            Fault::Vanish => {
+                for pair in lock(&self.shared.connections).iter() {
+                    pair.has_vanished.store(true, Ordering::SeqCst);
+                }
             }
             Fault::Close | Fault::Reset | Fault::HalfOpen => {
                 for pair in lock(&self.shared.connections).drain(..) {
@@ -127,6 +140,16 @@ impl Proxy {
                 }
             }
         }
+    }
+
+    /// Sets a flag, and takes it back when the time is up.
+    fn set_for(&self, time: Duration, flag: fn(&Shared) -> &AtomicBool) {
+        flag(&self.shared).store(true, Ordering::SeqCst);
+        let shared = Arc::clone(&self.shared);
+        std::thread::spawn(move || {
+            rest(time);
+            flag(&shared).store(false, Ordering::SeqCst);
+        });
     }
 }
 
@@ -147,8 +170,11 @@ fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
         let upstream = lock(&shared.upstream).clone();
         // Nobody there: the sender sees its connection closed at once.
         let Ok(receiver) = TcpStream::connect(upstream) else { continue };
+        // A smaller buffer is only a wish.
+        let _set = setsockopt(&receiver, SndBuf, &BUFFER);
         shared.accepted.fetch_add(1, Ordering::SeqCst);
-        let pair = Arc::new(Pair { sender, receiver, is_over: AtomicBool::new(false) });
+        let (is_over, has_vanished) = (AtomicBool::new(false), AtomicBool::new(false));
+        let pair = Arc::new(Pair { sender, receiver, is_over, has_vanished });
         lock(&shared.connections).push(Arc::clone(&pair));
         for is_answer in [true, false] {
             let (pair, shared) = (Arc::clone(&pair), Arc::clone(shared));
@@ -173,10 +199,9 @@ fn copy(
 ) {
     let mut buffer = [0; 16 * 1024];
     loop {
-        while shared.stalled.load(Ordering::SeqCst) {
-            pause();
-        }
-        let len = match from.read(&mut buffer) {
+        hold(pair, shared);
+        let most = if shared.delayed.load(Ordering::SeqCst) { DELAYED.0 } else { buffer.len() };
+        let len = match from.read(&mut buffer[..most]) {
             Ok(len) if len > 0 => len,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Ok(_) if !pair.is_over.load(Ordering::SeqCst) => {
@@ -186,10 +211,23 @@ fn copy(
             Ok(_) => return,
             Err(_) => return pair.end(true),
         };
+        hold(pair, shared);
+        if shared.delayed.load(Ordering::SeqCst) {
+            rest(DELAYED.1);
+        }
         let pass = budget.map_or(len, |budget| spend(budget, len));
         if to.write_all(&buffer[..pass]).is_err() || pass < len {
             return pair.end(true);
         }
+    }
+}
+
+/// Waits as long as nothing may pass.
+fn hold(pair: &Pair, shared: &Shared) {
+    let is_set = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
+    let has_vanished = || is_set(&pair.has_vanished) && !is_set(&pair.is_over);
+    while (is_set(&shared.stalled) || has_vanished()) && !is_set(&shared.closed) {
+        pause();
     }
 }
 

@@ -1,35 +1,38 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The fault suite: a whole pipeline over real sockets, whose stages are killed and whose
-//! connections are broken at random, and then a count of what arrived.
+//! The fault suite: a whole pipeline over real sockets, whose stages are killed, whose connections
+//! are broken and whose disk is full at random, and then a count of what arrived.
 //!
 //! `make soak` runs it for ten minutes; `HEKA_SOAK_SECONDS` says otherwise, and `HEKA_SOAK_SEED`
-//! repeats a run. The figures go to stderr.
+//! repeats the faults of a run. The figures go to stderr.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use heka_tests::{
-    Fault, Peer, Proxy, Running, Signal, TempDir, Tool, ceiling, eventually, scratch,
+    Fault, Peer, Proxy, Running, Signal, SmallDisk, TempDir, Tool, bindir, ceiling, eventually,
+    scratch,
 };
 
 /// Lines written between two looks at the stages.
 const BATCH: u64 = 40;
 /// Pauses between two faults, in milliseconds.
-const PAUSE: std::ops::Range<u64> = 200..2500;
+const PAUSE: std::ops::Range<u64> = 150..1500;
+/// The modes share the time.
+const MODES: u32 = 3;
 
 /// Numbers that look random and are the same for the same seed (xorshift64*).
 struct Chance(u64);
 
 impl Chance {
-    fn new() -> Self {
+    fn new(mode: Mode) -> Self {
         let given = std::env::var("HEKA_SOAK_SEED").ok().and_then(|text| text.parse().ok());
         let clock = || Instant::now().elapsed().as_nanos() as u64 ^ u64::from(std::process::id());
         let seed = given.unwrap_or_else(|| clock().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16);
-        eprintln!("seed {seed} (HEKA_SOAK_SEED={seed} repeats it)");
+        eprintln!("{mode:?}: seed {seed} (HEKA_SOAK_SEED={seed} repeats it)");
         Self(seed.wrapping_mul(2).wrapping_add(1))
     }
 
@@ -43,13 +46,19 @@ impl Chance {
     fn within(&mut self, range: std::ops::Range<u64>) -> u64 {
         range.start + self.below(range.end - range.start)
     }
+
+    fn millis(&mut self, range: std::ops::Range<u64>) -> Duration {
+        Duration::from_millis(self.within(range))
+    }
 }
 
 /// How records are confirmed, and so what may be expected.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Mode {
     /// `--ack=peer --commit`: every stage may be killed.
     Peer,
+    /// The same with a queue on disk.
+    Queue,
     /// `--ack=kernel --resend`: the receiver may be killed and connections reset.
     Kernel,
 }
@@ -58,6 +67,9 @@ enum Mode {
 struct World {
     mode: Mode,
     folder: TempDir,
+    /// What the receiver writes, the queue and the committed positions are here, if there is one.
+    disk: Option<SmallDisk>,
+    full_until: Option<Instant>,
     input: File,
     written: u64,
     rotations: u64,
@@ -65,28 +77,30 @@ struct World {
     listen: Option<Peer>,
     tail: Option<Running>,
     send: Option<Running>,
-    faults: u64,
+    faults: BTreeMap<&'static str, u64>,
     kills: u64,
 }
 
 impl World {
     fn new(mode: Mode) -> Self {
+        // Building them is not part of the time.
+        bindir();
         let folder = scratch();
         let input = open(&folder.path().join("input.log"));
-        // Redirected as soon as the receiver runs.
-        let proxy = Proxy::new("127.0.0.1:1");
-        let (listen, tail, send) = (None, None, None);
         Self {
             mode,
             folder,
+            disk: SmallDisk::new(),
+            full_until: None,
             input,
             written: 0,
             rotations: 0,
-            proxy,
-            listen,
-            tail,
-            send,
-            faults: 0,
+            // Redirected as soon as the receiver runs.
+            proxy: Proxy::new("127.0.0.1:1"),
+            listen: None,
+            tail: None,
+            send: None,
+            faults: BTreeMap::new(),
             kills: 0,
         }
     }
@@ -95,12 +109,18 @@ impl World {
         self.folder.path().join(name)
     }
 
+    /// A path on the disk that may be full.
+    fn on_disk(&self, name: &str) -> String {
+        let folder = self.disk.as_ref().map_or(self.folder.path(), SmallDisk::path);
+        folder.join(name).display().to_string()
+    }
+
     /// Starts what does not run.
     fn watch_over(&mut self) {
         if !self.listen.as_mut().is_some_and(|listen| listen.is_running()) {
-            let out = self.path("out.heka").display().to_string();
+            let out = self.on_disk("out.heka");
             let mut args = vec!["127.0.0.1:0", "--write", &out];
-            if self.mode == Mode::Peer {
+            if self.mode != Mode::Kernel {
                 args.extend(["--ack", "--dedup"]);
             }
             let listen = Peer::new("heka-listen", args);
@@ -109,27 +129,34 @@ impl World {
         }
         let alive = |stage: &mut Option<Running>| stage.as_mut().is_some_and(Running::is_running);
         if !alive(&mut self.send) && !alive(&mut self.tail) {
-            let (reader, writer) = std::io::pipe().expect("a pipe");
-            let position = match self.mode {
-                Mode::Peer => "--resume=app.pos",
-                Mode::Kernel => "--checkpoint=app.pos",
-            };
-            let tail = ["--uuid=position", position, "input.log"];
-            let writer = File::from(OwnedFd::from(writer));
-            let tail =
-                Tool::new("heka-tail").args(tail).dir(self.folder.path()).stdout_file(writer);
-            let send: &[&str] = match self.mode {
-                Mode::Peer => &["--ack=peer", "--commit=app.pos"],
-                Mode::Kernel => &["--resend=8M"],
-            };
-            let reader = File::from(OwnedFd::from(reader));
-            let send = Tool::new("heka-send").args(send).arg(&self.proxy.addr);
-            let send =
-                send.args(["--retry-delay=20ms", "--retry-max-delay=100ms", "--retry-jitter=0ms"]);
-            let send = send.dir(self.folder.path()).stdin_file(reader);
-            self.tail = Some(tail.spawn());
-            self.send = Some(send.spawn());
+            self.start_source();
         }
+    }
+
+    fn start_source(&mut self) {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let positions = self.on_disk("app.pos");
+        let (position, mut send) = match self.mode {
+            Mode::Kernel => ("--checkpoint=app.pos".to_owned(), vec!["--resend=8M".to_owned()]),
+            Mode::Peer | Mode::Queue => {
+                let commit = format!("--commit={positions}");
+                (format!("--resume={positions}"), vec!["--ack=peer".to_owned(), commit])
+            }
+        };
+        if self.mode == Mode::Queue {
+            send.extend([format!("--queue={}", self.on_disk("q")), "--queue-file-size=1M".into()]);
+        }
+        let writer = File::from(OwnedFd::from(writer));
+        let tail = Tool::new("heka-tail").args(["--uuid=position", &position, "input.log"]);
+        self.tail = Some(tail.dir(self.folder.path()).stdout_file(writer).spawn());
+        let reader = File::from(OwnedFd::from(reader));
+        let send = Tool::new("heka-send").args(send).arg(&self.proxy.addr).args([
+            "--retry-delay=20ms",
+            "--retry-max-delay=100ms",
+            "--retry-jitter=0ms",
+            "--write-timeout=1s",
+        ]);
+        self.send = Some(send.dir(self.folder.path()).stdin_file(reader).spawn());
     }
 
     fn write(&mut self) {
@@ -143,33 +170,103 @@ impl World {
 
     /// Does one kind of harm.
     fn harm(&mut self, chance: &mut Chance) {
-        self.faults += 1;
         let signal = if chance.below(2) == 0 { Signal::SIGKILL } else { Signal::SIGTERM };
-        match chance.below(10) {
-            0..3 => kill(self.listen.as_deref(), signal, &mut self.kills),
-            3 if self.mode == Mode::Peer => kill(self.tail.as_ref(), signal, &mut self.kills),
-            4 if self.mode == Mode::Peer => kill(self.send.as_ref(), signal, &mut self.kills),
-            5 => self.proxy.inject(Fault::Close),
-            6 => self.proxy.inject(Fault::HalfOpen),
-            7 => self.proxy.inject(Fault::CutAfter(chance.below(100_000))),
-            8 => self.proxy.inject(Fault::Stall(Duration::from_millis(chance.below(700)))),
-            9 => self.rotate(),
-            _ => self.proxy.inject(Fault::Reset),
+        let kills_senders = self.mode != Mode::Kernel;
+        let name = match chance.below(20) {
+            0..4 => self.kill("heka-listen", signal),
+            4..7 if kills_senders => self.kill("heka-tail", signal),
+            7..10 if kills_senders => self.kill("heka-send", signal),
+            4..7 | 10 => self.break_off("connections closed", Fault::Close),
+            7..10 | 11 => self.break_off("connections reset", Fault::Reset),
+            12 => self.break_off("sides closed", Fault::HalfOpen),
+            13 => self.break_off("peers vanished", Fault::Vanish),
+            14 => self.break_off("cuts in a record", Fault::CutAfter(chance.below(100_000))),
+            15 => self.break_off("stalls", Fault::Stall(chance.millis(50..700))),
+            16 => self.break_off("delays", Fault::Delay(chance.millis(100..1500))),
+            17 => self.rename(),
+            18 => self.copy_truncate(),
+            _ => self.fill_disk(chance),
+        };
+        *self.faults.entry(name).or_default() += 1;
+    }
+
+    fn kill(&mut self, name: &'static str, signal: Signal) -> &'static str {
+        let stage = match name {
+            "heka-listen" => self.listen.as_deref(),
+            "heka-tail" => self.tail.as_ref(),
+            _ => self.send.as_ref(),
+        };
+        stage.expect("it was started").signal(signal);
+        self.kills += 1;
+        match (name, signal) {
+            ("heka-listen", Signal::SIGKILL) => "heka-listen SIGKILL",
+            ("heka-listen", _) => "heka-listen SIGTERM",
+            ("heka-tail", Signal::SIGKILL) => "heka-tail SIGKILL",
+            ("heka-tail", _) => "heka-tail SIGTERM",
+            (_, Signal::SIGKILL) => "heka-send SIGKILL",
+            _ => "heka-send SIGTERM",
         }
     }
 
-    /// Moves the log away and begins a new one, as logrotate does.
-    fn rotate(&mut self) {
+    fn break_off(&mut self, name: &'static str, fault: Fault) -> &'static str {
+        self.proxy.inject(fault);
+        name
+    }
+
+    /// Where the log is moved to, after the older ones have made room, as logrotate does.
+    fn rotated(&mut self) -> PathBuf {
+        for number in (1..=self.rotations).rev() {
+            let name = |number| self.path(&format!("input.log.{number}"));
+            fs::rename(name(number), name(number + 1)).expect("an old log");
+        }
         self.rotations += 1;
-        let old = self.path(&format!("input.log.{}", self.rotations));
-        fs::rename(self.path("input.log"), old).expect("rename");
+        self.path("input.log.1")
+    }
+
+    /// Moves the log away and begins a new one.
+    fn rename(&mut self) -> &'static str {
+        let old = self.rotated();
+        fs::rename(self.path("input.log"), old)
+            .expect("the log, unless somebody removed the folder");
         self.input = open(&self.path("input.log"));
+        "logs renamed"
+    }
+
+    /// Copies the log and empties it, at a moment when the clock of the file system has gone on.
+    fn copy_truncate(&mut self) -> &'static str {
+        wait(Duration::from_millis(10));
+        let old = self.rotated();
+        fs::copy(self.path("input.log"), old).expect("the log");
+        self.input.set_len(0).expect("an empty log");
+        wait(Duration::from_millis(10));
+        "logs copied and truncated"
+    }
+
+    fn fill_disk(&mut self, chance: &mut Chance) -> &'static str {
+        let Some(disk) = &self.disk else {
+            return self.break_off("connections reset", Fault::Reset);
+        };
+        disk.fill(chance.below(100_000));
+        self.full_until = Some(Instant::now() + chance.millis(200..1500));
+        "full disks"
+    }
+
+    /// Makes room once the disk has been full for long enough.
+    fn free_disk(&mut self, now: bool) {
+        if self.full_until.is_some_and(|until| now || Instant::now() >= until) {
+            self.full_until = None;
+            self.disk.as_ref().expect("a disk was filled").free();
+        }
     }
 
     /// The numbers that arrived, and how many came more than once.
     fn arrived(&self, dedup: bool) -> (HashSet<u64>, u64) {
         let args: &[&str] = if dedup { &["--dedup=100000000"] } else { &[] };
-        let out = Tool::new("heka-decode").args(args).arg(self.path("out.heka")).run();
+        let out = Tool::new("heka-decode").args(args).arg(self.on_disk("out.heka")).run();
+        // While the receiver writes, the last record may be half there.
+        if dedup {
+            out.succeeds().stderr_is("");
+        }
         let mut numbers = HashSet::new();
         let mut repeated = 0;
         for line in out.out().lines() {
@@ -187,13 +284,16 @@ impl World {
         while Instant::now() < end {
             self.watch_over();
             self.write();
+            self.free_disk(false);
             if Instant::now() >= next {
                 self.harm(chance);
                 next = Instant::now() + Duration::from_millis(chance.within(PAUSE));
             }
-            let look = Instant::now() + Duration::from_millis(10);
-            eventually("a moment", || (Instant::now() >= look).then_some(()));
+            wait(Duration::from_millis(10));
         }
+        self.free_disk(true);
+        // What a vanished peer's kernel took is only missed when the connection ends.
+        self.proxy.inject(Fault::Reset);
     }
 
     /// Lets everything arrive and counts it.
@@ -208,11 +308,17 @@ impl World {
         };
         let lost: Vec<u64> =
             (1..=self.written).filter(|number| !numbers.contains(number)).collect();
+        // Nobody writes any more.
+        self.listen.take().expect("it was started").into_running().end_by(Signal::SIGTERM);
         let (_, repeated) = self.arrived(true);
-        let Self { faults, kills, rotations, written, .. } = &self;
+        let Self { mode, faults, kills, written, .. } = &self;
+        let all = faults.values().sum::<u64>();
+        let each: Vec<String> =
+            faults.iter().map(|(name, count)| format!("{count} {name}")).collect();
         eprintln!(
-            "{faults} faults ({kills} kills, {rotations} rotations), {} connections: {written} records \
-             sent, {} lost, {repeated} duplicated, {raw} repeated before --dedup",
+            "{mode:?}: {all} faults ({}), {kills} of them kills; {} connections: {written} records \
+             sent, {} lost, 0 torn, {repeated} duplicated, {raw} repeated before --dedup",
+            each.join(", "),
             self.proxy.accepted(),
             lost.len(),
         );
@@ -223,30 +329,31 @@ impl World {
     }
 }
 
-fn open(path: &std::path::Path) -> File {
+fn open(path: &Path) -> File {
     OpenOptions::new().append(true).create(true).open(path).expect("a log")
 }
 
-fn kill(stage: Option<&Running>, signal: Signal, kills: &mut u64) {
-    if let Some(stage) = stage {
-        stage.signal(signal);
-        *kills += 1;
-    }
+fn wait(time: Duration) {
+    let end = Instant::now() + time;
+    eventually("a moment", || (Instant::now() >= end).then_some(()));
 }
 
 fn soak(mode: Mode) {
     let seconds = std::env::var("HEKA_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
-    // Two suites share the time.
-    let time = Duration::from_secs(seconds.unwrap_or(20)) / 2;
-    let mut chance = Chance::new();
+    let mut chance = Chance::new(mode);
     let mut world = World::new(mode);
-    world.run(&mut chance, time);
+    world.run(&mut chance, Duration::from_secs(seconds.unwrap_or(60)) / MODES);
     world.judge();
 }
 
 #[test]
 fn nothing_is_lost_or_doubled_when_any_stage_is_killed() {
     soak(Mode::Peer);
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_behind_a_queue_either() {
+    soak(Mode::Queue);
 }
 
 #[test]
