@@ -1,12 +1,20 @@
 # Through a UNIX domain socket on this machine.
 
-row 'lines of 100 bytes through unix-sock -l, from one peer' "≥ 1 M/s, ≥ 5 × socat's default"
+# The same fast sender for both, and ten times as many lines: what is compared is the listener.
+row 'lines of 100 bytes through a listener, from one peer' "≥ 1 M/s, ≥ 5 × socat's default"
+amount $((LINES * 1000)) $((LINES * 10))
+export UNIX_PUMP=$PWD/bench/unix-pump COUNT=$((LINES * 10))
+contender 'unix-sock -l' '
+    unix-sock -l s -1 --ready-fd 3 3>ready </dev/null >/dev/null & wait_file ready
+    "$UNIX_PUMP" "$COUNT" 100 s; wait' unix-sock python3
+contender 'socat, default' '
+    socat -u UNIX-LISTEN:s - >/dev/null & until [ -S s ]; do sleep 0.001; done; sleep 0.002
+    "$UNIX_PUMP" "$COUNT" 100 s; wait' socat python3
+
+row 'a file of lines of 100 bytes through both ends'
 yes "$(printf '%099d' 0)" | head -n "$LINES" >"$WORK/lines.100" || true
 export LINES_100=$WORK/lines.100
 amount $((LINES * 100)) "$LINES"
-contender 'socat 64K → unix-sock -l' '
-    unix-sock -l s -1 --ready-fd 3 3>ready </dev/null >/dev/null & wait_file ready
-    socat -u -b 65536 - UNIX-CONNECT:s <"$LINES_100"; wait' unix-sock socat
 contender 'unix-sock → unix-sock -l' '
     unix-sock -l s -1 --ready-fd 3 3>ready </dev/null >/dev/null & wait_file ready
     unix-sock s <"$LINES_100"; wait' unix-sock
@@ -16,6 +24,15 @@ contender 'socat → socat, defaults' '
 contender 'nc → nc' '
     nc -l -U s >/dev/null & until [ -S s ]; do sleep 0.001; done; sleep 0.002
     nc -N -U s <"$LINES_100"; wait' nc
+
+row 'the same lines as packets, one each (seqpacket)'
+amount $((LINES * 100)) "$LINES"
+contender 'unix-sock → unix-sock -l' '
+    unix-sock -l s -1 --type seqpacket --ready-fd 3 3>ready </dev/null >/dev/null & wait_file ready
+    unix-sock s --type seqpacket <"$LINES_100"; wait' unix-sock
+contender 'unix-sock → socat' '
+    socat -u UNIX-LISTEN:s,socktype=5 - >/dev/null & until [ -S s ]; do sleep 0.001; done; sleep 0.002
+    unix-sock s --type seqpacket <"$LINES_100"; wait' socat
 
 row 'bulk through unix-sock' "≥ socat -b 65536"
 amount "$TEXT_BYTES" "$LINES"

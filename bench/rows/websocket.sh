@@ -9,7 +9,7 @@ contender 'ws-source' '
     ws-source --retry 0 "ws://127.0.0.1:$(cat port)/" >/dev/null; wait' ws-source python3
 contender 'websocat' '
     "$WS_PUMP" 1000000 100 port & wait_file port
-    websocat -u -B 131072 "ws://127.0.0.1:$(cat port)/" >/dev/null; wait' websocat python3
+    websocat -U -B 131072 "ws://127.0.0.1:$(cat port)/" >/dev/null; wait' websocat python3
 
 row '40,000 WebSocket messages of 64 KiB' '≥ 1 GB/s'
 amount 2621440000 40000
@@ -18,4 +18,4 @@ contender 'ws-source' '
     ws-source --retry 0 "ws://127.0.0.1:$(cat port)/" >/dev/null; wait' ws-source python3
 contender 'websocat' '
     "$WS_PUMP" 40000 65536 port & wait_file port
-    websocat -u -B 131072 "ws://127.0.0.1:$(cat port)/" >/dev/null; wait' websocat python3
+    websocat -U -B 131072 "ws://127.0.0.1:$(cat port)/" >/dev/null; wait' websocat python3

@@ -2,16 +2,15 @@
 //! A connected socket with the queue of what is to be written to it. Nothing here blocks.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::io::{self, IoSlice, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use bytes::Bytes;
 use heka_core::stats;
-use memchr::memchr_iter;
-use nix::sys::socket::{MsgFlags, UnixAddr, recvmsg};
 use socket2::Socket;
 
 use crate::framing::Framing;
+use crate::packets::{self, Packet};
 
 /// How many chunks one write takes.
 const MAX_SLICES: usize = 64;
@@ -43,19 +42,15 @@ pub(crate) struct Chunk {
 impl Chunk {
     /// Records as they stand on the socket.
     pub(crate) fn of(records: &[u8], framing: Framing) -> Self {
-        let count = match framing {
-            Framing::Delimited(byte) => memchr_iter(byte, records).count() as u64,
-            _ => 1,
-        };
-        Self { bytes: Bytes::copy_from_slice(records), records: count }
+        Self { bytes: Bytes::copy_from_slice(records), records: framing.count(records) }
     }
 }
 
 /// What a read gave.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Received {
-    /// So many bytes; whether a packet was longer than the buffer.
-    Bytes(usize, bool),
+    /// So many bytes.
+    Bytes(usize),
     /// Nothing right now.
     Nothing,
     /// The peer will send no more.
@@ -89,39 +84,35 @@ impl Link {
         &self.socket
     }
 
-    /// Reads once.
+    /// Reads once from a stream.
     ///
     /// # Errors
     /// The system's: the connection is broken.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        let outcome = if self.packets {
-            self.receive_packet(buffer)
-        } else {
-            (&self.socket).read(buffer).map(|len| match len {
-                0 => Received::End,
-                len => Received::Bytes(len, false),
-            })
-        };
-        match outcome {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Received::Nothing),
+        match (&self.socket).read(buffer) {
+            Ok(0) => Ok(Received::End),
+            Ok(len) => Ok(Received::Bytes(len)),
+            Err(error) if is_for_later(&error) => Ok(Received::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the packets that are there, each to the next multiple of `size` in `room`; none if
+    /// there are none right now.
+    ///
+    /// # Errors
+    /// The system's: the connection is broken.
+    pub(crate) fn receive_packets(&self, room: &mut [u8], size: usize) -> io::Result<Vec<Packet>> {
+        match packets::receive(&self.socket, room, size).map_err(io::Error::from) {
+            Err(error) if is_for_later(&error) => Ok(Vec::new()),
             other => other,
         }
     }
 
-    fn receive_packet(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        let mut slices = [IoSliceMut::new(buffer)];
-        let packet = recvmsg::<UnixAddr>(
-            self.socket.as_raw_fd(),
-            &mut slices,
-            None,
-            MsgFlags::MSG_DONTWAIT,
-        )?;
-        Ok(match packet.bytes {
-            // A connection of packets ends like a stream; an empty datagram is one.
-            0 if self.socket.r#type()? == socket2::Type::SEQPACKET => Received::End,
-            len => Received::Bytes(len, packet.flags.contains(MsgFlags::MSG_TRUNC)),
-        })
+    /// Whether an empty packet is the end: a connection of packets ends like a stream, but an
+    /// empty datagram is one.
+    pub(crate) fn ends_by_empty_packet(&self) -> bool {
+        self.socket.r#type().is_ok_and(|kind| kind == socket2::Type::SEQPACKET)
     }
 
     /// Puts records behind those that wait.
@@ -183,24 +174,15 @@ impl Link {
     /// # Errors
     /// The system's: nothing more can be written to this peer.
     pub(crate) fn flush(&mut self) -> io::Result<Flushed> {
-        while let Some(first) = self.queue.front() {
-            let written = if self.packets {
-                self.socket.send(&first.bytes)
-            } else {
-                let unsent = first.bytes.get(self.sent..).unwrap_or_default();
-                let rest = self.queue.iter().skip(1).map(|chunk| IoSlice::new(&chunk.bytes));
-                let slices: Vec<IoSlice<'_>> =
-                    std::iter::once(IoSlice::new(unsent)).chain(rest).take(MAX_SLICES).collect();
-                (&self.socket).write_vectored(&slices)
-            };
-            match written {
-                Ok(len) => self.forget(len),
+        while let Some(len) = self.queue.front().map(|first| first.bytes.len()) {
+            let outcome = if self.packets { self.send_packets() } else { self.send_bytes() };
+            match outcome {
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Flushed::Blocked);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.raw_os_error() == Some(nix::Error::EMSGSIZE as i32) => {
-                    let len = first.bytes.len();
                     self.forget(0);
                     return Ok(Flushed::TooLong(len));
                 }
@@ -208,6 +190,25 @@ impl Link {
             }
         }
         Ok(Flushed::All)
+    }
+
+    fn send_bytes(&mut self) -> io::Result<()> {
+        let mut chunks = self.queue.iter().map(|chunk| &*chunk.bytes);
+        let first = chunks.next().unwrap_or_default();
+        let unsent = first.get(self.sent..).unwrap_or_default();
+        let slices: Vec<IoSlice<'_>> =
+            std::iter::once(unsent).chain(chunks).take(MAX_SLICES).map(IoSlice::new).collect();
+        let len = (&self.socket).write_vectored(&slices)?;
+        self.forget(len);
+        Ok(())
+    }
+
+    fn send_packets(&mut self) -> io::Result<()> {
+        let packets = self.queue.iter().take(packets::MOST).map(|chunk| &chunk.bytes);
+        for _ in 0..packets::send(&self.socket, packets)? {
+            self.forget(self.queue.front().map_or(0, |first| first.bytes.len()));
+        }
+        Ok(())
     }
 
     /// Drops what is written.
@@ -246,6 +247,11 @@ impl Link {
         }
         queue
     }
+}
+
+/// Whether the same call may do better another time.
+fn is_for_later(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 impl AsFd for Link {

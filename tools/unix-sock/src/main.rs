@@ -11,6 +11,7 @@ mod framing;
 mod hub;
 mod link;
 mod mode;
+mod packets;
 mod peer;
 mod plan;
 mod run;

@@ -13,6 +13,7 @@ use socket2::Socket;
 use crate::envelope::{Envelope, put_string};
 use crate::framing::{Found, Splitter};
 use crate::link::{Chunk, Link, Received};
+use crate::packets::{self, Packet};
 use crate::plan::Plan;
 use crate::sink::Sink;
 
@@ -162,6 +163,9 @@ impl Peer {
     /// Reads once and hands over the records that are whole then. `scratch` is lent for the time
     /// of the call; it holds [`scratch_len`] bytes.
     pub(crate) fn read(&mut self, sink: &mut Sink<'_>, scratch: &mut [u8]) -> Result<(), Stop> {
+        if self.link.has_packets() {
+            return self.read_packets(sink, scratch);
+        }
         if self.partial.len() > SMALL {
             return self.read_long(sink);
         }
@@ -170,7 +174,7 @@ impl Peer {
         front.copy_from_slice(&self.partial);
         let Some(len) = self.receive(room, sink)? else { return Ok(()) };
         let data = scratch.get(..kept + len).unwrap_or_default();
-        let done = self.split(data, self.behind(), sink)?;
+        let done = self.split(data, Behind::More, sink)?;
         self.partial.clear();
         self.partial.extend_from_slice(data.get(done..).unwrap_or_default());
         if self.partial.is_empty() && self.partial.capacity() > 0 {
@@ -187,7 +191,7 @@ impl Peer {
         let len = self.receive(buffer.get_mut(kept..).unwrap_or_default(), sink)?;
         buffer.truncate(kept + len.unwrap_or(0));
         if len.is_some() {
-            let done = self.split(&buffer, self.behind(), sink)?;
+            let done = self.split(&buffer, Behind::More, sink)?;
             buffer.drain(..done);
         }
         if buffer.len() <= SMALL {
@@ -200,21 +204,39 @@ impl Peer {
         Ok(())
     }
 
-    /// A packet ends its last record.
-    fn behind(&self) -> Behind {
-        if self.link.has_packets() { Behind::End } else { Behind::More }
+    /// The same for packets, of which each ends its last record.
+    fn read_packets(&mut self, sink: &mut Sink<'_>, scratch: &mut [u8]) -> Result<(), Stop> {
+        let size = sink.plan.read_size;
+        let packets = match self.link.receive_packets(scratch, size) {
+            Ok(packets) => packets,
+            Err(error) => return self.broken(&error, sink),
+        };
+        self.readable = !packets.is_empty();
+        for (Packet { len, is_cut }, slot) in packets.into_iter().zip(scratch.chunks(size)) {
+            if len == 0 && self.link.ends_by_empty_packet() {
+                return self.end(sink);
+            }
+            self.count(len);
+            if is_cut {
+                sink.lose(&self.facts, format_args!("packet cut to {len} bytes (--buf-size)"));
+            }
+            self.split(slot.get(..len).unwrap_or_default(), Behind::End, sink)?;
+        }
+        Ok(())
+    }
+
+    /// Something has come.
+    fn count(&mut self, len: usize) {
+        self.moved = Instant::now();
+        heka_core::stats::BYTES_IN.add(len as u64);
     }
 
     /// Reads into `room`; `None` if nothing came. At the end the unfinished record is handed over.
     fn receive(&mut self, room: &mut [u8], sink: &mut Sink<'_>) -> Result<Option<usize>, Stop> {
         let most = room.len().min(sink.plan.read_size);
         match self.link.receive(room.get_mut(..most).unwrap_or_default()) {
-            Ok(Received::Bytes(len, cut)) => {
-                self.moved = Instant::now();
-                heka_core::stats::BYTES_IN.add(len as u64);
-                if cut {
-                    sink.lose(&self.facts, format_args!("packet cut to {len} bytes (--buf-size)"));
-                }
+            Ok(Received::Bytes(len)) => {
+                self.count(len);
                 return Ok(Some(len));
             }
             Ok(Received::Nothing) => {
@@ -225,14 +247,16 @@ impl Peer {
                 self.partial.drain(..done);
             }
             Ok(Received::End) => self.end(sink)?,
-            Err(error) => {
-                self.was_reset = true;
-                self.hung_up = true;
-                diag::note(format_args!("{}: {}", self.facts, error.cause()));
-                self.end(sink)?;
-            }
+            Err(error) => self.broken(&error, sink)?,
         }
         Ok(None)
+    }
+
+    fn broken(&mut self, error: &std::io::Error, sink: &mut Sink<'_>) -> Result<(), Stop> {
+        self.was_reset = true;
+        self.hung_up = true;
+        diag::note(format_args!("{}: {}", self.facts, error.cause()));
+        self.end(sink)
     }
 
     /// The peer sends no more: its last record needs no delimiter.
@@ -318,5 +342,5 @@ impl Peer {
 
 /// How long the buffer must be that [`Peer::read`] is lent.
 pub(crate) fn scratch_len(plan: &Plan) -> usize {
-    SMALL + plan.read_size
+    if plan.has_packets() { packets::room(plan) } else { SMALL + plan.read_size }
 }

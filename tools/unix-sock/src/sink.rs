@@ -10,7 +10,6 @@ use heka_core::diag::Limiter;
 use heka_core::exit::{Status, Stop};
 use heka_core::io::{Backlog, Output};
 use heka_core::stats;
-use memchr::memchr_iter;
 
 use crate::cli::FormName;
 use crate::envelope::Envelope;
@@ -100,10 +99,7 @@ impl<'a> Sink<'a> {
         if records.is_empty() {
             return Ok(());
         }
-        let count = match self.plan.wire {
-            Framing::Delimited(byte) => memchr_iter(byte, records).count() as u64,
-            _ => 1,
-        };
+        let count = self.plan.wire.count(records);
         self.records += count;
         stats::MESSAGES.add(count);
         self.origin = Some(from.number);

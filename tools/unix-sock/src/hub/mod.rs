@@ -29,6 +29,8 @@ use crate::source::Source;
 
 /// The door's name among the events; peers have their numbers.
 const DOOR: u64 = u64::MAX;
+/// While peers keep us busy, so many turns may pass before the others are asked.
+const BUSY_TURNS: u8 = 8;
 /// When to look again after the system had no descriptor for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -52,6 +54,8 @@ pub(crate) struct Hub<'a> {
     /// Records go out, then the connections are closed.
     closing: bool,
     scratch: Vec<u8>,
+    /// Turns since anything has been waited for.
+    busy_turns: u8,
     /// No limit of time ends before this.
     next_limit: Deadline,
     accept_again: Deadline,
@@ -81,6 +85,7 @@ impl<'a> Hub<'a> {
             has_had_peers: false,
             closing: false,
             scratch: vec![0; scratch_len(plan)],
+            busy_turns: 0,
             next_limit: None,
             accept_again: None,
         })

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Many packets with one system call: with small ones, the call is what they cost.
+
+use std::io::IoSliceMut;
+use std::os::fd::AsRawFd as _;
+
+use bytes::Bytes;
+use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg};
+use socket2::Socket;
+
+use crate::plan::Plan;
+
+/// Most packets of one call.
+pub(crate) const MOST: usize = 32;
+/// Room for the packets of one call, in bytes. The system gives memory for what is filled only.
+const ROOM: usize = 8 * 1024 * 1024;
+
+/// A packet that has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Packet {
+    /// Its length, in bytes.
+    pub(crate) len: usize,
+    /// There was more of it than room.
+    pub(crate) is_cut: bool,
+}
+
+/// How long the buffer must be that packets are read into.
+pub(crate) fn room(plan: &Plan) -> usize {
+    (ROOM / plan.read_size).clamp(1, MOST) * plan.read_size
+}
+
+/// Reads the packets that are there, each to the next multiple of `size` in `room`.
+///
+/// # Errors
+/// The system's; `EAGAIN` if there are none.
+pub(crate) fn receive(socket: &Socket, room: &mut [u8], size: usize) -> nix::Result<Vec<Packet>> {
+    let mut slots: Vec<_> = room.chunks_mut(size).map(|slot| [IoSliceMut::new(slot)]).collect();
+    let mut headers = MultiHeaders::<()>::preallocate(slots.len(), None);
+    let flags = MsgFlags::MSG_DONTWAIT;
+    let packets = recvmmsg(socket.as_raw_fd(), &mut headers, slots.iter_mut(), flags, None)?;
+    let packet = |packet: nix::sys::socket::RecvMsg<'_, '_, ()>| Packet {
+        len: packet.bytes,
+        is_cut: packet.flags.contains(MsgFlags::MSG_TRUNC),
+    };
+    Ok(packets.map(packet).collect())
+}
+
+/// Sends packets; tells how many went out. There is at least one.
+///
+/// # Errors
+/// The system's about the first one.
+pub(crate) fn send<'a>(
+    socket: &Socket,
+    packets: impl Iterator<Item = &'a Bytes>,
+) -> nix::Result<usize> {
+    let slices: Vec<_> = packets.map(|packet| [std::io::IoSlice::new(packet)]).collect();
+    let mut headers = MultiHeaders::<()>::preallocate(slices.len(), None);
+    let (nobody, flags) = (vec![None; slices.len()], MsgFlags::MSG_DONTWAIT);
+    let sent = sendmmsg(socket.as_raw_fd(), &mut headers, slices.iter(), nobody, [], flags)?;
+    Ok(sent.count())
+}
