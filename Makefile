@@ -92,6 +92,7 @@ soak: built-tests ## kill stages and break connections for ten minutes (HEKA_SOA
 bench: ## speed beside cat, socat, nc (SIZE, RUNS, ONLY: see bench/run)
 	$(MAKE) all PROFILE=release
 	HEKA_BINDIR="$(here)/release" bench/run
+	HEKA_BINDIR="$(here)/release" bench/tail-many
 	HEKA_BINDIR="$(here)/release" bench/latency
 	HEKA_BINDIR="$(here)/release" bench/memory
 

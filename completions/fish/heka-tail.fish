@@ -5,6 +5,7 @@ descriptor\t'The file that had the name at the start'"
 complete -c heka-tail -s s -l sleep-interval -d 'Time between looks without inotify' -r
 complete -c heka-tail -l rescan-interval -d 'Time between looks for new files and moved directories' -r
 complete -c heka-tail -l rotate-wait -d 'How long a rotated file is kept open for late lines' -r
+complete -c heka-tail -l busy-rate -d 'Changes a second above which busy files are polled' -r
 complete -c heka-tail -l pid -d 'End when process PID has died and all is read' -r
 complete -c heka-tail -s d -l delimiter -d 'Byte that ends a record' -r
 complete -c heka-tail -l delimiter-count -d 'How many delimiters make a record' -r

@@ -220,9 +220,11 @@ fn run(seed: u64) {
     let scratch = Kept(Some(scratch()));
     let dir = scratch.path();
     let mut writer = Writer::new(dir.join("app.log"));
-    let flags = match random.below(4) {
+    let flags = match random.below(6) {
         0 => vec!["--use-polling", "--sleep-interval=5ms"],
         1 => vec!["--rotate-wait=50ms"],
+        2 => vec!["--busy-rate=1"],
+        3 => vec!["--busy-rate=1", "--rotate-wait=50ms"],
         _ => vec![],
     };
     let kills = random.below(2) == 0;

@@ -54,6 +54,8 @@ impl<'a> Around<'a> {
 pub enum Pulled {
     /// Something; there may be more.
     Data,
+    /// Something, up to the end for now.
+    Rest,
     /// Nothing: this is the end for now.
     End,
     /// What stands before the position is not what was read there: the file was truncated or
@@ -157,6 +159,11 @@ impl OpenFile {
     /// Bytes used up so far.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// When it was last known to be written; nanoseconds since 1970.
+    pub fn modified(&self) -> u64 {
+        self.modified
     }
 
     /// Bytes that were read and wait for their record's end.
@@ -305,13 +312,17 @@ impl OpenFile {
         if self.is_untouched() {
             self.head = buffer[held..held + pulled.min(HEAD)].to_vec();
         }
+        let end = self.offset + (held - self.window_len + pulled) as u64;
+        let mut is_rest = false;
         if let Some(metadata) = self.metadata() {
             self.modified = modified(&metadata);
+            // What is made up as it is read, as in /proc, has no length.
+            is_rest = pulled < BLOCK && metadata.len() == end && !self.is_gzip();
         }
         let shown = &buffer[..held + pulled];
         let used = self.show(shown, Reason::More, around, consume)?;
         self.keep(&block.0[..held + pulled], used);
-        Ok(Ok(Pulled::Data))
+        Ok(Ok(if is_rest { Pulled::Rest } else { Pulled::Data }))
     }
 
     /// Shows what is held once more: `reason` says why.

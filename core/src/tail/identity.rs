@@ -5,6 +5,12 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::UNIX_EPOCH;
 
+use crate::clock;
+
+/// What changes within this time may bear the same time; nanoseconds, several ticks of any clock
+/// that file systems use.
+const TICK_NS: u64 = 50_000_000;
+
 /// A file as the file system knows it.
 ///
 /// The time of birth tells a reused inode from the file that had it before; it is 0 where the
@@ -29,6 +35,11 @@ impl Identity {
             born: born.and_then(|born| u64::try_from(born.as_nanos()).ok()).unwrap_or(0),
         }
     }
+}
+
+/// Whether a change from now on will show as a time later than `modified`.
+pub(super) fn is_settled(modified: u64) -> bool {
+    modified.saturating_add(TICK_NS) < u64::try_from(clock::now_ns()).unwrap_or(0)
 }
 
 /// Time of the last change of the contents, in nanoseconds since 1970.

@@ -9,10 +9,12 @@
 //! Nothing here knows records. Bytes are shown to a consumer as a [`Chunk`]; what it does not use
 //! up is shown again, with more behind it.
 
+mod busy;
 pub mod file;
 pub mod find;
 pub mod identity;
 pub mod journal;
+mod noted;
 pub mod operand;
 pub mod position;
 pub mod rotated;

@@ -2,12 +2,16 @@
 //! Which files a named log was rotated into, by their names: `app.log.1`, `app.log.2.gz`,
 //! `app.log-20261121`, `app-20261121.log`, `app.log.old`.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::find::Candidate;
+use super::identity::{Identity, is_settled, modified};
 
 /// What stands in a rotated file's name in addition to the log's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,22 +47,57 @@ fn rotated(path: &Path) -> Vec<(Mark, Candidate)> {
     };
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let mut found: Vec<(Mark, Candidate)> = entries
-        .flatten()
-        .filter_map(|entry| {
-            let other = entry.file_name();
+    let Ok(names) = names_in(dir) else { return Vec::new() };
+    let mut found: Vec<(Mark, Candidate)> = names
+        .iter()
+        .filter_map(|other| {
             // Most files of a large directory are told apart by this alone.
             if !other.as_bytes().starts_with(stem.as_bytes()) {
                 return None;
             }
             let mark = mark(name, other.to_str()?)?;
-            Some((mark, Candidate::at(&entry.path())?))
+            Some((mark, Candidate::at(&dir.join(other))?))
         })
         .collect();
     let paths: HashSet<PathBuf> = found.iter().map(|(_, file)| file.path.clone()).collect();
     found.retain(|(_, file)| !is_being_made(&file.path, &paths));
     found
+}
+
+/// What was in a directory when it was read last.
+struct Listing {
+    directory: PathBuf,
+    identity: Identity,
+    changed: u64,
+    names: Rc<Vec<OsString>>,
+}
+
+thread_local! {
+    /// Of a thousand logs in one directory each asks for the same names.
+    static LISTED: RefCell<Option<Listing>> = const { RefCell::new(None) };
+}
+
+/// The names in a directory, which is only read if it has changed since the last call, or may have.
+fn names_in(directory: &Path) -> std::io::Result<Rc<Vec<OsString>>> {
+    let metadata = std::fs::metadata(directory)?;
+    let (identity, changed) = (Identity::of(&metadata), modified(&metadata));
+    LISTED.with_borrow_mut(|listed| {
+        let is_same = |listing: &&Listing| {
+            listing.directory == directory
+                && listing.identity == identity
+                && listing.changed == changed
+        };
+        if let Some(listing) = listed.as_ref().filter(is_same) {
+            return Ok(Rc::clone(&listing.names));
+        }
+        let can_keep = is_settled(changed);
+        let entries = std::fs::read_dir(directory)?;
+        let names = Rc::new(entries.flatten().map(|entry| entry.file_name()).collect());
+        let directory = directory.to_owned();
+        *listed =
+            can_keep.then(|| Listing { directory, identity, changed, names: Rc::clone(&names) });
+        Ok(names)
+    })
 }
 
 /// Whether a compressed file is not complete yet: what it is made from is still there.

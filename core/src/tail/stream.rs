@@ -33,6 +33,8 @@ pub struct Look<'a> {
     pub block: &'a mut Block,
     /// Whether names may have changed, not only contents.
     pub names: bool,
+    /// Whether there was something new.
+    pub grew: bool,
     /// The time.
     pub now: Instant,
     /// Takes the bytes and tells how many of them are used up.
@@ -203,12 +205,15 @@ impl Stream {
             let untouched = self.current.as_ref().filter(|file| file.is_untouched());
             let untouched = untouched.map(OpenFile::position);
             match self.pull(look)? {
-                Ok(Pulled::Data) => {
+                Ok(pulled @ (Pulled::Data | Pulled::Rest)) => {
                     // Unchanged since it was found, it was not truncated.
-                    let now = self.current.as_ref().map_or(0, |file| file.position().modified);
+                    let now = self.current.as_ref().map_or(0, OpenFile::modified);
                     if let Some(position) = untouched.filter(|before| now > before.modified) {
                         self.look_for_copies(&position, look);
                         self.look_at_left(look)?;
+                    }
+                    if pulled == Pulled::Rest && !self.advance(look)? {
+                        return self.settle(look);
                     }
                 }
                 Ok(Pulled::End) => {
@@ -292,7 +297,8 @@ impl Stream {
         let before = self.left_positions();
         let Some(file) = &mut self.current else { return Ok(Ok(Pulled::End)) };
         let pulled = file.pull(look.block, Around::behind(&before), look.consume)?;
-        if matches!(pulled, Ok(Pulled::Data)) {
+        if matches!(pulled, Ok(Pulled::Data | Pulled::Rest)) {
+            look.grew = true;
             self.last_data = look.now;
             self.pressed = false;
         }

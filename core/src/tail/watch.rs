@@ -3,20 +3,25 @@
 //!
 //! notify's thread notes down what happened and makes a pipe readable; the main thread polls that
 //! pipe together with everything else that it waits for. Directories are watched by their real
-//! paths, and symlinks on the way to a file as files of their own.
+//! paths, and symlinks on the way to a file as files of their own. Where too much happens for
+//! events, there are looks from time to time (see `busy`).
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
-use notify::event::{EventKind, Flag, ModifyKind};
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
+use super::busy::{
+    Directory, Fate, LOOKS, MIN_WINDOW, Noise, Own, POLL, Split, WINDOW, at_rate, is_busy, loudest,
+};
 use super::identity::Identity;
+use super::noted::Shared;
 
 /// What has happened since the last time.
 #[derive(Debug, Default)]
@@ -37,78 +42,76 @@ pub struct Watch {
     watcher: RecommendedWatcher,
     shared: Arc<Shared>,
     wake: File,
-    directories: HashMap<PathBuf, Identity>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    noted: Mutex<Noted>,
-    wake: File,
-}
-
-#[derive(Debug, Default)]
-struct Noted {
-    changes: Changes,
-    /// Numbers of the streams that a path belongs to.
-    streams: HashMap<PathBuf, Vec<usize>>,
-    /// Directories that streams may appear in.
-    gaining: HashSet<PathBuf>,
-    /// All directories that are watched.
-    watched: HashSet<PathBuf>,
-    /// By stream: bit 1 if its contents, 2 if its names are noted already.
-    marks: Vec<u8>,
-    is_awake: bool,
+    directories: HashMap<PathBuf, Directory>,
+    /// Events a second that are borne.
+    limit: u64,
+    counted_from: Instant,
+    /// Whether any directory is split.
+    is_split: bool,
+    poll_at: Instant,
+    looks: u32,
+    /// By stream: how many of these looks found something new.
+    grew: Vec<u32>,
 }
 
 impl Watch {
-    /// Starts without anything to watch.
+    /// Starts without anything to watch. If there are more than `limit` events a second, busy
+    /// files are looked at every 100 ms instead.
     ///
     /// # Errors
     /// If the system has no inotify instance or descriptor left.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(limit: u64) -> io::Result<Self> {
         let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-        let shared =
-            Arc::new(Shared { noted: Mutex::new(Noted::default()), wake: File::from(write) });
+        let shared = Arc::new(Shared::new(File::from(write)));
         let handler = Arc::clone(&shared);
         let watcher =
             notify::recommended_watcher(move |event| handler.note(event)).map_err(into_io)?;
-        Ok(Self { watcher, shared, wake: File::from(read), directories: HashMap::new() })
+        let now = Instant::now();
+        Ok(Self {
+            watcher,
+            shared,
+            wake: File::from(read),
+            directories: HashMap::new(),
+            limit,
+            counted_from: now,
+            is_split: false,
+            poll_at: now,
+            looks: 0,
+            grew: Vec::new(),
+        })
     }
 
     /// Watches for what happens to `path`, which belongs to stream number `stream`, and to the
-    /// symlinks on the way to it.
+    /// symlinks on the way to it. `true` if something was not watched before: it is to be looked
+    /// at.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if its directory is missing, else if there are no watches left.
-    pub fn add(&mut self, path: &Path, stream: usize) -> io::Result<()> {
-        self.add_one(path, stream)?;
+    pub fn add(&mut self, path: &Path, stream: usize) -> io::Result<bool> {
+        let mut is_new = self.add_one(path, stream)?;
         for ancestor in path.ancestors() {
             if std::fs::symlink_metadata(ancestor).is_ok_and(|found| found.is_symlink()) {
-                self.add_one(ancestor, stream)?;
+                is_new |= self.add_one(ancestor, stream)?;
             }
         }
         match std::fs::canonicalize(path) {
-            Ok(real) if real != path => self.add_one(&real, stream),
-            _ => Ok(()),
+            Ok(real) if real != path => Ok(self.add_one(&real, stream)? || is_new),
+            _ => Ok(is_new),
         }
     }
 
-    fn add_one(&mut self, path: &Path, stream: usize) -> io::Result<()> {
+    fn add_one(&mut self, path: &Path, stream: usize) -> io::Result<bool> {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-            return Ok(());
+            return Ok(false);
         };
         let directory = std::fs::canonicalize(directory)?;
-        {
-            let mut noted = self.shared.lock();
-            let streams = noted.streams.entry(directory.join(name)).or_default();
-            if !streams.contains(&stream) {
-                streams.push(stream);
-            }
-            if noted.marks.len() <= stream {
-                noted.marks.resize(stream + 1, 0);
-            }
+        let path = directory.join(name);
+        self.shared.lock().add(path.clone(), stream);
+        match self.directories.get(&directory) {
+            None => self.watch(directory),
+            Some(found) if found.split.is_some() => Ok(self.watch_file(&directory, &path)),
+            Some(_) => Ok(false),
         }
-        self.watch(directory)
     }
 
     /// Watches for what comes into a directory.
@@ -118,38 +121,64 @@ impl Watch {
     pub fn add_directory(&mut self, directory: &Path) -> io::Result<()> {
         let directory = std::fs::canonicalize(directory)?;
         self.shared.lock().gaining.insert(directory.clone());
-        self.watch(directory)
+        if !self.directories.contains_key(&directory) {
+            self.watch(directory)?;
+        }
+        Ok(())
     }
 
-    fn watch(&mut self, directory: PathBuf) -> io::Result<()> {
-        if self.directories.contains_key(&directory) {
-            return Ok(());
-        }
+    fn watch(&mut self, directory: PathBuf) -> io::Result<bool> {
         let identity = Identity::of(&std::fs::metadata(&directory)?);
         self.watcher.watch(&directory, RecursiveMode::NonRecursive).map_err(into_io)?;
-        self.shared.lock().watched.insert(directory.clone());
-        self.directories.insert(directory, identity);
-        Ok(())
+        self.shared.lock().watched.insert(directory.clone(), 0);
+        self.directories.insert(directory, Directory::new(identity));
+        Ok(true)
+    }
+
+    /// Watches a file in a split directory by itself; `true` if it was not watched.
+    fn watch_file(&mut self, directory: &Path, path: &Path) -> bool {
+        let split = self.directories.get_mut(directory).and_then(|found| found.split.as_mut());
+        let Some(split) = split else { return false };
+        let identity = std::fs::metadata(path).ok().map(|metadata| Identity::of(&metadata));
+        let before = split.files.get(path).copied();
+        match before {
+            Some(Own::Busy(_)) => return false,
+            Some(Own::Watched(before)) if Some(before) == identity => return false,
+            // It follows the file that had the name.
+            Some(Own::Watched(_)) => drop(self.watcher.unwatch(path)),
+            _ => {}
+        }
+        let own = match identity {
+            None => Own::Absent,
+            Some(identity) => match self.watcher.watch(path, RecursiveMode::NonRecursive) {
+                Ok(()) => Own::Watched(identity),
+                Err(_) => Own::Helpless,
+            },
+        };
+        split.files.insert(path.to_owned(), own);
+        before != Some(own)
     }
 
     /// Lets go of directories that are not where they were; `true` if there are any. Their streams
     /// are to be added again.
     pub fn forget_lost(&mut self) -> bool {
-        let is_lost = |path: &PathBuf, identity: &Identity| {
-            std::fs::metadata(path).map_or(true, |now| Identity::of(&now) != *identity)
-        };
-        let lost: Vec<PathBuf> = self
-            .directories
-            .iter()
-            .filter(|(path, identity)| is_lost(path, identity))
-            .map(|(path, _)| path.clone())
-            .collect();
-        for path in &lost {
-            self.directories.remove(path);
-            self.shared.lock().watched.remove(path);
-            // The kernel has dropped the watch of a deleted directory itself.
-            drop(self.watcher.unwatch(path));
+        let moved = std::mem::take(&mut self.shared.lock().moved);
+        let mut lost = HashSet::new();
+        for (path, directory) in &mut self.directories {
+            if moved.contains(path) || directory.look(path) == Fate::Lost {
+                lost.insert(path.clone());
+            }
         }
+        for path in &lost {
+            self.shared.lock().watched.remove(path);
+            let Some(directory) = self.directories.remove(path) else { continue };
+            // The kernel has dropped the watch of a deleted directory itself.
+            match directory.split {
+                Some(split) => self.unwatch_files(&split.files),
+                None => drop(self.watcher.unwatch(path)),
+            }
+        }
+        self.is_split = self.directories.values().any(|directory| directory.split.is_some());
         !lost.is_empty()
     }
 
@@ -158,86 +187,207 @@ impl Watch {
         self.wake.as_fd()
     }
 
-    /// What has happened since the last call.
-    pub fn take(&mut self) -> Changes {
-        let mut noted = self.shared.lock();
-        if std::mem::take(&mut noted.is_awake) {
-            // The byte was there before `is_awake` was set, so this does not block.
-            let _: io::Result<usize> = self.wake.read(&mut [0; 16]);
+    /// When to [`Watch::take`] even if nothing has happened.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.is_split.then_some(self.poll_at)
+    }
+
+    /// Tells that there was something new in a stream.
+    pub fn grew(&mut self, stream: usize) {
+        if !self.is_split {
+            return;
         }
-        let changes = std::mem::take(&mut noted.changes);
-        for &stream in changes.contents.iter().chain(&changes.names) {
-            if let Some(mark) = noted.marks.get_mut(stream) {
-                *mark = 0;
+        if self.grew.len() <= stream {
+            self.grew.resize(stream + 1, 0);
+        }
+        if let Some(grew) = self.grew.get_mut(stream) {
+            *grew += 1;
+        }
+    }
+
+    /// What has happened since the last call.
+    pub fn take(&mut self, now: Instant) -> Changes {
+        let (mut changes, events) = {
+            let mut noted = self.shared.lock();
+            let (changes, is_awake) = noted.take();
+            if is_awake {
+                // The byte was there before `is_awake` was set, so this does not block.
+                let _: io::Result<usize> = self.wake.read(&mut [0; 16]);
             }
+            (changes, noted.events)
+        };
+        if self.is_split && self.poll_at <= now {
+            self.poll(now, &mut changes);
+        }
+        let elapsed = now.saturating_duration_since(self.counted_from);
+        if elapsed >= if events >= self.limit { MIN_WINDOW } else { WINDOW } {
+            self.weigh(now, elapsed, &mut changes);
         }
         changes
     }
-}
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Noted> {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Looks at what is busy.
+    fn poll(&mut self, now: Instant, changes: &mut Changes) {
+        self.poll_at = now + POLL;
+        let mut changed = HashSet::new();
+        for (path, directory) in &mut self.directories {
+            if directory.split.is_none() {
+                continue;
+            }
+            match directory.look(path) {
+                Fate::Same => {}
+                Fate::Changed => drop(changed.insert(path.clone())),
+                Fate::Lost => changes.all = true,
+            }
+        }
+        let noted = self.shared.lock();
+        let splits = self.directories.values().filter_map(|directory| directory.split.as_ref());
+        let files = splits.flat_map(Split::polled);
+        for file in files.filter_map(|path| noted.files.get(path)) {
+            changes.contents.extend(&file.streams);
+        }
+        drop(noted);
+        self.tell_names(&changed, changes);
+        self.looks += 1;
+        if self.looks >= LOOKS {
+            self.judge(changes);
+        }
     }
 
-    fn note(&self, event: notify::Result<Event>) {
-        let Ok(event) = event else {
-            let mut noted = self.lock();
-            noted.changes.all = true;
-            return noted.wake(&self.wake);
-        };
-        let is_name = match event.kind {
-            EventKind::Access(_) => return,
-            EventKind::Modify(ModifyKind::Data(_)) => false,
-            _ => true,
-        };
-        let mut noted = self.lock();
-        if event.attrs.flag() == Some(Flag::Rescan) {
-            noted.changes.all = true;
-            noted.wake(&self.wake);
+    /// Finds out which busy files are so no more, and watches them.
+    fn judge(&mut self, changes: &mut Changes) {
+        self.looks = 0;
+        let grew = std::mem::take(&mut self.grew);
+        let mut calm = Vec::new();
+        {
+            let noted = self.shared.lock();
+            let grew = |path: &Path| {
+                let streams = noted.files.get(path).map_or(&[][..], |file| &file.streams);
+                streams.iter().filter_map(|&stream| grew.get(stream)).copied().max().unwrap_or(0)
+            };
+            for (path, directory) in &mut self.directories {
+                let Some(split) = &mut directory.split else { continue };
+                for file in split.calm(grew) {
+                    split.files.insert(file.clone(), Own::Absent);
+                    calm.push((path.clone(), file));
+                }
+            }
         }
-        for path in &event.paths {
-            if noted.mark(path, is_name) || (is_name && noted.mark_directory(path, event.kind)) {
-                noted.wake(&self.wake);
+        for (directory, file) in calm {
+            self.watch_file(&directory, &file);
+            if let Some(file) = self.shared.lock().files.get(&file) {
+                changes.contents.extend(&file.streams);
             }
         }
     }
-}
 
-impl Noted {
-    /// Notes a change to a stream's path; `true` if that is news.
-    fn mark(&mut self, path: &Path, is_name: bool) -> bool {
-        let Some(streams) = self.streams.get(path) else { return false };
-        let bit = if is_name { 2 } else { 1 };
-        let list = if is_name { &mut self.changes.names } else { &mut self.changes.contents };
-        let mut is_news = false;
-        for &stream in streams {
-            if let Some(mark) = self.marks.get_mut(stream).filter(|mark| **mark & bit == 0) {
-                *mark |= bit;
-                list.push(stream);
-                is_news = true;
+    /// Sees to it that the events stay bearable.
+    fn weigh(&mut self, now: Instant, elapsed: Duration, changes: &mut Changes) {
+        self.counted_from = now;
+        let events = self.shared.lock().events;
+        if events > at_rate(self.limit, elapsed) {
+            for noise in loudest(self.noises(elapsed), self.limit, elapsed) {
+                self.relieve(&noise.path, now, elapsed);
             }
         }
-        is_news
+        if events > 0 {
+            self.shared.lock().reset_counts();
+        }
+        if self.is_split {
+            self.restore(now, changes);
+        }
     }
 
-    /// Notes a change to what is in a directory, or to the directory itself.
-    fn mark_directory(&mut self, path: &Path, kind: EventKind) -> bool {
-        let is_mode = matches!(kind, EventKind::Modify(ModifyKind::Metadata(_)));
-        if self.watched.contains(path) && !is_mode {
-            self.changes.all = true;
-            return true;
+    /// What makes the events.
+    fn noises(&self, elapsed: Duration) -> Vec<Noise> {
+        let noted = self.shared.lock();
+        let mut noises = Vec::new();
+        let mut watched: HashMap<&Path, u64> = HashMap::new();
+        for (path, file) in noted.files.iter().filter(|(_, file)| file.writes > 0) {
+            let Some(parent) = path.parent() else { continue };
+            let events = file.writes;
+            let is_split = |directory: &Directory| directory.split.is_some();
+            if self.directories.get(parent).is_some_and(is_split) {
+                noises.push(Noise { path: path.clone(), events, spared: events });
+            } else if !is_busy(events, elapsed) {
+                *watched.entry(parent).or_default() += events;
+            }
         }
-        let is_gain = path.parent().is_some_and(|parent| self.gaining.contains(parent)) && !is_mode;
-        self.changes.gained |= is_gain;
-        is_gain
+        let whole = self.directories.iter().filter(|(_, found)| found.split.is_none());
+        for (path, _) in whole {
+            let events = noted.watched.get(path).copied().unwrap_or(0);
+            let spared = events.saturating_sub(watched.get(path.as_path()).copied().unwrap_or(0));
+            noises.push(Noise { path: path.clone(), events, spared });
+        }
+        noises
     }
 
-    fn wake(&mut self, mut wake: &File) {
-        if !std::mem::replace(&mut self.is_awake, true) {
-            // A full pipe wakes the reader just as well.
-            drop(wake.write(&[0]));
+    /// Drops the watch of a directory, or of a file in a split one.
+    fn relieve(&mut self, path: &Path, now: Instant, elapsed: Duration) {
+        let is_split = |directory: &Directory| directory.split.is_some();
+        if let Some(parent) =
+            path.parent().filter(|at| self.directories.get(*at).is_some_and(is_split))
+            && let Some(split) = self.directories.get_mut(parent).and_then(|at| at.split.as_mut())
+        {
+            drop(self.watcher.unwatch(path));
+            split.files.insert(path.to_owned(), Own::Busy(0));
+            return;
         }
+        let files: Vec<(PathBuf, u64)> = {
+            let noted = self.shared.lock();
+            let is_here = |file: &&PathBuf| file.parent() == Some(path);
+            let files = noted.files.iter().filter(|(file, _)| is_here(file));
+            files.map(|(file, followed)| (file.clone(), followed.writes)).collect()
+        };
+        let (busy, quiet): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|(_, writes)| is_busy(*writes, elapsed));
+        let Some(directory) = self.directories.get_mut(path) else { return };
+        directory.split(busy.into_iter().map(|(file, _)| file), now);
+        self.is_split = true;
+        self.poll_at = now;
+        // First this: while a directory is watched, notify drops the watches of files that move.
+        drop(self.watcher.unwatch(path));
+        for (file, _) in quiet {
+            self.watch_file(path, &file);
+        }
+        // The look at the directory that comes now tells of all names in it.
+    }
+
+    /// Watches split directories again in which nothing is busy.
+    fn restore(&mut self, now: Instant, changes: &mut Changes) {
+        let mut restored = HashMap::new();
+        for (path, directory) in &mut self.directories {
+            restored.extend(directory.restore(now).map(|files| (path.clone(), files)));
+        }
+        for (path, files) in &restored {
+            self.unwatch_files(files);
+            if self.watcher.watch(path, RecursiveMode::NonRecursive).is_err() {
+                self.directories.remove(path);
+                self.shared.lock().watched.remove(path);
+                changes.all = true;
+            }
+        }
+        self.tell_names(&restored.into_keys().collect(), changes);
+        self.is_split = self.directories.values().any(|directory| directory.split.is_some());
+    }
+
+    fn unwatch_files(&mut self, files: &HashMap<PathBuf, Own>) {
+        for (file, _) in files.iter().filter(|(_, own)| matches!(own, Own::Watched(_))) {
+            drop(self.watcher.unwatch(file));
+        }
+    }
+
+    /// Names in these directories may have changed.
+    fn tell_names(&self, directories: &HashSet<PathBuf>, changes: &mut Changes) {
+        if directories.is_empty() {
+            return;
+        }
+        let noted = self.shared.lock();
+        let is_there =
+            |path: &Path| path.parent().is_some_and(|parent| directories.contains(parent));
+        let files = noted.files.iter().filter(|(path, _)| is_there(path));
+        changes.names.extend(files.flat_map(|(_, file)| &file.streams));
+        changes.gained |= directories.iter().any(|path| noted.gaining.contains(path));
     }
 }
 

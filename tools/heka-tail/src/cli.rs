@@ -79,6 +79,9 @@ pub(crate) struct Following {
     /// Look at files from time to time instead of using inotify
     #[arg(long)]
     pub(crate) use_polling: bool,
+    /// Changes a second above which busy files are polled
+    #[arg(long, value_name = "NUM", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) busy_rate: u64,
     /// End when process PID has died and all is read
     #[arg(long, value_name = "PID")]
     pub(crate) pid: Option<i32>,

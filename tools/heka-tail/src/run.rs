@@ -49,6 +49,8 @@ struct Tail {
     touched: BTreeSet<usize>,
     /// Streams whose directories are not watched.
     unwatched: BTreeSet<usize>,
+    /// Streams that have to be looked at by a certain time.
+    timed: BTreeSet<usize>,
     poll_at: Instant,
     rescan_at: Instant,
 }
@@ -71,6 +73,7 @@ impl Tail {
             dirty: BTreeMap::new(),
             touched: BTreeSet::new(),
             unwatched: BTreeSet::new(),
+            timed: BTreeSet::new(),
             poll_at: now,
             rescan_at: now + job.rescan_interval,
             job,
@@ -88,7 +91,7 @@ impl Tail {
         if self.job.use_polling {
             return;
         }
-        match Watch::new() {
+        match Watch::new(self.job.busy_rate) {
             Ok(watch) => self.watch = Some(watch),
             Err(error) => tell_polling(&error.cause()),
         }
@@ -119,14 +122,20 @@ impl Tail {
         Ok(())
     }
 
-    /// Tries to watch what is not watched yet.
+    /// Tries to watch what is not watched yet. What is new to it is to be looked at: something may
+    /// have happened there before.
     fn watch_again(&mut self) {
         let Some(watch) = &mut self.watch else { return };
         let mut full = None;
         self.unwatched.retain(|&number| {
             let Some(followed) = self.streams.get(number) else { return false };
             match watch.add(followed.stream.path(), number) {
-                Ok(()) => false,
+                Ok(is_new) => {
+                    if is_new {
+                        self.dirty.insert(number, true);
+                    }
+                    false
+                }
                 Err(error) => {
                     if error.kind() != std::io::ErrorKind::NotFound {
                         full = Some(error.cause());
@@ -216,10 +225,21 @@ impl Tail {
             options: &self.job.options,
             block: &mut self.block,
             names,
+            grew: false,
             now: Instant::now(),
             consume: &mut |chunk| emitter.consume(number, chunk),
         };
-        Some(act(&mut followed.stream, &mut look))
+        let result = act(&mut followed.stream, &mut look);
+        if look.grew
+            && let Some(watch) = &mut self.watch
+        {
+            watch.grew(number);
+        }
+        match followed.stream.deadline(&self.job.options) {
+            Some(_) => self.timed.insert(number),
+            None => self.timed.remove(&number),
+        };
+        Some(result)
     }
 
     /// Reads in turns until nothing is left to read.
@@ -234,11 +254,12 @@ impl Tail {
                 }
             }
             serve()?;
-            if !self.dirty.is_empty() && self.state.is_due() {
+            if self.dirty.is_empty() {
+                self.watch_again();
+            } else if self.state.is_due() {
                 self.flush_and_save()?;
             }
         }
-        self.watch_again();
         Ok(())
     }
 
@@ -282,11 +303,11 @@ impl Tail {
     /// Waits for changes, timers, signals and the end of stdout's reader.
     fn wait(&mut self) -> Result<(), Stop> {
         let is_polling = self.job.pid.is_some() || !self.unwatched.is_empty();
-        let options = &self.job.options;
-        let streams = self.streams.iter();
-        let deadline = streams
-            .filter_map(|followed| followed.stream.deadline(options))
+        let timed = self.timed.iter().filter_map(|&number| self.streams.get(number));
+        let deadline = timed
+            .filter_map(|followed| followed.stream.deadline(&self.job.options))
             .chain(is_polling.then_some(self.poll_at))
+            .chain(self.watch.as_ref().and_then(Watch::deadline))
             .chain(self.state.deadline())
             .chain([self.rescan_at])
             .min();
@@ -310,7 +331,7 @@ impl Tail {
         let mut all = signal::take_hup();
         let mut rescan = all;
         if let Some(watch) = &mut self.watch {
-            let changes = watch.take();
+            let changes = watch.take(now);
             for number in changes.contents {
                 self.dirty.entry(number).or_insert(false);
             }
@@ -334,8 +355,9 @@ impl Tail {
             }
             self.dirty.extend((0..self.streams.len()).map(|number| (number, true)));
         }
-        for (number, followed) in self.streams.iter().enumerate() {
-            let deadline = followed.stream.deadline(&self.job.options);
+        for &number in &self.timed {
+            let followed = self.streams.get(number);
+            let deadline = followed.and_then(|at| at.stream.deadline(&self.job.options));
             if deadline.is_some_and(|deadline| deadline <= now) {
                 self.dirty.entry(number).or_insert(false);
             }

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What notify's thread notes down for the main thread: which streams something happened to, and
+//! how much happens where.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use notify::Event;
+use notify::event::{EventKind, Flag, ModifyKind};
+
+use super::watch::Changes;
+
+/// What both threads know.
+#[derive(Debug)]
+pub(super) struct Shared {
+    noted: Mutex<Noted>,
+    /// The writing end of the pipe that wakes the main thread.
+    wake: File,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    pub(super) changes: Changes,
+    /// What belongs to streams, by path.
+    pub(super) files: HashMap<PathBuf, Followed>,
+    /// Directories that streams may appear in.
+    pub(super) gaining: HashSet<PathBuf>,
+    /// Events in each directory that is watched, in any way.
+    pub(super) watched: HashMap<PathBuf, u64>,
+    /// Watched directories that something happened to themselves.
+    pub(super) moved: HashSet<PathBuf>,
+    /// All events.
+    pub(super) events: u64,
+    /// By stream: bit 1 if its contents, 2 if its names are noted already.
+    marks: Vec<u8>,
+    is_awake: bool,
+}
+
+/// A path that streams read.
+#[derive(Debug, Default)]
+pub(super) struct Followed {
+    pub(super) streams: Vec<usize>,
+    /// How often it was written to.
+    pub(super) writes: u64,
+}
+
+impl Shared {
+    pub(super) fn new(wake: File) -> Self {
+        Self { noted: Mutex::new(Noted::default()), wake }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an event from notify.
+    pub(super) fn note(&self, event: notify::Result<Event>) {
+        let mut noted = self.lock();
+        let Ok(event) = event else {
+            noted.changes.all = true;
+            return noted.wake(&self.wake);
+        };
+        let is_write = matches!(event.kind, EventKind::Modify(ModifyKind::Data(_)));
+        if let Some(path) = event.paths.first() {
+            noted.count(path, is_write);
+        }
+        if matches!(event.kind, EventKind::Access(_)) {
+            return;
+        }
+        if event.attrs.flag() == Some(Flag::Rescan) {
+            noted.changes.all = true;
+            noted.wake(&self.wake);
+        }
+        for path in &event.paths {
+            let is_news = noted.mark(path, !is_write);
+            if is_news || (!is_write && noted.mark_directory(path, event.kind)) {
+                noted.wake(&self.wake);
+            }
+        }
+    }
+}
+
+impl Noted {
+    /// Makes known that `path` belongs to stream number `stream`.
+    pub(super) fn add(&mut self, path: PathBuf, stream: usize) {
+        let streams = &mut self.files.entry(path).or_default().streams;
+        if !streams.contains(&stream) {
+            streams.push(stream);
+        }
+        if self.marks.len() <= stream {
+            self.marks.resize(stream + 1, 0);
+        }
+    }
+
+    /// What has happened since the last call; `true` if the pipe is to be emptied.
+    pub(super) fn take(&mut self) -> (Changes, bool) {
+        let changes = std::mem::take(&mut self.changes);
+        for &stream in changes.contents.iter().chain(&changes.names) {
+            if let Some(mark) = self.marks.get_mut(stream) {
+                *mark = 0;
+            }
+        }
+        (changes, std::mem::take(&mut self.is_awake))
+    }
+
+    /// Starts to count again.
+    pub(super) fn reset_counts(&mut self) {
+        self.events = 0;
+        self.files.values_mut().for_each(|file| file.writes = 0);
+        self.watched.values_mut().for_each(|events| *events = 0);
+    }
+
+    fn count(&mut self, path: &Path, is_write: bool) {
+        self.events += 1;
+        if let Some(file) = self.files.get_mut(path).filter(|_| is_write) {
+            file.writes += 1;
+        }
+        if let Some(events) = path.parent().and_then(|parent| self.watched.get_mut(parent)) {
+            *events += 1;
+        }
+    }
+
+    /// Notes a change to a stream's path; `true` if that is news.
+    fn mark(&mut self, path: &Path, is_name: bool) -> bool {
+        let Some(file) = self.files.get(path) else { return false };
+        let bit = if is_name { 2 } else { 1 };
+        let list = if is_name { &mut self.changes.names } else { &mut self.changes.contents };
+        let mut is_news = false;
+        for &stream in &file.streams {
+            if let Some(mark) = self.marks.get_mut(stream).filter(|mark| **mark & bit == 0) {
+                *mark |= bit;
+                list.push(stream);
+                is_news = true;
+            }
+        }
+        is_news
+    }
+
+    /// Notes a change to what is in a directory, or to the directory itself.
+    fn mark_directory(&mut self, path: &Path, kind: EventKind) -> bool {
+        let is_mode = matches!(kind, EventKind::Modify(ModifyKind::Metadata(_)));
+        if self.watched.contains_key(path) && !is_mode {
+            // notify drops the watches of what has moved, even if it comes back.
+            self.moved.insert(path.to_owned());
+            self.changes.all = true;
+            return true;
+        }
+        let is_gain = path.parent().is_some_and(|parent| self.gaining.contains(parent)) && !is_mode;
+        self.changes.gained |= is_gain;
+        is_gain
+    }
+
+    fn wake(&mut self, mut wake: &File) {
+        if !std::mem::replace(&mut self.is_awake, true) {
+            // A full pipe wakes the reader just as well.
+            drop(wake.write(&[0]));
+        }
+    }
+}
