@@ -7,6 +7,7 @@
 
 pub mod field_arg;
 mod form;
+pub mod header_name;
 pub mod json;
 pub mod logfmt;
 #[cfg(feature = "regex")]
@@ -26,6 +27,7 @@ pub mod time;
 pub mod time_format;
 
 pub use form::{Encoder, Form, Unfit};
+pub use header_name::HeaderName;
 #[cfg(feature = "regex")]
 pub use matcher::{Matcher, Mistake};
 pub use payload::{Newlines, Payload, Prefix};

@@ -5,7 +5,12 @@
 //! translated: `\d \w \s \b` are ASCII in RE2, `{` that begins no count is an ordinary character,
 //! so are `[`, `&&`, `--` and `~~` inside a class, and `\Q…\E` quotes.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson;
+use regex_automata::util::{start, syntax};
 
 /// Longest program of a compiled expression, in bytes.
 const SIZE_LIMIT: usize = 10 * 1024 * 1024;
@@ -14,8 +19,8 @@ const SIZE_LIMIT: usize = 10 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Regular {
     regex: Regex,
-    /// Whether it may match bytes that are not UTF-8, which RE2 reads as U+FFFD.
-    takes_any: bool,
+    /// For text that is not UTF-8, if what takes the place of its bad bytes can be matched.
+    damaged: Option<Arc<Damaged>>,
 }
 
 impl Regular {
@@ -25,28 +30,66 @@ impl Regular {
     /// Words on what is wrong.
     pub fn new(text: &str) -> Result<Self, String> {
         let regex = compile(text)?;
-        let takes_any = regex.is_match("\u{fffd}".as_bytes()) || text.contains(['.', '^', '\\']);
-        Ok(Self { regex, takes_any })
+        // Whatever else matches U+FFFD matches nothing at all, too.
+        let takes_any = text.contains(['.', '[', '\\', char::REPLACEMENT_CHARACTER]);
+        let damaged = takes_any.then(|| Damaged::new(text).map(Arc::new)).transpose()?;
+        Ok(Self { regex, damaged })
     }
 
-    /// Whether it matches anywhere in `text`.
+    /// Whether it matches anywhere in `text`. Allocates nothing but, up to a limit, states that no
+    /// text before has led to.
     #[inline]
     pub fn is_match(&self, text: &[u8]) -> bool {
-        self.regex.is_match(text) || self.takes_any && self.matches_damaged(text)
+        self.regex.is_match(text)
+            || self.damaged.as_ref().is_some_and(|damaged| damaged.is_match(text))
+    }
+}
+
+/// The same expression for text that is not UTF-8. RE2 reads each byte that belongs to no character
+/// as one U+FFFD; the automaton is led through these as it stands, so nothing is copied.
+#[derive(Debug)]
+struct Damaged {
+    automaton: DFA,
+    /// The states that texts have led to so far.
+    states: Mutex<Cache>,
+}
+
+impl Damaged {
+    fn new(text: &str) -> Result<Self, String> {
+        let automaton = DFA::builder()
+            .syntax(syntax::Config::new().octal(true).utf8(false))
+            .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(SIZE_LIMIT)))
+            .configure(DFA::config().skip_cache_capacity_check(true))
+            .build(&translate(text))
+            .map_err(|error| format!("bad regular expression: {error}"))?;
+        let states = Mutex::new(automaton.create_cache());
+        Ok(Self { automaton, states })
     }
 
-    /// Text that is not UTF-8 is read as RE2 does: each bad byte is one U+FFFD.
-    #[cold]
-    fn matches_damaged(&self, text: &[u8]) -> bool {
+    /// Whether it matches in `text`; never if that is UTF-8.
+    fn is_match(&self, text: &[u8]) -> bool {
         if std::str::from_utf8(text).is_ok() {
             return false;
         }
-        let mut mended = String::with_capacity(text.len() * 2);
-        for chunk in text.utf8_chunks() {
-            mended.push_str(chunk.valid());
-            mended.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
+        let bytes = text.utf8_chunks().flat_map(|chunk| {
+            let bad = chunk.invalid().iter().flat_map(|_| "\u{fffd}".bytes());
+            chunk.valid().bytes().chain(bad)
+        });
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only an automaton with limits other than these ends in an error.
+        self.search(&mut states, bytes).unwrap_or(false)
+    }
+
+    #[cold]
+    fn search(&self, states: &mut Cache, bytes: impl Iterator<Item = u8>) -> Option<bool> {
+        let mut state = self.automaton.start_state(states, &start::Config::new()).ok()?;
+        for byte in bytes {
+            state = self.automaton.next_state(states, state, byte).ok()?;
+            if state.is_match() || state.is_dead() {
+                return Some(state.is_match());
+            }
         }
-        self.regex.is_match(mended.as_bytes())
+        self.automaton.next_eoi_state(states, state).ok().map(|state| state.is_match())
     }
 }
 
@@ -176,6 +219,10 @@ fn is_count(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{prop_assert_eq, proptest};
+    use proptest::sample::select;
+
     use super::*;
 
     fn is_match(regex: &str, text: &[u8]) -> bool {
@@ -218,6 +265,30 @@ mod tests {
         assert!(is_match("^a..b$", b"a\xff\xfeb"));
         assert!(is_match("a[^x]b", b"a\xffb"));
         assert!(!is_match("^a.b$", b"a\xff\xfeb"));
+        assert!(is_match("^é..$", b"\xc3\xa9\xe2\x82"));
+        assert!(is_match("(?i)A[é-\u{ffff}]b", b"a\xffb"));
+        assert!(is_match("\\bb$", b"\xffb"));
+        assert!(!is_match("b\\b.$", b"\xff"));
+    }
+
+    /// What RE2 makes of bytes that are not UTF-8.
+    fn mended(text: &[u8]) -> String {
+        let bad = |chunk: std::str::Utf8Chunk<'_>| "\u{fffd}".repeat(chunk.invalid().len());
+        text.utf8_chunks().map(|chunk| chunk.valid().to_owned() + &bad(chunk)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_text_is_read_as_if_it_were_mended(
+            text in vec(select(&b"ab \n\xc3\xa9\xe2\x82\xf0\xff"[..]), 0..8),
+            regex in select(&[
+                "^.*$", "^...$", "a.b", "[^a]b", "\\bb", "b\\B", "(?s)^.{2,4}$", "(?m)^.$", "é.",
+                "[a-\u{ffff}]{3}", "\\pS", "\\x{fffd}+a", "(?:.a)*b$", "[[:^alpha:]]$", "\\Q\\E",
+            ][..]),
+        ) {
+            let expected = compile(regex).unwrap().is_match(mended(&text).as_bytes());
+            prop_assert_eq!(is_match(regex, &text), expected);
+        }
     }
 
     #[test]

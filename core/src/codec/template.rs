@@ -8,6 +8,7 @@
 
 use data_encoding::BASE64;
 
+use super::HeaderName;
 use super::number;
 use super::text::{put_integer, put_uuid};
 use super::time::{Strftime, Zone, put_rfc3339};
@@ -23,16 +24,8 @@ pub struct Template {
 #[derive(Clone, Debug)]
 enum Part {
     Text(Vec<u8>),
-    Uuid,
-    Timestamp,
+    Header(HeaderName),
     Time(Strftime),
-    Type,
-    Logger,
-    Severity,
-    Payload,
-    EnvVersion,
-    Pid,
-    Hostname,
     Field { name: Vec<u8>, field: usize, value: Option<usize> },
 }
 
@@ -80,23 +73,11 @@ impl Template {
 
     /// Appends one message.
     pub fn put(&self, out: &mut Vec<u8>, message: &MessageView<'_>) {
-        let text = |out: &mut Vec<u8>, text: Option<&[u8]>| {
-            out.extend_from_slice(text.unwrap_or_default());
-        };
-        let time = message.timestamp.unwrap_or(0);
         for part in &self.parts {
             match part {
                 Part::Text(bytes) => out.extend_from_slice(bytes),
-                Part::Uuid => put_uuid(out, message.uuid),
-                Part::Timestamp => put_rfc3339(out, time),
-                Part::Time(format) => format.put(out, time, &self.zone),
-                Part::Type => text(out, message.type_),
-                Part::Logger => text(out, message.logger),
-                Part::Severity => put_integer(out, i64::from(message.severity())),
-                Part::Payload => text(out, message.payload),
-                Part::EnvVersion => text(out, message.env_version),
-                Part::Pid => put_integer(out, i64::from(message.pid.unwrap_or(0))),
-                Part::Hostname => text(out, message.hostname),
+                Part::Header(header) => put_header(out, message, *header),
+                Part::Time(format) => format.put(out, message.timestamp.unwrap_or(0), &self.zone),
                 Part::Field { name, field, value } => {
                     if let Some(field) = message.field(name, *field) {
                         put_field(out, &field, *value);
@@ -105,6 +86,21 @@ impl Template {
             }
         }
     }
+}
+
+fn put_header(out: &mut Vec<u8>, message: &MessageView<'_>, header: HeaderName) {
+    let text = match header {
+        HeaderName::Uuid => return put_uuid(out, message.uuid),
+        HeaderName::Timestamp => return put_rfc3339(out, message.timestamp.unwrap_or(0)),
+        HeaderName::Severity => return put_integer(out, i64::from(message.severity())),
+        HeaderName::Pid => return put_integer(out, i64::from(message.pid.unwrap_or(0))),
+        HeaderName::Type => message.type_,
+        HeaderName::Logger => message.logger,
+        HeaderName::Payload => message.payload,
+        HeaderName::EnvVersion => message.env_version,
+        HeaderName::Hostname => message.hostname,
+    };
+    out.extend_from_slice(text.unwrap_or_default());
 }
 
 fn unescape(text: &str) -> Result<char, String> {
@@ -120,22 +116,14 @@ fn unescape(text: &str) -> Result<char, String> {
 impl Part {
     fn new(inside: &str) -> Result<Self, String> {
         let unknown = || format!("unknown part {{{inside}}}");
-        Ok(match inside {
-            "Uuid" => Self::Uuid,
-            "Timestamp" => Self::Timestamp,
-            "Type" => Self::Type,
-            "Logger" => Self::Logger,
-            "Severity" => Self::Severity,
-            "Payload" => Self::Payload,
-            "EnvVersion" => Self::EnvVersion,
-            "Pid" => Self::Pid,
-            "Hostname" => Self::Hostname,
-            _ => match (inside.strip_prefix("Timestamp:"), inside.strip_prefix("Fields[")) {
-                (Some(format), _) => Self::Time(Strftime::new(format)?),
-                (_, Some(rest)) => Self::field(rest).ok_or_else(unknown)?,
-                _ => return Err(unknown()),
-            },
-        })
+        if let Some(header) = HeaderName::named(inside) {
+            return Ok(Self::Header(header));
+        }
+        match (inside.strip_prefix("Timestamp:"), inside.strip_prefix("Fields[")) {
+            (Some(format), _) => Strftime::new(format).map(Self::Time),
+            (_, Some(rest)) => Self::field(rest).ok_or_else(unknown),
+            _ => Err(unknown()),
+        }
     }
 
     /// `NAME]`, `NAME][field]` or `NAME][field][value]`.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{FileStat, SFlag, fstat, stat};
 
 use super::input::PIPE_SIZE;
 use super::poll::serve_signals;
@@ -28,6 +29,12 @@ pub(super) const FULL: usize = 256 * 1024;
 const GRACE: Duration = Duration::from_secs(1);
 /// What a pipe takes without blocking once poll says that it takes anything (POSIX: `PIPE_BUF`).
 pub(super) const PIPE_BUF: usize = 4096;
+
+/// Whether both are one regular file.
+fn is_same_file(one: &FileStat, other: &FileStat) -> bool {
+    SFlag::from_bits_truncate(one.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG
+        && (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
 
 /// Standard output, or a file, that records go to.
 #[derive(Debug)]
@@ -114,6 +121,26 @@ impl Output {
     /// Whether people look at it.
     pub fn is_terminal(&self) -> bool {
         nix::unistd::isatty(&self.file).unwrap_or(false)
+    }
+
+    /// Refuses `files`, standard input being `-`, if one of them is what is written here: it would
+    /// grow while it is read.
+    ///
+    /// # Errors
+    /// `NAME: input file is output file`, status 1.
+    pub fn unlike(self, files: &[String]) -> Result<Self, Stop> {
+        let Ok(written) = fstat(&self.file) else { return Ok(self) };
+        for file in files {
+            let read = match file.as_str() {
+                "-" => fstat(std::io::stdin()).ok(),
+                path => stat(path).ok(),
+            };
+            if read.is_some_and(|read| is_same_file(&read, &written)) {
+                let name = if file == "-" { "(standard input)" } else { file };
+                return Err(Stop::failed(format_args!("{name}: input file is output file")));
+            }
+        }
+        Ok(self)
     }
 
     /// The descriptor.

@@ -166,6 +166,9 @@ impl Cli {
         if files.len() > 1 && (self.offset.is_some() || self.follow) {
             return Err(Stop::usage("--offset and --follow take one FILE"));
         }
+        if self.write.mode.is_some() && self.write.write.is_none() {
+            return Err(Stop::usage("--mode needs --write"));
+        }
         let form = self.form()?;
         let matcher = self.expression.as_deref().map(|text| Matcher::from_flag("--match", text));
         Ok(Plan {

@@ -51,7 +51,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
 }
 
 fn open_output(plan: &Plan) -> Result<Output, Stop> {
-    let mut out = plan.write.open(false)?.unbuffered(plan.writing.unbuffered);
+    let mut out = plan.write.open(false)?.unlike(&plan.files)?.unbuffered(plan.writing.unbuffered);
     match &plan.form {
         Form::Heka => out = out.ending_with(frames_ending(plan.max_message_size))?,
         Form::Json => out = out.ending_with(Ending::Byte(b'\n'))?,

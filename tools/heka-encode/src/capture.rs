@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records taken apart by a regular expression, as by Heka's `PayloadRegexDecoder`.
 
+use heka_core::codec::HeaderName;
 use heka_core::codec::field_arg::{FieldArg, FieldName, push_value};
 use heka_core::codec::regular;
 use heka_core::codec::severity::SeverityMap;
@@ -8,7 +9,7 @@ use heka_core::codec::time_format::TimeFormat;
 use heka_core::wire::{Message, ValueType};
 use regex::bytes::{Captures as Groups, Regex};
 
-use crate::structure::{Header, Readers};
+use crate::structure::Readers;
 
 /// A regular expression and what its groups become.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ struct Target {
 
 #[derive(Debug)]
 enum Place {
-    Header(Header),
+    Header(HeaderName),
     Field(FieldName),
 }
 
@@ -107,7 +108,7 @@ impl Captures {
 
 impl Place {
     fn of(name: FieldName) -> Self {
-        match Header::named(&name.name) {
+        match HeaderName::named(&name.name) {
             Some(header) => Self::Header(header),
             None => Self::Field(name),
         }

@@ -6,13 +6,14 @@
 //! hold objects or several types their number (`hops.0.host`). Numbers are INTEGER or DOUBLE,
 //! booleans BOOL, an array of one such type a field of several values; `null` is left out.
 
+use heka_core::codec::HeaderName;
 use heka_core::codec::json::{Json, named};
 use heka_core::codec::logfmt;
 use heka_core::codec::severity::SeverityMap;
 use heka_core::codec::time_format::TimeFormat;
 use heka_core::wire::Message;
 
-use crate::structure::{Header, Readers};
+use crate::structure::Readers;
 
 /// What stands between the names of nested members.
 const SEPARATOR: char = '.';
@@ -20,7 +21,7 @@ const SEPARATOR: char = '.';
 /// Which members become headers.
 #[derive(Debug)]
 pub(crate) struct JsonMap {
-    headers: Vec<(Header, String)>,
+    headers: Vec<(HeaderName, String)>,
     readers: Readers,
 }
 
@@ -38,7 +39,7 @@ impl JsonMap {
                 let (name, member) = pair
                     .split_once('=')
                     .ok_or_else(|| format!("expected HEADER=MEMBER: {pair}"))?;
-                let header = Header::named(name).ok_or_else(|| format!("no header {name}"))?;
+                let header = HeaderName::named(name).ok_or_else(|| format!("no header {name}"))?;
                 Ok((header, member.to_owned()))
             })
             .collect::<Result<_, String>>()?;
@@ -97,7 +98,7 @@ impl JsonMap {
     fn put_header(
         &self,
         message: &mut Message,
-        header: Header,
+        header: HeaderName,
         value: &Json,
     ) -> Result<(), String> {
         let text = match value {

@@ -20,7 +20,7 @@ const TEXT_PER_MESSAGE: usize = 10;
 
 /// Encodes all files in turn.
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
-    let out = Output::stdout()?.unbuffered(plan.writing.unbuffered);
+    let out = Output::stdout()?.unlike(&plan.files)?.unbuffered(plan.writing.unbuffered);
     let (form, mut out) = plan.showing.open(Form::Heka, out)?;
     let mut job = Job {
         plan,

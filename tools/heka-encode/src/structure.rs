@@ -2,7 +2,10 @@
 //! Records that are more than a payload.
 
 use bytes::Bytes;
+use heka_core::codec::HeaderName;
 use heka_core::codec::json::{self, Identity};
+use heka_core::codec::severity::SeverityMap;
+use heka_core::codec::time_format::TimeFormat;
 use heka_core::wire::Message;
 
 use crate::capture::Captures;
@@ -64,43 +67,11 @@ fn change(mut message: Message, changes: &Message) -> Message {
     message
 }
 
-/// A place in a message that text can go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Header {
-    Uuid,
-    Timestamp,
-    Type,
-    Logger,
-    Severity,
-    Payload,
-    EnvVersion,
-    Pid,
-    Hostname,
-}
-
-impl Header {
-    /// The header of that name.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "Uuid" => Self::Uuid,
-            "Timestamp" => Self::Timestamp,
-            "Type" => Self::Type,
-            "Logger" => Self::Logger,
-            "Severity" => Self::Severity,
-            "Payload" => Self::Payload,
-            "EnvVersion" => Self::EnvVersion,
-            "Pid" => Self::Pid,
-            "Hostname" => Self::Hostname,
-            _ => return None,
-        })
-    }
-}
-
 /// What turns text into headers.
 #[derive(Clone, Debug)]
 pub(crate) struct Readers {
-    pub(crate) times: heka_core::codec::time_format::TimeFormat,
-    pub(crate) severities: heka_core::codec::severity::SeverityMap,
+    pub(crate) times: TimeFormat,
+    pub(crate) severities: SeverityMap,
 }
 
 impl Readers {
@@ -108,34 +79,34 @@ impl Readers {
     pub(crate) fn set(
         &self,
         message: &mut Message,
-        header: Header,
+        header: HeaderName,
         text: &[u8],
     ) -> Result<(), String> {
         let words = String::from_utf8_lossy(text);
         let bytes = Some(Bytes::copy_from_slice(text));
         match header {
-            Header::Type => message.r#type = bytes,
-            Header::Logger => message.logger = bytes,
-            Header::Payload => message.payload = bytes,
-            Header::EnvVersion => message.env_version = bytes,
-            Header::Hostname => message.hostname = bytes,
-            Header::Uuid => {
+            HeaderName::Type => message.r#type = bytes,
+            HeaderName::Logger => message.logger = bytes,
+            HeaderName::Payload => message.payload = bytes,
+            HeaderName::EnvVersion => message.env_version = bytes,
+            HeaderName::Hostname => message.hostname = bytes,
+            HeaderName::Uuid => {
                 let uuid = heka_core::clock::parse_uuid(&words)
                     .ok_or_else(|| format!("Uuid: {words}: not a Uuid"))?;
                 message.uuid = Some(Bytes::copy_from_slice(&uuid));
             }
-            Header::Timestamp => {
+            HeaderName::Timestamp => {
                 let now = message.timestamp.unwrap_or(0);
                 let time = self.times.parse(&words, now);
                 message.timestamp =
                     Some(time.ok_or_else(|| format!("Timestamp: {words}: not a known form"))?);
             }
-            Header::Severity => {
+            HeaderName::Severity => {
                 let severity = self.severities.severity(&words);
                 message.severity =
                     Some(severity.ok_or_else(|| format!("Severity: {words}: not known"))?);
             }
-            Header::Pid => {
+            HeaderName::Pid => {
                 let whole = words.split('.').next().unwrap_or_default();
                 let pid =
                     whole.trim().parse().map_err(|_| format!("Pid: {words}: not a number"))?;

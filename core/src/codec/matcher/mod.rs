@@ -7,7 +7,8 @@
 //! Type == 'nginx' && (Severity < 4 || Fields[status][0][0] >= 500) && !(Payload =~ /health/)
 //! ```
 //!
-//! It is compiled once and evaluated on the borrowed view of a message.
+//! It is compiled once and evaluated on the borrowed view of a message, without allocation and
+//! without a look at anything that it does not name (`tests/matcher_cost.rs`).
 
 mod date;
 mod evaluate;

@@ -15,7 +15,9 @@
 //! swallows the start of the next frame. It shows in what comes after: not 0x1e, and inside the
 //! message a frame that runs on beyond its end. Such a frame is damage, and the inner one is read.
 //! For that a frame that *could* be of this kind (rare: it has a 0x1e, a plausible header behind
-//! it, and so on) is held until one more byte arrives, or the input falls idle, or ends.
+//! it, and so on) is held until one more byte arrives, or the input falls idle, or ends; and, if
+//! that byte is not 0x1e, until the inner one is complete or none, or the input ends.
+//! heka-stream(5) says exactly what a reader can rely on; `tests/prop_framing.rs` holds it to that.
 
 use memchr::memchr;
 

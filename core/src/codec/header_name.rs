@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The headers of a message by the names that people give them: in templates, in expressions, and
+//! where text becomes a message.
+
+/// A header of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderName {
+    /// `Uuid`
+    Uuid,
+    /// `Timestamp`
+    Timestamp,
+    /// `Type`
+    Type,
+    /// `Logger`
+    Logger,
+    /// `Severity`
+    Severity,
+    /// `Payload`
+    Payload,
+    /// `EnvVersion`
+    EnvVersion,
+    /// `Pid`
+    Pid,
+    /// `Hostname`
+    Hostname,
+}
+
+impl HeaderName {
+    /// The header of that name, upper and lower case as written.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "Uuid" => Self::Uuid,
+            "Timestamp" => Self::Timestamp,
+            "Type" => Self::Type,
+            "Logger" => Self::Logger,
+            "Severity" => Self::Severity,
+            "Payload" => Self::Payload,
+            "EnvVersion" => Self::EnvVersion,
+            "Pid" => Self::Pid,
+            "Hostname" => Self::Hostname,
+            _ => return None,
+        })
+    }
+}
