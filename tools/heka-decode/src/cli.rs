@@ -21,9 +21,9 @@ pub(crate) struct Cli {
     /// Files to read; - is standard input
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     files: Vec<String>,
-    /// Form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "payload")]
-    output: FormName,
+    /// Form of the output [default: payload]
+    #[arg(short, long, value_name = "FORM")]
+    output: Option<FormName>,
     /// The same as -o json
     #[arg(short, long, conflicts_with_all = ["output", "text"])]
     json: bool,
@@ -51,9 +51,9 @@ pub(crate) struct Cli {
     /// Wait for more at the end of the FILE
     #[arg(short, long, conflicts_with_all = ["no_framing", "last", "count"])]
     follow: bool,
-    /// When a line end is put behind a payload
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    newlines: Newlines,
+    /// When a line end is put behind a payload [default: auto]
+    #[arg(long, value_name = "WHEN")]
+    newlines: Option<Newlines>,
     /// Payloads end with NUL instead of a line end
     #[arg(short = '0', long)]
     null: bool,
@@ -190,13 +190,28 @@ impl Cli {
         })
     }
 
-    fn form(&self) -> Result<Form, Stop> {
+    fn form_name(&self) -> Result<FormName, Stop> {
         let name = match (self.json, self.text, &self.template) {
             (true, ..) => FormName::Json,
             (_, true, _) => FormName::Text,
             (.., Some(_)) => FormName::Template,
-            _ => self.output,
+            _ => self.output.unwrap_or(FormName::Payload),
         };
+        let of_payloads = self.timestamps.is_some() || self.newlines.is_some();
+        let mistake = if self.output.is_some_and(|output| output != name) {
+            "--template is for -o template"
+        } else if of_payloads && name != FormName::Payload {
+            "--timestamps and --newlines are for -o payload"
+        } else if self.null && !matches!(name, FormName::Payload | FormName::Template) {
+            "--null is for -o payload and -o template"
+        } else {
+            return Ok(name);
+        };
+        Err(Stop::usage(mistake))
+    }
+
+    fn form(&self) -> Result<Form, Stop> {
+        let name = self.form_name()?;
         let wrong = |flag: &'static str| move |why| Stop::usage(format_args!("{flag}: {why}"));
         Ok(match (name, &self.template) {
             (FormName::Payload, _) => Form::Payload(self.payload()?),
@@ -220,7 +235,7 @@ impl Cli {
         let now = self.ts_from == TimeOf::Now;
         let prefix = self.timestamps.as_deref().map(|format| Prefix::new(format, now)).transpose();
         let prefix = prefix.map_err(|why| Stop::usage(format_args!("--timestamps: {why}")))?;
-        Ok(Payload { newlines: self.newlines, null: self.null, prefix })
+        Ok(Payload { newlines: self.newlines.unwrap_or_default(), null: self.null, prefix })
     }
 }
 
