@@ -1,4 +1,4 @@
-complete -c heka-decode -s o -l output -d 'Form of the output' -r -f -a "payload\t'Payloads, one a line'
+complete -c heka-decode -s o -l output -d 'Form of the output [default: payload]' -r -f -a "payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
 text\t'Blocks of text, as heka-cat writes them'
 rst\t'reStructuredText, as Heka\'s encoder writes it'
@@ -10,7 +10,7 @@ complete -c heka-decode -s m -l match -d 'Select messages that EXPR is true of' 
 complete -c heka-decode -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-decode -l last -d 'Only the last NUM messages' -r
 complete -c heka-decode -l offset -d 'Begin at that byte of the FILE' -r
-complete -c heka-decode -l newlines -d 'When a line end is put behind a payload' -r -f -a "auto\t'If it has none of its own'
+complete -c heka-decode -l newlines -d 'When a line end is put behind a payload [default: auto]' -r -f -a "auto\t'If it has none of its own'
 always\t'Always (`PayloadEncoder`\'s `append_newlines = true`)'
 never\t'Never (`append_newlines = false`)'"
 complete -c heka-decode -l timestamps -d 'Time in front of each payload, as strftime(3) FORMAT' -r
