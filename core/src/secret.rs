@@ -4,13 +4,16 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use nix::poll::PollFlags;
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 
 use crate::diag;
-use crate::exit::{Cause as _, Status, Stop};
+use crate::exit::{Cause as _, Explain as _, Status, Stop};
+use crate::io::wait_for;
 
 /// Longest file: a mistaken name must not fill the memory.
 const MAX_FILE: u64 = 1 << 20;
@@ -60,26 +63,31 @@ pub fn line(path: &Path, what: &str) -> Result<Vec<u8>, Stop> {
     Ok(text)
 }
 
-/// Asks for a line on the controlling terminal, without showing what is typed.
+/// Asks for a line on the controlling terminal, without showing what is typed; none if there is no
+/// terminal.
 ///
 /// # Errors
-/// The system's, if there is no terminal.
-pub fn ask(question: &str) -> std::io::Result<String> {
-    let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
-    let before = tcgetattr(&terminal)?;
+/// [`Stop::Signal`] if INT or TERM ends the wait; the terminal shows again what is typed then.
+pub fn ask(question: &str) -> Result<Option<String>, Stop> {
+    let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
+        return Ok(None);
+    };
+    let Ok(before) = tcgetattr(&terminal) else { return Ok(None) };
     let mut silent = before.clone();
     silent.local_flags.remove(LocalFlags::ECHO);
-    tcsetattr(&terminal, SetArg::TCSAFLUSH, &silent)?;
+    tcsetattr(&terminal, SetArg::TCSAFLUSH, &silent).at("/dev/tty")?;
     let answer = ask_on(&terminal, question);
-    tcsetattr(&terminal, SetArg::TCSAFLUSH, &before)?;
-    answer
+    tcsetattr(&terminal, SetArg::TCSAFLUSH, &before).at("/dev/tty")?;
+    answer.map(Some)
 }
 
-fn ask_on(mut terminal: &File, question: &str) -> std::io::Result<String> {
-    terminal.write_all(question.as_bytes())?;
+fn ask_on(mut terminal: &File, question: &str) -> Result<String, Stop> {
+    terminal.write_all(question.as_bytes()).at("/dev/tty")?;
+    let waited = wait_for(terminal.as_fd(), PollFlags::POLLIN, None);
     let mut line = String::new();
-    let read = BufReader::new(terminal).read_line(&mut line);
-    terminal.write_all(b"\n")?;
+    // A terminal that has something to read has a whole line.
+    let read = waited.and_then(|_| BufReader::new(terminal).read_line(&mut line).at("/dev/tty"));
+    terminal.write_all(b"\n").at("/dev/tty")?;
     read?;
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }

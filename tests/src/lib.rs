@@ -8,6 +8,7 @@
 //! - [`Proxy`] stands between two of them and misbehaves; a [`SmallDisk`] is full when it should.
 //! - [`Pty`] runs a tool on a terminal.
 //! - [`ws::WsServer`] is a WebSocket server that does what its script says, right or wrong.
+//! - [`page`] has the examples of the man pages and the README.
 //! - [`require`] asks for a program that may be missing; [`eventually`] waits for a condition.
 //!
 //! Nothing here sleeps and hopes: every wait is for an event and ends at [`ceiling`].
@@ -15,6 +16,7 @@
 mod bindir;
 mod disk;
 mod outcome;
+pub mod page;
 mod peer;
 pub mod playback;
 mod proxy;
@@ -32,7 +34,7 @@ pub use outcome::{Outcome, SECRET};
 pub use peer::Peer;
 pub use proxy::{Fault, Proxy};
 pub use pty::Pty;
-pub use require::require;
+pub use require::{require, require_root};
 pub use running::Running;
 pub use tempfile::TempDir;
 pub use tool::{Tool, sh};

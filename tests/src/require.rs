@@ -22,3 +22,17 @@ pub fn require(program: &str) -> bool {
     }
     found
 }
+
+/// Whether the tests run as root, which may use other users' names. If not, says so as [`require`]
+/// does.
+///
+/// # Panics
+/// If not, and `$CI` is set: there they do.
+pub fn require_root() -> bool {
+    let is_root = nix::unistd::geteuid().is_root();
+    if !is_root {
+        assert!(std::env::var_os("CI").is_none(), "not run as root");
+        eprintln!("skipped: not run as root");
+    }
+    is_root
+}

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What users of comparable programs have complained of, one test a complaint, so that it does not
 //! happen here. The names in front are those of the projects.
+//!
+//! Elsewhere are: a client that only reads connects again, and the first record after a loss is not
+//! lost (`unix_sock`: `a_lost_connection_is_made_again_and_nothing_is_lost`); a wrong mode is a
+//! usage error, a file in the way is left alone (`unix_sock_files`: `modes`,
+//! `what_belongs_to_somebody_else_is_left_alone`).
 
 use std::io::{Read, Write};
 use std::net::Shutdown;

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use heka_tests::{Outcome, Peer, Signal, Tool, eventually, require, scratch, sh};
+use heka_tests::{Outcome, Peer, Signal, Tool, eventually, require, require_root, scratch, sh};
 
 fn serve(path: &Path, args: &[&str]) -> Peer {
     let args = ["-l", path.to_str().unwrap()].into_iter().chain(args.iter().copied());
@@ -212,6 +212,56 @@ fn owner_and_admission() {
     }
     try_to_serve(&path, &["--allow-uid", "no-such-user"]).exits(2);
     try_to_serve(&path, &["--group", "no-such-group"]).exits(2);
+}
+
+#[test]
+fn the_socket_of_another_user() {
+    if !require_root() {
+        return;
+    }
+    let (nobody, nogroup) = (65_534, 65_533);
+    let folder = scratch();
+    let path = folder.path().join("s");
+    for kind in ["stream", "dgram", "seqpacket"] {
+        let (user, group) = (nobody.to_string(), nogroup.to_string());
+        let args = ["--user", &user, "--group", &group, "--mode", "620", "--type", kind];
+        let server = serve(&path, &args);
+        let metadata = fs::metadata(&path).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid(), mode(&path)), (nobody, nogroup, 0o620));
+        server.into_running().end_by(Signal::SIGTERM);
+    }
+    let server = serve(&path, &["--user", "nobody", "--group", "nogroup"]);
+    let metadata = fs::metadata(&path).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid()), (65_534, 65_534));
+    drop(server);
+}
+
+#[test]
+fn admission_goes_by_who_the_system_says_it_is() {
+    if !require_root() || !require("setpriv") || !require("socat") {
+        return;
+    }
+    let folder = scratch();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = folder.path().join("s");
+    let nobody = |line: &str| {
+        sh(&format!("setpriv --reuid 65534 --regid 65533 --clear-groups {line}"))
+            .dir(folder.path())
+            .run()
+    };
+    for list in [["--allow-uid", "65534"], ["--allow-gid", "65533"], ["--allow-uid", "nobody"]] {
+        let server = serve(&path, &[&["--mode", "666", "-j"], &list[..]].concat());
+        nobody("sh -c 'echo hello | socat -u - UNIX-CONNECT:s'").succeeds();
+        server.wait_stdout("its ids", |out| {
+            String::from_utf8_lossy(out).contains("\"uid\":65534,\"gid\":65533},\"data\":\"hello\"")
+        });
+        Tool::new("unix-sock").arg(&path).stdin("x\n").run();
+        server.wait_stderr("uid 0, gid 0 turned away");
+        server.into_running().end_by(Signal::SIGTERM);
+    }
+    // The mode keeps others out before anybody is asked.
+    let _server = serve(&path, &["--mode", "600"]);
+    nobody("socat -u /dev/null UNIX-CONNECT:s").exits(1).stderr_has("Permission denied");
 }
 
 #[test]

@@ -1,6 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! unix-sock against socat, nc and ncat, in every mode that both have: streams, datagrams,
-//! packets, abstract names, half-close in each direction, a process per connection.
+//! unix-sock against socat, nc and ncat, in every mode that both have.
+//!
+//! | mode | socat | nc | ncat | test |
+//! | --- | --- | --- | --- | --- |
+//! | their client, our server | x | x | x | `clients_of_others_send_and_hear_the_echo` |
+//! | our client, their server | x | x | x | `servers_of_others_…`, `a_file_goes_each_way_through_nc` |
+//! | the answer after our end | x | | | `servers_of_others_get_all_and_answer_after_our_end` |
+//! | the answer after their end | x | x | x | `the_answer_after_the_end_of_others_is_theirs` |
+//! | our end ends them | x | x | x | `our_end_ends_a_reading_socat`, `a_file_…`, `several_…` |
+//! | one way only | x | x | x | `one_way_in_each_direction`, `one_way_by_their_flags` |
+//! | several clients | x | x | x | `several_of_our_clients_one_after_the_other` |
+//! | a process per connection, ours | x | x | x | `a_process_per_connection_serves_others` |
+//! | a process per connection, theirs | x | | x | `servers_of_others_…`, `a_process_of_ncat` |
+//! | their datagrams to us | x | x | x | `datagrams_of_others_arrive_also_without_a_name` |
+//! | our datagrams to them | x | x | | `datagrams_go_to_others_one_a_record`, `datagrams_through_nc` |
+//! | datagrams answered | x | x | x | `datagrams_are_answered`, `datagrams_through_nc` |
+//! | packets | x | | | `packets_each_way` |
+//! | abstract names, our server | x | x | | `abstract_names_of_others` |
+//! | abstract names, their server | x | x | | `abstract_names_served_by_others` |
+//!
+//! What is empty the other program does not have. (ncat listens for datagrams, but cannot answer a
+//! sender whose name is not a path, and ends; nc without `-N` and ncat with `-c` end with us.)
 
 use std::path::PathBuf;
 
@@ -143,10 +163,12 @@ fn datagrams_of_others_arrive_also_without_a_name() {
         place.line("echo connected | socat -u - UNIX-CLIENT:$S,type=2").run().succeeds();
         server.wait_stdout_is("from socat\nconnected\n");
     }
-    if require("nc") {
-        let before = server.stdout();
-        let _nc = place.line("echo from nc | nc -u -U -w1 $S").spawn();
-        server.wait_stdout_is([before, b"from nc\n".to_vec()].concat());
+    for program in ["nc", "ncat"] {
+        if require(program) {
+            let before = server.stdout();
+            let _sender = place.line(&format!("echo theirs | {program} -u -U $S")).spawn();
+            server.wait_stdout_is([before, b"theirs\n".to_vec()].concat());
+        }
     }
 }
 
@@ -178,7 +200,30 @@ fn datagrams_are_answered() {
         let line = "echo four | socat -t2 - UNIX-SENDTO:$S,bind=$S.client";
         place.line(line).run().stdout_is("four\n");
     }
+    for program in ["nc", "ncat"] {
+        if require(program) {
+            let mut asking = place.line(&format!("{program} -u -U $S")).stdin_open().spawn();
+            asking.write("five\n");
+            asking.wait_stdout_is("five\n");
+        }
+    }
     drop(server);
+}
+
+#[test]
+fn datagrams_through_nc() {
+    if !require("nc") {
+        return;
+    }
+    let place = place();
+    let mut server = place.line("nc -l -u -U $S").stdin_open().spawn();
+    eventually("it listens", || place.is_served().then_some(()));
+    let mut ours =
+        Tool::new("unix-sock").arg(&place.path).args(["--type", "dgram"]).stdin_open().spawn();
+    ours.write("one\ntwo\n");
+    server.wait_stdout_is("one\ntwo\n");
+    server.write("answer\n");
+    ours.wait_stdout_is("answer\n");
 }
 
 #[test]
@@ -230,10 +275,94 @@ fn abstract_names_of_others() {
 }
 
 #[test]
-fn a_process_per_connection_serves_others() {
+fn abstract_names_served_by_others() {
     for (program, line) in
-        [("socat", "echo hello | socat -t20 - UNIX-CONNECT:$S"), ("nc", "echo hello | nc -N -U $S")]
+        [("socat", "socat -u ABSTRACT-LISTEN:${S#@} -"), ("nc", "nc -l -U $S </dev/null")]
     {
+        if require(program) {
+            let name = format!("@heka-others-{program}-{}", std::process::id());
+            let place = Place { path: name.into(), folder: scratch() };
+            let server = place.others(line);
+            place.client(&["--linger", "0"], "x\n").succeeds();
+            server.wait_stdout_is("x\n");
+        }
+    }
+}
+
+#[test]
+fn the_answer_after_the_end_of_others_is_theirs() {
+    for (program, line) in [
+        ("socat", "echo x | socat -t20 - UNIX-CONNECT:$S"),
+        ("nc", "echo x | nc -N -U $S"),
+        ("ncat", "echo x | ncat -U $S"),
+    ] {
+        if require(program) {
+            let place = place();
+            let _server = place.serve(&["--exec", "cat; sleep 0.2; echo late"]);
+            place.line(line).run().stdout_is("x\nlate\n");
+        }
+    }
+}
+
+#[test]
+fn one_way_by_their_flags() {
+    for (program, receive, send) in [
+        ("nc", "nc -d -U $S", "nc -N -U $S <text"),
+        ("ncat", "ncat --recv-only -U $S", "ncat --send-only -U $S <text"),
+    ] {
+        if require(program) {
+            let place = place();
+            let giver = ["-l", place.path.to_str().unwrap(), "-1"];
+            let giver = Peer::with("unix-sock", giver, |tool| tool.stdin("x\n"));
+            let receiving = place.line(receive).spawn();
+            receiving.wait_stdout_is("x\n");
+            drop((receiving, giver));
+            let taker = place.serve(&["--recv-only"]);
+            place.line(send).run();
+            taker.wait_stdout_is(text());
+        }
+    }
+}
+
+#[test]
+fn several_of_our_clients_one_after_the_other() {
+    for (program, line) in [
+        ("socat", "socat -u UNIX-LISTEN:$S,fork -"),
+        ("nc", "nc -l -k -U $S"),
+        ("ncat", "ncat -l -k -U $S"),
+    ] {
+        if require(program) {
+            let place = place();
+            let server = place.line(line).stdin_open().spawn();
+            eventually("it listens", || place.is_served().then_some(()));
+            for (word, all) in [("a\n", "a\n"), ("b\n", "a\nb\n")] {
+                let mut ours = Tool::new("unix-sock").arg(&place.path).stdin_open().spawn();
+                ours.write(word);
+                server.wait_stdout_is(all);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_process_of_ncat() {
+    if !require("ncat") {
+        return;
+    }
+    let place = place();
+    let _server = place.others("ncat -l -k -U $S -c cat");
+    let mut ours = Tool::new("unix-sock").arg(&place.path).stdin_open().spawn();
+    ours.write("X\n");
+    ours.wait_stdout_is("X\n");
+}
+
+#[test]
+fn a_process_per_connection_serves_others() {
+    for (program, line) in [
+        ("socat", "echo hello | socat -t20 - UNIX-CONNECT:$S"),
+        ("nc", "echo hello | nc -N -U $S"),
+        ("ncat", "echo hello | ncat -U $S"),
+    ] {
         if require(program) {
             let place = place();
             let _server = place.serve(&["--exec", "tr a-z A-Z"]);

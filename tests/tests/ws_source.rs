@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! ws-source as its users know it: messages, forms, headers, standard input, statuses.
 
-use heka_tests::ws::{WsServer, frame, header};
-use heka_tests::{Signal, Tool, eventually, scratch, sh};
+use heka_tests::ws::{WsPeer, WsServer, frame, header};
+use heka_tests::{Pty, Signal, Tool, eventually, require, scratch, sh};
 
 fn ws(url: &str) -> Tool {
     Tool::new("ws-source").args(["--retry", "0", url])
@@ -35,30 +35,6 @@ fn the_echo_of_the_first_message_is_printed() {
         .succeeds()
         .stdout_is("hello world\n")
         .stderr_is("");
-}
-
-#[test]
-fn the_page_s_echo_example_works_and_goes_on_after_a_break() {
-    let dir = scratch();
-    let path = dir.path().join("echo.sock");
-    // The first connection breaks after its echo.
-    let server = WsServer::unix(&path, |nth, mut peer| {
-        peer.accept();
-        if nth == 0 {
-            let hello = peer.receive().expect("an init message");
-            peer.text(&hello.payload);
-        } else {
-            peer.echo();
-        }
-    });
-    sh("ws-source --retry-delay 0.05 -p 'hello world' ws://echo.websocket.org --unix echo.sock -n 2")
-        .dir(dir.path())
-        .run()
-        .succeeds()
-        .stdout_is("hello world\nhello world\n")
-        .stderr_has("; trying again in 0.05 s\n")
-        .stderr_has("ws-source: ws://echo.websocket.org/: connected again after ");
-    assert_eq!(server.connections(), 2);
 }
 
 #[test]
@@ -112,6 +88,39 @@ fn every_message_comes_out_whole_and_in_order() {
     let mut expected = b"one\ntwo\n\n\xff\x00\n".to_vec();
     expected.extend_from_slice(format!("{big}\né\n").as_bytes());
     ws(&server.url("/")).run().succeeds().stdout_is(expected).stderr_is("");
+}
+
+/// Around every length at which a header, a read or a buffer changes, over TCP and TLS.
+#[test]
+fn nothing_is_cut_at_any_size() {
+    const LENGTHS: [usize; 12] =
+        [0, 1, 125, 126, 127, 4096, 65_535, 65_536, 65_537, 262_143, 262_145, 3_000_001];
+    let messages = || LENGTHS.map(|len| "0123456789".repeat(len / 10 + 1)[..len].to_owned());
+    let expected = messages().map(|text| text + "\n").concat();
+    let script = move |_, mut peer: WsPeer| {
+        peer.accept();
+        for message in messages() {
+            peer.text(&message);
+        }
+        // All of it at once, and in fragments of odd lengths.
+        peer.send(
+            messages().iter().flat_map(|text| frame(0x81, text.as_bytes())).collect::<Vec<_>>(),
+        );
+        for message in messages() {
+            peer.send(frame(0x01, b""));
+            for part in message.as_bytes().chunks(99_991) {
+                peer.send(frame(0x00, part));
+            }
+            peer.send(frame(0x80, b""));
+        }
+        peer.close(1000, "");
+    };
+    for server in [WsServer::start(script), WsServer::tls(false, script)] {
+        let ca = heka_tests::vector("tls").join("ca.pem");
+        let outcome = ws(&server.url("/")).arg("--ca-file").arg(ca).run();
+        outcome.succeeds().stderr_is("");
+        assert!(outcome.out() == expected.repeat(3), "{} bytes", outcome.stdout.len());
+    }
 }
 
 #[test]
@@ -215,6 +224,51 @@ fn without_cookies_there_is_no_header_and_a_token_makes_a_bearer() {
     let request = seen.recv().unwrap();
     assert_eq!(header(&request, "Cookie"), None);
     assert_eq!(header(&request, "Authorization").as_deref(), Some("Bearer abc.def"));
+}
+
+/// A session of its own whose terminal `stdin` is, as a login has; or none.
+fn in_a_session(line: &str, pty: Option<&Pty>) -> Tool {
+    match pty {
+        Some(pty) => sh(&format!("setsid --wait --ctty {line}")).stdin_file(pty.end()),
+        None => sh(&format!("setsid --wait {line}")),
+    }
+}
+
+#[test]
+fn a_password_is_asked_for_on_the_terminal_and_not_shown() {
+    if !require("setsid") {
+        return;
+    }
+    let (sender, seen) = std::sync::mpsc::channel();
+    let server = WsServer::start(move |_, mut peer| {
+        sender.send(peer.accept()).unwrap();
+        peer.close(1000, "");
+    });
+    let line = format!("ws-source --retry 0 --user me {}", server.url("/"));
+    let pty = Pty::open();
+    let running = in_a_session(&line, Some(&pty)).spawn();
+    pty.wait_screen("the question", |text| text.contains("Password for me: "));
+    pty.type_in("s3cret\n");
+    running.finish().succeeds().stderr_is("");
+    assert!(!pty.screen().contains("s3cret"), "{}", pty.screen());
+    let authorization = header(&seen.recv().unwrap(), "Authorization");
+    assert_eq!(authorization.as_deref(), Some("Basic bWU6czNjcmV0"));
+    in_a_session(&line, None).run().exits(2).stderr_has("needs --password-file, or a terminal");
+}
+
+#[test]
+fn an_interrupted_question_leaves_the_terminal_as_it_was() {
+    if !require("setsid") {
+        return;
+    }
+    let pty = Pty::open();
+    let line = "ws-source --user me ws://127.0.0.1:1/";
+    let running = in_a_session(line, Some(&pty)).spawn();
+    pty.wait_screen("the question", |text| text.contains("Password for me: "));
+    pty.type_in("\x03");
+    assert!(!running.finish().status.success());
+    let settings = nix::sys::termios::tcgetattr(pty.end()).unwrap();
+    assert!(settings.local_flags.contains(nix::sys::termios::LocalFlags::ECHO));
 }
 
 #[test]

@@ -149,36 +149,3 @@ fn the_content_tells_the_type_and_wrong_ones_get_words() {
         assert!(!outcome.err().contains("changeit") && !outcome.err().contains("guess"));
     }
 }
-
-#[test]
-fn a_subscription_feed_with_drops_is_followed() {
-    // The seed's exchange feed: a subscription after every connect, messages, a break without
-    // close_notify, and on again.
-    let server = WsServer::tls(false, |nth, mut peer| {
-        peer.accept();
-        let subscription = peer.receive().expect("a subscription");
-        assert!(subscription.payload.starts_with(b"{\"type\": \"subscribe\""));
-        peer.text("{\"type\":\"subscriptions\"}");
-        for sequence in 0..3 {
-            peer.text(format!("{{\"type\":\"l2update\",\"sequence\":{}}}", 3 * nth + sequence));
-        }
-        if nth == 2 {
-            peer.echo();
-        }
-    });
-    let subscription =
-        "{\"type\": \"subscribe\", \"product_ids\": [\"BTC-USD\"], \"channels\": [\"level2\"]}";
-    let outcome = Tool::new("ws-source")
-        .args(["-p", subscription, "--retry-delay", "20ms", "--trust-all-certs", "-n", "12"])
-        .arg(server.url("/"))
-        .run();
-    let mut expected = String::new();
-    for nth in 0..3 {
-        expected += "{\"type\":\"subscriptions\"}\n";
-        for sequence in 0..3 {
-            expected += &format!("{{\"type\":\"l2update\",\"sequence\":{}}}\n", 3 * nth + sequence);
-        }
-    }
-    outcome.succeeds().stdout_is(expected).stderr_has("connected again after");
-    assert_eq!(outcome.err().matches("the certificate is not checked").count(), 3, "{outcome}");
-}

@@ -155,8 +155,9 @@ impl RequestArgs {
         }
         let password = match &self.password_file {
             Some(path) => text(path, secret::line(path, "password")?)?,
-            None => secret::ask(&format!("Password for {user}: "))
-                .map_err(|_| Stop::usage("--user: needs --password-file, or a terminal to ask"))?,
+            None => secret::ask(&format!("Password for {user}: "))?.ok_or_else(|| {
+                Stop::usage("--user: needs --password-file, or a terminal to ask")
+            })?,
         };
         let token = BASE64.encode(format!("{user}:{password}").as_bytes());
         Ok(Some(format!("Basic {token}")))

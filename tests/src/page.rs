@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The examples that users are given, as they stand in the man pages and in the README, so that
+//! tests run them and not copies.
+
+use std::path::Path;
+
+/// The commands under EXAMPLES of a man page: each `.Dl` line, and each literal block as a whole.
+///
+/// # Panics
+/// If there is no such page.
+pub fn examples(page: &str) -> Vec<String> {
+    let text = read(&format!("man/{page}"));
+    let mut lines = text.lines().skip_while(|line| *line != ".Sh EXAMPLES").skip(1);
+    let mut found = Vec::new();
+    while let Some(line) = lines.next().filter(|line| !line.starts_with(".Sh ")) {
+        if let Some(command) = line.strip_prefix(".Dl ") {
+            found.push(plain(command));
+        } else if line.starts_with(".Bd -literal") {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != ".Ed").collect();
+            found.push(plain(&block.join("\n")));
+        }
+    }
+    found
+}
+
+/// The only one of them that has `part` in it.
+///
+/// # Panics
+/// If it is not the only one, or missing.
+#[track_caller]
+pub fn example(page: &str, part: &str) -> String {
+    let mut found: Vec<_> = examples(page).into_iter().filter(|text| text.contains(part)).collect();
+    assert_eq!(found.len(), 1, "examples of {page} with {part:?}: {found:#?}");
+    found.remove(0)
+}
+
+/// The shell blocks of a section of the README that are shown without their output, each with its
+/// folded lines joined and single blanks, as [`joined`] gives them.
+///
+/// # Panics
+/// If there is no such section.
+pub fn readme_examples(heading: &str) -> Vec<String> {
+    let text = read("README.md");
+    let (_, rest) = text.split_once(&format!("\n{heading}\n")).expect("the section");
+    let section = rest.split("\n### ").next().unwrap_or_default();
+    let blocks = section.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.flat_map(|block| joined(block).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// Folded lines as one, and single blanks between words.
+pub fn joined(command: &str) -> String {
+    let unfolded = command.replace("\\\n", " ");
+    let lines = unfolded.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Text without roff's escapes.
+fn plain(text: &str) -> String {
+    text.replace("\\&", "").replace("\\e", "\\")
+}
+
+fn read(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
