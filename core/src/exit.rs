@@ -28,10 +28,19 @@ pub enum Status {
     Unreachable = 3,
     /// Nothing was output, and `--exit-status` asked.
     Nothing = 4,
+    /// The other side does not take our token, and there is no other one (only cf-tail tells this
+    /// and the following apart from [`Status::Unreachable`]).
+    Unauthorized = 5,
+    /// The other side does not have what was asked for.
+    NotFound = 6,
+    /// The other side's answer makes no sense.
+    BadResponse = 7,
+    /// The other side did not understand the question.
+    BadRequest = 8,
 }
 
 impl Status {
-    /// The one to end with when two things happened: the larger of 1 to 3, else 4, else 0.
+    /// The one to end with when two things happened: the larger, but 4 only if there is no other.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -154,6 +163,7 @@ mod tests {
         assert_eq!(Status::Done.and(Status::Nothing), Status::Nothing);
         assert_eq!(Status::Nothing.and(Status::Failed), Status::Failed);
         assert_eq!(Status::Unreachable.and(Status::Failed), Status::Unreachable);
+        assert_eq!(Status::Nothing.and(Status::NotFound), Status::NotFound);
     }
 
     #[test]

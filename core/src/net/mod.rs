@@ -29,5 +29,5 @@ pub use listen::{Accepted, ListenOptions, Listener, announce, inherited};
 pub use poller::{Interest, Poller, Ready};
 pub use proxy::Proxy;
 pub use resolve::resolve;
-pub use retry::{Attempts, Backoff};
+pub use retry::{Attempts, Backoff, retry_after};
 pub use stream::Stream;

@@ -79,6 +79,24 @@ impl Attempts {
     }
 }
 
+/// Longest absence that a server may ask for: beyond it there is a mistake.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a server asks us to stay away: the value of a `Retry-After` header, which is in seconds
+/// or a date (RFC 9110 §10.2.3). `None` if it is neither, or a date that has passed; never more
+/// than a day.
+pub fn retry_after(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    let absence = if let Ok(seconds) = value.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let then = jiff::fmt::rfc2822::parse(value).ok()?.timestamp().as_nanosecond();
+        let left = then - i128::from(crate::clock::now_ns());
+        u64::try_from(left).ok().map(Duration::from_nanos)?
+    };
+    Some(absence.min(LONGEST_ABSENCE))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +124,17 @@ mod tests {
         assert_eq!(attempts.delay(), None);
         attempts.reset();
         assert!(attempts.delay().is_some());
+    }
+
+    #[test]
+    fn servers_ask_for_time_in_seconds_or_by_a_date() {
+        assert_eq!(retry_after(" 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("18446744073709551615"), Some(LONGEST_ABSENCE));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), None);
+        assert_eq!(retry_after("Fri, 01 Jan 2100 00:00:00 GMT"), Some(LONGEST_ABSENCE));
+        for text in ["", "soon", "-1", "1.5"] {
+            assert_eq!(retry_after(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The Cloud Controller: which servers a platform has, and which GUID an app's name stands for.
 
+use heka_core::exit::Stop;
 use serde_json::Value as Json;
 use url::Url;
 
@@ -27,13 +28,13 @@ pub(crate) fn is_guid(text: &str) -> bool {
 /// A URL of the platform's API.
 fn url(config: &Config, path: &str) -> Result<Url, Failure> {
     let target = config.target.as_deref().ok_or_else(|| {
-        Failure::BadResponse(
-            "config.json names no API: 'cf api' sets it, --endpoint does without".to_owned(),
-        )
+        Failure::from(Stop::usage(
+            "config.json names no API: 'cf api' sets it, --endpoint does without",
+        ))
     })?;
-    let base =
-        Url::parse(target).map_err(|error| Failure::BadResponse(format!("{target}: {error}")))?;
-    base.join(path).map_err(|error| Failure::BadResponse(format!("{target}: {error}")))
+    let wrong =
+        |error| Failure::from(Stop::usage(format_args!("config.json: Target: {target}: {error}")));
+    Url::parse(target).map_err(wrong)?.join(path).map_err(wrong)
 }
 
 fn json(answer: Answer) -> Result<Json, Failure> {
@@ -80,9 +81,9 @@ pub(crate) fn app_guid(
     name: &str,
 ) -> Result<String, Failure> {
     let space = config.space.as_deref().ok_or_else(|| {
-        Failure::NotFound(
-            "no space is targeted: 'cf target -s' does, or give the app's GUID".to_owned(),
-        )
+        Failure::from(Stop::usage(
+            "no space is targeted: 'cf target -s' does, or give the app's GUID",
+        ))
     })?;
     let mut v3 = url(config, "/v3/apps")?;
     v3.query_pairs_mut().append_pair("names", name).append_pair("space_guids", space);

@@ -99,7 +99,7 @@ impl Choice {
         match (servers.len(), last) {
             (0, Some(failure)) => Err(failure),
             (0, None) => Err(unknown("no log server is known")),
-            _ => Ok(Box::new(Ladder { servers, at: Cell::new(0) })),
+            _ => Ok(Box::new(Ladder { servers, at: Cell::new(0), has_settled: Cell::new(false) })),
         }
     }
 
@@ -220,6 +220,8 @@ fn unknown(what: &str) -> Failure {
 struct Ladder {
     servers: Vec<Box<dyn Server>>,
     at: Cell<usize>,
+    /// One has answered: it stays, whatever becomes of it.
+    has_settled: Cell<bool>,
 }
 
 impl Ladder {
@@ -231,6 +233,10 @@ impl Ladder {
         &'a self,
         mut attempt: impl FnMut(&'a dyn Server) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        if !self.has_settled.get() {
+            // Another try begins with the youngest again.
+            self.at.set(0);
+        }
         loop {
             let server = self.current().ok_or_else(|| unknown("no log server is known"))?;
             match attempt(server) {
@@ -239,11 +245,15 @@ impl Ladder {
                     failure @ (Failure::NotFound(_)
                     | Failure::BadRequest(_)
                     | Failure::Broken { .. }),
-                ) if self.at.get() + 1 < self.servers.len() => {
+                ) if !self.has_settled.get() && self.at.get() + 1 < self.servers.len() => {
                     diag::note(format_args!("{} ({}): {failure}", server.url(), server.name()));
                     self.at.set(self.at.get() + 1);
                 }
-                outcome => return outcome,
+                Ok(done) => {
+                    self.has_settled.set(true);
+                    return Ok(done);
+                }
+                failed => return failed,
             }
         }
     }

@@ -70,6 +70,22 @@ impl Failure {
         }
     }
 
+    /// The same of a path that a server may not have: a status that another try will not change
+    /// means that it has not. `words` are said of it.
+    pub(crate) fn of_path(self, words: &str) -> Self {
+        match self {
+            Self::NotFound(own) => Self::NotFound(format!("{words} {own}")),
+            Self::Refused { status, words: own, after } => {
+                let refused = Self::Refused { status, words: format!("{words} {own}"), after };
+                if refused.is_worth_retrying() {
+                    return refused;
+                }
+                Self::NotFound(format!("{words} (status {status}) {own}"))
+            }
+            other => other,
+        }
+    }
+
     /// Whether it may be different after a while.
     pub(crate) fn is_worth_retrying(&self) -> bool {
         match self {
@@ -88,45 +104,43 @@ impl Failure {
         }
     }
 
+    /// The exit status that tells it.
+    fn status(&self) -> Status {
+        match self {
+            Self::Unauthorized(_) => Status::Unauthorized,
+            Self::NotFound(_) => Status::NotFound,
+            Self::BadRequest(_) => Status::BadRequest,
+            Self::BadResponse(_) => Status::BadResponse,
+            _ => Status::Unreachable,
+        }
+    }
+
     /// As the end of the tool. `server` is what kind of server that is, `url` where.
     pub(crate) fn into_stop(self, server: &str, url: &str) -> Stop {
+        let status = self.status();
+        let asking = format!(
+            "ask your Cloud Foundry operator to check the platform configuration ({server} \
+             endpoint is {url})"
+        );
         let (text, advice) = match self {
             Self::Stopped(stop) => return stop,
+            Self::Renew => return Stop::Said(Status::Done),
             Self::Ended { how, in_order: true, .. } => {
                 diag::note(format_args!("{url}: {how}"));
                 return Stop::Said(Status::Done);
             }
-            Self::Renew => return Stop::Said(Status::Done),
-            Self::Ended { how, .. } => return Stop::unreachable(format_args!("{url}: {how}")),
-            Self::BadResponse(what) => {
-                return Stop::unreachable(format_args!("{url}: bad server response: {what}"));
-            }
             Self::Broken { cause, hint } => {
-                let asking = format!(
-                    "ask your Cloud Foundry operator to check the platform configuration ({server} \
-                     endpoint is {url})"
-                );
-                let text = format!("{url}: error dialing {server} server: {cause}");
-                return told(&text, Some(&hint.unwrap_or(asking)));
+                (format!("error dialing {server} server: {cause}"), Some(hint.unwrap_or(asking)))
             }
-            Self::Unauthorized(words) => {
-                (format!("Unauthorized error: {words}"), Some("log in again with 'cf login'"))
+            Self::Unauthorized(_) => {
+                (self.to_string(), Some("log in again with 'cf login'".to_owned()))
             }
-            Self::NotFound(words) => (format!("not found: {words}"), None),
-            Self::BadRequest(words) => (format!("bad client request: {words}"), None),
-            Self::Refused { status, words, .. } => (format!("status {status}: {words}"), None),
+            failure => (failure.to_string(), None),
         };
-        told(&format!("{url}: {}", text.trim_end_matches([':', ' '])), advice)
+        diag::error(format_args!("{url}: {}", text.trim_end_matches([':', ' '])));
+        advice.into_iter().for_each(diag::hint);
+        Stop::Said(status)
     }
-}
-
-/// Tells an error and advice in this order, and ends with status 3.
-fn told(text: &str, advice: Option<&str>) -> Stop {
-    diag::error(text);
-    if let Some(advice) = advice {
-        diag::hint(advice);
-    }
-    Stop::Said(Status::Unreachable)
 }
 
 impl From<Stop> for Failure {
@@ -196,6 +210,14 @@ mod tests {
         let words = "Invalid eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3OTV9.Ab-_c! eyJshort";
         assert_eq!(without_tokens(words), "Invalid [concealed]! eyJshort");
         assert_eq!(shown(&[b'x'; 5000]).len(), MAX_WORDS);
+    }
+
+    #[test]
+    fn each_error_of_the_old_client_has_a_status_of_its_own() {
+        let status = |status| Failure::of_status(status, b"", None).status() as u8;
+        assert_eq!([401, 404, 403, 400, 503, 429].map(status), [5, 6, 6, 8, 3, 3]);
+        assert_eq!(Failure::BadResponse(String::new()).status() as u8, 7);
+        assert_eq!(Failure::broken("refused").status() as u8, 3);
     }
 
     #[test]

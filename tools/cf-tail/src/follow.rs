@@ -8,6 +8,7 @@ use heka_core::diag;
 use heka_core::exit::{Status, Stop};
 use heka_core::net::Attempts;
 
+use crate::again;
 use crate::cli::Follow;
 use crate::failure::Failure;
 use crate::intake::Intake;
@@ -41,7 +42,10 @@ impl Logs<'_> {
         attempts: Attempts,
     ) -> Result<Status, Stop> {
         let Some(follow) = follow else {
-            let put = self.put_recent(&mut Intake::default(), false);
+            let mut attempts = attempts;
+            let put = again::persist(self.session, &mut attempts, &self.server.url(), || {
+                self.put_recent(&mut Intake::default(), false)
+            });
             return put.map_err(|failure| self.stop(failure));
         };
         let mut status = Status::Done;
@@ -145,24 +149,21 @@ impl Logs<'_> {
         lived: Duration,
     ) -> Result<(), Stop> {
         let url = self.server.url();
-        let delay = match &failure {
-            // At once, but not in a circle.
-            Failure::Renew => return self.session.pause(BREATH.saturating_sub(lived)),
-            Failure::Ended { in_order: true, .. } if follow == Follow::Forever => Some(BREATH),
-            failure if failure.is_worth_retrying() => attempts.delay(),
-            _ => return Err(self.stop(failure)),
-        };
-        let Some(delay) = delay else {
-            if attempts.failures() > 0 {
-                diag::warning(format_args!("{url}: maximum number of connection retries reached"));
-            }
-            return Err(self.stop(failure));
-        };
-        let delay = delay.max(failure.wait_wanted().unwrap_or_default());
         let gap = if self.server.fills_gaps() { "" } else { "; lines may be missing" };
-        let seconds = delay.as_secs_f64();
-        diag::announce(format_args!("{url}: {failure}; connecting again in {seconds:.1} s{gap}"));
-        self.session.pause(delay)
+        let pause = match &failure {
+            // At once, but not in a circle.
+            Failure::Renew => Some(BREATH.saturating_sub(lived)),
+            Failure::Ended { in_order: true, .. } if follow == Follow::Forever => Some(BREATH),
+            _ => None,
+        };
+        if let Some(pause) = pause {
+            again::announce(&url, &failure, pause, gap);
+            return self.session.pause(pause);
+        }
+        if again::wait(self.session, attempts, &url, &failure, gap)? {
+            return Ok(());
+        }
+        Err(self.stop(failure))
     }
 
     fn stop(&self, failure: Failure) -> Stop {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use heka_core::diag;
 use heka_core::exit::Stop;
+use heka_core::net::retry_after;
 use ureq::http::{HeaderMap, Response, header};
 use ureq::{Agent, Body, BodyReader};
 use url::Url;
@@ -190,9 +191,9 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     }
 
-    /// The time that `Retry-After` asks for, if it is given in seconds.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+    /// How long the server asks us to stay away.
+    fn retry_after(&self) -> Option<Duration> {
+        retry_after(&self.header("retry-after")?)
     }
 
     /// Reads the body.

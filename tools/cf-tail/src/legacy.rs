@@ -72,15 +72,7 @@ impl Server for Legacy {
         match answer {
             Ok(answer) => parts::read(session, &url, answer, decode),
             Err(Failure::BadRequest(_)) => self.dump(session),
-            Err(Failure::NotFound(words)) => {
-                Err(Failure::NotFound(format!("/recent path not found or has issues {words}")))
-            }
-            Err(Failure::Refused { status, words, after }) => Err(Failure::Refused {
-                status,
-                words: format!("/recent path not found or has issues {words}"),
-                after,
-            }),
-            Err(failure) => Err(failure),
+            Err(failure) => Err(failure.of_path("/recent path not found or has issues")),
         }
     }
 }

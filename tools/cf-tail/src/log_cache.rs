@@ -2,6 +2,7 @@
 //! log-cache: what it keeps of a source, page by page, and following by asking again and again.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,9 @@ const BEGINNING: i64 = -6_795_364_578_871_345_152;
 const CROWD: usize = 50_000;
 /// How often a request is made again with a smaller page, or later.
 const MAX_TRIES: u32 = 12;
+/// How many questions in a row may fail while following, as in cf, before it is the connection that
+/// has failed.
+const MAX_TROUBLE: u32 = 4;
 
 /// A server and a source.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub(crate) struct LogCache {
     root: RefCell<String>,
     page: Cell<usize>,
     evicted: RefCell<Limiter>,
+    /// What could not be read, by its hash: it comes again with every page that it is in.
+    damaged: RefCell<HashSet<u64>>,
 }
 
 /// What the server gave, and whether there may be more of it.
@@ -71,6 +77,7 @@ impl LogCache {
             root: RefCell::default(),
             page: Cell::new(MAX_PAGE),
             evicted: RefCell::default(),
+            damaged: RefCell::default(),
         }
     }
 
@@ -150,8 +157,14 @@ impl LogCache {
     fn read(&self, session: &Session, answer: Answer) -> Result<Vec<Envelope>, Failure> {
         let body = answer.read()?;
         let batch = read_batch(&body).map_err(Failure::BadResponse)?;
-        for error in batch.unreadable {
-            session.sink.lock().skip(format_args!("{}: {error}", self.url()));
+        let mut known = self.damaged.borrow_mut();
+        if known.len() > CROWD {
+            known.clear();
+        }
+        for damaged in batch.damaged {
+            if known.insert(damaged.hash) {
+                session.sink.lock().skip(format_args!("{}: {}", self.url(), damaged.error));
+            }
         }
         // The server grows its page again with success, slowly.
         self.page.set((self.page.get() + self.page.get() / 4 + 1).min(MAX_PAGE));
@@ -194,7 +207,8 @@ impl LogCache {
             let last = page.envelopes.iter().map(|envelope| envelope.timestamp).max();
             take(page.envelopes)?;
             match last {
-                Some(last) if page.is_full => start = last.saturating_add(1),
+                // A server that does not go on is not asked for ever.
+                Some(last) if page.is_full && last >= start => start = last.saturating_add(1),
                 _ => return Ok(count),
             }
         }
@@ -218,6 +232,7 @@ impl LogCache {
     ) -> Result<Infallible, Failure> {
         let window = i64::try_from(session.limits.delay.as_nanos()).unwrap_or(i64::MAX);
         let mut quiet_since = Instant::now();
+        let mut trouble = 0;
         if intake.newest.is_none() {
             intake.newest = self.pass_over(session, window, written)?;
         }
@@ -227,9 +242,21 @@ impl LogCache {
             let start =
                 intake.newest.map_or(BEGINNING, |newest| newest.min(now).saturating_sub(window));
             written.forget_before(start);
-            let fresh = self.round(session, intake, written, start)?;
-            if fresh > 0 {
-                quiet_since = Instant::now();
+            match self.round(session, intake, written, start) {
+                Ok(fresh) => {
+                    trouble = 0;
+                    if fresh > 0 {
+                        quiet_since = Instant::now();
+                    }
+                }
+                // Nothing is lost by it: the next question begins where this one did.
+                Err(failure) if failure.is_worth_retrying() && trouble < MAX_TROUBLE => {
+                    trouble += 1;
+                    diag::warning(format_args!("{}: {failure}; asking again", self.url()));
+                    session.pause(failure.wait_wanted().unwrap_or(POLL * 2_u32.pow(trouble)))?;
+                    continue;
+                }
+                Err(failure) => return Err(failure),
             }
             let quiet = quiet_since.elapsed() > IDLE_AFTER;
             session.pause(if quiet { IDLE_POLL } else { POLL })?;
@@ -296,8 +323,14 @@ impl LogCache {
 
     /// Warns if the server has thrown away what was not read yet.
     fn warn_of_gap(&self, session: &Session, read_until: Option<i64>) -> Result<(), Failure> {
-        let oldest = self.meta(session)?.into_iter().find(|meta| meta.source == self.source);
-        if let (Some(meta), Some(until)) = (oldest, read_until)
+        let all = match self.meta(session) {
+            Ok(all) => all,
+            Err(stopped @ Failure::Stopped(_)) => return Err(stopped),
+            // It would only have made a warning.
+            Err(_) => return Ok(()),
+        };
+        let kept = all.into_iter().find(|meta| meta.source == self.source);
+        if let (Some(meta), Some(until)) = (kept, read_until)
             && meta.oldest > until
         {
             let url = self.url();

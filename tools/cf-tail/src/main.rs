@@ -2,6 +2,7 @@
 //! Follows the logs of a Cloud Foundry app.
 
 mod access;
+mod again;
 mod api;
 mod binary;
 mod choose;

@@ -119,8 +119,8 @@ impl Rlp {
         }
         match read_batch(&event.data) {
             Ok(batch) => {
-                for error in batch.unreadable {
-                    session.sink.lock().skip(format_args!("{}: {error}", self.url()));
+                for damaged in batch.damaged {
+                    session.sink.lock().skip(format_args!("{}: {}", self.url(), damaged.error));
                 }
                 for envelope in batch.envelopes {
                     intake.push(&session.sink, &envelope)?;

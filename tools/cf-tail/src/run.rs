@@ -14,6 +14,7 @@ use heka_core::net::{Attempts, Dialer};
 use heka_core::stats;
 
 use crate::access::{Access, Source};
+use crate::again::persist;
 use crate::api;
 use crate::choose::{Choice, Via};
 use crate::cli::{CfStyle, FormName, Plan, Task};
@@ -146,7 +147,9 @@ impl Tail {
     fn run(&self, session: &Session) -> Result<Status, Stop> {
         let mut choice = self.choice.clone();
         let target = session.config.target.clone().unwrap_or_default();
-        choice.app = self.guid(session).map_err(|failure| failure.into_stop("api", &target))?;
+        let mut attempts = self.attempts;
+        choice.app = persist(session, &mut attempts, &target, || self.guid(session))
+            .map_err(|failure| failure.into_stop("api", &target))?;
         let unknown = |failure: Failure| match &choice.endpoint {
             Some(endpoint) => failure.into_stop("log", endpoint),
             None => failure.into_stop("api", &target),
@@ -154,22 +157,22 @@ impl Tail {
         match self.task {
             Task::ContainerMetrics => {
                 let server = choice.v1(session).map_err(unknown)?;
-                let metrics = server.container_metrics(session);
-                let metrics =
-                    metrics.map_err(|failure| failure.into_stop(server.name(), &server.url()))?;
+                let metrics = persist(session, &mut attempts, &server.url(), || {
+                    server.container_metrics(session)
+                })
+                .map_err(|failure| failure.into_stop(server.name(), &server.url()))?;
                 Intake::default().put_all(&session.sink, metrics.envelopes, false)?;
                 Ok(Status::failed_if(metrics.is_cut))
             }
             Task::Meta => {
                 let server = choice.log_cache(session).map_err(unknown)?;
-                let meta = server.meta(session);
-                meta::put(
-                    session,
-                    &meta.map_err(|failure| failure.into_stop(server.name(), &server.url()))?,
-                )
+                let meta = persist(session, &mut attempts, &server.url(), || server.meta(session))
+                    .map_err(|failure| failure.into_stop(server.name(), &server.url()))?;
+                meta::put(session, &meta)
             }
             Task::Logs { recent, follow } => {
-                let server = choice.server(session).map_err(unknown)?;
+                let server = persist(session, &mut attempts, &target, || choice.server(session))
+                    .map_err(unknown)?;
                 let logs =
                     Logs { session, server: server.as_ref(), sort: self.sort, lines: self.lines };
                 logs.write(recent, follow, self.attempts)

@@ -9,7 +9,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use heka_core::diag::Limiter;
+use heka_core::diag::{self, Limiter};
 use heka_core::exit::{Status, Stop};
 use heka_core::io::{Backlog, Deadline, wait};
 use heka_core::stats;
@@ -29,8 +29,10 @@ pub(crate) struct Sink {
     limit: usize,
     /// How many envelopes may still be written.
     left: Option<u64>,
-    /// How many were lost or could not be read.
-    lost: u64,
+    /// How many had no room.
+    dropped: u64,
+    /// How many could not be read.
+    damaged: u64,
     full: Limiter,
     unreadable: Limiter,
 }
@@ -61,7 +63,8 @@ impl Sink {
             filter,
             limit,
             left: max_count,
-            lost: 0,
+            dropped: 0,
+            damaged: 0,
             full: Limiter::default(),
             unreadable: Limiter::default(),
         }
@@ -84,7 +87,7 @@ impl Sink {
             && !self.out.try_flush()?
             && self.out.pending() >= self.limit
         {
-            self.lost += 1;
+            self.dropped += 1;
             stats::SKIPPED.add(1);
             self.full.warning("the reader is too slow: messages are dropped (--buffer keeps more)");
             return Ok(());
@@ -121,7 +124,7 @@ impl Sink {
 
     /// Tells of something that could not be read, and counts it.
     pub(crate) fn skip(&mut self, what: impl std::fmt::Display) {
-        self.lost += 1;
+        self.damaged += 1;
         stats::SKIPPED.add(1);
         self.unreadable.warning(format_args!("{what}, skipped"));
     }
@@ -168,17 +171,24 @@ impl Sink {
         self.wait_for(None, Some(Instant::now() + duration)).map(drop)
     }
 
-    /// Writes all that is left.
+    /// Writes all that is left, and tells how many there were of what was told only now and then.
     ///
     /// # Errors
     /// A write error, the end of the reader, a signal.
     pub(crate) fn finish(&mut self) -> Result<(), Stop> {
+        for (count, what) in
+            [(self.damaged, "could not be read"), (self.dropped, "were dropped for a slow reader")]
+        {
+            if count > 1 {
+                diag::warning(format_args!("{count} messages {what}"));
+            }
+        }
         self.out.flush()
     }
 
     /// How many envelopes were lost or unreadable.
     pub(crate) fn lost(&self) -> u64 {
-        self.lost
+        self.dropped + self.damaged
     }
 
     /// The output, for those who wait on their own.

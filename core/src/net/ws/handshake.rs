@@ -16,6 +16,7 @@ use tungstenite::handshake::{client::generate_key, derive_accept_key};
 use super::{Endpoint, Options, Socket};
 use crate::exit::{Cause as _, Stop};
 use crate::io::{Deadline, wait_for};
+use crate::net::retry_after;
 
 /// Longest head of an answer.
 const MAX_HEAD: usize = 64 * 1024;
@@ -109,15 +110,9 @@ impl Refusal {
         find(&self.headers, name).next()
     }
 
-    /// How long the server asks us to stay away (Retry-After in seconds or as a date).
+    /// How long the server asks us to stay away.
     pub fn retry_after(&self) -> Option<Duration> {
-        let value = self.header("Retry-After")?.trim();
-        if let Ok(seconds) = value.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        let then = jiff::fmt::rfc2822::parse(value).ok()?.timestamp().as_nanosecond();
-        let left = then - i128::from(crate::clock::now_ns());
-        u64::try_from(left).ok().map(Duration::from_nanos)
+        retry_after(self.header("Retry-After")?)
     }
 
     /// Where a redirect leads.

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{Content, Envelope, Stream, Unreadable};
+use super::{Content, Envelope, Unreadable, first_missing};
 
 /// One line of an app or of the platform about it. Field 5 (an old enumeration of sources) is
 /// still seen on the wire and skipped as unknown.
@@ -46,13 +46,12 @@ pub(crate) struct LogEnvelope {
 impl LogMessage {
     /// The name of a required field that is missing.
     fn missing(&self) -> Option<&'static str> {
-        match self {
-            Self { message: None, .. } => Some("message"),
-            Self { message_type: None, .. } => Some("message_type"),
-            Self { timestamp: None, .. } => Some("timestamp"),
-            Self { app_id: None, .. } => Some("app_id"),
-            _ => None,
-        }
+        first_missing(&[
+            ("message", self.message.is_some()),
+            ("message_type", self.message_type.is_some()),
+            ("timestamp", self.timestamp.is_some()),
+            ("app_id", self.app_id.is_some()),
+        ])
     }
 
     /// Itself, if nothing required is missing.
@@ -64,12 +63,13 @@ impl LogMessage {
 impl LogEnvelope {
     /// Itself, if nothing required is missing.
     pub(crate) fn complete(self) -> Result<Self, Unreadable> {
-        let missing = match &self {
-            Self { routing_key: None, .. } => Some("routing_key"),
-            Self { signature: None, .. } => Some("signature"),
-            Self { log_message: None, .. } => Some("log_message"),
-            Self { log_message: Some(message), .. } => message.missing(),
-        };
+        let own = [
+            ("routing_key", self.routing_key.is_some()),
+            ("signature", self.signature.is_some()),
+            ("log_message", self.log_message.is_some()),
+        ];
+        let missing =
+            first_missing(&own).or_else(|| self.log_message.as_ref().and_then(LogMessage::missing));
         missing.map_or(Ok(self), |name| Err(Unreadable::Missing(name)))
     }
 }
@@ -100,10 +100,7 @@ impl From<LogMessage> for Envelope {
             source_type: message.source_name,
             instance: message.source_id,
             drain_urls: message.drain_urls,
-            content: Content::Log {
-                payload: message.message.unwrap_or_default(),
-                stream: Stream::from_number(message.message_type.unwrap_or_default()),
-            },
+            content: Content::log(message.message, message.message_type),
             ..Self::default()
         }
     }

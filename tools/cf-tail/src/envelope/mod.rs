@@ -54,6 +54,16 @@ pub(crate) enum Content {
     Other(Kind, Vec<Member>),
 }
 
+impl Content {
+    /// A line of the legacy and v1 formats. [`first_missing`] has seen that all is there.
+    fn log(message: Option<Bytes>, message_type: Option<i32>) -> Self {
+        Self::Log {
+            payload: message.unwrap_or_default(),
+            stream: Stream::from_number(message_type.unwrap_or_default()),
+        }
+    }
+}
+
 impl Default for Content {
     fn default() -> Self {
         Self::Other(Kind::Nothing, Vec::new())
@@ -136,6 +146,17 @@ impl std::fmt::Display for Stream {
     }
 }
 
+impl Stream {
+    /// Severity as in syslog, which the platform's own drains give it.
+    pub(crate) fn severity(self) -> Option<i32> {
+        match self {
+            Self::Out => Some(6),
+            Self::Err => Some(3),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
 /// A named value of an envelope that is no log line.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Member {
@@ -182,6 +203,21 @@ impl Envelope {
         self.source_type.as_ref().or_else(|| self.tag(b"source_type"))
     }
 
+    /// What is known of where it comes from, by name.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (&'static str, &Bytes)> {
+        let facts = [
+            ("app_id", self.source_id.as_ref()),
+            ("source_type", self.source()),
+            ("source_instance", self.instance.as_ref()),
+            ("origin", self.origin.as_ref()),
+            ("deployment", self.deployment.as_ref()),
+            ("job", self.job.as_ref()),
+            ("index", self.index.as_ref()),
+            ("ip", self.ip.as_ref()),
+        ];
+        facts.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+
     /// The value of a tag.
     pub(crate) fn tag(&self, name: &[u8]) -> Option<&Bytes> {
         self.tags.iter().find(|(known, _)| known == name).map(|(_, value)| value)
@@ -203,6 +239,11 @@ pub(crate) enum Unreadable {
     Missing(&'static str),
     /// They are what agents send each other.
     AgentsEnvelope,
+}
+
+/// The name of the first of a format's required fields that is not there: prost checks none.
+fn first_missing(fields: &[(&'static str, bool)]) -> Option<&'static str> {
+    fields.iter().find(|(_, is_set)| !is_set).map(|&(name, _)| name)
 }
 
 impl From<prost::DecodeError> for Unreadable {

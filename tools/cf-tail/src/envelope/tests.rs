@@ -280,7 +280,7 @@ fn json_is_read_leniently() {
         r#"{"batch":[{"timestamp":1.5e9,"sourceId":"s","instance_id":null,"surprise":[1],
         "log":{"payload":"aGVsbG8","type":1}},{"timestamp":"7","log":{"payload":"-_8=","type":9}}]}"#,
     );
-    assert_eq!(read.unreadable, [""; 0]);
+    assert!(read.damaged.is_empty());
     assert_eq!(read.envelopes[0].timestamp, 1_500_000_000);
     assert_eq!(read.envelopes[0].source_id.as_deref(), Some(b"s".as_slice()));
     let log = |payload: &'static [u8], stream| Content::Log { payload: payload.into(), stream };
@@ -310,7 +310,7 @@ fn a_bad_envelope_does_not_cost_its_neighbours() {
         r#"{"envelopes":{"batch":[{"log":{"payload":"!!"}},{"log":{},"event":{}},{"timestamp":true},
         {"log":{"type":"LOUD"}},{"timestamp":"5"}]}}"#,
     );
-    assert_eq!(read.unreadable.len(), 4, "{:?}", read.unreadable);
+    assert_eq!(read.damaged.len(), 4, "{:?}", read.damaged);
     assert_eq!(read.envelopes.len(), 1);
     assert_eq!(read.envelopes[0].kind(), Kind::Nothing);
 }

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{Envelope, Unreadable};
+use super::{Envelope, Unreadable, first_missing};
 
 /// An envelope as it is on the wire.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -232,11 +232,6 @@ impl Uuid {
         }
         text
     }
-}
-
-/// The first of `fields` that is absent.
-fn first_missing(fields: &[(&'static str, bool)]) -> Option<&'static str> {
-    fields.iter().find(|(_, is_set)| !is_set).map(|&(name, _)| name)
 }
 
 impl Wire {

@@ -7,7 +7,7 @@ use super::v1::{
     ContainerMetric, CounterEvent, ErrorEvent, HttpStartStop, LogMessage, ValueMetric, Wire,
     method_name, peer_name,
 };
-use super::{Content, Envelope, Kind, Member, Stream, Value};
+use super::{Content, Envelope, Kind, Member, Value};
 
 /// Event types whose content is known.
 mod event_type {
@@ -62,10 +62,7 @@ impl Envelope {
         self.source_id = log.app_id;
         self.source_type = log.source_type;
         self.instance = log.source_instance;
-        self.content = Content::Log {
-            payload: log.message.unwrap_or_default(),
-            stream: Stream::from_number(log.message_type.unwrap_or_default()),
-        };
+        self.content = Content::log(log.message, log.message_type);
     }
 
     fn take_http(&mut self, http: HttpStartStop) {

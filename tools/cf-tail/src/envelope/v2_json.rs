@@ -6,6 +6,8 @@
 //! Unknown members are skipped and camelCase names taken, which the platform's Go client refuses.
 //! An envelope that cannot be read does not cost its neighbours in the batch.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use bytes::Bytes;
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use serde_json::{Map, Value as Json};
@@ -22,8 +24,17 @@ use super::v2::{
 pub(crate) struct Batch {
     /// Those that could be read, in order.
     pub(crate) envelopes: Vec<Envelope>,
-    /// What was wrong with the others.
-    pub(crate) unreadable: Vec<String>,
+    /// The others.
+    pub(crate) damaged: Vec<Damaged>,
+}
+
+/// An envelope that could not be read.
+#[derive(Debug)]
+pub(crate) struct Damaged {
+    /// What is wrong with it.
+    pub(crate) error: String,
+    /// Of its text, to know it again.
+    pub(crate) hash: u64,
 }
 
 /// Reads `{"batch":[…]}`, or the same within `{"envelopes":…}`.
@@ -49,7 +60,11 @@ pub(crate) fn read_batch(text: &[u8]) -> Result<Batch, String> {
     for item in &list {
         match read_wire(item) {
             Ok(wire) => batch.envelopes.push(wire.into()),
-            Err(error) => batch.unreadable.push(error),
+            Err(error) => {
+                let mut hasher = DefaultHasher::new();
+                item.to_string().hash(&mut hasher);
+                batch.damaged.push(Damaged { error, hash: hasher.finish() });
+            }
         }
     }
     Ok(batch)

@@ -6,8 +6,10 @@ use heka_core::clock;
 use heka_core::wire::{Field, Header, Message, ValueType, put_frame, put_message};
 
 use super::summary;
-use crate::envelope::{Content, Envelope, Kind, Member, Stream, Value};
+use crate::envelope::{Content, Envelope, Kind, Member, Value};
 
+/// Severity of a line that says nothing of its own.
+const LINE_SEVERITY: i32 = 6;
 /// Severity of what is no log line.
 const METRIC_SEVERITY: i32 = 7;
 /// Longest part of a host name.
@@ -37,7 +39,7 @@ pub(super) fn message(envelope: &Envelope) -> Message {
     };
     match &envelope.content {
         Content::Log { payload, stream } => {
-            message.severity = Some(if *stream == Stream::Err { 3 } else { 6 });
+            message.severity = Some(stream.severity().unwrap_or(LINE_SEVERITY));
             let text = payload.strip_suffix(b"\n").unwrap_or(payload);
             let text =
                 text.strip_suffix(b"\r").filter(|_| text.len() < payload.len()).unwrap_or(text);
@@ -104,18 +106,10 @@ fn hostname(envelope: &Envelope) -> Option<Bytes> {
 }
 
 fn put_facts(fields: &mut Vec<Field>, envelope: &Envelope) {
-    let facts = [
-        ("cf_app_id", &envelope.source_id),
-        ("source_type", &envelope.source().cloned()),
-        ("source_instance", &envelope.instance),
-        ("origin", &envelope.origin),
-        ("deployment", &envelope.deployment),
-        ("job", &envelope.job),
-        ("index", &envelope.index),
-        ("ip", &envelope.ip),
-    ];
-    for (name, value) in facts {
-        fields.extend(value.as_ref().map(|value| Field::string(name, value.clone())));
+    for (name, value) in envelope.facts() {
+        // A router gets messages of many platforms: the name says of which this is one.
+        let name = if name == "app_id" { "cf_app_id" } else { name };
+        fields.push(Field::string(name, value.clone()));
     }
     fields.push(Field::string("event_type", envelope.kind().name()));
     if !envelope.drain_urls.is_empty() {

@@ -22,20 +22,8 @@ pub(super) fn put(out: &mut Vec<u8>, envelope: &Envelope) {
         put_member(out, "message_type", &stream.to_string());
         put_stream(out, *stream);
     }
-    let facts = [
-        ("app_id", &envelope.source_id),
-        ("source_type", &envelope.source().cloned()),
-        ("source_instance", &envelope.instance),
-        ("origin", &envelope.origin),
-        ("deployment", &envelope.deployment),
-        ("job", &envelope.job),
-        ("index", &envelope.index),
-        ("ip", &envelope.ip),
-    ];
-    for (name, value) in facts {
-        if let Some(value) = value {
-            put_bytes_member(out, name, value);
-        }
+    for (name, value) in envelope.facts() {
+        put_bytes_member(out, name, value);
     }
     if let Content::Other(kind, members) = &envelope.content {
         put_content(out, *kind, members);
@@ -45,10 +33,14 @@ pub(super) fn put(out: &mut Vec<u8>, envelope: &Envelope) {
 }
 
 fn put_stream(out: &mut Vec<u8>, stream: Stream) {
-    match stream {
-        Stream::Out => out.extend_from_slice(b",\"stream\":\"out\",\"severity\":6"),
-        Stream::Err => out.extend_from_slice(b",\"stream\":\"err\",\"severity\":3"),
-        Stream::Unknown(_) => out.extend_from_slice(b",\"stream\":\"unknown\""),
+    let name = match stream {
+        Stream::Out => "out",
+        Stream::Err => "err",
+        Stream::Unknown(_) => "unknown",
+    };
+    put_member(out, "stream", name);
+    if let Some(severity) = stream.severity() {
+        out.extend_from_slice(format!(",\"severity\":{severity}").as_bytes());
     }
 }
 
