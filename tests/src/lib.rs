@@ -6,6 +6,7 @@
 //! - [`sh`] is the same for a shell line, so for whole pipelines.
 //! - [`Peer`] is a running tool that has said through `--ready-fd` where it listens.
 //! - [`Proxy`] stands between two of them and misbehaves; a [`SmallDisk`] is full when it should.
+//! - [`playback::Playback`] plays what real servers once sent; [`tls_front`] puts TLS in front of it.
 //! - [`Pty`] runs a tool on a terminal.
 //! - [`ws::WsServer`] is a WebSocket server that does what its script says, right or wrong.
 //! - [`page`] has the examples of the man pages and the README.
@@ -23,6 +24,7 @@ mod proxy;
 mod pty;
 mod require;
 mod running;
+mod tls;
 mod tool;
 mod wait;
 pub mod ws;
@@ -37,6 +39,7 @@ pub use pty::Pty;
 pub use require::{require, require_root};
 pub use running::Running;
 pub use tempfile::TempDir;
+pub use tls::tls_front;
 pub use tool::{Tool, sh};
 pub use wait::{ceiling, eventually};
 

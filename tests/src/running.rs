@@ -173,7 +173,12 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.stdin = None;
-        self.status = Some(self.kill_all());
+        let status = self.kill_all();
+        self.status = Some(status);
+        // Also of one whose end no test asked for, and of a terminal's screen.
+        if !std::thread::panicking() {
+            self.outcome(status);
+        }
     }
 }
 

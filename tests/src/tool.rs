@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::{Outcome, Running, bindir, scratch, system_path};
+use crate::{Outcome, Running, SECRET, bindir, scratch, system_path};
 
 /// A call in the making.
 ///
@@ -149,6 +149,11 @@ impl Tool {
 
     /// The command without its streams, how it reads, and its folder.
     pub(crate) fn command(&self) -> (Command, String, Option<TempDir>) {
+        for (name, value) in &self.env {
+            // Every output is searched for it.
+            let is_marked = name != "CF_ACCESS_TOKEN" || value.to_string_lossy().contains(SECRET);
+            assert!(is_marked, "a token of a test must have {SECRET} in it");
+        }
         let own = self.dir.is_none().then(scratch);
         let dir = self.dir.as_deref().or(own.as_ref().map(TempDir::path)).expect("one of the two");
         let mut command = Command::new(&self.program);

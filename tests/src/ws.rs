@@ -20,12 +20,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ServerConnection, StreamOwned};
 use tungstenite::handshake::derive_accept_key;
 
-use crate::{ceiling, vector};
+use crate::ceiling;
+use crate::tls::server_config;
 
 /// What a script talks to.
 trait Duplex: Read + Write + Send + Debug {}
@@ -67,7 +66,7 @@ impl WsServer {
         client_ca: bool,
         script: impl Fn(usize, WsPeer) + Send + Sync + 'static,
     ) -> Self {
-        let config = Arc::new(tls_config(name, client_ca));
+        let config = Arc::new(server_config(name, client_ca));
         Self::listen("wss", script, move |mut tcp| {
             let mut tls = ServerConnection::new(Arc::clone(&config)).expect("a TLS server");
             // A client that does not like the certificate leaves: nothing to run a script for.
@@ -342,28 +341,4 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     }
     frame.extend_from_slice(payload);
     frame
-}
-
-fn tls_config(name: &str, client_ca: bool) -> ServerConfig {
-    let path = |file: String| vector("tls").join(file);
-    let chain = CertificateDer::pem_file_iter(path(format!("{name}.pem")))
-        .expect("a certificate")
-        .collect::<Result<Vec<_>, _>>()
-        .expect("a certificate");
-    let key = PrivateKeyDer::from_pem_file(path(format!("{name}.key"))).expect("a key");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .expect("versions");
-    let builder = if client_ca {
-        let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_file(path("ca.pem".to_owned())).expect("a CA");
-        roots.add(ca).expect("a CA");
-        let verifier =
-            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-        builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
-    } else {
-        builder.with_no_client_auth()
-    };
-    builder.with_single_cert(chain, key).expect("certificate and key fit")
 }

@@ -61,7 +61,7 @@ pub(crate) fn links(http: &Http, config: &Config) -> Result<Links, Failure> {
         doppler: href("logging"),
         loggregator: None,
     };
-    if links.log_cache.is_none() && links.doppler.is_none() {
+    if links.log_cache.is_none() && links.log_stream.is_none() && links.doppler.is_none() {
         let info = json(http.get(&url(config, "/v2/info")?, None, &[])?).unwrap_or_default();
         let text = |name: &str| info.get(name)?.as_str().map(str::to_owned);
         links.doppler = text("doppler_logging_endpoint");

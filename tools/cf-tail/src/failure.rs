@@ -71,8 +71,9 @@ impl Failure {
     }
 
     /// The same of a path that a server may not have: a status that another try will not change
-    /// means that it has not. `words` are said of it.
-    pub(crate) fn of_path(self, words: &str) -> Self {
+    /// means that it has not.
+    pub(crate) fn of_path(self, path: &str) -> Self {
+        let words = format!("{path} path not found or has issues");
         match self {
             Self::NotFound(own) => Self::NotFound(format!("{words} {own}")),
             Self::Refused { status, words: own, after } => {

@@ -72,7 +72,7 @@ impl Server for Legacy {
         match answer {
             Ok(answer) => parts::read(session, &url, answer, decode),
             Err(Failure::BadRequest(_)) => self.dump(session),
-            Err(failure) => Err(failure.of_path("/recent path not found or has issues")),
+            Err(failure) => Err(failure.of_path("/recent")),
         }
     }
 }

@@ -28,6 +28,7 @@ use crate::meta;
 use crate::server::Server as _;
 use crate::session::{Limits, Session};
 use crate::sink::Sink;
+use crate::uaa;
 use crate::wire::{Dialers, Line};
 
 /// Longest silence of an HTTP stream, if no other is given: four of the gateway's heartbeats.
@@ -109,7 +110,7 @@ fn connect(plan: Plan, config: Config, sink: crate::sink::Shared) -> Result<(Ses
     let silence = plan.net.idle.map_or(Some(SILENCE), |idle| idle.0);
     let line = Line::new(Arc::clone(&dialers), sink.clone(), silence);
     let source = match plan.access.source {
-        Source::Config if config.access_token.is_none() && config.refresh_token.is_none() => {
+        Source::Config if config.access_token.is_none() && !uaa::can_refresh(&config) => {
             Source::Nowhere
         }
         source => source,

@@ -54,10 +54,11 @@ impl V1 {
         let base = endpoint::parse(self.base.as_str(), false).map_err(Failure::BadResponse)?;
         let url = endpoint::at(&base, &["apps", app, what], false);
         let answer = session.authorized(|token| session.http.get(&url, token, &[])?.accepted());
-        let answer = answer.map_err(|failure| {
-            failure.of_path(&format!(
-                "/{what} path not found or has issues (newer platforms have none: --via log-cache)"
-            ))
+        let answer = answer.map_err(|failure| match failure.of_path(&format!("/{what}")) {
+            Failure::NotFound(words) => {
+                Failure::NotFound(format!("{words} (newer platforms have none: --via log-cache)"))
+            }
+            failure => failure,
         })?;
         parts::read(session, &url, answer, decode)
     }

@@ -84,7 +84,10 @@ impl Line {
 
     /// What was behind an error while reading a body.
     pub(crate) fn explain_io(&self, error: &std::io::Error) -> Failure {
-        self.take_trouble().unwrap_or_else(|| Failure::broken(error.cause()))
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+            Some(error) => self.explain(error),
+            None => self.take_trouble().unwrap_or_else(|| Failure::broken(error.cause())),
+        }
     }
 }
 

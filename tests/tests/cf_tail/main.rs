@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! cf-tail as its users meet it, against servers of every generation.
+
+mod access;
+mod log_cache;
+mod network;
+mod output;
+mod pages;
+mod platform;
+mod recorded;
+mod recorded_cli;
+mod recorded_network;
+mod recorded_v2;
+mod statuses;
+mod streams;

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A platform of the tests' own: messages, answers and configurations of every generation.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+
+use heka_tests::playback::{Playback, Turn, frame};
+use heka_tests::{Running, TempDir, Tool};
+
+pub(crate) const TOKEN: &str = "bearer good-s3cr3t";
+pub(crate) const GUID: &str = "55fdb274-d6c9-4b8c-9b1f-9b7e7f3a346c";
+/// `{"exp":1}` and `{"exp":4102444800}` (2100): long gone and far away.
+pub(crate) const EXPIRED: &str = "eyJhbGciOiJub25lIn0.eyJleHAiOjF9.old-s3cr3t-old-s3cr3t";
+pub(crate) const FRESH: &str = "eyJhbGciOiJub25lIn0.eyJleHAiOjQxMDI0NDQ4MDB9.new-s3cr3t-new-s3cr3t";
+
+pub(crate) fn cf_tail<const N: usize>(args: [&str; N]) -> Tool {
+    Tool::new("cf-tail").args(args).env("CF_ACCESS_TOKEN", TOKEN)
+}
+
+/// A varint field of a protobuf.
+fn number(field: u8, mut value: u64) -> Vec<u8> {
+    let mut bytes = vec![field << 3];
+    while value >= 0x80 {
+        bytes.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// A field of bytes, up to 127 of them.
+fn bytes(field: u8, value: impl AsRef<[u8]>) -> Vec<u8> {
+    let value = value.as_ref();
+    let len = u8::try_from(value.len()).expect("short");
+    assert!(len < 0x80 && field < 16, "this would need a longer varint");
+    [&[field << 3 | 2, len], value].concat()
+}
+
+/// Where a line comes from: out (1) or err (2), and what made it.
+pub(crate) type From = (u64, &'static str);
+
+pub(crate) const APP: From = (1, "APP/PROC/WEB");
+pub(crate) const APP_ERR: From = (2, "APP/PROC/WEB");
+pub(crate) const ROUTER: From = (1, "RTR");
+
+/// A legacy message: `text`, so many seconds after 1970.
+pub(crate) fn legacy_from(text: &str, second: u64, (stream, source): From) -> Vec<u8> {
+    let zigzag = second * 1_000_000_000 * 2;
+    [
+        bytes(1, text),
+        number(2, stream),
+        number(3, zigzag),
+        bytes(4, "app"),
+        bytes(6, "0"),
+        bytes(8, source),
+    ]
+    .concat()
+}
+
+pub(crate) fn legacy(text: &str, second: u64) -> Vec<u8> {
+    legacy_from(text, second, (1, "App"))
+}
+
+/// A v1 envelope with a line.
+pub(crate) fn v1_from(text: &str, second: u64, (stream, source): From) -> Vec<u8> {
+    let log = [
+        bytes(1, text),
+        number(2, stream),
+        number(3, second * 1_000_000_000),
+        bytes(4, "app"),
+        bytes(5, source),
+        bytes(6, "0"),
+    ];
+    [bytes(1, "rep"), number(2, 5), bytes(8, log.concat())].concat()
+}
+
+/// A v1 envelope with a count.
+pub(crate) fn v1_counter() -> Vec<u8> {
+    let counter = [bytes(1, "requests"), number(2, 1), number(3, 105)].concat();
+    [bytes(1, "rep"), number(2, 7), bytes(10, counter)].concat()
+}
+
+pub(crate) fn frames(messages: &[(&str, u64)]) -> Vec<u8> {
+    messages.iter().flat_map(|(text, second)| frame(2, &legacy(text, *second))).collect()
+}
+
+/// An answer in parts.
+pub(crate) fn parts(parts: &[Vec<u8>]) -> Turn {
+    let mut body = Vec::new();
+    for part in parts {
+        body.extend_from_slice(b"--B\r\n\r\n");
+        body.extend_from_slice(part);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--B--\r\n");
+    Turn::http("200 OK", "Content-Type: multipart/x-protobuf; boundary=B\r\n", body)
+}
+
+/// What `/recent` answers.
+pub(crate) fn recent(messages: &[(&str, u64)]) -> Turn {
+    parts(&messages.iter().map(|(text, second)| legacy(text, *second)).collect::<Vec<_>>())
+}
+
+/// A v2 envelope in JSON: a line at that time in nanoseconds.
+pub(crate) fn v2_from(text: &str, nanoseconds: u64, (stream, source): From) -> String {
+    let payload = data_encoding::BASE64.encode(text.as_bytes());
+    let stream = if stream == 2 { "ERR" } else { "OUT" };
+    format!(
+        r#"{{"timestamp":"{nanoseconds}","source_id":"s","instance_id":"0","tags":{{"source_type":"{source}"}},"log":{{"payload":"{payload}","type":"{stream}"}}}}"#
+    )
+}
+
+pub(crate) fn v2(text: &str, nanoseconds: u64) -> String {
+    v2_from(text, nanoseconds, (1, "APP"))
+}
+
+/// A v2 envelope with a count.
+pub(crate) fn v2_counter() -> String {
+    r#"{"timestamp":"9","source_id":"s","counter":{"name":"requests","delta":"1","total":"105"}}"#
+        .to_owned()
+}
+
+pub(crate) fn batch(envelopes: &[String]) -> String {
+    format!(r#"{{"batch":[{}]}}"#, envelopes.join(","))
+}
+
+/// What log-cache answers; the connection stays open.
+pub(crate) fn page(envelopes: &[String]) -> Turn {
+    let body = format!(r#"{{"envelopes":{}}}"#, batch(envelopes));
+    Turn::http("200 OK", "Content-Type: application/json\r\n", body).open()
+}
+
+pub(crate) fn info() -> Turn {
+    Turn::http("200 OK", "", r#"{"version":"3.0.11"}"#).open()
+}
+
+/// The beginning of a stream of events.
+pub(crate) fn events(text: &str) -> Turn {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+    Turn::once(format!("{head}{text}"))
+}
+
+/// The frames that a client sent behind its handshake, unmasked: opcode and payload.
+pub(crate) fn client_frames(heard: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let head = heard.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head") + 4;
+    let mut rest = &heard[head..];
+    let mut frames = Vec::new();
+    while rest.len() >= 6 {
+        let len = usize::from(rest[1] & 0x7f);
+        let Some(payload) = rest.get(6..6 + len) else { break };
+        let payload = payload.iter().zip(rest[2..6].iter().cycle()).map(|(byte, mask)| byte ^ mask);
+        frames.push((rest[0] & 0x0f, payload.collect()));
+        rest = &rest[6 + len..];
+    }
+    frames
+}
+
+#[track_caller]
+pub(crate) fn wait_for_lines(running: &Running, lines: usize) -> String {
+    let out = running
+        .wait_stdout("its lines", |out| out.iter().filter(|byte| **byte == b'\n').count() >= lines);
+    String::from_utf8(out).expect("text")
+}
+
+pub(crate) fn ws(server: &Playback) -> String {
+    format!("ws://{}", server.addr)
+}
+
+pub(crate) fn http(server: &Playback) -> String {
+    format!("http://{}", server.addr)
+}
+
+/// A home with cf's configuration in it, that only its owner can read.
+#[derive(Debug)]
+pub(crate) struct Home(TempDir);
+
+impl Home {
+    /// The configuration is `json`.
+    pub(crate) fn new(json: &str) -> Self {
+        let folder = heka_tests::scratch();
+        std::fs::create_dir(folder.path().join(".cf")).expect("a folder");
+        let path = folder.path().join(".cf/config.json");
+        let file = File::options().create_new(true).write(true).mode(0o600).open(path);
+        file.expect("a file").write_all(json.as_bytes()).expect("room");
+        Self(folder)
+    }
+
+    /// One whose servers are all `server`, as cf 7 writes it.
+    pub(crate) fn of(server: &Playback, token: &str) -> Self {
+        let url = http(server);
+        let token = token.trim_start_matches("bearer ");
+        Self::new(&format!(
+            r#"{{"ConfigVersion":4,"Target":"{url}","UaaEndpoint":"{url}","LogCacheEndPoint":"{url}",
+            "DopplerEndPoint":"{ws}","LoggregatorEndPoint":"{ws}","AccessToken":"bearer {token}",
+            "RefreshToken":"refresh-s3cr3t","UAAOAuthClient":"cf","SpaceFields":{{"GUID":"space"}}}}"#,
+            ws = ws(server),
+        ))
+    }
+
+    /// The configuration as it stands now.
+    pub(crate) fn text(&self) -> String {
+        std::fs::read_to_string(self.0.path().join(".cf/config.json")).expect("config.json")
+    }
+
+    /// cf-tail at home there.
+    pub(crate) fn tool(&self, args: &[&str]) -> Tool {
+        Tool::new("cf-tail").args(args).env("CF_HOME", self.0.path())
+    }
+
+    /// A shell line, likewise.
+    pub(crate) fn sh(&self, line: &str) -> Tool {
+        heka_tests::sh(line).env("CF_HOME", self.0.path())
+    }
+}
+
+pub(crate) fn grant() -> Turn {
+    let body = format!(
+        r#"{{"access_token":"{FRESH}","token_type":"bearer","refresh_token":"refresh2-s3cr3t"}}"#
+    );
+    Turn::http("200 OK", "Content-Type: application/json\r\n", body).open()
+}
+
+#[track_caller]
+pub(crate) fn sent(server: &Playback, number: usize) -> String {
+    String::from_utf8_lossy(&server.heard()[number]).into_owned()
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! cf-tail against everything that real servers of five generations once sent, beside what the
+//! real clients made of it (tests/vectors/cf). Where cf-tail differs, the difference and its reason
+//! stand in [`DIFFERENCES`].
+
+use data_encoding::BASE64;
+use heka_tests::playback::{End, Playback, Recording, recordings};
+use heka_tests::{Outcome, Running, Signal, Tool, eventually};
+use serde_json::Value;
+
+use crate::platform::TOKEN;
+
+/// What cf-tail does otherwise than the recorded client: group, case, exit status, words on stderr,
+/// number of messages, and why.
+type Difference = (&'static str, &'static str, i32, &'static str, usize, &'static str);
+
+const DIFFERENCES: &[Difference] = &[
+    // A part that is no message was handed on all the same, and could crash the caller.
+    (
+        "legacy-recent",
+        "recent-badpart",
+        1,
+        "skipped",
+        3,
+        "what is no message is counted, not passed on",
+    ),
+    ("legacy-recent", "recent-emptypart", 1, "skipped", 2, "the same"),
+    ("legacy-recent", "recent-partial", 1, "skipped", 2, "the same"),
+    ("legacy-recent", "recent-partial.sorted", 1, "skipped", 2, "sorting it ended in a panic"),
+    ("legacy-recent", "recent-boundary-in-data", 1, "skipped", 1, "both halves of a split message"),
+    // An answer that broke off looked like a whole one.
+    ("legacy-recent", "recent-chunkabort", 1, "ended early", 1, "a cut answer is told"),
+    ("legacy-recent", "recent-nofinal", 1, "ended early", 2, "the same"),
+    ("legacy-recent", "recent-emptybody", 1, "ended early", 0, "the same"),
+    ("v1-recentlogs", "recent-truncated", 1, "ended early", 2, "the same"),
+    // Boundaries are read as RFC 2045 has them.
+    ("legacy-recent", "recent-quotedboundary", 0, "", 3, "a quoted boundary is one"),
+    ("legacy-recent", "recent-boundaryparam", 0, "", 3, "a boundary ends at a semicolon"),
+    ("legacy-recent", "recent-upperboundary", 0, "", 3, "parameters have no case"),
+    ("v1-recentlogs", "recent-quotedboundary", 0, "", 3, "a quoted boundary is one"),
+    ("v1-recentlogs", "recent-boundaryparam", 0, "", 3, "a boundary ends at a semicolon"),
+    ("v1-recentlogs", "recent-upperboundary", 0, "", 3, "parameters have no case"),
+    // A server in trouble is worth another try, which a path that is not there is not.
+    (
+        "legacy-recent",
+        "recent-500",
+        3,
+        "status 500: /recent path not found or has issues",
+        0,
+        "5xx",
+    ),
+    (
+        "legacy-recent",
+        "recent-503",
+        3,
+        "status 503: /recent path not found or has issues",
+        0,
+        "5xx",
+    ),
+    ("v1-recentlogs", "recent-500", 3, "status 500: /recentlogs path", 0, "5xx"),
+    ("v1-recentlogs", "recent-503", 3, "status 503: /recentlogs path", 0, "5xx"),
+    // What a server said instead of a handshake was kept back: "bad handshake".
+    (
+        "legacy-tail",
+        "tail-400",
+        8,
+        "bad client request: HTTP 400 Bad Request",
+        0,
+        "the status counts",
+    ),
+    ("legacy-tail", "tail-403", 6, "not found: HTTP 403 Forbidden", 0, "the status counts"),
+    ("legacy-2014client", "tail-404", 6, "not found: HTTP 404 Not Found", 0, "the status counts"),
+    ("legacy-recent", "recent-400-dump-404", 6, "not found: HTTP 404", 0, "the status counts"),
+    ("v1-stream", "tail-404", 6, "not found: HTTP 404 Not Found", 0, "the status counts"),
+    ("v1-realtc", "stream-other-app", 6, "not found: HTTP 404 Not Found", 0, "the status counts"),
+    // The reasons of an end were lost.
+    ("legacy-tail", "tail-bad", 1, "skipped", 1, "what is no message is counted"),
+];
+
+/// What a client printed: messages as (time, payload), and its error.
+pub(crate) fn recorded(recording: &Recording) -> (Vec<(String, Vec<u8>)>, Option<String>) {
+    let events = recording.events();
+    let payload =
+        |text: &Value| BASE64.decode(text.as_str().unwrap_or_default().as_bytes()).expect("base64");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let messages = events.iter().filter_map(|event| {
+        // A message of its own, in an envelope of v1, or in one of v2.
+        let message =
+            [event, &event["m"]].into_iter().find(|message| message["message_type"].is_string());
+        match message {
+            // A long one was recorded by its length.
+            Some(message) if message["message"].is_null() => {
+                let len = message["message_len"].as_u64().unwrap_or_default();
+                Some((
+                    text(&message["timestamp"]),
+                    vec![b'x'; usize::try_from(len).expect("len") - 9],
+                ))
+            }
+            Some(message) => Some((text(&message["timestamp"]), payload(&message["message"]))),
+            None if event["e"]["log"].is_object() => {
+                Some((text(&event["e"]["timestamp"]), payload(&event["e"]["log"]["payload"])))
+            }
+            None => None,
+        }
+    });
+    let error = events.iter().find(|event| event["event"] == "error");
+    (messages.collect(), error.map(|error| text(&error["text"])))
+}
+
+/// The same of our JSON.
+pub(crate) fn ours(stdout: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let text = String::from_utf8_lossy(stdout);
+    let lines = text.lines().map(|line| {
+        let json: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        let payload = match json["message_base64"].as_str() {
+            Some(base64) => BASE64.decode(base64.as_bytes()).expect("base64"),
+            None => json["message"].as_str().unwrap_or_default().as_bytes().to_vec(),
+        };
+        let payload = payload.strip_suffix(b"TRUNCATED").map_or(payload.clone(), <[u8]>::to_vec);
+        (json["timestamp"].as_str().unwrap_or_default().to_owned(), payload)
+    });
+    lines.collect()
+}
+
+fn start(recording: &Recording, via: &str, server: &Playback) -> Running {
+    let endpoint =
+        recording.flag("-endpoint").unwrap_or("ws://@TAP@").replace("@TAP@", &server.addr);
+    let app = recording.flag("-app").unwrap_or_default();
+    let mut tool = Tool::new("cf-tail").args(["--via", via, "-a", &endpoint, "-j", "-w", "2s"]);
+    tool = match recording.flag("-refresh") {
+        None => tool.env("CF_ACCESS_TOKEN", TOKEN),
+        Some(_) => tool.args([
+            "--token-command",
+            "[ -e used ] && echo bearer fresh-s3cr3t || { : >used; echo bearer stale-s3cr3t; }",
+        ]),
+    };
+    match recording.flag("-mode").unwrap_or_default() {
+        "recent" | "recentlogs" => tool.args(["--recent", "--no-sort", app]),
+        "recent-sorted" | "recentlogs-sorted" => tool.args(["--recent", app]),
+        "containermetrics" | "containerenvelopes" => tool.args(["--container-metrics", app]),
+        "firehose" => tool.args(["--type", "log", "--firehose", app]),
+        "firehose-logs" => tool.args(["--firehose", app, "--type", "log"]),
+        _ => tool.arg(app),
+    }
+    .spawn()
+}
+
+/// Whether the server left the stream open, and it was the recorded client that ended it.
+fn never_ends(recording: &Recording) -> bool {
+    let Some(turn) = recording.turns.last() else { return false };
+    let last = turn.pieces.last().map_or(b"".as_slice(), |(_, bytes)| bytes);
+    let is_close = |at: usize| {
+        last[at] == 0x88
+            && last.get(at + 1).is_some_and(|len| at + 2 + usize::from(*len) == last.len())
+    };
+    let opened = turn.pieces.first().is_some_and(|(_, bytes)| bytes.starts_with(b"HTTP/1.1 101"));
+    let (_, error) = recorded(recording);
+    opened
+        && turn.end == End::Open
+        && error.is_none_or(|error| error.is_empty())
+        && !(0..last.len()).any(is_close)
+}
+
+/// Runs until it ends, or until all that is expected is there and the server would go on for ever.
+fn run(recording: &Recording, via: &str, expected: usize) -> Outcome {
+    let server = Playback::new(recording.turns.clone());
+    let mut running = start(recording, via, &server);
+    if !never_ends(recording) {
+        return running.finish();
+    }
+    eventually("all messages", || {
+        let count = running.stdout().iter().filter(|byte| **byte == b'\n').count();
+        (!running.is_running() || (count >= expected && !server.heard().is_empty())).then_some(())
+    });
+    let outcome = running.end_by(Signal::SIGINT);
+    outcome.killed_by(Signal::SIGINT);
+    outcome
+}
+
+/// What a recorded error becomes: the status, and what of its words must be in ours.
+pub(crate) fn verdict(error: &str) -> (i32, &'static str) {
+    if error.contains("Unauthorized error") {
+        (5, "Unauthorized error")
+    } else if error.contains("/recent path") {
+        (6, "/recent path not found or has issues")
+    } else if error.contains("unknown issue when making HTTP request") {
+        (6, "path not found or has issues")
+    } else if error.starts_with("bad server response") {
+        (7, "bad server response")
+    } else if error.contains("Upstream error") {
+        (7, "Upstream error")
+    } else {
+        // The cause, which the clients mostly kept to themselves, is in the line.
+        (3, "cf-tail: ws://127.0.0.1:")
+    }
+}
+
+fn complaint(group: &str, via: &str, recording: &Recording) -> Option<String> {
+    let case = recording.case.as_str();
+    let (messages, error) = recorded(recording);
+    let difference = DIFFERENCES.iter().find(|known| (known.0, known.1) == (group, case));
+    let count = difference.map_or(messages.len(), |known| known.4);
+    let outcome = run(recording, via, count);
+    let found = ours(&outcome.stdout);
+    let (status, words) = match (&difference, &error) {
+        (Some(known), _) => (Some(known.2), known.3),
+        // Whether a stream ended in order is told by no recorded client.
+        (None, Some(error)) if error.contains("close 1000") || error.is_empty() => (None, ""),
+        (None, Some(error)) => {
+            let (status, words) = verdict(error);
+            (Some(status), words)
+        }
+        (None, None) => (None, ""),
+    };
+    let same = match difference {
+        None => found == messages,
+        Some(_) => found.len() == count,
+    };
+    let ended = status.is_none_or(|status| outcome.status.code() == Some(status));
+    (!same || !ended || !outcome.err().contains(words)).then(|| {
+        let recorded = messages.len();
+        format!("{group}/{case}: {recorded} messages and {error:?} were recorded\n{outcome}\n")
+    })
+}
+
+#[track_caller]
+fn compare(group: &str, via: &str) {
+    let recordings = recordings(&format!("cf/{group}.jsonl"));
+    assert!(!recordings.is_empty());
+    let complaints: String =
+        recordings.iter().filter_map(|recording| complaint(group, via, recording)).collect();
+    assert!(complaints.is_empty(), "{complaints}");
+}
+
+#[test]
+fn legacy_recent() {
+    compare("legacy-recent", "legacy");
+}
+
+#[test]
+fn legacy_tail() {
+    compare("legacy-tail", "legacy");
+}
+
+#[test]
+fn legacy_2014() {
+    compare("legacy-2014client", "legacy");
+    compare("real2014", "legacy");
+}
+
+#[test]
+fn v1_stream() {
+    compare("v1-stream", "v1");
+}
+
+#[test]
+fn v1_recentlogs() {
+    compare("v1-recentlogs", "v1");
+    compare("v1-containermetrics", "v1");
+}
+
+#[test]
+fn v1_of_2026() {
+    compare("v1-realtc", "v1");
+}
