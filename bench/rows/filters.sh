@@ -17,14 +17,18 @@ contender 'heka-decode -c' 'heka-decode -c "$FRAMES" >/dev/null' heka-decode
 contender 'wc -l on the lines' 'wc -l <"$TEXT" >/dev/null'
 contender 'lsb_heka_cat -c' 'lsb_heka_cat -c "$FRAMES" >/dev/null' lsb_heka_cat
 
+# Messages of 500 bytes, of a severity that makes the matcher read on.
+export LONG=$WORK/long.heka
+heka-encode -S 6 --logger bench --hostname bench -F "headers=$(printf '%243s' x)" "$TEXT" >"$LONG"
+
 row 'selecting messages (heka-decode -c -m)' '≥ 1 M messages/s, ≥ 4 × lsb_heka_cat'
-amount "$FRAMES_BYTES" "$LINES"
-contender 'heka-decode -c -m' "heka-decode -c -m 'Severity == 6 && Payload =~ /GET/' \"\$FRAMES\" >/dev/null" heka-decode
-contender 'lsb_heka_cat -c -m' "lsb_heka_cat -c -m \"Severity == 6 && Payload =~ 'GET'\" \"\$FRAMES\" >/dev/null" lsb_heka_cat
+amount "$(stat -c %s "$LONG")" "$LINES"
+contender 'heka-decode -c -m' "heka-decode -c -m 'Severity == 6 && Payload =~ /GET/' \"\$LONG\" >/dev/null" heka-decode
+contender 'lsb_heka_cat -c -m' "lsb_heka_cat -c -m \"Severity == 6 && Payload =~ 'GET'\" \"\$LONG\" >/dev/null" lsb_heka_cat
 
 row 'messages → JSON (heka-decode -j)' '≥ 300 MB/s'
-amount "$FRAMES_BYTES" "$LINES"
-contender 'heka-decode -j' 'heka-decode -j "$FRAMES" >/dev/null' heka-decode
+amount "$(stat -c %s "$LONG")" "$LINES"
+contender 'heka-decode -j' 'heka-decode -j "$LONG" >/dev/null' heka-decode
 
 row 'encode | decode in one pipeline'
 amount "$TEXT_BYTES" "$LINES"

@@ -81,6 +81,31 @@ impl Writing {
     }
 }
 
+/// What a filter reads.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Files {
+    /// Files to read; - is standard input
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    files: Vec<String>,
+}
+
+impl Files {
+    /// The files in order, standard input if none is named.
+    ///
+    /// # Errors
+    /// Status 2 if standard input is named twice.
+    pub fn names(self) -> Result<Vec<String>, Stop> {
+        let mut names = self.files;
+        if names.is_empty() {
+            names.push("-".to_owned());
+        }
+        if names.iter().filter(|name| *name == "-").count() > 1 {
+            return Err(Stop::usage("standard input can be read only once"));
+        }
+        Ok(names)
+    }
+}
+
 /// Flags of tools that write messages in the common forms.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Showing {

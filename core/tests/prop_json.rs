@@ -12,6 +12,7 @@ use heka_core::wire::{
     Behind, Deframer, Field, Message, MessageView, Step, ValueType, put_message,
 };
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
+use proptest::sample::select;
 
 /// What must not show up: every message here names what it has.
 const IDENTITY: json::Identity = json::Identity { uuid: [0xee; 16], timestamp: 77 };
@@ -34,13 +35,11 @@ fn through_json(bytes: &[u8]) -> Vec<u8> {
 /// Fields as programs make them: one type, UTF-8, names from a small choice.
 fn plain_field() -> impl Strategy<Value = Field> {
     let name = prop_oneof!["a", "b", "c", "d"];
-    let special = prop_oneof![any::<f64>(), any::<u64>().prop_map(f64::from_bits)];
-    (
-        name,
-        0..5i32,
-        "[a-z]{0,2}",
-        proptest::collection::vec((any::<i64>(), special, ".{0,5}"), 0..3),
-    )
+    let special = select(vec![f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0]);
+    // What a signalling NaN and others with bits of their own look like.
+    let other_nan = any::<u64>().prop_map(|bits| f64::from_bits(bits | 0x7ff0_0000_0000_0001));
+    let double = prop_oneof![any::<f64>(), special, other_nan];
+    (name, 0..5i32, "[a-z]{0,2}", proptest::collection::vec((any::<i64>(), double, ".{0,5}"), 0..3))
         .prop_map(|(name, value_type, representation, values)| {
             let value_type = ValueType::try_from(value_type).unwrap();
             let mut field = Field::empty(name, value_type);

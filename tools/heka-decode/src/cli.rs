@@ -2,7 +2,7 @@
 //! The command line of heka-decode.
 
 use clap::{Parser, ValueEnum};
-use heka_core::cli::{Common, Tool, Writing, parse_buffer_size, parse_size};
+use heka_core::cli::{Common, Files, Tool, Writing, parse_buffer_size, parse_size};
 use heka_core::codec::template::Template;
 use heka_core::codec::{Matcher, Newlines, Payload, Prefix};
 use heka_core::exit::Stop;
@@ -18,9 +18,8 @@ const TIMESTAMPS: &str = "[%Y/%b/%d:%H:%M:%S %z]";
 /// payloads, or what else is asked for, to standard output.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
-    /// Files to read; - is standard input
-    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    files: Vec<String>,
+    #[command(flatten)]
+    files: Files,
     /// Form of the output [default: payload]
     #[arg(short, long, value_name = "FORM")]
     output: Option<FormName>,
@@ -156,13 +155,7 @@ pub(crate) struct Plan {
 
 impl Cli {
     pub(crate) fn plan(mut self) -> Result<Plan, Stop> {
-        let mut files = std::mem::take(&mut self.files);
-        if files.is_empty() {
-            files.push("-".to_owned());
-        }
-        if files.iter().filter(|file| *file == "-").count() > 1 {
-            return Err(Stop::usage("standard input can be read only once"));
-        }
+        let files = std::mem::take(&mut self.files).names()?;
         if files.len() > 1 && (self.offset.is_some() || self.follow) {
             return Err(Stop::usage("--offset and --follow take one FILE"));
         }

@@ -3,7 +3,7 @@
 
 use clap::{Args, Parser, ValueEnum};
 use heka_core::cli::{
-    Common, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_severity,
+    Common, Files, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_severity,
 };
 use heka_core::clock;
 use heka_core::codec::field_arg::{self, FieldArg};
@@ -22,9 +22,8 @@ use crate::structure::Structure;
 /// Reads FILEs, or standard input, and writes one framed message per record to standard output.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
-    /// Files to read; - is standard input
-    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    files: Vec<String>,
+    #[command(flatten)]
+    files: Files,
     /// What the records of the input are
     #[arg(short, long, value_name = "INPUT", default_value = "lines")]
     input: InputForm,
@@ -223,13 +222,7 @@ pub(crate) struct Plan {
 
 impl Cli {
     pub(crate) fn plan(mut self) -> Result<Plan, Stop> {
-        let mut files = std::mem::take(&mut self.files);
-        if files.is_empty() {
-            files.push("-".to_owned());
-        }
-        if files.iter().filter(|file| *file == "-").count() > 1 {
-            return Err(Stop::usage("standard input can be read only once"));
-        }
+        let files = std::mem::take(&mut self.files).names()?;
         let fields = field_arg::collect(&self.head.field)
             .map_err(|why| Stop::usage(format_args!("--field: {why}")))?;
         self.check_combination(&fields)?;

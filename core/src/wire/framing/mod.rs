@@ -60,18 +60,7 @@ pub fn put_frame(
 /// # Errors
 /// [`FrameTooLarge`] if the header takes more than 255 bytes; nothing is appended then.
 pub fn put_header(out: &mut Vec<u8>, header: Header<'_>) -> Result<(), FrameTooLarge> {
-    let start = out.len();
-    out.extend_from_slice(&[RECORD_SEPARATOR, 0]);
-    header.put(out);
-    match u8::try_from(out.len() - start - 2) {
-        Ok(len) => out[start + 1] = len,
-        Err(_) => {
-            out.truncate(start);
-            return Err(FrameTooLarge);
-        }
-    }
-    out.push(UNIT_SEPARATOR);
-    Ok(())
+    enclose_header(out, |out| header.put(out))
 }
 
 /// Appends what stands before the message of `frame`: its own header, with `extensions`' members
@@ -84,10 +73,16 @@ pub fn put_header_of(
     frame: &Frame<'_>,
     extensions: &Header<'_>,
 ) -> Result<(), FrameTooLarge> {
+    enclose_header(out, |out| {
+        put_stripped(out, frame.header_bytes());
+        extensions.put_extensions(out);
+    })
+}
+
+fn enclose_header(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) -> Result<(), FrameTooLarge> {
     let start = out.len();
     out.extend_from_slice(&[RECORD_SEPARATOR, 0]);
-    put_stripped(out, frame.header_bytes());
-    extensions.put_extensions(out);
+    put(out);
     match u8::try_from(out.len() - start - 2) {
         Ok(len) => out[start + 1] = len,
         Err(_) => {
