@@ -196,6 +196,14 @@ impl Limiter {
             count => warning(format_args!("{text} (and {count} more like this)")),
         }
     }
+
+    /// Tells at the end how many were kept back since the last one.
+    pub fn finish(&mut self, subject: impl Display) {
+        match std::mem::take(&mut self.kept_back) {
+            0 => {}
+            count => warning(format_args!("{subject}: {count} more like this")),
+        }
+    }
 }
 
 struct LogBridge;

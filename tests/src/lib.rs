@@ -7,6 +7,7 @@
 //! - [`Peer`] is a running tool that has said through `--ready-fd` where it listens.
 //! - [`Proxy`] stands between two of them and misbehaves; a [`SmallDisk`] is full when it should.
 //! - [`playback::Playback`] plays what real servers once sent; [`tls_front`] puts TLS in front of it.
+//! - [`scene::Scene`] is a folder with logs for heka-tail.
 //! - [`Pty`] runs a tool on a terminal.
 //! - [`ws::WsServer`] is a WebSocket server that does what its script says, right or wrong.
 //! - [`page`] has the examples of the man pages and the README.
@@ -24,6 +25,7 @@ mod proxy;
 mod pty;
 mod require;
 mod running;
+pub mod scene;
 mod tls;
 mod tool;
 mod wait;

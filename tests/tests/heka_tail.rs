@@ -2,59 +2,10 @@
 //! heka-tail, one scenario after the other: what was written comes out once, whole.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 
-use heka_tests::{Outcome, Running, Tool, eventually, scratch, vector};
+use heka_tests::scene::{Scene, gzip};
+use heka_tests::{Tool, eventually, vector};
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
-
-/// A folder with a log in it, and the tool that follows it.
-struct Scene {
-    dir: TempDir,
-}
-
-impl Scene {
-    fn new(text: &str) -> Self {
-        let scene = Self { dir: scratch() };
-        fs::write(scene.path("app.log"), text).unwrap();
-        scene
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn append(&self, name: &str, text: &str) {
-        let mut file = OpenOptions::new().create(true).append(true).open(self.path(name)).unwrap();
-        file.write_all(text.as_bytes()).unwrap();
-    }
-
-    fn rename(&self, from: &str, to: &str) {
-        fs::rename(self.path(from), self.path(to)).unwrap();
-    }
-
-    fn tool(&self, flags: &[&str]) -> Tool {
-        Tool::new("heka-tail").args(["-o", "payload"]).args(flags).dir(self.dir.path())
-    }
-
-    fn follow(&self, flags: &[&str]) -> Running {
-        self.tool(flags).arg("app.log").spawn()
-    }
-
-    fn once(&self, flags: &[&str]) -> Outcome {
-        self.tool(&["--no-follow"]).args(flags).arg("app.log").run()
-    }
-}
-
-fn gzip(from: &Path, to: &Path) {
-    let mut encoder =
-        flate2::write::GzEncoder::new(fs::File::create(to).unwrap(), flate2::Compression::fast());
-    encoder.write_all(&fs::read(from).unwrap()).unwrap();
-    let modified = fs::metadata(from).unwrap().modified().unwrap();
-    encoder.finish().unwrap().set_modified(modified).unwrap();
-    fs::remove_file(from).unwrap();
-}
 
 #[test]
 fn rename_and_new_file_with_late_lines() {
@@ -343,7 +294,7 @@ fn records_of_every_kind() {
     fs::write(scene.path("app.log"), "12345678\nab\n").unwrap();
     let outcome = scene.once(&["--max-line=4", "--oversize=drop"]);
     outcome.exits(1).stdout_is("ab\n");
-    outcome.stderr_is("heka-tail: warning: app.log: offset 0: record too long, left out\n");
+    outcome.stderr_is("heka-tail: warning: app.log: offset 0: record too long, left out: \"12345678\\nab\\n\"...\n");
     scene.once(&["--max-line=4", "--oversize=truncate"]).exits(1).stdout_is("1234\nab\n");
     scene.once(&["--max-line=4"]).succeeds().stdout_is("1234\n5678\n\nab\n");
 }
@@ -393,7 +344,7 @@ fn signals_tell_the_lag_and_a_vanished_reader_ends_it() {
     tail.wait_stdout_is("1\n");
     tail.signal(Signal::SIGHUP);
     tail.signal(Signal::SIGUSR1);
-    tail.wait_stderr("heka-tail: app.log: 1 bytes behind\n");
+    tail.wait_stderr("heka-tail: app.log: 1 messages, 2 bytes, 1 bytes behind\n");
     tail.wait_stderr("1 messages, ");
     tail.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();

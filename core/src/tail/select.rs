@@ -111,6 +111,7 @@ impl Selection {
 
     fn scan(&self) -> Streams {
         let mut streams = Streams::new();
+        let mut old = 0;
         let now = u64::try_from(clock::now_ns()).unwrap_or(0);
         let oldest = self.selector.oldest.map_or(0, |oldest| {
             now.saturating_sub(u64::try_from(oldest.as_nanos()).unwrap_or(u64::MAX))
@@ -121,11 +122,19 @@ impl Selection {
             };
             let Some(file) = Candidate::at(path).filter(|_| !is_directory) else { return };
             if file.modified < oldest {
-                return self.tell_old(path);
+                old += u64::from(self.is_news(path));
+                return;
             }
             let sort = self.sort_values(&captures);
             streams.entry(self.stream_of(&captures)).or_default().push((sort, file));
         });
+        if old > 0 {
+            let directory = self.selector.directory.display();
+            let s = if old == 1 { "" } else { "s" };
+            diag::warning(format_args!(
+                "{directory}: {old} file{s} left out, older than --oldest (--verbose names them)"
+            ));
+        }
         for files in streams.values_mut() {
             let paths: HashSet<PathBuf> = files.iter().map(|(_, file)| file.path.clone()).collect();
             files.retain(|(_, file)| !is_being_made(&file.path, &paths));
@@ -134,10 +143,13 @@ impl Selection {
         streams
     }
 
-    fn tell_old(&self, path: &Path) {
-        if self.told.borrow_mut().insert(path.to_owned()) {
+    /// Whether a file is left out for the first time.
+    fn is_news(&self, path: &Path) -> bool {
+        let is_news = self.told.borrow_mut().insert(path.to_owned());
+        if is_news {
             diag::note(format_args!("{}: left out, older than --oldest", path.display()));
         }
+        is_news
     }
 
     fn stream_of(&self, captures: &Captures<'_>) -> String {

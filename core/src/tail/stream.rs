@@ -35,6 +35,8 @@ pub struct Look<'a> {
     pub names: bool,
     /// Whether there was something new.
     pub grew: bool,
+    /// Whether something of a file was left out for good.
+    pub lost: bool,
     /// The time.
     pub now: Instant,
     /// Takes the bytes and tells how many of them are used up.
@@ -381,6 +383,7 @@ impl Stream {
         };
         let path = file.path().display();
         diag::error(format_args!("{path}: {}; the rest is left out", error.cause()));
+        look.lost = true;
         self.close(file, look)?;
         Ok(!self.queue.is_empty())
     }

@@ -22,6 +22,7 @@ use super::busy::{
 };
 use super::identity::Identity;
 use super::noted::Shared;
+use crate::diag;
 
 /// What has happened since the last time.
 #[derive(Debug, Default)]
@@ -342,6 +343,12 @@ impl Watch {
         let (busy, quiet): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|(_, writes)| is_busy(*writes, elapsed));
         let Some(directory) = self.directories.get_mut(path) else { return };
+        diag::note(format_args!(
+            "{}: much is written here, looking at {} of the files every {} ms",
+            path.display(),
+            busy.len(),
+            POLL.as_millis()
+        ));
         directory.split(busy.into_iter().map(|(file, _)| file), now);
         self.is_split = true;
         self.poll_at = now;
@@ -360,6 +367,7 @@ impl Watch {
             restored.extend(directory.restore(now).map(|files| (path.clone(), files)));
         }
         for (path, files) in &restored {
+            diag::note(format_args!("{}: quiet again", path.display()));
             self.unwatch_files(files);
             if self.watcher.watch(path, RecursiveMode::NonRecursive).is_err() {
                 self.directories.remove(path);
@@ -395,7 +403,9 @@ fn into_io(error: notify::Error) -> io::Error {
     match error.kind {
         notify::ErrorKind::Io(error) => error,
         notify::ErrorKind::PathNotFound => io::ErrorKind::NotFound.into(),
-        notify::ErrorKind::MaxFilesWatch => io::ErrorKind::StorageFull.into(),
+        notify::ErrorKind::MaxFilesWatch => {
+            io::Error::other("no watches left (see fs.inotify.max_user_watches)")
+        }
         _ => io::Error::other(error.to_string()),
     }
 }

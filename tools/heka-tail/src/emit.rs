@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use heka_core::clock;
-use heka_core::codec::split::{Part, Progress, Record, Rest, Splitter};
+use heka_core::codec::split::{Part, Progress, Rest, Splitter};
 use heka_core::codec::{Encoder, Form};
 use heka_core::delivery::checkpoint::put_header;
 use heka_core::diag::Limiter;
@@ -33,7 +33,6 @@ pub(crate) struct Emitter {
     message: Vec<u8>,
     position: Vec<u8>,
     checkpoint: Vec<u8>,
-    limiter: Limiter,
     lost: bool,
 }
 
@@ -43,7 +42,13 @@ struct Source {
     name: String,
     key: String,
     template: Template,
+    records: u64,
+    bytes: u64,
+    too_long: Limiter,
 }
+
+/// So many bytes of a record that is too long are shown.
+const SHOWN: usize = 24;
 
 impl Emitter {
     pub(crate) fn new(job: &Job) -> Result<Self, Stop> {
@@ -70,7 +75,6 @@ impl Emitter {
             message: Vec::new(),
             position: Vec::new(),
             checkpoint: Vec::new(),
-            limiter: Limiter::default(),
             lost: false,
         })
     }
@@ -83,7 +87,22 @@ impl Emitter {
             name: name.to_owned(),
             key: key.to_owned(),
             template: Template::new(&message, None),
+            records: 0,
+            bytes: 0,
+            too_long: Limiter::default(),
         });
+    }
+
+    /// How many records of a stream were written, and how many bytes that took.
+    pub(crate) fn written(&self, stream: usize) -> (u64, u64) {
+        self.streams.get(stream).map_or((0, 0), |source| (source.records, source.bytes))
+    }
+
+    /// Tells what was kept back about records that are too long.
+    pub(crate) fn tell_rest(&mut self) {
+        for source in &mut self.streams {
+            source.too_long.finish(format_args!("{}: record too long", source.name));
+        }
     }
 
     /// Whether a record was left out, or part of one.
@@ -107,8 +126,11 @@ impl Emitter {
             self.splitter.next(data.get(done..).unwrap_or(&[]), &mut progress, rest)
         {
             let offset = chunk.offset + done as u64;
+            let start = data.get(done..).unwrap_or(&[]);
             done += record.used;
-            if record.part != Part::Whole && !self.tell(stream, chunk.path, offset, &record) {
+            if record.part != Part::Whole
+                && !self.tell(stream, chunk.path, offset, record.part, start)
+            {
                 continue;
             }
             if self.hands_on {
@@ -121,6 +143,9 @@ impl Emitter {
             };
             self.put(stream, record.bytes, uuid, now)?;
         }
+        if let Some(source) = self.streams.get_mut(stream) {
+            source.bytes += done as u64;
+        }
         chunk.scanned = progress.scanned;
         chunk.skips = progress.skips;
         Ok(done)
@@ -128,22 +153,26 @@ impl Emitter {
 
     /// Says what became of a record that is too long; `true` if there is something to write.
     #[cold]
-    fn tell(&mut self, stream: usize, path: &Path, offset: u64, record: &Record<'_>) -> bool {
-        let what = match record.part {
+    fn tell(&mut self, stream: usize, path: &Path, offset: u64, part: Part, start: &[u8]) -> bool {
+        let what = match part {
             Part::Skipped => return false,
             Part::Whole => return true,
             Part::Piece => "goes on in the next message",
             Part::Beginning => "cut off",
             Part::Nothing => "left out",
         };
-        if matches!(record.part, Part::Beginning | Part::Nothing) {
+        if matches!(part, Part::Beginning | Part::Nothing) {
             self.lost = true;
             stats::SKIPPED.add(1);
         }
-        let name = self.streams.get(stream).map_or_else(String::new, |stream| stream.name.clone());
-        let name = if path.ends_with(&name) { name } else { path.display().to_string() };
-        self.limiter.warning(format_args!("{name}: offset {offset}: record too long, {what}"));
-        record.part != Part::Nothing
+        let Some(source) = self.streams.get_mut(stream) else { return true };
+        let path = path.display().to_string();
+        let name = if Path::new(&path).ends_with(&source.name) { &source.name } else { &path };
+        let shown = String::from_utf8_lossy(start.get(..SHOWN).unwrap_or(start));
+        source
+            .too_long
+            .warning(format_args!("{name}: offset {offset}: record too long, {what}: {shown:?}..."));
+        part != Part::Nothing
     }
 
     fn put(&mut self, stream: usize, record: &[u8], uuid: [u8; 16], now: i64) -> Result<(), Stop> {
@@ -182,6 +211,7 @@ impl Emitter {
                 self.encoder.put_message(self.out.buffer(), header, &self.message)?;
             }
         }
+        source.records += 1;
         stats::MESSAGES.add(1);
         self.out.end_record()
     }

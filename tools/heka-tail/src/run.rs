@@ -30,7 +30,8 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
         Ok(_) | Err(Stop::Signal(_)) => tail.finish()?,
         Err(_) => tail.emitter.out.flush()?,
     }
-    let lost = tail.emitter.has_lost() || tail.state.is_failing();
+    tail.emitter.tell_rest();
+    let lost = tail.lost || tail.emitter.has_lost() || tail.state.is_failing();
     let written = tail.job.writing.status(stats::MESSAGES.value());
     Ok(ended?.and(Status::failed_if(lost)).and(written))
 }
@@ -53,6 +54,8 @@ struct Tail {
     timed: BTreeSet<usize>,
     poll_at: Instant,
     rescan_at: Instant,
+    /// Whether something of a file could not be read.
+    lost: bool,
 }
 
 struct Followed {
@@ -76,6 +79,7 @@ impl Tail {
             timed: BTreeSet::new(),
             poll_at: now,
             rescan_at: now + job.rescan_interval,
+            lost: false,
             job,
         };
         if tail.job.options.follow {
@@ -93,7 +97,9 @@ impl Tail {
         }
         match Watch::new(self.job.busy_rate) {
             Ok(watch) => self.watch = Some(watch),
-            Err(error) => tell_polling(&error.cause()),
+            Err(error) => {
+                tell_polling(&format!("{} (see fs.inotify.max_user_instances)", error.cause()));
+            }
         }
     }
 
@@ -226,10 +232,12 @@ impl Tail {
             block: &mut self.block,
             names,
             grew: false,
+            lost: false,
             now: Instant::now(),
             consume: &mut |chunk| emitter.consume(number, chunk),
         };
         let result = act(&mut followed.stream, &mut look);
+        self.lost |= look.lost;
         if look.grew
             && let Some(watch) = &mut self.watch
         {
@@ -370,11 +378,15 @@ impl Tail {
         Ok(())
     }
 
-    /// Tells how far each stream is behind its end.
+    /// Tells what was read of each stream, and how far behind its end that is.
     fn report(&self) {
-        for followed in &self.streams {
+        for (number, followed) in self.streams.iter().enumerate() {
             let (name, lag) = (followed.stream.name(), followed.stream.lag());
-            diag::plain(format_args!("{}: {name}: {lag} bytes behind", diag::program()));
+            let (records, bytes) = self.emitter.written(number);
+            diag::plain(format_args!(
+                "{}: {name}: {records} messages, {bytes} bytes, {lag} bytes behind",
+                diag::program()
+            ));
         }
     }
 }

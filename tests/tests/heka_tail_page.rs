@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every example of heka-tail's manual page, run as it stands there but for the address and the
+//! folder of the logs.
+
+use std::fs;
+
+use heka_tests::scene::Scene;
+use heka_tests::{Peer, Tool, eventually, sh};
+
+/// The examples: what is displayed between EXAMPLES and the next section.
+fn examples() -> Vec<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../man/heka-tail.1");
+    let page = fs::read_to_string(path).expect(path);
+    let (_, page) = page.split_once(".Sh EXAMPLES\n").expect("EXAMPLES");
+    let (section, _) = page.split_once(".Sh ").expect("a section behind it");
+    let mut examples = Vec::new();
+    let mut block: Option<String> = None;
+    for line in section.lines() {
+        if line.starts_with(".Bd") {
+            block = Some(String::new());
+        } else if line == ".Ed" {
+            examples.extend(block.take());
+        } else if let Some(block) = &mut block {
+            *block += &(line.to_owned() + "\n");
+        } else if let Some(example) = line.strip_prefix(".Dl ") {
+            examples.push(example.to_owned());
+        }
+    }
+    examples.iter().map(|example| example.replace("\\e", "\\")).collect()
+}
+
+/// The example that has this in it.
+fn example(part: &str) -> String {
+    let all = examples();
+    all.iter().find(|example| example.contains(part)).unwrap_or_else(|| panic!("{all:#?}")).clone()
+}
+
+/// The same, to that listener.
+fn to(listener: &Peer, example: &str) -> String {
+    assert!(example.contains("192.0.2.7:5565"), "{example}");
+    example.replace("192.0.2.7:5565", &listener.addr)
+}
+
+fn listener() -> Peer {
+    Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"])
+}
+
+#[test]
+fn there_is_a_test_for_each() {
+    let known = ["heka-tail input.log |", "heka-tail --resume", "--no-follow", "-o json", "nginx"];
+    let examples = examples();
+    assert_eq!(examples.len(), known.len(), "{examples:#?}");
+    for (example, part) in examples.iter().zip(known) {
+        assert!(example.contains(part), "{example}");
+    }
+}
+
+#[test]
+fn follow_a_log_and_send_it() {
+    let scene = Scene::new("");
+    scene.append("input.log", "1\n");
+    let listener = listener();
+    let line = to(&listener, &example("heka-tail input.log |"));
+    let pipeline = sh(&line).dir(scene.dir.path()).spawn();
+    listener.wait_stdout_is("1\n");
+    scene.append("input.log", "2\n");
+    listener.wait_stdout_is("1\n2\n");
+    drop(pipeline);
+}
+
+#[test]
+fn nothing_lost_whatever_dies_in_between() {
+    let scene = Scene::new("1\n");
+    let listener = listener();
+    let line = to(&listener, &example("heka-tail --resume"));
+    for round in 2..5 {
+        let pipeline = sh(&line).dir(scene.dir.path()).spawn();
+        scene.append("app.log", &format!("{round}\n"));
+        let expected: String = (1..=round).map(|line| format!("{line}\n")).collect();
+        listener.wait_stdout_is(expected);
+        let offset = format!("app.log: offset {} ", 2 * round);
+        eventually("it is committed", || {
+            let shown = Tool::new("heka-tail").arg("--show-checkpoint=app.pos");
+            shown.dir(scene.dir.path()).run().out().contains(&offset).then_some(())
+        });
+        // Both are killed.
+        drop(pipeline);
+    }
+}
+
+#[test]
+fn what_is_new_since_the_last_time() {
+    let scene = Scene::new("1\n2\n");
+    let run =
+        |listener: &Peer| sh(&to(listener, &example("--no-follow"))).dir(scene.dir.path()).run();
+    let first = listener();
+    run(&first).succeeds();
+    first.wait_stdout_is("1\n2\n");
+    scene.append("app.log", "3\n");
+    // Nobody listens: port 1 of this machine.
+    let line = example("--no-follow").replace("192.0.2.7:5565", "127.0.0.1:1");
+    sh(&(line + " --retry-delay=10ms")).dir(scene.dir.path()).run().exits(3);
+    run(&first).succeeds();
+    first.wait_stdout_is("1\n2\n3\n");
+    run(&first).succeeds();
+    assert_eq!(first.stdout(), b"1\n2\n3\n");
+}
+
+#[test]
+fn stack_traces_as_one_message_each() {
+    let scene = Scene::new("2026-11-21 boom\n  at f\n  at g\n2026-11-21 fine\n");
+    let tail = sh(&example("-o json")).dir(scene.dir.path()).spawn();
+    let out =
+        tail.wait_stdout("both", |out| out.iter().filter(|&&byte| byte == b'\n').count() == 2);
+    let out = String::from_utf8(out).unwrap();
+    assert!(out.contains(r#""Payload":"2026-11-21 boom\n  at f\n  at g\n""#), "{out}");
+    assert!(out.contains(r#""Payload":"2026-11-21 fine\n""#), "{out}");
+}
+
+#[test]
+fn all_virtual_hosts() {
+    let scene = Scene::new("");
+    for host in ["a.example", "b.example"] {
+        fs::create_dir_all(scene.path(&format!("nginx/{host}"))).unwrap();
+        for (name, line) in [("access.log.2", 1), ("access.log.1", 2), ("access.log", 3)] {
+            scene.append(&format!("nginx/{host}/{name}"), &format!("{host} {line}\n"));
+        }
+    }
+    let line = example("nginx").replace("/var/log/nginx", "nginx");
+    let tail = sh(&(line.trim_end().to_owned() + " -o payload -v")).dir(scene.dir.path()).spawn();
+    let part = |host: &str| format!("==> nginx-{host} <==\n{host} 1\n{host} 2\n{host} 3\n");
+    tail.wait_stdout_is(part("a.example") + "\n" + &part("b.example"));
+}

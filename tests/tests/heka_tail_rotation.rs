@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! heka-tail and rotation of every kind: what comes out is what was written.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+
+use heka_tests::scene::{Scene, gzip};
+use heka_tests::{Outcome, Running, Tool, eventually};
+use nix::sys::signal::Signal;
+
+/// Moves `app.log` to `app.log.1`, that to `.2` and so on.
+fn shift(scene: &Scene, generations: usize) {
+    for number in (1..generations).rev() {
+        for end in ["", ".gz"] {
+            let from = format!("app.log.{number}{end}");
+            if scene.path(&from).exists() {
+                scene.rename(&from, &format!("app.log.{}{end}", number + 1));
+            }
+        }
+    }
+    scene.rename("app.log", "app.log.1");
+}
+
+fn truncate(scene: &Scene, name: &str) {
+    OpenOptions::new().write(true).open(scene.path(name)).unwrap().set_len(0).unwrap();
+}
+
+/// heka-tail on all of `logs/` as one stream, numbered files in Heka's order.
+fn selection(scene: &Scene, flags: &[&str]) -> Tool {
+    scene
+        .tool(&["--log-directory=.", r"--file-match=app\.log(\.(?P<Seq>\d+))?(\.gz)?"])
+        .args(["--priority=^Seq", "--translation=Seq:missing=0"])
+        .args(flags)
+}
+
+fn numbered_rotation(scene: &Scene, tail: &Running) {
+    let mut written = String::from("first\n");
+    tail.wait_stdout_is(&written);
+    for round in 0..6 {
+        let last = format!("last of {round}\n");
+        scene.append("app.log", &last);
+        shift(scene, 5);
+        let next = format!("first after {round}\n");
+        scene.append("app.log", &next);
+        written += &(last + &next);
+        tail.wait_stdout_is(&written);
+        if scene.path("app.log.2").exists() {
+            gzip(&scene.path("app.log.2"), &scene.path("app.log.2.gz"));
+        }
+    }
+    scene.append("app.log", "end\n");
+    tail.wait_stdout_is(written + "end\n");
+}
+
+#[test]
+fn numbered_and_compressed_while_it_runs() {
+    let scene = Scene::new("first\n");
+    numbered_rotation(&scene, &scene.follow(&["--rotate-wait=100ms"]));
+}
+
+#[test]
+fn numbered_and_compressed_while_a_selection_runs() {
+    let scene = Scene::new("first\n");
+    numbered_rotation(&scene, &selection(&scene, &["--rotate-wait=100ms"]).spawn());
+}
+
+#[test]
+fn rotated_while_a_selection_was_stopped() {
+    let scene = Scene::new("1\n");
+    let run = || -> Outcome { selection(&scene, &["--no-follow", "--checkpoint=pos"]).run() };
+    run().succeeds().stdout_is("1\n");
+    scene.append("app.log", "2\n");
+    shift(&scene, 5);
+    scene.append("app.log", "3\n");
+    run().succeeds().stdout_is("2\n3\n");
+    shift(&scene, 5);
+    gzip(&scene.path("app.log.2"), &scene.path("app.log.2.gz"));
+    scene.append("app.log", "4\n");
+    run().succeeds().stdout_is("4\n");
+    run().succeeds().stdout_is("");
+}
+
+#[test]
+fn compressed_while_it_is_kept_open_it_is_not_read_again() {
+    let scene = Scene::new("1\n");
+    let tail = scene.follow(&["--rotate-wait=200ms"]);
+    tail.wait_stdout_is("1\n");
+    shift(&scene, 5);
+    scene.append("app.log", "2\n");
+    tail.wait_stdout_is("1\n2\n");
+    gzip(&scene.path("app.log.1"), &scene.path("app.log.1.gz"));
+    scene.append("app.log", "3\n");
+    tail.wait_stdout_is("1\n2\n3\n");
+    shift(&scene, 5);
+    scene.append("app.log", "4\n");
+    tail.wait_stdout_is("1\n2\n3\n4\n");
+}
+
+#[test]
+fn a_large_compressed_file_is_read_once_to_its_end() {
+    let scene = Scene::new("start\n");
+    let run = || scene.once(&["--checkpoint=pos"]);
+    run().succeeds().stdout_is("start\n");
+    let lines: String = (0..100_000).map(|n| format!("line {n} of many\n")).collect();
+    scene.append("app.log", &lines);
+    // Of two members, as from `cat a.gz b.gz`.
+    let mut both = Vec::new();
+    let bytes = fs::read(scene.path("app.log")).unwrap();
+    for half in bytes.chunks(bytes.len() / 2 + 1) {
+        let mut encoder = flate2::write::GzEncoder::new(&mut both, flate2::Compression::fast());
+        encoder.write_all(half).unwrap();
+        encoder.finish().unwrap();
+    }
+    fs::write(scene.path("app.log.1.gz"), both).unwrap();
+    fs::remove_file(scene.path("app.log")).unwrap();
+    scene.append("app.log", "new\n");
+    run().succeeds().stdout_is(lines + "new\n");
+    run().succeeds().stdout_is("");
+}
+
+#[test]
+fn a_damaged_compressed_file_is_told_and_costs_no_other_line() {
+    let scene = Scene::new("1\n");
+    let run = || scene.once(&["--checkpoint=pos"]);
+    run().succeeds().stdout_is("1\n");
+    let lines: String = (0..50_000).map(|n| format!("line {n}\n")).collect();
+    scene.append("app.log", &lines);
+    shift(&scene, 5);
+    gzip(&scene.path("app.log.1"), &scene.path("app.log.1.gz"));
+    let len = fs::metadata(scene.path("app.log.1.gz")).unwrap().len();
+    let file = OpenOptions::new().write(true).open(scene.path("app.log.1.gz")).unwrap();
+    file.set_len(len / 2).unwrap();
+    scene.append("app.log", "new\n");
+    let outcome = run();
+    outcome.exits(1).stderr_has("app.log.1.gz: ").stderr_has("the rest is left out");
+    let out = outcome.out();
+    assert!(out.ends_with("\nnew\n"), "{:?}", &out[out.len() - 40..]);
+    let read = out.trim_end_matches("new\n");
+    assert!(lines.starts_with(&read[..read.rfind("\nline").unwrap_or(0)]), "in order, none twice");
+    run().succeeds().stdout_is("");
+}
+
+#[test]
+fn truncated_and_written_anew() {
+    let scene = Scene::new("first, and rather long\n");
+    let tail = scene.follow(&[]);
+    tail.wait_stdout_is("first, and rather long\n");
+    truncate(&scene, "app.log");
+    scene.append("app.log", "second\n");
+    tail.wait_stdout_is("first, and rather long\nsecond\n");
+    scene.append("app.log", "third\n");
+    tail.wait_stdout_is("first, and rather long\nsecond\nthird\n");
+}
+
+#[test]
+fn copied_and_truncated_twice_between_two_looks() {
+    let scene = Scene::new("1\n");
+    let tail = scene.follow(&[]);
+    tail.wait_stdout_is("1\n");
+    tail.signal(Signal::SIGSTOP);
+    for round in [2, 3] {
+        scene.append("app.log", &format!("{round}\n"));
+        if scene.path("app.log.1").exists() {
+            scene.rename("app.log.1", "app.log.2");
+        }
+        fs::copy(scene.path("app.log"), scene.path("app.log.1")).unwrap();
+        truncate(&scene, "app.log");
+    }
+    scene.append("app.log", "4\n");
+    tail.signal(Signal::SIGCONT);
+    tail.wait_stdout_is("1\n2\n3\n4\n");
+}
+
+#[test]
+fn an_inode_that_is_used_again_is_another_file() {
+    let scene = Scene::new("the old file\n");
+    let flags = ["--checkpoint=pos"];
+    scene.once(&flags).succeeds().stdout_is("the old file\n");
+    let old = fs::metadata(scene.path("app.log")).unwrap().ino();
+    fs::remove_file(scene.path("app.log")).unwrap();
+    let mut spares = (0..200).map(|number| scene.path(&format!("spare{number}")));
+    let found = spares.find(|path| File::create(path).unwrap().metadata().unwrap().ino() == old);
+    let Some(found) = found else {
+        eprintln!("skipped: this file system does not use inodes again");
+        return;
+    };
+    let text = "the new file, in the same inode\nand more\n";
+    fs::write(&found, text).unwrap();
+    fs::rename(found, scene.path("app.log")).unwrap();
+    scene.once(&flags).succeeds().stdout_is(text);
+}
+
+#[test]
+fn an_unfinished_line_waits_for_its_end_also_over_a_stop() {
+    let scene = Scene::new("whole\nunfin");
+    let tail = scene.follow(&["--checkpoint=pos", "--checkpoint-every=1"]);
+    tail.wait_stdout_is("whole\n");
+    tail.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stdout_is("whole\n");
+    let tail = scene.follow(&["--checkpoint=pos"]);
+    scene.append("app.log", "ished\nnext\n");
+    tail.wait_stdout_is("unfinished\nnext\n");
+}
+
+#[test]
+fn a_directory_is_moved_away_and_back() {
+    let scene = Scene::new("1\n");
+    fs::create_dir(scene.path("logs")).unwrap();
+    scene.append("logs/other.log", "1\n");
+    // The directory above is watched as well: it tells of the move first.
+    let tail = scene.tool(&[]).args(["app.log", "logs/other.log"]).spawn();
+    tail.wait_stdout_is("1\n1\n");
+    scene.rename("logs", "elsewhere");
+    scene.append("elsewhere/other.log", "2\n");
+    scene.rename("elsewhere", "logs");
+    tail.wait_stdout_is("1\n1\n2\n");
+    scene.append("logs/other.log", "3\n");
+    tail.wait_stdout_is("1\n1\n2\n3\n");
+}
+
+#[test]
+fn busy_files_are_looked_at_and_quiet_ones_told_of() {
+    let scene = Scene::new("");
+    scene.append("quiet.log", "q0\n");
+    let tail = scene
+        .tool(&["--busy-rate=20", "--verbose", "--rotate-wait=200ms"])
+        .args(["app.log", "quiet.log"])
+        .spawn();
+    tail.wait_stdout_is("q0\n");
+    let mut written = 0;
+    let mut write = |count| {
+        for _ in 0..count {
+            scene.append("app.log", &format!("{written:06}\n"));
+            written += 1;
+        }
+        written
+    };
+    eventually("it is busy", || {
+        write(10);
+        tail.stderr().contains("looking at 1 of the files").then_some(())
+    });
+    for round in 1..4 {
+        write(100);
+        scene.append("quiet.log", &format!("q{round}\n"));
+        write(100);
+        shift(&scene, 5);
+        write(100);
+        scene.rename("quiet.log", "quiet.log.1");
+        scene.append("quiet.log", &format!("Q{round}\n"));
+    }
+    let all = write(1);
+    let is_complete = |out: &[u8]| {
+        let out = String::from_utf8_lossy(out);
+        let (quiet, busy): (Vec<&str>, Vec<&str>) =
+            out.lines().partition(|line| line.starts_with(['q', 'Q']));
+        let expected: Vec<String> = (0..all).map(|line| format!("{line:06}")).collect();
+        busy == expected && quiet == ["q0", "q1", "Q1", "q2", "Q2", "q3", "Q3"]
+    };
+    tail.wait_stdout("every line once, in order", is_complete);
+    // When nothing is busy any more, all is as before.
+    tail.wait_stderr("quiet again");
+    scene.append("app.log", "end\n");
+    tail.wait_stdout("the end", |out| out.ends_with(b"end\n"));
+    scene.append("quiet.log", "END\n");
+    tail.wait_stdout("the other end", |out| out.ends_with(b"end\nEND\n"));
+}
