@@ -5,34 +5,11 @@
 use std::fs;
 
 use heka_tests::scene::Scene;
-use heka_tests::{Peer, Tool, eventually, sh};
-
-/// The examples: what is displayed between EXAMPLES and the next section.
-fn examples() -> Vec<String> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../man/heka-tail.1");
-    let page = fs::read_to_string(path).expect(path);
-    let (_, page) = page.split_once(".Sh EXAMPLES\n").expect("EXAMPLES");
-    let (section, _) = page.split_once(".Sh ").expect("a section behind it");
-    let mut examples = Vec::new();
-    let mut block: Option<String> = None;
-    for line in section.lines() {
-        if line.starts_with(".Bd") {
-            block = Some(String::new());
-        } else if line == ".Ed" {
-            examples.extend(block.take());
-        } else if let Some(block) = &mut block {
-            *block += &(line.to_owned() + "\n");
-        } else if let Some(example) = line.strip_prefix(".Dl ") {
-            examples.push(example.to_owned());
-        }
-    }
-    examples.iter().map(|example| example.replace("\\e", "\\")).collect()
-}
+use heka_tests::{Peer, Tool, eventually, page, sh};
 
 /// The example that has this in it.
 fn example(part: &str) -> String {
-    let all = examples();
-    all.iter().find(|example| example.contains(part)).unwrap_or_else(|| panic!("{all:#?}")).clone()
+    page::example("heka-tail.1", part)
 }
 
 /// The same, to that listener.
@@ -48,7 +25,7 @@ fn listener() -> Peer {
 #[test]
 fn there_is_a_test_for_each() {
     let known = ["heka-tail input.log |", "heka-tail --resume", "--no-follow", "-o json", "nginx"];
-    let examples = examples();
+    let examples = page::examples("heka-tail.1");
     assert_eq!(examples.len(), known.len(), "{examples:#?}");
     for (example, part) in examples.iter().zip(known) {
         assert!(example.contains(part), "{example}");
