@@ -7,7 +7,7 @@ complete -c heka-encode -s o -l output -d 'Form of the output' -r -f -a "heka\t'
 payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
 text\t'Blocks of text for people'"
-complete -c heka-encode -s d -l delimiter -d 'Byte that ends a record' -r
+complete -c heka-encode -s d -l delimiter -d 'Byte that ends a record [default: \\n]' -r
 complete -c heka-encode -s n -l max-count -d 'Stop after NUM records' -r
 complete -c heka-encode -s t -l type -d 'Type of the messages' -r
 complete -c heka-encode -s l -l logger -d 'Logger of the messages [default: heka-encode]' -r

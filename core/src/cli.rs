@@ -2,6 +2,7 @@
 //! The command-line half of the conventions: flags that every tool has, parsers for values, and
 //! the way from `main` to a tool's `run`.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -90,16 +91,18 @@ pub struct Files {
 }
 
 impl Files {
-    /// The files in order, standard input if none is named.
+    /// The files in order, standard input if none is named. `other` is a file that is read too.
     ///
     /// # Errors
     /// Status 2 if standard input is named twice.
-    pub fn names(self) -> Result<Vec<String>, Stop> {
+    pub fn names(self, other: Option<&Path>) -> Result<Vec<String>, Stop> {
         let mut names = self.files;
         if names.is_empty() {
             names.push("-".to_owned());
         }
-        if names.iter().filter(|name| *name == "-").count() > 1 {
+        let is_stdin = |path: &Path| path.as_os_str() == "-";
+        let paths = names.iter().map(Path::new).chain(other);
+        if paths.filter(|path| is_stdin(path)).count() > 1 {
             return Err(Stop::usage("standard input can be read only once"));
         }
         Ok(names)

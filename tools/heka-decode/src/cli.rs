@@ -155,7 +155,7 @@ pub(crate) struct Plan {
 
 impl Cli {
     pub(crate) fn plan(mut self) -> Result<Plan, Stop> {
-        let files = std::mem::take(&mut self.files).names()?;
+        let files = std::mem::take(&mut self.files).names(self.keys.hmac_keys.as_deref())?;
         if files.len() > 1 && (self.offset.is_some() || self.follow) {
             return Err(Stop::usage("--offset and --follow take one FILE"));
         }

@@ -29,9 +29,9 @@ pub(crate) struct Cli {
     input: InputForm,
     #[command(flatten)]
     showing: Showing,
-    /// Byte that ends a record
-    #[arg(short, long, value_name = "BYTE", default_value = "\\n", value_parser = parse_byte)]
-    delimiter: u8,
+    /// Byte that ends a record [default: \n]
+    #[arg(short, long, value_name = "BYTE", value_parser = parse_byte)]
+    delimiter: Option<u8>,
     /// Records end with NUL
     #[arg(short = '0', long, conflicts_with = "delimiter")]
     null: bool,
@@ -222,7 +222,7 @@ pub(crate) struct Plan {
 
 impl Cli {
     pub(crate) fn plan(mut self) -> Result<Plan, Stop> {
-        let files = std::mem::take(&mut self.files).names()?;
+        let files = std::mem::take(&mut self.files).names(self.signer.hmac_key_file.as_deref())?;
         let fields = field_arg::collect(&self.head.field)
             .map_err(|why| Stop::usage(format_args!("--field: {why}")))?;
         self.check_combination(&fields)?;
@@ -233,7 +233,7 @@ impl Cli {
             files,
             input: self.input,
             showing: self.showing,
-            delimiter: if self.null { 0 } else { self.delimiter },
+            delimiter: if self.null { 0 } else { self.delimiter.unwrap_or(b'\n') },
             chomp: !self.no_chomp,
             skip_empty: self.skip_empty,
             max_count: self.max_count.unwrap_or(u64::MAX),
@@ -274,7 +274,35 @@ impl Cli {
         if self.input == InputForm::Heka && (self.head.changes() || !fields.is_empty()) {
             return wrong("-i heka leaves messages as they are: no flag can change them");
         }
-        Ok(())
+        self.check_effect().map_or(Ok(()), wrong)
+    }
+
+    /// What is wrong if a flag was given that has nothing to act on.
+    fn check_effect(&self) -> Option<&'static str> {
+        use InputForm::{Heka, Lines, Logfmt, Whole};
+        let parsing = &self.parsing;
+        let reads_values =
+            parsing.regex.is_some() || parsing.json_map.is_some() || self.input == Logfmt;
+        let has_values = parsing.timestamp_format.is_some()
+            || parsing.timestamp_zone.is_some()
+            || parsing.severity_map.is_some();
+        let has_ends = self.delimiter.is_some() || self.null || self.no_chomp;
+        let is_text = self.showing.form().is_some_and(|form| !form.is_binary());
+        if has_values && !reads_values {
+            Some(
+                "--timestamp-format, --timestamp-zone and --severity-map need --regex or --json-map",
+            )
+        } else if parsing.strict && matches!(self.input, Lines | Whole | Heka) && !reads_values {
+            Some("--strict needs records with a structure")
+        } else if has_ends && matches!(self.input, Heka | Whole) {
+            Some("--delimiter, --null and --no-chomp are for -i lines, json and logfmt")
+        } else if self.skip_empty && self.input == Heka {
+            Some("--skip-empty is not for -i heka")
+        } else if self.signer.signer.is_some() && (self.no_framing || is_text) {
+            Some("--signer is for -o heka with frames")
+        } else {
+            None
+        }
     }
 
     fn structure(&self, fields: &[Field]) -> Result<Option<Structure>, Stop> {
@@ -314,6 +342,8 @@ impl Head {
             || self.severity.is_some()
             || self.message_pid.is_some()
             || self.env_version.is_some()
+            || self.timestamp != Time::Now
+            || self.uuid != Uuid::Random
     }
 
     /// What was asked for and nothing else.
