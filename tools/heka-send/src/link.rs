@@ -166,10 +166,25 @@ impl Link {
         }
         self.confirm(window);
         // A peer that says nothing more does not read any more either, as far as we can know.
-        match self.peer_closed && self.closing.is_none() {
+        let is_gone = self.peer_closed && (self.closing.is_none() || self.is_left_over(window)?);
+        match is_gone {
             true => Err(Over::new(End::Peer, "closed the connection")),
             false => Ok(()),
         }
+    }
+
+    /// Whether the peer, which has closed its side, will not confirm what is written any more.
+    fn is_left_over(&self, window: &Window) -> Result<bool, Over> {
+        if window.unconfirmed() == 0 || window.has_unwritten() {
+            return Ok(false);
+        }
+        // Its kernel may still acknowledge, or answer with a reset.
+        if let (Ack::Kernel, Pipe::Stream(stream)) = (self.ack, &self.pipe)
+            && let Some(error) = stream.socket().take_error()?
+        {
+            return Err(error.into());
+        }
+        Ok(self.ack == Ack::Peer)
     }
 
     fn read_answers(&mut self, window: &mut Window) {

@@ -70,7 +70,7 @@ impl Sender {
             self.advance()?;
             if finished {
                 let doubtful = self.targets.iter().any(Target::is_doubtful);
-                let damaged = Status::failed_if(self.source.is_damaged() || self.lane.failed);
+                let damaged = Status::failed_if(self.lane.failed || stats::SKIPPED.value() > 0);
                 return Ok(damaged.and(if doubtful { Status::Unreachable } else { Status::Done }));
             }
             if self.wait_for_input(at_end)? {
@@ -95,7 +95,9 @@ impl Sender {
         }
         for target in &self.targets {
             if let Some(link) = &target.link {
-                wanted.push((link.as_fd(), link.wanted(&target.window)));
+                // The end of both sides would be told again and again.
+                let events = link.wanted(&target.window);
+                wanted.extend((!events.is_empty()).then(|| (link.as_fd(), events)));
             } else if let Some(dialing) = &target.dialing {
                 wanted.push((dialing.as_fd(), PollFlags::POLLIN));
             }

@@ -54,7 +54,6 @@ pub(crate) struct Source {
     limit: usize,
     left: u64,
     ended: bool,
-    damaged: bool,
     is_pipe: bool,
 }
 
@@ -76,7 +75,6 @@ impl Source {
             limit: plan.max_message_size,
             left: plan.max_count.unwrap_or(u64::MAX),
             ended: plan.max_count == Some(0),
-            damaged: false,
         })
     }
 
@@ -96,11 +94,6 @@ impl Source {
         }
         let ready = wait(&[(self.input.fd(), PollFlags::POLLIN)], Some(Instant::now()))?;
         Ok(ready.first() != Some(&PollFlags::POLLHUP))
-    }
-
-    /// Whether something in the input was damaged.
-    pub(crate) fn is_damaged(&self) -> bool {
-        self.damaged
     }
 
     /// Reads once and hands over the records that are complete.
@@ -139,7 +132,6 @@ impl Source {
                         done
                     }
                     Step::Damage(done, damage) => {
-                        self.damaged = true;
                         stats::SKIPPED.add(1);
                         diag::warning(format_args!("{}: {damage}", self.input.name()));
                         self.input.consume(done);

@@ -291,7 +291,7 @@ fn converse(
         link.close()?;
     }
     if let Some(since) = link.closing
-        && !at_end
+        && (!at_end || window.has_unwritten())
         && (link.is_closed_by_peer() || since.elapsed() >= delivery.linger)
     {
         return Err(Over::new(End::Ours, "closed"));

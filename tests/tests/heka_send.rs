@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The flags of heka-send: what goes out in which form, how long it waits, which way it takes.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use heka_tests::{
+    Fault, Outcome, Peer, Proxy, Running, SECRET, Signal, Tool, ceiling, eventually, free_port,
+};
+
+const FAST: [&str; 2] = ["--retry-delay=20ms", "--retry-jitter=0ms"];
+
+fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    (listener, address)
+}
+
+fn accept(listener: &TcpListener) -> TcpStream {
+    let (stream, _) = listener.accept().expect("a connection");
+    stream.set_read_timeout(Some(ceiling())).expect("a timeout");
+    stream
+}
+
+/// What one connection carries.
+fn all_of(mut stream: TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("to the end");
+    bytes
+}
+
+/// What goes over the wire for some arguments and some input.
+fn wire(args: &[&str], input: &[u8]) -> (Outcome, Vec<u8>) {
+    let (listener, address) = listen();
+    let sender = Tool::new("heka-send").args(args).arg(address).stdin(input).spawn();
+    let bytes = all_of(accept(&listener));
+    (sender.finish(), bytes)
+}
+
+fn frames(text: &str, args: &[&str]) -> Vec<u8> {
+    Tool::new("heka-encode").args(args).stdin(text).run().succeeds().stdout.clone()
+}
+
+#[test]
+fn payloads_have_line_ends_as_asked() {
+    let whole = frames("one\n", &["--no-chomp"]);
+    let bare = frames("two\n", &[]);
+    let both = [whole, bare].concat();
+    for (args, expected) in [
+        (&["-opayload"][..], "one\ntwo\n"),
+        (&["-opayload", "--newlines=always"], "one\n\ntwo\n"),
+        (&["-opayload", "--newlines=never"], "one\ntwo"),
+        (&["-opayload", "-0"], "one\n\0two\0"),
+    ] {
+        let (sent, bytes) = wire(args, &both);
+        sent.succeeds();
+        assert_eq!(String::from_utf8_lossy(&bytes), expected, "{args:?}");
+    }
+}
+
+#[test]
+fn the_form_of_the_input_is_found_out_or_given() {
+    let frame = frames("a frame\n", &[]);
+    let (_, found) = wire(&[], &frame);
+    assert_eq!(found, frame);
+    // Told that they are lines, it takes the frame for the beginning of one.
+    let (_, lines) = wire(&["-ilines", "-opayload"], &[&frame[..], b"\n"].concat());
+    assert_eq!(lines, [&frame[..], b"\n"].concat());
+    let (damaged, nothing) = wire(&["-iheka"], b"no frame\n");
+    damaged.exits(1).stderr_has("not a frame");
+    assert!(nothing.is_empty());
+    let (_, raw) = wire(&["-oraw"], b"\x1e\0any bytes");
+    assert_eq!(raw, b"\x1e\0any bytes");
+    let (_, nul) = wire(&["-0", "-opayload", "-ilines"], b"one\ntwo\0three\0");
+    assert_eq!(nul, b"one\ntwo\0three\0");
+}
+
+#[test]
+fn counts_and_sizes_have_limits() {
+    let (sent, bytes) = wire(&["-n2", "-opayload"], b"1\n2\n3\n");
+    sent.succeeds();
+    assert_eq!(bytes, b"1\n2\n");
+    let text = format!("short\n{}\n", "x".repeat(500));
+    let (sent, bytes) =
+        wire(&["--max-message-size=300", "-opayload"], &frames(&text, &["--max-message-size=1K"]));
+    sent.exits(1).stderr_has("over the limit");
+    assert_eq!(bytes, b"short\n");
+}
+
+#[test]
+fn signatures_use_the_hash_asked_for() {
+    let folder = heka_tests::scratch();
+    fs::write(folder.path().join("key"), "k\n").expect("a file");
+    fs::write(folder.path().join("keys"), "ops_0 k\n").expect("a file");
+    let args = ["127.0.0.1:0", "-n1", "--hmac-keys=keys", "-oheka"];
+    let listener = Peer::with("heka-listen", args, |tool| tool.dir(folder.path()));
+    let args = ["--signer=ops", "--hmac-hash=sha1", "--hmac-key-file=key", &listener.addr];
+    Tool::new("heka-send").dir(folder.path()).args(args).stdin("x\n").run().succeeds();
+    let frame = listener.into_running().finish().succeeds().stdout.clone();
+    // Member 3 of the header names the hash, 1 is SHA1, and its digest has 20 bytes.
+    assert!(frame.windows(2).any(|pair| pair == [0x18, 1]), "{frame:?}");
+    assert!(frame.windows(2).any(|pair| pair == [0x32, 20]), "{frame:?}");
+}
+
+#[test]
+fn each_connection_carries_so_many_messages() {
+    let (listener, address) = listen();
+    let tool = Tool::new("heka-send").args(["--reconnect-after=2", "-opayload", &address]);
+    let sender = tool.stdin("1\n2\n3\n4\n5\n").spawn();
+    let connections: Vec<_> = (0..3).map(|_| all_of(accept(&listener))).collect();
+    assert_eq!(connections, [b"1\n2\n".to_vec(), b"3\n4\n".to_vec(), b"5\n".to_vec()]);
+    sender.finish().succeeds();
+}
+
+#[test]
+fn an_idle_connection_is_closed_and_the_next_message_makes_another() {
+    let (listener, address) = listen();
+    let tool = Tool::new("heka-send").args(["--idle-timeout=50ms", "-opayload", &address]);
+    let mut sender = tool.stdin_open().spawn();
+    for text in ["one\n", "two\n"] {
+        sender.write(text);
+        assert_eq!(all_of(accept(&listener)), text.as_bytes());
+    }
+    sender.finish().succeeds();
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_given_up() {
+    let (listener, address) = listen();
+    let args = ["--write-timeout=300ms", "--in-flight=32M", "-oraw", address.as_str()];
+    let sender = Tool::new("heka-send").args(FAST).args(args).stdin(vec![b'x'; 32 << 20]).spawn();
+    let _stuck = accept(&listener);
+    let said = sender.wait_stderr("trying again");
+    let is_told = ["takes nothing any more", "Connection timed out"];
+    assert!(is_told.iter().any(|words| said.contains(words)), "{said}");
+    drop(accept(&listener));
+}
+
+#[test]
+fn a_peer_that_confirms_nothing_is_given_up() {
+    let (listener, address) = listen();
+    let args = ["--ack=peer", "--write-timeout=200ms", address.as_str()];
+    let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
+    sender.write("x\n");
+    // It reads, so its kernel has everything.
+    let deaf = accept(&listener);
+    std::thread::spawn(move || all_of(deaf));
+    sender.wait_stderr("confirms nothing any more, 1 message unconfirmed; trying again");
+    drop(accept(&listener));
+}
+
+#[test]
+fn a_peer_that_vanishes_without_a_word_is_missed() {
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let proxy = Proxy::new(&listener.addr);
+    let args = ["--ack=peer", "--write-timeout=300ms", &proxy.addr];
+    let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
+    sender.write("one\n");
+    listener.wait_stdout_is("one\n");
+    proxy.inject(Fault::Vanish);
+    sender.write("two\n");
+    listener.wait_stdout_is("one\ntwo\n");
+    sender.finish().succeeds();
+    listener.wait_stdout_is("one\ntwo\n");
+}
+
+#[test]
+fn connecting_takes_no_longer_than_allowed() {
+    // A queue of one, and two that wait in it: no more connections are answered.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
+    full.listen(0).expect("a queue");
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let waiting: Vec<_> =
+        (0..4).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(100))).collect();
+    let address = address.to_string();
+    let args = ["-w", "100ms", "--retry=0", &address];
+    Tool::new("heka-send").args(args).stdin("x\n").run().exits(3).stderr_has("timed out");
+    drop(waiting);
+}
+
+#[test]
+fn waits_grow_up_to_their_limit() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let args = ["--retry=3", "--retry-delay=10ms", "--retry-growth=3", "--retry-max-delay=50ms"];
+    let tool = Tool::new("heka-send").args(args).args(["--retry-jitter=0", &address]);
+    let said = tool.stdin("x\n").run();
+    let refused = format!("heka-send: {address}: Connection refused");
+    let wait = |time: &str| format!("{refused}; trying again in {time}\n");
+    said.exits(3).stderr_is(&format!(
+        "{}{}{}{refused}\n",
+        wait("10ms"),
+        wait("30ms"),
+        wait("50ms")
+    ));
+}
+
+#[test]
+fn only_the_family_asked_for_is_used() {
+    let six = Peer::new("heka-listen", ["[::1]:0", "-opayload"]);
+    Tool::new("heka-send").args(["-6", &six.addr]).stdin("6\n").run().succeeds();
+    six.wait_stdout_is("6\n");
+    let none = Tool::new("heka-send").args(["-4", "--retry=0", &six.addr]).stdin("x\n").run();
+    none.exits(3).stderr_has("no IPv4 address");
+    let four = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    let address = format!("localhost:{}", four.port());
+    Tool::new("heka-send").args(["-4", &address]).stdin("4\n").run().succeeds();
+    four.wait_stdout_is("4\n");
+}
+
+#[test]
+fn the_port_of_the_source_can_be_chosen_too() {
+    let (listener, address) = listen();
+    let source = format!("127.0.0.1:{}", free_port());
+    let sender = Tool::new("heka-send").args(["-s", &source, &address]).stdin("x\n").spawn();
+    assert_eq!(accept(&listener).peer_addr().expect("an address").to_string(), source);
+    drop(sender);
+    let wrong = Tool::new("heka-send").args(["-s", "192.0.2.1", "--retry=0", &address]);
+    wrong.stdin("x\n").run().exits(3).stderr_has("source 192.0.2.1:0: Cannot assign");
+    Tool::new("heka-send").args(["-s", "here", &address]).run().exits(2).stderr_has("in numbers");
+}
+
+/// Whether the system looks after the idle connection whose end at `local` is meant.
+fn is_looked_after(local: SocketAddr) -> bool {
+    let port = format!(":{:04X}", local.port());
+    let table = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
+    // Columns: number, local address, remote address, state, queues, timer:when …; timer 2 is the
+    // one of keep-alive.
+    table.lines().any(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        words.len() > 5
+            && words[1].ends_with(&port)
+            && words[3] == "01"
+            && words[5].starts_with("02:")
+    })
+}
+
+#[test]
+fn the_system_looks_after_idle_connections_if_asked_to() {
+    let (listener, address) = listen();
+    let connect = |args: &[&str]| -> (Running, TcpStream) {
+        let sender = Tool::new("heka-send").args(args).arg(&address).stdin_open().spawn();
+        (sender, accept(&listener))
+    };
+    for (args, wanted) in
+        [(&["--keepalive"][..], true), (&["--keepalive=1m"], true), (&["--ack=none"], false)]
+    {
+        let (sender, stream) = connect(args);
+        let from = stream.peer_addr().expect("an address");
+        assert_eq!(is_looked_after(from), wanted, "{args:?}");
+        drop((sender, stream));
+    }
+    // The receiver's end.
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "--keepalive=1m"]);
+    let _stream = TcpStream::connect(&listener.addr).expect("a connection");
+    let local: SocketAddr = listener.addr.parse().expect("an address");
+    eventually("it looks after the sender", || is_looked_after(local).then_some(()));
+}
+
+/// A proxy that answers one request with `answer` and then, if there is one, connects to
+/// `upstream`; its address and the request.
+fn http_proxy(answer: &'static str, upstream: Option<String>) -> (String, JoinHandle<String>) {
+    let (listener, address) = listen();
+    let serve = move || {
+        let mut client = accept(&listener);
+        let mut request = Vec::new();
+        let mut byte = [0];
+        while !request.ends_with(b"\r\n\r\n") {
+            client.read_exact(&mut byte).expect("a request");
+            request.push(byte[0]);
+        }
+        client.write_all(answer.as_bytes()).expect("cannot write");
+        if let Some(upstream) = upstream {
+            let mut server = TcpStream::connect(upstream).expect("cannot connect");
+            std::io::copy(&mut client, &mut server).expect("records");
+        }
+        String::from_utf8(request).expect("text")
+    };
+    (address, std::thread::spawn(serve))
+}
+
+#[test]
+fn the_environment_names_a_proxy_with_its_password() {
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    let (proxy, request) = http_proxy("HTTP/1.1 200 Fine\r\n\r\n", Some(listener.addr.clone()));
+    let send = |proxy: &str, args: &[&str]| {
+        let tool = Tool::new("heka-send").env("ALL_PROXY", format!("http://me:{SECRET}@{proxy}"));
+        tool.args(["--retry=0", "heka.invalid:5565"]).args(args).stdin("x\n")
+    };
+    send(&proxy, &["-vv"]).run().succeeds();
+    listener.wait_stdout_is("x\n");
+    let request = request.join().expect("the proxy");
+    assert!(request.starts_with("CONNECT heka.invalid:5565 HTTP/1.1\r\n"), "{request}");
+    // me:s3cr3t in base64.
+    assert!(request.contains("Proxy-Authorization: Basic bWU6czNjcjN0\r\n"), "{request}");
+    // These hosts are reached without it, so not at all.
+    send("127.0.0.1:1", &["--no-proxy"]).run().exits(3).stderr_has("heka.invalid:5565: ");
+    let except = send("127.0.0.1:1", &[]).env("NO_PROXY", "other.example,.invalid");
+    let said = except.run();
+    assert!(!said.exits(3).err().contains("refused"), "{said}");
+    // The proxy is there for others than this machine.
+    let here = Tool::new("heka-send").env("ALL_PROXY", "http://127.0.0.1:1").arg(&listener.addr);
+    here.stdin("here\n").run().succeeds();
+    listener.wait_stdout_is("x\nhere\n");
+}
+
+#[test]
+fn a_proxy_that_refuses_is_told_with_what_helps() {
+    let (proxy, _) = http_proxy("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", None);
+    let args = ["-x", &proxy, "--retry=0", "heka.invalid:1"];
+    let said = Tool::new("heka-send").args(args).stdin("x\n").run();
+    said.exits(3).stderr_has("407 Proxy Authentication Required").stderr_has("ALL_PROXY");
+    let (proxy, _) = http_proxy("HTTP/1.1 403 No\r\n\r\n", None);
+    let args = ["-x", &proxy, "--retry=0", "heka.invalid:1"];
+    let said = Tool::new("heka-send").args(args).stdin("x\n").run();
+    said.exits(3).stderr_has("refuses a tunnel to heka.invalid:1: 403 No");
+}
+
+#[test]
+fn another_address_takes_over_and_gets_what_was_not_confirmed() {
+    let first = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let second = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let args = ["--ack=peer", &first.addr, &second.addr];
+    let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
+    sender.write("one\n");
+    first.wait_stdout_is("one\n");
+    first.into_running().end_by(Signal::SIGKILL);
+    sender.write("two\n");
+    second.wait_stdout_is("two\n");
+    sender.finish().succeeds();
+}
+
+#[test]
+fn one_of_several_peers_may_come_back_and_gets_everything() {
+    let live = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let late = format!("127.0.0.1:{}", free_port());
+    let args = ["--to=all", "--ack=peer", &live.addr, &late];
+    let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
+    sender.write("1\n2\n");
+    live.wait_stdout_is("1\n2\n");
+    sender.write("3\n");
+    let late = Peer::new("heka-listen", [&late, "-opayload", "--ack"]);
+    late.wait_stdout_is("1\n2\n3\n");
+    live.wait_stdout_is("1\n2\n3\n");
+    sender.finish().succeeds();
+}
+
+#[test]
+fn what_happens_to_connections_is_told_if_asked() {
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "--ack", "-v", "-opayload"]);
+    let proxy = Proxy::new(&listener.addr);
+    let args = ["-v", "--stats", "--ack=peer", &proxy.addr];
+    let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
+    sender.write("one\ntwo\n");
+    listener.wait_stdout_is("one\ntwo\n");
+    listener.wait_stderr(": connected");
+    proxy.inject(Fault::Reset);
+    sender.wait_stderr("Connection reset by peer; trying again in 20ms");
+    sender.write("three\n");
+    listener.wait_stdout_is("one\ntwo\nthree\n");
+    let said = sender.finish();
+    said.succeeds().stderr_has(": connected\n");
+    said.stderr_has("3 messages confirmed").stderr_has("3 sent, 3 confirmed, ");
+    said.stderr_has(" resent, 0 dropped, 2 connections");
+    listener.wait_stderr("closed, 1 messages confirmed");
+    listener.signal(Signal::SIGUSR1);
+    let said = eventually("statistics", || {
+        Some(listener.stderr()).filter(|text| text.contains(" bytes in"))
+    });
+    assert!(said.contains("3 confirmed, 0 repeated, 2 connections"), "{said}");
+}
+
+#[test]
+fn a_datagram_that_is_too_large_costs_the_status() {
+    let address = format!("udp://127.0.0.1:{}", free_port());
+    let socket = std::net::UdpSocket::bind(address.trim_start_matches("udp://")).expect("a port");
+    let text = format!("{}\nsmall\n", "x".repeat(70_000));
+    let sent = Tool::new("heka-send").arg(address).stdin(text).run();
+    sent.exits(1).stderr_has("does not fit a datagram, dropped");
+    socket.set_read_timeout(Some(ceiling())).expect("a timeout");
+    let mut buffer = [0; 1000];
+    let len = socket.recv(&mut buffer).expect("the small one");
+    Tool::new("heka-decode").stdin(&buffer[..len]).run().succeeds().stdout_is("small\n");
+}
+
+#[test]
+fn a_signal_ends_it_at_any_moment() {
+    let started = Instant::now();
+    let (listener, address) = listen();
+    for args in [["--linger=1h", "--ack=peer"], ["--linger=1h", "--ack=kernel"]] {
+        let tool = Tool::new("heka-send").args(args).arg(&address).stdin("x\n");
+        let sender = tool.spawn();
+        // The peer neither confirms nor closes.
+        let _stream = accept(&listener);
+        sender.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
+    }
+    assert!(started.elapsed() < ceiling());
+}
