@@ -38,8 +38,12 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     }
     let mut server = Server::new(plan, doors, intake)?;
     let outcome = server.serve();
-    // Also what came before an error or a signal is written.
-    server.finish()?;
+    match outcome {
+        // Also what came before a signal is written.
+        Ok(()) | Err(Stop::Signal(_)) => server.finish()?,
+        // What could not be written must not be confirmed.
+        Err(_) => {}
+    }
     outcome?;
     let failed = Status::failed_if(server.intake.failed);
     Ok(failed.and(plan.writing.status(stats::MESSAGES.value())))
