@@ -5,8 +5,8 @@ use heka_tests::playback::{Playback, Turn, frame, web_socket};
 use heka_tests::{Outcome, Tool};
 
 use crate::platform::{
-    EXPIRED, FRESH, GUID, Home, TOKEN, cf_tail, frames, grant, http, info, page, recent, sent, v2,
-    ws,
+    EXPIRED, FRESH, GUID, Home, TOKEN, batch, cf_tail, events, frames, grant, http, info, page,
+    recent, sent, v2, ws,
 };
 
 #[test]
@@ -292,4 +292,39 @@ fn an_old_platform_is_asked_for_the_app_in_its_own_way() {
             format!("GET /recent?app={GUID} HTTP/1.1")
         ]
     );
+}
+
+#[test]
+fn an_http_server_that_is_no_log_cache_is_taken_for_a_gateway() {
+    let server = Playback::new(vec![
+        Turn::http("404 Not Found", "", "").open(),
+        events(&format!("data: {}\n\n", batch(&[v2("x", 1)]))).open(),
+    ]);
+    cf_tail(["-o", "payload", "--max-count", "1", "app", "-a", &http(&server)])
+        .run()
+        .succeeds()
+        .stdout_is("x\n");
+    assert_eq!(
+        server.requests(),
+        ["GET /api/v1/info HTTP/1.1", "GET /v2/read?log&source_id=app HTTP/1.1"]
+    );
+}
+
+#[test]
+fn a_log_cache_that_is_away_gives_way_to_the_controller_until_one_has_answered() {
+    let end = frame(8, b"\x03\xe8");
+    let server = Playback::new(vec![web_socket([frames(&[]), end].concat())]);
+    let home = Home::new(&format!(
+        r#"{{"LogCacheEndPoint":"http://127.0.0.1:1","DopplerEndPoint":"{}","AccessToken":"{TOKEN}"}}"#,
+        ws(&server)
+    ));
+    let outcome = home.tool(&["-v", GUID]).run();
+    outcome.succeeds().stderr_has("(log-cache): Connection refused");
+    outcome.stderr_has("connected (trafficcontroller)");
+    // One that has answered is waited for, not given up for another.
+    let server = Playback::new(vec![info(), page(&[])]);
+    let home = Home::of(&server, TOKEN);
+    let outcome = home.tool(&["-v", GUID]).run();
+    outcome.exits(3).stderr_has("asking again");
+    assert!(!outcome.err().contains("trafficcontroller"), "{outcome}");
 }

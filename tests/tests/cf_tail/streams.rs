@@ -289,3 +289,20 @@ fn what_cannot_be_read_is_counted() {
         .stderr_has("required field \"message_type\" not set, skipped")
         .stderr_has("warning: 3 messages could not be read");
 }
+
+#[test]
+fn pings_are_answered_while_the_past_waits_for_a_reader() {
+    let line = "x".repeat(100);
+    let many: Vec<(&str, u64)> = (0..3000).map(|second| (line.as_str(), second)).collect();
+    let server = Playback::new(vec![web_socket(frame(9, b"there?")), recent(&many)]);
+    let (_reader, writer) = nix::unistd::pipe().expect("a pipe");
+    let running = cf_tail(["--via", "legacy", "--recent", "-f", "--buffer", "1K", "app"])
+        .args(["-a", &ws(&server)])
+        .stdout_file(File::from(writer))
+        .spawn();
+    eventually("the pong", || {
+        let frames = server.heard().first().map(|heard| client_frames(heard)).unwrap_or_default();
+        frames.contains(&(10, b"there?".to_vec())).then_some(())
+    });
+    running.end_by(Signal::SIGKILL);
+}

@@ -299,6 +299,12 @@ impl Cli {
         if self.what.lines.is_some() && !is_recent {
             return Err(Stop::usage("--lines counts what --recent gives"));
         }
+        if (self.what.sort || self.what.no_sort) && !is_recent {
+            return Err(Stop::usage("--sort and --no-sort are about what --recent gives"));
+        }
+        if task == Task::Meta && (self.form.json || self.form.output != FormName::Text) {
+            return Err(Stop::usage("--meta has a form of its own"));
+        }
         if self.form.null && self.form.output != FormName::Payload {
             return Err(Stop::usage("--null belongs to -o payload"));
         }

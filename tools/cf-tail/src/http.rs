@@ -199,11 +199,14 @@ impl Answer {
     /// Reads the body.
     ///
     /// # Errors
-    /// If it breaks off.
+    /// If it breaks off, or is no document of a sensible size.
     pub(crate) fn read(mut self) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::new();
-        let read = (&mut self.body).take(MAX_DOCUMENT).read_to_end(&mut bytes);
+        let read = (&mut self.body).take(MAX_DOCUMENT + 1).read_to_end(&mut bytes);
         read.map_err(|error| self.line.explain_io(&error))?;
+        if bytes.len() as u64 > MAX_DOCUMENT {
+            return Err(Failure::BadResponse("an answer of more than 64 MiB".to_owned()));
+        }
         Ok(bytes)
     }
 

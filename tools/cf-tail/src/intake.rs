@@ -60,14 +60,17 @@ impl Intake {
         self.read.forget_before(self.newest.unwrap_or(i64::MIN).saturating_sub(MEMORY));
         for envelope in envelopes {
             self.grow(envelope.timestamp);
-            if joins_stream {
-                let key = Key::of(&envelope);
-                if self.streamed.as_mut().is_some_and(|streamed| streamed.take(key)) {
-                    continue;
-                }
-                self.read.add(key);
+            if !joins_stream {
+                sink.lock().put_waiting(&envelope)?;
+                continue;
             }
-            sink.lock().put_waiting(&envelope)?;
+            let key = Key::of(&envelope);
+            if self.streamed.as_mut().is_some_and(|streamed| streamed.take(key)) {
+                continue;
+            }
+            self.read.add(key);
+            // A stream waits meanwhile, and its pings want to be answered.
+            sink.lock().put_anyway(&envelope)?;
         }
         Ok(())
     }

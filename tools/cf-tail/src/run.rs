@@ -36,6 +36,9 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// Does what the plan says.
 pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
+    if plan.max_count == Some(0) {
+        return Ok(plan.writing.status(0));
+    }
     let config = match &plan.access.home {
         Some(home) => Config::load(home, plan.access.force)?.unwrap_or_default(),
         None => Config::default(),

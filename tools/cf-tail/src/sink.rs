@@ -109,6 +109,15 @@ impl Sink {
         self.put(envelope)
     }
 
+    /// Writes an envelope if it is wanted, whether there is room or not: for what is in memory
+    /// anyway.
+    ///
+    /// # Errors
+    /// As [`Sink::push`].
+    pub(crate) fn put_anyway(&mut self, envelope: &Envelope) -> Result<(), Stop> {
+        if self.filter.takes(envelope) { self.put(envelope) } else { Ok(()) }
+    }
+
     fn put(&mut self, envelope: &Envelope) -> Result<(), Stop> {
         self.form.put(self.out.buffer(), envelope);
         stats::MESSAGES.add(1);
