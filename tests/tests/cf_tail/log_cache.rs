@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! log-cache and the RLP gateway: pages, late lines, gaps, busy servers.
 
-use heka_tests::playback::{Playback, Turn};
+use heka_tests::playback::{Playback, Turn, frame, web_socket};
 use heka_tests::{Signal, eventually};
 
 use crate::platform::{
-    GUID, Home, TOKEN, batch, cf_tail, events, http, info, page, v2, wait_for_lines,
+    APP, GUID, Home, TOKEN, batch, cf_tail, events, http, info, page, v1_from, v2, v2_from,
+    wait_for_lines,
 };
 
 #[test]
@@ -247,4 +248,59 @@ fn heartbeats_keep_a_stream_and_silence_ends_it() {
     outcome.succeeds().stdout_is("one\ntwo\n").stderr_has("no answer in time");
     // 1.5 s of heartbeats, and then a second of silence.
     assert!(began.elapsed() > std::time::Duration::from_millis(2400), "{outcome}");
+}
+
+/// A v1 stream of that one line, which then breaks off, or not.
+fn controller(text: &str, second: u64, breaks: bool) -> Turn {
+    let line = frame(2, &v1_from(text, second, APP));
+    let end = if breaks { frame(8, b"\x03\xf3") } else { Vec::new() };
+    web_socket([line, end].concat())
+}
+
+#[test]
+fn a_log_cache_fills_the_gaps_of_the_traffic_controller_too() {
+    let kept = |text, second: u64| v2_from(text, second * 1_000_000_000, APP);
+    let turns = || {
+        vec![
+            controller("one", 1, true),
+            controller("three", 3, false),
+            info(),
+            page(&[kept("one", 1), kept("two", 2)]),
+        ]
+    };
+    let server = Playback::new(turns());
+    let again = ["--retry", "1", "--retry-delay", "1ms", "-o", "payload", GUID, "--via", "v1"];
+    let home = Home::of(&server, TOKEN);
+    let running = home.tool(&again).spawn();
+    assert_eq!(wait_for_lines(&running, 3), "one\ntwo\nthree\n");
+    assert!(!running.stderr().contains("lines may be missing"), "{}", running.stderr());
+    assert!(server.requests()[3].contains("start_time=-1000000000"), "{:?}", server.requests());
+
+    // Beside a server that was named, another platform's log-cache would be shown the token.
+    let server = Playback::new(turns());
+    let home = Home::of(&server, TOKEN);
+    let running = home
+        .tool(&again)
+        .args(["-a", &format!("ws://{}", server.addr)])
+        .env("CF_ACCESS_TOKEN", TOKEN)
+        .spawn();
+    assert_eq!(wait_for_lines(&running, 2), "one\nthree\n");
+    running.wait_stderr("lines may be missing");
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn a_platform_whose_controller_has_no_past_any_more_has_a_log_cache() {
+    let server = Playback::new(vec![
+        controller("two", 2, false),
+        Turn::http("404 Not Found", "", "404 page not found").open(),
+        info(),
+        page(&[v2_from("two", 2_000_000_000, APP), v2_from("one", 1_000_000_000, APP)]),
+    ]);
+    let home = Home::of(&server, TOKEN);
+    let running =
+        home.tool(&["--via", "v1", "--recent", "-f", "-v", "-o", "payload", GUID]).spawn();
+    assert_eq!(wait_for_lines(&running, 2), "one\ntwo\n");
+    running.wait_stderr("404 page not found");
+    running.end_by(Signal::SIGINT).stdout_is("one\ntwo\n");
 }

@@ -65,6 +65,11 @@ impl Access {
         Ok(self.token.clone())
     }
 
+    /// Whether the token is that of cf's configuration.
+    pub(crate) fn is_configured(&self) -> bool {
+        matches!(self.source, Source::Config)
+    }
+
     /// Whether the token at hand has run out, as far as it tells.
     pub(crate) fn has_expired(&self) -> bool {
         self.left().is_some_and(|left| left <= 0)

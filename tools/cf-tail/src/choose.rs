@@ -120,17 +120,22 @@ impl Choice {
                 Box::new(Legacy { base, app: app()? })
             }
             Via::V1 | Via::Auto => {
-                let wanted = match &self.firehose {
-                    Some(subscription) => Wanted::Firehose(subscription.clone()),
-                    None => Wanted::App(app()?),
-                };
-                Box::new(V1 { base: self.base(session, Via::V1, true)?, wanted })
+                let base = self.base(session, Via::V1, true)?;
+                Box::new(match &self.firehose {
+                    Some(subscription) => {
+                        V1 { base, wanted: Wanted::Firehose(subscription.clone()), past: None }
+                    }
+                    None => {
+                        let past = self.past(session, None);
+                        V1 { base, wanted: Wanted::App(app()?), past }
+                    }
+                })
             }
             Via::Rlp => Box::new(Rlp {
                 base: self.base(session, via, false)?,
                 source: self.app.clone(),
                 shard: self.firehose.clone(),
-                past: self.past(session),
+                past: self.past(session, Some(Self::links)),
             }),
             Via::LogCache => Box::new(self.log_cache(session)?),
         })
@@ -152,14 +157,18 @@ impl Choice {
     /// If none is known.
     pub(crate) fn v1(&self, session: &Session) -> Result<V1, Failure> {
         let app = self.app.clone().ok_or_else(|| unknown("an app is needed"))?;
-        Ok(V1 { base: self.base(session, Via::V1, true)?, wanted: Wanted::App(app) })
+        let base = self.base(session, Via::V1, true)?;
+        Ok(V1 { base, wanted: Wanted::App(app), past: None })
     }
 
-    /// The log-cache beside a gateway, if the configuration tells of one.
-    fn past(&self, session: &Session) -> Option<LogCache> {
+    /// The log-cache beside a server that streams, if the configuration tells of one, or the
+    /// platform, which is asked by `ask`. Beside a server that was named it could be another
+    /// platform's, which must not see the token unless that is the configuration's own.
+    fn past(&self, session: &Session, ask: Option<AskLinks>) -> Option<LogCache> {
+        let is_our_platform = self.endpoint.is_none() || session.access.borrow().is_configured();
         let known = match &session.config.log_cache {
-            Some(known) => known.clone(),
-            None if self.endpoint.is_none() => Self::links(session).ok()?.log_cache?,
+            Some(known) => Some(known.clone()).filter(|_| is_our_platform)?,
+            None if self.endpoint.is_none() => ask?(session).ok()?.log_cache?,
             None => return None,
         };
         let base = endpoint::parse(&known, false).ok()?;
@@ -211,6 +220,9 @@ impl Choice {
         Ok(links)
     }
 }
+
+/// How a platform is asked where its servers are.
+type AskLinks = fn(&Session) -> Result<Links, Failure>;
 
 fn unknown(what: &str) -> Failure {
     Stop::usage(format_args!("{what}: 'cf api' and 'cf login' set it, or --endpoint")).into()

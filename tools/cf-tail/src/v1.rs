@@ -2,6 +2,7 @@
 //! The v1 traffic controller: streams and the firehose over WebSocket, recent logs and container
 //! metrics over HTTP (the latter two gone from newer platforms).
 
+use heka_core::diag;
 use url::Url;
 
 use crate::endpoint;
@@ -10,6 +11,7 @@ use crate::envelope::{Content, Kind};
 use crate::failure::Failure;
 use crate::feed::Feed;
 use crate::intake::Intake;
+use crate::log_cache::LogCache;
 use crate::parts::{self, Recent};
 use crate::server::{Live, Server};
 use crate::session::Session;
@@ -20,6 +22,8 @@ pub(crate) struct V1 {
     /// Scheme `ws` or `wss`.
     pub(crate) base: Url,
     pub(crate) wanted: Wanted,
+    /// Where the app's past is as well, on newer platforms.
+    pub(crate) past: Option<LogCache>,
 }
 
 /// What a traffic controller can stream.
@@ -104,9 +108,23 @@ impl Server for V1 {
     }
 
     fn recent(&self, session: &Session) -> Result<Recent, Failure> {
-        let mut recent = self.get(session, "recentlogs")?;
+        let mut recent = match (self.get(session, "recentlogs"), &self.past) {
+            (Err(Failure::NotFound(words)), Some(past)) => {
+                diag::note(format_args!("{}: not found: {words}", self.url()));
+                return past.recent(session);
+            }
+            (recent, _) => recent?,
+        };
         // Whatever else is in the answer is no log.
         recent.envelopes.retain(|envelope| envelope.kind() == Kind::Log);
         Ok(recent)
+    }
+
+    fn since(&self, session: &Session, start: i64) -> Result<Option<Recent>, Failure> {
+        self.past.as_ref().map(|past| past.since(session, start)).transpose()
+    }
+
+    fn fills_gaps(&self) -> bool {
+        self.past.is_some()
     }
 }
