@@ -113,7 +113,7 @@ impl Output {
     pub fn ending_with(mut self, ending: Ending) -> Result<Self, Stop> {
         if let Some(sink) = &mut self.sink {
             sink.set_ending(ending);
-            self.file = sink.open()?;
+            sink.mend(&self.file)?;
         }
         Ok(self)
     }

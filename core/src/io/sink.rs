@@ -141,7 +141,6 @@ impl Sink {
         }
         self.len = metadata.len();
         self.mend(&file)?;
-        announce_writer(&file);
         let since = u128::from(metadata.mtime().unsigned_abs()) * 1_000_000_000;
         self.period = self.period_of(if self.len > 0 { since } else { now() });
         Ok(file)
@@ -152,12 +151,13 @@ impl Sink {
         self.ending = Some(ending);
     }
 
-    /// Puts the end of the file in order.
+    /// Puts the end of the file in order, unless another process of ours appends to it.
     pub(super) fn mend(&mut self, file: &File) -> Result<(), Stop> {
         if let Some(ending) = self.ending {
             ending.mend(file, &self.name()).at(self.name())?;
             self.len = file.metadata().at(self.name())?.len();
         }
+        announce_writer(file);
         Ok(())
     }
 
