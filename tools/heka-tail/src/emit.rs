@@ -169,9 +169,9 @@ impl Emitter {
         let path = path.display().to_string();
         let name = if Path::new(&path).ends_with(&source.name) { &source.name } else { &path };
         let shown = String::from_utf8_lossy(start.get(..SHOWN).unwrap_or(start));
-        source
-            .too_long
-            .warning(format_args!("{name}: offset {offset}: record too long, {what}: {shown:?}..."));
+        source.too_long.warning(format_args!(
+            "{name}: offset {offset}: record too long, {what}: {shown:?}..."
+        ));
         part != Part::Nothing
     }
 

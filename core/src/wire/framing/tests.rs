@@ -77,6 +77,34 @@ fn a_frame_that_lost_a_byte_does_not_eat_the_next() {
 }
 
 #[test]
+fn a_frame_that_may_have_swallowed_another_waits_as_the_page_says() {
+    let inner = frame(b"inner");
+    let (head, tail) = inner.split_at(7);
+    let outer = frame(head);
+    let step = |stream: &[u8], behind| match Deframer::new(1 << 20).next(stream, behind) {
+        Step::Frame(done, _) => format!("frame of {done}"),
+        Step::Damage(done, damage) => format!("damage of {}, then {done}", damage.len),
+        Step::Need(done, need) => format!("{done} done, {need} needed"),
+    };
+    let len = outer.len();
+    // Nothing tells yet: one more byte, if there may be one soon.
+    assert_eq!(step(&outer, Behind::More), format!("0 done, {} needed", len + 1));
+    assert_eq!(step(&outer, Behind::Idle), format!("frame of {len}"));
+    // Not 0x1e: the inner one is waited for.
+    let torn = [outer.as_slice(), tail].concat();
+    let needed = format!("0 done, {} needed", torn.len());
+    for cut in len + 1..torn.len() {
+        assert_eq!(step(&torn[..cut], Behind::Idle), needed);
+        assert_eq!(step(&torn[..cut], Behind::End), format!("frame of {len}"));
+    }
+    let before = torn.len() - inner.len();
+    assert_eq!(step(&torn, Behind::Idle), format!("damage of {before}, then {before}"));
+    // An empty one proves nothing.
+    let empty = [frame(b"\x1e\x02\x08").as_slice(), b"\x00\x1f"].concat();
+    assert_eq!(step(&empty, Behind::Idle), format!("frame of {}", empty.len() - 2));
+}
+
+#[test]
 fn a_slow_sender_of_many_small_members_costs_no_time() {
     let message = [0x40, 1].repeat(50_000);
     let mut stream = Vec::new();
