@@ -361,6 +361,8 @@ fn usage_is_checked_first() {
     assert!(fails(&["-n", "x", "app.log"]).contains("invalid value 'x' for '--lines'"));
     assert!(fails(&["--delimiter-regex=(", "app.log"]).contains("--delimiter-regex"));
     assert!(fails(&["--delimiter-regex=(a)(b)", "app.log"]).contains("one capture group"));
+    assert!(fails(&["--pid=0", "app.log"]).contains("--pid"));
+    assert!(fails(&["-"]).contains("heka-encode"));
     assert!(fails(&["--field=x", "app.log"]).contains("NAME=VALUE"));
     assert!(fails(&["--log-directory=nowhere", "--file-match=x"]).contains("nowhere"));
     scene

@@ -173,6 +173,40 @@ fn copied_and_truncated_twice_between_two_looks() {
 }
 
 #[test]
+fn copied_and_not_yet_truncated() {
+    let scene = Scene::new("1\n");
+    let run = || scene.once(&["--checkpoint=pos"]);
+    run().succeeds().stdout_is("1\n");
+    scene.rename("app.log", "app.log.2");
+    scene.append("app.log", "2\n2\n");
+    // The clock of the file system goes on between a file and its copy.
+    let born = |name: &str| fs::metadata(scene.path(name)).unwrap().created().unwrap();
+    eventually("a younger copy", || {
+        fs::remove_file(scene.path("app.log.1")).ok();
+        fs::copy(scene.path("app.log"), scene.path("app.log.1")).unwrap();
+        (born("app.log.1") > born("app.log")).then_some(())
+    });
+    run().succeeds().stdout_is("2\n2\n");
+    scene.append("app.log", "3\n");
+    run().succeeds().stdout_is("3\n");
+    truncate(&scene, "app.log");
+    scene.append("app.log", "4\n");
+    run().succeeds().stdout_is("4\n");
+}
+
+#[test]
+fn the_same_lines_again_in_a_new_file_are_read_again() {
+    let scene = Scene::new("ok\nok\n");
+    let tail = scene.follow(&[]);
+    tail.wait_stdout_is("ok\nok\n");
+    tail.signal(Signal::SIGSTOP);
+    shift(&scene, 5);
+    scene.append("app.log", "ok\nok\nok\n");
+    tail.signal(Signal::SIGCONT);
+    tail.wait_stdout_is("ok\n".repeat(5));
+}
+
+#[test]
 fn an_inode_that_is_used_again_is_another_file() {
     let scene = Scene::new("the old file\n");
     let flags = ["--checkpoint=pos"];

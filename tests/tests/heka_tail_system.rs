@@ -237,6 +237,17 @@ fn what_cannot_be_opened_for_another_reason_is_told_too() {
     symlink("loop", scene.path("loop")).unwrap();
     let outcome = scene.tool(&["--no-follow", "loop"]).run();
     outcome.exits(1).stderr_is("heka-tail: loop: Too many levels of symbolic links\n");
+    // Nobody writes to it: opening it must not wait.
+    nix::unistd::mkfifo(&scene.path("pipe"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    for flags in [&["-n", "+1"], &["-n", "5"]] {
+        let outcome = scene.tool(&["--no-follow", "pipe"]).args(flags).run();
+        outcome
+            .exits(1)
+            .stderr_is("heka-tail: pipe: a pipe, not a file; heka-encode reads pipes\n");
+    }
+    for flag in ["--checkpoint=/dev/zero", "--resume=/dev/zero"] {
+        scene.once(&[flag]).exits(1).stderr_is("heka-tail: /dev/zero: not a regular file\n");
+    }
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     scene.append("app.log", "1\n");
     let outcome = scene.tool(&["--no-follow", "app.log"]).stdout_file(full).run();

@@ -24,7 +24,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use data_encoding::{BASE64, HEXLOWER};
@@ -39,6 +39,8 @@ use crate::wire::MAX_CHECKPOINT_SIZE;
 pub const MAX_KEY_SIZE: usize = 44;
 
 const VERSION: u64 = 1;
+
+const O_NONBLOCK: i32 = nix::fcntl::OFlag::O_NONBLOCK.bits();
 
 /// The name under which a source is known in headers and files: `name` itself, or its end with a
 /// hash of the whole if it is long.
@@ -91,7 +93,8 @@ impl Positions {
     /// # Errors
     /// `PATH: CAUSE`, status 1.
     pub fn read(path: &Path) -> Result<Self, Stop> {
-        match File::open(path) {
+        // A pipe nobody writes to is opened without waiting, and then refused.
+        match OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path) {
             Ok(mut file) => Self::read_from(&mut file, path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).at(path.display()),
@@ -99,6 +102,10 @@ impl Positions {
     }
 
     fn read_from(file: &mut File, path: &Path) -> Result<Self, Stop> {
+        // A device may have no end.
+        if !file.metadata().at(path.display())?.is_file() {
+            return Err(Stop::failed(format_args!("{}: not a regular file", path.display())));
+        }
         let mut text = Vec::new();
         file.read_to_end(&mut text).at(path.display())?;
         let mut positions = BTreeMap::new();

@@ -5,12 +5,14 @@
 //! is read, so a file that was truncated and written anew is noticed even if it is longer than
 //! before. What a consumer has not used up (an unfinished line) waits here for the rest.
 
-use std::fs::File;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, IoSliceMut, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::uio::preadv;
 
 use super::identity::{Identity, modified};
@@ -95,11 +97,7 @@ impl OpenFile {
     /// # Errors
     /// The system's; [`io::ErrorKind::UnexpectedEof`] if the file is shorter.
     pub fn open(path: &Path, offset: u64, gzip: bool) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(Errno::EISDIR.into());
-        }
+        let (file, metadata) = open_regular(path)?;
         let identity = Identity::of(&metadata);
         let source = if gzip && is_gzip(&file)? {
             Source::Gzip(Box::new(MultiGzDecoder::new(file)))
@@ -240,6 +238,23 @@ impl OpenFile {
         }
     }
 
+    /// If this is a copy of `next`, which is to be truncated: that one, opened where this ends. A
+    /// copy is younger than what it is made from, a file that was renamed is older than the next.
+    pub fn original(&self, next: &Self) -> Option<Self> {
+        let end = self.offset + self.held() as u64;
+        if end == 0 || next.identity.born == 0 || self.identity.born <= next.identity.born {
+            return None;
+        }
+        let mut original = Self::open(&next.path, end, false).ok()?;
+        let last = &self.tail[self.tail.len().saturating_sub(WINDOW)..];
+        if original.identity != next.identity || original.tail != last {
+            return None;
+        }
+        original.generation = next.generation;
+        original.modified = next.modified;
+        Some(original)
+    }
+
     /// Whether what is there of `copy` is what this file began with.
     fn starts_as(&self, mut copy: Self) -> bool {
         let mut rest = self.head.as_slice();
@@ -268,7 +283,7 @@ impl OpenFile {
         self.metadata().is_some_and(|metadata| metadata.nlink() == 0)
     }
 
-    fn metadata(&self) -> Option<std::fs::Metadata> {
+    fn metadata(&self) -> Option<Metadata> {
         match &self.source {
             Source::Plain(file) => file.metadata().ok(),
             Source::Gzip(decoder) => decoder.get_ref().metadata().ok(),
@@ -409,6 +424,20 @@ impl OpenFile {
         }
         Ok(Some(len - overlap))
     }
+}
+
+/// Opens what can be read at any place, so no pipe; for one it does not wait either.
+pub(super) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    let nonblock = OFlag::O_NONBLOCK.bits();
+    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(Errno::EISDIR.into());
+    }
+    if metadata.file_type().is_fifo() {
+        return Err(io::Error::other("a pipe, not a file; heka-encode reads pipes"));
+    }
+    Ok((file, metadata))
 }
 
 fn is_gzip(file: &File) -> io::Result<bool> {

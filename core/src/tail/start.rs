@@ -8,6 +8,8 @@ use std::path::Path;
 
 use memchr::{memchr_iter, memrchr_iter};
 
+use super::file::open_regular;
+
 /// A place in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -44,8 +46,8 @@ impl Start {
         if self.is_beginning() {
             return Ok(0);
         }
-        let file = File::open(path)?;
-        let len = file.metadata()?.len();
+        let (file, metadata) = open_regular(path)?;
+        let len = metadata.len();
         match self {
             Self::Line(line) => nth_line(&file, line, delimiter),
             Self::LastLines(count) => last_lines(&file, len, count, delimiter),

@@ -198,7 +198,8 @@ impl Stream {
         let Some(next) = self.open_queued(look) else { return Ok(false) };
         // Lines written between the last read and the rename.
         while matches!(self.pull(look)?, Ok(Pulled::Data)) {}
-        if let Some(file) = self.current.replace(next) {
+        let original = self.current.as_ref().and_then(|copy| copy.original(&next));
+        if let Some(file) = self.current.replace(original.unwrap_or(next)) {
             diag::note(format_args!("{}: rotated", self.name()));
             self.leave(file, look)?;
         }

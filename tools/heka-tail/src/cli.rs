@@ -83,7 +83,7 @@ pub(crate) struct Following {
     #[arg(long, value_name = "NUM", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) busy_rate: u64,
     /// End when process PID has died and all is read
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub(crate) pid: Option<i32>,
     /// Read compressed rotated files, as is the default
     #[arg(long, overrides_with = "no_gzip_rotated")]

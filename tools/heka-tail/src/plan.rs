@@ -81,6 +81,9 @@ impl Cli {
         if self.files.is_empty() && self.selecting.log_directory.is_none() {
             return Err(Stop::usage("which FILE?"));
         }
+        if self.files.iter().any(|file| file.as_os_str() == "-") {
+            return Err(Stop::usage("standard input is no file to follow; heka-encode reads it"));
+        }
         let follow = !self.following.no_follow;
         let position = plan_position(&self.position, &self.files)?;
         let incomplete = match position {
