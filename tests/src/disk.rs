@@ -39,7 +39,7 @@ impl SmallDisk {
         eventually("the disk is full", || {
             let now = statvfs(self.path()).expect("statvfs");
             let used = (now.blocks() - now.blocks_free()) * now.block_size();
-            let size = format!("remount,size={}", used + room + now.block_size());
+            let size = format!("remount,size={}", used + room);
             mount(&["-o", &size], self.path()).then_some(())
         });
     }

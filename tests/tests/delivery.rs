@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use heka_tests::{Fault, Peer, Proxy, Signal, Tool, eventually, scratch};
 
@@ -32,6 +33,25 @@ fn the_first_record_after_a_close_is_not_lost() {
         sender.write(format!("line {round}\n"));
         // The connection is closed in order as soon as the line is read.
         assert_eq!(line(&mut accept(&listener)), format!("line {round}\n"));
+    }
+}
+
+#[test]
+fn the_first_record_after_a_reset_or_a_restart_is_not_lost() {
+    let mut listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let tool = Tool::new("heka-send").args(FAST).args(["-opayload", &address.to_string()]);
+    let mut sender = tool.stdin_open().spawn();
+    for round in 0..20 {
+        sender.write(format!("line {round}\n"));
+        let mut stream = accept(&listener);
+        assert_eq!(line(&mut stream), format!("line {round}\n"));
+        // A process that dies ends its connections with a reset.
+        socket2::SockRef::from(stream.get_ref()).set_linger(Some(Duration::ZERO)).expect("it");
+        if round % 2 == 0 {
+            drop((stream, listener));
+            listener = TcpListener::bind(address).expect("the same port");
+        }
     }
 }
 
@@ -183,4 +203,217 @@ fn a_slow_receiver_slows_the_source_and_memory_stays_flat() {
     let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
     assert!(kib < 40 * 1024, "{kib} KiB");
     drop(source);
+}
+
+/// What the kernel of a receiver has taken and its process has not read.
+fn unread(stream: &TcpStream) -> usize {
+    let mut bytes = vec![0; 1 << 24];
+    stream.peek(&mut bytes).expect("a look")
+}
+
+/// Reads what has arrived, and no more, until the sender has nothing more to send it.
+fn read_arrived(mut stream: &TcpStream, at_least: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() < at_least {
+        let mut block = vec![0; unread(stream)];
+        stream.read_exact(&mut block).expect("what has arrived");
+        bytes.extend_from_slice(&block);
+    }
+    bytes
+}
+
+/// A receiver that confirms nothing and ends its first connection in the middle of a record. What
+/// its process had read and what comes on the next connection are all lines, without a gap.
+fn a_receiver_that(ends: impl FnOnce(TcpStream)) {
+    const LINES: u32 = 200_000;
+    let text: String = (0..LINES).map(|number| format!("line {number}\n")).collect();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let tool = Tool::new("heka-send").args(FAST).args(["--resend=8M", "-opayload", &address]);
+    let sender = tool.stdin(text).spawn();
+    let (first, _) = listener.accept().expect("a connection");
+    let bytes = read_arrived(&first, 10_000);
+    ends(first);
+    let (mut second, _) = listener.accept().expect("another connection");
+    let mut rest = Vec::new();
+    second.read_to_end(&mut rest).expect("to the end");
+    drop(second);
+    sender.finish().succeeds();
+    let number = |line: &str| line.strip_prefix("line ")?.parse::<u32>().ok();
+    let before = String::from_utf8_lossy(&bytes);
+    // The last line of the first connection may be cut.
+    let whole = before.rfind('\n').map_or(0, |end| end + 1);
+    let last = before[..whole].lines().last().and_then(number).expect("whole lines");
+    let after: Vec<u32> =
+        String::from_utf8_lossy(&rest).lines().map(|line| number(line).expect("whole")).collect();
+    assert!(after.first().is_some_and(|first| *first <= last + 1), "{last}, {:?}", after.first());
+    assert!(after.windows(2).all(|pair| pair[1] == pair[0] + 1), "a gap");
+    assert_eq!(after.last(), Some(&(LINES - 1)));
+}
+
+/// Closed with nothing unread: the sender is told in order. What still arrives is refused.
+fn closes(stream: TcpStream) {
+    stream.shutdown(std::net::Shutdown::Write).expect("an end");
+    let mut rest = vec![0; unread(&stream)];
+    (&stream).read_exact(&mut rest).expect("what has arrived");
+    drop(stream);
+}
+
+/// Closed with much unread: the sender sees a reset.
+fn resets(stream: TcpStream) {
+    eventually("something is unread", || (unread(&stream) > 0).then_some(()));
+    drop(stream);
+}
+
+#[test]
+fn a_receiver_that_resets_loses_nothing_with_resend() {
+    a_receiver_that(resets);
+}
+
+#[test]
+fn a_receiver_that_closes_loses_nothing_with_resend() {
+    a_receiver_that(closes);
+}
+
+#[test]
+fn a_killed_netcat_that_comes_back_has_lost_nothing_with_resend() {
+    if !heka_tests::require("nc") {
+        return;
+    }
+    let folder = scratch();
+    let port = heka_tests::free_port().to_string();
+    let receive = |name: &str| {
+        let line = format!("exec nc -l 127.0.0.1 {port} >{name}");
+        heka_tests::sh(&line).dir(folder.path()).stdin_open().spawn()
+    };
+    let address = format!("127.0.0.1:{port}");
+    let args = ["--resend=8M", "--linger=1s", "-opayload", &address];
+    let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
+    let mut sent = String::new();
+    let mut received = String::new();
+    for round in 0..5 {
+        let receiver = receive("part");
+        let text: String = (0..3000).map(|number| format!("{round} {number}\n")).collect();
+        sender.write(&text);
+        sent += &text;
+        let part = || fs::read_to_string(folder.path().join("part")).unwrap_or_default();
+        // The last one hears everything, the others are killed as soon as they have anything.
+        if round < 4 {
+            eventually("something has come", || (!part().is_empty()).then_some(()));
+            receiver.end_by(Signal::SIGKILL);
+        } else {
+            sender.close_stdin();
+            receiver.finish().succeeds();
+        }
+        received += &part();
+        received += "\n";
+    }
+    sender.finish().succeeds();
+    let received: std::collections::HashSet<&str> = received.lines().collect();
+    let lost: Vec<_> = sent.lines().filter(|line| !received.contains(line)).take(5).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[test]
+fn any_stage_may_be_killed_and_started_again() {
+    if !heka_tests::require("pgrep") {
+        return;
+    }
+    let folder = scratch();
+    let log = folder.path().join("app.log");
+    let out = folder.path().join("out.heka");
+    let file = out.display().to_string();
+    let line = "heka-tail --resume=app.pos --uuid=position app.log |
+        heka-send --ack=peer --commit=app.pos --retry-delay=20ms --retry-jitter=0ms $ADDRESS";
+    let proxy = Proxy::new("127.0.0.1:1");
+    let listen = || {
+        let listener = Peer::new("heka-listen", ["127.0.0.1:0", "--ack", "--write", &file]);
+        proxy.redirect(&listener.addr);
+        listener
+    };
+    let pipeline = || heka_tests::sh(line).dir(folder.path()).env("ADDRESS", &proxy.addr).spawn();
+    let append = |round: usize| {
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(&log).expect("a log");
+        for number in 0..500 {
+            writeln!(file, "{round} {number}").expect("a line");
+        }
+    };
+    append(0);
+    let mut listener = listen();
+    let mut sender = pipeline();
+    let pid = |name: &str, group: i32| -> Option<i32> {
+        heka_tests::sh(&format!("pgrep -g {group} -x {name}")).run().out().trim().parse().ok()
+    };
+    for round in 1..9 {
+        append(round);
+        match round % 3 {
+            0 => listener.signal(Signal::SIGKILL),
+            stage => {
+                let name = ["heka-tail", "heka-send"][stage - 1];
+                let pid = eventually("it runs", || pid(name, sender.pid()));
+                let pid = nix::unistd::Pid::from_raw(pid);
+                nix::sys::signal::kill(pid, Signal::SIGKILL).expect("cannot kill it");
+            }
+        }
+        eventually("what was killed is gone", || {
+            let gone = if round % 3 == 0 { !listener.is_running() } else { !sender.is_running() };
+            gone.then_some(())
+        });
+        if round % 3 == 0 {
+            listener = listen();
+        } else {
+            sender = pipeline();
+        }
+    }
+    let expected = fs::read_to_string(&log).expect("the log");
+    eventually("everything is there once", || {
+        let out = Tool::new("heka-decode").args(["--dedup", &file]).run().out();
+        let mut lines: Vec<_> = out.lines().collect();
+        let mut wanted: Vec<_> = expected.lines().collect();
+        lines.sort_unstable();
+        wanted.sort_unstable();
+        (lines == wanted).then_some(())
+    });
+}
+
+#[test]
+fn a_full_disk_under_the_queue_is_waited_for() {
+    let Some(disk) = heka_tests::SmallDisk::new() else { return };
+    let queue = format!("--queue={}", disk.path().join("q").display());
+    let closed = format!("127.0.0.1:{}", heka_tests::free_port());
+    let mut sender = Tool::new("heka-send").args(FAST).args([&queue, &closed]).stdin_open().spawn();
+    sender.write("first\n");
+    let queued = || fs::metadata(disk.path().join("q/0.log")).map_or(0, |file| file.len());
+    eventually("the first is queued", || (queued() > 0).then_some(()));
+    disk.fill(0);
+    let text: String = (0..10_000).map(|number| format!("line {number}\n")).collect();
+    sender.write(&text);
+    sender.wait_stderr("the disk of the queue is full: waiting for room");
+    disk.free();
+    let listener = Peer::new("heka-listen", [&closed, "-opayload"]);
+    listener.wait_stdout("everything", |out| out == format!("first\n{text}").as_bytes());
+    sender.finish().succeeds();
+}
+
+#[test]
+fn a_full_disk_under_the_positions_stops_no_messages() {
+    let Some(disk) = heka_tests::SmallDisk::new() else { return };
+    let folder = scratch();
+    fs::write(folder.path().join("app.log"), "one\n").expect("a file");
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let line = "heka-tail --resume $POS app.log | heka-send --ack=peer --commit $POS $ADDRESS";
+    let position = disk.path().join("app.pos");
+    let tool = heka_tests::sh(line).dir(folder.path()).env("POS", &position);
+    let pipeline = tool.env("ADDRESS", &listener.addr).spawn();
+    let stored = || fs::read_to_string(&position).unwrap_or_default();
+    eventually("a position", || (!stored().is_empty()).then_some(()));
+    let first = stored();
+    disk.fill(0);
+    // The rest of a page has room for a few.
+    let log = fs::OpenOptions::new().append(true).open(folder.path().join("app.log"));
+    log.expect("it").write_all(b"two\n").expect("a line");
+    listener.wait_stdout_is("one\ntwo\n");
+    pipeline.wait_stderr("No space left on device; positions are stored later");
+    disk.free();
+    eventually("the next position", || (stored() != first).then_some(()));
 }
