@@ -342,9 +342,10 @@ fn more_connections_than_allowed_wait() {
     let mut first = connect(&server.path);
     first.write_all(b"1\n").unwrap();
     read_exactly(&mut first, "1\n");
+    assert_eq!(server.peer.stderr(), "", "nobody has to wait yet");
     let mut second = connect(&server.path);
     second.write_all(b"2\n").unwrap();
-    server.peer.wait_stderr("1 connections, more have to wait");
+    server.peer.wait_stderr("s: 1 connections (--max-conns), more have to wait");
     server.peer.wait_stdout_is("1\n");
     drop(first);
     read_exactly(&mut second, "2\n");

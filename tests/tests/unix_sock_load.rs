@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use heka_tests::{Peer, TempDir, Tool, eventually, scratch};
+use heka_tests::{Peer, TempDir, Tool, eventually, scratch, sh};
 
 fn serve(args: &[&str]) -> (Peer, PathBuf, TempDir) {
     let folder = scratch();
@@ -73,6 +73,21 @@ fn a_thousand_peers_at_once_in_64_mib() {
     }
     let peak = peak(&server);
     assert!(peak <= 64 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn the_soft_limit_of_open_files_limits_nobody() {
+    let folder = scratch();
+    let line = "ulimit -S -n 32 && exec unix-sock -l s --max-conns 100";
+    let server = sh(line).dir(folder.path()).stdin_open().spawn();
+    let path = folder.path().join("s");
+    eventually("the socket", || path.exists().then_some(()));
+    let mut peers: Vec<_> = (0..100).map(|_| connect(&path)).collect();
+    for peer in &mut peers {
+        peer.write_all(b"x\n").unwrap();
+    }
+    server.wait_stdout_is("x\n".repeat(100));
+    assert_eq!(server.stderr(), "");
 }
 
 #[test]

@@ -105,10 +105,11 @@ pub(crate) struct Cli {
         long,
         value_name = "NUM",
         default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..),
         requires = "listen",
         help_heading = "Peers"
     )]
-    pub(crate) max_conns: usize,
+    pub(crate) max_conns: u32,
     /// Most connections that wait
     #[arg(
         long,

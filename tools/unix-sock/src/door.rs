@@ -2,10 +2,14 @@
 //! The listening socket: who comes in, who has to wait, who is turned away.
 
 use std::io;
+use std::os::fd::AsFd as _;
+use std::time::Instant;
 
 use heka_core::diag::{self, Limiter};
 use heka_core::exit::Stop;
+use heka_core::io::wait;
 use heka_core::net::{Addr, ListenOptions, Listener, UnixName, announce, inherited};
+use nix::poll::PollFlags;
 use nix::sys::stat::{Mode as Umask, umask};
 use socket2::{Socket, Type};
 
@@ -21,6 +25,8 @@ pub(crate) struct Door {
     pub(crate) path: String,
     /// Somebody may be waiting.
     pub(crate) is_ready: bool,
+    /// It has been told that somebody has to wait.
+    pub(crate) has_told: bool,
     next_number: u64,
     limiter: Limiter,
 }
@@ -40,7 +46,14 @@ impl Door {
             announce(fd, [&listener])?;
         }
         diag::note(format_args!("{path}: listening"));
-        Ok(Self { listener, path, is_ready: true, next_number: 0, limiter: Limiter::default() })
+        Ok(Self {
+            listener,
+            path,
+            is_ready: true,
+            has_told: false,
+            next_number: 0,
+            limiter: Limiter::default(),
+        })
     }
 
     /// Takes one connection that may come in.
@@ -67,6 +80,19 @@ impl Door {
     pub(crate) fn turn_away(&mut self, facts: &Facts) {
         let (uid, gid) = (facts.uid.unwrap_or_default(), facts.gid.unwrap_or_default());
         self.limiter.warning(format_args!("{}: uid {uid}, gid {gid} turned away", self.path));
+    }
+
+    /// There is no room for more: tells so, if somebody wants in.
+    pub(crate) fn keep_shut(&mut self, most: usize) -> Result<(), Stop> {
+        if !self.has_told {
+            let waiting = wait(&[(self.as_fd(), PollFlags::POLLIN)], Some(Instant::now()))?;
+            self.is_ready = waiting.iter().any(|ready| !ready.is_empty());
+            self.has_told = self.is_ready;
+            if self.has_told {
+                self.warn_full(&format!("{most} connections (--max-conns)"));
+            }
+        }
+        Ok(())
     }
 
     /// Tells that connections have to wait.

@@ -264,7 +264,7 @@ impl Cli {
             force: self.force,
             unlink: !self.no_unlink,
             ready_fd: self.ready_fd,
-            max_conns: self.max_conns.max(1),
+            max_conns: usize::try_from(self.max_conns).unwrap_or(usize::MAX),
             backlog: self.backlog,
             exec: self.exec.clone(),
             users: self.allow_uid.iter().map(|name| user(name)).collect::<Result<_, _>>()?,

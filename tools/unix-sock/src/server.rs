@@ -6,6 +6,7 @@ use std::time::Instant;
 use heka_core::diag;
 use heka_core::exit::{Explain as _, Status, Stop};
 use heka_core::io::Deadline;
+use heka_core::net::raise_open_files;
 use heka_core::signal;
 
 use crate::door::Door;
@@ -15,6 +16,10 @@ use crate::plan::{Plan, Server};
 
 /// Serves connections until a signal, a limit or `--once` ends it.
 pub(crate) fn run(plan: &Plan, server: &Server, end: Deadline) -> Result<Status, Stop> {
+    if server.exec.is_none() {
+        // A process per connection would inherit it, and may count on the usual limit.
+        raise_open_files();
+    }
     let door = Door::open(plan, server)?;
     let mut hub = Hub::new(plan, Some(door))?;
     if server.exec.is_some() {

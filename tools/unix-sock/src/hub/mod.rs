@@ -160,7 +160,7 @@ impl<'a> Hub<'a> {
             return Ok(None);
         }
         if connections >= server.max_conns {
-            door.warn_full(&format!("{} connections", server.max_conns));
+            door.keep_shut(server.max_conns)?;
             return Ok(None);
         }
         match door.accept(server) {

@@ -112,6 +112,7 @@ impl Hub<'_> {
             let number = event.data();
             if let Some(door) = self.door.as_mut().filter(|_| number == DOOR) {
                 door.is_ready = true;
+                door.has_told = false;
             }
             if let Some(peer) = self.peers.get_mut(&number) {
                 let flags = event.events();
