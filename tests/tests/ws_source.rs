@@ -1,5 +1,41 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! ws-source as its users know it: messages, forms, headers, standard input, statuses.
+//!
+//! What the tests of the Flume source check, and what users of comparable programs have complained
+//! of, one line each with where it is tested (cases: `tests/cases/ws-source`):
+//!
+//! | of the Flume source | test |
+//! | --- | --- |
+//! | onOpen, basicStartAndStop, onClose | `term_and_int_close_with_1000_and_are_died_of` |
+//! | onMessage | `standard_input_is_sent_record_by_record_…`, `a_conversation` |
+//! | onError | `a_reader_that_leaves_ends_it_at_once`, `a_full_disk_is_an_error` |
+//! | setHttpHeaders, setHttpCookies | `headers_cookies_and_credentials_reach_the_server` |
+//! | getCookies, testWithNoCookies | `without_cookies_…`; case `cookie-without-value` |
+//! | secureStartAndStop, useKeyStore | `an_untrusted_server_is_tried_again_…`, `key_stores_…` |
+//! | useKeyStoreMissingPath | case `keystore-type-alone` |
+//! | echoMessage | `the_echo_of_the_first_message_is_printed` |
+//! | invalidStartAndStop | case `no-url` |
+//! | TimerTaskAdapterTest | `it_comes_back_again_and_again_and_says_hello_each_time` |
+//!
+//! | complaint | test |
+//! | --- | --- |
+//! | the end of stdin loses the answer; a number of messages | `standard_input_is_sent_…`, `linger_…` |
+//! | up to a certain message | `up_to_a_certain_message` (sed does it) |
+//! | does not end with its server; stdin of a job is read | `close_codes_…`, `standard_input_is_not_read_…` |
+//! | a reconnect forgets the hello, spins, says nothing | `it_comes_back_…`, `connections_that_die_at_once_…` |
+//! | status 0 on errors, HTTP status hidden | `close_codes_…`, `refusals_are_told_…` |
+//! | messages cut at a buffer's size | `nothing_is_cut_at_any_size`, `a_large_message_of_ours_…` |
+//! | newlines added, lost or replaced | `forms_and_framings`, `every_message_comes_out_whole_…` |
+//! | type and bounds of messages lost | `forms_and_framings`, `heka_messages_say_…` |
+//! | PEM, PKCS#12, JKS | `key_stores_say_whom_to_trust`, `key_stores_say_who_we_are` |
+//! | proxies, with a password | `ws_source_routes` |
+//! | close code and reason unseen | `close_codes_…`, `our_own_close_code_…` |
+//! | over a unix socket | `a_server_on_a_unix_socket` |
+//! | decorated output, dies without a terminal | every test has none and compares all of stdout |
+//! | offers a compression that it does not speak | `headers_…`, `extensions_that_nobody_asked_for_…` |
+//! | backoff after a connection that dies at once, silent gaps | `connections_that_die_…`, `it_comes_back_…` |
+//! | host names not checked, trust without effect, one retry | `host_names_…`, `it_comes_back_…` |
+//! | binary messages dropped | `every_message_comes_out_whole_and_in_order` |
 
 use heka_tests::ws::{WsPeer, WsServer, frame, header};
 use heka_tests::{Pty, Signal, Tool, eventually, require, scratch, sh};

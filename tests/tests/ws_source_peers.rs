@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ws-source against servers that are slow, rude or wrong.
+//! ws-source against servers that are slow, rude or wrong: bytes that drip, frames glued to the
+//! answer, half-open connections, resets, ends without a close, masked frames, reserved bits, bad
+//! UTF-8, endless answers, 302, 403, a handshake without end. (TLS without `close_notify` is in
+//! `ws_source_tls`, where no server sends one.)
 
 use std::sync::mpsc;
 
@@ -222,6 +225,41 @@ fn refusals_are_told_with_status_body_and_retry_after() {
     refuse("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
         .exits(3)
         .stderr_has("wrong Sec-WebSocket-Accept\n");
+}
+
+#[test]
+fn an_answer_without_end_is_cut() {
+    for (begin, words) in [
+        ("HTTP/1.1 101 Switching Protocols\r\n", "the head of the answer is too long\n"),
+        ("", "the answer is not HTTP"),
+        ("HTTP/1.1 403 Forbidden\r\n\r\n", "HTTP 403 Forbidden: Endless: "),
+    ] {
+        let outcome = run(
+            move |_, mut peer| {
+                peer.request();
+                peer.send(begin);
+                while peer.send(format!("Endless: {:1000}x\r\n", "")) {}
+            },
+            &[],
+        );
+        outcome.exits(3).stdout_is("").stderr_has(words);
+        assert!(outcome.stderr.len() < 16 * 1024, "{} bytes", outcome.stderr.len());
+    }
+}
+
+#[test]
+fn extensions_that_nobody_asked_for_are_refused() {
+    run(
+        |_, mut peer| {
+            peer.accept_with("Sec-WebSocket-Extensions: permessage-deflate\r\n");
+            peer.text("x");
+            peer.until_end();
+        },
+        &[],
+    )
+    .exits(3)
+    .stdout_is("")
+    .stderr_has("an extension nobody asked for: permessage-deflate\n");
 }
 
 #[test]
