@@ -50,6 +50,7 @@ impl Chunk {
 #[derive(Debug)]
 pub struct Window {
     chunks: VecDeque<Chunk>,
+    /// Buffers of chunks that were let go.
     spare: Vec<Chunk>,
     limit: u64,
     keep: u64,
@@ -96,16 +97,19 @@ impl Window {
         if self.chunks.back().is_none_or(|chunk| chunk.data.len() >= CHUNK_SIZE) {
             let mut chunk = self.spare.pop().unwrap_or_default();
             chunk.data.clear();
-            chunk.ends.clear();
             chunk.data.reserve(CHUNK_SIZE + CHUNK_SIZE / 4);
-            chunk.start = self.end;
-            chunk.before = self.last;
-            self.chunks.push_back(chunk);
+            self.push_chunk(chunk);
         }
         match self.chunks.back_mut() {
             Some(chunk) => &mut chunk.data,
             None => unreachable!("a chunk was pushed if there was none"),
         }
+    }
+
+    fn push_chunk(&mut self, chunk: Chunk) {
+        let mut chunk = Chunk { start: self.end, before: self.last, ..chunk };
+        chunk.ends.clear();
+        self.chunks.push_back(chunk);
     }
 
     /// Ends the record built in [`Window::buffer`] and returns its number.
@@ -115,6 +119,45 @@ impl Window {
             self.end = chunk.end();
         }
         self.last += 1;
+        self.last
+    }
+
+    /// Adds records that lie side by side and end at `ends`, and returns the number of the last.
+    pub fn push_run(&mut self, run: &[u8], ends: &[usize]) -> u64 {
+        let data = self.buffer();
+        let base = data.len();
+        data.extend_from_slice(run);
+        self.note_ends(base, ends)
+    }
+
+    /// The same, without copying them: `exchange` is given a buffer that nobody needs and gives
+    /// back the one that the records lie in. If it gives back the first, nothing is added.
+    pub fn push_buffer(
+        &mut self,
+        ends: &[usize],
+        exchange: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, Vec<u8>>,
+    ) -> Option<u64> {
+        let chunk = self.spare.pop().unwrap_or_default();
+        let (spare, chunk) = (chunk.data, Chunk { data: Vec::new(), ..chunk });
+        match exchange(spare) {
+            Ok(data) => {
+                self.push_chunk(Chunk { data, ..chunk });
+                Some(self.note_ends(0, ends))
+            }
+            Err(data) => {
+                self.spare.push(Chunk { data, ..chunk });
+                None
+            }
+        }
+    }
+
+    /// Records of the last chunk end there, counted from `base`.
+    fn note_ends(&mut self, base: usize, ends: &[usize]) -> u64 {
+        if let Some(chunk) = self.chunks.back_mut() {
+            chunk.ends.extend(ends.iter().map(|end| base + end));
+            self.end = chunk.end();
+        }
+        self.last += ends.len() as u64;
         self.last
     }
 
@@ -141,6 +184,11 @@ impl Window {
     /// Number of the last record that is written.
     pub fn written_until(&self) -> u64 {
         self.records_until(self.written)
+    }
+
+    /// Whether what is written ends with a chunk: a place to tell the far end where we are.
+    pub fn is_between_chunks(&self) -> bool {
+        self.chunk_at(self.written).is_none_or(|chunk| chunk.start == self.written)
     }
 
     /// Whether something is to be written.
@@ -321,6 +369,27 @@ mod tests {
         assert_eq!(window.unwritten_records(2), b"three");
         window.written(5);
         assert_eq!(window.unwritten_records(9), b"");
+    }
+
+    #[test]
+    fn runs_and_buffers_are_records_like_others() {
+        let mut window = with_records(0, &[b"one"]);
+        assert_eq!(window.push_run(b"twothree", &[3, 8]), 3);
+        assert_eq!(window.push_buffer(&[4, 8], Err), None);
+        assert_eq!(window.push_buffer(&[4, 8], |_| Ok(b"fourfive".to_vec())), Some(5));
+        assert_eq!(window.push_run(b"six", &[3]), 6);
+        assert_eq!(window.unwritten(), b"onetwothree");
+        window.written(11);
+        assert_eq!((window.written_until(), window.is_between_chunks()), (3, true));
+        assert_eq!(window.unwritten(), b"fourfivesix");
+        window.written(5);
+        assert_eq!((window.written_until(), window.is_between_chunks()), (4, false));
+        window.confirm_record(4);
+        window.rewind(false);
+        assert_eq!(window.unwritten(), b"fivesix");
+        window.written(7);
+        window.confirm_record(6);
+        assert_eq!(window.unconfirmed(), 0);
     }
 
     #[test]

@@ -162,6 +162,24 @@ impl Input {
         self.start = (self.start + len).min(self.end);
     }
 
+    /// Takes the first `len` bytes of [`Input::data`] out together with the buffer that they lie
+    /// in, if they fill most of it; what is behind them moves to `spare`, which takes its place.
+    ///
+    /// # Errors
+    /// `spare` comes back, and nothing has changed.
+    pub fn take_buffer(&mut self, len: usize, mut spare: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
+        if self.start > 0 || len < self.buffer.len() / 2 || len > self.end {
+            return Err(spare);
+        }
+        spare.resize(self.buffer.len(), 0);
+        let rest = &self.buffer[len..self.end];
+        spare[..rest.len()].copy_from_slice(rest);
+        self.end = rest.len();
+        let mut taken = std::mem::replace(&mut self.buffer, spare);
+        taken.truncate(len);
+        Ok(taken)
+    }
+
     /// Reads more behind what is there; `false` at the end of the input.
     ///
     /// If there is nothing to read right now, `out` is flushed first and then waited for together

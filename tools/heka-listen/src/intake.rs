@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is taken of what arrives, and the form in which it is written.
 
+use std::ops::Range;
+
 use heka_core::clock;
 use heka_core::codec::{Encoder, Newlines, Payload};
 use heka_core::dedup::Recent;
@@ -35,6 +37,8 @@ pub(crate) struct Intake {
     verifier: Verifier,
     seen: Option<Recent>,
     streams: Option<Streams>,
+    /// Where the frames of a run end.
+    ends: Vec<usize>,
     left: u64,
     limit: usize,
     delimiter: u8,
@@ -57,6 +61,7 @@ impl Intake {
             verifier: plan.verifier.clone(),
             seen: plan.dedup.map(Recent::new),
             streams: plan.ack.then(Streams::default),
+            ends: Vec::new(),
             left: plan.max_count.unwrap_or(u64::MAX),
             limit: plan.max_message_size,
             delimiter: if plan.null { 0 } else { b'\n' },
@@ -99,7 +104,14 @@ impl Intake {
         let mut run = 0..0;
         let mut need = 0;
         while self.left > 0 {
-            match deframer.next(data.get(at..).unwrap_or_default(), behind) {
+            let rest = data.get(at..).unwrap_or_default();
+            let taken = self.take_run(deframer, place, rest);
+            if taken.end > 0 {
+                self.join(data, &mut run, at + taken.start..at + taken.end)?;
+                at += taken.end;
+                continue;
+            }
+            match deframer.next(rest, behind) {
                 Step::Frame(done, frame) => {
                     at += done;
                     if !self.accepts(&frame, place, peer) {
@@ -107,19 +119,16 @@ impl Intake {
                     }
                     self.left -= 1;
                     stats::MESSAGES.add(1);
-                    let start = at - frame.bytes.len();
-                    if !self.is_verbatim {
-                        self.put(&frame)?;
-                    } else if run.end == start {
-                        run.end = at;
+                    if self.is_verbatim {
+                        self.join(data, &mut run, at - frame.bytes.len()..at)?;
                     } else {
-                        self.put_run(data, run)?;
-                        run = start..at;
+                        self.put(&frame)?;
                     }
                 }
                 Step::Damage(done, damage) => {
                     at += done;
                     self.failed = true;
+                    place.lose_count();
                     stats::SKIPPED.add(1);
                     self.damage.warning(format_args!("{peer}: {damage}"));
                 }
@@ -134,7 +143,48 @@ impl Intake {
         Ok(Progress { done: at, need })
     }
 
-    fn put_run(&mut self, data: &[u8], run: std::ops::Range<usize>) -> Result<(), Stop> {
+    /// Takes the frames at the front of `data` of which nothing need be known but where they end.
+    /// Those that came before are passed over.
+    fn take_run(
+        &mut self,
+        deframer: &mut Deframer,
+        place: &mut Place,
+        data: &[u8],
+    ) -> Range<usize> {
+        if !self.is_verbatim || self.verifier.is_active() || self.seen.is_some() {
+            return 0..0;
+        }
+        self.ends.clear();
+        let end = deframer.next_run(data, self.left, &mut self.ends);
+        let count = self.ends.len() as u64;
+        let streams = self.streams.as_mut();
+        let repeated = streams.map_or(0, |streams| streams.follow(place, count));
+        self.left -= count - repeated;
+        stats::MESSAGES.add(count - repeated);
+        if repeated > 0 {
+            stats::counter("repeated").add(repeated);
+        }
+        let before = usize::try_from(repeated).ok().and_then(|repeated| repeated.checked_sub(1));
+        let start = before.and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
+        start..end
+    }
+
+    /// Adds frames to the run if they stand right behind it; otherwise they begin a new one.
+    fn join(
+        &mut self,
+        data: &[u8],
+        run: &mut Range<usize>,
+        frames: Range<usize>,
+    ) -> Result<(), Stop> {
+        if run.end != frames.start {
+            self.put_run(data, run.clone())?;
+            run.start = frames.start;
+        }
+        run.end = frames.end;
+        Ok(())
+    }
+
+    fn put_run(&mut self, data: &[u8], run: Range<usize>) -> Result<(), Stop> {
         match data.get(run) {
             Some(bytes) if !bytes.is_empty() => self.out.put_records(bytes),
             _ => Ok(()),
@@ -151,29 +201,35 @@ impl Intake {
 
     /// Whether a frame is taken: not one that has come before, nor one with a wrong signature.
     fn accepts(&mut self, frame: &Frame<'_>, place: &mut Place, peer: &str) -> bool {
+        // It came, and if it is refused the sender can do no better: it is not asked for again.
+        let mut is_new = self.number(frame, place);
+        if frame.is_signal() {
+            return false;
+        }
         if let Err(rejected) = self.verifier.verify(frame) {
             self.failed = true;
             stats::SKIPPED.add(1);
             self.rejected.warning(format_args!("{peer}: {rejected}"));
-            // It came, and the sender can do no better: it is not asked for again.
-            self.number(frame, place);
             return false;
         }
-        let is_new = self.number(frame, place)
-            && self.seen.as_mut().is_none_or(|seen| seen.is_new(frame.view.uuid));
+        is_new = is_new && self.seen.as_mut().is_none_or(|seen| seen.is_new(frame.view.uuid));
         if !is_new {
             stats::counter("repeated").add(1);
         }
-        // A frame of another tool's, with nothing in it: an answer that went the wrong way.
-        is_new && !(frame.message.is_empty() && frame.header.acknowledged.is_some())
+        is_new
     }
 
+    /// Counts a frame; `false` if it had come before.
     fn number(&mut self, frame: &Frame<'_>, place: &mut Place) -> bool {
-        match (&mut self.streams, frame.header.sequence) {
-            (Some(streams), Some(number)) => {
-                streams.take(place, frame.header.stream_id.unwrap_or_default(), number)
+        let Some(streams) = &mut self.streams else { return true };
+        let stream_id = frame.header.stream_id.unwrap_or_default();
+        match frame.header.sequence {
+            Some(number) if frame.is_signal() => {
+                streams.tell(place, stream_id, number);
+                false
             }
-            _ => true,
+            Some(number) => streams.take(place, stream_id, number),
+            None => streams.follow(place, 1) == 0,
         }
     }
 

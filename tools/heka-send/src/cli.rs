@@ -200,6 +200,8 @@ pub(crate) struct Plan {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Delivery {
     pub(crate) ack: Ack,
+    /// Names the records of this run, or of this queue, if the peer is to confirm them.
+    pub(crate) stream_id: Option<[u8; 16]>,
     pub(crate) in_flight: usize,
     pub(crate) resend: u64,
     pub(crate) linger: Duration,
@@ -238,6 +240,7 @@ impl Cli {
             commit: self.commit,
             delivery: Delivery {
                 ack: self.ack,
+                stream_id: None,
                 in_flight: self.in_flight,
                 resend: self.resend,
                 linger: self.linger,

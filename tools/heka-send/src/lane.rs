@@ -2,27 +2,18 @@
 //! The way of a record from the source into the windows of the targets, past the queue if there is
 //! one.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use heka_core::clock;
-use heka_core::delivery::queue::Queue;
-use heka_core::diag::Limiter;
 use heka_core::exit::Stop;
 use heka_core::io::Output;
-use heka_core::{diag, stats};
+use heka_core::{clock, diag, stats};
 
-use crate::cli::{Ack, OutputForm, Plan, QueueFull};
+use crate::cli::{Ack, OutputForm, Plan};
 use crate::commit::Commit;
 use crate::packer::Packer;
 use crate::source::Record;
-use crate::target::{Messages, Target};
-
-/// So much is gathered before it is put into the queue.
-const BLOCK_SIZE: usize = 64 * 1024;
-/// The queue is made to outlive the machine so often.
-const SYNC_PERIOD: Duration = Duration::from_secs(1);
-/// A full disk is tried again after that.
-const DISK_PERIOD: Duration = Duration::from_millis(500);
+use crate::spool::{Bypass, Spool};
+use crate::target::{Target, have_room};
 
 /// What every record passes.
 #[derive(Debug)]
@@ -37,88 +28,31 @@ pub(crate) struct Lane {
     pub(crate) failed: bool,
 }
 
-/// The queue and what goes into it.
-#[derive(Debug)]
-struct Spool {
-    queue: Queue,
-    full: QueueFull,
-    /// Makes the frames that are queued.
-    packer: Packer,
-    block: Vec<u8>,
-    /// Records that were taken from the source, and how many of them are on disk.
-    appended: u64,
-    stored: u64,
-    /// When to try again, while the disk is full.
-    retry: Option<Instant>,
-    synced: Instant,
-    warned: Limiter,
-}
-
-impl Spool {
-    /// Puts what has been gathered into the queue, and makes room if that is wanted.
-    fn append(&mut self, failed: &mut bool) -> Result<(), Stop> {
-        if self.retry.is_some_and(|at| Instant::now() < at) {
-            return Ok(());
-        }
-        self.retry = None;
-        while !self.block.is_empty() {
-            if self.queue.append(&self.block)? {
-                self.block.clear();
-            } else if self.full == QueueFull::Exit {
-                return Err(Stop::failed("the disk of the queue is full"));
-            } else if self.full == QueueFull::Block || !self.drop_oldest(failed)? {
-                self.warned.warning("the disk of the queue is full: waiting for room");
-                self.retry = Some(Instant::now() + DISK_PERIOD);
-                return Ok(());
-            }
-        }
-        self.stored = self.appended;
-        while self.full == QueueFull::DropOldest
-            && !self.queue.has_room()
-            && self.drop_oldest(failed)?
-        {}
-        Ok(())
-    }
-
-    /// Makes room; `false` if there is nothing to drop.
-    fn drop_oldest(&mut self, failed: &mut bool) -> Result<bool, Stop> {
-        let Some(dropped) = self.queue.drop_oldest()? else { return Ok(false) };
-        if dropped > 0 {
-            *failed = true;
-            stats::counter("dropped").add(dropped);
-            self.warned.warning(format_args!("the queue is full: {dropped} messages dropped"));
-        }
-        Ok(true)
-    }
-}
-
 impl Lane {
     pub(crate) fn new(plan: &mut Plan) -> Result<Self, Stop> {
         let commit = plan.commit.as_deref().map(Commit::open).transpose()?;
         let mut signer = plan.signer.take();
         let spool = match &plan.queue {
             None => None,
-            Some(settings) => Some(Spool {
-                queue: Queue::open(&settings.dir, settings.limits)?,
-                full: settings.full,
+            Some(settings) => {
                 // What is queued is signed already.
-                packer: Packer::new(OutputForm::Heka, plan.payload.clone(), signer.take()),
-                block: Vec::new(),
-                appended: 0,
-                stored: 0,
-                retry: None,
-                synced: Instant::now(),
-                warned: Limiter::default(),
-            }),
+                let packer = Packer::new(OutputForm::Heka, plan.payload.clone(), signer.take());
+                Some(Spool::open(settings, packer)?)
+            }
         };
-        let mut packer = Packer::new(plan.output, plan.payload.clone(), signer);
+        let packer = Packer::new(plan.output, plan.payload.clone(), signer);
         if plan.delivery.ack == Ack::Peer {
             let queued = spool.as_ref().map(|spool| spool.queue.stream_id());
-            packer = packer.number(queued.unwrap_or_else(clock::random_uuid));
+            plan.delivery.stream_id = Some(queued.unwrap_or_else(clock::random_uuid));
         }
         let tee = if plan.tee { Some(Output::stdout()?) } else { None };
         let delimiter = if plan.payload.null { 0 } else { b'\n' };
         Ok(Self { packer, spool, commit, tee, delimiter, failed: false })
+    }
+
+    /// Whether frames without delivery state pass as they are.
+    pub(crate) fn is_verbatim(&self) -> bool {
+        self.spool.as_ref().map_or(&self.packer, |spool| &spool.packer).is_verbatim()
     }
 
     /// Number of the last record that is delivered already.
@@ -129,18 +63,14 @@ impl Lane {
     /// Whether more may be read from the source.
     pub(crate) fn has_room(&self, targets: &[Target]) -> Result<bool, Stop> {
         match &self.spool {
-            None => Ok(targets.iter().all(|target| target.window.has_room())),
-            Some(spool) if spool.full == QueueFull::Exit && !spool.queue.has_room() => {
-                Err(Stop::failed("the queue is full"))
-            }
-            Some(spool) => Ok(spool.retry.is_none()
-                && (spool.queue.has_room() || spool.full == QueueFull::DropOldest)),
+            None => Ok(have_room(targets)),
+            Some(spool) => spool.has_room(),
         }
     }
 
     /// Whether everything that came in has reached the windows.
     pub(crate) fn is_drained(&self) -> bool {
-        self.spool.as_ref().is_none_or(|spool| !spool.queue.has_unread() && spool.block.is_empty())
+        self.spool.as_ref().is_none_or(Spool::is_drained)
     }
 
     /// Records that follow are read in one go.
@@ -151,26 +81,19 @@ impl Lane {
         }
     }
 
-    /// Takes one record from the source.
-    pub(crate) fn put(&mut self, record: &Record<'_>, targets: &mut [Target]) -> Result<(), Stop> {
-        if let Some(tee) = &mut self.tee {
-            match record {
-                Record::Frame(frame) => tee.put(frame.bytes),
-                Record::Line(line) => {
-                    tee.put(line);
-                    tee.put(&[self.delimiter]);
-                }
-                Record::Bytes(bytes) => tee.put(bytes),
-            }
-            tee.end_record()?;
-        }
+    /// Takes one record from the source, or a run of them.
+    pub(crate) fn put(
+        &mut self,
+        record: &mut Record<'_>,
+        targets: &mut [Target],
+    ) -> Result<(), Stop> {
+        self.copy(record)?;
+        let checkpoint = record.checkpoint();
         let (number, packed) = match &mut self.spool {
             Some(spool) => {
-                if spool.block.len() >= BLOCK_SIZE {
-                    spool.append(&mut self.failed)?;
-                }
-                spool.appended += 1;
-                (spool.appended, spool.packer.put(&mut spool.block, 0, record))
+                let (is_open, failed) = (self.packer.is_verbatim(), &mut self.failed);
+                let packed = spool.put(record, &mut Bypass { targets, is_open, failed })?;
+                (spool.appended, packed)
             }
             None => self.packer.put_all(record, targets),
         };
@@ -179,19 +102,35 @@ impl Lane {
             stats::SKIPPED.add(1);
             self.failed = true;
         }
-        if let (Some(commit), Some(checkpoint)) = (&mut self.commit, record.checkpoint()) {
+        if let (Some(commit), Some(checkpoint)) = (&mut self.commit, checkpoint) {
             commit.note(number, checkpoint);
         }
         Ok(())
     }
 
+    /// Passes a record on to standard output (`--tee`).
+    fn copy(&mut self, record: &Record<'_>) -> Result<(), Stop> {
+        let Some(tee) = &mut self.tee else { return Ok(()) };
+        match record {
+            Record::Run(run) => return tee.put_records(run.bytes()),
+            Record::Frame(frame) => tee.put(frame.bytes),
+            Record::Line(line) => {
+                tee.put(line);
+                tee.put(&[self.delimiter]);
+            }
+            Record::Bytes(bytes) => tee.put(bytes),
+        }
+        tee.end_record()
+    }
+
     /// The records read in one go are complete: queues them.
-    pub(crate) fn end_block(&mut self) -> Result<(), Stop> {
+    pub(crate) fn end_block(&mut self, targets: &mut [Target]) -> Result<(), Stop> {
         if let Some(tee) = &mut self.tee {
             tee.flush()?;
         }
+        let (is_open, failed) = (self.packer.is_verbatim(), &mut self.failed);
         match &mut self.spool {
-            Some(spool) => spool.append(&mut self.failed),
+            Some(spool) => spool.append(&mut Bypass { targets, is_open, failed }),
             None => Ok(()),
         }
     }
@@ -199,11 +138,12 @@ impl Lane {
     /// Moves queued records into the windows as long as there is room.
     pub(crate) fn feed(&mut self, targets: &mut [Target]) -> Result<(), Stop> {
         let Some(spool) = &mut self.spool else { return Ok(()) };
-        spool.append(&mut self.failed)?;
+        let (is_open, failed) = (self.packer.is_verbatim(), &mut self.failed);
+        spool.append(&mut Bypass { targets, is_open, failed })?;
         let packer = &mut self.packer;
-        while spool.queue.has_unread() && targets.iter().all(|target| target.window.has_room()) {
+        while spool.queue.has_unread() && have_room(targets) {
             spool.queue.read(&mut |_, frame| {
-                let (_, packed) = packer.put_all(&Record::Frame(frame), targets);
+                let (_, packed) = packer.put_all(&mut Record::Frame(frame), targets);
                 packed.map_err(Stop::failed)
             })?;
         }
@@ -214,13 +154,8 @@ impl Lane {
     pub(crate) fn confirm(&mut self, number: u64) -> Result<(), Stop> {
         let mut delivered = number;
         if let Some(spool) = &mut self.spool {
-            spool.queue.confirm(number)?;
-            stats::counter("bytes in queue").set(spool.queue.len());
-            let awaited = self.commit.as_ref().is_some_and(Commit::is_waiting);
-            if awaited || spool.synced.elapsed() >= SYNC_PERIOD {
-                spool.synced = Instant::now();
-                spool.queue.sync()?;
-            }
+            let is_awaited = self.commit.as_ref().is_some_and(Commit::is_waiting);
+            spool.confirm(number, is_awaited)?;
             // What is on disk is as safe as what has arrived.
             delivered = spool.stored;
         }
@@ -233,26 +168,15 @@ impl Lane {
 
     /// When [`Lane::confirm`] has something to do though nothing happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let dirty = self.spool.as_ref().filter(|spool| spool.queue.is_dirty());
-        let sync = dirty.map(|spool| spool.synced + SYNC_PERIOD);
-        let retry = self.spool.as_ref().and_then(|spool| spool.retry);
+        let sync = self.spool.as_ref().and_then(Spool::deadline);
         let save = self.commit.as_ref().and_then(Commit::due);
-        sync.into_iter().chain(retry).chain(save).min()
+        sync.into_iter().chain(save).min()
     }
 
     /// Stores what there is to store, at the end.
     pub(crate) fn store(&mut self) -> Result<(), Stop> {
         if let Some(spool) = &mut self.spool {
-            spool.retry = None;
-            spool.append(&mut self.failed)?;
-            spool.queue.sync()?;
-            if !spool.block.is_empty() {
-                let lost = spool.appended - spool.stored;
-                diag::error(format_args!("{} read and not queued", Messages(lost)));
-            }
-            if !spool.queue.is_empty() {
-                diag::note(format_args!("{} bytes stay in the queue", spool.queue.len()));
-            }
+            spool.store(&mut self.failed)?;
         }
         match &mut self.commit {
             Some(commit) => commit.save(),

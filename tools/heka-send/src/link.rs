@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One connection to a peer: what was written to it, and how much of that the peer has.
+//!
+//! A peer that is to confirm records has to know their numbers. A frame without a message tells
+//! them: stream and number of the record before it (heka-stream(5)). It goes out first on every
+//! connection, then whenever everything is written, and in between now and then.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -10,7 +14,7 @@ use heka_core::delivery::ack::Window;
 use heka_core::diag;
 use heka_core::net::{Addr, DialError, Dialer, Stream};
 use heka_core::stats;
-use heka_core::wire::{Behind, Deframer, Step};
+use heka_core::wire::{Behind, Deframer, Header, Step, put_frame};
 use nix::poll::PollFlags;
 use socket2::Socket;
 
@@ -76,6 +80,12 @@ pub(crate) struct Link {
     marks: VecDeque<(u64, u64)>,
     answers: Vec<u8>,
     deframer: Deframer,
+    /// Set if the peer is told the numbers of records.
+    stream_id: Option<[u8; 16]>,
+    /// The number that it was told last.
+    told: Option<u64>,
+    /// What of that it did not take yet.
+    untold: Vec<u8>,
     /// Number of the last record that was confirmed when the connection was made.
     pub(crate) first: u64,
     /// Since when the peer takes nothing.
@@ -119,6 +129,9 @@ impl Link {
             marks: VecDeque::new(),
             answers: Vec::new(),
             deframer: Deframer::new(MAX_ANSWER),
+            stream_id: delivery.stream_id,
+            told: None,
+            untold: Vec::new(),
             first: 0,
             stuck: None,
             awaiting: None,
@@ -130,7 +143,8 @@ impl Link {
 
     /// What to wait for.
     pub(crate) fn wanted(&self, window: &Window) -> PollFlags {
-        let unsent = matches!(&self.pipe, Pipe::Stream(stream) if stream.wants_write());
+        let unsent = !self.untold.is_empty()
+            || matches!(&self.pipe, Pipe::Stream(stream) if stream.wants_write());
         let mut wanted = PollFlags::empty();
         if !self.peer_closed {
             wanted |= PollFlags::POLLIN;
@@ -256,7 +270,8 @@ impl Link {
     pub(crate) fn write(&mut self, window: &mut Window, last: u64) -> Result<(), Over> {
         loop {
             self.look(window)?;
-            match self.write_some(window, last) {
+            let told = self.tell_place(window);
+            match told.and_then(|()| self.write_some(window, last)) {
                 Ok(0) => return self.flush(),
                 Ok(len) => {
                     self.written += len as u64;
@@ -277,6 +292,28 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// Tells the peer which record comes next, if it is time to.
+    fn tell_place(&mut self, window: &Window) -> std::io::Result<()> {
+        let (Some(stream_id), Pipe::Stream(stream)) = (&self.stream_id, &mut self.pipe) else {
+            return Ok(());
+        };
+        if self.told.is_none() || window.is_between_chunks() {
+            let number = window.written_until();
+            if self.told != Some(number) && self.untold.is_empty() {
+                self.told = Some(number);
+                let (stream_id, sequence) = (Some(stream_id.as_slice()), Some(number));
+                let header = Header { stream_id, sequence, ..Header::default() };
+                put_frame(&mut self.untold, header, &[]).map_err(std::io::Error::other)?;
+            }
+        }
+        while !self.untold.is_empty() {
+            let len = stream.write(&self.untold)?;
+            self.untold.drain(..len);
+            self.stuck = None;
+        }
+        Ok(())
     }
 
     fn write_some(&mut self, window: &mut Window, last: u64) -> std::io::Result<usize> {

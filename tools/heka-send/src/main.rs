@@ -9,6 +9,7 @@ mod link;
 mod packer;
 mod run;
 mod source;
+mod spool;
 mod target;
 
 fn main() -> std::process::ExitCode {

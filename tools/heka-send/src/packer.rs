@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records as they go over the wire: frames as they came in, or numbered, signed or reduced to
-//! their payload.
+//! Records as they go over the wire: frames as they came in, or signed, or reduced to their
+//! payload.
 
 use heka_core::clock;
 use heka_core::codec::Payload;
@@ -8,7 +8,7 @@ use heka_core::wire::framing::{put_header, put_header_of};
 use heka_core::wire::{Frame, FrameTooLarge, Header, Message, Signer, Template};
 
 use crate::cli::OutputForm;
-use crate::source::Record;
+use crate::source::{Record, Run};
 use crate::target::Target;
 
 /// Turns records into the bytes that the peer gets.
@@ -17,8 +17,6 @@ pub(crate) struct Packer {
     form: OutputForm,
     payload: Payload,
     signer: Option<Signer>,
-    /// Set if every frame is numbered.
-    stream_id: Option<[u8; 16]>,
     /// What messages made of lines have in common.
     template: Template,
 }
@@ -32,74 +30,67 @@ impl Packer {
             ..Message::default()
         };
         let template = Template::new(&message, signer.clone());
-        Self { form, payload, signer, stream_id: None, template }
+        Self { form, payload, signer, template }
     }
 
-    /// Numbers every frame as one of that stream.
-    pub(crate) fn number(mut self, stream_id: [u8; 16]) -> Self {
-        self.stream_id = Some(stream_id);
-        self
+    /// Whether a frame without delivery state goes out as it came in.
+    pub(crate) fn is_verbatim(&self) -> bool {
+        self.form == OutputForm::Heka && self.signer.is_none()
     }
 
-    /// Adds one record to the window of every target and returns its number. If it does not fit a
-    /// frame, an empty one takes its number.
+    /// Adds one record, or a run of them, to the window of every target and returns the number of
+    /// the last. If a record does not fit a frame, an empty one takes its number.
     pub(crate) fn put_all(
         &mut self,
-        record: &Record<'_>,
+        record: &mut Record<'_>,
         targets: &mut [Target],
     ) -> (u64, Result<(), FrameTooLarge>) {
+        if let Record::Run(run) = record {
+            return (put_run(run, targets), Ok(()));
+        }
         let mut number = 0;
         let mut outcome = Ok(());
         for target in targets {
-            let next = target.window.last() + 1;
-            outcome = self.put(target.window.buffer(), next, record);
+            outcome = self.put(target.window.buffer(), record);
             number = target.window.end_record();
         }
         (number, outcome)
     }
 
-    /// Appends one record, number `number` of the stream.
+    /// Appends one record, or a run of them.
     ///
     /// # Errors
     /// If it does not fit a frame; nothing is appended then.
     pub(crate) fn put(
         &mut self,
         out: &mut Vec<u8>,
-        number: u64,
         record: &Record<'_>,
     ) -> Result<(), FrameTooLarge> {
-        let sequence = self.stream_id.is_some().then_some(number);
-        let stream_id = self.stream_id;
-        let stream_id = stream_id.as_ref().map(<[u8; 16]>::as_slice);
-        let extensions = Header { stream_id, sequence, ..Header::default() };
         match (self.form, record) {
+            (_, Record::Run(run)) => out.extend_from_slice(run.bytes()),
             (OutputForm::Raw, Record::Bytes(bytes)) => out.extend_from_slice(bytes),
             (OutputForm::Raw, Record::Frame(frame)) => out.extend_from_slice(frame.bytes),
             (OutputForm::Payload, Record::Frame(frame)) => self.payload.put(out, &frame.view),
             (OutputForm::Raw | OutputForm::Payload, Record::Line(line) | Record::Bytes(line)) => {
                 self.payload.put_bytes(out, line);
             }
-            (OutputForm::Heka, Record::Frame(frame)) => self.put_frame(out, frame, extensions)?,
+            (OutputForm::Heka, Record::Frame(frame)) => self.put_frame(out, frame)?,
             (OutputForm::Heka, Record::Line(line) | Record::Bytes(line)) => {
                 let (uuid, now) = (clock::random_uuid(), clock::now_ns());
-                self.template.put_frame(out, extensions, uuid, now, line)?;
+                self.template.put_frame(out, Header::default(), uuid, now, line)?;
             }
         }
         Ok(())
     }
 
-    fn put_frame(
-        &self,
-        out: &mut Vec<u8>,
-        frame: &Frame<'_>,
-        extensions: Header<'_>,
-    ) -> Result<(), FrameTooLarge> {
+    /// Delivery state concerns only neighbouring stages: it is taken off.
+    fn put_frame(&self, out: &mut Vec<u8>, frame: &Frame<'_>) -> Result<(), FrameTooLarge> {
         if let Some(signer) = &self.signer {
             let digest = signer.sign(frame.message);
             let message_length = frame.header.message_length;
-            put_header(out, signer.stamp(Header { message_length, ..extensions }, &digest))?;
-        } else if self.stream_id.is_some() || frame.header.is_extended() {
-            put_header_of(out, frame, &extensions)?;
+            put_header(out, signer.stamp(Header { message_length, ..Header::default() }, &digest))?;
+        } else if frame.header.is_extended() {
+            put_header_of(out, frame, &Header::default())?;
         } else {
             out.extend_from_slice(frame.bytes);
             return Ok(());
@@ -107,4 +98,15 @@ impl Packer {
         out.extend_from_slice(frame.message);
         Ok(())
     }
+}
+
+/// Adds frames as they are; where there is one target, with the buffer that they lie in.
+pub(crate) fn put_run(run: &mut Run<'_>, targets: &mut [Target]) -> u64 {
+    let ends = run.ends;
+    if let [target] = targets
+        && let Some(last) = target.window.push_buffer(ends, |spare| run.take(spare))
+    {
+        return last;
+    }
+    targets.iter_mut().fold(0, |_, target| target.window.push_run(run.bytes(), ends))
 }

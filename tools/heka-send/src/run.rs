@@ -50,7 +50,7 @@ impl Sender {
             stats::counter(name);
         }
         let lane = Lane::new(&mut plan)?;
-        let source = Source::new(&plan)?;
+        let source = Source::new(&plan, lane.is_verbatim())?;
         let groups = std::mem::take(&mut plan.targets);
         let confirmed = lane.confirmed();
         let targets = groups.into_iter().map(|addrs| Target::new(addrs, &plan, confirmed));
@@ -123,7 +123,7 @@ impl Sender {
         let Self { source, targets, lane, .. } = self;
         lane.start_block(targets);
         source.read(&mut |record| lane.put(record, targets))?;
-        lane.end_block()
+        lane.end_block(targets)
     }
 
     /// Takes notice of what every target has.

@@ -15,9 +15,11 @@ use nix::sys::stat::{SFlag, fstat};
 
 use crate::cli::{InputForm, OutputForm, Plan};
 
-/// One record of the input.
+/// One record of the input, or several.
 #[derive(Debug)]
 pub(crate) enum Record<'a> {
+    /// Frames that can go out as they are.
+    Run(Run<'a>),
     /// A framed message.
     Frame(&'a Frame<'a>),
     /// A line without its end.
@@ -26,12 +28,34 @@ pub(crate) enum Record<'a> {
     Bytes(&'a [u8]),
 }
 
-impl Record<'_> {
+/// Frames side by side at the front of the input.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    input: &'a mut Input,
+    len: usize,
+    /// Where each of them ends.
+    pub(crate) ends: &'a [usize],
+}
+
+impl Run<'_> {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.input.data().get(..self.len).unwrap_or_default()
+    }
+
+    /// Takes the bytes with the buffer they are in, if it is worth it, and leaves `spare`.
+    pub(crate) fn take(&mut self, spare: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
+        let taken = self.input.take_buffer(self.len, spare)?;
+        self.len = 0;
+        Ok(taken)
+    }
+}
+
+impl<'a> Record<'a> {
     /// The position after it, if it carries one.
-    pub(crate) fn checkpoint(&self) -> Option<&[u8]> {
+    pub(crate) fn checkpoint(&self) -> Option<&'a [u8]> {
         match self {
             Self::Frame(frame) => frame.header.checkpoint,
-            Self::Line(_) | Self::Bytes(_) => None,
+            Self::Run(_) | Self::Line(_) | Self::Bytes(_) => None,
         }
     }
 }
@@ -50,6 +74,10 @@ enum Splitter {
 pub(crate) struct Source {
     pub(crate) input: Input,
     splitter: Splitter,
+    /// Frames can go out as they are, so runs of them need no closer look.
+    is_verbatim: bool,
+    /// Where the frames of a run end.
+    ends: Vec<usize>,
     delimiter: u8,
     limit: usize,
     left: u64,
@@ -58,7 +86,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new(plan: &Plan) -> Result<Self, Stop> {
+    pub(crate) fn new(plan: &Plan, is_verbatim: bool) -> Result<Self, Stop> {
         let splitter = match (plan.output, plan.input) {
             (OutputForm::Raw, _) => Splitter::Bytes,
             (_, InputForm::Auto) => Splitter::Undecided,
@@ -71,6 +99,8 @@ impl Source {
             is_pipe: SFlag::from_bits_truncate(mode) & SFlag::S_IFMT == SFlag::S_IFIFO,
             input,
             splitter,
+            is_verbatim,
+            ends: Vec::new(),
             delimiter: if plan.payload.null { 0 } else { b'\n' },
             limit: plan.max_message_size,
             left: plan.max_count.unwrap_or(u64::MAX),
@@ -99,7 +129,7 @@ impl Source {
     /// Reads once and hands over the records that are complete.
     pub(crate) fn read(
         &mut self,
-        receive: &mut impl FnMut(&Record<'_>) -> Result<(), Stop>,
+        receive: &mut impl FnMut(&mut Record<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         if self.input.read()? {
             let idle = !self.input.is_ready()?;
@@ -114,7 +144,7 @@ impl Source {
     fn deliver(
         &mut self,
         behind: Behind,
-        receive: &mut impl FnMut(&Record<'_>) -> Result<(), Stop>,
+        receive: &mut impl FnMut(&mut Record<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         if matches!(self.splitter, Splitter::Undecided) {
             match detect(self.input.data(), behind) {
@@ -124,44 +154,77 @@ impl Source {
             }
         }
         while !self.ended {
-            let data = self.input.data();
-            let done = match &mut self.splitter {
-                Splitter::Frames(deframer) => match deframer.next(data, behind) {
+            let Some(count) = self.deliver_next(behind, receive)? else { return Ok(()) };
+            stats::MESSAGES.add(count);
+            self.left -= count;
+            self.ended = self.left == 0;
+        }
+        Ok(())
+    }
+
+    /// Hands over what stands first in the input and returns how many records that were; `None` if
+    /// more has to be read.
+    fn deliver_next(
+        &mut self,
+        behind: Behind,
+        receive: &mut impl FnMut(&mut Record<'_>) -> Result<(), Stop>,
+    ) -> Result<Option<u64>, Stop> {
+        let data = self.input.data();
+        let done = match &mut self.splitter {
+            Splitter::Frames(deframer) => {
+                self.ends.clear();
+                if self.is_verbatim {
+                    let len = deframer.next_run(data, self.left, &mut self.ends);
+                    if len > 0 {
+                        return self.deliver_run(len, receive).map(Some);
+                    }
+                }
+                match deframer.next(data, behind) {
                     Step::Frame(done, frame) => {
-                        receive(&Record::Frame(&frame))?;
+                        receive(&mut Record::Frame(&frame))?;
                         done
                     }
                     Step::Damage(done, damage) => {
                         stats::SKIPPED.add(1);
                         diag::warning(format_args!("{}: {damage}", self.input.name()));
                         self.input.consume(done);
-                        continue;
+                        return Ok(Some(0));
                     }
                     Step::Need(done, _) => {
                         self.input.consume(done);
-                        return Ok(());
+                        return Ok(None);
                     }
-                },
-                Splitter::Lines | Splitter::Undecided => {
-                    let Some((done, line)) = next_line(data, self.delimiter, behind, self.limit)
-                    else {
-                        return Ok(());
-                    };
-                    receive(&Record::Line(line))?;
-                    done
                 }
-                Splitter::Bytes if data.is_empty() => return Ok(()),
-                Splitter::Bytes => {
-                    receive(&Record::Bytes(data))?;
-                    data.len()
-                }
-            };
-            self.input.consume(done);
-            stats::MESSAGES.add(1);
-            self.left -= 1;
-            self.ended = self.left == 0;
+            }
+            Splitter::Lines | Splitter::Undecided => {
+                let Some((done, line)) = next_line(data, self.delimiter, behind, self.limit) else {
+                    return Ok(None);
+                };
+                receive(&mut Record::Line(line))?;
+                done
+            }
+            Splitter::Bytes if data.is_empty() => return Ok(None),
+            Splitter::Bytes => {
+                receive(&mut Record::Bytes(data))?;
+                data.len()
+            }
+        };
+        self.input.consume(done);
+        Ok(Some(1))
+    }
+
+    fn deliver_run(
+        &mut self,
+        len: usize,
+        receive: &mut impl FnMut(&mut Record<'_>) -> Result<(), Stop>,
+    ) -> Result<u64, Stop> {
+        let mut record = Record::Run(Run { input: &mut self.input, len, ends: &self.ends });
+        receive(&mut record)?;
+        if let Record::Run(run) = record {
+            let left = run.len;
+            run.input.consume(left);
         }
-        Ok(())
+        Ok(self.ends.len() as u64)
     }
 }
 

@@ -299,6 +299,11 @@ fn converse(
     Ok(())
 }
 
+/// Whether every target takes another record.
+pub(crate) fn have_room(targets: &[Target]) -> bool {
+    targets.iter().all(|target| target.window.has_room())
+}
+
 /// `1 message`, `2 messages`.
 pub(crate) struct Messages(pub(crate) u64);
 

@@ -9,7 +9,8 @@
 //! Messages are appended to the last file with one write(2) a block; a file that has reached its
 //! size is followed by the next number, and removed once everything in it is confirmed. What is
 //! appended survives the death of the process at once, and that of the machine after
-//! [`Queue::sync`], which is called about once a second.
+//! [`Queue::sync`] or the end of what [`Queue::sync_soon`] began, which is called about once a
+//! second.
 //!
 //! Messages are numbered as they are handed out. The numbers and the name of the stream are the
 //! same after a restart, so that a receiver that has them already recognises them. After a restart
@@ -17,6 +18,7 @@
 //! messages: then the stream gets another name.
 
 mod cursor;
+mod keeper;
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -25,6 +27,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use cursor::Cursor;
+use keeper::{Job, Keeper};
 
 use super::is_full;
 use crate::diag;
@@ -61,6 +64,11 @@ pub struct Queue {
     /// Sizes of the files from `cursor.place.file` on; the last one is written to.
     sizes: VecDeque<u64>,
     writer: File,
+    /// Complete files that were not synced yet, with their numbers.
+    unsynced: VecDeque<(u64, File)>,
+    /// Files that are confirmed and can go once the cursor says so.
+    confirmed: Vec<PathBuf>,
+    keeper: Keeper,
     /// What is handed out next.
     read_at: Place,
     reader: Option<(u64, File)>,
@@ -109,6 +117,9 @@ impl Queue {
             sizes.push_back(std::fs::metadata(path_of(dir, file)).map_or(0, |data| data.len()));
         }
         let writer = open_file(dir, last).at(&subject)?;
+        // What is confirmed is not synced: a crash may have taken it.
+        let first_size = sizes.front().copied().unwrap_or(0);
+        cursor.place.offset = cursor.place.offset.min(first_size);
         let mut queue = Self {
             dir: dir.to_owned(),
             limits,
@@ -117,6 +128,9 @@ impl Queue {
             cursor,
             sizes,
             writer,
+            unsynced: VecDeque::new(),
+            confirmed: Vec::new(),
+            keeper: Keeper::start(dir.to_owned()),
             reader: None,
             marks: VecDeque::new(),
             buffer: Vec::new(),
@@ -125,7 +139,7 @@ impl Queue {
             _lock: lock,
         };
         queue.cut_torn_end()?;
-        queue.save()?;
+        queue.sync()?;
         Ok(queue)
     }
 
@@ -179,8 +193,8 @@ impl Queue {
     fn try_append(&mut self, frames: &[u8]) -> io::Result<()> {
         let end = self.end();
         if end.offset > 0 && end.offset + frames.len() as u64 > self.limits.file_size {
-            self.writer.sync_data()?;
-            self.writer = open_file(&self.dir, end.file + 1)?;
+            let next = open_file(&self.dir, end.file + 1)?;
+            self.unsynced.push_back((end.file, std::mem::replace(&mut self.writer, next)));
             self.sizes.push_back(0);
         }
         let end = self.end();
@@ -194,6 +208,14 @@ impl Queue {
         }
         self.is_unsynced = true;
         Ok(())
+    }
+
+    /// The last `count` messages appended are handed out by the caller, with the next numbers; all
+    /// before them must have been handed out.
+    pub fn pass(&mut self, count: u64) {
+        self.last += count;
+        self.read_at = self.end();
+        self.marks.push_back((self.last, self.read_at));
     }
 
     /// Hands out some messages in order. Each gets the next number; the receiver is called with
@@ -289,33 +311,27 @@ impl Queue {
         index.ok().and_then(|index| self.sizes.get(index)).copied().unwrap_or(0)
     }
 
-    /// Everything up to this number is safe with the far end.
+    /// Everything up to this number is safe with the far end. Files that are done with are removed
+    /// soon.
     ///
     /// # Errors
-    /// If a file that is done with cannot be removed.
+    /// As [`Queue::sync_soon`].
     pub fn confirm(&mut self, number: u64) -> Result<(), Stop> {
         while let Some((number, place)) = self.marks.pop_front_if(|(last, _)| *last <= number) {
             self.cursor.number = number;
-            self.advance_to(place)?;
+            self.advance_to(place);
         }
-        Ok(())
+        if self.confirmed.is_empty() { Ok(()) } else { self.sync_soon() }
     }
 
-    fn advance_to(&mut self, place: Place) -> Result<(), Stop> {
+    fn advance_to(&mut self, place: Place) {
         self.is_unsaved |= place != self.cursor.place;
-        if place.file > self.cursor.place.file {
-            // The cursor must not point to a file that is gone.
-            let done = self.cursor.place.file..place.file;
-            self.cursor.place = place;
-            self.save()?;
-            for file in done {
-                self.sizes.pop_front();
-                let path = path_of(&self.dir, file);
-                std::fs::remove_file(&path).at(path.display())?;
-            }
+        for file in self.cursor.place.file..place.file {
+            self.sizes.pop_front();
+            self.confirmed.push(path_of(&self.dir, file));
+            self.unsynced.pop_front_if(|(number, _)| *number <= file);
         }
         self.cursor.place = place;
-        Ok(())
     }
 
     /// Drops the oldest file and returns how many messages were lost by that; `None` if there is
@@ -345,34 +361,43 @@ impl Queue {
         self.marks.retain(|(number, place)| *place > start && *number <= before);
         self.read_at = self.read_at.max(start);
         self.cursor.rename_stream();
-        self.advance_to(start)?;
+        self.advance_to(start);
+        // The room is wanted now.
+        self.sync()?;
         Ok(Some(dropped))
     }
 
-    /// Makes what was appended, and how far it is confirmed, outlive the machine.
+    /// Makes what was appended and is not confirmed, and how far that is, outlive the machine.
     ///
     /// # Errors
     /// The system's.
     pub fn sync(&mut self) -> Result<(), Stop> {
-        if self.is_unsynced {
-            self.writer.sync_data().at(self.dir.display())?;
-            self.is_unsynced = false;
+        self.keeper.finish()?;
+        self.sync_soon()?;
+        self.keeper.finish()
+    }
+
+    /// The same, without waiting for the disk; nothing if it is still busy with the last time.
+    ///
+    /// # Errors
+    /// The system's, also those of the last time.
+    pub fn sync_soon(&mut self) -> Result<(), Stop> {
+        if self.keeper.is_busy()? || !self.is_dirty() {
+            return Ok(());
         }
-        if self.is_unsaved {
-            self.save()?;
+        let mut sync: Vec<File> = self.unsynced.drain(..).map(|(_, file)| file).collect();
+        if std::mem::take(&mut self.is_unsynced) && !self.is_empty() {
+            sync.push(self.writer.try_clone().at(self.dir.display())?);
         }
+        let cursor = std::mem::take(&mut self.is_unsaved).then(|| self.cursor.clone());
+        let remove = std::mem::take(&mut self.confirmed);
+        self.keeper.start_job(Job { sync, cursor, remove });
         Ok(())
     }
 
     /// Whether [`Queue::sync`] has something to do.
     pub fn is_dirty(&self) -> bool {
         self.is_unsynced || self.is_unsaved
-    }
-
-    fn save(&mut self) -> Result<(), Stop> {
-        self.cursor.save(&self.dir).at(self.dir.display())?;
-        self.is_unsaved = false;
-        Ok(())
     }
 
     /// Cuts off what stands behind the last whole record.

@@ -63,6 +63,7 @@ fn files_are_removed_once_they_are_confirmed() {
     assert_eq!(records.len(), 200);
     assert_eq!(records.last().unwrap(), &(200, "message 199".to_owned()));
     queue.confirm(200).unwrap();
+    queue.sync().unwrap();
     assert_eq!(list(dir.path()).unwrap().len(), 1);
     assert!(queue.is_empty() && queue.has_room());
 }
@@ -132,4 +133,35 @@ fn two_processes_cannot_have_the_same_queue() {
     let dir = tempfile::tempdir().unwrap();
     let _queue = Queue::open(dir.path(), LIMITS).unwrap();
     assert!(matches!(Queue::open(dir.path(), LIMITS), Err(Stop::Error { .. })));
+}
+
+#[test]
+fn what_the_caller_hands_out_is_numbered_and_confirmed_like_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    fill(&mut queue, 0..2);
+    queue.pass(2);
+    assert!(!queue.has_unread());
+    fill(&mut queue, 2..3);
+    assert_eq!(read(&mut queue), [(3, "message 2".to_owned())]);
+    queue.confirm(2).unwrap();
+    queue.sync().unwrap();
+    drop(queue);
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    assert_eq!(read(&mut queue), [(3, "message 2".to_owned())]);
+}
+
+#[test]
+fn what_a_crash_took_of_the_confirmed_part_is_not_counted_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    fill(&mut queue, 0..3);
+    read(&mut queue);
+    queue.confirm(3).unwrap();
+    queue.sync().unwrap();
+    drop(queue);
+    std::fs::write(path_of(dir.path(), 0), b"").unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    fill(&mut queue, 3..4);
+    assert_eq!(read(&mut queue), [(4, "message 3".to_owned())]);
 }

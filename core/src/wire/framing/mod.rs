@@ -19,6 +19,8 @@
 //! that byte is not 0x1e, until the inner one is complete or none, or the input ends.
 //! heka-stream(5) says exactly what a reader can rely on; `tests/prop_framing.rs` holds it to that.
 
+mod whole;
+
 use memchr::memchr;
 
 use super::header::{Header, put_stripped};
@@ -115,6 +117,13 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// Whether it is no message at all, but tells the neighbouring stage how far the stream is sent
+    /// or safe.
+    pub fn is_signal(&self) -> bool {
+        let Header { acknowledged, sequence, .. } = self.header;
+        self.message.is_empty() && (acknowledged.is_some() || sequence.is_some())
+    }
+
     /// The header's bytes, without the separators around it.
     pub fn header_bytes(&self) -> &'a [u8] {
         let end = self.bytes.len().saturating_sub(self.message.len() + 1);

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The short way over a stream that is in order: frames whose header tells nothing but the length,
+//! whose message is whole, and behind which the next frame starts. Stages that pass frames on as
+//! they stand need not know more of them than where they end.
+//!
+//! Whatever is not obviously so is left to [`Deframer::next`], which finds the same frames in the
+//! same places and knows what to do about everything else.
+
+use super::{Deframer, FRAMING_SIZE, RECORD_SEPARATOR, UNIT_SEPARATOR};
+use crate::wire::view::MessageView;
+
+/// Tag of the length in a header: member 1, a varint.
+const LENGTH_TAG: u8 = 0x08;
+/// Longest varint of 32 bits.
+const MAX_LENGTH_SIZE: usize = 5;
+/// Longest varint.
+const MAX_VARINT_SIZE: usize = 10;
+
+impl Deframer {
+    /// Passes over at most `most` frames at the front of `buffer`, as many as follow each other
+    /// without any doubt, and returns how many bytes they take. Where each of them ends is added
+    /// to `ends`. Nothing is passed over if the frames need a closer look: [`Deframer::next`]
+    /// takes it.
+    pub fn next_run(&mut self, buffer: &[u8], most: u64, ends: &mut Vec<usize>) -> usize {
+        if self.damage.is_some() {
+            return 0;
+        }
+        let mut done = 0;
+        let mut left = most;
+        while left > 0
+            && let Some(rest) = buffer.get(done..)
+            && let Some(len) = whole_frame(rest, self.limit)
+        {
+            done += len;
+            left -= 1;
+            ends.push(done);
+        }
+        if done > 0 {
+            (self.work, self.checked) = (0, 0);
+            self.offset += done as u64;
+        }
+        done
+    }
+}
+
+/// Size of the frame at the front of `buffer`, if it is one without doubt.
+#[inline]
+fn whole_frame(buffer: &[u8], limit: usize) -> Option<usize> {
+    let [RECORD_SEPARATOR, header_len, LENGTH_TAG, length @ ..] = buffer else { return None };
+    let length = length.get(..usize::from(*header_len).checked_sub(1)?)?;
+    let message_len = plain_length(length).filter(|len| *len <= limit)?;
+    let start = FRAMING_SIZE + usize::from(*header_len);
+    let end = start + message_len;
+    let is_followed = buffer.get(end) == Some(&RECORD_SEPARATOR);
+    let is_whole = is_followed
+        && buffer.get(start - 1) == Some(&UNIT_SEPARATOR)
+        && is_in_order(buffer.get(start..end)?);
+    is_whole.then_some(end)
+}
+
+/// The number that these bytes are, all of them.
+#[inline]
+fn plain_length(varint: &[u8]) -> Option<usize> {
+    let (last, first) = varint.split_last()?;
+    if first.len() >= MAX_LENGTH_SIZE || *last >= 0x80 || first.iter().any(|byte| *byte < 0x80) {
+        return None;
+    }
+    let add = |value: u64, byte: &u8| value << 7 | u64::from(byte & 0x7f);
+    let value = varint.iter().rev().fold(0, add);
+    u32::try_from(value).ok().and_then(|value| usize::try_from(value).ok())
+}
+
+/// Whether [`MessageView::parse`] takes these bytes; `false` may also mean that it was not tried.
+#[inline]
+fn is_in_order(message: &[u8]) -> bool {
+    let mut rest = message;
+    while let [tag, value @ ..] = rest {
+        let behind = match tag {
+            // Uuid, Type, Logger, Payload, EnvVersion, Hostname, Fields.
+            0x0a | 0x1a | 0x22 | 0x32 | 0x3a | 0x4a | 0x52 => behind_bytes(value),
+            // Timestamp, Severity, Pid.
+            0x10 | 0x28 | 0x40 => behind_varint(value),
+            _ => return MessageView::parse(rest).is_ok(),
+        };
+        match behind {
+            Some(behind) => rest = behind,
+            None => return false,
+        }
+    }
+    true
+}
+
+#[inline]
+fn behind_bytes(value: &[u8]) -> Option<&[u8]> {
+    match value {
+        [len @ ..0x80, rest @ ..] => rest.get(usize::from(*len)..),
+        [low, high @ ..0x80, rest @ ..] => {
+            rest.get(usize::from(low & 0x7f) | usize::from(*high) << 7..)
+        }
+        [low, middle, high @ ..0x80, rest @ ..] => {
+            let low = usize::from(low & 0x7f) | usize::from(middle & 0x7f) << 7;
+            rest.get(low | usize::from(*high) << 14..)
+        }
+        _ => None,
+    }
+}
+
+#[inline]
+fn behind_varint(value: &[u8]) -> Option<&[u8]> {
+    const CONTINUED: u64 = 0x8080_8080_8080_8080;
+    let len = match value.first_chunk().map(|chunk| !u64::from_le_bytes(*chunk) & CONTINUED) {
+        Some(last) if last != 0 => last.trailing_zeros() as usize / 8 + 1,
+        _ => 1 + value.iter().take(MAX_VARINT_SIZE - 1).position(|byte| *byte < 0x80)?,
+    };
+    value.get(len..)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::framing::put_frame;
+    use crate::wire::{Behind, Header, Step};
+
+    /// What [`Deframer::next`] alone makes of a stream: ends of frames, `None` for damage.
+    fn found(stream: &[u8], uses_runs: bool) -> Vec<Option<u64>> {
+        let mut deframer = Deframer::new(1 << 20);
+        let mut found = Vec::new();
+        let mut at = 0;
+        loop {
+            let rest = &stream[at..];
+            let start = deframer.offset();
+            let mut ends = Vec::new();
+            let run = if uses_runs { deframer.next_run(rest, 3, &mut ends) } else { 0 };
+            if run > 0 {
+                assert_eq!(ends.last(), Some(&run));
+                assert!(ends.len() <= 3);
+                found.extend(ends.iter().map(|end| Some(start + *end as u64)));
+                at += run;
+                assert_eq!(deframer.offset(), at as u64);
+                continue;
+            }
+            match deframer.next(rest, Behind::End) {
+                Step::Frame(done, _) => {
+                    at += done;
+                    found.push(Some(deframer.offset()));
+                }
+                Step::Damage(done, _) => {
+                    at += done;
+                    found.push(None);
+                }
+                Step::Need(..) => return found,
+            }
+        }
+    }
+
+    fn member() -> impl Strategy<Value = Vec<u8>> {
+        let len = prop_oneof![0..20usize, 120..135usize, 16_380..16_390usize];
+        let text = (prop::sample::select(vec![0x0a, 0x1a, 0x22, 0x32, 0x52, 0x5a, 0x4a]), len);
+        prop_oneof![
+            text.prop_map(|(tag, len)| {
+                let mut out = vec![tag];
+                crate::wire::varint::put_varint(&mut out, len as u64);
+                out.resize(out.len() + len, RECORD_SEPARATOR);
+                out
+            }),
+            (prop::sample::select(vec![0x10, 0x28, 0x40, 0x60]), any::<u64>(), 0..64u32).prop_map(
+                |(tag, value, shift)| {
+                    let mut out = vec![tag];
+                    crate::wire::varint::put_varint(&mut out, value >> shift);
+                    out
+                }
+            ),
+            prop::collection::vec(any::<u8>(), 0..12),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn runs_hold_the_frames_that_are_found_one_by_one(
+            messages in prop::collection::vec(prop::collection::vec(member(), 0..5), 1..8),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+            signer in prop::option::of("[a-z]{1,5}"),
+        ) {
+            let mut stream = Vec::new();
+            for (number, message) in messages.iter().enumerate() {
+                let hmac_signer = signer.as_ref().filter(|_| number % 2 == 1).map(String::as_bytes);
+                let header = Header { hmac_signer, ..Header::default() };
+                put_frame(&mut stream, header, &message.concat()).unwrap();
+            }
+            for (place, byte) in damage {
+                let place = place.index(stream.len());
+                stream[place] = byte;
+            }
+            prop_assert_eq!(found(&stream, true), found(&stream, false));
+        }
+    }
+
+    #[test]
+    fn a_stream_in_order_needs_no_closer_look() {
+        let mut stream = Vec::new();
+        let message = b"\x0a\x03abc\x10\x80\x80\x80\x80\x80\x80\x80\x80\x7f\x32\x02hi";
+        for _ in 0..5 {
+            put_frame(&mut stream, Header::default(), message).unwrap();
+        }
+        let mut ends = Vec::new();
+        // The last one could go on in a way that tells against it.
+        let size = stream.len() / 5;
+        assert_eq!(Deframer::new(100).next_run(&stream, 9, &mut ends), 4 * size);
+        assert_eq!(ends, [size, 2 * size, 3 * size, 4 * size]);
+        assert_eq!(Deframer::new(10).next_run(&stream, 9, &mut ends), 0);
+    }
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The queue on disk and the way past it (`--queue`): records are appended to the queue in blocks,
+//! and while the queue holds nothing else, go on to the peers from memory. What the peers did not
+//! keep up with is read back later.
+
+use std::time::{Duration, Instant};
+
+use heka_core::delivery::queue::Queue;
+use heka_core::diag::Limiter;
+use heka_core::exit::Stop;
+use heka_core::wire::FrameTooLarge;
+use heka_core::{diag, stats};
+
+use crate::cli::{QueueFull, QueuePlan};
+use crate::packer::{Packer, put_run};
+use crate::source::{Record, Run};
+use crate::target::{Messages, Target, have_room};
+
+/// So much is gathered before it is put into the queue.
+const BLOCK_SIZE: usize = 64 * 1024;
+/// The queue is made to outlive the machine so often.
+const SYNC_PERIOD: Duration = Duration::from_secs(1);
+/// A full disk is tried again after that.
+const DISK_PERIOD: Duration = Duration::from_millis(500);
+
+/// The queue and what goes into it.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    pub(crate) queue: Queue,
+    full: QueueFull,
+    /// Makes the frames that are queued.
+    pub(crate) packer: Packer,
+    block: Vec<u8>,
+    /// Where the frames of the block end.
+    ends: Vec<usize>,
+    /// Records that were taken from the source, and how many of them are on disk.
+    pub(crate) appended: u64,
+    pub(crate) stored: u64,
+    /// When to try again, while the disk is full.
+    retry: Option<Instant>,
+    synced: Instant,
+    warned: Limiter,
+}
+
+impl Spool {
+    pub(crate) fn open(plan: &QueuePlan, packer: Packer) -> Result<Self, Stop> {
+        Ok(Self {
+            queue: Queue::open(&plan.dir, plan.limits)?,
+            full: plan.full,
+            packer,
+            block: Vec::new(),
+            ends: Vec::new(),
+            appended: 0,
+            stored: 0,
+            retry: None,
+            synced: Instant::now(),
+            warned: Limiter::default(),
+        })
+    }
+
+    /// Takes one record, or a run of them.
+    pub(crate) fn put(
+        &mut self,
+        record: &mut Record<'_>,
+        past: &mut Bypass<'_>,
+    ) -> Result<Result<(), FrameTooLarge>, Stop> {
+        if let Record::Run(run) = record {
+            return self.put_run(run, past).map(Ok);
+        }
+        if self.block.len() >= BLOCK_SIZE {
+            self.append(past)?;
+        }
+        self.appended += 1;
+        let packed = self.packer.put(&mut self.block, record);
+        if packed.is_ok() {
+            self.ends.push(self.block.len());
+        }
+        Ok(packed)
+    }
+
+    /// Appends a run where it lies if it is large, and nothing waits before it.
+    fn put_run(&mut self, run: &mut Run<'_>, past: &mut Bypass<'_>) -> Result<(), Stop> {
+        self.append(past)?;
+        self.appended += run.ends.len() as u64;
+        let may_pass = self.may_pass(past);
+        let is_large = run.bytes().len() >= BLOCK_SIZE && self.block.is_empty();
+        if !is_large || !self.queue.append(run.bytes())? {
+            let base = self.block.len();
+            self.block.extend_from_slice(run.bytes());
+            self.ends.extend(run.ends.iter().map(|end| base + end));
+            return Ok(());
+        }
+        self.stored = self.appended;
+        if may_pass {
+            self.queue.pass(run.ends.len() as u64);
+            put_run(run, past.targets);
+        }
+        self.make_room(past)
+    }
+
+    /// Puts what has been gathered into the queue, and makes room if that is wanted. While the disk
+    /// is full, it waits in memory.
+    pub(crate) fn append(&mut self, past: &mut Bypass<'_>) -> Result<(), Stop> {
+        if self.retry.is_some_and(|at| Instant::now() < at) {
+            return Ok(());
+        }
+        self.retry = None;
+        while !self.block.is_empty() {
+            let may_pass = self.may_pass(past);
+            if self.queue.append(&self.block)? {
+                if may_pass {
+                    self.queue.pass(self.ends.len() as u64);
+                    for target in past.targets.iter_mut() {
+                        target.window.push_run(&self.block, &self.ends);
+                    }
+                }
+                self.block.clear();
+                self.ends.clear();
+            } else if self.full == QueueFull::Exit {
+                return Err(Stop::failed("the disk of the queue is full"));
+            } else if self.full == QueueFull::Block || !self.drop_oldest(past)? {
+                self.warned.warning("the disk of the queue is full: waiting for room");
+                self.retry = Some(Instant::now() + DISK_PERIOD);
+                return Ok(());
+            }
+        }
+        self.stored = self.appended;
+        self.make_room(past)
+    }
+
+    /// Whether what is appended now is also what the peers get next, and they take it.
+    fn may_pass(&self, past: &Bypass<'_>) -> bool {
+        past.is_open && !self.queue.has_unread() && have_room(past.targets)
+    }
+
+    /// Keeps the queue within its size, if by dropping.
+    fn make_room(&mut self, past: &mut Bypass<'_>) -> Result<(), Stop> {
+        while self.full == QueueFull::DropOldest
+            && !self.queue.has_room()
+            && self.drop_oldest(past)?
+        {}
+        Ok(())
+    }
+
+    /// Makes room; `false` if there is nothing to drop.
+    fn drop_oldest(&mut self, past: &mut Bypass<'_>) -> Result<bool, Stop> {
+        let Some(dropped) = self.queue.drop_oldest()? else { return Ok(false) };
+        if dropped > 0 {
+            *past.failed = true;
+            stats::counter("dropped").add(dropped);
+            self.warned.warning(format_args!("the queue is full: {dropped} messages dropped"));
+        }
+        Ok(true)
+    }
+
+    /// Whether everything that came in has been handed to the peers.
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.queue.has_unread() && self.block.is_empty()
+    }
+
+    /// Whether more may be read from the source.
+    pub(crate) fn has_room(&self) -> Result<bool, Stop> {
+        if self.full == QueueFull::Exit && !self.queue.has_room() {
+            return Err(Stop::failed("the queue is full"));
+        }
+        let may_drop = self.full == QueueFull::DropOldest;
+        Ok(self.retry.is_none() && (self.queue.has_room() || may_drop))
+    }
+
+    /// The peers have everything up to this message; `is_awaited` if somebody waits for what is
+    /// queued to be safe.
+    pub(crate) fn confirm(&mut self, number: u64, is_awaited: bool) -> Result<(), Stop> {
+        self.queue.confirm(number)?;
+        stats::counter("bytes in queue").set(self.queue.len());
+        if is_awaited {
+            self.queue.sync()?;
+        } else if self.synced.elapsed() >= SYNC_PERIOD {
+            self.synced = Instant::now();
+            self.queue.sync_soon()?;
+        }
+        Ok(())
+    }
+
+    /// Stores what there is to store, at the end.
+    pub(crate) fn store(&mut self, failed: &mut bool) -> Result<(), Stop> {
+        self.retry = None;
+        self.append(&mut Bypass { targets: &mut [], is_open: false, failed })?;
+        self.queue.sync()?;
+        if !self.block.is_empty() {
+            let lost = Messages(self.appended - self.stored);
+            diag::error(format_args!("{lost} read and not queued"));
+        }
+        if !self.queue.is_empty() {
+            diag::note(format_args!("{} bytes stay in the queue", self.queue.len()));
+        }
+        Ok(())
+    }
+
+    /// When [`Spool::confirm`] has something to do though nothing happens.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let sync = self.queue.is_dirty().then(|| self.synced + SYNC_PERIOD);
+        sync.into_iter().chain(self.retry).min()
+    }
+}
+
+/// The way past the queue.
+#[derive(Debug)]
+pub(crate) struct Bypass<'a> {
+    pub(crate) targets: &'a mut [Target],
+    /// Whether the peers get frames as they are queued.
+    pub(crate) is_open: bool,
+    /// Set if a message is lost.
+    pub(crate) failed: &'a mut bool,
+}
