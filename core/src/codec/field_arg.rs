@@ -80,7 +80,11 @@ pub fn push_value(field: &mut Field, value: &str) -> Result<(), String> {
             field.value_integer.push(value.parse().map_err(|_| wrong("an integer"))?);
         }
         Some(ValueType::Double) => {
-            field.value_double.push(value.parse().map_err(|_| wrong("a number"))?);
+            let number = value.parse().map_err(|_| wrong("a number"))?;
+            if f64::is_infinite(number) && value.contains(|c: char| c.is_ascii_digit()) {
+                return Err(format!("{value}: too large"));
+            }
+            field.value_double.push(number);
         }
         Some(ValueType::Bool) => field.value_bool.push(match value {
             "true" | "TRUE" | "1" => true,
@@ -126,7 +130,8 @@ mod tests {
     #[test]
     fn names_types_and_representations_are_told_apart() {
         let made =
-            fields(&["a=1", "n:i@count=1", "n:i=2", "u@ipv4=::1", "x:y=z", "t:t=true"]).unwrap();
+            fields(&["a=1", "n:i@count=1", "n:i=2", "u@ipv4=::1", "x:y=z", "t:t=true", "d:d=-inf"])
+                .unwrap();
         let mut n = Field::integer("n", 1);
         n.value_integer.push(2);
         n.representation = Some("count".into());
@@ -134,12 +139,22 @@ mod tests {
         u.representation = Some("ipv4".into());
         let mut t = Field::empty("t", ValueType::Bool);
         t.value_bool.push(true);
-        assert_eq!(made, [Field::string("a", "1"), n, u, Field::string("x:y", "z"), t]);
+        let mut d = Field::empty("d", ValueType::Double);
+        d.value_double.push(f64::NEG_INFINITY);
+        assert_eq!(made, [Field::string("a", "1"), n, u, Field::string("x:y", "z"), t, d]);
     }
 
     #[test]
     fn mistakes_are_told() {
-        for args in [&["a"][..], &["=x"], &["a:i=x"], &["a:d=x"], &["a:t=x"], &["a=1", "a:i=1"]] {
+        for args in [
+            &["a"][..],
+            &["=x"],
+            &["a:i=x"],
+            &["a:d=x"],
+            &["a:d=1e400"],
+            &["a:t=x"],
+            &["a=1", "a:i=1"],
+        ] {
             assert!(fields(args).is_err(), "{args:?}");
         }
     }
