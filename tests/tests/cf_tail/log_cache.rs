@@ -5,8 +5,8 @@ use heka_tests::playback::{Playback, Turn, frame, web_socket};
 use heka_tests::{Signal, eventually};
 
 use crate::platform::{
-    APP, GUID, Home, TOKEN, batch, cf_tail, events, http, info, page, v1_from, v2, v2_from,
-    wait_for_lines,
+    APP, APP_ERR, GUID, Home, TOKEN, batch, cf_tail, events, http, info, page, v1_from, v2,
+    v2_from, wait_for_lines,
 };
 
 #[test]
@@ -303,4 +303,51 @@ fn a_platform_whose_controller_has_no_past_any_more_has_a_log_cache() {
     assert_eq!(wait_for_lines(&running, 2), "one\ntwo\n");
     running.wait_stderr("404 page not found");
     running.end_by(Signal::SIGINT).stdout_is("one\ntwo\n");
+}
+
+#[test]
+fn the_last_lines_are_the_last_that_are_wanted_and_no_other_comes_behind_them() {
+    let from = |text, second: u64, from| v2_from(text, second * 1_000_000_000, from);
+    let kept = [from("four", 4, APP_ERR), from("three", 4, APP), from("two", 3, APP_ERR)];
+    let mut oldest_first = kept.to_vec();
+    oldest_first.reverse();
+    let follow = [oldest_first, vec![from("five", 5, APP_ERR)]].concat();
+    for (flags, lines) in [
+        (&["-n", "1"][..], "four\n"),
+        (&["-n", "2", "--stream", "err"], "two\nfour\n"),
+        (&["-n", "1", "--stream", "out"], "three\n"),
+        (&["-n", "0"], ""),
+    ] {
+        let server = Playback::new(vec![info(), page(&kept)]);
+        let args = ["--via", "log-cache", "--recent", "-o", "payload", "app", "-a"];
+        cf_tail(args).arg(http(&server)).args(flags).run().succeeds().stdout_is(lines);
+        if flags.contains(&"out") {
+            continue;
+        }
+        // What is left out does not come while following, though that begins a while before.
+        let server = Playback::new(vec![info(), page(&kept), page(&follow)]);
+        let running = cf_tail(args).args([&http(&server), "-f"]).args(flags).spawn();
+        let all = wait_for_lines(&running, lines.lines().count() + 1);
+        assert_eq!(all, lines.to_owned() + "five\n", "{flags:?}");
+        running.end_by(Signal::SIGINT).stdout_is(all);
+    }
+}
+
+#[test]
+fn a_busy_source_is_read_back_as_far_as_following_reads_again() {
+    // Two pages within the delay of two seconds, and one line more of the third.
+    let second = |number: u64| v2(&format!("line {number}"), 10_000_000_000 + number * 1_000_000);
+    let pages: Vec<Vec<String>> =
+        [2000..3000, 1000..2000, 999..1000].map(|range| range.rev().map(second).collect()).into();
+    let mut again: Vec<String> = (1000..3000).map(second).collect();
+    again.push(second(3000));
+    let mut turns = vec![info()];
+    turns.extend(pages.iter().map(|lines| page(lines)));
+    turns.extend([page(&again[..1000]), page(&again[1000..]), page(&[])]);
+    let server = Playback::new(turns);
+    let running = cf_tail(["--recent", "-f", "-n", "1", "-o", "payload", "app", "--via"])
+        .args(["log-cache", "-a", &http(&server)])
+        .spawn();
+    assert_eq!(wait_for_lines(&running, 2), "line 2999\nline 3000\n");
+    running.end_by(Signal::SIGINT).stdout_is("line 2999\nline 3000\n");
 }

@@ -12,7 +12,7 @@ use crate::api::{self, Links};
 use crate::endpoint;
 use crate::failure::Failure;
 use crate::legacy::Legacy;
-use crate::log_cache::LogCache;
+use crate::log_cache::{LogCache, Past};
 use crate::parts::Recent;
 use crate::rlp::Rlp;
 use crate::server::{Live, Server};
@@ -44,8 +44,8 @@ pub(crate) struct Choice {
     pub(crate) app: Option<String>,
     /// The firehose's subscription.
     pub(crate) firehose: Option<String>,
-    /// How much of the past.
-    pub(crate) lines: Option<usize>,
+    /// How much of the past to ask log-cache for.
+    pub(crate) past: Past,
 }
 
 impl Choice {
@@ -126,7 +126,7 @@ impl Choice {
                         V1 { base, wanted: Wanted::Firehose(subscription.clone()), past: None }
                     }
                     None => {
-                        let past = self.past(session, None);
+                        let past = self.cache_beside(session, None);
                         V1 { base, wanted: Wanted::App(app()?), past }
                     }
                 })
@@ -135,7 +135,7 @@ impl Choice {
                 base: self.base(session, via, false)?,
                 source: self.app.clone(),
                 shard: self.firehose.clone(),
-                past: self.past(session, Some(Self::links)),
+                past: self.cache_beside(session, Some(Self::links)),
             }),
             Via::LogCache => Box::new(self.log_cache(session)?),
         })
@@ -148,7 +148,7 @@ impl Choice {
     pub(crate) fn log_cache(&self, session: &Session) -> Result<LogCache, Failure> {
         let base = self.base(session, Via::LogCache, false)?;
         // Without an app, it can still tell what it keeps.
-        Ok(LogCache::new(base, self.app.clone().unwrap_or_default(), self.lines))
+        Ok(LogCache::new(base, self.app.clone().unwrap_or_default(), self.past))
     }
 
     /// The traffic controller itself.
@@ -164,7 +164,7 @@ impl Choice {
     /// The log-cache beside a server that streams, if the configuration tells of one, or the
     /// platform, which is asked by `ask`. Beside a server that was named it could be another
     /// platform's, which must not see the token unless that is the configuration's own.
-    fn past(&self, session: &Session, ask: Option<AskLinks>) -> Option<LogCache> {
+    fn cache_beside(&self, session: &Session, ask: Option<AskLinks>) -> Option<LogCache> {
         let is_our_platform = self.endpoint.is_none() || session.access.borrow().is_configured();
         let known = match &session.config.log_cache {
             Some(known) => Some(known.clone()).filter(|_| is_our_platform)?,
@@ -172,7 +172,7 @@ impl Choice {
             None => return None,
         };
         let base = endpoint::parse(&known, false).ok()?;
-        Some(LogCache::new(base, self.app.clone()?, self.lines))
+        Some(LogCache::new(base, self.app.clone()?, self.past))
     }
 
     fn base(&self, session: &Session, via: Via, web_socket: bool) -> Result<url::Url, Failure> {

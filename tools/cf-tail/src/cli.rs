@@ -16,6 +16,7 @@ use crate::choose::{Choice, Via};
 use crate::envelope::Kind;
 use crate::filter::{Filter, StreamName};
 use crate::form::parse_zone;
+use crate::log_cache::{MAX_PAGE, Past};
 use crate::net_args::{NetArgs, NetPlan};
 use crate::secret::Secret;
 
@@ -316,7 +317,7 @@ impl Cli {
             endpoint: self.server.endpoint.clone(),
             app: None,
             firehose: self.server.firehose.clone(),
-            lines: self.what.lines,
+            past: self.what.past(task),
         };
         Ok(Plan {
             app,
@@ -360,6 +361,18 @@ impl WhatArgs {
         }
         let follow = self.follow.or((!self.recent).then_some(Follow::Yes));
         Task::Logs { recent: self.recent, follow }
+    }
+
+    /// What to ask log-cache for: as few as are wanted, if that can be told beforehand.
+    fn past(&self, task: Task) -> Past {
+        let is_joined = matches!(task, Task::Logs { follow: Some(_), .. });
+        let is_filtered = !self.source.is_empty() || self.stream.is_some();
+        let count = match self.lines {
+            Some(lines) if is_joined || is_filtered => lines.max(MAX_PAGE),
+            Some(lines) => lines,
+            None => MAX_PAGE,
+        };
+        Past { count, is_joined }
     }
 
     fn filter(&self, is_firehose: bool) -> Filter {

@@ -119,7 +119,11 @@ impl Logs<'_> {
 
     fn put_recent(&self, intake: &mut Intake, joins_stream: bool) -> Result<Status, Failure> {
         let mut recent = self.server.recent(self.session)?;
-        recent.arrange(self.sort, self.lines);
+        let passed_over = recent
+            .arrange(self.sort, self.lines, |envelope| self.session.sink.lock().wants(envelope));
+        if joins_stream {
+            intake.pass_over(&passed_over);
+        }
         let status = Status::failed_if(recent.is_cut);
         intake.put_all(&self.session.sink, recent.envelopes, joins_stream)?;
         Ok(status)

@@ -27,6 +27,9 @@ const MAX_REDIRECTS: usize = 5;
 #[derive(Debug)]
 pub(crate) struct Http {
     agent: Agent,
+    /// Uses each connection once: what must not be asked twice cannot be asked on one that the
+    /// server may just be closing.
+    once: Agent,
     line: Line,
     trace: bool,
     has_answered: Cell<bool>,
@@ -44,17 +47,21 @@ pub(crate) struct Answer {
 impl Http {
     /// Over `line`; an answer must begin within `patience`.
     pub(crate) fn new(line: Line, patience: Option<Duration>, trace: bool) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("cf-tail/", env!("CARGO_PKG_VERSION")))
-            .accept("*/*")
-            .timeout_recv_response(patience)
-            .max_idle_connections_per_host(1)
-            .build();
-        let agent = Agent::with_parts(config, Wires(line.clone()), Anywhere);
-        Self { agent, line, trace, has_answered: Cell::new(false) }
+        let agent = |idle| {
+            let config = Agent::config_builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .user_agent(concat!("cf-tail/", env!("CARGO_PKG_VERSION")))
+                .accept("*/*")
+                .timeout_recv_response(patience)
+                .max_idle_connections(idle)
+                .max_idle_connections_per_host(1)
+                .build();
+            Agent::with_parts(config, Wires(line.clone()), Anywhere)
+        };
+        let (agent, once) = (agent(3), agent(0));
+        Self { agent, once, line, trace, has_answered: Cell::new(false) }
     }
 
     /// Asks for `url`. A redirect is followed if it stays on the server: nobody else gets to see
@@ -110,7 +117,7 @@ impl Http {
         basic: Option<(&str, &str)>,
         fields: &[(&str, &str)],
     ) -> Result<Answer, Failure> {
-        let mut request = self.agent.post(url.as_str()).header(header::ACCEPT, "application/json");
+        let mut request = self.once.post(url.as_str()).header(header::ACCEPT, "application/json");
         if let Some((name, password)) = basic {
             let encoded = data_encoding::BASE64.encode(format!("{name}:{password}").as_bytes());
             let secret = Secret::new(format!("Basic {encoded}"));

@@ -75,6 +75,14 @@ impl Intake {
         Ok(())
     }
 
+    /// Takes note of what was read at once and is not wanted, should it come in the stream.
+    pub(crate) fn pass_over(&mut self, envelopes: &[Envelope]) {
+        for envelope in envelopes {
+            self.grow(envelope.timestamp);
+            self.read.add(Key::of(envelope));
+        }
+    }
+
     /// Lends what was read at once to whoever reads the same again.
     pub(crate) fn lend(&mut self) -> Seen {
         std::mem::take(&mut self.read)

@@ -22,7 +22,7 @@ use crate::server::{Live, Server};
 use crate::session::Session;
 
 /// Most envelopes that log-cache gives at once.
-const MAX_PAGE: usize = 1000;
+pub(crate) const MAX_PAGE: usize = 1000;
 /// Time between questions, when there was nothing new, and after a minute of nothing.
 const POLL: Duration = Duration::from_millis(250);
 const IDLE_POLL: Duration = Duration::from_secs(2);
@@ -42,14 +42,22 @@ const MAX_TROUBLE: u32 = 4;
 pub(crate) struct LogCache {
     base: Url,
     source: String,
-    /// How many of the youngest envelopes are wanted of the past.
-    lines: Option<usize>,
+    past: Past,
     /// `api/v1`, or `v1` on old servers; empty until the server was asked.
     root: RefCell<String>,
     page: Cell<usize>,
     evicted: RefCell<Limiter>,
     /// What could not be read, by its hash: it comes again with every page that it is in.
     damaged: RefCell<HashSet<u64>>,
+}
+
+/// How much of the past is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Past {
+    /// So many of the youngest envelopes.
+    pub(crate) count: usize,
+    /// And all that following will read again, so that it is known then.
+    pub(crate) is_joined: bool,
 }
 
 /// What the server gave, and whether there may be more of it.
@@ -69,11 +77,11 @@ struct Question {
 
 impl LogCache {
     /// `base` has the scheme `http` or `https`.
-    pub(crate) fn new(base: Url, source: String, lines: Option<usize>) -> Self {
+    pub(crate) fn new(base: Url, source: String, past: Past) -> Self {
         Self {
             base,
             source,
-            lines,
+            past,
             root: RefCell::default(),
             page: Cell::new(MAX_PAGE),
             evicted: RefCell::default(),
@@ -171,12 +179,21 @@ impl LogCache {
         Ok(batch.envelopes)
     }
 
-    /// The youngest envelopes that are kept, at most `count`, oldest first.
-    fn youngest(&self, session: &Session, count: usize) -> Result<Recent, Failure> {
+    /// The youngest envelopes that are kept, oldest first.
+    fn youngest(&self, session: &Session) -> Result<Recent, Failure> {
+        let Past { count, is_joined } = self.past;
+        let window = session.limits.delay.as_nanos();
         let mut recent = Recent::default();
         let mut end = None;
-        while recent.envelopes.len() < count {
-            let limit = (count - recent.envelopes.len()).min(MAX_PAGE);
+        loop {
+            let left = count.saturating_sub(recent.envelopes.len());
+            let times = (recent.envelopes.first(), recent.envelopes.last());
+            let is_in_window = matches!(times, (Some(newest), Some(oldest)) if
+                u128::from(newest.timestamp.abs_diff(oldest.timestamp)) <= window);
+            if left == 0 && !(is_joined && is_in_window) {
+                break;
+            }
+            let limit = if left == 0 { MAX_PAGE } else { left.min(MAX_PAGE) };
             let page =
                 self.ask(session, Question { start: BEGINNING, end, descending: true, limit })?;
             let oldest = page.envelopes.iter().map(|envelope| envelope.timestamp).min();
@@ -186,8 +203,10 @@ impl LogCache {
             }
             end = oldest;
         }
-        // A page may be longer than asked for, if equal times stand at its end.
-        recent.envelopes.truncate(count);
+        if !is_joined {
+            // A page may be longer than asked for, if equal times stand at its end.
+            recent.envelopes.truncate(count);
+        }
         recent.envelopes.reverse();
         Ok(recent)
     }
@@ -453,7 +472,7 @@ impl Server for LogCache {
     }
 
     fn recent(&self, session: &Session) -> Result<Recent, Failure> {
-        self.youngest(session, self.lines.unwrap_or(MAX_PAGE))
+        self.youngest(session)
     }
 
     fn fills_gaps(&self) -> bool {

@@ -22,15 +22,26 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    /// The youngest `count` at most, sorted by time: equal times stay in the server's order.
-    pub(crate) fn arrange(&mut self, sort: bool, count: Option<usize>) {
+    /// Sorts by time (equal times stay in the server's order) and leaves the youngest `count` that
+    /// are wanted. What was before them is given back.
+    pub(crate) fn arrange(
+        &mut self,
+        sort: bool,
+        count: Option<usize>,
+        is_wanted: impl Fn(&Envelope) -> bool,
+    ) -> Vec<Envelope> {
         if sort {
             self.envelopes.sort_by_key(|envelope| envelope.timestamp);
         }
-        if let Some(count) = count {
-            let surplus = self.envelopes.len().saturating_sub(count);
-            self.envelopes.drain(..surplus);
-        }
+        let Some(count) = count else { return Vec::new() };
+        let wanted: Vec<usize> = (0..)
+            .zip(&self.envelopes)
+            .filter(|(_, envelope)| is_wanted(envelope))
+            .map(|(at, _)| at)
+            .collect();
+        let last_surplus = wanted.len().checked_sub(count + 1).and_then(|at| wanted.get(at));
+        let surplus = last_surplus.map_or(0, |at| at + 1);
+        self.envelopes.drain(..surplus).collect()
     }
 }
 
@@ -73,6 +84,44 @@ pub(crate) fn read(
                 recent.is_cut = true;
                 return Ok(recent);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_youngest_that_are_wanted_stay_and_equal_times_in_their_order() {
+        let envelope = |timestamp, source: &'static str| Envelope {
+            timestamp,
+            source_id: Some(source.into()),
+            ..Envelope::default()
+        };
+        let all = || Recent {
+            envelopes: vec![envelope(3, "a"), envelope(1, "b"), envelope(3, "c"), envelope(2, "d")],
+            is_cut: false,
+        };
+        let names = |envelopes: &[Envelope]| -> String {
+            let names = envelopes.iter().flat_map(|envelope| envelope.source_id.clone());
+            names.map(|name| String::from_utf8_lossy(&name).into_owned()).collect()
+        };
+        for (sort, count, wanted, kept, passed) in [
+            (true, None, "abcd", "bdac", ""),
+            (false, None, "abcd", "abcd", ""),
+            (true, Some(2), "abcd", "ac", "bd"),
+            (false, Some(3), "abcd", "bcd", "a"),
+            (true, Some(0), "abcd", "", "bdac"),
+            (true, Some(9), "abcd", "bdac", ""),
+            (true, Some(1), "bd", "dac", "b"),
+            (true, Some(1), "", "bdac", ""),
+        ] {
+            let mut recent = all();
+            let is_wanted =
+                |envelope: &Envelope| wanted.contains(&names(std::slice::from_ref(envelope)));
+            let over = recent.arrange(sort, count, is_wanted);
+            assert_eq!((names(&recent.envelopes).as_str(), names(&over).as_str()), (kept, passed));
         }
     }
 }

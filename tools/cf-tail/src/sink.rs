@@ -75,6 +75,11 @@ impl Sink {
         Shared(Arc::new(Mutex::new(self)))
     }
 
+    /// Whether an envelope is wanted.
+    pub(crate) fn wants(&self, envelope: &Envelope) -> bool {
+        self.filter.takes(envelope)
+    }
+
     /// Writes an envelope if it is wanted, and drops it if there is no room.
     ///
     /// # Errors
