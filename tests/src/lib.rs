@@ -16,6 +16,7 @@
 //! Nothing here sleeps and hopes: every wait is for an event and ends at [`ceiling`].
 
 mod bindir;
+mod certificates;
 mod disk;
 mod outcome;
 pub mod page;
@@ -32,6 +33,7 @@ mod wait;
 pub mod ws;
 
 pub use bindir::{bindir, system_path};
+pub use certificates::certificates;
 pub use disk::SmallDisk;
 pub use nix::sys::signal::Signal;
 pub use outcome::{Outcome, SECRET};

@@ -1,33 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! TLS between heka-send and heka-listen, and with OpenSSL at either end.
 
-use heka_tests::{Outcome, Peer, TempDir, Tool, require, scratch, sh};
-
-/// A CA and what it signed: NAME.pem and NAME.key.
-const MAKE: &str = r#"set -e
-new() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "$@"; }
-new -x509 -keyout ca.key -out ca.pem -subj /CN=ca -days 2 -addext basicConstraints=critical,CA:TRUE
-sign() {
-    new -keyout $1.key -out $1.csr -subj /CN=$1
-    printf "basicConstraints=CA:FALSE\n$2" > $1.ext
-    openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days $3 -extfile $1.ext \
-        -out $1.pem
-}
-here="subjectAltName=DNS:localhost,IP:127.0.0.1\n"
-sign server "$here" 2
-sign client "" 2
-sign nameless "" 2
-sign other "subjectAltName=DNS:other.example\n" 2
-sign expired "$here" -1
-"#;
-
-fn certificates() -> Option<TempDir> {
-    require("openssl").then(|| {
-        let folder = scratch();
-        sh(MAKE).dir(folder.path()).run().succeeds();
-        folder
-    })
-}
+use heka_tests::{Outcome, Peer, Running, TempDir, Tool, certificates, sh};
 
 fn listen(folder: &TempDir, args: &[&str]) -> Peer {
     let args = ["tls://127.0.0.1:0", "-opayload"].iter().chain(args);
@@ -122,20 +96,127 @@ fn a_file_that_is_none_is_a_wrong_argument() {
 }
 
 #[test]
-fn openssl_is_at_either_end() {
+fn client_certificates_of_others_are_told_with_what_helps() {
+    let Some(folder) = certificates() else { return };
+    let own = ["--cert=server.pem", "--key=server.key", "--client-ca=ca.pem"];
+    for (name, there, here) in [
+        ("stranger", "does not know the CA of our certificate", "signed by an unknown CA"),
+        ("expired", "says that our certificate has expired", "expired"),
+    ] {
+        let listener = listen(&folder, &own);
+        let (cert, key) = (format!("--cert={name}.pem"), format!("--key={name}.key"));
+        let said = send(&folder, &listener, &["--ca-file=ca.pem", &cert, &key]);
+        said.exits(3).stderr_has(there);
+        listener.wait_stderr(here);
+    }
+}
+
+#[test]
+fn a_client_certificate_can_be_welcome_without_being_needed() {
+    let Some(folder) = certificates() else { return };
+    let args = ["--client-ca=ca.pem", "--client-auth=request"];
+    let listener =
+        listen(&folder, &[&["--cert=server.pem", "--key=server.key"][..], &args].concat());
+    send(&folder, &listener, &["--ca-file=ca.pem"]).succeeds();
+    send(&folder, &listener, &["--ca-file=ca.pem", "--cert=client.pem", "--key=client.key"])
+        .succeeds();
+    let wrong = ["--ca-file=ca.pem", "--cert=stranger.pem", "--key=stranger.key"];
+    send(&folder, &listener, &wrong).exits(3);
+    listener.wait_stdout_is("over TLS\nover TLS\n");
+}
+
+#[test]
+fn another_name_can_be_expected() {
+    let Some(folder) = certificates() else { return };
+    let listener = listen(&folder, &["--cert=other.pem", "--key=other.key"]);
+    let args = ["--ca-file=ca.pem", "--server-name=other.example"];
+    send(&folder, &listener, &args).succeeds();
+    let wrong = ["--ca-file=ca.pem", "--server-name=third.example"];
+    send(&folder, &listener, &wrong)
+        .exits(3)
+        .stderr_has("for other.example, not for third.example");
+}
+
+#[test]
+fn old_versions_are_refused_in_both_directions() {
+    let Some(folder) = certificates() else { return };
+    let own = ["--cert=server.pem", "--key=server.key", "--tls-min=1.3"];
+    let listener = listen(&folder, &own);
+    assert!(!s_client(&folder, &listener, "-tls1_2").status.success());
+    listener.wait_stderr("TLS older than allowed here (see --tls-min)");
+    let (_server, address) = s_server(&folder, "-tls1_2");
+    let args = ["--ca-file=ca.pem", "--tls-min=1.3", "--retry-delay=20ms", "--retry=100", &address];
+    let sender = Tool::new("heka-send").dir(folder.path()).args(args).stdin("x\n").spawn();
+    sender.wait_stderr("speaks only other versions of TLS");
+}
+
+#[test]
+fn a_peer_without_tls_is_told() {
+    let plain = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--idle-timeout=1s"]);
+    let address = format!("tls://{}", plain.addr);
+    let said = Tool::new("heka-send").args(["-k", "--retry=0", "-w", "3s", &address]).stdin("x\n");
+    said.run().exits(3).stderr_has("perhaps it speaks no TLS");
     let Some(folder) = certificates() else { return };
     let listener = listen(&folder, &["--cert=server.pem", "--key=server.key"]);
-    let client = "printf 'from openssl\\n' | openssl s_client -quiet -no_ign_eof -verify_return_error \
-                  -CAfile ca.pem -connect 127.0.0.1:$PORT >&2";
-    let port = listener.port().to_string();
-    sh(client).dir(folder.path()).env("PORT", port).run().succeeds();
+    let tool = Tool::new("heka-send").args(["--retry=0", "--ack=peer", &listener.addr]);
+    tool.stdin("plain\n").run().exits(3);
+    listener.wait_stderr("does not speak TLS");
+}
+
+/// openssl as the client of a listener: a line over TLS.
+fn s_client(folder: &TempDir, listener: &Peer, args: &str) -> Outcome {
+    let client = format!(
+        "printf 'from openssl\\n' | openssl s_client -quiet -no_ign_eof -verify_return_error \
+         -CAfile ca.pem -connect {} {args} >&2",
+        listener.addr
+    );
+    sh(&client).dir(folder.path()).run()
+}
+
+/// openssl as a server, and its address, where it listens soon.
+fn s_server(folder: &TempDir, args: &str) -> (Running, String) {
+    let address = format!("127.0.0.1:{}", heka_tests::free_port());
+    let server = format!(
+        "exec openssl s_server -quiet -cert server.pem -key server.key -accept {address} {args}"
+    );
+    let server = sh(&server).dir(folder.path()).stdin_open().spawn();
+    (server, format!("tls://{address}"))
+}
+
+#[test]
+fn openssl_is_at_either_end() {
+    let Some(folder) = certificates() else { return };
+    let own = ["--cert=server.pem", "--key=server.key"];
+    for version in ["-tls1_2", "-tls1_3"] {
+        let listener = listen(&folder, &own);
+        s_client(&folder, &listener, version).succeeds();
+        listener.wait_stdout_is("from openssl\n");
+        let (server, address) = s_server(&folder, version);
+        let args = ["-opayload", "--ca-file=ca.pem", "--retry-delay=20ms", &address];
+        Tool::new("heka-send").dir(folder.path()).args(args).stdin("to openssl\n").run().succeeds();
+        server.wait_stdout_is("to openssl\n");
+    }
+}
+
+#[test]
+fn openssl_shows_and_wants_client_certificates() {
+    let Some(folder) = certificates() else { return };
+    let own = ["--cert=server.pem", "--key=server.key", "--client-ca=ca.pem"];
+    let listener = listen(&folder, &own);
+    s_client(&folder, &listener, "-cert client.pem -key client.key").succeeds();
     listener.wait_stdout_is("from openssl\n");
-    let port = heka_tests::free_port();
-    let server =
-        "exec openssl s_server -quiet -cert server.pem -key server.key -accept 127.0.0.1:$PORT";
-    let server = sh(server).dir(folder.path()).env("PORT", port.to_string()).stdin_open().spawn();
-    let address = format!("tls://127.0.0.1:{port}");
+    s_client(&folder, &listener, "");
+    listener.wait_stderr("showed no certificate");
+    let (server, address) =
+        s_server(&folder, "-Verify 1 -verify_return_error -verify_quiet -CAfile ca.pem");
     let args = ["-opayload", "--ca-file=ca.pem", "--retry-delay=20ms", &address];
-    Tool::new("heka-send").dir(folder.path()).args(args).stdin("to openssl\n").run().succeeds();
+    let send = |more: &[&str]| {
+        let tool = Tool::new("heka-send").dir(folder.path()).args(args).args(more);
+        tool.stdin("to openssl\n")
+    };
+    let refused = send(&[]).spawn();
+    refused.wait_stderr("wants a client certificate");
+    drop(refused);
+    send(&["--cert=client.pem", "--key=client.key"]).run().succeeds();
     server.wait_stdout_is("to openssl\n");
 }

@@ -30,7 +30,9 @@ pub fn explain(error: &Error) -> (String, Option<String>) {
             with("showed no certificate", "the client needs --cert and --key")
         }
         Error::PeerIncompatible(
-            PeerIncompatible::Tls12NotOffered | PeerIncompatible::Tls12NotOfferedOrEnabled,
+            PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+            | PeerIncompatible::SupportedVersionsExtensionRequired,
         ) => with("speaks only TLS older than allowed here", "see --tls-min"),
         Error::AlertReceived(alert) => explain_alert(*alert),
         other => (format!("TLS: {other}"), None),
