@@ -80,10 +80,7 @@ impl Decoder<'_> {
         file: &str,
         out: &mut Output,
     ) -> Result<(Status, ControlFlow<()>), Stop> {
-        let mut input = Input::open(file)?;
-        if !plan.follow {
-            input = input.unpacked(out)?;
-        }
+        let mut input = Input::open(file)?.unpacked(out)?;
         input.skip(plan.offset, out)?;
         if !plan.framing {
             return self.decode_bare(plan, input, out);
