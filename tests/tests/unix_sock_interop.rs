@@ -259,6 +259,35 @@ fn packets_each_way() {
     }
 }
 
+/// An empty packet is not the end, though the system tells both in the same way.
+#[test]
+fn empty_packets_end_nothing() {
+    let bare = ["--framing", "none", "--stdio", "lines"];
+    for kind in ["seqpacket", "dgram"] {
+        let place = place();
+        let server = place.serve(&[&bare[..], &["--type", kind]].concat());
+        let input = ["a\n", &"\n".repeat(100), "b\n\n\n"].concat();
+        place.client(&[&bare[..], &["--type", kind]].concat(), input.clone()).succeeds();
+        // Those just before the end of a connection cannot be told from it.
+        let kept = if kind == "dgram" { &*input } else { input.trim_end() };
+        server.wait_stdout(kept, |out| String::from_utf8_lossy(out).starts_with(kept));
+        drop(server);
+        // With a framing they hold no record.
+        let server = place.serve(&["--type", kind]);
+        place
+            .line(&format!(
+                "python3 -c 'import os, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_{})
+s.connect(os.environ[\"S\"])
+for part in (b\"\", b\"a\", b\"\", b\"\\n\"): s.send(part)'",
+                kind.to_uppercase()
+            ))
+            .run()
+            .succeeds();
+        server.wait_stdout_is("a\n\n");
+    }
+}
+
 #[test]
 fn abstract_names_of_others() {
     let name = format!("heka-interop-{}", std::process::id());

@@ -379,9 +379,10 @@ fn split(data: &[u8], sender: &mut Sender, sink: &mut Sink<'_>) -> Result<Vec<Ch
     let mut splitter = Splitter::new(sink.plan.wire, sink.plan.max_record);
     let mut answer = Vec::new();
     let mut at = 0;
+    let mut empty = sink.plan.wire.empty_packet(data);
     loop {
         let rest = data.get(at..).unwrap_or_default();
-        match splitter.next(rest, Behind::End) {
+        match empty.take().unwrap_or_else(|| splitter.next(rest, Behind::End)) {
             Found::Record(done, record) => {
                 at += done;
                 let record = sink.receive(&sender.facts, &mut sender.envelope, record)?;

@@ -109,10 +109,12 @@ impl Link {
         }
     }
 
-    /// Whether an empty packet is the end: a connection of packets ends like a stream, but an
-    /// empty datagram is one.
-    pub(crate) fn ends_by_empty_packet(&self) -> bool {
-        self.socket.r#type().is_ok_and(|kind| kind == socket2::Type::SEQPACKET)
+    /// Whether a connection of packets has ended, given what the last read brought with room for
+    /// `most`: its end looks like empty packets without end, but only then is there no room left.
+    pub(crate) fn has_ended(&self, packets: &[Packet], most: usize) -> bool {
+        packets.len() == most
+            && packets.last().is_some_and(|packet| packet.len == 0)
+            && packets::has_ended(&self.socket)
     }
 
     /// Puts records behind those that wait.

@@ -5,7 +5,8 @@ use std::io::IoSliceMut;
 use std::os::fd::AsRawFd as _;
 
 use bytes::Bytes;
-use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg};
+use nix::cmsg_space;
+use nix::sys::socket::{MsgFlags, MultiHeaders, UnixCredentials, recvmmsg, recvmsg, sendmmsg};
 use socket2::Socket;
 
 use crate::plan::Plan;
@@ -43,6 +44,19 @@ pub(crate) fn receive(socket: &Socket, room: &mut [u8], size: usize) -> nix::Res
         is_cut: packet.flags.contains(MsgFlags::MSG_TRUNC),
     };
     Ok(packets.map(packet).collect())
+}
+
+/// Whether nothing follows on a connection: not even an empty packet, which would come with the
+/// credentials of its sender.
+pub(crate) fn has_ended(socket: &Socket) -> bool {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    let mut control = cmsg_space!(UnixCredentials);
+    if socket.set_passcred(true).is_err() {
+        return true;
+    }
+    let next = recvmsg::<()>(socket.as_raw_fd(), &mut [], Some(&mut control), flags);
+    let is_end = next.is_ok_and(|next| next.cmsgs().is_ok_and(|mut found| found.next().is_none()));
+    socket.set_passcred(false).is_err() || is_end
 }
 
 /// Sends packets; tells how many went out. There is at least one.

@@ -212,10 +212,14 @@ impl Peer {
             Err(error) => return self.broken(&error, sink),
         };
         self.readable = !packets.is_empty();
-        for (Packet { len, is_cut }, slot) in packets.into_iter().zip(scratch.chunks(size)) {
-            if len == 0 && self.link.ends_by_empty_packet() {
-                return self.end(sink);
-            }
+        let has_ended = self.link.has_ended(&packets, scratch.len() / size);
+        // After the end the system gives empty packets for ever.
+        let real = packets.iter().rposition(|packet| !has_ended || packet.len > 0);
+        if real.is_none() && has_ended {
+            return self.end(sink);
+        }
+        let packets = packets.into_iter().take(real.map_or(0, |last| last + 1));
+        for (Packet { len, is_cut }, slot) in packets.zip(scratch.chunks(size)) {
             self.count(len);
             if is_cut {
                 sink.lose(&self.facts, format_args!("packet cut to {len} bytes (--buf-size)"));
@@ -262,7 +266,9 @@ impl Peer {
     /// The peer sends no more: its last record needs no delimiter.
     fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
         let partial = std::mem::take(&mut self.partial);
-        self.split(&partial, Behind::End, sink)?;
+        if !partial.is_empty() {
+            self.split(&partial, Behind::End, sink)?;
+        }
         self.receiving = false;
         self.readable = false;
         self.half_closed.get_or_insert_with(Instant::now);
@@ -296,9 +302,10 @@ impl Peer {
     ) -> Result<usize, Stop> {
         let mut at = 0;
         let mut echo = (Vec::new(), 0);
+        let mut empty = sink.plan.wire.empty_packet(data).filter(|_| self.link.has_packets());
         loop {
             let rest = data.get(at..).unwrap_or_default();
-            match self.splitter.next(rest, behind) {
+            match empty.take().unwrap_or_else(|| self.splitter.next(rest, behind)) {
                 Found::Record(done, record) => {
                     at += done;
                     if let Some(record) = sink.receive(&self.facts, &mut self.envelope, record)?

@@ -59,6 +59,11 @@ impl Framing {
         Ok(())
     }
 
+    /// The record that a packet is in which there is nothing, if it is one.
+    pub(crate) fn empty_packet(self, packet: &[u8]) -> Option<Found<'_>> {
+        (self == Self::None && packet.is_empty()).then_some(Found::Record(0, packet))
+    }
+
     /// How many records end in `records`; those that only a [`Splitter`] can tell apart are one.
     pub(crate) fn count(self, records: &[u8]) -> u64 {
         match self {
