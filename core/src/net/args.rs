@@ -164,7 +164,7 @@ pub fn parse_source(text: &str) -> Result<SocketAddr, String> {
 }
 
 #[cfg(feature = "tls")]
-pub use tls_args::{ServerTlsArgs, TlsArgs};
+pub use tls_args::{ServerTlsArgs, TlsArgs, TlsChoice};
 
 #[cfg(feature = "tls")]
 mod tls_args {
@@ -173,9 +173,34 @@ mod tls_args {
     use clap::Args;
 
     use crate::exit::Stop;
+    use crate::net::Addr;
     use crate::net::tls::{ClientAuth, ClientSettings, Identity, Roots, ServerSettings, Version};
 
-    /// Flags of TLS clients. `--tls` itself belongs to the tools where it is a choice.
+    /// The flag of tools where TLS is a choice.
+    #[derive(Args, Clone, Copy, Debug)]
+    #[command(next_help_heading = "TLS options")]
+    pub struct TlsChoice {
+        /// Speak TLS on TCP addresses
+        #[arg(long)]
+        pub tls: bool,
+    }
+
+    impl TlsChoice {
+        /// The addresses, with TLS if it was chosen, and whether one of them has it.
+        ///
+        /// # Errors
+        /// An address that cannot have TLS: status 2.
+        pub fn apply(self, mut addresses: Vec<Addr>) -> Result<(Vec<Addr>, bool), Stop> {
+            if self.tls {
+                let with_tls = addresses.into_iter().map(Addr::with_tls);
+                addresses = with_tls.collect::<Result<_, _>>().map_err(Stop::usage)?;
+            }
+            let uses_tls = self.tls || addresses.iter().any(|addr| matches!(addr, Addr::Tls(_)));
+            Ok((addresses, uses_tls))
+        }
+    }
+
+    /// Flags of TLS clients.
     #[derive(Args, Clone, Debug, Default)]
     #[command(next_help_heading = "TLS options")]
     pub struct TlsArgs {

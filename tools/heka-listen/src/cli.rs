@@ -9,7 +9,7 @@ use heka_core::codec;
 use heka_core::exit::Stop;
 use heka_core::io::WriteArgs;
 use heka_core::keys::{KeysArgs, Verifier};
-use heka_core::net::args::{ServerTlsArgs, SocketArgs};
+use heka_core::net::args::{ServerTlsArgs, SocketArgs, TlsChoice};
 use heka_core::net::{Addr, ListenOptions, parse_addr, tls};
 
 /// Receive messages from other machines
@@ -67,9 +67,8 @@ pub(crate) struct Cli {
     ready_fd: Option<i32>,
     #[command(flatten)]
     socket: SocketArgs,
-    /// Speak TLS on TCP addresses
-    #[arg(long, help_heading = "TLS options")]
-    tls: bool,
+    #[command(flatten)]
+    tls: TlsChoice,
     #[command(flatten)]
     tls_args: ServerTlsArgs,
     #[command(flatten)]
@@ -156,15 +155,7 @@ pub(crate) struct Plan {
 
 impl Cli {
     pub(crate) fn plan(self) -> Result<Plan, Stop> {
-        let mut addresses = self.addresses;
-        if self.tls {
-            addresses = addresses
-                .into_iter()
-                .map(Addr::with_tls)
-                .collect::<Result<_, _>>()
-                .map_err(Stop::usage)?;
-        }
-        let uses_tls = self.tls || addresses.iter().any(|addr| matches!(addr, Addr::Tls(_)));
+        let (addresses, uses_tls) = self.tls.apply(self.addresses)?;
         let tls = uses_tls.then(|| self.tls_args.plan()).transpose()?;
         if !uses_tls && (self.tls_args.cert.is_some() || self.tls_args.client_ca.is_some()) {
             return Err(Stop::usage("--cert and --client-ca need --tls or a tls:// address"));
@@ -199,7 +190,7 @@ impl Cli {
             },
             write: self.write,
             idle_timeout: self.socket.idle_timeout.0,
-            all_tls: self.tls,
+            all_tls: self.tls.tls,
             tls,
             verifier: self.keys.load()?,
             writing: self.writing,

@@ -13,7 +13,7 @@ use heka_core::codec::{Newlines, Payload};
 use heka_core::delivery::queue::Limits;
 use heka_core::exit::Stop;
 use heka_core::keys::SignerArgs;
-use heka_core::net::args::{NetArgs, RetryArgs, TlsArgs, parse_source};
+use heka_core::net::args::{NetArgs, RetryArgs, TlsArgs, TlsChoice, parse_source};
 use heka_core::net::{Addr, Backoff, Dialer, parse_addr, tls};
 use heka_core::wire::Signer;
 
@@ -93,9 +93,8 @@ pub(crate) struct Cli {
     /// Connect from this address
     #[arg(short, long, value_name = "ADDR[:PORT]", value_parser = parse_source)]
     source: Option<SocketAddr>,
-    /// Speak TLS on TCP addresses
-    #[arg(long, help_heading = "TLS options")]
-    tls: bool,
+    #[command(flatten)]
+    tls: TlsChoice,
     #[command(flatten)]
     tls_args: TlsArgs,
     #[command(flatten)]
@@ -212,15 +211,7 @@ pub(crate) struct Delivery {
 
 impl Cli {
     pub(crate) fn plan(self) -> Result<Plan, Stop> {
-        let mut addresses = self.addresses;
-        if self.tls {
-            addresses = addresses
-                .into_iter()
-                .map(Addr::with_tls)
-                .collect::<Result<_, _>>()
-                .map_err(Stop::usage)?;
-        }
-        let uses_tls = addresses.iter().any(|address| matches!(address, Addr::Tls(_)));
+        let (addresses, uses_tls) = self.tls.apply(self.addresses)?;
         let is_datagram = addresses.iter().any(Addr::is_datagram);
         let (commits, queues) = (self.commit.is_some(), self.queue.is_some());
         check_combination(self.ack, self.output, is_datagram, commits, queues)?;
