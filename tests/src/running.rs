@@ -58,6 +58,29 @@ impl Running {
         self.child.id().cast_signed()
     }
 
+    /// The most memory that it ever had, in KiB.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("it has ended");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+        peak.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Its statistics as of now, as SIGUSR1 makes it tell them.
+    #[track_caller]
+    pub fn statistics(&self) -> String {
+        let before = self.stderr().len();
+        self.signal(Signal::SIGUSR1);
+        eventually("a line of statistics", || {
+            let said = self.stderr();
+            let new = said.get(before..)?;
+            new.lines().find(|line| line.contains(" bytes in")).map(str::to_owned)
+        })
+    }
+
     /// Writes to its standard input (see [`crate::Tool::stdin_open`]).
     #[track_caller]
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {

@@ -5,9 +5,9 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use heka_tests::{Fault, Peer, Proxy, Signal, Tool, eventually, scratch};
+use heka_tests::{Fault, Peer, Proxy, Running, Signal, Tool, eventually, scratch};
 
 const FAST: [&str; 2] = ["--retry-delay=20ms", "--retry-jitter=0ms"];
 
@@ -172,37 +172,50 @@ fn a_full_queue_does_what_it_is_told() {
     blocking.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
 }
 
+/// Waits until a sender whose source never ends does not get on any more.
+fn stands_still(sender: &Running) {
+    let amount = || sender.statistics().split(", ").nth(1).map(str::to_owned);
+    let mut last = (amount(), Instant::now());
+    eventually("reading stops", || {
+        let now = amount();
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        (last.1.elapsed() > Duration::from_millis(500)).then_some(())
+    });
+}
+
+/// A source that never ends, and who sends it to `address`.
+fn endless(args: &[&str], address: &str) -> (Running, Running) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let source = heka_tests::sh("exec yes 'a line that never ends'");
+    let source = source.stdout_file(std::os::fd::OwnedFd::from(writer).into()).spawn();
+    let sender = Tool::new("heka-send").args(args).arg(address);
+    (source, sender.stdin_file(std::os::fd::OwnedFd::from(reader).into()).spawn())
+}
+
 #[test]
 fn a_slow_receiver_slows_the_source_and_memory_stays_flat() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
-    let (reader, writer) = std::io::pipe().expect("a pipe");
-    let reader = fs::File::from(std::os::fd::OwnedFd::from(reader));
-    let writer = fs::File::from(std::os::fd::OwnedFd::from(writer));
-    let source = heka_tests::sh("exec yes 'a line that never ends'").stdout_file(writer).spawn();
-    let sender = Tool::new("heka-send").args(["-oraw", &address]).stdin_file(reader).spawn();
+    let (_source, sender) = endless(&["-oraw"], &address);
     let (_stream, _) = listener.accept().expect("a connection");
-    let bytes = || {
-        let before = sender.stderr().len();
-        sender.signal(Signal::SIGUSR1);
-        eventually("a line of statistics", || {
-            sender.stderr().get(before..).filter(|new| new.ends_with('\n')).map(str::to_owned)
-        })
-    };
-    let amount = |line: &str| line.split(", ").nth(1).map(str::to_owned);
-    let mut last = (amount(&bytes()), std::time::Instant::now());
-    eventually("reading stops", || {
-        let now = amount(&bytes());
-        if now != last.0 {
-            last = (now, std::time::Instant::now());
-        }
-        (last.1.elapsed().as_millis() > 500).then_some(())
-    });
-    let status = fs::read_to_string(format!("/proc/{}/status", sender.pid())).expect("status");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    stands_still(&sender);
+    let kib = sender.peak_memory();
     assert!(kib < 40 * 1024, "{kib} KiB");
-    drop(source);
+}
+
+#[test]
+fn a_slow_reader_behind_the_receiver_slows_the_source_too() {
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    let listener = Peer::with("heka-listen", ["127.0.0.1:0", "--ack"], |tool| {
+        tool.stdout_file(std::os::fd::OwnedFd::from(writer).into())
+    });
+    let (_source, sender) = endless(&["--ack=peer", "-v"], &listener.addr);
+    sender.wait_stderr(": connected");
+    stands_still(&sender);
+    let kib = (sender.peak_memory(), listener.peak_memory());
+    assert!(kib.0 < 40 * 1024 && kib.1 < 40 * 1024, "{kib:?} KiB");
 }
 
 /// What the kernel of a receiver has taken and its process has not read.

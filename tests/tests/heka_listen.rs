@@ -154,9 +154,7 @@ fn lies_and_noise_cost_a_bounded_amount_of_memory() {
     let open: Vec<_> = senders.into_iter().map(|sender| sender.join().expect("a sender")).collect();
     Tool::new("heka-send").arg(&listener.addr).stdin("safe\n").run().succeeds();
     listener.wait_stdout("the good one", |out| out.windows(5).any(|part| part == b"safe\n"));
-    let status = fs::read_to_string(format!("/proc/{}/status", listener.pid())).expect("status");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    let kib = listener.peak_memory();
     assert!(kib < 64 * 1024, "{kib} KiB");
     drop(open);
 }

@@ -425,9 +425,7 @@ fn ten_thousand_connections_fit_and_lose_nothing() {
         stream.write_all(&frame[..frame.len() - 1]).expect("cannot write");
     }
     listener.wait_stdout("10000 messages", |out| out.len() == 2 * 10 * SENDING);
-    let status = fs::read_to_string(format!("/proc/{}/status", listener.pid())).expect("status");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    let kib = listener.peak_memory();
     assert!(kib <= 256 * 1024, "{kib} KiB");
     eprintln!("{OPEN} connections: {kib} KiB at most");
     for stream in streams.iter_mut().skip(SENDING) {
