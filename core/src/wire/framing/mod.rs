@@ -318,12 +318,14 @@ impl Deframer {
             return candidate;
         };
         let end = frame.bytes.len();
+        if buffer.get(end) == Some(&RECORD_SEPARATOR) {
+            return candidate;
+        }
         let mut inner_frames = self.inner_frames(frame).peekable();
         if inner_frames.peek().is_none() {
             return candidate;
         }
         match buffer.get(end) {
-            Some(&RECORD_SEPARATOR) => return candidate,
             None if behind == Behind::More => return Candidate::Need(end + 1, 0),
             None => return candidate,
             Some(_) => {}
