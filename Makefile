@@ -106,7 +106,7 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (600); needs cargo-fuzz
 	done
 
 autobahn: ## ws-source against the WebSocket conformance suite, into docs/autobahn.md (python2.7)
-	$(MAKE) all PROFILE=release
+	$(MAKE) all PROFILE=release TOOLS=ws-source
 	HEKA_BINDIR="$(here)/release" tests/autobahn
 
 demo: ## World2, for real, in a temporary folder
