@@ -4,7 +4,7 @@ lines\t'Lines, each to be a message'"
 complete -c heka-send -s o -l output -d 'What goes out' -r -f -a "heka\t'Framed messages'
 payload\t'Payloads, one a line'
 raw\t'The bytes that come in, whatever they are'"
-complete -c heka-send -l newlines -d 'When a payload gets a line end, with -o payload' -r -f -a "auto\t'If it has none of its own'
+complete -c heka-send -l newlines -d 'When a payload gets a line end, with -o payload [default: auto]' -r -f -a "auto\t'If it has none of its own'
 always\t'Always (`PayloadEncoder`\'s `append_newlines = true`)'
 never\t'Never (`append_newlines = false`)'"
 complete -c heka-send -l to -d 'With several addresses: the first that answers, or every one' -r -f -a "first\t'One of them, the first that answers'

@@ -225,6 +225,12 @@ mod tls_args {
     }
 
     impl TlsArgs {
+        /// Whether any of them was given but the version.
+        pub fn is_used(&self) -> bool {
+            let named = self.cert.is_some() || self.server_name.is_some();
+            self.insecure || self.ca_file.is_some() || named
+        }
+
         /// The settings of a client.
         pub fn plan(&self) -> ClientSettings {
             ClientSettings {
@@ -259,6 +265,11 @@ mod tls_args {
     }
 
     impl ServerTlsArgs {
+        /// Whether any of them was given but the version.
+        pub fn is_used(&self) -> bool {
+            self.cert.is_some() || self.client_ca.is_some() || self.client_auth.is_some()
+        }
+
         /// The settings of a server.
         ///
         /// # Errors

@@ -157,8 +157,8 @@ impl Cli {
     pub(crate) fn plan(self) -> Result<Plan, Stop> {
         let (addresses, uses_tls) = self.tls.apply(self.addresses)?;
         let tls = uses_tls.then(|| self.tls_args.plan()).transpose()?;
-        if !uses_tls && (self.tls_args.cert.is_some() || self.tls_args.client_ca.is_some()) {
-            return Err(Stop::usage("--cert and --client-ca need --tls or a tls:// address"));
+        if !uses_tls && self.tls_args.is_used() {
+            return Err(Stop::usage("flags of TLS need --tls or a tls:// address"));
         }
         let has_socket_file =
             addresses.iter().any(|addr| matches!(addr, Addr::Unix(_) | Addr::UnixGram(_)));

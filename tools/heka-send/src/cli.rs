@@ -33,9 +33,9 @@ pub(crate) struct Cli {
     /// What goes out
     #[arg(short, long, value_name = "FORM", default_value = "heka")]
     output: OutputForm,
-    /// When a payload gets a line end, with -o payload
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    newlines: Newlines,
+    /// When a payload gets a line end, with -o payload [default: auto]
+    #[arg(long, value_name = "WHEN")]
+    newlines: Option<Newlines>,
     /// Records of text end with NUL
     #[arg(short = '0', long)]
     null: bool,
@@ -213,6 +213,10 @@ impl Cli {
     pub(crate) fn plan(self) -> Result<Plan, Stop> {
         let (addresses, uses_tls) = self.tls.apply(self.addresses)?;
         let is_datagram = addresses.iter().any(Addr::is_datagram);
+        check_effects(self.output, self.input, self.newlines, self.signer.signer.is_some())?;
+        if !uses_tls && self.tls_args.is_used() {
+            return Err(Stop::usage("flags of TLS need --tls or a tls:// address"));
+        }
         let (commits, queues) = (self.commit.is_some(), self.queue.is_some());
         check_combination(self.ack, self.output, is_datagram, commits, queues)?;
         let mut settings = self.net.plan(&["ALL_PROXY"])?;
@@ -225,7 +229,11 @@ impl Cli {
             targets,
             input: self.input,
             output: self.output,
-            payload: Payload { newlines: self.newlines, null: self.null, prefix: None },
+            payload: Payload {
+                newlines: self.newlines.unwrap_or_default(),
+                null: self.null,
+                prefix: None,
+            },
             max_count: self.max_count,
             max_message_size: self.max_message_size,
             commit: self.commit,
@@ -255,6 +263,25 @@ impl Cli {
             signer: self.signer.load()?,
         })
     }
+}
+
+/// A flag that nothing would come of is a mistake.
+fn check_effects(
+    output: OutputForm,
+    input: InputForm,
+    newlines: Option<Newlines>,
+    signs: bool,
+) -> Result<(), Stop> {
+    if newlines.is_some() && output != OutputForm::Payload {
+        return Err(Stop::usage("--newlines is for -o payload"));
+    }
+    if signs && output != OutputForm::Heka {
+        return Err(Stop::usage("--signer needs frames to sign: -o heka"));
+    }
+    if input != InputForm::Auto && output == OutputForm::Raw {
+        return Err(Stop::usage("--input is not for -o raw, which takes any bytes"));
+    }
+    Ok(())
 }
 
 fn check_combination(
