@@ -95,6 +95,7 @@ bench: ## speed beside cat, socat, nc (SIZE, RUNS, ONLY: see bench/run)
 	HEKA_BINDIR="$(here)/release" bench/tail-many
 	HEKA_BINDIR="$(here)/release" bench/latency
 	HEKA_BINDIR="$(here)/release" bench/memory
+	HEKA_BINDIR="$(here)/release" bench/log-load
 	$(CARGO) bench $(CARGOFLAGS) -p heka-core --features json,regex
 
 FUZZ_SECONDS ?= 600

@@ -328,3 +328,16 @@ fn a_log_cache_that_is_away_gives_way_to_the_controller_until_one_has_answered()
     outcome.exits(3).stderr_has("asking again");
     assert!(!outcome.err().contains("trafficcontroller"), "{outcome}");
 }
+
+/// The guard of all tests here: a token in an output makes the test fail, whoever ran what.
+#[test]
+#[should_panic(expected = "it shows a secret")]
+fn a_test_whose_output_has_a_token_fails() {
+    heka_tests::sh("echo bearer good-s3cr3t >&2").run();
+}
+
+#[test]
+#[should_panic(expected = "must have s3cr3t in it")]
+fn a_test_whose_token_would_not_be_found_fails() {
+    Tool::new("cf-tail").env("CF_ACCESS_TOKEN", "bearer good").run();
+}

@@ -75,10 +75,43 @@ pub(crate) fn v1_from(text: &str, second: u64, (stream, source): From) -> Vec<u8
     [bytes(1, "rep"), number(2, 5), bytes(8, log.concat())].concat()
 }
 
+/// A v1 envelope of a type; its content is in that field.
+fn v1_event(event_type: u64, field: u8, content: &[Vec<u8>]) -> Vec<u8> {
+    [bytes(1, "rep"), number(2, event_type), bytes(field, content.concat())].concat()
+}
+
 /// A v1 envelope with a count.
 pub(crate) fn v1_counter() -> Vec<u8> {
-    let counter = [bytes(1, "requests"), number(2, 1), number(3, 105)].concat();
-    [bytes(1, "rep"), number(2, 7), bytes(10, counter)].concat()
+    v1_event(7, 10, &[bytes(1, "requests"), number(2, 1), number(3, 105)])
+}
+
+/// A v1 envelope of each of the six types, by the name of its type, with the line that it makes.
+pub(crate) fn v1_events() -> [(&'static str, Vec<u8>, &'static str); 6] {
+    let quarter = [&[0x11][..], &0.25_f64.to_le_bytes()].concat();
+    let quarter_of_cpu = [&[0x19][..], &0.25_f64.to_le_bytes()].concat();
+    let id = || [number(1, 0x7243_cc58_0bc1_7af4), number(2, 0x79d4_c3b2_020e_67a5)].concat();
+    let http = [
+        vec![number(1, 1_000_000), number(2, 3_500_000), bytes(3, id()), number(4, 1)],
+        vec![number(5, 1), bytes(6, "/items"), bytes(7, "10.0.0.1"), bytes(8, "curl")],
+        vec![number(9, 200), number(10, 7), bytes(12, id()), number(13, 3)],
+    ];
+    let container =
+        [bytes(1, "app"), number(2, 1), quarter_of_cpu, number(4, 1024), number(5, 2048)];
+    let value = [bytes(1, "load"), quarter, bytes(3, "cpus")];
+    let error = [bytes(1, "api"), number(2, 7), bytes(3, "no room")];
+    [
+        ("http", v1_event(4, 7, &http.concat()), "HTTP GET /items 200 Client 2.500000 ms"),
+        ("log", v1_from("a line", 0, APP), "OUT a line"),
+        ("value", v1_event(6, 9, &value), "VALUE load:0.250000 cpus"),
+        ("counter", v1_counter(), "COUNTER requests:105"),
+        ("error", v1_event(8, 11, &error), "ERROR api 7: no room"),
+        (
+            "container",
+            v1_event(9, 12, &container),
+            "CONTAINER cpu_percentage:0.250000 percentage memory_bytes:1024 bytes \
+             disk_bytes:2048 bytes",
+        ),
+    ]
 }
 
 pub(crate) fn frames(messages: &[(&str, u64)]) -> Vec<u8> {

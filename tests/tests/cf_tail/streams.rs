@@ -8,7 +8,7 @@ use heka_tests::{Running, Signal, eventually};
 
 use crate::platform::{
     TOKEN, batch, cf_tail, client_frames, events, frames, http, legacy, parts, recent, v1_counter,
-    v1_from, v2, wait_for_lines, ws,
+    v1_events, v1_from, v2, wait_for_lines, ws,
 };
 
 #[test]
@@ -305,4 +305,37 @@ fn pings_are_answered_while_the_past_waits_for_a_reader() {
         frames.contains(&(10, b"there?".to_vec())).then_some(())
     });
     running.end_by(Signal::SIGKILL);
+}
+
+#[test]
+fn all_six_event_types_come_in_every_form() {
+    let all: Vec<u8> = v1_events().iter().flat_map(|(_, event, _)| frame(2, event)).collect();
+    let server = || Playback::new(vec![web_socket([all.clone(), frame(8, b"\x03\xe8")].concat())]);
+    let firehose = |args: &[&str]| {
+        let server = server();
+        cf_tail(["--via", "v1", "--firehose", "sub", "-a", &ws(&server)]).args(args).run()
+    };
+    let text = firehose(&[]);
+    let json = firehose(&["-j"]);
+    let lines: Vec<String> = text.succeeds().out().lines().map(str::to_owned).collect();
+    let objects: Vec<String> = json.succeeds().out().lines().map(str::to_owned).collect();
+    assert_eq!((lines.len(), objects.len()), (6, 6), "{text}\n{json}");
+    for ((name, _, line), (text, json)) in v1_events().iter().zip(lines.iter().zip(&objects)) {
+        assert!(text.ends_with(&format!("] {line}")), "{text}");
+        assert!(json.contains(&format!("\"event_type\":\"{name}\"")), "{json}");
+        assert!(json.contains("\"origin\":\"rep\""), "{json}");
+        let alone = firehose(&["--type", name]);
+        alone.succeeds().stdout_is(format!("{text}\n"));
+    }
+    let id = "f47ac10b-58cc-4372-a567-0e02b2c3d479";
+    assert!(lines[0].contains(&format!("[{id}/3] HTTP")), "{}", lines[0]);
+    let server = server();
+    let heka = heka_tests::sh(&format!(
+        "cf-tail --via v1 --firehose sub -o heka -a {} | heka-decode -j",
+        ws(&server)
+    ));
+    let heka = heka.run();
+    for name in ["CfHttp", "CfLog", "CfValue", "CfCounter", "CfError", "CfContainer"] {
+        heka.succeeds().stdout_has(&format!("\"{name}\""));
+    }
 }

@@ -1,11 +1,40 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A table of what log-cache keeps.
+//! What log-cache keeps of its sources, and a table of it.
 
 use heka_core::codec::time::put_rfc3339;
 use heka_core::exit::{Status, Stop};
+use serde_json::Value as Json;
 
-use crate::log_cache::Meta;
 use crate::session::Session;
+
+/// What is kept of a source.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Meta {
+    pub(crate) source: String,
+    pub(crate) count: i64,
+    pub(crate) expired: i64,
+    /// Nanoseconds since 1970.
+    pub(crate) oldest: i64,
+    pub(crate) newest: i64,
+}
+
+impl Meta {
+    /// In either case of names; what is zero may be absent.
+    pub(crate) fn new(source: &str, json: &Json) -> Self {
+        let number = |snake: &str, camel: &str| match json.get(snake).or_else(|| json.get(camel)) {
+            Some(Json::String(digits)) => digits.parse().unwrap_or_default(),
+            Some(number) => number.as_i64().unwrap_or_default(),
+            None => 0,
+        };
+        Self {
+            source: source.to_owned(),
+            count: number("count", "count"),
+            expired: number("expired", "expired"),
+            oldest: number("oldest_timestamp", "oldestTimestamp"),
+            newest: number("newest_timestamp", "newestTimestamp"),
+        }
+    }
+}
 
 /// Writes the table: source, count, expired, oldest and newest time, with tabs between them.
 ///
@@ -25,4 +54,16 @@ pub(crate) fn put(session: &Session, all: &[Meta]) -> Result<Status, Stop> {
         sink.backlog().end_record()?;
     }
     Ok(Status::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_told_in_either_case() {
+        let json = serde_json::json!({"count": "7", "oldestTimestamp": "5", "newest_timestamp": 9});
+        let meta = Meta::new("s", &json);
+        assert_eq!((meta.count, meta.expired, meta.oldest, meta.newest), (7, 0, 5, 9));
+    }
 }

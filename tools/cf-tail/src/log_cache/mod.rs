@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! log-cache: what it keeps of a source, page by page, and following by asking again and again.
 
+mod poll;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heka_core::diag::{self, Limiter};
 use heka_core::exit::Stop;
@@ -16,26 +17,21 @@ use crate::envelope::{Envelope, Kind, read_batch};
 use crate::failure::Failure;
 use crate::http::Answer;
 use crate::intake::Intake;
+use crate::meta::Meta;
 use crate::parts::Recent;
-use crate::seen::{Key, Seen};
 use crate::server::{Live, Server};
 use crate::session::Session;
 
 /// Most envelopes that log-cache gives at once.
 pub(crate) const MAX_PAGE: usize = 1000;
-/// Time between questions, when there was nothing new, and after a minute of nothing.
+/// Time between questions, when there was nothing new.
 const POLL: Duration = Duration::from_millis(250);
-const IDLE_POLL: Duration = Duration::from_secs(2);
-const IDLE_AFTER: Duration = Duration::from_secs(60);
 /// The time that Go's clients send for "from the beginning".
 const BEGINNING: i64 = -6_795_364_578_871_345_152;
 /// How many envelopes of one round are remembered, before those of earlier pages are forgotten.
 const CROWD: usize = 50_000;
 /// How often a request is made again with a smaller page, or later.
 const MAX_TRIES: u32 = 12;
-/// How many questions in a row may fail while following, as in cf, before it is the connection that
-/// has failed.
-const MAX_TROUBLE: u32 = 4;
 
 /// A server and a source.
 #[derive(Debug)]
@@ -233,134 +229,6 @@ impl LogCache {
         }
     }
 
-    /// Asks again and again, each time from a little before the youngest envelope, so that late
-    /// ones are seen.
-    fn follow(&self, session: &Session, intake: &mut Intake) -> Result<Infallible, Failure> {
-        // What was read before, or before the connection broke, is written already.
-        let mut written = intake.lend();
-        let outcome = self.ask_on(session, intake, &mut written);
-        intake.take_back(written);
-        outcome
-    }
-
-    fn ask_on(
-        &self,
-        session: &Session,
-        intake: &mut Intake,
-        written: &mut Seen,
-    ) -> Result<Infallible, Failure> {
-        let window = i64::try_from(session.limits.delay.as_nanos()).unwrap_or(i64::MAX);
-        let mut quiet_since = Instant::now();
-        let mut trouble = 0;
-        if intake.newest.is_none() {
-            intake.newest = self.pass_over(session, window, written)?;
-        }
-        loop {
-            // A line from the future must not hide those of the present.
-            let now = heka_core::clock::now_ns();
-            let start =
-                intake.newest.map_or(BEGINNING, |newest| newest.min(now).saturating_sub(window));
-            written.forget_before(start);
-            match self.round(session, intake, written, start) {
-                Ok(fresh) => {
-                    trouble = 0;
-                    if fresh > 0 {
-                        quiet_since = Instant::now();
-                    }
-                }
-                // Nothing is lost by it: the next question begins where this one did.
-                Err(failure) if failure.is_worth_retrying() && trouble < MAX_TROUBLE => {
-                    trouble += 1;
-                    diag::warning(format_args!("{}: {failure}; asking again", self.url()));
-                    session.pause(failure.wait_wanted().unwrap_or(POLL * 2_u32.pow(trouble)))?;
-                    continue;
-                }
-                Err(failure) => return Err(failure),
-            }
-            let quiet = quiet_since.elapsed() > IDLE_AFTER;
-            session.pause(if quiet { IDLE_POLL } else { POLL })?;
-        }
-    }
-
-    /// Reads from `start` to the end and writes what is new: how many those are.
-    fn round(
-        &self,
-        session: &Session,
-        intake: &mut Intake,
-        written: &mut Seen,
-        start: i64,
-    ) -> Result<usize, Failure> {
-        let mut fresh = 0;
-        let mut round = Seen::default();
-        let before = intake.newest;
-        let count = self.walk(session, start, |page| {
-            if round.len() > CROWD {
-                // Pages only go forward: what is older than this one does not come again.
-                let oldest = page.iter().map(|envelope| envelope.timestamp).min();
-                round.forget_before(oldest.unwrap_or(i64::MAX));
-            }
-            for mut envelope in page {
-                let key = Key::of(&envelope);
-                round.add(key);
-                if round.count(key) <= written.count(key) {
-                    continue;
-                }
-                written.add(key);
-                fresh += 1;
-                envelope.is_late = before.is_some_and(|before| envelope.timestamp < before);
-                intake.newest = intake.newest.max(Some(envelope.timestamp));
-                session.sink.lock().put_waiting(&envelope)?;
-            }
-            Ok(())
-        })?;
-        if count >= MAX_PAGE {
-            self.warn_of_gap(session, before)?;
-        }
-        Ok(fresh)
-    }
-
-    /// What is there already is not wanted: the time of the youngest envelope. By the server's
-    /// clock, for ours may be another one.
-    fn pass_over(
-        &self,
-        session: &Session,
-        window: i64,
-        written: &mut Seen,
-    ) -> Result<Option<i64>, Failure> {
-        let youngest = Question { start: BEGINNING, end: None, descending: true, limit: 1 };
-        let page = self.ask(session, youngest)?;
-        let Some(newest) = page.envelopes.iter().map(|envelope| envelope.timestamp).max() else {
-            return Ok(None);
-        };
-        self.walk(session, newest.saturating_sub(window), |page| {
-            let old = page.iter().filter(|envelope| envelope.timestamp <= newest);
-            old.for_each(|envelope| written.add(Key::of(envelope)));
-            Ok(())
-        })?;
-        Ok(Some(newest))
-    }
-
-    /// Warns if the server has thrown away what was not read yet.
-    fn warn_of_gap(&self, session: &Session, read_until: Option<i64>) -> Result<(), Failure> {
-        let all = match self.meta(session) {
-            Ok(all) => all,
-            Err(stopped @ Failure::Stopped(_)) => return Err(stopped),
-            // It would only have made a warning.
-            Err(_) => return Ok(()),
-        };
-        let kept = all.into_iter().find(|meta| meta.source == self.source);
-        if let (Some(meta), Some(until)) = (kept, read_until)
-            && meta.oldest > until
-        {
-            let url = self.url();
-            self.evicted.borrow_mut().warning(format_args!(
-                "{url}: lines are missing: log-cache keeps only {} and has dropped older ones",
-                meta.count
-            ));
-        }
-        Ok(())
-    }
-
     /// Everything that is kept since a time.
     ///
     /// # Errors
@@ -425,35 +293,6 @@ fn is_new(body: &[u8]) -> bool {
     major.is_none_or(|major| major >= 2)
 }
 
-/// What is kept of a source.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Meta {
-    pub(crate) source: String,
-    pub(crate) count: i64,
-    pub(crate) expired: i64,
-    /// Nanoseconds since 1970.
-    pub(crate) oldest: i64,
-    pub(crate) newest: i64,
-}
-
-impl Meta {
-    /// In either case of names; what is zero may be absent.
-    fn new(source: &str, json: &Json) -> Self {
-        let number = |snake: &str, camel: &str| match json.get(snake).or_else(|| json.get(camel)) {
-            Some(Json::String(digits)) => digits.parse().unwrap_or_default(),
-            Some(number) => number.as_i64().unwrap_or_default(),
-            None => 0,
-        };
-        Self {
-            source: source.to_owned(),
-            count: number("count", "count"),
-            expired: number("expired", "expired"),
-            oldest: number("oldest_timestamp", "oldestTimestamp"),
-            newest: number("newest_timestamp", "newestTimestamp"),
-        }
-    }
-}
-
 impl Server for LogCache {
     fn name(&self) -> &'static str {
         "log-cache"
@@ -488,12 +327,5 @@ mod tests {
     fn old_servers_have_another_path() {
         assert!(is_new(br#"{"version":"3.0.11","vm_uptime":"789"}"#));
         assert!(is_new(b"{}") && !is_new(br#"{"version":"1.4.7"}"#));
-    }
-
-    #[test]
-    fn what_is_kept_is_told_in_either_case() {
-        let json = serde_json::json!({"count": "7", "oldestTimestamp": "5", "newest_timestamp": 9});
-        let meta = Meta::new("s", &json);
-        assert_eq!((meta.count, meta.expired, meta.oldest, meta.newest), (7, 0, 5, 9));
     }
 }
