@@ -86,7 +86,8 @@ completions: ## write completions/ anew from the flags
 	HEKA_COMPLETIONS=overwrite $(CARGO) test $(CARGOFLAGS) --workspace --bins documented
 
 soak: built-tests ## kill stages and break connections for ten minutes (HEKA_SOAK_SECONDS, HEKA_SOAK_SEED)
-	HEKA_BINDIR="$(here)/debug" HEKA_SOAK_SECONDS=$${HEKA_SOAK_SECONDS:-600} $(CARGO) test $(CARGOFLAGS) -p heka-tests \
+	HEKA_BINDIR="$(here)/debug" HEKA_SOAK_SECONDS=$${HEKA_SOAK_SECONDS:-600} \
+		HEKA_TEST_CEILING=$${HEKA_TEST_CEILING:-300} $(CARGO) test $(CARGOFLAGS) -p heka-tests \
 		--test soak -- --nocapture --test-threads=1
 
 bench: ## speed beside cat, socat, nc (SIZE, RUNS, ONLY: see bench/run)

@@ -149,6 +149,7 @@ fn a_peer_that_confirms_nothing_is_given_up() {
     let deaf = accept(&listener);
     std::thread::spawn(move || all_of(deaf));
     sender.wait_stderr("confirms nothing any more, 1 message unconfirmed; trying again");
+    sender.wait_stderr("hint: heka-listen confirms only with --ack");
     drop(accept(&listener));
 }
 

@@ -283,7 +283,11 @@ fn converse(
         return Err(Over::new(End::Broken, "takes nothing any more"));
     }
     if is_over(link.awaiting) {
-        return Err(Over::new(End::Broken, "confirms nothing any more"));
+        let mut over = Over::new(End::Broken, "confirms nothing any more");
+        if window.confirmed() == link.first {
+            over.hint = Some("heka-listen confirms only with --ack".to_owned());
+        }
+        return Err(over);
     }
     let all_written = !window.has_unwritten() && link.stuck.is_none();
     let batch_written = last < window.last() && link.stuck.is_none();
