@@ -9,6 +9,7 @@
 //! - [`playback::Playback`] plays what real servers once sent; [`tls_front`] puts TLS in front of it.
 //! - [`scene::Scene`] is a folder with logs for heka-tail.
 //! - [`Pty`] runs a tool on a terminal.
+//! - [`unix`] has unix-sock as a server, and connections to it.
 //! - [`ws::WsServer`] is a WebSocket server that does what its script says, right or wrong.
 //! - [`page`] has the examples of the man pages and the README.
 //! - [`require`] asks for a program that may be missing; [`eventually`] waits for a condition.
@@ -29,6 +30,7 @@ mod running;
 pub mod scene;
 mod tls;
 mod tool;
+pub mod unix;
 mod wait;
 pub mod ws;
 

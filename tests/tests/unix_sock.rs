@@ -4,8 +4,9 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use heka_tests::unix::{self, connect};
 use heka_tests::{Peer, Running, Signal, TempDir, Tool, eventually, scratch, sh, vector};
 
 /// A server on `s` in a folder of its own.
@@ -16,22 +17,13 @@ struct Server {
 }
 
 fn serve(args: &[&str], settings: impl FnOnce(Tool) -> Tool) -> Server {
-    let folder = scratch();
-    let path = folder.path().join("s");
-    let args = ["-l", path.to_str().unwrap()].iter().chain(args).copied().collect::<Vec<_>>();
-    let peer = Peer::with("unix-sock", args, settings);
+    let (peer, path, folder) = unix::serve(args, settings);
     Server { peer, path, _folder: folder }
 }
 
 /// With standard input that stays open.
 fn serve_open(args: &[&str]) -> Server {
     serve(args, Tool::stdin_open)
-}
-
-fn connect(path: &Path) -> UnixStream {
-    let stream = UnixStream::connect(path).unwrap();
-    stream.set_read_timeout(Some(heka_tests::ceiling())).unwrap();
-    stream
 }
 
 fn read_exactly(stream: &mut UnixStream, expected: &str) {

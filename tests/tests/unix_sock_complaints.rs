@@ -13,19 +13,11 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use heka_tests::unix::{self, connect};
 use heka_tests::{Peer, Signal, TempDir, Tool, eventually, scratch};
 
 fn serve(args: &[&str]) -> (Peer, PathBuf, TempDir) {
-    let folder = scratch();
-    let path = folder.path().join("s");
-    let args = ["-l", path.to_str().unwrap()].into_iter().chain(args.iter().copied());
-    (Peer::with("unix-sock", args, Tool::stdin_open), path, folder)
-}
-
-fn connect(path: &PathBuf) -> UnixStream {
-    let stream = UnixStream::connect(path).unwrap();
-    stream.set_read_timeout(Some(heka_tests::ceiling())).unwrap();
-    stream
+    unix::serve(args, Tool::stdin_open)
 }
 
 fn client(path: &PathBuf, args: &[&str], input: impl Into<Vec<u8>>) -> heka_tests::Outcome {

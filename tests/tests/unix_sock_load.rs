@@ -3,23 +3,13 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use heka_tests::unix::{self, connect};
 use heka_tests::{Peer, TempDir, Tool, eventually, scratch, sh};
 
 fn serve(args: &[&str]) -> (Peer, PathBuf, TempDir) {
-    let folder = scratch();
-    let path = folder.path().join("s");
-    let args = ["-l", path.to_str().unwrap()].into_iter().chain(args.iter().copied());
-    (Peer::with("unix-sock", args, Tool::stdin_open), path, folder)
-}
-
-fn connect(path: &Path) -> UnixStream {
-    let stream = UnixStream::connect(path).unwrap();
-    stream.set_read_timeout(Some(heka_tests::ceiling())).unwrap();
-    stream.set_write_timeout(Some(heka_tests::ceiling())).unwrap();
-    stream
+    unix::serve(args, Tool::stdin_open)
 }
 
 fn descriptors(server: &Peer) -> usize {

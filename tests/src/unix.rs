@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! unix-sock as a server, and plain connections to it.
+
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use crate::{Peer, TempDir, Tool, ceiling, scratch};
+
+/// Starts a server with `args` on a socket in a folder of its own; both are to be kept.
+///
+/// # Panics
+/// If it does not come up.
+#[track_caller]
+pub fn serve(args: &[&str], settings: impl FnOnce(Tool) -> Tool) -> (Peer, PathBuf, TempDir) {
+    let folder = scratch();
+    let path = folder.path().join("s");
+    let own = ["-l".as_ref(), path.as_os_str()];
+    let args = own.into_iter().chain(args.iter().map(AsRef::as_ref));
+    (Peer::with("unix-sock", args, settings), path, folder)
+}
+
+/// Connects; no read and no write takes longer than [`ceiling`].
+///
+/// # Panics
+/// If nobody listens.
+#[track_caller]
+pub fn connect(path: &Path) -> UnixStream {
+    let stream = UnixStream::connect(path).expect("nobody listens");
+    stream.set_read_timeout(Some(ceiling())).expect("it is open");
+    stream.set_write_timeout(Some(ceiling())).expect("it is open");
+    stream
+}
