@@ -398,3 +398,41 @@ fn a_socket_file_left_by_a_killed_process_is_replaced() {
         second.wait_stdout_is(expected);
     }
 }
+
+#[test]
+fn no_host_is_every_interface_of_both_families() {
+    let listener = Peer::new("heka-listen", [":0", "-opayload"]);
+    let mut expected = String::new();
+    for host in ["127.0.0.1", "[::1]", "127.0.0.2", "localhost", ""] {
+        let address = format!("{host}:{}", listener.port());
+        Tool::new("heka-send").arg(&address).stdin(format!("{address}\n")).run().succeeds();
+        expected += &format!("{address}\n");
+        listener.wait_stdout_is(&expected);
+    }
+}
+
+#[test]
+fn warnings_of_one_kind_do_not_flood_the_log() {
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "-iheka"]);
+    for _ in 0..50 {
+        connect(&listener).write_all(b"no frame at all").expect("cannot write");
+    }
+    Tool::new("heka-send").arg(&listener.addr).stdin("good\n").run().succeeds();
+    listener.wait_stdout_is("good\n");
+    eventually("all are read", || listener.statistics().contains(" 50 skipped").then_some(()));
+    assert_eq!(listener.stderr().matches("not a frame").count(), 1, "{}", listener.stderr());
+    let end = listener.into_running().end_by(Signal::SIGTERM);
+    end.killed_by(Signal::SIGTERM);
+}
+
+#[test]
+fn a_datagram_with_a_torn_frame_costs_only_that_frame() {
+    let listener = Peer::new("heka-listen", ["udp://127.0.0.1:0", "-opayload"]);
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let (one, two) = (frames("one\n"), frames("two\n"));
+    for datagram in [[&one[..], &two[..two.len() - 1]].concat(), two.clone(), b"text".to_vec()] {
+        socket.send_to(&datagram, &listener.addr).expect("cannot send");
+    }
+    listener.wait_stdout_is("one\ntwo\ntext\n");
+    listener.wait_stderr("cut off");
+}
