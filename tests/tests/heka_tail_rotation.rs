@@ -256,9 +256,10 @@ fn a_directory_is_moved_away_and_back() {
 fn busy_files_are_looked_at_and_quiet_ones_told_of() {
     let scene = Scene::new("");
     scene.append("quiet.log", "q0\n");
+    std::os::unix::fs::symlink("far.log", scene.path("link.log")).unwrap();
     let tail = scene
         .tool(&["--busy-rate=20", "--verbose", "--rotate-wait=200ms"])
-        .args(["app.log", "quiet.log"])
+        .args(["app.log", "quiet.log", "link.log"])
         .spawn();
     tail.wait_stdout_is("q0\n");
     let mut written = 0;
@@ -271,24 +272,29 @@ fn busy_files_are_looked_at_and_quiet_ones_told_of() {
     };
     eventually("it is busy", || {
         write(10);
-        tail.stderr().contains("looking at 1 of the files").then_some(())
+        tail.stderr().contains("busy, looking at files").then_some(())
     });
     for round in 1..4 {
         write(100);
         scene.append("quiet.log", &format!("q{round}\n"));
+        scene.append("far.log", &format!("f{round}\n"));
         write(100);
         shift(&scene, 5);
         write(100);
-        scene.rename("quiet.log", "quiet.log.1");
+        scene.rename("quiet.log", &format!("quiet.log.{}", 4 - round));
         scene.append("quiet.log", &format!("Q{round}\n"));
     }
     let all = write(1);
     let is_complete = |out: &[u8]| {
         let out = String::from_utf8_lossy(out);
-        let (quiet, busy): (Vec<&str>, Vec<&str>) =
-            out.lines().partition(|line| line.starts_with(['q', 'Q']));
+        let of = |start: &[char]| -> Vec<&str> {
+            out.lines().filter(|line| line.starts_with(start)).collect()
+        };
+        let busy: Vec<&str> = out.lines().filter(|line| line.len() == 6).collect();
         let expected: Vec<String> = (0..all).map(|line| format!("{line:06}")).collect();
-        busy == expected && quiet == ["q0", "q1", "Q1", "q2", "Q2", "q3", "Q3"]
+        busy == expected
+            && of(&['q', 'Q']) == ["q0", "q1", "Q1", "q2", "Q2", "q3", "Q3"]
+            && of(&['f']) == ["f1", "f2", "f3"]
     };
     tail.wait_stdout("every line once, in order", is_complete);
     // When nothing is busy any more, all is as before.

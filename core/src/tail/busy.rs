@@ -56,7 +56,7 @@ pub(super) enum Own {
     Busy(u32),
     /// It cannot be watched, and is looked at.
     Helpless,
-    /// It is not there.
+    /// It is not there, or only a name of another one.
     Absent,
 }
 

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -140,7 +141,11 @@ impl Watch {
     fn watch_file(&mut self, directory: &Path, path: &Path) -> bool {
         let split = self.directories.get_mut(directory).and_then(|found| found.split.as_mut());
         let Some(split) = split else { return false };
-        let identity = std::fs::metadata(path).ok().map(|metadata| Identity::of(&metadata));
+        // A symlink is a name; what it leads to is watched by its own.
+        let found = std::fs::symlink_metadata(path).ok().filter(|found| !found.is_symlink());
+        let identity = found.as_ref().map(Identity::of);
+        // inotify knows a file by one name only.
+        let is_shared = found.is_some_and(|found| found.nlink() > 1);
         let before = split.files.get(path).copied();
         match before {
             Some(Own::Busy(_)) => return false,
@@ -151,6 +156,7 @@ impl Watch {
         }
         let own = match identity {
             None => Own::Absent,
+            Some(_) if is_shared => Own::Helpless,
             Some(identity) => match self.watcher.watch(path, RecursiveMode::NonRecursive) {
                 Ok(()) => Own::Watched(identity),
                 Err(_) => Own::Helpless,
@@ -343,12 +349,8 @@ impl Watch {
         let (busy, quiet): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|(_, writes)| is_busy(*writes, elapsed));
         let Some(directory) = self.directories.get_mut(path) else { return };
-        diag::note(format_args!(
-            "{}: much is written here, looking at {} of the files every {} ms",
-            path.display(),
-            busy.len(),
-            POLL.as_millis()
-        ));
+        let ms = POLL.as_millis();
+        diag::note(format_args!("{}: busy, looking at files every {ms} ms", path.display()));
         directory.split(busy.into_iter().map(|(file, _)| file), now);
         self.is_split = true;
         self.poll_at = now;
