@@ -339,3 +339,21 @@ fn all_six_event_types_come_in_every_form() {
         heka.succeeds().stdout_has(&format!("\"{name}\""));
     }
 }
+
+#[test]
+fn a_dump_that_breaks_off_is_told() {
+    let refusal = || Turn::http("400 Bad Request", "", "Not a websocket handshake\n");
+    let lines = frames(&[("two", 2), ("one", 1)]);
+    let args = ["--via", "legacy", "--recent", "-o", "payload", "app", "-a"];
+    let whole = web_socket([lines.clone(), frame(8, b"\x03\xe8")].concat());
+    let server = Playback::new(vec![refusal(), whole]);
+    let outcome = cf_tail(args).arg(ws(&server)).run();
+    outcome.succeeds().stdout_is("one\ntwo\n").stderr_has("connected (loggregator)");
+    assert!(client_frames(&server.heard()[1]).iter().all(|(opcode, _)| *opcode == 8), "no text");
+
+    let mut broken = web_socket(lines);
+    broken.end = heka_tests::playback::End::Eof;
+    let server = Playback::new(vec![refusal(), broken]);
+    let outcome = cf_tail(args).arg(ws(&server)).run();
+    outcome.exits(1).stdout_is("one\ntwo\n").stderr_has("/dump: the response ended early: ");
+}

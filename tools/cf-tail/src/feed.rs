@@ -18,6 +18,7 @@ use crate::endpoint;
 use crate::envelope::{Envelope, Unreadable};
 use crate::failure::{Failure, shown};
 use crate::intake::Intake;
+use crate::parts::Recent;
 use crate::session::Session;
 use crate::token::Token;
 
@@ -113,19 +114,18 @@ impl Feed<'_> {
     ///
     /// # Errors
     /// Always: how it ended.
-    pub(crate) fn gather(
-        &self,
-        session: &Session,
-        mut socket: Open,
-        to: &mut Vec<Envelope>,
-    ) -> Failure {
+    pub(crate) fn gather(&self, session: &Session, mut socket: Open, to: &mut Recent) -> Failure {
         loop {
             let received = socket.receive(session.sink.lock().backlog(), None, None);
             match received {
-                Ok(Received::Message(message)) => match (self.decode)(message.data) {
-                    Ok(envelope) => to.push(envelope),
-                    Err(unreadable) => self.skip(session, &unreadable),
-                },
+                Ok(Received::Message(message)) => {
+                    let len = message.data.len();
+                    match (self.decode)(message.data).map(|envelope| to.push(envelope, len)) {
+                        Ok(Ok(())) => {}
+                        Ok(Err(full)) => return Failure::broken(full),
+                        Err(unreadable) => self.skip(session, &unreadable),
+                    }
+                }
                 Ok(Received::Closed(closed)) => return ended(&closed),
                 Ok(Received::Input | Received::Deadline) => {}
                 Err(stop) => return Failure::Stopped(stop),

@@ -2,6 +2,7 @@
 //! The legacy loggregator (2013 to 2016): `/tail/` and `/dump/` over WebSocket, `/recent` over
 //! HTTP.
 
+use heka_core::diag;
 use url::Url;
 
 use crate::endpoint;
@@ -26,7 +27,7 @@ pub(crate) struct Legacy {
 
 impl Legacy {
     /// `path` of the server, for the app. The slash before the question mark matters to it.
-    fn url(&self, base: &Url, path: &str, slash: bool) -> Url {
+    fn at(&self, base: &Url, path: &str, slash: bool) -> Url {
         let mut url = endpoint::at(base, &[path], slash);
         url.query_pairs_mut().append_pair("app", &self.app);
         url
@@ -34,13 +35,15 @@ impl Legacy {
 
     /// What servers before May 2014 have instead of `/recent`: a stream that ends.
     fn dump(&self, session: &Session) -> Result<Recent, Failure> {
-        let url = self.url(&self.base, "dump", true);
+        let url = self.at(&self.base, "dump", true);
         let feed = Feed { url: &url, origin: ORIGIN, decode, keepalive: None };
         let socket = feed.open(session)?;
+        diag::announce(format_args!("{}: connected ({})", self.url(), self.name()));
         let mut recent = Recent::default();
-        match feed.gather(session, socket, &mut recent.envelopes) {
-            Failure::Ended { .. } => Ok(recent),
-            failure => Err(failure),
+        match feed.gather(session, socket, &mut recent) {
+            Failure::Ended { in_order: true, .. } => Ok(recent),
+            stopped @ Failure::Stopped(_) => Err(stopped),
+            failure => Ok(recent.cut(&url, failure)),
         }
     }
 }
@@ -55,7 +58,7 @@ impl Server for Legacy {
     }
 
     fn open<'a>(&'a self, session: &'a Session) -> Result<Live<'a>, Failure> {
-        let url = self.url(&self.base, "tail", true);
+        let url = self.at(&self.base, "tail", true);
         let keepalive = Some(session.limits.keepalive);
         let feed = Feed { url: &url, origin: ORIGIN, decode, keepalive };
         let socket = feed.open(session)?;
@@ -67,7 +70,7 @@ impl Server for Legacy {
 
     fn recent(&self, session: &Session) -> Result<Recent, Failure> {
         let base = endpoint::parse(self.base.as_str(), false).map_err(Failure::BadResponse)?;
-        let url = self.url(&base, "recent", false);
+        let url = self.at(&base, "recent", false);
         let answer = session.authorized(|token| session.http.get(&url, token, &[])?.accepted());
         match answer {
             Ok(answer) => parts::read(session, &url, answer, decode),

@@ -12,6 +12,10 @@ use crate::http::Answer;
 use crate::multipart::{Parts, boundary};
 use crate::session::Session;
 
+/// Most that is held of one answer, in bytes: servers keep a hundred messages, a few thousand at
+/// most.
+const MAX_HELD: usize = 256 << 20;
+
 /// What was read, and whether that was all.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
@@ -19,9 +23,31 @@ pub(crate) struct Recent {
     pub(crate) envelopes: Vec<Envelope>,
     /// The answer broke off.
     pub(crate) is_cut: bool,
+    held: usize,
 }
 
 impl Recent {
+    /// Takes an envelope that was so many bytes long.
+    ///
+    /// # Errors
+    /// That there is no room for it.
+    pub(crate) fn push(&mut self, envelope: Envelope, len: usize) -> Result<(), &'static str> {
+        self.held = self.held.saturating_add(len + size_of::<Envelope>());
+        if self.held > MAX_HELD {
+            return Err("more than 256 MiB");
+        }
+        self.envelopes.push(envelope);
+        Ok(())
+    }
+
+    /// Tells that there is no more than this, and why.
+    pub(crate) fn cut(mut self, url: &Url, why: impl std::fmt::Display) -> Self {
+        let url = endpoint::shown(url);
+        diag::warning(format_args!("{url}: the response ended early: {why}"));
+        self.is_cut = true;
+        self
+    }
+
     /// Sorts by time (equal times stay in the server's order) and leaves the youngest `count` that
     /// are wanted. What was before them is given back.
     pub(crate) fn arrange(
@@ -66,23 +92,22 @@ pub(crate) fn read(
     loop {
         match parts.next_part() {
             Ok(None) => return Ok(recent),
-            Ok(Some(part)) => match decode(part) {
-                Ok(envelope) => recent.envelopes.push(envelope),
-                Err(unreadable) => {
-                    session
-                        .sink
-                        .lock()
-                        .skip(format_args!("{}: {unreadable}", endpoint::shown(url)));
+            Ok(Some(part)) => {
+                let len = part.len();
+                match decode(part).map(|envelope| recent.push(envelope, len)) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(full)) => return Ok(recent.cut(url, full)),
+                    Err(unreadable) => {
+                        let mut sink = session.sink.lock();
+                        sink.skip(format_args!("{}: {unreadable}", endpoint::shown(url)));
+                    }
                 }
-            },
+            }
             Err(broken) => {
                 if let Some(stop) = session.http.take_stop() {
                     return Err(Failure::Stopped(stop));
                 }
-                let url = endpoint::shown(url);
-                diag::warning(format_args!("{url}: the response ended early: {broken}"));
-                recent.is_cut = true;
-                return Ok(recent);
+                return Ok(recent.cut(url, broken));
             }
         }
     }
@@ -93,6 +118,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_server_cannot_fill_the_memory() {
+        let mut recent = Recent::default();
+        assert!(recent.push(Envelope::default(), MAX_HELD / 2).is_ok());
+        assert!(recent.push(Envelope::default(), MAX_HELD / 2).is_err());
+        assert!(recent.push(Envelope::default(), usize::MAX - MAX_HELD).is_err());
+        assert_eq!(recent.envelopes.len(), 1);
+    }
+
+    #[test]
     fn the_youngest_that_are_wanted_stay_and_equal_times_in_their_order() {
         let envelope = |timestamp, source: &'static str| Envelope {
             timestamp,
@@ -101,7 +135,7 @@ mod tests {
         };
         let all = || Recent {
             envelopes: vec![envelope(3, "a"), envelope(1, "b"), envelope(3, "c"), envelope(2, "d")],
-            is_cut: false,
+            ..Recent::default()
         };
         let names = |envelopes: &[Envelope]| -> String {
             let names = envelopes.iter().flat_map(|envelope| envelope.source_id.clone());
