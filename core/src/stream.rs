@@ -46,21 +46,41 @@ pub fn frames_ending(limit: usize) -> Ending {
     Ending::Whole(whole_frames, limit)
 }
 
+/// As much of the end of a file is looked at first; messages longer than half of it are rare.
+const END_SIZE: u64 = 8 * 1024 * 1024;
+
 /// How long a file is without the torn frame at its end, if there is one. Only so much of it is
-/// looked at that its last whole frame is certainly seen.
+/// read that a whole frame is seen, or no message in it can be so long.
 fn whole_frames(file: &File, limit: usize) -> std::io::Result<u64> {
     let len = file.metadata()?.len();
-    let longest = limit.saturating_add(FRAMING_SIZE + usize::from(u8::MAX));
-    let start = len.saturating_sub(2 * longest as u64);
+    let longest = limit.saturating_add(FRAMING_SIZE + usize::from(u8::MAX)) as u64;
+    let most = longest.saturating_mul(2).min(len);
+    let mut span = most.min(END_SIZE);
+    loop {
+        let (whole, has_frames) = whole_frames_from(file, limit, len - span, len)?;
+        if has_frames || span == most {
+            return Ok(whole);
+        }
+        span = span.saturating_mul(4).min(most);
+    }
+}
+
+/// The same, looking from `start` on; and whether there was a frame at all.
+fn whole_frames_from(
+    file: &File,
+    limit: usize,
+    start: u64,
+    len: u64,
+) -> std::io::Result<(u64, bool)> {
     let mut data = vec![0; usize::try_from(len - start).unwrap_or(usize::MAX)];
     file.read_exact_at(&mut data, start)?;
     let mut deframer = Deframer::at(limit, start);
     let mut rest = data.as_slice();
-    let mut whole = len;
+    let (mut whole, mut has_frames) = (len, false);
     loop {
         let done = match deframer.next(rest, Behind::End) {
             Step::Frame(done, _) => {
-                whole = len;
+                (whole, has_frames) = (len, true);
                 done
             }
             Step::Damage(done, damage) => {
@@ -68,7 +88,7 @@ fn whole_frames(file: &File, limit: usize) -> std::io::Result<u64> {
                 whole = if is_torn && deframer.offset() == len { damage.offset } else { len };
                 done
             }
-            Step::Need(..) => return Ok(whole),
+            Step::Need(..) => return Ok((whole, has_frames)),
         };
         rest = rest.get(done..).unwrap_or_default();
     }
@@ -244,4 +264,36 @@ enum Filled {
     End,
     /// The receiver has had enough.
     Enough,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::wire::put_frame;
+    use crate::wire::varint::put_varint;
+
+    /// A message with a payload of so many bytes.
+    fn frame(len: usize) -> Vec<u8> {
+        let mut message = vec![0x32];
+        put_varint(&mut message, len as u64);
+        message.resize(message.len() + len, b'x');
+        let mut frame = Vec::new();
+        put_frame(&mut frame, Header::default(), &message).unwrap();
+        frame
+    }
+
+    #[test]
+    fn a_torn_end_is_found_behind_messages_of_any_length() {
+        const LIMIT: usize = 64 << 20;
+        let last = frame(12 << 20);
+        let whole = [frame(10), frame(5 << 20), frame(20), last.clone()].concat();
+        for torn in [0, 1, 9, 4 << 20, 10 << 20] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&whole).unwrap();
+            file.write_all(&last[..torn]).unwrap();
+            assert_eq!(whole_frames(&file, LIMIT).unwrap(), whole.len() as u64, "{torn}");
+        }
+    }
 }
