@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use crate::cli::Retries;
 
+/// No delay is shorter: with none at all, a server that is not there would keep a processor busy.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// How long to wait between attempts, and how many there may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
@@ -60,7 +63,7 @@ impl Attempts {
         let delay = self.next.min(self.backoff.max_delay);
         let grown = delay.as_secs_f64() * self.backoff.growth;
         self.next = Duration::try_from_secs_f64(grown).unwrap_or(self.backoff.max_delay);
-        Some(delay + self.backoff.jitter.mul_f64(fastrand::f64()))
+        Some((delay + self.backoff.jitter.mul_f64(fastrand::f64())).max(SHORTEST))
     }
 
     /// Whether another attempt may follow.
@@ -104,6 +107,13 @@ mod tests {
     fn millis(backoff: Backoff, count: usize) -> Vec<u128> {
         let mut attempts = backoff.start();
         std::iter::from_fn(|| attempts.delay()).take(count).map(|delay| delay.as_millis()).collect()
+    }
+
+    #[test]
+    fn no_delay_is_a_short_one() {
+        let backoff =
+            Backoff { delay: Duration::ZERO, jitter: Duration::ZERO, ..Backoff::default() };
+        assert_eq!(millis(backoff, 3), [1, 1, 1]);
     }
 
     #[test]

@@ -23,9 +23,10 @@ pub fn explain(error: &Error) -> (String, Option<String>) {
     let with = |cause: &str, hint: &str| (cause.to_owned(), Some(hint.to_owned()));
     match error {
         Error::InvalidCertificate(error) => explain_certificate(error),
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            with("does not speak TLS", "leave out tls:// or --tls if it is meant to be plain")
-        }
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => with(
+            "does not speak TLS",
+            "leave out tls:// or --tls, or say ws://, if it is meant to be plain",
+        ),
         Error::NoCertificatesPresented => {
             with("showed no certificate", "the client needs --cert and --key")
         }
