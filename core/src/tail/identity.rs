@@ -7,9 +7,10 @@ use std::time::UNIX_EPOCH;
 
 use crate::clock;
 
-/// What changes within this time may bear the same time; nanoseconds, several ticks of any clock
-/// that file systems use.
+/// What changes within this time may bear the same time; nanoseconds, several ticks of the kernel.
 const TICK_NS: u64 = 50_000_000;
+/// The same where times are whole seconds, or every other one.
+const COARSE_TICK_NS: u64 = 2_100_000_000;
 
 /// A file as the file system knows it.
 ///
@@ -39,11 +40,28 @@ impl Identity {
 
 /// Whether a change from now on will show as a time later than `modified`.
 pub(super) fn is_settled(modified: u64) -> bool {
-    modified.saturating_add(TICK_NS) < u64::try_from(clock::now_ns()).unwrap_or(0)
+    let is_whole = modified.is_multiple_of(1_000_000_000);
+    let tick = if is_whole { COARSE_TICK_NS } else { TICK_NS };
+    modified.saturating_add(tick) < u64::try_from(clock::now_ns()).unwrap_or(0)
 }
 
 /// Time of the last change of the contents, in nanoseconds since 1970.
 pub fn modified(metadata: &Metadata) -> u64 {
     let ns = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
     u64::try_from(ns).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_settled_when_the_clock_has_gone_on() {
+        let now = u64::try_from(clock::now_ns()).unwrap();
+        assert!(!is_settled(now | 1));
+        assert!(is_settled((now - 1_000_000_000) | 1));
+        let whole = now / 1_000_000_000 * 1_000_000_000;
+        assert!(!is_settled(whole), "it may be a second before the next");
+        assert!(is_settled(whole - 3_000_000_000));
+    }
 }

@@ -78,6 +78,8 @@ pub struct Stream {
     /// Where it went on, until something could be opened.
     pub(super) origin: Option<Vec<FilePosition>>,
     pub(super) is_new: bool,
+    /// Whether [`Options::start`] is not for it.
+    pub(super) is_late: bool,
     /// A file could not be opened: names are to be looked at again soon.
     pub(super) recheck: bool,
     trouble: Option<String>,
@@ -128,6 +130,7 @@ impl Stream {
             resume: None,
             origin: None,
             is_new: true,
+            is_late: false,
             recheck: false,
             trouble: None,
             late_at: now,
@@ -141,6 +144,13 @@ impl Stream {
     #[must_use]
     pub fn resume(mut self, position: Vec<FilePosition>) -> Self {
         self.resume = Some(position);
+        self
+    }
+
+    /// Starts at its beginning: it has appeared while others were followed.
+    #[must_use]
+    pub fn appeared_late(mut self) -> Self {
+        self.is_late = true;
         self
     }
 

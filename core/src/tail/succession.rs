@@ -8,6 +8,7 @@ use super::file::OpenFile;
 use super::find::{Candidate, find, new_copies, open_first};
 use super::identity::Identity;
 use super::position::{FilePosition, next_generation};
+use super::start::Start;
 use super::stream::{Files, Left, Look, Stream};
 use super::{Around, Pulled, Reason};
 use crate::diag;
@@ -84,14 +85,15 @@ impl Stream {
     fn start_anew(&mut self, look: &Look<'_>) {
         let mut list = self.list();
         let path = self.path().to_owned();
-        if matches!(self.files, Files::Selected { .. }) && look.options.start.is_beginning() {
+        let start = if self.is_late { Start::default() } else { look.options.start };
+        if matches!(self.files, Files::Selected { .. }) && start.is_beginning() {
             self.queue = list.into();
             return;
         }
         let live = list.pop_if(|file| file.path == path);
         self.done.extend(list.iter().map(|file| file.identity));
         let Some(live) = live else { return self.tell_missing(look.options) };
-        let offset = look.options.start.offset(&path, look.options.delimiter);
+        let offset = start.offset(&path, look.options.delimiter);
         match offset.and_then(|offset| OpenFile::open(&live.path, offset, look.options.gzip)) {
             Ok(file) => self.current = Some(file),
             Err(error) => {

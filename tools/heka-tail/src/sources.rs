@@ -71,10 +71,13 @@ impl Sources {
         Ok((found, directories))
     }
 
-    /// As [`Sources::scan`], but trouble is only told.
+    /// As [`Sources::scan`], for streams that appear later; trouble is only told.
     pub(crate) fn rescan(&mut self) -> (Vec<Found>, Vec<PathBuf>) {
         match self.scan() {
-            Ok(found) => found,
+            Ok((found, directories)) => {
+                let late = |found: Found| Found { stream: found.stream.appeared_late(), ..found };
+                (found.into_iter().map(late).collect(), directories)
+            }
             Err(Stop::Error { text, .. }) => {
                 if self.told.insert(text.clone()) {
                     diag::error(text);
