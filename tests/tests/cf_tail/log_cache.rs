@@ -235,19 +235,19 @@ fn a_gateway_that_closes_without_a_log_cache_leaves_a_gap() {
 #[test]
 fn heartbeats_keep_a_stream_and_silence_ends_it() {
     let mut alive = events(&format!("data: {}\n\n", batch(&[v2("one", 1)]))).open();
-    let beats = (1..=6).map(|beat| {
-        (std::time::Duration::from_millis(beat * 250), b"event: heartbeat\ndata: 7\n\n".to_vec())
+    let beats = (1..=14).map(|beat| {
+        (std::time::Duration::from_millis(beat * 300), b"event: heartbeat\ndata: 7\n\n".to_vec())
     });
     alive.pieces.extend(beats);
     let line = events(&format!("data: {}\n\n", batch(&[v2("two", 2)]))).open();
     let server = Playback::new(vec![alive, line]);
     let began = std::time::Instant::now();
     let outcome = cf_tail(["--via", "rlp", "-o", "payload", "--max-count", "2", "--idle-timeout"])
-        .args(["1s", "--retry", "1", "--retry-delay", "1ms", "app", "-a", &http(&server)])
+        .args(["3s", "--retry", "1", "--retry-delay", "1ms", "app", "-a", &http(&server)])
         .run();
     outcome.succeeds().stdout_is("one\ntwo\n").stderr_has("no answer in time");
-    // 1.5 s of heartbeats, and then a second of silence.
-    assert!(began.elapsed() > std::time::Duration::from_millis(2400), "{outcome}");
+    // 4.2 s of heartbeats, and then three of silence.
+    assert!(began.elapsed() > std::time::Duration::from_millis(7000), "{outcome}");
 }
 
 /// A v1 stream of that one line, which then breaks off, or not.

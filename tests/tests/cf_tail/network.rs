@@ -118,7 +118,7 @@ fn a_proxy_that_says_nothing_is_not_waited_for() {
         let proxy = Playback::new(vec![Turn::default()]);
         let began = Instant::now();
         let outcome = Tool::new("cf-tail")
-            .args(["--via", "legacy", "--recent", "app", "-a", url, "-w", "300ms"])
+            .args(["--via", "legacy", "--recent", "app", "-a", url, "-w", "1s"])
             .args(["-x", &http(&proxy)])
             .env("CF_ACCESS_TOKEN", TOKEN)
             .run();

@@ -64,16 +64,22 @@ impl Logs<'_> {
         status: &mut Status,
     ) -> Stop {
         let mut intake = Intake::default();
+        // Before the first connection nothing can be missed.
+        let mut gap = "";
         loop {
             let began = Instant::now();
             let failure = match self.open(&mut intake, &mut recent, status) {
-                Ok(live) => live(&mut intake),
+                Ok(live) => {
+                    gap = if self.server.fills_gaps() { "" } else { "; lines may be missing" };
+                    live(&mut intake)
+                }
                 Err(failure) => failure,
             };
             if began.elapsed() >= HEALTHY {
                 attempts.reset();
             }
-            if let Err(stop) = self.wait_for_next(failure, follow, &mut attempts, began.elapsed()) {
+            let lived = began.elapsed();
+            if let Err(stop) = self.wait_for_next(failure, follow, &mut attempts, lived, gap) {
                 return stop;
             }
         }
@@ -151,9 +157,9 @@ impl Logs<'_> {
         follow: Follow,
         attempts: &mut Attempts,
         lived: Duration,
+        gap: &str,
     ) -> Result<(), Stop> {
         let url = self.server.url();
-        let gap = if self.server.fills_gaps() { "" } else { "; lines may be missing" };
         let pause = match &failure {
             // At once, but not in a circle.
             Failure::Renew => Some(BREATH.saturating_sub(lived)),
