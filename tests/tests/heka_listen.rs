@@ -436,3 +436,20 @@ fn a_datagram_with_a_torn_frame_costs_only_that_frame() {
     listener.wait_stdout_is("one\ntwo\ntext\n");
     listener.wait_stderr("cut off");
 }
+
+#[test]
+fn what_has_arrived_when_a_signal_comes_is_written() {
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    let mut senders = [connect(&listener), connect(&listener)];
+    senders[0].write_all(b"first\n").expect("cannot write");
+    listener.wait_stdout_is("first\n");
+    listener.signal(Signal::SIGSTOP);
+    // The system takes it while the process sleeps.
+    for sender in &mut senders {
+        sender.write_all(lines(0..5000).as_bytes()).expect("cannot write");
+    }
+    listener.signal(Signal::SIGTERM);
+    listener.signal(Signal::SIGCONT);
+    let end = listener.into_running().finish();
+    end.killed_by(Signal::SIGTERM).stdout_is(format!("first\n{0}{0}", lines(0..5000)));
+}

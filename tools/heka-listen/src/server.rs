@@ -20,6 +20,10 @@ const READ_SIZE: usize = 256 * 1024;
 const TURN: usize = 64;
 /// How long no connection is taken after one could not be.
 const REST: Duration = Duration::from_millis(200);
+/// How long senders are still listened to when a signal has asked for the end, and how much of
+/// each is taken: more than the system holds.
+const GRACE: Duration = Duration::from_secs(1);
+const LAST_SIZE: u64 = 16 * 1024 * 1024;
 /// Token of the output, to hear that its reader is gone.
 const OUTPUT: u64 = u64::MAX - 1;
 
@@ -113,9 +117,36 @@ impl Server {
         Ok(())
     }
 
-    /// Writes what is buffered and tells the senders about it.
+    /// Takes what has arrived, for the system has told senders that it has; writes what is buffered
+    /// and tells the senders about that.
     pub(crate) fn finish(&mut self) -> Result<(), Stop> {
+        let deadline = Instant::now() + GRACE;
+        for index in 0..self.connections.len() {
+            self.drain(index, deadline)?;
+        }
         self.settle()
+    }
+
+    /// Reads what the system holds of a connection, but not for ever from one that goes on sending.
+    fn drain(&mut self, index: usize, deadline: Instant) -> Result<(), Stop> {
+        let Some(Some(connection)) = self.connections.get_mut(index) else { return Ok(()) };
+        let start = stats::BYTES_IN.value();
+        let mut before = None;
+        while before != Some(stats::BYTES_IN.value())
+            && stats::BYTES_IN.value() - start < LAST_SIZE
+            && Instant::now() < deadline
+            && !self.intake.is_full()
+        {
+            before = Some(stats::BYTES_IN.value());
+            match connection.read(&mut self.buffer, &mut self.intake)? {
+                Next::Continue => {}
+                Next::End | Next::Broken(_) => break,
+            }
+        }
+        if self.intake.confirms() {
+            self.to_confirm.push(index);
+        }
+        Ok(())
     }
 
     fn is_done(&self) -> bool {
