@@ -173,6 +173,13 @@ impl Stream {
 
     /// Where it stands: the positions of its files, oldest first. Empty if there is none.
     pub fn position(&self) -> Vec<FilePosition> {
+        if let Some(resume) = &self.resume {
+            return resume.clone();
+        }
+        self.open_positions()
+    }
+
+    fn open_positions(&self) -> Vec<FilePosition> {
         let mut files = self.left_positions();
         files.extend(self.current.as_ref().map(OpenFile::position));
         files
@@ -338,7 +345,7 @@ impl Stream {
     }
 
     pub(super) fn close(&mut self, mut file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
-        let others = self.position();
+        let others = self.open_positions();
         file.press(Reason::End, Around::before(&others), look.consume)?;
         self.done.push_back(file.identity());
         self.generations.push_back(file.generation());
@@ -355,7 +362,7 @@ impl Stream {
     fn look_at_left(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         self.late_at = look.now + LATE_PERIOD;
         for index in 0..self.left.len() {
-            let mut others = self.position();
+            let mut others = self.open_positions();
             others.remove(index);
             let Some(left) = self.left.get_mut(index) else { break };
             let around = Around { others: &others, rank: index };

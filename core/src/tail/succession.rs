@@ -108,7 +108,9 @@ impl Stream {
         let Some((newest, older)) = position.split_last() else { return };
         self.left.clear();
         for old in older {
-            if let (_, Some((_, file))) = self.search(old, look.options.gzip) {
+            if let (_, Some((_, file))) = self.search(old, look.options.gzip)
+                && !self.done.contains(&file.identity())
+            {
                 self.left.push(Left { file, until: look.now + look.options.grace() });
             }
         }
@@ -121,6 +123,7 @@ impl Stream {
                 self.done.extend(list.drain(..index).map(|file| file.identity));
                 list.retain(|next| next.identity != file.identity());
                 self.current = Some(file);
+                self.origin = None;
                 let (since, live) = (newest.modified, self.path());
                 list.retain(|file| {
                     (file.modified >= since || file.path == *live) && !self.has_left(file.identity)
@@ -151,12 +154,21 @@ impl Stream {
             return false;
         }
         self.current = self.open_queued(look);
-        if self.current.is_none() && self.queue.is_empty() && self.origin.is_some() {
+        if self.current.is_none()
+            && self.queue.is_empty()
+            && let Some(origin) = self.origin.take()
+        {
             // Files were renamed in the meantime: look for the place again.
-            self.resume = self.origin.take();
+            self.resume = Some(origin.into_iter().map(|old| self.as_of_now(old)).collect());
             self.is_new = true;
         }
         self.current.is_some()
+    }
+
+    /// A position at the start, or where that file stands now if it has been read since.
+    fn as_of_now(&self, old: FilePosition) -> FilePosition {
+        let left = self.left.iter().find(|left| left.file.generation() == old.generation);
+        left.map_or(old, |left| left.file.position())
     }
 
     /// Opens the first file of the queue and takes it off. If another file stands there by now, or
