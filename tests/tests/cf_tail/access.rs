@@ -38,6 +38,10 @@ fn a_token_that_is_refused_is_refreshed_once() {
         .succeeds()
         .stdout_is("x\n");
 
+    // Also where the first question of all is refused.
+    let server = Playback::new(vec![refusal(), grant(), info(), page(&[v2("x", 1)])]);
+    Home::of(&server, "opaque-s3cr3t").tool(&["--recent", GUID]).run().succeeds();
+
     let server = Playback::new(vec![info(), refusal(), grant(), refusal(), refusal()]);
     let outcome = Home::of(&server, "opaque-s3cr3t").tool(&["--recent", GUID]).run();
     outcome.exits(5).stderr_has("Unauthorized error: You are not authorized: [concealed]");

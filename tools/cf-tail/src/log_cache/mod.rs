@@ -100,13 +100,12 @@ impl LogCache {
     fn root(&self, session: &Session) -> Result<String, Failure> {
         if self.root.borrow().is_empty() {
             let url = self.info_url();
-            let answer = session.authorized(|token| session.http.get(&url, token, &[]))?;
-            let status = answer.status;
-            // Servers before 2.0 have no such page.
-            let is_new = status == 200 && is_new(&answer.read()?);
-            if !matches!(status, 200 | 404) {
-                return Err(Failure::of_status(status, b"", None));
-            }
+            let answer = session.authorized(|token| {
+                let answer = session.http.get(&url, token, &[])?;
+                // Servers before 2.0 have no such page.
+                if answer.status == 404 { Ok(answer) } else { answer.accepted() }
+            })?;
+            let is_new = answer.status == 200 && is_new(&answer.read()?);
             self.set_root(is_new);
         }
         Ok(self.root.borrow().clone())
