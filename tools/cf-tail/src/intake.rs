@@ -10,8 +10,10 @@ use crate::sink::Shared;
 
 /// How much of what a stream brought is remembered, in nanoseconds of its own time.
 const MEMORY: i64 = 120_000_000_000;
-/// And how many envelopes at most, before what is old is forgotten.
+/// And how many envelopes, before less of the time is remembered.
 const CROWD: usize = 100_000;
+/// But no less than this, or all of it is forgotten: a gap is filled from a little before it.
+const SHORTEST_MEMORY: i64 = 3_000_000_000;
 
 /// Joins what was read at once with what is streamed.
 #[derive(Debug, Default)]
@@ -100,12 +102,35 @@ impl Intake {
     fn remember(&mut self, key: Key) {
         let Some(streamed) = &mut self.streamed else { return };
         streamed.add(key);
-        if streamed.len() > CROWD {
-            let oldest = self.newest.unwrap_or_default().saturating_sub(MEMORY);
-            streamed.forget_before(oldest);
-            if streamed.len() > CROWD {
+        let mut memory = MEMORY;
+        while streamed.len() > CROWD {
+            if memory < SHORTEST_MEMORY {
                 *streamed = Seen::default();
             }
+            streamed.forget_before(self.newest.unwrap_or_default().saturating_sub(memory));
+            memory /= 2;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_busy_stream_the_last_seconds_are_remembered() {
+        let mut intake = Intake::default();
+        intake.remember_streamed();
+        let envelope =
+            |number: i64| Envelope { timestamp: number * 100_000, ..Envelope::default() };
+        for number in 0..250_000 {
+            // 10,000 a second.
+            intake.grow(envelope(number).timestamp);
+            intake.remember(Key::of(&envelope(number)));
+            let streamed = intake.streamed.as_ref().unwrap();
+            assert!(streamed.len() <= CROWD);
+            let earlier = Key::of(&envelope((number - 30_000).max(0)));
+            assert_eq!(streamed.count(earlier), 1, "{number}");
         }
     }
 }
