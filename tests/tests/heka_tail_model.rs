@@ -169,6 +169,17 @@ impl Tail {
         if let Some(running) = self.running.take() {
             running.end_by(signal).killed_by(signal);
         }
+        if signal == Signal::SIGKILL {
+            self.drop_unfinished();
+        }
+    }
+
+    /// A kill may come in the middle of a write(2). As every reader of a stream that ends, this one
+    /// drops a record that has no end.
+    fn drop_unfinished(&self) {
+        let out = self.out();
+        let len = out.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        append(&self.dir.join("out")).set_len(len as u64).unwrap();
     }
 
     fn out(&self) -> Vec<u8> {

@@ -2,7 +2,7 @@
 //! One log: the file being read, files left behind that may still get late lines, and the way from
 //! one to the next (see `succession`).
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -300,7 +300,7 @@ impl Stream {
 
     /// All files of the stream, oldest first.
     pub fn list(&mut self) -> Vec<Candidate> {
-        match &mut self.files {
+        let mut files = match &mut self.files {
             Files::Named(path) => files_of(path),
             Files::Selected { selection, newest } => {
                 let files = selection.files_of(&self.name);
@@ -309,7 +309,11 @@ impl Stream {
                 }
                 files
             }
-        }
+        };
+        // One that is just being renamed may be met under both names.
+        let mut met = HashSet::new();
+        files.retain(|file| met.insert(file.identity));
+        files
     }
 
     pub(super) fn pull(&mut self, look: &mut Look<'_>) -> Result<io::Result<Pulled>, Stop> {

@@ -126,7 +126,7 @@ impl Stream {
                 self.origin = None;
                 let (since, live) = (newest.modified, self.path());
                 list.retain(|file| {
-                    (file.modified >= since || file.path == *live) && !self.has_left(file.identity)
+                    (file.modified >= since || file.path == *live) && !self.has_read(file.identity)
                 });
             }
             None => {
@@ -137,7 +137,7 @@ impl Stream {
                     self.name()
                 ));
                 let since = newest.modified;
-                list.retain(|file| file.modified >= since && !self.has_left(file.identity));
+                list.retain(|file| file.modified >= since && !self.has_read(file.identity));
                 list.extend(live);
             }
         }
