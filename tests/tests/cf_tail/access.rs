@@ -333,6 +333,25 @@ fn a_log_cache_that_is_away_gives_way_to_the_controller_until_one_has_answered()
     assert!(!outcome.err().contains("trafficcontroller"), "{outcome}");
 }
 
+#[test]
+fn a_token_that_was_given_goes_to_the_platform_that_was_named() {
+    let found = format!(r#"{{"resources":[{{"guid":"{GUID}"}}]}}"#);
+    for (host, is_asked) in [("127.0.0.1", true), ("localhost", false)] {
+        // The API that cf targets is that of the same host, or of another platform.
+        let api = Playback::new(vec![Turn::http("200 OK", "", &found)]);
+        let server = Playback::new(vec![recent(&[("x", 1)])]);
+        let named = ws(&server).replace("127.0.0.1", host);
+        let outcome = Home::of(&api, FRESH)
+            .tool(&["--via", "legacy", "--recent", "dora", "-a", &named])
+            .env("CF_ACCESS_TOKEN", TOKEN)
+            .run();
+        outcome.succeeds();
+        assert_eq!(!api.heard().is_empty(), is_asked, "{outcome}");
+        let app = if is_asked { GUID } else { "dora" };
+        assert_eq!(server.requests(), [format!("GET /recent?app={app} HTTP/1.1")]);
+    }
+}
+
 /// The guard of all tests here: a token in an output makes the test fail, whoever ran what.
 #[test]
 #[should_panic(expected = "it shows a secret")]

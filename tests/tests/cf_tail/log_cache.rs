@@ -281,7 +281,7 @@ fn a_log_cache_fills_the_gaps_of_the_traffic_controller_too() {
     let home = Home::of(&server, TOKEN);
     let running = home
         .tool(&again)
-        .args(["-a", &format!("ws://{}", server.addr)])
+        .args(["-a", &format!("ws://{}", server.addr.replace("127.0.0.1", "localhost"))])
         .env("CF_ACCESS_TOKEN", TOKEN)
         .spawn();
     assert_eq!(wait_for_lines(&running, 2), "one\nthree\n");

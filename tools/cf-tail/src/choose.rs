@@ -162,17 +162,26 @@ impl Choice {
     }
 
     /// The log-cache beside a server that streams, if the configuration tells of one, or the
-    /// platform, which is asked by `ask`. Beside a server that was named it could be another
-    /// platform's, which must not see the token unless that is the configuration's own.
+    /// platform, which is asked by `ask`.
     fn cache_beside(&self, session: &Session, ask: Option<AskLinks>) -> Option<LogCache> {
-        let is_our_platform = self.endpoint.is_none() || session.access.borrow().is_configured();
         let known = match &session.config.log_cache {
-            Some(known) => Some(known.clone()).filter(|_| is_our_platform)?,
+            Some(known) if self.may_see_token(session, known) => known.clone(),
+            Some(_) => return None,
             None if self.endpoint.is_none() => ask?(session).ok()?.log_cache?,
             None => return None,
         };
         let base = endpoint::parse(&known, false).ok()?;
         Some(LogCache::new(base, self.app.clone()?, self.past))
+    }
+
+    /// Whether a server of the configuration may see the token: beside a server that was named it
+    /// could be another platform's.
+    pub(crate) fn may_see_token(&self, session: &Session, configured: &str) -> bool {
+        session.access.borrow().is_configured()
+            || self
+                .endpoint
+                .as_deref()
+                .is_none_or(|named| endpoint::are_neighbours(named, configured))
     }
 
     fn base(&self, session: &Session, via: Via, web_socket: bool) -> Result<url::Url, Failure> {

@@ -28,6 +28,21 @@ pub(crate) fn parse(text: &str, web_socket: bool) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Whether two URLs are of servers of one platform: the same host, or names that differ in their
+/// first part only, such as `api.sys.example.com` and `doppler.sys.example.com`.
+pub(crate) fn are_neighbours(one: &str, other: &str) -> bool {
+    let host = |text| Some(parse(text, false).ok()?.host()?.to_owned());
+    let parent = |host: &url::Host| match host {
+        url::Host::Domain(name) => {
+            let (_, parent) = name.split_once('.')?;
+            parent.contains('.').then(|| parent.to_owned())
+        }
+        _ => None,
+    };
+    let (Some(one), Some(other)) = (host(one), host(other)) else { return false };
+    one == other || parent(&one).is_some_and(|domain| Some(domain) == parent(&other))
+}
+
 /// `base` with `segments` added to its path, each escaped, and a slash behind them if `slash`.
 pub(crate) fn at(base: &Url, segments: &[&str], slash: bool) -> Url {
     let mut url = base.clone();
@@ -58,6 +73,20 @@ mod tests {
         for text in ["", "h:80", "ftp://h", "!!!bad-endpoint", "wss://me:pw@h", "ws://"] {
             assert!(parse(text, true).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn servers_of_one_platform_share_its_domain() {
+        let api = "https://api.sys.example.com";
+        for near in ["wss://doppler.sys.example.com:4443", "http://API.sys.example.com/x"] {
+            assert!(are_neighbours(api, near), "{near}");
+        }
+        for far in ["wss://doppler.example.com", "https://api.sys.example.org", "no URL"] {
+            assert!(!are_neighbours(api, far), "{far}");
+        }
+        assert!(are_neighbours("ws://127.0.0.1:1", "http://127.0.0.1:2"));
+        assert!(!are_neighbours("ws://127.0.0.1", "http://127.0.0.2"));
+        assert!(!are_neighbours("https://one.com", "https://two.com"));
     }
 
     #[test]

@@ -189,7 +189,9 @@ impl Tail {
     fn guid(&self, session: &Session) -> Result<Option<String>, Failure> {
         let Some(app) = &self.app else { return Ok(None) };
         let config = &session.config;
-        if api::is_guid(app) || config.target.is_none() || config.space.is_none() {
+        let target = config.target.as_deref();
+        let may_ask = target.is_some_and(|target| self.choice.may_see_token(session, target));
+        if api::is_guid(app) || !may_ask || config.space.is_none() {
             return Ok(Some(app.clone()));
         }
         let found = session.authorized(|token| api::app_guid(&session.http, config, token, app));
