@@ -28,7 +28,8 @@ use heka_tests::{Outcome, Peer, Running, TempDir, Tool, eventually, require, scr
 
 /// 3 MB of lines, more than any buffer in between holds.
 fn text() -> Vec<u8> {
-    (0..100_000).flat_map(|number| format!("line {number} of the file\n").into_bytes()).collect()
+    let lines = (0..100_000).map(|number| format!("line {number} of the file\n"));
+    lines.collect::<String>().into_bytes()
 }
 
 struct Place {
