@@ -15,7 +15,7 @@ use crate::diag;
 use crate::exit::{Cause as _, Stop};
 
 /// How often files are listed again that are just being renamed.
-const ATTEMPTS: u32 = 10;
+const ATTEMPTS: u32 = 100;
 
 impl Stream {
     /// The first look: where to start.
@@ -229,8 +229,10 @@ impl Stream {
             return Vec::new();
         };
         let (mut list, found) = self.search(&position, look.options.gzip);
-        match found {
-            Some((index, _)) => drop(list.drain(..=index)),
+        // Renames may have got in the way of looking into it.
+        let same = || list.iter().position(|file| file.identity == position.identity);
+        match found.map(|(index, _)| index).or_else(same) {
+            Some(index) => drop(list.drain(..=index)),
             // What has the name now may be older: moved there, or a symlink's new target.
             None => {
                 let (since, live) = (position.modified, self.path());
