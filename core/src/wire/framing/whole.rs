@@ -46,16 +46,30 @@ impl Deframer {
 /// Size of the frame at the front of `buffer`, if it is one without doubt.
 #[inline]
 fn whole_frame(buffer: &[u8], limit: usize) -> Option<usize> {
-    let [RECORD_SEPARATOR, header_len, LENGTH_TAG, length @ ..] = buffer else { return None };
-    let length = length.get(..usize::from(*header_len).checked_sub(1)?)?;
-    let message_len = plain_length(length).filter(|len| *len <= limit)?;
-    let start = FRAMING_SIZE + usize::from(*header_len);
+    let (start, message_len) = plain_header(buffer)?;
     let end = start + message_len;
-    let is_followed = buffer.get(end) == Some(&RECORD_SEPARATOR);
-    let is_whole = is_followed
-        && buffer.get(start - 1) == Some(&UNIT_SEPARATOR)
-        && is_in_order(buffer.get(start..end)?);
-    is_whole.then_some(end)
+    let is_followed = message_len <= limit && buffer.get(end) == Some(&RECORD_SEPARATOR);
+    (is_followed && is_in_order(buffer.get(start..end)?)).then_some(end)
+}
+
+/// Where the message begins and how long it is, if the header tells nothing else.
+#[inline]
+fn plain_header(buffer: &[u8]) -> Option<(usize, usize)> {
+    match buffer {
+        [RECORD_SEPARATOR, 2, LENGTH_TAG, len @ ..0x80, UNIT_SEPARATOR, ..] => {
+            Some((5, usize::from(*len)))
+        }
+        [RECORD_SEPARATOR, 3, LENGTH_TAG, low @ 0x80..=0xff, high @ ..0x80, UNIT_SEPARATOR, ..] => {
+            Some((6, usize::from(low & 0x7f) | usize::from(*high) << 7))
+        }
+        [RECORD_SEPARATOR, header_len, LENGTH_TAG, length @ ..] => {
+            let start = FRAMING_SIZE + usize::from(*header_len);
+            let length = length.get(..usize::from(*header_len).checked_sub(1)?)?;
+            let is_ended = buffer.get(start - 1) == Some(&UNIT_SEPARATOR);
+            plain_length(length).filter(|_| is_ended).map(|len| (start, len))
+        }
+        _ => None,
+    }
 }
 
 /// The number that these bytes are, all of them.
