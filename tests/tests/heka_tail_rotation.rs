@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 
 use heka_tests::scene::{Scene, gzip};
-use heka_tests::{Outcome, Running, Tool, eventually};
+use heka_tests::{Outcome, Peer, Running, Tool, eventually, sh};
 use nix::sys::signal::Signal;
 
 /// Moves `app.log` to `app.log.1`, that to `.2` and so on.
@@ -51,6 +51,27 @@ fn numbered_rotation(scene: &Scene, tail: &Running) {
     }
     scene.append("app.log", "end\n");
     tail.wait_stdout_is(written + "end\n");
+}
+
+#[test]
+fn positions_are_handed_on_however_many_files_are_open() {
+    let scene = Scene::new("0\n");
+    let listener = Peer::new("heka-listen", ["-o", "payload", "127.0.0.1:0"]);
+    let line = format!("heka-tail --resume=p app.log | heka-send --commit=p {}", listener.addr);
+    let _pipeline = sh(&line).dir(scene.dir.path()).spawn();
+    let mut written = String::from("0\n");
+    for round in 1..8 {
+        listener.wait_stdout_is(&written);
+        shift(&scene, 9);
+        scene.append("app.log", &format!("{round}\n"));
+        written += &format!("{round}\n");
+    }
+    listener.wait_stdout_is(&written);
+    let inode = fs::metadata(scene.path("app.log")).unwrap().ino();
+    eventually("the position of the last line", || {
+        let shown = Tool::new("heka-tail").arg("--show-checkpoint=p").dir(scene.dir.path()).run();
+        shown.out().contains(&format!("inode {inode} ")).then_some(())
+    });
 }
 
 #[test]

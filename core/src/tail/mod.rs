@@ -111,9 +111,10 @@ impl<'a> Chunk<'a> {
         self.generation
     }
 
-    /// Appends the stream's position behind the first `used` bytes of [`Chunk::data`], inside a
-    /// record that is left out or not.
-    pub fn put_position(&self, out: &mut Vec<u8>, used: usize, skips: bool) {
+    /// Puts the stream's position behind the first `used` bytes of [`Chunk::data`] into `out`, inside
+    /// a record that is left out or not. If it takes more than `room` bytes, the files that were
+    /// left behind longest ago do not stand in it: late lines of theirs are not read after a restart.
+    pub fn put_position(&self, out: &mut Vec<u8>, used: usize, skips: bool, room: usize) {
         let (older, newer) = self.around.others.split_at(self.around.rank);
         let before = self.bytes.get(..self.start + used).unwrap_or(self.bytes);
         let this = FilePosition {
@@ -125,9 +126,18 @@ impl<'a> Chunk<'a> {
             skips,
         };
         if older.is_empty() && newer.is_empty() {
+            out.clear();
             return position::encode(out, &[this]);
         }
         let all: Vec<FilePosition> = older.iter().chain([&this]).chain(newer).copied().collect();
-        position::encode(out, &all);
+        let mut files = all.as_slice();
+        loop {
+            out.clear();
+            position::encode(out, files);
+            match files {
+                [_, newer @ ..] if out.len() > room && !newer.is_empty() => files = newer,
+                _ => return,
+            }
+        }
     }
 }

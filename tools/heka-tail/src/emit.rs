@@ -12,7 +12,7 @@ use heka_core::exit::Stop;
 use heka_core::io::Output;
 use heka_core::stats;
 use heka_core::tail::{Chunk, Reason, position};
-use heka_core::wire::{Header, Message, Template};
+use heka_core::wire::{Header, MAX_CHECKPOINT_SIZE, Message, Template};
 
 use crate::cli::UuidKind;
 use crate::plan::{Job, Position};
@@ -134,8 +134,9 @@ impl Emitter {
                 continue;
             }
             if self.hands_on {
-                self.position.clear();
-                chunk.put_position(&mut self.position, done, progress.skips);
+                let key = self.streams.get(stream).map_or(0, |source| source.key.len());
+                let room = MAX_CHECKPOINT_SIZE.saturating_sub(1 + key);
+                chunk.put_position(&mut self.position, done, progress.skips, room);
             }
             let uuid = match self.uuid {
                 UuidKind::Random => clock::random_uuid(),
