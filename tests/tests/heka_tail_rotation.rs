@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::time::{Duration, SystemTime};
 
 use heka_tests::scene::{Scene, gzip};
 use heka_tests::{Outcome, Peer, Running, Tool, eventually, sh};
@@ -51,6 +52,21 @@ fn numbered_rotation(scene: &Scene, tail: &Running) {
     }
     scene.append("app.log", "end\n");
     tail.wait_stdout_is(written + "end\n");
+}
+
+#[test]
+fn late_lines_do_not_make_a_file_the_newest() {
+    let scene = Scene::new("");
+    let log = |name: &str| File::options().write(true).open(scene.path(name)).unwrap();
+    let born = log("app.log").metadata().unwrap().created().unwrap_or(SystemTime::UNIX_EPOCH);
+    scene.append("app.log", "1\n");
+    log("app.log").set_modified(born + Duration::from_secs(60)).unwrap();
+    assert_eq!(scene.once(&["--checkpoint=p"]).out(), "1\n");
+    scene.rename("app.log", "app.log.2");
+    scene.append("app.log.1", "2\n");
+    log("app.log.1").set_modified(born + Duration::from_secs(30)).unwrap();
+    scene.append("app.log", "3\n");
+    assert_eq!(scene.once(&["--checkpoint=p"]).out(), "2\n3\n");
 }
 
 #[test]

@@ -26,6 +26,18 @@ pub struct FilePosition {
     pub skips: bool,
 }
 
+impl FilePosition {
+    /// Files that were changed last before this come before the file; nanoseconds since 1970. The
+    /// time of its own last change tells less: late lines may have come to it when newer files were
+    /// complete already.
+    pub(super) fn beginning(&self) -> u64 {
+        match self.identity.born {
+            0 => self.modified,
+            born => born.min(self.modified),
+        }
+    }
+}
+
 /// The first eight bytes of a SHA-1 over the last [`WINDOW`] bytes of `before`, with zeros in
 /// front if there are fewer: the start of a Heka journal's `last_hash`.
 pub fn window_hash(before: &[u8]) -> u64 {

@@ -124,7 +124,7 @@ impl Stream {
                 list.retain(|next| next.identity != file.identity());
                 self.current = Some(file);
                 self.origin = None;
-                let (since, live) = (newest.modified, self.path());
+                let (since, live) = (newest.beginning(), self.path());
                 list.retain(|file| {
                     (file.modified >= since || file.path == *live) && !self.has_read(file.identity)
                 });
@@ -235,7 +235,7 @@ impl Stream {
             Some(index) => drop(list.drain(..=index)),
             // What has the name now may be older: moved there, or a symlink's new target.
             None => {
-                let (since, live) = (position.modified, self.path());
+                let (since, live) = (position.beginning(), self.path());
                 list.retain(|file| file.modified >= since || file.path == *live);
             }
         }
