@@ -211,7 +211,9 @@ impl FrameReader {
         loop {
             match self.deframer.next(self.input.data(), behind) {
                 Step::Frame(done, frame) => {
-                    let flow = receive(&frame, out)?;
+                    let is_message = !frame.is_signal();
+                    let flow =
+                        if is_message { receive(&frame, out)? } else { ControlFlow::Continue(()) };
                     self.input.consume(done);
                     if flow.is_break() {
                         return Ok(flow);
