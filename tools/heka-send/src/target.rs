@@ -83,8 +83,13 @@ impl Target {
 
     /// Starts an attempt if it is time for one, or takes what came of it.
     fn connect(&mut self, dialer: &Arc<Dialer>, at_end: bool) -> Result<(), Stop> {
+        if !self.wants_link(at_end) {
+            // What comes of an attempt at the end of an input without records is of no interest.
+            self.dialing = None;
+            return Ok(());
+        }
         let Some(dialing) = &self.dialing else {
-            if self.wants_link(at_end) && Instant::now() >= self.due {
+            if Instant::now() >= self.due {
                 let (dialer, addrs) = (Arc::clone(dialer), Arc::clone(&self.addrs));
                 self.dialing = Some(Dialing::start(dialer, addrs, self.delivery)?);
             }
