@@ -68,6 +68,16 @@ fn deframe(bencher: Bencher<'_, '_>) {
     });
 }
 
+#[divan::bench]
+fn deframe_in_runs(bencher: Bencher<'_, '_>) {
+    let frames = frames();
+    let mut ends = Vec::with_capacity(COUNT);
+    bencher.counter(BytesCount::new(frames.len())).bench_local(|| {
+        ends.clear();
+        Deframer::new(1 << 20).next_run(black_box(&frames), u64::MAX, &mut ends)
+    });
+}
+
 fn message() -> Vec<u8> {
     let fields = (0..8).map(|i| Field::integer(format!("field{i}"), i)).collect();
     let message = Message {

@@ -13,8 +13,6 @@ use crate::wire::view::MessageView;
 const LENGTH_TAG: u8 = 0x08;
 /// Longest varint of 32 bits.
 const MAX_LENGTH_SIZE: usize = 5;
-/// Longest varint.
-const MAX_VARINT_SIZE: usize = 10;
 
 impl Deframer {
     /// Passes over at most `most` frames at the front of `buffer`, as many as follow each other
@@ -87,46 +85,47 @@ fn plain_length(varint: &[u8]) -> Option<usize> {
 /// Whether [`MessageView::parse`] takes these bytes; `false` may also mean that it was not tried.
 #[inline]
 fn is_in_order(message: &[u8]) -> bool {
-    let mut rest = message;
-    while let [tag, value @ ..] = rest {
-        let behind = match tag {
+    let mut at = 0;
+    while let Some(tag) = message.get(at) {
+        let size = match tag {
             // Uuid, Type, Logger, Payload, EnvVersion, Hostname, Fields.
-            0x0a | 0x1a | 0x22 | 0x32 | 0x3a | 0x4a | 0x52 => behind_bytes(value),
+            0x0a | 0x1a | 0x22 | 0x32 | 0x3a | 0x4a | 0x52 => size_of_bytes(message, at + 1),
             // Timestamp, Severity, Pid.
-            0x10 | 0x28 | 0x40 => behind_varint(value),
-            _ => return MessageView::parse(rest).is_ok(),
+            0x10 | 0x28 | 0x40 => size_of_varint(message, at + 1),
+            _ => return message.get(at..).is_some_and(|rest| MessageView::parse(rest).is_ok()),
         };
-        match behind {
-            Some(behind) => rest = behind,
-            None => return false,
-        }
+        let Some(size) = size else { return false };
+        at += 1 + size;
     }
-    true
+    at == message.len()
 }
 
+/// Bytes of a length at `at`, and as many as it tells.
 #[inline]
-fn behind_bytes(value: &[u8]) -> Option<&[u8]> {
-    match value {
-        [len @ ..0x80, rest @ ..] => rest.get(usize::from(*len)..),
-        [low, high @ ..0x80, rest @ ..] => {
-            rest.get(usize::from(low & 0x7f) | usize::from(*high) << 7..)
-        }
-        [low, middle, high @ ..0x80, rest @ ..] => {
-            let low = usize::from(low & 0x7f) | usize::from(middle & 0x7f) << 7;
-            rest.get(low | usize::from(*high) << 14..)
-        }
-        _ => None,
+fn size_of_bytes(message: &[u8], at: usize) -> Option<usize> {
+    let low = usize::from(*message.get(at)?);
+    if low < 0x80 {
+        return Some(1 + low);
     }
+    let high = usize::from(*message.get(at + 1)?);
+    if high < 0x80 {
+        return Some(2 + (low & 0x7f | high << 7));
+    }
+    let top = usize::from(*message.get(at + 2)?);
+    (top < 0x80).then_some(3 + (low & 0x7f | (high & 0x7f) << 7 | top << 14))
 }
 
+/// Bytes of a varint at `at`, at most nine.
 #[inline]
-fn behind_varint(value: &[u8]) -> Option<&[u8]> {
+fn size_of_varint(message: &[u8], at: usize) -> Option<usize> {
     const CONTINUED: u64 = 0x8080_8080_8080_8080;
-    let len = match value.first_chunk().map(|chunk| !u64::from_le_bytes(*chunk) & CONTINUED) {
-        Some(last) if last != 0 => last.trailing_zeros() as usize / 8 + 1,
-        _ => 1 + value.iter().take(MAX_VARINT_SIZE - 1).position(|byte| *byte < 0x80)?,
-    };
-    value.get(len..)
+    let value = message.get(at..)?;
+    match value.first_chunk().map(|chunk| !u64::from_le_bytes(*chunk) & CONTINUED) {
+        // Nanoseconds since 1970 take nine bytes.
+        Some(0) => value.get(8).filter(|ninth| **ninth < 0x80).map(|_| 9),
+        Some(last) => Some(last.trailing_zeros() as usize / 8 + 1),
+        None => value.iter().position(|byte| *byte < 0x80).map(|last| last + 1),
+    }
 }
 
 #[cfg(test)]
