@@ -78,6 +78,8 @@ pub(crate) struct Link {
     written: u64,
     /// With TLS: how many bytes of records are complete at which byte of the wire.
     marks: VecDeque<(u64, u64)>,
+    /// What is read goes here first.
+    buffer: Box<[u8]>,
     answers: Vec<u8>,
     deframer: Deframer,
     /// Set if the peer is told the numbers of records.
@@ -127,6 +129,7 @@ impl Link {
             is_unix: matches!(addr, Addr::Unix(_)),
             written: 0,
             marks: VecDeque::new(),
+            buffer: vec![0; ANSWER_SIZE].into(),
             answers: Vec::new(),
             deframer: Deframer::new(MAX_ANSWER),
             stream_id: delivery.stream_id,
@@ -157,16 +160,15 @@ impl Link {
 
     /// Reads what the peer says, without waiting: confirmations, its end, a reset.
     pub(crate) fn look(&mut self, window: &mut Window) -> Result<(), Over> {
-        let mut buffer = [0; ANSWER_SIZE];
         while !self.peer_closed {
             let read = match &mut self.pipe {
-                Pipe::Stream(stream) => stream.read(&mut buffer),
-                Pipe::Datagram(socket) => socket.read(&mut buffer).map(|len| len.max(1)),
+                Pipe::Stream(stream) => stream.read(&mut self.buffer),
+                Pipe::Datagram(socket) => socket.read(&mut self.buffer).map(|len| len.max(1)),
             };
             match read {
                 Ok(0) => self.peer_closed = true,
                 Ok(len) if self.ack == Ack::Peer => {
-                    self.answers.extend_from_slice(buffer.get(..len).unwrap_or_default());
+                    self.answers.extend_from_slice(self.buffer.get(..len).unwrap_or_default());
                     self.read_answers(window);
                 }
                 Ok(_) => {}

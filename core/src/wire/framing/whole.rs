@@ -47,7 +47,7 @@ fn whole_frame(buffer: &[u8], limit: usize) -> Option<usize> {
     let (start, message_len) = plain_header(buffer)?;
     let end = start + message_len;
     let is_followed = message_len <= limit && buffer.get(end) == Some(&RECORD_SEPARATOR);
-    (is_followed && is_in_order(buffer.get(start..end)?)).then_some(end)
+    (is_followed && is_in_order(buffer, start, end)).then_some(end)
 }
 
 /// Where the message begins and how long it is, if the header tells nothing else.
@@ -82,50 +82,67 @@ fn plain_length(varint: &[u8]) -> Option<usize> {
     u32::try_from(value).ok().and_then(|value| usize::try_from(value).ok())
 }
 
-/// Whether [`MessageView::parse`] takes these bytes; `false` may also mean that it was not tried.
+/// What follows a tag of one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Value {
+    Bytes,
+    Varint,
+    /// Something that messages do not have, or a tag of several bytes.
+    Other,
+}
+
+/// By tag.
+const VALUES: [Value; 256] = {
+    let mut values = [Value::Other; 256];
+    // Uuid, Type, Logger, Payload, EnvVersion, Hostname, Fields.
+    (values[0x0a], values[0x1a], values[0x22]) = (Value::Bytes, Value::Bytes, Value::Bytes);
+    (values[0x32], values[0x3a], values[0x4a]) = (Value::Bytes, Value::Bytes, Value::Bytes);
+    values[0x52] = Value::Bytes;
+    // Timestamp, Severity, Pid.
+    (values[0x10], values[0x28], values[0x40]) = (Value::Varint, Value::Varint, Value::Varint);
+    values
+};
+
+/// Whether [`MessageView::parse`] takes the bytes from `at` to `end`; `false` may also mean that it
+/// was not tried.
 #[inline]
-fn is_in_order(message: &[u8]) -> bool {
-    let mut at = 0;
-    while let Some(tag) = message.get(at) {
-        let size = match tag {
-            // Uuid, Type, Logger, Payload, EnvVersion, Hostname, Fields.
-            0x0a | 0x1a | 0x22 | 0x32 | 0x3a | 0x4a | 0x52 => size_of_bytes(message, at + 1),
-            // Timestamp, Severity, Pid.
-            0x10 | 0x28 | 0x40 => size_of_varint(message, at + 1),
-            _ => return message.get(at..).is_some_and(|rest| MessageView::parse(rest).is_ok()),
+fn is_in_order(buffer: &[u8], mut at: usize, end: usize) -> bool {
+    while at < end {
+        // Behind the message there are others, so eight bytes are there nearly always.
+        let Some(word) = buffer.get(at..).and_then(<[u8]>::first_chunk::<8>) else {
+            return parses(buffer, at, end);
         };
-        let Some(size) = size else { return false };
-        at += 1 + size;
+        let [tag, low, middle, high, ..] = *word;
+        at += match VALUES[usize::from(tag)] {
+            Value::Bytes if low < 0x80 => 2 + usize::from(low),
+            Value::Bytes if middle < 0x80 => {
+                3 + (usize::from(low & 0x7f) | usize::from(middle) << 7)
+            }
+            Value::Bytes if high < 0x80 => {
+                let low = usize::from(low & 0x7f) | usize::from(middle & 0x7f) << 7;
+                4 + (low | usize::from(high) << 14)
+            }
+            Value::Varint => match !u64::from_le_bytes(*word) & LAST_BYTES {
+                // Nanoseconds since 1970 take nine bytes, the tag not counted.
+                0 => match buffer.get(at + 8..at + 10) {
+                    Some([..0x80, _]) => 9,
+                    Some([_, ..0x80]) => 10,
+                    _ => return false,
+                },
+                last => last.trailing_zeros() as usize / 8 + 1,
+            },
+            _ => return parses(buffer, at, end),
+        };
     }
-    at == message.len()
+    at == end
 }
 
-/// Bytes of a length at `at`, and as many as it tells.
-#[inline]
-fn size_of_bytes(message: &[u8], at: usize) -> Option<usize> {
-    let low = usize::from(*message.get(at)?);
-    if low < 0x80 {
-        return Some(1 + low);
-    }
-    let high = usize::from(*message.get(at + 1)?);
-    if high < 0x80 {
-        return Some(2 + (low & 0x7f | high << 7));
-    }
-    let top = usize::from(*message.get(at + 2)?);
-    (top < 0x80).then_some(3 + (low & 0x7f | (high & 0x7f) << 7 | top << 14))
-}
+/// What the last byte of a varint lacks, in the bytes behind a tag.
+const LAST_BYTES: u64 = 0x8080_8080_8080_8000;
 
-/// Bytes of a varint at `at`, at most nine.
-#[inline]
-fn size_of_varint(message: &[u8], at: usize) -> Option<usize> {
-    const CONTINUED: u64 = 0x8080_8080_8080_8080;
-    let value = message.get(at..)?;
-    match value.first_chunk().map(|chunk| !u64::from_le_bytes(*chunk) & CONTINUED) {
-        // Nanoseconds since 1970 take nine bytes.
-        Some(0) => value.get(8).filter(|ninth| **ninth < 0x80).map(|_| 9),
-        Some(last) => Some(last.trailing_zeros() as usize / 8 + 1),
-        None => value.iter().position(|byte| *byte < 0x80).map(|last| last + 1),
-    }
+#[cold]
+fn parses(buffer: &[u8], at: usize, end: usize) -> bool {
+    buffer.get(at..end).is_some_and(|rest| MessageView::parse(rest).is_ok())
 }
 
 #[cfg(test)]
