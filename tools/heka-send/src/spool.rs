@@ -185,7 +185,7 @@ impl Spool {
     pub(crate) fn store(&mut self, failed: &mut bool) -> Result<(), Stop> {
         self.retry = None;
         self.append(&mut Bypass { targets: &mut [], is_open: false, failed })?;
-        self.queue.sync()?;
+        self.queue.close()?;
         if !self.block.is_empty() {
             let lost = Messages(self.appended - self.stored);
             diag::error(format_args!("{lost} read and not queued"));

@@ -27,6 +27,8 @@ pub(super) struct Cursor {
     pub(super) place: Place,
     pub(super) number: u64,
     boot: String,
+    /// Whether the machine has been restarted since it was saved.
+    pub(super) is_other_boot: bool,
 }
 
 impl Cursor {
@@ -39,6 +41,7 @@ impl Cursor {
             place: Place::default(),
             number: 0,
             boot: boot.clone(),
+            is_other_boot: false,
         };
         let text = match std::fs::read_to_string(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(fresh),
@@ -53,6 +56,7 @@ impl Cursor {
         };
         if cursor.boot != boot {
             cursor.boot = boot;
+            cursor.is_other_boot = true;
             cursor.rename_stream();
         }
         Ok(cursor)
@@ -65,7 +69,7 @@ impl Cursor {
         let boot = words.next()?.to_owned();
         let mut number = || words.next()?.parse::<u64>().ok();
         let place = Place { file: number()?, offset: number()? };
-        Some(Self { stream_id, boot, place, number: number()? })
+        Some(Self { stream_id, boot, place, number: number()?, is_other_boot: false })
     }
 
     /// Numbers may from now on mean other messages than before.

@@ -3,33 +3,42 @@
 //!
 //! ```text
 //! DIR/0.log  1.log  2.log …    framed messages, one after the other (heka-stream(5))
+//! DIR/end                      where they end in the last file
 //! DIR/cursor                   how far the far end has confirmed them
 //! ```
 //!
 //! Messages are appended to the last file with one write(2) a block; a file that has reached its
-//! size is followed by the next number, and removed once everything in it is confirmed. What is
-//! appended survives the death of the process at once, and that of the machine after
+//! size is followed by the next number, and removed once everything in it is confirmed. While the
+//! far end keeps up, the only file is begun anew where it lies as soon as nearly everything in it is
+//! confirmed: the same few pages are written again and again, which costs much less than new ones
+//! and keeps the disk quiet.
+//!
+//! What is appended survives the death of the process at once, and that of the machine after
 //! [`Queue::sync`] or the end of what [`Queue::sync_soon`] began, which is called about once a
-//! second.
+//! second. After a restart of the machine the last file counts as long as it is: messages that
+//! were confirmed may come again, but none is passed over.
 //!
 //! Messages are numbered as they are handed out. The numbers and the name of the stream are the
 //! same after a restart, so that a receiver that has them already recognises them. After a restart
 //! of the machine the end of the queue may be missing and its numbers would be given to other
 //! messages: then the stream gets another name.
 
+mod append;
 mod cursor;
+mod end;
+mod files;
 mod keeper;
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::fs::{File, TryLockError};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use cursor::Cursor;
+use end::{End, EndFile};
+use files::{list, open_file, path_of};
 use keeper::{Job, Keeper};
 
-use super::is_full;
 use crate::diag;
 use crate::exit::{Explain as _, Stop};
 use crate::wire::{Behind, Deframer, Frame, Step};
@@ -64,6 +73,13 @@ pub struct Queue {
     /// Sizes of the files from `cursor.place.file` on; the last one is written to.
     sizes: VecDeque<u64>,
     writer: File,
+    end_file: EndFile,
+    /// Where a file was begun anew last, and the number of the message before.
+    begun: (Place, u64),
+    /// What is before has been synced, or will be by the sync that is under way.
+    synced: Place,
+    /// How long the last file is on disk; what is behind its end does not count.
+    extent: u64,
     /// Complete files that were not synced yet, with their numbers.
     unsynced: VecDeque<(u64, File)>,
     /// Files that are confirmed and can go once the cursor says so.
@@ -101,6 +117,13 @@ impl Queue {
             Err(TryLockError::Error(error)) => return Err(error).at(&subject),
         }
         let mut cursor = Cursor::load(dir)?;
+        let (end_file, end) = EndFile::open(dir).at(&subject)?;
+        let told = end.filter(|_| !cursor.is_other_boot);
+        let end = told.unwrap_or_default();
+        if end.begun.file >= cursor.place.file && cursor.number <= end.number {
+            // The file was begun anew after the cursor was saved.
+            (cursor.place, cursor.number) = (end.begun, end.number);
+        }
         let files = list(dir).at(&subject)?;
         let first = files.first().copied().unwrap_or(cursor.place.file);
         if first > cursor.place.file {
@@ -112,11 +135,17 @@ impl Queue {
         for file in files.iter().filter(|file| **file < cursor.place.file) {
             std::fs::remove_file(path_of(dir, *file)).at(&subject)?;
         }
+        let writer = open_file(dir, last).at(&subject)?;
+        if let Some(End { place, .. }) = told
+            && place.file == last
+            && writer.metadata().at(&subject)?.len() > place.offset
+        {
+            writer.set_len(place.offset).at(&subject)?;
+        }
         let mut sizes = VecDeque::new();
         for file in cursor.place.file..=last {
             sizes.push_back(std::fs::metadata(path_of(dir, file)).map_or(0, |data| data.len()));
         }
-        let writer = open_file(dir, last).at(&subject)?;
         // What is confirmed is not synced: a crash may have taken it.
         let first_size = sizes.front().copied().unwrap_or(0);
         cursor.place.offset = cursor.place.offset.min(first_size);
@@ -126,8 +155,12 @@ impl Queue {
             read_at: cursor.place,
             last: cursor.number,
             cursor,
+            extent: sizes.back().copied().unwrap_or(0),
             sizes,
             writer,
+            end_file,
+            begun: (end.begun, end.number),
+            synced: Place::default(),
             unsynced: VecDeque::new(),
             confirmed: Vec::new(),
             keeper: Keeper::start(dir.to_owned()),
@@ -139,6 +172,9 @@ impl Queue {
             _lock: lock,
         };
         queue.cut_torn_end()?;
+        queue.synced = queue.end();
+        // From now on the line counts, so it has to be true.
+        queue.note_end(queue.end()).at(&subject)?;
         queue.sync()?;
         Ok(queue)
     }
@@ -171,43 +207,6 @@ impl Queue {
     /// Whether there is something to hand out.
     pub fn has_unread(&self) -> bool {
         self.read_at < self.end()
-    }
-
-    fn end(&self) -> Place {
-        let file = self.cursor.place.file + (self.sizes.len() as u64).saturating_sub(1);
-        Place { file, offset: self.sizes.back().copied().unwrap_or(0) }
-    }
-
-    /// Appends whole frames. `false` if the disk is full; nothing is appended then.
-    ///
-    /// # Errors
-    /// The system's; what was not written whole is taken back.
-    pub fn append(&mut self, frames: &[u8]) -> Result<bool, Stop> {
-        match self.try_append(frames) {
-            Ok(()) => Ok(true),
-            Err(error) if is_full(&error) => Ok(false),
-            Err(error) => Err(error).at(self.dir.display()),
-        }
-    }
-
-    fn try_append(&mut self, frames: &[u8]) -> io::Result<()> {
-        let end = self.end();
-        if end.offset > 0 && end.offset + frames.len() as u64 > self.limits.file_size {
-            let next = open_file(&self.dir, end.file + 1)?;
-            self.unsynced.push_back((end.file, std::mem::replace(&mut self.writer, next)));
-            self.sizes.push_back(0);
-        }
-        let end = self.end();
-        if let Err(error) = self.writer.write_all(frames) {
-            // Half a record would damage the next one.
-            let _ = self.writer.set_len(end.offset);
-            return Err(error);
-        }
-        if let Some(size) = self.sizes.back_mut() {
-            *size += frames.len() as u64;
-        }
-        self.is_unsynced = true;
-        Ok(())
     }
 
     /// The last `count` messages appended are handed out by the caller, with the next numbers; all
@@ -367,6 +366,19 @@ impl Queue {
         Ok(Some(dropped))
     }
 
+    /// Leaves the files with nothing but messages in them, none if all are confirmed, and syncs
+    /// them.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn close(&mut self) -> Result<(), Stop> {
+        if self.is_empty() && self.can_begin_anew() {
+            self.begin_anew().at(self.dir.display())?;
+        }
+        self.cut_rest().at(self.dir.display())?;
+        self.sync()
+    }
+
     /// Makes what was appended and is not confirmed, and how far that is, outlive the machine.
     ///
     /// # Errors
@@ -388,6 +400,7 @@ impl Queue {
         let mut sync: Vec<File> = self.unsynced.drain(..).map(|(_, file)| file).collect();
         if std::mem::take(&mut self.is_unsynced) && !self.is_empty() {
             sync.push(self.writer.try_clone().at(self.dir.display())?);
+            self.synced = self.end();
         }
         let cursor = std::mem::take(&mut self.is_unsaved).then(|| self.cursor.clone());
         let remove = std::mem::take(&mut self.confirmed);
@@ -399,82 +412,6 @@ impl Queue {
     pub fn is_dirty(&self) -> bool {
         self.is_unsynced || self.is_unsaved
     }
-
-    /// Cuts off what stands behind the last whole record.
-    fn cut_torn_end(&mut self) -> Result<(), Stop> {
-        let end = self.end();
-        let start = if end.file == self.cursor.place.file { self.cursor.place.offset } else { 0 };
-        let path = path_of(&self.dir, end.file);
-        let whole = whole_records(&path, start, self.limits.message_size).at(path.display())?;
-        if whole < end.offset {
-            diag::warning(format_args!(
-                "{}: the last {} bytes are a torn record and cut off",
-                path.display(),
-                end.offset - whole
-            ));
-            self.writer.set_len(whole).at(path.display())?;
-            if let Some(size) = self.sizes.back_mut() {
-                *size = whole;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Where the last whole record of a file ends, looking from `start` on.
-fn whole_records(path: &Path, start: u64, limit: usize) -> io::Result<u64> {
-    let file = File::open(path)?;
-    let mut deframer = Deframer::at(limit, start);
-    let mut buffer = Vec::new();
-    let mut end = start;
-    let mut offset = start;
-    loop {
-        let kept = buffer.len();
-        buffer.resize(kept + BLOCK, 0);
-        let len = file.read_at(buffer.get_mut(kept..).unwrap_or_default(), offset)?;
-        buffer.truncate(kept + len);
-        offset += len as u64;
-        let behind = if len == 0 { Behind::End } else { Behind::More };
-        let mut at = 0;
-        loop {
-            match deframer.next(buffer.get(at..).unwrap_or_default(), behind) {
-                Step::Frame(done, _) => {
-                    at += done;
-                    end = deframer.offset();
-                }
-                Step::Damage(done, _) => at += done,
-                Step::Need(done, _) => {
-                    at += done;
-                    break;
-                }
-            }
-        }
-        buffer.drain(..at);
-        if len == 0 {
-            return Ok(end);
-        }
-    }
-}
-
-fn path_of(dir: &Path, file: u64) -> PathBuf {
-    dir.join(format!("{file}.log"))
-}
-
-fn open_file(dir: &Path, file: u64) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path_of(dir, file))
-}
-
-/// Numbers of the files, in order.
-fn list(dir: &Path) -> io::Result<Vec<u64>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        let number: Option<u64> =
-            name.to_str().and_then(|name| name.strip_suffix(".log")?.parse().ok());
-        files.extend(number);
-    }
-    files.sort_unstable();
-    Ok(files)
 }
 
 #[cfg(test)]

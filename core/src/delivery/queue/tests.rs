@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::wire::{Header, put_frame};
 
@@ -164,4 +166,151 @@ fn what_a_crash_took_of_the_confirmed_part_is_not_counted_again() {
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
     fill(&mut queue, 3..4);
     assert_eq!(read(&mut queue), [(4, "message 3".to_owned())]);
+}
+
+#[test]
+fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    for number in 0..200 {
+        fill(&mut queue, number..number + 1);
+        assert_eq!(read(&mut queue), [(u64::from(number) + 1, format!("message {number}"))]);
+        queue.confirm(u64::from(number) + 1).unwrap();
+    }
+    assert_eq!(list(dir.path()).unwrap(), [0]);
+    fill(&mut queue, 200..201);
+    drop(queue);
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    // The cursor was saved at the start; how far the file that was begun anew last was confirmed
+    // is not known, but everything before.
+    let records = read(&mut queue);
+    assert!(records.len() < 50, "{records:?}");
+    assert_eq!(records.last().unwrap(), &(201, "message 200".to_owned()));
+    fill(&mut queue, 201..202);
+    queue.confirm(201).unwrap();
+    queue.close().unwrap();
+    let len = std::fs::metadata(path_of(dir.path(), 0)).unwrap().len();
+    assert_eq!(len, queue.end().offset, "nothing is left over");
+    read(&mut queue);
+    queue.confirm(202).unwrap();
+    queue.close().unwrap();
+    assert_eq!(std::fs::metadata(path_of(dir.path(), 0)).unwrap().len(), 0);
+    drop(queue);
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    fill(&mut queue, 202..203);
+    assert_eq!(read(&mut queue), [(203, "message 202".to_owned())]);
+}
+
+#[test]
+fn after_a_restart_of_the_machine_none_is_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    fill(&mut queue, 0..50);
+    let count = read(&mut queue).len() as u64;
+    queue.confirm(count).unwrap();
+    queue.begin_anew().unwrap();
+    fill(&mut queue, 50..52);
+    queue.sync().unwrap();
+    drop(queue);
+    let cursor = std::fs::read_to_string(dir.path().join("cursor")).unwrap();
+    let boot = cursor.split(' ').nth(2).unwrap();
+    std::fs::write(dir.path().join("cursor"), cursor.replace(boot, "0123")).unwrap();
+    // What the line tells was not synced.
+    std::fs::write(dir.path().join("end"), b"").unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let texts: Vec<String> = read(&mut queue).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts[..2], ["message 50", "message 51"]);
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Append(u32),
+    Read,
+    /// So much of what was handed out.
+    Confirm(prop::sample::Index),
+    Sync,
+    /// The process dies and is started again.
+    Kill,
+    /// It dies while it appends or begins the file anew.
+    KillWhileWriting,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => (1..30u32).prop_map(Act::Append),
+        3 => Just(Act::Read),
+        3 => any::<prop::sample::Index>().prop_map(Act::Confirm),
+        1 => Just(Act::Sync),
+        1 => Just(Act::Kill),
+        1 => Just(Act::KillWhileWriting),
+    ]
+}
+
+/// Leaves on disk what a process leaves that is killed in the middle.
+fn write_by_halves(queue: &mut Queue) {
+    let frames = frame("lost").repeat(8);
+    let (end, begun) = (queue.end(), queue.cursor.place);
+    if queue.can_begin_anew() && begun.offset > 0 {
+        let number = queue.cursor.number;
+        queue.end_file.store(End { place: end, begun, number }).unwrap();
+        let left = usize::try_from(end.offset - begun.offset).unwrap();
+        queue.writer.write_all_at(&frames[..left.min(60)], 0).unwrap();
+    } else {
+        queue.writer.write_all_at(&frames[..60], end.offset).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn what_is_appended_comes_in_order_and_under_one_number(
+        acts in prop::collection::vec(act(), 1..40)
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+        let stream_id = queue.stream_id();
+        let (mut appended, mut handed_out, mut confirmed) = (0u32, 0u64, 0u64);
+        for act in acts {
+            match act {
+                Act::Append(count) => {
+                    // Some fill a file by halves, some need a new one.
+                    let text: Vec<u8> = (appended..appended + count)
+                        .flat_map(|number| frame(&format!("message {number}")))
+                        .collect();
+                    prop_assert!(queue.append(&text).unwrap());
+                    appended += count;
+                }
+                Act::Read => {
+                    for (number, text) in read(&mut queue) {
+                        prop_assert_eq!(text, format!("message {}", number - 1));
+                        prop_assert_eq!(number, handed_out + 1);
+                        handed_out = number;
+                    }
+                    prop_assert_eq!(handed_out, u64::from(appended));
+                }
+                Act::Confirm(upto) => {
+                    let most = usize::try_from(handed_out - confirmed).unwrap();
+                    confirmed += upto.index(most + 1) as u64;
+                    queue.confirm(confirmed).unwrap();
+                }
+                Act::Sync => queue.sync().unwrap(),
+                Act::Kill | Act::KillWhileWriting => {
+                    if matches!(act, Act::KillWhileWriting) {
+                        write_by_halves(&mut queue);
+                    }
+                    drop(queue);
+                    queue = Queue::open(dir.path(), LIMITS).unwrap();
+                    prop_assert_eq!(queue.stream_id(), stream_id);
+                    prop_assert!(queue.confirmed() <= confirmed);
+                    (handed_out, confirmed) = (queue.confirmed(), queue.confirmed());
+                }
+            }
+        }
+        for (number, text) in read(&mut queue) {
+            prop_assert_eq!(text, format!("message {}", number - 1));
+            prop_assert_eq!(number, handed_out + 1);
+            handed_out = number;
+        }
+        prop_assert_eq!(handed_out, u64::from(appended));
+    }
 }

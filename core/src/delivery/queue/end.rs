@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where a queue ends: one line of text, overwritten where it lies whenever messages are appended.
+//!
+//! ```text
+//! 1 FILE OFFSET FILE OFFSET NUMBER     numbers in twenty digits, so that the line keeps its length
+//! ```
+//!
+//! The version of this format; the file that is written to and how much of it counts, for behind
+//! that may stand what is left of messages that were confirmed; the place before which nothing
+//! counts any more, as far as the cursor does not know better, and the number of the message before
+//! it.
+//!
+//! The line is of the same use as the messages themselves: it outlives the process, and the machine
+//! only once it was synced, which nobody does. After a restart of the machine it is not looked at.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use super::Place;
+
+/// What the line says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct End {
+    /// Behind the last message.
+    pub(super) place: Place,
+    /// Everything before was confirmed when a file was begun anew.
+    pub(super) begun: Place,
+    /// Number of the message before that.
+    pub(super) number: u64,
+}
+
+impl End {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        (words.next()? == "1").then_some(())?;
+        let mut number = || words.next()?.parse().ok();
+        let place = Place { file: number()?, offset: number()? };
+        let begun = Place { file: number()?, offset: number()? };
+        Some(Self { place, begun, number: number()? })
+    }
+}
+
+/// The file with that line.
+#[derive(Debug)]
+pub(super) struct EndFile(File);
+
+impl EndFile {
+    /// Opens it, and reads what it says if it says anything.
+    pub(super) fn open(dir: &Path) -> io::Result<(Self, Option<End>)> {
+        let mut options = OpenOptions::new();
+        let file =
+            options.read(true).write(true).create(true).truncate(false).open(dir.join("end"))?;
+        let text = io::read_to_string(&file)?;
+        Ok((Self(file), End::parse(&text)))
+    }
+
+    /// Replaces what it says.
+    pub(super) fn store(&self, end: End) -> io::Result<()> {
+        let End { place, begun, number } = end;
+        let line = format!(
+            "1 {:020} {:020} {:020} {:020} {number:020}\n",
+            place.file, place.offset, begun.file, begun.offset
+        );
+        self.0.write_all_at(line.as_bytes(), 0)
+    }
+}
