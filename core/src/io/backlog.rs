@@ -12,13 +12,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::time::Instant;
 
+use nix::Error;
 use nix::fcntl::OFlag;
 use nix::poll::PollFlags;
 
+use super::conduit::Conduit;
 use super::output::{FULL, PIPE_BUF};
 use super::{Output, Wanted, push_harmless, wait};
 use crate::exit::Stop;
@@ -41,6 +43,8 @@ pub struct Backlog {
     harmless_len: usize,
     /// Another try is due when this much is pending.
     due: usize,
+    /// How bytes get there from a socket, once that was asked.
+    conduit: Option<Conduit>,
 }
 
 /// How to write without waiting.
@@ -58,7 +62,7 @@ impl Backlog {
     /// Takes over an output.
     pub fn new(out: Output) -> Self {
         let way = Way::of(out.raw());
-        Self { out, way, written: 0, harmless_len: 0, due: FULL }
+        Self { out, way, written: 0, harmless_len: 0, due: FULL, conduit: None }
     }
 
     /// Where the next record is built; finish it with [`Backlog::end_record`].
@@ -119,6 +123,39 @@ impl Backlog {
         }
         self.out.buffer().extend_from_slice(rest);
         self.end_record()
+    }
+
+    /// Lets up to `len` bytes of a socket pass to the output without copying them, as many as the
+    /// output takes now; returns how many the socket gave, which are none if something is pending
+    /// or it cannot be done.
+    ///
+    /// # Errors
+    /// [`Stop::BrokenPipe`] if nobody reads any more.
+    pub fn carry(&mut self, socket: BorrowedFd<'_>, len: usize) -> Result<usize, Stop> {
+        if self.pending() > 0 || self.out.is_harmless() {
+            return Ok(0);
+        }
+        let conduit = self.conduit.get_or_insert_with(|| Conduit::to(self.out.raw()));
+        let mut rest = Vec::new();
+        let carried = match &self.way {
+            Way::Reopened(file) => conduit.carry(socket, file, len, &mut rest),
+            Way::Direct => conduit.carry(socket, self.out.raw(), len, &mut rest),
+            Way::Pieces => return Ok(0),
+        };
+        match carried {
+            Ok(len) => {
+                stats::BYTES_OUT.add((len - rest.len()) as u64);
+                self.out.buffer().append(&mut rest);
+                Ok(len)
+            }
+            Err(Error::EPIPE) => Err(self.out.failed(&Error::EPIPE.into())),
+            Err(Error::EAGAIN | Error::EINTR) => Ok(0),
+            Err(_) => {
+                // Whoever reads and writes in the common way finds out what is wrong.
+                self.conduit = Some(Conduit::Closed);
+                Ok(0)
+            }
+        }
     }
 
     /// Writes what the reader takes now; tells whether that was all.

@@ -94,6 +94,12 @@ impl Input {
         self.is_regular
     }
 
+    /// How many bytes of a file are there that have not been read.
+    pub fn left(&mut self) -> u64 {
+        let len = self.file.metadata().map_or(0, |metadata| metadata.len());
+        len.saturating_sub(self.file.stream_position().unwrap_or(len))
+    }
+
     /// Whether the end was reached by the last read.
     pub fn at_end(&self) -> bool {
         self.at_end

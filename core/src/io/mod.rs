@@ -8,6 +8,7 @@
 mod backlog;
 #[cfg(feature = "compression")]
 mod compressed;
+mod conduit;
 mod drain;
 mod input;
 mod mend;

@@ -19,6 +19,7 @@ mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod unix;
+mod waiting;
 #[cfg(feature = "ws")]
 pub mod ws;
 
@@ -31,3 +32,4 @@ pub use proxy::Proxy;
 pub use resolve::resolve;
 pub use retry::{Attempts, Backoff, retry_after};
 pub use stream::Stream;
+pub use waiting::{peek_at, waiting_len};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Puts a UNIX domain socket into a pipe, as a client or as a server of many.
 
+mod bulk;
 mod cli;
 mod client;
 mod datagram;

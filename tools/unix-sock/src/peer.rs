@@ -112,9 +112,9 @@ pub(crate) struct Peer {
     pub(crate) facts: Facts,
     pub(crate) link: Link,
     envelope: Envelope,
-    splitter: Splitter,
+    pub(crate) splitter: Splitter,
     /// What has arrived of an unfinished record.
-    partial: Vec<u8>,
+    pub(crate) partial: Vec<u8>,
     /// There may be something to read. (Set by the kernel's edges, cleared by a read in vain.)
     pub(crate) readable: bool,
     /// A write may succeed. Likewise.
@@ -128,6 +128,8 @@ pub(crate) struct Peer {
     pub(crate) was_reset: bool,
     /// It ended because nothing moved on it.
     pub(crate) is_idle: bool,
+    /// How often to look for bulk before the next large read.
+    pub(crate) tries: u8,
     /// When a byte moved last.
     pub(crate) moved: Instant,
     /// When one direction ended.
@@ -150,6 +152,7 @@ impl Peer {
             hung_up: false,
             was_reset: false,
             is_idle: false,
+            tries: 0,
             moved: Instant::now(),
             half_closed: None,
         }
@@ -168,6 +171,9 @@ impl Peer {
         }
         if self.partial.len() > SMALL {
             return self.read_long(sink);
+        }
+        if self.pass_bulk(sink, scratch)? {
+            return Ok(());
         }
         let kept = self.partial.len();
         let Some((front, room)) = scratch.split_at_mut_checked(kept) else { return Ok(()) };
@@ -230,17 +236,22 @@ impl Peer {
     }
 
     /// Something has come.
-    fn count(&mut self, len: usize) {
+    pub(crate) fn count(&mut self, len: usize) {
         self.moved = Instant::now();
         heka_core::stats::BYTES_IN.add(len as u64);
     }
 
     /// Reads into `room`; `None` if nothing came. At the end the unfinished record is handed over.
-    fn receive(&mut self, room: &mut [u8], sink: &mut Sink<'_>) -> Result<Option<usize>, Stop> {
+    pub(crate) fn receive(
+        &mut self,
+        room: &mut [u8],
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<usize>, Stop> {
         let most = room.len().min(sink.plan.read_size);
         match self.link.receive(room.get_mut(..most).unwrap_or_default()) {
             Ok(Received::Bytes(len)) => {
                 self.count(len);
+                self.expect_bulk(len, sink.plan);
                 return Ok(Some(len));
             }
             Ok(Received::Nothing) => {

@@ -34,6 +34,10 @@ pub(crate) struct Plan {
     pub(crate) form: FormName,
     /// Whole records are passed on as they stand, without a look at each.
     pub(crate) copies_through: bool,
+    /// Those from a peer need not even be counted.
+    pub(crate) receives_bulk: bool,
+    /// Those from a file may be forgotten once they are sent.
+    pub(crate) sends_bulk: bool,
     pub(crate) read_size: usize,
     pub(crate) max_record: usize,
     pub(crate) skip_empty: bool,
@@ -140,6 +144,13 @@ impl Cli {
         let kind = self.kind;
         let is_plain = form == FormName::Payload && !self.base64 && !self.skip_empty;
         let is_stream = kind == Kind::Stream && wire == stdio;
+        let copies_through = is_plain && is_stream && self.max_count.is_none();
+        let is_simple = copies_through && matches!(wire, Framing::Delimited(_) | Framing::None);
+        let is_counted = self.common.stats || self.common.progress;
+        let is_final = match &role {
+            Role::Client { backoff, .. } => backoff.retries == Retries::Times(0),
+            Role::Server(_) => false,
+        };
         let Timeout(linger) = self.linger;
         Ok(Plan {
             name,
@@ -147,7 +158,9 @@ impl Cli {
             wire,
             stdio,
             form,
-            copies_through: is_plain && is_stream && self.max_count.is_none(),
+            copies_through,
+            receives_bulk: is_simple && !self.echo && !is_counted,
+            sends_bulk: is_simple && is_final,
             read_size: self.buf_size.unwrap_or(match (wire, kind) {
                 (Framing::None, Kind::Stream) => RECORD_READ_SIZE,
                 _ => READ_SIZE,

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::os::fd::AsFd as _;
 
 use data_encoding::BASE64;
 use heka_core::diag::Limiter;
@@ -14,6 +15,7 @@ use heka_core::stats;
 use crate::cli::FormName;
 use crate::envelope::Envelope;
 use crate::framing::Framing;
+use crate::link::Link;
 use crate::peer::Facts;
 use crate::plan::Plan;
 
@@ -105,6 +107,28 @@ impl<'a> Sink<'a> {
         self.origin = Some(from.number);
         match &mut self.out {
             Some(out) => out.put_records(records),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets up to `len` bytes of whole records pass from a peer's socket to standard output; tells
+    /// how many did. They are not counted.
+    pub(crate) fn carry(&mut self, from: &Facts, link: &Link, len: usize) -> Result<usize, Stop> {
+        let Some(out) = &mut self.out else { return Ok(0) };
+        self.records += 1;
+        self.origin = Some(from.number);
+        if out.try_flush()? { out.carry(link.as_fd(), len) } else { Ok(0) }
+    }
+
+    /// Whether that is worth trying.
+    pub(crate) fn may_carry(&self) -> bool {
+        self.out.as_ref().is_some_and(|out| out.pending() == 0)
+    }
+
+    /// Takes what stands before or behind bytes that are carried.
+    pub(crate) fn put_all(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        match &mut self.out {
+            Some(out) => out.put_records(bytes),
             None => Ok(()),
         }
     }

@@ -24,6 +24,10 @@ pub(crate) struct Source {
     pub(crate) has_ended: bool,
     /// It gave at least one byte.
     pub(crate) has_given: bool,
+    /// Records may go out without being read.
+    pub(crate) is_bulky: bool,
+    /// How many bytes of a file may go out like that, as far as is known.
+    pub(crate) bulk: u64,
 }
 
 /// Records for one peer, or for those that `--to` names.
@@ -39,6 +43,8 @@ impl Source {
         let input = Input::stdin()?;
         Ok(Self {
             is_ready: input.is_regular(),
+            bulk: 0,
+            is_bulky: input.is_regular() && sink.plan.sends_bulk,
             input,
             splitter: Splitter::new(sink.plan.stdio, sink.plan.max_record),
             has_ended: false,

@@ -179,6 +179,17 @@ impl Splitter {
         Some(done)
     }
 
+    /// Whether what comes is taken, and not the rest of a record that is lost.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.skip == Skip::Nothing
+    }
+
+    /// So much went by that ended with a record, and with it what had been looked at.
+    pub(crate) fn pass(&mut self, len: usize) {
+        self.offset += len as u64;
+        self.searched = 0;
+    }
+
     /// Adds what was skipped to what was found, and moves on.
     fn advance<'a>(&mut self, skipped: usize, found: Found<'a>) -> Found<'a> {
         let (done, found) = match found {

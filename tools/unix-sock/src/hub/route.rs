@@ -25,9 +25,16 @@ impl Hub<'_> {
         let Some(source) = self.source.as_mut().filter(|source| source.is_ready) else {
             return Ok(());
         };
+        let is_for_all = self.plan.target(None, None, None) == Target::All;
+        let mut peers = self.peers.values_mut().filter(|peer| peer.sending == Sending::Open);
+        if let (true, Some(only), None) = (is_for_all, peers.next(), peers.next())
+            && source.pass_bulk(only)
+        {
+            only.moved = Instant::now();
+            return Ok(());
+        }
         source.fill()?;
         let (has_ended, has_given) = (source.has_ended, source.has_given);
-        let is_for_all = self.plan.target(None, None, None) == Target::All;
         let mut peers = self.peers.values_mut().filter(|peer| peer.sending == Sending::Open);
         if let (true, Some(only), None) = (is_for_all, peers.next(), peers.next())
             && let Some(len) = source.whole(&self.sink)
@@ -128,6 +135,11 @@ impl Hub<'_> {
             // With nobody there records wait; those for a certain peer that is gone are reported.
             let for_all = self.plan.to == To::All && self.plan.form == FormName::Payload;
             return self.has_had_peers && !for_all && self.plan.server().is_some();
+        }
+        let is_bulky = self.source.as_ref().is_some_and(|source| source.is_bulky);
+        if is_bulky && self.open_peers().all(|peer| !peer.writable) {
+            // It goes on in the file when the peer takes more.
+            return false;
         }
         // A single peer is waited for, so what waits for it may as well stay in the pipe.
         let most = if count == 1 { SHORT_QUEUE } else { usize::MAX };

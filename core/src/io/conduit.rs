@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The way of bytes from a socket to an output that does not lead through this process: splice(2)
+//! hands pages on where read(2) and write(2) would copy them twice.
+//!
+//! One end of a splice has to be a pipe. If the output is none, there is one in between.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileTypeExt as _;
+
+use nix::Error;
+use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
+use nix::unistd::pipe2;
+
+use super::input::PIPE_SIZE;
+
+/// How to get there.
+#[derive(Debug)]
+pub(super) enum Conduit {
+    /// The output is a pipe.
+    Straight,
+    /// By way of this one.
+    Through { reader: File, writer: File },
+    /// Not at all: what is appended to, for one, takes no pages.
+    Closed,
+}
+
+impl Conduit {
+    /// The way to an output.
+    pub(super) fn to(out: &File) -> Self {
+        Self::find(out).unwrap_or(Self::Closed)
+    }
+
+    fn find(out: &File) -> Option<Self> {
+        let kind = out.metadata().ok()?.file_type();
+        if kind.is_fifo() {
+            return Some(Self::Straight);
+        }
+        let flags = OFlag::from_bits_truncate(fcntl(out, FcntlArg::F_GETFL).ok()?);
+        if flags.contains(OFlag::O_APPEND) || !(kind.is_file() || kind.is_char_device()) {
+            return None;
+        }
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).ok()?;
+        // A smaller one only needs more calls.
+        let _ = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
+        Some(Self::Through { reader: reader.into(), writer: writer.into() })
+    }
+
+    /// Carries up to `len` bytes, as many as the socket has and the output takes now, and returns
+    /// how many the socket gave. What the output did not take after all is put into `rest`; after
+    /// that there is no way any more.
+    pub(super) fn carry(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        out: &File,
+        len: usize,
+        rest: &mut Vec<u8>,
+    ) -> nix::Result<usize> {
+        let (taken, stranded) = match self {
+            Self::Straight => return pass(socket, out, len),
+            Self::Through { reader, writer } => {
+                let taken = pass(socket, writer, len)?;
+                let mut left = taken;
+                while left > 0 {
+                    match pass(&*reader, out, left) {
+                        Ok(len) if len > 0 => left -= len,
+                        Err(Error::EINTR) => {}
+                        Ok(_) | Err(_) => break,
+                    }
+                }
+                let mut stranded = vec![0; left];
+                // What a pipe holds it gives.
+                reader.read_exact(&mut stranded).map_err(|_| Error::EIO)?;
+                (taken, stranded)
+            }
+            Self::Closed => return Ok(0),
+        };
+        if !stranded.is_empty() {
+            rest.extend_from_slice(&stranded);
+            *self = Self::Closed;
+        }
+        Ok(taken)
+    }
+}
+
+fn pass(from: impl AsFd, to: impl AsFd, len: usize) -> nix::Result<usize> {
+    let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
+    splice(from, None, to, None, len, flags)
+}
