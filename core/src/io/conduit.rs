@@ -88,3 +88,67 @@ fn pass(from: impl AsFd, to: impl AsFd, len: usize) -> nix::Result<usize> {
     let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
     splice(from, None, to, None, len, flags)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::{Seek as _, Write as _};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// A socket that holds these bytes.
+    fn socket(bytes: &[u8]) -> (UnixStream, UnixStream) {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        near.write_all(bytes).unwrap();
+        far.set_nonblocking(true).unwrap();
+        (near, far)
+    }
+
+    #[test]
+    fn bytes_get_into_a_pipe_as_far_as_there_is_room() {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        let (mut reader, writer) = (File::from(reader), File::from(writer));
+        let mut conduit = Conduit::to(&writer);
+        let (_near, far) = socket(b"some text");
+        let mut rest = Vec::new();
+        assert_eq!(conduit.carry(far.as_fd(), &writer, 4, &mut rest), Ok(4));
+        let mut text = [0; 4];
+        reader.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"some");
+        fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+        let (_near, far) = socket(&[b'x'; 50_000]);
+        let carried = conduit.carry(far.as_fd(), &writer, 50_000, &mut rest).unwrap();
+        assert!((1..50_000).contains(&carried), "{carried}");
+        assert_eq!(conduit.carry(far.as_fd(), &writer, 50_000, &mut rest), Err(Error::EAGAIN));
+        assert_eq!(rest, b"");
+    }
+
+    #[test]
+    fn bytes_get_into_a_file_that_is_not_appended_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let mut out = File::create_new(&path).unwrap();
+        out.write_all(b"before ").unwrap();
+        let (_near, far) = socket(&b"text".repeat(10_000));
+        let mut rest = Vec::new();
+        let carried = Conduit::to(&out).carry(far.as_fd(), &out, 40_000, &mut rest);
+        assert_eq!((carried, out.stream_position().unwrap()), (Ok(40_000), 40_007));
+        out.write_all(b" behind").unwrap();
+        let expected = format!("before {} behind", "text".repeat(10_000));
+        assert!(std::fs::read(&path).unwrap() == expected.as_bytes());
+        let out = OpenOptions::new().append(true).open(&path).unwrap();
+        assert!(matches!(Conduit::to(&out), Conduit::Closed));
+    }
+
+    #[test]
+    fn what_a_full_disk_does_not_take_is_given_back() {
+        let out = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (_near, far) = socket(b"some text");
+        let mut conduit = Conduit::to(&out);
+        let mut rest = Vec::new();
+        assert_eq!(conduit.carry(far.as_fd(), &out, 4, &mut rest), Ok(4));
+        assert_eq!(rest, b"some");
+        assert!(matches!(conduit, Conduit::Closed));
+    }
+}

@@ -107,6 +107,11 @@ fn whole_records(
 }
 
 impl Source {
+    /// How much of a file has not gone out, while it goes out like that.
+    pub(crate) fn bulk_left(&mut self) -> Option<u64> {
+        (self.is_bulky && self.has_given).then(|| self.input.left())
+    }
+
     /// Sends a stretch of a file to a peer that takes everything as it stands; `false` if records
     /// are to be read instead. An error is left to be found out by writing.
     pub(crate) fn pass_bulk(&mut self, peer: &mut Peer) -> bool {

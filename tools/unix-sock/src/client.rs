@@ -19,6 +19,7 @@ use crate::hub::{Hub, Records};
 use crate::link::Chunk;
 use crate::peer::{Facts, Peer, Sending};
 use crate::plan::Plan;
+use crate::source::Source;
 
 /// Passes records both ways until one of the sides has enough.
 pub(crate) fn run(
@@ -168,6 +169,10 @@ impl Client<'_> {
                 "{}: closed by the peer, {lost} not sent",
                 self.name
             )));
+        }
+        if let Some(left) = self.hub.source.as_mut().and_then(Source::bulk_left) {
+            let cause = format_args!("closed by the peer, {left} bytes not sent");
+            return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
         }
         if peer.was_reset && peer.sending != Sending::Open {
             let cause = "closed by the peer before it had read everything";
