@@ -125,6 +125,19 @@ impl Backlog {
         self.end_record()
     }
 
+    /// Whether [`Backlog::carry`] is worth trying.
+    pub fn can_carry(&mut self) -> bool {
+        self.pending() == 0 && !matches!(self.conduit(), Conduit::Closed)
+    }
+
+    fn conduit(&mut self) -> &mut Conduit {
+        let is_closed = self.out.is_harmless() || matches!(self.way, Way::Pieces);
+        self.conduit.get_or_insert_with(|| match is_closed {
+            true => Conduit::Closed,
+            false => Conduit::to(self.out.raw()),
+        })
+    }
+
     /// Lets up to `len` bytes of a socket pass to the output without copying them, as many as the
     /// output takes now; returns how many the socket gave, which are none if something is pending
     /// or it cannot be done.
@@ -132,16 +145,16 @@ impl Backlog {
     /// # Errors
     /// [`Stop::BrokenPipe`] if nobody reads any more.
     pub fn carry(&mut self, socket: BorrowedFd<'_>, len: usize) -> Result<usize, Stop> {
-        if self.pending() > 0 || self.out.is_harmless() {
+        if !self.can_carry() {
             return Ok(0);
         }
-        let conduit = self.conduit.get_or_insert_with(|| Conduit::to(self.out.raw()));
-        let mut rest = Vec::new();
-        let carried = match &self.way {
-            Way::Reopened(file) => conduit.carry(socket, file, len, &mut rest),
-            Way::Direct => conduit.carry(socket, self.out.raw(), len, &mut rest),
-            Way::Pieces => return Ok(0),
+        let Some(conduit) = &mut self.conduit else { return Ok(0) };
+        let out = match &self.way {
+            Way::Reopened(file) => file,
+            Way::Direct | Way::Pieces => self.out.raw(),
         };
+        let mut rest = Vec::new();
+        let carried = conduit.carry(socket, out, len, &mut rest);
         match carried {
             Ok(len) => {
                 stats::BYTES_OUT.add((len - rest.len()) as u64);

@@ -40,7 +40,7 @@ impl Peer {
         sink: &mut Sink<'_>,
         scratch: &mut [u8],
     ) -> Result<bool, Stop> {
-        if self.tries == 0 || !self.splitter.is_reading() || !sink.may_carry() {
+        if self.tries == 0 || !self.splitter.is_reading() || !sink.can_carry() {
             return Ok(false);
         }
         self.tries -= 1;

@@ -121,8 +121,8 @@ impl<'a> Sink<'a> {
     }
 
     /// Whether that is worth trying.
-    pub(crate) fn may_carry(&self) -> bool {
-        self.out.as_ref().is_some_and(|out| out.pending() == 0)
+    pub(crate) fn can_carry(&mut self) -> bool {
+        self.out.as_mut().is_some_and(Backlog::can_carry)
     }
 
     /// Takes what stands before or behind bytes that are carried.
