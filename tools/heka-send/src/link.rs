@@ -180,7 +180,11 @@ impl Link {
                 }
             }
         }
-        self.confirm(window);
+        let is_written_next = self.closing.is_none() && window.has_unwritten();
+        if self.peer_closed || !is_written_next {
+            // Otherwise that is asked behind the write.
+            self.confirm(window);
+        }
         // A peer that says nothing more does not read any more either, as far as we can know.
         let is_gone = self.peer_closed && (self.closing.is_none() || self.is_left_over(window)?);
         match is_gone {
@@ -270,8 +274,8 @@ impl Link {
 
     /// Writes what there is to write, as much as the peer takes now, but no record after `last`.
     pub(crate) fn write(&mut self, window: &mut Window, last: u64) -> Result<(), Over> {
+        self.look(window)?;
         loop {
-            self.look(window)?;
             let told = self.tell_place(window);
             match told.and_then(|()| self.write_some(window, last)) {
                 Ok(0) => return self.flush(),
@@ -282,9 +286,11 @@ impl Link {
                     stats::BYTES_OUT.add(len as u64);
                     stats::counter("resent").add(window.written(len));
                     self.mark();
+                    self.confirm(window);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.stuck.get_or_insert_with(Instant::now);
+                    self.confirm(window);
                     return Ok(());
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
