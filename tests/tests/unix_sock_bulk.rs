@@ -3,12 +3,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use heka_tests::unix::{connect, serve};
 use heka_tests::{Tool, eventually, scratch, sh};
+use nix::sys::signal::Signal;
+use nix::sys::socket::{MsgFlags, send};
 
 /// Lines of a length between 1 and 5000 bytes, the last without its end: at least `size` bytes.
 fn lines(name: u8, size: usize) -> Vec<u8> {
@@ -43,7 +46,7 @@ fn pass(folder: &Path, redirection: &str) -> Vec<u8> {
 
 #[test]
 fn a_file_arrives_as_it_is_whatever_the_output_is() {
-    for size in [0, 100_000, 300_000, 5_000_000] {
+    for size in [0, 100_000, 300_000, 9_000_000] {
         for redirection in [">out", ">>out", "| cat >out", "| dd of=out bs=1000 status=none"] {
             let folder = scratch();
             let mut expected = lines(0, size);
@@ -87,10 +90,38 @@ fn records_of_several_peers_stay_whole() {
     }
 }
 
+/// What passes inside the kernel was not looked at byte by byte, and a peer may count on that.
+#[test]
+fn a_hostile_peer_spoils_its_own_records_alone() {
+    let (server, socket, _folder) = serve(&[], Tool::stdin_open);
+    let mut hostile = connect(&socket);
+    let mut honest = connect(&socket);
+    for (peer, text) in [(&mut hostile, "hostile\n"), (&mut honest, "honest\n")] {
+        peer.write_all(text.as_bytes()).unwrap();
+        server.wait_stdout("both known", |out| out.ends_with(text.as_bytes()));
+    }
+    let block = [[b'x'; 99].as_slice(), b"\n"].concat().repeat(1000);
+    server.signal(Signal::SIGSTOP);
+    hostile.write_all(&block).unwrap();
+    server.signal(Signal::SIGCONT);
+    // So much came at once that as much is expected next. That is a byte shorter than it seems.
+    server.wait_stdout("the first block", |out| out.len() > block.len());
+    server.signal(Signal::SIGSTOP);
+    hostile.write_all(&block[..100]).unwrap();
+    send(hostile.as_raw_fd(), b"!", MsgFlags::MSG_OOB).unwrap();
+    hostile.write_all(&[&block, b"yyyyy\nPREFIX".as_slice()].concat()).unwrap();
+    honest.write_all(b"honest record\n").unwrap();
+    server.signal(Signal::SIGCONT);
+    let line = b"\nhonest record\n";
+    server.wait_stdout("the honest record", |out| out.windows(line.len()).any(|part| part == line));
+    hostile.write_all(b"-AND-END\n").unwrap();
+    server.wait_stdout("its own", |out| out.ends_with(b"-AND-END\n"));
+}
+
 #[test]
 fn a_full_disk_is_told_of() {
     let folder = scratch();
-    std::fs::write(folder.path().join("in"), lines(0, 3_000_000)).unwrap();
+    std::fs::write(folder.path().join("in"), lines(0, 9_000_000)).unwrap();
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let (server, socket, _folder) = serve(&["-1"], |tool| tool.stdout_file(full));
     let file = File::open(folder.path().join("in")).unwrap();
@@ -111,7 +142,7 @@ fn ticks(pid: i32) -> u64 {
 fn a_peer_that_takes_nothing_costs_no_time() {
     let folder = scratch();
     let path = folder.path().join("s");
-    let sent = lines(0, 3_000_000);
+    let sent = lines(0, 9_000_000);
     std::fs::write(folder.path().join("in"), &sent).unwrap();
     let listener = UnixListener::bind(&path).unwrap();
     let client = sh("exec unix-sock s <in").dir(folder.path()).spawn();
@@ -129,10 +160,23 @@ fn a_peer_that_takes_nothing_costs_no_time() {
 }
 
 #[test]
+fn a_lower_limit_counts_for_a_file_too() {
+    let folder = scratch();
+    let long = [[b'x'; 2000].as_slice(), b"\n"].concat();
+    let lines = [long.repeat(3000), b"short\n".to_vec()].concat();
+    std::fs::write(folder.path().join("in"), lines).unwrap();
+    let (server, socket, _folder) = serve(&["-1"], |tool| tool);
+    let line = format!("unix-sock --max-record 1K {} <in", socket.display());
+    let client = sh(&line).dir(folder.path()).run();
+    assert!(client.exits(1).err().contains("record over 1024 bytes"), "{}", client.err());
+    server.into_running().finish().succeeds().stdout_is("short\n");
+}
+
+#[test]
 fn a_peer_that_goes_away_is_told_of() {
     let folder = scratch();
     let path = folder.path().join("s");
-    std::fs::write(folder.path().join("in"), lines(0, 3_000_000)).unwrap();
+    std::fs::write(folder.path().join("in"), lines(0, 9_000_000)).unwrap();
     let listener = UnixListener::bind(&path).unwrap();
     let client = sh("exec unix-sock s <in").dir(folder.path()).spawn();
     let (mut peer, _) = listener.accept().unwrap();

@@ -125,17 +125,13 @@ impl Backlog {
         self.end_record()
     }
 
-    /// Whether [`Backlog::carry`] is worth trying.
-    pub fn can_carry(&mut self) -> bool {
-        self.pending() == 0 && !matches!(self.conduit(), Conduit::Closed)
-    }
-
-    fn conduit(&mut self) -> &mut Conduit {
-        let is_closed = self.out.is_harmless() || matches!(self.way, Way::Pieces);
-        self.conduit.get_or_insert_with(|| match is_closed {
-            true => Conduit::Closed,
-            false => Conduit::to(self.out.raw()),
-        })
+    /// Whether [`Backlog::carry`] is worth trying when nothing is pending.
+    pub fn has_conduit(&mut self) -> bool {
+        let conduit = self.conduit.get_or_insert_with(|| match self.way {
+            Way::Reopened(_) if !self.out.is_harmless() => Conduit::to(self.out.raw()),
+            _ => Conduit::Closed,
+        });
+        !matches!(conduit, Conduit::Closed)
     }
 
     /// Lets up to `len` bytes of a socket pass to the output without copying them, as many as the
@@ -145,13 +141,11 @@ impl Backlog {
     /// # Errors
     /// [`Stop::BrokenPipe`] if nobody reads any more.
     pub fn carry(&mut self, socket: BorrowedFd<'_>, len: usize) -> Result<usize, Stop> {
-        if !self.can_carry() {
+        if self.pending() > 0 || !self.has_conduit() {
             return Ok(0);
         }
-        let Some(conduit) = &mut self.conduit else { return Ok(0) };
-        let out = match &self.way {
-            Way::Reopened(file) => file,
-            Way::Direct | Way::Pieces => self.out.raw(),
+        let (Some(conduit), Way::Reopened(out)) = (&mut self.conduit, &self.way) else {
+            return Ok(0);
         };
         let mut rest = Vec::new();
         let carried = conduit.carry(socket, out, len, &mut rest);

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::os::fd::AsFd as _;
+use std::time::Instant;
 
 use heka_core::exit::Stop;
 use heka_core::net::{peek_at, waiting_len};
@@ -29,8 +30,10 @@ const TRIES: u8 = 4;
 const TAIL: usize = 4096;
 /// So much goes from a file at once.
 const FILE_STRETCH: u64 = 1024 * 1024;
-/// So much at the end of a file is read.
-const FILE_REST: u64 = 256 * 1024;
+/// So much at the end of a file is read and written. What sendfile(2) lends can still change with
+/// the file while it is on its way; behind so much, more than sockets, pipes and queues hold by
+/// default, nothing lent is left when the peer has closed.
+const FILE_REST: u64 = 4 * 1024 * 1024;
 
 impl Peer {
     /// Lets the whole records that wait pass to standard output, if they are many; `false` if they
@@ -40,7 +43,7 @@ impl Peer {
         sink: &mut Sink<'_>,
         scratch: &mut [u8],
     ) -> Result<bool, Stop> {
-        if self.tries == 0 || !self.splitter.is_reading() || !sink.can_carry() {
+        if self.tries == 0 || !self.splitter.is_reading() || !sink.can_carry()? {
             return Ok(false);
         }
         self.tries -= 1;
@@ -52,7 +55,7 @@ impl Peer {
         };
         // From here on the stretch has to come to its end, whatever way it takes.
         sink.put_all(&std::mem::take(&mut self.partial))?;
-        let passed = sink.carry(&self.facts, &self.link, len)?;
+        let passed = sink.carry(&self.facts, &self.link, len - 1)?;
         self.count(passed);
         self.splitter.pass(len);
         self.expect_bulk(passed, sink.plan);
@@ -67,22 +70,30 @@ impl Peer {
         }
     }
 
-    /// Reads the `left` bytes that end a stretch.
+    /// Reads the `left` bytes that end a stretch. What was carried a peer can still change, and out
+    /// of band bytes make it shorter than it seemed: the end of its last record is ours, so that
+    /// no other peer's record is touched.
     fn read_rest(
         &mut self,
         mut left: usize,
         sink: &mut Sink<'_>,
         scratch: &mut [u8],
     ) -> Result<(), Stop> {
+        let mut last = None;
         while left > 0 {
             let most = left.min(scratch.len());
             let room = scratch.get_mut(..most).unwrap_or_default();
             // They are there: nobody else takes them.
             let Some(len) = self.receive(room, sink)? else { break };
-            sink.put_all(scratch.get(..len).unwrap_or_default())?;
+            let bytes = scratch.get(..len).unwrap_or_default();
+            sink.put_all(bytes)?;
+            last = bytes.last().copied();
             left -= len;
         }
-        Ok(())
+        match sink.plan.wire {
+            Framing::Delimited(end) if last != Some(end) => sink.put_all(&[end]),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -129,6 +140,8 @@ impl Source {
         match sendfile(peer.link.as_fd(), self.input.fd(), None, len) {
             Ok(len) if len > 0 => {
                 self.bulk -= len as u64;
+                self.splitter.pass(len);
+                peer.moved = Instant::now();
                 stats::BYTES_IN.add(len as u64);
                 stats::BYTES_OUT.add(len as u64);
                 self.has_given = true;

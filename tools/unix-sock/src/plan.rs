@@ -18,6 +18,8 @@ use crate::mode::Mode;
 const READ_SIZE: usize = 256 * 1024;
 /// One read that is a record (the seed's `buf_size`).
 const RECORD_READ_SIZE: usize = 8192;
+/// Longest record taken unless another is asked for; records of a file are measured only then.
+const DEFAULT_MAX_RECORD: usize = 64 * 1024 * 1024;
 /// Longest name of a socket: `sun_path` without its terminator.
 const MAX_PATH_LEN: usize = 107;
 
@@ -160,7 +162,7 @@ impl Cli {
             form,
             copies_through,
             receives_bulk: is_simple && !self.echo && !is_counted,
-            sends_bulk: is_simple && is_final,
+            sends_bulk: is_simple && is_final && self.max_record >= DEFAULT_MAX_RECORD,
             read_size: self.buf_size.unwrap_or(match (wire, kind) {
                 (Framing::None, Kind::Stream) => RECORD_READ_SIZE,
                 _ => READ_SIZE,

@@ -121,8 +121,9 @@ impl<'a> Sink<'a> {
     }
 
     /// Whether that is worth trying.
-    pub(crate) fn can_carry(&mut self) -> bool {
-        self.out.as_mut().is_some_and(Backlog::can_carry)
+    pub(crate) fn can_carry(&mut self) -> Result<bool, Stop> {
+        let Some(out) = &mut self.out else { return Ok(false) };
+        Ok(out.has_conduit() && out.try_flush()?)
     }
 
     /// Takes what stands before or behind bytes that are carried.

@@ -17,7 +17,7 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) input: Input,
-    splitter: Splitter,
+    pub(crate) splitter: Splitter,
     /// A read would not block.
     pub(crate) is_ready: bool,
     /// It has ended.

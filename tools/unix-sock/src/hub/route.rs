@@ -30,7 +30,6 @@ impl Hub<'_> {
         if let (true, Some(only), None) = (is_for_all, peers.next(), peers.next())
             && source.pass_bulk(only)
         {
-            only.moved = Instant::now();
             return Ok(());
         }
         source.fill()?;
