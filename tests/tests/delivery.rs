@@ -158,6 +158,21 @@ fn a_queue_keeps_what_could_not_be_sent() {
     listener.wait_stdout("all lines", |out| out == text.as_bytes());
 }
 
+/// As messages they are longer than the limit for what comes in.
+#[test]
+fn lines_of_the_greatest_length_leave_the_queue_too() {
+    let folder = scratch();
+    let lines = format!("{:0100}\n{:0100}\n", 1, 2);
+    let send = |args: &[&str]| {
+        let tool = Tool::new("heka-send").dir(folder.path()).args(FAST).args(args);
+        tool.args(["--queue=q", "--max-message-size=100"])
+    };
+    send(&["--retry=0", "127.0.0.1:1"]).stdin(lines.clone()).run().exits(3);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    send(&[&listener.addr]).run().succeeds();
+    listener.wait_stdout_is(lines);
+}
+
 #[test]
 fn a_full_queue_does_what_it_is_told() {
     let folder = scratch();

@@ -252,7 +252,8 @@ impl Cli {
                 limits: Limits {
                     size: self.queue_size,
                     file_size: self.queue_file_size,
-                    message_size: self.max_message_size,
+                    // What was put there is taken out again, also a line that became a message.
+                    message_size: u32::MAX as usize,
                 },
                 full: self.queue_full,
             }),

@@ -8,8 +8,10 @@
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
+use super::cursor::{Cursor, NO_BOOT};
 use super::end::End;
 use super::files::{open_file, path_of, whole_records};
+use super::keeper::Job;
 use super::{Place, Queue};
 use crate::delivery::is_full;
 use crate::diag;
@@ -19,6 +21,17 @@ use crate::exit::{Explain as _, Stop};
 const ENOUGH: u64 = 4 * 1024 * 1024;
 /// A file that is begun anew keeps no more room on disk than that.
 const SPARE: u64 = 16 * 1024 * 1024;
+
+/// How far the cursor on disk is with saying that nothing in the last file is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clearing {
+    /// It says something else.
+    Nothing,
+    /// It is being written.
+    Begun,
+    /// It says so.
+    Done,
+}
 
 impl Queue {
     /// Behind the last message.
@@ -32,20 +45,22 @@ impl Queue {
     /// # Errors
     /// The system's; what was not written whole is taken back.
     pub fn append(&mut self, frames: &[u8]) -> Result<bool, Stop> {
-        match self.try_append(frames) {
+        let is_enough = self.end().offset >= ENOUGH.min(self.limits.file_size / 2);
+        let begins_anew = is_enough && self.can_begin_anew() && self.is_cleared()?;
+        match self.try_append(frames, begins_anew) {
             Ok(()) => Ok(true),
             Err(error) if is_full(&error) => Ok(false),
             Err(error) => Err(error).at(self.dir.display()),
         }
     }
 
-    fn try_append(&mut self, frames: &[u8]) -> io::Result<()> {
+    fn try_append(&mut self, frames: &[u8], begins_anew: bool) -> io::Result<()> {
+        if begins_anew {
+            self.begin_anew()?;
+        }
         let size = frames.len() as u64;
         let limit = self.limits.file_size;
         let is_over = |end: Place| end.offset > 0 && end.offset + size > limit;
-        if (self.end().offset >= ENOUGH || is_over(self.end())) && self.can_begin_anew() {
-            self.begin_anew()?;
-        }
         if is_over(self.end()) {
             self.begin_next()?;
         }
@@ -69,8 +84,28 @@ impl Queue {
         let (place, end) = (self.cursor.place, self.end());
         place.file == end.file
             && place >= self.synced
+            && self.cursor.boot != NO_BOOT
             && self.read_at == end
             && end.offset - place.offset <= end.offset / 8
+    }
+
+    /// Whether the cursor on disk says that nothing in the last file is promised, so that it may be
+    /// written over: after a crash of the machine one could not tell what is old in it and what is
+    /// new. If it does not, that is begun, to be done when this is asked again.
+    fn is_cleared(&mut self) -> Result<bool, Stop> {
+        if self.keeper.is_busy()? {
+            return Ok(false);
+        }
+        if self.clearing == Clearing::Begun {
+            self.clearing = Clearing::Done;
+        }
+        if self.clearing == Clearing::Nothing {
+            let promised = Some(self.cursor.place);
+            let cursor = Some(Cursor { promised, ..self.cursor.clone() });
+            self.keeper.start_job(Job { cursor, ..Job::default() });
+            self.clearing = Clearing::Begun;
+        }
+        Ok(self.clearing == Clearing::Done)
     }
 
     /// Begins the last file anew with what is not confirmed in it.
@@ -81,6 +116,7 @@ impl Queue {
         // The cursor on disk may still lie in what is going to be written over.
         let begun = self.cursor.place;
         self.end_file.store(End { place: self.end(), begun, number })?;
+        self.begun = (begun, number);
         self.copy_to_front(gone, left)?;
         self.end_file.store(End { place: end, begun: start, number })?;
 
@@ -144,6 +180,19 @@ impl Queue {
             self.extent = end;
         }
         Ok(())
+    }
+
+    /// Leaves nothing in the last file: everything is confirmed, and the cursor on disk says so.
+    pub(super) fn empty(&mut self) -> io::Result<()> {
+        let start = Place { offset: 0, ..self.end() };
+        self.writer.set_len(0)?;
+        self.extent = 0;
+        self.advance_to(start);
+        (self.cursor.number, self.read_at) = (self.last, start);
+        self.begun = (start, self.last);
+        self.marks.clear();
+        self.set_end(0);
+        self.note_end(start)
     }
 
     /// Cuts off what stands behind the last whole record.

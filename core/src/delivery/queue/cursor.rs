@@ -2,11 +2,13 @@
 //! How far a queue is confirmed: one line of text, replaced as a whole.
 //!
 //! ```text
-//! 1 STREAM BOOT FILE OFFSET NUMBER
+//! 1 STREAM BOOT FILE OFFSET NUMBER [FILE OFFSET]
 //! ```
 //!
 //! The version of this format, the stream's name and the kernel's boot id (both in hex), the place
-//! behind the last confirmed message, and that message's number.
+//! behind the last confirmed message, and that message's number. If more places follow, what stands
+//! behind that one in its file does not count after a restart of the machine: it may be half of
+//! this message and half of that.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -20,13 +22,18 @@ use crate::delivery::is_full;
 use crate::diag;
 use crate::exit::{Explain as _, Stop};
 
+/// In place of a boot id that cannot be read.
+pub(super) const NO_BOOT: &str = "0";
+
 /// Read at the start, written now and then.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor {
     pub(super) stream_id: [u8; 16],
     pub(super) place: Place,
     pub(super) number: u64,
-    boot: String,
+    pub(super) boot: String,
+    /// Up to there the last file was synced, if more than that stood in it.
+    pub(super) promised: Option<Place>,
     /// Whether the machine has been restarted since it was saved.
     pub(super) is_other_boot: bool,
 }
@@ -41,6 +48,7 @@ impl Cursor {
             place: Place::default(),
             number: 0,
             boot: boot.clone(),
+            promised: None,
             is_other_boot: false,
         };
         let text = match std::fs::read_to_string(&path) {
@@ -69,7 +77,9 @@ impl Cursor {
         let boot = words.next()?.to_owned();
         let mut number = || words.next()?.parse::<u64>().ok();
         let place = Place { file: number()?, offset: number()? };
-        Some(Self { stream_id, boot, place, number: number()?, is_other_boot: false })
+        let last = number()?;
+        let promised = number().zip(number()).map(|(file, offset)| Place { file, offset });
+        Some(Self { stream_id, boot, place, number: last, promised, is_other_boot: false })
     }
 
     /// Numbers may from now on mean other messages than before.
@@ -82,7 +92,9 @@ impl Cursor {
     pub(super) fn save(&self, dir: &Path) -> io::Result<()> {
         let Place { file, offset } = self.place;
         let (stream, boot) = (HEXLOWER.encode(&self.stream_id), &self.boot);
-        let line = format!("1 {stream} {boot} {file} {offset} {}\n", self.number);
+        let promised = self.promised.map(|place| format!(" {} {}", place.file, place.offset));
+        let promised = promised.unwrap_or_default();
+        let line = format!("1 {stream} {boot} {file} {offset} {}{promised}\n", self.number);
         match replace(dir, line.as_bytes()) {
             Err(error) if is_full(&error) => overwrite(dir, line.as_bytes()),
             other => other,
@@ -109,5 +121,5 @@ fn overwrite(dir: &Path, line: &[u8]) -> io::Result<()> {
 fn boot_id() -> String {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let id: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-    if id.is_empty() { "0".to_owned() } else { id }
+    if id.is_empty() { NO_BOOT.to_owned() } else { id }
 }

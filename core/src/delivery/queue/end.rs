@@ -2,23 +2,24 @@
 //! Where a queue ends: one line of text, overwritten where it lies whenever messages are appended.
 //!
 //! ```text
-//! 1 FILE OFFSET FILE OFFSET NUMBER     numbers in twenty digits, so that the line keeps its length
+//! 1 BOOT FILE OFFSET FILE OFFSET NUMBER
 //! ```
 //!
-//! The version of this format; the file that is written to and how much of it counts, for behind
+//! The version of this format and the kernel's boot id; the file that is written to and how much of it counts, for behind
 //! that may stand what is left of messages that were confirmed; the place before which nothing
 //! counts any more, as far as the cursor does not know better, and the number of the message before
-//! it.
+//! it. Numbers have twenty digits, so that the line keeps its length.
 //!
 //! The line is of the same use as the messages themselves: it outlives the process, and the machine
 //! only once it was synced, which nobody does. After a restart of the machine it is not looked at.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::Place;
+use super::cursor::NO_BOOT;
 
 /// What the line says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,9 +33,9 @@ pub(super) struct End {
 }
 
 impl End {
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str, boot: &str) -> Option<Self> {
         let mut words = text.split_whitespace();
-        (words.next()? == "1").then_some(())?;
+        (words.next()? == "1" && words.next()? == boot && boot != NO_BOOT).then_some(())?;
         let mut number = || words.next()?.parse().ok();
         let place = Place { file: number()?, offset: number()? };
         let begun = Place { file: number()?, offset: number()? };
@@ -44,25 +45,35 @@ impl End {
 
 /// The file with that line.
 #[derive(Debug)]
-pub(super) struct EndFile(File);
+pub(super) struct EndFile {
+    file: File,
+    boot: String,
+}
 
 impl EndFile {
-    /// Opens it, and reads what it says if it says anything.
-    pub(super) fn open(dir: &Path) -> io::Result<(Self, Option<End>)> {
+    /// Opens it, and reads what it says if it says anything since the machine was started.
+    pub(super) fn open(dir: &Path, boot: String) -> io::Result<(Self, Option<End>)> {
         let mut options = OpenOptions::new();
         let file =
             options.read(true).write(true).create(true).truncate(false).open(dir.join("end"))?;
-        let text = io::read_to_string(&file)?;
-        Ok((Self(file), End::parse(&text)))
+        let mut text = Vec::new();
+        (&file).read_to_end(&mut text)?;
+        let end = End::parse(&String::from_utf8_lossy(&text), &boot);
+        Ok((Self { file, boot }, end))
     }
 
     /// Replaces what it says.
     pub(super) fn store(&self, end: End) -> io::Result<()> {
         let End { place, begun, number } = end;
         let line = format!(
-            "1 {:020} {:020} {:020} {:020} {number:020}\n",
-            place.file, place.offset, begun.file, begun.offset
+            "1 {} {:020} {:020} {:020} {:020} {number:020}\n",
+            self.boot, place.file, place.offset, begun.file, begun.offset
         );
-        self.0.write_all_at(line.as_bytes(), 0)
+        self.file.write_all_at(line.as_bytes(), 0)
+    }
+
+    /// Lets it say nothing: every file counts as long as it is.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        self.file.set_len(0)
     }
 }

@@ -2,11 +2,11 @@
 //! The files of a queue: their names, and how much of one is whole records.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use super::BLOCK;
+use super::{BLOCK, Place};
 use crate::wire::{Behind, Deframer, Step};
 
 /// Where the last whole record of a file ends, looking from `start` on.
@@ -52,6 +52,15 @@ pub(super) fn path_of(dir: &Path, file: u64) -> PathBuf {
 /// Opens the file of that number to write to it; it is made if it is not there.
 pub(super) fn open_file(dir: &Path, file: u64) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path_of(dir, file))
+}
+
+/// Cuts off what stands behind a place in its file.
+pub(super) fn cut(dir: &Path, place: Place) -> io::Result<()> {
+    let file = match OpenOptions::new().write(true).open(path_of(dir, place.file)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    if file.metadata()?.len() > place.offset { file.set_len(place.offset) } else { Ok(()) }
 }
 
 /// Numbers of the files, in order.

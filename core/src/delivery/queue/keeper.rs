@@ -42,6 +42,10 @@ pub(super) struct Keeper {
     jobs: Option<Sender<Job>>,
     done: Receiver<Result<(), Stop>>,
     pending: usize,
+    /// A job has failed. The system tells that once; what else there was to sync is not safe
+    /// either.
+    has_failed: bool,
+    dir: PathBuf,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -49,14 +53,30 @@ impl Keeper {
     pub(super) fn start(dir: PathBuf) -> Self {
         let (jobs, work) = channel::<Job>();
         let (report, done) = channel();
+        let place = dir.clone();
         let thread = std::thread::spawn(move || {
             for job in work {
-                if report.send(job.run(&dir)).is_err() {
+                if report.send(job.run(&place)).is_err() {
                     break;
                 }
             }
         });
-        Self { jobs: Some(jobs), done, pending: 0, thread: Some(thread) }
+        let (jobs, thread) = (Some(jobs), Some(thread));
+        Self { jobs, done, pending: 0, has_failed: false, dir, thread }
+    }
+
+    fn note(&mut self, outcome: Result<(), Stop>) -> Result<(), Stop> {
+        self.pending = self.pending.saturating_sub(1);
+        self.has_failed |= outcome.is_err();
+        outcome
+    }
+
+    fn check(&self) -> Result<(), Stop> {
+        if self.has_failed {
+            let dir = self.dir.display();
+            return Err(Stop::failed(format_args!("{dir}: not all of the queue could be stored")));
+        }
+        Ok(())
     }
 
     /// Whether a job is under way.
@@ -65,15 +85,16 @@ impl Keeper {
     /// Those of the jobs that have ended since.
     pub(super) fn is_busy(&mut self) -> Result<bool, Stop> {
         while let Ok(outcome) = self.done.try_recv() {
-            self.pending -= 1;
-            outcome?;
+            self.note(outcome)?;
         }
+        self.check()?;
         Ok(self.pending > 0)
     }
 
     pub(super) fn start_job(&mut self, job: Job) {
-        if self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok()) {
-            self.pending += 1;
+        match &self.jobs {
+            Some(jobs) if jobs.send(job).is_ok() => self.pending += 1,
+            _ => self.has_failed = true,
         }
     }
 
@@ -83,11 +104,13 @@ impl Keeper {
     /// Those of the jobs.
     pub(super) fn finish(&mut self) -> Result<(), Stop> {
         while self.pending > 0 {
-            let Ok(outcome) = self.done.recv() else { break };
-            self.pending -= 1;
-            outcome?;
+            let Ok(outcome) = self.done.recv() else {
+                self.has_failed = true;
+                break;
+            };
+            self.note(outcome)?;
         }
-        Ok(())
+        self.check()
     }
 }
 

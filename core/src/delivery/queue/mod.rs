@@ -15,8 +15,7 @@
 //!
 //! What is appended survives the death of the process at once, and that of the machine after
 //! [`Queue::sync`] or the end of what [`Queue::sync_soon`] began, which is called about once a
-//! second. After a restart of the machine the last file counts as long as it is: messages that
-//! were confirmed may come again, but none is passed over.
+//! second. After a restart of the machine a file that was begun anew counts as far as it was synced.
 //!
 //! Messages are numbered as they are handed out. The numbers and the name of the stream are the
 //! same after a restart, so that a receiver that has them already recognises them. After a restart
@@ -31,14 +30,17 @@ mod keeper;
 
 use std::collections::VecDeque;
 use std::fs::{File, TryLockError};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use append::Clearing;
 use cursor::Cursor;
-use end::{End, EndFile};
-use files::{list, open_file, path_of};
+use end::EndFile;
+use files::{cut, list, open_file, path_of};
 use keeper::{Job, Keeper};
 
+use crate::delivery::is_full;
 use crate::diag;
 use crate::exit::{Explain as _, Stop};
 use crate::wire::{Behind, Deframer, Frame, Step};
@@ -80,6 +82,7 @@ pub struct Queue {
     synced: Place,
     /// How long the last file is on disk; what is behind its end does not count.
     extent: u64,
+    clearing: Clearing,
     /// Complete files that were not synced yet, with their numbers.
     unsynced: VecDeque<(u64, File)>,
     /// Files that are confirmed and can go once the cursor says so.
@@ -117,8 +120,7 @@ impl Queue {
             Err(TryLockError::Error(error)) => return Err(error).at(&subject),
         }
         let mut cursor = Cursor::load(dir)?;
-        let (end_file, end) = EndFile::open(dir).at(&subject)?;
-        let told = end.filter(|_| !cursor.is_other_boot);
+        let (end_file, told) = EndFile::open(dir, cursor.boot.clone()).at(&subject)?;
         let end = told.unwrap_or_default();
         if end.begun.file >= cursor.place.file && cursor.number <= end.number {
             // The file was begun anew after the cursor was saved.
@@ -136,11 +138,9 @@ impl Queue {
             std::fs::remove_file(path_of(dir, *file)).at(&subject)?;
         }
         let writer = open_file(dir, last).at(&subject)?;
-        if let Some(End { place, .. }) = told
-            && place.file == last
-            && writer.metadata().at(&subject)?.len() > place.offset
-        {
-            writer.set_len(place.offset).at(&subject)?;
+        let promised = cursor.promised.take().filter(|_| cursor.is_other_boot);
+        if let Some(place) = told.map(|end| end.place).or(promised) {
+            cut(dir, place).at(&subject)?;
         }
         let mut sizes = VecDeque::new();
         for file in cursor.place.file..=last {
@@ -149,6 +149,8 @@ impl Queue {
         // What is confirmed is not synced: a crash may have taken it.
         let first_size = sizes.front().copied().unwrap_or(0);
         cursor.place.offset = cursor.place.offset.min(first_size);
+        let complete = (cursor.place.file..last).map(|file| Ok((file, open_file(dir, file)?)));
+        let complete = complete.collect::<io::Result<_>>().at(&subject)?;
         let mut queue = Self {
             dir: dir.to_owned(),
             limits,
@@ -161,20 +163,25 @@ impl Queue {
             end_file,
             begun: (end.begun, end.number),
             synced: Place::default(),
-            unsynced: VecDeque::new(),
+            clearing: Clearing::Nothing,
+            // An earlier process may not have come to it.
+            unsynced: complete,
             confirmed: Vec::new(),
             keeper: Keeper::start(dir.to_owned()),
             reader: None,
             marks: VecDeque::new(),
             buffer: Vec::new(),
             is_unsaved: true,
-            is_unsynced: false,
+            is_unsynced: true,
             _lock: lock,
         };
         queue.cut_torn_end()?;
         queue.synced = queue.end();
         // From now on the line counts, so it has to be true.
-        queue.note_end(queue.end()).at(&subject)?;
+        match queue.note_end(queue.end()) {
+            Err(error) if is_full(&error) => queue.end_file.clear().at(&subject)?,
+            other => other.at(&subject)?,
+        }
         queue.sync()?;
         Ok(queue)
     }
@@ -372,11 +379,12 @@ impl Queue {
     /// # Errors
     /// The system's.
     pub fn close(&mut self) -> Result<(), Stop> {
-        if self.is_empty() && self.can_begin_anew() {
-            self.begin_anew().at(self.dir.display())?;
+        self.sync()?;
+        if self.is_empty() {
+            self.empty().at(self.dir.display())
+        } else {
+            self.cut_rest().at(self.dir.display())
         }
-        self.cut_rest().at(self.dir.display())?;
-        self.sync()
     }
 
     /// Makes what was appended and is not confirmed, and how far that is, outlive the machine.
@@ -397,12 +405,16 @@ impl Queue {
         if self.keeper.is_busy()? || !self.is_dirty() {
             return Ok(());
         }
+        self.clearing = Clearing::Nothing;
         let mut sync: Vec<File> = self.unsynced.drain(..).map(|(_, file)| file).collect();
         if std::mem::take(&mut self.is_unsynced) && !self.is_empty() {
             sync.push(self.writer.try_clone().at(self.dir.display())?);
             self.synced = self.end();
+            self.is_unsaved = true;
         }
-        let cursor = std::mem::take(&mut self.is_unsaved).then(|| self.cursor.clone());
+        let promised = Some(self.end()).filter(|end| self.extent > end.offset);
+        let cursor = std::mem::take(&mut self.is_unsaved)
+            .then(|| Cursor { promised, ..self.cursor.clone() });
         let remove = std::mem::take(&mut self.confirmed);
         self.keeper.start_job(Job { sync, cursor, remove });
         Ok(())

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::end::End;
 use super::*;
 use crate::wire::{Header, put_frame};
 
@@ -176,6 +177,7 @@ fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
         fill(&mut queue, number..number + 1);
         assert_eq!(read(&mut queue), [(u64::from(number) + 1, format!("message {number}"))]);
         queue.confirm(u64::from(number) + 1).unwrap();
+        queue.keeper.finish().unwrap();
     }
     assert_eq!(list(dir.path()).unwrap(), [0]);
     fill(&mut queue, 200..201);
@@ -184,7 +186,7 @@ fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
     // The cursor was saved at the start; how far the file that was begun anew last was confirmed
     // is not known, but everything before.
     let records = read(&mut queue);
-    assert!(records.len() < 50, "{records:?}");
+    assert!(records.len() < 60, "{records:?}");
     assert_eq!(records.last().unwrap(), &(201, "message 200".to_owned()));
     fill(&mut queue, 201..202);
     queue.confirm(201).unwrap();
@@ -202,7 +204,7 @@ fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
 }
 
 #[test]
-fn after_a_restart_of_the_machine_none_is_passed_over() {
+fn a_file_with_old_messages_in_it_counts_as_far_as_it_was_synced() {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
     fill(&mut queue, 0..50);
@@ -211,15 +213,32 @@ fn after_a_restart_of_the_machine_none_is_passed_over() {
     queue.begin_anew().unwrap();
     fill(&mut queue, 50..52);
     queue.sync().unwrap();
+    fill(&mut queue, 52..53);
     drop(queue);
-    let cursor = std::fs::read_to_string(dir.path().join("cursor")).unwrap();
-    let boot = cursor.split(' ').nth(2).unwrap();
-    std::fs::write(dir.path().join("cursor"), cursor.replace(boot, "0123")).unwrap();
-    // What the line tells was not synced.
-    std::fs::write(dir.path().join("end"), b"").unwrap();
+    restart_machine(dir.path());
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
     let texts: Vec<String> = read(&mut queue).into_iter().map(|(_, text)| text).collect();
-    assert_eq!(texts[..2], ["message 50", "message 51"]);
+    assert_eq!(texts, ["message 50", "message 51"]);
+}
+
+fn restart_machine(dir: &Path) {
+    let cursor = std::fs::read_to_string(dir.join("cursor")).unwrap();
+    let boot = cursor.split(' ').nth(2).unwrap();
+    std::fs::write(dir.join("cursor"), cursor.replace(boot, "0123")).unwrap();
+    let end = std::fs::read_to_string(dir.join("end")).unwrap();
+    std::fs::write(dir.join("end"), end.replace(boot, "0123")).unwrap();
+}
+
+#[test]
+fn what_could_not_be_stored_stays_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    fill(&mut queue, 0..1);
+    // The cursor cannot be replaced by a file.
+    std::fs::create_dir(dir.path().join("cursor.new")).unwrap();
+    assert!(queue.sync().is_err());
+    std::fs::remove_dir(dir.path().join("cursor.new")).unwrap();
+    assert!(queue.sync().is_err(), "nobody knows what is on disk");
 }
 
 #[derive(Clone, Debug)]
@@ -312,5 +331,79 @@ proptest! {
             handed_out = number;
         }
         prop_assert_eq!(handed_out, u64::from(appended));
+    }
+}
+
+/// Files of messages by name.
+fn logs(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = list(dir).unwrap().into_iter().map(|file| path_of(dir, file));
+    files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+}
+
+/// Of what was written since `synced` some pages are on disk and some are not.
+fn crash(dir: &Path, synced: &[(PathBuf, Vec<u8>)], mut is_there: impl FnMut() -> bool) {
+    for (path, mut bytes) in logs(dir) {
+        let old = synced.iter().find(|(name, _)| *name == path).map_or(&[][..], |(_, old)| old);
+        for (page, old) in bytes.chunks_mut(16).zip(old.chunks(16)) {
+            if !is_there() {
+                let len = old.len().min(page.len());
+                page[..len].copy_from_slice(&old[..len]);
+            }
+        }
+        // A file does not get longer before its pages are written.
+        if bytes.len() > old.len() && !is_there() {
+            bytes.truncate(old.len());
+        }
+        std::fs::write(path, bytes).unwrap();
+    }
+    restart_machine(dir);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn a_crash_of_the_machine_takes_nothing_that_was_synced(
+        acts in prop::collection::vec(act(), 1..60),
+        pages in prop::collection::vec(any::<bool>(), 97),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+        let (mut appended, mut handed_out, mut confirmed) = (0u32, 0u64, 0u64);
+        let mut synced = (logs(dir.path()), 0);
+        for act in acts {
+            match act {
+                Act::Append(count) => {
+                    fill(&mut queue, appended..appended + count);
+                    appended += count;
+                }
+                Act::Read => handed_out += read(&mut queue).len() as u64,
+                Act::Confirm(upto) => {
+                    let most = usize::try_from(handed_out - confirmed).unwrap();
+                    confirmed += upto.index(most + 1) as u64;
+                    queue.confirm(confirmed).unwrap();
+                }
+                Act::Sync | Act::Kill | Act::KillWhileWriting => queue.sync().unwrap(),
+            }
+            queue.keeper.finish().unwrap();
+            if !queue.is_unsynced {
+                synced = (logs(dir.path()), appended);
+            }
+        }
+        drop(queue);
+        let mut pages = pages.into_iter().cycle();
+        crash(dir.path(), &synced.0, || pages.next().unwrap_or_default());
+        let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+        let known = queue.confirmed();
+        prop_assert!(known <= confirmed);
+        let texts: Vec<String> = read(&mut queue).into_iter().map(|(_, text)| text).collect();
+        let promised = usize::try_from(u64::from(synced.1).saturating_sub(known)).unwrap();
+        prop_assert!(texts.len() >= promised, "{} of {promised}", texts.len());
+        let mut next = known;
+        for (index, text) in texts.iter().enumerate() {
+            let number: u64 = text.strip_prefix("message ").unwrap().parse().unwrap();
+            prop_assert!(number >= next && number < u64::from(appended), "{number}, {texts:?}");
+            prop_assert!(index >= promised || number == next, "{number}, {texts:?}");
+            next = number + 1;
+        }
     }
 }
