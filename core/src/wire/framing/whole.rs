@@ -11,6 +11,9 @@ use crate::wire::view::MessageView;
 
 /// Tag of the length in a header: member 1, a varint.
 const LENGTH_TAG: u8 = 0x08;
+/// How most frames start, with a message of 128 to 16383 bytes, and which bits tell that.
+const USUAL: [u8; 8] = [RECORD_SEPARATOR, 3, LENGTH_TAG, 0x80, 0, UNIT_SEPARATOR, 0, 0];
+const USUAL_BITS: [u8; 8] = [0xff, 0xff, 0xff, 0x80, 0x80, 0xff, 0, 0];
 /// Longest varint of 32 bits.
 const MAX_LENGTH_SIZE: usize = 5;
 
@@ -53,13 +56,12 @@ fn whole_frame(buffer: &[u8], limit: usize) -> Option<usize> {
 /// Where the message begins and how long it is, if the header tells nothing else.
 #[inline]
 fn plain_header(buffer: &[u8]) -> Option<(usize, usize)> {
+    let start: [u8; 8] = *buffer.first_chunk()?;
+    if u64::from_le_bytes(start) & u64::from_le_bytes(USUAL_BITS) == u64::from_le_bytes(USUAL) {
+        let [_, _, _, low, high, ..] = start;
+        return Some((6, usize::from(low & 0x7f) | usize::from(high) << 7));
+    }
     match buffer {
-        [RECORD_SEPARATOR, 2, LENGTH_TAG, len @ ..0x80, UNIT_SEPARATOR, ..] => {
-            Some((5, usize::from(*len)))
-        }
-        [RECORD_SEPARATOR, 3, LENGTH_TAG, low @ 0x80..=0xff, high @ ..0x80, UNIT_SEPARATOR, ..] => {
-            Some((6, usize::from(low & 0x7f) | usize::from(*high) << 7))
-        }
         [RECORD_SEPARATOR, header_len, LENGTH_TAG, length @ ..] => {
             let start = FRAMING_SIZE + usize::from(*header_len);
             let length = length.get(..usize::from(*header_len).checked_sub(1)?)?;
