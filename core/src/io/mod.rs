@@ -20,7 +20,5 @@ pub use backlog::Backlog;
 pub use input::Input;
 pub use mend::Ending;
 pub use output::{Output, push_harmless};
-#[cfg(feature = "net")]
-pub(crate) use poll::serve_signals;
-pub use poll::{Deadline, Wanted, wait, wait_for};
+pub use poll::{Deadline, Wanted, serve_signals, wait, wait_for};
 pub use sink::{Rotation, WriteArgs, parse_octal, parse_rotation};

@@ -65,8 +65,11 @@ pub fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, deadline: Deadline) -> Res
     }
 }
 
-/// Answers USR1; tells whether the end was asked for.
-pub(crate) fn serve_signals() -> Result<(), Stop> {
+/// Answers USR1, as [`wait`] does.
+///
+/// # Errors
+/// A signal that asks for the end.
+pub fn serve_signals() -> Result<(), Stop> {
     if signal::take_usr1() {
         stats::print();
     }

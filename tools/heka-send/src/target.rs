@@ -214,6 +214,11 @@ impl Target {
         )))
     }
 
+    /// Whether it is connected and has taken all there is.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.link.is_some() && !self.window.has_unwritten()
+    }
+
     /// Whether records may be lost though they were confirmed.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.doubtful
