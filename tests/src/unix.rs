@@ -4,7 +4,7 @@
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use crate::{Peer, TempDir, Tool, ceiling, scratch};
+use crate::{Peer, TempDir, Tool, ceiling, eventually, scratch};
 
 /// Starts a server with `args` on a socket in a folder of its own; both are to be kept.
 ///
@@ -19,13 +19,10 @@ pub fn serve(args: &[&str], settings: impl FnOnce(Tool) -> Tool) -> (Peer, PathB
     (Peer::with("unix-sock", args, settings), path, folder)
 }
 
-/// Connects; no read and no write takes longer than [`ceiling`].
-///
-/// # Panics
-/// If nobody listens.
+/// Connects as soon as somebody listens; no read and no write takes longer than [`ceiling`].
 #[track_caller]
 pub fn connect(path: &Path) -> UnixStream {
-    let stream = UnixStream::connect(path).expect("nobody listens");
+    let stream = eventually("somebody listens", || UnixStream::connect(path).ok());
     stream.set_read_timeout(Some(ceiling())).expect("it is open");
     stream.set_write_timeout(Some(ceiling())).expect("it is open");
     stream

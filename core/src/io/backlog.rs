@@ -125,7 +125,7 @@ impl Backlog {
         self.end_record()
     }
 
-    /// Whether [`Backlog::carry`] is worth trying when nothing is pending.
+    /// Whether there is a way for [`Backlog::carry`].
     pub fn has_conduit(&mut self) -> bool {
         let conduit = self.conduit.get_or_insert_with(|| match self.way {
             Way::Reopened(_) if !self.out.is_harmless() => Conduit::to(self.out.raw()),
@@ -134,25 +134,22 @@ impl Backlog {
         !matches!(conduit, Conduit::Closed)
     }
 
-    /// Lets up to `len` bytes of a socket pass to the output without copying them, as many as the
-    /// output takes now; returns how many the socket gave, which are none if something is pending
-    /// or it cannot be done.
+    /// Writes what is pending, and lets up to `len` bytes of a socket pass behind it without copying
+    /// them, as many as the output takes now; returns how many the socket gave, which are none if
+    /// something stays pending or it cannot be done.
     ///
     /// # Errors
-    /// [`Stop::BrokenPipe`] if nobody reads any more.
+    /// As [`Backlog::try_flush`].
     pub fn carry(&mut self, socket: BorrowedFd<'_>, len: usize) -> Result<usize, Stop> {
-        if self.pending() > 0 || !self.has_conduit() {
+        if !self.has_conduit() || !self.try_flush()? {
             return Ok(0);
         }
         let (Some(conduit), Way::Reopened(out)) = (&mut self.conduit, &self.way) else {
             return Ok(0);
         };
-        let mut rest = Vec::new();
-        let carried = conduit.carry(socket, out, len, &mut rest);
-        match carried {
+        match conduit.carry(socket, out, len, self.out.buffer()) {
             Ok(len) => {
-                stats::BYTES_OUT.add((len - rest.len()) as u64);
-                self.out.buffer().append(&mut rest);
+                stats::BYTES_OUT.add((len - self.pending()) as u64);
                 Ok(len)
             }
             Err(Error::EPIPE) => Err(self.out.failed(&Error::EPIPE.into())),

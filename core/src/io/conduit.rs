@@ -7,7 +7,7 @@
 //! carried may change.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt as _;
 
@@ -59,28 +59,25 @@ impl Conduit {
         len: usize,
         rest: &mut Vec<u8>,
     ) -> nix::Result<usize> {
-        let (taken, stranded) = match self {
+        let (reader, writer) = match self {
             Self::Straight => return pass(socket, out, len),
-            Self::Through { reader, writer } => {
-                let taken = pass(socket, writer, len)?;
-                let mut left = taken;
-                while left > 0 {
-                    match pass(&*reader, out, left) {
-                        Ok(len) if len > 0 => left -= len,
-                        Err(Error::EINTR) => {}
-                        Ok(_) | Err(_) => break,
-                    }
-                }
-                let mut stranded = vec![0; left];
-                // What a pipe holds it gives.
-                reader.read_exact(&mut stranded).map_err(|_| Error::EIO)?;
-                (taken, stranded)
-            }
+            Self::Through { reader, writer } => (reader, writer),
             Self::Closed => return Ok(0),
         };
-        if !stranded.is_empty() {
-            rest.extend_from_slice(&stranded);
-            *self = Self::Closed;
+        let taken = pass(socket, writer, len)?;
+        let mut left = taken;
+        while left > 0 {
+            match pass(&*reader, out, left) {
+                Ok(len) if len > 0 => left -= len,
+                Err(Error::EINTR) => {}
+                Ok(_) | Err(_) => {
+                    // What a pipe holds it gives.
+                    let stranded = reader.take(left as u64).read_to_end(rest);
+                    stranded.map_err(|_| Error::EIO)?;
+                    *self = Self::Closed;
+                    break;
+                }
+            }
         }
         Ok(taken)
     }

@@ -105,10 +105,7 @@ impl<'a> Sink<'a> {
         self.records += count;
         stats::MESSAGES.add(count);
         self.origin = Some(from.number);
-        match &mut self.out {
-            Some(out) => out.put_records(records),
-            None => Ok(()),
-        }
+        self.put_all(records)
     }
 
     /// Lets up to `len` bytes of whole records pass from a peer's socket to standard output; tells
@@ -117,7 +114,7 @@ impl<'a> Sink<'a> {
         let Some(out) = &mut self.out else { return Ok(0) };
         self.records += 1;
         self.origin = Some(from.number);
-        if out.try_flush()? { out.carry(link.as_fd(), len) } else { Ok(0) }
+        out.carry(link.as_fd(), len)
     }
 
     /// Whether that is worth trying.
@@ -126,7 +123,7 @@ impl<'a> Sink<'a> {
         Ok(out.has_conduit() && out.try_flush()?)
     }
 
-    /// Takes what stands before or behind bytes that are carried.
+    /// Writes bytes as they stand on the socket, counted or not.
     pub(crate) fn put_all(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         match &mut self.out {
             Some(out) => out.put_records(bytes),

@@ -69,8 +69,7 @@ impl Queue {
         let written = self.writer.write_all_at(frames, start.offset);
         if let Err(error) = written.and_then(|()| self.note_end(end)) {
             // Half a record would damage the next one.
-            let _ = self.writer.set_len(start.offset);
-            self.extent = start.offset;
+            let _ = self.cut_at(start.offset);
             return Err(error);
         }
         self.set_end(end.offset);
@@ -128,11 +127,7 @@ impl Queue {
         }
         self.set_end(left);
         let room = SPARE.max(8 * left);
-        if self.extent > room {
-            self.writer.set_len(room)?;
-            self.extent = room;
-        }
-        Ok(())
+        if self.extent > room { self.cut_at(room) } else { Ok(()) }
     }
 
     fn copy_to_front(&mut self, from: u64, len: u64) -> io::Result<()> {
@@ -175,24 +170,13 @@ impl Queue {
     /// Cuts off what is left of messages behind the end of the last file.
     pub(super) fn cut_rest(&mut self) -> io::Result<()> {
         let end = self.end().offset;
-        if self.extent > end {
-            self.writer.set_len(end)?;
-            self.extent = end;
-        }
-        Ok(())
+        if self.extent > end { self.cut_at(end) } else { Ok(()) }
     }
 
-    /// Leaves nothing in the last file: everything is confirmed, and the cursor on disk says so.
-    pub(super) fn empty(&mut self) -> io::Result<()> {
-        let start = Place { offset: 0, ..self.end() };
-        self.writer.set_len(0)?;
-        self.extent = 0;
-        self.advance_to(start);
-        (self.cursor.number, self.read_at) = (self.last, start);
-        self.begun = (start, self.last);
-        self.marks.clear();
-        self.set_end(0);
-        self.note_end(start)
+    fn cut_at(&mut self, len: u64) -> io::Result<()> {
+        self.writer.set_len(len)?;
+        self.extent = len;
+        Ok(())
     }
 
     /// Cuts off what stands behind the last whole record.
@@ -207,8 +191,7 @@ impl Queue {
                 path.display(),
                 end.offset - whole
             ));
-            self.writer.set_len(whole).at(path.display())?;
-            self.extent = whole;
+            self.cut_at(whole).at(path.display())?;
             self.set_end(whole);
         }
         Ok(())

@@ -5,10 +5,10 @@
 //! 1 BOOT FILE OFFSET FILE OFFSET NUMBER
 //! ```
 //!
-//! The version of this format and the kernel's boot id; the file that is written to and how much of it counts, for behind
-//! that may stand what is left of messages that were confirmed; the place before which nothing
-//! counts any more, as far as the cursor does not know better, and the number of the message before
-//! it. Numbers have twenty digits, so that the line keeps its length.
+//! The version of this format and the kernel's boot id; the file that is written to and how much of
+//! it counts, for behind that may stand what is left of messages that were confirmed; the place
+//! before which nothing counts any more, as far as the cursor does not know better, and the number
+//! of the message before it. Numbers have twenty digits, so that the line keeps its length.
 //!
 //! The line is of the same use as the messages themselves: it outlives the process, and the machine
 //! only once it was synced, which nobody does. After a restart of the machine it is not looked at.

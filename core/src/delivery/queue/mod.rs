@@ -380,11 +380,10 @@ impl Queue {
     /// The system's.
     pub fn close(&mut self) -> Result<(), Stop> {
         self.sync()?;
-        if self.is_empty() {
-            self.empty().at(self.dir.display())
-        } else {
-            self.cut_rest().at(self.dir.display())
+        if self.is_empty() && self.cursor.place.file == self.end().file {
+            self.begin_anew().at(self.dir.display())?;
         }
+        self.cut_rest().at(self.dir.display())
     }
 
     /// Makes what was appended and is not confirmed, and how far that is, outlive the machine.

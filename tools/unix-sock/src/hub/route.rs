@@ -27,15 +27,16 @@ impl Hub<'_> {
         };
         let is_for_all = self.plan.target(None, None, None) == Target::All;
         let mut peers = self.peers.values_mut().filter(|peer| peer.sending == Sending::Open);
-        if let (true, Some(only), None) = (is_for_all, peers.next(), peers.next())
-            && source.pass_bulk(only)
-        {
+        let mut only = match (is_for_all, peers.next(), peers.next()) {
+            (true, only, None) => only,
+            _ => None,
+        };
+        if only.as_mut().is_some_and(|only| source.pass_bulk(only)) {
             return Ok(());
         }
         source.fill()?;
         let (has_ended, has_given) = (source.has_ended, source.has_given);
-        let mut peers = self.peers.values_mut().filter(|peer| peer.sending == Sending::Open);
-        if let (true, Some(only), None) = (is_for_all, peers.next(), peers.next())
+        if let Some(only) = only
             && let Some(len) = source.whole(&self.sink)
         {
             pass(only, source.input.data().get(..len).unwrap_or_default(), &mut self.sink);
