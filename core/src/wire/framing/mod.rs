@@ -19,9 +19,12 @@
 //! that byte is not 0x1e, until the inner one is complete or none, or the input ends.
 //! heka-stream(5) says exactly what a reader can rely on; `tests/prop_framing.rs` holds it to that.
 
+mod members;
 mod whole;
 
 use memchr::memchr;
+
+use self::members::Beginning;
 
 use super::header::{Header, put_stripped};
 use super::varint::Malformed;
@@ -207,6 +210,8 @@ pub struct Deframer {
     /// How much of the unfinished message at the front of the buffer is known to be in order, so
     /// that a slow sender of many small members is not read from the beginning each time.
     checked: usize,
+    /// How messages of this stream begin.
+    beginning: Beginning,
 }
 
 /// What a 0x1e turned out to be.
@@ -229,7 +234,7 @@ impl Deframer {
 
     /// The same, for an input whose first byte is at `offset`.
     pub fn at(limit: usize, offset: u64) -> Self {
-        Self { limit, offset, damage: None, work: 0, checked: 0 }
+        Self { limit, offset, damage: None, work: 0, checked: 0, beginning: Beginning::NONE }
     }
 
     /// The longest message taken.
