@@ -11,7 +11,10 @@ use super::{Deframer, FRAMING_SIZE, RECORD_SEPARATOR, UNIT_SEPARATOR};
 
 /// Tag of the length in a header: member 1, a varint.
 const LENGTH_TAG: u8 = 0x08;
-/// How most frames start, with a message of 128 to 16383 bytes, and which bits tell that.
+/// How frames start whose message is shorter than 128 bytes, and which bits tell that.
+const SHORT: [u8; 8] = [RECORD_SEPARATOR, 2, LENGTH_TAG, 0, UNIT_SEPARATOR, 0, 0, 0];
+const SHORT_BITS: [u8; 8] = [0xff, 0xff, 0xff, 0x80, 0xff, 0, 0, 0];
+/// The same for 128 to 16383 bytes.
 const USUAL: [u8; 8] = [RECORD_SEPARATOR, 3, LENGTH_TAG, 0x80, 0, UNIT_SEPARATOR, 0, 0];
 const USUAL_BITS: [u8; 8] = [0xff, 0xff, 0xff, 0x80, 0x80, 0xff, 0, 0];
 /// Longest varint of 32 bits.
@@ -69,9 +72,13 @@ fn followed_message(buffer: &[u8], limit: usize) -> Option<(usize, usize)> {
 #[inline]
 fn plain_header(buffer: &[u8]) -> Option<(usize, usize)> {
     let word = u64::from_le_bytes(*buffer.first_chunk()?);
-    if word & u64::from_le_bytes(USUAL_BITS) == u64::from_le_bytes(USUAL) {
-        let [_, _, _, low, high, ..] = word.to_le_bytes();
+    let starts = |bits, with| word & u64::from_le_bytes(bits) == u64::from_le_bytes(with);
+    let [_, _, _, low, high, ..] = word.to_le_bytes();
+    if starts(USUAL_BITS, USUAL) {
         return Some((6, usize::from(low & 0x7f) | usize::from(high) << 7));
+    }
+    if starts(SHORT_BITS, SHORT) {
+        return Some((5, usize::from(low)));
     }
     match buffer {
         [RECORD_SEPARATOR, header_len, LENGTH_TAG, length @ ..] => {
