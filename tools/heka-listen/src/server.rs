@@ -18,6 +18,8 @@ use crate::intake::Intake;
 const READ_SIZE: usize = 256 * 1024;
 /// Connections taken before those that are open get their turn.
 const TURN: usize = 64;
+/// What came is confirmed after so many turns of all senders, or when none has more.
+const CONFIRMED_TURNS: u32 = 4;
 /// How long no connection is taken after one could not be.
 const REST: Duration = Duration::from_millis(200);
 /// How long senders are still listened to when a signal has asked for the end, and how much of
@@ -50,6 +52,8 @@ pub(crate) struct Server {
     idle_timeout: Option<Duration>,
     /// Connections whose records wait to be confirmed.
     to_confirm: Vec<usize>,
+    /// Turns since the last confirmation.
+    turns: u32,
     buffer: Vec<u8>,
     /// Not before this are connections taken again.
     resume: Option<Instant>,
@@ -83,6 +87,7 @@ impl Server {
             max_conns: if plan.once { 1 } else { plan.max_conns },
             idle_timeout: plan.idle_timeout,
             to_confirm: Vec::new(),
+            turns: 0,
             buffer: vec![0; READ_SIZE],
             resume: None,
             swept: Instant::now(),
@@ -109,7 +114,8 @@ impl Server {
                     break;
                 }
             }
-            if self.intake.confirms() {
+            self.turns += 1;
+            if self.intake.confirms() && self.turns >= CONFIRMED_TURNS {
                 self.settle()?;
             }
             self.sweep()?;
@@ -311,6 +317,7 @@ impl Server {
 
     /// Writes what is buffered; then what came is safe and can be confirmed.
     fn settle(&mut self) -> Result<(), Stop> {
+        self.turns = 0;
         self.intake.out.flush()?;
         for index in std::mem::take(&mut self.to_confirm) {
             if let Some(Some(connection)) = self.connections.get_mut(index)

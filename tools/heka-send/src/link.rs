@@ -3,12 +3,13 @@
 //!
 //! A peer that is to confirm records has to know their numbers. A frame without a message tells
 //! them: stream and number of the record before it (heka-stream(5)). It goes out first on every
-//! connection, then whenever everything is written, and in between now and then.
+//! connection, and then now and then, so that a peer that lost count confirms again: when everything
+//! is written and some of it is not confirmed soon, and in between every [`TELL_EVERY`] bytes.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use heka_core::delivery::ack::Window;
 use heka_core::diag;
@@ -26,6 +27,10 @@ const SHARED_DATAGRAM: usize = 1400;
 const ANSWER_SIZE: usize = 16 * 1024;
 /// Longest frame of an answer that is understood.
 const MAX_ANSWER: usize = 1024;
+/// So many bytes of records go out between two numbers.
+const TELL_EVERY: u64 = 1 << 20;
+/// So long a peer that has everything may take to confirm it before it is told the number again.
+const SOON: Duration = Duration::from_millis(5);
 
 /// Who ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +89,8 @@ pub(crate) struct Link {
     deframer: Deframer,
     /// Set if the peer is told the numbers of records.
     stream_id: Option<[u8; 16]>,
-    /// The number that it was told last.
-    told: Option<u64>,
+    /// The number that it was told last, and how much was written by then.
+    told: Option<(u64, u64)>,
     /// What of that it did not take yet.
     untold: Vec<u8>,
     /// Number of the last record that was confirmed when the connection was made.
@@ -170,6 +175,9 @@ impl Link {
                 Ok(len) if self.ack == Ack::Peer => {
                     self.answers.extend_from_slice(self.buffer.get(..len).unwrap_or_default());
                     self.read_answers(window);
+                    if len < self.buffer.len() && !self.has_buffered() {
+                        break;
+                    }
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -190,6 +198,14 @@ impl Link {
         match is_gone {
             true => Err(Over::new(End::Peer, "closed the connection")),
             false => Ok(()),
+        }
+    }
+
+    /// Whether TLS holds something back that was received.
+    fn has_buffered(&mut self) -> bool {
+        match &mut self.pipe {
+            Pipe::Stream(stream) => stream.has_buffered(),
+            Pipe::Datagram(_) => false,
         }
     }
 
@@ -273,10 +289,16 @@ impl Link {
     }
 
     /// Writes what there is to write, as much as the peer takes now, but no record after `last`.
-    pub(crate) fn write(&mut self, window: &mut Window, last: u64) -> Result<(), Over> {
+    /// `at_end` if the window will get no more.
+    pub(crate) fn write(
+        &mut self,
+        window: &mut Window,
+        last: u64,
+        at_end: bool,
+    ) -> Result<(), Over> {
         self.look(window)?;
         loop {
-            let told = self.tell_place(window);
+            let told = self.tell_place(window, at_end);
             match told.and_then(|()| self.write_some(window, last)) {
                 Ok(0) => return self.flush(),
                 Ok(len) => {
@@ -303,25 +325,45 @@ impl Link {
     }
 
     /// Tells the peer which record comes next, if it is time to.
-    fn tell_place(&mut self, window: &Window) -> std::io::Result<()> {
-        let (Some(stream_id), Pipe::Stream(stream)) = (&self.stream_id, &mut self.pipe) else {
+    fn tell_place(&mut self, window: &Window, at_end: bool) -> std::io::Result<()> {
+        if self.is_place_due(window, at_end) {
+            let number = window.written_until();
+            self.told = Some((number, self.written));
+            let stream_id = self.stream_id.as_ref().map(<[u8; 16]>::as_slice);
+            let header = Header { stream_id, sequence: Some(number), ..Header::default() };
+            put_frame(&mut self.untold, header, &[]).map_err(std::io::Error::other)?;
+        }
+        let Pipe::Stream(stream) = &mut self.pipe else {
             return Ok(());
         };
-        if self.told.is_none() || window.is_between_chunks() {
-            let number = window.written_until();
-            if self.told != Some(number) && self.untold.is_empty() {
-                self.told = Some(number);
-                let (stream_id, sequence) = (Some(stream_id.as_slice()), Some(number));
-                let header = Header { stream_id, sequence, ..Header::default() };
-                put_frame(&mut self.untold, header, &[]).map_err(std::io::Error::other)?;
-            }
-        }
         while !self.untold.is_empty() {
             let len = stream.write(&self.untold)?;
             self.untold.drain(..len);
             self.stuck = None;
         }
         Ok(())
+    }
+
+    fn is_place_due(&self, window: &Window, at_end: bool) -> bool {
+        if self.stream_id.is_none() || !self.untold.is_empty() {
+            return false;
+        }
+        let Some((_, by_then)) = self.told else {
+            return matches!(self.pipe, Pipe::Stream(_));
+        };
+        if self.written - by_then >= TELL_EVERY {
+            return window.is_between_chunks();
+        }
+        let due = self.tells_again(window);
+        due.is_some_and(|due| at_end || due <= Instant::now())
+    }
+
+    /// When to tell the number again, if everything is written by then and some is not confirmed.
+    pub(crate) fn tells_again(&self, window: &Window) -> Option<Instant> {
+        let (number, _) = self.told?;
+        let is_waiting = self.closing.is_none() && window.unconfirmed() > 0;
+        (is_waiting && !window.has_unwritten() && number != window.written_until())
+            .then(|| self.active + SOON)
     }
 
     fn write_some(&mut self, window: &mut Window, last: u64) -> std::io::Result<usize> {

@@ -237,6 +237,7 @@ impl Target {
         let limits = [
             awaited.then(|| now + POLL_PERIOD),
             (at_end && outstanding && link.is_polled()).then(|| now + POLL_PERIOD),
+            link.tells_again(&self.window),
             self.lingering.map(|since| since + self.delivery.linger),
             link.closing.map(|since| since + self.delivery.linger),
             link.stuck.zip(self.delivery.write_timeout).map(|(since, limit)| since + limit),
@@ -281,7 +282,7 @@ fn converse(
     };
     let confirmed = window.confirmed();
     if link.closing.is_none() {
-        link.write(window, last)?;
+        link.write(window, last, at_end)?;
     } else {
         link.look(window)?;
     }
