@@ -100,6 +100,22 @@ fn a_receiver_that_confirms_nothing_is_told_apart_from_one_that_does() {
     sent.exits(3).stderr_has("1 message");
 }
 
+/// A receiver that refuses a record does not know how many came: it is told again.
+#[test]
+fn a_receiver_that_lost_count_confirms_again() {
+    let args = ["127.0.0.1:0", "-opayload", "--ack", "--max-message-size=1000"];
+    let listener = Peer::new("heka-listen", args);
+    let tool = Tool::new("heka-send").args(["-v", "--ack=peer", &listener.addr]);
+    let mut sender = tool.stdin_open().spawn();
+    sender.write(format!("one\n{}\ntwo\n", "x".repeat(5000)));
+    listener.wait_stderr("message length over the limit");
+    eventually("all are confirmed", || sender.statistics().contains(" 3 confirmed").then_some(()));
+    sender.write("three\n");
+    sender.close_stdin();
+    sender.finish().succeeds().stderr_has("4 messages confirmed");
+    listener.wait_stdout_is("one\ntwo\nthree\n");
+}
+
 #[test]
 fn a_position_is_stored_once_its_message_is_confirmed() {
     let folder = scratch();
