@@ -25,6 +25,7 @@ mod whole;
 use memchr::memchr;
 
 use self::members::Beginning;
+use self::whole::plain_header;
 
 use super::header::{Header, put_stripped};
 use super::varint::Malformed;
@@ -408,6 +409,11 @@ enum NoHeader {
 
 /// Reads the header at the front of `buffer`: the header, where its message starts, how long it is.
 fn split(buffer: &[u8], limit: usize) -> Result<(Header<'_>, usize, usize), NoHeader> {
+    if let Some((start, len)) = plain_header(buffer) {
+        let message_length = u32::try_from(len).ok().filter(|_| len <= limit);
+        let message_length = message_length.ok_or(NoHeader::Damage(Reason::TooLong))?;
+        return Ok((Header { message_length, ..Header::default() }, start, len));
+    }
     let Some(&header_len) = buffer.get(1) else {
         return Err(NoHeader::Need(FRAMING_SIZE));
     };

@@ -70,7 +70,7 @@ fn followed_message(buffer: &[u8], limit: usize) -> Option<(usize, usize)> {
 
 /// Where the message begins and how long it is, if the header tells nothing else.
 #[inline]
-fn plain_header(buffer: &[u8]) -> Option<(usize, usize)> {
+pub(super) fn plain_header(buffer: &[u8]) -> Option<(usize, usize)> {
     let word = u64::from_le_bytes(*buffer.first_chunk()?);
     let starts = |bits, with| word & u64::from_le_bytes(bits) == u64::from_le_bytes(with);
     let [_, _, _, low, high, ..] = word.to_le_bytes();
