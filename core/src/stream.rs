@@ -210,10 +210,11 @@ impl FrameReader {
     ) -> Flow {
         loop {
             match self.deframer.next(self.input.data(), behind) {
-                Step::Frame(done, frame) => {
+                // Large enough to be looked at where it lies.
+                Step::Frame(done, ref frame) => {
                     let is_message = !frame.is_signal();
                     let flow =
-                        if is_message { receive(&frame, out)? } else { ControlFlow::Continue(()) };
+                        if is_message { receive(frame, out)? } else { ControlFlow::Continue(()) };
                     self.input.consume(done);
                     if flow.is_break() {
                         return Ok(flow);

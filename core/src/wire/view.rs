@@ -60,7 +60,12 @@ impl<'a> MessageView<'a> {
         (outcome.map(|()| view), progress)
     }
 
-    fn read(&mut self, bytes: &'a [u8], progress: &mut Progress) -> Result<(), Malformed> {
+    #[inline(always)]
+    pub(super) fn read(
+        &mut self,
+        bytes: &'a [u8],
+        progress: &mut Progress,
+    ) -> Result<(), Malformed> {
         let view = self;
         let mut reader = Reader::new(bytes);
         while !reader.is_empty() {

@@ -112,9 +112,10 @@ impl Intake {
                 continue;
             }
             match deframer.next(rest, behind) {
-                Step::Frame(done, frame) => {
+                // Large enough to be looked at where it lies.
+                Step::Frame(done, ref frame) => {
                     at += done;
-                    if !self.accepts(&frame, place, peer) {
+                    if !self.accepts(frame, place, peer) {
                         continue;
                     }
                     self.left -= 1;
@@ -122,7 +123,7 @@ impl Intake {
                     if self.is_verbatim {
                         self.join(data, &mut run, at - frame.bytes.len()..at)?;
                     } else {
-                        self.put(&frame)?;
+                        self.put(frame)?;
                     }
                 }
                 Step::Damage(done, damage) => {

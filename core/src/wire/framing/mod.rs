@@ -29,7 +29,7 @@ use self::whole::plain_header;
 
 use super::header::{Header, put_stripped};
 use super::varint::Malformed;
-use super::view::MessageView;
+use super::view::{MessageView, Progress};
 
 /// First byte of a frame.
 pub const RECORD_SEPARATOR: u8 = 0x1e;
@@ -215,13 +215,9 @@ pub struct Deframer {
     beginning: Beginning,
 }
 
-/// What a 0x1e turned out to be.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large variant is the usual one; it stays on the stack"
-)]
-enum Candidate<'a> {
-    Frame(Frame<'a>),
+/// Why a 0x1e starts no frame, or none yet.
+#[derive(Clone, Copy)]
+enum NoFrame {
     Damage(Reason),
     /// So many bytes are needed; so many of the message's are in order.
     Need(usize, usize),
@@ -261,26 +257,36 @@ impl Deframer {
             at += distance;
             // Only of the candidate at the very front.
             let checked = if at == 0 { std::mem::take(&mut checked) } else { 0 };
-            match self.examine_whole(&buffer[at..], behind, checked) {
-                Candidate::Frame(frame) => {
-                    self.work = 0;
-                    if let Some(damage) = self.damage.take() {
-                        return Step::Damage(at, damage);
-                    }
-                    self.offset += frame.bytes.len() as u64;
-                    return Step::Frame(at + frame.bytes.len(), frame);
-                }
-                Candidate::Need(need, checked) => {
+            let no_frame = match self.examine(&buffer[at..], behind, checked) {
+                Ok(frame) => match self.doubt(&frame, &buffer[at..], behind) {
+                    None => return self.found(at, frame),
+                    Some(no_frame) => no_frame,
+                },
+                Err(no_frame) => no_frame,
+            };
+            match no_frame {
+                NoFrame::Need(need, checked) => {
                     self.checked = checked;
                     return self.pause(at, need, behind);
                 }
-                Candidate::Damage(reason) => {
+                NoFrame::Damage(reason) => {
                     let len = self.stretch(&buffer[at..]);
                     self.skip(len, reason);
                     at += len;
                 }
             }
         }
+    }
+
+    /// A frame, unless damage in front of it is to be told first.
+    #[inline]
+    fn found<'a>(&mut self, at: usize, frame: Frame<'a>) -> Step<'a> {
+        self.work = 0;
+        if let Some(damage) = self.damage.take() {
+            return Step::Damage(at, damage);
+        }
+        self.offset += frame.bytes.len() as u64;
+        Step::Frame(at + frame.bytes.len(), frame)
     }
 
     fn pause<'a>(&mut self, done: usize, need: usize, behind: Behind) -> Step<'a> {
@@ -312,44 +318,38 @@ impl Deframer {
         candidate.len().min(self.limit)
     }
 
-    /// Examines a candidate, also for the kind of damage that looks like a message.
-    fn examine_whole<'a>(
+    /// Whether what looks like a frame at the front of `buffer` is the kind of damage that does:
+    /// one that was cut off, and whose length reaches into those behind it.
+    #[inline]
+    fn doubt(&mut self, frame: &Frame<'_>, buffer: &[u8], behind: Behind) -> Option<NoFrame> {
+        let is_followed = buffer.get(frame.bytes.len()) == Some(&RECORD_SEPARATOR);
+        if is_followed { None } else { self.doubt_unfollowed(frame, buffer, behind) }
+    }
+
+    fn doubt_unfollowed(
         &mut self,
-        buffer: &'a [u8],
+        frame: &Frame<'_>,
+        buffer: &[u8],
         behind: Behind,
-        checked: usize,
-    ) -> Candidate<'a> {
-        let candidate = self.examine(buffer, behind, checked);
-        let Candidate::Frame(frame) = &candidate else {
-            return candidate;
-        };
+    ) -> Option<NoFrame> {
         let end = frame.bytes.len();
-        if buffer.get(end) == Some(&RECORD_SEPARATOR) {
-            return candidate;
-        }
         let mut inner_frames = self.inner_frames(frame).peekable();
-        if inner_frames.peek().is_none() {
-            return candidate;
-        }
-        match buffer.get(end) {
-            None if behind == Behind::More => return Candidate::Need(end + 1, 0),
-            None => return candidate,
-            Some(_) => {}
+        inner_frames.peek()?;
+        if buffer.get(end).is_none() {
+            return (behind == Behind::More).then_some(NoFrame::Need(end + 1, 0));
         }
         let starts: Vec<usize> = inner_frames.take(MAX_INNER_FRAMES).collect();
         for start in starts {
             match self.examine(&buffer[start..], behind, 0) {
                 // An empty message is found too easily to prove anything.
-                Candidate::Frame(inner)
-                    if start + inner.bytes.len() > end && !inner.message.is_empty() =>
-                {
-                    return Candidate::Damage(Reason::BadMessage);
+                Ok(inner) if start + inner.bytes.len() > end && !inner.message.is_empty() => {
+                    return Some(NoFrame::Damage(Reason::BadMessage));
                 }
-                Candidate::Need(need, _) => return Candidate::Need(start + need, 0),
+                Err(NoFrame::Need(need, _)) => return Some(NoFrame::Need(start + need, 0)),
                 _ => {}
             }
         }
-        candidate
+        None
     }
 
     /// Places inside `frame` where another one may start that runs on beyond its end.
@@ -368,15 +368,20 @@ impl Deframer {
 
     /// Examines what a 0x1e at the front of `buffer` starts; so many bytes of its message, if it is
     /// unfinished, have been `checked` before.
-    fn examine<'a>(&mut self, buffer: &'a [u8], behind: Behind, checked: usize) -> Candidate<'a> {
+    fn examine<'a>(
+        &mut self,
+        buffer: &'a [u8],
+        behind: Behind,
+        checked: usize,
+    ) -> Result<Frame<'a>, NoFrame> {
         let cut_off = |need, checked| match behind {
-            Behind::End => Candidate::Damage(Reason::CutOff),
-            Behind::More | Behind::Idle => Candidate::Need(need, checked),
+            Behind::End => Err(NoFrame::Damage(Reason::CutOff)),
+            Behind::More | Behind::Idle => Err(NoFrame::Need(need, checked)),
         };
         let (header, start, len) = match split(buffer, self.limit) {
             Ok(parts) => parts,
             Err(NoHeader::Need(need)) => return cut_off(need, 0),
-            Err(NoHeader::Damage(reason)) => return Candidate::Damage(reason),
+            Err(NoHeader::Damage(reason)) => return Err(NoFrame::Damage(reason)),
         };
         let whole = start + len;
         let Some(message) = buffer.get(start..whole) else {
@@ -384,20 +389,18 @@ impl Deframer {
             let (view, progress) = MessageView::parse_counting(unchecked);
             if view.is_err_and(|malformed| malformed == Malformed::Invalid) {
                 self.work += progress.tags;
-                return Candidate::Damage(Reason::BadMessage);
+                return Err(NoFrame::Damage(Reason::BadMessage));
             }
             return cut_off(whole, checked + progress.checked);
         };
-        match MessageView::parse_counting(message) {
-            (Ok(view), _) => {
-                let bytes = &buffer[..whole];
-                Candidate::Frame(Frame { bytes, header, message, view, offset: self.offset })
-            }
-            (Err(_), progress) => {
-                self.work += progress.tags;
-                Candidate::Damage(Reason::BadMessage)
-            }
+        let mut view = MessageView::default();
+        let mut progress = Progress::default();
+        if view.read(message, &mut progress).is_err() {
+            self.work += progress.tags;
+            return Err(NoFrame::Damage(Reason::BadMessage));
         }
+        let bytes = &buffer[..whole];
+        Ok(Frame { bytes, header, message, view, offset: self.offset })
     }
 }
 
