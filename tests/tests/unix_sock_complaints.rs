@@ -14,13 +14,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use heka_tests::unix::{self, connect};
-use heka_tests::{Peer, Signal, TempDir, Tool, eventually, scratch};
+use heka_tests::{Outcome, Peer, Signal, TempDir, Tool, eventually, scratch};
 
 fn serve(args: &[&str]) -> (Peer, PathBuf, TempDir) {
     unix::serve(args, Tool::stdin_open)
 }
 
-fn client(path: &PathBuf, args: &[&str], input: impl Into<Vec<u8>>) -> heka_tests::Outcome {
+fn client(path: &PathBuf, args: &[&str], input: impl Into<Vec<u8>>) -> Outcome {
     Tool::new("unix-sock").arg(path).args(args).stdin(input).run()
 }
 
@@ -163,11 +163,18 @@ fn a_long_line_is_whole() {
 /// tremor: the first write after a loss is lost, and the loss itself is not told.
 #[test]
 fn a_peer_that_leaves_data_unread_is_told() {
-    let (path, _folder) = listener(|mut stream| {
-        stream.read_exact(&mut [0; 4]).unwrap();
-    });
-    let outcome = client(&path, &[], "one\ntwo\n");
-    outcome.exits(3).stderr_has("closed by the peer before it had read everything");
+    let is_told = |outcome: Outcome| {
+        outcome.exits(3).stderr_has("closed by the peer before it had read everything");
+    };
+    let reads_a_line = |mut stream: UnixStream| stream.read_exact(&mut [0; 4]).unwrap();
+    let (path, _folder) = listener(reads_a_line);
+    is_told(client(&path, &[], "one\ntwo\n"));
+    // Also if there might be more.
+    let (path, _folder) = listener(reads_a_line);
+    let mut open = Tool::new("unix-sock").arg(&path).stdin_open().spawn();
+    open.write("one\ntwo\n");
+    eventually("the end", || (!open.is_running()).then_some(()));
+    is_told(open.finish());
 }
 
 /// Datagrams: the receiver has died, and the sender neither says so nor ends.

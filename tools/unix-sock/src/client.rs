@@ -17,7 +17,7 @@ use crate::cli::Kind;
 use crate::door::socket_type;
 use crate::hub::{Hub, Records};
 use crate::link::Chunk;
-use crate::peer::{Facts, Peer, Sending};
+use crate::peer::{Facts, Peer};
 use crate::plan::Plan;
 use crate::source::Source;
 
@@ -174,7 +174,7 @@ impl Client<'_> {
             let cause = format_args!("closed by the peer, {left} bytes not sent");
             return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
         }
-        if peer.was_reset && peer.sending != Sending::Open {
+        if peer.was_reset {
             let cause = "closed by the peer before it had read everything";
             return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
         }
