@@ -116,6 +116,26 @@ fn a_receiver_that_lost_count_confirms_again() {
     listener.wait_stdout_is("one\ntwo\nthree\n");
 }
 
+/// The same if there is never a pause, and at the end of each of several connections.
+#[test]
+fn a_receiver_that_lost_count_delays_and_doubles_nothing() {
+    let text: String = (0..300).map(|number| format!("line {number}\n")).collect();
+    let pace = "while read -r line; do echo $line; sleep 0.002; done";
+    for args in ["--write-timeout=300ms --retry=0", "--reconnect-after=70"] {
+        let listener = Peer::new(
+            "heka-listen",
+            ["127.0.0.1:0", "-opayload", "--ack", "--max-message-size=1000"],
+        );
+        let line = format!(
+            "(head -c 5000 /dev/zero | tr '\\0' x; echo; {pace}) | heka-send --ack=peer {args} $ADDRESS"
+        );
+        let sent = heka_tests::sh(&line).env("ADDRESS", &listener.addr).stdin(text.clone()).run();
+        sent.succeeds();
+        listener.wait_stderr("message length over the limit");
+        listener.wait_stdout_is(&text);
+    }
+}
+
 #[test]
 fn a_position_is_stored_once_its_message_is_confirmed() {
     let folder = scratch();

@@ -114,9 +114,11 @@ impl Server {
                     break;
                 }
             }
-            self.turns += 1;
-            if self.intake.confirms() && self.turns >= CONFIRMED_TURNS {
-                self.settle()?;
+            if self.intake.confirms() {
+                self.turns += 1;
+                if self.turns >= CONFIRMED_TURNS {
+                    self.settle()?;
+                }
             }
             self.sweep()?;
         }
@@ -358,6 +360,8 @@ impl Server {
             return Ok(());
         }
         self.swept = now;
+        // Who is closed is told first what came.
+        self.settle()?;
         for index in 0..self.connections.len() {
             let idles = |connection: &Connection| now - connection.active >= limit;
             if let Some(Some(connection)) = self.connections.get(index)

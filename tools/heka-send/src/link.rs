@@ -4,7 +4,7 @@
 //! A peer that is to confirm records has to know their numbers. A frame without a message tells
 //! them: stream and number of the record before it (heka-stream(5)). It goes out first on every
 //! connection, and then now and then, so that a peer that lost count confirms again: when everything
-//! is written and some of it is not confirmed soon, and in between every [`TELL_EVERY`] bytes.
+//! is written and nothing was confirmed for a while, at the end, and every [`TELL_EVERY`] bytes.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -72,6 +72,16 @@ enum Pipe {
     Datagram(Socket),
 }
 
+/// Where the peer was told that we are.
+#[derive(Debug)]
+struct Told {
+    /// Number of the last record before it.
+    number: u64,
+    /// Bytes of records that were written by then.
+    written: u64,
+    at: Instant,
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -89,8 +99,8 @@ pub(crate) struct Link {
     deframer: Deframer,
     /// Set if the peer is told the numbers of records.
     stream_id: Option<[u8; 16]>,
-    /// The number that it was told last, and how much was written by then.
-    told: Option<(u64, u64)>,
+    /// What it was told last.
+    told: Option<Told>,
     /// What of that it did not take yet.
     untold: Vec<u8>,
     /// Number of the last record that was confirmed when the connection was made.
@@ -175,7 +185,8 @@ impl Link {
                 Ok(len) if self.ack == Ack::Peer => {
                     self.answers.extend_from_slice(self.buffer.get(..len).unwrap_or_default());
                     self.read_answers(window);
-                    if len < self.buffer.len() && !self.has_buffered() {
+                    // TLS may hold more, also its end, that no socket tells of.
+                    if len < self.buffer.len() && !self.is_tls() {
                         break;
                     }
                 }
@@ -201,12 +212,8 @@ impl Link {
         }
     }
 
-    /// Whether TLS holds something back that was received.
-    fn has_buffered(&mut self) -> bool {
-        match &mut self.pipe {
-            Pipe::Stream(stream) => stream.has_buffered(),
-            Pipe::Datagram(_) => false,
-        }
+    fn is_tls(&self) -> bool {
+        matches!(&self.pipe, Pipe::Stream(stream) if stream.is_tls())
     }
 
     /// Whether the peer, which has closed its side, will not confirm what is written any more.
@@ -298,7 +305,7 @@ impl Link {
     ) -> Result<(), Over> {
         self.look(window)?;
         loop {
-            let told = self.tell_place(window, at_end);
+            let told = self.tell_place(window, last, at_end);
             match told.and_then(|()| self.write_some(window, last)) {
                 Ok(0) => return self.flush(),
                 Ok(len) => {
@@ -325,10 +332,10 @@ impl Link {
     }
 
     /// Tells the peer which record comes next, if it is time to.
-    fn tell_place(&mut self, window: &Window, at_end: bool) -> std::io::Result<()> {
-        if self.is_place_due(window, at_end) {
+    fn tell_place(&mut self, window: &Window, last: u64, at_end: bool) -> std::io::Result<()> {
+        if self.is_place_due(window, last, at_end) {
             let number = window.written_until();
-            self.told = Some((number, self.written));
+            self.told = Some(Told { number, written: self.written, at: Instant::now() });
             let stream_id = self.stream_id.as_ref().map(<[u8; 16]>::as_slice);
             let header = Header { stream_id, sequence: Some(number), ..Header::default() };
             put_frame(&mut self.untold, header, &[]).map_err(std::io::Error::other)?;
@@ -344,26 +351,30 @@ impl Link {
         Ok(())
     }
 
-    fn is_place_due(&self, window: &Window, at_end: bool) -> bool {
+    fn is_place_due(&self, window: &Window, last: u64, at_end: bool) -> bool {
         if self.stream_id.is_none() || !self.untold.is_empty() {
             return false;
         }
-        let Some((_, by_then)) = self.told else {
+        let Some(told) = &self.told else {
             return matches!(self.pipe, Pipe::Stream(_));
         };
-        if self.written - by_then >= TELL_EVERY {
-            return window.is_between_chunks();
+        if !window.unwritten_until(last).is_empty() {
+            return self.written - told.written >= TELL_EVERY && window.is_between_chunks();
         }
-        let due = self.tells_again(window);
-        due.is_some_and(|due| at_end || due <= Instant::now())
+        let number = window.written_until();
+        if told.number == number || window.unconfirmed() == 0 {
+            return false;
+        }
+        let is_last = at_end || number == last;
+        is_last || self.tells_again(window).is_some_and(|due| due <= Instant::now())
     }
 
-    /// When to tell the number again, if everything is written by then and some is not confirmed.
+    /// When to tell the number again, if nothing more is to be written.
     pub(crate) fn tells_again(&self, window: &Window) -> Option<Instant> {
-        let (number, _) = self.told?;
-        let is_waiting = self.closing.is_none() && window.unconfirmed() > 0;
-        (is_waiting && !window.has_unwritten() && number != window.written_until())
-            .then(|| self.active + SOON)
+        let told = self.told.as_ref()?;
+        let is_waiting = !window.has_unwritten() && window.unconfirmed() > 0;
+        (is_waiting && self.closing.is_none() && told.number != window.written_until())
+            .then(|| self.awaiting.unwrap_or(self.active).max(told.at) + SOON)
     }
 
     fn write_some(&mut self, window: &mut Window, last: u64) -> std::io::Result<usize> {
@@ -396,7 +407,10 @@ impl Link {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.stuck.get_or_insert_with(Instant::now);
                 }
-                other => other?,
+                other => {
+                    other?;
+                    self.stuck = None;
+                }
             }
             self.mark();
         }

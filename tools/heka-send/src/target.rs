@@ -233,6 +233,7 @@ impl Target {
             return self.wants_link(at_end).then_some(due);
         };
         let outstanding = self.window.unconfirmed() > 0;
+        let may_rest = !outstanding && link.closing.is_none();
         let awaited = outstanding && link.is_polled() && (is_awaited || !self.window.has_room());
         let limits = [
             awaited.then(|| now + POLL_PERIOD),
@@ -242,7 +243,7 @@ impl Target {
             link.closing.map(|since| since + self.delivery.linger),
             link.stuck.zip(self.delivery.write_timeout).map(|(since, limit)| since + limit),
             link.awaiting.zip(self.delivery.write_timeout).map(|(since, limit)| since + limit),
-            self.delivery.idle_timeout.map(|limit| link.active + limit),
+            self.delivery.idle_timeout.filter(|_| may_rest).map(|limit| link.active + limit),
         ];
         limits.into_iter().flatten().min()
     }

@@ -173,7 +173,7 @@ impl Queue {
         if self.extent > end { self.cut_at(end) } else { Ok(()) }
     }
 
-    fn cut_at(&mut self, len: u64) -> io::Result<()> {
+    pub(super) fn cut_at(&mut self, len: u64) -> io::Result<()> {
         self.writer.set_len(len)?;
         self.extent = len;
         Ok(())

@@ -381,6 +381,8 @@ impl Queue {
     pub fn close(&mut self) -> Result<(), Stop> {
         self.sync()?;
         if self.is_empty() && self.cursor.place.file == self.end().file {
+            // First, so that a full disk has room for the rest.
+            self.cut_at(0).at(self.dir.display())?;
             self.begin_anew().at(self.dir.display())?;
         }
         self.cut_rest().at(self.dir.display())

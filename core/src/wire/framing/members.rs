@@ -30,8 +30,7 @@ const VALUES: [Value; 256] = {
 /// What the last byte of a varint lacks, in the bytes behind a tag.
 const LAST_BYTES: u64 = 0x8080_8080_8080_8000;
 
-/// Whether [`MessageView::parse`] takes the bytes of `buffer` from `start` to `end`; `false` may
-/// also mean that it was not tried.
+/// Whether [`MessageView::parse`] takes the bytes of `buffer` from `start` to `end`.
 #[inline]
 pub(super) fn are_in_order(buffer: &[u8], start: usize, end: usize, beginning: &Beginning) -> bool {
     let mut at = start + beginning.len_in(buffer, start, end);

@@ -198,8 +198,14 @@ mod tests {
         let mut ends = Vec::new();
         // The last one could go on in a way that tells against it.
         let size = stream.len() / 5;
-        assert_eq!(Deframer::new(100).next_run(&stream, 9, &mut ends), 4 * size);
+        let mut deframer = Deframer::new(100);
+        assert_eq!(deframer.next_run(&stream, 9, &mut ends), 4 * size);
         assert_eq!(ends, [size, 2 * size, 3 * size, 4 * size]);
+        let start = stream.len() / 5 - message.len();
+        // Their text stands too near to the end of a short stream.
+        let longer = [&stream[..], &stream[..]].concat();
+        let known = deframer.beginning.len_in(&longer, start, start + message.len());
+        assert_eq!(known, message.len(), "the next ones take one step");
         assert_eq!(Deframer::new(10).next_run(&stream, 9, &mut ends), 0);
     }
 }
