@@ -60,6 +60,8 @@ impl<'a> MessageView<'a> {
         (outcome.map(|()| view), progress)
     }
 
+    /// Fills in what the message names. As part of its caller it fills in a view that is made where
+    /// it stays: copying one costs as much as reading half of it.
     #[inline(always)]
     pub(super) fn read(
         &mut self,
