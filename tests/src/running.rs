@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -67,6 +67,20 @@ impl Running {
         let status = status.expect("it has ended");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
         peak.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// How long it has kept a processor busy so far, for itself and in the system.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()));
+        let stat = stat.expect("it has ended");
+        // Behind the name in brackets: state, and eleven fields on utime and stime (proc(5)).
+        let (_, fields) = stat.rsplit_once(") ").expect("a name");
+        let ticks = fields.split(' ').skip(11).take(2);
+        let ticks: u64 = ticks.map(|field| field.parse::<u64>().expect("a number")).sum();
+        Duration::from_millis(ticks * 10)
     }
 
     /// Its statistics as of now, as SIGUSR1 makes it tell them.

@@ -467,6 +467,28 @@ fn a_full_disk_under_the_queue_is_waited_for() {
     sender.finish().succeeds();
 }
 
+/// Also if the file that tells where the queue ends is gone and has no room to be made again.
+#[test]
+fn a_queue_on_a_full_disk_can_be_emptied() {
+    let Some(disk) = heka_tests::SmallDisk::new() else { return };
+    let folder = disk.path().join("q");
+    let queue = format!("--queue={}", folder.display());
+    let address = format!("127.0.0.1:{}", heka_tests::free_port());
+    let tool = Tool::new("heka-send").args(FAST).args([&queue, &address]);
+    let mut sender = tool.stdin_open().spawn();
+    sender.write("first\n");
+    let queued = || fs::metadata(folder.join("0.log")).map_or(0, |file| file.len());
+    eventually("the first is queued", || (queued() > 0).then_some(()));
+    drop(sender);
+    fs::remove_file(folder.join("end")).expect("it was there");
+    disk.fill(0);
+    let listener = Peer::new("heka-listen", [&address, "-opayload"]);
+    let sent = Tool::new("heka-send").args(FAST).args([&queue, &address]).stdin("").run();
+    sent.succeeds();
+    listener.wait_stdout_is("first\n");
+    assert_eq!(queued(), 0);
+}
+
 #[test]
 fn a_full_disk_under_the_positions_stops_no_messages() {
     let Some(disk) = heka_tests::SmallDisk::new() else { return };

@@ -127,6 +127,26 @@ fn an_idle_connection_is_closed_and_the_next_message_makes_another() {
     sender.finish().succeeds();
 }
 
+/// A connection with something unconfirmed is not idle, and waiting for that costs nothing.
+#[test]
+fn what_is_not_confirmed_keeps_the_connection_quietly() {
+    let (listener, address) = listen();
+    let tool = Tool::new("heka-send").args(["--idle-timeout=50ms", "--ack=peer", &address]);
+    let mut sender = tool.stdin_open().spawn();
+    sender.write("one\n");
+    let mut stream = accept(&listener);
+    stream.read_exact(&mut [0; 100]).expect("a number and the message");
+    let (began, before) = (Instant::now(), sender.processor_time());
+    eventually("it had the time to be busy", || {
+        (began.elapsed() > Duration::from_secs(1)).then_some(())
+    });
+    let busy = sender.processor_time() - before;
+    assert!(busy < Duration::from_millis(100), "{busy:?}");
+    stream.set_nonblocking(true).expect("it");
+    let rest = std::iter::from_fn(|| stream.read(&mut [0; 1000]).ok()).find(|len| *len == 0);
+    assert_eq!(rest, None, "it closed the connection");
+}
+
 #[test]
 fn a_peer_that_takes_nothing_is_given_up() {
     let (listener, address) = listen();

@@ -89,7 +89,7 @@ impl Stream {
     /// # Errors
     /// The system's.
     pub fn unacknowledged(&self) -> io::Result<u64> {
-        unacknowledged(&self.socket)
+        Ok(super::waiting::unacknowledged_len(&self.socket)? as u64)
     }
 
     /// Reads and writes return at once with `WouldBlock` where they would have to wait.
@@ -175,14 +175,4 @@ impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-nix::ioctl_read_bad!(out_queue_len, nix::libc::TIOCOUTQ, nix::libc::c_int);
-
-fn unacknowledged(socket: &Socket) -> io::Result<u64> {
-    let mut len: nix::libc::c_int = 0;
-    #[expect(unsafe_code, reason = "there is no safe SIOCOUTQ")]
-    // SAFETY: the descriptor is open and the ioctl writes one int into `len`.
-    unsafe { out_queue_len(std::os::fd::AsRawFd::as_raw_fd(socket), &raw mut len) }?;
-    Ok(u64::try_from(len).unwrap_or(0))
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A look at what waits in the system to be read from a socket: how much, and bytes anywhere in it.
+//! A look at what waits in the system on either side of a socket: how much, and bytes anywhere in
+//! what can be read.
 
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -9,17 +10,34 @@ use nix::{libc, setsockopt_impl, sockopt_impl};
 use socket2::Socket;
 
 nix::ioctl_read_bad!(in_queue_len, libc::FIONREAD, libc::c_int);
+nix::ioctl_read_bad!(out_queue_len, libc::TIOCOUTQ, libc::c_int);
 sockopt_impl!(PeekOffset, SetOnly, libc::SOL_SOCKET, libc::SO_PEEK_OFF, i32);
 
-/// How many bytes a stream socket holds.
+/// How many bytes a stream socket holds that can be read.
 ///
 /// # Errors
 /// The system's.
 pub fn waiting_len(socket: &Socket) -> io::Result<usize> {
+    queue_len(socket, in_queue_len)
+}
+
+/// How much of what was written the other side has not acknowledged (`SIOCOUTQ`, tcp(7), which has
+/// the number of `TIOCOUTQ`).
+///
+/// # Errors
+/// The system's.
+pub(super) fn unacknowledged_len(socket: &Socket) -> io::Result<usize> {
+    queue_len(socket, out_queue_len)
+}
+
+/// One of the ioctls above.
+type QueueLen = unsafe fn(libc::c_int, *mut libc::c_int) -> nix::Result<libc::c_int>;
+
+fn queue_len(socket: &Socket, ask: QueueLen) -> io::Result<usize> {
     let mut len: libc::c_int = 0;
-    #[expect(unsafe_code, reason = "there is no safe FIONREAD")]
-    // SAFETY: the descriptor is open and the ioctl writes one int into `len`.
-    unsafe { in_queue_len(socket.as_raw_fd(), &raw mut len) }?;
+    #[expect(unsafe_code, reason = "there is no safe FIONREAD and no safe SIOCOUTQ")]
+    // SAFETY: the descriptor is open and either ioctl writes one int into `len`.
+    unsafe { ask(socket.as_raw_fd(), &raw mut len) }?;
     Ok(usize::try_from(len).unwrap_or(0))
 }
 

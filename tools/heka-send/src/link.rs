@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One connection to a peer: what was written to it, and how much of that the peer has.
-//!
-//! A peer that is to confirm records has to know their numbers. A frame without a message tells
-//! them: stream and number of the record before it (heka-stream(5)). It goes out first on every
-//! connection, and then now and then, so that a peer that lost count confirms again: when everything
-//! is written and nothing was confirmed for a while, at the end, and every [`TELL_EVERY`] bytes.
 
-use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use heka_core::delivery::ack::Window;
 use heka_core::diag;
 use heka_core::net::{Addr, DialError, Dialer, Stream};
 use heka_core::stats;
-use heka_core::wire::{Behind, Deframer, Header, Step, put_frame};
+use heka_core::wire::{Behind, Deframer, Step};
 use nix::poll::PollFlags;
 use socket2::Socket;
 
+use crate::arrival::Arrival;
 use crate::cli::{Ack, Delivery};
+use crate::place::Place;
 
 /// Several messages share a datagram up to this size, which fits an Ethernet frame.
 const SHARED_DATAGRAM: usize = 1400;
@@ -27,10 +23,6 @@ const SHARED_DATAGRAM: usize = 1400;
 const ANSWER_SIZE: usize = 16 * 1024;
 /// Longest frame of an answer that is understood.
 const MAX_ANSWER: usize = 1024;
-/// So many bytes of records go out between two numbers.
-const TELL_EVERY: u64 = 1 << 20;
-/// So long a peer that has everything may take to confirm it before it is told the number again.
-const SOON: Duration = Duration::from_millis(5);
 
 /// Who ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,37 +64,20 @@ enum Pipe {
     Datagram(Socket),
 }
 
-/// Where the peer was told that we are.
-#[derive(Debug)]
-struct Told {
-    /// Number of the last record before it.
-    number: u64,
-    /// Bytes of records that were written by then.
-    written: u64,
-    at: Instant,
-}
-
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Link {
     pipe: Pipe,
     pub(crate) name: String,
     ack: Ack,
-    is_unix: bool,
     /// Bytes of records that were written.
     written: u64,
-    /// With TLS: how many bytes of records are complete at which byte of the wire.
-    marks: VecDeque<(u64, u64)>,
+    arrival: Arrival,
     /// What is read goes here first.
     buffer: Box<[u8]>,
     answers: Vec<u8>,
     deframer: Deframer,
-    /// Set if the peer is told the numbers of records.
-    stream_id: Option<[u8; 16]>,
-    /// What it was told last.
-    told: Option<Told>,
-    /// What of that it did not take yet.
-    untold: Vec<u8>,
+    place: Place,
     /// Number of the last record that was confirmed when the connection was made.
     pub(crate) first: u64,
     /// Since when the peer takes nothing.
@@ -141,15 +116,12 @@ impl Link {
             pipe,
             name: addr.to_string(),
             ack,
-            is_unix: matches!(addr, Addr::Unix(_)),
             written: 0,
-            marks: VecDeque::new(),
+            arrival: Arrival::new(matches!(addr, Addr::Unix(_))),
             buffer: vec![0; ANSWER_SIZE].into(),
             answers: Vec::new(),
             deframer: Deframer::new(MAX_ANSWER),
-            stream_id: delivery.stream_id,
-            told: None,
-            untold: Vec::new(),
+            place: Place::new(delivery.stream_id.filter(|_| !addr.is_datagram())),
             first: 0,
             stuck: None,
             awaiting: None,
@@ -161,7 +133,7 @@ impl Link {
 
     /// What to wait for.
     pub(crate) fn wanted(&self, window: &Window) -> PollFlags {
-        let unsent = !self.untold.is_empty()
+        let unsent = self.place.is_pending()
             || matches!(&self.pipe, Pipe::Stream(stream) if stream.wants_write());
         let mut wanted = PollFlags::empty();
         if !self.peer_closed {
@@ -277,22 +249,10 @@ impl Link {
     }
 
     fn acknowledged_by_kernel(&mut self) -> Option<u64> {
-        let Pipe::Stream(stream) = &self.pipe else {
-            return Some(self.written);
-        };
-        let outstanding = stream.unacknowledged().ok()?;
-        if self.is_unix {
-            return (outstanding == 0).then_some(self.written);
+        match &self.pipe {
+            Pipe::Stream(stream) => self.arrival.arrived(stream, self.written),
+            Pipe::Datagram(_) => Some(self.written),
         }
-        let Some(wire_len) = stream.wire_len() else {
-            return Some(self.written.saturating_sub(outstanding));
-        };
-        let arrived = wire_len.saturating_sub(outstanding);
-        let mut len = None;
-        while let Some((records, _)) = self.marks.pop_front_if(|(_, wire)| *wire <= arrived) {
-            len = Some(records);
-        }
-        len
     }
 
     /// Writes what there is to write, as much as the peer takes now, but no record after `last`.
@@ -333,48 +293,28 @@ impl Link {
 
     /// Tells the peer which record comes next, if it is time to.
     fn tell_place(&mut self, window: &Window, last: u64, at_end: bool) -> std::io::Result<()> {
-        if self.is_place_due(window, last, at_end) {
-            let number = window.written_until();
-            self.told = Some(Told { number, written: self.written, at: Instant::now() });
-            let stream_id = self.stream_id.as_ref().map(<[u8; 16]>::as_slice);
-            let header = Header { stream_id, sequence: Some(number), ..Header::default() };
-            put_frame(&mut self.untold, header, &[]).map_err(std::io::Error::other)?;
+        if self.place.is_due(window, last, self.written, self.idle_since(), at_end) {
+            self.place.tell(window.written_until(), self.written)?;
         }
         let Pipe::Stream(stream) = &mut self.pipe else {
             return Ok(());
         };
-        while !self.untold.is_empty() {
-            let len = stream.write(&self.untold)?;
-            self.untold.drain(..len);
+        while self.place.is_pending() {
+            self.place.write(stream)?;
             self.stuck = None;
         }
         Ok(())
     }
 
-    fn is_place_due(&self, window: &Window, last: u64, at_end: bool) -> bool {
-        if self.stream_id.is_none() || !self.untold.is_empty() {
-            return false;
-        }
-        let Some(told) = &self.told else {
-            return matches!(self.pipe, Pipe::Stream(_));
-        };
-        if !window.unwritten_until(last).is_empty() {
-            return self.written - told.written >= TELL_EVERY && window.is_between_chunks();
-        }
-        let number = window.written_until();
-        if told.number == number || window.unconfirmed() == 0 {
-            return false;
-        }
-        let is_last = at_end || number == last;
-        is_last || self.tells_again(window).is_some_and(|due| due <= Instant::now())
+    /// When to tell it again though there is nothing to write.
+    pub(crate) fn tells_again(&self, window: &Window) -> Option<Instant> {
+        let is_open = self.closing.is_none();
+        is_open.then(|| self.place.again_at(window, self.idle_since())).flatten()
     }
 
-    /// When to tell the number again, if nothing more is to be written.
-    pub(crate) fn tells_again(&self, window: &Window) -> Option<Instant> {
-        let told = self.told.as_ref()?;
-        let is_waiting = !window.has_unwritten() && window.unconfirmed() > 0;
-        (is_waiting && self.closing.is_none() && told.number != window.written_until())
-            .then(|| self.awaiting.unwrap_or(self.active).max(told.at) + SOON)
+    /// Since when nothing was confirmed, or written if nothing has to be confirmed.
+    fn idle_since(&self) -> Instant {
+        self.awaiting.unwrap_or(self.active)
     }
 
     fn write_some(&mut self, window: &mut Window, last: u64) -> std::io::Result<usize> {
@@ -417,14 +357,9 @@ impl Link {
         Ok(())
     }
 
-    /// Notes at which byte of the wire the records written so far end.
     fn mark(&mut self) {
-        if let Pipe::Stream(stream) = &self.pipe
-            && let Some(wire) = stream.wire_len()
-            && !stream.wants_write()
-            && self.marks.back().is_none_or(|(records, _)| *records < self.written)
-        {
-            self.marks.push_back((self.written, wire));
+        if let Pipe::Stream(stream) = &self.pipe {
+            self.arrival.note(stream, self.written);
         }
     }
 

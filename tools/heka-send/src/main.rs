@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sends messages to another machine.
 
+mod arrival;
 mod cli;
 mod commit;
 mod dialing;
 mod lane;
 mod link;
 mod packer;
+mod place;
 mod run;
 mod source;
 mod spool;

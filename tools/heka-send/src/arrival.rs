@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How much of what was written to a connection has arrived with the peer's kernel
+//! (`--ack=kernel`).
+//!
+//! The kernel tells how many bytes it still has to deliver (`SIOCOUTQ`, tcp(7)). Over TLS those are
+//! not the bytes of records, so for each write is noted where it ends in both. A unix socket counts
+//! buffers instead of bytes: there only that none is left has a meaning, and the peer itself has read
+//! everything then.
+
+use std::collections::VecDeque;
+
+use heka_core::net::Stream;
+
+/// What has arrived over one connection.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    is_unix: bool,
+    /// With TLS: how many bytes of records are complete at which byte of the wire.
+    marks: VecDeque<(u64, u64)>,
+}
+
+impl Arrival {
+    pub(crate) fn new(is_unix: bool) -> Self {
+        Self { is_unix, marks: VecDeque::new() }
+    }
+
+    /// Notes at which byte of the wire the `written` bytes of records end.
+    pub(crate) fn note(&mut self, stream: &Stream, written: u64) {
+        if let Some(wire) = stream.wire_len()
+            && !stream.wants_write()
+            && self.marks.back().is_none_or(|(records, _)| *records < written)
+        {
+            self.marks.push_back((written, wire));
+        }
+    }
+
+    /// How many of the `written` bytes of records have arrived; `None` if nothing new is known.
+    pub(crate) fn arrived(&mut self, stream: &Stream, written: u64) -> Option<u64> {
+        let outstanding = stream.unacknowledged().ok()?;
+        if self.is_unix {
+            return (outstanding == 0).then_some(written);
+        }
+        let Some(wire) = stream.wire_len() else {
+            return Some(written.saturating_sub(outstanding));
+        };
+        let arrived = wire.saturating_sub(outstanding);
+        let mut len = None;
+        while let Some((records, _)) = self.marks.pop_front_if(|(_, wire)| *wire <= arrived) {
+            len = Some(records);
+        }
+        len
+    }
+}

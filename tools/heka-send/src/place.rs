@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a peer that is to confirm records is told of their numbers.
+//!
+//! A frame without a message tells them: stream and number of the record before it (heka-stream(5)).
+//! It goes out first on every connection, and then now and then, so that a peer that lost count
+//! confirms again: when everything is written and nothing was confirmed for a while, at the end, and
+//! every [`TELL_EVERY`] bytes.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use heka_core::delivery::ack::Window;
+use heka_core::wire::{Header, put_frame};
+
+/// So many bytes of records go out between two numbers.
+const TELL_EVERY: u64 = 1 << 20;
+/// So long a peer that has everything may take to confirm it before it is told the number again.
+const SOON: Duration = Duration::from_millis(5);
+
+/// Where the peer was told that we are.
+#[derive(Debug)]
+struct Told {
+    /// Number of the last record before it.
+    number: u64,
+    /// Bytes of records that were written by then.
+    written: u64,
+    at: Instant,
+}
+
+/// Where we are in the stream of records, for the peer of one connection.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Name of the stream; `None` if the peer is told nothing.
+    stream_id: Option<[u8; 16]>,
+    /// What it was told last.
+    told: Option<Told>,
+    /// What of that it did not take yet.
+    untold: Vec<u8>,
+}
+
+impl Place {
+    pub(crate) fn new(stream_id: Option<[u8; 16]>) -> Self {
+        Self { stream_id, told: None, untold: Vec::new() }
+    }
+
+    /// Whether something of it has to go out before the next record does.
+    pub(crate) fn is_pending(&self) -> bool {
+        !self.untold.is_empty()
+    }
+
+    /// Whether the peer should be told now. No record after `last` goes out on this connection, of
+    /// which `written` bytes did. Nothing was confirmed since `idle`; nothing is added any more if
+    /// this is `at_end`.
+    pub(crate) fn is_due(
+        &self,
+        window: &Window,
+        last: u64,
+        written: u64,
+        idle: Instant,
+        at_end: bool,
+    ) -> bool {
+        if self.stream_id.is_none() || self.is_pending() {
+            return false;
+        }
+        let Some(told) = &self.told else { return true };
+        if !window.unwritten_until(last).is_empty() {
+            return written - told.written >= TELL_EVERY && window.is_between_chunks();
+        }
+        if !self.is_news(window) {
+            return false;
+        }
+        let is_last = at_end || window.written_until() == last;
+        is_last || self.again_at(window, idle).is_some_and(|due| due <= Instant::now())
+    }
+
+    /// When the peer should be told though there is no record to write.
+    pub(crate) fn again_at(&self, window: &Window, idle: Instant) -> Option<Instant> {
+        let told = self.told.as_ref()?;
+        let is_waiting = !window.has_unwritten() && self.is_news(window);
+        is_waiting.then(|| idle.max(told.at) + SOON)
+    }
+
+    /// Whether the peer was told of another place, and has to confirm something.
+    fn is_news(&self, window: &Window) -> bool {
+        let number = self.told.as_ref().map(|told| told.number);
+        number != Some(window.written_until()) && window.unconfirmed() > 0
+    }
+
+    /// Makes what the peer is told: record `number` was before.
+    pub(crate) fn tell(&mut self, number: u64, written: u64) -> io::Result<()> {
+        self.told = Some(Told { number, written, at: Instant::now() });
+        let stream_id = self.stream_id.as_ref().map(<[u8; 16]>::as_slice);
+        let header = Header { stream_id, sequence: Some(number), ..Header::default() };
+        put_frame(&mut self.untold, header, &[]).map_err(io::Error::other)
+    }
+
+    /// Writes some of what is pending.
+    pub(crate) fn write(&mut self, peer: &mut impl Write) -> io::Result<()> {
+        let len = peer.write(&self.untold)?;
+        self.untold.drain(..len);
+        Ok(())
+    }
+}
