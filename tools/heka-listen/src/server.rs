@@ -255,11 +255,15 @@ impl Server {
         let Some(Some(connection)) = self.connections.get_mut(index) else {
             return Ok(());
         };
-        if event.write
-            && let Err(error) = connection.send()
-        {
-            self.part(index, Some(&error));
-            return Ok(());
+        if event.write {
+            if let Err(error) = connection.send() {
+                self.part(index, Some(&error));
+                return Ok(());
+            }
+            if self.intake.confirms() {
+                // What came while the sender took nothing was not confirmed yet.
+                self.to_confirm.push(index);
+            }
         }
         if event.read {
             match connection.read(&mut self.buffer, &mut self.intake)? {
