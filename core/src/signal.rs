@@ -7,10 +7,12 @@
 //! *stdout's* reader becomes a death by PIPE in [`crate::exit::finish`].
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, IntoRawFd as _, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 
 static PENDING: AtomicI32 = AtomicI32::new(0);
@@ -85,16 +87,17 @@ pub fn install() -> io::Result<()> {
 }
 
 fn is_ignored(signal: Signal) -> bool {
+    let mut now = MaybeUninit::<libc::sigaction>::uninit();
     #[expect(unsafe_code, reason = "there is no safe way to look at a disposition")]
-    // SAFETY: SIG_IGN is no function; it is put in place only to read what was there before.
-    let before = unsafe {
-        sigaction(signal, &SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty()))
-    };
-    let ignored = matches!(before.map(|action| action.handler()), Ok(SigHandler::SigIgn));
-    if !ignored {
-        restore_default(signal);
+    // SAFETY: no new action is given, so nothing changes; the old one is written to `now`.
+    let done = unsafe { libc::sigaction(signal as i32, std::ptr::null(), now.as_mut_ptr()) };
+    if done != 0 {
+        return false;
     }
-    ignored
+    #[expect(unsafe_code, reason = "there is no safe way to look at a disposition")]
+    // SAFETY: the call above succeeded.
+    let now = unsafe { now.assume_init() };
+    now.sa_sigaction == libc::SIG_IGN
 }
 
 /// From now on a signal that comes lets calls in progress go on: for tools that run the code of

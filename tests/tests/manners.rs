@@ -2,7 +2,12 @@
 //! What every tool does alike: help, version, wrong flags, a full disk, a reader that went away.
 
 use std::fs::{File, OpenOptions};
+use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::path::Path;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use heka_tests::{Signal, Tool, sh};
 
@@ -106,6 +111,30 @@ fn filters_die_of_the_signal_with_all_that_is_complete_written() {
         };
         Tool::new("heka-decode").stdin(frames).run().succeeds().stdout_is("one\ntwo\n");
     }
+}
+
+/// A pipe that another process made non-blocking is waited for, also when a signal comes meanwhile.
+#[test]
+fn a_full_pipe_that_does_not_block_gets_whole_lines() {
+    let (mut reader, writer) = std::io::pipe().expect("no pipe");
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("cannot set flags");
+    // As much as two pipes hold that were made as large as they may be.
+    let text: String = (0..2000).map(|number| format!("{number:01000}\n")).collect();
+    let frames = Tool::new("heka-encode").stdin(text.clone()).run().succeeds().stdout.clone();
+    let file = File::from(std::os::fd::OwnedFd::from(writer.try_clone().expect("a copy")));
+    let mut decode = Tool::new("heka-decode").stdin_open().stdout_file(file).spawn();
+    decode.write(frames);
+    heka_tests::eventually("the pipe is full", || {
+        let mut fds = [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)];
+        (poll(&mut fds, PollTimeout::ZERO) == Ok(0)).then_some(())
+    });
+    drop(writer);
+    decode.signal(Signal::SIGTERM);
+    let mut written = String::new();
+    reader.read_to_string(&mut written).expect("text");
+    heka_tests::eventually("it ends", || (!decode.is_running()).then_some(()));
+    decode.finish().killed_by(Signal::SIGTERM).stderr_is("");
+    assert!(text.starts_with(&written) && written.ends_with('\n'), "{}", written.len());
 }
 
 #[test]

@@ -293,7 +293,10 @@ impl Output {
                 // A pending signal is served by the caller, once this is written.
                 Err(error) if error.kind() == ErrorKind::Interrupted => drop(serve_signals()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    wait(&[(self.file.as_fd(), PollFlags::POLLOUT)], None)?;
+                    match wait(&[(self.file.as_fd(), PollFlags::POLLOUT)], None) {
+                        Ok(_) | Err(Stop::Signal(_)) => {}
+                        Err(stop) => return Err(stop),
+                    }
                 }
                 Err(error) => {
                     // What was written of the record that did not fit helps nobody.
