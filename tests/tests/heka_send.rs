@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -123,6 +124,27 @@ fn an_idle_connection_is_closed_and_the_next_message_makes_another() {
     for text in ["one\n", "two\n"] {
         sender.write(text);
         assert_eq!(all_of(accept(&listener)), text.as_bytes());
+    }
+    sender.finish().succeeds();
+}
+
+/// Also if the peer reads later than we look whether it has.
+#[test]
+fn an_idle_unix_connection_is_closed_too() {
+    let folder = heka_tests::scratch();
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let address = format!("unix:{}", path.display());
+    let tool = Tool::new("heka-send").args(["--idle-timeout=50ms", "-opayload", &address]);
+    let mut sender = tool.stdin_open().spawn();
+    for (text, count) in [("one\n", " 1 sent"), ("two\n", " 2 sent")] {
+        sender.write(text);
+        let (mut stream, _) = listener.accept().expect("a connection");
+        eventually("it is sent", || sender.statistics().contains(count).then_some(()));
+        stream.set_read_timeout(Some(ceiling())).expect("a timeout");
+        let mut bytes = String::new();
+        stream.read_to_string(&mut bytes).expect("an end in order");
+        assert_eq!(bytes, text);
     }
     sender.finish().succeeds();
 }
@@ -348,6 +370,7 @@ fn another_address_takes_over_and_gets_what_was_not_confirmed() {
     let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
     sender.write("one\n");
     first.wait_stdout_is("one\n");
+    eventually("that is confirmed", || sender.statistics().contains(" 1 confirmed").then_some(()));
     first.into_running().end_by(Signal::SIGKILL);
     sender.write("two\n");
     second.wait_stdout_is("two\n");

@@ -19,8 +19,9 @@ use crate::place::Place;
 
 /// Several messages share a datagram up to this size, which fits an Ethernet frame.
 const SHARED_DATAGRAM: usize = 1400;
-/// Answers of a peer are read in pieces of this size.
+/// Answers of a peer are read in pieces of this size, and so many of them before it is our turn.
 const ANSWER_SIZE: usize = 16 * 1024;
+const ANSWERS: usize = 16;
 /// Longest frame of an answer that is understood.
 const MAX_ANSWER: usize = 1024;
 
@@ -89,6 +90,8 @@ pub(crate) struct Link {
     /// Set when nothing more will be written on this connection, and since when.
     pub(crate) closing: Option<Instant>,
     peer_closed: bool,
+    /// The peer may have said more than was read.
+    pub(crate) has_more: bool,
 }
 
 impl Link {
@@ -128,6 +131,7 @@ impl Link {
             active: Instant::now(),
             closing: None,
             peer_closed: false,
+            has_more: false,
         })
     }
 
@@ -147,29 +151,11 @@ impl Link {
 
     /// Reads what the peer says, without waiting: confirmations, its end, a reset.
     pub(crate) fn look(&mut self, window: &mut Window) -> Result<(), Over> {
-        while !self.peer_closed {
-            let read = match &mut self.pipe {
-                Pipe::Stream(stream) => stream.read(&mut self.buffer),
-                Pipe::Datagram(socket) => socket.read(&mut self.buffer).map(|len| len.max(1)),
-            };
-            match read {
-                Ok(0) => self.peer_closed = true,
-                Ok(len) if self.ack == Ack::Peer => {
-                    self.answers.extend_from_slice(self.buffer.get(..len).unwrap_or_default());
-                    self.read_answers(window);
-                    // TLS may hold more, also its end, that no socket tells of.
-                    if len < self.buffer.len() && !self.is_tls() {
-                        break;
-                    }
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.confirm(window);
-                    return Err(error.into());
-                }
-            }
+        self.has_more = !self.peer_closed;
+        let mut reads = 0;
+        while self.has_more && reads < ANSWERS {
+            self.has_more = self.hear(window)?;
+            reads += 1;
         }
         let is_written_next = self.closing.is_none() && window.has_unwritten();
         if self.peer_closed || !is_written_next {
@@ -182,6 +168,31 @@ impl Link {
             true => Err(Over::new(End::Peer, "closed the connection")),
             false => Ok(()),
         }
+    }
+
+    /// Reads once, and tells whether there may be more.
+    fn hear(&mut self, window: &mut Window) -> Result<bool, Over> {
+        let read = match &mut self.pipe {
+            Pipe::Stream(stream) => stream.read(&mut self.buffer),
+            Pipe::Datagram(socket) => socket.read(&mut self.buffer).map(|len| len.max(1)),
+        };
+        match read {
+            Ok(0) => self.peer_closed = true,
+            Ok(len) if self.ack == Ack::Peer => {
+                self.answers.extend_from_slice(self.buffer.get(..len).unwrap_or_default());
+                self.read_answers(window);
+                // TLS may hold more, also its end, that no socket tells of.
+                return Ok(len == self.buffer.len() || self.is_tls());
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => {
+                self.confirm(window);
+                return Err(error.into());
+            }
+        }
+        Ok(!self.peer_closed)
     }
 
     fn is_tls(&self) -> bool {
@@ -365,16 +376,22 @@ impl Link {
 
     /// Says that nothing more will come on this connection.
     pub(crate) fn close(&mut self) -> Result<(), Over> {
-        if self.closing.is_none() {
-            self.closing = Some(Instant::now());
-            if let Pipe::Stream(stream) = &mut self.pipe {
-                match stream.shutdown_write() {
-                    // The peer was faster.
-                    Err(error) if error.kind() == ErrorKind::NotConnected => {}
-                    other => other?,
+        if self.closing.is_some() {
+            return Ok(());
+        }
+        if let Pipe::Stream(stream) = &mut self.pipe {
+            match stream.shutdown_write() {
+                // The peer was faster.
+                Err(error) if error.kind() == ErrorKind::NotConnected => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // TLS has to say so too, and does when there is room.
+                    self.stuck.get_or_insert_with(Instant::now);
+                    return Ok(());
                 }
+                other => other?,
             }
         }
+        self.closing = Some(Instant::now());
         Ok(())
     }
 

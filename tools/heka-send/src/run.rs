@@ -36,7 +36,10 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
 struct Sender {
     source: Source,
     lane: Lane,
+    /// Those that were not given up.
     targets: Vec<Target>,
+    /// What is known of the end.
+    status: Status,
     dialer: Arc<Dialer>,
 }
 
@@ -54,29 +57,53 @@ impl Sender {
         let groups = std::mem::take(&mut plan.targets);
         let confirmed = lane.confirmed();
         let targets = groups.into_iter().map(|addrs| Target::new(addrs, &plan, confirmed));
-        Ok(Self { source, lane, targets: targets.collect(), dialer: Arc::new(plan.dialer) })
+        let (targets, dialer) = (targets.collect(), Arc::new(plan.dialer));
+        Ok(Self { source, lane, targets, status: Status::Done, dialer })
     }
 
     fn work(&mut self) -> Result<Status, Stop> {
         loop {
             self.lane.feed(&mut self.targets)?;
             let at_end = self.is_at_end();
-            let mut finished = at_end;
-            for target in &mut self.targets {
-                target.work(&self.dialer, at_end)?;
-                target.rest()?;
-                finished &= at_end && target.is_finished()?;
-            }
+            let finished = self.turn(at_end)?;
             self.advance()?;
             if finished {
                 let doubtful = self.targets.iter().any(Target::is_doubtful);
                 let damaged = Status::failed_if(self.lane.failed || stats::SKIPPED.value() > 0);
-                return Ok(damaged.and(if doubtful { Status::Unreachable } else { Status::Done }));
+                let reached = if doubtful { Status::Unreachable } else { Status::Done };
+                return Ok(self.status.and(damaged).and(reached));
             }
             if self.wait_for_input(at_end)? {
                 self.read()?;
             }
         }
+    }
+
+    /// Lets every target do what it can, and tells whether nothing is left to do.
+    fn turn(&mut self, at_end: bool) -> Result<bool, Stop> {
+        let mut finished = true;
+        let mut index = 0;
+        while let Some(target) = self.targets.get_mut(index) {
+            match target.turn(&self.dialer, at_end) {
+                Ok(done) => {
+                    finished &= done;
+                    index += 1;
+                }
+                Err(Stop::Said(Status::Unreachable)) if self.may_do_without_one() => {
+                    let name = self.targets.remove(index).name();
+                    diag::warning(format_args!("{name}: given up; the others get the rest"));
+                    self.status = Status::Unreachable;
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(finished)
+    }
+
+    /// Whether the others get everything though one target is given up. Not if another run could
+    /// go on where this one ends, with all of them.
+    fn may_do_without_one(&self) -> bool {
+        self.targets.len() > 1 && self.lane.commit.is_none() && self.lane.is_volatile()
     }
 
     /// Whether every record that will ever come is in the windows.
@@ -154,10 +181,9 @@ impl Sender {
             if fds.is_empty() || poll(&mut fds, PollTimeout::from(5u8)).is_err() {
                 break;
             }
-            for target in &mut self.targets {
-                if target.link.is_some() && target.work(&self.dialer, true).is_err() {
-                    break;
-                }
+            for target in self.targets.iter_mut().filter(|target| target.link.is_some()) {
+                // One that fails has no connection any more; the others still have.
+                let _over = target.work(&self.dialer, true);
             }
         }
         let unconfirmed = self.unconfirmed();

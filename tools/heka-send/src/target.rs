@@ -13,8 +13,10 @@ use crate::cli::{Delivery, Plan};
 use crate::dialing::{Dialing, Outcome};
 use crate::link::{End, Link, Over};
 
-/// How often the kernel is asked what it has delivered while somebody waits for that.
+/// How often the kernel is asked what it has delivered while somebody waits for that, and while
+/// nobody does.
 const POLL_PERIOD: Duration = Duration::from_millis(5);
+const SLOW_PERIOD: Duration = Duration::from_millis(100);
 
 /// How soon a signal is seen while a thread of ours waits for one too.
 const SIGNAL_PERIOD: Duration = Duration::from_millis(100);
@@ -60,8 +62,24 @@ impl Target {
         }
     }
 
-    /// Does what can be done now: connects, writes, takes confirmations. `at_end` if no record
+    /// Its addresses, for people.
+    pub(crate) fn name(&self) -> String {
+        let names: Vec<_> = self.addrs.iter().map(ToString::to_string).collect();
+        names.join(", ")
+    }
+
+    /// Does what can be done now, and tells whether nothing is left to do. `at_end` if no record
     /// will be added any more.
+    ///
+    /// # Errors
+    /// A signal, the end of all retries, or records that the peer did not confirm in time.
+    pub(crate) fn turn(&mut self, dialer: &Arc<Dialer>, at_end: bool) -> Result<bool, Stop> {
+        self.work(dialer, at_end)?;
+        self.rest()?;
+        Ok(at_end && self.is_finished()?)
+    }
+
+    /// Connects, writes, takes confirmations.
     ///
     /// # Errors
     /// A signal, or the end of all retries.
@@ -184,7 +202,7 @@ impl Target {
     ///
     /// # Errors
     /// Records that the peer did not confirm in time: status 3.
-    pub(crate) fn is_finished(&mut self) -> Result<bool, Stop> {
+    fn is_finished(&mut self) -> Result<bool, Stop> {
         let unconfirmed = self.window.unconfirmed();
         let Some(link) = &mut self.link else {
             return Ok(unconfirmed == 0);
@@ -206,12 +224,13 @@ impl Target {
             diag::note(format_args!("{}: has everything, but does not close", link.name));
             return Ok(true);
         }
-        Err(Stop::unreachable(format_args!(
+        diag::error(format_args!(
             "{}: {} not confirmed within {}",
             link.name,
             Messages(unconfirmed),
             Seconds(self.delivery.linger)
-        )))
+        ));
+        Err(Stop::Said(Status::Unreachable))
     }
 
     /// Whether it is connected and has taken all there is.
@@ -234,10 +253,11 @@ impl Target {
         };
         let outstanding = self.window.unconfirmed() > 0;
         let may_rest = !outstanding && link.closing.is_none();
-        let awaited = outstanding && link.is_polled() && (is_awaited || !self.window.has_room());
+        let is_awaited = at_end || is_awaited || !self.window.has_room();
+        let period = if is_awaited { POLL_PERIOD } else { SLOW_PERIOD };
         let limits = [
-            awaited.then(|| now + POLL_PERIOD),
-            (at_end && outstanding && link.is_polled()).then(|| now + POLL_PERIOD),
+            link.has_more.then_some(now),
+            (outstanding && link.is_polled()).then(|| now + period),
             link.tells_again(&self.window),
             self.lingering.map(|since| since + self.delivery.linger),
             link.closing.map(|since| since + self.delivery.linger),
@@ -248,20 +268,15 @@ impl Target {
         limits.into_iter().flatten().min()
     }
 
-    /// The connection was closed because nothing happened on it: the next one can wait.
-    fn close_idle(&mut self) {
-        self.is_lazy = true;
-    }
-
-    /// Ends what idles too long.
-    pub(crate) fn rest(&mut self) -> Result<(), Stop> {
+    /// Closes a connection that idles too long; the next one can wait.
+    fn rest(&mut self) -> Result<(), Stop> {
         let Some(limit) = self.delivery.idle_timeout else { return Ok(()) };
         if let Some(link) = &mut self.link
             && self.window.unconfirmed() == 0
             && link.active.elapsed() >= limit
         {
             let closed = link.close();
-            self.close_idle();
+            self.is_lazy = true;
             if let Err(over) = closed {
                 self.lost(&over, false)?;
             }
@@ -279,7 +294,7 @@ fn converse(
 ) -> Result<(), Over> {
     let last = match delivery.reconnect_after {
         0 => u64::MAX,
-        count => link.first + count,
+        count => link.first.saturating_add(count),
     };
     let confirmed = window.confirmed();
     if link.closing.is_none() {
