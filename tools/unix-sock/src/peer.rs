@@ -2,6 +2,7 @@
 //! One connection: who is at the other end, what has arrived of its next record, and which of its
 //! two directions are still open.
 
+use std::io;
 use std::time::Instant;
 
 use heka_core::diag;
@@ -189,23 +190,18 @@ impl Peer {
         Ok(())
     }
 
-    /// The same for a record that is long already: it stays where it is.
+    /// The same for a record that is long already: it stays where it is, and grows there.
     fn read_long(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
-        let mut buffer = std::mem::take(&mut self.partial);
-        let kept = buffer.len();
-        buffer.resize(kept + sink.plan.read_size, 0);
-        let len = self.receive(buffer.get_mut(kept..).unwrap_or_default(), sink)?;
-        buffer.truncate(kept + len.unwrap_or(0));
-        if len.is_some() {
-            let done = self.split(&buffer, Behind::More, sink)?;
-            buffer.drain(..done);
-        }
-        if buffer.len() <= SMALL {
-            buffer.shrink_to_fit();
-        }
-        self.partial = buffer;
-        if !self.receiving {
-            self.partial = Vec::new();
+        let kept = self.partial.len();
+        self.partial.resize(kept + sink.plan.read_size, 0);
+        let received = self.link.receive(self.partial.get_mut(kept..).unwrap_or_default());
+        let len = match received {
+            Ok(Received::Bytes(len)) => len,
+            _ => 0,
+        };
+        self.partial.truncate(kept + len);
+        if self.note(received, sink)?.is_some() {
+            self.split_partial(Behind::More, sink)?;
         }
         Ok(())
     }
@@ -248,7 +244,18 @@ impl Peer {
         sink: &mut Sink<'_>,
     ) -> Result<Option<usize>, Stop> {
         let most = room.len().min(sink.plan.read_size);
-        match self.link.receive(room.get_mut(..most).unwrap_or_default()) {
+        let received = self.link.receive(room.get_mut(..most).unwrap_or_default());
+        self.note(received, sink)
+    }
+
+    /// Takes note of what a read gave: bytes that are the caller's, or none, and then what has
+    /// arrived of a record is all that there is for now, or for ever.
+    fn note(
+        &mut self,
+        received: io::Result<Received>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<usize>, Stop> {
+        match received {
             Ok(Received::Bytes(len)) => {
                 self.count(len);
                 self.expect_bulk(len, sink.plan);
@@ -256,10 +263,7 @@ impl Peer {
             }
             Ok(Received::Nothing) => {
                 self.readable = false;
-                let partial = std::mem::take(&mut self.partial);
-                let done = self.split(&partial, Behind::Idle, sink)?;
-                self.partial = partial;
-                self.partial.drain(..done);
+                self.split_partial(Behind::Idle, sink)?;
             }
             Ok(Received::End) => self.end(sink)?,
             Err(error) => self.broken(&error, sink)?,
@@ -267,7 +271,7 @@ impl Peer {
         Ok(None)
     }
 
-    fn broken(&mut self, error: &std::io::Error, sink: &mut Sink<'_>) -> Result<(), Stop> {
+    fn broken(&mut self, error: &io::Error, sink: &mut Sink<'_>) -> Result<(), Stop> {
         self.was_reset = true;
         self.hung_up = true;
         diag::note(format_args!("{}: {}", self.facts, error.cause()));
@@ -276,13 +280,26 @@ impl Peer {
 
     /// The peer sends no more: its last record needs no delimiter.
     fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
-        let partial = std::mem::take(&mut self.partial);
-        if !partial.is_empty() {
-            self.split(&partial, Behind::End, sink)?;
-        }
+        self.split_partial(Behind::End, sink)?;
+        self.partial = Vec::new();
         self.receiving = false;
         self.readable = false;
         self.half_closed.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
+    /// Hands over what can be of the unfinished record, given what follows it.
+    fn split_partial(&mut self, behind: Behind, sink: &mut Sink<'_>) -> Result<(), Stop> {
+        if self.partial.is_empty() {
+            return Ok(());
+        }
+        let mut partial = std::mem::take(&mut self.partial);
+        let done = self.split(&partial, behind, sink)?;
+        partial.drain(..done);
+        if partial.len() <= SMALL {
+            partial.shrink_to_fit();
+        }
+        self.partial = partial;
         Ok(())
     }
 

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! unix-sock and the last record of a connection: around the 64 KiB from which on it is kept another
+//! way, in every framing, however the connection ends.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+
+use heka_tests::unix::{connect, serve};
+use heka_tests::{Outcome, Tool};
+
+/// From so many bytes on what has arrived of a record is long.
+const LONG: usize = 64 * 1024;
+
+/// How a peer goes.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// It ends its side.
+    HalfClose,
+    /// It closes.
+    Close,
+    /// It closes with something unread, which breaks the connection.
+    Reset,
+}
+
+const ENDS: [End; 3] = [End::HalfClose, End::Close, End::Reset];
+
+fn framed(framing: &str, record: &[u8]) -> Vec<u8> {
+    let head = match framing {
+        "lines" => return [record, b"\n"].concat(),
+        "null" => return [record, b"\0"].concat(),
+        "len32" => u32::try_from(record.len()).unwrap().to_be_bytes().to_vec(),
+        "len64" => (record.len() as u64).to_be_bytes().to_vec(),
+        "octet-count" => format!("{} ", record.len()).into_bytes(),
+        "heka" => {
+            let encode = Tool::new("heka-encode").args(["--max-message-size", "1M"]);
+            return encode.stdin(record).run().stdout.clone();
+        }
+        other => panic!("{other}"),
+    };
+    [&head, record].concat()
+}
+
+/// What a server that echoes makes of `first` and `last` from a peer that goes like that.
+fn served(args: &[&str], first: &[u8], last: &[u8], end: End) -> Outcome {
+    let (server, path, _folder) = serve(&[&["-1", "--echo"], args].concat(), |tool| tool);
+    let mut peer: UnixStream = connect(&path);
+    peer.write_all(first).unwrap();
+    let mut echo = vec![0; if matches!(end, End::Reset) { 1 } else { first.len() }];
+    peer.read_exact(&mut echo).unwrap();
+    peer.write_all(last).unwrap();
+    if matches!(end, End::HalfClose) {
+        peer.shutdown(Shutdown::Write).unwrap();
+        peer.read_to_end(&mut Vec::new()).unwrap();
+    }
+    drop(peer);
+    server.into_running().finish()
+}
+
+#[test]
+fn a_last_record_needs_no_delimiter_however_long_it_is() {
+    for framing in ["lines", "null"] {
+        for len in [LONG - 1, LONG, LONG + 1, 5 * LONG] {
+            for end in ENDS {
+                let last = vec![b'x'; len];
+                let out = served(&["--framing", framing], &framed(framing, b"1"), &last, end);
+                let expected = [framed(framing, b"1"), framed(framing, &last)].concat();
+                assert!(
+                    out.stdout == expected,
+                    "{framing} {len} {end:?}: {} bytes",
+                    out.stdout.len()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_that_is_cut_off_is_told_however_long_it_is() {
+    for framing in ["len32", "len64", "octet-count", "heka"] {
+        let (first, whole) = (framed(framing, b"1"), framed(framing, &[b'x'; 2 * LONG]));
+        for len in [LONG - 1, LONG, LONG + 1] {
+            for end in ENDS {
+                let args = ["--framing", framing];
+                let out = served(&args, &first, &whole[..len], end);
+                out.exits(1).stderr_has("cut off").stderr_has(&format!(" {len} bytes"));
+                let expected = if framing == "heka" { &first[..] } else { b"1\n" };
+                assert!(out.stdout == expected, "{framing} {len} {end:?}");
+            }
+        }
+    }
+}
+
+/// Whole ones of that length are whatever follows them.
+#[test]
+fn a_long_record_that_is_whole_is_handed_over_before_the_end() {
+    for framing in ["lines", "null", "len32", "len64", "octet-count", "heka"] {
+        let record = framed(framing, &[b'x'; 3 * LONG]);
+        let (server, path, _folder) =
+            serve(&["--framing", framing, "--stdio", framing], |tool| tool);
+        let mut peer = connect(&path);
+        peer.write_all(&record).unwrap();
+        server.wait_stdout_is(&record);
+    }
+}
+
+/// A service that answers with one long line and closes.
+#[test]
+fn a_client_gets_a_long_answer_without_a_newline() {
+    let folder = heka_tests::scratch();
+    let path = folder.path().join("s");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let service = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        for _ in 0..10 {
+            stream.write_all(&[b'x'; 10_000]).unwrap();
+        }
+    });
+    let out = Tool::new("unix-sock").arg(&path).stdin("?\n").run();
+    out.succeeds().stdout_is([&[b'x'; 100_000][..], b"\n"].concat());
+    service.join().unwrap();
+}
