@@ -3,8 +3,9 @@
 //!
 //! [`MessageView::parse`] looks at every top-level tag once, which is what tells a message from
 //! damage; no value is looked at before someone asks for it. Fields are kept as their bytes, and to
-//! find one by its name the values of the others are stepped over. Damage inside a field ends that field and leaves what was read of it,
-//! as Heka's own decoder does; damage outside makes the whole message invalid.
+//! find one by its name the values of the others are stepped over. Damage inside a field ends that
+//! field and leaves what was read of it, as Heka's own decoder does; damage outside makes the whole
+//! message invalid.
 
 use super::message::{DEFAULT_SEVERITY, ValueType};
 use super::varint::{Malformed, Reader, wire_type};

@@ -65,8 +65,18 @@ impl<'a> Record<'a> {
 enum Splitter {
     Undecided,
     Frames(Deframer),
-    Lines,
+    Lines(Lines),
     Bytes,
+}
+
+/// How lines are found.
+#[derive(Clone, Copy, Debug)]
+struct Lines {
+    delimiter: u8,
+    /// Longest line.
+    limit: usize,
+    /// So much of the input's front is known to hold no delimiter.
+    searched: usize,
 }
 
 /// Standard input as records.
@@ -78,8 +88,8 @@ pub(crate) struct Source {
     is_verbatim: bool,
     /// Where the frames of a run end.
     ends: Vec<usize>,
-    delimiter: u8,
-    limit: usize,
+    /// How lines are found if the input turns out to have some.
+    lines: Lines,
     left: u64,
     ended: bool,
     is_pipe: bool,
@@ -87,11 +97,13 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(plan: &Plan, is_verbatim: bool) -> Result<Self, Stop> {
+        let delimiter = if plan.payload.null { 0 } else { b'\n' };
+        let lines = Lines { delimiter, limit: plan.max_message_size, searched: 0 };
         let splitter = match (plan.output, plan.input) {
             (OutputForm::Raw, _) => Splitter::Bytes,
             (_, InputForm::Auto) => Splitter::Undecided,
             (_, InputForm::Heka) => Splitter::Frames(Deframer::new(plan.max_message_size)),
-            (_, InputForm::Lines) => Splitter::Lines,
+            (_, InputForm::Lines) => Splitter::Lines(lines),
         };
         let input = Input::stdin()?;
         let mode = fstat(input.fd()).at(input.name())?.st_mode;
@@ -101,8 +113,7 @@ impl Source {
             splitter,
             is_verbatim,
             ends: Vec::new(),
-            delimiter: if plan.payload.null { 0 } else { b'\n' },
-            limit: plan.max_message_size,
+            lines,
             left: plan.max_count.unwrap_or(u64::MAX),
             ended: plan.max_count == Some(0),
         })
@@ -148,8 +159,10 @@ impl Source {
     ) -> Result<(), Stop> {
         if matches!(self.splitter, Splitter::Undecided) {
             match detect(self.input.data(), behind) {
-                Some(Kind::Frames) => self.splitter = Splitter::Frames(Deframer::new(self.limit)),
-                Some(Kind::Text) => self.splitter = Splitter::Lines,
+                Some(Kind::Frames) => {
+                    self.splitter = Splitter::Frames(Deframer::new(self.lines.limit));
+                }
+                Some(Kind::Text) => self.splitter = Splitter::Lines(self.lines),
                 None => return Ok(()),
             }
         }
@@ -196,13 +209,12 @@ impl Source {
                     }
                 }
             }
-            Splitter::Lines | Splitter::Undecided => {
-                let Some((done, line)) = next_line(data, self.delimiter, behind, self.limit) else {
-                    return Ok(None);
-                };
+            Splitter::Lines(lines) => {
+                let Some((done, line)) = lines.next(data, behind) else { return Ok(None) };
                 receive(&mut Record::Line(line))?;
                 done
             }
+            Splitter::Undecided => return Ok(None),
             Splitter::Bytes if data.is_empty() => return Ok(None),
             Splitter::Bytes => {
                 receive(&mut Record::Bytes(data))?;
@@ -228,14 +240,20 @@ impl Source {
     }
 }
 
-/// The next line and how many bytes it takes with its end. One that exceeds `limit` is cut there,
-/// and the last one needs no end.
-fn next_line(data: &[u8], delimiter: u8, behind: Behind, limit: usize) -> Option<(usize, &[u8])> {
-    let within = data.get(..limit.saturating_add(1)).unwrap_or(data);
-    match memchr(delimiter, within) {
-        Some(end) => Some((end + 1, &data[..end])),
-        None if within.len() > limit => Some((limit, &data[..limit])),
-        None if behind == Behind::End && !data.is_empty() => Some((data.len(), data)),
-        None => None,
+impl Lines {
+    /// The next line and how many bytes it takes with its end. One that exceeds the limit is cut
+    /// there, and the last one needs no end.
+    fn next<'a>(&mut self, data: &'a [u8], behind: Behind) -> Option<(usize, &'a [u8])> {
+        let within = data.get(..self.limit.saturating_add(1)).unwrap_or(data);
+        let from = std::mem::take(&mut self.searched);
+        match memchr(self.delimiter, within.get(from..).unwrap_or_default()) {
+            Some(len) => Some((from + len + 1, &data[..from + len])),
+            None if within.len() > self.limit => Some((self.limit, &data[..self.limit])),
+            None if behind == Behind::End && !data.is_empty() => Some((data.len(), data)),
+            None => {
+                self.searched = within.len();
+                None
+            }
+        }
     }
 }

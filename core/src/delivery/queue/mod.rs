@@ -336,6 +336,8 @@ impl Queue {
             self.sizes.pop_front();
             self.confirmed.push(path_of(&self.dir, file));
             self.unsynced.pop_front_if(|(number, _)| *number <= file);
+            // A removed file takes room on the disk as long as somebody has it open.
+            self.reader.take_if(|(open, _)| *open <= file);
         }
         self.cursor.place = place;
     }

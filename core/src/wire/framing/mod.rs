@@ -102,7 +102,7 @@ fn enclose_header(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) -> Result<(
 
 /// A header over 255 bytes or a message over 4 GiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the frame header would exceed 255 bytes")]
+#[error("no frame holds a header of over 255 bytes or a message of over 4 GiB")]
 pub struct FrameTooLarge;
 
 /// One intact frame, borrowed from the buffer it was found in.
