@@ -5,7 +5,8 @@
 //!   [`Tool::run`] gives an [`Outcome`] to assert on, [`Tool::spawn`] a [`Running`] process.
 //! - [`sh`] is the same for a shell line, so for whole pipelines.
 //! - [`Peer`] is a running tool that has said through `--ready-fd` where it listens.
-//! - [`Proxy`] stands between two of them and misbehaves; a [`SmallDisk`] is full when it should.
+//! - [`Proxy`] stands between two of them and misbehaves; a [`SmallDisk`] is full when it should;
+//!   nobody ever answers at a [`DeadEnd`].
 //! - [`playback::Playback`] plays what real servers once sent; [`tls_front`] puts TLS in front of it.
 //! - [`scene::Scene`] is a folder with logs for heka-tail.
 //! - [`Pty`] runs a tool on a terminal.
@@ -18,7 +19,9 @@
 
 mod bindir;
 mod certificates;
+mod dead_end;
 mod disk;
+mod frames;
 mod outcome;
 pub mod page;
 mod peer;
@@ -36,6 +39,7 @@ pub mod ws;
 
 pub use bindir::{bindir, system_path};
 pub use certificates::certificates;
+pub use dead_end::DeadEnd;
 pub use disk::SmallDisk;
 pub use nix::sys::signal::Signal;
 pub use outcome::{Outcome, SECRET};

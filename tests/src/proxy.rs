@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt::Linger, sockopt::RcvBuf, sockopt::SndBuf};
 
+use crate::frames::FrameCounter;
 use crate::wait::pause;
 
 /// What the system may hold back for each side, so that a side that does not read is soon noticed.
@@ -55,6 +56,8 @@ struct Shared {
     stalled: AtomicBool,
     delayed: AtomicBool,
     accepted: AtomicUsize,
+    /// Messages that were passed on whole.
+    passed: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -100,6 +103,7 @@ impl Proxy {
             stalled: AtomicBool::new(false),
             delayed: AtomicBool::new(false),
             accepted: AtomicUsize::new(0),
+            passed: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         });
         let inner = Arc::clone(&shared);
@@ -115,6 +119,12 @@ impl Proxy {
     /// How many connections were made so far.
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
+    }
+
+    /// How many messages the receivers' kernels were given, those that came again included. Only
+    /// frames are understood.
+    pub fn passed(&self) -> u64 {
+        self.shared.passed.load(Ordering::SeqCst)
     }
 
     /// Misbehaves.
@@ -198,6 +208,7 @@ fn copy(
     shared: &Shared,
 ) {
     let mut buffer = [0; 16 * 1024];
+    let mut frames = FrameCounter::default();
     loop {
         hold(pair, shared);
         let most = if shared.delayed.load(Ordering::SeqCst) { DELAYED.0 } else { buffer.len() };
@@ -216,7 +227,11 @@ fn copy(
             rest(DELAYED.1);
         }
         let pass = budget.map_or(len, |budget| spend(budget, len));
-        if to.write_all(&buffer[..pass]).is_err() || pass < len {
+        let is_passed = to.write_all(&buffer[..pass]).is_ok();
+        if is_passed && budget.is_some() {
+            shared.passed.fetch_add(frames.count(&buffer[..pass]), Ordering::SeqCst);
+        }
+        if !is_passed || pass < len {
             return pair.end(true);
         }
     }

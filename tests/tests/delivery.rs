@@ -94,10 +94,21 @@ fn a_record_cut_in_the_middle_comes_again_whole() {
 
 #[test]
 fn a_receiver_that_confirms_nothing_is_told_apart_from_one_that_does() {
-    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
-    let tool = Tool::new("heka-send").args(["--ack=peer", "--linger=200ms", "--retry=0"]);
-    let sent = tool.arg(&listener.addr).stdin("x\n").run();
-    sent.exits(3).stderr_has("1 message");
+    let send = |address: &str| {
+        let tool = Tool::new("heka-send").args(["--ack=peer", "--linger=200ms", "--retry=0"]);
+        tool.arg(address).stdin("x\n").run()
+    };
+    let deaf = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    send(&deaf.addr).exits(3).stderr_has(": closed the connection, 1 message unconfirmed\n");
+    deaf.wait_stdout_is("x\n");
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address").to_string();
+    send(&address)
+        .exits(3)
+        .stderr_is(&format!("heka-send: {address}: 1 message not confirmed within 200ms\n"));
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    send(&listener.addr).succeeds().stderr_is("");
+    listener.wait_stdout_is("x\n");
 }
 
 /// A receiver that refuses a record does not know how many came: it is told again.
@@ -156,8 +167,50 @@ fn a_position_is_stored_once_its_message_is_confirmed() {
     listener.wait_stdout_is("one\ntwo\nthree\n");
 }
 
+/// The same frames with more in their headers.
+fn with_header(frames: &[u8], more: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = frames;
+    while let [0x1e, len, ..] = rest {
+        let (header, behind) = rest[2..].split_at(usize::from(*len));
+        // Field 1, the length of the message, is all there is in it: one byte here.
+        let [8, length] = header else { panic!("{header:?}") };
+        let (message, next) = behind.split_at(1 + usize::from(*length));
+        out.extend([&[0x1e, len + more.len() as u8], header, more, message].concat());
+        rest = next;
+    }
+    out
+}
+
 #[test]
 fn positions_and_old_numbers_do_not_go_over_the_wire() {
+    let bare = Tool::new("heka-encode").stdin("one\ntwo\nthree\n").run().succeeds().stdout.clone();
+    // Fields 100 to 103: a stream, number 5000 in it, a confirmation, a position.
+    let stream = [&[0xa2, 6, 16][..], &[7; 16]].concat();
+    let state = [&stream[..], &[0xa8, 6, 0x88, 0x27, 0xb0, 6, 9], &[0xba, 6, 2, b'h', b'i']];
+    let marked = with_header(&bare, &state.concat());
+    for args in [&["--ack=kernel"][..], &["--ack=none", "-iheka"], &["--queue=q"]] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let tool = Tool::new("heka-send").args(args).arg(address);
+        let sender = tool.stdin(marked.clone()).spawn();
+        let mut wire = Vec::new();
+        accept(&listener).read_to_end(&mut wire).expect("to the end");
+        sender.finish().succeeds();
+        assert!(wire == bare, "{args:?}: {wire:02x?} for {bare:02x?}");
+    }
+    // Nor does a number that is not its own confuse a receiver that confirms.
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "--ack", "-oraw"]);
+    for run in 1..3 {
+        let tool = Tool::new("heka-send").args(["-v", "--ack=peer", &listener.addr]);
+        tool.stdin(marked.clone()).run().succeeds().stderr_has(": 3 messages confirmed");
+        listener.wait_stdout_is(bare.repeat(run));
+    }
+}
+
+/// What heka-tail says of positions.
+#[test]
+fn a_position_does_not_go_over_the_wire() {
     let folder = scratch();
     fs::write(folder.path().join("app.log"), "one\n").expect("a file");
     let tail = Tool::new("heka-tail").args(["--no-follow", "--resume=app.pos", "app.log"]);
@@ -170,65 +223,6 @@ fn positions_and_old_numbers_do_not_go_over_the_wire() {
     let message = |frame: &[u8]| frame[3 + usize::from(frame[1])..].to_vec();
     assert_eq!(message(&arrived), message(&frames));
     assert_eq!(arrived[1], 2 + u8::from(arrived[3] >= 0x80), "only the length is left");
-}
-
-#[test]
-fn a_queue_keeps_what_could_not_be_sent() {
-    let folder = scratch();
-    let text: String = (0..50_000).map(|number| format!("line {number}\n")).collect();
-    let send = |args: &[&str]| Tool::new("heka-send").dir(folder.path()).args(FAST).args(args);
-    let mut first = send(&["--queue=q", "--ack=peer", "127.0.0.1:1"]).stdin_open().spawn();
-    first.write(&text);
-    eventually("everything is queued", || {
-        first.signal(Signal::SIGUSR1);
-        first.stderr().contains("heka-send: 50000 messages").then_some(())
-    });
-    let second = send(&["--queue=q", "127.0.0.1:1"]).run();
-    second.exits(1).stderr_has("in use by another process");
-    first.end_by(Signal::SIGKILL);
-    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
-    send(&["--queue=q", "--ack=peer", &listener.addr]).run().succeeds();
-    listener.wait_stdout("all lines", |out| out == text.as_bytes());
-    // Nothing is left for another run.
-    send(&["--queue=q", "--ack=peer", &listener.addr, "-v"]).run().succeeds();
-    listener.wait_stdout("all lines", |out| out == text.as_bytes());
-}
-
-/// As messages they are longer than the limit for what comes in.
-#[test]
-fn lines_of_the_greatest_length_leave_the_queue_too() {
-    let folder = scratch();
-    let lines = format!("{:0100}\n{:0100}\n", 1, 2);
-    let send = |args: &[&str]| {
-        let tool = Tool::new("heka-send").dir(folder.path()).args(FAST).args(args);
-        tool.args(["--queue=q", "--max-message-size=100"])
-    };
-    send(&["--retry=0", "127.0.0.1:1"]).stdin(lines.clone()).run().exits(3);
-    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
-    send(&[&listener.addr]).run().succeeds();
-    listener.wait_stdout_is(lines);
-}
-
-#[test]
-fn a_full_queue_does_what_it_is_told() {
-    let folder = scratch();
-    let text: String = (0..20_000).map(|number| format!("line {number}\n")).collect();
-    let limits = ["--queue-size=500K", "--queue-file-size=100K", "--in-flight=1K"];
-    let send = |full: &str| {
-        let queue = format!("--queue={full}");
-        let full = format!("--queue-full={full}");
-        Tool::new("heka-send").dir(folder.path()).args(limits).args([&queue, &full, "127.0.0.1:1"])
-    };
-    send("exit").stdin(text.clone()).run().exits(1).stderr_has("the queue is full");
-    let dropping = send("drop-oldest").stdin(text.clone()).spawn();
-    dropping.wait_stderr("messages dropped");
-    dropping.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
-    let blocking = send("block").stdin(text).spawn();
-    blocking.wait_stderr("trying again");
-    let size =
-        || fs::read_dir(folder.path().join("block")).map_or(0, |files| files.flatten().count());
-    eventually("the queue is full", || (size() >= 6).then_some(()));
-    blocking.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
 }
 
 /// Waits until a sender whose source never ends does not get on any more.
@@ -446,47 +440,6 @@ fn any_stage_may_be_killed_and_started_again() {
         wanted.sort_unstable();
         (lines == wanted).then_some(())
     });
-}
-
-#[test]
-fn a_full_disk_under_the_queue_is_waited_for() {
-    let Some(disk) = heka_tests::SmallDisk::new() else { return };
-    let queue = format!("--queue={}", disk.path().join("q").display());
-    let closed = format!("127.0.0.1:{}", heka_tests::free_port());
-    let mut sender = Tool::new("heka-send").args(FAST).args([&queue, &closed]).stdin_open().spawn();
-    sender.write("first\n");
-    let queued = || fs::metadata(disk.path().join("q/0.log")).map_or(0, |file| file.len());
-    eventually("the first is queued", || (queued() > 0).then_some(()));
-    disk.fill(0);
-    let text: String = (0..10_000).map(|number| format!("line {number}\n")).collect();
-    sender.write(&text);
-    sender.wait_stderr("the disk of the queue is full: waiting for room");
-    disk.free();
-    let listener = Peer::new("heka-listen", [&closed, "-opayload"]);
-    listener.wait_stdout("everything", |out| out == format!("first\n{text}").as_bytes());
-    sender.finish().succeeds();
-}
-
-/// Also if the file that tells where the queue ends is gone and has no room to be made again.
-#[test]
-fn a_queue_on_a_full_disk_can_be_emptied() {
-    let Some(disk) = heka_tests::SmallDisk::new() else { return };
-    let folder = disk.path().join("q");
-    let queue = format!("--queue={}", folder.display());
-    let address = format!("127.0.0.1:{}", heka_tests::free_port());
-    let tool = Tool::new("heka-send").args(FAST).args([&queue, &address]);
-    let mut sender = tool.stdin_open().spawn();
-    sender.write("first\n");
-    let queued = || fs::metadata(folder.join("0.log")).map_or(0, |file| file.len());
-    eventually("the first is queued", || (queued() > 0).then_some(()));
-    drop(sender);
-    fs::remove_file(folder.join("end")).expect("it was there");
-    disk.fill(0);
-    let listener = Peer::new("heka-listen", [&address, "-opayload"]);
-    let sent = Tool::new("heka-send").args(FAST).args([&queue, &address]).stdin("").run();
-    sent.succeeds();
-    listener.wait_stdout_is("first\n");
-    assert_eq!(queued(), 0);
 }
 
 #[test]

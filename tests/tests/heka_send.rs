@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use heka_tests::{
-    Fault, Outcome, Peer, Proxy, Running, SECRET, Signal, Tool, ceiling, eventually, free_port,
+    DeadEnd, Fault, Outcome, Peer, Proxy, Running, SECRET, Signal, Tool, ceiling, eventually,
+    free_port,
 };
 
 const FAST: [&str; 2] = ["--retry-delay=20ms", "--retry-jitter=0ms"];
@@ -212,17 +213,9 @@ fn a_peer_that_vanishes_without_a_word_is_missed() {
 
 #[test]
 fn connecting_takes_no_longer_than_allowed() {
-    // A queue of one, and two that wait in it: no more connections are answered.
-    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
-    full.listen(0).expect("a queue");
-    let address = full.local_addr().unwrap().as_socket().unwrap();
-    let waiting: Vec<_> =
-        (0..4).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(100))).collect();
-    let address = address.to_string();
-    let args = ["-w", "100ms", "--retry=0", &address];
+    let dead = DeadEnd::new();
+    let args = ["-w", "100ms", "--retry=0", &dead.addr];
     Tool::new("heka-send").args(args).stdin("x\n").run().exits(3).stderr_has("timed out");
-    drop(waiting);
 }
 
 #[test]
@@ -362,6 +355,14 @@ fn a_proxy_that_refuses_is_told_with_what_helps() {
     said.exits(3).stderr_has("refuses a tunnel to heka.invalid:1: 403 No");
 }
 
+/// Has a line taken by the kernel of a peer that then dies without having read it.
+fn dies_with(peer: Peer, sender: &mut Running, line: &str, sent: &str) {
+    peer.signal(Signal::SIGSTOP);
+    sender.write(line);
+    eventually("its kernel has it", || sender.statistics().contains(sent).then_some(()));
+    peer.into_running().end_by(Signal::SIGKILL);
+}
+
 #[test]
 fn another_address_takes_over_and_gets_what_was_not_confirmed() {
     let first = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
@@ -370,26 +371,35 @@ fn another_address_takes_over_and_gets_what_was_not_confirmed() {
     let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
     sender.write("one\n");
     first.wait_stdout_is("one\n");
-    eventually("that is confirmed", || sender.statistics().contains(" 1 confirmed").then_some(()));
-    first.into_running().end_by(Signal::SIGKILL);
-    sender.write("two\n");
+    eventually("it is confirmed", || sender.statistics().contains(" 1 confirmed").then_some(()));
+    dies_with(first, &mut sender, "two\n", " 2 sent, 1 confirmed");
     second.wait_stdout_is("two\n");
+    sender.write("three\n");
     sender.finish().succeeds();
+    second.wait_stdout_is("two\nthree\n");
 }
 
 #[test]
 fn one_of_several_peers_may_come_back_and_gets_everything() {
     let live = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
-    let late = format!("127.0.0.1:{}", free_port());
-    let args = ["--to=all", "--ack=peer", &live.addr, &late];
+    let address = format!("127.0.0.1:{}", free_port());
+    let args = ["--to=all", "--ack=peer", &live.addr, &address];
     let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
     sender.write("1\n2\n");
     live.wait_stdout_is("1\n2\n");
-    sender.write("3\n");
-    let late = Peer::new("heka-listen", [&late, "-opayload", "--ack"]);
-    late.wait_stdout_is("1\n2\n3\n");
+    // It comes late.
+    let other = Peer::new("heka-listen", [&address, "-opayload", "--ack"]);
+    other.wait_stdout_is("1\n2\n");
+    eventually("both confirm", || sender.statistics().contains(" 2 confirmed").then_some(()));
+    dies_with(other, &mut sender, "3\n", " 3 sent, 2 confirmed");
     live.wait_stdout_is("1\n2\n3\n");
+    sender.write("4\n");
+    live.wait_stdout_is("1\n2\n3\n4\n");
+    // It comes back.
+    let other = Peer::new("heka-listen", [&address, "-opayload", "--ack"]);
+    other.wait_stdout_is("3\n4\n");
     sender.finish().succeeds();
+    live.wait_stdout_is("1\n2\n3\n4\n");
 }
 
 #[test]

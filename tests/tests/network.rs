@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
-use heka_tests::{Peer, Signal, Tool, eventually, require, scratch, sh};
+use heka_tests::{DeadEnd, Peer, Signal, Tool, eventually, require, scratch, sh};
 
 fn lines(numbers: std::ops::Range<u32>) -> String {
     numbers.map(|number| format!("{number}\n")).collect()
@@ -96,13 +96,20 @@ fn every_one_of_several_addresses_can_get_everything() {
 
 #[test]
 fn a_dead_address_does_not_hold_up_another() {
-    // Nobody accepts, and the backlog of one is soon full: connecting takes for ever.
-    let live = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
-    let args = ["--to=all", "192.0.2.1:9", live.addr.as_str(), "-w", "20s"];
-    let mut sender = Tool::new("heka-send").args(args).stdin_open().spawn();
-    sender.write("x\n");
-    live.wait_stdout_is("x\n");
-    sender.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
+    let (dead, closed) = (DeadEnd::new(), format!("127.0.0.1:{}", heka_tests::free_port()));
+    let text = lines(0..20_000);
+    for order in [[0, 1, 2], [2, 0, 1]] {
+        let live = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+        let addresses = [&dead.addr, &closed, &live.addr];
+        let args = ["--to=all", "-w1h", "--retry-delay=1h", "--retry-max-delay=1h"];
+        let tool = Tool::new("heka-send").args(args).args(order.map(|place| addresses[place]));
+        let sender = tool.stdin(text.clone()).spawn();
+        live.wait_stdout("all lines", |out| out == text.as_bytes());
+        // It tries still.
+        let end = sender.end_by(Signal::SIGTERM);
+        end.killed_by(Signal::SIGTERM).stderr_has("20000 messages not confirmed");
+        assert!(!end.err().contains(&dead.addr), "{end}");
+    }
 }
 
 #[test]
@@ -380,7 +387,15 @@ fn a_closed_or_full_output_is_told() {
     connect(&listener).write_all(b"x\n").expect("cannot write");
     let end = listener.into_running().finish();
     end.exits(1).stderr_has("write error: No space left on device");
-    sh("exec 2>err; heka-listen 127.0.0.1:0 | true").run().exits(0);
+    // A reader that goes is noticed at once, not only when there is something to write.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let listener = Peer::with("heka-listen", ["127.0.0.1:0"], |tool| {
+        tool.stdout_file(std::os::fd::OwnedFd::from(writer).into())
+    });
+    let stream = connect(&listener);
+    drop(reader);
+    listener.into_running().finish().killed_by(Signal::SIGPIPE).stderr_is("");
+    drop(stream);
 }
 
 #[test]
@@ -436,7 +451,8 @@ fn ten_thousand_connections_fit_and_lose_nothing() {
 
 #[test]
 fn a_wait_can_be_ended_at_any_time() {
-    for args in [["127.0.0.1:1", "--retry-delay=1h"], ["192.0.2.1:9", "-w1h"]] {
+    let dead = DeadEnd::new();
+    for args in [["127.0.0.1:1", "--retry-delay=1h"], [&dead.addr, "-w1h"]] {
         // A queue is filled whether anybody is there or not.
         let sender = Tool::new("heka-send").args(args).args(["-T", "--queue=spool"]);
         let mut sender = sender.stdin_open().spawn();

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use heka_tests::{
     Fault, Peer, Proxy, Running, Signal, SmallDisk, TempDir, Tool, bindir, ceiling, eventually,
@@ -30,7 +31,7 @@ struct Chance(u64);
 impl Chance {
     fn new(mode: Mode) -> Self {
         let given = std::env::var("HEKA_SOAK_SEED").ok().and_then(|text| text.parse().ok());
-        let clock = || Instant::now().elapsed().as_nanos() as u64 ^ u64::from(std::process::id());
+        let clock = || SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_nanos() as u64;
         let seed = given.unwrap_or_else(|| clock().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16);
         eprintln!("{mode:?}: seed {seed} (HEKA_SOAK_SEED={seed} repeats it)");
         Self(seed.wrapping_mul(2).wrapping_add(1))
@@ -78,7 +79,10 @@ struct World {
     tail: Option<Running>,
     send: Option<Running>,
     faults: BTreeMap<&'static str, u64>,
-    kills: u64,
+    /// Stages that died of a signal of ours.
+    killed: u64,
+    /// How long the output was when each receiver began.
+    lives: Vec<u64>,
 }
 
 impl World {
@@ -101,7 +105,8 @@ impl World {
             tail: None,
             send: None,
             faults: BTreeMap::new(),
-            kills: 0,
+            killed: 0,
+            lives: Vec::new(),
         }
     }
 
@@ -120,9 +125,24 @@ impl World {
         open(&self.path("stages.log"))
     }
 
+    /// Takes notice of a stage that has ended: it was killed, or its neighbour was, or the disk is
+    /// full, but it does not crash.
+    fn bury(&mut self, stage: Running) {
+        let end = stage.finish();
+        let signal = end.status.signal().map(Signal::try_from);
+        match signal {
+            Some(Ok(Signal::SIGKILL | Signal::SIGTERM)) => self.killed += 1,
+            Some(Ok(Signal::SIGPIPE)) => {}
+            _ => assert!(end.status.code().is_some_and(|code| code < 5), "{end}"),
+        }
+    }
+
     /// Starts what does not run.
     fn watch_over(&mut self) {
         if !self.listen.as_mut().is_some_and(|listen| listen.is_running()) {
+            if let Some(dead) = self.listen.take() {
+                self.bury(dead.into_running());
+            }
             let out = self.on_disk("out.heka");
             let mut args = vec!["127.0.0.1:0", "--write", &out];
             if self.mode != Mode::Kernel {
@@ -130,11 +150,16 @@ impl World {
             }
             let log = self.log();
             let listen = Peer::with("heka-listen", args, |tool| tool.stderr_file(log));
+            // Nothing comes before the proxy knows it.
+            self.lives.push(fs::metadata(&out).map_or(0, |file| file.len()));
             self.proxy.redirect(&listen.addr);
             self.listen = Some(listen);
         }
         let alive = |stage: &mut Option<Running>| stage.as_mut().is_some_and(Running::is_running);
         if !alive(&mut self.send) && !alive(&mut self.tail) {
+            for dead in [self.send.take(), self.tail.take()].into_iter().flatten() {
+                self.bury(dead);
+            }
             self.start_source();
         }
     }
@@ -179,14 +204,22 @@ impl World {
         self.input.write_all(text.as_bytes()).expect("cannot write");
     }
 
-    /// Does one kind of harm.
+    /// Does some kind of harm.
     fn harm(&mut self, chance: &mut Chance) {
+        let name = std::iter::repeat_with(|| self.try_harm(chance)).flatten().next();
+        let name = name.expect("some harm can always be done");
+        *self.faults.entry(name).or_default() += 1;
+        writeln!(self.log(), "-- {name} after record {}", self.written).expect("the log");
+    }
+
+    /// Does one kind of harm, unless that is to kill what is dead.
+    fn try_harm(&mut self, chance: &mut Chance) -> Option<&'static str> {
         let signal = if chance.below(2) == 0 { Signal::SIGKILL } else { Signal::SIGTERM };
         let kills_senders = self.mode != Mode::Kernel;
         let name = match chance.below(20) {
-            0..4 => self.kill("heka-listen", signal),
-            4..7 if kills_senders => self.kill("heka-tail", signal),
-            7..10 if kills_senders => self.kill("heka-send", signal),
+            0..4 => return self.kill("heka-listen", signal),
+            4..7 if kills_senders => return self.kill("heka-tail", signal),
+            7..10 if kills_senders => return self.kill("heka-send", signal),
             4..7 | 10 => self.break_off("connections closed", Fault::Close),
             7..10 | 11 => self.break_off("connections reset", Fault::Reset),
             12 => self.break_off("sides closed", Fault::HalfOpen),
@@ -198,26 +231,29 @@ impl World {
             18 => self.copy_truncate(),
             _ => self.fill_disk(chance),
         };
-        *self.faults.entry(name).or_default() += 1;
-        writeln!(self.log(), "-- {name} after record {}", self.written).expect("the log");
+        Some(name)
     }
 
-    fn kill(&mut self, name: &'static str, signal: Signal) -> &'static str {
+    /// Signals a stage if it runs. The others may take a while to end after one was killed.
+    fn kill(&mut self, name: &'static str, signal: Signal) -> Option<&'static str> {
         let stage = match name {
-            "heka-listen" => self.listen.as_deref(),
-            "heka-tail" => self.tail.as_ref(),
-            _ => self.send.as_ref(),
+            "heka-listen" => self.listen.as_deref_mut(),
+            "heka-tail" => self.tail.as_mut(),
+            _ => self.send.as_mut(),
         };
-        stage.expect("it was started").signal(signal);
-        self.kills += 1;
-        match (name, signal) {
+        let stage = stage.expect("it was started");
+        if !stage.is_running() {
+            return None;
+        }
+        stage.signal(signal);
+        Some(match (name, signal) {
             ("heka-listen", Signal::SIGKILL) => "heka-listen SIGKILL",
             ("heka-listen", _) => "heka-listen SIGTERM",
             ("heka-tail", Signal::SIGKILL) => "heka-tail SIGKILL",
             ("heka-tail", _) => "heka-tail SIGTERM",
             (_, Signal::SIGKILL) => "heka-send SIGKILL",
             _ => "heka-send SIGTERM",
-        }
+        })
     }
 
     fn break_off(&mut self, name: &'static str, fault: Fault) -> &'static str {
@@ -271,7 +307,7 @@ impl World {
         }
     }
 
-    /// The numbers that arrived, and how many came more than once.
+    /// The numbers that arrived, and how many stand there more than once.
     fn arrived(&self, dedup: bool) -> (HashSet<u64>, u64) {
         let args: &[&str] = if dedup { &["--dedup=100000000"] } else { &[] };
         let out = Tool::new("heka-decode").args(args).arg(self.on_disk("out.heka")).run();
@@ -279,15 +315,18 @@ impl World {
         if dedup {
             out.succeeds().stderr_is("");
         }
-        let mut numbers = HashSet::new();
-        let mut repeated = 0;
-        for line in out.out().lines() {
-            let (number, rest) = line.split_once(' ').unwrap_or((line, ""));
-            let number: u64 = number.parse().unwrap_or_else(|_| panic!("torn: {line:?}"));
-            assert_eq!(rest.len() as u64, number % 200, "torn: {line:?}");
-            repeated += u64::from(!numbers.insert(number));
-        }
-        (numbers, repeated)
+        numbers(&out.out())
+    }
+
+    /// How many records one and the same receiver wrote more than once.
+    fn doubled_by_one_receiver(&self) -> u64 {
+        let out = fs::read(self.on_disk("out.heka")).expect("the output");
+        let ends = self.lives.iter().skip(1).map(|end| *end as usize).chain([out.len()]);
+        let lives = self.lives.iter().zip(ends).map(|(begin, end)| {
+            let life = &out[*begin as usize..end];
+            numbers(&Tool::new("heka-decode").stdin(life).run().out()).1
+        });
+        lives.sum()
     }
 
     fn run(&mut self, chance: &mut Chance, time: Duration) {
@@ -322,26 +361,44 @@ impl World {
             (1..=self.written).filter(|number| !numbers.contains(number)).collect();
         // Nobody writes any more.
         self.listen.take().expect("it was started").into_running().end_by(Signal::SIGTERM);
-        let (_, repeated) = self.arrived(true);
-        let Self { mode, faults, kills, written, .. } = &self;
+        let (_, after_dedup) = self.arrived(true);
+        // The third confirms nothing, so it is told nothing that it could drop repetitions by.
+        let by_one = if self.mode == Mode::Kernel { 0 } else { self.doubled_by_one_receiver() };
+        let Self { mode, faults, killed, written, .. } = &self;
         let all = faults.values().sum::<u64>();
         let each: Vec<String> =
             faults.iter().map(|(name, count)| format!("{count} {name}")).collect();
         eprintln!(
-            "{mode:?}: {all} faults ({}), {kills} of them kills; {} connections: {written} records \
-             sent, {} lost, 0 torn, {repeated} duplicated, {raw} repeated before --dedup",
+            "{mode:?}: {all} faults ({}), {killed} stages killed; {} connections: {written} \
+             records written, {} lost, 0 torn; {} came again on the wire; doubled: {raw} in the \
+             output, {by_one} by one receiver, {after_dedup} after --dedup",
             each.join(", "),
             self.proxy.accepted(),
             lost.len(),
+            self.proxy.passed().saturating_sub(*written),
         );
-        if !lost.is_empty() || repeated > 0 {
+        if !lost.is_empty() || after_dedup > 0 || by_one > 0 {
             if self.disk.is_some() {
                 fs::copy(self.on_disk("out.heka"), self.path("out.heka")).expect("a copy");
             }
             let first = lost.iter().take(10).collect::<Vec<_>>();
-            panic!("lost: {first:?} …; everything is in {}", self.folder.keep().display());
+            let kept = self.folder.keep();
+            panic!("lost or doubled, see above: {first:?} …; everything is in {}", kept.display());
         }
     }
+}
+
+/// The numbers of decoded records, which are whole, and how many stand there more than once.
+fn numbers(text: &str) -> (HashSet<u64>, u64) {
+    let mut numbers = HashSet::new();
+    let mut doubled = 0;
+    for line in text.lines() {
+        let (number, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let number: u64 = number.parse().unwrap_or_else(|_| panic!("torn: {line:?}"));
+        assert_eq!(rest.len() as u64, number % 200, "torn: {line:?}");
+        doubled += u64::from(!numbers.insert(number));
+    }
+    (numbers, doubled)
 }
 
 fn open(path: &Path) -> File {

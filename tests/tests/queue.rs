@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The queue of heka-send on disk: it outlives the process, has a size, and the disk may be full.
+
+use std::fs;
+use std::path::Path;
+
+use heka_tests::{Peer, Running, Signal, SmallDisk, TempDir, Tool, eventually, free_port, scratch};
+
+const FAST: [&str; 3] = ["--retry-delay=20ms", "--retry-jitter=0ms", "--retry-growth=1"];
+
+/// How much is in the files of a queue.
+fn size(queue: &Path) -> u64 {
+    let files = fs::read_dir(queue).into_iter().flatten().flatten();
+    let logs = files.filter(|file| file.file_name().to_string_lossy().ends_with(".log"));
+    logs.filter_map(|file| file.metadata().ok()).map(|data| data.len()).sum()
+}
+
+#[test]
+fn a_queue_keeps_what_could_not_be_sent() {
+    let folder = scratch();
+    let text: String = (0..50_000).map(|number| format!("line {number}\n")).collect();
+    let send = |args: &[&str]| Tool::new("heka-send").dir(folder.path()).args(FAST).args(args);
+    let mut first = send(&["--queue=q", "--ack=peer", "127.0.0.1:1"]).stdin_open().spawn();
+    first.write(&text);
+    eventually("everything is queued", || {
+        first.signal(Signal::SIGUSR1);
+        first.stderr().contains("heka-send: 50000 messages").then_some(())
+    });
+    let second = send(&["--queue=q", "127.0.0.1:1"]).run();
+    second.exits(1).stderr_has("in use by another process");
+    first.end_by(Signal::SIGKILL);
+    assert!(size(&folder.path().join("q")) > text.len() as u64);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    send(&["--queue=q", "--ack=peer", &listener.addr]).run().succeeds();
+    listener.wait_stdout("all lines", |out| out == text.as_bytes());
+    assert_eq!(size(&folder.path().join("q")), 0, "something stays");
+    // Nothing is left for another run: the receiver would drop it, so it does not tell.
+    let nothing = send(&["--queue=q", "--ack=peer", "--stats", &listener.addr]).run();
+    nothing.succeeds().stderr_has(" 0 bytes out, ").stderr_has(", 0 bytes in queue, ");
+    let received = listener.statistics();
+    assert!(
+        received.contains("50000 messages, ") && received.contains(" 0 repeated"),
+        "{received}"
+    );
+}
+
+/// As messages they are longer than the limit for what comes in.
+#[test]
+fn lines_of_the_greatest_length_leave_the_queue_too() {
+    let folder = scratch();
+    let lines = format!("{:0100}\n{:0100}\n", 1, 2);
+    let send = |args: &[&str]| {
+        let tool = Tool::new("heka-send").dir(folder.path()).args(FAST).args(args);
+        tool.args(["--queue=q", "--max-message-size=100"])
+    };
+    send(&["--retry=0", "127.0.0.1:1"]).stdin(lines.clone()).run().exits(3);
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+    send(&[&listener.addr]).run().succeeds();
+    listener.wait_stdout_is(lines);
+}
+
+/// 20,000 lines, 6 MB in a queue that takes half a megabyte and nobody empties.
+struct FullQueue {
+    folder: TempDir,
+    text: String,
+    address: String,
+}
+
+impl FullQueue {
+    /// So much waits in it at most, and what is read at once comes on top.
+    const SIZE: u64 = 500_000;
+    const BLOCK: u64 = 256 * 1024;
+
+    fn new() -> Self {
+        let text = (0..20_000).map(|number| format!("{number:0250}\n")).collect();
+        Self { folder: scratch(), text, address: format!("127.0.0.1:{}", free_port()) }
+    }
+
+    fn send(&self, full: &str) -> Tool {
+        let limits = ["--queue=q", "--queue-size=500000", "--queue-file-size=100K"];
+        let tool = Tool::new("heka-send").dir(self.folder.path()).args(FAST).args(limits);
+        tool.args([&format!("--queue-full={full}"), &self.address]).stdin(self.text.clone())
+    }
+
+    fn size(&self) -> u64 {
+        size(&self.folder.path().join("q"))
+    }
+
+    /// What another run finds in it and sends.
+    fn empty(&self) -> String {
+        let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
+        let tool = Tool::new("heka-send").dir(self.folder.path());
+        tool.args(["--queue=q", &listener.addr]).run().succeeds();
+        assert_eq!(self.size(), 0);
+        listener.wait_stdout("whole lines", |out| out.ends_with(b"\n"));
+        let end = listener.into_running().end_by(Signal::SIGTERM);
+        end.killed_by(Signal::SIGTERM);
+        end.out()
+    }
+}
+
+#[test]
+fn a_full_queue_stops_the_source() {
+    let queue = FullQueue::new();
+    let sender = queue.send("block").spawn();
+    eventually("the queue is full", || (queue.size() >= FullQueue::SIZE).then_some(()));
+    sender.wait_stderr("trying again");
+    let before = sender.statistics();
+    // Nobody is there, again and again, and nothing moves meanwhile.
+    let attempts = |sender: &Running| sender.stderr().matches("trying again").count();
+    let seen = attempts(&sender);
+    eventually("it goes on trying", || (attempts(&sender) > seen + 20).then_some(()));
+    let read = |line: &str| line.split(", ").take(2).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(read(&sender.statistics()), read(&before));
+    let size = queue.size();
+    assert!((FullQueue::SIZE..FullQueue::SIZE + FullQueue::BLOCK).contains(&size), "{size}");
+    sender.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
+    let came = queue.empty();
+    assert!(came.len() as u64 > FullQueue::SIZE / 2 && queue.text.starts_with(&came), "{came}");
+}
+
+#[test]
+fn a_full_queue_drops_the_oldest() {
+    let queue = FullQueue::new();
+    // What is on its way to a peer is not dropped: nearly nothing here.
+    let sender = queue.send("drop-oldest").args(["--in-flight=1K", "--stats"]).spawn();
+    sender.wait_stderr("messages dropped");
+    eventually("all is read", || sender.statistics().contains(" 20000 messages").then_some(()));
+    let end = sender.end_by(Signal::SIGTERM);
+    let size = queue.size();
+    assert!((FullQueue::SIZE / 2..FullQueue::SIZE).contains(&size), "{size}");
+    let came = queue.empty();
+    assert!(came.len() as u64 > FullQueue::SIZE / 2 && queue.text.ends_with(&came), "{came}");
+    let said = end.killed_by(Signal::SIGTERM).err();
+    let dropped = said.rsplit_once(" dropped, ").and_then(|(line, _)| line.rsplit(' ').next());
+    let dropped: usize = dropped.expect("statistics").parse().expect("a number");
+    // What is handed out at once for the peer to get next was with the process alone.
+    let known = dropped + came.lines().count();
+    assert!((19_000..=20_000).contains(&known), "{known}");
+}
+
+#[test]
+fn a_full_queue_ends_the_run() {
+    let queue = FullQueue::new();
+    queue.send("exit").run().exits(1).stderr_has("the queue is full");
+    let size = queue.size();
+    assert!((FullQueue::SIZE..FullQueue::SIZE + FullQueue::BLOCK).contains(&size), "{size}");
+    // What had been taken by then is there.
+    let came = queue.empty();
+    assert!(came.len() as u64 > FullQueue::SIZE / 2 && queue.text.starts_with(&came), "{came}");
+}
+
+#[test]
+fn a_full_disk_under_the_queue_is_waited_for() {
+    let Some(disk) = SmallDisk::new() else { return };
+    let queue = format!("--queue={}", disk.path().join("q").display());
+    let closed = format!("127.0.0.1:{}", free_port());
+    let mut sender = Tool::new("heka-send").args(FAST).args([&queue, &closed]).stdin_open().spawn();
+    sender.write("first\n");
+    let queued = || fs::metadata(disk.path().join("q/0.log")).map_or(0, |file| file.len());
+    eventually("the first is queued", || (queued() > 0).then_some(()));
+    disk.fill(0);
+    let text: String = (0..10_000).map(|number| format!("line {number}\n")).collect();
+    sender.write(&text);
+    sender.wait_stderr("the disk of the queue is full: waiting for room");
+    disk.free();
+    let listener = Peer::new("heka-listen", [&closed, "-opayload"]);
+    listener.wait_stdout("everything", |out| out == format!("first\n{text}").as_bytes());
+    sender.finish().succeeds();
+}
+
+/// Also if the file that tells where the queue ends is gone and has no room to be made again.
+#[test]
+fn a_queue_on_a_full_disk_can_be_emptied() {
+    let Some(disk) = SmallDisk::new() else { return };
+    let folder = disk.path().join("q");
+    let queue = format!("--queue={}", folder.display());
+    let address = format!("127.0.0.1:{}", free_port());
+    let tool = Tool::new("heka-send").args(FAST).args([&queue, &address]);
+    let mut sender = tool.stdin_open().spawn();
+    sender.write("first\n");
+    let queued = || fs::metadata(folder.join("0.log")).map_or(0, |file| file.len());
+    eventually("the first is queued", || (queued() > 0).then_some(()));
+    drop(sender);
+    fs::remove_file(folder.join("end")).expect("it was there");
+    disk.fill(0);
+    let listener = Peer::new("heka-listen", [&address, "-opayload"]);
+    let sent = Tool::new("heka-send").args(FAST).args([&queue, &address]).stdin("").run();
+    sent.succeeds();
+    listener.wait_stdout_is("first\n");
+    assert_eq!(queued(), 0);
+}
