@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use heka_tests::{Outcome, Peer, Signal, Tool, eventually, require, require_root, scratch, sh};
+use nix::fcntl::{Flock, FlockArg};
 
 fn serve(path: &Path, args: &[&str]) -> Peer {
     let args = ["-l", path.to_str().unwrap()].into_iter().chain(args.iter().copied());
@@ -77,6 +78,46 @@ fn a_live_socket_is_left_alone_whatever_its_type() {
         assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
         assert!(server.is_running());
     }
+}
+
+/// The question whether a path is in use is not taken for the one connection that `-1` is about.
+#[test]
+fn a_start_on_a_path_in_use_uses_up_no_connection() {
+    for (tool, args) in [
+        ("unix-sock", &["-l", "-1"][..]),
+        ("unix-sock", &["-l", "-1", "--type", "seqpacket"]),
+        ("heka-listen", &["-1", "-opayload"]),
+    ] {
+        let folder = scratch();
+        let path = folder.path().join("s");
+        let at = path.display().to_string();
+        let at = if tool == "heka-listen" { format!("unix:{at}") } else { at };
+        let args: Vec<&str> = args.iter().copied().chain([at.as_str()]).collect();
+        let mut server = Peer::new(tool, &args);
+        for _ in 0..3 {
+            Tool::new(tool).args(&args).run().exits(1).stderr_has("another process listens there");
+        }
+        assert!(server.is_running() && path.exists());
+        let kind = if args.contains(&"seqpacket") { "seqpacket" } else { "stream" };
+        let client = Tool::new("unix-sock").arg(&path).args(["--type", kind]);
+        client.stdin("x\n").run().succeeds();
+        server.into_running().finish().succeeds().stdout_is("x\n");
+    }
+}
+
+/// Whoever can read the folder can lock it, and heka-send does so with its `--queue`.
+#[test]
+fn a_locked_folder_holds_up_no_start() {
+    let folder = scratch();
+    let lock = fs::File::open(folder.path()).unwrap();
+    let _lock = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+    let path = folder.path().join("s");
+    leave_behind(&path);
+    let server = serve(&path, &[]);
+    UnixStream::connect(&path).unwrap().write_all(b"x\n").unwrap();
+    server.wait_stdout_is("x\n");
+    let other = folder.path().join("t");
+    Peer::new("heka-listen", [format!("unix:{}", other.display())]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! Connecting: every address of a name is tried, each within the time limit, and a signal ends the
 //! wait at once.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
@@ -11,7 +12,12 @@ use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use super::{Addr, HostPort, Proxy, Stream, UnixName, resolve};
 use crate::exit::{Cause, Stop};
-use crate::io::{Deadline, wait_for};
+use crate::io::{Deadline, wait, wait_for};
+
+/// When to try a unix socket again that has a full backlog; then after twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+/// But never less often than this.
+const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 
 /// Which IP addresses are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -244,13 +250,7 @@ impl Dialer {
     /// [`DialError`].
     pub fn dial_unix(&self, name: &UnixName, kind: Type) -> Result<Socket, DialError> {
         let socket = Socket::new(Domain::UNIX, kind, None)?;
-        // A full backlog makes connect(2) wait as long as a write may.
-        socket.set_write_timeout(self.settings.connect_timeout)?;
-        socket.connect(&name.to_sockaddr()?).map_err(|error| match error.kind() {
-            std::io::ErrorKind::WouldBlock => DialError::failed("Connection timed out"),
-            _ => error.into(),
-        })?;
-        socket.set_write_timeout(None)?;
+        connect_unix(&socket, &name.to_sockaddr()?, self.deadline())?;
         Ok(socket)
     }
 
@@ -273,7 +273,7 @@ fn connect(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<(), D
         Ok(()) => {}
         Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EINPROGRESS as i32) => {
             if !wait_for(socket.as_fd(), PollFlags::POLLOUT, deadline)? {
-                return Err(DialError::failed("Connection timed out"));
+                return Err(timed_out());
             }
             if let Some(error) = socket.take_error()? {
                 return Err(error.into());
@@ -282,4 +282,29 @@ fn connect(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<(), D
         Err(error) => return Err(error.into()),
     }
     Ok(socket.set_nonblocking(false)?)
+}
+
+/// The same for a unix socket, which is connected at once or, while the backlog is full, not at
+/// all; no event tells when there is room.
+fn connect_unix(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<(), DialError> {
+    socket.set_nonblocking(true)?;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match socket.connect(addr) {
+            Ok(()) => return Ok(socket.set_nonblocking(false)?),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+        let now = Instant::now();
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            return Err(timed_out());
+        }
+        let next = now + pause;
+        wait(&[], Some(deadline.map_or(next, |deadline| deadline.min(next))))?;
+        pause = (2 * pause).min(LONGEST_PAUSE);
+    }
+}
+
+fn timed_out() -> DialError {
+    DialError::failed("Connection timed out")
 }

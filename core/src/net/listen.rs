@@ -110,7 +110,7 @@ impl Listener {
         kind: Type,
         options: &ListenOptions,
     ) -> Result<Self, Stop> {
-        let (socket, path) = unix::bind(name, kind, options).at(name)?;
+        let (socket, path) = unix::bind(name, kind, options)?;
         Ok(Self { socket, addr: addr.clone(), keepalive: options.keepalive, _path: path })
     }
 

@@ -1,26 +1,56 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Binding a unix socket to a path: whose path it is, who may use it, who removes it.
 //!
-//! A path that a socket was left at is told from one in use by connecting to it. Programs of ours
-//! that start at the same moment take turns through a lock on the folder, so that none removes the
-//! socket that another has just made.
+//! A path that a socket was left at is told from one in use by connecting to it, with a datagram
+//! socket: the system looks for a living socket at the path first, whatever network or process
+//! namespace it was bound in, and for its type after that. A server of datagrams hears nothing of a
+//! sender that sends nothing, and one of connections is reported to be of another type, before it
+//! could take the question for a connection. (A table such as `/proc/net/unix` shows what was bound
+//! in our own network namespace only.)
+//!
+//! Programs of ours that start at the same moment take turns through a lock on the folder, so that
+//! none removes the socket that another has just made. Anybody who can read the folder can hold
+//! that lock, so it is not waited for long: without it we only lose that order.
 
-use std::fs::{File, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::sys::stat::{Mode, umask};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{ListenOptions, UnixName};
+use crate::exit::{Explain as _, Stop};
+use crate::io::wait;
+
+/// A turn is waited for no longer than this. It takes a program of ours less than a millisecond;
+/// whoever has the folder longer has it for something else, such as a queue that is kept there.
+const TURN: Duration = Duration::from_millis(300);
+/// When to look again whether it is ours.
+const TURN_STEP: Duration = Duration::from_millis(5);
 
 /// Binds a socket of that type, and listens unless it takes datagrams.
 ///
 /// # Errors
-/// What the system says, or that the path belongs to somebody else.
+/// What the system says, or that the path belongs to somebody else; a signal that asks for the end.
 pub(super) fn bind(
+    name: &UnixName,
+    kind: Type,
+    options: &ListenOptions,
+) -> Result<(Socket, Option<OwnPath>), Stop> {
+    let _turn = match name.path() {
+        Some(path) => lock_folder(path)?,
+        None => None,
+    };
+    bind_in_turn(name, kind, options).at(name)
+}
+
+fn bind_in_turn(
     name: &UnixName,
     kind: Type,
     options: &ListenOptions,
@@ -28,7 +58,6 @@ pub(super) fn bind(
     let sockaddr = name.to_sockaddr()?;
     let socket = Socket::new(Domain::UNIX, kind, None)?;
     socket.set_nonblocking(true)?;
-    let _turn = name.path().and_then(lock_folder);
     let path = match name.path() {
         Some(path) => {
             make_way(path, &sockaddr, kind, options.force)?;
@@ -72,10 +101,23 @@ fn bind_path(
     Ok(own)
 }
 
-/// Holds the folder of `path` until dropped. Where that cannot be done we go on without.
-fn lock_folder(path: &Path) -> Option<Flock<File>> {
+/// Holds the folder of `path` until dropped. Where that cannot be done, or not soon, we go on
+/// without.
+fn lock_folder(path: &Path) -> Result<Option<Flock<File>>, Stop> {
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    Flock::lock(File::open(folder).ok()?, FlockArg::LockExclusive).ok()
+    let is_folder = OFlag::O_DIRECTORY.bits();
+    let Ok(mut file) = OpenOptions::new().read(true).custom_flags(is_folder).open(folder) else {
+        return Ok(None);
+    };
+    let end = Instant::now() + TURN;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(turn) => return Ok(Some(turn)),
+            Err((held, nix::Error::EAGAIN)) if Instant::now() < end => file = held,
+            Err(_) => return Ok(None),
+        }
+        wait(&[], Some(Instant::now() + TURN_STEP))?;
+    }
 }
 
 /// Removes a socket that nobody listens on any more. Anything else is left alone, unless forced.
@@ -89,16 +131,30 @@ fn make_way(path: &Path, sockaddr: &SockAddr, kind: Type, force: bool) -> io::Re
     if !metadata.file_type().is_socket() {
         return Err(io::Error::other("exists and is no socket"));
     }
-    let probe = Socket::new(Domain::UNIX, kind, None)?;
-    probe.set_nonblocking(true)?;
-    match probe.connect(sockaddr) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
-        _ => Err(io::Error::other("another process listens there")),
+    if is_served(sockaddr, kind)? {
+        return Err(io::Error::other("another process listens there"));
     }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a living socket is bound to a path.
+fn is_served(sockaddr: &SockAddr, kind: Type) -> io::Result<bool> {
+    // gVisor refuses datagram sockets wherever connections are taken. Only where the harmless
+    // question finds nobody is it asked in the way of a client.
+    for kind in [Type::DGRAM, kind] {
+        let probe = Socket::new(Domain::UNIX, kind, None)?;
+        probe.set_nonblocking(true)?;
+        match probe.connect(sockaddr).map_err(|error| (error.kind(), error)) {
+            Err((io::ErrorKind::ConnectionRefused, _)) => {}
+            Err((io::ErrorKind::NotFound, _)) => return Ok(false),
+            Err((io::ErrorKind::PermissionDenied, error)) => return Err(error),
+            _ => return Ok(true),
+        }
+    }
+    Ok(false)
 }
 
 /// A path that we made, removed at the end if it is still ours.

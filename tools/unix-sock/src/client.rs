@@ -29,10 +29,8 @@ pub(crate) fn run(
     connect_timeout: Option<Duration>,
     end: Deadline,
 ) -> Result<Status, Stop> {
-    let mut dialer = Dialer::default();
-    dialer.settings.connect_timeout = connect_timeout;
-    let mut client =
-        Client { hub: Hub::new(plan, None)?, name, dialer, attempts: backoff.start(), end };
+    let hub = Hub::new(plan, None)?;
+    let mut client = Client { hub, name, connect_timeout, attempts: backoff.start(), end };
     let outcome = client.run();
     // Also what came before an error or a signal is written.
     let finished = client.hub.finish();
@@ -42,7 +40,7 @@ pub(crate) fn run(
 struct Client<'a> {
     hub: Hub<'a>,
     name: &'a UnixName,
-    dialer: Dialer,
+    connect_timeout: Option<Duration>,
     attempts: Attempts,
     end: Deadline,
 }
@@ -73,7 +71,10 @@ impl Client<'_> {
         let socket = loop {
             match self.dial() {
                 Ok(socket) => break socket,
-                Err(DialError::Failed { cause, .. }) => self.pause(&cause)?,
+                Err(DialError::Failed { cause, .. }) => {
+                    self.check_time()?;
+                    self.pause(&cause)?;
+                }
                 Err(stopped @ DialError::Stopped(_)) => return Err(stopped.into_stop(self.name)),
             }
         };
@@ -88,7 +89,10 @@ impl Client<'_> {
 
     fn dial(&self) -> Result<Socket, DialError> {
         let kind = self.hub.plan.kind;
-        let socket = self.dialer.dial_unix(self.name, socket_type(kind))?;
+        let left = self.end.map(|end| end.saturating_duration_since(Instant::now()));
+        let mut dialer = Dialer::default();
+        dialer.settings.connect_timeout = self.connect_timeout.into_iter().chain(left).min();
+        let socket = dialer.dial_unix(self.name, socket_type(kind))?;
         if kind == Kind::Dgram {
             // A name of its own, so that it can be answered.
             bind(socket.as_raw_fd(), &UnixAddr::new_unnamed()).map_err(std::io::Error::from)?;
