@@ -403,6 +403,27 @@ fn one_of_several_peers_may_come_back_and_gets_everything() {
 }
 
 #[test]
+fn a_peer_that_is_given_up_costs_the_others_nothing() {
+    let text: String = (0..5000).map(|number| format!("line {number}\n")).collect();
+    let peer = || Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let (live, dying, absent) = (peer(), peer(), format!("127.0.0.1:{}", free_port()));
+    // Before the two are given up there is room for some of the lines only.
+    let args = ["--to=all", "--ack=peer", "--retry=2", "--in-flight=4K"];
+    let tool = Tool::new("heka-send").args(FAST).args(args);
+    let mut sender = tool.args([&dying.addr, &live.addr, &absent]).stdin_open().spawn();
+    sender.write("first\n");
+    live.wait_stdout_is("first\n");
+    dying.wait_stdout_is("first\n");
+    sender.wait_stderr(&format!("{absent}: given up; the others get the rest"));
+    let gone = dying.addr.clone();
+    dying.into_running().end_by(Signal::SIGKILL);
+    sender.write(&text);
+    let said = sender.finish();
+    said.exits(3).stderr_has(&format!("{gone}: given up; the others get the rest"));
+    live.wait_stdout_is(format!("first\n{text}"));
+}
+
+#[test]
 fn what_happens_to_connections_is_told_if_asked() {
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "--ack", "-v", "-opayload"]);
     let proxy = Proxy::new(&listener.addr);

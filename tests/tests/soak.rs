@@ -362,8 +362,8 @@ impl World {
         // Nobody writes any more.
         self.listen.take().expect("it was started").into_running().end_by(Signal::SIGTERM);
         let (_, after_dedup) = self.arrived(true);
-        // The third confirms nothing, so it is told nothing that it could drop repetitions by.
-        let by_one = if self.mode == Mode::Kernel { 0 } else { self.doubled_by_one_receiver() };
+        // Without numbers nothing is dropped.
+        let by_one = (self.mode != Mode::Kernel).then(|| self.doubled_by_one_receiver());
         let Self { mode, faults, killed, written, .. } = &self;
         let all = faults.values().sum::<u64>();
         let each: Vec<String> =
@@ -371,13 +371,14 @@ impl World {
         eprintln!(
             "{mode:?}: {all} faults ({}), {killed} stages killed; {} connections: {written} \
              records written, {} lost, 0 torn; {} came again on the wire; doubled: {raw} in the \
-             output, {by_one} by one receiver, {after_dedup} after --dedup",
+             output{}, {after_dedup} after --dedup",
             each.join(", "),
             self.proxy.accepted(),
             lost.len(),
             self.proxy.passed().saturating_sub(*written),
+            by_one.map(|count| format!(", {count} by one receiver")).unwrap_or_default(),
         );
-        if !lost.is_empty() || after_dedup > 0 || by_one > 0 {
+        if !lost.is_empty() || after_dedup > 0 || by_one > Some(0) {
             if self.disk.is_some() {
                 fs::copy(self.on_disk("out.heka"), self.path("out.heka")).expect("a copy");
             }
