@@ -99,7 +99,9 @@ fn a_receiver_that_confirms_nothing_is_told_apart_from_one_that_does() {
         tool.arg(address).stdin("x\n").run()
     };
     let deaf = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
-    send(&deaf.addr).exits(3).stderr_has(": closed the connection, 1 message unconfirmed\n");
+    let told = send(&deaf.addr);
+    told.exits(3).stderr_has(": closed the connection, 1 message unconfirmed\n");
+    told.stderr_has("heka-listen confirms only with --ack");
     deaf.wait_stdout_is("x\n");
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("an address").to_string();
@@ -188,7 +190,9 @@ fn positions_and_old_numbers_do_not_go_over_the_wire() {
     // Fields 100 to 103: a stream, number 5000 in it, a confirmation, a position.
     let stream = [&[0xa2, 6, 16][..], &[7; 16]].concat();
     let state = [&stream[..], &[0xa8, 6, 0x88, 0x27, 0xb0, 6, 9], &[0xba, 6, 2, b'h', b'i']];
-    let marked = with_header(&bare, &state.concat());
+    // And a frame that has nothing else to tell.
+    let number = [&[0x1e, 2 + 19 + 3, 8, 0][..], &stream, &[0xa8, 6, 7], &[0x1f]].concat();
+    let marked = [number, with_header(&bare, &state.concat())].concat();
     for args in [&["--ack=kernel"][..], &["--ack=none", "-iheka"], &["--queue=q"]] {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();

@@ -150,6 +150,11 @@ impl Lane {
         Ok(())
     }
 
+    /// Whether [`Lane::feed`] has something to do.
+    pub(crate) fn has_more(&self, targets: &[Target]) -> bool {
+        self.spool.as_ref().is_some_and(|spool| spool.queue.has_unread()) && have_room(targets)
+    }
+
     /// All targets have everything up to this record.
     pub(crate) fn confirm(&mut self, number: u64) -> Result<(), Stop> {
         let mut delivered = number;

@@ -25,6 +25,9 @@ const ANSWERS: usize = 16;
 /// Longest frame of an answer that is understood.
 const MAX_ANSWER: usize = 1024;
 
+/// What helps if a peer confirms nothing.
+pub(crate) const UNCONFIRMING: &str = "heka-listen confirms only with --ack";
+
 /// Who ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -164,10 +167,14 @@ impl Link {
         }
         // A peer that says nothing more does not read any more either, as far as we can know.
         let is_gone = self.peer_closed && (self.closing.is_none() || self.is_left_over(window)?);
-        match is_gone {
-            true => Err(Over::new(End::Peer, "closed the connection")),
-            false => Ok(()),
+        if !is_gone {
+            return Ok(());
         }
+        let mut over = Over::new(End::Peer, "closed the connection");
+        if self.ack == Ack::Peer && self.closing.is_some() && window.confirmed() == self.first {
+            over.hint = Some(UNCONFIRMING.to_owned());
+        }
+        Err(over)
     }
 
     /// Reads once, and tells whether there may be more.

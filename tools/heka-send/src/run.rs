@@ -40,6 +40,8 @@ struct Sender {
     targets: Vec<Target>,
     /// What is known of the end.
     status: Status,
+    /// Number of the last record that an earlier run delivered.
+    before: u64,
     dialer: Arc<Dialer>,
 }
 
@@ -55,10 +57,10 @@ impl Sender {
         let lane = Lane::new(&mut plan)?;
         let source = Source::new(&plan, lane.is_verbatim())?;
         let groups = std::mem::take(&mut plan.targets);
-        let confirmed = lane.confirmed();
-        let targets = groups.into_iter().map(|addrs| Target::new(addrs, &plan, confirmed));
+        let before = lane.confirmed();
+        let targets = groups.into_iter().map(|addrs| Target::new(addrs, &plan, before));
         let (targets, dialer) = (targets.collect(), Arc::new(plan.dialer));
-        Ok(Self { source, lane, targets, status: Status::Done, dialer })
+        Ok(Self { source, lane, targets, status: Status::Done, before, dialer })
     }
 
     fn work(&mut self) -> Result<Status, Stop> {
@@ -146,6 +148,10 @@ impl Sender {
     }
 
     fn deadline(&self, at_end: bool) -> Deadline {
+        if self.lane.has_more(&self.targets) {
+            // What was confirmed in this turn made room for more.
+            return Some(Instant::now());
+        }
         let is_awaited = self.lane.commit.as_ref().is_some_and(Commit::is_waiting);
         let targets = self.targets.iter().filter_map(|target| target.deadline(at_end, is_awaited));
         targets.chain(self.lane.deadline()).min()
@@ -162,9 +168,9 @@ impl Sender {
     fn advance(&mut self) -> Result<(), Stop> {
         let confirmed = self.targets.iter().map(|target| target.window.confirmed()).min();
         let confirmed = confirmed.unwrap_or(0);
-        stats::counter("confirmed").set(confirmed);
+        stats::counter("confirmed").set(confirmed.saturating_sub(self.before));
         let sent = self.targets.iter().map(|target| target.window.written_until()).max();
-        stats::counter("sent").set(sent.unwrap_or(0));
+        stats::counter("sent").set(sent.unwrap_or(0).saturating_sub(self.before));
         self.lane.confirm(confirmed)
     }
 

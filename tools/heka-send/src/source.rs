@@ -193,6 +193,10 @@ impl Source {
                     }
                 }
                 match deframer.next(data, behind) {
+                    Step::Frame(done, frame) if frame.is_signal() => {
+                        self.input.consume(done);
+                        return Ok(Some(0));
+                    }
                     Step::Frame(done, frame) => {
                         receive(&mut Record::Frame(&frame))?;
                         done

@@ -190,6 +190,12 @@ impl Spool {
             let lost = Messages(self.appended - self.stored);
             diag::error(format_args!("{lost} read and not queued"));
         }
+        let unkept = self.queue.unkept();
+        if unkept > 0 {
+            *failed = true;
+            stats::counter("dropped").add(unkept);
+            diag::error(format_args!("the queue was full: {} not delivered", Messages(unkept)));
+        }
         if !self.queue.is_empty() {
             diag::note(format_args!("{} bytes stay in the queue", self.queue.len()));
         }

@@ -11,7 +11,7 @@ use heka_core::{diag, stats};
 
 use crate::cli::{Delivery, Plan};
 use crate::dialing::{Dialing, Outcome};
-use crate::link::{End, Link, Over};
+use crate::link::{End, Link, Over, UNCONFIRMING};
 
 /// How often the kernel is asked what it has delivered while somebody waits for that, and while
 /// nobody does.
@@ -34,6 +34,8 @@ pub(crate) struct Target {
     delivery: Delivery,
     /// No connection is wanted before there is something to send.
     is_lazy: bool,
+    /// Number of the last record that an earlier run delivered.
+    before: u64,
     /// There has been a connection.
     pub(crate) was_reached: bool,
     /// Since when everything is written and the last confirmations are waited for.
@@ -43,19 +45,20 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Record number `confirmed` of the stream is delivered already.
-    pub(crate) fn new(addrs: Vec<Addr>, plan: &Plan, confirmed: u64) -> Self {
+    /// Record number `before` of the stream was delivered by an earlier run.
+    pub(crate) fn new(addrs: Vec<Addr>, plan: &Plan, before: u64) -> Self {
         let delivery = plan.delivery;
         let in_flight = delivery.in_flight as u64;
         Self {
             addrs: addrs.into(),
-            window: Window::starting_after(confirmed, in_flight, delivery.resend),
+            window: Window::starting_after(before, in_flight, delivery.resend),
             link: None,
             dialing: None,
             attempts: plan.backoff.start(),
             due: Instant::now(),
             delivery,
             is_lazy: false,
+            before,
             was_reached: false,
             lingering: None,
             doubtful: false,
@@ -208,7 +211,7 @@ impl Target {
             return Ok(unconfirmed == 0);
         };
         if unconfirmed == 0 && link.is_closed_by_peer() {
-            let confirmed = Messages(self.window.confirmed());
+            let confirmed = Messages(self.window.confirmed() - self.before);
             diag::note(format_args!("{}: {confirmed} confirmed", link.name));
             return Ok(true);
         }
@@ -312,7 +315,7 @@ fn converse(
     if is_over(link.awaiting) {
         let mut over = Over::new(End::Broken, "confirms nothing any more");
         if window.confirmed() == link.first {
-            over.hint = Some("heka-listen confirms only with --ack".to_owned());
+            over.hint = Some(UNCONFIRMING.to_owned());
         }
         return Err(over);
     }

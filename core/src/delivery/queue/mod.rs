@@ -95,6 +95,10 @@ pub struct Queue {
     last: u64,
     /// Numbers and the places behind them, for what is handed out and not confirmed.
     marks: VecDeque<(u64, Place)>,
+    /// Number of the last message that is safe with the far end, and of the last that was handed
+    /// out and is not on disk any more.
+    delivered: u64,
+    dropped: u64,
     buffer: Vec<u8>,
     is_unsaved: bool,
     is_unsynced: bool,
@@ -170,6 +174,8 @@ impl Queue {
             keeper: Keeper::start(dir.to_owned()),
             reader: None,
             marks: VecDeque::new(),
+            delivered: 0,
+            dropped: 0,
             buffer: Vec::new(),
             is_unsaved: true,
             is_unsynced: true,
@@ -323,6 +329,7 @@ impl Queue {
     /// # Errors
     /// As [`Queue::sync_soon`].
     pub fn confirm(&mut self, number: u64) -> Result<(), Stop> {
+        self.delivered = number;
         while let Some((number, place)) = self.marks.pop_front_if(|(last, _)| *last <= number) {
             self.cursor.number = number;
             self.advance_to(place);
@@ -343,7 +350,8 @@ impl Queue {
     }
 
     /// Drops the oldest file and returns how many messages were lost by that; `None` if there is
-    /// only the one that is written to. What has been handed out already is not lost.
+    /// only the one that is written to. What has been handed out already is not lost as long as the
+    /// process lives ([`Queue::unkept`]).
     ///
     /// # Errors
     /// The system's.
@@ -366,6 +374,9 @@ impl Queue {
         // Nobody has seen the numbers of those.
         self.last = before;
         let start = Place { file: oldest + 1, offset: 0 };
+        let is_gone = |(number, place): &&(u64, Place)| *place <= start && *number <= before;
+        let gone = self.marks.iter().filter(is_gone).map(|(number, _)| *number).max();
+        self.dropped = self.dropped.max(gone.unwrap_or(0));
         self.marks.retain(|(number, place)| *place > start && *number <= before);
         self.read_at = self.read_at.max(start);
         self.cursor.rename_stream();
@@ -373,6 +384,12 @@ impl Queue {
         // The room is wanted now.
         self.sync()?;
         Ok(Some(dropped))
+    }
+
+    /// How many messages were handed out and dropped and are not confirmed: they are lost with this
+    /// process.
+    pub fn unkept(&self) -> u64 {
+        self.dropped.saturating_sub(self.delivered)
     }
 
     /// Leaves the files with nothing but messages in them, none if all are confirmed, and syncs
