@@ -104,6 +104,39 @@ fn a_long_record_that_is_whole_is_handed_over_before_the_end() {
     }
 }
 
+/// A prompt has no newline, and a service that prompts does not close.
+#[test]
+fn an_unfinished_record_is_handed_over_when_time_is_up() {
+    for limit in ["--idle-timeout", "--linger"] {
+        let (server, path, _folder) = serve(&[limit, "50ms"], |tool| tool.stdin("$ "));
+        let mut peer = connect(&path);
+        peer.write_all(b"whole\nunfinished").unwrap();
+        server.wait_stdout_is("whole\nunfinished\n");
+    }
+    let args = ["--framing", "len16", "--idle-timeout", "50ms"];
+    let (server, path, _folder) = serve(&args, |tool| tool);
+    let mut peer = connect(&path);
+    peer.write_all(b"\0\x05whole\0\x05cut").unwrap();
+    server.wait_stderr("peer 0: offset 7: cut off, 5 bytes of a record lost");
+    server.wait_stdout_is("whole\n");
+}
+
+/// A frame that may have swallowed the beginning of another one goes out when nothing follows it.
+#[test]
+fn a_doubtful_frame_does_not_wait_for_more() {
+    let head = &framed("heka", &[b'x'; 1000])[..7];
+    let outer = Tool::new("heka-encode").args(["-i", "whole"]).stdin(head).run().stdout.clone();
+    for kind in ["stream", "dgram"] {
+        let args = ["--type", kind, "--framing", "heka", "--send-only"];
+        let (mut server, path, _folder) = serve(&args, Tool::stdin_open);
+        let client = Tool::new("unix-sock").arg(&path).args(["--type", kind, "--framing", "heka"]);
+        let mut client = client.args(["--linger", "forever"]).stdin_open().spawn();
+        client.write(&outer);
+        server.write(&outer);
+        client.wait_stdout_is(&outer);
+    }
+}
+
 /// A service that answers with one long line and closes.
 #[test]
 fn a_client_gets_a_long_answer_without_a_newline() {
@@ -118,6 +151,6 @@ fn a_client_gets_a_long_answer_without_a_newline() {
         }
     });
     let out = Tool::new("unix-sock").arg(&path).stdin("?\n").run();
-    out.succeeds().stdout_is([&[b'x'; 100_000][..], b"\n"].concat());
+    assert!(out.succeeds().stdout == [&[b'x'; 100_000][..], b"\n"].concat());
     service.join().unwrap();
 }

@@ -3,7 +3,9 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use heka_tests::unix::{self, connect};
 use heka_tests::{Peer, TempDir, Tool, eventually, scratch, sh};
@@ -152,6 +154,71 @@ fn queue_full_closes_or_blocks_on_request() {
     let mut all = Vec::new();
     slow.read_to_end(&mut all).unwrap();
     assert!(all.len() < 50 * block.len());
+}
+
+/// A sender of datagrams that never reads what is sent back to it.
+#[test]
+fn echoes_that_nobody_reads_are_bounded() {
+    for (action, text) in [
+        ("drop", "peer 0: reads too slowly, 1 record dropped"),
+        ("close", "peer 0: reads too slowly, forgotten with "),
+        ("block", ""),
+    ] {
+        let args = ["--type", "dgram", "--echo", "--queue-size", "1M", "--queue-full", action];
+        let (server, path, folder) = serve(&args);
+        let deaf = UnixDatagram::bind(folder.path().join("deaf")).unwrap();
+        deaf.connect(&path).unwrap();
+        deaf.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+        // Blocking, it is held up at some point; else it never is.
+        let sent = (0..3000).take_while(|_| deaf.send(&[b'x'; 20_000]).is_ok()).count();
+        assert_eq!(sent < 3000, action == "block", "{action}: {sent} sent");
+        server.wait_stderr(text);
+        let peak = peak(&server);
+        assert!(peak <= 32 * 1024, "{action}: {peak} KiB");
+        // Others are served, once it reads or is gone.
+        drop(deaf);
+        let polite = UnixDatagram::bind(folder.path().join("polite")).unwrap();
+        polite.set_read_timeout(Some(heka_tests::ceiling())).unwrap();
+        polite.send_to(b"hello\n", &path).unwrap();
+        let mut text = [0; 10];
+        assert_eq!(polite.recv(&mut text).unwrap(), 6);
+    }
+}
+
+/// Empty datagrams cost memory, too.
+#[test]
+fn empty_echoes_that_nobody_reads_are_bounded() {
+    let args = ["--type", "dgram", "--framing", "none", "--echo", "--queue-size", "64K"];
+    let (server, path, folder) = serve(&args);
+    let deaf = UnixDatagram::bind(folder.path().join("deaf")).unwrap();
+    deaf.connect(&path).unwrap();
+    for _ in 0..3000 {
+        deaf.send(&[]).unwrap();
+    }
+    server.wait_stderr("peer 0: reads too slowly");
+}
+
+/// While standard output takes nothing, who has something for it is not idle.
+#[test]
+fn a_peer_that_waits_for_stdout_is_not_idle() {
+    const IDLE: Duration = Duration::from_millis(100);
+    let block = [[b'x'; 99].as_slice(), b"\n"].concat().repeat(80_000);
+    let folder = scratch();
+    let (read, write) = nix::unistd::pipe().unwrap();
+    let path = folder.path().join("s");
+    let args = ["-l", path.to_str().unwrap(), "-1", "--idle-timeout", "100ms", "--linger", "100ms"];
+    let server = Peer::with("unix-sock", args, |tool| tool.stdout_file(write.into()));
+    let mut peer = connect(&path);
+    let copy = block.clone();
+    let writer = std::thread::spawn(move || peer.write_all(&copy));
+    // As long as nobody reads, several times the limit passes.
+    let (_silent, never) = std::sync::mpsc::channel::<()>();
+    never.recv_timeout(5 * IDLE).unwrap_err();
+    let mut all = Vec::new();
+    std::fs::File::from(read).read_to_end(&mut all).unwrap();
+    writer.join().unwrap().unwrap();
+    assert!(all == block, "{} of {} bytes", all.len(), block.len());
+    server.into_running().finish().succeeds();
 }
 
 /// Standard output is not read: the peers wait, and nothing is lost or piled up.

@@ -11,6 +11,9 @@ use heka_core::net::args::RetryArgs;
 
 use crate::mode::{Mode, parse_mode};
 
+/// Longest record taken unless another is asked for; records of a file are measured only then.
+pub(crate) const DEFAULT_MAX_RECORD: &str = "64M";
+
 /// Put a UNIX domain socket into a pipe
 ///
 /// Connects to the socket PATH, or serves it with -l. Records on standard input go to the socket,
@@ -46,7 +49,7 @@ pub(crate) struct Cli {
     #[arg(short, long, value_name = "SIZE", value_parser = parse_buffer_size, help_heading = "Records")]
     pub(crate) buf_size: Option<usize>,
     /// Longest record taken
-    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size, help_heading = "Records")]
+    #[arg(long, value_name = "SIZE", default_value = DEFAULT_MAX_RECORD, value_parser = parse_buffer_size, help_heading = "Records")]
     pub(crate) max_record: usize,
     /// Drop empty records
     #[arg(long, help_heading = "Records")]
@@ -157,7 +160,7 @@ pub(crate) struct Cli {
     /// End after so long, whatever happens
     #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout, help_heading = "Time")]
     pub(crate) timeout: Timeout,
-    /// End as soon as one side has ended
+    /// Wait for no answer: end with stdin, close with the peer
     #[arg(short = 'E', long, help_heading = "Time")]
     pub(crate) exit_on_eof: bool,
 

@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use heka_core::diag;
 use heka_core::exit::{Status, Stop};
-use heka_core::io::{Backlog, Deadline, wait};
+use heka_core::io::Deadline;
 use heka_core::net::{Attempts, Backoff, DialError, Dialer, UnixName};
-use nix::poll::PollFlags;
 use nix::sys::socket::{UnixAddr, bind};
 use socket2::Socket;
 
 use crate::cli::Kind;
 use crate::door::socket_type;
 use crate::hub::{Hub, Records};
-use crate::link::Chunk;
 use crate::peer::{Facts, Peer};
 use crate::plan::Plan;
+use crate::queue::Chunk;
 use crate::source::Source;
+use crate::wait::wait_for;
 
 /// Passes records both ways until one of the sides has enough.
 pub(crate) fn run(
@@ -113,17 +113,8 @@ impl Client<'_> {
         let until = Instant::now() + delay;
         while Instant::now() < until {
             self.check_time()?;
-            let wanted: Vec<_> = self.hub.sink.out.iter().filter_map(Backlog::wanted).collect();
             let limit = self.end.map_or(until, |end| end.min(until));
-            let ready = wait(&wanted, Some(limit))?;
-            if ready.iter().any(|ready| ready.contains(PollFlags::POLLERR)) {
-                return Err(Stop::BrokenPipe);
-            }
-            if let (false, Some(out)) =
-                (ready.iter().all(PollFlags::is_empty), &mut self.hub.sink.out)
-            {
-                out.try_flush()?;
-            }
+            wait_for(None, None, &mut self.hub.sink, Some(limit))?;
         }
         Ok(())
     }

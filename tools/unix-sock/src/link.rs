@@ -11,11 +11,10 @@ use socket2::Socket;
 
 use crate::framing::Framing;
 use crate::packets::{self, Packet};
+use crate::queue::{Chunk, Queue};
 
 /// How many chunks one write takes.
 const MAX_SLICES: usize = 64;
-/// What a queued chunk costs beside its bytes.
-const CHUNK_OVERHEAD: usize = 64;
 
 /// A socket and its queue.
 #[derive(Debug)]
@@ -23,27 +22,9 @@ pub(crate) struct Link {
     socket: Socket,
     /// Each write is a packet, each read is one.
     packets: bool,
-    queue: VecDeque<Chunk>,
+    queue: Queue,
     /// How much of the first chunk is written.
     sent: usize,
-    /// What the queue holds in memory.
-    cost: usize,
-}
-
-/// Whole records that were queued together.
-#[derive(Clone, Debug)]
-pub(crate) struct Chunk {
-    /// The records as they stand on the socket. Peers that get the same share the memory.
-    pub(crate) bytes: Bytes,
-    /// How many they are.
-    pub(crate) records: u64,
-}
-
-impl Chunk {
-    /// Records as they stand on the socket.
-    pub(crate) fn of(records: &[u8], framing: Framing) -> Self {
-        Self { bytes: Bytes::copy_from_slice(records), records: framing.count(records) }
-    }
 }
 
 /// What a read gave.
@@ -71,7 +52,7 @@ pub(crate) enum Flushed {
 impl Link {
     /// Takes over a connected, non-blocking socket.
     pub(crate) fn new(socket: Socket, packets: bool) -> Self {
-        Self { socket, packets, queue: VecDeque::new(), sent: 0, cost: 0 }
+        Self { socket, packets, queue: Queue::default(), sent: 0 }
     }
 
     /// Whether reads and writes keep record bounds.
@@ -119,8 +100,7 @@ impl Link {
 
     /// Puts records behind those that wait.
     pub(crate) fn push(&mut self, chunk: Chunk) {
-        self.cost += chunk.bytes.len() + CHUNK_OVERHEAD;
-        self.queue.push_back(chunk);
+        self.queue.push(chunk);
     }
 
     /// Writes what the peer takes of `records` right away, if nothing waits before them; the rest
@@ -163,7 +143,7 @@ impl Link {
 
     /// What the queue holds in memory, in bytes.
     pub(crate) fn cost(&self) -> usize {
-        self.cost
+        self.queue.cost()
     }
 
     /// Whether nothing waits to be written.
@@ -176,7 +156,7 @@ impl Link {
     /// # Errors
     /// The system's: nothing more can be written to this peer.
     pub(crate) fn flush(&mut self) -> io::Result<Flushed> {
-        while let Some(len) = self.queue.front().map(|first| first.bytes.len()) {
+        while let Some(len) = self.queue.first().map(Bytes::len) {
             let outcome = if self.packets { self.send_packets() } else { self.send_bytes() };
             match outcome {
                 Ok(()) => {}
@@ -195,7 +175,7 @@ impl Link {
     }
 
     fn send_bytes(&mut self) -> io::Result<()> {
-        let mut chunks = self.queue.iter().map(|chunk| &*chunk.bytes);
+        let mut chunks = self.queue.iter().map(AsRef::as_ref);
         let first = chunks.next().unwrap_or_default();
         let unsent = first.get(self.sent..).unwrap_or_default();
         let slices: Vec<IoSlice<'_>> =
@@ -206,9 +186,9 @@ impl Link {
     }
 
     fn send_packets(&mut self) -> io::Result<()> {
-        let packets = self.queue.iter().take(packets::MOST).map(|chunk| &chunk.bytes);
+        let packets = self.queue.iter().take(packets::MOST);
         for _ in 0..packets::send(&self.socket, packets)? {
-            self.forget(self.queue.front().map_or(0, |first| first.bytes.len()));
+            self.forget(self.queue.first().map_or(0, Bytes::len));
         }
         Ok(())
     }
@@ -217,15 +197,13 @@ impl Link {
     fn forget(&mut self, len: usize) {
         stats::BYTES_OUT.add(len as u64);
         self.sent += len;
-        while let Some(first) = self.queue.front() {
+        while let Some(first) = self.queue.first() {
             // A packet goes whole, also an empty one.
-            if !self.packets && self.sent < first.bytes.len() {
+            if !self.packets && self.sent < first.len() {
                 return;
             }
-            let len = first.bytes.len();
-            self.sent = self.sent.saturating_sub(len);
-            self.cost = self.cost.saturating_sub(len + CHUNK_OVERHEAD);
-            self.queue.pop_front();
+            self.sent = self.sent.saturating_sub(first.len());
+            self.queue.pop();
             if self.packets {
                 return;
             }
@@ -234,17 +212,17 @@ impl Link {
 
     /// Gives up what waits; tells how many records that is.
     pub(crate) fn abandon(&mut self) -> u64 {
-        self.cost = 0;
         self.sent = 0;
-        self.queue.drain(..).map(|chunk| chunk.records).sum()
+        self.queue.abandon()
     }
 
     /// Takes what waits, to be sent over another connection. `start` tells where the record
     /// begins that was cut, given the chunk and how much of it was written.
     pub(crate) fn take_queue(&mut self, start: impl Fn(&[u8], usize) -> usize) -> VecDeque<Chunk> {
-        let mut queue = std::mem::take(&mut self.queue);
+        let mut queue = self.queue.take();
+        let sent = std::mem::take(&mut self.sent);
         if let Some(first) = queue.front_mut() {
-            let start = start(&first.bytes, self.sent);
+            let start = start(&first.bytes, sent);
             first.bytes = first.bytes.slice(start.min(first.bytes.len())..);
         }
         queue

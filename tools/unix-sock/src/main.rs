@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Puts a UNIX domain socket into a pipe, as a client or as a server of many.
 
+mod audience;
 mod bulk;
 mod cli;
 mod client;
@@ -15,10 +16,12 @@ mod mode;
 mod packets;
 mod peer;
 mod plan;
+mod queue;
 mod run;
 mod server;
 mod sink;
 mod source;
+mod wait;
 
 fn main() -> std::process::ExitCode {
     heka_core::cli::main::<cli::Cli>(|cli| run::run(&cli.plan()?))

@@ -11,11 +11,13 @@ use heka_core::wire::{Behind, Field};
 use nix::sys::socket::{getsockopt, sockopt};
 use socket2::Socket;
 
+use crate::audience::Standing;
 use crate::envelope::{Envelope, put_string};
 use crate::framing::{Found, Splitter};
-use crate::link::{Chunk, Link, Received};
+use crate::link::{Link, Received};
 use crate::packets::{self, Packet};
 use crate::plan::Plan;
+use crate::queue::Chunk;
 use crate::sink::Sink;
 
 /// Up to so much of an unfinished record is kept in memory of its own size; a longer one keeps the
@@ -164,6 +166,14 @@ impl Peer {
         !self.receiving && (self.sending == Sending::Ended || self.hung_up)
     }
 
+    /// What can be sent to it.
+    pub(crate) fn standing(&self, plan: &Plan) -> Standing {
+        match self.sending {
+            Sending::Open => Standing::open(self.link.cost(), plan),
+            Sending::Ending | Sending::Ended => Standing::Closed,
+        }
+    }
+
     /// Reads once and hands over the records that are whole then. `scratch` is lent for the time
     /// of the call; it holds [`scratch_len`] bytes.
     pub(crate) fn read(&mut self, sink: &mut Sink<'_>, scratch: &mut [u8]) -> Result<(), Stop> {
@@ -278,8 +288,8 @@ impl Peer {
         self.end(sink)
     }
 
-    /// The peer sends no more: its last record needs no delimiter.
-    fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
+    /// The peer sends no more, or is not listened to any more: its last record needs no delimiter.
+    pub(crate) fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
         self.split_partial(Behind::End, sink)?;
         self.partial = Vec::new();
         self.receiving = false;

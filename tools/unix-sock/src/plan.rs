@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
-use heka_core::cli::{Retries, Timeout, Writing};
+use heka_core::cli::{Retries, Timeout, Writing, parse_buffer_size};
 use heka_core::exit::Stop;
 use heka_core::net::{Backoff, UnixName};
 use nix::unistd::{Group, User};
 
-use crate::cli::{Cli, FormName, FramingName, Kind, QueueFull, To};
+use crate::cli::{Cli, DEFAULT_MAX_RECORD, FormName, FramingName, Kind, QueueFull, To};
 use crate::framing::Framing;
 use crate::mode::Mode;
 
@@ -18,8 +18,6 @@ use crate::mode::Mode;
 const READ_SIZE: usize = 256 * 1024;
 /// One read that is a record (the seed's `buf_size`).
 const RECORD_READ_SIZE: usize = 8192;
-/// Longest record taken unless another is asked for; records of a file are measured only then.
-const DEFAULT_MAX_RECORD: usize = 64 * 1024 * 1024;
 /// Longest name of a socket: `sun_path` without its terminator.
 const MAX_PATH_LEN: usize = 107;
 
@@ -153,6 +151,8 @@ impl Cli {
             Role::Client { backoff, .. } => backoff.retries == Retries::Times(0),
             Role::Server(_) => false,
         };
+        let is_limited =
+            parse_buffer_size(DEFAULT_MAX_RECORD).is_ok_and(|most| self.max_record < most);
         let Timeout(linger) = self.linger;
         Ok(Plan {
             name,
@@ -162,7 +162,7 @@ impl Cli {
             form,
             copies_through,
             receives_bulk: is_simple && !self.echo && !is_counted,
-            sends_bulk: is_simple && is_final && self.max_record >= DEFAULT_MAX_RECORD,
+            sends_bulk: is_simple && is_final && !is_limited,
             read_size: self.buf_size.unwrap_or(match (wire, kind) {
                 (Framing::None, Kind::Stream) => RECORD_READ_SIZE,
                 _ => READ_SIZE,

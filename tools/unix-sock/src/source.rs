@@ -7,7 +7,7 @@ use heka_core::wire::Behind;
 
 use crate::envelope::open;
 use crate::framing::{Found, Framing, Splitter};
-use crate::link::Chunk;
+use crate::queue::Chunk;
 use crate::sink::Sink;
 
 /// Records of one framing that go together are gathered up to this size.
@@ -24,6 +24,8 @@ pub(crate) struct Source {
     pub(crate) has_ended: bool,
     /// It gave at least one byte.
     pub(crate) has_given: bool,
+    /// What has been read has not been settled.
+    is_unsettled: bool,
     /// Records may go out without being read.
     pub(crate) is_bulky: bool,
     /// How many bytes of a file may go out like that, as far as is known.
@@ -49,6 +51,7 @@ impl Source {
             splitter: Splitter::new(sink.plan.stdio, sink.plan.max_record),
             has_ended: false,
             has_given: false,
+            is_unsettled: false,
         })
     }
 
@@ -58,6 +61,7 @@ impl Source {
         self.is_ready = self.input.is_regular();
         self.has_ended = !more;
         self.has_given |= more;
+        self.is_unsettled = more;
         Ok(())
     }
 
@@ -84,9 +88,15 @@ impl Source {
         Ok(batch.finish())
     }
 
+    /// Whether there is something to [`Source::settle`].
+    pub(crate) fn may_settle(&self) -> bool {
+        self.is_unsettled && !self.input.data().is_empty()
+    }
+
     /// Nothing is there to read right now: what can be taken without more is.
     pub(crate) fn settle(&mut self, sink: &mut Sink<'_>) -> Result<Vec<Delivery>, Stop> {
         let mut batch = Batch { packets: sink.plan.has_packets(), ..Batch::default() };
+        self.is_unsettled = false;
         self.split(Behind::Idle, sink, &mut batch)?;
         Ok(batch.finish())
     }

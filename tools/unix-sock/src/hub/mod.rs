@@ -10,14 +10,17 @@ mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Shutdown;
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use heka_core::diag;
 use heka_core::exit::{Cause as _, Explain as _, Status, Stop};
-use heka_core::io::Deadline;
+use heka_core::io::{Deadline, wait as poll};
+use nix::poll::PollFlags;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use socket2::Socket;
 
+use crate::audience::Audience;
 use crate::cli::Kind;
 use crate::door::Door;
 use crate::exec::Processes;
@@ -48,6 +51,8 @@ pub(crate) struct Hub<'a> {
     epoll: Epoll,
     /// Peers that may have something to do.
     awake: BTreeSet<u64>,
+    /// Peers that records can go to.
+    audience: Audience,
     /// The peer that connected last.
     last: Option<u64>,
     has_had_peers: bool,
@@ -81,6 +86,7 @@ impl<'a> Hub<'a> {
             processes: Processes::default(),
             epoll,
             awake: BTreeSet::new(),
+            audience: Audience::default(),
             last: None,
             has_had_peers: false,
             closing: false,
@@ -115,6 +121,7 @@ impl<'a> Hub<'a> {
             peer.sending = Sending::Ending;
         }
         self.next_limit = Some(Instant::now());
+        self.audience.note(number, peer.standing(self.plan));
         Ok(self.peers.entry(number).insert_entry(peer).into_mut())
     }
 
@@ -122,7 +129,7 @@ impl<'a> Hub<'a> {
     pub(crate) fn turn(&mut self, deadline: Deadline) -> Result<(), Stop> {
         self.feed()?;
         self.serve()?;
-        self.expire();
+        self.expire()?;
         if !self.ended.is_empty() || self.is_done() {
             return Ok(());
         }
@@ -200,33 +207,44 @@ impl<'a> Hub<'a> {
             let done = self.closing && peer.link.is_drained();
             let cut = self.plan.exit_on_eof && !peer.receiving && peer.link.is_drained();
             if peer.is_over() || done || cut {
-                self.remove(number);
+                self.remove(number)?;
+            } else {
+                self.note(number);
             }
         }
         Ok(())
     }
 
-    /// Ends a connection.
-    pub(crate) fn remove(&mut self, number: u64) {
-        let Some(peer) = self.peers.remove(&number) else { return };
+    /// Ends a connection. What has arrived of a record is handed over also if the end is ours.
+    fn remove(&mut self, number: u64) -> Result<(), Stop> {
+        let Some(mut peer) = self.peers.remove(&number) else { return Ok(()) };
+        self.note(number);
+        peer.end(&mut self.sink)?;
+        write(&mut peer, &mut self.sink);
         diag::note(format_args!("{}: closed", peer.facts));
         self.accept_again = None;
         self.ended.push(peer);
+        Ok(())
     }
 
     /// Ends connections whose time is up.
-    fn expire(&mut self) {
+    fn expire(&mut self) -> Result<(), Stop> {
         let (idle, linger) = (self.plan.idle_timeout, self.plan.linger);
         let now = Instant::now();
         if self.next_limit.is_none_or(|limit| limit > now) {
-            return;
+            return Ok(());
         }
         self.next_limit = None;
         if idle.is_none() && linger.is_none() {
-            return;
+            return Ok(());
         }
         let mut over = Vec::new();
-        for (number, peer) in &self.peers {
+        for (number, peer) in &mut self.peers {
+            if is_held_up(peer, self.plan)? {
+                // The time that it waits for us is not its own.
+                peer.moved = now;
+                peer.half_closed = peer.half_closed.map(|_| now);
+            }
             let idle_end = idle.map(|idle| (peer.moved + idle, true));
             let linger_end = linger
                 .zip(peer.half_closed.filter(|_| peer.link.is_drained()))
@@ -246,8 +264,9 @@ impl<'a> Hub<'a> {
                 diag::note(format_args!("{}: nothing moved, connection ended", peer.facts));
                 peer.is_idle = true;
             }
-            self.remove(number);
+            self.remove(number)?;
         }
+        Ok(())
     }
 
     /// Ends: what is complete goes out, as far as that can be without waiting for peers.
@@ -260,8 +279,23 @@ impl<'a> Hub<'a> {
 }
 
 fn can_read(peer: &Peer, sink: &Sink<'_>) -> bool {
-    let echo_fits = !sink.plan.echo || peer.link.cost() < sink.plan.queue_size;
-    peer.readable && peer.receiving && echo_fits && !sink.is_full() && !sink.has_enough()
+    wants_reading(peer, sink.plan) && !sink.is_full() && !sink.has_enough()
+}
+
+/// Whether there may be something to read from a peer, for which there is room but for others.
+fn wants_reading(peer: &Peer, plan: &Plan) -> bool {
+    let echo_fits = !plan.echo || peer.link.cost() < plan.queue_size;
+    peer.readable && peer.receiving && echo_fits
+}
+
+/// Whether a peer has sent something that nobody has read though it had its turn: standard output
+/// takes nothing.
+fn is_held_up(peer: &Peer, plan: &Plan) -> Result<bool, Stop> {
+    if !wants_reading(peer, plan) {
+        return Ok(false);
+    }
+    let unread = poll(&[(peer.link.as_fd(), PollFlags::POLLIN)], Some(Instant::now()))?;
+    Ok(unread.iter().any(|ready| ready.contains(PollFlags::POLLIN)))
 }
 
 /// Writes what the peer takes, then tells it the end if that is due.

@@ -6,15 +6,13 @@ use std::time::Instant;
 use heka_core::exit::Stop;
 
 use super::{Hub, Records, fail};
+use crate::audience::Standing;
 use crate::cli::{FormName, QueueFull, To};
-use crate::link::Chunk;
 use crate::peer::{Peer, Sending};
 use crate::plan::Target;
+use crate::queue::Chunk;
 use crate::sink::Sink;
 use crate::source::Delivery;
-
-/// What is queued for a single peer before standard input waits.
-const SHORT_QUEUE: usize = 128 * 1024;
 
 impl Hub<'_> {
     /// Takes records from standard input to their peers.
@@ -26,11 +24,8 @@ impl Hub<'_> {
             return Ok(());
         };
         let is_for_all = self.plan.target(None, None, None) == Target::All;
-        let mut peers = self.peers.values_mut().filter(|peer| peer.sending == Sending::Open);
-        let mut only = match (is_for_all, peers.next(), peers.next()) {
-            (true, only, None) => only,
-            _ => None,
-        };
+        let number = self.audience.only().filter(|_| is_for_all);
+        let mut only = number.and_then(|number| self.peers.get_mut(&number));
         if only.as_mut().is_some_and(|only| source.pass_bulk(only)) {
             return Ok(());
         }
@@ -41,7 +36,9 @@ impl Hub<'_> {
         {
             pass(only, source.input.data().get(..len).unwrap_or_default(), &mut self.sink);
             source.input.consume(len);
-            self.awake.insert(only.facts.number);
+            let number = only.facts.number;
+            self.awake.insert(number);
+            self.note(number);
         } else {
             let deliveries = source.take(&mut self.sink)?;
             self.deliver(deliveries);
@@ -61,10 +58,11 @@ impl Hub<'_> {
     /// Standard input has ended: peers are told, unless it never was one (as with /dev/null).
     fn end_input(&mut self, has_given: bool) {
         let tell = has_given || self.plan.server().is_none();
-        for (number, peer) in &mut self.peers {
-            if (tell || !peer.receiving) && peer.sending == Sending::Open {
+        for number in self.audience.numbers() {
+            if let Some(peer) = self.peers.get_mut(&number).filter(|peer| tell || !peer.receiving) {
                 peer.sending = Sending::Ending;
-                self.awake.insert(*number);
+                self.awake.insert(number);
+                self.note(number);
             }
         }
         if self.plan.exit_on_eof {
@@ -77,8 +75,7 @@ impl Hub<'_> {
         match self.plan.target(peer, self.last, self.sink.origin) {
             Target::Nobody => {}
             Target::All => {
-                let numbers: Vec<u64> = self.open_peers().map(|peer| peer.facts.number).collect();
-                for number in numbers {
+                for number in self.audience.numbers() {
                     self.push(number, chunk.clone());
                 }
             }
@@ -90,16 +87,14 @@ impl Hub<'_> {
         }
     }
 
-    /// Peers that records can go to.
-    fn open_peers(&self) -> impl Iterator<Item = &Peer> {
-        self.peers.values().filter(|peer| peer.sending == Sending::Open)
+    /// Takes note of what can be sent to a peer now.
+    pub(super) fn note(&mut self, number: u64) {
+        let peer = self.peers.get(&number);
+        let standing = peer.map_or(Standing::Closed, |peer| peer.standing(self.plan));
+        self.audience.note(number, standing);
     }
 
     fn push(&mut self, number: u64, chunk: Chunk) {
-        let is_full = |peer: &Peer| peer.link.cost() >= self.plan.queue_size;
-        let is_left_behind = self.peers.get(&number).is_some_and(is_full)
-            && self.plan.queue_full != QueueFull::Block
-            && self.open_peers().take(2).count() > 1;
         let Some(peer) = self.peers.get_mut(&number) else { return };
         if peer.sending != Sending::Open {
             self.sink.lose(
@@ -108,7 +103,7 @@ impl Hub<'_> {
             );
             return;
         }
-        if is_left_behind {
+        if self.audience.leaves_behind(number, self.plan) {
             let lost = Records(chunk.records);
             if self.plan.queue_full == QueueFull::Close {
                 self.sink.lose(&peer.facts, "reads too slowly, connection closed");
@@ -116,6 +111,7 @@ impl Hub<'_> {
                 peer.sending = Sending::Ended;
                 peer.receiving = false;
                 self.awake.insert(number);
+                self.note(number);
             } else {
                 self.sink.lose(&peer.facts, format_args!("reads too slowly, {lost} dropped"));
             }
@@ -123,6 +119,7 @@ impl Hub<'_> {
         }
         peer.link.push(chunk);
         self.awake.insert(number);
+        self.note(number);
     }
 
     /// Whether a record from standard input would find somebody to go to, and room there.
@@ -130,25 +127,18 @@ impl Hub<'_> {
         if !self.can_answer() {
             return false;
         }
-        let count = self.open_peers().count();
-        if count == 0 {
+        if self.audience.is_empty() {
             // With nobody there records wait; those for a certain peer that is gone are reported.
             let for_all = self.plan.to == To::All && self.plan.form == FormName::Payload;
             return self.has_had_peers && !for_all && self.plan.server().is_some();
         }
+        let only = self.audience.only().and_then(|only| self.peers.get(&only));
         let is_bulky = self.source.as_ref().is_some_and(|source| source.is_bulky);
-        if is_bulky && self.open_peers().all(|peer| !peer.writable) {
+        if is_bulky && only.is_some_and(|only| !only.writable) {
             // It goes on in the file when the peer takes more.
             return false;
         }
-        // A single peer is waited for, so what waits for it may as well stay in the pipe.
-        let most = if count == 1 { SHORT_QUEUE } else { usize::MAX };
-        let most = most.min(self.plan.queue_size);
-        let mut rooms = self.open_peers().map(|peer| peer.link.cost() < most);
-        match self.plan.queue_full {
-            QueueFull::Block => rooms.all(|room| room),
-            QueueFull::Drop | QueueFull::Close => rooms.any(|room| room),
-        }
+        self.audience.has_room(self.plan, |_| only.map_or(0, |only| only.link.cost()))
     }
 }
 

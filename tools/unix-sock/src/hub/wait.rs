@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Waiting: for peers, standard input, room on standard output, and time.
+//! When to wait, and what the peers' events mean.
 
 use std::os::fd::AsFd as _;
 use std::time::Instant;
 
 use heka_core::exit::{Explain as _, Stop};
-use heka_core::io::{Backlog, Deadline, wait};
+use heka_core::io::{Backlog, Deadline};
 use nix::poll::PollFlags;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
 use super::{BUSY_TURNS, DOOR, Hub, can_read};
+use crate::source::Source;
+use crate::wait::wait_for;
 
 /// Events taken at once.
 const MAX_EVENTS: usize = 256;
@@ -25,7 +27,8 @@ impl Hub<'_> {
         }
         self.busy_turns = 0;
         let pending = self.sink.out.as_ref().map_or(0, Backlog::pending);
-        if !is_busy && pending > 0 {
+        let may_settle = self.source.as_ref().is_some_and(Source::may_settle);
+        if !is_busy && (pending > 0 || may_settle) {
             if self.poll(Some(Instant::now()))? {
                 return Ok(());
             }
@@ -63,7 +66,9 @@ impl Hub<'_> {
         if let Some(out) = &mut self.sink.out {
             out.try_flush()?;
         }
-        let Some(source) = self.source.as_mut().filter(|source| !source.has_ended) else {
+        let wants_input = self.wants_input();
+        let Some(source) = self.source.as_mut().filter(|source| wants_input && source.may_settle())
+        else {
             return Ok(false);
         };
         let deliveries = source.settle(&mut self.sink)?;
@@ -74,31 +79,14 @@ impl Hub<'_> {
 
     /// Waits until `deadline` and notes what has come; tells whether anything has.
     fn poll(&mut self, deadline: Deadline) -> Result<bool, Stop> {
-        let mut wanted = vec![(self.epoll.0.as_fd(), PollFlags::POLLIN)];
-        let input = self.source.as_ref().filter(|_| self.wants_input());
-        if let Some(source) = input {
-            wanted.push((source.input.fd(), PollFlags::POLLIN));
-        }
-        let has_input = input.is_some();
-        let out = self.sink.out.as_ref().and_then(Backlog::wanted);
-        wanted.extend(out);
-        let ready = wait(&wanted, deadline)?;
-        let out_ready = out.and(ready.last().copied()).filter(|ready| !ready.is_empty());
-        let input_ready = has_input && ready.get(1).is_some_and(|ready| !ready.is_empty());
-        let has_events = ready.first().is_some_and(|ready| !ready.is_empty());
-        if let (true, Some(source)) = (input_ready, &mut self.source) {
-            source.is_ready = true;
-        }
-        if has_events {
+        let wants_input = self.wants_input();
+        let source = self.source.as_mut().filter(|_| wants_input);
+        let events = (self.epoll.0.as_fd(), PollFlags::POLLIN);
+        let came = wait_for(Some(events), source, &mut self.sink, deadline)?;
+        if came.socket {
             self.take_events()?;
         }
-        if let (Some(ready), Some(out)) = (out_ready, &mut self.sink.out) {
-            if ready.contains(PollFlags::POLLERR) {
-                return Err(Stop::BrokenPipe);
-            }
-            out.try_flush()?;
-        }
-        Ok(has_events || input_ready)
+        Ok(came.socket || came.input)
     }
 
     fn take_events(&mut self) -> Result<(), Stop> {
