@@ -33,6 +33,7 @@ use sha1::{Digest as _, Sha1};
 
 use crate::diag;
 use crate::exit::{Explain as _, Stop};
+use crate::io::sync_name;
 use crate::wire::MAX_CHECKPOINT_SIZE;
 
 /// Longest key of a source, so that its position fits beside it in a header.
@@ -281,8 +282,7 @@ impl CheckpointFile {
         file.write_all(&self.positions.to_text())?;
         file.sync_all()?;
         std::fs::rename(temporary, &self.path)?;
-        let directory = self.path.parent().filter(|directory| !directory.as_os_str().is_empty());
-        File::open(directory.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+        sync_name(&self.path)?;
         Ok(file)
     }
 }

@@ -10,6 +10,7 @@ mod backlog;
 mod compressed;
 mod conduit;
 mod drain;
+mod folder;
 mod input;
 mod mend;
 mod output;
@@ -17,6 +18,7 @@ mod poll;
 mod sink;
 
 pub use backlog::Backlog;
+pub use folder::sync_name;
 pub use input::Input;
 pub use mend::Ending;
 pub use output::{Output, push_harmless};

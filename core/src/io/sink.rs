@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 
+use super::folder::sync_name;
 use super::mend::announce_writer;
 use super::{Ending, Output};
 use crate::cli::{parse_duration, parse_size};
@@ -119,7 +120,7 @@ impl Sink {
         self.path.display().to_string()
     }
 
-    /// Whether every write is followed by an fsync.
+    /// Whether every write is followed by an fsync, and the file's name is on the disk before.
     pub(super) fn is_durable(&self) -> bool {
         self.durable
     }
@@ -138,6 +139,10 @@ impl Sink {
         if is_new {
             // Exactly the mode asked for, whatever the umask.
             file.set_permissions(Permissions::from_mode(self.mode)).at(self.name())?;
+        }
+        if self.durable && metadata.is_file() {
+            // Not only a new one: whoever made it may have died before.
+            sync_name(&self.path).at(format_args!("{}: its folder", self.name()))?;
         }
         self.len = metadata.len();
         self.mend(&file)?;
