@@ -139,24 +139,35 @@ impl Showing {
 /// gets text where framed messages are the default. Text is made harmless for terminals.
 ///
 /// # Errors
-/// If framed messages were asked for on a terminal; that and what helps has been said then.
+/// As [`refuse_terminal`], if framed messages were asked for.
 pub fn settle_form(
     chosen: Option<Form>,
     default: Form,
     out: Output,
 ) -> Result<(Form, Output), Stop> {
     let form = match chosen {
-        Some(form) if form.is_binary() && out.is_terminal() => {
-            diag::error("framed messages are not for a terminal");
-            diag::hint("… | cat");
-            return Err(Stop::Said(Status::Usage));
-        }
         Some(form) => form,
         None if default.is_binary() && out.is_terminal() => Form::Text,
         None => default,
     };
+    if form.is_binary() {
+        refuse_terminal(&out)?;
+    }
     let out = if form.is_binary() { out } else { out.text() };
     Ok((form, out))
+}
+
+/// Refuses to write framed messages to a terminal.
+///
+/// # Errors
+/// If `out` is one; that and what helps has been said then.
+pub fn refuse_terminal(out: &Output) -> Result<(), Stop> {
+    if out.is_terminal() {
+        diag::error("framed messages are not for a terminal");
+        diag::hint("… | cat");
+        return Err(Stop::Said(Status::Usage));
+    }
+    Ok(())
 }
 
 /// A tool's command line.

@@ -3,7 +3,8 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -16,7 +17,7 @@ use crate::exit::{Cause as _, Explain as _, Stop};
 /// How long a name to listen on may take to resolve.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The first inherited descriptor (`sd_listen_fds(3)`).
-const FIRST_INHERITED: i32 = 3;
+const FIRST_INHERITED: RawFd = 3;
 
 /// How to listen.
 #[derive(Clone, Debug)]
@@ -58,6 +59,7 @@ pub struct Listener {
     /// As it was asked for, with the port that the system chose.
     pub addr: Addr,
     keepalive: Option<Duration>,
+    is_inherited: bool,
     // Held for what dropping it does.
     _path: Option<OwnPath>,
 }
@@ -75,7 +77,7 @@ impl Listener {
     /// Binds and listens.
     ///
     /// # Errors
-    /// `ADDRESS: CAUSE`, status 1.
+    /// `ADDRESS: CAUSE`, status 1; status 3 if its name cannot be resolved.
     pub fn bind(addr: &Addr, options: &ListenOptions) -> Result<Self, Stop> {
         match addr {
             Addr::Tcp(at) | Addr::Tls(at) | Addr::Udp(at) => Self::bind_ip(addr, at, options),
@@ -87,7 +89,7 @@ impl Listener {
     fn bind_ip(addr: &Addr, at: &HostPort, options: &ListenOptions) -> Result<Self, Stop> {
         let mut outcome = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
         for ip in interfaces(at).map_err(|error| error.into_stop(addr))? {
-            outcome = listen_ip(ip, addr.is_datagram(), at.host.is_empty(), options.backlog);
+            outcome = listen_ip(ip, addr.is_datagram(), is_everywhere(at), options.backlog);
             if outcome.is_ok() {
                 break;
             }
@@ -101,7 +103,7 @@ impl Listener {
             Addr::Udp(_) => Addr::Udp(at),
             _ => Addr::Tcp(at),
         };
-        Ok(Self { socket, addr, keepalive: options.keepalive, _path: None })
+        Ok(Self { socket, addr, keepalive: options.keepalive, is_inherited: false, _path: None })
     }
 
     fn bind_unix(
@@ -111,7 +113,8 @@ impl Listener {
         options: &ListenOptions,
     ) -> Result<Self, Stop> {
         let (socket, path) = unix::bind(name, kind, options)?;
-        Ok(Self { socket, addr: addr.clone(), keepalive: options.keepalive, _path: path })
+        let (addr, keepalive) = (addr.clone(), options.keepalive);
+        Ok(Self { socket, addr, keepalive, is_inherited: false, _path: path })
     }
 
     /// Takes one connection; `None` if none waits.
@@ -147,6 +150,11 @@ impl Listener {
         &self.socket
     }
 
+    /// Whether it was taken over, and is open elsewhere too.
+    pub fn is_inherited(&self) -> bool {
+        self.is_inherited
+    }
+
     /// Where it listens, with the numbers that the system chose: `127.0.0.1:40123`, or a path.
     pub fn bound(&self) -> String {
         let ip = self.socket.local_addr().ok().and_then(|addr| addr.as_socket());
@@ -169,9 +177,14 @@ pub(crate) fn plain_ip(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
-/// Without a host: all interfaces, of both families where the system has IPv6.
+/// Whether that is every interface, of both families.
+fn is_everywhere(at: &HostPort) -> bool {
+    at.host.is_empty() || at.host == "*"
+}
+
+/// Where to bind, best first: every interface with IPv6 where the system has that.
 fn interfaces(at: &HostPort) -> Result<Vec<SocketAddr>, DialError> {
-    if at.host.is_empty() || at.host == "*" {
+    if is_everywhere(at) {
         let hosts = [IpAddr::from(Ipv6Addr::UNSPECIFIED), IpAddr::from(Ipv4Addr::UNSPECIFIED)];
         return Ok(hosts.iter().map(|&host| SocketAddr::new(host, at.port)).collect());
     }
@@ -199,21 +212,25 @@ fn listen_ip(ip: SocketAddr, datagram: bool, both: bool, backlog: i32) -> io::Re
 }
 
 /// The sockets that systemd, or whoever started us, has opened: `LISTEN_FDS` descriptors from 3
-/// on, if `LISTEN_PID` is this process (`sd_listen_fds(3)`).
+/// on, if `LISTEN_PID` is this process (`sd_listen_fds(3)`). `keepalive` is as in
+/// [`ListenOptions`].
 ///
 /// # Errors
 /// A descriptor that is no socket to listen on: status 2.
-pub fn inherited() -> Result<Vec<Listener>, Stop> {
-    #[expect(clippy::disallowed_methods, reason = "the protocol of socket activation is these")]
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<i32>().ok());
-    if number("LISTEN_PID") != i32::try_from(std::process::id()).ok() {
-        return Ok(Vec::new());
-    }
-    let count = number("LISTEN_FDS").unwrap_or(0);
-    (FIRST_INHERITED..FIRST_INHERITED.saturating_add(count)).map(take_over).collect()
+pub fn inherited(keepalive: Option<Duration>) -> Result<Vec<Listener>, Stop> {
+    inherited_numbers().map(|fd| take_over(fd, keepalive)).collect()
 }
 
-fn take_over(fd: i32) -> Result<Listener, Stop> {
+/// Their numbers.
+pub(super) fn inherited_numbers() -> Range<RawFd> {
+    #[expect(clippy::disallowed_methods, reason = "the protocol of socket activation is these")]
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<i32>().ok());
+    let is_for_us = number("LISTEN_PID") == i32::try_from(std::process::id()).ok();
+    let count = number("LISTEN_FDS").filter(|_| is_for_us).unwrap_or(0);
+    FIRST_INHERITED..FIRST_INHERITED.saturating_add(count)
+}
+
+fn take_over(fd: RawFd, keepalive: Option<Duration>) -> Result<Listener, Stop> {
     let subject = format!("LISTEN_FDS: descriptor {fd}");
     #[expect(unsafe_code, reason = "a descriptor that is ours by the protocol has only a number")]
     // SAFETY: it is only duplicated here, which fails if it is not open.
@@ -238,24 +255,5 @@ fn take_over(fd: i32) -> Result<Listener, Stop> {
             if kind == Type::DGRAM { Addr::UnixGram(name) } else { Addr::Unix(name) }
         }
     };
-    Ok(Listener { socket, addr, keepalive: None, _path: None })
-}
-
-/// Tells on a descriptor that was given for it (`--ready-fd`) where we listen, one address a line,
-/// and closes it.
-///
-/// # Errors
-/// `ready-fd: CAUSE`, status 2: it is not open for writing.
-pub fn announce<'a>(
-    fd: i32,
-    listeners: impl IntoIterator<Item = &'a Listener>,
-) -> Result<(), Stop> {
-    let lines: String = listeners.into_iter().map(|listener| listener.bound() + "\n").collect();
-    let wrong = |error: &str| Stop::usage(format_args!("--ready-fd {fd}: {error}"));
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .open(format!("/proc/self/fd/{fd}"))
-        .map_err(|error| wrong(&error.cause()))?;
-    io::Write::write_all(&mut file, lines.as_bytes()).map_err(|error| wrong(&error.cause()))?;
-    nix::unistd::close(fd).map_err(|error| wrong(&error.cause()))
+    Ok(Listener { socket, addr, keepalive, is_inherited: true, _path: None })
 }

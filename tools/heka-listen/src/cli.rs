@@ -10,7 +10,7 @@ use heka_core::exit::Stop;
 use heka_core::io::WriteArgs;
 use heka_core::keys::{KeysArgs, Verifier};
 use heka_core::net::args::{ServerTlsArgs, SocketArgs, TlsChoice};
-use heka_core::net::{Addr, ListenOptions, parse_addr, tls};
+use heka_core::net::{Addr, ListenOptions, ReadyFd, parse_addr, parse_ready_fd, tls};
 
 /// Receive messages from other machines
 ///
@@ -63,8 +63,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", default_value = "4096", help_heading = "Network options", value_parser = clap::value_parser!(i32).range(1..))]
     backlog: i32,
     /// Write the bound addresses there when ready
-    #[arg(long, value_name = "FD", help_heading = "Network options", value_parser = clap::value_parser!(i32).range(3..))]
-    ready_fd: Option<i32>,
+    #[arg(long, value_name = "FD", help_heading = "Network options", value_parser = parse_ready_fd)]
+    ready_fd: Option<ReadyFd>,
     #[command(flatten)]
     socket: SocketArgs,
     #[command(flatten)]
@@ -108,7 +108,7 @@ pub(crate) enum OutputForm {
 }
 
 impl OutputForm {
-    /// The codec's form; raw bytes have none.
+    /// The codec's form; bytes as they came have none.
     pub(crate) fn codec(self) -> Option<codec::Form> {
         match self {
             Self::Heka => Some(codec::Form::Heka),
@@ -143,7 +143,7 @@ pub(crate) struct Plan {
     pub(crate) fsync: bool,
     pub(crate) write: WriteArgs,
     pub(crate) max_conns: usize,
-    pub(crate) ready_fd: Option<i32>,
+    pub(crate) ready_fd: Option<ReadyFd>,
     pub(crate) listen: ListenOptions,
     pub(crate) idle_timeout: Option<Duration>,
     /// Inherited TCP sockets speak TLS too.
@@ -164,9 +164,6 @@ impl Cli {
             addresses.iter().any(|addr| matches!(addr, Addr::Unix(_) | Addr::UnixGram(_)));
         if self.write.mode.is_some() && self.write.write.is_none() && !has_socket_file {
             return Err(Stop::usage("--mode needs --write or a unix socket"));
-        }
-        if self.once && addresses.iter().any(Addr::is_datagram) {
-            return Err(Stop::usage("--once needs connections: datagrams have none"));
         }
         Ok(Plan {
             addresses,

@@ -2,13 +2,16 @@
 //! One sender: its stream, what of it is not a whole record yet, and what it is to be told.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::time::Instant;
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
 
 use heka_core::exit::Stop;
+use heka_core::io::wait;
 use heka_core::net::{Interest, Stream};
 use heka_core::stats;
 use heka_core::stream::{Kind, detect};
 use heka_core::wire::{Behind, Deframer, Header, Template, put_frame};
+use nix::poll::PollFlags;
 
 use crate::cli::InputForm;
 use crate::intake::{Intake, Progress};
@@ -43,12 +46,16 @@ pub(crate) enum Next {
 pub(crate) struct Connection {
     pub(crate) stream: Stream,
     pub(crate) peer: String,
-    pub(crate) active: Instant,
+    /// When something happened last.
+    active: Instant,
     pub(crate) interest: Interest,
     splitter: Splitter,
     /// The beginning of a record whose end has not come.
     rest: Vec<u8>,
+    /// Another look at the rest is worth it when there is so much of it.
     need: usize,
+    /// So much of the rest holds no end of a line.
+    searched: usize,
     place: Place,
     /// Records that were confirmed.
     pub(crate) confirmed: u64,
@@ -71,6 +78,7 @@ impl Connection {
             splitter,
             rest: Vec::new(),
             need: 0,
+            searched: 0,
             place: Place::default(),
             confirmed: 0,
             unsent: Vec::new(),
@@ -82,6 +90,7 @@ impl Connection {
     /// # Errors
     /// What ends the tool: its output.
     pub(crate) fn read(&mut self, buffer: &mut [u8], intake: &mut Intake) -> Result<Next, Stop> {
+        self.active = Instant::now();
         loop {
             let next = self.read_once(buffer, intake)?;
             if !matches!(next, Next::Continue) || intake.is_full() || !self.stream.has_buffered() {
@@ -102,7 +111,6 @@ impl Connection {
             Err(error) => return Ok(not_read(error)),
         };
         stats::BYTES_IN.add(len as u64);
-        self.active = Instant::now();
         let behind = match len {
             0 => Behind::End,
             _ if len == room.len() => Behind::More,
@@ -111,7 +119,6 @@ impl Connection {
         let data = buffer.get(..kept + len).unwrap_or_default();
         if data.len() >= self.need || behind == Behind::End {
             let progress = self.split(data, behind, intake)?;
-            self.need = progress.need;
             self.rest.clear();
             self.rest.extend_from_slice(data.get(progress.done..).unwrap_or_default());
         } else {
@@ -127,13 +134,11 @@ impl Connection {
             Err(error) => return Ok(not_read(error)),
         };
         stats::BYTES_IN.add(len as u64);
-        self.active = Instant::now();
         let mut rest = std::mem::take(&mut self.rest);
         rest.extend_from_slice(buffer.get(..len).unwrap_or_default());
         let behind = if len == 0 { Behind::End } else { Behind::Idle };
         if rest.len() >= self.need || behind == Behind::End {
             let progress = self.split(&rest, behind, intake)?;
-            self.need = progress.need;
             rest.drain(..progress.done.min(rest.len()));
         }
         self.rest = rest;
@@ -156,11 +161,22 @@ impl Connection {
         behind: Behind,
         intake: &mut Intake,
     ) -> Result<Progress, Stop> {
+        let progress = self.take_records(data, behind, intake)?;
+        (self.need, self.searched) = (progress.need, progress.searched);
+        Ok(progress)
+    }
+
+    fn take_records(
+        &mut self,
+        data: &[u8],
+        behind: Behind,
+        intake: &mut Intake,
+    ) -> Result<Progress, Stop> {
         if matches!(self.splitter, Splitter::Undecided) {
             self.splitter = match detect(data, behind) {
                 Some(Kind::Frames) => Splitter::Frames(Box::new(intake.deframer())),
                 Some(Kind::Text) => Splitter::Lines(Box::new(intake.template(&self.peer))),
-                None => return Ok(Progress { done: 0, need: 0 }),
+                None => return Ok(Progress::default()),
             };
         }
         let peer = &self.peer;
@@ -168,12 +184,12 @@ impl Connection {
             Splitter::Frames(deframer) => {
                 intake.frames(deframer, &mut self.place, peer, data, behind)
             }
-            Splitter::Lines(template) => intake.lines(template, peer, data, behind),
+            Splitter::Lines(template) => intake.lines(template, peer, data, self.searched, behind),
             Splitter::Bytes(template) if !data.is_empty() => {
                 intake.text(template, peer, data)?;
-                Ok(Progress { done: data.len(), need: 0 })
+                Ok(Progress { done: data.len(), ..Progress::default() })
             }
-            Splitter::Bytes(_) | Splitter::Undecided => Ok(Progress { done: 0, need: 0 }),
+            Splitter::Bytes(_) | Splitter::Undecided => Ok(Progress::default()),
         }
     }
 
@@ -183,6 +199,7 @@ impl Connection {
         if self.unsent.is_empty()
             && let Some((number, count)) = self.place.news()
         {
+            self.active = Instant::now();
             self.confirmed += count;
             stats::counter("confirmed").add(count);
             let header = Header { acknowledged: Some(number), ..Header::default() };
@@ -208,9 +225,33 @@ impl Connection {
         }
     }
 
+    /// Whether nothing has happened for so long. What waits to be read has: a reader of our output
+    /// that is slow may have kept us from it.
+    ///
+    /// # Errors
+    /// A signal that asks for the end.
+    pub(crate) fn idles(&self, limit: Duration) -> Result<bool, Stop> {
+        if self.active.elapsed() < limit {
+            return Ok(false);
+        }
+        let now = Some(Instant::now());
+        let ready = wait(&[(self.stream.as_fd(), PollFlags::POLLIN)], now)?;
+        Ok(ready.iter().all(PollFlags::is_empty))
+    }
+
     /// What to wait for.
     pub(crate) fn wanted(&self) -> Interest {
         Interest { read: true, write: !self.unsent.is_empty() || self.stream.wants_write() }
+    }
+}
+
+impl Drop for Connection {
+    /// Tells a sender that speaks TLS that this is the end, behind what it was to be told before.
+    fn drop(&mut self) {
+        if self.stream.is_tls() {
+            // As far as it takes that without waiting.
+            let _taken = self.send().and_then(|()| self.stream.shutdown_write());
+        }
     }
 }
 
@@ -218,5 +259,49 @@ fn not_read(error: std::io::Error) -> Next {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::Interrupted => Next::Continue,
         _ => Next::Broken(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use clap::Parser as _;
+    use socket2::Socket;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn no_byte_of_a_long_line_is_searched_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let cli = Cli::parse_from(["heka-listen", "--write", path.to_str().unwrap()]);
+        let plan = cli.plan().unwrap();
+        let out = plan.write.open(false).unwrap();
+        let mut intake = Intake::new(&plan, out, None);
+        let (mut near, far) = UnixStream::pair().unwrap();
+        far.set_nonblocking(true).unwrap();
+        let stream = Stream::plain(Socket::from(far));
+        let mut connection = Connection::new(stream, String::new(), InputForm::Lines, &intake);
+        let mut buffer = vec![0; 64 * 1024];
+        let mut expected = Vec::new();
+        // What is short is copied in front of what is read next, what is long is not.
+        for len in [10, SHORT + 10] {
+            for _ in 0..len.div_ceil(1000) {
+                near.write_all(&vec![b'x'; len.min(1000)]).unwrap();
+                connection.read(&mut buffer, &mut intake).unwrap();
+            }
+            assert_eq!(connection.searched, connection.rest.len());
+            // Nobody would see it any more.
+            connection.rest[5] = b'\n';
+            expected.extend_from_slice(&connection.rest);
+            near.write_all(b"y\nz").unwrap();
+            connection.read(&mut buffer, &mut intake).unwrap();
+            expected.extend_from_slice(b"y\n");
+            assert_eq!((connection.searched, connection.rest.as_slice()), (1, &b"z"[..]));
+        }
+        intake.out.flush().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), expected);
     }
 }

@@ -9,7 +9,7 @@ use heka_core::stats;
 use heka_core::stream::{Kind, detect};
 use heka_core::wire::Behind;
 use nix::errno::Errno;
-use nix::sys::socket::{SockaddrLike as _, SockaddrStorage, recvfrom};
+use nix::sys::socket::{SockaddrStorage, recvfrom};
 
 use crate::cli::InputForm;
 use crate::intake::Intake;
@@ -18,18 +18,18 @@ use crate::streams::Place;
 /// So many are read before others get their turn.
 const TURN: usize = 64;
 
-/// Takes the datagrams that have arrived.
+/// Takes datagrams that have arrived; `false` if there are no more.
 pub(crate) fn receive(
     listener: &Listener,
     form: InputForm,
     buffer: &mut [u8],
     intake: &mut Intake,
-) -> Result<(), Stop> {
+) -> Result<bool, Stop> {
     for _ in 0..TURN {
         let received = recvfrom::<SockaddrStorage>(listener.socket().as_raw_fd(), buffer);
         let (len, from) = match received {
             Ok(received) => received,
-            Err(Errno::EAGAIN) => return Ok(()),
+            Err(Errno::EAGAIN) => return Ok(false),
             // Errors of single datagrams, such as a port that an answer could not reach.
             Err(_) => continue,
         };
@@ -38,10 +38,10 @@ pub(crate) fn receive(
         stats::BYTES_IN.add(len as u64);
         take(data, &peer, form, intake)?;
         if intake.is_full() {
-            break;
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn take(data: &[u8], peer: &str, form: InputForm, intake: &mut Intake) -> Result<(), Stop> {
@@ -59,7 +59,7 @@ fn take(data: &[u8], peer: &str, form: InputForm, intake: &mut Intake) -> Result
         Some(Kind::Text) => {
             let template = intake.template(peer);
             if form == InputForm::Lines {
-                intake.lines(&template, peer, data, Behind::End).map(drop)
+                intake.lines(&template, peer, data, 0, Behind::End).map(drop)
             } else {
                 intake.text(&template, peer, data)
             }
@@ -71,7 +71,5 @@ fn take(data: &[u8], peer: &str, form: InputForm, intake: &mut Intake) -> Result
 fn name(from: &SockaddrStorage) -> String {
     let v4 = from.as_sockaddr_in().map(|addr| addr.ip().to_string());
     let v6 = from.as_sockaddr_in6().map(|addr| addr.ip().to_canonical().to_string());
-    v4.or(v6).unwrap_or_else(|| match from.family() {
-        Some(_) | None => "unix".to_owned(),
-    })
+    v4.or(v6).unwrap_or_else(|| "unix".to_owned())
 }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use heka_core::clock;
-use heka_core::codec::{Encoder, Newlines, Payload};
+use heka_core::codec::{Encoder, Form, Newlines, Payload};
 use heka_core::dedup::Recent;
 use heka_core::diag::Limiter;
 use heka_core::exit::Stop;
@@ -14,16 +14,18 @@ use heka_core::stats;
 use heka_core::wire::{Behind, Deframer, Frame, Header, Message, Step, Template};
 use memchr::memchr;
 
-use crate::cli::{OutputForm, Plan};
+use crate::cli::Plan;
 use crate::streams::{Place, Streams};
 
 /// How far a look at the bytes of a sender came.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
     /// Bytes that are done with.
     pub(crate) done: usize,
-    /// Another look is worth it when there are so many.
+    /// Another look at the others is worth it when there are so many.
     pub(crate) need: usize,
+    /// So many of the others, the first ones, hold no end of a line.
+    pub(crate) searched: usize,
 }
 
 /// Takes records and writes them to the one output.
@@ -51,11 +53,12 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    pub(crate) fn new(plan: &Plan, out: Output, form: OutputForm) -> Self {
+    /// Writes what is taken in a form to `out`, or as it came.
+    pub(crate) fn new(plan: &Plan, out: Output, form: Option<Form>) -> Self {
         let payload = Payload { newlines: Newlines::Auto, null: plan.null, prefix: None };
-        let copies = matches!(form, OutputForm::Heka | OutputForm::Raw);
+        let copies = form.is_none_or(Form::is_binary);
         Self {
-            encoder: form.codec().map(|form| Encoder::new(form).with_payload(payload)),
+            encoder: form.map(|form| Encoder::new(form).with_payload(payload)),
             // A file that is cut by size has to see every record.
             is_verbatim: copies && plan.write.rotate.is_none() && !plan.writing.unbuffered,
             verifier: plan.verifier.clone(),
@@ -141,7 +144,7 @@ impl Intake {
             }
         }
         self.put_run(data, run)?;
-        Ok(Progress { done: at, need })
+        Ok(Progress { done: at, need, searched: 0 })
     }
 
     /// Takes the frames at the front of `data` of which nothing need be known but where they end.
@@ -247,19 +250,21 @@ impl Intake {
     }
 
     /// Takes the lines at the front of `data`, their ends included, as Heka's `TokenSplitter` does.
+    /// No line ends within the first `searched` bytes.
     pub(crate) fn lines(
         &mut self,
         template: &Template,
         peer: &str,
         data: &[u8],
+        mut searched: usize,
         behind: Behind,
     ) -> Result<Progress, Stop> {
         let mut at = 0;
         while self.left > 0 {
             let rest = data.get(at..).unwrap_or_default();
             let within = rest.get(..=self.limit).unwrap_or(rest);
-            let len = match memchr(self.delimiter, within) {
-                Some(end) => end + 1,
+            let len = match memchr(self.delimiter, within.get(searched..).unwrap_or_default()) {
+                Some(end) => searched + end + 1,
                 None if within.len() > self.limit => {
                     self.long.warning(format_args!(
                         "{peer}: a line over {} bytes goes on in the next message",
@@ -268,12 +273,16 @@ impl Intake {
                     self.limit
                 }
                 None if behind == Behind::End && !rest.is_empty() => rest.len(),
-                None => break,
+                None => {
+                    searched = rest.len();
+                    break;
+                }
             };
             self.text(template, peer, rest.get(..len).unwrap_or(rest))?;
             at += len;
+            searched = 0;
         }
-        Ok(Progress { done: at, need: 0 })
+        Ok(Progress { done: at, need: 0, searched })
     }
 
     /// Takes text, or any bytes, as one message.

@@ -4,8 +4,11 @@
 mod cli;
 mod connection;
 mod datagram;
+mod doors;
+mod ending;
 mod intake;
 mod run;
+mod senders;
 mod server;
 mod streams;
 

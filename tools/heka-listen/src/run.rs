@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From the command line to a running server, and its end.
 
+use heka_core::cli::settle_form;
+use heka_core::codec::Form;
 use heka_core::diag;
 use heka_core::exit::{Status, Stop};
 use heka_core::io::Ending;
-use heka_core::net::{Addr, Listener, announce, inherited, raise_open_files, tls};
+use heka_core::net::{Addr, Listener, inherited, raise_open_files, tls};
 use heka_core::stats;
 use heka_core::stream::frames_ending;
 
 use crate::cli::{OutputForm, Plan};
+use crate::doors::Door;
 use crate::intake::Intake;
-use crate::server::{Door, Server};
+use crate::server::Server;
 
 /// Descriptors that are not connections: standard ones, listeners, the output.
 const OTHER_FILES: u64 = 64;
@@ -31,7 +34,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         ));
     }
     if let Some(fd) = plan.ready_fd {
-        announce(fd, doors.iter().map(|door| &door.listener))?;
+        fd.announce(doors.iter().map(|door| &door.listener))?;
     }
     for door in &doors {
         diag::note(format_args!("{}: listening", door.listener.addr));
@@ -50,9 +53,14 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
 }
 
 fn open_doors(plan: &Plan) -> Result<Vec<Door>, Stop> {
+    let inherited = inherited(plan.listen.keepalive)?;
+    let mut all = inherited.iter().map(|listener| &listener.addr).chain(&plan.addresses);
+    if plan.once && all.any(Addr::is_datagram) {
+        return Err(Stop::usage("--once needs connections: datagrams have none"));
+    }
     let tls = plan.tls.as_ref().map(tls::Server::new).transpose()?;
     let mut doors = Vec::new();
-    for listener in inherited()? {
+    for listener in inherited {
         let is_tls = plan.all_tls && matches!(listener.addr, Addr::Tcp(_));
         doors.push(Door { listener, tls: tls.clone().filter(|_| is_tls) });
     }
@@ -68,23 +76,15 @@ fn open_doors(plan: &Plan) -> Result<Vec<Door>, Stop> {
 }
 
 fn open_intake(plan: &Plan) -> Result<Intake, Stop> {
-    let mut out = plan.write.open(plan.fsync)?.unbuffered(plan.writing.unbuffered);
-    let form = match plan.output {
-        Some(OutputForm::Heka) if out.is_terminal() => {
-            return Err(Stop::usage("framed messages are not for a terminal (hint: | cat)"));
-        }
-        Some(form) => form,
-        None if out.is_terminal() => OutputForm::Text,
-        None => OutputForm::Heka,
-    };
-    if !matches!(form, OutputForm::Heka | OutputForm::Raw) {
-        out = out.text();
+    let out = plan.write.open(plan.fsync)?.unbuffered(plan.writing.unbuffered);
+    if plan.output == Some(OutputForm::Raw) {
+        return Ok(Intake::new(plan, out, None));
     }
-    let out = match form {
-        OutputForm::Raw => out,
-        OutputForm::Heka => out.ending_with(frames_ending(plan.max_message_size))?,
-        OutputForm::Payload if plan.null => out.ending_with(Ending::Byte(0))?,
-        _ => out.ending_with(Ending::Byte(b'\n'))?,
-    };
-    Ok(Intake::new(plan, out, form))
+    let (form, out) = settle_form(plan.output.and_then(OutputForm::codec), Form::Heka, out)?;
+    let out = out.ending_with(match form {
+        Form::Heka => frames_ending(plan.max_message_size),
+        Form::Payload if plan.null => Ending::Byte(0),
+        _ => Ending::Byte(b'\n'),
+    })?;
+    Ok(Intake::new(plan, out, Some(form)))
 }

@@ -8,6 +8,7 @@ use heka_core::cli::{
     Common, Timeout, Tool, Writing, parse_buffer_size, parse_byte, parse_timeout,
 };
 use heka_core::net::args::RetryArgs;
+use heka_core::net::{ReadyFd, parse_ready_fd};
 
 use crate::mode::{Mode, parse_mode};
 
@@ -145,8 +146,8 @@ pub(crate) struct Cli {
     #[arg(long, requires = "listen", help_heading = "File")]
     pub(crate) no_unlink: bool,
     /// Write PATH to this descriptor when it is served
-    #[arg(long, value_name = "FD", requires = "listen", help_heading = "File")]
-    pub(crate) ready_fd: Option<i32>,
+    #[arg(long, value_name = "FD", requires = "listen", help_heading = "File", value_parser = parse_ready_fd)]
+    pub(crate) ready_fd: Option<ReadyFd>,
 
     /// Give up connecting after this time
     #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout, help_heading = "Time")]

@@ -8,7 +8,7 @@ use std::time::Instant;
 use heka_core::diag::{self, Limiter};
 use heka_core::exit::Stop;
 use heka_core::io::wait;
-use heka_core::net::{Addr, ListenOptions, Listener, UnixName, announce, inherited};
+use heka_core::net::{Addr, ListenOptions, Listener, UnixName, inherited};
 use nix::poll::PollFlags;
 use nix::sys::stat::{Mode as Umask, umask};
 use socket2::{Socket, Type};
@@ -43,7 +43,7 @@ impl Door {
             other => return Err(Stop::usage(format_args!("{other}: not a UNIX domain socket"))),
         };
         if let Some(fd) = server.ready_fd {
-            announce(fd, [&listener])?;
+            fd.announce([&listener])?;
         }
         diag::note(format_args!("{path}: listening"));
         Ok(Self {
@@ -135,7 +135,7 @@ fn current_umask() -> u32 {
 }
 
 fn take_over(kind: Kind) -> Result<Listener, Stop> {
-    let mut sockets = inherited()?;
+    let mut sockets = inherited(None)?;
     let Some(listener) = sockets.pop().filter(|_| sockets.is_empty()) else {
         return Err(Stop::usage("expected the path of a socket, or one socket in LISTEN_FDS"));
     };

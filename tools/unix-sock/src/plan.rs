@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use heka_core::cli::{Retries, Timeout, Writing, parse_buffer_size};
 use heka_core::exit::Stop;
-use heka_core::net::{Backoff, UnixName};
+use heka_core::net::{Backoff, ReadyFd, UnixName};
 use nix::unistd::{Group, User};
 
 use crate::cli::{Cli, DEFAULT_MAX_RECORD, FormName, FramingName, Kind, QueueFull, To};
@@ -87,7 +87,7 @@ pub(crate) struct Server {
     pub(crate) owner: (Option<u32>, Option<u32>),
     pub(crate) force: bool,
     pub(crate) unlink: bool,
-    pub(crate) ready_fd: Option<i32>,
+    pub(crate) ready_fd: Option<ReadyFd>,
     pub(crate) max_conns: usize,
     pub(crate) backlog: u16,
     pub(crate) exec: Option<OsString>,

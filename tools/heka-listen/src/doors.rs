@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The sockets that senders come in by: shut while there is no room or no descriptor left, closed
+//! for good once nobody is waited for any more.
+
+use std::time::{Duration, Instant};
+
+use heka_core::diag::Limiter;
+use heka_core::exit::{Cause as _, Explain as _, Stop};
+use heka_core::io::Deadline;
+use heka_core::net::{Accepted, Interest, Listener, Poller, Stream, tls};
+
+/// How long no connection is taken after one could not be.
+const REST: Duration = Duration::from_millis(200);
+
+/// A listener, and the TLS that is spoken behind it.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) listener: Listener,
+    pub(crate) tls: Option<tls::Server>,
+}
+
+impl Door {
+    pub(crate) fn has_datagrams(&self) -> bool {
+        self.listener.addr.is_datagram()
+    }
+}
+
+/// A sender who came in.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    pub(crate) stream: Stream,
+    pub(crate) peer: String,
+}
+
+/// All doors. Where each stands is its token.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    doors: Vec<Option<Door>>,
+    is_open: bool,
+    /// Not before this are connections taken again.
+    resume: Deadline,
+    refused: Limiter,
+}
+
+impl Doors {
+    /// Opens the doors: `poller` tells of who comes.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn open(doors: Vec<Door>, poller: &Poller) -> Result<Self, Stop> {
+        for (token, door) in doors.iter().enumerate() {
+            poller.add(&door.listener, token as u64, Interest::READ).at(&door.listener.addr)?;
+        }
+        Ok(Self {
+            doors: doors.into_iter().map(Some).collect(),
+            is_open: true,
+            resume: None,
+            refused: Limiter::default(),
+        })
+    }
+
+    /// How many tokens are theirs, counted from 0.
+    pub(crate) fn len(&self) -> usize {
+        self.doors.len()
+    }
+
+    pub(crate) fn get(&self, token: usize) -> Option<&Door> {
+        self.doors.get(token)?.as_ref()
+    }
+
+    /// What must be waited for no longer than to that moment.
+    pub(crate) fn resume(&self) -> Deadline {
+        self.resume
+    }
+
+    /// Takes a connection that waits at a door. If the system refuses it to us, the doors are shut
+    /// for a while.
+    pub(crate) fn accept(
+        &mut self,
+        token: usize,
+        poller: &Poller,
+    ) -> Result<Option<Newcomer>, Stop> {
+        let Some(Some(door)) = self.doors.get(token) else { return Ok(None) };
+        let cause = match door.listener.accept() {
+            Ok(None) => return Ok(None),
+            Ok(Some(Accepted { socket, peer })) => match &door.tls {
+                None => return Ok(Some(Newcomer { stream: Stream::plain(socket), peer })),
+                Some(tls) => match tls.accept(socket) {
+                    Ok(stream) => return Ok(Some(Newcomer { stream, peer })),
+                    Err(error) => error.to_string(),
+                },
+            },
+            Err(error) => error.cause(),
+        };
+        let addr = &door.listener.addr;
+        self.refused.warning(format_args!("{addr}: cannot take a connection: {cause}"));
+        self.resume = Some(Instant::now() + REST);
+        self.shut(poller)?;
+        Ok(None)
+    }
+
+    /// Nobody is let in for now.
+    pub(crate) fn shut(&mut self, poller: &Poller) -> Result<(), Stop> {
+        self.watch(poller, false)
+    }
+
+    /// Lets senders in again, unless it is too early for that.
+    pub(crate) fn reopen(&mut self, poller: &Poller) -> Result<(), Stop> {
+        if self.is_open || self.resume.is_some_and(|resume| Instant::now() < resume) {
+            return Ok(());
+        }
+        self.resume = None;
+        self.watch(poller, true)
+    }
+
+    fn watch(&mut self, poller: &Poller, open: bool) -> Result<(), Stop> {
+        if self.is_open == open {
+            return Ok(());
+        }
+        self.is_open = open;
+        for (token, door) in self.doors.iter().enumerate() {
+            if let Some(door) = door
+                && !door.has_datagrams()
+            {
+                let interest = if open { Interest::READ } else { Interest::NONE };
+                poller.modify(&door.listener, token as u64, interest).at("epoll")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody is waited for any more: who comes later is refused.
+    pub(crate) fn close(&mut self, poller: &Poller) {
+        for door in &mut self.doors {
+            if let Some(door) = door.take() {
+                // A socket that another process holds as well would be told of for ever.
+                let _gone = poller.remove(&door.listener);
+            }
+        }
+    }
+
+    /// Whether senders are let in just now.
+    pub(crate) fn are_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Whether nobody comes in any more.
+    pub(crate) fn are_closed(&self) -> bool {
+        self.doors.iter().all(Option::is_none)
+    }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The senders that are connected, each at a place of its own while it is.
+
+use heka_core::diag::{self, Limiter};
+use heka_core::net::tls;
+
+use crate::connection::Connection;
+
+/// Who is connected.
+#[derive(Debug, Default)]
+pub(crate) struct Senders {
+    places: Vec<Option<Connection>>,
+    free: Vec<usize>,
+    count: usize,
+    broken: Limiter,
+}
+
+impl Senders {
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Places, taken or not.
+    pub(crate) fn places(&self) -> std::ops::Range<usize> {
+        0..self.places.len()
+    }
+
+    pub(crate) fn get(&mut self, place: usize) -> Option<&mut Connection> {
+        self.places.get_mut(place)?.as_mut()
+    }
+
+    /// The place that the next one gets.
+    pub(crate) fn next_place(&self) -> usize {
+        self.free.last().copied().unwrap_or(self.places.len())
+    }
+
+    /// Gives a connection the next place.
+    pub(crate) fn add(&mut self, connection: Connection) {
+        self.count += 1;
+        match self.free.pop().and_then(|place| self.places.get_mut(place)) {
+            Some(place) => *place = Some(connection),
+            None => self.places.push(Some(connection)),
+        }
+    }
+
+    /// A connection is over.
+    pub(crate) fn part(&mut self, place: usize, error: Option<&std::io::Error>) {
+        let Some(connection) = self.places.get_mut(place).and_then(Option::take) else {
+            return;
+        };
+        self.free.push(place);
+        self.count -= 1;
+        match error {
+            None if connection.confirmed > 0 => diag::note(format_args!(
+                "{}: closed, {} messages confirmed",
+                connection.peer, connection.confirmed
+            )),
+            None => diag::note(format_args!("{}: closed", connection.peer)),
+            Some(error) => {
+                let (cause, hint) = tls::explain_io(error);
+                let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+                self.broken.warning(format_args!("{}: {cause}{hint}", connection.peer));
+            }
+        }
+    }
+}
