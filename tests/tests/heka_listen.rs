@@ -251,6 +251,37 @@ fn what_is_confirmed_is_on_the_disk() {
 }
 
 #[test]
+fn a_durable_file_is_not_written_to_before_its_name_is_on_the_disk() {
+    if !require("strace")
+        || !Tool::at("strace").args(["-o/dev/null", "true"]).run().status.success()
+    {
+        eprintln!("skipped: strace may not trace");
+        return;
+    }
+    let folder = scratch();
+    let args =
+        ["-y", "-otrace", "-etrace=openat,fsync,write,fdatasync", "heka-listen", "-opayload"];
+    let more = ["--ack", "--fsync", "--write=all", "--rotate=4", "-n2", "127.0.0.1:0"];
+    let listener = Peer::with("strace", args.iter().chain(&more), |tool| tool.dir(folder.path()));
+    send(&listener, "one\ntwo\n");
+    listener.into_running().finish().succeeds();
+    let calls = fs::read_to_string(folder.path().join("trace")).expect("calls");
+    let synced = format!("{}>)", folder.path().display());
+    let steps: Vec<_> = calls
+        .lines()
+        .filter_map(|call| match call.split_once('(')? {
+            ("openat", call) => {
+                (call.contains("\"all\"") && call.contains("EXCL")).then_some("new")
+            }
+            ("fsync", call) => call.contains(&synced).then_some("name"),
+            (what, call) => call.contains("/all>").then_some(what),
+        })
+        .collect();
+    let file = ["new", "name", "write", "fdatasync"];
+    assert_eq!(steps, [file, file].concat(), "{calls}");
+}
+
+#[test]
 fn a_torn_record_is_cut_off_before_the_next_one() {
     let folder = scratch();
     let path = folder.path().join("all.heka");
