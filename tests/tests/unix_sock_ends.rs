@@ -137,6 +137,28 @@ fn a_doubtful_frame_does_not_wait_for_more() {
     }
 }
 
+/// Another connection cannot bring back what the last one's peer had not read.
+#[test]
+fn what_a_peer_left_unread_is_told_also_if_there_is_another_connection() {
+    let folder = heka_tests::scratch();
+    let path = folder.path().join("s");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let client = Tool::new("unix-sock").arg(&path).args(["--retry", "9", "--retry-delay", "5ms"]);
+    let mut client = client.stdin_open().spawn();
+    let (mut stream, _) = listener.accept().unwrap();
+    client.write("one\ntwo\n");
+    stream.read_exact(&mut [0; 5]).unwrap();
+    drop(stream);
+    let (mut stream, _) = listener.accept().unwrap();
+    client.write("three\n");
+    client.close_stdin();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "three\n");
+    drop(stream);
+    client.finish().exits(1).stderr_has("closed by the peer before it had read everything");
+}
+
 /// A service that answers with one long line and closes.
 #[test]
 fn a_client_gets_a_long_answer_without_a_newline() {

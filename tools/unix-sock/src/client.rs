@@ -21,6 +21,9 @@ use crate::queue::Chunk;
 use crate::source::Source;
 use crate::wait::wait_for;
 
+/// What the system took for the peer is gone, and nobody knows how much that was.
+const UNREAD: &str = "closed by the peer before it had read everything";
+
 /// Passes records both ways until one of the sides has enough.
 pub(crate) fn run(
     plan: &Plan,
@@ -154,6 +157,9 @@ impl Client<'_> {
         let has_unsent = !peer.link.is_drained();
         if self.attempts.may_retry() && (!is_answered || has_unsent) && !self.hub.sink.has_enough()
         {
+            if peer.was_reset {
+                self.hub.sink.lose(self.name, UNREAD);
+            }
             return Ok(Next::Connect(
                 peer.link.take_queue(|records, sent| framing.record_start(records, sent)),
             ));
@@ -170,8 +176,7 @@ impl Client<'_> {
             return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
         }
         if peer.was_reset {
-            let cause = "closed by the peer before it had read everything";
-            return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
+            return Err(Stop::unreachable(format_args!("{}: {UNREAD}", self.name)));
         }
         Ok(Next::End(Status::Done))
     }
