@@ -3,11 +3,13 @@
 //! way, in every framing, however the connection ends.
 
 use std::io::{Read, Write};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 use heka_tests::unix::{connect, serve};
-use heka_tests::{Outcome, Tool};
+use heka_tests::{Outcome, Signal, Tool, eventually};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// From so many bytes on what has arrived of a record is long.
 const LONG: usize = 64 * 1024;
@@ -134,6 +136,35 @@ fn a_doubtful_frame_does_not_wait_for_more() {
         client.write(&outer);
         server.write(&outer);
         client.wait_stdout_is(&outer);
+    }
+}
+
+/// The system tells of a broken connection of packets before it gives those that came first.
+#[test]
+fn packets_before_a_reset_are_handed_over() {
+    for framing in ["lines", "len32", "none"] {
+        let args = ["--type", "seqpacket", "--echo", "--framing", framing, "--stdio", "lines"];
+        let (server, path, _folder) = serve(&args, |tool| tool);
+        let peer = Socket::new(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+        peer.connect(&SockAddr::unix(&path).unwrap()).unwrap();
+        let packet = |record: &[u8]| match framing {
+            "none" => record.to_vec(),
+            _ => framed(framing, record),
+        };
+        peer.send(&packet(b"1")).unwrap();
+        // Its echo has come, and stays unread.
+        peer.peek(&mut [MaybeUninit::uninit()]).unwrap();
+        server.signal(Signal::SIGSTOP);
+        eventually("it has stopped", || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap();
+            stat.contains(") T ").then_some(())
+        });
+        for _ in 0..50 {
+            peer.send(&packet(b"x")).unwrap();
+        }
+        drop(peer);
+        server.signal(Signal::SIGCONT);
+        server.wait_stdout_is([&b"1\n"[..], &b"x\n".repeat(50)].concat());
     }
 }
 

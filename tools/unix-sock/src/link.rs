@@ -92,10 +92,13 @@ impl Link {
 
     /// Whether a connection of packets has ended, given what the last read brought with room for
     /// `most`: its end looks like empty packets without end, but only then is there no room left.
-    pub(crate) fn has_ended(&self, packets: &[Packet], most: usize) -> bool {
-        packets.len() == most
-            && packets.last().is_some_and(|packet| packet.len == 0)
-            && packets::has_ended(&self.socket)
+    ///
+    /// # Errors
+    /// The system's: it has ended, and was broken.
+    pub(crate) fn has_ended(&self, packets: &[Packet], most: usize) -> io::Result<bool> {
+        let is_possible =
+            packets.len() == most && packets.last().is_some_and(|packet| packet.len == 0);
+        if is_possible { packets::has_ended(&self.socket) } else { Ok(false) }
     }
 
     /// Puts records behind those that wait.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Many packets with one system call: with small ones, the call is what they cost.
 
-use std::io::IoSliceMut;
+use std::io::{self, IoSliceMut};
 use std::os::fd::AsRawFd as _;
 
 use bytes::Bytes;
@@ -48,15 +48,21 @@ pub(crate) fn receive(socket: &Socket, room: &mut [u8], size: usize) -> nix::Res
 
 /// Whether nothing follows on a connection: not even an empty packet, which would come with the
 /// credentials of its sender.
-pub(crate) fn has_ended(socket: &Socket) -> bool {
+///
+/// # Errors
+/// The system's: nothing follows, and the connection was broken.
+pub(crate) fn has_ended(socket: &Socket) -> io::Result<bool> {
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     let mut control = cmsg_space!(UnixCredentials);
-    if socket.set_passcred(true).is_err() {
-        return true;
-    }
+    socket.set_passcred(true)?;
     let next = recvmsg::<()>(socket.as_raw_fd(), &mut [], Some(&mut control), flags);
-    let is_end = next.is_ok_and(|next| next.cmsgs().is_ok_and(|mut found| found.next().is_none()));
-    socket.set_passcred(false).is_err() || is_end
+    let is_end = match next {
+        Ok(next) => Ok(next.cmsgs().is_ok_and(|mut found| found.next().is_none())),
+        Err(nix::Error::EAGAIN | nix::Error::EINTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    };
+    socket.set_passcred(false)?;
+    is_end
 }
 
 /// Sends packets; tells how many went out. There is at least one.
@@ -67,7 +73,7 @@ pub(crate) fn send<'a>(
     socket: &Socket,
     packets: impl Iterator<Item = &'a Bytes>,
 ) -> nix::Result<usize> {
-    let slices: Vec<_> = packets.map(|packet| [std::io::IoSlice::new(packet)]).collect();
+    let slices: Vec<_> = packets.map(|packet| [io::IoSlice::new(packet)]).collect();
     let mut headers = MultiHeaders::<()>::preallocate(slices.len(), None);
     let (nobody, flags) = (vec![None; slices.len()], MsgFlags::MSG_DONTWAIT);
     let sent = sendmmsg(socket.as_raw_fd(), &mut headers, slices.iter(), nobody, [], flags)?;

@@ -221,10 +221,21 @@ impl Peer {
         let size = sink.plan.read_size;
         let packets = match self.link.receive_packets(scratch, size) {
             Ok(packets) => packets,
-            Err(error) => return self.broken(&error, sink),
+            Err(error) if self.was_reset => return self.broken(&error, sink),
+            Err(error) => {
+                // It is told once, and before the packets that came first.
+                self.note_reset(&error);
+                return Ok(());
+            }
         };
         self.readable = !packets.is_empty();
-        let has_ended = self.link.has_ended(&packets, scratch.len() / size);
+        let has_ended = match self.link.has_ended(&packets, scratch.len() / size) {
+            Ok(has_ended) => has_ended || (packets.is_empty() && self.was_reset),
+            Err(error) => {
+                self.note_reset(&error);
+                true
+            }
+        };
         // After the end the system gives empty packets for ever.
         let real = packets.iter().rposition(|packet| !has_ended || packet.len > 0);
         if real.is_none() && has_ended {
@@ -282,10 +293,14 @@ impl Peer {
     }
 
     fn broken(&mut self, error: &io::Error, sink: &mut Sink<'_>) -> Result<(), Stop> {
+        self.note_reset(error);
+        self.end(sink)
+    }
+
+    fn note_reset(&mut self, error: &io::Error) {
         self.was_reset = true;
         self.hung_up = true;
         diag::note(format_args!("{}: {}", self.facts, error.cause()));
-        self.end(sink)
     }
 
     /// The peer sends no more, or is not listened to any more: its last record needs no delimiter.

@@ -9,6 +9,7 @@ mod route;
 mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
@@ -329,6 +330,7 @@ fn write(peer: &mut Peer, sink: &mut Sink<'_>) {
 fn fail(peer: &mut Peer, sink: &mut Sink<'_>, error: &std::io::Error) {
     peer.hung_up = true;
     peer.readable = true;
+    peer.was_reset |= error.kind() == ErrorKind::ConnectionReset;
     if sink.plan.kind == Kind::Dgram {
         // There is no connection whose end could be read.
         diag::note(format_args!("{}: {}", peer.facts, error.cause()));
