@@ -10,6 +10,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Duration;
 
+use socket2::{Domain, SockAddr, Socket, Type};
+
 use heka_tests::{Peer, Signal, SmallDisk, TempDir, Tool, eventually, require, scratch, sh};
 
 fn connect(peer: &Peer) -> TcpStream {
@@ -452,4 +454,28 @@ fn a_datagram_with_a_torn_frame_costs_only_that_frame() {
     }
     listener.wait_stdout_is("one\ntwo\ntext\n");
     listener.wait_stderr("cut off");
+}
+
+#[test]
+fn a_long_datagram_is_taken_whole_or_told() {
+    let folder = scratch();
+    let socket = Socket::new(Domain::UNIX, Type::DGRAM, None).expect("a socket");
+    socket.set_send_buffer_size(1 << 20).expect("a size");
+    let address = SockAddr::unix(folder.path().join("g")).expect("an address");
+    // The second is more than there is room for.
+    for (arg, len, taken) in
+        [("--max-message-size=4M", 300_000, 300_000), ("--max-message-size=1K", 100_000, 65_536)]
+    {
+        let args = ["unixgram:g", "-opayload", "-iraw", "-n2", arg];
+        let listener = Peer::with("heka-listen", args, |tool| tool.dir(folder.path()));
+        if socket.send_to(&vec![b'x'; len], &address).is_err() {
+            eprintln!("skipped: this system sends no datagrams of {len} bytes");
+            return;
+        }
+        socket.send_to(b"end", &address).expect("cannot send");
+        let is_cut = taken < len;
+        let end = listener.into_running().finish();
+        end.exits(is_cut.into()).stdout_is(format!("{}\nend\n", "x".repeat(taken)));
+        assert_eq!(end.err().contains("unix: a datagram over 65536 bytes is cut off"), is_cut);
+    }
 }

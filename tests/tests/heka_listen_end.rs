@@ -201,6 +201,14 @@ fn datagrams_are_no_connection_to_end_with() {
 }
 
 #[test]
+fn a_socket_that_nobody_can_connect_to_is_not_listened_on() {
+    let (socket, _other) = UnixStream::pair().expect("sockets");
+    let line = "exec 3<&0; LISTEN_PID=$$ LISTEN_FDS=1 exec heka-listen </dev/null";
+    let tool = sh(line).stdin_file(OwnedFd::from(socket).into());
+    tool.run().exits(2).stderr_has("LISTEN_FDS: descriptor 3: nobody can connect to it");
+}
+
+#[test]
 fn tls_ends_in_order() {
     let Some(folder) = certificates() else { return };
     // It ends by itself, or a signal ends it, or only the connection ends.

@@ -242,6 +242,9 @@ fn take_over(fd: RawFd, keepalive: Option<Duration>) -> Result<Listener, Stop> {
     let kind = socket.r#type().map_err(wrong)?;
     let local = socket.local_addr().map_err(wrong)?;
     socket.set_nonblocking(true).map_err(wrong)?;
+    if kind != Type::DGRAM && !socket.is_listener().map_err(wrong)? {
+        return Err(Stop::usage(format_args!("{subject}: nobody can connect to it")));
+    }
     let addr = match (local.as_socket(), kind) {
         (Some(ip), kind) => {
             let at = HostPort { host: ip.ip().to_string(), port: ip.port() };

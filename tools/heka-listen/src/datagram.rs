@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Datagrams: each holds whole frames, or one text.
 
+use std::io::IoSliceMut;
 use std::os::fd::AsRawFd as _;
 
+use heka_core::diag::Limiter;
 use heka_core::exit::Stop;
 use heka_core::net::Listener;
 use heka_core::stats;
 use heka_core::stream::{Kind, detect};
 use heka_core::wire::Behind;
 use nix::errno::Errno;
-use nix::sys::socket::{SockaddrStorage, recvfrom};
+use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg};
 
 use crate::cli::InputForm;
 use crate::intake::Intake;
@@ -17,31 +19,66 @@ use crate::streams::Place;
 
 /// So many are read before others get their turn.
 const TURN: usize = 64;
+/// Room for a datagram: for any over UDP at least. Over UNIX sockets the sender's system sets the
+/// limit, some 400 KiB unless somebody has raised it.
+const LEAST_ROOM: usize = 64 * 1024;
+const MOST_ROOM: usize = 16 * 1024 * 1024;
 
-/// Takes datagrams that have arrived; `false` if there are no more.
-pub(crate) fn receive(
-    listener: &Listener,
+/// Reads datagrams.
+#[derive(Debug)]
+pub(crate) struct Inbox {
     form: InputForm,
-    buffer: &mut [u8],
-    intake: &mut Intake,
-) -> Result<bool, Stop> {
-    for _ in 0..TURN {
-        let received = recvfrom::<SockaddrStorage>(listener.socket().as_raw_fd(), buffer);
-        let (len, from) = match received {
-            Ok(received) => received,
-            Err(Errno::EAGAIN) => return Ok(false),
-            // Errors of single datagrams, such as a port that an answer could not reach.
-            Err(_) => continue,
-        };
-        let peer = from.map_or_else(|| "unix".to_owned(), |from| name(&from));
-        let data = buffer.get(..len).unwrap_or_default();
-        stats::BYTES_IN.add(len as u64);
-        take(data, &peer, form, intake)?;
-        if intake.is_full() {
-            return Ok(false);
-        }
+    room: usize,
+    /// Made for the first one, and only in use as far as the longest one went.
+    buffer: Vec<u8>,
+    long: Limiter,
+}
+
+impl Inbox {
+    /// For messages of up to `limit` bytes.
+    pub(crate) fn new(form: InputForm, limit: usize) -> Self {
+        // What is around a message in a frame is no more than that.
+        let room = limit.saturating_add(1024).clamp(LEAST_ROOM, MOST_ROOM);
+        Self { form, room, buffer: Vec::new(), long: Limiter::default() }
     }
-    Ok(true)
+
+    /// Takes datagrams that have arrived; `false` if there are no more.
+    ///
+    /// # Errors
+    /// What ends the tool: its output.
+    pub(crate) fn receive(
+        &mut self,
+        listener: &Listener,
+        intake: &mut Intake,
+    ) -> Result<bool, Stop> {
+        self.buffer.resize(self.room, 0);
+        for _ in 0..TURN {
+            let mut slices = [IoSliceMut::new(&mut self.buffer)];
+            let fd = listener.socket().as_raw_fd();
+            let received = recvmsg::<SockaddrStorage>(fd, &mut slices, None, MsgFlags::empty());
+            let (len, from, is_cut) = match received {
+                Ok(datagram) => {
+                    let is_cut = datagram.flags.contains(MsgFlags::MSG_TRUNC);
+                    (datagram.bytes, datagram.address, is_cut)
+                }
+                Err(Errno::EAGAIN) => return Ok(false),
+                // Errors of single datagrams, such as a port that an answer could not reach.
+                Err(_) => continue,
+            };
+            let peer = from.map_or_else(|| "unix".to_owned(), |from| name(&from));
+            stats::BYTES_IN.add(len as u64);
+            if is_cut {
+                intake.failed = true;
+                let room = self.room;
+                self.long.warning(format_args!("{peer}: a datagram over {room} bytes is cut off"));
+            }
+            take(self.buffer.get(..len).unwrap_or_default(), &peer, self.form, intake)?;
+            if intake.is_full() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 fn take(data: &[u8], peer: &str, form: InputForm, intake: &mut Intake) -> Result<(), Stop> {

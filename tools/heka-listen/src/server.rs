@@ -11,7 +11,7 @@ use heka_core::stats;
 
 use crate::cli::{InputForm, Plan};
 use crate::connection::{Connection, Next};
-use crate::datagram;
+use crate::datagram::Inbox;
 use crate::doors::{Door, Doors, Newcomer};
 use crate::intake::Intake;
 use crate::senders::Senders;
@@ -41,6 +41,7 @@ pub(crate) struct Server {
     /// Turns since the last confirmation.
     turns: u32,
     pub(crate) buffer: Vec<u8>,
+    inbox: Inbox,
     swept: Instant,
     full: Limiter,
     idle: Limiter,
@@ -66,6 +67,7 @@ impl Server {
             to_confirm: Vec::new(),
             turns: 0,
             buffer: vec![0; READ_SIZE],
+            inbox: Inbox::new(plan.input, plan.max_message_size),
             swept: Instant::now(),
             full: Limiter::default(),
             idle: Limiter::default(),
@@ -154,7 +156,7 @@ impl Server {
     /// Takes datagrams; `false` if there are no more.
     pub(crate) fn receive(&mut self, token: usize) -> Result<bool, Stop> {
         let Some(door) = self.doors.get(token) else { return Ok(false) };
-        datagram::receive(&door.listener, self.form, &mut self.buffer, &mut self.intake)
+        self.inbox.receive(&door.listener, &mut self.intake)
     }
 
     fn converse(&mut self, place: usize, event: Ready) -> Result<(), Stop> {
