@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use heka_tests::{Fault, Peer, Proxy, Running, Signal, Tool, eventually, scratch};
@@ -77,6 +78,52 @@ fn what_a_reset_connection_had_not_passed_on_is_sent_again_with_resend() {
     drop(stream);
     let mut again = accept(&listener);
     assert_eq!((line(&mut again), line(&mut again)), ("one\n".to_owned(), "two\n".to_owned()));
+}
+
+/// What it had not read when it ended it never will, whatever its socket says then.
+#[test]
+fn a_unix_receiver_has_what_it_has_read() {
+    for (ended, half_closed) in [(false, false), (false, true), (true, false), (true, true)] {
+        let folder = scratch();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let address = format!("unix:{}", path.display());
+        let tool = Tool::new("heka-send").args(FAST).args(["-opayload", &address]);
+        let mut sender = tool.stdin_open().spawn();
+        sender.write("one\n");
+        let (stream, _) = listener.accept().expect("a connection");
+        eventually("it is sent", || sender.statistics().contains(" 1 sent").then_some(()));
+        if ended {
+            sender.close_stdin();
+        }
+        if half_closed {
+            stream.shutdown(Shutdown::Write).expect("an end");
+        }
+        drop(stream);
+        let (stream, _) = listener.accept().expect("another connection");
+        sender.close_stdin();
+        let mut came = String::new();
+        BufReader::new(stream).read_to_string(&mut came).expect("to the end");
+        assert_eq!(came, "one\n");
+        sender.finish().succeeds();
+    }
+}
+
+/// Nor is it sent to without end.
+#[test]
+fn a_receiver_that_never_confirms_is_given_up_after_the_linger() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let args = ["--ack=peer", "--linger=300ms", &address];
+    let sender = Tool::new("heka-send").args(FAST).args(args).stdin("x\n").spawn();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            BufReader::new(stream).read_to_end(&mut Vec::new()).expect("to the end");
+        }
+    });
+    let end = sender.finish();
+    end.exits(3).stderr_has(": 1 message not confirmed within 300ms\n");
+    end.stderr_has("heka-listen confirms only with --ack");
 }
 
 #[test]

@@ -138,13 +138,37 @@ fn a_full_pipe_that_does_not_block_gets_whole_lines() {
 }
 
 #[test]
-fn closed_descriptors_are_errors_and_not_panics() {
+fn closed_descriptors_are_errors() {
     for tool in ["heka-encode", "heka-decode"] {
         let outcome = sh(&format!("{tool} <&-")).run();
-        assert!(!outcome.err().contains("panicked"), "{outcome}");
+        outcome.exits(1).stderr_is(&format!("{tool}: (standard input): Bad file descriptor\n"));
         let outcome = sh(&format!("echo | {tool} >&-")).run();
-        assert!(!outcome.err().contains("panicked"), "{outcome}");
+        outcome.exits(1).stderr_is(&format!("{tool}: write error: Bad file descriptor\n"));
     }
+    // Whom it does not concern it does not stop.
+    let alone = "echo one | heka-encode >frames; heka-decode --write=out frames <&- >&-; cat out";
+    sh(alone).run().succeeds().stdout_is("one\n");
+    sh("echo >lines; heka-tail --no-follow --checkpoint=pos lines >&-; test $? = 1 -a ! -s pos")
+        .run()
+        .succeeds();
+}
+
+/// Its death is told to the parent, as if it had written everything, after a second of grace.
+#[test]
+fn a_reader_that_stands_still_keeps_nobody_from_dying_of_a_signal() {
+    let (reader, writer) = std::io::pipe().expect("no pipe");
+    let frames =
+        Tool::new("heka-encode").stdin("x\n".repeat(200_000)).run().succeeds().stdout.clone();
+    let file = File::from(std::os::fd::OwnedFd::from(writer.try_clone().expect("a copy")));
+    let decode =
+        Tool::new("heka-decode").args(["-o", "json"]).stdin(frames).stdout_file(file).spawn();
+    heka_tests::eventually("the pipe is full", || {
+        let mut fds = [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)];
+        (poll(&mut fds, PollTimeout::ZERO) == Ok(0)).then_some(())
+    });
+    let end = decode.end_by(Signal::SIGTERM);
+    end.killed_by(Signal::SIGTERM).stderr_has("write error: the reader is stuck, ");
+    drop(reader);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Instant;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::PollFlags;
 
-use super::{Deadline, Output, poll::serve_signals, wait};
+use super::{Deadline, Output, closed::check_open, poll::serve_signals, wait};
 use crate::exit::{Explain as _, Stop};
 use crate::stats;
 
@@ -62,6 +62,7 @@ impl Input {
     /// If it is closed.
     pub fn stdin() -> Result<Self, Stop> {
         let name = "(standard input)";
+        check_open(0, name)?;
         let fd = std::io::stdin().as_fd().try_clone_to_owned().at(name)?;
         Ok(Self::new(File::from(fd), name))
     }

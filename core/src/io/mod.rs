@@ -6,6 +6,7 @@
 //! mode.
 
 mod backlog;
+mod closed;
 #[cfg(feature = "compression")]
 mod compressed;
 mod conduit;

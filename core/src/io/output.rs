@@ -13,13 +13,15 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 use nix::sys::stat::{FileStat, SFlag, fstat, stat};
 
+use super::closed::check_open;
 use super::input::PIPE_SIZE;
 use super::poll::serve_signals;
 use super::sink::Sink;
 use super::{Ending, Wanted, wait};
-use crate::diag::is_harmful;
+use crate::diag::{self, is_harmful};
 use crate::exit::{Cause as _, Explain as _, Stop};
 use crate::{signal, stats};
 
@@ -56,6 +58,7 @@ impl Output {
     /// # Errors
     /// If it is closed.
     pub fn stdout() -> Result<Self, Stop> {
+        check_open(1, "write error")?;
         #[expect(clippy::disallowed_methods, reason = "this is the one writer of stdout")]
         let fd = std::io::stdout().as_fd().try_clone_to_owned().at("write error")?;
         let mut out = Self::new(File::from(fd));
@@ -277,10 +280,9 @@ impl Output {
 
     pub(super) fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
         while !bytes.is_empty() {
-            let written = if signal::pending().is_some() {
-                self.write_in_grace(bytes)
-            } else {
-                self.file.write(bytes)
+            let written = match signal::pending() {
+                Some(signal) => self.write_in_grace(bytes, signal)?,
+                None => self.file.write(bytes),
             };
             match written {
                 Ok(len) => {
@@ -313,15 +315,21 @@ impl Output {
         Ok(())
     }
 
-    /// Writes what a reader takes within [`GRACE`]; a stuck one must not keep us alive.
-    fn write_in_grace(&self, bytes: &[u8]) -> std::io::Result<usize> {
+    /// Writes what a reader takes within [`GRACE`]; a stuck one must not keep us from dying of
+    /// `signal`.
+    fn write_in_grace(&self, bytes: &[u8], signal: Signal) -> Result<std::io::Result<usize>, Stop> {
         let deadline = Instant::now() + GRACE;
         loop {
             let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
             match poll(&mut fds, PollTimeout::from(100u8)) {
                 Ok(0) if Instant::now() < deadline => {}
-                Ok(0) => return Err(std::io::Error::new(ErrorKind::TimedOut, "reader is stuck")),
-                Ok(_) => return (&self.file).write(&bytes[..bytes.len().min(PIPE_BUF)]),
+                Ok(0) => {
+                    let left = bytes.len();
+                    let cause = format!("the reader is stuck, {left} bytes not written");
+                    diag::error(self.write_error(&cause));
+                    return Err(Stop::Signal(signal));
+                }
+                Ok(_) => return Ok((&self.file).write(&bytes[..bytes.len().min(PIPE_BUF)])),
                 Err(_) => {}
             }
         }
@@ -331,8 +339,14 @@ impl Output {
     pub(super) fn failed(&self, error: &std::io::Error) -> Stop {
         match &self.name {
             None if error.kind() == ErrorKind::BrokenPipe => Stop::BrokenPipe,
-            Some(name) => Stop::failed(format_args!("{name}: write error: {}", error.cause())),
-            None => Stop::failed(format_args!("write error: {}", error.cause())),
+            _ => Stop::failed(self.write_error(&error.cause())),
+        }
+    }
+
+    fn write_error(&self, cause: &str) -> String {
+        match &self.name {
+            Some(name) => format!("{name}: write error: {cause}"),
+            None => format!("write error: {cause}"),
         }
     }
 }

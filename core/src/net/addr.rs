@@ -65,7 +65,7 @@ const SCHEMES: &[Scheme] = &[
     Scheme { prefix: "unixgram:", parse: |rest| Ok(Addr::UnixGram(UnixName::parse(rest)?)) },
     Scheme { prefix: "unix://", parse: |rest| Ok(Addr::Unix(UnixName::parse(rest)?)) },
     Scheme { prefix: "unix:", parse: |rest| Ok(Addr::Unix(UnixName::parse(rest)?)) },
-    Scheme { prefix: "@", parse: |rest| Ok(Addr::Unix(UnixName::Abstract(rest.into()))) },
+    Scheme { prefix: "@", parse: |rest| Ok(Addr::Unix(UnixName::named(rest)?)) },
 ];
 
 /// Reads an address (a value parser for clap).
@@ -119,8 +119,16 @@ impl UnixName {
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix('@') {
             _ if text.is_empty() => Err("expected a path".to_owned()),
-            Some(name) => Ok(Self::Abstract(name.into())),
+            Some(name) => Self::named(name),
             None => Ok(Self::Path(text.into())),
+        }
+    }
+
+    /// An abstract name, without its `@`.
+    fn named(name: &str) -> Result<Self, String> {
+        match name {
+            "" => Err("expected a name behind @".to_owned()),
+            name => Ok(Self::Abstract(name.into())),
         }
     }
 
@@ -231,6 +239,8 @@ mod tests {
             ("ftp://host:1", "unknown scheme"),
             ("/run/heka.sock", "unix:/run/heka.sock"),
             ("unix:", "path"),
+            ("@", "name"),
+            ("unixgram:@", "name"),
             ("", "expected"),
         ] {
             let error = parse_addr(text).expect_err(text);

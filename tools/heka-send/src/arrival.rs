@@ -3,11 +3,14 @@
 //! (`--ack=kernel`).
 //!
 //! The kernel tells how many bytes it still has to deliver (`SIOCOUTQ`, tcp(7)). Over TLS those are
-//! not the bytes of records, so for each write is noted where it ends in both. A unix socket counts
-//! buffers instead of bytes: there only that none is left has a meaning, and the peer itself has read
-//! everything then.
+//! not the bytes of records, so for each write is noted where it ends in both.
+//!
+//! A unix socket counts buffers instead of bytes: there only that none is left has a meaning. Then
+//! the peer itself has read everything, or it has closed the socket and what it had not read is gone:
+//! that leaves an error behind, before the buffers go.
 
 use std::collections::VecDeque;
+use std::io;
 
 use heka_core::net::Stream;
 
@@ -35,11 +38,28 @@ impl Arrival {
     }
 
     /// How many of the `written` bytes of records have arrived; `None` if nothing new is known.
-    pub(crate) fn arrived(&mut self, stream: &Stream, written: u64) -> Option<u64> {
-        let outstanding = stream.unacknowledged().ok()?;
-        if self.is_unix {
-            return (outstanding == 0).then_some(written);
+    ///
+    /// # Errors
+    /// What broke the connection of a unix socket.
+    pub(crate) fn arrived(&mut self, stream: &Stream, written: u64) -> io::Result<Option<u64>> {
+        if !self.is_unix {
+            return Ok(self.arrived_at_last(stream, written));
         }
+        if stream.unacknowledged()? > 0 {
+            return Ok(None);
+        }
+        match stream.socket().take_error()? {
+            None => Ok(Some(written)),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// The same when the connection is broken and its error known.
+    pub(crate) fn arrived_at_last(&mut self, stream: &Stream, written: u64) -> Option<u64> {
+        if self.is_unix {
+            return None;
+        }
+        let outstanding = stream.unacknowledged().ok()?;
         let Some(wire) = stream.wire_len() else {
             return Some(written.saturating_sub(outstanding));
         };

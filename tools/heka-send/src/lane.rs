@@ -13,7 +13,7 @@ use crate::commit::Commit;
 use crate::packer::Packer;
 use crate::source::Record;
 use crate::spool::{Bypass, Spool};
-use crate::target::{Target, have_room};
+use crate::target::{Target, have_room, want_more};
 
 /// What every record passes.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl Lane {
         let (is_open, failed) = (self.packer.is_verbatim(), &mut self.failed);
         spool.append(&mut Bypass { targets, is_open, failed })?;
         let packer = &mut self.packer;
-        while spool.queue.has_unread() && have_room(targets) {
+        while spool.queue.has_unread() && want_more(targets) {
             spool.queue.read(&mut |_, frame| {
                 let (_, packed) = packer.put_all(&mut Record::Frame(frame), targets);
                 packed.map_err(Stop::failed)
@@ -152,7 +152,7 @@ impl Lane {
 
     /// Whether [`Lane::feed`] has something to do.
     pub(crate) fn has_more(&self, targets: &[Target]) -> bool {
-        self.spool.as_ref().is_some_and(|spool| spool.queue.has_unread()) && have_room(targets)
+        self.spool.as_ref().is_some_and(|spool| spool.queue.has_unread()) && want_more(targets)
     }
 
     /// All targets have everything up to this record.

@@ -163,7 +163,7 @@ impl Link {
         let is_written_next = self.closing.is_none() && window.has_unwritten();
         if self.peer_closed || !is_written_next {
             // Otherwise that is asked behind the write.
-            self.confirm(window);
+            self.confirm(window)?;
         }
         // A peer that says nothing more does not read any more either, as far as we can know.
         let is_gone = self.peer_closed && (self.closing.is_none() || self.is_left_over(window)?);
@@ -194,10 +194,7 @@ impl Link {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => {
-                self.confirm(window);
-                return Err(error.into());
-            }
+            Err(error) => return Err(self.broken(window, error)),
         }
         Ok(!self.peer_closed)
     }
@@ -244,16 +241,29 @@ impl Link {
     }
 
     /// Tells the window what the peer has.
-    pub(crate) fn confirm(&mut self, window: &mut Window) {
-        match self.ack {
-            Ack::None => window.confirm_bytes(self.written),
-            Ack::Peer => {}
-            Ack::Kernel => {
-                if let Some(len) = self.acknowledged_by_kernel() {
-                    window.confirm_bytes(len);
-                }
-            }
+    fn confirm(&mut self, window: &mut Window) -> Result<(), Over> {
+        let arrived = match (self.ack, &self.pipe) {
+            (Ack::Peer, _) => None,
+            (Ack::Kernel, Pipe::Stream(stream)) => self.arrival.arrived(stream, self.written)?,
+            (Ack::None, _) | (Ack::Kernel, Pipe::Datagram(_)) => Some(self.written),
+        };
+        if let Some(len) = arrived {
+            window.confirm_bytes(len);
         }
+        Ok(())
+    }
+
+    /// The connection broke: tells the window what the peer has nevertheless.
+    fn broken(&mut self, window: &mut Window, error: std::io::Error) -> Over {
+        match &self.pipe {
+            Pipe::Stream(stream) if self.ack == Ack::Kernel => {
+                let arrived = self.arrival.arrived_at_last(stream, self.written);
+                window.confirm_bytes(arrived.unwrap_or(0));
+            }
+            // There is nobody to ask, so nothing can fail.
+            _ => drop(self.confirm(window)),
+        }
+        error.into()
     }
 
     /// Notes whether the peer has confirmed anything since `confirmed`, or has nothing to. What the
@@ -263,13 +273,6 @@ impl Link {
             self.awaiting = None;
         } else if self.awaiting.is_none() || window.confirmed() > confirmed {
             self.awaiting = Some(Instant::now());
-        }
-    }
-
-    fn acknowledged_by_kernel(&mut self) -> Option<u64> {
-        match &self.pipe {
-            Pipe::Stream(stream) => self.arrival.arrived(stream, self.written),
-            Pipe::Datagram(_) => Some(self.written),
         }
     }
 
@@ -293,18 +296,14 @@ impl Link {
                     stats::BYTES_OUT.add(len as u64);
                     stats::counter("resent").add(window.written(len));
                     self.mark();
-                    self.confirm(window);
+                    self.confirm(window)?;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.stuck.get_or_insert_with(Instant::now);
-                    self.confirm(window);
-                    return Ok(());
+                    return self.confirm(window);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.confirm(window);
-                    return Err(error.into());
-                }
+                Err(error) => return Err(self.broken(window, error)),
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use heka_core::diag;
 use heka_core::exit::{Explain as _, Stop};
 use heka_core::io::{Input, wait};
+use heka_core::net::Addr;
 use heka_core::stats;
 use heka_core::stream::{Kind, detect};
 use heka_core::wire::{Behind, Deframer, Frame, Step};
@@ -14,6 +15,9 @@ use nix::poll::PollFlags;
 use nix::sys::stat::{SFlag, fstat};
 
 use crate::cli::{InputForm, OutputForm, Plan};
+
+/// Bytes that are no records go into datagrams of this size, as with socat(1).
+const DATAGRAM: usize = 8192;
 
 /// One record of the input, or several.
 #[derive(Debug)]
@@ -90,6 +94,8 @@ pub(crate) struct Source {
     ends: Vec<usize>,
     /// How lines are found if the input turns out to have some.
     lines: Lines,
+    /// Most bytes that are one record if any bytes may be.
+    piece: usize,
     left: u64,
     ended: bool,
     is_pipe: bool,
@@ -105,6 +111,7 @@ impl Source {
             (_, InputForm::Heka) => Splitter::Frames(Deframer::new(plan.max_message_size)),
             (_, InputForm::Lines) => Splitter::Lines(lines),
         };
+        let goes_by_datagram = plan.targets.iter().flatten().any(Addr::is_datagram);
         let input = Input::stdin()?;
         let mode = fstat(input.fd()).at(input.name())?.st_mode;
         Ok(Self {
@@ -114,6 +121,7 @@ impl Source {
             is_verbatim,
             ends: Vec::new(),
             lines,
+            piece: if goes_by_datagram { DATAGRAM } else { usize::MAX },
             left: plan.max_count.unwrap_or(u64::MAX),
             ended: plan.max_count == Some(0),
         })
@@ -221,8 +229,9 @@ impl Source {
             Splitter::Undecided => return Ok(None),
             Splitter::Bytes if data.is_empty() => return Ok(None),
             Splitter::Bytes => {
-                receive(&mut Record::Bytes(data))?;
-                data.len()
+                let piece = data.get(..self.piece).unwrap_or(data);
+                receive(&mut Record::Bytes(piece))?;
+                piece.len()
             }
         };
         self.input.consume(done);

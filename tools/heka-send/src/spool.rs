@@ -14,7 +14,7 @@ use heka_core::{diag, stats};
 use crate::cli::{QueueFull, QueuePlan};
 use crate::packer::{Packer, put_run};
 use crate::source::{Record, Run};
-use crate::target::{Messages, Target, have_room};
+use crate::target::{Messages, Target, want_more};
 
 /// So much is gathered before it is put into the queue.
 const BLOCK_SIZE: usize = 64 * 1024;
@@ -130,7 +130,7 @@ impl Spool {
 
     /// Whether what is appended now is also what the peers get next, and they take it.
     fn may_pass(&self, past: &Bypass<'_>) -> bool {
-        past.is_open && !self.queue.has_unread() && have_room(past.targets)
+        past.is_open && !self.queue.has_unread() && want_more(past.targets)
     }
 
     /// Keeps the queue within its size, if by dropping.
@@ -184,12 +184,13 @@ impl Spool {
     /// Stores what there is to store, at the end.
     pub(crate) fn store(&mut self, failed: &mut bool) -> Result<(), Stop> {
         self.retry = None;
-        self.append(&mut Bypass { targets: &mut [], is_open: false, failed })?;
-        self.queue.close()?;
+        let appended = self.append(&mut Bypass { targets: &mut [], is_open: false, failed });
+        let closed = self.queue.close();
         if !self.block.is_empty() {
             let lost = Messages(self.appended - self.stored);
             diag::error(format_args!("{lost} read and not queued"));
         }
+        appended.and(closed)?;
         let unkept = self.queue.unkept();
         if unkept > 0 {
             *failed = true;

@@ -9,7 +9,7 @@ use heka_core::exit::{Status, Stop};
 use heka_core::net::{Addr, Attempts, Dialer};
 use heka_core::{diag, stats};
 
-use crate::cli::{Delivery, Plan};
+use crate::cli::{Ack, Delivery, Plan};
 use crate::dialing::{Dialing, Outcome};
 use crate::link::{End, Link, Over, UNCONFIRMING};
 
@@ -40,6 +40,10 @@ pub(crate) struct Target {
     pub(crate) was_reached: bool,
     /// Since when everything is written and the last confirmations are waited for.
     lingering: Option<Instant>,
+    /// Since when peers take everything, close in order and confirm nothing.
+    unanswered: Option<Instant>,
+    /// Whether somebody listens, as far as is known.
+    is_open: bool,
     /// The far end broke the last connection off after it had confirmed everything.
     doubtful: bool,
 }
@@ -61,6 +65,8 @@ impl Target {
             before,
             was_reached: false,
             lingering: None,
+            unanswered: None,
+            is_open: false,
             doubtful: false,
         }
     }
@@ -124,6 +130,7 @@ impl Target {
             diag::warning(failure.text);
         }
         if let Some(last) = last {
+            self.unanswered = None;
             return self.retry(&last.text, last.hint.as_deref());
         }
         if let Some(mut link) = link {
@@ -138,6 +145,7 @@ impl Target {
             stats::counter("connections").add(1);
             link.first = self.window.confirmed();
             self.was_reached = true;
+            self.is_open = true;
             self.link = Some(link);
         }
         Ok(())
@@ -145,6 +153,8 @@ impl Target {
 
     /// Tells of a failure and when the next attempt will be.
     fn retry(&mut self, failure: &str, hint: Option<&str>) -> Result<(), Stop> {
+        self.is_open = false;
+        self.is_lazy = false;
         let Some(delay) = self.attempts.delay() else {
             diag::error(failure);
             if let Some(hint) = hint {
@@ -171,6 +181,11 @@ impl Target {
             self.attempts.reset();
         }
         self.lingering = None;
+        let is_unanswered = over.end == End::Peer && self.window.confirmed() == link.first;
+        self.unanswered = link
+            .closing
+            .filter(|_| is_unanswered)
+            .map(|since| self.unanswered.map_or(since, |before| before.min(since)));
         self.window.rewind(over.end == End::Ours);
         let was_wanted = over.end == End::Ours;
         let unconfirmed = self.window.unconfirmed();
@@ -208,11 +223,17 @@ impl Target {
     fn is_finished(&mut self) -> Result<bool, Stop> {
         let unconfirmed = self.window.unconfirmed();
         let Some(link) = &mut self.link else {
-            return Ok(unconfirmed == 0);
+            let is_over = self.unanswered.is_some_and(|at| at.elapsed() >= self.delivery.linger);
+            return if is_over && unconfirmed > 0 {
+                Err(self.unconfirmed())
+            } else {
+                Ok(unconfirmed == 0)
+            };
         };
         if unconfirmed == 0 && link.is_closed_by_peer() {
-            let confirmed = Messages(self.window.confirmed() - self.before);
-            diag::note(format_args!("{}: {confirmed} confirmed", link.name));
+            let count = Messages(self.window.confirmed() - self.before);
+            let done = if self.confirms() { "confirmed" } else { "sent" };
+            diag::note(format_args!("{}: {count} {done}", self.name()));
             return Ok(true);
         }
         if self.window.has_unwritten() {
@@ -227,13 +248,28 @@ impl Target {
             diag::note(format_args!("{}: has everything, but does not close", link.name));
             return Ok(true);
         }
+        Err(self.unconfirmed())
+    }
+
+    /// The time for confirmations is up.
+    fn unconfirmed(&self) -> Stop {
         diag::error(format_args!(
             "{}: {} not confirmed within {}",
-            link.name,
-            Messages(unconfirmed),
+            self.name(),
+            Messages(self.window.unconfirmed()),
             Seconds(self.delivery.linger)
         ));
-        Err(Stop::Said(Status::Unreachable))
+        Stop::Said(Status::Unreachable)
+    }
+
+    /// Whether anybody tells what has arrived.
+    pub(crate) fn confirms(&self) -> bool {
+        self.delivery.ack != Ack::None && !self.addrs.iter().all(Addr::is_datagram)
+    }
+
+    /// Whether somebody listens, or did when there was something to send last.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
     }
 
     /// Whether it is connected and has taken all there is.
@@ -336,6 +372,11 @@ fn converse(
 /// Whether every target takes another record.
 pub(crate) fn have_room(targets: &[Target]) -> bool {
     targets.iter().all(|target| target.window.has_room())
+}
+
+/// The same, and somebody listens: otherwise a queue is the better place for a record.
+pub(crate) fn want_more(targets: &[Target]) -> bool {
+    have_room(targets) && targets.iter().any(Target::is_open)
 }
 
 /// `1 message`, `2 messages`.

@@ -51,10 +51,11 @@ impl Cursor {
             promised: None,
             is_other_boot: false,
         };
-        let text = match std::fs::read_to_string(&path) {
+        let text = match std::fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(fresh),
             other => other.at(path.display())?,
         };
+        let text = String::from_utf8_lossy(&text);
         let Some(mut cursor) = Self::parse(&text) else {
             diag::warning(format_args!(
                 "{}: not readable, everything in the queue is sent again",

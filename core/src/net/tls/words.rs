@@ -25,7 +25,7 @@ pub fn explain(error: &Error) -> (String, Option<String>) {
         Error::InvalidCertificate(error) => explain_certificate(error),
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => with(
             "does not speak TLS",
-            "leave out tls:// or --tls, or say ws://, if it is meant to be plain",
+            "leave out tls:// or --tls, or of wss:// an s, if it is meant to be plain",
         ),
         Error::NoCertificatesPresented => {
             with("showed no certificate", "the client needs --cert and --key")
