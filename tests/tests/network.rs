@@ -227,6 +227,18 @@ fn connections_beyond_the_limit_wait_for_their_turn() {
     listener.wait_stdout_is("my turn\n");
 }
 
+/// Also if all that hold the places idle, and are closed in one go.
+#[test]
+fn idle_connections_make_room_for_others() {
+    let args = ["127.0.0.1:0", "-opayload", "--max-conns=2", "--idle-timeout=300ms"];
+    let listener = Peer::new("heka-listen", args);
+    let _idle = [connect(&listener), connect(&listener)];
+    let mut third = connect(&listener);
+    third.write_all(b"my turn\n").expect("cannot write");
+    listener.wait_stderr("2 connections: further ones wait");
+    listener.wait_stdout_is("my turn\n");
+}
+
 #[test]
 fn an_idle_connection_is_closed() {
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "--idle-timeout=100ms"]);

@@ -96,10 +96,11 @@ impl Server {
                     self.settle()?;
                 }
             }
+            // That makes room: nothing else may come that wakes us.
+            self.sweep()?;
             if self.senders.count() < self.max_conns {
                 self.doors.reopen(&self.poller)?;
             }
-            self.sweep()?;
         }
         Ok(())
     }
