@@ -10,6 +10,8 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use socket2::Socket;
+
 use heka_tests::{Peer, Running, Signal, Tool, certificates, eventually, scratch, sh};
 
 fn connect(peer: &Peer) -> TcpStream {
@@ -168,6 +170,33 @@ fn what_waits_at_an_inherited_socket_is_for_the_next_process() {
     first.signal(Signal::SIGCONT);
     first.finish().killed_by(Signal::SIGTERM).stdout_is("");
     start("-n1").finish().succeeds().stdout_is("for the next\n");
+}
+
+#[test]
+fn what_a_broken_or_idle_connection_has_begun_is_taken() {
+    let torn = Tool::new("heka-encode").stdin("two\n").run().stdout;
+    for (text, status) in [(b"two".as_slice(), 0), (&torn[..torn.len() - 2], 1)] {
+        for is_broken in [true, false] {
+            let args = ["127.0.0.1:0", "-1", "-opayload", "--idle-timeout=1s"];
+            let args = if is_broken { &args[..3] } else { &args };
+            let listener = Peer::new("heka-listen", args);
+            let sender = Socket::from(connect(&listener));
+            say(&mut &sender, text);
+            let mut held = Some(sender);
+            if is_broken {
+                eventually("it is read", || {
+                    let count = format!(" {} bytes in", text.len());
+                    listener.statistics().contains(&count).then_some(())
+                });
+                // Closed like that it is reset.
+                held.take().expect("it").set_linger(Some(Duration::ZERO)).expect("an option");
+            }
+            let end = listener.into_running().finish();
+            let (written, told) = if status == 0 { ("two\n", "") } else { ("", "cut off") };
+            end.exits(status).stdout_is(written).stderr_has(told);
+            drop(held);
+        }
+    }
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Connection {
         front.copy_from_slice(&self.rest);
         let len = match self.stream.read(room) {
             Ok(len) => len,
-            Err(error) => return Ok(not_read(error)),
+            Err(error) => return self.read_nothing(error, intake),
         };
         stats::BYTES_IN.add(len as u64);
         let behind = match len {
@@ -131,7 +131,7 @@ impl Connection {
     fn read_behind_rest(&mut self, buffer: &mut [u8], intake: &mut Intake) -> Result<Next, Stop> {
         let len = match self.stream.read(buffer) {
             Ok(len) => len,
-            Err(error) => return Ok(not_read(error)),
+            Err(error) => return self.read_nothing(error, intake),
         };
         stats::BYTES_IN.add(len as u64);
         let mut rest = std::mem::take(&mut self.rest);
@@ -144,6 +144,23 @@ impl Connection {
         self.rest = rest;
         self.shrink();
         Ok(if behind == Behind::End { Next::End } else { Next::Continue })
+    }
+
+    fn read_nothing(&mut self, error: std::io::Error, intake: &mut Intake) -> Result<Next, Stop> {
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(Next::Continue),
+            _ => {
+                self.take_rest(intake)?;
+                Ok(Next::Broken(error))
+            }
+        }
+    }
+
+    /// The record that is not finished never will be: takes what there is of it as at the end of
+    /// the stream.
+    pub(crate) fn take_rest(&mut self, intake: &mut Intake) -> Result<(), Stop> {
+        let rest = std::mem::take(&mut self.rest);
+        self.split(&rest, Behind::End, intake).map(drop)
     }
 
     /// A connection that holds no unfinished record holds no memory for one.
@@ -252,13 +269,6 @@ impl Drop for Connection {
             // As far as it takes that without waiting.
             let _taken = self.send().and_then(|()| self.stream.shutdown_write());
         }
-    }
-}
-
-fn not_read(error: std::io::Error) -> Next {
-    match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::Interrupted => Next::Continue,
-        _ => Next::Broken(error),
     }
 }
 

@@ -250,6 +250,7 @@ impl Server {
             if let Some(connection) = self.senders.get(place)
                 && connection.idles(limit)?
             {
+                connection.take_rest(&mut self.intake)?;
                 self.idle.warning(format_args!("{}: idle too long, closed", connection.peer));
                 self.senders.part(place, None);
             }
