@@ -25,7 +25,7 @@ complete -c heka-encode -l timestamp-format -d 'How times in the text are writte
 complete -c heka-encode -l timestamp-zone -d 'Zone of times without an offset [default: UTC]' -r
 complete -c heka-encode -l severity-map -d 'Words for severities, as fatal=0,W=warning' -r
 complete -c heka-encode -l max-message-size -d 'Longest message written' -r
-complete -c heka-encode -l oversize -d 'What to do with a longer one' -r -f -a "split\t'Go on in the next message'
+complete -c heka-encode -l oversize -d 'What to do with a longer one [default: split]' -r -f -a "split\t'Go on in the next message'
 truncate\t'Cut the payload'
 drop\t'Leave the message out'"
 complete -c heka-encode -l signer -d 'Sign messages in this name' -r

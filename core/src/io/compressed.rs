@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Inputs that are compressed, recognised by their first bytes: gzip (RFC 1952) and Zstandard
-//! (RFC 8878), also several of one kind in a row.
+//! (RFC 8878), also several of one kind in a row, with what programs put between them to be passed
+//! over.
 //!
 //! A thread unpacks into a pipe, so to everybody else it is an input like any other.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read, Result, Write as _};
+use std::io::{BufRead, BufReader, Cursor, Error, ErrorKind, Read, Result, Write as _};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Sender, channel};
 
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 
 use super::{Input, Output};
 use crate::exit::{Cause as _, Explain as _, Stop};
 
-/// How compressed data begin.
-const KINDS: [(&[u8], Kind); 2] =
-    [(&[0x1f, 0x8b], Kind::Gzip), (&[0x28, 0xb5, 0x2f, 0xfd], Kind::Zstd)];
+/// How compressed data begin. Of the last the lower half of the first byte can be anything: a frame
+/// to be passed over, with which pzstd begins.
+const KINDS: [(&[u8], Kind); 3] = [
+    (&[0x1f, 0x8b], Kind::Gzip),
+    (&[0x28, 0xb5, 0x2f, 0xfd], Kind::Zstd),
+    (&[0x50, 0x2a, 0x4d, 0x18], Kind::Zstd),
+];
 
 /// What a thread unpacks at a time.
 const BLOCK: usize = 64 * 1024;
@@ -28,6 +34,19 @@ enum Kind {
     Zstd,
 }
 
+impl Kind {
+    /// What data are that begin so; if nothing, whether more of them could be something.
+    fn of(data: &[u8]) -> (Option<Self>, bool) {
+        let mut begin = data.get(..4).unwrap_or(data).to_vec();
+        if let Some(first) = begin.first_mut().filter(|first| **first & 0xf0 == 0x50) {
+            *first &= 0xf0;
+        }
+        let found = KINDS.iter().find(|(magic, _)| begin.starts_with(magic));
+        let is_open = KINDS.iter().any(|(magic, _)| magic.starts_with(&begin));
+        (found.map(|(_, kind)| *kind), is_open)
+    }
+}
+
 impl Input {
     /// The input itself, or what its compressed data unpack to. Waits for the first bytes; `out` is
     /// flushed meanwhile.
@@ -36,12 +55,11 @@ impl Input {
     /// As [`Input::fill`]. Damage in compressed data is an error when it is come to.
     pub fn unpacked(mut self, out: &mut Output) -> std::result::Result<Self, Stop> {
         let kind = loop {
-            let data = self.data();
-            if let Some((_, kind)) = KINDS.iter().find(|(magic, _)| data.starts_with(magic)) {
-                break *kind;
+            let (kind, is_open) = Kind::of(self.data());
+            if let Some(kind) = kind {
+                break kind;
             }
-            let undecided = KINDS.iter().any(|(magic, _)| magic.starts_with(data));
-            if !undecided || !self.fill(out)? {
+            if !is_open || !self.fill(out)? {
                 return Ok(self);
             }
         };
@@ -60,7 +78,7 @@ impl Input {
 
 fn unpack(kind: Kind, packed: impl BufRead, to: &File, trouble: &Sender<String>) {
     let (unpacked, what) = match kind {
-        Kind::Gzip => (copy(MultiGzDecoder::new(packed), to), "gzip"),
+        Kind::Gzip => (copy(&mut MultiGzDecoder::new(packed), to), "gzip"),
         Kind::Zstd => (unpack_zstd(packed, to), "zstd"),
     };
     match unpacked {
@@ -77,14 +95,36 @@ fn unpack(kind: Kind, packed: impl BufRead, to: &File, trouble: &Sender<String>)
 /// Frames in a row; what follows them must be one too.
 fn unpack_zstd(mut packed: impl BufRead, to: &File) -> Result<()> {
     while !packed.fill_buf()?.is_empty() {
-        let decoder = StreamingDecoder::new(&mut packed)
-            .map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error.to_string()))?;
-        copy(decoder, to)?;
+        let mut frame = match StreamingDecoder::new(&mut packed) {
+            Ok(frame) => frame,
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                length,
+                ..
+            })) => {
+                pass_over(&mut packed, length.into())?;
+                continue;
+            }
+            Err(error) => return Err(Error::new(ErrorKind::InvalidData, error.to_string())),
+        };
+        copy(&mut frame, to)?;
+        // The decoder computes it and leaves it to others to compare.
+        let (stored, computed) =
+            (frame.decoder.get_checksum_from_data(), frame.decoder.get_calculated_checksum());
+        if stored.is_some() && stored != computed {
+            return Err(Error::new(ErrorKind::InvalidData, "wrong checksum"));
+        }
     }
     Ok(())
 }
 
-fn copy(mut from: impl Read, mut to: &File) -> Result<()> {
+fn pass_over(packed: &mut impl BufRead, len: u64) -> Result<()> {
+    match std::io::copy(&mut packed.take(len), &mut std::io::sink())? {
+        passed if passed == len => Ok(()),
+        _ => Err(ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+fn copy(from: &mut impl Read, mut to: &File) -> Result<()> {
     let mut block = vec![0; BLOCK];
     loop {
         match from.read(&mut block) {
@@ -93,5 +133,53 @@ fn copy(mut from: impl Read, mut to: &File) -> Result<()> {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `printf hello | zstd -c`, made by zstd 1.5.
+    const HELLO: [u8; 18] = *b"\x28\xb5\x2f\xfd\x04\x58\x29\x00\x00hello\xa3\x6d\x9f\x88";
+
+    fn unpacked(packed: &[u8]) -> std::result::Result<Vec<u8>, String> {
+        let (mut read, write) = std::io::pipe().unwrap();
+        let write = File::from(OwnedFd::from(write));
+        let outcome = unpack_zstd(packed, &write).map_err(|error| error.to_string());
+        drop(write);
+        let mut all = Vec::new();
+        read.read_to_end(&mut all).unwrap();
+        outcome.map(|()| all)
+    }
+
+    #[test]
+    fn altered_bytes_are_noticed() {
+        assert_eq!(unpacked(&HELLO).unwrap(), b"hello");
+        let mut altered = HELLO;
+        altered[10] ^= 1;
+        assert_eq!(unpacked(&altered).unwrap_err(), "wrong checksum");
+    }
+
+    #[test]
+    fn frames_to_be_passed_over_are() {
+        let skipped = b"\x5f\x2a\x4d\x18\x03\0\0\0abc";
+        let packed = [&skipped[..], &HELLO, skipped, &HELLO, skipped].concat();
+        assert_eq!(unpacked(&packed).unwrap(), b"hellohello");
+        assert!(unpacked(&skipped[..9]).is_err());
+    }
+
+    #[test]
+    fn kinds_show_in_the_first_bytes() {
+        let kind = |data: &[u8]| {
+            let (kind, is_open) = Kind::of(data);
+            (kind.map(|kind| format!("{kind:?}")), is_open)
+        };
+        assert_eq!(kind(b""), (None, true));
+        assert_eq!(kind(b"P"), (None, true));
+        assert_eq!(kind(b"Pa"), (None, false));
+        assert_eq!(kind(b"\x57\x2a\x4d\x18\x04").0.as_deref(), Some("Zstd"));
+        assert_eq!(kind(&HELLO).0.as_deref(), Some("Zstd"));
+        assert_eq!(kind(b"\x1f\x8b").0.as_deref(), Some("Gzip"));
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Captures {
     regex: Regex,
     targets: Vec<Target>,
     readers: Readers,
+    /// Longest message, in bytes.
+    limit: usize,
 }
 
 /// What a part of the message is made of.
@@ -48,6 +50,7 @@ impl Captures {
         fields: &[FieldArg],
         times: TimeFormat,
         severities: SeverityMap,
+        limit: usize,
     ) -> Result<Self, String> {
         let regex = regular::compile(regex)?;
         let named: Vec<(usize, &str)> = regex
@@ -78,17 +81,19 @@ impl Captures {
             let parts = parts(&field.value, &regex)?;
             targets.push(Target { to: Place::of(field.name.clone()), parts, optional: false });
         }
-        Ok(Self { regex, targets, readers: Readers { times, severities } })
+        Ok(Self { regex, targets, readers: Readers { times, severities }, limit })
     }
 
     /// Fills `message` from `record`.
     pub(crate) fn apply(&self, record: &[u8], message: &mut Message) -> Result<(), String> {
         let groups = self.regex.captures(record).ok_or("no match")?;
+        let mut room = self.limit;
         for target in &self.targets {
             let Some(text) = target.text(&groups) else { continue };
             match &target.to {
                 Place::Header(header) => self.readers.set(message, *header, &text)?,
                 Place::Field(name) => {
+                    room = room.checked_sub(text.len()).ok_or("fields over the limit")?;
                     let mut field = name.to_field();
                     if name.value_type == ValueType::String {
                         field.value_string.push(text.into());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line of heka-encode.
 
+use bytes::Bytes;
 use clap::{Args, Parser, ValueEnum};
 use heka_core::cli::{
     Common, Files, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_severity,
@@ -11,7 +12,7 @@ use heka_core::codec::severity::SeverityMap;
 use heka_core::codec::time_format::TimeFormat;
 use heka_core::exit::Stop;
 use heka_core::keys::SignerArgs;
-use heka_core::wire::{Field, Message, Signer};
+use heka_core::wire::{Field, Message, Signer, Template};
 
 use crate::capture::Captures;
 use crate::map::JsonMap;
@@ -51,9 +52,9 @@ pub(crate) struct Cli {
     /// Longest message written
     #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
     max_message_size: usize,
-    /// What to do with a longer one
-    #[arg(long, value_name = "WHAT", default_value = "split")]
-    oversize: Oversize,
+    /// What to do with a longer one [default: split]
+    #[arg(long, value_name = "WHAT")]
+    oversize: Option<Oversize>,
     /// Write messages without frames
     #[arg(long)]
     no_framing: bool,
@@ -227,8 +228,8 @@ impl Cli {
             .map_err(|why| Stop::usage(format_args!("--field: {why}")))?;
         self.check_combination(&fields)?;
         let structure = self.structure(&fields)?;
-        let base =
-            if self.is_complete_json() { Message::default() } else { self.head.base(fields) };
+        let base = self.head.base(fields);
+        self.check_room(&base)?;
         Ok(Plan {
             files,
             input: self.input,
@@ -243,16 +244,22 @@ impl Cli {
             structure,
             strict: self.parsing.strict,
             max_message_size: self.max_message_size,
-            oversize: self.oversize,
+            oversize: self.oversize.unwrap_or(Oversize::Split),
             framing: !self.no_framing,
             signer: self.signer.load()?,
             writing: self.writing,
         })
     }
 
-    /// Whether the input consists of whole messages, which lack nothing.
-    fn is_complete_json(&self) -> bool {
-        self.input == InputForm::Json && self.parsing.json_map.is_none()
+    /// Messages must have room for at least one byte of text.
+    fn check_room(&self, base: &Message) -> Result<(), Stop> {
+        let overhead = Template::new(base, None).overhead(self.max_message_size);
+        if self.input != InputForm::Heka && overhead >= self.max_message_size {
+            return Err(Stop::usage(format_args!(
+                "--max-message-size: headers and fields alone take up to {overhead} bytes"
+            )));
+        }
+        Ok(())
     }
 
     fn check_combination(&self, fields: &[Field]) -> Result<(), Stop> {
@@ -298,6 +305,12 @@ impl Cli {
             Some("--delimiter, --null and --no-chomp are for -i lines, json and logfmt")
         } else if self.skip_empty && self.input == Heka {
             Some("--skip-empty is not for -i heka")
+        } else if self.input == Heka
+            && matches!(self.oversize, Some(Oversize::Split | Oversize::Truncate))
+        {
+            Some(
+                "--oversize split and truncate are not for -i heka, where messages stay as they are",
+            )
         } else if self.signer.signer.is_some() && (self.no_framing || is_text) {
             Some("--signer is for -o heka with frames")
         } else {
@@ -311,8 +324,9 @@ impl Cli {
         let times = TimeFormat::new(format, parsing.timestamp_zone.as_deref())
             .map_err(|why| Stop::usage(format_args!("--timestamp-format: {why}")))?;
         let severities = parsing.severity_map.clone().unwrap_or_default();
+        let limit = self.max_message_size;
         let map = |text: &str| {
-            JsonMap::new(text, times.clone(), severities.clone())
+            JsonMap::new(text, times.clone(), severities.clone(), limit)
                 .map_err(|why| Stop::usage(format_args!("--json-map: {why}")))
         };
         Ok(match (self.input, &parsing.regex, &parsing.json_map) {
@@ -324,7 +338,7 @@ impl Cli {
                 Some(Structure::Logfmt(map(text.as_deref().unwrap_or_default())?))
             }
             (_, Some(regex), _) => {
-                let captures = Captures::new(regex, &parsing.regex_field, times, severities);
+                let captures = Captures::new(regex, &parsing.regex_field, times, severities, limit);
                 Some(Structure::Captures(
                     captures.map_err(|why| Stop::usage(format_args!("--regex: {why}")))?,
                 ))
@@ -348,7 +362,17 @@ impl Head {
 
     /// What was asked for and nothing else.
     fn explicit(&self, fields: Vec<Field>) -> Message {
+        let uuid = match self.uuid {
+            Uuid::Random => None,
+            Uuid::Fixed(uuid) => Some(Bytes::copy_from_slice(&uuid)),
+        };
+        let timestamp = match self.timestamp {
+            Time::Now => None,
+            Time::Fixed(time) => Some(time),
+        };
         Message {
+            uuid,
+            timestamp,
             r#type: self.type_.clone().map(Into::into),
             logger: self.logger.clone().map(Into::into),
             severity: self.severity,

@@ -11,6 +11,10 @@ use heka_core::{clock, diag, stats};
 
 use crate::cli::{Oversize, Plan, Time, Uuid};
 
+/// A message goes on in others only if their payloads may take at least this part of the limit:
+/// else a long payload would come to many times its size.
+const LEAST_PART: usize = 4;
+
 /// Writes messages.
 pub(crate) struct Emitter<'a> {
     plan: &'a Plan,
@@ -49,6 +53,7 @@ impl<'a> Emitter<'a> {
     /// How long a payload may be if all else is as in every message.
     pub(crate) fn room(&self) -> usize {
         let limit = self.plan.max_message_size;
+        // The plan has seen to it that there is some.
         limit.saturating_sub(self.template.overhead(limit)).max(1)
     }
 
@@ -94,42 +99,55 @@ impl<'a> Emitter<'a> {
             self.put_bytes(&bytes, out)
         } else {
             let payload = message.payload.take().unwrap_or_default();
-            self.put_long(&message, &payload, payload.len().saturating_sub(excess), out)
+            let room = payload.len().saturating_sub(excess);
+            self.put_long(message, payload, room, out)
         };
         self.scratch = bytes;
         written
     }
 
-    /// Writes a message whose payload has room only for `room` bytes at a time.
+    /// Writes a message whose payload has room only for `room` bytes beside the fields.
     fn put_long(
         &mut self,
-        message: &Message,
-        payload: &Bytes,
+        mut message: Message,
+        mut payload: Bytes,
         room: usize,
         out: &mut Output,
     ) -> Result<(), Stop> {
-        if room == 0 || self.plan.oversize == Oversize::Drop {
+        // The fields stand in the first message only, but for those that all messages have.
+        let further = Message { fields: self.plan.base.fields.clone(), ..message.clone() };
+        let further_room = self.room_beside(&further);
+        let is_split = self.plan.oversize == Oversize::Split;
+        let goes_on = further_room > self.plan.max_message_size / LEAST_PART;
+        if room == 0 || self.plan.oversize == Oversize::Drop || is_split && !goes_on {
             return self.lose("message over the limit");
         }
-        let mut bytes = Vec::new();
-        let mut rest = payload.clone();
-        while !rest.is_empty() {
-            let piece = rest.split_to(cut(&rest, room));
-            let uuid = message.uuid.clone();
-            let uuid = if rest.len() + piece.len() == payload.len() {
-                uuid
-            } else {
-                // A further piece is a message of its own.
-                Some(Bytes::copy_from_slice(&self.identity(0).uuid))
-            };
-            bytes.clear();
-            put_message(&mut bytes, &Message { uuid, payload: Some(piece), ..message.clone() });
-            self.put_bytes(&bytes, out)?;
-            if self.plan.oversize == Oversize::Truncate {
-                break;
-            }
+        message.payload = Some(payload.split_to(cut(&payload, room)));
+        self.put_new(&message, out)?;
+        if !is_split {
+            note_truncation();
+            return Ok(());
+        }
+        message = further;
+        while !payload.is_empty() {
+            // A further piece is a message of its own.
+            message.uuid = Some(Bytes::copy_from_slice(&self.identity(0).uuid));
+            message.payload = Some(payload.split_to(cut(&payload, further_room)));
+            self.put_new(&message, out)?;
         }
         Ok(())
+    }
+
+    /// How long a payload beside the rest of `message` may be.
+    fn room_beside(&self, message: &Message) -> usize {
+        let limit = self.plan.max_message_size;
+        limit.saturating_sub(Template::new(message, None).overhead(limit))
+    }
+
+    fn put_new(&mut self, message: &Message, out: &mut Output) -> Result<(), Stop> {
+        let mut bytes = Vec::new();
+        put_message(&mut bytes, message);
+        self.put_bytes(&bytes, out)
     }
 
     /// Tells of a message that is left out.
@@ -174,6 +192,11 @@ fn put_signed(
 ) -> Result<(), Stop> {
     let digest = signer.sign(message);
     encoder.put_message(out, signer.stamp(header, &digest), message).map_err(Stop::from)
+}
+
+/// Counts a payload that was cut.
+pub(crate) fn note_truncation() {
+    stats::counter("truncated").add(1);
 }
 
 /// Where to cut text so that at most `room` bytes stand before the cut: between two characters, if

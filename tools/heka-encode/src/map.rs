@@ -23,6 +23,18 @@ const SEPARATOR: char = '.';
 pub(crate) struct JsonMap {
     headers: Vec<(HeaderName, String)>,
     readers: Readers,
+    /// Longest message, in bytes.
+    limit: usize,
+}
+
+/// A message in the making.
+struct Work<'a> {
+    message: &'a mut Message,
+    /// The whole name of the member at hand.
+    name: String,
+    /// How many bytes of names and values may still come: a long name before many short ones must
+    /// not take more memory than a message may.
+    room: usize,
 }
 
 impl JsonMap {
@@ -31,6 +43,7 @@ impl JsonMap {
         text: &str,
         times: TimeFormat,
         severities: SeverityMap,
+        limit: usize,
     ) -> Result<Self, String> {
         let headers = text
             .split(',')
@@ -43,14 +56,17 @@ impl JsonMap {
                 Ok((header, member.to_owned()))
             })
             .collect::<Result<_, String>>()?;
-        Ok(Self { headers, readers: Readers { times, severities } })
+        Ok(Self { headers, readers: Readers { times, severities }, limit })
     }
 
     /// Fills `message` from a JSON object.
     pub(crate) fn apply_json(&self, record: &[u8], message: &mut Message) -> Result<(), String> {
         match Json::parse(record)? {
             Json::Object(members) => {
-                members.into_iter().try_for_each(|(name, value)| self.put(message, name, value))
+                let mut work = self.work(message);
+                members
+                    .into_iter()
+                    .try_for_each(|(name, value)| self.put_pair(&mut work, name, value))
             }
             _ => Err("not an object".to_owned()),
         }
@@ -60,6 +76,7 @@ impl JsonMap {
     /// way of writing are taken for such.
     pub(crate) fn apply_logfmt(&self, record: &[u8], message: &mut Message) -> Result<(), String> {
         let text = std::str::from_utf8(record).map_err(|_| "not UTF-8")?;
+        let mut work = self.work(message);
         for pair in logfmt::parse(text)? {
             let value = match pair.value {
                 None => Json::Bool(true),
@@ -69,30 +86,52 @@ impl JsonMap {
                     _ => Json::String(text),
                 },
             };
-            self.put(message, pair.key, value)?;
+            self.put_pair(&mut work, pair.key, value)?;
         }
         Ok(())
     }
 
-    fn put(&self, message: &mut Message, name: String, value: Json) -> Result<(), String> {
-        if let Some((header, _)) = self.headers.iter().find(|(_, member)| *member == name) {
-            return self.put_header(message, *header, &value);
+    fn work<'a>(&self, message: &'a mut Message) -> Work<'a> {
+        Work { message, name: String::new(), room: self.limit }
+    }
+
+    fn put_pair(&self, work: &mut Work<'_>, name: String, value: Json) -> Result<(), String> {
+        work.name = name;
+        self.put(work, value)
+    }
+
+    /// Takes the value of the member that is named in `work`.
+    fn put(&self, work: &mut Work<'_>, value: Json) -> Result<(), String> {
+        if let Some((header, _)) = self.headers.iter().find(|(_, member)| *member == work.name) {
+            return self.put_header(work.message, *header, &value);
         }
         match value {
             Json::Null => Ok(()),
-            Json::Object(members) => members.into_iter().try_for_each(|(inner, value)| {
-                self.put(message, format!("{name}{SEPARATOR}{inner}"), value)
-            }),
-            Json::Array(values) if !is_uniform(&values) => {
-                values.into_iter().enumerate().try_for_each(|(index, value)| {
-                    self.put(message, format!("{name}{SEPARATOR}{index}"), value)
-                })
-            }
+            Json::Object(members) => members
+                .into_iter()
+                .try_for_each(|(inner, value)| self.put_inner(work, &inner, value)),
+            Json::Array(values) if !is_uniform(&values) => values
+                .into_iter()
+                .enumerate()
+                .try_for_each(|(index, value)| self.put_inner(work, &index.to_string(), value)),
             value => {
-                message.fields.push(named(name, value, None)?);
+                work.room = (work.room)
+                    .checked_sub(work.name.len() + text_len(&value))
+                    .ok_or("fields over the limit")?;
+                work.message.fields.push(named(work.name.clone(), value, None)?);
                 Ok(())
             }
         }
+    }
+
+    /// Takes a member of the member that is named in `work`.
+    fn put_inner(&self, work: &mut Work<'_>, inner: &str, value: Json) -> Result<(), String> {
+        let len = work.name.len();
+        work.name.push(SEPARATOR);
+        work.name.push_str(inner);
+        let put = self.put(work, value);
+        work.name.truncate(len);
+        put
     }
 
     fn put_header(
@@ -112,6 +151,15 @@ impl JsonMap {
             }
         };
         self.readers.set(message, header, text.as_bytes())
+    }
+}
+
+/// How many bytes of text a value has.
+fn text_len(value: &Json) -> usize {
+    match value {
+        Json::String(text) => text.len(),
+        Json::Array(values) => values.iter().map(text_len).sum(),
+        _ => 0,
     }
 }
 

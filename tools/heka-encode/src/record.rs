@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records of an input: up to a delimiter, and no longer than a limit.
+//! Records of an input: up to a delimiter or the end, and no longer than a limit.
 
 use memchr::memchr;
 
@@ -9,9 +9,12 @@ use crate::emit::cut;
 /// Finds records in what has been read.
 #[derive(Debug)]
 pub(crate) struct Splitter {
-    delimiter: u8,
+    /// None: the whole input is one record.
+    delimiter: Option<u8>,
     chomp: bool,
     limit: usize,
+    /// The furthest place of a delimiter whose record is within the limit.
+    last_end: usize,
     oversize: Oversize,
     /// How much at the front holds no delimiter.
     searched: usize,
@@ -22,8 +25,11 @@ pub(crate) struct Splitter {
 /// What was found at the front of the buffer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found<'a> {
-    /// A record, or a piece of a long one, and how many bytes it takes.
+    /// A record, or the last piece of a long one, and how many bytes it takes.
     Record(&'a [u8], usize),
+    /// A piece of a record over the limit, not its last, and how many bytes it takes. What follows
+    /// it comes in further pieces, or is passed over.
+    Piece(&'a [u8], usize),
     /// Bytes to pass over; `true` if a record that is too long begins here.
     Skip(usize, bool),
     /// Nothing yet.
@@ -31,20 +37,32 @@ pub(crate) enum Found<'a> {
 }
 
 impl Splitter {
-    /// Records that end in `delimiter` and are not longer than `limit`.
-    pub(crate) fn new(delimiter: u8, chomp: bool, limit: usize, oversize: Oversize) -> Self {
-        Self { delimiter, chomp, limit, oversize, searched: 0, skipping: false }
+    /// Records that end in `delimiter`, or at the end of the input only, and are not longer than
+    /// `limit`.
+    pub(crate) fn new(
+        delimiter: Option<u8>,
+        chomp: bool,
+        limit: usize,
+        oversize: Oversize,
+    ) -> Self {
+        let last_end = limit.saturating_sub(usize::from(!chomp));
+        Self { delimiter, chomp, limit, last_end, oversize, searched: 0, skipping: false }
+    }
+
+    /// Whether nothing more comes of this input.
+    pub(crate) fn has_all(&self) -> bool {
+        self.delimiter.is_none() && self.skipping
     }
 
     /// Looks at what has been read and not used up; `is_end`: nothing follows.
     #[inline]
     pub(crate) fn next<'a>(&mut self, data: &'a [u8], is_end: bool) -> Found<'a> {
         let unsearched = data.get(self.searched..).unwrap_or_default();
-        let Some(found) = memchr(self.delimiter, unsearched) else {
+        let Some(found) = self.delimiter.and_then(|byte| memchr(byte, unsearched)) else {
             return self.unfinished(data, is_end);
         };
         let end = self.searched + found;
-        if end > self.limit || self.skipping {
+        if end > self.last_end || self.skipping {
             return self.too_long(data, end + 1);
         }
         self.searched = 0;
@@ -77,7 +95,7 @@ impl Splitter {
         }
         let len = cut(data, self.limit);
         self.skipping = self.oversize == Oversize::Truncate;
-        Found::Record(data.get(..len).unwrap_or_default(), len)
+        Found::Piece(data.get(..len).unwrap_or_default(), len)
     }
 }
 
@@ -87,7 +105,10 @@ mod tests {
 
     /// All records of `text`, given in pieces of `size` bytes.
     fn records(text: &[u8], size: usize, oversize: Oversize) -> Vec<Vec<u8>> {
-        let mut splitter = Splitter::new(b'\n', true, 4, oversize);
+        all(Splitter::new(Some(b'\n'), true, 4, oversize), text, size)
+    }
+
+    fn all(mut splitter: Splitter, text: &[u8], size: usize) -> Vec<Vec<u8>> {
         let (mut buffer, mut found) = (Vec::new(), Vec::new());
         let mut pieces = text.chunks(size).peekable();
         loop {
@@ -95,7 +116,7 @@ mod tests {
             buffer.extend_from_slice(piece.unwrap_or_default());
             loop {
                 let len = match splitter.next(&buffer, piece.is_none()) {
-                    Found::Record(record, len) => {
+                    Found::Record(record, len) | Found::Piece(record, len) => {
                         found.push(record.to_vec());
                         len
                     }
@@ -120,6 +141,26 @@ mod tests {
             assert_eq!(records(text, size, Oversize::Truncate), truncated, "{size}");
             let dropped: &[&[u8]] = &[b"ab", b"", b"cd"];
             assert_eq!(records(text, size, Oversize::Drop), dropped, "{size}");
+        }
+    }
+
+    #[test]
+    fn a_delimiter_that_is_kept_counts() {
+        for size in 1..6 {
+            let splitter = Splitter::new(Some(b'\n'), false, 4, Oversize::Split);
+            let expected: &[&[u8]] = &[b"abc\n", b"abcd", b"\n", b"abcd", b"e"];
+            assert_eq!(all(splitter, b"abc\nabcd\nabcde", size), expected, "{size}");
+        }
+    }
+
+    #[test]
+    fn without_a_delimiter_the_end_ends_the_record() {
+        for size in 1..6 {
+            let splitter = Splitter::new(None, true, 4, Oversize::Split);
+            let expected: &[&[u8]] = &[b"a\nb\n", b"c"];
+            assert_eq!(all(splitter, b"a\nb\nc", size), expected, "{size}");
+            let splitter = Splitter::new(None, true, 4, Oversize::Truncate);
+            assert_eq!(all(splitter, b"a\nb\nc", size), [b"a\nb\n"], "{size}");
         }
     }
 

@@ -11,8 +11,9 @@ use heka_core::wire::{DEFAULT_READ_LIMIT, Frame, Header};
 use heka_core::{clock, diag, stats};
 
 use crate::cli::{InputForm, Oversize, Plan};
-use crate::emit::Emitter;
+use crate::emit::{Emitter, note_truncation};
 use crate::record::{Found, Splitter};
+use crate::structure::upon;
 
 /// How much longer than a message its text may be: escapes take six bytes for one, and base64 may
 /// stand beside them.
@@ -79,13 +80,17 @@ impl Job<'_> {
         }
     }
 
+    /// Makes one message of a whole input, also of an empty one.
+    fn encode_whole(&mut self, mut input: Input, out: &mut Output) -> Flow {
+        if input.fill(out)? {
+            return self.encode_records(input, out);
+        }
+        self.put(&[], clock::now_ns(), out)?;
+        Ok(if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
     fn encode_records(&mut self, mut input: Input, out: &mut Output) -> Flow {
-        let limit = match self.plan.structure {
-            Some(_) => self.plan.max_message_size.saturating_mul(TEXT_PER_MESSAGE),
-            None => self.emitter.room(),
-        };
-        let plan = self.plan;
-        let mut splitter = Splitter::new(plan.delimiter, plan.chomp, limit, plan.oversize);
+        let mut splitter = self.splitter();
         loop {
             let more = input.fill(out)?;
             let now = clock::now_ns();
@@ -95,24 +100,37 @@ impl Job<'_> {
                     Found::Record(record, len) => {
                         done += len;
                         self.put(record, now, out)?;
-                        if self.left == 0 {
-                            return Ok(ControlFlow::Break(()));
-                        }
+                    }
+                    Found::Piece(piece, len) => {
+                        done += len;
+                        self.put_piece(piece, now, out)?;
                     }
                     Found::Skip(len, begins) => {
                         done += len;
-                        if begins && plan.oversize == Oversize::Drop {
-                            self.emitter.lose("record over the limit")?;
-                        }
+                        self.pass_over(begins)?;
+                        continue;
                     }
                     Found::Nothing => break,
                 }
+                if self.left == 0 {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
             input.consume(done);
-            if !more {
+            if !more || splitter.has_all() {
                 return Ok(ControlFlow::Continue(()));
             }
         }
+    }
+
+    fn splitter(&self) -> Splitter {
+        let plan = self.plan;
+        let limit = match plan.structure {
+            Some(_) => plan.max_message_size.saturating_mul(TEXT_PER_MESSAGE),
+            None => self.emitter.room(),
+        };
+        let delimiter = (plan.input != InputForm::Whole).then_some(plan.delimiter);
+        Splitter::new(delimiter, plan.chomp, limit, plan.oversize)
     }
 
     /// Writes what a record becomes.
@@ -121,11 +139,41 @@ impl Job<'_> {
         if self.plan.skip_empty && (record.is_empty() || record == [self.plan.delimiter]) {
             return Ok(());
         }
+        self.put_text(record, now, out)?;
         self.left -= 1;
+        Ok(())
+    }
+
+    #[inline]
+    fn put_text(&mut self, text: &[u8], now: i64, out: &mut Output) -> Result<(), Stop> {
         match &self.plan.structure {
-            None => self.emitter.put_payload(record, now, out),
-            Some(_) => self.put_structured(record, now, out),
+            None => self.emitter.put_payload(text, now, out),
+            Some(_) => self.put_structured(text, now, out),
         }
+    }
+
+    /// Writes a part of a record that is too long: all that is wanted of it, or more follows.
+    #[cold]
+    fn put_piece(&mut self, piece: &[u8], now: i64, out: &mut Output) -> Result<(), Stop> {
+        if self.plan.oversize == Oversize::Truncate {
+            note_truncation();
+            return self.put(piece, now, out);
+        }
+        self.put_text(piece, now, out)
+    }
+
+    /// Notes that bytes of a record over the limit were passed over; `begins`: it begins with them.
+    #[cold]
+    fn pass_over(&mut self, begins: bool) -> Result<(), Stop> {
+        if begins && self.plan.oversize == Oversize::Drop {
+            let is_file = self.plan.input == InputForm::Whole;
+            self.emitter.lose(if is_file {
+                "file over the limit"
+            } else {
+                "record over the limit"
+            })?;
+        }
+        Ok(())
     }
 
     fn put_structured(&mut self, record: &[u8], now: i64, out: &mut Output) -> Result<(), Stop> {
@@ -136,12 +184,13 @@ impl Job<'_> {
             Err(why) => {
                 self.misfits += 1;
                 if self.misfits == 1 {
-                    let number = self.plan.max_count - self.left;
+                    let number = self.plan.max_count - self.left + 1;
                     diag::warning(format_args!("record {number}: {why}, passed as it is"));
                 }
-                let room = self.emitter.room();
-                let len = crate::emit::cut(record, room);
-                self.emitter.put_payload(record.get(..len).unwrap_or(record), now, out)
+                if record.len() <= self.emitter.room() {
+                    return self.emitter.put_payload(record, now, out);
+                }
+                self.emitter.put_message(upon(&self.plan.base, record, identity), out)
             }
         }
     }
@@ -150,43 +199,6 @@ impl Job<'_> {
         if self.misfits > 1 {
             diag::warning(format_args!("{} records passed as they are", self.misfits));
         }
-    }
-
-    /// Makes one message of a whole input.
-    fn encode_whole(&mut self, mut input: Input, out: &mut Output) -> Flow {
-        while input.fill(out)? {
-            if self.plan.oversize == Oversize::Split && self.plan.structure.is_none() {
-                self.put_pieces(&mut input, out)?;
-            }
-            if input.data().len() > self.plan.max_message_size {
-                break;
-            }
-        }
-        let data = input.data();
-        let room = self.emitter.room();
-        if data.len() > room
-            && self.plan.structure.is_none()
-            && self.plan.oversize == Oversize::Drop
-        {
-            self.emitter.lose("file over the limit")?;
-            return Ok(ControlFlow::Continue(()));
-        }
-        let len = crate::emit::cut(data, room);
-        let now = clock::now_ns();
-        self.put(data.get(..len).unwrap_or(data), now, out)?;
-        Ok(if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    }
-
-    /// Writes what is more than one message holds, so that memory stays flat.
-    fn put_pieces(&mut self, input: &mut Input, out: &mut Output) -> Result<(), Stop> {
-        let room = self.emitter.room();
-        while input.data().len() > room && self.left > 1 {
-            let len = crate::emit::cut(input.data(), room);
-            let now = clock::now_ns();
-            self.put(input.data().get(..len).unwrap_or_default(), now, out)?;
-            input.consume(len);
-        }
-        Ok(())
     }
 
     /// Frames messages anew: with another signature, or none.

@@ -35,12 +35,7 @@ impl Structure {
         if let Self::Message(changes) = self {
             return json::parse(record, identity).map(|message| change(message, changes));
         }
-        let mut message = Message {
-            uuid: Some(Bytes::copy_from_slice(&identity.uuid)),
-            timestamp: Some(identity.timestamp),
-            payload: Some(Bytes::copy_from_slice(record)),
-            ..base.clone()
-        };
+        let mut message = upon(base, record, identity);
         match self {
             Self::Message(_) => {}
             Self::Json(map) => map.apply_json(record, &mut message)?,
@@ -51,16 +46,28 @@ impl Structure {
     }
 }
 
+/// A record as the payload of a message, upon what all messages have in common.
+pub(crate) fn upon(base: &Message, record: &[u8], identity: Identity) -> Message {
+    Message {
+        uuid: Some(Bytes::copy_from_slice(&identity.uuid)),
+        timestamp: Some(identity.timestamp),
+        payload: Some(Bytes::copy_from_slice(record)),
+        ..base.clone()
+    }
+}
+
 fn change(mut message: Message, changes: &Message) -> Message {
     let replace = |old: &mut Option<Bytes>, new: &Option<Bytes>| {
         if new.is_some() {
             old.clone_from(new);
         }
     };
+    replace(&mut message.uuid, &changes.uuid);
     replace(&mut message.r#type, &changes.r#type);
     replace(&mut message.logger, &changes.logger);
     replace(&mut message.env_version, &changes.env_version);
     replace(&mut message.hostname, &changes.hostname);
+    message.timestamp = changes.timestamp.or(message.timestamp);
     message.severity = changes.severity.or(message.severity);
     message.pid = changes.pid.or(message.pid);
     message.fields.extend_from_slice(&changes.fields);

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The fields of a message from JSON, in both shapes.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
 use super::read::{base64, integer, text};
 use super::value::Json;
 use crate::wire::{Field, ValueType};
+
+/// So many names are found sooner one after the other than by their hash.
+const FEW: usize = 16;
 
 /// Reads `Fields`, with what `FieldInfo` says of them.
 pub(super) fn read(fields: Json, info: Option<Json>) -> Result<Vec<Field>, String> {
@@ -14,11 +19,20 @@ pub(super) fn read(fields: Json, info: Option<Json>) -> Result<Vec<Field>, Strin
         Some(Json::Object(info)) => info,
         Some(_) => return Err("FieldInfo: not an object".to_owned()),
     };
+    // Of several of one name the first counts.
+    let by_name: HashMap<&str, &Json> = match info.len() {
+        0..=FEW => HashMap::new(),
+        _ => info.iter().rev().map(|(name, info)| (name.as_str(), info)).collect(),
+    };
+    let info_of = |name: &str| match info.len() {
+        0..=FEW => info.iter().find(|(known, _)| known == name).map(|(_, info)| info),
+        _ => by_name.get(name).copied(),
+    };
     match fields {
         Json::Object(members) => members
             .into_iter()
             .map(|(name, value)| {
-                let info = info.iter().find(|(known, _)| *known == name).map(|(_, info)| info);
+                let info = info_of(&name);
                 named(name, value, info)
             })
             .collect(),
@@ -129,10 +143,12 @@ fn whole(value: &Json) -> Result<Field, String> {
     let Json::Object(members) = value else { return Err("a field is no object".to_owned()) };
     let mut field = Field::default();
     let has = |name: &str| members.iter().any(|(known, _)| known == name);
+    // The bytes of text that is not UTF-8 stand beside it, and count.
+    let beside = ["name", "representation", "value_string"]
+        .map(|name| (name, has(&format!("{name}_base64"))));
     for (member, value) in members {
         let name = member.as_str();
-        // The bytes of text that is not UTF-8 stand beside it, and count.
-        if has(&format!("{name}_base64")) {
+        if beside.contains(&(name, true)) {
             continue;
         }
         let list = |field: &mut Field, value_type| {
@@ -169,4 +185,27 @@ fn type_number(value: &Json) -> Result<i32, String> {
         return known.map(|known| known as i32).ok_or_else(|| format!("unknown type {word}"));
     }
     i32::try_from(integer("value_type", value)?).map_err(|_| "value_type: out of range".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_field_finds_what_is_said_of_it_however_many_there_are() {
+        for count in [FEW - 2, FEW + 2] {
+            let list = |text: fn(usize) -> String| (0..count).map(text).collect::<Vec<_>>();
+            let fields = list(|number| format!("\"f{number}\":1")).join(",");
+            let mut info =
+                list(|number| format!("\"f{number}\":{{\"representation\":\"{number}\"}}"));
+            // Of two of one name the first counts.
+            info.push("\"f0\":{\"representation\":\"no\"}".to_owned());
+            let parse = |text: &str| Json::parse(format!("{{{text}}}").as_bytes()).unwrap();
+            let read = read(parse(&fields), Some(parse(&info.join(",")))).unwrap();
+            assert_eq!(read.len(), count);
+            for (number, field) in read.iter().enumerate() {
+                assert_eq!(field.representation.as_deref(), Some(number.to_string().as_bytes()));
+            }
+        }
+    }
 }
