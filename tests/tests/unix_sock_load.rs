@@ -201,24 +201,60 @@ fn empty_echoes_that_nobody_reads_are_bounded() {
 /// While standard output takes nothing, who has something for it is not idle.
 #[test]
 fn a_peer_that_waits_for_stdout_is_not_idle() {
-    const IDLE: Duration = Duration::from_millis(100);
+    const IDLE: Duration = Duration::from_millis(500);
     let block = [[b'x'; 99].as_slice(), b"\n"].concat().repeat(80_000);
     let folder = scratch();
     let (read, write) = nix::unistd::pipe().unwrap();
     let path = folder.path().join("s");
-    let args = ["-l", path.to_str().unwrap(), "-1", "--idle-timeout", "100ms", "--linger", "100ms"];
+    let args = ["-l", path.to_str().unwrap(), "-1", "--idle-timeout", "500ms", "--linger", "500ms"];
     let server = Peer::with("unix-sock", args, |tool| tool.stdout_file(write.into()));
     let mut peer = connect(&path);
     let copy = block.clone();
     let writer = std::thread::spawn(move || peer.write_all(&copy));
     // As long as nobody reads, several times the limit passes.
     let (_silent, never) = std::sync::mpsc::channel::<()>();
-    never.recv_timeout(5 * IDLE).unwrap_err();
+    never.recv_timeout(3 * IDLE).unwrap_err();
     let mut all = Vec::new();
     std::fs::File::from(read).read_to_end(&mut all).unwrap();
     writer.join().unwrap().unwrap();
     assert!(all == block, "{} of {} bytes", all.len(), block.len());
     server.into_running().finish().succeeds();
+}
+
+/// The same for senders of datagrams: they keep their numbers.
+#[test]
+fn a_sender_that_waits_for_stdout_is_not_forgotten() {
+    const IDLE: Duration = Duration::from_millis(500);
+    let folder = scratch();
+    let (read, write) = nix::unistd::pipe().unwrap();
+    let path = folder.path().join("s");
+    let args =
+        ["-l", path.to_str().unwrap(), "--type", "dgram", "--tag", "--idle-timeout", "500ms"];
+    let server = Peer::with("unix-sock", args, |tool| tool.stdout_file(write.into()));
+    let sender = UnixDatagram::bind(folder.path().join("sender")).unwrap();
+    sender.connect(&path).unwrap();
+    let writer = std::thread::spawn(move || {
+        for _ in 0..80 {
+            sender.send(&[b'x'; 60_000]).unwrap();
+        }
+        sender
+    });
+    let (_silent, never) = std::sync::mpsc::channel::<()>();
+    never.recv_timeout(3 * IDLE).unwrap_err();
+    let mut pipe = std::fs::File::from(read);
+    let mut all = vec![0; 80 * (2 + 60_000 + 1)];
+    pipe.read_exact(&mut all).unwrap();
+    assert!(all.split(|byte| *byte == b'\n').all(|line| line.is_empty() || line[..2] == *b"0\t"));
+    // Then it is quiet for too long.
+    let sender = writer.join().unwrap();
+    let mut text = [0; 4];
+    eventually("it is forgotten", || {
+        never.recv_timeout(2 * IDLE).unwrap_err();
+        sender.send(b"y").unwrap();
+        pipe.read_exact(&mut text).unwrap();
+        (text != *b"0\ty\n").then_some(())
+    });
+    drop(server);
 }
 
 /// Standard output is not read: the peers wait, and nothing is lost or piled up.

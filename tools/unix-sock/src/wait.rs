@@ -6,7 +6,7 @@ use heka_core::io::{Backlog, Deadline, Wanted, wait};
 use nix::poll::PollFlags;
 
 use crate::sink::Sink;
-use crate::source::Source;
+use crate::source::{Delivery, Source};
 
 /// What has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,4 +42,19 @@ pub(crate) fn wait_for(
         out.try_flush()?;
     }
     Ok(Came { socket: socket.is_some(), input: input.is_some() })
+}
+
+/// Nothing comes right now: standard output gets what it takes, and what has been read of `source`,
+/// if standard input is wanted, is returned as far as it needs no more behind it.
+pub(crate) fn let_out(
+    source: Option<&mut Source>,
+    sink: &mut Sink<'_>,
+) -> Result<Vec<Delivery>, Stop> {
+    if let Some(out) = &mut sink.out {
+        out.try_flush()?;
+    }
+    match source.filter(|source| source.may_settle()) {
+        Some(source) => source.settle(sink),
+        None => Ok(Vec::new()),
+    }
 }

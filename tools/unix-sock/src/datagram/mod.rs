@@ -29,7 +29,7 @@ use crate::plan::{Plan, Server, Target};
 use crate::queue::Chunk;
 use crate::sink::Sink;
 use crate::source::{Delivery, Source};
-use crate::wait::wait_for;
+use crate::wait::{let_out, wait_for};
 use sender::{Key, Sender};
 
 /// When to try again to send to a peer that had no room: the system gives no sign of it. Each time
@@ -233,11 +233,11 @@ impl Post<'_> {
         if !self.can_receive() {
             (self.is_held_up, self.is_ready) = (true, true);
         }
+        self.is_held_up &= self.is_ready;
         let now = Instant::now();
-        if (self.is_held_up && self.is_ready) || self.next_limit.is_none_or(|limit| limit > now) {
+        if self.is_held_up || self.next_limit.is_none_or(|limit| limit > now) {
             return;
         }
-        self.is_held_up = false;
         let over = |sender: &Sender| sender.moved + idle;
         let idlers: Vec<u64> = self
             .senders
@@ -348,15 +348,9 @@ impl Post<'_> {
 
     /// Lets out what waits for more that may not come; tells whether there is something to send.
     fn flush(&mut self) -> Result<bool, Stop> {
-        if let Some(out) = &mut self.sink.out {
-            out.try_flush()?;
-        }
         let wants_input = self.wants_input();
-        let Some(source) = self.source.as_mut().filter(|source| wants_input && source.may_settle())
-        else {
-            return Ok(false);
-        };
-        let deliveries = source.settle(&mut self.sink)?;
+        let source = self.source.as_mut().filter(|_| wants_input);
+        let deliveries = let_out(source, &mut self.sink)?;
         let has_some = !deliveries.is_empty();
         self.deliver(deliveries);
         Ok(has_some)

@@ -11,7 +11,7 @@ use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 
 use super::{BUSY_TURNS, DOOR, Hub, can_read};
 use crate::source::Source;
-use crate::wait::wait_for;
+use crate::wait::{let_out, wait_for};
 
 /// Events taken at once.
 const MAX_EVENTS: usize = 256;
@@ -63,15 +63,9 @@ impl Hub<'_> {
     /// Lets out what waits for more that may not come; tells whether peers have something to do
     /// by that.
     fn flush(&mut self) -> Result<bool, Stop> {
-        if let Some(out) = &mut self.sink.out {
-            out.try_flush()?;
-        }
         let wants_input = self.wants_input();
-        let Some(source) = self.source.as_mut().filter(|source| wants_input && source.may_settle())
-        else {
-            return Ok(false);
-        };
-        let deliveries = source.settle(&mut self.sink)?;
+        let source = self.source.as_mut().filter(|_| wants_input);
+        let deliveries = let_out(source, &mut self.sink)?;
         let has_some = !deliveries.is_empty();
         self.deliver(deliveries);
         Ok(has_some)
