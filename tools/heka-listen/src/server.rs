@@ -80,6 +80,10 @@ impl Server {
             let mut ready = self.poller.wait(Some(Instant::now()))?;
             if ready.is_empty() {
                 self.settle()?;
+                if self.is_done() {
+                    break;
+                }
+                self.reopen()?;
                 ready = self.poller.wait(self.deadline())?;
                 // HUP may have asked for another file.
                 self.intake.out.flush()?;
@@ -96,11 +100,17 @@ impl Server {
                     self.settle()?;
                 }
             }
-            // That makes room: nothing else may come that wakes us.
             self.sweep()?;
-            if self.senders.count() < self.max_conns {
-                self.doors.reopen(&self.poller)?;
-            }
+            self.reopen()?;
+        }
+        Ok(())
+    }
+
+    /// Lets senders in again if there is room. Whatever makes room is followed by this: nothing
+    /// else may come that wakes us.
+    fn reopen(&mut self) -> Result<(), Stop> {
+        if self.senders.count() < self.max_conns {
+            self.doors.reopen(&self.poller)?;
         }
         Ok(())
     }
