@@ -361,6 +361,72 @@ fn linger_ends_the_wait_and_other_framings_are_read_too() {
 }
 
 #[test]
+fn a_record_that_is_too_long_costs_no_other() {
+    let server = echo();
+    let run = |framing: &str, input: &[u8], out: &[u8], lost: usize| {
+        let outcome = ws(&server.url("/"))
+            .args([
+                "--stdin",
+                "--linger",
+                "300ms",
+                "--max-message",
+                "10",
+                "--stats",
+                "--framing",
+                framing,
+            ])
+            .stdin(input)
+            .run();
+        outcome.exits(1).stdout_is(out);
+        outcome.stderr_has("(standard input): a record of more than 10 bytes is not sent\n");
+        outcome.stderr_has(&format!("{lost} skipped"));
+    };
+    let long = vec![b'0'; 300_000];
+    // The last record, which needs no end; in the middle; one that fits, but for a byte.
+    run("lines", &[b"a\n", &long[..100]].concat(), b"a\n", 1);
+    run(
+        "lines",
+        &[b"a\n", &long[..], b"\nb\n", &long[..11], b"\n", &long[..10]].concat(),
+        b"a\nb\n0000000000\n",
+        2,
+    );
+    run("null", &[&long[..], b"\0b\0", &long[..]].concat(), b"b\0", 2);
+    let counted = |record: &[u8]| {
+        let len = u32::try_from(record.len()).unwrap();
+        [&len.to_be_bytes()[..], record].concat()
+    };
+    let records =
+        [counted(b"a"), counted(&long), counted(b"b"), counted(&long[..11]), counted(b"")];
+    let expected = [counted(b"a"), counted(b"b"), counted(b"")].concat();
+    run("len32", &records.concat(), &expected, 2);
+}
+
+#[test]
+fn no_message_more_is_written_than_wanted_but_all_of_these_are_sent_back() {
+    let (sender, seen) = std::sync::mpsc::channel();
+    let server = WsServer::start(move |_, mut peer| {
+        peer.accept();
+        for text in ["one", "two", "three"] {
+            peer.text(text);
+        }
+        let mut got = Vec::new();
+        while let Some(frame) = peer.receive() {
+            if frame.opcode == 8 {
+                peer.send(heka_tests::ws::frame(0x88, &frame.payload));
+                break;
+            }
+            got.push(String::from_utf8(frame.payload).unwrap());
+        }
+        sender.send(got).unwrap();
+    });
+    let url = server.url("/");
+    ws(&url).args(["--echo", "-n", "2"]).run().succeeds().stdout_is("one\ntwo\n");
+    assert_eq!(seen.recv().unwrap(), ["one", "two"]);
+    ws(&url).args(["-n", "0", "-p", "hello"]).run().succeeds().stdout_is("");
+    assert_eq!(seen.recv().unwrap(), ["hello"]);
+}
+
+#[test]
 fn close_codes_are_shown_and_decide_the_status() {
     for (code, reason, status, words) in [
         (1000, "", 0, ""),

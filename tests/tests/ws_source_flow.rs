@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use heka_tests::ws::{WsServer, frame};
-use heka_tests::{Running, Signal, Tool, eventually};
+use heka_tests::{Running, Signal, Tool};
 
 fn ws(args: &[&str]) -> Tool {
     Tool::new("ws-source").args(args)
@@ -167,8 +167,38 @@ fn term_ends_it_even_if_the_reader_is_stuck() {
     let (_reader, running) = stuck(ws(&["-v", "--retry", "0", &url]));
     running.wait_stderr("connected");
     running.signal(Signal::SIGTERM);
-    let outcome = running.finish();
-    assert!(!outcome.status.success(), "{outcome}");
+    // What nobody took is lost, and that is worse than the signal.
+    running.finish().exits(1).stdout_is("").stderr_has("write error: reader is stuck\n");
+}
+
+#[test]
+fn term_in_a_busy_feed_costs_no_message() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        peer.patience(Duration::from_millis(1));
+        let mut number = 0;
+        // It goes on until the client has seen the signal.
+        while !(number % 5000 == 0 && peer.receive().is_some_and(|frame| frame.opcode == 8)) {
+            peer.text(format!("{number}"));
+            number += 1;
+        }
+        peer.text("the last one");
+        peer.send(frame(0x88, &1000u16.to_be_bytes()));
+    });
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let running = ws(&["--retry", "0", "--ping-interval", "none", &server.url("/")]).spawn();
+        running.wait_stdout("some of it", |out| out.len() > 100_000);
+        running.signal(signal);
+        let outcome = running.finish();
+        outcome.killed_by(signal);
+        let text = outcome.out();
+        let lines: Vec<&str> = text.lines().collect();
+        let (last, numbers) = lines.split_last().unwrap();
+        assert_eq!(*last, "the last one");
+        for (expected, line) in numbers.iter().enumerate() {
+            assert_eq!(*line, expected.to_string());
+        }
+    }
 }
 
 #[test]
@@ -221,8 +251,60 @@ fn a_large_message_of_ours_goes_out_while_others_come_in() {
         peer.text(format!("{len}"));
         peer.close(1000, "");
     });
-    let mut running =
-        ws(&["--stdin", "--retry", "0", &server.url("/")]).stdin(vec![b'x'; 20_000_000]).spawn();
-    eventually("the length comes back", || running.stdout().ends_with(b"20000000\n").then_some(()));
-    assert!(!running.is_running() || running.finish().status.success());
+    let outcome =
+        ws(&["--stdin", "--retry", "0", &server.url("/")]).stdin(vec![b'x'; 20_000_000]).run();
+    outcome.succeeds();
+    assert!(outcome.stdout.ends_with(b"20000000\n"));
+}
+
+/// Lets time pass, in which a client can fill all that is between us.
+fn rest(duration: Duration) {
+    let (_keep, never) = mpsc::channel::<()>();
+    assert!(never.recv_timeout(duration).is_err());
+}
+
+/// 30 MB, more than two sockets hold.
+fn thirty_records() -> String {
+    format!("{}\n", "x".repeat(999_999)).repeat(30)
+}
+
+#[test]
+fn linger_begins_when_all_is_sent() {
+    let (sender, seen) = mpsc::channel();
+    let server = WsServer::start(move |_, mut peer| {
+        peer.accept();
+        // Longer than the linger and the wait for a close together.
+        rest(Duration::from_secs(3));
+        let mut len = 0;
+        while let Some(frame) = peer.receive().filter(|frame| frame.opcode != 8) {
+            len += if frame.opcode == 1 { frame.payload.len() } else { 0 };
+        }
+        sender.send(len).unwrap();
+        peer.close(1000, "");
+    });
+    let args = ["--stdin", "--linger", "100ms", "--retry", "0", &server.url("/")];
+    ws(&args).stdin(vec![b'x'; 30_000_000]).run().succeeds().stderr_is("");
+    assert_eq!(seen.recv().unwrap(), 30_000_000);
+}
+
+#[test]
+fn records_that_could_not_be_sent_are_told() {
+    let server = WsServer::start(|nth, mut peer| {
+        peer.accept();
+        peer.receive_opcode(1).expect("the first record");
+        rest(Duration::from_secs(1));
+        peer.text("enough");
+        if nth == 0 {
+            peer.send(frame(0x88, &1000u16.to_be_bytes()));
+        }
+        // Nothing more is read.
+        rest(Duration::from_secs(10));
+    });
+    // The server leaves; we leave.
+    for args in [&[][..], &["-n", "1"]] as [&[&str]; 2] {
+        let tool = ws(&["--stdin", "--retry", "0", &server.url("/")]).args(args);
+        let outcome = tool.stdin(thirty_records()).run();
+        outcome.exits(1).stdout_is("enough\n");
+        outcome.stderr_has("(standard input): the connection ended before all of it was sent\n");
+    }
 }

@@ -7,7 +7,7 @@
 use std::sync::mpsc;
 
 use heka_tests::ws::{WsPeer, WsServer, agreement, frame};
-use heka_tests::{Outcome, Tool};
+use heka_tests::{Outcome, Tool, scratch};
 
 fn run(script: impl Fn(usize, WsPeer) + Send + Sync + 'static, args: &[&str]) -> Outcome {
     let server = WsServer::start(script);
@@ -168,6 +168,19 @@ fn a_half_open_connection_is_noticed_by_its_silence() {
 }
 
 #[test]
+fn a_server_that_takes_nothing_is_given_up() {
+    let outcome = run(
+        |_, mut peer| {
+            peer.accept();
+            // More than the sockets and the queue behind them hold, and not a byte is read.
+            while peer.binary([b'x'; 64 * 1024]) {}
+        },
+        &["--echo", "--binary", "skip", "--ping-interval", "200ms", "--ping-timeout", "1s"],
+    );
+    outcome.exits(3).stderr_has("the server takes nothing that is sent for 1 s\n");
+}
+
+#[test]
 fn a_feed_without_messages_is_given_up_when_asked() {
     let outcome = run(
         |_, mut peer| {
@@ -286,6 +299,7 @@ fn redirects_are_followed_when_asked_and_secrets_stay_behind() {
         sender.send(request).unwrap();
     });
     let location = other.url("/new?token=x");
+    let dir = scratch();
     let server = WsServer::start(move |_, mut peer| {
         peer.request();
         peer.send(format!(
@@ -303,6 +317,66 @@ fn redirects_are_followed_when_asked_and_secrets_stay_behind() {
     let request = seen.recv().unwrap();
     assert!(!request.contains("Cookie"), "{request}");
     assert!(request.contains(&format!("Host: 127.0.0.1:{}\r\n", other.port)), "{request}");
+    // What is said to the one server is not said to another.
+    std::fs::write(dir.path().join("hello"), "t0ken").unwrap();
+    for args in [&["-p", "hello"][..], &["--init-file", "hello"], &["--stdin"]] {
+        tool()
+            .args(["--location", "1"])
+            .args(args)
+            .dir(dir.path())
+            .stdin("record\n")
+            .run()
+            .exits(3)
+            .stdout_is("")
+            .stderr_has(
+                "that cannot be followed: another server does not get what -p, --init-file",
+            );
+    }
+    assert_eq!(other.connections(), 1);
+}
+
+#[test]
+fn what_is_said_first_goes_with_a_redirect_on_the_same_server() {
+    let outcome = run(
+        |nth, mut peer| {
+            if nth == 0 {
+                peer.request();
+                peer.send("HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n");
+                return;
+            }
+            peer.accept();
+            peer.echo();
+        },
+        &["--location", "1", "-p", "hello", "-n", "1"],
+    );
+    outcome.succeeds().stdout_is("hello\n");
+}
+
+#[test]
+fn a_redirect_leads_to_no_unix_socket() {
+    let dir = scratch();
+    let path = dir.path().join("private.sock");
+    let private = WsServer::unix(&path, |_, mut peer| {
+        peer.accept();
+        peer.close(1000, "");
+    });
+    let location = format!("ws+unix:{}:/x", path.display());
+    let script = move |_, mut peer: WsPeer| {
+        peer.request();
+        peer.send(format!(
+            "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+        ));
+    };
+    let ca = heka_tests::vector("tls").join("ca.pem");
+    for server in [WsServer::start(script.clone()), WsServer::tls(false, script)] {
+        Tool::new("ws-source")
+            .args(["--retry", "0", "--location", "1", &server.url("/"), "--ca-file"])
+            .arg(&ca)
+            .run()
+            .exits(3)
+            .stderr_has("that cannot be followed: it leads to a unix socket\n");
+    }
+    assert_eq!(private.connections(), 0);
 }
 
 #[test]

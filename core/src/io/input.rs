@@ -165,10 +165,10 @@ impl Input {
         &self.buffer[self.start..self.end]
     }
 
-    /// Is done with the first `len` bytes of [`Input::data`].
+    /// Is done with the first `len` bytes of [`Input::data`], or with all if there are no more.
     #[inline]
     pub fn consume(&mut self, len: usize) {
-        self.start = (self.start + len).min(self.end);
+        self.start = self.start.saturating_add(len).min(self.end);
     }
 
     /// Takes the first `len` bytes of [`Input::data`] out together with the buffer that they lie

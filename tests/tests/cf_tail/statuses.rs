@@ -12,7 +12,7 @@ const BAD_RESPONSE: i32 = 7;
 const BAD_REQUEST: i32 = 8;
 
 fn refusal(status: &str) -> Turn {
-    Turn::http(status, "", "the server's words")
+    Turn::http(status, "", "A server's words")
 }
 
 /// What a generation is asked for: its flags, and what comes before the answer that matters.
@@ -52,19 +52,19 @@ fn unauthorized() {
     ask_all(
         &refusal("401 Unauthorized"),
         UNAUTHORIZED,
-        "Unauthorized error: the server's words\ncf-tail: hint: log in again",
+        "Unauthorized error: A server's words\ncf-tail: hint: log in again",
     );
 }
 
 #[test]
 fn not_found() {
     ask_all(&refusal("404 Not Found"), NOT_FOUND, ": not found: ");
-    ask_all(&refusal("403 Forbidden"), NOT_FOUND, "the server's words");
+    ask_all(&refusal("403 Forbidden"), NOT_FOUND, "A server's words");
     let server = Playback::new(vec![refusal("404 Not Found")]);
     cf_tail(["--via", "legacy", "--recent", "app", "-a", &ws(&server)])
         .run()
         .exits(NOT_FOUND)
-        .stderr_has("/recent path not found or has issues the server's words");
+        .stderr_has("/recent path not found or has issues A server's words");
 }
 
 #[test]

@@ -13,7 +13,6 @@ use heka_core::net::ws::{
 use heka_core::signal;
 use url::Url;
 
-use crate::binary::TextAsBinary;
 use crate::endpoint;
 use crate::envelope::{Envelope, Unreadable};
 use crate::failure::{Failure, shown};
@@ -42,7 +41,7 @@ pub(crate) struct Feed<'a> {
 }
 
 /// An open stream.
-type Open = Socket<TextAsBinary<Stream>>;
+type Open = Socket<Stream>;
 
 impl Feed<'_> {
     /// Connects.
@@ -75,8 +74,10 @@ impl Feed<'_> {
             idle_timeout: session.limits.idle,
             // What the reader does not take is dropped by the sink, so that pings are always seen.
             max_backlog: usize::MAX,
+            // Servers of these formats have sent protobuf in text frames.
+            text_as_binary: true,
         };
-        let shaken = ws::shake(TextAsBinary::new(stream), &request, options, deadline);
+        let shaken = ws::shake(stream, &request, options, deadline);
         shaken.map_err(|failure| match failure {
             ws::Failure::Stopped(stop) => Failure::Stopped(stop),
             ws::Failure::Failed(cause) => Failure::broken(cause),
@@ -101,7 +102,7 @@ impl Feed<'_> {
             let outcome = match received {
                 Ok(Received::Message(message)) => self.take(session, message, intake),
                 Ok(Received::Closed(closed)) => return ended(&closed),
-                Ok(Received::Input | Received::Deadline) => Ok(()),
+                Ok(Received::Input | Received::Sent | Received::Deadline) => Ok(()),
                 Err(stop) => Err(stop),
             };
             if let Err(stop) = outcome {
@@ -127,7 +128,7 @@ impl Feed<'_> {
                     }
                 }
                 Ok(Received::Closed(closed)) => return ended(&closed),
-                Ok(Received::Input | Received::Deadline) => {}
+                Ok(Received::Input | Received::Sent | Received::Deadline) => {}
                 Err(stop) => return Failure::Stopped(stop),
             }
         }
@@ -148,7 +149,13 @@ impl Feed<'_> {
     }
 
     /// Says good-bye to the server, and takes what it sends before its own.
-    fn leave(&self, session: &Session, socket: Open, stop: Stop, intake: &mut Intake) -> Failure {
+    fn leave(
+        &self,
+        session: &Session,
+        mut socket: Open,
+        stop: Stop,
+        intake: &mut Intake,
+    ) -> Failure {
         let is_signal = matches!(stop, Stop::Signal(_));
         let closed = socket.finish(1000, "", |message| {
             if is_signal {

@@ -4,7 +4,6 @@
 mod access;
 mod again;
 mod api;
-mod binary;
 mod choose;
 mod cli;
 mod config;

@@ -237,6 +237,7 @@ impl Cli {
                 ping_timeout: self.ping_timeout.0,
                 idle_timeout: self.net.socket.idle_timeout.0,
                 max_backlog: self.max_backlog,
+                text_as_binary: false,
             },
             close: (self.close_code, self.close_reason),
             redirects: self.location,

@@ -50,7 +50,7 @@ impl Connector {
                 Err(Refused::Not(unconnected)) => return Ok(Err(unconnected)),
                 Err(Refused::By(refusal)) => refusal,
             };
-            let next = refusal.location().map(|location| endpoint.join(location));
+            let next = refusal.location().map(|location| plan.follow(&endpoint, location));
             match next {
                 Some(Ok(next)) if left > 0 => {
                     left -= 1;
@@ -100,6 +100,20 @@ impl Connector {
 
     fn deadline(&self) -> Deadline {
         self.dialer.settings.connect_timeout.map(|limit| Instant::now() + limit)
+    }
+}
+
+impl Plan {
+    /// Where a redirect leads, if it may be followed.
+    fn follow(&self, from: &Endpoint, location: &str) -> Result<Endpoint, String> {
+        let next = from.join(location)?;
+        if (self.stdin || !self.init.is_empty()) && !next.is_same_server(&self.endpoint) {
+            // Tokens are in them as often as not.
+            return Err("another server does not get what -p, --init-file and --stdin send; \
+                        if it may, name its URL"
+                .to_owned());
+        }
+        Ok(next)
     }
 }
 

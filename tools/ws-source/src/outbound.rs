@@ -17,11 +17,32 @@ pub(crate) struct Outbound {
     framing: Framing,
     kind: Kind,
     max: usize,
-    /// The rest of a record that is too long is still to come.
-    skipping: bool,
+    /// What is still to come of a record that is too long.
+    rest: Rest,
     /// Something could not be sent.
     pub(crate) lost: bool,
     limiter: diag::Limiter,
+}
+
+/// What is to be thrown away.
+#[derive(Clone, Copy, Debug)]
+enum Rest {
+    Nothing,
+    Bytes(usize),
+    /// Everything up to this byte, and that too.
+    UntilByte(u8),
+}
+
+/// What comes next in the input.
+enum Found {
+    /// A record of `len` bytes, between `head` and `tail` bytes that are not part of it.
+    Record { head: usize, len: usize, tail: usize },
+    /// One that is too long: `rest` of it, behind `head` bytes.
+    TooLong { head: usize, rest: Rest },
+    /// The beginning of one, and the end of the input.
+    Cut,
+    /// Nothing that is complete.
+    Nothing,
 }
 
 impl Outbound {
@@ -34,7 +55,7 @@ impl Outbound {
                 Sent::Binary => Kind::Binary,
             },
             max: plan.options.max_message,
-            skipping: false,
+            rest: Rest::Nothing,
             lost: false,
             limiter: diag::Limiter::default(),
         })
@@ -43,28 +64,53 @@ impl Outbound {
     /// Reads once and hands over the messages that are complete; `false` at the end of the input,
     /// whose last record needs no end.
     pub(crate) fn read(&mut self, mut send: impl FnMut(Message)) -> Result<bool, Stop> {
-        let (more, max) = (self.input.read()?, self.max);
-        while let Some((skip, len, done)) = self.next(more) {
-            let record = self.input.data().get(skip..skip + len).unwrap_or_default();
-            let is_text = self.kind == Kind::Binary || std::str::from_utf8(record).is_ok();
-            if std::mem::take(&mut self.skipping) || record.len() > max {
-                self.lose(format_args!("a record of more than {max} bytes is not sent"));
-            } else if is_text {
-                send(Message { kind: self.kind, data: Bytes::copy_from_slice(record) });
-            } else {
-                self.lose("a record that is not UTF-8 is not sent (--send binary would)");
+        let more = self.input.read()?;
+        loop {
+            self.pass_over();
+            match self.next(more) {
+                Found::Record { head, len, tail } => {
+                    let data = self.input.data();
+                    let record = Bytes::copy_from_slice(data.get(head..head + len).unwrap_or(data));
+                    self.input.consume(head + len + tail);
+                    if self.kind == Kind::Binary || std::str::from_utf8(&record).is_ok() {
+                        send(Message { kind: self.kind, data: record });
+                    } else {
+                        self.lose("a record that is not UTF-8 is not sent (--send binary would)");
+                    }
+                }
+                Found::TooLong { head, rest } => {
+                    self.input.consume(head);
+                    self.rest = rest;
+                    let max = self.max;
+                    self.lose(format_args!("a record of more than {max} bytes is not sent"));
+                }
+                Found::Cut => {
+                    self.input.consume(usize::MAX);
+                    self.lose("the last record is cut and not sent");
+                }
+                Found::Nothing => return Ok(more),
             }
-            self.input.consume(done);
         }
-        if self.framing != Framing::Len32 && self.input.data().len() > self.max {
-            self.skipping = true;
-            self.input.consume(usize::MAX);
-        }
-        Ok(more)
     }
 
-    /// Where the next record begins, how long it is, and what to consume with it.
-    fn next(&mut self, more: bool) -> Option<(usize, usize, usize)> {
+    /// Throws away what there is of a record that is too long.
+    fn pass_over(&mut self) {
+        let data = self.input.data();
+        let (len, rest) = match self.rest {
+            Rest::Nothing => return,
+            Rest::Bytes(left) if left > data.len() => (data.len(), Rest::Bytes(left - data.len())),
+            Rest::Bytes(left) => (left, Rest::Nothing),
+            Rest::UntilByte(end) => match memchr(end, data) {
+                Some(len) => (len + 1, Rest::Nothing),
+                None => (data.len(), Rest::UntilByte(end)),
+            },
+        };
+        self.input.consume(len);
+        self.rest = rest;
+    }
+
+    /// Looks for the next record.
+    fn next(&self, more: bool) -> Found {
         let data = self.input.data();
         let end = match self.framing {
             Framing::Lines => b'\n',
@@ -72,30 +118,29 @@ impl Outbound {
             Framing::Len32 => return self.next_counted(more),
         };
         match memchr(end, data) {
-            Some(len) => Some((0, len, len + 1)),
-            None if more || data.is_empty() => None,
-            None => Some((0, data.len(), data.len())),
+            Some(len) if len > self.max => Found::TooLong { head: 0, rest: Rest::Bytes(len + 1) },
+            Some(len) => Found::Record { head: 0, len, tail: 1 },
+            None if data.len() > self.max => Found::TooLong { head: 0, rest: Rest::UntilByte(end) },
+            None if more || data.is_empty() => Found::Nothing,
+            None => Found::Record { head: 0, len: data.len(), tail: 0 },
         }
     }
 
-    fn next_counted(&mut self, more: bool) -> Option<(usize, usize, usize)> {
+    fn next_counted(&self, more: bool) -> Found {
         let data = self.input.data();
-        let len = match data.first_chunk::<4>() {
-            Some(head) => usize::try_from(u32::from_be_bytes(*head)).unwrap_or(usize::MAX),
-            None => 0,
+        let Some((head, data)) = data.split_first_chunk::<4>() else {
+            return if more || data.is_empty() { Found::Nothing } else { Found::Cut };
         };
-        if data.len() >= 4 && len <= self.max && data.len() - 4 >= len {
-            return Some((4, len, 4 + len));
+        let len = usize::try_from(u32::from_be_bytes(*head)).unwrap_or(usize::MAX);
+        if len > self.max {
+            Found::TooLong { head: 4, rest: Rest::Bytes(len) }
+        } else if len <= data.len() {
+            Found::Record { head: 4, len, tail: 0 }
+        } else if more {
+            Found::Nothing
+        } else {
+            Found::Cut
         }
-        if data.len() >= 4 && len > self.max {
-            // Where the next one begins is not worth guessing.
-            self.lose(format_args!("a record of {len} bytes, and what follows, is not sent"));
-            self.input.consume(usize::MAX);
-        } else if !more && !data.is_empty() {
-            self.lose("the last record is cut and not sent");
-            self.input.consume(usize::MAX);
-        }
-        None
     }
 
     fn lose(&mut self, words: impl std::fmt::Display) {

@@ -35,6 +35,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<Status, Stop> {
         outbound,
         input_lost: false,
         input_ended: None,
+        has_forwarded: false,
     };
     let ended = Feed { plan: &plan, connector, session: &mut session }.follow();
     // Also what came before an error or a signal is written.

@@ -8,7 +8,7 @@ use heka_core::exit::Stop;
 use heka_core::io::Backlog;
 use heka_core::net::Stream;
 use heka_core::net::ws::{Closed, Kind, Message, Received, Socket};
-use heka_core::stats;
+use heka_core::{diag, stats};
 
 use crate::cli::Plan;
 use crate::outbound::Outbound;
@@ -23,8 +23,10 @@ pub(crate) struct Session {
     pub(crate) outbound: Option<Outbound>,
     /// Records of standard input were lost.
     pub(crate) input_lost: bool,
-    /// When the input ended, if it was read.
+    /// When the input ended, if it was read, or the last of it was sent.
     pub(crate) input_ended: Option<Instant>,
+    /// Records of standard input went to this connection.
+    pub(crate) has_forwarded: bool,
 }
 
 impl Session {
@@ -35,25 +37,38 @@ impl Session {
         plan: &Plan,
         mut socket: Socket<Stream>,
     ) -> Result<ControlFlow<(), Closed>, Stop> {
+        self.has_forwarded = false;
         for text in &plan.init {
             socket.send(Message { kind: Kind::Text, data: text.clone().into() });
         }
+        if is_enough(plan) {
+            return Ok(self.leave(plan, socket));
+        }
         loop {
-            let until = self.input_ended.zip(plan.linger).map(|(ended, linger)| ended + linger);
+            // Only what is on its way can be answered.
+            let ended = self.input_ended.filter(|_| !socket.owes_messages());
+            let until =
+                ended.zip(plan.linger).and_then(|(ended, linger)| ended.checked_add(linger));
             let input = self.outbound.as_ref().map(|outbound| outbound.input.fd());
             match socket.receive(&mut self.out, input, until) {
                 Ok(Received::Message(message)) => {
                     self.record(&message)?;
-                    if plan.max_count.is_some_and(|most| stats::MESSAGES.value() >= most) {
-                        return Ok(leave(plan, socket));
-                    }
                     if plan.echo {
                         socket.send(message);
                     }
+                    if is_enough(plan) {
+                        return Ok(self.leave(plan, socket));
+                    }
                 }
-                Ok(Received::Closed(closed)) => return Ok(ControlFlow::Continue(closed)),
+                Ok(Received::Closed(closed)) => {
+                    self.tell_unsent(&socket);
+                    return Ok(ControlFlow::Continue(closed));
+                }
                 Ok(Received::Input) => self.forward(&mut socket)?,
-                Ok(Received::Deadline) => return Ok(leave(plan, socket)),
+                Ok(Received::Sent) => {
+                    self.input_ended = self.input_ended.map(|_| Instant::now());
+                }
+                Ok(Received::Deadline) => return Ok(self.leave(plan, socket)),
                 Err(Stop::Signal(signal)) => {
                     self.close(plan, socket)?;
                     return Err(Stop::Signal(signal));
@@ -77,9 +92,10 @@ impl Session {
         let Some(outbound) = &mut self.outbound else {
             return Ok(());
         };
+        let has_forwarded = &mut self.has_forwarded;
         let more = outbound.read(|message| {
             // Text was checked where it was read.
-            socket.send(message);
+            *has_forwarded |= socket.send(message);
         })?;
         self.input_lost |= outbound.lost;
         if !more {
@@ -91,7 +107,7 @@ impl Session {
 
     /// Closes because a signal asked for it. What the server still sends before its answer is
     /// written too.
-    fn close(&mut self, plan: &Plan, socket: Socket<Stream>) -> Result<(), Stop> {
+    fn close(&mut self, plan: &Plan, mut socket: Socket<Stream>) -> Result<(), Stop> {
         let mut outcome = Ok(());
         let (out, recorder) = (&mut self.out, &mut self.recorder);
         socket.finish(plan.close.0, &plan.close.1, |message| {
@@ -99,11 +115,25 @@ impl Session {
                 outcome = recorder.put(out.buffer(), &message);
             }
         });
+        self.tell_unsent(&socket);
         outcome
+    }
+
+    /// Closes because everything asked is done.
+    fn leave(&mut self, plan: &Plan, mut socket: Socket<Stream>) -> ControlFlow<(), Closed> {
+        socket.finish(plan.close.0, &plan.close.1, drop);
+        self.tell_unsent(&socket);
+        ControlFlow::Break(())
+    }
+
+    fn tell_unsent(&mut self, socket: &Socket<Stream>) {
+        if self.has_forwarded && socket.owes_messages() {
+            self.input_lost = true;
+            diag::warning("(standard input): the connection ended before all of it was sent");
+        }
     }
 }
 
-fn leave(plan: &Plan, socket: Socket<Stream>) -> ControlFlow<(), Closed> {
-    socket.finish(plan.close.0, &plan.close.1, drop);
-    ControlFlow::Break(())
+fn is_enough(plan: &Plan) -> bool {
+    plan.max_count.is_some_and(|most| stats::MESSAGES.value() >= most)
 }

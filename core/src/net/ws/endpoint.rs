@@ -77,6 +77,9 @@ impl Endpoint {
         let url = self.url.join(location).map_err(|error| error.to_string())?;
         let next = Self::parse(url.as_str())?;
         match (&self.addr, &next.addr) {
+            (Addr::Unix(_), _) if next.addr == self.addr => Ok(next),
+            // A server may not reach what only this machine can.
+            (_, Addr::Unix(_)) => Err("it leads to a unix socket".to_owned()),
             (Addr::Tls(_), Addr::Tcp(_)) => Err("it leads away from TLS".to_owned()),
             (Addr::Unix(name), Addr::Tcp(_)) if next.host == self.host => {
                 Ok(Self::new(Addr::Unix(name.clone()), next.url))
@@ -168,6 +171,18 @@ mod tests {
         let unix = parse("ws+unix:/s:/a");
         assert_eq!(unix.join("/b").unwrap(), parse("ws+unix:/s:/b"));
         assert_eq!(endpoint.join("https://other/x").unwrap(), parse("wss://other/x"));
+    }
+
+    #[test]
+    fn no_redirect_leads_to_a_unix_socket_but_from_that_same_one() {
+        for from in ["ws://h/", "wss://h/", "ws+unix:/other:/"] {
+            for to in ["ws+unix:/s:/x", "WS+UNIX:///s:/x"] {
+                let error = parse(from).join(to).expect_err(from);
+                assert!(error.contains("a unix socket"), "{from} {to}: {error}");
+            }
+        }
+        let unix = parse("ws+unix:/s:/a");
+        assert_eq!(unix.join("ws+unix:/s:/b").unwrap(), parse("ws+unix:/s:/b"));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub enum Received {
     Message(Message),
     /// The connection is over.
     Closed(Closed),
+    /// All messages of ours are on their way.
+    Sent,
     /// The caller's own descriptor can be read.
     Input,
     /// The caller's deadline has passed.
@@ -37,6 +39,7 @@ pub(super) struct Clock {
     pinged: Option<Instant>,
     last_message: Instant,
     bytes_in: u64,
+    bytes_out: u64,
     heard_message: bool,
     batch: u32,
 }
@@ -49,6 +52,7 @@ impl Clock {
             pinged: None,
             last_message: now,
             bytes_in: 0,
+            bytes_out: 0,
             heard_message: false,
             batch: 0,
         }
@@ -60,6 +64,15 @@ impl Clock {
     }
 }
 
+/// Why the connection is not read at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    /// The reader of the output is stuck: the peer cannot help it.
+    Output,
+    /// The peer does not take what we send.
+    Peer,
+}
+
 impl<S: Read + Write + AsFd> Socket<S> {
     /// Waits for the next thing that its caller has to look at. Meanwhile `out` is written as its
     /// reader takes it, pings are answered and sent, and silence is noticed. `input` is watched as
@@ -67,6 +80,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
     ///
     /// While `out` holds more than [`Options::max_backlog`] the connection is not read. Pings of
     /// the peer can then not be seen, so it gets a pong at every interval without having asked.
+    /// Nor is it read while the peer takes nothing of what is sent, but that is silence.
     ///
     /// # Errors
     /// A signal, the end of `out`'s reader, or a failed write to it.
@@ -77,27 +91,33 @@ impl<S: Read + Write + AsFd> Socket<S> {
         deadline: Deadline,
     ) -> Result<Received, Stop> {
         loop {
-            let paused = out.pending() > self.options.max_backlog
-                || (self.unsent && self.queued > MAX_QUEUED);
-            let step = if paused { Step::Blocked } else { self.step() };
-            let blocked = matches!(step, Step::Blocked);
-            self.clock.batch += 1;
-            match step {
-                Step::Closed(closed) => return Ok(Received::Closed(closed)),
-                Step::Message(message) if self.clock.batch < BATCH => {
-                    return Ok(Received::Message(message));
-                }
-                Step::Again if self.clock.batch < BATCH => {}
-                step => {
-                    self.clock.batch = 0;
-                    let looked = self.look_around(out, input, deadline, blocked, paused)?;
-                    match (step, looked) {
-                        (Step::Message(message), _) => return Ok(Received::Message(message)),
-                        (_, Some(received)) => return Ok(received),
-                        _ => {}
-                    }
+            let pause = self.pause(out);
+            if self.clock.batch < BATCH {
+                self.clock.batch += 1;
+                let step = if pause.is_some() { Step::Blocked } else { self.step() };
+                match step {
+                    Step::Closed(closed) => return Ok(Received::Closed(closed)),
+                    Step::Message(message) => return Ok(Received::Message(message)),
+                    Step::Again => continue,
+                    Step::Blocked => {}
                 }
             }
+            // With no message in hand: whatever comes of it, none is lost.
+            let blocked = self.clock.batch < BATCH;
+            self.clock.batch = 0;
+            if let Some(received) = self.look_around(out, input, deadline, blocked, pause)? {
+                return Ok(received);
+            }
+        }
+    }
+
+    fn pause(&self, out: &Backlog) -> Option<Pause> {
+        if out.pending() > self.options.max_backlog {
+            Some(Pause::Output)
+        } else if self.unsent && self.queued > MAX_QUEUED {
+            Some(Pause::Peer)
+        } else {
+            None
         }
     }
 
@@ -108,19 +128,22 @@ impl<S: Read + Write + AsFd> Socket<S> {
         input: Option<BorrowedFd<'_>>,
         deadline: Deadline,
         blocked: bool,
-        paused: bool,
+        pause: Option<Pause>,
     ) -> Result<Option<Received>, Stop> {
         if blocked {
             out.try_flush()?;
         }
         let now = Instant::now();
-        if let Some(closed) = self.tick(now, paused) {
+        if let Some(closed) = self.tick(now, pause) {
             return Ok(Some(Received::Closed(closed)));
+        }
+        if std::mem::take(&mut self.just_sent) {
+            return Ok(Some(Received::Sent));
         }
         let until = if blocked { self.earliest(deadline) } else { Some(now) };
         let input = input.filter(|_| self.is_sent() && self.ends_at().is_none());
         let (fd, flags) = self.wanted();
-        let flags = if paused { flags & PollFlags::POLLOUT } else { flags };
+        let flags = if pause.is_some() { flags & PollFlags::POLLOUT } else { flags };
         // poll tells of a dead socket even if nothing is wanted of it: while paused that would be
         // told again and again.
         let mut wanted: Vec<Wanted<'_>> = Vec::with_capacity(3);
@@ -164,12 +187,18 @@ impl<S: Read + Write + AsFd> Socket<S> {
     }
 
     /// Does what is due at this time.
-    fn tick(&mut self, now: Instant, paused: bool) -> Option<Closed> {
-        let bytes_in = self.bytes_in();
-        if std::mem::replace(&mut self.clock.bytes_in, bytes_in) != bytes_in || paused {
+    fn tick(&mut self, now: Instant, pause: Option<Pause>) -> Option<Closed> {
+        let (bytes_in, bytes_out) = (self.bytes_in(), self.bytes_out());
+        let heard = std::mem::replace(&mut self.clock.bytes_in, bytes_in) != bytes_in;
+        // While something waits for room, a peer that makes room is alive.
+        let took = std::mem::replace(&mut self.clock.bytes_out, bytes_out) != bytes_out;
+        let took = took && self.unsent;
+        let stuck = pause == Some(Pause::Output);
+        if heard || took || stuck {
             self.clock.pinged = None;
         }
-        if std::mem::take(&mut self.clock.heard_message) || paused {
+        let excused = stuck || (took && pause == Some(Pause::Peer));
+        if std::mem::take(&mut self.clock.heard_message) || excused {
             self.clock.last_message = now;
         }
         if self.ends_at().is_some() {
@@ -180,7 +209,11 @@ impl<S: Read + Write + AsFd> Socket<S> {
         if let (Some(pinged), Some(limit)) = (self.clock.pinged, self.options.ping_timeout)
             && now >= pinged + limit
         {
-            return Some(Closed::lost(format!("no answer to a ping for {}", seconds(limit))));
+            let cause = match pause {
+                Some(Pause::Peer) => "the server takes nothing that is sent for",
+                _ => "no answer to a ping for",
+            };
+            return Some(Closed::lost(format!("{cause} {}", seconds(limit))));
         }
         if let Some(limit) = self.options.idle_timeout
             && now >= self.clock.last_message + limit
@@ -190,7 +223,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
         }
         if self.clock.next_ping.is_some_and(|next| now >= next) {
             self.clock.next_ping = self.options.ping_interval.map(|interval| now + interval);
-            if paused {
+            if stuck {
                 self.pong();
             } else {
                 self.clock.pinged.get_or_insert(now);
@@ -203,8 +236,9 @@ impl<S: Read + Write + AsFd> Socket<S> {
     }
 
     /// Closes and waits for the peer's answer, a short time only and whatever signals come (a
-    /// second one ends the process). Messages that come before the answer are handed over.
-    pub fn finish(mut self, code: u16, reason: &str, mut take: impl FnMut(Message)) -> Closed {
+    /// second one ends the process). Messages that come before the answer are handed over. Whether
+    /// all of ours went out tells [`Socket::owes_messages`].
+    pub fn finish(&mut self, code: u16, reason: &str, mut take: impl FnMut(Message)) -> Closed {
         self.close(code, reason);
         loop {
             match self.step() {
@@ -218,7 +252,9 @@ impl<S: Read + Write + AsFd> Socket<S> {
 
     fn wait_for_end(&self) {
         let (fd, flags) = self.wanted();
-        let left = self.ends_at().map_or(Duration::ZERO, |until| until - Instant::now());
+        let left = self
+            .ends_at()
+            .map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
         let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
         match poll(&mut [PollFd::new(fd, flags)], timeout.unwrap_or(PollTimeout::ZERO)) {
             Ok(_) | Err(Errno::EINTR) => {}

@@ -39,6 +39,7 @@ mod endpoint;
 mod feed;
 mod handshake;
 mod metered;
+mod opcodes;
 mod socket;
 
 pub use closed::Closed;

@@ -12,6 +12,7 @@ use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Error, Message as Wire, Utf8Bytes, WebSocket};
 
 use super::feed::Clock;
+use super::opcodes::TextAsBinary;
 use super::{Closed, Metered};
 use crate::exit::Cause as _;
 use crate::io::Deadline;
@@ -23,6 +24,8 @@ const READ_BLOCK: usize = 256 * 1024;
 
 /// Reading stops while so many bytes of ours wait for the peer to take them.
 pub(super) const MAX_QUEUED: usize = 16 * 1024 * 1024;
+/// Most bytes of a frame before its payload (RFC 6455 §5.2).
+const FRAME_HEAD: usize = 14;
 
 /// Limits of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +40,8 @@ pub struct Options {
     pub idle_timeout: Option<Duration>,
     /// Reading stops while more than this is waiting to be written to the backlog's reader.
     pub max_backlog: usize,
+    /// Take text for binary messages: for servers whose text is not UTF-8.
+    pub text_as_binary: bool,
 }
 
 impl Default for Options {
@@ -47,6 +52,7 @@ impl Default for Options {
             ping_timeout: Some(Duration::from_secs(15)),
             idle_timeout: None,
             max_backlog: 64 << 20,
+            text_as_binary: false,
         }
     }
 }
@@ -93,6 +99,10 @@ pub struct Socket<S> {
     pub(super) unsent: bool,
     /// No more than this many bytes are unsent.
     pub(super) queued: usize,
+    /// Messages were handed over that are not on their way yet.
+    owes_messages: bool,
+    /// They are on their way now, and that has not been told yet.
+    pub(super) just_sent: bool,
     peer_closed: Option<Closed>,
     ending: Option<Ending>,
 }
@@ -107,21 +117,28 @@ struct Ending {
 }
 
 impl<S: Read + Write + AsFd> Socket<S> {
-    pub(super) fn new(stream: S, rest: Vec<u8>, options: Options) -> Self {
+    /// `rest` is what came behind the head of the handshake's answer.
+    pub(super) fn new(stream: S, mut rest: Vec<u8>, options: Options) -> Self {
+        // Its write buffer has no limit: whatever did not fit would be lost. `queued` bounds it.
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BLOCK)
             .max_message_size(Some(options.max_message))
-            .max_frame_size(Some(options.max_message.max(125)))
-            // Room for what may be queued and a message more; pongs fit in the rest.
-            .max_write_buffer_size(MAX_QUEUED.saturating_add(options.max_message) + (1 << 20));
-        let ws =
-            WebSocket::from_partially_read(Metered::new(stream), rest, Role::Client, Some(config));
+            .max_frame_size(Some(options.max_message.max(125)));
+        let mut stream = Metered::new(stream);
+        if options.text_as_binary {
+            let mut opcodes = TextAsBinary::default();
+            opcodes.rewrite(&mut rest);
+            stream.opcodes = Some(opcodes);
+        }
+        let ws = WebSocket::from_partially_read(stream, rest, Role::Client, Some(config));
         Self {
             ws,
             options,
             clock: Clock::new(&options),
             unsent: false,
             queued: 0,
+            owes_messages: false,
+            just_sent: false,
             peer_closed: None,
             ending: None,
         }
@@ -137,6 +154,11 @@ impl<S: Read + Write + AsFd> Socket<S> {
         self.ws.get_ref().bytes_in
     }
 
+    /// How many bytes the stream has taken so far.
+    pub(super) fn bytes_out(&self) -> u64 {
+        self.ws.get_ref().bytes_out
+    }
+
     /// The descriptor and what to wait for.
     pub fn wanted(&self) -> (BorrowedFd<'_>, PollFlags) {
         let writing = if self.unsent { PollFlags::POLLOUT } else { PollFlags::empty() };
@@ -145,7 +167,12 @@ impl<S: Read + Write + AsFd> Socket<S> {
 
     /// Whether all that was sent is on its way: only then should more be sent.
     pub fn is_sent(&self) -> bool {
-        !self.unsent
+        !self.unsent && !self.ws.get_ref().is_deaf
+    }
+
+    /// Whether messages were sent that are not on their way, and at the end never will be.
+    pub fn owes_messages(&self) -> bool {
+        self.owes_messages
     }
 
     /// Looks for a message. Never waits.
@@ -171,6 +198,12 @@ impl<S: Read + Write + AsFd> Socket<S> {
                     until: Instant::now() + CLOSE_WAIT,
                     failed: false,
                 });
+                Step::Again
+            }
+            Ok(Wire::Ping(payload)) => {
+                // Its pong waits with the rest.
+                self.queued = self.queued.saturating_add(payload.len() + FRAME_HEAD);
+                self.unsent = true;
                 Step::Again
             }
             Ok(_) => Step::Again,
@@ -236,8 +269,8 @@ impl<S: Read + Write + AsFd> Socket<S> {
         }
     }
 
-    /// Sends a message of up to [`Options::max_message`] bytes, at the latest when there is nothing
-    /// more to read; it is on its way when [`Socket::is_sent`]. Text that is not UTF-8 is not sent,
+    /// Sends a message, at the latest when there is nothing more to read; it is on its way when
+    /// [`Socket::is_sent`]. Text that is not UTF-8 is not sent,
     /// and `false` says so.
     pub fn send(&mut self, message: Message) -> bool {
         let wire = match message.kind {
@@ -247,6 +280,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
                 Err(_) => return false,
             },
         };
+        self.owes_messages = true;
         self.put(wire);
         true
     }
@@ -262,7 +296,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
     }
 
     fn put(&mut self, wire: Wire) {
-        self.queued += wire.len();
+        self.queued = self.queued.saturating_add(wire.len() + FRAME_HEAD);
         self.unsent = true;
         // It is queued even if it cannot be written now; a broken stream is seen by reading.
         let _ = self.ws.write(wire);
@@ -275,6 +309,9 @@ impl<S: Read + Write + AsFd> Socket<S> {
             matches!(&flushed, Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock);
         if !self.unsent {
             self.queued = 0;
+        }
+        if flushed.is_ok() && !self.ws.get_ref().is_deaf {
+            self.just_sent |= std::mem::take(&mut self.owes_messages);
         }
     }
 
@@ -373,6 +410,39 @@ mod tests {
             prop::collection::vec(any::<u8>(), 0..70_000)
                 .prop_map(|data| Message { kind: Kind::Binary, data: data.into() }),
         ]
+    }
+
+    #[test]
+    fn what_waits_is_counted_with_the_heads_of_frames_and_with_pongs() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut socket = Socket::new(ours, Vec::new(), Options::default());
+        for _ in 0..1000 {
+            socket.send(Message { kind: Kind::Text, data: Bytes::new() });
+        }
+        // Two bytes and a mask of four.
+        assert!(socket.queued >= 6000, "{}", socket.queued);
+        assert!(!socket.is_sent() && socket.owes_messages());
+        socket.flush();
+        assert!(socket.is_sent() && !socket.owes_messages() && socket.queued == 0);
+        let mut pings = Vec::new();
+        (0..100).for_each(|_| put_frame(&mut pings, 0x89, &[b'x'; 100]));
+        theirs.write_all(&pings).unwrap();
+        for _ in 0..100 {
+            assert!(matches!(socket.step(), Step::Again));
+        }
+        assert!(socket.queued >= 10_000, "{}", socket.queued);
+    }
+
+    #[test]
+    fn what_a_dead_peer_did_not_get_stays_owed() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut socket = Socket::new(ours, Vec::new(), Options::default());
+        drop(theirs);
+        socket.send(Message { kind: Kind::Text, data: Bytes::from_static(b"x") });
+        socket.flush();
+        assert!(!socket.is_sent() && socket.owes_messages());
     }
 
     proptest! {

@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A WebSocket stream whose text frames read as binary ones.
+//! Text frames that are taken for binary ones.
 //!
-//! Servers of these formats have sent protobuf in text frames, which the WebSocket library rightly
-//! refuses unless it is UTF-8. Here the opcode is changed before the library sees it: behind the
-//! handshake's head, in the headers of frames only.
-
-use std::io::{Read, Result, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+//! There are servers that send protobuf in text frames, which the WebSocket library rightly refuses
+//! unless it is UTF-8. Here the opcode is changed before the library sees it, in the headers of
+//! frames only (RFC 6455 §5.2).
 
 /// Text and binary opcodes (RFC 6455 §5.2).
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
 
 /// Where in the stream we are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
-    /// In the head of the answer; so many bytes of its end have been seen.
-    Head(usize),
     /// Before the first byte of a frame.
+    #[default]
     Start,
     /// Before the byte with the length; so many bytes of a mask may follow.
     Length,
@@ -27,20 +23,15 @@ enum Place {
     Payload(u64),
 }
 
-/// The stream.
-#[derive(Debug)]
-pub(crate) struct TextAsBinary<S> {
-    stream: S,
+/// Follows a stream of frames from its first byte on.
+#[derive(Debug, Default)]
+pub(super) struct TextAsBinary {
     place: Place,
 }
 
-impl<S> TextAsBinary<S> {
-    /// Over a stream on which nothing has been read.
-    pub(crate) fn new(stream: S) -> Self {
-        Self { stream, place: Place::Head(0) }
-    }
-
-    fn rewrite(&mut self, bytes: &mut [u8]) {
+impl TextAsBinary {
+    /// Changes what comes next in the stream.
+    pub(super) fn rewrite(&mut self, bytes: &mut [u8]) {
         let mut at = 0;
         while let Some(byte) = bytes.get_mut(at) {
             let mut done = 1;
@@ -61,12 +52,6 @@ impl<S> TextAsBinary<S> {
 fn next(place: Place, byte: &mut u8) -> Place {
     let payload = |len| if len == 0 { Place::Start } else { Place::Payload(len) };
     match place {
-        Place::Head(seen) => match (seen, *byte) {
-            (3, b'\n') => Place::Start,
-            (0 | 2, b'\r') | (1, b'\n') => Place::Head(seen + 1),
-            (_, b'\r') => Place::Head(1),
-            _ => Place::Head(0),
-        },
         Place::Start => {
             if *byte & 0x0f == TEXT {
                 *byte = *byte & 0xf0 | BINARY;
@@ -93,36 +78,12 @@ fn next(place: Place, byte: &mut u8) -> Place {
     }
 }
 
-impl<S: Read> Read for TextAsBinary<S> {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let len = self.stream.read(buffer)?;
-        self.rewrite(buffer.get_mut(..len).unwrap_or_default());
-        Ok(len)
-    }
-}
-
-impl<S: Write> Write for TextAsBinary<S> {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        self.stream.write(bytes)
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.stream.flush()
-    }
-}
-
-impl<S: AsFd> AsFd for TextAsBinary<S> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn rewritten(bytes: &[u8], step: usize) -> Vec<u8> {
-        let mut stream = TextAsBinary::new(());
+        let mut stream = TextAsBinary::default();
         let mut bytes = bytes.to_vec();
         bytes.chunks_mut(step).for_each(|piece| stream.rewrite(piece));
         bytes
@@ -133,7 +94,6 @@ mod tests {
         let long = [&[0x81, 126, 1, 0][..], &[0x81; 256]].concat();
         let huge = [&[0x01, 127, 0, 0, 0, 0, 0, 1, 0, 1][..], &[0x81; 65_537]].concat();
         let frames: &[&[u8]] = &[
-            b"HTTP/1.1 101 \x81\r\r\n\r\n",
             b"\x81\x02\x81\x81",
             b"\x89\x00",
             b"\x81\x00",
