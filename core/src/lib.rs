@@ -9,6 +9,7 @@ pub mod diag;
 pub mod exit;
 pub mod io;
 pub mod keys;
+pub mod limit;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod secret;

@@ -8,7 +8,6 @@
 mod addr;
 pub mod args;
 mod dial;
-mod limit;
 mod listen;
 mod poller;
 mod proxy;
@@ -26,7 +25,6 @@ pub mod ws;
 
 pub use addr::{Addr, HostPort, Scheme, UnixName, parse_addr};
 pub use dial::{DialError, Dialer, Family, Settings};
-pub use limit::raise_open_files;
 pub use listen::{Accepted, ListenOptions, Listener, inherited};
 pub use poller::{Interest, Poller, Ready};
 pub use proxy::Proxy;

@@ -41,7 +41,8 @@ impl Candidate {
 ///
 /// The same file is taken if it still has the same bytes before the position. If not, a file that
 /// was written since then and has these bytes is a copy of it: made by a rotation that truncates,
-/// or compressed.
+/// or compressed. Of several the first is taken: all of them may begin alike, and this one has what
+/// follows on that place.
 pub fn find(
     position: &FilePosition,
     candidates: &[Candidate],
@@ -56,8 +57,8 @@ pub fn find(
     if position.offset == 0 {
         return None;
     }
-    let newest_first = candidates.iter().enumerate().rev();
-    newest_first
+    let copies = candidates.iter().enumerate();
+    copies
         .filter(|(index, candidate)| {
             Some(*index) != same && candidate.modified >= position.modified
         })

@@ -36,6 +36,11 @@ impl Identity {
             born: born.and_then(|born| u64::try_from(born.as_nanos()).ok()).unwrap_or(0),
         }
     }
+
+    /// Whether this may be the same file, on a device that has another number by now.
+    pub(super) fn is_like(self, other: Self) -> bool {
+        (self.inode, self.born) == (other.inode, other.born)
+    }
 }
 
 /// Whether a change from now on will show as a time later than `modified`.

@@ -40,6 +40,8 @@ pub use watch::{Changes, Watch};
 use file::{Around, Pulled};
 use position::window_hash;
 
+use crate::clock;
+
 /// How streams are followed.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -55,6 +57,8 @@ pub struct Options {
     pub by_name: bool,
     /// How long a file that was left behind is kept open for late lines.
     pub rotate_wait: Duration,
+    /// Whether a later run goes on where this one ends.
+    pub goes_on: bool,
     /// How long what is held waits for its record's end before [`Reason::Timeout`].
     pub timeout: Option<Duration>,
     /// Whether compressed files are read decompressed.
@@ -62,9 +66,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// How long a file that was left behind is kept open.
-    fn grace(&self) -> Duration {
-        if self.follow { self.rotate_wait } else { Duration::ZERO }
+    /// How long a file that was left behind is kept open for late lines. A run that does not follow
+    /// does not wait; the next one looks for them in a file that was written a moment ago.
+    fn grace(&self, file: &OpenFile) -> Duration {
+        if self.follow {
+            return self.rotate_wait;
+        }
+        let now = u64::try_from(clock::now_ns()).unwrap_or(0);
+        let age = Duration::from_nanos(now.saturating_sub(file.modified()));
+        if self.goes_on { self.rotate_wait.saturating_sub(age) } else { Duration::ZERO }
     }
 }
 

@@ -15,6 +15,8 @@ use super::position::FilePosition;
 use super::rotated::files_of;
 use super::select::Selection;
 use super::{Chunk, Options, Reason};
+use nix::errno::Errno;
+
 use crate::diag;
 use crate::exit::{Cause as _, Stop};
 
@@ -83,9 +85,10 @@ pub struct Stream {
     /// A file could not be opened: names are to be looked at again soon.
     pub(super) recheck: bool,
     trouble: Option<String>,
+    /// The current file could not be read.
+    is_unreadable: bool,
     late_at: Instant,
-    last_data: Instant,
-    pressed: bool,
+    patience: Patience,
     /// Since when no file has had the name of the current one.
     pub(super) nameless: Option<Instant>,
 }
@@ -104,6 +107,34 @@ pub(super) enum Files {
 pub(super) struct Left {
     pub(super) file: OpenFile,
     pub(super) until: Instant,
+    pub(super) patience: Patience,
+}
+
+/// How long what is held of a file has been waiting for its record's end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    last_data: Instant,
+    /// The wait is over, and what there is was shown for it.
+    pressed: bool,
+}
+
+impl Patience {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { last_data: now, pressed: false }
+    }
+
+    /// When what is held of `file` is shown once more.
+    fn deadline(self, file: &OpenFile, options: &Options) -> Option<Instant> {
+        let timeout = options.timeout.filter(|_| file.held() > 0 && !self.pressed)?;
+        Some(self.last_data + timeout)
+    }
+
+    /// Whether that is now; `true` once.
+    fn take_due(&mut self, file: &OpenFile, look: &Look<'_>) -> bool {
+        let is_due = self.deadline(file, look.options).is_some_and(|due| due <= look.now);
+        self.pressed |= is_due;
+        is_due
+    }
 }
 
 impl Stream {
@@ -133,9 +164,9 @@ impl Stream {
             is_late: false,
             recheck: false,
             trouble: None,
+            is_unreadable: false,
             late_at: now,
-            last_data: now,
-            pressed: false,
+            patience: Patience::new(now),
             nameless: None,
         }
     }
@@ -185,8 +216,23 @@ impl Stream {
         files
     }
 
+    /// Where all files stand but the one that was left behind as number `index`.
+    fn positions_without(&self, index: usize) -> Vec<FilePosition> {
+        let mut others = self.open_positions();
+        others.remove(index);
+        others
+    }
+
     pub(super) fn left_positions(&self) -> Vec<FilePosition> {
         self.left.iter().map(|left| left.file.position()).collect()
+    }
+
+    /// Closes all files; what is left is the position.
+    pub fn close_files(&mut self) {
+        let position = self.position();
+        self.resume = Some(position).filter(|position| !position.is_empty());
+        self.current = None;
+        self.left.clear();
     }
 
     /// Bytes that stand behind the position.
@@ -202,9 +248,9 @@ impl Stream {
     pub fn deadline(&self, options: &Options) -> Option<Instant> {
         let is_late = !self.left.is_empty() || self.nameless.is_some() || self.recheck;
         let late = is_late.then_some(self.late_at);
-        let held = self.current.as_ref().is_some_and(|file| file.held() > 0) && !self.pressed;
-        let timeout = options.timeout.filter(|_| held).map(|timeout| self.last_data + timeout);
-        late.into_iter().chain(timeout).min()
+        let left = self.left.iter().map(|left| left.patience.deadline(&left.file, options));
+        let current = self.current.as_ref().map(|current| self.patience.deadline(current, options));
+        late.into_iter().chain(left.chain(current).flatten()).min()
     }
 
     /// Reads what there is, for a while.
@@ -251,6 +297,7 @@ impl Stream {
                 Ok(Pulled::Replaced) => self.replaced(look)?,
                 Err(error) => {
                     if !self.unreadable(look, &error)? {
+                        self.settle(look)?;
                         return Ok(Seen::Missing);
                     }
                 }
@@ -259,11 +306,33 @@ impl Stream {
         Ok(Seen::More)
     }
 
-    /// Shows what is held of the newest file once more, at the very end or because time is up.
+    /// Shows what is held of all files once more, at the very end or because time is up.
     ///
     /// # Errors
     /// What the consumer says.
     pub fn press(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
+        for index in 0..self.left.len() {
+            self.press_left(index, look, reason)?;
+        }
+        self.press_current(look, reason)
+    }
+
+    fn press_left(
+        &mut self,
+        index: usize,
+        look: &mut Look<'_>,
+        reason: Reason,
+    ) -> Result<(), Stop> {
+        let others = self.positions_without(index);
+        match self.left.get_mut(index) {
+            Some(left) => {
+                left.file.press(reason, Around { others: &others, rank: index }, look.consume)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn press_current(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
         let before = self.left_positions();
         match &mut self.current {
             Some(file) => file.press(reason, Around::behind(&before), look.consume),
@@ -322,30 +391,41 @@ impl Stream {
         let pulled = file.pull(look.block, Around::behind(&before), look.consume)?;
         if matches!(pulled, Ok(Pulled::Data | Pulled::Rest)) {
             look.grew = true;
-            self.last_data = look.now;
-            self.pressed = false;
+            self.patience = Patience::new(look.now);
+        }
+        if pulled.is_ok() && std::mem::take(&mut self.is_unreadable) {
+            self.tell_mended();
         }
         Ok(pulled)
     }
 
     /// Everything is read: time for records that wait for their end in vain.
     fn settle(&mut self, look: &mut Look<'_>) -> Result<Seen, Stop> {
-        let due = look.options.timeout.is_some_and(|timeout| look.now >= self.last_data + timeout);
-        if due && !self.pressed {
-            self.pressed = true;
-            self.press(look, Reason::Timeout)?;
+        if let Some(current) = &self.current
+            && self.patience.take_due(current, look)
+        {
+            self.press_current(look, Reason::Timeout)?;
         }
         Ok(Seen::Idle)
     }
 
     /// Keeps a file open for late lines, or is done with it.
     pub(super) fn leave(&mut self, file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
-        if look.options.follow && !file.is_gzip() && !look.options.rotate_wait.is_zero() {
-            self.late_at = look.now + LATE_PERIOD.min(look.options.rotate_wait);
-            self.left.push(Left { file, until: look.now + look.options.rotate_wait });
-            return Ok(());
+        let wait = look.options.rotate_wait;
+        // A run that does not follow comes to the newest rotated file last.
+        let is_last = look.options.goes_on && self.queue.is_empty();
+        let grace = if is_last { wait } else { look.options.grace(&file) };
+        if file.is_gzip() || grace.is_zero() {
+            return self.close(file, look);
         }
-        self.close(file, look)
+        self.late_at = look.now + LATE_PERIOD.min(wait);
+        let patience = std::mem::replace(&mut self.patience, Patience::new(look.now));
+        self.left.push(Left { file, until: look.now + grace, patience });
+        if !look.options.follow {
+            // Nothing will be waited for: in order then.
+            self.press_left(self.left.len() - 1, look, Reason::Timeout)?;
+        }
+        Ok(())
     }
 
     pub(super) fn close(&mut self, mut file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
@@ -366,15 +446,33 @@ impl Stream {
     fn look_at_left(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         self.late_at = look.now + LATE_PERIOD;
         for index in 0..self.left.len() {
-            let mut others = self.open_positions();
-            others.remove(index);
+            let others = self.positions_without(index);
             let Some(left) = self.left.get_mut(index) else { break };
             let around = Around { others: &others, rank: index };
-            while matches!(left.file.pull(look.block, around, look.consume)?, Ok(Pulled::Data)) {}
+            let error = loop {
+                let pulled = left.file.pull(look.block, around, look.consume)?;
+                if matches!(pulled, Ok(Pulled::Data | Pulled::Rest)) {
+                    left.patience = Patience::new(look.now);
+                }
+                if !matches!(pulled, Ok(Pulled::Data)) {
+                    break pulled.err();
+                }
+            };
+            if left.patience.take_due(&left.file, look) {
+                self.press_left(index, look, Reason::Timeout)?;
+            }
+            if let Some(error) = error
+                && let Some(left) = self.left.get_mut(index)
+            {
+                let path = left.file.path().display();
+                diag::error(format_args!("{path}: {}; the rest is left out", error.cause()));
+                look.lost = true;
+                left.until = look.now;
+            }
         }
         self.forget_deleted(look)?;
-        while self.left.first().is_some_and(|left| left.until <= look.now) {
-            let left = self.left.remove(0);
+        while let Some(index) = self.left.iter().position(|left| left.until <= look.now) {
+            let left = self.left.remove(index);
             self.close(left.file, look)?;
         }
         Ok(())
@@ -399,13 +497,33 @@ impl Stream {
     /// Deals with a read error; `true` if there is something else to read.
     fn unreadable(&mut self, look: &mut Look<'_>, error: &io::Error) -> Result<bool, Stop> {
         let Some(file) = self.current.take_if(|file| file.is_gzip()) else {
-            self.tell(&error.cause());
-            return Ok(false);
+            return self.endure(look, error);
         };
         let path = file.path().display();
         diag::error(format_args!("{path}: {}; the rest is left out", error.cause()));
         look.lost = true;
         self.close(file, look)?;
         Ok(!self.queue.is_empty())
+    }
+
+    /// As [`Stream::unreadable`], for a file that may be readable later.
+    fn endure(&mut self, look: &mut Look<'_>, error: &io::Error) -> Result<bool, Stop> {
+        self.tell(&error.cause());
+        self.is_unreadable = true;
+        self.recheck = true;
+        look.names = true;
+        let unread = self.current.as_ref().map(OpenFile::identity);
+        if self.advance(look)? {
+            look.lost = true;
+            if let Some(left) = self.left.pop_if(|left| Some(left.file.identity()) == unread) {
+                self.close(left.file, look)?;
+            }
+            return Ok(true);
+        }
+        // A file server that was started anew knows old descriptors no more.
+        if error.raw_os_error() == Some(Errno::ESTALE as i32) && look.options.by_name {
+            self.reopen(look.options.gzip);
+        }
+        Ok(false)
     }
 }

@@ -7,9 +7,9 @@ use std::time::Instant;
 use super::file::OpenFile;
 use super::find::{Candidate, find, new_copies, open_first};
 use super::identity::Identity;
-use super::position::{FilePosition, next_generation};
+use super::position::{FilePosition, WINDOW, next_generation};
 use super::start::Start;
-use super::stream::{Files, Left, Look, Stream};
+use super::stream::{Files, Left, Look, Patience, Stream};
 use super::{Around, Pulled, Reason};
 use crate::diag;
 use crate::exit::{Cause as _, Stop};
@@ -36,15 +36,29 @@ impl Stream {
     ) -> (Vec<Candidate>, Option<(usize, OpenFile)>) {
         let mut list = self.list();
         for _ in 0..ATTEMPTS {
-            let found = find(position, &list, gzip);
+            let found = self.find(position, &list, gzip);
             let now = self.list();
             if now == list {
                 return (list, found);
             }
             list = now;
         }
-        let found = find(position, &list, gzip);
+        let found = self.find(position, &list, gzip);
         (list, found)
+    }
+
+    /// As [`find`], but a new file that only begins with the same line is another one.
+    fn find(
+        &self,
+        position: &FilePosition,
+        list: &[Candidate],
+        gzip: bool,
+    ) -> Option<(usize, OpenFile)> {
+        // So many bytes do not agree by accident: that is a copy that took the name.
+        let is_sure = position.offset >= WINDOW as u64;
+        find(position, list, gzip).filter(|(_, file)| {
+            is_sure || file.path() != self.path() || position.identity.is_like(file.identity())
+        })
     }
 
     /// All files of the stream, oldest first, when nothing is just being renamed.
@@ -95,7 +109,10 @@ impl Stream {
         let Some(live) = live else { return self.tell_missing(look.options) };
         let offset = start.offset(&path, look.options.delimiter);
         match offset.and_then(|offset| OpenFile::open(&live.path, offset, look.options.gzip)) {
-            Ok(file) => self.current = Some(file),
+            Ok(file) => {
+                self.current = Some(file);
+                self.tell_mended();
+            }
             Err(error) => {
                 self.is_new = true;
                 self.tell(&error.cause());
@@ -111,7 +128,8 @@ impl Stream {
             if let (_, Some((_, file))) = self.search(old, look.options.gzip)
                 && !self.done.contains(&file.identity())
             {
-                self.left.push(Left { file, until: look.now + look.options.grace() });
+                let until = look.now + look.options.grace(&file);
+                self.left.push(Left { file, until, patience: Patience::new(look.now) });
             }
         }
         self.generations.extend(position.iter().map(|file| file.generation));
@@ -207,7 +225,13 @@ impl Stream {
             return Ok(false);
         }
         if self.queue.is_empty() && std::mem::take(&mut look.names) {
-            self.queue = self.newer(look).into();
+            let (newer, copy) = self.newer(look);
+            self.queue = newer.into();
+            if let Some(old) = copy.and_then(|copy| self.current.replace(copy)) {
+                diag::note(format_args!("{}: replaced by a copy", self.name()));
+                self.done.push_back(old.identity());
+                return Ok(true);
+            }
         }
         let Some(next) = self.open_queued(look) else { return Ok(false) };
         // Lines written between the last read and the rename.
@@ -220,18 +244,28 @@ impl Stream {
         Ok(true)
     }
 
-    /// The files that come after the current one, oldest first.
-    fn newer(&mut self, look: &Look<'_>) -> Vec<Candidate> {
+    /// Opens the current file anew, where it stands.
+    pub(super) fn reopen(&mut self, gzip: bool) {
+        if let Some(position) = self.current.as_ref().map(OpenFile::position)
+            && let (_, Some((_, file))) = self.search(&position, gzip)
+        {
+            self.current = Some(file);
+        }
+    }
+
+    /// The files that come after the current one, oldest first, and a copy of it that has taken
+    /// its name (as by rsync).
+    fn newer(&mut self, look: &Look<'_>) -> (Vec<Candidate>, Option<OpenFile>) {
         if matches!(self.files, Files::Named(_)) && self.is_live(look.now) {
-            return Vec::new();
+            return (Vec::new(), None);
         }
         let Some(position) = self.current.as_ref().map(OpenFile::position) else {
-            return Vec::new();
+            return (Vec::new(), None);
         };
         let (mut list, found) = self.search(&position, look.options.gzip);
         // Renames may have got in the way of looking into it.
         let same = || list.iter().position(|file| file.identity == position.identity);
-        match found.map(|(index, _)| index).or_else(same) {
+        match found.as_ref().map(|(index, _)| *index).or_else(same) {
             Some(index) => drop(list.drain(..=index)),
             // What has the name now may be older: moved there, or a symlink's new target.
             None => {
@@ -240,7 +274,9 @@ impl Stream {
             }
         }
         list.retain(|file| !self.has_read(file.identity));
-        list
+        let is_copy =
+            |file: &OpenFile| file.path() == self.path() && file.identity() != position.identity;
+        (list, found.map(|(_, file)| file).filter(is_copy))
     }
 
     /// Whether the current file is the one that has the stream's name, or none has.
@@ -284,7 +320,8 @@ impl Stream {
                 && let Ok(file) = open_first(copy, look.options.gzip)
             {
                 diag::note(format_args!("{}: truncated, copied before", self.name()));
-                self.left.push(Left { file, until: look.now + look.options.grace() });
+                let until = look.now + look.options.grace(&file);
+                self.left.push(Left { file, until, patience: Patience::new(look.now) });
             }
         }
     }

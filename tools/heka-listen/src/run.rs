@@ -6,7 +6,8 @@ use heka_core::codec::Form;
 use heka_core::diag;
 use heka_core::exit::{Status, Stop};
 use heka_core::io::Ending;
-use heka_core::net::{Addr, Listener, inherited, raise_open_files, tls};
+use heka_core::limit::raise_open_files;
+use heka_core::net::{Addr, Listener, inherited, tls};
 use heka_core::stats;
 use heka_core::stream::frames_ending;
 

@@ -97,6 +97,7 @@ impl Cli {
             wait_for_files: !self.following.no_retry,
             by_name: self.following.follow != Some(How::Descriptor),
             rotate_wait: self.following.rotate_wait,
+            goes_on: !matches!(position, Position::Forget),
             timeout: is_grouped(&self.splitting).then_some(self.splitting.multiline_timeout),
             gzip: !self.following.no_gzip_rotated,
         };

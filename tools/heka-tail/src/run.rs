@@ -2,10 +2,12 @@
 //! Looks at files when something happens to them, and waits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use heka_core::exit::{Cause as _, Status, Stop};
 use heka_core::io::{Wanted, wait};
+use heka_core::limit::raise_open_files;
 use heka_core::tail::{Block, Look, Reason, Seen, Stream, Watch};
 use heka_core::{diag, signal, stats};
 use nix::poll::PollFlags;
@@ -50,6 +52,8 @@ struct Tail {
     touched: BTreeSet<usize>,
     /// Streams whose directories are not watched.
     unwatched: BTreeSet<usize>,
+    /// Whether a directory that streams may appear in is not watched.
+    is_blind: bool,
     /// Streams that have to be looked at by a certain time.
     timed: BTreeSet<usize>,
     poll_at: Instant,
@@ -61,6 +65,8 @@ struct Tail {
 struct Followed {
     key: String,
     stream: Stream,
+    /// Whether all that there was has been read.
+    is_idle: bool,
 }
 
 impl Tail {
@@ -76,6 +82,7 @@ impl Tail {
             dirty: BTreeMap::new(),
             touched: BTreeSet::new(),
             unwatched: BTreeSet::new(),
+            is_blind: false,
             timed: BTreeSet::new(),
             poll_at: now,
             rescan_at: now + job.rescan_interval,
@@ -84,6 +91,7 @@ impl Tail {
         };
         if tail.job.options.follow {
             signal::reopen_on_hup();
+            raise_open_files();
             tail.start_watching();
         }
         let (found, directories) = tail.sources.scan()?;
@@ -107,25 +115,37 @@ impl Tail {
     fn add(
         &mut self,
         found: Vec<crate::sources::Found>,
-        directories: &[std::path::PathBuf],
+        directories: &[PathBuf],
     ) -> Result<(), Stop> {
         for found in found {
             let number = self.streams.len();
             self.emitter.add(&self.job, found.stream.name(), &found.key);
             let stream = self.state.resume(&found.key, found.stream, self.job.options.gzip)?;
-            self.streams.push(Followed { key: found.key, stream });
+            self.streams.push(Followed { key: found.key, stream, is_idle: false });
             self.dirty.insert(number, true);
             self.unwatched.insert(number);
         }
-        if let Some(watch) = &mut self.watch {
-            for directory in directories {
-                if let Err(error) = watch.add_directory(directory) {
+        self.watch_directories(directories);
+        self.watch_again();
+        Ok(())
+    }
+
+    /// Watches directories that streams may appear in. All of them are tried at each scan.
+    fn watch_directories(&mut self, directories: &[PathBuf]) {
+        let Some(watch) = &mut self.watch else { return };
+        self.is_blind = false;
+        for directory in directories {
+            match watch.add_directory(directory) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                     diag::debug(format_args!("{}: {}", directory.display(), error.cause()));
+                }
+                Err(error) => {
+                    self.is_blind = true;
+                    tell_polling(&error.cause());
                 }
             }
         }
-        self.watch_again();
-        Ok(())
     }
 
     /// Tries to watch what is not watched yet. What is new to it is to be looked at: something may
@@ -162,23 +182,23 @@ impl Tail {
         loop {
             let is_last = self.job.pid.is_some_and(is_dead);
             self.look_at_dirty()?;
-            if self.has_given_up() {
+            if self.dirty.is_empty() && self.has_given_up() {
                 return Ok(Status::Failed);
             }
             if is_last {
-                return self.end_after_pid();
+                return self.read_once().map(|_| Status::Done);
             }
             self.flush_and_save_if_due()?;
             self.wait()?;
         }
     }
 
-    /// Reads all files to their ends, one after the other.
+    /// Reads all files to their ends, one after the other, and closes them.
     fn read_once(&mut self) -> Result<Status, Stop> {
         let mut status = Status::Done;
         for number in 0..self.streams.len() {
             loop {
-                serve()?;
+                self.serve()?;
                 match self.look(number, true)? {
                     Seen::More => self.flush_and_save_if_due()?,
                     Seen::Idle => break,
@@ -190,17 +210,11 @@ impl Tail {
             }
             let reason = if self.job.incomplete { Reason::End } else { Reason::Timeout };
             self.press(number, reason)?;
+            if let Some(followed) = self.streams.get_mut(number) {
+                followed.stream.close_files();
+            }
         }
         Ok(status)
-    }
-
-    fn end_after_pid(&mut self) -> Result<Status, Stop> {
-        for number in 0..self.streams.len() {
-            while self.look(number, true)? == Seen::More {}
-            let reason = if self.job.incomplete { Reason::End } else { Reason::Timeout };
-            self.press(number, reason)?;
-        }
-        Ok(Status::Done)
     }
 
     /// Whether no file is left that is worth waiting for.
@@ -211,7 +225,11 @@ impl Tail {
     }
 
     fn look(&mut self, number: usize, names: bool) -> Result<Seen, Stop> {
-        self.with(number, names, Stream::look).unwrap_or(Ok(Seen::Idle))
+        let seen = self.with(number, names, Stream::look).unwrap_or(Ok(Seen::Idle))?;
+        if let Some(followed) = self.streams.get_mut(number) {
+            followed.is_idle = seen == Seen::Idle;
+        }
+        Ok(seen)
     }
 
     fn press(&mut self, number: usize, reason: Reason) -> Result<(), Stop> {
@@ -250,23 +268,20 @@ impl Tail {
         Some(result)
     }
 
-    /// Reads in turns until nothing is left to read.
+    /// Gives each stream that there may be something new in a turn; one that is far behind keeps
+    /// nothing else waiting for longer.
     fn look_at_dirty(&mut self) -> Result<(), Stop> {
-        while !self.dirty.is_empty() {
-            for (number, names) in std::mem::take(&mut self.dirty) {
-                if names {
-                    self.unwatched.insert(number);
-                }
-                if self.look(number, names)? == Seen::More {
-                    self.dirty.insert(number, names);
-                }
+        let mut is_named = false;
+        for (number, names) in std::mem::take(&mut self.dirty) {
+            if names {
+                is_named |= self.unwatched.insert(number);
             }
-            serve()?;
-            if self.dirty.is_empty() {
-                self.watch_again();
-            } else if self.state.is_due() {
-                self.flush_and_save()?;
+            if self.look(number, names)? == Seen::More {
+                self.dirty.insert(number, names);
             }
+        }
+        if is_named || self.dirty.is_empty() {
+            self.watch_again();
         }
         Ok(())
     }
@@ -282,6 +297,15 @@ impl Tail {
 
     /// Writes what is left. What a reader has not taken when it goes away is to be read again.
     fn finish(&mut self) -> Result<(), Stop> {
+        for number in 0..self.streams.len() {
+            let is_idle = self.streams.get(number).is_some_and(|followed| followed.is_idle);
+            if is_idle && self.job.incomplete {
+                self.press(number, Reason::End)?;
+            } else if !self.job.options.goes_on {
+                // No later run will read it, so it is as complete as it will be.
+                self.press(number, Reason::Timeout)?;
+            }
+        }
         self.emitter.out.flush()?;
         if !self.state.keeps() || self.emitter.out.drain()? {
             self.note_positions();
@@ -310,14 +334,17 @@ impl Tail {
 
     /// Waits for changes, timers, signals and the end of stdout's reader.
     fn wait(&mut self) -> Result<(), Stop> {
-        let is_polling = self.job.pid.is_some() || !self.unwatched.is_empty();
+        let is_polling = self.job.pid.is_some() || !self.unwatched.is_empty() || self.is_blind;
         let timed = self.timed.iter().filter_map(|&number| self.streams.get(number));
+        // With more to read it only looks whether there is something else to do.
+        let busy = (!self.dirty.is_empty()).then(Instant::now);
         let deadline = timed
             .filter_map(|followed| followed.stream.deadline(&self.job.options))
             .chain(is_polling.then_some(self.poll_at))
             .chain(self.watch.as_ref().and_then(Watch::deadline))
             .chain(self.state.deadline())
             .chain([self.rescan_at])
+            .chain(busy)
             .min();
         let mut wanted: Vec<Wanted<'_>> = Vec::new();
         wanted.extend(self.watch.as_ref().map(|watch| (watch.fd(), PollFlags::POLLIN)));
@@ -327,9 +354,7 @@ impl Tail {
         if ready.get(output).is_some_and(|out| out.contains(PollFlags::POLLERR)) {
             return Err(Stop::BrokenPipe);
         }
-        if signal::take_report() {
-            self.report();
-        }
+        self.report_if_asked();
         self.collect()
     }
 
@@ -355,7 +380,7 @@ impl Tail {
         if self.poll_at <= now {
             self.poll_at = now + self.job.sleep_interval;
             self.dirty.extend(self.unwatched.iter().map(|&number| (number, true)));
-            rescan |= self.watch.is_none();
+            rescan |= self.watch.is_none() || self.is_blind;
         }
         if all {
             if let Some(watch) = &mut self.watch {
@@ -378,8 +403,18 @@ impl Tail {
         Ok(())
     }
 
+    /// Sees to signals between reads.
+    fn serve(&self) -> Result<(), Stop> {
+        wait(&[], Some(Instant::now()))?;
+        self.report_if_asked();
+        Ok(())
+    }
+
     /// Tells what was read of each stream, and how far behind its end that is.
-    fn report(&self) {
+    fn report_if_asked(&self) {
+        if !signal::take_report() {
+            return;
+        }
         for (number, followed) in self.streams.iter().enumerate() {
             let (name, lag) = (followed.stream.name(), followed.stream.lag());
             let (records, bytes) = self.emitter.written(number);
@@ -401,9 +436,4 @@ fn tell_polling(cause: &str) {
 
 fn is_dead(pid: i32) -> bool {
     nix::sys::signal::kill(Pid::from_raw(pid), None) == Err(nix::errno::Errno::ESRCH)
-}
-
-/// Sees to signals between reads.
-fn serve() -> Result<(), Stop> {
-    wait(&[], Some(Instant::now())).map(drop)
 }

@@ -100,23 +100,26 @@ impl State {
 
     /// Whether positions are to be handed over with [`State::save`] now.
     pub(crate) fn is_due(&self) -> bool {
-        self.file.is_some()
-            && match self.every {
-                Every::Records(records) => {
-                    stats::MESSAGES.value() >= self.saved_records.saturating_add(records)
-                }
-                Every::Time(time) => self.saved_at.elapsed() >= time,
-            }
+        self.file.is_some() && self.save_at().is_some_and(|at| at <= Instant::now())
     }
 
     /// When positions are to be saved if nothing else happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.file.as_ref().filter(|file| file.is_changed())?;
+        self.save_at()
+    }
+
+    /// The same whether there is something to save or not.
+    fn save_at(&self) -> Option<Instant> {
+        let saved_at = self.saved_at;
         match self.every {
-            Every::Time(time) => {
-                Some(self.saved_at + if self.is_failing { time.max(RETRY) } else { time })
+            Every::Time(time) if self.is_failing => Some(saved_at + time.max(RETRY)),
+            Every::Time(time) => Some(saved_at + time),
+            Every::Records(_) if self.is_failing => Some(saved_at + RETRY),
+            Every::Records(records) => {
+                let at = self.saved_records.saturating_add(records);
+                (stats::MESSAGES.value() >= at).then_some(saved_at)
             }
-            Every::Records(_) => self.is_failing.then(|| self.saved_at + RETRY),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use heka_core::diag;
 use heka_core::exit::{Explain as _, Status, Stop};
 use heka_core::io::Deadline;
-use heka_core::net::raise_open_files;
+use heka_core::limit::raise_open_files;
 use heka_core::signal;
 
 use crate::door::Door;

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! heka-tail where a line could get lost, come late, or cost the others: each case was one once.
+
+use std::fs;
+
+use heka_tests::scene::Scene;
+use heka_tests::{Running, eventually};
+use nix::sys::signal::Signal;
+
+/// Time of the processor that it has used, in hundredths of a second.
+fn ticks(tail: &Running) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", tail.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn deleted_and_made_again_with_the_same_first_line() {
+    let scene = Scene::new("#Fields: date time\n");
+    let tail = scene.follow(&[]);
+    tail.wait_stdout_is("#Fields: date time\n");
+    fs::remove_file(scene.path("app.log")).unwrap();
+    scene.append("app.log", "#Fields: date time\nline1\n");
+    scene.append("app.log", "line2\n");
+    tail.wait_stdout_is("#Fields: date time\n#Fields: date time\nline1\nline2\n");
+    tail.end_by(Signal::SIGTERM);
+    // The same while it is stopped.
+    let run = || scene.once(&["--checkpoint=pos"]);
+    run().succeeds();
+    fs::rename(scene.path("app.log"), scene.path("gone")).unwrap();
+    fs::copy(scene.path("gone"), scene.path("app.log")).unwrap();
+    scene.append("app.log", "line3\n");
+    run().succeeds().stdout_is("#Fields: date time\nline1\nline2\nline3\n");
+}
+
+#[test]
+fn replaced_by_a_copy_that_goes_on() {
+    let long = "a line as any other\n".repeat(50);
+    let scene = Scene::new(&long);
+    let tail = scene.follow(&["--verbose"]);
+    tail.wait_stdout_is(&long);
+    for round in 0..3 {
+        // As rsync does.
+        fs::copy(scene.path("app.log"), scene.path("new")).unwrap();
+        scene.append("new", &format!("new {round}\n"));
+        scene.rename("new", "app.log");
+        tail.wait_stdout("the new line", |out| out.ends_with(format!("new {round}\n").as_bytes()));
+    }
+    scene.append("app.log", "end\n");
+    tail.wait_stdout_is(long + "new 0\nnew 1\nnew 2\nend\n");
+}
+
+#[test]
+fn the_first_of_several_copies_is_the_one() {
+    let scene = Scene::new("#Fields\n");
+    let run = || scene.once(&["--checkpoint=pos"]);
+    run().succeeds().stdout_is("#Fields\n");
+    for (number, line) in [(2, "1\n"), (1, "2\n")] {
+        scene.append("app.log", line);
+        let to = format!("app.log.{number}.gz");
+        heka_tests::scene::gzip(&scene.path("app.log"), &scene.path(&to));
+        scene.append("app.log", "#Fields\n");
+    }
+    run().succeeds().stdout_is("1\n#Fields\n2\n#Fields\n");
+}
+
+#[test]
+fn positions_that_cannot_be_saved_cost_no_time() {
+    let scene = Scene::new("1\n");
+    fs::create_dir(scene.path("pos.new")).unwrap();
+    let tail = scene.follow(&["--checkpoint=pos", "--checkpoint-every=2"]);
+    scene.append("app.log", "2\n3\n");
+    tail.wait_stderr("following goes on");
+    // It tries again after a second, and then before the two records are complete.
+    scene.append("app.log", "4\n");
+    tail.wait_stdout_is("1\n2\n3\n4\n");
+    let (before, start) = (ticks(&tail), std::time::Instant::now());
+    eventually("two seconds", || (start.elapsed().as_millis() > 2000).then_some(()));
+    let used = ticks(&tail) - before;
+    assert!(used < 40, "{used} hundredths of a second");
+    fs::remove_dir(scene.path("pos.new")).unwrap();
+    eventually("the position is saved", || {
+        fs::metadata(scene.path("pos")).is_ok_and(|pos| pos.len() > 0).then_some(())
+    });
+}
+
+#[test]
+fn a_file_that_cannot_be_read_any_more_keeps_nothing_waiting() {
+    // Reading at the start of it is an error that no other file has.
+    let scene = Scene::new("");
+    fs::remove_file(scene.path("app.log")).unwrap();
+    std::os::unix::fs::symlink("/proc/self/mem", scene.path("app.log")).unwrap();
+    let tail = scene.follow(&["--verbose", "--no-gzip-rotated"]);
+    tail.wait_stderr("app.log: Input/output error");
+    scene.append("real", "1\n");
+    std::os::unix::fs::symlink("real", scene.path("new")).unwrap();
+    scene.rename("new", "app.log");
+    tail.wait_stdout_is("1\n");
+    tail.wait_stderr("app.log: can be read now");
+    let err = tail.end_by(Signal::SIGTERM).err();
+    assert_eq!(err.matches("Input/output error").count(), 1, "{err}");
+}
+
+const GROUPED: &str = "--multiline-continue=^ ";
+
+#[test]
+fn messages_of_several_lines_are_written_at_the_end() {
+    let text = "a\n more\nb\n more\n";
+    let scene = Scene::new(&format!("{text}unfin"));
+    let patient = ["-u", GROUPED, "--multiline-timeout=1h"];
+    let tail = scene.follow(&patient);
+    tail.wait_stdout_is("a\n more\n");
+    tail.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stdout_is(text);
+    let tail = scene.follow(&[&patient[..], &["--incomplete"]].concat());
+    tail.wait_stdout_is("a\n more\n");
+    tail.end_by(Signal::SIGTERM).stdout_is(format!("{text}unfin\n"));
+    // A later run has the rest of it.
+    let tail = scene.follow(&[&patient[..], &["--checkpoint=pos"]].concat());
+    tail.wait_stdout_is("a\n more\n");
+    tail.end_by(Signal::SIGTERM).stdout_is("a\n more\n");
+    // A rotated file may hold one too.
+    let tail = scene.follow(&patient);
+    tail.wait_stdout_is("a\n more\n");
+    scene.rename("app.log", "app.log.1");
+    scene.append("app.log", "c\nd\n");
+    tail.wait_stdout_is("a\n more\nc\n");
+    tail.end_by(Signal::SIGTERM).stdout_is("a\n more\nc\nb\n more\nd\n");
+}
+
+#[test]
+fn messages_of_several_lines_do_not_wait_for_the_end_of_a_rotated_file() {
+    let scene = Scene::new("a\nb\n more\n");
+    let tail = scene.follow(&[
+        GROUPED,
+        "--multiline-timeout=300ms",
+        "--rotate-wait=1h",
+        "--checkpoint=pos",
+    ]);
+    tail.wait_stdout_is("a\n");
+    scene.rename("app.log", "app.log.1");
+    scene.append("app.log", "c\n");
+    tail.wait_stdout("both", |out| {
+        let out = String::from_utf8_lossy(out);
+        out.contains("b\n more\n") && out.contains("c\n")
+    });
+    tail.end_by(Signal::SIGTERM);
+    // Those of files that are read one after the other stay in order.
+    let scene = Scene::new("1\n");
+    let run = || scene.once(&[GROUPED, "--checkpoint=pos"]);
+    run().succeeds().stdout_is("1\n");
+    scene.append("app.log", "2\n 2\n");
+    scene.rename("app.log", "app.log.1");
+    scene.append("app.log", "3\n 3\n");
+    run().succeeds().stdout_is("2\n 2\n3\n 3\n");
+}
+
+#[test]
+fn late_lines_of_a_rotated_file_are_read_by_the_next_run() {
+    let scene = Scene::new("1\n");
+    let run = || scene.once(&["--checkpoint=pos"]);
+    run().succeeds().stdout_is("1\n");
+    scene.rename("app.log", "app.log.1");
+    scene.append("app.log.1", "2\n");
+    scene.append("app.log", "3\n");
+    run().succeeds().stdout_is("2\n3\n");
+    scene.append("app.log.1", "late\nunfin");
+    run().succeeds().stdout_is("late\n");
+    scene.append("app.log.1", "ished\n");
+    scene.append("app.log", "4\n");
+    run().succeeds().stdout_is("unfinished\n4\n");
+    run().succeeds().stdout_is("");
+}
