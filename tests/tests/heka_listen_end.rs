@@ -151,6 +151,34 @@ fn who_waits_for_a_door_to_open_and_every_datagram_is_heard_before_the_end() {
 }
 
 #[test]
+fn who_goes_on_sending_keeps_nobody_from_being_heard() {
+    let args = ["127.0.0.1:0", "udp://127.0.0.1:0", "-opayload"];
+    let listener = Peer::new("heka-listen", args);
+    let mut senders = [connect(&listener), connect(&listener)];
+    for sender in &mut senders {
+        say(sender, "first\n");
+    }
+    listener.wait_stdout_is("first\nfirst\n");
+    listener.signal(Signal::SIGSTOP);
+    let [mut steady, mut quiet] = senders;
+    say(&mut quiet, "last words\n");
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    udp.connect(&listener.addrs[1]).expect("an address");
+    // Both go on until nobody listens any more.
+    let floods = [
+        std::thread::spawn(move || while udp.send(b"flood\n").is_ok() {}),
+        std::thread::spawn(move || while steady.write_all(&[b'\n'; 100_000]).is_ok() {}),
+    ];
+    listener.signal(Signal::SIGTERM);
+    listener.signal(Signal::SIGCONT);
+    let end = listener.into_running().finish();
+    end.killed_by(Signal::SIGTERM).stdout_has("last words\n");
+    for flood in floods {
+        flood.join().expect("a flood");
+    }
+}
+
+#[test]
 fn what_waits_at_an_inherited_socket_is_for_the_next_process() {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = socket.local_addr().expect("an address");

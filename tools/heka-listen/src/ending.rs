@@ -10,20 +10,18 @@ use heka_core::stats;
 use crate::connection::Next;
 use crate::server::Server;
 
-/// How long senders are still listened to when a signal has asked for the end, and how much of
-/// each is taken: more than the system holds.
+/// How long senders are still listened to when a signal has asked for the end, datagrams for half
+/// of it, and how often each connection is read: more than the system holds.
 const GRACE: Duration = Duration::from_secs(1);
-const LAST_SIZE: u64 = 16 * 1024 * 1024;
+const ROUNDS: u32 = 64;
 
 impl Server {
     /// Takes what has arrived, writes what is buffered, and tells the senders about that.
     pub(crate) fn finish(&mut self) -> Result<(), Stop> {
         let deadline = Instant::now() + GRACE;
-        self.receive_last(deadline)?;
+        self.receive_last(deadline - GRACE / 2)?;
         loop {
-            for place in self.senders.places() {
-                self.drain(place, deadline)?;
-            }
+            self.drain(deadline)?;
             self.settle()?;
             if self.has_enough(deadline) {
                 return Ok(());
@@ -80,24 +78,27 @@ impl Server {
         Ok(self.senders.count() > before)
     }
 
-    /// Reads what the system holds of a connection, but not for ever from one that goes on sending.
-    fn drain(&mut self, place: usize, deadline: Instant) -> Result<(), Stop> {
-        let Some(connection) = self.senders.get(place) else { return Ok(()) };
-        let start = stats::BYTES_IN.value();
-        let mut before = None;
-        while before != Some(stats::BYTES_IN.value())
-            && stats::BYTES_IN.value() - start < LAST_SIZE
-            && Instant::now() < deadline
-            && !self.intake.is_full()
-        {
-            before = Some(stats::BYTES_IN.value());
-            match connection.read(&mut self.buffer, &mut self.intake)? {
-                Next::Continue => {}
-                Next::End | Next::Broken(_) => break,
-            }
-        }
+    /// Reads what the system holds of connections: of each in turn, so that those who go on sending
+    /// keep nobody from being heard.
+    fn drain(&mut self, deadline: Instant) -> Result<(), Stop> {
+        let mut places: Vec<usize> = self.senders.places().collect();
         if self.intake.confirms() {
-            self.to_confirm.push(place);
+            self.to_confirm.extend(&places);
+        }
+        for _ in 0..ROUNDS {
+            let mut flowing = Vec::new();
+            for place in places {
+                if self.has_enough(deadline) {
+                    return Ok(());
+                }
+                let Some(connection) = self.senders.get(place) else { continue };
+                let before = stats::BYTES_IN.value();
+                let next = connection.read(&mut self.buffer, &mut self.intake)?;
+                if matches!(next, Next::Continue) && stats::BYTES_IN.value() > before {
+                    flowing.push(place);
+                }
+            }
+            places = flowing;
         }
         Ok(())
     }
