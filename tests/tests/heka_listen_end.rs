@@ -305,6 +305,21 @@ fn nothing_is_confirmed_that_the_reader_did_not_take() {
 }
 
 #[test]
+fn nothing_is_confirmed_that_a_stuck_reader_did_not_take_before_a_signal() {
+    let (listener, _output) = stalled(&["--ack"]);
+    let args = ["--ack=peer", "--linger=500ms", "--retry=0", listener.addr.as_str()];
+    let sender = Tool::new("heka-send").args(args).stdin("x".repeat(3 << 20)).spawn();
+    // It writes as soon as it has the whole message.
+    eventually("it has all of it", || {
+        listener.signal(Signal::SIGUSR1);
+        listener.stderr().contains("1 messages, ").then_some(())
+    });
+    let end = listener.into_running().end_by(Signal::SIGTERM);
+    end.killed_by(Signal::SIGTERM).stderr_has("the reader is stuck");
+    sender.finish().exits(3);
+}
+
+#[test]
 fn the_system_looks_after_connections_to_an_inherited_socket_too() {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = socket.local_addr().expect("an address");

@@ -50,6 +50,8 @@ pub struct Output {
     sink: Option<Box<Sink>>,
     /// Where the last record begins, if files of a limited size are written.
     record: usize,
+    /// A signal came, and something was given up that a stuck reader did not take.
+    has_lost: bool,
 }
 
 impl Output {
@@ -91,6 +93,7 @@ impl Output {
             is_pipe,
             sink: None,
             record: 0,
+            has_lost: false,
         }
     }
 
@@ -273,6 +276,12 @@ impl Output {
         Ok(())
     }
 
+    /// Whether a stuck reader kept us from writing something when a signal came: what was read so
+    /// far must not be called safe any more.
+    pub fn has_lost(&self) -> bool {
+        self.has_lost
+    }
+
     /// How many bytes wait to be written.
     pub fn pending(&self) -> usize {
         self.buffer.len()
@@ -281,7 +290,13 @@ impl Output {
     pub(super) fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
         while !bytes.is_empty() {
             let written = match signal::pending() {
-                Some(signal) => self.write_in_grace(bytes, signal)?,
+                Some(signal) => match self.write_in_grace(bytes, signal) {
+                    Ok(written) => written,
+                    Err(stop) => {
+                        self.has_lost = true;
+                        return Err(stop);
+                    }
+                },
                 None => self.file.write(bytes),
             };
             match written {

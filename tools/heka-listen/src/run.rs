@@ -44,9 +44,9 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let outcome = server.serve();
     match outcome {
         // Also what came before a signal is written.
-        Ok(()) | Err(Stop::Signal(_)) => server.finish()?,
+        Ok(()) | Err(Stop::Signal(_)) if !server.intake.out.has_lost() => server.finish()?,
         // What could not be written must not be confirmed.
-        Err(_) => {}
+        _ => {}
     }
     outcome?;
     let failed = Status::failed_if(server.intake.failed);
