@@ -307,7 +307,7 @@ fn nothing_is_confirmed_that_the_reader_did_not_take() {
 #[test]
 fn nothing_is_confirmed_that_a_stuck_reader_did_not_take_before_a_signal() {
     let (listener, _output) = stalled(&["--ack"]);
-    let args = ["--ack=peer", "--linger=500ms", "--retry=0", listener.addr.as_str()];
+    let args = ["--ack=peer", "--linger=20s", "--retry=0", listener.addr.as_str()];
     let sender = Tool::new("heka-send").args(args).stdin("x".repeat(3 << 20)).spawn();
     // It writes as soon as it has the whole message.
     eventually("it has all of it", || {
