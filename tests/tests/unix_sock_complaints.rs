@@ -24,6 +24,13 @@ fn client(path: &PathBuf, args: &[&str], input: impl Into<Vec<u8>>) -> Outcome {
     Tool::new("unix-sock").arg(path).args(args).stdin(input).run()
 }
 
+/// How many sockets a server has open.
+fn sockets(server: &Peer) -> usize {
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
+    let open = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    open.filter(|to| to.to_string_lossy().starts_with("socket:")).count()
+}
+
 /// A server of the test's own: takes one connection and does that with it.
 fn listener(act: impl FnOnce(UnixStream) + Send + 'static) -> (PathBuf, TempDir) {
     let folder = scratch();
@@ -113,6 +120,10 @@ fn two_connections_are_two_streams() {
 fn a_client_that_goes_leaves_no_descriptor() {
     let (server, path, _folder) = serve(&[]);
     let count = || std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
+    // It is done with its start when it has served somebody.
+    connect(&path).write_all(b"x\n").unwrap();
+    server.wait_stdout_is("x\n");
+    eventually("that one has gone", || (sockets(&server) == 1).then_some(()));
     let before = count();
     let stream = connect(&path);
     eventually("it is taken", || (count() == before + 1).then_some(()));

@@ -168,6 +168,26 @@ fn packets_before_a_reset_are_handed_over() {
     }
 }
 
+/// What a peer has not taken when the server ends is told, but not if enough has been received.
+#[test]
+fn what_is_not_sent_at_the_end_is_told() {
+    let block = [&[b'x'; 999][..], b"\n"].concat().repeat(2000);
+    for kind in ["stream", "seqpacket"] {
+        let args = ["--type", kind, "--timeout", "1s"];
+        let (server, path, _folder) = serve(&args, |tool| tool.stdin(block.clone()));
+        let type_of = if kind == "stream" { Type::STREAM } else { Type::SEQPACKET };
+        let deaf = Socket::new(Domain::UNIX, type_of, None).unwrap();
+        deaf.connect(&SockAddr::unix(&path).unwrap()).unwrap();
+        let out = server.into_running().finish();
+        out.exits(1).stderr_has("peer 0: not waited for, ").stderr_has(" records not sent");
+    }
+    let args = ["--echo", "-n", "1"];
+    let (server, path, _folder) = serve(&args, |tool| tool);
+    let mut deaf = connect(&path);
+    deaf.write_all(&[&[b'x'; 3_000_000][..], b"\n"].concat()).unwrap();
+    server.into_running().finish().succeeds().stderr_is("");
+}
+
 /// Another connection cannot bring back what the last one's peer had not read.
 #[test]
 fn what_a_peer_left_unread_is_told_also_if_there_is_another_connection() {

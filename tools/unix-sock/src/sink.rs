@@ -15,6 +15,7 @@ use heka_core::stats;
 use crate::cli::FormName;
 use crate::envelope::Envelope;
 use crate::framing::Framing;
+use crate::hub::Records;
 use crate::link::Link;
 use crate::peer::Facts;
 use crate::plan::Plan;
@@ -159,6 +160,14 @@ impl<'a> Sink<'a> {
         self.has_lost = true;
         stats::SKIPPED.add(1);
         self.limiter.warning(format_args!("{subject}: {cause}"));
+    }
+
+    /// Tells of records for a peer that are not waited for at the end, unless that is what
+    /// `--max-count` asks for.
+    pub(crate) fn give_up(&mut self, peer: &Facts, records: u64) {
+        if records > 0 && !self.has_enough() {
+            self.lose(peer, format_args!("not waited for, {} not sent", Records(records)));
+        }
     }
 
     /// Writes all that is pending, and tells how it went.

@@ -67,7 +67,7 @@ pub(crate) fn run(plan: &Plan, server: &Server, end: Deadline) -> Result<Status,
     };
     let outcome = post.serve(end);
     // Also what came before an error or a signal is written.
-    let finished = post.sink.finish();
+    let finished = post.finish();
     outcome?;
     finished
 }
@@ -113,6 +113,14 @@ impl Post<'_> {
             }
         }
         Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Status, Stop> {
+        self.send();
+        for sender in self.senders.values_mut() {
+            self.sink.give_up(&sender.facts, sender.queue.abandon());
+        }
+        self.sink.finish()
     }
 
     fn is_done(&self) -> bool {
@@ -341,7 +349,8 @@ impl Post<'_> {
             return Ok(());
         }
         let retry = (!self.busy.is_empty()).then(|| Instant::now() + self.retry);
-        let now = is_busy.then(Instant::now);
+        // Standard output may have room again by now, which no event tells.
+        let now = (self.is_ready && self.can_receive()).then(Instant::now);
         let idle = self.next_limit.filter(|_| self.plan.idle_timeout.is_some() && !self.is_held_up);
         self.poll([now, retry, idle, end].into_iter().flatten().min()).map(drop)
     }

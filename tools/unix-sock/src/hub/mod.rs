@@ -274,6 +274,7 @@ impl<'a> Hub<'a> {
     pub(crate) fn finish(&mut self) -> Result<Status, Stop> {
         for peer in self.peers.values_mut() {
             write(peer, &mut self.sink);
+            self.sink.give_up(&peer.facts, peer.link.abandon());
         }
         self.sink.finish()
     }

@@ -37,7 +37,8 @@ impl Hub<'_> {
                 return Ok(());
             }
         }
-        let mut until = if is_busy { Some(Instant::now()) } else { deadline };
+        // Standard output may have room again by now, which no event tells.
+        let mut until = if self.is_busy() { Some(Instant::now()) } else { deadline };
         for limit in [self.next_limit, self.accept_again].into_iter().flatten() {
             until = Some(until.map_or(limit, |until| until.min(limit)));
         }
