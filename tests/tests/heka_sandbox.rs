@@ -189,6 +189,34 @@ fn fatal_ends_are_told_and_cost_status_1() {
 }
 
 #[test]
+fn the_words_of_an_end_in_order_do_not_make_one() {
+    let (_dir, tool) = with_plugin("function process_message() error('shutting down', 0) end");
+    let outcome = tool.run();
+    outcome.exits(1).stderr_is("heka-sandbox: plugin.lua: process_message() shutting down\n");
+}
+
+#[test]
+fn a_read_error_is_not_an_end() {
+    let (_dir, tool) = with_plugin(
+        "require 'io'\n\
+         function process_message()\n\
+         local reader = create_stream_reader('test')\n\
+         local file = assert(io.open('.'))\n\
+         local found = reader:find_message(file) return 0 end",
+    );
+    let outcome = tool.run();
+    outcome.exits(1).stderr_has("plugin.lua:5: read error: Is a directory");
+}
+
+#[test]
+fn a_ticker_interval_beyond_all_time_is_no_mistake() {
+    let (_dir, tool) = with_plugin("function process_message() print('up') return 0 end");
+    let tool = tool.args(["-v", "-D", "ticker_interval=1e19"]).spawn();
+    tool.wait_stderr("up");
+    tool.end_by(heka_tests::Signal::SIGTERM).killed_by(heka_tests::Signal::SIGTERM);
+}
+
+#[test]
 fn what_was_injected_before_a_fatal_end_is_written() {
     let (_dir, tool) =
         with_plugin("function process_message() inject_message({Payload = 'p'}) error('x') end");

@@ -174,6 +174,21 @@ fn global_data_is_kept_between_runs() {
 }
 
 #[test]
+fn more_global_data_than_one_function_has_constants_is_kept() {
+    let dir = plugin(
+        "data = data or {}\n\
+         function process_message()\n\
+         local sum = 0 for i, number in ipairs(data) do sum = sum + number end\n\
+         for i = 1, 300000 do data[i] = i + 0.5 end\n\
+         return -1, string.format('%d %.1f', #data, sum) end\n\
+         require 'string'",
+    );
+    let limits = ["--memory-limit", "0", "--instruction-limit", "0", "--preserve", "state"];
+    run(dir.path(), &limits).exits(1).stderr_has("-1 300000 0.0");
+    run(dir.path(), &limits).exits(1).stderr_has("-1 300000 45000300000.0");
+}
+
+#[test]
 fn a_failed_run_keeps_no_global_data() {
     let dir = plugin("count = 0 function process_message() count = 1 error('x') end");
     run(dir.path(), &["--preserve", "state"]).exits(1);

@@ -2,9 +2,13 @@
 //! Plugins that do what they can to run for ever or take all memory. Each must end, with words,
 //! without costing what was injected before.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use heka_tests::{Outcome, Signal, Tool};
+use heka_tests::{Outcome, Running, Signal, Tool};
+use nix::fcntl::{FcntlArg, fcntl};
 
 /// Runs a plugin under the limits that it has by default, but one second of processor time.
 fn run(source: &str) -> Outcome {
@@ -197,6 +201,60 @@ fn a_plugin_that_waits_has_all_the_time_of_the_world() {
     });
     tool.close_stdin();
     tool.finish().succeeds();
+}
+
+#[test]
+fn checking_a_plugin_has_its_limits_too() {
+    let endless = "require 'string' \
+                   string.find(string.rep('a', 60), string.rep('a-', 40) .. 'b') \
+                   function process_message() return 0 end";
+    let outcome = limited(endless, &["--check", "--cpu-limit", "1s"]);
+    outcome.exits(1).stdout_is("").stderr_is(&format!("heka-sandbox: {PROCESSOR}\n"));
+    let dir = heka_tests::scratch();
+    std::fs::write(dir.path().join("p.lua"), format!("print('up') {endless}")).unwrap();
+    let tool = Tool::new("heka-sandbox").dir(dir.path()).args(["p.lua", "--check", "-v"]);
+    let tool = tool.args(["--cpu-limit", "1h"]).spawn();
+    tool.wait_stderr("up");
+    tool.signal(Signal::SIGTERM);
+    tool.finish().killed_by(Signal::SIGTERM);
+}
+
+/// A plugin that injects a little more than a pipe holds and then never ends, and the pipe's other
+/// end, which nobody reads.
+fn unread(arguments: &[&str]) -> (Running, File, usize) {
+    let (read, write) = std::io::pipe().unwrap();
+    let _default = fcntl(&write, FcntlArg::F_SETPIPE_SZ(1 << 20));
+    let capacity = fcntl(&write, FcntlArg::F_GETPIPE_SZ).unwrap();
+    let count = (usize::try_from(capacity).unwrap() + 32 * 1024) / 1000;
+    let source = "require 'string' local text = string.rep('x', 999) \
+                  function process_message() \
+                  for i = 1, read_config('count') do inject_message({Payload = text}) end \
+                  print('up') while true do end end";
+    let dir = heka_tests::scratch();
+    std::fs::write(dir.path().join("p.lua"), source).unwrap();
+    let tool = Tool::new("heka-sandbox").dir(dir.path()).args(["p.lua", "-v", "-o", "payload"]);
+    let tool = tool.args(["-D", &format!("count={count}"), "-D", "memory_limit=0"]);
+    let tool = tool.args(arguments).stdout_file(File::from(OwnedFd::from(write))).spawn();
+    tool.wait_stderr("up");
+    (tool, File::from(OwnedFd::from(read)), count)
+}
+
+#[test]
+fn a_reader_that_stands_still_does_not_lift_the_limits() {
+    let endless = ["-D", "instruction_limit=100000000000", "--cpu-limit", "1s"];
+    let (tool, mut reader, count) = unread(&endless);
+    tool.wait_stderr("cpu_limit exceeded");
+    let mut all = vec![0; count * 1000];
+    reader.read_exact(&mut all).unwrap();
+    tool.finish().exits(1);
+}
+
+#[test]
+fn a_reader_that_stands_still_does_not_keep_it_alive() {
+    let (tool, _reader, _) = unread(&["-D", "instruction_limit=0"]);
+    tool.signal(Signal::SIGTERM);
+    let outcome = tool.finish();
+    outcome.killed_by(Signal::SIGTERM).stderr_has("the reader is stuck");
 }
 
 #[test]

@@ -5,12 +5,17 @@ use std::cell::RefCell;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use heka_core::diag;
-use heka_core::exit::{Status, Stop};
+use heka_core::exit::{Explain as _, Status, Stop};
 use heka_core::io::Output;
+use heka_core::{diag, signal};
 
+use crate::cli::Plan;
 use crate::host::{Checkpoint, Host, answer, level};
+use crate::keeper::Keeper;
+use crate::outlet::Outlet;
 use crate::plugin::Plugin;
 use crate::sandbox::{Limits, Sandbox};
 
@@ -35,12 +40,23 @@ impl Host for Nowhere {
 }
 
 /// Loads the plugin and tells how it looks; its messages go nowhere.
-pub(crate) fn check(plugin: Plugin) -> Result<Status, Stop> {
+pub(crate) fn check(plan: &Plan, plugin: Plugin) -> Result<Status, Stop> {
     let Plugin { name, source, config, ticker_interval, logger } = plugin;
     let limits = Arc::new(Limits::default());
     let host = Rc::new(RefCell::new(Nowhere));
+    signal::restart_calls().at("signals")?;
+    let keeper = Arc::new(Keeper {
+        name: name.clone(),
+        limits: Arc::clone(&limits),
+        outlet: Arc::new(Outlet::new(Output::stdout()?, None, String::new())?),
+        cpu_limit: plan.cpu_limit,
+        // There is nothing that it would have to bring to an end.
+        patience: Duration::ZERO,
+        is_done: AtomicBool::new(false),
+    });
+    keeper.start().at("keeper")?;
     let sandbox = Sandbox::new(&name, &source, config, &limits, &host)
-        .map_err(|_| Stop::Said(Status::Failed))?;
+        .map_err(|_| signal::pending().map_or(Stop::Said(Status::Failed), Stop::Signal))?;
     if !sandbox.is_callable() {
         let text = "process_message() function was not found";
         return Err(Stop::failed(format_args!("{name}: {text}")));

@@ -59,13 +59,22 @@ impl Config {
         Ok(config)
     }
 
-    /// The value of a `KEY=VALUE` argument: a Lua literal if it is one, else text as it stands.
+    /// The value of a `KEY=VALUE` argument: a Lua number, boolean, quoted string or table if it is
+    /// one, else text as it stands. Nothing is computed: a date is no subtraction.
     pub(crate) fn literal(text: &str) -> Setting {
-        match Self::evaluate(format!("value = {text}").as_bytes(), "=value") {
-            Ok(config) if config.skipped.is_empty() => config.get("value").cloned(),
-            _ => None,
-        }
-        .unwrap_or_else(|| Setting::Text(text.as_bytes().to_vec()))
+        let value = match text {
+            "true" => Some(Setting::Bool(true)),
+            "false" => Some(Setting::Bool(false)),
+            _ if text.starts_with('{') || is_quoted(text) => Self::evaluated(text),
+            _ => number(text).map(Setting::Number),
+        };
+        value.unwrap_or_else(|| Setting::Text(text.as_bytes().to_vec()))
+    }
+
+    fn evaluated(text: &str) -> Option<Setting> {
+        let config = Self::evaluate(format!("value = {text}").as_bytes(), "=value").ok()?;
+        let is_one = config.skipped.is_empty() && config.settings.len() == 1;
+        config.get("value").filter(|_| is_one).cloned()
     }
 
     /// Sets or replaces a setting.
@@ -165,6 +174,35 @@ impl Config {
     }
 }
 
+/// Whether text is one string in quotes: the second of its quotes is its end.
+fn is_quoted(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let Some((&quote, rest)) = bytes.split_first().filter(|(first, _)| b"\"'".contains(first))
+    else {
+        return false;
+    };
+    let mut escaped = false;
+    let end = rest.iter().position(|&byte| {
+        let is_end = byte == quote && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        is_end
+    });
+    end.is_some_and(|end| end + 1 == rest.len())
+}
+
+/// A number as Lua 5.1 writes it.
+fn number(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if let Some(digits) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = is_hex.then(|| u64::from_str_radix(digits, 16).ok()).flatten()? as f64;
+        return Some(if text.starts_with('-') { -number } else { number });
+    }
+    // Rust knows words for the infinities and a sign before each number, too.
+    let is_decimal = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    text.parse().ok().filter(|_| is_decimal)
+}
+
 impl Setting {
     fn to_lua(&self, lua: &Lua) -> mlua::Result<mlua::Value> {
         Ok(match self {
@@ -258,5 +296,37 @@ mod tests {
         assert_eq!(Config::literal("/var/log/x.log"), Setting::Text(b"/var/log/x.log".to_vec()));
         assert_eq!(Config::literal("word"), Setting::Text(b"word".to_vec()));
         assert_eq!(Config::literal(""), Setting::Text(Vec::new()));
+        for (text, number) in [("-1.5e3", -1500.0), ("0x1F", 31.0), (".5", 0.5), ("5.", 5.0)] {
+            assert_eq!(Config::literal(text), Setting::Number(number), "{text}");
+        }
+        let quoted = Config::literal(r#""a\"b\n""#);
+        assert_eq!(quoted, Setting::Text(b"a\"b\n".to_vec()));
+        let list = vec![(Key::Index(1), Setting::Number(1.0))];
+        assert_eq!(Config::literal("{1}"), Setting::Table(list));
+        assert_eq!(Config::literal("{}"), Setting::Table(Vec::new()));
+    }
+
+    #[test]
+    fn arguments_are_not_computed() {
+        for text in [
+            "2016-05-24",
+            "2^3",
+            "1 + 1",
+            "1 other = 2",
+            "'a' .. 'b'",
+            "'a",
+            "'",
+            "-",
+            "+1",
+            "inf",
+            "nan",
+            "0x",
+            "1.2.3",
+            "not true",
+            "{1} other = 2",
+            "{",
+        ] {
+            assert_eq!(Config::literal(text), Setting::Text(text.as_bytes().to_vec()), "{text}");
+        }
     }
 }

@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Time between two stores of a checkpoint.
 const SAVE_PERIOD: Duration = Duration::from_secs(1);
 /// How long a plugin may take to end when it is asked to.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it may take when it is made to.
 const FORCE: Duration = Duration::from_secs(2);
 
@@ -35,6 +35,8 @@ pub(crate) struct Keeper {
     pub(crate) outlet: Arc<Outlet>,
     /// Processor time of one call whose instructions are limited.
     pub(crate) cpu_limit: Option<Duration>,
+    /// How long the plugin may take to end when a signal asks for it.
+    pub(crate) patience: Duration,
     /// Whether the run has ended in order, so that nothing is to be kept any more.
     pub(crate) is_done: AtomicBool,
 }
@@ -87,7 +89,7 @@ impl Keeper {
         if signal::pending().is_some() {
             self.limits.ask_to_end();
             let since = *watch.signalled.get_or_insert_with(Instant::now);
-            if since.elapsed() >= PATIENCE {
+            if since.elapsed() >= self.patience {
                 self.force(watch, Cause::Shutdown);
             }
         }

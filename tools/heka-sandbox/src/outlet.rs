@@ -4,24 +4,36 @@
 //! The plugin may block in a read that nobody here sees, so what it has injected must be written
 //! by another thread after a short while; and a checkpoint counts only once the messages before it
 //! are written.
+//!
+//! That other thread also watches the plugin, so a reader that does not read must not hold it up:
+//! nobody waits for room while the outlet is locked. The plugin's thread waits in
+//! [`Outlet::wait_for_room`], until all it has injected is taken or it is made to end.
 
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use heka_core::delivery::checkpoint::CheckpointFile;
+use heka_core::exit::Explain as _;
 use heka_core::exit::{Cause as _, Stop};
-use heka_core::io::Output;
+use heka_core::io::{Backlog, Output, wait};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// How long a message may wait for company.
 const DELAY: Duration = Duration::from_millis(10);
+/// With so many bytes waiting the plugin waits too, until all are taken.
+const FULL: usize = 64 * 1024;
+/// Time between two looks at whether the plugin is to wait on, in milliseconds.
+const TICK: u8 = 100;
 
 /// Where messages and checkpoints go.
 #[derive(Debug)]
 pub(crate) struct Outlet {
     shared: Mutex<Shared>,
     filled: Condvar,
+    /// The output's descriptor, to wait for it with nothing locked.
+    fd: OwnedFd,
     file: Mutex<Option<CheckpointFile>>,
     /// Name of the source in the checkpoint file.
     key: String,
@@ -29,8 +41,8 @@ pub(crate) struct Outlet {
 
 #[derive(Debug)]
 struct Shared {
-    out: Output,
-    /// When the first message that is not written came.
+    out: Backlog,
+    /// When the first message that is not written came, or the reader had no room last.
     since: Option<Instant>,
     /// Checkpoint of what is in the buffer, and of what is written.
     buffered: Option<Vec<u8>>,
@@ -42,16 +54,25 @@ struct Shared {
 
 impl Outlet {
     /// Messages to `out`, checkpoints to `file` under `key`.
-    pub(crate) fn new(out: Output, file: Option<CheckpointFile>, key: String) -> Self {
+    ///
+    /// # Errors
+    /// If there is no descriptor left.
+    pub(crate) fn new(
+        out: Output,
+        file: Option<CheckpointFile>,
+        key: String,
+    ) -> Result<Self, Stop> {
+        let fd = out.fd().try_clone_to_owned().at("write error")?;
         let shared = Shared {
-            out,
+            out: Backlog::new(out),
             since: None,
             buffered: None,
             written: None,
             failure: None,
             has_failed: false,
         };
-        Self { shared: Mutex::new(shared), filled: Condvar::new(), file: Mutex::new(file), key }
+        let (shared, file) = (Mutex::new(shared), Mutex::new(file));
+        Ok(Self { shared, filled: Condvar::new(), fd, file, key })
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -69,7 +90,7 @@ impl Outlet {
         if shared.has_failed {
             return None;
         }
-        let len = shared.out.pending();
+        let len = shared.out.buffer().len();
         if let Err(error) = put(shared.out.buffer()) {
             shared.out.buffer().truncate(len);
             return Some(Err(error));
@@ -91,9 +112,21 @@ impl Outlet {
         shared.settle(Ok(()));
     }
 
-    /// Writes what is buffered.
-    pub(crate) fn flush(&self) {
-        self.lock().flush();
+    /// Waits for the reader if much is buffered, as long as `goes_on`.
+    pub(crate) fn wait_for_room(&self, goes_on: impl Fn() -> bool) {
+        if self.lock().out.pending() < FULL {
+            return;
+        }
+        while goes_on() && !self.flush() {
+            let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)];
+            // An error means that a signal came: the keeper knows what to do then.
+            let _ready = poll(&mut fds, PollTimeout::from(TICK));
+        }
+    }
+
+    /// Writes what the reader takes now; whether nothing is left to write.
+    pub(crate) fn flush(&self) -> bool {
+        self.lock().flush()
     }
 
     /// Waits until messages have waited long enough, and writes them; or for `tick`.
@@ -103,8 +136,9 @@ impl Outlet {
             shared.since.map_or(tick, |since| (since + DELAY) - Instant::now().min(since + DELAY));
         let waited = self.filled.wait_timeout(shared, timeout);
         let (mut shared, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if shared.since.is_some_and(|since| since.elapsed() >= DELAY) {
-            shared.flush();
+        if shared.since.is_some_and(|since| since.elapsed() >= DELAY) && !shared.flush() {
+            // The reader has no room. It is asked again when the keeper has looked around.
+            shared.since = Some(Instant::now() + tick);
         }
     }
 
@@ -122,7 +156,7 @@ impl Outlet {
         self.lock().failure.take()
     }
 
-    /// The same without waiting for a thread that holds the outlet.
+    /// The same without waiting for anybody, after what can still be written is.
     pub(crate) fn try_finish(&self) -> Option<Stop> {
         let mut shared = self.shared.try_lock().ok()?;
         shared.flush();
@@ -136,7 +170,13 @@ impl Outlet {
     /// # Errors
     /// What prevented it.
     pub(crate) fn finish(&self) -> Result<(), Stop> {
-        self.flush();
+        while !self.flush() {
+            if let Err(Stop::Signal(_)) = wait(&[(self.fd.as_fd(), PollFlags::POLLOUT)], None) {
+                // A last try, which does not take long.
+                self.lock().flush_in_grace();
+                break;
+            }
+        }
         let saved = self.save();
         self.take_failure().map_or(saved, Err)
     }
@@ -160,7 +200,17 @@ impl Outlet {
 }
 
 impl Shared {
-    fn flush(&mut self) {
+    fn flush(&mut self) -> bool {
+        if self.has_failed {
+            return true;
+        }
+        let flushed = self.out.try_flush().map(drop);
+        self.settle(flushed);
+        self.has_failed || self.out.pending() == 0
+    }
+
+    /// Writes what the reader takes soon, once a signal has come.
+    fn flush_in_grace(&mut self) {
         if !self.has_failed {
             let flushed = self.out.flush();
             self.settle(flushed);
@@ -184,7 +234,7 @@ impl Shared {
     }
 
     fn is_unread(&self) -> bool {
-        let Some((fd, flags)) = self.out.reader_watch() else { return false };
+        let Some((fd, flags)) = self.out.wanted() else { return false };
         let mut fds = [PollFd::new(fd, flags)];
         poll(&mut fds, PollTimeout::ZERO).is_ok()
             && fds[0].revents().is_some_and(|ready| ready.contains(PollFlags::POLLERR))

@@ -14,7 +14,7 @@ use heka_core::io::{Output, wait};
 use heka_core::{diag, signal, stats};
 
 use crate::cli::{Keep, Plan};
-use crate::keeper::Keeper;
+use crate::keeper::{self, Keeper};
 use crate::outlet::Outlet;
 use crate::plugin::Plugin;
 use crate::sandbox::{Limits, Outcome, Sandbox, State};
@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let plugin = Plugin::open(plan)?;
     if plan.check {
-        return crate::check::check(plugin);
+        return crate::check::check(plan, plugin);
     }
     let (form, out) = plan.showing.open(Form::Heka, Output::stdout()?)?;
     let out = out.unbuffered(plan.writing.unbuffered);
@@ -37,12 +37,13 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let key = source_key(&plugin.logger);
     let (file, position) = open_checkpoint(&plan.keep, &key)?;
     let limits = Arc::new(Limits::default());
-    let outlet = Arc::new(Outlet::new(out, file, key.clone()));
+    let outlet = Arc::new(Outlet::new(out, file, key.clone())?);
     let keeper = Arc::new(Keeper {
         name: plugin.name.clone(),
         limits: Arc::clone(&limits),
         outlet: Arc::clone(&outlet),
         cpu_limit: plan.cpu_limit,
+        patience: keeper::PATIENCE,
         is_done: AtomicBool::new(false),
     });
     keeper.start().at("keeper")?;
@@ -156,9 +157,10 @@ fn call(
         status = Status::failed_if(outcome.status == -1);
         let Some(interval) = interval else { return Ok(status) };
         host.borrow().outlet.flush();
-        let deadline = Instant::now() + interval;
-        while Instant::now() < deadline {
-            wait(&[], Some(deadline.min(Instant::now() + TICK)))?;
+        let called = Instant::now();
+        while called.elapsed() < interval {
+            let left = interval.saturating_sub(called.elapsed());
+            wait(&[], Some(Instant::now() + left.min(TICK)))?;
             if host.borrow().outlet.has_failed() {
                 return Err(stopped(host).unwrap_or(Stop::Said(Status::Failed)));
             }

@@ -115,6 +115,7 @@ impl Stdout {
                 return answer::REFUSED;
             }
         }
+        self.outlet.wait_for_room(|| !self.limits.is_stopped());
         self.held = None;
         stats::MESSAGES.add(1);
         if let Some(left) = &mut self.left {

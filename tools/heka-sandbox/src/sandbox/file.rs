@@ -9,6 +9,7 @@
 use std::os::fd::BorrowedFd;
 
 use mlua::{AnyUserData, Value};
+use nix::errno::Errno;
 use nix::libc;
 
 use super::Context;
@@ -61,7 +62,7 @@ impl LuaFile {
         let is_regular = nix::sys::stat::fstat(fd)
             .is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFREG);
         if is_regular {
-            return Ok(stream.read_buffered(buffer));
+            return stream.read_buffered(buffer).map_err(failed);
         }
         match stream.buffered() {
             0 => loop {
@@ -69,16 +70,21 @@ impl LuaFile {
                     return Ok(0);
                 }
                 match nix::unistd::read(fd, buffer) {
-                    Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => {}
-                    read => return Ok(read.unwrap_or(0)),
+                    Err(Errno::EINTR | Errno::EAGAIN) => {}
+                    read => return read.map_err(failed),
                 }
             },
             buffered => {
                 let len = buffered.min(buffer.len());
-                Ok(stream.read_buffered(&mut buffer[..len]))
+                stream.read_buffered(&mut buffer[..len]).map_err(failed)
             }
         }
     }
+}
+
+/// A read that failed is not an end.
+fn failed(error: Errno) -> Raise {
+    Raise::here(format!("read error: {}", error.desc()))
 }
 
 /// The C library's stream inside a file of Lua's: valid until the plugin runs again.
@@ -102,9 +108,17 @@ impl Stream {
         unsafe { BorrowedFd::borrow_raw(fd) }
     }
 
-    fn read_buffered(&self, buffer: &mut [u8]) -> usize {
+    fn read_buffered(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
         // SAFETY: the stream is open, and `buffer` takes as many bytes as it is long.
-        unsafe { libc::fread(buffer.as_mut_ptr().cast(), 1, buffer.len(), self.0) }
+        let len = unsafe { libc::fread(buffer.as_mut_ptr().cast(), 1, buffer.len(), self.0) };
+        let error = Errno::last();
+        // SAFETY: the stream is open.
+        match unsafe { libc::ferror(self.0) } {
+            0 => Ok(len),
+            // What came before the error is there; it will be met again.
+            _ if len > 0 => Ok(len),
+            _ => Err(error),
+        }
     }
 
     /// Bytes that the C library has read from the descriptor and not handed out.

@@ -84,6 +84,11 @@ impl Limits {
         let _ = self.stopped.compare_exchange(0, cause as u8, old, new);
     }
 
+    /// Whether the plugin has been told to end.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped().is_some()
+    }
+
     /// Words for why the plugin has been told to end, if it has been.
     pub(super) fn stopped(&self) -> Option<&'static CStr> {
         match self.stopped.load(Ordering::SeqCst) {

@@ -237,8 +237,10 @@ impl Sandbox {
         let mut results = match results {
             Ok(results) => results,
             Err(error) => {
+                let is_stopped = self.context.limits.is_stopped();
                 return match error_text(&self.lua, &error) {
-                    Some(text) if text == b"shutting down" => Ok(None),
+                    // The same words of the plugin's own do not make it an end in order.
+                    Some(text) if is_stopped && text == b"shutting down" => Ok(None),
                     Some(text) => Err(text),
                     None => Err(b"<nil error message>".to_vec()),
                 };
@@ -312,7 +314,7 @@ impl Sandbox {
             return Ok(());
         }
         self.lua.set_memory_limit(0).map_err(words)?;
-        preserve::save(&self.lua.globals(), path)
+        preserve::save(&self.lua, path)
     }
 }
 

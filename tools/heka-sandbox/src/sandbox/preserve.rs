@@ -3,6 +3,9 @@
 //!
 //! Kept are globals that are strings, numbers, booleans and tables of these; tables with a
 //! metatable (modules among them), functions and everything local are not.
+//!
+//! A function of Lua 5.1 knows at most 2^18 constants, so of many assignments only the first stand
+//! as in the files of `lua_sandbox`, and the others in functions of their own.
 
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -19,6 +22,8 @@ use crate::config::words;
 
 /// How deep tables may nest.
 const MAX_DEPTH: usize = 200;
+/// Assignments in one function: each has at most [`MAX_DEPTH`] names and one value.
+const BLOCK: usize = 1000;
 
 /// Executes what [`save`] wrote; nothing if there is no file.
 pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<(), String> {
@@ -46,8 +51,10 @@ pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<(), S
 }
 
 /// Writes all global data to `path`, in one step.
-pub(super) fn save(globals: &Table, path: &Path) -> Result<(), String> {
-    let mut writer = Writer { out: Vec::new(), seen: HashMap::new() };
+pub(super) fn save(lua: &Lua, path: &Path) -> Result<(), String> {
+    let failed = |why: String| format!("preserve_global_data {}: {why}", path.display());
+    let globals = &lua.globals();
+    let mut writer = Writer { out: Vec::new(), assigned: 0, seen: HashMap::new() };
     let version = match globals.raw_get("_PRESERVATION_VERSION") {
         Ok(Value::Integer(version)) => version,
         #[expect(clippy::cast_possible_truncation, reason = "a version is a small integer")]
@@ -59,11 +66,11 @@ pub(super) fn save(globals: &Table, path: &Path) -> Result<(), String> {
     );
     writer.out.extend_from_slice(guard.as_bytes());
     writer.seen.insert(globals.to_pointer(), b"_G".to_vec());
-    writer
-        .entries(b"_G", globals, 0)
-        .map_err(|why| format!("preserve_global_data {}: {why}", path.display()))?;
-    replace(path, &writer.out)
-        .map_err(|error| format!("preserve_global_data {}: {}", path.display(), error.cause()))
+    writer.entries(b"_G", globals, 0).map_err(failed)?;
+    writer.end_block();
+    // What could not be loaded again must not take the place of what can.
+    lua.load(&writer.out[..]).set_name("=data").into_function().map_err(words).map_err(failed)?;
+    replace(path, &writer.out).map_err(|error| failed(error.cause()))
 }
 
 /// A file is either the old one or the new one, whatever happens.
@@ -78,6 +85,8 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 struct Writer {
     out: Vec<u8>,
+    /// How many assignments there are.
+    assigned: usize,
     /// Tables that have been written, and under which name.
     seen: HashMap<*const c_void, Vec<u8>>,
 }
@@ -124,7 +133,18 @@ impl Writer {
         }
     }
 
+    fn end_block(&mut self) {
+        if self.assigned > BLOCK {
+            self.out.extend_from_slice(b"end)() end\n");
+        }
+    }
+
     fn assign(&mut self, name: &[u8], value: &[u8]) {
+        if self.assigned > 0 && self.assigned.is_multiple_of(BLOCK) {
+            self.end_block();
+            self.out.extend_from_slice(b"do (function()\n");
+        }
+        self.assigned += 1;
         self.out.extend_from_slice(&[name, b" = ", value, b"\n"].concat());
     }
 }
