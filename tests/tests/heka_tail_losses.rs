@@ -4,7 +4,7 @@
 use std::fs;
 
 use heka_tests::scene::Scene;
-use heka_tests::{Running, eventually};
+use heka_tests::{Running, eventually, sh};
 use nix::sys::signal::Signal;
 
 /// Time of the processor that it has used, in hundredths of a second.
@@ -169,4 +169,96 @@ fn late_lines_of_a_rotated_file_are_read_by_the_next_run() {
     scene.append("app.log", "4\n");
     run().succeeds().stdout_is("unfinished\n4\n");
     run().succeeds().stdout_is("");
+}
+
+#[test]
+fn one_that_is_far_behind_keeps_nothing_waiting() {
+    // Of zeros, which take no room: more than can be read in the time.
+    let scene = Scene::new("");
+    fs::OpenOptions::new()
+        .write(true)
+        .open(scene.path("app.log"))
+        .unwrap()
+        .set_len(1 << 40)
+        .unwrap();
+    let tail = scene.tool(&["-u", "--oversize=drop"]).arg(".").spawn();
+    tail.wait_stderr("record too long");
+    scene.append("b.log", "1\n");
+    tail.wait_stdout_is("1\n");
+    scene.append("b.log", "2\n");
+    tail.wait_stdout_is("1\n2\n");
+    scene.rename("b.log", "b.log.1");
+    scene.append("b.log", "3\n");
+    tail.wait_stdout_is("1\n2\n3\n");
+    tail.signal(Signal::SIGUSR1);
+    tail.wait_stderr("heka-tail: b.log: 3 messages, 6 bytes, 0 bytes behind\n");
+    tail.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
+}
+
+#[test]
+fn files_do_not_stay_open() {
+    let scene = Scene::new("");
+    fs::create_dir(scene.path("many")).unwrap();
+    for number in 0..100 {
+        scene.append(&format!("many/{number:03}.log"), "1\n");
+    }
+    for line in [
+        "ulimit -n 40; heka-tail -o payload --no-follow --checkpoint=pos many; \
+         exec heka-tail --show-checkpoint=pos",
+        "ulimit -Sn 40; exec heka-tail -o payload --pid=4000000 many",
+    ] {
+        let outcome = sh(line).dir(scene.dir.path()).run();
+        outcome.succeeds().stderr_is("");
+        assert!(outcome.out().starts_with(&"1\n".repeat(100)), "{}", outcome.out());
+        let positions = outcome.out().lines().filter(|line| line.contains("offset 2 ")).count();
+        assert!([0, 100].contains(&positions), "{}", outcome.out());
+    }
+}
+
+#[test]
+fn numbers_that_rise_are_read_in_order() {
+    let scene = Scene::new("1\n");
+    let run = || scene.once(&["--checkpoint=pos"]);
+    run().succeeds().stdout_is("1\n");
+    // What happens within a tick of the file system's clock cannot be put in order.
+    let later = |name: &str, than: &str| {
+        let born = |name: &str| fs::metadata(scene.path(name)).unwrap().created().unwrap();
+        eventually("a younger file", || {
+            fs::remove_file(scene.path(name)).ok();
+            scene.append(name, "");
+            (born(name) > born(than)).then_some(())
+        });
+    };
+    scene.rename("app.log", "app.log.5");
+    for number in [6, 7] {
+        later("app.log", &format!("app.log.{}", number - 1));
+        scene.append("app.log", &format!("{}\n", number - 4));
+        scene.rename("app.log", &format!("app.log.{number}"));
+    }
+    later("app.log", "app.log.7");
+    scene.append("app.log", "4\n");
+    run().succeeds().stdout_is("2\n3\n4\n");
+    run().succeeds().stdout_is("");
+}
+
+#[test]
+fn one_that_is_moved_back_goes_on_where_it_was_left() {
+    let scene = Scene::new("1\n");
+    let tail = scene.follow(&["--rotate-wait=100ms"]);
+    tail.wait_stdout_is("1\n");
+    scene.rename("app.log", "app.log.1");
+    scene.append("app.log", "2\n");
+    tail.wait_stdout_is("1\n2\n");
+    // It is closed after a while.
+    eventually("it is closed", || {
+        let files = fs::read_dir(format!("/proc/{}/fd", tail.pid())).unwrap();
+        let mut files = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+        (!files.any(|file| file.ends_with("app.log.1"))).then_some(())
+    });
+    scene.append("app.log.1", "3\n");
+    scene.rename("app.log", "app.log.2");
+    scene.rename("app.log.1", "app.log");
+    tail.wait_stdout_is("1\n2\n3\n");
+    scene.append("app.log", "4\n");
+    tail.wait_stdout_is("1\n2\n3\n4\n");
 }

@@ -66,6 +66,24 @@ fn without_inotify_files_are_looked_at_and_that_is_said_once() {
 }
 
 #[test]
+fn without_inotify_directories_are_looked_at_too() {
+    let scene = Scene::new("");
+    fs::create_dir_all(scene.path("logs/more")).unwrap();
+    let flags = "-o payload -s 20ms --rescan-interval=1h";
+    let line = format!(
+        "echo 0 >/proc/sys/user/max_inotify_watches && exec heka-tail {flags} logs 'logs/m*/*.log'"
+    );
+    let Some(tail) = in_namespace(&scene, &line) else { return };
+    tail.wait_stderr("inotify: no watches left");
+    scene.append("logs/a.log", "1\n");
+    tail.wait_stdout_is("1\n");
+    scene.append("logs/more/b.log", "2\n");
+    tail.wait_stdout_is("1\n2\n");
+    let err = tail.end_by(Signal::SIGTERM).err();
+    assert_eq!(err.lines().count(), 1, "{err}");
+}
+
+#[test]
 fn a_file_that_may_not_be_read_is_told_and_tried_again() {
     let scene = Scene::new("secret\n");
     scene.append("b.log", "1\n");

@@ -49,12 +49,17 @@ pub fn source_key(name: &str) -> String {
     if name.len() <= MAX_KEY_SIZE {
         return name.to_owned();
     }
-    let hash = HEXLOWER.encode(Sha1::digest(name.as_bytes()).get(..6).unwrap_or(&[]));
+    let hash = short_hash(name.as_bytes());
     let mut start = name.len() + hash.len() + "…#".len() - MAX_KEY_SIZE;
     while !name.is_char_boundary(start) {
         start += 1;
     }
     format!("…{}#{hash}", name.get(start..).unwrap_or(""))
+}
+
+/// Tells names apart that are cut or written in another way: twelve digits.
+pub fn short_hash(name: &[u8]) -> String {
+    HEXLOWER.encode(Sha1::digest(name).get(..6).unwrap_or(&[]))
 }
 
 /// What stands in a frame's header for that source (see [`source_key`]) and position; `None` if it

@@ -4,7 +4,7 @@
 //! A [`Stream`] is what its writer means by one log: a file under a name together with the files
 //! that it was rotated into. It is read oldest file first; a file that was left behind stays open
 //! for a while ([`Options::rotate_wait`]) so that late lines are not lost. Where a stream stands
-//! is a [`Position`]. [`Watch`] tells which streams to look at.
+//! is a list of [`FilePosition`]s. [`Watch`] tells which streams to look at.
 //!
 //! Nothing here knows records. Bytes are shown to a consumer as a [`Chunk`]; what it does not use
 //! up is shown again, with more behind it.
@@ -30,11 +30,11 @@ use std::time::Duration;
 pub use file::{Block, OpenFile};
 pub use identity::Identity;
 pub use journal::Journal;
-pub use operand::Operand;
+pub use operand::{LeftOut, Operand};
 pub use position::{FilePosition, WINDOW};
 pub use select::{Selection, Selector};
 pub use start::Start;
-pub use stream::{Look, Seen, Stream};
+pub use stream::{Look, Relation, Seen, Stream};
 pub use watch::{Changes, Watch};
 
 use file::{Around, Pulled};

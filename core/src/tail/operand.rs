@@ -45,30 +45,65 @@ impl Operand {
         !matches!(self, Self::File(_))
     }
 
-    /// The files that it means now, by name, and the directories where more may appear. Rotated
-    /// files are left to the log that they come from, hidden ones and (in a directory) compressed
-    /// ones are left out.
-    pub fn scan(&self) -> (BTreeSet<PathBuf>, Vec<PathBuf>) {
+    /// Looks for what it means now. Rotated files are left to the log that they come from; hidden
+    /// ones and compressed ones are left out.
+    pub fn scan(&self) -> Scan {
+        let mut scan = Scan::default();
         let mut files = BTreeSet::new();
-        let mut directories = Vec::new();
         match self {
             Self::File(path) => drop(files.insert(path.clone())),
             Self::Directory(path) => {
-                directories.push(path.clone());
+                scan.directories.push(path.clone());
                 files.extend(list(path).into_iter().filter(|path| {
                     path.is_file() && path.extension().is_none_or(|extension| extension != "gz")
                 }));
             }
             Self::Pattern(root, parts) => {
                 let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-                descend(root, parts, &mut files, &mut directories);
+                descend(root, parts, &mut files, &mut scan.directories);
             }
         }
         if self.is_open() {
-            files = without_rotated(&files);
+            let (readable, compressed): (_, BTreeSet<_>) =
+                files.into_iter().partition(|path| !is_foreign(path));
+            files = readable;
+            scan.left_out.extend(compressed.into_iter().map(LeftOut::Compressed));
+            files = without_rotated(&files, &mut scan.left_out);
         }
-        (files, directories)
+        scan.files = files;
+        scan
     }
+}
+
+/// What an operand means.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Files, by name.
+    pub files: BTreeSet<PathBuf>,
+    /// Directories where more may appear.
+    pub directories: Vec<PathBuf>,
+    /// What somebody may miss.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A file that is not followed though it may be meant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LeftOut {
+    /// It is compressed, not with gzip.
+    Compressed(PathBuf),
+    /// It has a number where rotation puts one, but some programs too: `worker-1.log`.
+    Numbered {
+        /// The file.
+        path: PathBuf,
+        /// The log that it seems to come from.
+        log: PathBuf,
+    },
+}
+
+/// Whether a file is compressed in a way that is not read.
+fn is_foreign(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| ["xz", "bz2", "zst", "lz4", "Z"].contains(&extension))
 }
 
 fn descend(
@@ -106,14 +141,21 @@ fn list(directory: &Path) -> Vec<PathBuf> {
     paths.filter(|path| !is_hidden(path)).collect()
 }
 
-fn without_rotated(files: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
-    let is_rotated = |path: &PathBuf| {
-        let is_source = |other: &PathBuf| {
-            other.parent() == path.parent() && other != path && is_rotated_from(other, path)
+fn without_rotated(files: &BTreeSet<PathBuf>, left_out: &mut Vec<LeftOut>) -> BTreeSet<PathBuf> {
+    let mut kept = BTreeSet::new();
+    for path in files {
+        let is_source = |other: &&PathBuf| {
+            other.parent() == path.parent() && *other != path && is_rotated_from(other, path)
         };
-        files.iter().any(is_source)
-    };
-    files.iter().filter(|path| !is_rotated(path)).cloned().collect()
+        match files.iter().find(is_source) {
+            None => drop(kept.insert(path.clone())),
+            Some(log) if path.extension() == log.extension() => {
+                left_out.push(LeftOut::Numbered { path: path.clone(), log: log.clone() });
+            }
+            Some(_) => {}
+        }
+    }
+    kept
 }
 
 /// A shell pattern for one component as an expression; `None` if it is none.
@@ -158,11 +200,11 @@ mod tests {
     #[test]
     fn rotated_files_belong_to_their_log() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["a.log", "a.log.1", "a.log.2.gz", "b.log.1", ".hidden", "c.gz"] {
+        for name in ["a.log", "a.log.1", "a.log.2.gz", "b.log.1", ".hidden", "c.gz", "a.log.3.xz"] {
             std::fs::write(dir.path().join(name), "").unwrap();
         }
         let names = |operand: &Operand| -> Vec<String> {
-            let (files, _) = operand.scan();
+            let files = operand.scan().files;
             files.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
         };
         assert_eq!(names(&Operand::new(dir.path())), ["a.log", "b.log.1"]);

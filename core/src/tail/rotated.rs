@@ -16,7 +16,7 @@ use super::identity::{Identity, is_settled, modified};
 /// What stands in a rotated file's name in addition to the log's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Mark {
-    /// A small number: the larger, the older.
+    /// A small number: the larger, the older, unless the files' times say otherwise.
     Number(u32),
     /// A date or a time: the smaller, the older.
     Date(String),
@@ -28,9 +28,10 @@ enum Mark {
 /// is there.
 pub fn files_of(path: &Path) -> Vec<Candidate> {
     let mut found = rotated(path);
-    order(&mut found);
+    let live = Candidate::at(path);
+    order(&mut found, live.as_ref());
     let mut files: Vec<Candidate> = found.into_iter().map(|(_, candidate)| candidate).collect();
-    files.extend(Candidate::at(path));
+    files.extend(live);
     files
 }
 
@@ -106,12 +107,15 @@ pub(super) fn is_being_made(path: &Path, others: &HashSet<PathBuf>) -> bool {
         && others.contains(&path.with_extension(""))
 }
 
-fn order(found: &mut [(Mark, Candidate)]) {
+fn order(found: &mut [(Mark, Candidate)], live: Option<&Candidate>) {
     if found.iter().all(|(mark, _)| matches!(mark, Mark::Number(_))) {
         found.sort_by_key(|(mark, candidate)| match mark {
             Mark::Number(number) => (Reverse(*number), candidate.modified),
             Mark::Date(_) | Mark::Word => (Reverse(0), 0),
         });
+        if are_rising(found, live) {
+            found.reverse();
+        }
     } else if found.iter().all(|(mark, _)| matches!(mark, Mark::Date(_))) {
         found.sort_by_key(|(mark, _)| match mark {
             Mark::Date(date) => date.clone(),
@@ -120,6 +124,23 @@ fn order(found: &mut [(Mark, Candidate)]) {
     } else {
         found.sort_by_key(|(_, candidate)| candidate.modified);
     }
+}
+
+/// Whether files in order of falling numbers are all younger than the next: each rotation takes the
+/// next number. A copy of a folder, whose files have the times of the copying, is not taken for
+/// that: it has the log itself before its rotated files.
+fn are_rising(found: &[(Mark, Candidate)], live: Option<&Candidate>) -> bool {
+    let beginning = |file: &Candidate| match file.identity.born {
+        0 => file.modified,
+        born => born.min(file.modified),
+    };
+    let is_before = |older: &Candidate, newer: &Candidate| {
+        beginning(older) < beginning(newer) && older.modified < newer.modified
+    };
+    let is_newest = |live: &Candidate| found.iter().all(|(_, file)| file.modified <= live.modified);
+    found.len() > 1
+        && found.windows(2).all(|pair| matches!(pair, [(_, a), (_, b)] if is_before(b, a)))
+        && live.is_none_or(is_newest)
 }
 
 /// What `other` has in its name beside `name`, if that looks like a rotation.
@@ -151,6 +172,27 @@ fn read_mark(text: &str) -> Option<Mark> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_fall_or_rise() {
+        let file = |number: u64, born, modified| {
+            let identity = Identity { device: 1, inode: number, born };
+            let path = PathBuf::from(format!("app.log.{number}"));
+            (Mark::Number(u32::try_from(number).unwrap()), Candidate { path, identity, modified })
+        };
+        let order = |mut files: Vec<(Mark, Candidate)>, live: u64| -> Vec<u64> {
+            let (_, live) = file(0, live, live);
+            order(&mut files, Some(&live));
+            files.iter().map(|(_, file)| file.identity.inode).collect()
+        };
+        assert_eq!(order(vec![file(1, 30, 40), file(2, 10, 20)], 50), [2, 1]);
+        assert_eq!(order(vec![file(6, 30, 40), file(5, 10, 20), file(7, 40, 50)], 50), [5, 6, 7]);
+        // A compressed file has the birth of its compression; late lines overlap.
+        assert_eq!(order(vec![file(1, 30, 40), file(2, 45, 35)], 50), [2, 1]);
+        // Copied in order of their names.
+        assert_eq!(order(vec![file(1, 20, 20), file(2, 30, 30)], 10), [2, 1]);
+        assert_eq!(order(vec![file(1, 20, 20), file(2, 20, 20)], 10), [2, 1]);
+    }
 
     #[test]
     fn rotated_names_are_told_from_neighbours() {

@@ -38,9 +38,26 @@ pub struct Selection {
     selector: Selector,
     pattern: Regex,
     told: RefCell<BTreeSet<PathBuf>>,
+    /// The tree as it was when it was looked through last.
+    tree: RefCell<Option<Tree>>,
 }
 
-type Streams = BTreeMap<String, Vec<(Vec<i64>, Candidate)>>;
+#[derive(Debug, Default)]
+struct Tree {
+    streams: BTreeMap<String, Vec<(Vec<i64>, Candidate)>>,
+    directories: Vec<PathBuf>,
+}
+
+/// The streams of a selection.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Their names and newest files.
+    pub streams: Vec<(String, PathBuf)>,
+    /// Words on those whose files cannot be put in order.
+    pub errors: Vec<String>,
+    /// All directories of the tree.
+    pub directories: Vec<PathBuf>,
+}
 
 impl Selection {
     /// Checks a selector.
@@ -70,63 +87,68 @@ impl Selection {
                 return Err(format!("a translation of '{group}' to one value must have 'missing'"));
             }
         }
-        Ok(Self { selector, pattern, told: RefCell::default() })
+        Ok(Self { selector, pattern, told: RefCell::default(), tree: RefCell::default() })
     }
 
-    /// The streams that are there now: their names and newest files.
-    ///
-    /// # Errors
-    /// Words on streams whose files cannot be put in order.
-    pub fn streams(&self) -> Result<Vec<(String, PathBuf)>, String> {
-        let mut streams = Vec::new();
-        for (name, files) in self.scan() {
+    /// What is there now.
+    pub fn find(&self) -> Found {
+        let tree = self.scan();
+        let mut found = Found::default();
+        for (name, files) in &tree.streams {
             if files.len() > 1 && self.selector.priority.is_empty() {
-                return Err(format!(
+                found.errors.push(format!(
                     "stream '{name}' has {} files and there is no priority to sort them by",
                     files.len()
                 ));
+            } else if let Some((_, newest)) = files.last() {
+                found.streams.push((name.clone(), newest.path.clone()));
             }
-            let newest = files.last().map(|(_, file)| file.path.clone());
-            streams.extend(newest.map(|newest| (name, newest)));
         }
-        Ok(streams)
+        found.directories.clone_from(&tree.directories);
+        *self.tree.borrow_mut() = Some(tree);
+        found
     }
 
-    /// The files of one stream, oldest first.
+    /// The tree is to be looked through again before [`Selection::newest_of`] answers.
+    pub fn forget(&self) {
+        *self.tree.borrow_mut() = None;
+    }
+
+    /// The files of one stream, oldest first, as they are now.
     pub fn files_of(&self, name: &str) -> Vec<Candidate> {
-        let files = self.scan().remove(name).unwrap_or_default();
+        let files = self.scan().streams.remove(name).unwrap_or_default();
         files.into_iter().map(|(_, file)| file).collect()
     }
 
-    /// All directories of the tree.
-    pub fn directories(&self) -> Vec<PathBuf> {
-        let mut directories = vec![self.selector.directory.clone()];
-        walk(&self.selector.directory, &mut |path, is_directory| {
-            if is_directory {
-                directories.push(path.to_owned());
-            }
-        });
-        directories
+    /// The newest file of a stream when the tree was looked through last, which is much cheaper.
+    pub fn newest_of(&self, name: &str) -> Option<Candidate> {
+        let mut tree = self.tree.borrow_mut();
+        let tree = tree.get_or_insert_with(|| self.scan());
+        tree.streams.get(name)?.last().map(|(_, file)| file.clone())
     }
 
-    fn scan(&self) -> Streams {
-        let mut streams = Streams::new();
+    fn scan(&self) -> Tree {
+        let mut tree = Tree::default();
+        tree.directories.push(self.selector.directory.clone());
         let mut old = 0;
         let now = u64::try_from(clock::now_ns()).unwrap_or(0);
         let oldest = self.selector.oldest.map_or(0, |oldest| {
             now.saturating_sub(u64::try_from(oldest.as_nanos()).unwrap_or(u64::MAX))
         });
         walk(&self.selector.directory, &mut |path, is_directory| {
+            if is_directory {
+                return tree.directories.push(path.to_owned());
+            }
             let Some(captures) = path.to_str().and_then(|text| self.pattern.captures(text)) else {
                 return;
             };
-            let Some(file) = Candidate::at(path).filter(|_| !is_directory) else { return };
+            let Some(file) = Candidate::at(path) else { return };
             if file.modified < oldest {
                 old += u64::from(self.is_news(path));
                 return;
             }
             let sort = self.sort_values(&captures);
-            streams.entry(self.stream_of(&captures)).or_default().push((sort, file));
+            tree.streams.entry(self.stream_of(&captures)).or_default().push((sort, file));
         });
         if old > 0 {
             let directory = self.selector.directory.display();
@@ -135,12 +157,12 @@ impl Selection {
                 "{directory}: {old} file{s} left out, older than --oldest (--verbose names them)"
             ));
         }
-        for files in streams.values_mut() {
+        for files in tree.streams.values_mut() {
             let paths: HashSet<PathBuf> = files.iter().map(|(_, file)| file.path.clone()).collect();
             files.retain(|(_, file)| !is_being_made(&file.path, &paths));
             files.sort_by(|(left, _), (right, _)| self.compare(left, right));
         }
-        streams
+        tree
     }
 
     /// Whether a file is left out for the first time.
@@ -237,11 +259,6 @@ fn walk(directory: &Path, see: &mut dyn FnMut(&Path, bool)) {
             walk(&path, see);
         }
     }
-}
-
-/// The text of a Heka setting that holds words or groups, `a,b,c`.
-pub fn parse_list(text: &str) -> Vec<String> {
-    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 /// A translation, `GROUP:TEXT=NUMBER`.

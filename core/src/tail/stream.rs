@@ -62,17 +62,28 @@ pub enum Seen {
     Missing,
 }
 
+/// What a stream has to do with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// Nothing.
+    None,
+    /// It reads it, whatever its name is by now.
+    Reads,
+    /// It has read it so far.
+    HasRead(FilePosition),
+}
+
 /// One log and how far it has been read.
 #[derive(Debug)]
 pub struct Stream {
-    name: String,
+    pub(super) name: String,
     pub(super) files: Files,
     pub(super) current: Option<OpenFile>,
     pub(super) left: Vec<Left>,
     /// Files to read after the current one, oldest first.
     pub(super) queue: VecDeque<Candidate>,
-    /// Files that are not to be read (again).
-    pub(super) done: VecDeque<Identity>,
+    /// Files that are not to be read (again), unless they are written to.
+    pub(super) done: VecDeque<Done>,
     /// Generations that a file read from its beginning must not get again.
     pub(super) generations: VecDeque<u64>,
     /// Where to go on; used up by the first look.
@@ -108,6 +119,20 @@ pub(super) struct Left {
     pub(super) file: OpenFile,
     pub(super) until: Instant,
     pub(super) patience: Patience,
+}
+
+/// A file that is done with, and how far it was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Done {
+    pub(super) identity: Identity,
+    pub(super) position: Option<FilePosition>,
+}
+
+impl Done {
+    /// One whose position is not known: it was rotated before our time.
+    pub(super) fn unread(file: &Candidate) -> Self {
+        Self { identity: file.identity, position: None }
+    }
 }
 
 /// How long what is held of a file has been waiting for its record's end.
@@ -179,10 +204,8 @@ impl Stream {
     }
 
     /// Starts at its beginning: it has appeared while others were followed.
-    #[must_use]
-    pub fn appeared_late(mut self) -> Self {
+    pub fn appear_late(&mut self) {
         self.is_late = true;
-        self
     }
 
     /// What people call it.
@@ -195,6 +218,18 @@ impl Stream {
         match &self.files {
             Files::Named(path) | Files::Selected { newest: path, .. } => path,
         }
+    }
+
+    /// What it has to do with a file.
+    pub fn relation(&self, identity: Identity) -> Relation {
+        let left = self.left.iter().map(|left| &left.file);
+        if left.chain(&self.current).any(|file| file.identity() == identity) {
+            return Relation::Reads;
+        }
+        // Without times of birth another file may have got the inode.
+        let mut done = self.done.iter().filter(|_| identity.born != 0);
+        let done = done.rfind(|done| done.identity == identity).and_then(|done| done.position);
+        done.map_or(Relation::None, Relation::HasRead)
     }
 
     /// Whether a file of it is open.
@@ -431,7 +466,7 @@ impl Stream {
     pub(super) fn close(&mut self, mut file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
         let others = self.open_positions();
         file.press(Reason::End, Around::before(&others), look.consume)?;
-        self.done.push_back(file.identity());
+        self.done.push_back(Done { identity: file.identity(), position: Some(file.position()) });
         self.generations.push_back(file.generation());
         if self.done.len() > DONE {
             self.done.pop_front();

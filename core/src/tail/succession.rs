@@ -2,6 +2,7 @@
 //! Which file of a stream is read first, and which comes next: rotation, truncation, restarts.
 
 use std::io;
+use std::slice::from_ref;
 use std::time::Instant;
 
 use super::file::OpenFile;
@@ -9,7 +10,7 @@ use super::find::{Candidate, find, new_copies, open_first};
 use super::identity::Identity;
 use super::position::{FilePosition, WINDOW, next_generation};
 use super::start::Start;
-use super::stream::{Files, Left, Look, Patience, Stream};
+use super::stream::{Done, Files, Left, Look, Patience, Stream};
 use super::{Around, Pulled, Reason};
 use crate::diag;
 use crate::exit::{Cause as _, Stop};
@@ -105,7 +106,7 @@ impl Stream {
             return;
         }
         let live = list.pop_if(|file| file.path == path);
-        self.done.extend(list.iter().map(|file| file.identity));
+        self.done.extend(list.iter().map(Done::unread));
         let Some(live) = live else { return self.tell_missing(look.options) };
         let offset = start.offset(&path, look.options.delimiter);
         match offset.and_then(|offset| OpenFile::open(&live.path, offset, look.options.gzip)) {
@@ -126,7 +127,7 @@ impl Stream {
         self.left.clear();
         for old in older {
             if let (_, Some((_, file))) = self.search(old, look.options.gzip)
-                && !self.done.contains(&file.identity())
+                && !self.done.iter().any(|done| done.identity == file.identity())
             {
                 let until = look.now + look.options.grace(&file);
                 self.left.push(Left { file, until, patience: Patience::new(look.now) });
@@ -138,13 +139,13 @@ impl Stream {
         match found {
             Some((index, file)) => {
                 // Not this one: it may be truncated and come again.
-                self.done.extend(list.drain(..index).map(|file| file.identity));
+                self.done.extend(list.drain(..index).map(|file| Done::unread(&file)));
                 list.retain(|next| next.identity != file.identity());
                 self.current = Some(file);
                 self.origin = None;
                 let (since, live) = (newest.beginning(), self.path());
                 list.retain(|file| {
-                    (file.modified >= since || file.path == *live) && !self.has_read(file.identity)
+                    (file.modified >= since || file.path == *live) && !self.has_read(file)
                 });
             }
             None => {
@@ -155,7 +156,7 @@ impl Stream {
                     self.name()
                 ));
                 let since = newest.modified;
-                list.retain(|file| file.modified >= since && !self.has_read(file.identity));
+                list.retain(|file| file.modified >= since && !self.has_read(file));
                 list.extend(live);
             }
         }
@@ -193,7 +194,12 @@ impl Stream {
     /// it cannot be opened, the queue is dropped and made anew soon.
     fn open_queued(&mut self, look: &Look<'_>) -> Option<OpenFile> {
         let next = self.queue.pop_front()?;
-        match open_first(&next, look.options.gzip) {
+        let gzip = look.options.gzip;
+        // One that was moved back to its name goes on where it was left.
+        if let Some(file) = self.take_done(&next).and_then(|at| find(&at, from_ref(&next), gzip)) {
+            return Some(file.1);
+        }
+        match open_first(&next, gzip) {
             Ok(mut file) => {
                 while self.knows(file.generation()) {
                     file.set_generation(next_generation(file.generation()));
@@ -213,6 +219,12 @@ impl Stream {
         }
     }
 
+    /// How far a file was read that is to be read again, if it was.
+    fn take_done(&mut self, next: &Candidate) -> Option<FilePosition> {
+        let index = self.done.iter().position(|done| done.identity == next.identity)?;
+        self.done.remove(index)?.position
+    }
+
     fn knows(&self, generation: u64) -> bool {
         self.generations.contains(&generation)
             || self.current.as_ref().is_some_and(|file| file.generation() == generation)
@@ -229,7 +241,7 @@ impl Stream {
             self.queue = newer.into();
             if let Some(old) = copy.and_then(|copy| self.current.replace(copy)) {
                 diag::note(format_args!("{}: replaced by a copy", self.name()));
-                self.done.push_back(old.identity());
+                self.done.push_back(Done { identity: old.identity(), position: None });
                 return Ok(true);
             }
         }
@@ -256,7 +268,7 @@ impl Stream {
     /// The files that come after the current one, oldest first, and a copy of it that has taken
     /// its name (as by rsync).
     fn newer(&mut self, look: &Look<'_>) -> (Vec<Candidate>, Option<OpenFile>) {
-        if matches!(self.files, Files::Named(_)) && self.is_live(look.now) {
+        if self.is_live(look.now) && self.is_newest() {
             return (Vec::new(), None);
         }
         let Some(position) = self.current.as_ref().map(OpenFile::position) else {
@@ -273,10 +285,21 @@ impl Stream {
                 list.retain(|file| file.modified >= since || file.path == *live);
             }
         }
-        list.retain(|file| !self.has_read(file.identity));
+        list.retain(|file| !self.has_read(file));
         let is_copy =
             |file: &OpenFile| file.path() == self.path() && file.identity() != position.identity;
         (list, found.map(|(_, file)| file).filter(is_copy))
+    }
+
+    /// Whether no file of the stream comes after the current one, which is live.
+    fn is_newest(&mut self) -> bool {
+        let Files::Selected { selection, newest } = &mut self.files else { return true };
+        let last = selection.newest_of(&self.name);
+        let is_newest = last.as_ref().is_none_or(|last| {
+            self.current.as_ref().is_some_and(|current| last.identity == current.identity())
+        });
+        newest.clone_from(&last.map_or_else(|| newest.clone(), |last| last.path));
+        is_newest
     }
 
     /// Whether the current file is the one that has the stream's name, or none has.
@@ -300,14 +323,21 @@ impl Stream {
         self.left.iter().any(|left| left.file.identity() == identity)
     }
 
-    fn has_read(&self, identity: Identity) -> bool {
-        self.done.contains(&identity) || self.has_left(identity)
+    /// Whether this file is one that was read. What has the name now is to be read in any case,
+    /// and without times of birth another file may have got the inode.
+    fn has_read(&self, file: &Candidate) -> bool {
+        let is_same = |done: &Done| {
+            let at = done.position.filter(|_| file.identity.born == 0);
+            done.identity == file.identity
+                && at.is_none_or(|at| find(&at, from_ref(file), true).is_some())
+        };
+        self.has_left(file.identity) || (file.path != self.path() && self.done.iter().any(is_same))
     }
 
     /// Whether this file has been read, or one that it is a copy of.
     fn has_content(&self, copy: &Candidate, gzip: bool) -> bool {
         let mut open = self.left.iter().map(|left| &left.file).chain(&self.current);
-        self.has_read(copy.identity) || open.any(|file| file.is_copied_to(&copy.path, gzip))
+        self.has_read(copy) || open.any(|file| file.is_copied_to(&copy.path, gzip))
     }
 
     /// The current file was written for the first time since it was at `position`, where nothing
@@ -330,11 +360,13 @@ impl Stream {
     pub(super) fn replaced(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         let Some(position) = self.current.as_ref().map(OpenFile::position) else { return Ok(()) };
         let (list, found) = self.search_truncated(&position, look.options.gzip);
-        if let Some((index, copy)) = found.filter(|(_, copy)| !self.has_read(copy.identity())) {
+        let is_unread =
+            |(index, _): &(usize, OpenFile)| list.get(*index).is_some_and(|at| !self.has_read(at));
+        if let Some((index, copy)) = found.filter(is_unread) {
             if copy.identity() != position.identity {
                 diag::note(format_args!("{}: truncated, copied before", self.name()));
                 let newer = list.into_iter().skip(index + 1);
-                self.queue = newer.filter(|file| !self.has_read(file.identity)).collect();
+                self.queue = newer.filter(|file| !self.has_read(file)).collect();
             }
             self.current = Some(copy);
             return Ok(());

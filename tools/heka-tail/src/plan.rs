@@ -9,6 +9,7 @@ use heka_core::cli::{Writing, parse_duration, parse_size};
 use heka_core::clock;
 use heka_core::codec::Form;
 use heka_core::codec::split::{Delimiter, Group, Splitter};
+use heka_core::delivery::checkpoint::short_hash;
 use heka_core::exit::{Explain as _, Stop};
 use heka_core::tail::{Options, Selection, Selector, Start};
 use heka_core::wire::{Field, Message};
@@ -18,6 +19,9 @@ use crate::cli::{At, Cli, How, PositionArgs, Selecting, Splitting, UuidKind};
 
 /// Name of a stream whose parts of a name were not given, as in Heka.
 const DEFAULT_STREAM: &str = "LogstreamerInput";
+
+/// So many bytes of an operand stand in the name of a checkpoint file.
+const READABLE: usize = 100;
 
 /// What is to be done, checked.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub(crate) struct Job {
     pub(crate) busy_rate: u64,
     pub(crate) pid: Option<i32>,
     pub(crate) position: Position,
+    /// Whether the folder of the position file is ours to make.
+    pub(crate) makes_folder: bool,
     pub(crate) journals: Vec<PathBuf>,
     pub(crate) splitter: Splitter,
     /// The byte that ends a record, if it is one.
@@ -85,7 +91,7 @@ impl Cli {
             return Err(Stop::usage("standard input is no file to follow; heka-encode reads it"));
         }
         let follow = !self.following.no_follow;
-        let position = plan_position(&self.position, &self.files)?;
+        let position = plan_position(&self.position, &self.files, &self.selecting)?;
         let incomplete = match position {
             Position::Forget => !follow && !self.splitting.no_incomplete,
             _ => false,
@@ -127,6 +133,7 @@ impl Cli {
             busy_rate: self.following.busy_rate,
             pid: self.following.pid,
             position,
+            makes_folder: matches!(self.position.checkpoint, Some(None)),
             journals: self.position.import_journal,
             splitter: plan_splitter(&self.splitting)?,
             chomp: self.splitting.chomp,
@@ -209,7 +216,11 @@ fn plan_regex(text: &str, flag: &str) -> Result<Regex, Stop> {
     })
 }
 
-fn plan_position(args: &PositionArgs, files: &[PathBuf]) -> Result<Position, Stop> {
+fn plan_position(
+    args: &PositionArgs,
+    files: &[PathBuf],
+    selecting: &Selecting,
+) -> Result<Position, Stop> {
     if let Some(path) = &args.resume {
         return Ok(Position::HandOn(path.clone()));
     }
@@ -225,31 +236,37 @@ fn plan_position(args: &PositionArgs, files: &[PathBuf]) -> Result<Position, Sto
     })?;
     let path = match path {
         Some(path) => path.clone(),
-        None => default_checkpoint(files)?,
+        None => default_checkpoint(files, selecting)?,
     };
     Ok(Position::Keep(path, every))
 }
 
-/// A file of its own in the user's state directory for each set of operands.
+/// A file of its own in the user's state directory for each set of operands, or selection.
 #[expect(clippy::disallowed_methods, reason = "the environment is read in the plan")]
-fn default_checkpoint(files: &[PathBuf]) -> Result<PathBuf, Stop> {
+fn default_checkpoint(files: &[PathBuf], selecting: &Selecting) -> Result<PathBuf, Stop> {
     let state =
         std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
     let state = state.or_else(home).ok_or_else(|| {
         Stop::usage("--checkpoint needs a FILE: neither XDG_STATE_HOME nor HOME is set")
     })?;
-    let directory = state.join("heka-tail");
-    std::fs::create_dir_all(&directory).at(directory.display())?;
-    let mut names = Vec::new();
-    for file in files {
-        let path = std::path::absolute(file).at(file.display())?;
-        names.push(path.to_string_lossy().replace('/', "!"));
+    let mut all = Vec::new();
+    let mut last = String::new();
+    for path in files.iter().chain(&selecting.log_directory) {
+        let path = std::path::absolute(path).at(path.display())?;
+        all.extend_from_slice(path.as_os_str().as_encoded_bytes());
+        all.push(0);
+        last = path.to_string_lossy().replace('/', "!");
     }
-    let name = names.join("+");
-    let start = name.len().saturating_sub(200);
-    let start = (start..name.len()).find(|&at| name.is_char_boundary(at)).unwrap_or(0);
-    Ok(directory.join(format!("{}.checkpoint", name.get(start..).unwrap_or("all"))))
+    // What puts files into streams; the rest only sorts them.
+    for part in selecting.file_match.iter().chain(&selecting.differentiator) {
+        all.extend_from_slice(part.as_bytes());
+        all.push(0);
+    }
+    let start = last.len().saturating_sub(READABLE);
+    let start = (start..last.len()).find(|&at| last.is_char_boundary(at)).unwrap_or(0);
+    let name = last.get(start..).unwrap_or_default();
+    Ok(state.join("heka-tail").join(format!("{name}#{}.checkpoint", short_hash(&all))))
 }
 
 fn plan_selection(selecting: Selecting) -> Result<Option<Selection>, Stop> {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use heka_core::exit::{Cause as _, Status, Stop};
 use heka_core::io::{Wanted, wait};
 use heka_core::limit::raise_open_files;
-use heka_core::tail::{Block, Look, Reason, Seen, Stream, Watch};
+use heka_core::tail::{Block, Identity, Look, Reason, Relation, Seen, Stream, Watch};
 use heka_core::{diag, signal, stats};
 use nix::poll::PollFlags;
 use nix::unistd::Pid;
@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use crate::emit::Emitter;
 use crate::plan::{Job, Plan};
 use crate::show::show;
-use crate::sources::Sources;
+use crate::sources::{Scan, Sources};
 use crate::state::State;
 
 /// Does what was asked for.
@@ -94,8 +94,11 @@ impl Tail {
             raise_open_files();
             tail.start_watching();
         }
-        let (found, directories) = tail.sources.scan()?;
-        tail.add(found, &directories)?;
+        let scan = tail.sources.scan(&|_| Relation::None)?;
+        if let Some(error) = scan.errors.first() {
+            return Err(Stop::failed(error));
+        }
+        tail.add(scan)?;
         Ok(tail)
     }
 
@@ -112,20 +115,17 @@ impl Tail {
     }
 
     /// Takes streams in, and watches directories for more.
-    fn add(
-        &mut self,
-        found: Vec<crate::sources::Found>,
-        directories: &[PathBuf],
-    ) -> Result<(), Stop> {
-        for found in found {
+    fn add(&mut self, scan: Scan) -> Result<(), Stop> {
+        for found in scan.found {
             let number = self.streams.len();
             self.emitter.add(&self.job, found.stream.name(), &found.key);
-            let stream = self.state.resume(&found.key, found.stream, self.job.options.gzip)?;
+            let stream =
+                self.state.resume(&found.key, found.stream, found.is_met, self.job.options.gzip)?;
             self.streams.push(Followed { key: found.key, stream, is_idle: false });
             self.dirty.insert(number, true);
             self.unwatched.insert(number);
         }
-        self.watch_directories(directories);
+        self.watch_directories(&scan.directories);
         self.watch_again();
         Ok(())
     }
@@ -360,6 +360,7 @@ impl Tail {
 
     /// Finds out which streams to look at.
     fn collect(&mut self) -> Result<(), Stop> {
+        self.sources.forget();
         let now = Instant::now();
         let mut all = signal::take_hup();
         let mut rescan = all;
@@ -396,9 +397,10 @@ impl Tail {
             }
         }
         if rescan && self.sources.is_open() {
-            let (found, directories) = self.sources.rescan();
+            let streams = &self.streams;
+            let scan = self.sources.rescan(&|identity| relation(streams, identity));
             self.dirty.extend((0..self.streams.len()).map(|number| (number, true)));
-            return self.add(found, &directories);
+            return self.add(scan);
         }
         Ok(())
     }
@@ -424,6 +426,14 @@ impl Tail {
             ));
         }
     }
+}
+
+/// What the streams have to do with a file.
+fn relation(streams: &[Followed], identity: Identity) -> Relation {
+    let all = streams.iter().map(|followed| followed.stream.relation(identity));
+    let met: Vec<Relation> = all.filter(|relation| *relation != Relation::None).collect();
+    let reads = met.iter().find(|relation| **relation == Relation::Reads);
+    reads.or(met.first()).copied().unwrap_or(Relation::None)
 }
 
 fn tell_polling(cause: &str) {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use heka_core::diag;
 use heka_core::exit::{Explain as _, Stop};
-use heka_core::tail::{Operand, Selection, Stream};
+use heka_core::tail::{Identity, LeftOut, Operand, Relation, Selection, Stream};
 
 use crate::state::key_of;
 
@@ -17,7 +17,7 @@ pub(crate) struct Sources {
     operands: Vec<Operand>,
     selection: Option<Rc<Selection>>,
     known: BTreeSet<String>,
-    told: BTreeSet<String>,
+    told: Told,
 }
 
 /// A stream found, and the key of its position.
@@ -25,6 +25,17 @@ pub(crate) struct Sources {
 pub(crate) struct Found {
     pub(crate) key: String,
     pub(crate) stream: Stream,
+    /// Whether nobody has named it: it may have had another name before.
+    pub(crate) is_met: bool,
+}
+
+/// What a look at everything came to.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    pub(crate) found: Vec<Found>,
+    pub(crate) directories: Vec<PathBuf>,
+    /// Words on streams that cannot be read.
+    pub(crate) errors: Vec<String>,
 }
 
 impl Sources {
@@ -33,7 +44,7 @@ impl Sources {
             operands: files.iter().map(|file| Operand::new(file)).collect(),
             selection: selection.map(Rc::new),
             known: BTreeSet::new(),
-            told: BTreeSet::new(),
+            told: Told::default(),
         }
     }
 
@@ -43,48 +54,121 @@ impl Sources {
     }
 
     /// Streams that were not there at the last scan, and the directories where more may appear.
-    pub(crate) fn scan(&mut self) -> Result<(Vec<Found>, Vec<PathBuf>), Stop> {
-        let mut found = Vec::new();
-        let mut directories = Vec::new();
+    /// `relation` tells what the streams so far have to do with a file.
+    ///
+    /// # Errors
+    /// If streams cannot be read; the others are still to be found by the next scan.
+    pub(crate) fn scan(&mut self, relation: &dyn Fn(Identity) -> Relation) -> Result<Scan, Stop> {
+        let mut scan = Scan::default();
         for operand in &self.operands {
-            let (files, more) = operand.scan();
-            directories.extend(more);
-            for file in files {
+            let here = operand.scan();
+            scan.directories.extend(here.directories);
+            here.left_out.into_iter().for_each(|left_out| self.told.tell(left_out));
+            for file in here.files {
                 let path = std::path::absolute(&file).at(file.display())?;
                 let key = key_of(&path);
-                if self.known.insert(key.clone()) {
-                    let stream = Stream::named(file.to_string_lossy(), path);
-                    found.push(Found { key, stream });
+                if self.known.contains(&key) {
+                    continue;
                 }
+                let mut stream = Stream::named(file.to_string_lossy(), path);
+                if operand.is_open() {
+                    match renamed(stream.path(), relation) {
+                        Relation::None => {}
+                        // It goes on there; if that lets go of it, this is a stream of its own.
+                        Relation::Reads => continue,
+                        Relation::HasRead(position) => stream = stream.resume(vec![position]),
+                    }
+                }
+                self.known.insert(key.clone());
+                scan.found.push(Found { key, stream, is_met: operand.is_open() });
             }
         }
         if let Some(selection) = &self.selection {
-            directories.extend(selection.directories());
-            for (name, newest) in selection.streams().map_err(Stop::failed)? {
+            let here = selection.find();
+            scan.directories.extend(here.directories);
+            scan.errors = here.errors;
+            for (name, newest) in here.streams {
                 let key = key_of(Path::new(&name));
                 if self.known.insert(key.clone()) {
                     let stream = Stream::selected(name, Rc::clone(selection), newest);
-                    found.push(Found { key, stream });
+                    scan.found.push(Found { key, stream, is_met: false });
                 }
             }
         }
-        Ok((found, directories))
+        Ok(scan)
     }
 
-    /// As [`Sources::scan`], for streams that appear later; trouble is only told.
-    pub(crate) fn rescan(&mut self) -> (Vec<Found>, Vec<PathBuf>) {
-        match self.scan() {
-            Ok((found, directories)) => {
-                let late = |found: Found| Found { stream: found.stream.appeared_late(), ..found };
-                (found.into_iter().map(late).collect(), directories)
+    /// As [`Sources::scan`], for streams that appear later; trouble is only told, once.
+    pub(crate) fn rescan(&mut self, relation: &dyn Fn(Identity) -> Relation) -> Scan {
+        match self.scan(relation) {
+            Ok(mut scan) => {
+                for found in &mut scan.found {
+                    found.stream.appear_late();
+                }
+                for error in scan.errors.drain(..) {
+                    self.told.error(error);
+                }
+                scan
             }
             Err(Stop::Error { text, .. }) => {
-                if self.told.insert(text.clone()) {
-                    diag::error(text);
-                }
-                (Vec::new(), Vec::new())
+                self.told.error(text);
+                Scan::default()
             }
-            Err(_) => (Vec::new(), Vec::new()),
+            Err(_) => Scan::default(),
         }
+    }
+
+    /// Names may have changed.
+    pub(crate) fn forget(&self) {
+        if let Some(selection) = &self.selection {
+            selection.forget();
+        }
+    }
+}
+
+/// What the file at `path` is to the streams so far.
+fn renamed(path: &Path, relation: &dyn Fn(Identity) -> Relation) -> Relation {
+    let identity = std::fs::metadata(path).map(|metadata| Identity::of(&metadata));
+    identity.map_or(Relation::None, relation)
+}
+
+/// What was told already.
+#[derive(Debug, Default)]
+struct Told {
+    errors: BTreeSet<String>,
+    left_out: BTreeSet<LeftOut>,
+    is_compressed: bool,
+}
+
+impl Told {
+    fn error(&mut self, text: String) {
+        if !self.errors.contains(&text) {
+            diag::error(&text);
+            self.errors.insert(text);
+        }
+    }
+
+    fn tell(&mut self, left_out: LeftOut) {
+        if self.left_out.contains(&left_out) {
+            return;
+        }
+        match &left_out {
+            // Where there is one there are many.
+            LeftOut::Compressed(path) if !std::mem::replace(&mut self.is_compressed, true) => {
+                diag::warning(format_args!(
+                    "{}: left out, as all that is compressed with something else than gzip",
+                    path.display()
+                ));
+            }
+            LeftOut::Compressed(path) => {
+                diag::note(format_args!("{}: compressed, left out", path.display()));
+            }
+            LeftOut::Numbered { path, log } => diag::warning(format_args!(
+                "{}: taken for what {} was rotated into; name it to have it followed",
+                path.display(),
+                log.display()
+            )),
+        }
+        self.left_out.insert(left_out);
     }
 }

@@ -8,7 +8,7 @@ use heka_core::delivery::checkpoint::{CheckpointFile, Positions, source_key};
 use heka_core::diag;
 use heka_core::exit::{Cause as _, Explain as _, Stop};
 use heka_core::stats;
-use heka_core::tail::{FilePosition, Journal, Stream, position};
+use heka_core::tail::{FilePosition, Identity, Journal, Stream, position};
 
 use crate::plan::{Every, Job, Position};
 
@@ -33,6 +33,9 @@ impl State {
             Position::Forget => (Positions::default(), None, Every::Records(u64::MAX)),
             Position::HandOn(path) => (Positions::read(path)?, None, Every::Records(u64::MAX)),
             Position::Keep(path, every) => {
+                if let Some(folder) = path.parent().filter(|_| job.makes_folder) {
+                    std::fs::create_dir_all(folder).at(folder.display())?;
+                }
                 let file = CheckpointFile::open(path)?;
                 (file.positions().clone(), Some(file), *every)
             }
@@ -55,6 +58,7 @@ impl State {
         &mut self,
         key: &str,
         mut stream: Stream,
+        is_met: bool,
         gzip: bool,
     ) -> Result<Stream, Stop> {
         if let Some(bytes) = self.known.get(key) {
@@ -66,6 +70,9 @@ impl State {
                     stream
                 }
             });
+        }
+        if is_met && let Some(place) = self.renamed(stream.path()) {
+            return Ok(stream.resume(vec![place]));
         }
         if self.journals.is_empty() {
             return Ok(stream);
@@ -91,6 +98,15 @@ impl State {
                 stream.name()
             ))),
         }
+    }
+
+    /// How far the file at `path` was read when it had another name.
+    fn renamed(&self, path: &Path) -> Option<FilePosition> {
+        let identity = Identity::of(&std::fs::metadata(path).ok()?);
+        // Without a time of birth it may be another file that has got the inode.
+        let known = self.known.iter().filter(|_| identity.born != 0);
+        let mut files = known.filter_map(|(_, bytes)| position::decode(bytes)).flatten();
+        files.find(|file| file.identity == identity)
     }
 
     /// Whether positions are wanted at all.
