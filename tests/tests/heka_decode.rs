@@ -62,3 +62,9 @@ fn frames_cut_out_of_a_large_stream_are_the_same_in_a_pipe_and_from_a_file() {
     let read = Tool::new("heka-decode").args(select).arg(vector("small.heka")).run();
     assert_eq!(piped.succeeds().stdout, read.succeeds().stdout);
 }
+
+#[test]
+fn no_messages_are_not_waited_for() {
+    let decode = Tool::new("heka-decode").args(["-n", "0"]).stdin_open().spawn();
+    decode.finish().succeeds().stdout_is("");
+}

@@ -71,6 +71,13 @@ impl Template {
         Ok(Self { parts, zone: Zone::local() })
     }
 
+    /// The same with a byte behind it.
+    #[must_use]
+    pub fn ending_with(mut self, byte: u8) -> Self {
+        self.parts.push(Part::Text(vec![byte]));
+        self
+    }
+
     /// Appends one message.
     pub fn put(&self, out: &mut Vec<u8>, message: &MessageView<'_>) {
         for part in &self.parts {

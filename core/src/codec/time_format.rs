@@ -30,7 +30,7 @@ const STANDARD: [(&str, &str); 15] = [
 
 /// Elements of Go's layouts and what strptime(3) calls them; of two that begin alike the longer
 /// stands first.
-const ELEMENTS: [(&str, &str); 27] = [
+const ELEMENTS: [(&str, &str); 31] = [
     ("January", "%B"),
     ("Jan", "%b"),
     ("Monday", "%A"),
@@ -39,8 +39,12 @@ const ELEMENTS: [(&str, &str); 27] = [
     ("2006", "%Y"),
     ("-07:00", "%:z"),
     ("-0700", "%z"),
+    ("-07", "%:::z"),
     ("Z07:00", "%:z"),
     ("Z0700", "%z"),
+    ("Z07", "%:::z"),
+    ("__2", "%_j"),
+    ("002", "%j"),
     ("_2", "%e"),
     ("01", "%m"),
     ("02", "%d"),
@@ -71,6 +75,9 @@ const ZONES: [(&str, i8); 8] = [
     ("PST", -8),
     ("PDT", -7),
 ];
+
+/// So many commas are tried as points: a date and a time have no more of them between digits.
+const MAX_COMMAS: usize = 8;
 
 /// How to read times.
 #[derive(Clone, Debug)]
@@ -166,11 +173,9 @@ impl Way {
             Self::Epoch(digits) => epoch(text, *digits),
             Self::Format { format, has_letters } => {
                 let text = if *has_letters { with_offset(text, format) } else { text.to_owned() };
-                let parts = BrokenDownTime::parse(format, text.replace(',', ".")).or_else(|_| {
-                    // The text may have commas of its own.
-                    BrokenDownTime::parse(format, &text)
-                });
-                complete(&parts.ok()?, now, zone)
+                let parse = |text: &str| BrokenDownTime::parse(format, text).ok();
+                let parts = parse(&text).or_else(|| with_points(&text).find_map(|t| parse(&t)))?;
+                complete(parts, now, zone)
             }
         }
     }
@@ -180,15 +185,35 @@ impl Way {
 fn fraction_len(layout: &str) -> Option<usize> {
     let digits = layout.strip_prefix(['.', ','])?;
     let digit = digits.chars().next().filter(|digit| matches!(digit, '0' | '9'))?;
-    Some(1 + digits.chars().take_while(|&other| other == digit).count())
+    let behind = digits.trim_start_matches(digit);
+    // The 0 of .01 is the month's.
+    let is_all = !behind.starts_with(|c: char| c.is_ascii_digit());
+    is_all.then_some(layout.len() - behind.len())
+}
+
+/// The text with a point for one of its last commas between digits, which may stand before the
+/// fraction of a second; the other commas are the text's own.
+fn with_points(text: &str) -> impl Iterator<Item = String> {
+    let is_digit = |at: Option<&u8>| at.is_some_and(u8::is_ascii_digit);
+    let bytes = text.as_bytes();
+    let commas = text
+        .rmatch_indices(',')
+        .map(|(at, _)| at)
+        .filter(move |&at| at > 0 && is_digit(bytes.get(at - 1)) && is_digit(bytes.get(at + 1)));
+    commas.take(MAX_COMMAS).map(|at| {
+        let mut text = text.to_owned();
+        text.replace_range(at..=at, ".");
+        text
+    })
 }
 
 /// The text with a zone's letters replaced by its offset.
 fn with_offset(text: &str, format: &str) -> String {
-    let colon = if format.contains("%:z") { ":" } else { "" };
+    let colon = if format.contains(":z") { ":" } else { "" };
     let is_zone = |word: &&str| {
         word.len() <= 5
             && !matches!(*word, "AM" | "PM" | "T")
+            && !is_of_a_date(word)
             && word.bytes().all(|byte| byte.is_ascii_uppercase())
     };
     let words = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
@@ -201,31 +226,70 @@ fn with_offset(text: &str, format: &str) -> String {
     }
 }
 
+/// Whether a word of capitals names a month or a day of the week.
+fn is_of_a_date(word: &str) -> bool {
+    const NAMES: [&str; 19] = [
+        "JANUARY",
+        "FEBRUARY",
+        "MARCH",
+        "APRIL",
+        "MAY",
+        "JUNE",
+        "JULY",
+        "AUGUST",
+        "SEPTEMBER",
+        "OCTOBER",
+        "NOVEMBER",
+        "DECEMBER",
+        "MONDAY",
+        "TUESDAY",
+        "WEDNESDAY",
+        "THURSDAY",
+        "FRIDAY",
+        "SATURDAY",
+        "SUNDAY",
+    ];
+    NAMES.iter().any(|name| *name == word || name.get(..3) == Some(word))
+}
+
 /// A decimal number as text, its fraction cut or filled up: no rounding through a double.
 fn epoch(text: &str, digits: usize) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    if !fraction.bytes().all(is_digit) || !text.bytes().any(is_digit) {
         return None;
     }
     let fraction: String = fraction.chars().chain(std::iter::repeat('0')).take(digits).collect();
     format!("{whole}{fraction}").parse().ok()
 }
 
-fn complete(parts: &BrokenDownTime, now: i64, zone: &TimeZone) -> Option<i64> {
+fn complete(mut parts: BrokenDownTime, now: i64, zone: &TimeZone) -> Option<i64> {
     let nanoseconds = |time: Timestamp| i64::try_from(time.as_nanosecond()).ok();
     if let Some(time) = parts.timestamp() {
         return nanoseconds(time);
     }
     let zone = parts.offset().map_or_else(|| zone.clone(), Offset::to_time_zone);
     let now = Timestamp::from_nanosecond(i128::from(now)).ok()?.to_zoned(zone.clone());
-    let (month, day) = match (parts.month(), parts.day()) {
-        (Some(month), Some(day)) => (month, day),
-        (None, None) => (now.month(), now.day()),
+    let year = parts.year().unwrap_or_else(|| now.year());
+    let date = match (parts.month(), parts.day()) {
+        (Some(month), Some(day)) => Date::new(year, month, day).ok()?,
+        (None, None) if counts_days(&parts) => {
+            parts.set_year(Some(year)).ok()?;
+            parts.to_date().ok()?
+        }
+        (None, None) => Date::new(year, now.month(), now.day()).ok()?,
         _ => return None,
     };
-    let date = Date::new(parts.year().unwrap_or_else(|| now.year()), month, day).ok()?;
     let time = parts.to_time().ok()?;
     nanoseconds(date.to_datetime(time).to_zoned(zone).ok()?.timestamp())
+}
+
+/// Whether the day is one of the year, or of a week of the year.
+fn counts_days(parts: &BrokenDownTime) -> bool {
+    parts.day_of_year().is_some()
+        || parts.iso_week().is_some()
+        || parts.sunday_based_week().is_some()
+        || parts.monday_based_week().is_some()
 }
 
 #[cfg(test)]
@@ -279,11 +343,34 @@ mod tests {
         ] {
             assert_eq!(parse(format, text).as_deref(), Some(time), "{format}");
         }
-        assert_eq!(parse("Epoch", "soon"), None);
+        for nothing in ["soon", "", "-", ".", "-."] {
+            assert_eq!(parse("Epoch", nothing), None, "{nothing}");
+        }
         assert_eq!(parse("", "yesterday"), None);
         assert!(TimeFormat::new(Some("nonsense"), None).is_err());
         assert!(TimeFormat::new(Some("%!"), None).is_err());
         assert!(TimeFormat::new(None, Some("Mars/Olympus")).is_err());
+    }
+
+    #[test]
+    fn no_part_of_a_time_is_passed_over() {
+        for (format, text, time) in [
+            ("%j %Y %H", "145 2016 12", "2016-05-24T12:00:00Z"),
+            ("%G-W%V-%u %H", "2016-W21-2 12", "2016-05-24T12:00:00Z"),
+            ("2006 002 15:04", "2016 145 12:00", "2016-05-24T12:00:00Z"),
+            ("2006 __2 15:04", "2016  45 12:00", "2016-02-14T12:00:00Z"),
+            ("2006-01-02 15:04-07", "2016-05-24 12:00-07", "2016-05-24T19:00:00Z"),
+            ("2006-01-02 15:04Z07", "2016-05-24 12:00Z", "2016-05-24T12:00:00Z"),
+            ("2006-01-02 15:04Z07", "2016-05-24 12:00+02", "2016-05-24T10:00:00Z"),
+            ("02 Jan 2006 15:04Z07:00", "24 MAY 2016 12:00+02:00", "2016-05-24T10:00:00Z"),
+            ("15:04 MST, Mon 02 Jan 2006", "12:00 EST, TUE 24 MAY 2016", "2016-05-24T17:00:00Z"),
+            ("Jan 2, 2006 15:04:05,000", "May 4, 2016 01:02:03,456", "2016-05-04T01:02:03.456Z"),
+            ("2006,01,02,15:04:05,000", "2016,05,04,01:02:03,456", "2016-05-04T01:02:03.456Z"),
+            ("02.01.2006 15:04", "24.05.2016 12:00", "2016-05-24T12:00:00Z"),
+            ("2006,01,02,15:04:05", "2016,05,04,01:02:03", "2016-05-04T01:02:03Z"),
+        ] {
+            assert_eq!(parse(format, text).as_deref(), Some(time), "{format}");
+        }
     }
 
     #[test]

@@ -214,9 +214,8 @@ impl Cli {
             (FormName::SandboxText, _) => Form::SandboxText,
             (FormName::Heka, _) => Form::Heka,
             (FormName::Template, Some(text)) => {
-                let end = if self.null { "\\0" } else { "\\n" };
-                let template = Template::new(&format!("{text}{end}"));
-                Form::Template(template.map_err(wrong("--template"))?)
+                let template = Template::new(text).map_err(wrong("--template"))?;
+                Form::Template(template.ending_with(if self.null { 0 } else { b'\n' }))
             }
             (FormName::Template, None) => {
                 return Err(Stop::usage("-o template needs --template"));

@@ -24,7 +24,11 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let mut out = open_output(plan)?;
     let mut decoder = Decoder { selection: Selection::new(plan), writer: Writer::new(plan) };
     let mut status = Status::Done;
+    let mut failure = None;
     for file in &plan.files {
+        if decoder.selection.is_complete() {
+            break;
+        }
         let ended = decoder.decode(plan, file, &mut out);
         // Also what was made before an error or a signal is written.
         if !matches!(ended, Err(Stop::BrokenPipe)) {
@@ -41,11 +45,19 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
                 heka_core::diag::error(text);
                 status = status.and(of_file);
             }
+            // What was there before the damage is written all the same.
+            Err(stop @ Stop::Error { .. }) => {
+                failure = Some(stop);
+                break;
+            }
             Err(stop) => return Err(stop),
         }
     }
-    decoder.writer.finish(&mut out)?;
+    decoder.writer.finish(failure.is_none(), &mut out)?;
     out.flush()?;
+    if let Some(stop) = failure {
+        return Err(stop);
+    }
     status = status.and(Status::failed_if(decoder.selection.rejected() > 0));
     Ok(status.and(plan.writing.status(stats::MESSAGES.value())))
 }

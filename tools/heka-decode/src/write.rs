@@ -73,13 +73,13 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes what was kept for the end.
-    pub(crate) fn finish(&mut self, out: &mut Output) -> Result<(), Stop> {
+    /// Writes what was kept for the end; a number only if it is that of all messages.
+    pub(crate) fn finish(&mut self, is_complete: bool, out: &mut Output) -> Result<(), Stop> {
         for record in self.kept.drain(..) {
             out.put(&record);
             out.end_record()?;
         }
-        if self.count {
+        if self.count && is_complete {
             let count = stats::MESSAGES.value();
             let count = self.last.map_or(count, |last| count.min(last as u64));
             out.put(format!("{count}\n").as_bytes());
