@@ -303,6 +303,9 @@ pub fn parse_buffer_size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A hundred years, in seconds: no clock gets out of bounds by it.
+const LONGEST_DURATION: f64 = 36_500.0 * 86_400.0;
+
 /// A duration: `250ms`, `5s`, `1m`, `2h`, `1d`, sums of these, or a bare number of seconds.
 ///
 /// # Errors
@@ -332,6 +335,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
     if text.is_empty() {
         Err(wrong())
+    } else if total > LONGEST_DURATION {
+        Err("expected a duration of at most 36500d".to_owned())
     } else {
         Duration::try_from_secs_f64(total).map_err(|_| wrong())
     }
@@ -448,6 +453,10 @@ mod tests {
         assert!(parse_duration("").is_err());
         assert!(parse_duration("-1s").is_err());
         assert!(parse_duration("5 parsecs").is_err());
+        assert!(parse_duration("36500d").is_ok());
+        for long in ["36501d", "200000000000000d", &"9".repeat(400)] {
+            assert!(parse_duration(long).unwrap_err().contains("at most"), "{long}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::sync::mpsc;
 
 use heka_tests::ws::{WsPeer, WsServer, agreement, frame};
-use heka_tests::{Outcome, Tool, scratch};
+use heka_tests::{Outcome, Signal, Tool, scratch};
 
 fn run(script: impl Fn(usize, WsPeer) + Send + Sync + 'static, args: &[&str]) -> Outcome {
     let server = WsServer::start(script);
@@ -238,6 +238,91 @@ fn refusals_are_told_with_status_body_and_retry_after() {
     refuse("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
         .exits(3)
         .stderr_has("wrong Sec-WebSocket-Accept\n");
+}
+
+#[test]
+fn secrets_that_a_server_quotes_are_not_shown() {
+    let dir = scratch();
+    for (name, text) in [
+        ("token", "token-s3cr3t\n"),
+        ("headers", "X-Api-Key: key-s3cr3t\nAuthorization: Basic eDpzM2NyM3Q=\n"),
+        ("cookies", "sid=\"cookie-s3cr3t\"\n"),
+    ] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    for args in [
+        &["--bearer-file", "token"][..],
+        &["--user", "x", "--password-file", "token"],
+        &["-H", "@headers"],
+        &["--cookie-file", "cookies"],
+        &["--cookie", "sid=cookie-s3cr3t"],
+    ] {
+        let server = WsServer::start(|_, mut peer| {
+            let body = peer.request();
+            let len = body.len();
+            peer.send(format!("HTTP/1.1 401 No\r\nContent-Length: {len}\r\n\r\n{body}"));
+        });
+        // The harness looks for s3cr3t in all that is said.
+        let outcome = Tool::new("ws-source")
+            .args(["--retry", "0", "-v", &server.url("/")])
+            .args(args)
+            .dir(dir.path())
+            .run();
+        outcome.exits(3).stderr_has("[concealed]");
+        for encoded in ["eDpzM2NyM3Q=", "eDp0b2tlbi1zM2NyM3Q="] {
+            assert!(!outcome.err().contains(encoded), "{outcome}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_refusal_s_body() {
+    let (sender, asked) = mpsc::channel();
+    let server = WsServer::start(move |_, mut peer| {
+        peer.request();
+        peer.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nand");
+        sender.send(()).unwrap();
+        peer.until_end();
+    });
+    let running = Tool::new("ws-source").args(["--retry", "0", &server.url("/")]).spawn();
+    asked.recv().unwrap();
+    running.signal(Signal::SIGTERM);
+    running.finish().killed_by(Signal::SIGTERM).stderr_is("");
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_secret() {
+    let dir = scratch();
+    let fifo = dir.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for name in ["fifo", "-"] {
+        let running = Tool::new("ws-source")
+            .args(["--bearer-file", name, "ws://127.0.0.1:1/"])
+            .dir(dir.path())
+            .stdin_open()
+            .spawn();
+        // It waits in poll once it has got so far: a system call in progress tells.
+        let call = format!("/proc/{}/wchan", running.pid());
+        heka_tests::eventually("it waits", || {
+            let call = std::fs::read_to_string(&call).ok()?;
+            call.contains("poll").then_some(())
+        });
+        running.signal(Signal::SIGTERM);
+        running.finish().killed_by(Signal::SIGTERM);
+    }
+    // A writer that comes late is waited for.
+    let server = WsServer::start(|_, mut peer| {
+        let request = peer.accept();
+        peer.text(heka_tests::ws::header(&request, "User-Agent").unwrap());
+        assert!(request.contains("Authorization: Bearer late-token\r\n"), "{request}");
+        peer.close(1000, "");
+    });
+    let running = Tool::new("ws-source")
+        .args(["--retry", "0", "--bearer-file", "fifo", "--user-agent", "me", &server.url("/")])
+        .dir(dir.path())
+        .spawn();
+    std::fs::write(fifo, "late-token\n").unwrap();
+    running.finish().succeeds().stdout_is("me\n");
 }
 
 #[test]

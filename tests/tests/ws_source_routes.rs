@@ -152,6 +152,34 @@ fn a_socks_proxy_looks_the_name_up_or_not() {
 }
 
 #[test]
+fn a_proxy_that_cannot_be_used_matters_only_where_it_would_be() {
+    let server = WsServer::start(one_message);
+    let all = || ("ALL_PROXY", "socks://127.0.0.1:1");
+    ws(&server.url("/")).env(all().0, all().1).run().succeeds();
+    ws("ws://far.invalid/")
+        .env(all().0, all().1)
+        .run()
+        .exits(2)
+        .stderr_has("ALL_PROXY: unknown proxy scheme 'socks' (http, socks5, socks5h)");
+    // To a CGI program it is a header of its caller's.
+    let resolve = ["--resolve", &format!("feed.test:{}:127.0.0.1", server.port)];
+    ws(&format!("ws://feed.test:{}/", server.port))
+        .args(resolve)
+        .env("HTTP_PROXY", "http://127.0.0.1:1")
+        .env("REQUEST_METHOD", "GET")
+        .run()
+        .succeeds();
+    for list in [&format!("feed.test:{}", server.port), ".test", "10.0.0.0/8,*"] {
+        ws(&format!("ws://feed.test:{}/", server.port))
+            .args(resolve)
+            .env("HTTP_PROXY", "http://127.0.0.1:1")
+            .env("NO_PROXY", list)
+            .run()
+            .succeeds();
+    }
+}
+
+#[test]
 fn an_address_can_be_given_by_hand() {
     let server = WsServer::start(one_message);
     let at = format!("feed.test:{}", server.port);

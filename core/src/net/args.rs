@@ -88,14 +88,23 @@ impl NetArgs {
             return Ok(Some(proxy.except(&except)));
         }
         let Some((name, url)) =
-            variables.iter().find_map(|name| environment(name).map(|url| (name, url)))
+            variables.iter().find_map(|name| variable(name).map(|url| (name, url)))
         else {
             return Ok(None);
         };
         let proxy =
-            Proxy::parse(&url).map_err(|error| Stop::usage(format_args!("{name}: {error}")))?;
-        Ok(Some(proxy.except(&except).except_loopback()))
+            Proxy::parse(&url).unwrap_or_else(|error| Proxy::unusable(format!("{name}: {error}")));
+        Ok(Some(proxy.concealed().except(&except).except_loopback()))
     }
+}
+
+/// A variable that names a proxy. To a CGI program `HTTP_PROXY` is a header of its caller's.
+#[expect(clippy::disallowed_methods, reason = "the environment of the network flags is read here")]
+fn variable(name: &str) -> Option<String> {
+    if name == "HTTP_PROXY" && environment("REQUEST_METHOD").is_some() {
+        return std::env::var("http_proxy").ok().filter(|value| !value.is_empty());
+    }
+    environment(name)
 }
 
 /// A variable, or the same in lower case, if it is not empty.

@@ -114,6 +114,12 @@ impl From<Stop> for DialError {
 
 impl From<std::io::Error> for DialError {
     fn from(error: std::io::Error) -> Self {
+        // With TLS 1.3 it is a read after the handshake that tells what the server thought of it.
+        #[cfg(feature = "tls")]
+        if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            let (cause, hint) = super::tls::explain(error);
+            return Self::Failed { cause, hint };
+        }
         Self::failed(error.cause())
     }
 }
@@ -170,6 +176,7 @@ impl Dialer {
         let Some(proxy) = self.settings.proxy.as_ref().filter(|proxy| proxy.serves(at)) else {
             return self.dial_directly(at);
         };
+        proxy.check()?;
         let subject = |error| match error {
             DialError::Failed { cause, hint } => {
                 DialError::Failed { cause: format!("proxy {}: {cause}", proxy.at), hint }

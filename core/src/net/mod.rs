@@ -7,6 +7,7 @@
 
 mod addr;
 pub mod args;
+mod bypass;
 mod dial;
 mod listen;
 mod poller;

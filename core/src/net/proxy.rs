@@ -10,7 +10,10 @@ use data_encoding::BASE64;
 use nix::poll::PollFlags;
 use socket2::Socket;
 
+use super::bypass::Rule;
 use super::{DialError, HostPort};
+use crate::diag;
+use crate::exit::Stop;
 use crate::io::{Deadline, wait_for};
 
 /// Longest answer of a proxy that is read.
@@ -24,8 +27,10 @@ pub struct Proxy {
     kind: Kind,
     /// `NAME:PASSWORD`.
     credentials: Option<String>,
-    /// Hosts, domains (`.example.com`) or `*`, as in `NO_PROXY`.
-    bypass: Vec<String>,
+    /// What is reached without it, as in `NO_PROXY`.
+    bypass: Vec<Rule>,
+    /// Why it cannot be used, which matters only where it would be.
+    trouble: Option<String>,
     /// Loopback goes directly, unless the user named the proxy for this very run.
     serves_loopback: bool,
 }
@@ -76,7 +81,28 @@ impl Proxy {
         if at.host.is_empty() {
             return Err("expected http://HOST:PORT".to_owned());
         }
-        Ok(Self { at, kind, credentials, bypass: Vec::new(), serves_loopback: true })
+        let bypass = Vec::new();
+        Ok(Self { at, kind, credentials, bypass, trouble: None, serves_loopback: true })
+    }
+
+    /// One that cannot be used: whoever is reached without it never hears of that.
+    pub fn unusable(trouble: String) -> Self {
+        Self {
+            at: HostPort { host: String::new(), port: 0 },
+            kind: Kind::Http,
+            credentials: None,
+            bypass: Vec::new(),
+            trouble: Some(trouble),
+            serves_loopback: true,
+        }
+    }
+
+    /// Whether it can be used at all.
+    ///
+    /// # Errors
+    /// If not: status 2.
+    pub(super) fn check(&self) -> Result<(), Stop> {
+        self.trouble.as_ref().map_or(Ok(()), |trouble| Err(Stop::usage(trouble)))
     }
 
     /// Whether a password is part of it.
@@ -84,11 +110,22 @@ impl Proxy {
         self.credentials.as_ref().is_some_and(|credentials| credentials.contains(':'))
     }
 
+    /// The same, with its password kept off stderr, also in the form that a header has.
+    #[must_use]
+    pub fn concealed(self) -> Self {
+        if let Some(credentials) = &self.credentials
+            && let Some((_, password)) = credentials.split_once(':')
+        {
+            diag::conceal(password);
+            diag::conceal(&BASE64.encode(credentials.as_bytes()));
+        }
+        self
+    }
+
     /// The same, but hosts of this comma-separated list (`NO_PROXY`) are reached directly.
     #[must_use]
     pub fn except(mut self, list: &str) -> Self {
-        let hosts = list.split([',', ' ']).map(str::trim).filter(|host| !host.is_empty());
-        self.bypass.extend(hosts.map(str::to_ascii_lowercase));
+        self.bypass.extend(Rule::parse_list(list));
         self
     }
 
@@ -108,12 +145,7 @@ impl Proxy {
         if is_loopback && !self.serves_loopback {
             return false;
         }
-        !self.bypass.iter().any(|rule| {
-            let domain = rule.trim_start_matches("*.").trim_start_matches('.');
-            rule == "*"
-                || host == domain
-                || host.strip_suffix(domain).is_some_and(|head| head.ends_with('.'))
-        })
+        !self.bypass.iter().any(|rule| rule.covers(at))
     }
 
     /// Whether it is told addresses only, so that names have to be looked up before.
@@ -219,14 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_names_hosts_domains_and_all() {
-        let proxy = Proxy::parse("p").unwrap().except("example.com, .net,10.0.0.1");
-        assert!(!proxy.serves(&at("example.com")));
-        assert!(!proxy.serves(&at("WWW.Example.com")));
-        assert!(!proxy.serves(&at("a.net")));
-        assert!(!proxy.serves(&at("10.0.0.1")));
-        assert!(proxy.serves(&at("badexample.com")));
-        assert!(!Proxy::parse("p").unwrap().except("*").serves(&at("x")));
+    fn what_no_proxy_names_is_not_served_and_hears_of_no_trouble() {
+        for proxy in [Proxy::parse("p").unwrap(), Proxy::unusable("x".to_owned())] {
+            let proxy = proxy.except("example.com, 10.0.0.0/8");
+            assert!(!proxy.serves(&at("www.example.com")) && !proxy.serves(&at("10.0.0.1")));
+            assert!(proxy.serves(&at("badexample.com")));
+        }
+        assert!(Proxy::unusable("x".to_owned()).check().is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Who may read: tokens, where they come from and what becomes of them; names and endpoints.
 
 use heka_tests::playback::{Playback, Turn, frame, web_socket};
-use heka_tests::{Outcome, Tool};
+use heka_tests::{Outcome, Signal, Tool};
 
 use crate::platform::{
     EXPIRED, FRESH, GUID, Home, TOKEN, batch, cf_tail, events, frames, grant, http, info, page,
@@ -25,6 +25,90 @@ fn a_token_that_runs_out_is_refreshed_before_it_is_used() {
         "{request}"
     );
     assert!(sent(&server, 2).contains(&format!("bearer {FRESH}")));
+}
+
+/// A grant of a token that has long run out by our clock, and is good for 30 s by the server's.
+fn short_grant() -> Turn {
+    let body = format!(r#"{{"access_token":"{EXPIRED}","token_type":"bearer","expires_in":30}}"#);
+    Turn::http("200 OK", "Content-Type: application/json\r\n", body).open()
+}
+
+#[test]
+fn a_token_is_good_for_as_long_as_the_uaa_says_whatever_our_clock_says() {
+    let server = Playback::new(vec![
+        short_grant(),
+        info(),
+        page(&[]),
+        page(&[]),
+        page(&[]),
+        page(&[v2("x", 1)]),
+    ]);
+    let home = Home::of(&server, EXPIRED);
+    let outcome =
+        home.tool(&["--via", "log-cache", "-o", "payload", "--max-count", "1", GUID]).run();
+    outcome.succeeds().stdout_is("x\n");
+    let asked = server.requests().iter().filter(|line| line.starts_with("POST")).count();
+    assert_eq!(asked, 1, "{:?}", server.requests());
+}
+
+#[test]
+fn a_refresh_token_that_another_cf_has_stored_is_used() {
+    let refusal = || Turn::http("401 Unauthorized", "", "no").open();
+    let quiet = (0..1000).map(|_| page(&[]));
+    let server = Playback::new([info()].into_iter().chain(quiet).collect());
+    let home = Home::of(&server, TOKEN);
+    let running =
+        home.tool(&["--via", "log-cache", "-o", "payload", "--max-count", "1", "-v", GUID]).spawn();
+    // It has read the file when it has connected.
+    running.wait_stderr("connected (log-cache)");
+    home.replace("refresh-s3cr3t", "rotated-s3cr3t");
+    server.play(vec![refusal(), grant(), page(&[v2("x", 1)])]);
+    running.finish().succeeds().stdout_is("x\n");
+    let request = (0..server.requests().len())
+        .map(|number| sent(&server, number))
+        .find(|request| request.starts_with("POST"));
+    assert!(request.unwrap().ends_with("refresh_token=rotated-s3cr3t"));
+}
+
+#[test]
+fn a_token_command_that_takes_its_time_does_not_hold_the_end() {
+    let running = Tool::new("cf-tail")
+        .args([
+            "--token-command",
+            "echo begun >&2; exec sleep 100",
+            "app",
+            "-a",
+            "ws://127.0.0.1:1",
+        ])
+        .spawn();
+    running.wait_stderr("begun");
+    let began = std::time::Instant::now();
+    running.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
+    assert!(began.elapsed() < std::time::Duration::from_secs(20));
+}
+
+#[test]
+fn a_token_may_come_through_a_socket() {
+    let server = Playback::new(vec![recent(&[("x", 1)])]);
+    let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().expect("sockets");
+    std::io::Write::write_all(&mut ours, format!("{FRESH}\n").as_bytes()).expect("room");
+    drop(ours);
+    Tool::new("cf-tail")
+        .args(["--via", "legacy", "--recent", "app", "-a", &ws(&server), "--token-file", "-"])
+        .stdin_file(std::os::fd::OwnedFd::from(theirs).into())
+        .run()
+        .succeeds();
+    assert!(sent(&server, 0).contains(&format!("authorization: bearer {FRESH}\r\n")));
+}
+
+#[test]
+fn a_platform_in_trouble_is_no_old_platform() {
+    let server = Playback::new(vec![
+        Turn::http("404 Not Found", "", "").open(),
+        Turn::http("503 Service Unavailable", "", "later").open(),
+    ]);
+    let home = Home::new(&format!(r#"{{"Target":"{}","AccessToken":"{TOKEN}"}}"#, http(&server)));
+    home.tool(&[GUID]).run().exits(3).stderr_has("status 503: later");
 }
 
 #[test]

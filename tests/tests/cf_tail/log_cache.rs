@@ -154,6 +154,50 @@ fn more_than_a_page_is_read_page_by_page() {
 }
 
 #[test]
+fn a_damaged_envelope_does_not_end_the_pages() {
+    let damaged = || r#"{"timestamp":"1000000000","log":{"payload":"!!"}}"#.to_owned();
+    let mut first = seconds(500..1499);
+    first.push(damaged());
+    let server = Playback::new(vec![info(), page(&first), page(&seconds(400..500))]);
+    let outcome =
+        cf_tail(["--recent", "-n", "1200", "-o", "payload", "app", "-a", &http(&server)]).run();
+    outcome.exits(1).stderr_has("skipped");
+    assert_eq!(outcome.out().lines().count(), 1099, "{:?}", server.requests());
+    // So it is while following.
+    let mut first = seconds(1..1000);
+    first.reverse();
+    first.push(damaged());
+    let server = Playback::new(vec![info(), page(&[]), page(&first), page(&seconds(1000..1001))]);
+    let running =
+        cf_tail(["--via", "log-cache", "-o", "payload", "app", "-a", &http(&server)]).spawn();
+    wait_for_lines(&running, 1000);
+    assert!(server.requests()[3].contains("start_time=999000000001"), "{:?}", server.requests());
+}
+
+#[test]
+fn a_platform_whose_clock_is_ahead_is_followed_by_its_own() {
+    // 2100, and no page comes with another date.
+    let (line, next) =
+        (v2("line", 4_102_444_800_000_000_000), v2("next", 4_102_444_801_000_000_000));
+    let dated = |lines: &[String]| {
+        let body = format!(r#"{{"envelopes":{{"batch":[{}]}}}}"#, lines.join(","));
+        Turn::http("200 OK", "Date: Fri, 01 Jan 2100 00:00:05 GMT\r\n", body).open()
+    };
+    let server = Playback::new(vec![
+        Turn::http("200 OK", "Date: Fri, 01 Jan 2100 00:00:05 GMT\r\n", r#"{"version":"3.0"}"#)
+            .open(),
+        dated(std::slice::from_ref(&line)),
+        dated(std::slice::from_ref(&line)),
+        dated(&[line, next]),
+    ]);
+    let running =
+        cf_tail(["--via", "log-cache", "-o", "payload", "app", "-a", &http(&server)]).spawn();
+    assert_eq!(wait_for_lines(&running, 1), "next\n");
+    // The delay before the youngest line, and not our own present.
+    assert!(server.requests()[3].contains("start_time=4102444798"), "{:?}", server.requests());
+}
+
+#[test]
 fn a_full_page_is_followed_by_the_next_at_once() {
     let mut first = seconds(1..1001);
     first.reverse();

@@ -172,6 +172,25 @@ fn a_program_of_a_web_server_does_not_believe_its_caller() {
     assert!(proxy.heard().is_empty());
 }
 
+#[test]
+fn a_trace_shows_answers_of_web_sockets_but_no_cookies() {
+    let cookie = "Set-Cookie: sid=s3cr3t\r\nX-Request: 17\r\n";
+    let accepting = {
+        let mut turn = web_socket(frame(8, b"\x03\xe8"));
+        let text = String::from_utf8_lossy(&turn.pieces[0].1).into_owned();
+        let (head, _) = text.split_once("\r\n\r\n").expect("a head");
+        let end = head.len();
+        turn.pieces[0].1.splice(end..end, format!("\r\n{}", cookie.trim_end()).into_bytes());
+        turn
+    };
+    for (turn, status) in [(Turn::http("401 Unauthorized", cookie, "no"), 5), (accepting, 0)] {
+        let server = Playback::new(vec![turn]);
+        let outcome = cf_tail(["--via", "legacy", "--trace", "app", "-a", &ws(&server)]).run();
+        outcome.exits(status).stderr_has("WEBSOCKET RESPONSE: ").stderr_has("X-Request: 17\n");
+        outcome.stderr_has("Set-Cookie: [PRIVATE DATA HIDDEN]\n");
+    }
+}
+
 /// The seconds that a refusal with this Retry-After makes it wait.
 fn wait_announced(args: &[&str], turns: Vec<Turn>) -> f64 {
     let server = Playback::new(turns);

@@ -236,6 +236,12 @@ impl Home {
         std::fs::read_to_string(self.0.path().join(".cf/config.json")).expect("config.json")
     }
 
+    /// Puts something else there for a part of it, as cf does.
+    pub(crate) fn replace(&self, from: &str, to: &str) {
+        let path = self.0.path().join(".cf/config.json");
+        std::fs::write(path, self.text().replace(from, to)).expect("room");
+    }
+
     /// cf-tail at home there.
     pub(crate) fn tool(&self, args: &[&str]) -> Tool {
         Tool::new("cf-tail").args(args).env("CF_HOME", self.0.path())

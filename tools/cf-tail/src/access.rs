@@ -2,12 +2,13 @@
 //! The token that requests carry: where it comes from, and a new one before it runs out.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use heka_core::clock;
 use heka_core::diag;
-use heka_core::exit::{Cause as _, Stop};
+use heka_core::exit::Stop;
 
+use crate::command;
 use crate::config::{Config, read_private};
 use crate::failure::Failure;
 use crate::http::Http;
@@ -15,8 +16,10 @@ use crate::secret::Secret;
 use crate::token::Token;
 use crate::uaa;
 
-/// A token with less time left than this many seconds is replaced.
+/// A token with less time left than this many seconds is replaced, or than half of what it had.
 const MARGIN: i64 = 60;
+/// No token is asked for more often than this before a server has refused the one at hand.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where tokens come from.
 #[derive(Debug)]
@@ -33,12 +36,44 @@ pub(crate) enum Source {
     Nowhere,
 }
 
+/// The token at hand.
+#[derive(Debug)]
+struct Held {
+    token: Token,
+    /// Since when.
+    since: Instant,
+    /// How many seconds it had left then: by its server's clock if it was made for us, else by ours.
+    left: Option<i64>,
+}
+
+impl Held {
+    fn new(token: Token, is_new: bool) -> Self {
+        let by_lifetime = token.lifetime.filter(|_| is_new);
+        let left = by_lifetime.or_else(|| token.left(clock::now_ns() / 1_000_000_000));
+        Self { token, since: Instant::now(), left }
+    }
+
+    /// How many seconds are left; `None` if nobody knows.
+    fn left(&self) -> Option<i64> {
+        let gone = i64::try_from(self.since.elapsed().as_secs()).unwrap_or(i64::MAX);
+        self.left.map(|left| left.saturating_sub(gone))
+    }
+
+    fn is_running_out(&self) -> bool {
+        let margin = self.left.map_or(0, |left| MARGIN.min(left / 2)).max(1);
+        self.left().is_some_and(|left| left < margin)
+    }
+}
+
 /// The token, kept fresh.
 #[derive(Debug)]
 pub(crate) struct Access {
     source: Source,
-    token: Option<Token>,
+    held: Option<Held>,
     refresh: Option<Secret>,
+    /// The refresh token that was last seen in the configuration.
+    stored: Option<Secret>,
+    renewed: Option<Instant>,
     force: bool,
     save: bool,
 }
@@ -46,7 +81,7 @@ pub(crate) struct Access {
 impl Access {
     /// From `source`. `force` takes a file that others can read, `save` stores refreshed tokens.
     pub(crate) fn new(source: Source, force: bool, save: bool) -> Self {
-        Self { source, token: None, refresh: None, force, save }
+        Self { source, held: None, refresh: None, stored: None, renewed: None, force, save }
     }
 
     /// The token for the next request: got at the first call, replaced shortly before it runs out.
@@ -54,15 +89,16 @@ impl Access {
     /// # Errors
     /// If there is none.
     pub(crate) fn token(&mut self, http: &Http, config: &Config) -> Result<Option<Token>, Failure> {
-        if self.token.is_none() {
-            self.token = self.first(config)?;
+        if self.held.is_none() {
+            self.held = self.first(config)?.map(|token| Held::new(token, false));
         }
-        let runs_out = self.left().is_some_and(|left| left < MARGIN);
-        let missing = self.token.is_none() && matches!(self.source, Source::Config);
-        if (runs_out || missing) && self.can_renew(config) {
+        let runs_out = self.held.as_ref().is_some_and(Held::is_running_out);
+        let missing = self.held.is_none() && matches!(self.source, Source::Config);
+        let is_due = self.renewed.is_none_or(|renewed| renewed.elapsed() >= PATIENCE);
+        if (runs_out || missing) && is_due && self.can_renew(config) {
             self.renew(http, config)?;
         }
-        Ok(self.token.clone())
+        Ok(self.held.as_ref().map(|held| held.token.clone()))
     }
 
     /// Whether the token is that of cf's configuration.
@@ -70,13 +106,12 @@ impl Access {
         matches!(self.source, Source::Config)
     }
 
-    /// Whether the token at hand has run out, as far as it tells.
+    /// Whether the token at hand has run out, as far as it tells, by one clock or the other.
     pub(crate) fn has_expired(&self) -> bool {
-        self.left().is_some_and(|left| left <= 0)
-    }
-
-    fn left(&self) -> Option<i64> {
-        self.token.as_ref().and_then(|token| token.left(clock::now_ns() / 1_000_000_000))
+        let by_ours = |held: &Held| held.token.left(clock::now_ns() / 1_000_000_000);
+        self.held.as_ref().is_some_and(|held| {
+            [held.left(), by_ours(held)].into_iter().flatten().any(|left| left <= 0)
+        })
     }
 
     fn can_renew(&self, config: &Config) -> bool {
@@ -96,18 +131,24 @@ impl Access {
         if !self.can_renew(config) {
             return Ok(false);
         }
-        let before = self.token.take();
-        self.token = match &self.source {
-            Source::Config => Some(self.ask_uaa(http, config)?),
-            // Standard input has been read.
-            Source::File(path) if path.as_os_str() == "-" => before.clone(),
-            _ => self.first(config)?,
-        };
-        let text = |token: &Option<Token>| token.as_ref().map(|token| token.header.clone());
-        Ok(text(&self.token) != text(&before))
+        self.renewed = Some(Instant::now());
+        // Standard input has been read.
+        if matches!(&self.source, Source::File(path) if path.as_os_str() == "-") {
+            return Ok(false);
+        }
+        let before = self.held.take().map(|held| held.token.header);
+        let is_new = matches!(self.source, Source::Config);
+        let token = if is_new { Some(self.ask_uaa(http, config)?) } else { self.first(config)? };
+        self.held = token.map(|token| Held::new(token, is_new));
+        Ok(self.held.as_ref().map(|held| &held.token.header) != before.as_ref())
     }
 
     fn ask_uaa(&mut self, http: &Http, config: &Config) -> Result<Token, Failure> {
+        let stored = config.stored_refresh_token();
+        if stored.is_some() && stored != self.stored {
+            self.stored = stored;
+            self.refresh.clone_from(&self.stored);
+        }
         let refresh = self.refresh.as_ref().or(config.refresh_token.as_ref());
         let grant = uaa::refresh(http, config, refresh)?;
         diag::note("the access token was refreshed");
@@ -116,6 +157,7 @@ impl Access {
         }
         if self.save {
             config.save_tokens(&grant.token.header, self.refresh.as_ref())?;
+            self.stored.clone_from(&self.refresh);
         }
         Ok(grant.token)
     }
@@ -130,11 +172,10 @@ impl Access {
             }
             Source::Given(token) => ("CF_ACCESS_TOKEN".to_owned(), token.reveal().to_owned()),
             Source::File(path) if path.as_os_str() == "-" => {
-                let text = read_private("/dev/stdin".as_ref(), true)?;
-                ("(standard input)".to_owned(), text)
+                ("(standard input)".to_owned(), read_private(path, true)?)
             }
             Source::File(path) => (path.display().to_string(), read_private(path, self.force)?),
-            Source::Command(line) => ("--token-command".to_owned(), run(line)?),
+            Source::Command(line) => ("--token-command".to_owned(), command::output(line)?),
         };
         parse(&subject, &text).map(Some)
     }
@@ -142,23 +183,4 @@ impl Access {
 
 fn parse(subject: &str, text: &str) -> Result<Token, Failure> {
     Token::parse(text).map_err(|error| Stop::usage(format_args!("{subject}: {error}")).into())
-}
-
-/// What a command prints on its standard output.
-fn run(line: &str) -> Result<String, Failure> {
-    let failed =
-        |cause: String| Failure::Stopped(Stop::failed(format_args!("--token-command: {cause}")));
-    let output = Command::new("/bin/sh")
-        .args(["-c", line])
-        .env_remove("CF_ACCESS_TOKEN")
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| failed(error.cause()))?;
-    if !output.status.success() {
-        return Err(failed(output.status.to_string()));
-    }
-    let text = String::from_utf8(output.stdout).map_err(|_| failed("no text".to_owned()))?;
-    // Some print hints before it.
-    Ok(text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned())
 }

@@ -42,17 +42,21 @@ fn json(answer: Answer) -> Result<Json, Failure> {
     serde_json::from_slice(&body).map_err(|error| Failure::BadResponse(format!("no JSON: {error}")))
 }
 
+/// What is there, or nothing if the platform has no such page; that it is in trouble is an error.
+fn json_if_any(http: &Http, url: &Url) -> Result<Json, Failure> {
+    match json(http.get(url, None, &[])?) {
+        Err(Failure::NotFound(_) | Failure::BadResponse(_)) => Ok(Json::Null),
+        other => other,
+    }
+}
+
 /// Asks the platform where its servers are.
 ///
 /// # Errors
 /// If it does not answer.
 pub(crate) fn links(http: &Http, config: &Config) -> Result<Links, Failure> {
-    let root = json(http.get(&url(config, "/")?, None, &[])?);
-    let root = match root {
-        // Platforms of 2013 to 2016 have nothing there.
-        Err(Failure::NotFound(_) | Failure::BadResponse(_)) => Json::Null,
-        other => other?,
-    };
+    // Platforms of 2013 to 2016 have nothing there.
+    let root = json_if_any(http, &url(config, "/")?)?;
     let href =
         |name: &str| root.pointer(&format!("/links/{name}/href"))?.as_str().map(str::to_owned);
     let mut links = Links {
@@ -62,7 +66,7 @@ pub(crate) fn links(http: &Http, config: &Config) -> Result<Links, Failure> {
         loggregator: None,
     };
     if links.log_cache.is_none() && links.log_stream.is_none() && links.doppler.is_none() {
-        let info = json(http.get(&url(config, "/v2/info")?, None, &[])?).unwrap_or_default();
+        let info = json_if_any(http, &url(config, "/v2/info")?)?;
         let text = |name: &str| info.get(name)?.as_str().map(str::to_owned);
         links.doppler = text("doppler_logging_endpoint");
         links.loggregator = text("logging_endpoint");

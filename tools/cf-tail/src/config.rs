@@ -4,12 +4,12 @@
 //! Keys are read whatever their case, as Go does; versions 3 and 4 of the file are the same to us.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use heka_core::diag;
 use heka_core::exit::{Explain as _, Stop};
+use heka_core::secret;
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::{Map, Value as Json};
 
@@ -34,9 +34,6 @@ pub(crate) struct Config {
     pub(crate) ssl_disabled: bool,
     pub(crate) color: Option<bool>,
 }
-
-/// Longest file that is read; cf's own are a few kB.
-const MAX_SIZE: u64 = 4 << 20;
 
 impl Config {
     /// Reads the file below `home`, if there is one.
@@ -75,6 +72,12 @@ impl Config {
             ssl_disabled: find(object, "SSLDisabled").and_then(Json::as_bool).unwrap_or(false),
             color: text("ColorEnabled").and_then(|text| text.parse().ok()),
         }
+    }
+
+    /// The refresh token that is in the file now: another cf may have logged in since.
+    pub(crate) fn stored_refresh_token(&self) -> Option<Secret> {
+        let text = read_private(&self.path, true).ok()?;
+        Self::from_object(PathBuf::new(), &parse(&text).ok()?).refresh_token
     }
 
     /// Stores new tokens in the file: all else in it stays, and nobody ever sees half of it.
@@ -139,41 +142,18 @@ fn replace(object: &mut Map<String, Json>, name: &str, secret: &Secret) {
     object.insert(key.unwrap_or_else(|| name.to_owned()), Json::from(secret.reveal()));
 }
 
-/// Reads a file that holds a secret. A regular file that others can read, or that is someone
-/// else's, is refused, or with `force` warned of.
+/// Reads a file that holds a secret, as [`secret::read_private`] does.
 ///
 /// # Errors
-/// That, or the system's.
+/// That, or that it is no text.
 pub(crate) fn read_private(path: &Path, force: bool) -> Result<String, Stop> {
-    let name = path.display();
-    let file = File::open(path).at(name.to_string())?;
-    let metadata = file.metadata().at(name.to_string())?;
-    let trouble = if !metadata.is_file() {
-        None
-    } else if metadata.mode() & 0o077 != 0 {
-        Some("others can read it (chmod 600)")
-    } else if metadata.uid() != nix::unistd::geteuid().as_raw() {
-        Some("it belongs to someone else")
-    } else {
-        None
-    };
-    match trouble {
-        Some(trouble) if force => diag::warning(format_args!("{name}: {trouble}")),
-        Some(trouble) => {
-            return Err(Stop::usage(format_args!(
-                "{name}: {trouble}; --force takes it all the same"
-            )));
-        }
-        None => {}
-    }
-    let mut text = String::new();
-    file.take(MAX_SIZE).read_to_string(&mut text).at(name)?;
-    Ok(text)
+    let bytes = secret::read_private(path, force)?;
+    String::from_utf8(bytes).map_err(|_| secret::unusable(path, "not text"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
 

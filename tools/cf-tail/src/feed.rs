@@ -16,6 +16,7 @@ use url::Url;
 use crate::endpoint;
 use crate::envelope::{Envelope, Unreadable};
 use crate::failure::{Failure, shown};
+use crate::http::trace_headers;
 use crate::intake::Intake;
 use crate::parts::Recent;
 use crate::session::Session;
@@ -78,9 +79,13 @@ impl Feed<'_> {
             text_as_binary: true,
         };
         let shaken = ws::shake(stream, &request, options, deadline);
+        if let (Ok(socket), true) = (&shaken, session.trace) {
+            diag::plain("WEBSOCKET RESPONSE: 101");
+            trace_headers(socket.headers().iter().map(as_header));
+        }
         shaken.map_err(|failure| match failure {
             ws::Failure::Stopped(stop) => Failure::Stopped(stop),
-            ws::Failure::Failed(cause) => Failure::broken(cause),
+            ws::Failure::Failed { cause, hint } => Failure::Broken { cause, hint },
             ws::Failure::Refused(refusal) => refused(&refusal, session.trace),
         })
     }
@@ -181,9 +186,7 @@ fn ended(closed: &ws::Closed) -> Failure {
 fn refused(refusal: &Refusal, trace: bool) -> Failure {
     if trace {
         diag::plain(format_args!("WEBSOCKET RESPONSE: {} {}", refusal.status, refusal.reason));
-        for (name, value) in &refusal.headers {
-            diag::plain(format_args!("{name}: {}", shown(value.as_bytes())));
-        }
+        trace_headers(refusal.headers.iter().map(as_header));
     }
     let body = refusal.body.as_bytes();
     match refusal.status {
@@ -206,8 +209,9 @@ fn refused(refusal: &Refusal, trace: bool) -> Failure {
 
 fn trace(url: &Url, request: &Request) {
     diag::plain(format_args!("WEBSOCKET REQUEST: GET {url}"));
-    for (name, value) in &request.headers {
-        let value = if name == "Authorization" { "[PRIVATE DATA HIDDEN]" } else { value };
-        diag::plain(format_args!("{name}: {value}"));
-    }
+    trace_headers(request.headers.iter().map(as_header));
+}
+
+fn as_header((name, value): &(String, String)) -> (&str, &[u8]) {
+    (name, value.as_bytes())
 }

@@ -67,18 +67,20 @@ impl Logs<'_> {
         // Before the first connection nothing can be missed.
         let mut gap = "";
         loop {
-            let began = Instant::now();
+            let mut opened = None;
             let failure = match self.open(&mut intake, &mut recent, status) {
                 Ok(live) => {
+                    opened = Some(Instant::now());
                     gap = if self.server.fills_gaps() { "" } else { "; lines may be missing" };
                     live(&mut intake)
                 }
                 Err(failure) => failure,
             };
-            if began.elapsed() >= HEALTHY {
+            // However long it takes to fail to open, it has not lived.
+            let lived = opened.map_or(Duration::ZERO, |opened| opened.elapsed());
+            if lived >= HEALTHY {
                 attempts.reset();
             }
-            let lived = began.elapsed();
             if let Err(stop) = self.wait_for_next(failure, follow, &mut attempts, lived, gap) {
                 return stop;
             }
@@ -94,6 +96,7 @@ impl Logs<'_> {
         status: &mut Status,
     ) -> Result<crate::server::Live<'_>, Failure> {
         let live = self.server.open(self.session)?;
+        intake.ahead = self.session.http.ahead();
         diag::announce(format_args!("{}: connected ({})", self.server.url(), self.server.name()));
         if let Err(failure) = self.catch_up(intake, recent, status) {
             if matches!(failure, Failure::Stopped(Stop::Signal(_))) {

@@ -33,6 +33,8 @@ pub(crate) struct Http {
     line: Line,
     trace: bool,
     has_answered: Cell<bool>,
+    /// How far the clock of who answered is ahead of ours, in nanoseconds.
+    ahead: Cell<i64>,
 }
 
 /// An answer whose body has not been read.
@@ -61,7 +63,7 @@ impl Http {
             Agent::with_parts(config, Wires(line.clone()), Anywhere)
         };
         let (agent, once) = (agent(3), agent(0));
-        Self { agent, once, line, trace, has_answered: Cell::new(false) }
+        Self { agent, once, line, trace, has_answered: Cell::new(false), ahead: Cell::new(0) }
     }
 
     /// Asks for `url`. A redirect is followed if it stays on the server: nobody else gets to see
@@ -127,6 +129,11 @@ impl Http {
         self.answer(request.send_form(fields.iter().copied()))
     }
 
+    /// How far the platform's clock is ahead of ours, in nanoseconds, as far as its answers tell.
+    pub(crate) fn ahead(&self) -> i64 {
+        self.ahead.get()
+    }
+
     /// The signal, or the end of the output, that broke off a read.
     pub(crate) fn take_stop(&self) -> Option<Stop> {
         match self.line.take_trouble() {
@@ -143,10 +150,18 @@ impl Http {
     fn answer(&self, outcome: Result<Response<Body>, ureq::Error>) -> Result<Answer, Failure> {
         let response = outcome.map_err(|error| self.line.explain(&error))?;
         let status = response.status().as_u16();
+        let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+        if let Some(date) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
+            // It has no fractions: what is of the same second is not of the future.
+            let end = date.timestamp().as_nanosecond() + 999_999_999;
+            let ahead = end - i128::from(heka_core::clock::now_ns());
+            self.ahead.set(i64::try_from(ahead).unwrap_or(0));
+        }
         self.has_answered.set(true);
         if self.trace {
             diag::plain(format_args!("RESPONSE: {}", response.status()));
-            trace_headers(response.headers());
+            let headers = response.headers().iter();
+            trace_headers(headers.map(|(name, value)| (name.as_str(), value.as_bytes())));
         }
         let (parts, body) = response.into_parts();
         let body = body.into_with_config().limit(u64::MAX).reader();
@@ -164,12 +179,13 @@ impl Http {
     }
 }
 
-/// Shows the headers of an answer, but for cookies.
-pub(crate) fn trace_headers(headers: &HeaderMap) {
+/// Shows the headers of a question or an answer, but for what is in those that hold secrets.
+pub(crate) fn trace_headers<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) {
+    const PRIVATE: [&str; 3] = ["authorization", "cookie", "set-cookie"];
     for (name, value) in headers {
-        let value = match *name == header::SET_COOKIE {
+        let value = match PRIVATE.iter().any(|private| name.eq_ignore_ascii_case(private)) {
             true => "[PRIVATE DATA HIDDEN]".to_owned(),
-            false => crate::failure::shown(value.as_bytes()),
+            false => crate::failure::shown(value),
         };
         diag::plain(format_args!("{name}: {value}"));
     }

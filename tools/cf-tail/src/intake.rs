@@ -22,8 +22,11 @@ pub(crate) struct Intake {
     read: Seen,
     /// Came in the stream, and may come again when a gap is filled.
     streamed: Option<Seen>,
-    /// The youngest envelope so far.
+    /// The youngest envelope so far; one from the future counts as of now, for it must not hide
+    /// those of the present.
     pub(crate) newest: Option<i64>,
+    /// How far the platform's clock is ahead of ours, in nanoseconds.
+    pub(crate) ahead: i64,
 }
 
 impl Intake {
@@ -95,8 +98,12 @@ impl Intake {
         self.read = read;
     }
 
-    fn grow(&mut self, timestamp: i64) {
-        self.newest = self.newest.max(Some(timestamp));
+    /// Takes note of the time of an envelope.
+    pub(crate) fn grow(&mut self, timestamp: i64) {
+        if self.newest.is_none_or(|newest| timestamp > newest) {
+            let now = heka_core::clock::now_ns().saturating_add(self.ahead);
+            self.newest = self.newest.max(Some(timestamp.min(now)));
+        }
     }
 
     fn remember(&mut self, key: Key) {
@@ -116,6 +123,18 @@ impl Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_future_is_that_of_the_platform_s_clock() {
+        let mut intake = Intake::default();
+        let now = heka_core::clock::now_ns();
+        let hour = 3_600_000_000_000;
+        intake.grow(now + hour);
+        assert!(intake.newest.unwrap() < now + hour / 2);
+        intake.ahead = 2 * hour;
+        intake.grow(now + hour);
+        assert_eq!(intake.newest, Some(now + hour));
+    }
 
     #[test]
     fn of_a_busy_stream_the_last_seconds_are_remembered() {

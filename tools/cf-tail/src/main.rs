@@ -6,6 +6,7 @@ mod again;
 mod api;
 mod choose;
 mod cli;
+mod command;
 mod config;
 mod endpoint;
 mod envelope;

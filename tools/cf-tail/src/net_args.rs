@@ -8,8 +8,6 @@ use heka_core::net::Settings;
 use heka_core::net::args::{self, TlsArgs};
 use heka_core::net::tls::ClientSettings;
 
-use crate::cli::environment;
-
 /// How to connect. (cf-tail has a `--keepalive` of its own, so the shared group does not fit.)
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network options")]
@@ -75,11 +73,6 @@ impl NetArgs {
             no_proxy: self.no_proxy,
             socket: args::SocketArgs { idle_timeout: Timeout(None), keepalive: None },
         };
-        // A CGI program's HTTP_PROXY is a header of its caller.
-        let http: &[&str] = match environment("REQUEST_METHOD") {
-            Some(_) => &["ALL_PROXY"],
-            None => &["HTTP_PROXY", "ALL_PROXY"],
-        };
         let https: &[&str] = match self.legacy_proxy {
             true => &["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"],
             false => &["HTTPS_PROXY", "ALL_PROXY"],
@@ -89,7 +82,7 @@ impl NetArgs {
             return Err(Stop::usage("--insecure and --ca-file exclude each other"));
         }
         Ok(NetPlan {
-            plain: net.plan(http)?,
+            plain: net.plan(&["HTTP_PROXY", "ALL_PROXY"])?,
             private: net.plan(https)?,
             tls,
             honour_ssl_disabled: self.honour_ssl_disabled,

@@ -12,6 +12,8 @@ pub(crate) struct Token {
     pub(crate) header: Secret,
     /// Seconds since 1970, if the token tells.
     pub(crate) expires: Option<i64>,
+    /// How many seconds it is good for from when it was made, if it tells.
+    pub(crate) lifetime: Option<i64>,
 }
 
 impl Token {
@@ -35,7 +37,9 @@ impl Token {
         } else {
             text.to_owned()
         };
-        Ok(Self { expires: expiry(bare), header: Secret::new(header) })
+        let (expires, issued) = (claim(bare, "exp"), claim(bare, "iat"));
+        let lifetime = expires.zip(issued).map(|(expires, issued)| expires.saturating_sub(issued));
+        Ok(Self { expires, lifetime, header: Secret::new(header) })
     }
 
     /// How many seconds are left at `now` (seconds since 1970); `None` if nobody knows.
@@ -44,14 +48,14 @@ impl Token {
     }
 }
 
-/// The `exp` of a JSON web token.
-fn expiry(token: &str) -> Option<i64> {
+/// A time in a JSON web token.
+fn claim(token: &str, name: &str) -> Option<i64> {
     let body = token.split('.').nth(1)?;
     let json = BASE64URL_NOPAD.decode(body.trim_end_matches('=').as_bytes()).ok()?;
     let json: serde_json::Value = serde_json::from_slice(&json).ok()?;
-    let expires = json.get("exp")?;
+    let time = json.get(name)?;
     #[expect(clippy::cast_possible_truncation, reason = "a time that does not fit is far away")]
-    expires.as_i64().or_else(|| expires.as_f64().map(|seconds| seconds as i64))
+    time.as_i64().or_else(|| time.as_f64().map(|seconds| seconds as i64))
 }
 
 #[cfg(test)]

@@ -69,7 +69,9 @@ fn grant(body: &[u8]) -> Result<Grant, Failure> {
     let text = |name| json.get(name).and_then(Json::as_str).filter(|text| !text.is_empty());
     let access = text("access_token").ok_or_else(|| unusable("no token"))?;
     let kind = text("token_type").unwrap_or("bearer");
-    let token = Token::parse(&format!("{kind} {access}")).map_err(|_| unusable("a bad token"))?;
+    let mut token =
+        Token::parse(&format!("{kind} {access}")).map_err(|_| unusable("a bad token"))?;
+    token.lifetime = json.get("expires_in").and_then(Json::as_i64).or(token.lifetime);
     Ok(Grant { token, refresh: text("refresh_token").map(Secret::new) })
 }
 

@@ -81,8 +81,8 @@ impl Connector {
             Ok(socket) => Ok(Ok(socket)),
             Err(Failure::Stopped(stop)) => Err(stop),
             Err(Failure::Refused(refusal)) => Ok(Err(Refused::By(refusal))),
-            Err(Failure::Failed(cause)) => {
-                Ok(Err(Refused::Not(Unconnected { cause, ..Unconnected::default() })))
+            Err(Failure::Failed { cause, hint }) => {
+                Ok(Err(Refused::Not(Unconnected { cause, hint, retry_after: None })))
             }
         }
     }

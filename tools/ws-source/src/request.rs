@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use data_encoding::BASE64;
+use heka_core::diag;
 use heka_core::exit::Stop;
 use heka_core::net::ws::{Endpoint, Request};
 use heka_core::secret;
@@ -94,7 +95,10 @@ impl Headers {
             }
             "cookie" if visible => return Err("use --cookie or --cookie-file".to_owned()),
             _ if visible => self.open.push((name, value)),
-            _ => self.secret.push((name, value)),
+            _ => {
+                conceal(&value);
+                self.secret.push((name, value));
+            }
         }
         Ok(())
     }
@@ -120,6 +124,9 @@ impl RequestArgs {
         }
         let cookies = self.cookies()?;
         if !cookies.is_empty() {
+            cookies.iter().filter_map(|cookie| cookie.split_once('=')).for_each(|(_, value)| {
+                conceal(value.trim_matches('"'));
+            });
             headers.secret.push(("Cookie".to_owned(), cookies.join("; ")));
         }
         if let Some(value) = self.authorization(endpoint)? {
@@ -160,7 +167,16 @@ impl RequestArgs {
             })?,
         };
         let token = BASE64.encode(format!("{user}:{password}").as_bytes());
+        conceal(&token);
         Ok(Some(format!("Basic {token}")))
+    }
+}
+
+/// Keeps a secret off stderr, and what stands behind its scheme alone, too.
+fn conceal(value: &str) {
+    diag::conceal(value);
+    if let Some((_, token)) = value.split_once(' ') {
+        diag::conceal(token);
     }
 }
 

@@ -14,9 +14,9 @@ use nix::poll::PollFlags;
 use tungstenite::handshake::{client::generate_key, derive_accept_key};
 
 use super::{Endpoint, Options, Socket};
-use crate::exit::{Cause as _, Stop};
+use crate::exit::Stop;
 use crate::io::{Deadline, wait_for};
-use crate::net::retry_after;
+use crate::net::{DialError, retry_after};
 
 /// Longest head of an answer.
 const MAX_HEAD: usize = 64 * 1024;
@@ -76,7 +76,18 @@ pub enum Failure {
     /// The server answered with something else than 101.
     Refused(Box<Refusal>),
     /// The connection broke, or the answer is none of a WebSocket server.
-    Failed(String),
+    Failed {
+        /// What went wrong, for people.
+        cause: String,
+        /// What could help.
+        hint: Option<String>,
+    },
+}
+
+impl Failure {
+    fn failed(cause: impl Into<String>) -> Self {
+        Self::Failed { cause: cause.into(), hint: None }
+    }
 }
 
 impl From<Stop> for Failure {
@@ -87,7 +98,10 @@ impl From<Stop> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::Failed(error.cause())
+        match DialError::from(error) {
+            DialError::Stopped(stop) => Self::Stopped(stop),
+            DialError::Failed { cause, hint } => Self::Failed { cause, hint },
+        }
     }
 }
 
@@ -164,23 +178,23 @@ pub fn shake<S: Read + Write + AsFd>(
             } else {
                 "the server closed the connection in its answer"
             };
-            return Err(Failure::Failed(cause.to_owned()));
+            return Err(Failure::failed(cause));
         }
         if let Some(found) = Answer::parse(&buffer)? {
             break found;
         }
         if buffer.len() > MAX_HEAD {
-            return Err(Failure::Failed("the head of the answer is too long".to_owned()));
+            return Err(Failure::failed("the head of the answer is too long"));
         }
     };
     let rest = buffer.split_off(head_len);
     if answer.status != 101 {
-        let body = read_body(&mut stream, &answer, rest, deadline);
+        let body = read_body(&mut stream, &answer, rest, deadline)?;
         let Answer { status, reason, headers } = answer;
         return Err(Failure::Refused(Box::new(Refusal { status, reason, headers, body })));
     }
-    answer.check(&key, request).map_err(Failure::Failed)?;
-    Ok(Socket::new(stream, rest, options))
+    answer.check(&key, request).map_err(Failure::failed)?;
+    Ok(Socket::new(stream, rest, answer.headers, options))
 }
 
 struct Answer {
@@ -194,7 +208,7 @@ impl Answer {
     fn parse(buffer: &[u8]) -> Result<Option<(usize, Self)>, Failure> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
-        let wrong = |error| Failure::Failed(format!("the answer is not HTTP: {error}"));
+        let wrong = |error| Failure::failed(format!("the answer is not HTTP: {error}"));
         let httparse::Status::Complete(len) = response.parse(buffer).map_err(wrong)? else {
             return Ok(None);
         };
@@ -246,26 +260,32 @@ fn find<'a>(headers: &'a [(String, String)], name: &str) -> impl Iterator<Item =
         .map(|(_, value)| value.as_str())
 }
 
-/// What there is of a refusal's body; it may be cut, and errors only end it.
+/// What there is of a refusal's body; it may be cut, and errors only end it, but for a signal.
 fn read_body<S: Read + AsFd>(
     stream: &mut S,
     answer: &Answer,
     mut body: Vec<u8>,
     deadline: Deadline,
-) -> String {
+) -> Result<String, Stop> {
     let soon = Instant::now() + BODY_WAIT;
     let deadline = Some(deadline.map_or(soon, |deadline| deadline.min(soon)));
     let len =
         find(&answer.headers, "Content-Length").next().and_then(|len| len.trim().parse().ok());
     let wanted: usize = len.unwrap_or(MAX_BODY).min(MAX_BODY);
-    while body.len() < wanted && matches!(read_some(stream, &mut body, deadline), Ok(true)) {}
+    while body.len() < wanted {
+        match read_some(stream, &mut body, deadline) {
+            Ok(true) => {}
+            Err(Failure::Stopped(stop)) => return Err(stop),
+            Ok(false) | Err(_) => break,
+        }
+    }
     body.truncate(MAX_BODY);
     let is_chunked = find(&answer.headers, "Transfer-Encoding")
         .any(|coding| coding.to_ascii_lowercase().contains("chunked"));
     if is_chunked {
         body = unchunked(&body);
     }
-    String::from_utf8_lossy(&body).into_owned()
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
 /// The data of chunks (RFC 9112 §7.1), as far as they go.
@@ -334,7 +354,7 @@ fn wait_out(
         ErrorKind::Interrupted => Ok(()),
         ErrorKind::WouldBlock if wait_for(stream.as_fd(), flags, deadline)? => Ok(()),
         ErrorKind::WouldBlock => {
-            Err(Failure::Failed("the server does not answer the WebSocket handshake".to_owned()))
+            Err(Failure::failed("the server does not answer the WebSocket handshake"))
         }
         _ => Err(error.into()),
     }

@@ -93,6 +93,7 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Socket<S> {
     ws: WebSocket<Metered<S>>,
+    headers: Vec<(String, String)>,
     pub(super) options: Options,
     pub(super) clock: Clock,
     /// Something has been handed over and is not on its way yet.
@@ -118,7 +119,12 @@ struct Ending {
 
 impl<S: Read + Write + AsFd> Socket<S> {
     /// `rest` is what came behind the head of the handshake's answer.
-    pub(super) fn new(stream: S, mut rest: Vec<u8>, options: Options) -> Self {
+    pub(super) fn new(
+        stream: S,
+        mut rest: Vec<u8>,
+        headers: Vec<(String, String)>,
+        options: Options,
+    ) -> Self {
         // Its write buffer has no limit: whatever did not fit would be lost. `queued` bounds it.
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BLOCK)
@@ -133,6 +139,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
         let ws = WebSocket::from_partially_read(stream, rest, Role::Client, Some(config));
         Self {
             ws,
+            headers,
             options,
             clock: Clock::new(&options),
             unsent: false,
@@ -147,6 +154,11 @@ impl<S: Read + Write + AsFd> Socket<S> {
     /// The stream below.
     pub fn stream(&self) -> &S {
         &self.ws.get_ref().stream
+    }
+
+    /// The headers of the answer that opened it.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
     }
 
     /// How many bytes have come so far.
@@ -378,7 +390,7 @@ mod tests {
         let (first, rest) = bytes.split_at(glued.min(bytes.len()));
         let rest = rest.to_vec();
         let options = Options { max_message: 1 << 20, ..Options::default() };
-        let mut socket = Socket::new(ours, first.to_vec(), options);
+        let mut socket = Socket::new(ours, first.to_vec(), Vec::new(), options);
         let server = std::thread::spawn(move || {
             for piece in rest.chunks(piece) {
                 if theirs.write_all(piece).is_err() {
@@ -416,7 +428,7 @@ mod tests {
     fn what_waits_is_counted_with_the_heads_of_frames_and_with_pongs() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let mut socket = Socket::new(ours, Vec::new(), Options::default());
+        let mut socket = Socket::new(ours, Vec::new(), Vec::new(), Options::default());
         for _ in 0..1000 {
             socket.send(Message { kind: Kind::Text, data: Bytes::new() });
         }
@@ -438,7 +450,7 @@ mod tests {
     fn what_a_dead_peer_did_not_get_stays_owed() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let mut socket = Socket::new(ours, Vec::new(), Options::default());
+        let mut socket = Socket::new(ours, Vec::new(), Vec::new(), Options::default());
         drop(theirs);
         socket.send(Message { kind: Kind::Text, data: Bytes::from_static(b"x") });
         socket.flush();

@@ -8,7 +8,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use heka_core::diag::{self, Limiter};
-use heka_core::exit::Stop;
 use serde_json::Value as Json;
 use url::Url;
 
@@ -59,6 +58,10 @@ pub(crate) struct Past {
 /// What the server gave, and whether there may be more of it.
 struct Page {
     envelopes: Vec<Envelope>,
+    /// How many there were, with those that cannot be read.
+    count: usize,
+    /// Bytes of its document for each.
+    size: usize,
     is_full: bool,
 }
 
@@ -139,8 +142,8 @@ impl LogCache {
             let answer = session.authorized(|token| session.http.get(&url, token, &[])?.accepted());
             match answer {
                 Ok(answer) => {
-                    let envelopes = self.read(session, answer)?;
-                    return Ok(Page { is_full: envelopes.len() >= limit, envelopes });
+                    let page = self.read(session, answer)?;
+                    return Ok(Page { is_full: page.count >= limit, ..page });
                 }
                 Err(failure @ Failure::Refused { status: 429, .. }) if limit > 1 => {
                     self.page.set(limit / 2);
@@ -157,9 +160,11 @@ impl LogCache {
         Err(Failure::of_status(429, b"too many requests", None))
     }
 
-    fn read(&self, session: &Session, answer: Answer) -> Result<Vec<Envelope>, Failure> {
+    fn read(&self, session: &Session, answer: Answer) -> Result<Page, Failure> {
         let body = answer.read()?;
         let batch = read_batch(&body).map_err(Failure::BadResponse)?;
+        let count = batch.envelopes.len() + batch.damaged.len();
+        let size = body.len() / count.max(1);
         let mut known = self.damaged.borrow_mut();
         if known.len() > CROWD {
             known.clear();
@@ -171,7 +176,7 @@ impl LogCache {
         }
         // The server grows its page again with success, slowly.
         self.page.set((self.page.get() + self.page.get() / 4 + 1).min(MAX_PAGE));
-        Ok(batch.envelopes)
+        Ok(Page { envelopes: batch.envelopes, count, size, is_full: false })
     }
 
     /// The youngest envelopes that are kept, oldest first.
@@ -180,7 +185,7 @@ impl LogCache {
         let window = session.limits.delay.as_nanos();
         let mut recent = Recent::default();
         let mut end = None;
-        loop {
+        'pages: loop {
             let left = count.saturating_sub(recent.envelopes.len());
             let times = (recent.envelopes.first(), recent.envelopes.last());
             let is_in_window = matches!(times, (Some(newest), Some(oldest)) if
@@ -192,7 +197,12 @@ impl LogCache {
             let page =
                 self.ask(session, Question { start: BEGINNING, end, descending: true, limit })?;
             let oldest = page.envelopes.iter().map(|envelope| envelope.timestamp).min();
-            recent.envelopes.extend(page.envelopes);
+            for envelope in page.envelopes {
+                if let Err(full) = recent.push(envelope, page.size) {
+                    recent = recent.cut(&self.base, full);
+                    break 'pages;
+                }
+            }
             if !page.is_full || oldest.is_none() || oldest == end {
                 break;
             }
@@ -211,18 +221,19 @@ impl LogCache {
         &self,
         session: &Session,
         mut start: i64,
-        mut take: impl FnMut(Vec<Envelope>) -> Result<(), Stop>,
+        mut take: impl FnMut(Page) -> Result<(), Failure>,
     ) -> Result<usize, Failure> {
         let mut count = 0;
         loop {
             let question = Question { start, end: None, descending: false, limit: MAX_PAGE };
             let page = self.ask(session, question)?;
-            count += page.envelopes.len();
+            count += page.count;
             let last = page.envelopes.iter().map(|envelope| envelope.timestamp).max();
-            take(page.envelopes)?;
+            let is_full = page.is_full;
+            take(page)?;
             match last {
                 // A server that does not go on is not asked for ever.
-                Some(last) if page.is_full && last >= start => start = last.saturating_add(1),
+                Some(last) if is_full && last >= start => start = last.saturating_add(1),
                 _ => return Ok(count),
             }
         }
@@ -235,8 +246,9 @@ impl LogCache {
     pub(crate) fn since(&self, session: &Session, start: i64) -> Result<Recent, Failure> {
         let mut recent = Recent::default();
         self.walk(session, start, |page| {
-            recent.envelopes.extend(page);
-            Ok(())
+            let size = page.size;
+            let pushed = page.envelopes.into_iter().try_for_each(|it| recent.push(it, size));
+            pushed.map_err(Failure::broken)
         })?;
         Ok(recent)
     }

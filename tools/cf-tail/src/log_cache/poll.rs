@@ -45,13 +45,13 @@ impl LogCache {
         let mut quiet_since = Instant::now();
         let mut trouble = 0;
         if intake.newest.is_none() {
-            intake.newest = self.pass_over(session, window, written)?;
+            intake.ahead = session.http.ahead();
+            if let Some(newest) = self.pass_over(session, window, written)? {
+                intake.grow(newest);
+            }
         }
         loop {
-            // A line from the future must not hide those of the present.
-            let now = heka_core::clock::now_ns();
-            let start =
-                intake.newest.map_or(BEGINNING, |newest| newest.min(now).saturating_sub(window));
+            let start = intake.newest.map_or(BEGINNING, |newest| newest.saturating_sub(window));
             written.forget_before(start);
             match self.round(session, intake, written, start) {
                 Ok(fresh) => {
@@ -88,10 +88,10 @@ impl LogCache {
         let count = self.walk(session, start, |page| {
             if round.len() > CROWD {
                 // Pages only go forward: what is older than this one does not come again.
-                let oldest = page.iter().map(|envelope| envelope.timestamp).min();
+                let oldest = page.envelopes.iter().map(|envelope| envelope.timestamp).min();
                 round.forget_before(oldest.unwrap_or(i64::MAX));
             }
-            for mut envelope in page {
+            for mut envelope in page.envelopes {
                 let key = Key::of(&envelope);
                 round.add(key);
                 if round.count(key) <= written.count(key) {
@@ -100,7 +100,7 @@ impl LogCache {
                 written.add(key);
                 fresh += 1;
                 envelope.is_late = before.is_some_and(|before| envelope.timestamp < before);
-                intake.newest = intake.newest.max(Some(envelope.timestamp));
+                intake.grow(envelope.timestamp);
                 session.sink.lock().put_waiting(&envelope)?;
             }
             Ok(())
@@ -125,7 +125,7 @@ impl LogCache {
             return Ok(None);
         };
         self.walk(session, newest.saturating_sub(window), |page| {
-            let old = page.iter().filter(|envelope| envelope.timestamp <= newest);
+            let old = page.envelopes.iter().filter(|envelope| envelope.timestamp <= newest);
             old.for_each(|envelope| written.add(Key::of(envelope)));
             Ok(())
         })?;

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A shell command that prints a token. A signal ends the wait for it, and so does a time limit.
+
+use std::io::Read as _;
+use std::os::fd::AsFd as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use heka_core::exit::{Cause as _, Stop};
+use heka_core::io::{wait, wait_for};
+use nix::poll::PollFlags;
+
+use crate::failure::Failure;
+
+/// How long a command may take: somebody may have to answer a question.
+const LIMIT: Duration = Duration::from_secs(120);
+/// Most that it may print, in bytes.
+const MAX_OUTPUT: usize = 1 << 20;
+/// Between two looks whether a command that has closed its output has ended.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The last line that a command prints on its standard output; some print hints before it.
+///
+/// # Errors
+/// If it fails, prints no text or takes too long, or a signal came.
+pub(crate) fn output(line: &str) -> Result<String, Failure> {
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", line])
+        .env_remove("CF_ACCESS_TOKEN")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .map_err(|error| failed(error.cause()))?;
+    let gathered = gather(&mut child);
+    if gathered.is_err() {
+        // It may have ended just now; either way it leaves no process behind.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let (bytes, status) = gathered?;
+    if !status.success() {
+        return Err(failed(status).into());
+    }
+    let text = String::from_utf8(bytes).map_err(|_| failed("no text"))?;
+    Ok(text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned())
+}
+
+fn gather(child: &mut Child) -> Result<(Vec<u8>, ExitStatus), Stop> {
+    let deadline = Instant::now() + LIMIT;
+    let too_slow = || failed(format_args!("not done after {} s", LIMIT.as_secs()));
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = child.stdout.take() {
+        let mut block = [0; 4096];
+        loop {
+            if !wait_for(pipe.as_fd(), PollFlags::POLLIN, Some(deadline))? {
+                return Err(too_slow());
+            }
+            let len = pipe.read(&mut block).map_err(|error| failed(error.cause()))?;
+            if len == 0 {
+                break;
+            }
+            bytes.extend_from_slice(block.get(..len).unwrap_or_default());
+            if bytes.len() > MAX_OUTPUT {
+                return Err(failed("more than 1 MiB"));
+            }
+        }
+    }
+    loop {
+        if let Some(status) = child.try_wait().map_err(|error| failed(error.cause()))? {
+            return Ok((bytes, status));
+        }
+        let now = Instant::now();
+        if now >= deadline {
+            return Err(too_slow());
+        }
+        wait(&[], Some(now + PAUSE))?;
+    }
+}
+
+fn failed(cause: impl std::fmt::Display) -> Stop {
+    Stop::failed(format_args!("--token-command: {cause}"))
+}
