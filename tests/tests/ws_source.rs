@@ -2,7 +2,8 @@
 //! ws-source as its users know it: messages, forms, headers, standard input, statuses.
 //!
 //! What the tests of the Flume source check, and what users of comparable programs have complained
-//! of, one line each with where it is tested (cases: `tests/cases/ws-source`):
+//! of, one line each with where it is tested (cases: `tests/cases/ws-source`; what has to do with
+//! standard input: `ws_source_input`):
 //!
 //! | of the Flume source | test |
 //! | --- | --- |
@@ -305,100 +306,6 @@ fn an_interrupted_question_leaves_the_terminal_as_it_was() {
     assert!(!running.finish().status.success());
     let settings = nix::sys::termios::tcgetattr(pty.end()).unwrap();
     assert!(settings.local_flags.contains(nix::sys::termios::LocalFlags::ECHO));
-}
-
-#[test]
-fn standard_input_is_sent_record_by_record_and_answers_are_waited_for() {
-    let server = WsServer::start(|_, mut peer| {
-        peer.accept();
-        let mut got = Vec::new();
-        while got.len() < 3 {
-            let frame = peer.receive().expect("three messages");
-            if frame.opcode == 1 {
-                got.push(frame.payload);
-            }
-        }
-        // The input has ended long before the answers come.
-        for payload in got.iter().rev() {
-            peer.text(payload);
-        }
-        peer.close(1000, "");
-    });
-    Tool::new("ws-source")
-        .args(["--stdin", &server.url("/")])
-        .stdin("a\n\nlast")
-        .run()
-        .succeeds()
-        .stdout_is("last\n\na\n");
-}
-
-#[test]
-fn standard_input_is_not_read_unless_asked_for() {
-    let server = feed(vec![frame(0x81, b"x")]);
-    sh("printf 'keep' | { ws-source --retry 0 \"$URL\"; cat; }")
-        .env("URL", server.url("/"))
-        .run()
-        .stdout_is("x\nkeep");
-}
-
-#[test]
-fn linger_ends_the_wait_and_other_framings_are_read_too() {
-    let server = echo();
-    let args = ["--stdin", "--linger", "300ms", "--framing", "len32", "--send", "binary"];
-    ws(&server.url("/"))
-        .args(args)
-        .stdin(*b"\0\0\0\x02\xff\n\0\0\0\0")
-        .run()
-        .succeeds()
-        .stdout_is(b"\0\0\0\x02\xff\n\0\0\0\0");
-    ws(&server.url("/"))
-        .args(["--stdin", "--linger", "300ms"])
-        .stdin(*b"good\n\xff\nalso\n")
-        .run()
-        .exits(1)
-        .stdout_is("good\nalso\n")
-        .stderr_has("not UTF-8");
-}
-
-#[test]
-fn a_record_that_is_too_long_costs_no_other() {
-    let server = echo();
-    let run = |framing: &str, input: &[u8], out: &[u8], lost: usize| {
-        let outcome = ws(&server.url("/"))
-            .args([
-                "--stdin",
-                "--linger",
-                "300ms",
-                "--max-message",
-                "10",
-                "--stats",
-                "--framing",
-                framing,
-            ])
-            .stdin(input)
-            .run();
-        outcome.exits(1).stdout_is(out);
-        outcome.stderr_has("(standard input): a record of more than 10 bytes is not sent\n");
-        outcome.stderr_has(&format!("{lost} skipped"));
-    };
-    let long = vec![b'0'; 300_000];
-    // The last record, which needs no end; in the middle; one that fits, but for a byte.
-    run("lines", &[b"a\n", &long[..100]].concat(), b"a\n", 1);
-    run(
-        "lines",
-        &[b"a\n", &long[..], b"\nb\n", &long[..11], b"\n", &long[..10]].concat(),
-        b"a\nb\n0000000000\n",
-        2,
-    );
-    run("null", &[&long[..], b"\0b\0", &long[..]].concat(), b"b\0", 2);
-    let counted = |record: &[u8]| {
-        let len = u32::try_from(record.len()).unwrap();
-        [&len.to_be_bytes()[..], record].concat()
-    };
-    let records =
-        [counted(b"a"), counted(&long), counted(b"b"), counted(&long[..11]), counted(b"")];
-    let expected = [counted(b"a"), counted(b"b"), counted(b"")].concat();
-    run("len32", &records.concat(), &expected, 2);
 }
 
 #[test]

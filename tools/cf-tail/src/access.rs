@@ -131,7 +131,6 @@ impl Access {
         if !self.can_renew(config) {
             return Ok(false);
         }
-        self.renewed = Some(Instant::now());
         // Standard input has been read.
         if matches!(&self.source, Source::File(path) if path.as_os_str() == "-") {
             return Ok(false);
@@ -140,6 +139,7 @@ impl Access {
         let is_new = matches!(self.source, Source::Config);
         let token = if is_new { Some(self.ask_uaa(http, config)?) } else { self.first(config)? };
         self.held = token.map(|token| Held::new(token, is_new));
+        self.renewed = Some(Instant::now());
         Ok(self.held.as_ref().map(|held| &held.token.header) != before.as_ref())
     }
 

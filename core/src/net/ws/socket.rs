@@ -13,7 +13,7 @@ use tungstenite::{Error, Message as Wire, Utf8Bytes, WebSocket};
 
 use super::feed::Clock;
 use super::opcodes::TextAsBinary;
-use super::{Closed, Metered};
+use super::{Closed, Kind, Message, Metered};
 use crate::exit::Cause as _;
 use crate::io::Deadline;
 
@@ -55,25 +55,6 @@ impl Default for Options {
             text_as_binary: false,
         }
     }
-}
-
-/// A message, whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Text or binary.
-    pub kind: Kind,
-    /// Its bytes; UTF-8 if it is text.
-    pub data: Bytes,
-}
-
-/// What a message says it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Kind {
-    /// UTF-8.
-    Text = 1,
-    /// Any bytes.
-    Binary = 2,
 }
 
 /// What a look at the connection brought.

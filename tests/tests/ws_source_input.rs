@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! ws-source --stdin: what is sent, how long answers are waited for, and what is told of the rest.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use heka_tests::ws::{WsServer, frame};
+use heka_tests::{Tool, sh};
+
+fn ws(args: &[&str]) -> Tool {
+    Tool::new("ws-source").args(args).args(["--retry", "0"])
+}
+
+fn echo() -> WsServer {
+    WsServer::start(|_, mut peer| {
+        peer.accept();
+        peer.echo();
+    })
+}
+
+/// Lets time pass, in which a client can fill all that is between us.
+fn rest(duration: Duration) {
+    let (_keep, never) = mpsc::channel::<()>();
+    assert!(never.recv_timeout(duration).is_err());
+}
+
+/// 30 MB, more than two sockets hold.
+fn thirty_records() -> String {
+    format!("{}\n", "x".repeat(999_999)).repeat(30)
+}
+
+#[test]
+fn standard_input_is_sent_record_by_record_and_answers_are_waited_for() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        let mut got = Vec::new();
+        while got.len() < 3 {
+            let frame = peer.receive().expect("three messages");
+            if frame.opcode == 1 {
+                got.push(frame.payload);
+            }
+        }
+        // The input has ended long before the answers come.
+        for payload in got.iter().rev() {
+            peer.text(payload);
+        }
+        peer.close(1000, "");
+    });
+    Tool::new("ws-source")
+        .args(["--stdin", &server.url("/")])
+        .stdin("a\n\nlast")
+        .run()
+        .succeeds()
+        .stdout_is("last\n\na\n");
+}
+
+#[test]
+fn standard_input_is_not_read_unless_asked_for() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        peer.text("x");
+        peer.close(1000, "");
+    });
+    sh("printf 'keep' | { ws-source --retry 0 \"$URL\"; cat; }")
+        .env("URL", server.url("/"))
+        .run()
+        .stdout_is("x\nkeep");
+}
+
+#[test]
+fn linger_ends_the_wait_and_other_framings_are_read_too() {
+    let server = echo();
+    let args = ["--stdin", "--linger", "300ms", "--framing", "len32", "--send", "binary"];
+    ws(&[&server.url("/")])
+        .args(args)
+        .stdin(*b"\0\0\0\x02\xff\n\0\0\0\0")
+        .run()
+        .succeeds()
+        .stdout_is(b"\0\0\0\x02\xff\n\0\0\0\0");
+    ws(&[&server.url("/")])
+        .args(["--stdin", "--linger", "300ms"])
+        .stdin(*b"good\n\xff\nalso\n")
+        .run()
+        .exits(1)
+        .stdout_is("good\nalso\n")
+        .stderr_has("not UTF-8");
+}
+
+#[test]
+fn a_record_that_is_too_long_costs_no_other() {
+    let server = echo();
+    let run = |framing: &str, input: &[u8], out: &[u8], lost: usize| {
+        let outcome = ws(&[&server.url("/")])
+            .args([
+                "--stdin",
+                "--linger",
+                "300ms",
+                "--max-message",
+                "10",
+                "--stats",
+                "--framing",
+                framing,
+            ])
+            .stdin(input)
+            .run();
+        outcome.exits(1).stdout_is(out);
+        outcome.stderr_has("(standard input): a record of more than 10 bytes is not sent\n");
+        outcome.stderr_has(&format!("{lost} skipped"));
+    };
+    let long = vec![b'0'; 300_000];
+    // The last record, which needs no end; in the middle; one that fits, but for a byte.
+    run("lines", &[b"a\n", &long[..100]].concat(), b"a\n", 1);
+    run(
+        "lines",
+        &[b"a\n", &long[..], b"\nb\n", &long[..11], b"\n", &long[..10]].concat(),
+        b"a\nb\n0000000000\n",
+        2,
+    );
+    run("null", &[&long[..], b"\0b\0", &long[..]].concat(), b"b\0", 2);
+    let counted = |record: &[u8]| {
+        let len = u32::try_from(record.len()).unwrap();
+        [&len.to_be_bytes()[..], record].concat()
+    };
+    let records =
+        [counted(b"a"), counted(&long), counted(b"b"), counted(&long[..11]), counted(b"")];
+    let expected = [counted(b"a"), counted(b"b"), counted(b"")].concat();
+    run("len32", &records.concat(), &expected, 2);
+}
+
+#[test]
+fn a_large_message_of_ours_goes_out_while_others_come_in() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        let len = loop {
+            peer.text("tick");
+            if let Some(frame) = peer.receive()
+                && frame.opcode == 1
+            {
+                break frame.payload.len();
+            }
+        };
+        peer.text(format!("{len}"));
+        peer.close(1000, "");
+    });
+    let outcome =
+        ws(&["--stdin", "--retry", "0", &server.url("/")]).stdin(vec![b'x'; 20_000_000]).run();
+    outcome.succeeds();
+    assert!(outcome.stdout.ends_with(b"20000000\n"));
+}
+
+#[test]
+fn linger_begins_when_all_is_sent() {
+    let (sender, seen) = mpsc::channel();
+    let server = WsServer::start(move |_, mut peer| {
+        peer.accept();
+        // Longer than the linger and the wait for a close together.
+        rest(Duration::from_secs(3));
+        let mut len = 0;
+        while let Some(frame) = peer.receive().filter(|frame| frame.opcode != 8) {
+            len += if frame.opcode == 1 { frame.payload.len() } else { 0 };
+        }
+        sender.send(len).unwrap();
+        peer.close(1000, "");
+    });
+    let args = ["--stdin", "--linger", "100ms", "--retry", "0", &server.url("/")];
+    ws(&args).stdin(vec![b'x'; 30_000_000]).run().succeeds().stderr_is("");
+    assert_eq!(seen.recv().unwrap(), 30_000_000);
+}
+
+#[test]
+fn records_that_could_not_be_sent_are_told() {
+    let server = WsServer::start(|nth, mut peer| {
+        peer.accept();
+        peer.receive_opcode(1).expect("the first record");
+        rest(Duration::from_secs(1));
+        peer.text("enough");
+        if nth == 0 {
+            peer.send(frame(0x88, &1000u16.to_be_bytes()));
+        }
+        // Nothing more is read.
+        rest(Duration::from_secs(10));
+    });
+    // The server leaves; we leave.
+    for args in [&[][..], &["-n", "1"]] as [&[&str]; 2] {
+        let tool = ws(&["--stdin", "--retry", "0", &server.url("/")]).args(args);
+        let outcome = tool.stdin(thirty_records()).run();
+        outcome.exits(1).stdout_is("enough\n");
+        outcome.stderr_has("(standard input): the connection ended before all of it was sent\n");
+    }
+}
