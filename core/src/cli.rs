@@ -10,6 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, ValueEnum};
 
 use crate::codec::Form;
+pub use crate::codec::severity::parse_severity;
 use crate::diag::{self, Level};
 use crate::exit::{Explain as _, Status, Stop, finish};
 use crate::io::Output;
@@ -412,24 +413,6 @@ pub fn parse_byte(text: &str) -> Result<u8, String> {
         }
         _ => Err(wrong()),
     }
-}
-
-/// A severity: a number, or a name as in logger(1) (RFC 5424).
-///
-/// # Errors
-/// Words on what is wrong.
-pub fn parse_severity(text: &str) -> Result<i32, String> {
-    Ok(match text {
-        "emerg" | "panic" => 0,
-        "alert" => 1,
-        "crit" => 2,
-        "err" | "error" => 3,
-        "warning" | "warn" => 4,
-        "notice" => 5,
-        "info" => 6,
-        "debug" => 7,
-        _ => text.parse().map_err(|_| "expected a number or emerg … debug".to_owned())?,
-    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod dedup;
 pub mod delivery;
 pub mod diag;
 pub mod exit;
+pub mod flag;
 pub mod io;
 pub mod keys;
 pub mod limit;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The forms that every tool can write messages in.
 
-use clap::ValueEnum;
-
 use super::payload::Payload;
 use super::time::Zone;
 use super::{json, text};
@@ -10,15 +8,15 @@ use crate::exit::Stop;
 use crate::wire::{Frame, FrameTooLarge, Header, MessageView, put_frame};
 
 /// A form of messages on a tool's output (`-o`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Framed messages
+    /// Framed messages.
     Heka,
-    /// Payloads, one a line
+    /// Payloads, one a line.
     Payload,
-    /// JSON, one object a line
+    /// JSON, one object a line.
     Json,
-    /// Blocks of text for people
+    /// Blocks of text for people.
     Text,
 }
 

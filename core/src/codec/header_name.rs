@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The headers of a message by the names that people give them: in templates, in expressions, and
-//! where text becomes a message.
+//! The headers of a message by the names that people give them in templates and where text becomes
+//! a message. (In expressions `Severity` and `Pid` are numbers and the others text: see the matcher's
+//! own words.)
 
 /// A header of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

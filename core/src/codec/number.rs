@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Doubles as other programs print them.
+//! Integers, and doubles as other programs print them.
 
 use std::io::Write as _;
+
+/// Appends an integer in decimal.
+pub(super) fn put_integer(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
 
 /// Appends the shortest digits that give `value` back, in the way of Go's `%g`: with an exponent
 /// if that is below -4 or at least 6. `infinity` and `nan` are the words to use.

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Payloads as records: what stands behind each, and the time before it if wanted.
 
-use clap::ValueEnum;
-
 use super::time::{Strftime, Zone};
 use crate::clock;
 use crate::wire::MessageView;
 
 /// When a payload gets a line end behind it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Newlines {
     /// If it has none of its own.
     #[default]

@@ -3,8 +3,8 @@
 
 use data_encoding::BASE64;
 
-use super::number::put_go;
-use super::text::{put_integer, put_uuid};
+use super::number::{put_go, put_integer};
+use super::text::put_uuid;
 use super::time::{self, Zone};
 use crate::wire::{FieldView, MessageView, Value};
 

@@ -4,8 +4,8 @@
 //! Byte for byte, so what is odd there is odd here: times in steps of 256 ns (they pass through a
 //! double), strings only up to their first NUL.
 
-use super::number::put_c17;
-use super::text::{put_integer, put_uuid};
+use super::number::{put_c17, put_integer};
+use super::text::put_uuid;
 use super::time::put_rfc3339;
 use crate::wire::{FieldView, MessageView, Value, ValueType};
 

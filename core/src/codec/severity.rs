@@ -1,7 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Severities from text: a map of words, numbers, and the names of RFC 5424.
 
-use crate::cli::parse_severity;
+/// A severity: a number, or a name as in logger(1) (RFC 5424).
+///
+/// # Errors
+/// Words on what is wrong.
+pub fn parse_severity(text: &str) -> Result<i32, String> {
+    Ok(match text {
+        "emerg" | "panic" => 0,
+        "alert" => 1,
+        "crit" => 2,
+        "err" | "error" => 3,
+        "warning" | "warn" => 4,
+        "notice" => 5,
+        "info" => 6,
+        "debug" => 7,
+        _ => text.parse().map_err(|_| "expected a number or emerg … debug".to_owned())?,
+    })
+}
 
 /// Words and the severities they stand for, above the usual names.
 #[derive(Clone, Debug, Default)]

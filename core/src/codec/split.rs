@@ -9,6 +9,7 @@
 
 use memchr::memchr;
 use regex::bytes::Regex;
+use regex_automata::util::syntax;
 
 /// What ends a record.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ pub enum Delimiter {
 }
 
 /// What becomes of a record that is longer than the limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Oversize {
     /// It goes on in the next record; nothing is lost.
     #[default]
@@ -114,6 +115,8 @@ pub struct Splitter {
     group: Option<Group>,
     limit: usize,
     oversize: Oversize,
+    /// A delimiter at the end of what is there may go on in what comes.
+    holds_back: bool,
 }
 
 /// A record's end: how long it is, and how many bytes are used up with it.
@@ -126,7 +129,14 @@ struct End {
 impl Splitter {
     /// Splits at `delimiter`; records are at most `limit` bytes long (at least 1).
     pub fn new(delimiter: Delimiter, limit: usize, oversize: Oversize) -> Self {
-        Self { delimiter, group: None, limit: limit.max(1), oversize }
+        let holds_back = matches!(&delimiter, Delimiter::RegexEnd(regex) if !has_one_length(regex));
+        Self { delimiter, group: None, limit: limit.max(1), oversize, holds_back }
+    }
+
+    /// Whether a record can be kept back though its end is there, until more comes or
+    /// [`Rest::Late`] says that nothing does.
+    pub fn holds_back(&self) -> bool {
+        self.holds_back || self.group.is_some()
     }
 
     /// Puts lines together that belong together.
@@ -152,7 +162,7 @@ impl Splitter {
                 let unseen = data.get(progress.scanned..)?;
                 memchr(*byte, unseen).map(|found| End::after(progress.scanned + found + 1))
             }
-            (_, None) => self.line_end(data, progress.scanned),
+            (_, None) => self.line_end(data, progress.scanned, rest),
             (_, Some(group)) => self.group_end(group, data, progress, rest),
         };
         let end = end.or_else(|| (rest == Rest::Never).then(|| End::after(data.len())));
@@ -207,7 +217,7 @@ impl Splitter {
     }
 
     /// Where the line ends that starts `data`, of which the first `scanned` bytes hold no end.
-    fn line_end(&self, data: &[u8], scanned: usize) -> Option<End> {
+    fn line_end(&self, data: &[u8], scanned: usize, rest: Rest) -> Option<End> {
         match &self.delimiter {
             Delimiter::Byte { byte, count: 0 | 1 } => {
                 let found = memchr(*byte, data.get(scanned..)?)?;
@@ -221,6 +231,10 @@ impl Splitter {
             Delimiter::RegexEnd(regex) => {
                 let captures = regex.captures(data)?;
                 let whole = captures.get(0)?;
+                let is_open = self.holds_back && rest == Rest::Comes;
+                if is_open && whole.end() == data.len() && data.len() <= self.limit {
+                    return None;
+                }
                 let len = captures.get(1).map_or(whole.start(), |group| group.end());
                 // An empty match at the start would never get on.
                 (whole.end() > 0).then_some(End { len, used: whole.end() })
@@ -250,7 +264,7 @@ impl Splitter {
     ) -> Option<End> {
         loop {
             let line = data.get(progress.scanned..)?;
-            let Some(end) = self.line_end(line, 0) else {
+            let Some(end) = self.line_end(line, 0, rest) else {
                 let is_due = rest == Rest::Late && progress.scanned > 0;
                 return is_due.then(|| End::after(progress.scanned));
             };
@@ -275,6 +289,14 @@ impl End {
     fn after(len: usize) -> Self {
         Self { len, used: len }
     }
+}
+
+/// Whether all that an expression can match is of one length.
+fn has_one_length(regex: &Regex) -> bool {
+    syntax::parse(regex.as_str()).is_ok_and(|parsed| {
+        let properties = parsed.properties();
+        properties.minimum_len().is_some() && properties.minimum_len() == properties.maximum_len()
+    })
 }
 
 #[cfg(test)]
@@ -334,6 +356,23 @@ mod tests {
         let splitter = |re| Splitter::new(Delimiter::RegexEnd(regex(re)), 100, Oversize::Split);
         assert_eq!(whole(&splitter("[;,]"), "a;b,c", Rest::Never), ["a", "b", "c"]);
         assert_eq!(whole(&splitter("(;)\n"), "a;\nb;\n", Rest::Never), ["a;", "b;"]);
+    }
+
+    #[test]
+    fn a_delimiter_that_may_go_on_is_waited_for() {
+        let several = Splitter::new(Delimiter::RegexEnd(regex("\n+")), 8, Oversize::Split);
+        let texts = |pieces: &[&str], last| -> Vec<String> {
+            split(&several, pieces, last).into_iter().map(|(text, _)| text).collect()
+        };
+        assert_eq!(texts(&["a\n", "\nb\n"], Rest::Comes), ["a"]);
+        assert_eq!(texts(&["a\n", "\nb\n"], Rest::Late), ["a", "b"]);
+        assert_eq!(texts(&["a\n", "\n", "\n"], Rest::Never), ["a"]);
+        // But not beyond the limit, where memory would grow.
+        assert_eq!(texts(&["12345678\n"], Rest::Comes), ["12345678"]);
+        // One whose length is known is not waited for.
+        let one = Splitter::new(Delimiter::RegexEnd(regex("(\r)\n")), 8, Oversize::Split);
+        assert!(several.holds_back() && !one.holds_back());
+        assert_eq!(whole(&one, "a\r\n", Rest::Comes), ["a\r"]);
     }
 
     #[test]

@@ -9,8 +9,8 @@
 use data_encoding::BASE64;
 
 use super::HeaderName;
-use super::number;
-use super::text::{put_integer, put_uuid};
+use super::number::{self, put_integer};
+use super::text::put_uuid;
 use super::time::{Strftime, Zone, put_rfc3339};
 use crate::wire::{FieldView, MessageView, Value};
 

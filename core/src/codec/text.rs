@@ -4,7 +4,7 @@
 //! Header values stand as they are, with defaults for absent ones; the fields are in protobuf's
 //! text format. Not for programs: a payload with line ends looks like further lines.
 
-use super::number::put_go;
+use super::number::{put_go, put_integer};
 use super::time::{self, Zone};
 use crate::wire::{FieldView, MessageView, Value, ValueType};
 
@@ -36,11 +36,6 @@ pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>, zone: &Zone) {
 fn put_line(out: &mut Vec<u8>, label: &[u8], value: Option<&[u8]>) {
     out.extend_from_slice(label);
     out.extend_from_slice(value.unwrap_or_default());
-}
-
-/// Appends an integer in decimal.
-pub(super) fn put_integer(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// Appends a Uuid of 16 bytes with dashes; nothing for any other.

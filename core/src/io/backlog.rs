@@ -111,9 +111,12 @@ impl Backlog {
     /// # Errors
     /// As [`Backlog::try_flush`].
     pub fn put_records(&mut self, records: &[u8]) -> Result<(), Stop> {
+        if matches!(self.way, Way::Direct) {
+            return self.out.put_records(records);
+        }
         let mut rest = records;
-        let is_direct = !matches!(self.way, Way::Pieces) && !self.out.is_harmless();
-        while is_direct && self.pending() == 0 && rest.len() >= DIRECT {
+        let is_own = matches!(self.way, Way::Reopened(_)) && !self.out.is_harmless();
+        while is_own && self.pending() == 0 && rest.len() >= DIRECT {
             match self.write_some(rest) {
                 Ok(len) => rest = &rest[len..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -300,6 +303,20 @@ mod tests {
         reader.read_exact(&mut block[..taken]).unwrap();
         backlog.try_flush().unwrap();
         assert!(backlog.pending() < 3 * 1024 * 1024 - taken);
+    }
+
+    #[test]
+    fn many_records_for_a_file_go_through_what_rotates_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let rotate = Some(crate::io::Rotation::Size(50_000));
+        let args = crate::io::WriteArgs { write: Some(path), mode: None, rotate };
+        let mut backlog = Backlog::new(args.open(false).unwrap());
+        for byte in *b"abc" {
+            backlog.put_records(&[byte; 40_000]).unwrap();
+        }
+        backlog.flush().unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]

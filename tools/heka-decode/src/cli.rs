@@ -6,6 +6,7 @@ use heka_core::cli::{Common, Files, Tool, Writing, parse_buffer_size, parse_size
 use heka_core::codec::template::Template;
 use heka_core::codec::{Matcher, Newlines, Payload, Prefix};
 use heka_core::exit::Stop;
+use heka_core::flag;
 use heka_core::io::WriteArgs;
 use heka_core::keys::{KeysArgs, Verifier};
 
@@ -163,7 +164,7 @@ impl Cli {
             return Err(Stop::usage("--mode needs --write"));
         }
         let form = self.form()?;
-        let matcher = self.expression.as_deref().map(|text| Matcher::from_flag("--match", text));
+        let matcher = self.expression.as_deref().map(|text| flag::matcher("--match", text));
         Ok(Plan {
             files,
             form,

@@ -96,6 +96,7 @@ impl Cli {
             Position::Forget => !follow && !self.splitting.no_incomplete,
             _ => false,
         };
+        let splitter = plan_splitter(&self.splitting)?;
         let options = Options {
             start: plan_start(self.following.lines.as_deref(), self.following.bytes.as_deref())?,
             delimiter: if self.splitting.null { 0 } else { self.splitting.delimiter },
@@ -104,7 +105,7 @@ impl Cli {
             by_name: self.following.follow != Some(How::Descriptor),
             rotate_wait: self.following.rotate_wait,
             goes_on: !matches!(position, Position::Forget),
-            timeout: is_grouped(&self.splitting).then_some(self.splitting.multiline_timeout),
+            timeout: splitter.holds_back().then_some(self.splitting.multiline_timeout),
             gzip: !self.following.no_gzip_rotated,
         };
         let message = Message {
@@ -135,7 +136,7 @@ impl Cli {
             position,
             makes_folder: matches!(self.position.checkpoint, Some(None)),
             journals: self.position.import_journal,
-            splitter: plan_splitter(&self.splitting)?,
+            splitter,
             chomp: self.splitting.chomp,
             incomplete: incomplete || self.splitting.incomplete,
             uuid: self.position.uuid,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The fields of a message in JSON: an object where that says it all, else an array.
 
-use super::text::{put_base64, put_double, put_integer, put_string};
+use super::text::{put_base64, put_double, put_string};
 use super::write::{put_name, put_text};
+use crate::codec::number::put_integer;
 use crate::wire::{FieldView, MessageView, Value, ValueType};
 
 /// With more fields than this the array is written without looking whether names repeat: that

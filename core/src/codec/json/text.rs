@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! JSON's scalars: strings from bytes, doubles, integers.
+//! JSON's scalars: strings from bytes, and doubles.
 
 use std::io::Write as _;
 
@@ -85,11 +85,6 @@ pub(super) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.resize(start + BASE64.encode_len(bytes.len()), 0);
     BASE64.encode_mut(bytes, &mut out[start..]);
     out.push(b'"');
-}
-
-/// Appends an integer.
-pub(super) fn put_integer(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// Appends a double with the fewest digits that give it back, or a string if it is not finite.

@@ -2,7 +2,8 @@
 //! Messages to JSON.
 
 use super::fields;
-use super::text::{put_base64, put_integer, put_string};
+use super::text::{put_base64, put_string};
+use crate::codec::number::put_integer;
 use crate::codec::text::put_uuid;
 use crate::codec::time::put_rfc3339;
 use crate::wire::MessageView;

@@ -16,8 +16,6 @@ mod lex;
 mod parse;
 mod pattern;
 
-use crate::diag;
-use crate::exit::{Status, Stop};
 use crate::wire::MessageView;
 
 /// A compiled expression.
@@ -33,19 +31,6 @@ impl Matcher {
     /// What is wrong with it, and where.
     pub fn new(text: &str) -> Result<Self, Mistake> {
         parse::parse(text).map(|node| Self { node })
-    }
-
-    /// Compiles the value of a flag; what is wrong with it is told with the place marked.
-    ///
-    /// # Errors
-    /// Status 2, once all has been said.
-    pub fn from_flag(flag: &str, text: &str) -> Result<Self, Stop> {
-        Self::new(text).map_err(|mistake| {
-            diag::error(format_args!("{flag}: {mistake}"));
-            diag::plain(format_args!("{}:   {}", diag::program(), one_line(text)));
-            diag::plain(format_args!("{}:   {}^", diag::program(), mistake.indent(text)));
-            Stop::Said(Status::Usage)
-        })
     }
 
     /// Whether `message` satisfies it.
@@ -69,16 +54,11 @@ impl Mistake {
         Self { at, reason: reason.into() }
     }
 
-    /// Blanks up to the place.
-    fn indent(&self, text: &str) -> String {
+    /// As many blanks as there are characters before the place in `text`, the expression.
+    pub fn indent(&self, text: &str) -> String {
         let before = text.get(..self.at).unwrap_or(text);
         " ".repeat(before.chars().count())
     }
-}
-
-/// The expression with a blank for each line end and the like.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the codecs know, on the command line: the names of their choices, and complaints about an
+//! expression. The codecs themselves know of no command line.
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+use crate::codec::{Form, Newlines};
+#[cfg(feature = "regex")]
+use crate::codec::{Matcher, split::Oversize};
+#[cfg(feature = "regex")]
+use crate::diag;
+#[cfg(feature = "regex")]
+use crate::exit::{Status, Stop};
+
+impl ValueEnum for Form {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Heka, Self::Payload, Self::Json, Self::Text]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Heka => ("heka", "Framed messages"),
+            Self::Payload => ("payload", "Payloads, one a line"),
+            Self::Json => ("json", "JSON, one object a line"),
+            Self::Text => ("text", "Blocks of text for people"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+impl ValueEnum for Newlines {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Always, Self::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Auto => ("auto", "If it has none of its own"),
+            Self::Always => ("always", "Always (`PayloadEncoder`'s `append_newlines = true`)"),
+            Self::Never => ("never", "Never (`append_newlines = false`)"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+#[cfg(feature = "regex")]
+impl ValueEnum for Oversize {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Split, Self::Truncate, Self::Drop]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Split => ("split", "It goes on in the next record; nothing is lost"),
+            Self::Truncate => ("truncate", "Only its beginning is delivered"),
+            Self::Drop => ("drop", "It is left out"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+/// Compiles the expression that is the value of `flag`; what is wrong with it is told with the
+/// place marked.
+///
+/// # Errors
+/// Status 2, once all has been said.
+#[cfg(feature = "regex")]
+pub fn matcher(flag: &str, text: &str) -> Result<Matcher, Stop> {
+    Matcher::new(text).map_err(|mistake| {
+        diag::error(format_args!("{flag}: {mistake}"));
+        diag::plain(format_args!("{}:   {}", diag::program(), one_line(text)));
+        diag::plain(format_args!("{}:   {}^", diag::program(), mistake.indent(text)));
+        Stop::Said(Status::Usage)
+    })
+}
+
+/// The expression with a blank for each line end and the like.
+#[cfg(feature = "regex")]
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
