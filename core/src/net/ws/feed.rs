@@ -137,10 +137,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
         if let Some(closed) = self.tick(now, pause) {
             return Ok(Some(Received::Closed(closed)));
         }
-        if std::mem::take(&mut self.just_sent) {
-            return Ok(Some(Received::Sent));
-        }
-        let until = if blocked { self.earliest(deadline) } else { Some(now) };
+        let until = if blocked && !self.just_sent { self.earliest(deadline) } else { Some(now) };
         let input = input.filter(|_| self.is_sent() && self.ends_at().is_none());
         let (fd, flags) = self.wanted();
         let flags = if pause.is_some() { flags & PollFlags::POLLOUT } else { flags };
@@ -167,6 +164,10 @@ impl<S: Read + Write + AsFd> Socket<S> {
         }
         if input_ready {
             return Ok(Some(Received::Input));
+        }
+        // The input first: whoever has said everything must be known before the answer comes.
+        if std::mem::take(&mut self.just_sent) {
+            return Ok(Some(Received::Sent));
         }
         let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         Ok(passed.then_some(Received::Deadline))
