@@ -171,6 +171,32 @@ fn a_reader_that_stands_still_keeps_nobody_from_dying_of_a_signal() {
     drop(reader);
 }
 
+/// Nor is what it did not take called safe.
+#[test]
+fn a_position_is_not_stored_behind_what_a_stuck_reader_took() {
+    let (mut reader, writer) = std::io::pipe().expect("no pipe");
+    let folder = heka_tests::scratch();
+    let text: String = (0..400_000).map(|number| format!("{number}\n")).collect();
+    std::fs::write(folder.path().join("app.log"), &text).expect("a file");
+    let tail = |flags: &[&str]| {
+        let tool = Tool::new("heka-tail").dir(folder.path()).args(flags);
+        tool.args(["-opayload", "--checkpoint=pos", "app.log"])
+    };
+    let file = File::from(std::os::fd::OwnedFd::from(writer.try_clone().expect("a copy")));
+    let first = tail(&[]).stdout_file(file).spawn();
+    heka_tests::eventually("the pipe is full", || {
+        let mut fds = [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)];
+        (poll(&mut fds, PollTimeout::ZERO) == Ok(0)).then_some(())
+    });
+    first.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
+    drop(writer);
+    let mut taken = String::new();
+    reader.read_to_string(&mut taken).expect("text");
+    let rest = tail(&["--no-follow"]).run().succeeds().out();
+    let from = text.len() - rest.len();
+    assert!(text.ends_with(&rest) && text.starts_with(&taken) && from <= taken.len(), "{from}");
+}
+
 #[test]
 fn a_missing_file_costs_status_1_and_not_the_others() {
     let outcome = sh("echo there >there; heka-encode -o payload missing there").run();

@@ -50,8 +50,9 @@ pub struct Output {
     sink: Option<Box<Sink>>,
     /// Where the last record begins, if files of a limited size are written.
     record: usize,
-    /// A signal came, and something was given up that a stuck reader did not take.
-    has_lost: bool,
+    /// This signal came, and something was given up that a stuck reader did not take: nothing is
+    /// written any more, so that nothing that was read is called safe.
+    given_up: Option<Signal>,
 }
 
 impl Output {
@@ -93,7 +94,7 @@ impl Output {
             is_pipe,
             sink: None,
             record: 0,
-            has_lost: false,
+            given_up: None,
         }
     }
 
@@ -220,8 +221,12 @@ impl Output {
     /// Writes all that is buffered.
     ///
     /// # Errors
-    /// [`Stop::BrokenPipe`] if nobody reads any more, else the system's (`write error: …`).
+    /// [`Stop::BrokenPipe`] if nobody reads any more; the signal for which something was given up
+    /// that a stuck reader did not take, now or before; else the system's (`write error: …`).
     pub fn flush(&mut self) -> Result<(), Stop> {
+        if let Some(signal) = self.given_up {
+            return Err(Stop::Signal(signal));
+        }
         self.serve_sink(self.buffer.len())?;
         if self.buffer.is_empty() {
             return Ok(());
@@ -276,12 +281,6 @@ impl Output {
         Ok(())
     }
 
-    /// Whether a stuck reader kept us from writing something when a signal came: what was read so
-    /// far must not be called safe any more.
-    pub fn has_lost(&self) -> bool {
-        self.has_lost
-    }
-
     /// How many bytes wait to be written.
     pub fn pending(&self) -> usize {
         self.buffer.len()
@@ -290,13 +289,7 @@ impl Output {
     pub(super) fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
         while !bytes.is_empty() {
             let written = match signal::pending() {
-                Some(signal) => match self.write_in_grace(bytes, signal) {
-                    Ok(written) => written,
-                    Err(stop) => {
-                        self.has_lost = true;
-                        return Err(stop);
-                    }
-                },
+                Some(signal) => self.write_in_grace(bytes, signal)?,
                 None => self.file.write(bytes),
             };
             match written {
@@ -332,7 +325,11 @@ impl Output {
 
     /// Writes what a reader takes within [`GRACE`]; a stuck one must not keep us from dying of
     /// `signal`.
-    fn write_in_grace(&self, bytes: &[u8], signal: Signal) -> Result<std::io::Result<usize>, Stop> {
+    fn write_in_grace(
+        &mut self,
+        bytes: &[u8],
+        signal: Signal,
+    ) -> Result<std::io::Result<usize>, Stop> {
         let deadline = Instant::now() + GRACE;
         loop {
             let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
@@ -342,6 +339,7 @@ impl Output {
                     let left = bytes.len();
                     let cause = format!("the reader is stuck, {left} bytes not written");
                     diag::error(self.write_error(&cause));
+                    self.given_up = Some(signal);
                     return Err(Stop::Signal(signal));
                 }
                 Ok(_) => return Ok((&self.file).write(&bytes[..bytes.len().min(PIPE_BUF)])),

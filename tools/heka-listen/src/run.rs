@@ -42,11 +42,9 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     }
     let mut server = Server::new(plan, doors, intake)?;
     let outcome = server.serve();
-    match outcome {
+    if matches!(outcome, Ok(()) | Err(Stop::Signal(_))) {
         // Also what came before a signal is written.
-        Ok(()) | Err(Stop::Signal(_)) if !server.intake.out.has_lost() => server.finish()?,
-        // What could not be written must not be confirmed.
-        _ => {}
+        server.finish()?;
     }
     outcome?;
     let failed = Status::failed_if(server.intake.failed);
