@@ -109,6 +109,23 @@ fn a_unix_receiver_has_what_it_has_read() {
     }
 }
 
+/// What it has confirmed it has, whatever it does then.
+#[test]
+fn a_receiver_that_has_confirmed_may_reset() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let sender = Tool::new("heka-send").args(["--ack=peer", &address]).stdin("x\n").spawn();
+    let mut stream = accept(&listener);
+    stream.read_to_end(&mut Vec::new()).expect("to the end");
+    // Field 102 of a header without a message: record 1 is safe.
+    let confirmation = [0x1e, 5, 8, 0, 0xb0, 6, 1, 0x1f];
+    stream.get_mut().write_all(&confirmation).expect("it takes that");
+    eventually("it is seen", || sender.statistics().contains(" 1 confirmed").then_some(()));
+    socket2::SockRef::from(stream.get_ref()).set_linger(Some(Duration::ZERO)).expect("it");
+    drop(stream);
+    sender.finish().succeeds().stderr_has(" 1 confirmed");
+}
+
 /// Nor is it sent to without end.
 #[test]
 fn a_receiver_that_never_confirms_is_given_up_after_the_linger() {

@@ -191,7 +191,8 @@ impl Target {
         let unconfirmed = self.window.unconfirmed();
         if unconfirmed == 0 && (was_wanted || at_end) {
             diag::note(format_args!("{}: closed", link.name));
-            self.doubtful = over.end == End::Broken;
+            // What a peer itself has confirmed is safe whatever happens then.
+            self.doubtful = over.end == End::Broken && self.delivery.ack != Ack::Peer;
             if self.doubtful {
                 diag::warning(format_args!(
                     "{}: {} at the end: what it had not read by then is lost",
