@@ -48,7 +48,7 @@ never\t'Never'"
 complete -c heka-tail -s F -d 'Follow by name and wait for files, as is the default'
 complete -c heka-tail -l no-follow -d 'End at the end of the files'
 complete -c heka-tail -l retry -d 'Wait for files that are not there, as is the default'
-complete -c heka-tail -l no-retry -d 'Give up files that are not there at the start'
+complete -c heka-tail -l no-retry -d 'End when none of the files is there'
 complete -c heka-tail -l use-polling -d 'Look at files from time to time instead of using inotify'
 complete -c heka-tail -l gzip-rotated -d 'Read compressed rotated files, as is the default'
 complete -c heka-tail -l no-gzip-rotated -d 'Take compressed files for what their bytes are'

@@ -288,7 +288,6 @@ fn records_of_every_kind() {
     let scene = Scene::new("a;b,c\nd\n");
     scene.once(&["--delimiter=;", "--no-incomplete"]).succeeds().stdout_is("a;");
     scene.once(&["--delimiter-regex=[;,\\n]"]).succeeds().stdout_is("a\nb\nc\nd\n");
-    scene.once(&["--delimiter-count=2"]).succeeds().stdout_is("a;b,c\nd\n");
     fs::write(scene.path("app.log"), "a\0b\u{ff}\0").unwrap();
     scene.once(&["-0"]).succeeds().stdout_is("a\0b\u{ff}\0");
     fs::write(scene.path("app.log"), [0xff, 0, 0xfe, b'\n']).unwrap();

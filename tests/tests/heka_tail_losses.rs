@@ -262,3 +262,35 @@ fn one_that_is_moved_back_goes_on_where_it_was_left() {
     scene.append("app.log", "4\n");
     tail.wait_stdout_is("1\n2\n3\n4\n");
 }
+
+#[test]
+fn an_unfinished_first_line_is_delivered_when_its_file_is_truncated() {
+    let scene = Scene::new("unfin");
+    scene.append("b.log", "1\n");
+    // The files are looked at in this order.
+    let tail = scene.tool(&["app.log", "b.log"]).spawn();
+    tail.wait_stdout_is("1\n");
+    fs::write(scene.path("app.log"), "ok\n").unwrap();
+    tail.wait_stdout_is("1\nunfin\nok\n");
+}
+
+#[test]
+fn a_link_that_a_link_leads_through_is_switched() {
+    let scene = Scene::new("");
+    let link = |to: &str, name: &str| {
+        std::os::unix::fs::symlink(to, scene.path("new")).unwrap();
+        scene.rename("new", name);
+    };
+    for (folder, line) in [("data/1", "1\n"), ("data/2", "2\n")] {
+        fs::create_dir_all(scene.path(folder)).unwrap();
+        scene.append(&format!("{folder}/log"), line);
+    }
+    link("1", "data/now");
+    link("data/now/log", "app.log");
+    let tail = scene.follow(&["--rescan-interval=1h"]);
+    tail.wait_stdout_is("1\n");
+    link("2", "data/now");
+    tail.wait_stdout_is("1\n2\n");
+    scene.append("data/2/log", "3\n");
+    tail.wait_stdout_is("1\n2\n3\n");
+}

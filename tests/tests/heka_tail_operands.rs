@@ -138,3 +138,57 @@ fn deleted_files_of_a_selection_are_let_go_of() {
     scene.append("logs/a.log", "2\n");
     tail.wait_stdout_is("1\n2\n");
 }
+
+#[test]
+fn a_directory_that_is_not_there_yet_is_waited_for() {
+    let scene = Scene::new("");
+    let outcome = scene.tool(&["--no-follow", "later/"]).run();
+    outcome.exits(1).stderr_is("heka-tail: later/: No such file or directory\n");
+    let tail = scene.tool(&["--rescan-interval=1h", "later/"]).spawn();
+    tail.wait_stderr("heka-tail: warning: later/: No such file or directory; waiting for it\n");
+    fs::create_dir(scene.path("later")).unwrap();
+    scene.append("later/a.log", "1\n");
+    tail.wait_stdout_is("1\n");
+    scene.append("later/b.log", "2\n");
+    tail.wait_stdout_is("1\n2\n");
+}
+
+#[test]
+fn names_that_are_no_text_are_told_apart() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let scene = Scene::new("");
+    fs::create_dir(scene.path("logs")).unwrap();
+    for name in [b"a\xff.log", b"a\xfe.log"] {
+        fs::write(scene.path("logs").join(OsStr::from_bytes(name)), "1\n").unwrap();
+    }
+    fs::write(scene.path(r"logs/a\xff.log"), "2\n").unwrap();
+    let run = || scene.tool(&["--no-follow", "--checkpoint=pos", "logs"]).run();
+    assert_eq!(run().succeeds().stdout.len(), 6);
+    run().succeeds().stdout_is("");
+}
+
+#[test]
+fn lines_are_not_counted_in_compressed_files() {
+    let scene = Scene::new("1\n2\n3\n");
+    heka_tests::scene::gzip(&scene.path("app.log"), &scene.path("b.gz"));
+    for flag in ["-n1", "-n+2", "-c3"] {
+        let outcome = scene.tool(&["--no-follow", flag, "b.gz"]).run();
+        outcome
+            .exits(1)
+            .stdout_is("")
+            .stderr_is("heka-tail: b.gz: compressed: --lines and --bytes do not count in it\n");
+    }
+    scene.tool(&["--no-follow", "-n+1", "b.gz"]).run().succeeds().stdout_is("1\n2\n3\n");
+    // Counting takes its time, and can be ended.
+    scene.append("app.log", "");
+    let file = fs::OpenOptions::new().write(true).open(scene.path("app.log")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let tail = scene.tool(&["-n", "+9", "app.log"]).spawn();
+    eventually("it counts", || {
+        let io = fs::read_to_string(format!("/proc/{}/io", tail.pid())).unwrap();
+        let read = io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
+        (read.parse::<u64>().unwrap() > 10_000_000).then_some(())
+    });
+    tail.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
+}

@@ -62,14 +62,8 @@ pub fn short_hash(name: &[u8]) -> String {
     HEXLOWER.encode(Sha1::digest(name).get(..6).unwrap_or(&[]))
 }
 
-/// What stands in a frame's header for that source (see [`source_key`]) and position; `None` if it
-/// is too long for a header.
-pub fn encode_header(key: &str, position: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(MAX_CHECKPOINT_SIZE);
-    put_header(&mut out, key, position).then_some(out)
-}
-
-/// As [`encode_header`], into a buffer that is cleared first; `false` if it is too long.
+/// Puts what stands in a frame's header for that source (see [`source_key`]) and position into
+/// `out`, which is cleared first; `false` if it is too long for a header.
 pub fn put_header(out: &mut Vec<u8>, key: &str, position: &[u8]) -> bool {
     out.clear();
     let Ok(key_len) = u8::try_from(key.len()) else { return false };
@@ -266,28 +260,35 @@ impl CheckpointFile {
         temporary.push(".new");
         let temporary = PathBuf::from(temporary);
         match self.replace(&temporary) {
-            Ok(file) => {
-                self.locked = file;
-                self.is_changed = false;
-                Ok(())
-            }
+            Ok(file) => self.locked = file,
             Err(error) => {
                 drop(std::fs::remove_file(&temporary));
-                Err(error)
+                return Err(error);
             }
         }
+        match sync_name(&self.path) {
+            // A directory may be written to and not be read: then all of its file system.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                nix::unistd::syncfs(&self.locked)?;
+            }
+            synced => synced?,
+        }
+        self.is_changed = false;
+        Ok(())
     }
 
+    /// Puts a new file in the place of the old one. The lock goes along, so that file is to be held
+    /// from then on, whatever follows.
     fn replace(&self, temporary: &Path) -> io::Result<File> {
+        // Nothing that stands there is written to: a symlink may lead anywhere.
+        drop(std::fs::remove_file(temporary));
         let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(true).open(temporary)?;
+        let mut file = options.read(true).write(true).create_new(true).open(temporary)?;
         file.lock()?;
         file.set_permissions(self.locked.metadata()?.permissions())?;
         file.write_all(&self.positions.to_text())?;
         file.sync_all()?;
         std::fs::rename(temporary, &self.path)?;
-        sync_name(&self.path)?;
         Ok(file)
     }
 }
@@ -377,10 +378,24 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_the_way_is_not_written_to() {
+        let (dir, path) = scratch();
+        let far = dir.path().join("far");
+        std::fs::write(&far, "precious").unwrap();
+        std::os::unix::fs::symlink(&far, dir.path().join("app.pos.new")).unwrap();
+        let mut file = CheckpointFile::open(&path).unwrap();
+        file.set("a", b"1");
+        file.save().unwrap();
+        assert_eq!(std::fs::read(far).unwrap(), b"precious");
+        assert_eq!(Positions::read(&path).unwrap().get("a"), Some(&b"1"[..]));
+    }
+
+    #[test]
     fn headers_carry_source_and_position() {
-        let header = encode_header("/var/log/app.log", &[1, 2, 0]).unwrap();
+        let mut header = Vec::new();
+        assert!(put_header(&mut header, "/var/log/app.log", &[1, 2, 0]));
         assert_eq!(decode_header(&header), Some(("/var/log/app.log", &[1, 2, 0][..])));
-        assert_eq!(encode_header("a", &[0; MAX_CHECKPOINT_SIZE - 1]), None);
+        assert!(!put_header(&mut Vec::new(), "a", &[0; MAX_CHECKPOINT_SIZE - 1]));
         assert_eq!(decode_header(b""), None);
         assert_eq!(decode_header(b"\x05ab"), None);
         assert_eq!(decode_header(b"\x01\xff"), None);

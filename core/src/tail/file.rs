@@ -440,7 +440,7 @@ pub(super) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, metadata))
 }
 
-fn is_gzip(file: &File) -> io::Result<bool> {
+pub(super) fn is_gzip(file: &File) -> io::Result<bool> {
     let mut magic = [0; 2];
     let len = std::os::unix::fs::FileExt::read_at(file, &mut magic, 0)?;
     Ok(len == 2 && magic == [0x1f, 0x8b])

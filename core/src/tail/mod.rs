@@ -14,6 +14,7 @@ pub mod file;
 pub mod find;
 pub mod identity;
 pub mod journal;
+mod left;
 mod noted;
 pub mod operand;
 pub mod position;

@@ -22,9 +22,11 @@ pub enum Operand {
 }
 
 impl Operand {
-    /// Looks at what was typed. A path that is there is taken as it is.
+    /// Looks at what was typed. A path that is there is taken as it is, and what ends with a slash
+    /// is a directory, also before it is there.
     pub fn new(path: &Path) -> Self {
-        if path.is_dir() {
+        let is_slashed = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        if path.is_dir() || (is_slashed && !path.exists()) {
             return Self::Directory(path.to_owned());
         }
         let is_wild =

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use memchr::{memchr_iter, memrchr_iter};
 
-use super::file::open_regular;
+use super::file::{is_gzip, open_regular};
+use crate::signal;
 
 /// A place in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +42,17 @@ impl Start {
     /// The offset in the file at `path`, whose lines end with `delimiter`.
     ///
     /// # Errors
-    /// The system's.
-    pub fn offset(self, path: &Path, delimiter: u8) -> io::Result<u64> {
+    /// The system's; [`io::ErrorKind::Unsupported`] for a compressed file that is to be read
+    /// decompressed, [`io::ErrorKind::Interrupted`] if a signal asks for the end.
+    pub fn offset(self, path: &Path, delimiter: u8, gzip: bool) -> io::Result<u64> {
         if self.is_beginning() {
             return Ok(0);
         }
         let (file, metadata) = open_regular(path)?;
+        if gzip && is_gzip(&file)? {
+            let words = "compressed: --lines and --bytes do not count in it";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, words));
+        }
         let len = metadata.len();
         match self {
             Self::Line(line) => nth_line(&file, line, delimiter),
@@ -57,11 +63,17 @@ impl Start {
     }
 }
 
+/// Counting in a large file takes its time.
+fn go_on() -> io::Result<()> {
+    signal::pending().map_or(Ok(()), |_| Err(io::ErrorKind::Interrupted.into()))
+}
+
 fn nth_line(file: &File, line: u64, delimiter: u8) -> io::Result<u64> {
     let mut block = vec![0; BLOCK];
     let mut offset = 0;
     let mut left = line.saturating_sub(1);
     loop {
+        go_on()?;
         let len = file.read_at(&mut block, offset)?;
         let data = block.get(..len).unwrap_or(&[]);
         for end in memchr_iter(delimiter, data) {
@@ -87,6 +99,7 @@ fn last_lines(file: &File, len: u64, count: u64, delimiter: u8) -> io::Result<u6
     let mut left = count + 1;
     let mut at_end = true;
     while end > 0 {
+        go_on()?;
         let start = end.saturating_sub(BLOCK as u64);
         let size = usize::try_from(end - start).unwrap_or(BLOCK);
         let Some(room) = block.get_mut(..size) else { break };
@@ -113,7 +126,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         std::fs::write(&path, text).unwrap();
-        start.offset(&path, b'\n').unwrap()
+        start.offset(&path, b'\n', true).unwrap()
     }
 
     #[test]

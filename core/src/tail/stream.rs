@@ -6,11 +6,12 @@ use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::file::{Around, Block, OpenFile, Pulled};
 use super::find::Candidate;
 use super::identity::Identity;
+use super::left::{Done, Left, Patience};
 use super::position::FilePosition;
 use super::rotated::files_of;
 use super::select::Selection;
@@ -22,10 +23,6 @@ use crate::exit::{Cause as _, Stop};
 
 /// Blocks read from one stream before others get their turn.
 const TURN: u32 = 16;
-/// How many files and generations that are done with are remembered.
-const DONE: usize = 64;
-/// How often files left behind are looked at for late lines.
-pub(super) const LATE_PERIOD: Duration = Duration::from_millis(250);
 
 /// What a stream is looked at with.
 pub struct Look<'a> {
@@ -98,8 +95,8 @@ pub struct Stream {
     trouble: Option<String>,
     /// The current file could not be read.
     is_unreadable: bool,
-    late_at: Instant,
-    patience: Patience,
+    pub(super) late_at: Instant,
+    pub(super) patience: Patience,
     /// Since when no file has had the name of the current one.
     pub(super) nameless: Option<Instant>,
 }
@@ -111,55 +108,6 @@ pub(super) enum Files {
     Named(PathBuf),
     /// What a selection puts into the stream of that name; the newest that was there.
     Selected { selection: Rc<Selection>, newest: PathBuf },
-}
-
-/// A file left behind.
-#[derive(Debug)]
-pub(super) struct Left {
-    pub(super) file: OpenFile,
-    pub(super) until: Instant,
-    pub(super) patience: Patience,
-}
-
-/// A file that is done with, and how far it was read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Done {
-    pub(super) identity: Identity,
-    pub(super) position: Option<FilePosition>,
-}
-
-impl Done {
-    /// One whose position is not known: it was rotated before our time.
-    pub(super) fn unread(file: &Candidate) -> Self {
-        Self { identity: file.identity, position: None }
-    }
-}
-
-/// How long what is held of a file has been waiting for its record's end.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    last_data: Instant,
-    /// The wait is over, and what there is was shown for it.
-    pressed: bool,
-}
-
-impl Patience {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { last_data: now, pressed: false }
-    }
-
-    /// When what is held of `file` is shown once more.
-    fn deadline(self, file: &OpenFile, options: &Options) -> Option<Instant> {
-        let timeout = options.timeout.filter(|_| file.held() > 0 && !self.pressed)?;
-        Some(self.last_data + timeout)
-    }
-
-    /// Whether that is now; `true` once.
-    fn take_due(&mut self, file: &OpenFile, look: &Look<'_>) -> bool {
-        let is_due = self.deadline(file, look.options).is_some_and(|due| due <= look.now);
-        self.pressed |= is_due;
-        is_due
-    }
 }
 
 impl Stream {
@@ -245,17 +193,10 @@ impl Stream {
         self.open_positions()
     }
 
-    fn open_positions(&self) -> Vec<FilePosition> {
+    pub(super) fn open_positions(&self) -> Vec<FilePosition> {
         let mut files = self.left_positions();
         files.extend(self.current.as_ref().map(OpenFile::position));
         files
-    }
-
-    /// Where all files stand but the one that was left behind as number `index`.
-    fn positions_without(&self, index: usize) -> Vec<FilePosition> {
-        let mut others = self.open_positions();
-        others.remove(index);
-        others
     }
 
     pub(super) fn left_positions(&self) -> Vec<FilePosition> {
@@ -296,6 +237,9 @@ impl Stream {
         look.names |= std::mem::take(&mut self.recheck);
         if self.is_new {
             self.begin(look);
+            if self.is_new {
+                return Ok(Seen::Missing);
+            }
         }
         self.look_at_left(look)?;
         for _ in 0..TURN {
@@ -352,22 +296,11 @@ impl Stream {
         self.press_current(look, reason)
     }
 
-    fn press_left(
+    pub(super) fn press_current(
         &mut self,
-        index: usize,
         look: &mut Look<'_>,
         reason: Reason,
     ) -> Result<(), Stop> {
-        let others = self.positions_without(index);
-        match self.left.get_mut(index) {
-            Some(left) => {
-                left.file.press(reason, Around { others: &others, rank: index }, look.consume)
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn press_current(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
         let before = self.left_positions();
         match &mut self.current {
             Some(file) => file.press(reason, Around::behind(&before), look.consume),
@@ -442,91 +375,6 @@ impl Stream {
             self.press_current(look, Reason::Timeout)?;
         }
         Ok(Seen::Idle)
-    }
-
-    /// Keeps a file open for late lines, or is done with it.
-    pub(super) fn leave(&mut self, file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
-        let wait = look.options.rotate_wait;
-        // A run that does not follow comes to the newest rotated file last.
-        let is_last = look.options.goes_on && self.queue.is_empty();
-        let grace = if is_last { wait } else { look.options.grace(&file) };
-        if file.is_gzip() || grace.is_zero() {
-            return self.close(file, look);
-        }
-        self.late_at = look.now + LATE_PERIOD.min(wait);
-        let patience = std::mem::replace(&mut self.patience, Patience::new(look.now));
-        self.left.push(Left { file, until: look.now + grace, patience });
-        if !look.options.follow {
-            // Nothing will be waited for: in order then.
-            self.press_left(self.left.len() - 1, look, Reason::Timeout)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn close(&mut self, mut file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
-        let others = self.open_positions();
-        file.press(Reason::End, Around::before(&others), look.consume)?;
-        self.done.push_back(Done { identity: file.identity(), position: Some(file.position()) });
-        self.generations.push_back(file.generation());
-        if self.done.len() > DONE {
-            self.done.pop_front();
-        }
-        if self.generations.len() > DONE {
-            self.generations.pop_front();
-        }
-        Ok(())
-    }
-
-    /// Reads late lines; closes files whose time is up.
-    fn look_at_left(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
-        self.late_at = look.now + LATE_PERIOD;
-        for index in 0..self.left.len() {
-            let others = self.positions_without(index);
-            let Some(left) = self.left.get_mut(index) else { break };
-            let around = Around { others: &others, rank: index };
-            let error = loop {
-                let pulled = left.file.pull(look.block, around, look.consume)?;
-                if matches!(pulled, Ok(Pulled::Data | Pulled::Rest)) {
-                    left.patience = Patience::new(look.now);
-                }
-                if !matches!(pulled, Ok(Pulled::Data)) {
-                    break pulled.err();
-                }
-            };
-            if left.patience.take_due(&left.file, look) {
-                self.press_left(index, look, Reason::Timeout)?;
-            }
-            if let Some(error) = error
-                && let Some(left) = self.left.get_mut(index)
-            {
-                let path = left.file.path().display();
-                diag::error(format_args!("{path}: {}; the rest is left out", error.cause()));
-                look.lost = true;
-                left.until = look.now;
-            }
-        }
-        self.forget_deleted(look)?;
-        while let Some(index) = self.left.iter().position(|left| left.until <= look.now) {
-            let left = self.left.remove(index);
-            self.close(left.file, look)?;
-        }
-        Ok(())
-    }
-
-    /// Lets go of a deleted file, whose space is only freed then.
-    fn forget_deleted(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
-        let is_due =
-            self.nameless.is_some_and(|since| since + look.options.rotate_wait <= look.now);
-        if is_due
-            && self.current.as_ref().is_some_and(OpenFile::is_deleted)
-            && matches!(self.pull(look)?, Ok(Pulled::End))
-        {
-            self.nameless = None;
-            if let Some(file) = self.current.take() {
-                self.close(file, look)?;
-            }
-        }
-        Ok(())
     }
 
     /// Deals with a read error; `true` if there is something else to read.

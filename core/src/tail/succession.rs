@@ -8,10 +8,11 @@ use std::time::Instant;
 use super::file::OpenFile;
 use super::find::{Candidate, find, new_copies, open_first};
 use super::identity::Identity;
+use super::left::{Done, LATE_PERIOD, Left, Patience};
 use super::position::{FilePosition, WINDOW, next_generation};
 use super::start::Start;
-use super::stream::{Done, Files, Left, Look, Patience, Stream};
-use super::{Around, Pulled, Reason};
+use super::stream::{Files, Look, Stream};
+use super::{Pulled, Reason};
 use crate::diag;
 use crate::exit::{Cause as _, Stop};
 
@@ -108,7 +109,7 @@ impl Stream {
         let live = list.pop_if(|file| file.path == path);
         self.done.extend(list.iter().map(Done::unread));
         let Some(live) = live else { return self.tell_missing(look.options) };
-        let offset = start.offset(&path, look.options.delimiter);
+        let offset = start.offset(&path, look.options.delimiter, look.options.gzip);
         match offset.and_then(|offset| OpenFile::open(&live.path, offset, look.options.gzip)) {
             Ok(file) => {
                 self.current = Some(file);
@@ -116,6 +117,12 @@ impl Stream {
             }
             Err(error) => {
                 self.is_new = true;
+                if error.kind() == io::ErrorKind::Interrupted {
+                    return;
+                }
+                // What cannot be done at all is not tried again.
+                self.recheck = error.kind() != io::ErrorKind::Unsupported;
+                self.late_at = look.now + LATE_PERIOD;
                 self.tell(&error.cause());
             }
         }
@@ -362,8 +369,13 @@ impl Stream {
         let (list, found) = self.search_truncated(&position, look.options.gzip);
         let is_unread =
             |(index, _): &(usize, OpenFile)| list.get(*index).is_some_and(|at| !self.has_read(at));
-        if let Some((index, copy)) = found.filter(is_unread) {
-            if copy.identity() != position.identity {
+        let is_itself = |copy: &OpenFile| copy.identity() == position.identity;
+        // Nothing of it was used up: that it is still there says nothing.
+        let is_old = |(_, copy): &(usize, OpenFile)| position.offset > 0 || !is_itself(copy);
+        if let Some((index, copy)) = found.filter(is_unread).filter(is_old) {
+            if is_itself(&copy) {
+                self.press_current(look, Reason::End)?;
+            } else {
                 diag::note(format_args!("{}: truncated, copied before", self.name()));
                 let newer = list.into_iter().skip(index + 1);
                 self.queue = newer.filter(|file| !self.has_read(file)).collect();
@@ -372,9 +384,8 @@ impl Stream {
             return Ok(());
         }
         diag::note(format_args!("{}: truncated", self.name()));
-        let before = self.left_positions();
+        self.press_current(look, Reason::End)?;
         if let Some(current) = &mut self.current {
-            current.press(Reason::End, Around::behind(&before), look.consume)?;
             current.rewind();
         }
         Ok(())

@@ -7,6 +7,7 @@
 //! events, there are looks from time to time (see `busy`).
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -24,6 +25,9 @@ use super::busy::{
 use super::identity::Identity;
 use super::noted::Shared;
 use crate::diag;
+
+/// As many symlinks as the kernel follows.
+const MAX_LINKS: usize = 40;
 
 /// What has happened since the last time.
 #[derive(Debug, Default)]
@@ -91,10 +95,8 @@ impl Watch {
     /// [`io::ErrorKind::NotFound`] if its directory is missing, else if there are no watches left.
     pub fn add(&mut self, path: &Path, stream: usize) -> io::Result<bool> {
         let mut is_new = self.add_one(path, stream)?;
-        for ancestor in path.ancestors() {
-            if std::fs::symlink_metadata(ancestor).is_ok_and(|found| found.is_symlink()) {
-                is_new |= self.add_one(ancestor, stream)?;
-            }
+        for link in links_on(path) {
+            is_new |= self.add_one(&link, stream)?;
         }
         match std::fs::canonicalize(path) {
             Ok(real) if real != path => Ok(self.add_one(&real, stream)? || is_new),
@@ -399,6 +401,32 @@ impl Watch {
         changes.names.extend(files.flat_map(|(_, file)| &file.streams));
         changes.gained |= directories.iter().any(|path| noted.gaining.contains(path));
     }
+}
+
+/// All symlinks on the way to the file at `path`, which is absolute: also those that symlinks lead
+/// through.
+fn links_on(path: &Path) -> Vec<PathBuf> {
+    let parts = |path: &Path| -> Vec<OsString> {
+        path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
+    };
+    let mut links = Vec::new();
+    let mut rest = parts(path);
+    let mut at = PathBuf::new();
+    while let Some(part) = rest.pop() {
+        match part.as_encoded_bytes() {
+            b"." => continue,
+            b".." => drop(at.pop()),
+            _ => at.push(part),
+        }
+        if let Ok(target) = std::fs::read_link(&at)
+            && links.len() < MAX_LINKS
+        {
+            links.push(at.clone());
+            at.pop();
+            rest.extend(parts(&target));
+        }
+    }
+    links
 }
 
 fn into_io(error: notify::Error) -> io::Error {

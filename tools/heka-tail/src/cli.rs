@@ -64,7 +64,7 @@ pub(crate) struct Following {
     /// Wait for files that are not there, as is the default
     #[arg(long, overrides_with = "no_retry")]
     pub(crate) retry: bool,
-    /// Give up files that are not there at the start
+    /// End when none of the files is there
     #[arg(long, overrides_with = "retry")]
     pub(crate) no_retry: bool,
     /// Time between looks without inotify

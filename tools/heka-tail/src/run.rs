@@ -98,6 +98,12 @@ impl Tail {
         if let Some(error) = scan.errors.first() {
             return Err(Stop::failed(error));
         }
+        if let Some((name, cause)) = tail.sources.missing() {
+            if !tail.job.options.follow || !tail.job.options.wait_for_files {
+                return Err(Stop::failed(format_args!("{name}: {cause}")));
+            }
+            diag::warning(format_args!("{name}: {cause}; waiting for it"));
+        }
         tail.add(scan)?;
         Ok(tail)
     }
@@ -137,12 +143,11 @@ impl Tail {
         for directory in directories {
             match watch.add_directory(directory) {
                 Ok(()) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    diag::debug(format_args!("{}: {}", directory.display(), error.cause()));
-                }
                 Err(error) => {
                     self.is_blind = true;
-                    tell_polling(&error.cause());
+                    if error.kind() != std::io::ErrorKind::NotFound {
+                        tell_polling(&error.cause());
+                    }
                 }
             }
         }

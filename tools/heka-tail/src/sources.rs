@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use heka_core::diag;
-use heka_core::exit::{Explain as _, Stop};
+use heka_core::exit::{Cause as _, Explain as _, Stop};
 use heka_core::tail::{Identity, LeftOut, Operand, Relation, Selection, Stream};
 
 use crate::state::key_of;
@@ -51,6 +51,17 @@ impl Sources {
     /// Whether streams may appear later.
     pub(crate) fn is_open(&self) -> bool {
         self.selection.is_some() || self.operands.iter().any(Operand::is_open)
+    }
+
+    /// A directory that is not there, and the cause of that.
+    pub(crate) fn missing(&self) -> Option<(String, String)> {
+        self.operands.iter().find_map(|operand| match operand {
+            Operand::Directory(path) => {
+                let error = std::fs::metadata(path).err()?;
+                Some((path.display().to_string(), error.cause()))
+            }
+            _ => None,
+        })
     }
 
     /// Streams that were not there at the last scan, and the directories where more may appear.

@@ -175,7 +175,15 @@ impl State {
 
 /// Under which key a stream is known in position files.
 pub(crate) fn key_of(name: &Path) -> String {
-    source_key(&name.to_string_lossy())
+    let mut text = String::new();
+    for chunk in name.as_os_str().as_encoded_bytes().utf8_chunks() {
+        text.push_str(&chunk.valid().replace('\\', "\\\\"));
+        // Names that differ in what is no text have keys that differ.
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    source_key(&text)
 }
 
 fn read_journal(path: &Path) -> Result<(String, Journal), Stop> {
