@@ -192,3 +192,38 @@ fn lines_are_not_counted_in_compressed_files() {
     });
     tail.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
 }
+
+/// How often the threads of a process have waited: that rises whenever something runs.
+fn switches(pid: i32) -> u64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let texts = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("status")));
+    let count = |text: String| -> u64 {
+        let lines = text.lines().filter(|line| line.contains("ctxt_switches"));
+        lines.map(|line| line.split_whitespace().last().unwrap().parse::<u64>().unwrap()).sum()
+    };
+    texts.map(|text| count(text.unwrap())).sum()
+}
+
+#[test]
+fn what_is_gone_costs_no_time() {
+    let scene = Scene::new("");
+    fs::create_dir_all(scene.path("pods/x")).unwrap();
+    scene.append("pods/x/app.log", "1\n");
+    let flags = ["--rotate-wait=100ms", "--rescan-interval=1h", "pods/*/app.log"];
+    let tail = scene.tool(&flags).spawn();
+    tail.wait_stdout_is("1\n");
+    fs::remove_dir_all(scene.path("pods/x")).unwrap();
+    let mut before = (switches(tail.pid()), std::time::Instant::now());
+    eventually("it rests for a second", || {
+        let now = switches(tail.pid());
+        if now != before.0 {
+            before = (now, std::time::Instant::now());
+        }
+        (before.1.elapsed().as_millis() >= 1000).then_some(())
+    });
+    fs::create_dir(scene.path("pods/x")).unwrap();
+    scene.append("pods/x/app.log", "2\n");
+    tail.wait_stdout_is("1\n2\n");
+    scene.append("pods/x/app.log", "3\n");
+    tail.wait_stdout_is("1\n2\n3\n");
+}

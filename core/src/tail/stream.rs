@@ -180,6 +180,11 @@ impl Stream {
         done.map_or(Relation::None, Relation::HasRead)
     }
 
+    /// Whether it is one of a selection.
+    pub fn is_selected(&self) -> bool {
+        matches!(self.files, Files::Selected { .. })
+    }
+
     /// Whether a file of it is open.
     pub fn is_open(&self) -> bool {
         self.current.is_some()

@@ -65,6 +65,8 @@ struct Tail {
 struct Followed {
     key: String,
     stream: Stream,
+    /// Whether a look at everything finds it when its directory comes back.
+    is_met: bool,
     /// Whether all that there was has been read.
     is_idle: bool,
 }
@@ -127,7 +129,8 @@ impl Tail {
             self.emitter.add(&self.job, found.stream.name(), &found.key);
             let stream =
                 self.state.resume(&found.key, found.stream, found.is_met, self.job.options.gzip)?;
-            self.streams.push(Followed { key: found.key, stream, is_idle: false });
+            let is_met = found.is_met || stream.is_selected();
+            self.streams.push(Followed { key: found.key, stream, is_met, is_idle: false });
             self.dirty.insert(number, true);
             self.unwatched.insert(number);
         }
@@ -167,10 +170,9 @@ impl Tail {
                     }
                     false
                 }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => !followed.is_met,
                 Err(error) => {
-                    if error.kind() != std::io::ErrorKind::NotFound {
-                        full = Some(error.cause());
-                    }
+                    full = Some(error.cause());
                     true
                 }
             }
