@@ -138,7 +138,10 @@ fn resume_reads_positions_and_never_writes_them() {
     let before = fs::read(scene.path("pos")).unwrap();
     scene.append("app.log", "2\n");
     for _ in 0..2 {
-        scene.once(&["--resume=pos"]).succeeds().stdout_is("2\n");
+        let outcome = scene.once(&["--resume=pos"]);
+        outcome.succeeds().stdout_is("2\n").stderr_is(
+            "heka-tail: warning: --resume: only framed messages (-o heka) carry their positions on\n",
+        );
     }
     assert_eq!(fs::read(scene.path("pos")).unwrap(), before);
     // It works beside a writer: nothing is locked.

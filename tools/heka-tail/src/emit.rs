@@ -7,7 +7,7 @@ use heka_core::clock;
 use heka_core::codec::split::{Part, Progress, Rest, Splitter};
 use heka_core::codec::{Encoder, Form};
 use heka_core::delivery::checkpoint::put_header;
-use heka_core::diag::Limiter;
+use heka_core::diag::{self, Limiter};
 use heka_core::exit::Stop;
 use heka_core::io::Output;
 use heka_core::stats;
@@ -61,6 +61,10 @@ impl Emitter {
         if !form.is_binary() {
             out = out.text();
         }
+        let hands_on = matches!(job.position, Position::HandOn(_));
+        if hands_on && form != Form::Heka {
+            diag::warning("--resume: only framed messages (-o heka) carry their positions on");
+        }
         Ok(Self {
             out,
             encoder: Encoder::new(form),
@@ -68,7 +72,7 @@ impl Emitter {
             delimiter: job.delimiter,
             chomp: job.chomp,
             uuid: job.uuid,
-            hands_on: matches!(job.position, Position::HandOn(_)),
+            hands_on,
             headers: job.headers && form == Form::Payload,
             streams: Vec::new(),
             last_stream: None,
