@@ -219,14 +219,17 @@ fn checking_a_plugin_has_its_limits_too() {
     tool.finish().killed_by(Signal::SIGTERM);
 }
 
+const PAGE: usize = 4096;
+
 /// A plugin that injects a little more than a pipe holds and then never ends, and the pipe's other
 /// end, which nobody reads.
 fn unread(arguments: &[&str]) -> (Running, File, usize) {
     let (read, write) = std::io::pipe().unwrap();
     let _default = fcntl(&write, FcntlArg::F_SETPIPE_SZ(1 << 20));
     let capacity = fcntl(&write, FcntlArg::F_GETPIPE_SZ).unwrap();
-    let count = (usize::try_from(capacity).unwrap() + 32 * 1024) / 1000;
-    let source = "require 'string' local text = string.rep('x', 999) \
+    // Records of one page each: a pipe gives every piece that is written whole pages.
+    let count = usize::try_from(capacity).unwrap() / PAGE + 8;
+    let source = "require 'string' local text = string.rep('x', 4095) \
                   function process_message() \
                   for i = 1, read_config('count') do inject_message({Payload = text}) end \
                   print('up') while true do end end";
@@ -244,7 +247,7 @@ fn a_reader_that_stands_still_does_not_lift_the_limits() {
     let endless = ["-D", "instruction_limit=100000000000", "--cpu-limit", "1s"];
     let (tool, mut reader, count) = unread(&endless);
     tool.wait_stderr("cpu_limit exceeded");
-    let mut all = vec![0; count * 1000];
+    let mut all = vec![0; count * PAGE];
     reader.read_exact(&mut all).unwrap();
     tool.finish().exits(1);
 }

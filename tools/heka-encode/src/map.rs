@@ -97,11 +97,12 @@ impl JsonMap {
 
     fn put_pair(&self, work: &mut Work<'_>, name: String, value: Json) -> Result<(), String> {
         work.name = name;
-        self.put(work, value)
+        self.put(work, value, true)
     }
 
-    /// Takes the value of the member that is named in `work`.
-    fn put(&self, work: &mut Work<'_>, value: Json) -> Result<(), String> {
+    /// Takes the value of the member that is named in `work`; `is_outer`: it is in no other, so the
+    /// name serves nobody else.
+    fn put(&self, work: &mut Work<'_>, value: Json, is_outer: bool) -> Result<(), String> {
         if let Some((header, _)) = self.headers.iter().find(|(_, member)| *member == work.name) {
             return self.put_header(work.message, *header, &value);
         }
@@ -118,7 +119,9 @@ impl JsonMap {
                 work.room = (work.room)
                     .checked_sub(work.name.len() + text_len(&value))
                     .ok_or("fields over the limit")?;
-                work.message.fields.push(named(work.name.clone(), value, None)?);
+                let name =
+                    if is_outer { std::mem::take(&mut work.name) } else { work.name.clone() };
+                work.message.fields.push(named(name, value, None)?);
                 Ok(())
             }
         }
@@ -129,7 +132,7 @@ impl JsonMap {
         let len = work.name.len();
         work.name.push(SEPARATOR);
         work.name.push_str(inner);
-        let put = self.put(work, value);
+        let put = self.put(work, value, false);
         work.name.truncate(len);
         put
     }

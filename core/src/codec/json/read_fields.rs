@@ -20,13 +20,11 @@ pub(super) fn read(fields: Json, info: Option<Json>) -> Result<Vec<Field>, Strin
         Some(_) => return Err("FieldInfo: not an object".to_owned()),
     };
     // Of several of one name the first counts.
-    let by_name: HashMap<&str, &Json> = match info.len() {
-        0..=FEW => HashMap::new(),
-        _ => info.iter().rev().map(|(name, info)| (name.as_str(), info)).collect(),
-    };
-    let info_of = |name: &str| match info.len() {
-        0..=FEW => info.iter().find(|(known, _)| known == name).map(|(_, info)| info),
-        _ => by_name.get(name).copied(),
+    let by_name: Option<HashMap<&str, &Json>> = (info.len() > FEW)
+        .then(|| info.iter().rev().map(|(name, info)| (name.as_str(), info)).collect());
+    let info_of = |name: &str| match &by_name {
+        None => info.iter().find(|(known, _)| known == name).map(|(_, info)| info),
+        Some(by_name) => by_name.get(name).copied(),
     };
     match fields {
         Json::Object(members) => members
