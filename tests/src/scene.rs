@@ -4,10 +4,11 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::{Outcome, Running, Tool, scratch};
+use crate::{Outcome, Running, Tool, eventually, scratch};
 
 /// A folder with a log in it, and the tool that follows it.
 #[derive(Debug)]
@@ -54,6 +55,37 @@ impl Scene {
     pub fn once(&self, flags: &[&str]) -> Outcome {
         self.tool(&["--no-follow"]).args(flags).arg("app.log").run()
     }
+}
+
+/// Waits until a process has no file open under that name.
+pub fn lets_go_of(tail: &Running, name: &str) {
+    eventually("it is closed", || {
+        let files = fs::read_dir(format!("/proc/{}/fd", tail.pid())).unwrap();
+        let mut files = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+        (!files.any(|file| file.to_string_lossy().contains(name))).then_some(())
+    });
+}
+
+/// Waits until nothing of a process has run for a second.
+pub fn rests(tail: &Running) {
+    // How often its threads have waited: that rises whenever something runs.
+    let switches = || -> u64 {
+        let threads = fs::read_dir(format!("/proc/{}/task", tail.pid())).unwrap();
+        let texts = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("status")));
+        let count = |text: String| -> u64 {
+            let lines = text.lines().filter(|line| line.contains("ctxt_switches"));
+            lines.map(|line| line.split_whitespace().last().unwrap().parse::<u64>().unwrap()).sum()
+        };
+        texts.map(|text| count(text.unwrap())).sum()
+    };
+    let mut before = (switches(), Instant::now());
+    eventually("it rests for a second", || {
+        let now = switches();
+        if now != before.0 {
+            before = (now, Instant::now());
+        }
+        (before.1.elapsed().as_millis() >= 1000).then_some(())
+    });
 }
 
 /// Compresses a file as logrotate does: with its time, and removes it.

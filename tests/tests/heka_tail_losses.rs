@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use heka_tests::scene::Scene;
+use heka_tests::scene::{Scene, gzip, lets_go_of};
 use heka_tests::{Running, eventually, sh};
 use nix::sys::signal::Signal;
 
@@ -58,7 +58,7 @@ fn the_first_of_several_copies_is_the_one() {
     for (number, line) in [(2, "1\n"), (1, "2\n")] {
         scene.append("app.log", line);
         let to = format!("app.log.{number}.gz");
-        heka_tests::scene::gzip(&scene.path("app.log"), &scene.path(&to));
+        gzip(&scene.path("app.log"), &scene.path(&to));
         scene.append("app.log", "#Fields\n");
     }
     run().succeeds().stdout_is("1\n#Fields\n2\n#Fields\n");
@@ -250,11 +250,7 @@ fn one_that_is_moved_back_goes_on_where_it_was_left() {
     scene.append("app.log", "2\n");
     tail.wait_stdout_is("1\n2\n");
     // It is closed after a while.
-    eventually("it is closed", || {
-        let files = fs::read_dir(format!("/proc/{}/fd", tail.pid())).unwrap();
-        let mut files = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
-        (!files.any(|file| file.ends_with("app.log.1"))).then_some(())
-    });
+    lets_go_of(&tail, "app.log.1");
     scene.append("app.log.1", "3\n");
     scene.rename("app.log", "app.log.2");
     scene.rename("app.log.1", "app.log");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use heka_tests::eventually;
-use heka_tests::scene::Scene;
+use heka_tests::scene::{Scene, lets_go_of, rests};
 use nix::sys::signal::Signal;
 
 /// A folder with `logs/`, which holds `a.log`.
@@ -130,11 +130,7 @@ fn deleted_files_of_a_selection_are_let_go_of() {
     let tail = scene.tool(&flags).spawn();
     tail.wait_stdout_is("1\n");
     fs::remove_file(scene.path("logs/a.log")).unwrap();
-    eventually("it is closed", || {
-        let files = fs::read_dir(format!("/proc/{}/fd", tail.pid())).unwrap();
-        let mut files = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
-        (!files.any(|file| file.to_string_lossy().contains("a.log"))).then_some(())
-    });
+    lets_go_of(&tail, "a.log");
     scene.append("logs/a.log", "2\n");
     tail.wait_stdout_is("1\n2\n");
 }
@@ -193,17 +189,6 @@ fn lines_are_not_counted_in_compressed_files() {
     tail.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
 }
 
-/// How often the threads of a process have waited: that rises whenever something runs.
-fn switches(pid: i32) -> u64 {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let texts = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("status")));
-    let count = |text: String| -> u64 {
-        let lines = text.lines().filter(|line| line.contains("ctxt_switches"));
-        lines.map(|line| line.split_whitespace().last().unwrap().parse::<u64>().unwrap()).sum()
-    };
-    texts.map(|text| count(text.unwrap())).sum()
-}
-
 #[test]
 fn what_is_gone_costs_no_time() {
     let scene = Scene::new("");
@@ -213,14 +198,7 @@ fn what_is_gone_costs_no_time() {
     let tail = scene.tool(&flags).spawn();
     tail.wait_stdout_is("1\n");
     fs::remove_dir_all(scene.path("pods/x")).unwrap();
-    let mut before = (switches(tail.pid()), std::time::Instant::now());
-    eventually("it rests for a second", || {
-        let now = switches(tail.pid());
-        if now != before.0 {
-            before = (now, std::time::Instant::now());
-        }
-        (before.1.elapsed().as_millis() >= 1000).then_some(())
-    });
+    rests(&tail);
     fs::create_dir(scene.path("pods/x")).unwrap();
     scene.append("pods/x/app.log", "2\n");
     tail.wait_stdout_is("1\n2\n");

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
-use heka_tests::scene::{Scene, gzip};
+use heka_tests::scene::{Scene, gzip, rests};
 use heka_tests::{Running, Tool, bindir, eventually, require, scratch};
 use nix::sys::signal::Signal;
 
@@ -180,24 +180,7 @@ fn nothing_runs_while_nothing_happens_to_a_thousand_files() {
     }
     let tail = Tool::new("heka-tail").args(["-o", "payload", "."]).dir(folder.path()).spawn();
     tail.wait_stdout("all is read", |out| out.len() == 2000);
-    // How often its threads have waited: that rises whenever something runs.
-    let switches = || -> u64 {
-        let threads = fs::read_dir(format!("/proc/{}/task", tail.pid())).unwrap();
-        let texts = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("status")));
-        let count = |text: String| -> u64 {
-            let lines = text.lines().filter(|line| line.contains("ctxt_switches"));
-            lines.map(|line| line.split_whitespace().last().unwrap().parse::<u64>().unwrap()).sum()
-        };
-        texts.map(|text| count(text.unwrap())).sum()
-    };
-    let mut before = (switches(), std::time::Instant::now());
-    eventually("it rests for a second", || {
-        let now = switches();
-        if now != before.0 {
-            before = (now, std::time::Instant::now());
-        }
-        (before.1.elapsed().as_millis() >= 1000).then_some(())
-    });
+    rests(&tail);
     fs::write(folder.path().join("0500.log"), "1\n2\n").unwrap();
     tail.wait_stdout("it still follows", |out| out.ends_with(b"2\n"));
 }

@@ -61,10 +61,6 @@ impl Emitter {
         if !form.is_binary() {
             out = out.text();
         }
-        let hands_on = matches!(job.position, Position::HandOn(_));
-        if hands_on && form != Form::Heka {
-            diag::warning("--resume: only framed messages (-o heka) carry their positions on");
-        }
         Ok(Self {
             out,
             encoder: Encoder::new(form),
@@ -72,7 +68,7 @@ impl Emitter {
             delimiter: job.delimiter,
             chomp: job.chomp,
             uuid: job.uuid,
-            hands_on,
+            hands_on: matches!(job.position, Position::HandOn(_)),
             headers: job.headers && form == Form::Payload,
             streams: Vec::new(),
             last_stream: None,
@@ -81,6 +77,13 @@ impl Emitter {
             checkpoint: Vec::new(),
             lost: false,
         })
+    }
+
+    /// Tells if positions are to be handed on and cannot.
+    pub(crate) fn tell_form(&self) {
+        if self.hands_on && self.encoder.form() != Form::Heka {
+            diag::warning("--resume: only framed messages (-o heka) carry their positions on");
+        }
     }
 
     /// Makes the next stream known, which gets the next number.

@@ -91,6 +91,7 @@ impl Tail {
             lost: false,
             job,
         };
+        tail.emitter.tell_form();
         if tail.job.options.follow {
             signal::reopen_on_hup();
             raise_open_files();
