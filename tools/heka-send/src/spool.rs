@@ -198,7 +198,7 @@ impl Spool {
             diag::error(format_args!("the queue was full: {} not delivered", Messages(unkept)));
         }
         if !self.queue.is_empty() {
-            diag::note(format_args!("{} bytes stay in the queue", self.queue.len()));
+            diag::announce(format_args!("{} bytes stay in the queue", self.queue.len()));
         }
         Ok(())
     }
