@@ -80,7 +80,7 @@ fn what_a_reset_connection_had_not_passed_on_is_sent_again_with_resend() {
     assert_eq!((line(&mut again), line(&mut again)), ("one\n".to_owned(), "two\n".to_owned()));
 }
 
-/// What it had not read when it ended it never will, whatever its socket says then.
+/// What a peer had not read when it ended it never will, whatever our socket says then.
 #[test]
 fn a_unix_receiver_has_what_it_has_read() {
     for (ended, half_closed) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -109,40 +109,6 @@ fn a_unix_receiver_has_what_it_has_read() {
     }
 }
 
-/// What it has confirmed it has, whatever it does then.
-#[test]
-fn a_receiver_that_has_confirmed_may_reset() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address").to_string();
-    let sender = Tool::new("heka-send").args(["--ack=peer", &address]).stdin("x\n").spawn();
-    let mut stream = accept(&listener);
-    stream.read_to_end(&mut Vec::new()).expect("to the end");
-    // Field 102 of a header without a message: record 1 is safe.
-    let confirmation = [0x1e, 5, 8, 0, 0xb0, 6, 1, 0x1f];
-    stream.get_mut().write_all(&confirmation).expect("it takes that");
-    eventually("it is seen", || sender.statistics().contains(" 1 confirmed").then_some(()));
-    socket2::SockRef::from(stream.get_ref()).set_linger(Some(Duration::ZERO)).expect("it");
-    drop(stream);
-    sender.finish().succeeds().stderr_has(" 1 confirmed");
-}
-
-/// Nor is it sent to without end.
-#[test]
-fn a_receiver_that_never_confirms_is_given_up_after_the_linger() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address").to_string();
-    let args = ["--ack=peer", "--linger=300ms", &address];
-    let sender = Tool::new("heka-send").args(FAST).args(args).stdin("x\n").spawn();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            BufReader::new(stream).read_to_end(&mut Vec::new()).expect("to the end");
-        }
-    });
-    let end = sender.finish();
-    end.exits(3).stderr_has(": 1 message not confirmed within 300ms\n");
-    end.stderr_has("heka-listen confirms only with --ack");
-}
-
 #[test]
 fn a_record_cut_in_the_middle_comes_again_whole() {
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
@@ -154,63 +120,6 @@ fn a_record_cut_in_the_middle_comes_again_whole() {
     sent.succeeds().stderr_has("unconfirmed; trying again").stderr_has("sent again");
     listener.wait_stdout_is(text);
     assert_eq!(proxy.accepted(), 2);
-}
-
-#[test]
-fn a_receiver_that_confirms_nothing_is_told_apart_from_one_that_does() {
-    let send = |address: &str| {
-        let tool = Tool::new("heka-send").args(["--ack=peer", "--linger=200ms", "--retry=0"]);
-        tool.arg(address).stdin("x\n").run()
-    };
-    let deaf = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
-    let told = send(&deaf.addr);
-    told.exits(3).stderr_has(": closed the connection, 1 message unconfirmed\n");
-    told.stderr_has("heka-listen confirms only with --ack");
-    deaf.wait_stdout_is("x\n");
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = silent.local_addr().expect("an address").to_string();
-    send(&address)
-        .exits(3)
-        .stderr_is(&format!("heka-send: {address}: 1 message not confirmed within 200ms\n"));
-    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
-    send(&listener.addr).succeeds().stderr_is("");
-    listener.wait_stdout_is("x\n");
-}
-
-/// A receiver that refuses a record does not know how many came: it is told again.
-#[test]
-fn a_receiver_that_lost_count_confirms_again() {
-    let args = ["127.0.0.1:0", "-opayload", "--ack", "--max-message-size=1000"];
-    let listener = Peer::new("heka-listen", args);
-    let tool = Tool::new("heka-send").args(["-v", "--ack=peer", &listener.addr]);
-    let mut sender = tool.stdin_open().spawn();
-    sender.write(format!("one\n{}\ntwo\n", "x".repeat(5000)));
-    listener.wait_stderr("message length over the limit");
-    eventually("all are confirmed", || sender.statistics().contains(" 3 confirmed").then_some(()));
-    sender.write("three\n");
-    sender.close_stdin();
-    sender.finish().succeeds().stderr_has("4 messages confirmed");
-    listener.wait_stdout_is("one\ntwo\nthree\n");
-}
-
-/// The same if there is never a pause, and at the end of each of several connections.
-#[test]
-fn a_receiver_that_lost_count_delays_and_doubles_nothing() {
-    let text: String = (0..300).map(|number| format!("line {number}\n")).collect();
-    let pace = "while read -r line; do echo $line; sleep 0.002; done";
-    for args in ["--write-timeout=300ms --retry=0", "--reconnect-after=70"] {
-        let listener = Peer::new(
-            "heka-listen",
-            ["127.0.0.1:0", "-opayload", "--ack", "--max-message-size=1000"],
-        );
-        let line = format!(
-            "(head -c 5000 /dev/zero | tr '\\0' x; echo; {pace}) | heka-send --ack=peer {args} $ADDRESS"
-        );
-        let sent = heka_tests::sh(&line).env("ADDRESS", &listener.addr).stdin(text.clone()).run();
-        sent.succeeds();
-        listener.wait_stderr("message length over the limit");
-        listener.wait_stdout_is(&text);
-    }
 }
 
 #[test]
