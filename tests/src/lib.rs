@@ -63,6 +63,13 @@ pub fn vector(name: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name)
 }
 
+/// The next connection, whose reads end at the ceiling.
+pub fn accept(listener: &std::net::TcpListener) -> std::net::TcpStream {
+    let (stream, _) = listener.accept().expect("a connection");
+    stream.set_read_timeout(Some(ceiling())).expect("a timeout");
+    stream
+}
+
 /// A port of this machine that nobody listened on a moment ago.
 ///
 /// Ask a tool for port 0 instead wherever it is the one that listens.

@@ -2,18 +2,12 @@
 //! Peers that confirm what heka-send sends them (`--ack=peer`), lose count of it, or do not confirm.
 
 use std::io::{BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::time::Duration;
 
-use heka_tests::{Peer, Tool, eventually};
+use heka_tests::{Peer, Tool, accept, eventually};
 
 const FAST: [&str; 2] = ["--retry-delay=20ms", "--retry-jitter=0ms"];
-
-fn accept(listener: &TcpListener) -> BufReader<TcpStream> {
-    let (stream, _) = listener.accept().expect("a connection");
-    stream.set_read_timeout(Some(heka_tests::ceiling())).expect("a timeout");
-    BufReader::new(stream)
-}
 
 /// What a peer has confirmed is safe, whatever it does then.
 #[test]
@@ -21,7 +15,7 @@ fn a_receiver_that_has_confirmed_may_reset() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let sender = Tool::new("heka-send").args(["--ack=peer", &address]).stdin("x\n").spawn();
-    let mut stream = accept(&listener);
+    let mut stream = BufReader::new(accept(&listener));
     stream.read_to_end(&mut Vec::new()).expect("to the end");
     // Field 102 of a header without a message: record 1 is safe.
     let confirmation = [0x1e, 5, 8, 0, 0xb0, 6, 1, 0x1f];

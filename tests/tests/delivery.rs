@@ -8,7 +8,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use heka_tests::{Fault, Peer, Proxy, Running, Signal, Tool, eventually, scratch};
+use heka_tests::{Fault, Peer, Proxy, Running, Signal, Tool, accept, eventually, scratch};
 
 const FAST: [&str; 2] = ["--retry-delay=20ms", "--retry-jitter=0ms"];
 
@@ -16,12 +16,6 @@ fn line(stream: &mut BufReader<TcpStream>) -> String {
     let mut line = String::new();
     stream.read_line(&mut line).expect("a line");
     line
-}
-
-fn accept(listener: &TcpListener) -> BufReader<TcpStream> {
-    let (stream, _) = listener.accept().expect("a connection");
-    stream.set_read_timeout(Some(heka_tests::ceiling())).expect("a timeout");
-    BufReader::new(stream)
 }
 
 #[test]
@@ -32,7 +26,7 @@ fn the_first_record_after_a_close_is_not_lost() {
     let mut sender = tool.stdin_open().spawn();
     for round in 0..20 {
         sender.write(format!("line {round}\n"));
-        let mut stream = accept(&listener);
+        let mut stream = BufReader::new(accept(&listener));
         assert_eq!(line(&mut stream), format!("line {round}\n"));
         // In order, and at once: a child that another test just forks may hold the socket a while.
         stream.get_ref().shutdown(Shutdown::Both).expect("an end");
@@ -47,7 +41,7 @@ fn the_first_record_after_a_reset_or_a_restart_is_not_lost() {
     let mut sender = tool.stdin_open().spawn();
     for round in 0..20 {
         sender.write(format!("line {round}\n"));
-        let mut stream = accept(&listener);
+        let mut stream = BufReader::new(accept(&listener));
         assert_eq!(line(&mut stream), format!("line {round}\n"));
         // A process that dies ends its connections with a reset.
         socket2::SockRef::from(stream.get_ref()).set_linger(Some(Duration::ZERO)).expect("it");
@@ -76,7 +70,7 @@ fn what_a_reset_connection_had_not_passed_on_is_sent_again_with_resend() {
     stream.read_exact(&mut four).expect("one line");
     // Closed with a line unread: the sender sees a reset.
     drop(stream);
-    let mut again = accept(&listener);
+    let mut again = BufReader::new(accept(&listener));
     assert_eq!((line(&mut again), line(&mut again)), ("one\n".to_owned(), "two\n".to_owned()));
 }
 
@@ -172,7 +166,7 @@ fn positions_and_old_numbers_do_not_go_over_the_wire() {
         let tool = Tool::new("heka-send").args(args).arg(address);
         let sender = tool.stdin(marked.clone()).spawn();
         let mut wire = Vec::new();
-        accept(&listener).read_to_end(&mut wire).expect("to the end");
+        BufReader::new(accept(&listener)).read_to_end(&mut wire).expect("to the end");
         sender.finish().succeeds();
         assert!(wire == bare, "{args:?}: {wire:02x?} for {bare:02x?}");
     }

@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use heka_tests::{
-    DeadEnd, Fault, Outcome, Peer, Proxy, Running, SECRET, Signal, Tool, ceiling, eventually,
-    free_port,
+    DeadEnd, Fault, Outcome, Peer, Proxy, Running, SECRET, Signal, Tool, accept, ceiling,
+    eventually, free_port,
 };
 
 const FAST: [&str; 2] = ["--retry-delay=20ms", "--retry-jitter=0ms"];
@@ -19,12 +19,6 @@ fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     (listener, address)
-}
-
-fn accept(listener: &TcpListener) -> TcpStream {
-    let (stream, _) = listener.accept().expect("a connection");
-    stream.set_read_timeout(Some(ceiling())).expect("a timeout");
-    stream
 }
 
 /// What one connection carries.

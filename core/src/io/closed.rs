@@ -6,7 +6,6 @@
 //! a word; so somebody has to look before.
 
 use std::io;
-use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
@@ -33,13 +32,12 @@ extern "C" fn look() {
     }
 }
 
-/// What using it would have said if `fd`, 0 or 1, was closed at the start.
+/// What using descriptor `number`, 0 or 1, would have said if it was closed at the start.
 ///
 /// # Errors
 /// `SUBJECT: Bad file descriptor`, status 1.
-pub(super) fn check_open(fd: RawFd, subject: &str) -> Result<(), Stop> {
-    let closed = usize::try_from(fd).ok().and_then(|fd| CLOSED.get(fd));
-    match closed.is_some_and(|closed| closed.load(Ordering::Relaxed)) {
+pub(super) fn check_open(number: usize, subject: &str) -> Result<(), Stop> {
+    match CLOSED.get(number).is_some_and(|closed| closed.load(Ordering::Relaxed)) {
         true => Err(io::Error::from(Errno::EBADF)).at(subject),
         false => Ok(()),
     }

@@ -15,8 +15,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use heka_core::delivery::checkpoint::CheckpointFile;
-use heka_core::exit::Explain as _;
-use heka_core::exit::{Cause as _, Stop};
+use heka_core::exit::{Cause as _, Explain as _, Stop};
 use heka_core::io::{Backlog, Output, wait};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
