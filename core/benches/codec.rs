@@ -4,6 +4,7 @@
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use heka_core::codec::time::Zone;
 use heka_core::codec::{Encoder, Form, Matcher};
 use heka_core::wire::{Behind, Deframer, Frame, Header, Message, Step, Template};
 
@@ -49,7 +50,7 @@ fn each_frame(frames: &[u8], mut receive: impl FnMut(&Frame<'_>)) {
 #[divan::bench(args = [Form::Payload, Form::Json, Form::Text, Form::Heka])]
 fn encode(bencher: Bencher<'_, '_>, form: Form) {
     let frames = frames();
-    let encoder = Encoder::new(form);
+    let encoder = Encoder::new(form, Zone::utc());
     let mut out = Vec::with_capacity(2 * frames.len());
     bencher.counter(BytesCount::new(frames.len())).bench_local(|| {
         out.clear();

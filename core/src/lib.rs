@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the heka tools share.
+//! What the heka tools share, in layers. Each layer uses only those above it:
+//!
+//! - [`wire`]: bytes to messages and back: frames, headers, signatures. Pure.
+//! - [`codec`]: messages to the forms that people and programs read, and back; the matcher. Pure.
+//! - [`record`]: byte streams to records. Pure.
+//! - [`report`]: what a tool says: diagnostics, counters, and why it stopped.
+//! - [`os`]: descriptors, waiting, signals, the clock, files.
+//! - [`net`]: addresses, connections, listeners, TLS, `WebSocket`.
+//! - [`delivery`]: positions and acknowledgements.
+//! - [`cli`]: what a person types and gets back: flags, values, secrets, exit statuses.
+//!
+//! `core/tests/layers.rs` holds the order. What only one tool uses lives in that tool.
 pub mod cli;
-pub mod clock;
 pub mod codec;
-pub mod dedup;
 pub mod delivery;
-pub mod diag;
-pub mod exit;
-pub mod flag;
-pub mod io;
-pub mod keys;
-pub mod limit;
 #[cfg(feature = "net")]
 pub mod net;
-pub mod secret;
-pub mod signal;
-pub mod stats;
-pub mod stream;
-#[cfg(feature = "tail")]
-pub mod tail;
-#[cfg(feature = "testing")]
-pub mod testing;
+pub mod os;
+pub mod record;
+pub mod report;
 pub mod wire;

@@ -7,12 +7,26 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Backoff, Family, Proxy, Settings};
-use crate::cli::{Retries, Timeout, parse_duration, parse_retries, parse_timeout};
-use crate::exit::Stop;
+use super::{Timeout, parse_duration, parse_timeout};
+use crate::net::{Backoff, Family, Proxy, Retries, Settings};
+use crate::report::Stop;
 
 /// Time after which an idle connection is looked after, unless a period is given: Linux's own.
 const KEEPALIVE: &str = "7200s";
+
+/// `forever` (or -1, Heka's word for it) or a number.
+///
+/// # Errors
+/// Words on what is wrong.
+pub fn parse_retries(text: &str) -> Result<Retries, String> {
+    match text {
+        "forever" | "-1" => Ok(Retries::Forever),
+        _ => text
+            .parse()
+            .map(Retries::Times)
+            .map_err(|_| "expected a number or 'forever'".to_owned()),
+    }
+}
 
 /// Flags of tools that connect.
 #[derive(Args, Clone, Debug)]
@@ -181,9 +195,9 @@ mod tls_args {
 
     use clap::Args;
 
-    use crate::exit::Stop;
     use crate::net::Addr;
     use crate::net::tls::{ClientAuth, ClientSettings, Identity, Roots, ServerSettings, Version};
+    use crate::report::Stop;
 
     /// The flag of tools where TLS is a choice.
     #[derive(Args, Clone, Copy, Debug)]

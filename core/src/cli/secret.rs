@@ -12,9 +12,8 @@ use nix::fcntl::OFlag;
 use nix::poll::PollFlags;
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 
-use crate::diag;
-use crate::exit::{Cause as _, Explain as _, Status, Stop};
-use crate::io::wait_for;
+use crate::os::wait_for;
+use crate::report::{self, Cause as _, Explain as _, Status, Stop};
 
 /// Longest file: a mistaken name must not fill the memory.
 const MAX_FILE: usize = 1 << 20;
@@ -26,8 +25,8 @@ const MAX_FILE: usize = 1 << 20;
 pub fn read(path: &Path) -> Result<Vec<u8>, Stop> {
     let (file, metadata) = open(path)?;
     if metadata.is_file() && metadata.mode() & 0o044 != 0 {
-        diag::warning(format_args!("{}: others can read this key file", path.display()));
-        diag::hint(format_args!("chmod 600 {}", path.display()));
+        report::warning(format_args!("{}: others can read this key file", path.display()));
+        report::hint(format_args!("chmod 600 {}", path.display()));
     }
     read_all(path, file)
 }
@@ -49,7 +48,7 @@ pub fn read_private(path: &Path, force: bool) -> Result<Vec<u8>, Stop> {
         None
     };
     match trouble {
-        Some(trouble) if force => diag::warning(format_args!("{}: {trouble}", path.display())),
+        Some(trouble) if force => report::warning(format_args!("{}: {trouble}", path.display())),
         Some(trouble) => {
             return Err(unusable(path, &format!("{trouble}; --force takes it all the same")));
         }
@@ -110,7 +109,7 @@ pub fn line(path: &Path, what: &str) -> Result<Vec<u8>, Stop> {
         return Err(unusable(path, "more than one line"));
     }
     if let Ok(text) = std::str::from_utf8(&text) {
-        diag::conceal(text);
+        report::conceal(text);
     }
     Ok(text)
 }
@@ -142,7 +141,7 @@ fn ask_on(mut terminal: &File, question: &str) -> Result<String, Stop> {
     terminal.write_all(b"\n").at("/dev/tty")?;
     read?;
     let line = line.trim_end_matches(['\n', '\r']);
-    diag::conceal(line);
+    report::conceal(line);
     Ok(line.to_owned())
 }
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::exit::Stop;
-use crate::secret::{self, unusable};
+use crate::cli::secret::{self, unusable};
+use crate::report::Stop;
 use crate::wire::{Frame, HmacHash, Keys, Signer, Verdict};
 
 /// Flags of tools that sign.

@@ -7,7 +7,7 @@
 //! mod tests {
 //!     #[test]
 //!     fn documented() {
-//!         heka_core::testing::assert_documented::<super::Cli>();
+//!         heka_core::cli::testing::assert_documented::<super::Cli>();
 //!     }
 //! }
 //! ```

@@ -4,7 +4,6 @@
 use super::payload::Payload;
 use super::time::Zone;
 use super::{json, text};
-use crate::exit::Stop;
 use crate::wire::{Frame, FrameTooLarge, Header, MessageView, put_frame};
 
 /// A form of messages on a tool's output (`-o`).
@@ -36,9 +35,9 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Writes in `form`, payloads with a line end where they have none, times in the local zone.
-    pub fn new(form: Form) -> Self {
-        Self { form, payload: Payload::default(), zone: Zone::local() }
+    /// Writes in `form`, payloads with a line end where they have none, times in `zone`.
+    pub fn new(form: Form, zone: Zone) -> Self {
+        Self { form, payload: Payload::default(), zone }
     }
 
     /// Writes payloads in that way.
@@ -109,10 +108,4 @@ pub enum Unfit {
     /// The bytes are no message.
     #[error("bad message")]
     NoMessage,
-}
-
-impl From<Unfit> for Stop {
-    fn from(unfit: Unfit) -> Self {
-        Self::failed(unfit)
-    }
 }

@@ -5,11 +5,9 @@
 //! [`Encoder`]; the forms themselves are pure functions from a [`crate::wire::MessageView`] to
 //! bytes, one module each.
 
-pub mod field_arg;
 mod form;
 pub mod header_name;
 pub mod json;
-pub mod logfmt;
 #[cfg(feature = "regex")]
 pub mod matcher;
 pub mod number;
@@ -19,12 +17,9 @@ pub mod regular;
 pub mod rst;
 pub mod sandbox_text;
 pub mod severity;
-#[cfg(feature = "regex")]
-pub mod split;
 pub mod template;
 pub mod text;
 pub mod time;
-pub mod time_format;
 
 pub use form::{Encoder, Form, Unfit};
 pub use header_name::HeaderName;

@@ -2,7 +2,6 @@
 //! Payloads as records: what stands behind each, and the time before it if wanted.
 
 use super::time::{Strftime, Zone};
-use crate::clock;
 use crate::wire::MessageView;
 
 /// When a payload gets a line end behind it.
@@ -33,23 +32,24 @@ pub struct Payload {
 pub struct Prefix {
     format: Strftime,
     zone: Zone,
-    now: bool,
+    /// Reads the clock, if the time of writing is wanted instead of the message's.
+    now: Option<fn() -> i64>,
 }
 
 impl Prefix {
-    /// The message's time, or the time of writing if `now`. A blank follows if `format` does not
+    /// The message's time, or what `now` says (nanoseconds since 1970), in `zone`. A blank follows if `format` does not
     /// end in one.
     ///
     /// # Errors
     /// Words on what is wrong with the format.
-    pub fn new(format: &str, now: bool) -> Result<Self, String> {
+    pub fn new(format: &str, zone: Zone, now: Option<fn() -> i64>) -> Result<Self, String> {
         let blank = if format.ends_with(' ') { "" } else { " " };
         let format = Strftime::new(&format!("{format}{blank}"))?;
-        Ok(Self { format, zone: Zone::local(), now })
+        Ok(Self { format, zone, now })
     }
 
     fn put(&self, out: &mut Vec<u8>, message: &MessageView<'_>) {
-        let time = if self.now { clock::now_ns() } else { message.timestamp.unwrap_or(0) };
+        let time = self.now.map_or_else(|| message.timestamp.unwrap_or(0), |now| now());
         self.format.put(out, time, &self.zone);
     }
 }

@@ -30,11 +30,11 @@ enum Part {
 }
 
 impl Template {
-    /// Reads a template.
+    /// Reads a template; its times are in `zone`.
     ///
     /// # Errors
     /// Words on what is wrong.
-    pub fn new(text: &str) -> Result<Self, String> {
+    pub fn new(text: &str, zone: Zone) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
@@ -68,7 +68,7 @@ impl Template {
             }
         }
         parts.push(Part::Text(plain.into_bytes()));
-        Ok(Self { parts, zone: Zone::local() })
+        Ok(Self { parts, zone })
     }
 
     /// The same with a byte behind it.
@@ -184,7 +184,9 @@ mod tests {
         };
         let (mut bytes, mut out) = (Vec::new(), Vec::new());
         put_message(&mut bytes, &message);
-        Template::new(template).unwrap().put(&mut out, &MessageView::parse(&bytes).unwrap());
+        Template::new(template, Zone::utc())
+            .unwrap()
+            .put(&mut out, &MessageView::parse(&bytes).unwrap());
         String::from_utf8(out).unwrap()
     }
 
@@ -198,7 +200,7 @@ mod tests {
     #[test]
     fn mistakes_are_told() {
         for template in ["{Nope}", "{Payload", "}", "{Fields[x}", "{Fields[x][a]}", "\\q", "\\"] {
-            assert!(Template::new(template).is_err(), "{template}");
+            assert!(Template::new(template, Zone::utc()).is_err(), "{template}");
         }
     }
 }

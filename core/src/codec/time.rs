@@ -11,9 +11,9 @@ use jiff::tz::{Offset, TimeZone};
 pub struct Zone(TimeZone);
 
 impl Zone {
-    /// This machine's zone, or what `TZ` says.
-    pub fn local() -> Self {
-        Self(TimeZone::system())
+    /// The zone that `zone` describes.
+    pub fn new(zone: TimeZone) -> Self {
+        Self(zone)
     }
 
     /// UTC.

@@ -31,9 +31,8 @@ use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Map, Value, json};
 use sha1::{Digest as _, Sha1};
 
-use crate::diag;
-use crate::exit::{Explain as _, Stop};
-use crate::io::sync_name;
+use crate::os::sync_name;
+use crate::report::{self, Explain as _, Stop};
 use crate::wire::MAX_CHECKPOINT_SIZE;
 
 /// Longest key of a source, so that its position fits beside it in a header.
@@ -118,7 +117,7 @@ impl Positions {
                 Err(cause) => {
                     let number = number + 1;
                     let path = path.display();
-                    diag::warning(format_args!("{path}: line {number}: {cause}, passed over"));
+                    report::warning(format_args!("{path}: line {number}: {cause}, passed over"));
                 }
             }
         }

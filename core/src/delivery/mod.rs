@@ -4,12 +4,8 @@
 //! A position is committed by the stage that knows the message is safe; what is not confirmed is
 //! sent again; what is sent again can be recognised.
 
-#[cfg(feature = "net")]
-pub mod ack;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
-#[cfg(feature = "net")]
-pub mod queue;
 
 /// Whether an error says that a disk is full: somebody may make room.
 pub fn is_full(error: &std::io::Error) -> bool {

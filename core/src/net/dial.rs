@@ -11,8 +11,8 @@ use nix::poll::PollFlags;
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use super::{Addr, HostPort, Proxy, Stream, UnixName, resolve};
-use crate::exit::{Cause, Stop};
-use crate::io::{Deadline, wait, wait_for};
+use crate::os::{Deadline, wait, wait_for};
+use crate::report::{Cause, Stop};
 
 /// When to try a unix socket again that has a full backlog; then after twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -98,7 +98,7 @@ impl DialError {
             Self::Stopped(stop) => stop,
             Self::Failed { cause, hint } => {
                 if let Some(hint) = hint {
-                    crate::diag::hint(hint);
+                    crate::report::hint(hint);
                 }
                 Stop::unreachable(format_args!("{subject}: {cause}"))
             }
@@ -219,7 +219,7 @@ impl Dialer {
             match &outcome {
                 Ok(_) | Err(DialError::Stopped(_)) => break,
                 Err(DialError::Failed { cause, .. }) => {
-                    crate::diag::debug(format_args!("{addr}: {cause}"));
+                    crate::report::debug(format_args!("{addr}: {cause}"));
                 }
             }
         }

@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::dial::keep_alive;
 use super::unix::{self, OwnPath};
 use super::{Addr, DialError, Family, HostPort, UnixName, resolve};
-use crate::exit::{Cause as _, Explain as _, Stop};
+use crate::report::{Cause as _, Explain as _, Stop};
 
 /// How long a name to listen on may take to resolve.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);

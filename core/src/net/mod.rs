@@ -6,15 +6,14 @@
 //! are in [`args`], for all tools alike.
 
 mod addr;
-pub mod args;
 mod bypass;
 mod dial;
 mod listen;
 mod poller;
 mod proxy;
 mod ready;
+pub mod redial;
 mod resolve;
-mod retry;
 mod socks;
 mod stream;
 #[cfg(feature = "tls")]
@@ -30,7 +29,7 @@ pub use listen::{Accepted, ListenOptions, Listener, inherited};
 pub use poller::{Interest, Poller, Ready};
 pub use proxy::Proxy;
 pub use ready::{ReadyFd, parse_ready_fd};
+pub use redial::{Attempts, Backoff, Retries, retry_after};
 pub use resolve::resolve;
-pub use retry::{Attempts, Backoff, retry_after};
 pub use stream::Stream;
 pub use waiting::{peek_at, waiting_len};

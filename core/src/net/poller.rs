@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use crate::exit::{Explain as _, Stop};
-use crate::io::{Deadline, serve_signals};
-use crate::signal;
+use crate::os::{Deadline, serve_signals, signal};
+use crate::report::{Explain as _, Stop};
 
 /// Most descriptors that one call tells of; the others come with the next.
 const BATCH: usize = 256;

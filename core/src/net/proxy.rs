@@ -12,9 +12,8 @@ use socket2::Socket;
 
 use super::bypass::Rule;
 use super::{DialError, HostPort};
-use crate::diag;
-use crate::exit::Stop;
-use crate::io::{Deadline, wait_for};
+use crate::os::{Deadline, wait_for};
+use crate::report::{self, Stop};
 
 /// Longest answer of a proxy that is read.
 const MAX_ANSWER_SIZE: usize = 16 * 1024;
@@ -116,8 +115,8 @@ impl Proxy {
         if let Some(credentials) = &self.credentials
             && let Some((_, password)) = credentials.split_once(':')
         {
-            diag::conceal(password);
-            diag::conceal(&BASE64.encode(credentials.as_bytes()));
+            report::conceal(password);
+            report::conceal(&BASE64.encode(credentials.as_bytes()));
         }
         self
     }

@@ -9,7 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::Listener;
 use super::listen::inherited_numbers;
-use crate::exit::{Cause as _, Stop};
+use crate::report::{Cause as _, Stop};
 
 /// The descriptor that was given for it. It is looked at as soon as its flag is read, when nothing
 /// of our own is open yet; as it stays open, nothing of ours gets its number later.

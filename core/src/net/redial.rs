@@ -6,10 +6,27 @@
 
 use std::time::Duration;
 
-use crate::cli::Retries;
-
 /// No delay is shorter: with none at all, a server that is not there would keep a processor busy.
 const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How often to try again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retries {
+    /// Without end.
+    #[default]
+    Forever,
+    /// So many times.
+    Times(u64),
+}
+
+impl std::fmt::Display for Retries {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Forever => f.write_str("forever"),
+            Self::Times(count) => count.fmt(f),
+        }
+    }
+}
 
 /// How long to wait between attempts, and how many there may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,7 +111,7 @@ pub fn retry_after(value: &str) -> Option<Duration> {
         Duration::from_secs(seconds)
     } else {
         let then = jiff::fmt::rfc2822::parse(value).ok()?.timestamp().as_nanosecond();
-        let left = then - i128::from(crate::clock::now_ns());
+        let left = then - i128::from(crate::os::clock::now_ns());
         u64::try_from(left).ok().map(Duration::from_nanos)?
     };
     Some(absence.min(LONGEST_ABSENCE))

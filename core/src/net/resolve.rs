@@ -10,8 +10,8 @@ use nix::poll::PollFlags;
 
 use super::HostPort;
 use super::dial::{DialError, Family};
-use crate::exit::Cause as _;
-use crate::io::{Deadline, wait_for};
+use crate::os::{Deadline, wait_for};
+use crate::report::Cause as _;
 
 /// All addresses of a host, in the resolver's order, those of the wanted family only. An empty
 /// host is this machine.

@@ -10,7 +10,7 @@ use nix::poll::PollFlags;
 use socket2::Socket;
 
 use super::{DialError, HostPort};
-use crate::io::{Deadline, wait_for};
+use crate::os::{Deadline, wait_for};
 
 const VERSION: u8 = 5;
 const NO_AUTHENTICATION: u8 = 0;

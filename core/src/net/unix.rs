@@ -25,8 +25,8 @@ use nix::sys::stat::{Mode, umask};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{ListenOptions, UnixName};
-use crate::exit::{Explain as _, Stop};
-use crate::io::wait;
+use crate::os::wait;
+use crate::report::{Explain as _, Stop};
 
 /// A turn is waited for no longer than this. It takes a program of ours less than a millisecond;
 /// whoever has the folder longer has it for something else, such as a queue that is kept there.

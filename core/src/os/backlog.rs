@@ -20,11 +20,10 @@ use nix::Error;
 use nix::fcntl::OFlag;
 use nix::poll::PollFlags;
 
-use super::conduit::Conduit;
 use super::output::{FULL, PIPE_BUF};
+use super::splice::Conduit;
 use super::{Output, Wanted, push_harmless, wait};
-use crate::exit::Stop;
-use crate::stats;
+use crate::report::{Stop, stats};
 
 /// What is written is taken off the buffer's front when it is this much, rather than each time.
 const COMPACT: usize = 1024 * 1024;
@@ -309,9 +308,9 @@ mod tests {
     fn many_records_for_a_file_go_through_what_rotates_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
-        let rotate = Some(crate::io::Rotation::Size(50_000));
-        let args = crate::io::WriteArgs { write: Some(path), mode: None, rotate };
-        let mut backlog = Backlog::new(args.open(false).unwrap());
+        let rotate = Some(crate::os::Rotation::Size(50_000));
+        let file = crate::os::FileSink::new(path, 0o600, rotate, false);
+        let mut backlog = Backlog::new(Output::appended(file).unwrap());
         for byte in *b"abc" {
             backlog.put_records(&[byte; 40_000]).unwrap();
         }

@@ -3,11 +3,18 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::codec::time::Zone;
+
 /// Nanoseconds since 1970-01-01 UTC, as in a message's timestamp.
 #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
 pub fn now_ns() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// This machine's time zone, or what `TZ` says.
+pub fn zone() -> Zone {
+    Zone::new(jiff::tz::TimeZone::system())
 }
 
 /// This machine's name; empty if it has none.

@@ -15,7 +15,7 @@ use ruzstd::decoding::StreamingDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 
 use super::{Input, Output};
-use crate::exit::{Cause as _, Explain as _, Stop};
+use crate::report::{Cause as _, Explain as _, Stop};
 
 /// How compressed data begin. Of the last the lower half of the first byte can be anything: a frame
 /// to be passed over, with which pzstd begins.

@@ -5,8 +5,8 @@ use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 
 use super::{Output, wait};
-use crate::exit::Stop;
-use crate::signal;
+use crate::os::signal;
+use crate::report::Stop;
 
 /// How long a reader may take once a signal has asked for the end.
 const GRACE: Duration = Duration::from_secs(1);

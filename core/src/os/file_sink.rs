@@ -10,55 +10,13 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
 use jiff::Timestamp;
 
-use super::folder::sync_name;
-use super::mend::announce_writer;
-use super::{Ending, Output};
-use crate::cli::{parse_duration, parse_size};
-use crate::clock;
-use crate::exit::{Explain as _, Stop};
-use crate::signal;
-
-/// Permissions of a new file, as in the examples of Heka's `FileOutput`.
-const DEFAULT_MODE: u32 = 0o664;
-
-/// Flags of tools that can write to a file of their own.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Output file")]
-pub struct WriteArgs {
-    /// Append to FILE instead of standard output
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub write: Option<PathBuf>,
-    /// Permissions of a new FILE, octal [default: 664]
-    #[arg(long, value_name = "MODE", value_parser = parse_octal)]
-    pub mode: Option<u32>,
-    /// Begin a new FILE after SIZE bytes or so much time
-    #[arg(long, value_name = "SIZE|DURATION", requires = "write", value_parser = parse_rotation)]
-    pub rotate: Option<Rotation>,
-}
-
-impl WriteArgs {
-    /// Opens the file, or standard output if none is named. From then on HUP reopens the file.
-    ///
-    /// # Errors
-    /// If the file cannot be opened.
-    pub fn open(&self, durable: bool) -> Result<Output, Stop> {
-        let Some(path) = &self.write else { return Output::stdout() };
-        signal::reopen_on_hup();
-        let sink = Sink {
-            path: path.clone(),
-            mode: self.mode.unwrap_or(DEFAULT_MODE),
-            rotation: self.rotate,
-            durable,
-            ending: None,
-            len: 0,
-            period: 0,
-        };
-        Output::sink(sink)
-    }
-}
+use super::Ending;
+use super::directory::sync_name;
+use super::torn_end::announce_writer;
+use crate::os::clock;
+use crate::report::{Explain as _, Stop};
 
 /// When a file is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,42 +27,9 @@ pub enum Rotation {
     Time(Duration),
 }
 
-/// Permissions such as 664.
-///
-/// # Errors
-/// Words on what is wrong.
-pub fn parse_octal(text: &str) -> Result<u32, String> {
-    match u32::from_str_radix(text, 8) {
-        Ok(mode) if mode <= 0o7777 => Ok(mode),
-        _ => Err("expected octal permissions such as 664".to_owned()),
-    }
-}
-
-/// A size with a unit (`64M`), or a duration (`1h`); a bare number is a size. `m` alone means
-/// minutes, `M` mebibytes.
-///
-/// # Errors
-/// Words on what is wrong.
-pub fn parse_rotation(text: &str) -> Result<Rotation, String> {
-    let is_time = text.ends_with(['s', 'm', 'h', 'd']);
-    let rotation = if is_time {
-        parse_duration(text).map(Rotation::Time)
-    } else {
-        parse_size(text).map(Rotation::Size)
-    };
-    match rotation {
-        Ok(Rotation::Size(0)) => Err("must be more than 0".to_owned()),
-        Ok(Rotation::Time(time)) if time < Duration::from_secs(1) => {
-            Err("must be at least a second".to_owned())
-        }
-        Ok(rotation) => Ok(rotation),
-        Err(_) => Err("expected a size such as 64M or a duration such as 1h".to_owned()),
-    }
-}
-
 /// Where a file of records is and when a new one begins.
 #[derive(Debug)]
-pub(super) struct Sink {
+pub struct FileSink {
     path: PathBuf,
     mode: u32,
     rotation: Option<Rotation>,
@@ -114,7 +39,13 @@ pub(super) struct Sink {
     period: u128,
 }
 
-impl Sink {
+impl FileSink {
+    /// A file at `path` that is made with the permissions `mode`, begun anew as `rotation` says,
+    /// and synced after each write if `durable`.
+    pub fn new(path: PathBuf, mode: u32, rotation: Option<Rotation>, durable: bool) -> Self {
+        Self { path, mode, rotation, durable, ending: None, len: 0, period: 0 }
+    }
+
     /// What to call it in messages.
     pub(super) fn name(&self) -> String {
         self.path.display().to_string()
@@ -232,10 +163,11 @@ fn free_name(path: &Path, stamp: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Output;
     use super::*;
 
-    fn args(path: &Path, rotate: Option<Rotation>) -> WriteArgs {
-        WriteArgs { write: Some(path.to_owned()), mode: Some(0o640), rotate }
+    fn open(path: &Path, rotate: Option<Rotation>) -> Output {
+        Output::appended(FileSink::new(path.to_owned(), 0o640, rotate, false)).unwrap()
     }
 
     fn written(folder: &Path) -> Vec<String> {
@@ -246,22 +178,11 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_times_are_told_apart() {
-        assert_eq!(parse_rotation("64M"), Ok(Rotation::Size(64 << 20)));
-        assert_eq!(parse_rotation("1000"), Ok(Rotation::Size(1000)));
-        assert_eq!(parse_rotation("1h"), Ok(Rotation::Time(Duration::from_secs(3600))));
-        assert_eq!(parse_rotation("5m"), Ok(Rotation::Time(Duration::from_secs(300))));
-        assert!(parse_rotation("0").is_err());
-        assert!(parse_rotation("1ms").is_err());
-        assert!(parse_rotation("soon").is_err());
-    }
-
-    #[test]
     fn a_new_file_has_the_mode_asked_for_and_an_old_one_is_appended_to() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         for text in ["one", "two"] {
-            let mut out = args(&path, None).open(true).unwrap();
+            let mut out = open(&path, None);
             out.put(text.as_bytes());
             out.end_record().unwrap();
             out.flush().unwrap();
@@ -274,7 +195,7 @@ mod tests {
     fn files_end_before_the_record_that_would_make_them_too_large() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
-        let mut out = args(&path, Some(Rotation::Size(10))).open(false).unwrap();
+        let mut out = open(&path, Some(Rotation::Size(10)));
         for record in ["12345", "1234", "too large for a file", "1", "2"] {
             out.put(record.as_bytes());
             out.end_record().unwrap();
@@ -289,7 +210,7 @@ mod tests {
     fn a_file_that_was_moved_away_is_begun_anew_on_hup() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
-        let mut out = args(&path, None).open(false).unwrap();
+        let mut out = open(&path, None);
         out.put(b"before");
         out.flush().unwrap();
         std::fs::rename(&path, folder.path().join("out.1")).unwrap();

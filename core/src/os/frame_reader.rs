@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
 
-use crate::exit::Stop;
-use crate::io::{Ending, Input, Output, wait};
+use crate::os::{Ending, Input, Output, wait};
+use crate::report::{self, Stop, stats};
 use crate::wire::framing::{FRAMING_SIZE, RECORD_SEPARATOR, Reason, UNIT_SEPARATOR};
 use crate::wire::{Behind, Deframer, Frame, Header, Step};
-use crate::{diag, stats};
 
 /// What a stream of unknown origin consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +187,7 @@ impl FrameReader {
             return Err(Stop::BrokenPipe);
         }
         if self.input.rewind_if_truncated()? {
-            diag::note(format_args!(
+            report::note(format_args!(
                 "{}: truncated, reading from its beginning",
                 self.input.name()
             ));
@@ -227,7 +226,7 @@ impl FrameReader {
                         return Err(Stop::failed(format_args!("{}: {damage}", self.input.name())));
                     }
                     stats::SKIPPED.add(1);
-                    diag::warning(format_args!("{}: {damage}", self.input.name()));
+                    report::warning(format_args!("{}: {damage}", self.input.name()));
                 }
                 Step::Need(done, need) => {
                     self.input.consume(done);

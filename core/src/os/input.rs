@@ -10,9 +10,8 @@ use std::time::Instant;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::PollFlags;
 
-use super::{Deadline, Output, closed::check_open, poll::serve_signals, wait};
-use crate::exit::{Explain as _, Stop};
-use crate::stats;
+use super::{Deadline, Output, closed_at_start::check_open, wait, wait::serve_signals};
+use crate::report::{Explain as _, Stop, stats};
 
 /// Bytes asked for by one read: what stays in a core's cache until it is passed on, and a little
 /// less than two segments of the loopback device (65,483 bytes each), so that no third one of a few

@@ -6,22 +6,28 @@
 //! mode.
 
 mod backlog;
-mod closed;
+pub mod clock;
+mod closed_at_start;
 #[cfg(feature = "compression")]
 mod compressed;
-mod conduit;
+mod directory;
 mod drain;
-mod folder;
+mod file_sink;
+mod frame_reader;
 mod input;
-mod mend;
+mod open_files;
 mod output;
-mod poll;
-mod sink;
+pub mod signal;
+mod splice;
+mod torn_end;
+mod wait;
 
 pub use backlog::Backlog;
-pub use folder::sync_name;
+pub use directory::sync_name;
+pub use file_sink::{FileSink, Rotation};
+pub use frame_reader::{Flow, FrameReader, Kind, detect, frames_ending};
 pub use input::Input;
-pub use mend::Ending;
+pub use open_files::raise_open_files;
 pub use output::{Output, push_harmless};
-pub use poll::{Deadline, Wanted, serve_signals, wait, wait_for};
-pub use sink::{Rotation, WriteArgs, parse_octal, parse_rotation};
+pub use torn_end::Ending;
+pub use wait::{Deadline, Wanted, serve_signals, wait, wait_for};

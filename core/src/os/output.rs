@@ -16,14 +16,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::stat::{FileStat, SFlag, fstat, stat};
 
-use super::closed::check_open;
+use super::closed_at_start::check_open;
+use super::file_sink::FileSink;
 use super::input::PIPE_SIZE;
-use super::poll::serve_signals;
-use super::sink::Sink;
+use super::wait::serve_signals;
 use super::{Ending, Wanted, wait};
-use crate::diag::{self, is_harmful};
-use crate::exit::{Cause as _, Explain as _, Stop};
-use crate::{signal, stats};
+use crate::os::signal;
+use crate::report::{self, Cause as _, Explain as _, Stop, is_harmful, stats};
 
 /// The buffer is written when it holds this much.
 pub(super) const FULL: usize = 256 * 1024;
@@ -47,7 +46,7 @@ pub struct Output {
     every_record: bool,
     harmless: bool,
     is_pipe: bool,
-    sink: Option<Box<Sink>>,
+    sink: Option<Box<FileSink>>,
     /// Where the last record begins, if files of a limited size are written.
     record: usize,
     /// This signal came, and something was given up that a stuck reader did not take: nothing is
@@ -75,7 +74,10 @@ impl Output {
     }
 
     /// A file that is appended to, rotated and reopened as `sink` says.
-    pub(super) fn sink(mut sink: Sink) -> Result<Self, Stop> {
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn appended(mut sink: FileSink) -> Result<Self, Stop> {
         let file = sink.open()?;
         let name = sink.name();
         Ok(Self { sink: Some(Box::new(sink)), ..Self::file(file, name) })
@@ -338,7 +340,7 @@ impl Output {
                 Ok(0) => {
                     let left = bytes.len();
                     let cause = format!("the reader is stuck, {left} bytes not written");
-                    diag::error(self.write_error(&cause));
+                    report::error(self.write_error(&cause));
                     self.given_up = Some(signal);
                     return Err(Stop::Signal(signal));
                 }

@@ -2,9 +2,9 @@
 //! Signals as a descriptor to poll, and real deaths by signal.
 //!
 //! INT and TERM (and HUP, unless the tool reopens files on it) ask for an orderly end: the first
-//! is seen by [`crate::io::wait`], the second ends the process at once. USR1 prints statistics.
+//! is seen by [`crate::os::wait`], the second ends the process at once. USR1 prints statistics.
 //! PIPE stays ignored, as Rust sets it: a dead socket must not kill the process. The end of
-//! *stdout's* reader becomes a death by PIPE in [`crate::exit::finish`].
+//! *stdout's* reader becomes a death by PIPE in [`crate::cli::exit::finish`].
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -119,7 +119,7 @@ pub fn reopen_on_hup() {
     HUP_REOPENS.store(true, Ordering::SeqCst);
 }
 
-/// From now on the end of a child process wakes [`crate::io::wait`] and is told by [`take_child`].
+/// From now on the end of a child process wakes [`crate::os::wait`] and is told by [`take_child`].
 ///
 /// # Errors
 /// The system's.
@@ -148,7 +148,7 @@ pub fn take_usr1() -> bool {
 }
 
 /// Whether USR1 came since the last call: for a tool that has more to tell than the statistics
-/// that [`crate::io::wait`] prints.
+/// that [`crate::os::wait`] prints.
 pub fn take_report() -> bool {
     REPORT.swap(false, Ordering::SeqCst)
 }

@@ -6,7 +6,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::AsRawFd as _;
 
-use crate::diag;
+use crate::report;
 
 /// How a file of records ends when it is in order.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ impl Ending {
                 let whole = find(&reader, limit)?;
                 if whole < len {
                     file.set_len(whole)?;
-                    diag::warning(format_args!(
+                    report::warning(format_args!(
                         "{name}: the last {} bytes are a torn record and cut off",
                         len - whole
                     ));
@@ -53,7 +53,9 @@ impl Ending {
                 reader.read_exact(&mut last)?;
                 if last != [byte] {
                     file.write_all(&[byte])?;
-                    diag::warning(format_args!("{name}: the last line had no end, it has one now"));
+                    report::warning(format_args!(
+                        "{name}: the last line had no end, it has one now"
+                    ));
                 }
             }
         }

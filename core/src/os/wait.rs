@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::exit::{Explain as _, Stop};
-use crate::{signal, stats};
+use crate::os::signal;
+use crate::report::{Explain as _, Stop, stats};
 
 /// A point in time to wait for at most, or for ever.
 pub type Deadline = Option<Instant>;

@@ -5,6 +5,11 @@
 //! torn. What comes from outside (file names, peers' words) is shown with control characters
 //! escaped. Libraries' `log` records enter here too, from `-vv` on.
 
+pub mod stats;
+mod stop;
+
+pub use stop::{Cause, Explain, Status, Stop};
+
 use std::fmt::Display;
 use std::io::Write as _;
 use std::sync::{Mutex, OnceLock, PoisonError};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 
-use crate::diag;
+use crate::report;
 
 /// A number that one thread raises and any thread reads.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ pub fn counter(name: &'static str) -> &'static Counter {
 
 /// Writes the line to stderr.
 pub fn print() {
-    diag::plain(format_args!("{}: {}", diag::program(), line()));
+    report::plain(format_args!("{}: {}", report::program(), line()));
 }
 
 fn line() -> String {
@@ -112,7 +112,7 @@ fn show_progress() {
     if let Ok(style) = ProgressStyle::with_template("{prefix}: {msg}") {
         bar.set_style(style);
     }
-    bar.set_prefix(diag::program());
+    bar.set_prefix(report::program());
     let mut before = (0, 0);
     loop {
         let now = (MESSAGES.value(), BYTES_IN.value().max(BYTES_OUT.value()));

@@ -7,36 +7,32 @@
 //! belongs to it, by [`Explain::at`] and [`Explain::stop`].
 
 use std::fmt::Display;
-use std::process::ExitCode;
 
 use nix::sys::signal::Signal;
 
-use crate::{diag, signal};
-
 /// Exit statuses, the same in all tools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
 pub enum Status {
     /// Everything asked was done.
     #[default]
-    Done = 0,
+    Done,
     /// An error stopped the tool, or at least one record was lost or invalid.
-    Failed = 1,
+    Failed,
     /// Wrong flags or values; nothing was read or written.
-    Usage = 2,
+    Usage,
     /// The other side could not be reached or went away: worth trying again later.
-    Unreachable = 3,
+    Unreachable,
     /// Nothing was output, and `--exit-status` asked.
-    Nothing = 4,
+    Nothing,
     /// The other side does not take our token, and there is no other one (only cf-tail tells this
     /// and the following apart from [`Status::Unreachable`]).
-    Unauthorized = 5,
+    Unauthorized,
     /// The other side does not have what was asked for.
-    NotFound = 6,
+    NotFound,
     /// The other side's answer makes no sense.
-    BadResponse = 7,
+    BadResponse,
     /// The other side did not understand the question.
-    BadRequest = 8,
+    BadRequest,
 }
 
 impl Status {
@@ -113,6 +109,18 @@ impl Cause for nix::Error {
     }
 }
 
+impl Cause for crate::codec::Unfit {
+    fn cause(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl From<crate::codec::Unfit> for Stop {
+    fn from(unfit: crate::codec::Unfit) -> Self {
+        Self::failed(unfit)
+    }
+}
+
 impl Cause for String {
     fn cause(&self) -> String {
         self.clone()
@@ -135,23 +143,6 @@ impl<T, E: Cause> Explain<T> for Result<T, E> {
     fn stop(self, status: Status, subject: impl Display) -> Result<T, Stop> {
         self.map_err(|error| Stop::Error { status, text: format!("{subject}: {}", error.cause()) })
     }
-}
-
-/// Tells what there is to tell and turns the outcome into the process's end.
-pub fn finish(outcome: Result<Status, Stop>) -> ExitCode {
-    let status = match outcome {
-        Ok(status) | Err(Stop::Said(status)) => status,
-        Err(Stop::BrokenPipe) => signal::die_of(Signal::SIGPIPE),
-        Err(Stop::Signal(signal)) => signal::die_of(signal),
-        Err(Stop::Error { status, text }) => {
-            diag::error(&text);
-            if status == Status::Usage {
-                diag::plain(format_args!("Try '{} --help' for more information.", diag::program()));
-            }
-            status
-        }
-    };
-    ExitCode::from(status as u8)
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use heka_core::clock;
-use heka_core::diag;
-use heka_core::exit::Stop;
+use heka_core::os::clock;
+use heka_core::report::{self, Stop};
 
 use crate::command;
 use crate::config::{Config, read_private};
@@ -151,7 +150,7 @@ impl Access {
         }
         let refresh = self.refresh.as_ref().or(config.refresh_token.as_ref());
         let grant = uaa::refresh(http, config, refresh)?;
-        diag::note("the access token was refreshed");
+        report::note("the access token was refreshed");
         if grant.refresh.is_some() {
             self.refresh = grant.refresh;
         }

@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use heka_core::diag;
-use heka_core::exit::Stop;
 use heka_core::net::Attempts;
+use heka_core::report::{self, Stop};
 
 use crate::failure::Failure;
 use crate::session::Session;
@@ -49,7 +48,7 @@ pub(crate) fn wait(
     }
     let Some(delay) = attempts.delay() else {
         if attempts.failures() > 0 {
-            diag::warning(format_args!("{url}: maximum number of connection retries reached"));
+            report::warning(format_args!("{url}: maximum number of connection retries reached"));
         }
         return Ok(false);
     };
@@ -62,5 +61,5 @@ pub(crate) fn wait(
 /// Says that another try follows, and when.
 pub(crate) fn announce(url: &str, failure: &Failure, delay: Duration, gap: &str) {
     let seconds = delay.as_secs_f64();
-    diag::announce(format_args!("{url}: {failure}; connecting again in {seconds:.1} s{gap}"));
+    report::announce(format_args!("{url}: {failure}; connecting again in {seconds:.1} s{gap}"));
 }

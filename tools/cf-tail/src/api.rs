@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The Cloud Controller: which servers a platform has, and which GUID an app's name stands for.
 
-use heka_core::exit::Stop;
+use heka_core::report::Stop;
 use serde_json::Value as Json;
 use url::Url;
 

@@ -5,8 +5,7 @@
 use std::cell::Cell;
 
 use clap::ValueEnum;
-use heka_core::diag;
-use heka_core::exit::Stop;
+use heka_core::report::{self, Stop};
 
 use crate::api::{self, Links};
 use crate::endpoint;
@@ -267,7 +266,7 @@ impl Ladder {
                     | Failure::BadRequest(_)
                     | Failure::Broken { .. }),
                 ) if !self.has_settled.get() && self.at.get() + 1 < self.servers.len() => {
-                    diag::note(format_args!("{} ({}): {failure}", server.url(), server.name()));
+                    report::note(format_args!("{} ({}): {failure}", server.url(), server.name()));
                     self.at.set(self.at.get() + 1);
                 }
                 Ok(done) => {

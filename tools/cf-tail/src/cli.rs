@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
-use heka_core::cli::{Common, Retries, Tool, Writing, parse_buffer_size, parse_duration};
-use heka_core::exit::Stop;
+use heka_core::cli::net::{RetryArgs, TlsArgs};
+use heka_core::cli::{Common, Tool, Writing, parse_buffer_size, parse_duration};
 use heka_core::net::Backoff;
-use heka_core::net::args::{RetryArgs, TlsArgs};
+use heka_core::net::Retries;
+use heka_core::report::Stop;
 use jiff::tz::TimeZone;
 
 use crate::access::Source;
@@ -431,6 +432,6 @@ fn parse_bool(text: &str) -> Option<bool> {
 mod tests {
     #[test]
     fn documented() {
-        heka_core::testing::assert_documented::<super::Cli>();
+        heka_core::cli::testing::assert_documented::<super::Cli>();
     }
 }

@@ -6,8 +6,8 @@ use std::os::fd::AsFd as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use heka_core::exit::{Cause as _, Stop};
-use heka_core::io::{wait, wait_for};
+use heka_core::os::{wait, wait_for};
+use heka_core::report::{Cause as _, Stop};
 use nix::poll::PollFlags;
 
 use crate::failure::Failure;

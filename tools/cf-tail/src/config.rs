@@ -8,8 +8,8 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use heka_core::exit::{Explain as _, Stop};
-use heka_core::secret;
+use heka_core::cli::secret;
+use heka_core::report::{Explain as _, Stop};
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::{Map, Value as Json};
 

@@ -4,9 +4,8 @@
 
 use std::time::Duration;
 
-use heka_core::diag;
-use heka_core::exit::{Status, Stop};
 use heka_core::net::DialError;
+use heka_core::report::{self, Status, Stop};
 
 /// Most of a server's own words that is repeated.
 const MAX_WORDS: usize = 1024;
@@ -127,7 +126,7 @@ impl Failure {
             Self::Stopped(stop) => return stop,
             Self::Renew => return Stop::Said(Status::Done),
             Self::Ended { how, in_order: true, .. } => {
-                diag::note(format_args!("{url}: {how}"));
+                report::note(format_args!("{url}: {how}"));
                 return Stop::Said(Status::Done);
             }
             Self::Broken { cause, hint } => {
@@ -138,8 +137,8 @@ impl Failure {
             }
             failure => (failure.to_string(), None),
         };
-        diag::error(format_args!("{url}: {}", text.trim_end_matches([':', ' '])));
-        advice.into_iter().for_each(diag::hint);
+        report::error(format_args!("{url}: {}", text.trim_end_matches([':', ' '])));
+        advice.into_iter().for_each(report::hint);
         Stop::Said(status)
     }
 }

@@ -4,13 +4,12 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use heka_core::diag;
-use heka_core::exit::Stop;
 use heka_core::net::Stream;
 use heka_core::net::ws::{
     self, Endpoint, Kind, Message, Options, Received, Refusal, Request, Socket,
 };
-use heka_core::signal;
+use heka_core::os::signal;
+use heka_core::report::{self, Stop};
 use url::Url;
 
 use crate::endpoint;
@@ -80,7 +79,7 @@ impl Feed<'_> {
         };
         let shaken = ws::shake(stream, &request, options, deadline);
         if let (Ok(socket), true) = (&shaken, session.trace) {
-            diag::plain("WEBSOCKET RESPONSE: 101");
+            report::plain("WEBSOCKET RESPONSE: 101");
             trace_headers(socket.headers().iter().map(as_header));
         }
         shaken.map_err(|failure| match failure {
@@ -168,7 +167,7 @@ impl Feed<'_> {
                 let _ = self.take(session, message, intake);
             }
         });
-        diag::debug(format_args!("{}: {closed}", endpoint::shown(self.url)));
+        report::debug(format_args!("{}: {closed}", endpoint::shown(self.url)));
         Failure::Stopped(signal::pending().map_or(stop, Stop::Signal))
     }
 }
@@ -185,7 +184,7 @@ fn ended(closed: &ws::Closed) -> Failure {
 /// What an answer means that opens no stream.
 fn refused(refusal: &Refusal, trace: bool) -> Failure {
     if trace {
-        diag::plain(format_args!("WEBSOCKET RESPONSE: {} {}", refusal.status, refusal.reason));
+        report::plain(format_args!("WEBSOCKET RESPONSE: {} {}", refusal.status, refusal.reason));
         trace_headers(refusal.headers.iter().map(as_header));
     }
     let body = refusal.body.as_bytes();
@@ -208,7 +207,7 @@ fn refused(refusal: &Refusal, trace: bool) -> Failure {
 }
 
 fn trace(url: &Url, request: &Request) {
-    diag::plain(format_args!("WEBSOCKET REQUEST: GET {url}"));
+    report::plain(format_args!("WEBSOCKET REQUEST: GET {url}"));
     trace_headers(request.headers.iter().map(as_header));
 }
 

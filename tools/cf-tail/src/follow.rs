@@ -4,9 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use heka_core::diag;
-use heka_core::exit::{Status, Stop};
 use heka_core::net::Attempts;
+use heka_core::report::{self, Status, Stop};
 
 use crate::again;
 use crate::cli::Follow;
@@ -97,7 +96,7 @@ impl Logs<'_> {
     ) -> Result<crate::server::Live<'_>, Failure> {
         let live = self.server.open(self.session)?;
         intake.ahead = self.session.http.ahead();
-        diag::announce(format_args!("{}: connected ({})", self.server.url(), self.server.name()));
+        report::announce(format_args!("{}: connected ({})", self.server.url(), self.server.name()));
         if let Err(failure) = self.catch_up(intake, recent, status) {
             if matches!(failure, Failure::Stopped(Stop::Signal(_))) {
                 // The stream sees the signal too, and takes leave of the server.
@@ -147,7 +146,7 @@ impl Logs<'_> {
             Err(stopped @ Failure::Stopped(_)) => Err(stopped),
             Err(failure) => {
                 let url = self.server.url();
-                diag::warning(format_args!("{url}: lines may be missing: {failure}"));
+                report::warning(format_args!("{url}: lines may be missing: {failure}"));
                 Ok(())
             }
         }

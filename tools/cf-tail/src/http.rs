@@ -6,9 +6,8 @@ use std::cell::Cell;
 use std::io::Read;
 use std::time::Duration;
 
-use heka_core::diag;
-use heka_core::exit::Stop;
 use heka_core::net::retry_after;
+use heka_core::report::{self, Stop};
 use ureq::http::{HeaderMap, Response, header};
 use ureq::{Agent, Body, BodyReader};
 use url::Url;
@@ -154,12 +153,12 @@ impl Http {
         if let Some(date) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
             // It has no fractions: what is of the same second is not of the future.
             let end = date.timestamp().as_nanosecond() + 999_999_999;
-            let ahead = end - i128::from(heka_core::clock::now_ns());
+            let ahead = end - i128::from(heka_core::os::clock::now_ns());
             self.ahead.set(i64::try_from(ahead).unwrap_or(0));
         }
         self.has_answered.set(true);
         if self.trace {
-            diag::plain(format_args!("RESPONSE: {}", response.status()));
+            report::plain(format_args!("RESPONSE: {}", response.status()));
             let headers = response.headers().iter();
             trace_headers(headers.map(|(name, value)| (name.as_str(), value.as_bytes())));
         }
@@ -170,10 +169,10 @@ impl Http {
 
     fn trace_request(&self, method: &str, url: &Url, headers: &[(&str, &str)], private: bool) {
         if self.trace {
-            diag::plain(format_args!("REQUEST: {method} {url}"));
-            headers.iter().for_each(|(name, value)| diag::plain(format_args!("{name}: {value}")));
+            report::plain(format_args!("REQUEST: {method} {url}"));
+            headers.iter().for_each(|(name, value)| report::plain(format_args!("{name}: {value}")));
             if private {
-                diag::plain("authorization: [PRIVATE DATA HIDDEN]");
+                report::plain("authorization: [PRIVATE DATA HIDDEN]");
             }
         }
     }
@@ -187,7 +186,7 @@ pub(crate) fn trace_headers<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8]
             true => "[PRIVATE DATA HIDDEN]".to_owned(),
             false => crate::failure::shown(value),
         };
-        diag::plain(format_args!("{name}: {value}"));
+        report::plain(format_args!("{name}: {value}"));
     }
 }
 

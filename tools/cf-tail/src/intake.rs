@@ -2,7 +2,7 @@
 //! What comes in, on its way to the output: nothing twice where two ways lead to the same
 //! envelopes.
 
-use heka_core::exit::Stop;
+use heka_core::report::Stop;
 
 use crate::envelope::Envelope;
 use crate::seen::{Key, Seen};
@@ -101,7 +101,7 @@ impl Intake {
     /// Takes note of the time of an envelope.
     pub(crate) fn grow(&mut self, timestamp: i64) {
         if self.newest.is_none_or(|newest| timestamp > newest) {
-            let now = heka_core::clock::now_ns().saturating_add(self.ahead);
+            let now = heka_core::os::clock::now_ns().saturating_add(self.ahead);
             self.newest = self.newest.max(Some(timestamp.min(now)));
         }
     }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn the_future_is_that_of_the_platform_s_clock() {
         let mut intake = Intake::default();
-        let now = heka_core::clock::now_ns();
+        let now = heka_core::os::clock::now_ns();
         let hour = 3_600_000_000_000;
         intake.grow(now + hour);
         assert!(intake.newest.unwrap() < now + hour / 2);

@@ -2,7 +2,7 @@
 //! The legacy loggregator (2013 to 2016): `/tail/` and `/dump/` over WebSocket, `/recent` over
 //! HTTP.
 
-use heka_core::diag;
+use heka_core::report;
 use url::Url;
 
 use crate::endpoint;
@@ -38,7 +38,7 @@ impl Legacy {
         let url = self.at(&self.base, "dump", true);
         let feed = Feed { url: &url, origin: ORIGIN, decode, keepalive: None };
         let socket = feed.open(session)?;
-        diag::announce(format_args!("{}: connected ({})", self.url(), self.name()));
+        report::announce(format_args!("{}: connected ({})", self.url(), self.name()));
         let mut recent = Recent::default();
         match feed.gather(session, socket, &mut recent) {
             Failure::Ended { in_order: true, .. } => Ok(recent),

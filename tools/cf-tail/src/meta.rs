@@ -2,7 +2,7 @@
 //! What log-cache keeps of its sources, and a table of it.
 
 use heka_core::codec::time::put_rfc3339;
-use heka_core::exit::{Status, Stop};
+use heka_core::report::{Status, Stop};
 use serde_json::Value as Json;
 
 use crate::session::Session;

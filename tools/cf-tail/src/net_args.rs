@@ -2,11 +2,11 @@
 //! The network flags of cf-tail: those of all tools, and which proxy and which certificates count.
 
 use clap::Args;
+use heka_core::cli::net::{self, SocketArgs, TlsArgs};
 use heka_core::cli::{Timeout, parse_timeout};
-use heka_core::exit::Stop;
 use heka_core::net::Settings;
-use heka_core::net::args::{self, TlsArgs};
 use heka_core::net::tls::ClientSettings;
+use heka_core::report::Stop;
 
 /// How to connect. (cf-tail has a `--keepalive` of its own, so the shared group does not fit.)
 #[derive(Args, Clone, Debug)]
@@ -65,13 +65,13 @@ impl NetPlan {
 
 impl NetArgs {
     pub(crate) fn plan(self, mut tls: TlsArgs) -> Result<NetPlan, Stop> {
-        let net = args::NetArgs {
+        let net = net::NetArgs {
             connect_timeout: self.connect_timeout,
             ipv4: self.ipv4,
             ipv6: self.ipv6,
             proxy: self.proxy,
             no_proxy: self.no_proxy,
-            socket: args::SocketArgs { idle_timeout: Timeout(None), keepalive: None },
+            socket: SocketArgs { idle_timeout: Timeout(None), keepalive: None },
         };
         let https: &[&str] = match self.legacy_proxy {
             true => &["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"],

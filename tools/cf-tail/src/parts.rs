@@ -2,7 +2,7 @@
 //! Envelopes that a server sends all at once, as the parts of one answer.
 
 use bytes::Bytes;
-use heka_core::diag;
+use heka_core::report;
 use url::Url;
 
 use crate::endpoint;
@@ -43,7 +43,7 @@ impl Recent {
     /// Tells that there is no more than this, and why.
     pub(crate) fn cut(mut self, url: &Url, why: impl std::fmt::Display) -> Self {
         let url = endpoint::shown(url);
-        diag::warning(format_args!("{url}: the response ended early: {why}"));
+        report::warning(format_args!("{url}: the response ended early: {why}"));
         self.is_cut = true;
         self
     }

@@ -3,7 +3,7 @@
 
 use std::io::{ErrorKind, Read as _};
 
-use heka_core::diag;
+use heka_core::report;
 use url::Url;
 
 use crate::endpoint;
@@ -107,7 +107,7 @@ impl Rlp {
         match event.name.as_slice() {
             b"" | b"message" => {}
             b"closing" => {
-                diag::note(format_args!(
+                report::note(format_args!(
                     "{}: {}",
                     self.url(),
                     String::from_utf8_lossy(&event.data)

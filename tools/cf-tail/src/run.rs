@@ -6,12 +6,10 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heka_core::diag;
-use heka_core::exit::{Status, Stop};
-use heka_core::io::{Backlog, Output};
 use heka_core::net::tls::Client;
 use heka_core::net::{Attempts, Dialer};
-use heka_core::stats;
+use heka_core::os::{Backlog, Output};
+use heka_core::report::{self, Status, Stop, stats};
 
 use crate::access::{Access, Source};
 use crate::again::persist;
@@ -198,11 +196,11 @@ impl Tail {
         let may_be_source = matches!(self.choice.via, Via::LogCache | Via::Rlp);
         match found {
             Ok(guid) => {
-                diag::note(format_args!("{app} is {guid}"));
+                report::note(format_args!("{app} is {guid}"));
                 Ok(Some(guid))
             }
             Err(Failure::NotFound(words)) if may_be_source || self.choice.endpoint.is_some() => {
-                diag::note(words);
+                report::note(words);
                 Ok(Some(app.clone()))
             }
             Err(failure) => Err(failure),

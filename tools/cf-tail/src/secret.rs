@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Text that is never shown.
 
-use heka_core::diag;
+use heka_core::report;
 
 /// A token or a password. It is overwritten when it is no longer needed, and whatever goes to
 /// stderr is searched for it.
@@ -12,10 +12,10 @@ impl Secret {
     /// Takes a secret.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         let secret = Self(text.into());
-        diag::conceal(&secret.0);
+        report::conceal(&secret.0);
         // The part behind `bearer ` alone, too.
         if let Some((_, token)) = secret.0.split_once(' ') {
-            diag::conceal(token);
+            report::conceal(token);
         }
         secret
     }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heka_core::exit::Stop;
+use heka_core::report::Stop;
 
 use crate::access::Access;
 use crate::api::Links;

@@ -9,10 +9,8 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use heka_core::diag::{self, Limiter};
-use heka_core::exit::{Status, Stop};
-use heka_core::io::{Backlog, Deadline, wait};
-use heka_core::stats;
+use heka_core::os::{Backlog, Deadline, wait};
+use heka_core::report::{self, Limiter, Status, Stop, stats};
 use nix::poll::PollFlags;
 
 use crate::envelope::Envelope;
@@ -194,7 +192,7 @@ impl Sink {
             [(self.damaged, "could not be read"), (self.dropped, "were dropped for a slow reader")]
         {
             if count > 1 {
-                diag::warning(format_args!("{count} messages {what}"));
+                report::warning(format_args!("{count} messages {what}"));
             }
         }
         self.out.flush()

@@ -2,7 +2,7 @@
 //! The v1 traffic controller: streams and the firehose over WebSocket, recent logs and container
 //! metrics over HTTP (the latter two gone from newer platforms).
 
-use heka_core::diag;
+use heka_core::report;
 use url::Url;
 
 use crate::endpoint;
@@ -110,7 +110,7 @@ impl Server for V1 {
     fn recent(&self, session: &Session) -> Result<Recent, Failure> {
         let mut recent = match (self.get(session, "recentlogs"), &self.past) {
             (Err(Failure::NotFound(words)), Some(past)) => {
-                diag::note(format_args!("{}: not found: {words}", self.url()));
+                report::note(format_args!("{}: not found: {words}", self.url()));
                 return past.recent(session);
             }
             (recent, _) => recent?,

@@ -7,9 +7,9 @@ use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use heka_core::exit::{Cause as _, Stop};
-use heka_core::io::Deadline;
 use heka_core::net::{Addr, DialError, Dialer, HostPort, Stream};
+use heka_core::os::Deadline;
+use heka_core::report::{Cause as _, Stop};
 use nix::poll::PollFlags;
 use ureq::Error;
 use ureq::config::Config;
@@ -168,7 +168,7 @@ impl Transport for Wire {
         loop {
             match self.stream.read(self.buffers.input_append_buf()) {
                 Ok(len) => {
-                    heka_core::stats::BYTES_IN.add(len as u64);
+                    heka_core::report::stats::BYTES_IN.add(len as u64);
                     self.buffers.input_appended(len);
                     return Ok(len > 0);
                 }

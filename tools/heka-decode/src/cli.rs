@@ -2,13 +2,14 @@
 //! The command line of heka-decode.
 
 use clap::{Parser, ValueEnum};
+use heka_core::cli::WriteArgs;
+use heka_core::cli::choices;
+use heka_core::cli::signing::{KeysArgs, Verifier};
 use heka_core::cli::{Common, Files, Tool, Writing, parse_buffer_size, parse_size};
 use heka_core::codec::template::Template;
 use heka_core::codec::{Matcher, Newlines, Payload, Prefix};
-use heka_core::exit::Stop;
-use heka_core::flag;
-use heka_core::io::WriteArgs;
-use heka_core::keys::{KeysArgs, Verifier};
+use heka_core::os::clock;
+use heka_core::report::Stop;
 
 /// How Heka's payload encoder writes times.
 const TIMESTAMPS: &str = "[%Y/%b/%d:%H:%M:%S %z]";
@@ -164,7 +165,7 @@ impl Cli {
             return Err(Stop::usage("--mode needs --write"));
         }
         let form = self.form()?;
-        let matcher = self.expression.as_deref().map(|text| flag::matcher("--match", text));
+        let matcher = self.expression.as_deref().map(|text| choices::matcher("--match", text));
         Ok(Plan {
             files,
             form,
@@ -215,7 +216,7 @@ impl Cli {
             (FormName::SandboxText, _) => Form::SandboxText,
             (FormName::Heka, _) => Form::Heka,
             (FormName::Template, Some(text)) => {
-                let template = Template::new(text).map_err(wrong("--template"))?;
+                let template = Template::new(text, clock::zone()).map_err(wrong("--template"))?;
                 Form::Template(template.ending_with(if self.null { 0 } else { b'\n' }))
             }
             (FormName::Template, None) => {
@@ -225,8 +226,12 @@ impl Cli {
     }
 
     fn payload(&self) -> Result<Payload, Stop> {
-        let now = self.ts_from == TimeOf::Now;
-        let prefix = self.timestamps.as_deref().map(|format| Prefix::new(format, now)).transpose();
+        let now: Option<fn() -> i64> = (self.ts_from == TimeOf::Now).then_some(clock::now_ns);
+        let prefix = self
+            .timestamps
+            .as_deref()
+            .map(|format| Prefix::new(format, clock::zone(), now))
+            .transpose();
         let prefix = prefix.map_err(|why| Stop::usage(format_args!("--timestamps: {why}")))?;
         Ok(Payload { newlines: self.newlines.unwrap_or_default(), null: self.null, prefix })
     }
@@ -236,6 +241,6 @@ impl Cli {
 mod tests {
     #[test]
     fn documented() {
-        heka_core::testing::assert_documented::<super::Cli>();
+        heka_core::cli::testing::assert_documented::<super::Cli>();
     }
 }

@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use heka_core::cli::settle_form;
 use heka_core::codec::{self, Newlines};
-use heka_core::exit::{Status, Stop};
-use heka_core::io::{Ending, Input, Output};
-use heka_core::stats;
-use heka_core::stream::{Flow, FrameReader, frames_ending};
+use heka_core::os::{Ending, Flow, FrameReader, Input, Output, frames_ending};
+use heka_core::report::{Status, Stop, stats};
 use heka_core::wire::{Frame, Header, MessageView};
 
 use crate::cli::{Form, Plan};
@@ -42,7 +40,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
                 }
             }
             Err(Stop::Error { status: of_file, text }) if !plan.strict => {
-                heka_core::diag::error(text);
+                heka_core::report::error(text);
                 status = status.and(of_file);
             }
             // What was there before the damage is written all the same.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which messages are wanted.
 
+use heka_core::cli::signing::Verifier;
 use heka_core::codec::Matcher;
-use heka_core::dedup::Recent;
-use heka_core::keys::Verifier;
+use heka_core::record::Recent;
+use heka_core::report::{self, stats};
 use heka_core::wire::Frame;
-use heka_core::{diag, stats};
 
 use crate::cli::Plan;
 
@@ -51,7 +51,7 @@ impl<'a> Selection<'a> {
             Ok(()) => true,
             Err(rejected) => {
                 let file = if file == "-" { "(standard input)" } else { file };
-                diag::warning(format_args!("{file}: {rejected}"));
+                report::warning(format_args!("{file}: {rejected}"));
                 stats::SKIPPED.add(1);
                 self.rejected += 1;
                 false

@@ -5,9 +5,8 @@ use std::collections::VecDeque;
 
 use heka_core::codec::time::Zone;
 use heka_core::codec::{json, rst, sandbox_text, text};
-use heka_core::exit::Stop;
-use heka_core::io::Output;
-use heka_core::stats;
+use heka_core::os::{Output, clock};
+use heka_core::report::{Stop, stats};
 use heka_core::wire::Frame;
 
 use crate::cli::{Form, Plan};
@@ -26,7 +25,7 @@ impl<'a> Writer<'a> {
     pub(crate) fn new(plan: &'a Plan) -> Self {
         Self {
             form: &plan.form,
-            zone: Zone::local(),
+            zone: clock::zone(),
             count: plan.count,
             last: plan.last,
             kept: VecDeque::new(),

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line of heka-encode.
 
+use crate::structure::field_arg::{self, FieldArg};
+use crate::structure::time_format::TimeFormat;
 use bytes::Bytes;
 use clap::{Args, Parser, ValueEnum};
+use heka_core::cli::signing::SignerArgs;
 use heka_core::cli::{
     Common, Files, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_severity,
 };
-use heka_core::clock;
-use heka_core::codec::field_arg::{self, FieldArg};
 use heka_core::codec::severity::SeverityMap;
-use heka_core::codec::time_format::TimeFormat;
-use heka_core::exit::Stop;
-use heka_core::keys::SignerArgs;
+use heka_core::os::clock;
+use heka_core::report::Stop;
 use heka_core::wire::{Field, Message, Signer, Template};
 
-use crate::capture::Captures;
-use crate::map::JsonMap;
 use crate::structure::Structure;
+use crate::structure::capture::Captures;
+use crate::structure::map::JsonMap;
 
 /// Turn text into Heka messages
 ///
@@ -398,6 +398,6 @@ impl Head {
 mod tests {
     #[test]
     fn documented() {
-        heka_core::testing::assert_documented::<super::Cli>();
+        heka_core::cli::testing::assert_documented::<super::Cli>();
     }
 }

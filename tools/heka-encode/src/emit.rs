@@ -4,10 +4,9 @@
 use bytes::Bytes;
 use heka_core::codec::Encoder;
 use heka_core::codec::json::Identity;
-use heka_core::exit::Stop;
-use heka_core::io::Output;
+use heka_core::os::{Output, clock};
+use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Header, Message, Signer, Template, put_message};
-use heka_core::{clock, diag, stats};
 
 use crate::cli::{Oversize, Plan, Time, Uuid};
 
@@ -154,7 +153,7 @@ impl<'a> Emitter<'a> {
     pub(crate) fn lose(&mut self, what: &str) -> Result<(), Stop> {
         self.lost += 1;
         stats::SKIPPED.add(1);
-        diag::warning(format_args!("{what}, dropped"));
+        report::warning(format_args!("{what}, dropped"));
         Ok(())
     }
 

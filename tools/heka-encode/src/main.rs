@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Turns text into Heka messages.
 
-mod capture;
 mod cli;
 mod emit;
-mod map;
 mod record;
 mod run;
 mod structure;

@@ -4,11 +4,9 @@
 use std::ops::ControlFlow;
 
 use heka_core::codec::{Encoder, Form};
-use heka_core::exit::{Status, Stop};
-use heka_core::io::{Input, Output};
-use heka_core::stream::FrameReader;
+use heka_core::os::{FrameReader, Input, Output, clock};
+use heka_core::report::{self, Status, Stop, stats};
 use heka_core::wire::{DEFAULT_READ_LIMIT, Frame, Header};
-use heka_core::{clock, diag, stats};
 
 use crate::cli::{InputForm, Oversize, Plan};
 use crate::emit::{Emitter, note_truncation};
@@ -25,7 +23,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let (form, mut out) = plan.showing.open(Form::Heka, out)?;
     let mut job = Job {
         plan,
-        emitter: Emitter::new(plan, Encoder::new(form)),
+        emitter: Emitter::new(plan, Encoder::new(form, clock::zone())),
         left: plan.max_count,
         misfits: 0,
         status: Status::Done,
@@ -40,7 +38,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
             Ok(ControlFlow::Continue(())) => {}
             Ok(ControlFlow::Break(())) => break,
             Err(Stop::Error { status, text }) => {
-                diag::error(text);
+                report::error(text);
                 job.status = job.status.and(status);
             }
             Err(stop) => return Err(stop),
@@ -185,7 +183,7 @@ impl Job<'_> {
                 self.misfits += 1;
                 if self.misfits == 1 {
                     let number = self.plan.max_count - self.left + 1;
-                    diag::warning(format_args!("record {number}: {why}, passed as it is"));
+                    report::warning(format_args!("record {number}: {why}, passed as it is"));
                 }
                 if record.len() <= self.emitter.room() {
                     return self.emitter.put_payload(record, now, out);
@@ -197,7 +195,7 @@ impl Job<'_> {
 
     fn tell_misfits(&self) {
         if self.misfits > 1 {
-            diag::warning(format_args!("{} records passed as they are", self.misfits));
+            report::warning(format_args!("{} records passed as they are", self.misfits));
         }
     }
 

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use heka_core::cli::WriteArgs;
+use heka_core::cli::net::{ServerTlsArgs, SocketArgs, TlsChoice};
+use heka_core::cli::signing::{KeysArgs, Verifier};
 use heka_core::cli::{Common, Tool, Writing, parse_buffer_size};
 use heka_core::codec;
-use heka_core::exit::Stop;
-use heka_core::io::WriteArgs;
-use heka_core::keys::{KeysArgs, Verifier};
-use heka_core::net::args::{ServerTlsArgs, SocketArgs, TlsChoice};
 use heka_core::net::{Addr, ListenOptions, ReadyFd, parse_addr, parse_ready_fd, tls};
+use heka_core::report::Stop;
 
 /// Receive messages from other machines
 ///
@@ -199,6 +199,6 @@ impl Cli {
 mod tests {
     #[test]
     fn documented() {
-        heka_core::testing::assert_documented::<super::Cli>();
+        heka_core::cli::testing::assert_documented::<super::Cli>();
     }
 }

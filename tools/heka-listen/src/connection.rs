@@ -5,11 +5,9 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
-use heka_core::exit::Stop;
-use heka_core::io::wait;
 use heka_core::net::{Interest, Stream};
-use heka_core::stats;
-use heka_core::stream::{Kind, detect};
+use heka_core::os::{Kind, detect, wait};
+use heka_core::report::{Stop, stats};
 use heka_core::wire::{Behind, Deframer, Header, Template, put_frame};
 use nix::poll::PollFlags;
 

@@ -4,11 +4,9 @@
 use std::io::IoSliceMut;
 use std::os::fd::AsRawFd as _;
 
-use heka_core::diag::Limiter;
-use heka_core::exit::Stop;
 use heka_core::net::Listener;
-use heka_core::stats;
-use heka_core::stream::{Kind, detect};
+use heka_core::os::{Kind, detect};
+use heka_core::report::{Limiter, Stop, stats};
 use heka_core::wire::Behind;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg};

@@ -4,10 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use heka_core::diag::Limiter;
-use heka_core::exit::{Cause as _, Explain as _, Stop};
-use heka_core::io::Deadline;
 use heka_core::net::{Accepted, Interest, Listener, Poller, Stream, tls};
+use heka_core::os::Deadline;
+use heka_core::report::{Cause as _, Explain as _, Limiter, Stop};
 
 /// How long no connection is taken after one could not be.
 const REST: Duration = Duration::from_millis(200);

@@ -4,8 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use heka_core::exit::Stop;
-use heka_core::stats;
+use heka_core::report::{Stop, stats};
 
 use crate::connection::Next;
 use crate::server::Server;

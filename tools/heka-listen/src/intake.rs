@@ -3,14 +3,11 @@
 
 use std::ops::Range;
 
-use heka_core::clock;
+use heka_core::cli::signing::Verifier;
 use heka_core::codec::{Encoder, Form, Newlines, Payload};
-use heka_core::dedup::Recent;
-use heka_core::diag::Limiter;
-use heka_core::exit::Stop;
-use heka_core::io::Output;
-use heka_core::keys::Verifier;
-use heka_core::stats;
+use heka_core::os::{Output, clock};
+use heka_core::record::Recent;
+use heka_core::report::{Limiter, Stop, stats};
 use heka_core::wire::{Behind, Deframer, Frame, Header, Message, Step, Template};
 use memchr::memchr;
 
@@ -58,7 +55,7 @@ impl Intake {
         let payload = Payload { newlines: Newlines::Auto, null: plan.null, prefix: None };
         let copies = form.is_none_or(Form::is_binary);
         Self {
-            encoder: form.map(|form| Encoder::new(form).with_payload(payload)),
+            encoder: form.map(|form| Encoder::new(form, clock::zone()).with_payload(payload)),
             // A file that is cut by size has to see every record.
             is_verbatim: copies && plan.write.rotate.is_none() && !plan.writing.unbuffered,
             verifier: plan.verifier.clone(),

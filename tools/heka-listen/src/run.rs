@@ -3,13 +3,9 @@
 
 use heka_core::cli::settle_form;
 use heka_core::codec::Form;
-use heka_core::diag;
-use heka_core::exit::{Status, Stop};
-use heka_core::io::Ending;
-use heka_core::limit::raise_open_files;
 use heka_core::net::{Addr, Listener, inherited, tls};
-use heka_core::stats;
-use heka_core::stream::frames_ending;
+use heka_core::os::{Ending, frames_ending, raise_open_files};
+use heka_core::report::{self, Status, Stop, stats};
 
 use crate::cli::{OutputForm, Plan};
 use crate::doors::Door;
@@ -29,7 +25,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let intake = open_intake(plan)?;
     let open_files = raise_open_files();
     if open_files < plan.max_conns as u64 + OTHER_FILES {
-        diag::warning(format_args!(
+        report::warning(format_args!(
             "the limit of {open_files} open files does not allow {} connections (ulimit -n)",
             plan.max_conns
         ));
@@ -38,7 +34,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         fd.announce(doors.iter().map(|door| &door.listener))?;
     }
     for door in &doors {
-        diag::note(format_args!("{}: listening", door.listener.addr));
+        report::note(format_args!("{}: listening", door.listener.addr));
     }
     let mut server = Server::new(plan, doors, intake)?;
     let outcome = server.serve();

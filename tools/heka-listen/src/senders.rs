@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The senders that are connected, each at a place of its own while it is.
 
-use heka_core::diag::{self, Limiter};
 use heka_core::net::tls;
+use heka_core::report::{self, Limiter};
 
 use crate::connection::Connection;
 
@@ -52,11 +52,11 @@ impl Senders {
         self.free.push(place);
         self.count -= 1;
         match error {
-            None if connection.confirmed > 0 => diag::note(format_args!(
+            None if connection.confirmed > 0 => report::note(format_args!(
                 "{}: closed, {} messages confirmed",
                 connection.peer, connection.confirmed
             )),
-            None => diag::note(format_args!("{}: closed", connection.peer)),
+            None => report::note(format_args!("{}: closed", connection.peer)),
             Some(error) => {
                 let (cause, hint) = tls::explain_io(error);
                 let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();

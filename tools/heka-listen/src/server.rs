@@ -3,11 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use heka_core::diag::{self, Limiter};
-use heka_core::exit::{Explain as _, Stop};
-use heka_core::io::Deadline;
 use heka_core::net::{Interest, Poller, Ready};
-use heka_core::stats;
+use heka_core::os::Deadline;
+use heka_core::report::{self, Explain as _, Limiter, Stop, stats};
 
 use crate::cli::{InputForm, Plan};
 use crate::connection::{Connection, Next};
@@ -153,7 +151,7 @@ impl Server {
         let Some(Newcomer { stream, peer }) = self.doors.accept(token, &self.poller)? else {
             return Ok(false);
         };
-        diag::note(format_args!("{peer}: connected"));
+        report::note(format_args!("{peer}: connected"));
         let token = (self.doors.len() + self.senders.next_place()) as u64;
         self.poller.add(&stream, token, Interest::READ).at("epoll")?;
         self.senders.add(Connection::new(stream, peer, self.form, &self.intake));

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use heka_core::exit::{Explain as _, Status, Stop};
-use heka_core::io::Output;
-use heka_core::{diag, signal};
+use heka_core::os::{Output, signal};
+use heka_core::report::{self, Explain as _, Status, Stop};
 
 use crate::cli::Plan;
 use crate::host::{Checkpoint, Host, answer, level};
@@ -29,8 +28,8 @@ impl Host for Nowhere {
 
     fn log(&mut self, level: u8, component: &str, text: &str) {
         match level {
-            level::ERROR => diag::error(format_args!("{component}: {text}")),
-            _ => diag::warning(format_args!("{component}: {text}")),
+            level::ERROR => report::error(format_args!("{component}: {text}")),
+            _ => report::warning(format_args!("{component}: {text}")),
         }
     }
 

@@ -9,7 +9,7 @@ use heka_core::cli::{
     Common, Showing, Timeout, Tool, Writing, parse_buffer_size, parse_duration, parse_size,
     parse_timeout,
 };
-use heka_core::exit::Stop;
+use heka_core::report::Stop;
 
 use crate::config::{Config, Setting};
 
@@ -186,6 +186,6 @@ impl Cli {
 mod tests {
     #[test]
     fn documented() {
-        heka_core::testing::assert_documented::<super::Cli>();
+        heka_core::cli::testing::assert_documented::<super::Cli>();
     }
 }

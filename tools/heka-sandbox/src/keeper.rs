@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use heka_core::exit::Stop;
-use heka_core::{diag, signal, stats};
+use heka_core::os::signal;
+use heka_core::report::{self, Stop, stats};
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 
@@ -80,7 +80,7 @@ impl Keeper {
         if watch.saved.is_none_or(|saved| saved.elapsed() >= SAVE_PERIOD) {
             watch.saved = Some(Instant::now());
             if let Err(Stop::Error { text, .. }) = self.outlet.save() {
-                diag::warning(text);
+                report::warning(text);
             }
         }
     }
@@ -134,13 +134,13 @@ impl Keeper {
         let failure = self.outlet.try_finish();
         match (failure, signal::pending()) {
             (Some(Stop::BrokenPipe), _) => signal::die_of(Signal::SIGPIPE),
-            (Some(Stop::Error { text, .. }), _) => diag::error(text),
+            (Some(Stop::Error { text, .. }), _) => report::error(text),
             (_, Some(signal)) => {
-                diag::warning(format_args!("{}: did not end, stopped", self.name));
+                report::warning(format_args!("{}: did not end, stopped", self.name));
                 signal::die_of(signal)
             }
             _ if self.limits.is_over() => exit(0),
-            _ => diag::error(format_args!("{}: cpu_limit exceeded, stopped", self.name)),
+            _ => report::error(format_args!("{}: cpu_limit exceeded, stopped", self.name)),
         }
         exit(1)
     }

@@ -15,8 +15,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use heka_core::delivery::checkpoint::CheckpointFile;
-use heka_core::exit::{Cause as _, Explain as _, Stop};
-use heka_core::io::{Backlog, Output, wait};
+use heka_core::os::{Backlog, Output, wait};
+use heka_core::report::{Cause as _, Explain as _, Stop};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// How long a message may wait for company.

@@ -4,8 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use heka_core::diag;
-use heka_core::exit::{Explain as _, Stop};
+use heka_core::report::{self, Explain as _, Stop};
 
 use crate::cli::Plan;
 use crate::config::{Config, Setting};
@@ -53,13 +52,13 @@ impl Plugin {
         let name = path.display().to_string();
         let source = std::fs::read(&path).at(&name)?;
         let logger = logger(&mut config, &plan.plugin);
-        config.set_default("Hostname", || Setting::Text(heka_core::clock::hostname().into()));
+        config.set_default("Hostname", || Setting::Text(heka_core::os::clock::hostname().into()));
         config.set_default("Pid", || Setting::Number(std::process::id().into()));
         if plan.prints {
             config.set_default("log_level", || Setting::Number(7.0));
         }
         if config.get("preserve_data") == Some(&Setting::Bool(true)) && plan.preserve.is_none() {
-            diag::warning(format_args!("{name}: preserve_data needs --preserve FILE"));
+            report::warning(format_args!("{name}: preserve_data needs --preserve FILE"));
         }
         let ticker_interval = ticker_interval(&config).map_err(wrong)?;
         Ok(Self { name, source, config, logger, ticker_interval })

@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use heka_core::codec::{Encoder, Form};
 use heka_core::delivery::checkpoint::{CheckpointFile, Positions, source_key};
-use heka_core::exit::{Explain as _, Status, Stop};
-use heka_core::io::{Output, wait};
-use heka_core::{diag, signal, stats};
+use heka_core::os::{Output, clock, signal, wait};
+use heka_core::report::{self, Explain as _, Status, Stop, stats};
 
 use crate::cli::{Keep, Plan};
 use crate::keeper::{self, Keeper};
@@ -31,7 +30,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     }
     let (form, out) = plan.showing.open(Form::Heka, Output::stdout()?)?;
     let out = out.unbuffered(plan.writing.unbuffered);
-    let encoder = Encoder::new(form);
+    let encoder = Encoder::new(form, clock::zone());
     live_in_utc();
     signal::restart_calls().at("signals")?;
     let key = source_key(&plugin.logger);
@@ -64,7 +63,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let written = outlet.finish();
     let status = match (ended, written) {
         (Err(Stop::Signal(signal)), Err(Stop::Error { text, .. })) => {
-            diag::error(text);
+            report::error(text);
             return Err(Stop::Signal(signal));
         }
         (ended, Ok(())) => ended?,
@@ -101,7 +100,7 @@ fn open_checkpoint(
 fn decode(position: &[u8], key: &str) -> Option<crate::host::Checkpoint> {
     let checkpoint = stdout::decode(position);
     if checkpoint.is_none() {
-        diag::warning(format_args!("{key}: checkpoint not understood, passed over"));
+        report::warning(format_args!("{key}: checkpoint not understood, passed over"));
     }
     checkpoint
 }
@@ -177,14 +176,14 @@ fn stopped(host: &Rc<RefCell<Stdout>>) -> Option<Stop> {
 fn tell(name: &str, outcome: &Outcome, is_over: bool) {
     let text = String::from_utf8_lossy(&outcome.text);
     match outcome.status {
-        _ if is_over => diag::error(format_args!("{name}: {text}")),
+        _ if is_over => report::error(format_args!("{name}: {text}")),
         -1 if !text.is_empty() => {
-            diag::warning(format_args!("{name}: process_message returned: -1 {text}"));
+            report::warning(format_args!("{name}: process_message returned: -1 {text}"));
         }
         status if text.is_empty() => {
-            diag::note(format_args!("{name}: process_message returned: {status}"));
+            report::note(format_args!("{name}: process_message returned: {status}"));
         }
-        status => diag::note(format_args!("{name}: process_message returned: {status} {text}")),
+        status => report::note(format_args!("{name}: process_message returned: {status} {text}")),
     }
 }
 

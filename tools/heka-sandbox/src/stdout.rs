@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use heka_core::codec::Encoder;
 use heka_core::delivery::checkpoint::put_header;
-use heka_core::io::wait;
+use heka_core::os::{signal, wait};
+use heka_core::report::{self, stats};
 use heka_core::wire::Header;
-use heka_core::{diag, signal, stats};
 use nix::poll::PollFlags;
 
 use crate::host::{Checkpoint, Host, answer, level};
@@ -62,9 +62,9 @@ impl Host for Stdout {
 
     fn log(&mut self, level: u8, component: &str, text: &str) {
         match level {
-            level::ERROR => diag::error(format_args!("{component}: {text}")),
-            level::WARNING => diag::warning(format_args!("{component}: {text}")),
-            _ => diag::announce(format_args!("{component}: {text}")),
+            level::ERROR => report::error(format_args!("{component}: {text}")),
+            level::WARNING => report::warning(format_args!("{component}: {text}")),
+            _ => report::announce(format_args!("{component}: {text}")),
         }
     }
 

@@ -5,16 +5,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::queue::Limits;
 use clap::{Parser, ValueEnum};
+use heka_core::cli::net::{NetArgs, RetryArgs, TlsArgs, TlsChoice, parse_source};
+use heka_core::cli::signing::SignerArgs;
 use heka_core::cli::{
     Common, Timeout, Tool, parse_buffer_size, parse_duration, parse_size, parse_timeout,
 };
 use heka_core::codec::{Newlines, Payload};
-use heka_core::delivery::queue::Limits;
-use heka_core::exit::Stop;
-use heka_core::keys::SignerArgs;
-use heka_core::net::args::{NetArgs, RetryArgs, TlsArgs, TlsChoice, parse_source};
 use heka_core::net::{Addr, Backoff, Dialer, parse_addr, tls};
+use heka_core::report::Stop;
 use heka_core::wire::Signer;
 
 /// Send messages to another machine
@@ -311,6 +311,6 @@ fn check_combination(
 mod tests {
     #[test]
     fn documented() {
-        heka_core::testing::assert_documented::<super::Cli>();
+        heka_core::cli::testing::assert_documented::<super::Cli>();
     }
 }

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::delivery::checkpoint::{CheckpointFile, decode_header};
 use heka_core::delivery::is_full;
-use heka_core::diag::Limiter;
-use heka_core::exit::{Cause as _, Explain as _, Stop};
+use heka_core::report::{Cause as _, Explain as _, Limiter, Stop};
 
 /// The file is stored no more often: storing it waits for the disk.
 const PERIOD: Duration = Duration::from_millis(200);

@@ -3,12 +3,9 @@
 
 use std::time::Instant;
 
-use heka_core::diag;
-use heka_core::exit::{Explain as _, Stop};
-use heka_core::io::{Input, wait};
 use heka_core::net::Addr;
-use heka_core::stats;
-use heka_core::stream::{Kind, detect};
+use heka_core::os::{Input, Kind, detect, wait};
+use heka_core::report::{self, Explain as _, Stop, stats};
 use heka_core::wire::{Behind, Deframer, Frame, Step};
 use memchr::memchr;
 use nix::poll::PollFlags;
@@ -211,7 +208,7 @@ impl Source {
                     }
                     Step::Damage(done, damage) => {
                         stats::SKIPPED.add(1);
-                        diag::warning(format_args!("{}: {damage}", self.input.name()));
+                        report::warning(format_args!("{}: {damage}", self.input.name()));
                         self.input.consume(done);
                         return Ok(Some(0));
                     }

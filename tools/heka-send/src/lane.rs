@@ -4,16 +4,15 @@
 
 use std::time::Instant;
 
-use heka_core::exit::Stop;
-use heka_core::io::Output;
-use heka_core::{clock, diag, stats};
+use heka_core::os::{Output, clock};
+use heka_core::report::{self, Stop, stats};
 
 use crate::cli::{Ack, OutputForm, Plan};
 use crate::commit::Commit;
+use crate::input::Record;
 use crate::packer::Packer;
-use crate::source::Record;
+use crate::peer::{Target, have_room, want_more};
 use crate::spool::{Bypass, Spool};
-use crate::target::{Target, have_room, want_more};
 
 /// What every record passes.
 #[derive(Debug)]
@@ -98,7 +97,7 @@ impl Lane {
             None => self.packer.put_all(record, targets),
         };
         if let Err(error) = packed {
-            diag::warning(format_args!("a message is dropped: {error}"));
+            report::warning(format_args!("a message is dropped: {error}"));
             stats::SKIPPED.add(1);
             self.failed = true;
         }

@@ -2,14 +2,14 @@
 //! Records as they go over the wire: frames as they came in, or signed, or reduced to their
 //! payload.
 
-use heka_core::clock;
 use heka_core::codec::Payload;
+use heka_core::os::clock;
 use heka_core::wire::framing::{put_header, put_header_of};
 use heka_core::wire::{Frame, FrameTooLarge, Header, Message, Signer, Template};
 
 use crate::cli::OutputForm;
-use crate::source::{Record, Run};
-use crate::target::Target;
+use crate::input::{Record, Run};
+use crate::peer::Target;
 
 /// Turns records into the bytes that the peer gets.
 #[derive(Debug)]

@@ -9,7 +9,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use heka_core::delivery::ack::Window;
+use crate::window::Window;
 use heka_core::wire::{Header, put_frame};
 
 /// So many bytes of records go out between two numbers.

@@ -5,17 +5,16 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use heka_core::exit::{Status, Stop};
-use heka_core::io::{Deadline, serve_signals, wait};
 use heka_core::net::Dialer;
-use heka_core::{diag, stats};
+use heka_core::os::{Deadline, serve_signals, wait};
+use heka_core::report::{self, Status, Stop, stats};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cli::Plan;
 use crate::commit::Commit;
+use crate::input::Source;
 use crate::lane::Lane;
-use crate::source::Source;
-use crate::target::{Messages, Target};
+use crate::peer::{Messages, Target};
 
 /// How long confirmations are waited for when a signal has asked for the end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -93,7 +92,7 @@ impl Sender {
                 }
                 Err(Stop::Said(Status::Unreachable)) if self.may_do_without_one() => {
                     let name = self.targets.remove(index).name();
-                    diag::warning(format_args!("{name}: given up; the others get the rest"));
+                    report::warning(format_args!("{name}: given up; the others get the rest"));
                     self.status = Status::Unreachable;
                 }
                 Err(stop) => return Err(stop),
@@ -196,7 +195,7 @@ impl Sender {
         }
         let unconfirmed = self.unconfirmed();
         if unconfirmed > 0 && self.lane.is_volatile() {
-            diag::warning(format_args!("{} not confirmed", Messages(unconfirmed)));
+            report::warning(format_args!("{} not confirmed", Messages(unconfirmed)));
         }
     }
 

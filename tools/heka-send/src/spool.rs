@@ -5,16 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-use heka_core::delivery::queue::Queue;
-use heka_core::diag::Limiter;
-use heka_core::exit::Stop;
+use crate::queue::Queue;
+use heka_core::report::{self, Limiter, Stop, stats};
 use heka_core::wire::FrameTooLarge;
-use heka_core::{diag, stats};
 
 use crate::cli::{QueueFull, QueuePlan};
+use crate::input::{Record, Run};
 use crate::packer::{Packer, put_run};
-use crate::source::{Record, Run};
-use crate::target::{Messages, Target, want_more};
+use crate::peer::{Messages, Target, want_more};
 
 /// So much is gathered before it is put into the queue.
 const BLOCK_SIZE: usize = 64 * 1024;
@@ -188,17 +186,17 @@ impl Spool {
         let closed = self.queue.close();
         if !self.block.is_empty() {
             let lost = Messages(self.appended - self.stored);
-            diag::error(format_args!("{lost} read and not queued"));
+            report::error(format_args!("{lost} read and not queued"));
         }
         appended.and(closed)?;
         let unkept = self.queue.unkept();
         if unkept > 0 {
             *failed = true;
             stats::counter("dropped").add(unkept);
-            diag::error(format_args!("the queue was full: {} not delivered", Messages(unkept)));
+            report::error(format_args!("the queue was full: {} not delivered", Messages(unkept)));
         }
         if !self.queue.is_empty() {
-            diag::announce(format_args!("{} bytes stay in the queue", self.queue.len()));
+            report::announce(format_args!("{} bytes stay in the queue", self.queue.len()));
         }
         Ok(())
     }

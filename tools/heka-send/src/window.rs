@@ -48,7 +48,7 @@ impl Chunk {
 
 /// Records between a source and a peer. See the module.
 #[derive(Debug)]
-pub struct Window {
+pub(crate) struct Window {
     chunks: VecDeque<Chunk>,
     /// Buffers of chunks that were let go.
     spare: Vec<Chunk>,
@@ -66,13 +66,9 @@ pub struct Window {
 }
 
 impl Window {
-    /// Holds about `limit` bytes that are not confirmed, and `keep` that are.
-    pub fn new(limit: u64, keep: u64) -> Self {
-        Self::starting_after(0, limit, keep)
-    }
-
-    /// The same, for a stream whose record number `last` is confirmed already.
-    pub fn starting_after(last: u64, limit: u64, keep: u64) -> Self {
+    /// Holds about `limit` bytes that are not confirmed, and `keep` that are, of a stream whose
+    /// record number `last` is confirmed already.
+    pub(crate) fn starting_after(last: u64, limit: u64, keep: u64) -> Self {
         Self {
             chunks: VecDeque::new(),
             spare: Vec::new(),
@@ -88,12 +84,12 @@ impl Window {
     }
 
     /// Whether another record may be added.
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.end - self.confirmed.0 < self.limit
     }
 
     /// Where the next record is built, behind what is there; [`Window::end_record`] ends it.
-    pub fn buffer(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         if self.chunks.back().is_none_or(|chunk| chunk.data.len() >= CHUNK_SIZE) {
             let mut chunk = self.spare.pop().unwrap_or_default();
             chunk.data.clear();
@@ -113,7 +109,7 @@ impl Window {
     }
 
     /// Ends the record built in [`Window::buffer`] and returns its number.
-    pub fn end_record(&mut self) -> u64 {
+    pub(crate) fn end_record(&mut self) -> u64 {
         if let Some(chunk) = self.chunks.back_mut() {
             chunk.ends.push(chunk.data.len());
             self.end = chunk.end();
@@ -123,7 +119,7 @@ impl Window {
     }
 
     /// Adds records that lie side by side and end at `ends`, and returns the number of the last.
-    pub fn push_run(&mut self, run: &[u8], ends: &[usize]) -> u64 {
+    pub(crate) fn push_run(&mut self, run: &[u8], ends: &[usize]) -> u64 {
         let data = self.buffer();
         let base = data.len();
         data.extend_from_slice(run);
@@ -132,7 +128,7 @@ impl Window {
 
     /// The same, without copying them: `exchange` is given a buffer that nobody needs and gives
     /// back the one that the records lie in. If it gives back the first, nothing is added.
-    pub fn push_buffer(
+    pub(crate) fn push_buffer(
         &mut self,
         ends: &[usize],
         exchange: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, Vec<u8>>,
@@ -162,42 +158,42 @@ impl Window {
     }
 
     /// Number of the last record added.
-    pub fn last(&self) -> u64 {
+    pub(crate) fn last(&self) -> u64 {
         self.last
     }
 
     /// Number of the last record that is confirmed.
-    pub fn confirmed(&self) -> u64 {
+    pub(crate) fn confirmed(&self) -> u64 {
         self.confirmed.1
     }
 
     /// How many records are not confirmed.
-    pub fn unconfirmed(&self) -> u64 {
+    pub(crate) fn unconfirmed(&self) -> u64 {
         self.last - self.confirmed.1
     }
 
     /// How many records have been written to a connection before and will be again.
-    pub fn to_repeat(&self) -> u64 {
+    pub(crate) fn to_repeat(&self) -> u64 {
         self.records_until(self.resent_until.max(self.written)) - self.written_until()
     }
 
     /// Number of the last record that is written.
-    pub fn written_until(&self) -> u64 {
+    pub(crate) fn written_until(&self) -> u64 {
         self.records_until(self.written)
     }
 
     /// Whether what is written ends with a chunk: a place to tell the far end where we are.
-    pub fn is_between_chunks(&self) -> bool {
+    pub(crate) fn is_between_chunks(&self) -> bool {
         self.chunk_at(self.written).is_none_or(|chunk| chunk.start == self.written)
     }
 
     /// Whether something is to be written.
-    pub fn has_unwritten(&self) -> bool {
+    pub(crate) fn has_unwritten(&self) -> bool {
         self.written < self.end
     }
 
     /// Bytes to write next: some of those that are to be written.
-    pub fn unwritten(&self) -> &[u8] {
+    pub(crate) fn unwritten(&self) -> &[u8] {
         let Some(chunk) = self.chunk_at(self.written) else {
             return &[];
         };
@@ -206,7 +202,7 @@ impl Window {
     }
 
     /// The same, but not beyond the end of record `last`.
-    pub fn unwritten_until(&self, last: u64) -> &[u8] {
+    pub(crate) fn unwritten_until(&self, last: u64) -> &[u8] {
         let bytes = self.unwritten();
         if last >= self.last {
             return bytes;
@@ -220,7 +216,7 @@ impl Window {
     }
 
     /// The next whole records, at least one, together at most `most` bytes if they are several.
-    pub fn unwritten_records(&self, most: usize) -> &[u8] {
+    pub(crate) fn unwritten_records(&self, most: usize) -> &[u8] {
         let Some(chunk) = self.chunk_at(self.written) else {
             return &[];
         };
@@ -239,7 +235,7 @@ impl Window {
 
     /// These many bytes went to the connection; returns how many records of them had been written
     /// to one before.
-    pub fn written(&mut self, len: usize) -> u64 {
+    pub(crate) fn written(&mut self, len: usize) -> u64 {
         let before = self.written;
         self.written = (self.written + len as u64).min(self.end);
         if before >= self.resent_until {
@@ -257,7 +253,7 @@ impl Window {
     }
 
     /// The far end has this much of what was written since the connection was made.
-    pub fn confirm_bytes(&mut self, len: u64) {
+    pub(crate) fn confirm_bytes(&mut self, len: u64) {
         let position = (self.origin + len).min(self.written);
         // Equal, too: an empty record may stand there.
         if position >= self.confirmed.0 {
@@ -266,7 +262,7 @@ impl Window {
     }
 
     /// The far end has everything up to this record.
-    pub fn confirm_record(&mut self, number: u64) {
+    pub(crate) fn confirm_record(&mut self, number: u64) {
         let number = number.min(self.records_until(self.written));
         if number <= self.confirmed.1 {
             return;
@@ -296,7 +292,7 @@ impl Window {
 
     /// A new connection starts: what is not confirmed is to be written again, from the start of a
     /// record; and what is kept as well, unless the last connection ended in order.
-    pub fn rewind(&mut self, in_order: bool) {
+    pub(crate) fn rewind(&mut self, in_order: bool) {
         self.resent_until = self.resent_until.max(self.written);
         let kept = self.confirmed.0.saturating_sub(self.keep);
         if !in_order
@@ -317,7 +313,7 @@ mod tests {
     use super::*;
 
     fn with_records(keep: u64, records: &[&[u8]]) -> Window {
-        let mut window = Window::new(1 << 20, keep);
+        let mut window = Window::starting_after(0, 1 << 20, keep);
         for record in records {
             window.buffer().extend_from_slice(record);
             window.end_record();
@@ -394,7 +390,7 @@ mod tests {
 
     #[test]
     fn room_comes_back_and_chunks_are_let_go() {
-        let mut window = Window::new(CHUNK_SIZE as u64 * 3, 0);
+        let mut window = Window::starting_after(0, CHUNK_SIZE as u64 * 3, 0);
         for round in 0..20u64 {
             while window.has_room() {
                 window.buffer().extend_from_slice(&[7; 60_000]);

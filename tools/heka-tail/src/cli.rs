@@ -4,13 +4,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::select::logstreamer::parse_translation;
 use clap::{ArgAction, Args, Parser, ValueEnum, ValueHint};
 use heka_core::cli::{
     Common, Tool, Writing, parse_buffer_size, parse_byte, parse_duration, parse_severity,
 };
 use heka_core::codec::Form;
-use heka_core::codec::split::Oversize;
-use heka_core::tail::select::parse_translation;
+use heka_core::record::split::Oversize;
 
 /// Follow log files, line by line, whatever happens to them
 ///
@@ -275,6 +275,6 @@ impl Tool for Cli {
 mod tests {
     #[test]
     fn documented() {
-        heka_core::testing::assert_documented::<super::Cli>();
+        heka_core::cli::testing::assert_documented::<super::Cli>();
     }
 }

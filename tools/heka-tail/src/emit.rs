@@ -3,15 +3,12 @@
 
 use std::path::Path;
 
-use heka_core::clock;
-use heka_core::codec::split::{Part, Progress, Rest, Splitter};
+use crate::follow::{Chunk, Reason, position};
 use heka_core::codec::{Encoder, Form};
 use heka_core::delivery::checkpoint::put_header;
-use heka_core::diag::{self, Limiter};
-use heka_core::exit::Stop;
-use heka_core::io::Output;
-use heka_core::stats;
-use heka_core::tail::{Chunk, Reason, position};
+use heka_core::os::{Output, clock};
+use heka_core::record::split::{Part, Progress, Rest, Splitter};
+use heka_core::report::{self, Limiter, Stop, stats};
 use heka_core::wire::{Header, MAX_CHECKPOINT_SIZE, Message, Template};
 
 use crate::cli::UuidKind;
@@ -63,7 +60,7 @@ impl Emitter {
         }
         Ok(Self {
             out,
-            encoder: Encoder::new(form),
+            encoder: Encoder::new(form, clock::zone()),
             splitter: job.splitter.clone(),
             delimiter: job.delimiter,
             chomp: job.chomp,
@@ -82,7 +79,7 @@ impl Emitter {
     /// Tells if positions are to be handed on and cannot.
     pub(crate) fn tell_form(&self) {
         if self.hands_on && self.encoder.form() != Form::Heka {
-            diag::warning("--resume: only framed messages (-o heka) carry their positions on");
+            report::warning("--resume: only framed messages (-o heka) carry their positions on");
         }
     }
 

@@ -3,11 +3,14 @@
 
 mod cli;
 mod emit;
+mod follow;
 mod plan;
 mod run;
+mod select;
 mod show;
 mod sources;
 mod state;
+mod watch;
 
 fn main() -> std::process::ExitCode {
     heka_core::cli::main::<cli::Cli>(|cli| run::run(cli.plan()?))

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::follow::{Options, Start};
+use crate::select::{Selection, Selector};
 use heka_core::cli::{Writing, parse_duration, parse_size};
-use heka_core::clock;
 use heka_core::codec::Form;
-use heka_core::codec::split::{Delimiter, Group, Splitter};
 use heka_core::delivery::checkpoint::short_hash;
-use heka_core::exit::{Explain as _, Stop};
-use heka_core::tail::{Options, Selection, Selector, Start};
+use heka_core::os::clock;
+use heka_core::record::split::{Delimiter, Group, Splitter};
+use heka_core::report::{Explain as _, Stop};
 use heka_core::wire::{Field, Message};
 use regex::bytes::Regex;
 

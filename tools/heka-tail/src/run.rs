@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use heka_core::exit::{Cause as _, Status, Stop};
-use heka_core::io::{Wanted, wait};
-use heka_core::limit::raise_open_files;
-use heka_core::tail::{Block, Identity, Look, Reason, Relation, Seen, Stream, Watch};
-use heka_core::{diag, signal, stats};
+use crate::follow::{Block, Identity, Look, Reason, Relation, Seen, Stream};
+use crate::watch::Watch;
+use heka_core::os::{Wanted, raise_open_files, signal, wait};
+use heka_core::report::{self, Cause as _, Status, Stop, stats};
 use nix::poll::PollFlags;
 use nix::unistd::Pid;
 
@@ -105,7 +104,7 @@ impl Tail {
             if !tail.job.options.follow || !tail.job.options.wait_for_files {
                 return Err(Stop::failed(format_args!("{name}: {cause}")));
             }
-            diag::warning(format_args!("{name}: {cause}; waiting for it"));
+            report::warning(format_args!("{name}: {cause}; waiting for it"));
         }
         tail.add(scan)?;
         Ok(tail)
@@ -428,9 +427,9 @@ impl Tail {
         for (number, followed) in self.streams.iter().enumerate() {
             let (name, lag) = (followed.stream.name(), followed.stream.lag());
             let (records, bytes) = self.emitter.written(number);
-            diag::plain(format_args!(
+            report::plain(format_args!(
                 "{}: {name}: {records} messages, {bytes} bytes, {lag} bytes behind",
-                diag::program()
+                report::program()
             ));
         }
     }
@@ -448,7 +447,7 @@ fn tell_polling(cause: &str) {
     use std::sync::atomic::{AtomicBool, Ordering};
     static TOLD: AtomicBool = AtomicBool::new(false);
     if !TOLD.swap(true, Ordering::Relaxed) {
-        diag::warning(format_args!("inotify: {cause}; looking at files from time to time"));
+        report::warning(format_args!("inotify: {cause}; looking at files from time to time"));
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
+use crate::follow::position;
 use heka_core::delivery::checkpoint::Positions;
-use heka_core::exit::{Explain as _, Status, Stop};
-use heka_core::io::Output;
-use heka_core::tail::position;
+use heka_core::os::Output;
+use heka_core::report::{Explain as _, Status, Stop};
 
 /// Prints one line for each file that a source is being read from.
 pub(crate) fn show(path: &Path) -> Result<Status, Stop> {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use heka_core::diag;
-use heka_core::exit::{Cause as _, Explain as _, Stop};
-use heka_core::tail::{Identity, LeftOut, Operand, Relation, Selection, Stream};
+use crate::follow::{Identity, Relation, Stream};
+use crate::select::{LeftOut, Operand, Selection};
+use heka_core::report::{self, Cause as _, Explain as _, Stop};
 
 use crate::state::key_of;
 
@@ -154,7 +154,7 @@ struct Told {
 impl Told {
     fn error(&mut self, text: String) {
         if !self.errors.contains(&text) {
-            diag::error(&text);
+            report::error(&text);
             self.errors.insert(text);
         }
     }
@@ -166,15 +166,15 @@ impl Told {
         match &left_out {
             // Where there is one there are many.
             LeftOut::Compressed(path) if !std::mem::replace(&mut self.is_compressed, true) => {
-                diag::warning(format_args!(
+                report::warning(format_args!(
                     "{}: left out, as all that is compressed with something else than gzip",
                     path.display()
                 ));
             }
             LeftOut::Compressed(path) => {
-                diag::note(format_args!("{}: compressed, left out", path.display()));
+                report::note(format_args!("{}: compressed, left out", path.display()));
             }
-            LeftOut::Numbered { path, log } => diag::warning(format_args!(
+            LeftOut::Numbered { path, log } => report::warning(format_args!(
                 "{}: taken for what {} was rotated into; name it to have it followed",
                 path.display(),
                 log.display()

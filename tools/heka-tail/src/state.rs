@@ -4,11 +4,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::follow::{FilePosition, Identity, Journal, Stream, position};
 use heka_core::delivery::checkpoint::{CheckpointFile, Positions, source_key};
-use heka_core::diag;
-use heka_core::exit::{Cause as _, Explain as _, Stop};
-use heka_core::stats;
-use heka_core::tail::{FilePosition, Identity, Journal, Stream, position};
+use heka_core::report::{self, Cause as _, Explain as _, Stop, stats};
 
 use crate::plan::{Every, Job, Position};
 
@@ -66,7 +64,7 @@ impl State {
                 Some(files) => stream.resume(files),
                 None => {
                     let name = stream.name();
-                    diag::warning(format_args!("{name}: its position cannot be read"));
+                    report::warning(format_args!("{name}: its position cannot be read"));
                     stream
                 }
             });
@@ -90,7 +88,7 @@ impl State {
         };
         match journal.find(&files, gzip) {
             Some(place) => {
-                diag::note(format_args!("{}: going on at {place}, by {name}", stream.name()));
+                report::note(format_args!("{}: going on at {place}, by {name}", stream.name()));
                 Ok(stream.resume(vec![place]))
             }
             None => Err(Stop::failed(format_args!(
@@ -155,13 +153,13 @@ impl State {
         self.saved_records = stats::MESSAGES.value();
         match file.save() {
             Ok(()) if std::mem::take(&mut self.is_failing) => {
-                diag::note(format_args!("{}: saved again", file.path().display()));
+                report::note(format_args!("{}: saved again", file.path().display()));
             }
             Ok(()) => {}
             Err(error) => {
                 if !std::mem::replace(&mut self.is_failing, true) {
                     let path = file.path().display();
-                    diag::error(format_args!("{path}: {}; following goes on", error.cause()));
+                    report::error(format_args!("{path}: {}; following goes on", error.cause()));
                 }
             }
         }

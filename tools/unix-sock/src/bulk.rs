@@ -9,9 +9,8 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::time::Instant;
 
-use heka_core::exit::Stop;
 use heka_core::net::{peek_at, waiting_len};
-use heka_core::stats;
+use heka_core::report::{Stop, stats};
 use nix::Error;
 use nix::sys::sendfile::sendfile;
 

@@ -4,10 +4,10 @@
 use std::ffi::OsString;
 
 use clap::{Parser, ValueEnum, ValueHint};
+use heka_core::cli::net::RetryArgs;
 use heka_core::cli::{
     Common, Timeout, Tool, Writing, parse_buffer_size, parse_byte, parse_timeout,
 };
-use heka_core::net::args::RetryArgs;
 use heka_core::net::{ReadyFd, parse_ready_fd};
 
 use crate::mode::{Mode, parse_mode};
@@ -253,6 +253,6 @@ impl Tool for Cli {
 mod tests {
     #[test]
     fn documented() {
-        heka_core::testing::assert_documented::<super::Cli>();
+        heka_core::cli::testing::assert_documented::<super::Cli>();
     }
 }

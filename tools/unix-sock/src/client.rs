@@ -5,10 +5,9 @@ use std::collections::VecDeque;
 use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 
-use heka_core::diag;
-use heka_core::exit::{Status, Stop};
-use heka_core::io::Deadline;
 use heka_core::net::{Attempts, Backoff, DialError, Dialer, UnixName};
+use heka_core::os::Deadline;
+use heka_core::report::{self, Status, Stop};
 use nix::sys::socket::{UnixAddr, bind};
 use socket2::Socket;
 
@@ -109,7 +108,7 @@ impl Client<'_> {
             return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
         };
         let (name, millis) = (self.name, delay.as_millis());
-        diag::announce(format_args!("{name}: {cause}, next attempt in {millis} ms"));
+        report::announce(format_args!("{name}: {cause}, next attempt in {millis} ms"));
         if let Some(out) = &mut self.hub.sink.out {
             out.try_flush()?;
         }

@@ -5,10 +5,9 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::time::Instant;
 
-use heka_core::diag::{self, Limiter};
-use heka_core::exit::Stop;
-use heka_core::io::wait;
 use heka_core::net::{Addr, ListenOptions, Listener, UnixName, inherited};
+use heka_core::os::wait;
+use heka_core::report::{self, Limiter, Stop};
 use nix::poll::PollFlags;
 use nix::sys::stat::{Mode as Umask, umask};
 use socket2::{Socket, Type};
@@ -45,7 +44,7 @@ impl Door {
         if let Some(fd) = server.ready_fd {
             fd.announce([&listener])?;
         }
-        diag::note(format_args!("{path}: listening"));
+        report::note(format_args!("{path}: listening"));
         Ok(Self {
             listener,
             path,

@@ -14,7 +14,7 @@
 use std::borrow::Cow;
 
 use data_encoding::BASE64;
-use heka_core::clock;
+use heka_core::os::clock;
 use heka_core::wire::{
     Behind, Deframer, Field, Header, Message, Step, Template, Value, put_frame, put_message,
 };

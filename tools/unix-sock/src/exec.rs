@@ -6,9 +6,8 @@ use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
-use heka_core::diag;
-use heka_core::exit::{Explain as _, Stop};
-use heka_core::signal;
+use heka_core::os::signal;
+use heka_core::report::{self, Explain as _, Stop};
 use socket2::Socket;
 
 use crate::peer::Facts;
@@ -55,7 +54,7 @@ impl Processes {
             );
         }
         let child = shell.spawn()?;
-        diag::note(format_args!("{facts}: process {} started", child.id()));
+        report::note(format_args!("{facts}: process {} started", child.id()));
         self.running.push((facts.number, child));
         Ok(())
     }
@@ -65,7 +64,7 @@ impl Processes {
         self.running.retain_mut(|(number, child)| match child.try_wait() {
             Ok(None) => true,
             Ok(Some(status)) => {
-                diag::note(format_args!("peer {number}: process {} ended: {status}", child.id()));
+                report::note(format_args!("peer {number}: process {} ended: {status}", child.id()));
                 false
             }
             Err(_) => false,

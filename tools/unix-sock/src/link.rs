@@ -6,7 +6,7 @@ use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use bytes::Bytes;
-use heka_core::stats;
+use heka_core::report::stats;
 use socket2::Socket;
 
 use crate::framing::Framing;

@@ -5,8 +5,7 @@
 use std::io;
 use std::time::Instant;
 
-use heka_core::diag;
-use heka_core::exit::{Cause as _, Stop};
+use heka_core::report::{self, Cause as _, Stop, stats};
 use heka_core::wire::{Behind, Field};
 use nix::sys::socket::{getsockopt, sockopt};
 use socket2::Socket;
@@ -255,7 +254,7 @@ impl Peer {
     /// Something has come.
     pub(crate) fn count(&mut self, len: usize) {
         self.moved = Instant::now();
-        heka_core::stats::BYTES_IN.add(len as u64);
+        stats::BYTES_IN.add(len as u64);
     }
 
     /// Reads into `room`; `None` if nothing came. At the end the unfinished record is handed over.
@@ -300,7 +299,7 @@ impl Peer {
     fn note_reset(&mut self, error: &io::Error) {
         self.was_reset = true;
         self.hung_up = true;
-        diag::note(format_args!("{}: {}", self.facts, error.cause()));
+        report::note(format_args!("{}: {}", self.facts, error.cause()));
     }
 
     /// The peer sends no more, or is not listened to any more: its last record needs no delimiter.

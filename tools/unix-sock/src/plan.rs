@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
-use heka_core::cli::{Retries, Timeout, Writing, parse_buffer_size};
-use heka_core::exit::Stop;
+use heka_core::cli::{Timeout, Writing, parse_buffer_size};
+use heka_core::net::Retries;
 use heka_core::net::{Backoff, ReadyFd, UnixName};
+use heka_core::report::Stop;
 use nix::unistd::{Group, User};
 
 use crate::cli::{Cli, DEFAULT_MAX_RECORD, FormName, FramingName, Kind, QueueFull, To};

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use heka_core::exit::{Status, Stop};
+use heka_core::report::{Status, Stop};
 
 use crate::cli::Kind;
 use crate::plan::{Plan, Role};

@@ -3,11 +3,8 @@
 
 use std::time::Instant;
 
-use heka_core::diag;
-use heka_core::exit::{Explain as _, Status, Stop};
-use heka_core::io::Deadline;
-use heka_core::limit::raise_open_files;
-use heka_core::signal;
+use heka_core::os::{Deadline, raise_open_files, signal};
+use heka_core::report::{self, Explain as _, Status, Stop};
 
 use crate::door::Door;
 use crate::exec::Processes;
@@ -41,7 +38,7 @@ fn serve(hub: &mut Hub<'_>, server: &Server, end: Deadline) -> Result<(), Stop> 
                 Some(command) => hub.processes.start(command, socket, &facts).at(&facts),
             };
             if let Err(Stop::Error { text, .. }) = served {
-                diag::warning(text);
+                report::warning(text);
             }
         }
         hub.turn(end)?;

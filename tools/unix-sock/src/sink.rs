@@ -7,10 +7,8 @@ use std::fmt::Display;
 use std::os::fd::AsFd as _;
 
 use data_encoding::BASE64;
-use heka_core::diag::Limiter;
-use heka_core::exit::{Status, Stop};
-use heka_core::io::{Backlog, Output};
-use heka_core::stats;
+use heka_core::os::{Backlog, Output};
+use heka_core::report::{Limiter, Status, Stop, stats};
 
 use crate::cli::FormName;
 use crate::envelope::Envelope;

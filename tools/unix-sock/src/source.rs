@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Standard input: records for peers.
 
-use heka_core::exit::Stop;
-use heka_core::io::Input;
+use heka_core::os::Input;
+use heka_core::report::Stop;
 use heka_core::wire::Behind;
 
 use crate::envelope::open;

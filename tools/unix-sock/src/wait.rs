@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Waiting for a socket, for standard input and for room on standard output at once.
 
-use heka_core::exit::Stop;
-use heka_core::io::{Backlog, Deadline, Wanted, wait};
+use heka_core::os::{Backlog, Deadline, Wanted, wait};
+use heka_core::report::Stop;
 use nix::poll::PollFlags;
 
 use crate::sink::Sink;

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use heka_core::cli::{Common, Retries, Timeout, Tool, Writing, parse_buffer_size, parse_timeout};
-use heka_core::exit::{Cause as _, Stop};
-use heka_core::net::args::{NetArgs, RetryArgs, TlsArgs};
+use heka_core::cli::net::{NetArgs, RetryArgs, TlsArgs};
+use heka_core::cli::secret::unusable;
+use heka_core::cli::{Common, Timeout, Tool, Writing, parse_buffer_size, parse_timeout};
+use heka_core::net::Retries;
 use heka_core::net::tls::ClientSettings;
 use heka_core::net::ws::{Endpoint, Options};
 use heka_core::net::{Addr, Backoff, HostPort, Settings, UnixName};
-use heka_core::secret::unusable;
+use heka_core::report::{Cause as _, Stop};
 
 use crate::keystore::KeystoreArgs;
 use crate::request::{Headers, RequestArgs};
@@ -283,7 +284,7 @@ mod tests {
 
     #[test]
     fn documented() {
-        heka_core::testing::assert_documented::<Cli>();
+        heka_core::cli::testing::assert_documented::<Cli>();
     }
 
     #[test]

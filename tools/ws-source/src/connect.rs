@@ -3,12 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use heka_core::diag;
-use heka_core::exit::Stop;
-use heka_core::io::Deadline;
 use heka_core::net::tls::Client;
 use heka_core::net::ws::{Endpoint, Failure, Refusal, Socket, shake};
 use heka_core::net::{Addr, DialError, Dialer, Stream};
+use heka_core::os::Deadline;
+use heka_core::report::{self, Stop};
 
 use crate::cli::Plan;
 
@@ -54,7 +53,7 @@ impl Connector {
             match next {
                 Some(Ok(next)) if left > 0 => {
                     left -= 1;
-                    diag::note(format_args!("{}: redirects to {}", endpoint.shown, next.shown));
+                    report::note(format_args!("{}: redirects to {}", endpoint.shown, next.shown));
                     endpoint = next;
                 }
                 next => return Ok(Err(refused(plan, &refusal, next))),
@@ -132,7 +131,7 @@ fn refused(plan: &Plan, refusal: &Refusal, next: Option<Result<Endpoint, String>
     };
     let rest = refusal.body.trim_end();
     if !rest.is_empty() {
-        diag::note(format_args!("{}: the answer's body: {rest}", plan.endpoint.shown));
+        report::note(format_args!("{}: the answer's body: {rest}", plan.endpoint.shown));
     }
     Unconnected { cause: refusal.to_string(), hint, retry_after: refusal.retry_after() }
 }

@@ -7,9 +7,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use heka_core::exit::{Cause as _, Stop};
+use heka_core::cli::secret::{self, unusable};
 use heka_core::net::tls::{ClientSettings, Identity, Roots};
-use heka_core::secret::{self, unusable};
+use heka_core::report::{Cause as _, Stop};
 use p12_keystore::{KeyStore, Pkcs12Archive, Pkcs12ImportPolicy};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};

@@ -2,10 +2,9 @@
 //! Records of standard input as messages to the server.
 
 use bytes::Bytes;
-use heka_core::exit::Stop;
-use heka_core::io::Input;
 use heka_core::net::ws::{Kind, Message};
-use heka_core::{diag, stats};
+use heka_core::os::Input;
+use heka_core::report::{self, Stop, stats};
 use memchr::memchr;
 
 use crate::cli::{Framing, Plan, Sent};
@@ -21,7 +20,7 @@ pub(crate) struct Outbound {
     rest: Rest,
     /// Something could not be sent.
     pub(crate) lost: bool,
-    limiter: diag::Limiter,
+    limiter: report::Limiter,
 }
 
 /// What is to be thrown away.
@@ -57,7 +56,7 @@ impl Outbound {
             max: plan.options.max_message,
             rest: Rest::Nothing,
             lost: false,
-            limiter: diag::Limiter::default(),
+            limiter: report::Limiter::default(),
         })
     }
 

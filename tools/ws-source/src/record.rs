@@ -9,10 +9,10 @@
 use data_encoding::BASE64;
 use heka_core::codec::json::put_string;
 use heka_core::codec::time::put_rfc3339;
-use heka_core::exit::Stop;
 use heka_core::net::ws::{Kind, Message};
+use heka_core::os::clock;
+use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{self, Field, Header, Template};
-use heka_core::{clock, diag, stats};
 use memchr::memchr;
 
 use crate::cli::{Binary, Form, Framing, Plan};
@@ -90,8 +90,8 @@ impl Recorder {
                 Framing::Lines => ("line ends", "-0, --framing len32, -j or -o heka"),
                 _ => ("NULs", "--framing len32, -j or -o heka"),
             };
-            diag::warning(format_args!("messages have {what} inside"));
-            diag::hint(format_args!("{remedy} keep them apart"));
+            report::warning(format_args!("messages have {what} inside"));
+            report::hint(format_args!("{remedy} keep them apart"));
         }
         out.extend_from_slice(payload);
         out.push(end);

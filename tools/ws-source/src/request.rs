@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use data_encoding::BASE64;
-use heka_core::diag;
-use heka_core::exit::Stop;
+use heka_core::cli::secret;
 use heka_core::net::ws::{Endpoint, Request};
-use heka_core::secret;
+use heka_core::report::{self, Stop};
 
 /// Flags of what is said in the request.
 #[derive(Args, Clone, Debug)]
@@ -174,9 +173,9 @@ impl RequestArgs {
 
 /// Keeps a secret off stderr, and what stands behind its scheme alone, too.
 fn conceal(value: &str) {
-    diag::conceal(value);
+    report::conceal(value);
     if let Some((_, token)) = value.split_once(' ') {
-        diag::conceal(token);
+        report::conceal(token);
     }
 }
 

@@ -4,11 +4,10 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use heka_core::exit::{Status, Stop};
-use heka_core::io::{Backlog, Output, wait};
 use heka_core::net::Attempts;
 use heka_core::net::ws::Closed;
-use heka_core::{diag, stats};
+use heka_core::os::{Backlog, Output, wait};
+use heka_core::report::{self, Status, Stop, stats};
 
 use crate::cli::{Form, Plan};
 use crate::connect::{Connector, Unconnected};
@@ -63,11 +62,11 @@ impl Feed<'_> {
                 Err(unconnected) => End::Unconnected(unconnected),
                 Ok(socket) => {
                     match lost_at.take() {
-                        None => diag::note(format_args!("{shown}: connected")),
+                        None => report::note(format_args!("{shown}: connected")),
                         Some(lost) => {
                             stats::counter("reconnects").add(1);
                             let gap = lost.elapsed().as_secs_f64();
-                            diag::announce(format_args!(
+                            report::announce(format_args!(
                                 "{shown}: connected again after {gap:.1} s"
                             ));
                         }
@@ -98,16 +97,16 @@ impl Feed<'_> {
         let delay = if is_done { None } else { attempts.delay() };
         let Some(delay) = delay else {
             if end.is_orderly() {
-                diag::note(format_args!("{shown}: {end}"));
+                report::note(format_args!("{shown}: {end}"));
                 return Ok(Some(Status::Done));
             }
-            diag::error(format_args!("{shown}: {end}"));
+            report::error(format_args!("{shown}: {end}"));
             end.hint();
             return Ok(Some(Status::Unreachable));
         };
         let delay = delay.max(end.retry_after().min(self.plan.backoff.max_delay));
         let seconds = (delay.as_secs_f64() * 1000.0).round() / 1000.0;
-        diag::announce(format_args!("{shown}: {end}; trying again in {seconds} s"));
+        report::announce(format_args!("{shown}: {end}; trying again in {seconds} s"));
         if attempts.failures() == 1 {
             end.hint();
         }
@@ -150,7 +149,7 @@ impl End {
 
     fn hint(&self) {
         if let Self::Unconnected(Unconnected { hint: Some(hint), .. }) = self {
-            diag::hint(hint);
+            report::hint(hint);
         }
     }
 }

@@ -4,11 +4,10 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use heka_core::exit::Stop;
-use heka_core::io::Backlog;
 use heka_core::net::Stream;
 use heka_core::net::ws::{Closed, Kind, Message, Received, Socket};
-use heka_core::{diag, stats};
+use heka_core::os::Backlog;
+use heka_core::report::{self, Stop, stats};
 
 use crate::cli::Plan;
 use crate::outbound::Outbound;
@@ -129,7 +128,7 @@ impl Session {
     fn tell_unsent(&mut self, socket: &Socket<Stream>) {
         if self.has_forwarded && socket.owes_messages() {
             self.input_lost = true;
-            diag::warning("(standard input): the connection ended before all of it was sent");
+            report::warning("(standard input): the connection ended before all of it was sent");
         }
     }
 }

@@ -11,9 +11,9 @@ use socket2::Socket;
 
 use super::insecure::AnyCertificate;
 use super::{Identity, Roots, Version, explain_io};
-use crate::exit::{Status, Stop};
-use crate::io::{Deadline, wait_for};
 use crate::net::{DialError, Stream};
+use crate::os::{Deadline, wait_for};
+use crate::report::{Status, Stop};
 
 /// What a client trusts and shows.
 #[derive(Debug, Default)]
@@ -94,7 +94,7 @@ impl Client {
         let server_name = ServerName::try_from(name.to_owned())
             .map_err(|_| DialError::failed(format_args!("'{name}' is no server name")))?;
         if self.settings.insecure {
-            crate::diag::warning(format_args!(
+            crate::report::warning(format_args!(
                 "{name}: the certificate is not checked (--insecure): anybody could answer"
             ));
         }

@@ -8,7 +8,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::exit::{Cause as _, Status, Stop};
+use crate::report::{Cause as _, Status, Stop};
 
 /// Whose signatures on certificates are believed.
 #[derive(Clone, Debug, Default)]
@@ -55,10 +55,10 @@ impl Roots {
             Self::System => {
                 let found = rustls_native_certs::load_native_certs();
                 for error in &found.errors {
-                    crate::diag::debug(error);
+                    crate::report::debug(error);
                 }
                 if store.add_parsable_certificates(found.certs).0 == 0 {
-                    crate::diag::warning(
+                    crate::report::warning(
                         "no CA certificates in this system (--ca-file names some)",
                     );
                 }

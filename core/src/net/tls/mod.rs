@@ -26,14 +26,12 @@ static BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls:
 static ONLY_13: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
 
 /// Oldest version of the protocol that is accepted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
     /// TLS 1.2 (RFC 5246).
     #[default]
-    #[value(name = "1.2")]
     V12,
     /// TLS 1.3 (RFC 8446).
-    #[value(name = "1.3")]
     V13,
 }
 

@@ -8,11 +8,11 @@ use rustls::{Connection, ServerConfig, ServerConnection};
 use socket2::Socket;
 
 use super::{Identity, Roots, Version};
-use crate::exit::{Status, Stop};
 use crate::net::Stream;
+use crate::report::{Status, Stop};
 
 /// Whether clients have to show a certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientAuth {
     /// None is asked for.
     #[default]

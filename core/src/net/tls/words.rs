@@ -4,7 +4,7 @@
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 use rustls_pki_types::{ServerName, UnixTime};
 
-use crate::exit::Cause as _;
+use crate::report::Cause as _;
 
 /// Cause and hint of an I/O error that may be TLS' own.
 pub fn explain_io(error: &std::io::Error) -> (String, Option<String>) {

@@ -10,8 +10,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::socket::MAX_QUEUED;
 use super::{Closed, Message, Options, Socket, Step};
-use crate::exit::Stop;
-use crate::io::{Backlog, Deadline, Wanted, wait};
+use crate::os::{Backlog, Deadline, Wanted, wait};
+use crate::report::Stop;
 
 /// After so many messages the clock, the other descriptors and signals get a look.
 const BATCH: u32 = 512;
@@ -260,7 +260,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
         match poll(&mut [PollFd::new(fd, flags)], timeout.unwrap_or(PollTimeout::ZERO)) {
             Ok(_) | Err(Errno::EINTR) => {}
             // Looking again at the deadline ends it.
-            Err(error) => crate::diag::debug(format_args!("poll: {error}")),
+            Err(error) => crate::report::debug(format_args!("poll: {error}")),
         }
     }
 }

@@ -14,9 +14,9 @@ use nix::poll::PollFlags;
 use tungstenite::handshake::{client::generate_key, derive_accept_key};
 
 use super::{Endpoint, Options, Socket};
-use crate::exit::Stop;
-use crate::io::{Deadline, wait_for};
 use crate::net::{DialError, retry_after};
+use crate::os::{Deadline, wait_for};
+use crate::report::Stop;
 
 /// Longest head of an answer.
 const MAX_HEAD: usize = 64 * 1024;

@@ -8,7 +8,7 @@
 use std::io::{ErrorKind, Read, Result, Write};
 
 use super::opcodes::TextAsBinary;
-use crate::stats;
+use crate::report::stats;
 
 /// A stream, and how much has been read from it and written to it.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 //! An [`Endpoint`] is what a `ws://` URL says; [`shake`] turns a connected, nonblocking stream into
 //! a [`Socket`]. [`Socket::receive`] is the loop around it: it answers pings, sends its own,
 //! notices a dead peer, writes the records that its caller makes of messages to a
-//! [`crate::io::Backlog`], and stops reading while that holds too much. So a reader that is stuck
+//! [`crate::os::Backlog`], and stops reading while that holds too much. So a reader that is stuck
 //! never keeps a pong back, and memory stays bounded.
 //!
 //! ```no_run

@@ -14,8 +14,8 @@ use tungstenite::{Error, Message as Wire, Utf8Bytes, WebSocket};
 use super::feed::Clock;
 use super::opcodes::TextAsBinary;
 use super::{Closed, Kind, Message, Metered};
-use crate::exit::Cause as _;
-use crate::io::Deadline;
+use crate::os::Deadline;
+use crate::report::Cause as _;
 
 /// How long the other side may take to answer a close frame, or to hang up after it.
 pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
@@ -388,7 +388,7 @@ mod tests {
                 Step::Again => {}
                 Step::Blocked => {
                     let (fd, flags) = socket.wanted();
-                    let _ = crate::io::wait_for(fd, flags, Some(Instant::now() + CLOSE_WAIT));
+                    let _ = crate::os::wait_for(fd, flags, Some(Instant::now() + CLOSE_WAIT));
                 }
             }
         };

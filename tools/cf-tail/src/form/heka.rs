@@ -2,7 +2,7 @@
 //! Framed Heka messages.
 
 use bytes::Bytes;
-use heka_core::clock;
+use heka_core::os::clock;
 use heka_core::wire::{Field, Header, Message, ValueType, put_frame, put_message};
 
 use super::summary;

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::time::Duration;
 
-use heka_core::diag::{self, Limiter};
+use heka_core::report::{self, Limiter};
 use serde_json::Value as Json;
 use url::Url;
 
@@ -147,7 +147,7 @@ impl LogCache {
                 }
                 Err(failure @ Failure::Refused { status: 429, .. }) if limit > 1 => {
                     self.page.set(limit / 2);
-                    diag::note(format_args!(
+                    report::note(format_args!(
                         "{}: busy, asking for {} at once",
                         self.url(),
                         limit / 2

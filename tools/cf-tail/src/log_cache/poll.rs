@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use heka_core::diag;
+use heka_core::report;
 
 use super::{BEGINNING, CROWD, LogCache, MAX_PAGE, POLL, Question};
 use crate::failure::Failure;
@@ -63,7 +63,7 @@ impl LogCache {
                 // Nothing is lost by it: the next question begins where this one did.
                 Err(failure) if failure.is_worth_retrying() && trouble < MAX_TROUBLE => {
                     trouble += 1;
-                    diag::warning(format_args!("{}: {failure}; asking again", self.url()));
+                    report::warning(format_args!("{}: {failure}; asking again", self.url()));
                     session.pause(failure.wait_wanted().unwrap_or(POLL * 2_u32.pow(trouble)))?;
                     continue;
                 }

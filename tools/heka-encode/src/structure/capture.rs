@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records taken apart by a regular expression, as by Heka's `PayloadRegexDecoder`.
 
+use crate::structure::field_arg::{FieldArg, FieldName, push_value};
+use crate::structure::time_format::TimeFormat;
 use heka_core::codec::HeaderName;
-use heka_core::codec::field_arg::{FieldArg, FieldName, push_value};
 use heka_core::codec::regular;
 use heka_core::codec::severity::SeverityMap;
-use heka_core::codec::time_format::TimeFormat;
 use heka_core::wire::{Message, ValueType};
 use regex::bytes::{Captures as Groups, Regex};
 

@@ -3,26 +3,26 @@
 
 use bytes::Bytes;
 
-use crate::wire::{Field, ValueType};
+use heka_core::wire::{Field, ValueType};
 
 /// A field's name, type and representation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldName {
+pub(crate) struct FieldName {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The type of its values.
-    pub value_type: ValueType,
+    pub(crate) value_type: ValueType,
     /// Its representation, often empty.
-    pub representation: String,
+    pub(crate) representation: String,
 }
 
 /// One value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldArg {
+pub(crate) struct FieldArg {
     /// Which field.
-    pub name: FieldName,
+    pub(crate) name: FieldName,
     /// Its value, not looked at yet.
-    pub value: String,
+    pub(crate) value: String,
 }
 
 impl FieldArg {
@@ -31,7 +31,7 @@ impl FieldArg {
     ///
     /// # Errors
     /// Words on what is wrong.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (left, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
         let (left, representation) = left.rsplit_once('@').unwrap_or((left, ""));
         let letter = |letter: &str| {
@@ -60,7 +60,7 @@ impl FieldArg {
 
 impl FieldName {
     /// A field without values yet.
-    pub fn to_field(&self) -> Field {
+    pub(crate) fn to_field(&self) -> Field {
         let representation = Some(Bytes::copy_from_slice(self.representation.as_bytes()));
         Field { representation, ..Field::empty(self.name.clone(), self.value_type) }
     }
@@ -70,7 +70,7 @@ impl FieldName {
 ///
 /// # Errors
 /// If it is no value of that type.
-pub fn push_value(field: &mut Field, value: &str) -> Result<(), String> {
+pub(crate) fn push_value(field: &mut Field, value: &str) -> Result<(), String> {
     let wrong = |what: &str| format!("{value}: not {what}");
     let bytes = || Bytes::copy_from_slice(value.as_bytes());
     match field.value_type.and_then(|number| ValueType::try_from(number).ok()) {
@@ -99,7 +99,7 @@ pub fn push_value(field: &mut Field, value: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// If a value is not of its type, or a name comes with two types.
-pub fn collect(args: &[FieldArg]) -> Result<Vec<Field>, String> {
+pub(crate) fn collect(args: &[FieldArg]) -> Result<Vec<Field>, String> {
     let mut fields: Vec<Field> = Vec::new();
     for arg in args {
         let name = arg.name.name.as_bytes();

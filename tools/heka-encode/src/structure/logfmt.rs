@@ -6,20 +6,20 @@
 
 /// One pair.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pair {
+pub(crate) struct Pair {
     /// The key.
-    pub key: String,
+    pub(crate) key: String,
     /// The value; nothing if there is none.
-    pub value: Option<String>,
+    pub(crate) value: Option<String>,
     /// Whether the value stood in quotes.
-    pub is_quoted: bool,
+    pub(crate) is_quoted: bool,
 }
 
 /// Reads a line.
 ///
 /// # Errors
 /// Words on what is wrong, and in which column.
-pub fn parse(line: &str) -> Result<Vec<Pair>, String> {
+pub(crate) fn parse(line: &str) -> Result<Vec<Pair>, String> {
     let mut pairs = Vec::new();
     let mut rest = line.trim_start();
     while !rest.is_empty() {

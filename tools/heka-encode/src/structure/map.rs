@@ -6,11 +6,11 @@
 //! hold objects or several types their number (`hops.0.host`). Numbers are INTEGER or DOUBLE,
 //! booleans BOOL, an array of one such type a field of several values; `null` is left out.
 
+use crate::structure::logfmt;
+use crate::structure::time_format::TimeFormat;
 use heka_core::codec::HeaderName;
 use heka_core::codec::json::{Json, named};
-use heka_core::codec::logfmt;
 use heka_core::codec::severity::SeverityMap;
-use heka_core::codec::time_format::TimeFormat;
 use heka_core::wire::Message;
 
 use crate::structure::Readers;

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records that are more than a payload.
 
+pub(crate) mod capture;
+pub(crate) mod field_arg;
+pub(crate) mod logfmt;
+pub(crate) mod map;
+pub(crate) mod time_format;
+
+use crate::structure::time_format::TimeFormat;
 use bytes::Bytes;
 use heka_core::codec::HeaderName;
 use heka_core::codec::json::{self, Identity};
 use heka_core::codec::severity::SeverityMap;
-use heka_core::codec::time_format::TimeFormat;
 use heka_core::wire::Message;
 
-use crate::capture::Captures;
-use crate::map::JsonMap;
+use crate::structure::capture::Captures;
+use crate::structure::map::JsonMap;
 
 /// How a record becomes a message.
 #[derive(Debug)]
@@ -98,7 +104,7 @@ impl Readers {
             HeaderName::EnvVersion => message.env_version = bytes,
             HeaderName::Hostname => message.hostname = bytes,
             HeaderName::Uuid => {
-                let uuid = heka_core::clock::parse_uuid(&words)
+                let uuid = heka_core::os::clock::parse_uuid(&words)
                     .ok_or_else(|| format!("Uuid: {words}: not a Uuid"))?;
                 message.uuid = Some(Bytes::copy_from_slice(&uuid));
             }

@@ -81,7 +81,7 @@ const MAX_COMMAS: usize = 8;
 
 /// How to read times.
 #[derive(Clone, Debug)]
-pub struct TimeFormat {
+pub(crate) struct TimeFormat {
     first: Vec<Way>,
     zone: TimeZone,
 }
@@ -101,7 +101,7 @@ impl TimeFormat {
     ///
     /// # Errors
     /// Words on what is wrong.
-    pub fn new(format: Option<&str>, zone: Option<&str>) -> Result<Self, String> {
+    pub(crate) fn new(format: Option<&str>, zone: Option<&str>) -> Result<Self, String> {
         let zone = match zone {
             None => TimeZone::UTC,
             Some("local") => TimeZone::system(),
@@ -113,7 +113,7 @@ impl TimeFormat {
     }
 
     /// Nanoseconds since 1970-01-01 UTC; `now` completes what the text leaves out.
-    pub fn parse(&self, text: &str, now: i64) -> Option<i64> {
+    pub(crate) fn parse(&self, text: &str, now: i64) -> Option<i64> {
         let text = text.trim();
         self.first.iter().find_map(|way| way.parse(text, now, &self.zone))
     }

@@ -83,7 +83,7 @@ fn extend_math(lua: &Lua, context: &Context, math: &Table) -> mlua::Result<()> {
         })?;
         math.raw_set(name, checked)?;
     }
-    let seed = heka_core::clock::random_uuid();
+    let seed = heka_core::os::clock::random_uuid();
     let seed = u32::from_le_bytes([seed[0], seed[1], seed[2], seed[3]]);
     math.raw_get::<mlua::Function>("randomseed")?.call(seed)
 }

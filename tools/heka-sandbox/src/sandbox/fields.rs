@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use heka_core::clock;
+use heka_core::os::clock;
 use heka_core::wire::varint::{put_bytes, put_int64, put_tag, put_varint, wire_type};
 use mlua::{Lua, LuaString, Table, Value};
 

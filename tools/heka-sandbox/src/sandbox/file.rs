@@ -46,7 +46,7 @@ impl LuaFile {
     /// Reads as [`LuaFile::read_some`], and counts.
     pub(super) fn read(&self, context: &Context, buffer: &mut [u8]) -> Result<usize, Raise> {
         let len = self.read_some(context, buffer)?;
-        heka_core::stats::BYTES_IN.add(len as u64);
+        heka_core::report::stats::BYTES_IN.add(len as u64);
         Ok(len)
     }
 

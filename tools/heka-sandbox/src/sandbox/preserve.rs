@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use heka_core::exit::Cause as _;
+use heka_core::report::Cause as _;
 use mlua::{Lua, Table, Value};
 
 use super::{Context, error_text};

@@ -110,7 +110,7 @@ impl Loader {
 
 fn load_lua(lua: &Lua, name: &str, file: &str) -> Result<Function, Raise> {
     let source = std::fs::read(file).map_err(|error| {
-        let why = heka_core::exit::Cause::cause(&error);
+        let why = heka_core::report::Cause::cause(&error);
         not_loaded(name, file, &format!("cannot read {file}: {why}"))
     })?;
     let chunk = lua.load(super::without_shebang(&source)).set_name(format!("@{file}"));

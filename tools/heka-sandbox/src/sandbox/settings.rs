@@ -69,7 +69,7 @@ impl Settings {
             max_message_size,
             logger: header(config, "Logger"),
             hostname: header(config, "Hostname")
-                .unwrap_or_else(|| heka_core::clock::hostname().into_bytes()),
+                .unwrap_or_else(|| heka_core::os::clock::hostname().into_bytes()),
             pid: match config.get("Pid") {
                 Some(Setting::Number(pid)) => pid.trunc(),
                 _ => 0.0,

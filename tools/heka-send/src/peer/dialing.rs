@@ -6,11 +6,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, mpsc};
 
-use heka_core::exit::{Explain as _, Stop};
 use heka_core::net::{Addr, DialError, Dialer};
+use heka_core::report::{Explain as _, Stop};
 
 use crate::cli::Delivery;
-use crate::link::Link;
+use crate::peer::link::Link;
 
 /// An address that could not be connected to.
 #[derive(Debug)]

@@ -5,16 +5,15 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
-use heka_core::delivery::ack::Window;
-use heka_core::diag;
+use crate::window::Window;
 use heka_core::net::{Addr, DialError, Dialer, Stream};
-use heka_core::stats;
+use heka_core::report::{self, stats};
 use heka_core::wire::{Behind, Deframer, Step};
 use nix::poll::PollFlags;
 use socket2::Socket;
 
-use crate::arrival::Arrival;
 use crate::cli::{Ack, Delivery};
+use crate::peer::arrival::Arrival;
 use crate::place::Place;
 
 /// Several messages share a datagram up to this size, which fits an Ethernet frame.
@@ -228,7 +227,7 @@ impl Link {
                     done += len;
                 }
                 Step::Damage(len, damage) => {
-                    diag::debug(format_args!("{}: {damage}", self.name));
+                    report::debug(format_args!("{}: {damage}", self.name));
                     done += len;
                 }
                 Step::Need(len, _) => {
@@ -345,7 +344,7 @@ impl Link {
                 records => match socket.send(records) {
                     Err(error) if error.raw_os_error() == Some(nix::libc::EMSGSIZE) => {
                         let len = records.len();
-                        diag::warning(format_args!(
+                        report::warning(format_args!(
                             "{}: a message of {len} bytes does not fit a datagram, dropped",
                             self.name
                         ));

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One destination: its addresses, the connection to one of them, and the records on their way.
 
+mod arrival;
+mod dialing;
+mod link;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use heka_core::delivery::ack::Window;
-use heka_core::exit::{Status, Stop};
+use crate::window::Window;
 use heka_core::net::{Addr, Attempts, Dialer};
-use heka_core::{diag, stats};
+use heka_core::report::{self, Status, Stop, stats};
 
 use crate::cli::{Ack, Delivery, Plan};
-use crate::dialing::{Dialing, Outcome};
-use crate::link::{End, Link, Over, UNCONFIRMING};
+use crate::peer::dialing::{Dialing, Outcome};
+use crate::peer::link::{End, Link, Over, UNCONFIRMING};
 
 /// How often the kernel is asked what it has delivered while somebody waits for that, and while
 /// nobody does.
@@ -127,7 +130,7 @@ impl Target {
         let link = link?;
         let last = if link.is_none() { failures.pop() } else { None };
         for failure in failures {
-            diag::warning(failure.text);
+            report::warning(failure.text);
         }
         if let Some(last) = last {
             self.unanswered = None;
@@ -135,8 +138,8 @@ impl Target {
         }
         if let Some(mut link) = link {
             match self.window.to_repeat() {
-                0 => diag::note(format_args!("{}: connected", link.name)),
-                count => diag::note(format_args!(
+                0 => report::note(format_args!("{}: connected", link.name)),
+                count => report::note(format_args!(
                     "{}: connected, {} sent again",
                     link.name,
                     Messages(count)
@@ -156,20 +159,20 @@ impl Target {
         self.is_open = false;
         self.is_lazy = false;
         let Some(delay) = self.attempts.delay() else {
-            diag::error(failure);
+            report::error(failure);
             if let Some(hint) = hint {
-                diag::hint(hint);
+                report::hint(hint);
             }
             let unconfirmed = self.window.unconfirmed();
             if unconfirmed > 0 {
-                diag::error(format_args!("{} not delivered", Messages(unconfirmed)));
+                report::error(format_args!("{} not delivered", Messages(unconfirmed)));
             }
             return Err(Stop::Said(Status::Unreachable));
         };
         self.due = Instant::now() + delay;
-        diag::announce(format_args!("{failure}; trying again in {}", Seconds(delay)));
+        report::announce(format_args!("{failure}; trying again in {}", Seconds(delay)));
         if let Some(hint) = hint.filter(|_| self.attempts.failures() == 1) {
-            diag::hint(hint);
+            report::hint(hint);
         }
         Ok(())
     }
@@ -190,16 +193,16 @@ impl Target {
         let was_wanted = over.end == End::Ours;
         let unconfirmed = self.window.unconfirmed();
         if unconfirmed == 0 && (was_wanted || at_end) {
-            diag::note(format_args!("{}: closed", link.name));
+            report::note(format_args!("{}: closed", link.name));
             // What a peer itself has confirmed is safe whatever happens then.
             self.doubtful = over.end == End::Broken && self.delivery.ack != Ack::Peer;
             if self.doubtful {
-                diag::warning(format_args!(
+                report::warning(format_args!(
                     "{}: {} at the end: what it had not read by then is lost",
                     link.name, over.cause
                 ));
                 if let Some(hint) = &over.hint {
-                    diag::hint(hint);
+                    report::hint(hint);
                 }
             }
             self.due = Instant::now();
@@ -234,7 +237,7 @@ impl Target {
         if unconfirmed == 0 && link.is_closed_by_peer() {
             let count = Messages(self.window.confirmed() - self.before);
             let done = if self.confirms() { "confirmed" } else { "sent" };
-            diag::note(format_args!("{}: {count} {done}", self.name()));
+            report::note(format_args!("{}: {count} {done}", self.name()));
             return Ok(true);
         }
         if self.window.has_unwritten() {
@@ -246,7 +249,7 @@ impl Target {
             return Ok(false);
         }
         if unconfirmed == 0 {
-            diag::note(format_args!("{}: has everything, but does not close", link.name));
+            report::note(format_args!("{}: has everything, but does not close", link.name));
             return Ok(true);
         }
         Err(self.unconfirmed())
@@ -254,7 +257,7 @@ impl Target {
 
     /// The time for confirmations is up.
     fn unconfirmed(&self) -> Stop {
-        diag::error(format_args!(
+        report::error(format_args!(
             "{}: {} not confirmed within {}",
             self.name(),
             Messages(self.window.unconfirmed()),

@@ -13,9 +13,8 @@ use super::end::End;
 use super::files::{open_file, path_of, whole_records};
 use super::keeper::Job;
 use super::{Place, Queue};
-use crate::delivery::is_full;
-use crate::diag;
-use crate::exit::{Explain as _, Stop};
+use heka_core::delivery::is_full;
+use heka_core::report::{self, Explain as _, Stop};
 
 /// A file with so much in it is begun anew, if it can be.
 const ENOUGH: u64 = 4 * 1024 * 1024;
@@ -44,7 +43,7 @@ impl Queue {
     ///
     /// # Errors
     /// The system's; what was not written whole is taken back.
-    pub fn append(&mut self, frames: &[u8]) -> Result<bool, Stop> {
+    pub(crate) fn append(&mut self, frames: &[u8]) -> Result<bool, Stop> {
         let is_enough = self.end().offset >= ENOUGH.min(self.limits.file_size / 2);
         let begins_anew = is_enough && self.can_begin_anew() && self.is_cleared()?;
         match self.try_append(frames, begins_anew) {
@@ -186,7 +185,7 @@ impl Queue {
         let path = path_of(&self.dir, end.file);
         let whole = whole_records(&path, start, self.limits.message_size).at(path.display())?;
         if whole < end.offset {
-            diag::warning(format_args!(
+            report::warning(format_args!(
                 "{}: the last {} bytes are a torn record and cut off",
                 path.display(),
                 end.offset - whole

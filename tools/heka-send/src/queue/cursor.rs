@@ -17,10 +17,9 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 
 use super::Place;
-use crate::clock;
-use crate::delivery::is_full;
-use crate::diag;
-use crate::exit::{Explain as _, Stop};
+use heka_core::delivery::is_full;
+use heka_core::os::clock;
+use heka_core::report::{self, Explain as _, Stop};
 
 /// In place of a boot id that cannot be read.
 pub(super) const NO_BOOT: &str = "0";
@@ -57,7 +56,7 @@ impl Cursor {
         };
         let text = String::from_utf8_lossy(&text);
         let Some(mut cursor) = Self::parse(&text) else {
-            diag::warning(format_args!(
+            report::warning(format_args!(
                 "{}: not readable, everything in the queue is sent again",
                 path.display()
             ));

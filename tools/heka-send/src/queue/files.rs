@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{BLOCK, Place};
-use crate::wire::{Behind, Deframer, Step};
+use heka_core::wire::{Behind, Deframer, Step};
 
 /// Where the last whole record of a file ends, looking from `start` on.
 pub(super) fn whole_records(path: &Path, start: u64, limit: usize) -> io::Result<u64> {

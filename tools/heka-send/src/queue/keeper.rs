@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::cursor::Cursor;
-use crate::exit::{Explain as _, Stop};
+use heka_core::report::{Explain as _, Stop};
 
 /// What is to be done, in this order.
 #[derive(Debug, Default)]

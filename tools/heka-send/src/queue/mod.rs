@@ -40,23 +40,22 @@ use end::EndFile;
 use files::{cut, list, open_file, path_of};
 use keeper::{Job, Keeper};
 
-use crate::delivery::is_full;
-use crate::diag;
-use crate::exit::{Explain as _, Stop};
-use crate::wire::{Behind, Deframer, Frame, Step};
+use heka_core::delivery::is_full;
+use heka_core::report::{self, Explain as _, Stop};
+use heka_core::wire::{Behind, Deframer, Frame, Step};
 
 /// Bytes read from a file at once.
 const BLOCK: usize = 256 * 1024;
 
 /// How large a queue may be.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Bytes that wait to be confirmed.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Bytes of one file.
-    pub file_size: u64,
+    pub(crate) file_size: u64,
     /// Longest message.
-    pub message_size: usize,
+    pub(crate) message_size: usize,
 }
 
 /// A place in the queue.
@@ -68,7 +67,7 @@ struct Place {
 
 /// Messages on disk. See the module.
 #[derive(Debug)]
-pub struct Queue {
+pub(crate) struct Queue {
     dir: PathBuf,
     limits: Limits,
     cursor: Cursor,
@@ -112,7 +111,7 @@ impl Queue {
     ///
     /// # Errors
     /// `DIR: in use by another process`, or the system's; status 1.
-    pub fn open(dir: &Path, limits: Limits) -> Result<Self, Stop> {
+    pub(crate) fn open(dir: &Path, limits: Limits) -> Result<Self, Stop> {
         let subject = dir.display();
         std::fs::create_dir_all(dir).at(&subject)?;
         let lock = File::open(dir).at(&subject)?;
@@ -193,38 +192,38 @@ impl Queue {
     }
 
     /// Name of the stream that the numbers belong to.
-    pub fn stream_id(&self) -> [u8; 16] {
+    pub(crate) fn stream_id(&self) -> [u8; 16] {
         self.cursor.stream_id
     }
 
     /// Number of the last message that is confirmed.
-    pub fn confirmed(&self) -> u64 {
+    pub(crate) fn confirmed(&self) -> u64 {
         self.cursor.number
     }
 
     /// Bytes that wait to be confirmed.
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.sizes.iter().sum::<u64>().saturating_sub(self.cursor.place.offset)
     }
 
     /// Whether everything is confirmed.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Whether more may be appended.
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.len() < self.limits.size
     }
 
     /// Whether there is something to hand out.
-    pub fn has_unread(&self) -> bool {
+    pub(crate) fn has_unread(&self) -> bool {
         self.read_at < self.end()
     }
 
     /// The last `count` messages appended are handed out by the caller, with the next numbers; all
     /// before them must have been handed out.
-    pub fn pass(&mut self, count: u64) {
+    pub(crate) fn pass(&mut self, count: u64) {
         self.last += count;
         self.read_at = self.end();
         self.marks.push_back((self.last, self.read_at));
@@ -235,7 +234,7 @@ impl Queue {
     ///
     /// # Errors
     /// The system's, and what `receive` says.
-    pub fn read(
+    pub(crate) fn read(
         &mut self,
         receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
@@ -291,7 +290,7 @@ impl Queue {
                 }
                 Step::Damage(done, damage) => {
                     let path = path_of(&self.dir, self.read_at.file);
-                    diag::warning(format_args!("{}: {damage}", path.display()));
+                    report::warning(format_args!("{}: {damage}", path.display()));
                     at += done;
                 }
                 Step::Need(done, need) => {
@@ -328,7 +327,7 @@ impl Queue {
     ///
     /// # Errors
     /// As [`Queue::sync_soon`].
-    pub fn confirm(&mut self, number: u64) -> Result<(), Stop> {
+    pub(crate) fn confirm(&mut self, number: u64) -> Result<(), Stop> {
         self.delivered = number;
         while let Some((number, place)) = self.marks.pop_front_if(|(last, _)| *last <= number) {
             self.cursor.number = number;
@@ -355,7 +354,7 @@ impl Queue {
     ///
     /// # Errors
     /// The system's.
-    pub fn drop_oldest(&mut self) -> Result<Option<u64>, Stop> {
+    pub(crate) fn drop_oldest(&mut self) -> Result<Option<u64>, Stop> {
         let oldest = self.cursor.place.file;
         if oldest == self.end().file {
             return Ok(None);
@@ -388,7 +387,7 @@ impl Queue {
 
     /// How many messages were handed out and dropped and are not confirmed: they are lost with this
     /// process.
-    pub fn unkept(&self) -> u64 {
+    pub(crate) fn unkept(&self) -> u64 {
         self.dropped.saturating_sub(self.delivered)
     }
 
@@ -397,7 +396,7 @@ impl Queue {
     ///
     /// # Errors
     /// The system's.
-    pub fn close(&mut self) -> Result<(), Stop> {
+    pub(crate) fn close(&mut self) -> Result<(), Stop> {
         self.sync()?;
         if self.is_empty() && self.cursor.place.file == self.end().file {
             // First, so that a full disk has room for the rest.
@@ -411,7 +410,7 @@ impl Queue {
     ///
     /// # Errors
     /// The system's.
-    pub fn sync(&mut self) -> Result<(), Stop> {
+    pub(crate) fn sync(&mut self) -> Result<(), Stop> {
         self.keeper.finish()?;
         self.sync_soon()?;
         self.keeper.finish()
@@ -421,7 +420,7 @@ impl Queue {
     ///
     /// # Errors
     /// The system's, also those of the last time.
-    pub fn sync_soon(&mut self) -> Result<(), Stop> {
+    pub(crate) fn sync_soon(&mut self) -> Result<(), Stop> {
         if self.keeper.is_busy()? || !self.is_dirty() {
             return Ok(());
         }
@@ -441,7 +440,7 @@ impl Queue {
     }
 
     /// Whether [`Queue::sync`] has something to do.
-    pub fn is_dirty(&self) -> bool {
+    pub(crate) fn is_dirty(&self) -> bool {
         self.is_unsynced || self.is_unsaved
     }
 }

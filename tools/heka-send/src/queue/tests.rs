@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::end::End;
 use super::*;
-use crate::wire::{Header, put_frame};
+use heka_core::wire::{Header, put_frame};
 
 const LIMITS: Limits = Limits { size: 10_000, file_size: 1000, message_size: 65_536 };
 

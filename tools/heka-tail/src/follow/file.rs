@@ -18,8 +18,7 @@ use nix::sys::uio::preadv;
 use super::identity::{Identity, modified};
 use super::position::{FilePosition, WINDOW, first_generation, next_generation, window_hash};
 use super::{Chunk, Reason};
-use crate::exit::Stop;
-use crate::stats;
+use heka_core::report::{Stop, stats};
 
 /// Bytes asked for by one read.
 const BLOCK: usize = 256 * 1024;
@@ -28,32 +27,32 @@ const HEAD: usize = 128;
 
 /// The large buffer that all files are read through in turn.
 #[derive(Debug, Default)]
-pub struct Block(Vec<u8>);
+pub(crate) struct Block(Vec<u8>);
 
 /// Where the stream's other files stand, for the position after a record.
 #[derive(Clone, Copy, Debug)]
-pub struct Around<'a> {
+pub(crate) struct Around<'a> {
     /// Positions of the other files, oldest first.
-    pub others: &'a [FilePosition],
+    pub(crate) others: &'a [FilePosition],
     /// How many of them are older than this file.
-    pub rank: usize,
+    pub(crate) rank: usize,
 }
 
 impl<'a> Around<'a> {
     /// This is the newest file.
-    pub fn behind(others: &'a [FilePosition]) -> Self {
+    pub(crate) fn behind(others: &'a [FilePosition]) -> Self {
         Self { others, rank: others.len() }
     }
 
     /// This is the oldest file.
-    pub fn before(others: &'a [FilePosition]) -> Self {
+    pub(crate) fn before(others: &'a [FilePosition]) -> Self {
         Self { others, rank: 0 }
     }
 }
 
 /// What an attempt to read more came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pulled {
+pub(crate) enum Pulled {
     /// Something; there may be more.
     Data,
     /// Something, up to the end for now.
@@ -67,7 +66,7 @@ pub enum Pulled {
 
 /// A file, how far it has been read, and what was read last.
 #[derive(Debug)]
-pub struct OpenFile {
+pub(crate) struct OpenFile {
     path: PathBuf,
     source: Source,
     identity: Identity,
@@ -96,7 +95,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// The system's; [`io::ErrorKind::UnexpectedEof`] if the file is shorter.
-    pub fn open(path: &Path, offset: u64, gzip: bool) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, offset: u64, gzip: bool) -> io::Result<Self> {
         let (file, metadata) = open_regular(path)?;
         let identity = Identity::of(&metadata);
         let source = if gzip && is_gzip(&file)? {
@@ -145,37 +144,32 @@ impl OpenFile {
     }
 
     /// Where it was opened.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Which file it is.
-    pub fn identity(&self) -> Identity {
+    pub(crate) fn identity(&self) -> Identity {
         self.identity
     }
 
-    /// Bytes used up so far.
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
     /// When it was last known to be written; nanoseconds since 1970.
-    pub fn modified(&self) -> u64 {
+    pub(crate) fn modified(&self) -> u64 {
         self.modified
     }
 
     /// Bytes that were read and wait for their record's end.
-    pub fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.tail.len() - self.window_len
     }
 
     /// Whether the file is a compressed one, which does not grow.
-    pub fn is_gzip(&self) -> bool {
+    pub(crate) fn is_gzip(&self) -> bool {
         matches!(self.source, Source::Gzip(_))
     }
 
     /// The position after everything used up.
-    pub fn position(&self) -> FilePosition {
+    pub(crate) fn position(&self) -> FilePosition {
         FilePosition {
             identity: self.identity,
             generation: self.generation,
@@ -187,23 +181,23 @@ impl OpenFile {
     }
 
     /// Goes on as `position` says, which is where this stands.
-    pub fn resume(&mut self, position: &FilePosition) {
+    pub(crate) fn resume(&mut self, position: &FilePosition) {
         self.generation = position.generation;
         self.skips = position.skips;
     }
 
     /// Goes on as the generation that `generation` names: this is a copy of that file.
-    pub fn set_generation(&mut self, generation: u64) {
+    pub(crate) fn set_generation(&mut self, generation: u64) {
         self.generation = generation;
     }
 
     /// The number of this file's contents, that changes when it is truncated.
-    pub fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
     /// How many bytes stand behind the position, as far as the file system tells.
-    pub fn lag(&self) -> u64 {
+    pub(crate) fn lag(&self) -> u64 {
         match &self.source {
             Source::Plain(file) => {
                 let len = file.metadata().map_or(0, |metadata| metadata.len());
@@ -214,17 +208,17 @@ impl OpenFile {
     }
 
     /// Whether nothing of it has been read yet.
-    pub fn is_untouched(&self) -> bool {
+    pub(crate) fn is_untouched(&self) -> bool {
         self.offset == 0 && self.tail.is_empty()
     }
 
     /// When it was last written, if that was after what is known.
-    pub fn written_since(&self) -> Option<u64> {
+    pub(crate) fn written_since(&self) -> Option<u64> {
         self.metadata().map(|metadata| modified(&metadata)).filter(|now| *now > self.modified)
     }
 
     /// Whether the file at `path` has the bytes that were read last of this one, at the same place.
-    pub fn is_copied_to(&self, path: &Path, gzip: bool) -> bool {
+    pub(crate) fn is_copied_to(&self, path: &Path, gzip: bool) -> bool {
         let end = self.offset + self.held() as u64;
         let last = &self.tail[self.tail.len().saturating_sub(WINDOW)..];
         match Self::open(path, end, gzip) {
@@ -240,7 +234,7 @@ impl OpenFile {
 
     /// If this is a copy of `next`, which is to be truncated: that one, opened where this ends. A
     /// copy is younger than what it is made from, a file that was renamed is older than the next.
-    pub fn original(&self, next: &Self) -> Option<Self> {
+    pub(crate) fn original(&self, next: &Self) -> Option<Self> {
         let end = self.offset + self.held() as u64;
         if end == 0 || next.identity.born == 0 || self.identity.born <= next.identity.born {
             return None;
@@ -273,12 +267,12 @@ impl OpenFile {
     }
 
     /// Sets when it was last known to be written.
-    pub fn set_modified(&mut self, modified: u64) {
+    pub(crate) fn set_modified(&mut self, modified: u64) {
         self.modified = modified;
     }
 
     /// Whether the last name of the file is gone.
-    pub fn is_deleted(&self) -> bool {
+    pub(crate) fn is_deleted(&self) -> bool {
         use std::os::unix::fs::MetadataExt as _;
         self.metadata().is_some_and(|metadata| metadata.nlink() == 0)
     }
@@ -291,7 +285,7 @@ impl OpenFile {
     }
 
     /// Starts again at the beginning, after the file was truncated.
-    pub fn rewind(&mut self) {
+    pub(crate) fn rewind(&mut self) {
         self.generation = next_generation(self.generation);
         self.offset = 0;
         self.tail.clear();
@@ -305,7 +299,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// A read error as [`io::Error`] inside, or what `consume` says.
-    pub fn pull(
+    pub(crate) fn pull(
         &mut self,
         block: &mut Block,
         around: Around<'_>,
@@ -344,7 +338,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// What `consume` says.
-    pub fn press(
+    pub(crate) fn press(
         &mut self,
         reason: Reason,
         around: Around<'_>,
@@ -427,7 +421,7 @@ impl OpenFile {
 }
 
 /// Opens what can be read at any place, so no pipe; for one it does not wait either.
-pub(super) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     let nonblock = OFlag::O_NONBLOCK.bits();
     let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
     let metadata = file.metadata()?;
@@ -440,7 +434,7 @@ pub(super) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, metadata))
 }
 
-pub(super) fn is_gzip(file: &File) -> io::Result<bool> {
+pub(crate) fn is_gzip(file: &File) -> io::Result<bool> {
     let mut magic = [0; 2];
     let len = std::os::unix::fs::FileExt::read_at(file, &mut magic, 0)?;
     Ok(len == 2 && magic == [0x1f, 0x8b])

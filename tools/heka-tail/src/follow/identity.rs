@@ -5,7 +5,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::UNIX_EPOCH;
 
-use crate::clock;
+use heka_core::os::clock;
 
 /// What changes within this time may bear the same time; nanoseconds, several ticks of the kernel.
 const TICK_NS: u64 = 50_000_000;
@@ -17,18 +17,18 @@ const COARSE_TICK_NS: u64 = 2_100_000_000;
 /// The time of birth tells a reused inode from the file that had it before; it is 0 where the
 /// file system keeps none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// Device.
-    pub device: u64,
+    pub(crate) device: u64,
     /// Inode.
-    pub inode: u64,
+    pub(crate) inode: u64,
     /// When the inode was made, in nanoseconds since 1970.
-    pub born: u64,
+    pub(crate) born: u64,
 }
 
 impl Identity {
     /// The identity of what `metadata` describes.
-    pub fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         Self {
             device: metadata.dev(),
@@ -38,20 +38,20 @@ impl Identity {
     }
 
     /// Whether this may be the same file, on a device that has another number by now.
-    pub(super) fn is_like(self, other: Self) -> bool {
+    pub(crate) fn is_like(self, other: Self) -> bool {
         (self.inode, self.born) == (other.inode, other.born)
     }
 }
 
 /// Whether a change from now on will show as a time later than `modified`.
-pub(super) fn is_settled(modified: u64) -> bool {
+pub(crate) fn is_settled(modified: u64) -> bool {
     let is_whole = modified.is_multiple_of(1_000_000_000);
     let tick = if is_whole { COARSE_TICK_NS } else { TICK_NS };
     modified.saturating_add(tick) < u64::try_from(clock::now_ns()).unwrap_or(0)
 }
 
 /// Time of the last change of the contents, in nanoseconds since 1970.
-pub fn modified(metadata: &Metadata) -> u64 {
+pub(crate) fn modified(metadata: &Metadata) -> u64 {
     let ns = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
     u64::try_from(ns).unwrap_or(0)
 }

@@ -10,16 +10,16 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::file::OpenFile;
-use super::find::Candidate;
 use super::position::FilePosition;
+use crate::select::find::Candidate;
 
 /// A journal's contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Journal {
+pub(crate) struct Journal {
     /// Byte after the last record that was delivered.
-    pub seek: u64,
+    pub(crate) seek: u64,
     /// The file that was read last.
-    pub file_name: PathBuf,
+    pub(crate) file_name: PathBuf,
     last_hash: u64,
 }
 
@@ -28,7 +28,7 @@ impl Journal {
     ///
     /// # Errors
     /// Words on what is wrong with it.
-    pub fn parse(text: &[u8]) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, &'static str> {
         let value: Value = serde_json::from_slice(text).map_err(|_| "no Logstreamer journal")?;
         let last_hash = value.get("last_hash").and_then(Value::as_str).unwrap_or_default();
         let last_hash = last_hash.get(..16).and_then(|start| u64::from_str_radix(start, 16).ok());
@@ -44,7 +44,7 @@ impl Journal {
     }
 
     /// Finds the place in the files of a stream (oldest first); `None` if none of them has it.
-    pub fn find(&self, files: &[Candidate], gzip: bool) -> Option<FilePosition> {
+    pub(crate) fn find(&self, files: &[Candidate], gzip: bool) -> Option<FilePosition> {
         let named = files.iter().filter(|file| file.path == self.file_name);
         let others = files.iter().rev().filter(|file| file.path != self.file_name);
         named.chain(others).find_map(|file| {

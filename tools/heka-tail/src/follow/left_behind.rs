@@ -5,62 +5,61 @@
 use std::time::{Duration, Instant};
 
 use super::file::{Around, OpenFile, Pulled};
-use super::find::Candidate;
 use super::identity::Identity;
 use super::position::FilePosition;
 use super::stream::{Look, Stream};
 use super::{Options, Reason};
-use crate::diag;
-use crate::exit::{Cause as _, Stop};
+use crate::select::find::Candidate;
+use heka_core::report::{self, Cause as _, Stop};
 
 /// How many files and generations that are done with are remembered.
 const DONE: usize = 64;
 /// How often files left behind are looked at for late lines.
-pub(super) const LATE_PERIOD: Duration = Duration::from_millis(250);
+pub(crate) const LATE_PERIOD: Duration = Duration::from_millis(250);
 
 /// A file left behind.
 #[derive(Debug)]
-pub(super) struct Left {
-    pub(super) file: OpenFile,
-    pub(super) until: Instant,
-    pub(super) patience: Patience,
+pub(crate) struct Left {
+    pub(crate) file: OpenFile,
+    pub(crate) until: Instant,
+    pub(crate) patience: Patience,
 }
 
 /// A file that is done with, and how far it was read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Done {
-    pub(super) identity: Identity,
-    pub(super) position: Option<FilePosition>,
+pub(crate) struct Done {
+    pub(crate) identity: Identity,
+    pub(crate) position: Option<FilePosition>,
 }
 
 impl Done {
     /// One whose position is not known: it was rotated before our time.
-    pub(super) fn unread(file: &Candidate) -> Self {
+    pub(crate) fn unread(file: &Candidate) -> Self {
         Self { identity: file.identity, position: None }
     }
 }
 
 /// How long what is held of a file has been waiting for its record's end.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     last_data: Instant,
     /// The wait is over, and what there is was shown for it.
     pressed: bool,
 }
 
 impl Patience {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self { last_data: now, pressed: false }
     }
 
     /// When what is held of `file` is shown once more.
-    pub(super) fn deadline(self, file: &OpenFile, options: &Options) -> Option<Instant> {
+    pub(crate) fn deadline(self, file: &OpenFile, options: &Options) -> Option<Instant> {
         let timeout = options.timeout.filter(|_| file.held() > 0 && !self.pressed)?;
         Some(self.last_data + timeout)
     }
 
     /// Whether that is now; `true` once.
-    pub(super) fn take_due(&mut self, file: &OpenFile, look: &Look<'_>) -> bool {
+    pub(crate) fn take_due(&mut self, file: &OpenFile, look: &Look<'_>) -> bool {
         let is_due = self.deadline(file, look.options).is_some_and(|due| due <= look.now);
         self.pressed |= is_due;
         is_due
@@ -69,7 +68,7 @@ impl Patience {
 
 impl Stream {
     /// Keeps a file open for late lines, or is done with it.
-    pub(super) fn leave(&mut self, file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
+    pub(crate) fn leave(&mut self, file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
         let wait = look.options.rotate_wait;
         // A run that does not follow comes to the newest rotated file last.
         let is_last = look.options.goes_on && self.queue.is_empty();
@@ -87,7 +86,7 @@ impl Stream {
         Ok(())
     }
 
-    pub(super) fn close(&mut self, mut file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
+    pub(crate) fn close(&mut self, mut file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
         let others = self.open_positions();
         file.press(Reason::End, Around::before(&others), look.consume)?;
         self.done.push_back(Done { identity: file.identity(), position: Some(file.position()) });
@@ -102,7 +101,7 @@ impl Stream {
     }
 
     /// Reads late lines; closes files whose time is up.
-    pub(super) fn look_at_left(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
+    pub(crate) fn look_at_left(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         // One that was moved away and has no successor is looked at less and less often.
         let moved = self.nameless.map_or(Duration::ZERO, |since| (look.now - since) / 16);
         let is_waiting = !self.left.is_empty() || self.recheck;
@@ -127,7 +126,7 @@ impl Stream {
                 && let Some(left) = self.left.get_mut(index)
             {
                 let path = left.file.path().display();
-                diag::error(format_args!("{path}: {}; the rest is left out", error.cause()));
+                report::error(format_args!("{path}: {}; the rest is left out", error.cause()));
                 look.lost = true;
                 left.until = look.now;
             }
@@ -156,7 +155,7 @@ impl Stream {
         Ok(())
     }
 
-    pub(super) fn press_left(
+    pub(crate) fn press_left(
         &mut self,
         index: usize,
         look: &mut Look<'_>,
@@ -172,7 +171,7 @@ impl Stream {
     }
 
     /// Where all files stand but the one that was left behind as number `index`.
-    pub(super) fn positions_without(&self, index: usize) -> Vec<FilePosition> {
+    pub(crate) fn positions_without(&self, index: usize) -> Vec<FilePosition> {
         let mut others = self.open_positions();
         others.remove(index);
         others

@@ -9,61 +9,52 @@
 //! Nothing here knows records. Bytes are shown to a consumer as a [`Chunk`]; what it does not use
 //! up is shown again, with more behind it.
 
-mod busy;
-pub mod file;
-pub mod find;
-pub mod identity;
-pub mod journal;
-mod left;
-mod noted;
-pub mod operand;
-pub mod position;
-pub mod rotated;
-pub mod select;
-pub mod start;
-pub mod stream;
-mod succession;
-pub mod watch;
+pub(crate) mod file;
+pub(crate) mod identity;
+pub(crate) mod journal;
+mod left_behind;
+pub(crate) mod position;
+pub(crate) mod rotated;
+mod rotation;
+pub(crate) mod start;
+pub(crate) mod stream;
 
 use std::path::Path;
 use std::time::Duration;
 
-pub use file::{Block, OpenFile};
-pub use identity::Identity;
-pub use journal::Journal;
-pub use operand::{LeftOut, Operand};
-pub use position::{FilePosition, WINDOW};
-pub use select::{Selection, Selector};
-pub use start::Start;
-pub use stream::{Look, Relation, Seen, Stream};
-pub use watch::{Changes, Watch};
+pub(crate) use file::{Block, OpenFile};
+pub(crate) use identity::Identity;
+pub(crate) use journal::Journal;
+pub(crate) use position::FilePosition;
+pub(crate) use start::Start;
+pub(crate) use stream::{Look, Relation, Seen, Stream};
 
 use file::{Around, Pulled};
 use position::window_hash;
 
-use crate::clock;
+use heka_core::os::clock;
 
 /// How streams are followed.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// Where to start in a file that is there at the start and has no position.
-    pub start: Start,
+    pub(crate) start: Start,
     /// The byte that ends a line, for [`Start`].
-    pub delimiter: u8,
+    pub(crate) delimiter: u8,
     /// Whether files are followed; else each is read to its end once.
-    pub follow: bool,
+    pub(crate) follow: bool,
     /// Whether files that are not there are waited for.
-    pub wait_for_files: bool,
+    pub(crate) wait_for_files: bool,
     /// Whether the name counts; else the file that had it at the start.
-    pub by_name: bool,
+    pub(crate) by_name: bool,
     /// How long a file that was left behind is kept open for late lines.
-    pub rotate_wait: Duration,
+    pub(crate) rotate_wait: Duration,
     /// Whether a later run goes on where this one ends.
-    pub goes_on: bool,
+    pub(crate) goes_on: bool,
     /// How long what is held waits for its record's end before [`Reason::Timeout`].
-    pub timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
     /// Whether compressed files are read decompressed.
-    pub gzip: bool,
+    pub(crate) gzip: bool,
 }
 
 impl Options {
@@ -81,7 +72,7 @@ impl Options {
 
 /// Why a consumer is shown a [`Chunk`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// There is something new.
     More,
     /// Nothing new has come for [`Options::timeout`].
@@ -92,17 +83,17 @@ pub enum Reason {
 
 /// Bytes of a file, for a consumer.
 #[derive(Debug)]
-pub struct Chunk<'a> {
+pub(crate) struct Chunk<'a> {
     /// Where the file was opened.
-    pub path: &'a Path,
+    pub(crate) path: &'a Path,
     /// Byte offset of [`Chunk::data`] in the file (decompressed).
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// How many bytes of what the consumer does not use up it has searched in vain; it keeps this.
-    pub scanned: usize,
+    pub(crate) scanned: usize,
     /// Whether what comes is the rest of a record that is left out; the consumer keeps this.
-    pub skips: bool,
+    pub(crate) skips: bool,
     /// Why it is shown.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     identity: Identity,
     generation: u64,
     modified: u64,
@@ -113,19 +104,19 @@ pub struct Chunk<'a> {
 
 impl<'a> Chunk<'a> {
     /// What is not used up yet.
-    pub fn data(&self) -> &'a [u8] {
+    pub(crate) fn data(&self) -> &'a [u8] {
         self.bytes.get(self.start..).unwrap_or(&[])
     }
 
     /// Names the contents of the file; see [`FilePosition::generation`].
-    pub fn generation(&self) -> u64 {
+    pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
     /// Puts the stream's position behind the first `used` bytes of [`Chunk::data`] into `out`, inside
     /// a record that is left out or not. If it takes more than `room` bytes, the files that were
     /// left behind longest ago do not stand in it: late lines of theirs are not read after a restart.
-    pub fn put_position(&self, out: &mut Vec<u8>, used: usize, skips: bool, room: usize) {
+    pub(crate) fn put_position(&self, out: &mut Vec<u8>, used: usize, skips: bool, room: usize) {
         let (older, newer) = self.around.others.split_at(self.around.rank);
         let before = self.bytes.get(..self.start + used).unwrap_or(self.bytes);
         let this = FilePosition {

@@ -4,33 +4,33 @@
 use sha1::{Digest as _, Sha1};
 
 use super::identity::Identity;
-use crate::wire::varint::{Reader, put_varint};
+use heka_core::wire::varint::{Reader, put_varint};
 
 /// How many bytes before a position vouch for it (as in Heka's journals).
-pub const WINDOW: usize = 500;
+pub(crate) const WINDOW: usize = 500;
 
 /// How far one file has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FilePosition {
+pub(crate) struct FilePosition {
     /// Which file.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// Names the contents: goes along into copies, changes when a file is truncated.
-    pub generation: u64,
+    pub(crate) generation: u64,
     /// Bytes used up.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// Of the bytes before `offset`: see [`window_hash`].
-    pub hash: u64,
+    pub(crate) hash: u64,
     /// When the file was last written, as of this position; nanoseconds since 1970.
-    pub modified: u64,
+    pub(crate) modified: u64,
     /// The position is inside a record that was too long, whose rest is left out.
-    pub skips: bool,
+    pub(crate) skips: bool,
 }
 
 impl FilePosition {
     /// Files that were changed last before this come before the file; nanoseconds since 1970. The
     /// time of its own last change tells less: late lines may have come to it when newer files were
     /// complete already.
-    pub(super) fn beginning(&self) -> u64 {
+    pub(crate) fn beginning(&self) -> u64 {
         match self.identity.born {
             0 => self.modified,
             born => born.min(self.modified),
@@ -40,7 +40,7 @@ impl FilePosition {
 
 /// The first eight bytes of a SHA-1 over the last [`WINDOW`] bytes of `before`, with zeros in
 /// front if there are fewer: the start of a Heka journal's `last_hash`.
-pub fn window_hash(before: &[u8]) -> u64 {
+pub(crate) fn window_hash(before: &[u8]) -> u64 {
     let window = &before[before.len().saturating_sub(WINDOW)..];
     let mut sha1 = Sha1::new();
     sha1.update(&[0; WINDOW][window.len()..]);
@@ -49,7 +49,7 @@ pub fn window_hash(before: &[u8]) -> u64 {
 }
 
 /// The generation of a file that is read for the first time.
-pub fn first_generation(identity: Identity) -> u64 {
+pub(crate) fn first_generation(identity: Identity) -> u64 {
     let mut sha1 = Sha1::new();
     for part in [identity.device, identity.inode, identity.born] {
         sha1.update(part.to_le_bytes());
@@ -58,7 +58,7 @@ pub fn first_generation(identity: Identity) -> u64 {
 }
 
 /// The generation of a file after it was truncated.
-pub fn next_generation(generation: u64) -> u64 {
+pub(crate) fn next_generation(generation: u64) -> u64 {
     let mut sha1 = Sha1::new();
     sha1.update(b"truncated");
     sha1.update(generation.to_le_bytes());
@@ -67,7 +67,7 @@ pub fn next_generation(generation: u64) -> u64 {
 
 /// The Uuid (RFC 9562, version 8) of the record at `offset` of the contents named `generation`:
 /// always the same, after restarts, renames and in copies.
-pub fn uuid(generation: u64, offset: u64, record: &[u8]) -> [u8; 16] {
+pub(crate) fn uuid(generation: u64, offset: u64, record: &[u8]) -> [u8; 16] {
     let mut sha1 = Sha1::new();
     sha1.update(generation.to_be_bytes());
     sha1.update(offset.to_be_bytes());
@@ -90,7 +90,7 @@ const HAS_GENERATION: u64 = 2;
 ///
 /// Version, then for each file: flags, device, inode, birth, last change after birth, offset (as
 /// varints), hash (8 bytes), and the generation (8 bytes) if it is not the identity's first.
-pub fn encode(out: &mut Vec<u8>, files: &[FilePosition]) {
+pub(crate) fn encode(out: &mut Vec<u8>, files: &[FilePosition]) {
     out.push(VERSION);
     for file in files {
         let has_generation = file.generation != first_generation(file.identity);
@@ -109,7 +109,7 @@ pub fn encode(out: &mut Vec<u8>, files: &[FilePosition]) {
 }
 
 /// The positions that [`encode`] wrote; `None` if these bytes are something else.
-pub fn decode(bytes: &[u8]) -> Option<Vec<FilePosition>> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<FilePosition>> {
     let mut rest = bytes.strip_prefix(&[VERSION])?;
     let mut files = Vec::new();
     while !rest.is_empty() {
@@ -181,7 +181,7 @@ mod tests {
         let mut bytes = Vec::new();
         encode(&mut bytes, &[other, other]);
         assert!(
-            bytes.len() + 1 + crate::delivery::checkpoint::MAX_KEY_SIZE <= 128,
+            bytes.len() + 1 + heka_core::delivery::checkpoint::MAX_KEY_SIZE <= 128,
             "{}",
             bytes.len()
         );

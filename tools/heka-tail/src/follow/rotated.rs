@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::find::Candidate;
 use super::identity::{Identity, is_settled, modified};
+use crate::select::find::Candidate;
 
 /// What stands in a rotated file's name in addition to the log's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ enum Mark {
 
 /// The files that the log at `path` was rotated into, oldest first, and that log itself last if it
 /// is there.
-pub fn files_of(path: &Path) -> Vec<Candidate> {
+pub(crate) fn files_of(path: &Path) -> Vec<Candidate> {
     let mut found = rotated(path);
     let live = Candidate::at(path);
     order(&mut found, live.as_ref());
@@ -36,7 +36,7 @@ pub fn files_of(path: &Path) -> Vec<Candidate> {
 }
 
 /// Whether the file at `path` has the name of one that the log at `log` was rotated into.
-pub fn is_rotated_from(log: &Path, path: &Path) -> bool {
+pub(crate) fn is_rotated_from(log: &Path, path: &Path) -> bool {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     name(log).zip(name(path)).is_some_and(|(log, path)| mark(&log, &path).is_some())
 }
@@ -102,7 +102,7 @@ fn names_in(directory: &Path) -> std::io::Result<Rc<Vec<OsString>>> {
 }
 
 /// Whether a compressed file is not complete yet: what it is made from is still there.
-pub(super) fn is_being_made(path: &Path, others: &HashSet<PathBuf>) -> bool {
+pub(crate) fn is_being_made(path: &Path, others: &HashSet<PathBuf>) -> bool {
     path.extension().is_some_and(|extension| extension == "gz")
         && others.contains(&path.with_extension(""))
 }

@@ -6,22 +6,21 @@ use std::slice::from_ref;
 use std::time::Instant;
 
 use super::file::OpenFile;
-use super::find::{Candidate, find, new_copies, open_first};
 use super::identity::Identity;
-use super::left::{Done, LATE_PERIOD, Left, Patience};
+use super::left_behind::{Done, LATE_PERIOD, Left, Patience};
 use super::position::{FilePosition, WINDOW, next_generation};
 use super::start::Start;
 use super::stream::{Files, Look, Stream};
 use super::{Pulled, Reason};
-use crate::diag;
-use crate::exit::{Cause as _, Stop};
+use crate::select::find::{Candidate, find, new_copies, open_first};
+use heka_core::report::{self, Cause as _, Stop};
 
 /// How often files are listed again that are just being renamed.
 const ATTEMPTS: u32 = 100;
 
 impl Stream {
     /// The first look: where to start.
-    pub(super) fn begin(&mut self, look: &Look<'_>) {
+    pub(crate) fn begin(&mut self, look: &Look<'_>) {
         self.is_new = false;
         match self.resume.take() {
             Some(position) if !position.is_empty() => self.go_on(&position, look),
@@ -157,7 +156,7 @@ impl Stream {
             }
             None => {
                 let live = list.pop_if(|file| file.path == *self.path());
-                diag::warning(format_args!(
+                report::warning(format_args!(
                     "{}: the file read last is gone or was rewritten; going on with what was \
                      written since",
                     self.name()
@@ -171,7 +170,7 @@ impl Stream {
     }
 
     /// Opens the first file to read, from its beginning.
-    pub(super) fn open_next(&mut self, look: &Look<'_>) -> bool {
+    pub(crate) fn open_next(&mut self, look: &Look<'_>) -> bool {
         if self.queue.is_empty() {
             self.queue.extend(Candidate::at(self.path()));
         }
@@ -239,7 +238,7 @@ impl Stream {
     }
 
     /// Leaves the current file for the next one, if there is one.
-    pub(super) fn advance(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
+    pub(crate) fn advance(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
         if !look.options.by_name {
             return Ok(false);
         }
@@ -247,7 +246,7 @@ impl Stream {
             let (newer, copy) = self.newer(look);
             self.queue = newer.into();
             if let Some(old) = copy.and_then(|copy| self.current.replace(copy)) {
-                diag::note(format_args!("{}: replaced by a copy", self.name()));
+                report::note(format_args!("{}: replaced by a copy", self.name()));
                 self.done.push_back(Done { identity: old.identity(), position: None });
                 return Ok(true);
             }
@@ -257,14 +256,14 @@ impl Stream {
         while matches!(self.pull(look)?, Ok(Pulled::Data)) {}
         let original = self.current.as_ref().and_then(|copy| copy.original(&next));
         if let Some(file) = self.current.replace(original.unwrap_or(next)) {
-            diag::note(format_args!("{}: rotated", self.name()));
+            report::note(format_args!("{}: rotated", self.name()));
             self.leave(file, look)?;
         }
         Ok(true)
     }
 
     /// Opens the current file anew, where it stands.
-    pub(super) fn reopen(&mut self, gzip: bool) {
+    pub(crate) fn reopen(&mut self, gzip: bool) {
         if let Some(position) = self.current.as_ref().map(OpenFile::position)
             && let (_, Some((_, file))) = self.search(&position, gzip)
         {
@@ -350,13 +349,13 @@ impl Stream {
     /// The current file was written for the first time since it was at `position`, where nothing
     /// of it had been read. It may have been truncated in between, unseen, with what was in it in
     /// copies: these are read as files left behind.
-    pub(super) fn look_for_copies(&mut self, position: &FilePosition, look: &Look<'_>) {
+    pub(crate) fn look_for_copies(&mut self, position: &FilePosition, look: &Look<'_>) {
         let list = self.settled_list();
         for (_, copy) in new_copies(position, &list) {
             if !self.has_content(copy, look.options.gzip)
                 && let Ok(file) = open_first(copy, look.options.gzip)
             {
-                diag::note(format_args!("{}: truncated, copied before", self.name()));
+                report::note(format_args!("{}: truncated, copied before", self.name()));
                 let until = look.now + look.options.grace(&file);
                 self.left.push(Left { file, until, patience: Patience::new(look.now) });
             }
@@ -364,7 +363,7 @@ impl Stream {
     }
 
     /// The current file was truncated or rewritten: what was not read of it may be in a copy.
-    pub(super) fn replaced(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
+    pub(crate) fn replaced(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         let Some(position) = self.current.as_ref().map(OpenFile::position) else { return Ok(()) };
         let (list, found) = self.search_truncated(&position, look.options.gzip);
         let is_unread =
@@ -376,14 +375,14 @@ impl Stream {
             if is_itself(&copy) {
                 self.press_current(look, Reason::End)?;
             } else {
-                diag::note(format_args!("{}: truncated, copied before", self.name()));
+                report::note(format_args!("{}: truncated, copied before", self.name()));
                 let newer = list.into_iter().skip(index + 1);
                 self.queue = newer.filter(|file| !self.has_read(file)).collect();
             }
             self.current = Some(copy);
             return Ok(());
         }
-        diag::note(format_args!("{}: truncated", self.name()));
+        report::note(format_args!("{}: truncated", self.name()));
         self.press_current(look, Reason::End)?;
         if let Some(current) = &mut self.current {
             current.rewind();

@@ -9,11 +9,11 @@ use std::path::Path;
 use memchr::{memchr_iter, memrchr_iter};
 
 use super::file::{is_gzip, open_regular};
-use crate::signal;
+use heka_core::os::signal;
 
 /// A place in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
+pub(crate) enum Start {
     /// At line NUM, counted from 1 (`-n +NUM`).
     Line(u64),
     /// Before the last NUM lines (`-n NUM`).
@@ -35,7 +35,7 @@ const BLOCK: usize = 64 * 1024;
 
 impl Start {
     /// Whether this is the beginning of any file.
-    pub fn is_beginning(self) -> bool {
+    pub(crate) fn is_beginning(self) -> bool {
         matches!(self, Self::Line(0 | 1) | Self::Byte(0 | 1))
     }
 
@@ -44,7 +44,7 @@ impl Start {
     /// # Errors
     /// The system's; [`io::ErrorKind::Unsupported`] for a compressed file that is to be read
     /// decompressed, [`io::ErrorKind::Interrupted`] if a signal asks for the end.
-    pub fn offset(self, path: &Path, delimiter: u8, gzip: bool) -> io::Result<u64> {
+    pub(crate) fn offset(self, path: &Path, delimiter: u8, gzip: bool) -> io::Result<u64> {
         if self.is_beginning() {
             return Ok(0);
         }

@@ -9,37 +9,36 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::file::{Around, Block, OpenFile, Pulled};
-use super::find::Candidate;
 use super::identity::Identity;
-use super::left::{Done, Left, Patience};
+use super::left_behind::{Done, Left, Patience};
 use super::position::FilePosition;
 use super::rotated::files_of;
-use super::select::Selection;
 use super::{Chunk, Options, Reason};
+use crate::select::find::Candidate;
+use crate::select::logstreamer::Selection;
 use nix::errno::Errno;
 
-use crate::diag;
-use crate::exit::{Cause as _, Stop};
+use heka_core::report::{self, Cause as _, Stop};
 
 /// Blocks read from one stream before others get their turn.
 const TURN: u32 = 16;
 
 /// What a stream is looked at with.
-pub struct Look<'a> {
+pub(crate) struct Look<'a> {
     /// How streams are followed.
-    pub options: &'a Options,
+    pub(crate) options: &'a Options,
     /// What files are read through.
-    pub block: &'a mut Block,
+    pub(crate) block: &'a mut Block,
     /// Whether names may have changed, not only contents.
-    pub names: bool,
+    pub(crate) names: bool,
     /// Whether there was something new.
-    pub grew: bool,
+    pub(crate) grew: bool,
     /// Whether something of a file was left out for good.
-    pub lost: bool,
+    pub(crate) lost: bool,
     /// The time.
-    pub now: Instant,
+    pub(crate) now: Instant,
     /// Takes the bytes and tells how many of them are used up.
-    pub consume: &'a mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
+    pub(crate) consume: &'a mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
 }
 
 impl std::fmt::Debug for Look<'_> {
@@ -50,7 +49,7 @@ impl std::fmt::Debug for Look<'_> {
 
 /// What looking at a stream came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// There is more to read now.
     More,
     /// Everything there is has been read.
@@ -61,7 +60,7 @@ pub enum Seen {
 
 /// What a stream has to do with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relation {
+pub(crate) enum Relation {
     /// Nothing.
     None,
     /// It reads it, whatever its name is by now.
@@ -72,38 +71,38 @@ pub enum Relation {
 
 /// One log and how far it has been read.
 #[derive(Debug)]
-pub struct Stream {
-    pub(super) name: String,
-    pub(super) files: Files,
-    pub(super) current: Option<OpenFile>,
-    pub(super) left: Vec<Left>,
+pub(crate) struct Stream {
+    pub(crate) name: String,
+    pub(crate) files: Files,
+    pub(crate) current: Option<OpenFile>,
+    pub(crate) left: Vec<Left>,
     /// Files to read after the current one, oldest first.
-    pub(super) queue: VecDeque<Candidate>,
+    pub(crate) queue: VecDeque<Candidate>,
     /// Files that are not to be read (again), unless they are written to.
-    pub(super) done: VecDeque<Done>,
+    pub(crate) done: VecDeque<Done>,
     /// Generations that a file read from its beginning must not get again.
-    pub(super) generations: VecDeque<u64>,
+    pub(crate) generations: VecDeque<u64>,
     /// Where to go on; used up by the first look.
-    pub(super) resume: Option<Vec<FilePosition>>,
+    pub(crate) resume: Option<Vec<FilePosition>>,
     /// Where it went on, until something could be opened.
-    pub(super) origin: Option<Vec<FilePosition>>,
-    pub(super) is_new: bool,
+    pub(crate) origin: Option<Vec<FilePosition>>,
+    pub(crate) is_new: bool,
     /// Whether [`Options::start`] is not for it.
-    pub(super) is_late: bool,
+    pub(crate) is_late: bool,
     /// A file could not be opened: names are to be looked at again soon.
-    pub(super) recheck: bool,
+    pub(crate) recheck: bool,
     trouble: Option<String>,
     /// The current file could not be read.
     is_unreadable: bool,
-    pub(super) late_at: Instant,
-    pub(super) patience: Patience,
+    pub(crate) late_at: Instant,
+    pub(crate) patience: Patience,
     /// Since when no file has had the name of the current one.
-    pub(super) nameless: Option<Instant>,
+    pub(crate) nameless: Option<Instant>,
 }
 
 /// Where the files of a stream are found.
 #[derive(Debug)]
-pub(super) enum Files {
+pub(crate) enum Files {
     /// A name, and the rotated files beside it.
     Named(PathBuf),
     /// What a selection puts into the stream of that name; the newest that was there.
@@ -112,12 +111,16 @@ pub(super) enum Files {
 
 impl Stream {
     /// The log at `path`; `name` is for people.
-    pub fn named(name: impl Into<String>, path: PathBuf) -> Self {
+    pub(crate) fn named(name: impl Into<String>, path: PathBuf) -> Self {
         Self::new(name.into(), Files::Named(path))
     }
 
     /// The stream of that name in `selection`, whose newest file is `newest`.
-    pub fn selected(name: impl Into<String>, selection: Rc<Selection>, newest: PathBuf) -> Self {
+    pub(crate) fn selected(
+        name: impl Into<String>,
+        selection: Rc<Selection>,
+        newest: PathBuf,
+    ) -> Self {
         Self::new(name.into(), Files::Selected { selection, newest })
     }
 
@@ -146,30 +149,30 @@ impl Stream {
 
     /// Goes on where `position` says, which is what [`Stream::position`] was.
     #[must_use]
-    pub fn resume(mut self, position: Vec<FilePosition>) -> Self {
+    pub(crate) fn resume(mut self, position: Vec<FilePosition>) -> Self {
         self.resume = Some(position);
         self
     }
 
     /// Starts at its beginning: it has appeared while others were followed.
-    pub fn appear_late(&mut self) {
+    pub(crate) fn appear_late(&mut self) {
         self.is_late = true;
     }
 
     /// What people call it.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// The path under which new data is expected.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match &self.files {
             Files::Named(path) | Files::Selected { newest: path, .. } => path,
         }
     }
 
     /// What it has to do with a file.
-    pub fn relation(&self, identity: Identity) -> Relation {
+    pub(crate) fn relation(&self, identity: Identity) -> Relation {
         let left = self.left.iter().map(|left| &left.file);
         if left.chain(&self.current).any(|file| file.identity() == identity) {
             return Relation::Reads;
@@ -181,35 +184,35 @@ impl Stream {
     }
 
     /// Whether it is one of a selection.
-    pub fn is_selected(&self) -> bool {
+    pub(crate) fn is_selected(&self) -> bool {
         matches!(self.files, Files::Selected { .. })
     }
 
     /// Whether a file of it is open.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.current.is_some()
     }
 
     /// Where it stands: the positions of its files, oldest first. Empty if there is none.
-    pub fn position(&self) -> Vec<FilePosition> {
+    pub(crate) fn position(&self) -> Vec<FilePosition> {
         if let Some(resume) = &self.resume {
             return resume.clone();
         }
         self.open_positions()
     }
 
-    pub(super) fn open_positions(&self) -> Vec<FilePosition> {
+    pub(crate) fn open_positions(&self) -> Vec<FilePosition> {
         let mut files = self.left_positions();
         files.extend(self.current.as_ref().map(OpenFile::position));
         files
     }
 
-    pub(super) fn left_positions(&self) -> Vec<FilePosition> {
+    pub(crate) fn left_positions(&self) -> Vec<FilePosition> {
         self.left.iter().map(|left| left.file.position()).collect()
     }
 
     /// Closes all files; what is left is the position.
-    pub fn close_files(&mut self) {
+    pub(crate) fn close_files(&mut self) {
         let position = self.position();
         self.resume = Some(position).filter(|position| !position.is_empty());
         self.current = None;
@@ -217,7 +220,7 @@ impl Stream {
     }
 
     /// Bytes that stand behind the position.
-    pub fn lag(&self) -> u64 {
+    pub(crate) fn lag(&self) -> u64 {
         let queued = self.queue.iter().filter_map(|next| std::fs::metadata(&next.path).ok());
         let left = self.left.iter().map(|left| left.file.lag()).sum::<u64>();
         self.current.as_ref().map_or(0, OpenFile::lag)
@@ -226,7 +229,7 @@ impl Stream {
     }
 
     /// When it has to be looked at even if nothing happens.
-    pub fn deadline(&self, options: &Options) -> Option<Instant> {
+    pub(crate) fn deadline(&self, options: &Options) -> Option<Instant> {
         let is_late = !self.left.is_empty() || self.nameless.is_some() || self.recheck;
         let late = is_late.then_some(self.late_at);
         let left = self.left.iter().map(|left| left.patience.deadline(&left.file, options));
@@ -238,7 +241,7 @@ impl Stream {
     ///
     /// # Errors
     /// What the consumer says.
-    pub fn look(&mut self, look: &mut Look<'_>) -> Result<Seen, Stop> {
+    pub(crate) fn look(&mut self, look: &mut Look<'_>) -> Result<Seen, Stop> {
         look.names |= std::mem::take(&mut self.recheck);
         if self.is_new {
             self.begin(look);
@@ -294,14 +297,14 @@ impl Stream {
     ///
     /// # Errors
     /// What the consumer says.
-    pub fn press(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
+    pub(crate) fn press(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
         for index in 0..self.left.len() {
             self.press_left(index, look, reason)?;
         }
         self.press_current(look, reason)
     }
 
-    pub(super) fn press_current(
+    pub(crate) fn press_current(
         &mut self,
         look: &mut Look<'_>,
         reason: Reason,
@@ -313,35 +316,35 @@ impl Stream {
         }
     }
 
-    pub(super) fn tell_missing(&mut self, options: &Options) {
+    pub(crate) fn tell_missing(&mut self, options: &Options) {
         let error = std::fs::metadata(self.path()).err();
         let cause = error.map_or_else(|| "Is a directory".to_owned(), |error| error.cause());
         if !options.follow || !options.wait_for_files {
             return self.tell(&cause);
         }
         if self.trouble.is_none() {
-            diag::warning(format_args!("{}: {cause}; waiting for it", self.name));
+            report::warning(format_args!("{}: {cause}; waiting for it", self.name));
             self.trouble = Some(cause);
         }
     }
 
     /// Says what is wrong, once.
-    pub(super) fn tell(&mut self, cause: &str) {
+    pub(crate) fn tell(&mut self, cause: &str) {
         if self.trouble.as_deref() != Some(cause) {
-            diag::error(format_args!("{}: {cause}", self.name));
+            report::error(format_args!("{}: {cause}", self.name));
             self.trouble = Some(cause.to_owned());
         }
     }
 
     /// What was wrong is over.
-    pub(super) fn tell_mended(&mut self) {
+    pub(crate) fn tell_mended(&mut self) {
         if self.trouble.take().is_some() {
-            diag::note(format_args!("{}: can be read now", self.name));
+            report::note(format_args!("{}: can be read now", self.name));
         }
     }
 
     /// All files of the stream, oldest first.
-    pub fn list(&mut self) -> Vec<Candidate> {
+    pub(crate) fn list(&mut self) -> Vec<Candidate> {
         let mut files = match &mut self.files {
             Files::Named(path) => files_of(path),
             Files::Selected { selection, newest } => {
@@ -358,7 +361,7 @@ impl Stream {
         files
     }
 
-    pub(super) fn pull(&mut self, look: &mut Look<'_>) -> Result<io::Result<Pulled>, Stop> {
+    pub(crate) fn pull(&mut self, look: &mut Look<'_>) -> Result<io::Result<Pulled>, Stop> {
         let before = self.left_positions();
         let Some(file) = &mut self.current else { return Ok(Ok(Pulled::End)) };
         let pulled = file.pull(look.block, Around::behind(&before), look.consume)?;
@@ -388,7 +391,7 @@ impl Stream {
             return self.endure(look, error);
         };
         let path = file.path().display();
-        diag::error(format_args!("{path}: {}; the rest is left out", error.cause()));
+        report::error(format_args!("{path}: {}; the rest is left out", error.cause()));
         look.lost = true;
         self.close(file, look)?;
         Ok(!self.queue.is_empty())

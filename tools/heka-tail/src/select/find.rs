@@ -4,19 +4,19 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::file::OpenFile;
-use super::identity::{Identity, modified};
-use super::position::FilePosition;
+use crate::follow::file::OpenFile;
+use crate::follow::identity::{Identity, modified};
+use crate::follow::position::FilePosition;
 
 /// A file that may be the one looked for.
 #[derive(Clone, Debug)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// Where it is.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Which file it is.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// When it was last written; nanoseconds since 1970.
-    pub modified: u64,
+    pub(crate) modified: u64,
 }
 
 impl PartialEq for Candidate {
@@ -27,7 +27,7 @@ impl PartialEq for Candidate {
 
 impl Candidate {
     /// What is at `path` now, if that is there and no directory.
-    pub fn at(path: &Path) -> Option<Self> {
+    pub(crate) fn at(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
         (!metadata.is_dir()).then(|| Self {
             path: path.to_owned(),
@@ -43,7 +43,7 @@ impl Candidate {
 /// was written since then and has these bytes is a copy of it: made by a rotation that truncates,
 /// or compressed. Of several the first is taken: all of them may begin alike, and this one has what
 /// follows on that place.
-pub fn find(
+pub(crate) fn find(
     position: &FilePosition,
     candidates: &[Candidate],
     gzip: bool,
@@ -67,7 +67,7 @@ pub fn find(
 
 /// Copies of a file of which nothing was read at `position`, so that its content cannot be told:
 /// what was made and written since and comes before it.
-pub fn new_copies<'a>(
+pub(crate) fn new_copies<'a>(
     position: &FilePosition,
     candidates: &'a [Candidate],
 ) -> impl Iterator<Item = (usize, &'a Candidate)> {
@@ -94,7 +94,7 @@ fn open_at(position: &FilePosition, candidate: &Candidate, gzip: bool) -> Option
 ///
 /// # Errors
 /// The system's; [`io::ErrorKind::NotFound`] if another file is there by now.
-pub fn open_first(candidate: &Candidate, gzip: bool) -> io::Result<OpenFile> {
+pub(crate) fn open_first(candidate: &Candidate, gzip: bool) -> io::Result<OpenFile> {
     let mut file = OpenFile::open(&candidate.path, 0, gzip)?;
     if file.identity() == candidate.identity {
         // As of when it was found: what happens from then on is still to be seen.

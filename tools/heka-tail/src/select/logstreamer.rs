@@ -11,30 +11,31 @@ use std::time::Duration;
 use regex::{Captures, Regex};
 
 use super::find::Candidate;
-use super::rotated::is_being_made;
-use crate::{clock, diag};
+use crate::follow::rotated::is_being_made;
+use heka_core::os::clock;
+use heka_core::report::{self, Cause as _};
 
 /// What a selection is made of, as typed.
 #[derive(Clone, Debug, Default)]
-pub struct Selector {
+pub(crate) struct Selector {
     /// The tree to look through.
-    pub directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// The files in it: a regular expression over the rest of the path.
-    pub file_match: String,
+    pub(crate) file_match: String,
     /// Named groups, most important first, whose values put the files of a stream in order, oldest
     /// first; `^` in front turns that round.
-    pub priority: Vec<String>,
+    pub(crate) priority: Vec<String>,
     /// Names of groups and fixed texts that make up a stream's name.
-    pub differentiator: Vec<String>,
+    pub(crate) differentiator: Vec<String>,
     /// Values of groups' texts (in lower case) for the order, `missing` for a group without text.
-    pub translation: HashMap<String, HashMap<String, i64>>,
+    pub(crate) translation: HashMap<String, HashMap<String, i64>>,
     /// Files that were last written longer ago are left out.
-    pub oldest: Option<Duration>,
+    pub(crate) oldest: Option<Duration>,
 }
 
 /// A selection of files, put into streams.
 #[derive(Debug)]
-pub struct Selection {
+pub(crate) struct Selection {
     selector: Selector,
     pattern: Regex,
     told: RefCell<BTreeSet<PathBuf>>,
@@ -50,13 +51,13 @@ struct Tree {
 
 /// The streams of a selection.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Their names and newest files.
-    pub streams: Vec<(String, PathBuf)>,
+    pub(crate) streams: Vec<(String, PathBuf)>,
     /// Words on those whose files cannot be put in order.
-    pub errors: Vec<String>,
+    pub(crate) errors: Vec<String>,
     /// All directories of the tree.
-    pub directories: Vec<PathBuf>,
+    pub(crate) directories: Vec<PathBuf>,
 }
 
 impl Selection {
@@ -64,11 +65,10 @@ impl Selection {
     ///
     /// # Errors
     /// Words on what is wrong with it.
-    pub fn new(mut selector: Selector) -> Result<Self, String> {
+    pub(crate) fn new(mut selector: Selector) -> Result<Self, String> {
         let directory = &selector.directory;
-        let real = std::fs::canonicalize(directory).map_err(|error| {
-            format!("{}: {}", directory.display(), crate::exit::Cause::cause(&error))
-        })?;
+        let real = std::fs::canonicalize(directory)
+            .map_err(|error| format!("{}: {}", directory.display(), error.cause()))?;
         let root = real.to_str().ok_or("the directory's name is not UTF-8")?;
         let slash = if selector.file_match.starts_with('/') { "" } else { "/" };
         let end = if selector.file_match.ends_with('$') { "" } else { "$" };
@@ -91,7 +91,7 @@ impl Selection {
     }
 
     /// What is there now.
-    pub fn find(&self) -> Found {
+    pub(crate) fn find(&self) -> Found {
         let tree = self.scan();
         let mut found = Found::default();
         for (name, files) in &tree.streams {
@@ -110,18 +110,18 @@ impl Selection {
     }
 
     /// The tree is to be looked through again before [`Selection::newest_of`] answers.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         *self.tree.borrow_mut() = None;
     }
 
     /// The files of one stream, oldest first, as they are now.
-    pub fn files_of(&self, name: &str) -> Vec<Candidate> {
+    pub(crate) fn files_of(&self, name: &str) -> Vec<Candidate> {
         let files = self.scan().streams.remove(name).unwrap_or_default();
         files.into_iter().map(|(_, file)| file).collect()
     }
 
     /// The newest file of a stream when the tree was looked through last, which is much cheaper.
-    pub fn newest_of(&self, name: &str) -> Option<Candidate> {
+    pub(crate) fn newest_of(&self, name: &str) -> Option<Candidate> {
         let mut tree = self.tree.borrow_mut();
         let tree = tree.get_or_insert_with(|| self.scan());
         tree.streams.get(name)?.last().map(|(_, file)| file.clone())
@@ -153,7 +153,7 @@ impl Selection {
         if old > 0 {
             let directory = self.selector.directory.display();
             let s = if old == 1 { "" } else { "s" };
-            diag::warning(format_args!(
+            report::warning(format_args!(
                 "{directory}: {old} file{s} left out, older than --oldest (--verbose names them)"
             ));
         }
@@ -169,7 +169,7 @@ impl Selection {
     fn is_news(&self, path: &Path) -> bool {
         let is_news = self.told.borrow_mut().insert(path.to_owned());
         if is_news {
-            diag::note(format_args!("{}: left out, older than --oldest", path.display()));
+            report::note(format_args!("{}: left out, older than --oldest", path.display()));
         }
         is_news
     }
@@ -265,7 +265,7 @@ fn walk(directory: &Path, see: &mut dyn FnMut(&Path, bool)) {
 ///
 /// # Errors
 /// Words on what is wrong.
-pub fn parse_translation(text: &str) -> Result<(String, String, i64), String> {
+pub(crate) fn parse_translation(text: &str) -> Result<(String, String, i64), String> {
     let parse = || {
         let (group, rest) = text.split_once(':')?;
         let (value, number) = rest.rsplit_once('=')?;

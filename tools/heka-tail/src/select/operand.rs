@@ -7,11 +7,11 @@ use std::path::{Component, Path, PathBuf};
 
 use regex::Regex;
 
-use super::rotated::is_rotated_from;
+use crate::follow::rotated::is_rotated_from;
 
 /// One operand.
 #[derive(Clone, Debug)]
-pub enum Operand {
+pub(crate) enum Operand {
     /// One file, whether it is there or not.
     File(PathBuf),
     /// The files in a directory.
@@ -24,7 +24,7 @@ pub enum Operand {
 impl Operand {
     /// Looks at what was typed. A path that is there is taken as it is, and what ends with a slash
     /// is a directory, also before it is there.
-    pub fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         let is_slashed = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         if path.is_dir() || (is_slashed && !path.exists()) {
             return Self::Directory(path.to_owned());
@@ -43,13 +43,13 @@ impl Operand {
     }
 
     /// Whether more files may come to belong to it.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !matches!(self, Self::File(_))
     }
 
     /// Looks for what it means now. Rotated files are left to the log that they come from; hidden
     /// ones and compressed ones are left out.
-    pub fn scan(&self) -> Scan {
+    pub(crate) fn scan(&self) -> Scan {
         let mut scan = Scan::default();
         let mut files = BTreeSet::new();
         match self {
@@ -79,18 +79,18 @@ impl Operand {
 
 /// What an operand means.
 #[derive(Debug, Default)]
-pub struct Scan {
+pub(crate) struct Scan {
     /// Files, by name.
-    pub files: BTreeSet<PathBuf>,
+    pub(crate) files: BTreeSet<PathBuf>,
     /// Directories where more may appear.
-    pub directories: Vec<PathBuf>,
+    pub(crate) directories: Vec<PathBuf>,
     /// What somebody may miss.
-    pub left_out: Vec<LeftOut>,
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 /// A file that is not followed though it may be meant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LeftOut {
+pub(crate) enum LeftOut {
     /// It is compressed, not with gzip.
     Compressed(PathBuf),
     /// It has a number where rotation puts one, but some programs too: `worker-1.log`.

@@ -11,18 +11,18 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::identity::{Identity, is_settled, modified};
+use crate::follow::identity::{Identity, is_settled, modified};
 
 /// Time between looks at what is busy.
-pub(super) const POLL: Duration = Duration::from_millis(100);
+pub(crate) const POLL: Duration = Duration::from_millis(100);
 /// Time over which events are counted, unless there are very many.
-pub(super) const WINDOW: Duration = Duration::from_millis(500);
+pub(crate) const WINDOW: Duration = Duration::from_millis(500);
 /// Time over which they are counted at least.
-pub(super) const MIN_WINDOW: Duration = Duration::from_millis(50);
+pub(crate) const MIN_WINDOW: Duration = Duration::from_millis(50);
 /// What is written to less often in a second is never taken for busy.
 const MANY: u64 = 8;
 /// Looks over which a busy file is judged.
-pub(super) const LOOKS: u32 = 5;
+pub(crate) const LOOKS: u32 = 5;
 /// So many times in a row a busy file has to be found calm.
 const CALM: u32 = 4;
 /// A directory stays split for so long at least; twice as long each time that was too short.
@@ -31,17 +31,17 @@ const MAX_PATIENCE: Duration = Duration::from_secs(64);
 
 /// A directory that streams have files in.
 #[derive(Debug)]
-pub(super) struct Directory {
-    pub(super) identity: Identity,
-    pub(super) split: Option<Split>,
+pub(crate) struct Directory {
+    pub(crate) identity: Identity,
+    pub(crate) split: Option<Split>,
     patience: Duration,
     restored: Option<Instant>,
 }
 
 /// A directory whose files are watched one by one, or not at all.
 #[derive(Debug)]
-pub(super) struct Split {
-    pub(super) files: HashMap<PathBuf, Own>,
+pub(crate) struct Split {
+    pub(crate) files: HashMap<PathBuf, Own>,
     changed: u64,
     is_settled: bool,
     until: Instant,
@@ -49,7 +49,7 @@ pub(super) struct Split {
 
 /// How a file in a split directory is known to grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Own {
+pub(crate) enum Own {
     /// This file is watched.
     Watched(Identity),
     /// It is busy, and looked at; how often in a row it was found calm.
@@ -62,7 +62,7 @@ pub(super) enum Own {
 
 /// What a look at a directory came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Same,
     /// Names in it may have changed.
     Changed,
@@ -71,12 +71,12 @@ pub(super) enum Fate {
 }
 
 impl Directory {
-    pub(super) fn new(identity: Identity) -> Self {
+    pub(crate) fn new(identity: Identity) -> Self {
         Self { identity, split: None, patience: PATIENCE, restored: None }
     }
 
     /// Goes over to watching its files one by one.
-    pub(super) fn split(&mut self, busy: impl IntoIterator<Item = PathBuf>, now: Instant) {
+    pub(crate) fn split(&mut self, busy: impl IntoIterator<Item = PathBuf>, now: Instant) {
         let is_again = self.restored.is_some_and(|restored| now < restored + MAX_PATIENCE);
         self.patience = if is_again { (self.patience * 2).min(MAX_PATIENCE) } else { PATIENCE };
         self.split = Some(Split {
@@ -88,7 +88,7 @@ impl Directory {
     }
 
     /// Goes back to being watched, if nothing in it is busy; what was watched in it.
-    pub(super) fn restore(&mut self, now: Instant) -> Option<HashMap<PathBuf, Own>> {
+    pub(crate) fn restore(&mut self, now: Instant) -> Option<HashMap<PathBuf, Own>> {
         let is_calm = |split: &mut Split| {
             split.until <= now && !split.files.values().any(|own| matches!(own, Own::Busy(_)))
         };
@@ -98,7 +98,7 @@ impl Directory {
     }
 
     /// Looks at it, which is at `path`.
-    pub(super) fn look(&mut self, path: &Path) -> Fate {
+    pub(crate) fn look(&mut self, path: &Path) -> Fate {
         let Ok(metadata) = std::fs::metadata(path) else { return Fate::Lost };
         if Identity::of(&metadata) != self.identity {
             return Fate::Lost;
@@ -114,14 +114,14 @@ impl Directory {
 
 impl Split {
     /// What is to be looked at.
-    pub(super) fn polled(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn polled(&self) -> impl Iterator<Item = &Path> {
         let is_polled = |own: &Own| matches!(own, Own::Busy(_) | Own::Helpless);
         self.files.iter().filter(move |(_, own)| is_polled(own)).map(|(path, _)| path.as_path())
     }
 
     /// Judges the busy files after [`LOOKS`] looks, of which `grew` tells how many found something
     /// new; those that are busy no more.
-    pub(super) fn calm(&mut self, grew: impl Fn(&Path) -> u32) -> Vec<PathBuf> {
+    pub(crate) fn calm(&mut self, grew: impl Fn(&Path) -> u32) -> Vec<PathBuf> {
         let mut calm = Vec::new();
         for (path, own) in &mut self.files {
             if let Own::Busy(times) = own {
@@ -137,27 +137,27 @@ impl Split {
 
 /// Something that makes noise, and how many events that were.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Noise {
+pub(crate) struct Noise {
     /// The directory, or the file in a split directory.
-    pub(super) path: PathBuf,
-    pub(super) events: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) events: u64,
     /// How many of these would not be if it were split, or looked at.
-    pub(super) spared: u64,
+    pub(crate) spared: u64,
 }
 
 /// How many come within `elapsed`, at so many a second.
-pub(super) fn at_rate(per_second: u64, elapsed: Duration) -> u64 {
+pub(crate) fn at_rate(per_second: u64, elapsed: Duration) -> u64 {
     let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     per_second.saturating_mul(ms) / 1000
 }
 
 /// Whether so many writes within `elapsed` make a file busy.
-pub(super) fn is_busy(writes: u64, elapsed: Duration) -> bool {
+pub(crate) fn is_busy(writes: u64, elapsed: Duration) -> bool {
     writes >= at_rate(MANY, elapsed).max(2)
 }
 
 /// The loudest of `noises`, so that half of `limit` events a second are left, if that can be.
-pub(super) fn loudest(mut noises: Vec<Noise>, limit: u64, elapsed: Duration) -> Vec<Noise> {
+pub(crate) fn loudest(mut noises: Vec<Noise>, limit: u64, elapsed: Duration) -> Vec<Noise> {
     let mut left: u64 = noises.iter().map(|noise| noise.events).sum();
     let bearable = at_rate(limit / 2, elapsed);
     noises.retain(|noise| is_busy(noise.spared, elapsed) && noise.spared >= noise.events / 2);

@@ -11,29 +11,29 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use notify::Event;
 use notify::event::{EventKind, Flag, ModifyKind};
 
-use super::watch::Changes;
+use crate::watch::Changes;
 
 /// What both threads know.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     noted: Mutex<Noted>,
     /// The writing end of the pipe that wakes the main thread.
     wake: File,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Noted {
-    pub(super) changes: Changes,
+pub(crate) struct Noted {
+    pub(crate) changes: Changes,
     /// What belongs to streams, by path.
-    pub(super) files: HashMap<PathBuf, Followed>,
+    pub(crate) files: HashMap<PathBuf, Followed>,
     /// Directories that streams may appear in.
-    pub(super) gaining: HashSet<PathBuf>,
+    pub(crate) gaining: HashSet<PathBuf>,
     /// Events in each directory that is watched, in any way.
-    pub(super) watched: HashMap<PathBuf, u64>,
+    pub(crate) watched: HashMap<PathBuf, u64>,
     /// Watched directories that something happened to themselves.
-    pub(super) moved: HashSet<PathBuf>,
+    pub(crate) moved: HashSet<PathBuf>,
     /// All events.
-    pub(super) events: u64,
+    pub(crate) events: u64,
     /// By stream: bit 1 if its contents, 2 if its names are noted already.
     marks: Vec<u8>,
     is_awake: bool,
@@ -41,23 +41,23 @@ pub(super) struct Noted {
 
 /// A path that streams read.
 #[derive(Debug, Default)]
-pub(super) struct Followed {
-    pub(super) streams: Vec<usize>,
+pub(crate) struct Followed {
+    pub(crate) streams: Vec<usize>,
     /// How often it was written to.
-    pub(super) writes: u64,
+    pub(crate) writes: u64,
 }
 
 impl Shared {
-    pub(super) fn new(wake: File) -> Self {
+    pub(crate) fn new(wake: File) -> Self {
         Self { noted: Mutex::new(Noted::default()), wake }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Noted> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Noted> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes an event from notify.
-    pub(super) fn note(&self, event: notify::Result<Event>) {
+    pub(crate) fn note(&self, event: notify::Result<Event>) {
         let mut noted = self.lock();
         let Ok(event) = event else {
             noted.changes.all = true;
@@ -85,7 +85,7 @@ impl Shared {
 
 impl Noted {
     /// Makes known that `path` belongs to stream number `stream`.
-    pub(super) fn add(&mut self, path: PathBuf, stream: usize) {
+    pub(crate) fn add(&mut self, path: PathBuf, stream: usize) {
         let streams = &mut self.files.entry(path).or_default().streams;
         if !streams.contains(&stream) {
             streams.push(stream);
@@ -96,7 +96,7 @@ impl Noted {
     }
 
     /// What has happened since the last call; `true` if the pipe is to be emptied.
-    pub(super) fn take(&mut self) -> (Changes, bool) {
+    pub(crate) fn take(&mut self) -> (Changes, bool) {
         let changes = std::mem::take(&mut self.changes);
         for &stream in changes.contents.iter().chain(&changes.names) {
             if let Some(mark) = self.marks.get_mut(stream) {
@@ -107,7 +107,7 @@ impl Noted {
     }
 
     /// Starts to count again.
-    pub(super) fn reset_counts(&mut self) {
+    pub(crate) fn reset_counts(&mut self) {
         self.events = 0;
         self.files.values_mut().for_each(|file| file.writes = 0);
         self.watched.values_mut().for_each(|events| *events = 0);

@@ -6,6 +6,9 @@
 //! paths, and symlinks on the way to a file as files of their own. Where too much happens for
 //! events, there are looks from time to time (see `busy`).
 
+mod busy;
+mod events;
+
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,32 +22,32 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use super::busy::{
+use crate::follow::identity::Identity;
+use busy::{
     Directory, Fate, LOOKS, MIN_WINDOW, Noise, Own, POLL, Split, WINDOW, at_rate, is_busy, loudest,
 };
-use super::identity::Identity;
-use super::noted::Shared;
-use crate::diag;
+use events::Shared;
+use heka_core::report;
 
 /// As many symlinks as the kernel follows.
 const MAX_LINKS: usize = 40;
 
 /// What has happened since the last time.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// Numbers of streams whose contents changed.
-    pub contents: Vec<usize>,
+    pub(crate) contents: Vec<usize>,
     /// Numbers of streams whose files came, went or changed names or modes.
-    pub names: Vec<usize>,
+    pub(crate) names: Vec<usize>,
     /// Something came into or went from a directory that streams may appear in.
-    pub gained: bool,
+    pub(crate) gained: bool,
     /// Events were lost, or directories: everything is to be looked at.
-    pub all: bool,
+    pub(crate) all: bool,
 }
 
 /// Watches directories.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     watcher: RecommendedWatcher,
     shared: Arc<Shared>,
     wake: File,
@@ -66,7 +69,7 @@ impl Watch {
     ///
     /// # Errors
     /// If the system has no inotify instance or descriptor left.
-    pub fn new(limit: u64) -> io::Result<Self> {
+    pub(crate) fn new(limit: u64) -> io::Result<Self> {
         let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let shared = Arc::new(Shared::new(File::from(write)));
         let handler = Arc::clone(&shared);
@@ -93,7 +96,7 @@ impl Watch {
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if its directory is missing, else if there are no watches left.
-    pub fn add(&mut self, path: &Path, stream: usize) -> io::Result<bool> {
+    pub(crate) fn add(&mut self, path: &Path, stream: usize) -> io::Result<bool> {
         let mut is_new = self.add_one(path, stream)?;
         for link in links_on(path) {
             is_new |= self.add_one(&link, stream)?;
@@ -122,7 +125,7 @@ impl Watch {
     ///
     /// # Errors
     /// As [`Watch::add`].
-    pub fn add_directory(&mut self, directory: &Path) -> io::Result<()> {
+    pub(crate) fn add_directory(&mut self, directory: &Path) -> io::Result<()> {
         let directory = std::fs::canonicalize(directory)?;
         self.shared.lock().gaining.insert(directory.clone());
         if !self.directories.contains_key(&directory) {
@@ -170,7 +173,7 @@ impl Watch {
 
     /// Lets go of directories that are not where they were; `true` if there are any. Their streams
     /// are to be added again.
-    pub fn forget_lost(&mut self) -> bool {
+    pub(crate) fn forget_lost(&mut self) -> bool {
         let moved = std::mem::take(&mut self.shared.lock().moved);
         let mut lost = HashSet::new();
         for (path, directory) in &mut self.directories {
@@ -192,17 +195,17 @@ impl Watch {
     }
 
     /// Readable when something has happened.
-    pub fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
 
     /// When to [`Watch::take`] even if nothing has happened.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.is_split.then_some(self.poll_at)
     }
 
     /// Tells that there was something new in a stream.
-    pub fn grew(&mut self, stream: usize) {
+    pub(crate) fn grew(&mut self, stream: usize) {
         if !self.is_split {
             return;
         }
@@ -215,7 +218,7 @@ impl Watch {
     }
 
     /// What has happened since the last call.
-    pub fn take(&mut self, now: Instant) -> Changes {
+    pub(crate) fn take(&mut self, now: Instant) -> Changes {
         let (mut changes, events) = {
             let mut noted = self.shared.lock();
             let (changes, is_awake) = noted.take();
@@ -352,7 +355,7 @@ impl Watch {
             files.into_iter().partition(|(_, writes)| is_busy(*writes, elapsed));
         let Some(directory) = self.directories.get_mut(path) else { return };
         let ms = POLL.as_millis();
-        diag::note(format_args!("{}: busy, looking at files every {ms} ms", path.display()));
+        report::note(format_args!("{}: busy, looking at files every {ms} ms", path.display()));
         directory.split(busy.into_iter().map(|(file, _)| file), now);
         self.is_split = true;
         self.poll_at = now;
@@ -371,7 +374,7 @@ impl Watch {
             restored.extend(directory.restore(now).map(|files| (path.clone(), files)));
         }
         for (path, files) in &restored {
-            diag::note(format_args!("{}: quiet again", path.display()));
+            report::note(format_args!("{}: quiet again", path.display()));
             self.unwatch_files(files);
             if self.watcher.watch(path, RecursiveMode::NonRecursive).is_err() {
                 self.directories.remove(path);

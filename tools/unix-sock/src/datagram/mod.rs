@@ -13,9 +13,8 @@ use std::io::IoSliceMut;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::time::{Duration, Instant};
 
-use heka_core::exit::{Explain as _, Status, Stop};
-use heka_core::io::{Backlog, Deadline};
-use heka_core::stats;
+use heka_core::os::{Backlog, Deadline};
+use heka_core::report::{Explain as _, Status, Stop, stats};
 use nix::cmsg_space;
 use nix::poll::PollFlags;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials, recvmsg};

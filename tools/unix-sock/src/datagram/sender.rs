@@ -4,8 +4,7 @@
 use std::os::fd::AsRawFd as _;
 use std::time::Instant;
 
-use heka_core::exit::{Cause as _, Stop};
-use heka_core::stats;
+use heka_core::report::{Cause as _, Stop, stats};
 use heka_core::wire::Behind;
 use nix::sys::socket::{MsgFlags, SockaddrLike as _, UnixAddr, sendto};
 use socket2::Socket;

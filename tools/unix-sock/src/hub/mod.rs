@@ -14,9 +14,8 @@ use std::net::Shutdown;
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
-use heka_core::diag;
-use heka_core::exit::{Cause as _, Explain as _, Status, Stop};
-use heka_core::io::{Deadline, wait as poll};
+use heka_core::os::{Deadline, wait as poll};
+use heka_core::report::{self, Cause as _, Explain as _, Status, Stop};
 use nix::poll::PollFlags;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use socket2::Socket;
@@ -107,7 +106,7 @@ impl<'a> Hub<'a> {
             | EpollFlags::EPOLLRDHUP
             | EpollFlags::EPOLLET;
         self.epoll.add(&socket, EpollEvent::new(flags, number)).at(&facts)?;
-        diag::note(format_args!(
+        report::note(format_args!(
             "{facts}: connected (pid {}, uid {}, gid {})",
             facts.pid.unwrap_or_default(),
             facts.uid.unwrap_or_default(),
@@ -222,7 +221,7 @@ impl<'a> Hub<'a> {
         self.note(number);
         peer.end(&mut self.sink)?;
         write(&mut peer, &mut self.sink);
-        diag::note(format_args!("{}: closed", peer.facts));
+        report::note(format_args!("{}: closed", peer.facts));
         self.accept_again = None;
         self.ended.push(peer);
         Ok(())
@@ -262,7 +261,7 @@ impl<'a> Hub<'a> {
             if let Some(peer) = self.peers.get_mut(&number)
                 && is_idle
             {
-                diag::note(format_args!("{}: nothing moved, connection ended", peer.facts));
+                report::note(format_args!("{}: nothing moved, connection ended", peer.facts));
                 peer.is_idle = true;
             }
             self.remove(number)?;
@@ -334,7 +333,7 @@ fn fail(peer: &mut Peer, sink: &mut Sink<'_>, error: &std::io::Error) {
     peer.was_reset |= error.kind() == ErrorKind::ConnectionReset;
     if sink.plan.kind == Kind::Dgram {
         // There is no connection whose end could be read.
-        diag::note(format_args!("{}: {}", peer.facts, error.cause()));
+        report::note(format_args!("{}: {}", peer.facts, error.cause()));
         peer.receiving = false;
     }
     if sink.plan.server().is_some() {

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use heka_core::exit::Stop;
+use heka_core::report::Stop;
 
 use super::{Hub, Records, fail};
 use crate::audience::Standing;

@@ -4,8 +4,8 @@
 use std::os::fd::AsFd as _;
 use std::time::Instant;
 
-use heka_core::exit::{Explain as _, Stop};
-use heka_core::io::{Backlog, Deadline};
+use heka_core::os::{Backlog, Deadline};
+use heka_core::report::{Explain as _, Stop};
 use nix::poll::PollFlags;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the codecs know, on the command line: the names of their choices, and complaints about an
-//! expression. The codecs themselves know of no command line.
+//! What the layers above know, on the command line: the names of their choices, and complaints
+//! about an expression. They themselves know of no command line.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+#[cfg(feature = "regex")]
+use crate::codec::Matcher;
 use crate::codec::{Form, Newlines};
 #[cfg(feature = "regex")]
-use crate::codec::{Matcher, split::Oversize};
+use crate::record::split::Oversize;
 #[cfg(feature = "regex")]
-use crate::diag;
-#[cfg(feature = "regex")]
-use crate::exit::{Status, Stop};
+use crate::report::{self, Status, Stop};
 
 impl ValueEnum for Form {
     fn value_variants<'a>() -> &'a [Self] {
@@ -44,6 +44,39 @@ impl ValueEnum for Newlines {
     }
 }
 
+#[cfg(feature = "tls")]
+impl ValueEnum for crate::net::tls::Version {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::V12, Self::V13]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::V12 => ("1.2", "TLS 1.2 (RFC 5246)"),
+            Self::V13 => ("1.3", "TLS 1.3 (RFC 8446)"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+#[cfg(feature = "tls")]
+impl ValueEnum for crate::net::tls::ClientAuth {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::None, Self::Request, Self::Require]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::None => ("none", "None is asked for"),
+            Self::Request => {
+                ("request", "One is asked for; if a client shows one, it must be right")
+            }
+            Self::Require => ("require", "Every client must show a right one"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
 #[cfg(feature = "regex")]
 impl ValueEnum for Oversize {
     fn value_variants<'a>() -> &'a [Self] {
@@ -68,9 +101,9 @@ impl ValueEnum for Oversize {
 #[cfg(feature = "regex")]
 pub fn matcher(flag: &str, text: &str) -> Result<Matcher, Stop> {
     Matcher::new(text).map_err(|mistake| {
-        diag::error(format_args!("{flag}: {mistake}"));
-        diag::plain(format_args!("{}:   {}", diag::program(), one_line(text)));
-        diag::plain(format_args!("{}:   {}^", diag::program(), mistake.indent(text)));
+        report::error(format_args!("{flag}: {mistake}"));
+        report::plain(format_args!("{}:   {}", report::program(), one_line(text)));
+        report::plain(format_args!("{}:   {}^", report::program(), mistake.indent(text)));
         Stop::Said(Status::Usage)
     })
 }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The end of a process: the number of each [`Status`], and real deaths by signal.
+
+use std::process::ExitCode;
+
+use nix::sys::signal::Signal;
+
+use crate::os::signal;
+use crate::report::{self, Status, Stop};
+
+/// The exit status of each outcome, the same in all tools.
+fn number(status: Status) -> u8 {
+    match status {
+        Status::Done => 0,
+        Status::Failed => 1,
+        Status::Usage => 2,
+        Status::Unreachable => 3,
+        Status::Nothing => 4,
+        Status::Unauthorized => 5,
+        Status::NotFound => 6,
+        Status::BadResponse => 7,
+        Status::BadRequest => 8,
+    }
+}
+
+/// Tells what there is to tell and turns the outcome into the process's end.
+pub fn finish(outcome: Result<Status, Stop>) -> ExitCode {
+    let status = match outcome {
+        Ok(status) | Err(Stop::Said(status)) => status,
+        Err(Stop::BrokenPipe) => signal::die_of(Signal::SIGPIPE),
+        Err(Stop::Signal(signal)) => signal::die_of(signal),
+        Err(Stop::Error { status, text }) => {
+            report::error(&text);
+            if status == Status::Usage {
+                report::plain(format_args!(
+                    "Try '{} --help' for more information.",
+                    report::program()
+                ));
+            }
+            status
+        }
+    };
+    ExitCode::from(number(status))
+}

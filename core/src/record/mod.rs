@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Byte streams to records: pure functions over the bytes at hand.
+
+mod dedup;
+#[cfg(feature = "regex")]
+pub mod split;
+
+pub use dedup::Recent;

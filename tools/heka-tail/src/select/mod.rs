@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which files make up a stream: operands, patterns, Heka's LogstreamerInput, and the search for a
+//! file that a position names.
+
+pub(crate) mod find;
+pub(crate) mod logstreamer;
+pub(crate) mod operand;
+
+pub(crate) use logstreamer::{Selection, Selector};
+pub(crate) use operand::{LeftOut, Operand};
