@@ -2,9 +2,6 @@
 //! The matcher beside Go Heka's and `lua_sandbox`'s (tests/vectors/ORIGIN.md): every recorded
 //! expression, each difference with its reason.
 
-#![cfg(feature = "regex")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is the verdict of a test")]
-
 use std::path::Path;
 
 use heka_core::codec::Matcher;

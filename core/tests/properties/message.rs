@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages survive encoding, and the borrowed view says what the owned message says.
 
-mod common;
-
+use crate::messages::message;
 use bytes::Bytes;
-use common::message;
 use heka_core::wire::{Field, FieldView, Message, MessageView, Value, ValueType, put_message};
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 use prost::Message as _;

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages survive the way through JSON, whatever they consist of.
 
-#![cfg(feature = "json")]
-#![expect(clippy::unwrap_used, reason = "a panic is the verdict of a test")]
-
-mod common;
-
-use common::message;
+use crate::messages::message;
 use heka_core::codec::json;
 use heka_core::wire::{
     Behind, Deframer, Field, Message, MessageView, Step, ValueType, put_message,

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `proto/message.proto` says what the structs say: every number, type and label.
 
-#![expect(clippy::unwrap_used, reason = "a panic is the verdict of a test")]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 

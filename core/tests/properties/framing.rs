@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Frames are found whatever stands between them and in whatever pieces they arrive.
 
-#![expect(clippy::unwrap_used, reason = "a panic is the verdict of a test")]
-
-mod common;
-
-use common::message;
+use crate::messages::message;
 use heka_core::wire::{
     Behind, Deframer, Header, Message, MessageView, Step, put_frame, put_message,
 };

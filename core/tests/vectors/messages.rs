@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What Go Heka wrote is read, and written again byte for byte (tests/vectors/ORIGIN.md).
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is the verdict of a test")]
-
 use std::path::Path;
 
 use heka_core::wire::{

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Nothing lost between the ends: acknowledgements, queue, faults.
+
+mod acknowledgements;
+mod confirmations;
+mod queue;
+mod soak;

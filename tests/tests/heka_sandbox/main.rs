@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! heka-sandbox with plugins of every kind.
+
+mod checkpoints;
+mod limits;
+mod modules;
+mod plugins;

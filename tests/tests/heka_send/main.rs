@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! heka-send beside peers of every kind.
+
+mod peers;

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! heka-tail as its users meet it: files of every kind, followed.
+
+mod follow;
+mod losses;
+mod messages;
+mod model;
+mod operands;
+mod page;
+mod rotation;
+mod selection;
+mod system;

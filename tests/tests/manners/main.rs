@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What all tools have in common.
+
+mod terminal;
+mod tools;

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Several tools in one pipeline, on one machine and between two.
+
+mod followers;
+mod network;
+mod network_examples;
+mod tls;
+mod world2;

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! unix-sock as server and client.
+
+mod bulk;
+mod complaints;
+mod connect;
+mod ends;
+mod examples;
+mod files;
+mod interop;
+mod load;
+mod sockets;

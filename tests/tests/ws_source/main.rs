@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! ws-source beside servers of every kind.
+
+mod examples;
+mod flow;
+mod input;
+mod messages;
+mod peers;
+mod routes;
+mod tls;
