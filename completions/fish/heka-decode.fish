@@ -21,7 +21,7 @@ complete -c heka-decode -l dedup -d 'Drop messages whose Uuid is among the last 
 complete -c heka-decode -l hmac-keys -d 'Verify signatures with the keys in FILE' -r -F
 complete -c heka-decode -l require-signer -d 'Take only messages signed by NAME' -r
 complete -c heka-decode -l write -d 'Append to FILE instead of standard output' -r -F
-complete -c heka-decode -l mode -d 'Permissions of a new FILE, octal [default: 664]' -r
+complete -c heka-decode -l mode -d 'Permissions of a new FILE, octal [default: 664 less the umask]' -r
 complete -c heka-decode -l rotate -d 'Begin a new FILE after SIZE bytes or so much time' -r
 complete -c heka-decode -l color -d 'Colour what is told on a terminal' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'

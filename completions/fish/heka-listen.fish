@@ -12,7 +12,7 @@ complete -c heka-listen -s n -l max-count -d 'Stop after so many messages' -r
 complete -c heka-listen -l max-message-size -d 'Longest message taken' -r
 complete -c heka-listen -l dedup -d 'Drop a message that has come before, among the last N' -r
 complete -c heka-listen -l write -d 'Append to FILE instead of standard output' -r -F
-complete -c heka-listen -l mode -d 'Permissions of a new FILE, octal [default: 664]' -r
+complete -c heka-listen -l mode -d 'Permissions of a new FILE, octal [default: 664 less the umask]' -r
 complete -c heka-listen -l rotate -d 'Begin a new FILE after SIZE bytes or so much time' -r
 complete -c heka-listen -l max-conns -d 'Connections at the same time; further ones wait' -r
 complete -c heka-listen -l backlog -d 'Connections that wait to be taken' -r

@@ -10,9 +10,6 @@ use super::{parse_duration, parse_size};
 use crate::os::{FileSink, Output, Rotation, signal};
 use crate::report::Stop;
 
-/// Permissions of a new file, as in the examples of Heka's `FileOutput`.
-const DEFAULT_MODE: u32 = 0o664;
-
 /// Flags of tools that can write to a file of their own.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output file")]
@@ -20,7 +17,7 @@ pub struct WriteArgs {
     /// Append to FILE instead of standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub write: Option<PathBuf>,
-    /// Permissions of a new FILE, octal [default: 664]
+    /// Permissions of a new FILE, octal [default: 664 less the umask]
     #[arg(long, value_name = "MODE", value_parser = parse_octal)]
     pub mode: Option<u32>,
     /// Begin a new FILE after SIZE bytes or so much time
@@ -36,8 +33,7 @@ impl WriteArgs {
     pub fn open(&self, durable: bool) -> Result<Output, Stop> {
         let Some(path) = &self.write else { return Output::stdout() };
         signal::reopen_on_hup();
-        let mode = self.mode.unwrap_or(DEFAULT_MODE);
-        Output::appended(FileSink::new(path.clone(), mode, self.rotate, durable))
+        Output::appended(FileSink::new(path.clone(), self.mode, self.rotate, durable))
     }
 }
 

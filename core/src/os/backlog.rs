@@ -309,7 +309,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         let rotate = Some(crate::os::Rotation::Size(50_000));
-        let file = crate::os::FileSink::new(path, 0o600, rotate, false);
+        let file = crate::os::FileSink::new(path, Some(0o600), rotate, false);
         let mut backlog = Backlog::new(Output::appended(file).unwrap());
         for byte in *b"abc" {
             backlog.put_records(&[byte; 40_000]).unwrap();

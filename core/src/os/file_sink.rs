@@ -18,6 +18,10 @@ use super::torn_end::announce_writer;
 use crate::os::clock;
 use crate::report::{Explain as _, Stop};
 
+/// Permissions of a new file without those that the umask takes, as in the examples of Heka's
+/// `FileOutput`.
+const DEFAULT_MODE: u32 = 0o664;
+
 /// When a file is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
@@ -31,7 +35,8 @@ pub enum Rotation {
 #[derive(Debug)]
 pub struct FileSink {
     path: PathBuf,
-    mode: u32,
+    /// What was asked for.
+    mode: Option<u32>,
     rotation: Option<Rotation>,
     durable: bool,
     ending: Option<Ending>,
@@ -40,9 +45,14 @@ pub struct FileSink {
 }
 
 impl FileSink {
-    /// A file at `path` that is made with the permissions `mode`, begun anew as `rotation` says,
-    /// and synced after each write if `durable`.
-    pub fn new(path: PathBuf, mode: u32, rotation: Option<Rotation>, durable: bool) -> Self {
+    /// A file at `path` that is made with the permissions `mode`, or what the umask leaves of the
+    /// usual ones; begun anew as `rotation` says, and synced after each write if `durable`.
+    pub fn new(
+        path: PathBuf,
+        mode: Option<u32>,
+        rotation: Option<Rotation>,
+        durable: bool,
+    ) -> Self {
         Self { path, mode, rotation, durable, ending: None, len: 0, period: 0 }
     }
 
@@ -59,7 +69,7 @@ impl FileSink {
     /// Opens the file at its end, or creates it.
     pub(super) fn open(&mut self) -> Result<File, Stop> {
         let mut options = OpenOptions::new();
-        let options = options.append(true).mode(self.mode);
+        let options = options.append(true).mode(self.mode.unwrap_or(DEFAULT_MODE));
         let (file, is_new) = match options.clone().create_new(true).open(&self.path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 (options.create(true).open(&self.path).at(self.name())?, false)
@@ -67,9 +77,9 @@ impl FileSink {
             opened => (opened.at(self.name())?, true),
         };
         let metadata = file.metadata().at(self.name())?;
-        if is_new {
+        if let Some(mode) = self.mode.filter(|_| is_new) {
             // Exactly the mode asked for, whatever the umask.
-            file.set_permissions(Permissions::from_mode(self.mode)).at(self.name())?;
+            file.set_permissions(Permissions::from_mode(mode)).at(self.name())?;
         }
         if self.durable && metadata.is_file() {
             // Not only a new one: whoever made it may have died before.
@@ -167,7 +177,7 @@ mod tests {
     use super::*;
 
     fn open(path: &Path, rotate: Option<Rotation>) -> Output {
-        Output::appended(FileSink::new(path.to_owned(), 0o640, rotate, false)).unwrap()
+        Output::appended(FileSink::new(path.to_owned(), Some(0o640), rotate, false)).unwrap()
     }
 
     fn written(folder: &Path) -> Vec<String> {

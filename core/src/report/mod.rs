@@ -5,9 +5,11 @@
 //! torn. What comes from outside (file names, peers' words) is shown with control characters
 //! escaped. Libraries' `log` records enter here too, from `-vv` on.
 
+mod refused;
 pub mod stats;
 mod stop;
 
+pub use refused::Refused;
 pub use stop::{Cause, Explain, Status, Stop};
 
 use std::fmt::Display;

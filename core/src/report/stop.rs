@@ -10,6 +10,7 @@ use std::fmt::Display;
 
 use nix::sys::signal::Signal;
 
+use super::refused::is_refused;
 /// Exit statuses, the same in all tools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
@@ -91,6 +92,11 @@ impl Stop {
 pub trait Cause {
     /// What went wrong, for people.
     fn cause(&self) -> String;
+
+    /// The status of a tool that ends of it, unless the place where it happened knows better.
+    fn status(&self) -> Status {
+        Status::Failed
+    }
 }
 
 impl Cause for std::io::Error {
@@ -100,6 +106,10 @@ impl Cause for std::io::Error {
             (Some(_), Some(end)) => text.get(..end).unwrap_or(&text).to_owned(),
             _ => text,
         }
+    }
+
+    fn status(&self) -> Status {
+        if is_refused(self) { Status::Usage } else { Status::Failed }
     }
 }
 
@@ -129,7 +139,7 @@ impl Cause for String {
 
 /// Turns an error into a [`Stop`] by saying what it happened to.
 pub trait Explain<T> {
-    /// `SUBJECT: CAUSE`, status 1.
+    /// `SUBJECT: CAUSE`, with the status of the error: mostly 1.
     fn at(self, subject: impl Display) -> Result<T, Stop>;
     /// `SUBJECT: CAUSE` with that status.
     fn stop(self, status: Status, subject: impl Display) -> Result<T, Stop>;
@@ -137,12 +147,16 @@ pub trait Explain<T> {
 
 impl<T, E: Cause> Explain<T> for Result<T, E> {
     fn at(self, subject: impl Display) -> Result<T, Stop> {
-        self.stop(Status::Failed, subject)
+        self.map_err(|error| stop(error.status(), &subject, &error))
     }
 
     fn stop(self, status: Status, subject: impl Display) -> Result<T, Stop> {
-        self.map_err(|error| Stop::Error { status, text: format!("{subject}: {}", error.cause()) })
+        self.map_err(|error| stop(status, &subject, &error))
     }
+}
+
+fn stop(status: Status, subject: &impl Display, error: &impl Cause) -> Stop {
+    Stop::Error { status, text: format!("{subject}: {}", error.cause()) }
 }
 
 #[cfg(test)]

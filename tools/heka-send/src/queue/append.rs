@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::cursor::{Cursor, NO_BOOT};
 use super::end::End;
-use super::files::{open_file, path_of, whole_records};
+use super::files::{name_of, whole_records};
 use super::keeper::Job;
 use super::{Place, Queue};
 use heka_core::delivery::is_full;
@@ -145,7 +145,7 @@ impl Queue {
         self.cut_rest()?;
         let end = self.end();
         let next = Place { file: end.file + 1, offset: 0 };
-        let writer = open_file(&self.dir, next.file)?;
+        let writer = self.dir.create_file(&name_of(next.file))?;
         self.note_end(next)?;
         self.unsynced.push_back((end.file, std::mem::replace(&mut self.writer, writer)));
         self.sizes.push_back(0);
@@ -182,8 +182,9 @@ impl Queue {
     pub(super) fn cut_torn_end(&mut self) -> Result<(), Stop> {
         let end = self.end();
         let start = if end.file == self.cursor.place.file { self.cursor.place.offset } else { 0 };
-        let path = path_of(&self.dir, end.file);
-        let whole = whole_records(&path, start, self.limits.message_size).at(path.display())?;
+        let path = self.dir.path_of(&name_of(end.file));
+        let whole = whole_records(&self.writer, start, self.limits.message_size);
+        let whole = whole.at(path.display())?;
         if whole < end.offset {
             report::warning(format_args!(
                 "{}: the last {} bytes are a torn record and cut off",

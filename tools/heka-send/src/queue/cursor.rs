@@ -10,17 +10,18 @@
 //! behind that one in its file does not count after a restart of the machine: it may be half of
 //! this message and half of that.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::path::Path;
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::FileExt as _;
 
 use data_encoding::HEXLOWER;
 
 use super::Place;
+use super::files::{Files, MAX_LINE};
 use heka_core::delivery::is_full;
-use heka_core::os::clock;
-use heka_core::report::{self, Explain as _, Stop};
+use heka_core::os::{PrivateDir, clock};
+use heka_core::report::{self, Explain as _, Refused, Stop};
 
+const NAME: &str = "cursor";
 /// In place of a boot id that cannot be read.
 pub(super) const NO_BOOT: &str = "0";
 
@@ -33,14 +34,16 @@ pub(super) struct Cursor {
     pub(super) boot: String,
     /// Up to there the last file was synced, if more than that stood in it.
     pub(super) promised: Option<Place>,
+    /// Whether none could be read.
+    pub(super) is_fresh: bool,
     /// Whether the machine has been restarted since it was saved.
     pub(super) is_other_boot: bool,
 }
 
 impl Cursor {
     /// Reads it; a new one if there is none.
-    pub(super) fn load(dir: &Path) -> Result<Self, Stop> {
-        let path = dir.join("cursor");
+    pub(super) fn load(dir: &PrivateDir, files: &Files) -> Result<Self, Stop> {
+        let path = dir.path_of(NAME);
         let boot = boot_id();
         let fresh = Self {
             stream_id: clock::random_uuid(),
@@ -48,14 +51,23 @@ impl Cursor {
             number: 0,
             boot: boot.clone(),
             promised: None,
+            is_fresh: true,
             is_other_boot: false,
         };
-        let text = match std::fs::read(&path) {
+        let file = match dir.open_file(NAME) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(fresh),
             other => other.at(path.display())?,
         };
+        let mut text = Vec::new();
+        file.take(MAX_LINE).read_to_end(&mut text).at(path.display())?;
         let text = String::from_utf8_lossy(&text);
+        if text.split(' ').next().and_then(|version| version.parse::<u64>().ok()) > Some(1) {
+            return Err(io::Error::from(Refused::Later)).at(path.display());
+        }
         let Some(mut cursor) = Self::parse(&text) else {
+            if files.first().is_none() && !text.is_empty() {
+                return Err(io::Error::from(Refused::NotQueue)).at(path.display());
+            }
             report::warning(format_args!(
                 "{}: not readable, everything in the queue is sent again",
                 path.display()
@@ -79,7 +91,15 @@ impl Cursor {
         let place = Place { file: number()?, offset: number()? };
         let last = number()?;
         let promised = number().zip(number()).map(|(file, offset)| Place { file, offset });
-        Some(Self { stream_id, boot, place, number: last, promised, is_other_boot: false })
+        Some(Self {
+            stream_id,
+            boot,
+            place,
+            number: last,
+            promised,
+            is_fresh: false,
+            is_other_boot: false,
+        })
     }
 
     /// Numbers may from now on mean other messages than before.
@@ -89,31 +109,22 @@ impl Cursor {
 
     /// Replaces the file: temporary file, fsync, rename, fsync of the directory. On a full disk,
     /// where files can only be removed once this is saved, it is overwritten where it lies.
-    pub(super) fn save(&self, dir: &Path) -> io::Result<()> {
+    pub(super) fn save(&self, dir: &PrivateDir) -> io::Result<()> {
         let Place { file, offset } = self.place;
         let (stream, boot) = (HEXLOWER.encode(&self.stream_id), &self.boot);
         let promised = self.promised.map(|place| format!(" {} {}", place.file, place.offset));
         let promised = promised.unwrap_or_default();
         let line = format!("1 {stream} {boot} {file} {offset} {}{promised}\n", self.number);
-        match replace(dir, line.as_bytes()) {
+        match dir.replace_file(NAME, line.as_bytes()) {
             Err(error) if is_full(&error) => overwrite(dir, line.as_bytes()),
             other => other,
         }
     }
 }
 
-fn replace(dir: &Path, line: &[u8]) -> io::Result<()> {
-    let temporary = dir.join("cursor.new");
-    let mut new = File::create(&temporary)?;
-    new.write_all(line)?;
-    new.sync_data()?;
-    std::fs::rename(&temporary, dir.join("cursor"))?;
-    File::open(dir)?.sync_all()
-}
-
-fn overwrite(dir: &Path, line: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).open(dir.join("cursor"))?;
-    file.write_all(line)?;
+fn overwrite(dir: &PrivateDir, line: &[u8]) -> io::Result<()> {
+    let file = dir.open_file(NAME)?;
+    file.write_all_at(line, 0)?;
     file.set_len(line.len() as u64)?;
     file.sync_data()
 }

@@ -13,13 +13,15 @@
 //! The line is of the same use as the messages themselves: it outlives the process, and the machine
 //! only once it was synced, which nobody does. After a restart of the machine it is not looked at.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 
 use super::Place;
-use super::cursor::NO_BOOT;
+use super::cursor::{Cursor, NO_BOOT};
+use super::files::MAX_LINE;
+use heka_core::os::PrivateDir;
+use heka_core::report::Refused;
 
 /// What the line says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,14 +54,16 @@ pub(super) struct EndFile {
 
 impl EndFile {
     /// Opens it, and reads what it says if it says anything since the machine was started.
-    pub(super) fn open(dir: &Path, boot: String) -> io::Result<(Self, Option<End>)> {
-        let mut options = OpenOptions::new();
-        let file =
-            options.read(true).write(true).create(true).truncate(false).open(dir.join("end"))?;
+    pub(super) fn open(dir: &PrivateDir, cursor: &Cursor) -> io::Result<(Self, Option<End>)> {
+        let file = dir.open_or_create_file("end")?;
         let mut text = Vec::new();
-        (&file).read_to_end(&mut text)?;
-        let end = End::parse(&String::from_utf8_lossy(&text), &boot);
-        Ok((Self { file, boot }, end))
+        (&file).take(MAX_LINE).read_to_end(&mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        if cursor.is_fresh && !text.is_empty() && !text.starts_with("1 ") {
+            return Err(Refused::NotQueue.into());
+        }
+        let end = End::parse(&text, &cursor.boot);
+        Ok((Self { file, boot: cursor.boot.clone() }, end))
     }
 
     /// Replaces what it says.

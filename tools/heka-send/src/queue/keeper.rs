@@ -3,11 +3,12 @@
 //! not.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::cursor::Cursor;
+use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop};
 
 /// What is to be done, in this order.
@@ -18,19 +19,19 @@ pub(super) struct Job {
     /// How far the far end has got.
     pub(super) cursor: Option<Cursor>,
     /// Files that nobody needs once the cursor is stored.
-    pub(super) remove: Vec<PathBuf>,
+    pub(super) remove: Vec<String>,
 }
 
 impl Job {
-    fn run(self, dir: &Path) -> Result<(), Stop> {
+    fn run(self, dir: &PrivateDir) -> Result<(), Stop> {
         for file in self.sync {
             file.sync_data().at(dir.display())?;
         }
         if let Some(cursor) = self.cursor {
             cursor.save(dir).at(dir.display())?;
         }
-        for path in self.remove {
-            std::fs::remove_file(&path).at(path.display())?;
+        for name in self.remove {
+            dir.remove_file(&name).at(dir.path_of(&name).display())?;
         }
         Ok(())
     }
@@ -45,15 +46,15 @@ pub(super) struct Keeper {
     /// A job has failed. The system tells that once; what else there was to sync is not safe
     /// either.
     has_failed: bool,
-    dir: PathBuf,
+    dir: Arc<PrivateDir>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Keeper {
-    pub(super) fn start(dir: PathBuf) -> Self {
+    pub(super) fn start(dir: Arc<PrivateDir>) -> Self {
         let (jobs, work) = channel::<Job>();
         let (report, done) = channel();
-        let place = dir.clone();
+        let place = Arc::clone(&dir);
         let thread = std::thread::spawn(move || {
             for job in work {
                 if report.send(job.run(&place)).is_err() {

@@ -30,17 +30,18 @@ mod keeper;
 
 use std::collections::VecDeque;
 use std::fs::{File, TryLockError};
-use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use append::Clearing;
 use cursor::Cursor;
 use end::EndFile;
-use files::{cut, list, open_file, path_of};
+use files::{Files, name_of};
 use keeper::{Job, Keeper};
 
 use heka_core::delivery::is_full;
+use heka_core::os::PrivateDir;
 use heka_core::report::{self, Explain as _, Stop};
 use heka_core::wire::{Behind, Deframer, Frame, Step};
 
@@ -68,7 +69,8 @@ struct Place {
 /// Messages on disk. See the module.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    dir: PathBuf,
+    /// Its descriptor holds the lock.
+    dir: Arc<PrivateDir>,
     limits: Limits,
     cursor: Cursor,
     /// Sizes of the files from `cursor.place.file` on; the last one is written to.
@@ -85,7 +87,7 @@ pub(crate) struct Queue {
     /// Complete files that were not synced yet, with their numbers.
     unsynced: VecDeque<(u64, File)>,
     /// Files that are confirmed and can go once the cursor says so.
-    confirmed: Vec<PathBuf>,
+    confirmed: Vec<String>,
     keeper: Keeper,
     /// What is handed out next.
     read_at: Place,
@@ -101,8 +103,6 @@ pub(crate) struct Queue {
     buffer: Vec<u8>,
     is_unsaved: bool,
     is_unsynced: bool,
-    /// Holds the lock.
-    _lock: File,
 }
 
 impl Queue {
@@ -110,52 +110,40 @@ impl Queue {
     /// is cut off and told of.
     ///
     /// # Errors
-    /// `DIR: in use by another process`, or the system's; status 1.
+    /// `DIR: in use by another process`, or the system's, status 1. Status 2 if others can write to
+    /// the directory, or something else than a file of a queue is in the place of one.
     pub(crate) fn open(dir: &Path, limits: Limits) -> Result<Self, Stop> {
         let subject = dir.display();
-        std::fs::create_dir_all(dir).at(&subject)?;
-        let lock = File::open(dir).at(&subject)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Stop::failed(format_args!("{subject}: in use by another process")));
-            }
-            Err(TryLockError::Error(error)) => return Err(error).at(&subject),
+        let dir = Arc::new(open_locked(dir)?);
+        let mut files = Files::open(&dir)?;
+        let mut cursor = Cursor::load(&dir, &files)?;
+        if cursor.is_fresh {
+            files.check(&dir, limits.message_size)?;
         }
-        let mut cursor = Cursor::load(dir)?;
-        let (end_file, told) = EndFile::open(dir, cursor.boot.clone()).at(&subject)?;
+        let (end_file, told) = EndFile::open(&dir, &cursor).at(dir.path_of("end").display())?;
         let end = told.unwrap_or_default();
         if end.begun.file >= cursor.place.file && cursor.number <= end.number {
             // The file was begun anew after the cursor was saved.
             (cursor.place, cursor.number) = (end.begun, end.number);
         }
-        let files = list(dir).at(&subject)?;
-        let first = files.first().copied().unwrap_or(cursor.place.file);
-        if first > cursor.place.file {
+        if let Some(first) = files.first().filter(|first| *first > cursor.place.file) {
             // What was between is gone, and so is the meaning of the numbers.
             cursor.rename_stream();
             cursor.place = Place { file: first, offset: 0 };
         }
-        let last = files.last().copied().unwrap_or(cursor.place.file).max(cursor.place.file);
-        for file in files.iter().filter(|file| **file < cursor.place.file) {
-            std::fs::remove_file(path_of(dir, *file)).at(&subject)?;
-        }
-        let writer = open_file(dir, last).at(&subject)?;
+        files.remove_before(cursor.place.file, &dir).at(&subject)?;
         let promised = cursor.promised.take().filter(|_| cursor.is_other_boot);
         if let Some(place) = told.map(|end| end.place).or(promised) {
-            cut(dir, place).at(&subject)?;
+            files.cut(place).at(&subject)?;
         }
-        let mut sizes = VecDeque::new();
-        for file in cursor.place.file..=last {
-            sizes.push_back(std::fs::metadata(path_of(dir, file)).map_or(0, |data| data.len()));
-        }
+        let last = files.last().unwrap_or(0).max(cursor.place.file);
+        let sizes: VecDeque<u64> = (cursor.place.file..=last).map(|file| files.len(file)).collect();
         // What is confirmed is not synced: a crash may have taken it.
         let first_size = sizes.front().copied().unwrap_or(0);
         cursor.place.offset = cursor.place.offset.min(first_size);
-        let complete = (cursor.place.file..last).map(|file| Ok((file, open_file(dir, file)?)));
-        let complete = complete.collect::<io::Result<_>>().at(&subject)?;
+        let writer = files.take_writer(last, &dir).at(dir.path_of(&name_of(last)).display())?;
         let mut queue = Self {
-            dir: dir.to_owned(),
+            dir: Arc::clone(&dir),
             limits,
             read_at: cursor.place,
             last: cursor.number,
@@ -168,9 +156,9 @@ impl Queue {
             synced: Place::default(),
             clearing: Clearing::Nothing,
             // An earlier process may not have come to it.
-            unsynced: complete,
+            unsynced: files.into_iter().collect(),
             confirmed: Vec::new(),
-            keeper: Keeper::start(dir.to_owned()),
+            keeper: Keeper::start(dir),
             reader: None,
             marks: VecDeque::new(),
             delivered: 0,
@@ -178,7 +166,6 @@ impl Queue {
             buffer: Vec::new(),
             is_unsaved: true,
             is_unsynced: true,
-            _lock: lock,
         };
         queue.cut_torn_end()?;
         queue.synced = queue.end();
@@ -289,7 +276,7 @@ impl Queue {
                     at += done;
                 }
                 Step::Damage(done, damage) => {
-                    let path = path_of(&self.dir, self.read_at.file);
+                    let path = self.dir.path_of(&name_of(self.read_at.file));
                     report::warning(format_args!("{}: {damage}", path.display()));
                     at += done;
                 }
@@ -306,11 +293,12 @@ impl Queue {
 
     fn read_block(&mut self, buffer: &mut [u8]) -> Result<(), Stop> {
         let Place { file, offset } = self.read_at;
-        let path = path_of(&self.dir, file);
+        let name = name_of(file);
+        let path = self.dir.path_of(&name);
         let reader = match &self.reader {
             Some((open, reader)) if *open == file => reader,
             _ => {
-                let reader = File::open(&path).at(path.display())?;
+                let reader = self.dir.open_file(&name).at(path.display())?;
                 &self.reader.insert((file, reader)).1
             }
         };
@@ -340,7 +328,7 @@ impl Queue {
         self.is_unsaved |= place != self.cursor.place;
         for file in self.cursor.place.file..place.file {
             self.sizes.pop_front();
-            self.confirmed.push(path_of(&self.dir, file));
+            self.confirmed.push(name_of(file));
             self.unsynced.pop_front_if(|(number, _)| *number <= file);
             // A removed file takes room on the disk as long as somebody has it open.
             self.reader.take_if(|(open, _)| *open <= file);
@@ -442,6 +430,19 @@ impl Queue {
     /// Whether [`Queue::sync`] has something to do.
     pub(crate) fn is_dirty(&self) -> bool {
         self.is_unsynced || self.is_unsaved
+    }
+}
+
+/// Opens the directory of a queue for this process alone.
+fn open_locked(dir: &Path) -> Result<PrivateDir, Stop> {
+    let subject = dir.display();
+    let dir = PrivateDir::open(dir).at(&subject)?;
+    match dir.as_file().try_lock() {
+        Ok(()) => Ok(dir),
+        Err(TryLockError::WouldBlock) => {
+            Err(Stop::failed(format_args!("{subject}: in use by another process")))
+        }
+        Err(TryLockError::Error(error)) => Err(error).at(&subject),
     }
 }
 

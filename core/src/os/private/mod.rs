@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Files and directories that only we may change: whose they have to be, and how they are opened
+//! and made where somebody else may have put something in their place.
+
+mod dir;
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+
+pub use dir::PrivateDir;
+
+use crate::report::Refused;
+
+/// Mode of a file that holds messages, positions or secrets.
+const FILE_MODE: u32 = 0o600;
+/// Mode of a directory of such files.
+const DIR_MODE: u32 = 0o700;
+
+const WRITABLE: u32 = 0o022;
+
+/// Whether nobody but us and root can change it.
+fn check(metadata: &Metadata) -> Result<(), Refused> {
+    check_owner(metadata.uid())?;
+    if metadata.mode() & WRITABLE == 0 { Ok(()) } else { Err(Refused::Writable) }
+}
+
+fn check_owner(owner: u32) -> Result<(), Refused> {
+    let is_trusted = owner == 0 || owner == nix::unistd::geteuid().as_raw();
+    if is_trusted { Ok(()) } else { Err(Refused::Owner) }
+}
