@@ -1,5 +1,5 @@
 # heka tools: build, check, install. `make help` lists the targets.
-# Needs GNU make and cargo; `make check` also mandoc. Names follow the GNU coding standards.
+# Needs GNU make, cargo and a C compiler. Names follow the GNU coding standards.
 
 prefix ?= $(or $(PREFIX),/usr/local)
 exec_prefix ?= $(prefix)
@@ -40,14 +40,20 @@ version := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\
 export HEKA_TOOLS_REV ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
 .DELETE_ON_ERROR:
-.PHONY: all check fmt fmt-check clippy built-tests test doc-test lint-man check-install install-list \
+.PHONY: all check fmt fmt-check deny clippy built-tests test doc-test lint-man check-install install-list \
 	bench fuzz soak autobahn demo man html completions install install-strip installdirs uninstall \
 	clean distclean dist help
 
 all: ## build every tool (PROFILE=release)
 	$(CARGO) build $(CARGOFLAGS) --profile $(PROFILE) --bins $(addprefix -p ,$(TOOLS))
 
-check: fmt-check lint-man clippy test doc-test check-install ## everything that must hold before a commit
+# What a missing program keeps from being checked is collected in this file, and printed at the end.
+export HEKA_SKIPPED := $(here)/skipped
+
+check: ## everything that must hold before a commit
+	@mkdir -p "$(here)" && rm -f "$(HEKA_SKIPPED)"
+	$(MAKE) fmt-check lint-man deny clippy test doc-test check-install
+	@tests/report-skipped "$(HEKA_SKIPPED)"
 	@echo "make check: all passed"
 
 fmt: ## format the code
@@ -70,7 +76,14 @@ doc-test:
 	$(CARGO) test $(CARGOFLAGS) --workspace --doc
 
 lint-man: ## man pages without a warning
-	$(MANDOC) -T lint -W warning $(MAN1) $(MAN5) $(MAN7)
+	@if command -v $(MANDOC) >/dev/null; then \
+		$(MANDOC) -T lint -W warning $(MAN1) $(MAN5) $(MAN7); \
+	else tests/skip "$(MANDOC) is not installed: man pages not checked"; fi
+
+deny: ## licences and sources of all dependencies; needs cargo-deny
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		$(CARGO) deny --workspace --offline check licenses bans sources; \
+	else tests/skip "cargo-deny is not installed: licences not checked"; fi
 
 man: lint-man
 
