@@ -6,7 +6,7 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use heka_core::codec::time::Zone;
 use heka_core::codec::{Encoder, Form, Matcher};
-use heka_core::wire::{Behind, Deframer, Frame, Header, Message, Step, Template};
+use heka_core::wire::{Deframer, Frame, Header, Message, More, Step, Template};
 
 const COUNT: usize = 1000;
 
@@ -41,7 +41,7 @@ fn frames() -> Vec<u8> {
 fn each_frame(frames: &[u8], mut receive: impl FnMut(&Frame<'_>)) {
     let mut deframer = Deframer::new(1 << 20);
     let mut at = 0;
-    while let Step::Frame(done, frame) = deframer.next(&frames[at..], Behind::End) {
+    while let Step::Frame(done, frame) = deframer.next(&frames[at..], More::Ended) {
         receive(&frame);
         at += done;
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use heka_core::wire::{
-    Behind, Deframer, Field, Header, HmacHash, Keys, Message, MessageView, Signer, Step, Template,
+    Deframer, Field, Header, HmacHash, Keys, Message, MessageView, More, Signer, Step, Template,
     Verdict,
 };
 use prost::Message as _;
@@ -60,7 +60,7 @@ fn deframe(bencher: Bencher<'_, '_>) {
     bencher.counter(BytesCount::new(frames.len())).bench_local(|| {
         let mut deframer = Deframer::new(1 << 20);
         let (mut at, mut payloads) = (0, 0);
-        while let Step::Frame(done, frame) = deframer.next(&frames[at..], Behind::End) {
+        while let Step::Frame(done, frame) = deframer.next(&frames[at..], More::Ended) {
             payloads += frame.view.payload.map_or(0, <[u8]>::len);
             at += done;
         }

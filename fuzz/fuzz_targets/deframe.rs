@@ -5,7 +5,7 @@
 //! The first byte of the input tells how long the pieces are.
 #![no_main]
 
-use heka_core::wire::{Behind, Deframer, Step};
+use heka_core::wire::{More, Deframer, Step};
 use libfuzzer_sys::fuzz_target;
 
 /// Where frames stand, and how many bytes were damaged.
@@ -16,7 +16,7 @@ fn read(stream: &[u8], piece: usize, in_runs: bool) -> (Vec<(u64, usize)>, u64) 
     let mut ends = Vec::new();
     loop {
         end = (end + piece).min(stream.len());
-        let behind = if end == stream.len() { Behind::End } else { Behind::More };
+        let more = if end == stream.len() { More::Ended } else { More::Coming };
         loop {
             if in_runs {
                 ends.clear();
@@ -30,7 +30,7 @@ fn read(stream: &[u8], piece: usize, in_runs: bool) -> (Vec<(u64, usize)>, u64) 
                 assert_eq!(begin, len, "the run ends with its last frame");
                 start += len;
             }
-            match deframer.next(&stream[start..end], behind) {
+            match deframer.next(&stream[start..end], more) {
                 Step::Frame(done, frame) => {
                     frames.push((frame.offset, frame.bytes.len()));
                     start += done;
@@ -46,7 +46,7 @@ fn read(stream: &[u8], piece: usize, in_runs: bool) -> (Vec<(u64, usize)>, u64) 
                 }
             }
         }
-        if behind == Behind::End {
+        if more == More::Ended {
             assert_eq!(start, stream.len(), "bytes left at the end");
             return (frames, damaged);
         }

@@ -182,7 +182,7 @@ fn parse_key(line: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Behind, Deframer, Header, Step, put_frame};
+    use crate::wire::{Deframer, Header, More, Step, put_frame};
 
     fn parse(text: &str) -> Result<Keys, String> {
         parse_keys(Path::new("keys"), text.as_bytes()).map_err(|stop| match stop {
@@ -200,7 +200,7 @@ mod tests {
             _ => Header::default(),
         };
         put_frame(&mut bytes, header, &message).unwrap();
-        match Deframer::new(100).next(&bytes, Behind::End) {
+        match Deframer::new(100).next(&bytes, More::Ended) {
             Step::Frame(_, frame) => {
                 verifier.verify(&frame).map_err(|rejected| rejected.to_string())
             }

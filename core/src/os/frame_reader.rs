@@ -11,7 +11,7 @@ use nix::poll::PollFlags;
 use crate::os::{Ending, Input, Output, wait};
 use crate::report::{self, Stop, stats};
 use crate::wire::framing::{FRAMING_SIZE, RECORD_SEPARATOR, Reason, UNIT_SEPARATOR};
-use crate::wire::{Behind, Deframer, Frame, Header, Step};
+use crate::wire::{Deframer, Frame, Header, More, Step};
 
 /// What a stream of unknown origin consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub enum Kind {
 }
 
 /// Tells frames from text by the first bytes of a stream; `None` if more of them are needed.
-pub fn detect(data: &[u8], behind: Behind) -> Option<Kind> {
-    let undecided = if behind == Behind::End { Some(Kind::Text) } else { None };
+pub fn detect(data: &[u8], more: More) -> Option<Kind> {
+    let undecided = if more == More::Ended { Some(Kind::Text) } else { None };
     match data {
         [] => None,
         [RECORD_SEPARATOR] => undecided,
@@ -77,7 +77,7 @@ fn whole_frames_from(
     let mut rest = data.as_slice();
     let (mut whole, mut has_frames) = (len, false);
     loop {
-        let done = match deframer.next(rest, Behind::End) {
+        let done = match deframer.next(rest, More::Ended) {
             Step::Frame(done, _) => {
                 (whole, has_frames) = (len, true);
                 done
@@ -161,8 +161,8 @@ impl FrameReader {
                 (Filled::End, Some(every)) if self.input.is_regular() => {
                     self.wait_for_growth(every, out, &mut receive)?
                 }
-                (Filled::End, _) => return self.deliver(Behind::End, out, &mut receive),
-                (Filled::More, _) => self.deliver(Behind::More, out, &mut receive)?,
+                (Filled::End, _) => return self.deliver(More::Ended, out, &mut receive),
+                (Filled::More, _) => self.deliver(More::Coming, out, &mut receive)?,
             };
             if flow.is_break() {
                 return Ok(flow);
@@ -177,7 +177,7 @@ impl FrameReader {
         out: &mut Output,
         receive: &mut impl FnMut(&Frame<'_>, &mut Output) -> Flow,
     ) -> Flow {
-        if self.deliver(Behind::Idle, out, receive)?.is_break() {
+        if self.deliver(More::Idle, out, receive)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
         out.flush()?;
@@ -203,12 +203,12 @@ impl FrameReader {
     /// Whatever `receive` says.
     pub fn deliver(
         &mut self,
-        behind: Behind,
+        more: More,
         out: &mut Output,
         receive: &mut impl FnMut(&Frame<'_>, &mut Output) -> Flow,
     ) -> Flow {
         loop {
-            match self.deframer.next(self.input.data(), behind) {
+            match self.deframer.next(self.input.data(), more) {
                 // Large enough to be looked at where it lies.
                 Step::Frame(done, ref frame) => {
                     let is_message = !frame.is_signal();
@@ -244,7 +244,7 @@ impl FrameReader {
         receive: &mut impl FnMut(&Frame<'_>, &mut Output) -> Flow,
     ) -> Result<Filled, Stop> {
         loop {
-            if !self.input.is_ready()? && self.deliver(Behind::Idle, out, receive)?.is_break() {
+            if !self.input.is_ready()? && self.deliver(More::Idle, out, receive)?.is_break() {
                 return Ok(Filled::Enough);
             }
             if !self.input.fill(out)? {

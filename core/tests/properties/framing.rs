@@ -2,9 +2,7 @@
 //! Frames are found whatever stands between them and in whatever pieces they arrive.
 
 use crate::messages::message;
-use heka_core::wire::{
-    Behind, Deframer, Header, Message, MessageView, Step, put_frame, put_message,
-};
+use heka_core::wire::{Deframer, Header, Message, MessageView, More, Step, put_frame, put_message};
 use proptest::collection::vec;
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_assume, prop_oneof,
@@ -28,24 +26,19 @@ fn deframe<'a>(pieces: impl Iterator<Item = &'a [u8]>, idle: bool) -> Found {
         buffer.extend_from_slice(piece);
         // As a reader does: no look before what was asked for is there.
         if buffer.len() >= need {
-            need = drain(&mut deframer, &mut buffer, Behind::More, &mut found);
+            need = drain(&mut deframer, &mut buffer, More::Coming, &mut found);
         }
         if idle {
-            need = drain(&mut deframer, &mut buffer, Behind::Idle, &mut found);
+            need = drain(&mut deframer, &mut buffer, More::Idle, &mut found);
         }
     }
-    drain(&mut deframer, &mut buffer, Behind::End, &mut found);
+    drain(&mut deframer, &mut buffer, More::Ended, &mut found);
     found
 }
 
-fn drain(
-    deframer: &mut Deframer,
-    buffer: &mut Vec<u8>,
-    behind: Behind,
-    found: &mut Found,
-) -> usize {
+fn drain(deframer: &mut Deframer, buffer: &mut Vec<u8>, more: More, found: &mut Found) -> usize {
     loop {
-        let (done, need) = match deframer.next(buffer, behind) {
+        let (done, need) = match deframer.next(buffer, more) {
             Step::Frame(done, frame) => {
                 found.0.push(frame.bytes.to_vec());
                 (done, None)

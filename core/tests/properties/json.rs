@@ -3,9 +3,7 @@
 
 use crate::messages::message;
 use heka_core::codec::json;
-use heka_core::wire::{
-    Behind, Deframer, Field, Message, MessageView, Step, ValueType, put_message,
-};
+use heka_core::wire::{Deframer, Field, Message, MessageView, More, Step, ValueType, put_message};
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::sample::select;
 
@@ -79,7 +77,7 @@ fn every_recorded_message_comes_back() {
     let stream = stream.unwrap();
     let mut deframer = Deframer::new(1 << 20);
     let (mut at, mut changed) = (0, 0);
-    while let Step::Frame(done, frame) = deframer.next(&stream[at..], Behind::End) {
+    while let Step::Frame(done, frame) = deframer.next(&stream[at..], More::Ended) {
         at += done;
         // A message with members that the schema does not know loses them.
         changed += usize::from(through_json(frame.message) != frame.message);
@@ -95,7 +93,7 @@ fn heka_cat_s_json_is_read() {
     let mut deframer = Deframer::new(1 << 20);
     let (mut at, mut same) = (0, 0);
     for line in lines.lines() {
-        let Step::Frame(done, frame) = deframer.next(&stream[at..], Behind::End) else { break };
+        let Step::Frame(done, frame) = deframer.next(&stream[at..], More::Ended) else { break };
         at += done;
         if !line.is_empty() {
             same += usize::from(

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use heka_core::codec::Matcher;
-use heka_core::wire::{Behind, Deframer, MessageView, Step};
+use heka_core::wire::{Deframer, MessageView, More, Step};
 
 fn vector(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors").join(name);
@@ -22,7 +22,7 @@ fn each_message(stream: &[u8], mut look: impl FnMut(&MessageView<'_>)) {
     let mut deframer = Deframer::new(1 << 22);
     let mut at = 0;
     loop {
-        match deframer.next(&stream[at..], Behind::End) {
+        match deframer.next(&stream[at..], More::Ended) {
             Step::Frame(done, frame) => {
                 at += done;
                 look(&frame.view);

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use heka_core::wire::{
-    Behind, Deframer, Field, Frame, HmacHash, Keys, Message, MessageView, Signer, Step, Value,
+    Deframer, Field, Frame, HmacHash, Keys, Message, MessageView, More, Signer, Step, Value,
     Verdict, put_message,
 };
 use prost::Message as _;
@@ -17,7 +17,7 @@ fn each_frame(name: &str, mut look: impl FnMut(&Frame<'_>)) -> usize {
     let mut deframer = Deframer::new(1 << 20);
     let (mut at, mut count) = (0, 0);
     loop {
-        match deframer.next(&stream[at..], Behind::End) {
+        match deframer.next(&stream[at..], More::Ended) {
             Step::Frame(done, frame) => {
                 look(&frame);
                 at += done;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use heka_core::net::{Interest, Stream};
 use heka_core::os::{Kind, detect, wait};
 use heka_core::report::{Stop, stats};
-use heka_core::wire::{Behind, Deframer, Header, Template, put_frame};
+use heka_core::wire::{Deframer, Header, More, Template, put_frame};
 use nix::poll::PollFlags;
 
 use crate::cli::InputForm;
@@ -109,21 +109,21 @@ impl Connection {
             Err(error) => return self.read_nothing(error, intake),
         };
         stats::BYTES_IN.add(len as u64);
-        let behind = match len {
-            0 => Behind::End,
-            _ if len == room.len() => Behind::More,
-            _ => Behind::Idle,
+        let more = match len {
+            0 => More::Ended,
+            _ if len == room.len() => More::Coming,
+            _ => More::Idle,
         };
         let data = buffer.get(..kept + len).unwrap_or_default();
-        if data.len() >= self.need || behind == Behind::End {
-            let progress = self.split(data, behind, intake)?;
+        if data.len() >= self.need || more == More::Ended {
+            let progress = self.split(data, more, intake)?;
             self.rest.clear();
             self.rest.extend_from_slice(data.get(progress.done..).unwrap_or_default());
         } else {
             self.rest.extend_from_slice(data.get(kept..).unwrap_or_default());
         }
         self.shrink();
-        Ok(if behind == Behind::End { Next::End } else { Next::Continue })
+        Ok(if more == More::Ended { Next::End } else { Next::Continue })
     }
 
     fn read_behind_rest(&mut self, buffer: &mut [u8], intake: &mut Intake) -> Result<Next, Stop> {
@@ -134,14 +134,14 @@ impl Connection {
         stats::BYTES_IN.add(len as u64);
         let mut rest = std::mem::take(&mut self.rest);
         rest.extend_from_slice(buffer.get(..len).unwrap_or_default());
-        let behind = if len == 0 { Behind::End } else { Behind::Idle };
-        if rest.len() >= self.need || behind == Behind::End {
-            let progress = self.split(&rest, behind, intake)?;
+        let more = if len == 0 { More::Ended } else { More::Idle };
+        if rest.len() >= self.need || more == More::Ended {
+            let progress = self.split(&rest, more, intake)?;
             rest.drain(..progress.done.min(rest.len()));
         }
         self.rest = rest;
         self.shrink();
-        Ok(if behind == Behind::End { Next::End } else { Next::Continue })
+        Ok(if more == More::Ended { Next::End } else { Next::Continue })
     }
 
     fn read_nothing(&mut self, error: std::io::Error, intake: &mut Intake) -> Result<Next, Stop> {
@@ -158,7 +158,7 @@ impl Connection {
     /// the stream.
     pub(crate) fn take_rest(&mut self, intake: &mut Intake) -> Result<(), Stop> {
         let rest = std::mem::take(&mut self.rest);
-        self.split(&rest, Behind::End, intake).map(drop)
+        self.split(&rest, More::Ended, intake).map(drop)
     }
 
     /// A connection that holds no unfinished record holds no memory for one.
@@ -170,13 +170,8 @@ impl Connection {
         }
     }
 
-    fn split(
-        &mut self,
-        data: &[u8],
-        behind: Behind,
-        intake: &mut Intake,
-    ) -> Result<Progress, Stop> {
-        let progress = self.take_records(data, behind, intake)?;
+    fn split(&mut self, data: &[u8], more: More, intake: &mut Intake) -> Result<Progress, Stop> {
+        let progress = self.take_records(data, more, intake)?;
         (self.need, self.searched) = (progress.need, progress.searched);
         Ok(progress)
     }
@@ -184,11 +179,11 @@ impl Connection {
     fn take_records(
         &mut self,
         data: &[u8],
-        behind: Behind,
+        more: More,
         intake: &mut Intake,
     ) -> Result<Progress, Stop> {
         if matches!(self.splitter, Splitter::Undecided) {
-            self.splitter = match detect(data, behind) {
+            self.splitter = match detect(data, more) {
                 Some(Kind::Frames) => Splitter::Frames(Box::new(intake.deframer())),
                 Some(Kind::Text) => Splitter::Lines(Box::new(intake.template(&self.peer))),
                 None => return Ok(Progress::default()),
@@ -197,9 +192,9 @@ impl Connection {
         let peer = &self.peer;
         match &mut self.splitter {
             Splitter::Frames(deframer) => {
-                intake.frames(deframer, &mut self.place, peer, data, behind)
+                intake.frames(deframer, &mut self.place, peer, data, more)
             }
-            Splitter::Lines(template) => intake.lines(template, peer, data, self.searched, behind),
+            Splitter::Lines(template) => intake.lines(template, peer, data, self.searched, more),
             Splitter::Bytes(template) if !data.is_empty() => {
                 intake.text(template, peer, data)?;
                 Ok(Progress { done: data.len(), ..Progress::default() })

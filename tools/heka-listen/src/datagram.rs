@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd as _;
 use heka_core::net::Listener;
 use heka_core::os::{Kind, detect};
 use heka_core::report::{Limiter, Stop, stats};
-use heka_core::wire::Behind;
+use heka_core::wire::More;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg};
 
@@ -82,19 +82,19 @@ impl Inbox {
 fn take(data: &[u8], peer: &str, form: InputForm, intake: &mut Intake) -> Result<(), Stop> {
     let kind = match form {
         InputForm::Heka => Some(Kind::Frames),
-        InputForm::Auto => detect(data, Behind::End),
+        InputForm::Auto => detect(data, More::Ended),
         InputForm::Lines | InputForm::Raw => Some(Kind::Text),
     };
     match kind {
         Some(Kind::Frames) => {
             let mut deframer = intake.deframer();
             let place = &mut Place::default();
-            intake.frames(&mut deframer, place, peer, data, Behind::End).map(drop)
+            intake.frames(&mut deframer, place, peer, data, More::Ended).map(drop)
         }
         Some(Kind::Text) => {
             let template = intake.template(peer);
             if form == InputForm::Lines {
-                intake.lines(&template, peer, data, 0, Behind::End).map(drop)
+                intake.lines(&template, peer, data, 0, More::Ended).map(drop)
             } else {
                 intake.text(&template, peer, data)
             }

@@ -8,7 +8,7 @@ use heka_core::codec::{Encoder, Form, Newlines, Payload};
 use heka_core::os::{Output, clock};
 use heka_core::record::Recent;
 use heka_core::report::{Limiter, Stop, stats};
-use heka_core::wire::{Behind, Deframer, Frame, Header, Message, Step, Template};
+use heka_core::wire::{Deframer, Frame, Header, Message, More, Step, Template};
 use memchr::memchr;
 
 use crate::cli::Plan;
@@ -97,7 +97,7 @@ impl Intake {
         place: &mut Place,
         peer: &str,
         data: &[u8],
-        behind: Behind,
+        more: More,
     ) -> Result<Progress, Stop> {
         let mut at = 0;
         // Frames that were taken and not written yet lie side by side here.
@@ -111,7 +111,7 @@ impl Intake {
                 at += taken.end;
                 continue;
             }
-            match deframer.next(rest, behind) {
+            match deframer.next(rest, more) {
                 // Large enough to be looked at where it lies.
                 Step::Frame(done, ref frame) => {
                     at += done;
@@ -254,7 +254,7 @@ impl Intake {
         peer: &str,
         data: &[u8],
         mut searched: usize,
-        behind: Behind,
+        more: More,
     ) -> Result<Progress, Stop> {
         let mut at = 0;
         while self.left > 0 {
@@ -269,7 +269,7 @@ impl Intake {
                     ));
                     self.limit
                 }
-                None if behind == Behind::End && !rest.is_empty() => rest.len(),
+                None if more == More::Ended && !rest.is_empty() => rest.len(),
                 None => {
                     searched = rest.len();
                     break;

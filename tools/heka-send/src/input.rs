@@ -6,7 +6,7 @@ use std::time::Instant;
 use heka_core::net::Addr;
 use heka_core::os::{Input, Kind, detect, wait};
 use heka_core::report::{self, Explain as _, Stop, stats};
-use heka_core::wire::{Behind, Deframer, Frame, Step};
+use heka_core::wire::{Deframer, Frame, More, Step};
 use memchr::memchr;
 use nix::poll::PollFlags;
 use nix::sys::stat::{SFlag, fstat};
@@ -149,9 +149,9 @@ impl Source {
     ) -> Result<(), Stop> {
         if self.input.read()? {
             let idle = !self.input.is_ready()?;
-            self.deliver(if idle { Behind::Idle } else { Behind::More }, receive)
+            self.deliver(if idle { More::Idle } else { More::Coming }, receive)
         } else {
-            self.deliver(Behind::End, receive)?;
+            self.deliver(More::Ended, receive)?;
             self.ended = true;
             Ok(())
         }
@@ -159,11 +159,11 @@ impl Source {
 
     fn deliver(
         &mut self,
-        behind: Behind,
+        more: More,
         receive: &mut impl FnMut(&mut Record<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         if matches!(self.splitter, Splitter::Undecided) {
-            match detect(self.input.data(), behind) {
+            match detect(self.input.data(), more) {
                 Some(Kind::Frames) => {
                     self.splitter = Splitter::Frames(Deframer::new(self.lines.limit));
                 }
@@ -172,7 +172,7 @@ impl Source {
             }
         }
         while !self.ended {
-            let Some(count) = self.deliver_next(behind, receive)? else { return Ok(()) };
+            let Some(count) = self.deliver_next(more, receive)? else { return Ok(()) };
             stats::MESSAGES.add(count);
             self.left -= count;
             self.ended = self.left == 0;
@@ -184,7 +184,7 @@ impl Source {
     /// more has to be read.
     fn deliver_next(
         &mut self,
-        behind: Behind,
+        more: More,
         receive: &mut impl FnMut(&mut Record<'_>) -> Result<(), Stop>,
     ) -> Result<Option<u64>, Stop> {
         let data = self.input.data();
@@ -197,7 +197,7 @@ impl Source {
                         return self.deliver_run(len, receive).map(Some);
                     }
                 }
-                match deframer.next(data, behind) {
+                match deframer.next(data, more) {
                     Step::Frame(done, frame) if frame.is_signal() => {
                         self.input.consume(done);
                         return Ok(Some(0));
@@ -219,7 +219,7 @@ impl Source {
                 }
             }
             Splitter::Lines(lines) => {
-                let Some((done, line)) = lines.next(data, behind) else { return Ok(None) };
+                let Some((done, line)) = lines.next(data, more) else { return Ok(None) };
                 receive(&mut Record::Line(line))?;
                 done
             }
@@ -253,13 +253,13 @@ impl Source {
 impl Lines {
     /// The next line and how many bytes it takes with its end. One that exceeds the limit is cut
     /// there, and the last one needs no end.
-    fn next<'a>(&mut self, data: &'a [u8], behind: Behind) -> Option<(usize, &'a [u8])> {
+    fn next<'a>(&mut self, data: &'a [u8], more: More) -> Option<(usize, &'a [u8])> {
         let within = data.get(..self.limit.saturating_add(1)).unwrap_or(data);
         let from = std::mem::take(&mut self.searched);
         match memchr(self.delimiter, within.get(from..).unwrap_or_default()) {
             Some(len) => Some((from + len + 1, &data[..from + len])),
             None if within.len() > self.limit => Some((self.limit, &data[..self.limit])),
-            None if behind == Behind::End && !data.is_empty() => Some((data.len(), data)),
+            None if more == More::Ended && !data.is_empty() => Some((data.len(), data)),
             None => {
                 self.searched = within.len();
                 None

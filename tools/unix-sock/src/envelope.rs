@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use data_encoding::BASE64;
 use heka_core::os::clock;
 use heka_core::wire::{
-    Behind, Deframer, Field, Header, Message, Step, Template, Value, put_frame, put_message,
+    Deframer, Field, Header, Message, More, Step, Template, Value, put_frame, put_message,
 };
 use prost::Message as _;
 use serde::Deserialize;
@@ -123,7 +123,7 @@ fn put_with(
 
 /// The message in a record that is a Heka frame, from its 0x1e to its end.
 fn message_of(record: &[u8]) -> Option<Message> {
-    match Deframer::new(record.len()).next(record, Behind::End) {
+    match Deframer::new(record.len()).next(record, More::Ended) {
         Step::Frame(done, frame) if done == record.len() && frame.bytes.len() == done => {
             Message::decode(frame.message).ok()
         }
@@ -217,7 +217,7 @@ fn open_json(record: &[u8]) -> Result<Addressed<'_>, String> {
 }
 
 fn open_heka(wire: Framing, record: &[u8]) -> Result<Addressed<'_>, String> {
-    let Step::Frame(_, frame) = Deframer::new(record.len()).next(record, Behind::End) else {
+    let Step::Frame(_, frame) = Deframer::new(record.len()).next(record, More::Ended) else {
         return Err("not a Heka frame".to_owned());
     };
     let number = |value| match value {

@@ -6,7 +6,7 @@ use std::io;
 use std::time::Instant;
 
 use heka_core::report::{self, Cause as _, Stop, stats};
-use heka_core::wire::{Behind, Field};
+use heka_core::wire::{Field, More};
 use nix::sys::socket::{getsockopt, sockopt};
 use socket2::Socket;
 
@@ -190,7 +190,7 @@ impl Peer {
         front.copy_from_slice(&self.partial);
         let Some(len) = self.receive(room, sink)? else { return Ok(()) };
         let data = scratch.get(..kept + len).unwrap_or_default();
-        let done = self.split(data, Behind::More, sink)?;
+        let done = self.split(data, More::Coming, sink)?;
         self.partial.clear();
         self.partial.extend_from_slice(data.get(done..).unwrap_or_default());
         if self.partial.is_empty() && self.partial.capacity() > 0 {
@@ -210,7 +210,7 @@ impl Peer {
         };
         self.partial.truncate(kept + len);
         if self.note(received, sink)?.is_some() {
-            self.split_partial(Behind::More, sink)?;
+            self.split_partial(More::Coming, sink)?;
         }
         Ok(())
     }
@@ -246,7 +246,7 @@ impl Peer {
             if is_cut {
                 sink.lose(&self.facts, format_args!("packet cut to {len} bytes (--buf-size)"));
             }
-            self.split(slot.get(..len).unwrap_or_default(), Behind::End, sink)?;
+            self.split(slot.get(..len).unwrap_or_default(), More::Ended, sink)?;
         }
         Ok(())
     }
@@ -283,7 +283,7 @@ impl Peer {
             }
             Ok(Received::Nothing) => {
                 self.readable = false;
-                self.split_partial(Behind::Idle, sink)?;
+                self.split_partial(More::Idle, sink)?;
             }
             Ok(Received::End) => self.end(sink)?,
             Err(error) => self.broken(&error, sink)?,
@@ -304,7 +304,7 @@ impl Peer {
 
     /// The peer sends no more, or is not listened to any more: its last record needs no delimiter.
     pub(crate) fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
-        self.split_partial(Behind::End, sink)?;
+        self.split_partial(More::Ended, sink)?;
         self.partial = Vec::new();
         self.receiving = false;
         self.readable = false;
@@ -313,12 +313,12 @@ impl Peer {
     }
 
     /// Hands over what can be of the unfinished record, given what follows it.
-    fn split_partial(&mut self, behind: Behind, sink: &mut Sink<'_>) -> Result<(), Stop> {
+    fn split_partial(&mut self, more: More, sink: &mut Sink<'_>) -> Result<(), Stop> {
         if self.partial.is_empty() {
             return Ok(());
         }
         let mut partial = std::mem::take(&mut self.partial);
-        let done = self.split(&partial, behind, sink)?;
+        let done = self.split(&partial, more, sink)?;
         partial.drain(..done);
         if partial.len() <= SMALL {
             partial.shrink_to_fit();
@@ -328,7 +328,7 @@ impl Peer {
     }
 
     /// Hands over the whole records of `data`; tells how much of it is done with.
-    fn split(&mut self, data: &[u8], behind: Behind, sink: &mut Sink<'_>) -> Result<usize, Stop> {
+    fn split(&mut self, data: &[u8], more: More, sink: &mut Sink<'_>) -> Result<usize, Stop> {
         if sink.plan.copies_through
             && let Some(done) = self.splitter.whole(data)
         {
@@ -337,27 +337,22 @@ impl Peer {
             if sink.plan.echo && self.sending == Sending::Open && done > 0 {
                 self.link.push(Chunk::of(records, sink.plan.wire));
             }
-            if behind != Behind::End {
+            if more != More::Ended {
                 return Ok(done);
             }
             let rest = data.get(done..).unwrap_or_default();
-            return Ok(done + self.split_each(rest, behind, sink)?);
+            return Ok(done + self.split_each(rest, more, sink)?);
         }
-        self.split_each(data, behind, sink)
+        self.split_each(data, more, sink)
     }
 
-    fn split_each(
-        &mut self,
-        data: &[u8],
-        behind: Behind,
-        sink: &mut Sink<'_>,
-    ) -> Result<usize, Stop> {
+    fn split_each(&mut self, data: &[u8], more: More, sink: &mut Sink<'_>) -> Result<usize, Stop> {
         let mut at = 0;
         let mut echo = (Vec::new(), 0);
         let mut empty = sink.plan.wire.empty_packet(data).filter(|_| self.link.has_packets());
         loop {
             let rest = data.get(at..).unwrap_or_default();
-            match empty.take().unwrap_or_else(|| self.splitter.next(rest, behind)) {
+            match empty.take().unwrap_or_else(|| self.splitter.next(rest, more)) {
                 Found::Record(done, record) => {
                     at += done;
                     if let Some(record) = sink.receive(&self.facts, &mut self.envelope, record)?

@@ -3,7 +3,7 @@
 
 use heka_core::os::Input;
 use heka_core::report::Stop;
-use heka_core::wire::Behind;
+use heka_core::wire::More;
 
 use crate::envelope::open;
 use crate::framing::{Found, Framing, Splitter};
@@ -82,8 +82,8 @@ impl Source {
             batch.add_all(records, sink.plan.wire);
             self.input.consume(done);
         } else {
-            let behind = if self.has_ended { Behind::End } else { Behind::More };
-            self.split(behind, sink, &mut batch)?;
+            let more = if self.has_ended { More::Ended } else { More::Coming };
+            self.split(more, sink, &mut batch)?;
         }
         Ok(batch.finish())
     }
@@ -97,18 +97,13 @@ impl Source {
     pub(crate) fn settle(&mut self, sink: &mut Sink<'_>) -> Result<Vec<Delivery>, Stop> {
         let mut batch = Batch { packets: sink.plan.has_packets(), ..Batch::default() };
         self.is_unsettled = false;
-        self.split(Behind::Idle, sink, &mut batch)?;
+        self.split(More::Idle, sink, &mut batch)?;
         Ok(batch.finish())
     }
 
-    fn split(
-        &mut self,
-        behind: Behind,
-        sink: &mut Sink<'_>,
-        batch: &mut Batch,
-    ) -> Result<(), Stop> {
+    fn split(&mut self, more: More, sink: &mut Sink<'_>, batch: &mut Batch) -> Result<(), Stop> {
         loop {
-            let done = match self.splitter.next(self.input.data(), behind) {
+            let done = match self.splitter.next(self.input.data(), more) {
                 Found::Record(done, record) => {
                     deliver(record, sink, batch);
                     done

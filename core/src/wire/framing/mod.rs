@@ -135,15 +135,15 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// What stands behind the bytes of a buffer.
+/// Whether more bytes follow those of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behind {
+pub enum More {
     /// More may come.
-    More,
+    Coming,
     /// Nothing right now: what can be delivered should be.
     Idle,
     /// Nothing ever.
-    End,
+    Ended,
 }
 
 /// A stretch of input that held no frame.
@@ -245,20 +245,20 @@ impl Deframer {
     }
 
     /// Looks at `buffer`, which holds the bytes not yet done with.
-    pub fn next<'a>(&mut self, buffer: &'a [u8], behind: Behind) -> Step<'a> {
+    pub fn next<'a>(&mut self, buffer: &'a [u8], more: More) -> Step<'a> {
         let mut at = 0;
         let mut checked = std::mem::take(&mut self.checked);
         loop {
             let Some(distance) = memchr(RECORD_SEPARATOR, &buffer[at..]) else {
                 self.skip(buffer.len() - at, Reason::NotAFrame);
-                return self.pause(buffer.len(), FRAMING_SIZE, behind);
+                return self.pause(buffer.len(), FRAMING_SIZE, more);
             };
             self.skip(distance, Reason::NotAFrame);
             at += distance;
             // Only of the candidate at the very front.
             let checked = if at == 0 { std::mem::take(&mut checked) } else { 0 };
-            let no_frame = match self.examine(&buffer[at..], behind, checked) {
-                Ok(frame) => match self.doubt(&frame, &buffer[at..], behind) {
+            let no_frame = match self.examine(&buffer[at..], more, checked) {
+                Ok(frame) => match self.doubt(&frame, &buffer[at..], more) {
                     None => return self.found(at, frame),
                     Some(no_frame) => no_frame,
                 },
@@ -267,7 +267,7 @@ impl Deframer {
             match no_frame {
                 NoFrame::Need(need, checked) => {
                     self.checked = checked;
-                    return self.pause(at, need, behind);
+                    return self.pause(at, need, more);
                 }
                 NoFrame::Damage(reason) => {
                     let len = self.stretch(&buffer[at..]);
@@ -289,9 +289,9 @@ impl Deframer {
         Step::Frame(at + frame.bytes.len(), frame)
     }
 
-    fn pause<'a>(&mut self, done: usize, need: usize, behind: Behind) -> Step<'a> {
+    fn pause<'a>(&mut self, done: usize, need: usize, more: More) -> Step<'a> {
         match self.damage {
-            Some(damage) if behind != Behind::More => {
+            Some(damage) if more != More::Coming => {
                 self.damage = None;
                 Step::Damage(done, damage)
             }
@@ -321,26 +321,26 @@ impl Deframer {
     /// Whether what looks like a frame at the front of `buffer` is the kind of damage that does:
     /// one that was cut off, and whose length reaches into those behind it.
     #[inline]
-    fn doubt(&mut self, frame: &Frame<'_>, buffer: &[u8], behind: Behind) -> Option<NoFrame> {
+    fn doubt(&mut self, frame: &Frame<'_>, buffer: &[u8], more: More) -> Option<NoFrame> {
         let is_followed = buffer.get(frame.bytes.len()) == Some(&RECORD_SEPARATOR);
-        if is_followed { None } else { self.doubt_unfollowed(frame, buffer, behind) }
+        if is_followed { None } else { self.doubt_unfollowed(frame, buffer, more) }
     }
 
     fn doubt_unfollowed(
         &mut self,
         frame: &Frame<'_>,
         buffer: &[u8],
-        behind: Behind,
+        more: More,
     ) -> Option<NoFrame> {
         let end = frame.bytes.len();
         let mut inner_frames = self.inner_frames(frame).peekable();
         inner_frames.peek()?;
         if buffer.get(end).is_none() {
-            return (behind == Behind::More).then_some(NoFrame::Need(end + 1, 0));
+            return (more == More::Coming).then_some(NoFrame::Need(end + 1, 0));
         }
         let starts: Vec<usize> = inner_frames.take(MAX_INNER_FRAMES).collect();
         for start in starts {
-            match self.examine(&buffer[start..], behind, 0) {
+            match self.examine(&buffer[start..], more, 0) {
                 // An empty message is found too easily to prove anything.
                 Ok(inner) if start + inner.bytes.len() > end && !inner.message.is_empty() => {
                     return Some(NoFrame::Damage(Reason::BadMessage));
@@ -371,12 +371,12 @@ impl Deframer {
     fn examine<'a>(
         &mut self,
         buffer: &'a [u8],
-        behind: Behind,
+        more: More,
         checked: usize,
     ) -> Result<Frame<'a>, NoFrame> {
-        let cut_off = |need, checked| match behind {
-            Behind::End => Err(NoFrame::Damage(Reason::CutOff)),
-            Behind::More | Behind::Idle => Err(NoFrame::Need(need, checked)),
+        let cut_off = |need, checked| match more {
+            More::Ended => Err(NoFrame::Damage(Reason::CutOff)),
+            More::Coming | More::Idle => Err(NoFrame::Need(need, checked)),
         };
         let (header, start, len) = match split(buffer, self.limit) {
             Ok(parts) => parts,

@@ -10,9 +10,9 @@ fn read_in_pieces(stream: &[u8], len: usize) -> (Vec<Vec<u8>>, u64) {
     let (mut start, mut end) = (0, 0);
     loop {
         end = (end + len).min(stream.len());
-        let behind = if end == stream.len() { Behind::End } else { Behind::More };
+        let more = if end == stream.len() { More::Ended } else { More::Coming };
         loop {
-            match deframer.next(&stream[start..end], behind) {
+            match deframer.next(&stream[start..end], more) {
                 Step::Frame(done, frame) => {
                     payloads.push(frame.view.payload.unwrap_or_default().to_vec());
                     start += done;
@@ -27,7 +27,7 @@ fn read_in_pieces(stream: &[u8], len: usize) -> (Vec<Vec<u8>>, u64) {
                 }
             }
         }
-        if behind == Behind::End {
+        if more == More::Ended {
             return (payloads, damaged);
         }
     }
@@ -81,27 +81,27 @@ fn a_frame_that_may_have_swallowed_another_waits_as_the_page_says() {
     let inner = frame(b"inner");
     let (head, tail) = inner.split_at(7);
     let outer = frame(head);
-    let step = |stream: &[u8], behind| match Deframer::new(1 << 20).next(stream, behind) {
+    let step = |stream: &[u8], more| match Deframer::new(1 << 20).next(stream, more) {
         Step::Frame(done, _) => format!("frame of {done}"),
         Step::Damage(done, damage) => format!("damage of {}, then {done}", damage.len),
         Step::Need(done, need) => format!("{done} done, {need} needed"),
     };
     let len = outer.len();
     // Nothing tells yet: one more byte, if there may be one soon.
-    assert_eq!(step(&outer, Behind::More), format!("0 done, {} needed", len + 1));
-    assert_eq!(step(&outer, Behind::Idle), format!("frame of {len}"));
+    assert_eq!(step(&outer, More::Coming), format!("0 done, {} needed", len + 1));
+    assert_eq!(step(&outer, More::Idle), format!("frame of {len}"));
     // Not 0x1e: the inner one is waited for.
     let torn = [outer.as_slice(), tail].concat();
     let needed = format!("0 done, {} needed", torn.len());
     for cut in len + 1..torn.len() {
-        assert_eq!(step(&torn[..cut], Behind::Idle), needed);
-        assert_eq!(step(&torn[..cut], Behind::End), format!("frame of {len}"));
+        assert_eq!(step(&torn[..cut], More::Idle), needed);
+        assert_eq!(step(&torn[..cut], More::Ended), format!("frame of {len}"));
     }
     let before = torn.len() - inner.len();
-    assert_eq!(step(&torn, Behind::Idle), format!("damage of {before}, then {before}"));
+    assert_eq!(step(&torn, More::Idle), format!("damage of {before}, then {before}"));
     // An empty one proves nothing.
     let empty = [frame(b"\x1e\x02\x08").as_slice(), b"\x00\x1f"].concat();
-    assert_eq!(step(&empty, Behind::Idle), format!("frame of {}", empty.len() - 2));
+    assert_eq!(step(&empty, More::Idle), format!("frame of {}", empty.len() - 2));
 }
 
 #[test]
@@ -111,8 +111,8 @@ fn a_slow_sender_of_many_small_members_costs_no_time() {
     put_frame(&mut stream, Header::default(), &message).unwrap();
     let mut deframer = Deframer::new(1 << 20);
     for len in 1..stream.len() {
-        let step = deframer.next(&stream[..len], Behind::Idle);
+        let step = deframer.next(&stream[..len], More::Idle);
         assert!(matches!(step, Step::Need(0, _)), "{len}: {step:?}");
     }
-    assert!(matches!(deframer.next(&stream, Behind::Idle), Step::Frame(..)));
+    assert!(matches!(deframer.next(&stream, More::Idle), Step::Frame(..)));
 }

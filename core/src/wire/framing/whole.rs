@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
     use crate::wire::framing::put_frame;
-    use crate::wire::{Behind, Header, Step};
+    use crate::wire::{Header, More, Step};
 
     /// What [`Deframer::next`] alone makes of a stream: ends of frames, `None` for damage.
     fn found(stream: &[u8], uses_runs: bool) -> Vec<Option<u64>> {
@@ -129,7 +129,7 @@ mod tests {
                 assert_eq!(deframer.offset(), at as u64);
                 continue;
             }
-            match deframer.next(rest, Behind::End) {
+            match deframer.next(rest, More::Ended) {
                 Step::Frame(done, _) => {
                     at += done;
                     found.push(Some(deframer.offset()));

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::window::Window;
 use heka_core::net::{Addr, DialError, Dialer, Stream};
 use heka_core::report::{self, stats};
-use heka_core::wire::{Behind, Deframer, Step};
+use heka_core::wire::{Deframer, More, Step};
 use nix::poll::PollFlags;
 use socket2::Socket;
 
@@ -219,7 +219,7 @@ impl Link {
     fn read_answers(&mut self, window: &mut Window) {
         let mut done = 0;
         while let Some(rest) = self.answers.get(done..) {
-            match self.deframer.next(rest, Behind::Idle) {
+            match self.deframer.next(rest, More::Idle) {
                 Step::Frame(len, frame) => {
                     if let Some(number) = frame.header.acknowledged {
                         window.confirm_record(number);

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt as _;
 use super::{BLOCK, Place};
 use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Refused, Stop};
-use heka_core::wire::{Behind, Deframer, Step};
+use heka_core::wire::{Deframer, More, Step};
 
 /// More than one line of `cursor` or `end` is long.
 pub(super) const MAX_LINE: u64 = 4096;
@@ -26,10 +26,10 @@ pub(super) fn whole_records(file: &File, start: u64, limit: usize) -> io::Result
         let len = file.read_at(buffer.get_mut(kept..).unwrap_or_default(), offset)?;
         buffer.truncate(kept + len);
         offset += len as u64;
-        let behind = if len == 0 { Behind::End } else { Behind::More };
+        let more = if len == 0 { More::Ended } else { More::Coming };
         let mut at = 0;
         loop {
-            match deframer.next(buffer.get(at..).unwrap_or_default(), behind) {
+            match deframer.next(buffer.get(at..).unwrap_or_default(), more) {
                 Step::Frame(done, _) => {
                     at += done;
                     end = deframer.offset();

@@ -43,7 +43,7 @@ use keeper::{Job, Keeper};
 use heka_core::delivery::is_full;
 use heka_core::os::PrivateDir;
 use heka_core::report::{self, Explain as _, Stop};
-use heka_core::wire::{Behind, Deframer, Frame, Step};
+use heka_core::wire::{Deframer, Frame, More, Step};
 
 /// Bytes read from a file at once.
 const BLOCK: usize = 256 * 1024;
@@ -251,8 +251,8 @@ impl Queue {
             buffer.resize(len, 0);
             self.read_block(buffer)?;
             // Files end at the end of a record.
-            let behind = if len as u64 == left { Behind::End } else { Behind::More };
-            match self.hand_out(buffer, behind, receive)? {
+            let more = if len as u64 == left { More::Ended } else { More::Coming };
+            match self.hand_out(buffer, more, receive)? {
                 Some(need) => want = need.max(want * 2),
                 None => return Ok(()),
             }
@@ -263,13 +263,13 @@ impl Queue {
     fn hand_out(
         &mut self,
         block: &[u8],
-        behind: Behind,
+        more: More,
         receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
     ) -> Result<Option<usize>, Stop> {
         let mut deframer = Deframer::at(self.limits.message_size, self.read_at.offset);
         let mut at = 0;
         let outcome = loop {
-            match deframer.next(block.get(at..).unwrap_or_default(), behind) {
+            match deframer.next(block.get(at..).unwrap_or_default(), more) {
                 Step::Frame(done, frame) => {
                     self.last += 1;
                     receive(self.last, &frame)?;

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd as _;
 use std::time::Instant;
 
 use heka_core::report::{Cause as _, Stop, stats};
-use heka_core::wire::Behind;
+use heka_core::wire::More;
 use nix::sys::socket::{MsgFlags, SockaddrLike as _, UnixAddr, sendto};
 use socket2::Socket;
 
@@ -107,7 +107,7 @@ impl Sender {
         let mut empty = sink.plan.wire.empty_packet(data);
         loop {
             let rest = data.get(at..).unwrap_or_default();
-            match empty.take().unwrap_or_else(|| splitter.next(rest, Behind::End)) {
+            match empty.take().unwrap_or_else(|| splitter.next(rest, More::Ended)) {
                 Found::Record(done, record) => {
                     at += done;
                     let record = sink.receive(&self.facts, &mut self.envelope, record)?;

@@ -9,7 +9,7 @@
 //! | heka | a Heka frame, all of it |
 //! | none | whatever one read gives |
 
-use heka_core::wire::{Behind, Deframer, Step};
+use heka_core::wire::{Deframer, More, Step};
 use memchr::{memchr, memrchr};
 
 /// Longest length in decimal that is read: that of 2^64.
@@ -90,7 +90,7 @@ impl Framing {
         let mut splitter = Splitter::new(self, usize::MAX);
         let mut start = 0;
         loop {
-            match splitter.next(records.get(start..).unwrap_or_default(), Behind::End) {
+            match splitter.next(records.get(start..).unwrap_or_default(), More::Ended) {
                 Found::Record(done, _) if done > 0 && start + done <= sent => start += done,
                 _ => return start,
             }
@@ -140,7 +140,7 @@ impl Splitter {
     }
 
     /// Looks at `buffer`, which holds what is not done with yet.
-    pub(crate) fn next<'a>(&mut self, buffer: &'a [u8], behind: Behind) -> Found<'a> {
+    pub(crate) fn next<'a>(&mut self, buffer: &'a [u8], more: More) -> Found<'a> {
         let skipped = self.skip(buffer);
         self.offset += skipped as u64;
         let rest = buffer.get(skipped..).unwrap_or_default();
@@ -148,17 +148,17 @@ impl Splitter {
             Found::Partial(0)
         } else {
             match self.framing {
-                Framing::Delimited(byte) => self.delimited(byte, rest, behind),
-                Framing::Length(width) => self.prefixed(width, length(width, rest), rest, behind),
+                Framing::Delimited(byte) => self.delimited(byte, rest, more),
+                Framing::Length(width) => self.prefixed(width, length(width, rest), rest, more),
                 Framing::OctetCount => match octet_count(rest) {
-                    Ok((digits, length)) => self.prefixed(digits, length, rest, behind),
+                    Ok((digits, length)) => self.prefixed(digits, length, rest, more),
                     Err(cause) => Found::Broken(self.at(cause)),
                 },
-                Framing::Heka => self.heka(rest, behind),
+                Framing::Heka => self.heka(rest, more),
                 Framing::None => Found::Record(rest.len(), rest),
             }
         };
-        if behind == Behind::End && matches!(found, Found::Partial(_)) {
+        if more == More::Ended && matches!(found, Found::Partial(_)) {
             self.skip = Skip::Nothing;
         }
         self.advance(skipped, found)
@@ -224,12 +224,12 @@ impl Splitter {
         }
     }
 
-    fn delimited<'a>(&mut self, byte: u8, buffer: &'a [u8], behind: Behind) -> Found<'a> {
+    fn delimited<'a>(&mut self, byte: u8, buffer: &'a [u8], more: More) -> Found<'a> {
         let searched = std::mem::take(&mut self.searched).min(buffer.len());
         let end = memchr(byte, buffer.get(searched..).unwrap_or_default());
         let (end, done) = match end {
             Some(distance) => (searched + distance, searched + distance + 1),
-            None if behind == Behind::End => (buffer.len(), buffer.len()),
+            None if more == More::Ended => (buffer.len(), buffer.len()),
             None if buffer.len() > self.limit => {
                 self.skip = Skip::ToDelimiter;
                 return Found::Lost(buffer.len(), self.too_long());
@@ -250,9 +250,9 @@ impl Splitter {
         width: usize,
         length: Option<u64>,
         buffer: &'a [u8],
-        behind: Behind,
+        more: More,
     ) -> Found<'a> {
-        let Some(length) = length else { return self.cut_off(buffer, behind) };
+        let Some(length) = length else { return self.cut_off(buffer, more) };
         let len = usize::try_from(length).unwrap_or(usize::MAX);
         if len > self.limit {
             self.skip = Skip::Bytes(length);
@@ -260,23 +260,23 @@ impl Splitter {
         }
         match buffer.get(width..width + len) {
             Some(record) => Found::Record(width + len, record),
-            None => self.cut_off(buffer, behind),
+            None => self.cut_off(buffer, more),
         }
     }
 
-    fn cut_off<'a>(&self, buffer: &'a [u8], behind: Behind) -> Found<'a> {
-        match behind {
-            Behind::End => {
+    fn cut_off<'a>(&self, buffer: &'a [u8], more: More) -> Found<'a> {
+        match more {
+            More::Ended => {
                 let len = buffer.len();
                 Found::Lost(len, self.at(format_args!("cut off, {len} bytes of a record lost")))
             }
-            Behind::More | Behind::Idle => Found::Partial(0),
+            More::Coming | More::Idle => Found::Partial(0),
         }
     }
 
-    fn heka<'a>(&mut self, buffer: &'a [u8], behind: Behind) -> Found<'a> {
+    fn heka<'a>(&mut self, buffer: &'a [u8], more: More) -> Found<'a> {
         let Some(deframer) = &mut self.deframer else { return Found::Partial(0) };
-        match deframer.next(buffer, behind) {
+        match deframer.next(buffer, more) {
             Step::Frame(done, frame) => Found::Record(done, frame.bytes),
             Step::Damage(done, damage) => Found::Lost(done, damage.to_string()),
             Step::Need(done, _) => Found::Partial(done),

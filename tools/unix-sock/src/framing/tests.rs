@@ -24,11 +24,11 @@ fn split(
 ) -> (Vec<Vec<u8>>, Vec<String>) {
     let mut splitter = Splitter::new(framing, limit);
     let (mut records, mut complaints, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
-    let pieces = bytes.chunks(piece.max(1)).map(|piece| (piece, Behind::More));
-    for (piece, behind) in pieces.chain([(&[][..], Behind::End)]) {
+    let pieces = bytes.chunks(piece.max(1)).map(|piece| (piece, More::Coming));
+    for (piece, more) in pieces.chain([(&[][..], More::Ended)]) {
         buffer.extend_from_slice(piece);
         loop {
-            let done = match splitter.next(&buffer, behind) {
+            let done = match splitter.next(&buffer, more) {
                 Found::Record(done, record) => {
                     records.push(record.to_vec());
                     done
