@@ -14,6 +14,8 @@ use memchr::memmem::Finder;
 const BLOCK: usize = 32 * 1024;
 /// What may stand before the first delimiter and in the headers of a part.
 const MAX_PREAMBLE: usize = 64 * 1024;
+/// Most blanks behind a delimiter, in bytes.
+const MAX_PADDING: usize = 1024;
 
 /// The `boundary` parameter of a `Content-Type`, unquoted. The media type itself is not looked at:
 /// servers have sent several.
@@ -77,6 +79,18 @@ enum State {
     Part,
     /// Behind the last delimiter.
     Done,
+    /// Behind a delimiter that the end of the body cut off.
+    CutOff,
+}
+
+/// What follows a delimiter.
+enum Behind {
+    /// A line end: the next part starts there.
+    Part(usize),
+    /// The mark of the last delimiter, or the end of the body.
+    Nothing(State),
+    /// It is no delimiter but the start of a longer line.
+    Text,
 }
 
 /// The parts of a body, one after the other; a part is all that is ever held.
@@ -115,17 +129,27 @@ impl<R: Read> Parts<R> {
         if self.state == State::Preamble {
             self.skip_preamble()?;
         }
-        if self.state == State::Done {
-            return Ok(None);
+        match self.state {
+            State::Done => return Ok(None),
+            State::CutOff => return Err(Broken::Unfinished),
+            State::Part | State::Preamble => {}
         }
         self.skip_part_headers()?;
         let mut from = 0;
         loop {
             let found = self.finder.find(self.buffer.get(from..).unwrap_or_default());
             if let Some(at) = found.map(|at| from + at) {
-                let Some(behind) = self.delimiter_end(at + self.finder.needle().len())? else {
-                    from = at + 1;
-                    continue;
+                let delimiter_end = at + self.finder.needle().len();
+                let behind = match self.behind(delimiter_end)? {
+                    Behind::Part(behind) => behind,
+                    Behind::Nothing(state) => {
+                        self.state = state;
+                        delimiter_end
+                    }
+                    Behind::Text => {
+                        from = at + 1;
+                        continue;
+                    }
                 };
                 let mut part = self.buffer.split_to(behind);
                 part.truncate(at);
@@ -139,50 +163,38 @@ impl<R: Read> Parts<R> {
         }
     }
 
-    /// Looks at what stands behind a delimiter: where the part behind it starts, `None` if it is no
-    /// delimiter at all but the start of a longer line.
-    fn delimiter_end(&mut self, at: usize) -> Result<Option<usize>, Broken> {
+    /// Looks at what follows a delimiter that ends at `at`. Blanks are counted once, however they
+    /// arrive.
+    fn behind(&mut self, at: usize) -> Result<Behind, Broken> {
+        let mut blanks = 0;
         loop {
-            let tail = self.buffer.get(at..).unwrap_or_default();
-            if tail.starts_with(b"--") {
-                self.state = State::Done;
-                return Ok(Some(at + 2));
+            let tail = self.buffer.get(at + blanks..).unwrap_or_default();
+            blanks += tail.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            if blanks > MAX_PADDING {
+                return Err(Broken::TooLarge);
             }
-            let blanks = tail.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-            match tail.get(blanks..).unwrap_or_default() {
-                [b'\r', b'\n', ..] => return Ok(Some(at + blanks + 2)),
-                [b'\n', ..] => return Ok(Some(at + blanks + 1)),
+            match self.buffer.get(at + blanks..).unwrap_or_default() {
+                [b'-', b'-', ..] if blanks == 0 => return Ok(Behind::Nothing(State::Done)),
+                [b'\r', b'\n', ..] => return Ok(Behind::Part(at + blanks + 2)),
+                [b'\n', ..] => return Ok(Behind::Part(at + blanks + 1)),
                 [] | [b'-' | b'\r'] if !self.at_end => self.fill()?,
-                [] => {
-                    self.state = State::Done;
-                    return Err(Broken::Unfinished);
-                }
-                _ => return Ok(None),
+                // The part before it is whole, whatever the server meant to say next.
+                [] | [b'-' | b'\r'] => return Ok(Behind::Nothing(State::CutOff)),
+                _ => return Ok(Behind::Text),
             }
         }
     }
 
     fn skip_preamble(&mut self) -> Result<(), Broken> {
+        let mut skipped = 0;
         loop {
-            let mut start = 0;
-            while let Some(len) =
-                memchr::memchr(b'\n', self.buffer.get(start..).unwrap_or_default())
-            {
-                let line = self.buffer.get(start..start + len).unwrap_or_default().to_vec();
-                start += len + 1;
-                if self.is_first_delimiter(&line) {
-                    let _ = self.buffer.split_to(start);
-                    return Ok(());
-                }
-            }
-            let last = self.buffer.get(start..).unwrap_or_default().to_vec();
-            if self.at_end && self.is_first_delimiter(&last) {
+            let line = self.line(&mut skipped)?;
+            if self.is_first_delimiter(line.strip_suffix(b"\n").unwrap_or(&line)) {
                 return Ok(());
             }
-            if self.buffer.len() > MAX_PREAMBLE {
-                return Err(Broken::TooLarge);
+            if !line.ends_with(b"\n") {
+                return Err(Broken::Unfinished);
             }
-            self.fill()?;
         }
     }
 
@@ -205,17 +217,35 @@ impl<R: Read> Parts<R> {
 
     /// A part begins with a blank line, or with headers and a blank line.
     fn skip_part_headers(&mut self) -> Result<(), Broken> {
+        let mut skipped = 0;
         loop {
-            if let Some(len) = memchr::memchr(b'\n', &self.buffer) {
-                let line = self.buffer.split_to(len + 1);
-                if matches!(line.as_ref(), b"\n" | b"\r\n") {
-                    // The line end of an empty part belongs to the delimiter behind it.
-                    return Ok(());
-                }
-                continue;
+            let line = self.line(&mut skipped)?;
+            if matches!(line.as_ref(), b"\n" | b"\r\n") {
+                // The line end of an empty part belongs to the delimiter behind it.
+                return Ok(());
             }
-            if self.buffer.len() > MAX_PREAMBLE {
+            if !line.ends_with(b"\n") {
+                return Err(Broken::Unfinished);
+            }
+        }
+    }
+
+    /// The next line with its LF, or what is left at the end. `skipped` counts what was read of
+    /// this kind, which has a limit.
+    fn line(&mut self, skipped: &mut usize) -> Result<BytesMut, Broken> {
+        let mut from = 0;
+        loop {
+            let unseen = self.buffer.get(from..).unwrap_or_default();
+            if let Some(len) = memchr::memchr(b'\n', unseen) {
+                *skipped += from + len + 1;
+                return Ok(self.buffer.split_to(from + len + 1));
+            }
+            from = self.buffer.len();
+            if *skipped + from > MAX_PREAMBLE {
                 return Err(Broken::TooLarge);
+            }
+            if self.at_end {
+                return Ok(self.buffer.split());
             }
             self.fill()?;
         }
@@ -300,6 +330,47 @@ mod tests {
     fn an_early_end_is_told_after_the_parts_before_it() {
         check(b"--B\r\n\r\none\r\n--B\r\n\r\ntw", &[b"one"], false);
         check(b"", &[], false);
+    }
+
+    #[test]
+    fn a_part_whose_delimiter_ends_the_body_is_whole() {
+        for end in ["", "\r", "-", " ", "\r\n"] {
+            let body = format!("--B\r\n\r\none\r\n--B{end}");
+            check(body.as_bytes(), &[b"one"], false);
+        }
+        check(b"--B\r\n\r\none\r\n--Bx", &[], false);
+    }
+
+    /// A reader that gives one byte at a time and counts what it gave.
+    struct Endless<'a>(&'a [u8], u8, usize);
+
+    impl Read for Endless<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            buffer[0] = self.0.get(self.2).copied().unwrap_or(self.1);
+            self.2 += 1;
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_skipped_is_buffered_without_limit() {
+        for (head, filling) in [
+            (&b"--B\r\n\r\none\r\n--B"[..], b' '),
+            (b"--B\r\n\r\none\r\n--B", b'\t'),
+            (b"", b'\n'),
+            (b"--B\r\n", b'x'),
+            (b"--B\r\n\r\none\r\n--B\r\nX: y\r\n", b'x'),
+        ] {
+            let mut parts = Parts::new(Endless(head, filling, 0), "B", 1000);
+            let error = loop {
+                match parts.next_part() {
+                    Ok(part) => assert!(part.is_some()),
+                    Err(error) => break error,
+                }
+            };
+            assert!(matches!(error, Broken::TooLarge), "{error}");
+            assert!(parts.source.2 < 2 * MAX_PREAMBLE, "{}", parts.source.2);
+        }
     }
 
     #[test]
