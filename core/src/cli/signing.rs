@@ -134,6 +134,13 @@ pub struct Rejected {
     signer: Option<String>,
 }
 
+impl Rejected {
+    /// What is wrong with its signature.
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+}
+
 impl std::fmt::Display for Rejected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "offset {}: {}", self.offset, self.reason)?;

@@ -226,7 +226,11 @@ impl FrameReader {
                         return Err(Stop::failed(format_args!("{}: {damage}", self.input.name())));
                     }
                     stats::SKIPPED.add(1);
-                    report::warning(format_args!("{}: {damage}", self.input.name()));
+                    let name = self.input.name();
+                    report::repeated(
+                        format_args!("{name}: damage"),
+                        format_args!("{name}: {damage}"),
+                    );
                 }
                 Step::Need(done, need) => {
                     self.input.consume(done);

@@ -5,17 +5,20 @@
 //! torn. What comes from outside (file names, peers' words) is shown with control characters
 //! escaped. Libraries' `log` records enter here too, from `-vv` on.
 
+mod limiter;
 mod refused;
 pub mod stats;
 mod stop;
+pub mod words;
 
+pub use limiter::{print_suppressed, repeated, repeated_loss};
 pub use refused::Refused;
 pub use stop::{Cause, Explain, Status, Stop};
 
 use std::fmt::Display;
 use std::io::Write as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
 
@@ -177,40 +180,6 @@ pub fn conceal(secret: &str) {
 fn concealed(text: &str) -> String {
     let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
     secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, CONCEALED))
-}
-
-/// Keeps a repeated warning from flooding stderr: the first one, then one every ten seconds with
-/// the number of those kept back.
-#[derive(Debug, Default)]
-pub struct Limiter {
-    last: Option<Instant>,
-    kept_back: u64,
-}
-
-impl Limiter {
-    const PERIOD: Duration = Duration::from_secs(10);
-
-    /// Tells `text` as a warning, or counts it.
-    pub fn warning(&mut self, text: impl Display) {
-        let now = Instant::now();
-        if self.last.is_some_and(|last| now - last < Self::PERIOD) {
-            self.kept_back += 1;
-            return;
-        }
-        self.last = Some(now);
-        match std::mem::take(&mut self.kept_back) {
-            0 => warning(text),
-            count => warning(format_args!("{text} (and {count} more like this)")),
-        }
-    }
-
-    /// Tells at the end how many were kept back since the last one.
-    pub fn finish(&mut self, subject: impl Display) {
-        match std::mem::take(&mut self.kept_back) {
-            0 => {}
-            count => warning(format_args!("{subject}: {count} more like this")),
-        }
-    }
 }
 
 struct LogBridge;

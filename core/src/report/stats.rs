@@ -69,8 +69,9 @@ pub fn counter(name: &'static str) -> &'static Counter {
     counter
 }
 
-/// Writes the line to stderr.
+/// Writes the line to stderr, behind the numbers of warnings that were suppressed.
 pub fn print() {
+    report::print_suppressed();
     report::plain(format_args!("{}: {}", report::program(), line()));
 }
 

@@ -187,7 +187,7 @@ fn a_full_disk_under_the_queue_is_waited_for() {
     disk.fill(0);
     let text: String = (0..10_000).map(|number| format!("line {number}\n")).collect();
     sender.write(&text);
-    sender.wait_stderr("the disk of the queue is full: waiting for room");
+    sender.wait_stderr("queue: disk full: waiting for room");
     disk.free();
     let listener = Peer::new("heka-listen", [&closed, "-opayload"]);
     listener.wait_stdout("everything", |out| out == format!("first\n{text}").as_bytes());

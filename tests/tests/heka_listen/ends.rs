@@ -41,7 +41,7 @@ fn refused(folder: &Path, args: &str) -> (Running, UnixStream) {
             let sender = UnixStream::connect(folder.join("s")).ok();
             (sender.is_some() || !listener.is_running()).then_some(sender)
         });
-        let told = |listener: &Running| listener.stderr().contains("cannot take a connection");
+        let told = |listener: &Running| listener.stderr().contains("cannot accept a connection");
         if let Some(sender) = sender
             && eventually("it ends or tells", || {
                 let is_told = told(&listener);

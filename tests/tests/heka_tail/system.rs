@@ -266,7 +266,7 @@ fn too_long_records_are_told_for_each_file_and_counted() {
     outcome.exits(1).stdout_is("ok\nok\n").stderr_is(&format!(
         "heka-tail: warning: app.log: offset 3: record too long, left out: \"{shown}\"...\n\
          heka-tail: warning: b.log: offset 0: record too long, left out: \"{shown}\"...\n\
-         heka-tail: warning: app.log: record too long: 2 more like this\n"
+         heka-tail: warning: app.log: record too long: 2 more warnings like this suppressed\n"
     ));
     // By default nothing is lost, and everything fits into a message of Heka's.
     let scene = Scene::new(&("y".repeat(200_000) + "\nnext\n"));

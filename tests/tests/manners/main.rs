@@ -3,3 +3,4 @@
 
 mod terminal;
 mod tools;
+mod warnings;

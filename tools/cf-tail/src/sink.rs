@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use heka_core::os::{Backlog, Deadline, wait};
-use heka_core::report::{self, Limiter, Status, Stop, stats};
+use heka_core::report::{self, Status, Stop, stats};
 use nix::poll::PollFlags;
 
 use crate::envelope::Envelope;
@@ -31,8 +31,6 @@ pub(crate) struct Sink {
     dropped: u64,
     /// How many could not be read.
     damaged: u64,
-    full: Limiter,
-    unreadable: Limiter,
 }
 
 /// The sink as all have it who wait: whoever waits for the network lets the output go on.
@@ -55,17 +53,7 @@ impl Sink {
         limit: usize,
         max_count: Option<u64>,
     ) -> Self {
-        Self {
-            out,
-            form,
-            filter,
-            limit,
-            left: max_count,
-            dropped: 0,
-            damaged: 0,
-            full: Limiter::default(),
-            unreadable: Limiter::default(),
-        }
+        Self { out, form, filter, limit, left: max_count, dropped: 0, damaged: 0 }
     }
 
     /// For all who need it.
@@ -92,7 +80,10 @@ impl Sink {
         {
             self.dropped += 1;
             stats::SKIPPED.add(1);
-            self.full.warning("the reader is too slow: messages are dropped (--buffer keeps more)");
+            report::repeated(
+                "slow reader",
+                "the reader is too slow: messages are dropped (--buffer keeps more)",
+            );
             return Ok(());
         }
         self.put(envelope)
@@ -138,7 +129,7 @@ impl Sink {
     pub(crate) fn skip(&mut self, what: impl std::fmt::Display) {
         self.damaged += 1;
         stats::SKIPPED.add(1);
-        self.unreadable.warning(format_args!("{what}, skipped"));
+        report::repeated("skipped", format_args!("{what}, skipped"));
     }
 
     /// Waits until `wanted` is ready or the deadline has passed (`false`), and meanwhile writes
@@ -183,18 +174,13 @@ impl Sink {
         self.wait_for(None, Some(Instant::now() + duration)).map(drop)
     }
 
-    /// Writes all that is left, and tells how many there were of what was told only now and then.
+    /// Writes all that is left.
     ///
     /// # Errors
     /// A write error, the end of the reader, a signal.
     pub(crate) fn finish(&mut self) -> Result<(), Stop> {
-        for (count, what) in
-            [(self.damaged, "could not be read"), (self.dropped, "were dropped for a slow reader")]
-        {
-            if count > 1 {
-                report::warning(format_args!("{count} messages {what}"));
-            }
-        }
+        // Whoever reads the output may take long.
+        report::print_suppressed();
         self.out.flush()
     }
 

@@ -51,7 +51,10 @@ impl<'a> Selection<'a> {
             Ok(()) => true,
             Err(rejected) => {
                 let file = if file == "-" { "(standard input)" } else { file };
-                report::warning(format_args!("{file}: {rejected}"));
+                report::repeated(
+                    format_args!("{file}: {}", rejected.reason()),
+                    format_args!("{file}: {rejected}"),
+                );
                 stats::SKIPPED.add(1);
                 self.rejected += 1;
                 false

@@ -153,7 +153,7 @@ impl<'a> Emitter<'a> {
     pub(crate) fn lose(&mut self, what: &str) -> Result<(), Stop> {
         self.lost += 1;
         stats::SKIPPED.add(1);
-        report::warning(format_args!("{what}, dropped"));
+        report::repeated("dropped records", format_args!("{what}, dropped"));
         Ok(())
     }
 

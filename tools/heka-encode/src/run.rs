@@ -44,7 +44,6 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
             Err(stop) => return Err(stop),
         }
     }
-    job.tell_misfits();
     let lost = job.emitter.lost() > 0 || plan.strict && job.misfits > 0;
     let status = job.status.and(Status::failed_if(lost));
     Ok(status.and(plan.writing.status(stats::MESSAGES.value())))
@@ -181,21 +180,14 @@ impl Job<'_> {
             Ok(message) => self.emitter.put_message(message, out),
             Err(why) => {
                 self.misfits += 1;
-                if self.misfits == 1 {
-                    let number = self.plan.max_count - self.left + 1;
-                    report::warning(format_args!("record {number}: {why}, passed as it is"));
-                }
+                let number = self.plan.max_count - self.left + 1;
+                let text = format_args!("record {number}: {why}, forwarded unparsed");
+                report::repeated("unparsed records", text);
                 if record.len() <= self.emitter.room() {
                     return self.emitter.put_payload(record, now, out);
                 }
                 self.emitter.put_message(upon(&self.plan.base, record, identity), out)
             }
-        }
-    }
-
-    fn tell_misfits(&self) {
-        if self.misfits > 1 {
-            report::warning(format_args!("{} records passed as they are", self.misfits));
         }
     }
 

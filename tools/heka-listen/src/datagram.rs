@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd as _;
 
 use heka_core::net::Listener;
 use heka_core::os::{Kind, detect};
-use heka_core::report::{Limiter, Stop, stats};
+use heka_core::report::{self, Stop, stats};
 use heka_core::wire::More;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg};
@@ -29,7 +29,6 @@ pub(crate) struct Inbox {
     room: usize,
     /// Made for the first one, and only in use as far as the longest one went.
     buffer: Vec<u8>,
-    long: Limiter,
 }
 
 impl Inbox {
@@ -37,7 +36,7 @@ impl Inbox {
     pub(crate) fn new(form: InputForm, limit: usize) -> Self {
         // What is around a message in a frame is no more than that.
         let room = limit.saturating_add(1024).clamp(LEAST_ROOM, MOST_ROOM);
-        Self { form, room, buffer: Vec::new(), long: Limiter::default() }
+        Self { form, room, buffer: Vec::new() }
     }
 
     /// Takes datagrams that have arrived; `false` if there are no more.
@@ -68,7 +67,8 @@ impl Inbox {
             if is_cut {
                 intake.failed = true;
                 let room = self.room;
-                self.long.warning(format_args!("{peer}: a datagram over {room} bytes is cut off"));
+                let text = format_args!("{peer}: datagram longer than {room} bytes, cut");
+                report::repeated("long datagrams", text);
             }
             take(self.buffer.get(..len).unwrap_or_default(), &peer, self.form, intake)?;
             if intake.is_full() {

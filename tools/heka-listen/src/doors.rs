@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::{Accepted, Interest, Listener, Poller, Stream, tls};
 use heka_core::os::Deadline;
-use heka_core::report::{Cause as _, Explain as _, Limiter, Stop};
+use heka_core::report::{self, Cause as _, Explain as _, Stop};
 
 /// How long no connection is taken after one could not be.
 const REST: Duration = Duration::from_millis(200);
@@ -38,7 +38,6 @@ pub(crate) struct Doors {
     is_open: bool,
     /// Not before this are connections taken again.
     resume: Deadline,
-    refused: Limiter,
 }
 
 impl Doors {
@@ -50,12 +49,7 @@ impl Doors {
         for (token, door) in doors.iter().enumerate() {
             poller.add(&door.listener, token as u64, Interest::READ).at(&door.listener.addr)?;
         }
-        Ok(Self {
-            doors: doors.into_iter().map(Some).collect(),
-            is_open: true,
-            resume: None,
-            refused: Limiter::default(),
-        })
+        Ok(Self { doors: doors.into_iter().map(Some).collect(), is_open: true, resume: None })
     }
 
     /// How many tokens are theirs, counted from 0.
@@ -92,7 +86,8 @@ impl Doors {
             Err(error) => error.cause(),
         };
         let addr = &door.listener.addr;
-        self.refused.warning(format_args!("{addr}: cannot take a connection: {cause}"));
+        let text = format_args!("{addr}: cannot accept a connection: {cause}");
+        report::repeated("refused connections", text);
         self.resume = Some(Instant::now() + REST);
         self.shut(poller)?;
         Ok(None)

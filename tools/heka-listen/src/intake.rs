@@ -7,7 +7,7 @@ use heka_core::cli::signing::Verifier;
 use heka_core::codec::{Encoder, Form, Newlines, Payload};
 use heka_core::os::{Output, clock};
 use heka_core::record::Recent;
-use heka_core::report::{Limiter, Stop, stats};
+use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Deframer, Frame, Header, Message, More, Step, Template};
 use memchr::memchr;
 
@@ -43,10 +43,6 @@ pub(crate) struct Intake {
     delimiter: u8,
     type_: String,
     pub(crate) failed: bool,
-    damage: Limiter,
-    rejected: Limiter,
-    long: Limiter,
-    unfit: Limiter,
 }
 
 impl Intake {
@@ -68,10 +64,6 @@ impl Intake {
             type_: plan.type_.clone(),
             out,
             failed: false,
-            damage: Limiter::default(),
-            rejected: Limiter::default(),
-            long: Limiter::default(),
-            unfit: Limiter::default(),
         }
     }
 
@@ -131,7 +123,7 @@ impl Intake {
                     self.failed = true;
                     place.lose_count();
                     stats::SKIPPED.add(1);
-                    self.damage.warning(format_args!("{peer}: {damage}"));
+                    report::repeated("damage", format_args!("{peer}: {damage}"));
                 }
                 Step::Need(done, bytes) => {
                     at += done;
@@ -210,7 +202,7 @@ impl Intake {
         if let Err(rejected) = self.verifier.verify(frame) {
             self.failed = true;
             stats::SKIPPED.add(1);
-            self.rejected.warning(format_args!("{peer}: {rejected}"));
+            report::repeated(rejected.reason(), format_args!("{peer}: {rejected}"));
             return false;
         }
         is_new = is_new && self.seen.as_mut().is_none_or(|seen| seen.is_new(frame.view.uuid));
@@ -263,10 +255,9 @@ impl Intake {
             let len = match memchr(self.delimiter, within.get(searched..).unwrap_or_default()) {
                 Some(end) => searched + end + 1,
                 None if within.len() > self.limit => {
-                    self.long.warning(format_args!(
-                        "{peer}: a line over {} bytes goes on in the next message",
-                        self.limit
-                    ));
+                    let limit = self.limit;
+                    let text = format_args!("{peer}: line longer than {limit} bytes, split");
+                    report::repeated("long lines", text);
                     self.limit
                 }
                 None if more == More::Ended && !rest.is_empty() => rest.len(),
@@ -304,7 +295,8 @@ impl Intake {
                 if let Err(unfit) = put {
                     self.failed = true;
                     stats::SKIPPED.add(1);
-                    self.unfit.warning(format_args!("{peer}: a message is dropped: {unfit}"));
+                    let text = format_args!("{peer}: message dropped: {unfit}");
+                    report::repeated("dropped messages", text);
                 }
             }
         }

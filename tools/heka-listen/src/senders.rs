@@ -2,7 +2,7 @@
 //! The senders that are connected, each at a place of its own while it is.
 
 use heka_core::net::tls;
-use heka_core::report::{self, Limiter};
+use heka_core::report;
 
 use crate::connection::Connection;
 
@@ -12,7 +12,6 @@ pub(crate) struct Senders {
     places: Vec<Option<Connection>>,
     free: Vec<usize>,
     count: usize,
-    broken: Limiter,
 }
 
 impl Senders {
@@ -60,7 +59,8 @@ impl Senders {
             Some(error) => {
                 let (cause, hint) = tls::explain_io(error);
                 let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-                self.broken.warning(format_args!("{}: {cause}{hint}", connection.peer));
+                let text = format_args!("{}: {cause}{hint}", connection.peer);
+                report::repeated("broken connections", text);
             }
         }
     }

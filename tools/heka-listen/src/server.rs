@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::{Interest, Poller, Ready};
 use heka_core::os::Deadline;
-use heka_core::report::{self, Explain as _, Limiter, Stop, stats};
+use heka_core::report::{self, Explain as _, Stop, stats};
 
 use crate::cli::{InputForm, Plan};
 use crate::connection::{Connection, Next};
@@ -41,8 +41,6 @@ pub(crate) struct Server {
     pub(crate) buffer: Vec<u8>,
     inbox: Inbox,
     swept: Instant,
-    full: Limiter,
-    idle: Limiter,
 }
 
 impl Server {
@@ -67,8 +65,6 @@ impl Server {
             buffer: vec![0; READ_SIZE],
             inbox: Inbox::new(plan.input, plan.max_message_size),
             swept: Instant::now(),
-            full: Limiter::default(),
-            idle: Limiter::default(),
         })
     }
 
@@ -136,7 +132,7 @@ impl Server {
             if self.senders.count() >= self.max_conns {
                 let most = self.max_conns;
                 let text = format_args!("{most} connections: further ones wait (--max-conns)");
-                self.full.warning(text);
+                report::repeated("--max-conns", text);
                 return self.doors.shut(&self.poller);
             }
             if !self.admit(token)? || self.doors.are_closed() {
@@ -259,7 +255,8 @@ impl Server {
                 && connection.idles(limit)?
             {
                 connection.take_rest(&mut self.intake)?;
-                self.idle.warning(format_args!("{}: idle too long, closed", connection.peer));
+                let text = format_args!("{}: idle too long, closed", connection.peer);
+                report::repeated("--idle-timeout", text);
                 self.senders.part(place, None);
             }
         }

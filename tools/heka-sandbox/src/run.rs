@@ -178,7 +178,8 @@ fn tell(name: &str, outcome: &Outcome, is_over: bool) {
     match outcome.status {
         _ if is_over => report::error(format_args!("{name}: {text}")),
         -1 if !text.is_empty() => {
-            report::warning(format_args!("{name}: process_message returned: -1 {text}"));
+            let text = format_args!("{name}: process_message returned: -1 {text}");
+            report::repeated("failed messages", text);
         }
         status if text.is_empty() => {
             report::note(format_args!("{name}: process_message returned: {status}"));

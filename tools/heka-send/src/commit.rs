@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::delivery::checkpoint::{CheckpointFile, decode_header};
 use heka_core::delivery::is_full;
-use heka_core::report::{Cause as _, Explain as _, Limiter, Stop};
+use heka_core::report::{self, Cause as _, Explain as _, Stop};
 
 /// The file is stored no more often: storing it waits for the disk.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -21,7 +21,6 @@ pub(crate) struct Commit {
     /// Records after this one were read together: of each source only the last position counts.
     block: u64,
     saved: Instant,
-    warned: Limiter,
 }
 
 impl Commit {
@@ -31,7 +30,6 @@ impl Commit {
             pending: VecDeque::new(),
             block: 0,
             saved: Instant::now(),
-            warned: Limiter::default(),
         })
     }
 
@@ -59,7 +57,9 @@ impl Commit {
         while let Some((_, checkpoint)) = self.pending.pop_front_if(|(at, _)| *at <= number) {
             match decode_header(&checkpoint) {
                 Some((source, position)) => self.file.set(source, position),
-                None => self.warned.warning("a position that nobody can read is not stored"),
+                None => {
+                    report::repeated("malformed checkpoints", "ignoring malformed checkpoint");
+                }
             }
         }
     }
@@ -86,7 +86,8 @@ impl Commit {
         match self.file.save() {
             Err(error) if is_full(&error) => {
                 let (path, cause) = (self.file.path().display(), error.cause());
-                self.warned.warning(format_args!("{path}: {cause}; positions are stored later"));
+                let text = format_args!("{path}: {cause}; positions are stored later");
+                report::repeated("positions", text);
             }
             saved => saved.at(self.file.path().display())?,
         }

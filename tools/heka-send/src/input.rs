@@ -208,7 +208,11 @@ impl Source {
                     }
                     Step::Damage(done, damage) => {
                         stats::SKIPPED.add(1);
-                        report::warning(format_args!("{}: {damage}", self.input.name()));
+                        let name = self.input.name();
+                        report::repeated(
+                            format_args!("{name}: damage"),
+                            format_args!("{name}: {damage}"),
+                        );
                         self.input.consume(done);
                         return Ok(Some(0));
                     }

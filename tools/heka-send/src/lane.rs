@@ -97,7 +97,7 @@ impl Lane {
             None => self.packer.put_all(record, targets),
         };
         if let Err(error) = packed {
-            report::warning(format_args!("a message is dropped: {error}"));
+            report::repeated("dropped messages", format_args!("message dropped: {error}"));
             stats::SKIPPED.add(1);
             self.failed = true;
         }

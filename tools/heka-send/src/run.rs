@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::Dialer;
 use heka_core::os::{Deadline, serve_signals, wait};
+use heka_core::report::words::Count;
 use heka_core::report::{self, Status, Stop, stats};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -14,7 +15,7 @@ use crate::cli::Plan;
 use crate::commit::Commit;
 use crate::input::Source;
 use crate::lane::Lane;
-use crate::peer::{Messages, Target};
+use crate::peer::Target;
 
 /// How long confirmations are waited for when a signal has asked for the end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -195,7 +196,7 @@ impl Sender {
         }
         let unconfirmed = self.unconfirmed();
         if unconfirmed > 0 && self.lane.is_volatile() {
-            report::warning(format_args!("{} not confirmed", Messages(unconfirmed)));
+            report::warning(format_args!("{} not confirmed", Count(unconfirmed, "message")));
         }
     }
 

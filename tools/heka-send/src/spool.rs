@@ -6,13 +6,14 @@
 use std::time::{Duration, Instant};
 
 use crate::queue::Queue;
-use heka_core::report::{self, Limiter, Stop, stats};
+use heka_core::report::words::Count;
+use heka_core::report::{self, Stop, stats};
 use heka_core::wire::FrameTooLarge;
 
 use crate::cli::{QueueFull, QueuePlan};
 use crate::input::{Record, Run};
 use crate::packer::{Packer, put_run};
-use crate::peer::{Messages, Target, want_more};
+use crate::peer::{Target, want_more};
 
 /// So much is gathered before it is put into the queue.
 const BLOCK_SIZE: usize = 64 * 1024;
@@ -37,7 +38,6 @@ pub(crate) struct Spool {
     /// When to try again, while the disk is full.
     retry: Option<Instant>,
     synced: Instant,
-    warned: Limiter,
 }
 
 impl Spool {
@@ -52,7 +52,6 @@ impl Spool {
             stored: 0,
             retry: None,
             synced: Instant::now(),
-            warned: Limiter::default(),
         })
     }
 
@@ -117,7 +116,7 @@ impl Spool {
             } else if self.full == QueueFull::Exit {
                 return Err(Stop::failed("the disk of the queue is full"));
             } else if self.full == QueueFull::Block || !self.drop_oldest(past)? {
-                self.warned.warning("the disk of the queue is full: waiting for room");
+                report::repeated("queue: disk full", "queue: disk full: waiting for room");
                 self.retry = Some(Instant::now() + DISK_PERIOD);
                 return Ok(());
             }
@@ -146,7 +145,9 @@ impl Spool {
         if dropped > 0 {
             *past.failed = true;
             stats::counter("dropped").add(dropped);
-            self.warned.warning(format_args!("the queue is full: {dropped} messages dropped"));
+            let lost = Count(dropped, "message");
+            let text = format_args!("the queue is full: {lost} dropped");
+            report::repeated_loss("the queue is full", dropped, text);
         }
         Ok(true)
     }
@@ -185,7 +186,7 @@ impl Spool {
         let appended = self.append(&mut Bypass { targets: &mut [], is_open: false, failed });
         let closed = self.queue.close();
         if !self.block.is_empty() {
-            let lost = Messages(self.appended - self.stored);
+            let lost = Count(self.appended - self.stored, "message");
             report::error(format_args!("{lost} read and not queued"));
         }
         appended.and(closed)?;
@@ -193,7 +194,10 @@ impl Spool {
         if unkept > 0 {
             *failed = true;
             stats::counter("dropped").add(unkept);
-            report::error(format_args!("the queue was full: {} not delivered", Messages(unkept)));
+            report::error(format_args!(
+                "the queue was full: {} not delivered",
+                Count(unkept, "message")
+            ));
         }
         if !self.queue.is_empty() {
             report::announce(format_args!("{} bytes stay in the queue", self.queue.len()));

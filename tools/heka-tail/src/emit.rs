@@ -8,7 +8,7 @@ use heka_core::codec::{Encoder, Form};
 use heka_core::delivery::checkpoint::put_header;
 use heka_core::os::{Output, clock};
 use heka_core::record::split::{Part, Progress, Rest, Splitter};
-use heka_core::report::{self, Limiter, Stop, stats};
+use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Header, MAX_CHECKPOINT_SIZE, Message, Template};
 
 use crate::cli::UuidKind;
@@ -41,7 +41,6 @@ struct Source {
     template: Template,
     records: u64,
     bytes: u64,
-    too_long: Limiter,
 }
 
 /// So many bytes of a record that is too long are shown.
@@ -93,20 +92,12 @@ impl Emitter {
             template: Template::new(&message, None),
             records: 0,
             bytes: 0,
-            too_long: Limiter::default(),
         });
     }
 
     /// How many records of a stream were written, and how many bytes that took.
     pub(crate) fn written(&self, stream: usize) -> (u64, u64) {
         self.streams.get(stream).map_or((0, 0), |source| (source.records, source.bytes))
-    }
-
-    /// Tells what was kept back about records that are too long.
-    pub(crate) fn tell_rest(&mut self) {
-        for source in &mut self.streams {
-            source.too_long.finish(format_args!("{}: record too long", source.name));
-        }
     }
 
     /// Whether a record was left out, or part of one.
@@ -174,9 +165,10 @@ impl Emitter {
         let path = path.display().to_string();
         let name = if Path::new(&path).ends_with(&source.name) { &source.name } else { &path };
         let shown = String::from_utf8_lossy(start.get(..SHOWN).unwrap_or(start));
-        source.too_long.warning(format_args!(
-            "{name}: offset {offset}: record too long, {what}: {shown:?}..."
-        ));
+        report::repeated(
+            format_args!("{}: record too long", source.name),
+            format_args!("{name}: offset {offset}: record too long, {what}: {shown:?}..."),
+        );
         part != Part::Nothing
     }
 

@@ -31,7 +31,6 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
         Ok(_) | Err(Stop::Signal(_)) => tail.finish()?,
         Err(_) => tail.emitter.out.flush()?,
     }
-    tail.emitter.tell_rest();
     let lost = tail.lost || tail.emitter.has_lost() || tail.state.is_failing();
     let written = tail.job.writing.status(stats::MESSAGES.value());
     Ok(ended?.and(Status::failed_if(lost)).and(written))

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::{Attempts, Backoff, DialError, Dialer, UnixName};
 use heka_core::os::Deadline;
+use heka_core::report::words::Count;
 use heka_core::report::{self, Status, Stop};
 use nix::sys::socket::{UnixAddr, bind};
 use socket2::Socket;
 
 use crate::cli::Kind;
 use crate::door::socket_type;
-use crate::hub::{Hub, Records};
+use crate::hub::Hub;
 use crate::peer::{Facts, Peer};
 use crate::plan::Plan;
 use crate::queue::Chunk;
@@ -164,7 +165,7 @@ impl Client<'_> {
             ));
         }
         if has_unsent {
-            let lost = Records(peer.link.abandon());
+            let lost = Count(peer.link.abandon(), "record");
             return Err(Stop::unreachable(format_args!(
                 "{}: closed by the peer, {lost} not sent",
                 self.name

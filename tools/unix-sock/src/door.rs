@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use heka_core::net::{Addr, ListenOptions, Listener, UnixName, inherited};
 use heka_core::os::wait;
-use heka_core::report::{self, Limiter, Stop};
+use heka_core::report::{self, Stop};
 use nix::poll::PollFlags;
 use nix::sys::stat::{Mode as Umask, umask};
 use socket2::{Socket, Type};
@@ -27,7 +27,6 @@ pub(crate) struct Door {
     /// It has been told that somebody has to wait.
     pub(crate) has_told: bool,
     next_number: u64,
-    limiter: Limiter,
 }
 
 impl Door {
@@ -45,14 +44,7 @@ impl Door {
             fd.announce([&listener])?;
         }
         report::note(format_args!("{path}: listening"));
-        Ok(Self {
-            listener,
-            path,
-            is_ready: true,
-            has_told: false,
-            next_number: 0,
-            limiter: Limiter::default(),
-        })
+        Ok(Self { listener, path, is_ready: true, has_told: false, next_number: 0 })
     }
 
     /// Takes one connection that may come in.
@@ -78,7 +70,8 @@ impl Door {
     /// Tells of a peer that is not served.
     pub(crate) fn turn_away(&mut self, facts: &Facts) {
         let (uid, gid) = (facts.uid.unwrap_or_default(), facts.gid.unwrap_or_default());
-        self.limiter.warning(format_args!("{}: uid {uid}, gid {gid} turned away", self.path));
+        let text = format_args!("{}: uid {uid}, gid {gid} turned away", self.path);
+        report::repeated("turned away", text);
     }
 
     /// There is no room for more: tells so, if somebody wants in.
@@ -96,7 +89,8 @@ impl Door {
 
     /// Tells that connections have to wait.
     pub(crate) fn warn_full(&mut self, cause: &str) {
-        self.limiter.warning(format_args!("{}: {cause}, more have to wait", self.path));
+        let text = format_args!("{}: {cause}, more have to wait", self.path);
+        report::repeated("waiting connections", text);
     }
 }
 

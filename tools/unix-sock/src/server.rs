@@ -4,12 +4,14 @@
 use std::time::Instant;
 
 use heka_core::os::{Deadline, raise_open_files, signal};
+use heka_core::report::words::Count;
 use heka_core::report::{self, Explain as _, Status, Stop};
 
 use crate::door::Door;
 use crate::exec::Processes;
-use crate::hub::{Hub, Records};
+use crate::hub::Hub;
 use crate::plan::{Plan, Server};
+use crate::sink::UNSENT;
 
 /// Serves connections until a signal, a limit or `--once` ends it.
 pub(crate) fn run(plan: &Plan, server: &Server, end: Deadline) -> Result<Status, Stop> {
@@ -47,8 +49,9 @@ fn serve(hub: &mut Hub<'_>, server: &Server, end: Deadline) -> Result<(), Stop> 
         }
         for mut peer in std::mem::take(&mut hub.ended) {
             if !peer.link.is_drained() {
-                let lost = Records(peer.link.abandon());
-                hub.sink.lose(&peer.facts, format_args!("gone, {lost} not sent"));
+                let records = peer.link.abandon();
+                let cause = format_args!("gone, {} not sent", Count(records, "record"));
+                hub.sink.lose_unsent(UNSENT, records, &peer.facts, cause);
             }
         }
     }

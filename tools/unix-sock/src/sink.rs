@@ -8,18 +8,22 @@ use std::os::fd::AsFd as _;
 
 use data_encoding::BASE64;
 use heka_core::os::{Backlog, Output};
-use heka_core::report::{Limiter, Status, Stop, stats};
+use heka_core::report::words::Count;
+use heka_core::report::{self, Status, Stop, stats};
 
 use crate::cli::FormName;
 use crate::envelope::Envelope;
 use crate::framing::Framing;
-use crate::hub::Records;
 use crate::link::Link;
 use crate::peer::Facts;
 use crate::plan::Plan;
 
 /// Peers are not read while standard output is so much behind.
 const MAX_PENDING: usize = 1024 * 1024;
+
+/// Warnings of records for peers that are gone, and for peers that read too slowly.
+pub(crate) const UNSENT: &str = "records not sent";
+pub(crate) const SLOW: &str = "slow peers";
 
 /// Standard output and what is counted on the way there.
 #[derive(Debug)]
@@ -31,7 +35,6 @@ pub(crate) struct Sink<'a> {
     pub(crate) origin: Option<u64>,
     records: u64,
     has_lost: bool,
-    limiter: Limiter,
 }
 
 impl<'a> Sink<'a> {
@@ -48,14 +51,7 @@ impl<'a> Sink<'a> {
         } else {
             None
         };
-        Ok(Self {
-            plan,
-            out,
-            origin: None,
-            records: 0,
-            has_lost: false,
-            limiter: Limiter::default(),
-        })
+        Ok(Self { plan, out, origin: None, records: 0, has_lost: false })
     }
 
     /// Takes a record from a peer. It is given back as it was under base64, unless it is dropped.
@@ -157,14 +153,29 @@ impl<'a> Sink<'a> {
     pub(crate) fn lose(&mut self, subject: impl Display, cause: impl Display) {
         self.has_lost = true;
         stats::SKIPPED.add(1);
-        self.limiter.warning(format_args!("{subject}: {cause}"));
+        report::repeated("lost records", format_args!("{subject}: {cause}"));
+    }
+
+    /// Tells of records that a peer does not get.
+    pub(crate) fn lose_unsent(
+        &mut self,
+        kind: &'static str,
+        records: u64,
+        peer: impl Display,
+        cause: impl Display,
+    ) {
+        self.has_lost = true;
+        stats::SKIPPED.add(records);
+        report::repeated_loss(kind, records, format_args!("{peer}: {cause}"));
     }
 
     /// Tells of records for a peer that are not waited for at the end, unless that is what
     /// `--max-count` asks for.
     pub(crate) fn give_up(&mut self, peer: &Facts, records: u64) {
         if records > 0 && !self.has_enough() {
-            self.lose(peer, format_args!("not waited for, {} not sent", Records(records)));
+            let lost = Count(records, "record");
+            let cause = format_args!("not waited for, {lost} not sent");
+            self.lose_unsent(UNSENT, records, peer, cause);
         }
     }
 

@@ -20,7 +20,6 @@ pub(crate) struct Outbound {
     rest: Rest,
     /// Something could not be sent.
     pub(crate) lost: bool,
-    limiter: report::Limiter,
 }
 
 /// What is to be thrown away.
@@ -56,7 +55,6 @@ impl Outbound {
             max: plan.options.max_message,
             rest: Rest::Nothing,
             lost: false,
-            limiter: report::Limiter::default(),
         })
     }
 
@@ -145,6 +143,6 @@ impl Outbound {
     fn lose(&mut self, words: impl std::fmt::Display) {
         stats::SKIPPED.add(1);
         self.lost = true;
-        self.limiter.warning(format_args!("(standard input): {words}"));
+        report::repeated("(standard input)", format_args!("(standard input): {words}"));
     }
 }

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::time::Duration;
 
-use heka_core::report::{self, Limiter};
+use heka_core::report;
 use serde_json::Value as Json;
 use url::Url;
 
@@ -41,7 +41,6 @@ pub(crate) struct LogCache {
     /// `api/v1`, or `v1` on old servers; empty until the server was asked.
     root: RefCell<String>,
     page: Cell<usize>,
-    evicted: RefCell<Limiter>,
     /// What could not be read, by its hash: it comes again with every page that it is in.
     damaged: RefCell<HashSet<u64>>,
 }
@@ -83,7 +82,6 @@ impl LogCache {
             past,
             root: RefCell::default(),
             page: Cell::new(MAX_PAGE),
-            evicted: RefCell::default(),
             damaged: RefCell::default(),
         }
     }

@@ -145,10 +145,11 @@ impl LogCache {
             && meta.oldest > until
         {
             let url = self.url();
-            self.evicted.borrow_mut().warning(format_args!(
+            let text = format_args!(
                 "{url}: lines are missing: log-cache keeps only {} and has dropped older ones",
                 meta.count
-            ));
+            );
+            report::repeated("missing lines", text);
         }
         Ok(())
     }

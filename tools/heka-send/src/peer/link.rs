@@ -344,10 +344,13 @@ impl Link {
                 records => match socket.send(records) {
                     Err(error) if error.raw_os_error() == Some(nix::libc::EMSGSIZE) => {
                         let len = records.len();
-                        report::warning(format_args!(
-                            "{}: a message of {len} bytes does not fit a datagram, dropped",
-                            self.name
-                        ));
+                        let name = &self.name;
+                        report::repeated(
+                            format_args!("{name}: too long"),
+                            format_args!(
+                                "{name}: a message of {len} bytes does not fit a datagram, dropped"
+                            ),
+                        );
                         stats::SKIPPED.add(1);
                         Ok(len)
                     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::window::Window;
 use heka_core::net::{Addr, Attempts, Dialer};
+use heka_core::report::words::Count;
 use heka_core::report::{self, Status, Stop, stats};
 
 use crate::cli::{Ack, Delivery, Plan};
@@ -142,7 +143,7 @@ impl Target {
                 count => report::note(format_args!(
                     "{}: connected, {} sent again",
                     link.name,
-                    Messages(count)
+                    Count(count, "message")
                 )),
             }
             stats::counter("connections").add(1);
@@ -165,7 +166,7 @@ impl Target {
             }
             let unconfirmed = self.window.unconfirmed();
             if unconfirmed > 0 {
-                report::error(format_args!("{} not delivered", Messages(unconfirmed)));
+                report::error(format_args!("{} not delivered", Count(unconfirmed, "message")));
             }
             return Err(Stop::Said(Status::Unreachable));
         };
@@ -214,7 +215,7 @@ impl Target {
         }
         let mut failure = format!("{}: {}", link.name, over.cause);
         if unconfirmed > 0 {
-            failure += &format!(", {} unconfirmed", Messages(unconfirmed));
+            failure += &format!(", {} unconfirmed", Count(unconfirmed, "message"));
         }
         self.retry(&failure, over.hint.as_deref())
     }
@@ -235,7 +236,7 @@ impl Target {
             };
         };
         if unconfirmed == 0 && link.is_closed_by_peer() {
-            let count = Messages(self.window.confirmed() - self.before);
+            let count = Count(self.window.confirmed() - self.before, "message");
             let done = if self.confirms() { "confirmed" } else { "sent" };
             report::note(format_args!("{}: {count} {done}", self.name()));
             return Ok(true);
@@ -260,7 +261,7 @@ impl Target {
         report::error(format_args!(
             "{}: {} not confirmed within {}",
             self.name(),
-            Messages(self.window.unconfirmed()),
+            Count(self.window.unconfirmed(), "message"),
             Seconds(self.delivery.linger)
         ));
         Stop::Said(Status::Unreachable)
@@ -381,15 +382,6 @@ pub(crate) fn have_room(targets: &[Target]) -> bool {
 /// The same, and somebody listens: otherwise a queue is the better place for a record.
 pub(crate) fn want_more(targets: &[Target]) -> bool {
     have_room(targets) && targets.iter().any(Target::is_open)
-}
-
-/// `1 message`, `2 messages`.
-pub(crate) struct Messages(pub(crate) u64);
-
-impl std::fmt::Display for Messages {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} message{}", self.0, if self.0 == 1 { "" } else { "s" })
-    }
 }
 
 /// A duration as people write it: `250ms`, `1.5s`.

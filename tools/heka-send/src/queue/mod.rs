@@ -277,7 +277,8 @@ impl Queue {
                 }
                 Step::Damage(done, damage) => {
                     let path = self.dir.path_of(&name_of(self.read_at.file));
-                    report::warning(format_args!("{}: {damage}", path.display()));
+                    let text = format_args!("{}: {damage}", path.display());
+                    report::repeated("queue: damage", text);
                     at += done;
                 }
                 Step::Need(done, need) => {

@@ -14,6 +14,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::time::{Duration, Instant};
 
 use heka_core::os::{Backlog, Deadline};
+use heka_core::report::words::Count;
 use heka_core::report::{Explain as _, Status, Stop, stats};
 use nix::cmsg_space;
 use nix::poll::PollFlags;
@@ -22,11 +23,10 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials,
 use crate::audience::{Audience, Standing};
 use crate::cli::{QueueFull, To};
 use crate::door::{Door, is_allowed};
-use crate::hub::Records;
 use crate::peer::Facts;
 use crate::plan::{Plan, Server, Target};
 use crate::queue::Chunk;
-use crate::sink::Sink;
+use crate::sink::{SLOW, Sink, UNSENT};
 use crate::source::{Delivery, Source};
 use crate::wait::{let_out, wait_for};
 use sender::{Key, Sender};
@@ -222,8 +222,9 @@ impl Post<'_> {
         if let Some(mut sender) = self.senders.remove(&number) {
             self.numbers.remove(&sender.key);
             if !sender.queue.is_empty() {
-                let lost = Records(sender.queue.abandon());
-                self.sink.lose(&sender.facts, format_args!("gone, {lost} not sent"));
+                let records = sender.queue.abandon();
+                let cause = format_args!("gone, {} not sent", Count(records, "record"));
+                self.sink.lose_unsent(UNSENT, records, &sender.facts, cause);
             }
         }
     }
@@ -295,20 +296,25 @@ impl Post<'_> {
     }
 
     fn push(&mut self, number: u64, chunk: Chunk, is_dropped: bool) {
-        let lost = Records(chunk.records);
+        let records = chunk.records;
+        let lost = Count(records, "record");
         let Some(sender) = self.senders.get_mut(&number) else {
             let cause = format_args!("not known, {lost} not sent");
-            return self.sink.lose(format_args!("peer {number}"), cause);
+            let peer = format_args!("peer {number}");
+            return self.sink.lose_unsent(UNSENT, records, peer, cause);
         };
         if sender.standing(self.plan) == Standing::Closed {
-            self.sink.lose(&sender.facts, format_args!("has no name, {lost} not sent"));
+            let cause = format_args!("has no name, {lost} not sent");
+            self.sink.lose_unsent(UNSENT, records, &sender.facts, cause);
         } else if is_dropped && self.plan.queue_full == QueueFull::Close {
-            let lost = Records(sender.queue.abandon() + chunk.records);
+            let records = sender.queue.abandon() + records;
+            let lost = Count(records, "record");
             let cause = format_args!("reads too slowly, forgotten with {lost}");
-            self.sink.lose(&sender.facts, cause);
+            self.sink.lose_unsent(SLOW, records, &sender.facts, cause);
             self.forget(number);
         } else if is_dropped {
-            self.sink.lose(&sender.facts, format_args!("reads too slowly, {lost} dropped"));
+            let cause = format_args!("reads too slowly, {lost} dropped");
+            self.sink.lose_unsent(SLOW, records, &sender.facts, cause);
         } else {
             sender.queue.push(chunk);
             self.audience.note(number, sender.standing(self.plan));

@@ -15,6 +15,7 @@ use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use heka_core::os::{Deadline, wait as poll};
+use heka_core::report::words::Count;
 use heka_core::report::{self, Cause as _, Explain as _, Status, Stop};
 use nix::poll::PollFlags;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
@@ -27,7 +28,7 @@ use crate::exec::Processes;
 use crate::link::Flushed;
 use crate::peer::{Facts, Peer, Sending, scratch_len};
 use crate::plan::Plan;
-use crate::sink::Sink;
+use crate::sink::{Sink, UNSENT};
 use crate::source::Source;
 
 /// The door's name among the events; peers have their numbers.
@@ -338,21 +339,11 @@ fn fail(peer: &mut Peer, sink: &mut Sink<'_>, error: &std::io::Error) {
     }
     if sink.plan.server().is_some() {
         peer.sending = Sending::Ended;
-        let lost = Records(peer.link.abandon());
-        sink.lose(&peer.facts, format_args!("{}, {lost} not sent", error.cause()));
+        let records = peer.link.abandon();
+        let (cause, lost) = (error.cause(), Count(records, "record"));
+        let cause = format_args!("{cause}, {lost} not sent");
+        sink.lose_unsent(UNSENT, records, &peer.facts, cause);
     } else {
         peer.writable = false;
-    }
-}
-
-/// A number of records, in words.
-pub(crate) struct Records(pub(crate) u64);
-
-impl std::fmt::Display for Records {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            1 => f.write_str("1 record"),
-            count => write!(f, "{count} records"),
-        }
     }
 }

@@ -4,14 +4,15 @@
 use std::time::Instant;
 
 use heka_core::report::Stop;
+use heka_core::report::words::Count;
 
-use super::{Hub, Records, fail};
+use super::{Hub, fail};
 use crate::audience::Standing;
 use crate::cli::{FormName, QueueFull, To};
 use crate::peer::{Peer, Sending};
 use crate::plan::Target;
 use crate::queue::Chunk;
-use crate::sink::Sink;
+use crate::sink::{SLOW, Sink, UNSENT};
 use crate::source::Delivery;
 
 impl Hub<'_> {
@@ -80,10 +81,15 @@ impl Hub<'_> {
                 }
             }
             Target::Peer(number) if self.peers.contains_key(&number) => self.push(number, chunk),
-            Target::Peer(number) => self.sink.lose(
-                format_args!("peer {number}"),
-                format_args!("not connected, {} not sent", Records(chunk.records)),
-            ),
+            Target::Peer(number) => {
+                let lost = Count(chunk.records, "record");
+                self.sink.lose_unsent(
+                    UNSENT,
+                    chunk.records,
+                    format_args!("peer {number}"),
+                    format_args!("not connected, {lost} not sent"),
+                );
+            }
         }
     }
 
@@ -97,23 +103,25 @@ impl Hub<'_> {
     fn push(&mut self, number: u64, chunk: Chunk) {
         let Some(peer) = self.peers.get_mut(&number) else { return };
         if peer.sending != Sending::Open {
-            self.sink.lose(
-                &peer.facts,
-                format_args!("takes no more, {} not sent", Records(chunk.records)),
-            );
+            let lost = Count(chunk.records, "record");
+            let cause = format_args!("takes no more, {lost} not sent");
+            self.sink.lose_unsent(UNSENT, chunk.records, &peer.facts, cause);
             return;
         }
         if self.audience.leaves_behind(number, self.plan) {
-            let lost = Records(chunk.records);
             if self.plan.queue_full == QueueFull::Close {
-                self.sink.lose(&peer.facts, "reads too slowly, connection closed");
-                peer.link.abandon();
+                let records = peer.link.abandon() + chunk.records;
+                let lost = Count(records, "record");
+                let cause = format_args!("reads too slowly, connection closed, {lost} not sent");
+                self.sink.lose_unsent(SLOW, records, &peer.facts, cause);
                 peer.sending = Sending::Ended;
                 peer.receiving = false;
                 self.awake.insert(number);
                 self.note(number);
             } else {
-                self.sink.lose(&peer.facts, format_args!("reads too slowly, {lost} dropped"));
+                let lost = Count(chunk.records, "record");
+                let cause = format_args!("reads too slowly, {lost} dropped");
+                self.sink.lose_unsent(SLOW, chunk.records, &peer.facts, cause);
             }
             return;
         }
