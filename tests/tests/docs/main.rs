@@ -3,3 +3,4 @@
 
 mod readme;
 mod readme_pipelines;
+mod units;
