@@ -57,7 +57,7 @@ fn units_are_valid_and_confined() {
     let services = units.iter().filter(|path| path.extension().unwrap() == "service");
     for service in services {
         let threshold = format!("--threshold={MAX_EXPOSURE}");
-        analyze(&["security", "--offline=yes", &threshold], &[service.clone()]);
+        analyze(&["security", "--offline=yes", &threshold], std::slice::from_ref(service));
     }
 }
 
