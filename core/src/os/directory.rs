@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Names of files that outlive a crash of the machine.
+//! Whole files, and names of files that outlive a crash of the machine.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
+
+use crate::report::Refused;
 
 /// Waits until the disk has the name of the file at `path`: one that is new, or was renamed, may
 /// be gone after a crash though its contents were synchronized. Behind symbolic links it is the
@@ -14,4 +16,14 @@ use std::path::Path;
 pub fn sync_name(path: &Path) -> io::Result<()> {
     let path = path.canonicalize()?;
     File::open(path.parent().unwrap_or(&path))?.sync_all()
+}
+
+/// Reads a file of at most `limit` bytes: a mistaken name must not fill the memory.
+///
+/// # Errors
+/// The system's, or [`Refused::TooLarge`].
+pub fn read_file(file: &File, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(Refused::TooLarge.into()) } else { Ok(bytes) }
 }

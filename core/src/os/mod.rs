@@ -24,12 +24,12 @@ mod torn_end;
 mod wait;
 
 pub use backlog::Backlog;
-pub use directory::sync_name;
+pub use directory::{read_file, sync_name};
 pub use file_sink::{FileSink, Rotation};
 pub use frame_reader::{Flow, FrameReader, Kind, detect, frames_ending};
 pub use input::Input;
 pub use open_files::raise_open_files;
 pub use output::{Output, push_harmless};
-pub use private::PrivateDir;
+pub use private::{PrivateDir, Replacement, target_of};
 pub use torn_end::Ending;
 pub use wait::{Deadline, Wanted, serve_signals, wait, wait_for};

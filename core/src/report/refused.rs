@@ -25,9 +25,18 @@ pub enum Refused {
     /// It holds what we did not write, which would be lost.
     #[error("not a file of a queue")]
     NotQueue,
+    /// The same.
+    #[error("not a checkpoint file")]
+    NotCheckpoint,
+    /// The same, and it is read from.
+    #[error("read as a log; not a checkpoint file")]
+    Input,
     /// It holds what this version does not know, which would be lost.
     #[error("written by a later version")]
     Later,
+    /// A mistaken name must not fill the memory.
+    #[error("too large")]
+    TooLarge,
 }
 
 impl From<Refused> for io::Error {

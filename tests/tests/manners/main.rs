@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What all tools have in common.
 
+mod private_files;
 mod terminal;
 mod tools;
 mod warnings;

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Positions between runs: read at the start, saved as what was read is written.
 
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::follow::{FilePosition, Identity, Journal, Stream, position};
 use heka_core::delivery::checkpoint::{CheckpointFile, Positions, source_key};
-use heka_core::report::{self, Cause as _, Explain as _, Stop, stats};
+use heka_core::os::read_file;
+use heka_core::report::{self, Cause as _, Explain as _, Refused, Stop, stats};
 
 use crate::plan::{Every, Job, Position};
 
 /// How long a position file that cannot be written is left alone.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Longest journal: it is one line.
+const MAX_JOURNAL: u64 = 1 << 20;
 
 /// Where streams stand, between runs.
 #[derive(Debug)]
@@ -32,9 +39,15 @@ impl State {
             Position::HandOn(path) => (Positions::read(path)?, None, Every::Records(u64::MAX)),
             Position::Keep(path, every) => {
                 if let Some(folder) = path.parent().filter(|_| job.makes_folder) {
-                    std::fs::create_dir_all(folder).at(folder.display())?;
+                    // As the XDG Base Directory Specification wants it.
+                    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+                    made.at(folder.display())?;
                 }
+                hint_at_missing_equals(job);
                 let file = CheckpointFile::open(path)?;
+                if job.files.iter().any(|operand| file.is_at(operand)) {
+                    return Err(io::Error::from(Refused::Input)).at(path.display());
+                }
                 (file.positions().clone(), Some(file), *every)
             }
         };
@@ -184,9 +197,21 @@ pub(crate) fn key_of(name: &Path) -> String {
     source_key(&text)
 }
 
+/// In `--checkpoint cp log`, `cp` is a log.
+fn hint_at_missing_equals(job: &Job) {
+    // Only without a value the folder is ours.
+    let Some(first) = job.files.first().filter(|_| job.makes_folder && job.files.len() > 1) else {
+        return;
+    };
+    if !first.exists() || Positions::is_file(first) {
+        let first = first.display();
+        report::hint(format_args!("to store positions in {first}: --checkpoint={first}"));
+    }
+}
+
 fn read_journal(path: &Path) -> Result<(String, Journal), Stop> {
     let name = path.display().to_string();
-    let text = std::fs::read(path).at(&name)?;
+    let text = File::open(path).and_then(|file| read_file(&file, MAX_JOURNAL)).at(&name)?;
     match Journal::parse(&text) {
         Ok(journal) => Ok((name, journal)),
         Err(cause) => Err(Stop::failed(format_args!("{name}: {cause}"))),

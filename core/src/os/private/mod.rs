@@ -3,11 +3,13 @@
 //! and made where somebody else may have put something in their place.
 
 mod dir;
+mod replacement;
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 
 pub use dir::PrivateDir;
+pub use replacement::{Replacement, target_of};
 
 use crate::report::Refused;
 

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The one writer of a checkpoint file.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+
+use super::Positions;
+use super::positions::{MAX_FILE, Parsed};
+use crate::os::{Replacement, sync_name, target_of};
+use crate::report::{Explain as _, Refused, Stop};
+
+/// A checkpoint file that this process keeps up to date.
+#[derive(Debug)]
+pub struct CheckpointFile {
+    path: PathBuf,
+    positions: Positions,
+    is_changed: bool,
+    /// The file as it is under `path`; holds the lock.
+    locked: File,
+}
+
+impl CheckpointFile {
+    /// Locks the file at `path` for writing, makes it if it is not there, and reads it.
+    ///
+    /// # Errors
+    /// `PATH: in use by another process`, or `PATH: CAUSE`, status 1; status 2 if it is not a
+    /// checkpoint file.
+    pub fn open(path: &Path) -> Result<Self, Stop> {
+        // A symlink stays one: what it leads to is replaced.
+        let path = target_of(path).at(path.display())?;
+        loop {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+            let file = options.custom_flags(flags.bits()).open(&path).at(path.display())?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    let path = path.display();
+                    return Err(Stop::failed(format_args!("{path}: in use by another process")));
+                }
+                Err(TryLockError::Error(error)) => return Err(error).at(path.display()),
+            }
+            if is_same(&file, &path) {
+                let found = Parsed::read(&file).at(path.display())?;
+                if found.has_later() {
+                    // They would be lost.
+                    return Err(io::Error::from(Refused::Later)).at(path.display());
+                }
+                let positions = found.warn(&path);
+                return Ok(Self { path, positions, is_changed: false, locked: file });
+            }
+            // Its writer replaced the file between open and lock: take the new one.
+        }
+    }
+
+    /// What to call it in messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All positions as they are now.
+    pub fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// Where that source stands.
+    pub fn get(&self, source: &str) -> Option<&[u8]> {
+        self.positions.get(source)
+    }
+
+    /// Notes where a source stands; [`CheckpointFile::save`] stores it.
+    pub fn set(&mut self, source: &str, position: &[u8]) {
+        if self.get(source) == Some(position) {
+            return;
+        }
+        self.is_changed = true;
+        match self.positions.0.get_mut(source) {
+            Some(known) => {
+                known.clear();
+                known.extend_from_slice(position);
+            }
+            None => drop(self.positions.0.insert(source.to_owned(), position.to_vec())),
+        }
+    }
+
+    /// Whether there is something to save.
+    pub fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
+    /// Stores the positions, if any has changed. When this returns they outlive a crash of the
+    /// machine.
+    ///
+    /// # Errors
+    /// The system's. The file is as it was then, and a later call tries again.
+    pub fn save(&mut self) -> io::Result<()> {
+        if !self.is_changed {
+            return Ok(());
+        }
+        self.locked = self.replace()?;
+        match sync_name(&self.path) {
+            // A directory may be written to and not be read: then all of its file system.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                nix::unistd::syncfs(&self.locked)?;
+            }
+            synced => synced?,
+        }
+        self.is_changed = false;
+        Ok(())
+    }
+
+    /// Puts a new file in the place of the old one. The lock goes along, so that file is to be held
+    /// from then on, whatever follows.
+    fn replace(&self) -> io::Result<File> {
+        let text = self.positions.to_text();
+        if text.len() as u64 > MAX_FILE {
+            // Nobody could read it.
+            return Err(Refused::TooLarge.into());
+        }
+        let new = Replacement::new(&self.path, 0)?;
+        new.file().lock()?;
+        new.file().write_all(&text)?;
+        new.replace()
+    }
+
+    /// Whether the file at `path` is this one.
+    pub fn is_at(&self, path: &Path) -> bool {
+        is_same(&self.locked, path)
+    }
+}
+
+fn is_same(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.pos");
+        (dir, path)
+    }
+
+    #[test]
+    fn what_was_saved_is_read() {
+        let (_dir, path) = scratch();
+        let mut file = CheckpointFile::open(&path).unwrap();
+        file.set("/var/log/app.log", &[0, 1, 0xff]);
+        file.set("ticks", "12 €".as_bytes());
+        file.save().unwrap();
+        let inode = std::fs::metadata(&path).unwrap().ino();
+        file.set("ticks", "12 €".as_bytes());
+        file.save().unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().ino(), inode, "not written without need");
+        let positions = Positions::read(&path).unwrap();
+        assert_eq!(&positions, file.positions());
+        assert_eq!(positions.get("/var/log/app.log"), Some(&[0, 1, 0xff][..]));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(r#""position":"12 €""#), "{text}");
+        assert!(!path.with_extension("pos.new").exists());
+    }
+
+    #[test]
+    fn there_is_one_writer_also_after_a_replacement() {
+        let (_dir, path) = scratch();
+        let mut file = CheckpointFile::open(&path).unwrap();
+        assert!(CheckpointFile::open(&path).is_err());
+        file.set("a", b"1");
+        file.save().unwrap();
+        let Err(Stop::Error { text, .. }) = CheckpointFile::open(&path) else {
+            panic!("two writers")
+        };
+        assert!(text.ends_with("app.pos: in use by another process"), "{text}");
+        assert_eq!(Positions::read(&path).unwrap().get("a"), Some(&b"1"[..]));
+        drop(file);
+        assert!(CheckpointFile::open(&path).is_ok());
+    }
+
+    #[test]
+    fn damaged_lines_cost_only_themselves() {
+        let (_dir, path) = scratch();
+        std::fs::write(
+            &path,
+            "{\"version\":1,\"source\":\"a\",\"position\":\"1\",\"more\":[]}\nrubbish\n\n\
+             {\"version\":9,\"source\":\"b\",\"position\":\"1\"}\n{\"source\":\"c\"}\n\
+             {\"source\":\"d\",\"position\":\"2\"}",
+        )
+        .unwrap();
+        let positions = Positions::read(&path).unwrap();
+        let sources: Vec<_> = positions.iter().map(|(source, _)| source).collect();
+        assert_eq!(sources, ["a", "d"]);
+    }
+
+    #[test]
+    fn a_failed_save_leaves_the_file_and_is_tried_again() {
+        let (dir, path) = scratch();
+        let mut file = CheckpointFile::open(&path).unwrap();
+        file.set("a", b"1");
+        file.save().unwrap();
+        // A directory where the temporary file should be: also root cannot write that.
+        let blocker = dir.path().join("app.pos.new");
+        std::fs::create_dir(&blocker).unwrap();
+        file.set("a", b"2");
+        assert!(file.save().is_err());
+        assert_eq!(Positions::read(&path).unwrap().get("a"), Some(&b"1"[..]));
+        std::fs::remove_dir(&blocker).unwrap();
+        file.save().unwrap();
+        assert_eq!(Positions::read(&path).unwrap().get("a"), Some(&b"2"[..]));
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_not_written_to() {
+        let (dir, path) = scratch();
+        let far = dir.path().join("far");
+        std::fs::write(&far, "precious").unwrap();
+        std::os::unix::fs::symlink(&far, dir.path().join("app.pos.new")).unwrap();
+        let mut file = CheckpointFile::open(&path).unwrap();
+        file.set("a", b"1");
+        file.save().unwrap();
+        assert_eq!(std::fs::read(far).unwrap(), b"precious");
+        assert_eq!(Positions::read(&path).unwrap().get("a"), Some(&b"1"[..]));
+    }
+
+    fn refusal(path: &Path) -> String {
+        match CheckpointFile::open(path) {
+            Err(Stop::Error { status: crate::report::Status::Usage, text }) => {
+                text.strip_prefix(path.to_str().unwrap()).unwrap().to_owned()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_left_alone() {
+        let (_dir, path) = scratch();
+        for text in ["important\n", "{\"a\":1}\n", "\0", "[]"] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(refusal(&path), ": not a checkpoint file");
+            assert!(Positions::read(&path).is_err());
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        File::create(&path).unwrap().set_len(MAX_FILE + 1).unwrap();
+        assert_eq!(refusal(&path), ": too large");
+    }
+
+    #[test]
+    fn positions_of_a_later_version_are_left_alone() {
+        let (_dir, path) = scratch();
+        let text = "{\"version\":1,\"source\":\"a\",\"position\":\"1\"}\n\
+                    {\"version\":2,\"source\":\"b\",\"place\":[1]}\n";
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(refusal(&path), ": written by a later version");
+        assert_eq!(Positions::read(&path).unwrap().get("a"), Some(&b"1"[..]));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[test]
+    fn a_new_file_is_told_from_one_that_lost_what_it_had() {
+        let (_dir, path) = scratch();
+        let is_emptied = || Parsed::read(&File::open(&path).unwrap()).unwrap().is_emptied;
+        drop(CheckpointFile::open(&path).unwrap());
+        assert!(!is_emptied());
+        let emptied = File::create(&path).unwrap();
+        let modified = emptied.metadata().unwrap().modified().unwrap();
+        emptied.set_modified(modified + std::time::Duration::from_secs(1)).unwrap();
+        assert!(is_emptied());
+    }
+
+    #[test]
+    fn a_link_that_leads_to_nothing_yet_stays() {
+        let (dir, path) = scratch();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("app.pos", &link).unwrap();
+        let mut file = CheckpointFile::open(&link).unwrap();
+        file.set("a", b"1");
+        file.save().unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(Positions::read(&path).unwrap().get("a"), Some(&b"1"[..]));
+        assert!(file.is_at(&link) && !file.is_at(dir.path()));
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a checkpoint file holds.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use data_encoding::BASE64;
+use nix::fcntl::OFlag;
+use serde_json::{Map, Value, json};
+
+use crate::os::read_file;
+use crate::report::{self, Explain as _, Refused, Stop};
+
+/// Longest file: some hundred thousand sources.
+pub(super) const MAX_FILE: u64 = 64 << 20;
+/// More than a line with one position is long.
+const MAX_LINE: u64 = 4096;
+/// So many lines that are no positions are told of, the others counted.
+const MAX_TOLD: usize = 10;
+
+const VERSION: u64 = 1;
+const LATER: &str = "written by a later version";
+
+/// The positions of sources, by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Positions(pub(super) BTreeMap<String, Vec<u8>>);
+
+impl Positions {
+    /// Reads a checkpoint file, without locking it. A file that is not there has no positions.
+    ///
+    /// # Errors
+    /// `PATH: CAUSE`; status 2 if it is not a checkpoint file.
+    pub fn read(path: &Path) -> Result<Self, Stop> {
+        match open(path) {
+            Ok(file) => Parsed::read(&file).map(|parsed| parsed.warn(path)).at(path.display()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error).at(path.display()),
+        }
+    }
+
+    /// Whether the file at `path` begins with a position.
+    pub fn is_file(path: &Path) -> bool {
+        let Ok(file) = open(path) else { return false };
+        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return false;
+        }
+        let mut start = Vec::new();
+        let is_read = file.take(MAX_LINE).read_to_end(&mut start).is_ok();
+        let line = start.split(|&byte| byte == b'\n').next();
+        is_read && line.is_some_and(|line| parse_line(line).is_ok())
+    }
+
+    /// Where that source stands.
+    pub fn get(&self, source: &str) -> Option<&[u8]> {
+        self.0.get(source).map(Vec::as_slice)
+    }
+
+    /// All sources and their positions, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(source, position)| (source.as_str(), position.as_slice()))
+    }
+
+    pub(super) fn to_text(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        for (source, position) in &self.0 {
+            text.extend_from_slice(to_line(source, position).as_bytes());
+            text.push(b'\n');
+        }
+        text
+    }
+}
+
+/// A pipe nobody writes to is opened without waiting, and then refused.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)
+}
+
+/// What was found in a file.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    positions: Positions,
+    /// Numbers of lines that are none, and why.
+    unread: Vec<(usize, &'static str)>,
+    /// Whether nothing is left of what it had.
+    pub(super) is_emptied: bool,
+}
+
+impl Parsed {
+    /// Reads all of a file.
+    pub(super) fn read(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            // A device may have no end.
+            return Err(io::Error::other("not a regular file"));
+        }
+        let text = read_file(file, MAX_FILE)?;
+        let mut positions = BTreeMap::new();
+        let mut unread = Vec::new();
+        for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match parse_line(line) {
+                Ok((source, position)) => drop(positions.insert(source, position)),
+                Err(cause) => unread.push((number, cause)),
+            }
+        }
+        // One that was made and never written is as old as its contents.
+        let is_touched = metadata.created().is_ok_and(|born| metadata.modified().ok() > Some(born));
+        let is_emptied = text.is_empty() && is_touched;
+        let found = Self { positions: Positions(positions), unread, is_emptied };
+        let is_foreign = found.positions.0.is_empty() && !found.unread.is_empty();
+        if is_foreign && !found.has_later() {
+            Err(Refused::NotCheckpoint.into())
+        } else {
+            Ok(found)
+        }
+    }
+
+    /// Whether there is a line that only a later version understands.
+    pub(super) fn has_later(&self) -> bool {
+        self.unread.iter().any(|(_, cause)| *cause == LATER)
+    }
+
+    /// Tells of what was passed over, and gives the rest.
+    pub(super) fn warn(self, path: &Path) -> Positions {
+        let path = path.display();
+        if self.is_emptied {
+            report::warning(format_args!("{path}: empty, no position in it"));
+        }
+        for (number, cause) in self.unread.iter().take(MAX_TOLD) {
+            report::warning(format_args!("{path}: line {number}: {cause}, passed over"));
+        }
+        let more = self.unread.len().saturating_sub(MAX_TOLD);
+        if more > 0 {
+            report::warning(format_args!("{path}: {more} more lines passed over"));
+        }
+        self.positions
+    }
+}
+
+fn to_line(source: &str, position: &[u8]) -> String {
+    let printable = |text: &&str| !text.contains(|c: char| c.is_control());
+    match std::str::from_utf8(position).ok().filter(printable) {
+        Some(text) => json!({"version": VERSION, "source": source, "position": text}),
+        None => {
+            let text = BASE64.encode(position);
+            json!({"version": VERSION, "source": source, "position_base64": text})
+        }
+    }
+    .to_string()
+}
+
+fn parse_line(line: &[u8]) -> Result<(String, Vec<u8>), &'static str> {
+    let object: Map<String, Value> = serde_json::from_slice(line).map_err(|_| "no JSON object")?;
+    if object.get("version").and_then(Value::as_u64).is_some_and(|version| version > VERSION) {
+        return Err(LATER);
+    }
+    let text = |name| object.get(name).and_then(Value::as_str);
+    let source = text("source").ok_or("no source")?;
+    let position = match (text("position"), text("position_base64")) {
+        (Some(position), _) => position.as_bytes().to_vec(),
+        (None, Some(position)) => {
+            BASE64.decode(position.as_bytes()).map_err(|_| "position is no base64")?
+        }
+        (None, None) => return Err("no position"),
+    };
+    Ok((source.to_owned(), position))
+}
