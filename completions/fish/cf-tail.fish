@@ -25,10 +25,10 @@ timer\t''
 event\t''
 error\t''
 any\t''"
-complete -c cf-tail -s o -l output -d 'Form of the output' -r -f -a "text\t'Lines for people'
+complete -c cf-tail -s o -l output -d 'Form of the output' -r -f -a "text\t'Blocks of text, as heka-cat writes them'
 json\t'JSON, one object a line'
-payload\t'What the app wrote'
-heka\t'Framed Heka messages'"
+payload\t'Payloads, one a line'
+heka\t'Framed messages'"
 complete -c cf-tail -l cf-style -d 'Lines exactly as cf writes them, of version 7 or 6' -r -f -a "7\t'cf 6.27 and later'
 6\t'cf 6.12 to 6.25'"
 complete -c cf-tail -l time-zone -d 'Zone of times in text' -r

@@ -1,10 +1,9 @@
-complete -c heka-decode -s o -l output -d 'Form of the output [default: payload]' -r -f -a "payload\t'Payloads, one a line'
-json\t'JSON, one object a line'
-text\t'Blocks of text, as heka-cat writes them'
-rst\t'reStructuredText, as Heka\'s encoder writes it'
-sandbox-text\t'Blocks of text, as the Lua sandbox writes them'
-heka\t'The frames, unchanged'
-template\t'As --template says'"
+complete -c heka-decode -l fields -d 'Fields that -o short shows: all, none or NAME,…' -r
+complete -c heka-decode -l time -d 'Times of -o short: local, utc, iso, relative or none' -r -f -a "local\t''
+utc\t''
+iso\t''
+relative\t''
+none\t''"
 complete -c heka-decode -l template -d 'Fill in TEMPLATE for each message (implies -o template)' -r
 complete -c heka-decode -s m -l match -d 'Select messages that EXPR is true of' -r
 complete -c heka-decode -s n -l max-count -d 'Stop after NUM messages' -r
@@ -26,7 +25,17 @@ complete -c heka-decode -l rotate -d 'Begin a new FILE after SIZE bytes or so mu
 complete -c heka-decode -l color -d 'Colour what is told on a terminal' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
+complete -c heka-decode -s o -l output -d 'Form of the output' -r -f -a "payload\t'Payloads, one a line'
+json\t'JSON, one object a line'
+text\t'Blocks of text, as heka-cat writes them'
+short\t'One line a message, with the time of day'
+short-iso\t'One line a message, with date and time'
+rst\t'reStructuredText, as Heka\'s encoder writes it'
+sandbox-text\t'Blocks of text, as the Lua sandbox writes them'
+heka\t'Framed messages'
+template\t'As --template says'"
 complete -c heka-decode -s j -l json -d 'The same as -o json'
+complete -c heka-decode -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-decode -s t -l text -d 'The same as -o text'
 complete -c heka-decode -s c -l count -d 'Print only the number of messages'
 complete -c heka-decode -s f -l follow -d 'Wait for more at the end of the FILE'

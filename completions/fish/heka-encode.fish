@@ -6,7 +6,15 @@ whole\t'Each FILE is one payload'"
 complete -c heka-encode -s o -l output -d 'Form of the output' -r -f -a "heka\t'Framed messages'
 payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
-text\t'Blocks of text for people'"
+text\t'Blocks of text, as heka-cat writes them'
+short\t'One line a message, with the time of day'
+short-iso\t'One line a message, with date and time'"
+complete -c heka-encode -l fields -d 'Fields that -o short shows: all, none or NAME,…' -r
+complete -c heka-encode -l time -d 'Times of -o short: local, utc, iso, relative or none' -r -f -a "local\t''
+utc\t''
+iso\t''
+relative\t''
+none\t''"
 complete -c heka-encode -s d -l delimiter -d 'Byte that ends a record [default: \\n]' -r
 complete -c heka-encode -s n -l max-count -d 'Stop after NUM records' -r
 complete -c heka-encode -s t -l type -d 'Type of the messages' -r
@@ -37,6 +45,7 @@ complete -c heka-encode -l color -d 'Colour what is told on a terminal' -r -f -a
 always\t'Always'
 never\t'Never'"
 complete -c heka-encode -s j -l json -d 'The same as -o json'
+complete -c heka-encode -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-encode -s 0 -l null -d 'Records end with NUL'
 complete -c heka-encode -l no-chomp -d 'Keep the delimiter at the end of the payload'
 complete -c heka-encode -l skip-empty -d 'Pass over empty records'

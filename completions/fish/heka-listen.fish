@@ -2,11 +2,12 @@ complete -c heka-listen -s i -l input -d 'What senders send' -r -f -a "auto\t'Ea
 heka\t'Framed messages'
 lines\t'Lines, each to be a message'
 raw\t'Any bytes, each piece that arrives to be a message'"
-complete -c heka-listen -s o -l output -d 'What is written; text on a terminal [default: heka]' -r -f -a "heka\t'Framed messages'
-payload\t'Payloads, one a line'
-json\t'JSON, one object a line'
-text\t'Blocks of text for people'
-raw\t'The bytes that came, frames or lines'"
+complete -c heka-listen -l fields -d 'Fields that -o short shows: all, none or NAME,…' -r
+complete -c heka-listen -l time -d 'Times of -o short: local, utc, iso, relative or none' -r -f -a "local\t''
+utc\t''
+iso\t''
+relative\t''
+none\t''"
 complete -c heka-listen -l type -d 'Type of messages made of text' -r
 complete -c heka-listen -s n -l max-count -d 'Stop after so many messages' -r
 complete -c heka-listen -l max-message-size -d 'Longest message taken' -r
@@ -32,7 +33,15 @@ complete -c heka-listen -l require-signer -d 'Take only messages signed by NAME'
 complete -c heka-listen -l color -d 'Colour what is told on a terminal' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
-complete -c heka-listen -s j -l json -d 'Same as -o json'
+complete -c heka-listen -s o -l output -d 'Form of the output' -r -f -a "heka\t'Framed messages'
+payload\t'Payloads, one a line'
+json\t'JSON, one object a line'
+text\t'Blocks of text, as heka-cat writes them'
+short\t'One line a message, with the time of day'
+short-iso\t'One line a message, with date and time'
+raw\t'The bytes themselves'"
+complete -c heka-listen -s j -l json -d 'The same as -o json'
+complete -c heka-listen -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-listen -s 0 -l null -d 'Records of text end with NUL'
 complete -c heka-listen -s 1 -l once -d 'Take one connection, and end with it'
 complete -c heka-listen -l ack -d 'Confirm to senders that ask what was written'

@@ -18,13 +18,22 @@ complete -c heka-sandbox -s n -l max-count -d 'Stop after so many messages' -r
 complete -c heka-sandbox -s o -l output -d 'Form of the output' -r -f -a "heka\t'Framed messages'
 payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
-text\t'Blocks of text for people'"
+text\t'Blocks of text, as heka-cat writes them'
+short\t'One line a message, with the time of day'
+short-iso\t'One line a message, with date and time'"
+complete -c heka-sandbox -l fields -d 'Fields that -o short shows: all, none or NAME,…' -r
+complete -c heka-sandbox -l time -d 'Times of -o short: local, utc, iso, relative or none' -r -f -a "local\t''
+utc\t''
+iso\t''
+relative\t''
+none\t''"
 complete -c heka-sandbox -l color -d 'Colour what is told on a terminal' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
 complete -c heka-sandbox -l check -d 'Load the plugin and tell about it, without running it'
 complete -c heka-sandbox -l restricted-headers -d 'Set logger, hostname and pid of all messages'
 complete -c heka-sandbox -s j -l json -d 'The same as -o json'
+complete -c heka-sandbox -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-sandbox -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-sandbox -s e -l exit-status -d 'Exit with 4 if nothing was written'
 complete -c heka-sandbox -s q -l quiet -d 'Tell errors only'

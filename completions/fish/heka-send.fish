@@ -3,7 +3,7 @@ heka\t'Framed messages'
 lines\t'Lines, each to be a message'"
 complete -c heka-send -s o -l output -d 'What goes out' -r -f -a "heka\t'Framed messages'
 payload\t'Payloads, one a line'
-raw\t'The bytes that come in, whatever they are'"
+raw\t'The bytes themselves'"
 complete -c heka-send -l newlines -d 'When a payload gets a line end, with -o payload [default: auto]' -r -f -a "auto\t'If it has none of its own'
 always\t'Always (`PayloadEncoder`\'s `append_newlines = true`)'
 never\t'Never (`append_newlines = false`)'"

@@ -32,10 +32,18 @@ complete -c heka-tail -l priority -d 'Groups that sort files, oldest first (^ tu
 complete -c heka-tail -l differentiator -d 'Groups and texts that make a stream\'s name' -r
 complete -c heka-tail -l translation -d 'Number that a group\'s text is sorted by' -r
 complete -c heka-tail -l oldest -d 'Leave out files last written longer ago; 0 is off' -r
-complete -c heka-tail -s o -l output -d 'Form of the output; heka, or text on a terminal' -r -f -a "heka\t'Framed messages'
+complete -c heka-tail -s o -l output -d 'Form of the output' -r -f -a "heka\t'Framed messages'
 payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
-text\t'Blocks of text for people'"
+text\t'Blocks of text, as heka-cat writes them'
+short\t'One line a message, with the time of day'
+short-iso\t'One line a message, with date and time'"
+complete -c heka-tail -l fields -d 'Fields that -o short shows: all, none or NAME,…' -r
+complete -c heka-tail -l time -d 'Times of -o short: local, utc, iso, relative or none' -r -f -a "local\t''
+utc\t''
+iso\t''
+relative\t''
+none\t''"
 complete -c heka-tail -l type -d 'Type of the messages' -r
 complete -c heka-tail -l logger -d 'Logger of the messages; the stream\'s name if absent' -r
 complete -c heka-tail -l hostname -d 'Hostname of the messages; this host\'s if absent' -r
@@ -57,7 +65,8 @@ complete -c heka-tail -l chomp -d 'Leave the delimiter out of the payload'
 complete -c heka-tail -l no-chomp -d 'Keep the delimiter in the payload, as is the default'
 complete -c heka-tail -l incomplete -d 'Deliver an unterminated last record at the end'
 complete -c heka-tail -l no-incomplete -d 'Leave an unterminated last record for the next time'
-complete -c heka-tail -s j -l json -d 'Same as --output=json'
+complete -c heka-tail -s j -l json -d 'The same as -o json'
+complete -c heka-tail -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-tail -s v -l headers -d 'Show which file lines come from (with -o payload)'
 complete -c heka-tail -s q -l no-headers -d 'Do not show it, as is the default'
 complete -c heka-tail -s u -l unbuffered -d 'Write each record at once'

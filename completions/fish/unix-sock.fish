@@ -20,9 +20,9 @@ octet-count\t'The length in digits first, as in syslog over TCP'
 none\t'Every read is a record'"
 complete -c unix-sock -s b -l buf-size -d 'Most bytes of one read; longest datagram' -r
 complete -c unix-sock -l max-record -d 'Longest record taken' -r
-complete -c unix-sock -s o -l output -d 'Form of the records on stdin and stdout' -r -f -a "payload\t'The record alone'
-heka\t'A Heka message with the peer as Fields'
-json\t'A JSON object with the peer as a member'
+complete -c unix-sock -s o -l output -d 'Form of the records on stdin and stdout' -r -f -a "payload\t'Payloads, one a line'
+heka\t'Framed messages'
+json\t'JSON, one object a line'
 tag\t'The peer\'s number, a tab, the record'"
 complete -c unix-sock -s n -l max-count -d 'End after NUM records from the socket' -r
 complete -c unix-sock -l to -d 'Where records without a peer\'s number go' -r -f -a "all\t'To every connection'

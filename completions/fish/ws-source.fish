@@ -3,9 +3,9 @@ complete -c ws-source -l init-file -d 'Send what is in FILE after every connect,
 complete -c ws-source -l send -d 'What the messages sent are' -r -f -a "text\t'Text, which is UTF-8'
 binary\t'Binary messages'"
 complete -c ws-source -l linger -d 'After the end of standard input, stay for so long' -r
-complete -c ws-source -s o -l output -d 'Form of what is written' -r -f -a "payload\t'The messages\' own bytes'
-json\t'An object a line: time, type, data, url'
-heka\t'Framed Heka messages'"
+complete -c ws-source -s o -l output -d 'Form of what is written' -r -f -a "payload\t'Payloads, one a line'
+json\t'JSON, one object a line'
+heka\t'Framed messages'"
 complete -c ws-source -l framing -d 'What stands between payloads, and between records of --stdin' -r -f -a "lines\t'A line end behind each'
 null\t'A NUL behind each'
 len32\t'Its length before each: four bytes, the highest first'"

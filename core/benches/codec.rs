@@ -4,8 +4,7 @@
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use heka_core::codec::time::Zone;
-use heka_core::codec::{Encoder, Form, Matcher};
+use heka_core::codec::{Encoder, Form, Matcher, Settings};
 use heka_core::wire::{Deframer, Frame, Header, Message, More, Step, Template};
 
 const COUNT: usize = 1000;
@@ -47,10 +46,10 @@ fn each_frame(frames: &[u8], mut receive: impl FnMut(&Frame<'_>)) {
     }
 }
 
-#[divan::bench(args = [Form::Payload, Form::Json, Form::Text, Form::Heka])]
+#[divan::bench(args = [Form::Payload, Form::Json, Form::Text, Form::Short, Form::Heka])]
 fn encode(bencher: Bencher<'_, '_>, form: Form) {
     let frames = frames();
-    let encoder = Encoder::new(form, Zone::utc());
+    let mut encoder = Encoder::new(form, Settings::default());
     let mut out = Vec::with_capacity(2 * frames.len());
     bencher.counter(BytesCount::new(frames.len())).bench_local(|| {
         out.clear();

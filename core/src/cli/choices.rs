@@ -7,27 +7,11 @@ use clap::builder::PossibleValue;
 
 #[cfg(feature = "regex")]
 use crate::codec::Matcher;
-use crate::codec::{Form, Newlines};
+use crate::codec::Newlines;
 #[cfg(feature = "regex")]
 use crate::record::split::Oversize;
 #[cfg(feature = "regex")]
 use crate::report::{self, Status, Stop};
-
-impl ValueEnum for Form {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Heka, Self::Payload, Self::Json, Self::Text]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Heka => ("heka", "Framed messages"),
-            Self::Payload => ("payload", "Payloads, one a line"),
-            Self::Json => ("json", "JSON, one object a line"),
-            Self::Text => ("text", "Blocks of text for people"),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
-}
 
 impl ValueEnum for Newlines {
     fn value_variants<'a>() -> &'a [Self] {

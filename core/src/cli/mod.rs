@@ -7,6 +7,7 @@ pub mod exit;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod secret;
+mod showing;
 pub mod signing;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -19,11 +20,11 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, ValueEnum};
 
-use crate::codec::Form;
 pub use crate::codec::severity::parse_severity;
 use crate::os::{Output, signal};
 use crate::report::{self, Explain as _, Level, Status, Stop, stats};
 use exit::finish;
+pub use showing::{Showing, forms, settle_form};
 pub use values::*;
 pub use write::{WriteArgs, parse_octal, parse_rotation};
 
@@ -62,7 +63,7 @@ pub enum When {
 
 impl When {
     /// Decides for a stream that is a terminal or not: `NO_COLOR`, then `CLICOLOR_FORCE`, then
-    /// `TERM=dumb`, then the terminal.
+    /// `TERM` (not `dumb`, nor absent), then the terminal.
     #[expect(clippy::disallowed_methods, reason = "the environment is read here for all tools")]
     pub fn decide(self, is_terminal: bool) -> bool {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -71,7 +72,9 @@ impl When {
             Self::Never => false,
             Self::Auto if set("NO_COLOR") => false,
             Self::Auto if set("CLICOLOR_FORCE") => true,
-            Self::Auto => is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+            Self::Auto => {
+                is_terminal && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+            }
         }
     }
 }
@@ -119,67 +122,6 @@ impl Files {
         }
         Ok(names)
     }
-}
-
-/// Flags of tools that write messages in the common forms.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Showing {
-    /// Form of the output
-    #[arg(short, long, value_name = "FORM")]
-    pub output: Option<Form>,
-    /// The same as -o json
-    #[arg(short, long, conflicts_with = "output")]
-    pub json: bool,
-}
-
-impl Showing {
-    /// What was asked for, if anything was.
-    pub fn form(&self) -> Option<Form> {
-        if self.json { Some(Form::Json) } else { self.output }
-    }
-
-    /// Settles the form that `out` gets, and makes `out` ready for it.
-    ///
-    /// # Errors
-    /// As [`settle_form`].
-    pub fn open(&self, default: Form, out: Output) -> Result<(Form, Output), Stop> {
-        settle_form(self.form(), default, out)
-    }
-}
-
-/// Settles the form of a tool's records: what was `chosen`, else the tool's default; but a terminal
-/// gets text where framed messages are the default. Text is made harmless for terminals.
-///
-/// # Errors
-/// As [`refuse_terminal`], if framed messages were asked for.
-pub fn settle_form(
-    chosen: Option<Form>,
-    default: Form,
-    out: Output,
-) -> Result<(Form, Output), Stop> {
-    let form = match chosen {
-        Some(form) => form,
-        None if default.is_binary() && out.is_terminal() => Form::Text,
-        None => default,
-    };
-    if form.is_binary() {
-        refuse_terminal(&out)?;
-    }
-    let out = if form.is_binary() { out } else { out.text() };
-    Ok((form, out))
-}
-
-/// Refuses to write framed messages to a terminal.
-///
-/// # Errors
-/// If `out` is one; that and what helps has been said then.
-pub fn refuse_terminal(out: &Output) -> Result<(), Stop> {
-    if out.is_terminal() {
-        report::error("framed messages are not for a terminal");
-        report::hint("… | cat");
-        return Err(Stop::Said(Status::Usage));
-    }
-    Ok(())
 }
 
 /// A tool's command line.

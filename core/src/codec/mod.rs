@@ -3,11 +3,14 @@
 //!
 //! A tool that writes messages gives its users a choice of [`Form`] and writes through an
 //! [`Encoder`]; the forms themselves are pure functions from a [`crate::wire::MessageView`] to
-//! bytes, one module each.
+//! bytes, one module each. Clock, time zone and width of the terminal are arguments.
 
+mod encoder;
 mod form;
+pub mod harmless;
 pub mod header_name;
 pub mod json;
+mod logfmt;
 #[cfg(feature = "regex")]
 pub mod matcher;
 pub mod number;
@@ -17,11 +20,13 @@ pub mod regular;
 pub mod rst;
 pub mod sandbox_text;
 pub mod severity;
+pub mod short;
 pub mod template;
 pub mod text;
 pub mod time;
 
-pub use form::{Encoder, Form, Unfit};
+pub use encoder::{Encoder, Settings, Unfit};
+pub use form::Form;
 pub use header_name::HeaderName;
 #[cfg(feature = "regex")]
 pub use matcher::{Matcher, Mistake};

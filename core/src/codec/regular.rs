@@ -36,6 +36,12 @@ impl Regular {
         Ok(Self { regex, damaged })
     }
 
+    /// The expression itself, for whoever wants to know where it matches. It does not find what is
+    /// beside bytes that are not UTF-8.
+    pub(super) fn regex(&self) -> &Regex {
+        &self.regex
+    }
+
     /// Whether it matches anywhere in `text`. Allocates nothing but, up to a limit, states that no
     /// text before has led to.
     #[inline]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Severities from text: a map of words, numbers, and the names of RFC 5424.
+//! Severities from text and back: a map of words, numbers, and the names of RFC 5424.
 
 /// A severity: a number, or a name as in logger(1) (RFC 5424).
 ///
@@ -17,6 +17,12 @@ pub fn parse_severity(text: &str) -> Result<i32, String> {
         "debug" => 7,
         _ => text.parse().map_err(|_| "expected a number or emerg … debug".to_owned())?,
     })
+}
+
+/// The short name of a severity, at most five letters.
+pub fn short_name(severity: i32) -> Option<&'static str> {
+    const NAMES: [&str; 8] = ["EMERG", "ALERT", "CRIT", "ERR", "WARN", "NOTE", "INFO", "DEBUG"];
+    usize::try_from(severity).ok().and_then(|severity| NAMES.get(severity)).copied()
 }
 
 /// Words and the severities they stand for, above the usual names.

@@ -15,7 +15,7 @@ use super::time::{Strftime, Zone, put_rfc3339};
 use crate::wire::{FieldView, MessageView, Value};
 
 /// A template, ready to be filled in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Template {
     parts: Vec<Part>,
     zone: Zone,

@@ -6,9 +6,15 @@ use jiff::civil::DateTime;
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::{Offset, TimeZone};
 
-/// The time zone that times are told in.
+/// The time zone that times are told in; UTC by default.
 #[derive(Clone, Debug)]
 pub struct Zone(TimeZone);
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self::utc()
+    }
+}
 
 impl Zone {
     /// The zone that `zone` describes.
@@ -59,6 +65,33 @@ pub fn put_go(out: &mut Vec<u8>, nanoseconds: i64, zone: &Zone) {
     out.extend_from_slice(info.abbreviation().as_bytes());
 }
 
+/// Appends `15:04:05.000` in `zone`.
+pub fn put_clock(out: &mut Vec<u8>, nanoseconds: i64, zone: &Zone) {
+    let instant = instant(nanoseconds);
+    let time = zone.0.to_offset(instant).to_datetime(instant);
+    put_time_of_day(out, time);
+    put_milliseconds(out, time);
+}
+
+/// Appends `2006-01-02T15:04:05.000-07:00` in `zone`.
+pub fn put_rfc3339_in(out: &mut Vec<u8>, nanoseconds: i64, zone: &Zone) {
+    let instant = instant(nanoseconds);
+    let offset = zone.0.to_offset(instant);
+    let time = offset.to_datetime(instant);
+    put_date_time(out, time, b'T');
+    put_milliseconds(out, time);
+    let seconds = offset.seconds();
+    out.push(if seconds < 0 { b'-' } else { b'+' });
+    put_digits(out, seconds.unsigned_abs() / 3600, 2);
+    out.push(b':');
+    put_digits(out, seconds.unsigned_abs() / 60 % 60, 2);
+}
+
+fn put_milliseconds(out: &mut Vec<u8>, time: DateTime) {
+    out.push(b'.');
+    put_digits(out, time.subsec_nanosecond().unsigned_abs() / 1_000_000, 3);
+}
+
 fn put_date_time(out: &mut Vec<u8>, time: DateTime, between: u8) {
     let part = |value: i8| u32::from(value.unsigned_abs());
     put_digits(out, u32::from(time.year().unsigned_abs()), 4);
@@ -67,6 +100,11 @@ fn put_date_time(out: &mut Vec<u8>, time: DateTime, between: u8) {
     out.push(b'-');
     put_digits(out, part(time.day()), 2);
     out.push(between);
+    put_time_of_day(out, time);
+}
+
+fn put_time_of_day(out: &mut Vec<u8>, time: DateTime) {
+    let part = |value: i8| u32::from(value.unsigned_abs());
     put_digits(out, part(time.hour()), 2);
     out.push(b':');
     put_digits(out, part(time.minute()), 2);

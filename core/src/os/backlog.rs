@@ -22,7 +22,8 @@ use nix::poll::PollFlags;
 
 use super::output::{FULL, PIPE_BUF};
 use super::splice::Conduit;
-use super::{Output, Wanted, push_harmless, wait};
+use super::{Output, Wanted, wait};
+use crate::codec::harmless::push_harmless;
 use crate::report::{Stop, stats};
 
 /// What is written is taken off the buffer's front when it is this much, rather than each time.

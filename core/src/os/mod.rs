@@ -29,7 +29,7 @@ pub use file_sink::{FileSink, Rotation};
 pub use frame_reader::{Flow, FrameReader, Kind, detect, frames_ending};
 pub use input::Input;
 pub use open_files::raise_open_files;
-pub use output::{Output, push_harmless};
+pub use output::Output;
 pub use private::{PrivateDir, Replacement, target_of};
 pub use torn_end::Ending;
 pub use wait::{Deadline, Wanted, serve_signals, wait, wait_for};

@@ -21,8 +21,9 @@ use super::file_sink::FileSink;
 use super::input::PIPE_SIZE;
 use super::wait::serve_signals;
 use super::{Ending, Wanted, wait};
+use crate::codec::harmless::push_harmless;
 use crate::os::signal;
-use crate::report::{self, Cause as _, Explain as _, Stop, is_harmful, stats};
+use crate::report::{self, Cause as _, Explain as _, Stop, stats};
 
 /// The buffer is written when it holds this much.
 pub(super) const FULL: usize = 256 * 1024;
@@ -363,34 +364,5 @@ impl Output {
             Some(name) => format!("{name}: write error: {cause}"),
             None => format!("write error: {cause}"),
         }
-    }
-}
-
-/// Appends text for a terminal: everything escaped that could move its cursor or hide text, line
-/// ends and tabs kept, bytes that are not UTF-8 shown as `\xNN`.
-pub fn push_harmless(out: &mut Vec<u8>, text: &[u8]) {
-    for chunk in text.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if is_harmful(c) && c != '\n' && c != '\t' {
-                out.extend(c.escape_default().map(|c| u8::try_from(c).unwrap_or(b'?')));
-            } else {
-                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-        }
-        for byte in chunk.invalid() {
-            out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn log_text_cannot_touch_the_terminal() {
-        let mut out = Vec::new();
-        push_harmless(&mut out, b"a\tb\n\x1b[31m\xff\xc3\xa9");
-        assert_eq!(out, "a\tb\n\\u{1b}[31m\\xffé".as_bytes());
     }
 }

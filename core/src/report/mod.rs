@@ -22,6 +22,8 @@ use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::codec::harmless::is_harmful;
+
 /// How much is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -142,12 +144,6 @@ fn push_harmless(line: &mut String, text: &str) {
             _ => line.push(c),
         }
     }
-}
-
-/// Control, bidirectional and zero-width characters.
-pub(crate) fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that writes to stderr")]

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 use heka_core::cli::net::{RetryArgs, TlsArgs};
-use heka_core::cli::{Common, Tool, Writing, parse_buffer_size, parse_duration};
+use heka_core::cli::{Common, Tool, Writing, forms, parse_buffer_size, parse_duration};
+use heka_core::codec::Form;
 use heka_core::net::Backoff;
 use heka_core::net::Retries;
 use heka_core::report::Stop;
@@ -117,8 +118,9 @@ struct WhatArgs {
 #[command(next_help_heading = "Output options")]
 struct FormArgs {
     /// Form of the output
-    #[arg(short, long, value_name = "FORM", default_value = "text")]
-    output: FormName,
+    #[arg(short, long, value_name = "FORM", default_value = "text",
+          value_parser = forms(&[Form::Text, Form::Json, Form::Payload, Form::Heka]))]
+    output: Form,
     /// JSON, one object a line
     #[arg(short, conflicts_with = "output")]
     json: bool,
@@ -164,19 +166,6 @@ pub(crate) enum Follow {
     Yes,
     /// Begin anew when the server ends it
     Forever,
-}
-
-/// Forms of the output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FormName {
-    /// Lines for people
-    Text,
-    /// JSON, one object a line
-    Json,
-    /// What the app wrote
-    Payload,
-    /// Framed Heka messages
-    Heka,
 }
 
 /// cf's own styles.
@@ -244,7 +233,7 @@ pub(crate) struct Plan {
     pub(crate) lines: Option<usize>,
     pub(crate) max_count: Option<u64>,
     pub(crate) filter: Filter,
-    pub(crate) form: FormName,
+    pub(crate) form: Form,
     pub(crate) null: bool,
     pub(crate) cf_style: Option<CfStyle>,
     pub(crate) raw: bool,
@@ -304,13 +293,13 @@ impl Cli {
         if (self.what.sort || self.what.no_sort) && !is_recent {
             return Err(Stop::usage("--sort and --no-sort are about what --recent gives"));
         }
-        if task == Task::Meta && (self.form.json || self.form.output != FormName::Text) {
+        if task == Task::Meta && (self.form.json || self.form.output != Form::Text) {
             return Err(Stop::usage("--meta has a form of its own"));
         }
-        if self.form.null && self.form.output != FormName::Payload {
+        if self.form.null && self.form.output != Form::Payload {
             return Err(Stop::usage("--null belongs to -o payload"));
         }
-        if self.form.cf_style.is_some() && (self.form.output != FormName::Text || self.form.json) {
+        if self.form.cf_style.is_some() && (self.form.output != Form::Text || self.form.json) {
             return Err(Stop::usage("--cf-style belongs to -o text"));
         }
         let choice = Choice {
@@ -328,7 +317,7 @@ impl Cli {
             lines: self.what.lines,
             max_count: self.what.max_count,
             filter: self.what.filter(self.server.firehose.is_some()),
-            form: if self.form.json { FormName::Json } else { self.form.output },
+            form: if self.form.json { Form::Json } else { self.form.output },
             null: self.form.null,
             cf_style: self.form.cf_style,
             raw: self.form.raw,

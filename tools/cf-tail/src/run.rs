@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use heka_core::cli::settle_form;
+use heka_core::codec;
 use heka_core::net::tls::Client;
 use heka_core::net::{Attempts, Dialer};
 use heka_core::os::{Backlog, Output};
@@ -15,7 +17,7 @@ use crate::access::{Access, Source};
 use crate::again::persist;
 use crate::api;
 use crate::choose::{Choice, Via};
-use crate::cli::{CfStyle, FormName, Plan, Task};
+use crate::cli::{CfStyle, Plan, Task};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::follow::Logs;
@@ -60,12 +62,12 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
 
 fn output(plan: &Plan) -> Result<Output, Stop> {
     let out = Output::stdout()?.unbuffered(plan.writing.unbuffered);
-    if plan.form == FormName::Heka && out.is_terminal() {
-        return Err(Stop::usage("framed messages are not for a terminal (hint: | cat)"));
+    match plan.form {
+        // Text has colours of its own, so it sees to harmlessness itself.
+        codec::Form::Text => Ok(out),
+        codec::Form::Payload | codec::Form::Json if plan.raw => Ok(out),
+        form => settle_form(form, out),
     }
-    // Text has colours of its own, so it sees to harmlessness itself.
-    let is_bare = matches!(plan.form, FormName::Payload | FormName::Json);
-    Ok(if is_bare && !plan.raw { out.text() } else { out })
 }
 
 fn form(plan: &Plan, config: &Config, out: &Output) -> Form {
@@ -81,11 +83,11 @@ fn form(plan: &Plan, config: &Config, out: &Output) -> Form {
         when => when.decide(is_terminal),
     };
     match (plan.form, plan.cf_style) {
-        (FormName::Text, Some(CfStyle::Cf6)) => Form::Cf6(text),
-        (FormName::Text, _) => Form::Text(text),
-        (FormName::Json, _) => Form::Json,
-        (FormName::Payload, _) => Form::Payload(if plan.null { 0 } else { b'\n' }),
-        (FormName::Heka, _) => Form::Heka,
+        (codec::Form::Json, _) => Form::Json,
+        (codec::Form::Payload, _) => Form::Payload(if plan.null { 0 } else { b'\n' }),
+        (codec::Form::Heka, _) => Form::Heka,
+        (_, Some(CfStyle::Cf6)) => Form::Cf6(text),
+        (..) => Form::Text(text),
     }
 }
 

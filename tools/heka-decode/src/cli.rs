@@ -5,9 +5,12 @@ use clap::{Parser, ValueEnum};
 use heka_core::cli::WriteArgs;
 use heka_core::cli::choices;
 use heka_core::cli::signing::{KeysArgs, Verifier};
-use heka_core::cli::{Common, Files, Tool, Writing, parse_buffer_size, parse_size};
+use heka_core::cli::{
+    Common, Files, Showing, Tool, When, Writing, forms, parse_buffer_size, parse_size,
+};
+use heka_core::codec::short::Look;
 use heka_core::codec::template::Template;
-use heka_core::codec::{Matcher, Newlines, Payload, Prefix};
+use heka_core::codec::{Form, Matcher, Newlines, Payload, Prefix, Settings};
 use heka_core::os::clock;
 use heka_core::report::Stop;
 
@@ -22,14 +25,10 @@ const TIMESTAMPS: &str = "[%Y/%b/%d:%H:%M:%S %z]";
 pub(crate) struct Cli {
     #[command(flatten)]
     files: Files,
-    /// Form of the output [default: payload]
-    #[arg(short, long, value_name = "FORM")]
-    output: Option<FormName>,
-    /// The same as -o json
-    #[arg(short, long, conflicts_with_all = ["output", "text"])]
-    json: bool,
+    #[command(flatten)]
+    showing: Showing,
     /// The same as -o text
-    #[arg(short, long, conflicts_with = "output")]
+    #[arg(short, long, conflicts_with_all = ["output", "json"])]
     text: bool,
     /// Fill in TEMPLATE for each message (implies -o template)
     #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["json", "text"])]
@@ -88,24 +87,18 @@ pub(crate) struct Cli {
     common: Common,
 }
 
-/// Forms of output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FormName {
-    /// Payloads, one a line
-    Payload,
-    /// JSON, one object a line
-    Json,
-    /// Blocks of text, as heka-cat writes them
-    Text,
-    /// reStructuredText, as Heka's encoder writes it
-    Rst,
-    /// Blocks of text, as the Lua sandbox writes them
-    SandboxText,
-    /// The frames, unchanged
-    Heka,
-    /// As --template says
-    Template,
-}
+/// Forms of the output.
+const FORMS: &[Form] = &[
+    Form::Payload,
+    Form::Json,
+    Form::Text,
+    Form::Short,
+    Form::ShortIso,
+    Form::Rst,
+    Form::SandboxText,
+    Form::Heka,
+    Form::Template,
+];
 
 /// Which time stands in front of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -121,25 +114,19 @@ impl Tool for Cli {
     fn common(&self) -> &Common {
         &self.common
     }
-}
-
-/// A form with what it needs.
-#[derive(Debug)]
-pub(crate) enum Form {
-    Payload(Payload),
-    Json,
-    Text,
-    Rst,
-    SandboxText,
-    Heka,
-    Template(Template),
+    fn adjust(command: clap::Command) -> clap::Command {
+        command.mut_arg("output", |output| output.value_parser(forms(FORMS)))
+    }
 }
 
 /// What is to be done, checked.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) files: Vec<String>,
-    pub(crate) form: Form,
+    pub(crate) form: Option<Form>,
+    pub(crate) settings: Settings,
+    pub(crate) showing: Showing,
+    pub(crate) color: When,
     pub(crate) count: bool,
     pub(crate) matcher: Option<Matcher>,
     pub(crate) verifier: Verifier,
@@ -166,11 +153,15 @@ impl Cli {
         }
         let form = self.form()?;
         let matcher = self.expression.as_deref().map(|text| choices::matcher("--match", text));
+        let matcher = matcher.transpose()?;
         Ok(Plan {
             files,
             form,
+            settings: self.settings(matcher.as_ref())?,
+            showing: self.showing,
+            color: self.common.color,
             count: self.count,
-            matcher: matcher.transpose()?,
+            matcher,
             verifier: self.keys.load()?,
             max_count: self.max_count.unwrap_or(u64::MAX),
             last: self.last,
@@ -185,44 +176,41 @@ impl Cli {
         })
     }
 
-    fn form_name(&self) -> Result<FormName, Stop> {
-        let name = match (self.json, self.text, &self.template) {
-            (true, ..) => FormName::Json,
-            (_, true, _) => FormName::Text,
-            (.., Some(_)) => FormName::Template,
-            _ => self.output.unwrap_or(FormName::Payload),
-        };
+    /// The form that is asked for; flags for one form ask for it.
+    fn form(&self) -> Result<Option<Form>, Stop> {
         let of_payloads = self.timestamps.is_some() || self.newlines.is_some();
-        let mistake = if self.output.is_some_and(|output| output != name) {
+        let chosen = match (self.text, &self.template, self.showing.form()?) {
+            (true, ..) => Some(Form::Text),
+            (_, Some(_), None) => Some(Form::Template),
+            (_, _, None) if of_payloads || self.null => Some(Form::Payload),
+            (.., chosen) => chosen,
+        };
+        let is = |form| chosen == Some(form);
+        let mistake = if self.template.is_some() && !is(Form::Template) {
             "--template is for -o template"
-        } else if of_payloads && name != FormName::Payload {
+        } else if self.template.is_none() && is(Form::Template) {
+            "-o template needs --template"
+        } else if of_payloads && !is(Form::Payload) {
             "--timestamps and --newlines are for -o payload"
-        } else if self.null && !matches!(name, FormName::Payload | FormName::Template) {
+        } else if self.null && !is(Form::Payload) && !is(Form::Template) {
             "--null is for -o payload and -o template"
         } else {
-            return Ok(name);
+            return Ok(chosen);
         };
         Err(Stop::usage(mistake))
     }
 
-    fn form(&self) -> Result<Form, Stop> {
-        let name = self.form_name()?;
-        let wrong = |flag: &'static str| move |why| Stop::usage(format_args!("{flag}: {why}"));
-        Ok(match (name, &self.template) {
-            (FormName::Payload, _) => Form::Payload(self.payload()?),
-            (FormName::Json, _) => Form::Json,
-            (FormName::Text, _) => Form::Text,
-            (FormName::Rst, _) => Form::Rst,
-            (FormName::SandboxText, _) => Form::SandboxText,
-            (FormName::Heka, _) => Form::Heka,
-            (FormName::Template, Some(text)) => {
-                let template = Template::new(text, clock::zone()).map_err(wrong("--template"))?;
-                Form::Template(template.ending_with(if self.null { 0 } else { b'\n' }))
-            }
-            (FormName::Template, None) => {
-                return Err(Stop::usage("-o template needs --template"));
-            }
-        })
+    fn settings(&self, matcher: Option<&Matcher>) -> Result<Settings, Stop> {
+        let template = self.template.as_deref().map(|text| {
+            let template = Template::new(text, clock::zone())?;
+            Ok(template.ending_with(if self.null { 0 } else { b'\n' }))
+        });
+        let template = template
+            .transpose()
+            .map_err(|why: String| Stop::usage(format_args!("--template: {why}")))?;
+        let highlight = matcher.and_then(Matcher::highlight);
+        let look = Look { highlight, ..Look::default() };
+        Ok(Settings { zone: clock::zone(), payload: self.payload()?, template, look })
     }
 
     fn payload(&self) -> Result<Payload, Stop> {

@@ -4,13 +4,12 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use heka_core::cli::settle_form;
-use heka_core::codec::{self, Newlines};
+use heka_core::codec::{Encoder, Form, Newlines};
 use heka_core::os::{Ending, Flow, FrameReader, Input, Output, frames_ending};
 use heka_core::report::{Status, Stop, stats};
 use heka_core::wire::{Frame, Header, MessageView};
 
-use crate::cli::{Form, Plan};
+use crate::cli::Plan;
 use crate::select::Selection;
 use crate::write::Writer;
 
@@ -19,8 +18,9 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
 /// Decodes all files in turn.
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
-    let mut out = open_output(plan)?;
-    let mut decoder = Decoder { selection: Selection::new(plan), writer: Writer::new(plan) };
+    let (encoder, mut out) = open_output(plan)?;
+    let writer = Writer::new(plan, encoder);
+    let mut decoder = Decoder { selection: Selection::new(plan), writer };
     let mut status = Status::Done;
     let mut failure = None;
     for file in &plan.files {
@@ -60,26 +60,27 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     Ok(status.and(plan.writing.status(stats::MESSAGES.value())))
 }
 
-fn open_output(plan: &Plan) -> Result<Output, Stop> {
-    let mut out = plan.write.open(false)?.unlike(&plan.files)?.unbuffered(plan.writing.unbuffered);
-    match &plan.form {
-        Form::Heka => out = out.ending_with(frames_ending(plan.max_message_size))?,
-        Form::Json => out = out.ending_with(Ending::Byte(b'\n'))?,
-        Form::Payload(payload) if payload.newlines != Newlines::Never => {
-            out = out.ending_with(Ending::Byte(if payload.null { 0 } else { b'\n' }))?;
+fn open_output(plan: &Plan) -> Result<(Encoder, Output), Stop> {
+    let out = plan.write.open(false)?.unlike(&plan.files)?.unbuffered(plan.writing.unbuffered);
+    // A number is text, whatever the messages would be.
+    let form = if plan.count { Some(Form::Text) } else { plan.form };
+    let (encoder, out) =
+        plan.showing.open_as(form, Form::Payload, plan.color, plan.settings.clone(), out)?;
+    let payload = &plan.settings.payload;
+    let out = match encoder.form() {
+        Form::Heka => out.ending_with(frames_ending(plan.max_message_size))?,
+        Form::Json => out.ending_with(Ending::Byte(b'\n'))?,
+        Form::Payload if payload.newlines != Newlines::Never => {
+            out.ending_with(Ending::Byte(if payload.null { 0 } else { b'\n' }))?
         }
-        _ => {}
-    }
-    let chosen = match plan.form {
-        Form::Heka if !plan.count => codec::Form::Heka,
-        _ => codec::Form::Text,
+        _ => out,
     };
-    settle_form(Some(chosen), chosen, out).map(|(_, out)| out)
+    Ok((encoder, out))
 }
 
 struct Decoder<'a> {
     selection: Selection<'a>,
-    writer: Writer<'a>,
+    writer: Writer,
 }
 
 impl Decoder<'_> {

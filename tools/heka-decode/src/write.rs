@@ -3,33 +3,33 @@
 
 use std::collections::VecDeque;
 
-use heka_core::codec::time::Zone;
-use heka_core::codec::{json, rst, sandbox_text, text};
-use heka_core::os::{Output, clock};
+use heka_core::codec::Encoder;
+use heka_core::os::Output;
 use heka_core::report::{Stop, stats};
-use heka_core::wire::Frame;
+use heka_core::wire::{Frame, Header, MessageView};
 
-use crate::cli::{Form, Plan};
+use crate::cli::Plan;
 
 /// Writes what was selected.
-pub(crate) struct Writer<'a> {
-    form: &'a Form,
-    zone: Zone,
+pub(crate) struct Writer {
+    encoder: Encoder,
     count: bool,
     /// How many of the last are kept, if only these are wanted.
     last: Option<usize>,
-    kept: VecDeque<Vec<u8>>,
+    kept: VecDeque<Kept>,
 }
 
-impl<'a> Writer<'a> {
-    pub(crate) fn new(plan: &'a Plan) -> Self {
-        Self {
-            form: &plan.form,
-            zone: clock::zone(),
-            count: plan.count,
-            last: plan.last,
-            kept: VecDeque::new(),
-        }
+/// A frame that may be one of the last.
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    /// Where the message begins.
+    message: usize,
+}
+
+impl Writer {
+    pub(crate) fn new(plan: &Plan, encoder: Encoder) -> Self {
+        Self { encoder, count: plan.count, last: plan.last, kept: VecDeque::new() }
     }
 
     /// Takes one message.
@@ -42,40 +42,33 @@ impl<'a> Writer<'a> {
             self.keep(frame, last);
             return Ok(());
         }
-        self.encode(out.buffer(), frame);
+        self.encoder.put(out.buffer(), frame);
         out.end_record()
     }
 
     fn keep(&mut self, frame: &Frame<'_>, last: usize) {
-        let mut buffer = Vec::new();
+        let mut kept = Kept::default();
         if self.kept.len() >= last {
             // The oldest one's memory serves the newest.
-            buffer = self.kept.pop_front().unwrap_or_default();
-            buffer.clear();
+            kept = self.kept.pop_front().unwrap_or_default();
+            kept.bytes.clear();
         }
         if last > 0 {
-            self.encode(&mut buffer, frame);
-            self.kept.push_back(buffer);
-        }
-    }
-
-    #[inline]
-    fn encode(&self, out: &mut Vec<u8>, frame: &Frame<'_>) {
-        match self.form {
-            Form::Payload(payload) => payload.put(out, &frame.view),
-            Form::Json => json::put(out, &frame.view),
-            Form::Text => text::put(out, &frame.view, &self.zone),
-            Form::Rst => rst::put(out, &frame.view),
-            Form::SandboxText => sandbox_text::put(out, &frame.view),
-            Form::Heka => out.extend_from_slice(frame.bytes),
-            Form::Template(template) => template.put(out, &frame.view),
+            kept.bytes.extend_from_slice(frame.bytes);
+            kept.message = frame.bytes.len() - frame.message.len();
+            self.kept.push_back(kept);
         }
     }
 
     /// Writes what was kept for the end; a number only if it is that of all messages.
     pub(crate) fn finish(&mut self, is_complete: bool, out: &mut Output) -> Result<(), Stop> {
-        for record in self.kept.drain(..) {
-            out.put(&record);
+        for Kept { bytes, message } in self.kept.drain(..) {
+            let message = bytes.get(message..).unwrap_or_default();
+            // It was a message when it was kept.
+            let view = MessageView::parse(message).unwrap_or_default();
+            let frame =
+                Frame { bytes: &bytes, header: Header::default(), message, view, offset: 0 };
+            self.encoder.put(out.buffer(), &frame);
             out.end_record()?;
         }
         if self.count && is_complete {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clap::{Args, Parser, ValueEnum};
 use heka_core::cli::signing::SignerArgs;
 use heka_core::cli::{
-    Common, Files, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_severity,
+    Common, Files, Showing, Tool, When, Writing, parse_buffer_size, parse_byte, parse_severity,
 };
 use heka_core::codec::severity::SeverityMap;
 use heka_core::os::clock;
@@ -204,6 +204,7 @@ pub(crate) struct Plan {
     pub(crate) files: Vec<String>,
     pub(crate) input: InputForm,
     pub(crate) showing: Showing,
+    pub(crate) color: When,
     pub(crate) delimiter: u8,
     pub(crate) chomp: bool,
     pub(crate) skip_empty: bool,
@@ -234,6 +235,7 @@ impl Cli {
             files,
             input: self.input,
             showing: self.showing,
+            color: self.common.color,
             delimiter: if self.null { 0 } else { self.delimiter.unwrap_or(b'\n') },
             chomp: !self.no_chomp,
             skip_empty: self.skip_empty,
@@ -264,7 +266,7 @@ impl Cli {
 
     fn check_combination(&self, fields: &[Field]) -> Result<(), Stop> {
         let wrong = |text: &str| Err(Stop::usage(text));
-        let form = self.showing.form();
+        let form = self.showing.form()?;
         if self.no_framing && form.is_some_and(|form| !form.is_binary()) {
             return wrong("--no-framing is for -o heka");
         }
@@ -281,11 +283,11 @@ impl Cli {
         if self.input == InputForm::Heka && (self.head.changes() || !fields.is_empty()) {
             return wrong("-i heka leaves messages as they are: no flag can change them");
         }
-        self.check_effect().map_or(Ok(()), wrong)
+        self.check_effect(form.is_some_and(|form| !form.is_binary())).map_or(Ok(()), wrong)
     }
 
     /// What is wrong if a flag was given that has nothing to act on.
-    fn check_effect(&self) -> Option<&'static str> {
+    fn check_effect(&self, is_text: bool) -> Option<&'static str> {
         use InputForm::{Heka, Lines, Logfmt, Whole};
         let parsing = &self.parsing;
         let reads_values =
@@ -294,7 +296,6 @@ impl Cli {
             || parsing.timestamp_zone.is_some()
             || parsing.severity_map.is_some();
         let has_ends = self.delimiter.is_some() || self.null || self.no_chomp;
-        let is_text = self.showing.form().is_some_and(|form| !form.is_binary());
         if has_values && !reads_values {
             Some(
                 "--timestamp-format, --timestamp-zone and --severity-map need --regex or --json-map",

@@ -174,7 +174,7 @@ impl<'a> Emitter<'a> {
             _ if self.encoder.form().is_binary() && !self.plan.framing => {
                 buffer.extend_from_slice(message);
             }
-            Some(signer) => put_signed(&self.encoder, signer, header, message, buffer)?,
+            Some(signer) => put_signed(&mut self.encoder, signer, header, message, buffer)?,
             None => self.encoder.put_message(buffer, header, message)?,
         }
         stats::MESSAGES.add(1);
@@ -183,7 +183,7 @@ impl<'a> Emitter<'a> {
 }
 
 fn put_signed(
-    encoder: &Encoder,
+    encoder: &mut Encoder,
     signer: &Signer,
     header: Header<'_>,
     message: &[u8],

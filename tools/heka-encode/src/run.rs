@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use heka_core::codec::{Encoder, Form};
+use heka_core::codec::Form;
 use heka_core::os::{FrameReader, Input, Output, clock};
 use heka_core::report::{self, Status, Stop, stats};
 use heka_core::wire::{DEFAULT_READ_LIMIT, Frame, Header};
@@ -20,10 +20,10 @@ const TEXT_PER_MESSAGE: usize = 10;
 /// Encodes all files in turn.
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let out = Output::stdout()?.unlike(&plan.files)?.unbuffered(plan.writing.unbuffered);
-    let (form, mut out) = plan.showing.open(Form::Heka, out)?;
+    let (encoder, mut out) = plan.showing.open(Form::Heka, plan.color, out)?;
     let mut job = Job {
         plan,
-        emitter: Emitter::new(plan, Encoder::new(form, clock::zone())),
+        emitter: Emitter::new(plan, encoder),
         left: plan.max_count,
         misfits: 0,
         status: Status::Done,

@@ -7,8 +7,8 @@ use clap::{Parser, ValueEnum};
 use heka_core::cli::WriteArgs;
 use heka_core::cli::net::{ServerTlsArgs, SocketArgs, TlsChoice};
 use heka_core::cli::signing::{KeysArgs, Verifier};
-use heka_core::cli::{Common, Tool, Writing, parse_buffer_size};
-use heka_core::codec;
+use heka_core::cli::{Common, Showing, Tool, When, Writing, forms, parse_buffer_size};
+use heka_core::codec::Form;
 use heka_core::net::{Addr, ListenOptions, ReadyFd, parse_addr, parse_ready_fd, tls};
 use heka_core::report::Stop;
 
@@ -24,12 +24,8 @@ pub(crate) struct Cli {
     /// What senders send
     #[arg(short, long, value_name = "FORM", default_value = "auto")]
     input: InputForm,
-    /// What is written; text on a terminal [default: heka]
-    #[arg(short, long, value_name = "FORM")]
-    output: Option<OutputForm>,
-    /// Same as -o json
-    #[arg(short = 'j', long, conflicts_with = "output")]
-    json: bool,
+    #[command(flatten)]
+    showing: Showing,
     /// Records of text end with NUL
     #[arg(short = '0', long)]
     null: bool,
@@ -93,37 +89,16 @@ pub(crate) enum InputForm {
 }
 
 /// Forms of what is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OutputForm {
-    /// Framed messages
-    Heka,
-    /// Payloads, one a line
-    Payload,
-    /// JSON, one object a line
-    Json,
-    /// Blocks of text for people
-    Text,
-    /// The bytes that came, frames or lines
-    Raw,
-}
-
-impl OutputForm {
-    /// The codec's form; bytes as they came have none.
-    pub(crate) fn codec(self) -> Option<codec::Form> {
-        match self {
-            Self::Heka => Some(codec::Form::Heka),
-            Self::Payload => Some(codec::Form::Payload),
-            Self::Json => Some(codec::Form::Json),
-            Self::Text => Some(codec::Form::Text),
-            Self::Raw => None,
-        }
-    }
-}
+const FORMS: &[Form] =
+    &[Form::Heka, Form::Payload, Form::Json, Form::Text, Form::Short, Form::ShortIso, Form::Raw];
 
 impl Tool for Cli {
     const NAME: &'static str = "heka-listen";
     fn common(&self) -> &Common {
         &self.common
+    }
+    fn adjust(command: clap::Command) -> clap::Command {
+        command.mut_arg("output", |output| output.value_parser(forms(FORMS)))
     }
 }
 
@@ -132,7 +107,8 @@ impl Tool for Cli {
 pub(crate) struct Plan {
     pub(crate) addresses: Vec<Addr>,
     pub(crate) input: InputForm,
-    pub(crate) output: Option<OutputForm>,
+    pub(crate) showing: Showing,
+    pub(crate) color: When,
     pub(crate) null: bool,
     pub(crate) type_: String,
     pub(crate) once: bool,
@@ -168,7 +144,8 @@ impl Cli {
         Ok(Plan {
             addresses,
             input: self.input,
-            output: if self.json { Some(OutputForm::Json) } else { self.output },
+            showing: self.showing,
+            color: self.common.color,
             null: self.null,
             type_: self.type_,
             once: self.once,

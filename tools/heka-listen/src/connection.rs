@@ -270,6 +270,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use clap::Parser as _;
+    use heka_core::codec::{Encoder, Form, Settings};
     use socket2::Socket;
 
     use super::*;
@@ -282,7 +283,8 @@ mod tests {
         let cli = Cli::parse_from(["heka-listen", "--write", path.to_str().unwrap()]);
         let plan = cli.plan().unwrap();
         let out = plan.write.open(false).unwrap();
-        let mut intake = Intake::new(&plan, out, None);
+        let encoder = Encoder::new(Form::Raw, Settings::default());
+        let mut intake = Intake::new(&plan, out, encoder);
         let (mut near, far) = UnixStream::pair().unwrap();
         far.set_nonblocking(true).unwrap();
         let stream = Stream::plain(Socket::from(far));

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use heka_core::cli::signing::Verifier;
-use heka_core::codec::{Encoder, Form, Newlines, Payload};
+use heka_core::codec::{Encoder, Form};
 use heka_core::os::{Output, clock};
 use heka_core::record::Recent;
 use heka_core::report::{self, Stop, stats};
@@ -29,8 +29,7 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 pub(crate) struct Intake {
     pub(crate) out: Output,
-    /// `None` writes the bytes as they came.
-    encoder: Option<Encoder>,
+    encoder: Encoder,
     /// Frames lie in the output as they came, so runs of them are written at once.
     is_verbatim: bool,
     verifier: Verifier,
@@ -46,12 +45,11 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// Writes what is taken in a form to `out`, or as it came.
-    pub(crate) fn new(plan: &Plan, out: Output, form: Option<Form>) -> Self {
-        let payload = Payload { newlines: Newlines::Auto, null: plan.null, prefix: None };
-        let copies = form.is_none_or(Form::is_binary);
+    /// Writes what is taken to `out`.
+    pub(crate) fn new(plan: &Plan, out: Output, encoder: Encoder) -> Self {
+        let copies = matches!(encoder.form(), Form::Heka | Form::Raw);
         Self {
-            encoder: form.map(|form| Encoder::new(form, clock::zone()).with_payload(payload)),
+            encoder,
             // A file that is cut by size has to see every record.
             is_verbatim: copies && plan.write.rotate.is_none() && !plan.writing.unbuffered,
             verifier: plan.verifier.clone(),
@@ -185,10 +183,7 @@ impl Intake {
     }
 
     fn put(&mut self, frame: &Frame<'_>) -> Result<(), Stop> {
-        match &self.encoder {
-            Some(encoder) => encoder.put(self.out.buffer(), frame),
-            None => self.out.put(frame.bytes),
-        }
+        self.encoder.put(self.out.buffer(), frame);
         self.out.end_record()
     }
 
@@ -285,19 +280,15 @@ impl Intake {
         }
         self.left -= 1;
         stats::MESSAGES.add(1);
-        match &self.encoder {
-            None => self.out.put(text),
-            Some(encoder) if encoder.put_payload(self.out.buffer(), text) => {}
-            Some(encoder) => {
-                let mut message = Vec::with_capacity(text.len() + 128);
-                template.put_message(&mut message, clock::random_uuid(), clock::now_ns(), text);
-                let put = encoder.put_message(self.out.buffer(), Header::default(), &message);
-                if let Err(unfit) = put {
-                    self.failed = true;
-                    stats::SKIPPED.add(1);
-                    let text = format_args!("{peer}: message dropped: {unfit}");
-                    report::repeated("dropped messages", text);
-                }
+        if !self.encoder.put_payload(self.out.buffer(), text) {
+            let mut message = Vec::with_capacity(text.len() + 128);
+            template.put_message(&mut message, clock::random_uuid(), clock::now_ns(), text);
+            let put = self.encoder.put_message(self.out.buffer(), Header::default(), &message);
+            if let Err(unfit) = put {
+                self.failed = true;
+                stats::SKIPPED.add(1);
+                let text = format_args!("{peer}: message dropped: {unfit}");
+                report::repeated("dropped messages", text);
             }
         }
         self.out.end_record()

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From the command line to a running server, and its end.
 
-use heka_core::cli::settle_form;
-use heka_core::codec::Form;
+use heka_core::codec::{Form, Payload, Settings};
 use heka_core::net::{Addr, Listener, inherited, tls};
-use heka_core::os::{Ending, frames_ending, raise_open_files};
+use heka_core::os::{Ending, clock, frames_ending, raise_open_files};
 use heka_core::report::{self, Status, Stop, stats};
 
-use crate::cli::{OutputForm, Plan};
+use crate::cli::Plan;
 use crate::doors::Door;
 use crate::intake::Intake;
 use crate::server::Server;
@@ -72,14 +71,15 @@ fn open_doors(plan: &Plan) -> Result<Vec<Door>, Stop> {
 
 fn open_intake(plan: &Plan) -> Result<Intake, Stop> {
     let out = plan.write.open(plan.fsync)?.unbuffered(plan.writing.unbuffered);
-    if plan.output == Some(OutputForm::Raw) {
-        return Ok(Intake::new(plan, out, None));
-    }
-    let (form, out) = settle_form(plan.output.and_then(OutputForm::codec), Form::Heka, out)?;
-    let out = out.ending_with(match form {
-        Form::Heka => frames_ending(plan.max_message_size),
-        Form::Payload if plan.null => Ending::Byte(0),
-        _ => Ending::Byte(b'\n'),
-    })?;
-    Ok(Intake::new(plan, out, Some(form)))
+    let payload = Payload { null: plan.null, ..Payload::default() };
+    let settings = Settings { zone: clock::zone(), payload, ..Settings::default() };
+    let showing = &plan.showing;
+    let (encoder, out) = showing.open_as(showing.form()?, Form::Heka, plan.color, settings, out)?;
+    let out = match encoder.form() {
+        Form::Raw => out,
+        Form::Heka => out.ending_with(frames_ending(plan.max_message_size))?,
+        Form::Payload if plan.null => out.ending_with(Ending::Byte(0))?,
+        _ => out.ending_with(Ending::Byte(b'\n'))?,
+    };
+    Ok(Intake::new(plan, out, encoder))
 }

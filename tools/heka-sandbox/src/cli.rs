@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use heka_core::cli::{
-    Common, Showing, Timeout, Tool, Writing, parse_buffer_size, parse_duration, parse_size,
+    Common, Showing, Timeout, Tool, When, Writing, parse_buffer_size, parse_duration, parse_size,
     parse_timeout,
 };
 use heka_core::report::Stop;
@@ -128,6 +128,7 @@ pub(crate) struct Plan {
     /// Whether what the plugin prints is shown.
     pub(crate) prints: bool,
     pub(crate) showing: Showing,
+    pub(crate) color: When,
     pub(crate) writing: Writing,
 }
 
@@ -155,6 +156,7 @@ impl Cli {
             max_count: self.max_count,
             prints: self.common.verbose > 0,
             showing: self.showing,
+            color: self.common.color,
             writing: self.writing,
         })
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use heka_core::codec::{Encoder, Form};
+use heka_core::codec::Form;
 use heka_core::delivery::checkpoint::{CheckpointFile, Positions, source_key};
-use heka_core::os::{Output, clock, signal, wait};
+use heka_core::os::{Output, signal, wait};
 use heka_core::report::{self, Explain as _, Status, Stop, stats};
 
 use crate::cli::{Keep, Plan};
@@ -28,9 +28,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     if plan.check {
         return crate::check::check(plan, plugin);
     }
-    let (form, out) = plan.showing.open(Form::Heka, Output::stdout()?)?;
+    let (encoder, out) = plan.showing.open(Form::Heka, plan.color, Output::stdout()?)?;
     let out = out.unbuffered(plan.writing.unbuffered);
-    let encoder = Encoder::new(form, clock::zone());
     live_in_utc();
     signal::restart_calls().at("signals")?;
     let key = source_key(&plugin.logger);

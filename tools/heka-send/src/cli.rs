@@ -10,9 +10,10 @@ use clap::{Parser, ValueEnum};
 use heka_core::cli::net::{NetArgs, RetryArgs, TlsArgs, TlsChoice, parse_source};
 use heka_core::cli::signing::SignerArgs;
 use heka_core::cli::{
-    Common, Timeout, Tool, parse_buffer_size, parse_duration, parse_size, parse_timeout,
+    Common, Timeout, Tool, When, forms, parse_buffer_size, parse_duration, parse_size,
+    parse_timeout,
 };
-use heka_core::codec::{Newlines, Payload};
+use heka_core::codec::{Form, Newlines, Payload};
 use heka_core::net::{Addr, Backoff, Dialer, parse_addr, tls};
 use heka_core::report::Stop;
 use heka_core::wire::Signer;
@@ -31,8 +32,9 @@ pub(crate) struct Cli {
     #[arg(short, long, value_name = "FORM", default_value = "auto")]
     input: InputForm,
     /// What goes out
-    #[arg(short, long, value_name = "FORM", default_value = "heka")]
-    output: OutputForm,
+    #[arg(short, long, value_name = "FORM", default_value = "heka",
+          value_parser = forms(&[Form::Heka, Form::Payload, Form::Raw]))]
+    output: Form,
     /// When a payload gets a line end, with -o payload [default: auto]
     #[arg(long, value_name = "WHEN")]
     newlines: Option<Newlines>,
@@ -118,17 +120,6 @@ pub(crate) enum InputForm {
     Lines,
 }
 
-/// Forms of what goes out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OutputForm {
-    /// Framed messages
-    Heka,
-    /// Payloads, one a line
-    Payload,
-    /// The bytes that come in, whatever they are
-    Raw,
-}
-
 /// What counts as delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ack {
@@ -181,7 +172,7 @@ pub(crate) struct Plan {
     /// One group of addresses for each peer that gets the messages.
     pub(crate) targets: Vec<Vec<Addr>>,
     pub(crate) input: InputForm,
-    pub(crate) output: OutputForm,
+    pub(crate) output: Form,
     pub(crate) payload: Payload,
     pub(crate) max_count: Option<u64>,
     pub(crate) max_message_size: usize,
@@ -189,6 +180,7 @@ pub(crate) struct Plan {
     pub(crate) delivery: Delivery,
     pub(crate) queue: Option<QueuePlan>,
     pub(crate) tee: bool,
+    pub(crate) color: When,
     pub(crate) backoff: Backoff,
     pub(crate) dialer: Dialer,
     pub(crate) uses_tls: bool,
@@ -258,6 +250,7 @@ impl Cli {
                 full: self.queue_full,
             }),
             tee: self.tee,
+            color: self.common.color,
             backoff: self.retry.plan(Backoff::default()),
             dialer: Dialer { settings, tls: tls::Client::new(self.tls_args.plan()) },
             uses_tls,
@@ -268,18 +261,18 @@ impl Cli {
 
 /// A flag that nothing would come of is a mistake.
 fn check_effects(
-    output: OutputForm,
+    output: Form,
     input: InputForm,
     newlines: Option<Newlines>,
     signs: bool,
 ) -> Result<(), Stop> {
-    if newlines.is_some() && output != OutputForm::Payload {
+    if newlines.is_some() && output != Form::Payload {
         return Err(Stop::usage("--newlines is for -o payload"));
     }
-    if signs && output != OutputForm::Heka {
+    if signs && output != Form::Heka {
         return Err(Stop::usage("--signer needs frames to sign: -o heka"));
     }
-    if input != InputForm::Auto && output == OutputForm::Raw {
+    if input != InputForm::Auto && output == Form::Raw {
         return Err(Stop::usage("--input is not for -o raw, which takes any bytes"));
     }
     Ok(())
@@ -287,21 +280,21 @@ fn check_effects(
 
 fn check_combination(
     ack: Ack,
-    output: OutputForm,
+    output: Form,
     is_datagram: bool,
     commits: bool,
     queues: bool,
 ) -> Result<(), Stop> {
-    if ack == Ack::Peer && output != OutputForm::Heka {
+    if ack == Ack::Peer && output != Form::Heka {
         return Err(Stop::usage("--ack=peer needs frames to number: -o heka"));
     }
     if ack == Ack::Peer && is_datagram {
         return Err(Stop::usage("--ack=peer needs a stream: datagrams are not confirmed"));
     }
-    if queues && output == OutputForm::Raw {
+    if queues && output == Form::Raw {
         return Err(Stop::usage("--queue needs messages: raw bytes have no ends"));
     }
-    if commits && output == OutputForm::Raw {
+    if commits && output == Form::Raw {
         return Err(Stop::usage("--commit needs messages: raw bytes carry no positions"));
     }
     Ok(())

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use heka_core::codec::Form;
 use heka_core::net::Addr;
 use heka_core::os::{Input, Kind, detect, wait};
 use heka_core::report::{self, Explain as _, Stop, stats};
@@ -11,7 +12,7 @@ use memchr::memchr;
 use nix::poll::PollFlags;
 use nix::sys::stat::{SFlag, fstat};
 
-use crate::cli::{InputForm, OutputForm, Plan};
+use crate::cli::{InputForm, Plan};
 
 /// Bytes that are no records go into datagrams of this size, as with socat(1).
 const DATAGRAM: usize = 8192;
@@ -41,6 +42,16 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     pub(crate) fn bytes(&self) -> &[u8] {
         self.input.data().get(..self.len).unwrap_or_default()
+    }
+
+    /// Hands over every frame.
+    pub(crate) fn each(&self, mut receive: impl FnMut(&Frame<'_>)) {
+        let mut rest = self.bytes();
+        let mut deframer = Deframer::new(rest.len());
+        while let Step::Frame(done, ref frame) = deframer.next(rest, More::Ended) {
+            receive(frame);
+            rest = rest.get(done..).unwrap_or_default();
+        }
     }
 
     /// Takes the bytes with the buffer they are in, if it is worth it, and leaves `spare`.
@@ -103,7 +114,7 @@ impl Source {
         let delimiter = if plan.payload.null { 0 } else { b'\n' };
         let lines = Lines { delimiter, limit: plan.max_message_size, searched: 0 };
         let splitter = match (plan.output, plan.input) {
-            (OutputForm::Raw, _) => Splitter::Bytes,
+            (Form::Raw, _) => Splitter::Bytes,
             (_, InputForm::Auto) => Splitter::Undecided,
             (_, InputForm::Heka) => Splitter::Frames(Deframer::new(plan.max_message_size)),
             (_, InputForm::Lines) => Splitter::Lines(lines),

@@ -4,10 +4,13 @@
 
 use std::time::Instant;
 
+use heka_core::cli::Showing;
+use heka_core::codec::harmless::push_harmless;
+use heka_core::codec::{Encoder, Form};
 use heka_core::os::{Output, clock};
 use heka_core::report::{self, Stop, stats};
 
-use crate::cli::{Ack, OutputForm, Plan};
+use crate::cli::{Ack, Plan};
 use crate::commit::Commit;
 use crate::input::Record;
 use crate::packer::Packer;
@@ -21,7 +24,7 @@ pub(crate) struct Lane {
     packer: Packer,
     spool: Option<Spool>,
     pub(crate) commit: Option<Commit>,
-    tee: Option<Output>,
+    tee: Option<(Encoder, Output)>,
     delimiter: u8,
     /// Whether a record could not be sent.
     pub(crate) failed: bool,
@@ -35,7 +38,7 @@ impl Lane {
             None => None,
             Some(settings) => {
                 // What is queued is signed already.
-                let packer = Packer::new(OutputForm::Heka, plan.payload.clone(), signer.take());
+                let packer = Packer::new(Form::Heka, plan.payload.clone(), signer.take());
                 Some(Spool::open(settings, packer)?)
             }
         };
@@ -44,7 +47,8 @@ impl Lane {
             let queued = spool.as_ref().map(|spool| spool.queue.stream_id());
             plan.delivery.stream_id = Some(queued.unwrap_or_else(clock::random_uuid));
         }
-        let tee = if plan.tee { Some(Output::stdout()?) } else { None };
+        let open = || Showing::default().open(Form::Heka, plan.color, Output::stdout()?);
+        let tee = plan.tee.then(open).transpose()?;
         let delimiter = if plan.payload.null { 0 } else { b'\n' };
         Ok(Self { packer, spool, commit, tee, delimiter, failed: false })
     }
@@ -109,22 +113,26 @@ impl Lane {
 
     /// Passes a record on to standard output (`--tee`).
     fn copy(&mut self, record: &Record<'_>) -> Result<(), Stop> {
-        let Some(tee) = &mut self.tee else { return Ok(()) };
+        let Some((encoder, tee)) = &mut self.tee else { return Ok(()) };
+        let is_for_people = encoder.form().is_short();
         match record {
+            Record::Run(run) if is_for_people => run.each(|frame| encoder.put(tee.buffer(), frame)),
             Record::Run(run) => return tee.put_records(run.bytes()),
-            Record::Frame(frame) => tee.put(frame.bytes),
-            Record::Line(line) => {
-                tee.put(line);
-                tee.put(&[self.delimiter]);
+            Record::Frame(frame) => encoder.put(tee.buffer(), frame),
+            Record::Line(text) | Record::Bytes(text) if is_for_people => {
+                push_harmless(tee.buffer(), text);
             }
-            Record::Bytes(bytes) => tee.put(bytes),
+            Record::Line(text) | Record::Bytes(text) => tee.put(text),
+        }
+        if matches!(record, Record::Line(_)) {
+            tee.put(&[self.delimiter]);
         }
         tee.end_record()
     }
 
     /// The records read in one go are complete: queues them.
     pub(crate) fn end_block(&mut self, targets: &mut [Target]) -> Result<(), Stop> {
-        if let Some(tee) = &mut self.tee {
+        if let Some((_, tee)) = &mut self.tee {
             tee.flush()?;
         }
         let (is_open, failed) = (self.packer.is_verbatim(), &mut self.failed);

@@ -2,19 +2,18 @@
 //! Records as they go over the wire: frames as they came in, or signed, or reduced to their
 //! payload.
 
-use heka_core::codec::Payload;
+use heka_core::codec::{Form, Payload};
 use heka_core::os::clock;
 use heka_core::wire::framing::{put_header, put_header_of};
 use heka_core::wire::{Frame, FrameTooLarge, Header, Message, Signer, Template};
 
-use crate::cli::OutputForm;
 use crate::input::{Record, Run};
 use crate::peer::Target;
 
 /// Turns records into the bytes that the peer gets.
 #[derive(Debug)]
 pub(crate) struct Packer {
-    form: OutputForm,
+    form: Form,
     payload: Payload,
     signer: Option<Signer>,
     /// What messages made of lines have in common.
@@ -22,7 +21,7 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    pub(crate) fn new(form: OutputForm, payload: Payload, signer: Option<Signer>) -> Self {
+    pub(crate) fn new(form: Form, payload: Payload, signer: Option<Signer>) -> Self {
         let message = Message {
             logger: Some("heka-send".into()),
             severity: Some(heka_core::wire::DEFAULT_SEVERITY),
@@ -35,7 +34,7 @@ impl Packer {
 
     /// Whether a frame without delivery state goes out as it came in.
     pub(crate) fn is_verbatim(&self) -> bool {
-        self.form == OutputForm::Heka && self.signer.is_none()
+        self.form == Form::Heka && self.signer.is_none()
     }
 
     /// Adds one record, or a run of them, to the window of every target and returns the number of
@@ -68,17 +67,15 @@ impl Packer {
     ) -> Result<(), FrameTooLarge> {
         match (self.form, record) {
             (_, Record::Run(run)) => out.extend_from_slice(run.bytes()),
-            (OutputForm::Raw, Record::Bytes(bytes)) => out.extend_from_slice(bytes),
-            (OutputForm::Raw, Record::Frame(frame)) => out.extend_from_slice(frame.bytes),
-            (OutputForm::Payload, Record::Frame(frame)) => self.payload.put(out, &frame.view),
-            (OutputForm::Raw | OutputForm::Payload, Record::Line(line) | Record::Bytes(line)) => {
-                self.payload.put_bytes(out, line);
-            }
-            (OutputForm::Heka, Record::Frame(frame)) => self.put_frame(out, frame)?,
-            (OutputForm::Heka, Record::Line(line) | Record::Bytes(line)) => {
+            (Form::Heka, Record::Frame(frame)) => self.put_frame(out, frame)?,
+            (Form::Heka, Record::Line(line) | Record::Bytes(line)) => {
                 let (uuid, now) = (clock::random_uuid(), clock::now_ns());
                 self.template.put_frame(out, Header::default(), uuid, now, line)?;
             }
+            (Form::Raw, Record::Bytes(bytes)) => out.extend_from_slice(bytes),
+            (Form::Raw, Record::Frame(frame)) => out.extend_from_slice(frame.bytes),
+            (_, Record::Frame(frame)) => self.payload.put(out, &frame.view),
+            (_, Record::Line(line) | Record::Bytes(line)) => self.payload.put_bytes(out, line),
         }
         Ok(())
     }

@@ -7,9 +7,8 @@ use std::time::Duration;
 use crate::select::logstreamer::parse_translation;
 use clap::{ArgAction, Args, Parser, ValueEnum, ValueHint};
 use heka_core::cli::{
-    Common, Tool, Writing, parse_buffer_size, parse_byte, parse_duration, parse_severity,
+    Common, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_duration, parse_severity,
 };
-use heka_core::codec::Form;
 use heka_core::record::split::Oversize;
 
 /// Follow log files, line by line, whatever happens to them
@@ -200,12 +199,8 @@ pub(crate) struct Selecting {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Messages")]
 pub(crate) struct Messages {
-    /// Form of the output; heka, or text on a terminal
-    #[arg(short = 'o', long, value_name = "FORM")]
-    pub(crate) output: Option<Form>,
-    /// Same as --output=json
-    #[arg(short = 'j', long, conflicts_with = "output")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) showing: Showing,
     /// Type of the messages
     #[arg(long = "type", value_name = "TYPE", default_value = "logfile")]
     pub(crate) type_: String,

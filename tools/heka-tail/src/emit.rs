@@ -48,24 +48,17 @@ const SHOWN: usize = 24;
 
 impl Emitter {
     pub(crate) fn new(job: &Job) -> Result<Self, Stop> {
-        let mut out = Output::stdout()?.unbuffered(job.writing.unbuffered);
-        let default = if out.is_terminal() { Form::Text } else { Form::Heka };
-        let form = job.form.unwrap_or(default);
-        if form.is_binary() && out.is_terminal() {
-            return Err(Stop::usage("framed messages are not for a terminal (hint: | cat)"));
-        }
-        if !form.is_binary() {
-            out = out.text();
-        }
+        let out = Output::stdout()?.unbuffered(job.writing.unbuffered);
+        let (encoder, out) = job.showing.open(Form::Heka, job.color, out)?;
         Ok(Self {
             out,
-            encoder: Encoder::new(form, clock::zone()),
             splitter: job.splitter.clone(),
             delimiter: job.delimiter,
             chomp: job.chomp,
             uuid: job.uuid,
             hands_on: matches!(job.position, Position::HandOn(_)),
-            headers: job.headers && form == Form::Payload,
+            headers: job.headers && encoder.form() == Form::Payload,
+            encoder,
             streams: Vec::new(),
             last_stream: None,
             message: Vec::new(),

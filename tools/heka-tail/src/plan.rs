@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use crate::follow::{Options, Start};
 use crate::select::{Selection, Selector};
-use heka_core::cli::{Writing, parse_duration, parse_size};
-use heka_core::codec::Form;
+use heka_core::cli::{Showing, When, Writing, parse_duration, parse_size};
 use heka_core::delivery::checkpoint::short_hash;
 use heka_core::os::clock;
 use heka_core::record::split::{Delimiter, Group, Splitter};
@@ -54,7 +53,8 @@ pub(crate) struct Job {
     pub(crate) chomp: bool,
     pub(crate) incomplete: bool,
     pub(crate) uuid: UuidKind,
-    pub(crate) form: Option<Form>,
+    pub(crate) showing: Showing,
+    pub(crate) color: When,
     pub(crate) logger: Option<String>,
     /// What all messages have in common, but the logger.
     pub(crate) message: Message,
@@ -123,7 +123,6 @@ impl Cli {
             ..Message::default()
         };
         let is_byte = self.splitting.delimiter_regex.is_none();
-        let form = if self.messages.json { Some(Form::Json) } else { self.messages.output };
         Ok(Plan::Follow(Box::new(Job {
             delimiter: is_byte.then_some(options.delimiter),
             options,
@@ -141,7 +140,8 @@ impl Cli {
             chomp: self.splitting.chomp,
             incomplete: incomplete || self.splitting.incomplete,
             uuid: self.position.uuid,
-            form,
+            showing: self.messages.showing,
+            color: self.common.color,
             logger: self.messages.logger,
             message,
             headers: self.messages.headers,

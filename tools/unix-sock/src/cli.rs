@@ -6,8 +6,9 @@ use std::ffi::OsString;
 use clap::{Parser, ValueEnum, ValueHint};
 use heka_core::cli::net::RetryArgs;
 use heka_core::cli::{
-    Common, Timeout, Tool, Writing, parse_buffer_size, parse_byte, parse_timeout,
+    Common, Timeout, Tool, Writing, forms, parse_buffer_size, parse_byte, parse_timeout,
 };
+use heka_core::codec::Form;
 use heka_core::net::{ReadyFd, parse_ready_fd};
 
 use crate::mode::{Mode, parse_mode};
@@ -59,8 +60,9 @@ pub(crate) struct Cli {
     #[arg(long, help_heading = "Records")]
     pub(crate) base64: bool,
     /// Form of the records on stdin and stdout
-    #[arg(short, long, value_name = "FORM", default_value = "payload", help_heading = "Records")]
-    pub(crate) output: FormName,
+    #[arg(short, long, value_name = "FORM", default_value = "payload", help_heading = "Records",
+          value_parser = forms(&[Form::Payload, Form::Heka, Form::Json, Form::Tag]))]
+    pub(crate) output: Form,
     /// The same as -o json
     #[arg(short, long, help_heading = "Records")]
     pub(crate) json: bool,
@@ -203,19 +205,6 @@ pub(crate) enum FramingName {
     OctetCount,
     /// Every read is a record.
     None,
-}
-
-/// Forms of records on stdin and stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FormName {
-    /// The record alone.
-    Payload,
-    /// A Heka message with the peer as Fields.
-    Heka,
-    /// A JSON object with the peer as a member.
-    Json,
-    /// The peer's number, a tab, the record.
-    Tag,
 }
 
 /// Where records go that name no peer.

@@ -14,6 +14,7 @@
 use std::borrow::Cow;
 
 use data_encoding::BASE64;
+use heka_core::codec::Form;
 use heka_core::os::clock;
 use heka_core::wire::{
     Deframer, Field, Header, Message, More, Step, Template, Value, put_frame, put_message,
@@ -22,7 +23,6 @@ use prost::Message as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::cli::FormName;
 use crate::framing::Framing;
 use crate::peer::Facts;
 
@@ -44,12 +44,11 @@ pub(crate) enum Envelope {
 
 impl Envelope {
     /// What a form makes of a peer's facts.
-    pub(crate) fn new(form: FormName, facts: &Facts) -> Self {
+    pub(crate) fn new(form: Form, facts: &Facts) -> Self {
         match form {
-            FormName::Payload => Self::Plain,
-            FormName::Tag => Self::Tag(format!("{}\t", facts.number).into_bytes()),
-            FormName::Json => Self::Json(facts.to_json().into_bytes()),
-            FormName::Heka => {
+            Form::Tag => Self::Tag(format!("{}\t", facts.number).into_bytes()),
+            Form::Json => Self::Json(facts.to_json().into_bytes()),
+            Form::Heka => {
                 let fields = facts.to_fields();
                 let message = Message {
                     r#type: Some(TYPE.into()),
@@ -61,6 +60,7 @@ impl Envelope {
                 };
                 Self::Heka(Box::new(Template::new(&message, None)), fields)
             }
+            _ => Self::Plain,
         }
     }
 
@@ -164,12 +164,12 @@ pub(crate) struct Addressed<'a> {
 ///
 /// # Errors
 /// Words on why it is none of this form.
-pub(crate) fn open(form: FormName, wire: Framing, record: &[u8]) -> Result<Addressed<'_>, String> {
+pub(crate) fn open(form: Form, wire: Framing, record: &[u8]) -> Result<Addressed<'_>, String> {
     match form {
-        FormName::Payload => Ok(Addressed { peer: None, data: record.into() }),
-        FormName::Tag => Ok(open_tag(record)),
-        FormName::Json => open_json(record),
-        FormName::Heka => open_heka(wire, record),
+        Form::Tag => Ok(open_tag(record)),
+        Form::Json => open_json(record),
+        Form::Heka => open_heka(wire, record),
+        _ => Ok(Addressed { peer: None, data: record.into() }),
     }
 }
 
@@ -247,9 +247,9 @@ mod tests {
         }
     }
 
-    fn put(form: FormName, wire: Framing, record: &[u8]) -> Vec<u8> {
+    fn put(form: Form, wire: Framing, record: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        let stdio = if form == FormName::Heka { Framing::Heka } else { wire };
+        let stdio = if form == Form::Heka { Framing::Heka } else { wire };
         Envelope::new(form, &facts()).put(&mut out, stdio, record).unwrap();
         out
     }
@@ -257,20 +257,20 @@ mod tests {
     #[test]
     fn json_names_the_peer_and_keeps_any_bytes() {
         assert_eq!(
-            String::from_utf8(put(FormName::Json, LINES, b"a\"b")).unwrap(),
+            String::from_utf8(put(Form::Json, LINES, b"a\"b")).unwrap(),
             "{\"unix_socket_server\":{\"path\":\"/tmp/s\",\"peer\":7,\"pid\":42,\"uid\":0,\"gid\":0},\
              \"data\":\"a\\\"b\"}\n"
         );
         for record in [&b"text"[..], b"\xff\x00\n", b""] {
-            let object = put(FormName::Json, LINES, record);
-            let back = open(FormName::Json, LINES, &object[..object.len() - 1]).unwrap();
+            let object = put(Form::Json, LINES, record);
+            let back = open(Form::Json, LINES, &object[..object.len() - 1]).unwrap();
             assert_eq!(back, Addressed { peer: Some(7), data: record.into() });
         }
     }
 
     #[test]
     fn json_data_that_is_no_string_keeps_its_digits() {
-        let back = open(FormName::Json, LINES, b"{\"data\":[848311734.7466849]}").unwrap();
+        let back = open(Form::Json, LINES, b"{\"data\":[848311734.7466849]}").unwrap();
         assert_eq!(back, Addressed { peer: None, data: b"[848311734.7466849]"[..].into() });
     }
 
@@ -279,13 +279,13 @@ mod tests {
         for text in
             ["{}", "1", "{\"data\":1,\"data_base64\":\"\"}", "{\"data", "{\"data_base64\":\"?\"}"]
         {
-            assert!(open(FormName::Json, LINES, text.as_bytes()).is_err(), "{text}");
+            assert!(open(Form::Json, LINES, text.as_bytes()).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_tag_is_digits_and_a_tab() {
-        let tag = |text: &'static str| open(FormName::Tag, LINES, text.as_bytes()).unwrap();
+        let tag = |text: &'static str| open(Form::Tag, LINES, text.as_bytes()).unwrap();
         assert_eq!(tag("7\tx\ty"), Addressed { peer: Some(7), data: b"x\ty"[..].into() });
         assert_eq!(tag("\tx"), Addressed { peer: None, data: b"\tx"[..].into() });
         assert_eq!(tag("x"), Addressed { peer: None, data: b"x"[..].into() });
@@ -294,8 +294,8 @@ mod tests {
 
     #[test]
     fn messages_carry_the_peer_there_and_back() {
-        let frame = put(FormName::Heka, LINES, b"hello");
-        let back = open(FormName::Heka, LINES, &frame).unwrap();
+        let frame = put(Form::Heka, LINES, b"hello");
+        let back = open(Form::Heka, LINES, &frame).unwrap();
         assert_eq!(back, Addressed { peer: Some(7), data: b"hello"[..].into() });
     }
 
@@ -305,7 +305,7 @@ mod tests {
         Template::new(&Message { logger: Some("l".into()), ..Message::default() }, None)
             .put_frame(&mut frame, Header::default(), [1; 16], 5, b"p")
             .unwrap();
-        let message = message_of(&put(FormName::Heka, Framing::Heka, &frame)).unwrap();
+        let message = message_of(&put(Form::Heka, Framing::Heka, &frame)).unwrap();
         assert_eq!(message.uuid.unwrap(), [1; 16].as_slice());
         assert_eq!(message.logger.unwrap(), "l");
         assert_eq!(message.payload.unwrap(), "p");

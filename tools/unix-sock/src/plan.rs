@@ -6,12 +6,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use heka_core::cli::{Timeout, Writing, parse_buffer_size};
+use heka_core::codec::Form;
 use heka_core::net::Retries;
 use heka_core::net::{Backoff, ReadyFd, UnixName};
 use heka_core::report::Stop;
 use nix::unistd::{Group, User};
 
-use crate::cli::{Cli, DEFAULT_MAX_RECORD, FormName, FramingName, Kind, QueueFull, To};
+use crate::cli::{Cli, DEFAULT_MAX_RECORD, FramingName, Kind, QueueFull, To};
 use crate::framing::Framing;
 use crate::mode::Mode;
 
@@ -32,7 +33,7 @@ pub(crate) struct Plan {
     pub(crate) wire: Framing,
     /// Framing of standard input and output.
     pub(crate) stdio: Framing,
-    pub(crate) form: FormName,
+    pub(crate) form: Form,
     /// Whole records are passed on as they stand, without a look at each.
     pub(crate) copies_through: bool,
     /// Those from a peer need not even be counted.
@@ -143,7 +144,7 @@ impl Cli {
             return Err(Stop::usage("datagrams have no connections: -n 1 instead of --once"));
         }
         let kind = self.kind;
-        let is_plain = form == FormName::Payload && !self.base64 && !self.skip_empty;
+        let is_plain = form == Form::Payload && !self.base64 && !self.skip_empty;
         let is_stream = kind == Kind::Stream && wire == stdio;
         let copies_through = is_plain && is_stream && self.max_count.is_none();
         let is_simple = copies_through && matches!(wire, Framing::Delimited(_) | Framing::None);
@@ -210,13 +211,13 @@ impl Cli {
     }
 
     /// Framing of the socket, of standard input and output, and the form of the latter.
-    fn plan_framing(&self) -> Result<(Framing, Framing, FormName), Stop> {
+    fn plan_framing(&self) -> Result<(Framing, Framing, Form), Stop> {
         let form = match (self.json, self.tag) {
-            (true, _) => FormName::Json,
-            (_, true) => FormName::Tag,
+            (true, _) => Form::Json,
+            (_, true) => Form::Tag,
             _ => self.output,
         };
-        if form == FormName::Tag && !self.listen {
+        if form == Form::Tag && !self.listen {
             return Err(Stop::usage("a tag is a peer's number: only with --listen"));
         }
         let delimiter = if self.null { Some(0) } else { self.delimiter };
@@ -236,21 +237,21 @@ impl Cli {
             return Err(Stop::usage("--framing and --delimiter name two ways to end a record"));
         }
         let by_default = match (wire, form) {
-            (_, FormName::Heka) => Framing::Heka,
+            (_, Form::Heka) => Framing::Heka,
             // In an object no newline stands for itself.
-            (_, FormName::Json) => Framing::Delimited(b'\n'),
-            (_, FormName::Tag) => delimited,
-            (Framing::Length(_) | Framing::OctetCount, FormName::Payload) => delimited,
-            (wire, FormName::Payload) => wire,
+            (_, Form::Json) => Framing::Delimited(b'\n'),
+            (_, Form::Tag) => delimited,
+            (Framing::Length(_) | Framing::OctetCount, _) => delimited,
+            (wire, _) => wire,
         };
         let stdio = self.stdio.map_or(by_default, framing);
         match (form, stdio) {
-            (FormName::Heka, Framing::Heka) => {}
-            (FormName::Heka, _) => return Err(Stop::usage("-o heka has its own framing on stdio")),
-            (FormName::Payload, Framing::Heka) if wire != Framing::Heka => {
+            (Form::Heka, Framing::Heka) => {}
+            (Form::Heka, _) => return Err(Stop::usage("-o heka has its own framing on stdio")),
+            (Form::Payload, Framing::Heka) if wire != Framing::Heka => {
                 return Err(Stop::usage("--stdio=heka goes with -o heka"));
             }
-            (FormName::Json | FormName::Tag, Framing::Heka | Framing::None) => {
+            (Form::Json | Form::Tag, Framing::Heka | Framing::None) => {
                 return Err(Stop::usage("-o json and -o tag need records that end"));
             }
             _ => {}

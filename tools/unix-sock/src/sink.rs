@@ -7,11 +7,12 @@ use std::fmt::Display;
 use std::os::fd::AsFd as _;
 
 use data_encoding::BASE64;
+use heka_core::cli::settle_form;
+use heka_core::codec::Form;
 use heka_core::os::{Backlog, Output};
 use heka_core::report::words::Count;
 use heka_core::report::{self, Status, Stop, stats};
 
-use crate::cli::FormName;
 use crate::envelope::Envelope;
 use crate::framing::Framing;
 use crate::link::Link;
@@ -41,13 +42,10 @@ impl<'a> Sink<'a> {
     /// Opens standard output.
     pub(crate) fn open(plan: &'a Plan) -> Result<Self, Stop> {
         let out = if plan.writes_stdout {
-            let mut out = Output::stdout()?.unbuffered(plan.writing.unbuffered);
-            if plan.stdio != Framing::Heka {
-                out = out.text();
-            } else if out.is_terminal() && plan.form == FormName::Heka {
-                return Err(Stop::usage("framed messages are not for a terminal (hint: | cat)"));
-            }
-            Some(Backlog::new(out))
+            // Payloads that are frames are frames.
+            let form = if plan.stdio == Framing::Heka { Form::Heka } else { plan.form };
+            let out = Output::stdout()?.unbuffered(plan.writing.unbuffered);
+            Some(Backlog::new(settle_form(form, out)?))
         } else {
             None
         };

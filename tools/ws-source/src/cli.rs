@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use heka_core::cli::net::{NetArgs, RetryArgs, TlsArgs};
 use heka_core::cli::secret::unusable;
-use heka_core::cli::{Common, Timeout, Tool, Writing, parse_buffer_size, parse_timeout};
+use heka_core::cli::{Common, Timeout, Tool, Writing, forms, parse_buffer_size, parse_timeout};
+use heka_core::codec::Form;
 use heka_core::net::Retries;
 use heka_core::net::tls::ClientSettings;
 use heka_core::net::ws::{Endpoint, Options};
@@ -48,7 +49,8 @@ pub(crate) struct Cli {
     linger: Timeout,
 
     /// Form of what is written
-    #[arg(short, long, value_name = "FORM", default_value = "payload")]
+    #[arg(short, long, value_name = "FORM", default_value = "payload",
+          value_parser = forms(&[Form::Payload, Form::Json, Form::Heka]))]
     output: Form,
     /// The same as -o json
     #[arg(short, long, conflicts_with = "output")]
@@ -114,17 +116,6 @@ pub(crate) struct Cli {
     keystore: KeystoreArgs,
     #[command(flatten)]
     common: Common,
-}
-
-/// Forms of output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
-    /// The messages' own bytes
-    Payload,
-    /// An object a line: time, type, data, url
-    Json,
-    /// Framed Heka messages
-    Heka,
 }
 
 /// What tells one payload from the next.

@@ -7,6 +7,7 @@
 //! ```
 
 use data_encoding::BASE64;
+use heka_core::codec::Form;
 use heka_core::codec::json::put_string;
 use heka_core::codec::time::put_rfc3339;
 use heka_core::net::ws::{Kind, Message};
@@ -15,7 +16,7 @@ use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{self, Field, Header, Template};
 use memchr::memchr;
 
-use crate::cli::{Binary, Form, Framing, Plan};
+use crate::cli::{Binary, Framing, Plan};
 
 /// Makes records of messages.
 #[derive(Debug)]
@@ -60,7 +61,6 @@ impl Recorder {
             Form::Payload if is_binary && self.binary == Binary::Base64 => {
                 self.put_payload(out, BASE64.encode(&message.data).as_bytes())?;
             }
-            Form::Payload => self.put_payload(out, &message.data)?,
             Form::Json => self.put_json(out, message),
             Form::Heka => {
                 let template = if is_binary { &mut self.raw } else { &mut self.text };
@@ -69,6 +69,7 @@ impl Recorder {
                     .put_frame(out, Header::default(), uuid, now, &message.data)
                     .map_err(Stop::failed)?;
             }
+            _ => self.put_payload(out, &message.data)?,
         }
         Ok(())
     }

@@ -4,12 +4,13 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use heka_core::cli::settle_form;
 use heka_core::net::Attempts;
 use heka_core::net::ws::Closed;
 use heka_core::os::{Backlog, Output, wait};
 use heka_core::report::{self, Status, Stop, stats};
 
-use crate::cli::{Form, Plan};
+use crate::cli::Plan;
 use crate::connect::{Connector, Unconnected};
 use crate::outbound::Outbound;
 use crate::record::Recorder;
@@ -20,12 +21,7 @@ const STABLE: Duration = Duration::from_secs(10);
 
 /// Receives until everything asked is done.
 pub(crate) fn run(mut plan: Plan) -> Result<Status, Stop> {
-    let mut out = Output::stdout()?.unbuffered(plan.writing.unbuffered);
-    if plan.form != Form::Heka {
-        out = out.text();
-    } else if out.is_terminal() {
-        return Err(Stop::usage("framed messages are not for a terminal (hint: | cat)"));
-    }
+    let out = settle_form(plan.form, Output::stdout()?.unbuffered(plan.writing.unbuffered))?;
     let connector = Connector::new(&mut plan)?;
     let outbound = plan.stdin.then(|| Outbound::new(&plan)).transpose()?;
     let mut session = Session {

@@ -12,9 +12,12 @@
 
 mod date;
 mod evaluate;
+mod highlight;
 mod lex;
 mod parse;
 mod pattern;
+
+pub use highlight::Highlight;
 
 use crate::wire::MessageView;
 
@@ -37,6 +40,11 @@ impl Matcher {
     #[inline]
     pub fn is_match(&self, message: &MessageView<'_>) -> bool {
         evaluate::is_match(&self.node, message)
+    }
+
+    /// Shows what of a payload it looks for, if that is part of it.
+    pub fn highlight(&self) -> Option<Highlight> {
+        Highlight::new(&self.node)
     }
 }
 

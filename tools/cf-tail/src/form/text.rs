@@ -2,7 +2,7 @@
 //! Lines as `cf logs` has printed them since cf 6.27:
 //! `2006-01-02T15:04:05.00-0700 [APP/PROC/WEB/0] OUT text`, one for each line of the payload.
 
-use heka_core::os::push_harmless;
+use heka_core::codec::harmless::push_harmless;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 

@@ -3,12 +3,13 @@
 
 use std::time::Instant;
 
+use heka_core::codec::Form;
 use heka_core::report::Stop;
 use heka_core::report::words::Count;
 
 use super::{Hub, fail};
 use crate::audience::Standing;
-use crate::cli::{FormName, QueueFull, To};
+use crate::cli::{QueueFull, To};
 use crate::peer::{Peer, Sending};
 use crate::plan::Target;
 use crate::queue::Chunk;
@@ -137,7 +138,7 @@ impl Hub<'_> {
         }
         if self.audience.is_empty() {
             // With nobody there records wait; those for a certain peer that is gone are reported.
-            let for_all = self.plan.to == To::All && self.plan.form == FormName::Payload;
+            let for_all = self.plan.to == To::All && self.plan.form == Form::Payload;
             return self.has_had_peers && !for_all && self.plan.server().is_some();
         }
         let only = self.audience.only().and_then(|only| self.peers.get(&only));

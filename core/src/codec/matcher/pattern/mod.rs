@@ -90,6 +90,18 @@ pub(super) enum Repeat {
     Maybe,
 }
 
+impl Repeat {
+    /// How regular expressions write it.
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Once => "",
+            Self::Any => "*",
+            Self::Some => "+",
+            Self::Maybe => "?",
+        }
+    }
+}
+
 /// A set of bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Class([u64; 4]);
@@ -180,6 +192,28 @@ impl Pattern {
         };
         let balances = items.iter().enumerate().filter_map(balance).collect();
         Ok(Self::Items { items, balances, at_start, at_end })
+    }
+
+    /// The same as a regular expression over bytes, if there is one.
+    pub(super) fn to_regex(&self) -> Option<String> {
+        let mut text = "(?s-u)".to_owned();
+        match self {
+            Self::Never => return None,
+            Self::Plain(finder) => {
+                finder.needle().iter().for_each(|byte| text += &format!("\\x{byte:02x}"));
+            }
+            Self::Items { items, at_start, at_end, .. } => {
+                text += if *at_start { "^" } else { "" };
+                for item in items {
+                    let Item::Byte(class, repeat) = item else { return None };
+                    let bytes = (0..=255).filter(|&byte| class.has(byte));
+                    let set: String = bytes.map(|byte| format!("\\x{byte:02x}")).collect();
+                    text += &format!("[{set}]{}", repeat.sign());
+                }
+                text += if *at_end { "$" } else { "" };
+            }
+        }
+        Some(text)
     }
 
     /// Whether it matches anywhere in `text`.

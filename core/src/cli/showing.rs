@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The form of what a tool writes, and the one way to open an output for it.
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use super::When;
+use crate::codec::short::{FieldList, TimeForm};
+use crate::codec::{Encoder, Form, Settings};
+use crate::os::{Output, clock};
+use crate::report::{self, Status, Stop};
+
+/// The forms of every tool that writes messages.
+const OF_MESSAGES: &[Form] =
+    &[Form::Heka, Form::Payload, Form::Json, Form::Text, Form::Short, Form::ShortIso];
+
+/// Flags of tools that write messages.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Showing {
+    /// Form of the output
+    #[arg(short, long, value_name = "FORM", value_parser = forms(OF_MESSAGES))]
+    pub output: Option<Form>,
+    /// The same as -o json
+    #[arg(short, long, conflicts_with = "output")]
+    pub json: bool,
+    /// Fields that -o short shows: all, none or NAME,…
+    #[arg(long, value_name = "LIST", value_parser = parse_field_list)]
+    pub fields: Option<FieldList>,
+    /// Times of -o short: local, utc, iso, relative or none
+    #[arg(long, value_name = "WHICH", value_parser = parse_time_form())]
+    pub time: Option<TimeForm>,
+    /// Cut lines of -o short that are too long
+    #[arg(long)]
+    pub no_wrap: bool,
+}
+
+impl Showing {
+    /// What was asked for, if anything was: flags for one form ask for it.
+    ///
+    /// # Errors
+    /// Status 2 if flags for one form were given with another.
+    pub fn form(&self) -> Result<Option<Form>, Stop> {
+        let chosen = if self.json { Some(Form::Json) } else { self.output };
+        let of_short = self.fields.is_some() || self.time.is_some() || self.no_wrap;
+        match chosen {
+            Some(form) if of_short && !form.is_short() => {
+                Err(Stop::usage("--fields, --time and --no-wrap are for -o short"))
+            }
+            None if of_short => Ok(Some(Form::Short)),
+            _ => Ok(chosen),
+        }
+    }
+
+    /// Opens `out` for messages: in the form that is asked for, else short lines on a terminal,
+    /// else the `default`.
+    ///
+    /// # Errors
+    /// As [`Showing::form`] and [`settle_form`].
+    pub fn open(&self, default: Form, color: When, out: Output) -> Result<(Encoder, Output), Stop> {
+        let settings = Settings { zone: clock::zone(), ..Settings::default() };
+        self.open_as(self.form()?, default, color, settings, out)
+    }
+
+    /// The same with the form chosen, and settings for it.
+    ///
+    /// # Errors
+    /// As [`settle_form`].
+    pub fn open_as(
+        &self,
+        chosen: Option<Form>,
+        default: Form,
+        color: When,
+        mut settings: Settings,
+        out: Output,
+    ) -> Result<(Encoder, Output), Stop> {
+        let is_terminal = out.is_terminal();
+        let usual = if is_terminal { Form::Short } else { default };
+        let form = chosen.unwrap_or(usual);
+        let look = &mut settings.look;
+        look.time = self.time;
+        look.fields.clone_from(&self.fields);
+        look.no_wrap = self.no_wrap;
+        look.color = color.decide(is_terminal);
+        look.width = is_terminal.then_some(terminal_width);
+        look.now = Some(clock::now_ns);
+        Ok((Encoder::new(form, settings), settle_form(form, out)?))
+    }
+}
+
+/// Makes `out` ready for a form: text is made harmless for a terminal, framed messages are refused
+/// there.
+///
+/// # Errors
+/// Status 2 if framed messages were to be written to a terminal; that and what helps has been said
+/// then.
+pub fn settle_form(form: Form, out: Output) -> Result<Output, Stop> {
+    if form.is_binary() && out.is_terminal() {
+        report::error("framed messages are not for a terminal");
+        report::hint("another form (-o), or another program behind this one (… | cat)");
+        return Err(Stop::Said(Status::Usage));
+    }
+    // Short lines have colours, and see to their harmlessness themselves.
+    let is_settled = form.is_binary() || form.is_short() || form == Form::Raw;
+    Ok(if is_settled { out } else { out.text() })
+}
+
+/// Columns of the terminal on standard output.
+fn terminal_width() -> Option<usize> {
+    #[expect(clippy::disallowed_methods, reason = "asks about stdout, does not write")]
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    size.map(|(width, _)| usize::from(width.0))
+}
+
+/// A value parser for some forms.
+pub fn forms(forms: &'static [Form]) -> impl TypedValueParser<Value = Form> {
+    choice(forms.iter().map(|&form| (form, form.name(), help(form))))
+}
+
+fn parse_time_form() -> impl TypedValueParser<Value = TimeForm> {
+    choice(TimeForm::ALL.into_iter().map(|form| (form, form.name(), "")))
+}
+
+/// A value parser for some values by their names.
+fn choice<T: Copy + Send + Sync + 'static>(
+    values: impl Iterator<Item = (T, &'static str, &'static str)>,
+) -> impl TypedValueParser<Value = T> {
+    let values: Vec<_> = values.collect();
+    let possible = values.iter().map(|&(_, name, help)| {
+        let value = PossibleValue::new(name);
+        if help.is_empty() { value } else { value.help(help) }
+    });
+    PossibleValuesParser::new(possible.collect::<Vec<_>>()).try_map(move |text: String| {
+        let found = values.iter().find(|(_, name, _)| *name == text);
+        found.map(|(value, ..)| *value).ok_or("unknown value")
+    })
+}
+
+fn help(form: Form) -> &'static str {
+    match form {
+        Form::Heka => "Framed messages",
+        Form::Payload => "Payloads, one a line",
+        Form::Json => "JSON, one object a line",
+        Form::Text => "Blocks of text, as heka-cat writes them",
+        Form::Short => "One line a message, with the time of day",
+        Form::ShortIso => "One line a message, with date and time",
+        Form::Rst => "reStructuredText, as Heka's encoder writes it",
+        Form::SandboxText => "Blocks of text, as the Lua sandbox writes them",
+        Form::Template => "As --template says",
+        Form::Raw => "The bytes themselves",
+        Form::Tag => "The peer's number, a tab, the record",
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a value parser")]
+fn parse_field_list(text: &str) -> Result<FieldList, String> {
+    Ok(FieldList::parse(text))
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The one writer of messages, in any form.
+
+use super::payload::Payload;
+use super::short::{Look, Short, TimeForm};
+use super::template::Template;
+use super::time::Zone;
+use super::{Form, json, rst, sandbox_text, text};
+use crate::wire::{Frame, FrameTooLarge, Header, MessageView, put_frame};
+
+/// What the forms need to know beside the message.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The zone of local times.
+    pub zone: Zone,
+    /// How payloads are written.
+    pub payload: Payload,
+    /// What [`Form::Template`] fills in.
+    pub template: Option<Template>,
+    /// How [`Form::Short`] looks.
+    pub look: Look,
+}
+
+/// Writes messages in one form.
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    form: Form,
+    writer: Writer,
+}
+
+#[derive(Clone, Debug)]
+enum Writer {
+    Bytes,
+    Payload(Payload),
+    Json,
+    Text(Zone),
+    Short(Box<Short>),
+    Rst,
+    SandboxText,
+    Template(Template),
+}
+
+impl Encoder {
+    /// Writes in `form`.
+    pub fn new(form: Form, settings: Settings) -> Self {
+        let Settings { zone, payload, template, mut look } = settings;
+        let writer = match form {
+            Form::Heka | Form::Raw => Writer::Bytes,
+            Form::Payload | Form::Tag => Writer::Payload(payload),
+            Form::Json => Writer::Json,
+            Form::Text => Writer::Text(zone),
+            Form::Short => Writer::Short(Box::new(Short::new(look, zone))),
+            Form::ShortIso => {
+                look.time.get_or_insert(TimeForm::Iso);
+                Writer::Short(Box::new(Short::new(look, zone)))
+            }
+            Form::Rst => Writer::Rst,
+            Form::SandboxText => Writer::SandboxText,
+            Form::Template => Writer::Template(template.unwrap_or_default()),
+        };
+        Self { form, writer }
+    }
+
+    /// The form that is written.
+    #[inline]
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Appends a frame that was read: as it is, or its message in another form.
+    #[inline]
+    pub fn put(&mut self, out: &mut Vec<u8>, frame: &Frame<'_>) {
+        match &self.writer {
+            Writer::Bytes => out.extend_from_slice(frame.bytes),
+            Writer::Payload(payload) => payload.put(out, &frame.view),
+            _ => self.put_view(out, &frame.view),
+        }
+    }
+
+    /// Appends a message that is at hand as protobuf bytes, in a frame with `header` if frames are
+    /// wanted. (A `header` may carry extensions; its length is filled in.)
+    ///
+    /// # Errors
+    /// [`Unfit`] if the message fits no frame or is none; nothing is appended then.
+    pub fn put_message(
+        &mut self,
+        out: &mut Vec<u8>,
+        header: Header<'_>,
+        message: &[u8],
+    ) -> Result<(), Unfit> {
+        match self.form {
+            Form::Heka => put_frame(out, header, message)?,
+            _ => self.put_view(out, &MessageView::parse(message).map_err(|_| Unfit::NoMessage)?),
+        }
+        Ok(())
+    }
+
+    /// Appends a payload that is at hand, if that is all that is wanted; else `false`.
+    #[inline]
+    pub fn put_payload(&self, out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+        match &self.writer {
+            Writer::Payload(payload) if payload.prefix.is_none() => payload.put_bytes(out, bytes),
+            Writer::Bytes if self.form == Form::Raw => out.extend_from_slice(bytes),
+            _ => return false,
+        }
+        true
+    }
+
+    fn put_view(&mut self, out: &mut Vec<u8>, message: &MessageView<'_>) {
+        match &mut self.writer {
+            // Bytes that came are written as they came; of a message the payload came.
+            Writer::Bytes => out.extend_from_slice(message.payload.unwrap_or_default()),
+            Writer::Payload(payload) => payload.put(out, message),
+            Writer::Json => json::put(out, message),
+            Writer::Text(zone) => text::put(out, message, zone),
+            Writer::Short(short) => short.put(out, message),
+            Writer::Rst => rst::put(out, message),
+            Writer::SandboxText => sandbox_text::put(out, message),
+            Writer::Template(template) => template.put(out, message),
+        }
+    }
+}
+
+/// Why a message could not be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// It fits no frame.
+    #[error(transparent)]
+    TooLarge(#[from] FrameTooLarge),
+    /// The bytes are no message.
+    #[error("bad message")]
+    NoMessage,
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Text behind the head of a line: kept within the width, hanging where it goes on below.
+
+use unicode_width::UnicodeWidthChar as _;
+
+use super::style::RESET;
+use crate::codec::harmless;
+
+/// Distance of tab stops, from where the text begins.
+const TAB: usize = 8;
+
+/// One message's text on its way out.
+pub(super) struct Line<'a> {
+    out: &'a mut Vec<u8>,
+    /// The column that comes next.
+    at: usize,
+    /// Where text goes on below.
+    indent: usize,
+    width: Option<usize>,
+    /// Leave out what is too wide.
+    no_wrap: bool,
+    /// The last blank of this line: its place in `out` and its column.
+    blank: Option<(usize, usize)>,
+    /// Where `out` ended before the last column that an ellipsis could take.
+    room: usize,
+    is_cut: bool,
+    is_styled: bool,
+    /// Nothing but a wrap stands before the next character.
+    is_wrapped: bool,
+}
+
+impl<'a> Line<'a> {
+    /// Text that begins at column `at` and hangs at `indent`.
+    pub(super) fn new(
+        out: &'a mut Vec<u8>,
+        at: usize,
+        indent: usize,
+        width: Option<usize>,
+        no_wrap: bool,
+    ) -> Self {
+        let room = out.len();
+        Self {
+            out,
+            at,
+            indent,
+            width,
+            no_wrap,
+            blank: None,
+            room,
+            is_cut: false,
+            is_styled: false,
+            is_wrapped: false,
+        }
+    }
+
+    /// Appends text of any bytes.
+    pub(super) fn text(&mut self, text: &[u8]) {
+        // A line end of two bytes is one.
+        let mut parts = text.split(|&byte| byte == b'\n').peekable();
+        while let Some(part) = parts.next() {
+            let is_last = parts.peek().is_none();
+            let part = if is_last { part } else { part.strip_suffix(b"\r").unwrap_or(part) };
+            harmless::each_harmless(part, |c| self.char(c));
+            if !is_last {
+                self.below();
+            }
+        }
+    }
+
+    /// Switches to a style, or back.
+    pub(super) fn style(&mut self, style: &str) {
+        if !self.is_cut {
+            self.is_styled = style != RESET;
+            self.out.extend_from_slice(style.as_bytes());
+        }
+    }
+
+    /// Goes on below.
+    pub(super) fn below(&mut self) {
+        while self.out.last() == Some(&b' ') {
+            self.out.pop();
+        }
+        self.out.push(b'\n');
+        self.out.extend((0..self.indent).map(|_| b' '));
+        self.at = self.indent;
+        self.blank = None;
+        self.is_cut = false;
+        self.is_wrapped = false;
+        self.room = self.out.len();
+    }
+
+    /// Ends the message.
+    pub(super) fn end(self) {
+        while self.out.last() == Some(&b' ') {
+            self.out.pop();
+        }
+        self.out.push(b'\n');
+    }
+
+    fn char(&mut self, c: char) {
+        if c == '\t' && self.width.is_some() {
+            let stop = TAB - (self.at.saturating_sub(self.indent)) % TAB;
+            (0..stop).for_each(|_| self.char(' '));
+            return;
+        }
+        if self.is_cut || self.is_wrapped && c == ' ' {
+            return;
+        }
+        let columns = c.width().unwrap_or(0);
+        let Some(width) = self.width else { return self.push(c, columns) };
+        if self.at + columns <= width {
+            // An ellipsis may have to stand behind what is here so far.
+            if self.at < width {
+                self.room = self.out.len();
+            }
+        } else if self.no_wrap {
+            return self.cut();
+        } else if c == ' ' {
+            self.below();
+            self.is_wrapped = true;
+            return;
+        } else {
+            self.wrap();
+        }
+        if c == ' ' {
+            self.blank = Some((self.out.len(), self.at));
+        }
+        self.push(c, columns);
+    }
+
+    fn push(&mut self, c: char, columns: usize) {
+        self.out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        self.at += columns;
+        self.is_wrapped = false;
+    }
+
+    /// Goes on below with the last word, unless that would leave half of the line empty.
+    fn wrap(&mut self) {
+        let (indent, width) = (self.indent, self.width.unwrap_or(usize::MAX));
+        match self.blank.filter(|&(_, column)| column > indent + (width - indent.min(width)) / 2) {
+            None => self.below(),
+            Some((place, column)) => {
+                let gap = std::iter::once(b'\n').chain((0..indent).map(|_| b' '));
+                self.out.splice(place..=place, gap);
+                self.at = self.at - (column + 1) + indent;
+                self.blank = None;
+                self.room = self.out.len();
+            }
+        }
+    }
+
+    /// Leaves out the rest of the line.
+    fn cut(&mut self) {
+        self.out.truncate(self.room);
+        self.out.extend_from_slice("…".as_bytes());
+        if self.is_styled {
+            self.out.extend_from_slice(RESET.as_bytes());
+            self.is_styled = false;
+        }
+        self.is_cut = true;
+    }
+}
