@@ -5,7 +5,7 @@
 //! before it is used, a varint ends after ten bytes, groups nest at most [`MAX_DEPTH`] deep.
 
 /// How deep unknown groups may nest, as in prost.
-const MAX_DEPTH: u32 = 100;
+pub(super) const MAX_DEPTH: u32 = 100;
 
 /// Wire types of protobuf.
 pub mod wire_type {

@@ -13,10 +13,12 @@ use super::varint::{Malformed, Reader, wire_type};
 /// How far an attempt to read a message got.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Progress {
-    /// How many tags were read.
-    pub(super) tags: usize,
-    /// Where the last of them stands: what is before it is in order.
+    /// How many members were read, and how many bytes of groups.
+    pub(super) members: usize,
+    /// Where the last member begins: what is before it is in order.
     pub(super) checked: usize,
+    /// It got no further than into a group.
+    pub(super) in_group: bool,
 }
 
 /// One borrowed message.
@@ -72,7 +74,7 @@ impl<'a> MessageView<'a> {
         let view = self;
         let mut reader = Reader::new(bytes);
         while !reader.is_empty() {
-            progress.tags += 1;
+            progress.members += 1;
             let here = reader.rest();
             progress.checked = bytes.len() - here.len();
             let (number, wire) = reader.tag()?;
@@ -93,6 +95,12 @@ impl<'a> MessageView<'a> {
                     }
                 }
                 (1..=10, _) => return Err(Malformed::Invalid),
+                (_, wire_type::START_GROUP) => {
+                    let outcome = reader.skip(number, wire);
+                    progress.members += here.len() - reader.rest().len();
+                    progress.in_group = outcome.is_err();
+                    outcome?;
+                }
                 _ => reader.skip(number, wire)?,
             }
         }
@@ -112,6 +120,50 @@ impl<'a> MessageView<'a> {
     /// The `index`-th field of that name.
     pub fn field(&self, name: &[u8], index: usize) -> Option<FieldView<'a>> {
         self.fields().filter(|field| field.name == Some(name)).nth(index)
+    }
+}
+
+/// One member of a message, or of a group in it, and how many bytes it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Member {
+    /// A value, all of it.
+    Value(u64),
+    /// The tag that opens a group, with its number.
+    Group(u32, u64),
+    /// The tag that closes one.
+    GroupEnd(u32, u64),
+}
+
+/// The member at the front of `bytes`, by the rules of [`MessageView::parse`]. The end of a value
+/// that has a length may be beyond them.
+pub(super) fn member(bytes: &[u8], in_group: bool) -> Result<Member, Malformed> {
+    let mut reader = Reader::new(bytes);
+    let (number, wire) = reader.tag()?;
+    let is_sound = in_group
+        || match number {
+            2 | 5 | 8 => wire == wire_type::VARINT,
+            1..=10 => wire == wire_type::LEN,
+            _ => true,
+        };
+    let mut value_len = 0;
+    match wire {
+        _ if !is_sound => return Err(Malformed::Invalid),
+        wire_type::VARINT => drop(reader.varint()?),
+        wire_type::FIXED64 => value_len = 8,
+        wire_type::FIXED32 => value_len = 4,
+        wire_type::LEN => value_len = reader.varint()?,
+        _ => {}
+    }
+    let len = (bytes.len() - reader.rest().len()) as u64;
+    match wire {
+        wire_type::START_GROUP => Ok(Member::Group(number, len)),
+        wire_type::END_GROUP => Ok(Member::GroupEnd(number, len)),
+        wire_type::VARINT | wire_type::FIXED64 | wire_type::FIXED32 | wire_type::LEN
+            if u32::try_from(value_len).is_ok() =>
+        {
+            Ok(Member::Value(len + value_len))
+        }
+        _ => Err(Malformed::Invalid),
     }
 }
 

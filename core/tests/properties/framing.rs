@@ -5,8 +5,8 @@ use crate::messages::message;
 use heka_core::wire::{Deframer, Header, Message, MessageView, More, Step, put_frame, put_message};
 use proptest::collection::vec;
 use proptest::prelude::{
-    Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_assume, prop_oneof,
-    proptest,
+    Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_assume,
+    prop_oneof, proptest,
 };
 use proptest::sample::Index;
 
@@ -141,6 +141,33 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
     vec(part, 0..8).prop_map(|parts| parts.concat())
 }
 
+/// Headers in each other's messages, so that one walk over members serves many of them: members
+/// that hold headers, groups, and what ends either, many of them one after the other.
+fn nested() -> impl Strategy<Value = Vec<u8>> {
+    // Lengths that end here or there among the parts, or beyond them all.
+    let header = prop_oneof![
+        (0..100u8).prop_map(|len| vec![0x1e, 2, 8, len, 0x1f]),
+        (0..6u8, 0..100u8).prop_map(|(high, low)| vec![0x1e, 3, 8, 0x80 | low, high, 0x1f]),
+    ];
+    let in_value = header
+        .prop_map(|header| [&[0x7a, u8::try_from(header.len()).unwrap()], &header[..]].concat());
+    let part = prop_oneof![
+        4 => in_value.clone(),
+        2 => (in_value, 1..3usize).prop_map(|(mut value, cut)| {
+            // What ends the header is the next tag.
+            value.truncate(value.len() - cut);
+            value
+        }),
+        4 => Just(vec![0x10, 1]),
+        2 => (0..20u8).prop_map(|len| vec![0x7a, len]),
+        1 => prop::sample::select(vec![0x7b, 0x7c, 0x83]).prop_map(|tag| vec![tag]),
+        1 => Just(vec![0x1e]),
+        1 => Just(vec![0x85, 1, 1, 2, 3, 4]),
+    ];
+    (vec(part, 0..120), vec(any::<u8>(), 0..2))
+        .prop_map(|(parts, end)| [parts.concat(), end].concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -170,6 +197,16 @@ proptest! {
 
     #[test]
     fn what_the_page_says_of_reading_is_what_happens(stream in noise(), size in 1usize..50) {
+        let expected = by_the_book(&stream);
+        prop_assert_eq!(&deframe(std::iter::once(stream.as_slice()), false), &expected);
+        prop_assert_eq!(&deframe(stream.chunks(size), false), &expected);
+    }
+
+    #[test]
+    fn headers_in_each_other_s_messages_are_read_as_the_page_says(
+        stream in nested(),
+        size in 1usize..50,
+    ) {
         let expected = by_the_book(&stream);
         prop_assert_eq!(&deframe(std::iter::once(stream.as_slice()), false), &expected);
         prop_assert_eq!(&deframe(stream.chunks(size), false), &expected);
@@ -208,5 +245,25 @@ proptest! {
         let (found, damages) = deframe(frames.iter().map(Vec::as_slice), true);
         prop_assert_eq!(found, frames);
         prop_assert!(damages.is_empty());
+    }
+}
+
+#[test]
+fn very_many_headers_in_each_other_s_messages_are_read_as_the_page_says() {
+    let mut stream = Vec::new();
+    for index in 0..9000_usize {
+        // Some end where a member does.
+        let len = if index % 97 == 0 { 400 } else { 1001 + index % 13 * 8 };
+        let [low, high] = [len & 0x7f | 0x80, len >> 7].map(|half| half.try_into().unwrap());
+        stream.extend([0x7a, 6, 0x1e, 3, 8, low, high, 0x1f]);
+    }
+    let (frames, damages) = by_the_book(&stream);
+    assert!(frames.len() > 10 && damages.len() > 10, "{} {}", frames.len(), damages.len());
+    for size in [stream.len(), 10_000, 333] {
+        assert_eq!(
+            deframe(stream.chunks(size), false),
+            (frames.clone(), damages.clone()),
+            "{size}"
+        );
     }
 }

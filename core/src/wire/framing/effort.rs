@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How much work it was to read a stream.
+
+/// Work done, and how much of it may be done before the caller is asked again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    pub(super) done: u64,
+    pub(super) allowed: u64,
+}
+
+impl Effort {
+    pub(super) const UNLIMITED: Self = Self { done: 0, allowed: u64::MAX };
+
+    #[inline]
+    pub(super) fn add(&mut self, steps: usize) {
+        self.done += steps as u64;
+    }
+
+    /// A search for one byte is quick.
+    #[inline]
+    pub(super) fn add_search(&mut self, len: usize) {
+        self.done += 1 + len as u64 / 64;
+    }
+
+    #[inline]
+    pub(super) fn is_spent(&self) -> bool {
+        self.done >= self.allowed
+    }
+}
