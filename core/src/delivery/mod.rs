@@ -6,6 +6,8 @@
 
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
+#[cfg(feature = "claim")]
+pub mod claim;
 
 /// Whether an error says that a disk is full: somebody may make room.
 pub fn is_full(error: &std::io::Error) -> bool {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The header of a frame: how long the message is, who signed it, and what the heka tools add.
 //!
-//! Fields 1 and 3 to 6 are Heka's. Fields 100 to 103 are extensions that carry delivery state
+//! Fields 1 and 3 to 6 are Heka's. Fields 100 to 104 are extensions that carry delivery state
 //! between our own stages; every other reader skips them (heka-stream(5)).
 
 use super::varint::{Malformed, Reader, put_bytes, put_int64, put_tag, put_varint, wire_type};
@@ -46,6 +46,8 @@ pub struct Header<'a> {
     pub acknowledged: Option<u64>,
     /// Position in the source after this message (extension 103).
     pub checkpoint: Option<&'a [u8]>,
+    /// Whose the stream is (extension 104).
+    pub claim: Option<&'a [u8]>,
 }
 
 impl<'a> Header<'a> {
@@ -92,7 +94,8 @@ impl<'a> Header<'a> {
             (101, wire_type::VARINT) => self.sequence = Some(reader.varint()?),
             (102, wire_type::VARINT) => self.acknowledged = Some(reader.varint()?),
             (103, wire_type::LEN) => self.checkpoint = Some(reader.bytes()?),
-            (1..=6 | 100..=103, _) => return Err(Malformed::Invalid),
+            (104, wire_type::LEN) => self.claim = Some(reader.bytes()?),
+            (1..=6 | 100..=104, _) => return Err(Malformed::Invalid),
             (number, wire) => reader.skip(number, wire)?,
         }
         Ok(())
@@ -121,7 +124,7 @@ impl<'a> Header<'a> {
 }
 
 impl Header<'_> {
-    /// Appends the extensions alone (100 to 103).
+    /// Appends the extensions alone (100 to 104).
     pub fn put_extensions(&self, out: &mut Vec<u8>) {
         if let Some(stream_id) = self.stream_id {
             put_bytes(out, 100, stream_id);
@@ -135,18 +138,22 @@ impl Header<'_> {
         if let Some(checkpoint) = self.checkpoint {
             put_bytes(out, 103, checkpoint);
         }
+        if let Some(claim) = self.claim {
+            put_bytes(out, 104, claim);
+        }
     }
 
-    /// Whether it carries anything that concerns only two neighbouring stages (100 to 103).
+    /// Whether it carries anything that concerns only two neighbouring stages (100 to 104).
     pub fn is_extended(&self) -> bool {
         self.stream_id.is_some()
             || self.sequence.is_some()
             || self.acknowledged.is_some()
             || self.checkpoint.is_some()
+            || self.claim.is_some()
     }
 }
 
-/// Appends a header's bytes without the extensions 100 to 103 and with everything else, members
+/// Appends a header's bytes without the extensions 100 to 104 and with everything else, members
 /// unknown to us included, as it is.
 pub fn put_stripped(out: &mut Vec<u8>, header: &[u8]) {
     let mut reader = Reader::new(header);
@@ -155,7 +162,7 @@ pub fn put_stripped(out: &mut Vec<u8>, header: &[u8]) {
         let member = reader.tag();
         let skipped = member.and_then(|(number, wire)| reader.skip(number, wire).map(|()| number));
         let len = match skipped {
-            Ok(100..=103) => 0,
+            Ok(100..=104) => 0,
             Ok(_) => before.len() - reader.rest().len(),
             // Damage behind the length is passed on like everything else.
             Err(_) => before.len(),
@@ -187,8 +194,14 @@ mod tests {
         header.put(&mut plain);
         let unknown = [0xf8, 0x06, 0x01, 0x2a];
         let mut extended = Vec::new();
-        Header { stream_id: Some(&[7; 16]), sequence: Some(300), checkpoint: Some(b"x"), ..header }
-            .put(&mut extended);
+        Header {
+            stream_id: Some(&[7; 16]),
+            sequence: Some(300),
+            checkpoint: Some(b"x"),
+            claim: Some(&[9; 128]),
+            ..header
+        }
+        .put(&mut extended);
         extended.extend_from_slice(&unknown);
         let mut stripped = Vec::new();
         put_stripped(&mut stripped, &extended);

@@ -104,6 +104,7 @@ fn the_schema_reads_every_member_of_a_header() {
         sequence: Some(u64::MAX),
         acknowledged: Some(7),
         checkpoint: Some(b"{}"),
+        claim: Some(&[9; 128]),
     };
     let mut bytes = Vec::new();
     header.put(&mut bytes);

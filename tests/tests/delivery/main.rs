@@ -5,3 +5,4 @@ mod acknowledgements;
 mod confirmations;
 mod queue;
 mod soak;
+mod strangers;

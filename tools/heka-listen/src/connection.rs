@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::{Interest, Stream};
 use heka_core::os::{Kind, detect, wait};
-use heka_core::report::{Stop, stats};
+use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Deframer, Header, More, Template, put_frame};
 use nix::poll::PollFlags;
 
 use crate::cli::InputForm;
 use crate::intake::{Intake, Progress};
-use crate::streams::Place;
+use crate::place::Place;
 
 /// An unfinished record of up to this size is copied in front of what is read next; a longer one
 /// is read where it lies.
@@ -89,6 +89,11 @@ impl Connection {
     /// What ends the tool: its output.
     pub(crate) fn read(&mut self, buffer: &mut [u8], intake: &mut Intake) -> Result<Next, Stop> {
         self.active = Instant::now();
+        if self.place.is_left() {
+            // All that was not confirmed comes again on the other connection.
+            report::note(format_args!("{}: its sender has a new connection", self.peer));
+            return Ok(Next::End);
+        }
         loop {
             let next = self.read_once(buffer, intake)?;
             if !matches!(next, Next::Continue) || intake.is_full() || !self.stream.has_buffered() {
@@ -158,6 +163,9 @@ impl Connection {
     /// the stream.
     pub(crate) fn take_rest(&mut self, intake: &mut Intake) -> Result<(), Stop> {
         let rest = std::mem::take(&mut self.rest);
+        if self.place.is_left() {
+            return Ok(());
+        }
         self.split(&rest, More::Ended, intake).map(drop)
     }
 
@@ -207,12 +215,13 @@ impl Connection {
     pub(crate) fn confirm(&mut self) -> std::io::Result<()> {
         // Confirmations that were not taken yet are made up for by the next one.
         if self.unsent.is_empty()
-            && let Some((number, count)) = self.place.news()
+            && let Some((number, count, run)) = self.place.news()
         {
             self.active = Instant::now();
             self.confirmed += count;
             stats::counter("confirmed").add(count);
-            let header = Header { acknowledged: Some(number), ..Header::default() };
+            let (stream_id, acknowledged) = (Some(run.as_slice()), Some(number));
+            let header = Header { stream_id, acknowledged, ..Header::default() };
             // A header of a few bytes always fits.
             let _fits = put_frame(&mut self.unsent, header, &[]);
         }

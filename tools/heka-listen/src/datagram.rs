@@ -13,7 +13,7 @@ use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg};
 
 use crate::cli::InputForm;
 use crate::intake::Intake;
-use crate::streams::Place;
+use crate::place::Place;
 
 /// So many are read before others get their turn.
 const TURN: usize = 64;
@@ -88,7 +88,7 @@ fn take(data: &[u8], peer: &str, form: InputForm, intake: &mut Intake) -> Result
     match kind {
         Some(Kind::Frames) => {
             let mut deframer = intake.deframer();
-            let place = &mut Place::default();
+            let place = &mut Place::without_numbers();
             intake.frames(&mut deframer, place, peer, data, More::Ended).map(drop)
         }
         Some(Kind::Text) => {

@@ -12,7 +12,8 @@ use heka_core::wire::{Deframer, Frame, Header, Message, More, Step, Template};
 use memchr::memchr;
 
 use crate::cli::Plan;
-use crate::streams::{Place, Streams};
+use crate::place::Place;
+use crate::streams::Streams;
 
 /// How far a look at the bytes of a sender came.
 #[derive(Clone, Copy, Debug, Default)]
@@ -148,8 +149,7 @@ impl Intake {
         self.ends.clear();
         let end = deframer.next_run(data, self.left, &mut self.ends);
         let count = self.ends.len() as u64;
-        let streams = self.streams.as_mut();
-        let repeated = streams.map_or(0, |streams| streams.follow(place, count));
+        let repeated = place.count(count).map_or(0, |last| place.take(last, count));
         self.left -= count - repeated;
         stats::MESSAGES.add(count - repeated);
         if repeated > 0 {
@@ -190,7 +190,8 @@ impl Intake {
     /// Whether a frame is taken: not one that has come before, nor one with a wrong signature.
     fn accepts(&mut self, frame: &Frame<'_>, place: &mut Place, peer: &str) -> bool {
         // It came, and if it is refused the sender can do no better: it is not asked for again.
-        let mut is_new = self.number(frame, place);
+        let streams = self.streams.as_mut();
+        let number = streams.and_then(|streams| streams.number(place, frame, peer));
         if frame.is_signal() {
             return false;
         }
@@ -200,25 +201,12 @@ impl Intake {
             report::repeated(rejected.reason(), format_args!("{peer}: {rejected}"));
             return false;
         }
+        let mut is_new = number.is_none_or(|number| place.take(number, 1) == 0);
         is_new = is_new && self.seen.as_mut().is_none_or(|seen| seen.is_new(frame.view.uuid));
         if !is_new {
             stats::counter("repeated").add(1);
         }
         is_new
-    }
-
-    /// Counts a frame; `false` if it had come before.
-    fn number(&mut self, frame: &Frame<'_>, place: &mut Place) -> bool {
-        let Some(streams) = &mut self.streams else { return true };
-        let stream_id = frame.header.stream_id.unwrap_or_default();
-        match frame.header.sequence {
-            Some(number) if frame.is_signal() => {
-                streams.tell(place, stream_id, number);
-                false
-            }
-            Some(number) => streams.take(place, stream_id, number),
-            None => streams.follow(place, 1) == 0,
-        }
     }
 
     /// What messages made of a sender's text have in common.

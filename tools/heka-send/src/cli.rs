@@ -18,6 +18,8 @@ use heka_core::net::{Addr, Backoff, Dialer, parse_addr, tls};
 use heka_core::report::Stop;
 use heka_core::wire::Signer;
 
+use crate::place::Identity;
+
 /// Send messages to another machine
 ///
 /// Reads Heka messages, or lines, from standard input and delivers them to ADDRESS: HOST:PORT,
@@ -178,6 +180,8 @@ pub(crate) struct Plan {
     pub(crate) max_message_size: usize,
     pub(crate) commit: Option<PathBuf>,
     pub(crate) delivery: Delivery,
+    /// What names the records of this run, or of this queue, if the peer is to confirm them.
+    pub(crate) identity: Option<Identity>,
     pub(crate) queue: Option<QueuePlan>,
     pub(crate) tee: bool,
     pub(crate) color: When,
@@ -191,8 +195,6 @@ pub(crate) struct Plan {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Delivery {
     pub(crate) ack: Ack,
-    /// Names the records of this run, or of this queue, if the peer is to confirm them.
-    pub(crate) stream_id: Option<[u8; 16]>,
     pub(crate) in_flight: usize,
     pub(crate) resend: u64,
     pub(crate) linger: Duration,
@@ -231,7 +233,6 @@ impl Cli {
             commit: self.commit,
             delivery: Delivery {
                 ack: self.ack,
-                stream_id: None,
                 in_flight: self.in_flight,
                 resend: self.resend,
                 linger: self.linger,
@@ -239,6 +240,7 @@ impl Cli {
                 idle_timeout: self.net.socket.idle_timeout.0,
                 reconnect_after: self.reconnect_after,
             },
+            identity: None,
             queue: self.queue.map(|dir| QueuePlan {
                 dir,
                 limits: Limits {

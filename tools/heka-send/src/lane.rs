@@ -7,6 +7,7 @@ use std::time::Instant;
 use heka_core::cli::Showing;
 use heka_core::codec::harmless::push_harmless;
 use heka_core::codec::{Encoder, Form};
+use heka_core::delivery::claim::random_seed;
 use heka_core::os::{Output, clock};
 use heka_core::report::{self, Stop, stats};
 
@@ -15,6 +16,7 @@ use crate::commit::Commit;
 use crate::input::Record;
 use crate::packer::Packer;
 use crate::peer::{Target, have_room, want_more};
+use crate::place::Identity;
 use crate::spool::{Bypass, Spool};
 
 /// What every record passes.
@@ -44,8 +46,10 @@ impl Lane {
         };
         let packer = Packer::new(plan.output, plan.payload.clone(), signer);
         if plan.delivery.ack == Ack::Peer {
-            let queued = spool.as_ref().map(|spool| spool.queue.stream_id());
-            plan.delivery.stream_id = Some(queued.unwrap_or_else(clock::random_uuid));
+            plan.identity = Some(match &spool {
+                Some(Spool { queue, .. }) => Identity::new(queue.stream_id(), &queue.seed())?,
+                None => Identity::new(clock::random_uuid(), &random_seed())?,
+            });
         }
         let open = || Showing::default().open(Form::Heka, plan.color, Output::stdout()?);
         let tee = plan.tee.then(open).transpose()?;
@@ -145,6 +149,8 @@ impl Lane {
     /// Moves queued records into the windows as long as there is room.
     pub(crate) fn feed(&mut self, targets: &mut [Target]) -> Result<(), Stop> {
         let Some(spool) = &mut self.spool else { return Ok(()) };
+        let inherited = spool.queue.inherited().unwrap_or(u64::MAX);
+        targets.iter_mut().for_each(|target| target.inherited = inherited);
         let (is_open, failed) = (self.packer.is_verbatim(), &mut self.failed);
         spool.append(&mut Bypass { targets, is_open, failed })?;
         let packer = &mut self.packer;

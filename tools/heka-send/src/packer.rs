@@ -38,7 +38,7 @@ impl Packer {
     }
 
     /// Adds one record, or a run of them, to the window of every target and returns the number of
-    /// the last. If a record does not fit a frame, an empty one takes its number.
+    /// the last. A record that does not fit a frame gets none.
     pub(crate) fn put_all(
         &mut self,
         record: &mut Record<'_>,
@@ -51,7 +51,11 @@ impl Packer {
         let mut outcome = Ok(());
         for target in targets {
             outcome = self.put(target.window.buffer(), record);
-            number = target.window.end_record();
+            // A peer counts what it gets.
+            number = match outcome {
+                Ok(()) => target.window.end_record(),
+                Err(_) => target.window.last(),
+            };
         }
         (number, outcome)
     }

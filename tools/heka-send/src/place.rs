@@ -4,18 +4,49 @@
 //! A frame without a message tells them: stream and number of the record before it (heka-stream(5)).
 //! It goes out first on every connection, and then now and then, so that a peer that lost count
 //! confirms again: when everything is written and nothing was confirmed for a while, at the end, and
-//! every [`TELL_EVERY`] bytes.
+//! every [`TELL_EVERY`] bytes. The first one also proves that the stream is ours.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::window::Window;
+use heka_core::delivery::claim::{CLAIM_SIZE, NOBODY, StreamKey};
+use heka_core::report::Stop;
 use heka_core::wire::{Header, put_frame};
 
 /// So many bytes of records go out between two numbers.
 const TELL_EVERY: u64 = 1 << 20;
 /// So long a peer that has everything may take to confirm it before it is told the number again.
 const SOON: Duration = Duration::from_millis(5);
+
+/// The stream of records, as the peers of one target know it.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    id: [u8; 16],
+    key: Arc<StreamKey>,
+    /// The run of a receiver that was heard last.
+    heard: [u8; 16],
+}
+
+impl Identity {
+    pub(crate) fn new(id: [u8; 16], seed: &[u8; 32]) -> Result<Self, Stop> {
+        Ok(Self { id, key: Arc::new(StreamKey::from_seed(seed)?), heard: NOBODY })
+    }
+
+    /// The same for another target: two of them may be one receiver.
+    pub(crate) fn for_target(&self, index: usize) -> Self {
+        let index = (index as u64).to_be_bytes();
+        let mut identity = self.clone();
+        identity.id.iter_mut().rev().zip(index.iter().rev()).for_each(|(to, more)| *to ^= more);
+        identity
+    }
+
+    /// A receiver names its run.
+    pub(crate) fn hear(&mut self, run: &[u8]) {
+        self.heard = run.try_into().unwrap_or(self.heard);
+    }
+}
 
 /// Where the peer was told that we are.
 #[derive(Debug)]
@@ -30,8 +61,10 @@ struct Told {
 /// Where we are in the stream of records, for the peer of one connection.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// Name of the stream; `None` if the peer is told nothing.
-    stream_id: Option<[u8; 16]>,
+    /// `None` if the peer is told nothing.
+    pub(crate) identity: Option<Identity>,
+    /// Number of the last record that was ever sent when the connection was made.
+    sent: u64,
     /// What it was told last.
     told: Option<Told>,
     /// What of that it did not take yet.
@@ -39,8 +72,9 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) fn new(stream_id: Option<[u8; 16]>) -> Self {
-        Self { stream_id, told: None, untold: Vec::new() }
+    /// On a new connection; no record after `sent` was ever sent.
+    pub(crate) fn new(identity: Option<Identity>, sent: u64) -> Self {
+        Self { identity, sent, told: None, untold: Vec::new() }
     }
 
     /// Whether something of it has to go out before the next record does.
@@ -59,7 +93,7 @@ impl Place {
         idle: Instant,
         at_end: bool,
     ) -> bool {
-        if self.stream_id.is_none() || self.is_pending() {
+        if self.identity.is_none() || self.is_pending() {
             return false;
         }
         let Some(told) = &self.told else { return true };
@@ -88,9 +122,17 @@ impl Place {
 
     /// Makes what the peer is told: record `number` was before.
     pub(crate) fn tell(&mut self, number: u64, written: u64) -> io::Result<()> {
+        let Some(identity) = &self.identity else { return Ok(()) };
+        let is_first = self.told.is_none();
         self.told = Some(Told { number, written, at: Instant::now() });
-        let stream_id = self.stream_id.as_ref().map(<[u8; 16]>::as_slice);
-        let header = Header { stream_id, sequence: Some(number), ..Header::default() };
+        let Identity { id, key, heard } = identity;
+        let claim = is_first.then(|| key.claim(id, number, self.sent, heard));
+        let header = Header {
+            stream_id: Some(id),
+            sequence: Some(number),
+            claim: claim.as_ref().map(<[u8; CLAIM_SIZE]>::as_slice),
+            ..Header::default()
+        };
         put_frame(&mut self.untold, header, &[]).map_err(io::Error::other)
     }
 

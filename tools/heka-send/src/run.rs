@@ -58,7 +58,8 @@ impl Sender {
         let source = Source::new(&plan, lane.is_verbatim())?;
         let groups = std::mem::take(&mut plan.targets);
         let before = lane.confirmed();
-        let targets = groups.into_iter().map(|addrs| Target::new(addrs, &plan, before));
+        let targets = groups.into_iter().enumerate();
+        let targets = targets.map(|(index, addrs)| Target::new(addrs, index, &plan, before));
         let (targets, dialer) = (targets.collect(), Arc::new(plan.dialer));
         Ok(Self { source, lane, targets, status: Status::Done, before, dialer })
     }

@@ -174,12 +174,17 @@ impl Window {
 
     /// How many records have been written to a connection before and will be again.
     pub(crate) fn to_repeat(&self) -> u64 {
-        self.records_until(self.resent_until.max(self.written)) - self.written_until()
+        self.sent() - self.written_until()
     }
 
     /// Number of the last record that is written.
     pub(crate) fn written_until(&self) -> u64 {
         self.records_until(self.written)
+    }
+
+    /// Number of the last record that was ever written whole, to this connection or one before.
+    pub(crate) fn sent(&self) -> u64 {
+        self.records_until(self.resent_until.max(self.written))
     }
 
     /// Whether what is written ends with a chunk: a place to tell the far end where we are.

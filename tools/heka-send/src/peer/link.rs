@@ -8,21 +8,19 @@ use std::time::Instant;
 use crate::window::Window;
 use heka_core::net::{Addr, DialError, Dialer, Stream};
 use heka_core::report::{self, stats};
-use heka_core::wire::{Deframer, More, Step};
 use nix::poll::PollFlags;
 use socket2::Socket;
 
 use crate::cli::{Ack, Delivery};
+use crate::peer::answers::Answers;
 use crate::peer::arrival::Arrival;
-use crate::place::Place;
+use crate::place::{Identity, Place};
 
 /// Several messages share a datagram up to this size, which fits an Ethernet frame.
 const SHARED_DATAGRAM: usize = 1400;
 /// Answers of a peer are read in pieces of this size, and so many of them before it is our turn.
 const ANSWER_SIZE: usize = 16 * 1024;
 const ANSWERS: usize = 16;
-/// Longest frame of an answer that is understood.
-const MAX_ANSWER: usize = 1024;
 
 /// What helps if a peer confirms nothing.
 pub(crate) const UNCONFIRMING: &str = "heka-listen confirms only with --ack";
@@ -36,6 +34,8 @@ pub(crate) enum End {
     Peer,
     /// It broke: what the peer had not read is lost.
     Broken,
+    /// We did, for the peer says what cannot be.
+    Wrong,
 }
 
 /// Why a connection is over.
@@ -78,8 +78,7 @@ pub(crate) struct Link {
     arrival: Arrival,
     /// What is read goes here first.
     buffer: Box<[u8]>,
-    answers: Vec<u8>,
-    deframer: Deframer,
+    answers: Answers,
     place: Place,
     /// Number of the last record that was confirmed when the connection was made.
     pub(crate) first: u64,
@@ -124,9 +123,8 @@ impl Link {
             written: 0,
             arrival: Arrival::new(matches!(addr, Addr::Unix(_))),
             buffer: vec![0; ANSWER_SIZE].into(),
-            answers: Vec::new(),
-            deframer: Deframer::new(MAX_ANSWER),
-            place: Place::new(delivery.stream_id.filter(|_| !addr.is_datagram())),
+            answers: Answers::new(0),
+            place: Place::new(None, 0),
             first: 0,
             stuck: None,
             awaiting: None,
@@ -135,6 +133,20 @@ impl Link {
             peer_closed: false,
             has_more: false,
         })
+    }
+
+    /// The records of `window` go out on it from now on. No record after `inherited` was sent by an
+    /// earlier run.
+    pub(crate) fn begin(&mut self, window: &Window, identity: Option<&Identity>, inherited: u64) {
+        self.first = window.confirmed();
+        self.answers = Answers::new(self.first);
+        let identity = identity.filter(|_| self.ack == Ack::Peer).cloned();
+        self.place = Place::new(identity, window.sent().max(inherited));
+    }
+
+    /// The stream, with what was learned about its receiver.
+    pub(crate) fn take_identity(&mut self) -> Option<Identity> {
+        self.place.identity.take()
     }
 
     /// What to wait for.
@@ -185,8 +197,10 @@ impl Link {
         match read {
             Ok(0) => self.peer_closed = true,
             Ok(len) if self.ack == Ack::Peer => {
-                self.answers.extend_from_slice(self.buffer.get(..len).unwrap_or_default());
-                self.read_answers(window);
+                let heard = self.buffer.get(..len).unwrap_or_default();
+                let identity = self.place.identity.as_mut();
+                let taken = self.answers.take(heard, &self.name, window, identity);
+                taken.map_err(|cause| Over { end: End::Wrong, cause, hint: None })?;
                 // TLS may hold more, also its end, that no socket tells of.
                 return Ok(len == self.buffer.len() || self.is_tls());
             }
@@ -214,29 +228,6 @@ impl Link {
             return Err(error.into());
         }
         Ok(self.ack == Ack::Peer)
-    }
-
-    fn read_answers(&mut self, window: &mut Window) {
-        let mut done = 0;
-        while let Some(rest) = self.answers.get(done..) {
-            match self.deframer.next(rest, More::Idle) {
-                Step::Frame(len, frame) => {
-                    if let Some(number) = frame.header.acknowledged {
-                        window.confirm_record(number);
-                    }
-                    done += len;
-                }
-                Step::Damage(len, damage) => {
-                    report::debug(format_args!("{}: {damage}", self.name));
-                    done += len;
-                }
-                Step::Need(len, _) => {
-                    done += len;
-                    break;
-                }
-            }
-        }
-        self.answers.drain(..done.min(self.answers.len()));
     }
 
     /// Tells the window what the peer has.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One destination: its addresses, the connection to one of them, and the records on their way.
 
+mod answers;
 mod arrival;
 mod dialing;
 mod link;
@@ -16,6 +17,7 @@ use heka_core::report::{self, Status, Stop, stats};
 use crate::cli::{Ack, Delivery, Plan};
 use crate::peer::dialing::{Dialing, Outcome};
 use crate::peer::link::{End, Link, Over, UNCONFIRMING};
+use crate::place::Identity;
 
 /// How often the kernel is asked what it has delivered while somebody waits for that, and while
 /// nobody does.
@@ -36,6 +38,10 @@ pub(crate) struct Target {
     /// When to connect next.
     due: Instant,
     delivery: Delivery,
+    /// The stream, if peers are to confirm it.
+    identity: Option<Identity>,
+    /// Number of the last record that an earlier run may have sent.
+    pub(crate) inherited: u64,
     /// No connection is wanted before there is something to send.
     is_lazy: bool,
     /// Number of the last record that an earlier run delivered.
@@ -53,8 +59,9 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Record number `before` of the stream was delivered by an earlier run.
-    pub(crate) fn new(addrs: Vec<Addr>, plan: &Plan, before: u64) -> Self {
+    /// The target with that index; record number `before` of the stream was delivered by an earlier
+    /// run.
+    pub(crate) fn new(addrs: Vec<Addr>, index: usize, plan: &Plan, before: u64) -> Self {
         let delivery = plan.delivery;
         let in_flight = delivery.in_flight as u64;
         Self {
@@ -65,6 +72,8 @@ impl Target {
             attempts: plan.backoff.start(),
             due: Instant::now(),
             delivery,
+            identity: plan.identity.as_ref().map(|identity| identity.for_target(index)),
+            inherited: before,
             is_lazy: false,
             before,
             was_reached: false,
@@ -147,7 +156,7 @@ impl Target {
                 )),
             }
             stats::counter("connections").add(1);
-            link.first = self.window.confirmed();
+            link.begin(&self.window, self.identity.as_ref(), self.inherited);
             self.was_reached = true;
             self.is_open = true;
             self.link = Some(link);
@@ -180,10 +189,12 @@ impl Target {
 
     /// A connection is over: what is not confirmed will be sent again.
     fn lost(&mut self, over: &Over, at_end: bool) -> Result<(), Stop> {
-        let Some(link) = self.link.take() else { return Ok(()) };
+        let Some(mut link) = self.link.take() else { return Ok(()) };
         if self.window.confirmed() > link.first {
             self.attempts.reset();
         }
+        // Which run of a receiver confirmed something last the next one has to know.
+        self.identity = link.take_identity().or(self.identity.take());
         self.lingering = None;
         let is_unanswered = over.end == End::Peer && self.window.confirmed() == link.first;
         self.unanswered = link
@@ -196,8 +207,11 @@ impl Target {
         if unconfirmed == 0 && (was_wanted || at_end) {
             report::note(format_args!("{}: closed", link.name));
             // What a peer itself has confirmed is safe whatever happens then.
-            self.doubtful = over.end == End::Broken && self.delivery.ack != Ack::Peer;
-            if self.doubtful {
+            self.doubtful =
+                over.end == End::Wrong || over.end == End::Broken && self.delivery.ack != Ack::Peer;
+            if over.end == End::Wrong {
+                report::warning(format_args!("{}: {}", link.name, over.cause));
+            } else if self.doubtful {
                 report::warning(format_args!(
                     "{}: {} at the end: what it had not read by then is lost",
                     link.name, over.cause

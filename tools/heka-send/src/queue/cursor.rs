@@ -5,8 +5,8 @@
 //! 1 STREAM BOOT FILE OFFSET NUMBER [FILE OFFSET]
 //! ```
 //!
-//! The version of this format, the stream's name and the kernel's boot id (both in hex), the place
-//! behind the last confirmed message, and that message's number. If more places follow, what stands
+//! The version of this format, the stream's name and the seed of its key (one word) and the kernel's
+//! boot id (all in hex), the place behind the last confirmed message, and that message's number. If more places follow, what stands
 //! behind that one in its file does not count after a restart of the machine: it may be half of
 //! this message and half of that.
 
@@ -17,6 +17,7 @@ use data_encoding::HEXLOWER;
 
 use super::Place;
 use super::files::{Files, MAX_LINE};
+use heka_core::delivery::claim::random_seed;
 use heka_core::delivery::is_full;
 use heka_core::os::{PrivateDir, clock};
 use heka_core::report::{self, Explain as _, Refused, Stop};
@@ -29,6 +30,8 @@ pub(super) const NO_BOOT: &str = "0";
 #[derive(Clone, Debug)]
 pub(super) struct Cursor {
     pub(super) stream_id: [u8; 16],
+    /// What the key is made of by which receivers know the stream again.
+    pub(super) seed: [u8; 32],
     pub(super) place: Place,
     pub(super) number: u64,
     pub(super) boot: String,
@@ -47,6 +50,7 @@ impl Cursor {
         let boot = boot_id();
         let fresh = Self {
             stream_id: clock::random_uuid(),
+            seed: random_seed(),
             place: Place::default(),
             number: 0,
             boot: boot.clone(),
@@ -85,14 +89,18 @@ impl Cursor {
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.split_whitespace();
         (words.next()? == "1").then_some(())?;
-        let stream_id = HEXLOWER.decode(words.next()?.as_bytes()).ok()?.try_into().ok()?;
+        let stream = HEXLOWER.decode(words.next()?.as_bytes()).ok()?;
+        let (stream_id, seed) = stream.split_first_chunk()?;
+        // Once a stream had none.
+        let seed = if seed.is_empty() { random_seed() } else { seed.try_into().ok()? };
         let boot = words.next()?.to_owned();
         let mut number = || words.next()?.parse::<u64>().ok();
         let place = Place { file: number()?, offset: number()? };
         let last = number()?;
         let promised = number().zip(number()).map(|(file, offset)| Place { file, offset });
         Some(Self {
-            stream_id,
+            stream_id: *stream_id,
+            seed,
             boot,
             place,
             number: last,
@@ -104,14 +112,15 @@ impl Cursor {
 
     /// Numbers may from now on mean other messages than before.
     pub(super) fn rename_stream(&mut self) {
-        self.stream_id = clock::random_uuid();
+        (self.stream_id, self.seed) = (clock::random_uuid(), random_seed());
     }
 
     /// Replaces the file: temporary file, fsync, rename, fsync of the directory. On a full disk,
     /// where files can only be removed once this is saved, it is overwritten where it lies.
     pub(super) fn save(&self, dir: &PrivateDir) -> io::Result<()> {
         let Place { file, offset } = self.place;
-        let (stream, boot) = (HEXLOWER.encode(&self.stream_id), &self.boot);
+        let stream = HEXLOWER.encode(&[self.stream_id.as_slice(), &self.seed].concat());
+        let boot = &self.boot;
         let promised = self.promised.map(|place| format!(" {} {}", place.file, place.offset));
         let promised = promised.unwrap_or_default();
         let line = format!("1 {stream} {boot} {file} {offset} {}{promised}\n", self.number);

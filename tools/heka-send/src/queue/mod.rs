@@ -94,6 +94,9 @@ pub(crate) struct Queue {
     reader: Option<(u64, File)>,
     /// Number of the last message handed out.
     last: u64,
+    /// Up to there an earlier process may have sent what is queued, and the number of the last
+    /// message before, once it is handed out.
+    inherited: Result<u64, Place>,
     /// Numbers and the places behind them, for what is handed out and not confirmed.
     marks: VecDeque<(u64, Place)>,
     /// Number of the last message that is safe with the far end, and of the last that was handed
@@ -147,6 +150,7 @@ impl Queue {
             limits,
             read_at: cursor.place,
             last: cursor.number,
+            inherited: Ok(cursor.number),
             cursor,
             extent: sizes.back().copied().unwrap_or(0),
             sizes,
@@ -169,6 +173,9 @@ impl Queue {
         };
         queue.cut_torn_end()?;
         queue.synced = queue.end();
+        if queue.has_unread() {
+            queue.inherited = Err(queue.end());
+        }
         // From now on the line counts, so it has to be true.
         match queue.note_end(queue.end()) {
             Err(error) if is_full(&error) => queue.end_file.clear().at(&subject)?,
@@ -181,6 +188,17 @@ impl Queue {
     /// Name of the stream that the numbers belong to.
     pub(crate) fn stream_id(&self) -> [u8; 16] {
         self.cursor.stream_id
+    }
+
+    /// What the key of the stream is made of.
+    pub(crate) fn seed(&self) -> [u8; 32] {
+        self.cursor.seed
+    }
+
+    /// Number of the last message that an earlier process may have sent; `None` if that is not
+    /// known yet.
+    pub(crate) fn inherited(&self) -> Option<u64> {
+        self.inherited.ok()
     }
 
     /// Number of the last message that is confirmed.
@@ -288,6 +306,9 @@ impl Queue {
             }
         };
         self.read_at.offset += at as u64;
+        if self.inherited.is_err_and(|end| self.read_at >= end) {
+            self.inherited = Ok(self.last);
+        }
         self.marks.push_back((self.last, self.read_at));
         Ok(outcome)
     }

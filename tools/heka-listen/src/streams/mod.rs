@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The numbered streams of senders that ask for confirmations: how much of each has been taken,
+//! over all the connections that it ever had.
+//!
+//! A stream belongs to whoever proves to have its key ([`claim`](heka_core::delivery::claim)), or,
+//! without a proof, to one connection at a time from one address. Whoever else names it gets
+//! numbers of his own, which count for his connection alone.
+
+use std::cell::Cell;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Instant;
+
+use heka_core::delivery::claim::{Claim, NOBODY};
+use heka_core::os::clock;
+use heka_core::report::{self, stats};
+use heka_core::wire::{Frame, Header};
+
+use crate::place::{Hold, Place};
+
+/// So many streams without a connection are remembered. Every run of a sender without a queue is
+/// one.
+const MOST: usize = 65_536;
+/// Told of with every refusal.
+const CONSEQUENCE: &str = "its numbers count for this connection only";
+
+type Id = [u8; 16];
+/// In place of a name that cannot be one.
+const NAMELESS: Id = [0; 16];
+
+/// Who may go on with a stream.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    /// Whoever signs with this key.
+    Key([u8; 32]),
+    /// Whoever comes from there: nobody has proved anything.
+    Network(Rc<str>),
+}
+
+/// What is known of a stream.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// Number of the last record that was taken.
+    pub(crate) last: Cell<u64>,
+    /// The connection that it goes on with.
+    pub(crate) holder: Cell<u64>,
+    /// When there was a connection last.
+    pub(crate) left: Cell<Instant>,
+    /// When the last claim was made.
+    claimed: Cell<u64>,
+    /// The run of a receiver that its sender had heard when it became known here, and the number of
+    /// the record before.
+    origin: Cell<(Id, u64)>,
+    /// Where it came from.
+    network: Rc<str>,
+}
+
+/// How much of each stream has been taken.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    /// Names this process.
+    run: Id,
+    known: BTreeMap<(Id, Owner), Rc<Taken>>,
+    /// Old ones are looked for when there are so many.
+    full_at: usize,
+    holders: u64,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self { run: clock::random_uuid(), known: BTreeMap::new(), full_at: MOST, holders: 0 }
+    }
+}
+
+impl Streams {
+    /// Notes a frame that came, and returns its number if it has one. If it is taken, so is the
+    /// number ([`Place::take`]).
+    pub(crate) fn number(
+        &mut self,
+        place: &mut Place,
+        frame: &Frame<'_>,
+        peer: &str,
+    ) -> Option<u64> {
+        let Some(number) = frame.header.sequence.filter(|_| place.has_numbers()) else {
+            return (!frame.is_signal()).then(|| place.count(1)).flatten();
+        };
+        // What a frame without a message says is the number of the record before.
+        let before = if frame.is_signal() { number } else { number.saturating_sub(1) };
+        self.bind(place, &frame.header, before, peer);
+        if !place.stand(before, frame.offset) {
+            let text = format_args!("number {number} is far ahead of what has come");
+            refuse("numbers far ahead", peer, text);
+            return None;
+        }
+        (!frame.is_signal()).then(|| place.count(1)).flatten()
+    }
+
+    /// Finds the stream that a connection goes on with, behind record `before`.
+    fn bind(&mut self, place: &mut Place, header: &Header<'_>, before: u64, peer: &str) {
+        let id = header.stream_id.and_then(|id| id.try_into().ok()).unwrap_or(NAMELESS);
+        if place.is_of(&id) {
+            return;
+        }
+        let known = if place.is_bound() {
+            Err("a connection carries one stream")
+        } else if id == NAMELESS {
+            Ok(Rc::new(Taken::new(network(peer))))
+        } else {
+            self.claim(id, header, before, peer)
+        };
+        let taken = known.unwrap_or_else(|cause| {
+            refuse(cause, peer, format_args!("{cause}: {CONSEQUENCE}"));
+            Rc::new(Taken::new(network(peer)))
+        });
+        self.holders += 1;
+        place.bind(id, self.run, Hold::new(taken, self.holders));
+    }
+
+    fn claim(
+        &mut self,
+        id: Id,
+        header: &Header<'_>,
+        before: u64,
+        peer: &str,
+    ) -> Result<Rc<Taken>, &'static str> {
+        if header.claim.is_none() {
+            return self.claim_unsigned(id, before, peer);
+        }
+        let Some(claim) = Claim::verified(header) else {
+            return Err("the claim to a stream has a wrong signature");
+        };
+        let key = (id, Owner::Key(claim.owner));
+        if let Some(taken) = self.known.get(&key) {
+            if claim.at <= taken.claimed.get() {
+                return Err("a claim to a stream was made before");
+            }
+            let has_heard_us = claim.heard == self.run || claim.heard == NOBODY;
+            if has_heard_us || taken.origin.get() == (claim.heard, before) {
+                taken.claimed.set(claim.at);
+                // What its sender never sent nobody can have taken.
+                taken.last.set(taken.last.get().min(claim.sent));
+                return Ok(Rc::clone(taken));
+            }
+            // What is known here may come from somebody who repeats what its sender once said to
+            // another receiver: since then that one was heard again, and this one never.
+            taken.holder.set(0);
+        }
+        let taken = Rc::new(Taken::new(network(peer)));
+        taken.claimed.set(claim.at);
+        taken.origin.set((claim.heard, before));
+        self.remember(key, &taken, peer);
+        Ok(taken)
+    }
+
+    fn claim_unsigned(
+        &mut self,
+        id: Id,
+        before: u64,
+        peer: &str,
+    ) -> Result<Rc<Taken>, &'static str> {
+        let network = network(peer);
+        let key = (id, Owner::Network(Rc::clone(&network)));
+        match self.known.get(&key) {
+            Some(taken) if Rc::strong_count(taken) > 1 => Err("a stream has a connection already"),
+            Some(taken) if before > taken.last.get() => Err("a stream goes on ahead of its end"),
+            Some(taken) => Ok(Rc::clone(taken)),
+            None => {
+                let taken = Rc::new(Taken::new(network));
+                self.remember(key, &taken, peer);
+                Ok(taken)
+            }
+        }
+    }
+
+    fn remember(&mut self, key: (Id, Owner), taken: &Rc<Taken>, peer: &str) {
+        let first = (key.0, Owner::Key([0; 32]));
+        let other = self.known.range(first..).find(|(known, _)| **known != key);
+        if other.is_some_and(|((id, _), _)| *id == key.0) {
+            let cause = "a stream of another sender";
+            refuse(cause, peer, format_args!("{cause}: the numbers of each are its own"));
+        }
+        if self.known.len() >= self.full_at {
+            self.forget();
+        }
+        self.known.insert(key, Rc::clone(taken));
+    }
+
+    /// Forgets streams without a connection if there are too many: of those who have most, the
+    /// oldest first, so that nobody can make the streams of others be forgotten by having many.
+    fn forget(&mut self) {
+        let idle = self.known.iter().filter(|(_, taken)| Rc::strong_count(taken) == 1);
+        let mut idle: Vec<_> = idle
+            .map(|(key, taken)| (Rc::clone(&taken.network), Reverse(taken.left.get()), key.clone()))
+            .collect();
+        idle.sort_unstable();
+        let mut rank = 0;
+        let mut before: Option<Rc<str>> = None;
+        let ranked = idle.into_iter().map(|(network, left, key)| {
+            rank = if before.as_ref() == Some(&network) { rank + 1 } else { 0 };
+            before = Some(network);
+            (rank, left, key)
+        });
+        let mut ranked: Vec<(usize, Reverse<Instant>, (Id, Owner))> = ranked.collect();
+        ranked.sort_unstable();
+        for (_, _, key) in ranked.drain(ranked.len().min(MOST / 4 * 3)..) {
+            self.known.remove(&key);
+        }
+        self.full_at = self.known.len() + MOST / 4;
+    }
+}
+
+/// Tells of what does not count for a stream.
+fn refuse(kind: &str, peer: &str, text: std::fmt::Arguments<'_>) {
+    stats::counter("claims refused").add(1);
+    report::repeated(kind, format_args!("{peer}: {text}"));
+}
+
+impl Taken {
+    fn new(network: Rc<str>) -> Self {
+        Self {
+            last: Cell::new(0),
+            holder: Cell::new(0),
+            left: Cell::new(Instant::now()),
+            claimed: Cell::new(0),
+            origin: Cell::new((NOBODY, 0)),
+            network,
+        }
+    }
+}
+
+/// The part of a peer's address that it cannot choose: of IPv6 the first half.
+fn network(peer: &str) -> Rc<str> {
+    match peer.parse::<SocketAddr>().map(|addr| addr.ip()) {
+        Ok(IpAddr::V6(ip)) => {
+            let bits = ip.to_bits() >> 64 << 64;
+            std::net::Ipv6Addr::from_bits(bits).to_string().into()
+        }
+        Ok(ip) => ip.to_string().into(),
+        Err(_) => peer.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

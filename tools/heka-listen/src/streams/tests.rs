@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use heka_core::delivery::claim::StreamKey;
+use heka_core::wire::{Deframer, More, Step, put_frame};
+
+use super::*;
+
+/// A sender's stream.
+struct Sender {
+    id: Id,
+    key: StreamKey,
+    heard: Id,
+}
+
+impl Sender {
+    fn new(name: u8) -> Self {
+        let key = StreamKey::from_seed(&[name; 32]).unwrap();
+        Self { id: [name; 16], key, heard: NOBODY }
+    }
+
+    /// The frame that claims its stream behind a record.
+    fn claim(&self, before: u64, sent: u64) -> Vec<u8> {
+        let claim = self.key.claim(&self.id, before, sent, &self.heard);
+        frame(&self.id, Some(&claim), before)
+    }
+}
+
+fn frame(id: &[u8], claim: Option<&[u8]>, number: u64) -> Vec<u8> {
+    let (stream_id, sequence) = (Some(id), Some(number));
+    let mut bytes = Vec::new();
+    put_frame(&mut bytes, Header { stream_id, sequence, claim, ..Header::default() }, &[]).unwrap();
+    bytes
+}
+
+/// A connection to the receiver of these streams.
+impl Streams {
+    fn connect(&mut self, peer: &str, first: &[u8]) -> Place {
+        let mut place = Place::default();
+        self.hear(&mut place, peer, first, 0);
+        place
+    }
+
+    fn hear(&mut self, place: &mut Place, peer: &str, bytes: &[u8], offset: u64) {
+        match Deframer::at(100, offset).next(bytes, More::Ended) {
+            Step::Frame(_, frame) => assert_eq!(self.number(place, &frame, peer), None),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Records that follow; how many of them were taken before.
+fn follow(place: &mut Place, count: u64) -> u64 {
+    place.count(count).map_or(0, |last| place.take(last, count))
+}
+
+fn news(place: &mut Place) -> Option<(u64, u64)> {
+    place.news().map(|(number, count, _)| (number, count))
+}
+
+const HERE: &str = "192.0.2.1:5";
+
+#[test]
+fn a_number_is_taken_once_over_all_connections() {
+    let mut streams = Streams::default();
+    let sender = Sender::new(1);
+    let mut first = streams.connect(HERE, &sender.claim(0, 0));
+    assert_eq!(
+        (follow(&mut first, 5), news(&mut first), news(&mut first)),
+        (0, Some((5, 5)), None)
+    );
+    // Another connection repeats the last two, from anywhere, though the first is still there.
+    let mut second = streams.connect("198.51.100.1:5", &sender.claim(3, 5));
+    assert!(first.is_left() && !second.is_left());
+    assert_eq!((follow(&mut second, 1), follow(&mut second, 3)), (1, 1));
+    assert_eq!(news(&mut second), Some((7, 4)));
+    second.lose_count();
+    assert_eq!((follow(&mut second, 1), news(&mut second)), (0, None));
+    streams.hear(&mut second, HERE, &frame(&sender.id, None, 9), 500);
+    assert_eq!((follow(&mut second, 1), news(&mut second)), (0, Some((10, 3))));
+}
+
+#[test]
+fn who_only_knows_the_name_of_a_stream_changes_nothing_in_it() {
+    let mut streams = Streams::default();
+    let sender = Sender::new(1);
+    let claim = sender.claim(0, 0);
+    let mut first = streams.connect(HERE, &claim);
+    assert_eq!(follow(&mut first, 5), 0);
+    let forged = Sender { id: sender.id, ..Sender::new(2) };
+    let mut wrong = claim.clone();
+    wrong[100] ^= 1;
+    for bytes in [frame(&sender.id, None, 1_000), claim, forged.claim(1_000, 2_000), wrong] {
+        let mut stranger = streams.connect(HERE, &bytes);
+        assert_eq!(follow(&mut stranger, 100), 0, "its own numbers");
+        assert!(news(&mut stranger).is_some());
+    }
+    assert_eq!((follow(&mut first, 5), first.is_left()), (0, false));
+    let mut again = streams.connect(HERE, &sender.claim(8, 10));
+    assert_eq!(follow(&mut again, 3), 2);
+}
+
+#[test]
+fn what_was_never_sent_was_never_taken() {
+    let mut streams = Streams::default();
+    let sender = Sender::new(1);
+    assert_eq!(follow(&mut streams.connect(HERE, &sender.claim(0, 0)), 100), 0);
+    // As from a copy of the queue that has gone on elsewhere.
+    let mut again = streams.connect(HERE, &sender.claim(10, 12));
+    assert_eq!(follow(&mut again, 50), 2);
+}
+
+/// Whoever listened to a claim and repeats it to a receiver that was started anew.
+#[test]
+fn what_a_stranger_repeats_first_does_not_count_for_a_sender_who_heard_another_receiver() {
+    let mut streams = Streams::default();
+    let mut sender = Sender::new(1);
+    sender.heard = [9; 16];
+    let claim = sender.claim(5, 5);
+    assert_eq!(follow(&mut streams.connect(HERE, &claim), 100), 0);
+    // Nothing came back on that connection: it may as well have been its own.
+    assert_eq!(follow(&mut streams.connect(HERE, &sender.claim(5, 8)), 5), 3);
+    assert_eq!(follow(&mut streams.connect(HERE, &sender.claim(6, 20)), 20), 0);
+    sender.heard = streams.run;
+    assert_eq!(follow(&mut streams.connect(HERE, &sender.claim(16, 30)), 20), 10);
+}
+
+#[test]
+fn without_a_proof_a_stream_goes_on_once_its_connection_is_gone() {
+    let mut streams = Streams::default();
+    let mut first = streams.connect(HERE, &frame(&[1; 16], None, 0));
+    assert_eq!(follow(&mut first, 5), 0);
+    let mut second = streams.connect(HERE, &frame(&[1; 16], None, 3));
+    assert_eq!(follow(&mut second, 2), 0, "the first is still there");
+    drop((first, second));
+    assert_eq!(follow(&mut streams.connect(HERE, &frame(&[1; 16], None, 3)), 4), 2);
+    // Neither ahead of its end nor from elsewhere.
+    assert_eq!(follow(&mut streams.connect(HERE, &frame(&[1; 16], None, 90)), 4), 0);
+    assert_eq!(follow(&mut streams.connect("192.0.2.2:5", &frame(&[1; 16], None, 0)), 9), 0);
+    assert_eq!(follow(&mut streams.connect(HERE, &frame(&[1; 16], None, 3)), 4), 4);
+}
+
+#[test]
+fn numbers_do_not_run_ahead_of_the_bytes() {
+    let mut streams = Streams::default();
+    let mut place = streams.connect(HERE, &Sender::new(1).claim(0, 0));
+    assert_eq!(follow(&mut place, 5), 0);
+    streams.hear(&mut place, HERE, &frame(&[1; 16], None, 1_000_000), 999);
+    assert_eq!((follow(&mut place, 1), news(&mut place)), (0, Some((5, 5))));
+    streams.hear(&mut place, HERE, &frame(&[1; 16], None, 6), 1_100);
+    assert_eq!((follow(&mut place, 1), news(&mut place)), (0, Some((7, 2))));
+    // More was counted than there was.
+    assert_eq!(follow(&mut place, 3), 0);
+    streams.hear(&mut place, HERE, &frame(&[1; 16], None, 8), 1_200);
+    assert_eq!(follow(&mut place, 5), 0);
+}
+
+#[test]
+fn very_many_streams_take_no_more_memory_and_make_none_of_others_forgotten() {
+    let mut streams = Streams::default();
+    let (kept, live) = (Sender::new(1), Sender::new(2));
+    assert_eq!(follow(&mut streams.connect("192.0.2.9:1", &kept.claim(0, 0)), 5), 0);
+    let mut held = streams.connect(HERE, &live.claim(0, 0));
+    assert_eq!(follow(&mut held, 5), 0);
+    for number in 1..3 * MOST as u128 {
+        let id = (number << 64).to_be_bytes();
+        let mut place = streams.connect(HERE, &frame(&id, None, 0));
+        assert_eq!(follow(&mut place, 1), 0);
+    }
+    assert!(streams.known.len() <= MOST + 1);
+    assert_eq!(follow(&mut streams.connect("192.0.2.9:2", &kept.claim(3, 5)), 5), 2);
+    assert_eq!(follow(&mut streams.connect(HERE, &live.claim(3, 5)), 5), 2);
+}
+
+#[test]
+fn one_connection_is_one_stream() {
+    let mut streams = Streams::default();
+    let mut place = Place::default();
+    for number in 1..1000_u128 {
+        streams.hear(&mut place, HERE, &frame(&number.to_be_bytes(), None, 0), 0);
+    }
+    assert_eq!(streams.known.len(), 1);
+}
+
+#[test]
+fn half_of_an_address_is_the_network() {
+    assert_eq!(&*network("[2001:db8:1:2:3:4:5:6]:7"), "2001:db8:1:2::");
+    assert_eq!(&*network("192.0.2.7:7"), "192.0.2.7");
+    assert_eq!(&*network("unix"), "unix");
+}
