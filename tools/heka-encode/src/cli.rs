@@ -25,7 +25,7 @@ use crate::structure::map::JsonMap;
 pub(crate) struct Cli {
     #[command(flatten)]
     files: Files,
-    /// What the records of the input are
+    /// Input format
     #[arg(short, long, value_name = "INPUT", default_value = "lines")]
     input: InputForm,
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub(crate) struct Cli {
     /// Keep the delimiter at the end of the payload
     #[arg(long)]
     no_chomp: bool,
-    /// Pass over empty records
+    /// Skip empty records
     #[arg(long)]
     skip_empty: bool,
     /// Stop after NUM records
@@ -49,10 +49,10 @@ pub(crate) struct Cli {
     head: Head,
     #[command(flatten)]
     parsing: Parsing,
-    /// Longest message written
+    /// Longest message to write
     #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
     max_message_size: usize,
-    /// What to do with a longer one [default: split]
+    /// What to do with longer messages [default: split]
     #[arg(long, value_name = "WHAT")]
     oversize: Option<Oversize>,
     /// Write messages without frames
@@ -86,17 +86,17 @@ struct Head {
     /// Pid of the messages
     #[arg(long, value_name = "PID", allow_negative_numbers = true)]
     message_pid: Option<i32>,
-    /// Version of the environment
+    /// Environment version of the messages
     #[arg(long, value_name = "VERSION")]
     env_version: Option<String>,
-    /// Field of the messages; again for more
+    /// Add a field (repeatable)
     #[arg(short = 'F', long, value_name = "NAME[:TYPE][@REPR]=VALUE", value_parser = FieldArg::parse)]
     field: Vec<FieldArg>,
     /// Time of the messages: now, RFC 3339 or nanoseconds
     #[arg(long, value_name = "TIME", default_value = "now", value_parser = parse_time,
           allow_negative_numbers = true)]
     timestamp: Time,
-    /// Uuid of the messages: random or 32 hexadecimal digits
+    /// UUID of the messages: random or 32 hexadecimal digits
     #[arg(long, value_name = "UUID", default_value = "random", value_parser = parse_uuid)]
     uuid: Uuid,
 }
@@ -105,27 +105,27 @@ struct Head {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Structure from text")]
 struct Parsing {
-    /// Take JSON of any shape; members for headers, as Payload=msg,Severity=level
+    /// Map JSON members to headers, as Payload=msg,Severity=level
     #[arg(long, value_name = "HEADER=MEMBER,…", num_args = 0..=1, require_equals = true,
           default_missing_value = "")]
     json_map: Option<String>,
-    /// Take lines apart: named groups become headers and fields
+    /// Parse lines: named groups become headers and fields
     #[arg(long, value_name = "REGEX")]
     regex: Option<String>,
-    /// Header or field made of groups, as Payload=%rest%; again for more
+    /// Make a header or field from groups, as Payload=%rest%
     #[arg(long, value_name = "NAME[:TYPE][@REPR]=TEMPLATE", requires = "regex",
           value_parser = FieldArg::parse)]
     regex_field: Vec<FieldArg>,
-    /// How times in the text are written
+    /// Format of times in the text
     #[arg(long, value_name = "FORMAT")]
     timestamp_format: Option<String>,
-    /// Zone of times without an offset [default: UTC]
+    /// Time zone of times without an offset [default: UTC]
     #[arg(long, value_name = "ZONE")]
     timestamp_zone: Option<String>,
-    /// Words for severities, as fatal=0,W=warning
+    /// Severity names, as fatal=0,W=warning
     #[arg(long, value_name = "WORD=SEVERITY,…", value_parser = SeverityMap::parse)]
     severity_map: Option<SeverityMap>,
-    /// Exit with 1 if a record did not fit
+    /// Exit with 1 if a record cannot be parsed
     #[arg(long)]
     strict: bool,
 }
