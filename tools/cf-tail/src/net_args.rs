@@ -35,7 +35,7 @@ pub(crate) struct NetArgs {
     /// Same as --insecure
     #[arg(long)]
     skip_ssl_validation: bool,
-    /// Honour SSLDisabled in config.json
+    /// Skip verification if config.json says so
     #[arg(long)]
     honour_ssl_disabled: bool,
     /// Print requests and responses, without secrets
