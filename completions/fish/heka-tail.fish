@@ -12,7 +12,7 @@ complete -c heka-tail -l delimiter-count -d 'Number of delimiters that end a rec
 complete -c heka-tail -l delimiter-regex -d 'Regex between records; a capture group stays in the record' -r
 complete -c heka-tail -l delimiter-at -d 'Whether the regex matches the end or start of a record' -r -f -a "end\t'At the end of a record'
 start\t'At the start of a record'"
-complete -c heka-tail -l max-line -d 'Longest record' -r
+complete -c heka-tail -l max-record -d 'Longest record' -r
 complete -c heka-tail -l oversize -d 'What to do with longer records' -r -f -a "split\t'It goes on in the next record; nothing is lost'
 truncate\t'Only its beginning is delivered'
 drop\t'It is left out'"

@@ -2,7 +2,7 @@
 //! The command-line half of the conventions: flags that every tool has, parsers for values, and
 //! the way from `main` to a tool's `run`.
 
-pub mod choices;
+mod choices;
 pub mod exit;
 #[cfg(feature = "net")]
 pub mod net;
@@ -23,6 +23,8 @@ use clap::{ArgAction, Args, ValueEnum};
 pub use crate::codec::severity::parse_severity;
 use crate::os::{Output, signal};
 use crate::report::{self, Explain as _, Level, Status, Stop, stats};
+#[cfg(feature = "regex")]
+pub use choices::{matcher, mistaken, regex};
 use exit::finish;
 pub use showing::{Showing, forms, settle_form};
 pub use values::*;

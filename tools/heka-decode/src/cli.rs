@@ -2,8 +2,8 @@
 //! The command line of heka-decode.
 
 use clap::{Parser, ValueEnum};
+use heka_core::cli;
 use heka_core::cli::WriteArgs;
-use heka_core::cli::choices;
 use heka_core::cli::signing::{KeysArgs, Verifier};
 use heka_core::cli::{
     Common, Files, Showing, Tool, When, Writing, forms, parse_buffer_size, parse_size,
@@ -152,7 +152,7 @@ impl Cli {
             return Err(Stop::usage("--mode needs --write"));
         }
         let form = self.form()?;
-        let matcher = self.expression.as_deref().map(|text| choices::matcher("--match", text));
+        let matcher = self.expression.as_deref().map(|text| cli::matcher("--match", text));
         let matcher = matcher.transpose()?;
         Ok(Plan {
             files,

@@ -7,10 +7,12 @@ use bytes::Bytes;
 use clap::{Args, Parser, ValueEnum};
 use heka_core::cli::signing::SignerArgs;
 use heka_core::cli::{
-    Common, Files, Showing, Tool, When, Writing, parse_buffer_size, parse_byte, parse_severity,
+    self, Common, Files, Showing, Tool, When, Writing, parse_buffer_size, parse_byte,
+    parse_severity,
 };
 use heka_core::codec::severity::SeverityMap;
 use heka_core::os::clock;
+use heka_core::record::Oversize;
 use heka_core::report::Stop;
 use heka_core::wire::{Field, Message, Signer, Template};
 
@@ -50,10 +52,10 @@ pub(crate) struct Cli {
     #[command(flatten)]
     parsing: Parsing,
     /// Longest message to write
-    #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
-    max_message_size: usize,
+    #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
+    max_record: usize,
     /// What to do with longer messages [default: split]
-    #[arg(long, value_name = "WHAT")]
+    #[arg(long, value_name = "HOW")]
     oversize: Option<Oversize>,
     /// Write messages without frames
     #[arg(long)]
@@ -145,17 +147,6 @@ pub(crate) enum InputForm {
     Whole,
 }
 
-/// What to do with a message that is too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Oversize {
-    /// Go on in the next message
-    Split,
-    /// Cut the payload
-    Truncate,
-    /// Leave the message out
-    Drop,
-}
-
 /// The time that messages get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Time {
@@ -215,7 +206,7 @@ pub(crate) struct Plan {
     pub(crate) uuid: Uuid,
     pub(crate) structure: Option<Structure>,
     pub(crate) strict: bool,
-    pub(crate) max_message_size: usize,
+    pub(crate) max_record: usize,
     pub(crate) oversize: Oversize,
     pub(crate) framing: bool,
     pub(crate) signer: Option<Signer>,
@@ -245,7 +236,7 @@ impl Cli {
             uuid: self.head.uuid,
             structure,
             strict: self.parsing.strict,
-            max_message_size: self.max_message_size,
+            max_record: self.max_record,
             oversize: self.oversize.unwrap_or(Oversize::Split),
             framing: !self.no_framing,
             signer: self.signer.load()?,
@@ -255,10 +246,10 @@ impl Cli {
 
     /// Messages must have room for at least one byte of text.
     fn check_room(&self, base: &Message) -> Result<(), Stop> {
-        let overhead = Template::new(base, None).overhead(self.max_message_size);
-        if self.input != InputForm::Heka && overhead >= self.max_message_size {
+        let overhead = Template::new(base, None).overhead(self.max_record);
+        if self.input != InputForm::Heka && overhead >= self.max_record {
             return Err(Stop::usage(format_args!(
-                "--max-message-size: headers and fields alone take up to {overhead} bytes"
+                "--max-record: headers and fields alone take up to {overhead} bytes"
             )));
         }
         Ok(())
@@ -325,7 +316,7 @@ impl Cli {
         let times = TimeFormat::new(format, parsing.timestamp_zone.as_deref())
             .map_err(|why| Stop::usage(format_args!("--timestamp-format: {why}")))?;
         let severities = parsing.severity_map.clone().unwrap_or_default();
-        let limit = self.max_message_size;
+        let limit = self.max_record;
         let map = |text: &str| {
             JsonMap::new(text, times.clone(), severities.clone(), limit)
                 .map_err(|why| Stop::usage(format_args!("--json-map: {why}")))
@@ -339,6 +330,7 @@ impl Cli {
                 Some(Structure::Logfmt(map(text.as_deref().unwrap_or_default())?))
             }
             (_, Some(regex), _) => {
+                let regex = cli::regex("--regex", regex)?;
                 let captures = Captures::new(regex, &parsing.regex_field, times, severities, limit);
                 Some(Structure::Captures(
                     captures.map_err(|why| Stop::usage(format_args!("--regex: {why}")))?,

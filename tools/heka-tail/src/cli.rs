@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, Parser, ValueEnum, ValueHint};
 use heka_core::cli::{
     Common, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_duration, parse_severity,
 };
-use heka_core::record::split::Oversize;
+use heka_core::record::Oversize;
 
 /// Follow log files through every kind of rotation
 ///
@@ -124,8 +124,8 @@ pub(crate) struct Splitting {
     #[arg(long, overrides_with = "chomp")]
     pub(crate) no_chomp: bool,
     /// Longest record
-    #[arg(long, value_name = "SIZE", default_value = "60K", value_parser = parse_buffer_size)]
-    pub(crate) max_line: usize,
+    #[arg(long, alias = "max-line", value_name = "SIZE", default_value = "60K", value_parser = parse_buffer_size)]
+    pub(crate) max_record: usize,
     /// What to do with longer records
     #[arg(long, value_name = "HOW", default_value = "split")]
     pub(crate) oversize: Oversize,

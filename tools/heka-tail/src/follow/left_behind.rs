@@ -4,12 +4,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::Options;
 use super::file::{Around, OpenFile, Pulled};
 use super::identity::Identity;
 use super::position::FilePosition;
 use super::stream::{Look, Stream};
-use super::{Options, Reason};
 use crate::select::find::Candidate;
+use heka_core::record::More;
 use heka_core::report::{self, Cause as _, Stop};
 
 /// How many files and generations that are done with are remembered.
@@ -81,14 +82,14 @@ impl Stream {
         self.left.push(Left { file, until: look.now + grace, patience });
         if !look.options.follow {
             // Nothing will be waited for: in order then.
-            self.press_left(self.left.len() - 1, look, Reason::Timeout)?;
+            self.press_left(self.left.len() - 1, look, More::Idle)?;
         }
         Ok(())
     }
 
     pub(crate) fn close(&mut self, mut file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
         let others = self.open_positions();
-        file.press(Reason::End, Around::before(&others), look.consume)?;
+        file.press(More::Ended, Around::before(&others), look.consume)?;
         self.done.push_back(Done { identity: file.identity(), position: Some(file.position()) });
         self.generations.push_back(file.generation());
         if self.done.len() > DONE {
@@ -120,7 +121,7 @@ impl Stream {
                 }
             };
             if left.patience.take_due(&left.file, look) {
-                self.press_left(index, look, Reason::Timeout)?;
+                self.press_left(index, look, More::Idle)?;
             }
             if let Some(error) = error
                 && let Some(left) = self.left.get_mut(index)
@@ -159,12 +160,12 @@ impl Stream {
         &mut self,
         index: usize,
         look: &mut Look<'_>,
-        reason: Reason,
+        more: More,
     ) -> Result<(), Stop> {
         let others = self.positions_without(index);
         match self.left.get_mut(index) {
             Some(left) => {
-                left.file.press(reason, Around { others: &others, rank: index }, look.consume)
+                left.file.press(more, Around { others: &others, rank: index }, look.consume)
             }
             None => Ok(()),
         }

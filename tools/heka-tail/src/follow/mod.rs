@@ -33,6 +33,7 @@ use file::{Around, Pulled};
 use position::window_hash;
 
 use heka_core::os::clock;
+use heka_core::record::{More, Progress};
 
 /// How streams are followed.
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ pub(crate) struct Options {
     pub(crate) rotate_wait: Duration,
     /// Whether a later run goes on where this one ends.
     pub(crate) goes_on: bool,
-    /// How long what is held waits for its record's end before [`Reason::Timeout`].
+    /// How long what is held waits for its record's end before [`More::Idle`].
     pub(crate) timeout: Option<Duration>,
     /// Whether compressed files are read decompressed.
     pub(crate) gzip: bool,
@@ -70,17 +71,6 @@ impl Options {
     }
 }
 
-/// Why a consumer is shown a [`Chunk`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// There is something new.
-    More,
-    /// Nothing new has come for [`Options::timeout`].
-    Timeout,
-    /// Nothing more will come: what is not used up now is lost.
-    End,
-}
-
 /// Bytes of a file, for a consumer.
 #[derive(Debug)]
 pub(crate) struct Chunk<'a> {
@@ -88,12 +78,11 @@ pub(crate) struct Chunk<'a> {
     pub(crate) path: &'a Path,
     /// Byte offset of [`Chunk::data`] in the file (decompressed).
     pub(crate) offset: u64,
-    /// How many bytes of what the consumer does not use up it has searched in vain; it keeps this.
-    pub(crate) scanned: usize,
-    /// Whether what comes is the rest of a record that is left out; the consumer keeps this.
-    pub(crate) skips: bool,
-    /// Why it is shown.
-    pub(crate) reason: Reason,
+    /// What the consumer knows of what it did not use up; it keeps this.
+    pub(crate) progress: Progress,
+    /// What may follow: nothing new has come for [`Options::timeout`] if that is [`More::Idle`],
+    /// and what is not used up at [`More::Ended`] is lost.
+    pub(crate) more: More,
     identity: Identity,
     generation: u64,
     modified: u64,

@@ -5,14 +5,15 @@ use std::io;
 use std::slice::from_ref;
 use std::time::Instant;
 
+use super::Pulled;
 use super::file::OpenFile;
 use super::identity::Identity;
 use super::left_behind::{Done, LATE_PERIOD, Left, Patience};
 use super::position::{FilePosition, WINDOW, next_generation};
 use super::start::Start;
 use super::stream::{Files, Look, Stream};
-use super::{Pulled, Reason};
 use crate::select::find::{Candidate, find, new_copies, open_first};
+use heka_core::record::More;
 use heka_core::report::{self, Cause as _, Stop};
 
 /// How often files are listed again that are just being renamed.
@@ -373,7 +374,7 @@ impl Stream {
         let is_old = |(_, copy): &(usize, OpenFile)| position.offset > 0 || !is_itself(copy);
         if let Some((index, copy)) = found.filter(is_unread).filter(is_old) {
             if is_itself(&copy) {
-                self.press_current(look, Reason::End)?;
+                self.press_current(look, More::Ended)?;
             } else {
                 report::note(format_args!("{}: truncated, copied before", self.name()));
                 let newer = list.into_iter().skip(index + 1);
@@ -383,7 +384,7 @@ impl Stream {
             return Ok(());
         }
         report::note(format_args!("{}: truncated", self.name()));
-        self.press_current(look, Reason::End)?;
+        self.press_current(look, More::Ended)?;
         if let Some(current) = &mut self.current {
             current.rewind();
         }

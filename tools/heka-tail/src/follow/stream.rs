@@ -13,9 +13,10 @@ use super::identity::Identity;
 use super::left_behind::{Done, Left, Patience};
 use super::position::FilePosition;
 use super::rotated::files_of;
-use super::{Chunk, Options, Reason};
+use super::{Chunk, Options};
 use crate::select::find::Candidate;
 use crate::select::logstreamer::Selection;
+use heka_core::record::More;
 use nix::errno::Errno;
 
 use heka_core::report::{self, Cause as _, Stop};
@@ -297,21 +298,17 @@ impl Stream {
     ///
     /// # Errors
     /// What the consumer says.
-    pub(crate) fn press(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
+    pub(crate) fn press(&mut self, look: &mut Look<'_>, more: More) -> Result<(), Stop> {
         for index in 0..self.left.len() {
-            self.press_left(index, look, reason)?;
+            self.press_left(index, look, more)?;
         }
-        self.press_current(look, reason)
+        self.press_current(look, more)
     }
 
-    pub(crate) fn press_current(
-        &mut self,
-        look: &mut Look<'_>,
-        reason: Reason,
-    ) -> Result<(), Stop> {
+    pub(crate) fn press_current(&mut self, look: &mut Look<'_>, more: More) -> Result<(), Stop> {
         let before = self.left_positions();
         match &mut self.current {
-            Some(file) => file.press(reason, Around::behind(&before), look.consume),
+            Some(file) => file.press(more, Around::behind(&before), look.consume),
             None => Ok(()),
         }
     }
@@ -380,7 +377,7 @@ impl Stream {
         if let Some(current) = &self.current
             && self.patience.take_due(current, look)
         {
-            self.press_current(look, Reason::Timeout)?;
+            self.press_current(look, More::Idle)?;
         }
         Ok(Seen::Idle)
     }

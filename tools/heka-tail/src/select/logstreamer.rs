@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use regex::{Captures, Regex};
+use regex::bytes::{Captures, Regex};
 
 use super::find::Candidate;
 use crate::follow::rotated::is_being_made;
+use heka_core::codec::regular;
 use heka_core::os::clock;
 use heka_core::report::{self, Cause as _};
 
@@ -73,8 +74,7 @@ impl Selection {
         let slash = if selector.file_match.starts_with('/') { "" } else { "/" };
         let end = if selector.file_match.ends_with('$') { "" } else { "$" };
         let pattern = format!("^{}{slash}{}{end}", regex::escape(root), selector.file_match);
-        let pattern = Regex::new(&pattern)
-            .map_err(|_| format!("'{}' is not a regular expression", selector.file_match))?;
+        let pattern = regular::compile(&pattern).map_err(|mistake| mistake.to_string())?;
         selector.directory = real;
         let groups: Vec<&str> = pattern.capture_names().flatten().collect();
         for group in selector.priority.iter().map(|group| group.trim_start_matches('^')) {
@@ -139,7 +139,9 @@ impl Selection {
             if is_directory {
                 return tree.directories.push(path.to_owned());
             }
-            let Some(captures) = path.to_str().and_then(|text| self.pattern.captures(text)) else {
+            let Some(captures) =
+                path.to_str().and_then(|text| self.pattern.captures(text.as_bytes()))
+            else {
                 return;
             };
             let Some(file) = Candidate::at(path) else { return };
@@ -177,8 +179,8 @@ impl Selection {
     fn stream_of(&self, captures: &Captures<'_>) -> String {
         let parts = self.selector.differentiator.iter();
         parts
-            .map(|part| match captures.name(part) {
-                Some(group) => group.as_str(),
+            .map(|part| match text_of(captures, part) {
+                Some(text) => text,
                 None if self.pattern.capture_names().flatten().any(|name| name == part) => "",
                 None => part,
             })
@@ -189,7 +191,7 @@ impl Selection {
         let groups = self.selector.priority.iter().map(|group| group.trim_start_matches('^'));
         groups
             .map(|group| {
-                let text = captures.name(group).map_or("", |group| group.as_str());
+                let text = text_of(captures, group).unwrap_or_default();
                 self.value(group, text)
             })
             .collect()
@@ -220,6 +222,11 @@ impl Selection {
             .find(|order| order.is_ne())
             .unwrap_or(Ordering::Equal)
     }
+}
+
+/// What a group has matched.
+fn text_of<'a>(captures: &Captures<'a>, group: &str) -> Option<&'a str> {
+    captures.name(group).and_then(|group| std::str::from_utf8(group.as_bytes()).ok())
 }
 
 const MONTHS: [&str; 12] = [
