@@ -5,6 +5,7 @@ mod answers;
 mod arrival;
 mod dialing;
 mod link;
+mod over;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +17,8 @@ use heka_core::report::{self, Status, Stop, stats};
 
 use crate::cli::{Ack, Delivery, Plan};
 use crate::peer::dialing::{Dialing, Outcome};
-use crate::peer::link::{End, Link, Over, UNCONFIRMING};
+use crate::peer::link::Link;
+use crate::peer::over::{End, Over, UNCONFIRMING};
 use crate::place::Identity;
 
 /// How often the kernel is asked what it has delivered while somebody waits for that, and while
