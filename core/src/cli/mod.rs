@@ -2,7 +2,7 @@
 //! The command-line half of the conventions: flags that every tool has, parsers for values, and
 //! the way from `main` to a tool's `run`.
 
-mod choices;
+pub mod choices;
 pub mod exit;
 #[cfg(feature = "net")]
 pub mod net;
@@ -23,8 +23,6 @@ use clap::{ArgAction, Args, ValueEnum};
 pub use crate::codec::severity::parse_severity;
 use crate::os::{Output, signal};
 use crate::report::{self, Explain as _, Level, Status, Stop, stats};
-#[cfg(feature = "regex")]
-pub use choices::{matcher, mistaken, regex};
 use exit::finish;
 pub use showing::{Showing, forms, settle_form};
 pub use values::*;
@@ -34,19 +32,19 @@ pub use write::{WriteArgs, parse_octal, parse_rotation};
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// Print only errors
+    /// Tell errors only
     #[arg(short, long, overrides_with = "verbose")]
     pub quiet: bool,
-    /// Print more detail (repeatable)
+    /// Tell more (repeat for even more)
     #[arg(short, long, action = ArgAction::Count, overrides_with = "quiet")]
     pub verbose: u8,
-    /// When to colour messages
+    /// Colour what is told on a terminal
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: When,
-    /// Print statistics on exit
+    /// Tell statistics at the end
     #[arg(long)]
     pub stats: bool,
-    /// Show progress on a terminal
+    /// Show a live rate on a terminal
     #[arg(long)]
     pub progress: bool,
 }

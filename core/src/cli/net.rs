@@ -32,7 +32,7 @@ pub fn parse_retries(text: &str) -> Result<Retries, String> {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network options")]
 pub struct NetArgs {
-    /// Connection timeout
+    /// Give up an attempt to connect after that
     #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
     pub connect_timeout: Timeout,
     /// Use IPv4 only
@@ -41,10 +41,10 @@ pub struct NetArgs {
     /// Use IPv6 only
     #[arg(short = '6', long, overrides_with = "ipv4")]
     pub ipv6: bool,
-    /// HTTP or SOCKS5 proxy to connect through
+    /// Connect through this HTTP or SOCKS5 proxy
     #[arg(short = 'x', long, value_name = "URL", value_hint = clap::ValueHint::Url)]
     pub proxy: Option<String>,
-    /// Ignore proxy settings in the environment
+    /// Connect directly whatever the environment says
     #[arg(long, conflicts_with = "proxy")]
     pub no_proxy: bool,
     /// What holds for connections once they are made.
@@ -56,10 +56,10 @@ pub struct NetArgs {
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Network options")]
 pub struct SocketArgs {
-    /// Close connections idle for DURATION
+    /// Close a connection where nothing happens for so long
     #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout)]
     pub idle_timeout: Timeout,
-    /// Enable TCP keepalive
+    /// Let the system look whether idle peers are there
     #[arg(long, value_name = "PERIOD", num_args = 0..=1, require_equals = true, default_missing_value = KEEPALIVE, value_parser = parse_duration)]
     pub keepalive: Option<Duration>,
 }
@@ -134,19 +134,19 @@ fn environment(name: &str) -> Option<String> {
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "Retry options")]
 pub struct RetryArgs {
-    /// Number of retries, or 'forever'
+    /// Try again so often, or 'forever'
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_retries)]
     pub retry: Option<Retries>,
-    /// Delay before the first retry
+    /// Wait so long before the first retry
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub retry_delay: Option<Duration>,
-    /// Factor by which the delay grows
+    /// Make each wait longer by this factor
     #[arg(long, value_name = "FACTOR", value_parser = parse_growth)]
     pub retry_growth: Option<f64>,
-    /// Maximum delay between retries
+    /// Wait no longer than this
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub retry_max_delay: Option<Duration>,
-    /// Maximum random time added to each delay
+    /// Add a random time of up to this to each wait
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub retry_jitter: Option<Duration>,
 }
@@ -203,7 +203,7 @@ mod tls_args {
     #[derive(Args, Clone, Copy, Debug)]
     #[command(next_help_heading = "TLS options")]
     pub struct TlsChoice {
-        /// Use TLS on TCP addresses
+        /// Speak TLS on TCP addresses
         #[arg(long)]
         pub tls: bool,
     }
@@ -227,22 +227,22 @@ mod tls_args {
     #[derive(Args, Clone, Debug, Default)]
     #[command(next_help_heading = "TLS options")]
     pub struct TlsArgs {
-        /// Trust only the CAs in this file
+        /// Believe the CAs of this PEM file only
         #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
         pub ca_file: Option<PathBuf>,
-        /// Client certificate to present
+        /// Show this certificate to servers that ask
         #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
         pub cert: Option<PathBuf>,
-        /// Private key, if not in the certificate's file
+        /// The certificate's key, if in another file
         #[arg(long, value_name = "PEM", requires = "cert", value_hint = clap::ValueHint::FilePath)]
         pub key: Option<PathBuf>,
-        /// Name to expect in the server certificate
+        /// Expect this name in the server's certificate
         #[arg(long, value_name = "NAME")]
         pub server_name: Option<String>,
-        /// Minimum TLS version
+        /// Oldest version of TLS to accept
         #[arg(long, value_name = "VERSION", default_value = "1.2")]
         pub tls_min: Version,
-        /// Do not verify the server certificate
+        /// Believe any certificate, with a warning
         #[arg(short = 'k', long, conflicts_with = "ca_file")]
         pub insecure: bool,
     }
@@ -270,19 +270,19 @@ mod tls_args {
     #[derive(Args, Clone, Debug, Default)]
     #[command(next_help_heading = "TLS options")]
     pub struct ServerTlsArgs {
-        /// Server certificate, followed by its issuers'
+        /// The server's certificate, then its issuers'
         #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
         pub cert: Option<PathBuf>,
-        /// Private key, if not in the certificate's file
+        /// The certificate's key, if in another file
         #[arg(long, value_name = "PEM", requires = "cert", value_hint = clap::ValueHint::FilePath)]
         pub key: Option<PathBuf>,
-        /// Trust client certificates of the CAs in this file
+        /// Believe client certificates of these CAs
         #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
         pub client_ca: Option<PathBuf>,
-        /// Whether clients present a certificate [default: require with --client-ca, else none]
+        /// Whether clients show a certificate [default: require with --client-ca, else none]
         #[arg(long, value_name = "WHETHER")]
         pub client_auth: Option<ClientAuth>,
-        /// Minimum TLS version
+        /// Oldest version of TLS to accept
         #[arg(long, value_name = "VERSION", default_value = "1.2")]
         pub tls_min: Version,
     }

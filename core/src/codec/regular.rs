@@ -12,8 +12,6 @@ use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson;
 use regex_automata::util::{start, syntax};
 
-use super::Mistake;
-
 /// Longest program of a compiled expression, in bytes.
 const SIZE_LIMIT: usize = 10 * 1024 * 1024;
 
@@ -29,8 +27,8 @@ impl Regular {
     /// Compiles `text`.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
-    pub fn new(text: &str) -> Result<Self, Mistake> {
+    /// Words on what is wrong.
+    pub fn new(text: &str) -> Result<Self, String> {
         let regex = compile(text)?;
         // Whatever else matches U+FFFD matches nothing at all, too.
         let takes_any = text.contains(['.', '[', '\\', char::REPLACEMENT_CHARACTER]);
@@ -63,13 +61,13 @@ struct Damaged {
 }
 
 impl Damaged {
-    fn new(text: &str) -> Result<Self, Mistake> {
+    fn new(text: &str) -> Result<Self, String> {
         let automaton = DFA::builder()
             .syntax(syntax::Config::new().octal(true).utf8(false))
             .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(SIZE_LIMIT)))
             .configure(DFA::config().skip_cache_capacity_check(true))
-            .build(&translate(text).0)
-            .map_err(|error| bad(0, &error))?;
+            .build(&translate(text))
+            .map_err(|error| format!("bad regular expression: {error}"))?;
         let states = Mutex::new(automaton.create_cache());
         Ok(Self { automaton, states })
     }
@@ -104,47 +102,29 @@ impl Damaged {
 /// Compiles RE2's syntax for whoever wants the captures too.
 ///
 /// # Errors
-/// What is wrong with it, and where.
-pub fn compile(text: &str) -> Result<Regex, Mistake> {
-    let (translated, places) = translate(text);
-    // The crate that compiles says in words alone where something is wrong.
-    if let Err(error) = syntax::parse_with(&translated, &syntax::Config::new().octal(true)) {
-        let (at, cause) = explain(&error);
-        let place = places.iter().rfind(|(place, _)| *place <= at);
-        let is_end = at >= translated.len();
-        return Err(bad(place.filter(|_| !is_end).map_or(text.len(), |(_, at)| *at), &cause));
-    }
-    RegexBuilder::new(&translated)
+/// Words on what is wrong.
+pub fn compile(text: &str) -> Result<Regex, String> {
+    RegexBuilder::new(&translate(text))
         .octal(true)
         .size_limit(SIZE_LIMIT)
         .build()
-        .map_err(|_| bad(0, &format_args!("it takes more than {SIZE_LIMIT} bytes compiled")))
+        .map_err(|error| explain(&error))
 }
 
-fn bad(at: usize, cause: &dyn std::fmt::Display) -> Mistake {
-    Mistake::new(at, format!("bad regular expression: {cause}"))
+/// The last line of the crate's message, which says what is wrong.
+fn explain(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or(&text);
+    let cause = last.trim().trim_start_matches("error: ");
+    format!("bad regular expression: {cause}")
 }
 
-/// Where something is wrong, and what.
-fn explain(error: &regex_syntax::Error) -> (usize, String) {
-    match error {
-        regex_syntax::Error::Parse(error) => (error.span().start.offset, error.kind().to_string()),
-        regex_syntax::Error::Translate(error) => {
-            (error.span().start.offset, error.kind().to_string())
-        }
-        _ => (0, error.to_string()),
-    }
-}
-
-/// RE2's syntax to the crate's, and where each part of it comes from: places in the translation
-/// and in what was translated.
-fn translate(text: &str) -> (String, Vec<(usize, usize)>) {
+/// RE2's syntax to the crate's.
+fn translate(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    let mut places = Vec::new();
     let mut chars = text.char_indices().peekable();
     let mut in_class = false;
     while let Some((at, c)) = chars.next() {
-        places.push((out.len(), at));
         let rest = text.get(at..).unwrap_or_default();
         match c {
             '\\' if rest.starts_with("\\Q") => {
@@ -197,7 +177,7 @@ fn translate(text: &str) -> (String, Vec<(usize, usize)>) {
             _ => out.push(c),
         }
     }
-    (out, places)
+    out
 }
 
 /// Copies up to and with `end`.
@@ -314,22 +294,6 @@ mod tests {
         ) {
             let expected = compile(regex).unwrap().is_match(mended(&text).as_bytes());
             prop_assert_eq!(is_match(regex, &text), expected);
-        }
-    }
-
-    #[test]
-    fn a_mistake_has_its_place() {
-        for (regex, at) in [
-            ("a(unclosed", 1),
-            ("\\d+[z-a]", 4),
-            ("\\Q((\\E(", 6),
-            ("{x}(a", 3),
-            ("é\\y", 2),
-            ("(?=look)", 0),
-            ("a\\", 1),
-        ] {
-            let mistake = compile(regex).unwrap_err();
-            assert_eq!(mistake.at, at, "{regex}: {mistake}");
         }
     }
 

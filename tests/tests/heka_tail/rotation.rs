@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime};
 
 use heka_tests::scene::{Scene, gzip};
-use heka_tests::{Outcome, Peer, Running, Tool, eventually, sh};
+use heka_tests::{Outcome, Peer, Running, Tool, eventually, require, sh};
 use nix::sys::signal::Signal;
 
 /// Moves `app.log` to `app.log.1`, that to `.2` and so on.
@@ -259,7 +259,8 @@ fn an_inode_that_is_used_again_is_another_file() {
     let text = "the new file, in the same inode\nand more\n";
     fs::write(&found, text).unwrap();
     fs::rename(found, scene.path("app.log")).unwrap();
-    scene.once(&flags).succeeds().stdout_is(text);
+    // What came to the old file after it was read is lost.
+    scene.once(&flags).exits(1).stdout_is(text).stderr_has("the file read last is gone");
 }
 
 #[test]
@@ -340,4 +341,86 @@ fn busy_files_are_looked_at_and_quiet_ones_told_of() {
     tail.wait_stdout("the end", |out| out.ends_with(b"end\n"));
     scene.append("quiet.log", "END\n");
     tail.wait_stdout("the other end", |out| out.ends_with(b"end\nEND\n"));
+}
+
+#[test]
+fn compressed_at_once_while_its_writer_adds_a_line() {
+    let lines: String = (1..101).map(|line| format!("{line}\n")).collect();
+    for (flags, text) in [
+        (&["--use-polling", "-s20ms"][..], lines.clone()),
+        (&[], lines.clone()),
+        (&["--use-polling", "-s20ms"], lines.repeat(20)),
+    ] {
+        let scene = Scene::new(&text);
+        let writer = fs::OpenOptions::new().append(true).open(scene.path("app.log")).unwrap();
+        let tail = scene.follow(flags);
+        tail.wait_stdout_is(&text);
+        tail.signal(Signal::SIGSTOP);
+        scene.rename("app.log", "app.log.1");
+        scene.append("app.log", "");
+        gzip(&scene.path("app.log.1"), &scene.path("app.log.1.gz"));
+        (&writer).write_all(b"late\n").unwrap();
+        scene.append("app.log", "new\n");
+        tail.signal(Signal::SIGCONT);
+        tail.wait_stdout("the new line", |out| out.ends_with(b"new\n"));
+        scene.append("app.log", "end\n");
+        tail.wait_stdout_is(format!("{text}late\nnew\nend\n"));
+    }
+}
+
+#[test]
+fn overwritten_after_it_was_rotated_and_copied_short() {
+    let lines: String = (1..1001).map(|line| format!("{line}\n")).collect();
+    let scene = Scene::new(&lines);
+    let tail = scene.follow(&["--use-polling", "-s20ms"]);
+    tail.wait_stdout_is(&lines);
+    tail.signal(Signal::SIGSTOP);
+    // As shred(1) does, after compression.
+    scene.append("app.log", "1001\n");
+    scene.rename("app.log", "app.log.1");
+    fs::copy(scene.path("app.log.1"), scene.path("copy")).unwrap();
+    gzip(&scene.path("copy"), &scene.path("app.log.1.gz"));
+    let file = fs::OpenOptions::new().write(true).open(scene.path("app.log.1")).unwrap();
+    (&file).write_all(&b"\nrubbish".repeat(1000)).unwrap();
+    fs::remove_file(scene.path("app.log.1")).unwrap();
+    scene.append("app.log", "1002\n");
+    tail.signal(Signal::SIGCONT);
+    let lines = format!("{lines}1001\n1002\n");
+    tail.wait_stdout_is(&lines);
+    // A line that comes between a copy and the truncation is read, and the copy is not.
+    tail.signal(Signal::SIGSTOP);
+    scene.append("app.log", "1003\n");
+    fs::copy(scene.path("app.log"), scene.path("app.log.1")).unwrap();
+    tail.signal(Signal::SIGCONT);
+    scene.append("app.log", "1004\n");
+    let lines = format!("{lines}1003\n1004\n");
+    tail.wait_stdout_is(&lines);
+    truncate(&scene, "app.log");
+    scene.append("app.log", "1005\n");
+    tail.wait_stdout("the last line", |out| out.ends_with(b"1005\n"));
+    scene.append("app.log", "1006\n");
+    tail.wait_stdout_is(format!("{lines}1005\n1006\n"));
+}
+
+#[test]
+fn rotated_files_compressed_by_other_programs() {
+    let scene = Scene::new("0\n");
+    let run = || scene.once(&["--checkpoint=pos"]);
+    run().succeeds().stdout_is("0\n");
+    for (round, (program, ending)) in
+        [("xz", "xz"), ("bzip2", "bz2"), ("zstd -q --rm", "zst"), ("gzip", "gz")].iter().enumerate()
+    {
+        let name = program.split(' ').next().unwrap_or_default();
+        if !require(name) {
+            continue;
+        }
+        let text = format!("{round} in the rotated file\n");
+        scene.append("app.log", &text);
+        scene.rename("app.log", "app.log.1");
+        sh(&format!("rm -f app.log.1.*; {program} app.log.1")).dir(scene.dir.path()).run();
+        assert!(scene.path(&format!("app.log.1.{ending}")).exists());
+        scene.append("app.log", &format!("{round} in the new one\n"));
+        let expected = format!("{text}{round} in the new one\n");
+        run().succeeds().stdout_is(expected).stderr_is("");
+    }
 }

@@ -2,7 +2,6 @@
 //! What all tools have in common.
 
 mod private_files;
-mod redial;
 mod terminal;
 mod tools;
 mod warnings;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Another try, where that may help.
 
-use heka_core::net::{Loss, Redial};
+use std::time::Duration;
+
+use heka_core::net::Attempts;
 use heka_core::report::{self, Stop};
 
 use crate::failure::Failure;
@@ -13,14 +15,14 @@ use crate::session::Session;
 /// The last failure.
 pub(crate) fn persist<T>(
     session: &Session,
-    redial: &mut Redial,
+    attempts: &mut Attempts,
     url: &str,
     mut attempt: impl FnMut() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     loop {
         match attempt() {
             Err(failure) => {
-                if !wait(session, redial, url, &failure, "")? {
+                if !wait(session, attempts, url, &failure, "")? {
                     return Err(failure);
                 }
             }
@@ -36,7 +38,7 @@ pub(crate) fn persist<T>(
 /// A signal, or the end of the output.
 pub(crate) fn wait(
     session: &Session,
-    redial: &mut Redial,
+    attempts: &mut Attempts,
     url: &str,
     failure: &Failure,
     gap: &str,
@@ -44,14 +46,20 @@ pub(crate) fn wait(
     if !failure.is_worth_retrying() {
         return Ok(false);
     }
-    let text = format_args!("{url}: {failure}");
-    let wanted = failure.wait_wanted().unwrap_or_default();
-    if !redial.schedule(&Loss::of(text).wait(wanted).gap(gap)) {
-        if redial.failures() > 0 {
+    let Some(delay) = attempts.delay() else {
+        if attempts.failures() > 0 {
             report::warning(format_args!("{url}: maximum number of connection retries reached"));
         }
         return Ok(false);
-    }
-    redial.wait(Some(session.sink.lock().backlog()), None)?;
+    };
+    let delay = delay.max(failure.wait_wanted().unwrap_or_default());
+    announce(url, failure, delay, gap);
+    session.pause(delay)?;
     Ok(true)
+}
+
+/// Says that another try follows, and when.
+pub(crate) fn announce(url: &str, failure: &Failure, delay: Duration, gap: &str) {
+    let seconds = delay.as_secs_f64();
+    report::announce(format_args!("{url}: {failure}; connecting again in {seconds:.1} s{gap}"));
 }

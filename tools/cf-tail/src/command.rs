@@ -7,7 +7,6 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use heka_core::os::{wait, wait_for};
-use heka_core::report::words::Span;
 use heka_core::report::{Cause as _, Stop};
 use nix::poll::PollFlags;
 
@@ -49,7 +48,7 @@ pub(crate) fn output(line: &str) -> Result<String, Failure> {
 
 fn gather(child: &mut Child) -> Result<(Vec<u8>, ExitStatus), Stop> {
     let deadline = Instant::now() + LIMIT;
-    let too_slow = || failed(format_args!("not done after {}", Span(LIMIT)));
+    let too_slow = || failed(format_args!("not done after {} s", LIMIT.as_secs()));
     let mut bytes = Vec::new();
     if let Some(mut pipe) = child.stdout.take() {
         let mut block = [0; 4096];

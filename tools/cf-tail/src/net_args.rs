@@ -12,10 +12,10 @@ use heka_core::report::Stop;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network options")]
 pub(crate) struct NetArgs {
-    /// Connection timeout
+    /// Give up an attempt to connect after that
     #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
     connect_timeout: Timeout,
-    /// Disconnect if no message arrives within DURATION
+    /// Give up a stream where nothing comes for so long
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     idle_timeout: Option<Timeout>,
     /// Use IPv4 only
@@ -24,10 +24,10 @@ pub(crate) struct NetArgs {
     /// Use IPv6 only
     #[arg(short = '6', long, overrides_with = "ipv4")]
     ipv6: bool,
-    /// HTTP or SOCKS5 proxy to connect through
+    /// Connect through this HTTP or SOCKS5 proxy
     #[arg(short = 'x', long, value_name = "URL", value_hint = clap::ValueHint::Url)]
     proxy: Option<String>,
-    /// Ignore proxy settings in the environment
+    /// Connect directly whatever the environment says
     #[arg(long, conflicts_with = "proxy")]
     no_proxy: bool,
     #[arg(long, help = "Use HTTP_PROXY for private connections too")]
@@ -35,10 +35,10 @@ pub(crate) struct NetArgs {
     /// Same as --insecure
     #[arg(long)]
     skip_ssl_validation: bool,
-    /// Skip verification if config.json says so
+    /// Believe any certificate if cf was told to
     #[arg(long)]
     honour_ssl_disabled: bool,
-    /// Print requests and responses, without secrets
+    /// Show requests and answers, but no secrets
     #[arg(long)]
     trace: bool,
 }

@@ -3,6 +3,7 @@
 
 mod cli;
 mod emit;
+mod record;
 mod run;
 mod structure;
 

@@ -28,28 +28,28 @@ pub(crate) struct Cli {
     /// Set one key of the configuration
     #[arg(short = 'D', long = "define", value_name = "KEY=VALUE", value_parser = parse_define)]
     defines: Vec<(String, String)>,
-    /// Load the plugin and describe it without running it
+    /// Load the plugin and tell about it, without running it
     #[arg(long)]
     check: bool,
-    /// Seconds between calls
+    /// Call the plugin again so long after it returned
     #[arg(long, value_name = "SEC", value_parser = parse_duration)]
     ticker_interval: Option<Duration>,
-    /// Memory limit of Lua (0: none)
+    /// Memory that Lua may hold, 0 for no limit
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     memory_limit: Option<u64>,
-    /// Instruction limit of one call (0: none)
+    /// Instructions of one call, 0 for no limit
     #[arg(long, value_name = "NUM")]
     instruction_limit: Option<u64>,
-    /// Longest message made from a table (0: no limit)
+    /// Longest message made of a table, 0 for no limit
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     output_limit: Option<u64>,
     /// Longest message of a stream reader
     #[arg(long, value_name = "SIZE", value_parser = parse_buffer_size)]
     max_message_size: Option<usize>,
-    /// CPU time limit of one call with an instruction limit
+    /// Processor time of one call whose instructions are limited
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
     cpu_limit: Timeout,
-    /// Override logger, host name and PID of all messages
+    /// Set logger, hostname and pid of all messages
     #[arg(long)]
     restricted_headers: bool,
     /// Logger of messages that name none
@@ -61,23 +61,23 @@ pub(crate) struct Cli {
     /// Pid of messages that name none
     #[arg(long, value_name = "PID", allow_hyphen_values = true)]
     message_pid: Option<i32>,
-    /// Search path of Lua modules, with ? for the name
+    /// Where Lua modules are: templates with ? for the name
     #[arg(long, value_name = "TEMPLATES")]
     path: Option<String>,
-    /// Search path of C modules, with ? for the name
+    /// Where C modules are, likewise
     #[arg(long, value_name = "TEMPLATES")]
     cpath: Option<String>,
-    /// Resume from the position in FILE and keep it up to date
+    /// Resume where FILE says, and keep it up to date
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     checkpoint: Option<PathBuf>,
-    /// Resume from the position in FILE; a later stage commits
+    /// Resume where FILE says; a later stage commits
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath,
           conflicts_with = "checkpoint")]
     resume: Option<PathBuf>,
     /// Keep the plugin's global data in FILE between runs
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     preserve: Option<PathBuf>,
-    /// Stop after NUM messages
+    /// Stop after so many messages
     #[arg(short = 'n', long, value_name = "NUM", value_parser = clap::value_parser!(u64).range(1..))]
     max_count: Option<u64>,
     #[command(flatten)]

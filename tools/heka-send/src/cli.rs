@@ -27,56 +27,56 @@ use crate::place::Identity;
 /// not confirmed is sent again after a reconnect.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
-    /// Destination; several are tried in order
+    /// Where to; several are tried in turn
     #[arg(value_name = "ADDRESS", required = true, value_parser = parse_addr)]
     addresses: Vec<Addr>,
-    /// Input format
+    /// What comes in
     #[arg(short, long, value_name = "FORM", default_value = "auto")]
     input: InputForm,
-    /// Output format
+    /// What goes out
     #[arg(short, long, value_name = "FORM", default_value = "heka",
           value_parser = forms(&[Form::Heka, Form::Payload, Form::Raw]))]
     output: Form,
-    /// When to add a newline to a payload (with -o payload) [default: auto]
+    /// When a payload gets a line end, with -o payload [default: auto]
     #[arg(long, value_name = "WHEN")]
     newlines: Option<Newlines>,
     /// Records of text end with NUL
     #[arg(short = '0', long)]
     null: bool,
-    /// Send to the first address that answers, or to all
+    /// With several addresses: the first that answers, or every one
     #[arg(long, value_name = "WHICH", default_value = "first")]
     to: To,
-    /// Stop after NUM messages
+    /// Stop after so many messages
     #[arg(short = 'n', long, value_name = "NUM")]
     max_count: Option<u64>,
-    /// Longest message to accept
+    /// Longest message taken
     #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
     max_message_size: usize,
-    /// When a message counts as delivered
+    /// What counts as delivered
     #[arg(long, value_name = "BY", default_value = "kernel", help_heading = "Delivery options")]
     ack: Ack,
     /// Store the source's position in FILE as messages are delivered
     #[arg(long, value_name = "FILE", help_heading = "Delivery options", value_hint = clap::ValueHint::FilePath)]
     commit: Option<PathBuf>,
-    /// Limit on unacknowledged data
+    /// Keep so much unconfirmed data at most
     #[arg(long, value_name = "SIZE", default_value = "8M", help_heading = "Delivery options", value_parser = parse_buffer_size)]
     in_flight: usize,
-    /// Resend up to SIZE of acknowledged data after a failure
+    /// Repeat so much confirmed data after a broken connection
     #[arg(long, value_name = "SIZE", default_value = "0", help_heading = "Delivery options", value_parser = parse_size)]
     resend: u64,
-    /// Time to wait for final acknowledgements
+    /// At the end, wait so long for the last confirmation
     #[arg(long, value_name = "DURATION", default_value = "10s", help_heading = "Delivery options", value_parser = parse_duration)]
     linger: Duration,
-    /// Drop a connection that stalls for DURATION
+    /// Give a connection up that takes nothing for so long
     #[arg(long, value_name = "DURATION", default_value = "30s", help_heading = "Delivery options", value_parser = parse_timeout)]
     write_timeout: Timeout,
-    /// Reconnect after NUM messages (0: never)
+    /// Make a new connection after so many messages
     #[arg(long, value_name = "NUM", default_value = "0", help_heading = "Delivery options")]
     reconnect_after: u64,
-    /// Store messages in DIR until they are delivered
+    /// Put everything on disk in DIR before it is sent
     #[arg(long, value_name = "DIR", help_heading = "Queue options", value_hint = clap::ValueHint::DirPath)]
     queue: Option<PathBuf>,
-    /// Maximum queue size
+    /// Queue so much at most
     #[arg(long, value_name = "SIZE", default_value = "1G", requires = "queue", help_heading = "Queue options", value_parser = parse_size)]
     queue_size: u64,
     /// What to do when the queue is full
@@ -88,10 +88,10 @@ pub(crate) struct Cli {
         help_heading = "Queue options"
     )]
     queue_full: QueueFull,
-    /// Size of one queue file
+    /// Begin a new file of the queue after so much
     #[arg(long, value_name = "SIZE", default_value = "128M", requires = "queue", help_heading = "Queue options", value_parser = parse_size)]
     queue_file_size: u64,
-    /// Copy the input to standard output
+    /// Copy what comes in to standard output
     #[arg(short = 'T', long)]
     tee: bool,
     /// Connect from this address

@@ -200,8 +200,7 @@ impl Spool {
             ));
         }
         if !self.queue.is_empty() {
-            let left = Count(self.queue.len(), "byte");
-            report::announce(format_args!("{left} left in the queue"));
+            report::announce(format_args!("{} bytes stay in the queue", self.queue.len()));
         }
         Ok(())
     }

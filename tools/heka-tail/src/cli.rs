@@ -9,9 +9,9 @@ use clap::{ArgAction, Args, Parser, ValueEnum, ValueHint};
 use heka_core::cli::{
     Common, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_duration, parse_severity,
 };
-use heka_core::record::Oversize;
+use heka_core::record::split::Oversize;
 
-/// Follow log files through every kind of rotation
+/// Follow log files, line by line, whatever happens to them
 ///
 /// Writes every line of each FILE, and of what it is rotated into, to standard output: once, as
 /// one framed Heka message, for ever.
@@ -39,10 +39,10 @@ pub(crate) struct Cli {
 /// Where to start, what to wait for, when to end.
 #[derive(Args, Debug)]
 pub(crate) struct Following {
-    /// Start NUM lines before the end, or at line NUM with +
+    /// Start before the last NUM lines, or at line NUM with +
     #[arg(short = 'n', long, value_name = "[+]NUM", allow_hyphen_values = true)]
     pub(crate) lines: Option<String>,
-    /// Start NUM bytes before the end, or at byte NUM with +
+    /// Start before the last NUM bytes, or at byte NUM with +
     #[arg(
         short = 'c',
         long,
@@ -51,43 +51,55 @@ pub(crate) struct Following {
         conflicts_with = "lines"
     )]
     pub(crate) bytes: Option<String>,
-    /// Follow by name (default) or by descriptor
+    /// Follow what has the name (the default), or the descriptor
     #[arg(short = 'f', long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "name")]
     pub(crate) follow: Option<How>,
-    /// Follow by name and wait for missing files (default)
+    /// Follow by name and wait for files, as is the default
     #[arg(short = 'F')]
     pub(crate) follow_name: bool,
-    /// Exit at the end of the files
+    /// End at the end of the files
     #[arg(long, conflicts_with_all = ["follow", "follow_name", "pid"])]
     pub(crate) no_follow: bool,
-    /// Wait for missing files (default)
+    /// Wait for files that are not there, as is the default
     #[arg(long, overrides_with = "no_retry")]
     pub(crate) retry: bool,
-    /// Exit when no file exists
+    /// End when none of the files is there
     #[arg(long, overrides_with = "retry")]
     pub(crate) no_retry: bool,
-    /// Polling interval when inotify is unavailable
+    /// Time between looks without inotify
     #[arg(short = 's', long, value_name = "DURATION", default_value = "250ms", value_parser = parse_duration)]
     pub(crate) sleep_interval: Duration,
-    /// Interval of scans for new files and moved directories
+    /// Time between looks for new files and moved directories
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = parse_duration)]
     pub(crate) rescan_interval: Duration,
     /// How long a rotated file is kept open for late lines
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
     pub(crate) rotate_wait: Duration,
-    /// Poll instead of using inotify
+    /// Look at files from time to time instead of using inotify
     #[arg(long)]
     pub(crate) use_polling: bool,
-    /// Poll busy files above NUM events per second
+    /// Changes a second above which busy files are polled
     #[arg(long, value_name = "NUM", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) busy_rate: u64,
-    /// Exit after process PID has died and everything is read
+    /// Exit when process PID has died and all is read (repeatable)
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
-    pub(crate) pid: Option<i32>,
-    /// Decompress rotated files (default)
+    pub(crate) pid: Vec<i32>,
+    /// Skip files of directories and patterns (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Where rotated files are moved to (repeatable)
+    #[arg(long, visible_alias = "olddir", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) rotated_directory: Vec<PathBuf>,
+    /// Skip files not modified within DURATION (0: never)
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) oldest: Option<Duration>,
+    /// Forget files of patterns gone for DURATION (0: never)
+    #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = parse_duration)]
+    pub(crate) forget_after: Duration,
+    /// Read compressed rotated files, as is the default
     #[arg(long, overrides_with = "no_gzip_rotated")]
     pub(crate) gzip_rotated: bool,
-    /// Read compressed files without decompressing
+    /// Take compressed files for what their bytes are
     #[arg(long, overrides_with = "gzip_rotated")]
     pub(crate) no_gzip_rotated: bool,
 }
@@ -108,40 +120,40 @@ pub(crate) struct Splitting {
         conflicts_with = "delimiter"
     )]
     pub(crate) null: bool,
-    /// Number of delimiters that end a record
+    /// How many delimiters make a record
     #[arg(long, value_name = "NUM", default_value_t = 1)]
     pub(crate) delimiter_count: usize,
-    /// Regex between records; a capture group stays in the record
+    /// What separates records; a capture group stays in the record
     #[arg(long, value_name = "REGEX", conflicts_with_all = ["delimiter", "null", "delimiter_count"])]
     pub(crate) delimiter_regex: Option<String>,
-    /// Whether the regex matches the end or start of a record
+    /// Whether the regex stands at the end or the start of a record
     #[arg(long, value_name = "WHERE", default_value = "end", requires = "delimiter_regex")]
     pub(crate) delimiter_at: At,
-    /// Remove the delimiter from the payload
+    /// Leave the delimiter out of the payload
     #[arg(long, overrides_with = "no_chomp")]
     pub(crate) chomp: bool,
-    /// Keep the delimiter in the payload (default)
+    /// Keep the delimiter in the payload, as is the default
     #[arg(long, overrides_with = "chomp")]
     pub(crate) no_chomp: bool,
     /// Longest record
-    #[arg(long, alias = "max-line", value_name = "SIZE", default_value = "60K", value_parser = parse_buffer_size)]
-    pub(crate) max_record: usize,
-    /// What to do with longer records
+    #[arg(long, value_name = "SIZE", default_value = "60K", value_parser = parse_buffer_size)]
+    pub(crate) max_line: usize,
+    /// What becomes of longer ones
     #[arg(long, value_name = "HOW", default_value = "split")]
     pub(crate) oversize: Oversize,
-    /// Start a multi-line message at lines that match
+    /// A line that matches starts a message of several lines
     #[arg(long, value_name = "REGEX")]
     pub(crate) multiline_start: Option<String>,
-    /// Add lines that match to the previous message
+    /// A line that matches belongs to the message before it
     #[arg(long, value_name = "REGEX")]
     pub(crate) multiline_continue: Option<String>,
-    /// Time to wait for further lines of a message
+    /// How long a message waits for further lines
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     pub(crate) multiline_timeout: Duration,
     /// Deliver an unterminated last record at the end
     #[arg(long, overrides_with = "no_incomplete")]
     pub(crate) incomplete: bool,
-    /// Leave an unterminated last record for the next run
+    /// Leave an unterminated last record for the next time
     #[arg(long, overrides_with = "incomplete")]
     pub(crate) no_incomplete: bool,
 }
@@ -150,23 +162,23 @@ pub(crate) struct Splitting {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Position")]
 pub(crate) struct PositionArgs {
-    /// Resume from the position in FILE and keep it up to date
+    /// Go on where FILE says, and keep it up to date
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, value_hint = ValueHint::FilePath)]
     #[expect(clippy::option_option, reason = "the flag may be absent, and its value too")]
     pub(crate) checkpoint: Option<Option<PathBuf>>,
     /// Save after NUM records or after DURATION
     #[arg(long, value_name = "NUM|DURATION", default_value = "1s")]
     pub(crate) checkpoint_every: String,
-    /// Resume from the position in FILE; messages carry positions
+    /// Go on where FILE says; messages carry their positions
     #[arg(long, value_name = "FILE", conflicts_with = "checkpoint", value_hint = ValueHint::FilePath)]
     pub(crate) resume: Option<PathBuf>,
-    /// Print the positions in a checkpoint file and exit
+    /// Show what a checkpoint file says, and end
     #[arg(long, value_name = "FILE", exclusive = true, value_hint = ValueHint::FilePath)]
     pub(crate) show_checkpoint: Option<PathBuf>,
-    /// Start from the position in a Logstreamer journal of Heka
+    /// Start where a journal of Heka's Logstreamer input says
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) import_journal: Vec<PathBuf>,
-    /// How to choose message UUIDs
+    /// How messages get their Uuid
     #[arg(long, value_name = "HOW", default_value = "random")]
     pub(crate) uuid: UuidKind,
 }
@@ -178,21 +190,18 @@ pub(crate) struct Selecting {
     /// Follow files below DIR
     #[arg(long, value_name = "DIR", requires = "file_match", conflicts_with = "files", value_hint = ValueHint::DirPath)]
     pub(crate) log_directory: Option<PathBuf>,
-    /// Regex for paths below DIR
+    /// Which files: matches the rest of the path
     #[arg(long, value_name = "REGEX", requires = "log_directory")]
     pub(crate) file_match: Option<String>,
-    /// Capture groups to sort by, oldest first (^ reverses)
+    /// Groups that sort files, oldest first (^ turns round)
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "log_directory")]
     pub(crate) priority: Vec<String>,
-    /// Capture groups and texts that make up a stream's name
+    /// Groups and texts that make a stream's name
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "log_directory")]
     pub(crate) differentiator: Vec<String>,
-    /// Number to sort a group's text by
+    /// Number that a group's text is sorted by
     #[arg(long, value_name = "GROUP:TEXT=NUM", value_parser = parse_translation, requires = "log_directory")]
     pub(crate) translation: Vec<(String, String, i64)>,
-    /// Skip files not modified within DURATION (0: never)
-    #[arg(long, value_name = "DURATION", default_value = "720h", value_parser = parse_duration, requires = "log_directory")]
-    pub(crate) oldest: Duration,
 }
 
 /// What is written.
@@ -216,13 +225,13 @@ pub(crate) struct Messages {
     /// Add a field to each message
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) field: Vec<String>,
-    /// Environment version of the messages
+    /// Version of the environment in the messages
     #[arg(long, value_name = "VERSION")]
     pub(crate) env_version: Option<String>,
-    /// Print file headers (with -o payload)
+    /// Show which file lines come from (with -o payload)
     #[arg(short = 'v', long, action = ArgAction::SetTrue, overrides_with = "no_headers")]
     pub(crate) headers: bool,
-    /// Do not print file headers (default)
+    /// Do not show it, as is the default
     #[arg(short = 'q', long, overrides_with = "headers")]
     pub(crate) no_headers: bool,
 }

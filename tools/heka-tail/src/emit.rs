@@ -2,13 +2,12 @@
 //! Records of files to messages on stdout.
 
 use std::path::Path;
-use std::rc::Rc;
 
-use crate::follow::{Chunk, position};
+use crate::follow::{Chunk, Reason, position};
 use heka_core::codec::{Encoder, Form};
 use heka_core::delivery::checkpoint::put_header;
 use heka_core::os::{Output, clock};
-use heka_core::record::{Damage, Found, Record, Splitter};
+use heka_core::record::split::{Part, Progress, Rest, Splitter};
 use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Header, MAX_CHECKPOINT_SIZE, Message, Template};
 
@@ -20,8 +19,8 @@ use crate::plan::{Job, Position};
 pub(crate) struct Emitter {
     pub(crate) out: Output,
     encoder: Encoder,
-    splitter: Rc<Splitter>,
-    delimiter: u8,
+    splitter: Splitter,
+    delimiter: Option<u8>,
     chomp: bool,
     uuid: UuidKind,
     hands_on: bool,
@@ -44,13 +43,16 @@ struct Source {
     bytes: u64,
 }
 
+/// So many bytes of a record that is too long are shown.
+const SHOWN: usize = 24;
+
 impl Emitter {
     pub(crate) fn new(job: &Job) -> Result<Self, Stop> {
         let out = Output::stdout()?.unbuffered(job.writing.unbuffered);
         let (encoder, out) = job.showing.open(Form::Heka, job.color, out)?;
         Ok(Self {
             out,
-            splitter: Rc::new(job.splitter.clone()),
+            splitter: job.splitter.clone(),
             delimiter: job.delimiter,
             chomp: job.chomp,
             uuid: job.uuid,
@@ -73,17 +75,26 @@ impl Emitter {
         }
     }
 
-    /// Makes the next stream known, which gets the next number.
-    pub(crate) fn add(&mut self, job: &Job, name: &str, key: &str) {
+    /// Makes a stream known by its number.
+    pub(crate) fn add(&mut self, number: usize, job: &Job, name: &str, key: &str) {
         let logger = job.logger.as_deref().unwrap_or(name).to_owned();
         let message = Message { logger: Some(logger.into()), ..job.message.clone() };
-        self.streams.push(Source {
+        let source = Source {
             name: name.to_owned(),
             key: key.to_owned(),
             template: Template::new(&message, None),
             records: 0,
             bytes: 0,
-        });
+        };
+        match self.streams.get_mut(number) {
+            Some(free) => *free = source,
+            None => self.streams.push(source),
+        }
+    }
+
+    /// A stream is gone; another one may get its number.
+    pub(crate) fn remove(&mut self, number: usize) {
+        self.last_stream = self.last_stream.filter(|last| *last != number);
     }
 
     /// How many records of a stream were written, and how many bytes that took.
@@ -99,58 +110,73 @@ impl Emitter {
     /// Writes the whole records of `chunk`, which belongs to stream number `stream`, and tells how
     /// many bytes that were.
     pub(crate) fn consume(&mut self, stream: usize, chunk: &mut Chunk<'_>) -> Result<usize, Stop> {
+        let rest = match chunk.reason {
+            Reason::More => Rest::Comes,
+            Reason::Timeout => Rest::Late,
+            Reason::End => Rest::Never,
+        };
         let now = clock::now_ns();
-        let splitter = Rc::clone(&self.splitter);
-        let mut progress = std::mem::take(&mut chunk.progress);
-        let mut records = splitter.records(chunk.data(), &mut progress, chunk.more);
-        while let Some(found) = records.next() {
-            let record = match found {
-                Found::Record(record) => record,
-                Found::Damage(damage) => {
-                    self.tell(stream, chunk.path, &damage);
-                    continue;
-                }
-                Found::Frame(_) => continue,
-            };
+        let data = chunk.data();
+        let mut progress = Progress { scanned: chunk.scanned, skips: chunk.skips };
+        let mut done = 0;
+        while let Some(record) =
+            self.splitter.next(data.get(done..).unwrap_or(&[]), &mut progress, rest)
+        {
+            let offset = chunk.offset + done as u64;
+            let start = data.get(done..).unwrap_or(&[]);
+            done += record.used;
+            if record.part != Part::Whole
+                && !self.tell(stream, chunk.path, offset, record.part, start)
+            {
+                continue;
+            }
             if self.hands_on {
                 let key = self.streams.get(stream).map_or(0, |source| source.key.len());
                 let room = MAX_CHECKPOINT_SIZE.saturating_sub(1 + key);
-                let (done, skips) = (records.done(), records.is_skipping());
-                chunk.put_position(&mut self.position, done, skips, room);
+                chunk.put_position(&mut self.position, done, progress.skips, room);
             }
             let uuid = match self.uuid {
                 UuidKind::Random => clock::random_uuid(),
-                UuidKind::Position => {
-                    position::uuid(chunk.generation(), record.offset, record.whole)
-                }
+                UuidKind::Position => position::uuid(chunk.generation(), offset, record.bytes),
             };
-            self.put(stream, &record, uuid, now)?;
+            self.put(stream, record.bytes, uuid, now)?;
         }
-        let done = records.done();
         if let Some(source) = self.streams.get_mut(stream) {
             source.bytes += done as u64;
         }
-        chunk.progress = progress;
+        chunk.scanned = progress.scanned;
+        chunk.skips = progress.skips;
         Ok(done)
     }
 
-    /// Tells of a record that is too long.
+    /// Says what became of a record that is too long; `true` if there is something to write.
     #[cold]
-    fn tell(&mut self, stream: usize, path: &Path, damage: &Damage<'_>) {
-        let Some(source) = self.streams.get_mut(stream) else { return };
+    fn tell(&mut self, stream: usize, path: &Path, offset: u64, part: Part, start: &[u8]) -> bool {
+        let what = match part {
+            Part::Skipped => return false,
+            Part::Whole => return true,
+            Part::Piece => "goes on in the next message",
+            Part::Beginning => "cut off",
+            Part::Nothing => "left out",
+        };
+        if matches!(part, Part::Beginning | Part::Nothing) {
+            self.lost = true;
+            stats::SKIPPED.add(1);
+        }
+        let Some(source) = self.streams.get_mut(stream) else { return true };
         let path = path.display().to_string();
         let name = if Path::new(&path).ends_with(&source.name) { &source.name } else { &path };
-        self.lost |= report::damage(name, damage);
+        let shown = String::from_utf8_lossy(start.get(..SHOWN).unwrap_or(start));
+        report::repeated(
+            format_args!("{}: record too long", source.name),
+            format_args!("{name}: offset {offset}: record too long, {what}: {shown:?}..."),
+        );
+        part != Part::Nothing
     }
 
-    fn put(
-        &mut self,
-        stream: usize,
-        record: &Record<'_>,
-        uuid: [u8; 16],
-        now: i64,
-    ) -> Result<(), Stop> {
-        let payload = if self.chomp { record.text } else { record.whole };
+    fn put(&mut self, stream: usize, record: &[u8], uuid: [u8; 16], now: i64) -> Result<(), Stop> {
+        let chomped = || record.strip_suffix(&[self.delimiter?]);
+        let payload = if self.chomp { chomped().unwrap_or(record) } else { record };
         let Some(source) = self.streams.get_mut(stream) else { return Ok(()) };
         let form = self.encoder.form();
         if form == Form::Payload {
@@ -161,8 +187,9 @@ impl Emitter {
             }
             self.out.put(payload);
             // What a delimiter ends already needs no line end.
-            if payload.last() != Some(&self.delimiter) {
-                self.out.put(&[if self.delimiter == 0 { 0 } else { b'\n' }]);
+            let end = self.delimiter.unwrap_or(b'\n');
+            if payload.last() != Some(&end) {
+                self.out.put(&[if end == 0 { 0 } else { b'\n' }]);
             }
         } else {
             let mut header = Header::default();

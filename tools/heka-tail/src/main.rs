@@ -5,11 +5,13 @@ mod cli;
 mod emit;
 mod follow;
 mod plan;
+mod reported;
 mod run;
 mod select;
 mod show;
 mod sources;
 mod state;
+mod streams;
 mod watch;
 
 fn main() -> std::process::ExitCode {

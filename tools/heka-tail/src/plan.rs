@@ -6,18 +6,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::follow::{Options, Start};
-use crate::select::{Selection, Selector};
-use heka_core::cli::{self, Showing, When, Writing, parse_duration, parse_size};
+use crate::select::{Exclusion, Selection, Selector};
+use heka_core::cli::{Showing, When, Writing, parse_duration, parse_size};
 use heka_core::delivery::checkpoint::short_hash;
 use heka_core::os::clock;
-use heka_core::record::{self, Framing, Group, Limit, Pattern, Splitter};
+use heka_core::record::split::{Delimiter, Group, Splitter};
 use heka_core::report::{Explain as _, Stop};
 use heka_core::wire::{Field, Message};
+use regex::bytes::Regex;
 
 use crate::cli::{At, Cli, How, PositionArgs, Selecting, Splitting, UuidKind};
 
 /// Name of a stream whose parts of a name were not given, as in Heka.
 const DEFAULT_STREAM: &str = "LogstreamerInput";
+
+/// Files of a selection that were last written longer ago are left out, as in Heka.
+const OLDEST: Duration = Duration::from_secs(720 * 3600);
 
 /// So many bytes of an operand stand in the name of a checkpoint file.
 const READABLE: usize = 100;
@@ -41,14 +45,19 @@ pub(crate) struct Job {
     pub(crate) rescan_interval: Duration,
     pub(crate) use_polling: bool,
     pub(crate) busy_rate: u64,
-    pub(crate) pid: Option<i32>,
+    pub(crate) pids: Vec<i32>,
+    pub(crate) exclusion: Exclusion,
+    /// Files of patterns that were last written longer ago are left out.
+    pub(crate) oldest: Option<Duration>,
+    /// When streams that nobody has named are forgotten.
+    pub(crate) forget_after: Option<Duration>,
     pub(crate) position: Position,
     /// Whether the folder of the position file is ours to make.
     pub(crate) makes_folder: bool,
     pub(crate) journals: Vec<PathBuf>,
     pub(crate) splitter: Splitter,
-    /// The byte that ends a payload of its own accord.
-    pub(crate) delimiter: u8,
+    /// The byte that ends a record, if it is one.
+    pub(crate) delimiter: Option<u8>,
     pub(crate) chomp: bool,
     pub(crate) incomplete: bool,
     pub(crate) uuid: UuidKind,
@@ -106,7 +115,9 @@ impl Cli {
             rotate_wait: self.following.rotate_wait,
             goes_on: !matches!(position, Position::Forget),
             timeout: splitter.holds_back().then_some(self.splitting.multiline_timeout),
-            gzip: !self.following.no_gzip_rotated,
+            unpacks: !self.following.no_gzip_rotated,
+            sleep_interval: self.following.sleep_interval.max(Duration::from_millis(1)),
+            rotated_directories: self.following.rotated_directory,
         };
         let message = Message {
             r#type: Some(self.messages.type_.into()),
@@ -123,15 +134,22 @@ impl Cli {
         };
         let is_byte = self.splitting.delimiter_regex.is_none();
         Ok(Plan::Follow(Box::new(Job {
-            delimiter: if is_byte { options.delimiter } else { b'\n' },
+            delimiter: is_byte.then_some(options.delimiter),
             options,
             files: self.files,
-            selection: plan_selection(self.selecting)?,
+            selection: plan_selection(
+                self.selecting,
+                self.following.oldest,
+                plan_exclusion(&self.following.exclude)?,
+            )?,
             sleep_interval: self.following.sleep_interval.max(Duration::from_millis(1)),
             rescan_interval: self.following.rescan_interval.max(Duration::from_millis(1)),
             use_polling: self.following.use_polling,
             busy_rate: self.following.busy_rate,
-            pid: self.following.pid,
+            pids: self.following.pid,
+            exclusion: plan_exclusion(&self.following.exclude)?,
+            oldest: self.following.oldest.filter(|oldest| !oldest.is_zero()),
+            forget_after: Some(self.following.forget_after).filter(|after| !after.is_zero()),
             position,
             makes_folder: matches!(self.position.checkpoint, Some(None)),
             journals: self.position.import_journal,
@@ -181,31 +199,40 @@ fn is_grouped(splitting: &Splitting) -> bool {
 }
 
 fn plan_splitter(splitting: &Splitting) -> Result<Splitter, Stop> {
-    let limit = Limit { size: splitting.max_record, oversize: splitting.oversize };
-    let splitter = match &splitting.delimiter_regex {
-        None => {
-            let byte = if splitting.null { 0 } else { splitting.delimiter };
-            Splitter::new(Framing::Counted(byte, splitting.delimiter_count), limit)
-        }
+    let delimiter = match &splitting.delimiter_regex {
+        None => Delimiter::Byte {
+            byte: if splitting.null { 0 } else { splitting.delimiter },
+            count: splitting.delimiter_count,
+        },
         Some(text) => {
-            let at = match splitting.delimiter_at {
-                At::End => record::At::End,
-                At::Start => record::At::Start,
-            };
-            let pattern = Pattern::new(text, at)
-                .map_err(|mistake| cli::mistaken("--delimiter-regex", text, &mistake))?;
-            Splitter::by_pattern(pattern, limit)
+            let regex = plan_regex(text, "--delimiter-regex")?;
+            if regex.captures_len() > 2 {
+                return Err(Stop::usage("--delimiter-regex: at most one capture group"));
+            }
+            match splitting.delimiter_at {
+                At::End => Delimiter::RegexEnd(regex),
+                At::Start => Delimiter::RegexStart(regex),
+            }
         }
     };
+    let splitter = Splitter::new(delimiter, splitting.max_line, splitting.oversize);
     if !is_grouped(splitting) {
         return Ok(splitter);
     }
     let regex =
-        |text: &Option<String>, flag| text.as_ref().map(|text| cli::regex(flag, text)).transpose();
+        |text: &Option<String>, flag| text.as_ref().map(|text| plan_regex(text, flag)).transpose();
     Ok(splitter.grouped(Group {
         start: regex(&splitting.multiline_start, "--multiline-start")?,
         continuation: regex(&splitting.multiline_continue, "--multiline-continue")?,
     }))
+}
+
+fn plan_regex(text: &str, flag: &str) -> Result<Regex, Stop> {
+    Regex::new(text).map_err(|error| {
+        let cause = error.to_string();
+        let last = cause.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        Stop::usage(format_args!("invalid value '{text}' for '{flag}': {last}"))
+    })
 }
 
 fn plan_position(
@@ -261,12 +288,21 @@ fn default_checkpoint(files: &[PathBuf], selecting: &Selecting) -> Result<PathBu
     Ok(state.join("heka-tail").join(format!("{name}#{}.checkpoint", short_hash(&all))))
 }
 
-fn plan_selection(selecting: Selecting) -> Result<Option<Selection>, Stop> {
+fn plan_exclusion(patterns: &[String]) -> Result<Exclusion, Stop> {
+    Exclusion::new(patterns).map_err(|pattern| {
+        Stop::usage(format_args!("invalid value '{pattern}' for '--exclude': unclosed bracket"))
+    })
+}
+
+fn plan_selection(
+    selecting: Selecting,
+    oldest: Option<Duration>,
+    exclusion: Exclusion,
+) -> Result<Option<Selection>, Stop> {
     let (Some(directory), Some(file_match)) = (selecting.log_directory, selecting.file_match)
     else {
         return Ok(None);
     };
-    cli::regex("--file-match", &file_match)?;
     let mut translation: HashMap<String, HashMap<String, i64>> = HashMap::new();
     for (group, text, number) in selecting.translation {
         translation.entry(group).or_default().insert(text, number);
@@ -281,7 +317,7 @@ fn plan_selection(selecting: Selecting) -> Result<Option<Selection>, Stop> {
         priority: selecting.priority,
         differentiator,
         translation,
-        oldest: Some(selecting.oldest).filter(|oldest| !oldest.is_zero()),
+        oldest: Some(oldest.unwrap_or(OLDEST)).filter(|oldest| !oldest.is_zero()),
     };
-    Selection::new(selector).map(Some).map_err(Stop::usage)
+    Selection::new(selector, exclusion).map(Some).map_err(Stop::usage)
 }

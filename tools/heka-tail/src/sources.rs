@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which streams there are, now and later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::follow::packed::has_foreign_name;
+use crate::follow::rotated::logs_of;
 use crate::follow::{Identity, Relation, Stream};
-use crate::select::{LeftOut, Operand, Selection};
+use crate::select::find::Candidate;
+use crate::select::logstreamer::oldest_time;
+use crate::select::operand::Scan as Meant;
+use crate::select::{Exclusion, Operand, Selection};
 use heka_core::report::{self, Cause as _, Explain as _, Stop};
+use std::time::Duration;
 
+use crate::reported::{LeftOut, Reported};
 use crate::state::key_of;
 
 /// What was asked to be followed.
@@ -16,35 +23,57 @@ use crate::state::key_of;
 pub(crate) struct Sources {
     operands: Vec<Operand>,
     selection: Option<Rc<Selection>>,
-    known: BTreeSet<String>,
-    told: Told,
+    exclusion: Exclusion,
+    oldest: Option<Duration>,
+    /// The streams that are followed, by key, and their numbers.
+    known: HashMap<Rc<str>, usize>,
+    /// Operands that have meant a file, by number.
+    matched: BTreeSet<usize>,
+    reported: Reported,
 }
 
 /// A stream found, and the key of its position.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) key: String,
+    pub(crate) key: Rc<str>,
     pub(crate) stream: Stream,
     /// Whether nobody has named it: it may have had another name before.
     pub(crate) is_met: bool,
 }
 
-/// What a look at everything came to.
+/// What a look at everything, or at what has come up, came to.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     pub(crate) found: Vec<Found>,
     pub(crate) directories: Vec<PathBuf>,
     /// Words on streams that cannot be read.
     pub(crate) errors: Vec<String>,
+    /// Streams that something has happened to, by number.
+    pub(crate) touched: Vec<usize>,
+    /// Streams that have a rotated file, by number.
+    pub(crate) rotated: Vec<usize>,
+    /// Files that are left out until they are written to.
+    pub(crate) old: Vec<PathBuf>,
 }
 
+/// Tells what the streams so far have to do with a file.
+pub(crate) type Related<'a> = &'a dyn Fn(Identity) -> Relation;
+
 impl Sources {
-    pub(crate) fn new(files: &[PathBuf], selection: Option<Selection>) -> Self {
+    pub(crate) fn new(
+        files: &[PathBuf],
+        selection: Option<Selection>,
+        exclusion: Exclusion,
+        oldest: Option<Duration>,
+    ) -> Self {
         Self {
             operands: files.iter().map(|file| Operand::new(file)).collect(),
             selection: selection.map(Rc::new),
-            known: BTreeSet::new(),
-            told: Told::default(),
+            exclusion,
+            oldest,
+            known: HashMap::new(),
+            matched: BTreeSet::new(),
+            reported: Reported::default(),
         }
     }
 
@@ -56,7 +85,7 @@ impl Sources {
     /// A directory that is not there, and the cause of that.
     pub(crate) fn missing(&self) -> Option<(String, String)> {
         self.operands.iter().find_map(|operand| match operand {
-            Operand::Directory(path) => {
+            Operand::Directory(path, _) => {
                 let error = std::fs::metadata(path).err()?;
                 Some((path.display().to_string(), error.cause()))
             }
@@ -64,122 +93,236 @@ impl Sources {
         })
     }
 
+    /// A stream has got a number.
+    pub(crate) fn place(&mut self, key: Rc<str>, number: usize) {
+        self.known.insert(key, number);
+    }
+
+    /// A stream is gone.
+    pub(crate) fn forget(&mut self, key: &str, path: &Path) {
+        self.known.remove(key);
+        self.reported.forget(path);
+    }
+
     /// Streams that were not there at the last scan, and the directories where more may appear.
-    /// `relation` tells what the streams so far have to do with a file.
     ///
     /// # Errors
     /// If streams cannot be read; the others are still to be found by the next scan.
-    pub(crate) fn scan(&mut self, relation: &dyn Fn(Identity) -> Relation) -> Result<Scan, Stop> {
+    pub(crate) fn scan(&mut self, related: Related<'_>) -> Result<Scan, Stop> {
         let mut scan = Scan::default();
-        for operand in &self.operands {
-            let here = operand.scan();
-            scan.directories.extend(here.directories);
-            here.left_out.into_iter().for_each(|left_out| self.told.tell(left_out));
-            for file in here.files {
-                let path = std::path::absolute(&file).at(file.display())?;
-                let key = key_of(&path);
-                if self.known.contains(&key) {
-                    continue;
-                }
-                let mut stream = Stream::named(file.to_string_lossy(), path);
-                if operand.is_open() {
-                    match renamed(stream.path(), relation) {
-                        Relation::None => {}
-                        // It goes on there; if that lets go of it, this is a stream of its own.
-                        Relation::Reads => continue,
-                        Relation::HasRead(position) => stream = stream.resume(vec![position]),
-                    }
-                }
-                self.known.insert(key.clone());
-                scan.found.push(Found { key, stream, is_met: operand.is_open() });
+        for index in 0..self.operands.len() {
+            if let Some(operand) = self.operands.get(index) {
+                let meant = operand.scan();
+                self.take_in(index, meant, related, &mut scan)?;
             }
         }
-        if let Some(selection) = &self.selection {
-            let here = selection.find();
-            scan.directories.extend(here.directories);
-            scan.errors = here.errors;
-            for (name, newest) in here.streams {
-                let key = key_of(Path::new(&name));
-                if self.known.insert(key.clone()) {
-                    let stream = Stream::selected(name, Rc::clone(selection), newest);
-                    scan.found.push(Found { key, stream, is_met: false });
-                }
-            }
+        if let Some(selection) = self.selection.clone() {
+            let found = selection.find();
+            self.take_in_selected(&selection, found, &mut scan);
         }
         Ok(scan)
     }
 
     /// As [`Sources::scan`], for streams that appear later; trouble is only told, once.
-    pub(crate) fn rescan(&mut self, relation: &dyn Fn(Identity) -> Relation) -> Scan {
-        match self.scan(relation) {
+    pub(crate) fn rescan(&mut self, related: Related<'_>) -> Scan {
+        let scan = self.scan(related);
+        self.late(scan)
+    }
+
+    /// Looks at what has come up, or is gone, at these paths.
+    pub(crate) fn gain(&mut self, paths: &[PathBuf], related: Related<'_>) -> Scan {
+        let mut scan = Ok(Scan::default());
+        for path in paths {
+            let gained = scan.as_mut().map(|scan| self.gain_one(path, related, scan));
+            if let Ok(Err(stop)) = gained {
+                scan = Err(stop);
+            }
+        }
+        let mut scan = self.late(scan);
+        for found in &mut scan.found {
+            found.stream.set_alone(true);
+        }
+        scan
+    }
+
+    fn gain_one(&mut self, path: &Path, related: Related<'_>, scan: &mut Scan) -> Result<(), Stop> {
+        for index in 0..self.operands.len() {
+            if let Some(operand) = self.operands.get(index).filter(|operand| operand.is_open()) {
+                let meant = operand.gain(path);
+                self.take_in(index, meant, related, scan)?;
+            }
+        }
+        if let Some(selection) = self.selection.clone() {
+            let found = selection.gain(path);
+            self.take_in_selected(&selection, found, scan);
+        }
+        Ok(())
+    }
+
+    fn late(&mut self, scan: Result<Scan, Stop>) -> Scan {
+        match scan {
             Ok(mut scan) => {
                 for found in &mut scan.found {
                     found.stream.appear_late();
                 }
                 for error in scan.errors.drain(..) {
-                    self.told.error(error);
+                    self.reported.error(error);
                 }
                 scan
             }
             Err(Stop::Error { text, .. }) => {
-                self.told.error(text);
+                self.reported.error(text);
                 Scan::default()
             }
             Err(_) => Scan::default(),
         }
     }
 
-    /// Names may have changed.
-    pub(crate) fn forget(&self) {
-        if let Some(selection) = &self.selection {
-            selection.forget();
+    /// Adds the files that an operand means. Rotated ones are left to the log that they come from.
+    fn take_in(
+        &mut self,
+        operand: usize,
+        meant: Meant,
+        related: Related<'_>,
+        scan: &mut Scan,
+    ) -> Result<(), Stop> {
+        let is_open = self.operands.get(operand).is_some_and(Operand::is_open);
+        let oldest = oldest_time(self.oldest);
+        if !meant.files.is_empty() {
+            self.matched.insert(operand);
         }
+        scan.directories.extend(meant.directories);
+        for file in &meant.files {
+            let path = std::path::absolute(file).at(file.display())?;
+            let key = key_of(&path);
+            if self.known.contains_key(key.as_str())
+                || (is_open && self.is_left_out(file, &meant.files, scan))
+            {
+                continue;
+            }
+            if is_open && Candidate::at(file).is_some_and(|file| file.modified < oldest) {
+                scan.old.push(path);
+                continue;
+            }
+            let mut stream = Stream::named(file.to_string_lossy(), path, is_open);
+            if is_open {
+                match renamed(stream.path(), related) {
+                    Relation::None => {}
+                    // It goes on there; if that lets go of it, this is a stream of its own.
+                    Relation::Reads => continue,
+                    Relation::HasRead(position) => stream = stream.resume(vec![position]),
+                }
+            }
+            self.add(key, stream, is_open, scan);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, key: String, stream: Stream, is_met: bool, scan: &mut Scan) {
+        let key: Rc<str> = key.into();
+        // Its number is known when it is taken in.
+        self.known.insert(Rc::clone(&key), usize::MAX);
+        scan.found.push(Found { key, stream, is_met });
+    }
+
+    fn take_in_selected(
+        &mut self,
+        selection: &Rc<Selection>,
+        found: crate::select::logstreamer::Found,
+        scan: &mut Scan,
+    ) {
+        scan.directories.extend(found.directories);
+        scan.errors.extend(found.errors);
+        scan.old.extend(found.old);
+        for (name, newest) in found.streams {
+            let key = key_of(Path::new(&name));
+            match self.known.get(key.as_str()) {
+                Some(&number) => scan.touched.push(number),
+                None => {
+                    let stream = Stream::selected(name, Rc::clone(selection), newest);
+                    self.add(key, stream, false, scan);
+                }
+            }
+        }
+    }
+
+    /// Whether a file is not to be followed: excluded, compressed in a way that cannot be read, or
+    /// rotated from a log that is there, among `others` or followed already.
+    fn is_left_out(&mut self, path: &Path, others: &BTreeSet<PathBuf>, scan: &mut Scan) -> bool {
+        if self.exclusion.has(path) {
+            return true;
+        }
+        if has_foreign_name(path) {
+            self.reported.left_out(LeftOut::Compressed(path.to_owned()));
+            return true;
+        }
+        let Some(log) = self.log_of(path, others) else { return false };
+        let key = std::path::absolute(&log).map(|log| key_of(&log)).unwrap_or_default();
+        scan.rotated.extend(self.known.get(key.as_str()));
+        if path.extension() == log.extension() {
+            self.reported.left_out(LeftOut::Numbered { path: path.to_owned(), log });
+        }
+        true
+    }
+
+    fn log_of(&self, path: &Path, others: &BTreeSet<PathBuf>) -> Option<PathBuf> {
+        let name = path.file_name()?.to_str()?;
+        let mut logs = logs_of(name).into_iter().map(|log| path.with_file_name(log));
+        logs.find(|log| {
+            let is_known = || {
+                let key = std::path::absolute(log).map(|log| key_of(&log));
+                key.is_ok_and(|key| self.known.contains_key(key.as_str()))
+            };
+            let is_meant = || {
+                let mut open = self.operands.iter().filter(|operand| operand.is_open());
+                // One that has just come up is alone here.
+                others.len() == 1 && open.any(|operand| operand.gain(log).files.contains(log))
+            };
+            others.contains(log) || is_known() || is_meant()
+        })
+    }
+
+    /// Says which patterns mean nothing; whether there are any.
+    pub(crate) fn report_unmatched(&self, waits: bool) -> bool {
+        let mut is_any = false;
+        for (number, operand) in self.operands.iter().enumerate() {
+            if let Operand::Pattern(root, glob) = operand
+                && !self.matched.contains(&number)
+            {
+                is_any = true;
+                let waits = if waits { "; waiting for one" } else { "" };
+                let pattern = root.join(glob.text());
+                report::warning(format_args!("{}: no such file{waits}", pattern.display()));
+            }
+        }
+        is_any
     }
 }
 
 /// What the file at `path` is to the streams so far.
-fn renamed(path: &Path, relation: &dyn Fn(Identity) -> Relation) -> Relation {
+fn renamed(path: &Path, related: Related<'_>) -> Relation {
     let identity = std::fs::metadata(path).map(|metadata| Identity::of(&metadata));
-    identity.map_or(Relation::None, relation)
+    identity.map_or(Relation::None, related)
 }
 
-/// What was told already.
-#[derive(Debug, Default)]
-struct Told {
-    errors: BTreeSet<String>,
-    left_out: BTreeSet<LeftOut>,
-    is_compressed: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Told {
-    fn error(&mut self, text: String) {
-        if !self.errors.contains(&text) {
-            report::error(&text);
-            self.errors.insert(text);
+    #[test]
+    fn rotated_files_belong_to_their_log() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.log", "a.log.1", "a.log.2.gz", "b.log.1", ".hidden", "c.gz", "a.log.3.xz"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
         }
-    }
-
-    fn tell(&mut self, left_out: LeftOut) {
-        if self.left_out.contains(&left_out) {
-            return;
-        }
-        match &left_out {
-            // Where there is one there are many.
-            LeftOut::Compressed(path) if !std::mem::replace(&mut self.is_compressed, true) => {
-                report::warning(format_args!(
-                    "{}: left out, as all that is compressed with something else than gzip",
-                    path.display()
-                ));
-            }
-            LeftOut::Compressed(path) => {
-                report::note(format_args!("{}: compressed, left out", path.display()));
-            }
-            LeftOut::Numbered { path, log } => report::warning(format_args!(
-                "{}: taken for what {} was rotated into; name it to have it followed",
-                path.display(),
-                log.display()
-            )),
-        }
-        self.left_out.insert(left_out);
+        let names = |operand: &Path| -> Vec<String> {
+            let files = [operand.to_owned()];
+            let mut sources = Sources::new(&files, None, Exclusion::default(), None);
+            let found = sources.scan(&|_| Relation::None).unwrap().found;
+            let names = found.iter().map(|found| found.stream.path().file_name().unwrap());
+            names.map(|name| name.to_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(names(dir.path()), ["a.log", "b.log.1"]);
+        assert_eq!(names(&dir.path().join("a.l*")), ["a.log"]);
     }
 }

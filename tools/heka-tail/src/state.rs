@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Positions between runs: read at the start, saved as what was read is written.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::follow::{FilePosition, Identity, Journal, Stream, position};
+use crate::follow::{FilePosition, Identity, Journal, Options, Stream, position};
 use heka_core::delivery::checkpoint::{CheckpointFile, Positions, source_key};
 use heka_core::os::read_file;
 use heka_core::report::{self, Cause as _, Explain as _, Refused, Stop, stats};
+
+use crate::select::logstreamer::oldest_time;
 
 use crate::plan::{Every, Job, Position};
 
@@ -24,6 +27,11 @@ const MAX_JOURNAL: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct State {
     known: Positions,
+    /// Files in these by what they are, if they have a time of birth: without one another file may
+    /// have got the inode.
+    by_identity: HashMap<Identity, FilePosition>,
+    /// Streams that went on where they were.
+    resumed: HashSet<String>,
     journals: Vec<(String, Journal)>,
     file: Option<CheckpointFile>,
     every: Every,
@@ -53,8 +61,13 @@ impl State {
         };
         let journals =
             job.journals.iter().map(|path| read_journal(path)).collect::<Result<_, _>>()?;
+        let files = known.iter().filter_map(|(_, bytes)| position::decode(bytes)).flatten();
+        let born = files.filter(|file| file.identity.born != 0);
+        let by_identity = born.map(|file| (file.identity, file)).collect();
         Ok(Self {
             known,
+            by_identity,
+            resumed: HashSet::new(),
             journals,
             file,
             every,
@@ -70,9 +83,10 @@ impl State {
         key: &str,
         mut stream: Stream,
         is_met: bool,
-        gzip: bool,
+        options: &Options,
     ) -> Result<Stream, Stop> {
         if let Some(bytes) = self.known.get(key) {
+            self.resumed.insert(key.to_owned());
             return Ok(match position::decode(bytes) {
                 Some(files) => stream.resume(files),
                 None => {
@@ -88,7 +102,7 @@ impl State {
         if self.journals.is_empty() {
             return Ok(stream);
         }
-        let files = stream.list();
+        let files = stream.list(options);
         let is_its = |journal: &Journal, name: &str| {
             name.ends_with(&format!("/{}", stream.name()))
                 || files.iter().any(|file| file.path == journal.file_name)
@@ -99,7 +113,7 @@ impl State {
         else {
             return Ok(stream);
         };
-        match journal.find(&files, gzip) {
+        match journal.find(&files, options.unpacks) {
             Some(place) => {
                 report::note(format_args!("{}: going on at {place}, by {name}", stream.name()));
                 Ok(stream.resume(vec![place]))
@@ -114,10 +128,7 @@ impl State {
     /// How far the file at `path` was read when it had another name.
     fn renamed(&self, path: &Path) -> Option<FilePosition> {
         let identity = Identity::of(&std::fs::metadata(path).ok()?);
-        // Without a time of birth it may be another file that has got the inode.
-        let known = self.known.iter().filter(|_| identity.born != 0);
-        let mut files = known.filter_map(|(_, bytes)| position::decode(bytes)).flatten();
-        files.find(|file| file.identity == identity)
+        self.by_identity.get(&identity).copied()
     }
 
     /// Whether positions are wanted at all.
@@ -151,12 +162,36 @@ impl State {
     }
 
     /// Notes where a stream stands, whose records up to there are written.
-    pub(crate) fn set(&mut self, key: &str, files: &[FilePosition]) {
+    pub(crate) fn set(&mut self, key: &str, files: &[FilePosition], is_met: bool) {
         if let Some(file) = self.file.as_mut().filter(|_| !files.is_empty()) {
             let mut bytes = Vec::new();
-            position::encode(&mut bytes, files);
+            position::encode(&mut bytes, files, is_met);
             file.set(key, &bytes);
         }
+    }
+
+    /// A stream is gone for good.
+    pub(crate) fn forget(&mut self, key: &str) {
+        if let Some(file) = &mut self.file {
+            file.remove(key);
+        }
+    }
+
+    /// Forgets streams that nobody has named and that were not resumed, whose files were last
+    /// written longer ago.
+    pub(crate) fn forget_old(&mut self, after: Option<Duration>) {
+        let (Some(file), Some(after)) = (&mut self.file, after) else { return };
+        let since = oldest_time(Some(after));
+        let is_old = |bytes: &[u8]| {
+            position::is_met(bytes)
+                && position::decode(bytes)
+                    .is_some_and(|files| files.iter().all(|file| file.modified < since))
+        };
+        let old =
+            self.known.iter().filter(|(key, bytes)| !self.resumed.contains(*key) && is_old(bytes));
+        old.for_each(|(key, _)| file.remove(key));
+        // What nobody has asked for by now is not asked for again.
+        self.resumed = HashSet::new();
     }
 
     /// Stores what was noted. Trouble is told, once, and tried again.

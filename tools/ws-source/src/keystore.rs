@@ -19,13 +19,13 @@ use sha1::{Digest as _, Sha1};
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "TLS options")]
 pub(crate) struct KeystoreArgs {
-    /// Key store with trusted and client certificates
+    /// Trust, and show, the certificates of this key store
     #[arg(long, value_name = "FILE", conflicts_with = "cert", value_hint = clap::ValueHint::FilePath)]
     keystore: Option<PathBuf>,
-    /// File containing the key store's password
+    /// File with the key store's password
     #[arg(long, value_name = "FILE", requires = "keystore", value_hint = clap::ValueHint::FilePath)]
     keystore_pass_file: Option<PathBuf>,
-    /// Key store type
+    /// Insist on a type of key store
     #[arg(
         long,
         value_name = "TYPE",

@@ -22,22 +22,22 @@ pub(crate) struct RequestArgs {
     /// Send the cookies in FILE, one a line
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     cookie_file: Option<PathBuf>,
-    /// Origin header
+    /// Say which page asks
     #[arg(long, value_name = "ORIGIN", value_parser = parse_value)]
     origin: Option<String>,
     /// Offer a subprotocol (repeatable)
     #[arg(long, value_name = "NAME", value_parser = parse_token)]
     subprotocol: Vec<String>,
-    /// User-Agent header; empty omits it
+    /// Say which program asks; empty for nothing
     #[arg(long, value_name = "NAME", default_value = concat!("ws-source/", env!("CARGO_PKG_VERSION")), value_parser = parse_value)]
     user_agent: String,
-    /// User name for basic authentication
+    /// Authenticate by name and password
     #[arg(long, value_name = "NAME", conflicts_with = "bearer_file")]
     user: Option<String>,
-    /// File containing the password; prompts if absent
+    /// File with the password; asked for on the terminal if absent
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     password_file: Option<PathBuf>,
-    /// File containing a bearer token
+    /// Authenticate by the token in FILE
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     bearer_file: Option<PathBuf>,
 }

@@ -5,10 +5,9 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use heka_core::cli::settle_form;
+use heka_core::net::Attempts;
 use heka_core::net::ws::Closed;
-use heka_core::net::{Loss, Redial};
-use heka_core::os::{Backlog, Output};
-use heka_core::report::words::Span;
+use heka_core::os::{Backlog, Output, wait};
 use heka_core::report::{self, Status, Stop, stats};
 
 use crate::cli::Plan;
@@ -52,7 +51,7 @@ impl Feed<'_> {
     /// One connection after the other.
     fn follow(&mut self) -> Result<Status, Stop> {
         let shown = self.plan.endpoint.shown.as_str();
-        let mut redial = Redial::new(self.plan.backoff);
+        let mut attempts = self.plan.backoff.start();
         let mut lost_at: Option<Instant> = None;
         loop {
             let end = match self.connector.connect(self.plan)? {
@@ -62,8 +61,10 @@ impl Feed<'_> {
                         None => report::note(format_args!("{shown}: connected")),
                         Some(lost) => {
                             stats::counter("reconnects").add(1);
-                            let gap = Span(lost.elapsed());
-                            report::announce(format_args!("{shown}: connected again after {gap}"));
+                            let gap = lost.elapsed().as_secs_f64();
+                            report::announce(format_args!(
+                                "{shown}: connected again after {gap:.1} s"
+                            ));
                         }
                     }
                     let opened = Instant::now();
@@ -71,7 +72,7 @@ impl Feed<'_> {
                         ControlFlow::Break(()) => return Ok(Status::Done),
                         ControlFlow::Continue(closed) => {
                             if opened.elapsed() >= STABLE {
-                                redial.reset();
+                                attempts.reset();
                             }
                             End::Closed(closed)
                         }
@@ -79,31 +80,48 @@ impl Feed<'_> {
                 }
             };
             lost_at.get_or_insert_with(Instant::now);
-            if let Some(status) = self.pause(&end, &mut redial)? {
+            if let Some(status) = self.pause(&end, &mut attempts)? {
                 return Ok(status);
             }
         }
     }
 
-    /// Waits for the next attempt; a status if there is to be none.
-    fn pause(&mut self, end: &End, redial: &mut Redial) -> Result<Option<Status>, Stop> {
+    /// Tells what happened and waits for the next attempt; a status if there is to be none.
+    fn pause(&mut self, end: &End, attempts: &mut Attempts) -> Result<Option<Status>, Stop> {
         let shown = self.plan.endpoint.shown.as_str();
         let is_done = end.is_orderly() && self.session.input_ended.is_some();
-        let wait = end.retry_after().min(self.plan.backoff.max_delay);
-        let text = format_args!("{shown}: {end}");
-        if !is_done && redial.schedule(&Loss::of(text).hint(end.hint()).wait(wait)) {
-            redial.wait(Some(&mut self.session.out), None)?;
-            return Ok(None);
+        let delay = if is_done { None } else { attempts.delay() };
+        let Some(delay) = delay else {
+            if end.is_orderly() {
+                report::note(format_args!("{shown}: {end}"));
+                return Ok(Some(Status::Done));
+            }
+            report::error(format_args!("{shown}: {end}"));
+            end.hint();
+            return Ok(Some(Status::Unreachable));
+        };
+        let delay = delay.max(end.retry_after().min(self.plan.backoff.max_delay));
+        let seconds = (delay.as_secs_f64() * 1000.0).round() / 1000.0;
+        report::announce(format_args!("{shown}: {end}; trying again in {seconds} s"));
+        if attempts.failures() == 1 {
+            end.hint();
         }
-        if end.is_orderly() {
-            report::note(text);
-            return Ok(Some(Status::Done));
+        self.wait(Instant::now() + delay)?;
+        Ok(None)
+    }
+
+    /// Waits, while the output's reader goes on taking what there is.
+    fn wait(&mut self, until: Instant) -> Result<(), Stop> {
+        let out = &mut self.session.out;
+        while Instant::now() < until {
+            out.try_flush()?;
+            let wanted: Vec<_> = out.wanted().into_iter().collect();
+            let ready = wait(&wanted, Some(until))?;
+            if out.pending() == 0 && ready.iter().any(|ready| !ready.is_empty()) {
+                return Err(Stop::BrokenPipe);
+            }
         }
-        report::error(text);
-        if let Some(hint) = end.hint() {
-            report::hint(hint);
-        }
-        Ok(Some(Status::Unreachable))
+        Ok(())
     }
 }
 
@@ -125,10 +143,9 @@ impl End {
         }
     }
 
-    fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Unconnected(unconnected) => unconnected.hint.as_deref(),
-            Self::Closed(_) => None,
+    fn hint(&self) {
+        if let Self::Unconnected(Unconnected { hint: Some(hint), .. }) = self {
+            report::hint(hint);
         }
     }
 }

@@ -88,6 +88,11 @@ impl CheckpointFile {
         }
     }
 
+    /// Forgets a source; [`CheckpointFile::save`] does so in the file.
+    pub fn remove(&mut self, source: &str) {
+        self.is_changed |= self.positions.0.remove(source).is_some();
+    }
+
     /// Whether there is something to save.
     pub fn is_changed(&self) -> bool {
         self.is_changed

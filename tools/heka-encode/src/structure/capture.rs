@@ -4,6 +4,7 @@
 use crate::structure::field_arg::{FieldArg, FieldName, push_value};
 use crate::structure::time_format::TimeFormat;
 use heka_core::codec::HeaderName;
+use heka_core::codec::regular;
 use heka_core::codec::severity::SeverityMap;
 use heka_core::wire::{Message, ValueType};
 use regex::bytes::{Captures as Groups, Regex};
@@ -42,15 +43,16 @@ enum Part {
 }
 
 impl Captures {
-    /// The groups of `regex` named `Timestamp` and `Severity` become these headers; so do
+    /// Compiles `regex`. Its groups named `Timestamp` and `Severity` become these headers; so do
     /// all others by their names, and fields, unless `fields` says what is made of them.
     pub(crate) fn new(
-        regex: Regex,
+        regex: &str,
         fields: &[FieldArg],
         times: TimeFormat,
         severities: SeverityMap,
         limit: usize,
     ) -> Result<Self, String> {
+        let regex = regular::compile(regex)?;
         let named: Vec<(usize, &str)> = regex
             .capture_names()
             .enumerate()

@@ -44,11 +44,11 @@ impl Journal {
     }
 
     /// Finds the place in the files of a stream (oldest first); `None` if none of them has it.
-    pub(crate) fn find(&self, files: &[Candidate], gzip: bool) -> Option<FilePosition> {
+    pub(crate) fn find(&self, files: &[Candidate], unpacks: bool) -> Option<FilePosition> {
         let named = files.iter().filter(|file| file.path == self.file_name);
         let others = files.iter().rev().filter(|file| file.path != self.file_name);
         named.chain(others).find_map(|file| {
-            let position = OpenFile::open(&file.path, self.seek, gzip).ok()?.position();
+            let position = OpenFile::open(&file.path, self.seek, unpacks).ok()?.position();
             (position.hash == self.last_hash).then_some(position)
         })
     }

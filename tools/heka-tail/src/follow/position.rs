@@ -85,17 +85,20 @@ fn first_eight(digest: &[u8]) -> u64 {
 const VERSION: u8 = 1;
 const SKIPS: u64 = 1;
 const HAS_GENERATION: u64 = 2;
+/// Nobody has named the stream: it came by a pattern.
+const MET: u64 = 4;
 
 /// Appends the positions of a stream's files, oldest first.
 ///
 /// Version, then for each file: flags, device, inode, birth, last change after birth, offset (as
 /// varints), hash (8 bytes), and the generation (8 bytes) if it is not the identity's first.
-pub(crate) fn encode(out: &mut Vec<u8>, files: &[FilePosition]) {
+pub(crate) fn encode(out: &mut Vec<u8>, files: &[FilePosition], is_met: bool) {
     out.push(VERSION);
     for file in files {
         let has_generation = file.generation != first_generation(file.identity);
+        let flag = |is_set: bool, flag: u64| if is_set { flag } else { 0 };
         let flags =
-            if file.skips { SKIPS } else { 0 } | if has_generation { HAS_GENERATION } else { 0 };
+            flag(file.skips, SKIPS) | flag(has_generation, HAS_GENERATION) | flag(is_met, MET);
         let since = file.modified.saturating_sub(file.identity.born);
         let Identity { device, inode, born } = file.identity;
         for value in [flags, device, inode, born, since, file.offset] {
@@ -139,6 +142,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<FilePosition>> {
     Some(files)
 }
 
+/// Whether [`encode`] was told that nobody has named the stream.
+pub(crate) fn is_met(bytes: &[u8]) -> bool {
+    let flags = bytes.split_first().map(|(_, rest)| Reader::new(rest).varint());
+    matches!(flags, Some(Ok(flags)) if flags & MET != 0)
+}
+
 fn take_eight(bytes: &mut &[u8]) -> Option<u64> {
     let (eight, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
@@ -179,14 +188,15 @@ mod tests {
         };
         let other = FilePosition { generation: first_generation(identity), skips: false, ..file };
         let mut bytes = Vec::new();
-        encode(&mut bytes, &[other, other]);
+        encode(&mut bytes, &[other, other], false);
         assert!(
             bytes.len() + 1 + heka_core::delivery::checkpoint::MAX_KEY_SIZE <= 128,
             "{}",
             bytes.len()
         );
         bytes.clear();
-        encode(&mut bytes, &[file, other]);
+        encode(&mut bytes, &[file, other], true);
+        assert!(is_met(&bytes));
         assert_eq!(decode(&bytes), Some(vec![file, other]));
         assert_eq!(decode(&bytes[..bytes.len() - 1]), None);
         assert_eq!(decode(b""), None);

@@ -2,112 +2,96 @@
 //! Which files a named log was rotated into, by their names: `app.log.1`, `app.log.2.gz`,
 //! `app.log-20261121`, `app-20261121.log`, `app.log.old`.
 
-use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-use super::identity::{Identity, is_settled, modified};
+use super::packed::{source_of, unpacked_name};
 use crate::select::find::Candidate;
+use crate::select::listing::Listing;
 
 /// What stands in a rotated file's name in addition to the log's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Mark {
+pub(crate) enum Mark {
     /// A small number: the larger, the older, unless the files' times say otherwise.
     Number(u32),
-    /// A date or a time: the smaller, the older.
+    /// A date, a time or a number with zeros in front: the smaller, the older.
     Date(String),
-    /// `old`.
+    /// `old`, or what tells nothing about the order.
     Word,
 }
 
-/// The files that the log at `path` was rotated into, oldest first, and that log itself last if it
-/// is there.
-pub(crate) fn files_of(path: &Path) -> Vec<Candidate> {
-    let mut found = rotated(path);
-    let live = Candidate::at(path);
-    order(&mut found, live.as_ref());
-    let mut files: Vec<Candidate> = found.into_iter().map(|(_, candidate)| candidate).collect();
-    files.extend(live);
-    files
+/// Which names count as those of rotated files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// Those with a mark behind a separator.
+    Marked,
+    /// All that begin with the log's name.
+    Any,
 }
 
-/// Whether the file at `path` has the name of one that the log at `log` was rotated into.
-pub(crate) fn is_rotated_from(log: &Path, path: &Path) -> bool {
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    name(log).zip(name(path)).is_some_and(|(log, path)| mark(&log, &path).is_some())
-}
+const SEPARATORS: [char; 3] = ['.', '-', '_'];
 
-fn rotated(path: &Path) -> Vec<(Mark, Candidate)> {
-    let (Some(dir), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
-    else {
-        return Vec::new();
-    };
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-    let Ok(names) = names_in(dir) else { return Vec::new() };
-    let mut found: Vec<(Mark, Candidate)> = names
-        .iter()
-        .filter_map(|other| {
-            // Most files of a large directory are told apart by this alone.
-            if !other.as_bytes().starts_with(stem.as_bytes()) {
-                return None;
+/// The files in `directory` that a log called `name` was rotated into, in no order.
+pub(crate) fn rotated_in(directory: &Path, name: &str, width: Width) -> Vec<(Mark, Candidate)> {
+    let Ok(listing) = Listing::of(directory) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut met = HashSet::new();
+    for (from, to) in ranges(name, width) {
+        for other in listing.between(&from, &to) {
+            if let Some(mark) = other.to_str().and_then(|other| mark(name, other, width))
+                && met.insert(other)
+                && let Some(file) = Candidate::at(&directory.join(other))
+            {
+                found.push((mark, file));
             }
-            let mark = mark(name, other.to_str()?)?;
-            Some((mark, Candidate::at(&dir.join(other))?))
-        })
-        .collect();
+        }
+    }
     let paths: HashSet<PathBuf> = found.iter().map(|(_, file)| file.path.clone()).collect();
     found.retain(|(_, file)| !is_being_made(&file.path, &paths));
     found
 }
 
-/// What was in a directory when it was read last.
-struct Listing {
-    directory: PathBuf,
-    identity: Identity,
-    changed: u64,
-    names: Rc<Vec<OsString>>,
+/// The ranges of names that the files may have; most of a large directory is not in them.
+fn ranges(name: &str, width: Width) -> Vec<(String, String)> {
+    if width == Width::Any {
+        return vec![(name.to_owned(), format!("{name}\u{10ffff}"))];
+    }
+    let stem = name.rsplit_once('.').map(|(stem, _)| stem);
+    let names = [Some(name), stem].into_iter().flatten();
+    let range = |name: &str, from: &str, to: &str| (format!("{name}{from}"), format!("{name}{to}"));
+    let of = |name| {
+        let ends = [("-0", "-:"), (".0", ".:"), ("_0", "_:")];
+        let words = [("-old", "-ole"), (".old", ".ole"), ("_old", "_ole")];
+        ends.into_iter().chain(words).map(move |(from, to)| range(name, from, to))
+    };
+    names.flat_map(of).collect()
 }
 
-thread_local! {
-    /// Of a thousand logs in one directory each asks for the same names.
-    static LISTED: RefCell<Option<Listing>> = const { RefCell::new(None) };
-}
-
-/// The names in a directory, which is only read if it has changed since the last call, or may have.
-fn names_in(directory: &Path) -> std::io::Result<Rc<Vec<OsString>>> {
-    let metadata = std::fs::metadata(directory)?;
-    let (identity, changed) = (Identity::of(&metadata), modified(&metadata));
-    LISTED.with_borrow_mut(|listed| {
-        let is_same = |listing: &&Listing| {
-            listing.directory == directory
-                && listing.identity == identity
-                && listing.changed == changed
-        };
-        if let Some(listing) = listed.as_ref().filter(is_same) {
-            return Ok(Rc::clone(&listing.names));
-        }
-        let can_keep = is_settled(changed);
-        let entries = std::fs::read_dir(directory)?;
-        let names = Rc::new(entries.flatten().map(|entry| entry.file_name()).collect());
-        let directory = directory.to_owned();
-        *listed =
-            can_keep.then(|| Listing { directory, identity, changed, names: Rc::clone(&names) });
-        Ok(names)
-    })
+/// Names of logs that a file called `name` may have been rotated from, most likely first.
+pub(crate) fn logs_of(name: &str) -> Vec<String> {
+    let name = unpacked_name(name);
+    let marked = |text: &str| -> Vec<usize> {
+        let places = text.match_indices(SEPARATORS).map(|(at, _)| at);
+        places.filter(|&at| text.get(at..).and_then(read_mark).is_some()).collect()
+    };
+    let cut = |text: &str, at: usize| text.get(..at).unwrap_or_default().to_owned();
+    let mut logs: Vec<String> = marked(name).into_iter().map(|at| cut(name, at)).collect();
+    if let Some((front, extension)) = name.rsplit_once('.') {
+        let middles = marked(front).into_iter();
+        logs.extend(middles.map(|at| format!("{}.{extension}", cut(front, at))));
+    }
+    logs.retain(|log| !log.is_empty());
+    logs
 }
 
 /// Whether a compressed file is not complete yet: what it is made from is still there.
 pub(crate) fn is_being_made(path: &Path, others: &HashSet<PathBuf>) -> bool {
-    path.extension().is_some_and(|extension| extension == "gz")
-        && others.contains(&path.with_extension(""))
+    source_of(path).is_some_and(|source| others.contains(&source))
 }
 
-fn order(found: &mut [(Mark, Candidate)], live: Option<&Candidate>) {
+/// Puts rotated files in order, oldest first.
+pub(crate) fn order(found: &mut [(Mark, Candidate)], live: Option<&Candidate>) {
     if found.iter().all(|(mark, _)| matches!(mark, Mark::Number(_))) {
         found.sort_by_key(|(mark, candidate)| match mark {
             Mark::Number(number) => (Reverse(*number), candidate.modified),
@@ -144,10 +128,14 @@ fn are_rising(found: &[(Mark, Candidate)], live: Option<&Candidate>) -> bool {
 }
 
 /// What `other` has in its name beside `name`, if that looks like a rotation.
-fn mark(name: &str, other: &str) -> Option<Mark> {
-    let other = other.strip_suffix(".gz").unwrap_or(other);
+fn mark(name: &str, other: &str, width: Width) -> Option<Mark> {
+    if name == other {
+        return None;
+    }
+    let other = unpacked_name(other);
     if let Some(rest) = other.strip_prefix(name) {
-        return read_mark(rest);
+        let any = || if rest.is_empty() { None } else { read_number(rest).or(Some(Mark::Word)) };
+        return read_mark(rest).or_else(|| if width == Width::Any { any() } else { None });
     }
     let (stem, extension) = name.rsplit_once('.')?;
     let middle = other.strip_prefix(stem)?.strip_suffix(extension)?.strip_suffix('.')?;
@@ -155,16 +143,19 @@ fn mark(name: &str, other: &str) -> Option<Mark> {
 }
 
 fn read_mark(text: &str) -> Option<Mark> {
-    let text = text.strip_prefix(['.', '-', '_'])?;
-    if text == "old" {
-        return Some(Mark::Word);
-    }
+    let text = text.strip_prefix(SEPARATORS)?;
+    if text == "old" { Some(Mark::Word) } else { read_number(text) }
+}
+
+fn read_number(text: &str) -> Option<Mark> {
     let is_date = |c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | ':' | 'T' | 'Z');
     if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(is_date) {
         return None;
     }
+    // Who writes zeros in front counts up.
+    let is_padded = text.starts_with('0') && text.len() > 1;
     match text.parse() {
-        Ok(number) if text.len() <= 5 => Some(Mark::Number(number)),
+        Ok(number) if text.len() <= 5 && !is_padded => Some(Mark::Number(number)),
         _ => Some(Mark::Date(text.to_owned())),
     }
 }
@@ -172,6 +163,7 @@ fn read_mark(text: &str) -> Option<Mark> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::follow::Identity;
 
     #[test]
     fn numbers_fall_or_rise() {
@@ -196,7 +188,7 @@ mod tests {
 
     #[test]
     fn rotated_names_are_told_from_neighbours() {
-        let of = |other| mark("app.log", other);
+        let of = |other| mark("app.log", other, Width::Marked);
         assert_eq!(of("app.log.1"), Some(Mark::Number(1)));
         assert_eq!(of("app.log.12.gz"), Some(Mark::Number(12)));
         assert_eq!(of("app.log-20261121.gz"), Some(Mark::Date("20261121".to_owned())));
@@ -208,5 +200,24 @@ mod tests {
         {
             assert_eq!(of(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_rotated_file_tells_its_log() {
+        for (name, log) in [
+            ("app.log.1", "app.log"),
+            ("app.log-20261121.gz", "app.log"),
+            ("app-2026-11-21.log", "app.log"),
+            ("app.1.log", "app.log"),
+            ("0.log.20261129-120001", "0.log"),
+        ] {
+            assert!(logs_of(name).iter().any(|found| found == log), "{name}: {:?}", logs_of(name));
+            assert!(mark(log, name, Width::Marked).is_some(), "{name}");
+        }
+        assert!(logs_of("app-error.log").is_empty());
+        assert_eq!(mark("app.log", "app.log1", Width::Any), Some(Mark::Number(1)));
+        let padded = Mark::Date("00002".to_owned());
+        assert_eq!(mark("app.log", "app.log00002.gz", Width::Any), Some(padded));
+        assert_eq!(mark("app.log", "app.log", Width::Any), None);
     }
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use memchr::{memchr_iter, memrchr_iter};
 
-use super::file::{is_gzip, open_regular};
+use super::packed::is_packed;
+use super::source::open_regular;
 use heka_core::os::signal;
 
 /// A place in a file.
@@ -44,12 +45,12 @@ impl Start {
     /// # Errors
     /// The system's; [`io::ErrorKind::Unsupported`] for a compressed file that is to be read
     /// decompressed, [`io::ErrorKind::Interrupted`] if a signal asks for the end.
-    pub(crate) fn offset(self, path: &Path, delimiter: u8, gzip: bool) -> io::Result<u64> {
+    pub(crate) fn offset(self, path: &Path, delimiter: u8, unpacks: bool) -> io::Result<u64> {
         if self.is_beginning() {
             return Ok(0);
         }
         let (file, metadata) = open_regular(path)?;
-        if gzip && is_gzip(&file)? {
+        if unpacks && is_packed(&file)? {
             let words = "compressed: --lines and --bytes do not count in it";
             return Err(io::Error::new(io::ErrorKind::Unsupported, words));
         }

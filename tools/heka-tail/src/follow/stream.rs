@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One log: the file being read, files left behind that may still get late lines, and the way from
-//! one to the next (see `succession`).
+//! one to the next.
 
-use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::file::{Around, Block, OpenFile, Pulled};
+use super::chain::Chain;
+use super::chunk::Reason;
+use super::file::{OpenFile, Pulled};
+use super::files::Files;
 use super::identity::Identity;
-use super::left_behind::{Done, Left, Patience};
+use super::look::{Look, Relation, Seen};
+use super::options::Options;
+use super::patience::Patience;
 use super::position::FilePosition;
-use super::rotated::files_of;
-use super::{Chunk, Options};
+use super::resumption::Resumption;
+use super::start::Start;
 use crate::select::find::Candidate;
 use crate::select::logstreamer::Selection;
-use heka_core::record::More;
 use nix::errno::Errno;
 
 use heka_core::report::{self, Cause as _, Stop};
@@ -24,127 +27,48 @@ use heka_core::report::{self, Cause as _, Stop};
 /// Blocks read from one stream before others get their turn.
 const TURN: u32 = 16;
 
-/// What a stream is looked at with.
-pub(crate) struct Look<'a> {
-    /// How streams are followed.
-    pub(crate) options: &'a Options,
-    /// What files are read through.
-    pub(crate) block: &'a mut Block,
-    /// Whether names may have changed, not only contents.
-    pub(crate) names: bool,
-    /// Whether there was something new.
-    pub(crate) grew: bool,
-    /// Whether something of a file was left out for good.
-    pub(crate) lost: bool,
-    /// The time.
-    pub(crate) now: Instant,
-    /// Takes the bytes and tells how many of them are used up.
-    pub(crate) consume: &'a mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
-}
-
-impl std::fmt::Debug for Look<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Look").field("names", &self.names).finish_non_exhaustive()
-    }
-}
-
-/// What looking at a stream came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
-    /// There is more to read now.
-    More,
-    /// Everything there is has been read.
-    Idle,
-    /// There is no file, or it cannot be read; words on that were said.
-    Missing,
-}
-
-/// What a stream has to do with a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Relation {
-    /// Nothing.
-    None,
-    /// It reads it, whatever its name is by now.
-    Reads,
-    /// It has read it so far.
-    HasRead(FilePosition),
-}
-
 /// One log and how far it has been read.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    pub(crate) name: String,
-    pub(crate) files: Files,
-    pub(crate) current: Option<OpenFile>,
-    pub(crate) left: Vec<Left>,
-    /// Files to read after the current one, oldest first.
-    pub(crate) queue: VecDeque<Candidate>,
-    /// Files that are not to be read (again), unless they are written to.
-    pub(crate) done: VecDeque<Done>,
-    /// Generations that a file read from its beginning must not get again.
-    pub(crate) generations: VecDeque<u64>,
+    chain: Chain,
     /// Where to go on; used up by the first look.
-    pub(crate) resume: Option<Vec<FilePosition>>,
+    resume: Option<Vec<FilePosition>>,
     /// Where it went on, until something could be opened.
-    pub(crate) origin: Option<Vec<FilePosition>>,
-    pub(crate) is_new: bool,
-    /// Whether [`Options::start`] is not for it.
-    pub(crate) is_late: bool,
-    /// A file could not be opened: names are to be looked at again soon.
-    pub(crate) recheck: bool,
-    trouble: Option<String>,
+    origin: Option<Vec<FilePosition>>,
+    is_new: bool,
+    /// Whether it came up while others were followed: [`Options::start`] is not for it.
+    is_latecomer: bool,
+    /// Whether nobody has named it.
+    is_met: bool,
     /// The current file could not be read.
     is_unreadable: bool,
-    pub(crate) late_at: Instant,
-    pub(crate) patience: Patience,
-    /// Since when no file has had the name of the current one.
-    pub(crate) nameless: Option<Instant>,
-}
-
-/// Where the files of a stream are found.
-#[derive(Debug)]
-pub(crate) enum Files {
-    /// A name, and the rotated files beside it.
-    Named(PathBuf),
-    /// What a selection puts into the stream of that name; the newest that was there.
-    Selected { selection: Rc<Selection>, newest: PathBuf },
+    /// When to look again at what nothing tells of.
+    look_at: Instant,
 }
 
 impl Stream {
-    /// The log at `path`; `name` is for people.
-    pub(crate) fn named(name: impl Into<String>, path: PathBuf) -> Self {
-        Self::new(name.into(), Files::Named(path))
+    /// The log at `path`; `name` is for people. `is_met` if nobody has named it.
+    pub(crate) fn named(name: impl Into<String>, path: PathBuf, is_met: bool) -> Self {
+        let files = Files::Named { path, has_peers: is_met };
+        Self { is_met, ..Self::new(name.into(), files) }
     }
 
     /// The stream of that name in `selection`, whose newest file is `newest`.
-    pub(crate) fn selected(
-        name: impl Into<String>,
-        selection: Rc<Selection>,
-        newest: PathBuf,
-    ) -> Self {
-        Self::new(name.into(), Files::Selected { selection, newest })
+    pub(crate) fn selected(name: String, selection: Rc<Selection>, newest: PathBuf) -> Self {
+        let files = Files::Selected { selection, name: name.clone(), newest };
+        Self { is_met: true, ..Self::new(name, files) }
     }
 
     fn new(name: String, files: Files) -> Self {
-        let now = Instant::now();
         Self {
-            name,
-            files,
-            current: None,
-            left: Vec::new(),
-            queue: VecDeque::new(),
-            done: VecDeque::new(),
-            generations: VecDeque::new(),
+            chain: Chain::new(name, files),
             resume: None,
             origin: None,
             is_new: true,
-            is_late: false,
-            recheck: false,
-            trouble: None,
+            is_latecomer: false,
+            is_met: false,
             is_unreadable: false,
-            late_at: now,
-            patience: Patience::new(now),
-            nameless: None,
+            look_at: Instant::now(),
         }
     }
 
@@ -157,85 +81,104 @@ impl Stream {
 
     /// Starts at its beginning: it has appeared while others were followed.
     pub(crate) fn appear_late(&mut self) {
-        self.is_late = true;
+        self.is_latecomer = true;
+    }
+
+    /// Whether it has come up just now, so that nothing was rotated from it yet; `true` if that is
+    /// news.
+    pub(crate) fn set_alone(&mut self, is_alone: bool) -> bool {
+        std::mem::replace(&mut self.chain.is_alone, is_alone) != is_alone
     }
 
     /// What people call it.
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        self.chain.trouble.name()
     }
 
     /// The path under which new data is expected.
     pub(crate) fn path(&self) -> &Path {
-        match &self.files {
-            Files::Named(path) | Files::Selected { newest: path, .. } => path,
-        }
+        self.chain.files.path()
+    }
+
+    /// All its files, oldest first.
+    pub(crate) fn list(&mut self, options: &Options) -> Vec<Candidate> {
+        self.chain.files.list(&options.rotated_directories)
     }
 
     /// What it has to do with a file.
     pub(crate) fn relation(&self, identity: Identity) -> Relation {
-        let left = self.left.iter().map(|left| &left.file);
-        if left.chain(&self.current).any(|file| file.identity() == identity) {
+        if self
+            .chain
+            .late
+            .files()
+            .chain(&self.chain.current)
+            .any(|file| file.identity() == identity)
+        {
             return Relation::Reads;
         }
-        // Without times of birth another file may have got the inode.
-        let mut done = self.done.iter().filter(|_| identity.born != 0);
-        let done = done.rfind(|done| done.identity == identity).and_then(|done| done.position);
-        done.map_or(Relation::None, Relation::HasRead)
+        self.chain.history.position_of(identity).map_or(Relation::None, Relation::HasRead)
+    }
+
+    /// The files that it reads.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = Identity> {
+        self.chain.late.files().chain(&self.chain.current).map(OpenFile::identity)
     }
 
     /// Whether it is one of a selection.
     pub(crate) fn is_selected(&self) -> bool {
-        matches!(self.files, Files::Selected { .. })
+        self.chain.files.is_selected()
     }
 
-    /// Whether a file of it is open.
-    pub(crate) fn is_open(&self) -> bool {
-        self.current.is_some()
+    /// Whether a file of it is open that has its name, or is followed without.
+    pub(crate) fn is_open(&self, options: &Options) -> bool {
+        self.chain.current.is_some() && (self.chain.nameless.is_none() || !options.by_name)
     }
 
     /// Where it stands: the positions of its files, oldest first. Empty if there is none.
     pub(crate) fn position(&self) -> Vec<FilePosition> {
-        if let Some(resume) = &self.resume {
-            return resume.clone();
-        }
-        self.open_positions()
-    }
-
-    pub(crate) fn open_positions(&self) -> Vec<FilePosition> {
-        let mut files = self.left_positions();
-        files.extend(self.current.as_ref().map(OpenFile::position));
-        files
-    }
-
-    pub(crate) fn left_positions(&self) -> Vec<FilePosition> {
-        self.left.iter().map(|left| left.file.position()).collect()
+        self.resume.clone().unwrap_or_else(|| self.chain.positions())
     }
 
     /// Closes all files; what is left is the position.
     pub(crate) fn close_files(&mut self) {
         let position = self.position();
         self.resume = Some(position).filter(|position| !position.is_empty());
-        self.current = None;
-        self.left.clear();
+        self.is_new = true;
+        self.chain.current = None;
+        self.chain.late.clear();
     }
 
-    /// Bytes that stand behind the position.
+    /// Whether nothing is lost for now if its files are closed: it is read to the end under its name.
+    pub(crate) fn can_rest(&self) -> bool {
+        let is_whole =
+            self.chain.current.as_ref().is_some_and(|file| file.end() > 0 && file.held() == 0);
+        is_whole && self.chain.is_live && self.chain.late.is_empty() && self.chain.queue.is_empty()
+    }
+
+    /// Whether it has no file under its name.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.chain.nameless.is_some() || (self.chain.current.is_none() && self.resume.is_none())
+    }
+
+    /// Whether the file that it had is deleted and read.
+    pub(crate) fn is_over(&self) -> bool {
+        let chain = &self.chain;
+        chain.is_deleted && chain.current.is_none() && chain.late.is_empty()
+    }
+
+    /// Bytes that are behind the position.
     pub(crate) fn lag(&self) -> u64 {
-        let queued = self.queue.iter().filter_map(|next| std::fs::metadata(&next.path).ok());
-        let left = self.left.iter().map(|left| left.file.lag()).sum::<u64>();
-        self.current.as_ref().map_or(0, OpenFile::lag)
-            + left
+        let queued = self.chain.queue.iter().filter_map(|next| std::fs::metadata(&next.path).ok());
+        self.chain.late.files().chain(&self.chain.current).map(OpenFile::lag).sum::<u64>()
             + queued.map(|metadata| metadata.len()).sum::<u64>()
     }
 
     /// When it has to be looked at even if nothing happens.
     pub(crate) fn deadline(&self, options: &Options) -> Option<Instant> {
-        let is_late = !self.left.is_empty() || self.nameless.is_some() || self.recheck;
-        let late = is_late.then_some(self.late_at);
-        let left = self.left.iter().map(|left| left.patience.deadline(&left.file, options));
-        let current = self.current.as_ref().map(|current| self.patience.deadline(current, options));
-        late.into_iter().chain(left.chain(current).flatten()).min()
+        let is_moved = self.chain.current.is_some() && !self.chain.is_live;
+        let is_polled = !self.chain.late.is_empty() || is_moved || self.chain.recheck;
+        let again = is_polled.then_some(self.look_at);
+        again.into_iter().chain(self.chain.deadline(options)).min()
     }
 
     /// Reads what there is, for a while.
@@ -243,175 +186,209 @@ impl Stream {
     /// # Errors
     /// What the consumer says.
     pub(crate) fn look(&mut self, look: &mut Look<'_>) -> Result<Seen, Stop> {
-        look.names |= std::mem::take(&mut self.recheck);
+        look.names |= std::mem::take(&mut self.chain.recheck);
+        self.look_at = look.now + look.options.sleep_interval;
         if self.is_new {
             self.begin(look);
             if self.is_new {
                 return Ok(Seen::Missing);
             }
         }
-        self.look_at_left(look)?;
+        self.chain.look_at_late(look)?;
         for _ in 0..TURN {
-            if self.current.is_none() && !self.open_next(look) {
+            if self.chain.current.is_none() && !self.open_next(look) {
                 return Ok(Seen::Missing);
             }
-            let untouched = self.current.as_ref().filter(|file| file.is_untouched());
-            let untouched = untouched.map(OpenFile::position);
-            match self.pull(look)? {
-                Ok(pulled @ (Pulled::Data | Pulled::Rest)) => {
-                    // Unchanged since it was found, it was not truncated.
-                    let now = self.current.as_ref().map_or(0, OpenFile::modified);
-                    if let Some(position) = untouched.filter(|before| now > before.modified) {
-                        self.look_for_copies(&position, look);
-                        self.look_at_left(look)?;
-                    }
-                    if pulled == Pulled::Rest && !self.advance(look)? {
-                        return self.settle(look);
-                    }
-                }
-                Ok(Pulled::End) => {
-                    if let Some(position) = untouched
-                        && let Some(file) = &mut self.current
-                        && let Some(written) = file.written_since()
-                    {
-                        file.set_modified(written);
-                        self.look_for_copies(&position, look);
-                        self.look_at_left(look)?;
-                    }
-                    if !self.advance(look)? {
-                        return self.settle(look);
-                    }
-                }
-                Ok(Pulled::Replaced) => self.replaced(look)?,
-                Err(error) => {
-                    if !self.unreadable(look, &error)? {
-                        self.settle(look)?;
-                        return Ok(Seen::Missing);
-                    }
-                }
+            if let Some(seen) = self.step(look)? {
+                self.chain.settle(look)?;
+                return Ok(seen);
             }
         }
         Ok(Seen::More)
+    }
+
+    /// Reads a block, or goes to the next file; what the look came to if that was all.
+    fn step(&mut self, look: &mut Look<'_>) -> Result<Option<Seen>, Stop> {
+        let untouched = self.chain.current.as_ref().filter(|file| file.is_untouched());
+        let untouched = untouched.map(OpenFile::position);
+        let pulled = match self.chain.pull(look)? {
+            Ok(pulled) => pulled,
+            Err(error) => {
+                let goes_on = self.unreadable(look, &error)?;
+                return Ok((!goes_on).then_some(Seen::Missing));
+            }
+        };
+        if std::mem::take(&mut self.is_unreadable) {
+            self.chain.trouble.tell_mended();
+        }
+        if pulled == Pulled::Replaced {
+            let goes_on = self.chain.replaced(look)?;
+            return Ok((!goes_on).then_some(Seen::Idle));
+        }
+        if let Some(position) = untouched {
+            self.chain.first_written(&position, look)?;
+        }
+        let goes_on = pulled == Pulled::Data || self.chain.advance(look)?;
+        Ok((!goes_on).then_some(Seen::Idle))
     }
 
     /// Shows what is held of all files once more, at the very end or because time is up.
     ///
     /// # Errors
     /// What the consumer says.
-    pub(crate) fn press(&mut self, look: &mut Look<'_>, more: More) -> Result<(), Stop> {
-        for index in 0..self.left.len() {
-            self.press_left(index, look, more)?;
-        }
-        self.press_current(look, more)
-    }
-
-    pub(crate) fn press_current(&mut self, look: &mut Look<'_>, more: More) -> Result<(), Stop> {
-        let before = self.left_positions();
-        match &mut self.current {
-            Some(file) => file.press(more, Around::behind(&before), look.consume),
-            None => Ok(()),
-        }
-    }
-
-    pub(crate) fn tell_missing(&mut self, options: &Options) {
-        let error = std::fs::metadata(self.path()).err();
-        let cause = error.map_or_else(|| "Is a directory".to_owned(), |error| error.cause());
-        if !options.follow || !options.wait_for_files {
-            return self.tell(&cause);
-        }
-        if self.trouble.is_none() {
-            report::warning(format_args!("{}: {cause}; waiting for it", self.name));
-            self.trouble = Some(cause);
-        }
-    }
-
-    /// Says what is wrong, once.
-    pub(crate) fn tell(&mut self, cause: &str) {
-        if self.trouble.as_deref() != Some(cause) {
-            report::error(format_args!("{}: {cause}", self.name));
-            self.trouble = Some(cause.to_owned());
-        }
-    }
-
-    /// What was wrong is over.
-    pub(crate) fn tell_mended(&mut self) {
-        if self.trouble.take().is_some() {
-            report::note(format_args!("{}: can be read now", self.name));
-        }
-    }
-
-    /// All files of the stream, oldest first.
-    pub(crate) fn list(&mut self) -> Vec<Candidate> {
-        let mut files = match &mut self.files {
-            Files::Named(path) => files_of(path),
-            Files::Selected { selection, newest } => {
-                let files = selection.files_of(&self.name);
-                if let Some(last) = files.last() {
-                    newest.clone_from(&last.path);
-                }
-                files
-            }
-        };
-        // One that is just being renamed may be met under both names.
-        let mut met = HashSet::new();
-        files.retain(|file| met.insert(file.identity));
-        files
-    }
-
-    pub(crate) fn pull(&mut self, look: &mut Look<'_>) -> Result<io::Result<Pulled>, Stop> {
-        let before = self.left_positions();
-        let Some(file) = &mut self.current else { return Ok(Ok(Pulled::End)) };
-        let pulled = file.pull(look.block, Around::behind(&before), look.consume)?;
-        if matches!(pulled, Ok(Pulled::Data | Pulled::Rest)) {
-            look.grew = true;
-            self.patience = Patience::new(look.now);
-        }
-        if pulled.is_ok() && std::mem::take(&mut self.is_unreadable) {
-            self.tell_mended();
-        }
-        Ok(pulled)
-    }
-
-    /// Everything is read: time for records that wait for their end in vain.
-    fn settle(&mut self, look: &mut Look<'_>) -> Result<Seen, Stop> {
-        if let Some(current) = &self.current
-            && self.patience.take_due(current, look)
-        {
-            self.press_current(look, More::Idle)?;
-        }
-        Ok(Seen::Idle)
+    pub(crate) fn press(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
+        self.chain.press(look, reason)
     }
 
     /// Deals with a read error; `true` if there is something else to read.
     fn unreadable(&mut self, look: &mut Look<'_>, error: &io::Error) -> Result<bool, Stop> {
-        let Some(file) = self.current.take_if(|file| file.is_gzip()) else {
+        let Some(file) = self.chain.current.take_if(|file| file.is_packed()) else {
             return self.endure(look, error);
         };
         let path = file.path().display();
         report::error(format_args!("{path}: {}; the rest is left out", error.cause()));
         look.lost = true;
-        self.close(file, look)?;
-        Ok(!self.queue.is_empty())
+        self.chain.close(file, look)?;
+        Ok(!self.chain.queue.is_empty())
     }
 
     /// As [`Stream::unreadable`], for a file that may be readable later.
     fn endure(&mut self, look: &mut Look<'_>, error: &io::Error) -> Result<bool, Stop> {
-        self.tell(&error.cause());
+        self.chain.trouble.tell(&error.cause());
         self.is_unreadable = true;
-        self.recheck = true;
+        self.chain.recheck = true;
         look.names = true;
-        let unread = self.current.as_ref().map(OpenFile::identity);
-        if self.advance(look)? {
+        let unread = self.chain.current.as_ref().map(OpenFile::identity);
+        if self.chain.advance(look)? {
             look.lost = true;
-            if let Some(left) = self.left.pop_if(|left| Some(left.file.identity()) == unread) {
-                self.close(left.file, look)?;
+            if let Some(file) = self.chain.late.pop(unread) {
+                self.chain.close(file, look)?;
             }
             return Ok(true);
         }
-        // A file server that was started anew knows old descriptors no more.
+        // A file server that was started anew no longer knows old descriptors.
         if error.raw_os_error() == Some(Errno::ESTALE as i32) && look.options.by_name {
-            self.reopen(look.options.gzip);
+            self.chain.reopen(look.options);
         }
         Ok(false)
+    }
+
+    /// The first look: where to start.
+    fn begin(&mut self, look: &mut Look<'_>) {
+        self.is_new = false;
+        match self.resume.take() {
+            Some(position) if !position.is_empty() => self.go_on(position, look),
+            _ => self.start_anew(look),
+        }
+    }
+
+    /// Without a position: what was rotated before our time is none of our business, unless all
+    /// files of the stream were asked for.
+    fn start_anew(&mut self, look: &Look<'_>) {
+        let start = if self.is_latecomer { Start::default() } else { look.options.start };
+        if !self.is_latecomer || self.is_selected() {
+            let mut list = self.chain.files.list(&look.options.rotated_directories);
+            if self.is_selected() && start.is_beginning() {
+                self.chain.queue = list.into();
+                return;
+            }
+            let path = self.path();
+            list.retain(|file| file.path != *path);
+            self.chain.history.skip(&list);
+        }
+        let path = self.path().to_owned();
+        let Some(live) = Candidate::at(&path) else { return self.tell_missing(look.options) };
+        let offset = start.offset(&path, look.options.delimiter, look.options.unpacks);
+        match offset.and_then(|offset| OpenFile::open(&live.path, offset, look.options.unpacks)) {
+            Ok(file) => {
+                self.chain.current = Some(file);
+                self.chain.trouble.tell_mended();
+            }
+            Err(error) => {
+                self.is_new = true;
+                if error.kind() == io::ErrorKind::Interrupted {
+                    return;
+                }
+                // What cannot be done at all is not tried again.
+                self.chain.recheck = error.kind() != io::ErrorKind::Unsupported;
+                self.chain.trouble.tell(&error.cause());
+            }
+        }
+    }
+
+    fn tell_missing(&mut self, options: &Options) {
+        self.chain.trouble.tell_missing(self.chain.files.path(), self.is_met, options);
+    }
+
+    /// Goes on after `position`, whose last member is the newest file.
+    fn go_on(&mut self, position: Vec<FilePosition>, look: &mut Look<'_>) {
+        self.chain.late.clear();
+        let found = Resumption::of(&position, &mut self.chain.search(look.options));
+        for file in found.late {
+            let until = look.now + look.options.grace(file.modified());
+            self.chain.late.push(file, until, Patience::new(look.now));
+        }
+        self.chain.history.meet(position.iter().map(|file| file.generation));
+        self.chain.history.skip(&found.skipped);
+        for gone in &found.gone {
+            self.tell_gone(gone, position.last() == Some(gone), look);
+        }
+        self.origin = found.current.is_none().then_some(position);
+        self.chain.current = found.current;
+        self.chain.queue = found.queue.into();
+    }
+
+    fn tell_gone(&self, gone: &FilePosition, is_newest: bool, look: &mut Look<'_>) {
+        let (name, offset) = (self.name(), gone.offset);
+        // It may be the stream of another name by now.
+        let directories = &look.options.rotated_directories;
+        let is_there = self.chain.files.is_there(gone.identity, directories);
+        look.lost |= !is_there;
+        if is_there && self.is_met {
+            return;
+        }
+        if is_newest {
+            report::warning(format_args!(
+                "{name}: the file read last is gone or was rewritten; going on with what was \
+                 written since"
+            ));
+        } else {
+            let inode = gone.identity.inode;
+            report::warning(format_args!(
+                "{name}: a rotated file (inode {inode}) is gone; what was written to it after \
+                 byte {offset} is lost"
+            ));
+        }
+    }
+
+    /// Opens the first file to read, from its beginning.
+    fn open_next(&mut self, look: &mut Look<'_>) -> bool {
+        if self.chain.queue.is_empty() {
+            self.chain.queue.extend(Candidate::at(self.path()));
+        }
+        if self.chain.queue.is_empty() {
+            self.tell_missing(look.options);
+            return false;
+        }
+        self.chain.current = self.chain.open_queued(look.options);
+        if self.chain.current.is_none()
+            && self.chain.queue.is_empty()
+            && let Some(origin) = self.origin.take()
+        {
+            // Files were renamed in the meantime: look for the place again.
+            self.resume = Some(origin.into_iter().map(|old| self.as_of_now(old)).collect());
+            self.is_new = true;
+        }
+        let is_open = self.chain.current.is_some();
+        if is_open {
+            self.origin = None;
+        }
+        is_open
+    }
+
+    /// A position at the start, or where that file stands now if it has been read since.
+    fn as_of_now(&self, old: FilePosition) -> FilePosition {
+        let late = self.chain.late.files().find(|file| file.generation() == old.generation);
+        late.map_or(old, OpenFile::position)
     }
 }

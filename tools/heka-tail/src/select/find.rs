@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::follow::file::OpenFile;
 use crate::follow::identity::{Identity, modified};
+use crate::follow::packed::has_packed_name;
 use crate::follow::position::FilePosition;
+
+const SECOND: u64 = 1_000_000_000;
 
 /// A file that may be the one looked for.
 #[derive(Clone, Debug)]
@@ -35,6 +38,13 @@ impl Candidate {
             modified: modified(&metadata),
         })
     }
+
+    /// Whether it was written at that time or later, as far as can be told: some programs that
+    /// compress give a file the time of what it is made from in whole seconds.
+    pub(crate) fn is_since(&self, time: u64) -> bool {
+        let is_whole = self.modified.is_multiple_of(SECOND);
+        self.modified >= if is_whole { time / SECOND * SECOND } else { time }
+    }
 }
 
 /// Finds the file that `position` speaks of among `candidates` (oldest first) and opens it there.
@@ -46,11 +56,11 @@ impl Candidate {
 pub(crate) fn find(
     position: &FilePosition,
     candidates: &[Candidate],
-    gzip: bool,
+    unpacks: bool,
 ) -> Option<(usize, OpenFile)> {
     let same = candidates.iter().position(|candidate| candidate.identity == position.identity);
     if let Some(index) = same
-        && let Some(file) = open_at(position, candidates.get(index)?, gzip)
+        && let Some(file) = open_at(position, candidates.get(index)?, unpacks)
     {
         return Some((index, file));
     }
@@ -59,10 +69,8 @@ pub(crate) fn find(
     }
     let copies = candidates.iter().enumerate();
     copies
-        .filter(|(index, candidate)| {
-            Some(*index) != same && candidate.modified >= position.modified
-        })
-        .find_map(|(index, candidate)| Some((index, open_at(position, candidate, gzip)?)))
+        .filter(|(index, candidate)| Some(*index) != same && candidate.is_since(position.modified))
+        .find_map(|(index, candidate)| Some((index, open_at(position, candidate, unpacks)?)))
 }
 
 /// Copies of a file of which nothing was read at `position`, so that its content cannot be told:
@@ -75,14 +83,13 @@ pub(crate) fn new_copies<'a>(
     let since = position.modified;
     candidates.iter().take(same.unwrap_or(0)).enumerate().filter(move |(_, file)| {
         // A compressed file has the time of what it was made from.
-        let is_gzip = file.path.extension().is_some_and(|extension| extension == "gz");
-        let since = if is_gzip { since + 1 } else { since };
-        file.identity.born >= since && file.modified >= since
+        let since = if has_packed_name(&file.path) { since + 1 } else { since };
+        file.identity.born >= since && file.is_since(since)
     })
 }
 
-fn open_at(position: &FilePosition, candidate: &Candidate, gzip: bool) -> Option<OpenFile> {
-    let mut file = OpenFile::open(&candidate.path, position.offset, gzip).ok()?;
+fn open_at(position: &FilePosition, candidate: &Candidate, unpacks: bool) -> Option<OpenFile> {
+    let mut file = OpenFile::open(&candidate.path, position.offset, unpacks).ok()?;
     if file.identity() != candidate.identity || file.position().hash != position.hash {
         return None;
     }
@@ -94,8 +101,8 @@ fn open_at(position: &FilePosition, candidate: &Candidate, gzip: bool) -> Option
 ///
 /// # Errors
 /// The system's; [`io::ErrorKind::NotFound`] if another file is there by now.
-pub(crate) fn open_first(candidate: &Candidate, gzip: bool) -> io::Result<OpenFile> {
-    let mut file = OpenFile::open(&candidate.path, 0, gzip)?;
+pub(crate) fn open_first(candidate: &Candidate, unpacks: bool) -> io::Result<OpenFile> {
+    let mut file = OpenFile::open(&candidate.path, 0, unpacks)?;
     if file.identity() == candidate.identity {
         // As of when it was found: what happens from then on is still to be seen.
         file.set_modified(candidate.modified);

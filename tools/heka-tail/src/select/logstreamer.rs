@@ -4,15 +4,16 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use regex::bytes::{Captures, Regex};
+use regex::{Captures, Regex};
 
 use super::find::Candidate;
-use crate::follow::rotated::is_being_made;
-use heka_core::codec::regular;
+use super::glob::Exclusion;
+use super::tree::Tree;
+use crate::follow::packed::source_of;
 use heka_core::os::clock;
 use heka_core::report::{self, Cause as _};
 
@@ -39,15 +40,9 @@ pub(crate) struct Selector {
 pub(crate) struct Selection {
     selector: Selector,
     pattern: Regex,
+    exclusion: Exclusion,
     told: RefCell<BTreeSet<PathBuf>>,
-    /// The tree as it was when it was looked through last.
-    tree: RefCell<Option<Tree>>,
-}
-
-#[derive(Debug, Default)]
-struct Tree {
-    streams: BTreeMap<String, Vec<(Vec<i64>, Candidate)>>,
-    directories: Vec<PathBuf>,
+    tree: RefCell<Tree>,
 }
 
 /// The streams of a selection.
@@ -57,8 +52,10 @@ pub(crate) struct Found {
     pub(crate) streams: Vec<(String, PathBuf)>,
     /// Words on those whose files cannot be put in order.
     pub(crate) errors: Vec<String>,
-    /// All directories of the tree.
+    /// All directories of the tree, or those that are new.
     pub(crate) directories: Vec<PathBuf>,
+    /// Files that are left out because they are too old.
+    pub(crate) old: Vec<PathBuf>,
 }
 
 impl Selection {
@@ -66,7 +63,7 @@ impl Selection {
     ///
     /// # Errors
     /// Words on what is wrong with it.
-    pub(crate) fn new(mut selector: Selector) -> Result<Self, String> {
+    pub(crate) fn new(mut selector: Selector, exclusion: Exclusion) -> Result<Self, String> {
         let directory = &selector.directory;
         let real = std::fs::canonicalize(directory)
             .map_err(|error| format!("{}: {}", directory.display(), error.cause()))?;
@@ -74,7 +71,8 @@ impl Selection {
         let slash = if selector.file_match.starts_with('/') { "" } else { "/" };
         let end = if selector.file_match.ends_with('$') { "" } else { "$" };
         let pattern = format!("^{}{slash}{}{end}", regex::escape(root), selector.file_match);
-        let pattern = regular::compile(&pattern).map_err(|mistake| mistake.to_string())?;
+        let pattern = Regex::new(&pattern)
+            .map_err(|_| format!("'{}' is not a regular expression", selector.file_match))?;
         selector.directory = real;
         let groups: Vec<&str> = pattern.capture_names().flatten().collect();
         for group in selector.priority.iter().map(|group| group.trim_start_matches('^')) {
@@ -87,71 +85,133 @@ impl Selection {
                 return Err(format!("a translation of '{group}' to one value must have 'missing'"));
             }
         }
-        Ok(Self { selector, pattern, told: RefCell::default(), tree: RefCell::default() })
+        let (told, tree) = (RefCell::default(), RefCell::default());
+        Ok(Self { selector, pattern, exclusion, told, tree })
     }
 
     /// What is there now.
     pub(crate) fn find(&self) -> Found {
-        let tree = self.scan();
+        let mut tree = self.tree.borrow_mut();
+        tree.retain_directories();
         let mut found = Found::default();
-        for (name, files) in &tree.streams {
-            if files.len() > 1 && self.selector.priority.is_empty() {
+        self.walk(&self.selector.directory, &mut tree, &mut found);
+        self.tell_old(found.old.iter());
+        for (name, paths) in tree.streams() {
+            self.take(name, paths, &mut found);
+        }
+        found
+    }
+
+    /// Looks at what has come up at `path`, or is gone from there; the names of the streams that it
+    /// concerns.
+    pub(crate) fn gain(&self, path: &Path) -> Found {
+        let mut tree = self.tree.borrow_mut();
+        let mut found = Found::default();
+        let is_dir = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+        let names = if is_dir {
+            self.walk(path, &mut tree, &mut found);
+            tree.streams_below(path)
+        } else {
+            tree.remove(path);
+            let stream = self.classify(path, &mut found.old);
+            stream.map_or_else(Vec::new, |stream| {
+                tree.insert(path, &stream);
+                vec![stream]
+            })
+        };
+        self.tell_old(found.old.iter());
+        for name in names {
+            if let Some(paths) = tree.paths(&name) {
+                self.take(&name, paths, &mut found);
+            }
+        }
+        found
+    }
+
+    /// Adds a stream to what was found.
+    fn take(&self, name: &str, paths: &BTreeSet<PathBuf>, found: &mut Found) {
+        if paths.len() > 1 && self.selector.priority.is_empty() {
+            let files = self.ordered(paths);
+            if files.len() > 1 {
                 found.errors.push(format!(
                     "stream '{name}' has {} files and there is no priority to sort them by",
                     files.len()
                 ));
-            } else if let Some((_, newest)) = files.last() {
-                found.streams.push((name.clone(), newest.path.clone()));
+                return;
             }
         }
-        found.directories.clone_from(&tree.directories);
-        *self.tree.borrow_mut() = Some(tree);
-        found
-    }
-
-    /// The tree is to be looked through again before [`Selection::newest_of`] answers.
-    pub(crate) fn forget(&self) {
-        *self.tree.borrow_mut() = None;
+        let newest = paths.iter().max_by(|a, b| self.compare(&self.values(a), &self.values(b)));
+        found.streams.extend(newest.map(|newest| (name.to_owned(), newest.clone())));
     }
 
     /// The files of one stream, oldest first, as they are now.
     pub(crate) fn files_of(&self, name: &str) -> Vec<Candidate> {
-        let files = self.scan().streams.remove(name).unwrap_or_default();
+        let mut tree = self.tree.borrow_mut();
+        for directory in tree.directories_of(name) {
+            if tree.has_changed(&directory) {
+                self.read(&directory, &mut tree, &mut Found::default());
+            }
+        }
+        tree.paths(name).map_or_else(Vec::new, |paths| self.ordered(paths))
+    }
+
+    /// The newest file of a stream, as far as it is known.
+    pub(crate) fn newest_of(&self, name: &str) -> Option<Candidate> {
+        let tree = self.tree.borrow();
+        self.ordered(tree.paths(name)?).pop()
+    }
+
+    /// Files in order, oldest first.
+    fn ordered(&self, paths: &BTreeSet<PathBuf>) -> Vec<Candidate> {
+        let is_made =
+            |path: &&PathBuf| source_of(path).is_none_or(|source| !paths.contains(&source));
+        let files = paths.iter().filter(is_made).filter_map(|path| Candidate::at(path));
+        let mut files: Vec<_> = files.map(|file| (self.values(&file.path), file)).collect();
+        files.sort_by(|(left, _), (right, _)| self.compare(left, right));
         files.into_iter().map(|(_, file)| file).collect()
     }
 
-    /// The newest file of a stream when the tree was looked through last, which is much cheaper.
-    pub(crate) fn newest_of(&self, name: &str) -> Option<Candidate> {
-        let mut tree = self.tree.borrow_mut();
-        let tree = tree.get_or_insert_with(|| self.scan());
-        tree.streams.get(name)?.last().map(|(_, file)| file.clone())
+    /// Reads everything below `directory`; symlinks to directories are not entered.
+    fn walk(&self, directory: &Path, tree: &mut Tree, found: &mut Found) {
+        found.directories.push(directory.to_owned());
+        for below in self.read(directory, tree, found) {
+            self.walk(&below, tree, found);
+        }
     }
 
-    fn scan(&self) -> Tree {
-        let mut tree = Tree::default();
-        tree.directories.push(self.selector.directory.clone());
-        let mut old = 0;
-        let now = u64::try_from(clock::now_ns()).unwrap_or(0);
-        let oldest = self.selector.oldest.map_or(0, |oldest| {
-            now.saturating_sub(u64::try_from(oldest.as_nanos()).unwrap_or(u64::MAX))
-        });
-        walk(&self.selector.directory, &mut |path, is_directory| {
-            if is_directory {
-                return tree.directories.push(path.to_owned());
+    /// Reads a directory; the directories in it, by name.
+    fn read(&self, directory: &Path, tree: &mut Tree, found: &mut Found) -> BTreeSet<PathBuf> {
+        tree.begin(directory);
+        let mut below = BTreeSet::new();
+        let Ok(entries) = std::fs::read_dir(directory) else { return below };
+        for entry in entries.flatten() {
+            let Ok(file_type) = entry.file_type() else { continue };
+            let path = entry.path();
+            if file_type.is_dir() {
+                below.insert(path);
+            } else if let Some(stream) = self.classify(&path, &mut found.old) {
+                tree.insert(&path, &stream);
             }
-            let Some(captures) =
-                path.to_str().and_then(|text| self.pattern.captures(text.as_bytes()))
-            else {
-                return;
-            };
-            let Some(file) = Candidate::at(path) else { return };
-            if file.modified < oldest {
-                old += u64::from(self.is_news(path));
-                return;
-            }
-            let sort = self.sort_values(&captures);
-            tree.streams.entry(self.stream_of(&captures)).or_default().push((sort, file));
-        });
+        }
+        below
+    }
+
+    /// The stream that the file at `path` belongs to, if it is there and selected.
+    fn classify(&self, path: &Path, old: &mut Vec<PathBuf>) -> Option<String> {
+        let captures = self.pattern.captures(path.to_str()?)?;
+        if self.exclusion.has(path) {
+            return None;
+        }
+        let file = Candidate::at(path)?;
+        if file.modified < oldest_time(self.selector.oldest) {
+            old.push(path.to_owned());
+            return None;
+        }
+        Some(self.stream_of(&captures))
+    }
+
+    fn tell_old<'a>(&self, old: impl Iterator<Item = &'a PathBuf>) {
+        let old = old.filter(|path| self.is_news(path)).count();
         if old > 0 {
             let directory = self.selector.directory.display();
             let s = if old == 1 { "" } else { "s" };
@@ -159,12 +219,6 @@ impl Selection {
                 "{directory}: {old} file{s} left out, older than --oldest (--verbose names them)"
             ));
         }
-        for files in tree.streams.values_mut() {
-            let paths: HashSet<PathBuf> = files.iter().map(|(_, file)| file.path.clone()).collect();
-            files.retain(|(_, file)| !is_being_made(&file.path, &paths));
-            files.sort_by(|(left, _), (right, _)| self.compare(left, right));
-        }
-        tree
     }
 
     /// Whether a file is left out for the first time.
@@ -179,20 +233,22 @@ impl Selection {
     fn stream_of(&self, captures: &Captures<'_>) -> String {
         let parts = self.selector.differentiator.iter();
         parts
-            .map(|part| match text_of(captures, part) {
-                Some(text) => text,
+            .map(|part| match captures.name(part) {
+                Some(group) => group.as_str(),
                 None if self.pattern.capture_names().flatten().any(|name| name == part) => "",
                 None => part,
             })
             .collect()
     }
 
-    fn sort_values(&self, captures: &Captures<'_>) -> Vec<i64> {
+    /// What a file is sorted by.
+    fn values(&self, path: &Path) -> Vec<i64> {
+        let captures = path.to_str().and_then(|text| self.pattern.captures(text));
         let groups = self.selector.priority.iter().map(|group| group.trim_start_matches('^'));
         groups
             .map(|group| {
-                let text = text_of(captures, group).unwrap_or_default();
-                self.value(group, text)
+                let text = captures.as_ref().and_then(|captures| captures.name(group));
+                self.value(group, text.map_or("", |text| text.as_str()))
             })
             .collect()
     }
@@ -224,11 +280,6 @@ impl Selection {
     }
 }
 
-/// What a group has matched.
-fn text_of<'a>(captures: &Captures<'a>, group: &str) -> Option<&'a str> {
-    captures.name(group).and_then(|group| std::str::from_utf8(group.as_bytes()).ok())
-}
-
 const MONTHS: [&str; 12] = [
     "january",
     "february",
@@ -252,20 +303,12 @@ fn index_of(names: &[&str], text: &str) -> Option<i64> {
     names.iter().position(is).and_then(|index| i64::try_from(index).ok())
 }
 
-/// Shows everything below `directory`; symlinks to directories are not entered.
-fn walk(directory: &Path, see: &mut dyn FnMut(&Path, bool)) {
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
-    let mut paths: Vec<(PathBuf, bool)> = entries
-        .flatten()
-        .filter_map(|entry| Some((entry.path(), entry.file_type().ok()?.is_dir())))
-        .collect();
-    paths.sort();
-    for (path, is_directory) in paths {
-        see(&path, is_directory);
-        if is_directory {
-            walk(&path, see);
-        }
-    }
+/// What was last written before this is too old; nanoseconds since 1970.
+pub(crate) fn oldest_time(oldest: Option<Duration>) -> u64 {
+    let now = u64::try_from(clock::now_ns()).unwrap_or(0);
+    oldest.map_or(0, |oldest| {
+        now.saturating_sub(u64::try_from(oldest.as_nanos()).unwrap_or(u64::MAX))
+    })
 }
 
 /// A translation, `GROUP:TEXT=NUMBER`.

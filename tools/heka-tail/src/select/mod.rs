@@ -3,8 +3,12 @@
 //! file that a position names.
 
 pub(crate) mod find;
+pub(crate) mod glob;
+pub(crate) mod listing;
 pub(crate) mod logstreamer;
 pub(crate) mod operand;
+mod tree;
 
+pub(crate) use glob::Exclusion;
 pub(crate) use logstreamer::{Selection, Selector};
-pub(crate) use operand::{LeftOut, Operand};
+pub(crate) use operand::Operand;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use notify::Event;
-use notify::event::{EventKind, Flag, ModifyKind};
+use notify::event::{AccessKind, EventKind, Flag, ModifyKind};
 
 use crate::watch::Changes;
 
@@ -26,8 +26,10 @@ pub(crate) struct Noted {
     pub(crate) changes: Changes,
     /// What belongs to streams, by path.
     pub(crate) files: HashMap<PathBuf, Followed>,
-    /// Directories that streams may appear in.
-    pub(crate) gaining: HashSet<PathBuf>,
+    /// Directories that streams may appear in, and as what they were given.
+    pub(crate) gaining: HashMap<PathBuf, Vec<PathBuf>>,
+    /// Files in them that are of interest when they are written to.
+    pub(crate) awaited: HashSet<PathBuf>,
     /// Events in each directory that is watched, in any way.
     pub(crate) watched: HashMap<PathBuf, u64>,
     /// Watched directories that something happened to themselves.
@@ -64,7 +66,9 @@ impl Shared {
             return noted.wake(&self.wake);
         };
         let is_write = matches!(event.kind, EventKind::Modify(ModifyKind::Data(_)));
-        if let Some(path) = event.paths.first() {
+        // Most files are opened by this process.
+        let is_open = matches!(event.kind, EventKind::Access(AccessKind::Open(_)));
+        if let Some(path) = event.paths.first().filter(|_| !is_open) {
             noted.count(path, is_write);
         }
         if matches!(event.kind, EventKind::Access(_)) {
@@ -75,8 +79,8 @@ impl Shared {
             noted.wake(&self.wake);
         }
         for path in &event.paths {
-            let is_news = noted.mark(path, !is_write);
-            if is_news || (!is_write && noted.mark_directory(path, event.kind)) {
+            let is_marked = noted.mark(path, !is_write) | noted.take_awaited(path);
+            if (!is_write && noted.mark_directory(path, event.kind)) || is_marked {
                 noted.wake(&self.wake);
             }
         }
@@ -85,13 +89,33 @@ impl Shared {
 
 impl Noted {
     /// Makes known that `path` belongs to stream number `stream`.
-    pub(crate) fn add(&mut self, path: PathBuf, stream: usize) {
-        let streams = &mut self.files.entry(path).or_default().streams;
-        if !streams.contains(&stream) {
-            streams.push(stream);
+    pub(crate) fn add(&mut self, path: &Path, stream: usize) {
+        match self.files.get_mut(path) {
+            Some(known) if known.streams.contains(&stream) => {}
+            Some(known) => known.streams.push(stream),
+            None => {
+                let known = Followed { streams: vec![stream], writes: 0 };
+                self.files.insert(path.to_owned(), known);
+            }
         }
         if self.marks.len() <= stream {
             self.marks.resize(stream + 1, 0);
+        }
+    }
+
+    /// Streams are gone.
+    pub(crate) fn remove(&mut self, streams: &HashSet<usize>) {
+        self.files.retain(|_, known| {
+            known.streams.retain(|known| !streams.contains(known));
+            !known.streams.is_empty()
+        });
+    }
+
+    /// Streams may appear in a directory, which was given as `given`.
+    pub(crate) fn gains(&mut self, directory: &Path, given: &Path) {
+        let known = self.gaining.entry(directory.to_owned()).or_default();
+        if !known.iter().any(|known| known == given) {
+            known.push(given.to_owned());
         }
     }
 
@@ -148,9 +172,21 @@ impl Noted {
             self.changes.all = true;
             return true;
         }
-        let is_gain = path.parent().is_some_and(|parent| self.gaining.contains(parent)) && !is_mode;
-        self.changes.gained |= is_gain;
-        is_gain
+        !is_mode && self.gain(path)
+    }
+
+    /// Notes that something has come up at a path, or is gone.
+    fn gain(&mut self, path: &Path) -> bool {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return false;
+        };
+        let Some(given) = self.gaining.get(directory) else { return false };
+        self.changes.gained.extend(given.iter().map(|given| given.join(name)));
+        true
+    }
+
+    fn take_awaited(&mut self, path: &Path) -> bool {
+        !self.awaited.is_empty() && self.awaited.remove(path) && self.gain(path)
     }
 
     fn wake(&mut self, mut wake: &File) {

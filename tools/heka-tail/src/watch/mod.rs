@@ -8,9 +8,9 @@
 
 mod busy;
 mod events;
+mod route;
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -28,9 +28,7 @@ use busy::{
 };
 use events::Shared;
 use heka_core::report;
-
-/// As many symlinks as the kernel follows.
-const MAX_LINKS: usize = 40;
+use route::{Route, Routes};
 
 /// What has happened since the last time.
 #[derive(Debug, Default)]
@@ -39,10 +37,21 @@ pub(crate) struct Changes {
     pub(crate) contents: Vec<usize>,
     /// Numbers of streams whose files came, went or changed names or modes.
     pub(crate) names: Vec<usize>,
-    /// Something came into or went from a directory that streams may appear in.
-    pub(crate) gained: bool,
+    /// What came into or went from directories that streams may appear in.
+    pub(crate) gained: HashSet<PathBuf>,
+    /// Anything may have come into such a directory.
+    pub(crate) rescan: bool,
     /// Events were lost, or directories: everything is to be looked at.
     pub(crate) all: bool,
+}
+
+/// What came of watching for what happens to a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Added {
+    /// Something was not watched before: it is to be looked at.
+    pub(crate) is_new: bool,
+    /// Everything is told of; else there has to be a look from time to time.
+    pub(crate) is_told: bool,
 }
 
 /// Watches directories.
@@ -52,6 +61,7 @@ pub(crate) struct Watch {
     shared: Arc<Shared>,
     wake: File,
     directories: HashMap<PathBuf, Directory>,
+    routes: Routes,
     /// Events a second that are borne.
     limit: u64,
     counted_from: Instant,
@@ -81,6 +91,7 @@ impl Watch {
             shared,
             wake: File::from(read),
             directories: HashMap::new(),
+            routes: Routes::default(),
             limit,
             counted_from: now,
             is_split: false,
@@ -90,34 +101,49 @@ impl Watch {
         })
     }
 
-    /// Watches for what happens to `path`, which belongs to stream number `stream`, and to the
-    /// symlinks on the way to it. `true` if something was not watched before: it is to be looked
-    /// at.
+    /// Links and mounts are looked at anew from here on.
+    pub(crate) fn forget_routes(&mut self) {
+        self.routes = Routes::default();
+    }
+
+    /// Watches for what happens to `path`, which belongs to stream number `stream`, to the symlinks
+    /// on the way to it and to what they lead to.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`] if its directory is missing, else if there are no watches left.
-    pub(crate) fn add(&mut self, path: &Path, stream: usize) -> io::Result<bool> {
-        let mut is_new = self.add_one(path, stream)?;
-        for link in links_on(path) {
-            is_new |= self.add_one(&link, stream)?;
+    /// [`io::ErrorKind::NotFound`] if a directory is missing, else if there are no watches left.
+    pub(crate) fn add(&mut self, path: &Path, stream: usize) -> io::Result<Added> {
+        let Route { names, is_told } = self.routes.to(path)?;
+        let mut added = Added { is_new: false, is_told };
+        for name in names {
+            added.is_new |= self.add_one(&name, stream)?;
         }
-        match std::fs::canonicalize(path) {
-            Ok(real) if real != path => Ok(self.add_one(&real, stream)? || is_new),
-            _ => Ok(is_new),
+        Ok(added)
+    }
+
+    /// Watches a name in a directory that is given by its real path.
+    fn add_one(&mut self, path: &Path, stream: usize) -> io::Result<bool> {
+        let Some(directory) = path.parent() else { return Ok(false) };
+        self.shared.lock().add(path, stream);
+        match self.directories.get(directory) {
+            None => self.watch(directory.to_owned()),
+            Some(found) if found.split.is_some() => {
+                let directory = directory.to_owned();
+                Ok(self.watch_file(&directory, path))
+            }
+            Some(_) => Ok(false),
         }
     }
 
-    fn add_one(&mut self, path: &Path, stream: usize) -> io::Result<bool> {
-        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-            return Ok(false);
-        };
-        let directory = std::fs::canonicalize(directory)?;
-        let path = directory.join(name);
-        self.shared.lock().add(path.clone(), stream);
-        match self.directories.get(&directory) {
-            None => self.watch(directory),
-            Some(found) if found.split.is_some() => Ok(self.watch_file(&directory, &path)),
-            Some(_) => Ok(false),
+    /// Streams are gone.
+    pub(crate) fn remove(&mut self, streams: &HashSet<usize>) {
+        self.shared.lock().remove(streams);
+    }
+
+    /// Tells of the next write to a file that belongs to no stream, which is in a directory added.
+    pub(crate) fn await_write(&self, path: &Path) {
+        let real = path.parent().and_then(|parent| std::fs::canonicalize(parent).ok());
+        if let Some((real, name)) = real.zip(path.file_name()) {
+            self.shared.lock().awaited.insert(real.join(name));
         }
     }
 
@@ -125,9 +151,9 @@ impl Watch {
     ///
     /// # Errors
     /// As [`Watch::add`].
-    pub(crate) fn add_directory(&mut self, directory: &Path) -> io::Result<()> {
-        let directory = std::fs::canonicalize(directory)?;
-        self.shared.lock().gaining.insert(directory.clone());
+    pub(crate) fn add_directory(&mut self, given: &Path) -> io::Result<()> {
+        let directory = std::fs::canonicalize(given)?;
+        self.shared.lock().gains(&directory, given);
         if !self.directories.contains_key(&directory) {
             self.watch(directory)?;
         }
@@ -402,34 +428,8 @@ impl Watch {
             |path: &Path| path.parent().is_some_and(|parent| directories.contains(parent));
         let files = noted.files.iter().filter(|(path, _)| is_there(path));
         changes.names.extend(files.flat_map(|(_, file)| &file.streams));
-        changes.gained |= directories.iter().any(|path| noted.gaining.contains(path));
+        changes.rescan |= directories.iter().any(|path| noted.gaining.contains_key(path));
     }
-}
-
-/// All symlinks on the way to the file at `path`, which is absolute: also those that symlinks lead
-/// through.
-fn links_on(path: &Path) -> Vec<PathBuf> {
-    let parts = |path: &Path| -> Vec<OsString> {
-        path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
-    };
-    let mut links = Vec::new();
-    let mut rest = parts(path);
-    let mut at = PathBuf::new();
-    while let Some(part) = rest.pop() {
-        match part.as_encoded_bytes() {
-            b"." => continue,
-            b".." => drop(at.pop()),
-            _ => at.push(part),
-        }
-        if let Ok(target) = std::fs::read_link(&at)
-            && links.len() < MAX_LINKS
-        {
-            links.push(at.clone());
-            at.pop();
-            rest.extend(parts(&target));
-        }
-    }
-    links
 }
 
 fn into_io(error: notify::Error) -> io::Error {

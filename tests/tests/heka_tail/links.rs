@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! heka-tail where a file has several names, or names that are not there yet: no line is late.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+
+use heka_tests::scene::{Scene, gzip};
+use heka_tests::{Tool, eventually};
+use nix::sys::signal::Signal;
+
+/// Nothing here may wait for the look at everything.
+const NEVER: &str = "--rescan-interval=1h";
+
+#[test]
+fn a_file_followed_by_its_descriptor_is_moved() {
+    let scene = Scene::new("1\n");
+    let tail = scene.follow(&["--follow=descriptor", NEVER]);
+    tail.wait_stdout_is("1\n");
+    fs::create_dir(scene.path("far")).unwrap();
+    for (number, name) in ["b", "far/c"].into_iter().enumerate() {
+        scene.rename(["app.log", "b"][number], name);
+        scene.append(name, &format!("{}\n", number + 2));
+        let out: String = (1..number + 3).map(|line| format!("{line}\n")).collect();
+        tail.wait_stdout_is(out);
+    }
+    scene.append("app.log", "not this\n");
+    scene.append("far/c", "4\n");
+    tail.wait_stdout_is("1\n2\n3\n4\n");
+}
+
+#[test]
+fn links_whose_targets_come_later() {
+    let scene = Scene::new("");
+    fs::create_dir(scene.path("containers")).unwrap();
+    for (name, to) in
+        [("link", "later.log"), ("far", "pods/p/0.log"), ("containers/met.log", "../pods/p/1.log")]
+    {
+        symlink(to, scene.path(name)).unwrap();
+    }
+    let tail = scene.tool(&[NEVER]).args(["link", "far", "containers/*.log"]).spawn();
+    tail.wait_stderr("link: No such file or directory; waiting for it");
+    scene.append("later.log", "1\n");
+    tail.wait_stdout_is("1\n");
+    fs::create_dir_all(scene.path("pods/p")).unwrap();
+    scene.append("pods/p/0.log", "2\n");
+    tail.wait_stdout_is("1\n2\n");
+    scene.append("pods/p/1.log", "3\n");
+    tail.wait_stdout_is("1\n2\n3\n");
+    symlink("../pods/p/2.log", scene.path("containers/new.log")).unwrap();
+    scene.append("pods/p/2.log", "4\n");
+    tail.wait_stdout_is("1\n2\n3\n4\n");
+}
+
+#[test]
+fn lines_written_through_another_hard_link() {
+    let scene = Scene::new("1\n");
+    fs::create_dir(scene.path("far")).unwrap();
+    fs::hard_link(scene.path("app.log"), scene.path("far/before")).unwrap();
+    let tail = scene.follow(&[NEVER]);
+    tail.wait_stdout_is("1\n");
+    scene.append("far/before", "2\n");
+    tail.wait_stdout_is("1\n2\n");
+    // Under its own name it may get another one.
+    scene.rename("app.log", "app.log.1");
+    scene.append("far/before", "3\n");
+    tail.wait_stdout_is("1\n2\n3\n");
+}
+
+#[test]
+fn a_log_that_is_a_link_to_a_name_that_looks_rotated() {
+    let scene = Scene::new("");
+    fs::remove_file(scene.path("app.log")).unwrap();
+    let lines: String = (1..101).map(|line| format!("{line}\n")).collect();
+    scene.append("app.log.20261128", "older\n");
+    scene.append("app.log.20261129", &lines);
+    symlink("app.log.20261129", scene.path("app.log")).unwrap();
+    fs::hard_link(scene.path("app.log.20261129"), scene.path("b.log")).unwrap();
+    fs::hard_link(scene.path("app.log.20261129"), scene.path("b.log.1")).unwrap();
+    for name in ["app.log", "b.log"] {
+        let run = |flag| scene.tool(&["--no-follow", flag, name]).run();
+        run("-n2").succeeds().stdout_is("99\n100\n").stderr_is("");
+        run("-c4").succeeds().stdout_is("100\n").stderr_is("");
+        run("-n+100").succeeds().stdout_is("100\n").stderr_is("");
+    }
+    // Switched, what was written in between is read in order.
+    scene.once(&["--checkpoint=pos"]).succeeds().stdout_is(lines);
+    scene.append("app.log.20261129", "101\n");
+    scene.append("app.log.20261130", "102\n");
+    scene.append("app.log.20261201", "103\n");
+    fs::remove_file(scene.path("app.log")).unwrap();
+    symlink("app.log.20261201", scene.path("app.log")).unwrap();
+    scene.once(&["--checkpoint=pos"]).succeeds().stdout_is("101\n102\n103\n").stderr_is("");
+}
+
+#[test]
+fn rotated_beside_the_target_of_a_link_while_nobody_reads() {
+    let scene = Scene::new("");
+    fs::remove_file(scene.path("app.log")).unwrap();
+    fs::create_dir_all(scene.path("pods/c")).unwrap();
+    scene.append("pods/c/0.log", "1\n");
+    symlink("pods/c/0.log", scene.path("app.log")).unwrap();
+    let run = || scene.once(&["--checkpoint=pos"]);
+    run().succeeds().stdout_is("1\n");
+    scene.append("pods/c/0.log", "2\n3\n");
+    scene.rename("pods/c/0.log", "pods/c/0.log.20261129-120001");
+    scene.append("pods/c/0.log", "4\n");
+    run().succeeds().stdout_is("2\n3\n4\n").stderr_is("");
+    // The container is started again: the link leads elsewhere, and what it led to was rotated.
+    scene.append("pods/c/0.log", "5\n");
+    scene.rename("pods/c/0.log", "pods/c/0.log.20261129-130001");
+    scene.append("pods/c/0.log", "6\n");
+    scene.append("pods/c/1.log", "7\n");
+    fs::remove_file(scene.path("app.log")).unwrap();
+    symlink("pods/c/1.log", scene.path("app.log")).unwrap();
+    run().succeeds().stdout_is("5\n6\n7\n").stderr_is("");
+    run().succeeds().stdout_is("").stderr_is("");
+}
+
+#[test]
+fn a_file_under_an_odd_name_is_not_called_gone() {
+    let scene = Scene::new("1\n");
+    let run = || scene.once(&["--checkpoint=pos"]);
+    run().succeeds().stdout_is("1\n");
+    scene.append("app.log", "a\n");
+    scene.rename("app.log", "app.log00001");
+    scene.append("app.log", "b\n");
+    scene.rename("app.log", "app.log00002");
+    scene.append("app.log", "c\n");
+    run().succeeds().stdout_is("a\nb\nc\n").stderr_is("");
+    // A directory for rotated files, as of logrotate.
+    scene.append("app.log", "d\n");
+    fs::create_dir(scene.path("old")).unwrap();
+    scene.rename("app.log", "old/app.log-20261129");
+    scene.append("app.log", "e\n");
+    gzip(&scene.path("old/app.log-20261129"), &scene.path("old/app.log-20261129.gz"));
+    let run = || scene.once(&["--checkpoint=pos", "--rotated-directory=old"]);
+    run().succeeds().stdout_is("d\ne\n").stderr_is("");
+}
+
+#[test]
+fn a_rotated_file_that_is_gone_is_reported() {
+    let scene = Scene::new("a\n");
+    let follow = || scene.follow(&["--checkpoint=pos", "--checkpoint-every=1"]);
+    let tail = follow();
+    tail.wait_stdout_is("a\n");
+    scene.rename("app.log", "app.log.1");
+    scene.append("app.log", "b\n");
+    tail.wait_stdout_is("a\nb\n");
+    eventually("both positions", || {
+        let shown = Tool::new("heka-tail").arg("--show-checkpoint=pos").dir(scene.dir.path()).run();
+        (shown.out().lines().count() == 2).then_some(())
+    });
+    tail.end_by(Signal::SIGKILL);
+    let mut late = OpenOptions::new().append(true).open(scene.path("app.log.1")).unwrap();
+    late.write_all(b"late\n").unwrap();
+    fs::create_dir(scene.path("old")).unwrap();
+    scene.rename("app.log.1", "old/app.log.1");
+    fs::copy(scene.path("pos"), scene.path("pos2")).unwrap();
+    let outcome = scene.once(&["--checkpoint=pos"]);
+    outcome.exits(1).stdout_is("").stderr_has("app.log: a rotated file (inode ");
+    outcome.stderr_has("is gone; what was written to it after byte 2 is lost");
+    let outcome = scene.once(&["--checkpoint=pos2", "--olddir=old"]);
+    outcome.succeeds().stdout_is("late\n").stderr_is("");
+}

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The files of a stream one after the other: the one being read, those left behind, those to come.
+
+use std::collections::VecDeque;
+use std::io;
+use std::slice::from_ref;
+use std::time::Instant;
+
+use super::chunk::{Around, Reason};
+use super::contents::Likeness;
+use super::file::{OpenFile, Pulled};
+use super::files::Files;
+use super::history::History;
+use super::late::Late;
+use super::look::Look;
+use super::options::Options;
+use super::patience::Patience;
+use super::position::{FilePosition, next_generation};
+use super::search::Search;
+use super::trouble::Trouble;
+use crate::select::find::{Candidate, find, open_first};
+
+use heka_core::report::{self, Cause as _, Stop};
+
+/// The files of a stream.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    pub(crate) files: Files,
+    pub(crate) trouble: Trouble,
+    pub(crate) current: Option<OpenFile>,
+    pub(crate) late: Late,
+    /// Files to read after the current one, oldest first.
+    pub(crate) queue: VecDeque<Candidate>,
+    pub(crate) history: History,
+    /// A file could not be opened: names are to be looked at again soon.
+    pub(crate) recheck: bool,
+    /// Since when no file has had the name of the current one.
+    pub(crate) nameless: Option<Instant>,
+    /// Whether the current file has the stream's name.
+    pub(crate) is_live: bool,
+    /// Whether the file read last was deleted.
+    pub(crate) is_deleted: bool,
+    /// Whether nothing was rotated from it yet.
+    pub(crate) is_alone: bool,
+    /// The position from which on it is not known whether there were copies.
+    unsure: Option<FilePosition>,
+    patience: Patience,
+}
+
+impl Chain {
+    /// No file yet.
+    pub(crate) fn new(name: String, files: Files) -> Self {
+        Self {
+            files,
+            trouble: Trouble::new(name),
+            current: None,
+            late: Late::default(),
+            queue: VecDeque::new(),
+            history: History::default(),
+            recheck: false,
+            nameless: None,
+            is_live: true,
+            is_deleted: false,
+            is_alone: false,
+            unsure: None,
+            patience: Patience::new(Instant::now()),
+        }
+    }
+
+    /// The positions of all open files, oldest first.
+    pub(crate) fn positions(&self) -> Vec<FilePosition> {
+        self.late.positions().into_iter().chain(self.current_position()).collect()
+    }
+
+    fn current_position(&self) -> Option<FilePosition> {
+        self.current.as_ref().map(OpenFile::position)
+    }
+
+    /// When a record has waited long enough for its end.
+    pub(crate) fn deadline(&self, options: &Options) -> Option<Instant> {
+        let held = self.current.as_ref().and_then(|file| self.patience.deadline(file, options));
+        held.into_iter().chain(self.late.deadline(options)).min()
+    }
+
+    pub(crate) fn search<'a>(&'a mut self, options: &'a Options) -> Search<'a> {
+        Search { files: &mut self.files, history: &self.history, late: &self.late, options }
+    }
+
+    /// Shows what is held of all files once more.
+    ///
+    /// # Errors
+    /// What the consumer says.
+    pub(crate) fn press(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
+        self.late.press(self.current_position(), look, reason)?;
+        self.press_current(look, reason)
+    }
+
+    fn press_current(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
+        let before = self.late.positions();
+        match &mut self.current {
+            Some(file) => file.press(reason, Around::behind(&before), look.consume),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads a block of the current file.
+    ///
+    /// # Errors
+    /// A read error inside, or what the consumer says.
+    pub(crate) fn pull(&mut self, look: &mut Look<'_>) -> Result<io::Result<Pulled>, Stop> {
+        let before = self.late.positions();
+        let Some(file) = &mut self.current else { return Ok(Ok(Pulled::End)) };
+        let pulled = file.pull(look.block, Around::behind(&before), look.consume)?;
+        if matches!(pulled, Ok(Pulled::Data | Pulled::Rest)) {
+            look.grew = true;
+            self.patience = Patience::new(look.now);
+        }
+        Ok(pulled)
+    }
+
+    /// Everything is read: time for records that wait for their end in vain.
+    ///
+    /// # Errors
+    /// What the consumer says.
+    pub(crate) fn settle(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
+        let Some(current) = &self.current else { return Ok(()) };
+        if self.patience.take_due(current, look.options, look.now) {
+            self.press_current(look, Reason::Timeout)?;
+        }
+        Ok(())
+    }
+
+    /// Reads late lines.
+    ///
+    /// # Errors
+    /// What the consumer says.
+    pub(crate) fn look_at_late(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
+        if let Some(position) = self.unsure.take_if(|_| !self.is_alone) {
+            return self.read_copies(&position, look);
+        }
+        self.look_at_open(look)
+    }
+
+    fn look_at_open(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
+        if !self.late.is_empty() {
+            self.late.look(self.current_position(), &mut self.history, look)?;
+        }
+        self.let_go_of_deleted(look)
+    }
+
+    /// Lets go of a deleted file, whose space is only freed then.
+    fn let_go_of_deleted(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
+        let is_due =
+            self.nameless.is_some_and(|since| since + look.options.rotate_wait <= look.now);
+        if is_due
+            && self.current.as_ref().is_some_and(OpenFile::is_deleted)
+            && matches!(self.pull(look)?, Ok(Pulled::End))
+        {
+            self.nameless = None;
+            self.is_deleted = true;
+            if let Some(file) = self.current.take() {
+                self.close(file, look)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Is done with a file.
+    ///
+    /// # Errors
+    /// What the consumer says.
+    pub(crate) fn close(&mut self, mut file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
+        let others = self.positions();
+        file.press(Reason::End, Around::before(&others), look.consume)?;
+        self.history.close(&file);
+        Ok(())
+    }
+
+    /// Opens the first file of the queue that was not read yet and takes it off. If another file is
+    /// there by now, or it cannot be opened, the queue is dropped and made anew soon.
+    pub(crate) fn open_queued(&mut self, options: &Options) -> Option<OpenFile> {
+        while let Some(next) = self.queue.pop_front() {
+            // One that was moved back to its name goes on where it was left.
+            let at = self.history.take(next.identity);
+            if let Some(file) = at.and_then(|at| find(&at, from_ref(&next), options.unpacks)) {
+                return Some(file.1);
+            }
+            match self.search(options).likeness(&next) {
+                Likeness::Other => return self.open_candidate(&next, options),
+                Likeness::All(file) => return Some(*file),
+                Likeness::Beginning => {}
+            }
+        }
+        None
+    }
+
+    fn open_candidate(&mut self, next: &Candidate, options: &Options) -> Option<OpenFile> {
+        match open_first(next, options.unpacks) {
+            Ok(mut file) => {
+                self.is_deleted = false;
+                while self.knows(file.generation()) {
+                    file.set_generation(next_generation(file.generation()));
+                }
+                self.trouble.tell_mended();
+                Some(file)
+            }
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    self.trouble.tell(&error.cause());
+                }
+                self.queue.clear();
+                self.recheck = true;
+                None
+            }
+        }
+    }
+
+    fn knows(&self, generation: u64) -> bool {
+        let mut open = self.late.files().chain(&self.current);
+        self.history.knows(generation) || open.any(|file| file.generation() == generation)
+    }
+
+    /// Leaves the current file for the next one, if there is one.
+    ///
+    /// # Errors
+    /// What the consumer says.
+    pub(crate) fn advance(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
+        let is_asked = self.queue.is_empty() && std::mem::take(&mut look.names);
+        if is_asked && self.look_at_names(look) {
+            return Ok(true);
+        }
+        if !look.options.by_name {
+            return Ok(false);
+        }
+        let Some(next) = self.open_queued(look.options) else { return Ok(false) };
+        // Lines written between the last read and the rename.
+        while matches!(self.pull(look)?, Ok(Pulled::Data)) {}
+        let original = self.current.as_ref().and_then(|copy| copy.original(&next));
+        if let Some(file) = self.current.replace(original.unwrap_or(next)) {
+            report::note(format_args!("{}: rotated", self.trouble.name()));
+            self.leave(file, look)?;
+        }
+        self.is_live = true;
+        Ok(true)
+    }
+
+    /// Finds out whether the current file is the one that has the stream's name, and what comes
+    /// after it if not; `true` if a copy has taken its place.
+    fn look_at_names(&mut self, look: &mut Look<'_>) -> bool {
+        let Some(current) = &self.current else { return false };
+        let newest = self.files.newest();
+        let is_nameless = newest.is_none();
+        self.is_live = newest.is_some_and(|newest| newest.identity == current.identity());
+        // Its writer may have it open still, under another name.
+        self.nameless = is_nameless.then(|| self.nameless.unwrap_or(look.now));
+        if self.is_live {
+            if current.is_outgrown() {
+                self.reopen(look.options);
+            }
+            return false;
+        }
+        if is_nameless || !look.options.by_name {
+            return false;
+        }
+        let (files, history, late) = (&mut self.files, &self.history, &self.late);
+        let mut search = Search { files, history, late, options: look.options };
+        let newer = search.newer(current);
+        self.queue = newer.files.into();
+        if let Some(old) = newer.copy.and_then(|copy| self.current.replace(copy)) {
+            report::note(format_args!("{}: replaced by a copy", self.trouble.name()));
+            self.history.replaced(&old);
+            self.is_live = true;
+            return true;
+        }
+        false
+    }
+
+    /// Opens the current file anew, where it is.
+    pub(crate) fn reopen(&mut self, options: &Options) {
+        if let Some(position) = self.current_position()
+            && let (_, Some((_, file))) = self.search(options).file_at(&position)
+        {
+            self.current = Some(file);
+        }
+    }
+
+    /// Keeps a file open for late lines, or is done with it.
+    fn leave(&mut self, file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
+        // A run that does not follow comes to the newest rotated file last.
+        let is_last = look.options.goes_on && self.queue.is_empty();
+        let grace = look.options.grace(file.modified());
+        let grace = if is_last { look.options.rotate_wait } else { grace };
+        if file.is_packed() || grace.is_zero() {
+            return self.close(file, look);
+        }
+        let patience = std::mem::replace(&mut self.patience, Patience::new(look.now));
+        self.late.push(file, look.now + grace, patience);
+        if !look.options.follow {
+            // Nothing will be waited for: in order then.
+            self.late.press(self.current_position(), look, Reason::Timeout)?;
+        }
+        Ok(())
+    }
+
+    /// The current file may have been written for the first time since it was at `position`, where
+    /// nothing of it had been read. It may have been truncated in between, unseen, with what was in
+    /// it in copies: these are read as files left behind.
+    ///
+    /// # Errors
+    /// What the consumer says.
+    pub(crate) fn first_written(
+        &mut self,
+        position: &FilePosition,
+        look: &mut Look<'_>,
+    ) -> Result<(), Stop> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        if current.is_untouched() {
+            let Some(written) = current.written_since() else { return Ok(()) };
+            current.set_modified(written);
+        }
+        // Unchanged since it was found, it was not truncated.
+        if current.modified() <= position.modified {
+            return Ok(());
+        }
+        if self.is_alone {
+            self.unsure = Some(*position);
+            return Ok(());
+        }
+        self.read_copies(position, look)
+    }
+
+    /// Reads what was in the current file after `position`, and is in copies by now.
+    fn read_copies(&mut self, position: &FilePosition, look: &mut Look<'_>) -> Result<(), Stop> {
+        let (files, history, late) = (&mut self.files, &self.history, &self.late);
+        let mut search = Search { files, history, late, options: look.options };
+        for file in search.unseen_copies(position, self.current.as_ref()) {
+            report::note(format_args!("{}: truncated, copied before", self.trouble.name()));
+            let until = look.now + look.options.grace(file.modified());
+            self.late.push(file, until, Patience::new(look.now));
+        }
+        self.look_at_open(look)
+    }
+
+    /// The current file was truncated or rewritten: what was not read of it may be in a copy.
+    /// `false` if there is nothing to read for now.
+    ///
+    /// # Errors
+    /// What the consumer says.
+    pub(crate) fn replaced(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
+        let Some(current) = &self.current else { return Ok(false) };
+        let (position, is_cut) = (current.position(), current.is_cut());
+        let (list, found) = self.search(look.options).truncated(&position);
+        if let Some((index, copy)) = found
+            && self.go_on_in_copy(&position, &list, index, copy, look)?
+        {
+            return Ok(true);
+        }
+        let live = self.files.newest().map(|live| live.identity);
+        if look.options.by_name && live != Some(position.identity) && !is_cut {
+            // As shred(1) does with a file that was rotated: nobody wrote that.
+            look.names = true;
+            return self.advance(look);
+        }
+        report::note(format_args!("{}: truncated", self.trouble.name()));
+        self.press_current(look, Reason::End)?;
+        if let Some(current) = &mut self.current {
+            self.history.keep_contents(current);
+            current.rewind();
+        }
+        Ok(true)
+    }
+
+    /// Goes on in a copy of the current file, or in itself where it was read to; `false` if that
+    /// has been read or says nothing.
+    fn go_on_in_copy(
+        &mut self,
+        position: &FilePosition,
+        list: &[Candidate],
+        index: usize,
+        copy: OpenFile,
+        look: &mut Look<'_>,
+    ) -> Result<bool, Stop> {
+        let is_itself = copy.identity() == position.identity;
+        let is_read = list.get(index).is_none_or(|at| self.search(look.options).has_read(at));
+        // Nothing of it was used up: that it is still there says nothing.
+        if is_read || (is_itself && position.offset == 0) {
+            return Ok(false);
+        }
+        if is_itself {
+            self.press_current(look, Reason::End)?;
+        } else {
+            report::note(format_args!("{}: truncated, copied before", self.trouble.name()));
+            let search = self.search(look.options);
+            let newer = list.iter().skip(index + 1).filter(|file| !search.has_read(file));
+            self.queue = newer.cloned().collect();
+        }
+        self.current = Some(copy);
+        Ok(true)
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Bytes of a file, as a consumer is shown them.
+
+use std::path::Path;
+
+use super::identity::Identity;
+use super::position::{self, FilePosition, window_hash};
+
+/// Where the stream's other files stand, for the position after a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around<'a> {
+    /// Positions of the other files, oldest first.
+    pub(crate) others: &'a [FilePosition],
+    /// How many of them are older than this file.
+    pub(crate) rank: usize,
+}
+
+impl<'a> Around<'a> {
+    /// This is the newest file.
+    pub(crate) fn behind(others: &'a [FilePosition]) -> Self {
+        Self { others, rank: others.len() }
+    }
+
+    /// This is the oldest file.
+    pub(crate) fn before(others: &'a [FilePosition]) -> Self {
+        Self { others, rank: 0 }
+    }
+}
+
+/// Why a consumer is shown a [`Chunk`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// There is something new.
+    More,
+    /// Nothing new has come for the stream's timeout.
+    Timeout,
+    /// Nothing more will come: what is not used up now is lost.
+    End,
+}
+
+/// Bytes of a file, for a consumer.
+#[derive(Debug)]
+pub(crate) struct Chunk<'a> {
+    /// Where the file was opened.
+    pub(crate) path: &'a Path,
+    /// Byte offset of [`Chunk::data`] in the file (decompressed).
+    pub(crate) offset: u64,
+    /// How many bytes of what the consumer does not use up it has searched in vain; it keeps this.
+    pub(crate) scanned: usize,
+    /// Whether what comes is the rest of a record that is left out; the consumer keeps this.
+    pub(crate) skips: bool,
+    /// Why it is shown.
+    pub(crate) reason: Reason,
+    pub(super) identity: Identity,
+    pub(super) generation: u64,
+    pub(super) modified: u64,
+    pub(super) bytes: &'a [u8],
+    pub(super) start: usize,
+    pub(super) around: Around<'a>,
+}
+
+impl<'a> Chunk<'a> {
+    /// What is not used up yet.
+    pub(crate) fn data(&self) -> &'a [u8] {
+        self.bytes.get(self.start..).unwrap_or(&[])
+    }
+
+    /// Names the contents of the file; see [`FilePosition::generation`].
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Puts the stream's position behind the first `used` bytes of [`Chunk::data`] into `out`, inside
+    /// a record that is left out or not. If it takes more than `room` bytes, the files that were
+    /// left behind longest ago do not stand in it: late lines of theirs are not read after a restart.
+    pub(crate) fn put_position(&self, out: &mut Vec<u8>, used: usize, skips: bool, room: usize) {
+        let (older, newer) = self.around.others.split_at(self.around.rank);
+        let before = self.bytes.get(..self.start + used).unwrap_or(self.bytes);
+        let this = FilePosition {
+            identity: self.identity,
+            generation: self.generation,
+            offset: self.offset + used as u64,
+            hash: window_hash(before),
+            modified: self.modified,
+            skips,
+        };
+        if older.is_empty() && newer.is_empty() {
+            out.clear();
+            return position::encode(out, &[this], false);
+        }
+        let all: Vec<FilePosition> = older.iter().chain([&this]).chain(newer).copied().collect();
+        let mut files = all.as_slice();
+        loop {
+            out.clear();
+            position::encode(out, files, false);
+            match files {
+                [_, newer @ ..] if out.len() > room && !newer.is_empty() => files = newer,
+                _ => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What was read of a file that may be gone by now, to be recognised in copies of it.
+
+use std::io;
+use std::path::Path;
+
+use super::file::OpenFile;
+use super::fingerprint::Fingerprint;
+use super::position::WINDOW;
+use crate::select::find::Candidate;
+
+/// What was read of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Contents {
+    fingerprint: Fingerprint,
+    last: Vec<u8>,
+    end: u64,
+    modified: u64,
+}
+
+/// What of the contents that were read another file has.
+#[derive(Debug)]
+pub(crate) enum Likeness {
+    /// It is something else.
+    Other,
+    /// The beginning, and nothing else.
+    Beginning,
+    /// All; the file, opened where they end.
+    All(Box<OpenFile>),
+}
+
+impl Likeness {
+    /// The greater one.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (&self, &other) {
+            (Self::All(_), _) | (Self::Beginning, Self::Other | Self::Beginning) => self,
+            _ => other,
+        }
+    }
+}
+
+impl Contents {
+    /// What was read of `file` so far.
+    pub(crate) fn of(file: &OpenFile) -> Self {
+        Self {
+            fingerprint: file.fingerprint().clone(),
+            last: file.last().to_vec(),
+            end: file.end(),
+            modified: file.modified(),
+        }
+    }
+
+    /// What of these `file` has. So few bytes that others may begin alike are only taken for a copy
+    /// that has the time of what it was made from, or was made before the last of them came.
+    pub(crate) fn likeness(&self, file: &Candidate, unpacks: bool) -> Likeness {
+        let Ok((other, has)) = self.compare(&file.path, unpacks) else { return Likeness::Other };
+        let is_sure = has >= WINDOW as u64 || file.modified <= self.modified;
+        match has {
+            0 => Likeness::Other,
+            _ if !is_sure || other.identity() != file.identity => Likeness::Other,
+            has if has == self.end => Likeness::All(Box::new(other)),
+            _ => Likeness::Beginning,
+        }
+    }
+
+    /// The file at `path`, and how many of these bytes it has; 0 if it has something else.
+    fn compare(&self, path: &Path, unpacks: bool) -> io::Result<(OpenFile, u64)> {
+        let mut other = OpenFile::open_anew(path, unpacks)?;
+        let start = self.end - self.last.len() as u64;
+        let mut has = 0;
+        for (at, piece) in self.fingerprint.pieces(start).chain([(start, self.last.as_slice())]) {
+            let mut room = vec![0; piece.len()];
+            let len = match other.peek(at, &mut room) {
+                // It may be in the making.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+                read => read?,
+            };
+            if room.get(..len) != piece.get(..len) {
+                return Ok((other, 0));
+            }
+            if len < piece.len() {
+                let has = if len > 0 { at + len as u64 } else { has };
+                return Ok((other, has));
+            }
+            has = at + len as u64;
+        }
+        other.go_on_as(&self.fingerprint, self.end, &self.last);
+        Ok((other, has))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::follow::chunk::Around;
+    use crate::follow::file::Block;
+
+    #[test]
+    fn copies_are_recognised_however_much_they_have() {
+        let dir = tempfile::tempdir().unwrap();
+        let text: String = (0..5000).map(|line| format!("line {line}\n")).collect();
+        let path = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        for len in [100, 700, 5000, text.len()] {
+            let read = path("read", text.get(..len).unwrap());
+            let mut file = OpenFile::open(&read, 0, true).unwrap();
+            let consume = &mut |chunk: &mut crate::follow::Chunk<'_>| Ok(chunk.data().len());
+            file.pull(&mut Block::default(), Around::behind(&[]), consume).unwrap().unwrap();
+            let contents = Contents::of(&file);
+            let like = |text: &str| {
+                let mut copy = Candidate::at(&path("copy", text)).unwrap();
+                copy.modified = contents.modified;
+                contents.likeness(&copy, true)
+            };
+            assert!(matches!(like(text.get(..len - 1).unwrap()), Likeness::Beginning), "{len}");
+            assert!(matches!(like(text.get(..len / 2).unwrap()), Likeness::Beginning), "{len}");
+            assert!(matches!(like(text.get(..len).unwrap()), Likeness::All(_)), "{len}");
+            let Likeness::All(more) = like(&format!("{}more", text.get(..len).unwrap())) else {
+                panic!()
+            };
+            assert_eq!(more.position().offset, len as u64);
+            assert!(matches!(like(""), Likeness::Other));
+            assert!(matches!(like("line 0\nanother"), Likeness::Other));
+            let changed = format!("{}X{}", text.get(..len - 1).unwrap(), text.get(len..).unwrap());
+            assert!(matches!(like(&changed), Likeness::Other), "{len}");
+            let mut later = Candidate::at(&path("copy", text.get(..len).unwrap())).unwrap();
+            later.modified = contents.modified + 1;
+            let is_like = !matches!(contents.likeness(&later, true), Likeness::Other);
+            assert_eq!(is_like, len >= WINDOW, "{len}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Files of a stream that were left behind: kept open for late lines, then done with. What is held
+//! of each of them waits for its record's end on its own.
+
+use std::time::Instant;
+
+use super::chunk::{Around, Reason};
+use super::contents::{Contents, Likeness};
+use super::file::{OpenFile, Pulled};
+use super::history::History;
+use super::identity::Identity;
+use super::look::Look;
+use super::options::Options;
+use super::patience::Patience;
+use super::position::FilePosition;
+use crate::select::find::Candidate;
+use heka_core::report::{self, Cause as _, Stop};
+
+/// The files that a stream has left behind, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Late(Vec<LateFile>);
+
+#[derive(Debug)]
+struct LateFile {
+    file: OpenFile,
+    until: Instant,
+    patience: Patience,
+}
+
+impl Late {
+    /// Keeps a file open for late lines until then.
+    pub(crate) fn push(&mut self, file: OpenFile, until: Instant, patience: Patience) {
+        self.0.push(LateFile { file, until, patience });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// How far they were read.
+    pub(crate) fn positions(&self) -> Vec<FilePosition> {
+        self.0.iter().map(|late| late.file.position()).collect()
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = &OpenFile> {
+        self.0.iter().map(|late| &late.file)
+    }
+
+    pub(crate) fn has(&self, identity: Identity) -> bool {
+        self.files().any(|file| file.identity() == identity)
+    }
+
+    /// Takes the last one out, if it is that file.
+    pub(crate) fn pop(&mut self, identity: Option<Identity>) -> Option<OpenFile> {
+        self.0.pop_if(|late| Some(late.file.identity()) == identity).map(|late| late.file)
+    }
+
+    /// What of the contents that were read a file has.
+    pub(crate) fn likeness(&self, file: &Candidate, unpacks: bool) -> Likeness {
+        let all = self.files().map(|late| Contents::of(late).likeness(file, unpacks));
+        all.reduce(Likeness::or).unwrap_or(Likeness::Other)
+    }
+
+    /// When one of them waits no longer.
+    pub(crate) fn deadline(&self, options: &Options) -> Option<Instant> {
+        let held = self.0.iter().filter_map(|late| late.patience.deadline(&late.file, options));
+        held.chain(self.0.iter().map(|late| late.until)).min()
+    }
+
+    /// Reads late lines; closes files whose time is up. `current` is how far the file is read that
+    /// comes after them.
+    ///
+    /// # Errors
+    /// What the consumer says.
+    pub(crate) fn look(
+        &mut self,
+        current: Option<FilePosition>,
+        history: &mut History,
+        look: &mut Look<'_>,
+    ) -> Result<(), Stop> {
+        for index in 0..self.0.len() {
+            self.read(index, current, look)?;
+        }
+        while let Some(index) = self.0.iter().position(|late| late.until <= look.now) {
+            let mut file = self.0.remove(index).file;
+            let others: Vec<FilePosition> = self.positions().into_iter().chain(current).collect();
+            file.press(Reason::End, Around::before(&others), look.consume)?;
+            history.close(&file);
+        }
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        index: usize,
+        current: Option<FilePosition>,
+        look: &mut Look<'_>,
+    ) -> Result<(), Stop> {
+        let others = self.others(index, current);
+        let Some(late) = self.0.get_mut(index) else { return Ok(()) };
+        let around = Around { others: &others, rank: index };
+        let error = loop {
+            let pulled = late.file.pull(look.block, around, look.consume)?;
+            if matches!(pulled, Ok(Pulled::Data | Pulled::Rest)) {
+                late.patience = Patience::new(look.now);
+            }
+            if !matches!(pulled, Ok(Pulled::Data)) {
+                break pulled.err();
+            }
+        };
+        if late.patience.take_due(&late.file, look.options, look.now) {
+            late.file.press(Reason::Timeout, around, look.consume)?;
+        }
+        if let Some(error) = error {
+            let path = late.file.path().display();
+            report::error(format_args!("{path}: {}; the rest is left out", error.cause()));
+            look.lost = true;
+            late.until = look.now;
+        }
+        Ok(())
+    }
+
+    /// Shows what is held of them once more.
+    ///
+    /// # Errors
+    /// What the consumer says.
+    pub(crate) fn press(
+        &mut self,
+        current: Option<FilePosition>,
+        look: &mut Look<'_>,
+        reason: Reason,
+    ) -> Result<(), Stop> {
+        for index in 0..self.0.len() {
+            let others = self.others(index, current);
+            if let Some(late) = self.0.get_mut(index) {
+                let around = Around { others: &others, rank: index };
+                late.file.press(reason, around, look.consume)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How far all files were read but number `index`.
+    fn others(&self, index: usize, current: Option<FilePosition>) -> Vec<FilePosition> {
+        let mut others = self.positions();
+        others.remove(index);
+        others.extend(current);
+        others
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where a stream goes on that has a position.
+
+use super::file::OpenFile;
+use super::identity::Identity;
+use super::position::FilePosition;
+use super::search::Search;
+use crate::select::find::Candidate;
+
+/// Where a stream goes on.
+#[derive(Debug, Default)]
+pub(crate) struct Resumption {
+    /// The newest file of the position.
+    pub(crate) current: Option<OpenFile>,
+    /// The others, which were left behind.
+    pub(crate) late: Vec<OpenFile>,
+    /// What comes after them, oldest first.
+    pub(crate) queue: Vec<Candidate>,
+    /// What is older, and none of our business.
+    pub(crate) skipped: Vec<Candidate>,
+    /// Files of the position that are gone or were rewritten.
+    pub(crate) gone: Vec<FilePosition>,
+}
+
+impl Resumption {
+    /// Looks for what `position` speaks of, whose last member is the newest file.
+    pub(crate) fn of(position: &[FilePosition], search: &mut Search<'_>) -> Self {
+        let mut this = Self::default();
+        let Some((newest, older)) = position.split_last() else { return this };
+        for old in older {
+            match search.file_anywhere(old) {
+                (_, Some((_, file))) if search.history.is_done(file.identity()) => {}
+                (_, Some((_, file))) => this.late.push(file),
+                (_, None) => this.gone.push(*old),
+            }
+        }
+        let late: Vec<Identity> = this.late.iter().map(OpenFile::identity).collect();
+        match search.live_at(newest) {
+            Some(file) => this.current = Some(file),
+            None => this.go_on(newest, search),
+        }
+        this.queue.retain(|file| !late.contains(&file.identity));
+        this
+    }
+
+    fn go_on(&mut self, newest: &FilePosition, search: &mut Search<'_>) {
+        let (mut list, found) = search.truncated(newest);
+        let path = search.files.path().to_owned();
+        match found {
+            Some((index, file)) => {
+                // Not this one: it may be truncated and come again.
+                self.skipped = list.drain(..index).collect();
+                let since = newest.beginning();
+                list.retain(|next| {
+                    next.identity != file.identity()
+                        && (next.is_since(since) || next.path == path)
+                        && !search.has_read(next)
+                });
+                self.current = Some(file);
+            }
+            None => {
+                let live = list.pop_if(|file| file.path == path);
+                self.gone.push(*newest);
+                list.retain(|file| file.is_since(newest.modified) && !search.has_read(file));
+                list.extend(live);
+            }
+        }
+        self.queue = list;
+    }
+}

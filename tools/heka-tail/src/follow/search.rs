@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The search for a stream's files among those that are there: the one that a position speaks of,
+//! those that come after it, and those that have been read under another name.
+
+use super::contents::{Contents, Likeness};
+use super::file::OpenFile;
+use super::files::{ATTEMPTS, Files};
+use super::history::History;
+use super::late::Late;
+use super::options::Options;
+use super::position::{FilePosition, WINDOW};
+use crate::select::find::{Candidate, find, new_copies, open_first};
+
+/// What a search goes by.
+#[derive(Debug)]
+pub(crate) struct Search<'a> {
+    pub(crate) files: &'a mut Files,
+    pub(crate) history: &'a History,
+    pub(crate) late: &'a Late,
+    pub(crate) options: &'a Options,
+}
+
+/// What comes after the current file.
+#[derive(Debug, Default)]
+pub(crate) struct Newer {
+    /// Files, oldest first.
+    pub(crate) files: Vec<Candidate>,
+    /// A copy of the current file that has taken its name (as by rsync).
+    pub(crate) copy: Option<OpenFile>,
+}
+
+/// Files, oldest first, and the one that was looked for with its place among them.
+pub(crate) type Found = (Vec<Candidate>, Option<(usize, OpenFile)>);
+
+impl Search<'_> {
+    fn list(&mut self) -> Vec<Candidate> {
+        self.files.list(&self.options.rotated_directories)
+    }
+
+    /// All files of the stream, oldest first, and the one that `position` speaks of, opened there.
+    /// Looks again if files were renamed in the meantime.
+    pub(crate) fn file_at(&mut self, position: &FilePosition) -> Found {
+        let mut list = self.list();
+        for _ in 0..ATTEMPTS {
+            let found = self.find(position, &list);
+            let now = self.list();
+            if now == list {
+                return (list, found);
+            }
+            list = now;
+        }
+        let found = self.find(position, &list);
+        (list, found)
+    }
+
+    /// As [`find`], but a new file that only begins with the same line is another one.
+    fn find(&self, position: &FilePosition, list: &[Candidate]) -> Option<(usize, OpenFile)> {
+        // So many bytes do not agree by accident: that is a copy that took the name.
+        let is_sure = position.offset >= WINDOW as u64;
+        find(position, list, self.options.unpacks).filter(|(_, file)| {
+            is_sure
+                || file.path() != self.files.path()
+                || position.identity.is_like(file.identity())
+        })
+    }
+
+    /// As [`Search::file_at`], under any name that it may have got.
+    pub(crate) fn file_anywhere(&mut self, position: &FilePosition) -> Found {
+        let (list, found) = self.file_at(position);
+        if found.is_some() || self.files.is_selected() {
+            return (list, found);
+        }
+        let wide = self.files.wide_list(position.identity, &self.options.rotated_directories);
+        match self.find(position, &wide) {
+            Some(found) => (wide, Some(found)),
+            None => (list, None),
+        }
+    }
+
+    /// As [`Search::file_anywhere`], for a file that may have been truncated: if nothing of it was
+    /// read, its content cannot be told, but what it had may be in a copy.
+    pub(crate) fn truncated(&mut self, position: &FilePosition) -> Found {
+        let (list, found) = self.file_anywhere(position);
+        if position.offset > 0 {
+            return (list, found);
+        }
+        let copy = new_copies(position, &list).find(|(_, file)| !self.has_contents(file));
+        let copy = copy.and_then(|(index, file)| {
+            let mut copy = open_first(file, self.options.unpacks).ok()?;
+            copy.set_generation(position.generation);
+            Some((index, copy))
+        });
+        (list, copy.or(found))
+    }
+
+    /// The live file, opened at `position`, if that is the file it speaks of: then there is no need
+    /// to look for others.
+    pub(crate) fn live_at(&self, position: &FilePosition) -> Option<OpenFile> {
+        let live = Candidate::at(self.files.path())?;
+        if position.offset == 0 || live.identity != position.identity {
+            return None;
+        }
+        let found = find(position, std::slice::from_ref(&live), self.options.unpacks);
+        found.map(|(_, file)| file)
+    }
+
+    /// What comes after `current`, which does not have the name.
+    pub(crate) fn newer(&mut self, current: &OpenFile) -> Newer {
+        let list = self.files.settled_list(&self.options.rotated_directories);
+        let same =
+            |list: &[Candidate]| list.iter().position(|file| file.identity == current.identity());
+        if let Some(index) = same(&list) {
+            return Newer { files: self.unread(list, index), copy: None };
+        }
+        let contents = Contents::of(current);
+        for (index, file) in list.iter().enumerate() {
+            let is_live = file.path == self.files.path();
+            match contents.likeness(file, self.options.unpacks) {
+                Likeness::Other => {}
+                // What has the name may begin like any other.
+                Likeness::Beginning if is_live => {}
+                Likeness::All(_) if is_live && current.end() < WINDOW as u64 => {}
+                Likeness::All(_) if is_live => {
+                    let copy = self.reopened(file, current);
+                    return Newer { files: Vec::new(), copy };
+                }
+                Likeness::Beginning | Likeness::All(_) => {
+                    return Newer { files: self.unread(list, index), copy: None };
+                }
+            }
+        }
+        let wide = self.files.wide_list(current.identity(), &self.options.rotated_directories);
+        if let Some(index) = same(&wide) {
+            return Newer { files: self.unread(wide, index), copy: None };
+        }
+        // What has the name now may be older: moved there, or a symlink's new target.
+        let (since, live) = (current.position().beginning(), self.files.path());
+        let mut files = list;
+        files.retain(|file| (file.is_since(since) || file.path == *live) && !self.has_read(file));
+        Newer { files, copy: None }
+    }
+
+    /// A copy of `current`, opened behind what was used up.
+    fn reopened(&self, copy: &Candidate, current: &OpenFile) -> Option<OpenFile> {
+        let position = current.position();
+        let mut copy = OpenFile::open(&copy.path, position.offset, self.options.unpacks).ok()?;
+        copy.resume(&position);
+        Some(copy)
+    }
+
+    /// What of `list` comes behind number `index` and was not read.
+    fn unread(&self, mut list: Vec<Candidate>, index: usize) -> Vec<Candidate> {
+        list.drain(..=index);
+        list.retain(|file| !self.has_read(file));
+        list
+    }
+
+    /// Whether this file is one that was read. What has the name now is to be read in any case.
+    pub(crate) fn has_read(&self, file: &Candidate) -> bool {
+        self.late.has(file.identity)
+            || (file.path != self.files.path() && self.history.has_read(file))
+    }
+
+    /// What a rotated file has of what was read before.
+    pub(crate) fn likeness(&self, file: &Candidate) -> Likeness {
+        if file.path == self.files.path() {
+            return Likeness::Other;
+        }
+        let unpacks = self.options.unpacks;
+        self.history.likeness(file, unpacks).or(self.late.likeness(file, unpacks))
+    }
+
+    /// Whether this file has been read, or one that it is a copy of.
+    fn has_contents(&self, copy: &Candidate) -> bool {
+        self.has_read(copy) || !matches!(self.likeness(copy), Likeness::Other)
+    }
+
+    /// Copies of what was in the current file before it was truncated, unseen: it was written for
+    /// the first time since it was at `position`, where nothing of it had been read.
+    pub(crate) fn unseen_copies(
+        &mut self,
+        position: &FilePosition,
+        current: Option<&OpenFile>,
+    ) -> Vec<OpenFile> {
+        let list = self.files.settled_list(&self.options.rotated_directories);
+        let unpacks = self.options.unpacks;
+        let current = current.map(Contents::of);
+        let is_current = |file: &Candidate| {
+            let likeness = current.as_ref().map(|current| current.likeness(file, unpacks));
+            !matches!(likeness, None | Some(Likeness::Other))
+        };
+        let copies = new_copies(position, &list).map(|(_, file)| file);
+        let unread = copies.filter(|file| !self.has_contents(file) && !is_current(file));
+        unread.filter_map(|file| open_first(file, unpacks).ok()).collect()
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where the bytes of an open file come from: the file itself, or what it unpacks to.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, IoSliceMut, Read as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::uio::preadv;
+
+use super::packed::Packed;
+use super::position::WINDOW;
+
+/// An open file.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Plain(File),
+    /// Unpacked, and how far.
+    Packed(Box<Packed>, u64),
+}
+
+impl Source {
+    /// Takes a file that was opened; a compressed one (by its first bytes) is unpacked if `unpacks`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn new(file: File, unpacks: bool) -> io::Result<Self> {
+        if !unpacks {
+            return Ok(Self::Plain(file));
+        }
+        Ok(match Packed::new(file)? {
+            Ok(packed) => Self::Packed(Box::new(packed), 0),
+            Err(file) => Self::Plain(file),
+        })
+    }
+
+    /// Whether it is compressed, so that it does not grow.
+    pub(crate) fn is_packed(&self) -> bool {
+        matches!(self, Self::Packed(..))
+    }
+
+    /// What the system says of the file.
+    pub(crate) fn metadata(&self) -> Option<Metadata> {
+        match self {
+            Self::Plain(file) => file.metadata().ok(),
+            Self::Packed(packed, _) => packed.file().metadata().ok(),
+        }
+    }
+
+    /// Fills `room` with what is at `offset`, as far as there is something. What is compressed is
+    /// read forwards only.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn read_at(&mut self, offset: u64, room: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        if let Self::Packed(packed, at) = self {
+            let before = offset.saturating_sub(*at);
+            *at += io::copy(&mut packed.by_ref().take(before), &mut io::sink())?;
+            if *at != offset {
+                return Ok(0);
+            }
+        }
+        while done < room.len() {
+            let rest = room.get_mut(done..).unwrap_or(&mut []);
+            let len = match self {
+                Self::Plain(file) => match file.read_at(rest, offset + done as u64) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    read => read?,
+                },
+                Self::Packed(packed, at) => {
+                    let len = packed.read(rest)?;
+                    *at += len as u64;
+                    len
+                }
+            };
+            if len == 0 {
+                break;
+            }
+            done += len;
+        }
+        Ok(done)
+    }
+
+    /// Reads once at `offset`, where `known` (or the last [`WINDOW`] bytes of it) should be before;
+    /// `None` if something else is there.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn read_behind(
+        &mut self,
+        known: &[u8],
+        offset: u64,
+        room: &mut [u8],
+    ) -> io::Result<Option<usize>> {
+        let file = match self {
+            Self::Plain(file) => file,
+            Self::Packed(packed, at) => {
+                let len = packed.read(room)?;
+                *at += len as u64;
+                return Ok(Some(len));
+            }
+        };
+        let mut before = [0; WINDOW];
+        let overlap = known.len().min(WINDOW);
+        let known = known.get(known.len() - overlap..).unwrap_or(&[]);
+        let from = i64::try_from(offset - overlap as u64).unwrap_or(i64::MAX);
+        let (before, _) = before.split_at_mut(overlap);
+        let len = loop {
+            let mut parts = [IoSliceMut::new(before), IoSliceMut::new(room)];
+            match preadv(&*file, &mut parts, from) {
+                Err(Errno::EINTR) => {}
+                read => break read?,
+            }
+        };
+        Ok((len >= overlap && before == known).then(|| len - overlap))
+    }
+}
+
+/// Opens what can be read at any place, so no pipe; for one it does not wait either.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    let nonblock = OFlag::O_NONBLOCK.bits();
+    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(Errno::EISDIR.into());
+    }
+    if metadata.file_type().is_fifo() {
+        return Err(io::Error::other("a pipe, not a file; heka-encode reads pipes"));
+    }
+    Ok((file, metadata))
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What was reported about files that are not followed, so that it is said once.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use heka_core::report;
+
+/// A file that is not followed though it may be meant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LeftOut {
+    /// It is compressed in a way that cannot be read.
+    Compressed(PathBuf),
+    /// It has a number where rotation puts one, but some programs too: `worker-1.log`.
+    Numbered {
+        /// The file.
+        path: PathBuf,
+        /// The log that it seems to come from.
+        log: PathBuf,
+    },
+}
+
+/// What was reported already.
+#[derive(Debug, Default)]
+pub(crate) struct Reported {
+    errors: BTreeSet<String>,
+    left_out: BTreeSet<LeftOut>,
+    is_compressed: bool,
+}
+
+impl Reported {
+    pub(crate) fn error(&mut self, text: String) {
+        if !self.errors.contains(&text) {
+            report::error(&text);
+            self.errors.insert(text);
+        }
+    }
+
+    /// A log is gone, and what was rotated from it is not met again.
+    pub(crate) fn forget(&mut self, path: &Path) {
+        self.left_out.retain(|left_out| match left_out {
+            LeftOut::Compressed(file) | LeftOut::Numbered { path: file, .. } => {
+                file.parent() != path.parent() || file.exists()
+            }
+        });
+    }
+
+    pub(crate) fn left_out(&mut self, left_out: LeftOut) {
+        if self.left_out.contains(&left_out) {
+            return;
+        }
+        match &left_out {
+            // Where there is one there are many.
+            LeftOut::Compressed(path) if !std::mem::replace(&mut self.is_compressed, true) => {
+                report::warning(format_args!(
+                    "{}: skipped: only gzip, xz, zstd and bzip2 are supported (further ones not \
+                     reported)",
+                    path.display()
+                ));
+            }
+            LeftOut::Compressed(path) => {
+                report::note(format_args!("{}: compressed, skipped", path.display()));
+            }
+            LeftOut::Numbered { path, log } => report::warning(format_args!(
+                "{}: taken for what {} was rotated into; name it to have it followed",
+                path.display(),
+                log.display()
+            )),
+        }
+        self.left_out.insert(left_out);
+    }
+}

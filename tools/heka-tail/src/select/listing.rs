@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The names in a directory, read again only when it has changed.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::follow::identity::{Identity, is_settled, modified};
+
+/// The names in one directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Listing(Rc<Vec<OsString>>);
+
+/// The directory that was listed last.
+#[derive(Debug)]
+struct Listed {
+    directory: PathBuf,
+    stamp: Stamp,
+    names: Listing,
+}
+
+thread_local! {
+    /// Of a thousand logs in one directory each asks for the same names.
+    static LISTED: RefCell<Option<Listed>> = const { RefCell::new(None) };
+}
+
+impl Listing {
+    /// The names in `directory`, which is only read if it has changed since the last call, or may
+    /// have.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn of(directory: &Path) -> io::Result<Self> {
+        let stamp = Stamp::of(directory)?;
+        LISTED.with_borrow_mut(|listed| {
+            let is_same = |listed: &&Listed| listed.directory == directory && listed.stamp == stamp;
+            if let Some(listed) = listed.as_ref().filter(is_same) {
+                return Ok(listed.names.clone());
+            }
+            let can_keep = stamp.is_settled();
+            let entries = std::fs::read_dir(directory)?;
+            let mut names: Vec<OsString> =
+                entries.flatten().map(|entry| entry.file_name()).collect();
+            names.sort_unstable();
+            let names = Self(Rc::new(names));
+            let directory = directory.to_owned();
+            *listed = can_keep.then(|| Listed { directory, stamp, names: names.clone() });
+            Ok(names)
+        })
+    }
+
+    /// The names from `from` up to, but not including `to`.
+    pub(crate) fn between(&self, from: &str, to: &str) -> impl Iterator<Item = &OsString> {
+        let place =
+            |text: &str| self.0.partition_point(|name| name.as_encoded_bytes() < text.as_bytes());
+        let (from, to) = (place(from), place(to));
+        self.0.get(from..to).unwrap_or(&[]).iter()
+    }
+}
+
+/// What shows that a directory has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    identity: Identity,
+    changed: u64,
+}
+
+impl Stamp {
+    /// The directory's at present.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn of(directory: &Path) -> io::Result<Self> {
+        let metadata = std::fs::metadata(directory)?;
+        Ok(Self { identity: Identity::of(&metadata), changed: modified(&metadata) })
+    }
+
+    /// Whether a change from now on will show.
+    pub(crate) fn is_settled(self) -> bool {
+        is_settled(self.changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_by_range() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b", "a.log", "a.log.1", "a", "ab.log"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let listing = Listing::of(dir.path()).unwrap();
+        let found: Vec<_> = listing.between("a.", "a/").collect();
+        assert_eq!(found, ["a.log", "a.log.1"]);
+        assert_eq!(listing.between("c", "d").count(), 0);
+        std::fs::write(dir.path().join("c"), "").unwrap();
+        assert_eq!(Listing::of(dir.path()).unwrap().between("c", "d").count(), 1);
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which files of a directory tree belong to which stream.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::listing::Stamp;
+
+/// A tree as it was when it was read.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    streams: BTreeMap<String, BTreeSet<PathBuf>>,
+    /// Which stream each file belongs to, by directory.
+    directories: HashMap<PathBuf, Directory>,
+}
+
+#[derive(Debug, Default)]
+struct Directory {
+    /// As of the last time it was read, if a change since then shows.
+    stamp: Option<Stamp>,
+    files: HashMap<PathBuf, String>,
+}
+
+impl Tree {
+    /// Forgets directories that are gone.
+    pub(crate) fn retain_directories(&mut self) {
+        let gone = self.directories.keys().filter(|path| !path.is_dir());
+        for path in gone.cloned().collect::<Vec<_>>() {
+            self.clear(&path);
+            self.directories.remove(&path);
+        }
+    }
+
+    /// A directory is about to be read: what was known of it is no longer.
+    pub(crate) fn begin(&mut self, directory: &Path) {
+        let stamp = Stamp::of(directory).ok().filter(|stamp| stamp.is_settled());
+        self.clear(directory);
+        self.directories.entry(directory.to_owned()).or_default().stamp = stamp;
+    }
+
+    fn clear(&mut self, directory: &Path) {
+        let files =
+            self.directories.get_mut(directory).map(|known| std::mem::take(&mut known.files));
+        for (path, stream) in files.into_iter().flatten() {
+            self.take_out(&path, &stream);
+        }
+    }
+
+    fn take_out(&mut self, path: &Path, stream: &str) {
+        if let Some(paths) = self.streams.get_mut(stream) {
+            paths.remove(path);
+            if paths.is_empty() {
+                self.streams.remove(stream);
+            }
+        }
+    }
+
+    /// A file belongs to a stream.
+    pub(crate) fn insert(&mut self, path: &Path, stream: &str) {
+        if let Some(directory) = path.parent() {
+            let known = self.directories.entry(directory.to_owned()).or_default();
+            known.files.insert(path.to_owned(), stream.to_owned());
+            self.streams.entry(stream.to_owned()).or_default().insert(path.to_owned());
+        }
+    }
+
+    /// A file is gone, or another one is there.
+    pub(crate) fn remove(&mut self, path: &Path) {
+        let known = path.parent().and_then(|directory| self.directories.get_mut(directory));
+        if let Some(stream) = known.and_then(|known| known.files.remove(path)) {
+            self.take_out(path, &stream);
+        }
+    }
+
+    /// All streams and their files.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (&str, &BTreeSet<PathBuf>)> {
+        self.streams.iter().map(|(name, paths)| (name.as_str(), paths))
+    }
+
+    /// The files of a stream.
+    pub(crate) fn paths(&self, stream: &str) -> Option<&BTreeSet<PathBuf>> {
+        self.streams.get(stream)
+    }
+
+    /// The streams that have files below a directory.
+    pub(crate) fn streams_below(&self, directory: &Path) -> Vec<String> {
+        let below = self.directories.iter().filter(|(path, _)| path.starts_with(directory));
+        let names: BTreeSet<&String> = below.flat_map(|(_, known)| known.files.values()).collect();
+        names.into_iter().cloned().collect()
+    }
+
+    /// The directories that a stream has files in.
+    pub(crate) fn directories_of(&self, stream: &str) -> BTreeSet<PathBuf> {
+        let paths = self.streams.get(stream).into_iter().flatten();
+        paths.filter_map(|path| path.parent()).map(Path::to_owned).collect()
+    }
+
+    /// Whether a directory may be another than it was when it was read.
+    pub(crate) fn has_changed(&self, directory: &Path) -> bool {
+        let known = self.directories.get(directory).and_then(|known| known.stamp);
+        known.is_none() || Stamp::of(directory).ok() != known
+    }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The streams that are followed, by number, and which of them have to do with a file.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Instant;
+
+use crate::follow::{Identity, Relation, Stream};
+
+/// How many files of a stream are known to be its own.
+const OWN: usize = 64;
+
+/// A stream that is followed.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    pub(crate) key: Rc<str>,
+    pub(crate) stream: Stream,
+    /// Whether a look at everything finds it when its directory comes back.
+    pub(crate) is_met: bool,
+    /// Whether all that there was has been read.
+    pub(crate) is_idle: bool,
+    /// Since when it has no file.
+    pub(crate) gone: Option<Instant>,
+    own: VecDeque<Identity>,
+    /// When it was looked at last, counted in looks; 0 if nothing of it is open.
+    turn: u64,
+}
+
+/// All streams. A number that is free is used again.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    slots: Vec<Option<Box<Followed>>>,
+    free: Vec<usize>,
+    owners: HashMap<(u64, u64), Vec<usize>>,
+    turns: u64,
+    /// Streams with open files, the one looked at longest ago first.
+    open: BTreeSet<(u64, usize)>,
+}
+
+impl Streams {
+    /// Takes a stream in; its number.
+    pub(crate) fn add(&mut self, key: Rc<str>, stream: Stream, is_met: bool) -> usize {
+        let followed = Followed {
+            key,
+            stream,
+            is_met,
+            is_idle: false,
+            gone: None,
+            own: VecDeque::new(),
+            turn: 0,
+        };
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        if let Some(slot) = self.slots.get_mut(number) {
+            *slot = Some(Box::new(followed));
+        }
+        number
+    }
+
+    /// Takes a stream out.
+    pub(crate) fn remove(&mut self, number: usize) -> Option<Box<Followed>> {
+        let followed = self.slots.get_mut(number)?.take()?;
+        self.open.remove(&(followed.turn, number));
+        for identity in &followed.own {
+            self.disown(*identity, number);
+        }
+        self.free.push(number);
+        Some(followed)
+    }
+
+    pub(crate) fn get(&self, number: usize) -> Option<&Followed> {
+        self.slots.get(number)?.as_deref()
+    }
+
+    pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut Followed> {
+        self.slots.get_mut(number)?.as_deref_mut()
+    }
+
+    /// All numbers that are taken.
+    pub(crate) fn numbers(&self) -> Vec<usize> {
+        self.iter().map(|(number, _)| number).collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Followed)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(number, slot)| Some((number, slot.as_deref()?)))
+    }
+
+    /// A stream was looked at: it may read other files than before.
+    pub(crate) fn looked_at(&mut self, number: usize) {
+        self.turns += 1;
+        let Some(followed) = self.slots.get_mut(number).and_then(Option::as_deref_mut) else {
+            return;
+        };
+        self.open.remove(&(followed.turn, number));
+        let mut new = Vec::new();
+        followed.turn = 0;
+        for identity in followed.stream.identities() {
+            followed.turn = self.turns;
+            if !followed.own.contains(&identity) {
+                new.push(identity);
+            }
+        }
+        if followed.turn > 0 {
+            self.open.insert((followed.turn, number));
+        }
+        for identity in new {
+            self.own(identity, number);
+        }
+    }
+
+    fn own(&mut self, identity: Identity, number: usize) {
+        self.owners.entry((identity.device, identity.inode)).or_default().push(number);
+        let Some(followed) = self.get_mut(number) else { return };
+        followed.own.push_back(identity);
+        if followed.own.len() > OWN
+            && let Some(oldest) = followed.own.pop_front()
+        {
+            self.disown(oldest, number);
+        }
+    }
+
+    fn disown(&mut self, identity: Identity, number: usize) {
+        let key = (identity.device, identity.inode);
+        if let Some(owners) = self.owners.get_mut(&key) {
+            if let Some(index) = owners.iter().position(|&owner| owner == number) {
+                owners.swap_remove(index);
+            }
+            if owners.is_empty() {
+                self.owners.remove(&key);
+            }
+        }
+    }
+
+    /// What the streams have to do with a file.
+    pub(crate) fn relation(&self, identity: Identity) -> Relation {
+        let owners = self.owners.get(&(identity.device, identity.inode)).into_iter().flatten();
+        let all = owners.filter_map(|&owner| Some(self.get(owner)?.stream.relation(identity)));
+        let mut relation = Relation::None;
+        for one in all {
+            if one == Relation::Reads || relation == Relation::None {
+                relation = one;
+            }
+        }
+        relation
+    }
+
+    /// A stream whose files can be closed because more than `limit` are open: of those at rest the
+    /// one that was looked at longest ago.
+    pub(crate) fn closable(&self, limit: usize) -> Option<usize> {
+        if self.open.len() <= limit {
+            return None;
+        }
+        let mut oldest = self.open.iter().take(1000).map(|(_, number)| *number);
+        oldest.find(|&number| {
+            self.get(number).is_some_and(|followed| followed.is_idle && followed.stream.can_rest())
+        })
+    }
+}

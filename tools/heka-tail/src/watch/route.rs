@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The way to a file: through which symlinks it leads, and whether inotify tells of all that happens
+//! at its end.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use nix::sys::statfs::{FsType, statfs};
+
+/// As many symlinks as the kernel follows.
+const MAX_LINKS: usize = 40;
+
+/// File systems that others may write to, unseen by this kernel: 9p, afs, ceph, cifs, coda, fuse,
+/// gfs2, lustre, ncp, nfs, ocfs2, smb, smb2, v9fs; those whose files change without a write: cgroup,
+/// debugfs, proc, sysfs; and overlayfs, whose layers may be written to directly.
+const UNTOLD: [i64; 20] = [
+    0x0102_1997,
+    0x5346_414f,
+    0x6b41_4653,
+    0x00c3_6400,
+    0xff53_4d42,
+    0x7375_7245,
+    0x6573_5546,
+    0x0116_1970,
+    0x0bd0_0bd0,
+    0x564c,
+    0x6969,
+    0x7461_636f,
+    0x517b,
+    0xfe53_4d42,
+    0x27_e0eb,
+    0x6467_7270,
+    0x6462_6720,
+    0x9fa0,
+    0x6265_6572,
+    0x794c_7630,
+];
+
+/// The way to a file.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// The names on it that may come to mean something else, by real paths: symlinks, and the file.
+    pub(crate) names: Vec<PathBuf>,
+    /// Whether inotify tells of all that is written to the file.
+    pub(crate) is_told: bool,
+}
+
+/// The ways to files, of which many begin with the same directory.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    last: Option<Rc<Parent>>,
+    mounts: Option<HashSet<PathBuf>>,
+}
+
+/// A directory on the way.
+#[derive(Debug)]
+struct Parent {
+    given: PathBuf,
+    real: PathBuf,
+    links: Vec<PathBuf>,
+    is_told: bool,
+}
+
+impl Routes {
+    /// The way to the file at `path`, which is absolute.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if a directory on it is missing.
+    pub(crate) fn to(&mut self, path: &Path) -> io::Result<Route> {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(Route { names: Vec::new(), is_told: true });
+        };
+        let parent = self.parent(directory)?;
+        let mut names = parent.links.clone();
+        let mut end = parent.real.join(name);
+        let mut is_told = parent.is_told;
+        let mut found = std::fs::symlink_metadata(&end).ok();
+        if found.as_ref().is_some_and(std::fs::Metadata::is_symlink) {
+            let (links, to) = links_on(&end);
+            names.extend(real_paths(links)?);
+            end = real_paths(vec![to])?.pop().unwrap_or(end);
+            is_told &= end.parent().is_none_or(is_told_in);
+            found = std::fs::symlink_metadata(&end).ok();
+        }
+        // inotify knows a file by one name only.
+        is_told &= found.is_none_or(|found| found.nlink() <= 1) && !self.mounts().contains(&end);
+        names.push(end);
+        Ok(Route { names, is_told })
+    }
+
+    fn parent(&mut self, directory: &Path) -> io::Result<Rc<Parent>> {
+        if let Some(last) = self.last.as_ref().filter(|last| last.given == directory) {
+            return Ok(Rc::clone(last));
+        }
+        let real = std::fs::canonicalize(directory)?;
+        let links = real_paths(links_on(directory).0)?;
+        let is_told = is_told_in(&real);
+        let parent = Rc::new(Parent { given: directory.to_owned(), real, links, is_told });
+        self.last = Some(Rc::clone(&parent));
+        Ok(parent)
+    }
+
+    /// Where file systems and single files are mounted.
+    fn mounts(&mut self) -> &HashSet<PathBuf> {
+        self.mounts.get_or_insert_with(|| {
+            let text = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+            let lines = text.split(|&byte| byte == b'\n');
+            lines
+                .filter_map(|line| line.split(|&byte| byte == b' ').nth(4))
+                .map(unescaped)
+                .collect()
+        })
+    }
+}
+
+/// A path as mountinfo has it, with `\040` for a space.
+fn unescaped(text: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt as _;
+    let mut path = Vec::new();
+    let mut rest = text;
+    while let Some((&byte, behind)) = rest.split_first() {
+        let digits = behind.get(..3).filter(|_| byte == b'\\');
+        let code = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match code.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(code) => {
+                path.push(code);
+                rest = behind.get(3..).unwrap_or(&[]);
+            }
+            None => {
+                path.push(byte);
+                rest = behind;
+            }
+        }
+    }
+    OsString::from_vec(path).into()
+}
+
+fn is_told_in(directory: &Path) -> bool {
+    let kind = statfs(directory).map(|found| found.filesystem_type());
+    kind.is_ok_and(|FsType(kind)| UNTOLD.iter().all(|&other| kind != other))
+}
+
+/// The same names in the real paths of their directories.
+fn real_paths(paths: Vec<PathBuf>) -> io::Result<Vec<PathBuf>> {
+    let real = |path: PathBuf| {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(path);
+        };
+        Ok(std::fs::canonicalize(directory)?.join(name))
+    };
+    paths.into_iter().map(real).collect()
+}
+
+/// All symlinks on the way to the file at `path`, which is absolute: also those that symlinks lead
+/// through; and where it ends.
+fn links_on(path: &Path) -> (Vec<PathBuf>, PathBuf) {
+    let parts = |path: &Path| -> Vec<OsString> {
+        path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
+    };
+    let mut links = Vec::new();
+    let mut rest = parts(path);
+    let mut at = PathBuf::new();
+    while let Some(part) = rest.pop() {
+        match part.as_encoded_bytes() {
+            b"." => continue,
+            b".." => drop(at.pop()),
+            _ => at.push(part),
+        }
+        if let Ok(target) = std::fs::read_link(&at)
+            && links.len() < MAX_LINKS
+        {
+            links.push(at.clone());
+            at.pop();
+            rest.extend(parts(&target));
+        }
+    }
+    (links, at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_way_leads_through_links_to_what_is_not_there_yet() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = std::fs::canonicalize(dir.path()).unwrap();
+        std::fs::create_dir(real.join("pods")).unwrap();
+        symlink("pods", real.join("now")).unwrap();
+        symlink("now/0.log", real.join("app.log")).unwrap();
+        let to = |name: &str| Routes::default().to(&real.join(name));
+        let names = to("app.log").unwrap().names;
+        assert_eq!(names, ["app.log", "now", "pods/0.log"].map(|name| real.join(name)));
+        symlink("gone/0.log", real.join("lost.log")).unwrap();
+        assert_eq!(to("lost.log").unwrap_err().kind(), io::ErrorKind::NotFound);
+        std::fs::write(real.join("one"), "").unwrap();
+        assert!(to("one").unwrap().is_told);
+        std::fs::hard_link(real.join("one"), real.join("two")).unwrap();
+        assert!(!to("one").unwrap().is_told);
+        assert!(!Routes::default().to(Path::new("/proc/self/status")).unwrap().is_told);
+        assert_eq!(unescaped(b"/a\\040b\\x"), Path::new("/a b\\x"));
+    }
+}
