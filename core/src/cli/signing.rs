@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::cli::secret::{self, unusable};
-use crate::report::Stop;
+use crate::report::{self, Stop};
 use crate::wire::{Frame, HmacHash, Keys, Signer, Verdict};
 
 /// Flags of tools that sign.
@@ -170,6 +170,12 @@ fn parse_keys(path: &Path, text: &[u8]) -> Result<Keys, Stop> {
                 &format!("line {number}: the signer of line {first} again"),
             ));
         }
+        if secret::has_blank_end(key) {
+            report::warning(format_args!(
+                "{}: line {number}: the key begins or ends with a blank",
+                path.display()
+            ));
+        }
         keys.add(signer, key);
     }
     if keys.is_empty() {
@@ -182,7 +188,9 @@ fn parse_key(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let blank = line.iter().position(|&byte| byte == b' ')?;
     let (signer, key) = (line.get(..blank)?, line.get(blank + 1..)?);
     let version = signer.rsplit(|&byte| byte == b'_').next().filter(|v| v.len() < signer.len())?;
-    let is_number = str::from_utf8(version).is_ok_and(|text| text.parse::<u32>().is_ok());
+    // As it is in a frame: no sign, no zeros in front.
+    let is_number = |text: &str| text.parse::<u32>().is_ok_and(|number| number.to_string() == text);
+    let is_number = str::from_utf8(version).is_ok_and(is_number);
     (is_number && !key.is_empty()).then_some((signer, key))
 }
 
@@ -233,6 +241,10 @@ mod tests {
         assert_eq!(parse("\n").unwrap_err(), "keys: no key in it");
         assert!(parse("ops_1 ").is_err());
         assert!(parse("ops_x k").is_err());
+        // No frame has such a version.
+        for version in ["+1", "01", "-1", "4294967296", ""] {
+            assert!(parse(&format!("ops_{version} k")).is_err(), "{version}");
+        }
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub use frame_reader::{Flow, FrameReader, Kind, detect, frames_ending};
 pub use input::Input;
 pub use open_files::raise_open_files;
 pub use output::Output;
-pub use private::{PrivateDir, Replacement, target_of};
+pub use private::{
+    Exposed, PrivateDir, Replacement, SecretBytes, is_named, read_secret, target_of,
+};
 pub use torn_end::Ending;
 pub use wait::{Deadline, Wanted, serve_signals, wait, wait_for};

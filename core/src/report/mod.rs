@@ -160,9 +160,17 @@ const CONCEALED: &str = "[concealed]";
 /// Anything shorter would hide half of what is said, and is no secret worth the name.
 const SHORTEST_SECRET: usize = 4;
 
+/// From now on no core dump is made of this process, and no other process of the user can look into
+/// its memory. Programs that it starts are not concerned.
+pub fn keep_from_core_dumps() {
+    // It cannot fail; if it did, nothing would be worse than before.
+    let _ = nix::sys::prctl::set_dumpable(false);
+}
+
 /// From now on no line on stderr shows `secret`, whoever says it: a peer that quotes a token, a
-/// library that logs a request.
+/// library that logs a request; nor does a core dump.
 pub fn conceal(secret: &str) {
+    keep_from_core_dumps();
     let secret = secret.trim();
     let mut secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
     if secret.len() >= SHORTEST_SECRET && !secrets.iter().any(|known| known == secret) {

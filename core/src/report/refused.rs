@@ -13,6 +13,9 @@ pub enum Refused {
     /// Its contents may be anybody's.
     #[error("writable by other users (chmod go-w)")]
     Writable,
+    /// It is no secret.
+    #[error("readable by other users (chmod 600)")]
+    Readable,
     /// Where it leads to may be anybody's choice.
     #[error("symbolic link")]
     Link,

@@ -181,7 +181,9 @@ fn files_of_secrets_must_be_private_and_tokens_whole() {
             .dir(folder.path())
             .run()
     };
-    token("bearer good-s3cr3t\n", &[]).exits(2).stderr_has("token: others can read it (chmod 600)");
+    token("bearer good-s3cr3t\n", &[])
+        .exits(2)
+        .stderr_has("token: readable by other users (chmod 600)");
     token("bearer good-s3cr3t\n", &["--force"]).exits(3).stderr_has("Connection refused");
     token("bearer good-s3cr3t\r\nX-Evil: 1", &["--force"])
         .exits(2)

@@ -188,6 +188,56 @@ fn more_global_data_than_one_function_has_constants_is_kept() {
     run(dir.path(), &limits).exits(1).stderr_has("-1 300000 45000300000.0");
 }
 
+/// 12 MB of Lua for a limit of 16 MB, and more instructions than a call may take.
+#[test]
+fn restoring_what_was_kept_takes_no_more_than_the_limits_allow() {
+    let dir = plugin(
+        "require 'string'\n\
+         data = data or {}\n\
+         function process_message()\n\
+         if #data > 0 then return -1, #data .. data[400000] end\n\
+         for i = 1, 400000 do data[i] = i + 0.5 end\n\
+         return -1, 'made' end",
+    );
+    let limit = ["--memory-limit", "16M", "--preserve", "state"];
+    run(dir.path(), &[&limit[..], &["--instruction-limit", "0"]].concat()).stderr_has("made");
+    run(dir.path(), &limit).exits(1).stderr_has("-1 400000400000.5");
+    assert!(std::fs::metadata(dir.path().join("state")).unwrap().len() > 8 << 20);
+}
+
+#[test]
+fn a_file_of_global_data_is_under_the_limits() {
+    let dir = plugin("require 'string' function process_message() return -1, 'called' end");
+    let state = dir.path().join("state");
+    for (text, wanted) in [
+        ("while true do end", "instruction_limit exceeded"),
+        ("x = string.rep('x', 2^30)", "restore_global_data state: not enough memory"),
+        ("string.find(string.rep('a', 2^18), string.rep('.-', 99) .. 'b')", "cpu_limit exceeded"),
+    ] {
+        std::fs::write(&state, text).unwrap();
+        let outcome = run(dir.path(), &["--preserve", "state", "--cpu-limit", "200ms"]);
+        outcome.exits(1).stderr_has(wanted);
+        assert!(!outcome.err().contains("called"), "{outcome}");
+        assert_eq!(std::fs::read_to_string(&state).unwrap(), text);
+    }
+    std::fs::File::create(&state).unwrap().set_len(1 << 30).unwrap();
+    run(dir.path(), &["--preserve", "state"])
+        .exits(1)
+        .stderr_has("restore_global_data state: too large");
+}
+
+#[test]
+fn global_data_is_for_its_owner_and_a_link_to_it_stays() {
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+    let dir = plugin("count = 0 function process_message() count = count + 1 return 0 end");
+    symlink("real", dir.path().join("state")).unwrap();
+    for _ in 0..2 {
+        run(dir.path(), &["--preserve", "state"]).succeeds();
+        assert!(dir.path().join("state").symlink_metadata().unwrap().is_symlink());
+    }
+    assert_eq!(dir.path().join("real").metadata().unwrap().mode() & 0o7777, 0o600);
+}
+
 #[test]
 fn a_failed_run_keeps_no_global_data() {
     let dir = plugin("count = 0 function process_message() count = 1 error('x') end");

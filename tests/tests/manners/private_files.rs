@@ -176,3 +176,90 @@ fn a_huge_file_is_not_read_as_a_checkpoint() {
         tool.run().exits(2).stderr_has("huge: too large\n");
     }
 }
+
+/// A call of each tool that reads a file of secrets.
+fn trusting(folder: &Path, file: &str) -> Vec<Tool> {
+    let call = |name: &str, args: &[&str]| Tool::new(name).dir(folder).args(args).arg(file);
+    vec![
+        call("heka-decode", &["-c", "/dev/null", "--hmac-keys"]),
+        call("heka-listen", &["-1", "127.0.0.1:0", "--hmac-keys"]),
+        call("heka-encode", &["--signer=ops", "--hmac-key-file"]),
+        call("heka-send", &["--retry=0", "127.0.0.1:1", "--signer=ops", "--hmac-key-file"]),
+        call("ws-source", &["ws://127.0.0.1:1", "--retry=0", "--bearer-file"]),
+        Tool::new("ws-source").dir(folder).args(["ws://127.0.0.1:1", "-H", &format!("@{file}")]),
+        call("ws-source", &["wss://127.0.0.1:1", "--retry=0", "--keystore"]),
+        call("cf-tail", &["-a", "ws://127.0.0.1:1", "app", "--token-file"]),
+    ]
+}
+
+#[test]
+fn a_file_of_secrets_that_others_can_change_is_refused() {
+    let folder = scratch();
+    let path = folder.path().join("secret");
+    fs::write(&path, "ops_1 hunter2\n").unwrap();
+    for mode in [0o620, 0o602, 0o666] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        for tool in trusting(folder.path(), "secret") {
+            tool.run().exits(2).stderr_has(": secret: writable by other users (chmod go-w)");
+        }
+    }
+    if require_root() {
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        chown(&path, Some(STRANGER), None).unwrap();
+        for tool in trusting(folder.path(), "secret") {
+            tool.run().exits(2).stderr_has(": secret: belongs to another user");
+        }
+    }
+}
+
+#[test]
+fn the_key_of_a_certificate_is_a_secret() {
+    let Some(folder) = heka_tests::certificates() else { return };
+    fs::set_permissions(folder.path().join("server.key"), Permissions::from_mode(0o660)).unwrap();
+    let listen = Tool::new("heka-listen").dir(folder.path());
+    let listen = listen.args(["tls://127.0.0.1:0", "--cert=server.pem", "--key=server.key", "-1"]);
+    let refused = "heka-listen: server.key: writable by other users (chmod go-w)\n";
+    listen.run().exits(2).stderr_has(refused);
+}
+
+#[test]
+fn what_can_never_match_in_a_file_of_keys_is_told() {
+    let folder = scratch();
+    let path = folder.path().join("keys");
+    fs::write(&path, "ops_1 right\nops_+2 hunter2\n").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let decode = || Tool::new("heka-decode").dir(folder.path()).args(["-c", "--hmac-keys=keys"]);
+    let wrong = "heka-decode: keys: line 2: expected SIGNER_VERSION KEY\n";
+    decode().arg("/dev/null").run().exits(2).stderr_has(wrong);
+    fs::write(&path, "ops_1 right\nops_2 hunter2 \n").unwrap();
+    let told = "warning: keys: line 2: the key begins or ends with a blank\n";
+    decode().arg("/dev/null").run().succeeds().stderr_has(told);
+    fs::write(&path, "hunter2\t\n").unwrap();
+    let encode = Tool::new("heka-encode").dir(folder.path());
+    let encode = encode.args(["--signer=ops", "--hmac-key-file=keys"]).run();
+    encode.succeeds().stderr_has("warning: keys: the key begins or ends with a blank\n");
+}
+
+/// Without root's rights nobody can look into the memory of a process that has a key.
+#[test]
+fn a_key_is_in_no_core_dump() {
+    if !require_root() {
+        return;
+    }
+    let folder = scratch();
+    for name in ["key", "."] {
+        fs::write(folder.path().join("key"), "hunter2\n").unwrap();
+        chown(folder.path().join(name), Some(STRANGER), None).unwrap();
+    }
+    fs::set_permissions(folder.path().join("key"), Permissions::from_mode(0o600)).unwrap();
+    let owner = |args: &[&str]| {
+        let line = "exec setpriv --reuid=12345 --clear-groups -- heka-encode -v \"$@\"";
+        let mut tool = sh(line).arg("sh").args(args).dir(folder.path()).stdin_open().spawn();
+        tool.write("line\n");
+        tool.wait_stdout("a message", |out| !out.is_empty());
+        fs::metadata(format!("/proc/{}/mem", tool.pid())).unwrap().uid()
+    };
+    assert_eq!(owner(&[]), STRANGER);
+    // The system gives what it keeps from others to root.
+    assert_eq!(owner(&["--signer=ops", "--hmac-key-file=key"]), 0);
+}

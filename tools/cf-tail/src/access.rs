@@ -166,10 +166,12 @@ impl Access {
         let (subject, text) = match &self.source {
             Source::Nowhere => return Ok(None),
             Source::Config => {
-                let token = config.access_token.as_ref().map(|token| token.reveal().to_owned());
-                return token.map(|token| parse("config.json", &token)).transpose();
+                let token = config.access_token.as_ref();
+                return token.map(|token| parse("config.json", token.reveal())).transpose();
             }
-            Source::Given(token) => ("CF_ACCESS_TOKEN".to_owned(), token.reveal().to_owned()),
+            Source::Given(token) => {
+                return parse("CF_ACCESS_TOKEN", token.reveal()).map(Some);
+            }
             Source::File(path) if path.as_os_str() == "-" => {
                 ("(standard input)".to_owned(), read_private(path, true)?)
             }

@@ -151,7 +151,7 @@ struct TokenArgs {
     /// Run this for a token, such as 'cf oauth-token'
     #[arg(long, value_name = "COMMAND", conflicts_with = "token_file")]
     token_command: Option<String>,
-    /// Take secret files that others can read
+    /// Accept secret files that others can read or change
     #[arg(long)]
     force: bool,
     /// Store refreshed tokens in cf's config.json

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use heka_core::os::{wait, wait_for};
 use heka_core::report::{Cause as _, Stop};
 use nix::poll::PollFlags;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
@@ -23,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// If it fails, prints no text or takes too long, or a signal came.
-pub(crate) fn output(line: &str) -> Result<String, Failure> {
+pub(crate) fn output(line: &str) -> Result<Zeroizing<String>, Failure> {
     let mut child = Command::new("/bin/sh")
         .args(["-c", line])
         .env_remove("CF_ACCESS_TOKEN")
@@ -42,14 +43,15 @@ pub(crate) fn output(line: &str) -> Result<String, Failure> {
     if !status.success() {
         return Err(failed(status).into());
     }
-    let text = String::from_utf8(bytes).map_err(|_| failed("no text"))?;
-    Ok(text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned())
+    let text = std::str::from_utf8(&bytes).map_err(|_| failed("no text"))?;
+    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    Ok(Zeroizing::new(last.to_owned()))
 }
 
-fn gather(child: &mut Child) -> Result<(Vec<u8>, ExitStatus), Stop> {
+fn gather(child: &mut Child) -> Result<(Zeroizing<Vec<u8>>, ExitStatus), Stop> {
     let deadline = Instant::now() + LIMIT;
     let too_slow = || failed(format_args!("not done after {} s", LIMIT.as_secs()));
-    let mut bytes = Vec::new();
+    let mut bytes = Zeroizing::new(Vec::new());
     if let Some(mut pipe) = child.stdout.take() {
         let mut block = [0; 4096];
         loop {

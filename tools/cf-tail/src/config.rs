@@ -3,15 +3,16 @@
 //!
 //! Keys are read whatever their case, as Go does; versions 3 and 4 of the file are the same to us.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use heka_core::cli::secret;
+use heka_core::os::{Exposed, Replacement, is_named, read_secret};
 use heka_core::report::{Explain as _, Stop};
-use nix::fcntl::{Flock, FlockArg};
 use serde_json::{Map, Value as Json};
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
@@ -90,10 +91,7 @@ impl Config {
         refresh: Option<&Secret>,
     ) -> Result<(), Stop> {
         let name = self.path.display();
-        let lock = File::open(&self.path).at(name.to_string())?;
-        let lock = Flock::lock(lock, FlockArg::LockExclusive)
-            .map_err(|(_, error)| error)
-            .at(name.to_string())?;
+        let lock = lock(&self.path).at(name.to_string())?;
         let text = read_private(&self.path, true)?;
         let mut object =
             parse(&text).map_err(|error| Stop::failed(format_args!("{name}: {error}")))?;
@@ -102,6 +100,7 @@ impl Config {
             replace(&mut object, "RefreshToken", refresh);
         }
         let text = serde_json::to_vec_pretty(&object)
+            .map(Zeroizing::new)
             .map_err(|error| Stop::failed(format_args!("{name}: {error}")))?;
         write_private(&self.path, &text).at(name)?;
         drop(lock);
@@ -109,17 +108,23 @@ impl Config {
     }
 }
 
+/// Locks the file for this process, also if another one replaces it meanwhile.
+fn lock(path: &Path) -> std::io::Result<File> {
+    loop {
+        let file = File::open(path)?;
+        file.lock()?;
+        if is_named(&file, path) {
+            return Ok(file);
+        }
+    }
+}
+
 /// Replaces a file at once, readable by its owner alone.
 fn write_private(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let new = path.with_extension(format!("json.{}", std::process::id()));
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
-    let written = file.write_all(text).and_then(|()| file.sync_all());
-    let replaced = written.and_then(|()| std::fs::rename(&new, path));
-    if replaced.is_err() {
-        // What is left of it is of no use, and may be gone already.
-        let _ = std::fs::remove_file(&new);
-    }
-    replaced
+    let new = Replacement::new(path, 0o600)?;
+    new.file().set_permissions(Permissions::from_mode(0o600))?;
+    new.file().write_all(text)?;
+    new.replace().map(drop)
 }
 
 fn parse(text: &str) -> Result<Map<String, Json>, String> {
@@ -142,18 +147,19 @@ fn replace(object: &mut Map<String, Json>, name: &str, secret: &Secret) {
     object.insert(key.unwrap_or_else(|| name.to_owned()), Json::from(secret.reveal()));
 }
 
-/// Reads a file that holds a secret, as [`secret::read_private`] does.
+/// Reads a file that holds a secret: one that others know or can change is refused, or with `force`
+/// warned of.
 ///
 /// # Errors
 /// That, or that it is no text.
-pub(crate) fn read_private(path: &Path, force: bool) -> Result<String, Stop> {
-    let bytes = secret::read_private(path, force)?;
-    String::from_utf8(bytes).map_err(|_| secret::unusable(path, "not text"))
+pub(crate) fn read_private(path: &Path, force: bool) -> Result<Zeroizing<String>, Stop> {
+    let exposed = if force { Exposed::Accept } else { Exposed::Refuse };
+    secret::text(path, read_secret(path, exposed)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
 
@@ -162,7 +168,7 @@ mod tests {
         std::fs::create_dir_all(home.join(".cf")).unwrap();
         let path = home.join(".cf/config.json");
         std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         home
     }
 

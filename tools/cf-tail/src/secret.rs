@@ -2,16 +2,17 @@
 //! Text that is never shown.
 
 use heka_core::report;
+use zeroize::Zeroizing;
 
 /// A token or a password. It is overwritten when it is no longer needed, and whatever goes to
 /// stderr is searched for it.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
+pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Takes a secret.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        let secret = Self(text.into());
+        let secret = Self(Zeroizing::new(text.into()));
         report::conceal(&secret.0);
         // The part behind `bearer ` alone, too.
         if let Some((_, token)) = secret.0.split_once(' ') {
@@ -29,13 +30,5 @@ impl Secret {
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret")
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.0).into_bytes();
-        bytes.fill(0);
-        std::hint::black_box(&bytes);
     }
 }

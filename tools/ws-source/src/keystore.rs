@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use heka_core::cli::secret::{self, unusable};
 use heka_core::net::tls::{ClientSettings, Identity, Roots};
-use heka_core::report::{Cause as _, Stop};
+use heka_core::os::{Exposed, read_secret};
+use heka_core::report::Stop;
 use p12_keystore::{KeyStore, Pkcs12Archive, Pkcs12ImportPolicy};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sha1::{Digest as _, Sha1};
+use zeroize::Zeroizing;
 
 /// Flags of key stores.
 #[derive(Args, Clone, Debug, Default)]
@@ -66,11 +68,10 @@ impl KeystoreArgs {
             return Ok(settings);
         };
         let password = match &self.keystore_pass_file {
-            Some(file) => String::from_utf8(secret::line(file, "password")?)
-                .map_err(|_| unusable(file, "not text"))?,
-            None => String::new(),
+            Some(file) => secret::text(file, secret::line(file, "password")?)?,
+            None => Zeroizing::new(String::new()),
         };
-        let bytes = std::fs::read(path).map_err(|error| unusable(path, &error.cause()))?;
+        let bytes = read_secret(path, Exposed::Ignore)?;
         let found = self.open(&bytes, &password).map_err(|words| unusable(path, &words))?;
         Ok(found.into_settings(settings))
     }

@@ -8,6 +8,7 @@ use data_encoding::BASE64;
 use heka_core::cli::secret;
 use heka_core::net::ws::{Endpoint, Request};
 use heka_core::report::{self, Stop};
+use zeroize::Zeroizing;
 
 /// Flags of what is said in the request.
 #[derive(Args, Clone, Debug)]
@@ -147,8 +148,8 @@ impl RequestArgs {
 
     fn authorization(&self, endpoint: &Endpoint) -> Result<Option<String>, Stop> {
         if let Some(path) = &self.bearer_file {
-            let token = text(path, secret::line(path, "token")?)?;
-            return Ok(Some(format!("Bearer {token}")));
+            let token = secret::text(path, secret::line(path, "token")?)?;
+            return Ok(Some(format!("Bearer {}", &*token)));
         }
         let Some(user) = self.user.as_ref().or(endpoint.user.as_ref()) else {
             return match self.password_file {
@@ -160,12 +161,13 @@ impl RequestArgs {
             return Err(Stop::usage("--user: a name has no colon (see --password-file)"));
         }
         let password = match &self.password_file {
-            Some(path) => text(path, secret::line(path, "password")?)?,
+            Some(path) => secret::text(path, secret::line(path, "password")?)?,
             None => secret::ask(&format!("Password for {user}: "))?.ok_or_else(|| {
                 Stop::usage("--user: needs --password-file, or a terminal to ask")
             })?,
         };
-        let token = BASE64.encode(format!("{user}:{password}").as_bytes());
+        let credentials = Zeroizing::new(format!("{user}:{}", &*password));
+        let token = BASE64.encode(credentials.as_bytes());
         conceal(&token);
         Ok(Some(format!("Basic {token}")))
     }
@@ -188,15 +190,10 @@ fn add_file(headers: &mut Headers, path: &Path) -> Result<(), Stop> {
 
 /// The lines of a file of secrets that are not empty and no comments.
 fn lines(path: &Path) -> Result<Vec<(usize, String)>, Stop> {
-    let text = text(path, secret::read(path)?)?;
+    let text = secret::text(path, secret::read(path)?)?;
     let lines = (1..).zip(text.lines().map(str::trim));
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     Ok(lines.map(|(number, line)| (number, line.to_owned())).collect())
-}
-
-fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Stop> {
-    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
-    text.ok_or_else(|| secret::unusable(path, "not text"))
 }
 
 fn wrong(path: &Path, number: usize, error: &str) -> Stop {

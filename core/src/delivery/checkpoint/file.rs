@@ -3,14 +3,14 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
 use super::Positions;
 use super::positions::{MAX_FILE, Parsed};
-use crate::os::{Replacement, sync_name, target_of};
+use crate::os::{Replacement, is_named, sync_name, target_of};
 use crate::report::{Explain as _, Refused, Stop};
 
 /// A checkpoint file that this process keeps up to date.
@@ -45,7 +45,7 @@ impl CheckpointFile {
                 }
                 Err(TryLockError::Error(error)) => return Err(error).at(path.display()),
             }
-            if is_same(&file, &path) {
+            if is_named(&file, &path) {
                 let found = Parsed::read(&file).at(path.display())?;
                 if found.has_later() {
                     // They would be lost.
@@ -135,19 +135,14 @@ impl CheckpointFile {
 
     /// Whether the file at `path` is this one.
     pub fn is_at(&self, path: &Path) -> bool {
-        is_same(&self.locked, path)
-    }
-}
-
-fn is_same(file: &File, path: &Path) -> bool {
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
-        _ => false,
+        is_named(&self.locked, path)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
 
     fn scratch() -> (tempfile::TempDir, PathBuf) {

@@ -8,6 +8,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::os::{Exposed, read_secret};
 use crate::report::{Cause as _, Status, Stop};
 
 /// Whose signatures on certificates are believed.
@@ -84,8 +85,9 @@ impl Identity {
         match self {
             Self::Given { chain, key } => Ok((chain.clone(), key.clone_key())),
             Self::Pem { cert, key } => {
-                let found = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
-                    rustls_pki_types::pem::Error::NoItemsFound => no_key(key),
+                let text = read_secret(key, Exposed::Warn)?;
+                let found = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+                    rustls_pki_types::pem::Error::NoItemsFound => no_key(key, &text),
                     error => pem_error(key, &error),
                 })?;
                 Ok((certificates(cert)?, found))
@@ -104,9 +106,9 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Stop> {
     Ok(certs)
 }
 
-fn no_key(path: &Path) -> Stop {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
+fn no_key(path: &Path, text: &[u8]) -> Stop {
+    let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
+    if has("BEGIN ENCRYPTED PRIVATE KEY") || has("Proc-Type: 4,ENCRYPTED") {
         let remedy = "the key is encrypted (openssl pkey -in FILE -out PLAIN removes that)";
         return unusable(path, remedy);
     }

@@ -4,12 +4,14 @@
 
 mod dir;
 mod replacement;
+mod secret;
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 
 pub use dir::PrivateDir;
-pub use replacement::{Replacement, target_of};
+pub use replacement::{Replacement, is_named, target_of};
+pub use secret::{Exposed, SecretBytes, read_secret};
 
 use crate::report::Refused;
 

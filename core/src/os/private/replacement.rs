@@ -71,6 +71,14 @@ impl Drop for Replacement {
     }
 }
 
+/// Whether the file that is open is still the one of that name.
+pub fn is_named(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
 /// Where a file is, or is to be made, whose name may be a symbolic link.
 ///
 /// # Errors

@@ -314,7 +314,7 @@ impl Sandbox {
             return Ok(());
         }
         self.lua.set_memory_limit(0).map_err(words)?;
-        preserve::save(&self.lua, path)
+        preserve::save(&self.lua, self.context.settings.memory_limit, path)
     }
 }
 

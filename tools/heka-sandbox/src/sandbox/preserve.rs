@@ -14,12 +14,15 @@ use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
+use heka_core::os::{Replacement, read_file};
 use heka_core::report::Cause as _;
 use mlua::{Lua, Table, Value};
 
 use super::{Context, error_text};
 use crate::config::words;
 
+/// Memory that a byte of source takes, at most, while it is loaded.
+const COST: usize = 32;
 /// How deep tables may nest.
 const MAX_DEPTH: usize = 200;
 /// Assignments in one function: each has at most [`MAX_DEPTH`] names and one value.
@@ -27,31 +30,59 @@ const BLOCK: usize = 1000;
 
 /// Executes what [`save`] wrote; nothing if there is no file.
 pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<(), String> {
-    let failed = |why: String| format!("restore_global_data {why}");
-    let source = match std::fs::read(path) {
+    let name = path.display().to_string();
+    let failed = |why: String| match why.starts_with(&name) {
+        true => format!("restore_global_data {why}"),
+        false => format!("restore_global_data {name}: {why}"),
+    };
+    let memory_limit = context.settings.memory_limit;
+    let read = File::open(path).and_then(|file| read_file(&file, longest(memory_limit)));
+    let source = match read {
         Ok(source) => source,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(format!("{}: {}", path.display(), error.cause()))),
+        Err(error) => return Err(failed(error.cause())),
     };
-    context.limits.set(0);
-    let limit = lua.set_memory_limit(0).map_err(words)?;
-    let chunk = lua.load(source).set_name(format!("@{}", path.display()));
-    let restored =
-        chunk.set_mode(mlua::chunk::ChunkMode::Text).into_function().map_err(words).and_then(
-            |function| match context.protected(&function, Value::Nil) {
-                Err(super::raise::Raise::Value(error)) => {
-                    let text = error_text(lua, &error).unwrap_or_default();
-                    Err(String::from_utf8_lossy(&text).into_owned())
-                }
-                other => other.map(drop).map_err(|_| "not enough memory".to_owned()),
-            },
-        );
+    // Source of this size takes no more, if it does nothing but assign.
+    context.limits.set(match context.settings.instruction_limit {
+        0 => 0,
+        limit => limit.max(source.len() as u64),
+    });
+    let budget = match memory_limit {
+        0 => 0,
+        limit => limit.saturating_add(COST.saturating_mul(source.len())),
+    };
+    let limit = lua.set_memory_limit(budget).map_err(words)?;
+    context.limits.arm(lua).map_err(words)?;
+    let restored = execute(lua, context, path, &source);
+    context.limits.disarm();
+    drop(source);
+    lua.gc_collect().map_err(words)?;
     lua.set_memory_limit(limit).map_err(words)?;
     restored.map_err(failed)
 }
 
+fn execute(lua: &Lua, context: &Context, path: &Path, source: &[u8]) -> Result<(), String> {
+    let chunk = lua.load(source).set_name(format!("@{}", path.display()));
+    let function = chunk.set_mode(mlua::chunk::ChunkMode::Text).into_function().map_err(words)?;
+    match context.protected(&function, Value::Nil) {
+        Err(super::raise::Raise::Value(error)) => {
+            let text = error_text(lua, &error).unwrap_or_default();
+            Err(String::from_utf8_lossy(&text).into_owned())
+        }
+        other => other.map(drop).map_err(|_| "not enough memory".to_owned()),
+    }
+}
+
+/// Longest file for that much memory: names of tables are repeated in it, and bytes escaped.
+fn longest(memory_limit: usize) -> u64 {
+    match memory_limit {
+        0 => u64::MAX - 1,
+        limit => (1 << 20) + 4 * limit as u64,
+    }
+}
+
 /// Writes all global data to `path`, in one step.
-pub(super) fn save(lua: &Lua, path: &Path) -> Result<(), String> {
+pub(super) fn save(lua: &Lua, memory_limit: usize, path: &Path) -> Result<(), String> {
     let failed = |why: String| format!("preserve_global_data {}: {why}", path.display());
     let globals = &lua.globals();
     let mut writer = Writer { out: Vec::new(), assigned: 0, seen: HashMap::new() };
@@ -69,18 +100,18 @@ pub(super) fn save(lua: &Lua, path: &Path) -> Result<(), String> {
     writer.entries(b"_G", globals, 0).map_err(failed)?;
     writer.end_block();
     // What could not be loaded again must not take the place of what can.
+    if writer.out.len() as u64 > longest(memory_limit) {
+        return Err(failed("too large for the memory limit".to_owned()));
+    }
     lua.load(&writer.out[..]).set_name("=data").into_function().map_err(words).map_err(failed)?;
     replace(path, &writer.out).map_err(|error| failed(error.cause()))
 }
 
 /// A file is either the old one or the new one, whatever happens.
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    let mut file = File::create(&name)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&name, path)
+    let new = Replacement::new(path, 0o600)?;
+    new.file().write_all(bytes)?;
+    new.replace().map(drop)
 }
 
 struct Writer {
