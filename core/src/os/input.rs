@@ -276,7 +276,8 @@ impl Input {
 
     /// Moves what is left to the front; doubles a buffer that one record fills.
     fn make_room(&mut self) {
-        if self.start > 0 {
+        // What is moved is no more than what is done with.
+        if self.start >= self.end - self.start {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;

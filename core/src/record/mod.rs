@@ -4,5 +4,7 @@
 mod dedup;
 #[cfg(feature = "regex")]
 pub mod split;
+mod unread;
 
 pub use dedup::Recent;
+pub use unread::Unread;

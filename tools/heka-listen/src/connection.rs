@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::{Interest, Stream};
 use heka_core::os::{Kind, detect, wait};
+use heka_core::record::Unread;
 use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Deframer, Header, More, Template, put_frame};
 use nix::poll::PollFlags;
@@ -39,6 +40,14 @@ pub(crate) enum Next {
     Broken(std::io::Error),
 }
 
+/// Records that were not all taken in one turn.
+#[derive(Debug)]
+struct Unfinished {
+    more: More,
+    /// Why there will be no more.
+    error: Option<std::io::Error>,
+}
+
 /// A sender's connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -48,8 +57,12 @@ pub(crate) struct Connection {
     active: Instant,
     pub(crate) interest: Interest,
     splitter: Splitter,
-    /// The beginning of a record whose end has not come.
-    rest: Vec<u8>,
+    /// The beginning of a record whose end has not come, or records that wait for another turn.
+    rest: Unread,
+    /// What the next turn goes on with before anything is read.
+    unfinished: Option<Unfinished>,
+    /// Another turn is wanted, whether or not there is something to read.
+    pub(crate) is_busy: bool,
     /// Another look at the rest is worth it when there is so much of it.
     need: usize,
     /// So much of the rest holds no end of a line.
@@ -74,7 +87,9 @@ impl Connection {
             active: Instant::now(),
             interest: Interest::READ,
             splitter,
-            rest: Vec::new(),
+            rest: Unread::default(),
+            unfinished: None,
+            is_busy: false,
             need: 0,
             searched: 0,
             place: Place::default(),
@@ -83,7 +98,8 @@ impl Connection {
         }
     }
 
-    /// Reads once, or until TLS holds nothing back, and takes the records that are complete.
+    /// Has its turn: takes the records that are there and whole, after what was left of them the
+    /// last time those that one read brings, or several if TLS holds something back.
     ///
     /// # Errors
     /// What ends the tool: its output.
@@ -94,9 +110,18 @@ impl Connection {
             report::note(format_args!("{}: its sender has a new connection", self.peer));
             return Ok(Next::End);
         }
+        intake.turn.begin();
+        if let Some(Unfinished { more, error }) = self.unfinished.take() {
+            let next = self.take_rest(more, error, intake)?;
+            self.is_busy = self.unfinished.is_some() || self.stream.has_buffered();
+            return Ok(next);
+        }
         loop {
             let next = self.read_once(buffer, intake)?;
-            if !matches!(next, Next::Continue) || intake.is_full() || !self.stream.has_buffered() {
+            let has_buffered = self.stream.has_buffered();
+            let is_over = intake.turn.is_over() || self.unfinished.is_some();
+            if !matches!(next, Next::Continue) || intake.is_full() || is_over || !has_buffered {
+                self.is_busy = self.unfinished.is_some() || has_buffered;
                 return Ok(next);
             }
         }
@@ -108,7 +133,7 @@ impl Connection {
         }
         let kept = self.rest.len();
         let (front, room) = buffer.split_at_mut(kept.min(buffer.len()));
-        front.copy_from_slice(&self.rest);
+        front.copy_from_slice(self.rest.data());
         let len = match self.stream.read(room) {
             Ok(len) => len,
             Err(error) => return self.read_nothing(error, intake),
@@ -120,15 +145,13 @@ impl Connection {
             _ => More::Idle,
         };
         let data = buffer.get(..kept + len).unwrap_or_default();
-        if data.len() >= self.need || more == More::Ended {
-            let progress = self.split(data, more, intake)?;
-            self.rest.clear();
-            self.rest.extend_from_slice(data.get(progress.done..).unwrap_or_default());
-        } else {
-            self.rest.extend_from_slice(data.get(kept..).unwrap_or_default());
+        if data.len() < self.need && more != More::Ended {
+            self.rest.extend(data.get(kept..).unwrap_or_default());
+            return Ok(Next::Continue);
         }
-        self.shrink();
-        Ok(if more == More::Ended { Next::End } else { Next::Continue })
+        let progress = self.split(data, more, intake)?;
+        self.rest.set(data.get(progress.done..).unwrap_or_default());
+        Ok(self.next(&progress, more, None))
     }
 
     fn read_behind_rest(&mut self, buffer: &mut [u8], intake: &mut Intake) -> Result<Next, Stop> {
@@ -137,44 +160,51 @@ impl Connection {
             Err(error) => return self.read_nothing(error, intake),
         };
         stats::BYTES_IN.add(len as u64);
-        let mut rest = std::mem::take(&mut self.rest);
-        rest.extend_from_slice(buffer.get(..len).unwrap_or_default());
+        self.rest.extend(buffer.get(..len).unwrap_or_default());
         let more = if len == 0 { More::Ended } else { More::Idle };
-        if rest.len() >= self.need || more == More::Ended {
-            let progress = self.split(&rest, more, intake)?;
-            rest.drain(..progress.done.min(rest.len()));
+        if self.rest.len() < self.need && more != More::Ended {
+            return Ok(Next::Continue);
         }
-        self.rest = rest;
-        self.shrink();
-        Ok(if more == More::Ended { Next::End } else { Next::Continue })
+        self.take_rest(more, None, intake)
     }
 
     fn read_nothing(&mut self, error: std::io::Error, intake: &mut Intake) -> Result<Next, Stop> {
         match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(Next::Continue),
-            _ => {
-                self.take_rest(intake)?;
-                Ok(Next::Broken(error))
-            }
+            _ => self.take_rest(More::Ended, Some(error), intake),
         }
     }
 
-    /// The record that is not finished never will be: takes what there is of it as at the end of
-    /// the stream.
-    pub(crate) fn take_rest(&mut self, intake: &mut Intake) -> Result<(), Stop> {
+    /// The record that is not finished never will be: what there is of it is taken, in turns, as at
+    /// the end of the stream.
+    pub(crate) fn give_up(&mut self) {
+        self.unfinished = Some(Unfinished { more: More::Ended, error: None });
+        self.is_busy = true;
+    }
+
+    fn take_rest(
+        &mut self,
+        more: More,
+        error: Option<std::io::Error>,
+        intake: &mut Intake,
+    ) -> Result<Next, Stop> {
         let rest = std::mem::take(&mut self.rest);
-        if self.place.is_left() {
-            return Ok(());
-        }
-        self.split(&rest, More::Ended, intake).map(drop)
+        let progress = self.split(rest.data(), more, intake)?;
+        self.rest = rest;
+        self.rest.consume(progress.done);
+        Ok(self.next(&progress, more, error))
     }
 
-    /// A connection that holds no unfinished record holds no memory for one.
-    fn shrink(&mut self) {
-        if self.rest.is_empty() {
-            self.rest = Vec::new();
-        } else if self.rest.capacity() > 4 * self.rest.len().max(SHORT) {
-            self.rest.shrink_to_fit();
+    /// How the connection goes on when so much of what is there was taken.
+    fn next(&mut self, progress: &Progress, more: More, error: Option<std::io::Error>) -> Next {
+        if progress.is_cut {
+            self.unfinished = Some(Unfinished { more, error });
+            return Next::Continue;
+        }
+        match error {
+            Some(error) => Next::Broken(error),
+            None if more == More::Ended => Next::End,
+            None => Next::Continue,
         }
     }
 
@@ -250,7 +280,7 @@ impl Connection {
     /// # Errors
     /// A signal that asks for the end.
     pub(crate) fn idles(&self, limit: Duration) -> Result<bool, Stop> {
-        if self.active.elapsed() < limit {
+        if self.is_busy || self.active.elapsed() < limit {
             return Ok(false);
         }
         let now = Some(Instant::now());
@@ -260,7 +290,10 @@ impl Connection {
 
     /// What to wait for.
     pub(crate) fn wanted(&self) -> Interest {
-        Interest { read: true, write: !self.unsent.is_empty() || self.stream.wants_write() }
+        Interest {
+            read: !self.is_busy,
+            write: !self.unsent.is_empty() || self.stream.wants_write(),
+        }
     }
 }
 
@@ -308,12 +341,14 @@ mod tests {
             }
             assert_eq!(connection.searched, connection.rest.len());
             // Nobody would see it any more.
-            connection.rest[5] = b'\n';
-            expected.extend_from_slice(&connection.rest);
+            let mut rest = connection.rest.data().to_vec();
+            rest[5] = b'\n';
+            connection.rest.set(&rest);
+            expected.extend_from_slice(&rest);
             near.write_all(b"y\nz").unwrap();
             connection.read(&mut buffer, &mut intake).unwrap();
             expected.extend_from_slice(b"y\n");
-            assert_eq!((connection.searched, connection.rest.as_slice()), (1, &b"z"[..]));
+            assert_eq!((connection.searched, connection.rest.data()), (1, &b"z"[..]));
         }
         intake.out.flush().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), expected);

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg};
 
 use crate::cli::InputForm;
-use crate::intake::Intake;
+use crate::intake::{Intake, Progress};
 use crate::place::Place;
 
 /// So many are read before others get their turn.
@@ -49,6 +49,7 @@ impl Inbox {
         intake: &mut Intake,
     ) -> Result<bool, Stop> {
         self.buffer.resize(self.room, 0);
+        intake.turn.begin();
         for _ in 0..TURN {
             let mut slices = [IoSliceMut::new(&mut self.buffer)];
             let fd = listener.socket().as_raw_fd();
@@ -70,16 +71,21 @@ impl Inbox {
                 let text = format_args!("{peer}: datagram longer than {room} bytes, cut");
                 report::repeated("long datagrams", text);
             }
-            take(self.buffer.get(..len).unwrap_or_default(), &peer, self.form, intake)?;
+            let datagram = self.buffer.get(..len).unwrap_or_default();
+            let is_turn_over = take(datagram, &peer, self.form, intake)?;
             if intake.is_full() {
                 return Ok(false);
+            }
+            if is_turn_over {
+                break;
             }
         }
         Ok(true)
     }
 }
 
-fn take(data: &[u8], peer: &str, form: InputForm, intake: &mut Intake) -> Result<(), Stop> {
+/// Takes the records of a datagram, all of them; tells whether that was as much as a turn.
+fn take(data: &[u8], peer: &str, form: InputForm, intake: &mut Intake) -> Result<bool, Stop> {
     let kind = match form {
         InputForm::Heka => Some(Kind::Frames),
         InputForm::Auto => detect(data, More::Ended),
@@ -87,19 +93,41 @@ fn take(data: &[u8], peer: &str, form: InputForm, intake: &mut Intake) -> Result
     };
     match kind {
         Some(Kind::Frames) => {
-            let mut deframer = intake.deframer();
-            let place = &mut Place::without_numbers();
-            intake.frames(&mut deframer, place, peer, data, More::Ended).map(drop)
+            let (mut deframer, mut place) = (intake.deframer(), Place::without_numbers());
+            take_all(data, intake, |data, intake| {
+                intake.frames(&mut deframer, &mut place, peer, data, More::Ended)
+            })
         }
         Some(Kind::Text) => {
             let template = intake.template(peer);
             if form == InputForm::Lines {
-                intake.lines(&template, peer, data, 0, More::Ended).map(drop)
+                take_all(data, intake, |data, intake| {
+                    intake.lines(&template, peer, data, 0, More::Ended)
+                })
             } else {
-                intake.text(&template, peer, data)
+                intake.text(&template, peer, data)?;
+                Ok(intake.turn.is_over())
             }
         }
-        None => Ok(()),
+        None => Ok(false),
+    }
+}
+
+/// A datagram is not kept for another turn.
+fn take_all(
+    mut data: &[u8],
+    intake: &mut Intake,
+    mut take: impl FnMut(&[u8], &mut Intake) -> Result<Progress, Stop>,
+) -> Result<bool, Stop> {
+    let mut is_turn_over = false;
+    loop {
+        let progress = take(data, intake)?;
+        if !progress.is_cut || intake.is_full() {
+            return Ok(is_turn_over);
+        }
+        data = data.get(progress.done..).unwrap_or_default();
+        is_turn_over = true;
+        intake.turn.begin();
     }
 }
 

@@ -12,7 +12,7 @@ use crate::server::Server;
 /// How long senders are still listened to when a signal has asked for the end, datagrams for half
 /// of it, and how often each connection is read: more than the system holds.
 const GRACE: Duration = Duration::from_secs(1);
-const ROUNDS: u32 = 64;
+const READS: u32 = 64;
 
 impl Server {
     /// Takes what has arrived, writes what is buffered, and tells the senders about that.
@@ -80,24 +80,28 @@ impl Server {
     /// Reads what the system holds of connections: of each in turn, so that those who go on sending
     /// keep nobody from being heard.
     fn drain(&mut self, deadline: Instant) -> Result<(), Stop> {
-        let mut places: Vec<usize> = self.senders.places().collect();
+        let places = self.senders.places();
         if self.intake.confirms() {
-            self.to_confirm.extend(&places);
+            self.to_confirm.extend(places.clone());
         }
-        for _ in 0..ROUNDS {
-            let mut flowing = Vec::new();
-            for place in places {
+        // With how often each of them has been read.
+        let mut flowing: Vec<_> = places.map(|place| (place, 0)).collect();
+        while !flowing.is_empty() {
+            for (place, reads) in std::mem::take(&mut flowing) {
                 if self.has_enough(deadline) {
                     return Ok(());
                 }
                 let Some(connection) = self.senders.get(place) else { continue };
-                let before = stats::BYTES_IN.value();
+                let (before, was_busy) = (stats::BYTES_IN.value(), connection.is_busy);
                 let next = connection.read(&mut self.buffer, &mut self.intake)?;
-                if matches!(next, Next::Continue) && stats::BYTES_IN.value() > before {
-                    flowing.push(place);
+                let has_read = stats::BYTES_IN.value() > before;
+                let reads = reads + u32::from(has_read);
+                let may_read = (was_busy || has_read) && reads < READS;
+                let may_have_more = connection.is_busy || may_read;
+                if matches!(next, Next::Continue) && may_have_more {
+                    flowing.push((place, reads));
                 }
             }
-            places = flowing;
         }
         Ok(())
     }

@@ -8,12 +8,13 @@ use heka_core::codec::{Encoder, Form};
 use heka_core::os::{Output, clock};
 use heka_core::record::Recent;
 use heka_core::report::{self, Stop, stats};
-use heka_core::wire::{Deframer, Frame, Header, Message, More, Step, Template};
+use heka_core::wire::{Damage, Deframer, Frame, Header, Message, More, Step, Template};
 use memchr::memchr;
 
 use crate::cli::Plan;
 use crate::place::Place;
 use crate::streams::Streams;
+use crate::turn::Turn;
 
 /// How far a look at the bytes of a sender came.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +25,8 @@ pub(crate) struct Progress {
     pub(crate) need: usize,
     /// So many of the others, the first ones, hold no end of a line.
     pub(crate) searched: usize,
+    /// The turn is over: there may be more records in what is there.
+    pub(crate) is_cut: bool,
 }
 
 /// Takes records and writes them to the one output.
@@ -39,6 +42,8 @@ pub(crate) struct Intake {
     /// Where the frames of a run end.
     ends: Vec<usize>,
     left: u64,
+    /// Records are taken in turns.
+    pub(crate) turn: Turn,
     limit: usize,
     delimiter: u8,
     type_: String,
@@ -58,6 +63,7 @@ impl Intake {
             streams: plan.ack.then(Streams::default),
             ends: Vec::new(),
             left: plan.max_count.unwrap_or(u64::MAX),
+            turn: Turn::default(),
             limit: plan.max_message_size,
             delimiter: if plan.null { 0 } else { b'\n' },
             type_: plan.type_.clone(),
@@ -94,35 +100,39 @@ impl Intake {
         // Frames that were taken and not written yet lie side by side here.
         let mut run = 0..0;
         let mut need = 0;
-        while self.left > 0 {
+        while self.left > 0 && !self.turn.is_over() {
             let rest = data.get(at..).unwrap_or_default();
+            let work = deframer.work();
+            deframer.allow(self.turn.left());
             let taken = self.take_run(deframer, place, rest);
             if taken.end > 0 {
+                self.turn.spend(deframer.work() - work);
                 self.join(data, &mut run, at + taken.start..at + taken.end)?;
                 at += taken.end;
                 continue;
             }
-            match deframer.next(rest, more) {
+            let step = deframer.next(rest, more);
+            self.turn.spend(deframer.work() - work);
+            match step {
                 // Large enough to be looked at where it lies.
                 Step::Frame(done, ref frame) => {
                     at += done;
-                    if !self.accepts(frame, place, peer) {
-                        continue;
-                    }
-                    self.left -= 1;
-                    stats::MESSAGES.add(1);
-                    if self.is_verbatim {
-                        self.join(data, &mut run, at - frame.bytes.len()..at)?;
-                    } else {
-                        self.put(frame)?;
+                    self.turn.spend_record(done);
+                    if self.accepts(frame, place, peer) {
+                        self.left -= 1;
+                        stats::MESSAGES.add(1);
+                        if self.is_verbatim {
+                            self.join(data, &mut run, at - frame.bytes.len()..at)?;
+                        } else {
+                            self.put(frame)?;
+                        }
                     }
                 }
                 Step::Damage(done, damage) => {
                     at += done;
-                    self.failed = true;
+                    self.turn.spend_record(0);
                     place.lose_count();
-                    stats::SKIPPED.add(1);
-                    report::repeated("damage", format_args!("{peer}: {damage}"));
+                    self.note_damage(&damage, peer);
                 }
                 Step::Need(done, bytes) => {
                     at += done;
@@ -132,7 +142,13 @@ impl Intake {
             }
         }
         self.put_run(data, run)?;
-        Ok(Progress { done: at, need, searched: 0 })
+        Ok(Progress { done: at, need, searched: 0, is_cut: need == 0 })
+    }
+
+    fn note_damage(&mut self, damage: &Damage, peer: &str) {
+        self.failed = true;
+        stats::SKIPPED.add(1);
+        report::repeated("damage", format_args!("{peer}: {damage}"));
     }
 
     /// Takes the frames at the front of `data` of which nothing need be known but where they end.
@@ -232,7 +248,7 @@ impl Intake {
         more: More,
     ) -> Result<Progress, Stop> {
         let mut at = 0;
-        while self.left > 0 {
+        while self.left > 0 && !self.turn.is_over() {
             let rest = data.get(at..).unwrap_or_default();
             let within = rest.get(..=self.limit).unwrap_or(rest);
             let len = match memchr(self.delimiter, within.get(searched..).unwrap_or_default()) {
@@ -245,15 +261,15 @@ impl Intake {
                 }
                 None if more == More::Ended && !rest.is_empty() => rest.len(),
                 None => {
-                    searched = rest.len();
-                    break;
+                    let searched = rest.len();
+                    return Ok(Progress { done: at, searched, ..Progress::default() });
                 }
             };
             self.text(template, peer, rest.get(..len).unwrap_or(rest))?;
             at += len;
             searched = 0;
         }
-        Ok(Progress { done: at, need: 0, searched })
+        Ok(Progress { done: at, is_cut: true, ..Progress::default() })
     }
 
     /// Takes text, or any bytes, as one message.
@@ -267,6 +283,7 @@ impl Intake {
             return Ok(());
         }
         self.left -= 1;
+        self.turn.spend_record(text.len());
         stats::MESSAGES.add(1);
         if !self.encoder.put_payload(self.out.buffer(), text) {
             let mut message = Vec::with_capacity(text.len() + 128);

@@ -38,6 +38,8 @@ pub(crate) struct Server {
     pub(crate) to_confirm: Vec<usize>,
     /// Turns since the last confirmation.
     turns: u32,
+    /// Connections that want another turn in any case.
+    busy: Vec<usize>,
     pub(crate) buffer: Vec<u8>,
     inbox: Inbox,
     swept: Instant,
@@ -62,6 +64,7 @@ impl Server {
             idle_timeout: plan.idle_timeout,
             to_confirm: Vec::new(),
             turns: 0,
+            busy: Vec::new(),
             buffer: vec![0; READ_SIZE],
             inbox: Inbox::new(plan.input, plan.max_message_size),
             swept: Instant::now(),
@@ -71,33 +74,59 @@ impl Server {
     /// Receives until a signal comes, or what was asked for has been received.
     pub(crate) fn serve(&mut self) -> Result<(), Stop> {
         while !self.is_done() {
-            let mut ready = self.poller.wait(Some(Instant::now()))?;
-            if ready.is_empty() {
-                self.settle()?;
-                if self.is_done() {
-                    break;
-                }
-                self.reopen()?;
-                ready = self.poller.wait(self.deadline())?;
-                // HUP may have asked for another file.
-                self.intake.out.flush()?;
-            }
-            for event in ready {
-                self.handle(event)?;
-                if self.is_done() {
-                    break;
-                }
-            }
-            if self.intake.confirms() {
-                self.turns += 1;
-                if self.turns >= CONFIRMED_TURNS {
-                    self.settle()?;
-                }
-            }
-            self.sweep()?;
-            self.reopen()?;
+            self.serve_all()?;
         }
         Ok(())
+    }
+
+    /// One turn of everybody who has something for us, which is waited for if nobody has.
+    fn serve_all(&mut self) -> Result<(), Stop> {
+        let mut ready = self.poller.wait(Some(Instant::now()))?;
+        if ready.is_empty() && self.busy.is_empty() {
+            self.settle()?;
+            if self.is_done() {
+                return Ok(());
+            }
+            self.reopen()?;
+            ready = self.poller.wait(self.deadline())?;
+            // HUP may have asked for another file.
+            self.write()?;
+        }
+        for event in ready {
+            self.handle(event)?;
+            if self.is_done() {
+                break;
+            }
+        }
+        self.serve_busy()?;
+        if self.intake.confirms() {
+            self.turns += 1;
+            if self.turns >= CONFIRMED_TURNS {
+                self.settle()?;
+            }
+        }
+        self.sweep()?;
+        self.reopen()
+    }
+
+    /// Gives those another turn who did not get ready in theirs. Whoever sends without an end, or
+    /// what takes long, keeps nothing of the others from the output.
+    fn serve_busy(&mut self) -> Result<(), Stop> {
+        for place in std::mem::take(&mut self.busy) {
+            let is_busy = self.senders.get(place).is_some_and(|connection| connection.is_busy);
+            if is_busy && !self.is_done() {
+                self.hear(place)?;
+            }
+        }
+        if self.intake.turn.is_output_due() {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<(), Stop> {
+        self.intake.turn.wrote();
+        self.intake.out.flush()
     }
 
     /// Lets senders in again if there is room. Whatever makes room is followed by this: nothing
@@ -144,18 +173,21 @@ impl Server {
 
     /// Lets in a sender who waits at a door; `false` if there is none.
     pub(crate) fn admit(&mut self, token: usize) -> Result<bool, Stop> {
-        let Some(Newcomer { stream, peer }) = self.doors.accept(token, &self.poller)? else {
-            return Ok(false);
-        };
+        let Some(newcomer) = self.doors.accept(token, &self.poller)? else { return Ok(false) };
+        self.welcome(newcomer)?;
+        if self.once {
+            self.doors.close(&self.poller);
+        }
+        Ok(true)
+    }
+
+    fn welcome(&mut self, Newcomer { stream, peer }: Newcomer) -> Result<(), Stop> {
         report::note(format_args!("{peer}: connected"));
         let token = (self.doors.len() + self.senders.next_place()) as u64;
         self.poller.add(&stream, token, Interest::READ).at("epoll")?;
         self.senders.add(Connection::new(stream, peer, self.form, &self.intake));
         stats::counter("connections").add(1);
-        if self.once {
-            self.doors.close(&self.poller);
-        }
-        Ok(true)
+        Ok(())
     }
 
     /// Takes datagrams; `false` if there are no more.
@@ -178,26 +210,39 @@ impl Server {
                 self.to_confirm.push(place);
             }
         }
-        if event.read {
-            match connection.read(&mut self.buffer, &mut self.intake)? {
-                Next::Continue if self.intake.confirms() => self.to_confirm.push(place),
-                Next::Continue => {}
-                Next::End => {
-                    if self.intake.confirms() {
-                        self.intake.out.flush()?;
-                        // A sender that does not read any more needs no confirmation.
-                        let _gone = connection.confirm();
-                    }
-                    self.senders.part(place, None);
-                    return Ok(());
-                }
-                Next::Broken(error) => {
-                    self.senders.part(place, Some(&error));
-                    return Ok(());
-                }
-            }
+        if event.read && !connection.is_busy {
+            return self.hear(place);
         }
         self.watch(place)
+    }
+
+    /// A connection has its turn.
+    fn hear(&mut self, place: usize) -> Result<(), Stop> {
+        let Some(connection) = self.senders.get(place) else { return Ok(()) };
+        match connection.read(&mut self.buffer, &mut self.intake)? {
+            Next::Continue => {
+                if connection.is_busy {
+                    self.busy.push(place);
+                }
+                if self.intake.confirms() {
+                    self.to_confirm.push(place);
+                }
+                self.watch(place)
+            }
+            Next::End => {
+                if self.intake.confirms() {
+                    self.intake.out.flush()?;
+                    // A sender that does not read any more needs no confirmation.
+                    let _gone = connection.confirm();
+                }
+                self.senders.part(place, None);
+                Ok(())
+            }
+            Next::Broken(error) => {
+                self.senders.part(place, Some(&error));
+                Ok(())
+            }
+        }
     }
 
     /// Waits for what a connection wants now.
@@ -216,7 +261,7 @@ impl Server {
     /// Writes what is buffered; then what came is safe and can be confirmed.
     pub(crate) fn settle(&mut self) -> Result<(), Stop> {
         self.turns = 0;
-        self.intake.out.flush()?;
+        self.write()?;
         for place in std::mem::take(&mut self.to_confirm) {
             if let Some(connection) = self.senders.get(place)
                 && let Err(error) = connection.confirm()
@@ -254,12 +299,75 @@ impl Server {
             if let Some(connection) = self.senders.get(place)
                 && connection.idles(limit)?
             {
-                connection.take_rest(&mut self.intake)?;
+                connection.give_up();
+                self.busy.push(place);
                 let text = format_args!("{}: idle too long, closed", connection.peer);
                 report::repeated("--idle-timeout", text);
-                self.senders.part(place, None);
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+    use std::path::Path;
+
+    use clap::Parser as _;
+    use heka_core::codec::{Encoder, Form, Settings};
+    use heka_core::net::Stream;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn server(path: &Path) -> Server {
+        let cli =
+            Cli::parse_from(["heka-listen", "--write", path.to_str().unwrap(), "-o", "payload"]);
+        let plan = cli.plan().unwrap();
+        let out = plan.write.open(false).unwrap();
+        let encoder = Encoder::new(Form::Payload, Settings::default());
+        let intake = Intake::new(&plan, out, encoder);
+        Server::new(&plan, Vec::new(), intake).unwrap()
+    }
+
+    fn connect(server: &mut Server) -> UnixStream {
+        let (near, far) = UnixStream::pair().unwrap();
+        far.set_nonblocking(true).unwrap();
+        let stream = Stream::plain(far.into());
+        server.welcome(Newcomer { stream, peer: "peer".to_owned() }).unwrap();
+        near
+    }
+
+    #[test]
+    fn what_takes_long_to_read_keeps_nobody_else_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let mut server = server(&path);
+        // Headers in each other's messages, all of them longer than what comes.
+        let mut hostile = connect(&mut server);
+        let headers = b"\x7a\x07\x1e\x04\x08\xc0\x84\x3d\x1f".repeat(7000);
+        hostile.write_all(&headers[2..]).unwrap();
+        for _ in 0..8 {
+            server.serve_all().unwrap();
+            hostile.write_all(&headers).unwrap();
+        }
+        server.serve_all().unwrap();
+        drop(hostile);
+        // It is at its end now, and much of it is left.
+        server.serve_all().unwrap();
+        assert_eq!((server.senders.count(), server.busy.len()), (1, 1));
+        connect(&mut server).write_all(b"a line\n").unwrap();
+        server.serve_all().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a line\n");
+        let mut turns = 0;
+        while server.senders.count() > 0 {
+            assert!(!server.busy.is_empty());
+            server.serve_all().unwrap();
+            turns += 1;
+        }
+        assert!(turns > 2, "{turns}");
+        assert!(server.intake.failed);
     }
 }

@@ -41,6 +41,7 @@ impl Deframer {
             ends.push(done);
         }
         if done > 0 {
+            self.effort.add(ends.len());
             self.offset += done as u64;
             self.learn(buffer);
         }

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What has arrived of a stream and is not done with.
+
+/// Bytes that are added behind and taken in front. Taking some does not move the others each time,
+/// so that very many small pieces of a long record cost no more than a few large ones.
+#[derive(Clone, Debug, Default)]
+pub struct Unread {
+    bytes: Vec<u8>,
+    done: usize,
+}
+
+impl Unread {
+    /// The bytes.
+    pub fn data(&self) -> &[u8] {
+        self.bytes.get(self.done..).unwrap_or_default()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.done
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds bytes.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Has these bytes instead.
+    pub fn set(&mut self, bytes: &[u8]) {
+        self.bytes.clear();
+        self.done = 0;
+        self.extend(bytes);
+        self.consume(0);
+    }
+
+    /// Takes the first `len` bytes. Of what is empty then, and of room that is far larger than what
+    /// is left, no memory is kept.
+    pub fn consume(&mut self, len: usize) {
+        self.done = self.bytes.len().min(self.done + len);
+        if self.is_empty() {
+            *self = Self::default();
+        } else if self.done == 0 || self.done >= self.len() {
+            self.bytes.drain(..self.done);
+            self.done = 0;
+            if self.bytes.capacity() > 4 * self.bytes.len().max(LEAST) {
+                self.bytes.shrink_to(2 * self.bytes.len());
+            }
+        }
+    }
+}
+
+/// Memory of this size is not worth giving back.
+const LEAST: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_taken_in_order_and_moved_seldom() {
+        let stream: Vec<u8> = (0..=250_u8).cycle().take(100_000).collect();
+        let mut unread = Unread::default();
+        unread.extend(&stream[..60_000]);
+        let (mut taken, mut moves) = (0, 0);
+        for piece in stream[60_000..].chunks(10) {
+            unread.extend(piece);
+            unread.consume(9);
+            taken += 9;
+            moves += usize::from(unread.done == 0);
+            assert_eq!(unread.data(), &stream[taken..taken + unread.len()]);
+        }
+        assert!(moves <= 2, "{moves}");
+        unread.consume(unread.len() - 1);
+        assert_eq!((unread.data(), unread.done), (&stream[stream.len() - 1..], 0));
+        assert!(unread.bytes.capacity() <= 4 * LEAST);
+        unread.consume(5);
+        assert_eq!((unread.is_empty(), unread.bytes.capacity()), (true, 0));
+    }
+}
