@@ -5,27 +5,27 @@ iso\t''
 relative\t''
 none\t''"
 complete -c heka-decode -l template -d 'Fill in TEMPLATE for each message (implies -o template)' -r
-complete -c heka-decode -s m -l match -d 'Select messages that EXPR is true of' -r
+complete -c heka-decode -s m -l match -d 'Select messages for which EXPR is true' -r
 complete -c heka-decode -s n -l max-count -d 'Stop after NUM messages' -r
-complete -c heka-decode -l last -d 'Only the last NUM messages' -r
-complete -c heka-decode -l offset -d 'Begin at that byte of the FILE' -r
-complete -c heka-decode -l newlines -d 'When a line end is put behind a payload [default: auto]' -r -f -a "auto\t'If it has none of its own'
+complete -c heka-decode -l last -d 'Print only the last NUM messages' -r
+complete -c heka-decode -l offset -d 'Start at byte BYTES of the FILE' -r
+complete -c heka-decode -l newlines -d 'When to add a newline to a payload [default: auto]' -r -f -a "auto\t'If it has none of its own'
 always\t'Always (`PayloadEncoder`\'s `append_newlines = true`)'
 never\t'Never (`append_newlines = false`)'"
-complete -c heka-decode -l timestamps -d 'Time in front of each payload, as strftime(3) FORMAT' -r
-complete -c heka-decode -l ts-from -d 'Which time --timestamps shows' -r -f -a "message\t'The message\'s'
+complete -c heka-decode -l timestamps -d 'Prefix each payload with its time in strftime(3) FORMAT' -r
+complete -c heka-decode -l ts-from -d 'Which time --timestamps prints' -r -f -a "message\t'The message\'s'
 now\t'The time of writing'"
-complete -c heka-decode -l max-message-size -d 'Longest message taken' -r
-complete -c heka-decode -l dedup -d 'Drop messages whose Uuid is among the last NUM' -r
+complete -c heka-decode -l max-message-size -d 'Longest message to accept' -r
+complete -c heka-decode -l dedup -d 'Drop messages whose UUID is among the last NUM' -r
 complete -c heka-decode -l hmac-keys -d 'Verify signatures with the keys in FILE' -r -F
-complete -c heka-decode -l require-signer -d 'Take only messages signed by NAME' -r
+complete -c heka-decode -l require-signer -d 'Accept only messages signed by NAME' -r
 complete -c heka-decode -l write -d 'Append to FILE instead of standard output' -r -F
 complete -c heka-decode -l mode -d 'Permissions of a new FILE, octal [default: 664 less the umask]' -r
-complete -c heka-decode -l rotate -d 'Begin a new FILE after SIZE bytes or so much time' -r
-complete -c heka-decode -l color -d 'Colour what is told on a terminal' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
+complete -c heka-decode -l rotate -d 'Rotate FILE after SIZE bytes or DURATION' -r
+complete -c heka-decode -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
-complete -c heka-decode -s o -l output -d 'Form of the output' -r -f -a "payload\t'Payloads, one a line'
+complete -c heka-decode -s o -l output -d 'Output format' -r -f -a "payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
 text\t'Blocks of text, as heka-cat writes them'
 short\t'One line a message, with the time of day'
@@ -38,16 +38,16 @@ complete -c heka-decode -s j -l json -d 'The same as -o json'
 complete -c heka-decode -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-decode -s t -l text -d 'The same as -o text'
 complete -c heka-decode -s c -l count -d 'Print only the number of messages'
-complete -c heka-decode -s f -l follow -d 'Wait for more at the end of the FILE'
-complete -c heka-decode -s 0 -l null -d 'Payloads end with NUL instead of a line end'
+complete -c heka-decode -s f -l follow -d 'Wait for more data at the end of the FILE'
+complete -c heka-decode -s 0 -l null -d 'Payloads end with NUL instead of a newline'
 complete -c heka-decode -l no-framing -d 'Each FILE is one message without a frame'
 complete -c heka-decode -l strict -d 'Stop at the first damage'
-complete -c heka-decode -l no-verify -d 'Take messages whatever their signature is'
+complete -c heka-decode -l no-verify -d 'Accept messages regardless of their signature'
 complete -c heka-decode -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-decode -s e -l exit-status -d 'Exit with 4 if nothing was written'
-complete -c heka-decode -s q -l quiet -d 'Tell errors only'
-complete -c heka-decode -s v -l verbose -d 'Tell more (repeat for even more)'
-complete -c heka-decode -l stats -d 'Tell statistics at the end'
-complete -c heka-decode -l progress -d 'Show a live rate on a terminal'
+complete -c heka-decode -s q -l quiet -d 'Print only errors'
+complete -c heka-decode -s v -l verbose -d 'Print more detail (repeatable)'
+complete -c heka-decode -l stats -d 'Print statistics on exit'
+complete -c heka-decode -l progress -d 'Show progress on a terminal'
 complete -c heka-decode -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c heka-decode -s V -l version -d 'Print version'

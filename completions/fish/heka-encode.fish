@@ -1,9 +1,9 @@
-complete -c heka-encode -s i -l input -d 'What the records of the input are' -r -f -a "lines\t'Payloads'
+complete -c heka-encode -s i -l input -d 'Input format' -r -f -a "lines\t'Payloads'
 json\t'Messages as heka-decode -j writes them; with --json-map any JSON'
 logfmt\t'Pairs KEY=VALUE'
 heka\t'Framed messages: frame and sign them anew'
 whole\t'Each FILE is one payload'"
-complete -c heka-encode -s o -l output -d 'Form of the output' -r -f -a "heka\t'Framed messages'
+complete -c heka-encode -s o -l output -d 'Output format' -r -f -a "heka\t'Framed messages'
 payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
 text\t'Blocks of text, as heka-cat writes them'
@@ -22,40 +22,40 @@ complete -c heka-encode -s l -l logger -d 'Logger of the messages [default: heka
 complete -c heka-encode -s H -l hostname -d 'Hostname of the messages [default: this host\'s]' -r
 complete -c heka-encode -s S -l severity -d 'Severity, a number or a name such as err [default: 7]' -r
 complete -c heka-encode -l message-pid -d 'Pid of the messages' -r
-complete -c heka-encode -l env-version -d 'Version of the environment' -r
-complete -c heka-encode -s F -l field -d 'Field of the messages; again for more' -r
+complete -c heka-encode -l env-version -d 'Environment version of the messages' -r
+complete -c heka-encode -s F -l field -d 'Add a field (repeatable)' -r
 complete -c heka-encode -l timestamp -d 'Time of the messages: now, RFC 3339 or nanoseconds' -r
-complete -c heka-encode -l uuid -d 'Uuid of the messages: random or 32 hexadecimal digits' -r
-complete -c heka-encode -l json-map -d 'Take JSON of any shape; members for headers, as Payload=msg,Severity=level' -r
-complete -c heka-encode -l regex -d 'Take lines apart: named groups become headers and fields' -r
-complete -c heka-encode -l regex-field -d 'Header or field made of groups, as Payload=%rest%; again for more' -r
-complete -c heka-encode -l timestamp-format -d 'How times in the text are written' -r
-complete -c heka-encode -l timestamp-zone -d 'Zone of times without an offset [default: UTC]' -r
-complete -c heka-encode -l severity-map -d 'Words for severities, as fatal=0,W=warning' -r
-complete -c heka-encode -l max-message-size -d 'Longest message written' -r
-complete -c heka-encode -l oversize -d 'What to do with a longer one [default: split]' -r -f -a "split\t'Go on in the next message'
-truncate\t'Cut the payload'
-drop\t'Leave the message out'"
-complete -c heka-encode -l signer -d 'Sign messages in this name' -r
+complete -c heka-encode -l uuid -d 'UUID of the messages: random or 32 hexadecimal digits' -r
+complete -c heka-encode -l json-map -d 'Map JSON members to headers, as Payload=msg,Severity=level' -r
+complete -c heka-encode -l regex -d 'Parse lines: named groups become headers and fields' -r
+complete -c heka-encode -l regex-field -d 'Make a header or field from groups, as Payload=%rest%' -r
+complete -c heka-encode -l timestamp-format -d 'Format of times in the text' -r
+complete -c heka-encode -l timestamp-zone -d 'Time zone of times without an offset [default: UTC]' -r
+complete -c heka-encode -l severity-map -d 'Severity names, as fatal=0,W=warning' -r
+complete -c heka-encode -l max-record -d 'Longest message to write' -r
+complete -c heka-encode -l oversize -d 'What to do with longer messages [default: split]' -r -f -a "split\t'It goes on in the next record; nothing is lost'
+truncate\t'Only its beginning is delivered'
+drop\t'It is left out'"
+complete -c heka-encode -l signer -d 'Sign messages as NAME' -r
 complete -c heka-encode -l signer-version -d 'Version of the signer\'s key' -r
-complete -c heka-encode -l hmac-hash -d 'Hash function of signatures' -r -f -a "md5\t'HMAC-MD5'
+complete -c heka-encode -l hmac-hash -d 'Hash function for signatures' -r -f -a "md5\t'HMAC-MD5'
 sha1\t'HMAC-SHA1'"
-complete -c heka-encode -l hmac-key-file -d 'File whose only line is the key; - is standard input' -r -F
-complete -c heka-encode -l color -d 'Colour what is told on a terminal' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
+complete -c heka-encode -l hmac-key-file -d 'File containing the key (-: standard input)' -r -F
+complete -c heka-encode -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
 complete -c heka-encode -s j -l json -d 'The same as -o json'
 complete -c heka-encode -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-encode -s 0 -l null -d 'Records end with NUL'
 complete -c heka-encode -l no-chomp -d 'Keep the delimiter at the end of the payload'
-complete -c heka-encode -l skip-empty -d 'Pass over empty records'
-complete -c heka-encode -l strict -d 'Exit with 1 if a record did not fit'
+complete -c heka-encode -l skip-empty -d 'Skip empty records'
+complete -c heka-encode -l strict -d 'Exit with 1 if a record cannot be parsed'
 complete -c heka-encode -l no-framing -d 'Write messages without frames'
 complete -c heka-encode -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-encode -s e -l exit-status -d 'Exit with 4 if nothing was written'
-complete -c heka-encode -s q -l quiet -d 'Tell errors only'
-complete -c heka-encode -s v -l verbose -d 'Tell more (repeat for even more)'
-complete -c heka-encode -l stats -d 'Tell statistics at the end'
-complete -c heka-encode -l progress -d 'Show a live rate on a terminal'
+complete -c heka-encode -s q -l quiet -d 'Print only errors'
+complete -c heka-encode -s v -l verbose -d 'Print more detail (repeatable)'
+complete -c heka-encode -l stats -d 'Print statistics on exit'
+complete -c heka-encode -l progress -d 'Show progress on a terminal'
 complete -c heka-encode -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c heka-encode -s V -l version -d 'Print version'

@@ -1,4 +1,4 @@
-complete -c heka-listen -s i -l input -d 'What senders send' -r -f -a "auto\t'Each sender\'s own, found out by its first bytes'
+complete -c heka-listen -s i -l input -d 'Input format' -r -f -a "auto\t'Each sender\'s own, found out by its first bytes'
 heka\t'Framed messages'
 lines\t'Lines, each to be a message'
 raw\t'Any bytes, each piece that arrives to be a message'"
@@ -9,31 +9,31 @@ iso\t''
 relative\t''
 none\t''"
 complete -c heka-listen -l type -d 'Type of messages made of text' -r
-complete -c heka-listen -s n -l max-count -d 'Stop after so many messages' -r
-complete -c heka-listen -l max-message-size -d 'Longest message taken' -r
-complete -c heka-listen -l dedup -d 'Drop a message that has come before, among the last N' -r
+complete -c heka-listen -s n -l max-count -d 'Stop after NUM messages' -r
+complete -c heka-listen -l max-message-size -d 'Longest message to accept' -r
+complete -c heka-listen -l dedup -d 'Drop messages whose UUID is among the last N' -r
 complete -c heka-listen -l write -d 'Append to FILE instead of standard output' -r -F
 complete -c heka-listen -l mode -d 'Permissions of a new FILE, octal [default: 664 less the umask]' -r
-complete -c heka-listen -l rotate -d 'Begin a new FILE after SIZE bytes or so much time' -r
-complete -c heka-listen -l max-conns -d 'Connections at the same time; further ones wait' -r
-complete -c heka-listen -l backlog -d 'Connections that wait to be taken' -r
-complete -c heka-listen -l ready-fd -d 'Write the bound addresses there when ready' -r
-complete -c heka-listen -l idle-timeout -d 'Close a connection where nothing happens for so long' -r
-complete -c heka-listen -l keepalive -d 'Let the system look whether idle peers are there' -r
-complete -c heka-listen -l cert -d 'The server\'s certificate, then its issuers\'' -r -F
-complete -c heka-listen -l key -d 'The certificate\'s key, if in another file' -r -F
-complete -c heka-listen -l client-ca -d 'Believe client certificates of these CAs' -r -F
-complete -c heka-listen -l client-auth -d 'Whether clients show a certificate [default: require with --client-ca, else none]' -r -f -a "none\t'None is asked for'
+complete -c heka-listen -l rotate -d 'Rotate FILE after SIZE bytes or DURATION' -r
+complete -c heka-listen -l max-conns -d 'Maximum number of connections; further ones wait' -r
+complete -c heka-listen -l backlog -d 'Length of the accept queue' -r
+complete -c heka-listen -l ready-fd -d 'Write the bound addresses to descriptor FD when ready' -r
+complete -c heka-listen -l idle-timeout -d 'Close connections idle for DURATION' -r
+complete -c heka-listen -l keepalive -d 'Enable TCP keepalive' -r
+complete -c heka-listen -l cert -d 'Server certificate, followed by its issuers\'' -r -F
+complete -c heka-listen -l key -d 'Private key, if not in the certificate\'s file' -r -F
+complete -c heka-listen -l client-ca -d 'Trust client certificates of the CAs in this file' -r -F
+complete -c heka-listen -l client-auth -d 'Whether clients present a certificate [default: require with --client-ca, else none]' -r -f -a "none\t'None is asked for'
 request\t'One is asked for; if a client shows one, it must be right'
 require\t'Every client must show a right one'"
-complete -c heka-listen -l tls-min -d 'Oldest version of TLS to accept' -r -f -a "1.2\t'TLS 1.2 (RFC 5246)'
+complete -c heka-listen -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'TLS 1.2 (RFC 5246)'
 1.3\t'TLS 1.3 (RFC 8446)'"
 complete -c heka-listen -l hmac-keys -d 'Verify signatures with the keys in FILE' -r -F
-complete -c heka-listen -l require-signer -d 'Take only messages signed by NAME' -r
-complete -c heka-listen -l color -d 'Colour what is told on a terminal' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
+complete -c heka-listen -l require-signer -d 'Accept only messages signed by NAME' -r
+complete -c heka-listen -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
-complete -c heka-listen -s o -l output -d 'Form of the output' -r -f -a "heka\t'Framed messages'
+complete -c heka-listen -s o -l output -d 'Output format' -r -f -a "heka\t'Framed messages'
 payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
 text\t'Blocks of text, as heka-cat writes them'
@@ -43,16 +43,16 @@ raw\t'The bytes themselves'"
 complete -c heka-listen -s j -l json -d 'The same as -o json'
 complete -c heka-listen -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-listen -s 0 -l null -d 'Records of text end with NUL'
-complete -c heka-listen -s 1 -l once -d 'Take one connection, and end with it'
-complete -c heka-listen -l ack -d 'Confirm to senders that ask what was written'
-complete -c heka-listen -l fsync -d 'Wait for the disk after every write to the file'
-complete -c heka-listen -l tls -d 'Speak TLS on TCP addresses'
-complete -c heka-listen -l no-verify -d 'Take messages whatever their signature is'
+complete -c heka-listen -s 1 -l once -d 'Accept one connection and exit when it closes'
+complete -c heka-listen -l ack -d 'Acknowledge written messages to senders that ask'
+complete -c heka-listen -l fsync -d 'Sync the file to disk after every write'
+complete -c heka-listen -l tls -d 'Use TLS on TCP addresses'
+complete -c heka-listen -l no-verify -d 'Accept messages regardless of their signature'
 complete -c heka-listen -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-listen -s e -l exit-status -d 'Exit with 4 if nothing was written'
-complete -c heka-listen -s q -l quiet -d 'Tell errors only'
-complete -c heka-listen -s v -l verbose -d 'Tell more (repeat for even more)'
-complete -c heka-listen -l stats -d 'Tell statistics at the end'
-complete -c heka-listen -l progress -d 'Show a live rate on a terminal'
+complete -c heka-listen -s q -l quiet -d 'Print only errors'
+complete -c heka-listen -s v -l verbose -d 'Print more detail (repeatable)'
+complete -c heka-listen -l stats -d 'Print statistics on exit'
+complete -c heka-listen -l progress -d 'Show progress on a terminal'
 complete -c heka-listen -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c heka-listen -s V -l version -d 'Print version'

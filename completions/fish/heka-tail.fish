@@ -1,41 +1,41 @@
-complete -c heka-tail -s n -l lines -d 'Start before the last NUM lines, or at line NUM with +' -r
-complete -c heka-tail -s c -l bytes -d 'Start before the last NUM bytes, or at byte NUM with +' -r
-complete -c heka-tail -s f -l follow -d 'Follow what has the name (the default), or the descriptor' -r -f -a "name\t'Whatever file has the name'
+complete -c heka-tail -s n -l lines -d 'Start NUM lines before the end, or at line NUM with +' -r
+complete -c heka-tail -s c -l bytes -d 'Start NUM bytes before the end, or at byte NUM with +' -r
+complete -c heka-tail -s f -l follow -d 'Follow by name (default) or by descriptor' -r -f -a "name\t'Whatever file has the name'
 descriptor\t'The file that had the name at the start'"
-complete -c heka-tail -s s -l sleep-interval -d 'Time between looks without inotify' -r
-complete -c heka-tail -l rescan-interval -d 'Time between looks for new files and moved directories' -r
+complete -c heka-tail -s s -l sleep-interval -d 'Polling interval when inotify is unavailable' -r
+complete -c heka-tail -l rescan-interval -d 'Interval of scans for new files and moved directories' -r
 complete -c heka-tail -l rotate-wait -d 'How long a rotated file is kept open for late lines' -r
-complete -c heka-tail -l busy-rate -d 'Changes a second above which busy files are polled' -r
-complete -c heka-tail -l pid -d 'Exit when process PID has died and all is read (repeatable)' -r
+complete -c heka-tail -l busy-rate -d 'Poll busy files above NUM events per second' -r
+complete -c heka-tail -l pid -d 'Exit after process PID has died and everything is read' -r
 complete -c heka-tail -l exclude -d 'Skip files of directories and patterns (repeatable)' -r
 complete -c heka-tail -l rotated-directory -l olddir -d 'Where rotated files are moved to (repeatable)' -r -f -a "(__fish_complete_directories)"
 complete -c heka-tail -l oldest -d 'Skip files not modified within DURATION (0: never)' -r
 complete -c heka-tail -l forget-after -d 'Forget files of patterns gone for DURATION (0: never)' -r
 complete -c heka-tail -s d -l delimiter -d 'Byte that ends a record' -r
-complete -c heka-tail -l delimiter-count -d 'How many delimiters make a record' -r
-complete -c heka-tail -l delimiter-regex -d 'What separates records; a capture group stays in the record' -r
-complete -c heka-tail -l delimiter-at -d 'Whether the regex stands at the end or the start of a record' -r -f -a "end\t'At the end of a record'
+complete -c heka-tail -l delimiter-count -d 'Number of delimiters that end a record' -r
+complete -c heka-tail -l delimiter-regex -d 'Regex between records; a capture group stays in the record' -r
+complete -c heka-tail -l delimiter-at -d 'Whether the regex matches the end or start of a record' -r -f -a "end\t'At the end of a record'
 start\t'At the start of a record'"
-complete -c heka-tail -l max-line -d 'Longest record' -r
-complete -c heka-tail -l oversize -d 'What becomes of longer ones' -r -f -a "split\t'It goes on in the next record; nothing is lost'
+complete -c heka-tail -l max-record -d 'Longest record' -r
+complete -c heka-tail -l oversize -d 'What to do with longer records' -r -f -a "split\t'It goes on in the next record; nothing is lost'
 truncate\t'Only its beginning is delivered'
 drop\t'It is left out'"
-complete -c heka-tail -l multiline-start -d 'A line that matches starts a message of several lines' -r
-complete -c heka-tail -l multiline-continue -d 'A line that matches belongs to the message before it' -r
-complete -c heka-tail -l multiline-timeout -d 'How long a message waits for further lines' -r
-complete -c heka-tail -l checkpoint -d 'Go on where FILE says, and keep it up to date' -r -F
+complete -c heka-tail -l multiline-start -d 'Start a multi-line message at lines that match' -r
+complete -c heka-tail -l multiline-continue -d 'Add lines that match to the previous message' -r
+complete -c heka-tail -l multiline-timeout -d 'Time to wait for further lines of a message' -r
+complete -c heka-tail -l checkpoint -d 'Resume from the position in FILE and keep it up to date' -r -F
 complete -c heka-tail -l checkpoint-every -d 'Save after NUM records or after DURATION' -r
-complete -c heka-tail -l resume -d 'Go on where FILE says; messages carry their positions' -r -F
-complete -c heka-tail -l show-checkpoint -d 'Show what a checkpoint file says, and end' -r -F
-complete -c heka-tail -l import-journal -d 'Start where a journal of Heka\'s Logstreamer input says' -r -F
-complete -c heka-tail -l uuid -d 'How messages get their Uuid' -r -f -a "random\t'Random numbers'
+complete -c heka-tail -l resume -d 'Resume from the position in FILE; messages carry positions' -r -F
+complete -c heka-tail -l show-checkpoint -d 'Print the positions in a checkpoint file and exit' -r -F
+complete -c heka-tail -l import-journal -d 'Start from the position in a Logstreamer journal of Heka' -r -F
+complete -c heka-tail -l uuid -d 'How to choose message UUIDs' -r -f -a "random\t'Random numbers'
 position\t'The place in the file: the same line always gets the same'"
 complete -c heka-tail -l log-directory -d 'Follow files below DIR' -r -f -a "(__fish_complete_directories)"
-complete -c heka-tail -l file-match -d 'Which files: matches the rest of the path' -r
-complete -c heka-tail -l priority -d 'Groups that sort files, oldest first (^ turns round)' -r
-complete -c heka-tail -l differentiator -d 'Groups and texts that make a stream\'s name' -r
-complete -c heka-tail -l translation -d 'Number that a group\'s text is sorted by' -r
-complete -c heka-tail -s o -l output -d 'Form of the output' -r -f -a "heka\t'Framed messages'
+complete -c heka-tail -l file-match -d 'Regex for paths below DIR' -r
+complete -c heka-tail -l priority -d 'Capture groups to sort by, oldest first (^ reverses)' -r
+complete -c heka-tail -l differentiator -d 'Capture groups and texts that make up a stream\'s name' -r
+complete -c heka-tail -l translation -d 'Number to sort a group\'s text by' -r
+complete -c heka-tail -s o -l output -d 'Output format' -r -f -a "heka\t'Framed messages'
 payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
 text\t'Blocks of text, as heka-cat writes them'
@@ -52,31 +52,31 @@ complete -c heka-tail -l logger -d 'Logger of the messages; the stream\'s name i
 complete -c heka-tail -l hostname -d 'Hostname of the messages; this host\'s if absent' -r
 complete -c heka-tail -l severity -d 'Severity, a number or a name such as err' -r
 complete -c heka-tail -l field -d 'Add a field to each message' -r
-complete -c heka-tail -l env-version -d 'Version of the environment in the messages' -r
-complete -c heka-tail -l color -d 'Colour what is told on a terminal' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
+complete -c heka-tail -l env-version -d 'Environment version of the messages' -r
+complete -c heka-tail -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
-complete -c heka-tail -s F -d 'Follow by name and wait for files, as is the default'
-complete -c heka-tail -l no-follow -d 'End at the end of the files'
-complete -c heka-tail -l retry -d 'Wait for files that are not there, as is the default'
-complete -c heka-tail -l no-retry -d 'End when none of the files is there'
-complete -c heka-tail -l use-polling -d 'Look at files from time to time instead of using inotify'
-complete -c heka-tail -l gzip-rotated -d 'Read compressed rotated files, as is the default'
-complete -c heka-tail -l no-gzip-rotated -d 'Take compressed files for what their bytes are'
+complete -c heka-tail -s F -d 'Follow by name and wait for missing files (default)'
+complete -c heka-tail -l no-follow -d 'Exit at the end of the files'
+complete -c heka-tail -l retry -d 'Wait for missing files (default)'
+complete -c heka-tail -l no-retry -d 'Exit when no file exists'
+complete -c heka-tail -l use-polling -d 'Poll instead of using inotify'
+complete -c heka-tail -l gzip-rotated -d 'Decompress rotated files (default)'
+complete -c heka-tail -l no-gzip-rotated -d 'Read compressed files without decompressing'
 complete -c heka-tail -s 0 -l null -l zero-terminated -d 'Records end with NUL'
-complete -c heka-tail -l chomp -d 'Leave the delimiter out of the payload'
-complete -c heka-tail -l no-chomp -d 'Keep the delimiter in the payload, as is the default'
+complete -c heka-tail -l chomp -d 'Remove the delimiter from the payload'
+complete -c heka-tail -l no-chomp -d 'Keep the delimiter in the payload (default)'
 complete -c heka-tail -l incomplete -d 'Deliver an unterminated last record at the end'
-complete -c heka-tail -l no-incomplete -d 'Leave an unterminated last record for the next time'
+complete -c heka-tail -l no-incomplete -d 'Leave an unterminated last record for the next run'
 complete -c heka-tail -s j -l json -d 'The same as -o json'
 complete -c heka-tail -l no-wrap -d 'Cut lines of -o short that are too long'
-complete -c heka-tail -s v -l headers -d 'Show which file lines come from (with -o payload)'
-complete -c heka-tail -s q -l no-headers -d 'Do not show it, as is the default'
+complete -c heka-tail -s v -l headers -d 'Print file headers (with -o payload)'
+complete -c heka-tail -s q -l no-headers -d 'Do not print file headers (default)'
 complete -c heka-tail -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-tail -s e -l exit-status -d 'Exit with 4 if nothing was written'
-complete -c heka-tail -l stats -d 'Tell statistics at the end'
-complete -c heka-tail -l progress -d 'Show a live rate on a terminal'
-complete -c heka-tail -l quiet -d 'Tell errors only'
-complete -c heka-tail -l verbose -d 'Tell more (repeat for even more)'
+complete -c heka-tail -l stats -d 'Print statistics on exit'
+complete -c heka-tail -l progress -d 'Show progress on a terminal'
+complete -c heka-tail -l quiet -d 'Print only errors'
+complete -c heka-tail -l verbose -d 'Print more detail (repeatable)'
 complete -c heka-tail -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c heka-tail -s V -l version -d 'Print version'

@@ -5,11 +5,10 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-#[cfg(feature = "regex")]
-use crate::codec::Matcher;
 use crate::codec::Newlines;
 #[cfg(feature = "regex")]
-use crate::record::split::Oversize;
+use crate::codec::{Matcher, Mistake, regular};
+use crate::record::Oversize;
 #[cfg(feature = "regex")]
 use crate::report::{self, Status, Stop};
 
@@ -61,7 +60,6 @@ impl ValueEnum for crate::net::tls::ClientAuth {
     }
 }
 
-#[cfg(feature = "regex")]
 impl ValueEnum for Oversize {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Split, Self::Truncate, Self::Drop]
@@ -77,23 +75,36 @@ impl ValueEnum for Oversize {
     }
 }
 
-/// Compiles the expression that is the value of `flag`; what is wrong with it is told with the
-/// place marked.
+/// Compiles the message matcher that is the value of `flag`.
 ///
 /// # Errors
-/// Status 2, once all has been said.
+/// As [`mistaken`].
 #[cfg(feature = "regex")]
 pub fn matcher(flag: &str, text: &str) -> Result<Matcher, Stop> {
-    Matcher::new(text).map_err(|mistake| {
-        report::error(format_args!("{flag}: {mistake}"));
-        report::plain(format_args!("{}:   {}", report::program(), one_line(text)));
-        report::plain(format_args!("{}:   {}^", report::program(), mistake.indent(text)));
-        Stop::Said(Status::Usage)
-    })
+    Matcher::new(text).map_err(|mistake| mistaken(flag, text, &mistake))
 }
 
-/// The expression with a blank for each line end and the like.
+/// Compiles the regular expression that is the value of `flag`.
+///
+/// # Errors
+/// As [`mistaken`].
 #[cfg(feature = "regex")]
+pub fn regex(flag: &str, text: &str) -> Result<::regex::bytes::Regex, Stop> {
+    regular::compile(text).map_err(|mistake| mistaken(flag, text, &mistake))
+}
+
+#[cfg(feature = "regex")]
+/// Tells what is wrong with the expression that is the value of `flag`, with the place marked.
+/// Returns status 2, once all has been said.
+pub fn mistaken(flag: &str, text: &str, mistake: &Mistake) -> Stop {
+    report::error(format_args!("{flag}: {mistake}"));
+    report::plain(format_args!("{}:   {}", report::program(), one_line(text)));
+    report::plain(format_args!("{}:   {}^", report::program(), mistake.indent(text)));
+    Stop::Said(Status::Usage)
+}
+
+#[cfg(feature = "regex")]
+/// The expression with a blank for each line end and the like.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -2,7 +2,7 @@
 //! The command-line half of the conventions: flags that every tool has, parsers for values, and
 //! the way from `main` to a tool's `run`.
 
-pub mod choices;
+mod choices;
 pub mod exit;
 #[cfg(feature = "net")]
 pub mod net;
@@ -23,6 +23,8 @@ use clap::{ArgAction, Args, ValueEnum};
 pub use crate::codec::severity::parse_severity;
 use crate::os::{Output, signal};
 use crate::report::{self, Explain as _, Level, Status, Stop, stats};
+#[cfg(feature = "regex")]
+pub use choices::{matcher, mistaken, regex};
 use exit::finish;
 pub use showing::{Showing, forms, settle_form};
 pub use values::*;
@@ -32,19 +34,19 @@ pub use write::{WriteArgs, parse_octal, parse_rotation};
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// Tell errors only
+    /// Print only errors
     #[arg(short, long, overrides_with = "verbose")]
     pub quiet: bool,
-    /// Tell more (repeat for even more)
+    /// Print more detail (repeatable)
     #[arg(short, long, action = ArgAction::Count, overrides_with = "quiet")]
     pub verbose: u8,
-    /// Colour what is told on a terminal
+    /// When to colour messages
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: When,
-    /// Tell statistics at the end
+    /// Print statistics on exit
     #[arg(long)]
     pub stats: bool,
-    /// Show a live rate on a terminal
+    /// Show progress on a terminal
     #[arg(long)]
     pub progress: bool,
 }

@@ -32,7 +32,7 @@ pub fn parse_retries(text: &str) -> Result<Retries, String> {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network options")]
 pub struct NetArgs {
-    /// Give up an attempt to connect after that
+    /// Connection timeout
     #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
     pub connect_timeout: Timeout,
     /// Use IPv4 only
@@ -41,10 +41,10 @@ pub struct NetArgs {
     /// Use IPv6 only
     #[arg(short = '6', long, overrides_with = "ipv4")]
     pub ipv6: bool,
-    /// Connect through this HTTP or SOCKS5 proxy
+    /// HTTP or SOCKS5 proxy to connect through
     #[arg(short = 'x', long, value_name = "URL", value_hint = clap::ValueHint::Url)]
     pub proxy: Option<String>,
-    /// Connect directly whatever the environment says
+    /// Ignore proxy settings in the environment
     #[arg(long, conflicts_with = "proxy")]
     pub no_proxy: bool,
     /// What holds for connections once they are made.
@@ -56,10 +56,10 @@ pub struct NetArgs {
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Network options")]
 pub struct SocketArgs {
-    /// Close a connection where nothing happens for so long
+    /// Close connections idle for DURATION
     #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout)]
     pub idle_timeout: Timeout,
-    /// Let the system look whether idle peers are there
+    /// Enable TCP keepalive
     #[arg(long, value_name = "PERIOD", num_args = 0..=1, require_equals = true, default_missing_value = KEEPALIVE, value_parser = parse_duration)]
     pub keepalive: Option<Duration>,
 }
@@ -134,19 +134,19 @@ fn environment(name: &str) -> Option<String> {
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "Retry options")]
 pub struct RetryArgs {
-    /// Try again so often, or 'forever'
+    /// Number of retries, or 'forever'
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_retries)]
     pub retry: Option<Retries>,
-    /// Wait so long before the first retry
+    /// Delay before the first retry
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub retry_delay: Option<Duration>,
-    /// Make each wait longer by this factor
+    /// Factor by which the delay grows
     #[arg(long, value_name = "FACTOR", value_parser = parse_growth)]
     pub retry_growth: Option<f64>,
-    /// Wait no longer than this
+    /// Maximum delay between retries
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub retry_max_delay: Option<Duration>,
-    /// Add a random time of up to this to each wait
+    /// Maximum random time added to each delay
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub retry_jitter: Option<Duration>,
 }
@@ -203,7 +203,7 @@ mod tls_args {
     #[derive(Args, Clone, Copy, Debug)]
     #[command(next_help_heading = "TLS options")]
     pub struct TlsChoice {
-        /// Speak TLS on TCP addresses
+        /// Use TLS on TCP addresses
         #[arg(long)]
         pub tls: bool,
     }
@@ -227,22 +227,22 @@ mod tls_args {
     #[derive(Args, Clone, Debug, Default)]
     #[command(next_help_heading = "TLS options")]
     pub struct TlsArgs {
-        /// Believe the CAs of this PEM file only
+        /// Trust only the CAs in this file
         #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
         pub ca_file: Option<PathBuf>,
-        /// Show this certificate to servers that ask
+        /// Client certificate to present
         #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
         pub cert: Option<PathBuf>,
-        /// The certificate's key, if in another file
+        /// Private key, if not in the certificate's file
         #[arg(long, value_name = "PEM", requires = "cert", value_hint = clap::ValueHint::FilePath)]
         pub key: Option<PathBuf>,
-        /// Expect this name in the server's certificate
+        /// Name to expect in the server certificate
         #[arg(long, value_name = "NAME")]
         pub server_name: Option<String>,
-        /// Oldest version of TLS to accept
+        /// Minimum TLS version
         #[arg(long, value_name = "VERSION", default_value = "1.2")]
         pub tls_min: Version,
-        /// Believe any certificate, with a warning
+        /// Do not verify the server certificate
         #[arg(short = 'k', long, conflicts_with = "ca_file")]
         pub insecure: bool,
     }
@@ -270,19 +270,19 @@ mod tls_args {
     #[derive(Args, Clone, Debug, Default)]
     #[command(next_help_heading = "TLS options")]
     pub struct ServerTlsArgs {
-        /// The server's certificate, then its issuers'
+        /// Server certificate, followed by its issuers'
         #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
         pub cert: Option<PathBuf>,
-        /// The certificate's key, if in another file
+        /// Private key, if not in the certificate's file
         #[arg(long, value_name = "PEM", requires = "cert", value_hint = clap::ValueHint::FilePath)]
         pub key: Option<PathBuf>,
-        /// Believe client certificates of these CAs
+        /// Trust client certificates of the CAs in this file
         #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
         pub client_ca: Option<PathBuf>,
-        /// Whether clients show a certificate [default: require with --client-ca, else none]
+        /// Whether clients present a certificate [default: require with --client-ca, else none]
         #[arg(long, value_name = "WHETHER")]
         pub client_auth: Option<ClientAuth>,
-        /// Oldest version of TLS to accept
+        /// Minimum TLS version
         #[arg(long, value_name = "VERSION", default_value = "1.2")]
         pub tls_min: Version,
     }

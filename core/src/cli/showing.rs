@@ -17,7 +17,7 @@ const OF_MESSAGES: &[Form] =
 /// Flags of tools that write messages.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Showing {
-    /// Form of the output
+    /// Output format
     #[arg(short, long, value_name = "FORM", value_parser = forms(OF_MESSAGES))]
     pub output: Option<Form>,
     /// The same as -o json

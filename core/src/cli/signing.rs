@@ -16,16 +16,16 @@ use crate::wire::{Frame, HmacHash, Keys, Signer, Verdict};
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Signing")]
 pub struct SignerArgs {
-    /// Sign messages in this name
+    /// Sign messages as NAME
     #[arg(long, value_name = "NAME", requires = "hmac_key_file")]
     pub signer: Option<String>,
     /// Version of the signer's key
     #[arg(long, value_name = "NUM", default_value_t = 0, requires = "signer")]
     pub signer_version: u32,
-    /// Hash function of signatures
+    /// Hash function for signatures
     #[arg(long, value_name = "HASH", default_value = "md5", requires = "signer")]
     pub hmac_hash: Hash,
-    /// File whose only line is the key; - is standard input
+    /// File containing the key (-: standard input)
     #[arg(long, value_name = "FILE", requires = "signer",
           value_hint = clap::ValueHint::FilePath)]
     pub hmac_key_file: Option<PathBuf>,
@@ -66,10 +66,10 @@ pub struct KeysArgs {
     /// Verify signatures with the keys in FILE
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub hmac_keys: Option<PathBuf>,
-    /// Take messages whatever their signature is
+    /// Accept messages regardless of their signature
     #[arg(long, conflicts_with = "require_signer")]
     pub no_verify: bool,
-    /// Take only messages signed by NAME
+    /// Accept only messages signed by NAME
     #[arg(long, value_name = "NAME", requires = "hmac_keys")]
     pub require_signer: Option<String>,
 }

@@ -20,7 +20,7 @@ pub struct WriteArgs {
     /// Permissions of a new FILE, octal [default: 664 less the umask]
     #[arg(long, value_name = "MODE", value_parser = parse_octal)]
     pub mode: Option<u32>,
-    /// Begin a new FILE after SIZE bytes or so much time
+    /// Rotate FILE after SIZE bytes or DURATION
     #[arg(long, value_name = "SIZE|DURATION", requires = "write", value_parser = parse_rotation)]
     pub rotate: Option<Rotation>,
 }

@@ -13,6 +13,7 @@ pub mod json;
 mod logfmt;
 #[cfg(feature = "regex")]
 pub mod matcher;
+mod mistake;
 pub mod number;
 pub mod payload;
 #[cfg(feature = "regex")]
@@ -29,5 +30,6 @@ pub use encoder::{Encoder, Settings, Unfit};
 pub use form::Form;
 pub use header_name::HeaderName;
 #[cfg(feature = "regex")]
-pub use matcher::{Matcher, Mistake};
+pub use matcher::Matcher;
+pub use mistake::Mistake;
 pub use payload::{Newlines, Payload, Prefix};

@@ -12,6 +12,8 @@ use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson;
 use regex_automata::util::{start, syntax};
 
+use super::Mistake;
+
 /// Longest program of a compiled expression, in bytes.
 const SIZE_LIMIT: usize = 10 * 1024 * 1024;
 
@@ -27,8 +29,8 @@ impl Regular {
     /// Compiles `text`.
     ///
     /// # Errors
-    /// Words on what is wrong.
-    pub fn new(text: &str) -> Result<Self, String> {
+    /// What is wrong with it, and where.
+    pub fn new(text: &str) -> Result<Self, Mistake> {
         let regex = compile(text)?;
         // Whatever else matches U+FFFD matches nothing at all, too.
         let takes_any = text.contains(['.', '[', '\\', char::REPLACEMENT_CHARACTER]);
@@ -61,13 +63,13 @@ struct Damaged {
 }
 
 impl Damaged {
-    fn new(text: &str) -> Result<Self, String> {
+    fn new(text: &str) -> Result<Self, Mistake> {
         let automaton = DFA::builder()
             .syntax(syntax::Config::new().octal(true).utf8(false))
             .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(SIZE_LIMIT)))
             .configure(DFA::config().skip_cache_capacity_check(true))
-            .build(&translate(text))
-            .map_err(|error| format!("bad regular expression: {error}"))?;
+            .build(&translate(text).0)
+            .map_err(|error| bad(0, &error))?;
         let states = Mutex::new(automaton.create_cache());
         Ok(Self { automaton, states })
     }
@@ -102,29 +104,47 @@ impl Damaged {
 /// Compiles RE2's syntax for whoever wants the captures too.
 ///
 /// # Errors
-/// Words on what is wrong.
-pub fn compile(text: &str) -> Result<Regex, String> {
-    RegexBuilder::new(&translate(text))
+/// What is wrong with it, and where.
+pub fn compile(text: &str) -> Result<Regex, Mistake> {
+    let (translated, places) = translate(text);
+    // The crate that compiles says in words alone where something is wrong.
+    if let Err(error) = syntax::parse_with(&translated, &syntax::Config::new().octal(true)) {
+        let (at, cause) = explain(&error);
+        let place = places.iter().rfind(|(place, _)| *place <= at);
+        let is_end = at >= translated.len();
+        return Err(bad(place.filter(|_| !is_end).map_or(text.len(), |(_, at)| *at), &cause));
+    }
+    RegexBuilder::new(&translated)
         .octal(true)
         .size_limit(SIZE_LIMIT)
         .build()
-        .map_err(|error| explain(&error))
+        .map_err(|_| bad(0, &format_args!("it takes more than {SIZE_LIMIT} bytes compiled")))
 }
 
-/// The last line of the crate's message, which says what is wrong.
-fn explain(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or(&text);
-    let cause = last.trim().trim_start_matches("error: ");
-    format!("bad regular expression: {cause}")
+fn bad(at: usize, cause: &dyn std::fmt::Display) -> Mistake {
+    Mistake::new(at, format!("bad regular expression: {cause}"))
 }
 
-/// RE2's syntax to the crate's.
-fn translate(text: &str) -> String {
+/// Where something is wrong, and what.
+fn explain(error: &regex_syntax::Error) -> (usize, String) {
+    match error {
+        regex_syntax::Error::Parse(error) => (error.span().start.offset, error.kind().to_string()),
+        regex_syntax::Error::Translate(error) => {
+            (error.span().start.offset, error.kind().to_string())
+        }
+        _ => (0, error.to_string()),
+    }
+}
+
+/// RE2's syntax to the crate's, and where each part of it comes from: places in the translation
+/// and in what was translated.
+fn translate(text: &str) -> (String, Vec<(usize, usize)>) {
     let mut out = String::with_capacity(text.len() + 16);
+    let mut places = Vec::new();
     let mut chars = text.char_indices().peekable();
     let mut in_class = false;
     while let Some((at, c)) = chars.next() {
+        places.push((out.len(), at));
         let rest = text.get(at..).unwrap_or_default();
         match c {
             '\\' if rest.starts_with("\\Q") => {
@@ -177,7 +197,7 @@ fn translate(text: &str) -> String {
             _ => out.push(c),
         }
     }
-    out
+    (out, places)
 }
 
 /// Copies up to and with `end`.
@@ -294,6 +314,22 @@ mod tests {
         ) {
             let expected = compile(regex).unwrap().is_match(mended(&text).as_bytes());
             prop_assert_eq!(is_match(regex, &text), expected);
+        }
+    }
+
+    #[test]
+    fn a_mistake_has_its_place() {
+        for (regex, at) in [
+            ("a(unclosed", 1),
+            ("\\d+[z-a]", 4),
+            ("\\Q((\\E(", 6),
+            ("{x}(a", 3),
+            ("é\\y", 2),
+            ("(?=look)", 0),
+            ("a\\", 1),
+        ] {
+            let mistake = compile(regex).unwrap_err();
+            assert_eq!(mistake.at, at, "{regex}: {mistake}");
         }
     }
 

@@ -2,7 +2,7 @@
 //! Sockets: addresses, connecting, listening, TLS.
 //!
 //! [`Addr`] is what a user types. A [`Dialer`] turns it into a connected [`Stream`], a
-//! [`Listener`] is bound to it, [`Backoff`] says when to try again. The flags that belong to them
+//! [`Listener`] is bound to it, [`Redial`] makes a connection again. The flags that belong to them
 //! are in [`args`], for all tools alike.
 
 mod addr;
@@ -29,7 +29,7 @@ pub use listen::{Accepted, ListenOptions, Listener, inherited};
 pub use poller::{Interest, Poller, Ready};
 pub use proxy::Proxy;
 pub use ready::{ReadyFd, parse_ready_fd};
-pub use redial::{Attempts, Backoff, Retries, retry_after};
+pub use redial::{Backoff, Loss, Redial, Retries, retry_after};
 pub use resolve::resolve;
 pub use stream::Stream;
 pub use waiting::{peek_at, waiting_len};

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! When to try again: growing delays with a limit and some chance in them.
+//! Making a connection again: when to try, what is said of it, and waiting until then.
 //!
 //! The default numbers are those of Heka's retry helper: 250 ms, doubled up to 30 s, up to 500 ms
 //! of jitter, for ever.
 
-use std::time::Duration;
+use std::fmt::Arguments;
+use std::time::{Duration, Instant};
+
+use crate::os::{Backlog, Deadline, wait};
+use crate::report::words::Span;
+use crate::report::{self, Stop};
 
 /// No delay is shorter: with none at all, a server that is not there would keep a processor busy.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -55,32 +60,98 @@ impl Default for Backoff {
     }
 }
 
-impl Backoff {
-    /// Starts to count.
-    pub fn start(self) -> Attempts {
-        Attempts { backoff: self, failures: 0, next: self.delay }
+/// A connection that was lost, or an attempt to make one that failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Loss<'a> {
+    text: Arguments<'a>,
+    hint: Option<&'a str>,
+    wait: Duration,
+    gap: &'a str,
+}
+
+impl<'a> Loss<'a> {
+    /// `SUBJECT: CAUSE`.
+    pub fn of(text: Arguments<'a>) -> Self {
+        Self { text, hint: None, wait: Duration::ZERO, gap: "" }
+    }
+
+    /// What could help.
+    #[must_use]
+    pub fn hint(self, hint: Option<&'a str>) -> Self {
+        Self { hint, ..self }
+    }
+
+    /// The server asks to stay away so long.
+    #[must_use]
+    pub fn wait(self, wait: Duration) -> Self {
+        Self { wait, ..self }
+    }
+
+    /// What may be lost meanwhile; nothing if empty.
+    #[must_use]
+    pub fn gap(self, gap: &'a str) -> Self {
+        Self { gap, ..self }
     }
 }
 
-/// Retries of one thing that failed.
+/// One thing that is connected to again when that fails or ends.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempts {
+pub struct Redial {
     backoff: Backoff,
     failures: u64,
     next: Duration,
+    due: Instant,
 }
 
-impl Attempts {
-    /// How long to wait before the next attempt; `None` if there may be no more.
-    pub fn delay(&mut self) -> Option<Duration> {
-        if !self.may_retry() {
-            return None;
+impl Redial {
+    /// Its first attempt is due at once.
+    pub fn new(backoff: Backoff) -> Self {
+        Self { backoff, failures: 0, next: backoff.delay, due: Instant::now() }
+    }
+
+    /// Announces the next attempt after a loss and when it is due; `false` if there may be none, of
+    /// which nothing is said.
+    pub fn schedule(&mut self, loss: &Loss<'_>) -> bool {
+        let Some(delay) = self.delay() else { return false };
+        self.announce(loss, delay.max(loss.wait));
+        if let Some(hint) = loss.hint.filter(|_| self.failures == 1) {
+            report::hint(hint);
         }
-        self.failures += 1;
-        let delay = self.next.min(self.backoff.max_delay);
-        let grown = delay.as_secs_f64() * self.backoff.growth;
-        self.next = Duration::try_from_secs_f64(grown).unwrap_or(self.backoff.max_delay);
-        Some((delay + self.backoff.jitter.mul_f64(fastrand::f64())).max(SHORTEST))
+        true
+    }
+
+    /// Announces an attempt after so long that is no retry: the other side ended the connection in
+    /// order.
+    pub fn schedule_after(&mut self, delay: Duration, loss: &Loss<'_>) {
+        self.announce(loss, delay);
+    }
+
+    /// The next attempt is due now, and nothing need be said of it.
+    pub fn schedule_now(&mut self) {
+        self.due = Instant::now();
+    }
+
+    /// When the next attempt is due.
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Waits until the next attempt is due, or `end`, while the reader of `out` goes on taking what
+    /// there is.
+    ///
+    /// # Errors
+    /// A signal, a write error, or that nobody reads any more.
+    pub fn wait(&self, out: Option<&mut Backlog>, end: Deadline) -> Result<(), Stop> {
+        let until = end.map_or(self.due, |end| end.min(self.due));
+        match out {
+            Some(out) => out.serve_until(until),
+            None => {
+                while Instant::now() < until {
+                    wait(&[], Some(until))?;
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Whether another attempt may follow.
@@ -90,12 +161,35 @@ impl Attempts {
 
     /// Starts anew after a success.
     pub fn reset(&mut self) {
-        *self = self.backoff.start();
+        (self.failures, self.next) = (0, self.backoff.delay);
     }
 
     /// How many attempts have failed since the last success.
     pub fn failures(&self) -> u64 {
         self.failures
+    }
+
+    fn announce(&mut self, loss: &Loss<'_>, delay: Duration) {
+        self.due = Instant::now() + delay;
+        let gap = if loss.gap.is_empty() { "" } else { "; " };
+        report::announce(format_args!(
+            "{}; retrying in {}{gap}{}",
+            loss.text,
+            Span(delay),
+            loss.gap
+        ));
+    }
+
+    /// How long to wait before the next attempt; `None` if there may be no more.
+    fn delay(&mut self) -> Option<Duration> {
+        if !self.may_retry() {
+            return None;
+        }
+        self.failures += 1;
+        let delay = self.next.min(self.backoff.max_delay);
+        let grown = delay.as_secs_f64() * self.backoff.growth;
+        self.next = Duration::try_from_secs_f64(grown).unwrap_or(self.backoff.max_delay);
+        Some((delay + self.backoff.jitter.mul_f64(fastrand::f64())).max(SHORTEST))
     }
 }
 
@@ -122,8 +216,8 @@ mod tests {
     use super::*;
 
     fn millis(backoff: Backoff, count: usize) -> Vec<u128> {
-        let mut attempts = backoff.start();
-        std::iter::from_fn(|| attempts.delay()).take(count).map(|delay| delay.as_millis()).collect()
+        let mut redial = Redial::new(backoff);
+        std::iter::from_fn(|| redial.delay()).take(count).map(|delay| delay.as_millis()).collect()
     }
 
     #[test]
@@ -146,11 +240,11 @@ mod tests {
     #[test]
     fn retries_are_counted_from_the_last_success() {
         let backoff = Backoff { retries: Retries::Times(2), ..Backoff::default() };
-        let mut attempts = backoff.start();
-        assert!(attempts.delay().is_some() && attempts.delay().is_some());
-        assert_eq!(attempts.delay(), None);
-        attempts.reset();
-        assert!(attempts.delay().is_some());
+        let mut redial = Redial::new(backoff);
+        assert!(redial.delay().is_some() && redial.delay().is_some());
+        assert_eq!(redial.delay(), None);
+        redial.reset();
+        assert!(redial.delay().is_some());
     }
 
     #[test]

@@ -90,6 +90,22 @@ impl Backlog {
         self.out.reader_watch()
     }
 
+    /// Lets the reader take what there is until that time.
+    ///
+    /// # Errors
+    /// As [`Backlog::try_flush`], and a signal.
+    pub fn serve_until(&mut self, until: Instant) -> Result<(), Stop> {
+        while Instant::now() < until {
+            self.try_flush()?;
+            let wanted: Vec<_> = self.wanted().into_iter().collect();
+            let ready = wait(&wanted, Some(until))?;
+            if self.pending() == 0 && ready.iter().any(|ready| !ready.is_empty()) {
+                return Err(Stop::BrokenPipe);
+            }
+        }
+        Ok(())
+    }
+
     /// Ends a record, and writes if it is time to.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::AsRawFd as _;
 
 use crate::report;
+use crate::report::words::Count;
 
 /// How a file of records ends when it is in order.
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +42,8 @@ impl Ending {
                 let whole = find(&reader, limit)?;
                 if whole < len {
                     file.set_len(whole)?;
-                    report::warning(format_args!(
-                        "{name}: the last {} bytes are a torn record and cut off",
-                        len - whole
-                    ));
+                    let torn = Count(len - whole, "byte");
+                    report::warning(format_args!("{name}: removed an incomplete record of {torn}"));
                 }
             }
             Self::Byte(byte) => {
@@ -53,9 +52,7 @@ impl Ending {
                 reader.read_exact(&mut last)?;
                 if last != [byte] {
                     file.write_all(&[byte])?;
-                    report::warning(format_args!(
-                        "{name}: the last line had no end, it has one now"
-                    ));
+                    report::warning(format_args!("{name}: added a missing newline at the end"));
                 }
             }
         }

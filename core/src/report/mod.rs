@@ -5,12 +5,14 @@
 //! torn. What comes from outside (file names, peers' words) is shown with control characters
 //! escaped. Libraries' `log` records enter here too, from `-vv` on.
 
+mod damage;
 mod limiter;
 mod refused;
 pub mod stats;
 mod stop;
 pub mod words;
 
+pub use damage::{damage, damage_of_peer};
 pub use limiter::{print_suppressed, repeated, repeated_loss};
 pub use refused::Refused;
 pub use stop::{Cause, Explain, Status, Stop};

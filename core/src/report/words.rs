@@ -26,7 +26,7 @@ impl Display for Span {
         // What would round up to the next unit is shown in that unit.
         match (millis, (millis + 500) / 1000) {
             (..1000, _) => write!(f, "{millis} ms"),
-            (..59_950, _) => write!(f, "{} s", tenths(millis)),
+            (..119_950, _) => write!(f, "{} s", tenths(millis)),
             (_, seconds @ ..3600) => parts(f, seconds, 60, "min", "s"),
             (_, seconds) => parts(f, (seconds + 30) / 60, 60, "h", "min"),
         }
@@ -99,8 +99,9 @@ mod tests {
             (1000, "1 s"),
             (1449, "1.4 s"),
             (30_000, "30 s"),
-            (59_949, "59.9 s"),
-            (59_960, "1 min"),
+            (100_000, "100 s"),
+            (119_949, "119.9 s"),
+            (119_960, "2 min"),
             (150_000, "2 min 30 s"),
             (3_599_600, "1 h"),
             (3_900_000, "1 h 5 min"),

@@ -272,7 +272,7 @@ fn a_gateway_that_closes_without_a_log_cache_leaves_a_gap() {
         .run();
     // It is no failure, so that it needs no --retry.
     outcome.succeeds().stdout_is("one\n").stderr_has("closing due to stream timeout");
-    outcome.stderr_has("the server renews its streams; connecting again in");
+    outcome.stderr_has("the server renews its streams; retrying in");
     outcome.stderr_has("lines may be missing");
 }
 

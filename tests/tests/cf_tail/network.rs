@@ -197,8 +197,8 @@ fn wait_announced(args: &[&str], turns: Vec<Turn>) -> f64 {
     let running = cf_tail(["--retry", "1", "--retry-jitter", "0s", "app", "-a", &http(&server)])
         .args(args)
         .spawn();
-    let text = running.wait_stderr("connecting again in ");
-    let (_, behind) = text.split_once("connecting again in ").expect("it");
+    let text = running.wait_stderr("retrying in ");
+    let (_, behind) = text.split_once("retrying in ").expect("it");
     behind.split(' ').next().and_then(|seconds| seconds.parse().ok()).expect("a number")
 }
 
@@ -231,7 +231,7 @@ fn what_is_asked_once_is_asked_again_too() {
     let server = Playback::new(vec![trouble(), recent(&[("x", 1)])]);
     let args = ["--via", "legacy", "--recent", "-o", "payload", "app", "-a"];
     let outcome = cf_tail(args).arg(ws(&server)).args(again).run();
-    outcome.succeeds().stdout_is("x\n").stderr_has("connecting again in 0.0 s\n");
+    outcome.succeeds().stdout_is("x\n").stderr_has("retrying in 1 ms\n");
     // The platform, when it is asked for the app.
     let found = format!(r#"{{"resources":[{{"guid":"{GUID}"}}]}}"#);
     let server = Playback::new(vec![

@@ -98,7 +98,7 @@ fn what_breaks_is_begun_anew_and_a_gap_is_told() {
     .run();
     outcome.succeeds().stdout_is("one\ntwo\n");
     outcome.stderr_has(
-        "closed with 1011 (internal error): oops; connecting again in 0.0 s; lines may be missing",
+        "closed with 1011 (internal error): oops; retrying in 1 ms; lines may be missing",
     );
     outcome.stderr_has("status 503");
 }

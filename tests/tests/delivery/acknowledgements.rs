@@ -111,7 +111,7 @@ fn a_record_cut_in_the_middle_comes_again_whole() {
     let text: String = (0..1000).map(|number| format!("line {number}\n")).collect();
     let tool = Tool::new("heka-send").args(FAST).args(["-v", "--ack=peer", &proxy.addr]);
     let sent = tool.stdin(text.clone()).run();
-    sent.succeeds().stderr_has("unconfirmed; trying again").stderr_has("sent again");
+    sent.succeeds().stderr_has("unconfirmed; retrying").stderr_has("sent again");
     listener.wait_stdout_is(text);
     assert_eq!(proxy.accepted(), 2);
 }

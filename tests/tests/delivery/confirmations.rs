@@ -38,7 +38,7 @@ fn a_receiver_that_never_confirms_is_given_up_after_the_linger() {
         }
     });
     let end = sender.finish();
-    end.exits(3).stderr_has(": 1 message not confirmed within 300ms\n");
+    end.exits(3).stderr_has(": 1 message not confirmed within 300 ms\n");
     end.stderr_has("heka-listen confirms only with --ack");
 }
 
@@ -57,7 +57,7 @@ fn a_receiver_that_confirms_nothing_is_told_apart_from_one_that_does() {
     let address = silent.local_addr().expect("an address").to_string();
     send(&address)
         .exits(3)
-        .stderr_is(&format!("heka-send: {address}: 1 message not confirmed within 200ms\n"));
+        .stderr_is(&format!("heka-send: {address}: 1 message not confirmed within 200 ms\n"));
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
     send(&listener.addr).succeeds().stderr_is("");
     listener.wait_stdout_is("x\n");

@@ -107,10 +107,10 @@ fn a_full_queue_stops_the_source() {
     let queue = FullQueue::new();
     let sender = queue.send("block").spawn();
     eventually("the queue is full", || (queue.size() >= FullQueue::SIZE).then_some(()));
-    sender.wait_stderr("trying again");
+    sender.wait_stderr("retrying");
     let before = sender.statistics();
     // Nobody is there, again and again, and nothing moves meanwhile.
-    let attempts = |sender: &Running| sender.stderr().matches("trying again").count();
+    let attempts = |sender: &Running| sender.stderr().matches("retrying").count();
     let seen = attempts(&sender);
     eventually("it goes on trying", || (attempts(&sender) > seen + 20).then_some(()));
     let read = |line: &str| line.split(", ").take(2).map(str::to_owned).collect::<Vec<_>>();

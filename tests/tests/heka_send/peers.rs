@@ -170,7 +170,7 @@ fn a_peer_that_takes_nothing_is_given_up() {
     let args = ["--write-timeout=300ms", "--in-flight=32M", "-oraw", address.as_str()];
     let sender = Tool::new("heka-send").args(FAST).args(args).stdin(vec![b'x'; 32 << 20]).spawn();
     let _stuck = accept(&listener);
-    let said = sender.wait_stderr("trying again");
+    let said = sender.wait_stderr("retrying");
     let is_told = ["takes nothing any more", "Connection timed out"];
     assert!(is_told.iter().any(|words| said.contains(words)), "{said}");
     drop(accept(&listener));
@@ -185,7 +185,7 @@ fn a_peer_that_confirms_nothing_is_given_up() {
     // It reads, so its kernel has everything.
     let deaf = accept(&listener);
     std::thread::spawn(move || all_of(deaf));
-    sender.wait_stderr("confirms nothing any more, 1 message unconfirmed; trying again");
+    sender.wait_stderr("confirms nothing any more, 1 message unconfirmed; retrying");
     sender.wait_stderr("hint: heka-listen confirms only with --ack");
     drop(accept(&listener));
 }
@@ -219,12 +219,12 @@ fn waits_grow_up_to_their_limit() {
     let tool = Tool::new("heka-send").args(args).args(["--retry-jitter=0", &address]);
     let said = tool.stdin("x\n").run();
     let refused = format!("heka-send: {address}: Connection refused");
-    let wait = |time: &str| format!("{refused}; trying again in {time}\n");
+    let wait = |time: &str| format!("{refused}; retrying in {time}\n");
     said.exits(3).stderr_is(&format!(
         "{}{}{}{refused}\n",
-        wait("10ms"),
-        wait("30ms"),
-        wait("50ms")
+        wait("10 ms"),
+        wait("30 ms"),
+        wait("50 ms")
     ));
 }
 
@@ -427,14 +427,14 @@ fn what_happens_to_connections_is_told_if_asked() {
     listener.wait_stdout_is("one\ntwo\n");
     listener.wait_stderr(": connected");
     proxy.inject(Fault::Reset);
-    sender.wait_stderr("Connection reset by peer; trying again in 20ms");
+    sender.wait_stderr("Connection reset by peer; retrying in 20 ms");
     sender.write("three\n");
     listener.wait_stdout_is("one\ntwo\nthree\n");
     let said = sender.finish();
     said.succeeds().stderr_has(": connected\n");
     said.stderr_has("3 messages confirmed").stderr_has("3 sent, 3 confirmed, ");
     said.stderr_has(" resent, 0 dropped, 2 connections");
-    listener.wait_stderr("closed, 1 messages confirmed");
+    listener.wait_stderr("closed, 1 message confirmed");
     listener.signal(Signal::SIGUSR1);
     let said = eventually("statistics", || {
         Some(listener.stderr()).filter(|text| text.contains(" bytes in"))

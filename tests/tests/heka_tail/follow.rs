@@ -295,9 +295,13 @@ fn records_of_every_kind() {
     fs::write(scene.path("app.log"), "12345678\nab\n").unwrap();
     let outcome = scene.once(&["--max-line=4", "--oversize=drop"]);
     outcome.exits(1).stdout_is("ab\n");
-    outcome.stderr_is("heka-tail: warning: app.log: offset 0: record too long, left out: \"12345678\\nab\\n\"...\n");
+    outcome.stderr_is(
+        "heka-tail: warning: app.log: offset 0: record longer than 4 bytes, dropped: \"1234\"...\n",
+    );
     scene.once(&["--max-line=4", "--oversize=truncate"]).exits(1).stdout_is("1234\nab\n");
-    scene.once(&["--max-line=4"]).succeeds().stdout_is("1234\n5678\n\nab\n");
+    // The limit counts the record without its delimiter.
+    scene.once(&["--max-record=4"]).succeeds().stdout_is("1234\n5678\nab\n");
+    scene.once(&["--max-record=8"]).succeeds().stdout_is("12345678\nab\n").stderr_is("");
 }
 
 #[test]

@@ -265,14 +265,14 @@ fn too_long_records_are_told_for_each_file_and_counted() {
         scene.tool(&["--no-follow", "--max-line=40", "--oversize=drop", "app.log", "b.log"]).run();
     let shown = "x".repeat(24);
     outcome.exits(1).stdout_is("ok\nok\n").stderr_is(&format!(
-        "heka-tail: warning: app.log: offset 3: record too long, left out: \"{shown}\"...\n\
-         heka-tail: warning: b.log: offset 0: record too long, left out: \"{shown}\"...\n\
-         heka-tail: warning: app.log: record too long: 2 more warnings like this suppressed\n"
+        "heka-tail: warning: app.log: offset 3: record longer than 40 bytes, dropped: \"{shown}\"...\n\
+         heka-tail: warning: b.log: offset 0: record longer than 40 bytes, dropped: \"{shown}\"...\n\
+         heka-tail: warning: app.log: long records: 2 more warnings like this suppressed\n"
     ));
     // By default nothing is lost, and everything fits into a message of Heka's.
     let scene = Scene::new(&("y".repeat(200_000) + "\nnext\n"));
     let outcome = scene.once(&[]);
-    outcome.succeeds().stderr_has("offset 0: record too long, goes on in the next message");
+    outcome.succeeds().stderr_has("offset 0: record longer than 61440 bytes, split");
     let lens: Vec<usize> = outcome.out().lines().map(str::len).collect();
     assert_eq!(lens, [61_440, 61_440, 61_440, 15_680, 4]);
 }

@@ -2,6 +2,7 @@
 //! What all tools have in common.
 
 mod private_files;
+mod redial;
 mod terminal;
 mod tools;
 mod warnings;

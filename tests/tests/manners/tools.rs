@@ -76,21 +76,21 @@ fn a_full_disk_is_an_error_even_for_help() {
 
 #[test]
 fn a_full_disk_is_an_error_for_filters() {
-    for tool in ["heka-encode", "heka-decode"] {
+    for (tool, flags) in [("heka-encode", &["-i", "heka"][..]), ("heka-decode", &[])] {
         let frames = std::fs::read(heka_tests::vector("small.heka")).expect("small.heka");
-        let outcome = Tool::new(tool).stdin(frames).stdout_file(full()).run();
+        let outcome = Tool::new(tool).args(flags).stdin(frames).stdout_file(full()).run();
         outcome.exits(1).stderr_is(&format!("{tool}: write error: No space left on device\n"));
     }
 }
 
 #[test]
 fn filters_die_of_sigpipe_when_nobody_reads() {
-    for tool in ["heka-encode", "heka-decode"] {
+    for (tool, flags) in [("heka-encode", &["-i", "heka"][..]), ("heka-decode", &[])] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let frames = std::fs::read(heka_tests::vector("small.heka")).expect("small.heka");
         let writer = File::from(std::os::fd::OwnedFd::from(writer));
-        let outcome = Tool::new(tool).stdin(frames).stdout_file(writer).run();
+        let outcome = Tool::new(tool).args(flags).stdin(frames).stdout_file(writer).run();
         outcome.killed_by(Signal::SIGPIPE).stderr_is("");
     }
 }

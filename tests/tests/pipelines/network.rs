@@ -419,7 +419,7 @@ fn a_unix_stream_is_confirmed_by_being_read() {
     let sender = Tool::new("heka-send").args(args).stdin("x\n").spawn();
     let (stream, _): (UnixStream, _) = listener.accept().expect("a connection");
     // Nobody reads: that is no delivery.
-    sender.finish().exits(3).stderr_has("1 message not confirmed within 200ms");
+    sender.finish().exits(3).stderr_has("1 message not confirmed within 200 ms");
     drop(stream);
 }
 

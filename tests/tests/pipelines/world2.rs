@@ -139,7 +139,7 @@ fn order_does_not_matter() {
     world.append("nobody listens yet\n");
     world.send();
     let sender = world.sender.as_ref().expect("started");
-    sender.wait_stderr(&format!("heka-send: 127.0.0.1:{port}: Connection refused; trying again"));
+    sender.wait_stderr(&format!("heka-send: 127.0.0.1:{port}: Connection refused; retrying"));
     world.receive();
     world.arrives("nobody listens yet\n");
 }

@@ -352,7 +352,7 @@ fn a_client_waits_for_its_server_and_gives_up_after_its_retries() {
         .args(["--retry", "forever", "--retry-delay", "5ms"])
         .stdin("x\n")
         .spawn();
-    early.wait_stderr("No such file or directory, next attempt in 5 ms");
+    early.wait_stderr("No such file or directory; retrying in 5 ms");
     let server = Peer::new("unix-sock", ["-l", path.to_str().unwrap(), "-1"]);
     early.finish().succeeds();
     server.into_running().finish().stdout_is("x\n");
@@ -379,7 +379,7 @@ fn a_lost_connection_is_made_again_and_nothing_is_lost() {
         server.write("one\n");
         client.wait_stdout_is("one\n");
         server.into_running().end_by(Signal::SIGTERM);
-        client.wait_stderr("connection lost, next attempt");
+        client.wait_stderr("connection lost; retrying");
         if args.is_empty() {
             client.write("after the loss\n");
         }

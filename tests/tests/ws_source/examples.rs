@@ -45,7 +45,7 @@ fn trusting(line: &str) -> Tool {
 fn each_has_its_test() {
     assert_eq!(examples(PAGE).len(), 7);
     let page: Vec<String> = examples(PAGE).iter().map(|text| joined(text)).collect();
-    for line in readme_examples("### ws-source") {
+    for line in readme_examples("### Read a WebSocket") {
         assert!(page.contains(&line), "README.md, but not {PAGE}: {line}");
     }
 }
@@ -56,7 +56,7 @@ fn the_echo_is_printed_and_the_connection_made_again() {
     let running = sh(&format!("exec {line}")).spawn();
     running.wait_stdout_is("hello world\n".repeat(3));
     let outcome = running.end_by(Signal::SIGTERM);
-    outcome.killed_by(Signal::SIGTERM).stderr_has("; trying again in 0.05 s\n");
+    outcome.killed_by(Signal::SIGTERM).stderr_has("; retrying in 50 ms\n");
     assert_eq!(outcome.err().matches(": connected again after ").count(), 2, "{outcome}");
 }
 

@@ -47,7 +47,7 @@ fn it_comes_back_again_and_again_and_says_hello_each_time() {
     running.wait_stdout("the fifth message", |out| out.ends_with(b"message 4\n"));
     let outcome = running.end_by(Signal::SIGTERM);
     assert_eq!(seen.iter().take(5).collect::<Vec<_>>(), vec![b"hello".to_vec(); 5]);
-    let lost = outcome.err().matches("; trying again in 0.05 s\n").count();
+    let lost = outcome.err().matches("; retrying in 50 ms\n").count();
     let again = outcome.err().matches("connected again after ").count();
     assert!(lost >= 4 && again >= 3, "{outcome}");
 }
@@ -57,7 +57,7 @@ fn a_server_that_is_not_there_yet_is_waited_for() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("ws://127.0.0.1:{port}/");
     let running = ws(&["--retry-delay", "20ms", &url]).spawn();
-    running.wait_stderr("Connection refused; trying again in 0.02 s");
+    running.wait_stderr("Connection refused; retrying in 20 ms");
     running.signal(Signal::SIGTERM);
     running.finish().killed_by(Signal::SIGTERM).stdout_is("");
 }
@@ -75,7 +75,7 @@ fn connections_that_die_at_once_count_as_failures() {
     assert_eq!(server.connections(), 4, "{outcome}");
     // 100 + 200 + 400 ms: no attempt started the delays anew.
     assert!(began.elapsed() >= Duration::from_millis(700), "{outcome}");
-    outcome.stderr_has("trying again in 0.4 s\n");
+    outcome.stderr_has("retrying in 400 ms\n");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_server_that_asks_to_stay_away_is_obeyed() {
     });
     let began = Instant::now();
     let outcome = ws(&["--retry", "1", "--retry-delay", "10ms"]).arg(server.url("/")).run();
-    outcome.exits(3).stderr_has("trying again in 2 s\n");
+    outcome.exits(3).stderr_has("retrying in 2 s\n");
     assert!(began.elapsed() >= Duration::from_secs(2));
 }
 
@@ -214,7 +214,7 @@ fn a_reader_that_leaves_is_noticed_without_a_message_and_while_waiting() {
     running.finish().killed_by(Signal::SIGPIPE);
 
     let (reader, running) = stuck(ws(&["ws://127.0.0.1:1/"]));
-    running.wait_stderr("trying again in 30 s");
+    running.wait_stderr("retrying in 30 s");
     drop(reader);
     running.finish().killed_by(Signal::SIGPIPE);
 }

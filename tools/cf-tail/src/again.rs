@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Another try, where that may help.
 
-use std::time::Duration;
-
-use heka_core::net::Attempts;
+use heka_core::net::{Loss, Redial};
 use heka_core::report::{self, Stop};
 
 use crate::failure::Failure;
@@ -15,14 +13,14 @@ use crate::session::Session;
 /// The last failure.
 pub(crate) fn persist<T>(
     session: &Session,
-    attempts: &mut Attempts,
+    redial: &mut Redial,
     url: &str,
     mut attempt: impl FnMut() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     loop {
         match attempt() {
             Err(failure) => {
-                if !wait(session, attempts, url, &failure, "")? {
+                if !wait(session, redial, url, &failure, "")? {
                     return Err(failure);
                 }
             }
@@ -38,7 +36,7 @@ pub(crate) fn persist<T>(
 /// A signal, or the end of the output.
 pub(crate) fn wait(
     session: &Session,
-    attempts: &mut Attempts,
+    redial: &mut Redial,
     url: &str,
     failure: &Failure,
     gap: &str,
@@ -46,20 +44,14 @@ pub(crate) fn wait(
     if !failure.is_worth_retrying() {
         return Ok(false);
     }
-    let Some(delay) = attempts.delay() else {
-        if attempts.failures() > 0 {
+    let text = format_args!("{url}: {failure}");
+    let wanted = failure.wait_wanted().unwrap_or_default();
+    if !redial.schedule(&Loss::of(text).wait(wanted).gap(gap)) {
+        if redial.failures() > 0 {
             report::warning(format_args!("{url}: maximum number of connection retries reached"));
         }
         return Ok(false);
-    };
-    let delay = delay.max(failure.wait_wanted().unwrap_or_default());
-    announce(url, failure, delay, gap);
-    session.pause(delay)?;
+    }
+    redial.wait(Some(session.sink.lock().backlog()), None)?;
     Ok(true)
-}
-
-/// Says that another try follows, and when.
-pub(crate) fn announce(url: &str, failure: &Failure, delay: Duration, gap: &str) {
-    let seconds = delay.as_secs_f64();
-    report::announce(format_args!("{url}: {failure}; connecting again in {seconds:.1} s{gap}"));
 }

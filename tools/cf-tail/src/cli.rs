@@ -54,22 +54,22 @@ pub(crate) struct Cli {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server options")]
 struct ServerArgs {
-    /// Log server, if not the one that cf knows
+    /// URL of the log server [default: from cf's configuration]
     #[arg(short = 'a', long, value_name = "URL", value_hint = clap::ValueHint::Url)]
     endpoint: Option<String>,
-    /// Generation of servers to speak to
+    /// Server generation
     #[arg(long, value_name = "GENERATION", default_value = "auto")]
     via: Via,
-    /// Read the firehose, shared by one subscription
+    /// Read the firehose as SUBSCRIPTION
     #[arg(long, value_name = "SUBSCRIPTION", conflicts_with = "app")]
     firehose: Option<String>,
-    /// Tell the server so often that we are there (legacy)
+    /// Keepalive interval (legacy)
     #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = parse_duration)]
     keepalive: Duration,
-    /// Expect lines so late (log-cache)
+    /// How late lines may arrive (log-cache)
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
     delay: Duration,
-    /// Longest message taken
+    /// Longest message to accept
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
     max_message: usize,
 }
@@ -78,37 +78,37 @@ struct ServerArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Selection options")]
 struct WhatArgs {
-    /// Write what the server has kept
+    /// Print the logs that the server has kept
     #[arg(long)]
     recent: bool,
-    /// Follow, behind --recent too; 'forever' also when the server ends the stream
+    /// Follow, also after --recent; 'forever' if the server ends
     #[arg(short, long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     follow: Option<Follow>,
-    /// Write only the last NUM of --recent
+    /// Print only the last NUM messages of --recent
     #[arg(short = 'n', long, value_name = "NUM")]
     lines: Option<usize>,
     /// Stop after NUM messages
     #[arg(long, value_name = "NUM")]
     max_count: Option<u64>,
-    /// Sort what --recent gives by time
+    /// Sort the messages of --recent by time
     #[arg(long, overrides_with = "no_sort")]
     sort: bool,
-    /// Leave it in the server's order
+    /// Keep the server's order
     #[arg(long, overrides_with = "sort")]
     no_sort: bool,
-    /// Only from these, such as APP or RTR
+    /// Only these source types, such as APP or RTR
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     source: Vec<String>,
-    /// Only what the app wrote there
+    /// Only standard output or standard error
     #[arg(long, value_name = "STREAM")]
     stream: Option<StreamName>,
     /// Only these kinds [default: log, with --firehose any]
     #[arg(long = "type", value_name = "KIND", value_delimiter = ',')]
     types: Vec<KindName>,
-    /// Write what the app's instances use (v1)
+    /// Print the resource usage of the app's instances (v1)
     #[arg(long, conflicts_with_all = ["recent", "follow", "firehose"])]
     container_metrics: bool,
-    /// Tell what log-cache keeps of each source
+    /// Print what log-cache holds for each source
     #[arg(long, conflicts_with_all = ["recent", "follow", "firehose", "container_metrics"])]
     meta: bool,
 }
@@ -117,7 +117,7 @@ struct WhatArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output options")]
 struct FormArgs {
-    /// Form of the output
+    /// Output format
     #[arg(short, long, value_name = "FORM", default_value = "text",
           value_parser = forms(&[Form::Text, Form::Json, Form::Payload, Form::Heka]))]
     output: Form,
@@ -127,16 +127,16 @@ struct FormArgs {
     /// Payloads end with NUL
     #[arg(short = '0', long)]
     null: bool,
-    /// Lines exactly as cf writes them, of version 7 or 6
+    /// Print lines exactly as cf version 7 or 6 does
     #[arg(long, value_name = "VERSION", num_args = 0..=1, require_equals = true, default_missing_value = "7")]
     cf_style: Option<CfStyle>,
-    /// Pass control characters on to a terminal
+    /// Print control characters to a terminal
     #[arg(long)]
     raw: bool,
-    /// Zone of times in text
+    /// Time zone of printed times
     #[arg(long, value_name = "ZONE", default_value = "local", value_parser = parse_zone)]
     time_zone: TimeZone,
-    /// Keep so much for a slow reader
+    /// Limit on output pending for a slow reader
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = parse_buffer_size)]
     buffer: usize,
 }
@@ -145,10 +145,10 @@ struct FormArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Access options")]
 struct TokenArgs {
-    /// Read the token from there; - is standard input
+    /// File containing the token (-: standard input)
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     token_file: Option<PathBuf>,
-    /// Run this for a token, such as 'cf oauth-token'
+    /// Command that prints a token, such as 'cf oauth-token'
     #[arg(long, value_name = "COMMAND", conflicts_with = "token_file")]
     token_command: Option<String>,
     /// Accept secret files that others can read or change

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use heka_core::os::{wait, wait_for};
+use heka_core::report::words::Span;
 use heka_core::report::{Cause as _, Stop};
 use nix::poll::PollFlags;
 use zeroize::Zeroizing;
@@ -50,7 +51,7 @@ pub(crate) fn output(line: &str) -> Result<Zeroizing<String>, Failure> {
 
 fn gather(child: &mut Child) -> Result<(Zeroizing<Vec<u8>>, ExitStatus), Stop> {
     let deadline = Instant::now() + LIMIT;
-    let too_slow = || failed(format_args!("not done after {} s", LIMIT.as_secs()));
+    let too_slow = || failed(format_args!("not done after {}", Span(LIMIT)));
     let mut bytes = Zeroizing::new(Vec::new());
     if let Some(mut pipe) = child.stdout.take() {
         let mut block = [0; 4096];

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use heka_core::net::Attempts;
+use heka_core::net::{Loss, Redial};
 use heka_core::report::{self, Status, Stop};
 
 use crate::again;
@@ -38,17 +38,17 @@ impl Logs<'_> {
         &self,
         recent: bool,
         follow: Option<Follow>,
-        attempts: Attempts,
+        redial: Redial,
     ) -> Result<Status, Stop> {
         let Some(follow) = follow else {
-            let mut attempts = attempts;
-            let put = again::persist(self.session, &mut attempts, &self.server.url(), || {
+            let mut redial = redial;
+            let put = again::persist(self.session, &mut redial, &self.server.url(), || {
                 self.put_recent(&mut Intake::default(), false)
             });
             return put.map_err(|failure| self.stop(failure));
         };
         let mut status = Status::Done;
-        let ended = self.follow(recent, follow, attempts, &mut status);
+        let ended = self.follow(recent, follow, redial, &mut status);
         Err(match ended {
             Stop::Said(said) => Stop::Said(said.and(status)),
             stop => stop,
@@ -59,7 +59,7 @@ impl Logs<'_> {
         &self,
         mut recent: bool,
         follow: Follow,
-        mut attempts: Attempts,
+        mut redial: Redial,
         status: &mut Status,
     ) -> Stop {
         let mut intake = Intake::default();
@@ -70,7 +70,7 @@ impl Logs<'_> {
             let failure = match self.open(&mut intake, &mut recent, status) {
                 Ok(live) => {
                     opened = Some(Instant::now());
-                    gap = if self.server.fills_gaps() { "" } else { "; lines may be missing" };
+                    gap = if self.server.fills_gaps() { "" } else { "lines may be missing" };
                     live(&mut intake)
                 }
                 Err(failure) => failure,
@@ -78,9 +78,9 @@ impl Logs<'_> {
             // However long it takes to fail to open, it has not lived.
             let lived = opened.map_or(Duration::ZERO, |opened| opened.elapsed());
             if lived >= HEALTHY {
-                attempts.reset();
+                redial.reset();
             }
-            if let Err(stop) = self.wait_for_next(failure, follow, &mut attempts, lived, gap) {
+            if let Err(stop) = self.wait_for_next(failure, follow, &mut redial, lived, gap) {
                 return stop;
             }
         }
@@ -157,7 +157,7 @@ impl Logs<'_> {
         &self,
         failure: Failure,
         follow: Follow,
-        attempts: &mut Attempts,
+        redial: &mut Redial,
         lived: Duration,
         gap: &str,
     ) -> Result<(), Stop> {
@@ -169,10 +169,11 @@ impl Logs<'_> {
             _ => None,
         };
         if let Some(pause) = pause {
-            again::announce(&url, &failure, pause, gap);
-            return self.session.pause(pause);
+            let text = format_args!("{url}: {failure}");
+            redial.schedule_after(pause, &Loss::of(text).gap(gap));
+            return redial.wait(Some(self.session.sink.lock().backlog()), None);
         }
-        if again::wait(self.session, attempts, &url, &failure, gap)? {
+        if again::wait(self.session, redial, &url, &failure, gap)? {
             return Ok(());
         }
         Err(self.stop(failure))

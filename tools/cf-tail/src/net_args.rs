@@ -12,10 +12,10 @@ use heka_core::report::Stop;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network options")]
 pub(crate) struct NetArgs {
-    /// Give up an attempt to connect after that
+    /// Connection timeout
     #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
     connect_timeout: Timeout,
-    /// Give up a stream where nothing comes for so long
+    /// Disconnect if no message arrives within DURATION
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     idle_timeout: Option<Timeout>,
     /// Use IPv4 only
@@ -24,10 +24,10 @@ pub(crate) struct NetArgs {
     /// Use IPv6 only
     #[arg(short = '6', long, overrides_with = "ipv4")]
     ipv6: bool,
-    /// Connect through this HTTP or SOCKS5 proxy
+    /// HTTP or SOCKS5 proxy to connect through
     #[arg(short = 'x', long, value_name = "URL", value_hint = clap::ValueHint::Url)]
     proxy: Option<String>,
-    /// Connect directly whatever the environment says
+    /// Ignore proxy settings in the environment
     #[arg(long, conflicts_with = "proxy")]
     no_proxy: bool,
     #[arg(long, help = "Use HTTP_PROXY for private connections too")]
@@ -35,10 +35,10 @@ pub(crate) struct NetArgs {
     /// Same as --insecure
     #[arg(long)]
     skip_ssl_validation: bool,
-    /// Believe any certificate if cf was told to
+    /// Skip verification if config.json says so
     #[arg(long)]
     honour_ssl_disabled: bool,
-    /// Show requests and answers, but no secrets
+    /// Print requests and responses, without secrets
     #[arg(long)]
     trace: bool,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use heka_core::cli::settle_form;
 use heka_core::codec;
 use heka_core::net::tls::Client;
-use heka_core::net::{Attempts, Dialer};
+use heka_core::net::{Dialer, Redial};
 use heka_core::os::{Backlog, Output};
 use heka_core::report::{self, Status, Stop, stats};
 
@@ -98,7 +98,7 @@ struct Tail {
     task: Task,
     sort: bool,
     lines: Option<usize>,
-    attempts: Attempts,
+    redial: Redial,
     writing: heka_core::cli::Writing,
 }
 
@@ -141,7 +141,7 @@ fn connect(plan: Plan, config: Config, sink: crate::sink::Shared) -> Result<(Ses
         task: plan.task,
         sort: plan.sort,
         lines: plan.lines,
-        attempts: plan.backoff.start(),
+        redial: Redial::new(plan.backoff),
         writing: plan.writing,
     };
     Ok((session, tail))
@@ -151,8 +151,8 @@ impl Tail {
     fn run(&self, session: &Session) -> Result<Status, Stop> {
         let mut choice = self.choice.clone();
         let target = session.config.target.clone().unwrap_or_default();
-        let mut attempts = self.attempts;
-        choice.app = persist(session, &mut attempts, &target, || self.guid(session))
+        let mut redial = self.redial;
+        choice.app = persist(session, &mut redial, &target, || self.guid(session))
             .map_err(|failure| failure.into_stop("api", &target))?;
         let unknown = |failure: Failure| match &choice.endpoint {
             Some(endpoint) => failure.into_stop("log", endpoint),
@@ -161,7 +161,7 @@ impl Tail {
         match self.task {
             Task::ContainerMetrics => {
                 let server = choice.v1(session).map_err(unknown)?;
-                let metrics = persist(session, &mut attempts, &server.url(), || {
+                let metrics = persist(session, &mut redial, &server.url(), || {
                     server.container_metrics(session)
                 })
                 .map_err(|failure| failure.into_stop(server.name(), &server.url()))?;
@@ -170,16 +170,16 @@ impl Tail {
             }
             Task::Meta => {
                 let server = choice.log_cache(session).map_err(unknown)?;
-                let meta = persist(session, &mut attempts, &server.url(), || server.meta(session))
+                let meta = persist(session, &mut redial, &server.url(), || server.meta(session))
                     .map_err(|failure| failure.into_stop(server.name(), &server.url()))?;
                 meta::put(session, &meta)
             }
             Task::Logs { recent, follow } => {
-                let server = persist(session, &mut attempts, &target, || choice.server(session))
+                let server = persist(session, &mut redial, &target, || choice.server(session))
                     .map_err(unknown)?;
                 let logs =
                     Logs { session, server: server.as_ref(), sort: self.sort, lines: self.lines };
-                logs.write(recent, follow, self.attempts)
+                logs.write(recent, follow, self.redial)
             }
         }
     }

@@ -2,8 +2,8 @@
 //! The command line of heka-decode.
 
 use clap::{Parser, ValueEnum};
+use heka_core::cli;
 use heka_core::cli::WriteArgs;
-use heka_core::cli::choices;
 use heka_core::cli::signing::{KeysArgs, Verifier};
 use heka_core::cli::{
     Common, Files, Showing, Tool, When, Writing, forms, parse_buffer_size, parse_size,
@@ -36,44 +36,44 @@ pub(crate) struct Cli {
     /// Print only the number of messages
     #[arg(short, long)]
     count: bool,
-    /// Select messages that EXPR is true of
+    /// Select messages for which EXPR is true
     #[arg(short = 'm', long = "match", value_name = "EXPR")]
     expression: Option<String>,
     /// Stop after NUM messages
     #[arg(short = 'n', long, value_name = "NUM", conflicts_with = "last")]
     max_count: Option<u64>,
-    /// Only the last NUM messages
+    /// Print only the last NUM messages
     #[arg(long, value_name = "NUM")]
     last: Option<usize>,
-    /// Begin at that byte of the FILE
+    /// Start at byte BYTES of the FILE
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     offset: Option<u64>,
-    /// Wait for more at the end of the FILE
+    /// Wait for more data at the end of the FILE
     #[arg(short, long, conflicts_with_all = ["no_framing", "last", "count"])]
     follow: bool,
-    /// When a line end is put behind a payload [default: auto]
+    /// When to add a newline to a payload [default: auto]
     #[arg(long, value_name = "WHEN")]
     newlines: Option<Newlines>,
-    /// Payloads end with NUL instead of a line end
+    /// Payloads end with NUL instead of a newline
     #[arg(short = '0', long)]
     null: bool,
-    /// Time in front of each payload, as strftime(3) FORMAT
+    /// Prefix each payload with its time in strftime(3) FORMAT
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true,
           default_missing_value = TIMESTAMPS)]
     timestamps: Option<String>,
-    /// Which time --timestamps shows
+    /// Which time --timestamps prints
     #[arg(long, value_name = "WHICH", default_value = "message", requires = "timestamps")]
     ts_from: TimeOf,
     /// Each FILE is one message without a frame
     #[arg(long)]
     no_framing: bool,
-    /// Longest message taken
+    /// Longest message to accept
     #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
     max_message_size: usize,
     /// Stop at the first damage
     #[arg(long)]
     strict: bool,
-    /// Drop messages whose Uuid is among the last NUM
+    /// Drop messages whose UUID is among the last NUM
     #[arg(long, value_name = "NUM", num_args = 0..=1, require_equals = true,
           default_missing_value = "1M", value_parser = parse_buffer_size)]
     dedup: Option<usize>,
@@ -152,7 +152,7 @@ impl Cli {
             return Err(Stop::usage("--mode needs --write"));
         }
         let form = self.form()?;
-        let matcher = self.expression.as_deref().map(|text| choices::matcher("--match", text));
+        let matcher = self.expression.as_deref().map(|text| cli::matcher("--match", text));
         let matcher = matcher.transpose()?;
         Ok(Plan {
             files,

@@ -7,10 +7,12 @@ use bytes::Bytes;
 use clap::{Args, Parser, ValueEnum};
 use heka_core::cli::signing::SignerArgs;
 use heka_core::cli::{
-    Common, Files, Showing, Tool, When, Writing, parse_buffer_size, parse_byte, parse_severity,
+    self, Common, Files, Showing, Tool, When, Writing, parse_buffer_size, parse_byte,
+    parse_severity,
 };
 use heka_core::codec::severity::SeverityMap;
 use heka_core::os::clock;
+use heka_core::record::Oversize;
 use heka_core::report::Stop;
 use heka_core::wire::{Field, Message, Signer, Template};
 
@@ -25,7 +27,7 @@ use crate::structure::map::JsonMap;
 pub(crate) struct Cli {
     #[command(flatten)]
     files: Files,
-    /// What the records of the input are
+    /// Input format
     #[arg(short, long, value_name = "INPUT", default_value = "lines")]
     input: InputForm,
     #[command(flatten)]
@@ -39,7 +41,7 @@ pub(crate) struct Cli {
     /// Keep the delimiter at the end of the payload
     #[arg(long)]
     no_chomp: bool,
-    /// Pass over empty records
+    /// Skip empty records
     #[arg(long)]
     skip_empty: bool,
     /// Stop after NUM records
@@ -49,11 +51,11 @@ pub(crate) struct Cli {
     head: Head,
     #[command(flatten)]
     parsing: Parsing,
-    /// Longest message written
-    #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
-    max_message_size: usize,
-    /// What to do with a longer one [default: split]
-    #[arg(long, value_name = "WHAT")]
+    /// Longest message to write
+    #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
+    max_record: usize,
+    /// What to do with longer messages [default: split]
+    #[arg(long, value_name = "HOW")]
     oversize: Option<Oversize>,
     /// Write messages without frames
     #[arg(long)]
@@ -86,17 +88,17 @@ struct Head {
     /// Pid of the messages
     #[arg(long, value_name = "PID", allow_negative_numbers = true)]
     message_pid: Option<i32>,
-    /// Version of the environment
+    /// Environment version of the messages
     #[arg(long, value_name = "VERSION")]
     env_version: Option<String>,
-    /// Field of the messages; again for more
+    /// Add a field (repeatable)
     #[arg(short = 'F', long, value_name = "NAME[:TYPE][@REPR]=VALUE", value_parser = FieldArg::parse)]
     field: Vec<FieldArg>,
     /// Time of the messages: now, RFC 3339 or nanoseconds
     #[arg(long, value_name = "TIME", default_value = "now", value_parser = parse_time,
           allow_negative_numbers = true)]
     timestamp: Time,
-    /// Uuid of the messages: random or 32 hexadecimal digits
+    /// UUID of the messages: random or 32 hexadecimal digits
     #[arg(long, value_name = "UUID", default_value = "random", value_parser = parse_uuid)]
     uuid: Uuid,
 }
@@ -105,27 +107,27 @@ struct Head {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Structure from text")]
 struct Parsing {
-    /// Take JSON of any shape; members for headers, as Payload=msg,Severity=level
+    /// Map JSON members to headers, as Payload=msg,Severity=level
     #[arg(long, value_name = "HEADER=MEMBER,…", num_args = 0..=1, require_equals = true,
           default_missing_value = "")]
     json_map: Option<String>,
-    /// Take lines apart: named groups become headers and fields
+    /// Parse lines: named groups become headers and fields
     #[arg(long, value_name = "REGEX")]
     regex: Option<String>,
-    /// Header or field made of groups, as Payload=%rest%; again for more
+    /// Make a header or field from groups, as Payload=%rest%
     #[arg(long, value_name = "NAME[:TYPE][@REPR]=TEMPLATE", requires = "regex",
           value_parser = FieldArg::parse)]
     regex_field: Vec<FieldArg>,
-    /// How times in the text are written
+    /// Format of times in the text
     #[arg(long, value_name = "FORMAT")]
     timestamp_format: Option<String>,
-    /// Zone of times without an offset [default: UTC]
+    /// Time zone of times without an offset [default: UTC]
     #[arg(long, value_name = "ZONE")]
     timestamp_zone: Option<String>,
-    /// Words for severities, as fatal=0,W=warning
+    /// Severity names, as fatal=0,W=warning
     #[arg(long, value_name = "WORD=SEVERITY,…", value_parser = SeverityMap::parse)]
     severity_map: Option<SeverityMap>,
-    /// Exit with 1 if a record did not fit
+    /// Exit with 1 if a record cannot be parsed
     #[arg(long)]
     strict: bool,
 }
@@ -143,17 +145,6 @@ pub(crate) enum InputForm {
     Heka,
     /// Each FILE is one payload
     Whole,
-}
-
-/// What to do with a message that is too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Oversize {
-    /// Go on in the next message
-    Split,
-    /// Cut the payload
-    Truncate,
-    /// Leave the message out
-    Drop,
 }
 
 /// The time that messages get.
@@ -215,7 +206,7 @@ pub(crate) struct Plan {
     pub(crate) uuid: Uuid,
     pub(crate) structure: Option<Structure>,
     pub(crate) strict: bool,
-    pub(crate) max_message_size: usize,
+    pub(crate) max_record: usize,
     pub(crate) oversize: Oversize,
     pub(crate) framing: bool,
     pub(crate) signer: Option<Signer>,
@@ -245,7 +236,7 @@ impl Cli {
             uuid: self.head.uuid,
             structure,
             strict: self.parsing.strict,
-            max_message_size: self.max_message_size,
+            max_record: self.max_record,
             oversize: self.oversize.unwrap_or(Oversize::Split),
             framing: !self.no_framing,
             signer: self.signer.load()?,
@@ -255,10 +246,10 @@ impl Cli {
 
     /// Messages must have room for at least one byte of text.
     fn check_room(&self, base: &Message) -> Result<(), Stop> {
-        let overhead = Template::new(base, None).overhead(self.max_message_size);
-        if self.input != InputForm::Heka && overhead >= self.max_message_size {
+        let overhead = Template::new(base, None).overhead(self.max_record);
+        if self.input != InputForm::Heka && overhead >= self.max_record {
             return Err(Stop::usage(format_args!(
-                "--max-message-size: headers and fields alone take up to {overhead} bytes"
+                "--max-record: headers and fields alone take up to {overhead} bytes"
             )));
         }
         Ok(())
@@ -325,7 +316,7 @@ impl Cli {
         let times = TimeFormat::new(format, parsing.timestamp_zone.as_deref())
             .map_err(|why| Stop::usage(format_args!("--timestamp-format: {why}")))?;
         let severities = parsing.severity_map.clone().unwrap_or_default();
-        let limit = self.max_message_size;
+        let limit = self.max_record;
         let map = |text: &str| {
             JsonMap::new(text, times.clone(), severities.clone(), limit)
                 .map_err(|why| Stop::usage(format_args!("--json-map: {why}")))
@@ -339,6 +330,7 @@ impl Cli {
                 Some(Structure::Logfmt(map(text.as_deref().unwrap_or_default())?))
             }
             (_, Some(regex), _) => {
+                let regex = cli::regex("--regex", regex)?;
                 let captures = Captures::new(regex, &parsing.regex_field, times, severities, limit);
                 Some(Structure::Captures(
                     captures.map_err(|why| Stop::usage(format_args!("--regex: {why}")))?,

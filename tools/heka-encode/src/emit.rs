@@ -5,10 +5,11 @@ use bytes::Bytes;
 use heka_core::codec::Encoder;
 use heka_core::codec::json::Identity;
 use heka_core::os::{Output, clock};
+use heka_core::record::{Damage, Oversize, TooLong, cut};
 use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Header, Message, Signer, Template, put_message};
 
-use crate::cli::{Oversize, Plan, Time, Uuid};
+use crate::cli::{Plan, Time, Uuid};
 
 /// A message goes on in others only if their payloads may take at least this part of the limit:
 /// else a long payload would come to many times its size.
@@ -20,20 +21,20 @@ pub(crate) struct Emitter<'a> {
     encoder: Encoder,
     template: Template,
     scratch: Vec<u8>,
-    /// Messages that were too long and are lost.
-    lost: u64,
+    /// Whether something was too long and is lost.
+    has_lost: bool,
 }
 
 impl<'a> Emitter<'a> {
     pub(crate) fn new(plan: &'a Plan, encoder: Encoder) -> Self {
         let signer = plan.framing.then(|| plan.signer.clone()).flatten();
         let template = Template::new(&plan.base, signer);
-        Self { plan, encoder, template, scratch: Vec::new(), lost: 0 }
+        Self { plan, encoder, template, scratch: Vec::new(), has_lost: false }
     }
 
-    /// How many messages were left out.
-    pub(crate) fn lost(&self) -> u64 {
-        self.lost
+    /// Whether something was left out.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.has_lost
     }
 
     /// The Uuid and time of the next message, given the time now.
@@ -51,7 +52,7 @@ impl<'a> Emitter<'a> {
 
     /// How long a payload may be if all else is as in every message.
     pub(crate) fn room(&self) -> usize {
-        let limit = self.plan.max_message_size;
+        let limit = self.plan.max_record;
         // The plan has seen to it that there is some.
         limit.saturating_sub(self.template.overhead(limit)).max(1)
     }
@@ -93,7 +94,7 @@ impl<'a> Emitter<'a> {
         let mut bytes = std::mem::take(&mut self.scratch);
         bytes.clear();
         put_message(&mut bytes, &message);
-        let excess = bytes.len().saturating_sub(self.plan.max_message_size);
+        let excess = bytes.len().saturating_sub(self.plan.max_record);
         let written = if excess == 0 {
             self.put_bytes(&bytes, out)
         } else {
@@ -117,14 +118,15 @@ impl<'a> Emitter<'a> {
         let further = Message { fields: self.plan.base.fields.clone(), ..message.clone() };
         let further_room = self.room_beside(&further);
         let is_split = self.plan.oversize == Oversize::Split;
-        let goes_on = further_room > self.plan.max_message_size / LEAST_PART;
+        let goes_on = further_room > self.plan.max_record / LEAST_PART;
         if room == 0 || self.plan.oversize == Oversize::Drop || is_split && !goes_on {
-            return self.lose("message over the limit");
+            self.tell_too_long("", Oversize::Drop);
+            return Ok(());
         }
+        self.tell_too_long("", self.plan.oversize);
         message.payload = Some(payload.split_to(cut(&payload, room)));
         self.put_new(&message, out)?;
         if !is_split {
-            note_truncation();
             return Ok(());
         }
         message = further;
@@ -139,7 +141,7 @@ impl<'a> Emitter<'a> {
 
     /// How long a payload beside the rest of `message` may be.
     fn room_beside(&self, message: &Message) -> usize {
-        let limit = self.plan.max_message_size;
+        let limit = self.plan.max_record;
         limit.saturating_sub(Template::new(message, None).overhead(limit))
     }
 
@@ -149,12 +151,31 @@ impl<'a> Emitter<'a> {
         self.put_bytes(&bytes, out)
     }
 
-    /// Tells of a message that is left out.
-    pub(crate) fn lose(&mut self, what: &str) -> Result<(), Stop> {
-        self.lost += 1;
+    /// Tells of a message over the limit, whose place is given if that is not clear.
+    pub(crate) fn tell_too_long(&mut self, place: &str, oversize: Oversize) {
+        self.count(oversize);
+        let limit = self.plan.max_record;
+        let what = oversize.done();
+        let text = format_args!("{place}message longer than {limit} bytes, {what}");
+        report::repeated("long messages", text);
+    }
+
+    /// Tells of damage in the text of that name.
+    pub(crate) fn tell(&mut self, name: &str, damage: &Damage<'_>) {
+        if let Damage::TooLong(TooLong { oversize: Oversize::Truncate, .. }) = damage {
+            stats::counter("truncated").add(1);
+        }
+        self.has_lost |= report::damage(name, damage);
+    }
+
+    fn count(&mut self, oversize: Oversize) {
+        match oversize {
+            Oversize::Split => return,
+            Oversize::Truncate => stats::counter("truncated").add(1),
+            Oversize::Drop => {}
+        }
         stats::SKIPPED.add(1);
-        report::repeated("dropped records", format_args!("{what}, dropped"));
-        Ok(())
+        self.has_lost = true;
     }
 
     /// Writes an encoded message with a header of its own.
@@ -191,20 +212,4 @@ fn put_signed(
 ) -> Result<(), Stop> {
     let digest = signer.sign(message);
     encoder.put_message(out, signer.stamp(header, &digest), message).map_err(Stop::from)
-}
-
-/// Counts a payload that was cut.
-pub(crate) fn note_truncation() {
-    stats::counter("truncated").add(1);
-}
-
-/// Where to cut text so that at most `room` bytes stand before the cut: between two characters, if
-/// it is UTF-8 there.
-pub(crate) fn cut(text: &[u8], room: usize) -> usize {
-    if text.len() <= room {
-        return text.len();
-    }
-    let is_inside = |at: usize| text.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
-    let near = (room.saturating_sub(3)..=room).rev().find(|&at| at > 0 && !is_inside(at));
-    near.unwrap_or(room)
 }

@@ -3,7 +3,6 @@
 
 mod cli;
 mod emit;
-mod record;
 mod run;
 mod structure;
 

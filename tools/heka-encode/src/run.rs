@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 
 use heka_core::codec::Form;
 use heka_core::os::{FrameReader, Input, Output, clock};
+use heka_core::record::{Found, Framing, Limit, More, Oversize, Part, Progress, Record, Splitter};
 use heka_core::report::{self, Status, Stop, stats};
 use heka_core::wire::{DEFAULT_READ_LIMIT, Frame, Header};
 
-use crate::cli::{InputForm, Oversize, Plan};
-use crate::emit::{Emitter, note_truncation};
-use crate::record::{Found, Splitter};
+use crate::cli::{InputForm, Plan};
+use crate::emit::Emitter;
 use crate::structure::upon;
 
 /// How much longer than a message its text may be: escapes take six bytes for one, and base64 may
@@ -44,7 +44,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
             Err(stop) => return Err(stop),
         }
     }
-    let lost = job.emitter.lost() > 0 || plan.strict && job.misfits > 0;
+    let lost = job.emitter.has_lost() || plan.strict && job.misfits > 0;
     let status = job.status.and(Status::failed_if(lost));
     Ok(status.and(plan.writing.status(stats::MESSAGES.value())))
 }
@@ -82,39 +82,33 @@ impl Job<'_> {
         if input.fill(out)? {
             return self.encode_records(input, out);
         }
-        self.put(&[], clock::now_ns(), out)?;
+        if !self.plan.skip_empty {
+            self.put_text(&[], clock::now_ns(), out)?;
+            self.left -= 1;
+        }
         Ok(if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     fn encode_records(&mut self, mut input: Input, out: &mut Output) -> Flow {
-        let mut splitter = self.splitter();
+        let splitter = self.splitter();
+        let mut progress = Progress::default();
         loop {
-            let more = input.fill(out)?;
+            let more = if input.fill(out)? { More::Coming } else { More::Ended };
             let now = clock::now_ns();
-            let mut done = 0;
-            loop {
-                match splitter.next(&input.data()[done..], !more) {
-                    Found::Record(record, len) => {
-                        done += len;
-                        self.put(record, now, out)?;
-                    }
-                    Found::Piece(piece, len) => {
-                        done += len;
-                        self.put_piece(piece, now, out)?;
-                    }
-                    Found::Skip(len, begins) => {
-                        done += len;
-                        self.pass_over(begins)?;
-                        continue;
-                    }
-                    Found::Nothing => break,
+            let mut records = splitter.records(input.data(), &mut progress, more);
+            for found in records.by_ref() {
+                match found {
+                    Found::Record(record) => self.put(&record, now, out)?,
+                    Found::Damage(damage) => self.emitter.tell(input.name(), &damage),
+                    Found::Frame(_) => {}
                 }
                 if self.left == 0 {
                     return Ok(ControlFlow::Break(()));
                 }
             }
+            let done = records.done();
             input.consume(done);
-            if !more || splitter.has_all() {
+            if more == More::Ended || splitter.has_all(&progress) {
                 return Ok(ControlFlow::Continue(()));
             }
         }
@@ -122,22 +116,29 @@ impl Job<'_> {
 
     fn splitter(&self) -> Splitter {
         let plan = self.plan;
-        let limit = match plan.structure {
-            Some(_) => plan.max_message_size.saturating_mul(TEXT_PER_MESSAGE),
+        let room = match plan.structure {
+            Some(_) => plan.max_record.saturating_mul(TEXT_PER_MESSAGE),
             None => self.emitter.room(),
         };
-        let delimiter = (plan.input != InputForm::Whole).then_some(plan.delimiter);
-        Splitter::new(delimiter, plan.chomp, limit, plan.oversize)
+        // A delimiter that is kept is part of the message.
+        let size = room.saturating_sub(usize::from(!plan.chomp)).max(1);
+        let framing = match plan.input {
+            InputForm::Whole => Framing::Whole,
+            _ => Framing::Delimited(plan.delimiter),
+        };
+        Splitter::new(framing, Limit { size, oversize: plan.oversize })
     }
 
-    /// Writes what a record becomes.
+    /// Writes what a record, or a piece of one, becomes.
     #[inline]
-    fn put(&mut self, record: &[u8], now: i64, out: &mut Output) -> Result<(), Stop> {
-        if self.plan.skip_empty && (record.is_empty() || record == [self.plan.delimiter]) {
+    fn put(&mut self, record: &Record<'_>, now: i64, out: &mut Output) -> Result<(), Stop> {
+        if self.plan.skip_empty && record.text.is_empty() {
             return Ok(());
         }
-        self.put_text(record, now, out)?;
-        self.left -= 1;
+        let text = if self.plan.chomp { record.text } else { record.whole };
+        self.put_text(text, now, out)?;
+        // A piece is no record: its last one is.
+        self.left -= u64::from(record.part != Part::Piece);
         Ok(())
     }
 
@@ -147,30 +148,6 @@ impl Job<'_> {
             None => self.emitter.put_payload(text, now, out),
             Some(_) => self.put_structured(text, now, out),
         }
-    }
-
-    /// Writes a part of a record that is too long: all that is wanted of it, or more follows.
-    #[cold]
-    fn put_piece(&mut self, piece: &[u8], now: i64, out: &mut Output) -> Result<(), Stop> {
-        if self.plan.oversize == Oversize::Truncate {
-            note_truncation();
-            return self.put(piece, now, out);
-        }
-        self.put_text(piece, now, out)
-    }
-
-    /// Notes that bytes of a record over the limit were passed over; `begins`: it begins with them.
-    #[cold]
-    fn pass_over(&mut self, begins: bool) -> Result<(), Stop> {
-        if begins && self.plan.oversize == Oversize::Drop {
-            let is_file = self.plan.input == InputForm::Whole;
-            self.emitter.lose(if is_file {
-                "file over the limit"
-            } else {
-                "record over the limit"
-            })?;
-        }
-        Ok(())
     }
 
     fn put_structured(&mut self, record: &[u8], now: i64, out: &mut Output) -> Result<(), Stop> {
@@ -193,7 +170,7 @@ impl Job<'_> {
 
     /// Frames messages anew: with another signature, or none.
     fn encode_frames(&mut self, input: Input, out: &mut Output) -> Flow {
-        let limit = DEFAULT_READ_LIMIT.max(self.plan.max_message_size);
+        let limit = DEFAULT_READ_LIMIT.max(self.plan.max_record);
         let mut reader = FrameReader::new(input, limit, 0);
         let flow = reader.read_all(out, |frame, out| self.put_frame(frame, out))?;
         self.status = self.status.and(Status::failed_if(reader.damages() > 0));
@@ -201,8 +178,9 @@ impl Job<'_> {
     }
 
     fn put_frame(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow {
-        if frame.message.len() > self.plan.max_message_size {
-            self.emitter.lose(&format!("offset {}: message over the limit", frame.offset))?;
+        if frame.message.len() > self.plan.max_record {
+            let place = format!("offset {}: ", frame.offset);
+            self.emitter.tell_too_long(&place, Oversize::Drop);
             return Ok(ControlFlow::Continue(()));
         }
         self.left -= 1;

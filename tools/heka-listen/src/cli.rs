@@ -21,7 +21,7 @@ pub(crate) struct Cli {
     /// Where to listen
     #[arg(value_name = "ADDRESS", value_parser = parse_addr)]
     addresses: Vec<Addr>,
-    /// What senders send
+    /// Input format
     #[arg(short, long, value_name = "FORM", default_value = "auto")]
     input: InputForm,
     #[command(flatten)]
@@ -32,33 +32,33 @@ pub(crate) struct Cli {
     /// Type of messages made of text
     #[arg(long = "type", value_name = "TYPE", default_value = "TcpInput")]
     type_: String,
-    /// Take one connection, and end with it
+    /// Accept one connection and exit when it closes
     #[arg(short = '1', long)]
     once: bool,
-    /// Stop after so many messages
+    /// Stop after NUM messages
     #[arg(short = 'n', long, value_name = "NUM")]
     max_count: Option<u64>,
-    /// Longest message taken
+    /// Longest message to accept
     #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
     max_message_size: usize,
-    /// Drop a message that has come before, among the last N
+    /// Drop messages whose UUID is among the last N
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000000", help_heading = "Delivery options")]
     dedup: Option<usize>,
-    /// Confirm to senders that ask what was written
+    /// Acknowledge written messages to senders that ask
     #[arg(long, help_heading = "Delivery options")]
     ack: bool,
-    /// Wait for the disk after every write to the file
+    /// Sync the file to disk after every write
     #[arg(long, requires = "write", help_heading = "Output file")]
     fsync: bool,
     #[command(flatten)]
     write: WriteArgs,
-    /// Connections at the same time; further ones wait
+    /// Maximum number of connections; further ones wait
     #[arg(long, value_name = "N", default_value = "10000", help_heading = "Network options", value_parser = clap::value_parser!(u32).range(1..))]
     max_conns: u32,
-    /// Connections that wait to be taken
+    /// Length of the accept queue
     #[arg(long, value_name = "N", default_value = "4096", help_heading = "Network options", value_parser = clap::value_parser!(i32).range(1..))]
     backlog: i32,
-    /// Write the bound addresses there when ready
+    /// Write the bound addresses to descriptor FD when ready
     #[arg(long, value_name = "FD", help_heading = "Network options", value_parser = parse_ready_fd)]
     ready_fd: Option<ReadyFd>,
     #[command(flatten)]

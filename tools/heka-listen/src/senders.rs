@@ -3,6 +3,7 @@
 
 use heka_core::net::tls;
 use heka_core::report;
+use heka_core::report::words::Count;
 
 use crate::connection::Connection;
 
@@ -51,10 +52,10 @@ impl Senders {
         self.free.push(place);
         self.count -= 1;
         match error {
-            None if connection.confirmed > 0 => report::note(format_args!(
-                "{}: closed, {} messages confirmed",
-                connection.peer, connection.confirmed
-            )),
+            None if connection.confirmed > 0 => {
+                let count = Count(connection.confirmed, "message");
+                report::note(format_args!("{}: closed, {count} confirmed", connection.peer));
+            }
             None => report::note(format_args!("{}: closed", connection.peer)),
             Some(error) => {
                 let (cause, hint) = tls::explain_io(error);

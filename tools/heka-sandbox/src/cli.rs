@@ -28,28 +28,28 @@ pub(crate) struct Cli {
     /// Set one key of the configuration
     #[arg(short = 'D', long = "define", value_name = "KEY=VALUE", value_parser = parse_define)]
     defines: Vec<(String, String)>,
-    /// Load the plugin and tell about it, without running it
+    /// Load the plugin and describe it without running it
     #[arg(long)]
     check: bool,
-    /// Call the plugin again so long after it returned
+    /// Seconds between calls
     #[arg(long, value_name = "SEC", value_parser = parse_duration)]
     ticker_interval: Option<Duration>,
-    /// Memory that Lua may hold, 0 for no limit
+    /// Memory limit of Lua (0: none)
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     memory_limit: Option<u64>,
-    /// Instructions of one call, 0 for no limit
+    /// Instruction limit of one call (0: none)
     #[arg(long, value_name = "NUM")]
     instruction_limit: Option<u64>,
-    /// Longest message made of a table, 0 for no limit
+    /// Longest message made from a table (0: no limit)
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     output_limit: Option<u64>,
     /// Longest message of a stream reader
     #[arg(long, value_name = "SIZE", value_parser = parse_buffer_size)]
     max_message_size: Option<usize>,
-    /// Processor time of one call whose instructions are limited
+    /// CPU time limit of one call with an instruction limit
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
     cpu_limit: Timeout,
-    /// Set logger, hostname and pid of all messages
+    /// Override logger, host name and PID of all messages
     #[arg(long)]
     restricted_headers: bool,
     /// Logger of messages that name none
@@ -61,23 +61,23 @@ pub(crate) struct Cli {
     /// Pid of messages that name none
     #[arg(long, value_name = "PID", allow_hyphen_values = true)]
     message_pid: Option<i32>,
-    /// Where Lua modules are: templates with ? for the name
+    /// Search path of Lua modules, with ? for the name
     #[arg(long, value_name = "TEMPLATES")]
     path: Option<String>,
-    /// Where C modules are, likewise
+    /// Search path of C modules, with ? for the name
     #[arg(long, value_name = "TEMPLATES")]
     cpath: Option<String>,
-    /// Resume where FILE says, and keep it up to date
+    /// Resume from the position in FILE and keep it up to date
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     checkpoint: Option<PathBuf>,
-    /// Resume where FILE says; a later stage commits
+    /// Resume from the position in FILE; a later stage commits
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath,
           conflicts_with = "checkpoint")]
     resume: Option<PathBuf>,
     /// Keep the plugin's global data in FILE between runs
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     preserve: Option<PathBuf>,
-    /// Stop after so many messages
+    /// Stop after NUM messages
     #[arg(short = 'n', long, value_name = "NUM", value_parser = clap::value_parser!(u64).range(1..))]
     max_count: Option<u64>,
     #[command(flatten)]

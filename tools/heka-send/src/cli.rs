@@ -27,56 +27,56 @@ use crate::place::Identity;
 /// not confirmed is sent again after a reconnect.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
-    /// Where to; several are tried in turn
+    /// Destination; several are tried in order
     #[arg(value_name = "ADDRESS", required = true, value_parser = parse_addr)]
     addresses: Vec<Addr>,
-    /// What comes in
+    /// Input format
     #[arg(short, long, value_name = "FORM", default_value = "auto")]
     input: InputForm,
-    /// What goes out
+    /// Output format
     #[arg(short, long, value_name = "FORM", default_value = "heka",
           value_parser = forms(&[Form::Heka, Form::Payload, Form::Raw]))]
     output: Form,
-    /// When a payload gets a line end, with -o payload [default: auto]
+    /// When to add a newline to a payload (with -o payload) [default: auto]
     #[arg(long, value_name = "WHEN")]
     newlines: Option<Newlines>,
     /// Records of text end with NUL
     #[arg(short = '0', long)]
     null: bool,
-    /// With several addresses: the first that answers, or every one
+    /// Send to the first address that answers, or to all
     #[arg(long, value_name = "WHICH", default_value = "first")]
     to: To,
-    /// Stop after so many messages
+    /// Stop after NUM messages
     #[arg(short = 'n', long, value_name = "NUM")]
     max_count: Option<u64>,
-    /// Longest message taken
+    /// Longest message to accept
     #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
     max_message_size: usize,
-    /// What counts as delivered
+    /// When a message counts as delivered
     #[arg(long, value_name = "BY", default_value = "kernel", help_heading = "Delivery options")]
     ack: Ack,
     /// Store the source's position in FILE as messages are delivered
     #[arg(long, value_name = "FILE", help_heading = "Delivery options", value_hint = clap::ValueHint::FilePath)]
     commit: Option<PathBuf>,
-    /// Keep so much unconfirmed data at most
+    /// Limit on unacknowledged data
     #[arg(long, value_name = "SIZE", default_value = "8M", help_heading = "Delivery options", value_parser = parse_buffer_size)]
     in_flight: usize,
-    /// Repeat so much confirmed data after a broken connection
+    /// Resend up to SIZE of acknowledged data after a failure
     #[arg(long, value_name = "SIZE", default_value = "0", help_heading = "Delivery options", value_parser = parse_size)]
     resend: u64,
-    /// At the end, wait so long for the last confirmation
+    /// Time to wait for final acknowledgements
     #[arg(long, value_name = "DURATION", default_value = "10s", help_heading = "Delivery options", value_parser = parse_duration)]
     linger: Duration,
-    /// Give a connection up that takes nothing for so long
+    /// Drop a connection that stalls for DURATION
     #[arg(long, value_name = "DURATION", default_value = "30s", help_heading = "Delivery options", value_parser = parse_timeout)]
     write_timeout: Timeout,
-    /// Make a new connection after so many messages
+    /// Reconnect after NUM messages (0: never)
     #[arg(long, value_name = "NUM", default_value = "0", help_heading = "Delivery options")]
     reconnect_after: u64,
-    /// Put everything on disk in DIR before it is sent
+    /// Store messages in DIR until they are delivered
     #[arg(long, value_name = "DIR", help_heading = "Queue options", value_hint = clap::ValueHint::DirPath)]
     queue: Option<PathBuf>,
-    /// Queue so much at most
+    /// Maximum queue size
     #[arg(long, value_name = "SIZE", default_value = "1G", requires = "queue", help_heading = "Queue options", value_parser = parse_size)]
     queue_size: u64,
     /// What to do when the queue is full
@@ -88,10 +88,10 @@ pub(crate) struct Cli {
         help_heading = "Queue options"
     )]
     queue_full: QueueFull,
-    /// Begin a new file of the queue after so much
+    /// Size of one queue file
     #[arg(long, value_name = "SIZE", default_value = "128M", requires = "queue", help_heading = "Queue options", value_parser = parse_size)]
     queue_file_size: u64,
-    /// Copy what comes in to standard output
+    /// Copy the input to standard output
     #[arg(short = 'T', long)]
     tee: bool,
     /// Connect from this address

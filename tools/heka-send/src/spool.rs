@@ -200,7 +200,8 @@ impl Spool {
             ));
         }
         if !self.queue.is_empty() {
-            report::announce(format_args!("{} bytes stay in the queue", self.queue.len()));
+            let left = Count(self.queue.len(), "byte");
+            report::announce(format_args!("{left} left in the queue"));
         }
         Ok(())
     }

@@ -9,9 +9,9 @@ use clap::{ArgAction, Args, Parser, ValueEnum, ValueHint};
 use heka_core::cli::{
     Common, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_duration, parse_severity,
 };
-use heka_core::record::split::Oversize;
+use heka_core::record::Oversize;
 
-/// Follow log files, line by line, whatever happens to them
+/// Follow log files through every kind of rotation
 ///
 /// Writes every line of each FILE, and of what it is rotated into, to standard output: once, as
 /// one framed Heka message, for ever.
@@ -39,10 +39,10 @@ pub(crate) struct Cli {
 /// Where to start, what to wait for, when to end.
 #[derive(Args, Debug)]
 pub(crate) struct Following {
-    /// Start before the last NUM lines, or at line NUM with +
+    /// Start NUM lines before the end, or at line NUM with +
     #[arg(short = 'n', long, value_name = "[+]NUM", allow_hyphen_values = true)]
     pub(crate) lines: Option<String>,
-    /// Start before the last NUM bytes, or at byte NUM with +
+    /// Start NUM bytes before the end, or at byte NUM with +
     #[arg(
         short = 'c',
         long,
@@ -51,37 +51,37 @@ pub(crate) struct Following {
         conflicts_with = "lines"
     )]
     pub(crate) bytes: Option<String>,
-    /// Follow what has the name (the default), or the descriptor
+    /// Follow by name (default) or by descriptor
     #[arg(short = 'f', long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "name")]
     pub(crate) follow: Option<How>,
-    /// Follow by name and wait for files, as is the default
+    /// Follow by name and wait for missing files (default)
     #[arg(short = 'F')]
     pub(crate) follow_name: bool,
-    /// End at the end of the files
+    /// Exit at the end of the files
     #[arg(long, conflicts_with_all = ["follow", "follow_name", "pid"])]
     pub(crate) no_follow: bool,
-    /// Wait for files that are not there, as is the default
+    /// Wait for missing files (default)
     #[arg(long, overrides_with = "no_retry")]
     pub(crate) retry: bool,
-    /// End when none of the files is there
+    /// Exit when no file exists
     #[arg(long, overrides_with = "retry")]
     pub(crate) no_retry: bool,
-    /// Time between looks without inotify
+    /// Polling interval when inotify is unavailable
     #[arg(short = 's', long, value_name = "DURATION", default_value = "250ms", value_parser = parse_duration)]
     pub(crate) sleep_interval: Duration,
-    /// Time between looks for new files and moved directories
+    /// Interval of scans for new files and moved directories
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = parse_duration)]
     pub(crate) rescan_interval: Duration,
     /// How long a rotated file is kept open for late lines
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
     pub(crate) rotate_wait: Duration,
-    /// Look at files from time to time instead of using inotify
+    /// Poll instead of using inotify
     #[arg(long)]
     pub(crate) use_polling: bool,
-    /// Changes a second above which busy files are polled
+    /// Poll busy files above NUM events per second
     #[arg(long, value_name = "NUM", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) busy_rate: u64,
-    /// Exit when process PID has died and all is read (repeatable)
+    /// Exit after process PID has died and everything is read
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub(crate) pid: Vec<i32>,
     /// Skip files of directories and patterns (repeatable)
@@ -96,10 +96,10 @@ pub(crate) struct Following {
     /// Forget files of patterns gone for DURATION (0: never)
     #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = parse_duration)]
     pub(crate) forget_after: Duration,
-    /// Read compressed rotated files, as is the default
+    /// Decompress rotated files (default)
     #[arg(long, overrides_with = "no_gzip_rotated")]
     pub(crate) gzip_rotated: bool,
-    /// Take compressed files for what their bytes are
+    /// Read compressed files without decompressing
     #[arg(long, overrides_with = "gzip_rotated")]
     pub(crate) no_gzip_rotated: bool,
 }
@@ -120,40 +120,40 @@ pub(crate) struct Splitting {
         conflicts_with = "delimiter"
     )]
     pub(crate) null: bool,
-    /// How many delimiters make a record
+    /// Number of delimiters that end a record
     #[arg(long, value_name = "NUM", default_value_t = 1)]
     pub(crate) delimiter_count: usize,
-    /// What separates records; a capture group stays in the record
+    /// Regex between records; a capture group stays in the record
     #[arg(long, value_name = "REGEX", conflicts_with_all = ["delimiter", "null", "delimiter_count"])]
     pub(crate) delimiter_regex: Option<String>,
-    /// Whether the regex stands at the end or the start of a record
+    /// Whether the regex matches the end or start of a record
     #[arg(long, value_name = "WHERE", default_value = "end", requires = "delimiter_regex")]
     pub(crate) delimiter_at: At,
-    /// Leave the delimiter out of the payload
+    /// Remove the delimiter from the payload
     #[arg(long, overrides_with = "no_chomp")]
     pub(crate) chomp: bool,
-    /// Keep the delimiter in the payload, as is the default
+    /// Keep the delimiter in the payload (default)
     #[arg(long, overrides_with = "chomp")]
     pub(crate) no_chomp: bool,
     /// Longest record
-    #[arg(long, value_name = "SIZE", default_value = "60K", value_parser = parse_buffer_size)]
-    pub(crate) max_line: usize,
-    /// What becomes of longer ones
+    #[arg(long, alias = "max-line", value_name = "SIZE", default_value = "60K", value_parser = parse_buffer_size)]
+    pub(crate) max_record: usize,
+    /// What to do with longer records
     #[arg(long, value_name = "HOW", default_value = "split")]
     pub(crate) oversize: Oversize,
-    /// A line that matches starts a message of several lines
+    /// Start a multi-line message at lines that match
     #[arg(long, value_name = "REGEX")]
     pub(crate) multiline_start: Option<String>,
-    /// A line that matches belongs to the message before it
+    /// Add lines that match to the previous message
     #[arg(long, value_name = "REGEX")]
     pub(crate) multiline_continue: Option<String>,
-    /// How long a message waits for further lines
+    /// Time to wait for further lines of a message
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     pub(crate) multiline_timeout: Duration,
     /// Deliver an unterminated last record at the end
     #[arg(long, overrides_with = "no_incomplete")]
     pub(crate) incomplete: bool,
-    /// Leave an unterminated last record for the next time
+    /// Leave an unterminated last record for the next run
     #[arg(long, overrides_with = "incomplete")]
     pub(crate) no_incomplete: bool,
 }
@@ -162,23 +162,23 @@ pub(crate) struct Splitting {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Position")]
 pub(crate) struct PositionArgs {
-    /// Go on where FILE says, and keep it up to date
+    /// Resume from the position in FILE and keep it up to date
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, value_hint = ValueHint::FilePath)]
     #[expect(clippy::option_option, reason = "the flag may be absent, and its value too")]
     pub(crate) checkpoint: Option<Option<PathBuf>>,
     /// Save after NUM records or after DURATION
     #[arg(long, value_name = "NUM|DURATION", default_value = "1s")]
     pub(crate) checkpoint_every: String,
-    /// Go on where FILE says; messages carry their positions
+    /// Resume from the position in FILE; messages carry positions
     #[arg(long, value_name = "FILE", conflicts_with = "checkpoint", value_hint = ValueHint::FilePath)]
     pub(crate) resume: Option<PathBuf>,
-    /// Show what a checkpoint file says, and end
+    /// Print the positions in a checkpoint file and exit
     #[arg(long, value_name = "FILE", exclusive = true, value_hint = ValueHint::FilePath)]
     pub(crate) show_checkpoint: Option<PathBuf>,
-    /// Start where a journal of Heka's Logstreamer input says
+    /// Start from the position in a Logstreamer journal of Heka
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) import_journal: Vec<PathBuf>,
-    /// How messages get their Uuid
+    /// How to choose message UUIDs
     #[arg(long, value_name = "HOW", default_value = "random")]
     pub(crate) uuid: UuidKind,
 }
@@ -190,16 +190,16 @@ pub(crate) struct Selecting {
     /// Follow files below DIR
     #[arg(long, value_name = "DIR", requires = "file_match", conflicts_with = "files", value_hint = ValueHint::DirPath)]
     pub(crate) log_directory: Option<PathBuf>,
-    /// Which files: matches the rest of the path
+    /// Regex for paths below DIR
     #[arg(long, value_name = "REGEX", requires = "log_directory")]
     pub(crate) file_match: Option<String>,
-    /// Groups that sort files, oldest first (^ turns round)
+    /// Capture groups to sort by, oldest first (^ reverses)
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "log_directory")]
     pub(crate) priority: Vec<String>,
-    /// Groups and texts that make a stream's name
+    /// Capture groups and texts that make up a stream's name
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "log_directory")]
     pub(crate) differentiator: Vec<String>,
-    /// Number that a group's text is sorted by
+    /// Number to sort a group's text by
     #[arg(long, value_name = "GROUP:TEXT=NUM", value_parser = parse_translation, requires = "log_directory")]
     pub(crate) translation: Vec<(String, String, i64)>,
 }
@@ -225,13 +225,13 @@ pub(crate) struct Messages {
     /// Add a field to each message
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) field: Vec<String>,
-    /// Version of the environment in the messages
+    /// Environment version of the messages
     #[arg(long, value_name = "VERSION")]
     pub(crate) env_version: Option<String>,
-    /// Show which file lines come from (with -o payload)
+    /// Print file headers (with -o payload)
     #[arg(short = 'v', long, action = ArgAction::SetTrue, overrides_with = "no_headers")]
     pub(crate) headers: bool,
-    /// Do not show it, as is the default
+    /// Do not print file headers (default)
     #[arg(short = 'q', long, overrides_with = "headers")]
     pub(crate) no_headers: bool,
 }

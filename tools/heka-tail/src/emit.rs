@@ -2,12 +2,13 @@
 //! Records of files to messages on stdout.
 
 use std::path::Path;
+use std::rc::Rc;
 
-use crate::follow::{Chunk, Reason, position};
+use crate::follow::{Chunk, position};
 use heka_core::codec::{Encoder, Form};
 use heka_core::delivery::checkpoint::put_header;
 use heka_core::os::{Output, clock};
-use heka_core::record::split::{Part, Progress, Rest, Splitter};
+use heka_core::record::{Damage, Found, Record, Splitter};
 use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Header, MAX_CHECKPOINT_SIZE, Message, Template};
 
@@ -19,8 +20,8 @@ use crate::plan::{Job, Position};
 pub(crate) struct Emitter {
     pub(crate) out: Output,
     encoder: Encoder,
-    splitter: Splitter,
-    delimiter: Option<u8>,
+    splitter: Rc<Splitter>,
+    delimiter: u8,
     chomp: bool,
     uuid: UuidKind,
     hands_on: bool,
@@ -43,16 +44,13 @@ struct Source {
     bytes: u64,
 }
 
-/// So many bytes of a record that is too long are shown.
-const SHOWN: usize = 24;
-
 impl Emitter {
     pub(crate) fn new(job: &Job) -> Result<Self, Stop> {
         let out = Output::stdout()?.unbuffered(job.writing.unbuffered);
         let (encoder, out) = job.showing.open(Form::Heka, job.color, out)?;
         Ok(Self {
             out,
-            splitter: job.splitter.clone(),
+            splitter: Rc::new(job.splitter.clone()),
             delimiter: job.delimiter,
             chomp: job.chomp,
             uuid: job.uuid,
@@ -110,73 +108,58 @@ impl Emitter {
     /// Writes the whole records of `chunk`, which belongs to stream number `stream`, and tells how
     /// many bytes that were.
     pub(crate) fn consume(&mut self, stream: usize, chunk: &mut Chunk<'_>) -> Result<usize, Stop> {
-        let rest = match chunk.reason {
-            Reason::More => Rest::Comes,
-            Reason::Timeout => Rest::Late,
-            Reason::End => Rest::Never,
-        };
         let now = clock::now_ns();
-        let data = chunk.data();
-        let mut progress = Progress { scanned: chunk.scanned, skips: chunk.skips };
-        let mut done = 0;
-        while let Some(record) =
-            self.splitter.next(data.get(done..).unwrap_or(&[]), &mut progress, rest)
-        {
-            let offset = chunk.offset + done as u64;
-            let start = data.get(done..).unwrap_or(&[]);
-            done += record.used;
-            if record.part != Part::Whole
-                && !self.tell(stream, chunk.path, offset, record.part, start)
-            {
-                continue;
-            }
+        let splitter = Rc::clone(&self.splitter);
+        let mut progress = std::mem::take(&mut chunk.progress);
+        let mut records = splitter.records(chunk.data(), &mut progress, chunk.more);
+        while let Some(found) = records.next() {
+            let record = match found {
+                Found::Record(record) => record,
+                Found::Damage(damage) => {
+                    self.tell(stream, chunk.path, &damage);
+                    continue;
+                }
+                Found::Frame(_) => continue,
+            };
             if self.hands_on {
                 let key = self.streams.get(stream).map_or(0, |source| source.key.len());
                 let room = MAX_CHECKPOINT_SIZE.saturating_sub(1 + key);
-                chunk.put_position(&mut self.position, done, progress.skips, room);
+                let (done, skips) = (records.done(), records.is_skipping());
+                chunk.put_position(&mut self.position, done, skips, room);
             }
             let uuid = match self.uuid {
                 UuidKind::Random => clock::random_uuid(),
-                UuidKind::Position => position::uuid(chunk.generation(), offset, record.bytes),
+                UuidKind::Position => {
+                    position::uuid(chunk.generation(), record.offset, record.whole)
+                }
             };
-            self.put(stream, record.bytes, uuid, now)?;
+            self.put(stream, &record, uuid, now)?;
         }
+        let done = records.done();
         if let Some(source) = self.streams.get_mut(stream) {
             source.bytes += done as u64;
         }
-        chunk.scanned = progress.scanned;
-        chunk.skips = progress.skips;
+        chunk.progress = progress;
         Ok(done)
     }
 
-    /// Says what became of a record that is too long; `true` if there is something to write.
+    /// Tells of a record that is too long.
     #[cold]
-    fn tell(&mut self, stream: usize, path: &Path, offset: u64, part: Part, start: &[u8]) -> bool {
-        let what = match part {
-            Part::Skipped => return false,
-            Part::Whole => return true,
-            Part::Piece => "goes on in the next message",
-            Part::Beginning => "cut off",
-            Part::Nothing => "left out",
-        };
-        if matches!(part, Part::Beginning | Part::Nothing) {
-            self.lost = true;
-            stats::SKIPPED.add(1);
-        }
-        let Some(source) = self.streams.get_mut(stream) else { return true };
+    fn tell(&mut self, stream: usize, path: &Path, damage: &Damage<'_>) {
+        let Some(source) = self.streams.get_mut(stream) else { return };
         let path = path.display().to_string();
         let name = if Path::new(&path).ends_with(&source.name) { &source.name } else { &path };
-        let shown = String::from_utf8_lossy(start.get(..SHOWN).unwrap_or(start));
-        report::repeated(
-            format_args!("{}: record too long", source.name),
-            format_args!("{name}: offset {offset}: record too long, {what}: {shown:?}..."),
-        );
-        part != Part::Nothing
+        self.lost |= report::damage(name, damage);
     }
 
-    fn put(&mut self, stream: usize, record: &[u8], uuid: [u8; 16], now: i64) -> Result<(), Stop> {
-        let chomped = || record.strip_suffix(&[self.delimiter?]);
-        let payload = if self.chomp { chomped().unwrap_or(record) } else { record };
+    fn put(
+        &mut self,
+        stream: usize,
+        record: &Record<'_>,
+        uuid: [u8; 16],
+        now: i64,
+    ) -> Result<(), Stop> {
+        let payload = if self.chomp { record.text } else { record.whole };
         let Some(source) = self.streams.get_mut(stream) else { return Ok(()) };
         let form = self.encoder.form();
         if form == Form::Payload {
@@ -187,9 +170,8 @@ impl Emitter {
             }
             self.out.put(payload);
             // What a delimiter ends already needs no line end.
-            let end = self.delimiter.unwrap_or(b'\n');
-            if payload.last() != Some(&end) {
-                self.out.put(&[if end == 0 { 0 } else { b'\n' }]);
+            if payload.last() != Some(&self.delimiter) {
+                self.out.put(&[if self.delimiter == 0 { 0 } else { b'\n' }]);
             }
         } else {
             let mut header = Header::default();

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use crate::follow::{Options, Start};
 use crate::select::{Exclusion, Selection, Selector};
-use heka_core::cli::{Showing, When, Writing, parse_duration, parse_size};
+use heka_core::cli::{self, Showing, When, Writing, parse_duration, parse_size};
 use heka_core::delivery::checkpoint::short_hash;
 use heka_core::os::clock;
-use heka_core::record::split::{Delimiter, Group, Splitter};
+use heka_core::record::{self, Framing, Group, Limit, Pattern, Splitter};
 use heka_core::report::{Explain as _, Stop};
 use heka_core::wire::{Field, Message};
-use regex::bytes::Regex;
 
 use crate::cli::{At, Cli, How, PositionArgs, Selecting, Splitting, UuidKind};
 
@@ -56,8 +55,8 @@ pub(crate) struct Job {
     pub(crate) makes_folder: bool,
     pub(crate) journals: Vec<PathBuf>,
     pub(crate) splitter: Splitter,
-    /// The byte that ends a record, if it is one.
-    pub(crate) delimiter: Option<u8>,
+    /// The byte that ends a payload of its own accord.
+    pub(crate) delimiter: u8,
     pub(crate) chomp: bool,
     pub(crate) incomplete: bool,
     pub(crate) uuid: UuidKind,
@@ -134,7 +133,7 @@ impl Cli {
         };
         let is_byte = self.splitting.delimiter_regex.is_none();
         Ok(Plan::Follow(Box::new(Job {
-            delimiter: is_byte.then_some(options.delimiter),
+            delimiter: if is_byte { options.delimiter } else { b'\n' },
             options,
             files: self.files,
             selection: plan_selection(
@@ -199,40 +198,31 @@ fn is_grouped(splitting: &Splitting) -> bool {
 }
 
 fn plan_splitter(splitting: &Splitting) -> Result<Splitter, Stop> {
-    let delimiter = match &splitting.delimiter_regex {
-        None => Delimiter::Byte {
-            byte: if splitting.null { 0 } else { splitting.delimiter },
-            count: splitting.delimiter_count,
-        },
+    let limit = Limit { size: splitting.max_record, oversize: splitting.oversize };
+    let splitter = match &splitting.delimiter_regex {
+        None => {
+            let byte = if splitting.null { 0 } else { splitting.delimiter };
+            Splitter::new(Framing::Counted(byte, splitting.delimiter_count), limit)
+        }
         Some(text) => {
-            let regex = plan_regex(text, "--delimiter-regex")?;
-            if regex.captures_len() > 2 {
-                return Err(Stop::usage("--delimiter-regex: at most one capture group"));
-            }
-            match splitting.delimiter_at {
-                At::End => Delimiter::RegexEnd(regex),
-                At::Start => Delimiter::RegexStart(regex),
-            }
+            let at = match splitting.delimiter_at {
+                At::End => record::At::End,
+                At::Start => record::At::Start,
+            };
+            let pattern = Pattern::new(text, at)
+                .map_err(|mistake| cli::mistaken("--delimiter-regex", text, &mistake))?;
+            Splitter::by_pattern(pattern, limit)
         }
     };
-    let splitter = Splitter::new(delimiter, splitting.max_line, splitting.oversize);
     if !is_grouped(splitting) {
         return Ok(splitter);
     }
     let regex =
-        |text: &Option<String>, flag| text.as_ref().map(|text| plan_regex(text, flag)).transpose();
+        |text: &Option<String>, flag| text.as_ref().map(|text| cli::regex(flag, text)).transpose();
     Ok(splitter.grouped(Group {
         start: regex(&splitting.multiline_start, "--multiline-start")?,
         continuation: regex(&splitting.multiline_continue, "--multiline-continue")?,
     }))
-}
-
-fn plan_regex(text: &str, flag: &str) -> Result<Regex, Stop> {
-    Regex::new(text).map_err(|error| {
-        let cause = error.to_string();
-        let last = cause.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        Stop::usage(format_args!("invalid value '{text}' for '{flag}': {last}"))
-    })
 }
 
 fn plan_position(
@@ -303,6 +293,7 @@ fn plan_selection(
     else {
         return Ok(None);
     };
+    cli::regex("--file-match", &file_match)?;
     let mut translation: HashMap<String, HashMap<String, i64>> = HashMap::new();
     for (group, text, number) in selecting.translation {
         translation.entry(group).or_default().insert(text, number);

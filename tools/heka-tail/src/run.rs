@@ -6,9 +6,10 @@ use std::ops::Bound;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::follow::{Block, Look, Reason, Relation, Seen, Stream};
+use crate::follow::{Block, Look, Relation, Seen, Stream};
 use crate::watch::Watch;
 use heka_core::os::{Wanted, raise_open_files, signal, wait};
+use heka_core::record::More;
 use heka_core::report::{self, Cause as _, Status, Stop, stats};
 use nix::poll::PollFlags;
 use nix::unistd::Pid;
@@ -259,8 +260,8 @@ impl Tail {
                     }
                 }
             }
-            let reason = if self.job.incomplete { Reason::End } else { Reason::Timeout };
-            self.press(number, reason)?;
+            let more = if self.job.incomplete { More::Ended } else { More::Idle };
+            self.press(number, more)?;
             if let Some(followed) = self.streams.get_mut(number) {
                 followed.stream.close_files();
             }
@@ -297,8 +298,8 @@ impl Tail {
         Ok(seen)
     }
 
-    fn press(&mut self, number: usize, reason: Reason) -> Result<(), Stop> {
-        self.with(number, false, |stream, look| stream.press(look, reason)).unwrap_or(Ok(()))
+    fn press(&mut self, number: usize, more: More) -> Result<(), Stop> {
+        self.with(number, false, |stream, look| stream.press(look, more)).unwrap_or(Ok(()))
     }
 
     fn with<T>(
@@ -379,10 +380,10 @@ impl Tail {
         for number in self.streams.numbers() {
             let is_idle = self.streams.get(number).is_some_and(|followed| followed.is_idle);
             if is_idle && self.job.incomplete {
-                self.press(number, Reason::End)?;
+                self.press(number, More::Ended)?;
             } else if !self.job.options.goes_on {
                 // No later run will read it, so it is as complete as it will be.
-                self.press(number, Reason::Timeout)?;
+                self.press(number, More::Idle)?;
             }
         }
         self.emitter.out.flush()?;

@@ -22,20 +22,20 @@ pub(crate) const DEFAULT_MAX_RECORD: &str = "64M";
 /// records from the socket go to standard output.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
-    /// The socket; @NAME is one outside the file system
+    /// Socket path; @NAME for an abstract socket
     #[arg(value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) path: Option<OsString>,
-    /// Serve PATH instead of connecting to it
+    /// Listen on PATH instead of connecting to it
     #[arg(short, long)]
     pub(crate) listen: bool,
-    /// Serve one connection, then end
+    /// Serve one connection and exit
     #[arg(short = '1', long, requires = "listen")]
     pub(crate) once: bool,
-    /// Kind of socket
+    /// Socket type
     #[arg(long = "type", value_name = "TYPE", default_value = "stream")]
     pub(crate) kind: Kind,
 
-    /// How records stand on the socket
+    /// Framing of records on the socket
     #[arg(long, value_name = "FRAMING", help_heading = "Records")]
     pub(crate) framing: Option<FramingName>,
     /// Byte that ends a record
@@ -44,13 +44,13 @@ pub(crate) struct Cli {
     /// NUL ends a record
     #[arg(short = '0', long, conflicts_with = "delimiter", help_heading = "Records")]
     pub(crate) null: bool,
-    /// How records stand on stdin and stdout, if otherwise
+    /// Framing on standard input and output, if different
     #[arg(long, value_name = "FRAMING", help_heading = "Records")]
     pub(crate) stdio: Option<FramingName>,
-    /// Most bytes of one read; longest datagram
+    /// Read buffer size; longest datagram
     #[arg(short, long, value_name = "SIZE", value_parser = parse_buffer_size, help_heading = "Records")]
     pub(crate) buf_size: Option<usize>,
-    /// Longest record taken
+    /// Longest record to accept
     #[arg(long, value_name = "SIZE", default_value = DEFAULT_MAX_RECORD, value_parser = parse_buffer_size, help_heading = "Records")]
     pub(crate) max_record: usize,
     /// Drop empty records
@@ -59,7 +59,7 @@ pub(crate) struct Cli {
     /// Records on the socket are base64
     #[arg(long, help_heading = "Records")]
     pub(crate) base64: bool,
-    /// Form of the records on stdin and stdout
+    /// Format of records on standard input and output
     #[arg(short, long, value_name = "FORM", default_value = "payload", help_heading = "Records",
           value_parser = forms(&[Form::Payload, Form::Heka, Form::Json, Form::Tag]))]
     pub(crate) output: Form,
@@ -69,11 +69,11 @@ pub(crate) struct Cli {
     /// The same as -o tag
     #[arg(long, conflicts_with = "json", help_heading = "Records")]
     pub(crate) tag: bool,
-    /// End after NUM records from the socket
+    /// Stop after NUM records from the socket
     #[arg(short = 'n', long, value_name = "NUM", help_heading = "Records")]
     pub(crate) max_count: Option<u64>,
 
-    /// Where records without a peer's number go
+    /// Destination of records without a peer number
     #[arg(long, value_name = "PEERS", requires = "listen", help_heading = "Peers")]
     pub(crate) to: Option<To>,
     /// Send each record back to its sender
@@ -88,7 +88,7 @@ pub(crate) struct Cli {
     /// Only send: write no standard output
     #[arg(long, conflicts_with = "recv_only", help_heading = "Peers")]
     pub(crate) send_only: bool,
-    /// Serve these users only, names or numbers
+    /// Serve only these users, by name or number
     #[arg(
         long,
         value_name = "LIST",
@@ -97,7 +97,7 @@ pub(crate) struct Cli {
         help_heading = "Peers"
     )]
     pub(crate) allow_uid: Vec<String>,
-    /// Serve these groups only, names or numbers
+    /// Serve only these groups, by name or number
     #[arg(
         long,
         value_name = "LIST",
@@ -106,7 +106,7 @@ pub(crate) struct Cli {
         help_heading = "Peers"
     )]
     pub(crate) allow_gid: Vec<String>,
-    /// Most connections at once; more wait
+    /// Maximum number of connections; further ones wait
     #[arg(
         long,
         value_name = "NUM",
@@ -116,7 +116,7 @@ pub(crate) struct Cli {
         help_heading = "Peers"
     )]
     pub(crate) max_conns: u32,
-    /// Most connections that wait
+    /// Length of the accept queue
     #[arg(
         long,
         value_name = "NUM",
@@ -125,14 +125,14 @@ pub(crate) struct Cli {
         help_heading = "Peers"
     )]
     pub(crate) backlog: u16,
-    /// What a peer may leave unread before its queue is full
+    /// Size of each peer's output queue
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = parse_buffer_size, help_heading = "Peers")]
     pub(crate) queue_size: usize,
-    /// What to do when one of several peers has a full queue
+    /// What to do when a peer's queue is full
     #[arg(long, value_name = "ACTION", default_value = "drop", help_heading = "Peers")]
     pub(crate) queue_full: QueueFull,
 
-    /// Mode of the socket, such as 600 or u=rw,go=
+    /// Permissions of the socket, such as 600 or u=rw,go=
     #[arg(long, alias = "permissions", value_name = "MODE", value_parser = parse_mode, requires = "listen", help_heading = "File")]
     pub(crate) mode: Option<Mode>,
     /// Owner of the socket
@@ -141,29 +141,29 @@ pub(crate) struct Cli {
     /// Group of the socket
     #[arg(long, value_name = "GROUP", requires = "listen", help_heading = "File")]
     pub(crate) group: Option<String>,
-    /// Replace PATH whatever it is
+    /// Replace PATH even if it is not a socket
     #[arg(short, long, requires = "listen", help_heading = "File")]
     pub(crate) force: bool,
-    /// Leave PATH at the end
+    /// Do not remove PATH on exit
     #[arg(long, requires = "listen", help_heading = "File")]
     pub(crate) no_unlink: bool,
-    /// Write PATH to this descriptor when it is served
+    /// Write PATH to descriptor FD when ready
     #[arg(long, value_name = "FD", requires = "listen", help_heading = "File", value_parser = parse_ready_fd)]
     pub(crate) ready_fd: Option<ReadyFd>,
 
-    /// Give up connecting after this time
+    /// Connection timeout
     #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout, help_heading = "Time")]
     pub(crate) connect_timeout: Timeout,
-    /// After one side has ended, wait so long for the other
+    /// Time to wait for one side after the other has ended
     #[arg(long, value_name = "DURATION", default_value = "forever", value_parser = parse_timeout, help_heading = "Time")]
     pub(crate) linger: Timeout,
-    /// End a connection on which nothing moves for so long
+    /// Close connections idle for DURATION
     #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout, help_heading = "Time")]
     pub(crate) idle_timeout: Timeout,
-    /// End after so long, whatever happens
+    /// Exit after DURATION
     #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout, help_heading = "Time")]
     pub(crate) timeout: Timeout,
-    /// Wait for no answer: end with stdin, close with the peer
+    /// Exit at the end of standard input without waiting
     #[arg(short = 'E', long, help_heading = "Time")]
     pub(crate) exit_on_eof: bool,
 

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 
-use heka_core::net::{Attempts, Backoff, DialError, Dialer, UnixName};
+use heka_core::net::{Backoff, DialError, Dialer, Loss, Redial, UnixName};
 use heka_core::os::Deadline;
 use heka_core::report::words::Count;
-use heka_core::report::{self, Status, Stop};
+use heka_core::report::{Status, Stop};
 use nix::sys::socket::{UnixAddr, bind};
 use socket2::Socket;
 
@@ -19,7 +19,6 @@ use crate::peer::{Facts, Peer};
 use crate::plan::Plan;
 use crate::queue::Chunk;
 use crate::source::Source;
-use crate::wait::wait_for;
 
 /// What the system took for the peer is gone, and nobody knows how much that was.
 const UNREAD: &str = "closed by the peer before it had read everything";
@@ -33,7 +32,7 @@ pub(crate) fn run(
     end: Deadline,
 ) -> Result<Status, Stop> {
     let hub = Hub::new(plan, None)?;
-    let mut client = Client { hub, name, connect_timeout, attempts: backoff.start(), end };
+    let mut client = Client { hub, name, connect_timeout, redial: Redial::new(backoff), end };
     let outcome = client.run();
     // Also what came before an error or a signal is written.
     let finished = client.hub.finish();
@@ -44,7 +43,7 @@ struct Client<'a> {
     hub: Hub<'a>,
     name: &'a UnixName,
     connect_timeout: Option<Duration>,
-    attempts: Attempts,
+    redial: Redial,
     end: Deadline,
 }
 
@@ -81,7 +80,7 @@ impl Client<'_> {
                 Err(stopped @ DialError::Stopped(_)) => return Err(stopped.into_stop(self.name)),
             }
         };
-        self.attempts.reset();
+        self.redial.reset();
         let facts = Facts::of(&socket, 0, self.name.to_string(), false);
         let peer = self.hub.add(socket, facts)?;
         for chunk in unsent {
@@ -105,21 +104,11 @@ impl Client<'_> {
 
     /// Waits before the next attempt; an error if there may be none.
     fn pause(&mut self, cause: &str) -> Result<(), Stop> {
-        let Some(delay) = self.attempts.delay() else {
+        if !self.redial.schedule(&Loss::of(format_args!("{}: {cause}", self.name))) {
             return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
-        };
-        let (name, millis) = (self.name, delay.as_millis());
-        report::announce(format_args!("{name}: {cause}, next attempt in {millis} ms"));
-        if let Some(out) = &mut self.hub.sink.out {
-            out.try_flush()?;
         }
-        let until = Instant::now() + delay;
-        while Instant::now() < until {
-            self.check_time()?;
-            let limit = self.end.map_or(until, |end| end.min(until));
-            wait_for(None, None, &mut self.hub.sink, Some(limit))?;
-        }
-        Ok(())
+        self.redial.wait(self.hub.sink.out.as_mut(), self.end)?;
+        self.check_time()
     }
 
     /// Serves one connection to its end.
@@ -155,8 +144,7 @@ impl Client<'_> {
             None => plan.echo,
         };
         let has_unsent = !peer.link.is_drained();
-        if self.attempts.may_retry() && (!is_answered || has_unsent) && !self.hub.sink.has_enough()
-        {
+        if self.redial.may_retry() && (!is_answered || has_unsent) && !self.hub.sink.has_enough() {
             if peer.was_reset {
                 self.hub.sink.lose(self.name, UNREAD);
             }
@@ -172,7 +160,8 @@ impl Client<'_> {
             )));
         }
         if let Some(left) = self.hub.source.as_mut().and_then(Source::bulk_left) {
-            let cause = format_args!("closed by the peer, {left} bytes not sent");
+            let lost = Count(left, "byte");
+            let cause = format_args!("closed by the peer, {lost} not sent");
             return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
         }
         if peer.was_reset {

@@ -26,51 +26,51 @@ use crate::request::{Headers, RequestArgs};
 #[derive(Debug, Parser)]
 #[command(mut_arg("insecure", |arg| arg.visible_alias("trust-all-certs")))]
 pub(crate) struct Cli {
-    /// Where to connect: ws://…, wss://…, ws+unix:PATH:/…
+    /// URL to connect to: ws://…, wss://…, ws+unix:PATH:/…
     #[arg(value_name = "URL", value_hint = clap::ValueHint::Url)]
     url: String,
     /// Send TEXT after every connect (repeatable)
     #[arg(short = 'p', long, value_name = "TEXT", allow_hyphen_values = true)]
     init_message: Vec<String>,
-    /// Send what is in FILE after every connect, before any -p
+    /// Send the contents of FILE after every connect, before -p
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     init_file: Vec<PathBuf>,
     /// Send each record of standard input as a message
     #[arg(long)]
     stdin: bool,
-    /// What the messages sent are
+    /// Type of messages to send
     #[arg(long, value_name = "TYPE", default_value = "text")]
     send: Sent,
     /// Send each message back
     #[arg(long)]
     echo: bool,
-    /// After the end of standard input, stay for so long
+    /// Time to stay connected after the end of standard input
     #[arg(long, value_name = "DURATION", default_value = "none", requires = "stdin", value_parser = parse_timeout)]
     linger: Timeout,
 
-    /// Form of what is written
+    /// Output format
     #[arg(short, long, value_name = "FORM", default_value = "payload",
           value_parser = forms(&[Form::Payload, Form::Json, Form::Heka]))]
     output: Form,
     /// The same as -o json
     #[arg(short, long, conflicts_with = "output")]
     json: bool,
-    /// What stands between payloads, and between records of --stdin
+    /// Framing of payloads, and of records of --stdin
     #[arg(long, value_name = "HOW", default_value = "lines")]
     framing: Framing,
     /// The same as --framing null
     #[arg(short = '0', long, conflicts_with = "framing")]
     null: bool,
-    /// How binary messages are written as payload
+    /// How to write binary messages as payload
     #[arg(long, value_name = "HOW", default_value = "raw")]
     binary: Binary,
     /// Stop after NUM messages
     #[arg(short = 'n', long, value_name = "NUM")]
     max_count: Option<u64>,
-    /// Largest message taken
+    /// Longest message to accept
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
     max_message: usize,
-    /// Stop reading when so much waits for the reader of the output
+    /// Stop reading when SIZE of output is pending
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
     max_backlog: usize,
     /// Type of Heka messages
@@ -85,16 +85,16 @@ pub(crate) struct Cli {
     #[command(flatten)]
     request: RequestArgs,
 
-    /// Ask so often whether the server is there
+    /// Ping interval
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout, help_heading = "Connection options")]
     ping_interval: Timeout,
-    /// Give the server up when nothing comes for so long after a ping
+    /// Disconnect if a ping is not answered within DURATION
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_timeout, help_heading = "Connection options")]
     ping_timeout: Timeout,
-    /// Close code at the end
+    /// Close code to send
     #[arg(long, value_name = "CODE", default_value_t = 1000, value_parser = parse_close_code, help_heading = "Connection options")]
     close_code: u16,
-    /// Words that go with the close code
+    /// Close reason
     #[arg(long, value_name = "TEXT", default_value = "", value_parser = parse_close_reason, help_heading = "Connection options")]
     close_reason: String,
     /// Follow up to NUM redirects

@@ -21,13 +21,13 @@ use zeroize::Zeroizing;
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "TLS options")]
 pub(crate) struct KeystoreArgs {
-    /// Trust, and show, the certificates of this key store
+    /// Key store with trusted and client certificates
     #[arg(long, value_name = "FILE", conflicts_with = "cert", value_hint = clap::ValueHint::FilePath)]
     keystore: Option<PathBuf>,
-    /// File with the key store's password
+    /// File containing the key store's password
     #[arg(long, value_name = "FILE", requires = "keystore", value_hint = clap::ValueHint::FilePath)]
     keystore_pass_file: Option<PathBuf>,
-    /// Insist on a type of key store
+    /// Key store type
     #[arg(
         long,
         value_name = "TYPE",

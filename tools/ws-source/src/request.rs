@@ -23,22 +23,22 @@ pub(crate) struct RequestArgs {
     /// Send the cookies in FILE, one a line
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     cookie_file: Option<PathBuf>,
-    /// Say which page asks
+    /// Origin header
     #[arg(long, value_name = "ORIGIN", value_parser = parse_value)]
     origin: Option<String>,
     /// Offer a subprotocol (repeatable)
     #[arg(long, value_name = "NAME", value_parser = parse_token)]
     subprotocol: Vec<String>,
-    /// Say which program asks; empty for nothing
+    /// User-Agent header; empty omits it
     #[arg(long, value_name = "NAME", default_value = concat!("ws-source/", env!("CARGO_PKG_VERSION")), value_parser = parse_value)]
     user_agent: String,
-    /// Authenticate by name and password
+    /// User name for basic authentication
     #[arg(long, value_name = "NAME", conflicts_with = "bearer_file")]
     user: Option<String>,
-    /// File with the password; asked for on the terminal if absent
+    /// File containing the password; prompts if absent
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     password_file: Option<PathBuf>,
-    /// Authenticate by the token in FILE
+    /// File containing a bearer token
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     bearer_file: Option<PathBuf>,
 }

@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use heka_core::cli::settle_form;
-use heka_core::net::Attempts;
 use heka_core::net::ws::Closed;
-use heka_core::os::{Backlog, Output, wait};
+use heka_core::net::{Loss, Redial};
+use heka_core::os::{Backlog, Output};
+use heka_core::report::words::Span;
 use heka_core::report::{self, Status, Stop, stats};
 
 use crate::cli::Plan;
@@ -51,7 +52,7 @@ impl Feed<'_> {
     /// One connection after the other.
     fn follow(&mut self) -> Result<Status, Stop> {
         let shown = self.plan.endpoint.shown.as_str();
-        let mut attempts = self.plan.backoff.start();
+        let mut redial = Redial::new(self.plan.backoff);
         let mut lost_at: Option<Instant> = None;
         loop {
             let end = match self.connector.connect(self.plan)? {
@@ -61,10 +62,8 @@ impl Feed<'_> {
                         None => report::note(format_args!("{shown}: connected")),
                         Some(lost) => {
                             stats::counter("reconnects").add(1);
-                            let gap = lost.elapsed().as_secs_f64();
-                            report::announce(format_args!(
-                                "{shown}: connected again after {gap:.1} s"
-                            ));
+                            let gap = Span(lost.elapsed());
+                            report::announce(format_args!("{shown}: connected again after {gap}"));
                         }
                     }
                     let opened = Instant::now();
@@ -72,7 +71,7 @@ impl Feed<'_> {
                         ControlFlow::Break(()) => return Ok(Status::Done),
                         ControlFlow::Continue(closed) => {
                             if opened.elapsed() >= STABLE {
-                                attempts.reset();
+                                redial.reset();
                             }
                             End::Closed(closed)
                         }
@@ -80,48 +79,31 @@ impl Feed<'_> {
                 }
             };
             lost_at.get_or_insert_with(Instant::now);
-            if let Some(status) = self.pause(&end, &mut attempts)? {
+            if let Some(status) = self.pause(&end, &mut redial)? {
                 return Ok(status);
             }
         }
     }
 
-    /// Tells what happened and waits for the next attempt; a status if there is to be none.
-    fn pause(&mut self, end: &End, attempts: &mut Attempts) -> Result<Option<Status>, Stop> {
+    /// Waits for the next attempt; a status if there is to be none.
+    fn pause(&mut self, end: &End, redial: &mut Redial) -> Result<Option<Status>, Stop> {
         let shown = self.plan.endpoint.shown.as_str();
         let is_done = end.is_orderly() && self.session.input_ended.is_some();
-        let delay = if is_done { None } else { attempts.delay() };
-        let Some(delay) = delay else {
-            if end.is_orderly() {
-                report::note(format_args!("{shown}: {end}"));
-                return Ok(Some(Status::Done));
-            }
-            report::error(format_args!("{shown}: {end}"));
-            end.hint();
-            return Ok(Some(Status::Unreachable));
-        };
-        let delay = delay.max(end.retry_after().min(self.plan.backoff.max_delay));
-        let seconds = (delay.as_secs_f64() * 1000.0).round() / 1000.0;
-        report::announce(format_args!("{shown}: {end}; trying again in {seconds} s"));
-        if attempts.failures() == 1 {
-            end.hint();
+        let wait = end.retry_after().min(self.plan.backoff.max_delay);
+        let text = format_args!("{shown}: {end}");
+        if !is_done && redial.schedule(&Loss::of(text).hint(end.hint()).wait(wait)) {
+            redial.wait(Some(&mut self.session.out), None)?;
+            return Ok(None);
         }
-        self.wait(Instant::now() + delay)?;
-        Ok(None)
-    }
-
-    /// Waits, while the output's reader goes on taking what there is.
-    fn wait(&mut self, until: Instant) -> Result<(), Stop> {
-        let out = &mut self.session.out;
-        while Instant::now() < until {
-            out.try_flush()?;
-            let wanted: Vec<_> = out.wanted().into_iter().collect();
-            let ready = wait(&wanted, Some(until))?;
-            if out.pending() == 0 && ready.iter().any(|ready| !ready.is_empty()) {
-                return Err(Stop::BrokenPipe);
-            }
+        if end.is_orderly() {
+            report::note(text);
+            return Ok(Some(Status::Done));
         }
-        Ok(())
+        report::error(text);
+        if let Some(hint) = end.hint() {
+            report::hint(hint);
+        }
+        Ok(Some(Status::Unreachable))
     }
 }
 
@@ -143,9 +125,10 @@ impl End {
         }
     }
 
-    fn hint(&self) {
-        if let Self::Unconnected(Unconnected { hint: Some(hint), .. }) = self {
-            report::hint(hint);
+    fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Unconnected(unconnected) => unconnected.hint.as_deref(),
+            Self::Closed(_) => None,
         }
     }
 }

@@ -19,6 +19,7 @@ mod pattern;
 
 pub use highlight::Highlight;
 
+use crate::codec::Mistake;
 use crate::wire::MessageView;
 
 /// A compiled expression.
@@ -45,27 +46,6 @@ impl Matcher {
     /// Shows what of a payload it looks for, if that is part of it.
     pub fn highlight(&self) -> Option<Highlight> {
         Highlight::new(&self.node)
-    }
-}
-
-/// What is wrong with an expression.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct Mistake {
-    /// At which byte.
-    pub at: usize,
-    reason: String,
-}
-
-impl Mistake {
-    fn new(at: usize, reason: impl Into<String>) -> Self {
-        Self { at, reason: reason.into() }
-    }
-
-    /// As many blanks as there are characters before the place in `text`, the expression.
-    pub fn indent(&self, text: &str) -> String {
-        let before = text.get(..self.at).unwrap_or(text);
-        " ".repeat(before.chars().count())
     }
 }
 

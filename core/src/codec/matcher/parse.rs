@@ -329,7 +329,7 @@ fn text_test(
             Ok(TextTest::Matches(Search::Lua(pattern), compare == Compare::Matches))
         }
         (None, Token::Regex(text)) => {
-            let regular = Regular::new(&text).map_err(|why| Mistake::new(at, why))?;
+            let regular = Regular::new(&text).map_err(|why| Mistake::new(at, why.to_string()))?;
             Ok(TextTest::Matches(Search::Regular(regular), compare == Compare::Matches))
         }
         (None, _) => Err(Mistake::new(at, "expected a /regular expression/ or a 'pattern'")),

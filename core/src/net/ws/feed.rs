@@ -12,6 +12,7 @@ use super::socket::MAX_QUEUED;
 use super::{Closed, Message, Options, Socket, Step};
 use crate::os::{Backlog, Deadline, Wanted, wait};
 use crate::report::Stop;
+use crate::report::words::Span;
 
 /// After so many messages the clock, the other descriptors and signals get a look.
 const BATCH: u32 = 512;
@@ -214,13 +215,13 @@ impl<S: Read + Write + AsFd> Socket<S> {
                 Some(Pause::Peer) => "the server takes nothing that is sent for",
                 _ => "no answer to a ping for",
             };
-            return Some(Closed::lost(format!("{cause} {}", seconds(limit))));
+            return Some(Closed::lost(format!("{cause} {}", Span(limit))));
         }
         if let Some(limit) = self.options.idle_timeout
             && now >= self.clock.last_message + limit
         {
             self.close(1001, "");
-            return Some(Closed::lost(format!("no message for {}", seconds(limit))));
+            return Some(Closed::lost(format!("no message for {}", Span(limit))));
         }
         if self.clock.next_ping.is_some_and(|next| now >= next) {
             self.clock.next_ping = self.options.ping_interval.map(|interval| now + interval);
@@ -263,8 +264,4 @@ impl<S: Read + Write + AsFd> Socket<S> {
             Err(error) => crate::report::debug(format_args!("poll: {error}")),
         }
     }
-}
-
-fn seconds(limit: Duration) -> String {
-    format!("{} s", (limit.as_secs_f64() * 1000.0).round() / 1000.0)
 }

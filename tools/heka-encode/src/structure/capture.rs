@@ -4,7 +4,6 @@
 use crate::structure::field_arg::{FieldArg, FieldName, push_value};
 use crate::structure::time_format::TimeFormat;
 use heka_core::codec::HeaderName;
-use heka_core::codec::regular;
 use heka_core::codec::severity::SeverityMap;
 use heka_core::wire::{Message, ValueType};
 use regex::bytes::{Captures as Groups, Regex};
@@ -43,16 +42,15 @@ enum Part {
 }
 
 impl Captures {
-    /// Compiles `regex`. Its groups named `Timestamp` and `Severity` become these headers; so do
+    /// The groups of `regex` named `Timestamp` and `Severity` become these headers; so do
     /// all others by their names, and fields, unless `fields` says what is made of them.
     pub(crate) fn new(
-        regex: &str,
+        regex: Regex,
         fields: &[FieldArg],
         times: TimeFormat,
         severities: SeverityMap,
         limit: usize,
     ) -> Result<Self, String> {
-        let regex = regular::compile(regex)?;
         let named: Vec<(usize, &str)> = regex
             .capture_names()
             .enumerate()

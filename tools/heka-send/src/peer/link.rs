@@ -14,6 +14,7 @@ use socket2::Socket;
 use crate::cli::{Ack, Delivery};
 use crate::peer::answers::Answers;
 use crate::peer::arrival::Arrival;
+use crate::peer::over::{End, Over, UNCONFIRMING};
 use crate::place::{Identity, Place};
 
 /// Several messages share a datagram up to this size, which fits an Ethernet frame.
@@ -21,45 +22,6 @@ const SHARED_DATAGRAM: usize = 1400;
 /// Answers of a peer are read in pieces of this size, and so many of them before it is our turn.
 const ANSWER_SIZE: usize = 16 * 1024;
 const ANSWERS: usize = 16;
-
-/// What helps if a peer confirms nothing.
-pub(crate) const UNCONFIRMING: &str = "heka-listen confirms only with --ack";
-
-/// Who ended a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// We did, and the peer followed.
-    Ours,
-    /// The peer did. It may have died: then what it had read may be lost.
-    Peer,
-    /// It broke: what the peer had not read is lost.
-    Broken,
-    /// We did, for the peer says what cannot be.
-    Wrong,
-}
-
-/// Why a connection is over.
-#[derive(Debug)]
-pub(crate) struct Over {
-    pub(crate) end: End,
-    /// In words.
-    pub(crate) cause: String,
-    /// What could help.
-    pub(crate) hint: Option<String>,
-}
-
-impl Over {
-    pub(crate) fn new(end: End, cause: &str) -> Self {
-        Self { end, cause: cause.to_owned(), hint: None }
-    }
-}
-
-impl From<std::io::Error> for Over {
-    fn from(error: std::io::Error) -> Self {
-        let (cause, hint) = heka_core::net::tls::explain_io(&error);
-        Self { end: End::Broken, cause, hint }
-    }
-}
 
 #[derive(Debug)]
 enum Pipe {

@@ -5,18 +5,20 @@ mod answers;
 mod arrival;
 mod dialing;
 mod link;
+mod over;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::window::Window;
-use heka_core::net::{Addr, Attempts, Dialer};
-use heka_core::report::words::Count;
+use heka_core::net::{Addr, Dialer, Loss, Redial};
+use heka_core::report::words::{Count, Span};
 use heka_core::report::{self, Status, Stop, stats};
 
 use crate::cli::{Ack, Delivery, Plan};
 use crate::peer::dialing::{Dialing, Outcome};
-use crate::peer::link::{End, Link, Over, UNCONFIRMING};
+use crate::peer::link::Link;
+use crate::peer::over::{End, Over, UNCONFIRMING};
 use crate::place::Identity;
 
 /// How often the kernel is asked what it has delivered while somebody waits for that, and while
@@ -34,9 +36,7 @@ pub(crate) struct Target {
     pub(crate) window: Window,
     pub(crate) link: Option<Box<Link>>,
     pub(crate) dialing: Option<Dialing>,
-    attempts: Attempts,
-    /// When to connect next.
-    due: Instant,
+    redial: Redial,
     delivery: Delivery,
     /// The stream, if peers are to confirm it.
     identity: Option<Identity>,
@@ -69,8 +69,7 @@ impl Target {
             window: Window::starting_after(before, in_flight, delivery.resend),
             link: None,
             dialing: None,
-            attempts: plan.backoff.start(),
-            due: Instant::now(),
+            redial: Redial::new(plan.backoff),
             delivery,
             identity: plan.identity.as_ref().map(|identity| identity.for_target(index)),
             inherited: before,
@@ -129,7 +128,7 @@ impl Target {
             return Ok(());
         }
         let Some(dialing) = &self.dialing else {
-            if Instant::now() >= self.due {
+            if Instant::now() >= self.redial.due() {
                 let (dialer, addrs) = (Arc::clone(dialer), Arc::clone(&self.addrs));
                 self.dialing = Some(Dialing::start(dialer, addrs, self.delivery)?);
             }
@@ -168,30 +167,25 @@ impl Target {
     fn retry(&mut self, failure: &str, hint: Option<&str>) -> Result<(), Stop> {
         self.is_open = false;
         self.is_lazy = false;
-        let Some(delay) = self.attempts.delay() else {
-            report::error(failure);
-            if let Some(hint) = hint {
-                report::hint(hint);
-            }
-            let unconfirmed = self.window.unconfirmed();
-            if unconfirmed > 0 {
-                report::error(format_args!("{} not delivered", Count(unconfirmed, "message")));
-            }
-            return Err(Stop::Said(Status::Unreachable));
-        };
-        self.due = Instant::now() + delay;
-        report::announce(format_args!("{failure}; trying again in {}", Seconds(delay)));
-        if let Some(hint) = hint.filter(|_| self.attempts.failures() == 1) {
+        if self.redial.schedule(&Loss::of(format_args!("{failure}")).hint(hint)) {
+            return Ok(());
+        }
+        report::error(failure);
+        if let Some(hint) = hint {
             report::hint(hint);
         }
-        Ok(())
+        let unconfirmed = self.window.unconfirmed();
+        if unconfirmed > 0 {
+            report::error(format_args!("{} not delivered", Count(unconfirmed, "message")));
+        }
+        Err(Stop::Said(Status::Unreachable))
     }
 
     /// A connection is over: what is not confirmed will be sent again.
     fn lost(&mut self, over: &Over, at_end: bool) -> Result<(), Stop> {
         let Some(mut link) = self.link.take() else { return Ok(()) };
         if self.window.confirmed() > link.first {
-            self.attempts.reset();
+            self.redial.reset();
         }
         // Which run of a receiver confirmed something last the next one has to know.
         self.identity = link.take_identity().or(self.identity.take());
@@ -220,11 +214,11 @@ impl Target {
                     report::hint(hint);
                 }
             }
-            self.due = Instant::now();
+            self.redial.schedule_now();
             return Ok(());
         }
         if was_wanted {
-            self.due = Instant::now();
+            self.redial.schedule_now();
             return Ok(());
         }
         let mut failure = format!("{}: {}", link.name, over.cause);
@@ -276,7 +270,7 @@ impl Target {
             "{}: {} not confirmed within {}",
             self.name(),
             Count(self.window.unconfirmed(), "message"),
-            Seconds(self.delivery.linger)
+            Span(self.delivery.linger)
         ));
         Stop::Said(Status::Unreachable)
     }
@@ -306,7 +300,7 @@ impl Target {
         let now = Instant::now();
         let Some(link) = &self.link else {
             // While a thread connects, it may be the one that a signal wakes.
-            let due = if self.dialing.is_some() { now + SIGNAL_PERIOD } else { self.due };
+            let due = if self.dialing.is_some() { now + SIGNAL_PERIOD } else { self.redial.due() };
             return self.wants_link(at_end).then_some(due);
         };
         let outstanding = self.window.unconfirmed() > 0;
@@ -396,18 +390,4 @@ pub(crate) fn have_room(targets: &[Target]) -> bool {
 /// The same, and somebody listens: otherwise a queue is the better place for a record.
 pub(crate) fn want_more(targets: &[Target]) -> bool {
     have_room(targets) && targets.iter().any(Target::is_open)
-}
-
-/// A duration as people write it: `250ms`, `1.5s`.
-pub(crate) struct Seconds(pub(crate) Duration);
-
-impl std::fmt::Display for Seconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0 < Duration::from_secs(1) {
-            write!(f, "{}ms", self.0.as_millis())
-        } else {
-            let tenths = (self.0.as_secs_f64() * 10.0).round() / 10.0;
-            write!(f, "{tenths}s")
-        }
-    }
 }

@@ -14,6 +14,7 @@ use super::files::{name_of, whole_records};
 use super::keeper::Job;
 use super::{Place, Queue};
 use heka_core::delivery::is_full;
+use heka_core::report::words::Count;
 use heka_core::report::{self, Explain as _, Stop};
 
 /// A file with so much in it is begun anew, if it can be.
@@ -186,12 +187,9 @@ impl Queue {
         let whole = whole_records(&self.writer, start, self.limits.message_size);
         let whole = whole.at(path.display())?;
         if whole < end.offset {
-            report::warning(format_args!(
-                "{}: the last {} bytes are a torn record and cut off",
-                path.display(),
-                end.offset - whole
-            ));
-            self.cut_at(whole).at(path.display())?;
+            let (path, torn) = (path.display(), Count(end.offset - whole, "byte"));
+            report::warning(format_args!("{path}: removed an incomplete record of {torn}"));
+            self.cut_at(whole).at(path)?;
             self.set_end(whole);
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::io;
 use std::slice::from_ref;
 use std::time::Instant;
 
-use super::chunk::{Around, Reason};
+use super::chunk::Around;
 use super::contents::Likeness;
 use super::file::{OpenFile, Pulled};
 use super::files::Files;
@@ -20,6 +20,7 @@ use super::search::Search;
 use super::trouble::Trouble;
 use crate::select::find::{Candidate, find, open_first};
 
+use heka_core::record::More;
 use heka_core::report::{self, Cause as _, Stop};
 
 /// The files of a stream.
@@ -90,15 +91,15 @@ impl Chain {
     ///
     /// # Errors
     /// What the consumer says.
-    pub(crate) fn press(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
-        self.late.press(self.current_position(), look, reason)?;
-        self.press_current(look, reason)
+    pub(crate) fn press(&mut self, look: &mut Look<'_>, more: More) -> Result<(), Stop> {
+        self.late.press(self.current_position(), look, more)?;
+        self.press_current(look, more)
     }
 
-    fn press_current(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
+    fn press_current(&mut self, look: &mut Look<'_>, more: More) -> Result<(), Stop> {
         let before = self.late.positions();
         match &mut self.current {
-            Some(file) => file.press(reason, Around::behind(&before), look.consume),
+            Some(file) => file.press(more, Around::behind(&before), look.consume),
             None => Ok(()),
         }
     }
@@ -125,7 +126,7 @@ impl Chain {
     pub(crate) fn settle(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         let Some(current) = &self.current else { return Ok(()) };
         if self.patience.take_due(current, look.options, look.now) {
-            self.press_current(look, Reason::Timeout)?;
+            self.press_current(look, More::Idle)?;
         }
         Ok(())
     }
@@ -171,7 +172,7 @@ impl Chain {
     /// What the consumer says.
     pub(crate) fn close(&mut self, mut file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
         let others = self.positions();
-        file.press(Reason::End, Around::before(&others), look.consume)?;
+        file.press(More::Ended, Around::before(&others), look.consume)?;
         self.history.close(&file);
         Ok(())
     }
@@ -297,7 +298,7 @@ impl Chain {
         self.late.push(file, look.now + grace, patience);
         if !look.options.follow {
             // Nothing will be waited for: in order then.
-            self.late.press(self.current_position(), look, Reason::Timeout)?;
+            self.late.press(self.current_position(), look, More::Idle)?;
         }
         Ok(())
     }
@@ -362,7 +363,7 @@ impl Chain {
             return self.advance(look);
         }
         report::note(format_args!("{}: truncated", self.trouble.name()));
-        self.press_current(look, Reason::End)?;
+        self.press_current(look, More::Ended)?;
         if let Some(current) = &mut self.current {
             self.history.keep_contents(current);
             current.rewind();
@@ -387,7 +388,7 @@ impl Chain {
             return Ok(false);
         }
         if is_itself {
-            self.press_current(look, Reason::End)?;
+            self.press_current(look, More::Ended)?;
         } else {
             report::note(format_args!("{}: truncated, copied before", self.trouble.name()));
             let search = self.search(look.options);

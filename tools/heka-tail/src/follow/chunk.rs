@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use heka_core::record::{More, Progress};
+
 use super::identity::Identity;
 use super::position::{self, FilePosition, window_hash};
 
@@ -27,17 +29,6 @@ impl<'a> Around<'a> {
     }
 }
 
-/// Why a consumer is shown a [`Chunk`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// There is something new.
-    More,
-    /// Nothing new has come for the stream's timeout.
-    Timeout,
-    /// Nothing more will come: what is not used up now is lost.
-    End,
-}
-
 /// Bytes of a file, for a consumer.
 #[derive(Debug)]
 pub(crate) struct Chunk<'a> {
@@ -45,12 +36,11 @@ pub(crate) struct Chunk<'a> {
     pub(crate) path: &'a Path,
     /// Byte offset of [`Chunk::data`] in the file (decompressed).
     pub(crate) offset: u64,
-    /// How many bytes of what the consumer does not use up it has searched in vain; it keeps this.
-    pub(crate) scanned: usize,
-    /// Whether what comes is the rest of a record that is left out; the consumer keeps this.
-    pub(crate) skips: bool,
-    /// Why it is shown.
-    pub(crate) reason: Reason,
+    /// What the consumer knows of what it did not use up; it keeps this.
+    pub(crate) progress: Progress,
+    /// What may follow: nothing new has come for the stream's timeout if that is [`More::Idle`],
+    /// and what is not used up at [`More::Ended`] is lost.
+    pub(crate) more: More,
     pub(super) identity: Identity,
     pub(super) generation: u64,
     pub(super) modified: u64,

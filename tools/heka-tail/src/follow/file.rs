@@ -8,11 +8,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::chunk::{Around, Chunk, Reason};
+use super::chunk::{Around, Chunk};
 use super::fingerprint::{Fingerprint, HEAD};
 use super::identity::{Identity, modified};
 use super::position::{FilePosition, WINDOW, first_generation, next_generation, window_hash};
 use super::source::{Source, open_regular};
+use heka_core::record::{More, Progress};
 use heka_core::report::{Stop, stats};
 
 /// Bytes asked for by one read.
@@ -48,8 +49,8 @@ pub(crate) struct OpenFile {
     /// Up to [`WINDOW`] bytes before `offset`, then what is not used up yet.
     tail: Vec<u8>,
     window_len: usize,
-    scanned: usize,
-    skips: bool,
+    /// What is known of the bytes that are not used up.
+    progress: Progress,
     modified: u64,
     fingerprint: Fingerprint,
 }
@@ -100,8 +101,7 @@ impl OpenFile {
             offset: 0,
             tail: Vec::new(),
             window_len: 0,
-            scanned: 0,
-            skips: false,
+            progress: Progress::default(),
             modified: modified(&metadata),
             fingerprint: Fingerprint::default(),
         })
@@ -117,6 +117,7 @@ impl OpenFile {
     fn go_to(&mut self, offset: u64, window: Vec<u8>) {
         self.window_len = window.len();
         self.tail = window;
+        self.progress = Progress::at(offset);
         self.offset = offset;
     }
 
@@ -183,14 +184,14 @@ impl OpenFile {
             offset: self.offset,
             hash: window_hash(self.tail.get(..self.window_len).unwrap_or(&[])),
             modified: self.modified,
-            skips: self.skips,
+            skips: self.progress.is_skipping(),
         }
     }
 
     /// Goes on as `position` says, which is where this stands.
     pub(crate) fn resume(&mut self, position: &FilePosition) {
         self.generation = position.generation;
-        self.skips = position.skips;
+        self.progress = Progress::at(self.offset).skipping(position.skips);
     }
 
     /// Goes on as the generation that `generation` names: this is a copy of that file.
@@ -269,8 +270,7 @@ impl OpenFile {
         self.offset = 0;
         self.tail.clear();
         self.window_len = 0;
-        self.scanned = 0;
-        self.skips = false;
+        self.progress = Progress::default();
         self.fingerprint = Fingerprint::default();
     }
 
@@ -309,18 +309,18 @@ impl OpenFile {
             // What is made up as it is read, as in /proc, has no length.
             is_rest = pulled < BLOCK && metadata.len() == end && !self.is_packed();
         }
-        let used = self.show(shown, Reason::More, around, consume)?;
+        let used = self.show(shown, More::Coming, around, consume)?;
         self.keep(shown, used);
         Ok(Ok(if is_rest { Pulled::Rest } else { Pulled::Data }))
     }
 
-    /// Shows what is held once more: `reason` says why.
+    /// Shows what is held once more, given what may follow it.
     ///
     /// # Errors
     /// What `consume` says.
     pub(crate) fn press(
         &mut self,
-        reason: Reason,
+        more: More,
         around: Around<'_>,
         consume: &mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
     ) -> Result<(), Stop> {
@@ -328,7 +328,7 @@ impl OpenFile {
             return Ok(());
         }
         let tail = std::mem::take(&mut self.tail);
-        let used = self.show(&tail, reason, around, consume)?;
+        let used = self.show(&tail, more, around, consume)?;
         self.keep(&tail, used);
         Ok(())
     }
@@ -336,7 +336,7 @@ impl OpenFile {
     fn show(
         &mut self,
         bytes: &[u8],
-        reason: Reason,
+        more: More,
         around: Around<'_>,
         consume: &mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
     ) -> Result<usize, Stop> {
@@ -348,14 +348,12 @@ impl OpenFile {
             bytes,
             start: self.window_len,
             offset: self.offset,
-            scanned: self.scanned,
-            skips: self.skips,
-            reason,
+            progress: std::mem::take(&mut self.progress),
+            more,
             around,
         };
         let used = consume(&mut chunk)?.min(bytes.len() - self.window_len);
-        self.scanned = chunk.scanned;
-        self.skips = chunk.skips;
+        self.progress = chunk.progress;
         Ok(used)
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use super::chunk::{Around, Reason};
+use super::chunk::Around;
 use super::contents::{Contents, Likeness};
 use super::file::{OpenFile, Pulled};
 use super::history::History;
@@ -14,6 +14,7 @@ use super::options::Options;
 use super::patience::Patience;
 use super::position::FilePosition;
 use crate::select::find::Candidate;
+use heka_core::record::More;
 use heka_core::report::{self, Cause as _, Stop};
 
 /// The files that a stream has left behind, oldest first.
@@ -88,7 +89,7 @@ impl Late {
         while let Some(index) = self.0.iter().position(|late| late.until <= look.now) {
             let mut file = self.0.remove(index).file;
             let others: Vec<FilePosition> = self.positions().into_iter().chain(current).collect();
-            file.press(Reason::End, Around::before(&others), look.consume)?;
+            file.press(More::Ended, Around::before(&others), look.consume)?;
             history.close(&file);
         }
         Ok(())
@@ -113,7 +114,7 @@ impl Late {
             }
         };
         if late.patience.take_due(&late.file, look.options, look.now) {
-            late.file.press(Reason::Timeout, around, look.consume)?;
+            late.file.press(More::Idle, around, look.consume)?;
         }
         if let Some(error) = error {
             let path = late.file.path().display();
@@ -132,13 +133,13 @@ impl Late {
         &mut self,
         current: Option<FilePosition>,
         look: &mut Look<'_>,
-        reason: Reason,
+        more: More,
     ) -> Result<(), Stop> {
         for index in 0..self.0.len() {
             let others = self.others(index, current);
             if let Some(late) = self.0.get_mut(index) {
                 let around = Around { others: &others, rank: index };
-                late.file.press(reason, around, look.consume)?;
+                late.file.press(more, around, look.consume)?;
             }
         }
         Ok(())

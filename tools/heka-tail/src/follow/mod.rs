@@ -32,7 +32,7 @@ pub(crate) mod start;
 pub(crate) mod stream;
 mod trouble;
 
-pub(crate) use chunk::{Chunk, Reason};
+pub(crate) use chunk::Chunk;
 pub(crate) use file::Block;
 pub(crate) use identity::Identity;
 pub(crate) use journal::Journal;

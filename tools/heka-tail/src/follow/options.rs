@@ -24,7 +24,7 @@ pub(crate) struct Options {
     pub(crate) rotate_wait: Duration,
     /// Whether a later run goes on where this one ends.
     pub(crate) goes_on: bool,
-    /// How long what is held waits for its record's end before [`Reason::Timeout`].
+    /// How long what is held waits for its record's end before [`More::Idle`].
     pub(crate) timeout: Option<Duration>,
     /// Whether compressed files are unpacked.
     pub(crate) unpacks: bool,

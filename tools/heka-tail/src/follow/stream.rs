@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::chain::Chain;
-use super::chunk::Reason;
 use super::file::{OpenFile, Pulled};
 use super::files::Files;
 use super::identity::Identity;
@@ -20,6 +19,7 @@ use super::resumption::Resumption;
 use super::start::Start;
 use crate::select::find::Candidate;
 use crate::select::logstreamer::Selection;
+use heka_core::record::More;
 use nix::errno::Errno;
 
 use heka_core::report::{self, Cause as _, Stop};
@@ -236,8 +236,8 @@ impl Stream {
     ///
     /// # Errors
     /// What the consumer says.
-    pub(crate) fn press(&mut self, look: &mut Look<'_>, reason: Reason) -> Result<(), Stop> {
-        self.chain.press(look, reason)
+    pub(crate) fn press(&mut self, look: &mut Look<'_>, more: More) -> Result<(), Stop> {
+        self.chain.press(look, more)
     }
 
     /// Deals with a read error; `true` if there is something else to read.

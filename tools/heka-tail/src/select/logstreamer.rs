@@ -8,12 +8,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use regex::{Captures, Regex};
+use regex::bytes::{Captures, Regex};
 
 use super::find::Candidate;
 use super::glob::Exclusion;
 use super::tree::Tree;
 use crate::follow::packed::source_of;
+use heka_core::codec::regular;
 use heka_core::os::clock;
 use heka_core::report::{self, Cause as _};
 
@@ -71,8 +72,7 @@ impl Selection {
         let slash = if selector.file_match.starts_with('/') { "" } else { "/" };
         let end = if selector.file_match.ends_with('$') { "" } else { "$" };
         let pattern = format!("^{}{slash}{}{end}", regex::escape(root), selector.file_match);
-        let pattern = Regex::new(&pattern)
-            .map_err(|_| format!("'{}' is not a regular expression", selector.file_match))?;
+        let pattern = regular::compile(&pattern).map_err(|mistake| mistake.to_string())?;
         selector.directory = real;
         let groups: Vec<&str> = pattern.capture_names().flatten().collect();
         for group in selector.priority.iter().map(|group| group.trim_start_matches('^')) {
@@ -198,7 +198,7 @@ impl Selection {
 
     /// The stream that the file at `path` belongs to, if it is there and selected.
     fn classify(&self, path: &Path, old: &mut Vec<PathBuf>) -> Option<String> {
-        let captures = self.pattern.captures(path.to_str()?)?;
+        let captures = self.pattern.captures(path.to_str()?.as_bytes())?;
         if self.exclusion.has(path) {
             return None;
         }
@@ -233,8 +233,8 @@ impl Selection {
     fn stream_of(&self, captures: &Captures<'_>) -> String {
         let parts = self.selector.differentiator.iter();
         parts
-            .map(|part| match captures.name(part) {
-                Some(group) => group.as_str(),
+            .map(|part| match text_of(captures, part) {
+                Some(text) => text,
                 None if self.pattern.capture_names().flatten().any(|name| name == part) => "",
                 None => part,
             })
@@ -243,12 +243,12 @@ impl Selection {
 
     /// What a file is sorted by.
     fn values(&self, path: &Path) -> Vec<i64> {
-        let captures = path.to_str().and_then(|text| self.pattern.captures(text));
+        let captures = path.to_str().and_then(|text| self.pattern.captures(text.as_bytes()));
         let groups = self.selector.priority.iter().map(|group| group.trim_start_matches('^'));
         groups
             .map(|group| {
-                let text = captures.as_ref().and_then(|captures| captures.name(group));
-                self.value(group, text.map_or("", |text| text.as_str()))
+                let text = captures.as_ref().and_then(|captures| text_of(captures, group));
+                self.value(group, text.unwrap_or_default())
             })
             .collect()
     }
@@ -278,6 +278,11 @@ impl Selection {
             .find(|order| order.is_ne())
             .unwrap_or(Ordering::Equal)
     }
+}
+
+/// What a group has matched.
+fn text_of<'a>(captures: &Captures<'a>, group: &str) -> Option<&'a str> {
+    captures.name(group).and_then(|group| std::str::from_utf8(group.as_bytes()).ok())
 }
 
 const MONTHS: [&str; 12] = [

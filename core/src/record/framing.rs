@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The ways in which records lie in a stream of bytes, by name.
+//!
+//! | framing | a record is |
+//! | --- | --- |
+//! | delimited | its bytes, then one byte that ends it |
+//! | counted | its bytes, of which the last is a delimiter, the so-and-so-manieth |
+//! | length | its length in 2, 4 or 8 bytes, big-endian, then its bytes |
+//! | octet count | its length in decimal digits, one white space, then its bytes (RFC 6587) |
+//! | heka | a Heka frame, all of it |
+//! | whole | everything to the end of the stream |
+//! | none | whatever one read gives |
+
+/// Longest length in decimal that is read: that of 2^64.
+const MAX_DIGITS: usize = 20;
+
+/// One of the ways above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Ends with this byte.
+    Delimited(u8),
+    /// Ends with this byte when it has come so many times (Heka's `TokenSplitter`).
+    Counted(u8, usize),
+    /// Begins with its length.
+    Length(Width),
+    /// Begins with its length in digits.
+    OctetCount,
+    /// A Heka frame.
+    Heka,
+    /// Ends with the stream.
+    Whole,
+    /// As it comes.
+    None,
+}
+
+/// Size of a binary length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// Two bytes.
+    Bits16,
+    /// Four bytes.
+    Bits32,
+    /// Eight bytes.
+    Bits64,
+}
+
+/// A record whose length a framing cannot tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record of {len} bytes does not fit a length of {} bits", 8 * .width.bytes())]
+pub struct Unfit {
+    len: usize,
+    width: Width,
+}
+
+impl Width {
+    /// How many bytes it takes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Bits16 => 2,
+            Self::Bits32 => 4,
+            Self::Bits64 => 8,
+        }
+    }
+}
+
+impl Framing {
+    /// Appends a record.
+    ///
+    /// # Errors
+    /// [`Unfit`] if its length cannot be told; nothing is appended then.
+    pub fn put(self, out: &mut Vec<u8>, record: &[u8]) -> Result<(), Unfit> {
+        match self {
+            Self::Length(width) => {
+                let length = (record.len() as u64).to_be_bytes();
+                let (zeroes, length) = length.split_at(length.len() - width.bytes());
+                if zeroes.iter().any(|&byte| byte != 0) {
+                    return Err(Unfit { len: record.len(), width });
+                }
+                out.extend_from_slice(length);
+            }
+            Self::OctetCount => out.extend_from_slice(format!("{} ", record.len()).as_bytes()),
+            Self::Delimited(_) | Self::Counted(..) | Self::Heka | Self::Whole | Self::None => {}
+        }
+        out.extend_from_slice(record);
+        if let Self::Delimited(byte) | Self::Counted(byte, _) = self {
+            out.push(byte);
+        }
+        Ok(())
+    }
+}
+
+/// What stands before a record that begins with its length: how many bytes that takes, and the
+/// length. `None` if it is not whole.
+pub(super) type Prefix = Option<(usize, u64)>;
+
+/// The binary length at the front of `data`.
+pub(super) fn length(width: Width, data: &[u8]) -> Prefix {
+    let bytes = data.get(..width.bytes())?;
+    Some((bytes.len(), bytes.iter().fold(0, |length, &byte| (length << 8) | u64::from(byte))))
+}
+
+/// The length in digits at the front of `data`.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn octet_count(data: &[u8]) -> Result<Prefix, &'static str> {
+    let digits = data.iter().take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
+    let length = data
+        .get(..digits)
+        .and_then(|digits| std::str::from_utf8(digits).ok())
+        .and_then(|digits| digits.parse().ok());
+    match (data.get(digits), length) {
+        _ if digits > MAX_DIGITS => Err("the length of the record has too many digits"),
+        (None, _) => Ok(None),
+        (Some(byte), Some(length)) if byte.is_ascii_whitespace() => Ok(Some((digits + 1, length))),
+        (Some(_), _) => Err("expected the length of a record in decimal digits"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_must_fit() {
+        let put = |len| Framing::Length(Width::Bits16).put(&mut Vec::new(), &vec![0; len]);
+        assert_eq!(put(65_535), Ok(()));
+        let unfit = put(65_536).unwrap_err();
+        assert_eq!(unfit.to_string(), "a record of 65536 bytes does not fit a length of 16 bits");
+    }
+}
