@@ -42,7 +42,7 @@ pub fn example(page: &str, part: &str) -> String {
 pub fn readme_examples(heading: &str) -> Vec<String> {
     let text = read("README.md");
     let (_, rest) = text.split_once(&format!("\n{heading}\n")).expect("the section");
-    let section = rest.split("\n### ").next().unwrap_or_default();
+    let section = rest.split("\n##").next().unwrap_or_default();
     let blocks = section.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     blocks.flat_map(|block| joined(block).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
 }

@@ -241,7 +241,8 @@ fn the_sample_program_is_a_shell_script_of_three_lines() {
 fn readme() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
     let text = text.expect("README.md");
-    let section = text.split("### cf-tail\n").nth(1).expect("the section");
+    let section =
+        text.split("### Read the logs of a Cloud Foundry app\n").nth(1).expect("the section");
     let block = section.split("```text\n").nth(1).and_then(|rest| rest.split("```").next());
     let mut steps: Vec<(String, String)> = Vec::new();
     for line in block.expect("its commands").lines() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The pipelines at the top of the README, as they stand there, with addresses of this machine.
+//! The small jobs of the README, as they stand there, with addresses of this machine.
 
 use std::fs;
 use std::io::Read as _;
@@ -14,7 +14,7 @@ use heka_tests::{Tool, eventually, require, scratch, sh};
 
 /// The only one of them that has `part` in it.
 fn pipeline(part: &str) -> String {
-    let mut found = readme_examples("## One line, from file to file");
+    let mut found = readme_examples("### Small jobs");
     found.retain(|line| line.contains(part));
     assert_eq!(found.len(), 1, "pipelines with {part:?}: {found:#?}");
     found.remove(0)

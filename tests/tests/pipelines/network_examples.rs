@@ -39,7 +39,7 @@ fn sends(folder: &TempDir, command: &str, from: &str, expected: &str) -> Running
 #[test]
 fn logs_and_the_output_of_programs_are_sent() {
     let page = examples("heka-send.1");
-    let readme = readme_examples("### heka-send");
+    let readme = readme_examples("### Ship a log reliably");
     assert_eq!((page.len(), readme.len()), (5, 4), "{page:#?} {readme:#?}");
     for commands in [&page, &readme] {
         sends(
@@ -65,7 +65,7 @@ fn plain_netcat_shows_text() {
     if !require("nc") {
         return;
     }
-    for commands in [examples("heka-send.1"), readme_examples("### heka-send")] {
+    for commands in [examples("heka-send.1"), readme_examples("### Ship a log reliably")] {
         let line = command(&commands, "-o payload");
         let port = free_port().to_string();
         let netcat = sh(&format!("exec nc -l 127.0.0.1 {port}")).stdin_open().spawn();
@@ -83,7 +83,7 @@ fn positions_are_stored_when_messages_have_arrived_over_tls() {
     fs::write(folder.path().join("app.log"), "one\ntwo\n").expect("a log");
     let args = ["tls://localhost:0", "--cert=server.pem", "--key=server.key", "--ack", "-opayload"];
     let listener = Peer::with("heka-listen", args, |tool| tool.dir(folder.path()));
-    let line = command(&readme_examples("### heka-send"), "--commit app.pos");
+    let line = command(&readme_examples("### Ship a log reliably"), "--commit app.pos");
     let line = line.replace("aggregator:6514", &format!("localhost:{}", listener.port()));
     let ca = folder.path().join("ca.pem");
     let _pipeline = sh(&line).dir(folder.path()).env("SSL_CERT_FILE", ca).spawn();
@@ -93,7 +93,7 @@ fn positions_are_stored_when_messages_have_arrived_over_tls() {
 
 #[test]
 fn a_feed_is_queued() {
-    for commands in [examples("heka-send.1"), readme_examples("### heka-send")] {
+    for commands in [examples("heka-send.1"), readme_examples("### Ship a log reliably")] {
         let feed = WsServer::start(|_, mut peer| {
             peer.accept();
             peer.text("a tick");
@@ -134,7 +134,7 @@ fn send(folder: &TempDir, address: &str, args: &[&str]) {
 
 #[test]
 fn what_is_sent_is_written_to_a_file() {
-    for commands in [examples("heka-listen.1"), readme_examples("### heka-listen")] {
+    for commands in [examples("heka-listen.1"), readme_examples("### Receive from anything")] {
         assert!(matches!(commands.len(), 3 | 4), "{commands:#?}");
         let folder = scratch();
         let (pipeline, address) = listens(&folder, &command(&commands, ">> output.log"), "9612");
@@ -167,7 +167,7 @@ fn what_somebody_sends_is_looked_at() {
 #[test]
 fn many_kinds_of_sockets_are_listened_on() {
     let folder = scratch();
-    let line = command(&readme_examples("### heka-listen"), "udp://:5565");
+    let line = command(&readme_examples("### Receive from anything"), "udp://:5565");
     let (listener, address) = listens(&folder, &line, "5565");
     for target in [&address, &format!("udp://{address}"), "unix:heka.sock"] {
         send(&folder, target, &[]);
@@ -188,7 +188,7 @@ fn certificates_are_shown_and_asked_for() {
         fs::write(folder.path().join(to), both).expect(to);
     };
     join("server.pem", "server.key", "me.pem");
-    let line = command(&readme_examples("### heka-listen"), "tls://:6514");
+    let line = command(&readme_examples("### Receive from anything"), "tls://:6514");
     let (listener, address) = listens(&folder, &line, "6514");
     send(&folder, &format!("tls://{address}"), &[&clients[..], &["--ack=peer"]].concat());
     let stored = Tool::new("heka-decode").dir(folder.path()).arg("all.heka").run();

@@ -32,7 +32,7 @@ fn ask(folder: &Path, question: &str, args: &[&str]) -> String {
 fn each_has_its_test() {
     assert_eq!(examples(PAGE).len(), 6);
     let page: Vec<String> = examples(PAGE).iter().map(|text| joined(text)).collect();
-    for line in readme_examples("### unix-sock") {
+    for line in readme_examples("### Put a UNIX socket into a pipe") {
         let known = page.iter().any(|text| text.replace("/tmp/s", "s").contains(&line));
         assert!(known, "README.md, but not {PAGE}: {line}");
     }

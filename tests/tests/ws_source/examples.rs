@@ -45,7 +45,7 @@ fn trusting(line: &str) -> Tool {
 fn each_has_its_test() {
     assert_eq!(examples(PAGE).len(), 7);
     let page: Vec<String> = examples(PAGE).iter().map(|text| joined(text)).collect();
-    for line in readme_examples("### ws-source") {
+    for line in readme_examples("### Read a WebSocket") {
         assert!(page.contains(&line), "README.md, but not {PAGE}: {line}");
     }
 }

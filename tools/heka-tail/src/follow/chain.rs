@@ -19,8 +19,8 @@ use super::position::{FilePosition, next_generation};
 use super::search::Search;
 use super::trouble::Trouble;
 use crate::select::find::{Candidate, find, open_first};
-use heka_core::record::More;
 
+use heka_core::record::More;
 use heka_core::report::{self, Cause as _, Stop};
 
 /// The files of a stream.
