@@ -19,6 +19,7 @@ mod limit;
 mod pattern;
 mod records;
 mod splitter;
+mod turn;
 mod unread;
 
 pub use crate::wire::More;
@@ -30,6 +31,7 @@ pub use limit::{Limit, Oversize, cut};
 pub use pattern::{At, Group, Pattern};
 pub use records::{Found, Part, Record, Records};
 pub use splitter::{Progress, Splitter};
+pub use turn::Turn;
 pub use unread::Unread;
 
 #[cfg(test)]

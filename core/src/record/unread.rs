@@ -30,6 +30,14 @@ impl Unread {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Adds what `read` puts into room for `len` bytes; it returns how much that is.
+    pub fn extend_with(&mut self, len: usize, read: impl FnOnce(&mut [u8]) -> usize) {
+        let before = self.bytes.len();
+        self.bytes.resize(before + len, 0);
+        let read = read(self.bytes.get_mut(before..).unwrap_or_default());
+        self.bytes.truncate(before + read);
+    }
+
     /// Has these bytes instead.
     pub fn set(&mut self, bytes: &[u8]) {
         self.bytes.clear();

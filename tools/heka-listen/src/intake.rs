@@ -6,7 +6,7 @@ use std::ops::Range;
 use heka_core::cli::signing::Verifier;
 use heka_core::codec::{Encoder, Form};
 use heka_core::os::{Output, clock};
-use heka_core::record::Recent;
+use heka_core::record::{Recent, Turn};
 use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Damage, Deframer, Frame, Header, Message, More, Step, Template};
 use memchr::memchr;
@@ -14,7 +14,6 @@ use memchr::memchr;
 use crate::cli::Plan;
 use crate::place::Place;
 use crate::streams::Streams;
-use crate::turn::Turn;
 
 /// How far a look at the bytes of a sender came.
 #[derive(Clone, Copy, Debug, Default)]

@@ -12,7 +12,6 @@ mod run;
 mod senders;
 mod server;
 mod streams;
-mod turn;
 
 fn main() -> std::process::ExitCode {
     heka_core::cli::main::<cli::Cli>(|cli| run::run(&cli.plan()?))

@@ -53,7 +53,7 @@ impl Peer {
             Ok(_) | Err(_) => return Ok(false),
         };
         // From here on the stretch has to come to its end, whatever way it takes.
-        sink.put_all(&std::mem::take(&mut self.partial))?;
+        sink.put_all(std::mem::take(&mut self.partial).data())?;
         let passed = sink.carry(&self.facts, &self.link, len - 1)?;
         self.count(passed);
         self.splitter.pass(len);

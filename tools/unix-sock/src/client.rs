@@ -14,8 +14,9 @@ use socket2::Socket;
 
 use crate::cli::Kind;
 use crate::door::socket_type;
+use crate::facts::Facts;
 use crate::hub::Hub;
-use crate::peer::{Facts, Peer};
+use crate::peer::Peer;
 use crate::plan::Plan;
 use crate::queue::Chunk;
 use crate::source::Source;

@@ -13,7 +13,7 @@ use nix::sys::stat::{Mode as Umask, umask};
 use socket2::{Socket, Type};
 
 use crate::cli::Kind;
-use crate::peer::Facts;
+use crate::facts::Facts;
 use crate::plan::{Plan, Server};
 
 /// A socket that connections come in by.

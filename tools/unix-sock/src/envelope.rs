@@ -23,8 +23,8 @@ use prost::Message as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::facts::Facts;
 use crate::framing::Framing;
-use crate::peer::Facts;
 
 /// `Type` and, with the path behind it, `Logger` of the messages made here.
 const TYPE: &str = "unix-sock";

@@ -10,7 +10,7 @@ use heka_core::os::signal;
 use heka_core::report::{self, Explain as _, Stop};
 use socket2::Socket;
 
-use crate::peer::Facts;
+use crate::facts::Facts;
 
 /// Processes that run.
 #[derive(Debug, Default)]

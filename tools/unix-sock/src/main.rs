@@ -9,6 +9,7 @@ mod datagram;
 mod door;
 mod envelope;
 mod exec;
+mod facts;
 mod framing;
 mod hub;
 mod link;

@@ -5,13 +5,14 @@
 use std::io;
 use std::time::Instant;
 
+use heka_core::record::Unread;
 use heka_core::report::{self, Cause as _, Stop, stats};
-use heka_core::wire::{Field, More};
-use nix::sys::socket::{getsockopt, sockopt};
+use heka_core::wire::More;
 use socket2::Socket;
 
 use crate::audience::Standing;
-use crate::envelope::{Envelope, put_string};
+use crate::envelope::Envelope;
+use crate::facts::Facts;
 use crate::framing::{Found, Splitter};
 use crate::link::{Link, Received};
 use crate::packets::{self, Packet};
@@ -22,80 +23,6 @@ use crate::sink::Sink;
 /// Up to so much of an unfinished record is kept in memory of its own size; a longer one keeps the
 /// buffer that it arrived in.
 const SMALL: usize = 64 * 1024;
-
-/// What is known of a peer.
-#[derive(Clone, Debug)]
-pub(crate) struct Facts {
-    /// Its number: 0 for the first.
-    pub(crate) number: u64,
-    /// The socket, as it was asked for.
-    pub(crate) path: String,
-    /// Whether we serve it.
-    pub(crate) is_server: bool,
-    /// Process that connected (or listens).
-    pub(crate) pid: Option<i32>,
-    /// Its effective user.
-    pub(crate) uid: Option<u32>,
-    /// Its effective group.
-    pub(crate) gid: Option<u32>,
-}
-
-impl Facts {
-    /// Asks the system who is at the other end.
-    pub(crate) fn of(socket: &Socket, number: u64, path: String, is_server: bool) -> Self {
-        let credentials = getsockopt(socket, sockopt::PeerCredentials).ok();
-        Self {
-            number,
-            path,
-            is_server,
-            pid: credentials.map(|credentials| credentials.pid()),
-            uid: credentials.map(|credentials| credentials.uid()),
-            gid: credentials.map(|credentials| credentials.gid()),
-        }
-    }
-
-    /// The object that goes with each record, up to its data.
-    pub(crate) fn to_json(&self) -> String {
-        let mut path = Vec::new();
-        put_string(&mut path, &self.path);
-        let path = String::from_utf8(path).unwrap_or_default();
-        let mut text = if self.is_server {
-            format!("{{\"unix_socket_server\":{{\"path\":{path},\"peer\":{}", self.number)
-        } else {
-            format!("{{\"unix_socket_client\":{{\"peer\":{path}")
-        };
-        for (name, value) in self.numbers() {
-            text += &format!(",\"{name}\":{value}");
-        }
-        text + "},"
-    }
-
-    /// The same as Fields of a message.
-    pub(crate) fn to_fields(&self) -> Vec<Field> {
-        let number = i64::try_from(self.number).unwrap_or(i64::MAX);
-        let mut fields =
-            vec![Field::string("path", self.path.clone()), Field::integer("peer", number)];
-        fields.extend(self.numbers().map(|(name, value)| Field::integer(name, value)));
-        fields
-    }
-
-    /// Process, user and group, as far as they are known.
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = (&'static str, i64)> {
-        [
-            ("pid", self.pid.map(i64::from)),
-            ("uid", self.uid.map(i64::from)),
-            ("gid", self.gid.map(i64::from)),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-    }
-}
-
-impl std::fmt::Display for Facts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.is_server { write!(f, "peer {}", self.number) } else { f.write_str(&self.path) }
-    }
-}
 
 /// State of the direction towards the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +42,10 @@ pub(crate) struct Peer {
     pub(crate) link: Link,
     envelope: Envelope,
     pub(crate) splitter: Splitter,
-    /// What has arrived of an unfinished record.
-    pub(crate) partial: Vec<u8>,
+    /// What has arrived of an unfinished record, or records that wait for another turn.
+    pub(crate) partial: Unread,
+    /// Not all records were handed over that are there; what follows them.
+    unfinished: Option<More>,
     /// There may be something to read. (Set by the kernel's edges, cleared by a read in vain.)
     pub(crate) readable: bool,
     /// A write may succeed. Likewise.
@@ -146,7 +75,8 @@ impl Peer {
             facts,
             link: Link::new(socket, plan.has_packets()),
             splitter: Splitter::new(plan.wire, plan.max_record),
-            partial: Vec::new(),
+            partial: Unread::default(),
+            unfinished: None,
             readable: true,
             writable: true,
             receiving: true,
@@ -158,6 +88,11 @@ impl Peer {
             moved: Instant::now(),
             half_closed: None,
         }
+    }
+
+    /// Whether its last turn was not enough.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.unfinished.is_some()
     }
 
     /// Whether nothing can happen on it any more.
@@ -173,9 +108,15 @@ impl Peer {
         }
     }
 
-    /// Reads once and hands over the records that are whole then. `scratch` is lent for the time
-    /// of the call; it holds [`scratch_len`] bytes.
+    /// Has its turn: reads once and hands over the records that are whole then, or those that the
+    /// last turn left. `scratch` is lent for the time of the call; it holds [`scratch_len`] bytes.
     pub(crate) fn read(&mut self, sink: &mut Sink<'_>, scratch: &mut [u8]) -> Result<(), Stop> {
+        sink.turn.begin();
+        match self.unfinished.take() {
+            Some(More::Ended) => return self.end(sink),
+            Some(more) => return self.split_partial(more, sink),
+            None => {}
+        }
         if self.link.has_packets() {
             return self.read_packets(sink, scratch);
         }
@@ -187,28 +128,24 @@ impl Peer {
         }
         let kept = self.partial.len();
         let Some((front, room)) = scratch.split_at_mut_checked(kept) else { return Ok(()) };
-        front.copy_from_slice(&self.partial);
+        front.copy_from_slice(self.partial.data());
         let Some(len) = self.receive(room, sink)? else { return Ok(()) };
         let data = scratch.get(..kept + len).unwrap_or_default();
         let done = self.split(data, More::Coming, sink)?;
-        self.partial.clear();
-        self.partial.extend_from_slice(data.get(done..).unwrap_or_default());
-        if self.partial.is_empty() && self.partial.capacity() > 0 {
-            self.partial = Vec::new();
-        }
+        self.partial.set(data.get(done..).unwrap_or_default());
         Ok(())
     }
 
     /// The same for a record that is long already: it stays where it is, and grows there.
     fn read_long(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
-        let kept = self.partial.len();
-        self.partial.resize(kept + sink.plan.read_size, 0);
-        let received = self.link.receive(self.partial.get_mut(kept..).unwrap_or_default());
-        let len = match received {
-            Ok(Received::Bytes(len)) => len,
-            _ => 0,
-        };
-        self.partial.truncate(kept + len);
+        let (link, mut received) = (&mut self.link, Ok(Received::Nothing));
+        self.partial.extend_with(sink.plan.read_size, |room| {
+            received = link.receive(room);
+            match received {
+                Ok(Received::Bytes(len)) => len,
+                _ => 0,
+            }
+        });
         if self.note(received, sink)?.is_some() {
             self.split_partial(More::Coming, sink)?;
         }
@@ -246,9 +183,21 @@ impl Peer {
             if is_cut {
                 sink.lose(&self.facts, format_args!("packet cut to {len} bytes (--buf-size)"));
             }
-            self.split(slot.get(..len).unwrap_or_default(), More::Ended, sink)?;
+            self.split_packet(slot.get(..len).unwrap_or_default(), sink)?;
         }
         Ok(())
+    }
+
+    /// Hands over the records of a packet, which is not kept for another turn.
+    fn split_packet(&mut self, mut packet: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
+        loop {
+            let done = self.split(packet, More::Ended, sink)?;
+            if self.unfinished.take().is_none() {
+                return Ok(());
+            }
+            packet = packet.get(done..).unwrap_or_default();
+            sink.turn.begin();
+        }
     }
 
     /// Something has come.
@@ -302,14 +251,27 @@ impl Peer {
         report::note(format_args!("{}: {}", self.facts, error.cause()));
     }
 
-    /// The peer sends no more, or is not listened to any more: its last record needs no delimiter.
-    pub(crate) fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
+    /// The peer sends no more: its last record needs no delimiter.
+    fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
         self.split_partial(More::Ended, sink)?;
-        self.partial = Vec::new();
-        self.receiving = false;
-        self.readable = false;
-        self.half_closed.get_or_insert_with(Instant::now);
+        if self.unfinished.is_none() {
+            self.partial = Unread::default();
+            self.receiving = false;
+            self.readable = false;
+            self.half_closed.get_or_insert_with(Instant::now);
+        }
         Ok(())
+    }
+
+    /// It is not listened to any more, and has no other turn.
+    pub(crate) fn end_now(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
+        loop {
+            sink.turn.begin();
+            self.end(sink)?;
+            if self.unfinished.take().is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// Hands over what can be of the unfinished record, given what follows it.
@@ -317,13 +279,10 @@ impl Peer {
         if self.partial.is_empty() {
             return Ok(());
         }
-        let mut partial = std::mem::take(&mut self.partial);
-        let done = self.split(&partial, more, sink)?;
-        partial.drain(..done);
-        if partial.len() <= SMALL {
-            partial.shrink_to_fit();
-        }
+        let partial = std::mem::take(&mut self.partial);
+        let done = self.split(partial.data(), more, sink)?;
         self.partial = partial;
+        self.partial.consume(done);
         Ok(())
     }
 
@@ -333,6 +292,7 @@ impl Peer {
             && let Some(done) = self.splitter.whole(data)
         {
             let records = data.get(..done).unwrap_or_default();
+            sink.turn.spend_record(done);
             sink.receive_all(&self.facts, records)?;
             if sink.plan.echo && self.sending == Sending::Open && done > 0 {
                 self.link.push(Chunk::of(records, sink.plan.wire));
@@ -351,10 +311,18 @@ impl Peer {
         let mut echo = (Vec::new(), 0);
         let mut empty = sink.plan.wire.empty_packet(data).filter(|_| self.link.has_packets());
         loop {
+            if sink.turn.is_over() {
+                self.unfinished = Some(more);
+                // Without a word of the system there is something to do.
+                self.readable = true;
+                break;
+            }
             let rest = data.get(at..).unwrap_or_default();
-            match empty.take().unwrap_or_else(|| self.splitter.next(rest, more)) {
+            let found = empty.take();
+            match found.unwrap_or_else(|| self.splitter.next_within(rest, more, &mut sink.turn)) {
                 Found::Record(done, record) => {
                     at += done;
+                    sink.turn.spend_record(done);
                     if let Some(record) = sink.receive(&self.facts, &mut self.envelope, record)?
                         && sink.plan.echo
                         && sink.encode(&mut echo.0, &record)
@@ -368,6 +336,7 @@ impl Peer {
                 }
                 Found::Lost(done, cause) => {
                     at += done;
+                    sink.turn.spend_record(0);
                     sink.lose(&self.facts, cause);
                 }
                 Found::Broken(cause) => {
@@ -377,6 +346,8 @@ impl Peer {
                     at = data.len();
                     break;
                 }
+                // The turn may be over by that, and then this was not all.
+                Found::Partial(done) if sink.turn.is_over() => at += done,
                 Found::Partial(done) => {
                     at += done;
                     break;
@@ -397,4 +368,44 @@ impl Peer {
 /// How long the buffer must be that [`Peer::read`] is lent.
 pub(crate) fn scratch_len(plan: &Plan) -> usize {
     if plan.has_packets() { packets::room(plan) } else { SMALL + plan.read_size }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn what_takes_long_to_read_takes_many_turns() {
+        let args = ["unix-sock", "--listen", "s", "--framing=heka", "--send-only"];
+        let plan = Cli::parse_from(args).plan().unwrap();
+        let mut sink = Sink::open(&plan).unwrap();
+        let (mut near, far) = UnixStream::pair().unwrap();
+        far.set_nonblocking(true).unwrap();
+        let far = Socket::from(far);
+        let facts = Facts::of(&far, 0, "s".to_owned(), true);
+        let mut peer = Peer::new(far, facts, &plan);
+        let mut scratch = vec![0; scratch_len(&plan)];
+        // Headers in each other's messages, all of them longer than what comes.
+        let headers = b"\x7a\x07\x1e\x04\x08\xc0\x84\x3d\x1f".repeat(7000);
+        near.write_all(&headers[2..]).unwrap();
+        for _ in 0..8 {
+            peer.read(&mut sink, &mut scratch).unwrap();
+            near.write_all(&headers).unwrap();
+        }
+        drop(near);
+        let mut turns = 0;
+        while peer.receiving {
+            assert!(peer.readable);
+            peer.read(&mut sink, &mut scratch).unwrap();
+            turns += u32::from(peer.is_unfinished());
+        }
+        assert!(turns > 2, "{turns}");
+        assert!(peer.partial.is_empty());
+    }
 }

@@ -10,13 +10,14 @@ use data_encoding::BASE64;
 use heka_core::cli::settle_form;
 use heka_core::codec::Form;
 use heka_core::os::{Backlog, Output};
+use heka_core::record::Turn;
 use heka_core::report::words::Count;
 use heka_core::report::{self, Status, Stop, stats};
 
 use crate::envelope::Envelope;
+use crate::facts::Facts;
 use crate::framing::Framing;
 use crate::link::Link;
-use crate::peer::Facts;
 use crate::plan::Plan;
 
 /// Peers are not read while standard output is so much behind.
@@ -32,6 +33,8 @@ pub(crate) struct Sink<'a> {
     pub(crate) plan: &'a Plan,
     /// Standard output, if it is written to.
     pub(crate) out: Option<Backlog>,
+    /// Peers have turns.
+    pub(crate) turn: Turn,
     /// The peer whose record came last.
     pub(crate) origin: Option<u64>,
     records: u64,
@@ -49,7 +52,7 @@ impl<'a> Sink<'a> {
         } else {
             None
         };
-        Ok(Self { plan, out, origin: None, records: 0, has_lost: false })
+        Ok(Self { plan, out, turn: Turn::default(), origin: None, records: 0, has_lost: false })
     }
 
     /// Takes a record from a peer. It is given back as it was under base64, unless it is dropped.

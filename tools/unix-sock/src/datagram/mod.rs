@@ -23,7 +23,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials,
 use crate::audience::{Audience, Standing};
 use crate::cli::{QueueFull, To};
 use crate::door::{Door, is_allowed};
-use crate::peer::Facts;
+use crate::facts::Facts;
 use crate::plan::{Plan, Server, Target};
 use crate::queue::Chunk;
 use crate::sink::{SLOW, Sink, UNSENT};

@@ -11,8 +11,8 @@ use socket2::Socket;
 
 use crate::audience::Standing;
 use crate::envelope::Envelope;
+use crate::facts::Facts;
 use crate::framing::{Found, Splitter};
-use crate::peer::Facts;
 use crate::plan::Plan;
 use crate::queue::{Chunk, Queue};
 use crate::sink::Sink;

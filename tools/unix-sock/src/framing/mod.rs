@@ -9,6 +9,7 @@
 //! | heka | a Heka frame, all of it |
 //! | none | whatever one read gives |
 
+use heka_core::record::Turn;
 use heka_core::wire::{Deframer, More, Step};
 use memchr::{memchr, memrchr};
 
@@ -162,6 +163,23 @@ impl Splitter {
             self.skip = Skip::Nothing;
         }
         self.advance(skipped, found)
+    }
+
+    /// The same, with no more work than a turn has left: [`Found::Partial`] may be that alone then.
+    pub(crate) fn next_within<'a>(
+        &mut self,
+        buffer: &'a [u8],
+        more: More,
+        turn: &mut Turn,
+    ) -> Found<'a> {
+        let work = |splitter: &Self| splitter.deframer.as_ref().map_or(0, |frames| frames.work());
+        let before = work(self);
+        if let Some(deframer) = &mut self.deframer {
+            deframer.allow(turn.left());
+        }
+        let found = self.next(buffer, more);
+        turn.spend(work(self) - before);
+        found
     }
 
     /// How much of `buffer` is whole records of which none is over the limit, if that can be told

@@ -25,8 +25,9 @@ use crate::audience::Audience;
 use crate::cli::Kind;
 use crate::door::Door;
 use crate::exec::Processes;
+use crate::facts::Facts;
 use crate::link::Flushed;
-use crate::peer::{Facts, Peer, Sending, scratch_len};
+use crate::peer::{Peer, Sending, scratch_len};
 use crate::plan::Plan;
 use crate::sink::{Sink, UNSENT};
 use crate::source::Source;
@@ -130,6 +131,11 @@ impl<'a> Hub<'a> {
     pub(crate) fn turn(&mut self, deadline: Deadline) -> Result<(), Stop> {
         self.feed()?;
         self.serve()?;
+        if let (true, Some(out)) = (self.sink.turn.is_output_due(), &mut self.sink.out) {
+            // Who goes on sending keeps nothing of the others from the reader.
+            self.sink.turn.wrote();
+            out.try_flush()?;
+        }
         self.expire()?;
         if !self.ended.is_empty() || self.is_done() {
             return Ok(());
@@ -195,6 +201,10 @@ impl<'a> Hub<'a> {
             if can_read(peer, &self.sink) {
                 peer.read(&mut self.sink, &mut self.scratch)?;
             }
+            if peer.is_unfinished() {
+                // That took long enough to ask the others.
+                self.busy_turns = BUSY_TURNS;
+            }
             if !peer.receiving && !can_answer && peer.sending == Sending::Open {
                 peer.sending = Sending::Ending;
             }
@@ -220,7 +230,7 @@ impl<'a> Hub<'a> {
     fn remove(&mut self, number: u64) -> Result<(), Stop> {
         let Some(mut peer) = self.peers.remove(&number) else { return Ok(()) };
         self.note(number);
-        peer.end(&mut self.sink)?;
+        peer.end_now(&mut self.sink)?;
         write(&mut peer, &mut self.sink);
         report::note(format_args!("{}: closed", peer.facts));
         self.accept_again = None;
