@@ -8,6 +8,9 @@
 pub mod checkpoint;
 #[cfg(feature = "claim")]
 pub mod claim;
+mod refusal;
+
+pub use refusal::Refusal;
 
 /// Whether an error says that a disk is full: somebody may make room.
 pub fn is_full(error: &std::io::Error) -> bool {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The header of a frame: how long the message is, who signed it, and what the heka tools add.
 //!
-//! Fields 1 and 3 to 6 are Heka's. Fields 100 to 104 are extensions that carry delivery state
+//! Fields 1 and 3 to 6 are Heka's. Fields 100 to 106 are extensions that carry delivery state
 //! between our own stages; every other reader skips them (heka-stream(5)).
 
 use super::varint::{Malformed, Reader, put_bytes, put_int64, put_tag, put_varint, wire_type};
@@ -48,6 +48,10 @@ pub struct Header<'a> {
     pub checkpoint: Option<&'a [u8]>,
     /// Whose the stream is (extension 104).
     pub claim: Option<&'a [u8]>,
+    /// Why the last of those up to [`Header::acknowledged`] will never be written (extension 105).
+    pub refused: Option<u64>,
+    /// How many of them, one if that is not said (extension 106).
+    pub refused_count: Option<u64>,
 }
 
 impl<'a> Header<'a> {
@@ -95,7 +99,9 @@ impl<'a> Header<'a> {
             (102, wire_type::VARINT) => self.acknowledged = Some(reader.varint()?),
             (103, wire_type::LEN) => self.checkpoint = Some(reader.bytes()?),
             (104, wire_type::LEN) => self.claim = Some(reader.bytes()?),
-            (1..=6 | 100..=104, _) => return Err(Malformed::Invalid),
+            (105, wire_type::VARINT) => self.refused = Some(reader.varint()?),
+            (106, wire_type::VARINT) => self.refused_count = Some(reader.varint()?),
+            (1..=6 | 100..=106, _) => return Err(Malformed::Invalid),
             (number, wire) => reader.skip(number, wire)?,
         }
         Ok(())
@@ -124,7 +130,7 @@ impl<'a> Header<'a> {
 }
 
 impl Header<'_> {
-    /// Appends the extensions alone (100 to 104).
+    /// Appends the extensions alone (100 to 106).
     pub fn put_extensions(&self, out: &mut Vec<u8>) {
         if let Some(stream_id) = self.stream_id {
             put_bytes(out, 100, stream_id);
@@ -141,19 +147,27 @@ impl Header<'_> {
         if let Some(claim) = self.claim {
             put_bytes(out, 104, claim);
         }
+        if let Some(refused) = self.refused {
+            put_int64(out, 105, refused.cast_signed());
+        }
+        if let Some(count) = self.refused_count {
+            put_int64(out, 106, count.cast_signed());
+        }
     }
 
-    /// Whether it carries anything that concerns only two neighbouring stages (100 to 104).
+    /// Whether it carries anything that concerns only two neighbouring stages (100 to 106).
     pub fn is_extended(&self) -> bool {
         self.stream_id.is_some()
             || self.sequence.is_some()
             || self.acknowledged.is_some()
             || self.checkpoint.is_some()
             || self.claim.is_some()
+            || self.refused.is_some()
+            || self.refused_count.is_some()
     }
 }
 
-/// Appends a header's bytes without the extensions 100 to 104 and with everything else, members
+/// Appends a header's bytes without the extensions 100 to 106 and with everything else, members
 /// unknown to us included, as it is.
 pub fn put_stripped(out: &mut Vec<u8>, header: &[u8]) {
     let mut reader = Reader::new(header);
@@ -162,7 +176,7 @@ pub fn put_stripped(out: &mut Vec<u8>, header: &[u8]) {
         let member = reader.tag();
         let skipped = member.and_then(|(number, wire)| reader.skip(number, wire).map(|()| number));
         let len = match skipped {
-            Ok(100..=104) => 0,
+            Ok(100..=106) => 0,
             Ok(_) => before.len() - reader.rest().len(),
             // Damage behind the length is passed on like everything else.
             Err(_) => before.len(),
@@ -199,6 +213,8 @@ mod tests {
             sequence: Some(300),
             checkpoint: Some(b"x"),
             claim: Some(&[9; 128]),
+            refused: Some(2),
+            refused_count: Some(7),
             ..header
         }
         .put(&mut extended);

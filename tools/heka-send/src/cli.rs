@@ -64,6 +64,12 @@ pub(crate) struct Cli {
     /// Resend up to SIZE of acknowledged data after a failure
     #[arg(long, value_name = "SIZE", default_value = "0", help_heading = "Delivery options", value_parser = parse_size)]
     resend: u64,
+    /// What to do when the receiver refuses a message [default: stop with --commit or --queue, else skip]
+    #[arg(long, value_name = "ACTION", help_heading = "Delivery options")]
+    refused: Option<Refused>,
+    /// Append refused messages to FILE and skip them
+    #[arg(long, value_name = "FILE", help_heading = "Delivery options", value_hint = clap::ValueHint::FilePath)]
+    refused_file: Option<PathBuf>,
     /// Time to wait for final acknowledgements
     #[arg(long, value_name = "DURATION", default_value = "10s", help_heading = "Delivery options", value_parser = parse_duration)]
     linger: Duration,
@@ -133,6 +139,15 @@ pub(crate) enum Ack {
     Peer,
 }
 
+/// What to do with a message that the receiver will never write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Refused {
+    /// End with status 1 before it
+    Stop,
+    /// Pass over it; status 1 at the end
+    Skip,
+}
+
 /// What to do when the queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum QueueFull {
@@ -180,6 +195,8 @@ pub(crate) struct Plan {
     pub(crate) max_message_size: usize,
     pub(crate) commit: Option<PathBuf>,
     pub(crate) delivery: Delivery,
+    /// Where messages are kept that a receiver refuses.
+    pub(crate) refused_file: Option<PathBuf>,
     /// What names the records of this run, or of this queue, if the peer is to confirm them.
     pub(crate) identity: Option<Identity>,
     pub(crate) queue: Option<QueuePlan>,
@@ -197,6 +214,7 @@ pub(crate) struct Delivery {
     pub(crate) ack: Ack,
     pub(crate) in_flight: usize,
     pub(crate) resend: u64,
+    pub(crate) refused: Refused,
     pub(crate) linger: Duration,
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
@@ -213,6 +231,8 @@ impl Cli {
         }
         let (commits, queues) = (self.commit.is_some(), self.queue.is_some());
         check_combination(self.ack, self.output, is_datagram, commits, queues)?;
+        let keeps = self.refused_file.is_some();
+        let refused = plan_refused(self.refused, keeps, self.ack, commits || queues)?;
         let mut settings = self.net.plan(&["ALL_PROXY"])?;
         settings.source = self.source;
         let targets = match self.to {
@@ -235,11 +255,13 @@ impl Cli {
                 ack: self.ack,
                 in_flight: self.in_flight,
                 resend: self.resend,
+                refused,
                 linger: self.linger,
                 write_timeout: self.write_timeout.0,
                 idle_timeout: self.net.socket.idle_timeout.0,
                 reconnect_after: self.reconnect_after,
             },
+            refused_file: self.refused_file,
             identity: None,
             queue: self.queue.map(|dir| QueuePlan {
                 dir,
@@ -278,6 +300,26 @@ fn check_effects(
         return Err(Stop::usage("--input is not for -o raw, which takes any bytes"));
     }
     Ok(())
+}
+
+/// What is done with refused messages, `keeps` if there is a file for them.
+fn plan_refused(
+    asked: Option<Refused>,
+    keeps: bool,
+    ack: Ack,
+    has_memory: bool,
+) -> Result<Refused, Stop> {
+    if (keeps || asked.is_some()) && ack != Ack::Peer {
+        return Err(Stop::usage("--refused and --refused-file need --ack=peer"));
+    }
+    match asked {
+        Some(Refused::Stop) if keeps => {
+            Err(Stop::usage("--refused-file is for messages that are skipped: --refused=skip"))
+        }
+        Some(refused) => Ok(refused),
+        None if has_memory && !keeps => Ok(Refused::Stop),
+        None => Ok(Refused::Skip),
+    }
 }
 
 fn check_combination(

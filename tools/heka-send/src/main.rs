@@ -9,6 +9,7 @@ mod packer;
 mod peer;
 mod place;
 mod queue;
+mod refusals;
 mod run;
 mod spool;
 mod window;

@@ -16,6 +16,7 @@ use crate::commit::Commit;
 use crate::input::Source;
 use crate::lane::Lane;
 use crate::peer::Target;
+use crate::refusals::DeadLetters;
 
 /// How long confirmations are waited for when a signal has asked for the end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -27,8 +28,9 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
     if let Err(Stop::Signal(_)) = outcome {
         sender.settle();
     }
-    sender.advance()?;
-    sender.lane.store()?;
+    let advanced = sender.advance();
+    let stored = sender.lane.store();
+    advanced.and(stored)?;
     outcome
 }
 
@@ -43,6 +45,7 @@ struct Sender {
     /// Number of the last record that an earlier run delivered.
     before: u64,
     dialer: Arc<Dialer>,
+    letters: Option<DeadLetters>,
 }
 
 impl Sender {
@@ -51,7 +54,7 @@ impl Sender {
             plan.dialer.tls.config()?;
         }
         // They are told in this order.
-        for name in ["sent", "confirmed", "resent", "dropped", "connections"] {
+        for name in ["sent", "confirmed", "refused", "resent", "dropped", "connections"] {
             stats::counter(name);
         }
         let lane = Lane::new(&mut plan)?;
@@ -60,8 +63,11 @@ impl Sender {
         let before = lane.confirmed();
         let targets = groups.into_iter().enumerate();
         let targets = targets.map(|(index, addrs)| Target::new(addrs, index, &plan, before));
-        let (targets, dialer) = (targets.collect(), Arc::new(plan.dialer));
-        Ok(Self { source, lane, targets, status: Status::Done, before, dialer })
+        let targets = targets.collect();
+        let letters =
+            plan.refused_file.as_deref().map(|path| DeadLetters::open(path, u32::MAX as usize));
+        let (letters, dialer) = (letters.transpose()?, Arc::new(plan.dialer));
+        Ok(Self { source, lane, targets, status: Status::Done, before, dialer, letters })
     }
 
     fn work(&mut self) -> Result<Status, Stop> {
@@ -72,9 +78,11 @@ impl Sender {
             self.advance()?;
             if finished {
                 let doubtful = self.targets.iter().any(Target::is_doubtful);
+                let refuses = |target: &Target| target.window.refusals.count() > 0;
+                let refused = Status::failed_if(self.targets.iter().any(refuses));
                 let damaged = Status::failed_if(self.lane.failed || stats::SKIPPED.value() > 0);
                 let reached = if doubtful { Status::Unreachable } else { Status::Done };
-                return Ok(self.status.and(damaged).and(reached));
+                return Ok(self.status.and(damaged).and(refused).and(reached));
             }
             if self.wait_for_input(at_end)? {
                 self.read()?;
@@ -93,6 +101,7 @@ impl Sender {
                     index += 1;
                 }
                 Err(Stop::Said(Status::Unreachable)) if self.may_do_without_one() => {
+                    self.keep_refused()?;
                     let name = self.targets.remove(index).name();
                     report::warning(format_args!("{name}: given up; the others get the rest"));
                     self.status = Status::Unreachable;
@@ -167,14 +176,21 @@ impl Sender {
 
     /// Takes notice of what every target has.
     fn advance(&mut self) -> Result<(), Stop> {
+        self.keep_refused()?;
         let confirmed = self.targets.iter().map(|target| target.window.confirmed()).min();
         let confirmed = confirmed.unwrap_or(0);
         if self.targets.iter().any(Target::confirms) {
-            stats::counter("confirmed").set(confirmed.saturating_sub(self.before));
+            let accepted = self.targets.iter().map(Target::accepted).min().unwrap_or(0);
+            stats::counter("confirmed").set(accepted.saturating_sub(self.before));
         }
         let sent = self.targets.iter().map(|target| target.window.written_until()).max();
         stats::counter("sent").set(sent.unwrap_or(0).saturating_sub(self.before));
         self.lane.confirm(confirmed)
+    }
+
+    /// Puts what was refused into its file, before anything tells that it is done with.
+    fn keep_refused(&mut self) -> Result<(), Stop> {
+        self.letters.as_mut().map_or(Ok(()), |letters| letters.keep(&mut self.targets))
     }
 
     /// After a signal: lets what has been read still be delivered, for a moment.

@@ -13,6 +13,8 @@
 
 use std::collections::VecDeque;
 
+use crate::refusals::Refusals;
+
 /// A chunk that holds this much is not added to.
 const CHUNK_SIZE: usize = 256 * 1024;
 
@@ -39,6 +41,14 @@ impl Chunk {
         self.ends.partition_point(|&end| end <= offset)
     }
 
+    /// The bytes of a record.
+    fn record(&self, number: u64) -> &[u8] {
+        let index = usize::try_from(number - self.before - 1).unwrap_or(usize::MAX);
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        let range = self.ends.get(index).map(|end| start.unwrap_or(0)..*end);
+        range.and_then(|range| self.data.get(range)).unwrap_or_default()
+    }
+
     /// Where the first `count` records end, as a position of the window.
     fn end_of(&self, count: usize) -> u64 {
         let offset = count.checked_sub(1).and_then(|last| self.ends.get(last)).copied();
@@ -63,6 +73,8 @@ pub(crate) struct Window {
     last: u64,
     /// Everything up to this position has been written to a connection once before.
     resent_until: u64,
+    /// What the far end will never take.
+    pub(crate) refusals: Refusals,
 }
 
 impl Window {
@@ -80,6 +92,7 @@ impl Window {
             end: 0,
             last,
             resent_until: 0,
+            refusals: Refusals::default(),
         }
     }
 
@@ -280,6 +293,24 @@ impl Window {
         self.let_go();
     }
 
+    /// The far end has everything up to this record, but for the last `count` ones, which it will
+    /// never take.
+    pub(crate) fn refuse_records(&mut self, number: u64, count: u64) {
+        let mut refusals = std::mem::take(&mut self.refusals);
+        for refused in number.saturating_sub(count)..number {
+            refusals.add(refused + 1, self.record(refused + 1));
+        }
+        self.refusals = refusals;
+        self.confirm_record(number);
+    }
+
+    /// The bytes of a record; none if it was let go.
+    fn record(&self, number: u64) -> &[u8] {
+        let index = self.chunks.partition_point(|chunk| chunk.before < number);
+        let chunk = index.checked_sub(1).and_then(|index| self.chunks.get(index));
+        chunk.map_or(&[], |chunk| chunk.record(number))
+    }
+
     /// Forgets what is confirmed and need not be kept.
     fn let_go(&mut self) {
         let horizon = self.confirmed.0.saturating_sub(self.keep);
@@ -314,99 +345,4 @@ impl Window {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with_records(keep: u64, records: &[&[u8]]) -> Window {
-        let mut window = Window::starting_after(0, 1 << 20, keep);
-        for record in records {
-            window.buffer().extend_from_slice(record);
-            window.end_record();
-        }
-        window
-    }
-
-    #[test]
-    fn a_record_cut_by_the_end_of_a_connection_is_written_again_whole() {
-        let mut window = with_records(0, &[b"one", b"two", b"three"]);
-        assert_eq!(window.unwritten(), b"onetwothree");
-        window.written(8);
-        window.confirm_bytes(4);
-        assert_eq!((window.confirmed(), window.unconfirmed()), (1, 2));
-        window.rewind(false);
-        assert_eq!(window.unwritten(), b"twothree");
-        assert_eq!(window.written(8), 1);
-        window.confirm_bytes(8);
-        assert_eq!(window.unconfirmed(), 0);
-    }
-
-    #[test]
-    fn nothing_is_confirmed_that_was_not_written() {
-        let mut window = with_records(0, &[b"one", b"two"]);
-        window.written(3);
-        window.confirm_record(2);
-        assert_eq!(window.confirmed(), 1);
-        window.confirm_bytes(100);
-        assert_eq!(window.confirmed(), 1);
-    }
-
-    #[test]
-    fn confirmed_records_are_kept_for_a_broken_connection_only() {
-        let mut window = with_records(6, &[b"one", b"two", b"three"]);
-        window.written(11);
-        window.confirm_record(3);
-        window.rewind(true);
-        assert_eq!(window.unwritten(), b"");
-        window.rewind(false);
-        assert_eq!(window.unwritten(), b"twothree");
-        assert_eq!(window.confirmed(), 1);
-    }
-
-    #[test]
-    fn datagrams_hold_whole_records() {
-        let mut window = with_records(0, &[b"one", b"two", b"three"]);
-        assert_eq!(window.unwritten_records(7), b"onetwo");
-        window.written(6);
-        assert_eq!(window.unwritten_records(2), b"three");
-        window.written(5);
-        assert_eq!(window.unwritten_records(9), b"");
-    }
-
-    #[test]
-    fn runs_and_buffers_are_records_like_others() {
-        let mut window = with_records(0, &[b"one"]);
-        assert_eq!(window.push_run(b"twothree", &[3, 8]), 3);
-        assert_eq!(window.push_buffer(&[4, 8], Err), None);
-        assert_eq!(window.push_buffer(&[4, 8], |_| Ok(b"fourfive".to_vec())), Some(5));
-        assert_eq!(window.push_run(b"six", &[3]), 6);
-        assert_eq!(window.unwritten(), b"onetwothree");
-        window.written(11);
-        assert_eq!((window.written_until(), window.is_between_chunks()), (3, true));
-        assert_eq!(window.unwritten(), b"fourfivesix");
-        window.written(5);
-        assert_eq!((window.written_until(), window.is_between_chunks()), (4, false));
-        window.confirm_record(4);
-        window.rewind(false);
-        assert_eq!(window.unwritten(), b"fivesix");
-        window.written(7);
-        window.confirm_record(6);
-        assert_eq!(window.unconfirmed(), 0);
-    }
-
-    #[test]
-    fn room_comes_back_and_chunks_are_let_go() {
-        let mut window = Window::starting_after(0, CHUNK_SIZE as u64 * 3, 0);
-        for round in 0..20u64 {
-            while window.has_room() {
-                window.buffer().extend_from_slice(&[7; 60_000]);
-                window.end_record();
-            }
-            while window.has_unwritten() {
-                let len = window.unwritten().len();
-                window.written(len);
-            }
-            window.confirm_record(window.last());
-            assert_eq!((window.unconfirmed(), window.chunks.len()), (0, 0), "round {round}");
-        }
-    }
-}
+mod tests;

@@ -28,7 +28,7 @@ pub fn put_header(out: &mut Vec<u8>, header: Header<'_>) -> Result<(), FrameTooL
 }
 
 /// Appends what stands before the message of `frame`: its own header, with `extensions`' members
-/// 100 to 104 in place of those that it has, and everything else unchanged.
+/// 100 to 106 in place of those that it has, and everything else unchanged.
 ///
 /// # Errors
 /// [`FrameTooLarge`] if the header takes more than 255 bytes; nothing is appended then.

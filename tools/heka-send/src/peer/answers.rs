@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a peer answers: frames without a message that confirm records (`--ack=peer`).
 
+use heka_core::delivery::Refusal;
 use heka_core::report;
 use heka_core::wire::{Deframer, Header, More, Step};
 
+use crate::cli::Refused;
+use crate::peer::over::{End, Over};
 use crate::place::Identity;
+use crate::refusals;
 use crate::window::Window;
 
 /// Longest frame that is understood.
@@ -18,38 +22,45 @@ pub(crate) struct Answers {
     deframer: Deframer,
     /// Number of the last record that is confirmed.
     confirmed: u64,
+    refused: Refused,
 }
 
 impl Answers {
-    /// On a new connection: everything up to record `confirmed` is.
-    pub(crate) fn new(confirmed: u64) -> Self {
-        Self { rest: Vec::new(), deframer: Deframer::new(MAX_ANSWER), confirmed }
+    /// On a new connection.
+    pub(crate) fn new(refused: Refused) -> Self {
+        let deframer = Deframer::new(MAX_ANSWER);
+        Self { rest: Vec::new(), deframer, confirmed: 0, refused }
+    }
+
+    /// Everything up to record `confirmed` is before anything was heard.
+    pub(crate) fn begin(&mut self, confirmed: u64) {
+        self.confirmed = confirmed;
     }
 
     /// Takes bytes that came, and tells the window what they confirm.
     ///
     /// # Errors
-    /// In words, what the peer says that cannot be: its word is worth nothing then.
+    /// If the peer says what cannot be: its word is worth nothing then. Or if it refuses a record
+    /// that is not to be passed over.
     pub(crate) fn take(
         &mut self,
         bytes: &[u8],
         peer: &str,
         window: &mut Window,
         mut identity: Option<&mut Identity>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Over> {
         self.rest.extend_from_slice(bytes);
         let mut done = 0;
         while let Some(rest) = self.rest.get(done..) {
             match self.deframer.next(rest, More::Idle) {
                 Step::Frame(len, frame) => {
-                    let Header { acknowledged, stream_id, .. } = frame.header;
-                    if let Some(number) = acknowledged {
-                        check(number, self.confirmed, window.written_until())?;
-                        self.confirmed = number;
-                        window.confirm_record(number);
-                        if let (Some(identity), Some(run)) = (&mut identity, stream_id) {
+                    let answer = frame.header;
+                    if let Some(number) = answer.acknowledged {
+                        // Also who refuses something is heard.
+                        if let (Some(identity), Some(run)) = (&mut identity, answer.stream_id) {
                             identity.hear(run);
                         }
+                        settle(&mut self.confirmed, self.refused, number, &answer, peer, window)?;
                     }
                     done += len;
                 }
@@ -66,6 +77,40 @@ impl Answers {
         self.rest.drain(..done.min(self.rest.len()));
         Ok(())
     }
+}
+
+/// Takes a confirmation of everything up to `number`, or a refusal of the last records before.
+fn settle(
+    confirmed: &mut u64,
+    refused: Refused,
+    number: u64,
+    answer: &Header<'_>,
+    peer: &str,
+    window: &mut Window,
+) -> Result<(), Over> {
+    let wrong = |cause| Over { end: End::Wrong, cause, hint: None };
+    check(number, *confirmed, window.written_until()).map_err(wrong)?;
+    let Some(reason) = answer.refused.map(Refusal::from) else {
+        *confirmed = number;
+        window.confirm_record(number);
+        return Ok(());
+    };
+    let count = answer.refused_count.unwrap_or(1);
+    let Some(before) = number.checked_sub(count).filter(|before| before >= confirmed) else {
+        return Err(wrong(format!("refuses message {confirmed}, which it has confirmed")));
+    };
+    if refused == Refused::Stop {
+        window.confirm_record(before);
+        return Err(Over {
+            end: End::Refused,
+            cause: refusals::words(number, count, reason),
+            hint: Some("--refused=skip passes over such messages".to_owned()),
+        });
+    }
+    *confirmed = number;
+    refusals::tell(peer, number, count, reason);
+    window.refuse_records(number, count);
+    Ok(())
 }
 
 /// Whether a peer that has confirmed everything up to number `before` can confirm `number` when we

@@ -85,7 +85,7 @@ impl Link {
             written: 0,
             arrival: Arrival::new(matches!(addr, Addr::Unix(_))),
             buffer: vec![0; ANSWER_SIZE].into(),
-            answers: Answers::new(0),
+            answers: Answers::new(delivery.refused),
             place: Place::new(None, 0),
             first: 0,
             stuck: None,
@@ -101,7 +101,7 @@ impl Link {
     /// earlier run.
     pub(crate) fn begin(&mut self, window: &Window, identity: Option<&Identity>, inherited: u64) {
         self.first = window.confirmed();
-        self.answers = Answers::new(self.first);
+        self.answers.begin(self.first);
         let identity = identity.filter(|_| self.ack == Ack::Peer).cloned();
         self.place = Place::new(identity, window.sent().max(inherited));
     }
@@ -161,8 +161,7 @@ impl Link {
             Ok(len) if self.ack == Ack::Peer => {
                 let heard = self.buffer.get(..len).unwrap_or_default();
                 let identity = self.place.identity.as_mut();
-                let taken = self.answers.take(heard, &self.name, window, identity);
-                taken.map_err(|cause| Over { end: End::Wrong, cause, hint: None })?;
+                self.answers.take(heard, &self.name, window, identity)?;
                 // TLS may hold more, also its end, that no socket tells of.
                 return Ok(len == self.buffer.len() || self.is_tls());
             }

@@ -20,6 +20,7 @@ use crate::peer::dialing::{Dialing, Outcome};
 use crate::peer::link::Link;
 use crate::peer::over::{End, Over, UNCONFIRMING};
 use crate::place::Identity;
+use crate::refusals::Refusals;
 
 /// How often the kernel is asked what it has delivered while somebody waits for that, and while
 /// nobody does.
@@ -64,9 +65,11 @@ impl Target {
     pub(crate) fn new(addrs: Vec<Addr>, index: usize, plan: &Plan, before: u64) -> Self {
         let delivery = plan.delivery;
         let in_flight = delivery.in_flight as u64;
+        let mut window = Window::starting_after(before, in_flight, delivery.resend);
+        window.refusals = Refusals::keeping(plan.refused_file.is_some());
         Self {
             addrs: addrs.into(),
-            window: Window::starting_after(before, in_flight, delivery.resend),
+            window,
             link: None,
             dialing: None,
             redial: Redial::new(plan.backoff),
@@ -174,11 +177,16 @@ impl Target {
         if let Some(hint) = hint {
             report::hint(hint);
         }
+        Err(self.undelivered(Status::Unreachable))
+    }
+
+    /// Ends with that status, and tells how much is not delivered.
+    fn undelivered(&self, status: Status) -> Stop {
         let unconfirmed = self.window.unconfirmed();
         if unconfirmed > 0 {
             report::error(format_args!("{} not delivered", Count(unconfirmed, "message")));
         }
-        Err(Stop::Said(Status::Unreachable))
+        Stop::Said(status)
     }
 
     /// A connection is over: what is not confirmed will be sent again.
@@ -190,6 +198,11 @@ impl Target {
         // Which run of a receiver confirmed something last the next one has to know.
         self.identity = link.take_identity().or(self.identity.take());
         self.lingering = None;
+        if over.end == End::Refused {
+            report::error(format_args!("{}: {}", link.name, over.cause));
+            over.hint.iter().for_each(report::hint);
+            return Err(self.undelivered(Status::Failed));
+        }
         let is_unanswered = over.end == End::Peer && self.window.confirmed() == link.first;
         self.unanswered = link
             .closing
@@ -244,7 +257,7 @@ impl Target {
             };
         };
         if unconfirmed == 0 && link.is_closed_by_peer() {
-            let count = Count(self.window.confirmed() - self.before, "message");
+            let count = Count(self.accepted() - self.before, "message");
             let done = if self.confirms() { "confirmed" } else { "sent" };
             report::note(format_args!("{}: {count} {done}", self.name()));
             return Ok(true);
@@ -273,6 +286,11 @@ impl Target {
             Span(self.delivery.linger)
         ));
         Stop::Said(Status::Unreachable)
+    }
+
+    /// How many records of the stream are confirmed, those refused not among them.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.window.confirmed().saturating_sub(self.window.refusals.count()).max(self.before)
     }
 
     /// Whether anybody tells what has arrived.

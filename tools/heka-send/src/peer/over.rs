@@ -15,6 +15,8 @@ pub(crate) enum End {
     Broken,
     /// We did, for the peer says what cannot be.
     Wrong,
+    /// We did, for the peer refuses a message.
+    Refused,
 }
 
 /// Why a connection is over.

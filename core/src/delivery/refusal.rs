@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Why a receiver will never write a message that has come (heka-stream(5), extension 105).
+
+use std::fmt;
+
+/// Why a message is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// It is over the receiver's limit.
+    TooLong,
+    /// It is not signed as the receiver demands.
+    Signature,
+    /// What arrived in its place is no message.
+    Damaged,
+    /// A reason that this version does not know.
+    Other(u64),
+}
+
+impl Refusal {
+    /// The number that stands for it in a header.
+    pub fn number(self) -> u64 {
+        match self {
+            Self::TooLong => 1,
+            Self::Signature => 2,
+            Self::Damaged => 3,
+            Self::Other(number) => number,
+        }
+    }
+}
+
+impl From<u64> for Refusal {
+    fn from(number: u64) -> Self {
+        match number {
+            1 => Self::TooLong,
+            2 => Self::Signature,
+            3 => Self::Damaged,
+            number => Self::Other(number),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => f.write_str("longer than the receiver's limit"),
+            Self::Signature => f.write_str("the receiver does not accept its signature"),
+            Self::Damaged => f.write_str("damaged each time it arrived"),
+            Self::Other(number) => write!(f, "reason {number}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_have_numbers() {
+        for number in 0..9 {
+            assert_eq!(Refusal::from(number).number(), number);
+        }
+    }
+}
