@@ -17,6 +17,9 @@ peer\t'What heka-listen --ack has passed on'"
 complete -c heka-send -l commit -d 'Store the source\'s position in FILE as messages are delivered' -r -F
 complete -c heka-send -l in-flight -d 'Limit on unacknowledged data' -r
 complete -c heka-send -l resend -d 'Resend up to SIZE of acknowledged data after a failure' -r
+complete -c heka-send -l refused -d 'What to do with messages the receiver refuses' -r -f -a "stop\t'End with status 1 before it'
+skip\t'Pass over it; status 1 at the end'"
+complete -c heka-send -l refused-file -d 'Append refused messages to FILE and skip them' -r -F
 complete -c heka-send -l linger -d 'Time to wait for final acknowledgements' -r
 complete -c heka-send -l write-timeout -d 'Drop a connection that stalls for DURATION' -r
 complete -c heka-send -l reconnect-after -d 'Reconnect after NUM messages (0: never)' -r

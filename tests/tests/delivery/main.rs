@@ -4,5 +4,6 @@
 mod acknowledgements;
 mod confirmations;
 mod queue;
+mod refusals;
 mod soak;
 mod strangers;

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
+use heka_core::delivery::Refusal;
 use heka_core::net::{Interest, Stream};
 use heka_core::os::{Kind, detect, wait};
 use heka_core::record::Unread;
@@ -14,7 +15,7 @@ use nix::poll::PollFlags;
 
 use crate::cli::InputForm;
 use crate::intake::{Intake, Progress};
-use crate::place::Place;
+use crate::place::{News, Place};
 
 /// An unfinished record of up to this size is copied in front of what is read next; a longer one
 /// is read where it lies.
@@ -110,14 +111,20 @@ impl Connection {
             report::note(format_args!("{}: its sender has a new connection", self.peer));
             return Ok(Next::End);
         }
+        if self.place.is_over() {
+            return Ok(Next::End);
+        }
         intake.turn.begin();
         if let Some(Unfinished { more, error }) = self.unfinished.take() {
             let next = self.take_rest(more, error, intake)?;
             self.is_busy = self.unfinished.is_some() || self.stream.has_buffered();
-            return Ok(next);
+            return Ok(if self.place.is_over() { Next::End } else { next });
         }
         loop {
             let next = self.read_once(buffer, intake)?;
+            if self.place.is_over() {
+                return Ok(Next::End);
+            }
             let has_buffered = self.stream.has_buffered();
             let is_over = intake.turn.is_over() || self.unfinished.is_some();
             if !matches!(next, Next::Continue) || intake.is_full() || is_over || !has_buffered {
@@ -244,18 +251,33 @@ impl Connection {
     /// Confirms everything that came, once it is safe.
     pub(crate) fn confirm(&mut self) -> std::io::Result<()> {
         // Confirmations that were not taken yet are made up for by the next one.
-        if self.unsent.is_empty()
-            && let Some((number, count, run)) = self.place.news()
-        {
-            self.active = Instant::now();
-            self.confirmed += count;
-            stats::counter("confirmed").add(count);
-            let (stream_id, acknowledged) = (Some(run.as_slice()), Some(number));
-            let header = Header { stream_id, acknowledged, ..Header::default() };
-            // A header of a few bytes always fits.
-            let _fits = put_frame(&mut self.unsent, header, &[]);
+        if self.unsent.is_empty() {
+            while let Some(news) = self.place.news() {
+                self.active = Instant::now();
+                self.tell(&news);
+            }
         }
         self.send()
+    }
+
+    fn tell(&mut self, news: &News) {
+        let counter = match news.refused {
+            Some(_) => stats::counter("refused"),
+            None => {
+                self.confirmed += news.count;
+                stats::counter("confirmed")
+            }
+        };
+        counter.add(news.count);
+        let header = Header {
+            stream_id: Some(&news.run),
+            acknowledged: Some(news.number),
+            refused: news.refused.map(Refusal::number),
+            refused_count: news.refused.map(|_| news.count).filter(|count| *count > 1),
+            ..Header::default()
+        };
+        // A header of a few bytes always fits.
+        let _fits = put_frame(&mut self.unsent, header, &[]);
     }
 
     /// Writes what the sender is to be told, as much as it takes now.

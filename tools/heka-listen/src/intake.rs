@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use heka_core::cli::signing::Verifier;
 use heka_core::codec::{Encoder, Form};
+use heka_core::delivery::Refusal;
 use heka_core::os::{Output, clock};
 use heka_core::record::{Recent, Turn};
 use heka_core::report::{self, Stop, stats};
-use heka_core::wire::{Damage, Deframer, Frame, Header, Message, More, Step, Template};
+use heka_core::wire::{Damage, Deframer, Frame, Header, Message, More, Reason, Step, Template};
 use memchr::memchr;
 
 use crate::cli::Plan;
@@ -99,7 +100,9 @@ impl Intake {
         // Frames that were taken and not written yet lie side by side here.
         let mut run = 0..0;
         let mut need = 0;
-        while self.left > 0 && !self.turn.is_over() {
+        while self.left > 0 && !self.turn.is_over() && !place.is_over() {
+            // Nothing inside a message is to be taken for a message with a number.
+            deframer.trust_lengths(place.counts());
             let rest = data.get(at..).unwrap_or_default();
             let work = deframer.work();
             deframer.allow(self.turn.left());
@@ -130,8 +133,7 @@ impl Intake {
                 Step::Damage(done, damage) => {
                     at += done;
                     self.turn.spend_record(0);
-                    place.lose_count();
-                    self.note_damage(&damage, peer);
+                    self.damaged(&damage, place, peer, more);
                 }
                 Step::Need(done, bytes) => {
                     at += done;
@@ -144,7 +146,25 @@ impl Intake {
         Ok(Progress { done: at, need, searched: 0, is_cut: need == 0 })
     }
 
-    fn note_damage(&mut self, damage: &Damage, peer: &str) {
+    /// Tells of a stretch without frames, and the sender if it is to be told.
+    fn damaged(&mut self, damage: &Damage, place: &mut Place, peer: &str, more: More) {
+        let will_come_again = match place.counts() {
+            false => false,
+            // The connection ended within a record.
+            true if more == More::Ended => {
+                place.end();
+                false
+            }
+            true if damage.reason == Reason::TooLong => {
+                place.refuse_next(Refusal::TooLong);
+                false
+            }
+            true => !place.lose(),
+        };
+        if will_come_again {
+            let text = format_args!("{peer}: {damage}, to be sent again");
+            return report::repeated("damage", text);
+        }
         self.failed = true;
         stats::SKIPPED.add(1);
         report::repeated("damage", format_args!("{peer}: {damage}"));
@@ -204,7 +224,6 @@ impl Intake {
 
     /// Whether a frame is taken: not one that has come before, nor one with a wrong signature.
     fn accepts(&mut self, frame: &Frame<'_>, place: &mut Place, peer: &str) -> bool {
-        // It came, and if it is refused the sender can do no better: it is not asked for again.
         let streams = self.streams.as_mut();
         let number = streams.and_then(|streams| streams.number(place, frame, peer));
         if frame.is_signal() {
@@ -214,6 +233,9 @@ impl Intake {
             self.failed = true;
             stats::SKIPPED.add(1);
             report::repeated(rejected.reason(), format_args!("{peer}: {rejected}"));
+            if let Some(number) = number {
+                place.refuse(number, Refusal::Signature);
+            }
             return false;
         }
         let mut is_new = number.is_none_or(|number| place.take(number, 1) == 0);

@@ -1,14 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where a connection stands in the stream that it carries.
 //!
-//! A frame that carries a number says it; those that follow it without one are counted on, until
-//! damage makes the count uncertain. That decides what this sender is told. What is passed over as
-//! repeated is decided by what was taken of the stream: by no number of a frame that was refused.
+//! A frame that carries a number says it; those that follow it without one are counted on. That
+//! decides what this sender is told. What is passed over as repeated is decided by what was taken of
+//! the stream: by no number of a frame that was refused.
+//!
+//! Nothing is confirmed behind a record that is neither taken nor refused. Where one is damaged, or
+//! missing, the connection is over: the sender makes another one and begins there. If the same record
+//! is damaged time and again, it is refused.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
+use heka_core::delivery::Refusal;
+
 use crate::streams::Taken;
+
+/// A record that was damaged so often in succession is refused.
+const TRIES: u32 = 3;
+/// A sender that is refused so much, and does not listen, is not listened to.
+const MOST_REFUSED: usize = 65_536;
 
 /// A stream, as long as a connection goes on with it.
 #[derive(Debug)]
@@ -41,6 +53,28 @@ struct Bound {
     before: u64,
 }
 
+/// What a sender is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct News {
+    /// Nothing is left to do about records up to this number.
+    pub(crate) number: u64,
+    /// That many more than before.
+    pub(crate) count: u64,
+    /// They are refused; otherwise they are safe.
+    pub(crate) refused: Option<Refusal>,
+    /// Who says it.
+    pub(crate) run: [u8; 16],
+}
+
+/// Records that are refused.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    /// Number of the last one.
+    last: u64,
+    count: u64,
+    reason: Refusal,
+}
+
 /// Where a connection stands.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
@@ -49,12 +83,18 @@ pub(crate) struct Place {
     is_numberless: bool,
     /// Number of the next frame, if that is known.
     next: Option<u64>,
+    /// What it would be if a number that cannot be had not been said.
+    unsaid: Option<u64>,
     /// Highest number that came on this connection.
     came: u64,
     /// Highest number that was confirmed on it.
     told: u64,
     /// Where in the input the last frame with a number began.
     seen: Option<u64>,
+    /// What the sender is to be told of before anything behind it.
+    refused: VecDeque<Refused>,
+    /// What comes now is of no use.
+    is_over: bool,
 }
 
 impl Place {
@@ -82,6 +122,16 @@ impl Place {
         *self = Self { bound: Some(Bound { id, run, hold, before }), ..Self::default() };
     }
 
+    /// Whether the number of the next record is known.
+    pub(crate) fn counts(&self) -> bool {
+        self.bound.is_some() && self.next.is_some()
+    }
+
+    /// Whether nothing more is taken on this connection.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over || self.is_left()
+    }
+
     /// Whether the sender goes on with its stream on another connection.
     pub(crate) fn is_left(&self) -> bool {
         let hold = self.bound.as_ref().map(|bound| &bound.hold);
@@ -96,22 +146,27 @@ impl Place {
             // The stream may have begun on another connection.
             None => self.told = number,
             Some(seen) if number > self.came.saturating_add(offset.saturating_sub(seen)) => {
-                self.next = None;
+                self.unsaid = self.next.take().or(self.unsaid);
                 return false;
+            }
+            Some(_) if self.next.or(self.unsaid).is_some_and(|next| number >= next) => {
+                self.lose();
+                return true;
             }
             Some(_) => {}
         }
-        // More than that was counted in what was damage.
+        // More was counted than there was.
         let taken = &bound.hold.taken.last;
         taken.set(taken.get().min(number.max(bound.before)));
         self.seen = Some(offset);
         self.came = self.came.max(number);
-        self.next = number.checked_add(1);
+        (self.next, self.unsaid) = (number.checked_add(1), None);
         true
     }
 
     /// Counts frames that follow, and returns the number of the last one if that is known.
     pub(crate) fn count(&mut self, count: u64) -> Option<u64> {
+        self.unsaid = self.unsaid.and_then(|next| next.checked_add(count));
         let last = self.next?.checked_add(count.checked_sub(1)?)?;
         self.came = self.came.max(last);
         self.next = last.checked_add(1);
@@ -129,17 +184,63 @@ impl Place {
         repeated
     }
 
-    /// Something was damaged: how many frames it was is not known.
-    pub(crate) fn lose_count(&mut self) {
-        self.next = None;
+    /// The next record will never be written.
+    pub(crate) fn refuse_next(&mut self, reason: Refusal) {
+        if let Some(number) = self.count(1) {
+            self.refuse(number, reason);
+        }
     }
 
-    /// The number to confirm, if that is news, how many records that confirms, and who says it.
-    /// Call it when everything that came is safe.
-    pub(crate) fn news(&mut self) -> Option<(u64, u64, [u8; 16])> {
-        let count = self.came.saturating_sub(self.told);
-        self.told = self.came;
-        let bound = self.bound.as_ref().filter(|_| count > 0)?;
-        Some((self.came, count, bound.run))
+    /// The record of that number will never be written.
+    pub(crate) fn refuse(&mut self, number: u64, reason: Refusal) {
+        match self.refused.back_mut() {
+            Some(before) if before.reason == reason && before.last + 1 == number => {
+                *before = Refused { last: number, count: before.count + 1, reason };
+            }
+            _ => self.refused.push_back(Refused { last: number, count: 1, reason }),
+        }
+        self.is_over |= self.refused.len() > MOST_REFUSED;
+    }
+
+    /// The next record, or more of them, did not arrive as they were sent. Returns whether that was
+    /// so often that the first of them is refused.
+    pub(crate) fn lose(&mut self) -> bool {
+        self.is_over = true;
+        let Some((bound, number)) = self.bound.as_ref().zip(self.next.take().or(self.unsaid))
+        else {
+            return false;
+        };
+        let damaged = &bound.hold.taken.damaged;
+        let times = match damaged.get() {
+            (before, times) if before == number => times + 1,
+            _ => 1,
+        };
+        damaged.set((number, times));
+        if times >= TRIES {
+            self.came = number;
+            self.refuse(number, Refusal::Damaged);
+        }
+        times >= TRIES
+    }
+
+    /// Nothing comes any more: a record that has begun will come again.
+    pub(crate) fn end(&mut self) {
+        self.is_over = true;
+    }
+
+    /// What to tell the sender next. Call it when everything that came is safe.
+    pub(crate) fn news(&mut self) -> Option<News> {
+        let run = self.bound.as_ref()?.run;
+        let (number, refused) = match self.refused.front() {
+            Some(first) if first.last - first.count > self.told => (first.last - first.count, None),
+            Some(first) => (first.last, Some(first.reason)),
+            None => (self.came, None),
+        };
+        if refused.is_some() {
+            self.refused.pop_front();
+        }
+        let count = number.checked_sub(self.told).filter(|count| *count > 0)?;
+        self.told = number;
+        Some(News { number, count, refused, run })
     }
 }

@@ -64,7 +64,7 @@ pub(crate) struct Cli {
     /// Resend up to SIZE of acknowledged data after a failure
     #[arg(long, value_name = "SIZE", default_value = "0", help_heading = "Delivery options", value_parser = parse_size)]
     resend: u64,
-    /// What to do when the receiver refuses a message [default: stop with --commit or --queue, else skip]
+    /// What to do with messages the receiver refuses
     #[arg(long, value_name = "ACTION", help_heading = "Delivery options")]
     refused: Option<Refused>,
     /// Append refused messages to FILE and skip them

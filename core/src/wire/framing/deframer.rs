@@ -10,6 +10,7 @@ use memchr::memchr;
 use super::candidates::Fate;
 use super::effort::Effort;
 use super::head::{NoHeader, split};
+use super::long::Long;
 use super::members::Beginning;
 use super::survey::Survey;
 use super::{Damage, FRAMING_SIZE, Frame, More, RECORD_SEPARATOR, Reason, Step};
@@ -34,6 +35,9 @@ pub struct Deframer {
     survey: Option<Box<Survey>>,
     /// How messages of this stream begin.
     pub(super) beginning: Beginning,
+    pub(super) trusts_lengths: bool,
+    /// What is passed over.
+    pub(super) long: Option<Long>,
 }
 
 /// The beginning of an unfinished message.
@@ -74,6 +78,8 @@ impl Deframer {
             walked: 0,
             survey: None,
             beginning: Beginning::NONE,
+            trusts_lengths: false,
+            long: None,
         }
     }
 
@@ -101,6 +107,9 @@ impl Deframer {
 
     /// Looks at `buffer`, which holds the bytes not yet done with.
     pub fn next<'a>(&mut self, buffer: &'a [u8], more: More) -> Step<'a> {
+        if let Some(long) = self.long {
+            return self.pass_long(long, buffer, more);
+        }
         let mut at = 0;
         loop {
             if self.effort.is_spent() {
@@ -119,6 +128,9 @@ impl Deframer {
                 Ok(frame) => return self.found(at, frame),
                 Err(NoFrame::Need(need)) => return self.pause(at, need, more),
                 Err(NoFrame::Spent) => return Step::Need(at, 0),
+                Err(NoFrame::Damage(Reason::TooLong)) if self.begin_long(&buffer[at..]) => {
+                    return self.next(buffer, more);
+                }
                 Err(NoFrame::Damage(reason)) => {
                     self.skip(1, reason);
                     at += 1;

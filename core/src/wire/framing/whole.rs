@@ -26,7 +26,11 @@ impl Deframer {
     /// to `ends`. Nothing is passed over if the frames need a closer look: [`Deframer::next`]
     /// takes it.
     pub fn next_run(&mut self, buffer: &[u8], most: u64, ends: &mut Vec<usize>) -> usize {
-        if self.damage.is_some() || self.offset < self.walked || self.effort.is_spent() {
+        if self.damage.is_some()
+            || self.long.is_some()
+            || self.offset < self.walked
+            || self.effort.is_spent()
+        {
             return 0;
         }
         let mut done = 0;

@@ -48,6 +48,8 @@ pub(crate) struct Taken {
     pub(crate) holder: Cell<u64>,
     /// When there was a connection last.
     pub(crate) left: Cell<Instant>,
+    /// A record that was damaged, and how often in succession.
+    pub(crate) damaged: Cell<(u64, u32)>,
     /// When the last claim was made.
     claimed: Cell<u64>,
     /// The run of a receiver that its sender had heard when it became known here, and the number of
@@ -92,6 +94,13 @@ impl Streams {
         if !place.stand(before, frame.offset) {
             let text = format_args!("number {number} is far ahead of what has come");
             refuse("numbers far ahead", peer, text);
+            return None;
+        }
+        if place.is_over() {
+            report::repeated(
+                "missing messages",
+                format_args!("{peer}: messages before {number} are missing, to be sent again"),
+            );
             return None;
         }
         (!frame.is_signal()).then(|| place.count(1)).flatten()
@@ -223,6 +232,7 @@ impl Taken {
             last: Cell::new(0),
             holder: Cell::new(0),
             left: Cell::new(Instant::now()),
+            damaged: Cell::new((0, 0)),
             claimed: Cell::new(0),
             origin: Cell::new((NOBODY, 0)),
             network,

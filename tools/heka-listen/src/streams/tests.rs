@@ -4,6 +4,8 @@ use heka_core::delivery::claim::StreamKey;
 use heka_core::wire::{Deframer, More, Step, put_frame};
 
 use super::*;
+use crate::place::News;
+use heka_core::delivery::Refusal;
 
 /// A sender's stream.
 struct Sender {
@@ -54,7 +56,7 @@ fn follow(place: &mut Place, count: u64) -> u64 {
 }
 
 fn news(place: &mut Place) -> Option<(u64, u64)> {
-    place.news().map(|(number, count, _)| (number, count))
+    place.news().map(|news| (news.number, news.count))
 }
 
 const HERE: &str = "192.0.2.1:5";
@@ -73,10 +75,48 @@ fn a_number_is_taken_once_over_all_connections() {
     assert!(first.is_left() && !second.is_left());
     assert_eq!((follow(&mut second, 1), follow(&mut second, 3)), (1, 1));
     assert_eq!(news(&mut second), Some((7, 4)));
-    second.lose_count();
+    assert!(!second.lose());
+    // Nobody knows whether what follows is the eighth.
     assert_eq!((follow(&mut second, 1), news(&mut second)), (0, None));
-    streams.hear(&mut second, HERE, &frame(&sender.id, None, 9), 500);
-    assert_eq!((follow(&mut second, 1), news(&mut second)), (0, Some((10, 3))));
+    assert!(second.is_over());
+}
+
+#[test]
+fn nothing_is_confirmed_behind_what_did_not_come() {
+    let mut streams = Streams::default();
+    let sender = Sender::new(1);
+    let mut place = streams.connect(HERE, &sender.claim(0, 0));
+    assert_eq!(follow(&mut place, 5), 0);
+    streams.hear(&mut place, HERE, &frame(&sender.id, None, 7), 100);
+    assert!(place.is_over());
+    assert_eq!((news(&mut place), news(&mut place)), (Some((5, 5)), None));
+    // A record that never arrives whole is refused in the end, and only that one.
+    for (sent, is_refused) in [(7, false), (7, true)] {
+        let mut again = streams.connect(HERE, &sender.claim(5, sent));
+        assert_eq!(again.lose(), is_refused);
+    }
+    let mut again = streams.connect(HERE, &sender.claim(6, 7));
+    assert_eq!(follow(&mut again, 2), 0);
+    assert_eq!((news(&mut again), again.lose()), (Some((8, 2)), false));
+}
+
+#[test]
+fn what_is_refused_is_told_in_its_place() {
+    let mut streams = Streams::default();
+    let mut place = streams.connect(HERE, &Sender::new(1).claim(0, 0));
+    for number in 1..=7 {
+        assert_eq!(place.count(1), Some(number));
+        match number {
+            3 | 4 => place.refuse(number, Refusal::Signature),
+            5 => place.refuse(number, Refusal::TooLong),
+            _ => assert_eq!(place.take(number, 1), 0),
+        }
+    }
+    let told: Vec<_> = std::iter::from_fn(|| place.news())
+        .map(|News { number, count, refused, .. }| (number, count, refused))
+        .collect();
+    let (signature, too_long) = (Some(Refusal::Signature), Some(Refusal::TooLong));
+    assert_eq!(told, [(2, 2, None), (4, 2, signature), (5, 1, too_long), (7, 2, None)]);
 }
 
 #[test]
