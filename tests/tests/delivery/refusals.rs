@@ -33,7 +33,11 @@ fn what_a_receiver_refuses_is_told_counted_and_in_the_status() {
     sent.exits(1).stderr_has(" 2 confirmed, 1 refused, ");
     sent.stderr_has(": message 2 refused: longer than the receiver's limit\n");
     listener.wait_stdout_is("one\nthree\n");
-    assert!(listener.statistics().contains(" 2 confirmed, 1 refused, 0 repeated"));
+    assert!(
+        listener
+            .statistics()
+            .contains(" 2 confirmed, 0 repeated, 1 connections, 0 claims refused, 1 refused")
+    );
 }
 
 #[test]

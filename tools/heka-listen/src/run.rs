@@ -17,7 +17,7 @@ const OTHER_FILES: u64 = 64;
 /// Receives until the end is asked for.
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     // They are told in this order.
-    for name in ["confirmed", "refused", "repeated", "connections", "claims refused"] {
+    for name in ["confirmed", "repeated", "connections", "claims refused", "refused"] {
         stats::counter(name);
     }
     let doors = open_doors(plan)?;
