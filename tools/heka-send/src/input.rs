@@ -76,7 +76,7 @@ impl<'a> Record<'a> {
 #[derive(Debug)]
 enum Splitter {
     Undecided,
-    Frames(Deframer),
+    Frames(Box<Deframer>),
     Lines(Lines),
     Bytes,
 }
@@ -116,7 +116,9 @@ impl Source {
         let splitter = match (plan.output, plan.input) {
             (Form::Raw, _) => Splitter::Bytes,
             (_, InputForm::Auto) => Splitter::Undecided,
-            (_, InputForm::Heka) => Splitter::Frames(Deframer::new(plan.max_message_size)),
+            (_, InputForm::Heka) => {
+                Splitter::Frames(Box::new(Deframer::new(plan.max_message_size)))
+            }
             (_, InputForm::Lines) => Splitter::Lines(lines),
         };
         let goes_by_datagram = plan.targets.iter().flatten().any(Addr::is_datagram);
@@ -176,7 +178,7 @@ impl Source {
         if matches!(self.splitter, Splitter::Undecided) {
             match detect(self.input.data(), more) {
                 Some(Kind::Frames) => {
-                    self.splitter = Splitter::Frames(Deframer::new(self.lines.limit));
+                    self.splitter = Splitter::Frames(Box::new(Deframer::new(self.lines.limit)));
                 }
                 Some(Kind::Text) => self.splitter = Splitter::Lines(self.lines),
                 None => return Ok(()),
