@@ -105,6 +105,8 @@ fn the_schema_reads_every_member_of_a_header() {
         acknowledged: Some(7),
         checkpoint: Some(b"{}"),
         claim: Some(&[9; 128]),
+        refused: Some(1),
+        refused_count: Some(2),
     };
     let mut bytes = Vec::new();
     header.put(&mut bytes);
