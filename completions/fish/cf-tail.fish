@@ -5,17 +5,22 @@ v1\t'The traffic controller (doppler)'
 rlp\t'The RLP gateway (log-stream)'
 log-cache\t'log-cache'"
 complete -c cf-tail -l firehose -d 'Read the firehose as SUBSCRIPTION' -r
+complete -c cf-tail -l org -d 'Org of --space, if not the one that cf targets' -r
+complete -c cf-tail -l space -d 'Space of the apps, if not the one that cf targets' -r
 complete -c cf-tail -l keepalive -d 'Keepalive interval (legacy)' -r
 complete -c cf-tail -l delay -d 'How late lines may arrive (log-cache)' -r
 complete -c cf-tail -l max-message -d 'Longest message to accept' -r
 complete -c cf-tail -s f -l follow -d 'Follow, also after --recent; \'forever\' if the server ends' -r -f -a "yes\t'Until the server ends the stream'
 forever\t'Begin anew when the server ends it'"
-complete -c cf-tail -s n -l lines -d 'Print only the last NUM messages of --recent' -r
+complete -c cf-tail -s n -l lines -d 'Print only the last NUM messages (implies --recent)' -r
 complete -c cf-tail -l max-count -d 'Stop after NUM messages' -r
+complete -c cf-tail -l since -d 'Only messages of the last DURATION (implies --recent)' -r
+complete -c cf-tail -l start-time -d 'Only messages from TIME on (implies --recent)' -r
+complete -c cf-tail -l end-time -d 'Only messages before TIME (implies --recent)' -r
 complete -c cf-tail -l source -d 'Only these source types, such as APP or RTR' -r
 complete -c cf-tail -l stream -d 'Only standard output or standard error' -r -f -a "out\t'Standard output'
 err\t'Standard error'"
-complete -c cf-tail -l type -d 'Only these kinds [default: log, with --firehose any]' -r -f -a "log\t''
+complete -c cf-tail -s t -l type -d 'Only these kinds [default: log, with --firehose any]' -r -f -a "log\t''
 http\t''
 value\t''
 counter\t''
@@ -25,18 +30,29 @@ timer\t''
 event\t''
 error\t''
 any\t''"
+complete -c cf-tail -s c -l envelope-class -d 'Only kinds of this class' -r -f -a "logs\t'Lines and events'
+metrics\t'Whatever is measured'
+any\t'Everything'"
+complete -c cf-tail -l name-filter -d 'Only metrics whose name matches REGEX' -r
+complete -c cf-tail -l query -d 'Print log-cache\'s answer to a PromQL expression' -r
+complete -c cf-tail -l step -d 'Resolution of --query over a range of time' -r
 complete -c cf-tail -s o -l output -d 'Output format' -r -f -a "text\t'Blocks of text, as heka-cat writes them'
 json\t'JSON, one object a line'
 payload\t'Payloads, one a line'
 heka\t'Framed messages'"
 complete -c cf-tail -l cf-style -d 'Print lines exactly as cf version 7 or 6 does' -r -f -a "7\t'cf 6.27 and later'
 6\t'cf 6.12 to 6.25'"
+complete -c cf-tail -l new-line -d 'Print a newline for CHAR in payloads [default CHAR: U+2028]' -r
 complete -c cf-tail -l time-zone -d 'Time zone of printed times' -r
 complete -c cf-tail -l buffer -d 'Limit on output pending for a slow reader' -r
 complete -c cf-tail -l token-file -d 'File containing the token (-: standard input)' -r -F
 complete -c cf-tail -l token-command -d 'Command that prints a token, such as \'cf oauth-token\'' -r
+complete -c cf-tail -l uaa -d 'URL of the UAA [default: from cf\'s configuration]' -r -f
+complete -c cf-tail -l client-id -d 'Client of the UAA to get tokens as, such as a nozzle' -r
+complete -c cf-tail -l client-secret-file -d 'File containing its secret (-: standard input)' -r -F
 complete -c cf-tail -s w -l connect-timeout -d 'Connection timeout' -r
 complete -c cf-tail -l idle-timeout -d 'Disconnect if no message arrives within DURATION' -r
+complete -c cf-tail -l max-time -d 'Time limit for a request and its response (not a stream)' -r
 complete -c cf-tail -s x -l proxy -d 'HTTP or SOCKS5 proxy to connect through' -r -f
 complete -c cf-tail -l ca-file -d 'Trust only the CAs in this file' -r -F
 complete -c cf-tail -l cert -d 'Client certificate to present' -r -F
@@ -53,11 +69,11 @@ complete -c cf-tail -l color -d 'When to colour messages' -r -f -a "auto\t'On a 
 always\t'Always'
 never\t'Never'"
 complete -c cf-tail -l recent -d 'Print the logs that the server has kept'
-complete -c cf-tail -l sort -d 'Sort the messages of --recent by time'
+complete -c cf-tail -l sort -d 'Sort the messages of --recent by time (default)'
 complete -c cf-tail -l no-sort -d 'Keep the server\'s order'
-complete -c cf-tail -l container-metrics -d 'Print the resource usage of the app\'s instances (v1)'
+complete -c cf-tail -l container-metrics -d 'Print the resource usage of the app\'s instances'
 complete -c cf-tail -l meta -d 'Print what log-cache holds for each source'
-complete -c cf-tail -s j -d 'JSON, one object a line'
+complete -c cf-tail -s j -l json -d 'JSON, one object a line; the same as -o json'
 complete -c cf-tail -s 0 -l null -d 'Payloads end with NUL'
 complete -c cf-tail -l raw -d 'Print control characters to a terminal'
 complete -c cf-tail -l force -d 'Accept secret files that are readable by others'

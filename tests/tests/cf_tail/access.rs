@@ -2,7 +2,7 @@
 //! Who may read: tokens, where they come from and what becomes of them; names and endpoints.
 
 use heka_tests::playback::{Playback, Turn, frame, web_socket};
-use heka_tests::{Outcome, Signal, Tool};
+use heka_tests::{Outcome, Signal, Tool, eventually};
 
 use crate::platform::{
     EXPIRED, FRESH, GUID, Home, TOKEN, batch, cf_tail, events, frames, grant, http, info, page,
@@ -61,6 +61,8 @@ fn a_refresh_token_that_another_cf_has_stored_is_used() {
         home.tool(&["--via", "log-cache", "-o", "payload", "--max-count", "1", "-v", GUID]).spawn();
     // It has read the file when it has connected.
     running.wait_stderr("connected (log-cache)");
+    // And what it is asked for next is new.
+    eventually("questions", || (server.requests().len() >= 3).then_some(()));
     home.replace("refresh-s3cr3t", "rotated-s3cr3t");
     server.play(vec![refusal(), grant(), page(&[v2("x", 1)])]);
     running.finish().succeeds().stdout_is("x\n");

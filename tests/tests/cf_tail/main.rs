@@ -2,6 +2,8 @@
 //! cf-tail as its users meet it, against servers of every generation.
 
 mod access;
+mod habits;
+mod joins;
 mod log_cache;
 mod network;
 mod output;

@@ -7,8 +7,8 @@ use heka_tests::playback::{Playback, Turn, frame, recordings, web_socket};
 use heka_tests::{Peer, Running, Signal, TempDir, Tool, eventually, require, system_path};
 
 use crate::platform::{
-    FRESH, GUID, Home, TOKEN, batch, events, frames, http, info, legacy, page, parts, recent,
-    v1_counter, v1_from, v2, v2_from, wait_for_lines, ws,
+    FRESH, GUID, Home, TOKEN, batch, events, frames, http, info, legacy, now_ns, page, parts,
+    recent, v1_counter, v1_from, v2, v2_from, wait_for_lines, ws,
 };
 
 /// The examples of the page, as they are typed.
@@ -60,6 +60,9 @@ fn ends(text: &'static str, turns: Vec<Turn>, expected: &'static str) -> Example
 
 fn log_cache_examples() -> Vec<Example> {
     let past = [v2_from("bad", 2_000_000_000, (2, "APP")), v2("fine", 1_000_000_000)];
+    let now = now_ns();
+    let lately = [(1, "fine"), (2, "bad")]
+        .map(|(stream, text)| v2_from(text, now - stream * 1_000_000, (stream, "APP")));
     let meta = r#"{"meta":{"a":{"count":"7","expired":"0"},"b":{"count":"70","expired":"1"}}}"#;
     vec![
         goes_on("cf-tail dora", vec![found(), info(), page(&[]), page(&[hello()])], HELLO),
@@ -83,10 +86,20 @@ fn log_cache_examples() -> Vec<Example> {
             "",
         ),
         ends(
+            "cf-tail --since 1h --stream err dora dana | wc -l",
+            vec![found(), found(), info(), page(&lately), page(&lately)],
+            "2\n",
+        ),
+        ends(
+            "cf-tail --query 'cpu{source_id=\"55fdb274-d6c9-4b8c-9b1f-9b7e7f3a346c\"}'",
+            vec![info(), Turn::http("200 OK", "", r#"{"status":"success"}"#).open()],
+            "{\"status\":\"success\"}\n",
+        ),
+        ends(
             "cf-tail --meta | sort -t \"$(printf '\\t')\" -k 2,2nr | head",
             vec![info(), Turn::http("200 OK", "", meta).open()],
-            "b\t70\t1\t1970-01-01T00:00:00.000000000Z\t1970-01-01T00:00:00.000000000Z\n\
-             a\t7\t0\t1970-01-01T00:00:00.000000000Z\t1970-01-01T00:00:00.000000000Z\n",
+            "b\t70\t1\t1970-01-01T00:00:00.000000000Z\t1970-01-01T00:00:00.000000000Z\t0.0\t\n\
+             a\t7\t0\t1970-01-01T00:00:00.000000000Z\t1970-01-01T00:00:00.000000000Z\t0.0\t\n",
         ),
     ]
 }

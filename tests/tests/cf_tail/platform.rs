@@ -148,6 +148,12 @@ pub(crate) fn v2(text: &str, nanoseconds: u64) -> String {
     v2_from(text, nanoseconds, (1, "APP"))
 }
 
+/// Now, in nanoseconds.
+pub(crate) fn now_ns() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    u64::try_from(now.expect("after 1970").as_nanos()).expect("before 2500")
+}
+
 /// A v2 envelope with a count.
 pub(crate) fn v2_counter() -> String {
     r#"{"timestamp":"9","source_id":"s","counter":{"name":"requests","delta":"1","total":"105"}}"#

@@ -31,6 +31,8 @@ pub(crate) enum Source {
     Command(String),
     /// cf's config.json, and the UAA that it names.
     Config,
+    /// The UAA alone, for a client of its own.
+    Client,
     /// None: some servers want none.
     Nowhere,
 }
@@ -92,7 +94,7 @@ impl Access {
             self.held = self.first(config)?.map(|token| Held::new(token, false));
         }
         let runs_out = self.held.as_ref().is_some_and(Held::is_running_out);
-        let missing = self.held.is_none() && matches!(self.source, Source::Config);
+        let missing = self.held.is_none() && self.asks_uaa();
         let is_due = self.renewed.is_none_or(|renewed| renewed.elapsed() >= PATIENCE);
         if (runs_out || missing) && is_due && self.can_renew(config) {
             self.renew(http, config)?;
@@ -113,10 +115,14 @@ impl Access {
         })
     }
 
+    fn asks_uaa(&self) -> bool {
+        matches!(self.source, Source::Config | Source::Client)
+    }
+
     fn can_renew(&self, config: &Config) -> bool {
         match self.source {
             Source::File(_) | Source::Command(_) => true,
-            Source::Config => uaa::can_refresh(config),
+            Source::Config | Source::Client => uaa::can_refresh(config),
             Source::Given(_) | Source::Nowhere => false,
         }
     }
@@ -135,7 +141,7 @@ impl Access {
             return Ok(false);
         }
         let before = self.held.take().map(|held| held.token.header);
-        let is_new = matches!(self.source, Source::Config);
+        let is_new = self.asks_uaa();
         let token = if is_new { Some(self.ask_uaa(http, config)?) } else { self.first(config)? };
         self.held = token.map(|token| Held::new(token, is_new));
         self.renewed = Some(Instant::now());
@@ -164,7 +170,7 @@ impl Access {
     /// Reads a token where it comes from.
     fn first(&self, config: &Config) -> Result<Option<Token>, Failure> {
         let (subject, text) = match &self.source {
-            Source::Nowhere => return Ok(None),
+            Source::Nowhere | Source::Client => return Ok(None),
             Source::Config => {
                 let token = config.access_token.as_ref();
                 return token.map(|token| parse("config.json", token.reveal())).transpose();

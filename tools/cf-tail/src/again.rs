@@ -20,7 +20,8 @@ pub(crate) fn persist<T>(
     loop {
         match attempt() {
             Err(failure) => {
-                if !wait(session, redial, url, &failure, "")? {
+                let may_pass = failure.is_worth_retrying();
+                if !may_pass || !wait(session, redial, url, &failure, "")? {
                     return Err(failure);
                 }
             }
@@ -29,8 +30,8 @@ pub(crate) fn persist<T>(
     }
 }
 
-/// Waits until the next try is due, and says so, with `gap` behind it; `false` if there is to be
-/// none.
+/// Waits until the next try after a failure that may pass is due, and says so, with `gap` behind
+/// it; `false` if there is to be none.
 ///
 /// # Errors
 /// A signal, or the end of the output.
@@ -41,9 +42,6 @@ pub(crate) fn wait(
     failure: &Failure,
     gap: &str,
 ) -> Result<bool, Stop> {
-    if !failure.is_worth_retrying() {
-        return Ok(false);
-    }
     let text = format_args!("{url}: {failure}");
     let wanted = failure.wait_wanted().unwrap_or_default();
     if !redial.schedule(&Loss::of(text).wait(wanted).gap(gap)) {

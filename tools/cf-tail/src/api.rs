@@ -19,22 +19,22 @@ pub(crate) struct Links {
     pub(crate) loggregator: Option<String>,
 }
 
+/// Where an answer has the GUID of what was asked for.
+const FIRST_GUID: &str = "/resources/0/guid";
+/// How many names are asked for at once: their GUIDs are in the question.
+const NAMES_AT_ONCE: usize = 50;
+
+/// The platform's API.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Api<'a> {
+    pub(crate) http: &'a Http,
+    pub(crate) config: &'a Config,
+}
+
 /// Whether `text` is a GUID, which needs no looking up.
 pub(crate) fn is_guid(text: &str) -> bool {
     let parts: Vec<usize> = text.split('-').map(str::len).collect();
     parts == [8, 4, 4, 4, 12] && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
-}
-
-/// A URL of the platform's API.
-fn url(config: &Config, path: &str) -> Result<Url, Failure> {
-    let target = config.target.as_deref().ok_or_else(|| {
-        Failure::from(Stop::usage(
-            "config.json names no API: 'cf api' sets it, --endpoint does without",
-        ))
-    })?;
-    let wrong =
-        |error| Failure::from(Stop::usage(format_args!("config.json: Target: {target}: {error}")));
-    Url::parse(target).map_err(wrong)?.join(path).map_err(wrong)
 }
 
 fn json(answer: Answer) -> Result<Json, Failure> {
@@ -42,68 +42,142 @@ fn json(answer: Answer) -> Result<Json, Failure> {
     serde_json::from_slice(&body).map_err(|error| Failure::BadResponse(format!("no JSON: {error}")))
 }
 
-/// What is there, or nothing if the platform has no such page; that it is in trouble is an error.
-fn json_if_any(http: &Http, url: &Url) -> Result<Json, Failure> {
-    match json(http.get(url, None, &[])?) {
-        Err(Failure::NotFound(_) | Failure::BadResponse(_)) => Ok(Json::Null),
-        other => other,
+impl Api<'_> {
+    fn url(&self, path: &str) -> Result<Url, Failure> {
+        let target = self.config.target.as_deref().ok_or_else(|| {
+            Failure::from(Stop::usage(
+                "config.json names no API: 'cf api' sets it, --endpoint does without",
+            ))
+        })?;
+        let wrong = |error| {
+            Failure::from(Stop::usage(format_args!("config.json: Target: {target}: {error}")))
+        };
+        Url::parse(target).map_err(wrong)?.join(path).map_err(wrong)
     }
-}
 
-/// Asks the platform where its servers are.
-///
-/// # Errors
-/// If it does not answer.
-pub(crate) fn links(http: &Http, config: &Config) -> Result<Links, Failure> {
-    // Platforms of 2013 to 2016 have nothing there.
-    let root = json_if_any(http, &url(config, "/")?)?;
-    let href =
-        |name: &str| root.pointer(&format!("/links/{name}/href"))?.as_str().map(str::to_owned);
-    let mut links = Links {
-        log_cache: href("log_cache"),
-        log_stream: href("log_stream"),
-        doppler: href("logging"),
-        loggregator: None,
-    };
-    if links.log_cache.is_none() && links.log_stream.is_none() && links.doppler.is_none() {
-        let info = json_if_any(http, &url(config, "/v2/info")?)?;
-        let text = |name: &str| info.get(name)?.as_str().map(str::to_owned);
-        links.doppler = text("doppler_logging_endpoint");
-        links.loggregator = text("logging_endpoint");
-    }
-    Ok(links)
-}
-
-/// The GUID of an app in the space that is targeted.
-///
-/// # Errors
-/// If there is no such app.
-pub(crate) fn app_guid(
-    http: &Http,
-    config: &Config,
-    token: Option<&Token>,
-    name: &str,
-) -> Result<String, Failure> {
-    let space = config.space.as_deref().ok_or_else(|| {
-        Failure::from(Stop::usage(
-            "no space is targeted: 'cf target -s' does, or give the app's GUID",
-        ))
-    })?;
-    let mut v3 = url(config, "/v3/apps")?;
-    v3.query_pairs_mut().append_pair("names", name).append_pair("space_guids", space);
-    let (answer, pointer) = match json(http.get(&v3, token, &[])?) {
-        Err(Failure::NotFound(_)) => {
-            let mut v2 = url(config, "/v2/spaces/")?;
-            if let Ok(mut path) = v2.path_segments_mut() {
-                path.pop_if_empty().push(space).push("apps");
+    /// What is there, or nothing if the platform has no such page; that it is in trouble is an
+    /// error.
+    fn json_if_any(&self, path: &str) -> Result<Json, Failure> {
+        match json(self.http.get(&self.url(path)?, None, &[])?) {
+            Err(Failure::NotFound(_) | Failure::NoRoute(_) | Failure::BadResponse(_)) => {
+                Ok(Json::Null)
             }
-            v2.query_pairs_mut().append_pair("q", &format!("name:{name}"));
-            (json(http.get(&v2, token, &[])?)?, "/resources/0/metadata/guid")
+            other => other,
         }
-        other => (other?, "/resources/0/guid"),
-    };
-    let guid = answer.pointer(pointer).and_then(Json::as_str);
-    guid.map(str::to_owned).ok_or_else(|| Failure::NotFound(format!("App '{name}' not found.")))
+    }
+
+    /// Asks the platform where its servers are.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub(crate) fn links(&self) -> Result<Links, Failure> {
+        // Platforms of 2013 to 2016 have nothing there.
+        let root = self.json_if_any("/")?;
+        let href =
+            |name: &str| root.pointer(&format!("/links/{name}/href"))?.as_str().map(str::to_owned);
+        let mut links = Links {
+            log_cache: href("log_cache"),
+            log_stream: href("log_stream"),
+            doppler: href("logging"),
+            loggregator: None,
+        };
+        if links.log_cache.is_none() && links.log_stream.is_none() && links.doppler.is_none() {
+            let info = self.json_if_any("/v2/info")?;
+            let text = |name: &str| info.get(name)?.as_str().map(str::to_owned);
+            links.doppler = text("doppler_logging_endpoint");
+            links.loggregator = text("logging_endpoint");
+        }
+        Ok(links)
+    }
+
+    /// The GUID of an app in a space.
+    ///
+    /// # Errors
+    /// If there is no such app.
+    pub(crate) fn app_guid(
+        &self,
+        token: Option<&Token>,
+        space: &str,
+        name: &str,
+    ) -> Result<String, Failure> {
+        let query = [("names", name), ("space_guids", space)];
+        let (answer, pointer) = match self.resources(token, "/v3/apps", &query) {
+            Err(Failure::NotFound(_)) => {
+                let mut v2 = self.url("/v2/spaces/")?;
+                if let Ok(mut path) = v2.path_segments_mut() {
+                    path.pop_if_empty().push(space).push("apps");
+                }
+                v2.query_pairs_mut().append_pair("q", &format!("name:{name}"));
+                (json(self.http.get(&v2, token, &[])?)?, "/resources/0/metadata/guid")
+            }
+            other => (other?, FIRST_GUID),
+        };
+        let guid = answer.pointer(pointer).and_then(Json::as_str);
+        guid.map(str::to_owned).ok_or_else(|| Failure::NotFound(format!("App '{name}' not found.")))
+    }
+
+    /// The GUID of a space, in an org that is named or in the one that cf targets.
+    ///
+    /// # Errors
+    /// If there is no such space or org.
+    pub(crate) fn space_guid(
+        &self,
+        token: Option<&Token>,
+        org: Option<&str>,
+        name: &str,
+    ) -> Result<String, Failure> {
+        let first = |path, query: &[(&str, &str)], what: String| {
+            let answer = self.resources(token, path, query)?;
+            let guid = answer.pointer(FIRST_GUID).and_then(Json::as_str).map(str::to_owned);
+            guid.ok_or_else(|| Failure::NotFound(format!("{what} not found.")))
+        };
+        let org = match (org, &self.config.org) {
+            (Some(org), _) => {
+                first("/v3/organizations", &[("names", org)], format!("Organization '{org}'"))?
+            }
+            (None, Some(targeted)) => targeted.clone(),
+            (None, None) => {
+                let what = "no org is targeted: 'cf target -o' does, or give --org";
+                return Err(Stop::usage(what).into());
+            }
+        };
+        let query = [("names", name), ("organization_guids", org.as_str())];
+        first("/v3/spaces", &query, format!("Space '{name}'"))
+    }
+
+    /// GUID and name of the apps with those GUIDs, as far as the token's owner may know them.
+    ///
+    /// # Errors
+    /// If the platform does not answer.
+    pub(crate) fn app_names(
+        &self,
+        token: Option<&Token>,
+        guids: &[&str],
+    ) -> Result<Vec<(String, String)>, Failure> {
+        let mut names = Vec::new();
+        for guids in guids.chunks(NAMES_AT_ONCE) {
+            let (guids, count) = (guids.join(","), NAMES_AT_ONCE.to_string());
+            let query = [("guids", guids.as_str()), ("per_page", count.as_str())];
+            let answer = self.resources(token, "/v3/apps", &query)?;
+            let apps = answer.get("resources").and_then(Json::as_array);
+            names.extend(apps.into_iter().flatten().filter_map(|app| {
+                let text = |name: &str| app.get(name).and_then(Json::as_str).map(str::to_owned);
+                Some((text("guid")?, text("name")?))
+            }));
+        }
+        Ok(names)
+    }
+
+    fn resources(
+        &self,
+        token: Option<&Token>,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Json, Failure> {
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().extend_pairs(query);
+        json(self.http.get(&url, token, &[])?)
+    }
 }
 
 #[cfg(test)]

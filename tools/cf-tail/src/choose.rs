@@ -7,11 +7,14 @@ use std::cell::Cell;
 use clap::ValueEnum;
 use heka_core::report::{self, Stop};
 
-use crate::api::{self, Links};
+use crate::api::{Api, Links};
+use crate::apps::App;
 use crate::endpoint;
+use crate::envelope::Kind;
 use crate::failure::Failure;
+use crate::intake::Intake;
 use crate::legacy::Legacy;
-use crate::log_cache::{LogCache, Past};
+use crate::log_cache::{Cache, Client, Past};
 use crate::parts::Recent;
 use crate::rlp::Rlp;
 use crate::server::{Live, Server};
@@ -39,12 +42,16 @@ pub(crate) struct Choice {
     pub(crate) via: Via,
     /// The server, if it is named.
     pub(crate) endpoint: Option<String>,
-    /// The app's GUID.
-    pub(crate) app: Option<String>,
+    /// The apps.
+    pub(crate) apps: Vec<App>,
     /// The firehose's subscription.
     pub(crate) firehose: Option<String>,
     /// How much of the past to ask log-cache for.
     pub(crate) past: Past,
+    /// Kinds that the server must have.
+    pub(crate) kinds: Vec<Kind>,
+    /// Nothing else than the past is wanted.
+    pub(crate) is_past: bool,
 }
 
 impl Choice {
@@ -104,19 +111,19 @@ impl Choice {
 
     /// log-cache, or else the RLP gateway.
     fn by_http(&self, session: &Session) -> Result<Box<dyn Server>, Failure> {
-        let log_cache = self.log_cache(session)?;
-        if log_cache.answers(session)? {
-            return Ok(Box::new(log_cache));
+        let cache = self.cache(session)?;
+        if cache.client().answers(session)? {
+            return Ok(Box::new(cache));
         }
         self.named(session, Via::Rlp)
     }
 
     fn named(&self, session: &Session, via: Via) -> Result<Box<dyn Server>, Failure> {
-        let app = || self.app.clone().ok_or_else(|| unknown("an app is needed"));
+        self.refuse_kinds(via)?;
         Ok(match via {
             Via::Legacy => {
                 let base = self.base(session, via, true)?;
-                Box::new(Legacy { base, app: app()? })
+                Box::new(Legacy { base, app: self.one_app()? })
             }
             Via::V1 | Via::Auto => {
                 let base = self.base(session, Via::V1, true)?;
@@ -126,43 +133,108 @@ impl Choice {
                     }
                     None => {
                         let past = self.cache_beside(session, None);
-                        V1 { base, wanted: Wanted::App(app()?), past }
+                        V1 { base, wanted: Wanted::App(self.one_app()?), past }
                     }
                 })
             }
             Via::Rlp => Box::new(Rlp {
                 base: self.base(session, via, false)?,
-                source: self.app.clone(),
+                sources: self.ids(),
                 shard: self.firehose.clone(),
                 past: self.cache_beside(session, Some(Self::links)),
             }),
-            Via::LogCache => Box::new(self.log_cache(session)?),
+            Via::LogCache => Box::new(self.cache(session)?),
         })
     }
 
-    /// log-cache itself.
-    ///
-    /// # Errors
-    /// If none is known.
-    pub(crate) fn log_cache(&self, session: &Session) -> Result<LogCache, Failure> {
-        let base = self.base(session, Via::LogCache, false)?;
-        // Without an app, it can still tell what it keeps.
-        Ok(LogCache::new(base, self.app.clone().unwrap_or_default(), self.past))
+    /// The GUIDs of the apps.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.apps.iter().map(|app| app.id.clone()).collect()
     }
 
-    /// The traffic controller itself.
+    /// The app, where only one can be read.
+    fn one_app(&self) -> Result<String, Failure> {
+        match self.apps.as_slice() {
+            [app] => Ok(app.id.clone()),
+            [] => Err(unknown("an app is needed")),
+            _ => {
+                let what = "this kind of server reads one APP (--via log-cache and rlp read more)";
+                Err(Stop::usage(what).into())
+            }
+        }
+    }
+
+    /// What a kind of server has nothing of is no question to it.
+    fn refuse_kinds(&self, via: Via) -> Result<(), Failure> {
+        let has = |kind: &Kind| match via {
+            Via::Legacy => *kind == Kind::Log,
+            Via::V1 | Via::Auto if self.is_past => *kind == Kind::Log,
+            Via::V1 | Via::Auto => *kind != Kind::Event,
+            Via::Rlp | Via::LogCache => true,
+        };
+        let Some(missing) = self.kinds.iter().find(|kind| !has(kind)) else { return Ok(()) };
+        let name = match via {
+            Via::Legacy => "loggregator",
+            _ => "the traffic controller",
+        };
+        let what = if self.is_past && via != Via::Legacy { "keeps" } else { "has" };
+        let missing = missing.name();
+        Err(Stop::usage(format_args!("--type {missing}: {name} {what} none of this kind")).into())
+    }
+
+    /// The apps in log-cache.
     ///
     /// # Errors
     /// If none is known.
-    pub(crate) fn v1(&self, session: &Session) -> Result<V1, Failure> {
-        let app = self.app.clone().ok_or_else(|| unknown("an app is needed"))?;
-        let base = self.base(session, Via::V1, true)?;
-        Ok(V1 { base, wanted: Wanted::App(app), past: None })
+    pub(crate) fn cache(&self, session: &Session) -> Result<Cache, Failure> {
+        let base = self.base(session, Via::LogCache, false)?;
+        if self.apps.is_empty() {
+            return Err(unknown("an app is needed"));
+        }
+        Ok(Cache::new(Client::new(base), self.apps.clone(), self.past))
+    }
+
+    /// log-cache, whatever it keeps.
+    ///
+    /// # Errors
+    /// If none is known.
+    pub(crate) fn cache_client(&self, session: &Session) -> Result<Client, Failure> {
+        Ok(Client::new(self.base(session, Via::LogCache, false)?))
+    }
+
+    /// What the apps' instances use, from the server that is known to tell: a traffic controller,
+    /// until 2022, or log-cache.
+    ///
+    /// # Errors
+    /// If none tells.
+    pub(crate) fn container_metrics(&self, session: &Session) -> Result<Recent, Failure> {
+        let from_cache = || self.cache(session)?.container_metrics(session);
+        let from_controller = || {
+            let base = self.base(session, Via::V1, true)?;
+            let wanted = Wanted::App(self.one_app()?);
+            V1 { base, wanted, past: None }.container_metrics(session)
+        };
+        match self.via {
+            Via::LogCache => from_cache(),
+            Via::V1 => from_controller(),
+            Via::Legacy | Via::Rlp => {
+                let what = "--container-metrics is for --via log-cache and v1";
+                Err(Stop::usage(what).into())
+            }
+            Via::Auto if self.apps.len() > 1 => from_cache(),
+            Via::Auto => match from_controller() {
+                Err(failure @ (Failure::NotFound(_) | Failure::NoRoute(_))) => {
+                    report::note(format_args!("{failure}"));
+                    from_cache().map_err(|_| failure)
+                }
+                outcome => outcome,
+            },
+        }
     }
 
     /// The log-cache beside a server that streams, if the configuration tells of one, or the
     /// platform, which is asked by `ask`.
-    fn cache_beside(&self, session: &Session, ask: Option<AskLinks>) -> Option<LogCache> {
+    fn cache_beside(&self, session: &Session, ask: Option<AskLinks>) -> Option<Cache> {
         let known = match &session.config.log_cache {
             Some(known) if self.may_see_token(session, known) => known.clone(),
             Some(_) => return None,
@@ -170,7 +242,8 @@ impl Choice {
             None => return None,
         };
         let base = endpoint::parse(&known, false).ok()?;
-        Some(LogCache::new(base, self.app.clone()?, self.past))
+        let is_known = !self.apps.is_empty();
+        is_known.then(|| Cache::new(Client::new(base), self.apps.clone(), self.past))
     }
 
     /// Whether a server of the configuration may see the token: beside a server that was named it
@@ -221,7 +294,7 @@ impl Choice {
         if let Some(links) = session.links.borrow().as_ref() {
             return Ok(links.clone());
         }
-        let mut links = api::links(&session.http, &session.config)?;
+        let mut links = Api { http: &session.http, config: &session.config }.links()?;
         links.loggregator = links.loggregator.or_else(|| session.config.loggregator.clone());
         links.doppler = links.doppler.or_else(|| session.config.doppler.clone());
         *session.links.borrow_mut() = Some(links.clone());
@@ -263,6 +336,7 @@ impl Ladder {
                 // Nothing of that kind there: an older kind may be.
                 Err(
                     failure @ (Failure::NotFound(_)
+                    | Failure::NoRoute(_)
                     | Failure::BadRequest(_)
                     | Failure::Broken { .. }),
                 ) if !self.has_settled.get() && self.at.get() + 1 < self.servers.len() => {
@@ -296,8 +370,8 @@ impl Server for Ladder {
         self.climb(|server| server.recent(session))
     }
 
-    fn since(&self, session: &Session, start: i64) -> Result<Option<Recent>, Failure> {
-        self.current().map_or(Ok(None), |server| server.since(session, start))
+    fn fill(&self, session: &Session, intake: &mut Intake) -> Result<(), Failure> {
+        self.current().map_or(Ok(()), |server| server.fill(session, intake))
     }
 
     fn fills_gaps(&self) -> bool {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line of cf-tail.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
@@ -13,23 +12,22 @@ use heka_core::net::Retries;
 use heka_core::report::Stop;
 use jiff::tz::TimeZone;
 
-use crate::access::Source;
+use crate::access_args::{AccessPlan, TokenArgs, environment};
+use crate::apps::Place;
 use crate::choose::{Choice, Via};
-use crate::envelope::Kind;
-use crate::filter::{Filter, StreamName};
+use crate::filter::Filter;
 use crate::form::parse_zone;
-use crate::log_cache::{MAX_PAGE, Past};
 use crate::net_args::{NetArgs, NetPlan};
-use crate::secret::Secret;
+use crate::selection::{Task, WhatArgs};
 
 /// Follow the logs of a Cloud Foundry app
 ///
-/// Reads the log messages of APP, a name or a GUID, from whichever log server the platform has,
-/// and writes them to standard output, one a line.
+/// Reads the log messages of each APP, a name or a GUID, from whichever log server the platform
+/// has, and writes them to standard output, one a line.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
-    #[arg(value_name = "APP", help = "App, by name or GUID; $APP_GUID if absent")]
-    app: Option<String>,
+    #[arg(value_name = "APP", help = "Apps, by name or GUID; $APP_GUID if absent")]
+    apps: Vec<String>,
     #[command(flatten)]
     server: ServerArgs,
     #[command(flatten)]
@@ -61,8 +59,14 @@ struct ServerArgs {
     #[arg(long, value_name = "GENERATION", default_value = "auto")]
     via: Via,
     /// Read the firehose as SUBSCRIPTION
-    #[arg(long, value_name = "SUBSCRIPTION", conflicts_with = "app")]
+    #[arg(long, value_name = "SUBSCRIPTION", conflicts_with_all = ["apps", "container_metrics", "meta", "query"])]
     firehose: Option<String>,
+    /// Org of --space, if not the one that cf targets
+    #[arg(long, value_name = "ORG", requires = "space")]
+    org: Option<String>,
+    /// Space of the apps, if not the one that cf targets
+    #[arg(long, value_name = "SPACE")]
+    space: Option<String>,
     /// Keepalive interval (legacy)
     #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = parse_duration)]
     keepalive: Duration,
@@ -74,45 +78,6 @@ struct ServerArgs {
     max_message: usize,
 }
 
-/// What of it.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Selection options")]
-struct WhatArgs {
-    /// Print the logs that the server has kept
-    #[arg(long)]
-    recent: bool,
-    /// Follow, also after --recent; 'forever' if the server ends
-    #[arg(short, long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
-    follow: Option<Follow>,
-    /// Print only the last NUM messages of --recent
-    #[arg(short = 'n', long, value_name = "NUM")]
-    lines: Option<usize>,
-    /// Stop after NUM messages
-    #[arg(long, value_name = "NUM")]
-    max_count: Option<u64>,
-    /// Sort the messages of --recent by time
-    #[arg(long, overrides_with = "no_sort")]
-    sort: bool,
-    /// Keep the server's order
-    #[arg(long, overrides_with = "sort")]
-    no_sort: bool,
-    /// Only these source types, such as APP or RTR
-    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
-    source: Vec<String>,
-    /// Only standard output or standard error
-    #[arg(long, value_name = "STREAM")]
-    stream: Option<StreamName>,
-    /// Only these kinds [default: log, with --firehose any]
-    #[arg(long = "type", value_name = "KIND", value_delimiter = ',')]
-    types: Vec<KindName>,
-    /// Print the resource usage of the app's instances (v1)
-    #[arg(long, conflicts_with_all = ["recent", "follow", "firehose"])]
-    container_metrics: bool,
-    /// Print what log-cache holds for each source
-    #[arg(long, conflicts_with_all = ["recent", "follow", "firehose", "container_metrics"])]
-    meta: bool,
-}
-
 /// In which form.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output options")]
@@ -121,8 +86,8 @@ struct FormArgs {
     #[arg(short, long, value_name = "FORM", default_value = "text",
           value_parser = forms(&[Form::Text, Form::Json, Form::Payload, Form::Heka]))]
     output: Form,
-    /// JSON, one object a line
-    #[arg(short, conflicts_with = "output")]
+    /// JSON, one object a line; the same as -o json
+    #[arg(short, long, conflicts_with = "output")]
     json: bool,
     /// Payloads end with NUL
     #[arg(short = '0', long)]
@@ -133,39 +98,15 @@ struct FormArgs {
     /// Print control characters to a terminal
     #[arg(long)]
     raw: bool,
+    /// Print a newline for CHAR in payloads [default CHAR: U+2028]
+    #[arg(long, value_name = "CHAR", num_args = 0..=1, require_equals = true, default_missing_value = "\u{2028}", value_parser = parse_char)]
+    new_line: Option<char>,
     /// Time zone of printed times
     #[arg(long, value_name = "ZONE", default_value = "local", value_parser = parse_zone)]
     time_zone: TimeZone,
     /// Limit on output pending for a slow reader
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = parse_buffer_size)]
     buffer: usize,
-}
-
-/// With which token.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Access options")]
-struct TokenArgs {
-    /// File containing the token (-: standard input)
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    token_file: Option<PathBuf>,
-    /// Command that prints a token, such as 'cf oauth-token'
-    #[arg(long, value_name = "COMMAND", conflicts_with = "token_file")]
-    token_command: Option<String>,
-    /// Accept secret files that others can read or change
-    #[arg(long)]
-    force: bool,
-    /// Store refreshed tokens in cf's config.json
-    #[arg(long)]
-    save_tokens: bool,
-}
-
-/// How to follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Follow {
-    /// Until the server ends the stream
-    Yes,
-    /// Begin anew when the server ends it
-    Forever,
 }
 
 /// cf's own styles.
@@ -179,41 +120,6 @@ pub(crate) enum CfStyle {
     Cf6,
 }
 
-/// A kind, or all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KindName {
-    /// Of this kind.
-    One(Kind),
-    /// Of any kind.
-    Any,
-}
-
-impl ValueEnum for KindName {
-    fn value_variants<'a>() -> &'a [Self] {
-        use Kind::{Container, Counter, Error, Event, Gauge, Http, Log, Timer, Value};
-        const ALL: [KindName; 10] = [
-            KindName::One(Log),
-            KindName::One(Http),
-            KindName::One(Value),
-            KindName::One(Counter),
-            KindName::One(Container),
-            KindName::One(Gauge),
-            KindName::One(Timer),
-            KindName::One(Event),
-            KindName::One(Error),
-            KindName::Any,
-        ];
-        &ALL
-    }
-
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(match self {
-            Self::One(kind) => clap::builder::PossibleValue::new(kind.name()),
-            Self::Any => clap::builder::PossibleValue::new("any"),
-        })
-    }
-}
-
 impl Tool for Cli {
     const NAME: &'static str = "cf-tail";
     fn common(&self) -> &Common {
@@ -221,24 +127,37 @@ impl Tool for Cli {
     }
 }
 
+/// How the output is written.
+#[derive(Debug)]
+pub(crate) struct FormPlan {
+    pub(crate) form: Form,
+    pub(crate) null: bool,
+    pub(crate) cf_style: Option<CfStyle>,
+    pub(crate) raw: bool,
+    /// The character that stands for a newline in payloads.
+    pub(crate) new_line: Option<char>,
+    pub(crate) zone: TimeZone,
+    /// Most bytes to keep for a slow reader.
+    pub(crate) buffer: usize,
+}
+
 /// What is to be done, checked.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The app as it was named.
-    pub(crate) app: Option<String>,
-    /// Which server; its app is not looked up yet.
+    /// The apps as they were named.
+    pub(crate) names: Vec<String>,
+    /// Where they are.
+    pub(crate) place: Place,
+    /// Which server; its apps are not looked up yet.
     pub(crate) choice: Choice,
     pub(crate) task: Task,
     pub(crate) sort: bool,
     pub(crate) lines: Option<usize>,
     pub(crate) max_count: Option<u64>,
     pub(crate) filter: Filter,
-    pub(crate) form: Form,
-    pub(crate) null: bool,
-    pub(crate) cf_style: Option<CfStyle>,
-    pub(crate) raw: bool,
-    pub(crate) zone: TimeZone,
-    pub(crate) buffer: usize,
+    /// The filter's expression for names of metrics.
+    pub(crate) name_filter: Option<String>,
+    pub(crate) form: FormPlan,
     pub(crate) access: AccessPlan,
     pub(crate) net: NetPlan,
     pub(crate) keepalive: Duration,
@@ -250,162 +169,115 @@ pub(crate) struct Plan {
     pub(crate) writing: Writing,
 }
 
-/// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Task {
-    /// Write what the server has kept; then perhaps follow.
-    Logs { recent: bool, follow: Option<Follow> },
-    /// Write what instances use.
-    ContainerMetrics,
-    /// Tell what log-cache keeps.
-    Meta,
-}
-
-/// Where the token comes from.
-#[derive(Debug)]
-pub(crate) struct AccessPlan {
-    pub(crate) source: Source,
-    /// The folder where cf keeps its own.
-    pub(crate) home: Option<PathBuf>,
-    pub(crate) force: bool,
-    pub(crate) save: bool,
-}
-
 impl Cli {
     pub(crate) fn plan(self) -> Result<Plan, Stop> {
-        let app = self.app.clone().or_else(|| environment("APP_GUID"));
-        let app = app.filter(|_| self.server.firehose.is_none());
-        if app.as_deref().is_some_and(|app| app.chars().any(char::is_control)) {
-            return Err(Stop::usage("APP must not have control characters"));
-        }
-        if app.is_none()
-            && self.server.firehose.is_none()
-            && !self.what.meta
-            && self.server.via != Via::Rlp
-        {
-            return Err(Stop::usage("APP is missing (a name or a GUID, or $APP_GUID)"));
-        }
-        let task = self.what.task();
-        let is_recent = matches!(task, Task::Logs { recent: true, .. });
-        if self.what.lines.is_some() && !is_recent {
-            return Err(Stop::usage("--lines counts what --recent gives"));
-        }
-        if (self.what.sort || self.what.no_sort) && !is_recent {
-            return Err(Stop::usage("--sort and --no-sort are about what --recent gives"));
-        }
-        if task == Task::Meta && (self.form.json || self.form.output != Form::Text) {
-            return Err(Stop::usage("--meta has a form of its own"));
-        }
-        if self.form.null && self.form.output != Form::Payload {
-            return Err(Stop::usage("--null belongs to -o payload"));
-        }
-        if self.form.cf_style.is_some() && (self.form.output != Form::Text || self.form.json) {
-            return Err(Stop::usage("--cf-style belongs to -o text"));
-        }
+        let task = self.what.task()?;
+        let names = self.names(&task)?;
+        self.form.check(&task)?;
+        let is_firehose = self.server.firehose.is_some();
+        let filter = self.what.filter(is_firehose)?;
+        let is_past = matches!(task, Task::Logs { follow: None, .. });
         let choice = Choice {
             via: self.server.via,
-            endpoint: self.server.endpoint.clone(),
-            app: None,
-            firehose: self.server.firehose.clone(),
-            past: self.what.past(task),
+            endpoint: self.server.endpoint,
+            apps: Vec::new(),
+            firehose: self.server.firehose,
+            past: self.what.past(&task),
+            kinds: self.what.named(),
+            is_past,
         };
         Ok(Plan {
-            app,
+            names,
+            place: Place { org: self.server.org, space: self.server.space },
             choice,
             task,
-            sort: !self.what.no_sort,
+            sort: self.what.sorts(),
             lines: self.what.lines,
             max_count: self.what.max_count,
-            filter: self.what.filter(self.server.firehose.is_some()),
-            form: if self.form.json { Form::Json } else { self.form.output },
-            null: self.form.null,
-            cf_style: self.form.cf_style,
-            raw: self.form.raw,
-            zone: self.form.time_zone,
-            buffer: self.form.buffer,
+            filter,
+            name_filter: self.what.name_filter(),
+            form: self.form.plan(),
             access: self.token.plan()?,
             net: self.net.plan(self.tls)?,
             keepalive: self.server.keepalive.max(Duration::from_millis(1)),
             delay: self.server.delay,
             max_message: self.server.max_message,
-            backoff: self.retry.plan(Backoff {
-                delay: Duration::from_millis(500),
-                max_delay: Duration::from_secs(60),
-                retries: Retries::Times(0),
-                ..Backoff::default()
-            }),
+            backoff: self.retry.plan(backoff()),
             color: self.common.color,
             cf_color: environment("CF_COLOR").and_then(|text| parse_bool(&text)),
             writing: self.writing,
         })
     }
-}
 
-impl WhatArgs {
-    fn task(&self) -> Task {
-        if self.container_metrics {
-            return Task::ContainerMetrics;
+    /// The apps as they are named.
+    fn names(&self, task: &Task) -> Result<Vec<String>, Stop> {
+        if self.server.firehose.is_some() {
+            return Ok(Vec::new());
         }
-        if self.meta {
-            return Task::Meta;
+        let mut names = self.apps.clone();
+        if names.is_empty() {
+            names.extend(environment("APP_GUID"));
         }
-        let follow = self.follow.or((!self.recent).then_some(Follow::Yes));
-        Task::Logs { recent: self.recent, follow }
-    }
-
-    /// What to ask log-cache for: as few as are wanted, if that can be told beforehand.
-    fn past(&self, task: Task) -> Past {
-        let is_joined = matches!(task, Task::Logs { follow: Some(_), .. });
-        let is_filtered = !self.source.is_empty() || self.stream.is_some();
-        let count = match self.lines {
-            Some(lines) if is_joined || is_filtered => lines.max(MAX_PAGE),
-            Some(lines) => lines,
-            None => MAX_PAGE,
-        };
-        Past { count, is_joined }
-    }
-
-    fn filter(&self, is_firehose: bool) -> Filter {
-        let any = self.types.contains(&KindName::Any)
-            || (self.types.is_empty() && (is_firehose || self.container_metrics));
-        let named = self.types.iter().filter_map(|kind| match kind {
-            KindName::One(kind) => Some(*kind),
-            KindName::Any => None,
-        });
-        let kinds = match (any, self.types.is_empty()) {
-            (true, _) => Vec::new(),
-            (false, true) => vec![Kind::Log],
-            (false, false) => named.collect(),
-        };
-        Filter { sources: self.source.clone(), stream: self.stream, kinds }
+        if names.iter().any(|app| app.chars().any(char::is_control)) {
+            return Err(Stop::usage("APP must not have control characters"));
+        }
+        if matches!(task, Task::Meta | Task::Query(_)) {
+            return Ok(Vec::new());
+        }
+        if names.is_empty() && self.server.via != Via::Rlp {
+            return Err(Stop::usage("APP is missing (a name or a GUID, or $APP_GUID)"));
+        }
+        Ok(names)
     }
 }
 
-impl TokenArgs {
-    fn plan(self) -> Result<AccessPlan, Stop> {
-        let home = environment("CF_HOME").or_else(|| environment("HOME")).map(PathBuf::from);
-        let source = if let Some(path) = self.token_file {
-            Source::File(path)
-        } else if let Some(line) = self.token_command {
-            Source::Command(line)
-        } else if let Some(token) = environment("CF_ACCESS_TOKEN") {
-            Source::Given(Secret::new(token))
-        } else {
-            Source::Config
-        };
-        if self.save_tokens && !matches!(source, Source::Config) {
-            return Err(Stop::usage(
-                "--save-tokens needs the token to be that of cf's config.json",
-            ));
-        }
-        Ok(AccessPlan { source, home, force: self.force, save: self.save_tokens })
+/// The delays of noaa, but no retry that was not asked for.
+fn backoff() -> Backoff {
+    Backoff {
+        delay: Duration::from_millis(500),
+        max_delay: Duration::from_secs(60),
+        retries: Retries::Times(0),
+        ..Backoff::default()
     }
 }
 
-/// A variable, if it is set, not empty, and text.
-#[expect(clippy::disallowed_methods, reason = "the environment is read where the plan is made")]
-pub(crate) fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+impl FormArgs {
+    fn check(&self, task: &Task) -> Result<(), Stop> {
+        let is_text = self.output == Form::Text && !self.json;
+        if *task == Task::Meta && !is_text {
+            return Err(Stop::usage("--meta has a form of its own"));
+        }
+        if self.null && self.output != Form::Payload {
+            return Err(Stop::usage("--null belongs to -o payload"));
+        }
+        if self.cf_style.is_some() && !is_text {
+            return Err(Stop::usage("--cf-style belongs to -o text"));
+        }
+        Ok(())
+    }
+
+    fn plan(self) -> FormPlan {
+        FormPlan {
+            form: if self.json { Form::Json } else { self.output },
+            null: self.null,
+            cf_style: self.cf_style,
+            raw: self.raw,
+            new_line: self.new_line,
+            zone: self.time_zone,
+            buffer: self.buffer,
+        }
+    }
+}
+
+/// One character, or `\\uXXXX` (a value parser).
+fn parse_char(text: &str) -> Result<char, String> {
+    let mut chars = text.chars();
+    if let (Some(only), None) = (chars.next(), chars.next()) {
+        return Ok(only);
+    }
+    let code = text.strip_prefix("\\u").and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    let wrong = || "expected one character, or its code as in \\u2028".to_owned();
+    code.and_then(char::from_u32).ok_or_else(wrong)
 }
 
 /// What Go's `ParseBool` takes.
@@ -422,5 +294,12 @@ mod tests {
     #[test]
     fn documented() {
         heka_core::cli::testing::assert_documented::<super::Cli>();
+    }
+
+    #[test]
+    fn a_character_may_be_a_code() {
+        assert_eq!(super::parse_char("\\u2028"), Ok('\u{2028}'));
+        assert_eq!(super::parse_char("é"), Ok('é'));
+        assert!(super::parse_char("ab").is_err() && super::parse_char("").is_err());
     }
 }

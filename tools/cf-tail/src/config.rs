@@ -31,12 +31,35 @@ pub(crate) struct Config {
     pub(crate) client: Option<String>,
     pub(crate) client_secret: Option<Secret>,
     pub(crate) grant_type: Option<String>,
+    pub(crate) org: Option<String>,
     pub(crate) space: Option<String>,
     pub(crate) ssl_disabled: bool,
     pub(crate) color: Option<bool>,
 }
 
+/// A client of the UAA, such as a nozzle.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) id: String,
+    pub(crate) secret: Secret,
+    /// Where the UAA is, if not where the configuration says.
+    pub(crate) uaa: Option<String>,
+}
+
 impl Config {
+    /// The same for a client of its own, instead of who has logged in.
+    pub(crate) fn for_client(self, client: Client) -> Self {
+        Self {
+            uaa: client.uaa.or(self.uaa),
+            client: Some(client.id),
+            client_secret: Some(client.secret),
+            grant_type: Some("client_credentials".to_owned()),
+            access_token: None,
+            refresh_token: None,
+            ..self
+        }
+    }
+
     /// Reads the file below `home`, if there is one.
     ///
     /// # Errors
@@ -55,8 +78,11 @@ impl Config {
     fn from_object(path: PathBuf, object: &Map<String, Json>) -> Self {
         let text = |name| find(object, name).and_then(Json::as_str).filter(|text| !text.is_empty());
         let owned = |name| text(name).map(str::to_owned);
-        let space = find(object, "SpaceFields").and_then(Json::as_object);
-        let space = space.and_then(|space| find(space, "GUID")).and_then(Json::as_str);
+        let guid = |name| {
+            let target = find(object, name).and_then(Json::as_object);
+            let guid = target.and_then(|target| find(target, "GUID")).and_then(Json::as_str);
+            guid.filter(|guid| !guid.is_empty()).map(str::to_owned)
+        };
         Self {
             path,
             target: owned("Target"),
@@ -69,7 +95,8 @@ impl Config {
             client: owned("UAAOAuthClient"),
             client_secret: text("UAAOAuthClientSecret").map(Secret::new),
             grant_type: owned("UAAGrantType"),
-            space: space.filter(|space| !space.is_empty()).map(str::to_owned),
+            org: guid("OrganizationFields"),
+            space: guid("SpaceFields"),
             ssl_disabled: find(object, "SSLDisabled").and_then(Json::as_bool).unwrap_or(false),
             color: text("ColorEnabled").and_then(|text| text.parse().ok()),
         }

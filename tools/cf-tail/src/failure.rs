@@ -7,6 +7,8 @@ use std::time::Duration;
 use heka_core::net::DialError;
 use heka_core::report::{self, Status, Stop};
 
+use crate::conceal;
+
 /// Most of a server's own words that is repeated.
 const MAX_WORDS: usize = 1024;
 
@@ -24,8 +26,12 @@ pub(crate) enum Failure {
     },
     /// 401: the server's words.
     Unauthorized(String),
+    /// There is no token that could be used, nor a way to get one.
+    NoToken(String),
     /// 403 or 404, or no such app.
     NotFound(String),
+    /// The platform's router has nothing behind it, in its own words.
+    NoRoute(String),
     /// 400.
     BadRequest(String),
     /// An answer that makes no sense.
@@ -86,10 +92,28 @@ impl Failure {
         }
     }
 
+    /// The same, where a router may have answered instead of the server.
+    pub(crate) fn of_answer(
+        status: u16,
+        router_error: Option<&str>,
+        body: &[u8],
+        after: Option<Duration>,
+    ) -> Self {
+        match router_error {
+            Some(error) if matches!(status, 403 | 404) => Self::NoRoute(shown(error.as_bytes())),
+            _ => Self::of_status(status, body, after),
+        }
+    }
+
+    /// Whether it is what a server may answer for a while that has given what was asked before.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.is_worth_retrying() || matches!(self, Self::Unauthorized(_) | Self::NotFound(_))
+    }
+
     /// Whether it may be different after a while.
     pub(crate) fn is_worth_retrying(&self) -> bool {
         match self {
-            Self::Broken { .. } | Self::Renew => true,
+            Self::Broken { .. } | Self::Renew | Self::NoRoute(_) => true,
             Self::Refused { status, .. } => *status == 429 || *status >= 500,
             Self::Ended { again, .. } => *again,
             _ => false,
@@ -107,7 +131,7 @@ impl Failure {
     /// The exit status that tells it.
     fn status(&self) -> Status {
         match self {
-            Self::Unauthorized(_) => Status::Unauthorized,
+            Self::Unauthorized(_) | Self::NoToken(_) => Status::Unauthorized,
             Self::NotFound(_) => Status::NotFound,
             Self::BadRequest(_) => Status::BadRequest,
             Self::BadResponse(_) => Status::BadResponse,
@@ -132,7 +156,7 @@ impl Failure {
             Self::Broken { cause, hint } => {
                 (format!("error dialing {server} server: {cause}"), Some(hint.unwrap_or(asking)))
             }
-            Self::Unauthorized(_) => {
+            Self::Unauthorized(_) | Self::NoToken(_) => {
                 (self.to_string(), Some("log in again with 'cf login'".to_owned()))
             }
             failure => (failure.to_string(), None),
@@ -163,10 +187,14 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Stopped(_) => f.write_str("stopped"),
             Self::Broken { cause, .. } => f.write_str(cause),
-            Self::Unauthorized(words) => write!(f, "Unauthorized error: {words}"),
+            Self::Unauthorized(words) | Self::NoToken(words) => {
+                write!(f, "Unauthorized error: {words}")
+            }
             Self::NotFound(words) => write!(f, "not found: {words}"),
+            Self::NoRoute(error) => write!(f, "the platform's router has no such server: {error}"),
             Self::BadRequest(words) => write!(f, "bad client request: {words}"),
             Self::BadResponse(what) => write!(f, "bad server response: {what}"),
+            Self::Refused { status, words, .. } if words.is_empty() => write!(f, "status {status}"),
             Self::Refused { status, words, .. } => write!(f, "status {status}: {words}"),
             Self::Renew => f.write_str("the server renews its streams"),
             Self::Ended { how, .. } => f.write_str(how),
@@ -174,31 +202,23 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// A server's words as they may be shown: not too many, and without what looks like a token.
+/// A server's words as they may be shown: not too many, no bytes that are none, and without what
+/// looks like a token.
 pub(crate) fn shown(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body.get(..MAX_WORDS).unwrap_or(body));
-    without_tokens(text.trim())
-}
-
-/// Cuts out what looks like a JSON web token (RFC 7519), wherever it comes from.
-pub(crate) fn without_tokens(text: &str) -> String {
-    const SHORTEST: usize = 20;
-    let mut shown = String::new();
-    let mut rest = text;
-    while let Some((before, token)) = rest.split_once("eyJ") {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-        let end = token.find(|c| !is_part(c)).unwrap_or(token.len());
-        let (token, behind) = token.split_at(end);
-        shown += before;
-        if token.len() >= SHORTEST {
-            shown += "[concealed]";
-        } else {
-            shown += "eyJ";
-            shown += token;
+    let start = body.get(..MAX_WORDS).unwrap_or(body);
+    let text = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        // A character that the limit cuts is left out.
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(start.get(..error.valid_up_to()).unwrap_or_default())
+                .unwrap_or_default()
         }
-        rest = behind;
+        Err(_) => return format!("({} bytes that are not text)", body.len()),
+    };
+    if text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace() && c != '\x1b') {
+        return format!("({} bytes that are not text)", body.len());
     }
-    shown + rest
+    conceal::without_secrets(text.trim())
 }
 
 #[cfg(test)]
@@ -206,10 +226,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_like_a_token_is_not_repeated() {
-        let words = "Invalid eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3OTV9.Ab-_c! eyJshort";
-        assert_eq!(without_tokens(words), "Invalid [concealed]! eyJshort");
+    fn words_are_short_and_text() {
         assert_eq!(shown(&[b'x'; 5000]).len(), MAX_WORDS);
+        assert_eq!(shown(&[b'x', 0, 255, 1]), "(4 bytes that are not text)");
+        assert_eq!(shown(b"PK\x03\x04"), "(4 bytes that are not text)");
+        let long = "x".repeat(MAX_WORDS - 1) + "\u{e9}";
+        assert_eq!(shown(long.as_bytes()).len(), MAX_WORDS - 1);
+        assert_eq!(Failure::of_status(502, b" ", None).to_string(), "status 502");
     }
 
     #[test]
@@ -225,5 +248,10 @@ mod tests {
         let again = |status| Failure::of_status(status, b"", None).is_worth_retrying();
         assert!([429, 500, 502, 503].into_iter().all(again));
         assert!(![400, 401, 403, 404, 418].into_iter().any(again));
+        let passes = |status| Failure::of_status(status, b"", None).may_pass();
+        assert!([401, 403, 404, 503].into_iter().all(passes) && !passes(400));
+        assert!(!Failure::NoToken(String::new()).may_pass());
+        let routed = Failure::of_answer(404, Some("unknown_route"), b"", None);
+        assert!(routed.is_worth_retrying());
     }
 }

@@ -15,8 +15,9 @@ use url::Url;
 use crate::endpoint;
 use crate::envelope::{Envelope, Unreadable};
 use crate::failure::{Failure, shown};
-use crate::http::trace_headers;
+use crate::http::{ROUTER_ERROR, trace_headers};
 use crate::intake::Intake;
+use crate::log_cache::Cache;
 use crate::parts::Recent;
 use crate::session::Session;
 use crate::token::Token;
@@ -38,6 +39,10 @@ pub(crate) struct Feed<'a> {
     pub(crate) decode: fn(Bytes) -> Result<Envelope, Unreadable>,
     /// Time between frames that say we are alive.
     pub(crate) keepalive: Option<Duration>,
+    /// The server ends it in order when it has done its work, and for nothing else.
+    pub(crate) has_end: bool,
+    /// Where what was missed is.
+    pub(crate) past: Option<&'a Cache>,
 }
 
 /// An open stream.
@@ -95,6 +100,7 @@ impl Feed<'_> {
     /// Always: how it ended.
     pub(crate) fn run(&self, session: &Session, mut socket: Open, intake: &mut Intake) -> Failure {
         let mut alive_at = self.keepalive.map(|_| Instant::now());
+        intake.is_readable = true;
         loop {
             if let (Some(at), Some(period)) = (alive_at, self.keepalive)
                 && Instant::now() >= at
@@ -102,14 +108,16 @@ impl Feed<'_> {
                 socket.send(Message { kind: Kind::Text, data: Bytes::from_static(KEEP_ALIVE) });
                 alive_at = Instant::now().checked_add(period);
             }
-            let received = socket.receive(session.sink.lock().backlog(), None, alive_at);
+            let wake_at = alive_at.into_iter().chain(intake.looks_again_at()).min();
+            let received = socket.receive(session.sink.lock().backlog(), None, wake_at);
             let outcome = match received {
                 Ok(Received::Message(message)) => self.take(session, message, intake),
-                Ok(Received::Closed(closed)) => return ended(&closed),
+                Ok(Received::Closed(closed)) => return self.ended(&closed),
                 Ok(Received::Input | Received::Sent | Received::Deadline) => Ok(()),
                 Err(stop) => Err(stop),
             };
-            if let Err(stop) = outcome {
+            let looked = self.past.map_or(Ok(()), |past| past.fill_again(session, intake));
+            if let Err(stop) = outcome.and(looked) {
                 return self.leave(session, socket, stop, intake);
             }
         }
@@ -131,10 +139,21 @@ impl Feed<'_> {
                         Err(unreadable) => self.skip(session, &unreadable),
                     }
                 }
-                Ok(Received::Closed(closed)) => return ended(&closed),
+                Ok(Received::Closed(closed)) => return self.ended(&closed),
                 Ok(Received::Input | Received::Sent | Received::Deadline) => {}
                 Err(stop) => return Failure::Stopped(stop),
             }
+        }
+    }
+
+    /// What the end of the stream means.
+    fn ended(&self, closed: &ws::Closed) -> Failure {
+        let in_order = matches!(closed.code, 1000 | 1005);
+        let again = matches!(closed.code, 1001 | 1006 | 1011 | 1012 | 1013 | 1014);
+        Failure::Ended {
+            how: shown(closed.to_string().as_bytes()),
+            in_order,
+            again: again || (in_order && !self.has_end),
         }
     }
 
@@ -144,7 +163,7 @@ impl Feed<'_> {
 
     fn take(&self, session: &Session, message: Message, intake: &mut Intake) -> Result<(), Stop> {
         match (self.decode)(message.data) {
-            Ok(envelope) => intake.push(&session.sink, &envelope),
+            Ok(envelope) => intake.push(&session.sink, envelope),
             Err(unreadable) => {
                 self.skip(session, &unreadable);
                 Ok(())
@@ -172,15 +191,6 @@ impl Feed<'_> {
     }
 }
 
-/// What the end of a stream means.
-fn ended(closed: &ws::Closed) -> Failure {
-    Failure::Ended {
-        how: closed.to_string(),
-        in_order: matches!(closed.code, 1000 | 1005),
-        again: matches!(closed.code, 1001 | 1006 | 1011 | 1012 | 1013 | 1014),
-    }
-}
-
 /// What an answer means that opens no stream.
 fn refused(refusal: &Refusal, trace: bool) -> Failure {
     if trace {
@@ -188,6 +198,10 @@ fn refused(refusal: &Refusal, trace: bool) -> Failure {
         trace_headers(refusal.headers.iter().map(as_header));
     }
     let body = refusal.body.as_bytes();
+    let header = refusal.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(ROUTER_ERROR));
+    if let (404, Some((_, error))) = (refusal.status, header) {
+        return Failure::of_answer(404, Some(error), body, None);
+    }
     match refusal.status {
         401 => Failure::of_status(401, body, None),
         400 | 403 | 404 => Failure::of_status(refusal.status, refusal.to_string().as_bytes(), None),

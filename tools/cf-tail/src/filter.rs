@@ -2,8 +2,9 @@
 //! Which envelopes are wanted.
 
 use clap::ValueEnum;
+use heka_core::codec::regular::Regular;
 
-use crate::envelope::{Content, Envelope, Kind, Stream};
+use crate::envelope::{Content, Envelope, Kind, Stream, Value};
 
 /// What must hold for an envelope to be written.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,12 @@ pub(crate) struct Filter {
     pub(crate) stream: Option<StreamName>,
     /// Kinds; none is all.
     pub(crate) kinds: Vec<Kind>,
+    /// Names of metrics; without one, also what has no name.
+    pub(crate) name: Option<Regular>,
+    /// From then on, in nanoseconds since 1970.
+    pub(crate) start: Option<i64>,
+    /// Before then.
+    pub(crate) end: Option<i64>,
 }
 
 /// The streams that an app can write to.
@@ -28,9 +35,23 @@ pub(crate) enum StreamName {
 impl Filter {
     /// Whether an envelope is wanted.
     pub(crate) fn takes(&self, envelope: &Envelope) -> bool {
-        (self.kinds.is_empty() || self.kinds.contains(&envelope.kind()))
+        (self.kinds.is_empty() || self.kinds.iter().any(|kind| envelope.is(*kind)))
+            && self.start.is_none_or(|start| envelope.timestamp >= start)
+            && self.end.is_none_or(|end| envelope.timestamp < end)
+            && self.takes_name(envelope)
             && self.takes_stream(envelope)
             && self.takes_source(envelope)
+    }
+
+    fn takes_name(&self, envelope: &Envelope) -> bool {
+        let Some(wanted) = &self.name else { return true };
+        let Content::Other(kind, members) = &envelope.content else { return false };
+        members.iter().any(|member| match (kind, &member.value) {
+            (Kind::Gauge | Kind::Container, _) => wanted.is_match(&member.name),
+            (Kind::Event | Kind::Error, _) => false,
+            (_, Value::Text(name)) => member.name == "name" && wanted.is_match(name),
+            _ => false,
+        })
     }
 
     fn takes_stream(&self, envelope: &Envelope) -> bool {

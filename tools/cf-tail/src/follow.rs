@@ -8,9 +8,9 @@ use heka_core::net::{Loss, Redial};
 use heka_core::report::{self, Status, Stop};
 
 use crate::again;
-use crate::cli::Follow;
 use crate::failure::Failure;
 use crate::intake::Intake;
+use crate::selection::Follow;
 use crate::server::Server;
 use crate::session::Session;
 
@@ -23,6 +23,8 @@ const BREATH: Duration = Duration::from_secs(1);
 pub(crate) struct Logs<'a> {
     pub(crate) session: &'a Session,
     pub(crate) server: &'a dyn Server,
+    /// Whose logs.
+    pub(crate) sources: Vec<String>,
     /// Sort what is kept by time.
     pub(crate) sort: bool,
     /// How many of what is kept.
@@ -43,7 +45,7 @@ impl Logs<'_> {
         let Some(follow) = follow else {
             let mut redial = redial;
             let put = again::persist(self.session, &mut redial, &self.server.url(), || {
-                self.put_recent(&mut Intake::default(), false)
+                self.put_recent(&mut self.intake(), false)
             });
             return put.map_err(|failure| self.stop(failure));
         };
@@ -62,7 +64,7 @@ impl Logs<'_> {
         mut redial: Redial,
         status: &mut Status,
     ) -> Stop {
-        let mut intake = Intake::default();
+        let mut intake = self.intake();
         // Before the first connection nothing can be missed.
         let mut gap = "";
         loop {
@@ -80,7 +82,9 @@ impl Logs<'_> {
             if lived >= HEALTHY {
                 redial.reset();
             }
-            if let Err(stop) = self.wait_for_next(failure, follow, &mut redial, lived, gap) {
+            let is_readable = intake.is_readable;
+            let next = self.wait_for_next(failure, is_readable, follow, &mut redial, lived, gap);
+            if let Err(stop) = next {
                 return stop;
             }
         }
@@ -95,7 +99,7 @@ impl Logs<'_> {
         status: &mut Status,
     ) -> Result<crate::server::Live<'_>, Failure> {
         let live = self.server.open(self.session)?;
-        intake.ahead = self.session.http.ahead();
+        intake.begin_stream(self.session.http.ahead());
         report::announce(format_args!("{}: connected ({})", self.server.url(), self.server.name()));
         if let Err(failure) = self.catch_up(intake, recent, status) {
             if matches!(failure, Failure::Stopped(Stop::Signal(_))) {
@@ -103,9 +107,6 @@ impl Logs<'_> {
                 let _: Failure = live(intake);
             }
             return Err(failure);
-        }
-        if self.server.fills_gaps() {
-            intake.remember_streamed();
         }
         Ok(live)
     }
@@ -119,8 +120,8 @@ impl Logs<'_> {
         if *recent {
             *status = status.and(self.put_recent(intake, true)?);
             *recent = false;
-        } else if let Some(newest) = intake.newest {
-            self.fill_gap(intake, newest)?;
+        } else {
+            self.fill_gap(intake)?;
         }
         Ok(())
     }
@@ -129,20 +130,22 @@ impl Logs<'_> {
         let mut recent = self.server.recent(self.session)?;
         let passed_over = recent
             .arrange(self.sort, self.lines, |envelope| self.session.sink.lock().wants(envelope));
+        let stopped = recent.stopped.take();
         if joins_stream {
-            intake.pass_over(&passed_over);
+            intake.pass_over(passed_over);
         }
-        let status = Status::failed_if(recent.is_cut);
-        intake.put_all(&self.session.sink, recent.envelopes, joins_stream)?;
-        Ok(status)
+        let at_once = joins_stream || stopped.is_some();
+        intake.put_all(&self.session.sink, recent.envelopes, at_once)?;
+        if joins_stream {
+            intake.join();
+        }
+        stopped.map_or(Ok(Status::failed_if(recent.is_cut)), |stop| Err(Failure::Stopped(stop)))
     }
 
     /// Writes what was said while nobody listened, where the server can still tell.
-    fn fill_gap(&self, intake: &mut Intake, newest: i64) -> Result<(), Failure> {
-        let delay = i64::try_from(self.session.limits.delay.as_nanos()).unwrap_or(i64::MAX);
-        match self.server.since(self.session, newest.saturating_sub(delay)) {
-            Ok(Some(recent)) => Ok(intake.put_all(&self.session.sink, recent.envelopes, true)?),
-            Ok(None) => Ok(()),
+    fn fill_gap(&self, intake: &mut Intake) -> Result<(), Failure> {
+        match self.server.fill(self.session, intake) {
+            Ok(()) => Ok(()),
             Err(stopped @ Failure::Stopped(_)) => Err(stopped),
             Err(failure) => {
                 let url = self.server.url();
@@ -152,10 +155,16 @@ impl Logs<'_> {
         }
     }
 
+    fn intake(&self) -> Intake {
+        let remembers = self.session.numbers || self.server.fills_gaps();
+        Intake::new(self.sources.clone(), self.session.limits.delay, remembers)
+    }
+
     /// Waits until the next attempt is due, or tells why there is none.
     fn wait_for_next(
         &self,
         failure: Failure,
+        is_readable: bool,
         follow: Follow,
         redial: &mut Redial,
         lived: Duration,
@@ -173,7 +182,8 @@ impl Logs<'_> {
             redial.schedule_after(pause, &Loss::of(text).gap(gap));
             return redial.wait(Some(self.session.sink.lock().backlog()), None);
         }
-        if again::wait(self.session, redial, &url, &failure, gap)? {
+        let may_pass = if is_readable { failure.may_pass() } else { failure.is_worth_retrying() };
+        if may_pass && again::wait(self.session, redial, &url, &failure, gap)? {
             return Ok(());
         }
         Err(self.stop(failure))

@@ -19,6 +19,8 @@ use crate::wire::{Anywhere, Line, Wires};
 
 /// Most of an answer that is read where a document is expected.
 const MAX_DOCUMENT: u64 = 64 << 20;
+/// The header by which the platform's router says that it was itself that answered.
+pub(crate) const ROUTER_ERROR: &str = "x-cf-routererror";
 /// How many redirects are followed, on the same server only.
 const MAX_REDIRECTS: usize = 5;
 
@@ -30,6 +32,8 @@ pub(crate) struct Http {
     /// server may just be closing.
     once: Agent,
     line: Line,
+    /// For a request and the whole of its answer.
+    limit: Option<Duration>,
     trace: bool,
     has_answered: Cell<bool>,
     /// How far the clock of who answered is ahead of ours, in nanoseconds.
@@ -46,8 +50,14 @@ pub(crate) struct Answer {
 }
 
 impl Http {
-    /// Over `line`; an answer must begin within `patience`.
-    pub(crate) fn new(line: Line, patience: Option<Duration>, trace: bool) -> Self {
+    /// Over `line`; an answer must begin within `patience` and, unless it is a stream, be whole
+    /// within `limit`.
+    pub(crate) fn new(
+        line: Line,
+        patience: Option<Duration>,
+        limit: Option<Duration>,
+        trace: bool,
+    ) -> Self {
         let agent = |idle| {
             let config = Agent::config_builder()
                 .http_status_as_error(false)
@@ -62,10 +72,11 @@ impl Http {
             Agent::with_parts(config, Wires(line.clone()), Anywhere)
         };
         let (agent, once) = (agent(3), agent(0));
-        Self { agent, once, line, trace, has_answered: Cell::new(false), ahead: Cell::new(0) }
+        let (has_answered, ahead) = (Cell::new(false), Cell::new(0));
+        Self { agent, once, line, limit, trace, has_answered, ahead }
     }
 
-    /// Asks for `url`. A redirect is followed if it stays on the server: nobody else gets to see
+    /// Asks for a document. A redirect is followed if it stays on the server: nobody else gets to see
     /// the token.
     ///
     /// # Errors
@@ -76,12 +87,35 @@ impl Http {
         token: Option<&Token>,
         headers: &[(&str, &str)],
     ) -> Result<Answer, Failure> {
+        self.get_within(self.limit, url, token, headers)
+    }
+
+    /// Asks for a stream, likewise.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub(crate) fn get_stream(
+        &self,
+        url: &Url,
+        token: Option<&Token>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
+        self.get_within(None, url, token, headers)
+    }
+
+    fn get_within(
+        &self,
+        limit: Option<Duration>,
+        url: &Url,
+        token: Option<&Token>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
         let mut url = url.clone();
         for _ in 0..MAX_REDIRECTS {
-            let answer = match self.get_once(&url, token, headers) {
+            let answer = match self.get_once(limit, &url, token, headers) {
                 // A server may hang up on a connection at rest just when it is used again.
                 Err(Failure::Broken { .. }) if self.has_answered.take() => {
-                    self.get_once(&url, token, headers)?
+                    self.get_once(limit, &url, token, headers)?
                 }
                 outcome => outcome?,
             };
@@ -93,11 +127,12 @@ impl Http {
 
     fn get_once(
         &self,
+        limit: Option<Duration>,
         url: &Url,
         token: Option<&Token>,
         headers: &[(&str, &str)],
     ) -> Result<Answer, Failure> {
-        let mut request = self.agent.get(url.as_str());
+        let mut request = self.agent.get(url.as_str()).config().timeout_global(limit).build();
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -118,7 +153,8 @@ impl Http {
         basic: Option<(&str, &str)>,
         fields: &[(&str, &str)],
     ) -> Result<Answer, Failure> {
-        let mut request = self.once.post(url.as_str()).header(header::ACCEPT, "application/json");
+        let request = self.once.post(url.as_str()).config().timeout_global(self.limit).build();
+        let mut request = request.header(header::ACCEPT, "application/json");
         if let Some((name, password)) = basic {
             let encoded = data_encoding::BASE64.encode(format!("{name}:{password}").as_bytes());
             let secret = Secret::new(format!("Basic {encoded}"));
@@ -213,6 +249,11 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     }
 
+    /// Whether it was the platform's router that answered, for want of a server.
+    pub(crate) fn is_of_router(&self) -> bool {
+        self.headers.contains_key(ROUTER_ERROR)
+    }
+
     /// How long the server asks us to stay away.
     fn retry_after(&self) -> Option<Duration> {
         retry_after(&self.header("retry-after")?)
@@ -246,7 +287,8 @@ impl Answer {
             return Ok(self);
         }
         let (status, after) = (self.status, self.retry_after());
+        let router_error = self.header(ROUTER_ERROR);
         let body = self.read().unwrap_or_default();
-        Err(Failure::of_status(status, &body, after))
+        Err(Failure::of_answer(status, router_error.as_deref(), &body, after))
     }
 }

@@ -36,14 +36,21 @@ impl Legacy {
     /// What servers before May 2014 have instead of `/recent`: a stream that ends.
     fn dump(&self, session: &Session) -> Result<Recent, Failure> {
         let url = self.at(&self.base, "dump", true);
-        let feed = Feed { url: &url, origin: ORIGIN, decode, keepalive: None };
+        let feed =
+            Feed { url: &url, origin: ORIGIN, decode, keepalive: None, has_end: true, past: None };
         let socket = feed.open(session)?;
         report::announce(format_args!("{}: connected ({})", self.url(), self.name()));
         let mut recent = Recent::default();
         match feed.gather(session, socket, &mut recent) {
             Failure::Ended { in_order: true, .. } => Ok(recent),
-            stopped @ Failure::Stopped(_) => Err(stopped),
-            failure => Ok(recent.cut(&url, failure)),
+            Failure::Stopped(stop) => {
+                recent.stopped = Some(stop);
+                Ok(recent)
+            }
+            failure => {
+                recent.cut(&url, failure);
+                Ok(recent)
+            }
         }
     }
 }
@@ -60,10 +67,11 @@ impl Server for Legacy {
     fn open<'a>(&'a self, session: &'a Session) -> Result<Live<'a>, Failure> {
         let url = self.at(&self.base, "tail", true);
         let keepalive = Some(session.limits.keepalive);
-        let feed = Feed { url: &url, origin: ORIGIN, decode, keepalive };
+        let feed = Feed { url: &url, origin: ORIGIN, decode, keepalive, has_end: true, past: None };
         let socket = feed.open(session)?;
         Ok(Box::new(move |intake: &mut Intake| {
-            let feed = Feed { url: &url, origin: ORIGIN, decode, keepalive };
+            let feed =
+                Feed { url: &url, origin: ORIGIN, decode, keepalive, has_end: true, past: None };
             feed.run(session, socket, intake)
         }))
     }

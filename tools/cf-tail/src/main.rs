@@ -2,11 +2,14 @@
 //! Follows the logs of a Cloud Foundry app.
 
 mod access;
+mod access_args;
 mod again;
 mod api;
+mod apps;
 mod choose;
 mod cli;
 mod command;
+mod conceal;
 mod config;
 mod endpoint;
 mod envelope;
@@ -27,6 +30,7 @@ mod rlp;
 mod run;
 mod secret;
 mod seen;
+mod selection;
 mod server;
 mod session;
 mod sink;

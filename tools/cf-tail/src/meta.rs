@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What log-cache keeps of its sources, and a table of it.
 
+use std::collections::HashMap;
+
 use heka_core::codec::time::put_rfc3339;
 use heka_core::report::{Status, Stop};
 use serde_json::Value as Json;
@@ -34,13 +36,26 @@ impl Meta {
             newest: number("newest_timestamp", "newestTimestamp"),
         }
     }
+
+    /// Envelopes a second, over the time that is kept.
+    #[expect(clippy::cast_precision_loss, reason = "a rate is told with one decimal")]
+    fn rate(&self) -> f64 {
+        let seconds = self.newest.saturating_sub(self.oldest) as f64 / 1e9;
+        let count = self.count.saturating_sub(1) as f64;
+        if seconds > 0.0 { count / seconds } else { 0.0 }
+    }
 }
 
-/// Writes the table: source, count, expired, oldest and newest time, with tabs between them.
+/// Writes the table: source, count, expired, oldest and newest time, envelopes a second and name,
+/// with tabs between them. `names` are GUIDs and names.
 ///
 /// # Errors
 /// As the output's.
-pub(crate) fn put(session: &Session, all: &[Meta]) -> Result<Status, Stop> {
+pub(crate) fn put(
+    session: &Session,
+    all: &[Meta],
+    names: &HashMap<String, String>,
+) -> Result<Status, Stop> {
     let mut sink = session.sink.lock();
     for meta in all {
         let out = sink.backlog().buffer();
@@ -50,7 +65,8 @@ pub(crate) fn put(session: &Session, all: &[Meta]) -> Result<Status, Stop> {
         put_rfc3339(out, meta.oldest);
         out.push(b'\t');
         put_rfc3339(out, meta.newest);
-        out.push(b'\n');
+        let name = names.get(&meta.source).map_or("", String::as_str);
+        out.extend_from_slice(format!("\t{:.1}\t{name}\n", meta.rate()).as_bytes());
         sink.backlog().end_record()?;
     }
     Ok(Status::Done)
@@ -65,5 +81,7 @@ mod tests {
         let json = serde_json::json!({"count": "7", "oldestTimestamp": "5", "newest_timestamp": 9});
         let meta = Meta::new("s", &json);
         assert_eq!((meta.count, meta.expired, meta.oldest, meta.newest), (7, 0, 5, 9));
+        let meta = Meta { oldest: 1_000_000_000, newest: 4_000_000_000, ..meta };
+        assert_eq!(format!("{:.1}", meta.rate()), "2.0");
     }
 }

@@ -341,7 +341,7 @@ mod tests {
         check(b"--B\r\n\r\none\r\n--Bx", &[], false);
     }
 
-    /// A reader that gives one byte at a time and counts what it gave.
+    /// A reader that gives one byte at a time, without end.
     struct Endless<'a>(&'a [u8], u8, usize);
 
     impl Read for Endless<'_> {
@@ -362,13 +362,8 @@ mod tests {
             (b"--B\r\n\r\none\r\n--B\r\nX: y\r\n", b'x'),
         ] {
             let mut parts = Parts::new(Endless(head, filling, 0), "B", 1000);
-            let error = loop {
-                match parts.next_part() {
-                    Ok(part) => assert!(part.is_some()),
-                    Err(error) => break error,
-                }
-            };
-            assert!(matches!(error, Broken::TooLarge), "{error}");
+            let error = std::iter::repeat_with(|| parts.next_part()).find_map(Result::err);
+            assert!(matches!(error, Some(Broken::TooLarge)), "{error:?}");
             assert!(parts.source.2 < 2 * MAX_PREAMBLE, "{}", parts.source.2);
         }
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The network flags of cf-tail: those of all tools, and which proxy and which certificates count.
 
+use std::time::Duration;
+
 use clap::Args;
 use heka_core::cli::net::{self, SocketArgs, TlsArgs};
 use heka_core::cli::{Timeout, parse_timeout};
@@ -18,6 +20,9 @@ pub(crate) struct NetArgs {
     /// Disconnect if no message arrives within DURATION
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     idle_timeout: Option<Timeout>,
+    /// Time limit for a request and its response (not a stream)
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_timeout)]
+    max_time: Timeout,
     /// Use IPv4 only
     #[arg(short = '4', long, overrides_with = "ipv6")]
     ipv4: bool,
@@ -51,6 +56,8 @@ pub(crate) struct NetPlan {
     pub(crate) tls: TlsArgs,
     pub(crate) honour_ssl_disabled: bool,
     pub(crate) idle: Option<Timeout>,
+    /// For a request and its answer.
+    pub(crate) max_time: Option<Duration>,
     pub(crate) trace: bool,
 }
 
@@ -87,6 +94,7 @@ impl NetArgs {
             tls,
             honour_ssl_disabled: self.honour_ssl_disabled,
             idle: self.idle_timeout,
+            max_time: self.max_time.0,
             trace: self.trace,
         })
     }

@@ -2,7 +2,7 @@
 //! Envelopes that a server sends all at once, as the parts of one answer.
 
 use bytes::Bytes;
-use heka_core::report;
+use heka_core::report::{self, Stop};
 use url::Url;
 
 use crate::endpoint;
@@ -23,6 +23,8 @@ pub(crate) struct Recent {
     pub(crate) envelopes: Vec<Envelope>,
     /// The answer broke off.
     pub(crate) is_cut: bool,
+    /// A signal came before all of it was read.
+    pub(crate) stopped: Option<Stop>,
     held: usize,
 }
 
@@ -41,11 +43,10 @@ impl Recent {
     }
 
     /// Tells that there is no more than this, and why.
-    pub(crate) fn cut(mut self, url: &Url, why: impl std::fmt::Display) -> Self {
+    pub(crate) fn cut(&mut self, url: &Url, why: impl std::fmt::Display) {
         let url = endpoint::shown(url);
         report::warning(format_args!("{url}: the response ended early: {why}"));
         self.is_cut = true;
-        self
     }
 
     /// Sorts by time (equal times stay in the server's order) and leaves the youngest `count` that
@@ -75,7 +76,7 @@ impl Recent {
 /// before a break is kept.
 ///
 /// # Errors
-/// If the answer has no parts at all, or a signal came.
+/// If the answer has no parts at all.
 pub(crate) fn read(
     session: &Session,
     url: &Url,
@@ -95,21 +96,21 @@ pub(crate) fn read(
             Ok(Some(part)) => {
                 let len = part.len();
                 match decode(part).map(|envelope| recent.push(envelope, len)) {
-                    Ok(Ok(())) => {}
-                    Ok(Err(full)) => return Ok(recent.cut(url, full)),
+                    Ok(Ok(())) => continue,
+                    Ok(Err(full)) => recent.cut(url, full),
                     Err(unreadable) => {
                         let mut sink = session.sink.lock();
                         sink.skip(format_args!("{}: {unreadable}", endpoint::shown(url)));
+                        continue;
                     }
                 }
             }
-            Err(broken) => {
-                if let Some(stop) = session.http.take_stop() {
-                    return Err(Failure::Stopped(stop));
-                }
-                return Ok(recent.cut(url, broken));
-            }
+            Err(broken) => match session.http.take_stop() {
+                Some(stop) => recent.stopped = Some(stop),
+                None => recent.cut(url, broken),
+            },
         }
+        return Ok(recent);
     }
 }
 

@@ -8,10 +8,10 @@ use url::Url;
 
 use crate::endpoint;
 use crate::envelope::{Kind, read_batch};
-use crate::failure::Failure;
+use crate::failure::{Failure, shown};
 use crate::http::Answer;
 use crate::intake::Intake;
-use crate::log_cache::LogCache;
+use crate::log_cache::Cache;
 use crate::parts::Recent;
 use crate::server::{Live, Server};
 use crate::session::Session;
@@ -34,12 +34,12 @@ const TYPES: [(Kind, &str); 5] = [
 pub(crate) struct Rlp {
     /// Scheme `http` or `https`.
     pub(crate) base: Url,
-    /// The app; none is all, for administrators.
-    pub(crate) source: Option<String>,
+    /// The apps' GUIDs; none is all, for administrators.
+    pub(crate) sources: Vec<String>,
     /// Who shares the stream with us.
     pub(crate) shard: Option<String>,
     /// Where the past is.
-    pub(crate) past: Option<LogCache>,
+    pub(crate) past: Option<Cache>,
 }
 
 impl Rlp {
@@ -47,12 +47,12 @@ impl Rlp {
         let mut url = endpoint::at(&self.base, &["v2", "read"], false);
         let mut query: Vec<String> = TYPES
             .iter()
-            .filter(|(kind, _)| session.wants(*kind))
+            .filter(|(kind, _)| session.wants_in_v2(*kind))
             .map(|(_, name)| (*name).to_owned())
             .collect();
         let escaped =
             |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        query.extend(self.source.as_deref().map(|source| format!("source_id={}", escaped(source))));
+        query.extend(self.sources.iter().map(|source| format!("source_id={}", escaped(source))));
         query.extend(self.shard.as_deref().map(|shard| format!("shard_id={}", escaped(shard))));
         url.set_query(Some(&query.join("&")));
         url
@@ -66,8 +66,8 @@ impl Rlp {
             // Events that wait for a compressor to be full are late.
             ("Accept-Encoding", "identity"),
         ];
-        let answer =
-            session.authorized(|token| session.http.get(&url, token, &headers)?.accepted())?;
+        let answer = session
+            .authorized(|token| session.http.get_stream(&url, token, &headers)?.accepted())?;
         let content_type = answer.header("content-type").unwrap_or_default();
         if !content_type.to_ascii_lowercase().starts_with("text/event-stream") {
             return Err(Failure::BadResponse(format!("no event stream but '{content_type}'")));
@@ -80,6 +80,7 @@ impl Rlp {
         let mut parser = Parser::new(session.limits.max_message);
         let mut block = vec![0; BLOCK];
         let mut events = Vec::new();
+        intake.is_readable = true;
         loop {
             match body.read(&mut block) {
                 Ok(0) => return ended("the server ended the stream", true),
@@ -100,6 +101,10 @@ impl Rlp {
                     return failure;
                 }
             }
+            if let Some(Err(stop)) = self.past.as_ref().map(|past| past.fill_again(session, intake))
+            {
+                return Failure::Stopped(stop);
+            }
         }
     }
 
@@ -107,11 +112,7 @@ impl Rlp {
         match event.name.as_slice() {
             b"" | b"message" => {}
             b"closing" => {
-                report::note(format_args!(
-                    "{}: {}",
-                    self.url(),
-                    String::from_utf8_lossy(&event.data)
-                ));
+                report::note(format_args!("{}: {}", self.url(), shown(&event.data)));
                 return Err(Failure::Renew);
             }
             // Heartbeats, and what nobody knows yet.
@@ -123,7 +124,7 @@ impl Rlp {
                     session.sink.lock().skip(format_args!("{}: {}", self.url(), damaged.error));
                 }
                 for envelope in batch.envelopes {
-                    intake.push(&session.sink, &envelope)?;
+                    intake.push(&session.sink, envelope)?;
                 }
             }
             Err(error) => session.sink.lock().skip(format_args!("{}: {error}", self.url())),
@@ -159,8 +160,8 @@ impl Server for Rlp {
         }
     }
 
-    fn since(&self, session: &Session, start: i64) -> Result<Option<Recent>, Failure> {
-        self.past.as_ref().map(|past| past.since(session, start)).transpose()
+    fn fill(&self, session: &Session, intake: &mut Intake) -> Result<(), Failure> {
+        self.past.as_ref().map_or(Ok(()), |past| past.fill(session, intake))
     }
 
     fn fills_gaps(&self) -> bool {

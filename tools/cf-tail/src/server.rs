@@ -30,15 +30,15 @@ pub(crate) trait Server {
     /// If the server does not tell.
     fn recent(&self, session: &Session) -> Result<Recent, Failure>;
 
-    /// What the server has kept since a time (nanoseconds), if it can tell: the way to fill a gap.
+    /// Writes what was missed since the last connection broke, if that is kept.
     ///
     /// # Errors
     /// If the server does not tell.
-    fn since(&self, _session: &Session, _start: i64) -> Result<Option<Recent>, Failure> {
-        Ok(None)
+    fn fill(&self, _session: &Session, _intake: &mut Intake) -> Result<(), Failure> {
+        Ok(())
     }
 
-    /// Whether [`Server::since`] can.
+    /// Whether [`Server::fill`] can.
     fn fills_gaps(&self) -> bool {
         false
     }

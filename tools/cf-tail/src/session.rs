@@ -30,6 +30,10 @@ pub(crate) struct Session {
     pub(crate) links: RefCell<Option<Links>>,
     /// Kinds that are wanted; none is all.
     pub(crate) kinds: Vec<Kind>,
+    /// Only metrics with such a name are wanted.
+    pub(crate) name_filter: Option<String>,
+    /// Each message has to be told from its equals.
+    pub(crate) numbers: bool,
     /// Show requests and answers.
     pub(crate) trace: bool,
 }
@@ -63,10 +67,11 @@ impl Session {
             Err(failure @ (Failure::Unauthorized(_) | Failure::NotFound(_))) => failure,
             outcome => return outcome,
         };
-        // Newer servers say 404 for a token that has run out.
+        // Newer servers say 404 for a token that has run out, and for none.
         let expired = self.access.borrow().has_expired();
         if matches!(failure, Failure::NotFound(_)) && !expired {
-            return Err(failure);
+            let words = "not logged in (the server only says 404)";
+            return Err(token.map_or_else(|| Failure::NoToken(words.to_owned()), |_| failure));
         }
         if self.access.borrow_mut().renew(&self.http, &self.config)? {
             let token = self.access.borrow_mut().token(&self.http, &self.config)?;
@@ -74,8 +79,9 @@ impl Session {
         }
         Err(match failure {
             Failure::NotFound(_) => {
-                Failure::Unauthorized("the token has run out (the server only says 404)".to_owned())
+                Failure::NoToken("the token has run out (the server only says 404)".to_owned())
             }
+            Failure::Unauthorized(words) if expired => Failure::NoToken(words),
             failure => failure,
         })
     }
@@ -88,8 +94,8 @@ impl Session {
         self.sink.lock().pause(duration)
     }
 
-    /// Whether envelopes of a kind are wanted.
-    pub(crate) fn wants(&self, kind: Kind) -> bool {
-        self.kinds.is_empty() || self.kinds.contains(&kind)
+    /// Whether a kind of the youngest generation's envelopes can be what is wanted.
+    pub(crate) fn wants_in_v2(&self, kind: Kind) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted.in_v2() == kind)
     }
 }

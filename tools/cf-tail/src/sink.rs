@@ -15,13 +15,13 @@ use nix::poll::PollFlags;
 
 use crate::envelope::Envelope;
 use crate::filter::Filter;
-use crate::form::Form;
+use crate::form::Writer;
 
 /// The output of the tool.
 #[derive(Debug)]
 pub(crate) struct Sink {
     out: Backlog,
-    form: Form,
+    writer: Writer,
     filter: Filter,
     /// Most bytes to keep for a slow reader.
     limit: usize,
@@ -31,6 +31,8 @@ pub(crate) struct Sink {
     dropped: u64,
     /// How many could not be read.
     damaged: u64,
+    /// How many the server had dropped before they were asked for.
+    missing: u64,
 }
 
 /// The sink as all have it who wait: whoever waits for the network lets the output go on.
@@ -48,17 +50,36 @@ impl Sink {
     /// Writes to `out`, at most `max_count` envelopes.
     pub(crate) fn new(
         out: Backlog,
-        form: Form,
+        writer: Writer,
         filter: Filter,
         limit: usize,
         max_count: Option<u64>,
     ) -> Self {
-        Self { out, form, filter, limit, left: max_count, dropped: 0, damaged: 0 }
+        Self { out, writer, filter, limit, left: max_count, dropped: 0, damaged: 0, missing: 0 }
     }
 
     /// For all who need it.
     pub(crate) fn shared(self) -> Shared {
         Shared(Arc::new(Mutex::new(self)))
+    }
+
+    /// The apps that are read, by GUID and name: what is of several is told apart.
+    pub(crate) fn name_sources(&mut self, names: Vec<(String, String)>) {
+        self.writer.name_sources(names);
+    }
+
+    /// Writes a document as it is, a newline behind it.
+    ///
+    /// # Errors
+    /// As the output's.
+    pub(crate) fn put_document(&mut self, document: &[u8]) -> Result<(), Stop> {
+        let out = self.out.buffer();
+        out.extend_from_slice(document);
+        if !document.ends_with(b"\n") {
+            out.push(b'\n');
+        }
+        stats::MESSAGES.add(1);
+        self.out.end_record()
     }
 
     /// Whether an envelope is wanted.
@@ -113,7 +134,7 @@ impl Sink {
     }
 
     fn put(&mut self, envelope: &Envelope) -> Result<(), Stop> {
-        self.form.put(self.out.buffer(), envelope);
+        self.writer.put(self.out.buffer(), envelope);
         stats::MESSAGES.add(1);
         self.out.end_record()?;
         if let Some(left) = &mut self.left {
@@ -130,6 +151,11 @@ impl Sink {
         self.damaged += 1;
         stats::SKIPPED.add(1);
         report::repeated("skipped", format_args!("{what}, skipped"));
+    }
+
+    /// Counts what can never be read.
+    pub(crate) fn miss(&mut self, count: u64) {
+        self.missing = self.missing.saturating_add(count);
     }
 
     /// Waits until `wanted` is ready or the deadline has passed (`false`), and meanwhile writes
@@ -186,7 +212,7 @@ impl Sink {
 
     /// How many envelopes were lost or unreadable.
     pub(crate) fn lost(&self) -> u64 {
-        self.dropped + self.damaged
+        self.dropped + self.damaged + self.missing
     }
 
     /// The output, for those who wait on their own.

@@ -81,9 +81,9 @@ fn refused(status: u16, body: &[u8]) -> Failure {
     let words = ["error_description", "error"]
         .iter()
         .find_map(|name| json.get(*name).and_then(Json::as_str))
-        .map_or_else(|| format!("status {status}"), crate::failure::without_tokens);
+        .map_or_else(|| format!("status {status}"), crate::conceal::without_secrets);
     match status {
-        400 | 401 | 403 => Failure::Unauthorized(format!("the UAA gives no new token: {words}")),
+        400 | 401 | 403 => Failure::NoToken(format!("the UAA gives no new token: {words}")),
         _ => Failure::of_status(status, words.as_bytes(), None),
     }
 }

@@ -7,11 +7,11 @@ use url::Url;
 
 use crate::endpoint;
 use crate::envelope::v1::decode;
-use crate::envelope::{Content, Kind};
+use crate::envelope::{Content, Envelope, Kind};
 use crate::failure::Failure;
 use crate::feed::Feed;
 use crate::intake::Intake;
-use crate::log_cache::LogCache;
+use crate::log_cache::Cache;
 use crate::parts::{self, Recent};
 use crate::server::{Live, Server};
 use crate::session::Session;
@@ -23,7 +23,7 @@ pub(crate) struct V1 {
     pub(crate) base: Url,
     pub(crate) wanted: Wanted,
     /// Where the app's past is as well, on newer platforms.
-    pub(crate) past: Option<LogCache>,
+    pub(crate) past: Option<Cache>,
 }
 
 /// What a traffic controller can stream.
@@ -43,7 +43,7 @@ impl V1 {
                 let mut url = endpoint::at(&self.base, &["firehose", subscription], false);
                 if session.kinds == [Kind::Log] {
                     url.set_query(Some("filter-type=logs"));
-                } else if !session.wants(Kind::Log) && !session.wants(Kind::Error) {
+                } else if !session.wants_in_v2(Kind::Log) {
                     url.set_query(Some("filter-type=metrics"));
                 }
                 url
@@ -79,10 +79,7 @@ impl V1 {
                 return Err(Failure::BadResponse(format!("Upstream error: {text}")));
             }
         }
-        recent.envelopes.sort_by_key(|envelope| {
-            let instance = envelope.instance.as_deref().unwrap_or_default();
-            String::from_utf8_lossy(instance).parse::<i64>().unwrap_or_default()
-        });
+        recent.envelopes.sort_by_key(Envelope::instance_number);
         Ok(recent)
     }
 }
@@ -99,18 +96,20 @@ impl Server for V1 {
     fn open<'a>(&'a self, session: &'a Session) -> Result<Live<'a>, Failure> {
         let url = self.stream_url(session);
         let origin = self.url();
-        let feed = Feed { url: &url, origin: &origin, decode, keepalive: None };
+        // It hangs up in order on readers that are slow, and when it is stopped itself.
+        let (keepalive, has_end, past) = (None, false, self.past.as_ref());
+        let feed = Feed { url: &url, origin: &origin, decode, keepalive, has_end, past };
         let socket = feed.open(session)?;
         Ok(Box::new(move |intake: &mut Intake| {
-            let feed = Feed { url: &url, origin: &origin, decode, keepalive: None };
+            let feed = Feed { url: &url, origin: &origin, decode, keepalive, has_end, past };
             feed.run(session, socket, intake)
         }))
     }
 
     fn recent(&self, session: &Session) -> Result<Recent, Failure> {
         let mut recent = match (self.get(session, "recentlogs"), &self.past) {
-            (Err(Failure::NotFound(words)), Some(past)) => {
-                report::note(format_args!("{}: not found: {words}", self.url()));
+            (Err(failure @ (Failure::NotFound(_) | Failure::NoRoute(_))), Some(past)) => {
+                report::note(format_args!("{}: {failure}", self.url()));
                 return past.recent(session);
             }
             (recent, _) => recent?,
@@ -120,8 +119,8 @@ impl Server for V1 {
         Ok(recent)
     }
 
-    fn since(&self, session: &Session, start: i64) -> Result<Option<Recent>, Failure> {
-        self.past.as_ref().map(|past| past.since(session, start)).transpose()
+    fn fill(&self, session: &Session, intake: &mut Intake) -> Result<(), Failure> {
+        self.past.as_ref().map_or(Ok(()), |past| past.fill(session, intake))
     }
 
     fn fills_gaps(&self) -> bool {

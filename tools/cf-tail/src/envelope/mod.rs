@@ -37,6 +37,8 @@ pub(crate) struct Envelope {
     pub(crate) drain_urls: Vec<Bytes>,
     /// It came after younger ones had been read.
     pub(crate) is_late: bool,
+    /// Which one of its equals it is, from 1 on; 0 if nobody counts.
+    pub(crate) nth: u32,
     pub(crate) content: Content,
 }
 
@@ -112,6 +114,16 @@ impl Kind {
             Self::Nothing => "nothing",
         }
     }
+
+    /// The kind that carries it in the youngest generation's envelopes.
+    pub(crate) fn in_v2(self) -> Self {
+        match self {
+            Self::Http => Self::Timer,
+            Self::Container | Self::Value => Self::Gauge,
+            Self::Error => Self::Log,
+            kind => kind,
+        }
+    }
 }
 
 /// Where an app wrote a line. The numbers are those of the legacy and v1 formats.
@@ -176,6 +188,20 @@ pub(crate) enum Value {
     Double(f64),
 }
 
+impl Value {
+    /// A number's eight bytes, those of a double if it is a size or a measure.
+    fn bytes(&self) -> [u8; 8] {
+        match self {
+            Self::Text(_) => [0; 8],
+            Self::Int(number) => i64::from(*number).to_le_bytes(),
+            Self::Long(number) => number.to_le_bytes(),
+            #[expect(clippy::cast_precision_loss, reason = "the younger form loses it too")]
+            Self::Unsigned(number) => (*number as f64).to_le_bytes(),
+            Self::Double(number) => number.to_le_bytes(),
+        }
+    }
+}
+
 impl Member {
     pub(crate) fn new(name: &'static str, value: Value) -> Self {
         Self { name: Bytes::from_static(name.as_bytes()), value, unit: Bytes::new() }
@@ -198,9 +224,73 @@ impl Envelope {
         }
     }
 
+    /// Whether it is of a kind, in the form of its own generation or of another.
+    pub(crate) fn is(&self, kind: Kind) -> bool {
+        let own = self.kind();
+        own == kind
+            || match (kind, own) {
+                (Kind::Timer, Kind::Http) | (Kind::Gauge, Kind::Container | Kind::Value) => true,
+                (Kind::Http, Kind::Timer) => {
+                    matches!(self.member("name"), Some(Value::Text(name)) if name == "http")
+                }
+                (Kind::Container, Kind::Gauge) => self.is_container(),
+                (Kind::Value, Kind::Gauge) => !self.is_container(),
+                (Kind::Error, Kind::Log) => {
+                    self.tag(b"__v1_type").is_some_and(|name| name == "Error")
+                }
+                _ => false,
+            }
+    }
+
+    /// Whether it has what an instance uses.
+    fn is_container(&self) -> bool {
+        ["cpu", "memory", "disk"].iter().all(|name| self.member(name).is_some())
+    }
+
+    /// Gives `put`, piece by piece, what tells it from others of its source: time, instance and
+    /// content. It is the same in whichever generation's form it came.
+    pub(crate) fn identify(&self, mut put: impl FnMut(&[u8])) {
+        let mut put = |piece: &[u8]| {
+            put(&(piece.len() as u64).to_le_bytes());
+            put(piece);
+        };
+        put(&self.timestamp.to_le_bytes());
+        put(self.instance.as_deref().unwrap_or_default());
+        put(self.kind().in_v2().name().as_bytes());
+        match &self.content {
+            Content::Log { payload, stream } => {
+                put(self.source().map_or(b"", |source| source));
+                put(&stream.severity().unwrap_or_default().to_le_bytes());
+                put(payload);
+            }
+            Content::Other(Kind::Http | Kind::Timer, members) => {
+                let times = members.iter().filter(|it| matches!(it.value, Value::Long(_)));
+                times.take(2).for_each(|time| put(&time.value.bytes()));
+            }
+            Content::Other(kind, members) if kind.in_v2() == Kind::Gauge => {
+                // The generations name and order them differently, and not all send zeros.
+                let measures = members.iter().filter(|it| !matches!(it.value, Value::Text(_)));
+                let mut measures: Vec<[u8; 8]> = measures.map(|it| it.value.bytes()).collect();
+                measures.retain(|bytes| *bytes != [0; 8]);
+                measures.sort_unstable();
+                measures.iter().for_each(|bytes| put(bytes));
+            }
+            Content::Other(_, members) => members.iter().for_each(|member| match &member.value {
+                Value::Text(text) => put(text),
+                value => put(&value.bytes()),
+            }),
+        }
+    }
+
     /// What made it, also if only a deprecated tag says so.
     pub(crate) fn source(&self) -> Option<&Bytes> {
         self.source_type.as_ref().or_else(|| self.tag(b"source_type"))
+    }
+
+    /// Which instance made it, to sort by.
+    pub(crate) fn instance_number(&self) -> i64 {
+        let instance = self.instance.as_deref().unwrap_or_default();
+        String::from_utf8_lossy(instance).parse().unwrap_or_default()
     }
 
     /// What is known of where it comes from, by name.

@@ -2,11 +2,11 @@
 //! Framed Heka messages.
 
 use bytes::Bytes;
-use heka_core::os::clock;
 use heka_core::wire::{Field, Header, Message, ValueType, put_frame, put_message};
+use sha1::{Digest as _, Sha1};
 
 use super::summary;
-use crate::envelope::{Content, Envelope, Kind, Member, Value};
+use crate::envelope::{Content, Envelope, Kind, Member, Stream, Value};
 
 /// Severity of a line that says nothing of its own.
 const LINE_SEVERITY: i32 = 6;
@@ -16,9 +16,13 @@ const METRIC_SEVERITY: i32 = 7;
 const MAX_LABEL_SIZE: usize = 63;
 
 /// Appends one envelope.
-pub(super) fn put(out: &mut Vec<u8>, envelope: &Envelope) {
+pub(super) fn put(out: &mut Vec<u8>, envelope: &Envelope, name: Option<&str>) {
     let mut bytes = Vec::new();
-    put_message(&mut bytes, &message(envelope));
+    let mut message = message(envelope);
+    if let Some(name) = name {
+        message.fields.push(Field::string("cf_app", name.to_owned()));
+    }
+    put_message(&mut bytes, &message);
     // Only a message over 4 GiB fits no frame; an envelope is far below that.
     let _ = put_frame(out, Header::default(), &bytes);
 }
@@ -26,7 +30,7 @@ pub(super) fn put(out: &mut Vec<u8>, envelope: &Envelope) {
 /// The envelope as a message.
 pub(super) fn message(envelope: &Envelope) -> Message {
     let mut message = Message {
-        uuid: Some(Bytes::copy_from_slice(&clock::random_uuid())),
+        uuid: Some(Bytes::copy_from_slice(&uuid(envelope))),
         timestamp: Some(envelope.timestamp),
         r#type: Some(Bytes::from_static(type_name(envelope.kind()).as_bytes())),
         logger: Some(logger(envelope)),
@@ -39,27 +43,48 @@ pub(super) fn message(envelope: &Envelope) -> Message {
     };
     match &envelope.content {
         Content::Log { payload, stream } => {
-            message.severity = Some(stream.severity().unwrap_or(LINE_SEVERITY));
-            let text = payload.strip_suffix(b"\n").unwrap_or(payload);
-            let text =
-                text.strip_suffix(b"\r").filter(|_| text.len() < payload.len()).unwrap_or(text);
-            if std::str::from_utf8(text).is_ok() {
-                message.payload = Some(payload.slice_ref(text));
-            } else {
-                message.payload = Some(String::from_utf8_lossy(text).into_owned().into());
-                let mut raw = Field::empty("payload_raw", ValueType::Bytes);
-                raw.value_bytes.push(payload.clone());
-                message.fields.push(raw);
-            }
-            message.fields.push(Field::string("message_type", stream.to_string()));
+            put_line(&mut message, payload, *stream);
         }
         Content::Other(kind, members) => {
             message.payload = Some(summary::of(envelope).into());
             members.iter().for_each(|member| put_member(&mut message.fields, *kind, member));
+            put_duration(&mut message.fields, envelope);
+            if envelope.is(Kind::Http) && *kind == Kind::Timer {
+                put_request(&mut message.fields, envelope);
+            }
         }
     }
     put_facts(&mut message.fields, envelope);
     message
+}
+
+/// A line: its text, as far as it is text, and where the app wrote it.
+fn put_line(message: &mut Message, payload: &Bytes, stream: Stream) {
+    message.severity = Some(stream.severity().unwrap_or(LINE_SEVERITY));
+    let text = payload.strip_suffix(b"\n").unwrap_or(payload);
+    let text = text.strip_suffix(b"\r").filter(|_| text.len() < payload.len()).unwrap_or(text);
+    if std::str::from_utf8(text).is_ok() {
+        message.payload = Some(payload.slice_ref(text));
+    } else {
+        message.payload = Some(String::from_utf8_lossy(text).into_owned().into());
+        let mut raw = Field::empty("payload_raw", ValueType::Bytes);
+        raw.value_bytes.push(payload.clone());
+        message.fields.push(raw);
+    }
+    message.fields.push(Field::string("message_type", stream.to_string()));
+}
+
+/// A Uuid (RFC 9562, version 8) that is the same whenever and however the envelope is read, so that
+/// repetitions can be recognised. Equal envelopes differ by their number.
+fn uuid(envelope: &Envelope) -> [u8; 16] {
+    let mut sha1 = Sha1::new();
+    sha1.update(envelope.source_id.as_deref().unwrap_or_default());
+    sha1.update([0]);
+    envelope.identify(|piece| sha1.update(piece));
+    sha1.update(envelope.nth.max(1).to_le_bytes());
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(sha1.finalize()).for_each(|(byte, hash)| *byte = hash);
+    uuid::Uuid::new_v8(bytes).into_bytes()
 }
 
 fn type_name(kind: Kind) -> &'static str {
@@ -120,6 +145,33 @@ fn put_facts(fields: &mut Vec<Field>, envelope: &Envelope) {
     for (name, value) in &envelope.tags {
         let name = [b"tag_".as_slice(), name].concat();
         fields.push(Field::string(name, value.clone()));
+    }
+}
+
+/// How long something took, in nanoseconds.
+fn put_duration(fields: &mut Vec<Field>, envelope: &Envelope) {
+    if let (Some(Value::Long(start)), Some(Value::Long(stop))) =
+        (envelope.member("start"), envelope.member("stop"))
+    {
+        let mut field = Field::integer("duration", stop.saturating_sub(*start));
+        field.representation = Some(Bytes::from_static(b"ns"));
+        fields.push(field);
+    }
+}
+
+/// What the tags of a request's timer say, under the names and with the types that requests have in
+/// the older generation.
+fn put_request(fields: &mut Vec<Field>, envelope: &Envelope) {
+    for name in ["method", "uri", "peer_type", "remote_address", "user_agent", "request_id"] {
+        if let Some(value) = envelope.tag(name.as_bytes()) {
+            fields.push(Field::string(name, value.clone()));
+        }
+    }
+    for name in ["status_code", "content_length"] {
+        let digits = envelope.tag(name.as_bytes()).and_then(|tag| std::str::from_utf8(tag).ok());
+        if let Some(number) = digits.and_then(|digits| digits.parse().ok()) {
+            fields.push(Field::integer(name, number));
+        }
     }
 }
 

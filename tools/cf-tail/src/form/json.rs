@@ -9,7 +9,7 @@ use heka_core::codec::time::put_rfc3339;
 use crate::envelope::{Content, Envelope, Kind, Member, Stream, Value};
 
 /// Appends one envelope.
-pub(super) fn put(out: &mut Vec<u8>, envelope: &Envelope) {
+pub(super) fn put(out: &mut Vec<u8>, envelope: &Envelope, name: Option<&str>) {
     out.extend_from_slice(b"{\"time\":\"");
     put_rfc3339(out, envelope.timestamp);
     out.extend_from_slice(format!("\",\"timestamp\":\"{}\"", envelope.timestamp).as_bytes());
@@ -21,6 +21,9 @@ pub(super) fn put(out: &mut Vec<u8>, envelope: &Envelope) {
         }
         put_member(out, "message_type", &stream.to_string());
         put_stream(out, *stream);
+    }
+    if let Some(name) = name {
+        put_member(out, "app", name);
     }
     for (name, value) in envelope.facts() {
         put_bytes_member(out, name, value);

@@ -7,6 +7,9 @@ mod json;
 mod summary;
 mod text;
 
+use std::collections::HashMap;
+
+use bytes::Bytes;
 use jiff::tz::TimeZone;
 
 pub(crate) use text::Text;
@@ -29,16 +32,70 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// Appends one envelope.
-    pub(crate) fn put(&mut self, out: &mut Vec<u8>, envelope: &Envelope) {
+    /// Appends one envelope. `name` is that of its app, if there are several.
+    fn put(&mut self, out: &mut Vec<u8>, envelope: &Envelope, name: Option<&str>) {
         match self {
-            Self::Text(text) => text.put(out, envelope),
+            Self::Text(text) => text.put(out, envelope, name),
             Self::Cf6(text) => cf6::put(out, envelope, text),
             Self::Payload(end) => put_payload(out, envelope, *end),
-            Self::Json => json::put(out, envelope),
-            Self::Heka => heka::put(out, envelope),
+            Self::Json => json::put(out, envelope, name),
+            Self::Heka => heka::put(out, envelope, name),
         }
     }
+}
+
+/// Writes envelopes in a form.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    form: Form,
+    /// The character that stands for a newline in payloads.
+    new_line: Option<char>,
+    /// The names of the apps by their GUIDs, if there are several.
+    names: HashMap<Bytes, String>,
+}
+
+impl Writer {
+    /// In that form; `new_line` becomes a newline.
+    pub(crate) fn new(form: Form, new_line: Option<char>) -> Self {
+        Self { form, new_line, names: HashMap::new() }
+    }
+
+    /// The apps that are read, by GUID and name.
+    pub(crate) fn name_sources(&mut self, names: Vec<(String, String)>) {
+        if names.len() > 1 {
+            self.names = names.into_iter().map(|(id, name)| (Bytes::from(id), name)).collect();
+        }
+    }
+
+    /// Appends one envelope.
+    pub(crate) fn put(&mut self, out: &mut Vec<u8>, envelope: &Envelope) {
+        let id = envelope.source_id.as_ref();
+        let name = id.and_then(|id| self.names.get(id)).map(String::as_str);
+        match self.new_line.and_then(|c| with_newlines(envelope, c)) {
+            Some(changed) => self.form.put(out, &changed, name),
+            None => self.form.put(out, envelope, name),
+        }
+    }
+}
+
+/// An envelope with newlines in the place of `c`, if there are any.
+fn with_newlines(envelope: &Envelope, c: char) -> Option<Envelope> {
+    let Content::Log { payload, stream } = &envelope.content else { return None };
+    let mut code = [0; 4];
+    let code = c.encode_utf8(&mut code).as_bytes();
+    let mut lines = Vec::with_capacity(payload.len());
+    let mut from = 0;
+    for at in memchr::memmem::find_iter(payload, code) {
+        lines.extend_from_slice(payload.get(from..at).unwrap_or_default());
+        lines.push(b'\n');
+        from = at + code.len();
+    }
+    if from == 0 {
+        return None;
+    }
+    lines.extend_from_slice(payload.get(from..).unwrap_or_default());
+    let content = Content::Log { payload: lines.into(), stream: *stream };
+    Some(Envelope { content, ..envelope.clone() })
 }
 
 fn put_payload(out: &mut Vec<u8>, envelope: &Envelope, end: u8) {

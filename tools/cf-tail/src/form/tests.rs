@@ -20,7 +20,7 @@ fn log(payload: &'static [u8], stream: Stream) -> Envelope {
 
 fn written(mut form: Form, envelope: &Envelope) -> String {
     let mut out = Vec::new();
-    form.put(&mut out, envelope);
+    form.put(&mut out, envelope, None);
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -163,4 +163,68 @@ fn heka_messages_follow_the_table() {
     assert_eq!(message.hostname.as_deref(), Some(b"guid".as_slice()));
     assert_eq!(message.fields[0].value_string.len(), 2);
     assert_eq!(message.logger.as_deref(), Some(b"unknown".as_slice()));
+}
+
+#[test]
+fn equal_envelopes_have_the_same_uuid_and_their_repetitions_another() {
+    let uuid = |change: fn(&mut Envelope)| {
+        let mut envelope = log(b"x", Stream::Out);
+        change(&mut envelope);
+        heka::message(&envelope).uuid.unwrap()
+    };
+    let one = uuid(|_| ());
+    assert_eq!(one, uuid(|envelope| (envelope.nth, envelope.is_late) = (1, true)));
+    let others: [fn(&mut Envelope); 5] = [
+        |envelope| envelope.nth = 2,
+        |envelope| envelope.timestamp += 1,
+        |envelope| envelope.source_id = Some("other".into()),
+        |envelope| envelope.instance = Some("1".into()),
+        |envelope| {
+            envelope.content = Content::Log { payload: "x".into(), stream: Stream::Err };
+        },
+    ];
+    others.into_iter().for_each(|change| assert_ne!(one, uuid(change)));
+    // The same in every run, and in every version.
+    assert_eq!(data_encoding::HEXLOWER.encode(&one), "44bb88305e978575a7fcbaea7a75fe47");
+}
+
+#[test]
+fn what_stands_for_a_newline_becomes_one() {
+    let mut writer = Writer::new(Form::Payload(b'\n'), Some('\u{2028}'));
+    let mut out = Vec::new();
+    writer.put(&mut out, &log("one\u{2028}two\u{2028}".as_bytes(), Stream::Out));
+    writer.put(&mut out, &log(b"three", Stream::Out));
+    assert_eq!(String::from_utf8(out).unwrap(), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn of_several_apps_each_line_has_its_name() {
+    let names = [("app", "dora"), ("other", "dana")].map(|(id, name)| (id.into(), name.into()));
+    for (form, expected) in [
+        (Form::Text(text(|_| ())), "+0000 dora [APP/PROC/WEB/0] OUT x\n"),
+        (Form::Json, ",\"app\":\"dora\",\"app_id\":\"app\","),
+    ] {
+        let mut writer = Writer::new(form, None);
+        writer.name_sources(names.to_vec());
+        let mut out = Vec::new();
+        writer.put(&mut out, &log(b"x", Stream::Out));
+        let line = String::from_utf8(out).unwrap();
+        assert!(line.contains(expected), "{line}");
+    }
+}
+
+#[test]
+fn timers_have_typed_fields() {
+    let batch = read_batch(
+        br#"{"batch":[{"source_id":"s","tags":{"status_code":"200","uri":"/x"},"timer":{"name":"http","start":"1","stop":"5"}}]}"#,
+    );
+    let message = heka::message(&batch.unwrap().envelopes[0]);
+    let field = |name: &str| {
+        let name = Some(Bytes::copy_from_slice(name.as_bytes()));
+        message.fields.iter().find(|field| field.name == name).unwrap()
+    };
+    assert_eq!(field("duration").value_integer, [4]);
+    assert_eq!(field("duration").representation.as_deref(), Some(b"ns".as_slice()));
+    assert_eq!(field("status_code").value_integer, [200]);
+    assert_eq!(field("uri").value_string[0], "/x");
 }

@@ -36,12 +36,12 @@ impl Text {
     }
 
     /// Appends one envelope, a line end behind each line.
-    pub(super) fn put(&mut self, out: &mut Vec<u8>, envelope: &Envelope) {
+    pub(super) fn put(&mut self, out: &mut Vec<u8>, envelope: &Envelope, name: Option<&str>) {
         let Content::Log { payload, stream } = &envelope.content else {
-            let header = self.header(envelope);
+            let header = self.header(envelope, name);
             return self.put_line(out, &header, &summary::of(envelope), Stream::Out);
         };
-        let header = self.header(envelope) + &stream.to_string() + " ";
+        let header = self.header(envelope, name) + &stream.to_string() + " ";
         let mut pieces: Vec<&[u8]> = payload.split(|&byte| byte == b'\n').collect();
         if !self.exactly_cf && pieces.len() > 1 && pieces.last().is_some_and(|last| last.is_empty())
         {
@@ -77,9 +77,9 @@ impl Text {
         }
     }
 
-    /// Time and source. What is no log has the name of what it comes from for a source, as in
+    /// Time, app and source. What is no log has the name of what it comes from for a source, as in
     /// `cf tail`.
-    fn header(&mut self, envelope: &Envelope) -> String {
+    fn header(&mut self, envelope: &Envelope, name: Option<&str>) -> String {
         let text = |bytes: Option<&bytes::Bytes>| {
             bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
         };
@@ -93,7 +93,9 @@ impl Text {
         };
         let (source, instance) = (text(source), text(envelope.instance.as_ref()));
         let slash = if is_log || !instance.is_empty() { "/" } else { "" };
-        format!("{} [{source}{slash}{instance}] ", self.clock.text(envelope.timestamp))
+        let name = name.filter(|_| !self.exactly_cf);
+        let name = name.map_or_else(String::new, |name| format!("{name} "));
+        format!("{} {name}[{source}{slash}{instance}] ", self.clock.text(envelope.timestamp))
     }
 }
 
