@@ -2,7 +2,9 @@
 //! heka-tail as its users meet it: files of every kind, followed.
 
 mod follow;
+mod habits;
 mod links;
+mod logrotate;
 mod losses;
 mod messages;
 mod model;
