@@ -14,6 +14,7 @@ pub mod testing;
 mod values;
 mod write;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -132,6 +133,10 @@ pub trait Tool: clap::Parser {
     const NAME: &'static str;
     /// What [`Common`] got.
     fn common(&self) -> &Common;
+    /// The arguments, the program's name first, as they are parsed: for forms of old.
+    fn arguments(arguments: Vec<OsString>) -> Vec<OsString> {
+        arguments
+    }
     /// A last word on the command, for a tool that must take a letter away from a shared flag.
     fn adjust(command: clap::Command) -> clap::Command {
         command
@@ -189,7 +194,7 @@ pub fn command<T: Tool>() -> clap::Command {
 
 fn parse<T: Tool>() -> Result<Option<T>, Stop> {
     let parsed = command::<T>()
-        .try_get_matches_from(std::env::args_os())
+        .try_get_matches_from(T::arguments(std::env::args_os().collect()))
         .and_then(|mut matches| T::from_arg_matches_mut(&mut matches));
     if parsed.is_err() {
         // What goes wrong before the flags are known has a name too.

@@ -69,7 +69,7 @@ fn lines_go_on_in_others() {
 #[test]
 fn an_unfinished_record_is_delivered_once() {
     let scene = Scene::new("1\nunfin");
-    scene.once(&[]).succeeds().stdout_is("1\nunfin\n");
+    scene.once(&[]).succeeds().stdout_is("1\nunfin");
     scene.once(&["--no-incomplete"]).succeeds().stdout_is("1\n");
     scene.once(&["--checkpoint=pos"]).succeeds().stdout_is("1\n");
     scene.once(&["--checkpoint=pos", "--incomplete"]).succeeds().stdout_is("unfin\n");

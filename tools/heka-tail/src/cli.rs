@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line of heka-tail. The letters of tail(1) win over those that all tools share.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,7 +41,13 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 pub(crate) struct Following {
     /// Start NUM lines before the end, or at line NUM with +
-    #[arg(short = 'n', long, value_name = "[+]NUM", allow_hyphen_values = true)]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "[+]NUM",
+        allow_hyphen_values = true,
+        overrides_with = "bytes"
+    )]
     pub(crate) lines: Option<String>,
     /// Start NUM bytes before the end, or at byte NUM with +
     #[arg(
@@ -48,7 +55,7 @@ pub(crate) struct Following {
         long,
         value_name = "[+]NUM",
         allow_hyphen_values = true,
-        conflicts_with = "lines"
+        overrides_with = "lines"
     )]
     pub(crate) bytes: Option<String>,
     /// Follow by name (default) or by descriptor
@@ -136,11 +143,14 @@ pub(crate) struct Splitting {
     #[arg(long, overrides_with = "chomp")]
     pub(crate) no_chomp: bool,
     /// Longest record
-    #[arg(long, alias = "max-line", value_name = "SIZE", default_value = "60K", value_parser = parse_buffer_size)]
-    pub(crate) max_record: usize,
+    #[arg(long, alias = "max-line", value_name = "SIZE", value_parser = parse_buffer_size)]
+    pub(crate) max_record: Option<usize>,
     /// What to do with longer records
     #[arg(long, value_name = "HOW", default_value = "split")]
     pub(crate) oversize: Oversize,
+    /// Character encoding of the files
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoding: Option<String>,
     /// Start a multi-line message at lines that match
     #[arg(long, value_name = "REGEX")]
     pub(crate) multiline_start: Option<String>,
@@ -225,6 +235,12 @@ pub(crate) struct Messages {
     /// Add a field to each message
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) field: Vec<String>,
+    /// Add a field with the path of the file
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "Path")]
+    pub(crate) path_field: Option<String>,
+    /// Add a field for each named group found in the path
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) path_regex: Option<String>,
     /// Environment version of the messages
     #[arg(long, value_name = "VERSION")]
     pub(crate) env_version: Option<String>,
@@ -232,7 +248,7 @@ pub(crate) struct Messages {
     #[arg(short = 'v', long, action = ArgAction::SetTrue, overrides_with = "no_headers")]
     pub(crate) headers: bool,
     /// Do not print file headers (default)
-    #[arg(short = 'q', long, overrides_with = "headers")]
+    #[arg(short = 'q', long, visible_alias = "silent", overrides_with = "headers")]
     pub(crate) no_headers: bool,
 }
 
@@ -268,8 +284,12 @@ impl Tool for Cli {
     fn common(&self) -> &Common {
         &self.common
     }
+    fn arguments(arguments: Vec<OsString>) -> Vec<OsString> {
+        crate::habits::modern(arguments)
+    }
     fn adjust(command: clap::Command) -> clap::Command {
         command
+            .infer_long_args(true)
             .mut_arg("quiet", |quiet| quiet.short(None))
             .mut_arg("verbose", |verbose| verbose.short(None))
     }

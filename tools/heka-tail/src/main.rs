@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Follows log files and turns their lines into Heka messages.
 
+mod charset;
 mod cli;
 mod emit;
 mod follow;
+mod habits;
+mod labels;
 mod plan;
 mod reported;
 mod run;

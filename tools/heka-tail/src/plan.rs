@@ -13,11 +13,18 @@ use heka_core::os::clock;
 use heka_core::record::{self, Framing, Group, Limit, Pattern, Splitter};
 use heka_core::report::{Explain as _, Stop};
 use heka_core::wire::{Field, Message};
+use regex::bytes::Regex;
 
+use crate::charset::Charset;
 use crate::cli::{At, Cli, How, PositionArgs, Selecting, Splitting, UuidKind};
 
 /// Name of a stream whose parts of a name were not given, as in Heka.
 const DEFAULT_STREAM: &str = "LogstreamerInput";
+
+/// Longest record by default, so that every Heka receiver takes the message.
+pub(crate) const MAX_LINE: usize = 60 * 1024;
+/// The same where only the payload is written: what is kept in memory of a file.
+pub(crate) const MAX_PAYLOAD: usize = 16 << 20;
 
 /// Files of a selection that were last written longer ago are left out, as in Heka.
 const OLDEST: Duration = Duration::from_secs(720 * 3600);
@@ -55,6 +62,17 @@ pub(crate) struct Job {
     pub(crate) makes_folder: bool,
     pub(crate) journals: Vec<PathBuf>,
     pub(crate) splitter: Splitter,
+    /// The same for payloads, which no limit of Heka concerns.
+    pub(crate) payload_splitter: Splitter,
+    /// Whether the user limits records.
+    pub(crate) is_limited: bool,
+    pub(crate) charset: Option<Charset>,
+    /// Name of the field with a file's path.
+    pub(crate) path_field: Option<String>,
+    /// What makes fields of a file's path.
+    pub(crate) path_regex: Option<Regex>,
+    /// Whether records end with one byte.
+    pub(crate) is_delimited: bool,
     /// The byte that ends a payload of its own accord.
     pub(crate) delimiter: u8,
     pub(crate) chomp: bool,
@@ -104,7 +122,12 @@ impl Cli {
             Position::Forget => !follow && !self.splitting.no_incomplete,
             _ => false,
         };
-        let splitter = plan_splitter(&self.splitting)?;
+        let limit = |default| self.splitting.max_record.unwrap_or(default);
+        let splitter = plan_splitter(&self.splitting, limit(MAX_LINE))?;
+        let payload_splitter = plan_splitter(&self.splitting, limit(MAX_PAYLOAD))?;
+        let charset = plan_charset(&self.splitting)?;
+        let path_regex = self.messages.path_regex.as_deref();
+        let path_regex = path_regex.map(plan_path_regex).transpose()?;
         let options = Options {
             start: plan_start(self.following.lines.as_deref(), self.following.bytes.as_deref())?,
             delimiter: if self.splitting.null { 0 } else { self.splitting.delimiter },
@@ -153,6 +176,12 @@ impl Cli {
             makes_folder: matches!(self.position.checkpoint, Some(None)),
             journals: self.position.import_journal,
             splitter,
+            payload_splitter,
+            is_limited: self.splitting.max_record.is_some(),
+            is_delimited: self.splitting.delimiter_regex.is_none(),
+            charset,
+            path_field: self.messages.path_field,
+            path_regex,
             chomp: self.splitting.chomp,
             incomplete: incomplete || self.splitting.incomplete,
             uuid: self.position.uuid,
@@ -179,7 +208,10 @@ fn plan_start(lines: Option<&str>, bytes: Option<&str>) -> Result<Start, Stop> {
         (None, false) => (text.strip_prefix('-').unwrap_or(text), Start::LastBytes),
     };
     let flag = if is_lines { "--lines" } else { "--bytes" };
-    parse_size(number)
+    // More than any file has.
+    let is_huge = number.len() > 19 && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if is_huge { Ok(u64::MAX) } else { parse_size(number) };
+    number
         .map(make)
         .map_err(|cause| Stop::usage(format_args!("invalid value '{text}' for '{flag}': {cause}")))
 }
@@ -197,8 +229,36 @@ fn is_grouped(splitting: &Splitting) -> bool {
     splitting.multiline_start.is_some() || splitting.multiline_continue.is_some()
 }
 
-fn plan_splitter(splitting: &Splitting) -> Result<Splitter, Stop> {
-    let limit = Limit { size: splitting.max_record, oversize: splitting.oversize };
+fn plan_path_regex(text: &str) -> Result<Regex, Stop> {
+    Regex::new(text).map_err(|error| {
+        let cause = error.to_string();
+        let last = cause.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        Stop::usage(format_args!("invalid value '{text}' for '--path-regex': {last}"))
+    })
+}
+
+/// Records in two-byte units end with one of them.
+fn plan_charset(splitting: &Splitting) -> Result<Option<Charset>, Stop> {
+    let Some(name) = &splitting.encoding else { return Ok(None) };
+    let charset = Charset::named(name).ok_or_else(|| {
+        Stop::usage(format_args!(
+            "invalid value '{name}' for '--encoding': not in the Encoding Standard"
+        ))
+    })?;
+    let is_special = splitting.delimiter_regex.is_some()
+        || splitting.delimiter_count != 1
+        || splitting.oversize != record::Oversize::Split
+        || is_grouped(splitting);
+    if charset.is_wide() && is_special {
+        return Err(Stop::usage(
+            "--encoding: UTF-16 is read in lines only, and long ones are split",
+        ));
+    }
+    Ok(Some(charset))
+}
+
+fn plan_splitter(splitting: &Splitting, size: usize) -> Result<Splitter, Stop> {
+    let limit = Limit { size, oversize: splitting.oversize };
     let splitter = match &splitting.delimiter_regex {
         None => {
             let byte = if splitting.null { 0 } else { splitting.delimiter };

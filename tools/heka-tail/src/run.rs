@@ -151,7 +151,7 @@ impl Tail {
             let stream = self.state.resume(&key, found.stream, found.is_met, options)?;
             let is_met = found.is_met || stream.is_selected();
             let number = self.streams.add(std::rc::Rc::clone(&key), stream, is_met);
-            self.emitter.add(number, &self.job, &name, &key);
+            self.emitter.add(number, &name, &key);
             self.sources.place(key, number);
             self.dirty.insert(number, true);
             self.unwatched.insert(number);

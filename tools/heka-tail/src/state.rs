@@ -248,7 +248,12 @@ fn read_journal(path: &Path) -> Result<(String, Journal), Stop> {
     let name = path.display().to_string();
     let text = File::open(path).and_then(|file| read_file(&file, MAX_JOURNAL)).at(&name)?;
     match Journal::parse(&text) {
-        Ok(journal) => Ok((name, journal)),
+        Ok((journal, has_more)) => {
+            if has_more {
+                report::warning(format_args!("{name}: ignoring what follows the journal"));
+            }
+            Ok((name, journal))
+        }
         Err(cause) => Err(Stop::failed(format_args!("{name}: {cause}"))),
     }
 }

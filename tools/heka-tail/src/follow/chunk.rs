@@ -41,6 +41,8 @@ pub(crate) struct Chunk<'a> {
     /// What may follow: nothing new has come for the stream's timeout if that is [`More::Idle`],
     /// and what is not used up at [`More::Ended`] is lost.
     pub(crate) more: More,
+    /// What the file begins with, as far as it was read.
+    pub(crate) head: &'a [u8],
     pub(super) identity: Identity,
     pub(super) generation: u64,
     pub(super) modified: u64,

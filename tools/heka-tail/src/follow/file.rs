@@ -342,6 +342,7 @@ impl OpenFile {
     ) -> Result<usize, Stop> {
         let mut chunk = Chunk {
             path: &self.path,
+            head: self.fingerprint.head(),
             identity: self.identity,
             generation: self.generation,
             modified: self.modified,

@@ -42,6 +42,11 @@ impl Fingerprint {
         self.sample(start, end, bytes);
     }
 
+    /// What the file begins with.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
     fn sample(&mut self, start: u64, end: u64, bytes: &[u8]) {
         let at = usize::try_from(end - start).unwrap_or(usize::MAX);
         let last = at.checked_sub(SAMPLE).and_then(|from| bytes.get(from..at));

@@ -24,15 +24,20 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Reads a journal.
+    /// Reads a journal, and tells whether there is more behind it, as hekad is known to leave there.
     ///
     /// # Errors
     /// Words on what is wrong with it.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, &'static str> {
-        let value: Value = serde_json::from_slice(text).map_err(|_| "no Logstreamer journal")?;
+    pub(crate) fn parse(text: &[u8]) -> Result<(Self, bool), &'static str> {
+        if text.trim_ascii().is_empty() {
+            return Err("is empty");
+        }
+        let mut values = serde_json::Deserializer::from_slice(text).into_iter::<Value>();
+        let value = values.next().and_then(Result::ok).ok_or("no Logstreamer journal")?;
+        let rest = text.get(values.byte_offset()..).unwrap_or(&[]);
         let last_hash = value.get("last_hash").and_then(Value::as_str).unwrap_or_default();
         let last_hash = last_hash.get(..16).and_then(|start| u64::from_str_radix(start, 16).ok());
-        Ok(Self {
+        let journal = Self {
             seek: value.get("seek").and_then(Value::as_u64).ok_or("journal without 'seek'")?,
             file_name: value
                 .get("file_name")
@@ -40,7 +45,8 @@ impl Journal {
                 .ok_or("journal without 'file_name'")?
                 .into(),
             last_hash: last_hash.ok_or("journal without 'last_hash'")?,
-        })
+        };
+        Ok((journal, !rest.trim_ascii().is_empty()))
     }
 
     /// Finds the place in the files of a stream (oldest first); `None` if none of them has it.

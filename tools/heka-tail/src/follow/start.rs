@@ -2,7 +2,7 @@
 //! Where to start reading: the `-n` and `-c` of tail(1).
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -54,12 +54,35 @@ impl Start {
             let words = "compressed: --lines and --bytes do not count in it";
             return Err(io::Error::new(io::ErrorKind::Unsupported, words));
         }
-        let len = metadata.len();
+        let len = length(&file, metadata.len())?;
         match self {
             Self::Line(line) => nth_line(&file, line, delimiter),
             Self::LastLines(count) => last_lines(&file, len, count, delimiter),
             Self::Byte(byte) => Ok(len.min(byte - 1)),
             Self::LastBytes(count) => Ok(len.saturating_sub(count)),
+        }
+    }
+}
+
+/// How long a file is: of what is made up as it is read the system says 0 or a page, of a device 0.
+fn length(file: &File, said: u64) -> io::Result<u64> {
+    let mut byte = [0];
+    let is_there = |at: u64, byte: &mut [u8]| file.read_at(byte, at).map(|len| len > 0);
+    if said > 0 && is_there(said - 1, &mut byte)? && !is_there(said, &mut byte)? {
+        return Ok(said);
+    }
+    // A device knows its end, anything else is read up to there.
+    let end = { file }.seek(SeekFrom::End(0)).unwrap_or(0);
+    if end > said && is_there(end - 1, &mut byte)? {
+        return Ok(end);
+    }
+    let mut block = vec![0; BLOCK];
+    let mut len = 0;
+    loop {
+        go_on()?;
+        match file.read_at(&mut block, len)? {
+            0 => return Ok(len),
+            read => len += read as u64,
         }
     }
 }
@@ -97,7 +120,7 @@ fn last_lines(file: &File, len: u64, count: u64, delimiter: u8) -> io::Result<u6
     let mut block = vec![0; BLOCK];
     let mut end = len;
     // The delimiter of the last line itself does not count.
-    let mut left = count + 1;
+    let mut left = count.saturating_add(1);
     let mut at_end = true;
     while end > 0 {
         go_on()?;

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Files in other character encodings than UTF-8.
+
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
+use heka_core::record::{More, Part};
+
+/// An encoding that records are decoded from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Charset {
+    encoding: &'static Encoding,
+    /// Whether the first two bytes of a file say which of the two UTF-16 it is.
+    has_mark: bool,
+}
+
+impl Charset {
+    /// The encoding with that name in the Encoding Standard, which has `utf-16` for `utf-16le`.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let encoding = Encoding::for_label(name.as_bytes())?;
+        Some(Self { encoding, has_mark: encoding == UTF_16LE })
+    }
+
+    /// Whether its characters are units of two bytes.
+    pub(crate) fn is_wide(self) -> bool {
+        self.encoding == UTF_16LE || self.encoding == UTF_16BE
+    }
+
+    /// The same for a file that begins with `head`.
+    pub(crate) fn of_file(self, head: &[u8]) -> Self {
+        let is_big = self.has_mark && head.starts_with(&[0xfe, 0xff]);
+        Self { encoding: if is_big { UTF_16BE } else { self.encoding }, ..self }
+    }
+
+    /// Puts the text of `bytes` into `out`, which is cleared first, without a byte order mark. What
+    /// is no character becomes U+FFFD.
+    pub(crate) fn decode(self, bytes: &[u8], out: &mut String) {
+        let (text, _) = self.encoding.decode_without_bom_handling(bytes);
+        out.clear();
+        out.push_str(text.strip_prefix('\u{feff}').unwrap_or(&text));
+    }
+
+    /// How many bytes of `data` the next record takes that ends with the unit `delimiter`, and how
+    /// much of it that is: it is cut after `limit` bytes.
+    pub(crate) fn next_wide(
+        self,
+        data: &[u8],
+        delimiter: u8,
+        limit: usize,
+        more: More,
+    ) -> Option<(usize, Part)> {
+        let unit = if self.encoding == UTF_16BE { [0, delimiter] } else { [delimiter, 0] };
+        let limit = (limit & !1).max(2);
+        let found = data.chunks_exact(2).position(|two| two == unit);
+        match found.map(|found| 2 * found + 2) {
+            Some(used) if used <= limit + 2 => Some((used, Part::Whole)),
+            None if data.len() <= limit => {
+                (more == More::Ended && !data.is_empty()).then_some((data.len(), Part::Whole))
+            }
+            _ => Some((limit, Part::Piece)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(charset: Charset, data: &[u8], limit: usize) -> Vec<String> {
+        let (mut done, mut records) = (0, Vec::new());
+        let charset = charset.of_file(data);
+        while let Some((used, _)) = charset.next_wide(&data[done..], b'\n', limit, More::Ended) {
+            let mut text = String::new();
+            charset.decode(&data[done..done + used], &mut text);
+            records.push(text);
+            done += used;
+        }
+        records
+    }
+
+    #[test]
+    fn units_of_two_bytes_are_not_torn() {
+        // U+0A0A and U+010A have the byte of a newline in them.
+        let text = "\u{feff}a\u{a0a}\n\u{10a}\u{1f600}\nend";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let expected = ["a\u{a0a}\n", "\u{10a}\u{1f600}\n", "end"];
+        let named = |name| Charset::named(name).unwrap();
+        for data in [&little, &big] {
+            assert_eq!(records(named("utf-16"), data, 100), expected);
+        }
+        assert_eq!(records(named("utf-16be"), &big, 100), expected);
+        assert_eq!(records(named("utf-16le"), &little, 7).concat(), expected.concat());
+        assert!(Charset::named("none").is_none());
+        assert_eq!(named("utf-16").next_wide(b"a\0b\0", b'\n', 9, More::Coming), None);
+    }
+
+    #[test]
+    fn single_bytes_are_decoded() {
+        let mut text = String::new();
+        Charset::named("latin1").unwrap().decode(b"caf\xe9\n", &mut text);
+        assert_eq!(text, "café\n");
+    }
+}
