@@ -20,6 +20,7 @@ complete -c heka-tail -l max-record -d 'Longest record' -r
 complete -c heka-tail -l oversize -d 'What to do with longer records' -r -f -a "split\t'It goes on in the next record; nothing is lost'
 truncate\t'Only its beginning is delivered'
 drop\t'It is left out'"
+complete -c heka-tail -l encoding -d 'Character encoding of the files' -r
 complete -c heka-tail -l multiline-start -d 'Start a multi-line message at lines that match' -r
 complete -c heka-tail -l multiline-continue -d 'Add lines that match to the previous message' -r
 complete -c heka-tail -l multiline-timeout -d 'Time to wait for further lines of a message' -r
@@ -52,6 +53,8 @@ complete -c heka-tail -l logger -d 'Logger of the messages; the stream\'s name i
 complete -c heka-tail -l hostname -d 'Hostname of the messages; this host\'s if absent' -r
 complete -c heka-tail -l severity -d 'Severity, a number or a name such as err' -r
 complete -c heka-tail -l field -d 'Add a field to each message' -r
+complete -c heka-tail -l path-field -d 'Add a field with the path of the file' -r
+complete -c heka-tail -l path-regex -d 'Add a field for each named group found in the path' -r
 complete -c heka-tail -l env-version -d 'Environment version of the messages' -r
 complete -c heka-tail -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
@@ -71,7 +74,7 @@ complete -c heka-tail -l no-incomplete -d 'Leave an unterminated last record for
 complete -c heka-tail -s j -l json -d 'The same as -o json'
 complete -c heka-tail -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-tail -s v -l headers -d 'Print file headers (with -o payload)'
-complete -c heka-tail -s q -l no-headers -d 'Do not print file headers (default)'
+complete -c heka-tail -s q -l no-headers -l silent -d 'Do not print file headers (default)'
 complete -c heka-tail -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-tail -s e -l exit-status -d 'Exit with 4 if nothing was written'
 complete -c heka-tail -l stats -d 'Print statistics on exit'
