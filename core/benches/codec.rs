@@ -5,7 +5,10 @@
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use heka_core::codec::{Encoder, Form, Matcher, Settings};
-use heka_core::wire::{Deframer, Frame, Header, Message, More, Step, Template};
+use heka_core::wire::{
+    Deframer, Field, Frame, Header, Message, More, Step, Template, ValueType, put_frame,
+    put_message,
+};
 
 const COUNT: usize = 1000;
 
@@ -37,6 +40,39 @@ fn frames() -> Vec<u8> {
     out
 }
 
+/// Messages of about 150 bytes, five fields among them.
+fn small_frames() -> Vec<u8> {
+    let mut out = Vec::new();
+    for number in 0..1000_i64 {
+        let message = Message {
+            uuid: Some([0x55; 16].to_vec().into()),
+            timestamp: Some((1 << 60) + number * 1000),
+            r#type: Some("nginx.access".into()),
+            logger: Some("nginx".into()),
+            severity: Some(6),
+            payload: Some("GET /x".into()),
+            hostname: Some("web00".into()),
+            fields: vec![
+                Field::integer("status", 404),
+                Field::integer("bytes", number),
+                Field::string("user", "someone"),
+                Field::string("method", "GET"),
+                Field { value_double: vec![0.25], ..Field::empty("took", ValueType::Double) },
+            ],
+            ..Message::default()
+        };
+        let mut bytes = Vec::new();
+        put_message(&mut bytes, &message);
+        let _fits = put_frame(&mut out, Header::default(), &bytes);
+    }
+    out
+}
+
+#[divan::bench(args = [Form::Payload, Form::Json, Form::Short])]
+fn encode_small(bencher: Bencher<'_, '_>, form: Form) {
+    measure(bencher, &small_frames(), form);
+}
+
 fn each_frame(frames: &[u8], mut receive: impl FnMut(&Frame<'_>)) {
     let mut deframer = Deframer::new(1 << 20);
     let mut at = 0;
@@ -48,12 +84,15 @@ fn each_frame(frames: &[u8], mut receive: impl FnMut(&Frame<'_>)) {
 
 #[divan::bench(args = [Form::Payload, Form::Json, Form::Text, Form::Short, Form::Heka])]
 fn encode(bencher: Bencher<'_, '_>, form: Form) {
-    let frames = frames();
+    measure(bencher, &frames(), form);
+}
+
+fn measure(bencher: Bencher<'_, '_>, frames: &[u8], form: Form) {
     let mut encoder = Encoder::new(form, Settings::default());
     let mut out = Vec::with_capacity(2 * frames.len());
     bencher.counter(BytesCount::new(frames.len())).bench_local(|| {
         out.clear();
-        each_frame(&frames, |frame| encoder.put(&mut out, frame));
+        each_frame(frames, |frame| encoder.put(&mut out, frame));
         out.len()
     });
 }

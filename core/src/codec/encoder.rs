@@ -19,6 +19,8 @@ pub struct Settings {
     pub template: Option<Template>,
     /// How [`Form::Short`] looks.
     pub look: Look,
+    /// How [`Form::Json`] writes fields.
+    pub fields_as: json::FieldsAs,
 }
 
 /// Writes messages in one form.
@@ -32,7 +34,7 @@ pub struct Encoder {
 enum Writer {
     Bytes,
     Payload(Payload),
-    Json,
+    Json(Box<json::Writer>),
     Text(Zone),
     Short(Box<Short>),
     Rst,
@@ -43,11 +45,11 @@ enum Writer {
 impl Encoder {
     /// Writes in `form`.
     pub fn new(form: Form, settings: Settings) -> Self {
-        let Settings { zone, payload, template, mut look } = settings;
+        let Settings { zone, payload, template, mut look, fields_as } = settings;
         let writer = match form {
             Form::Heka | Form::Raw => Writer::Bytes,
             Form::Payload | Form::Tag => Writer::Payload(payload),
-            Form::Json => Writer::Json,
+            Form::Json => Writer::Json(Box::new(json::Writer::new(fields_as))),
             Form::Text => Writer::Text(zone),
             Form::Short => Writer::Short(Box::new(Short::new(look, zone))),
             Form::ShortIso => {
@@ -111,7 +113,7 @@ impl Encoder {
             // Bytes that came are written as they came; of a message the payload came.
             Writer::Bytes => out.extend_from_slice(message.payload.unwrap_or_default()),
             Writer::Payload(payload) => payload.put(out, message),
-            Writer::Json => json::put(out, message),
+            Writer::Json(json) => json.put(out, message),
             Writer::Text(zone) => text::put(out, message, zone),
             Writer::Short(short) => short.put(out, message),
             Writer::Rst => rst::put(out, message),

@@ -40,11 +40,16 @@ fn put_line(out: &mut Vec<u8>, label: &[u8], value: Option<&[u8]>) {
 
 /// Appends a Uuid of 16 bytes with dashes; nothing for any other.
 pub(super) fn put_uuid(out: &mut Vec<u8>, uuid: Option<&[u8]>) {
-    if let Some(Ok(bytes)) = uuid.map(<[u8; 16]>::try_from) {
-        let mut text = [0; 36];
-        uuid::Uuid::from_bytes(bytes).hyphenated().encode_lower(&mut text);
-        out.extend_from_slice(&text);
+    if let Some(Ok(bytes)) = uuid.map(<&[u8; 16]>::try_from) {
+        put_uuid_bytes(out, bytes);
     }
+}
+
+/// Appends 16 bytes as `01234567-89ab-cdef-0123-456789abcdef`.
+pub(super) fn put_uuid_bytes(out: &mut Vec<u8>, bytes: &[u8; 16]) {
+    let mut text = [0; 36];
+    uuid::Uuid::from_bytes(*bytes).hyphenated().encode_lower(&mut text);
+    out.extend_from_slice(&text);
 }
 
 fn put_field(out: &mut Vec<u8>, field: &FieldView<'_>) {

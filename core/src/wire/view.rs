@@ -112,6 +112,16 @@ impl<'a> MessageView<'a> {
         self.severity.unwrap_or(DEFAULT_SEVERITY)
     }
 
+    /// Whether there are fields.
+    pub fn has_fields(&self) -> bool {
+        !self.fields.is_empty()
+    }
+
+    /// The bytes from the first field on, to the end of the message.
+    pub fn field_bytes(&self) -> &'a [u8] {
+        self.fields
+    }
+
     /// Fields in the order of the wire.
     pub fn fields(&self) -> Fields<'a> {
         Fields { reader: Reader::new(self.fields) }
@@ -179,18 +189,26 @@ pub struct Fields<'a> {
     reader: Reader<'a>,
 }
 
-impl<'a> Iterator for Fields<'a> {
-    type Item = FieldView<'a>;
-
-    fn next(&mut self) -> Option<FieldView<'a>> {
+impl<'a> Fields<'a> {
+    /// The bytes of the next one.
+    #[inline]
+    pub fn next_bytes(&mut self) -> Option<&'a [u8]> {
         while !self.reader.is_empty() {
             let (number, wire) = self.reader.tag().ok()?;
             if number == 10 && wire == wire_type::LEN {
-                return Some(FieldView::parse(self.reader.bytes().ok()?));
+                return self.reader.bytes().ok();
             }
             self.reader.skip(number, wire).ok()?;
         }
         None
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = FieldView<'a>;
+
+    fn next(&mut self) -> Option<FieldView<'a>> {
+        self.next_bytes().map(FieldView::parse)
     }
 }
 
@@ -207,7 +225,8 @@ pub struct FieldView<'a> {
 }
 
 impl<'a> FieldView<'a> {
-    fn parse(bytes: &'a [u8]) -> Self {
+    /// Reads what is in order of the field that `bytes` are.
+    pub fn parse(bytes: &'a [u8]) -> Self {
         let mut view = Self::default();
         let mut reader = Reader::new(bytes);
         while !reader.is_empty() {
@@ -234,6 +253,11 @@ impl<'a> FieldView<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The bytes from the first value on, to the end of the field.
+    pub fn value_bytes(&self) -> &'a [u8] {
+        self.values
     }
 
     /// The declared type: `STRING` if none is named, nothing if it is unknown.

@@ -54,6 +54,26 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
+    fn what_was_written_before_changes_nothing(
+        messages in proptest::collection::vec((message(), proptest::collection::vec(plain_field(), 0..4)), 1..8),
+        order in proptest::collection::vec(any::<proptest::sample::Index>(), 1..30),
+    ) {
+        let messages: Vec<_> = messages
+            .into_iter()
+            .map(|(message, fields)| encoded(&Message { fields, ..message }))
+            .collect();
+        let mut writer = json::Writer::default();
+        for index in order {
+            let bytes: &Vec<u8> = index.get(&messages);
+            let view = MessageView::parse(bytes).unwrap();
+            let (mut alone, mut among) = (Vec::new(), Vec::new());
+            json::put(&mut alone, &view);
+            writer.put(&mut among, &view);
+            prop_assert_eq!(among, alone);
+        }
+    }
+
+    #[test]
     fn any_message_comes_back(message in message()) {
         let bytes = encoded(&message);
         prop_assert_eq!(through_json(&bytes), bytes);

@@ -210,7 +210,8 @@ impl Cli {
             .map_err(|why: String| Stop::usage(format_args!("--template: {why}")))?;
         let highlight = matcher.and_then(Matcher::highlight);
         let look = Look { highlight, ..Look::default() };
-        Ok(Settings { zone: clock::zone(), payload: self.payload()?, template, look })
+        let (zone, payload) = (clock::zone(), self.payload()?);
+        Ok(Settings { zone, payload, template, look, ..Settings::default() })
     }
 
     fn payload(&self) -> Result<Payload, Stop> {

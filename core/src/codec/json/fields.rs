@@ -1,52 +1,131 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The fields of a message in JSON: an object where that says it all, else an array.
 
+use std::cmp::Ordering;
+
 use super::text::{put_base64, put_double, put_string};
 use super::write::{put_name, put_text};
 use crate::codec::number::put_integer;
 use crate::wire::{FieldView, MessageView, Value, ValueType};
 
-/// With more fields than this the array is written without looking whether names repeat: that
-/// would take time in proportion to the square of their number.
-const MOST_NAMED: usize = 256;
+/// With more fields than this the array is written without looking whether names repeat.
+pub(super) const MOST_NAMED: usize = 256;
+/// So few names are compared each with each other.
+const FEW: usize = 8;
+
+/// How `Fields` is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FieldsAs {
+    /// An object if that says it all, else an array.
+    #[default]
+    Auto,
+    /// Always an object: the values of fields of one name are put together.
+    Object,
+    /// Always an array.
+    Array,
+}
+
+/// Places of names, kept so that no message allocates.
+pub(super) type Order = Vec<(usize, usize)>;
 
 /// Appends the members `Fields` and `FieldInfo`, each with a comma behind it.
-pub(super) fn put(out: &mut Vec<u8>, message: &MessageView<'_>) {
-    if message.fields().next().is_none() {
-        return;
-    }
+pub(super) fn put(
+    out: &mut Vec<u8>,
+    message: &MessageView<'_>,
+    fields_as: FieldsAs,
+    order: &mut Order,
+) {
     out.extend_from_slice(b"\"Fields\":");
-    if is_simple(message) {
-        out.push(b'{');
-        for field in message.fields() {
-            put_string(out, field.name.unwrap_or_default());
-            out.push(b':');
-            put_values(out, &field);
-            out.push(b',');
+    match fields_as {
+        FieldsAs::Auto | FieldsAs::Object if is_simple(message, order) => {
+            out.push(b'{');
+            for field in message.fields() {
+                put_string(out, field.name.unwrap_or_default());
+                out.push(b':');
+                put_values(out, &field);
+                out.push(b',');
+            }
+            close(out, b'}');
+            put_info(out, message);
         }
-        close(out, b'}');
-        put_info(out, message);
-    } else {
-        out.push(b'[');
-        for field in message.fields() {
-            put_whole(out, &field);
-            out.push(b',');
+        FieldsAs::Object => put_joined(out, message),
+        FieldsAs::Auto | FieldsAs::Array => {
+            out.push(b'[');
+            for field in message.fields() {
+                put_whole(out, &field);
+                out.push(b',');
+            }
+            close(out, b']');
         }
-        close(out, b']');
     }
 }
 
+/// Appends an object of all names, each with the values of all fields of that name.
+fn put_joined(out: &mut Vec<u8>, message: &MessageView<'_>) {
+    let fields: Vec<_> = message.fields().collect();
+    let name = |index: &usize| fields.get(*index).and_then(|field| field.name).unwrap_or_default();
+    let mut order: Vec<usize> = (0..fields.len()).collect();
+    order.sort_by_key(|index| name(index));
+    let mut groups: Vec<&[usize]> = order.chunk_by(|one, next| name(one) == name(next)).collect();
+    groups.sort_by_key(|group| group.first().copied());
+    out.push(b'{');
+    for group in groups {
+        let first = group.first().copied().unwrap_or_default();
+        put_string(out, name(&first));
+        out.push(b':');
+        let values = || {
+            let fields = group.iter().filter_map(|&index| fields.get(index));
+            fields.flat_map(|field| {
+                ValueType::ALL.into_iter().flat_map(|value_type| field.values_of(value_type))
+            })
+        };
+        let mut each = values();
+        if let (Some(value), None) = (each.next(), each.next()) {
+            put_value(out, value);
+        } else {
+            put_array(out, values());
+        }
+        out.push(b',');
+    }
+    close(out, b'}');
+}
+
 /// Replaces the comma behind the last member.
-fn close(out: &mut Vec<u8>, bracket: u8) {
+pub(super) fn close(out: &mut Vec<u8>, bracket: u8) {
     out.pop();
     out.extend_from_slice(&[bracket, b',']);
 }
 
-fn is_simple(message: &MessageView<'_>) -> bool {
-    message.fields().enumerate().all(|(index, field)| {
-        let unique = || message.fields().take(index).all(|before| before.name != field.name);
-        index < MOST_NAMED && is_simple_field(&field) && unique()
-    })
+/// Whether an object says all of the fields.
+pub(super) fn is_simple(message: &MessageView<'_>, order: &mut Order) -> bool {
+    let mut count = 0;
+    let is_simple = message.fields().all(|field| {
+        count += 1;
+        count <= MOST_NAMED && is_simple_field(&field)
+    });
+    is_simple && are_unique(message, order, <[u8]>::cmp)
+}
+
+/// Whether no two fields have the same name, found out with about n log n comparisons.
+fn are_unique(
+    message: &MessageView<'_>,
+    order: &mut Order,
+    mut compare: impl FnMut(&[u8], &[u8]) -> Ordering,
+) -> bool {
+    let base = message.field_bytes();
+    order.clear();
+    order.extend(message.fields().map(|field| {
+        let name = field.name.unwrap_or_default();
+        (name.as_ptr().addr().saturating_sub(base.as_ptr().addr()), name.len())
+    }));
+    let name = |&(start, len): &(usize, usize)| base.get(start..start + len).unwrap_or_default();
+    if order.len() <= FEW {
+        return order.iter().enumerate().all(|(index, one)| {
+            order.iter().take(index).all(|other| compare(name(one), name(other)).is_ne())
+        });
+    }
+    order.sort_unstable_by(|one, other| compare(name(one), name(other)));
+    order.is_sorted_by(|one, next| compare(name(one), name(next)).is_lt())
 }
 
 fn is_simple_field(field: &FieldView<'_>) -> bool {
@@ -81,7 +160,7 @@ fn put_array<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = Value<'a>>) {
     out.push(b']');
 }
 
-fn put_value(out: &mut Vec<u8>, value: Value<'_>) {
+pub(super) fn put_value(out: &mut Vec<u8>, value: Value<'_>) {
     match value {
         Value::String(text) => {
             put_string(out, text);
@@ -98,25 +177,28 @@ fn put_info(out: &mut Vec<u8>, message: &MessageView<'_>) {
     let start = out.len();
     out.extend_from_slice(b"\"FieldInfo\":{");
     let empty = out.len();
-    for field in message.fields() {
-        let before = out.len();
-        put_string(out, field.name.unwrap_or_default());
-        out.extend_from_slice(b":{");
-        let nothing = out.len();
-        put_type(out, &field);
-        match field.representation {
-            None => out.extend_from_slice(b"\"representation\":null,"),
-            Some(b"") => {}
-            text => put_text(out, "representation", text),
-        }
-        if out.len() == nothing {
-            out.truncate(before);
-        } else {
-            close(out, b'}');
-        }
-    }
+    message.fields().for_each(|field| put_field_info(out, &field));
     if out.len() == empty {
         out.truncate(start);
+    } else {
+        close(out, b'}');
+    }
+}
+
+/// Appends `"NAME":{…},` if there is anything.
+pub(super) fn put_field_info(out: &mut Vec<u8>, field: &FieldView<'_>) {
+    let before = out.len();
+    put_string(out, field.name.unwrap_or_default());
+    out.extend_from_slice(b":{");
+    let nothing = out.len();
+    put_type(out, field);
+    match field.representation {
+        None => out.extend_from_slice(b"\"representation\":null,"),
+        Some(b"") => {}
+        text => put_text(out, "representation", text),
+    }
+    if out.len() == nothing {
+        out.truncate(before);
     } else {
         close(out, b'}');
     }
@@ -181,5 +263,27 @@ fn put_list(out: &mut Vec<u8>, field: &FieldView<'_>, value_type: ValueType) {
         });
         put_array(out, bytes);
         out.push(b',');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Field, Message, put_message};
+
+    #[test]
+    fn names_are_compared_in_proportion_to_their_number() {
+        for count in [8_u32, 64, 256] {
+            let fields = (0..count).map(|n| Field::integer(format!("name{n}"), 1)).collect();
+            let mut bytes = Vec::new();
+            put_message(&mut bytes, &Message { fields, ..Message::default() });
+            let (mut steps, mut order) = (0, Order::new());
+            let message = MessageView::parse(&bytes).unwrap();
+            assert!(are_unique(&message, &mut order, |one, other| {
+                steps += 1;
+                one.cmp(other)
+            }));
+            assert!(steps < 3 * count * count.ilog2(), "{steps} comparisons of {count} names");
+        }
     }
 }

@@ -26,11 +26,14 @@ mod fields;
 mod read;
 #[cfg(feature = "json")]
 mod read_fields;
+mod shape;
 mod text;
 #[cfg(feature = "json")]
 mod value;
 mod write;
+mod writer;
 
+pub use fields::FieldsAs;
 #[cfg(feature = "json")]
 pub use read::{Identity, parse};
 #[cfg(feature = "json")]
@@ -39,3 +42,4 @@ pub use text::put_string;
 #[cfg(feature = "json")]
 pub use value::Json;
 pub use write::put;
+pub use writer::Writer;

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages to JSON.
 
-use super::fields;
+use super::Writer;
 use super::text::{put_base64, put_string};
 use crate::codec::number::put_integer;
-use crate::codec::text::put_uuid;
 use crate::codec::time::put_rfc3339;
 use crate::wire::MessageView;
 
 /// Appends one message and a line end.
 pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>) {
-    out.push(b'{');
-    match message.uuid {
-        Some(uuid) if uuid.len() == 16 => {
-            out.extend_from_slice(b"\"Uuid\":\"");
-            put_uuid(out, Some(uuid));
-            out.extend_from_slice(b"\",");
-        }
+    Writer::default().put(out, message);
+}
+
+/// Appends the Uuid, `null` if there is none.
+pub(super) fn put_uuid_member(out: &mut Vec<u8>, uuid: Option<&[u8]>) {
+    match uuid {
         Some(uuid) => {
             out.extend_from_slice(b"\"Uuid_base64\":");
             put_base64(out, uuid);
@@ -24,27 +22,16 @@ pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>) {
         }
         None => out.extend_from_slice(b"\"Uuid\":null,"),
     }
-    if let Some(timestamp) = message.timestamp {
-        out.extend_from_slice(b"\"Timestamp\":\"");
-        put_rfc3339(out, timestamp);
-        out.extend_from_slice(b"\",\"TimestampNs\":");
-        put_integer(out, timestamp);
-        out.push(b',');
-    } else {
-        out.extend_from_slice(b"\"Timestamp\":null,");
-    }
-    put_text(out, "Type", message.type_);
-    put_text(out, "Logger", message.logger);
-    put_number(out, "Severity", message.severity);
-    put_text(out, "Payload", message.payload);
-    put_text(out, "EnvVersion", message.env_version);
-    put_number(out, "Pid", message.pid);
-    put_text(out, "Hostname", message.hostname);
-    fields::put(out, message);
-    if out.last() == Some(&b',') {
-        out.pop();
-    }
-    out.extend_from_slice(b"}\n");
+}
+
+/// Appends both members of any time, `null` if there is none.
+pub(super) fn put_time(out: &mut Vec<u8>, time: Option<i64>) {
+    let Some(time) = time else { return out.extend_from_slice(b"\"Timestamp\":null,") };
+    out.extend_from_slice(b"\"Timestamp\":\"");
+    put_rfc3339(out, time);
+    out.extend_from_slice(b"\",\"TimestampNs\":");
+    put_integer(out, time);
+    out.push(b',');
 }
 
 /// Appends `"NAME":"TEXT",`, and the bytes themselves if they are no text.
@@ -60,7 +47,7 @@ pub(super) fn put_text(out: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
     }
 }
 
-fn put_number(out: &mut Vec<u8>, name: &str, value: Option<i32>) {
+pub(super) fn put_number(out: &mut Vec<u8>, name: &str, value: Option<i32>) {
     if let Some(value) = value {
         put_name(out, name, b"\":");
         put_integer(out, i64::from(value));

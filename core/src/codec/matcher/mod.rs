@@ -8,7 +8,7 @@
 //! ```
 //!
 //! It is compiled once and evaluated on the borrowed view of a message, without allocation and
-//! without a look at anything that it does not name (`tests/matcher_cost.rs`).
+//! without a look at anything that it does not name (`tests/cost`).
 
 mod date;
 mod evaluate;

@@ -2,47 +2,13 @@
 //! What a matcher costs: it allocates nothing per message, and touches nothing of a message but
 //! what the expression names.
 
-#![cfg(feature = "regex")]
-#![expect(clippy::unwrap_used, reason = "a panic is the verdict of a test")]
-#![expect(unsafe_code, reason = "an allocator that counts, memory that cannot be read")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::num::NonZeroUsize;
 
 use heka_core::codec::Matcher;
 use heka_core::wire::{Field, Message, MessageView, ValueType, put_message};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counting what each thread asks of it.
-struct Counting;
-
-// SAFETY: all is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, len: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: as the caller promised.
-        unsafe { System.realloc(memory, layout, len) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use super::ALLOCATIONS;
 
 /// Every variable with every operator that it takes.
 fn expressions() -> Vec<String> {

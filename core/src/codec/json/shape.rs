@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What fields of earlier messages looked like: the bytes before their value, and the text that
+//! becomes of them.
+
+use std::ops::Range;
+
+use super::fields::{self, FieldsAs, Order};
+use super::text::{is_plain, put_base64, put_double, put_string};
+use crate::codec::number::put_integer;
+use crate::wire::varint::{Reader, wire_type};
+use crate::wire::{FieldView, MessageView, ValueType};
+
+/// So many kinds of messages are known at a time.
+const KINDS: usize = 16;
+/// Fields whose names and the like are longer are not worth keeping.
+const LONGEST: usize = 1024;
+
+/// The fields of the kinds of messages that came last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shapes {
+    kinds: Vec<Kind>,
+}
+
+/// The fields of one kind of messages, in order; their names are unique.
+#[derive(Clone, Debug, Default)]
+struct Kind {
+    fields: Vec<Shape>,
+    bytes: Vec<u8>,
+    /// Whether any has something in `FieldInfo`.
+    has_info: bool,
+}
+
+/// One field; ranges are of the kind's bytes.
+#[derive(Clone, Debug)]
+struct Shape {
+    /// The field up to its value.
+    head: Range<usize>,
+    /// `"NAME":`
+    name: Range<usize>,
+    /// `"NAME":{…},`
+    info: Range<usize>,
+    value_type: ValueType,
+}
+
+impl Shapes {
+    /// Appends the members `Fields` and `FieldInfo` if all fields are as known; else `false`.
+    #[inline]
+    pub(super) fn put(
+        &self,
+        out: &mut Vec<u8>,
+        message: &MessageView<'_>,
+        fields_as: FieldsAs,
+    ) -> bool {
+        let Some(kind) = self.kinds.get(slot(message)) else { return false };
+        let start = out.len();
+        let done = fields_as != FieldsAs::Array && kind.put(out, message);
+        if !done {
+            out.truncate(start);
+        }
+        done
+    }
+
+    /// Keeps what the fields of a message look like, if an object says all of them.
+    pub(super) fn learn(&mut self, message: &MessageView<'_>, order: &mut Order) {
+        if !fields::is_simple(message, order) {
+            return;
+        }
+        if self.kinds.is_empty() {
+            self.kinds.resize_with(KINDS, Kind::default);
+        }
+        if let Some(kind) = self.kinds.get_mut(slot(message)) {
+            kind.learn(message);
+        }
+    }
+}
+
+/// Where the kind of a message is kept: messages of one type and logger resemble each other.
+fn slot(message: &MessageView<'_>) -> usize {
+    let mark = |text: Option<&[u8]>| match text {
+        Some([first, .., last]) => text.map_or(0, <[u8]>::len) + usize::from(first ^ last),
+        _ => 0,
+    };
+    (mark(message.type_) * 5 + mark(message.logger)) % KINDS
+}
+
+impl Kind {
+    #[inline]
+    fn put(&self, out: &mut Vec<u8>, message: &MessageView<'_>) -> bool {
+        let mut fields = message.fields();
+        let mut shapes = self.fields.iter();
+        out.extend_from_slice(b"\"Fields\":{");
+        while let Some(field) = fields.next_bytes() {
+            let Some(shape) = shapes.next() else { return false };
+            let Some(value) = field.strip_prefix(self.part(&shape.head)) else { return false };
+            out.extend_from_slice(self.part(&shape.name));
+            if !put_only_value(out, value, shape.value_type) {
+                return false;
+            }
+        }
+        fields::close(out, b'}');
+        if self.has_info {
+            let known = self.fields.len() - shapes.len();
+            self.put_info(out, known);
+        }
+        true
+    }
+
+    fn put_info(&self, out: &mut Vec<u8>, count: usize) {
+        let start = out.len();
+        out.extend_from_slice(b"\"FieldInfo\":{");
+        let empty = out.len();
+        for shape in self.fields.iter().take(count) {
+            out.extend_from_slice(self.part(&shape.info));
+        }
+        if out.len() == empty {
+            out.truncate(start);
+        } else {
+            fields::close(out, b'}');
+        }
+    }
+
+    #[inline]
+    fn part(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+
+    fn learn(&mut self, message: &MessageView<'_>) {
+        self.fields.clear();
+        self.bytes.clear();
+        self.has_info = false;
+        let mut fields = message.fields();
+        while let Some(bytes) = fields.next_bytes() {
+            let field = FieldView::parse(bytes);
+            let (Some(value_type), Some((head, _))) = (
+                field.value_type(),
+                bytes.split_at_checked(bytes.len() - field.value_bytes().len()),
+            ) else {
+                return;
+            };
+            let before = FieldView::parse(head);
+            let is_whole = (before.name, before.value_type, before.representation)
+                == (field.name, field.value_type, field.representation);
+            // Of no value the type is told elsewhere.
+            if !is_whole || field.values().next().is_none() || head.len() > LONGEST {
+                return;
+            }
+            let head = self.add(|out| out.extend_from_slice(head));
+            let name = self.add(|out| {
+                put_string(out, field.name.unwrap_or_default());
+                out.push(b':');
+            });
+            let info = self.add(|out| fields::put_field_info(out, &field));
+            self.has_info |= !info.is_empty();
+            self.fields.push(Shape { head, name, info, value_type });
+        }
+    }
+
+    fn add(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+        let start = self.bytes.len();
+        put(&mut self.bytes);
+        start..self.bytes.len()
+    }
+}
+
+/// Appends a value and a comma if `bytes` are just one value of that type; else `false`.
+#[inline]
+fn put_only_value(out: &mut Vec<u8>, bytes: &[u8], value_type: ValueType) -> bool {
+    let mut reader = Reader::new(bytes);
+    let put = match value_type {
+        ValueType::String => text(&mut reader, 4).and_then(|text| put_plain(out, text)),
+        ValueType::Bytes => text(&mut reader, 5).map(|bytes| put_base64(out, bytes)),
+        ValueType::Integer => number(&mut reader, 6, wire_type::VARINT).and_then(|mut reader| {
+            let value = reader.varint().ok()?;
+            put_integer(out, value.cast_signed());
+            reader.is_empty().then_some(())
+        }),
+        ValueType::Double => number(&mut reader, 7, wire_type::FIXED64).and_then(|mut reader| {
+            let value = reader.fixed64().ok()?;
+            put_double(out, f64::from_le_bytes(value));
+            reader.is_empty().then_some(())
+        }),
+        ValueType::Bool => number(&mut reader, 8, wire_type::VARINT).and_then(|mut reader| {
+            let truth = reader.varint().ok()? != 0;
+            out.extend_from_slice(if truth { b"true" } else { b"false" });
+            reader.is_empty().then_some(())
+        }),
+    };
+    out.push(b',');
+    put.is_some()
+}
+
+/// The rest of a field that is one value of variable length.
+#[inline]
+fn text<'a>(reader: &mut Reader<'a>, wanted: u32) -> Option<&'a [u8]> {
+    let tag = reader.tag().ok()?;
+    let bytes = reader.bytes().ok()?;
+    (tag == (wanted, wire_type::LEN) && reader.is_empty()).then_some(bytes)
+}
+
+/// The rest of a field that is numbers, packed or not.
+#[inline]
+fn number<'a>(reader: &mut Reader<'a>, wanted: u32, alone: u8) -> Option<Reader<'a>> {
+    match reader.tag().ok()? {
+        (found, wire_type::LEN) if found == wanted => {
+            let packed = reader.bytes().ok()?;
+            reader.is_empty().then(|| Reader::new(packed))
+        }
+        (found, wire) if found == wanted && wire == alone => Some(*reader),
+        _ => None,
+    }
+}
+
+/// Appends a string; nothing if it is not UTF-8.
+#[inline]
+fn put_plain(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
+    if is_plain(text) {
+        out.push(b'"');
+        out.extend_from_slice(text);
+        out.push(b'"');
+        return Some(());
+    }
+    put_string(out, text).then_some(())
+}

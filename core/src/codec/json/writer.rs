@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Messages to JSON, one after the other. The messages of a stream resemble each other, so what was
+//! written of one is kept and looked up for the next: names with their quotes and escapes, the
+//! second, the headers that do not change.
+
+use super::fields::{self, FieldsAs, Order};
+use super::shape::Shapes;
+use super::text::digits_9;
+use super::write::{put_number, put_text, put_time, put_uuid_member};
+use crate::codec::number::put_integer;
+use crate::codec::text::put_uuid_bytes;
+use crate::codec::time::put_rfc3339;
+use crate::wire::MessageView;
+
+const BILLION: i64 = 1_000_000_000;
+
+/// Writes messages one a line; the same bytes as [`super::put`], faster.
+#[derive(Clone, Debug, Default)]
+pub struct Writer {
+    fields_as: FieldsAs,
+    second: Second,
+    front: Kept,
+    back: Kept,
+    shapes: Shapes,
+    order: Order,
+}
+
+impl Writer {
+    /// Writes fields in that way.
+    pub fn new(fields_as: FieldsAs) -> Self {
+        Self { fields_as, ..Self::default() }
+    }
+
+    /// Appends one message and a line end.
+    pub fn put(&mut self, out: &mut Vec<u8>, message: &MessageView<'_>) {
+        match message.uuid.map(<&[u8; 16]>::try_from) {
+            Some(Ok(uuid)) => {
+                out.extend_from_slice(b"{\"Uuid\":\"");
+                put_uuid_bytes(out, uuid);
+                out.extend_from_slice(b"\",");
+            }
+            _ => {
+                out.push(b'{');
+                put_uuid_member(out, message.uuid);
+            }
+        }
+        match message.timestamp {
+            Some(time) if time >= BILLION => self.second.put(out, time),
+            time => put_time(out, time),
+        }
+        self.front.put(out, [message.type_, message.logger], message.severity, |out| {
+            put_text(out, "Type", message.type_);
+            put_text(out, "Logger", message.logger);
+            put_number(out, "Severity", message.severity);
+        });
+        put_text(out, "Payload", message.payload);
+        self.back.put(out, [message.env_version, message.hostname], message.pid, |out| {
+            put_text(out, "EnvVersion", message.env_version);
+            put_number(out, "Pid", message.pid);
+            put_text(out, "Hostname", message.hostname);
+        });
+        if message.has_fields() && !self.shapes.put(out, message, self.fields_as) {
+            fields::put(out, message, self.fields_as, &mut self.order);
+            self.shapes.learn(message, &mut self.order);
+        }
+        if out.last() == Some(&b',') {
+            out.pop();
+        }
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+/// The second that times lie in, as text.
+#[derive(Clone, Debug, Default)]
+struct Second {
+    second: i64,
+    /// `"Timestamp":"2006-01-02T15:04:05.`
+    before: Vec<u8>,
+    /// `Z","TimestampNs":1136214245`
+    between: Vec<u8>,
+}
+
+impl Second {
+    /// Appends both members of a time that is at least a second after 1970.
+    fn put(&mut self, out: &mut Vec<u8>, time: i64) {
+        let second = time / BILLION;
+        if second != self.second {
+            self.second = second;
+            self.before.clear();
+            self.before.extend_from_slice(b"\"Timestamp\":\"");
+            put_rfc3339(&mut self.before, second * BILLION);
+            self.before.truncate(self.before.len() - b"000000000Z".len());
+            self.between.clear();
+            self.between.extend_from_slice(b"Z\",\"TimestampNs\":");
+            put_integer(&mut self.between, second);
+        }
+        let digits = digits_9((time % BILLION).unsigned_abs());
+        out.extend_from_slice(&self.before);
+        out.extend_from_slice(&digits);
+        out.extend_from_slice(&self.between);
+        out.extend_from_slice(&digits);
+        out.push(b',');
+    }
+}
+
+/// Members that seldom change, as text, and what they were made of.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    is_filled: bool,
+    texts: [Vec<u8>; 2],
+    is_present: [bool; 2],
+    number: Option<i32>,
+    members: Vec<u8>,
+}
+
+impl Kept {
+    /// Appends the members that `make` makes of two texts and a number.
+    fn put(
+        &mut self,
+        out: &mut Vec<u8>,
+        texts: [Option<&[u8]>; 2],
+        number: Option<i32>,
+        make: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let is_same = |(index, text): (usize, &Option<&[u8]>)| {
+            self.is_present.get(index) == Some(&text.is_some())
+                && self.texts.get(index).is_some_and(|kept| kept == text.unwrap_or_default())
+        };
+        let known =
+            self.is_filled && self.number == number && texts.iter().enumerate().all(is_same);
+        if !known {
+            self.is_filled = true;
+            self.number = number;
+            self.is_present = texts.map(|text| text.is_some());
+            for (kept, text) in self.texts.iter_mut().zip(texts) {
+                kept.clear();
+                kept.extend_from_slice(text.unwrap_or_default());
+            }
+            self.members.clear();
+            make(&mut self.members);
+        }
+        out.extend_from_slice(&self.members);
+    }
+}
