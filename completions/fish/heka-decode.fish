@@ -1,13 +1,19 @@
-complete -c heka-decode -l fields -d 'Fields that -o short shows: all, none or NAME,…' -r
+complete -c heka-decode -l fields -d 'Fields that -o short and logfmt show: all, none or NAME,…' -r
 complete -c heka-decode -l time -d 'Times of -o short: local, utc, iso, relative or none' -r -f -a "local\t''
 utc\t''
 iso\t''
 relative\t''
 none\t''"
 complete -c heka-decode -l template -d 'Fill in TEMPLATE for each message (implies -o template)' -r
+complete -c heka-decode -l json-fields -d 'Whether JSON has fields as an object or as an array' -r -f -a "auto\t'An object if that says it all, else an array'
+object\t'An object, fields of one name put together'
+array\t'An array'"
+complete -c heka-decode -l count-by -d 'Print the number of messages for each header or field' -r
 complete -c heka-decode -s m -l match -d 'Select messages for which EXPR is true' -r
 complete -c heka-decode -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-decode -l last -d 'Print only the last NUM messages' -r
+complete -c heka-decode -l since -d 'Select messages from TIME on: 10m, 15:04, 2006-01-02' -r
+complete -c heka-decode -l until -d 'Select messages before TIME' -r
 complete -c heka-decode -l offset -d 'Start at byte BYTES of the FILE' -r
 complete -c heka-decode -l newlines -d 'When to add a newline to a payload [default: auto]' -r -f -a "auto\t'If it has none of its own'
 always\t'Always (`PayloadEncoder`\'s `append_newlines = true`)'
@@ -30,6 +36,8 @@ json\t'JSON, one object a line'
 text\t'Blocks of text, as heka-cat writes them'
 short\t'One line a message, with the time of day'
 short-iso\t'One line a message, with date and time'
+logfmt\t'NAME=VALUE pairs, one message a line'
+csv\t'Comma-separated values, names first'
 rst\t'reStructuredText, as Heka\'s encoder writes it'
 sandbox-text\t'Blocks of text, as the Lua sandbox writes them'
 heka\t'Framed messages'
@@ -37,6 +45,7 @@ template\t'As --template says'"
 complete -c heka-decode -s j -l json -d 'The same as -o json'
 complete -c heka-decode -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-decode -s t -l text -d 'The same as -o text'
+complete -c heka-decode -s H -l with-filename -d 'Put the name of the FILE in front of each line'
 complete -c heka-decode -s c -l count -d 'Print only the number of messages'
 complete -c heka-decode -s f -l follow -d 'Wait for more data at the end of the FILE'
 complete -c heka-decode -s 0 -l null -d 'Payloads end with NUL instead of a newline'

@@ -8,8 +8,9 @@ payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
 text\t'Blocks of text, as heka-cat writes them'
 short\t'One line a message, with the time of day'
-short-iso\t'One line a message, with date and time'"
-complete -c heka-encode -l fields -d 'Fields that -o short shows: all, none or NAME,…' -r
+short-iso\t'One line a message, with date and time'
+logfmt\t'NAME=VALUE pairs, one message a line'"
+complete -c heka-encode -l fields -d 'Fields that -o short and logfmt show: all, none or NAME,…' -r
 complete -c heka-encode -l time -d 'Times of -o short: local, utc, iso, relative or none' -r -f -a "local\t''
 utc\t''
 iso\t''

@@ -2,7 +2,7 @@ complete -c heka-listen -s i -l input -d 'Input format' -r -f -a "auto\t'Each se
 heka\t'Framed messages'
 lines\t'Lines, each to be a message'
 raw\t'Any bytes, each piece that arrives to be a message'"
-complete -c heka-listen -l fields -d 'Fields that -o short shows: all, none or NAME,…' -r
+complete -c heka-listen -l fields -d 'Fields that -o short and logfmt show: all, none or NAME,…' -r
 complete -c heka-listen -l time -d 'Times of -o short: local, utc, iso, relative or none' -r -f -a "local\t''
 utc\t''
 iso\t''
@@ -39,6 +39,7 @@ json\t'JSON, one object a line'
 text\t'Blocks of text, as heka-cat writes them'
 short\t'One line a message, with the time of day'
 short-iso\t'One line a message, with date and time'
+logfmt\t'NAME=VALUE pairs, one message a line'
 raw\t'The bytes themselves'"
 complete -c heka-listen -s j -l json -d 'The same as -o json'
 complete -c heka-listen -l no-wrap -d 'Cut lines of -o short that are too long'

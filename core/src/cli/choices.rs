@@ -7,7 +7,7 @@ use clap::builder::PossibleValue;
 
 use crate::codec::Newlines;
 #[cfg(feature = "regex")]
-use crate::codec::{Matcher, Mistake, regular};
+use crate::codec::{FieldPath, Matcher, Mistake, regular};
 use crate::record::Oversize;
 #[cfg(feature = "regex")]
 use crate::report::{self, Status, Stop};
@@ -81,7 +81,18 @@ impl ValueEnum for Oversize {
 /// As [`mistaken`].
 #[cfg(feature = "regex")]
 pub fn matcher(flag: &str, text: &str) -> Result<Matcher, Stop> {
-    Matcher::new(text).map_err(|mistake| mistaken(flag, text, &mistake))
+    let matcher = Matcher::new(text).map_err(|mistake| mistaken(flag, text, &mistake))?;
+    warn_of_quotes(flag, matcher.fields());
+    Ok(matcher)
+}
+
+/// Warns of fields whose names have quotes around them, which are part of the name, in the value
+/// of `flag`.
+#[cfg(feature = "regex")]
+pub fn warn_of_quotes<'a>(flag: &str, fields: impl IntoIterator<Item = &'a FieldPath>) {
+    for name in fields.into_iter().filter_map(FieldPath::without_quotes) {
+        report::warning(format_args!("{flag}: the quotes are part of the name: Fields[{name}]?"));
+    }
 }
 
 /// Compiles the regular expression that is the value of `flag`.

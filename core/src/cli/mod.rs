@@ -25,9 +25,9 @@ pub use crate::codec::severity::parse_severity;
 use crate::os::{Output, signal};
 use crate::report::{self, Explain as _, Level, Status, Stop, stats};
 #[cfg(feature = "regex")]
-pub use choices::{matcher, mistaken, regex};
+pub use choices::{matcher, mistaken, regex, warn_of_quotes};
 use exit::finish;
-pub use showing::{Showing, forms, settle_form};
+pub use showing::{Showing, choice, forms, settle_form};
 pub use values::*;
 pub use write::{WriteArgs, parse_octal, parse_rotation};
 

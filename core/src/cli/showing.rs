@@ -12,7 +12,7 @@ use crate::report::{self, Status, Stop};
 
 /// The forms of every tool that writes messages.
 const OF_MESSAGES: &[Form] =
-    &[Form::Heka, Form::Payload, Form::Json, Form::Text, Form::Short, Form::ShortIso];
+    &[Form::Heka, Form::Payload, Form::Json, Form::Text, Form::Short, Form::ShortIso, Form::Logfmt];
 
 /// Flags of tools that write messages.
 #[derive(Args, Clone, Debug, Default)]
@@ -23,7 +23,7 @@ pub struct Showing {
     /// The same as -o json
     #[arg(short, long, conflicts_with = "output")]
     pub json: bool,
-    /// Fields that -o short shows: all, none or NAME,…
+    /// Fields that -o short and logfmt show: all, none or NAME,…
     #[arg(long, value_name = "LIST", value_parser = parse_field_list)]
     pub fields: Option<FieldList>,
     /// Times of -o short: local, utc, iso, relative or none
@@ -41,14 +41,17 @@ impl Showing {
     /// Status 2 if flags for one form were given with another.
     pub fn form(&self) -> Result<Option<Form>, Stop> {
         let chosen = if self.json { Some(Form::Json) } else { self.output };
-        let of_short = self.fields.is_some() || self.time.is_some() || self.no_wrap;
-        match chosen {
-            Some(form) if of_short && !form.is_short() => {
-                Err(Stop::usage("--fields, --time and --no-wrap are for -o short"))
-            }
-            None if of_short => Ok(Some(Form::Short)),
-            _ => Ok(chosen),
+        let of_short = self.time.is_some() || self.no_wrap;
+        let is_short = chosen.is_none_or(Form::is_short);
+        if of_short && !is_short {
+            return Err(Stop::usage("--time and --no-wrap are for -o short"));
         }
+        let has_fields = matches!(chosen, Some(Form::Logfmt | Form::Csv));
+        if self.fields.is_some() && !is_short && !has_fields {
+            return Err(Stop::usage("--fields is for -o short, logfmt and csv"));
+        }
+        let is_asked_for = chosen.is_none() && (of_short || self.fields.is_some());
+        Ok(if is_asked_for { Some(Form::Short) } else { chosen })
     }
 
     /// Opens `out` for messages: in the form that is asked for, else short lines on a terminal,
@@ -121,7 +124,7 @@ fn parse_time_form() -> impl TypedValueParser<Value = TimeForm> {
 }
 
 /// A value parser for some values by their names.
-fn choice<T: Copy + Send + Sync + 'static>(
+pub fn choice<T: Copy + Send + Sync + 'static>(
     values: impl Iterator<Item = (T, &'static str, &'static str)>,
 ) -> impl TypedValueParser<Value = T> {
     let values: Vec<_> = values.collect();
@@ -143,6 +146,8 @@ fn help(form: Form) -> &'static str {
         Form::Text => "Blocks of text, as heka-cat writes them",
         Form::Short => "One line a message, with the time of day",
         Form::ShortIso => "One line a message, with date and time",
+        Form::Logfmt => "NAME=VALUE pairs, one message a line",
+        Form::Csv => "Comma-separated values, names first",
         Form::Rst => "reStructuredText, as Heka's encoder writes it",
         Form::SandboxText => "Blocks of text, as the Lua sandbox writes them",
         Form::Template => "As --template says",

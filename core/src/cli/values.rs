@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use crate::codec::time;
+use crate::os::clock;
+
 /// A size in bytes with the suffixes of tail(1): b=512, kB=1000, K=KiB=1024, MB, M, GB, G, T.
 ///
 /// # Errors
@@ -76,6 +79,24 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     } else {
         Duration::try_from_secs_f64(total).map_err(|_| wrong())
     }
+}
+
+/// A time, as nanoseconds since 1970: what [`time::parse`] reads, `now`, or how long ago as a
+/// duration (`10m`, `10m ago`).
+///
+/// # Errors
+/// Words on what is wrong.
+pub fn parse_when(text: &str) -> Result<i64, String> {
+    let now = clock::now_ns();
+    if text == "now" {
+        return Ok(now);
+    }
+    let age = text.strip_suffix(" ago").unwrap_or(text);
+    if let Ok(age) = parse_duration(age.strip_prefix('-').unwrap_or(age)) {
+        return Ok(now.saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)));
+    }
+    time::parse(text, now, &clock::zone())
+        .ok_or_else(|| "expected a time such as 10m, 15:04 or '2006-01-02 15:04'".to_owned())
 }
 
 /// A duration, or `none` for no limit.

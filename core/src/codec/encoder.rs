@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The one writer of messages, in any form.
 
+use super::csv::Csv;
 use super::payload::Payload;
-use super::short::{Look, Short, TimeForm};
+use super::short::{FieldList, Look, Short, TimeForm};
 use super::template::Template;
 use super::time::Zone;
-use super::{Form, json, rst, sandbox_text, text};
+use super::{Form, json, logfmt, rst, sandbox_text, text};
 use crate::wire::{Frame, FrameTooLarge, Header, MessageView, put_frame};
 
 /// What the forms need to know beside the message.
@@ -37,6 +38,8 @@ enum Writer {
     Json(Box<json::Writer>),
     Text(Zone),
     Short(Box<Short>),
+    Logfmt(FieldList),
+    Csv(Csv),
     Rst,
     SandboxText,
     Template(Template),
@@ -56,6 +59,8 @@ impl Encoder {
                 look.time.get_or_insert(TimeForm::Iso);
                 Writer::Short(Box::new(Short::new(look, zone)))
             }
+            Form::Logfmt => Writer::Logfmt(look.fields.unwrap_or_default()),
+            Form::Csv => Writer::Csv(Csv::new(&look.fields.unwrap_or_default())),
             Form::Rst => Writer::Rst,
             Form::SandboxText => Writer::SandboxText,
             Form::Template => Writer::Template(template.unwrap_or_default()),
@@ -116,6 +121,8 @@ impl Encoder {
             Writer::Json(json) => json.put(out, message),
             Writer::Text(zone) => text::put(out, message, zone),
             Writer::Short(short) => short.put(out, message),
+            Writer::Logfmt(fields) => logfmt::put(out, message, fields),
+            Writer::Csv(csv) => csv.put(out, message),
             Writer::Rst => rst::put(out, message),
             Writer::SandboxText => sandbox_text::put(out, message),
             Writer::Template(template) => template.put(out, message),

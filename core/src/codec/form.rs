@@ -16,6 +16,10 @@ pub enum Form {
     Short,
     /// The same with the date.
     ShortIso,
+    /// `name=value` pairs, one message a line.
+    Logfmt,
+    /// Comma-separated values, a line of names first.
+    Csv,
     /// reStructuredText, as Heka's encoder writes it.
     Rst,
     /// Blocks of text, as `lua_sandbox` writes them.
@@ -30,13 +34,15 @@ pub enum Form {
 
 impl Form {
     /// Every form.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Heka,
         Self::Payload,
         Self::Json,
         Self::Text,
         Self::Short,
         Self::ShortIso,
+        Self::Logfmt,
+        Self::Csv,
         Self::Rst,
         Self::SandboxText,
         Self::Template,
@@ -53,6 +59,8 @@ impl Form {
             Self::Text => "text",
             Self::Short => "short",
             Self::ShortIso => "short-iso",
+            Self::Logfmt => "logfmt",
+            Self::Csv => "csv",
             Self::Rst => "rst",
             Self::SandboxText => "sandbox-text",
             Self::Template => "template",

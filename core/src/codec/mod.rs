@@ -5,12 +5,13 @@
 //! [`Encoder`]; the forms themselves are pure functions from a [`crate::wire::MessageView`] to
 //! bytes, one module each. Clock, time zone and width of the terminal are arguments.
 
+pub mod csv;
 mod encoder;
 mod form;
 pub mod harmless;
 pub mod header_name;
 pub mod json;
-mod logfmt;
+pub mod logfmt;
 #[cfg(feature = "regex")]
 pub mod matcher;
 mod mistake;
@@ -20,6 +21,7 @@ pub mod payload;
 pub mod regular;
 pub mod rst;
 pub mod sandbox_text;
+mod selector;
 pub mod severity;
 pub mod short;
 pub mod template;
@@ -33,3 +35,4 @@ pub use header_name::HeaderName;
 pub use matcher::Matcher;
 pub use mistake::Mistake;
 pub use payload::{Newlines, Payload, Prefix};
+pub use selector::{FieldPath, Pick, Selector};

@@ -25,6 +25,13 @@ pub fn short_name(severity: i32) -> Option<&'static str> {
     usize::try_from(severity).ok().and_then(|severity| NAMES.get(severity)).copied()
 }
 
+/// The name of a severity as logger(1) has it.
+pub fn long_name(severity: i32) -> Option<&'static str> {
+    const NAMES: [&str; 8] =
+        ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+    usize::try_from(severity).ok().and_then(|severity| NAMES.get(severity)).copied()
+}
+
 /// Words and the severities they stand for, above the usual names.
 #[derive(Clone, Debug, Default)]
 pub struct SeverityMap {

@@ -1,32 +1,53 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages through a template: `{Timestamp:%H:%M:%S} {Hostname} {Fields[status]} {Payload}`.
+//! Messages through a template: `{Timestamp:%H:%M:%S} {Hostname:10} {Fields[status]:>3} {Payload}`.
 //!
 //! Between braces stands a header, or a field with or without indices as in the matcher; several
-//! values of a field are joined by commas, what is absent is empty. `{Timestamp}` is RFC 3339 in
-//! UTC, `{Timestamp:FORMAT}` strftime(3) in the local zone. `{{` and `}}` are braces; `\n`, `\t`,
-//! `\0` and `\\` are what they are in C.
+//! values of a field are joined by commas, what is absent is empty.
+//! `{Timestamp}` is RFC 3339 in UTC, `{Timestamp:FORMAT}` strftime(3) in the local zone. Behind a
+//! colon stands a width, with `<` (as without), `>` or `^` before it for left, right or centre and
+//! `.N` behind it for N columns at most; or `json` for a JSON value. `{{` and `}}` are braces; `\n`,
+//! `\t`, `\0` and `\\` are what they are in C.
 
-use data_encoding::BASE64;
+use unicode_width::UnicodeWidthChar as _;
 
-use super::HeaderName;
-use super::number::{self, put_integer};
-use super::text::put_uuid;
-use super::time::{Strftime, Zone, put_rfc3339};
-use crate::wire::{FieldView, MessageView, Value};
+use super::time::{Strftime, Zone};
+use super::{FieldPath, HeaderName, Selector};
+use crate::wire::MessageView;
 
 /// A template, ready to be filled in.
 #[derive(Clone, Debug, Default)]
 pub struct Template {
     parts: Vec<Part>,
+    /// Stands behind each message, unless its last value has it.
+    end: Option<u8>,
     zone: Zone,
 }
 
 #[derive(Clone, Debug)]
 enum Part {
     Text(Vec<u8>),
-    Header(HeaderName),
     Time(Strftime),
-    Field { name: Vec<u8>, field: usize, value: Option<usize> },
+    Plain(Selector),
+    Padded(Selector, Padding),
+    Json(Selector),
+}
+
+/// How a text is fitted in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Padding {
+    align: Align,
+    /// Columns at least.
+    least: usize,
+    /// Columns at most.
+    most: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Align {
+    #[default]
+    Left,
+    Centre,
+    Right,
 }
 
 impl Template {
@@ -67,47 +88,60 @@ impl Template {
                 parts.push(part);
             }
         }
-        parts.push(Part::Text(plain.into_bytes()));
-        Ok(Self { parts, zone })
+        if !plain.is_empty() {
+            parts.push(Part::Text(plain.into_bytes()));
+        }
+        Ok(Self { parts, end: None, zone })
     }
 
-    /// The same with a byte behind it.
+    /// The same with a byte behind each message, unless the last value ends in it: a payload of
+    /// heka-tail brings its line end along.
     #[must_use]
     pub fn ending_with(mut self, byte: u8) -> Self {
-        self.parts.push(Part::Text(vec![byte]));
+        self.end = Some(byte);
         self
+    }
+
+    /// The paths of the fields in it.
+    pub fn fields(&self) -> Vec<&FieldPath> {
+        self.parts.iter().filter_map(Part::field).collect()
     }
 
     /// Appends one message.
     pub fn put(&self, out: &mut Vec<u8>, message: &MessageView<'_>) {
+        let start = out.len();
         for part in &self.parts {
             match part {
                 Part::Text(bytes) => out.extend_from_slice(bytes),
-                Part::Header(header) => put_header(out, message, *header),
-                Part::Time(format) => format.put(out, message.timestamp.unwrap_or(0), &self.zone),
-                Part::Field { name, field, value } => {
-                    if let Some(field) = message.field(name, *field) {
-                        put_field(out, &field, *value);
+                Part::Time(format) => {
+                    if let Some(time) = message.timestamp {
+                        format.put(out, time, &self.zone);
                     }
                 }
+                Part::Plain(selector) => selector.put(out, message),
+                Part::Json(selector) => selector.put_json(out, message),
+                Part::Padded(selector, padding) => {
+                    let start = out.len();
+                    let mut message = *message;
+                    message.payload = message.payload.map(chomped);
+                    selector.put(out, &message);
+                    padding.fit(out, start);
+                }
             }
+        }
+        let brings_it = matches!(self.parts.last(), Some(Part::Plain(_)))
+            && out.len() > start
+            && out.last().copied() == self.end;
+        if !brings_it {
+            out.extend(self.end);
         }
     }
 }
 
-fn put_header(out: &mut Vec<u8>, message: &MessageView<'_>, header: HeaderName) {
-    let text = match header {
-        HeaderName::Uuid => return put_uuid(out, message.uuid),
-        HeaderName::Timestamp => return put_rfc3339(out, message.timestamp.unwrap_or(0)),
-        HeaderName::Severity => return put_integer(out, i64::from(message.severity())),
-        HeaderName::Pid => return put_integer(out, i64::from(message.pid.unwrap_or(0))),
-        HeaderName::Type => message.type_,
-        HeaderName::Logger => message.logger,
-        HeaderName::Payload => message.payload,
-        HeaderName::EnvVersion => message.env_version,
-        HeaderName::Hostname => message.hostname,
-    };
-    out.extend_from_slice(text.unwrap_or_default());
+/// A payload without the line end that ends it.
+pub(super) fn chomped(payload: &[u8]) -> &[u8] {
+    let payload = payload.strip_suffix(b"\n").unwrap_or(payload);
+    payload.strip_suffix(b"\r").unwrap_or(payload)
 }
 
 fn unescape(text: &str) -> Result<char, String> {
@@ -121,51 +155,83 @@ fn unescape(text: &str) -> Result<char, String> {
 }
 
 impl Part {
-    fn new(inside: &str) -> Result<Self, String> {
-        let unknown = || format!("unknown part {{{inside}}}");
-        if let Some(header) = HeaderName::named(inside) {
-            return Ok(Self::Header(header));
-        }
-        match (inside.strip_prefix("Timestamp:"), inside.strip_prefix("Fields[")) {
-            (Some(format), _) => Strftime::new(format).map(Self::Time),
-            (_, Some(rest)) => Self::field(rest).ok_or_else(unknown),
-            _ => Err(unknown()),
+    fn field(&self) -> Option<&FieldPath> {
+        match self {
+            Self::Plain(Selector::Field(path))
+            | Self::Padded(Selector::Field(path), _)
+            | Self::Json(Selector::Field(path)) => Some(path),
+            _ => None,
         }
     }
 
-    /// `NAME]`, `NAME][field]` or `NAME][field][value]`.
-    fn field(text: &str) -> Option<Self> {
-        let (name, mut rest) = text.split_once(']')?;
-        let mut indices = [None; 2];
-        for index in &mut indices {
-            if rest.is_empty() {
-                break;
-            }
-            let (digits, behind) = rest.strip_prefix('[')?.split_once(']')?;
-            *index = Some(digits.parse::<usize>().ok()?);
-            rest = behind;
+    fn new(inside: &str) -> Result<Self, String> {
+        let unknown = || format!("unknown part {{{inside}}}");
+        // The name of a field may hold a colon.
+        let end = inside.rfind(']').map_or(0, |end| end + 1);
+        let colon = inside.get(end..).and_then(|rest| rest.find(':')).map(|at| end + at);
+        let (name, spec) = match colon {
+            None => (inside, None),
+            Some(at) => (inside.get(..at).unwrap_or_default(), inside.get(at + 1..)),
+        };
+        let is_named = name.starts_with("Fields[") || HeaderName::named(name).is_some();
+        let selector = Selector::parse(name).filter(|_| is_named).ok_or_else(unknown)?;
+        match spec {
+            None => Ok(Self::Plain(selector)),
+            Some("json") => Ok(Self::Json(selector)),
+            Some(spec) => match Padding::parse(spec) {
+                Some(padding) => Ok(Self::Padded(selector, padding)),
+                None if name == "Timestamp" => Strftime::new(spec).map(Self::Time),
+                None => Err(unknown()),
+            },
         }
-        let [field, value] = indices;
-        let name = name.as_bytes().to_vec();
-        rest.is_empty().then_some(Self::Field { name, field: field.unwrap_or(0), value })
     }
 }
 
-fn put_field(out: &mut Vec<u8>, field: &FieldView<'_>, value: Option<usize>) {
-    let (skipped, taken) = value.map_or((0, usize::MAX), |value| (value, 1));
-    for (index, value) in field.values().skip(skipped).take(taken).enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        match value {
-            Value::String(text) => out.extend_from_slice(text),
-            Value::Bytes(bytes) => out.extend_from_slice(BASE64.encode(bytes).as_bytes()),
-            Value::Integer(integer) => put_integer(out, integer),
-            Value::Double(double) => number::put_go(out, double, "NaN", "+Inf"),
-            Value::Bool(truth) => {
-                out.extend_from_slice(if truth { b"true" } else { b"false" });
+impl Padding {
+    /// Reads `[<>^][LEAST][.MOST]`.
+    fn parse(text: &str) -> Option<Self> {
+        let (align, rest) = match text.as_bytes().first()? {
+            b'<' => (Align::Left, text.get(1..)?),
+            b'^' => (Align::Centre, text.get(1..)?),
+            b'>' => (Align::Right, text.get(1..)?),
+            _ => (Align::Left, text),
+        };
+        let number = |digits: &str| digits.parse::<u16>().ok().map(usize::from);
+        let (least, most) = match rest.split_once('.') {
+            None => (number(rest)?, None),
+            Some(("", most)) => (0, Some(number(most)?)),
+            Some((least, most)) => (number(least)?, Some(number(most)?)),
+        };
+        Some(Self { align, least, most })
+    }
+
+    /// Fits what `out` holds from `start` on.
+    fn fit(self, out: &mut Vec<u8>, start: usize) {
+        let (mut columns, mut end) = (0, start);
+        for chunk in out.get(start..).unwrap_or_default().utf8_chunks() {
+            let bad = chunk.invalid().iter().map(|_| (1, 1));
+            let good = chunk.valid().chars().map(|c| (c.len_utf8(), c.width().unwrap_or(0)));
+            for (len, width) in good.chain(bad) {
+                if self.most.is_some_and(|most| columns + width > most) {
+                    out.truncate(end);
+                    return self.pad(out, start, columns);
+                }
+                columns += width;
+                end += len;
             }
         }
+        self.pad(out, start, columns);
+    }
+
+    fn pad(self, out: &mut Vec<u8>, start: usize, columns: usize) {
+        let blanks = self.least.saturating_sub(columns);
+        let before = match self.align {
+            Align::Left => 0,
+            Align::Centre => blanks / 2,
+            Align::Right => blanks,
+        };
+        out.splice(start..start, std::iter::repeat_n(b' ', before));
+        out.extend(std::iter::repeat_n(b' ', blanks - before));
     }
 }
 
@@ -179,7 +245,13 @@ mod tests {
         let message = Message {
             timestamp: Some(1_000_000_001),
             payload: Some("hi".into()),
-            fields: vec![several, Field::string("s", "v")],
+            fields: vec![
+                several,
+                Field::string("s", "v"),
+                Field::integer("n", 3),
+                Field::string("wide", "日本"),
+                Field::string("bad", bytes::Bytes::from_static(b"\xff")),
+            ],
             ..Message::default()
         };
         let (mut bytes, mut out) = (Vec::new(), Vec::new());
@@ -187,7 +259,7 @@ mod tests {
         Template::new(template, Zone::utc())
             .unwrap()
             .put(&mut out, &MessageView::parse(&bytes).unwrap());
-        String::from_utf8(out).unwrap()
+        String::from_utf8_lossy(&out).into_owned()
     }
 
     #[test]
@@ -198,8 +270,76 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_fitted_in() {
+        assert_eq!(
+            filled("[{Payload:4}|{Payload:>4}|{Payload:^4}|{Payload:.1}]"),
+            "[hi  |  hi| hi |h]"
+        );
+        assert_eq!(
+            filled("{Fields[wide]:5}|{Fields[wide]:3.3}|{Fields[bad]:>3}"),
+            "日本 |日 |  \u{fffd}"
+        );
+        assert_eq!(filled("{Timestamp:>32}"), "  1970-01-01T00:00:01.000000001Z");
+    }
+
+    #[test]
+    fn values_are_json_if_that_is_asked_for() {
+        assert_eq!(
+            filled("{{{Payload:json},{Fields[n]:json},{Fields[s]:json},{Hostname:json}}}"),
+            "{\"hi\",[1,2],\"v\",null}"
+        );
+        assert_eq!(
+            filled("{Severity:json} {Pid:json} {Uuid:json} {Fields[bad]:json}"),
+            "7 null null \"\u{fffd}\""
+        );
+    }
+
+    #[test]
+    fn a_star_means_all() {
+        assert_eq!(filled("{Fields[n][*]} {Fields[n][*][0]} {Fields[n][0][*]}"), "1,2,3 1,3 1,2");
+    }
+
+    #[test]
+    fn what_is_absent_is_empty() {
+        let mut out = Vec::new();
+        let template = Template::new("[{Pid}{Timestamp}{Timestamp:%Y}{Hostname}]", Zone::utc());
+        template.unwrap().put(&mut out, &MessageView::default());
+        assert_eq!(out, b"[]");
+    }
+
+    #[test]
+    fn a_line_end_that_a_payload_brings_is_enough() {
+        let written = |template: &str, payload: &'static str| {
+            let mut message = MessageView::default();
+            message.payload = Some(payload.as_bytes());
+            let mut out = Vec::new();
+            let template = Template::new(template, Zone::utc()).unwrap().ending_with(b'\n');
+            template.put(&mut out, &message);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(written("> {Payload}", "a\n"), "> a\n");
+        assert_eq!(written("> {Payload}", "a\n\n"), "> a\n\n");
+        assert_eq!(written("> {Payload}", "a"), "> a\n");
+        assert_eq!(written("{Payload}", ""), "\n");
+        assert_eq!(written("[{Payload}]", "a\n"), "[a\n]\n");
+        assert_eq!(written("{Payload}\\n", "a"), "a\n\n");
+        assert_eq!(written("{Payload:3}|", "a\r\n"), "a  |\n");
+    }
+
+    #[test]
     fn mistakes_are_told() {
-        for template in ["{Nope}", "{Payload", "}", "{Fields[x}", "{Fields[x][a]}", "\\q", "\\"] {
+        for template in [
+            "{Nope}",
+            "{Payload",
+            "}",
+            "{Fields[x}",
+            "{Fields[x][a]}",
+            "{Fields[x]:y}",
+            "{Payload:}",
+            "{Payload:1.}",
+            "\\q",
+            "\\",
+        ] {
             assert!(Template::new(template, Zone::utc()).is_err(), "{template}");
         }
     }

@@ -2,7 +2,7 @@
 //! Timestamps as text: RFC 3339, Go's default form, strftime.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::{Offset, TimeZone};
 
@@ -31,6 +31,29 @@ impl Zone {
 /// A time given in nanoseconds since 1970-01-01 UTC. Every `i64` is one (1677 to 2262).
 fn instant(nanoseconds: impl Into<i128>) -> Timestamp {
     Timestamp::from_nanosecond(nanoseconds.into()).unwrap_or_default()
+}
+
+/// Reads RFC 3339, `@SECONDS`, `today`, `yesterday`, or a date, a time of day or both in `zone`; a
+/// time of day is one of the day of `now`.
+pub fn parse(text: &str, now: i64, zone: &Zone) -> Option<i64> {
+    let nanoseconds = |time: Timestamp| i64::try_from(time.as_nanosecond()).ok();
+    if let Some(seconds) = text.strip_prefix('@') {
+        return Timestamp::from_second(seconds.parse().ok()?).ok().and_then(nanoseconds);
+    }
+    if let Ok(time) = text.parse() {
+        return nanoseconds(time);
+    }
+    let today = zone.0.to_datetime(instant(now)).date();
+    let midnight = |date: Date| date.to_datetime(Time::midnight());
+    let local = match text {
+        "today" => midnight(today),
+        "yesterday" => midnight(today.yesterday().ok()?),
+        _ => match text.parse::<Time>() {
+            Ok(time) if text.contains(':') && !text.contains('-') => today.to_datetime(time),
+            _ => text.parse::<DateTime>().ok()?,
+        },
+    };
+    nanoseconds(local.to_zoned(zone.0.clone()).ok()?.timestamp())
 }
 
 /// Appends `2006-01-02T15:04:05.000000000Z`.
@@ -175,6 +198,30 @@ mod tests {
         assert_eq!(text(|out| put_go(out, 0, &berlin)), "1970-01-01 01:00:00 +0100 CET");
         let newfoundland = Zone(TimeZone::posix("NST3:30").unwrap());
         assert_eq!(text(|out| put_go(out, 0, &newfoundland)), "1969-12-31 20:30:00 -0330 NST");
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let berlin = Zone(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap());
+        let now = parse("2026-01-02T12:00:00Z", 0, &berlin).unwrap();
+        for (text, same) in [
+            ("2026-01-02T10:30:00+01:00", "2026-01-02T09:30:00Z"),
+            ("2026-01-02 10:30:00.5", "2026-01-02T09:30:00.5Z"),
+            ("2026-01-02 10:30", "2026-01-02T09:30:00Z"),
+            ("2026-01-02T10:30", "2026-01-02T09:30:00Z"),
+            ("2026-07-02", "2026-07-01T22:00:00Z"),
+            ("10:30", "2026-01-02T09:30:00Z"),
+            ("10:30:15", "2026-01-02T09:30:15Z"),
+            ("today", "2026-01-01T23:00:00Z"),
+            ("yesterday", "2025-12-31T23:00:00Z"),
+            ("@1000000000", "2001-09-09T01:46:40Z"),
+        ] {
+            assert_eq!(parse(text, now, &berlin), parse(same, 0, &Zone::utc()), "{text}");
+            assert!(parse(text, now, &berlin).is_some(), "{text}");
+        }
+        for text in ["", "soon", "10", "@x", "2026-13-01", "25:00"] {
+            assert_eq!(parse(text, now, &berlin), None, "{text}");
+        }
     }
 
     #[test]

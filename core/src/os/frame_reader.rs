@@ -170,6 +170,27 @@ impl FrameReader {
         }
     }
 
+    /// The same to the end that a followed file has now.
+    ///
+    /// # Errors
+    /// As [`Self::read_all`].
+    pub fn read_present(
+        &mut self,
+        out: &mut Output,
+        mut receive: impl FnMut(&Frame<'_>, &mut Output) -> Flow,
+    ) -> Flow {
+        loop {
+            let flow = match self.fill(out, &mut receive)? {
+                Filled::Enough => return Ok(ControlFlow::Break(())),
+                Filled::End => return self.deliver(More::Idle, out, &mut receive),
+                Filled::More => self.deliver(More::Coming, out, &mut receive)?,
+            };
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+    }
+
     /// Waits for a file to grow; one that was cut short is read from its beginning.
     fn wait_for_growth(
         &mut self,

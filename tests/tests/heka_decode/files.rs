@@ -11,6 +11,19 @@ fn frames(text: &str) -> Vec<u8> {
 }
 
 #[test]
+fn the_last_of_a_followed_file_come_first_and_then_all_that_come() {
+    let folder = scratch();
+    let path = folder.path().join("stream");
+    fs::write(&path, frames("one\ntwo\nthree\n")).expect("write");
+    let mut decode = Tool::new("heka-decode").args(["-f", "--last", "2"]).arg(&path).spawn();
+    decode.wait_stdout_is("two\nthree\n");
+    assert!(decode.is_running());
+    let mut file = fs::OpenOptions::new().append(true).open(&path).expect("open");
+    file.write_all(&frames("four\nfive\nsix\n")).expect("write");
+    decode.wait_stdout_is("two\nthree\nfour\nfive\nsix\n");
+}
+
+#[test]
 fn a_followed_file_is_read_as_it_grows_and_from_its_beginning_when_truncated() {
     let folder = scratch();
     let path = folder.path().join("stream");

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line of heka-decode.
 
+use clap::builder::TypedValueParser;
 use clap::{Parser, ValueEnum};
 use heka_core::cli;
 use heka_core::cli::WriteArgs;
 use heka_core::cli::signing::{KeysArgs, Verifier};
 use heka_core::cli::{
-    Common, Files, Showing, Tool, When, Writing, forms, parse_buffer_size, parse_size,
+    Common, Files, Showing, Tool, When, Writing, choice, forms, parse_buffer_size, parse_size,
+    parse_when,
 };
+use heka_core::codec::json::FieldsAs;
 use heka_core::codec::short::Look;
 use heka_core::codec::template::Template;
-use heka_core::codec::{Form, Matcher, Newlines, Payload, Prefix, Settings};
+use heka_core::codec::{Form, Matcher, Newlines, Payload, Prefix, Selector, Settings};
 use heka_core::os::clock;
 use heka_core::report::Stop;
 
@@ -33,9 +36,19 @@ pub(crate) struct Cli {
     /// Fill in TEMPLATE for each message (implies -o template)
     #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["json", "text"])]
     template: Option<String>,
+    /// Whether JSON has fields as an object or as an array
+    #[arg(long, value_name = "SHAPE", default_value = "auto", value_parser = parse_fields_as())]
+    json_fields: FieldsAs,
+    /// Put the name of the FILE in front of each line
+    #[arg(short = 'H', long)]
+    with_filename: bool,
     /// Print only the number of messages
     #[arg(short, long)]
     count: bool,
+    /// Print the number of messages for each header or field
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = parse_selector,
+          conflicts_with_all = ["count", "json", "text", "template", "output", "follow"])]
+    count_by: Vec<Selector>,
     /// Select messages for which EXPR is true
     #[arg(short = 'm', long = "match", value_name = "EXPR")]
     expression: Option<String>,
@@ -45,11 +58,17 @@ pub(crate) struct Cli {
     /// Print only the last NUM messages
     #[arg(long, value_name = "NUM")]
     last: Option<usize>,
+    /// Select messages from TIME on: 10m, 15:04, 2006-01-02
+    #[arg(long, value_name = "TIME", value_parser = parse_when, allow_hyphen_values = true)]
+    since: Option<i64>,
+    /// Select messages before TIME
+    #[arg(long, value_name = "TIME", value_parser = parse_when, allow_hyphen_values = true)]
+    until: Option<i64>,
     /// Start at byte BYTES of the FILE
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     offset: Option<u64>,
     /// Wait for more data at the end of the FILE
-    #[arg(short, long, conflicts_with_all = ["no_framing", "last", "count"])]
+    #[arg(short, long, conflicts_with_all = ["no_framing", "count"])]
     follow: bool,
     /// When to add a newline to a payload [default: auto]
     #[arg(long, value_name = "WHEN")]
@@ -94,11 +113,18 @@ const FORMS: &[Form] = &[
     Form::Text,
     Form::Short,
     Form::ShortIso,
+    Form::Logfmt,
+    Form::Csv,
     Form::Rst,
     Form::SandboxText,
     Form::Heka,
     Form::Template,
 ];
+
+/// Whether a form is lines that a name can stand in front of.
+fn has_lines(form: Form) -> bool {
+    matches!(form, Form::Payload | Form::Logfmt | Form::Template) || form.is_short()
+}
 
 /// Which time stands in front of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -107,6 +133,22 @@ pub(crate) enum TimeOf {
     Message,
     /// The time of writing
     Now,
+}
+
+fn parse_fields_as() -> impl TypedValueParser<Value = FieldsAs> {
+    choice(
+        [
+            (FieldsAs::Auto, "auto", "An object if that says it all, else an array"),
+            (FieldsAs::Object, "object", "An object, fields of one name put together"),
+            (FieldsAs::Array, "array", "An array"),
+        ]
+        .into_iter(),
+    )
+}
+
+fn parse_selector(text: &str) -> Result<Selector, String> {
+    Selector::parse(text)
+        .ok_or_else(|| "expected a header, a field's name or Fields[name][*]".to_owned())
 }
 
 impl Tool for Cli {
@@ -128,6 +170,10 @@ pub(crate) struct Plan {
     pub(crate) showing: Showing,
     pub(crate) color: When,
     pub(crate) count: bool,
+    pub(crate) count_by: Vec<Selector>,
+    pub(crate) with_filename: bool,
+    pub(crate) since: Option<i64>,
+    pub(crate) until: Option<i64>,
     pub(crate) matcher: Option<Matcher>,
     pub(crate) verifier: Verifier,
     pub(crate) max_count: u64,
@@ -161,6 +207,10 @@ impl Cli {
             showing: self.showing,
             color: self.common.color,
             count: self.count,
+            count_by: self.count_by,
+            with_filename: self.with_filename,
+            since: self.since,
+            until: self.until,
             matcher,
             verifier: self.keys.load()?,
             max_count: self.max_count.unwrap_or(u64::MAX),
@@ -192,6 +242,10 @@ impl Cli {
             "-o template needs --template"
         } else if of_payloads && !is(Form::Payload) {
             "--timestamps and --newlines are for -o payload"
+        } else if self.json_fields != FieldsAs::Auto && !is(Form::Json) {
+            "--json-fields is for -o json"
+        } else if self.with_filename && !chosen.is_none_or(has_lines) {
+            "--with-filename is for -o payload, short, logfmt and template"
         } else if self.null && !is(Form::Payload) && !is(Form::Template) {
             "--null is for -o payload and -o template"
         } else {
@@ -208,10 +262,12 @@ impl Cli {
         let template = template
             .transpose()
             .map_err(|why: String| Stop::usage(format_args!("--template: {why}")))?;
+        let fields = template.as_ref().map_or(Vec::new(), Template::fields);
+        cli::warn_of_quotes("--template", fields);
         let highlight = matcher.and_then(Matcher::highlight);
         let look = Look { highlight, ..Look::default() };
         let (zone, payload) = (clock::zone(), self.payload()?);
-        Ok(Settings { zone, payload, template, look, ..Settings::default() })
+        Ok(Settings { zone, payload, template, look, fields_as: self.json_fields })
     }
 
     fn payload(&self) -> Result<Payload, Stop> {

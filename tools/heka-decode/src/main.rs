@@ -4,6 +4,7 @@
 mod cli;
 mod run;
 mod select;
+mod tally;
 mod write;
 
 fn main() -> std::process::ExitCode {

@@ -63,7 +63,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
 fn open_output(plan: &Plan) -> Result<(Encoder, Output), Stop> {
     let out = plan.write.open(false)?.unlike(&plan.files)?.unbuffered(plan.writing.unbuffered);
     // A number is text, whatever the messages would be.
-    let form = if plan.count { Some(Form::Text) } else { plan.form };
+    let counts = plan.count || !plan.count_by.is_empty();
+    let form = if counts { Some(Form::Text) } else { plan.form };
     let (encoder, out) =
         plan.showing.open_as(form, Form::Payload, plan.color, plan.settings.clone(), out)?;
     let payload = &plan.settings.payload;
@@ -91,6 +92,7 @@ impl Decoder<'_> {
         file: &str,
         out: &mut Output,
     ) -> Result<(Status, ControlFlow<()>), Stop> {
+        self.writer.begin(file);
         let mut input = Input::open(file)?.unpacked(out)?;
         input.skip(plan.offset, out)?;
         if !plan.framing {
@@ -99,6 +101,13 @@ impl Decoder<'_> {
         let mut reader = FrameReader::new(input, plan.max_message_size, plan.offset)
             .strict(plan.strict)
             .follow(plan.follow.then_some(FOLLOW_EVERY));
+        if plan.follow && plan.last.is_some() {
+            let flow = reader.read_present(out, |frame, out| self.receive(file, frame, out))?;
+            self.writer.release(out)?;
+            if flow.is_break() {
+                return Ok((Status::failed_if(reader.damages() > 0), flow));
+            }
+        }
         let flow = reader.read_all(out, |frame, out| self.receive(file, frame, out))?;
         Ok((Status::failed_if(reader.damages() > 0), flow))
     }

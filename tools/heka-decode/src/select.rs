@@ -14,6 +14,9 @@ pub(crate) struct Selection<'a> {
     verifier: &'a Verifier,
     matcher: Option<&'a Matcher>,
     recent: Option<Recent>,
+    /// Nanoseconds since 1970.
+    since: Option<i64>,
+    until: Option<i64>,
     /// How many more are wanted.
     left: u64,
     rejected: u64,
@@ -25,6 +28,8 @@ impl<'a> Selection<'a> {
             verifier: &plan.verifier,
             matcher: plan.matcher.as_ref(),
             recent: plan.dedup.map(Recent::new),
+            since: plan.since,
+            until: plan.until,
             left: plan.max_count,
             rejected: 0,
         }
@@ -36,6 +41,9 @@ impl<'a> Selection<'a> {
         if self.verifier.is_active() && !self.verifies(file, frame) {
             return false;
         }
+        if !self.is_in_time(frame.view.timestamp) {
+            return false;
+        }
         if self.left == 0 || self.matcher.is_some_and(|matcher| !matcher.is_match(&frame.view)) {
             return false;
         }
@@ -44,6 +52,13 @@ impl<'a> Selection<'a> {
         }
         self.left -= 1;
         true
+    }
+
+    /// Whether a time is among those asked for. A message that has none is of 1970, as everywhere.
+    #[inline]
+    fn is_in_time(&self, time: Option<i64>) -> bool {
+        let time = time.unwrap_or(0);
+        self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
     }
 
     fn verifies(&mut self, file: &str, frame: &Frame<'_>) -> bool {

@@ -2,6 +2,7 @@
 //! Messages in the form asked for: each as it comes, only the last ones, or only their number.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use heka_core::codec::Encoder;
 use heka_core::os::Output;
@@ -9,19 +10,25 @@ use heka_core::report::{Stop, stats};
 use heka_core::wire::{Frame, Header, MessageView};
 
 use crate::cli::Plan;
+use crate::tally::Tally;
 
 /// Writes what was selected.
 pub(crate) struct Writer {
     encoder: Encoder,
     count: bool,
+    tally: Option<Tally>,
+    /// What stands in front of each line: the name of the file that is being read.
+    name: Rc<str>,
+    with_filename: bool,
     /// How many of the last are kept, if only these are wanted.
     last: Option<usize>,
     kept: VecDeque<Kept>,
 }
 
 /// A frame that may be one of the last.
-#[derive(Default)]
 struct Kept {
+    /// Where it comes from.
+    name: Rc<str>,
     bytes: Vec<u8>,
     /// Where the message begins.
     message: usize,
@@ -29,7 +36,24 @@ struct Kept {
 
 impl Writer {
     pub(crate) fn new(plan: &Plan, encoder: Encoder) -> Self {
-        Self { encoder, count: plan.count, last: plan.last, kept: VecDeque::new() }
+        let by = !plan.count_by.is_empty();
+        Self {
+            encoder,
+            count: plan.count,
+            tally: by.then(|| Tally::new(plan.count_by.clone())),
+            name: Rc::from(""),
+            with_filename: plan.with_filename,
+            last: plan.last,
+            kept: VecDeque::new(),
+        }
+    }
+
+    /// What comes from here on is from that file.
+    pub(crate) fn begin(&mut self, file: &str) {
+        if self.with_filename {
+            let name = if file == "-" { "(standard input)" } else { file };
+            self.name = Rc::from(format!("{name}:"));
+        }
     }
 
     /// Takes one message.
@@ -42,15 +66,20 @@ impl Writer {
             self.keep(frame, last);
             return Ok(());
         }
+        if let Some(tally) = &mut self.tally {
+            tally.add(&frame.view);
+            return Ok(());
+        }
+        out.put(self.name.as_bytes());
         self.encoder.put(out.buffer(), frame);
         out.end_record()
     }
 
     fn keep(&mut self, frame: &Frame<'_>, last: usize) {
-        let mut kept = Kept::default();
+        let mut kept = Kept { name: Rc::clone(&self.name), bytes: Vec::new(), message: 0 };
         if self.kept.len() >= last {
             // The oldest one's memory serves the newest.
-            kept = self.kept.pop_front().unwrap_or_default();
+            kept.bytes = self.kept.pop_front().map(|kept| kept.bytes).unwrap_or_default();
             kept.bytes.clear();
         }
         if last > 0 {
@@ -60,20 +89,31 @@ impl Writer {
         }
     }
 
-    /// Writes what was kept for the end; a number only if it is that of all messages.
-    pub(crate) fn finish(&mut self, is_complete: bool, out: &mut Output) -> Result<(), Stop> {
-        for Kept { bytes, message } in self.kept.drain(..) {
+    /// Writes what was kept. From then on everything is written as it comes.
+    pub(crate) fn release(&mut self, out: &mut Output) -> Result<(), Stop> {
+        self.last = None;
+        for Kept { name, bytes, message } in std::mem::take(&mut self.kept) {
             let message = bytes.get(message..).unwrap_or_default();
             // It was a message when it was kept.
             let view = MessageView::parse(message).unwrap_or_default();
             let frame =
                 Frame { bytes: &bytes, header: Header::default(), message, view, offset: 0 };
-            self.encoder.put(out.buffer(), &frame);
-            out.end_record()?;
+            self.name = name;
+            self.put(&frame, out)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was kept for the end; numbers only if they are those of all messages.
+    pub(crate) fn finish(&mut self, is_complete: bool, out: &mut Output) -> Result<(), Stop> {
+        let last = self.last;
+        self.release(out)?;
+        if let (Some(tally), true) = (&self.tally, is_complete) {
+            tally.write(out)?;
         }
         if self.count && is_complete {
             let count = stats::MESSAGES.value();
-            let count = self.last.map_or(count, |last| count.min(last as u64));
+            let count = last.map_or(count, |last| count.min(last as u64));
             out.put(format!("{count}\n").as_bytes());
         }
         Ok(())

@@ -89,8 +89,16 @@ pub(crate) enum InputForm {
 }
 
 /// Forms of what is written.
-const FORMS: &[Form] =
-    &[Form::Heka, Form::Payload, Form::Json, Form::Text, Form::Short, Form::ShortIso, Form::Raw];
+const FORMS: &[Form] = &[
+    Form::Heka,
+    Form::Payload,
+    Form::Json,
+    Form::Text,
+    Form::Short,
+    Form::ShortIso,
+    Form::Logfmt,
+    Form::Raw,
+];
 
 impl Tool for Cli {
     const NAME: &'static str = "heka-listen";

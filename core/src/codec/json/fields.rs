@@ -149,7 +149,7 @@ fn put_values(out: &mut Vec<u8>, field: &FieldView<'_>) {
     }
 }
 
-fn put_array<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = Value<'a>>) {
+pub(in crate::codec) fn put_array<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = Value<'a>>) {
     out.push(b'[');
     for (index, value) in values.enumerate() {
         if index > 0 {
@@ -160,7 +160,7 @@ fn put_array<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = Value<'a>>) {
     out.push(b']');
 }
 
-pub(super) fn put_value(out: &mut Vec<u8>, value: Value<'_>) {
+pub(in crate::codec) fn put_value(out: &mut Vec<u8>, value: Value<'_>) {
     match value {
         Value::String(text) => {
             put_string(out, text);

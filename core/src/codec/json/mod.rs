@@ -34,6 +34,7 @@ mod write;
 mod writer;
 
 pub use fields::FieldsAs;
+pub(super) use fields::{put_array, put_value};
 #[cfg(feature = "json")]
 pub use read::{Identity, parse};
 #[cfg(feature = "json")]

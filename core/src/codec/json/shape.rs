@@ -35,7 +35,7 @@ struct Kind {
 struct Shape {
     /// The field up to its value.
     head: Range<usize>,
-    /// `"NAME":`
+    /// `"NAME":`, and the quote of a string.
     name: Range<usize>,
     /// `"NAME":{…},`
     info: Range<usize>,
@@ -148,6 +148,9 @@ impl Kind {
             let name = self.add(|out| {
                 put_string(out, field.name.unwrap_or_default());
                 out.push(b':');
+                if value_type == ValueType::String {
+                    out.push(b'"');
+                }
             });
             let info = self.add(|out| fields::put_field_info(out, &field));
             self.has_info |= !info.is_empty();
@@ -167,7 +170,7 @@ impl Kind {
 fn put_only_value(out: &mut Vec<u8>, bytes: &[u8], value_type: ValueType) -> bool {
     let mut reader = Reader::new(bytes);
     let put = match value_type {
-        ValueType::String => text(&mut reader, 4).and_then(|text| put_plain(out, text)),
+        ValueType::String => text(&mut reader, 4).and_then(|text| put_rest(out, text)),
         ValueType::Bytes => text(&mut reader, 5).map(|bytes| put_base64(out, bytes)),
         ValueType::Integer => number(&mut reader, 6, wire_type::VARINT).and_then(|mut reader| {
             let value = reader.varint().ok()?;
@@ -210,14 +213,14 @@ fn number<'a>(reader: &mut Reader<'a>, wanted: u32, alone: u8) -> Option<Reader<
     }
 }
 
-/// Appends a string; nothing if it is not UTF-8.
+/// Appends a string whose quote is there already; nothing if it is not UTF-8.
 #[inline]
-fn put_plain(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
+fn put_rest(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
     if is_plain(text) {
-        out.push(b'"');
         out.extend_from_slice(text);
         out.push(b'"');
         return Some(());
     }
+    out.pop();
     put_string(out, text).then_some(())
 }

@@ -37,7 +37,7 @@ pub fn put_string(out: &mut Vec<u8>, text: &[u8]) -> bool {
 pub(super) fn is_plain(text: &[u8]) -> bool {
     let is_plain = |block: &[u8]| {
         block.iter().fold(true, |plain, &byte| {
-            plain & (byte >= 0x20) & (byte < 0x7f) & (byte != b'"') & (byte != b'\\')
+            plain & (0x20..0x7f).contains(&byte) & (byte != b'"') & (byte != b'\\')
         })
     };
     let (blocks, rest) = text.as_chunks::<16>();
@@ -125,6 +125,35 @@ pub(super) fn digits_9(number: u64) -> [u8; 9] {
     digits
 }
 
+/// Appends a double of at most three decimals, as most are, if it is one; else `false`. So few
+/// digits are the fewest that give it back.
+#[expect(clippy::cast_possible_truncation, reason = "compared with what it was")]
+fn put_thousandths(out: &mut Vec<u8>, value: f64) -> bool {
+    const LIMIT: f64 = 1e9;
+    let thousandths = (value * 1000.0).round();
+    // Not a NaN, and not 0, which has a sign.
+    let is_near = value != 0.0 && value.abs() < LIMIT;
+    if !is_near || thousandths / 1000.0 != value {
+        return false;
+    }
+    let thousandths = thousandths as i64;
+    if thousandths < 0 {
+        out.push(b'-');
+    }
+    let thousandths = thousandths.unsigned_abs();
+    out.extend_from_slice(itoa::Buffer::new().format(thousandths / 1000).as_bytes());
+    let rest = thousandths % 1000;
+    let digit = |number: u64| b'0' + (number % 10) as u8;
+    let digits = [b'.', digit(rest / 100), digit(rest / 10), digit(rest)];
+    let len = match (rest % 10, rest % 100) {
+        (_, 0) => 2,
+        (0, _) => 3,
+        _ => 4,
+    };
+    out.extend_from_slice(digits.get(..len).unwrap_or(&digits));
+    true
+}
+
 /// Appends `"BASE64"`.
 pub(super) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
@@ -136,6 +165,9 @@ pub(super) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Appends a double with the fewest digits that give it back, or a string if it is not finite.
 pub(super) fn put_double(out: &mut Vec<u8>, value: f64) {
+    if put_thousandths(out, value) {
+        return;
+    }
     if value.is_nan() && value.to_bits() != f64::NAN.to_bits() {
         // Writing to a Vec cannot fail, here and below.
         let _ = write!(out, "\"NaN({:#018x})\"", value.to_bits());
@@ -146,5 +178,34 @@ pub(super) fn put_double(out: &mut Vec<u8>, value: f64) {
         out.extend_from_slice(word);
     } else {
         let _ = write!(out, "{value:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn double(value: f64) -> String {
+        let mut out = Vec::new();
+        put_double(&mut out, value);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn doubles_of_few_decimals_are_as_all_others() {
+        for value in [0.25, -0.25, 404.0, 0.001, 12.34, 0.1, 999_999_999.999, -1.0, 0.0, -0.0] {
+            assert_eq!(double(value), format!("{value:?}"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn doubles_have_the_fewest_digits(number in any::<i64>(), shift in 0..64u32, by in 0..6usize) {
+            let by = [1.0, 10.0, 100.0, 1000.0, 3.0, 1e4][by];
+            let value = (number >> shift) as f64 / by;
+            prop_assert_eq!(double(value), format!("{value:?}"));
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::fields::{self, FieldsAs, Order};
 use super::shape::Shapes;
-use super::text::digits_9;
+use super::text::{digits_9, is_plain};
 use super::write::{put_number, put_text, put_time, put_uuid_member};
 use crate::codec::number::put_integer;
 use crate::codec::text::put_uuid_bytes;
@@ -53,7 +53,14 @@ impl Writer {
             put_text(out, "Logger", message.logger);
             put_number(out, "Severity", message.severity);
         });
-        put_text(out, "Payload", message.payload);
+        match message.payload {
+            Some(payload) if is_plain(payload) => {
+                out.extend_from_slice(b"\"Payload\":\"");
+                out.extend_from_slice(payload);
+                out.extend_from_slice(b"\",");
+            }
+            payload => put_text(out, "Payload", payload),
+        }
         self.back.put(out, [message.env_version, message.hostname], message.pid, |out| {
             put_text(out, "EnvVersion", message.env_version);
             put_number(out, "Pid", message.pid);

@@ -90,25 +90,29 @@ fn uuid_satisfies(uuid: Option<&[u8]>, test: &TextTest) -> bool {
 }
 
 fn field_satisfies(test: &FieldTest, message: &MessageView<'_>) -> bool {
-    let value =
-        message.field(&test.name, test.field).and_then(|field| field.values().nth(test.value));
-    match (&test.test, value) {
-        (ValueTest::Nil(absent), value) => value.is_none() == *absent,
-        (_, None) => false,
-        (ValueTest::Text(test), Some(Value::String(text) | Value::Bytes(text))) => {
+    let mut values = test.path.values(message);
+    match &test.test {
+        ValueTest::Nil(absent) => values.next().is_none() == *absent,
+        test => values.any(|value| value_satisfies(value, test)),
+    }
+}
+
+fn value_satisfies(value: Value<'_>, test: &ValueTest) -> bool {
+    match (test, value) {
+        (ValueTest::Text(test), Value::String(text) | Value::Bytes(text)) => {
             text_satisfies(Some(text), test)
         }
-        (ValueTest::Number(order, number), Some(value)) => {
+        (ValueTest::Number(order, number), value) => {
             as_number(value).is_some_and(|value| order.admits(value.partial_cmp(number)))
         }
-        (ValueTest::Truth(equal, truth), Some(Value::Bool(value))) => (value == *truth) == *equal,
-        (ValueTest::Truth(equal, truth), Some(value)) => {
+        (ValueTest::Truth(equal, truth), Value::Bool(value)) => (value == *truth) == *equal,
+        (ValueTest::Truth(equal, truth), value) => {
             let number = f64::from(u8::from(*truth));
             as_number(value).is_some_and(|value| {
                 (value.partial_cmp(&number) == Some(Ordering::Equal)) == *equal
             })
         }
-        (ValueTest::Text(_), Some(_)) => false,
+        (ValueTest::Text(_) | ValueTest::Nil(_), _) => false,
     }
 }
 

@@ -2,6 +2,7 @@
 //! The words of a matcher expression.
 
 use super::Mistake;
+use crate::codec::{FieldPath, Pick};
 
 /// One word.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,7 +10,7 @@ pub(super) enum Token {
     /// A run of letters and digits: a header, `TRUE`, `FALSE`, `NIL`.
     Word(String),
     /// `Fields[NAME][field][value]`.
-    Field { name: Vec<u8>, field: usize, value: usize },
+    Field(FieldPath),
     /// Text in quotes; `literal` if `%` stands behind them.
     Text { bytes: Vec<u8>, literal: bool },
     /// A regular expression between slashes.
@@ -187,15 +188,19 @@ impl<'a> Lexer<'a> {
         if value.is_some() && self.peek() == Some(b'[') {
             return Err(Mistake::new(self.at, "a field has two indices at most"));
         }
-        Ok(Token::Field { name, field: field.unwrap_or(0), value: value.unwrap_or(0) })
+        // One `[*]` means any value of any field.
+        let any = if field == Some(Pick::Every) { Pick::Every } else { Pick::Nth(0) };
+        let (field, value) = (field.unwrap_or(Pick::Nth(0)), value.unwrap_or(any));
+        Ok(Token::Field(FieldPath { name, field, value }))
     }
 
-    fn index(&mut self) -> Result<Option<usize>, Mistake> {
+    fn index(&mut self) -> Result<Option<Pick>, Mistake> {
         let start = self.at;
-        let Some(digits) = self.bracketed(|byte| byte.is_ascii_digit())? else { return Ok(None) };
-        std::str::from_utf8(&digits)
+        let is_index = |byte: u8| byte.is_ascii_digit() || byte == b'*';
+        let Some(index) = self.bracketed(is_index)? else { return Ok(None) };
+        std::str::from_utf8(&index)
             .ok()
-            .and_then(|digits| digits.parse().ok())
+            .and_then(Pick::parse)
             .map(Some)
             .ok_or_else(|| Mistake::new(start + 1, "expected an index"))
     }

@@ -19,7 +19,8 @@ mod pattern;
 
 pub use highlight::Highlight;
 
-use crate::codec::Mistake;
+use crate::codec::{FieldPath, Mistake};
+
 use crate::wire::MessageView;
 
 /// A compiled expression.
@@ -43,6 +44,11 @@ impl Matcher {
         evaluate::is_match(&self.node, message)
     }
 
+    /// The paths of the fields that it asks for.
+    pub fn fields(&self) -> Vec<&FieldPath> {
+        self.node.fields()
+    }
+
     /// Shows what of a payload it looks for, if that is part of it.
     pub fn highlight(&self) -> Option<Highlight> {
         Highlight::new(&self.node)
@@ -52,6 +58,7 @@ impl Matcher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::{Field, Message, ValueType, put_message};
 
     fn mistake(text: &str) -> (usize, String) {
         let mistake = Matcher::new(text).unwrap_err();
@@ -90,6 +97,34 @@ mod tests {
         assert!(truth("!!TRUE && !FALSE"));
         assert!(truth("TRUE || FALSE && FALSE"));
         assert!(!truth("(TRUE || FALSE) && FALSE"));
+    }
+
+    #[test]
+    fn a_star_means_any() {
+        let message = Message {
+            fields: vec![
+                Field { value_integer: vec![1, 2], ..Field::empty("n", ValueType::Integer) },
+                Field { value_integer: vec![3], ..Field::empty("n", ValueType::Integer) },
+            ],
+            ..Message::default()
+        };
+        let mut bytes = Vec::new();
+        put_message(&mut bytes, &message);
+        let view = MessageView::parse(&bytes).unwrap();
+        for (expression, expected) in [
+            ("Fields[n][*] == 2", true),
+            ("Fields[n][*] == 3", true),
+            ("Fields[n][*] == 4", false),
+            ("Fields[n][0][*] == 3", false),
+            ("Fields[n][*][0] == 2", false),
+            ("Fields[n][1][*] == 3", true),
+            ("Fields[n][*] != 1", true),
+            ("Fields[x][*] == NIL", true),
+            ("Fields[n][*] == NIL", false),
+        ] {
+            assert_eq!(Matcher::new(expression).unwrap().is_match(&view), expected, "{expression}");
+        }
+        assert_eq!(mistake("Fields[n][**] == 1"), (10, "expected an index".to_owned()));
     }
 
     #[test]

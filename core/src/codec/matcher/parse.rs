@@ -13,6 +13,7 @@ use super::Mistake;
 use super::date;
 use super::lex::{Compare, Lexer, Token};
 use super::pattern::Pattern;
+use crate::codec::FieldPath;
 use crate::codec::regular::Regular;
 
 /// How deep parentheses and negations may nest.
@@ -35,6 +36,18 @@ pub(super) enum Node {
     NoPid(bool),
     /// A value of a field.
     Field(FieldTest),
+}
+
+impl Node {
+    /// The paths of the fields in it.
+    pub(super) fn fields(&self) -> Vec<&FieldPath> {
+        match self {
+            Self::Not(node) => node.fields(),
+            Self::And(nodes) | Self::Or(nodes) => nodes.iter().flat_map(Self::fields).collect(),
+            Self::Field(test) => vec![&test.path],
+            Self::Constant(_) | Self::Text(..) | Self::Number(..) | Self::NoPid(_) => Vec::new(),
+        }
+    }
 }
 
 /// Headers that are text.
@@ -74,9 +87,7 @@ pub(super) enum Search {
 /// What is asked of a field.
 #[derive(Clone, Debug)]
 pub(super) struct FieldTest {
-    pub(super) name: Vec<u8>,
-    pub(super) field: usize,
-    pub(super) value: usize,
+    pub(super) path: FieldPath,
     pub(super) test: ValueTest,
 }
 
@@ -194,10 +205,7 @@ impl Parser<'_> {
                 }
             }
             Token::Word(word) => self.header(at, &word)?,
-            Token::Field { name, field, value } => {
-                let test = self.field_test()?;
-                Node::Field(FieldTest { name, field, value, test })
-            }
+            Token::Field(path) => Node::Field(FieldTest { path, test: self.field_test()? }),
             Token::End => return Err(Mistake::new(at, "expected a test")),
             _ => return Err(Mistake::new(at, "expected a header, Fields[…], TRUE, FALSE, ! or (")),
         };

@@ -60,7 +60,11 @@ impl<'a> Line<'a> {
         while let Some(part) = parts.next() {
             let is_last = parts.peek().is_none();
             let part = if is_last { part } else { part.strip_suffix(b"\r").unwrap_or(part) };
-            harmless::each_harmless(part, |c| self.char(c));
+            if self.width.is_none() && part.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+                self.out.extend_from_slice(part);
+            } else {
+                harmless::each_harmless(part, |c| self.char(c));
+            }
             if !is_last {
                 self.below();
             }
