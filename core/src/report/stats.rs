@@ -31,8 +31,8 @@ impl Counter {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// Its value.
-    pub fn value(&self) -> u64 {
+    /// Its value: private, because it is for display and decides nothing.
+    fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -11,7 +11,7 @@ use heka_core::codec;
 use heka_core::net::tls::Client;
 use heka_core::net::{Dialer, Redial};
 use heka_core::os::{Backlog, Output};
-use heka_core::report::{self, Status, Stop, stats};
+use heka_core::report::{self, Status, Stop};
 
 use crate::access::{Access, Source};
 use crate::again::persist;
@@ -60,7 +60,7 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
         Err(stop) => return Err(stop),
     };
     let status = done.and(Status::failed_if(sink.lost() > 0));
-    Ok(status.and(tail.writing.status(stats::MESSAGES.value())))
+    Ok(status.and(tail.writing.status(sink.written())))
 }
 
 fn output(plan: &Plan) -> Result<Output, Stop> {

@@ -29,6 +29,7 @@ pub(crate) struct Sink {
     left: Option<u64>,
     /// How many had no room.
     dropped: u64,
+    written: u64,
     /// How many could not be read.
     damaged: u64,
     /// How many the server had dropped before they were asked for.
@@ -55,7 +56,17 @@ impl Sink {
         limit: usize,
         max_count: Option<u64>,
     ) -> Self {
-        Self { out, writer, filter, limit, left: max_count, dropped: 0, damaged: 0, missing: 0 }
+        Self {
+            out,
+            writer,
+            filter,
+            limit,
+            left: max_count,
+            dropped: 0,
+            written: 0,
+            damaged: 0,
+            missing: 0,
+        }
     }
 
     /// For all who need it.
@@ -135,6 +146,7 @@ impl Sink {
 
     fn put(&mut self, envelope: &Envelope) -> Result<(), Stop> {
         self.writer.put(self.out.buffer(), envelope);
+        self.written += 1;
         stats::MESSAGES.add(1);
         self.out.end_record()?;
         if let Some(left) = &mut self.left {
@@ -208,6 +220,11 @@ impl Sink {
         // Whoever reads the output may take long.
         report::print_suppressed();
         self.out.flush()
+    }
+
+    /// How many envelopes were written.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 
     /// How many envelopes were lost or unreadable.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use heka_core::codec::{Encoder, Form, Newlines};
 use heka_core::os::{Ending, Flow, FrameReader, Input, Output, frames_ending};
-use heka_core::report::{Status, Stop, stats};
+use heka_core::report::{Status, Stop};
 use heka_core::wire::{Frame, Header, MessageView};
 
 use crate::cli::Plan;
@@ -57,7 +57,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         return Err(stop);
     }
     status = status.and(Status::failed_if(decoder.selection.rejected() > 0));
-    Ok(status.and(plan.writing.status(stats::MESSAGES.value())))
+    Ok(status.and(plan.writing.status(decoder.writer.taken())))
 }
 
 fn open_output(plan: &Plan) -> Result<(Encoder, Output), Stop> {
@@ -141,8 +141,7 @@ impl Decoder<'_> {
     #[inline]
     fn receive(&mut self, file: &str, frame: &Frame<'_>, out: &mut Output) -> Flow {
         if self.selection.takes(file, frame) {
-            stats::MESSAGES.add(1);
-            self.writer.put(frame, out)?;
+            self.writer.take(frame, out)?;
         }
         Ok(if self.selection.is_complete() {
             ControlFlow::Break(())

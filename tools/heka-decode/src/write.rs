@@ -16,6 +16,8 @@ use crate::tally::Tally;
 pub(crate) struct Writer {
     encoder: Encoder,
     count: bool,
+    /// Messages that were selected.
+    taken: u64,
     tally: Option<Tally>,
     /// What stands in front of each line: the name of the file that is being read.
     name: Rc<str>,
@@ -40,6 +42,7 @@ impl Writer {
         Self {
             encoder,
             count: plan.count,
+            taken: 0,
             tally: by.then(|| Tally::new(plan.count_by.clone())),
             name: Rc::from(""),
             with_filename: plan.with_filename,
@@ -56,9 +59,21 @@ impl Writer {
         }
     }
 
+    /// How many messages were selected.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// Takes one message.
     #[inline]
-    pub(crate) fn put(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Stop> {
+    pub(crate) fn take(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Stop> {
+        self.taken += 1;
+        stats::MESSAGES.add(1);
+        self.put(frame, out)
+    }
+
+    #[inline]
+    fn put(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Stop> {
         if self.count {
             return Ok(());
         }
@@ -112,7 +127,7 @@ impl Writer {
             tally.write(out)?;
         }
         if self.count && is_complete {
-            let count = stats::MESSAGES.value();
+            let count = self.taken;
             let count = last.map_or(count, |last| count.min(last as u64));
             out.put(format!("{count}\n").as_bytes());
         }

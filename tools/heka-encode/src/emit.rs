@@ -23,13 +23,14 @@ pub(crate) struct Emitter<'a> {
     scratch: Vec<u8>,
     /// Whether something was too long and is lost.
     has_lost: bool,
+    written: u64,
 }
 
 impl<'a> Emitter<'a> {
     pub(crate) fn new(plan: &'a Plan, encoder: Encoder) -> Self {
         let signer = plan.framing.then(|| plan.signer.clone()).flatten();
         let template = Template::new(&plan.base, signer);
-        Self { plan, encoder, template, scratch: Vec::new(), has_lost: false }
+        Self { plan, encoder, template, scratch: Vec::new(), has_lost: false, written: 0 }
     }
 
     /// Whether something was left out.
@@ -81,6 +82,7 @@ impl<'a> Emitter<'a> {
                 return written;
             }
         }
+        self.written += 1;
         stats::MESSAGES.add(1);
         out.end_record()
     }
@@ -178,6 +180,11 @@ impl<'a> Emitter<'a> {
         self.has_lost = true;
     }
 
+    /// How many messages were written.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Writes an encoded message with a header of its own.
     fn put_bytes(&mut self, message: &[u8], out: &mut Output) -> Result<(), Stop> {
         self.put_framed(Header::default(), message, out)
@@ -198,6 +205,7 @@ impl<'a> Emitter<'a> {
             Some(signer) => put_signed(&mut self.encoder, signer, header, message, buffer)?,
             None => self.encoder.put_message(buffer, header, message)?,
         }
+        self.written += 1;
         stats::MESSAGES.add(1);
         out.end_record()
     }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use heka_core::codec::Form;
 use heka_core::os::{FrameReader, Input, Output, clock};
 use heka_core::record::{Found, Framing, Limit, More, Oversize, Part, Progress, Record, Splitter};
-use heka_core::report::{self, Status, Stop, stats};
+use heka_core::report::{self, Status, Stop};
 use heka_core::wire::{DEFAULT_READ_LIMIT, Frame, Header};
 
 use crate::cli::{InputForm, Plan};
@@ -46,7 +46,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     }
     let lost = job.emitter.has_lost() || plan.strict && job.misfits > 0;
     let status = job.status.and(Status::failed_if(lost));
-    Ok(status.and(plan.writing.status(stats::MESSAGES.value())))
+    Ok(status.and(plan.writing.status(job.emitter.written())))
 }
 
 /// The work on all files.

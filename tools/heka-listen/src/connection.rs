@@ -54,6 +54,8 @@ struct Unfinished {
 pub(crate) struct Connection {
     pub(crate) stream: Stream,
     pub(crate) peer: String,
+    /// Bytes that it sent.
+    pub(crate) received: u64,
     /// When something happened last.
     active: Instant,
     pub(crate) interest: Interest,
@@ -85,6 +87,7 @@ impl Connection {
         Self {
             stream,
             peer,
+            received: 0,
             active: Instant::now(),
             interest: Interest::READ,
             splitter,
@@ -145,6 +148,7 @@ impl Connection {
             Ok(len) => len,
             Err(error) => return self.read_nothing(error, intake),
         };
+        self.received += len as u64;
         stats::BYTES_IN.add(len as u64);
         let more = match len {
             0 => More::Ended,
@@ -166,6 +170,7 @@ impl Connection {
             Ok(len) => len,
             Err(error) => return self.read_nothing(error, intake),
         };
+        self.received += len as u64;
         stats::BYTES_IN.add(len as u64);
         self.rest.extend(buffer.get(..len).unwrap_or_default());
         let more = if len == 0 { More::Ended } else { More::Idle };

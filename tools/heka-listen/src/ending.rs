@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use heka_core::report::{Stop, stats};
+use heka_core::report::Stop;
 
 use crate::connection::Next;
 use crate::server::Server;
@@ -92,9 +92,9 @@ impl Server {
                     return Ok(());
                 }
                 let Some(connection) = self.senders.get(place) else { continue };
-                let (before, was_busy) = (stats::BYTES_IN.value(), connection.is_busy);
+                let (before, was_busy) = (connection.received, connection.is_busy);
                 let next = connection.read(&mut self.buffer, &mut self.intake)?;
-                let has_read = stats::BYTES_IN.value() > before;
+                let has_read = connection.received > before;
                 let reads = reads + u32::from(has_read);
                 let may_read = (was_busy || has_read) && reads < READS;
                 let may_have_more = connection.is_busy || may_read;

@@ -41,6 +41,8 @@ pub(crate) struct Intake {
     streams: Option<Streams>,
     /// Where the frames of a run end.
     ends: Vec<usize>,
+    /// Messages that were taken, and that may still be.
+    taken: u64,
     left: u64,
     /// Records are taken in turns.
     pub(crate) turn: Turn,
@@ -62,6 +64,7 @@ impl Intake {
             seen: plan.dedup.map(Recent::new),
             streams: plan.ack.then(Streams::default),
             ends: Vec::new(),
+            taken: 0,
             left: plan.max_count.unwrap_or(u64::MAX),
             turn: Turn::default(),
             limit: plan.max_message_size,
@@ -75,6 +78,17 @@ impl Intake {
     /// Whether as many messages were taken as were asked for.
     pub(crate) fn is_full(&self) -> bool {
         self.left == 0
+    }
+
+    /// How many messages were taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    fn take(&mut self, count: u64) {
+        self.taken += count;
+        self.left -= count;
+        stats::MESSAGES.add(count);
     }
 
     /// Whether senders get confirmations.
@@ -121,8 +135,7 @@ impl Intake {
                     at += done;
                     self.turn.spend_record(done);
                     if self.accepts(frame, place, peer) {
-                        self.left -= 1;
-                        stats::MESSAGES.add(1);
+                        self.take(1);
                         if self.is_verbatim {
                             self.join(data, &mut run, at - frame.bytes.len()..at)?;
                         } else {
@@ -185,8 +198,7 @@ impl Intake {
         let end = deframer.next_run(data, self.left, &mut self.ends);
         let count = self.ends.len() as u64;
         let repeated = place.count(count).map_or(0, |last| place.take(last, count));
-        self.left -= count - repeated;
-        stats::MESSAGES.add(count - repeated);
+        self.take(count - repeated);
         if repeated > 0 {
             stats::counter("repeated").add(repeated);
         }
@@ -303,9 +315,8 @@ impl Intake {
         if self.left == 0 {
             return Ok(());
         }
-        self.left -= 1;
+        self.take(1);
         self.turn.spend_record(text.len());
-        stats::MESSAGES.add(1);
         if !self.encoder.put_payload(self.out.buffer(), text) {
             let mut message = Vec::with_capacity(text.len() + 128);
             template.put_message(&mut message, clock::random_uuid(), clock::now_ns(), text);

@@ -43,7 +43,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     }
     outcome?;
     let failed = Status::failed_if(server.intake.failed);
-    Ok(failed.and(plan.writing.status(stats::MESSAGES.value())))
+    Ok(failed.and(plan.writing.status(server.intake.taken())))
 }
 
 fn open_doors(plan: &Plan) -> Result<Vec<Door>, Stop> {

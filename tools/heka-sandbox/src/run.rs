@@ -50,6 +50,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         outlet: Arc::clone(&outlet),
         limits: Arc::clone(&limits),
         encoder,
+        written: 0,
         left: plan.max_count,
         travel: matches!(plan.keep, Keep::Downstream(_)).then_some(key),
         checkpoint,
@@ -68,7 +69,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         (ended, Ok(())) => ended?,
         (_, written) => return written.map(|()| Status::Failed),
     };
-    Ok(status.and(plan.writing.status(stats::MESSAGES.value())))
+    Ok(status.and(plan.writing.status(host.borrow().written)))
 }
 
 /// Plugins reckon in UTC, whatever the user's zone is.

@@ -27,6 +27,8 @@ pub(crate) struct Stdout {
     pub(crate) outlet: Arc<Outlet>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) encoder: Encoder,
+    /// Messages that were written.
+    pub(crate) written: u64,
     /// Messages that may still be written.
     pub(crate) left: Option<u64>,
     /// Key of this source in the headers of frames, if checkpoints travel there.
@@ -117,6 +119,7 @@ impl Stdout {
         }
         self.outlet.wait_for_room(|| !self.limits.is_stopped());
         self.held = None;
+        self.written += 1;
         stats::MESSAGES.add(1);
         if let Some(left) = &mut self.left {
             *left -= 1;

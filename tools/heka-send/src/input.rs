@@ -105,6 +105,8 @@ pub(crate) struct Source {
     /// Most bytes that are one record if any bytes may be.
     piece: usize,
     left: u64,
+    /// There was damage in the input.
+    pub(crate) is_damaged: bool,
     ended: bool,
     is_pipe: bool,
 }
@@ -133,6 +135,7 @@ impl Source {
             lines,
             piece: if goes_by_datagram { DATAGRAM } else { usize::MAX },
             left: plan.max_count.unwrap_or(u64::MAX),
+            is_damaged: false,
             ended: plan.max_count == Some(0),
         })
     }
@@ -220,6 +223,7 @@ impl Source {
                         done
                     }
                     Step::Damage(done, damage) => {
+                        self.is_damaged = true;
                         stats::SKIPPED.add(1);
                         let name = self.input.name();
                         report::repeated(

@@ -42,6 +42,7 @@ pub(crate) struct Emitter {
     message: Vec<u8>,
     position: Vec<u8>,
     checkpoint: Vec<u8>,
+    written: u64,
     lost: bool,
 }
 
@@ -91,6 +92,7 @@ impl Emitter {
             message: Vec::new(),
             position: Vec::new(),
             checkpoint: Vec::new(),
+            written: 0,
             lost: false,
         })
     }
@@ -126,6 +128,11 @@ impl Emitter {
     /// How many records of a stream were written, and how many bytes that took.
     pub(crate) fn written(&self, stream: usize) -> (u64, u64) {
         self.streams.get(stream).map_or((0, 0), |source| (source.records, source.bytes))
+    }
+
+    /// How many records of all streams were written.
+    pub(crate) fn records(&self) -> u64 {
+        self.written
     }
 
     /// Whether a record was left out, or part of one.
@@ -297,6 +304,7 @@ impl Emitter {
             }
         }
         source.records += 1;
+        self.written += 1;
         stats::MESSAGES.add(1);
         self.out.end_record()
     }

@@ -10,7 +10,7 @@ use crate::follow::{Block, Look, Relation, Seen, Stream};
 use crate::watch::Watch;
 use heka_core::os::{Wanted, raise_open_files, signal, wait};
 use heka_core::record::More;
-use heka_core::report::{self, Cause as _, Status, Stop, stats};
+use heka_core::report::{self, Cause as _, Status, Stop};
 use nix::poll::PollFlags;
 use nix::unistd::Pid;
 
@@ -35,7 +35,7 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
         Err(_) => tail.emitter.out.flush()?,
     }
     let lost = tail.lost || tail.emitter.has_lost() || tail.state.is_failing();
-    let written = tail.job.writing.status(stats::MESSAGES.value());
+    let written = tail.job.writing.status(tail.emitter.records());
     Ok(ended?.and(Status::failed_if(lost)).and(written))
 }
 
@@ -327,6 +327,7 @@ impl Tail {
         {
             watch.grew(number);
         }
+        self.state.records = self.emitter.records();
         match followed.stream.deadline(&self.job.options) {
             Some(_) => self.timed.insert(number),
             None => self.timed.remove(&number),

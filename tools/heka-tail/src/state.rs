@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::follow::{FilePosition, Identity, Journal, Options, Stream, position};
 use heka_core::delivery::checkpoint::{CheckpointFile, Positions, source_key};
 use heka_core::os::read_file;
-use heka_core::report::{self, Cause as _, Explain as _, Refused, Stop, stats};
+use heka_core::report::{self, Cause as _, Explain as _, Refused, Stop};
 
 use crate::select::logstreamer::oldest_time;
 
@@ -37,6 +37,8 @@ pub(crate) struct State {
     every: Every,
     saved_at: Instant,
     saved_records: u64,
+    /// So many records were written.
+    pub(crate) records: u64,
     is_failing: bool,
 }
 
@@ -73,6 +75,7 @@ impl State {
             every,
             saved_at: Instant::now(),
             saved_records: 0,
+            records: 0,
             is_failing: false,
         })
     }
@@ -156,7 +159,7 @@ impl State {
             Every::Records(_) if self.is_failing => Some(saved_at + RETRY),
             Every::Records(records) => {
                 let at = self.saved_records.saturating_add(records);
-                (stats::MESSAGES.value() >= at).then_some(saved_at)
+                (self.records >= at).then_some(saved_at)
             }
         }
     }
@@ -198,7 +201,7 @@ impl State {
     pub(crate) fn save(&mut self) {
         let Some(file) = &mut self.file else { return };
         self.saved_at = Instant::now();
-        self.saved_records = stats::MESSAGES.value();
+        self.saved_records = self.records;
         match file.save() {
             Ok(()) if std::mem::take(&mut self.is_failing) => {
                 report::note(format_args!("{}: saved again", file.path().display()));

@@ -30,6 +30,8 @@ pub(crate) struct Recorder {
     raw: Template,
     /// A payload has been seen that holds what should end it.
     has_warned: bool,
+    /// Messages that became records.
+    pub(crate) written: u64,
 }
 
 impl Recorder {
@@ -46,6 +48,7 @@ impl Recorder {
             text: template(plan, Kind::Text),
             raw: template(plan, Kind::Binary),
             has_warned: false,
+            written: 0,
         }
     }
 
@@ -56,6 +59,7 @@ impl Recorder {
             stats::SKIPPED.add(1);
             return Ok(());
         }
+        self.written += 1;
         stats::MESSAGES.add(1);
         match self.form {
             Form::Payload if is_binary && self.binary == Binary::Base64 => {

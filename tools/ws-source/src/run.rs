@@ -39,7 +39,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<Status, Stop> {
         session.out.flush()?;
     }
     let lost = Status::failed_if(session.input_lost);
-    Ok(ended?.and(lost).and(plan.writing.status(stats::MESSAGES.value())))
+    Ok(ended?.and(lost).and(plan.writing.status(session.recorder.written)))
 }
 
 struct Feed<'a> {

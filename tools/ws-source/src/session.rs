@@ -7,7 +7,7 @@ use std::time::Instant;
 use heka_core::net::Stream;
 use heka_core::net::ws::{Closed, Kind, Message, Received, Socket};
 use heka_core::os::Backlog;
-use heka_core::report::{self, Stop, stats};
+use heka_core::report::{self, Stop};
 
 use crate::cli::Plan;
 use crate::outbound::Outbound;
@@ -40,7 +40,7 @@ impl Session {
         for text in &plan.init {
             socket.send(Message { kind: Kind::Text, data: text.clone().into() });
         }
-        if is_enough(plan) {
+        if self.has_enough(plan) {
             return Ok(self.leave(plan, socket));
         }
         loop {
@@ -55,7 +55,7 @@ impl Session {
                     if plan.echo {
                         socket.send(message);
                     }
-                    if is_enough(plan) {
+                    if self.has_enough(plan) {
                         return Ok(self.leave(plan, socket));
                     }
                 }
@@ -125,14 +125,14 @@ impl Session {
         ControlFlow::Break(())
     }
 
+    fn has_enough(&self, plan: &Plan) -> bool {
+        plan.max_count.is_some_and(|most| self.recorder.written >= most)
+    }
+
     fn tell_unsent(&mut self, socket: &Socket<Stream>) {
         if self.has_forwarded && socket.owes_messages() {
             self.input_lost = true;
             report::warning("(standard input): the connection ended before all of it was sent");
         }
     }
-}
-
-fn is_enough(plan: &Plan) -> bool {
-    plan.max_count.is_some_and(|most| stats::MESSAGES.value() >= most)
 }

@@ -53,6 +53,8 @@ pub(crate) struct Link {
     /// Set when nothing more will be written on this connection, and since when.
     pub(crate) closing: Option<Instant>,
     peer_closed: bool,
+    /// A message did not fit a datagram.
+    pub(crate) has_lost: bool,
     /// The peer may have said more than was read.
     pub(crate) has_more: bool,
 }
@@ -88,6 +90,7 @@ impl Link {
             answers: Answers::new(delivery.refused),
             place: Place::new(None, 0),
             first: 0,
+            has_lost: false,
             stuck: None,
             awaiting: None,
             active: Instant::now(),
@@ -304,6 +307,7 @@ impl Link {
                             ),
                         );
                         stats::SKIPPED.add(1);
+                        self.has_lost = true;
                         Ok(len)
                     }
                     other => other,

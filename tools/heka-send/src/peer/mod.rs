@@ -57,6 +57,7 @@ pub(crate) struct Target {
     is_open: bool,
     /// The far end broke the last connection off after it had confirmed everything.
     doubtful: bool,
+    has_lost: bool,
 }
 
 impl Target {
@@ -83,6 +84,7 @@ impl Target {
             unanswered: None,
             is_open: false,
             doubtful: false,
+            has_lost: false,
         }
     }
 
@@ -111,10 +113,12 @@ impl Target {
         if self.link.is_none() {
             self.connect(dialer, at_end)?;
         }
-        if let Some(link) = &mut self.link
-            && let Err(over) = converse(link, &mut self.window, &self.delivery, at_end)
-        {
-            self.lost(&over, at_end)?;
+        if let Some(link) = &mut self.link {
+            let talk = converse(link, &mut self.window, &self.delivery, at_end);
+            self.has_lost |= link.has_lost;
+            if let Err(over) = talk {
+                self.lost(&over, at_end)?;
+            }
         }
         Ok(())
     }
@@ -306,6 +310,11 @@ impl Target {
     /// Whether it is connected and has taken all there is.
     pub(crate) fn is_idle(&self) -> bool {
         self.link.is_some() && !self.window.has_unwritten()
+    }
+
+    /// Whether a record could not be sent.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.has_lost
     }
 
     /// Whether records may be lost though they were confirmed.
