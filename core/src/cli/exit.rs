@@ -25,6 +25,7 @@ fn number(status: Status) -> u8 {
 
 /// Tells what there is to tell and turns the outcome into the process's end.
 pub fn finish(outcome: Result<Status, Stop>) -> ExitCode {
+    report::progress::finish();
     report::print_suppressed();
     let status = match outcome {
         Ok(status) | Err(Stop::Said(status)) => status,

@@ -190,6 +190,7 @@ impl Backlog {
             return self.out.flush().map(|()| true);
         }
         self.make_harmless();
+        let before = self.pending();
         while self.pending() > 0 {
             if !matches!(self.way, Way::Reopened(_)) {
                 let ready = wait(&[(self.out.fd(), PollFlags::POLLOUT)], Some(Instant::now()))?;
@@ -203,6 +204,11 @@ impl Backlog {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(self.out.failed(&error)),
             }
+        }
+        match self.pending() {
+            0 => stats::output_flows(),
+            left if left < before || !stats::is_output_blocked() => stats::output_is_blocked(),
+            _ => {}
         }
         self.compact();
         self.due = self.pending() + FULL;

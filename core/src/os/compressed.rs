@@ -15,7 +15,7 @@ use ruzstd::decoding::StreamingDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 
 use super::{Input, Output};
-use crate::report::{Cause as _, Explain as _, Stop};
+use crate::report::{Cause as _, Explain as _, Stop, stats};
 
 /// How compressed data begin. Of the last the lower half of the first byte can be anything: a frame
 /// to be passed over, with which pzstd begins.
@@ -63,6 +63,8 @@ impl Input {
                 return Ok(self);
             }
         };
+        // What comes of it is as long as it is.
+        stats::expect(0);
         let (read, write) = std::io::pipe().at(self.name())?;
         let (sender, trouble) = channel();
         let name = self.name().to_owned();

@@ -66,6 +66,12 @@ impl Input {
         Ok(Self::new(File::from(fd), name))
     }
 
+    /// Lets the meter know how much there is to read, if all of `names` are regular files.
+    pub fn expect(names: &[String]) {
+        let lens: Option<Vec<u64>> = names.iter().map(|name| len_of(name)).collect();
+        stats::expect(lens.map_or(0, |lens| lens.iter().sum()));
+    }
+
     /// Opens a file; `-` is standard input.
     ///
     /// # Errors
@@ -121,6 +127,7 @@ impl Input {
                 return Ok(());
             }
             if self.is_regular {
+                stats::expect_less(left);
                 let left = i64::try_from(left).unwrap_or(i64::MAX);
                 return self.file.seek(SeekFrom::Current(left)).at(&self.name).map(drop);
             }
@@ -286,6 +293,17 @@ impl Input {
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
     }
+}
+
+/// How much there is to read of a regular file, `-` being standard input.
+fn len_of(name: &str) -> Option<u64> {
+    if name != "-" {
+        return std::fs::metadata(name).ok().filter(std::fs::Metadata::is_file).map(|of| of.len());
+    }
+    let fd = std::io::stdin().as_fd().try_clone_to_owned().ok()?;
+    let mut file = File::from(fd);
+    let len = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+    Some(len.saturating_sub(file.stream_position().ok()?))
 }
 
 impl AsFd for Input {

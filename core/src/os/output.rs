@@ -289,7 +289,14 @@ impl Output {
         self.buffer.len()
     }
 
-    pub(super) fn write(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        stats::output_is_blocked();
+        let written = self.write_all(bytes);
+        stats::output_flows();
+        written
+    }
+
+    fn write_all(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
         while !bytes.is_empty() {
             let written = match signal::pending() {
                 Some(signal) => self.write_in_grace(bytes, signal)?,
@@ -302,6 +309,10 @@ impl Output {
                         sink.wrote(len);
                     }
                     bytes = &bytes[len..];
+                    // What cuts a write short is a signal; the next one may block again.
+                    if !bytes.is_empty() {
+                        drop(serve_signals());
+                    }
                 }
                 // A pending signal is served by the caller, once this is written.
                 Err(error) if error.kind() == ErrorKind::Interrupted => drop(serve_signals()),

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use nix::unistd::alarm;
 
 static PENDING: AtomicI32 = AtomicI32::new(0);
 static USR1: AtomicBool = AtomicBool::new(false);
@@ -24,8 +25,18 @@ static HUP_REOPENS: AtomicBool = AtomicBool::new(false);
 static WAKE_READ: AtomicI32 = AtomicI32::new(-1);
 static WAKE_WRITE: AtomicI32 = AtomicI32::new(-1);
 
+/// Seconds until a call that began right after a signal is interrupted, too.
+const AGAIN: u32 = 1;
+
+/// What a signal asks for is seen before a write that may block, or by its interruption. A signal
+/// in between would be missed: an alarm interrupts the write then.
 extern "C" fn handle(number: i32) {
+    if number == Signal::SIGALRM as i32 && !is_unanswered() {
+        return;
+    }
+    alarm::set(AGAIN);
     match number {
+        alarm if alarm == Signal::SIGALRM as i32 => {}
         usr1 if usr1 == Signal::SIGUSR1 as i32 => {
             USR1.store(true, Ordering::SeqCst);
             REPORT.store(true, Ordering::SeqCst);
@@ -53,6 +64,10 @@ extern "C" fn handle(number: i32) {
     }
 }
 
+fn is_unanswered() -> bool {
+    USR1.load(Ordering::SeqCst) || PENDING.load(Ordering::SeqCst) != 0
+}
+
 fn set_handler(signal: Signal, handler: SigHandler, flags: SaFlags) -> nix::Result<()> {
     let action = SigAction::new(handler, flags, SigSet::empty());
     #[expect(unsafe_code, reason = "there is no safe sigaction")]
@@ -78,9 +93,14 @@ pub fn install() -> io::Result<()> {
     }
     WAKE_READ.store(read.into_raw_fd(), Ordering::SeqCst);
     WAKE_WRITE.store(write.into_raw_fd(), Ordering::SeqCst);
+    handle_all(SaFlags::empty())
+}
+
+fn handle_all(flags: SaFlags) -> io::Result<()> {
+    set_handler(Signal::SIGALRM, SigHandler::Handler(handle), flags)?;
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1] {
         if !is_ignored(signal) {
-            set_handler(signal, SigHandler::Handler(handle), SaFlags::empty())?;
+            set_handler(signal, SigHandler::Handler(handle), flags)?;
         }
     }
     Ok(())
@@ -106,12 +126,7 @@ fn is_ignored(signal: Signal) -> bool {
 /// # Errors
 /// The system's.
 pub fn restart_calls() -> io::Result<()> {
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1] {
-        if !is_ignored(signal) {
-            set_handler(signal, SigHandler::Handler(handle), SaFlags::SA_RESTART)?;
-        }
-    }
-    Ok(())
+    handle_all(SaFlags::SA_RESTART)
 }
 
 /// From now on HUP asks to reopen files ([`take_hup`]) instead of ending the tool.

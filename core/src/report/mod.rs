@@ -7,6 +7,7 @@
 
 mod damage;
 mod limiter;
+pub mod progress;
 mod refused;
 pub mod stats;
 mod stop;
@@ -150,7 +151,7 @@ fn push_harmless(line: &mut String, text: &str) {
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that writes to stderr")]
 fn write_line(line: &str) {
-    let line = &concealed(line);
+    let line = &format!("{}{}", progress::clearing(), concealed(line));
     // Nobody is left to tell if stderr fails.
     drop(std::io::stderr().write_all(line.as_bytes()));
 }

@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
-
 use crate::report;
+use crate::report::words::{Size, Span};
 
 /// A number that one thread raises and any thread reads.
 #[derive(Debug, Default)]
@@ -47,15 +46,54 @@ pub static BYTES_OUT: Counter = Counter(AtomicU64::new(0));
 pub static SKIPPED: Counter = Counter(AtomicU64::new(0));
 
 static START: OnceLock<Instant> = OnceLock::new();
+/// Bytes of the input in all; 0 if nobody knows.
+static EXPECTED: AtomicU64 = AtomicU64::new(0);
+/// Since when the output waits for its reader, in nanoseconds since the start; 0 if it does not.
+static BLOCKED: AtomicU64 = AtomicU64::new(0);
 static MORE: Mutex<Vec<(&'static str, &'static Counter)>> = Mutex::new(Vec::new());
 
 /// Starts the clock, and the meter if one is wanted.
-#[expect(clippy::disallowed_methods, reason = "asks about stderr, does not write")]
 pub fn init(progress: bool) {
     START.get_or_init(Instant::now);
-    if progress && nix::unistd::isatty(std::io::stderr()).unwrap_or(false) {
-        std::thread::spawn(show_progress);
+    if progress {
+        super::progress::start();
     }
+}
+
+/// The input is so many bytes long, and no longer; 0 if nobody knows.
+pub fn expect(bytes: u64) {
+    EXPECTED.store(bytes, Ordering::Relaxed);
+}
+
+/// So many bytes of the input are not read.
+pub fn expect_less(bytes: u64) {
+    let expected = EXPECTED.load(Ordering::Relaxed);
+    expect(expected.saturating_sub(bytes));
+}
+
+/// The output waits for its reader from now on.
+pub fn output_is_blocked() {
+    BLOCKED.store(age().map_or(0, |age| age.saturating_add(1)), Ordering::Relaxed);
+}
+
+/// Whether the output waits for its reader.
+pub fn is_output_blocked() -> bool {
+    BLOCKED.load(Ordering::Relaxed) > 0
+}
+
+/// The reader of the output has taken something.
+pub fn output_flows() {
+    BLOCKED.store(0, Ordering::Relaxed);
+}
+
+fn age() -> Option<u64> {
+    u64::try_from(START.get()?.elapsed().as_nanos()).ok()
+}
+
+/// How long the output has waited for its reader.
+fn blocked_for() -> Option<Duration> {
+    let since = BLOCKED.load(Ordering::Relaxed);
+    (since > 0).then(|| Duration::from_nanos(age().unwrap_or(0).saturating_sub(since)))
 }
 
 /// A further counter, shown as `VALUE NAME`.
@@ -86,47 +124,49 @@ fn line() -> String {
     for (name, counter) in MORE.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         line += &format!(", {} {name}", counter.value());
     }
-    let rate = bytes_in.max(bytes_out) as f64 / elapsed.max(1e-6);
-    line += &format!(", {elapsed:.2} s, {}", Rate(rate));
+    let rate = Size(bytes_in.max(bytes_out) as f64 / elapsed.max(1e-6));
+    line += &format!(", {elapsed:.2} s, {rate}/s");
+    if let Some(blocked) = blocked_for() {
+        line += &format!(", output blocked for {}", Span(blocked));
+    }
     line
 }
 
-/// Bytes per second in powers of 1000.
-struct Rate(f64);
-
-impl std::fmt::Display for Rate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let units = ["B/s", "kB/s", "MB/s", "GB/s"];
-        let mut value = self.0;
-        let mut unit = 0;
-        while value >= 1000.0 && unit + 1 < units.len() {
-            value /= 1000.0;
-            unit += 1;
-        }
-        let digits = usize::from(value < 10.0 && unit > 0);
-        write!(f, "{value:.digits$} {}", units[unit])
-    }
+/// The counters at one time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    pub(super) at: Instant,
+    /// When the tool started.
+    pub(super) since: Instant,
+    pub(super) messages: u64,
+    /// The larger one of what was read and what was written.
+    pub(super) bytes: u64,
+    pub(super) read: u64,
+    /// What there is to read in all; 0 if nobody knows.
+    pub(super) expected: u64,
 }
 
-fn show_progress() {
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{prefix}: {msg}") {
-        bar.set_style(style);
+impl Sample {
+    pub(super) fn take() -> Self {
+        let (at, read) = (Instant::now(), BYTES_IN.value());
+        Self {
+            at,
+            since: START.get().copied().unwrap_or(at),
+            messages: MESSAGES.value(),
+            bytes: read.max(BYTES_OUT.value()),
+            read,
+            expected: EXPECTED.load(Ordering::Relaxed),
+        }
     }
-    bar.set_prefix(report::program());
-    let mut before = (0, 0);
-    loop {
-        let now = (MESSAGES.value(), BYTES_IN.value().max(BYTES_OUT.value()));
-        bar.set_message(format!(
-            "{} messages, {}, {}/s, {}/s",
-            HumanCount(now.0),
-            HumanBytes(now.1),
-            HumanCount(now.0 - before.0),
-            HumanBytes(now.1 - before.1),
-        ));
-        bar.tick();
-        before = now;
-        #[expect(clippy::disallowed_methods, reason = "this thread dies with the process")]
-        std::thread::sleep(Duration::from_secs(1));
+
+    /// How much of the input was read, in percent, and how long the rest will take at this pace.
+    pub(super) fn outlook(&self) -> Option<(f64, Duration)> {
+        if self.read == 0 || self.read > self.expected {
+            return None;
+        }
+        let (read, expected) = (self.read as f64, self.expected as f64);
+        let elapsed = self.at.duration_since(self.since).as_secs_f64();
+        let left = Duration::try_from_secs_f64(elapsed * (expected - read) / read).ok()?;
+        Some((100.0 * read / expected, left))
     }
 }

@@ -3,6 +3,7 @@
 
 mod private_files;
 mod redial;
+mod statistics;
 mod terminal;
 mod tools;
 mod warnings;

@@ -23,6 +23,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let mut decoder = Decoder { selection: Selection::new(plan), writer };
     let mut status = Status::Done;
     let mut failure = None;
+    Input::expect(&plan.files);
     for file in &plan.files {
         if decoder.selection.is_complete() {
             break;

@@ -28,6 +28,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         misfits: 0,
         status: Status::Done,
     };
+    Input::expect(&plan.files);
     for file in &plan.files {
         let ended = job.encode(file, &mut out);
         // Also what was made before an error or a signal is written.

@@ -132,6 +132,7 @@ impl Keeper {
             return;
         }
         let failure = self.outlet.try_finish();
+        report::progress::finish();
         report::print_suppressed();
         match (failure, signal::pending()) {
             (Some(Stop::BrokenPipe), _) => signal::die_of(Signal::SIGPIPE),

@@ -125,6 +125,7 @@ impl Source {
         };
         let goes_by_datagram = plan.targets.iter().flatten().any(Addr::is_datagram);
         let input = Input::stdin()?;
+        Input::expect(&["-".to_owned()]);
         let mode = fstat(input.fd()).at(input.name())?.st_mode;
         Ok(Self {
             is_pipe: SFlag::from_bits_truncate(mode) & SFlag::S_IFMT == SFlag::S_IFIFO,
