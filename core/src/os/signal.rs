@@ -71,8 +71,8 @@ fn is_unanswered() -> bool {
 fn set_handler(signal: Signal, handler: SigHandler, flags: SaFlags) -> nix::Result<()> {
     let action = SigAction::new(handler, flags, SigSet::empty());
     #[expect(unsafe_code, reason = "there is no safe sigaction")]
-    // SAFETY: `handle` only touches atomics and calls write(2), sigaction(2) and raise(3), which
-    // are async-signal-safe; the other handlers used are SIG_DFL and SIG_IGN.
+    // SAFETY: `handle` only touches atomics and calls write(2), sigaction(2), alarm(2) and
+    // raise(3), which are async-signal-safe; the other handlers used are SIG_DFL and SIG_IGN.
     unsafe { sigaction(signal, &action) }.map(drop)
 }
 
