@@ -118,8 +118,8 @@ impl Row {
         let base = i64::from(nix::unistd::getpgrp().as_raw()) * MOST_ROWS;
         let is_free = |number: &i64| {
             let range = libc::flock {
-                l_type: libc::F_WRLCK as libc::c_short,
-                l_whence: libc::SEEK_SET as libc::c_short,
+                l_type: libc::c_short::try_from(libc::F_WRLCK).unwrap_or_default(),
+                l_whence: libc::c_short::try_from(libc::SEEK_SET).unwrap_or_default(),
                 l_start: base + number,
                 l_len: 1,
                 l_pid: 0,
