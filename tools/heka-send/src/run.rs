@@ -79,7 +79,8 @@ impl Sender {
             if finished {
                 let doubtful = self.targets.iter().any(Target::is_doubtful);
                 let refuses = |target: &Target| target.window.refusals.count() > 0;
-                let has_lost = self.targets.iter().any(|target| target.has_lost() || refuses(target));
+                let has_lost =
+                    self.targets.iter().any(|target| target.has_lost() || refuses(target));
                 let damaged = self.lane.failed || self.source.is_damaged || has_lost;
                 let reached = if doubtful { Status::Unreachable } else { Status::Done };
                 return Ok(self.status.and(Status::failed_if(damaged)).and(reached));
