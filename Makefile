@@ -107,6 +107,7 @@ bench: ## speed beside cat, socat, nc (SIZE, RUNS, ONLY: see bench/run)
 	$(MAKE) all PROFILE=release
 	HEKA_BINDIR="$(here)/release" bench/run
 	HEKA_BINDIR="$(here)/release" bench/tail-many
+	HEKA_BINDIR="$(here)/release" bench/tail-start
 	HEKA_BINDIR="$(here)/release" bench/latency
 	HEKA_BINDIR="$(here)/release" bench/memory
 	HEKA_BINDIR="$(here)/release" bench/log-load

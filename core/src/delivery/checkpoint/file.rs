@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The one writer of a checkpoint file.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
@@ -19,9 +20,20 @@ pub struct CheckpointFile {
     path: PathBuf,
     positions: Positions,
     is_changed: bool,
+    /// What was set since the last time it was saved.
+    changed: BTreeSet<String>,
+    /// How many sources that are in the file were forgotten.
+    forgotten: usize,
+    /// Bytes of the file when it was replaced last, and by now; none if it is to be replaced.
+    size: Option<(u64, u64)>,
     /// The file as it is under `path`; holds the lock.
     locked: File,
 }
+
+/// A file with more sources than that is not replaced each time, but added to.
+const MANY: usize = 64;
+/// It is replaced when so many bytes more than it had were added.
+const ADDED: u64 = 64 << 10;
 
 impl CheckpointFile {
     /// Locks the file at `path` for writing, makes it if it is not there, and reads it.
@@ -52,7 +64,15 @@ impl CheckpointFile {
                     return Err(io::Error::from(Refused::Later)).at(path.display());
                 }
                 let positions = found.warn(&path);
-                return Ok(Self { path, positions, is_changed: false, locked: file });
+                return Ok(Self {
+                    path,
+                    positions,
+                    is_changed: false,
+                    changed: BTreeSet::new(),
+                    forgotten: 0,
+                    size: None,
+                    locked: file,
+                });
             }
             // Its writer replaced the file between open and lock: take the new one.
         }
@@ -79,6 +99,9 @@ impl CheckpointFile {
             return;
         }
         self.is_changed = true;
+        if !self.changed.contains(source) {
+            self.changed.insert(source.to_owned());
+        }
         match self.positions.0.get_mut(source) {
             Some(known) => {
                 known.clear();
@@ -88,9 +111,13 @@ impl CheckpointFile {
         }
     }
 
-    /// Forgets a source; [`CheckpointFile::save`] does so in the file.
+    /// Forgets a source; [`CheckpointFile::save`] does so in the file when there are many.
     pub fn remove(&mut self, source: &str) {
-        self.is_changed |= self.positions.0.remove(source).is_some();
+        if self.positions.0.remove(source).is_some() {
+            self.changed.remove(source);
+            self.is_changed = true;
+            self.forgotten += 1;
+        }
     }
 
     /// Whether there is something to save.
@@ -107,6 +134,12 @@ impl CheckpointFile {
         if !self.is_changed {
             return Ok(());
         }
+        if self.append()? {
+            self.is_changed = false;
+            return Ok(());
+        }
+        // Whatever comes of it, nothing is to be added to the old one.
+        self.size = None;
         self.locked = self.replace()?;
         match sync_name(&self.path) {
             // A directory may be written to and not be read: then all of its file system.
@@ -115,8 +148,36 @@ impl CheckpointFile {
             }
             synced => synced?,
         }
+        let size = self.locked.metadata()?.len();
+        self.size = Some((size, size));
+        self.changed.clear();
+        self.forgotten = 0;
         self.is_changed = false;
         Ok(())
+    }
+
+    /// Adds what has changed to the file, if it is large and that is little; of several lines for a
+    /// source the last one counts.
+    fn append(&mut self) -> io::Result<bool> {
+        let Some((replaced, size)) = self.size else { return Ok(false) };
+        let sources = self.positions.0.len();
+        if sources <= MANY || self.forgotten > sources / 4 || !is_named(&self.locked, &self.path) {
+            return Ok(false);
+        }
+        let text = self.positions.lines(self.changed.iter());
+        let added = size + text.len() as u64;
+        if added > 2 * replaced + ADDED || added > MAX_FILE {
+            return Ok(false);
+        }
+        if !text.is_empty() {
+            // Half a line is not added to, but replaced.
+            self.size = None;
+            self.locked.write_all_at(&text, size)?;
+            self.locked.sync_data()?;
+        }
+        self.size = Some((replaced, added));
+        self.changed.clear();
+        Ok(true)
     }
 
     /// Puts a new file in the place of the old one. The lock goes along, so that file is to be held
@@ -229,6 +290,46 @@ mod tests {
         file.save().unwrap();
         assert_eq!(std::fs::read(far).unwrap(), b"precious");
         assert_eq!(Positions::read(&path).unwrap().get("a"), Some(&b"1"[..]));
+    }
+
+    #[test]
+    fn a_large_file_is_added_to_and_replaced_now_and_then() {
+        let (_dir, path) = scratch();
+        let mut file = CheckpointFile::open(&path).unwrap();
+        for number in 0..1000 {
+            file.set(&format!("source {number}"), b"0");
+        }
+        file.save().unwrap();
+        let stat = || std::fs::metadata(&path).unwrap();
+        let (inode, size) = (stat().ino(), stat().len());
+        file.set("source 7", b"1");
+        file.remove("source 9");
+        file.save().unwrap();
+        assert_eq!(stat().ino(), inode);
+        assert!((size + 1..size + 200).contains(&stat().len()));
+        assert_eq!(Positions::read(&path).unwrap().get("source 7"), Some(&b"1"[..]));
+        // A line in the making is nobody's.
+        let whole = std::fs::read(&path).unwrap();
+        let torn = path.with_extension("torn");
+        std::fs::write(&torn, whole.get(..whole.len() - 9).unwrap()).unwrap();
+        assert_eq!(Positions::read(&torn).unwrap().get("source 7"), Some(&b"0"[..]));
+        for round in 0..50u32 {
+            for number in 0..100 {
+                file.set(&format!("source 7{number:02}"), &round.to_be_bytes());
+            }
+            file.set("source 7", &round.to_be_bytes());
+            file.save().unwrap();
+        }
+        assert_ne!(stat().ino(), inode);
+        assert!(stat().len() < 3 * size + 2 * ADDED);
+        let positions = Positions::read(&path).unwrap();
+        assert_eq!(positions.get("source 7"), Some(&49u32.to_be_bytes()[..]));
+        assert_eq!(positions.get("source 9"), None);
+        // Another one that has its name is replaced.
+        std::fs::remove_file(&path).unwrap();
+        file.set("source 7", b"x");
+        file.save().unwrap();
+        assert_eq!(Positions::read(&path).unwrap().iter().count(), 999);
     }
 
     fn refusal(path: &Path) -> String {

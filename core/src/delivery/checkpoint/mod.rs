@@ -18,7 +18,8 @@
 //! position, and for a writer one with a line of a later version, is somebody's and refused.
 //!
 //! The file is replaced as a whole: a temporary file beside it, fsync, rename, fsync of the
-//! directory. One writer at a time holds a lock on it (flock), which goes along with the
+//! directory. If it is large, what has changed is added to it instead; of several lines for a source
+//! the last one counts, and now and then all is replaced. One writer at a time holds a lock on it (flock), which goes along with the
 //! replacement.
 //!
 //! In a header (member 103, at most 128 bytes) stand the length of the source's key (1 byte), the

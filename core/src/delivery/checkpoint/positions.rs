@@ -64,8 +64,13 @@ impl Positions {
     }
 
     pub(super) fn to_text(&self) -> Vec<u8> {
+        self.lines(self.0.keys())
+    }
+
+    /// The lines of some sources.
+    pub(super) fn lines<'a>(&self, sources: impl Iterator<Item = &'a String>) -> Vec<u8> {
         let mut text = Vec::new();
-        for (source, position) in &self.0 {
+        for (source, position) in sources.filter_map(|source| self.0.get_key_value(source)) {
             text.extend_from_slice(to_line(source, position).as_bytes());
             text.push(b'\n');
         }
@@ -107,6 +112,11 @@ impl Parsed {
                 Ok((source, position)) => drop(positions.insert(source, position)),
                 Err(cause) => unread.push((number, cause)),
             }
+        }
+        // One that its writer is just adding, or did not get done.
+        if !text.ends_with(b"\n") && !positions.is_empty() {
+            let last = text.split(|&byte| byte == b'\n').count();
+            unread.pop_if(|(number, _)| *number == last);
         }
         // One that was made and never written is as old as its contents.
         let is_touched = metadata.created().is_ok_and(|born| metadata.modified().ok() > Some(born));

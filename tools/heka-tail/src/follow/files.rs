@@ -68,6 +68,14 @@ impl Files {
         }
     }
 
+    /// The same for a stream that has just been found: what is known of it by now.
+    pub(crate) fn list_found(&mut self, directories: &[PathBuf]) -> Vec<Candidate> {
+        match self {
+            Self::Selected { selection, name, .. } => selection.known_files_of(name),
+            Self::Named { .. } => self.list(directories),
+        }
+    }
+
     /// The same, when nothing is just being renamed.
     pub(crate) fn settled_list(&mut self, directories: &[PathBuf]) -> Vec<Candidate> {
         let mut list = self.list(directories);

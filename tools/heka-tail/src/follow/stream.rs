@@ -287,7 +287,7 @@ impl Stream {
     fn start_anew(&mut self, look: &Look<'_>) {
         let start = if self.is_latecomer { Start::default() } else { look.options.start };
         if !self.is_latecomer || self.is_selected() {
-            let mut list = self.chain.files.list(&look.options.rotated_directories);
+            let mut list = self.chain.files.list_found(&look.options.rotated_directories);
             if self.is_selected() && start.is_beginning() {
                 self.chain.queue = list.into();
                 return;

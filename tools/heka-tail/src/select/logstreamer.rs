@@ -155,6 +155,12 @@ impl Selection {
         tree.paths(name).map_or_else(Vec::new, |paths| self.ordered(paths))
     }
 
+    /// The same as far as they are known.
+    pub(crate) fn known_files_of(&self, name: &str) -> Vec<Candidate> {
+        let tree = self.tree.borrow();
+        tree.paths(name).map_or_else(Vec::new, |paths| self.ordered(paths))
+    }
+
     /// The newest file of a stream, as far as it is known.
     pub(crate) fn newest_of(&self, name: &str) -> Option<Candidate> {
         let tree = self.tree.borrow();
