@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(stat().ino(), inode);
         assert!((size + 1..size + 200).contains(&stat().len()));
         assert_eq!(Positions::read(&path).unwrap().get("source 7"), Some(&b"1"[..]));
-        // A line in the making is nobody's.
+        // A line that was not completed costs only itself.
         let whole = std::fs::read(&path).unwrap();
         let torn = path.with_extension("torn");
         std::fs::write(&torn, whole.get(..whole.len() - 9).unwrap()).unwrap();

@@ -113,11 +113,6 @@ impl Parsed {
                 Err(cause) => unread.push((number, cause)),
             }
         }
-        // One that its writer is just adding, or did not get done.
-        if !text.ends_with(b"\n") && !positions.is_empty() {
-            let last = text.split(|&byte| byte == b'\n').count();
-            unread.pop_if(|(number, _)| *number == last);
-        }
         // One that was made and never written is as old as its contents.
         let is_touched = metadata.created().is_ok_and(|born| metadata.modified().ok() > Some(born));
         let is_emptied = text.is_empty() && is_touched;
