@@ -9,7 +9,7 @@ complete -c cf-tail -l org -d 'Org of --space, if not the one that cf targets' -
 complete -c cf-tail -l space -d 'Space of the apps, if not the one that cf targets' -r
 complete -c cf-tail -l keepalive -d 'Keepalive interval (legacy)' -r
 complete -c cf-tail -l delay -d 'How late lines may arrive (log-cache)' -r
-complete -c cf-tail -l max-message -d 'Longest message to accept' -r
+complete -c cf-tail -l max-record -d 'Longest message to accept' -r
 complete -c cf-tail -s f -l follow -d 'Follow, also after --recent; \'forever\' if the server ends' -r -f -a "yes\t'Until the server ends the stream'
 forever\t'Begin anew when the server ends it'"
 complete -c cf-tail -s n -l lines -d 'Print only the last NUM messages (implies --recent)' -r

@@ -21,7 +21,7 @@ never\t'Never (`append_newlines = false`)'"
 complete -c heka-decode -l timestamps -d 'Prefix each payload with its time in strftime(3) FORMAT' -r
 complete -c heka-decode -l ts-from -d 'Which time --timestamps prints' -r -f -a "message\t'The message\'s'
 now\t'The time of writing'"
-complete -c heka-decode -l max-message-size -d 'Longest message to accept' -r
+complete -c heka-decode -l max-record -d 'Longest message to accept' -r
 complete -c heka-decode -l dedup -d 'Drop messages whose UUID is among the last NUM' -r
 complete -c heka-decode -l hmac-keys -d 'Verify signatures with the keys in FILE' -r -F
 complete -c heka-decode -l require-signer -d 'Accept only messages signed by NAME' -r

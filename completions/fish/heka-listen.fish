@@ -10,7 +10,7 @@ relative\t''
 none\t''"
 complete -c heka-listen -l type -d 'Type of messages made of text' -r
 complete -c heka-listen -s n -l max-count -d 'Stop after NUM messages' -r
-complete -c heka-listen -l max-message-size -d 'Longest message to accept' -r
+complete -c heka-listen -l max-record -d 'Longest message to accept' -r
 complete -c heka-listen -l dedup -d 'Drop messages whose UUID is among the last N' -r
 complete -c heka-listen -l write -d 'Append to FILE instead of standard output' -r -F
 complete -c heka-listen -l mode -d 'Permissions of a new FILE, octal [default: 664 less the umask]' -r

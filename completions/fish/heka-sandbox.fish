@@ -4,7 +4,7 @@ complete -c heka-sandbox -l ticker-interval -d 'Seconds between calls' -r
 complete -c heka-sandbox -l memory-limit -d 'Memory limit of Lua (0: none)' -r
 complete -c heka-sandbox -l instruction-limit -d 'Instruction limit of one call (0: none)' -r
 complete -c heka-sandbox -l output-limit -d 'Longest message made from a table (0: no limit)' -r
-complete -c heka-sandbox -l max-message-size -d 'Longest message of a stream reader' -r
+complete -c heka-sandbox -l max-record -d 'Longest message of a stream reader' -r
 complete -c heka-sandbox -l cpu-limit -d 'CPU time limit of one call with an instruction limit' -r
 complete -c heka-sandbox -l logger -d 'Logger of messages that name none' -r
 complete -c heka-sandbox -l hostname -d 'Hostname of messages that name none' -r

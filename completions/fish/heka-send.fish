@@ -10,7 +10,7 @@ never\t'Never (`append_newlines = false`)'"
 complete -c heka-send -l to -d 'Send to the first address that answers, or to all' -r -f -a "first\t'One of them, the first that answers'
 all\t'Every one'"
 complete -c heka-send -s n -l max-count -d 'Stop after NUM messages' -r
-complete -c heka-send -l max-message-size -d 'Longest message to accept' -r
+complete -c heka-send -l max-record -d 'Longest message to accept' -r
 complete -c heka-send -l ack -d 'When a message counts as delivered' -r -f -a "none\t'What was written'
 kernel\t'What the peer\'s kernel has'
 peer\t'What heka-listen --ack has passed on'"

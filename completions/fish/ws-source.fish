@@ -13,7 +13,7 @@ complete -c ws-source -l binary -d 'How to write binary messages as payload' -r 
 base64\t'Their bytes in base64'
 skip\t'Nothing, in no form'"
 complete -c ws-source -s n -l max-count -d 'Stop after NUM messages' -r
-complete -c ws-source -l max-message -d 'Longest message to accept' -r
+complete -c ws-source -l max-record -d 'Longest message to accept' -r
 complete -c ws-source -l max-backlog -d 'Stop reading when SIZE of output is pending' -r
 complete -c ws-source -s t -l type -d 'Type of Heka messages' -r
 complete -c ws-source -s l -l logger -d 'Logger of Heka messages; the URL\'s host if absent' -r

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFlags;
 
 use crate::os::{Ending, Input, Output, wait};
-use crate::report::{self, Stop, stats};
+use crate::record::{Damage, Found, More, Progress, Splitter};
+use crate::report::{self, Stop};
 use crate::wire::framing::{FRAMING_SIZE, RECORD_SEPARATOR, Reason, UNIT_SEPARATOR};
-use crate::wire::{Deframer, Frame, Header, More, Step};
+use crate::wire::{Frame, Header};
 
 /// What a stream of unknown origin consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,31 +74,30 @@ fn whole_frames_from(
 ) -> std::io::Result<(u64, bool)> {
     let mut data = vec![0; usize::try_from(len - start).unwrap_or(usize::MAX)];
     file.read_exact_at(&mut data, start)?;
-    let mut deframer = Deframer::at(limit, start);
-    let mut rest = data.as_slice();
+    let splitter = Splitter::frames(limit);
+    let mut progress = Progress::at(start);
     let (mut whole, mut has_frames) = (len, false);
-    loop {
-        let done = match deframer.next(rest, More::Ended) {
-            Step::Frame(done, _) => {
-                (whole, has_frames) = (len, true);
-                done
+    let mut records = splitter.records(&data, &mut progress, More::Ended);
+    while let Some(found) = records.next() {
+        match found {
+            Found::Damage(Damage::NoFrame(damage)) => {
+                let is_last = records.done() == data.len();
+                let is_torn = damage.reason == Reason::CutOff && is_last;
+                whole = if is_torn { damage.offset } else { len };
             }
-            Step::Damage(done, damage) => {
-                let is_torn = damage.reason == Reason::CutOff;
-                whole = if is_torn && deframer.offset() == len { damage.offset } else { len };
-                done
-            }
-            Step::Need(..) => return Ok((whole, has_frames)),
-        };
-        rest = rest.get(done..).unwrap_or_default();
+            Found::Frame(_) => (whole, has_frames) = (len, true),
+            Found::Record(_) | Found::Damage(_) => {}
+        }
     }
+    Ok((whole, has_frames))
 }
 
 /// Reads frames from an input; skips damage and tells of it.
 #[derive(Debug)]
 pub struct FrameReader {
     input: Input,
-    deframer: Deframer,
+    splitter: Splitter,
+    progress: Progress,
     need: usize,
     damages: u64,
     strict: bool,
@@ -113,7 +113,8 @@ impl FrameReader {
     pub fn new(input: Input, limit: usize, offset: u64) -> Self {
         Self {
             input,
-            deframer: Deframer::at(limit, offset),
+            splitter: Splitter::frames(limit),
+            progress: Progress::at(offset),
             need: 0,
             damages: 0,
             strict: false,
@@ -212,7 +213,7 @@ impl FrameReader {
                 "{}: truncated, reading from its beginning",
                 self.input.name()
             ));
-            self.deframer = Deframer::at(self.deframer.limit(), 0);
+            self.progress.restart();
             self.need = 0;
         }
         Ok(ControlFlow::Continue(()))
@@ -228,38 +229,30 @@ impl FrameReader {
         out: &mut Output,
         receive: &mut impl FnMut(&Frame<'_>, &mut Output) -> Flow,
     ) -> Flow {
-        loop {
-            match self.deframer.next(self.input.data(), more) {
+        let name = self.input.name();
+        let mut records = self.splitter.records(self.input.data(), &mut self.progress, more);
+        let flow = loop {
+            match records.next() {
                 // Large enough to be looked at where it lies.
-                Step::Frame(done, ref frame) => {
-                    let is_message = !frame.is_signal();
-                    let flow =
-                        if is_message { receive(frame, out)? } else { ControlFlow::Continue(()) };
-                    self.input.consume(done);
-                    if flow.is_break() {
-                        return Ok(flow);
-                    }
-                }
-                Step::Damage(done, damage) => {
-                    self.input.consume(done);
+                Some(Found::Frame(ref frame)) if !frame.is_signal() => match receive(frame, out) {
+                    Ok(ControlFlow::Continue(())) => {}
+                    flow => break flow,
+                },
+                Some(Found::Damage(damage)) => {
                     self.damages += 1;
                     if self.strict {
-                        return Err(Stop::failed(format_args!("{}: {damage}", self.input.name())));
+                        break Err(Stop::failed(format_args!("{name}: {damage}")));
                     }
-                    stats::SKIPPED.add(1);
-                    let name = self.input.name();
-                    report::repeated(
-                        format_args!("{name}: damage"),
-                        format_args!("{name}: {damage}"),
-                    );
+                    report::damage(name, &damage);
                 }
-                Step::Need(done, need) => {
-                    self.input.consume(done);
-                    self.need = need;
-                    return Ok(ControlFlow::Continue(()));
-                }
+                Some(Found::Frame(_) | Found::Record(_)) => {}
+                None => break Ok(ControlFlow::Continue(())),
             }
-        }
+        };
+        let (done, need) = (records.done(), records.need());
+        self.need = need;
+        self.input.consume(done);
+        flow
     }
 
     /// Reads until another look is worth it. Before it waits, what can be delivered is.

@@ -4,7 +4,7 @@
 use super::boundary::{End, Lines, find_byte};
 use super::framing::{Prefix, length, octet_count};
 use super::splitter::{Kind, State};
-use super::{Damage, Framing, More, Oversize, Progress, Splitter, TooLong, cut};
+use super::{Damage, Framing, More, Oversize, Progress, Splitter, TooLong, Turn, cut};
 use crate::wire::{Deframer, Frame, Step};
 
 /// What stands in a stream.
@@ -134,6 +134,50 @@ impl<'a, 's> Records<'a, 's> {
         };
         self.advance(len);
         rest.get(..len)
+    }
+
+    /// The next one, with no more work than `turn` has left. Once the turn is over there may be
+    /// more, in what is not done with.
+    pub fn next_within(&mut self, turn: &mut Turn) -> Option<Found<'a>> {
+        if turn.is_over() {
+            return None;
+        }
+        let before = (self.at, self.allow(turn));
+        let found = self.next();
+        turn.spend(self.work() - before.1);
+        match found {
+            Some(Found::Damage(_)) => turn.spend_record(0),
+            Some(_) => turn.spend_record(self.at - before.0),
+            None => {}
+        }
+        found
+    }
+
+    /// Whether nothing inside a Heka frame is to be taken for a frame, whatever follows it.
+    pub fn trust_lengths(&mut self, trusts: bool) {
+        if matches!(self.splitter.kind, Kind::Framing(Framing::Heka)) {
+            self.deframer().trust_lengths(trusts);
+        }
+    }
+
+    /// As [`Records::run`], with no more work than `turn` has left.
+    pub fn run_within(&mut self, most: u64, ends: &mut Vec<usize>, turn: &mut Turn) -> &'a [u8] {
+        let before = self.allow(turn);
+        let run = self.run(most, ends);
+        turn.spend(self.work() - before);
+        run
+    }
+
+    /// Limits the work on frames; returns how much there has been.
+    fn allow(&mut self, turn: &Turn) -> u64 {
+        if matches!(self.splitter.kind, Kind::Framing(Framing::Heka)) {
+            self.deframer().allow(turn.left());
+        }
+        self.work()
+    }
+
+    fn work(&self) -> u64 {
+        self.progress.deframer.as_ref().map_or(0, |deframer| deframer.work())
     }
 
     /// A record of usual length that a byte ends.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::boundary::{Boundary, End, Lines, Search, find_byte, find_last};
-use super::{Framing, Limit, More, Records};
+use super::{Framing, Limit, More, Oversize, Records};
 use crate::wire::Deframer;
 
 /// Cuts streams into records: how they are framed, and how long they may be.
@@ -34,6 +34,11 @@ impl Splitter {
             framing => (framing, None),
         };
         Self { kind: Kind::Framing(framing), lines: None, limit, plain }
+    }
+
+    /// Heka frames with messages of up to `limit` bytes.
+    pub fn frames(limit: usize) -> Self {
+        Self::new(Framing::Heka, Limit { size: limit, oversize: Oversize::Drop })
     }
 
     /// Records that a pattern separates.
@@ -154,6 +159,15 @@ impl Progress {
     /// Whether the next bytes belong to a record that is left out.
     pub fn is_skipping(&self) -> bool {
         matches!(self.state, State::Skipping | State::SkippingBytes(_) | State::Lost)
+    }
+
+    /// Another stream begins.
+    pub fn restart(&mut self) {
+        self.begin();
+        self.offset = 0;
+        if let Some(deframer) = &mut self.deframer {
+            **deframer = Deframer::new(deframer.limit());
+        }
     }
 
     /// So many bytes went by that end with a record, and with them what has been looked at.

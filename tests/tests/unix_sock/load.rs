@@ -315,7 +315,7 @@ fn a_record_without_end_costs_its_sender_alone() {
         let text = String::from_utf8_lossy(out);
         text.contains("neighbour\n") && text.contains("after it\n") && out.len() == 19
     });
-    server.wait_stderr("peer 0: offset 0: record over 1048576 bytes skipped");
+    server.wait_stderr("peer 0: offset 0: record longer than 1048576 bytes, dropped");
     let peak = peak(&server);
     assert!(peak <= 32 * 1024, "{peak} KiB");
 }

@@ -74,7 +74,7 @@ struct ServerArgs {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
     delay: Duration,
     /// Longest message to accept
-    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
+    #[arg(long = "max-record", alias = "max-message", value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
     max_message: usize,
 }
 

@@ -87,8 +87,8 @@ pub(crate) struct Cli {
     #[arg(long)]
     no_framing: bool,
     /// Longest message to accept
-    #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
-    max_message_size: usize,
+    #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
+    max_record: usize,
     /// Stop at the first damage
     #[arg(long)]
     strict: bool,
@@ -181,7 +181,7 @@ pub(crate) struct Plan {
     pub(crate) offset: u64,
     pub(crate) follow: bool,
     pub(crate) framing: bool,
-    pub(crate) max_message_size: usize,
+    pub(crate) max_record: usize,
     pub(crate) strict: bool,
     pub(crate) dedup: Option<usize>,
     pub(crate) write: WriteArgs,
@@ -218,7 +218,7 @@ impl Cli {
             offset: self.offset.unwrap_or(0),
             follow: self.follow,
             framing: !self.no_framing,
-            max_message_size: self.max_message_size,
+            max_record: self.max_record,
             strict: self.strict,
             dedup: self.dedup,
             write: self.write,

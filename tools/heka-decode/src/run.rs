@@ -70,7 +70,7 @@ fn open_output(plan: &Plan) -> Result<(Encoder, Output), Stop> {
         plan.showing.open_as(form, Form::Payload, plan.color, plan.settings.clone(), out)?;
     let payload = &plan.settings.payload;
     let out = match encoder.form() {
-        Form::Heka => out.ending_with(frames_ending(plan.max_message_size))?,
+        Form::Heka => out.ending_with(frames_ending(plan.max_record))?,
         Form::Json => out.ending_with(Ending::Byte(b'\n'))?,
         Form::Payload if payload.newlines != Newlines::Never => {
             out.ending_with(Ending::Byte(if payload.null { 0 } else { b'\n' }))?
@@ -99,7 +99,7 @@ impl Decoder<'_> {
         if !plan.framing {
             return self.decode_bare(plan, input, out);
         }
-        let mut reader = FrameReader::new(input, plan.max_message_size, plan.offset)
+        let mut reader = FrameReader::new(input, plan.max_record, plan.offset)
             .strict(plan.strict)
             .follow(plan.follow.then_some(FOLLOW_EVERY));
         if plan.follow && plan.last.is_some() {
@@ -121,7 +121,7 @@ impl Decoder<'_> {
         out: &mut Output,
     ) -> Result<(Status, ControlFlow<()>), Stop> {
         while input.fill(out)? {
-            if input.data().len() > plan.max_message_size {
+            if input.data().len() > plan.max_record {
                 return Err(Stop::failed(format_args!("{}: message over the limit", input.name())));
             }
         }

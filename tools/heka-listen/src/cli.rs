@@ -39,8 +39,8 @@ pub(crate) struct Cli {
     #[arg(short = 'n', long, value_name = "NUM")]
     max_count: Option<u64>,
     /// Longest message to accept
-    #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
-    max_message_size: usize,
+    #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
+    max_record: usize,
     /// Drop messages whose UUID is among the last N
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000000", help_heading = "Delivery options")]
     dedup: Option<usize>,
@@ -121,7 +121,7 @@ pub(crate) struct Plan {
     pub(crate) type_: String,
     pub(crate) once: bool,
     pub(crate) max_count: Option<u64>,
-    pub(crate) max_message_size: usize,
+    pub(crate) max_record: usize,
     pub(crate) dedup: Option<usize>,
     pub(crate) ack: bool,
     pub(crate) fsync: bool,
@@ -158,7 +158,7 @@ impl Cli {
             type_: self.type_,
             once: self.once,
             max_count: self.max_count,
-            max_message_size: self.max_message_size,
+            max_record: self.max_record,
             dedup: self.dedup,
             ack: self.ack,
             fsync: self.fsync,

@@ -8,27 +8,18 @@ use std::time::{Duration, Instant};
 use heka_core::delivery::Refusal;
 use heka_core::net::{Interest, Stream};
 use heka_core::os::{Kind, detect, wait};
-use heka_core::record::Unread;
+use heka_core::record::{More, Unread};
 use heka_core::report::{self, Stop, stats};
-use heka_core::wire::{Deframer, Header, More, Template, put_frame};
+use heka_core::wire::{Header, put_frame};
 use nix::poll::PollFlags;
 
 use crate::cli::InputForm;
-use crate::intake::{Intake, Progress};
+use crate::intake::{Intake, Source, Taken};
 use crate::place::{News, Place};
 
 /// An unfinished record of up to this size is copied in front of what is read next; a longer one
 /// is read where it lies.
 const SHORT: usize = 16 * 1024;
-
-/// How a sender's bytes are cut into records.
-#[derive(Debug)]
-enum Splitter {
-    Undecided,
-    Frames(Box<Deframer>),
-    Lines(Box<Template>),
-    Bytes(Box<Template>),
-}
 
 /// Whether a connection goes on.
 #[derive(Debug)]
@@ -59,7 +50,8 @@ pub(crate) struct Connection {
     /// When something happened last.
     active: Instant,
     pub(crate) interest: Interest,
-    splitter: Splitter,
+    /// `None` until its first bytes tell what it sends.
+    source: Option<Source>,
     /// The beginning of a record whose end has not come, or records that wait for another turn.
     rest: Unread,
     /// What the next turn goes on with before anything is read.
@@ -68,8 +60,6 @@ pub(crate) struct Connection {
     pub(crate) is_busy: bool,
     /// Another look at the rest is worth it when there is so much of it.
     need: usize,
-    /// So much of the rest holds no end of a line.
-    searched: usize,
     place: Place,
     /// Records that were confirmed.
     pub(crate) confirmed: u64,
@@ -78,11 +68,11 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(stream: Stream, peer: String, form: InputForm, intake: &Intake) -> Self {
-        let splitter = match form {
-            InputForm::Auto => Splitter::Undecided,
-            InputForm::Heka => Splitter::Frames(Box::new(intake.deframer())),
-            InputForm::Lines => Splitter::Lines(Box::new(intake.template(&peer))),
-            InputForm::Raw => Splitter::Bytes(Box::new(intake.template(&peer))),
+        let source = match form {
+            InputForm::Auto => None,
+            InputForm::Heka => Some(intake.frames()),
+            InputForm::Lines => Some(intake.lines(&peer)),
+            InputForm::Raw => Some(intake.bytes(&peer)),
         };
         Self {
             stream,
@@ -90,12 +80,11 @@ impl Connection {
             received: 0,
             active: Instant::now(),
             interest: Interest::READ,
-            splitter,
+            source,
             rest: Unread::default(),
             unfinished: None,
             is_busy: false,
             need: 0,
-            searched: 0,
             place: Place::default(),
             confirmed: 0,
             unsent: Vec::new(),
@@ -160,9 +149,9 @@ impl Connection {
             self.rest.extend(data.get(kept..).unwrap_or_default());
             return Ok(Next::Continue);
         }
-        let progress = self.split(data, more, intake)?;
-        self.rest.set(data.get(progress.done..).unwrap_or_default());
-        Ok(self.next(&progress, more, None))
+        let taken = self.split(data, more, intake)?;
+        self.rest.set(data.get(taken.done..).unwrap_or_default());
+        Ok(self.next(&taken, more, None))
     }
 
     fn read_behind_rest(&mut self, buffer: &mut [u8], intake: &mut Intake) -> Result<Next, Stop> {
@@ -201,15 +190,15 @@ impl Connection {
         intake: &mut Intake,
     ) -> Result<Next, Stop> {
         let rest = std::mem::take(&mut self.rest);
-        let progress = self.split(rest.data(), more, intake)?;
+        let taken = self.split(rest.data(), more, intake)?;
         self.rest = rest;
-        self.rest.consume(progress.done);
-        Ok(self.next(&progress, more, error))
+        self.rest.consume(taken.done);
+        Ok(self.next(&taken, more, error))
     }
 
     /// How the connection goes on when so much of what is there was taken.
-    fn next(&mut self, progress: &Progress, more: More, error: Option<std::io::Error>) -> Next {
-        if progress.is_cut {
+    fn next(&mut self, taken: &Taken, more: More, error: Option<std::io::Error>) -> Next {
+        if taken.is_cut {
             self.unfinished = Some(Unfinished { more, error });
             return Next::Continue;
         }
@@ -220,37 +209,19 @@ impl Connection {
         }
     }
 
-    fn split(&mut self, data: &[u8], more: More, intake: &mut Intake) -> Result<Progress, Stop> {
-        let progress = self.take_records(data, more, intake)?;
-        (self.need, self.searched) = (progress.need, progress.searched);
-        Ok(progress)
-    }
-
-    fn take_records(
-        &mut self,
-        data: &[u8],
-        more: More,
-        intake: &mut Intake,
-    ) -> Result<Progress, Stop> {
-        if matches!(self.splitter, Splitter::Undecided) {
-            self.splitter = match detect(data, more) {
-                Some(Kind::Frames) => Splitter::Frames(Box::new(intake.deframer())),
-                Some(Kind::Text) => Splitter::Lines(Box::new(intake.template(&self.peer))),
-                None => return Ok(Progress::default()),
+    /// Takes the records at the front of `data`.
+    fn split(&mut self, data: &[u8], more: More, intake: &mut Intake) -> Result<Taken, Stop> {
+        if self.source.is_none() {
+            self.source = match detect(data, more) {
+                Some(Kind::Frames) => Some(intake.frames()),
+                Some(Kind::Text) => Some(intake.lines(&self.peer)),
+                None => None,
             };
         }
-        let peer = &self.peer;
-        match &mut self.splitter {
-            Splitter::Frames(deframer) => {
-                intake.frames(deframer, &mut self.place, peer, data, more)
-            }
-            Splitter::Lines(template) => intake.lines(template, peer, data, self.searched, more),
-            Splitter::Bytes(template) if !data.is_empty() => {
-                intake.text(template, peer, data)?;
-                Ok(Progress { done: data.len(), ..Progress::default() })
-            }
-            Splitter::Bytes(_) | Splitter::Undecided => Ok(Progress::default()),
-        }
+        let Some(source) = &mut self.source else { return Ok(Taken::default()) };
+        let taken = intake.receive(source, &mut self.place, &self.peer, data, more)?;
+        self.need = taken.need;
+        Ok(taken)
     }
 
     /// Confirms everything that came, once it is safe.
@@ -366,7 +337,6 @@ mod tests {
                 near.write_all(&vec![b'x'; len.min(1000)]).unwrap();
                 connection.read(&mut buffer, &mut intake).unwrap();
             }
-            assert_eq!(connection.searched, connection.rest.len());
             // Nobody would see it any more.
             let mut rest = connection.rest.data().to_vec();
             rest[5] = b'\n';
@@ -375,7 +345,7 @@ mod tests {
             near.write_all(b"y\nz").unwrap();
             connection.read(&mut buffer, &mut intake).unwrap();
             expected.extend_from_slice(b"y\n");
-            assert_eq!((connection.searched, connection.rest.data()), (1, &b"z"[..]));
+            assert_eq!(connection.rest.data(), b"z");
         }
         intake.out.flush().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), expected);

@@ -6,13 +6,13 @@ use std::os::fd::AsRawFd as _;
 
 use heka_core::net::Listener;
 use heka_core::os::{Kind, detect};
+use heka_core::record::More;
 use heka_core::report::{self, Stop, stats};
-use heka_core::wire::More;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg};
 
 use crate::cli::InputForm;
-use crate::intake::{Intake, Progress};
+use crate::intake::{Intake, Source};
 use crate::place::Place;
 
 /// So many are read before others get their turn.
@@ -29,6 +29,8 @@ pub(crate) struct Inbox {
     room: usize,
     /// Made for the first one, and only in use as far as the longest one went.
     buffer: Vec<u8>,
+    /// Finds the frames of each.
+    frames: Option<Source>,
 }
 
 impl Inbox {
@@ -36,7 +38,7 @@ impl Inbox {
     pub(crate) fn new(form: InputForm, limit: usize) -> Self {
         // What is around a message in a frame is no more than that.
         let room = limit.saturating_add(1024).clamp(LEAST_ROOM, MOST_ROOM);
-        Self { form, room, buffer: Vec::new() }
+        Self { form, room, buffer: Vec::new(), frames: None }
     }
 
     /// Takes datagrams that have arrived; `false` if there are no more.
@@ -71,8 +73,7 @@ impl Inbox {
                 let text = format_args!("{peer}: datagram longer than {room} bytes, cut");
                 report::repeated("long datagrams", text);
             }
-            let datagram = self.buffer.get(..len).unwrap_or_default();
-            let is_turn_over = take(datagram, &peer, self.form, intake)?;
+            let is_turn_over = self.take(len, &peer, intake)?;
             if intake.is_full() {
                 return Ok(false);
             }
@@ -82,52 +83,37 @@ impl Inbox {
         }
         Ok(true)
     }
-}
 
-/// Takes the records of a datagram, all of them; tells whether that was as much as a turn.
-fn take(data: &[u8], peer: &str, form: InputForm, intake: &mut Intake) -> Result<bool, Stop> {
-    let kind = match form {
-        InputForm::Heka => Some(Kind::Frames),
-        InputForm::Auto => detect(data, More::Ended),
-        InputForm::Lines | InputForm::Raw => Some(Kind::Text),
-    };
-    match kind {
-        Some(Kind::Frames) => {
-            let (mut deframer, mut place) = (intake.deframer(), Place::without_numbers());
-            take_all(data, intake, |data, intake| {
-                intake.frames(&mut deframer, &mut place, peer, data, More::Ended)
-            })
-        }
-        Some(Kind::Text) => {
-            let template = intake.template(peer);
-            if form == InputForm::Lines {
-                take_all(data, intake, |data, intake| {
-                    intake.lines(&template, peer, data, 0, More::Ended)
-                })
-            } else {
-                intake.text(&template, peer, data)?;
-                Ok(intake.turn.is_over())
+    /// Takes the records of a datagram of `len` bytes, all of them, for it is not kept for another
+    /// turn; tells whether that was as much as a turn.
+    fn take(&mut self, len: usize, peer: &str, intake: &mut Intake) -> Result<bool, Stop> {
+        let mut data = self.buffer.get(..len).unwrap_or_default();
+        let kind = match self.form {
+            InputForm::Heka => Some(Kind::Frames),
+            InputForm::Auto => detect(data, More::Ended),
+            InputForm::Lines | InputForm::Raw => Some(Kind::Text),
+        };
+        let source = match (kind, self.form) {
+            (Some(Kind::Frames), _) => {
+                let frames = self.frames.get_or_insert_with(|| intake.frames());
+                frames.progress.restart();
+                frames
             }
+            (Some(Kind::Text), InputForm::Lines) => &mut intake.lines(peer),
+            (Some(Kind::Text), _) => &mut intake.bytes(peer),
+            (None, _) => return Ok(false),
+        };
+        let place = &mut Place::without_numbers();
+        let mut is_turn_over = false;
+        loop {
+            let taken = intake.receive(source, place, peer, data, More::Ended)?;
+            if !taken.is_cut || intake.is_full() {
+                return Ok(is_turn_over);
+            }
+            data = data.get(taken.done..).unwrap_or_default();
+            is_turn_over = true;
+            intake.turn.begin();
         }
-        None => Ok(false),
-    }
-}
-
-/// A datagram is not kept for another turn.
-fn take_all(
-    mut data: &[u8],
-    intake: &mut Intake,
-    mut take: impl FnMut(&[u8], &mut Intake) -> Result<Progress, Stop>,
-) -> Result<bool, Stop> {
-    let mut is_turn_over = false;
-    loop {
-        let progress = take(data, intake)?;
-        if !progress.is_cut || intake.is_full() {
-            return Ok(is_turn_over);
-        }
-        data = data.get(progress.done..).unwrap_or_default();
-        is_turn_over = true;
-        intake.turn.begin();
     }
 }
 

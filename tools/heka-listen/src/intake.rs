@@ -2,29 +2,38 @@
 //! What is taken of what arrives, and the form in which it is written.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use heka_core::cli::signing::Verifier;
 use heka_core::codec::{Encoder, Form};
 use heka_core::delivery::Refusal;
 use heka_core::os::{Output, clock};
-use heka_core::record::{Recent, Turn};
+use heka_core::record::{
+    Damage, Found, Framing, Limit, More, Oversize, Progress, Recent, Records, Splitter, Turn,
+};
 use heka_core::report::{self, Stop, stats};
-use heka_core::wire::{Damage, Deframer, Frame, Header, Message, More, Reason, Step, Template};
-use memchr::memchr;
+use heka_core::wire::{Frame, Header, Message, Reason, Template};
 
 use crate::cli::Plan;
 use crate::place::Place;
 use crate::streams::Streams;
 
+/// What a sender's bytes are, and how far they have been looked at.
+#[derive(Debug)]
+pub(crate) struct Source {
+    splitter: Rc<Splitter>,
+    pub(crate) progress: Progress,
+    /// What messages made of its text have in common; frames have none.
+    template: Option<Box<Template>>,
+}
+
 /// How far a look at the bytes of a sender came.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Progress {
+pub(crate) struct Taken {
     /// Bytes that are done with.
     pub(crate) done: usize,
     /// Another look at the others is worth it when there are so many.
     pub(crate) need: usize,
-    /// So many of the others, the first ones, hold no end of a line.
-    pub(crate) searched: usize,
     /// The turn is over: there may be more records in what is there.
     pub(crate) is_cut: bool,
 }
@@ -46,8 +55,9 @@ pub(crate) struct Intake {
     left: u64,
     /// Records are taken in turns.
     pub(crate) turn: Turn,
-    limit: usize,
-    delimiter: u8,
+    frames: Rc<Splitter>,
+    lines: Rc<Splitter>,
+    bytes: Rc<Splitter>,
     type_: String,
     pub(crate) failed: bool,
 }
@@ -55,6 +65,8 @@ pub(crate) struct Intake {
 impl Intake {
     /// Writes what is taken to `out`.
     pub(crate) fn new(plan: &Plan, out: Output, encoder: Encoder) -> Self {
+        let delimiter = if plan.null { 0 } else { b'\n' };
+        let limit = Limit { size: plan.max_record, oversize: Oversize::Split };
         let copies = matches!(encoder.form(), Form::Heka | Form::Raw);
         Self {
             encoder,
@@ -67,8 +79,9 @@ impl Intake {
             taken: 0,
             left: plan.max_count.unwrap_or(u64::MAX),
             turn: Turn::default(),
-            limit: plan.max_message_size,
-            delimiter: if plan.null { 0 } else { b'\n' },
+            frames: Rc::new(Splitter::frames(plan.max_record)),
+            lines: Rc::new(Splitter::new(Framing::Delimited(delimiter), limit)),
+            bytes: Rc::new(Splitter::new(Framing::None, Limit { size: usize::MAX, ..limit })),
             type_: plan.type_.clone(),
             out,
             failed: false,
@@ -97,70 +110,76 @@ impl Intake {
     }
 
     /// Finds the frames of one sender.
-    pub(crate) fn deframer(&self) -> Deframer {
-        Deframer::new(self.limit)
+    pub(crate) fn frames(&self) -> Source {
+        Source { splitter: Rc::clone(&self.frames), progress: Progress::default(), template: None }
     }
 
-    /// Takes the frames at the front of `data`.
-    pub(crate) fn frames(
+    /// Finds the lines of one sender, their ends included as with Heka's `TokenSplitter`.
+    pub(crate) fn lines(&self, peer: &str) -> Source {
+        let template = Some(Box::new(self.template(peer)));
+        Source { splitter: Rc::clone(&self.lines), progress: Progress::default(), template }
+    }
+
+    /// Takes what arrives of one sender at once as one record.
+    pub(crate) fn bytes(&self, peer: &str) -> Source {
+        let template = Some(Box::new(self.template(peer)));
+        Source { splitter: Rc::clone(&self.bytes), progress: Progress::default(), template }
+    }
+
+    /// Takes the records at the front of `data`, as many as a turn allows.
+    pub(crate) fn receive(
         &mut self,
-        deframer: &mut Deframer,
+        source: &mut Source,
         place: &mut Place,
         peer: &str,
         data: &[u8],
         more: More,
-    ) -> Result<Progress, Stop> {
-        let mut at = 0;
+    ) -> Result<Taken, Stop> {
+        let mut records = source.splitter.records(data, &mut source.progress, more);
         // Frames that were taken and not written yet lie side by side here.
         let mut run = 0..0;
-        let mut need = 0;
+        let mut is_cut = true;
         while self.left > 0 && !self.turn.is_over() && !place.is_over() {
             // Nothing inside a message is to be taken for a message with a number.
-            deframer.trust_lengths(place.counts());
-            let rest = data.get(at..).unwrap_or_default();
-            let work = deframer.work();
-            deframer.allow(self.turn.left());
-            let taken = self.take_run(deframer, place, rest);
-            if taken.end > 0 {
-                self.turn.spend(deframer.work() - work);
-                self.join(data, &mut run, at + taken.start..at + taken.end)?;
-                at += taken.end;
+            records.trust_lengths(place.counts());
+            if let Some(taken) = self.take_run(&mut records, place) {
+                self.join(data, &mut run, taken)?;
                 continue;
             }
-            let step = deframer.next(rest, more);
-            self.turn.spend(deframer.work() - work);
-            match step {
+            match records.next_within(&mut self.turn) {
                 // Large enough to be looked at where it lies.
-                Step::Frame(done, ref frame) => {
-                    at += done;
-                    self.turn.spend_record(done);
-                    if self.accepts(frame, place, peer) {
-                        self.take(1);
-                        if self.is_verbatim {
-                            self.join(data, &mut run, at - frame.bytes.len()..at)?;
-                        } else {
-                            self.put(frame)?;
-                        }
+                Some(Found::Frame(ref frame)) => {
+                    if !self.accepts(frame, place, peer) {
+                        continue;
+                    }
+                    self.take(1);
+                    if self.is_verbatim {
+                        let end = records.done();
+                        self.join(data, &mut run, end - frame.bytes.len()..end)?;
+                    } else {
+                        self.put(frame)?;
                     }
                 }
-                Step::Damage(done, damage) => {
-                    at += done;
-                    self.turn.spend_record(0);
+                Some(Found::Record(record)) => {
+                    self.put_text(source.template.as_deref(), peer, record.whole)?;
+                }
+                Some(Found::Damage(damage)) => {
                     self.damaged(&damage, place, peer, more);
                 }
-                Step::Need(done, bytes) => {
-                    at += done;
-                    need = bytes;
+                None => {
+                    is_cut = self.turn.is_over();
                     break;
                 }
             }
         }
         self.put_run(data, run)?;
-        Ok(Progress { done: at, need, searched: 0, is_cut: need == 0 })
+        Ok(Taken { done: records.done(), need: records.need(), is_cut })
     }
 
-    /// Tells of a stretch without frames, and the sender if it is to be told.
-    fn damaged(&mut self, damage: &Damage, place: &mut Place, peer: &str, more: More) {
+    /// Tells of a stretch without frames, or a long line, and the sender if it is to be told.
+    fn damaged(&mut self, damage: &Damage<'_>, place: &mut Place, peer: &str, more: More) {
+        let is_too_long =
+            matches!(damage, Damage::NoFrame(damage) if damage.reason == Reason::TooLong);
         let will_come_again = match place.counts() {
             false => false,
             // The connection ended within a record.
@@ -168,7 +187,7 @@ impl Intake {
                 place.end();
                 false
             }
-            true if damage.reason == Reason::TooLong => {
+            true if is_too_long => {
                 place.refuse_next(Refusal::TooLong);
                 false
             }
@@ -178,24 +197,25 @@ impl Intake {
             let text = format_args!("{peer}: {damage}, to be sent again");
             return report::repeated("damage", text);
         }
-        self.failed = true;
-        stats::SKIPPED.add(1);
-        report::repeated("damage", format_args!("{peer}: {damage}"));
+        self.failed |= report::damage_of_peer(peer, damage);
     }
 
-    /// Takes the frames at the front of `data` of which nothing need be known but where they end.
-    /// Those that came before are passed over.
+    /// Takes the next frames of which nothing need be known but where they end; tells where those
+    /// lie that did not come before.
     fn take_run(
         &mut self,
-        deframer: &mut Deframer,
+        records: &mut Records<'_, '_>,
         place: &mut Place,
-        data: &[u8],
-    ) -> Range<usize> {
+    ) -> Option<Range<usize>> {
         if !self.is_verbatim || self.verifier.is_active() || self.seen.is_some() {
-            return 0..0;
+            return None;
         }
         self.ends.clear();
-        let end = deframer.next_run(data, self.left, &mut self.ends);
+        let start = records.done();
+        let len = records.run_within(self.left, &mut self.ends, &mut self.turn).len();
+        if len == 0 {
+            return None;
+        }
         let count = self.ends.len() as u64;
         let repeated = place.count(count).map_or(0, |last| place.take(last, count));
         self.take(count - repeated);
@@ -203,8 +223,8 @@ impl Intake {
             stats::counter("repeated").add(repeated);
         }
         let before = usize::try_from(repeated).ok().and_then(|repeated| repeated.checked_sub(1));
-        let start = before.and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
-        start..end
+        let skipped = before.and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
+        Some(start + skipped..start + len)
     }
 
     /// Adds frames to the run if they stand right behind it; otherwise they begin a new one.
@@ -259,7 +279,7 @@ impl Intake {
     }
 
     /// What messages made of a sender's text have in common.
-    pub(crate) fn template(&self, peer: &str) -> Template {
+    fn template(&self, peer: &str) -> Template {
         let message = Message {
             r#type: Some(self.type_.clone().into()),
             logger: Some(self.type_.clone().into()),
@@ -270,54 +290,17 @@ impl Intake {
         Template::new(&message, None)
     }
 
-    /// Takes the lines at the front of `data`, their ends included, as Heka's `TokenSplitter` does.
-    /// No line ends within the first `searched` bytes.
-    pub(crate) fn lines(
+    /// Writes text, or any bytes, as one message.
+    fn put_text(
         &mut self,
-        template: &Template,
-        peer: &str,
-        data: &[u8],
-        mut searched: usize,
-        more: More,
-    ) -> Result<Progress, Stop> {
-        let mut at = 0;
-        while self.left > 0 && !self.turn.is_over() {
-            let rest = data.get(at..).unwrap_or_default();
-            let within = rest.get(..=self.limit).unwrap_or(rest);
-            let len = match memchr(self.delimiter, within.get(searched..).unwrap_or_default()) {
-                Some(end) => searched + end + 1,
-                None if within.len() > self.limit => {
-                    let limit = self.limit;
-                    let text = format_args!("{peer}: line longer than {limit} bytes, split");
-                    report::repeated("long lines", text);
-                    self.limit
-                }
-                None if more == More::Ended && !rest.is_empty() => rest.len(),
-                None => {
-                    let searched = rest.len();
-                    return Ok(Progress { done: at, searched, ..Progress::default() });
-                }
-            };
-            self.text(template, peer, rest.get(..len).unwrap_or(rest))?;
-            at += len;
-            searched = 0;
-        }
-        Ok(Progress { done: at, is_cut: true, ..Progress::default() })
-    }
-
-    /// Takes text, or any bytes, as one message.
-    pub(crate) fn text(
-        &mut self,
-        template: &Template,
+        template: Option<&Template>,
         peer: &str,
         text: &[u8],
     ) -> Result<(), Stop> {
-        if self.left == 0 {
-            return Ok(());
-        }
         self.take(1);
-        self.turn.spend_record(text.len());
-        if !self.encoder.put_payload(self.out.buffer(), text) {
+        if !self.encoder.put_payload(self.out.buffer(), text)
+            && let Some(template) = template
+        {
             let mut message = Vec::with_capacity(text.len() + 128);
             template.put_message(&mut message, clock::random_uuid(), clock::now_ns(), text);
             let put = self.encoder.put_message(self.out.buffer(), Header::default(), &message);

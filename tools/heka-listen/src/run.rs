@@ -77,7 +77,7 @@ fn open_intake(plan: &Plan) -> Result<Intake, Stop> {
     let (encoder, out) = showing.open_as(showing.form()?, Form::Heka, plan.color, settings, out)?;
     let out = match encoder.form() {
         Form::Raw => out,
-        Form::Heka => out.ending_with(frames_ending(plan.max_message_size))?,
+        Form::Heka => out.ending_with(frames_ending(plan.max_record))?,
         Form::Payload if plan.null => out.ending_with(Ending::Byte(0))?,
         _ => out.ending_with(Ending::Byte(b'\n'))?,
     };

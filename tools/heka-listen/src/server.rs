@@ -66,7 +66,7 @@ impl Server {
             turns: 0,
             busy: Vec::new(),
             buffer: vec![0; READ_SIZE],
-            inbox: Inbox::new(plan.input, plan.max_message_size),
+            inbox: Inbox::new(plan.input, plan.max_record),
             swept: Instant::now(),
         })
     }

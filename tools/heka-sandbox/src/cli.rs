@@ -44,7 +44,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     output_limit: Option<u64>,
     /// Longest message of a stream reader
-    #[arg(long, value_name = "SIZE", value_parser = parse_buffer_size)]
+    #[arg(long = "max-record", alias = "max-message-size", value_name = "SIZE", value_parser = parse_buffer_size)]
     max_message_size: Option<usize>,
     /// CPU time limit of one call with an instruction limit
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]

@@ -50,8 +50,8 @@ pub(crate) struct Cli {
     #[arg(short = 'n', long, value_name = "NUM")]
     max_count: Option<u64>,
     /// Longest message to accept
-    #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
-    max_message_size: usize,
+    #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
+    max_record: usize,
     /// When a message counts as delivered
     #[arg(long, value_name = "BY", default_value = "kernel", help_heading = "Delivery options")]
     ack: Ack,
@@ -192,7 +192,7 @@ pub(crate) struct Plan {
     pub(crate) output: Form,
     pub(crate) payload: Payload,
     pub(crate) max_count: Option<u64>,
-    pub(crate) max_message_size: usize,
+    pub(crate) max_record: usize,
     pub(crate) commit: Option<PathBuf>,
     pub(crate) delivery: Delivery,
     /// Where messages are kept that a receiver refuses.
@@ -249,7 +249,7 @@ impl Cli {
                 prefix: None,
             },
             max_count: self.max_count,
-            max_message_size: self.max_message_size,
+            max_record: self.max_record,
             commit: self.commit,
             delivery: Delivery {
                 ack: self.ack,

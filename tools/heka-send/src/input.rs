@@ -6,9 +6,9 @@ use std::time::Instant;
 use heka_core::codec::Form;
 use heka_core::net::Addr;
 use heka_core::os::{Input, Kind, detect, wait};
+use heka_core::record::{Found, Framing, Limit, More, Oversize, Progress, Splitter};
 use heka_core::report::{self, Explain as _, Stop, stats};
-use heka_core::wire::{Deframer, Frame, More, Step};
-use memchr::memchr;
+use heka_core::wire::Frame;
 use nix::poll::PollFlags;
 use nix::sys::stat::{SFlag, fstat};
 
@@ -46,11 +46,12 @@ impl Run<'_> {
 
     /// Hands over every frame.
     pub(crate) fn each(&self, mut receive: impl FnMut(&Frame<'_>)) {
-        let mut rest = self.bytes();
-        let mut deframer = Deframer::new(rest.len());
-        while let Step::Frame(done, ref frame) = deframer.next(rest, More::Ended) {
-            receive(frame);
-            rest = rest.get(done..).unwrap_or_default();
+        let bytes = self.bytes();
+        let splitter = Splitter::frames(bytes.len());
+        for found in splitter.records(bytes, &mut Progress::default(), More::Ended) {
+            if let Found::Frame(ref frame) = found {
+                receive(frame);
+            }
         }
     }
 
@@ -72,41 +73,26 @@ impl<'a> Record<'a> {
     }
 }
 
-/// How the input is cut into records.
-#[derive(Debug)]
-enum Splitter {
-    Undecided,
-    Frames(Box<Deframer>),
-    Lines(Lines),
-    Bytes,
-}
-
-/// How lines are found.
-#[derive(Clone, Copy, Debug)]
-struct Lines {
-    delimiter: u8,
-    /// Longest line.
-    limit: usize,
-    /// So much of the input's front is known to hold no delimiter.
-    searched: usize,
-}
-
 /// Standard input as records.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) input: Input,
-    splitter: Splitter,
+    /// `None` until it is known what comes.
+    splitter: Option<Splitter>,
+    progress: Progress,
+    /// Any bytes are a record.
+    is_raw: bool,
     /// Frames can go out as they are, so runs of them need no closer look.
     is_verbatim: bool,
     /// Where the frames of a run end.
     ends: Vec<usize>,
-    /// How lines are found if the input turns out to have some.
-    lines: Lines,
-    /// Most bytes that are one record if any bytes may be.
-    piece: usize,
+    /// What ends a line.
+    delimiter: u8,
+    /// Longest record.
+    limit: usize,
+    /// Whether something of the input is lost.
+    pub(crate) has_lost: bool,
     left: u64,
-    /// There was damage in the input.
-    pub(crate) is_damaged: bool,
     ended: bool,
     is_pipe: bool,
 }
@@ -114,16 +100,17 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) fn new(plan: &Plan, is_verbatim: bool) -> Result<Self, Stop> {
         let delimiter = if plan.payload.null { 0 } else { b'\n' };
-        let lines = Lines { delimiter, limit: plan.max_message_size, searched: 0 };
-        let splitter = match (plan.output, plan.input) {
-            (Form::Raw, _) => Splitter::Bytes,
-            (_, InputForm::Auto) => Splitter::Undecided,
-            (_, InputForm::Heka) => {
-                Splitter::Frames(Box::new(Deframer::new(plan.max_message_size)))
-            }
-            (_, InputForm::Lines) => Splitter::Lines(lines),
-        };
+        let is_raw = plan.output == Form::Raw;
         let goes_by_datagram = plan.targets.iter().flatten().any(Addr::is_datagram);
+        let splitter = match plan.input {
+            _ if is_raw => {
+                let size = if goes_by_datagram { DATAGRAM } else { usize::MAX };
+                Some(Splitter::new(Framing::None, Limit { size, oversize: Oversize::Split }))
+            }
+            InputForm::Auto => None,
+            InputForm::Heka => Some(Splitter::frames(plan.max_record)),
+            InputForm::Lines => Some(lines(delimiter, plan.max_record)),
+        };
         let input = Input::stdin()?;
         Input::expect(&["-".to_owned()]);
         let mode = fstat(input.fd()).at(input.name())?.st_mode;
@@ -131,12 +118,14 @@ impl Source {
             is_pipe: SFlag::from_bits_truncate(mode) & SFlag::S_IFMT == SFlag::S_IFIFO,
             input,
             splitter,
+            progress: Progress::default(),
+            is_raw,
             is_verbatim,
             ends: Vec::new(),
-            lines,
-            piece: if goes_by_datagram { DATAGRAM } else { usize::MAX },
+            delimiter,
+            limit: plan.max_record,
+            has_lost: false,
             left: plan.max_count.unwrap_or(u64::MAX),
-            is_damaged: false,
             ended: plan.max_count == Some(0),
         })
     }
@@ -179,14 +168,12 @@ impl Source {
         more: More,
         receive: &mut impl FnMut(&mut Record<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        if matches!(self.splitter, Splitter::Undecided) {
-            match detect(self.input.data(), more) {
-                Some(Kind::Frames) => {
-                    self.splitter = Splitter::Frames(Box::new(Deframer::new(self.lines.limit)));
-                }
-                Some(Kind::Text) => self.splitter = Splitter::Lines(self.lines),
+        if self.splitter.is_none() {
+            self.splitter = match detect(self.input.data(), more) {
+                Some(Kind::Frames) => Some(Splitter::frames(self.limit)),
+                Some(Kind::Text) => Some(lines(self.delimiter, self.limit)),
                 None => return Ok(()),
-            }
+            };
         }
         while !self.ended {
             let Some(count) = self.deliver_next(more, receive)? else { return Ok(()) };
@@ -204,57 +191,37 @@ impl Source {
         more: More,
         receive: &mut impl FnMut(&mut Record<'_>) -> Result<(), Stop>,
     ) -> Result<Option<u64>, Stop> {
-        let data = self.input.data();
-        let done = match &mut self.splitter {
-            Splitter::Frames(deframer) => {
-                self.ends.clear();
-                if self.is_verbatim {
-                    let len = deframer.next_run(data, self.left, &mut self.ends);
-                    if len > 0 {
-                        return self.deliver_run(len, receive).map(Some);
-                    }
-                }
-                match deframer.next(data, more) {
-                    Step::Frame(done, frame) if frame.is_signal() => {
-                        self.input.consume(done);
-                        return Ok(Some(0));
-                    }
-                    Step::Frame(done, frame) => {
-                        receive(&mut Record::Frame(&frame))?;
-                        done
-                    }
-                    Step::Damage(done, damage) => {
-                        self.is_damaged = true;
-                        stats::SKIPPED.add(1);
-                        let name = self.input.name();
-                        report::repeated(
-                            format_args!("{name}: damage"),
-                            format_args!("{name}: {damage}"),
-                        );
-                        self.input.consume(done);
-                        return Ok(Some(0));
-                    }
-                    Step::Need(done, _) => {
-                        self.input.consume(done);
-                        return Ok(None);
-                    }
-                }
+        let Some(splitter) = &self.splitter else { return Ok(None) };
+        let mut records = splitter.records(self.input.data(), &mut self.progress, more);
+        if self.is_verbatim {
+            self.ends.clear();
+            let len = records.run(self.left, &mut self.ends).len();
+            if len > 0 {
+                return self.deliver_run(len, receive).map(Some);
             }
-            Splitter::Lines(lines) => {
-                let Some((done, line)) = lines.next(data, more) else { return Ok(None) };
-                receive(&mut Record::Line(line))?;
-                done
+        }
+        let count = match records.next() {
+            Some(Found::Frame(frame)) if frame.is_signal() => Some(0),
+            Some(Found::Frame(frame)) => {
+                receive(&mut Record::Frame(&frame))?;
+                Some(1)
             }
-            Splitter::Undecided => return Ok(None),
-            Splitter::Bytes if data.is_empty() => return Ok(None),
-            Splitter::Bytes => {
-                let piece = data.get(..self.piece).unwrap_or(data);
-                receive(&mut Record::Bytes(piece))?;
-                piece.len()
+            Some(Found::Record(record)) => {
+                receive(&mut match self.is_raw {
+                    true => Record::Bytes(record.text),
+                    false => Record::Line(record.text),
+                })?;
+                Some(1)
             }
+            Some(Found::Damage(damage)) => {
+                self.has_lost |= report::damage(self.input.name(), &damage);
+                Some(0)
+            }
+            None => None,
         };
+        let done = records.done();
         self.input.consume(done);
-        Ok(Some(1))
+        Ok(count)
     }
 
     fn deliver_run(
@@ -272,20 +239,8 @@ impl Source {
     }
 }
 
-impl Lines {
-    /// The next line and how many bytes it takes with its end. One that exceeds the limit is cut
-    /// there, and the last one needs no end.
-    fn next<'a>(&mut self, data: &'a [u8], more: More) -> Option<(usize, &'a [u8])> {
-        let within = data.get(..self.limit.saturating_add(1)).unwrap_or(data);
-        let from = std::mem::take(&mut self.searched);
-        match memchr(self.delimiter, within.get(from..).unwrap_or_default()) {
-            Some(len) => Some((from + len + 1, &data[..from + len])),
-            None if within.len() > self.limit => Some((self.limit, &data[..self.limit])),
-            None if more == More::Ended && !data.is_empty() => Some((data.len(), data)),
-            None => {
-                self.searched = within.len();
-                None
-            }
-        }
-    }
+/// Lines no longer than `limit`; what is longer goes on in the next one.
+fn lines(delimiter: u8, limit: usize) -> Splitter {
+    let limit = Limit { size: limit, oversize: Oversize::Split };
+    Splitter::new(Framing::Delimited(delimiter), limit)
 }

@@ -81,7 +81,7 @@ impl Sender {
                 let refuses = |target: &Target| target.window.refusals.count() > 0;
                 let has_lost =
                     self.targets.iter().any(|target| target.has_lost() || refuses(target));
-                let damaged = self.lane.failed || self.source.is_damaged || has_lost;
+                let damaged = self.lane.failed || self.source.has_lost || has_lost;
                 let reached = if doubtful { Status::Unreachable } else { Status::Done };
                 return Ok(self.status.and(Status::failed_if(damaged)).and(reached));
             }

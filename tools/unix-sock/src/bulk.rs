@@ -14,12 +14,13 @@ use heka_core::report::{Stop, stats};
 use nix::Error;
 use nix::sys::sendfile::sendfile;
 
-use crate::framing::Framing;
+use crate::framing::SideBySide as _;
 use crate::link::Link;
 use crate::peer::Peer;
 use crate::plan::Plan;
 use crate::sink::Sink;
 use crate::source::Source;
+use heka_core::record::Framing;
 
 /// Fewer bytes than this are read.
 const BULK: usize = 64 * 1024;
@@ -42,7 +43,7 @@ impl Peer {
         sink: &mut Sink<'_>,
         scratch: &mut [u8],
     ) -> Result<bool, Stop> {
-        if self.tries == 0 || !self.splitter.is_reading() || !sink.can_carry()? {
+        if self.tries == 0 || self.progress.is_skipping() || !sink.can_carry()? {
             return Ok(false);
         }
         self.tries -= 1;
@@ -56,7 +57,7 @@ impl Peer {
         sink.put_all(std::mem::take(&mut self.partial).data())?;
         let passed = sink.carry(&self.facts, &self.link, len - 1)?;
         self.count(passed);
-        self.splitter.pass(len);
+        self.progress.pass(len);
         self.expect_bulk(passed, sink.plan);
         self.read_rest(len - passed, sink, scratch)?;
         Ok(true)
@@ -139,7 +140,7 @@ impl Source {
         match sendfile(peer.link.as_fd(), self.input.fd(), None, len) {
             Ok(len) if len > 0 => {
                 self.bulk -= len as u64;
-                self.splitter.pass(len);
+                self.progress.pass(len);
                 peer.moved = Instant::now();
                 stats::BYTES_IN.add(len as u64);
                 stats::BYTES_OUT.add(len as u64);

@@ -15,6 +15,7 @@ use socket2::Socket;
 use crate::cli::Kind;
 use crate::door::socket_type;
 use crate::facts::Facts;
+use crate::framing::SideBySide as _;
 use crate::hub::Hub;
 use crate::peer::Peer;
 use crate::plan::Plan;

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::facts::Facts;
-use crate::framing::Framing;
+use heka_core::record::Framing;
 
 /// `Type` and, with the path behind it, `Logger` of the messages made here.
 const TYPE: &str = "unix-sock";
@@ -75,7 +75,7 @@ impl Envelope {
         record: &[u8],
     ) -> Result<(), String> {
         match self {
-            Self::Plain => stdio.put(out, record),
+            Self::Plain => stdio.put(out, record).map_err(|unfit| unfit.to_string()),
             Self::Tag(tag) => put_with(out, stdio, |out| {
                 out.extend_from_slice(tag);
                 out.extend_from_slice(record);
@@ -118,7 +118,7 @@ fn put_with(
     }
     let mut record = Vec::new();
     build(&mut record);
-    stdio.put(out, &record)
+    stdio.put(out, &record).map_err(|unfit| unfit.to_string())
 }
 
 /// The message in a record that is a Heka frame, from its 0x1e to its end.

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use heka_core::report::stats;
 use socket2::Socket;
 
-use crate::framing::Framing;
+use crate::framing::SideBySide as _;
 use crate::packets::{self, Packet};
 use crate::queue::{Chunk, Queue};
+use heka_core::record::Framing;
 
 /// How many chunks one write takes.
 const MAX_SLICES: usize = 64;

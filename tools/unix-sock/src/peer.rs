@@ -7,18 +7,18 @@ use std::time::Instant;
 
 use heka_core::record::Unread;
 use heka_core::report::{self, Cause as _, Stop, stats};
-use heka_core::wire::More;
 use socket2::Socket;
 
 use crate::audience::Standing;
 use crate::envelope::Envelope;
 use crate::facts::Facts;
-use crate::framing::{Found, Splitter};
+use crate::framing::is_empty_record;
 use crate::link::{Link, Received};
 use crate::packets::{self, Packet};
 use crate::plan::Plan;
 use crate::queue::Chunk;
 use crate::sink::Sink;
+use heka_core::record::{Found, More, Progress};
 
 /// Up to so much of an unfinished record is kept in memory of its own size; a longer one keeps the
 /// buffer that it arrived in.
@@ -41,7 +41,7 @@ pub(crate) struct Peer {
     pub(crate) facts: Facts,
     pub(crate) link: Link,
     envelope: Envelope,
-    pub(crate) splitter: Splitter,
+    pub(crate) progress: Progress,
     /// What has arrived of an unfinished record, or records that wait for another turn.
     pub(crate) partial: Unread,
     /// Not all records were handed over that are there; what follows them.
@@ -74,7 +74,7 @@ impl Peer {
             envelope: Envelope::new(plan.form, &facts),
             facts,
             link: Link::new(socket, plan.has_packets()),
-            splitter: Splitter::new(plan.wire, plan.max_record),
+            progress: Progress::default(),
             partial: Unread::default(),
             unfinished: None,
             readable: true,
@@ -288,10 +288,11 @@ impl Peer {
 
     /// Hands over the whole records of `data`; tells how much of it is done with.
     fn split(&mut self, data: &[u8], more: More, sink: &mut Sink<'_>) -> Result<usize, Stop> {
+        let splitter = &sink.plan.wire_splitter;
         if sink.plan.copies_through
-            && let Some(done) = self.splitter.whole(data)
+            && let Some(records) = splitter.records(data, &mut self.progress, more).whole()
         {
-            let records = data.get(..done).unwrap_or_default();
+            let done = records.len();
             sink.turn.spend_record(done);
             sink.receive_all(&self.facts, records)?;
             if sink.plan.echo && self.sending == Sending::Open && done > 0 {
@@ -307,55 +308,56 @@ impl Peer {
     }
 
     fn split_each(&mut self, data: &[u8], more: More, sink: &mut Sink<'_>) -> Result<usize, Stop> {
-        let mut at = 0;
         let mut echo = (Vec::new(), 0);
-        let mut empty = sink.plan.wire.empty_packet(data).filter(|_| self.link.has_packets());
-        loop {
-            if sink.turn.is_over() {
-                self.unfinished = Some(more);
-                // Without a word of the system there is something to do.
-                self.readable = true;
-                break;
-            }
-            let rest = data.get(at..).unwrap_or_default();
-            let found = empty.take();
-            match found.unwrap_or_else(|| self.splitter.next_within(rest, more, &mut sink.turn)) {
-                Found::Record(done, record) => {
-                    at += done;
-                    sink.turn.spend_record(done);
-                    if let Some(record) = sink.receive(&self.facts, &mut self.envelope, record)?
-                        && sink.plan.echo
-                        && sink.encode(&mut echo.0, &record)
-                    {
-                        echo.1 += 1;
-                        if self.link.has_packets() {
-                            let (bytes, records) = std::mem::take(&mut echo);
-                            self.echo(bytes, records, sink);
-                        }
-                    }
+        if self.link.has_packets() && is_empty_record(sink.plan.wire, data) {
+            self.take(&[], &mut echo, sink)?;
+        }
+        let mut progress = std::mem::take(&mut self.progress);
+        let mut records = sink.plan.wire_splitter.records(data, &mut progress, more);
+        let mut is_broken = false;
+        while let Some(found) = records.next_within(&mut sink.turn) {
+            match found {
+                Found::Record(record) => self.take(record.text, &mut echo, sink)?,
+                Found::Frame(frame) => self.take(frame.bytes, &mut echo, sink)?,
+                Found::Damage(damage) if damage.is_final() => {
+                    sink.lose(&self.facts, format_args!("{damage}; connection closed"));
+                    is_broken = true;
                 }
-                Found::Lost(done, cause) => {
-                    at += done;
-                    sink.turn.spend_record(0);
-                    sink.lose(&self.facts, cause);
-                }
-                Found::Broken(cause) => {
-                    sink.lose(&self.facts, format_args!("{cause}; connection closed"));
-                    self.receiving = false;
-                    self.hung_up = true;
-                    at = data.len();
-                    break;
-                }
-                // The turn may be over by that, and then this was not all.
-                Found::Partial(done) if sink.turn.is_over() => at += done,
-                Found::Partial(done) => {
-                    at += done;
-                    break;
-                }
+                Found::Damage(damage) => sink.lose(&self.facts, damage),
             }
         }
+        let at = records.done();
+        self.progress = progress;
+        if is_broken {
+            self.receiving = false;
+            self.hung_up = true;
+        } else if sink.turn.is_over() {
+            self.unfinished = Some(more);
+            // Without a word of the system there is something to do.
+            self.readable = true;
+        }
         self.echo(echo.0, echo.1, sink);
-        Ok(at)
+        Ok(if is_broken { data.len() } else { at })
+    }
+
+    /// Hands over a record, and gathers what is sent back.
+    fn take(
+        &mut self,
+        record: &[u8],
+        echo: &mut (Vec<u8>, u64),
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Stop> {
+        if let Some(record) = sink.receive(&self.facts, &mut self.envelope, record)?
+            && sink.plan.echo
+            && sink.encode(&mut echo.0, &record)
+        {
+            echo.1 += 1;
+            if self.link.has_packets() {
+                let (bytes, records) = std::mem::take(echo);
+                self.echo(bytes, records, sink);
+            }
+        }
+        Ok(())
     }
 
     fn echo(&mut self, bytes: Vec<u8>, records: u64, sink: &Sink<'_>) {

@@ -13,8 +13,9 @@ use heka_core::report::Stop;
 use nix::unistd::{Group, User};
 
 use crate::cli::{Cli, DEFAULT_MAX_RECORD, FramingName, Kind, QueueFull, To};
-use crate::framing::Framing;
+use crate::framing::splitter;
 use crate::mode::Mode;
+use heka_core::record::{Framing, Splitter, Width};
 
 /// One read, where its size means nothing to the records.
 const READ_SIZE: usize = 256 * 1024;
@@ -33,6 +34,10 @@ pub(crate) struct Plan {
     pub(crate) wire: Framing,
     /// Framing of standard input and output.
     pub(crate) stdio: Framing,
+    /// Finds the records on the socket.
+    pub(crate) wire_splitter: Splitter,
+    /// Finds those on standard input.
+    pub(crate) stdio_splitter: Splitter,
     pub(crate) form: Form,
     /// Whole records are passed on as they stand, without a look at each.
     pub(crate) copies_through: bool,
@@ -161,6 +166,8 @@ impl Cli {
             kind,
             wire,
             stdio,
+            wire_splitter: splitter(wire, self.max_record),
+            stdio_splitter: splitter(stdio, self.max_record),
             form,
             copies_through,
             receives_bulk: is_simple && !self.echo && !is_counted,
@@ -226,9 +233,9 @@ impl Cli {
             FramingName::Lines => Framing::Delimited(b'\n'),
             FramingName::Null => Framing::Delimited(0),
             FramingName::Heka => Framing::Heka,
-            FramingName::Len16 => Framing::Length(2),
-            FramingName::Len32 => Framing::Length(4),
-            FramingName::Len64 => Framing::Length(8),
+            FramingName::Len16 => Framing::Length(Width::Bits16),
+            FramingName::Len32 => Framing::Length(Width::Bits32),
+            FramingName::Len64 => Framing::Length(Width::Bits64),
             FramingName::OctetCount => Framing::OctetCount,
             FramingName::None => Framing::None,
         };

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::framing::Framing;
+use crate::framing::SideBySide as _;
+use heka_core::record::Framing;
 
 /// What a queued chunk costs beside its bytes, which may be none.
 const CHUNK_OVERHEAD: usize = 64;

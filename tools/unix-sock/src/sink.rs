@@ -16,9 +16,10 @@ use heka_core::report::{self, Status, Stop, stats};
 
 use crate::envelope::Envelope;
 use crate::facts::Facts;
-use crate::framing::Framing;
+use crate::framing::SideBySide as _;
 use crate::link::Link;
 use crate::plan::Plan;
+use heka_core::record::Framing;
 
 /// Peers are not read while standard output is so much behind.
 const MAX_PENDING: usize = 1024 * 1024;

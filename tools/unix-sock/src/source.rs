@@ -3,12 +3,11 @@
 
 use heka_core::os::Input;
 use heka_core::report::Stop;
-use heka_core::wire::More;
 
 use crate::envelope::open;
-use crate::framing::{Found, Framing, Splitter};
 use crate::queue::Chunk;
 use crate::sink::Sink;
+use heka_core::record::{Found, Framing, More, Progress};
 
 /// Records of one framing that go together are gathered up to this size.
 const CHUNK: usize = 64 * 1024;
@@ -17,7 +16,7 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) input: Input,
-    pub(crate) splitter: Splitter,
+    pub(crate) progress: Progress,
     /// A read would not block.
     pub(crate) is_ready: bool,
     /// It has ended.
@@ -48,7 +47,7 @@ impl Source {
             bulk: 0,
             is_bulky: input.is_regular() && sink.plan.sends_bulk,
             input,
-            splitter: Splitter::new(sink.plan.stdio, sink.plan.max_record),
+            progress: Progress::default(),
             has_ended: false,
             has_given: false,
             is_unsettled: false,
@@ -71,7 +70,10 @@ impl Source {
         if self.has_ended || !sink.plan.copies_through {
             return None;
         }
-        self.splitter.whole(self.input.data())
+        let splitter = &sink.plan.stdio_splitter;
+        let data = self.input.data();
+        let mut records = splitter.records(data, &mut self.progress, More::Coming);
+        records.whole().map(<[u8]>::len)
     }
 
     /// What is to be delivered of what has been read.
@@ -102,26 +104,21 @@ impl Source {
     }
 
     fn split(&mut self, more: More, sink: &mut Sink<'_>, batch: &mut Batch) -> Result<(), Stop> {
-        loop {
-            let done = match self.splitter.next(self.input.data(), more) {
-                Found::Record(done, record) => {
-                    deliver(record, sink, batch);
-                    done
+        let splitter = &sink.plan.stdio_splitter;
+        let mut records = splitter.records(self.input.data(), &mut self.progress, more);
+        for found in records.by_ref() {
+            match found {
+                Found::Record(record) => deliver(record.text, sink, batch),
+                Found::Frame(frame) => deliver(frame.bytes, sink, batch),
+                Found::Damage(damage) if damage.is_final() => {
+                    return Err(Stop::failed(format_args!("{}: {damage}", self.input.name())));
                 }
-                Found::Lost(done, cause) => {
-                    sink.lose(self.input.name(), cause);
-                    done
-                }
-                Found::Broken(cause) => {
-                    return Err(Stop::failed(format_args!("{}: {cause}", self.input.name())));
-                }
-                Found::Partial(done) => {
-                    self.input.consume(done);
-                    return Ok(());
-                }
-            };
-            self.input.consume(done);
+                Found::Damage(damage) => sink.lose(self.input.name(), damage),
+            }
         }
+        let done = records.done();
+        self.input.consume(done);
+        Ok(())
     }
 }
 

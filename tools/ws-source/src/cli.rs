@@ -14,6 +14,7 @@ use heka_core::net::Retries;
 use heka_core::net::tls::ClientSettings;
 use heka_core::net::ws::{Endpoint, Options};
 use heka_core::net::{Addr, Backoff, HostPort, Settings, UnixName};
+use heka_core::record;
 use heka_core::report::{Cause as _, Stop};
 
 use crate::keystore::KeystoreArgs;
@@ -68,7 +69,7 @@ pub(crate) struct Cli {
     #[arg(short = 'n', long, value_name = "NUM")]
     max_count: Option<u64>,
     /// Longest message to accept
-    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
+    #[arg(long = "max-record", alias = "max-message", value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
     max_message: usize,
     /// Stop reading when SIZE of output is pending
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
@@ -167,7 +168,7 @@ pub(crate) struct Plan {
     pub(crate) echo: bool,
     pub(crate) linger: Option<Duration>,
     pub(crate) form: Form,
-    pub(crate) framing: Framing,
+    pub(crate) framing: record::Framing,
     pub(crate) binary: Binary,
     pub(crate) max_count: Option<u64>,
     pub(crate) type_: String,
@@ -217,7 +218,12 @@ impl Cli {
             echo: self.echo,
             linger: self.linger.0,
             form: if self.json { Form::Json } else { self.output },
-            framing: if self.null { Framing::Null } else { self.framing },
+            framing: match self.framing {
+                _ if self.null => record::Framing::Delimited(0),
+                Framing::Lines => record::Framing::Delimited(b'\n'),
+                Framing::Null => record::Framing::Delimited(0),
+                Framing::Len32 => record::Framing::Length(record::Width::Bits32),
+            },
             binary: self.binary,
             max_count: self.max_count,
             type_: self.type_,

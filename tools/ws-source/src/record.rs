@@ -12,11 +12,12 @@ use heka_core::codec::json::put_string;
 use heka_core::codec::time::put_rfc3339;
 use heka_core::net::ws::{Kind, Message};
 use heka_core::os::clock;
+use heka_core::record::Framing;
 use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{self, Field, Header, Template};
 use memchr::memchr;
 
-use crate::cli::{Binary, Framing, Plan};
+use crate::cli::{Binary, Plan};
 
 /// Makes records of messages.
 #[derive(Debug)]
@@ -79,28 +80,19 @@ impl Recorder {
     }
 
     fn put_payload(&mut self, out: &mut Vec<u8>, payload: &[u8]) -> Result<(), Stop> {
-        let end = match self.framing {
-            Framing::Lines => b'\n',
-            Framing::Null => 0,
-            Framing::Len32 => {
-                let len = u32::try_from(payload.len()).map_err(|_| Stop::failed("over 4 GiB"))?;
-                out.extend_from_slice(&len.to_be_bytes());
-                out.extend_from_slice(payload);
-                return Ok(());
-            }
-        };
-        if !self.has_warned && memchr(end, payload).is_some() {
+        if !self.has_warned
+            && let Framing::Delimited(end) = self.framing
+            && memchr(end, payload).is_some()
+        {
             self.has_warned = true;
-            let (what, remedy) = match self.framing {
-                Framing::Lines => ("line ends", "-0, --framing len32, -j or -o heka"),
-                _ => ("NULs", "--framing len32, -j or -o heka"),
+            let (what, remedy) = match end {
+                0 => ("NULs", "--framing len32, -j or -o heka"),
+                _ => ("line ends", "-0, --framing len32, -j or -o heka"),
             };
             report::warning(format_args!("messages have {what} inside"));
             report::hint(format_args!("{remedy} keep them apart"));
         }
-        out.extend_from_slice(payload);
-        out.push(end);
-        Ok(())
+        self.framing.put(out, payload).map_err(Stop::failed)
     }
 
     fn put_json(&self, out: &mut Vec<u8>, message: &Message) {

@@ -2,8 +2,9 @@
 //! What a peer answers: frames without a message that confirm records (`--ack=peer`).
 
 use heka_core::delivery::Refusal;
+use heka_core::record::{Found, More, Progress, Splitter};
 use heka_core::report;
-use heka_core::wire::{Deframer, Header, More, Step};
+use heka_core::wire::Header;
 
 use crate::cli::Refused;
 use crate::peer::over::{End, Over};
@@ -19,7 +20,8 @@ const MAX_ANSWER: usize = 1024;
 pub(crate) struct Answers {
     /// The beginning of a frame whose end has not come.
     rest: Vec<u8>,
-    deframer: Deframer,
+    splitter: Splitter,
+    progress: Progress,
     /// Number of the last record that is confirmed.
     confirmed: u64,
     refused: Refused,
@@ -28,8 +30,8 @@ pub(crate) struct Answers {
 impl Answers {
     /// On a new connection.
     pub(crate) fn new(refused: Refused) -> Self {
-        let deframer = Deframer::new(MAX_ANSWER);
-        Self { rest: Vec::new(), deframer, confirmed: 0, refused }
+        let splitter = Splitter::frames(MAX_ANSWER);
+        Self { rest: Vec::new(), splitter, progress: Progress::default(), confirmed: 0, refused }
     }
 
     /// Everything up to record `confirmed` is before anything was heard.
@@ -50,10 +52,10 @@ impl Answers {
         mut identity: Option<&mut Identity>,
     ) -> Result<(), Over> {
         self.rest.extend_from_slice(bytes);
-        let mut done = 0;
-        while let Some(rest) = self.rest.get(done..) {
-            match self.deframer.next(rest, More::Idle) {
-                Step::Frame(len, frame) => {
+        let mut records = self.splitter.records(&self.rest, &mut self.progress, More::Idle);
+        for found in records.by_ref() {
+            match found {
+                Found::Frame(frame) => {
                     let answer = frame.header;
                     if let Some(number) = answer.acknowledged {
                         // Also who refuses something is heard.
@@ -62,19 +64,13 @@ impl Answers {
                         }
                         settle(&mut self.confirmed, self.refused, number, &answer, peer, window)?;
                     }
-                    done += len;
                 }
-                Step::Damage(len, damage) => {
-                    report::debug(format_args!("{peer}: {damage}"));
-                    done += len;
-                }
-                Step::Need(len, _) => {
-                    done += len;
-                    break;
-                }
+                Found::Damage(damage) => report::debug(format_args!("{peer}: {damage}")),
+                Found::Record(_) => {}
             }
         }
-        self.rest.drain(..done.min(self.rest.len()));
+        let done = records.done();
+        self.rest.drain(..done);
         Ok(())
     }
 }

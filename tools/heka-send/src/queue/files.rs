@@ -8,15 +8,16 @@ use std::os::unix::fs::FileExt as _;
 
 use super::{BLOCK, Place};
 use heka_core::os::PrivateDir;
+use heka_core::record::{Found, More, Progress, Splitter};
 use heka_core::report::{Explain as _, Refused, Stop};
-use heka_core::wire::{Deframer, More, Step};
 
 /// More than one line of `cursor` or `end` is long.
 pub(super) const MAX_LINE: u64 = 4096;
 
 /// Where the last whole record of a file ends, looking from `start` on.
 pub(super) fn whole_records(file: &File, start: u64, limit: usize) -> io::Result<u64> {
-    let mut deframer = Deframer::at(limit, start);
+    let splitter = Splitter::frames(limit);
+    let mut progress = Progress::at(start);
     let mut buffer = Vec::new();
     let mut end = start;
     let mut offset = start;
@@ -27,21 +28,14 @@ pub(super) fn whole_records(file: &File, start: u64, limit: usize) -> io::Result
         buffer.truncate(kept + len);
         offset += len as u64;
         let more = if len == 0 { More::Ended } else { More::Coming };
-        let mut at = 0;
-        loop {
-            match deframer.next(buffer.get(at..).unwrap_or_default(), more) {
-                Step::Frame(done, _) => {
-                    at += done;
-                    end = deframer.offset();
-                }
-                Step::Damage(done, _) => at += done,
-                Step::Need(done, _) => {
-                    at += done;
-                    break;
-                }
+        let mut records = splitter.records(&buffer, &mut progress, more);
+        for found in records.by_ref() {
+            if let Found::Frame(frame) = found {
+                end = frame.offset + frame.bytes.len() as u64;
             }
         }
-        buffer.drain(..at);
+        let done = records.done();
+        buffer.drain(..done);
         if len == 0 {
             return Ok(end);
         }

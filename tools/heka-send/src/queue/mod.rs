@@ -42,8 +42,9 @@ use keeper::{Job, Keeper};
 
 use heka_core::delivery::is_full;
 use heka_core::os::PrivateDir;
+use heka_core::record::{Found, More, Progress, Splitter};
 use heka_core::report::{self, Explain as _, Stop};
-use heka_core::wire::{Deframer, Frame, More, Step};
+use heka_core::wire::Frame;
 
 /// Bytes read from a file at once.
 const BLOCK: usize = 256 * 1024;
@@ -284,27 +285,25 @@ impl Queue {
         more: More,
         receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
     ) -> Result<Option<usize>, Stop> {
-        let mut deframer = Deframer::at(self.limits.message_size, self.read_at.offset);
-        let mut at = 0;
-        let outcome = loop {
-            match deframer.next(block.get(at..).unwrap_or_default(), more) {
-                Step::Frame(done, frame) => {
+        let splitter = Splitter::frames(self.limits.message_size);
+        let mut progress = Progress::at(self.read_at.offset);
+        let mut records = splitter.records(block, &mut progress, more);
+        for found in records.by_ref() {
+            match found {
+                Found::Frame(ref frame) => {
                     self.last += 1;
-                    receive(self.last, &frame)?;
-                    at += done;
+                    receive(self.last, frame)?;
                 }
-                Step::Damage(done, damage) => {
+                Found::Damage(damage) => {
                     let path = self.dir.path_of(&name_of(self.read_at.file));
                     let text = format_args!("{}: {damage}", path.display());
                     report::repeated("queue: damage", text);
-                    at += done;
                 }
-                Step::Need(done, need) => {
-                    at += done;
-                    break if at == 0 { Some(need) } else { None };
-                }
+                Found::Record(_) => {}
             }
-        };
+        }
+        let (at, need) = (records.done(), records.need());
+        let outcome = (at == 0).then_some(need);
         self.read_at.offset += at as u64;
         if self.inherited.is_err_and(|end| self.read_at >= end) {
             self.inherited = Ok(self.last);

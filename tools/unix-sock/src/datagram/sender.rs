@@ -5,17 +5,17 @@ use std::os::fd::AsRawFd as _;
 use std::time::Instant;
 
 use heka_core::report::{Cause as _, Stop, stats};
-use heka_core::wire::More;
 use nix::sys::socket::{MsgFlags, SockaddrLike as _, UnixAddr, sendto};
 use socket2::Socket;
 
 use crate::audience::Standing;
 use crate::envelope::Envelope;
 use crate::facts::Facts;
-use crate::framing::{Found, Splitter};
+use crate::framing::is_empty_record;
 use crate::plan::Plan;
 use crate::queue::{Chunk, Queue};
 use crate::sink::Sink;
+use heka_core::record::{Found, More, Progress};
 
 /// Length of the address of a socket without a name: the family alone.
 const UNNAMED_LEN: u32 = 2;
@@ -101,33 +101,34 @@ impl Sender {
     /// Hands over the records of one datagram; the last one needs no delimiter. What is to be sent
     /// back is returned.
     pub(super) fn take(&mut self, data: &[u8], sink: &mut Sink<'_>) -> Result<Vec<Chunk>, Stop> {
-        let mut splitter = Splitter::new(sink.plan.wire, sink.plan.max_record);
         let mut answer = Vec::new();
-        let mut at = 0;
-        let mut empty = sink.plan.wire.empty_packet(data);
-        loop {
-            let rest = data.get(at..).unwrap_or_default();
-            match empty.take().unwrap_or_else(|| splitter.next(rest, More::Ended)) {
-                Found::Record(done, record) => {
-                    at += done;
-                    let record = sink.receive(&self.facts, &mut self.envelope, record)?;
-                    let mut bytes = Vec::new();
-                    if let Some(record) = record.filter(|_| sink.plan.echo)
-                        && sink.encode(&mut bytes, &record)
-                    {
-                        answer.push(Chunk { bytes: bytes.into(), records: 1 });
-                    }
-                }
-                Found::Lost(done, cause) => {
-                    at += done;
-                    sink.lose(&self.facts, cause);
-                }
-                Found::Broken(cause) => {
-                    sink.lose(&self.facts, cause);
-                    return Ok(answer);
-                }
-                Found::Partial(_) => return Ok(answer),
+        if is_empty_record(sink.plan.wire, data) {
+            self.take_record(&[], &mut answer, sink)?;
+        }
+        let (splitter, mut progress) = (&sink.plan.wire_splitter, Progress::default());
+        for found in splitter.records(data, &mut progress, More::Ended) {
+            match found {
+                Found::Record(record) => self.take_record(record.text, &mut answer, sink)?,
+                Found::Frame(frame) => self.take_record(frame.bytes, &mut answer, sink)?,
+                Found::Damage(damage) => sink.lose(&self.facts, damage),
             }
         }
+        Ok(answer)
+    }
+
+    fn take_record(
+        &mut self,
+        record: &[u8],
+        answer: &mut Vec<Chunk>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Stop> {
+        let record = sink.receive(&self.facts, &mut self.envelope, record)?;
+        let mut bytes = Vec::new();
+        if let Some(record) = record.filter(|_| sink.plan.echo)
+            && sink.encode(&mut bytes, &record)
+        {
+            answer.push(Chunk { bytes: bytes.into(), records: 1 });
+        }
+        Ok(())
     }
 }
