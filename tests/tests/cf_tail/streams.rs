@@ -187,10 +187,42 @@ fn a_stream_that_ends_in_order_is_begun_anew_only_if_asked() {
 
 /// Most memory that it has had, in kB.
 fn peak(running: &Running) -> u64 {
-    let status =
-        std::fs::read_to_string(format!("/proc/{}/status", running.pid())).expect("status");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-    peak.trim().trim_end_matches(" kB").parse().expect("a number")
+    peak_if_any(running).expect("a peak")
+}
+
+/// The same; a process that has just ended has none.
+fn peak_if_any(running: &Running) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    peak.trim().trim_end_matches(" kB").parse().ok()
+}
+
+#[test]
+fn memory_is_bounded_at_the_end_too() {
+    let line = "x".repeat(100);
+    let mut flood = Vec::new();
+    for second in 0..400_000 {
+        flood.extend_from_slice(&frame(2, &legacy(&line, second)));
+    }
+    // The server goes on for as long as anybody reads, and never answers a close.
+    let server = Playback::new(vec![web_socket(flood)]);
+    let (_reader, writer) = nix::unistd::pipe().expect("a pipe");
+    let mut running = cf_tail(["--via", "legacy", "--buffer", "1M", "app", "-a", &ws(&server)])
+        .stdout_file(File::from(writer))
+        .spawn();
+    running.wait_stderr("the reader is too slow: messages are dropped");
+    let mut most = peak(&running);
+    running.signal(Signal::SIGTERM);
+    // It says good-bye for two seconds at most, and then waits for its reader.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(4);
+    eventually("its end", || {
+        let is_over = !running.is_running() || std::time::Instant::now() > until;
+        if !is_over {
+            most = most.max(peak_if_any(&running).unwrap_or(0));
+        }
+        is_over.then_some(())
+    });
+    assert!(most < 26_000, "{most} kB");
 }
 
 #[test]
