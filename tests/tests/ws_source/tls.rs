@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use heka_tests::ws::{WsPeer, WsServer};
 use heka_tests::{Outcome, Signal, TempDir, Tool, eventually, scratch, vector};
+use sha1::{Digest as _, Sha1};
 
 fn one_message(_: usize, mut peer: WsPeer) {
     peer.accept();
@@ -119,6 +120,31 @@ fn a_self_signed_pair_is_trusted_by_whoever_has_it() {
     run(&server.url("/"), &["--keystore", "tls/own.pem"]).succeeds();
 }
 
+/// A JKS store with the digest that belongs to it and a certificate that is said to have 4 GB.
+fn store_with_a_wrong_length() -> Vec<u8> {
+    let mut store = vec![0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 1];
+    store.extend(b"\0\0\0\x02\0\x01a\0\0\0\0\0\0\0\0\0\x05X.509\xff\xff\xff\xff");
+    let mut digest = Sha1::new();
+    digest.update("changeit".encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>());
+    digest.update(b"Mighty Aphrodite");
+    digest.update(&store);
+    store.extend(digest.finalize());
+    store
+}
+
+#[test]
+fn the_lengths_in_a_key_store_are_not_trusted() {
+    let dir = passwords();
+    std::fs::write(dir.path().join("store"), store_with_a_wrong_length()).unwrap();
+    std::fs::write(dir.path().join("pass"), "changeit\n").unwrap();
+    Tool::new("ws-source")
+        .args(["--retry=0", "--keystore=store", "--keystore-pass-file=pass", "wss://127.0.0.1:1/"])
+        .dir(dir.path())
+        .run()
+        .exits(2)
+        .stderr_is("ws-source: store: JKS: a length in it is wrong\nTry 'ws-source --help' for more information.\n");
+}
+
 #[test]
 fn the_content_tells_the_type_and_wrong_ones_get_words() {
     let dir = passwords();
@@ -141,7 +167,7 @@ fn the_content_tells_the_type_and_wrong_ones_get_words() {
         ),
         (&["--keystore", "tls/trust.jks"], "has a password (--keystore-pass-file)"),
         (&["--keystore", "tls/ca.pem", "--keystore-type", "pkcs12"], "another type (PEM)"),
-        (&["--keystore", "pw"], "is no key store"),
+        (&["--keystore", "pw"], "not a key store"),
         (&["--keystore", "absent"], "absent: No such file"),
         (&["--keystore-type", "jks"], "--keystore"),
     ] {

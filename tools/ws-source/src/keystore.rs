@@ -17,6 +17,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sha1::{Digest as _, Sha1};
 use zeroize::Zeroizing;
 
+use crate::jks_lengths;
+
 /// Flags of key stores.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "TLS options")]
@@ -132,7 +134,7 @@ fn sniff(bytes: &[u8]) -> Result<Type, String> {
         }
         [0x30, 0x80..=0x84, ..] => Ok(Type::Pkcs12),
         _ if bytes.windows(PEM.len()).any(|window| window == PEM) => Ok(Type::Pem),
-        _ => Err("is no key store (JKS, PKCS#12 or PEM)".to_owned()),
+        _ => Err("not a key store (JKS, PKCS#12 or PEM)".to_owned()),
     }
 }
 
@@ -168,9 +170,12 @@ fn open_pkcs12(bytes: &[u8], password: &str) -> Result<Contents, String> {
 }
 
 fn open_jks(bytes: &[u8], password: &str) -> Result<Contents, String> {
-    // Only a file that is whole is handed to the reader, which believes every length in it.
+    // Only a file that is whole is handed to the reader, which trusts every length in it.
     if !is_jks_whole(bytes, password) {
         return Err(wrong_password(password));
+    }
+    if !jks_lengths::fit(bytes) {
+        return Err("JKS: a length in it is wrong".to_owned());
     }
     let mut store = jks::KeyStore::new();
     store.load(bytes, password.as_bytes()).map_err(|error| format!("JKS: {error}"))?;
@@ -211,7 +216,7 @@ fn open_pem(bytes: &[u8]) -> Result<Contents, String> {
     let certs = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>();
     let certs = certs.map_err(|error| format!("PEM: {error}"))?;
     if certs.is_empty() {
-        return Err("no certificate in it".to_owned());
+        return Err("contains no certificate".to_owned());
     }
     let encrypted = String::from_utf8_lossy(bytes);
     match PrivateKeyDer::from_pem_slice(bytes) {

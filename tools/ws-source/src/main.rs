@@ -3,6 +3,7 @@
 
 mod cli;
 mod connect;
+mod jks_lengths;
 mod keystore;
 mod outbound;
 mod record;
