@@ -6,14 +6,14 @@
 //! be. What is read of few bytes in no time may take very long if it is repeated, so it is.
 #![no_main]
 
-use heka_core::wire::{More, Deframer, Step};
+use heka_core::wire::{Deframer, More, Step};
 use libfuzzer_sys::fuzz_target;
 
 /// Most steps that a byte may cost: those of all levels of groups; and a call.
 const STEPS_PER_BYTE: usize = 128;
 const STEPS_PER_CALL: usize = 64;
 /// Bytes that the input is repeated to.
-const REPEATED: usize = 1 << 17;
+const REPEATED: usize = 1 << 14;
 
 /// How a stream is read.
 #[derive(Clone, Copy)]
