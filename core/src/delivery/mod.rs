@@ -4,6 +4,10 @@
 //! A position is committed by the stage that knows the message is safe; what is not confirmed is
 //! sent again; what is sent again can be recognised.
 
+#[cfg(feature = "queue")]
+pub mod block;
+#[cfg(feature = "queue")]
+pub mod blocks;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
 #[cfg(feature = "claim")]

@@ -54,7 +54,8 @@ impl Lane {
         let open = || Showing::default().open(Form::Heka, plan.color, Output::stdout()?);
         let tee = plan.tee.then(open).transpose()?;
         let delimiter = if plan.payload.null { 0 } else { b'\n' };
-        Ok(Self { packer, spool, commit, tee, delimiter, failed: false })
+        let failed = spool.as_ref().is_some_and(|spool| spool.queue.has_lost());
+        Ok(Self { packer, spool, commit, tee, delimiter, failed })
     }
 
     /// Whether frames without delivery state pass as they are.

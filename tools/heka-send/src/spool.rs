@@ -81,10 +81,14 @@ impl Spool {
         self.appended += run.ends.len() as u64;
         let may_pass = self.may_pass(past);
         let is_large = run.bytes().len() >= BLOCK_SIZE && self.block.is_empty();
-        if !is_large || !self.queue.append(run.bytes())? {
-            let base = self.block.len();
-            self.block.extend_from_slice(run.bytes());
-            self.ends.extend(run.ends.iter().map(|end| base + end));
+        let stored = if is_large { self.queue.append(run.bytes(), run.ends)? } else { 0 };
+        if stored < run.ends.len() {
+            self.pass(may_pass, run.bytes(), run.ends, stored, past);
+            let start = stored.checked_sub(1).and_then(|last| run.ends.get(last)).copied();
+            let (start, base) = (start.unwrap_or(0), self.block.len());
+            self.block.extend_from_slice(run.bytes().get(start..).unwrap_or_default());
+            let left = run.ends.get(stored..).unwrap_or_default();
+            self.ends.extend(left.iter().map(|end| base + end - start));
             return Ok(());
         }
         self.stored = self.appended;
@@ -93,6 +97,35 @@ impl Spool {
             put_run(run, past.targets);
         }
         self.make_room(past)
+    }
+
+    /// The first `count` records, which end at `ends`, were queued: hands them to the peers too.
+    fn pass(
+        &mut self,
+        may_pass: bool,
+        frames: &[u8],
+        ends: &[usize],
+        count: usize,
+        past: &mut Bypass<'_>,
+    ) {
+        let ends = ends.get(..count).unwrap_or_default();
+        let Some(end) = ends.last().filter(|_| may_pass) else { return };
+        self.queue.pass(count as u64);
+        let frames = frames.get(..*end).unwrap_or_default();
+        for target in past.targets.iter_mut() {
+            target.window.push_run(frames, ends);
+        }
+    }
+
+    /// The first `count` records of the block are done with.
+    fn consume(&mut self, count: usize) {
+        let Some(end) = count.checked_sub(1).and_then(|last| self.ends.get(last)).copied() else {
+            return;
+        };
+        self.block.drain(..end);
+        self.ends.drain(..count);
+        self.ends.iter_mut().for_each(|after| *after -= end);
+        self.stored = self.appended - self.ends.len() as u64;
     }
 
     /// Puts what has been gathered into the queue, and makes room if that is wanted. While the disk
@@ -104,15 +137,13 @@ impl Spool {
         self.retry = None;
         while !self.block.is_empty() {
             let may_pass = self.may_pass(past);
-            if self.queue.append(&self.block)? {
-                if may_pass {
-                    self.queue.pass(self.ends.len() as u64);
-                    for target in past.targets.iter_mut() {
-                        target.window.push_run(&self.block, &self.ends);
-                    }
-                }
-                self.block.clear();
-                self.ends.clear();
+            let count = self.queue.append(&self.block, &self.ends)?;
+            if count > 0 {
+                let (block, ends) =
+                    (std::mem::take(&mut self.block), std::mem::take(&mut self.ends));
+                self.pass(may_pass, &block, &ends, count, past);
+                (self.block, self.ends) = (block, ends);
+                self.consume(count);
             } else if self.full == QueueFull::Exit {
                 return Err(Stop::failed("the disk of the queue is full"));
             } else if self.full == QueueFull::Block || !self.drop_oldest(past)? {

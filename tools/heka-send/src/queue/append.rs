@@ -10,13 +10,15 @@ use std::os::unix::fs::FileExt as _;
 
 use super::cursor::{Cursor, NO_BOOT};
 use super::end::End;
-use super::files::{name_of, whole_records};
+use super::files::name_of;
 use super::keeper::Job;
-use super::{Place, Queue};
+use super::{Mark, Place, Queue};
+use heka_core::delivery::block::{self, MAX_HEAD};
 use heka_core::delivery::is_full;
-use heka_core::report::words::Count;
-use heka_core::report::{self, Explain as _, Stop};
+use heka_core::report::{Explain as _, Stop};
 
+/// Frames in a block, unless one alone is longer.
+const BLOCK_SIZE: u64 = 64 * 1024;
 /// A file with so much in it is begun anew, if it can be.
 const ENOUGH: u64 = 4 * 1024 * 1024;
 /// A file that is begun anew keeps no more room on disk than that.
@@ -40,41 +42,77 @@ impl Queue {
         Place { file, offset: self.sizes.back().copied().unwrap_or(0) }
     }
 
-    /// Appends whole frames. `false` if the disk is full; nothing is appended then.
+    /// Appends frames that end at `ends`, as many as the disk takes, and returns how many.
     ///
     /// # Errors
     /// The system's; what was not written whole is taken back.
-    pub(crate) fn append(&mut self, frames: &[u8]) -> Result<bool, Stop> {
+    pub(crate) fn append(&mut self, frames: &[u8], ends: &[usize]) -> Result<usize, Stop> {
         let is_enough = self.end().offset >= ENOUGH.min(self.limits.file_size / 2);
-        let begins_anew = is_enough && self.can_begin_anew() && self.is_cleared()?;
-        match self.try_append(frames, begins_anew) {
-            Ok(()) => Ok(true),
-            Err(error) if is_full(&error) => Ok(false),
-            Err(error) => Err(error).at(self.dir.display()),
+        if is_enough && self.can_begin_anew() && self.is_cleared()? {
+            match self.begin_anew() {
+                Err(error) if is_full(&error) => return Ok(0),
+                begun => begun.at(self.dir.display())?,
+            }
         }
+        let (mut done, mut start) = (0, 0);
+        while let Some(ends) = ends.get(done..).filter(|ends| !ends.is_empty()) {
+            let block = self.next_block(start, ends);
+            let block = block.and_then(|count| self.append_block(frames, start, ends, count));
+            match block {
+                Ok((count, end)) => (done, start) = (done + count, end),
+                Err(error) if is_full(&error) => break,
+                Err(error) => return Err(error).at(self.dir.display()),
+            }
+        }
+        Ok(done)
     }
 
-    fn try_append(&mut self, frames: &[u8], begins_anew: bool) -> io::Result<()> {
-        if begins_anew {
-            self.begin_anew()?;
-        }
-        let size = frames.len() as u64;
-        let limit = self.limits.file_size;
-        let is_over = |end: Place| end.offset > 0 && end.offset + size > limit;
-        if is_over(self.end()) {
+    /// How many of the frames from `start` on, which end at `ends`, go into one block. The next file
+    /// is begun if this one has no room for the first.
+    fn next_block(&mut self, start: usize, ends: &[usize]) -> io::Result<usize> {
+        let fitting = |room: u64| ends.partition_point(|end| (end - start) as u64 <= room);
+        let room = self.room();
+        let mut count = fitting(room);
+        if count == 0 && self.end().offset > 0 {
             self.begin_next()?;
+            count = fitting(self.room());
         }
-        let start = self.end();
-        let end = Place { offset: start.offset + size, ..start };
-        let written = self.writer.write_all_at(frames, start.offset);
+        Ok(count.min(fitting(BLOCK_SIZE)).max(1))
+    }
+
+    /// Bytes of frames for which there is room in the last file.
+    fn room(&self) -> u64 {
+        self.limits.file_size.saturating_sub(self.end().offset + MAX_HEAD as u64)
+    }
+
+    /// Appends the first `count` frames as a block, and tells where they end.
+    fn append_block(
+        &mut self,
+        frames: &[u8],
+        start: usize,
+        ends: &[usize],
+        count: usize,
+    ) -> io::Result<(usize, usize)> {
+        let until = count.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(start);
+        let frames = frames.get(start..until).unwrap_or_default();
+        let number = u32::try_from(count).map_err(io::Error::other)?;
+        let mut bytes = std::mem::take(&mut self.buffer);
+        bytes.clear();
+        block::put(&mut bytes, self.appended, number, frames);
+        let from = self.end();
+        let end = Place { offset: from.offset + bytes.len() as u64, ..from };
+        self.appended += u64::from(number);
+        let written = self.writer.write_all_at(&bytes, from.offset);
+        self.buffer = bytes;
         if let Err(error) = written.and_then(|()| self.note_end(end)) {
+            self.appended -= u64::from(number);
             // Half a record would damage the next one.
-            let _ = self.cut_at(start.offset);
+            let _ = self.cut_at(from.offset);
             return Err(error);
         }
         self.set_end(end.offset);
         self.is_unsynced = true;
-        Ok(())
+        Ok((count, until))
     }
 
     /// Whether nearly everything in the last file is confirmed, nothing else is left, and what is
@@ -109,21 +147,24 @@ impl Queue {
 
     /// Begins the last file anew with what is not confirmed in it.
     pub(super) fn begin_anew(&mut self) -> io::Result<()> {
-        let (Place { file, offset: gone }, number) = (self.cursor.place, self.cursor.number);
+        let Cursor { place, number, lost, .. } = self.cursor;
+        let Place { file, offset: gone } = place;
         let left = self.end().offset - gone;
         let (start, end) = (Place { file, offset: 0 }, Place { file, offset: left });
         // The cursor on disk may still lie in what is going to be written over.
-        let begun = self.cursor.place;
-        self.end_file.store(End { place: self.end(), begun, number })?;
-        self.begun = (begun, number);
+        let before = Mark { number, place, lost };
+        self.end_file.store(self.end_of(self.end(), before))?;
+        self.begun = before;
+        self.reader = None;
         self.copy_to_front(gone, left)?;
-        self.end_file.store(End { place: end, begun: start, number })?;
+        let begun = Mark { place: start, ..before };
+        self.end_file.store(self.end_of(end, begun))?;
 
-        self.begun = (start, number);
+        self.begun = begun;
         (self.cursor.place, self.synced, self.read_at) = (start, start, end);
         self.is_unsaved = true;
-        for (_, place) in &mut self.marks {
-            place.offset = place.offset.saturating_sub(gone);
+        for mark in &mut self.marks {
+            mark.place.offset = mark.place.offset.saturating_sub(gone);
         }
         self.set_end(left);
         let room = SPARE.max(8 * left);
@@ -142,7 +183,7 @@ impl Queue {
     }
 
     /// Begins the next file.
-    fn begin_next(&mut self) -> io::Result<()> {
+    pub(super) fn begin_next(&mut self) -> io::Result<()> {
         self.cut_rest()?;
         let end = self.end();
         let next = Place { file: end.file + 1, offset: 0 };
@@ -156,8 +197,12 @@ impl Queue {
 
     /// Tells where the messages end.
     pub(super) fn note_end(&self, place: Place) -> io::Result<()> {
-        let (begun, number) = self.begun;
-        self.end_file.store(End { place, begun, number })
+        self.end_file.store(self.end_of(place, self.begun))
+    }
+
+    fn end_of(&self, place: Place, begun: Mark) -> End {
+        let Mark { place: begun, number, lost } = begun;
+        End { place, begun, number, lost, last: self.appended }
     }
 
     fn set_end(&mut self, offset: u64) {
@@ -176,22 +221,6 @@ impl Queue {
     pub(super) fn cut_at(&mut self, len: u64) -> io::Result<()> {
         self.writer.set_len(len)?;
         self.extent = len;
-        Ok(())
-    }
-
-    /// Cuts off what stands behind the last whole record.
-    pub(super) fn cut_torn_end(&mut self) -> Result<(), Stop> {
-        let end = self.end();
-        let start = if end.file == self.cursor.place.file { self.cursor.place.offset } else { 0 };
-        let path = self.dir.path_of(&name_of(end.file));
-        let whole = whole_records(&self.writer, start, self.limits.message_size);
-        let whole = whole.at(path.display())?;
-        if whole < end.offset {
-            let (path, torn) = (path.display(), Count(end.offset - whole, "byte"));
-            report::warning(format_args!("{path}: removed an incomplete record of {torn}"));
-            self.cut_at(whole).at(path)?;
-            self.set_end(whole);
-        }
         Ok(())
     }
 }

@@ -2,16 +2,21 @@
 //! How far a queue is confirmed: one line of text, replaced as a whole.
 //!
 //! ```text
-//! 1 STREAM BOOT FILE OFFSET NUMBER [FILE OFFSET]
+//! 2 STREAM BOOT FILE OFFSET NUMBER LOST HOME FIRST STORED [FILE OFFSET]
 //! ```
 //!
 //! The version of this format, the stream's name and the seed of its key (one word) and the kernel's
-//! boot id (all in hex), the place behind the last confirmed message, and that message's number. If more places follow, what stands
-//! behind that one in its file does not count after a restart of the machine: it may be half of
-//! this message and half of that.
+//! boot id (all in hex), the place behind the last confirmed message, that message's number, how many
+//! messages are lost before it that have a number in their block, where the queue was at home when
+//! this was written, the first file that consists of blocks, and the number of the last message, in
+//! its block, that outlives the machine. If one more place follows, what
+//! stands behind that one in its file does not count after a restart of the machine: it may be half
+//! of this message and half of that. Version 1 lacked LOST, HOME, FIRST and STORED.
 
+use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::time::UNIX_EPOCH;
 
 use data_encoding::HEXLOWER;
 
@@ -34,6 +39,14 @@ pub(super) struct Cursor {
     pub(super) seed: [u8; 32],
     pub(super) place: Place,
     pub(super) number: u64,
+    /// By so much the numbers in blocks are ahead of those that the messages have on their way.
+    pub(super) lost: u64,
+    /// Tells this directory from its copies.
+    pub(super) home: String,
+    /// The first file that consists of blocks.
+    pub(super) first_file: u64,
+    /// Number in its block of the last message that was synced.
+    pub(super) stored: u64,
     pub(super) boot: String,
     /// Up to there the last file was synced, if more than that stood in it.
     pub(super) promised: Option<Place>,
@@ -53,6 +66,10 @@ impl Cursor {
             seed: random_seed(),
             place: Place::default(),
             number: 0,
+            lost: 0,
+            home: String::new(),
+            first_file: 0,
+            stored: 0,
             boot: boot.clone(),
             promised: None,
             is_fresh: true,
@@ -65,10 +82,10 @@ impl Cursor {
         let mut text = Vec::new();
         file.take(MAX_LINE).read_to_end(&mut text).at(path.display())?;
         let text = String::from_utf8_lossy(&text);
-        if text.split(' ').next().and_then(|version| version.parse::<u64>().ok()) > Some(1) {
+        if text.split(' ').next().and_then(|version| version.parse::<u64>().ok()) > Some(2) {
             return Err(io::Error::from(Refused::Later)).at(path.display());
         }
-        let Some(mut cursor) = Self::parse(&text) else {
+        let Some(mut cursor) = Self::parse(&text, files) else {
             if files.first().is_none() && !text.is_empty() {
                 return Err(io::Error::from(Refused::NotQueue)).at(path.display());
             }
@@ -86,17 +103,27 @@ impl Cursor {
         Ok(cursor)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str, files: &Files) -> Option<Self> {
         let mut words = text.split_whitespace();
-        (words.next()? == "1").then_some(())?;
+        let is_old = match words.next()? {
+            "1" => true,
+            "2" => false,
+            _ => return None,
+        };
         let stream = HEXLOWER.decode(words.next()?.as_bytes()).ok()?;
         let (stream_id, seed) = stream.split_first_chunk()?;
         // Once a stream had none.
         let seed = if seed.is_empty() { random_seed() } else { seed.try_into().ok()? };
         let boot = words.next()?.to_owned();
-        let mut number = || words.next()?.parse::<u64>().ok();
-        let place = Place { file: number()?, offset: number()? };
-        let last = number()?;
+        let place = Place { file: number(&mut words)?, offset: number(&mut words)? };
+        let last = number(&mut words)?;
+        let (lost, home, first_file, stored) = if is_old {
+            (0, String::new(), files.behind_last(), 0)
+        } else {
+            let (lost, home) = (number(&mut words)?, words.next()?.to_owned());
+            (lost, home, number(&mut words)?, number(&mut words)?)
+        };
+        let mut number = || number(&mut words);
         let promised = number().zip(number()).map(|(file, offset)| Place { file, offset });
         Some(Self {
             stream_id: *stream_id,
@@ -104,6 +131,10 @@ impl Cursor {
             boot,
             place,
             number: last,
+            lost,
+            home,
+            first_file,
+            stored,
             promised,
             is_fresh: false,
             is_other_boot: false,
@@ -123,12 +154,31 @@ impl Cursor {
         let boot = &self.boot;
         let promised = self.promised.map(|place| format!(" {} {}", place.file, place.offset));
         let promised = promised.unwrap_or_default();
-        let line = format!("1 {stream} {boot} {file} {offset} {}{promised}\n", self.number);
+        let Self { number, lost, home, first_file, stored, .. } = self;
+        let line = format!(
+            "2 {stream} {boot} {file} {offset} {number} {lost} {home} {first_file} {stored}{promised}\n"
+        );
         match dir.replace_file(NAME, line.as_bytes()) {
             Err(error) if is_full(&error) => overwrite(dir, line.as_bytes()),
             other => other,
         }
     }
+}
+
+fn number<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<u64> {
+    words.next()?.parse().ok()
+}
+
+/// What a directory, with the file `end` in it, has in common with no copy of it on this machine.
+pub(super) fn home(dir: &File, end: &File) -> io::Result<String> {
+    let mut home = String::new();
+    for file in [dir, end] {
+        let metadata = file.metadata()?;
+        let born = metadata.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let born = born.map_or(0, |born| born.as_nanos());
+        home += &format!("{:x}.{:x}.{born:x}.", metadata.dev(), metadata.ino());
+    }
+    Ok(home)
 }
 
 fn overwrite(dir: &PrivateDir, line: &[u8]) -> io::Result<()> {

@@ -2,13 +2,15 @@
 //! Where a queue ends: one line of text, overwritten where it lies whenever messages are appended.
 //!
 //! ```text
-//! 1 BOOT FILE OFFSET FILE OFFSET NUMBER
+//! 2 BOOT FILE OFFSET FILE OFFSET NUMBER LOST LAST
 //! ```
 //!
 //! The version of this format and the kernel's boot id; the file that is written to and how much of
 //! it counts, for behind that may stand what is left of messages that were confirmed; the place
 //! before which nothing counts any more, as far as the cursor does not know better, and the number
-//! of the message before it. Numbers have twenty digits, so that the line keeps its length.
+//! of the message before it, how many are lost before that have a number in their block, and the
+//! number of the last message in its block. Version 1 lacked the last two. Numbers have twenty
+//! digits, so that the line keeps its length.
 //!
 //! The line is of the same use as the messages themselves: it outlives the process, and the machine
 //! only once it was synced, which nobody does. After a restart of the machine it is not looked at.
@@ -32,16 +34,24 @@ pub(super) struct End {
     pub(super) begun: Place,
     /// Number of the message before that.
     pub(super) number: u64,
+    /// See [`Cursor::lost`].
+    pub(super) lost: u64,
+    /// Number of the last message in its block.
+    pub(super) last: u64,
 }
 
 impl End {
     fn parse(text: &str, boot: &str) -> Option<Self> {
         let mut words = text.split_whitespace();
-        (words.next()? == "1" && words.next()? == boot && boot != NO_BOOT).then_some(())?;
+        let version = words.next()?;
+        let is_known = matches!(version, "1" | "2");
+        (is_known && words.next()? == boot && boot != NO_BOOT).then_some(())?;
         let mut number = || words.next()?.parse().ok();
         let place = Place { file: number()?, offset: number()? };
         let begun = Place { file: number()?, offset: number()? };
-        Some(Self { place, begun, number: number()? })
+        let last_confirmed = number()?;
+        let (lost, last) = if version == "1" { (0, 0) } else { (number()?, number()?) };
+        Some(Self { place, begun, number: last_confirmed, lost, last })
     }
 }
 
@@ -59,18 +69,22 @@ impl EndFile {
         let mut text = Vec::new();
         (&file).take(MAX_LINE).read_to_end(&mut text)?;
         let text = String::from_utf8_lossy(&text);
-        if cursor.is_fresh && !text.is_empty() && !text.starts_with("1 ") {
+        if cursor.is_fresh && !text.is_empty() && !text.starts_with(['1', '2']) {
             return Err(Refused::NotQueue.into());
         }
         let end = End::parse(&text, &cursor.boot);
         Ok((Self { file, boot: cursor.boot.clone() }, end))
     }
 
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Replaces what it says.
     pub(super) fn store(&self, end: End) -> io::Result<()> {
-        let End { place, begun, number } = end;
+        let End { place, begun, number, lost, last } = end;
         let line = format!(
-            "1 {} {:020} {:020} {:020} {:020} {number:020}\n",
+            "2 {} {:020} {:020} {:020} {:020} {number:020} {lost:020} {last:020}\n",
             self.boot, place.file, place.offset, begun.file, begun.offset
         );
         self.file.write_all_at(line.as_bytes(), 0)

@@ -4,47 +4,29 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 
-use super::{BLOCK, Place};
+use super::Place;
+use heka_core::delivery::blocks::{Blocks, Piece};
 use heka_core::os::PrivateDir;
-use heka_core::record::{Found, More, Progress, Splitter};
 use heka_core::report::{Explain as _, Refused, Stop};
 
 /// More than one line of `cursor` or `end` is long.
 pub(super) const MAX_LINE: u64 = 4096;
 
-/// Where the last whole record of a file ends, looking from `start` on.
-pub(super) fn whole_records(file: &File, start: u64, limit: usize) -> io::Result<u64> {
-    let splitter = Splitter::frames(limit);
-    let mut progress = Progress::at(start);
-    let mut buffer = Vec::new();
-    let mut end = start;
-    let mut offset = start;
-    loop {
-        let kept = buffer.len();
-        buffer.resize(kept + BLOCK, 0);
-        let len = file.read_at(buffer.get_mut(kept..).unwrap_or_default(), offset)?;
-        buffer.truncate(kept + len);
-        offset += len as u64;
-        let more = if len == 0 { More::Ended } else { More::Coming };
-        let mut records = splitter.records(&buffer, &mut progress, more);
-        for found in records.by_ref() {
-            if let Found::Frame(frame) = found {
-                end = frame.offset + frame.bytes.len() as u64;
-            }
-        }
-        let done = records.done();
-        buffer.drain(..done);
-        if len == 0 {
-            return Ok(end);
-        }
-    }
-}
-
 /// The name of the file of that number.
 pub(super) fn name_of(file: u64) -> String {
     format!("{file}.log")
+}
+
+/// Whether there are messages in a file, which consists of blocks or not.
+fn has_messages(file: &File, has_blocks: bool, len: u64, limit: usize) -> io::Result<bool> {
+    let mut blocks = Blocks::new(file.try_clone()?, 0, has_blocks, limit);
+    while let Some(piece) = blocks.next(len)? {
+        if matches!(piece, Piece::Frames { .. }) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The files of a queue that are there, open.
@@ -66,19 +48,33 @@ impl Files {
     }
 
     /// Whether they are files of a queue, which nothing else says: what is no message would be cut
-    /// off.
+    /// off. Tells the first one that consists of blocks.
     ///
     /// # Errors
     /// [`Refused::NotQueue`].
-    pub(super) fn check(&self, dir: &PrivateDir, limit: usize) -> Result<(), Stop> {
-        for (number, file) in &self.0 {
+    pub(super) fn check(&self, dir: &PrivateDir, limit: usize) -> Result<u64, Stop> {
+        let mut first = self.behind_last();
+        for (number, file) in self.0.iter().rev() {
             let path = dir.path_of(&name_of(*number));
-            let is_empty = file.metadata().at(path.display())?.len() == 0;
-            if !is_empty && whole_records(file, 0, limit).at(path.display())? == 0 {
+            let len = file.metadata().at(path.display())?.len();
+            if has_messages(file, true, len, limit).at(path.display())? {
+                first = *number;
+            } else if len > 0 && !has_messages(file, false, len, limit).at(path.display())? {
                 return Err(io::Error::from(Refused::NotQueue)).at(path.display());
             }
         }
-        Ok(())
+        Ok(first)
+    }
+
+    /// The number of the file that follows them.
+    pub(super) fn behind_last(&self) -> u64 {
+        let has_some = |number: u64| number + u64::from(self.len(number) > 0);
+        self.last().map_or(0, has_some)
+    }
+
+    /// A second handle for one of them.
+    pub(super) fn share(&self, number: u64) -> io::Result<Option<File>> {
+        self.0.get(&number).map(File::try_clone).transpose()
     }
 
     pub(super) fn first(&self) -> Option<u64> {
@@ -183,7 +179,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         drop(Queue::open(dir.path(), LIMITS).unwrap());
         let path = dir.path().join("cursor");
-        let later = std::fs::read_to_string(&path).unwrap().replacen('1', "2", 1);
+        let later = std::fs::read_to_string(&path).unwrap().replacen('2', "3", 1);
         std::fs::write(&path, &later).unwrap();
         assert_eq!(refusal(dir.path()), "/cursor: written by a later version");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), later);

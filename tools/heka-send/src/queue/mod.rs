@@ -2,7 +2,7 @@
 //! A queue of messages on disk, for sources that cannot be read again.
 //!
 //! ```text
-//! DIR/0.log  1.log  2.log …    framed messages, one after the other (heka-stream(5))
+//! DIR/0.log  1.log  2.log …    framed messages in blocks (heka-stream(5))
 //! DIR/end                      where they end in the last file
 //! DIR/cursor                   how far the far end has confirmed them
 //! ```
@@ -20,34 +20,39 @@
 //! Messages are numbered as they are handed out. The numbers and the name of the stream are the
 //! same after a restart, so that a receiver that has them already recognises them. After a restart
 //! of the machine the end of the queue may be missing and its numbers would be given to other
-//! messages: then the stream gets another name.
+//! messages: then the stream gets another name. So it does if something of the queue is missing, and
+//! in a copy of the directory.
+//!
+//! Messages have another number in their block, of which none is ever used twice: what is missing is
+//! noticed by these.
 
 mod append;
 mod cursor;
 mod end;
 mod files;
 mod keeper;
+mod survey;
 
 use std::collections::VecDeque;
 use std::fs::{File, TryLockError};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use append::Clearing;
 use cursor::Cursor;
-use end::EndFile;
+use end::{End, EndFile};
 use files::{Files, name_of};
 use keeper::{Job, Keeper};
+use survey::{Gap, Survey, blocks_of};
 
+use heka_core::delivery::blocks::{Blocks, Piece};
 use heka_core::delivery::is_full;
 use heka_core::os::PrivateDir;
-use heka_core::record::{Found, More, Progress, Splitter};
-use heka_core::report::{self, Explain as _, Stop};
-use heka_core::wire::Frame;
+use heka_core::report::{Explain as _, Stop};
+use heka_core::wire::{Deframer, Frame, More, Step};
 
-/// Bytes read from a file at once.
-const BLOCK: usize = 256 * 1024;
+/// So much is handed out at once.
+const HANDFUL: u64 = 256 * 1024;
 
 /// How large a queue may be.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +72,16 @@ struct Place {
     offset: u64,
 }
 
+/// What was handed out is on disk up to a place.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// Number of the last message.
+    number: u64,
+    place: Place,
+    /// See [`Cursor::lost`].
+    lost: u64,
+}
+
 /// Messages on disk. See the module.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -79,7 +94,13 @@ pub(crate) struct Queue {
     writer: File,
     end_file: EndFile,
     /// Where a file was begun anew last, and the number of the message before.
-    begun: (Place, u64),
+    begun: Mark,
+    /// Number of the last message in its block.
+    appended: u64,
+    /// What was missing when the queue was opened, and is not passed yet.
+    gaps: VecDeque<Gap>,
+    /// Whether something was.
+    has_lost: bool,
     /// What is before has been synced, or will be by the sync that is under way.
     synced: Place,
     /// How long the last file is on disk; what is behind its end does not count.
@@ -92,14 +113,15 @@ pub(crate) struct Queue {
     keeper: Keeper,
     /// What is handed out next.
     read_at: Place,
-    reader: Option<(u64, File)>,
-    /// Number of the last message handed out.
+    reader: Option<(u64, Blocks)>,
+    /// Number of the last message handed out, and by how much that in its block is ahead.
     last: u64,
+    lost: u64,
     /// Up to there an earlier process may have sent what is queued, and the number of the last
     /// message before, once it is handed out.
     inherited: Result<u64, Place>,
-    /// Numbers and the places behind them, for what is handed out and not confirmed.
-    marks: VecDeque<(u64, Place)>,
+    /// For what is handed out and not confirmed.
+    marks: VecDeque<Mark>,
     /// Number of the last message that is safe with the far end, and of the last that was handed
     /// out and is not on disk any more.
     delivered: u64,
@@ -122,42 +144,48 @@ impl Queue {
         let mut files = Files::open(&dir)?;
         let mut cursor = Cursor::load(&dir, &files)?;
         if cursor.is_fresh {
-            files.check(&dir, limits.message_size)?;
+            cursor.first_file = files.check(&dir, limits.message_size)?;
         }
         let (end_file, told) = EndFile::open(&dir, &cursor).at(dir.path_of("end").display())?;
+        let home = cursor::home(dir.as_file(), end_file.file()).at(&subject)?;
+        if cursor.home != home {
+            cursor.rename_stream();
+            cursor.home = home;
+        }
         let end = told.unwrap_or_default();
         if end.begun.file >= cursor.place.file && cursor.number <= end.number {
             // The file was begun anew after the cursor was saved.
-            (cursor.place, cursor.number) = (end.begun, end.number);
-        }
-        if let Some(first) = files.first().filter(|first| *first > cursor.place.file) {
-            // What was between is gone, and so is the meaning of the numbers.
-            cursor.rename_stream();
-            cursor.place = Place { file: first, offset: 0 };
+            (cursor.place, cursor.number, cursor.lost) = (end.begun, end.number, end.lost);
         }
         files.remove_before(cursor.place.file, &dir).at(&subject)?;
         let promised = cursor.promised.take().filter(|_| cursor.is_other_boot);
         if let Some(place) = told.map(|end| end.place).or(promised) {
             files.cut(place).at(&subject)?;
         }
-        let last = files.last().unwrap_or(0).max(cursor.place.file);
-        let sizes: VecDeque<u64> = (cursor.place.file..=last).map(|file| files.len(file)).collect();
-        // What is confirmed is not synced: a crash may have taken it.
-        let first_size = sizes.front().copied().unwrap_or(0);
-        cursor.place.offset = cursor.place.offset.min(first_size);
+        let (survey, mut sizes) = survey(&dir, &files, &mut cursor, &end, limits.message_size)?;
+        let last = cursor.place.file + (sizes.len() as u64).saturating_sub(1);
+        if let Some(size) = sizes.back_mut() {
+            // What a crash has torn is cut off.
+            files.cut(Place { file: last, offset: survey.whole }).at(&subject)?;
+            *size = survey.whole.min(*size);
+        }
         let writer = files.take_writer(last, &dir).at(dir.path_of(&name_of(last)).display())?;
         let mut queue = Self {
             dir: Arc::clone(&dir),
             limits,
             read_at: cursor.place,
             last: cursor.number,
+            lost: cursor.lost,
             inherited: Ok(cursor.number),
-            cursor,
             extent: sizes.back().copied().unwrap_or(0),
             sizes,
             writer,
             end_file,
-            begun: (end.begun, end.number),
+            begun: Mark { number: end.number, place: end.begun, lost: end.lost },
+            appended: survey.last,
+            gaps: survey.gaps,
+            has_lost: survey.has_lost,
+            cursor,
             synced: Place::default(),
             clearing: Clearing::Nothing,
             // An earlier process may not have come to it.
@@ -172,7 +200,6 @@ impl Queue {
             is_unsaved: true,
             is_unsynced: true,
         };
-        queue.cut_torn_end()?;
         queue.synced = queue.end();
         if queue.has_unread() {
             queue.inherited = Err(queue.end());
@@ -182,8 +209,17 @@ impl Queue {
             Err(error) if is_full(&error) => queue.end_file.clear().at(&subject)?,
             other => other.at(&subject)?,
         }
+        if last < queue.cursor.first_file {
+            // What is appended goes into blocks.
+            queue.begin_next().at(&subject)?;
+        }
         queue.sync()?;
         Ok(queue)
+    }
+
+    /// Whether messages are missing that no crash of the machine can have taken.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.has_lost
     }
 
     /// Name of the stream that the numbers belong to.
@@ -232,98 +268,98 @@ impl Queue {
     pub(crate) fn pass(&mut self, count: u64) {
         self.last += count;
         self.read_at = self.end();
-        self.marks.push_back((self.last, self.read_at));
+        // What is missing at the end of the queue is before them.
+        self.lost = self.appended.saturating_sub(self.last);
+        self.gaps.clear();
+        self.mark();
+    }
+
+    fn mark(&mut self) {
+        let Self { last: number, read_at: place, lost, .. } = *self;
+        self.marks.push_back(Mark { number, place, lost });
     }
 
     /// Hands out some messages in order. Each gets the next number; the receiver is called with
     /// it.
     ///
     /// # Errors
-    /// The system's, and what `receive` says.
+    /// The system's, and what `receive` says. A block that was damaged since the queue was opened.
     pub(crate) fn read(
         &mut self,
         receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let outcome = self.read_into(&mut buffer, receive);
-        self.buffer = buffer;
-        outcome
-    }
-
-    fn read_into(
-        &mut self,
-        buffer: &mut Vec<u8>,
-        receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
-        let mut want = BLOCK;
-        loop {
-            let is_last = self.read_at.file == self.end().file;
-            let left = self.size_of(self.read_at.file).saturating_sub(self.read_at.offset);
-            if left == 0 {
-                if is_last {
-                    return Ok(());
-                }
-                self.read_at = Place { file: self.read_at.file + 1, offset: 0 };
+        let before = self.last;
+        while self.last == before && self.has_unread() {
+            let Place { file, offset } = self.read_at;
+            let end = self.size_of(file);
+            if offset >= end {
+                self.read_at = Place { file: file + 1, offset: 0 };
                 continue;
             }
-            let len = usize::try_from(left).unwrap_or(usize::MAX).min(want);
-            buffer.resize(len, 0);
-            self.read_block(buffer)?;
-            // Files end at the end of a record.
-            let more = if len as u64 == left { More::Ended } else { More::Coming };
-            match self.hand_out(buffer, more, receive)? {
-                Some(need) => want = need.max(want * 2),
-                None => return Ok(()),
-            }
+            let mut blocks = self.reader()?;
+            let outcome = self.hand_out(&mut blocks, end, receive);
+            self.read_at.offset = blocks.position();
+            self.reader = Some((file, blocks));
+            outcome?;
         }
-    }
-
-    /// Hands out the frames of a block; if there is none, tells how many bytes it needs.
-    fn hand_out(
-        &mut self,
-        block: &[u8],
-        more: More,
-        receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
-    ) -> Result<Option<usize>, Stop> {
-        let splitter = Splitter::frames(self.limits.message_size);
-        let mut progress = Progress::at(self.read_at.offset);
-        let mut records = splitter.records(block, &mut progress, more);
-        for found in records.by_ref() {
-            match found {
-                Found::Frame(ref frame) => {
-                    self.last += 1;
-                    receive(self.last, frame)?;
-                }
-                Found::Damage(damage) => {
-                    let path = self.dir.path_of(&name_of(self.read_at.file));
-                    let text = format_args!("{}: {damage}", path.display());
-                    report::repeated("queue: damage", text);
-                }
-                Found::Record(_) => {}
-            }
-        }
-        let (at, need) = (records.done(), records.need());
-        let outcome = (at == 0).then_some(need);
-        self.read_at.offset += at as u64;
         if self.inherited.is_err_and(|end| self.read_at >= end) {
             self.inherited = Ok(self.last);
         }
-        self.marks.push_back((self.last, self.read_at));
-        Ok(outcome)
+        self.mark();
+        Ok(())
     }
 
-    fn read_block(&mut self, buffer: &mut [u8]) -> Result<(), Stop> {
-        let Place { file, offset } = self.read_at;
-        let name = name_of(file);
-        let path = self.dir.path_of(&name);
-        let reader = match &self.reader {
-            Some((open, reader)) if *open == file => reader,
-            _ => {
-                let reader = self.dir.open_file(&name).at(path.display())?;
-                &self.reader.insert((file, reader)).1
+    /// Hands out the messages of some blocks.
+    fn hand_out(
+        &mut self,
+        blocks: &mut Blocks,
+        end: u64,
+        receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let path = self.dir.path_of(&name_of(self.read_at.file));
+        let start = blocks.position();
+        while blocks.position() - start < HANDFUL {
+            let Some(piece) = blocks.next(end).at(path.display())? else { break };
+            // Damage shows in the numbers of what follows.
+            let Piece::Frames { before, frames, .. } = piece else { continue };
+            let expected = self.last + self.lost;
+            match before.unwrap_or(expected).checked_sub(expected) {
+                // What was confirmed long ago.
+                None => continue,
+                Some(0) => {}
+                Some(count) => {
+                    while self.gaps.front().is_some_and(|gap| gap.1 < expected + count) {
+                        self.gaps.pop_front();
+                    }
+                    if self.gaps.pop_front().is_none_or(|gap| gap.1 != expected + count) {
+                        let path = path.display();
+                        return Err(Stop::failed(format_args!("{path}: damaged while in use")));
+                    }
+                    self.lost += count;
+                }
             }
-        };
-        reader.read_exact_at(buffer, offset).at(path.display())
+            let mut deframer = Deframer::new(self.limits.message_size);
+            let mut rest = frames;
+            while let Step::Frame(done, frame) = deframer.next(rest, More::Ended) {
+                self.last += 1;
+                receive(self.last, &frame)?;
+                rest = rest.get(done..).unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    /// What reads from the place that is read next.
+    fn reader(&mut self) -> Result<Blocks, Stop> {
+        let Place { file, offset } = self.read_at;
+        let is_next = |(open, blocks): &(u64, Blocks)| *open == file && blocks.position() == offset;
+        if let Some((_, blocks)) = self.reader.take().filter(is_next) {
+            return Ok(blocks);
+        }
+        let name = name_of(file);
+        let has_blocks = file >= self.cursor.first_file;
+        let (opened, path) = (self.dir.open_file(&name), self.dir.path_of(&name));
+        blocks_of(opened, &path, offset, has_blocks, self.limits.message_size)
     }
 
     fn size_of(&self, file: u64) -> u64 {
@@ -338,9 +374,9 @@ impl Queue {
     /// As [`Queue::sync_soon`].
     pub(crate) fn confirm(&mut self, number: u64) -> Result<(), Stop> {
         self.delivered = number;
-        while let Some((number, place)) = self.marks.pop_front_if(|(last, _)| *last <= number) {
-            self.cursor.number = number;
-            self.advance_to(place);
+        while let Some(mark) = self.marks.pop_front_if(|mark| mark.number <= number) {
+            (self.cursor.number, self.cursor.lost) = (mark.number, mark.lost);
+            self.advance_to(mark.place);
         }
         if self.confirmed.is_empty() { Ok(()) } else { self.sync_soon() }
     }
@@ -380,12 +416,13 @@ impl Queue {
             }
         }
         // Nobody has seen the numbers of those.
+        self.lost += self.last - before;
         self.last = before;
         let start = Place { file: oldest + 1, offset: 0 };
-        let is_gone = |(number, place): &&(u64, Place)| *place <= start && *number <= before;
-        let gone = self.marks.iter().filter(is_gone).map(|(number, _)| *number).max();
+        let is_gone = |mark: &&Mark| mark.place <= start && mark.number <= before;
+        let gone = self.marks.iter().filter(is_gone).map(|mark| mark.number).max();
         self.dropped = self.dropped.max(gone.unwrap_or(0));
-        self.marks.retain(|(number, place)| *place > start && *number <= before);
+        self.marks.retain(|mark| mark.place > start && mark.number <= before);
         self.read_at = self.read_at.max(start);
         self.cursor.rename_stream();
         self.advance_to(start);
@@ -438,6 +475,7 @@ impl Queue {
         if std::mem::take(&mut self.is_unsynced) && !self.is_empty() {
             sync.push(self.writer.try_clone().at(self.dir.display())?);
             self.synced = self.end();
+            self.cursor.stored = self.appended;
             self.is_unsaved = true;
         }
         let promised = Some(self.end()).filter(|end| self.extent > end.offset);
@@ -452,6 +490,47 @@ impl Queue {
     pub(crate) fn is_dirty(&self) -> bool {
         self.is_unsynced || self.is_unsaved
     }
+}
+
+/// Reads all blocks from the cursor on, and tells how long each file is.
+fn survey(
+    dir: &PrivateDir,
+    files: &Files,
+    cursor: &mut Cursor,
+    end: &End,
+    limit: usize,
+) -> Result<(Survey, VecDeque<u64>), Stop> {
+    let before = (!cursor.is_fresh).then_some(cursor.number + cursor.lost);
+    let mut survey = Survey::new(before, end.last.max(cursor.stored));
+    let last = files.last().unwrap_or(0).max(cursor.place.file).max(end.place.file);
+    let mut sizes = VecDeque::new();
+    for number in cursor.place.file..=last {
+        let path = dir.path_of(&name_of(number));
+        let size = files.len(number);
+        sizes.push_back(size);
+        let start = if number == cursor.place.file { cursor.place.offset.min(size) } else { 0 };
+        survey.whole = start;
+        match files.share(number).at(path.display())? {
+            Some(file) => {
+                let has_blocks = number >= cursor.first_file;
+                let mut blocks = blocks_of(Ok(file), &path, start, has_blocks, limit)?;
+                let is_loss = !has_blocks && number < last;
+                survey.look_at(&mut blocks, size, &path, is_loss)?;
+            }
+            None => survey.miss(&path, number < cursor.first_file),
+        }
+    }
+    // What is confirmed is not synced: a crash may have taken it.
+    cursor.place.offset = cursor.place.offset.min(sizes.front().copied().unwrap_or(0));
+    survey.finish();
+    if cursor.is_fresh {
+        cursor.lost = survey.before;
+    }
+    if survey.has_lost || !survey.gaps.is_empty() {
+        // Numbers on the way mean other messages than before.
+        cursor.rename_stream();
+    }
+    Ok((survey, sizes))
 }
 
 /// Opens the directory of a queue for this process alone.

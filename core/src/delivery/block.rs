@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Blocks: how messages lie in the files of a queue.
+//!
+//! Each block begins with a frame without a message, which every reader of frames passes over. Its
+//! header says the number of the message before (101), and how many messages follow, in how many
+//! bytes, with which CRC-32C (107, three numbers of 32 bits, big-endian). The checksum covers these
+//! numbers and the frames.
+
+use crate::wire::varint::{Reader, put_varint};
+
+/// Longest head.
+pub const MAX_HEAD: usize = 3 + 2 + 2 + 10 + 3 + TOLD;
+/// Bytes of member 107.
+const TOLD: usize = 12;
+/// How a header begins: no message, and the tag of member 101.
+const BEGIN: [u8; 4] = [0x08, 0x00, 0xa8, 0x06];
+/// Tag and length of member 107.
+const TAG: [u8; 3] = [0xda, 0x06, 12];
+const START: u8 = 0x1e;
+const END: u8 = 0x1f;
+
+/// A block at the front of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Number of the message before the first.
+    pub before: u64,
+    /// How many messages it holds.
+    pub count: u64,
+    /// Where its frames begin.
+    pub head: usize,
+    /// Where they end.
+    pub end: usize,
+}
+
+/// Why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoBlock {
+    /// It takes so many bytes to know.
+    Need(usize),
+    /// What is there does not begin as one.
+    Other,
+    /// It is not what was written.
+    Damaged,
+}
+
+/// Appends a block of `count` messages behind message `before`.
+pub fn put(out: &mut Vec<u8>, before: u64, count: u32, frames: &[u8]) {
+    let len = u32::try_from(frames.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&[START, 0]);
+    let start = out.len();
+    out.extend_from_slice(&BEGIN);
+    put_varint(out, before);
+    out.extend_from_slice(&TAG);
+    for number in [count, len, checksum(before, count, len, frames)] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+    // Far below 255.
+    let header_len = u8::try_from(out.len() - start).unwrap_or(0);
+    if let Some(byte) = out.get_mut(start - 1) {
+        *byte = header_len;
+    }
+    out.push(END);
+    out.extend_from_slice(frames);
+}
+
+/// What block `buffer` begins with.
+///
+/// # Errors
+/// If it is none, or not whole.
+pub fn parse(buffer: &[u8]) -> Result<Block, NoBlock> {
+    let [START, header_len, rest @ ..] = buffer else {
+        return Err(if buffer.is_empty() || buffer == [START] {
+            NoBlock::Need(MAX_HEAD)
+        } else {
+            NoBlock::Other
+        });
+    };
+    let header_len = usize::from(*header_len);
+    let Some((header, [END, frames @ ..])) = rest.split_at_checked(header_len) else {
+        let is_open = rest.len() <= header_len && header_len + 3 <= MAX_HEAD;
+        return Err(if is_open { NoBlock::Need(header_len + 3) } else { NoBlock::Other });
+    };
+    let Some((before, told)) = members(header) else { return Err(NoBlock::Other) };
+    let number = |at: usize| {
+        let bytes = told.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u32::from_be_bytes)
+    };
+    let (count, len, sum) = (number(0), number(4), number(8));
+    let (head, size) = (header_len + 3, usize::try_from(len).unwrap_or(usize::MAX));
+    let Some(frames) = frames.get(..size) else {
+        return Err(NoBlock::Need(head.saturating_add(size)));
+    };
+    if checksum(before, count, len, frames) != sum || before.checked_add(count.into()).is_none() {
+        return Err(NoBlock::Damaged);
+    }
+    Ok(Block { before, count: count.into(), head, end: head + size })
+}
+
+fn members(header: &[u8]) -> Option<(u64, &[u8])> {
+    let mut reader = Reader::new(header.strip_prefix(&BEGIN)?);
+    let before = reader.varint().ok()?;
+    let told = reader.rest().strip_prefix(&TAG)?;
+    (told.len() == TOLD).then_some((before, told))
+}
+
+fn checksum(before: u64, count: u32, len: u32, frames: &[u8]) -> u32 {
+    let mut numbers = [0; 16];
+    let all = before.to_be_bytes().into_iter().chain(count.to_be_bytes()).chain(len.to_be_bytes());
+    numbers.iter_mut().zip(all).for_each(|(to, byte)| *to = byte);
+    crc32c::crc32c_append(crc32c::crc32c(&numbers), frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Deframer, More, Step};
+
+    #[test]
+    fn a_block_is_what_was_written_or_none() {
+        for before in [0, 300, u64::MAX - 2] {
+            let mut bytes = Vec::new();
+            put(&mut bytes, before, 2, b"two frames");
+            let head = bytes.len() - 10;
+            assert!(head <= MAX_HEAD);
+            let end = bytes.len();
+            assert_eq!(parse(&bytes), Ok(Block { before, count: 2, head, end }));
+            for len in 0..end {
+                assert!(matches!(parse(&bytes[..len]), Err(NoBlock::Need(need)) if need > len));
+            }
+            for bit in 0..8 * end {
+                let mut damaged = bytes.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                assert!(parse(&damaged).is_err(), "bit {bit}");
+            }
+            // Any reader of frames passes over its head.
+            match Deframer::new(100).next(&bytes, More::Idle) {
+                Step::Frame(done, frame) => assert!(frame.is_signal() && done == head),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Reading a file of a queue, block by block.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+
+use memchr::memchr;
+
+use super::block::{self, Block, MAX_HEAD, NoBlock};
+use crate::wire::{Deframer, More, Step};
+
+/// Bytes read at once.
+const READ_SIZE: usize = 256 * 1024;
+
+/// What stands in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Messages.
+    Frames {
+        /// Number of the message before; none if the file is of the first form, which had no blocks.
+        before: Option<u64>,
+        /// How many.
+        count: u64,
+        /// Their frames.
+        frames: &'a [u8],
+    },
+    /// So many bytes that are not what was written.
+    Damage(u64),
+}
+
+/// How a piece was found.
+enum Found {
+    Frames {
+        before: Option<u64>,
+        count: u64,
+        start: usize,
+        end: usize,
+    },
+    Damage(usize),
+    /// So many bytes are needed.
+    Need(usize),
+}
+
+/// A file of a queue.
+#[derive(Debug)]
+pub struct Blocks {
+    file: File,
+    /// The file has blocks.
+    has_blocks: bool,
+    /// Longest message of a file without blocks.
+    limit: usize,
+    /// What was read, and where in the file it begins.
+    buffer: Vec<u8>,
+    offset: u64,
+    /// So much of it is done with.
+    at: usize,
+}
+
+impl Blocks {
+    /// Reads `file` from `offset` on, where a block begins, or a frame if it has none.
+    pub fn new(file: File, offset: u64, has_blocks: bool, limit: usize) -> Self {
+        Self { file, has_blocks, limit, buffer: Vec::new(), offset, at: 0 }
+    }
+
+    /// Where the next piece begins.
+    pub fn position(&self) -> u64 {
+        self.offset + self.at as u64
+    }
+
+    /// The next piece; none if there is none before `end`, where a piece ends.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn next(&mut self, end: u64) -> io::Result<Option<Piece<'_>>> {
+        if self.position() >= end {
+            return Ok(None);
+        }
+        let mut need = MAX_HEAD;
+        let found = loop {
+            let is_all = self.fill(need, end)?;
+            let rest = self.buffer.get(self.at..).unwrap_or_default();
+            let found = if self.has_blocks {
+                find_block(rest, is_all)
+            } else {
+                find_frames(rest, is_all, self.limit)
+            };
+            match found {
+                Found::Need(_) if is_all => break Found::Damage(rest.len()),
+                // Twice as much, so that nothing is looked at too often.
+                Found::Need(more) => need = more.max(need.saturating_mul(2)),
+                found => break found,
+            }
+        };
+        let from = self.at;
+        Ok(Some(match found {
+            Found::Damage(len) => {
+                self.at += len;
+                Piece::Damage(len as u64)
+            }
+            Found::Frames { before, count, start, end } => {
+                self.at += end;
+                let frames = self.buffer.get(from + start..from + end).unwrap_or_default();
+                Piece::Frames { before, count, frames }
+            }
+            Found::Need(_) => Piece::Damage(0),
+        }))
+    }
+
+    /// Sees to it that so many bytes are there, as far as the file goes; tells whether all are.
+    fn fill(&mut self, need: usize, end: u64) -> io::Result<bool> {
+        let left = usize::try_from(end - self.position()).unwrap_or(usize::MAX);
+        let there = self.buffer.len() - self.at;
+        if there < need.min(left) {
+            self.buffer.drain(..self.at);
+            self.offset += self.at as u64;
+            self.at = 0;
+            self.buffer.resize(need.max(READ_SIZE).min(left), 0);
+            let mut len = there;
+            while let Some(room) = self.buffer.get_mut(len..).filter(|room| !room.is_empty()) {
+                match self.file.read_at(room, self.offset + len as u64)? {
+                    // Somebody has cut it.
+                    0 => break,
+                    read => len += read,
+                }
+            }
+            self.buffer.truncate(len);
+            return Ok(len >= left || len < need.min(left));
+        }
+        Ok(there >= left)
+    }
+}
+
+/// The block that `rest` begins with, or how far away the next one is.
+fn find_block(rest: &[u8], is_all: bool) -> Found {
+    let mut at = 0;
+    loop {
+        let here = rest.get(at..).unwrap_or_default();
+        match block::parse(here) {
+            Ok(_) if at > 0 => return Found::Damage(at),
+            Ok(Block { before, count, head, end }) => {
+                return Found::Frames { before: Some(before), count, start: head, end };
+            }
+            Err(NoBlock::Need(need)) if !is_all => return Found::Need(at + need),
+            Err(_) => {}
+        }
+        // What follows may be whole.
+        let behind = here.get(1..).unwrap_or_default();
+        match memchr(0x1e, behind) {
+            Some(distance) => at += 1 + distance,
+            None => {
+                return if is_all {
+                    Found::Damage(rest.len())
+                } else {
+                    Found::Need(rest.len() + 1)
+                };
+            }
+        }
+    }
+}
+
+/// Frames side by side that `rest` begins with.
+fn find_frames(rest: &[u8], is_all: bool, limit: usize) -> Found {
+    let more = if is_all { More::Ended } else { More::Coming };
+    let mut deframer = Deframer::new(limit);
+    let (mut end, mut count) = (0, 0);
+    loop {
+        match deframer.next(rest.get(end..).unwrap_or_default(), more) {
+            Step::Frame(done, frame) => {
+                end += done;
+                count += u64::from(!frame.is_signal());
+            }
+            Step::Damage(done, _) if end == 0 => return Found::Damage(done.max(1)),
+            Step::Need(_, need) if end == 0 => return Found::Need(need.max(rest.len() + 1)),
+            Step::Damage(..) | Step::Need(..) => {
+                return Found::Frames { before: None, count, start: 0, end };
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is in a queue when it is opened: every block is read once, so that what is missing or
+//! damaged is known, and told, before anything is sent.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use heka_core::delivery::blocks::{Blocks, Piece};
+use heka_core::report::words::Count;
+use heka_core::report::{self, Explain as _, Stop, stats};
+
+/// Messages that are not there any more, by their numbers in blocks: those behind the first number,
+/// up to the second.
+pub(super) type Gap = (u64, u64);
+
+/// What is known so far.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// Number of the last message.
+    pub(super) last: u64,
+    /// Where the last block ends of the file that was looked at last.
+    pub(super) whole: u64,
+    pub(super) gaps: VecDeque<Gap>,
+    /// Whether something is lost that was on the disk.
+    pub(super) has_lost: bool,
+    /// Number of the message before the first.
+    pub(super) before: u64,
+    /// The number of the first is not known.
+    is_first: bool,
+    /// Up to this number all messages were on the disk. Later ones a crash may have taken.
+    stored: u64,
+    /// What is wrong since the last block.
+    trouble: Option<String>,
+    /// Messages without numbers are lost by that.
+    is_loss: bool,
+}
+
+impl Survey {
+    /// Begins behind message `last`; what its number is the first block says if nobody knows.
+    pub(super) fn new(last: Option<u64>, stored: u64) -> Self {
+        let (is_first, last) = (last.is_none(), last.unwrap_or(0));
+        Self { last, before: last, is_first, stored, ..Self::default() }
+    }
+
+    /// A file is not there.
+    pub(super) fn miss(&mut self, path: &Path, is_loss: bool) {
+        self.note(format!("{}: missing", path.display()), is_loss);
+    }
+
+    fn note(&mut self, trouble: String, is_loss: bool) {
+        self.trouble.get_or_insert(trouble);
+        self.is_loss |= is_loss;
+    }
+
+    /// Looks at a file. If what is damaged in it has no number, that is a loss if `is_loss`.
+    pub(super) fn look_at(
+        &mut self,
+        blocks: &mut Blocks,
+        end: u64,
+        path: &Path,
+        is_loss: bool,
+    ) -> Result<(), Stop> {
+        loop {
+            let offset = blocks.position();
+            match blocks.next(end).at(path.display())? {
+                None => return Ok(()),
+                Some(Piece::Frames { before, count, .. }) => self.add(before, count),
+                Some(Piece::Damage(len)) => {
+                    let damage = Count(len, "damaged byte");
+                    self.note(format!("{}: offset {offset}: {damage}", path.display()), is_loss);
+                    continue;
+                }
+            }
+            self.whole = blocks.position();
+        }
+    }
+
+    fn add(&mut self, before: Option<u64>, count: u64) {
+        let before = before.unwrap_or(self.last);
+        if std::mem::take(&mut self.is_first) {
+            (self.last, self.before) = (before, before);
+        }
+        match before.checked_sub(self.last) {
+            // What was confirmed long ago.
+            None => return,
+            Some(0) => self.tell_trouble(),
+            Some(_) => self.lose_until(before),
+        }
+        self.last = before + count;
+    }
+
+    /// No message with a number is lost.
+    fn tell_trouble(&mut self) {
+        let is_loss = std::mem::take(&mut self.is_loss);
+        let Some(trouble) = self.trouble.take() else { return };
+        if is_loss {
+            self.has_lost = true;
+            report::warning(format_args!("{trouble}, messages lost"));
+        } else {
+            report::warning(format_args!("{trouble}, removed an incomplete record"));
+        }
+    }
+
+    /// The messages up to that number are not there.
+    fn lose_until(&mut self, number: u64) {
+        let trouble = self.trouble.take().unwrap_or_else(|| "queue: missing block".to_owned());
+        let (first, count) = (self.last + 1, Count(number - self.last, "message"));
+        let range =
+            if first < number { format!("{first} to {number}") } else { number.to_string() };
+        report::warning(format_args!("{trouble}, {count} lost ({range})"));
+        stats::counter("dropped").add(number - self.last);
+        self.gaps.push_back((self.last, number));
+        self.has_lost |= self.last < self.stored || std::mem::take(&mut self.is_loss);
+        self.last = number;
+    }
+
+    /// All files were looked at.
+    pub(super) fn finish(&mut self) {
+        match self.stored {
+            stored if stored > self.last => self.lose_until(stored),
+            _ if self.whole > 0 || self.is_loss => self.tell_trouble(),
+            // A file that was begun and never written to.
+            _ => self.trouble = None,
+        }
+    }
+}
+
+/// The blocks of a file from a place on.
+pub(super) fn blocks_of(
+    file: io::Result<File>,
+    path: &Path,
+    offset: u64,
+    has_blocks: bool,
+    limit: usize,
+) -> Result<Blocks, Stop> {
+    Ok(Blocks::new(file.at(path.display())?, offset, has_blocks, limit))
+}
