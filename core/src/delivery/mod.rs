@@ -12,6 +12,8 @@ pub mod blocks;
 pub mod checkpoint;
 #[cfg(feature = "claim")]
 pub mod claim;
+#[cfg(feature = "queue")]
+pub mod queue_dir;
 mod refusal;
 
 pub use refusal::Refusal;

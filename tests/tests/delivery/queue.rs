@@ -194,6 +194,82 @@ fn a_full_disk_under_the_queue_is_waited_for() {
     sender.finish().succeeds();
 }
 
+/// 300 messages in files of 1000 bytes or so that nobody took.
+fn long_queue() -> TempDir {
+    let folder = scratch();
+    let text: String = (0..300).map(|number| format!("line {number}\n")).collect();
+    let tool = Tool::new("heka-send").dir(folder.path()).args(FAST).arg("--ack=peer");
+    let tool = tool.args(["--queue=q", "--queue-file-size=1000", "--retry=0", "127.0.0.1:1"]);
+    tool.stdin(text).run().exits(3);
+    folder
+}
+
+/// Sends what is left of it, and one more, and tells what arrived.
+fn send_rest(folder: &TempDir, is_damaged: bool) -> Vec<String> {
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let tool = Tool::new("heka-send").dir(folder.path()).args(FAST).arg("--ack=peer");
+    let sent = tool.args(["--queue=q", &listener.addr]).stdin("the last\n").run();
+    if is_damaged {
+        sent.exits(1).stderr_has(" lost (");
+    } else {
+        sent.succeeds().stderr_is("");
+    }
+    let came = listener.wait_stdout("the end", |out| out.ends_with(b"the last\n"));
+    String::from_utf8(came).expect("text").lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_queue_is_read_by_heka_decode_and_a_missing_file_is_noticed() {
+    let folder = long_queue();
+    let decode = || Tool::new("heka-decode").dir(folder.path()).arg("q").run();
+    assert_eq!(decode().succeeds().out().lines().count(), 300);
+    fs::remove_file(folder.path().join("q/5.log")).expect("it was there");
+    let left = decode();
+    left.exits(1).stderr_has("messages missing before this block");
+    let mut left: Vec<String> = left.out().lines().map(str::to_owned).collect();
+    assert!((260..300).contains(&left.len()), "{left:?}");
+    left.push("the last".to_owned());
+    assert_eq!(send_rest(&folder, true), left);
+    let nothing = Tool::new("heka-decode").dir(folder.path()).args(["-c", "q"]).run();
+    nothing.succeeds().stdout_is("0\n");
+    let other = Tool::new("heka-decode").dir(folder.path()).arg(".").run();
+    other.exits(1).stderr_has("Is a directory");
+}
+
+#[test]
+fn damage_in_a_queue_is_noticed_and_makes_no_new_message_disappear() {
+    let folder = long_queue();
+    let path = folder.path().join("q/3.log");
+    let mut bytes = fs::read(&path).expect("a file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).expect("the same");
+    let came = send_rest(&folder, true);
+    assert!((250..301).contains(&came.len()) && !came.contains(&"line 0".repeat(2)), "{came:?}");
+}
+
+#[test]
+fn a_queue_restored_from_a_copy_makes_no_new_message_disappear() {
+    let folder = scratch();
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let send = |text: &str| {
+        let tool = Tool::new("heka-send").dir(folder.path()).args(["--ack=peer", "--queue=q"]);
+        tool.arg(&listener.addr).stdin(text).run().succeeds();
+    };
+    let shell = |line: &str| {
+        heka_tests::sh(line).dir(folder.path()).run().succeeds();
+    };
+    send("a1\n");
+    shell("cp -a q copy");
+    send("b1\nb2\n");
+    // Both go on, from where they were when the copy was made.
+    shell("mv q other && cp -a copy q");
+    send("c1\nc2\nc3\n");
+    shell("mv q third && mv other q");
+    send("d1\nd2\nd3\n");
+    listener.wait_stdout_is("a1\nb1\nb2\nc1\nc2\nc3\nd1\nd2\nd3\n");
+}
+
 /// Also if the file that tells where the queue ends is gone and has no room to be made again.
 #[test]
 fn a_queue_on_a_full_disk_can_be_emptied() {

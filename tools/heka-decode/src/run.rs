@@ -2,9 +2,11 @@
 //! Framed messages in, some of them out, in the form asked for.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Duration;
 
 use heka_core::codec::{Encoder, Form, Newlines};
+use heka_core::delivery::queue_dir::QueueDir;
 use heka_core::os::{Ending, Flow, FrameReader, Input, Output, frames_ending};
 use heka_core::report::{Status, Stop};
 use heka_core::wire::{Frame, Header, MessageView};
@@ -94,6 +96,11 @@ impl Decoder<'_> {
         out: &mut Output,
     ) -> Result<(Status, ControlFlow<()>), Stop> {
         self.writer.begin(file);
+        if plan.framing && Path::new(file).is_dir() {
+            let queue = QueueDir::open(Path::new(file))?;
+            let (lost, flow) = queue.read_all(|frame| self.receive(file, frame, out))?;
+            return Ok((Status::failed_if(lost), flow));
+        }
         let mut input = Input::open(file)?.unpacked(out)?;
         input.skip(plan.offset, out)?;
         if !plan.framing {

@@ -2,8 +2,9 @@
 //! The files of a queue: their names, and how much of one is whole records.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
+use std::path::Path;
 
 use super::Place;
 use heka_core::delivery::blocks::{Blocks, Piece};
@@ -116,6 +117,19 @@ impl Files {
     /// The others and their numbers, in order.
     pub(super) fn into_iter(self) -> impl Iterator<Item = (u64, File)> {
         self.0.into_iter()
+    }
+}
+
+/// Opens the directory of a queue for this process alone.
+pub(super) fn open_locked(dir: &Path) -> Result<PrivateDir, Stop> {
+    let subject = dir.display();
+    let dir = PrivateDir::open(dir).at(&subject)?;
+    match dir.as_file().try_lock() {
+        Ok(()) => Ok(dir),
+        Err(TryLockError::WouldBlock) => {
+            Err(Stop::failed(format_args!("{subject}: in use by another process")))
+        }
+        Err(TryLockError::Error(error)) => Err(error).at(&subject),
     }
 }
 

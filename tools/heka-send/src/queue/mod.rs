@@ -31,28 +31,25 @@ mod cursor;
 mod end;
 mod files;
 mod keeper;
+mod read;
 mod survey;
 
 use std::collections::VecDeque;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use append::Clearing;
 use cursor::Cursor;
-use end::{End, EndFile};
-use files::{Files, name_of};
+use end::EndFile;
+use files::{Files, name_of, open_locked};
 use keeper::{Job, Keeper};
-use survey::{Gap, Survey, blocks_of};
+use survey::{Gap, blocks_of, survey};
 
 use heka_core::delivery::blocks::{Blocks, Piece};
 use heka_core::delivery::is_full;
 use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop};
-use heka_core::wire::{Deframer, Frame, More, Step};
-
-/// So much is handed out at once.
-const HANDFUL: u64 = 256 * 1024;
 
 /// How large a queue may be.
 #[derive(Clone, Copy, Debug)]
@@ -263,110 +260,6 @@ impl Queue {
         self.read_at < self.end()
     }
 
-    /// The last `count` messages appended are handed out by the caller, with the next numbers; all
-    /// before them must have been handed out.
-    pub(crate) fn pass(&mut self, count: u64) {
-        self.last += count;
-        self.read_at = self.end();
-        // What is missing at the end of the queue is before them.
-        self.lost = self.appended.saturating_sub(self.last);
-        self.gaps.clear();
-        self.mark();
-    }
-
-    fn mark(&mut self) {
-        let Self { last: number, read_at: place, lost, .. } = *self;
-        self.marks.push_back(Mark { number, place, lost });
-    }
-
-    /// Hands out some messages in order. Each gets the next number; the receiver is called with
-    /// it.
-    ///
-    /// # Errors
-    /// The system's, and what `receive` says. A block that was damaged since the queue was opened.
-    pub(crate) fn read(
-        &mut self,
-        receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
-        let before = self.last;
-        while self.last == before && self.has_unread() {
-            let Place { file, offset } = self.read_at;
-            let end = self.size_of(file);
-            if offset >= end {
-                self.read_at = Place { file: file + 1, offset: 0 };
-                continue;
-            }
-            let mut blocks = self.reader()?;
-            let outcome = self.hand_out(&mut blocks, end, receive);
-            self.read_at.offset = blocks.position();
-            self.reader = Some((file, blocks));
-            outcome?;
-        }
-        if self.inherited.is_err_and(|end| self.read_at >= end) {
-            self.inherited = Ok(self.last);
-        }
-        self.mark();
-        Ok(())
-    }
-
-    /// Hands out the messages of some blocks.
-    fn hand_out(
-        &mut self,
-        blocks: &mut Blocks,
-        end: u64,
-        receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
-        let path = self.dir.path_of(&name_of(self.read_at.file));
-        let start = blocks.position();
-        while blocks.position() - start < HANDFUL {
-            let Some(piece) = blocks.next(end).at(path.display())? else { break };
-            // Damage shows in the numbers of what follows.
-            let Piece::Frames { before, frames, .. } = piece else { continue };
-            let expected = self.last + self.lost;
-            match before.unwrap_or(expected).checked_sub(expected) {
-                // What was confirmed long ago.
-                None => continue,
-                Some(0) => {}
-                Some(count) => {
-                    while self.gaps.front().is_some_and(|gap| gap.1 < expected + count) {
-                        self.gaps.pop_front();
-                    }
-                    if self.gaps.pop_front().is_none_or(|gap| gap.1 != expected + count) {
-                        let path = path.display();
-                        return Err(Stop::failed(format_args!("{path}: damaged while in use")));
-                    }
-                    self.lost += count;
-                }
-            }
-            let mut deframer = Deframer::new(self.limits.message_size);
-            let mut rest = frames;
-            while let Step::Frame(done, frame) = deframer.next(rest, More::Ended) {
-                self.last += 1;
-                receive(self.last, &frame)?;
-                rest = rest.get(done..).unwrap_or_default();
-            }
-        }
-        Ok(())
-    }
-
-    /// What reads from the place that is read next.
-    fn reader(&mut self) -> Result<Blocks, Stop> {
-        let Place { file, offset } = self.read_at;
-        let is_next = |(open, blocks): &(u64, Blocks)| *open == file && blocks.position() == offset;
-        if let Some((_, blocks)) = self.reader.take().filter(is_next) {
-            return Ok(blocks);
-        }
-        let name = name_of(file);
-        let has_blocks = file >= self.cursor.first_file;
-        let (opened, path) = (self.dir.open_file(&name), self.dir.path_of(&name));
-        blocks_of(opened, &path, offset, has_blocks, self.limits.message_size)
-    }
-
-    fn size_of(&self, file: u64) -> u64 {
-        let index = usize::try_from(file.saturating_sub(self.cursor.place.file));
-        index.ok().and_then(|index| self.sizes.get(index)).copied().unwrap_or(0)
-    }
-
     /// Everything up to this number is safe with the far end. Files that are done with are removed
     /// soon.
     ///
@@ -425,10 +318,26 @@ impl Queue {
         self.marks.retain(|mark| mark.place > start && mark.number <= before);
         self.read_at = self.read_at.max(start);
         self.cursor.rename_stream();
+        self.cursor.lost = self.number_before(start)?.saturating_sub(self.cursor.number);
         self.advance_to(start);
         // The room is wanted now.
         self.sync()?;
         Ok(Some(dropped))
+    }
+
+    /// Number of the message before the first of a file, in its block.
+    fn number_before(&self, start: Place) -> Result<u64, Stop> {
+        let (name, end) = (name_of(start.file), self.size_of(start.file));
+        let (path, limit) = (self.dir.path_of(&name), self.limits.message_size);
+        if start.file >= self.cursor.first_file && end > 0 {
+            let mut blocks = blocks_of(self.dir.open_file(&name), &path, 0, true, limit)?;
+            while let Some(piece) = blocks.next(end).at(path.display())? {
+                if let Piece::Frames { before: Some(before), .. } = piece {
+                    return Ok(before);
+                }
+            }
+        }
+        Ok(if start == self.end() { self.appended } else { self.last + self.lost })
     }
 
     /// How many messages were handed out and dropped and are not confirmed: they are lost with this
@@ -489,60 +398,6 @@ impl Queue {
     /// Whether [`Queue::sync`] has something to do.
     pub(crate) fn is_dirty(&self) -> bool {
         self.is_unsynced || self.is_unsaved
-    }
-}
-
-/// Reads all blocks from the cursor on, and tells how long each file is.
-fn survey(
-    dir: &PrivateDir,
-    files: &Files,
-    cursor: &mut Cursor,
-    end: &End,
-    limit: usize,
-) -> Result<(Survey, VecDeque<u64>), Stop> {
-    let before = (!cursor.is_fresh).then_some(cursor.number + cursor.lost);
-    let mut survey = Survey::new(before, end.last.max(cursor.stored));
-    let last = files.last().unwrap_or(0).max(cursor.place.file).max(end.place.file);
-    let mut sizes = VecDeque::new();
-    for number in cursor.place.file..=last {
-        let path = dir.path_of(&name_of(number));
-        let size = files.len(number);
-        sizes.push_back(size);
-        let start = if number == cursor.place.file { cursor.place.offset.min(size) } else { 0 };
-        survey.whole = start;
-        match files.share(number).at(path.display())? {
-            Some(file) => {
-                let has_blocks = number >= cursor.first_file;
-                let mut blocks = blocks_of(Ok(file), &path, start, has_blocks, limit)?;
-                let is_loss = !has_blocks && number < last;
-                survey.look_at(&mut blocks, size, &path, is_loss)?;
-            }
-            None => survey.miss(&path, number < cursor.first_file),
-        }
-    }
-    // What is confirmed is not synced: a crash may have taken it.
-    cursor.place.offset = cursor.place.offset.min(sizes.front().copied().unwrap_or(0));
-    survey.finish();
-    if cursor.is_fresh {
-        cursor.lost = survey.before;
-    }
-    if survey.has_lost || !survey.gaps.is_empty() {
-        // Numbers on the way mean other messages than before.
-        cursor.rename_stream();
-    }
-    Ok((survey, sizes))
-}
-
-/// Opens the directory of a queue for this process alone.
-fn open_locked(dir: &Path) -> Result<PrivateDir, Stop> {
-    let subject = dir.display();
-    let dir = PrivateDir::open(dir).at(&subject)?;
-    match dir.as_file().try_lock() {
-        Ok(()) => Ok(dir),
-        Err(TryLockError::WouldBlock) => {
-            Err(Stop::failed(format_args!("{subject}: in use by another process")))
-        }
-        Err(TryLockError::Error(error)) => Err(error).at(&subject),
     }
 }
 

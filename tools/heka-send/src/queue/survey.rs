@@ -7,7 +7,11 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use super::cursor::Cursor;
+use super::end::End;
+use super::files::{Files, name_of};
 use heka_core::delivery::blocks::{Blocks, Piece};
+use heka_core::os::PrivateDir;
 use heka_core::report::words::Count;
 use heka_core::report::{self, Explain as _, Stop, stats};
 
@@ -136,4 +140,45 @@ pub(super) fn blocks_of(
     limit: usize,
 ) -> Result<Blocks, Stop> {
     Ok(Blocks::new(file.at(path.display())?, offset, has_blocks, limit))
+}
+
+/// Reads all blocks from the cursor on, and tells how long each file is.
+pub(super) fn survey(
+    dir: &PrivateDir,
+    files: &Files,
+    cursor: &mut Cursor,
+    end: &End,
+    limit: usize,
+) -> Result<(Survey, VecDeque<u64>), Stop> {
+    let before = (!cursor.is_fresh).then_some(cursor.number + cursor.lost);
+    let mut survey = Survey::new(before, end.last.max(cursor.stored));
+    let last = files.last().unwrap_or(0).max(cursor.place.file).max(end.place.file);
+    let mut sizes = VecDeque::new();
+    for number in cursor.place.file..=last {
+        let path = dir.path_of(&name_of(number));
+        let size = files.len(number);
+        sizes.push_back(size);
+        let start = if number == cursor.place.file { cursor.place.offset.min(size) } else { 0 };
+        survey.whole = start;
+        match files.share(number).at(path.display())? {
+            Some(file) => {
+                let has_blocks = number >= cursor.first_file;
+                let mut blocks = blocks_of(Ok(file), &path, start, has_blocks, limit)?;
+                let is_loss = !has_blocks && number < last;
+                survey.look_at(&mut blocks, size, &path, is_loss)?;
+            }
+            None => survey.miss(&path, number < cursor.first_file),
+        }
+    }
+    // What is confirmed is not synced: a crash may have taken it.
+    cursor.place.offset = cursor.place.offset.min(sizes.front().copied().unwrap_or(0));
+    survey.finish();
+    if cursor.is_fresh {
+        cursor.lost = survey.before;
+    }
+    if survey.has_lost || !survey.gaps.is_empty() {
+        // Numbers on the way mean other messages than before.
+        cursor.rename_stream();
+    }
+    Ok((survey, sizes))
 }

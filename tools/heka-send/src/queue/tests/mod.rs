@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+mod damage;
+
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
 
+use super::cursor::Cursor;
 use super::end::End;
 use super::*;
 use heka_core::wire::{Header, put_frame};
@@ -143,6 +146,8 @@ fn the_oldest_file_can_be_dropped_and_its_messages_are_counted() {
     assert_ne!(queue.stream_id(), stream_id, "the numbers mean other messages now");
     let records = read(&mut queue);
     assert_eq!(records.len() as u64 + dropped, 100);
+    drop(queue);
+    assert!(!Queue::open(dir.path(), LIMITS).unwrap().has_lost(), "that was told");
     assert_eq!(records[0], (1, format!("message {dropped}")));
 }
 
@@ -156,6 +161,8 @@ fn what_was_handed_out_is_not_dropped_and_can_be_confirmed() {
     queue.confirm(100).unwrap();
     assert!(queue.is_empty());
     while queue.drop_oldest().unwrap().is_some() {}
+    drop(queue);
+    assert!(!Queue::open(dir.path(), LIMITS).unwrap().has_lost());
 }
 
 #[test]
@@ -436,144 +443,4 @@ proptest! {
             next = number + 1;
         }
     }
-}
-
-/// A queue of twelve files or so, of which nothing is confirmed.
-fn long_queue() -> (tempfile::TempDir, [u8; 16]) {
-    let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
-    fill(&mut queue, 0..300);
-    queue.sync().unwrap();
-    assert!(list(dir.path()).len() > 10);
-    (dir, queue.stream_id())
-}
-
-/// What is left of it, and what is missing.
-fn reopened(dir: &Path) -> (Queue, Vec<u64>, Vec<u64>) {
-    let mut queue = Queue::open(dir, LIMITS).unwrap();
-    let records = read(&mut queue);
-    assert!(records.iter().map(|(number, _)| *number).eq(1..=records.len() as u64));
-    let number = |(_, text): &(u64, String)| text.strip_prefix("message ")?.parse::<u64>().ok();
-    let there: Vec<u64> = records.iter().map(|record| number(record).unwrap()).collect();
-    let missing = (0..300).filter(|number| !there.contains(number)).collect();
-    (queue, there, missing)
-}
-
-#[test]
-fn any_file_that_is_missing_is_noticed_and_costs_only_its_own() {
-    for (index, restarted) in [(0, false), (5, false), (5, true), (11, false), (11, true)] {
-        let (dir, stream_id) = long_queue();
-        let files = list(dir.path());
-        std::fs::remove_file(path_of(dir.path(), files[index])).unwrap();
-        if restarted {
-            restart_machine(dir.path());
-        }
-        let (mut queue, there, missing) = reopened(dir.path());
-        assert!(queue.has_lost(), "file {index}");
-        assert_ne!(queue.stream_id(), stream_id, "numbers mean other messages");
-        assert!((10..40).contains(&missing.len()) && there.is_sorted(), "{missing:?}");
-        assert!(missing.windows(2).all(|pair| pair[1] == pair[0] + 1), "{missing:?}");
-        // What is appended then is not mixed up with anything.
-        fill(&mut queue, 300..301);
-        let last = there.len() as u64 + 1;
-        assert_eq!(read(&mut queue), [(last, "message 300".to_owned())]);
-        queue.confirm(last).unwrap();
-        drop(queue);
-        assert!(!Queue::open(dir.path(), LIMITS).unwrap().has_lost());
-    }
-}
-
-#[test]
-fn any_bit_that_is_not_as_it_was_written_is_noticed() {
-    let (dir, _) = long_queue();
-    let files = logs(dir.path());
-    for step in 0..40 {
-        let (path, bytes) = &files[step % files.len()];
-        let mut damaged = bytes.clone();
-        damaged[step * 7919 % bytes.len()] ^= 1 << (step % 8);
-        std::fs::write(path, damaged).unwrap();
-        let (queue, there, missing) = reopened(dir.path());
-        assert!(queue.has_lost() && there.is_sorted() && missing.len() == 1, "{missing:?}");
-        drop(queue);
-        std::fs::write(path, bytes).unwrap();
-    }
-    let (queue, there, _) = reopened(dir.path());
-    assert!(!queue.has_lost() && there.len() == 300);
-}
-
-#[test]
-fn a_copy_has_a_stream_of_its_own() {
-    let dir = tempfile::tempdir().unwrap();
-    let (home, copy) = (dir.path().join("home"), dir.path().join("copy"));
-    let mut queue = Queue::open(&home, LIMITS).unwrap();
-    fill(&mut queue, 0..3);
-    let stream_id = queue.stream_id();
-    drop(queue);
-    std::fs::create_dir(&copy).unwrap();
-    for entry in std::fs::read_dir(&home).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
-    }
-    std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    assert_eq!(Queue::open(&home, LIMITS).unwrap().stream_id(), stream_id);
-    let mut copied = Queue::open(&copy, LIMITS).unwrap();
-    assert_ne!(copied.stream_id(), stream_id);
-    assert_eq!(read(&mut copied).len(), 3);
-    // The name stays from then on.
-    let stream_id = copied.stream_id();
-    drop(copied);
-    assert_eq!(Queue::open(&copy, LIMITS).unwrap().stream_id(), stream_id);
-}
-
-#[test]
-fn a_queue_of_the_first_form_is_emptied_in_order() {
-    let dir = tempfile::tempdir().unwrap();
-    drop(Queue::open(dir.path(), LIMITS).unwrap());
-    let cursor = std::fs::read_to_string(dir.path().join("cursor")).unwrap();
-    let words: Vec<&str> = cursor.split(' ').collect();
-    let old = |from: u32, until: u32| -> Vec<u8> {
-        (from..until).flat_map(|number| frame(&format!("message {number}"))).collect()
-    };
-    // Two messages are confirmed.
-    let offset = old(0, 2).len();
-    let line = format!("1 {} {} 3 {offset} 2\n", words[1], words[2]);
-    std::fs::write(dir.path().join("cursor"), line).unwrap();
-    std::fs::remove_file(dir.path().join("0.log")).unwrap();
-    std::fs::write(dir.path().join("3.log"), old(0, 20)).unwrap();
-    std::fs::write(dir.path().join("4.log"), old(20, 40)).unwrap();
-    std::fs::remove_file(dir.path().join("end")).unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
-    fill(&mut queue, 40..50);
-    let mut next = 2;
-    for restarts in 0..2 {
-        for (number, text) in read(&mut queue) {
-            next += 1;
-            assert_eq!((number, text), (next, format!("message {}", next - 1)), "{restarts}");
-        }
-        assert_eq!((next, queue.has_lost()), (50, false));
-        drop(queue);
-        queue = Queue::open(dir.path(), LIMITS).unwrap();
-        next = 2;
-    }
-    read(&mut queue);
-    queue.confirm(50).unwrap();
-    queue.sync().unwrap();
-    assert_eq!(list(dir.path()), [5]);
-}
-
-#[test]
-fn files_are_as_large_as_they_may_be_and_no_larger() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
-    let frames: Vec<_> = (0..300).map(|number| frame(&format!("message {number}"))).collect();
-    append(&mut queue, &frames);
-    queue.sync().unwrap();
-    let sizes: Vec<usize> = logs(dir.path()).iter().map(|(_, bytes)| bytes.len()).collect();
-    let full = &sizes[..sizes.len() - 1];
-    assert!(full.iter().all(|size| (950..=1000).contains(size)), "{sizes:?}");
-    // One that fits nowhere has a file of its own.
-    append(&mut queue, &[frame(&"x".repeat(120)).repeat(20)]);
-    append(&mut queue, &frames[..1]);
-    let sizes: Vec<usize> = logs(dir.path()).iter().map(|(_, bytes)| bytes.len()).collect();
-    assert!(sizes[sizes.len() - 2] > 1000, "{sizes:?}");
 }

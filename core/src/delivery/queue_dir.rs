@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Reading the queue of heka-send without changing it: what is not confirmed of it.
+
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use super::blocks::{Blocks, Piece};
+use crate::os::Flow;
+use crate::report::words::Count;
+use crate::report::{self, Explain as _, Stop, stats};
+use crate::wire::{Deframer, Frame, More, Step};
+
+/// The directory of a queue.
+#[derive(Debug)]
+pub struct QueueDir {
+    path: PathBuf,
+    /// Numbers of its files.
+    files: Vec<u64>,
+    cursor: Cursor,
+}
+
+/// What is known of how far it is confirmed.
+#[derive(Debug, Default)]
+struct Cursor {
+    file: u64,
+    offset: u64,
+    /// Number of the last message that is, in its block.
+    last: Option<u64>,
+    /// The first file that consists of blocks.
+    first_file: u64,
+}
+
+impl Cursor {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let version = words.next()?;
+        let mut words = words.skip(2);
+        let mut number = || words.next()?.parse::<u64>().ok();
+        let (file, offset, last) = (number()?, number()?, number()?);
+        if version == "1" {
+            return Some(Self { file, offset, last: Some(last), first_file: u64::MAX });
+        }
+        let lost = number()?;
+        let first_file = words.nth(1)?.parse().ok()?;
+        Some(Self { file, offset, last: Some(last + lost), first_file })
+    }
+}
+
+impl QueueDir {
+    /// Opens the queue in a directory.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn open(path: &Path) -> Result<Self, Stop> {
+        let mut files = Vec::new();
+        for entry in path.read_dir().at(path.display())? {
+            let name = entry.at(path.display())?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_suffix(".log"));
+            files.extend(number.and_then(|number| number.parse::<u64>().ok()));
+        }
+        files.sort_unstable();
+        let text = std::fs::read_to_string(path.join("cursor")).unwrap_or_default();
+        let cursor = Cursor::parse(&text);
+        if cursor.is_none() && files.is_empty() {
+            let path = path.display();
+            return Err(Stop::failed(format_args!("{path}: Is a directory, and not a queue")));
+        }
+        let cursor = cursor.unwrap_or_default();
+        files.retain(|file| *file >= cursor.file);
+        Ok(Self { path: path.to_owned(), files, cursor })
+    }
+
+    /// Hands out all messages in order, and tells whether any is missing or damaged, which is
+    /// reported.
+    ///
+    /// # Errors
+    /// The system's, and what `receive` says.
+    pub fn read_all(
+        &self,
+        mut receive: impl FnMut(&Frame<'_>) -> Flow,
+    ) -> Result<(bool, ControlFlow<()>), Stop> {
+        let (mut last, mut has_lost) = (self.cursor.last, false);
+        // What was put there is taken out again.
+        let limit = u32::MAX as usize;
+        for number in &self.files {
+            let path = self.path.join(format!("{number}.log"));
+            let file = File::open(&path).at(path.display())?;
+            let end = file.metadata().at(path.display())?.len();
+            let start = if *number == self.cursor.file { self.cursor.offset } else { 0 };
+            let mut blocks = Blocks::new(file, start, *number >= self.cursor.first_file, limit);
+            while let Some(piece) = blocks.next(end).at(path.display())? {
+                let (before, count, frames) = match piece {
+                    Piece::Frames { before, count, frames } => (before, count, frames),
+                    Piece::Damage(len) => {
+                        let (path, len) = (path.display(), Count(len, "damaged byte"));
+                        report::repeated("queue: damage", format_args!("{path}: {len}"));
+                        continue;
+                    }
+                };
+                let expected = last.or(before).unwrap_or_default();
+                let before = before.unwrap_or(expected);
+                if before < expected {
+                    // What was confirmed long ago.
+                    continue;
+                }
+                if before > expected {
+                    has_lost = true;
+                    stats::SKIPPED.add(before - expected);
+                    let (path, lost) = (path.display(), Count(before - expected, "message"));
+                    let text = format_args!("{path}: {lost} missing before this block");
+                    report::repeated("queue: missing messages", text);
+                }
+                last = Some(before + count);
+                if hand_out(frames, limit, &mut receive)?.is_break() {
+                    return Ok((has_lost, ControlFlow::Break(())));
+                }
+            }
+        }
+        Ok((has_lost, ControlFlow::Continue(())))
+    }
+}
+
+fn hand_out(mut frames: &[u8], limit: usize, receive: &mut impl FnMut(&Frame<'_>) -> Flow) -> Flow {
+    let mut deframer = Deframer::new(limit);
+    loop {
+        match deframer.next(frames, More::Ended) {
+            Step::Frame(done, frame) => {
+                if !frame.is_signal() && receive(&frame)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                frames = frames.get(done..).unwrap_or_default();
+            }
+            Step::Damage(done, damage) => {
+                stats::SKIPPED.add(1);
+                report::repeated("queue: damage", format_args!("queue: {damage}"));
+                frames = frames.get(done..).unwrap_or_default();
+            }
+            Step::Need(..) => return Ok(ControlFlow::Continue(())),
+        }
+    }
+}
