@@ -14,9 +14,9 @@ use jiff::Timestamp;
 
 use super::Ending;
 use super::directory::sync_name;
-use super::torn_end::announce_writer;
+use super::torn_end::{announce_writer, has_writer};
 use crate::os::clock;
-use crate::report::{Explain as _, Stop};
+use crate::report::{self, Explain as _, Stop};
 
 /// Permissions of a new file without those that the umask takes, as in the examples of Heka's
 /// `FileOutput`.
@@ -42,6 +42,8 @@ pub struct FileSink {
     ending: Option<Ending>,
     len: u64,
     period: u128,
+    /// It has been open before, perhaps still is.
+    was_open: bool,
 }
 
 impl FileSink {
@@ -53,7 +55,7 @@ impl FileSink {
         rotation: Option<Rotation>,
         durable: bool,
     ) -> Self {
-        Self { path, mode, rotation, durable, ending: None, len: 0, period: 0 }
+        Self { path, mode, rotation, durable, ending: None, len: 0, period: 0, was_open: false }
     }
 
     /// What to call it in messages.
@@ -86,6 +88,9 @@ impl FileSink {
             sync_name(&self.path).at(format_args!("{}: its folder", self.name()))?;
         }
         self.len = metadata.len();
+        if !std::mem::replace(&mut self.was_open, true) && metadata.is_file() && has_writer(&file) {
+            report::warning(format_args!("{}: another process writes to it", self.name()));
+        }
         self.mend(&file)?;
         let since = u128::from(metadata.mtime().unsigned_abs()) * 1_000_000_000;
         self.period = self.period_of(if self.len > 0 { since } else { now() });

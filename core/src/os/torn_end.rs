@@ -60,6 +60,11 @@ impl Ending {
     }
 }
 
+/// Whether another process of ours appends to the file.
+pub(super) fn has_writer(file: &File) -> bool {
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
 /// Tells others of ours that this process appends to the file. Without such locks, as on some
 /// network file systems, nobody is told.
 pub(super) fn announce_writer(file: &File) {

@@ -5,7 +5,7 @@ use std::io::{BufReader, Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use heka_tests::{Peer, Tool, accept, eventually};
+use heka_tests::{Peer, Signal, Tool, accept, eventually, scratch};
 
 const FAST: [&str; 2] = ["--retry-delay=20ms", "--retry-jitter=0ms"];
 
@@ -98,4 +98,39 @@ fn a_receiver_that_refuses_a_record_delays_and_doubles_nothing() {
         listener.wait_stderr("message length over the limit");
         listener.wait_stdout_is(&text);
     }
+}
+
+/// Who has confirmed something runs with --ack, whatever happens to it then.
+#[test]
+fn a_receiver_that_is_stopped_is_not_suspected_of_lacking_a_flag() {
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let args = ["--ack=peer", "--write-timeout=200ms", &listener.addr];
+    let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
+    sender.write("one\n");
+    listener.wait_stdout_is("one\n");
+    eventually("it is confirmed", || sender.statistics().contains(" 1 confirmed").then_some(()));
+    listener.signal(Signal::SIGSTOP);
+    sender.write("two\n");
+    // On the connection that it was confirmed on, and on those after it.
+    eventually("it is given up", || {
+        (sender.stderr().matches("confirms nothing any more").count() > 1).then_some(())
+    });
+    listener.signal(Signal::SIGCONT);
+    sender.close_stdin();
+    let end = sender.finish();
+    assert!(!end.succeeds().err().contains("--ack"), "{}", end.err());
+    listener.wait_stdout_is("one\ntwo\n");
+}
+
+#[test]
+fn two_receivers_that_write_one_file_are_noticed() {
+    let folder = scratch();
+    let path = folder.path().join("out").display().to_string();
+    let listen = || Peer::new("heka-listen", ["127.0.0.1:0", "--write", &path, "--rotate=1M"]);
+    let first = listen();
+    let second = listen();
+    second.wait_stderr("/out: another process writes to it");
+    drop(second);
+    drop(first);
+    assert!(!listen().stderr().contains("another process"));
 }

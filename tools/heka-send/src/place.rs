@@ -42,6 +42,11 @@ impl Identity {
         identity
     }
 
+    /// Whether any receiver has named its run: it confirms.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.heard != NOBODY
+    }
+
     /// A receiver names its run.
     pub(crate) fn hear(&mut self, run: &[u8]) {
         self.heard = run.try_into().unwrap_or(self.heard);

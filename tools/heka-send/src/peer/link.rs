@@ -109,6 +109,12 @@ impl Link {
         self.place = Place::new(identity, window.sent().max(inherited));
     }
 
+    /// Whether the peer may be one that never confirms: nobody has on this connection or before.
+    pub(crate) fn may_lack_ack(&self, window: &Window) -> bool {
+        let is_heard = self.place.identity.as_ref().is_some_and(Identity::is_heard);
+        self.ack == Ack::Peer && !is_heard && window.confirmed() == self.first
+    }
+
     /// The stream, with what was learned about its receiver.
     pub(crate) fn take_identity(&mut self) -> Option<Identity> {
         self.place.identity.take()
@@ -147,7 +153,7 @@ impl Link {
             return Ok(());
         }
         let mut over = Over::new(End::Peer, "closed the connection");
-        if self.ack == Ack::Peer && self.closing.is_some() && window.confirmed() == self.first {
+        if self.closing.is_some() && self.may_lack_ack(window) {
             over.hint = Some(UNCONFIRMING.to_owned());
         }
         Err(over)

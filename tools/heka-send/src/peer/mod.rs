@@ -390,7 +390,7 @@ fn converse(
     }
     if is_over(link.awaiting) {
         let mut over = Over::new(End::Broken, "confirms nothing any more");
-        if window.confirmed() == link.first {
+        if link.may_lack_ack(window) {
             over.hint = Some(UNCONFIRMING.to_owned());
         }
         return Err(over);
