@@ -7,7 +7,7 @@ use super::short::{FieldList, Look, Short, TimeForm};
 use super::template::Template;
 use super::time::Zone;
 use super::{Form, json, logfmt, rst, sandbox_text, text};
-use crate::wire::{Frame, FrameTooLarge, Header, MessageView, put_frame};
+use crate::wire::{Frame, FrameTooLarge, Header, MessageView, put_frame, put_mark};
 
 /// What the forms need to know beside the message.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +80,7 @@ impl Encoder {
         match &self.writer {
             Writer::Bytes => out.extend_from_slice(frame.bytes),
             Writer::Payload(payload) => payload.put(out, &frame.view),
-            _ => self.put_view(out, &frame.view),
+            _ => self.put_view(out, &frame.view, frame.header.checkpoint),
         }
     }
 
@@ -97,7 +97,10 @@ impl Encoder {
     ) -> Result<(), Unfit> {
         match self.form {
             Form::Heka => put_frame(out, header, message)?,
-            _ => self.put_view(out, &MessageView::parse(message).map_err(|_| Unfit::NoMessage)?),
+            _ => {
+                let message = MessageView::parse(message).map_err(|_| Unfit::NoMessage)?;
+                self.put_view(out, &message, header.checkpoint);
+            }
         }
         Ok(())
     }
@@ -113,12 +116,31 @@ impl Encoder {
         true
     }
 
-    fn put_view(&mut self, out: &mut Vec<u8>, message: &MessageView<'_>) {
+    /// Whether positions go along with messages in this form.
+    pub fn has_positions(&self) -> bool {
+        matches!(self.form, Form::Heka | Form::Json)
+    }
+
+    /// Appends a mark, if the form has positions.
+    pub fn put_mark(&self, out: &mut Vec<u8>, checkpoint: &[u8]) {
+        match self.form {
+            Form::Heka => put_mark(out, checkpoint),
+            Form::Json => json::put_mark(out, checkpoint),
+            _ => {}
+        }
+    }
+
+    fn put_view(
+        &mut self,
+        out: &mut Vec<u8>,
+        message: &MessageView<'_>,
+        checkpoint: Option<&[u8]>,
+    ) {
         match &mut self.writer {
             // Bytes that came are written as they came; of a message the payload came.
             Writer::Bytes => out.extend_from_slice(message.payload.unwrap_or_default()),
             Writer::Payload(payload) => payload.put(out, message),
-            Writer::Json(json) => json.put(out, message),
+            Writer::Json(json) => json.put(out, message, checkpoint),
             Writer::Text(zone) => text::put(out, message, zone),
             Writer::Short(short) => short.put(out, message),
             Writer::Logfmt(fields) => logfmt::put(out, message, fields),

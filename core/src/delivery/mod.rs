@@ -12,10 +12,18 @@ pub mod blocks;
 pub mod checkpoint;
 #[cfg(feature = "claim")]
 pub mod claim;
+#[cfg(feature = "checkpoint")]
+mod commit;
+#[cfg(feature = "checkpoint")]
+mod marks;
 #[cfg(feature = "queue")]
 pub mod queue_dir;
 mod refusal;
 
+#[cfg(feature = "checkpoint")]
+pub use commit::Commit;
+#[cfg(feature = "checkpoint")]
+pub use marks::Marks;
 pub use refusal::Refusal;
 
 /// Whether an error says that a disk is full: somebody may make room.

@@ -107,6 +107,37 @@ pub struct FrameReader {
 /// What a receiver of frames says after each: go on, or that it has enough.
 pub type Flow = Result<ControlFlow<()>, Stop>;
 
+/// Whom a [`FrameReader`] hands to. A closure takes messages only.
+pub trait Receive {
+    /// Takes a message.
+    ///
+    /// # Errors
+    /// Whatever ends the reading.
+    fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow;
+
+    /// Takes the checkpoint of a mark.
+    ///
+    /// # Errors
+    /// Whatever ends the reading.
+    fn mark(&mut self, _checkpoint: &[u8], _out: &mut Output) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    /// The input rests. What is written now does not wait for it.
+    ///
+    /// # Errors
+    /// Whatever ends the reading.
+    fn rest(&mut self, _out: &mut Output) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+impl<F: FnMut(&Frame<'_>, &mut Output) -> Flow> Receive for F {
+    fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow {
+        self(frame, out)
+    }
+}
+
 impl FrameReader {
     /// Reads frames with messages of up to `limit` bytes from `input`, whose next byte is at
     /// `offset`.
@@ -146,24 +177,20 @@ impl FrameReader {
         &self.input
     }
 
-    /// Hands every frame to `receive`, to the end of the input or until it has enough.
+    /// Hands every message to `receive`, to the end of the input or until it has enough.
     ///
     /// # Errors
     /// As [`Input::fill`], and whatever `receive` says.
-    pub fn read_all(
-        &mut self,
-        out: &mut Output,
-        mut receive: impl FnMut(&Frame<'_>, &mut Output) -> Flow,
-    ) -> Flow {
+    pub fn read_all(&mut self, out: &mut Output, receive: &mut impl Receive) -> Flow {
         loop {
-            let filled = self.fill(out, &mut receive)?;
+            let filled = self.fill(out, receive)?;
             let flow = match (filled, self.follow) {
                 (Filled::Enough, _) => return Ok(ControlFlow::Break(())),
                 (Filled::End, Some(every)) if self.input.is_regular() => {
-                    self.wait_for_growth(every, out, &mut receive)?
+                    self.wait_for_growth(every, out, receive)?
                 }
-                (Filled::End, _) => return self.deliver(More::Ended, out, &mut receive),
-                (Filled::More, _) => self.deliver(More::Coming, out, &mut receive)?,
+                (Filled::End, _) => return self.deliver(More::Ended, out, receive),
+                (Filled::More, _) => self.deliver(More::Coming, out, receive)?,
             };
             if flow.is_break() {
                 return Ok(flow);
@@ -175,16 +202,12 @@ impl FrameReader {
     ///
     /// # Errors
     /// As [`Self::read_all`].
-    pub fn read_present(
-        &mut self,
-        out: &mut Output,
-        mut receive: impl FnMut(&Frame<'_>, &mut Output) -> Flow,
-    ) -> Flow {
+    pub fn read_present(&mut self, out: &mut Output, receive: &mut impl Receive) -> Flow {
         loop {
-            let flow = match self.fill(out, &mut receive)? {
+            let flow = match self.fill(out, receive)? {
                 Filled::Enough => return Ok(ControlFlow::Break(())),
-                Filled::End => return self.deliver(More::Idle, out, &mut receive),
-                Filled::More => self.deliver(More::Coming, out, &mut receive)?,
+                Filled::End => return self.deliver(More::Idle, out, receive),
+                Filled::More => self.deliver(More::Coming, out, receive)?,
             };
             if flow.is_break() {
                 return Ok(flow);
@@ -197,11 +220,12 @@ impl FrameReader {
         &mut self,
         every: Duration,
         out: &mut Output,
-        receive: &mut impl FnMut(&Frame<'_>, &mut Output) -> Flow,
+        receive: &mut impl Receive,
     ) -> Flow {
         if self.deliver(More::Idle, out, receive)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
+        receive.rest(out)?;
         out.flush()?;
         let watch: Vec<_> = out.reader_watch().into_iter().collect();
         let gone = wait(&watch, Some(Instant::now() + every))?;
@@ -223,18 +247,13 @@ impl FrameReader {
     ///
     /// # Errors
     /// Whatever `receive` says.
-    pub fn deliver(
-        &mut self,
-        more: More,
-        out: &mut Output,
-        receive: &mut impl FnMut(&Frame<'_>, &mut Output) -> Flow,
-    ) -> Flow {
+    pub fn deliver(&mut self, more: More, out: &mut Output, receive: &mut impl Receive) -> Flow {
         let name = self.input.name();
         let mut records = self.splitter.records(self.input.data(), &mut self.progress, more);
         let flow = loop {
             match records.next() {
                 // Large enough to be looked at where it lies.
-                Some(Found::Frame(ref frame)) if !frame.is_signal() => match receive(frame, out) {
+                Some(Found::Frame(ref frame)) => match hand_over(frame, out, receive) {
                     Ok(ControlFlow::Continue(())) => {}
                     flow => break flow,
                 },
@@ -245,7 +264,7 @@ impl FrameReader {
                     }
                     report::damage(name, &damage);
                 }
-                Some(Found::Frame(_) | Found::Record(_)) => {}
+                Some(Found::Record(_)) => {}
                 None => break Ok(ControlFlow::Continue(())),
             }
         };
@@ -256,14 +275,13 @@ impl FrameReader {
     }
 
     /// Reads until another look is worth it. Before it waits, what can be delivered is.
-    fn fill(
-        &mut self,
-        out: &mut Output,
-        receive: &mut impl FnMut(&Frame<'_>, &mut Output) -> Flow,
-    ) -> Result<Filled, Stop> {
+    fn fill(&mut self, out: &mut Output, receive: &mut impl Receive) -> Result<Filled, Stop> {
         loop {
-            if !self.input.is_ready()? && self.deliver(More::Idle, out, receive)?.is_break() {
-                return Ok(Filled::Enough);
+            if !self.input.is_ready()? {
+                if self.deliver(More::Idle, out, receive)?.is_break() {
+                    return Ok(Filled::Enough);
+                }
+                receive.rest(out)?;
             }
             if !self.input.fill(out)? {
                 return Ok(Filled::End);
@@ -273,6 +291,18 @@ impl FrameReader {
             }
         }
     }
+}
+
+/// Hands over a message, or the checkpoint of a mark.
+#[inline]
+fn hand_over(frame: &Frame<'_>, out: &mut Output, receive: &mut impl Receive) -> Flow {
+    if !frame.is_signal() {
+        return receive.message(frame, out);
+    }
+    if let Some(checkpoint) = frame.mark() {
+        receive.mark(checkpoint, out)?;
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 /// How reading went on.

@@ -26,7 +26,7 @@ mod wait;
 pub use backlog::Backlog;
 pub use directory::{read_file, sync_name};
 pub use file_sink::{FileSink, Rotation};
-pub use frame_reader::{Flow, FrameReader, Kind, detect, frames_ending};
+pub use frame_reader::{Flow, FrameReader, Kind, Receive, detect, frames_ending};
 pub use input::Input;
 pub use open_files::raise_open_files;
 pub use output::Output;

@@ -153,6 +153,14 @@ impl Output {
         Ok(self)
     }
 
+    /// Whether what is written is read by another process as it comes: a pipe or a socket.
+    pub fn is_stream(&self) -> bool {
+        let is_socket = |stat: FileStat| {
+            SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFSOCK
+        };
+        self.is_pipe || fstat(&self.file).is_ok_and(is_socket)
+    }
+
     /// The descriptor.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The header of a frame: how long the message is, who signed it, and what the heka tools add.
 //!
-//! Fields 1 and 3 to 6 are Heka's. Fields 100 to 106 are extensions that carry delivery state
+//! Fields 1 and 3 to 6 are Heka's. Fields 100 to 107 are extensions that carry delivery state
 //! between our own stages; every other reader skips them (heka-stream(5)).
 
 use super::varint::{Malformed, Reader, put_bytes, put_int64, put_tag, put_varint, wire_type};
@@ -52,6 +52,8 @@ pub struct Header<'a> {
     pub refused: Option<u64>,
     /// How many of them, one if that is not said (extension 106).
     pub refused_count: Option<u64>,
+    /// Whether the message is no message, but holds a position too long for a header (extension 107).
+    pub is_mark: bool,
 }
 
 impl<'a> Header<'a> {
@@ -101,7 +103,8 @@ impl<'a> Header<'a> {
             (104, wire_type::LEN) => self.claim = Some(reader.bytes()?),
             (105, wire_type::VARINT) => self.refused = Some(reader.varint()?),
             (106, wire_type::VARINT) => self.refused_count = Some(reader.varint()?),
-            (1..=6 | 100..=106, _) => return Err(Malformed::Invalid),
+            (107, wire_type::VARINT) => self.is_mark = reader.varint()? != 0,
+            (1..=6 | 100..=107, _) => return Err(Malformed::Invalid),
             (number, wire) => reader.skip(number, wire)?,
         }
         Ok(())
@@ -130,7 +133,7 @@ impl<'a> Header<'a> {
 }
 
 impl Header<'_> {
-    /// Appends the extensions alone (100 to 106).
+    /// Appends the extensions alone (100 to 107).
     pub fn put_extensions(&self, out: &mut Vec<u8>) {
         if let Some(stream_id) = self.stream_id {
             put_bytes(out, 100, stream_id);
@@ -153,9 +156,12 @@ impl Header<'_> {
         if let Some(count) = self.refused_count {
             put_int64(out, 106, count.cast_signed());
         }
+        if self.is_mark {
+            put_int64(out, 107, 1);
+        }
     }
 
-    /// Whether it carries anything that concerns only two neighbouring stages (100 to 106).
+    /// Whether it carries anything that concerns only two neighbouring stages (100 to 107).
     pub fn is_extended(&self) -> bool {
         self.stream_id.is_some()
             || self.sequence.is_some()
@@ -164,10 +170,11 @@ impl Header<'_> {
             || self.claim.is_some()
             || self.refused.is_some()
             || self.refused_count.is_some()
+            || self.is_mark
     }
 }
 
-/// Appends a header's bytes without the extensions 100 to 106 and with everything else, members
+/// Appends a header's bytes without the extensions 100 to 107 and with everything else, members
 /// unknown to us included, as it is.
 pub fn put_stripped(out: &mut Vec<u8>, header: &[u8]) {
     let mut reader = Reader::new(header);
@@ -176,7 +183,7 @@ pub fn put_stripped(out: &mut Vec<u8>, header: &[u8]) {
         let member = reader.tag();
         let skipped = member.and_then(|(number, wire)| reader.skip(number, wire).map(|()| number));
         let len = match skipped {
-            Ok(100..=106) => 0,
+            Ok(100..=107) => 0,
             Ok(_) => before.len() - reader.rest().len(),
             // Damage behind the length is passed on like everything else.
             Err(_) => before.len(),
@@ -215,6 +222,7 @@ mod tests {
             claim: Some(&[9; 128]),
             refused: Some(2),
             refused_count: Some(7),
+            is_mark: true,
             ..header
         }
         .put(&mut extended);

@@ -14,7 +14,9 @@ pub mod varint;
 pub mod view;
 
 pub use encode::{Template, put_message};
-pub use framing::{Damage, Deframer, Frame, FrameTooLarge, More, Reason, Step, put_frame};
+pub use framing::{
+    Damage, Deframer, Frame, FrameTooLarge, More, Reason, Step, put_frame, put_mark,
+};
 pub use header::{DEFAULT_READ_LIMIT, Header, HmacHash, MAX_CHECKPOINT_SIZE, MAX_MESSAGE_SIZE};
 pub use message::{DEFAULT_SEVERITY, Field, Message, ValueType};
 pub use signing::{Keys, Signer, Verdict};

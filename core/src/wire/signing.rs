@@ -74,6 +74,11 @@ impl Signer {
         Self { name: name.to_vec(), version, key: Key::new(hash, key) }
     }
 
+    /// Who signs.
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
     /// The signature of `message`.
     pub fn sign(&self, message: &[u8]) -> Digest {
         match &self.key {

@@ -55,7 +55,7 @@ fn nothing_is_allocated_per_message() {
     let messages = messages();
     let views: Vec<_> = messages.iter().map(|bytes| MessageView::parse(bytes).unwrap()).collect();
     let (mut writer, mut out) = (Writer::default(), Vec::new());
-    let mut write = |out: &mut Vec<u8>| views.iter().for_each(|view| writer.put(out, view));
+    let mut write = |out: &mut Vec<u8>| views.iter().for_each(|view| writer.put(out, view, None));
     write(&mut out);
     let room = Vec::with_capacity(2 * out.len());
     let first = std::mem::replace(&mut out, room);

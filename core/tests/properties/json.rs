@@ -22,7 +22,7 @@ fn through_json(bytes: &[u8]) -> Vec<u8> {
     json::put(&mut line, &MessageView::parse(bytes).unwrap());
     let line = line.strip_suffix(b"\n").unwrap();
     assert!(!line.contains(&b'\n'));
-    encoded(&json::parse(line, IDENTITY).unwrap())
+    encoded(&json::parse(line, IDENTITY).unwrap().message.unwrap())
 }
 
 /// Fields as programs make them: one type, UTF-8, names from a small choice.
@@ -68,7 +68,7 @@ proptest! {
             let view = MessageView::parse(bytes).unwrap();
             let (mut alone, mut among) = (Vec::new(), Vec::new());
             json::put(&mut alone, &view);
-            writer.put(&mut among, &view);
+            writer.put(&mut among, &view, None);
             prop_assert_eq!(among, alone);
         }
     }
@@ -117,7 +117,8 @@ fn heka_cat_s_json_is_read() {
         at += done;
         if !line.is_empty() {
             same += usize::from(
-                encoded(&json::parse(line.as_bytes(), IDENTITY).unwrap()) == frame.message,
+                encoded(&json::parse(line.as_bytes(), IDENTITY).unwrap().message.unwrap())
+                    == frame.message,
             );
         }
     }

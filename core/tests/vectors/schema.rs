@@ -106,6 +106,7 @@ fn the_schema_reads_every_member_of_a_header() {
         checkpoint: Some(b"{}"),
         claim: Some(&[9; 128]),
         refused: Some(1),
+        is_mark: true,
         refused_count: Some(2),
     };
     let mut bytes = Vec::new();

@@ -146,14 +146,54 @@ fn resume_alone_writes_nothing() {
 }
 
 #[test]
-fn a_position_too_long_for_a_header_is_refused() {
+fn a_checkpoint_without_a_message_travels_too() {
     let dir = plugin(
-        "require 'string' function process_message()\n\
-         inject_message({Payload = 'p'}, string.rep('x', read_config('n'))) return 0 end",
+        "require 'io' function process_message(checkpoint)\n\
+         local file = io.open('lines') file:seek('set', checkpoint or 0)\n\
+         for line in file:lines() do inject_message({Payload = line}) end\n\
+         inject_message(nil, file:seek()) return 0 end",
     );
-    run(dir.path(), &["--resume", "pos", "-D", "n=100"]).succeeds();
-    let outcome = run(dir.path(), &["--resume", "pos", "-D", "n=128"]);
-    outcome.exits(1).stdout_is("").stderr_has("inject_message() failed: checkpoint update");
+    std::fs::write(dir.path().join("lines"), "one\ntwo\n").unwrap();
+    let peer = heka_tests::Peer::new("heka-listen", ["127.0.0.1:0", "-o", "payload"]);
+    let filter = "heka-decode -m 'Payload != \"two\"' -o heka | heka-encode -i heka";
+    let send = format!("heka-send -q --commit pos {}", peer.addr);
+    let line = format!("heka-sandbox p.lua --resume pos | {filter} | {send}");
+    for _ in 0..3 {
+        sh(&line).dir(dir.path()).run().succeeds().stderr_is("");
+    }
+    std::fs::write(dir.path().join("lines"), "one\ntwo\nthree\n").unwrap();
+    sh(&line).dir(dir.path()).run().succeeds().stderr_is("");
+    peer.wait_stdout_is("one\nthree\n");
+}
+
+/// Sends how long its checkpoint was, and makes it one longer from `n` on.
+const LONG: &str = "require 'string' function process_message(checkpoint)\n\
+                    local n = checkpoint and #checkpoint or read_config('n') - 1\n\
+                    inject_message({Payload = tostring(n)}, string.rep('\\30', n + 1)) return 0 end";
+
+#[test]
+fn checkpoints_of_8191_bytes_are_kept_and_travel() {
+    let keep = "heka-sandbox p.lua -o payload --checkpoint kept";
+    for (first, runs) in [(127, vec!["126\n", "127\n"]), (8190, vec!["8189\n", "8190\n"])] {
+        let dir = plugin(LONG);
+        let peer = heka_tests::Peer::new("heka-listen", ["127.0.0.1:0", "-o", "payload"]);
+        let stages = "heka-decode -o heka | heka-encode -i heka | heka-encode -i heka -o json \
+                      | heka-encode -i json";
+        let send = format!("heka-send -q --commit pos {}", peer.addr);
+        for wanted in &runs {
+            let source = format!("heka-sandbox p.lua -D n={first}");
+            let line = format!("{source} --resume pos | {stages} | {send}");
+            sh(&line).dir(dir.path()).run().succeeds().stderr_is("");
+            let line = format!("{keep} -D n={first}");
+            sh(&line).dir(dir.path()).run().succeeds().stdout_is(wanted).stderr_is("");
+        }
+        peer.wait_stdout_is(runs.concat());
+    }
+    let dir = plugin(LONG);
+    for flags in [["--resume", "pos"], ["--checkpoint", "pos"]] {
+        let outcome = run(dir.path(), &[&flags[..], &["-D", "n=8192"]].concat());
+        outcome.exits(1).stdout_is("").stderr_has("inject_message() failed: checkpoint update");
+    }
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn resume_reads_positions_and_never_writes_them() {
     for _ in 0..2 {
         let outcome = scene.once(&["--resume=pos"]);
         outcome.succeeds().stdout_is("2\n").stderr_is(
-            "heka-tail: warning: --resume: only framed messages (-o heka) carry their positions on\n",
+            "heka-tail: warning: --resume: only -o heka and -o json carry positions on\n",
         );
     }
     assert_eq!(fs::read(scene.path("pos")).unwrap(), before);

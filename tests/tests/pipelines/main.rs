@@ -2,6 +2,7 @@
 //! Several tools in one pipeline, on one machine and between two.
 
 mod followers;
+mod marks;
 mod network;
 mod network_examples;
 mod tls;

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use heka_core::codec::{Encoder, Form, Newlines};
+use heka_core::delivery::Marks;
 use heka_core::delivery::queue_dir::QueueDir;
-use heka_core::os::{Ending, Flow, FrameReader, Input, Output, frames_ending};
+use heka_core::os::{Ending, Flow, FrameReader, Input, Output, Receive, frames_ending};
 use heka_core::report::{Status, Stop};
 use heka_core::wire::{Frame, Header, MessageView};
 
@@ -21,8 +22,10 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 /// Decodes all files in turn.
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let (encoder, mut out) = open_output(plan)?;
+    let has_marks = encoder.has_positions() && out.is_stream() && !plan.with_filename;
+    let marks = has_marks.then(Marks::default);
     let writer = Writer::new(plan, encoder);
-    let mut decoder = Decoder { selection: Selection::new(plan), writer };
+    let mut decoder = Decoder { selection: Selection::new(plan), writer, marks };
     let mut status = Status::Done;
     let mut failure = None;
     Input::expect(&plan.files);
@@ -55,6 +58,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         }
     }
     decoder.writer.finish(failure.is_none(), &mut out)?;
+    decoder.put_marks(&mut out)?;
     out.flush()?;
     if let Some(stop) = failure {
         return Err(stop);
@@ -85,6 +89,8 @@ fn open_output(plan: &Plan) -> Result<(Encoder, Output), Stop> {
 struct Decoder<'a> {
     selection: Selection<'a>,
     writer: Writer,
+    /// Positions of what is dropped, if the next stage has a use for them.
+    marks: Option<Marks>,
 }
 
 impl Decoder<'_> {
@@ -110,13 +116,13 @@ impl Decoder<'_> {
             .strict(plan.strict)
             .follow(plan.follow.then_some(FOLLOW_EVERY));
         if plan.follow && plan.last.is_some() {
-            let flow = reader.read_present(out, |frame, out| self.receive(file, frame, out))?;
+            let flow = reader.read_present(out, &mut From { file, decoder: self })?;
             self.writer.release(out)?;
             if flow.is_break() {
                 return Ok((Status::failed_if(reader.damages() > 0), flow));
             }
         }
-        let flow = reader.read_all(out, |frame, out| self.receive(file, frame, out))?;
+        let flow = reader.read_all(out, &mut From { file, decoder: self })?;
         Ok((Status::failed_if(reader.damages() > 0), flow))
     }
 
@@ -148,13 +154,60 @@ impl Decoder<'_> {
 
     #[inline]
     fn receive(&mut self, file: &str, frame: &Frame<'_>, out: &mut Output) -> Flow {
-        if self.selection.takes(file, frame) {
+        let is_taken = self.selection.takes(file, frame);
+        if is_taken {
             self.writer.take(frame, out)?;
+        }
+        if let Some(checkpoint) = frame.header.checkpoint {
+            self.note(checkpoint, is_taken && !self.writer.is_delaying(), out)?;
         }
         Ok(if self.selection.is_complete() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         })
+    }
+
+    /// Takes note of a position: its message was passed on, or nobody waits for it.
+    fn note(&mut self, checkpoint: &[u8], is_passed: bool, out: &mut Output) -> Result<(), Stop> {
+        let Some(marks) = &mut self.marks else { return Ok(()) };
+        if is_passed {
+            marks.pass(checkpoint);
+            return Ok(());
+        }
+        marks.drop(checkpoint);
+        if marks.is_due() { self.put_due_marks(out) } else { Ok(()) }
+    }
+
+    /// Says which positions were dropped, unless a message of before is yet to be written.
+    fn put_due_marks(&mut self, out: &mut Output) -> Result<(), Stop> {
+        if self.writer.is_delaying() { Ok(()) } else { self.put_marks(out) }
+    }
+
+    fn put_marks(&mut self, out: &mut Output) -> Result<(), Stop> {
+        let Some(marks) = &mut self.marks else { return Ok(()) };
+        marks.take(|checkpoint| self.writer.put_mark(checkpoint, out));
+        out.end_record()
+    }
+}
+
+/// The frames of one file.
+struct From<'a, 'b> {
+    file: &'a str,
+    decoder: &'a mut Decoder<'b>,
+}
+
+impl Receive for From<'_, '_> {
+    #[inline]
+    fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow {
+        self.decoder.receive(self.file, frame, out)
+    }
+
+    fn mark(&mut self, checkpoint: &[u8], out: &mut Output) -> Result<(), Stop> {
+        self.decoder.note(checkpoint, false, out)
+    }
+
+    fn rest(&mut self, out: &mut Output) -> Result<(), Stop> {
+        self.decoder.put_due_marks(out)
     }
 }

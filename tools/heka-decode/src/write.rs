@@ -90,6 +90,16 @@ impl Writer {
         out.end_record()
     }
 
+    /// Whether what it takes is written only at the end.
+    pub(crate) fn is_delaying(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// Writes a position alone.
+    pub(crate) fn put_mark(&self, checkpoint: &[u8], out: &mut Output) {
+        self.encoder.put_mark(out.buffer(), checkpoint);
+    }
+
     fn keep(&mut self, frame: &Frame<'_>, last: usize) {
         let mut kept = Kept { name: Rc::clone(&self.name), bytes: Vec::new(), message: 0 };
         if self.kept.len() >= last {

@@ -2,12 +2,13 @@
 //! Messages on their way out: identified, kept within the limit, signed, framed.
 
 use bytes::Bytes;
-use heka_core::codec::Encoder;
 use heka_core::codec::json::Identity;
+use heka_core::codec::{Encoder, Form};
 use heka_core::os::{Output, clock};
 use heka_core::record::{Damage, Oversize, TooLong, cut};
 use heka_core::report::{self, Stop, stats};
-use heka_core::wire::{Header, Message, Signer, Template, put_message};
+use heka_core::wire::header::MAX_HEADER_SIZE;
+use heka_core::wire::{Header, MAX_CHECKPOINT_SIZE, Message, Signer, Template, put_message};
 
 use crate::cli::{Plan, Time, Uuid};
 
@@ -15,22 +16,36 @@ use crate::cli::{Plan, Time, Uuid};
 /// else a long payload would come to many times its size.
 const LEAST_PART: usize = 4;
 
+/// So many bytes of a header are not the checkpoint and not the signer's name, at most.
+const OTHER_MEMBERS: usize = 86;
+
 /// Writes messages.
 pub(crate) struct Emitter<'a> {
     plan: &'a Plan,
     encoder: Encoder,
     template: Template,
     scratch: Vec<u8>,
+    /// Whether positions without messages are written.
+    has_marks: bool,
     /// Whether something was too long and is lost.
     has_lost: bool,
     written: u64,
 }
 
 impl<'a> Emitter<'a> {
-    pub(crate) fn new(plan: &'a Plan, encoder: Encoder) -> Self {
+    pub(crate) fn new(plan: &'a Plan, encoder: Encoder, out: &Output) -> Self {
         let signer = plan.framing.then(|| plan.signer.clone()).flatten();
         let template = Template::new(&plan.base, signer);
-        Self { plan, encoder, template, scratch: Vec::new(), has_lost: false, written: 0 }
+        let has_marks = plan.framing && encoder.has_positions() && out.is_stream();
+        Self {
+            plan,
+            encoder,
+            template,
+            scratch: Vec::new(),
+            has_marks,
+            has_lost: false,
+            written: 0,
+        }
     }
 
     /// Whether something was left out.
@@ -87,10 +102,12 @@ impl<'a> Emitter<'a> {
         out.end_record()
     }
 
-    /// Writes a message, or what the rule for long ones makes of it.
+    /// Writes a message, or what the rule for long ones makes of it; `checkpoint` says how far the
+    /// source was read for it.
     pub(crate) fn put_message(
         &mut self,
         mut message: Message,
+        checkpoint: Option<&[u8]>,
         out: &mut Output,
     ) -> Result<(), Stop> {
         let mut bytes = std::mem::take(&mut self.scratch);
@@ -98,11 +115,11 @@ impl<'a> Emitter<'a> {
         put_message(&mut bytes, &message);
         let excess = bytes.len().saturating_sub(self.plan.max_record);
         let written = if excess == 0 {
-            self.put_bytes(&bytes, out)
+            self.put_framed(Header { checkpoint, ..Header::default() }, &bytes, out)
         } else {
             let payload = message.payload.take().unwrap_or_default();
             let room = payload.len().saturating_sub(excess);
-            self.put_long(message, payload, room, out)
+            self.put_long((message, payload), room, checkpoint, out)
         };
         self.scratch = bytes;
         written
@@ -111,9 +128,9 @@ impl<'a> Emitter<'a> {
     /// Writes a message whose payload has room only for `room` bytes beside the fields.
     fn put_long(
         &mut self,
-        mut message: Message,
-        mut payload: Bytes,
+        (mut message, mut payload): (Message, Bytes),
         room: usize,
+        checkpoint: Option<&[u8]>,
         out: &mut Output,
     ) -> Result<(), Stop> {
         // The fields stand in the first message only, but for those that all messages have.
@@ -123,20 +140,22 @@ impl<'a> Emitter<'a> {
         let goes_on = further_room > self.plan.max_record / LEAST_PART;
         if room == 0 || self.plan.oversize == Oversize::Drop || is_split && !goes_on {
             self.tell_too_long("", Oversize::Drop);
-            return Ok(());
+            return checkpoint.map_or(Ok(()), |checkpoint| self.put_mark(checkpoint, out));
         }
         self.tell_too_long("", self.plan.oversize);
         message.payload = Some(payload.split_to(cut(&payload, room)));
-        self.put_new(&message, out)?;
         if !is_split {
-            return Ok(());
+            payload.clear();
         }
+        // The last piece says that all have been.
+        let of_last = |rest: &Bytes| checkpoint.filter(|_| rest.is_empty());
+        self.put_new(&message, of_last(&payload), out)?;
         message = further;
         while !payload.is_empty() {
             // A further piece is a message of its own.
             message.uuid = Some(Bytes::copy_from_slice(&self.identity(0).uuid));
             message.payload = Some(payload.split_to(cut(&payload, further_room)));
-            self.put_new(&message, out)?;
+            self.put_new(&message, of_last(&payload), out)?;
         }
         Ok(())
     }
@@ -147,10 +166,15 @@ impl<'a> Emitter<'a> {
         limit.saturating_sub(Template::new(message, None).overhead(limit))
     }
 
-    fn put_new(&mut self, message: &Message, out: &mut Output) -> Result<(), Stop> {
+    fn put_new(
+        &mut self,
+        message: &Message,
+        checkpoint: Option<&[u8]>,
+        out: &mut Output,
+    ) -> Result<(), Stop> {
         let mut bytes = Vec::new();
         put_message(&mut bytes, message);
-        self.put_bytes(&bytes, out)
+        self.put_framed(Header { checkpoint, ..Header::default() }, &bytes, out)
     }
 
     /// Tells of a message over the limit, whose place is given if that is not clear.
@@ -190,13 +214,18 @@ impl<'a> Emitter<'a> {
         self.put_framed(Header::default(), message, out)
     }
 
-    /// Writes an encoded message; `header` may carry extensions.
+    /// Writes an encoded message; `header` may carry extensions. A checkpoint that it has no room
+    /// for follows in a mark.
     pub(crate) fn put_framed(
         &mut self,
-        header: Header<'_>,
+        mut header: Header<'_>,
         message: &[u8],
         out: &mut Output,
     ) -> Result<(), Stop> {
+        let follows = header.checkpoint.filter(|_| !self.has_room_for(&header));
+        if follows.is_some() {
+            header.checkpoint = None;
+        }
         let buffer = out.buffer();
         match &self.plan.signer {
             _ if self.encoder.form().is_binary() && !self.plan.framing => {
@@ -207,6 +236,26 @@ impl<'a> Emitter<'a> {
         }
         self.written += 1;
         stats::MESSAGES.add(1);
+        out.end_record()?;
+        follows.map_or(Ok(()), |checkpoint| self.put_mark(checkpoint, out))
+    }
+
+    /// Whether a frame's header holds its checkpoint beside all else.
+    fn has_room_for(&self, header: &Header<'_>) -> bool {
+        if self.encoder.form() != Form::Heka {
+            return true;
+        }
+        let checkpoint = header.checkpoint.map_or(0, <[u8]>::len);
+        let size = checkpoint + self.plan.signer.as_ref().map_or(0, |signer| signer.name().len());
+        checkpoint <= MAX_CHECKPOINT_SIZE && size + OTHER_MEMBERS <= MAX_HEADER_SIZE
+    }
+
+    /// Writes a checkpoint alone, where positions are of use.
+    pub(crate) fn put_mark(&mut self, checkpoint: &[u8], out: &mut Output) -> Result<(), Stop> {
+        if !self.has_marks {
+            return Ok(());
+        }
+        self.encoder.put_mark(out.buffer(), checkpoint);
         out.end_record()
     }
 }

@@ -4,7 +4,8 @@
 use std::ops::ControlFlow;
 
 use heka_core::codec::Form;
-use heka_core::os::{FrameReader, Input, Output, clock};
+use heka_core::codec::json::Line;
+use heka_core::os::{FrameReader, Input, Output, Receive, clock};
 use heka_core::record::{Found, Framing, Limit, More, Oversize, Part, Progress, Record, Splitter};
 use heka_core::report::{self, Status, Stop};
 use heka_core::wire::{DEFAULT_READ_LIMIT, Frame, Header};
@@ -23,7 +24,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let (encoder, mut out) = plan.showing.open(Form::Heka, plan.color, out)?;
     let mut job = Job {
         plan,
-        emitter: Emitter::new(plan, encoder),
+        emitter: Emitter::new(plan, encoder, &out),
         left: plan.max_count,
         misfits: 0,
         status: Status::Done,
@@ -155,7 +156,12 @@ impl Job<'_> {
         let identity = self.emitter.identity(now);
         let Some(structure) = &self.plan.structure else { return Ok(()) };
         match structure.apply(record, &self.plan.base, identity) {
-            Ok(message) => self.emitter.put_message(message, out),
+            Ok(Line { message: Some(message), checkpoint }) => {
+                self.emitter.put_message(message, checkpoint.as_deref(), out)
+            }
+            Ok(Line { checkpoint, .. }) => {
+                checkpoint.map_or(Ok(()), |checkpoint| self.emitter.put_mark(&checkpoint, out))
+            }
             Err(why) => {
                 self.misfits += 1;
                 let number = self.plan.max_count - self.left + 1;
@@ -164,7 +170,7 @@ impl Job<'_> {
                 if record.len() <= self.emitter.room() {
                     return self.emitter.put_payload(record, now, out);
                 }
-                self.emitter.put_message(upon(&self.plan.base, record, identity), out)
+                self.emitter.put_message(upon(&self.plan.base, record, identity), None, out)
             }
         }
     }
@@ -173,7 +179,7 @@ impl Job<'_> {
     fn encode_frames(&mut self, input: Input, out: &mut Output) -> Flow {
         let limit = DEFAULT_READ_LIMIT.max(self.plan.max_record);
         let mut reader = FrameReader::new(input, limit, 0);
-        let flow = reader.read_all(out, |frame, out| self.put_frame(frame, out))?;
+        let flow = reader.read_all(out, self)?;
         self.status = self.status.and(Status::failed_if(reader.damages() > 0));
         Ok(flow)
     }
@@ -182,6 +188,9 @@ impl Job<'_> {
         if frame.message.len() > self.plan.max_record {
             let place = format!("offset {}: ", frame.offset);
             self.emitter.tell_too_long(&place, Oversize::Drop);
+            if let Some(checkpoint) = frame.header.checkpoint {
+                self.emitter.put_mark(checkpoint, out)?;
+            }
             return Ok(ControlFlow::Continue(()));
         }
         self.left -= 1;
@@ -195,5 +204,15 @@ impl Job<'_> {
         };
         self.emitter.put_framed(header, frame.message, out)?;
         Ok(if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+}
+
+impl Receive for Job<'_> {
+    fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow {
+        self.put_frame(frame, out)
+    }
+
+    fn mark(&mut self, checkpoint: &[u8], out: &mut Output) -> Result<(), Stop> {
+        self.emitter.put_mark(checkpoint, out)
     }
 }

@@ -35,6 +35,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let key = source_key(&plugin.logger);
     let (file, position) = open_checkpoint(&plan.keep, &key)?;
     let limits = Arc::new(Limits::default());
+    let has_marks = out.is_stream();
     let outlet = Arc::new(Outlet::new(out, file, key.clone())?);
     let keeper = Arc::new(Keeper {
         name: plugin.name.clone(),
@@ -54,8 +55,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         left: plan.max_count,
         travel: matches!(plan.keep, Keep::Downstream(_)).then_some(key),
         checkpoint,
-        held: None,
-        header: Vec::new(),
+        has_marks,
+        travelling: Vec::new(),
     }));
     let ended = live(plan, plugin, &limits, &host);
     keeper.is_done.store(true, Ordering::SeqCst);

@@ -5,11 +5,11 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use heka_core::codec::Encoder;
-use heka_core::delivery::checkpoint::put_header;
+use heka_core::codec::{Encoder, Unfit};
+use heka_core::delivery::checkpoint;
 use heka_core::os::{signal, wait};
 use heka_core::report::{self, stats};
-use heka_core::wire::Header;
+use heka_core::wire::{Header, MAX_CHECKPOINT_SIZE};
 use nix::poll::PollFlags;
 
 use crate::host::{Checkpoint, Host, answer, level};
@@ -35,10 +35,10 @@ pub(crate) struct Stdout {
     pub(crate) travel: Option<String>,
     /// The last checkpoint, for the next call.
     pub(crate) checkpoint: Option<Checkpoint>,
-    /// A checkpoint that came without a message and waits for the next one to travel with.
-    pub(crate) held: Option<Vec<u8>>,
-    /// What stands in the header of the next frame.
-    pub(crate) header: Vec<u8>,
+    /// Whether positions without messages are written.
+    pub(crate) has_marks: bool,
+    /// The checkpoint that travels, as it does.
+    pub(crate) travelling: Vec<u8>,
 }
 
 impl Host for Stdout {
@@ -46,10 +46,10 @@ impl Host for Stdout {
         if message.is_none() && signal::pending().is_some() {
             self.limits.ask_to_end();
         }
-        let position = checkpoint.map(encode);
-        if position.as_ref().is_some_and(|position| position.len() > MAX_CHECKPOINT) {
+        if checkpoint.is_some_and(is_too_long) {
             return answer::BAD_CHECKPOINT;
         }
+        let position = checkpoint.map(encode);
         let answer = match message {
             Some(message) => self.write(message, position),
             None => position.map_or(answer::TAKEN, |position| self.note(position)),
@@ -99,17 +99,22 @@ impl Stdout {
         if self.left == Some(0) {
             return answer::REFUSED;
         }
-        let mut header = Header::default();
-        if let Some(key) = &self.travel {
-            let travelling = position.as_ref().or(self.held.as_ref());
-            if let Some(position) = travelling {
-                if !put_header(&mut self.header, key, position) {
-                    return answer::BAD_CHECKPOINT;
-                }
-                header.checkpoint = Some(&self.header);
-            }
+        self.travelling.clear();
+        if let (Some(key), Some(position)) = (&self.travel, &position) {
+            checkpoint::put(&mut self.travelling, key, position);
         }
-        match self.outlet.put(position, |out| self.encoder.put_message(out, header, message)) {
+        let travelling = Some(self.travelling.as_slice()).filter(|bytes| !bytes.is_empty());
+        let follows = travelling.filter(|bytes| bytes.len() > MAX_CHECKPOINT_SIZE);
+        let checkpoint = travelling.filter(|_| follows.is_none());
+        let (encoder, has_marks) = (&mut self.encoder, self.has_marks);
+        let put = |out: &mut Vec<u8>| {
+            encoder.put_message(out, Header { checkpoint, ..Header::default() }, message)?;
+            if let Some(checkpoint) = follows.filter(|_| has_marks) {
+                encoder.put_mark(out, checkpoint);
+            }
+            Ok(())
+        };
+        match self.outlet.put::<Unfit>(position, put) {
             Some(Ok(())) => {}
             Some(Err(_)) => return answer::REFUSED,
             None => {
@@ -118,7 +123,6 @@ impl Stdout {
             }
         }
         self.outlet.wait_for_room(|| !self.limits.is_stopped());
-        self.held = None;
         self.written += 1;
         stats::MESSAGES.add(1);
         if let Some(left) = &mut self.left {
@@ -131,16 +135,30 @@ impl Stdout {
     }
 
     fn note(&mut self, position: Vec<u8>) -> i32 {
-        if let Some(key) = &self.travel {
-            if !put_header(&mut self.header, key, &position) {
-                return answer::BAD_CHECKPOINT;
-            }
-            self.held = Some(position);
+        let Some(key) = &self.travel else {
+            self.outlet.note(position);
+            return answer::TAKEN;
+        };
+        if !self.has_marks {
             return answer::TAKEN;
         }
-        self.outlet.note(position);
+        checkpoint::put(&mut self.travelling, key, &position);
+        let put = |out: &mut Vec<u8>| {
+            self.encoder.put_mark(out, &self.travelling);
+            Ok::<_, Unfit>(())
+        };
+        if self.outlet.put(None, put).is_none() {
+            self.limits.stop(Cause::Shutdown);
+            return answer::REFUSED;
+        }
+        self.outlet.wait_for_room(|| !self.limits.is_stopped());
         answer::TAKEN
     }
+}
+
+/// The text counts, not how it is kept.
+fn is_too_long(checkpoint: &Checkpoint) -> bool {
+    matches!(checkpoint, Checkpoint::Text(text) if text.len() > MAX_CHECKPOINT)
 }
 
 /// A checkpoint as bytes: `n` and the shortest digits that give the number again, or `s` and the

@@ -24,6 +24,8 @@ pub(crate) enum Record<'a> {
     Run(Run<'a>),
     /// A framed message.
     Frame(&'a Frame<'a>),
+    /// A position alone, for whoever stores positions.
+    Mark(&'a [u8]),
     /// A line without its end.
     Line(&'a [u8]),
     /// Any bytes.
@@ -68,7 +70,16 @@ impl<'a> Record<'a> {
     pub(crate) fn checkpoint(&self) -> Option<&'a [u8]> {
         match self {
             Self::Frame(frame) => frame.header.checkpoint,
-            Self::Run(_) | Self::Line(_) | Self::Bytes(_) => None,
+            Self::Run(_) | Self::Mark(_) | Self::Line(_) | Self::Bytes(_) => None,
+        }
+    }
+
+    /// How many messages it is.
+    pub(crate) fn count(&self) -> u64 {
+        match self {
+            Self::Run(run) => run.ends.len() as u64,
+            Self::Mark(_) => 0,
+            Self::Frame(_) | Self::Line(_) | Self::Bytes(_) => 1,
         }
     }
 }
@@ -201,7 +212,12 @@ impl Source {
             }
         }
         let count = match records.next() {
-            Some(Found::Frame(frame)) if frame.is_signal() => Some(0),
+            Some(Found::Frame(frame)) if frame.is_signal() => {
+                if let Some(checkpoint) = frame.mark() {
+                    receive(&mut Record::Mark(checkpoint))?;
+                }
+                Some(0)
+            }
             Some(Found::Frame(frame)) => {
                 receive(&mut Record::Frame(&frame))?;
                 Some(1)

@@ -7,12 +7,12 @@ use std::time::Instant;
 use heka_core::cli::Showing;
 use heka_core::codec::harmless::push_harmless;
 use heka_core::codec::{Encoder, Form};
+use heka_core::delivery::Commit;
 use heka_core::delivery::claim::random_seed;
 use heka_core::os::{Output, clock};
 use heka_core::report::{self, Stop, stats};
 
 use crate::cli::{Ack, Plan};
-use crate::commit::Commit;
 use crate::input::Record;
 use crate::packer::Packer;
 use crate::peer::{Target, have_room, want_more};
@@ -83,9 +83,9 @@ impl Lane {
 
     /// Records that follow are read in one go.
     pub(crate) fn start_block(&mut self, targets: &[Target]) {
+        let last = self.last(targets);
         if let Some(commit) = &mut self.commit {
-            let last = targets.first().map_or(0, |target| target.window.last());
-            commit.start_block(self.spool.as_ref().map_or(last, |spool| spool.appended));
+            commit.start_block(last);
         }
     }
 
@@ -96,7 +96,11 @@ impl Lane {
         targets: &mut [Target],
     ) -> Result<(), Stop> {
         self.copy(record)?;
-        let checkpoint = record.checkpoint();
+        if let Record::Mark(checkpoint) = record {
+            self.mark(checkpoint, targets);
+            return Ok(());
+        }
+        let (checkpoint, count) = (record.checkpoint(), record.count());
         let (number, packed) = match &mut self.spool {
             Some(spool) => {
                 let (is_open, failed) = (self.packer.is_verbatim(), &mut self.failed);
@@ -110,10 +114,26 @@ impl Lane {
             stats::SKIPPED.add(1);
             self.failed = true;
         }
-        if let (Some(commit), Some(checkpoint)) = (&mut self.commit, checkpoint) {
-            commit.note(number, checkpoint);
+        match (&mut self.commit, checkpoint) {
+            (Some(commit), Some(checkpoint)) => commit.note(number, checkpoint),
+            (Some(commit), None) => commit.pass(count),
+            (None, _) => {}
         }
         Ok(())
+    }
+
+    /// Takes a position that counts once the records before it are delivered.
+    fn mark(&mut self, checkpoint: &[u8], targets: &[Target]) {
+        let last = self.last(targets);
+        if let Some(commit) = &mut self.commit {
+            commit.note(last, checkpoint);
+        }
+    }
+
+    /// Number of the last record that was taken.
+    fn last(&self, targets: &[Target]) -> u64 {
+        let last = targets.first().map_or(0, |target| target.window.last());
+        self.spool.as_ref().map_or(last, |spool| spool.appended)
     }
 
     /// Passes a record on to standard output (`--tee`).
@@ -124,6 +144,10 @@ impl Lane {
             Record::Run(run) if is_for_people => run.each(|frame| encoder.put(tee.buffer(), frame)),
             Record::Run(run) => return tee.put_records(run.bytes()),
             Record::Frame(frame) => encoder.put(tee.buffer(), frame),
+            Record::Mark(checkpoint) if tee.is_stream() => {
+                encoder.put_mark(tee.buffer(), checkpoint);
+            }
+            Record::Mark(_) => {}
             Record::Line(text) | Record::Bytes(text) if is_for_people => {
                 push_harmless(tee.buffer(), text);
             }
@@ -198,7 +222,7 @@ impl Lane {
             spool.store(&mut self.failed)?;
         }
         match &mut self.commit {
-            Some(commit) => commit.save(),
+            Some(commit) => commit.finish(),
             None => Ok(()),
         }
     }

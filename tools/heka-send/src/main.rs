@@ -2,7 +2,6 @@
 //! Sends messages to another machine.
 
 mod cli;
-mod commit;
 mod input;
 mod lane;
 mod packer;

@@ -70,6 +70,7 @@ impl Packer {
         record: &Record<'_>,
     ) -> Result<(), FrameTooLarge> {
         match (self.form, record) {
+            (_, Record::Mark(_)) => {}
             (_, Record::Run(run)) => out.extend_from_slice(run.bytes()),
             (Form::Heka, Record::Frame(frame)) => self.put_frame(out, frame)?,
             (Form::Heka, Record::Line(line) | Record::Bytes(line)) => {

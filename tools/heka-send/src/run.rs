@@ -5,6 +5,7 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use heka_core::delivery::Commit;
 use heka_core::net::Dialer;
 use heka_core::os::{Deadline, serve_signals, wait};
 use heka_core::report::words::Count;
@@ -12,7 +13,6 @@ use heka_core::report::{self, Status, Stop, stats};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cli::Plan;
-use crate::commit::Commit;
 use crate::input::Source;
 use crate::lane::Lane;
 use crate::peer::Target;

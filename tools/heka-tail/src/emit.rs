@@ -99,8 +99,8 @@ impl Emitter {
 
     /// Tells if positions are to be handed on and cannot.
     pub(crate) fn tell_form(&self) {
-        if self.hands_on && self.encoder.form() != Form::Heka {
-            report::warning("--resume: only framed messages (-o heka) carry their positions on");
+        if self.hands_on && !self.encoder.has_positions() {
+            report::warning("--resume: only -o heka and -o json carry positions on");
         }
     }
 

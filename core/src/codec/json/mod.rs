@@ -20,6 +20,10 @@
 //!
 //! NaN and the infinities, for which JSON has no numbers, are the strings `NaN`, `Infinity` and
 //! `-Infinity`; a NaN with other bits than the usual ones tells them: `NaN(0x7ff8000000000001)`.
+//!
+//! `_position` (base64) is the checkpoint that the message's frame carried: how far its source had
+//! been read. `{"_mark":true,"_position":"…"}` is no message; it says so of messages that were
+//! dropped, or of one before whose frame had no room for it.
 
 mod fields;
 #[cfg(feature = "json")]
@@ -36,11 +40,11 @@ mod writer;
 pub use fields::FieldsAs;
 pub(super) use fields::{put_array, put_value};
 #[cfg(feature = "json")]
-pub use read::{Identity, parse};
+pub use read::{Identity, Line, parse};
 #[cfg(feature = "json")]
 pub use read_fields::named;
 pub use text::put_string;
 #[cfg(feature = "json")]
 pub use value::Json;
-pub use write::put;
+pub use write::{put, put_mark};
 pub use writer::Writer;

@@ -17,14 +17,38 @@ pub struct Identity {
     pub timestamp: i64,
 }
 
-/// Reads one message. Uuid and timestamp are completed unless they are `null`.
+/// What a line of JSON says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Line {
+    /// A message, unless the line is a mark.
+    pub message: Option<Message>,
+    /// How far the source had been read.
+    pub checkpoint: Option<Bytes>,
+}
+
+/// Reads one line. A message's Uuid and timestamp are completed unless they are `null`.
 ///
 /// # Errors
 /// Words on what is wrong.
-pub fn parse(text: &[u8], identity: Identity) -> Result<Message, String> {
-    let Json::Object(members) = Json::parse(text)? else {
+pub fn parse(text: &[u8], identity: Identity) -> Result<Line, String> {
+    let Json::Object(mut members) = Json::parse(text)? else {
         return Err("not an object".to_owned());
     };
+    let checkpoint = take(&mut members, "_position").filter(|value| *value != Json::Null);
+    let checkpoint = checkpoint.map(|value| base64("_position", &value)).transpose()?;
+    // It stays a mark, whatever a filter between has added to it.
+    let is_mark = take(&mut members, "_mark") == Some(Json::Bool(true));
+    let message = if is_mark { None } else { Some(message(members, identity)?) };
+    Ok(Line { message, checkpoint })
+}
+
+/// Takes out a member that is ours, if it is there.
+fn take(members: &mut Vec<(String, Json)>, name: &str) -> Option<Json> {
+    let at = members.iter().rposition(|(known, _)| known == name)?;
+    Some(members.remove(at).1)
+}
+
+fn message(members: Vec<(String, Json)>, identity: Identity) -> Result<Message, String> {
     let mut message = Message::default();
     let has = |names: &[&str]| members.iter().any(|(name, _)| names.contains(&name.as_str()));
     let has_uuid = has(&["Uuid", "Uuid_base64", "uuid"]);

@@ -9,7 +9,7 @@ use crate::wire::MessageView;
 
 /// Appends one message and a line end.
 pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>) {
-    Writer::default().put(out, message);
+    Writer::default().put(out, message, None);
 }
 
 /// Appends the Uuid, `null` if there is none.
@@ -31,6 +31,20 @@ pub(super) fn put_time(out: &mut Vec<u8>, time: Option<i64>) {
     put_rfc3339(out, time);
     out.extend_from_slice(b"\",\"TimestampNs\":");
     put_integer(out, time);
+    out.push(b',');
+}
+
+/// Appends a mark, which is no message, and a line end.
+pub fn put_mark(out: &mut Vec<u8>, checkpoint: &[u8]) {
+    out.extend_from_slice(b"{\"_mark\":true,");
+    put_position(out, checkpoint);
+    out.pop();
+    out.extend_from_slice(b"}\n");
+}
+
+pub(super) fn put_position(out: &mut Vec<u8>, checkpoint: &[u8]) {
+    out.extend_from_slice(b"\"_position\":");
+    put_base64(out, checkpoint);
     out.push(b',');
 }
 

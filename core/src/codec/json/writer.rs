@@ -6,7 +6,7 @@
 use super::fields::{self, FieldsAs, Order};
 use super::shape::Shapes;
 use super::text::{digits_9, is_plain};
-use super::write::{put_number, put_text, put_time, put_uuid_member};
+use super::write::{put_number, put_position, put_text, put_time, put_uuid_member};
 use crate::codec::number::put_integer;
 use crate::codec::text::put_uuid_bytes;
 use crate::codec::time::put_rfc3339;
@@ -31,8 +31,8 @@ impl Writer {
         Self { fields_as, ..Self::default() }
     }
 
-    /// Appends one message and a line end.
-    pub fn put(&mut self, out: &mut Vec<u8>, message: &MessageView<'_>) {
+    /// Appends one message and a line end, with the checkpoint that its frame carried.
+    pub fn put(&mut self, out: &mut Vec<u8>, message: &MessageView<'_>, checkpoint: Option<&[u8]>) {
         match message.uuid.map(<&[u8; 16]>::try_from) {
             Some(Ok(uuid)) => {
                 out.extend_from_slice(b"{\"Uuid\":\"");
@@ -69,6 +69,9 @@ impl Writer {
         if message.has_fields() && !self.shapes.put(out, message, self.fields_as) {
             fields::put(out, message, self.fields_as, &mut self.order);
             self.shapes.learn(message, &mut self.order);
+        }
+        if let Some(checkpoint) = checkpoint {
+            put_position(out, checkpoint);
         }
         if out.last() == Some(&b',') {
             out.pop();

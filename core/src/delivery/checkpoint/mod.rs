@@ -22,8 +22,9 @@
 //! the last one counts, and now and then all is replaced. One writer at a time holds a lock on it (flock), which goes along with the
 //! replacement.
 //!
-//! In a header (member 103, at most 128 bytes) stand the length of the source's key (1 byte), the
-//! key ([`source_key`]), the position.
+//! A checkpoint is the length of the source's key (1 byte), the key ([`source_key`]) and the
+//! position. It travels in a header (member 103) if it has at most 128 bytes, otherwise in a mark
+//! behind its message ([`put_mark`](crate::wire::put_mark)).
 
 mod file;
 mod positions;
@@ -58,21 +59,23 @@ pub fn short_hash(name: &[u8]) -> String {
     HEXLOWER.encode(Sha1::digest(name).get(..6).unwrap_or(&[]))
 }
 
-/// Puts what stands in a frame's header for that source (see [`source_key`]) and position into
-/// `out`, which is cleared first; `false` if it is too long for a header.
-pub fn put_header(out: &mut Vec<u8>, key: &str, position: &[u8]) -> bool {
+/// Puts the checkpoint of that source (see [`source_key`]) and position into `out`, which is cleared
+/// first.
+pub fn put(out: &mut Vec<u8>, key: &str, position: &[u8]) {
     out.clear();
-    let Ok(key_len) = u8::try_from(key.len()) else { return false };
-    if 1 + key.len() + position.len() > MAX_CHECKPOINT_SIZE {
-        return false;
-    }
+    let Ok(key_len) = u8::try_from(key.len()) else { return };
     out.push(key_len);
     out.extend_from_slice(key.as_bytes());
     out.extend_from_slice(position);
-    true
 }
 
-/// Source key and position from a frame's header; `None` if it is none of ours.
+/// The same; `false` if it is too long for a header.
+pub fn put_header(out: &mut Vec<u8>, key: &str, position: &[u8]) -> bool {
+    put(out, key, position);
+    !out.is_empty() && out.len() <= MAX_CHECKPOINT_SIZE
+}
+
+/// Source key and position of a checkpoint; `None` if it is none of ours.
 pub fn decode_header(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let (&key_len, rest) = bytes.split_first()?;
     let (key, position) = rest.split_at_checked(usize::from(key_len))?;

@@ -16,8 +16,8 @@ use crate::report::{self, Explain as _, Refused, Stop};
 
 /// Longest file: some hundred thousand sources.
 pub(super) const MAX_FILE: u64 = 64 << 20;
-/// More than a line with one position is long.
-const MAX_LINE: u64 = 4096;
+/// More than a line with one position is long: 8191 bytes, each of them escaped.
+const MAX_LINE: u64 = 64 * 1024;
 /// So many lines that are no positions are told of, the others counted.
 const MAX_TOLD: usize = 10;
 

@@ -34,7 +34,7 @@ mod survey;
 mod whole;
 
 pub use self::deframer::Deframer;
-pub use self::put::{FrameTooLarge, put_frame, put_header, put_header_of};
+pub use self::put::{FrameTooLarge, put_frame, put_header, put_header_of, put_mark};
 
 use super::header::Header;
 use super::view::MessageView;
@@ -63,10 +63,19 @@ pub struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// Whether it is no message at all, but tells the neighbouring stage how far the stream is sent
-    /// or safe.
+    /// or safe, or how far its source was read.
     pub fn is_signal(&self) -> bool {
-        let Header { acknowledged, sequence, .. } = self.header;
-        self.message.is_empty() && (acknowledged.is_some() || sequence.is_some())
+        self.header.is_mark || self.message.is_empty() && self.header.is_extended()
+    }
+
+    /// The position that it carries if it is a mark: a frame without a message, or one whose message
+    /// only holds a position that no header has room for.
+    pub fn mark(&self) -> Option<&'a [u8]> {
+        match self.header {
+            Header { is_mark: true, .. } => self.view.payload,
+            Header { checkpoint, .. } if self.message.is_empty() => checkpoint,
+            _ => None,
+        }
     }
 
     /// The header's bytes, without the separators around it.

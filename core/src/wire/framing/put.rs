@@ -2,7 +2,13 @@
 //! Frames around messages.
 
 use super::{Frame, RECORD_SEPARATOR, UNIT_SEPARATOR};
-use crate::wire::header::{Header, put_stripped};
+use sha1::{Digest as _, Sha1};
+
+use crate::wire::header::{Header, MAX_CHECKPOINT_SIZE, put_stripped};
+use crate::wire::varint::{put_bytes, put_int64};
+
+/// Type of the message in a long mark.
+const MARK_TYPE: &[u8] = b"heka.mark";
 
 /// Appends a frame around `message`. The header's length member is set from it.
 ///
@@ -28,7 +34,7 @@ pub fn put_header(out: &mut Vec<u8>, header: Header<'_>) -> Result<(), FrameTooL
 }
 
 /// Appends what stands before the message of `frame`: its own header, with `extensions`' members
-/// 100 to 106 in place of those that it has, and everything else unchanged.
+/// 100 to 107 in place of those that it has, and everything else unchanged.
 ///
 /// # Errors
 /// [`FrameTooLarge`] if the header takes more than 255 bytes; nothing is appended then.
@@ -41,6 +47,29 @@ pub fn put_header_of(
         put_stripped(out, frame.header_bytes());
         extensions.put_extensions(out);
     })
+}
+
+/// Appends a mark, a frame that carries nothing but a checkpoint. One that no header has room for is
+/// the payload of a message, which readers that do not know the header's flag can tell by its type.
+pub fn put_mark(out: &mut Vec<u8>, checkpoint: &[u8]) {
+    let start = out.len();
+    if checkpoint.len() <= MAX_CHECKPOINT_SIZE {
+        let header = Header { checkpoint: Some(checkpoint), ..Header::default() };
+        let _fits = put_header(out, header);
+        return;
+    }
+    put_bytes(out, 1, Sha1::digest(checkpoint).get(..16).unwrap_or_default());
+    put_int64(out, 2, 0);
+    put_bytes(out, 3, MARK_TYPE);
+    put_bytes(out, 6, checkpoint);
+    let end = out.len();
+    let message_length = u32::try_from(end - start).unwrap_or(u32::MAX);
+    let _fits = put_header(out, Header { message_length, is_mark: true, ..Header::default() });
+    // The message's length is known only now.
+    let header_len = out.len() - end;
+    if let Some(mark) = out.get_mut(start..) {
+        mark.rotate_right(header_len);
+    }
 }
 
 fn enclose_header(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) -> Result<(), FrameTooLarge> {

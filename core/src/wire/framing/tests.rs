@@ -116,3 +116,21 @@ fn a_slow_sender_of_many_small_members_costs_no_time() {
     }
     assert!(matches!(deframer.next(&stream, More::Idle), Step::Frame(..)));
 }
+
+#[test]
+fn marks_are_no_messages_and_say_where_a_source_stands() {
+    for len in [2, 128, 129, 8236] {
+        let checkpoint = vec![b'x'; len];
+        let mut stream = Vec::new();
+        put_mark(&mut stream, &checkpoint);
+        put_mark(&mut stream, b"next");
+        let mut deframer = Deframer::new(10_000);
+        let Step::Frame(done, frame) = deframer.next(&stream, More::Ended) else { panic!() };
+        assert!(frame.is_signal());
+        assert_eq!(frame.mark(), Some(checkpoint.as_slice()));
+        assert_eq!(frame.message.is_empty(), len <= 128);
+        let rest = &stream[done..];
+        let Step::Frame(done, frame) = deframer.next(rest, More::Ended) else { panic!() };
+        assert_eq!((frame.mark(), done), (Some(&b"next"[..]), rest.len()));
+    }
+}

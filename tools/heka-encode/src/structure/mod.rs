@@ -10,7 +10,7 @@ pub(crate) mod time_format;
 use crate::structure::time_format::TimeFormat;
 use bytes::Bytes;
 use heka_core::codec::HeaderName;
-use heka_core::codec::json::{self, Identity};
+use heka_core::codec::json::{self, Identity, Line};
 use heka_core::codec::severity::SeverityMap;
 use heka_core::wire::Message;
 
@@ -31,15 +31,16 @@ pub(crate) enum Structure {
 }
 
 impl Structure {
-    /// Makes a message of `record`, upon what all messages have in common.
+    /// Makes a message, or a mark, of `record`, upon what all messages have in common.
     pub(crate) fn apply(
         &self,
         record: &[u8],
         base: &Message,
         identity: Identity,
-    ) -> Result<Message, String> {
+    ) -> Result<Line, String> {
         if let Self::Message(changes) = self {
-            return json::parse(record, identity).map(|message| change(message, changes));
+            let Line { message, checkpoint } = json::parse(record, identity)?;
+            return Ok(Line { message: message.map(|it| change(it, changes)), checkpoint });
         }
         let mut message = upon(base, record, identity);
         match self {
@@ -48,7 +49,7 @@ impl Structure {
             Self::Logfmt(map) => map.apply_logfmt(record, &mut message)?,
             Self::Captures(captures) => captures.apply(record, &mut message)?,
         }
-        Ok(message)
+        Ok(Line { message: Some(message), checkpoint: None })
     }
 }
 

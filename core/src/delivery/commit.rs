@@ -5,43 +5,59 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use heka_core::delivery::checkpoint::{CheckpointFile, decode_header};
-use heka_core::delivery::is_full;
-use heka_core::report::{self, Cause as _, Explain as _, Stop};
+use super::checkpoint::{CheckpointFile, decode_header};
+use super::is_full;
+use crate::report::words::Count;
+use crate::report::{self, Cause as _, Explain as _, Stop};
 
 /// The file is stored no more often: storing it waits for the disk.
 const PERIOD: Duration = Duration::from_millis(200);
 
+/// After so many messages without a position somebody is told that none comes.
+const PATIENCE: u64 = 1000;
+
+const NO_POSITIONS: &str = "messages carry no positions";
+
 /// What is to be stored, and when.
 #[derive(Debug)]
-pub(crate) struct Commit {
+pub struct Commit {
     file: CheckpointFile,
     /// Number of a record and the checkpoint that it carried, in order.
     pending: VecDeque<(u64, Vec<u8>)>,
     /// Records after this one were read together: of each source only the last position counts.
     block: u64,
     saved: Instant,
+    /// Messages that came without a position, as long as none came with one.
+    bare: u64,
+    has_positions: bool,
 }
 
 impl Commit {
-    pub(crate) fn open(path: &Path) -> Result<Self, Stop> {
+    /// Opens the file that positions go to.
+    ///
+    /// # Errors
+    /// As [`CheckpointFile::open`].
+    pub fn open(path: &Path) -> Result<Self, Stop> {
         Ok(Self {
             file: CheckpointFile::open(path)?,
             pending: VecDeque::new(),
             block: 0,
             saved: Instant::now(),
+            bare: 0,
+            has_positions: false,
         })
     }
 
     /// Records after `last` are read in one go.
-    pub(crate) fn start_block(&mut self, last: u64) {
+    pub fn start_block(&mut self, last: u64) {
         self.block = last;
     }
 
     /// Record `number` carried this checkpoint.
-    pub(crate) fn note(&mut self, number: u64, checkpoint: &[u8]) {
+    pub fn note(&mut self, number: u64, checkpoint: &[u8]) {
+        self.has_positions = true;
         if let Some((before, known)) = self.pending.back_mut()
-            && *before > self.block
+            && (*before > self.block || *before == number)
             && source(known) == source(checkpoint)
         {
             *before = number;
@@ -52,8 +68,20 @@ impl Commit {
         self.pending.push_back((number, checkpoint.to_vec()));
     }
 
+    /// So many messages came without a position.
+    pub fn pass(&mut self, messages: u64) {
+        if self.has_positions {
+            return;
+        }
+        let before = self.bare;
+        self.bare += messages;
+        if before < PATIENCE && self.bare >= PATIENCE {
+            report::warning(format_args!("{}: {NO_POSITIONS} so far", self.file.path().display()));
+        }
+    }
+
     /// Everything up to record `number` is delivered.
-    pub(crate) fn advance(&mut self, number: u64) {
+    pub fn advance(&mut self, number: u64) {
         while let Some((_, checkpoint)) = self.pending.pop_front_if(|(at, _)| *at <= number) {
             match decode_header(&checkpoint) {
                 Some((source, position)) => self.file.set(source, position),
@@ -65,16 +93,20 @@ impl Commit {
     }
 
     /// When to call [`Commit::save_if_due`] next, if something is to be stored.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub fn due(&self) -> Option<Instant> {
         self.file.is_changed().then(|| self.saved + PERIOD)
     }
 
     /// Whether positions wait for their messages to be delivered.
-    pub(crate) fn is_waiting(&self) -> bool {
+    pub fn is_waiting(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    pub(crate) fn save_if_due(&mut self) -> Result<(), Stop> {
+    /// Stores what there is to store, if it is time to.
+    ///
+    /// # Errors
+    /// `FILE: CAUSE`, unless the disk is full: that may pass.
+    pub fn save_if_due(&mut self) -> Result<(), Stop> {
         match self.due() {
             Some(due) if due <= Instant::now() => self.save_unless_full(),
             _ => Ok(()),
@@ -95,10 +127,18 @@ impl Commit {
         Ok(())
     }
 
-    pub(crate) fn save(&mut self) -> Result<(), Stop> {
-        self.file.save().at(self.file.path().display())?;
-        self.saved = Instant::now();
-        Ok(())
+    /// Stores what there is to store, at the end.
+    ///
+    /// # Errors
+    /// `FILE: CAUSE`, also if there were messages and nothing told how far their source was read.
+    pub fn finish(&mut self) -> Result<(), Stop> {
+        let path = self.file.path().display().to_string();
+        self.file.save().at(&path)?;
+        if self.has_positions || self.bare == 0 {
+            return Ok(());
+        }
+        let messages = Count(self.bare, "message");
+        Err(Stop::failed(format_args!("{path}: {NO_POSITIONS} ({messages}): nothing stored")))
     }
 }
 

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Positions reach the stage that commits, whatever the stages between do with the messages.
+
+use std::fs;
+use std::io::Write as _;
+
+use heka_tests::{Peer, Tool, eventually, sh};
+
+/// A folder with a log, a receiver, and what is not committed yet.
+struct Line {
+    folder: heka_tests::TempDir,
+    peer: Peer,
+}
+
+impl Line {
+    fn new(text: &str) -> Self {
+        let folder = heka_tests::scratch();
+        fs::write(folder.path().join("app.log"), text).unwrap();
+        Self { folder, peer: Peer::new("heka-listen", ["127.0.0.1:0", "-o", "payload"]) }
+    }
+
+    /// `heka-tail app.log | STAGES | heka-send`, from the position committed last.
+    fn run(&self, stages: &str) -> heka_tests::Outcome {
+        self.run_from("heka-tail --no-follow --resume pos app.log", stages)
+    }
+
+    fn run_from(&self, source: &str, stages: &str) -> heka_tests::Outcome {
+        let line = format!("{source} | {stages} | heka-send -q --commit pos {}", self.peer.addr);
+        sh(&line).dir(self.folder.path()).run()
+    }
+
+    /// What the next run would read of `file`.
+    fn unread(&self, file: &str) -> String {
+        let tail = Tool::new("heka-tail").dir(self.folder.path());
+        let tail = tail.args(["-q", "--no-follow", "-o", "payload", "--resume", "pos", file]).run();
+        tail.succeeds().out()
+    }
+
+    /// Runs the stages; the lines (a character each) that are delivered by then, and what is not read for it.
+    #[track_caller]
+    fn delivers(&self, stages: &str, delivered: &str, unread: &str) {
+        self.run(stages).succeeds().stderr_is("");
+        let lines: String = delivered.chars().flat_map(|line| [line, '\n']).collect();
+        self.peer.wait_stdout_is(lines);
+        assert_eq!(self.unread("app.log"), unread, "{stages}");
+    }
+}
+
+const LINES: &str = "1\n2\n3\n4\n5\n";
+
+#[test]
+fn json_takes_positions_through_a_program_that_knows_nothing_of_them() {
+    if !heka_tests::require("jq") {
+        return;
+    }
+    let edit = "heka-decode -j | jq -c '.Type = \"t\"' | heka-encode -i json";
+    Line::new(LINES).delivers(edit, "12345", "");
+    let drop = "heka-decode -j | jq -c 'select(.Payload != \"4\\n\")' | heka-encode -i json";
+    Line::new(LINES).delivers(drop, "1235", "");
+    let filter = "heka-decode -m 'Payload =~ /^2/' -j | jq -c '.Pid = 7' | heka-encode -i json";
+    Line::new(LINES).delivers(filter, "2", "");
+    // Json all the way, without a program between.
+    let direct = "heka-encode -i heka -o json | heka-encode -i json | heka-decode -o heka";
+    Line::new(LINES).delivers(direct, "12345", "");
+}
+
+#[test]
+fn what_a_filter_drops_need_not_be_read_again() {
+    for (filter, delivered) in [
+        ("-m 'Payload =~ /none/'", ""),
+        ("-m 'Payload =~ /^2/'", "2"),
+        ("-m 'Payload =~ /^5/'", "5"),
+        ("--last 2", "45"),
+        ("--last 2 -m 'Payload =~ /^1/'", "1"),
+    ] {
+        Line::new(LINES).delivers(&format!("heka-decode -o heka {filter}"), delivered, "");
+    }
+    // Several filters, and a stage that frames anew.
+    let stages = "heka-decode -o heka -m 'Payload !~ /^1/' | heka-encode -i heka \
+                  | heka-decode -o heka -m 'Payload < \"3\"' | heka-encode -i heka";
+    Line::new(LINES).delivers(stages, "2", "");
+}
+
+#[test]
+fn copies_that_are_dropped_do_not_hold_the_position_up() {
+    let dedup = "heka-encode -i heka -o json | sed 's/\"Uuid\":\"[^\"]*\"/\"Uuid\":\
+                 \"00000000-0000-4000-8000-000000000000\"/' | heka-encode -i json \
+                 | heka-decode --dedup -o heka";
+    Line::new(LINES).delivers(dedup, "1", "");
+}
+
+#[test]
+fn the_first_messages_are_passed_on_and_the_others_stay_unread() {
+    let line = Line::new(LINES);
+    let filter = "heka-decode -n 2 -m 'Payload !~ /^1/' -o heka";
+    line.delivers(filter, "23", "4\n5\n");
+    line.delivers(filter, "2345", "");
+}
+
+#[test]
+fn each_of_several_sources_is_committed() {
+    let line = Line::new(LINES);
+    fs::write(line.folder.path().join("other.log"), "a\nb\n").unwrap();
+    let source = "heka-tail --no-follow --resume pos app.log other.log";
+    let stages = "heka-decode -m 'Payload =~ /^b/ || Payload =~ /^2/' -o heka";
+    line.run_from(source, stages).succeeds().stderr_is("");
+    assert_eq!((line.unread("app.log"), line.unread("other.log")), Default::default());
+}
+
+#[test]
+fn a_position_moves_on_while_a_filter_drops_and_waits() {
+    let line = Line::new(LINES);
+    let address = &line.peer.addr;
+    let stages = "heka-decode -m 'Payload =~ /none/' -o heka";
+    let text =
+        format!("heka-tail --resume pos app.log | {stages} | heka-send --commit pos {address}");
+    let running = sh(&text).dir(line.folder.path()).spawn();
+    eventually("the position of what is dropped is committed", || {
+        let committed = fs::read(line.folder.path().join("pos")).is_ok_and(|pos| !pos.is_empty());
+        (committed && line.unread("app.log").is_empty()).then_some(())
+    });
+    let log = fs::OpenOptions::new().append(true).open(line.folder.path().join("app.log"));
+    log.unwrap().write_all(b"6\n").unwrap();
+    eventually("so is that of the next line", || line.unread("app.log").is_empty().then_some(()));
+    drop(running);
+}
+
+#[test]
+fn a_message_in_pieces_is_committed_with_its_last() {
+    let line = Line::new(&format!("{}\nend\n", "x".repeat(3000)));
+    let stages = "heka-decode -j | heka-encode -i json --max-message-size 1000 --oversize split";
+    line.run(stages).succeeds();
+    line.peer.wait_stdout("all pieces", |out| out.ends_with(b"end\n"));
+    assert_eq!(line.unread("app.log"), "");
+    let line = Line::new(&format!("{}\n", "x".repeat(3000)));
+    line.run("heka-encode -i heka --max-message-size 1000").succeeds();
+    assert_eq!(line.unread("app.log"), "", "it was lost, and not for want of reading");
+}
+
+#[test]
+fn messages_without_positions_are_told_of_by_who_would_store_them() {
+    let line = Line::new(LINES);
+    let outcome = line.run_from("cat app.log", "cat");
+    let text = "heka-send: pos: messages carry no positions (5 messages): nothing stored\n";
+    outcome.exits(1).stderr_is(text);
+    line.peer.wait_stdout_is(LINES);
+    // Nothing came, so nothing is missing.
+    line.run_from("true", "cat").succeeds().stderr_is("");
+}
+
+#[test]
+fn files_and_other_forms_hold_no_marks() {
+    let line = Line::new(LINES);
+    let source = "heka-tail --no-follow --resume pos app.log";
+    let filter = "heka-decode -m 'Payload =~ /^2/'";
+    for (stage, wanted) in [
+        (format!("{filter} -o heka > file; heka-decode -c file"), "1\n"),
+        (format!("{filter} -o heka | heka-decode -c"), "1\n"),
+        (format!("{filter} -o heka | heka-encode -i heka | heka-decode -o payload"), "2\n"),
+        (format!("{filter} -j > file; grep -c _mark file"), "0\n"),
+        (format!("{filter} -o payload"), "2\n"),
+    ] {
+        let outcome = sh(&format!("{source} | {stage}")).dir(line.folder.path()).run();
+        outcome.stdout_is(wanted).stderr_is("");
+    }
+}
