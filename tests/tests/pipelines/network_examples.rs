@@ -40,7 +40,7 @@ fn sends(folder: &TempDir, command: &str, from: &str, expected: &str) -> Running
 fn logs_and_the_output_of_programs_are_sent() {
     let page = examples("heka-send.1");
     let readme = readme_examples("### Ship a log reliably");
-    assert_eq!((page.len(), readme.len()), (5, 4), "{page:#?} {readme:#?}");
+    assert_eq!((page.len(), readme.len()), (6, 4), "{page:#?} {readme:#?}");
     for commands in [&page, &readme] {
         sends(
             &logs(),
@@ -49,9 +49,9 @@ fn logs_and_the_output_of_programs_are_sent() {
             "one\ntwo\n",
         );
     }
-    let lossless = command(&page, "--commit app.pos");
-    let folder = logs();
-    sends(&folder, &lossless, "aggregator:5565", "one\ntwo\n");
+    for lossless in ["--commit app.pos aggregator", "--refused-file"] {
+        sends(&logs(), &command(&page, lossless), "aggregator:5565", "one\ntwo\n");
+    }
     if require("make") {
         let folder = scratch();
         fs::write(folder.path().join("Makefile"), "all:\n\t@echo made\n").expect("a file");
