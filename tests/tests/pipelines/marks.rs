@@ -149,6 +149,19 @@ fn messages_without_positions_are_told_of_by_who_would_store_them() {
 }
 
 #[test]
+fn a_queue_does_not_hold_the_positions_of_what_is_dropped_up() {
+    let line = Line::new(LINES);
+    let source = "heka-tail --no-follow --resume pos app.log";
+    let send = format!("heka-send -q --queue q --commit pos {}", line.peer.addr);
+    let text = format!("{source} | heka-decode -m 'Payload =~ /^2/' -o heka | {send}");
+    for _ in 0..2 {
+        sh(&text).dir(line.folder.path()).run().succeeds().stderr_is("");
+    }
+    line.peer.wait_stdout_is("2\n");
+    assert_eq!(line.unread("app.log"), "");
+}
+
+#[test]
 fn files_and_other_forms_hold_no_marks() {
     let line = Line::new(LINES);
     let source = "heka-tail --no-follow --resume pos app.log";
