@@ -34,9 +34,9 @@ complete -c heka-encode -l timestamp-format -d 'Format of times in the text' -r
 complete -c heka-encode -l timestamp-zone -d 'Time zone of times without an offset [default: UTC]' -r
 complete -c heka-encode -l severity-map -d 'Severity names, as fatal=0,W=warning' -r
 complete -c heka-encode -l max-record -d 'Longest message to write' -r
-complete -c heka-encode -l oversize -d 'What to do with longer messages [default: split]' -r -f -a "split\t'It goes on in the next record; nothing is lost'
+complete -c heka-encode -l oversize -d 'What to do with longer messages [default: split]' -r -f -a "split\t'Continued in the next record; nothing is lost'
 truncate\t'Only its beginning is delivered'
-drop\t'It is left out'"
+drop\t'Dropped'"
 complete -c heka-encode -l signer -d 'Sign messages as NAME' -r
 complete -c heka-encode -l signer-version -d 'Version of the signer\'s key' -r
 complete -c heka-encode -l hmac-hash -d 'Hash function for signatures' -r -f -a "md5\t'HMAC-MD5'

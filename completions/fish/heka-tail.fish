@@ -17,9 +17,9 @@ complete -c heka-tail -l delimiter-regex -d 'Regex between records; a capture gr
 complete -c heka-tail -l delimiter-at -d 'Whether the regex matches the end or start of a record' -r -f -a "end\t'At the end of a record'
 start\t'At the start of a record'"
 complete -c heka-tail -l max-record -d 'Longest record' -r
-complete -c heka-tail -l oversize -d 'What to do with longer records' -r -f -a "split\t'It goes on in the next record; nothing is lost'
+complete -c heka-tail -l oversize -d 'What to do with longer records' -r -f -a "split\t'Continued in the next record; nothing is lost'
 truncate\t'Only its beginning is delivered'
-drop\t'It is left out'"
+drop\t'Dropped'"
 complete -c heka-tail -l encoding -d 'Character encoding of the files' -r
 complete -c heka-tail -l multiline-start -d 'Start a multi-line message at lines that match' -r
 complete -c heka-tail -l multiline-continue -d 'Add lines that match to the previous message' -r

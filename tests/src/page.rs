@@ -56,7 +56,7 @@ pub fn joined(command: &str) -> String {
 
 /// Text without roff's escapes.
 fn plain(text: &str) -> String {
-    text.replace("\\&", "").replace("\\e", "\\")
+    text.replace("\\&", "").replace("\\e", "\\").replace("\\(dq", "\"")
 }
 
 fn read(name: &str) -> String {

@@ -67,9 +67,9 @@ impl ValueEnum for Oversize {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
-            Self::Split => ("split", "It goes on in the next record; nothing is lost"),
+            Self::Split => ("split", "Continued in the next record; nothing is lost"),
             Self::Truncate => ("truncate", "Only its beginning is delivered"),
-            Self::Drop => ("drop", "It is left out"),
+            Self::Drop => ("drop", "Dropped"),
         };
         Some(PossibleValue::new(name).help(help))
     }

@@ -18,7 +18,8 @@ fn examples() -> Vec<String> {
     let section = page.split(".Sh EXAMPLES\n").nth(1).expect("examples");
     let section = section.split("\n.Sh ").next().expect("its end");
     let lines = section.lines().filter_map(|line| line.strip_prefix(".Dl "));
-    let mut examples: Vec<String> = lines.map(|line| line.replace("\\e", "\\")).collect();
+    let mut examples: Vec<String> =
+        lines.map(|line| line.replace("\\e", "\\").replace("\\(dq", "\"")).collect();
     let blocks = section.split(".Bd -literal -offset indent\n").skip(1);
     examples.extend(blocks.filter_map(|text| text.split(".Ed").next()).map(str::to_owned));
     examples

@@ -113,7 +113,7 @@ fn a_receiver_that_is_stopped_is_not_suspected_of_lacking_a_flag() {
     sender.write("two\n");
     // On the connection that it was confirmed on, and on those after it.
     eventually("it is given up", || {
-        (sender.stderr().matches("confirms nothing any more").count() > 1).then_some(())
+        (sender.stderr().matches("stopped acknowledging").count() > 1).then_some(())
     });
     listener.signal(Signal::SIGCONT);
     sender.close_stdin();

@@ -187,7 +187,7 @@ fn a_sender_who_comes_back_before_its_old_connection_is_gone_repeats_nothing() {
     eventually("it is confirmed", || sender.statistics().contains(" 1 confirmed").then_some(()));
     proxy.inject(Fault::Vanish);
     sender.write("two\n");
-    sender.wait_stderr("confirms nothing any more");
+    sender.wait_stderr("stopped acknowledging");
     eventually("it is back", || (heard.lock().expect("it").len() == 2).then_some(()));
     sender.write("three\n");
     sender.close_stdin();

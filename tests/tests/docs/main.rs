@@ -4,3 +4,4 @@
 mod readme;
 mod readme_pipelines;
 mod units;
+mod words;

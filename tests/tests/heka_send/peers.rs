@@ -171,7 +171,7 @@ fn a_peer_that_takes_nothing_is_given_up() {
     let sender = Tool::new("heka-send").args(FAST).args(args).stdin(vec![b'x'; 32 << 20]).spawn();
     let _stuck = accept(&listener);
     let said = sender.wait_stderr("retrying");
-    let is_told = ["takes nothing any more", "Connection timed out"];
+    let is_told = ["stopped accepting data", "Connection timed out"];
     assert!(is_told.iter().any(|words| said.contains(words)), "{said}");
     drop(accept(&listener));
 }
@@ -185,7 +185,7 @@ fn a_peer_that_confirms_nothing_is_given_up() {
     // It reads, so its kernel has everything.
     let deaf = accept(&listener);
     std::thread::spawn(move || all_of(deaf));
-    sender.wait_stderr("confirms nothing any more, 1 message unconfirmed; retrying");
+    sender.wait_stderr("stopped acknowledging, 1 message unconfirmed; retrying");
     sender.wait_stderr("hint: heka-listen confirms only with --ack");
     drop(accept(&listener));
 }

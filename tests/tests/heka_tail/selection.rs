@@ -86,7 +86,7 @@ fn old_files_are_left_out_and_told() {
     let flags = [&flags[..], &["--translation=Seq:missing=0"]].concat();
     let outcome = once(&scene, &flags);
     outcome.succeeds().stdout_is("a.log.1\na.log\n");
-    outcome.stderr_has("1 file left out, older than --oldest");
+    outcome.stderr_has("1 file skipped, older than --oldest");
     once(&scene, &[&flags[..], &["--oldest=0"]].concat())
         .succeeds()
         .stdout_is("a.log.2\na.log.1\na.log\n")

@@ -58,10 +58,7 @@ fn without_inotify_files_are_looked_at_and_that_is_said_once() {
         let err = outcome.err();
         assert_eq!(err.lines().count(), 1, "{err}");
         assert!(err.starts_with("heka-tail: warning: inotify: "), "{err}");
-        assert!(
-            err.contains(words) && err.ends_with("looking at files from time to time\n"),
-            "{err}"
-        );
+        assert!(err.contains(words) && err.ends_with("falling back to polling\n"), "{err}");
     }
 }
 

@@ -15,7 +15,7 @@ use heka_core::record::Oversize;
 /// Follow log files through every kind of rotation
 ///
 /// Writes every line of each FILE, and of what it is rotated into, to standard output: once, as
-/// one framed Heka message, for ever.
+/// one framed Heka message.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
     /// Files, directories or quoted patterns to follow

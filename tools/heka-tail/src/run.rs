@@ -574,7 +574,7 @@ fn tell_polling(cause: &str) {
     use std::sync::atomic::{AtomicBool, Ordering};
     static TOLD: AtomicBool = AtomicBool::new(false);
     if !TOLD.swap(true, Ordering::Relaxed) {
-        report::warning(format_args!("inotify: {cause}; looking at files from time to time"));
+        report::warning(format_args!("inotify: {cause}; falling back to polling"));
     }
 }
 

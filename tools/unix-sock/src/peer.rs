@@ -31,7 +31,7 @@ pub(crate) enum Sending {
     Open,
     /// What is queued goes out, then the end.
     Ending,
-    /// The peer has been told that nothing follows, or takes nothing any more.
+    /// The peer has been told that nothing follows, or no longer takes anything.
     Ended,
 }
 

@@ -87,7 +87,7 @@ impl Session {
                 }
                 other => return other,
             }
-            // A peer that takes nothing any more may have sent much before: reading tells the end.
+            // A peer that stopped accepting data may have sent much before: reading tells the end.
             let _ = self.flush(socket);
             self.connection.read_tls(socket)?;
             if let Err(error) = self.connection.process_new_packets() {

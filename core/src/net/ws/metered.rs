@@ -2,7 +2,7 @@
 //! A stream that counts what it reads and writes: as long as bytes come, or are taken, the peer is
 //! alive, even if a large message takes its time.
 //!
-//! A peer that takes nothing any more may have sent much before. So a write that fails is no
+//! A peer that stopped accepting data may have sent much before. So a write that fails is no
 //! error here, or an unanswered ping would cost the messages behind it: reading tells the end.
 
 use std::io::{ErrorKind, Read, Result, Write};

@@ -386,10 +386,10 @@ fn converse(
         since.zip(delivery.write_timeout).is_some_and(|(since, limit)| since.elapsed() >= limit)
     };
     if is_over(link.stuck) {
-        return Err(Over::new(End::Broken, "takes nothing any more"));
+        return Err(Over::new(End::Broken, "stopped accepting data"));
     }
     if is_over(link.awaiting) {
-        let mut over = Over::new(End::Broken, "confirms nothing any more");
+        let mut over = Over::new(End::Broken, "stopped acknowledging");
         if link.may_lack_ack(window) {
             over.hint = Some(UNCONFIRMING.to_owned());
         }

@@ -222,7 +222,7 @@ impl Selection {
             let directory = self.selector.directory.display();
             let s = if old == 1 { "" } else { "s" };
             report::warning(format_args!(
-                "{directory}: {old} file{s} left out, older than --oldest (--verbose names them)"
+                "{directory}: {old} file{s} skipped, older than --oldest (--verbose names them)"
             ));
         }
     }
@@ -231,7 +231,7 @@ impl Selection {
     fn is_news(&self, path: &Path) -> bool {
         let is_news = self.told.borrow_mut().insert(path.to_owned());
         if is_news {
-            report::note(format_args!("{}: left out, older than --oldest", path.display()));
+            report::note(format_args!("{}: skipped, older than --oldest", path.display()));
         }
         is_news
     }

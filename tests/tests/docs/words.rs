@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Plain words: phrases that `docs/style.md` rules out stay out of help texts, pages and documents.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use heka_tests::Tool;
+
+/// What is not said, and what is said instead.
+const PHRASES: &[(&str, &str)] = &[
+    ("so much at most", "limit on …"),
+    ("so often", "number of retries, interval"),
+    ("so long", "for DURATION, timeout"),
+    ("so many messages", "NUM messages"),
+    ("tell errors", "print only errors"),
+    ("tell more", "print more detail"),
+    ("tell statistics", "print statistics"),
+    ("what is told", "messages"),
+    ("nothing any more", "no longer"),
+    ("is no key", "is not a key"),
+    ("is no store", "is not a store"),
+    ("is no file", "is not a file"),
+    ("is no message", "is not a message"),
+    ("passed as it is", "forwarded unchanged"),
+    ("passed over", "skipped"),
+    ("left out", "skipped, omitted"),
+    ("looks from time to time", "polling"),
+    ("for ever", "forever"),
+    ("goes on in the next", "is continued in the next"),
+    ("without a word", "silently"),
+    ("has not the", "does not have the"),
+    ("that is how", "this"),
+    ("stands in", "appears in"),
+    ("turns round", "reverses"),
+    ("where to;", "destination;"),
+    ("what comes in", "input"),
+    ("what goes out", "output"),
+    ("believe", "trust, accept"),
+    ("give up an attempt", "timeout"),
+    ("uuids get", "how UUIDs are chosen"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn tools() -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(root().join("tools"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The phrases found in `text`, each with where.
+fn found(name: &str, text: &str) -> Vec<String> {
+    // A phrase may be broken over two lines.
+    let flat = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    let has = |phrase: &str| {
+        flat.match_indices(phrase).any(|(at, _)| {
+            !flat[at + phrase.len()..].starts_with(|next: char| next.is_alphanumeric())
+        })
+    };
+    let hits = PHRASES.iter().filter(|(phrase, _)| has(phrase));
+    hits.map(|(phrase, better)| format!("{name}: \"{phrase}\" (better: {better})")).collect()
+}
+
+fn texts() -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    for tool in tools() {
+        for flag in ["-h", "--help"] {
+            let outcome = Tool::new(&tool).arg(flag).run();
+            texts.push((format!("{tool} {flag}"), String::from_utf8(outcome.stdout).unwrap()));
+        }
+    }
+    let folders = [root().join("man"), root().join("docs"), root()];
+    let paths = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    for path in paths.map(|entry| entry.unwrap().path()) {
+        let extension = path.extension().unwrap_or_default().to_str().unwrap();
+        if matches!(extension, "1" | "5" | "7" | "md") && !path.ends_with("style.md") {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            texts.push((name, fs::read_to_string(&path).unwrap()));
+        }
+    }
+    texts
+}
+
+#[test]
+fn help_texts_and_pages_are_in_plain_words() {
+    let wrong: Vec<_> = texts().iter().flat_map(|(name, text)| found(name, text)).collect();
+    assert!(wrong.is_empty(), "{} phrases to mend:\n{}", wrong.len(), wrong.join("\n"));
+}
