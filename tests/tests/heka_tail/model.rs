@@ -34,12 +34,18 @@ struct Writer {
     next: u64,
     /// What is left of a line that was begun.
     rest: Vec<u8>,
+    /// What was done, and at which line.
+    done: Vec<String>,
 }
 
 impl Writer {
     fn new(path: PathBuf) -> Self {
         let file = append(&path);
-        Self { path, file, next: 0, rest: Vec::new() }
+        Self { path, file, next: 0, rest: Vec::new(), done: Vec::new() }
+    }
+
+    fn note(&mut self, what: &str) {
+        self.done.push(format!("{what} {}", self.next));
     }
 
     fn line(&mut self, random: &mut Random) -> Vec<u8> {
@@ -63,6 +69,7 @@ impl Writer {
             self.rest = line[cut..].to_vec();
         }
         self.file.write_all(&bytes).unwrap();
+        self.note("written to");
     }
 
     fn complete(&mut self) {
@@ -98,11 +105,13 @@ impl Writer {
         }
         // The new file may be there while the old one still gets lines.
         let new = append(&self.path);
+        self.note("renamed at");
         if random.below(2) == 0 {
             self.write(random);
         }
         self.complete();
         self.file = new;
+        self.note("new file at");
     }
 
     /// logrotate's `copytruncate`, at a quiet moment.
@@ -111,11 +120,12 @@ impl Writer {
         self.complete();
         self.shift();
         fs::copy(&self.path, self.numbered(1)).unwrap();
+        self.note("copied at");
         self.file.set_len(0).unwrap();
     }
 
     /// Compresses the newest rotated file whose writer is done with it.
-    fn compress(&self) {
+    fn compress(&mut self) {
         let source = self.numbered(2);
         if !source.exists() {
             return;
@@ -131,6 +141,7 @@ impl Writer {
         encoder.write_all(&bytes).unwrap();
         encoder.finish().unwrap().set_modified(modified).unwrap();
         fs::remove_file(source).unwrap();
+        self.note("compressed at");
     }
 }
 
@@ -257,6 +268,7 @@ fn run(seed: u64) {
             10 if may_kill => {
                 kills += 1;
                 tail.stop(Signal::SIGKILL);
+                writer.note("killed at");
                 if random.below(2) == 0 {
                     writer.rename(&mut random);
                 }
@@ -264,6 +276,7 @@ fn run(seed: u64) {
             }
             10 | 11 => {
                 tail.stop(Signal::SIGTERM);
+                writer.note("stopped at");
                 for _ in 0..random.below(3) {
                     writer.write(&mut random);
                     match random.below(4) {
@@ -273,6 +286,7 @@ fn run(seed: u64) {
                     }
                 }
                 tail.start();
+                writer.note("started at");
             }
             _ => {
                 let written = writer.next.saturating_sub(1 + random.below(3));
@@ -305,7 +319,9 @@ fn run(seed: u64) {
         counts.iter().filter(|(_, count)| **count > 1 + kills).map(|(line, _)| *line).collect();
     if !missing.is_empty() || !twice.is_empty() {
         panic!(
-            "seed {seed}: missing {missing:?}, too often {twice:?} of {all}, {kills} kills\n{err}"
+            "seed {seed}: missing {missing:?}, too often {twice:?} of {all}, {kills} kills\n\
+             {}\n{err}",
+            writer.done.join(", ")
         );
     }
 }

@@ -226,20 +226,41 @@ impl Chain {
     /// # Errors
     /// What the consumer says.
     pub(crate) fn advance(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
-        let is_asked = self.queue.is_empty() && std::mem::take(&mut look.names);
-        if is_asked && self.look_at_names(look) {
+        if self.is_replaced_by_copy(look) {
             return Ok(true);
         }
-        if !look.options.by_name {
+        if !look.options.by_name || self.queue.is_empty() {
             return Ok(false);
         }
+        // Lines written between the last read and the rename, or since a truncation before it.
+        let rest = loop {
+            match self.pull(look)? {
+                Ok(Pulled::Data) => {}
+                rest => break rest,
+            }
+        };
+        if matches!(rest, Ok(Pulled::Replaced)) {
+            return self.replaced(look);
+        }
+        self.go_to_next(look)
+    }
+
+    fn is_replaced_by_copy(&mut self, look: &mut Look<'_>) -> bool {
+        let is_asked = self.queue.is_empty() && std::mem::take(&mut look.names);
+        is_asked && self.look_at_names(look)
+    }
+
+    fn go_to_next(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
         let Some(next) = self.open_queued(look.options) else { return Ok(false) };
-        // Lines written between the last read and the rename.
-        while matches!(self.pull(look)?, Ok(Pulled::Data)) {}
         let original = self.current.as_ref().and_then(|copy| copy.original(&next));
+        let is_original = original.is_some();
         if let Some(file) = self.current.replace(original.unwrap_or(next)) {
             report::note(format_args!("{}: rotated", self.trouble.name()));
-            self.leave(file, look)?;
+            // A copy may be in the making: its rest is not to come twice, but is there to be found
+            // if the original is truncated before it is read.
+            if !is_original {
+                self.leave(file, look)?;
+            }
         }
         self.is_live = true;
         Ok(true)
@@ -350,17 +371,19 @@ impl Chain {
     pub(crate) fn replaced(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
         let Some(current) = &self.current else { return Ok(false) };
         let (position, is_cut) = (current.position(), current.is_cut());
-        let (list, found) = self.search(look.options).truncated(&position);
+        let (list, found) = self.search(look.options).truncated(&position, &[]);
+        let is_copied = found.as_ref().is_some_and(|(_, at)| at.identity() != position.identity);
         if let Some((index, copy)) = found
             && self.go_on_in_copy(&position, &list, index, copy, look)?
         {
             return Ok(true);
         }
         let live = self.files.newest().map(|live| live.identity);
-        if look.options.by_name && live != Some(position.identity) && !is_cut {
+        let is_left = look.options.by_name && live != Some(position.identity);
+        if is_left && !is_cut && !is_copied {
             // As shred(1) does with a file that was rotated: nobody wrote that.
             look.names = true;
-            return self.advance(look);
+            return Ok(self.is_replaced_by_copy(look) || self.go_to_next(look)?);
         }
         report::note(format_args!("{}: truncated", self.trouble.name()));
         self.press_current(look, More::Ended)?;

@@ -50,14 +50,30 @@ impl Contents {
         }
     }
 
+    /// The same of a file that is there under another name or none, and was not truncated: a copy
+    /// may have more, and the time of what was not read yet.
+    pub(crate) fn of_left(file: &OpenFile) -> Self {
+        Self { modified: file.written(), ..Self::of(file) }
+    }
+
     /// What of these `file` has. So few bytes that others may begin alike are only taken for a copy
     /// that has the time of what it was made from, or was made before the last of them came.
     pub(crate) fn likeness(&self, file: &Candidate, unpacks: bool) -> Likeness {
+        self.likeness_if(file.modified <= self.modified, file, unpacks)
+    }
+
+    /// The same for a file that is no older than these: a copy of what had been in the same file
+    /// before is.
+    pub(crate) fn likeness_to_copy(&self, file: &Candidate, unpacks: bool) -> Likeness {
+        self.likeness_if(file.modified >= self.modified, file, unpacks)
+    }
+
+    fn likeness_if(&self, is_sure: bool, file: &Candidate, unpacks: bool) -> Likeness {
         let Ok((other, has)) = self.compare(&file.path, unpacks) else { return Likeness::Other };
-        let is_sure = has >= WINDOW as u64 || file.modified <= self.modified;
         match has {
             0 => Likeness::Other,
-            _ if !is_sure || other.identity() != file.identity => Likeness::Other,
+            _ if !is_sure && has < WINDOW as u64 => Likeness::Other,
+            _ if other.identity() != file.identity => Likeness::Other,
             has if has == self.end => Likeness::All(Box::new(other)),
             _ => Likeness::Beginning,
         }

@@ -222,25 +222,29 @@ impl OpenFile {
         self.offset == 0 && self.tail.is_empty()
     }
 
-    /// When it was last written, if that was after what is known.
-    pub(crate) fn written_since(&self) -> Option<u64> {
-        self.source
-            .metadata()
-            .map(|metadata| modified(&metadata))
-            .filter(|now| *now > self.modified)
+    /// When it was last written, as the file system says now.
+    pub(crate) fn written(&self) -> u64 {
+        self.source.metadata().map_or(self.modified, |metadata| modified(&metadata))
     }
 
-    /// If this is a copy of `next`, which is to be truncated: that one, opened where this ends. A
-    /// copy is younger than what it is made from, a file that was renamed is older than the next.
+    /// The same, if that was after what is known.
+    pub(crate) fn written_since(&self) -> Option<u64> {
+        Some(self.written()).filter(|now| *now > self.modified)
+    }
+
+    /// If this is a copy of `next`, which is to be truncated: that one, opened at the position of
+    /// this. A copy is younger than what it is made from, a file that was renamed is older than the
+    /// next.
     pub(crate) fn original(&self, next: &Self) -> Option<Self> {
-        let end = self.end();
-        if end == 0 || next.identity.born == 0 || self.identity.born <= next.identity.born {
+        if next.identity.born == 0 || self.identity.born <= next.identity.born {
             return None;
         }
-        let mut original = Self::open(&next.path, end, false).ok()?;
-        if original.identity != next.identity || original.tail != self.last() {
+        let behind = Self::open(&next.path, self.end(), false).ok()?;
+        if behind.identity != next.identity || behind.tail != self.last() {
             return None;
         }
+        let mut original = Self::open(&next.path, self.offset, false).ok()?;
+        original.resume(&self.position());
         original.generation = next.generation;
         original.modified = next.modified;
         Some(original)

@@ -62,7 +62,7 @@ impl Late {
 
     /// What of the contents that were read a file has.
     pub(crate) fn likeness(&self, file: &Candidate, unpacks: bool) -> Likeness {
-        let all = self.files().map(|late| Contents::of(late).likeness(file, unpacks));
+        let all = self.files().map(|late| Contents::of_left(late).likeness(file, unpacks));
         all.reduce(Likeness::or).unwrap_or(Likeness::Other)
     }
 

@@ -24,6 +24,8 @@ mod options;
 pub(crate) mod packed;
 mod patience;
 pub(crate) mod position;
+#[cfg(test)]
+mod races;
 mod resumption;
 pub(crate) mod rotated;
 mod search;

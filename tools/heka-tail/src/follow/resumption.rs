@@ -37,14 +37,17 @@ impl Resumption {
         let late: Vec<Identity> = this.late.iter().map(OpenFile::identity).collect();
         match search.live_at(newest) {
             Some(file) => this.current = Some(file),
-            None => this.go_on(newest, search),
+            None => this.go_on(newest, &late, search),
         }
+        // What was an empty copy in the making may be the one that has the newest contents.
+        let current = this.current.as_ref().map(OpenFile::identity);
+        this.late.retain(|file| Some(file.identity()) != current);
         this.queue.retain(|file| !late.contains(&file.identity));
         this
     }
 
-    fn go_on(&mut self, newest: &FilePosition, search: &mut Search<'_>) {
-        let (mut list, found) = search.truncated(newest);
+    fn go_on(&mut self, newest: &FilePosition, late: &[Identity], search: &mut Search<'_>) {
+        let (mut list, found) = search.truncated(newest, late);
         let path = search.files.path().to_owned();
         match found {
             Some((index, file)) => {

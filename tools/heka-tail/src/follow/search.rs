@@ -6,6 +6,7 @@ use super::contents::{Contents, Likeness};
 use super::file::OpenFile;
 use super::files::{ATTEMPTS, Files};
 use super::history::History;
+use super::identity::Identity;
 use super::late::Late;
 use super::options::Options;
 use super::position::{FilePosition, WINDOW};
@@ -78,13 +79,14 @@ impl Search<'_> {
     }
 
     /// As [`Search::file_anywhere`], for a file that may have been truncated: if nothing of it was
-    /// read, its content cannot be told, but what it had may be in a copy.
-    pub(crate) fn truncated(&mut self, position: &FilePosition) -> Found {
+    /// read, its content cannot be told, but what it had may be in a copy, which is none of `others`.
+    pub(crate) fn truncated(&mut self, position: &FilePosition, others: &[Identity]) -> Found {
         let (list, found) = self.file_anywhere(position);
         if position.offset > 0 {
             return (list, found);
         }
-        let copy = new_copies(position, &list).find(|(_, file)| !self.has_contents(file));
+        let copy = new_copies(position, &list)
+            .find(|(_, file)| !others.contains(&file.identity) && !self.has_contents(file));
         let copy = copy.and_then(|(index, file)| {
             let mut copy = open_first(file, self.options.unpacks).ok()?;
             copy.set_generation(position.generation);
@@ -112,7 +114,7 @@ impl Search<'_> {
         if let Some(index) = same(&list) {
             return Newer { files: self.unread(list, index), copy: None };
         }
-        let contents = Contents::of(current);
+        let contents = Contents::of_left(current);
         for (index, file) in list.iter().enumerate() {
             let is_live = file.path == self.files.path();
             match contents.likeness(file, self.options.unpacks) {
@@ -186,11 +188,13 @@ impl Search<'_> {
         let unpacks = self.options.unpacks;
         let current = current.map(Contents::of);
         let is_current = |file: &Candidate| {
-            let likeness = current.as_ref().map(|current| current.likeness(file, unpacks));
+            let likeness = current.as_ref().map(|current| current.likeness_to_copy(file, unpacks));
             !matches!(likeness, None | Some(Likeness::Other))
         };
         let copies = new_copies(position, &list).map(|(_, file)| file);
-        let unread = copies.filter(|file| !self.has_contents(file) && !is_current(file));
+        // Nothing of an empty one is lost, and it may be a copy of the current file in the making.
+        let filled = copies.filter(|file| !file.is_empty());
+        let unread = filled.filter(|file| !self.has_contents(file) && !is_current(file));
         unread.filter_map(|file| open_first(file, unpacks).ok()).collect()
     }
 }

@@ -39,6 +39,11 @@ impl Candidate {
         })
     }
 
+    /// Whether nothing is in it so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0)
+    }
+
     /// Whether it was written at that time or later, as far as can be told: some programs that
     /// compress give a file the time of what it is made from in whole seconds.
     pub(crate) fn is_since(&self, time: u64) -> bool {

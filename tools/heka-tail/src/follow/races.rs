@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What happens to files while they are looked at.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::file::{Block, OpenFile};
+use super::{Chunk, Look, Options, Start, Stream};
+use tempfile::TempDir;
+
+/// A log, and what was read of it.
+struct Log {
+    _dir: TempDir,
+    path: PathBuf,
+    stream: Stream,
+    read: String,
+}
+
+impl Log {
+    fn new(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.log");
+        fs::write(&path, text).unwrap();
+        let stream = Stream::named("app.log", path.clone(), false);
+        Self { _dir: dir, path, stream, read: String::new() }
+    }
+
+    fn rotated(&self, mark: &str) -> PathBuf {
+        self.path.with_file_name(format!("app.log{mark}"))
+    }
+
+    fn look(&mut self) {
+        self.look_while(|_| {});
+    }
+
+    /// Looks at names and contents; `meanwhile` is called when something was read, with what.
+    fn look_while(&mut self, mut meanwhile: impl FnMut(&str)) {
+        let options = options();
+        let read = &mut self.read;
+        let consume = &mut |chunk: &mut Chunk<'_>| {
+            let text = std::str::from_utf8(chunk.data()).unwrap();
+            read.push_str(text);
+            meanwhile(text);
+            Ok(text.len())
+        };
+        let mut look = Look {
+            options: &options,
+            block: &mut Block::default(),
+            names: true,
+            grew: false,
+            lost: false,
+            now: Instant::now(),
+            consume,
+        };
+        self.stream.look(&mut look).unwrap();
+    }
+}
+
+fn options() -> Options {
+    Options {
+        start: Start::default(),
+        delimiter: b'\n',
+        follow: true,
+        wait_for_files: true,
+        by_name: true,
+        rotate_wait: Duration::from_secs(60),
+        goes_on: true,
+        timeout: None,
+        unpacks: true,
+        sleep_interval: Duration::ZERO,
+        rotated_directories: Vec::new(),
+    }
+}
+
+fn append(path: &Path, text: &str, after: u64) {
+    let mut file = File::options().append(true).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let written = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(written + Duration::from_secs(after)).unwrap();
+}
+
+/// Makes an empty file whose time of birth is later than that of `than`.
+fn make_younger(path: &Path, than: &Path) {
+    let born = |path: &Path| fs::metadata(path).unwrap().created().ok();
+    loop {
+        fs::write(path, "").unwrap();
+        if born(path).is_none() || born(path) > born(than) {
+            return;
+        }
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn a_truncation_just_before_a_rename_loses_nothing() {
+    let mut log = Log::new("old 1\n");
+    let (live, first, second) = (log.path.clone(), log.rotated(".1"), log.rotated(".2"));
+    log.look_while(|text| {
+        if text == "old 1\n" {
+            append(&live, "old 2\n", 0);
+            fs::copy(&live, &second).unwrap();
+            fs::write(&live, "something longer that is new\n").unwrap();
+            fs::rename(&live, &first).unwrap();
+            fs::write(&live, "newest\n").unwrap();
+        }
+    });
+    log.look();
+    assert_eq!(log.read, "old 1\nold 2\nsomething longer that is new\nnewest\n");
+}
+
+#[test]
+fn a_truncated_file_whose_copy_was_read_is_read_though_renamed() {
+    let mut log = Log::new("old 1\n");
+    let (live, first, second) = (log.path.clone(), log.rotated(".1"), log.rotated(".2"));
+    log.look();
+    fs::copy(&live, &first).unwrap();
+    fs::write(&live, "").unwrap();
+    append(&live, "something longer\n", 0);
+    log.look();
+    fs::rename(&first, &second).unwrap();
+    fs::rename(&live, &first).unwrap();
+    fs::write(&live, "newest\n").unwrap();
+    log.look();
+    log.look();
+    assert_eq!(log.read, "old 1\nsomething longer\nnewest\n");
+}
+
+#[test]
+fn a_copy_in_the_making_is_not_read_as_well() {
+    let mut log = Log::new("");
+    let copy = log.rotated(".1");
+    log.look();
+    append(&log.path, "a line\n", 1);
+    log.look_while(|_| fs::write(&copy, "").unwrap());
+    fs::write(&copy, "a line\n").unwrap();
+    log.look();
+    fs::write(&log.path, "").unwrap();
+    log.look();
+    append(&log.path, "another\n", 0);
+    log.look();
+    assert_eq!(log.read, "a line\nanother\n");
+}
+
+#[test]
+fn a_small_copy_made_as_the_file_is_read_is_not_read_as_well() {
+    let mut log = Log::new("");
+    let copy = log.rotated(".1");
+    log.look();
+    append(&log.path, "a line\n", 1);
+    log.look_while(|text| {
+        fs::write(&copy, "").unwrap();
+        append(&copy, text, 2);
+    });
+    log.look();
+    assert_eq!(log.read, "a line\n");
+}
+
+#[test]
+fn what_gets_late_lines_as_it_is_compressed_is_read_once() {
+    let mut log = Log::new("first\n");
+    let (live, old, packed) = (log.path.clone(), log.rotated(".1"), log.rotated(".1.gz"));
+    log.look();
+    fs::rename(&live, &old).unwrap();
+    fs::write(&live, "").unwrap();
+    log.look();
+    append(&live, "newer\n", 1);
+    log.look_while(|text| {
+        if text == "newer\n" {
+            append(&old, "late\n", 2);
+            let modified = fs::metadata(&old).unwrap().modified().unwrap();
+            fs::copy(&old, &packed).unwrap();
+            File::options().append(true).open(&packed).unwrap().set_modified(modified).unwrap();
+            fs::remove_file(&old).unwrap();
+        }
+    });
+    log.look();
+    assert_eq!(log.read, "first\nnewer\nlate\n");
+}
+
+#[test]
+fn a_copy_that_was_empty_is_not_read_again_after_a_restart() {
+    let mut log = Log::new("a line\n");
+    let copy = log.rotated(".1");
+    fs::write(&copy, "").unwrap();
+    let empty = OpenFile::open(&copy, 0, true).unwrap().position();
+    let read = OpenFile::open(&log.path, 7, true).unwrap().position();
+    append(&copy, "a line\n", 0);
+    fs::write(&log.path, "").unwrap();
+    append(&log.path, "another\n", 0);
+    log.stream = Stream::named("app.log", log.path.clone(), false).resume(vec![empty, read]);
+    log.look();
+    log.look();
+    assert_eq!(log.read, "another\n");
+}
+
+#[test]
+fn an_empty_copy_that_comes_before_its_original_is_not_read_as_well() {
+    let mut log = Log::new("old\n");
+    let (live, first, second) = (log.path.clone(), log.rotated(".1"), log.rotated(".2"));
+    log.look_while(|text| {
+        if text == "old\n" {
+            // The log is followed, copied and not truncated yet.
+            fs::rename(&live, &second).unwrap();
+            fs::write(&live, "a line\n").unwrap();
+            make_younger(&first, &live);
+        }
+    });
+    append(&first, "a line\n", 0);
+    log.look();
+    assert_eq!(log.read, "old\na line\n");
+    fs::write(&live, "").unwrap();
+    append(&live, "another\n", 0);
+    log.look();
+    log.look();
+    assert_eq!(log.read, "old\na line\nanother\n");
+}
