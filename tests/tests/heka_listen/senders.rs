@@ -479,3 +479,29 @@ fn a_long_datagram_is_taken_whole_or_told() {
         assert_eq!(end.err().contains("unix: datagram longer than 65536 bytes, cut"), is_cut);
     }
 }
+
+#[test]
+fn positions_of_another_machine_go_no_further() {
+    let scene = heka_tests::scene::Scene::new("one\ntwo\n");
+    let flags = ["--no-follow", "-oheka", "--resume=pos", "app.log"];
+    let frames = Tool::new("heka-tail").args(flags).dir(scene.dir.path()).run().stdout;
+    let positions = |frames: Vec<u8>| {
+        let json = Tool::new("heka-decode").arg("-j").stdin(frames).run().out();
+        assert_eq!(json.matches("\"Payload\"").count(), 2, "{json}");
+        json.matches("_position").count()
+    };
+    assert_eq!(positions(frames.clone()), 2);
+    for form in ["-oheka", "-ojson"] {
+        let folder = scratch();
+        let listener = listen(&folder, &["-n2", form, "--write=out"]);
+        connect(&listener).write_all(&frames).unwrap();
+        let received = eventually("both messages", || {
+            let received = fs::read(folder.path().join("out")).ok()?;
+            received.windows(3).any(|part| part == b"two").then_some(received)
+        });
+        match form {
+            "-oheka" => assert_eq!(positions(received), 0),
+            _ => assert!(!String::from_utf8_lossy(&received).contains("_position")),
+        }
+    }
+}

@@ -12,6 +12,7 @@ use heka_core::record::{
     Damage, Found, Framing, Limit, More, Oversize, Progress, Recent, Records, Splitter, Turn,
 };
 use heka_core::report::{self, Stop, stats};
+use heka_core::wire::framing::put_header_of;
 use heka_core::wire::{Frame, Header, Message, Reason, Template};
 
 use crate::cli::Plan;
@@ -153,10 +154,11 @@ impl Intake {
                         continue;
                     }
                     self.take(1);
-                    if self.is_verbatim {
+                    if self.is_verbatim && !frame.header.is_extended() {
                         let end = records.done();
                         self.join(data, &mut run, end - frame.bytes.len()..end)?;
                     } else {
+                        self.put_run(data, std::mem::take(&mut run))?;
                         self.put(frame)?;
                     }
                 }
@@ -249,8 +251,17 @@ impl Intake {
         }
     }
 
+    /// Writes a frame without its delivery state: positions and numbers of a sender on another
+    /// machine mean nothing to the stages behind us, and a stranger's could mislead them.
     fn put(&mut self, frame: &Frame<'_>) -> Result<(), Stop> {
-        self.encoder.put(self.out.buffer(), frame);
+        let out = self.out.buffer();
+        if self.encoder.form() == Form::Heka && frame.header.is_extended() {
+            put_header_of(out, frame, &Header::default()).map_err(Stop::failed)?;
+            out.extend_from_slice(frame.message);
+        } else {
+            let header = Header { checkpoint: None, ..frame.header };
+            self.encoder.put(out, &Frame { header, ..*frame });
+        }
         self.out.end_record()
     }
 
