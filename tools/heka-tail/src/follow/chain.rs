@@ -151,10 +151,17 @@ impl Chain {
 
     /// Lets go of a deleted file, whose space is only freed then.
     fn let_go_of_deleted(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
-        let is_due =
-            self.nameless.is_some_and(|since| since + look.options.rotate_wait <= look.now);
-        if is_due
-            && self.current.as_ref().is_some_and(OpenFile::is_deleted)
+        let wait = look.options.rotate_wait;
+        if self.nameless.is_none_or(|since| since + wait > look.now) {
+            return Ok(());
+        }
+        if self.files.newest().is_some() {
+            // There is one again since the last look, and there may be more between the two.
+            self.nameless = None;
+            look.names = true;
+            return Ok(());
+        }
+        if self.current.as_ref().is_some_and(OpenFile::is_deleted)
             && matches!(self.pull(look)?, Ok(Pulled::End))
         {
             self.nameless = None;

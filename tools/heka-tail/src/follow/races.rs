@@ -16,6 +16,7 @@ struct Log {
     path: PathBuf,
     stream: Stream,
     read: String,
+    rotate_wait: Duration,
 }
 
 impl Log {
@@ -24,7 +25,7 @@ impl Log {
         let path = dir.path().join("app.log");
         fs::write(&path, text).unwrap();
         let stream = Stream::named("app.log", path.clone(), false);
-        Self { _dir: dir, path, stream, read: String::new() }
+        Self { _dir: dir, path, stream, read: String::new(), rotate_wait: Duration::from_secs(60) }
     }
 
     fn rotated(&self, mark: &str) -> PathBuf {
@@ -37,7 +38,7 @@ impl Log {
 
     /// Looks at names and contents; `meanwhile` is called when something was read, with what.
     fn look_while(&mut self, mut meanwhile: impl FnMut(&str)) {
-        let options = options();
+        let options = options(self.rotate_wait);
         let read = &mut self.read;
         let consume = &mut |chunk: &mut Chunk<'_>| {
             let text = std::str::from_utf8(chunk.data()).unwrap();
@@ -58,14 +59,14 @@ impl Log {
     }
 }
 
-fn options() -> Options {
+fn options(rotate_wait: Duration) -> Options {
     Options {
         start: Start::default(),
         delimiter: b'\n',
         follow: true,
         wait_for_files: true,
         by_name: true,
-        rotate_wait: Duration::from_secs(60),
+        rotate_wait,
         goes_on: true,
         timeout: None,
         unpacks: true,
@@ -79,6 +80,14 @@ fn append(path: &Path, text: &str, after: u64) {
     file.write_all(text.as_bytes()).unwrap();
     let written = file.metadata().unwrap().modified().unwrap();
     file.set_modified(written + Duration::from_secs(after)).unwrap();
+}
+
+/// Puts another file in the place of one, with its time, as programs that compress do.
+fn pack(from: &Path, to: &Path) {
+    let modified = fs::metadata(from).unwrap().modified().unwrap();
+    fs::copy(from, to).unwrap();
+    File::options().append(true).open(to).unwrap().set_modified(modified).unwrap();
+    fs::remove_file(from).unwrap();
 }
 
 /// Makes an empty file whose time of birth is later than that of `than`.
@@ -169,10 +178,7 @@ fn what_gets_late_lines_as_it_is_compressed_is_read_once() {
     log.look_while(|text| {
         if text == "newer\n" {
             append(&old, "late\n", 2);
-            let modified = fs::metadata(&old).unwrap().modified().unwrap();
-            fs::copy(&old, &packed).unwrap();
-            File::options().append(true).open(&packed).unwrap().set_modified(modified).unwrap();
-            fs::remove_file(&old).unwrap();
+            pack(&old, &packed);
         }
     });
     log.look();
@@ -193,6 +199,22 @@ fn a_copy_that_was_empty_is_not_read_again_after_a_restart() {
     log.look();
     log.look();
     assert_eq!(log.read, "another\n");
+}
+
+#[test]
+fn a_name_that_was_missing_for_a_moment_costs_nothing() {
+    let mut log = Log::new("old\n");
+    let (live, first, second) = (log.path.clone(), log.rotated(".1"), log.rotated(".2.gz"));
+    log.rotate_wait = Duration::ZERO;
+    log.look();
+    fs::rename(&live, &first).unwrap();
+    log.look();
+    pack(&first, &second);
+    fs::write(&first, "between\n").unwrap();
+    fs::write(&live, "newest\n").unwrap();
+    log.look();
+    log.look();
+    assert_eq!(log.read, "old\nbetween\nnewest\n");
 }
 
 #[test]
