@@ -2,6 +2,8 @@
 //! The search for a stream's files among those that are there: the one that a position speaks of,
 //! those that come after it, and those that have been read under another name.
 
+use std::io;
+
 use super::contents::{Contents, Likeness};
 use super::file::OpenFile;
 use super::files::{ATTEMPTS, Files};
@@ -184,17 +186,38 @@ impl Search<'_> {
         position: &FilePosition,
         current: Option<&OpenFile>,
     ) -> Vec<OpenFile> {
-        let list = self.files.settled_list(&self.options.rotated_directories);
+        for _ in 0..ATTEMPTS {
+            let list = self.files.settled_list(&self.options.rotated_directories);
+            if let Ok(copies) = self.unseen_among(&list, position, current) {
+                return copies;
+            }
+        }
+        Vec::new()
+    }
+
+    /// As [`Search::unseen_copies`]; an error if a file got another name in the meantime.
+    fn unseen_among(
+        &self,
+        list: &[Candidate],
+        position: &FilePosition,
+        current: Option<&OpenFile>,
+    ) -> io::Result<Vec<OpenFile>> {
         let unpacks = self.options.unpacks;
         let current = current.map(Contents::of);
         let is_current = |file: &Candidate| {
             let likeness = current.as_ref().map(|current| current.likeness_to_copy(file, unpacks));
             !matches!(likeness, None | Some(Likeness::Other))
         };
-        let copies = new_copies(position, &list).map(|(_, file)| file);
+        let copies = new_copies(position, list).map(|(_, file)| file);
         // Nothing of an empty one is lost, and it may be a copy of the current file in the making.
         let filled = copies.filter(|file| !file.is_empty());
         let unread = filled.filter(|file| !self.has_contents(file) && !is_current(file));
-        unread.filter_map(|file| open_first(file, unpacks).ok()).collect()
+        let opened = unread.map(|file| open_first(file, unpacks));
+        // What cannot be read at all is left out.
+        opened
+            .filter(|file| {
+                file.as_ref().err().is_none_or(|error| error.kind() == io::ErrorKind::NotFound)
+            })
+            .collect()
     }
 }
