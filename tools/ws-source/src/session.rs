@@ -130,7 +130,9 @@ impl Session {
     }
 
     fn tell_unsent(&mut self, socket: &Socket<Stream>) {
-        if self.has_forwarded && socket.owes_messages() {
+        // Part of a record that was read cannot be sent any longer either.
+        let holds_part = self.outbound.as_ref().is_some_and(|out| !out.input.data().is_empty());
+        if self.has_forwarded && (socket.owes_messages() || holds_part) {
             self.input_lost = true;
             report::warning("(standard input): the connection ended before all of it was sent");
         }
