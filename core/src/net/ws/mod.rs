@@ -9,7 +9,7 @@
 //! never keeps a pong back, and memory stays bounded.
 //!
 //! ```no_run
-//! # use heka_core::{exit::Stop, io::{Backlog, Output}, net::{Dialer, ws}};
+//! # use heka_core::{net::{Dialer, ws}, os::{Backlog, Output}, report::Stop};
 //! # fn feed() -> Result<(), Stop> {
 //! let endpoint = ws::Endpoint::parse("ws://127.0.0.1:8080/feed").map_err(Stop::usage)?;
 //! let stream = Dialer::default().dial(&endpoint.addr).map_err(|e| e.into_stop(&endpoint.shown))?;
