@@ -53,7 +53,7 @@ pub fn parse(text: &str, now: i64, zone: &Zone) -> Option<i64> {
             _ => text.parse::<DateTime>().ok()?,
         },
     };
-    nanoseconds(local.to_zoned(zone.0.clone()).ok()?.timestamp())
+    nanoseconds(local.to_zoned_datetime(zone.0.clone()).ok()?.timestamp())
 }
 
 /// Appends `2006-01-02T15:04:05.000000000Z`.
@@ -156,14 +156,14 @@ impl Strftime {
     /// # Errors
     /// Words on what is wrong.
     pub fn new(format: &str) -> Result<Self, String> {
-        let now = jiff::Zoned::new(Timestamp::UNIX_EPOCH, TimeZone::UTC);
+        let now = jiff::ZonedDateTime::new(Timestamp::UNIX_EPOCH, TimeZone::UTC);
         BrokenDownTime::from(&now).to_string(format).map_err(|error| error.to_string())?;
         Ok(Self { format: format.to_owned() })
     }
 
     /// Appends a time.
     pub fn put(&self, out: &mut Vec<u8>, nanoseconds: i64, zone: &Zone) {
-        let time = instant(nanoseconds).to_zoned(zone.0.clone());
+        let time = instant(nanoseconds).to_zoned_datetime(zone.0.clone());
         // The format was checked, so this cannot fail.
         if let Ok(text) = BrokenDownTime::from(&time).to_string(&self.format) {
             out.extend_from_slice(text.as_bytes());

@@ -82,7 +82,9 @@ impl Commit {
 
     /// Everything up to record `number` is delivered.
     pub fn advance(&mut self, number: u64) {
-        while let Some((_, checkpoint)) = self.pending.pop_front_if(|(at, _)| *at <= number) {
+        while self.pending.front().is_some_and(|(at, _)| *at <= number)
+            && let Some((_, checkpoint)) = self.pending.pop_front()
+        {
             match decode_header(&checkpoint) {
                 Some((source, position)) => self.file.set(source, position),
                 None => {

@@ -3,7 +3,6 @@
 
 mod cli;
 mod connect;
-mod jks_lengths;
 mod keystore;
 mod outbound;
 mod record;

@@ -127,7 +127,7 @@ impl Clock {
         let hundredths = nanoseconds.rem_euclid(1_000_000_000) / 10_000_000;
         if self.second != Some(second) {
             let instant = Timestamp::from_second(second).unwrap_or_default();
-            let time = instant.to_zoned(self.zone.clone());
+            let time = instant.to_zoned_datetime(self.zone.clone());
             self.before = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
             self.behind = time.strftime("%z").to_string();
             self.second = Some(second);

@@ -7,7 +7,7 @@
 use jiff::civil::Date;
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::{Offset, TimeZone};
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 
 /// Go's standard layouts by their names there.
 const STANDARD: [(&str, &str); 15] = [
@@ -132,7 +132,8 @@ impl Way {
             _ if format.contains('%') => {
                 let way = Self::Format { format: format.to_owned(), has_letters: false };
                 // Unknown directives show at once, whatever the text.
-                let probe = BrokenDownTime::from(&Zoned::new(Timestamp::UNIX_EPOCH, TimeZone::UTC));
+                let probe =
+                    BrokenDownTime::from(&ZonedDateTime::new(Timestamp::UNIX_EPOCH, TimeZone::UTC));
                 probe.to_string(format).map_err(|error| error.to_string())?;
                 Ok(way)
             }
@@ -269,7 +270,7 @@ fn complete(mut parts: BrokenDownTime, now: i64, zone: &TimeZone) -> Option<i64>
         return nanoseconds(time);
     }
     let zone = parts.offset().map_or_else(|| zone.clone(), Offset::to_time_zone);
-    let now = Timestamp::from_nanosecond(i128::from(now)).ok()?.to_zoned(zone.clone());
+    let now = Timestamp::from_nanosecond(i128::from(now)).ok()?.to_zoned_datetime(zone.clone());
     let year = parts.year().unwrap_or_else(|| now.year());
     let date = match (parts.month(), parts.day()) {
         (Some(month), Some(day)) => Date::new(year, month, day).ok()?,
@@ -281,7 +282,7 @@ fn complete(mut parts: BrokenDownTime, now: i64, zone: &TimeZone) -> Option<i64>
         _ => return None,
     };
     let time = parts.to_time().ok()?;
-    nanoseconds(date.to_datetime(time).to_zoned(zone).ok()?.timestamp())
+    nanoseconds(date.to_datetime(time).to_zoned_datetime(zone).ok()?.timestamp())
 }
 
 /// Whether the day is one of the year, or of a week of the year.

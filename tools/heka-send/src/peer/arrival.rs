@@ -65,7 +65,9 @@ impl Arrival {
         };
         let arrived = wire.saturating_sub(outstanding);
         let mut len = None;
-        while let Some((records, _)) = self.marks.pop_front_if(|(_, wire)| *wire <= arrived) {
+        while self.marks.front().is_some_and(|(_, wire)| *wire <= arrived)
+            && let Some((records, _)) = self.marks.pop_front()
+        {
             len = Some(records);
         }
         len

@@ -267,7 +267,9 @@ impl Queue {
     /// As [`Queue::sync_soon`].
     pub(crate) fn confirm(&mut self, number: u64) -> Result<(), Stop> {
         self.delivered = number;
-        while let Some(mark) = self.marks.pop_front_if(|mark| mark.number <= number) {
+        while self.marks.front().is_some_and(|mark| mark.number <= number)
+            && let Some(mark) = self.marks.pop_front()
+        {
             (self.cursor.number, self.cursor.lost) = (mark.number, mark.lost);
             self.advance_to(mark.place);
         }
@@ -279,7 +281,9 @@ impl Queue {
         for file in self.cursor.place.file..place.file {
             self.sizes.pop_front();
             self.confirmed.push(name_of(file));
-            self.unsynced.pop_front_if(|(number, _)| *number <= file);
+            if self.unsynced.front().is_some_and(|(number, _)| *number <= file) {
+                self.unsynced.pop_front();
+            }
             // A removed file takes room on the disk as long as somebody has it open.
             self.reader.take_if(|(open, _)| *open <= file);
         }

@@ -124,7 +124,7 @@ impl<'a> Hub<'a> {
         }
         self.next_limit = Some(Instant::now());
         self.audience.note(number, peer.standing(self.plan));
-        Ok(self.peers.entry(number).insert_entry(peer).into_mut())
+        Ok(self.peers.entry(number).or_insert(peer))
     }
 
     /// One turn: everything that can be done now is done, then something is waited for.

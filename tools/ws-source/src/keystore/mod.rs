@@ -4,6 +4,14 @@
 //!
 //! As in Java, one store may hold both whom we trust and who we are.
 
+#[cfg(feature = "java-key-stores")]
+mod java;
+#[cfg(not(feature = "java-key-stores"))]
+#[path = "absent.rs"]
+mod java;
+#[cfg(feature = "java-key-stores")]
+mod jks_lengths;
+
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -11,13 +19,9 @@ use heka_core::cli::secret::{self, unusable};
 use heka_core::net::tls::{ClientSettings, Identity, Roots};
 use heka_core::os::{Exposed, read_secret};
 use heka_core::report::Stop;
-use p12_keystore::{KeyStore, Pkcs12Archive, Pkcs12ImportPolicy};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use sha1::{Digest as _, Sha1};
 use zeroize::Zeroizing;
-
-use crate::jks_lengths;
 
 /// Flags of key stores.
 #[derive(Args, Clone, Debug, Default)]
@@ -89,9 +93,9 @@ impl KeystoreArgs {
             return Err(format!("is a key store of another type ({})", found.name()));
         }
         match found {
-            Type::Jks => open_jks(bytes, password),
+            Type::Jks => java::open_jks(bytes, password),
             Type::Pem => open_pem(bytes),
-            _ => open_pkcs12(bytes, password),
+            _ => java::open_pkcs12(bytes, password),
         }
     }
 }
@@ -138,80 +142,6 @@ fn sniff(bytes: &[u8]) -> Result<Type, String> {
     }
 }
 
-fn wrong_password(password: &str) -> String {
-    match password {
-        "" => "has a password (--keystore-pass-file), or is damaged".to_owned(),
-        _ => "the password is wrong, or the file is damaged".to_owned(),
-    }
-}
-
-fn open_pkcs12(bytes: &[u8], password: &str) -> Result<Contents, String> {
-    let explain = |error| match error {
-        p12_keystore::error::Error::MacError(_)
-        | p12_keystore::error::Error::UnpadError
-        | p12_keystore::error::Error::Pkcs5Error(_) => wrong_password(password),
-        other => format!("PKCS#12: {other}"),
-    };
-    let archive = Pkcs12Archive::from_pkcs12(bytes, password).map_err(explain)?;
-    let store =
-        KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Relaxed).map_err(explain)?;
-    let own = store.private_key_chain().map(|(_, chain)| chain).filter(|c| !c.certs().is_empty());
-    let own = own
-        .map(|chain| {
-            let certs = chain.certs().iter().map(|cert| cert.as_der().to_vec().into()).collect();
-            Ok::<_, String>((certs, key_of(chain.key().as_der().to_vec())?))
-        })
-        .transpose()?;
-    // keytool marks what is to be trusted; a store without keys can have no other purpose.
-    let all_trusted = archive.keys.is_empty();
-    let trusted = archive.certs.iter().filter(|bag| bag.trusted || all_trusted);
-    let trusted = trusted.map(|bag| bag.cert.as_der().to_vec().into()).collect();
-    Ok(Contents { trusted, own })
-}
-
-fn open_jks(bytes: &[u8], password: &str) -> Result<Contents, String> {
-    // Only a file that is whole is handed to the reader, which trusts every length in it.
-    if !is_jks_whole(bytes, password) {
-        return Err(wrong_password(password));
-    }
-    if !jks_lengths::fit(bytes) {
-        return Err("JKS: a length in it is wrong".to_owned());
-    }
-    let mut store = jks::KeyStore::new();
-    store.load(bytes, password.as_bytes()).map_err(|error| format!("JKS: {error}"))?;
-    let mut aliases = store.aliases();
-    aliases.sort();
-    let mut found = Contents::default();
-    for alias in aliases {
-        if store.is_trusted_certificate_entry(&alias) {
-            let entry = store.get_trusted_certificate_entry(&alias).map_err(|e| e.to_string())?;
-            found.trusted.push(entry.certificate.content.into());
-        } else if store.is_private_key_entry(&alias) && found.own.is_none() {
-            let entry =
-                store.get_private_key_entry(&alias, password.as_bytes()).map_err(|error| {
-                    format!("key {alias} (its password must be the store's): {error}")
-                })?;
-            let chain = entry.certificate_chain.into_iter().map(|cert| cert.content.into());
-            found.own = Some((chain.collect(), key_of(entry.private_key)?));
-        }
-    }
-    Ok(found)
-}
-
-/// Whether the digest at the end fits: SHA-1 of the password in UTF-16, a phrase, and the rest.
-fn is_jks_whole(bytes: &[u8], password: &str) -> bool {
-    let Some((rest, digest)) = bytes.split_last_chunk::<20>() else {
-        return false;
-    };
-    let mut sha1 = Sha1::new();
-    for unit in password.encode_utf16() {
-        sha1.update(unit.to_be_bytes());
-    }
-    sha1.update(b"Mighty Aphrodite");
-    sha1.update(rest);
-    sha1.finalize()[..] == digest[..]
-}
-
 fn open_pem(bytes: &[u8]) -> Result<Contents, String> {
     let certs = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>();
     let certs = certs.map_err(|error| format!("PEM: {error}"))?;
@@ -228,8 +158,4 @@ fn open_pem(bytes: &[u8]) -> Result<Contents, String> {
         }
         Err(_) => Ok(Contents { trusted: certs, own: None }),
     }
-}
-
-fn key_of(der: Vec<u8>) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::try_from(der).map_err(|error| format!("its key: {error}"))
 }
