@@ -82,6 +82,7 @@ lint-man: ## man pages without a warning
 
 deny: ## licences and sources of all dependencies; needs cargo-deny
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		$(CARGO) fetch $(CARGOFLAGS) --quiet && \
 		$(CARGO) deny --workspace --offline check licenses bans sources; \
 	else tests/skip "cargo-deny is not installed: licences not checked"; fi
 
