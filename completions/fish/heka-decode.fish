@@ -28,6 +28,7 @@ complete -c heka-decode -l require-signer -d 'Accept only messages signed by NAM
 complete -c heka-decode -l write -d 'Append to FILE instead of standard output' -r -F
 complete -c heka-decode -l mode -d 'Permissions of a new FILE, octal [default: 664 less the umask]' -r
 complete -c heka-decode -l rotate -d 'Rotate FILE after SIZE bytes or DURATION' -r
+complete -c heka-decode -l commit -d 'Store the source\'s position in FILE once messages are synced' -r -F
 complete -c heka-decode -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"

@@ -15,6 +15,7 @@ complete -c heka-listen -l dedup -d 'Drop messages whose UUID is among the last 
 complete -c heka-listen -l write -d 'Append to FILE instead of standard output' -r -F
 complete -c heka-listen -l mode -d 'Permissions of a new FILE, octal [default: 664 less the umask]' -r
 complete -c heka-listen -l rotate -d 'Rotate FILE after SIZE bytes or DURATION' -r
+complete -c heka-listen -l commit -d 'Store the source\'s position in FILE once messages are synced' -r -F
 complete -c heka-listen -l max-conns -d 'Maximum number of connections; further ones wait' -r
 complete -c heka-listen -l backlog -d 'Length of the accept queue' -r
 complete -c heka-listen -l ready-fd -d 'Write the bound addresses to descriptor FD when ready' -r

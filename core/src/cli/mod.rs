@@ -29,7 +29,7 @@ pub use choices::{matcher, mistaken, regex, warn_of_quotes};
 use exit::finish;
 pub use showing::{Showing, choice, forms, settle_form};
 pub use values::*;
-pub use write::{WriteArgs, parse_octal, parse_rotation};
+pub use write::{CommitArgs, WriteArgs, parse_octal, parse_rotation};
 
 /// Flags of every tool.
 #[derive(Args, Clone, Debug, Default)]

@@ -25,6 +25,15 @@ pub struct WriteArgs {
     pub rotate: Option<Rotation>,
 }
 
+/// The flag of tools that store positions once messages are in such a file.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output file")]
+pub struct CommitArgs {
+    /// Store the source's position in FILE once messages are synced
+    #[arg(long, value_name = "FILE", requires = "write", value_hint = clap::ValueHint::FilePath)]
+    pub commit: Option<PathBuf>,
+}
+
 impl WriteArgs {
     /// Opens the file, or standard output if none is named. From then on HUP reopens the file.
     ///

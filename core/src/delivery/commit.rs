@@ -16,6 +16,9 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// After so many messages without a position somebody is told that none comes.
 const PATIENCE: u64 = 1000;
 
+/// So many positions of different sources are not kept for longer.
+const MANY: usize = 4096;
+
 const NO_POSITIONS: &str = "messages carry no positions";
 
 /// What is to be stored, and when.
@@ -97,6 +100,12 @@ impl Commit {
     /// When to call [`Commit::save_if_due`] next, if something is to be stored.
     pub fn due(&self) -> Option<Instant> {
         self.file.is_changed().then(|| self.saved + PERIOD)
+    }
+
+    /// Whether there is something that could be stored by now, or could once it is delivered.
+    pub fn is_due(&self) -> bool {
+        let has_any = self.is_waiting() || self.file.is_changed();
+        has_any && (self.saved.elapsed() >= PERIOD || self.pending.len() >= MANY)
     }
 
     /// Whether positions wait for their messages to be delivered.

@@ -15,6 +15,8 @@ pub mod claim;
 #[cfg(feature = "checkpoint")]
 mod commit;
 #[cfg(feature = "checkpoint")]
+mod file_commit;
+#[cfg(feature = "checkpoint")]
 mod marks;
 #[cfg(feature = "queue")]
 pub mod queue_dir;
@@ -22,6 +24,8 @@ mod refusal;
 
 #[cfg(feature = "checkpoint")]
 pub use commit::Commit;
+#[cfg(feature = "checkpoint")]
+pub use file_commit::FileCommit;
 #[cfg(feature = "checkpoint")]
 pub use marks::Marks;
 pub use refusal::Refusal;

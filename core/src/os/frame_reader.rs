@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
 
-use crate::os::{Ending, Input, Output, wait};
+use crate::os::{Deadline, Ending, Input, Output, wait};
 use crate::record::{Damage, Found, More, Progress, Splitter};
 use crate::report::{self, Stop};
 use crate::wire::framing::{FRAMING_SIZE, RECORD_SEPARATOR, Reason, UNIT_SEPARATOR};
@@ -129,6 +129,11 @@ pub trait Receive {
     /// Whatever ends the reading.
     fn rest(&mut self, _out: &mut Output) -> Result<(), Stop> {
         Ok(())
+    }
+
+    /// When to say that again though nothing comes.
+    fn due(&self) -> Deadline {
+        None
     }
 }
 
@@ -283,11 +288,11 @@ impl FrameReader {
                 }
                 receive.rest(out)?;
             }
-            if !self.input.fill(out)? {
-                return Ok(Filled::End);
-            }
-            if self.input.data().len() >= self.need {
-                return Ok(Filled::More);
+            match self.input.fill_until(out, receive.due())? {
+                Some(false) => return Ok(Filled::End),
+                Some(true) if self.input.data().len() >= self.need => return Ok(Filled::More),
+                // Not enough yet, or a moment that was waited for, or HUP.
+                Some(true) | None => {}
             }
         }
     }

@@ -53,6 +53,8 @@ pub struct Output {
     /// This signal came, and something was given up that a stuck reader did not take: nothing is
     /// written any more, so that nothing that was read is called safe.
     given_up: Option<Signal>,
+    /// Something could not be written.
+    has_failed: bool,
 }
 
 impl Output {
@@ -98,6 +100,7 @@ impl Output {
             sink: None,
             record: 0,
             given_up: None,
+            has_failed: false,
         }
     }
 
@@ -292,6 +295,11 @@ impl Output {
         Ok(())
     }
 
+    /// Whether something is lost that was to be written: no later write makes up for it.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
     /// How many bytes wait to be written.
     pub fn pending(&self) -> usize {
         self.buffer.len()
@@ -300,6 +308,7 @@ impl Output {
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         stats::output_is_blocked();
         let written = self.write_all(bytes);
+        self.has_failed |= written.is_err();
         stats::output_flows();
         written
     }

@@ -3,6 +3,7 @@
 
 mod acknowledgements;
 mod confirmations;
+mod files;
 mod queue;
 mod refusals;
 mod soak;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line of heka-decode.
 
+use std::path::PathBuf;
+
 use clap::builder::TypedValueParser;
 use clap::{Parser, ValueEnum};
 use heka_core::cli;
-use heka_core::cli::WriteArgs;
 use heka_core::cli::signing::{KeysArgs, Verifier};
+use heka_core::cli::{CommitArgs, WriteArgs};
 use heka_core::cli::{
     Common, Files, Showing, Tool, When, Writing, choice, forms, parse_buffer_size, parse_size,
     parse_when,
@@ -43,11 +45,11 @@ pub(crate) struct Cli {
     #[arg(short = 'H', long)]
     with_filename: bool,
     /// Print only the number of messages
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "commit")]
     count: bool,
     /// Print the number of messages for each header or field
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = parse_selector,
-          conflicts_with_all = ["count", "json", "text", "template", "output", "follow"])]
+          conflicts_with_all = ["count", "json", "text", "template", "output", "follow", "commit"])]
     count_by: Vec<Selector>,
     /// Select messages for which EXPR is true
     #[arg(short = 'm', long = "match", value_name = "EXPR")]
@@ -56,7 +58,7 @@ pub(crate) struct Cli {
     #[arg(short = 'n', long, value_name = "NUM", conflicts_with = "last")]
     max_count: Option<u64>,
     /// Print only the last NUM messages
-    #[arg(long, value_name = "NUM")]
+    #[arg(long, value_name = "NUM", conflicts_with = "commit")]
     last: Option<usize>,
     /// Select messages from TIME on: 10m, 15:04, 2006-01-02
     #[arg(long, value_name = "TIME", value_parser = parse_when, allow_hyphen_values = true)]
@@ -100,6 +102,8 @@ pub(crate) struct Cli {
     keys: KeysArgs,
     #[command(flatten)]
     write: WriteArgs,
+    #[command(flatten)]
+    commit: CommitArgs,
     #[command(flatten)]
     writing: Writing,
     #[command(flatten)]
@@ -185,6 +189,8 @@ pub(crate) struct Plan {
     pub(crate) strict: bool,
     pub(crate) dedup: Option<usize>,
     pub(crate) write: WriteArgs,
+    /// Where positions are stored.
+    pub(crate) commit: Option<PathBuf>,
     pub(crate) writing: Writing,
 }
 
@@ -222,6 +228,7 @@ impl Cli {
             strict: self.strict,
             dedup: self.dedup,
             write: self.write,
+            commit: self.commit.commit,
             writing: self.writing,
         })
     }

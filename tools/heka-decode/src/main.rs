@@ -2,6 +2,7 @@
 //! Turns Heka messages into text.
 
 mod cli;
+mod positions;
 mod run;
 mod select;
 mod tally;

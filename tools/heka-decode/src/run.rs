@@ -6,13 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use heka_core::codec::{Encoder, Form, Newlines};
-use heka_core::delivery::Marks;
 use heka_core::delivery::queue_dir::QueueDir;
-use heka_core::os::{Ending, Flow, FrameReader, Input, Output, Receive, frames_ending};
+use heka_core::os::{Deadline, Ending, Flow, FrameReader, Input, Output, Receive, frames_ending};
 use heka_core::report::{Status, Stop};
 use heka_core::wire::{Frame, Header, MessageView};
 
 use crate::cli::Plan;
+use crate::positions::Positions;
 use crate::select::Selection;
 use crate::write::Writer;
 
@@ -22,10 +22,23 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 /// Decodes all files in turn.
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let (encoder, mut out) = open_output(plan)?;
-    let has_marks = encoder.has_positions() && out.is_stream() && !plan.with_filename;
-    let marks = has_marks.then(Marks::default);
+    let positions = Positions::new(plan, &encoder, &out)?;
     let writer = Writer::new(plan, encoder);
-    let mut decoder = Decoder { selection: Selection::new(plan), writer, marks };
+    let mut decoder = Decoder { selection: Selection::new(plan), writer, positions };
+    let decoded = decode_all(plan, &mut decoder, &mut out);
+    if matches!(decoded, Err(Stop::BrokenPipe)) {
+        return decoded;
+    }
+    let finished = decoder.positions.finish(&mut out);
+    if !matches!(decoded, Err(Stop::Error { .. })) {
+        finished?;
+    }
+    let status = decoded?;
+    let status = status.and(Status::failed_if(decoder.selection.rejected() > 0));
+    Ok(status.and(plan.writing.status(decoder.writer.taken())))
+}
+
+fn decode_all(plan: &Plan, decoder: &mut Decoder<'_>, out: &mut Output) -> Result<Status, Stop> {
     let mut status = Status::Done;
     let mut failure = None;
     Input::expect(&plan.files);
@@ -33,7 +46,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         if decoder.selection.is_complete() {
             break;
         }
-        let ended = decoder.decode(plan, file, &mut out);
+        let ended = decoder.decode(plan, file, out);
         // Also what was made before an error or a signal is written.
         if !matches!(ended, Err(Stop::BrokenPipe)) {
             out.flush()?;
@@ -57,18 +70,18 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
             Err(stop) => return Err(stop),
         }
     }
-    decoder.writer.finish(failure.is_none(), &mut out)?;
-    decoder.put_marks(&mut out)?;
+    decoder.writer.finish(failure.is_none(), out)?;
+    decoder.say_positions(out)?;
     out.flush()?;
-    if let Some(stop) = failure {
-        return Err(stop);
-    }
-    status = status.and(Status::failed_if(decoder.selection.rejected() > 0));
-    Ok(status.and(plan.writing.status(decoder.writer.taken())))
+    failure.map_or(Ok(status), Err)
 }
 
 fn open_output(plan: &Plan) -> Result<(Encoder, Output), Stop> {
-    let out = plan.write.open(false)?.unlike(&plan.files)?.unbuffered(plan.writing.unbuffered);
+    let out = plan
+        .write
+        .open(plan.commit.is_some())?
+        .unlike(&plan.files)?
+        .unbuffered(plan.writing.unbuffered);
     // A number is text, whatever the messages would be.
     let counts = plan.count || !plan.count_by.is_empty();
     let form = if counts { Some(Form::Text) } else { plan.form };
@@ -89,8 +102,7 @@ fn open_output(plan: &Plan) -> Result<(Encoder, Output), Stop> {
 struct Decoder<'a> {
     selection: Selection<'a>,
     writer: Writer,
-    /// Positions of what is dropped, if the next stage has a use for them.
-    marks: Option<Marks>,
+    positions: Positions,
 }
 
 impl Decoder<'_> {
@@ -158,8 +170,10 @@ impl Decoder<'_> {
         if is_taken {
             self.writer.take(frame, out)?;
         }
-        if let Some(checkpoint) = frame.header.checkpoint {
-            self.note(checkpoint, is_taken && !self.writer.is_delaying(), out)?;
+        let is_written = is_taken && !self.writer.is_delaying();
+        self.positions.receive(frame.header.checkpoint, is_written);
+        if self.positions.are_due() {
+            self.say_positions_in_order(out)?;
         }
         Ok(if self.selection.is_complete() {
             ControlFlow::Break(())
@@ -168,26 +182,14 @@ impl Decoder<'_> {
         })
     }
 
-    /// Takes note of a position: its message was passed on, or nobody waits for it.
-    fn note(&mut self, checkpoint: &[u8], is_passed: bool, out: &mut Output) -> Result<(), Stop> {
-        let Some(marks) = &mut self.marks else { return Ok(()) };
-        if is_passed {
-            marks.pass(checkpoint);
-            return Ok(());
-        }
-        marks.drop(checkpoint);
-        if marks.is_due() { self.put_due_marks(out) } else { Ok(()) }
+    /// Says what is to be said of positions, unless a message of before is yet to be written.
+    fn say_positions_in_order(&mut self, out: &mut Output) -> Result<(), Stop> {
+        if self.writer.is_delaying() { Ok(()) } else { self.say_positions(out) }
     }
 
-    /// Says which positions were dropped, unless a message of before is yet to be written.
-    fn put_due_marks(&mut self, out: &mut Output) -> Result<(), Stop> {
-        if self.writer.is_delaying() { Ok(()) } else { self.put_marks(out) }
-    }
-
-    fn put_marks(&mut self, out: &mut Output) -> Result<(), Stop> {
-        let Some(marks) = &mut self.marks else { return Ok(()) };
-        marks.take(|checkpoint| self.writer.put_mark(checkpoint, out));
-        out.end_record()
+    fn say_positions(&mut self, out: &mut Output) -> Result<(), Stop> {
+        let Self { positions, writer, .. } = self;
+        positions.say(out, |checkpoint, out| writer.put_mark(checkpoint, out))
     }
 }
 
@@ -204,10 +206,18 @@ impl Receive for From<'_, '_> {
     }
 
     fn mark(&mut self, checkpoint: &[u8], out: &mut Output) -> Result<(), Stop> {
-        self.decoder.note(checkpoint, false, out)
+        self.decoder.positions.receive(Some(checkpoint), false);
+        if self.decoder.positions.are_due() {
+            self.decoder.say_positions_in_order(out)?;
+        }
+        Ok(())
     }
 
     fn rest(&mut self, out: &mut Output) -> Result<(), Stop> {
-        self.decoder.put_due_marks(out)
+        self.decoder.say_positions_in_order(out)
+    }
+
+    fn due(&self) -> Deadline {
+        self.decoder.positions.due()
     }
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line of heka-listen.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use heka_core::cli::WriteArgs;
 use heka_core::cli::net::{ServerTlsArgs, SocketArgs, TlsChoice};
 use heka_core::cli::signing::{KeysArgs, Verifier};
+use heka_core::cli::{CommitArgs, WriteArgs};
 use heka_core::cli::{Common, Showing, Tool, When, Writing, forms, parse_buffer_size};
 use heka_core::codec::Form;
 use heka_core::net::{Addr, ListenOptions, ReadyFd, parse_addr, parse_ready_fd, tls};
@@ -52,6 +53,8 @@ pub(crate) struct Cli {
     fsync: bool,
     #[command(flatten)]
     write: WriteArgs,
+    #[command(flatten)]
+    commit: CommitArgs,
     /// Maximum number of connections; further ones wait
     #[arg(long, value_name = "N", default_value = "10000", help_heading = "Network options", value_parser = clap::value_parser!(u32).range(1..))]
     max_conns: u32,
@@ -126,6 +129,8 @@ pub(crate) struct Plan {
     pub(crate) ack: bool,
     pub(crate) fsync: bool,
     pub(crate) write: WriteArgs,
+    /// Where positions are stored.
+    pub(crate) commit: Option<PathBuf>,
     pub(crate) max_conns: usize,
     pub(crate) ready_fd: Option<ReadyFd>,
     pub(crate) listen: ListenOptions,
@@ -161,7 +166,9 @@ impl Cli {
             max_record: self.max_record,
             dedup: self.dedup,
             ack: self.ack,
-            fsync: self.fsync,
+            // What is committed is on the disk.
+            fsync: self.fsync || self.commit.commit.is_some(),
+            commit: self.commit.commit,
             max_conns: usize::try_from(self.max_conns).unwrap_or(usize::MAX),
             ready_fd: self.ready_fd,
             listen: ListenOptions {

@@ -14,6 +14,7 @@ use heka_core::wire::{Header, put_frame};
 use nix::poll::PollFlags;
 
 use crate::cli::InputForm;
+use crate::doors::Newcomer;
 use crate::intake::{Intake, Source, Taken};
 use crate::place::{News, Place};
 
@@ -45,6 +46,8 @@ struct Unfinished {
 pub(crate) struct Connection {
     pub(crate) stream: Stream,
     pub(crate) peer: String,
+    /// The peer is on this machine.
+    is_local: bool,
     /// Bytes that it sent.
     pub(crate) received: u64,
     /// When something happened last.
@@ -67,16 +70,18 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, peer: String, form: InputForm, intake: &Intake) -> Self {
+    pub(crate) fn new(newcomer: Newcomer, form: InputForm, intake: &Intake) -> Self {
+        let Newcomer { stream, peer, is_local } = newcomer;
         let source = match form {
             InputForm::Auto => None,
-            InputForm::Heka => Some(intake.frames()),
+            InputForm::Heka => Some(intake.frames(is_local)),
             InputForm::Lines => Some(intake.lines(&peer)),
             InputForm::Raw => Some(intake.bytes(&peer)),
         };
         Self {
             stream,
             peer,
+            is_local,
             received: 0,
             active: Instant::now(),
             interest: Interest::READ,
@@ -213,7 +218,7 @@ impl Connection {
     fn split(&mut self, data: &[u8], more: More, intake: &mut Intake) -> Result<Taken, Stop> {
         if self.source.is_none() {
             self.source = match detect(data, more) {
-                Some(Kind::Frames) => Some(intake.frames()),
+                Some(Kind::Frames) => Some(intake.frames(self.is_local)),
                 Some(Kind::Text) => Some(intake.lines(&self.peer)),
                 None => None,
             };
@@ -324,11 +329,12 @@ mod tests {
         let plan = cli.plan().unwrap();
         let out = plan.write.open(false).unwrap();
         let encoder = Encoder::new(Form::Raw, Settings::default());
-        let mut intake = Intake::new(&plan, out, encoder);
+        let mut intake = Intake::new(&plan, out, encoder, None);
         let (mut near, far) = UnixStream::pair().unwrap();
         far.set_nonblocking(true).unwrap();
         let stream = Stream::plain(Socket::from(far));
-        let mut connection = Connection::new(stream, String::new(), InputForm::Lines, &intake);
+        let newcomer = Newcomer { stream, peer: String::new(), is_local: true };
+        let mut connection = Connection::new(newcomer, InputForm::Lines, &intake);
         let mut buffer = vec![0; 64 * 1024];
         let mut expected = Vec::new();
         // What is short is copied in front of what is read next, what is long is not.

@@ -4,7 +4,7 @@
 use std::io::IoSliceMut;
 use std::os::fd::AsRawFd as _;
 
-use heka_core::net::Listener;
+use heka_core::net::{Addr, Listener};
 use heka_core::os::{Kind, detect};
 use heka_core::record::More;
 use heka_core::report::{self, Stop, stats};
@@ -73,7 +73,8 @@ impl Inbox {
                 let text = format_args!("{peer}: datagram longer than {room} bytes, cut");
                 report::repeated("long datagrams", text);
             }
-            let is_turn_over = self.take(len, &peer, intake)?;
+            let is_local = matches!(listener.addr, Addr::UnixGram(_));
+            let is_turn_over = self.take(len, &peer, is_local, intake)?;
             if intake.is_full() {
                 return Ok(false);
             }
@@ -86,7 +87,13 @@ impl Inbox {
 
     /// Takes the records of a datagram of `len` bytes, all of them, for it is not kept for another
     /// turn; tells whether that was as much as a turn.
-    fn take(&mut self, len: usize, peer: &str, intake: &mut Intake) -> Result<bool, Stop> {
+    fn take(
+        &mut self,
+        len: usize,
+        peer: &str,
+        is_local: bool,
+        intake: &mut Intake,
+    ) -> Result<bool, Stop> {
         let mut data = self.buffer.get(..len).unwrap_or_default();
         let kind = match self.form {
             InputForm::Heka => Some(Kind::Frames),
@@ -95,7 +102,8 @@ impl Inbox {
         };
         let source = match (kind, self.form) {
             (Some(Kind::Frames), _) => {
-                let frames = self.frames.get_or_insert_with(|| intake.frames());
+                let frames = self.frames.get_or_insert_with(|| intake.frames(is_local));
+                frames.is_local = is_local;
                 frames.progress.restart();
                 frames
             }

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use heka_core::net::{Accepted, Interest, Listener, Poller, Stream, tls};
+use heka_core::net::{Accepted, Addr, Interest, Listener, Poller, Stream, tls};
 use heka_core::os::Deadline;
 use heka_core::report::{self, Cause as _, Explain as _, Stop};
 
@@ -22,6 +22,11 @@ impl Door {
     pub(crate) fn has_datagrams(&self) -> bool {
         self.listener.addr.is_datagram()
     }
+
+    /// Whether only processes of this machine come in here.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.listener.addr, Addr::Unix(_) | Addr::UnixGram(_))
+    }
 }
 
 /// A sender who came in.
@@ -29,6 +34,8 @@ impl Door {
 pub(crate) struct Newcomer {
     pub(crate) stream: Stream,
     pub(crate) peer: String,
+    /// On this machine: it came by a UNIX socket.
+    pub(crate) is_local: bool,
 }
 
 /// All doors. Where each stands is its token.
@@ -74,12 +81,16 @@ impl Doors {
         poller: &Poller,
     ) -> Result<Option<Newcomer>, Stop> {
         let Some(Some(door)) = self.doors.get(token) else { return Ok(None) };
+        let is_local = door.is_local();
         let cause = match door.listener.accept() {
             Ok(None) => return Ok(None),
             Ok(Some(Accepted { socket, peer })) => match &door.tls {
-                None => return Ok(Some(Newcomer { stream: Stream::plain(socket), peer })),
+                None => {
+                    let stream = Stream::plain(socket);
+                    return Ok(Some(Newcomer { stream, peer, is_local }));
+                }
                 Some(tls) => match tls.accept(socket) {
-                    Ok(stream) => return Ok(Some(Newcomer { stream, peer })),
+                    Ok(stream) => return Ok(Some(Newcomer { stream, peer, is_local })),
                     Err(error) => error.to_string(),
                 },
             },

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use heka_core::cli::signing::Verifier;
 use heka_core::codec::{Encoder, Form};
-use heka_core::delivery::Refusal;
-use heka_core::os::{Output, clock};
+use heka_core::delivery::{FileCommit, Refusal};
+use heka_core::os::{Deadline, Output, clock};
 use heka_core::record::{
     Damage, Found, Framing, Limit, More, Oversize, Progress, Recent, Records, Splitter, Turn,
 };
@@ -26,6 +26,15 @@ pub(crate) struct Source {
     pub(crate) progress: Progress,
     /// What messages made of its text have in common; frames have none.
     template: Option<Box<Template>>,
+    /// Its positions are those of a source on this machine.
+    pub(crate) is_local: bool,
+}
+
+impl Source {
+    fn new(splitter: &Rc<Splitter>, template: Option<Template>, is_local: bool) -> Self {
+        let (splitter, template) = (Rc::clone(splitter), template.map(Box::new));
+        Self { splitter, progress: Progress::default(), template, is_local }
+    }
 }
 
 /// How far a look at the bytes of a sender came.
@@ -49,6 +58,7 @@ pub(crate) struct Intake {
     verifier: Verifier,
     seen: Option<Recent>,
     streams: Option<Streams>,
+    commit: Option<FileCommit>,
     /// Where the frames of a run end.
     ends: Vec<usize>,
     /// Messages that were taken, and that may still be.
@@ -65,7 +75,12 @@ pub(crate) struct Intake {
 
 impl Intake {
     /// Writes what is taken to `out`.
-    pub(crate) fn new(plan: &Plan, out: Output, encoder: Encoder) -> Self {
+    pub(crate) fn new(
+        plan: &Plan,
+        out: Output,
+        encoder: Encoder,
+        commit: Option<FileCommit>,
+    ) -> Self {
         let delimiter = if plan.null { 0 } else { b'\n' };
         let limit = Limit { size: plan.max_record, oversize: Oversize::Split };
         let copies = matches!(encoder.form(), Form::Heka | Form::Raw);
@@ -76,6 +91,7 @@ impl Intake {
             verifier: plan.verifier.clone(),
             seen: plan.dedup.map(Recent::new),
             streams: plan.ack.then(Streams::default),
+            commit,
             ends: Vec::new(),
             taken: 0,
             left: plan.max_count.unwrap_or(u64::MAX),
@@ -110,21 +126,40 @@ impl Intake {
         self.streams.is_some()
     }
 
-    /// Finds the frames of one sender.
-    pub(crate) fn frames(&self) -> Source {
-        Source { splitter: Rc::clone(&self.frames), progress: Progress::default(), template: None }
+    /// Whether what is written matters to anybody at once: to senders, or for positions.
+    pub(crate) fn settles(&self) -> bool {
+        self.confirms() || self.commit.is_some()
+    }
+
+    /// Stores the positions of what is written, if it is time to.
+    pub(crate) fn commit(&mut self) -> Result<(), Stop> {
+        self.commit.as_mut().map_or(Ok(()), |commit| commit.settle(&mut self.out))
+    }
+
+    /// When to do so though nothing comes.
+    pub(crate) fn due(&self) -> Deadline {
+        self.commit.as_ref().and_then(FileCommit::due)
+    }
+
+    /// Writes what is left, and stores its positions.
+    pub(crate) fn finish(&mut self) -> Result<(), Stop> {
+        self.out.flush()?;
+        self.commit.as_mut().map_or(Ok(()), |commit| commit.finish(&mut self.out))
+    }
+
+    /// Finds the frames of one sender, who is on this machine if `is_local`.
+    pub(crate) fn frames(&self, is_local: bool) -> Source {
+        Source::new(&self.frames, None, is_local)
     }
 
     /// Finds the lines of one sender, their ends included as with Heka's `TokenSplitter`.
     pub(crate) fn lines(&self, peer: &str) -> Source {
-        let template = Some(Box::new(self.template(peer)));
-        Source { splitter: Rc::clone(&self.lines), progress: Progress::default(), template }
+        Source::new(&self.lines, Some(self.template(peer)), false)
     }
 
     /// Takes what arrives of one sender at once as one record.
     pub(crate) fn bytes(&self, peer: &str) -> Source {
-        let template = Some(Box::new(self.template(peer)));
-        Source { splitter: Rc::clone(&self.bytes), progress: Progress::default(), template }
+        Source::new(&self.bytes, Some(self.template(peer)), false)
     }
 
     /// Takes the records at the front of `data`, as many as a turn allows.
@@ -150,7 +185,9 @@ impl Intake {
             match records.next_within(&mut self.turn) {
                 // Large enough to be looked at where it lies.
                 Some(Found::Frame(ref frame)) => {
-                    if !self.accepts(frame, place, peer) {
+                    let is_taken = self.accepts(frame, place, peer);
+                    self.note_position(frame, is_taken, source.is_local);
+                    if !is_taken {
                         continue;
                     }
                     self.take(1);
@@ -221,6 +258,9 @@ impl Intake {
         let count = self.ends.len() as u64;
         let repeated = place.count(count).map_or(0, |last| place.take(last, count));
         self.take(count - repeated);
+        if let Some(commit) = &mut self.commit {
+            commit.pass(count - repeated);
+        }
         if repeated > 0 {
             stats::counter("repeated").add(repeated);
         }
@@ -289,6 +329,19 @@ impl Intake {
         is_new
     }
 
+    /// Takes what a frame that is written, or is not, says of its source. Whoever is not on this
+    /// machine knows nothing of the sources here.
+    fn note_position(&mut self, frame: &Frame<'_>, is_taken: bool, is_local: bool) {
+        let Some(commit) = &mut self.commit else { return };
+        let position = frame.header.checkpoint.or_else(|| frame.mark()).filter(|_| is_local);
+        match position {
+            Some(checkpoint) if is_taken => commit.put(checkpoint),
+            Some(checkpoint) => commit.note(checkpoint),
+            None if is_taken => commit.pass(1),
+            None => {}
+        }
+    }
+
     /// What messages made of a sender's text have in common.
     fn template(&self, peer: &str) -> Template {
         let message = Message {
@@ -309,6 +362,9 @@ impl Intake {
         text: &[u8],
     ) -> Result<(), Stop> {
         self.take(1);
+        if let Some(commit) = &mut self.commit {
+            commit.pass(1);
+        }
         if !self.encoder.put_payload(self.out.buffer(), text)
             && let Some(template) = template
         {

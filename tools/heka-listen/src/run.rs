@@ -2,6 +2,7 @@
 //! From the command line to a running server, and its end.
 
 use heka_core::codec::{Form, Payload, Settings};
+use heka_core::delivery::FileCommit;
 use heka_core::net::{Addr, Listener, inherited, tls};
 use heka_core::os::{Ending, clock, frames_ending, raise_open_files};
 use heka_core::report::{self, Status, Stop, stats};
@@ -21,6 +22,9 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         stats::counter(name);
     }
     let doors = open_doors(plan)?;
+    if plan.commit.is_some() && !doors.iter().any(Door::is_local) {
+        return Err(Stop::usage("--commit needs a unix socket: positions are of this machine"));
+    }
     let intake = open_intake(plan)?;
     let open_files = raise_open_files();
     if open_files < plan.max_conns as u64 + OTHER_FILES {
@@ -40,6 +44,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     if matches!(outcome, Ok(()) | Err(Stop::Signal(_))) {
         // Also what came before a signal is written.
         server.finish()?;
+        server.intake.finish()?;
     }
     outcome?;
     let failed = Status::failed_if(server.intake.failed);
@@ -81,5 +86,6 @@ fn open_intake(plan: &Plan) -> Result<Intake, Stop> {
         Form::Payload if plan.null => out.ending_with(Ending::Byte(0))?,
         _ => out.ending_with(Ending::Byte(b'\n'))?,
     };
-    Ok(Intake::new(plan, out, encoder))
+    let commit = plan.commit.as_deref().map(FileCommit::open).transpose()?;
+    Ok(Intake::new(plan, out, encoder, commit))
 }

@@ -99,7 +99,7 @@ impl Server {
             }
         }
         self.serve_busy()?;
-        if self.intake.confirms() {
+        if self.intake.settles() {
             self.turns += 1;
             if self.turns >= CONFIRMED_TURNS {
                 self.settle()?;
@@ -181,11 +181,11 @@ impl Server {
         Ok(true)
     }
 
-    fn welcome(&mut self, Newcomer { stream, peer }: Newcomer) -> Result<(), Stop> {
-        report::note(format_args!("{peer}: connected"));
+    fn welcome(&mut self, newcomer: Newcomer) -> Result<(), Stop> {
+        report::note(format_args!("{}: connected", newcomer.peer));
         let token = (self.doors.len() + self.senders.next_place()) as u64;
-        self.poller.add(&stream, token, Interest::READ).at("epoll")?;
-        self.senders.add(Connection::new(stream, peer, self.form, &self.intake));
+        self.poller.add(&newcomer.stream, token, Interest::READ).at("epoll")?;
+        self.senders.add(Connection::new(newcomer, self.form, &self.intake));
         stats::counter("connections").add(1);
         Ok(())
     }
@@ -262,6 +262,7 @@ impl Server {
     pub(crate) fn settle(&mut self) -> Result<(), Stop> {
         self.turns = 0;
         self.write()?;
+        self.intake.commit()?;
         for place in std::mem::take(&mut self.to_confirm) {
             if let Some(connection) = self.senders.get(place)
                 && let Err(error) = connection.confirm()
@@ -276,7 +277,8 @@ impl Server {
 
     fn deadline(&self) -> Deadline {
         let sweep = self.sweep_period().filter(|_| self.senders.count() > 0);
-        sweep.map(|period| self.swept + period).into_iter().chain(self.doors.resume()).min()
+        let sweep = sweep.map(|period| self.swept + period);
+        sweep.into_iter().chain(self.doors.resume()).chain(self.intake.due()).min()
     }
 
     fn sweep_period(&self) -> Option<Duration> {
@@ -328,7 +330,7 @@ mod tests {
         let plan = cli.plan().unwrap();
         let out = plan.write.open(false).unwrap();
         let encoder = Encoder::new(Form::Payload, Settings::default());
-        let intake = Intake::new(&plan, out, encoder);
+        let intake = Intake::new(&plan, out, encoder, None);
         Server::new(&plan, Vec::new(), intake).unwrap()
     }
 
@@ -336,7 +338,8 @@ mod tests {
         let (near, far) = UnixStream::pair().unwrap();
         far.set_nonblocking(true).unwrap();
         let stream = Stream::plain(far.into());
-        server.welcome(Newcomer { stream, peer: "peer".to_owned() }).unwrap();
+        let newcomer = Newcomer { stream, peer: "peer".to_owned(), is_local: true };
+        server.welcome(newcomer).unwrap();
         near
     }
 
