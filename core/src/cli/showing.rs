@@ -5,7 +5,8 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::When;
-use crate::codec::short::{FieldList, TimeForm};
+use crate::codec::FieldList;
+use crate::codec::short::TimeForm;
 use crate::codec::{Encoder, Form, Settings};
 use crate::os::{Output, clock};
 use crate::report::{self, Status, Stop};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages as comma-separated values (RFC 4180, with plain line ends), a line of names first.
 
+use super::FieldList;
 use super::Selector;
-use super::short::FieldList;
 use crate::wire::MessageView;
 
 /// The columns if none are named.

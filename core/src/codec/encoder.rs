@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The one writer of messages, in any form.
 
+use super::FieldList;
 use super::csv::Csv;
 use super::payload::Payload;
-use super::short::{FieldList, Look, Short, TimeForm};
+use super::short::{Look, Short, TimeForm};
 use super::template::Template;
 use super::time::Zone;
 use super::{Form, json, logfmt, rst, sandbox_text, text};

@@ -5,9 +5,9 @@ use std::io::Write as _;
 
 use data_encoding::BASE64;
 
+use super::FieldList;
 use super::number::{put_go, put_integer};
 use super::severity::long_name;
-use super::short::FieldList;
 use super::template::chomped;
 use super::time::put_rfc3339;
 use crate::wire::{FieldView, MessageView, Value};
@@ -15,42 +15,37 @@ use crate::wire::{FieldView, MessageView, Value};
 /// Appends one message and a line end. `fields` chooses its fields.
 pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>, fields: &FieldList) {
     let start = out.len();
-    if let Some(time) = message.timestamp {
-        out.extend_from_slice(b"time=");
-        put_rfc3339(out, time);
+    let mut put = |name: &[u8], value: &mut dyn FnMut(&mut Vec<u8>)| {
+        put_name(out, name);
+        out.push(b'=');
+        value(out);
         out.push(b' ');
+    };
+    if let Some(time) = message.timestamp {
+        put(b"time", &mut |out| put_rfc3339(out, time));
     }
     if let Some(severity) = message.severity {
-        out.extend_from_slice(b"level=");
-        match long_name(severity) {
+        put(b"level", &mut |out| match long_name(severity) {
             Some(name) => out.extend_from_slice(name.as_bytes()),
             None => put_integer(out, i64::from(severity)),
-        }
-        out.push(b' ');
+        });
     }
     let texts: [(&[u8], _); 4] = [
-        (b"host=", message.hostname),
-        (b"type=", message.type_),
-        (b"logger=", message.logger),
-        (b"msg=", message.payload.map(chomped)),
+        (b"host", message.hostname),
+        (b"type", message.type_),
+        (b"logger", message.logger),
+        (b"msg", message.payload.map(chomped)),
     ];
     for (name, text) in texts {
         if let Some(text) = text {
-            out.extend_from_slice(name);
-            put_text(out, text);
-            out.push(b' ');
+            put(name, &mut |out| put_text(out, text));
         }
     }
     if let Some(pid) = message.pid {
-        out.extend_from_slice(b"pid=");
-        put_integer(out, i64::from(pid));
-        out.push(b' ');
+        put(b"pid", &mut |out| put_integer(out, i64::from(pid)));
     }
     fields.each(message, |field| {
-        put_name(out, field.name.unwrap_or_default());
-        out.push(b'=');
-        put_values(out, field);
-        out.push(b' ');
+        put(field.name.unwrap_or_default(), &mut |out| put_values(out, field));
     });
     if out.len() > start {
         out.pop();

@@ -7,6 +7,7 @@
 
 pub mod csv;
 mod encoder;
+mod field_list;
 mod form;
 pub mod harmless;
 pub mod header_name;
@@ -29,6 +30,7 @@ pub mod text;
 pub mod time;
 
 pub use encoder::{Encoder, Settings, Unfit};
+pub use field_list::FieldList;
 pub use form::Form;
 pub use header_name::HeaderName;
 #[cfg(feature = "regex")]

@@ -5,6 +5,8 @@
 //! translated: `\d \w \s \b` are ASCII in RE2, `{` that begins no count is an ordinary character,
 //! so are `[`, `&&`, `--` and `~~` inside a class, and `\Q…\E` quotes.
 
+use std::iter::Peekable;
+use std::str::CharIndices;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use regex::bytes::{Regex, RegexBuilder};
@@ -154,21 +156,7 @@ fn translate(text: &str) -> (String, Vec<(usize, usize)>) {
                 let end = at + 2 + quoted.len() + 2;
                 while chars.next_if(|&(next, _)| next < end).is_some() {}
             }
-            '\\' => {
-                let escaped = chars.next().map(|(_, c)| c);
-                let then = chars.peek().map(|&(_, c)| c);
-                match (escaped, then) {
-                    // One digit alone refers back to a group, which no linear search can do.
-                    (Some('1'..='7'), then) if !matches!(then, Some('0'..='7')) => {
-                        out.push_str("\\y");
-                    }
-                    (Some('p' | 'P' | 'x'), Some('{')) => {
-                        out.extend(['\\', escaped.unwrap_or('p')]);
-                        copy_through(&mut out, &mut chars, "}");
-                    }
-                    _ => push_escape(&mut out, escaped, in_class),
-                }
-            }
+            '\\' => escape(&mut out, &mut chars, in_class),
             '[' if in_class => {
                 let is_named = rest.starts_with("[:") && rest.contains(":]");
                 out.push_str(if is_named { "[" } else { "\\[" });
@@ -178,14 +166,7 @@ fn translate(text: &str) -> (String, Vec<(usize, usize)>) {
             }
             '[' => {
                 in_class = true;
-                out.push('[');
-                if let Some((_, caret)) = chars.next_if(|&(_, c)| c == '^') {
-                    out.push(caret);
-                }
-                // A ] that stands first is an ordinary one.
-                if chars.next_if(|&(_, c)| c == ']').is_some() {
-                    out.push_str("\\]");
-                }
+                begin_class(&mut out, &mut chars);
             }
             ']' => {
                 in_class = false;
@@ -198,6 +179,34 @@ fn translate(text: &str) -> (String, Vec<(usize, usize)>) {
         }
     }
     (out, places)
+}
+
+type Chars<'t> = Peekable<CharIndices<'t>>;
+
+/// What follows a backslash.
+fn escape(out: &mut String, chars: &mut Chars<'_>, in_class: bool) {
+    let escaped = chars.next().map(|(_, c)| c);
+    let then = chars.peek().map(|&(_, c)| c);
+    match (escaped, then) {
+        // One digit alone refers back to a group, which no linear search can do.
+        (Some('1'..='7'), then) if !matches!(then, Some('0'..='7')) => out.push_str("\\y"),
+        (Some('p' | 'P' | 'x'), Some('{')) => {
+            out.extend(['\\', escaped.unwrap_or('p')]);
+            copy_through(out, chars, "}");
+        }
+        _ => push_escape(out, escaped, in_class),
+    }
+}
+
+/// The beginning of a set, in which a `]` that stands first is an ordinary one.
+fn begin_class(out: &mut String, chars: &mut Chars<'_>) {
+    out.push('[');
+    if let Some((_, caret)) = chars.next_if(|&(_, c)| c == '^') {
+        out.push(caret);
+    }
+    if chars.next_if(|&(_, c)| c == ']').is_some() {
+        out.push_str("\\]");
+    }
 }
 
 /// Copies up to and with `end`.

@@ -11,6 +11,9 @@ use crate::report::words::Count;
 use crate::report::{self, Explain as _, Stop, stats};
 use crate::wire::{Deframer, Frame, More, Step};
 
+/// What was put there is taken out again, however long.
+const LIMIT: usize = u32::MAX as usize;
+
 /// The directory of a queue.
 #[derive(Debug)]
 pub struct QueueDir {
@@ -80,49 +83,76 @@ impl QueueDir {
         &self,
         mut receive: impl FnMut(&Frame<'_>) -> Flow,
     ) -> Result<(bool, ControlFlow<()>), Stop> {
-        let (mut last, mut has_lost) = (self.cursor.last, false);
-        // What was put there is taken out again.
-        let limit = u32::MAX as usize;
+        let mut reading = Reading { last: self.cursor.last, has_lost: false };
         for number in &self.files {
-            let path = self.path.join(format!("{number}.log"));
-            let file = File::open(&path).at(path.display())?;
-            let end = file.metadata().at(path.display())?.len();
-            let start = if *number == self.cursor.file { self.cursor.offset } else { 0 };
-            let mut blocks = Blocks::new(file, start, *number >= self.cursor.first_file, limit);
-            while let Some(piece) = blocks.next(end).at(path.display())? {
-                let (before, count, frames) = match piece {
-                    Piece::Frames { before, count, frames } => (before, count, frames),
-                    Piece::Damage(len) => {
-                        let (path, len) = (path.display(), Count(len, "damaged byte"));
-                        report::repeated("queue: damage", format_args!("{path}: {len}"));
-                        continue;
+            if self.read_file(*number, &mut reading, &mut receive)?.is_break() {
+                return Ok((reading.has_lost, ControlFlow::Break(())));
+            }
+        }
+        Ok((reading.has_lost, ControlFlow::Continue(())))
+    }
+
+    fn read_file(
+        &self,
+        number: u64,
+        reading: &mut Reading,
+        receive: &mut impl FnMut(&Frame<'_>) -> Flow,
+    ) -> Flow {
+        let path = self.path.join(format!("{number}.log"));
+        let file = File::open(&path).at(path.display())?;
+        let end = file.metadata().at(path.display())?.len();
+        let start = if number == self.cursor.file { self.cursor.offset } else { 0 };
+        let mut blocks = Blocks::new(file, start, number >= self.cursor.first_file, LIMIT);
+        while let Some(piece) = blocks.next(end).at(path.display())? {
+            match piece {
+                Piece::Damage(len) => {
+                    let (path, len) = (path.display(), Count(len, "damaged byte"));
+                    report::repeated("queue: damage", format_args!("{path}: {len}"));
+                }
+                Piece::Frames { before, count, frames } => {
+                    if reading.expects(before, count, &path)
+                        && hand_out(frames, receive)?.is_break()
+                    {
+                        return Ok(ControlFlow::Break(()));
                     }
-                };
-                let expected = last.or(before).unwrap_or_default();
-                let before = before.unwrap_or(expected);
-                if before < expected {
-                    // What was confirmed long ago.
-                    continue;
-                }
-                if before > expected {
-                    has_lost = true;
-                    stats::SKIPPED.add(before - expected);
-                    let (path, lost) = (path.display(), Count(before - expected, "message"));
-                    let text = format_args!("{path}: {lost} missing before this block");
-                    report::repeated("queue: missing messages", text);
-                }
-                last = Some(before + count);
-                if hand_out(frames, limit, &mut receive)?.is_break() {
-                    return Ok((has_lost, ControlFlow::Break(())));
                 }
             }
         }
-        Ok((has_lost, ControlFlow::Continue(())))
+        Ok(ControlFlow::Continue(()))
     }
 }
 
-fn hand_out(mut frames: &[u8], limit: usize, receive: &mut impl FnMut(&Frame<'_>) -> Flow) -> Flow {
-    let mut deframer = Deframer::new(limit);
+/// How far the files have been read.
+struct Reading {
+    /// Number of the last message.
+    last: Option<u64>,
+    has_lost: bool,
+}
+
+impl Reading {
+    /// Whether a block of `count` messages, with the number `before` it, goes on where the last one
+    /// ended, or behind: then messages are missing, which is reported. One that lies before was
+    /// confirmed long ago.
+    fn expects(&mut self, before: Option<u64>, count: u64, path: &Path) -> bool {
+        let expected = self.last.or(before).unwrap_or_default();
+        let before = before.unwrap_or(expected);
+        if before < expected {
+            return false;
+        }
+        if before > expected {
+            self.has_lost = true;
+            stats::SKIPPED.add(before - expected);
+            let (path, lost) = (path.display(), Count(before - expected, "message"));
+            let text = format_args!("{path}: {lost} missing before this block");
+            report::repeated("queue: missing messages", text);
+        }
+        self.last = Some(before + count);
+        true
+    }
+}
+
+fn hand_out(mut frames: &[u8], receive: &mut impl FnMut(&Frame<'_>) -> Flow) -> Flow {
+    let mut deframer = Deframer::new(LIMIT);
     loop {
         match deframer.next(frames, More::Ended) {
             Step::Frame(done, frame) => {

@@ -26,6 +26,34 @@ pub(super) fn tunnel(
     to: &HostPort,
     deadline: Deadline,
 ) -> Result<(), DialError> {
+    greet(socket, credentials, deadline)?;
+    socket.write_all(&request(to)?)?;
+    let [version, reply, _, address_type] = read::<4>(socket, deadline)?;
+    if version != VERSION {
+        return Err(DialError::failed("not a SOCKS5 proxy"));
+    }
+    if reply != 0 {
+        return Err(DialError::failed(format_args!("no way to {to}: {}", words(reply))));
+    }
+    // Where the tunnel begins at the proxy; of no use here, but it has to be read away.
+    let address_len = match address_type {
+        1 => 4,
+        4 => 16,
+        3 => usize::from(read::<1>(socket, deadline)?[0]),
+        _ => return Err(DialError::failed("not a SOCKS5 proxy")),
+    };
+    for _ in 0..address_len + 2 {
+        read::<1>(socket, deadline)?;
+    }
+    Ok(())
+}
+
+/// Agrees on how to authenticate, and does it.
+fn greet(
+    mut socket: &Socket,
+    credentials: Option<&str>,
+    deadline: Deadline,
+) -> Result<(), DialError> {
     let methods: &[u8] = match credentials {
         Some(_) => &[VERSION, 2, NO_AUTHENTICATION, NAME_AND_PASSWORD],
         None => &[VERSION, 1, NO_AUTHENTICATION],
@@ -44,24 +72,6 @@ pub(super) fn tunnel(
         }
         ([VERSION, _], _) => return Err(DialError::failed("takes no name and password")),
         _ => return Err(DialError::failed("not a SOCKS5 proxy")),
-    }
-    socket.write_all(&request(to)?)?;
-    let [version, reply, _, address_type] = read::<4>(socket, deadline)?;
-    if version != VERSION {
-        return Err(DialError::failed("not a SOCKS5 proxy"));
-    }
-    if reply != 0 {
-        return Err(DialError::failed(format_args!("no way to {to}: {}", words(reply))));
-    }
-    // Where the tunnel begins at the proxy; of no use here, but it has to be read away.
-    let address_len = match address_type {
-        1 => 4,
-        4 => 16,
-        3 => usize::from(read::<1>(socket, deadline)?[0]),
-        _ => return Err(DialError::failed("not a SOCKS5 proxy")),
-    };
-    for _ in 0..address_len + 2 {
-        read::<1>(socket, deadline)?;
     }
     Ok(())
 }

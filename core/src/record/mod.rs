@@ -13,6 +13,8 @@
 mod boundary;
 mod damage;
 mod dedup;
+mod ending;
+mod found;
 mod framing;
 mod limit;
 #[cfg(feature = "regex")]
@@ -25,11 +27,12 @@ mod unread;
 pub use crate::wire::More;
 pub use damage::{Damage, TooLong};
 pub use dedup::Recent;
+pub use found::{Found, Part, Record};
 pub use framing::{Framing, Unfit, Width};
 pub use limit::{Limit, Oversize, cut};
 #[cfg(feature = "regex")]
 pub use pattern::{At, Group, Pattern};
-pub use records::{Found, Part, Record, Records};
+pub use records::Records;
 pub use splitter::{Progress, Splitter};
 pub use turn::Turn;
 pub use unread::Unread;

@@ -1,56 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The walk over the bytes at hand.
 
-use super::boundary::{End, Lines, find_byte};
+use super::boundary::{End, find_byte};
+use super::ending::{Ends, Look};
 use super::framing::{Prefix, length, octet_count};
 use super::splitter::{Kind, State};
-use super::{Damage, Framing, More, Oversize, Progress, Splitter, TooLong, Turn, cut};
-use crate::wire::{Deframer, Frame, Step};
-
-/// What stands in a stream.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::large_enum_variant, reason = "frames are a usual variant; they stay on the stack")]
-pub enum Found<'a> {
-    /// A record, or a part of one, of any framing but Heka's.
-    Record(Record<'a>),
-    /// A Heka frame.
-    Frame(Frame<'a>),
-    /// Something that its reader is to be told of.
-    Damage(Damage<'a>),
-}
-
-/// A record, borrowed from the buffer it was found in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record<'a> {
-    /// Its bytes, without what frames it.
-    pub text: &'a [u8],
-    /// The same, with the delimiter if that is one byte.
-    pub whole: &'a [u8],
-    /// Where it begins in the stream.
-    pub offset: u64,
-    /// How much of a record this is.
-    pub part: Part,
-}
-
-/// How much of a record there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// All of it, or its last piece.
-    Whole,
-    /// A piece that the limit allows; the next one follows.
-    Piece,
-    /// The beginning; the rest is left out.
-    Truncated,
-}
-
-/// Where a record ends.
-enum Ends {
-    At(End),
-    /// Farther away than the limit allows.
-    Beyond,
-    /// Not in what is there.
-    Open,
-}
+use super::{
+    Damage, Found, Framing, More, Oversize, Part, Progress, Record, Splitter, TooLong, Turn, cut,
+};
+use crate::wire::{Deframer, Step};
 
 /// The records of the bytes at hand, one after the other. Once there are no more,
 /// [`Records::done`] tells how many bytes are done with: the others are to be shown again, with
@@ -346,84 +304,20 @@ impl<'a, 's> Records<'a, 's> {
     }
 
     fn by_end(&mut self, rest: &'a [u8]) -> Option<Found<'a>> {
-        let Splitter { limit, lines, .. } = self.splitter;
+        let limit = self.splitter.limit;
         if self.progress.state == State::Truncating {
             return Some(self.piece(rest, cut(rest, limit.size), Part::Truncated));
         }
         let within = rest.get(..limit.size.saturating_add(self.splitter.reach())).unwrap_or(rest);
         let more = if within.len() < rest.len() { More::Coming } else { self.more };
-        let ends = match lines {
-            None => self.record_end(within, more),
-            Some(lines) => self.group_end(lines.as_ref(), within, more),
-        };
-        match ends {
+        let look = Look { splitter: self.splitter, progress: &mut *self.progress };
+        match look.for_end(within, more) {
             Ends::At(end) => Some(self.take(rest, end, Part::Whole)),
             Ends::Beyond => Some(self.too_long(rest)),
             Ends::Open => {
                 self.need = rest.len() + 1;
                 None
             }
-        }
-    }
-
-    /// Where the record ends that `within` begins with, of which the limit allows no more.
-    fn record_end(&mut self, within: &[u8], more: More) -> Ends {
-        let limit = self.splitter.limit.size;
-        let end = self.find_end(within, more);
-        let end = end.or_else(|| (more == More::Ended).then(|| End::all(within.len())));
-        match end {
-            Some(end) if end.text <= limit => Ends::At(end),
-            None if within.len() < limit.saturating_add(self.splitter.reach()) => Ends::Open,
-            _ => Ends::Beyond,
-        }
-    }
-
-    /// Where the record, or line, ends that `data` begins with.
-    fn find_end(&mut self, data: &[u8], more: More) -> Option<End> {
-        if let Some(end) = self.progress.known.take() {
-            return Some(end);
-        }
-        // An end that may go on is not waited for beyond the limit, where memory would grow.
-        let is_full = data.len() > self.splitter.limit.size && more == More::Coming;
-        let more = if is_full { More::Idle } else { more };
-        self.splitter.find_end(data, &mut self.progress.search, more)
-    }
-
-    /// Where the group of lines ends that `within` begins with.
-    fn group_end(&mut self, lines: &dyn Lines, within: &[u8], more: More) -> Ends {
-        let limit = self.splitter.limit.size;
-        loop {
-            let start = self.progress.line;
-            let line = within.get(start..).unwrap_or_default();
-            let Some(end) = self.find_end(line, more) else {
-                return self.last_line(lines, within, more);
-            };
-            let group = end.behind(start);
-            let before = self.progress.before;
-            let is_next = before.is_some() && lines.begins(line.get(..end.whole).unwrap_or(line));
-            if is_next || group.text > limit {
-                self.progress.known = before.map(|_| end);
-                return before.filter(|_| is_next).map_or(Ends::Beyond, Ends::At);
-            }
-            self.progress.before = Some(group);
-            self.progress.line = group.used;
-            self.progress.search = Default::default();
-        }
-    }
-
-    /// The same, where no line ends behind those that are known.
-    fn last_line(&self, lines: &dyn Lines, within: &[u8], more: More) -> Ends {
-        let limit = self.splitter.limit.size;
-        let line = within.get(self.progress.line..).unwrap_or_default();
-        let is_full = within.len() >= limit.saturating_add(self.splitter.reach());
-        match self.progress.before {
-            Some(before) if line.is_empty() && more != More::Coming => Ends::At(before),
-            Some(before) if more == More::Idle => Ends::At(before),
-            // As much of it as there is tells whether it belongs to the others.
-            Some(before) if is_full && lines.begins(line) => Ends::At(before),
-            _ if is_full || within.len() > limit && more == More::Ended => Ends::Beyond,
-            _ if more == More::Ended => Ends::At(End::all(within.len())),
-            _ => Ends::Open,
         }
     }
 

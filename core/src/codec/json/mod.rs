@@ -33,6 +33,7 @@ mod read_fields;
 mod shape;
 mod text;
 #[cfg(feature = "json")]
+mod typed;
 mod value;
 mod write;
 mod writer;

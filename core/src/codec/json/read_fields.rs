@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::read::{base64, integer, text};
+use super::typed::{base64, integer, text};
 use super::value::Json;
 use crate::wire::{Field, ValueType};
 

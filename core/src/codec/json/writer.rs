@@ -33,17 +33,7 @@ impl Writer {
 
     /// Appends one message and a line end, with the checkpoint that its frame carried.
     pub fn put(&mut self, out: &mut Vec<u8>, message: &MessageView<'_>, checkpoint: Option<&[u8]>) {
-        match message.uuid.map(<&[u8; 16]>::try_from) {
-            Some(Ok(uuid)) => {
-                out.extend_from_slice(b"{\"Uuid\":\"");
-                put_uuid_bytes(out, uuid);
-                out.extend_from_slice(b"\",");
-            }
-            _ => {
-                out.push(b'{');
-                put_uuid_member(out, message.uuid);
-            }
-        }
+        put_uuid(out, message.uuid);
         match message.timestamp {
             Some(time) if time >= BILLION => self.second.put(out, time),
             time => put_time(out, time),
@@ -77,6 +67,21 @@ impl Writer {
             out.pop();
         }
         out.extend_from_slice(b"}\n");
+    }
+}
+
+/// Begins the object.
+fn put_uuid(out: &mut Vec<u8>, uuid: Option<&[u8]>) {
+    match uuid.map(<&[u8; 16]>::try_from) {
+        Some(Ok(bytes)) => {
+            out.extend_from_slice(b"{\"Uuid\":\"");
+            put_uuid_bytes(out, bytes);
+            out.extend_from_slice(b"\",");
+        }
+        _ => {
+            out.push(b'{');
+            put_uuid_member(out, uuid);
+        }
     }
 }
 

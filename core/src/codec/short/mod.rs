@@ -16,13 +16,13 @@ mod time;
 
 use std::ops::Range;
 
-pub use fields::FieldList;
 pub use time::TimeForm;
 
 use column::{Column, Cut};
 use fields::Gap;
 use line::Line;
 
+use super::FieldList;
 #[cfg(feature = "regex")]
 use super::matcher::Highlight;
 use super::time::Zone;
@@ -116,7 +116,7 @@ impl Short {
             _ if payload.contains(&b'\n') => Gap::Line,
             _ => Gap::Blanks,
         };
-        fields.put(&mut line, message, gap, self.look.color, &mut self.scratch);
+        fields::put(fields, &mut line, message, gap, self.look.color, &mut self.scratch);
         line.end();
     }
 

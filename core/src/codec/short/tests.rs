@@ -4,7 +4,8 @@ use std::slice::from_ref;
 
 use bytes::Bytes;
 
-use super::{FieldList, Look, Short, TimeForm};
+use super::{Look, Short, TimeForm};
+use crate::codec::FieldList;
 use crate::codec::time::Zone;
 use crate::wire::{Field, Message, MessageView, ValueType, put_message};
 

@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use proptest::sample::select;
 
+use super::item::Repeat;
 use super::*;
 
 fn is_match(pattern: &str, text: &str) -> bool {
