@@ -47,35 +47,33 @@ impl Kind {
     }
 }
 
-impl Input {
-    /// The input itself, or what its compressed data unpack to. Waits for the first bytes; `out` is
-    /// flushed meanwhile.
-    ///
-    /// # Errors
-    /// As [`Input::fill`]. Damage in compressed data is an error when it is come to.
-    pub fn unpacked(mut self, out: &mut Output) -> std::result::Result<Self, Stop> {
-        let kind = loop {
-            let (kind, is_open) = Kind::of(self.data());
-            if let Some(kind) = kind {
-                break kind;
-            }
-            if !is_open || !self.fill(out)? {
-                return Ok(self);
-            }
-        };
-        // What comes of it is as long as it is.
-        stats::expect(0);
-        let (read, write) = std::io::pipe().at(self.name())?;
-        let (sender, trouble) = channel();
-        let name = self.name().to_owned();
-        let (begin, file) = self.into_parts();
-        let packed = BufReader::with_capacity(BLOCK, Cursor::new(begin).chain(file));
-        let write = File::from(OwnedFd::from(write));
-        let unpack = move || unpack(kind, packed, &write, &sender);
-        std::thread::Builder::new().name("unpack".to_owned()).spawn(unpack).at(&name)?;
-        let file = File::from(OwnedFd::from(read));
-        Ok(Self::new(file, name).with_trouble(trouble))
-    }
+/// The input itself, or what its compressed data unpack to. Waits for the first bytes; `out` is
+/// flushed meanwhile.
+///
+/// # Errors
+/// As [`Input::fill`]. Damage in compressed data is an error when it is come to.
+pub fn unpacked(mut input: Input, out: &mut Output) -> std::result::Result<Input, Stop> {
+    let kind = loop {
+        let (kind, is_open) = Kind::of(input.data());
+        if let Some(kind) = kind {
+            break kind;
+        }
+        if !is_open || !input.fill(out)? {
+            return Ok(input);
+        }
+    };
+    // What comes of it is as long as it is.
+    stats::expect(0);
+    let (read, write) = std::io::pipe().at(input.name())?;
+    let (sender, trouble) = channel();
+    let name = input.name().to_owned();
+    let (begin, file) = input.into_parts();
+    let packed = BufReader::with_capacity(BLOCK, Cursor::new(begin).chain(file));
+    let write = File::from(OwnedFd::from(write));
+    let unpack = move || unpack(kind, packed, &write, &sender);
+    std::thread::Builder::new().name("unpack".to_owned()).spawn(unpack).at(&name)?;
+    let file = File::from(OwnedFd::from(read));
+    Ok(Input::new(file, name).with_trouble(trouble))
 }
 
 fn unpack(kind: Kind, packed: impl BufRead, to: &File, trouble: &Sender<String>) {

@@ -16,48 +16,45 @@ const LONG: Duration = Duration::from_millis(50);
 
 nix::ioctl_read_bad!(unread_len, nix::libc::FIONREAD, nix::libc::c_int);
 
-impl Output {
-    /// Waits until the reader of this pipe has taken everything that was written. `false` if a
-    /// signal has asked for the end and it does not do so soon. Anything but a pipe is as good as
-    /// read.
-    ///
-    /// # Errors
-    /// [`Stop::BrokenPipe`] if it goes away before.
-    pub fn drain(&self) -> Result<bool, Stop> {
-        let Some(watch) = self.reader_watch() else { return Ok(true) };
-        let mut pause = SHORT;
-        let mut limit = None;
-        loop {
-            let unread = self.unread();
-            if unread == 0 {
-                return Ok(true);
-            }
-            if signal::pending().is_some() {
-                let limit = *limit.get_or_insert_with(|| Instant::now() + GRACE);
-                if Instant::now() >= limit {
-                    return Ok(false);
-                }
-                // A pending signal makes `wait` return at once.
-                let mut fds = [nix::poll::PollFd::new(watch.0, watch.1)];
-                let _ = nix::poll::poll(&mut fds, 10u8);
-            } else if let Ok(ready) = wait(&[watch], Some(Instant::now() + pause))
-                && ready.iter().any(|ready| !ready.is_empty())
-                && self.unread() > 0
-            {
-                return Err(Stop::BrokenPipe);
-            }
-            pause = (pause * 2).min(LONG);
+/// Waits until the reader of this pipe has taken everything that was written. `false` if a
+/// signal has asked for the end and it does not do so soon. Anything but a pipe is as good as
+/// read.
+///
+/// # Errors
+/// [`Stop::BrokenPipe`] if it goes away before.
+pub fn drain(out: &Output) -> Result<bool, Stop> {
+    let Some(watch) = out.reader_watch() else { return Ok(true) };
+    let mut pause = SHORT;
+    let mut limit = None;
+    loop {
+        if unread(out) == 0 {
+            return Ok(true);
         }
+        if signal::pending().is_some() {
+            let limit = *limit.get_or_insert_with(|| Instant::now() + GRACE);
+            if Instant::now() >= limit {
+                return Ok(false);
+            }
+            // A pending signal makes `wait` return at once.
+            let mut fds = [nix::poll::PollFd::new(watch.0, watch.1)];
+            let _ = nix::poll::poll(&mut fds, 10u8);
+        } else if let Ok(ready) = wait(&[watch], Some(Instant::now() + pause))
+            && ready.iter().any(|ready| !ready.is_empty())
+            && unread(out) > 0
+        {
+            return Err(Stop::BrokenPipe);
+        }
+        pause = (pause * 2).min(LONG);
     }
+}
 
-    /// Bytes in the pipe that its reader has not taken.
-    fn unread(&self) -> usize {
-        let mut len: nix::libc::c_int = 0;
-        #[expect(unsafe_code, reason = "there is no safe FIONREAD")]
-        // SAFETY: the descriptor is open and the ioctl writes one int into `len`.
-        let told = unsafe { unread_len(self.fd().as_raw_fd(), &raw mut len) };
-        told.map_or(0, |_| usize::try_from(len).unwrap_or(0))
-    }
+/// Bytes in the pipe that its reader has not taken.
+fn unread(out: &Output) -> usize {
+    let mut len: nix::libc::c_int = 0;
+    #[expect(unsafe_code, reason = "there is no safe FIONREAD")]
+    // SAFETY: the descriptor is open and the ioctl writes one int into `len`.
+    let told = unsafe { unread_len(out.fd().as_raw_fd(), &raw mut len) };
+    told.map_or(0, |_| usize::try_from(len).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -79,11 +76,11 @@ mod tests {
             read.read_exact(&mut bytes).unwrap();
             read
         });
-        assert!(out.drain().unwrap());
+        assert!(drain(&out).unwrap());
         let read = reader.join().unwrap();
         out.put(b"d");
         out.flush().unwrap();
         drop(read);
-        assert!(matches!(out.drain(), Err(Stop::BrokenPipe)));
+        assert!(matches!(drain(&out), Err(Stop::BrokenPipe)));
     }
 }

@@ -24,7 +24,10 @@ mod torn_end;
 mod wait;
 
 pub use backlog::Backlog;
+#[cfg(feature = "compression")]
+pub use compressed::unpacked;
 pub use directory::{read_file, sync_name};
+pub use drain::drain;
 pub use file_sink::{FileSink, Rotation};
 pub use frame_reader::{Flow, FrameReader, Kind, Receive, detect, frames_ending};
 pub use input::Input;

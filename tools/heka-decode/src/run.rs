@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use heka_core::codec::{Encoder, Form, Newlines};
 use heka_core::delivery::queue_dir::QueueDir;
-use heka_core::os::{Deadline, Ending, Flow, FrameReader, Input, Output, Receive, frames_ending};
+use heka_core::os::{
+    Deadline, Ending, Flow, FrameReader, Input, Output, Receive, frames_ending, unpacked,
+};
 use heka_core::report::{Status, Stop};
 use heka_core::wire::{Frame, Header, MessageView};
 
@@ -119,7 +121,7 @@ impl Decoder<'_> {
             let (lost, flow) = queue.read_all(|frame| self.receive(file, frame, out))?;
             return Ok((Status::failed_if(lost), flow));
         }
-        let mut input = Input::open(file)?.unpacked(out)?;
+        let mut input = unpacked(Input::open(file)?, out)?;
         input.skip(plan.offset, out)?;
         if !plan.framing {
             return self.decode_bare(plan, input, out);

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::follow::{Block, Look, Relation, Seen, Stream};
 use crate::watch::Watch;
-use heka_core::os::{Wanted, raise_open_files, signal, wait};
+use heka_core::os::{Wanted, drain, raise_open_files, signal, wait};
 use heka_core::record::More;
 use heka_core::report::{self, Cause as _, Status, Stop};
 use nix::poll::PollFlags;
@@ -388,7 +388,7 @@ impl Tail {
             }
         }
         self.emitter.out.flush()?;
-        if !self.state.keeps() || self.emitter.out.drain()? {
+        if !self.state.keeps() || drain(&self.emitter.out)? {
             self.note_positions();
         }
         self.state.save();

@@ -3,7 +3,7 @@
 //! that it is known to be one, and nothing inside it is taken for another.
 
 use super::head::split;
-use super::{Damage, Deframer, More, Reason, Step};
+use super::{Damage, More, Reason};
 
 /// A frame that is being passed over.
 #[derive(Clone, Copy, Debug)]
@@ -13,40 +13,24 @@ pub(super) struct Long {
     left: u64,
 }
 
-impl Deframer {
-    /// From now on a header that stands where one must tells the truth about its length, or does
-    /// not: then a frame over the limit is damage of its own, and ends where its header says.
-    pub fn trust_lengths(&mut self, trust: bool) {
-        self.trusts_lengths = trust;
-    }
-
-    /// Whether the front of `buffer` is a frame over the limit to be passed over.
-    pub(super) fn begin_long(&mut self, buffer: &[u8]) -> bool {
-        if !self.trusts_lengths || self.damage.is_some() {
-            return false;
-        }
-        let Ok((_, start, len)) = split(buffer, usize::MAX) else { return false };
+impl Long {
+    /// The frame at the front of `buffer`, which is at `offset` of the input.
+    pub(super) fn begin(buffer: &[u8], offset: u64) -> Option<Self> {
+        let (_, start, len) = split(buffer, usize::MAX).ok()?;
         let len = (start + len) as u64;
-        self.long = Some(Long { offset: self.offset, len, left: len });
-        true
+        Some(Self { offset, len, left: len })
     }
 
-    /// Passes over what there is of it, and tells of it behind its end.
-    pub(super) fn pass_long(&mut self, mut long: Long, buffer: &[u8], more: More) -> Step<'static> {
-        let done = usize::try_from(long.left).unwrap_or(usize::MAX).min(buffer.len());
-        self.offset += done as u64;
-        long.left -= done as u64;
-        let reason = match long.left {
-            0 => Reason::TooLong,
-            _ if more == More::Ended => Reason::CutOff,
-            _ => {
-                self.long = Some(long);
-                return Step::Need(done, 1);
-            }
+    /// Passes over what there is of it; returns how much that is, and behind its end what to tell.
+    pub(super) fn pass(&mut self, buffer: &[u8], more: More) -> (usize, Option<Damage>) {
+        let done = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        self.left -= done as u64;
+        let reason = match self.left {
+            0 => Some(Reason::TooLong),
+            _ => (more == More::Ended).then_some(Reason::CutOff),
         };
-        self.long = None;
-        let Long { offset, len, left } = long;
-        Step::Damage(done, Damage { offset, len: len - left, reason })
+        let (offset, len) = (self.offset, self.len - self.left);
+        (done, reason.map(|reason| Damage { offset, len, reason }))
     }
 }
 
@@ -55,6 +39,7 @@ mod tests {
     use super::*;
     use crate::wire::encode::put_message;
     use crate::wire::framing::put_frame;
+    use crate::wire::framing::{Deframer, Step};
     use crate::wire::{Header, Message};
 
     #[test]

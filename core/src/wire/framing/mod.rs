@@ -26,6 +26,7 @@ mod candidates;
 mod deframer;
 mod effort;
 mod head;
+mod judge;
 mod long;
 mod members;
 mod put;

@@ -3,11 +3,11 @@
 //! whose message is whole, and behind which the next frame starts. Stages that pass frames on as
 //! they stand need not know more of them than where they end.
 //!
-//! Whatever is not obviously so is left to [`Deframer::next`], which finds the same frames in the
+//! Whatever is not obviously so is left to [`super::Deframer::next`], which finds the same frames in the
 //! same places and knows what to do about everything else.
 
 use super::members::{Beginning, are_in_order};
-use super::{Deframer, FRAMING_SIZE, RECORD_SEPARATOR, UNIT_SEPARATOR};
+use super::{FRAMING_SIZE, RECORD_SEPARATOR, UNIT_SEPARATOR};
 
 /// Tag of the length in a header: member 1, a varint.
 const LENGTH_TAG: u8 = 0x08;
@@ -20,47 +20,34 @@ const USUAL_BITS: [u8; 8] = [0xff, 0xff, 0xff, 0x80, 0x80, 0xff, 0, 0];
 /// Longest varint of 32 bits.
 const MAX_LENGTH_SIZE: usize = 5;
 
-impl Deframer {
-    /// Passes over at most `most` frames at the front of `buffer`, as many as follow each other
-    /// without any doubt, and returns how many bytes they take. Where each of them ends is added
-    /// to `ends`. Nothing is passed over if the frames need a closer look: [`Deframer::next`]
-    /// takes it.
-    pub fn next_run(&mut self, buffer: &[u8], most: u64, ends: &mut Vec<usize>) -> usize {
-        if self.damage.is_some()
-            || self.long.is_some()
-            || self.offset < self.walked
-            || self.effort.is_spent()
-        {
-            return 0;
-        }
-        let mut done = 0;
-        let mut left = most;
-        while left > 0
-            && let Some(rest) = buffer.get(done..)
-            && let Some((start, end)) = followed_message(rest, self.limit)
-            && are_in_order(rest, start, end, &self.beginning)
-        {
-            done += end;
-            left -= 1;
-            ends.push(done);
-        }
-        if done > 0 {
-            self.effort.add(ends.len());
-            self.offset += done as u64;
-            self.learn(buffer);
-        }
-        done
+/// Passes over at most `most` frames at the front of `buffer`, whose messages may begin as
+/// `beginning` says; returns how many bytes they take. Where each ends is added to `ends`.
+pub(super) fn run(
+    buffer: &[u8],
+    limit: usize,
+    beginning: &mut Beginning,
+    most: u64,
+    ends: &mut Vec<usize>,
+) -> usize {
+    let mut done = 0;
+    let mut left = most;
+    while left > 0
+        && let Some(rest) = buffer.get(done..)
+        && let Some((start, end)) = followed_message(rest, limit)
+        && are_in_order(rest, start, end, beginning)
+    {
+        done += end;
+        left -= 1;
+        ends.push(done);
     }
-
-    /// Remembers how the message of the frame at the front of `buffer`, which was passed over,
-    /// begins: the next ones may begin so too.
-    fn learn(&mut self, buffer: &[u8]) {
-        if let Some((start, end)) = followed_message(buffer, self.limit)
-            && self.beginning.len_in(buffer, start, end) == 0
-        {
-            self.beginning = Beginning::of(buffer, start, end);
-        }
+    // The next messages may begin as this one does.
+    if done > 0
+        && let Some((start, end)) = followed_message(buffer, limit)
+        && beginning.len_in(buffer, start, end) == 0
+    {
+        *beginning = Beginning::of(buffer, start, end);
     }
+    done
 }
 
 /// Where the message of the frame at the front of `buffer` begins and ends, if its header tells
@@ -112,10 +99,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::framing::put_frame;
+    use crate::wire::framing::{Deframer, put_frame};
     use crate::wire::{Header, More, Step};
 
-    /// What [`Deframer::next`] alone makes of a stream: ends of frames, `None` for damage.
+    /// What [`super::Deframer::next`] alone makes of a stream: ends of frames, `None` for damage.
     fn found(stream: &[u8], uses_runs: bool) -> Vec<Option<u64>> {
         let mut deframer = Deframer::new(1 << 20);
         let mut found = Vec::new();
@@ -208,7 +195,9 @@ mod tests {
         let start = stream.len() / 5 - message.len();
         // Their text stands too near to the end of a short stream.
         let longer = [&stream[..], &stream[..]].concat();
-        let known = deframer.beginning.len_in(&longer, start, start + message.len());
+        let mut beginning = Beginning::NONE;
+        run(&stream, 100, &mut beginning, 9, &mut ends);
+        let known = beginning.len_in(&longer, start, start + message.len());
         assert_eq!(known, message.len(), "the next ones take one step");
         assert_eq!(Deframer::new(10).next_run(&stream, 9, &mut ends), 0);
     }
