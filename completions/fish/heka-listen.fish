@@ -8,7 +8,7 @@ utc\t''
 iso\t''
 relative\t''
 none\t''"
-complete -c heka-listen -l type -d 'Type of messages made of text' -r
+complete -c heka-listen -l type -d 'Type of messages made of text [default: by transport]' -r
 complete -c heka-listen -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-listen -l max-record -d 'Longest message to accept' -r
 complete -c heka-listen -l dedup -d 'Drop messages whose UUID is among the last N' -r

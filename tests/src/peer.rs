@@ -10,7 +10,7 @@ use crate::{Running, TempDir, Tool, eventually, scratch};
 #[derive(Debug)]
 pub struct Peer {
     running: Running,
-    /// What it listens on: the first line, `HOST:PORT` or a path.
+    /// What it listens on: the first line, an address to send to (of unix-sock, a path).
     pub addr: String,
     /// All lines, if it listens on several.
     pub addrs: Vec<String>,
@@ -62,6 +62,11 @@ impl Peer {
     pub fn port(&self) -> u16 {
         let digits = self.addr.rsplit(':').next().unwrap_or_default();
         digits.parse().unwrap_or_else(|_| panic!("no port in {:?}", self.addr))
+    }
+
+    /// The first address without its scheme, for a socket of the test's own.
+    pub fn bare(&self) -> &str {
+        self.addr.split_once("://").map_or(&self.addr, |(_, bare)| bare)
     }
 
     /// The process alone, to end it and look at its [`crate::Outcome`].

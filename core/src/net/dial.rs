@@ -161,6 +161,7 @@ impl Dialer {
             Addr::Udp(at) => self.each_address(at, |addr, _| {
                 let socket = self.open(addr, Type::DGRAM)?;
                 socket.connect(&SockAddr::from(addr))?;
+                refuse_itself(&socket)?;
                 Ok(socket)
             }),
             Addr::UnixGram(name) => self.dial_unix(name, Type::DGRAM),
@@ -198,6 +199,7 @@ impl Dialer {
         self.each_address(at, |addr, deadline| {
             let socket = self.open(addr, Type::STREAM)?;
             connect(&socket, &addr.into(), deadline)?;
+            refuse_itself(&socket)?;
             // Output is written in large blocks; what is written is meant to go.
             socket.set_tcp_nodelay(true)?;
             Ok(socket)
@@ -272,6 +274,20 @@ pub(super) fn keep_alive(socket: &Socket, period: Option<Duration>) -> std::io::
         Some(period) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(period)),
         None => Ok(()),
     }
+}
+
+/// A local port of the range that the system chooses from may be chosen for the very connection to
+/// it, if nobody listens there: then it is connected to itself (RFC 9293, 3.5).
+fn refuse_itself(socket: &Socket) -> Result<(), DialError> {
+    let (local, peer) = (socket.local_addr()?, socket.peer_addr());
+    if peer.is_ok_and(|peer| peer.as_socket() == local.as_socket()) {
+        if socket.r#type()? == Type::STREAM {
+            // No trace of it is left that keeps the port.
+            socket.set_linger(Some(Duration::ZERO))?;
+        }
+        return Err(DialError::failed("connected to itself, nobody listens there"));
+    }
+    Ok(())
 }
 
 fn connect(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<(), DialError> {

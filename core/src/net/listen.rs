@@ -155,6 +155,18 @@ impl Listener {
         self.is_inherited
     }
 
+    /// The address to connect to, as people type it: TCP as [`Self::bound`] has it, everything else
+    /// with its scheme.
+    pub fn reached_at(&self) -> String {
+        let bound = self.bound();
+        match &self.addr {
+            Addr::Tcp(_) => bound,
+            Addr::Tls(_) => format!("tls://{bound}"),
+            Addr::Udp(_) => format!("udp://{bound}"),
+            unix @ (Addr::Unix(_) | Addr::UnixGram(_)) => unix.to_string(),
+        }
+    }
+
     /// Where it listens, with the numbers that the system chose: `127.0.0.1:40123`, or a path.
     pub fn bound(&self) -> String {
         let ip = self.socket.local_addr().ok().and_then(|addr| addr.as_socket());

@@ -7,7 +7,6 @@ use std::os::fd::{BorrowedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use super::Listener;
 use super::listen::inherited_numbers;
 use crate::report::{Cause as _, Stop};
 
@@ -34,15 +33,12 @@ pub fn parse_ready_fd(text: &str) -> Result<ReadyFd, String> {
 }
 
 impl ReadyFd {
-    /// Writes where we listen, one address a line, and closes the descriptor.
+    /// Writes where we listen, one line each, and closes the descriptor.
     ///
     /// # Errors
     /// `--ready-fd N: CAUSE`, status 2: it cannot be written to.
-    pub fn announce<'a>(
-        self,
-        listeners: impl IntoIterator<Item = &'a Listener>,
-    ) -> Result<(), Stop> {
-        let lines: String = listeners.into_iter().map(|listener| listener.bound() + "\n").collect();
+    pub fn announce(self, places: impl IntoIterator<Item = String>) -> Result<(), Stop> {
+        let lines: String = places.into_iter().map(|place| place + "\n").collect();
         let told = borrow(self.0)
             .try_clone_to_owned()
             .and_then(|own| File::from(own).write_all(lines.as_bytes()))

@@ -29,7 +29,14 @@ impl Stream {
     /// TLS over a connected socket. The handshake happens with the first reads and writes.
     #[cfg(feature = "tls")]
     pub fn tls(socket: Socket, connection: rustls::Connection) -> Self {
-        Self { socket, tls: Some(Box::new(super::tls::Session::new(connection, 0))) }
+        Self { socket, tls: Some(Box::new(super::tls::Session::new(connection))) }
+    }
+
+    /// The same for a client that has no certificate to present.
+    #[cfg(feature = "tls")]
+    pub(super) fn anonymous_tls(socket: Socket, connection: rustls::Connection) -> Self {
+        let session = super::tls::Session::new(connection).anonymous();
+        Self { socket, tls: Some(Box::new(session)) }
     }
 
     /// The socket below; what is written to it directly goes around TLS.

@@ -128,7 +128,8 @@ fn who_waits_for_a_door_to_open_and_every_datagram_is_heard_before_the_end() {
         let gram = UnixDatagram::unbound().expect("a socket");
         for number in 0..100 {
             let text = format!("datagram {number:02}\n");
-            udp.send_to(text.as_bytes(), &listener.addrs[1]).expect("cannot send");
+            udp.send_to(text.as_bytes(), listener.addrs[1].trim_start_matches("udp://"))
+                .expect("cannot send");
         }
         gram.send_to(b"gram\n", folder.path().join("g")).expect("cannot send");
         for number in 0..5 {
@@ -163,7 +164,7 @@ fn who_goes_on_sending_keeps_nobody_from_being_heard() {
     let [mut steady, mut quiet] = senders;
     say(&mut quiet, "last words\n");
     let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    udp.connect(&listener.addrs[1]).expect("an address");
+    udp.connect(listener.addrs[1].trim_start_matches("udp://")).expect("an address");
     // Both go on until nobody listens any more.
     let floods = [
         std::thread::spawn(move || while udp.send(b"flood\n").is_ok() {}),
@@ -274,7 +275,7 @@ fn tls_ends_in_order() {
     {
         let args = ["tls://127.0.0.1:0", "--cert=server.pem", "--key=server.key", "-opayload", arg];
         let listener = Peer::with("heka-listen", args, |tool| tool.dir(folder.path()));
-        let args = ["s_client", "-quiet", "-CAfile", "ca.pem", "-connect", &listener.addr];
+        let args = ["s_client", "-quiet", "-CAfile", "ca.pem", "-connect", listener.bare()];
         let client = Tool::at("openssl").dir(folder.path()).args(args).stdin_open();
         let mut client = client.spawn();
         client.write("x\n");

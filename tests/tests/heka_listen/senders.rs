@@ -450,7 +450,7 @@ fn a_datagram_with_a_torn_frame_costs_only_that_frame() {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let (one, two) = (frames("one\n"), frames("two\n"));
     for datagram in [[&one[..], &two[..two.len() - 1]].concat(), two.clone(), b"text".to_vec()] {
-        socket.send_to(&datagram, &listener.addr).expect("cannot send");
+        socket.send_to(&datagram, listener.bare()).expect("cannot send");
     }
     listener.wait_stdout_is("one\ntwo\ntext\n");
     listener.wait_stderr("cut off");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Several tools in one pipeline, on one machine and between two.
 
+mod dialing;
 mod followers;
 mod marks;
 mod network;

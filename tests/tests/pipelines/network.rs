@@ -34,16 +34,13 @@ fn one_process_listens_on_every_kind_of_address() {
     let listener =
         Peer::new("heka-listen", addresses.iter().map(String::as_str).chain(["-opayload"]));
     let bound = listener.addrs.clone();
-    let targets = [
-        bound[0].clone(),
-        bound[1].clone(),
-        format!("unix:{}", bound[2]),
-        abstract_name,
-        format!("udp://{}", bound[4]),
-        format!("unixgram:{}", bound[5]),
-    ];
+    // Each of them is one to send to.
+    assert_eq!(bound[2], addresses[2]);
+    assert_eq!(bound[3], format!("unix:{abstract_name}"));
+    assert!(bound[4].starts_with("udp://127.0.0.1:"), "{bound:?}");
+    assert_eq!(bound[5], addresses[5]);
     let mut expected = String::new();
-    for target in targets {
+    for target in bound {
         Tool::new("heka-send").arg(&target).stdin(format!("to {target}\n")).run().succeeds();
         expected += &format!("to {target}\n");
         listener.wait_stdout_is(&expected);
@@ -154,13 +151,38 @@ fn text_and_frames_are_told_apart_for_each_sender() {
 fn text_becomes_messages_as_in_tcp_input() {
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-j", "-n1"]);
     let mut stream = connect(&listener);
-    let from = stream.local_addr().expect("an address");
     stream.write_all(b"hi\n").expect("cannot write");
     let text = listener.wait_stdout("a message", |text| text.ends_with(b"\n"));
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(text.contains(r#""Payload":"hi\n""#), "{text}");
     assert!(text.contains(r#""Type":"TcpInput""#), "{text}");
-    assert!(text.contains(&format!(r#""Hostname":"{from}""#)), "{text}");
+    // A host, not the port that it happened to get.
+    assert!(text.contains(r#""Hostname":"127.0.0.1""#), "{text}");
+}
+
+#[test]
+fn text_tells_how_it_came() {
+    let folder = scratch();
+    let hostname = sh("uname -n").run().out().trim().to_owned();
+    for (address, input, host) in [
+        ("127.0.0.1:0", "TcpInput", "127.0.0.1"),
+        ("[::1]:0", "TcpInput", "::1"),
+        ("udp://127.0.0.1:0", "UdpInput", "127.0.0.1"),
+        ("udp://[::1]:0", "UdpInput", "::1"),
+        ("unix:s", "UnixInput", &hostname),
+        ("unixgram:g", "UnixInput", &hostname),
+    ] {
+        for (args, type_) in [(&["-j", "-n1"][..], input), (&["-j", "-n1", "--type=x"], "x")] {
+            let args = args.iter().chain([&address]);
+            let listener = Peer::with("heka-listen", args, |tool| tool.dir(folder.path()));
+            let send = Tool::new("heka-send").dir(folder.path()).args(["-opayload"]);
+            send.arg(&listener.addr).stdin("hi\n").run().succeeds();
+            let text = listener.into_running().finish().succeeds().out();
+            let expected = format!(r#""Type":"{type_}","Logger":"{type_}""#);
+            assert!(text.contains(&expected), "{address}: {text}");
+            assert!(text.contains(&format!(r#""Hostname":"{host}""#)), "{address}: {text}");
+        }
+    }
 }
 
 #[test]

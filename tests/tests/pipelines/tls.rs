@@ -9,8 +9,7 @@ fn listen(folder: &TempDir, args: &[&str]) -> Peer {
 }
 
 fn send(folder: &TempDir, listener: &Peer, args: &[&str]) -> Outcome {
-    let address = format!("tls://{}", listener.addr);
-    let tool = Tool::new("heka-send").dir(folder.path()).args(["--retry=0", &address]);
+    let tool = Tool::new("heka-send").dir(folder.path()).args(["--retry=0", &listener.addr]);
     tool.args(args).stdin("over TLS\n").run()
 }
 
@@ -56,7 +55,7 @@ fn confirmations_come_over_either_version() {
                 (listener, line, format!("tls://127.0.0.1:{port}"))
             } else {
                 let listener = listen(&folder, &own);
-                let to = format!("OPENSSL:{},cafile=ca.pem,{version}", listener.addr);
+                let to = format!("OPENSSL:{},cafile=ca.pem,{version}", listener.bare());
                 let line = format!("TCP-LISTEN:{port},bind=127.0.0.1,fork {to}");
                 (listener, line, format!("127.0.0.1:{port}"))
             };
@@ -75,8 +74,7 @@ fn much_goes_over_tls() {
     let Some(folder) = certificates() else { return };
     let listener = listen(&folder, &["--cert=server.pem", "--key=server.key"]);
     let text: String = (0..200_000).map(|number| format!("{number}\n")).collect();
-    let address = format!("tls://{}", listener.addr);
-    let tool = Tool::new("heka-send").dir(folder.path()).args(["--ca-file=ca.pem", &address]);
+    let tool = Tool::new("heka-send").dir(folder.path()).args(["--ca-file=ca.pem", &listener.addr]);
     tool.stdin(text.clone()).run().succeeds();
     listener.wait_stdout("all lines", |out| out == text.as_bytes());
 }
@@ -193,10 +191,11 @@ fn a_peer_without_tls_is_told() {
     let plain = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--idle-timeout=1s"]);
     let address = format!("tls://{}", plain.addr);
     let said = Tool::new("heka-send").args(["-k", "--retry=0", "-w", "3s", &address]).stdin("x\n");
-    said.run().exits(3).stderr_has("perhaps it speaks no TLS");
+    said.run().exits(3).stderr_has("does not speak TLS").stderr_has("hint: leave out tls://");
+    plain.wait_stderr("speaks TLS to a port without it");
     let Some(folder) = certificates() else { return };
     let listener = listen(&folder, &["--cert=server.pem", "--key=server.key"]);
-    let tool = Tool::new("heka-send").args(["--retry=0", "--ack=peer", &listener.addr]);
+    let tool = Tool::new("heka-send").args(["--retry=0", "--ack=peer", listener.bare()]);
     tool.stdin("plain\n").run().exits(3);
     listener.wait_stderr("does not speak TLS");
 }
@@ -206,7 +205,7 @@ fn s_client(folder: &TempDir, listener: &Peer, args: &str) -> Outcome {
     let client = format!(
         "printf 'from openssl\\n' | openssl s_client -quiet -no_ign_eof -verify_return_error \
          -CAfile ca.pem -connect {} {args} >&2",
-        listener.addr
+        listener.bare()
     );
     sh(&client).dir(folder.path()).run()
 }

@@ -30,9 +30,9 @@ pub(crate) struct Cli {
     /// Records of text end with NUL
     #[arg(short = '0', long)]
     null: bool,
-    /// Type of messages made of text
-    #[arg(long = "type", value_name = "TYPE", default_value = "TcpInput")]
-    type_: String,
+    /// Type of messages made of text [default: by transport]
+    #[arg(long = "type", value_name = "TYPE")]
+    type_: Option<String>,
     /// Accept one connection and exit when it closes
     #[arg(short = '1', long)]
     once: bool,
@@ -121,7 +121,7 @@ pub(crate) struct Plan {
     pub(crate) showing: Showing,
     pub(crate) color: When,
     pub(crate) null: bool,
-    pub(crate) type_: String,
+    pub(crate) type_: Option<String>,
     pub(crate) once: bool,
     pub(crate) max_count: Option<u64>,
     pub(crate) max_record: usize,

@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use heka_core::delivery::Refusal;
-use heka_core::net::{Interest, Stream};
+use heka_core::net::{Interest, Stream, tls};
 use heka_core::os::{Kind, detect, wait};
 use heka_core::record::{More, Unread};
 use heka_core::report::{self, Stop, stats};
@@ -17,6 +17,7 @@ use crate::cli::InputForm;
 use crate::doors::Newcomer;
 use crate::intake::{Intake, Source, Taken};
 use crate::place::{News, Place};
+use crate::transport::Transport;
 
 /// An unfinished record of up to this size is copied in front of what is read next; a longer one
 /// is read where it lies.
@@ -46,8 +47,7 @@ struct Unfinished {
 pub(crate) struct Connection {
     pub(crate) stream: Stream,
     pub(crate) peer: String,
-    /// The peer is on this machine.
-    is_local: bool,
+    way: Transport,
     /// Bytes that it sent.
     pub(crate) received: u64,
     /// When something happened last.
@@ -55,6 +55,8 @@ pub(crate) struct Connection {
     pub(crate) interest: Interest,
     /// `None` until its first bytes tell what it sends.
     source: Option<Source>,
+    /// Nothing has come, and if that is TLS, nobody speaks it here.
+    may_begin_tls: bool,
     /// The beginning of a record whose end has not come, or records that wait for another turn.
     rest: Unread,
     /// What the next turn goes on with before anything is read.
@@ -71,17 +73,18 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(newcomer: Newcomer, form: InputForm, intake: &Intake) -> Self {
-        let Newcomer { stream, peer, is_local } = newcomer;
+        let Newcomer { stream, peer, way } = newcomer;
         let source = match form {
             InputForm::Auto => None,
-            InputForm::Heka => Some(intake.frames(is_local)),
-            InputForm::Lines => Some(intake.lines(&peer)),
-            InputForm::Raw => Some(intake.bytes(&peer)),
+            InputForm::Heka => Some(intake.frames(way.is_local())),
+            InputForm::Lines => Some(intake.lines(&peer, way)),
+            InputForm::Raw => Some(intake.bytes(&peer, way)),
         };
         Self {
+            may_begin_tls: !stream.is_tls() && form != InputForm::Raw,
             stream,
             peer,
-            is_local,
+            way,
             received: 0,
             active: Instant::now(),
             interest: Interest::READ,
@@ -150,6 +153,9 @@ impl Connection {
             _ => More::Idle,
         };
         let data = buffer.get(..kept + len).unwrap_or_default();
+        if std::mem::take(&mut self.may_begin_tls) && tls::is_client_hello(data) {
+            return Ok(self.refuse_tls());
+        }
         if data.len() < self.need && more != More::Ended {
             self.rest.extend(data.get(kept..).unwrap_or_default());
             return Ok(Next::Continue);
@@ -172,6 +178,15 @@ impl Connection {
             return Ok(Next::Continue);
         }
         self.take_rest(more, None, intake)
+    }
+
+    /// Ends the connection of a sender who begins with TLS, and answers so that he sees that nobody
+    /// speaks it here.
+    fn refuse_tls(&mut self) -> Next {
+        // An empty header always fits, and whoever is gone needs no answer.
+        let _fits = put_frame(&mut self.unsent, Header::default(), &[]);
+        let _gone = self.send();
+        Next::Broken(std::io::Error::other("speaks TLS to a port without it (tls:// has it)"))
     }
 
     fn read_nothing(&mut self, error: std::io::Error, intake: &mut Intake) -> Result<Next, Stop> {
@@ -218,8 +233,8 @@ impl Connection {
     fn split(&mut self, data: &[u8], more: More, intake: &mut Intake) -> Result<Taken, Stop> {
         if self.source.is_none() {
             self.source = match detect(data, more) {
-                Some(Kind::Frames) => Some(intake.frames(self.is_local)),
-                Some(Kind::Text) => Some(intake.lines(&self.peer)),
+                Some(Kind::Frames) => Some(intake.frames(self.way.is_local())),
+                Some(Kind::Text) => Some(intake.lines(&self.peer, self.way)),
                 None => None,
             };
         }
@@ -333,7 +348,7 @@ mod tests {
         let (mut near, far) = UnixStream::pair().unwrap();
         far.set_nonblocking(true).unwrap();
         let stream = Stream::plain(Socket::from(far));
-        let newcomer = Newcomer { stream, peer: String::new(), is_local: true };
+        let newcomer = Newcomer { stream, peer: String::new(), way: Transport::Unix };
         let mut connection = Connection::new(newcomer, InputForm::Lines, &intake);
         let mut buffer = vec![0; 64 * 1024];
         let mut expected = Vec::new();

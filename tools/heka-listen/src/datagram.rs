@@ -4,7 +4,7 @@
 use std::io::IoSliceMut;
 use std::os::fd::AsRawFd as _;
 
-use heka_core::net::{Addr, Listener};
+use heka_core::net::Listener;
 use heka_core::os::{Kind, detect};
 use heka_core::record::More;
 use heka_core::report::{self, Stop, stats};
@@ -14,6 +14,7 @@ use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg};
 use crate::cli::InputForm;
 use crate::intake::{Intake, Source};
 use crate::place::Place;
+use crate::transport::Transport;
 
 /// So many are read before others get their turn.
 const TURN: usize = 64;
@@ -73,8 +74,8 @@ impl Inbox {
                 let text = format_args!("{peer}: datagram longer than {room} bytes, cut");
                 report::repeated("long datagrams", text);
             }
-            let is_local = matches!(listener.addr, Addr::UnixGram(_));
-            let is_turn_over = self.take(len, &peer, is_local, intake)?;
+            let way = Transport::to(&listener.addr);
+            let is_turn_over = self.take(len, &peer, way, intake)?;
             if intake.is_full() {
                 return Ok(false);
             }
@@ -91,7 +92,7 @@ impl Inbox {
         &mut self,
         len: usize,
         peer: &str,
-        is_local: bool,
+        way: Transport,
         intake: &mut Intake,
     ) -> Result<bool, Stop> {
         let mut data = self.buffer.get(..len).unwrap_or_default();
@@ -102,13 +103,13 @@ impl Inbox {
         };
         let source = match (kind, self.form) {
             (Some(Kind::Frames), _) => {
-                let frames = self.frames.get_or_insert_with(|| intake.frames(is_local));
-                frames.is_local = is_local;
+                let frames = self.frames.get_or_insert_with(|| intake.frames(way.is_local()));
+                frames.is_local = way.is_local();
                 frames.progress.restart();
                 frames
             }
-            (Some(Kind::Text), InputForm::Lines) => &mut intake.lines(peer),
-            (Some(Kind::Text), _) => &mut intake.bytes(peer),
+            (Some(Kind::Text), InputForm::Lines) => &mut intake.lines(peer, way),
+            (Some(Kind::Text), _) => &mut intake.bytes(peer, way),
             (None, _) => return Ok(false),
         };
         let place = &mut Place::without_numbers();

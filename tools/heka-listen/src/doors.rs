@@ -8,6 +8,8 @@ use heka_core::net::{Accepted, Addr, Interest, Listener, Poller, Stream, tls};
 use heka_core::os::Deadline;
 use heka_core::report::{self, Cause as _, Explain as _, Stop};
 
+use crate::transport::Transport;
+
 /// How long no connection is taken after one could not be.
 const REST: Duration = Duration::from_millis(200);
 
@@ -19,13 +21,21 @@ pub(crate) struct Door {
 }
 
 impl Door {
+    /// The address to connect to. An inherited socket does not know that TLS is spoken there.
+    pub(crate) fn reached_at(&self) -> String {
+        match (&self.listener.addr, &self.tls) {
+            (Addr::Tcp(_), Some(_)) => format!("tls://{}", self.listener.bound()),
+            _ => self.listener.reached_at(),
+        }
+    }
+
     pub(crate) fn has_datagrams(&self) -> bool {
         self.listener.addr.is_datagram()
     }
 
     /// Whether only processes of this machine come in here.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self.listener.addr, Addr::Unix(_) | Addr::UnixGram(_))
+        Transport::to(&self.listener.addr).is_local()
     }
 }
 
@@ -34,8 +44,7 @@ impl Door {
 pub(crate) struct Newcomer {
     pub(crate) stream: Stream,
     pub(crate) peer: String,
-    /// On this machine: it came by a UNIX socket.
-    pub(crate) is_local: bool,
+    pub(crate) way: Transport,
 }
 
 /// All doors. Where each stands is its token.
@@ -81,16 +90,13 @@ impl Doors {
         poller: &Poller,
     ) -> Result<Option<Newcomer>, Stop> {
         let Some(Some(door)) = self.doors.get(token) else { return Ok(None) };
-        let is_local = door.is_local();
+        let way = Transport::to(&door.listener.addr);
         let cause = match door.listener.accept() {
             Ok(None) => return Ok(None),
             Ok(Some(Accepted { socket, peer })) => match &door.tls {
-                None => {
-                    let stream = Stream::plain(socket);
-                    return Ok(Some(Newcomer { stream, peer, is_local }));
-                }
+                None => return Ok(Some(Newcomer { stream: Stream::plain(socket), peer, way })),
                 Some(tls) => match tls.accept(socket) {
-                    Ok(stream) => return Ok(Some(Newcomer { stream, peer, is_local })),
+                    Ok(stream) => return Ok(Some(Newcomer { stream, peer, way })),
                     Err(error) => error.to_string(),
                 },
             },

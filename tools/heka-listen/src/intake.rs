@@ -18,6 +18,7 @@ use heka_core::wire::{Frame, Header, Message, Reason, Template};
 use crate::cli::Plan;
 use crate::place::Place;
 use crate::streams::Streams;
+use crate::transport::Transport;
 
 /// What a sender's bytes are, and how far they have been looked at.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ pub(crate) struct Intake {
     frames: Rc<Splitter>,
     lines: Rc<Splitter>,
     bytes: Rc<Splitter>,
-    type_: String,
+    type_: Option<String>,
     pub(crate) failed: bool,
 }
 
@@ -153,13 +154,13 @@ impl Intake {
     }
 
     /// Finds the lines of one sender, their ends included as with Heka's `TokenSplitter`.
-    pub(crate) fn lines(&self, peer: &str) -> Source {
-        Source::new(&self.lines, Some(self.template(peer)), false)
+    pub(crate) fn lines(&self, peer: &str, way: Transport) -> Source {
+        Source::new(&self.lines, Some(self.template(peer, way)), false)
     }
 
     /// Takes what arrives of one sender at once as one record.
-    pub(crate) fn bytes(&self, peer: &str) -> Source {
-        Source::new(&self.bytes, Some(self.template(peer)), false)
+    pub(crate) fn bytes(&self, peer: &str, way: Transport) -> Source {
+        Source::new(&self.bytes, Some(self.template(peer, way)), false)
     }
 
     /// Takes the records at the front of `data`, as many as a turn allows.
@@ -343,12 +344,13 @@ impl Intake {
     }
 
     /// What messages made of a sender's text have in common.
-    fn template(&self, peer: &str) -> Template {
+    fn template(&self, peer: &str, way: Transport) -> Template {
+        let type_ = self.type_.clone().unwrap_or_else(|| way.input().to_owned());
         let message = Message {
-            r#type: Some(self.type_.clone().into()),
-            logger: Some(self.type_.clone().into()),
+            r#type: Some(type_.clone().into()),
+            logger: Some(type_.into()),
             severity: Some(heka_core::wire::DEFAULT_SEVERITY),
-            hostname: Some(peer.to_owned().into()),
+            hostname: Some(way.host(peer).into()),
             ..Message::default()
         };
         Template::new(&message, None)

@@ -12,6 +12,7 @@ mod run;
 mod senders;
 mod server;
 mod streams;
+mod transport;
 
 fn main() -> std::process::ExitCode {
     heka_core::cli::main::<cli::Cli>(|cli| run::run(&cli.plan()?))

@@ -34,7 +34,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         ));
     }
     if let Some(fd) = plan.ready_fd {
-        fd.announce(doors.iter().map(|door| &door.listener))?;
+        fd.announce(doors.iter().map(Door::reached_at))?;
     }
     for door in &doors {
         report::note(format_args!("{}: listening", door.listener.addr));

@@ -58,7 +58,12 @@ impl Senders {
             }
             None => report::note(format_args!("{}: closed", connection.peer)),
             Some(error) => {
-                let (cause, hint) = tls::explain_io(error);
+                let (cause, hint) = match tls::is_plaintext(error) {
+                    true => {
+                        ("does not speak TLS".to_owned(), Some("it must, to tls://".to_owned()))
+                    }
+                    false => tls::explain_io(error),
+                };
                 let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
                 let text = format_args!("{}: {cause}{hint}", connection.peer);
                 report::repeated("broken connections", text);

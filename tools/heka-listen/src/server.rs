@@ -323,6 +323,7 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
+    use crate::transport::Transport;
 
     fn server(path: &Path) -> Server {
         let cli =
@@ -338,8 +339,8 @@ mod tests {
         let (near, far) = UnixStream::pair().unwrap();
         far.set_nonblocking(true).unwrap();
         let stream = Stream::plain(far.into());
-        let newcomer = Newcomer { stream, peer: "peer".to_owned(), is_local: true };
-        server.welcome(newcomer).unwrap();
+        let (peer, way) = ("peer".to_owned(), Transport::Unix);
+        server.welcome(Newcomer { stream, peer, way }).unwrap();
         near
     }
 

@@ -41,7 +41,7 @@ impl Door {
             other => return Err(Stop::usage(format_args!("{other}: not a UNIX domain socket"))),
         };
         if let Some(fd) = server.ready_fd {
-            fd.announce([&listener])?;
+            fd.announce([listener.bound()])?;
         }
         report::note(format_args!("{path}: listening"));
         Ok(Self { listener, path, is_ready: true, has_told: false, next_number: 0 })

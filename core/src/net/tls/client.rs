@@ -5,12 +5,16 @@ use std::os::fd::AsFd as _;
 use std::sync::{Arc, OnceLock};
 
 use nix::poll::PollFlags;
-use rustls::{ClientConfig, ClientConnection, Connection};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::{ClientConfig, ClientConnection, Connection, Error};
 use rustls_pki_types::ServerName;
 use socket2::Socket;
 
 use super::insecure::AnyCertificate;
-use super::{Identity, Roots, Version, explain_io};
+use super::pinned::Pinned;
+use super::words::meant;
+use super::{Identity, Roots, Version, explain, explain_io};
 use crate::net::{DialError, Stream};
 use crate::os::{Deadline, wait_for};
 use crate::report::{Status, Stop};
@@ -57,7 +61,7 @@ impl Client {
     }
 
     fn build(&self) -> Result<ClientConfig, Stop> {
-        let unusable = |error: rustls::Error| Stop::Error {
+        let unusable = |error: Error| Stop::Error {
             status: Status::Usage,
             text: format!("the certificate cannot be used: {error}"),
         };
@@ -68,7 +72,17 @@ impl Client {
         let builder = if self.settings.insecure {
             builder.dangerous().with_custom_certificate_verifier(AnyCertificate::new(provider))
         } else {
-            builder.with_root_certificates(self.settings.roots.load()?)
+            let (roots, named) = self.settings.roots.load()?;
+            if named.is_empty() {
+                // A system may have no roots at all.
+                builder.with_root_certificates(roots)
+            } else {
+                let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider);
+                let verifier: Arc<dyn ServerCertVerifier> = verifier.build().map_err(|error| {
+                    Stop::usage(format_args!("the CA certificates cannot be used: {error}"))
+                })?;
+                builder.dangerous().with_custom_certificate_verifier(Pinned::new(named, verifier))
+            }
         };
         match &self.settings.identity {
             None => Ok(builder.with_no_client_auth()),
@@ -101,12 +115,21 @@ impl Client {
         let connection =
             ClientConnection::new(self.config()?, server_name).map_err(DialError::failed)?;
         let mut connection = Connection::from(connection);
-        shake(&mut connection, &mut socket, deadline)?;
-        Ok(Stream::tls(socket, connection))
+        let is_anonymous = self.settings.identity.is_none();
+        shake(&mut connection, &mut socket, deadline, is_anonymous)?;
+        Ok(match is_anonymous {
+            true => Stream::anonymous_tls(socket, connection),
+            false => Stream::tls(socket, connection),
+        })
     }
 }
 
-fn shake(tls: &mut Connection, socket: &mut Socket, deadline: Deadline) -> Result<(), DialError> {
+fn shake(
+    tls: &mut Connection,
+    socket: &mut Socket,
+    deadline: Deadline,
+    is_anonymous: bool,
+) -> Result<(), DialError> {
     socket.set_nonblocking(true)?;
     while tls.is_handshaking() {
         match tls.complete_io(socket) {
@@ -120,7 +143,11 @@ fn shake(tls: &mut Connection, socket: &mut Socket, deadline: Deadline) -> Resul
             Err(error) => {
                 // The alert that tells the peer why; it may be gone already.
                 let _ = tls.write_tls(socket);
-                let (cause, hint) = explain_io(&error);
+                let own = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+                let (cause, hint) = match own {
+                    Some(error) => explain(&meant(error.clone(), is_anonymous)),
+                    None => explain_io(&error),
+                };
                 return Err(DialError::Failed { cause, hint });
             }
         }

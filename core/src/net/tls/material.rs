@@ -45,13 +45,18 @@ pub enum Identity {
 }
 
 impl Roots {
-    pub(super) fn load(&self) -> Result<Arc<RootCertStore>, Stop> {
-        let mut store = RootCertStore::empty();
-        self.add_to(&mut store)?;
-        Ok(Arc::new(store))
+    /// They, and those of them that were named one by one and so may be a peer's own.
+    pub(super) fn load(&self) -> Result<(Arc<RootCertStore>, Vec<CertificateDer<'static>>), Stop> {
+        let (mut store, mut named) = (RootCertStore::empty(), Vec::new());
+        self.add_to(&mut store, &mut named)?;
+        Ok((Arc::new(store), named))
     }
 
-    fn add_to(&self, store: &mut RootCertStore) -> Result<(), Stop> {
+    fn add_to(
+        &self,
+        store: &mut RootCertStore,
+        named: &mut Vec<CertificateDer<'static>>,
+    ) -> Result<(), Stop> {
         match self {
             Self::System => {
                 let found = rustls_native_certs::load_native_certs();
@@ -66,13 +71,15 @@ impl Roots {
             }
             Self::Pem(path) => {
                 for cert in certificates(path)? {
+                    named.push(cert.clone());
                     store.add(cert).map_err(|error| unusable(path, error))?;
                 }
             }
             Self::Given(certs) => {
                 store.add_parsable_certificates(certs.iter().cloned());
+                named.extend_from_slice(certs);
             }
-            Self::Union(all) => all.iter().try_for_each(|roots| roots.add_to(store))?,
+            Self::Union(all) => all.iter().try_for_each(|roots| roots.add_to(store, named))?,
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 mod client;
 mod insecure;
 mod material;
+mod pinned;
 mod server;
 mod words;
 
@@ -20,7 +21,7 @@ use socket2::Socket;
 pub use client::{Client, ClientSettings};
 pub use material::{Identity, Roots};
 pub use server::{ClientAuth, Server, ServerSettings};
-pub use words::{explain, explain_io};
+pub use words::{explain, explain_io, is_alert, is_client_hello, is_plaintext};
 
 static BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
 static ONLY_13: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
@@ -50,11 +51,18 @@ pub struct Session {
     connection: Connection,
     /// Bytes that the socket has taken.
     sent: u64,
+    /// We have no certificate to present.
+    is_anonymous: bool,
 }
 
 impl Session {
-    pub(super) fn new(connection: Connection, sent: u64) -> Self {
-        Self { connection, sent }
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, sent: 0, is_anonymous: false }
+    }
+
+    /// A client's without a certificate.
+    pub(super) fn anonymous(self) -> Self {
+        Self { is_anonymous: true, ..self }
     }
 
     pub(super) fn sent(&self) -> u64 {
@@ -93,6 +101,7 @@ impl Session {
             if let Err(error) = self.connection.process_new_packets() {
                 // The alert that tells the peer why; it may be gone already.
                 let _ = self.flush(socket);
+                let error = words::meant(error, self.is_anonymous);
                 return Err(io::Error::new(ErrorKind::InvalidData, error));
             }
         }

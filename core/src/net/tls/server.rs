@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{Connection, ServerConfig, ServerConnection};
 use socket2::Socket;
 
+use super::pinned::Pinned;
 use super::{Identity, Roots, Version};
 use crate::net::Stream;
 use crate::report::{Status, Stop};
@@ -59,12 +61,14 @@ impl Server {
         let builder = if settings.client_auth == ClientAuth::None {
             builder.with_no_client_auth()
         } else {
-            let roots = settings.client_roots.load()?;
+            let (roots, pinned) = settings.client_roots.load()?;
             let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
             if settings.client_auth == ClientAuth::Request {
                 verifier = verifier.allow_unauthenticated();
             }
-            builder.with_client_cert_verifier(verifier.build().map_err(|error| unusable(&error))?)
+            let verifier: Arc<dyn ClientCertVerifier> =
+                verifier.build().map_err(|error| unusable(&error))?;
+            builder.with_client_cert_verifier(Pinned::new(pinned, verifier))
         };
         let (chain, key) = settings.identity.load()?;
         let mut config = builder.with_single_cert(chain, key).map_err(|error| unusable(&error))?;

@@ -65,6 +65,44 @@ fn explain_alert(alert: AlertDescription) -> (String, Option<String>) {
     (cause.to_owned(), Some(hint.to_owned()))
 }
 
+/// Whether a certificate is refused as one of a CA where a host's is expected.
+pub(super) fn is_of_a_ca(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(other)
+        if format!("{other:?}").contains("CaUsedAsEndEntity"))
+}
+
+/// What a peer means: one that complains of the certificate of a client that presented none wants
+/// one.
+pub(super) fn meant(error: Error, is_anonymous: bool) -> Error {
+    match error {
+        Error::AlertReceived(
+            AlertDescription::BadCertificate
+            | AlertDescription::NoCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::UnknownCA,
+        ) if is_anonymous => Error::AlertReceived(AlertDescription::CertificateRequired),
+        error => error,
+    }
+}
+
+/// Whether a peer sent something that is not TLS.
+pub fn is_plaintext(error: &std::io::Error) -> bool {
+    let own = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    matches!(own, Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)))
+}
+
+/// Whether a stream begins as a client of TLS begins one: with a handshake record that holds a
+/// `ClientHello`.
+pub fn is_client_hello(first: &[u8]) -> bool {
+    matches!(first, [22, 3, 0..=4, _, _, 1, ..])
+}
+
+/// Whether what a peer says is an alert of TLS: a record of type 21, with a level and a code.
+pub fn is_alert(first: &[u8]) -> bool {
+    matches!(first, [21, 3, 0..=4, 0, 2, 1..=2, ..])
+}
+
 fn explain_certificate(error: &CertificateError) -> (String, Option<String>) {
     let (cause, hint) = match error {
         CertificateError::Expired => {
@@ -96,9 +134,9 @@ fn explain_certificate(error: &CertificateError) -> (String, Option<String>) {
             "its certificate is not meant for this use".to_owned(),
             "extended key usage must be serverAuth for servers, clientAuth for clients",
         ),
-        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => (
+        error if is_of_a_ca(error) => (
             "its certificate is a CA's own, not a host's".to_owned(),
-            "sign one for the host with it (basicConstraints = CA:FALSE)",
+            "name it itself with --ca-file, or sign one for the host with it",
         ),
         other => return (format!("its certificate is not valid: {other}"), None),
     };
@@ -143,6 +181,22 @@ mod tests {
         let (cause, hint) = explain(&error);
         assert_eq!(cause, "its certificate is for b.example, not for a.example");
         assert!(hint.unwrap().contains("--server-name"));
+    }
+
+    #[test]
+    fn the_first_bytes_of_tls_are_recognised() {
+        assert!(is_client_hello(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"));
+        assert!(!is_client_hello(b"\x16\x03\x01\x02\x00"));
+        assert!(!is_client_hello(b"\x1e\x02\x08\x00\x1f\x01"));
+        assert!(is_alert(b"\x15\x03\x03\x00\x02\x02\x0a"));
+        assert!(!is_alert(b"\x16\x03\x03\x00\x02\x02\x0a"));
+    }
+
+    #[test]
+    fn a_client_without_a_certificate_is_told_that_one_is_wanted() {
+        let refused = || Error::AlertReceived(AlertDescription::BadCertificate);
+        assert_eq!(explain(&meant(refused(), true)).0, "wants a client certificate");
+        assert_eq!(explain(&meant(refused(), false)).0, "refuses our certificate");
     }
 
     #[test]

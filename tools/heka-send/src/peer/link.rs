@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use crate::window::Window;
-use heka_core::net::{Addr, DialError, Dialer, Stream};
+use heka_core::net::{Addr, DialError, Dialer, Stream, tls};
 use heka_core::report::{self, stats};
 use nix::poll::PollFlags;
 use socket2::Socket;
@@ -53,6 +53,8 @@ pub(crate) struct Link {
     /// Set when nothing more will be written on this connection, and since when.
     pub(crate) closing: Option<Instant>,
     peer_closed: bool,
+    /// The peer has said something.
+    has_answered: bool,
     /// A message did not fit a datagram.
     pub(crate) has_lost: bool,
     /// The peer may have said more than was read.
@@ -96,6 +98,7 @@ impl Link {
             active: Instant::now(),
             closing: None,
             peer_closed: false,
+            has_answered: false,
             has_more: false,
         })
     }
@@ -167,6 +170,7 @@ impl Link {
         };
         match read {
             Ok(0) => self.peer_closed = true,
+            Ok(len) if self.is_refused_by_tls(len) => return Err(self.mistaken()),
             Ok(len) if self.ack == Ack::Peer => {
                 let heard = self.buffer.get(..len).unwrap_or_default();
                 let identity = self.place.identity.as_mut();
@@ -180,6 +184,17 @@ impl Link {
             Err(error) => return Err(self.broken(window, error)),
         }
         Ok(!self.peer_closed)
+    }
+
+    /// Whether the first answer, of `len` bytes, is one of TLS though we speak none.
+    fn is_refused_by_tls(&mut self, len: usize) -> bool {
+        let is_first = !std::mem::replace(&mut self.has_answered, true);
+        is_first && !self.is_tls() && tls::is_alert(self.buffer.get(..len).unwrap_or_default())
+    }
+
+    fn mistaken(&self) -> Over {
+        let hint = Some(format!("write it tls://{}", self.name.trim_start_matches("tcp://")));
+        Over { end: End::Tls, cause: "speaks TLS".to_owned(), hint }
     }
 
     fn is_tls(&self) -> bool {
@@ -215,6 +230,13 @@ impl Link {
 
     /// The connection broke: tells the window what the peer has nevertheless.
     fn broken(&mut self, window: &mut Window, error: std::io::Error) -> Over {
+        if let Pipe::Stream(stream) = &mut self.pipe
+            && let Ok(len @ 1..) = stream.read(&mut self.buffer)
+            && self.is_refused_by_tls(len)
+        {
+            // That was said before, and not read yet.
+            return self.mistaken();
+        }
         match &self.pipe {
             Pipe::Stream(stream) if self.ack == Ack::Kernel => {
                 let arrived = self.arrival.arrived_at_last(stream, self.written);

@@ -181,16 +181,7 @@ impl Target {
         if let Some(hint) = hint {
             report::hint(hint);
         }
-        Err(self.undelivered(Status::Unreachable))
-    }
-
-    /// Ends with that status, and tells how much is not delivered.
-    fn undelivered(&self, status: Status) -> Stop {
-        let unconfirmed = self.window.unconfirmed();
-        if unconfirmed > 0 {
-            report::error(format_args!("{} not delivered", Count(unconfirmed, "message")));
-        }
-        Stop::Said(status)
+        Err(undelivered(self.window.unconfirmed(), Status::Unreachable))
     }
 
     /// A connection is over: what is not confirmed will be sent again.
@@ -205,7 +196,13 @@ impl Target {
         if over.end == End::Refused {
             report::error(format_args!("{}: {}", link.name, over.cause));
             over.hint.iter().for_each(report::hint);
-            return Err(self.undelivered(Status::Failed));
+            return Err(undelivered(self.window.unconfirmed(), Status::Failed));
+        }
+        if over.end == End::Tls {
+            report::error(format_args!("{}: {}", link.name, over.cause));
+            over.hint.iter().for_each(report::hint);
+            let unread = self.window.last() - link.first;
+            return Err(undelivered(unread, Status::Unreachable));
         }
         let is_unanswered = over.end == End::Peer && self.window.confirmed() == link.first;
         self.unanswered = link
@@ -362,6 +359,14 @@ impl Target {
         }
         Ok(())
     }
+}
+
+/// Ends with that status, and tells how much is not delivered.
+fn undelivered(count: u64, status: Status) -> Stop {
+    if count > 0 {
+        report::error(format_args!("{} not delivered", Count(count, "message")));
+    }
+    Stop::Said(status)
 }
 
 /// Reads and writes as much as goes without waiting.

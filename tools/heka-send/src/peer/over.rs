@@ -17,6 +17,8 @@ pub(crate) enum End {
     Wrong,
     /// We did, for the peer refuses a message.
     Refused,
+    /// The peer expects TLS: it has nothing of what was written.
+    Tls,
 }
 
 /// Why a connection is over.
