@@ -2,7 +2,7 @@
 //! Waiting for very many descriptors at once (epoll(7)), with signals and statistics served on the
 //! way.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -50,6 +50,8 @@ pub struct Ready {
     pub write: bool,
     /// It is broken, or a pipe without a reader.
     pub broken: bool,
+    /// Both directions of a connection have ended.
+    pub hung_up: bool,
 }
 
 /// A set of descriptors to wait for.
@@ -77,6 +79,16 @@ impl Poller {
     /// The system's: files on disks cannot be waited for.
     pub fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> nix::Result<()> {
         self.epoll.add(fd, EpollEvent::new(interest.flags(), token))
+    }
+
+    /// Adds a socket of which changes only are told, once each, and both directions: what may be
+    /// done with it is to be remembered until it proves wrong.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn add_edges(&self, fd: impl AsFd, token: u64) -> nix::Result<()> {
+        let both = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLRDHUP;
+        self.epoll.add(fd, EpollEvent::new(both | EpollFlags::EPOLLET, token))
     }
 
     /// Changes what is wanted of a descriptor.
@@ -115,15 +127,24 @@ impl Poller {
             }
             let flags = event.events();
             let broken = flags.contains(EpollFlags::EPOLLERR);
+            let hung_up = flags.contains(EpollFlags::EPOLLHUP);
+            let has_input = flags.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP);
             ready.push(Ready {
                 token: event.data(),
-                read: broken || flags.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLHUP),
+                read: broken || hung_up || has_input,
                 write: flags.contains(EpollFlags::EPOLLOUT),
                 broken,
+                hung_up,
             });
         }
         serve_signals()?;
         Ok(ready)
+    }
+}
+
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
     }
 }
 

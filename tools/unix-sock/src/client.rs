@@ -17,6 +17,7 @@ use crate::door::socket_type;
 use crate::facts::Facts;
 use crate::framing::SideBySide as _;
 use crate::hub::Hub;
+use crate::inbound::Fate;
 use crate::peer::Peer;
 use crate::plan::Plan;
 use crate::queue::Chunk;
@@ -84,7 +85,7 @@ impl Client<'_> {
         };
         self.redial.reset();
         let facts = Facts::of(&socket, 0, self.name.to_string(), false);
-        let peer = self.hub.add(socket, facts)?;
+        let peer = self.hub.connect(socket, facts)?;
         for chunk in unsent {
             peer.link.push(chunk);
         }
@@ -138,7 +139,7 @@ impl Client<'_> {
     fn look_back(&mut self, mut peer: Peer) -> Result<Next, Stop> {
         let plan = self.hub.plan;
         let framing = plan.wire;
-        if peer.is_idle {
+        if peer.inbound.fate == Fate::Idle {
             return Err(Stop::unreachable(format_args!("{}: nothing moved in time", self.name)));
         }
         let is_answered = match &self.hub.source {
@@ -147,7 +148,7 @@ impl Client<'_> {
         };
         let has_unsent = !peer.link.is_drained();
         if self.redial.may_retry() && (!is_answered || has_unsent) && !self.hub.sink.has_enough() {
-            if peer.was_reset {
+            if peer.inbound.fate == Fate::Reset {
                 self.hub.sink.lose(self.name, UNREAD);
             }
             return Ok(Next::Connect(
@@ -166,7 +167,7 @@ impl Client<'_> {
             let cause = format_args!("closed by the peer, {lost} not sent");
             return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
         }
-        if peer.was_reset {
+        if peer.inbound.fate == Fate::Reset {
             return Err(Stop::unreachable(format_args!("{}: {UNREAD}", self.name)));
         }
         Ok(Next::End(Status::Done))

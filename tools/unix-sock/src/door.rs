@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The listening socket: who comes in, who has to wait, who is turned away.
 
-use std::io;
-use std::os::fd::AsFd as _;
-use std::time::Instant;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
-use heka_core::net::{Addr, ListenOptions, Listener, UnixName, inherited};
-use heka_core::os::wait;
-use heka_core::report::{self, Stop};
+use heka_core::net::{Accepted, Addr, ListenOptions, Listener, UnixName, inherited};
+use heka_core::os::{Deadline, wait};
+use heka_core::report::{self, Cause as _, Stop};
 use nix::poll::PollFlags;
+use nix::sys::socket::UnixCredentials;
 use nix::sys::stat::{Mode as Umask, umask};
 use socket2::{Socket, Type};
 
@@ -16,17 +16,32 @@ use crate::cli::Kind;
 use crate::facts::Facts;
 use crate::plan::{Plan, Server};
 
-/// A socket that connections come in by.
+/// When to look again after the system had no descriptor for a new connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A socket that connections, or datagrams, come in by.
 #[derive(Debug)]
 pub(crate) struct Door {
-    pub(crate) listener: Listener,
+    listener: Listener,
     /// The socket, for people and for metadata.
     pub(crate) path: String,
-    /// Somebody may be waiting.
-    pub(crate) is_ready: bool,
-    /// It has been told that somebody has to wait.
-    pub(crate) has_told: bool,
+    phase: Phase,
     next_number: u64,
+}
+
+/// Who is before a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nobody.
+    Quiet,
+    /// Somebody may be.
+    Ready,
+    /// Somebody is, for whom there is no room, which has been told.
+    Full,
+    /// The system has no room until then.
+    Paused(Instant),
+    /// Datagrams may be there that had to wait for standard output.
+    HeldUp,
 }
 
 impl Door {
@@ -44,43 +59,120 @@ impl Door {
             fd.announce([listener.bound()])?;
         }
         report::note(format_args!("{path}: listening"));
-        Ok(Self { listener, path, is_ready: true, has_told: false, next_number: 0 })
+        Ok(Self { listener, path, phase: Phase::Ready, next_number: 0 })
     }
 
-    /// Takes one connection that may come in.
-    ///
-    /// # Errors
-    /// The system's, out of descriptors among them.
-    pub(crate) fn accept(&mut self, server: &Server) -> io::Result<Option<(Socket, Facts)>> {
-        loop {
-            let Some(accepted) = self.listener.accept()? else {
-                self.is_ready = false;
-                return Ok(None);
-            };
-            let number = self.next_number;
-            let facts = Facts::of(&accepted.socket, number, self.path.clone(), true);
-            if is_allowed(&facts, server) {
-                self.next_number += 1;
-                return Ok(Some((accepted.socket, facts)));
-            }
-            self.turn_away(&facts);
+    /// The socket.
+    pub(crate) fn socket(&self) -> &Socket {
+        self.listener.socket()
+    }
+
+    /// Somebody has come.
+    pub(crate) fn wake(&mut self) {
+        if !self.is_held_up() {
+            self.phase = Phase::Ready;
         }
     }
 
-    /// Tells of a peer that is not served.
-    pub(crate) fn turn_away(&mut self, facts: &Facts) {
-        let (uid, gid) = (facts.uid.unwrap_or_default(), facts.gid.unwrap_or_default());
-        let text = format_args!("{}: uid {uid}, gid {gid} turned away", self.path);
-        report::repeated("turned away", text);
+    /// Whoever is there has to wait for standard output.
+    pub(crate) fn hold_up(&mut self) {
+        self.phase = Phase::HeldUp;
+    }
+
+    /// Whether somebody has waited for standard output, and may still.
+    pub(crate) fn is_held_up(&self) -> bool {
+        self.phase == Phase::HeldUp
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn settle(&mut self) {
+        self.phase = Phase::Quiet;
+    }
+
+    /// Somebody has gone: there may be room.
+    pub(crate) fn make_room(&mut self) {
+        if let Phase::Paused(_) = self.phase {
+            self.phase = Phase::Ready;
+        }
+    }
+
+    /// Whether somebody may wait who may come in.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self.phase {
+            Phase::Quiet => false,
+            Phase::Ready | Phase::Full | Phase::HeldUp => true,
+            Phase::Paused(until) => until <= Instant::now(),
+        }
+    }
+
+    /// When to look again.
+    pub(crate) fn deadline(&self) -> Deadline {
+        match self.phase {
+            Phase::Paused(until) => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Takes one connection that may come in.
+    pub(crate) fn accept(&mut self, server: &Server) -> Option<(Socket, Facts)> {
+        while self.is_ready() {
+            let accepted = match self.listener.accept() {
+                Ok(accepted) => accepted,
+                // Out of descriptors or memory: later, or when a connection has ended.
+                Err(error) => {
+                    self.warn_full(&error.cause());
+                    self.phase = Phase::Paused(Instant::now() + ACCEPT_PAUSE);
+                    return None;
+                }
+            };
+            let Some(Accepted { socket, .. }) = accepted else {
+                self.settle();
+                return None;
+            };
+            let facts = Facts::of(&socket, self.next_number, self.path.clone(), true);
+            if self.admits(facts.uid.zip(facts.gid), server) {
+                self.next_number += 1;
+                return Some((socket, facts));
+            }
+        }
+        None
+    }
+
+    /// Whether a peer, given its user and group, is one of those that `--allow-uid` and `--allow-gid` name; tells if not.
+    pub(crate) fn admits(&self, peer: Option<(u32, u32)>, server: &Server) -> bool {
+        let admits = (server.users.is_empty() && server.groups.is_empty())
+            || peer.is_some_and(|(uid, gid)| {
+                server.users.contains(&uid) || server.groups.contains(&gid)
+            });
+        if !admits {
+            let (uid, gid) = peer.unwrap_or_default();
+            let text = format_args!("{}: uid {uid}, gid {gid} turned away", self.path);
+            report::repeated("turned away", text);
+        }
+        admits
+    }
+
+    /// What is known of a new sender of datagrams.
+    pub(crate) fn introduce(&mut self, credentials: Option<UnixCredentials>) -> Facts {
+        let number = self.next_number;
+        self.next_number += 1;
+        Facts {
+            number,
+            path: self.path.clone(),
+            is_server: true,
+            pid: credentials.map(|credentials| credentials.pid()),
+            uid: credentials.map(|credentials| credentials.uid()),
+            gid: credentials.map(|credentials| credentials.gid()),
+        }
     }
 
     /// There is no room for more: tells so, if somebody wants in.
     pub(crate) fn keep_shut(&mut self, most: usize) -> Result<(), Stop> {
-        if !self.has_told {
+        if self.phase == Phase::Ready {
             let waiting = wait(&[(self.as_fd(), PollFlags::POLLIN)], Some(Instant::now()))?;
-            self.is_ready = waiting.iter().any(|ready| !ready.is_empty());
-            self.has_told = self.is_ready;
-            if self.has_told {
+            self.phase = Phase::Quiet;
+            if waiting.iter().any(|ready| !ready.is_empty()) {
+                self.phase = Phase::Full;
                 self.warn_full(&format!("{most} connections (--max-conns)"));
             }
         }
@@ -88,19 +180,10 @@ impl Door {
     }
 
     /// Tells that connections have to wait.
-    pub(crate) fn warn_full(&mut self, cause: &str) {
+    fn warn_full(&mut self, cause: &str) {
         let text = format_args!("{}: {cause}, more have to wait", self.path);
         report::repeated("waiting connections", text);
     }
-}
-
-/// Whether a peer is one of those that `--allow-uid` and `--allow-gid` name.
-pub(crate) fn is_allowed(facts: &Facts, server: &Server) -> bool {
-    let in_list =
-        |list: &[u32], number: Option<u32>| number.is_some_and(|number| list.contains(&number));
-    (server.users.is_empty() && server.groups.is_empty())
-        || in_list(&server.users, facts.uid)
-        || in_list(&server.groups, facts.gid)
 }
 
 fn bind(name: &UnixName, kind: Kind, server: &Server) -> Result<Listener, Stop> {
@@ -147,8 +230,8 @@ pub(crate) fn socket_type(kind: Kind) -> Type {
     }
 }
 
-impl std::os::fd::AsFd for Door {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+impl AsFd for Door {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Who is at the other end.
 
+use heka_core::report;
 use heka_core::wire::Field;
 use nix::sys::socket::{getsockopt, sockopt};
 use socket2::Socket;
@@ -61,6 +62,12 @@ impl Facts {
             vec![Field::string("path", self.path.clone()), Field::integer("peer", number)];
         fields.extend(self.numbers().map(|(name, value)| Field::integer(name, value)));
         fields
+    }
+
+    /// Tells who has come.
+    pub(crate) fn introduce(&self) {
+        let who: Vec<_> = self.numbers().map(|(name, value)| format!("{name} {value}")).collect();
+        report::note(format_args!("{self}: connected ({})", who.join(", ")));
     }
 
     /// Process, user and group, as far as they are known.

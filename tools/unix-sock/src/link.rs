@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A connected socket with the queue of what is to be written to it. Nothing here blocks.
+//! The way to a peer, with the queue of what is to be written to it. Nothing here blocks.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use heka_core::report::stats;
-use socket2::Socket;
+use nix::sys::socket::UnixAddr;
+use socket2::{Socket, Type};
 
+use crate::facts::Facts;
 use crate::framing::SideBySide as _;
 use crate::packets::{self, Packet};
 use crate::queue::{Chunk, Queue};
@@ -17,15 +22,29 @@ use heka_core::record::Framing;
 /// How many chunks one write takes.
 const MAX_SLICES: usize = 64;
 
-/// A socket and its queue.
+/// A way to a peer, and its queue.
 #[derive(Debug)]
 pub(crate) struct Link {
-    socket: Socket,
-    /// Each write is a packet, each read is one.
-    packets: bool,
+    pub(crate) facts: Facts,
+    way: Way,
     queue: Queue,
     /// How much of the first chunk is written.
     sent: usize,
+    /// A write may succeed. (Set by the kernel's edges, cleared by one in vain.)
+    pub(crate) writable: bool,
+    /// When a byte moved last, in either direction.
+    pub(crate) moved: Instant,
+}
+
+/// What records go through.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// A connection without record bounds.
+    Stream(Socket),
+    /// A connection of which each write is a packet, and each read.
+    Packets(Socket),
+    /// The socket of all senders of datagrams, and the name of this one's, if it has any.
+    Shared(Rc<Socket>, Option<UnixAddr>),
 }
 
 /// What a read gave.
@@ -39,31 +58,50 @@ pub(crate) enum Received {
     End,
 }
 
-/// How a write went.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Flushed {
-    /// Nothing is left.
-    All,
-    /// The peer takes no more right now.
-    Blocked,
-    /// A packet of so many bytes is longer than the system sends; it was dropped.
-    TooLong(usize),
-}
-
 impl Link {
-    /// Takes over a connected, non-blocking socket.
-    pub(crate) fn new(socket: Socket, packets: bool) -> Self {
-        Self { socket, packets, queue: Queue::default(), sent: 0 }
+    /// Takes over a non-blocking socket.
+    pub(crate) fn new(way: Way, facts: Facts) -> Self {
+        let (queue, moved) = (Queue::default(), Instant::now());
+        Self { facts, way, queue, sent: 0, writable: true, moved }
+    }
+
+    /// The same for a connection, of whichever type it is.
+    pub(crate) fn connected(socket: Socket, facts: Facts) -> Self {
+        let is_stream = socket.r#type().is_ok_and(|kind| kind == Type::STREAM);
+        Self::new(if is_stream { Way::Stream(socket) } else { Way::Packets(socket) }, facts)
     }
 
     /// Whether reads and writes keep record bounds.
     pub(crate) fn has_packets(&self) -> bool {
-        self.packets
+        !matches!(self.way, Way::Stream(_))
+    }
+
+    /// Whether other peers have the same socket, of which no event tells when this one has room.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.way, Way::Shared(..))
+    }
+
+    /// The name to which datagrams are sent, if it has any.
+    pub(crate) fn addr(&self) -> Option<UnixAddr> {
+        match self.way {
+            Way::Shared(_, addr) => addr,
+            Way::Stream(_) | Way::Packets(_) => None,
+        }
     }
 
     /// The socket.
     pub(crate) fn socket(&self) -> &Socket {
-        &self.socket
+        match &self.way {
+            Way::Stream(socket) | Way::Packets(socket) => socket,
+            Way::Shared(socket, _) => socket,
+        }
+    }
+
+    /// Tells the peer that nothing follows. One that is gone already needs no word of it.
+    pub(crate) fn end(&self) {
+        if !self.is_shared() {
+            let _ = self.socket().shutdown(Shutdown::Write);
+        }
     }
 
     /// Reads once from a stream.
@@ -71,7 +109,7 @@ impl Link {
     /// # Errors
     /// The system's: the connection is broken.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        match (&self.socket).read(buffer) {
+        match self.socket().read(buffer) {
             Ok(0) => Ok(Received::End),
             Ok(len) => Ok(Received::Bytes(len)),
             Err(error) if is_for_later(&error) => Ok(Received::Nothing),
@@ -85,7 +123,7 @@ impl Link {
     /// # Errors
     /// The system's: the connection is broken.
     pub(crate) fn receive_packets(&self, room: &mut [u8], size: usize) -> io::Result<Vec<Packet>> {
-        match packets::receive(&self.socket, room, size).map_err(io::Error::from) {
+        match packets::receive(self.socket(), room, size).map_err(io::Error::from) {
             Err(error) if is_for_later(&error) => Ok(Vec::new()),
             other => other,
         }
@@ -99,7 +137,13 @@ impl Link {
     pub(crate) fn has_ended(&self, packets: &[Packet], most: usize) -> io::Result<bool> {
         let is_possible =
             packets.len() == most && packets.last().is_some_and(|packet| packet.len == 0);
-        if is_possible { packets::has_ended(&self.socket) } else { Ok(false) }
+        if is_possible { packets::has_ended(self.socket()) } else { Ok(false) }
+    }
+
+    /// So much has come.
+    pub(crate) fn count_in(&mut self, len: usize) {
+        self.moved = Instant::now();
+        stats::BYTES_IN.add(len as u64);
     }
 
     /// Puts records behind those that wait.
@@ -112,18 +156,19 @@ impl Link {
     ///
     /// # Errors
     /// As [`Link::flush`]; all of `records` is queued then.
-    pub(crate) fn pass(&mut self, records: &[u8], framing: Framing) -> io::Result<bool> {
+    pub(crate) fn pass(&mut self, records: &[u8], framing: Framing) -> io::Result<()> {
         let mut sent = 0;
-        let mut outcome = Ok(true);
-        while self.queue.is_empty() && !self.packets && sent < records.len() {
-            match (&self.socket).write(records.get(sent..).unwrap_or_default()) {
+        let mut outcome = Ok(());
+        self.moved = Instant::now();
+        while self.queue.is_empty() && !self.has_packets() && sent < records.len() {
+            match self.socket().write(records.get(sent..).unwrap_or_default()) {
                 Ok(len) => {
                     stats::BYTES_OUT.add(len as u64);
                     sent += len;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    outcome = Ok(false);
+                    self.writable = false;
                     break;
                 }
                 Err(error) => {
@@ -155,27 +200,28 @@ impl Link {
         self.queue.is_empty()
     }
 
-    /// Writes what the peer takes.
+    /// Writes what the peer takes. A packet that is longer than the system sends is dropped, and
+    /// `too_long` is told its length.
     ///
     /// # Errors
     /// The system's: nothing more can be written to this peer.
-    pub(crate) fn flush(&mut self) -> io::Result<Flushed> {
-        while let Some(len) = self.queue.first().map(Bytes::len) {
-            let outcome = if self.packets { self.send_packets() } else { self.send_bytes() };
+    pub(crate) fn flush(&mut self, mut too_long: impl FnMut(&Facts, usize)) -> io::Result<()> {
+        while let Some(len) = self.queue.first().map(Bytes::len).filter(|_| self.writable) {
+            let outcome = if self.has_packets() { self.send_packets() } else { self.send_bytes() };
             match outcome {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(Flushed::Blocked);
-                }
+                // Of senders of datagrams it counts when they send.
+                Ok(()) if self.is_shared() => {}
+                Ok(()) => self.moved = Instant::now(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_full(&error) => self.writable = false,
                 Err(error) if error.raw_os_error() == Some(nix::Error::EMSGSIZE as i32) => {
-                    self.forget(0);
-                    return Ok(Flushed::TooLong(len));
+                    self.queue.pop();
+                    too_long(&self.facts, len);
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(Flushed::All)
+        Ok(())
     }
 
     fn send_bytes(&mut self) -> io::Result<()> {
@@ -184,34 +230,23 @@ impl Link {
         let unsent = first.get(self.sent..).unwrap_or_default();
         let slices: Vec<IoSlice<'_>> =
             std::iter::once(unsent).chain(chunks).take(MAX_SLICES).map(IoSlice::new).collect();
-        let len = (&self.socket).write_vectored(&slices)?;
-        self.forget(len);
+        let len = self.socket().write_vectored(&slices)?;
+        stats::BYTES_OUT.add(len as u64);
+        self.sent += len;
+        while let Some(first) = self.queue.first().map(Bytes::len).filter(|len| *len <= self.sent) {
+            self.sent -= first;
+            self.queue.pop();
+        }
         Ok(())
     }
 
     fn send_packets(&mut self) -> io::Result<()> {
-        let packets = self.queue.iter().take(packets::MOST);
-        for _ in 0..packets::send(&self.socket, packets)? {
-            self.forget(self.queue.first().map_or(0, Bytes::len));
+        let waiting = self.queue.iter().take(packets::MOST);
+        for _ in 0..packets::send(self.socket(), waiting, self.addr())? {
+            stats::BYTES_OUT.add(self.queue.first().map_or(0, Bytes::len) as u64);
+            self.queue.pop();
         }
         Ok(())
-    }
-
-    /// Drops what is written.
-    fn forget(&mut self, len: usize) {
-        stats::BYTES_OUT.add(len as u64);
-        self.sent += len;
-        while let Some(first) = self.queue.first() {
-            // A packet goes whole, also an empty one.
-            if !self.packets && self.sent < first.len() {
-                return;
-            }
-            self.sent = self.sent.saturating_sub(first.len());
-            self.queue.pop();
-            if self.packets {
-                return;
-            }
-        }
     }
 
     /// Gives up what waits; tells how many records that is.
@@ -238,8 +273,14 @@ fn is_for_later(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
+/// Whether the peer, or the system, has no room right now.
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || error.raw_os_error() == Some(nix::Error::ENOBUFS as i32)
+}
+
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.socket().as_fd()
     }
 }

@@ -1,28 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One connection: who is at the other end, what has arrived of its next record, and which of its
-//! two directions are still open.
+//! A peer: who is at the other end, and how each of the two directions stands.
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::time::Instant;
 
-use heka_core::record::Unread;
-use heka_core::report::{self, Cause as _, Stop, stats};
-use socket2::Socket;
+use heka_core::net::Ready;
+use heka_core::os::wait;
+use heka_core::report::words::Count;
+use heka_core::report::{self, Cause as _, Stop};
+use nix::poll::PollFlags;
 
 use crate::audience::Standing;
-use crate::envelope::Envelope;
-use crate::facts::Facts;
-use crate::framing::is_empty_record;
-use crate::link::{Link, Received};
-use crate::packets::{self, Packet};
+use crate::cli::{Kind, QueueFull};
+use crate::inbound::{Fate, Inbound, Receiving};
+use crate::link::Link;
+use crate::packets::Packet;
 use crate::plan::Plan;
 use crate::queue::Chunk;
 use crate::sink::Sink;
-use heka_core::record::{Found, More, Progress};
-
-/// Up to so much of an unfinished record is kept in memory of its own size; a longer one keeps the
-/// buffer that it arrived in.
-const SMALL: usize = 64 * 1024;
 
 /// State of the direction towards the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,69 +31,74 @@ pub(crate) enum Sending {
     Ended,
 }
 
-/// A connection.
+/// A peer.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    pub(crate) facts: Facts,
     pub(crate) link: Link,
-    envelope: Envelope,
-    pub(crate) progress: Progress,
-    /// What has arrived of an unfinished record, or records that wait for another turn.
-    pub(crate) partial: Unread,
-    /// Not all records were handed over that are there; what follows them.
-    unfinished: Option<More>,
-    /// There may be something to read. (Set by the kernel's edges, cleared by a read in vain.)
-    pub(crate) readable: bool,
-    /// A write may succeed. Likewise.
-    pub(crate) writable: bool,
-    /// The peer may send more.
-    pub(crate) receiving: bool,
+    pub(crate) inbound: Inbound,
     pub(crate) sending: Sending,
-    /// The peer is gone altogether.
-    pub(crate) hung_up: bool,
-    /// The connection broke with something unread at the peer.
-    pub(crate) was_reset: bool,
-    /// It ended because nothing moved on it.
-    pub(crate) is_idle: bool,
-    /// How often to look for bulk before the next large read.
-    pub(crate) tries: u8,
-    /// When a byte moved last.
-    pub(crate) moved: Instant,
     /// When one direction ended.
-    pub(crate) half_closed: Option<Instant>,
+    half_closed: Option<Instant>,
 }
 
 impl Peer {
-    /// Takes over a connected, non-blocking socket.
-    pub(crate) fn new(socket: Socket, facts: Facts, plan: &Plan) -> Self {
-        Self {
-            envelope: Envelope::new(plan.form, &facts),
-            facts,
-            link: Link::new(socket, plan.has_packets()),
-            progress: Progress::default(),
-            partial: Unread::default(),
-            unfinished: None,
-            readable: true,
-            writable: true,
-            receiving: true,
-            sending: Sending::Open,
-            hung_up: false,
-            was_reset: false,
-            is_idle: false,
-            tries: 0,
-            moved: Instant::now(),
-            half_closed: None,
-        }
+    /// At the other end of a link.
+    pub(crate) fn new(link: Link, plan: &Plan) -> Self {
+        // Datagrams come by a socket that is not its own.
+        let (receiving, sending) = match (link.is_shared(), link.addr()) {
+            (false, _) => (Receiving::Readable, Sending::Open),
+            (true, Some(_)) => (Receiving::Quiet, Sending::Open),
+            (true, None) => (Receiving::Quiet, Sending::Ended),
+        };
+        let inbound = Inbound::new(&link.facts, receiving, plan);
+        Self { link, inbound, sending, half_closed: None }
     }
 
-    /// Whether its last turn was not enough.
-    pub(crate) fn is_unfinished(&self) -> bool {
-        self.unfinished.is_some()
+    /// Its number.
+    pub(crate) fn number(&self) -> u64 {
+        self.link.facts.number
+    }
+
+    /// Takes note of an event.
+    pub(crate) fn note_event(&mut self, ready: Ready) {
+        self.inbound.note_event(ready);
+        self.link.writable |= ready.write || ready.broken;
+    }
+
+    /// Has its turn to be read.
+    pub(crate) fn read(&mut self, sink: &mut Sink<'_>, scratch: &mut [u8]) -> Result<(), Stop> {
+        self.inbound.read(&mut self.link, sink, scratch)?;
+        self.echo(sink);
+        if self.has_ended() {
+            self.half_closed.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
+    /// Takes a datagram of its own.
+    pub(crate) fn take_packet(
+        &mut self,
+        packet: Packet,
+        slot: &[u8],
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Stop> {
+        self.inbound.take_packet(&mut self.link, packet, slot, sink)?;
+        self.echo(sink);
+        Ok(())
+    }
+
+    /// It is not listened to any more.
+    pub(crate) fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
+        self.inbound.end_now(&mut self.link, sink)?;
+        self.echo(sink);
+        self.write(sink);
+        Ok(())
     }
 
     /// Whether nothing can happen on it any more.
     pub(crate) fn is_over(&self) -> bool {
-        !self.receiving && (self.sending == Sending::Ended || self.hung_up)
+        let is_deaf = self.sending == Sending::Ended || self.inbound.fate >= Fate::HungUp;
+        self.has_ended() && is_deaf
     }
 
     /// What can be sent to it.
@@ -108,268 +109,126 @@ impl Peer {
         }
     }
 
-    /// Has its turn: reads once and hands over the records that are whole then, or those that the
-    /// last turn left. `scratch` is lent for the time of the call; it holds [`scratch_len`] bytes.
-    pub(crate) fn read(&mut self, sink: &mut Sink<'_>, scratch: &mut [u8]) -> Result<(), Stop> {
-        sink.turn.begin();
-        match self.unfinished.take() {
-            Some(More::Ended) => return self.end(sink),
-            Some(more) => return self.split_partial(more, sink),
-            None => {}
-        }
-        if self.link.has_packets() {
-            return self.read_packets(sink, scratch);
-        }
-        if self.partial.len() > SMALL {
-            return self.read_long(sink);
-        }
-        if self.pass_bulk(sink, scratch)? {
-            return Ok(());
-        }
-        let kept = self.partial.len();
-        let Some((front, room)) = scratch.split_at_mut_checked(kept) else { return Ok(()) };
-        front.copy_from_slice(self.partial.data());
-        let Some(len) = self.receive(room, sink)? else { return Ok(()) };
-        let data = scratch.get(..kept + len).unwrap_or_default();
-        let done = self.split(data, More::Coming, sink)?;
-        self.partial.set(data.get(done..).unwrap_or_default());
-        Ok(())
+    /// Whether there may be something to read, for which there is room but for others.
+    pub(crate) fn wants_reading(&self, plan: &Plan) -> bool {
+        let echo_fits = !plan.echo || self.link.cost() < plan.queue_size;
+        self.is_readable() && echo_fits
     }
 
-    /// The same for a record that is long already: it stays where it is, and grows there.
-    fn read_long(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
-        let (link, mut received) = (&mut self.link, Ok(Received::Nothing));
-        self.partial.extend_with(sink.plan.read_size, |room| {
-            received = link.receive(room);
-            match received {
-                Ok(Received::Bytes(len)) => len,
-                _ => 0,
+    /// Whether it has sent something that nobody has read though it had its turn: standard output
+    /// takes nothing.
+    fn is_held_up(&self, plan: &Plan) -> Result<bool, Stop> {
+        if !self.wants_reading(plan) {
+            return Ok(false);
+        }
+        let unread = wait(&[(self.link.as_fd(), PollFlags::POLLIN)], Some(Instant::now()))?;
+        Ok(unread.iter().any(|ready| ready.contains(PollFlags::POLLIN)))
+    }
+
+    /// When its time is up, and what has become of it then.
+    pub(crate) fn deadline(&mut self, plan: &Plan) -> Result<Option<(Instant, Fate)>, Stop> {
+        if self.is_held_up(plan)? {
+            // The time that it waits for us is not its own.
+            self.link.moved = Instant::now();
+            self.half_closed = self.half_closed.map(|_| self.link.moved);
+        }
+        let idle = plan.idle_timeout.map(|idle| (self.link.moved + idle, Fate::Idle));
+        let since = self.half_closed.filter(|_| self.link.is_drained());
+        let linger =
+            plan.linger.zip(since).map(|(linger, since)| (since + linger, self.inbound.fate));
+        Ok(idle.into_iter().chain(linger).min())
+    }
+
+    /// Whether it sends no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.inbound.receiving == Receiving::Ended
+    }
+
+    /// Whether there may be something to read.
+    pub(crate) fn is_readable(&self) -> bool {
+        matches!(self.inbound.receiving, Receiving::Readable | Receiving::Unfinished(_))
+    }
+
+    /// Whether one direction has ended.
+    pub(crate) fn is_half_closed(&self) -> bool {
+        self.half_closed.is_some()
+    }
+
+    /// Sends back what is to be.
+    fn echo(&mut self, sink: &mut Sink<'_>) {
+        if !sink.plan.echo {
+            return;
+        }
+        for echo in self.inbound.intake.echo.take() {
+            if self.link.is_shared() {
+                // One that does not read is not to keep the others from being heard.
+                let is_full = self.standing(sink.plan) == Standing::Full;
+                let is_left = is_full && sink.plan.queue_full != QueueFull::Block;
+                self.push(echo.chunk, is_left, sink);
+            } else if self.sending == Sending::Open {
+                self.link.push(echo.chunk);
             }
+        }
+    }
+
+    /// Queues records, unless it takes none or is left behind.
+    pub(crate) fn push(&mut self, chunk: Chunk, is_left: bool, sink: &mut Sink<'_>) {
+        let (facts, is_shared) = (&self.link.facts, self.link.is_shared());
+        if self.sending != Sending::Open {
+            let why = if is_shared { "has no name" } else { "takes no more" };
+            sink.lose_unsent(chunk.records, facts, why);
+        } else if !is_left {
+            self.link.push(chunk);
+        } else if sink.plan.queue_full == QueueFull::Close {
+            let records = self.link.abandon() + chunk.records;
+            let lost = Count(records, "record");
+            let what = match is_shared {
+                true => format!("forgotten with {lost}"),
+                false => format!("connection closed, {lost} not sent"),
+            };
+            sink.lose_slow(records, &self.link.facts, what);
+            self.sending = Sending::Ended;
+            self.inbound.receiving = Receiving::Ended;
+        } else {
+            let lost = Count(chunk.records, "record");
+            sink.lose_slow(chunk.records, facts, format_args!("{lost} dropped"));
+        }
+    }
+
+    /// Writes what the peer takes, then tells it the end if that is due.
+    pub(crate) fn write(&mut self, sink: &mut Sink<'_>) {
+        let flushed = self.link.flush(|facts, len| {
+            sink.lose(facts, format_args!("{len} bytes are too long for a packet"));
         });
-        if self.note(received, sink)?.is_some() {
-            self.split_partial(More::Coming, sink)?;
+        if let Err(error) = flushed {
+            return self.fail(sink, &error);
         }
-        Ok(())
-    }
-
-    /// The same for packets, of which each ends its last record.
-    fn read_packets(&mut self, sink: &mut Sink<'_>, scratch: &mut [u8]) -> Result<(), Stop> {
-        let size = sink.plan.read_size;
-        let packets = match self.link.receive_packets(scratch, size) {
-            Ok(packets) => packets,
-            Err(error) if self.was_reset => return self.broken(&error, sink),
-            Err(error) => {
-                // It is told once, and before the packets that came first.
-                self.note_reset(&error);
-                return Ok(());
-            }
-        };
-        self.readable = !packets.is_empty();
-        let has_ended = match self.link.has_ended(&packets, scratch.len() / size) {
-            Ok(has_ended) => has_ended || (packets.is_empty() && self.was_reset),
-            Err(error) => {
-                self.note_reset(&error);
-                true
-            }
-        };
-        // After the end the system gives empty packets for ever.
-        let real = packets.iter().rposition(|packet| !has_ended || packet.len > 0);
-        if real.is_none() && has_ended {
-            return self.end(sink);
-        }
-        let packets = packets.into_iter().take(real.map_or(0, |last| last + 1));
-        for (Packet { len, is_cut }, slot) in packets.zip(scratch.chunks(size)) {
-            self.count(len);
-            if is_cut {
-                sink.lose(&self.facts, format_args!("packet cut to {len} bytes (--buf-size)"));
-            }
-            self.split_packet(slot.get(..len).unwrap_or_default(), sink)?;
-        }
-        Ok(())
-    }
-
-    /// Hands over the records of a packet, which is not kept for another turn.
-    fn split_packet(&mut self, mut packet: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
-        loop {
-            let done = self.split(packet, More::Ended, sink)?;
-            if self.unfinished.take().is_none() {
-                return Ok(());
-            }
-            packet = packet.get(done..).unwrap_or_default();
-            sink.turn.begin();
+        if self.sending == Sending::Ending && self.link.is_drained() {
+            self.sending = Sending::Ended;
+            self.half_closed = Some(Instant::now());
+            self.link.end();
         }
     }
 
-    /// Something has come.
-    pub(crate) fn count(&mut self, len: usize) {
-        self.moved = Instant::now();
-        stats::BYTES_IN.add(len as u64);
-    }
-
-    /// Reads into `room`; `None` if nothing came. At the end the unfinished record is handed over.
-    pub(crate) fn receive(
-        &mut self,
-        room: &mut [u8],
-        sink: &mut Sink<'_>,
-    ) -> Result<Option<usize>, Stop> {
-        let most = room.len().min(sink.plan.read_size);
-        let received = self.link.receive(room.get_mut(..most).unwrap_or_default());
-        self.note(received, sink)
-    }
-
-    /// Takes note of what a read gave: bytes that are the caller's, or none, and then what has
-    /// arrived of a record is all that there is for now, or for ever.
-    fn note(
-        &mut self,
-        received: io::Result<Received>,
-        sink: &mut Sink<'_>,
-    ) -> Result<Option<usize>, Stop> {
-        match received {
-            Ok(Received::Bytes(len)) => {
-                self.count(len);
-                self.expect_bulk(len, sink.plan);
-                return Ok(Some(len));
-            }
-            Ok(Received::Nothing) => {
-                self.readable = false;
-                self.split_partial(More::Idle, sink)?;
-            }
-            Ok(Received::End) => self.end(sink)?,
-            Err(error) => self.broken(&error, sink)?,
+    /// Nothing more can be written to it. It may have sent something before it went.
+    pub(crate) fn fail(&mut self, sink: &mut Sink<'_>, error: &io::Error) {
+        let is_reset = error.kind() == io::ErrorKind::ConnectionReset;
+        self.inbound.worsen(if is_reset { Fate::Reset } else { Fate::HungUp });
+        if sink.plan.kind == Kind::Dgram {
+            // There is no connection whose end could be read.
+            report::note(format_args!("{}: {}", self.link.facts, error.cause()));
+            self.inbound.receiving = Receiving::Ended;
+        } else {
+            self.inbound.wake();
         }
-        Ok(None)
-    }
-
-    fn broken(&mut self, error: &io::Error, sink: &mut Sink<'_>) -> Result<(), Stop> {
-        self.note_reset(error);
-        self.end(sink)
-    }
-
-    fn note_reset(&mut self, error: &io::Error) {
-        self.was_reset = true;
-        self.hung_up = true;
-        report::note(format_args!("{}: {}", self.facts, error.cause()));
-    }
-
-    /// The peer sends no more: its last record needs no delimiter.
-    fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
-        self.split_partial(More::Ended, sink)?;
-        if self.unfinished.is_none() {
-            self.partial = Unread::default();
-            self.receiving = false;
-            self.readable = false;
-            self.half_closed.get_or_insert_with(Instant::now);
-        }
-        Ok(())
-    }
-
-    /// It is not listened to any more, and has no other turn.
-    pub(crate) fn end_now(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
-        loop {
-            sink.turn.begin();
-            self.end(sink)?;
-            if self.unfinished.take().is_none() {
-                return Ok(());
-            }
+        if sink.plan.server().is_some() {
+            self.sending = Sending::Ended;
+            let records = self.link.abandon();
+            sink.lose_unsent(records, &self.link.facts, error.cause());
+        } else {
+            self.link.writable = false;
         }
     }
-
-    /// Hands over what can be of the unfinished record, given what follows it.
-    fn split_partial(&mut self, more: More, sink: &mut Sink<'_>) -> Result<(), Stop> {
-        if self.partial.is_empty() {
-            return Ok(());
-        }
-        let partial = std::mem::take(&mut self.partial);
-        let done = self.split(partial.data(), more, sink)?;
-        self.partial = partial;
-        self.partial.consume(done);
-        Ok(())
-    }
-
-    /// Hands over the whole records of `data`; tells how much of it is done with.
-    fn split(&mut self, data: &[u8], more: More, sink: &mut Sink<'_>) -> Result<usize, Stop> {
-        let splitter = &sink.plan.wire_splitter;
-        if sink.plan.copies_through
-            && let Some(records) = splitter.records(data, &mut self.progress, more).whole()
-        {
-            let done = records.len();
-            sink.turn.spend_record(done);
-            sink.receive_all(&self.facts, records)?;
-            if sink.plan.echo && self.sending == Sending::Open && done > 0 {
-                self.link.push(Chunk::of(records, sink.plan.wire));
-            }
-            if more != More::Ended {
-                return Ok(done);
-            }
-            let rest = data.get(done..).unwrap_or_default();
-            return Ok(done + self.split_each(rest, more, sink)?);
-        }
-        self.split_each(data, more, sink)
-    }
-
-    fn split_each(&mut self, data: &[u8], more: More, sink: &mut Sink<'_>) -> Result<usize, Stop> {
-        let mut echo = (Vec::new(), 0);
-        if self.link.has_packets() && is_empty_record(sink.plan.wire, data) {
-            self.take(&[], &mut echo, sink)?;
-        }
-        let mut progress = std::mem::take(&mut self.progress);
-        let mut records = sink.plan.wire_splitter.records(data, &mut progress, more);
-        let mut is_broken = false;
-        while let Some(found) = records.next_within(&mut sink.turn) {
-            match found {
-                Found::Record(record) => self.take(record.text, &mut echo, sink)?,
-                Found::Frame(frame) => self.take(frame.bytes, &mut echo, sink)?,
-                Found::Damage(damage) if damage.is_final() => {
-                    sink.lose(&self.facts, format_args!("{damage}; connection closed"));
-                    is_broken = true;
-                }
-                Found::Damage(damage) => sink.lose(&self.facts, damage),
-            }
-        }
-        let at = records.done();
-        self.progress = progress;
-        if is_broken {
-            self.receiving = false;
-            self.hung_up = true;
-        } else if sink.turn.is_over() {
-            self.unfinished = Some(more);
-            // Without a word of the system there is something to do.
-            self.readable = true;
-        }
-        self.echo(echo.0, echo.1, sink);
-        Ok(if is_broken { data.len() } else { at })
-    }
-
-    /// Hands over a record, and gathers what is sent back.
-    fn take(
-        &mut self,
-        record: &[u8],
-        echo: &mut (Vec<u8>, u64),
-        sink: &mut Sink<'_>,
-    ) -> Result<(), Stop> {
-        if let Some(record) = sink.receive(&self.facts, &mut self.envelope, record)?
-            && sink.plan.echo
-            && sink.encode(&mut echo.0, &record)
-        {
-            echo.1 += 1;
-            if self.link.has_packets() {
-                let (bytes, records) = std::mem::take(echo);
-                self.echo(bytes, records, sink);
-            }
-        }
-        Ok(())
-    }
-
-    fn echo(&mut self, bytes: Vec<u8>, records: u64, sink: &Sink<'_>) {
-        if sink.plan.echo && records > 0 && self.sending == Sending::Open {
-            self.link.push(Chunk { bytes: bytes.into(), records });
-        }
-    }
-}
-
-/// How long the buffer must be that [`Peer::read`] is lent.
-pub(crate) fn scratch_len(plan: &Plan) -> usize {
-    if plan.has_packets() { packets::room(plan) } else { SMALL + plan.read_size }
 }
 
 #[cfg(test)]
@@ -378,9 +237,13 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use clap::Parser as _;
+    use socket2::Socket;
 
     use super::*;
     use crate::cli::Cli;
+    use crate::facts::Facts;
+    use crate::inbound::scratch_len;
+    use crate::link::Way;
 
     #[test]
     fn what_takes_long_to_read_takes_many_turns() {
@@ -391,7 +254,7 @@ mod tests {
         far.set_nonblocking(true).unwrap();
         let far = Socket::from(far);
         let facts = Facts::of(&far, 0, "s".to_owned(), true);
-        let mut peer = Peer::new(far, facts, &plan);
+        let mut peer = Peer::new(Link::new(Way::Stream(far), facts), &plan);
         let mut scratch = vec![0; scratch_len(&plan)];
         // Headers in each other's messages, all of them longer than what comes.
         let headers = b"\x7a\x07\x1e\x04\x08\xc0\x84\x3d\x1f".repeat(7000);
@@ -402,12 +265,12 @@ mod tests {
         }
         drop(near);
         let mut turns = 0;
-        while peer.receiving {
-            assert!(peer.readable);
+        while peer.inbound.receiving != Receiving::Ended {
+            assert!(peer.wants_reading(&plan));
             peer.read(&mut sink, &mut scratch).unwrap();
-            turns += u32::from(peer.is_unfinished());
+            turns += u32::from(matches!(peer.inbound.receiving, Receiving::Unfinished(_)));
         }
         assert!(turns > 2, "{turns}");
-        assert!(peer.partial.is_empty());
+        assert!(peer.inbound.intake.partial.is_empty());
     }
 }

@@ -110,6 +110,11 @@ impl Plan {
         self.kind != Kind::Stream
     }
 
+    /// Whether there are no connections, on either side.
+    pub(crate) fn has_datagrams(&self) -> bool {
+        self.kind == Kind::Dgram
+    }
+
     /// Where a record from standard input goes that names `peer`, or none.
     pub(crate) fn target(
         &self,

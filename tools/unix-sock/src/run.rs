@@ -5,17 +5,13 @@ use std::time::Instant;
 
 use heka_core::report::{Status, Stop};
 
-use crate::cli::Kind;
 use crate::plan::{Plan, Role};
-use crate::{client, datagram, server};
+use crate::{client, server};
 
 /// Connects or serves.
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let end = plan.timeout.map(|timeout| Instant::now() + timeout);
     match (&plan.role, &plan.name) {
-        (Role::Server(settings), _) if plan.kind == Kind::Dgram => {
-            datagram::run(plan, settings, end)
-        }
         (Role::Server(settings), _) => server::run(plan, settings, end),
         (Role::Client { backoff, connect_timeout }, Some(name)) => {
             client::run(plan, name, *backoff, *connect_timeout, end)

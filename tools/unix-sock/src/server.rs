@@ -4,14 +4,12 @@
 use std::time::Instant;
 
 use heka_core::os::{Deadline, raise_open_files, signal};
-use heka_core::report::words::Count;
 use heka_core::report::{self, Explain as _, Status, Stop};
 
 use crate::door::Door;
 use crate::exec::Processes;
 use crate::hub::Hub;
 use crate::plan::{Plan, Server};
-use crate::sink::UNSENT;
 
 /// Serves connections until a signal, a limit or `--once` ends it.
 pub(crate) fn run(plan: &Plan, server: &Server, end: Deadline) -> Result<Status, Stop> {
@@ -36,7 +34,7 @@ fn serve(hub: &mut Hub<'_>, server: &Server, end: Deadline) -> Result<(), Stop> 
         while let Some((socket, facts)) = hub.accept()? {
             // A connection that cannot be served is closed; the others are not to suffer.
             let served = match &server.exec {
-                None => hub.add(socket, facts.clone()).map(drop),
+                None => hub.connect(socket, facts.clone()).map(drop),
                 Some(command) => hub.processes.start(command, socket, &facts).at(&facts),
             };
             if let Err(Stop::Error { text, .. }) = served {
@@ -50,8 +48,7 @@ fn serve(hub: &mut Hub<'_>, server: &Server, end: Deadline) -> Result<(), Stop> 
         for mut peer in std::mem::take(&mut hub.ended) {
             if !peer.link.is_drained() {
                 let records = peer.link.abandon();
-                let cause = format_args!("gone, {} not sent", Count(records, "record"));
-                hub.sink.lose_unsent(UNSENT, records, &peer.facts, cause);
+                hub.sink.lose_unsent(records, &peer.link.facts, "gone");
             }
         }
     }

@@ -24,10 +24,6 @@ use heka_core::record::Framing;
 /// Peers are not read while standard output is so much behind.
 const MAX_PENDING: usize = 1024 * 1024;
 
-/// Warnings of records for peers that are gone, and for peers that read too slowly.
-pub(crate) const UNSENT: &str = "records not sent";
-pub(crate) const SLOW: &str = "slow peers";
-
 /// Standard output and what is counted on the way there.
 #[derive(Debug)]
 pub(crate) struct Sink<'a> {
@@ -148,7 +144,13 @@ impl<'a> Sink<'a> {
 
     /// Whether `--max-count` is reached.
     pub(crate) fn has_enough(&self) -> bool {
-        self.plan.max_count.is_some_and(|most| self.records >= most)
+        self.left() == 0
+    }
+
+    /// How many records it allows.
+    pub(crate) fn left(&self) -> usize {
+        let left = self.plan.max_count.map(|most| most.saturating_sub(self.records));
+        left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX)
     }
 
     /// Tells of a record that is lost.
@@ -159,25 +161,28 @@ impl<'a> Sink<'a> {
     }
 
     /// Tells of records that a peer does not get.
-    pub(crate) fn lose_unsent(
-        &mut self,
-        kind: &'static str,
-        records: u64,
-        peer: impl Display,
-        cause: impl Display,
-    ) {
+    pub(crate) fn lose_unsent(&mut self, records: u64, peer: impl Display, why: impl Display) {
+        let lost = Count(records, "record");
+        self.lose_all("records not sent", records, format_args!("{peer}: {why}, {lost} not sent"));
+    }
+
+    /// Tells of records for a peer that does not keep up.
+    pub(crate) fn lose_slow(&mut self, records: u64, peer: &Facts, what: impl Display) {
+        let text = format_args!("{peer}: reads too slowly, {what}");
+        self.lose_all("slow peers", records, text);
+    }
+
+    fn lose_all(&mut self, kind: &'static str, records: u64, text: impl Display) {
         self.has_lost = true;
         stats::SKIPPED.add(records);
-        report::repeated_loss(kind, records, format_args!("{peer}: {cause}"));
+        report::repeated_loss(kind, records, text);
     }
 
     /// Tells of records for a peer that are not waited for at the end, unless that is what
     /// `--max-count` asks for.
     pub(crate) fn give_up(&mut self, peer: &Facts, records: u64) {
         if records > 0 && !self.has_enough() {
-            let lost = Count(records, "record");
-            let cause = format_args!("not waited for, {lost} not sent");
-            self.lose_unsent(UNSENT, records, peer, cause);
+            self.lose_unsent(records, peer, "not waited for");
         }
     }
 

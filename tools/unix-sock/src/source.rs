@@ -4,13 +4,10 @@
 use heka_core::os::Input;
 use heka_core::report::Stop;
 
+use crate::batch::{Batch, Delivery};
 use crate::envelope::open;
-use crate::queue::Chunk;
 use crate::sink::Sink;
-use heka_core::record::{Found, Framing, More, Progress};
-
-/// Records of one framing that go together are gathered up to this size.
-const CHUNK: usize = 64 * 1024;
+use heka_core::record::{Found, More, Progress};
 
 /// Standard input and how far it has been read.
 #[derive(Debug)]
@@ -29,13 +26,6 @@ pub(crate) struct Source {
     pub(crate) is_bulky: bool,
     /// How many bytes of a file may go out like that, as far as is known.
     pub(crate) bulk: u64,
-}
-
-/// Records for one peer, or for those that `--to` names.
-#[derive(Debug)]
-pub(crate) struct Delivery {
-    pub(crate) peer: Option<u64>,
-    pub(crate) chunk: Chunk,
 }
 
 impl Source {
@@ -78,16 +68,16 @@ impl Source {
 
     /// What is to be delivered of what has been read.
     pub(crate) fn take(&mut self, sink: &mut Sink<'_>) -> Result<Vec<Delivery>, Stop> {
-        let mut batch = Batch { packets: sink.plan.has_packets(), ..Batch::default() };
+        let mut batch = Batch::default();
         if let Some(done) = self.whole(sink) {
             let records = self.input.data().get(..done).unwrap_or_default();
-            batch.add_all(records, sink.plan.wire);
+            batch.add_all(records, sink.plan);
             self.input.consume(done);
         } else {
             let more = if self.has_ended { More::Ended } else { More::Coming };
             self.split(more, sink, &mut batch)?;
         }
-        Ok(batch.finish())
+        Ok(batch.take())
     }
 
     /// Whether there is something to [`Source::settle`].
@@ -97,10 +87,15 @@ impl Source {
 
     /// Nothing is there to read right now: what can be taken without more is.
     pub(crate) fn settle(&mut self, sink: &mut Sink<'_>) -> Result<Vec<Delivery>, Stop> {
-        let mut batch = Batch { packets: sink.plan.has_packets(), ..Batch::default() };
+        let mut batch = Batch::default();
         self.is_unsettled = false;
         self.split(More::Idle, sink, &mut batch)?;
-        Ok(batch.finish())
+        Ok(batch.take())
+    }
+
+    /// How much of a file has not gone out, while it goes out without being read.
+    pub(crate) fn bulk_left(&mut self) -> Option<u64> {
+        (self.is_bulky && self.has_given).then(|| self.input.left())
     }
 
     fn split(&mut self, more: More, sink: &mut Sink<'_>, batch: &mut Batch) -> Result<(), Stop> {
@@ -123,60 +118,12 @@ impl Source {
 }
 
 fn deliver(record: &[u8], sink: &mut Sink<'_>, batch: &mut Batch) {
-    match open(sink.plan.form, sink.plan.wire, record) {
-        Ok(addressed) if addressed.data.is_empty() && sink.plan.skip_empty => {}
+    let plan = sink.plan;
+    match open(plan.form, plan.wire, record) {
+        Ok(addressed) if addressed.data.is_empty() && plan.skip_empty => {}
         Ok(addressed) => {
-            let out = batch.begin(addressed.peer);
-            let start = out.len();
-            if sink.encode(out, &addressed.data) {
-                batch.count += 1;
-            } else {
-                out.truncate(start);
-            }
+            batch.add(addressed.peer, plan, |out| sink.encode(out, &addressed.data));
         }
         Err(cause) => sink.lose("(standard input)", format_args!("record skipped: {cause}")),
-    }
-}
-
-/// Gathers records that go the same way.
-#[derive(Debug, Default)]
-struct Batch {
-    packets: bool,
-    done: Vec<Delivery>,
-    peer: Option<u64>,
-    bytes: Vec<u8>,
-    count: u64,
-}
-
-impl Batch {
-    /// Where the next record for `peer` is built.
-    fn begin(&mut self, peer: Option<u64>) -> &mut Vec<u8> {
-        if self.packets || peer != self.peer || self.bytes.len() >= CHUNK {
-            self.end();
-        }
-        self.peer = peer;
-        &mut self.bytes
-    }
-
-    fn end(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
-        let records = std::mem::take(&mut self.count);
-        if records > 0 {
-            let chunk = Chunk { bytes: bytes.into(), records };
-            self.done.push(Delivery { peer: self.peer, chunk });
-        }
-    }
-
-    /// Adds records that are encoded already, for whom `--to` names.
-    fn add_all(&mut self, records: &[u8], framing: Framing) {
-        if !records.is_empty() {
-            let chunk = Chunk::of(records, framing);
-            self.done.push(Delivery { peer: None, chunk });
-        }
-    }
-
-    fn finish(mut self) -> Vec<Delivery> {
-        self.end();
-        self.done
     }
 }

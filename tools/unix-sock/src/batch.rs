@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Records that go the same way, gathered into chunks.
+
+use crate::plan::Plan;
+use crate::queue::Chunk;
+
+/// Records that go together on a stream are gathered up to this size.
+const CHUNK: usize = 64 * 1024;
+
+/// Records for one peer, or for those that `--to` names.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) peer: Option<u64>,
+    pub(crate) chunk: Chunk,
+}
+
+/// Gathers records.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    done: Vec<Delivery>,
+    peer: Option<u64>,
+    bytes: Vec<u8>,
+    count: u64,
+}
+
+impl Batch {
+    /// Adds a record that `encode` appends, or that it cannot. Each packet holds one.
+    pub(crate) fn add(
+        &mut self,
+        peer: Option<u64>,
+        plan: &Plan,
+        encode: impl FnOnce(&mut Vec<u8>) -> bool,
+    ) {
+        if plan.has_packets() || peer != self.peer || self.bytes.len() >= CHUNK {
+            self.end();
+        }
+        self.peer = peer;
+        let start = self.bytes.len();
+        if encode(&mut self.bytes) {
+            self.count += 1;
+        } else {
+            self.bytes.truncate(start);
+        }
+    }
+
+    /// Adds records that are encoded already, for whom `--to` names.
+    pub(crate) fn add_all(&mut self, records: &[u8], plan: &Plan) {
+        if !records.is_empty() {
+            self.end();
+            self.done.push(Delivery { peer: None, chunk: Chunk::of(records, plan.wire) });
+        }
+    }
+
+    /// Takes all that has been gathered.
+    pub(crate) fn take(&mut self) -> Vec<Delivery> {
+        self.end();
+        std::mem::take(&mut self.done)
+    }
+
+    fn end(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let records = std::mem::take(&mut self.count);
+        if records > 0 {
+            let chunk = Chunk { bytes: bytes.into(), records };
+            self.done.push(Delivery { peer: self.peer, chunk });
+        }
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What has arrived from one peer, and the records in it.
+
+use heka_core::record::{Found, More, Progress, Unread};
+use heka_core::report::Stop;
+
+use crate::batch::Batch;
+use crate::envelope::Envelope;
+use crate::facts::Facts;
+use crate::framing::is_empty_record;
+use crate::plan::Plan;
+use crate::sink::Sink;
+
+/// The bytes of one peer, and how far they have been read.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    envelope: Envelope,
+    pub(crate) progress: Progress,
+    /// What has arrived of an unfinished record, or records that wait for another turn.
+    pub(crate) partial: Unread,
+    /// What is to be sent back.
+    pub(crate) echo: Batch,
+}
+
+/// How the records of some bytes were handed over.
+#[derive(Debug)]
+pub(crate) struct Split {
+    /// So many bytes are done with.
+    pub(crate) done: usize,
+    pub(crate) rest: Rest,
+}
+
+/// What is to be done with the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// They are to be shown again, with what follows them.
+    Kept,
+    /// They are to be shown again in another turn.
+    Unfinished,
+    /// Nothing: no record can be found any more.
+    Lost,
+}
+
+impl Intake {
+    /// With nothing yet.
+    pub(crate) fn new(facts: &Facts, plan: &Plan) -> Self {
+        Self {
+            envelope: Envelope::new(plan.form, facts),
+            progress: Progress::default(),
+            partial: Unread::default(),
+            echo: Batch::default(),
+        }
+    }
+
+    /// Hands over what can be of the unfinished record, given what follows it.
+    pub(crate) fn split_partial(
+        &mut self,
+        from: &Facts,
+        more: More,
+        sink: &mut Sink<'_>,
+    ) -> Result<Rest, Stop> {
+        if self.partial.is_empty() {
+            return Ok(Rest::Kept);
+        }
+        let partial = std::mem::take(&mut self.partial);
+        let split = self.split(from, partial.data(), more, sink)?;
+        self.partial = partial;
+        self.partial.consume(split.done);
+        Ok(split.rest)
+    }
+
+    /// Hands over the records of a packet, which is not kept for another turn.
+    pub(crate) fn split_packet(
+        &mut self,
+        from: &Facts,
+        packet: &[u8],
+        sink: &mut Sink<'_>,
+    ) -> Result<Rest, Stop> {
+        if sink.plan.has_datagrams() {
+            self.progress = Progress::default();
+        }
+        if is_empty_record(sink.plan.wire, packet) {
+            self.take(from, &[], sink)?;
+        }
+        let mut left = packet;
+        loop {
+            let Split { done, rest } = self.split_each(from, left, More::Ended, sink)?;
+            left = left.get(done..).unwrap_or_default();
+            if rest != Rest::Unfinished {
+                return Ok(rest);
+            }
+            sink.turn.begin();
+        }
+    }
+
+    /// Hands over the whole records of `data`.
+    pub(crate) fn split(
+        &mut self,
+        from: &Facts,
+        data: &[u8],
+        more: More,
+        sink: &mut Sink<'_>,
+    ) -> Result<Split, Stop> {
+        let splitter = &sink.plan.wire_splitter;
+        if sink.plan.copies_through
+            && let Some(records) = splitter.records(data, &mut self.progress, more).whole()
+        {
+            let done = records.len();
+            sink.turn.spend_record(done);
+            sink.receive_all(from, records)?;
+            if sink.plan.echo {
+                self.echo.add_all(records, sink.plan);
+            }
+            if more != More::Ended {
+                return Ok(Split { done, rest: Rest::Kept });
+            }
+            let last = data.get(done..).unwrap_or_default();
+            let mut split = self.split_each(from, last, more, sink)?;
+            split.done += done;
+            return Ok(split);
+        }
+        self.split_each(from, data, more, sink)
+    }
+
+    fn split_each(
+        &mut self,
+        from: &Facts,
+        data: &[u8],
+        more: More,
+        sink: &mut Sink<'_>,
+    ) -> Result<Split, Stop> {
+        let mut progress = std::mem::take(&mut self.progress);
+        let mut records = sink.plan.wire_splitter.records(data, &mut progress, more);
+        let mut is_lost = false;
+        while let Some(found) = records.next_within(&mut sink.turn) {
+            match found {
+                Found::Record(record) => self.take(from, record.text, sink)?,
+                Found::Frame(frame) => self.take(from, frame.bytes, sink)?,
+                Found::Damage(damage) if damage.is_final() && !sink.plan.has_datagrams() => {
+                    sink.lose(from, format_args!("{damage}; connection closed"));
+                    is_lost = true;
+                }
+                Found::Damage(damage) => sink.lose(from, damage),
+            }
+        }
+        let done = records.done();
+        self.progress = progress;
+        Ok(match is_lost {
+            true => Split { done: data.len(), rest: Rest::Lost },
+            false if sink.turn.is_over() => Split { done, rest: Rest::Unfinished },
+            false => Split { done, rest: Rest::Kept },
+        })
+    }
+
+    /// Hands over a record, and gathers what is sent back.
+    fn take(&mut self, from: &Facts, record: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
+        if let Some(record) = sink.receive(from, &mut self.envelope, record)?
+            && sink.plan.echo
+        {
+            let plan = sink.plan;
+            self.echo.add(None, plan, |out| sink.encode(out, &record));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Everybody who is served, and who of them gets a record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use heka_core::codec::Form;
+use heka_core::os::Deadline;
+use heka_core::report::{self, Stop};
+
+use crate::audience::{Audience, Standing};
+use crate::batch::Delivery;
+use crate::bulk;
+use crate::cli::To;
+use crate::inbound::Fate;
+use crate::peer::{Peer, Sending};
+use crate::plan::{Plan, Target};
+use crate::queue::Chunk;
+use crate::sink::Sink;
+use crate::source::Source;
+
+/// Peers by their numbers.
+#[derive(Debug)]
+pub(crate) struct Peers<'a> {
+    plan: &'a Plan,
+    all: BTreeMap<u64, Peer>,
+    /// Those that may have something to do.
+    awake: BTreeSet<u64>,
+    /// Those that records can go to.
+    audience: Audience,
+    /// The one that connected last.
+    last: Option<u64>,
+    /// The time of none is up before this.
+    next_limit: Deadline,
+}
+
+impl<'a> Peers<'a> {
+    /// Nobody.
+    pub(crate) fn new(plan: &'a Plan) -> Self {
+        let (all, awake) = (BTreeMap::new(), BTreeSet::new());
+        Self { plan, all, awake, audience: Audience::default(), last: None, next_limit: None }
+    }
+
+    /// Adds one.
+    pub(crate) fn add(&mut self, peer: Peer) -> &mut Peer {
+        peer.link.facts.introduce();
+        let number = peer.number();
+        self.last = Some(number);
+        self.next_limit = Some(Instant::now());
+        self.awake.insert(number);
+        self.audience.note(number, peer.standing(self.plan));
+        self.all.entry(number).or_insert(peer)
+    }
+
+    /// Removes one.
+    pub(crate) fn remove(&mut self, number: u64) -> Option<Peer> {
+        self.awake.remove(&number);
+        self.audience.note(number, Standing::Closed);
+        let peer = self.all.remove(&number)?;
+        report::note(format_args!("{}: closed", peer.link.facts));
+        Some(peer)
+    }
+
+    /// The one of that number.
+    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut Peer> {
+        self.all.get_mut(&number)
+    }
+
+    /// All of them.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.all.values_mut()
+    }
+
+    /// How many they are.
+    pub(crate) fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// One may have something to do.
+    pub(crate) fn wake(&mut self, number: u64) {
+        self.awake.insert(number);
+    }
+
+    /// All may have something to do.
+    pub(crate) fn wake_all(&mut self) {
+        self.awake.extend(self.all.keys());
+    }
+
+    /// Takes the numbers of those that may have something to do.
+    pub(crate) fn take_awake(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.awake)
+    }
+
+    /// Those that may have something to do.
+    pub(crate) fn awake(&self) -> impl Iterator<Item = &Peer> {
+        self.awake.iter().filter_map(|number| self.all.get(number))
+    }
+
+    /// Those that records can go to.
+    pub(crate) fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    /// Takes note of how one stands after it had its turn.
+    pub(crate) fn note(&mut self, number: u64) {
+        let Some(peer) = self.all.get(&number) else { return };
+        self.audience.note(number, peer.standing(self.plan));
+        if peer.is_readable() {
+            self.awake.insert(number);
+        }
+        if self.plan.linger.is_some() && peer.is_half_closed() {
+            self.next_limit = Some(Instant::now());
+        }
+    }
+
+    /// When the time of one is up, at the earliest.
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.next_limit
+    }
+
+    /// Those whose time is up.
+    pub(crate) fn take_expired(&mut self) -> Result<Vec<u64>, Stop> {
+        let now = Instant::now();
+        let mut expired = Vec::new();
+        if self.next_limit.is_none_or(|limit| limit > now) {
+            return Ok(expired);
+        }
+        self.next_limit = None;
+        if self.plan.idle_timeout.is_none() && self.plan.linger.is_none() {
+            return Ok(expired);
+        }
+        for peer in self.all.values_mut() {
+            match peer.deadline(self.plan)? {
+                Some((end, fate)) if end <= now => {
+                    if fate == Fate::Idle {
+                        let facts = &peer.link.facts;
+                        report::note(format_args!("{facts}: nothing moved, connection ended"));
+                    }
+                    peer.inbound.worsen(fate);
+                    expired.push(peer.number());
+                }
+                Some((end, _)) => {
+                    self.next_limit = self.next_limit.into_iter().chain([end]).min();
+                }
+                None => {}
+            }
+        }
+        Ok(expired)
+    }
+
+    /// The one that has not been heard of for longest.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.all.values().min_by_key(|peer| peer.link.moved).map(Peer::number)
+    }
+
+    /// These may be written to again.
+    pub(crate) fn let_write(&mut self, numbers: BTreeSet<u64>) {
+        for number in numbers {
+            if let Some(peer) = self.all.get_mut(&number) {
+                peer.link.writable = true;
+                self.wake(number);
+            }
+        }
+    }
+
+    /// The one that all records go to, if it is a single one.
+    fn only(&self) -> Option<u64> {
+        let is_for_all = self.plan.target(None, None, None) == Target::All;
+        self.audience.only().filter(|_| is_for_all)
+    }
+
+    /// Whether a record from standard input would find somebody to go to, and room there.
+    pub(crate) fn want_input(&self, source: &Source) -> bool {
+        if source.has_ended {
+            return false;
+        }
+        if self.audience.is_empty() {
+            // With nobody there records wait; those for a certain peer that is gone are reported.
+            let for_all = self.plan.to == To::All && self.plan.form == Form::Payload;
+            return self.last.is_some() && !for_all && self.plan.server().is_some();
+        }
+        let only = self.only().and_then(|only| self.all.get(&only));
+        if source.is_bulky && only.is_some_and(|only| !only.link.writable) {
+            // It goes on in the file when the peer takes more.
+            return false;
+        }
+        let cost = |number| self.all.get(&number).map_or(0, |peer| peer.link.cost());
+        self.audience.has_room(self.plan, cost)
+    }
+
+    /// Takes records from standard input.
+    pub(crate) fn feed(&mut self, source: &mut Source, sink: &mut Sink<'_>) -> Result<(), Stop> {
+        let mut only = self.only().and_then(|only| self.all.get_mut(&only));
+        if only.as_mut().is_some_and(|only| bulk::send_file(source, &mut only.link)) {
+            return Ok(());
+        }
+        source.fill()?;
+        if let (Some(only), Some(len)) = (only, source.whole(sink)) {
+            // They stand in memory as on the socket.
+            let records = source.input.data().get(..len).unwrap_or_default();
+            if let Err(error) = only.link.pass(records, self.plan.wire) {
+                only.fail(sink, &error);
+            }
+            source.input.consume(len);
+            let number = only.number();
+            self.wake(number);
+            self.note(number);
+        } else {
+            let deliveries = source.take(sink)?;
+            self.deliver(deliveries, sink);
+        }
+        Ok(())
+    }
+
+    /// Takes records from standard input that may need no more behind them; tells whether there are.
+    pub(crate) fn settle(
+        &mut self,
+        source: &mut Source,
+        sink: &mut Sink<'_>,
+    ) -> Result<bool, Stop> {
+        let deliveries = source.settle(sink)?;
+        let has_some = !deliveries.is_empty();
+        self.deliver(deliveries, sink);
+        Ok(has_some)
+    }
+
+    /// Queues records for those that they are for.
+    pub(crate) fn deliver(&mut self, deliveries: Vec<Delivery>, sink: &mut Sink<'_>) {
+        for Delivery { peer, chunk } in deliveries {
+            match self.plan.target(peer, self.last, sink.origin) {
+                Target::Nobody => {}
+                Target::Peer(number) => self.push(number, chunk, sink),
+                Target::All => {
+                    for number in self.audience.numbers() {
+                        self.push(number, chunk.clone(), sink);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Standard input has ended: everybody is told, or only those that have ended their side.
+    pub(crate) fn end_input(&mut self, tells_all: bool) {
+        for number in self.audience.numbers() {
+            let peer = self.all.get_mut(&number);
+            if let Some(peer) = peer.filter(|peer| tells_all || peer.has_ended()) {
+                peer.sending = Sending::Ending;
+                self.wake(number);
+                self.note(number);
+            }
+        }
+    }
+
+    fn push(&mut self, number: u64, chunk: Chunk, sink: &mut Sink<'_>) {
+        let is_left = self.audience.leaves_behind(number, self.plan);
+        if let Some(peer) = self.all.get_mut(&number) {
+            peer.push(chunk, is_left, sink);
+            self.wake(number);
+            self.note(number);
+        } else {
+            sink.lose_unsent(chunk.records, format_args!("peer {number}"), "not connected");
+        }
+    }
+}
