@@ -41,7 +41,7 @@ export HEKA_TOOLS_REV ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
 .DELETE_ON_ERROR:
 .PHONY: all check fmt fmt-check deny clippy built-tests test doc-test lint-man check-install install-list \
-	bench fuzz soak autobahn demo man html completions install install-strip installdirs uninstall \
+	bench fuzz soak autobahn demo man html pictures completions install install-strip installdirs uninstall \
 	clean distclean dist help
 
 all: ## build every tool (PROFILE=release)
@@ -93,6 +93,12 @@ html: ## man pages as HTML, in target/html
 	for page in $(MAN1) $(MAN5) $(MAN7); do \
 		$(MANDOC) -T html -O 'style=mandoc.css,man=%N.%S.html' "$$page" \
 			>"$(target)/html/$${page#man/}.html" || exit 1; \
+	done
+
+pictures: ## draw docs/terminal/ anew
+	$(MAKE) all PROFILE=dev
+	for scene in docs/terminal/*.scene; do \
+		HEKA_BINDIR="$(here)/debug" docs/terminal/draw "$$scene" >"$${scene%.scene}.svg" || exit 1; \
 	done
 
 completions: ## write completions/ anew from the flags
