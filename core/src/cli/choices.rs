@@ -105,7 +105,7 @@ pub fn regex(flag: &str, text: &str) -> Result<::regex::bytes::Regex, Stop> {
 }
 
 #[cfg(feature = "regex")]
-/// Tells what is wrong with the expression that is the value of `flag`, with the place marked.
+/// Says what is wrong with the expression that is the value of `flag`, with a caret at the place.
 /// Returns status 2, once all has been said.
 pub fn mistaken(flag: &str, text: &str, mistake: &Mistake) -> Stop {
     report::error(format_args!("{flag}: {mistake}"));

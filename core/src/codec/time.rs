@@ -6,7 +6,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::{Offset, TimeZone};
 
-/// The time zone that times are told in; UTC by default.
+/// The time zone that times are printed in; UTC by default.
 #[derive(Clone, Debug)]
 pub struct Zone(TimeZone);
 

@@ -35,7 +35,7 @@ pub struct Block {
 /// Why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoBlock {
-    /// It takes so many bytes to know.
+    /// More bytes are needed: this many in all.
     Need(usize),
     /// What is there does not begin as one.
     Other,

@@ -25,7 +25,7 @@ pub enum Piece<'a> {
         /// Their frames.
         frames: &'a [u8],
     },
-    /// So many bytes that are not what was written.
+    /// Number of bytes that are not what was written.
     Damage(u64),
 }
 
@@ -38,7 +38,7 @@ enum Found {
         end: usize,
     },
     Damage(usize),
-    /// So many bytes are needed.
+    /// Number of bytes needed.
     Need(usize),
 }
 
@@ -53,7 +53,7 @@ pub struct Blocks {
     /// What was read, and where in the file it begins.
     buffer: Vec<u8>,
     offset: u64,
-    /// So much of it is done with.
+    /// How much of it is done with.
     at: usize,
 }
 
@@ -107,7 +107,7 @@ impl Blocks {
         }))
     }
 
-    /// Sees to it that so many bytes are there, as far as the file goes; tells whether all are.
+    /// Reads until that many bytes are there, or the file ends; returns whether they are.
     fn fill(&mut self, need: usize, end: u64) -> io::Result<bool> {
         let left = usize::try_from(end - self.position()).unwrap_or(usize::MAX);
         let there = self.buffer.len() - self.at;

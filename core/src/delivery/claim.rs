@@ -57,7 +57,7 @@ impl StreamKey {
     /// The one that belongs to a random seed ([`random_seed`]).
     ///
     /// # Errors
-    /// None that can be told of: every seed has a key.
+    /// None in practice: every seed has a key.
     pub fn from_seed(seed: &[u8; 32]) -> Result<Self, Stop> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed)
             .map_err(|error| Stop::failed(format_args!("the key of the stream: {error}")))?;

@@ -13,10 +13,10 @@ use crate::report::{self, Cause as _, Explain as _, Stop};
 /// The file is stored no more often: storing it waits for the disk.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// After so many messages without a position somebody is told that none comes.
+/// A warning follows this many messages without a position.
 const PATIENCE: u64 = 1000;
 
-/// So many positions of different sources are not kept for longer.
+/// Most positions of different sources that are held back.
 const MANY: usize = 4096;
 
 const NO_POSITIONS: &str = "messages carry no positions";
@@ -71,7 +71,7 @@ impl Commit {
         self.pending.push_back((number, checkpoint.to_vec()));
     }
 
-    /// So many messages came without a position.
+    /// Number of messages without a position.
     pub fn pass(&mut self, messages: u64) {
         if self.has_positions {
             return;
@@ -141,7 +141,7 @@ impl Commit {
     /// Stores what there is to store, at the end.
     ///
     /// # Errors
-    /// `FILE: CAUSE`, also if there were messages and nothing told how far their source was read.
+    /// `FILE: CAUSE`, also if there were messages and none had a position.
     pub fn finish(&mut self) -> Result<(), Stop> {
         let path = self.file.path().display().to_string();
         self.file.save().at(&path)?;

@@ -8,7 +8,7 @@ use super::Commit;
 use crate::os::{Deadline, Output};
 use crate::report::Stop;
 
-/// Under load the clock is looked at after so many messages.
+/// Under load, the number of messages between two looks at the clock.
 const PERIOD: u64 = 1024;
 
 /// Numbers what is written, and commits the positions of it.
@@ -30,7 +30,7 @@ impl FileCommit {
         Ok(Self { commit: Commit::open(path)?, last: 0, next: PERIOD })
     }
 
-    /// So many messages without a position were put into the output.
+    /// Number of messages without a position in the output.
     pub fn pass(&mut self, count: u64) {
         self.last += count;
         self.commit.pass(count);

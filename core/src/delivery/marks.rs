@@ -4,13 +4,13 @@
 //! A position counts once everything before it is delivered, and what is dropped on purpose needs
 //! no delivery. So the last position dropped of each source is held until a later one of that source
 //! is passed on, and otherwise follows in a mark: before the filter waits for input, at its end, and
-//! under load after so many messages.
+//! under load after a number of messages.
 
 use std::collections::BTreeMap;
 
 use super::checkpoint::decode_header;
 
-/// Under load, marks follow after so many positions.
+/// Under load, the number of positions between two marks.
 const PERIOD: u32 = 1024;
 /// Most sources that are remembered.
 const MAX_SOURCES: usize = 1024;

@@ -74,7 +74,7 @@ impl QueueDir {
         Ok(Self { path: path.to_owned(), files, cursor })
     }
 
-    /// Hands out all messages in order, and tells whether any is missing or damaged, which is
+    /// Hands out all messages in order, and returns whether any is missing or damaged, which is
     /// reported.
     ///
     /// # Errors

@@ -82,7 +82,7 @@ impl Backlog {
         self.out.pending() - self.written
     }
 
-    /// Entry for a poll set: room for what is pending, or `POLLERR` when nobody reads any more.
+    /// Entry for a poll set: room for what is pending, or `POLLERR` when the reader is gone.
     pub fn wanted(&self) -> Option<Wanted<'_>> {
         if self.pending() > 0 {
             return Some((self.out.fd(), PollFlags::POLLOUT));
@@ -181,10 +181,10 @@ impl Backlog {
         }
     }
 
-    /// Writes what the reader takes now; tells whether that was all.
+    /// Writes what the reader takes now; returns whether that was all.
     ///
     /// # Errors
-    /// [`Stop::BrokenPipe`] if nobody reads any more, else the system's (`write error: …`).
+    /// [`Stop::BrokenPipe`] if the reader is gone, else the system's (`write error: …`).
     pub fn try_flush(&mut self) -> Result<bool, Stop> {
         if matches!(self.way, Way::Direct) {
             return self.out.flush().map(|()| true);

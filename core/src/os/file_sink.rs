@@ -127,7 +127,7 @@ impl FileSink {
             }
     }
 
-    /// Whether records have to be told apart because a size may not be exceeded.
+    /// Whether records have to be distinguished because a size may not be exceeded.
     pub(super) fn limit(&self) -> Option<u64> {
         match self.rotation {
             Some(Rotation::Size(size)) => Some(size.saturating_sub(self.len)),

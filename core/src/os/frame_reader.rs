@@ -23,7 +23,7 @@ pub enum Kind {
     Text,
 }
 
-/// Tells frames from text by the first bytes of a stream; `None` if more of them are needed.
+/// Distinguishes frames from text by the first bytes of a stream; `None` if more are needed.
 pub fn detect(data: &[u8], more: More) -> Option<Kind> {
     let undecided = if more == More::Ended { Some(Kind::Text) } else { None };
     match data {
@@ -49,7 +49,7 @@ pub fn frames_ending(limit: usize) -> Ending {
 /// As much of the end of a file is looked at first; messages longer than half of it are rare.
 const END_SIZE: u64 = 8 * 1024 * 1024;
 
-/// How long a file is without the torn frame at its end, if there is one. Only so much of it is
+/// How long a file is without the torn frame at its end, if there is one. Only as much of it is
 /// read that a whole frame is seen, or no message in it can be so long.
 fn whole_frames(file: &File, limit: usize) -> std::io::Result<u64> {
     let len = file.metadata()?.len();
@@ -92,7 +92,7 @@ fn whole_frames_from(
     Ok((whole, has_frames))
 }
 
-/// Reads frames from an input; skips damage and tells of it.
+/// Reads frames from an input; skips and reports damage.
 #[derive(Debug)]
 pub struct FrameReader {
     input: Input,
@@ -165,7 +165,7 @@ impl FrameReader {
         self
     }
 
-    /// At the end of a file, looks every so often whether there is more.
+    /// At the end of a file, polls for more.
     #[must_use]
     pub fn follow(mut self, every: Option<Duration>) -> Self {
         self.follow = every;
@@ -329,7 +329,7 @@ mod tests {
     use crate::wire::put_frame;
     use crate::wire::varint::put_varint;
 
-    /// A message with a payload of so many bytes.
+    /// A message with a payload of that length.
     fn frame(len: usize) -> Vec<u8> {
         let mut message = vec![0x32];
         put_varint(&mut message, len as u64);

@@ -30,7 +30,7 @@ pub struct Input {
     end: usize,
     is_regular: bool,
     at_end: bool,
-    /// Tells at the end of the input that it ended in trouble.
+    /// Errors of whoever writes the input, to be read at its end.
     trouble: Option<Receiver<String>>,
 }
 

@@ -51,7 +51,7 @@ pub struct Output {
     /// Where the last record begins, if files of a limited size are written.
     record: usize,
     /// This signal came, and something was given up that a stuck reader did not take: nothing is
-    /// written any more, so that nothing that was read is called safe.
+    /// written, so that nothing that was read is called safe.
     given_up: Option<Signal>,
     /// Something could not be written.
     has_failed: bool,
@@ -186,7 +186,7 @@ impl Output {
         &self.buffer
     }
 
-    /// Entry for a poll set: tells by `POLLERR` that nobody reads any more.
+    /// Entry for a poll set: `POLLERR` when the reader is gone.
     pub fn reader_watch(&self) -> Option<Wanted<'_>> {
         self.is_pipe.then(|| (self.file.as_fd(), PollFlags::empty()))
     }
@@ -235,7 +235,7 @@ impl Output {
     /// Writes all that is buffered.
     ///
     /// # Errors
-    /// [`Stop::BrokenPipe`] if nobody reads any more; the signal for which something was given up
+    /// [`Stop::BrokenPipe`] if the reader is gone; the signal for which something was given up
     /// that a stuck reader did not take, now or before; else the system's (`write error: …`).
     pub fn flush(&mut self) -> Result<(), Stop> {
         if let Some(signal) = self.given_up {

@@ -134,7 +134,7 @@ pub fn reopen_on_hup() {
     HUP_REOPENS.store(true, Ordering::SeqCst);
 }
 
-/// From now on the end of a child process wakes [`crate::os::wait`] and is told by [`take_child`].
+/// From now on the end of a child process wakes [`crate::os::wait`], and [`take_child`] returns it.
 ///
 /// # Errors
 /// The system's.
@@ -162,7 +162,7 @@ pub fn take_usr1() -> bool {
     USR1.swap(false, Ordering::SeqCst)
 }
 
-/// Whether USR1 came since the last call: for a tool that has more to tell than the statistics
+/// Whether USR1 came since the last call: for a tool that prints more than the statistics
 /// that [`crate::os::wait`] prints.
 pub fn take_report() -> bool {
     REPORT.swap(false, Ordering::SeqCst)

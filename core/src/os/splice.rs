@@ -51,7 +51,7 @@ impl Conduit {
 
     /// Carries up to `len` bytes, as many as the socket has and the output takes now, and returns
     /// how many the socket gave. What the output did not take after all is put into `rest`; after
-    /// that there is no way any more.
+    /// that there is no longer a way.
     pub(super) fn carry(
         &mut self,
         socket: BorrowedFd<'_>,

@@ -12,7 +12,7 @@ use crate::report::words::Count;
 /// How a file of records ends when it is in order.
 #[derive(Clone, Copy, Debug)]
 pub enum Ending {
-    /// With a whole record. The function tells how long the file is without a torn one, given the
+    /// With a whole record. The function returns how long the file is without a torn one, given the
     /// longest record; the rest is cut off.
     Whole(fn(&File, usize) -> io::Result<u64>, usize),
     /// With this byte. Text that lacks it may be somebody else's: it is ended, not cut off.
@@ -20,8 +20,8 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// Puts the end of `file` in order and says so. Leaves alone what is no regular file, what may
-    /// not be read, and a file that another process of ours appends to.
+    /// Puts the end of `file` in order and says so. Leaves alone what is not a regular file, what
+    /// may not be read, and a file that another process of ours appends to.
     pub(super) fn mend(self, file: &File, name: &str) -> io::Result<()> {
         let metadata = file.metadata()?;
         if !metadata.is_file() || metadata.len() == 0 {
@@ -65,7 +65,7 @@ pub(super) fn has_writer(file: &File) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-/// Tells others of ours that this process appends to the file. Without such locks, as on some
+/// Shows other tools of ours that this process appends to the file. Without such locks, as on some
 /// network file systems, nobody is told.
 pub(super) fn announce_writer(file: &File) {
     let _shared = file.try_lock_shared();

@@ -32,11 +32,11 @@ impl End {
 /// What is known of a record whose end is not found yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Search {
-    /// So many bytes of it were searched.
+    /// Number of bytes searched.
     pub(super) searched: usize,
     /// Nothing before this can be the end.
     pub(super) from: usize,
-    /// So many delimiters were met, of several.
+    /// Number of delimiters found, if a record has several.
     pub(super) count: usize,
     /// Its beginning is gone.
     pub(super) is_inside: bool,
@@ -53,10 +53,10 @@ impl Search {
 
 /// What ends a record, other than a single byte.
 pub(super) trait Boundary: Debug + Send + Sync {
-    /// The end of the record at the front of `data`. `more` tells what follows `data`.
+    /// The end of the record at the front of `data`. `more` says what follows `data`.
     fn find(&self, data: &[u8], search: &mut Search, more: More) -> Option<End>;
 
-    /// A delimiter is longer than a byte: so many bytes must be there before one that began within
+    /// Length of the longest delimiter: that many bytes must be there before one that began within
     /// the limit is known not to be one.
     fn reach(&self) -> usize;
 
@@ -64,7 +64,7 @@ pub(super) trait Boundary: Debug + Send + Sync {
     fn holds_back(&self) -> bool;
 }
 
-/// Tells which lines belong together: whether `line` begins a record.
+/// Which lines belong together: whether `line` begins a record.
 pub(super) trait Lines: Debug + Send + Sync {
     /// Whether `line`, without its end, begins a record.
     fn begins(&self, line: &[u8]) -> bool;

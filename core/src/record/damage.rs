@@ -6,10 +6,10 @@ use std::fmt;
 use super::Oversize;
 use crate::wire;
 
-/// So many bytes of a record that is too long are shown.
+/// Number of bytes shown of a record that is too long.
 const SHOWN: usize = 24;
 
-/// Something about a stream that its reader is to be told of.
+/// Something about a stream that is to be reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage<'a> {
     /// A record over the limit.
@@ -20,7 +20,7 @@ pub enum Damage<'a> {
     CutOff {
         /// Where the record begins.
         offset: u64,
-        /// So many bytes of it are lost.
+        /// Number of its bytes that are lost.
         len: usize,
     },
     /// Where a length had to stand there is none: nothing behind it can be read.
@@ -32,7 +32,7 @@ pub enum Damage<'a> {
     },
 }
 
-/// A record over the limit: told of once, before what is left of it.
+/// A record over the limit: reported once, before what is left of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong<'a> {
     /// Where it begins.

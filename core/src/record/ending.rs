@@ -83,7 +83,7 @@ impl Look<'_> {
         match self.progress.before {
             Some(before) if line.is_empty() && more != More::Coming => Ends::At(before),
             Some(before) if more == More::Idle => Ends::At(before),
-            // As much of it as there is tells whether it belongs to the others.
+            // What there is of it is enough to decide whether it belongs to the others.
             Some(before) if is_full && lines.begins(line) => Ends::At(before),
             _ if is_full || within.len() > limit && more == More::Ended => Ends::Beyond,
             _ if more == More::Ended => Ends::At(End::all(within.len())),

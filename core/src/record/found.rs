@@ -12,7 +12,7 @@ pub enum Found<'a> {
     Record(Record<'a>),
     /// A Heka frame.
     Frame(Frame<'a>),
-    /// Something that its reader is to be told of.
+    /// Something to report.
     Damage(Damage<'a>),
 }
 

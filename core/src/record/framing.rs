@@ -19,7 +19,7 @@ const MAX_DIGITS: usize = 20;
 pub enum Framing {
     /// Ends with this byte.
     Delimited(u8),
-    /// Ends with this byte when it has come so many times (Heka's `TokenSplitter`).
+    /// Ends with the n-th occurrence of this byte (Heka's `TokenSplitter`).
     Counted(u8, usize),
     /// Begins with its length.
     Length(Width),

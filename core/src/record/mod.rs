@@ -8,7 +8,7 @@
 //! again when there are more behind them; they are not searched again.
 //!
 //! No byte is lost in silence: a record over the limit, a cut one, a stretch that holds no frame is
-//! told as [`Damage`], in the order in which it stands in the stream.
+//! reported as [`Damage`], in the order of the stream.
 
 mod boundary;
 mod damage;

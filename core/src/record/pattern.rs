@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records that regular expressions tell apart: by what separates them, and by the lines in them.
+//! Records by regular expressions: by what separates them, and by the lines in them.
 
 use regex::bytes::{Match, Regex};
 use regex_automata::util::syntax;

@@ -11,7 +11,7 @@ use super::{
 use crate::wire::{Deframer, Step};
 
 /// The records of the bytes at hand, one after the other. Once there are no more,
-/// [`Records::done`] tells how many bytes are done with: the others are to be shown again, with
+/// [`Records::done`] says how many bytes are done with: the others are to be passed again, with
 /// what follows them.
 #[derive(Debug)]
 pub struct Records<'a, 's> {
@@ -46,13 +46,13 @@ impl<'a, 's> Records<'a, 's> {
         Self { splitter, progress, data, more, at: 0, need: 0 }
     }
 
-    /// So many bytes are done with.
+    /// Number of bytes done with.
     #[inline]
     pub fn done(&self) -> usize {
         self.at
     }
 
-    /// Another look at those that are left is worth it when there are so many.
+    /// How many bytes there must be before another look at those that are left is worth it.
     pub fn need(&self) -> usize {
         self.need
     }
@@ -73,7 +73,7 @@ impl<'a, 's> Records<'a, 's> {
         rest.get(..len).unwrap_or_default()
     }
 
-    /// All whole records, if it can be told at a glance that none of them is over the limit.
+    /// All whole records, if none of them can be over the limit.
     pub fn whole(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest();
         if self.progress.state != State::Reading || rest.len() > self.splitter.limit.size {
@@ -292,7 +292,7 @@ impl<'a, 's> Records<'a, 's> {
         }
     }
 
-    /// There is only the beginning of a record, which needs so many bytes.
+    /// There is only the beginning of a record, which needs `need` bytes.
     fn cut_off(&mut self, rest: &[u8], need: usize) -> Option<Found<'a>> {
         if self.more != More::Ended {
             self.need = need;
@@ -321,7 +321,7 @@ impl<'a, 's> Records<'a, 's> {
         }
     }
 
-    /// A record over the limit: tells of it, and then hands out what there is to hand out.
+    /// A record over the limit: first the damage, then the pieces that the limit allows.
     #[cold]
     fn too_long(&mut self, rest: &'a [u8]) -> Found<'a> {
         let limit = self.splitter.limit;

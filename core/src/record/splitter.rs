@@ -17,7 +17,7 @@ pub struct Splitter {
     pub(super) plain: Option<u8>,
 }
 
-/// What tells where a record ends.
+/// What determines where a record ends.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Framing(Framing),
@@ -96,7 +96,7 @@ impl Splitter {
         }
     }
 
-    /// So many bytes over the limit there is no doubt that a record is longer.
+    /// Number of bytes over the limit after which a record is certainly longer.
     pub(super) fn reach(&self) -> usize {
         match &self.kind {
             Kind::Framing(_) => 1,
@@ -126,13 +126,13 @@ pub(super) enum State {
     /// They are a record.
     #[default]
     Reading,
-    /// They are a record that was told to be too long, or the rest of one, to be split.
+    /// They are a record that was reported as too long, or the rest of one, to be split.
     Splitting,
-    /// They are a record that was told to be too long, to be truncated.
+    /// They are a record that was reported as too long, to be truncated.
     Truncating,
     /// They are left out, to the end of a record.
     Skipping,
-    /// So many are left out.
+    /// That many bytes are skipped.
     SkippingBytes(u64),
     /// They mean nothing, like all that follow.
     Lost,
@@ -170,7 +170,7 @@ impl Progress {
         }
     }
 
-    /// So many bytes went by that end with a record, and with them what has been looked at.
+    /// Advances by `len` bytes, which end with a record and contain all that has been searched.
     pub fn pass(&mut self, len: usize) {
         self.offset += len as u64;
         self.begin();

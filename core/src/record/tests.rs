@@ -11,7 +11,7 @@ thread_local! {
     static SEARCHED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// So many bytes were looked through.
+/// Number of bytes searched.
 pub(super) fn count_searched(len: usize) {
     SEARCHED.with(|searched| searched.set(searched.get() + len));
 }
@@ -160,7 +160,7 @@ fn records_over_the_limit_are_split_truncated_or_dropped_in_any_pieces() {
         assert_eq!(truncated, [&b"ab"[..], b"", b"1234", b"cd", b"efgh"], "{size}");
         let dropped = outcome(Oversize::Drop);
         assert_eq!(dropped.texts, [&b"ab"[..], b"", b"cd"], "{size}");
-        // Each is told once, whatever becomes of it.
+        // Each is reported once, whatever becomes of it.
         for (oversize, word) in OVERSIZES.into_iter().zip(["split", "truncated", "dropped"]) {
             let complaints = outcome(oversize).complaints;
             let starts = |text: &str, offset: u64| {

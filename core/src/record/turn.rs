@@ -36,7 +36,7 @@ impl Turn {
         self.left == 0
     }
 
-    /// So many were made.
+    /// Number of steps made.
     pub fn spend(&mut self, steps: u64) {
         self.left = self.left.saturating_sub(steps);
         self.unwritten += steps;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A message read where it lies: slices of the frame, nothing copied, nothing allocated.
 //!
-//! [`MessageView::parse`] looks at every top-level tag once, which is what tells a message from
-//! damage; no value is looked at before someone asks for it. Fields are kept as their bytes, and to
+//! [`MessageView::parse`] looks at every top-level tag once, which is what distinguishes a message
+//! from damage; no value is looked at before someone asks for it. Fields are kept as their bytes, and to
 //! find one by its name the values of the others are stepped over. Damage inside a field ends that
 //! field and leaves what was read of it, as Heka's own decoder does; damage outside makes the whole
 //! message invalid.

@@ -232,7 +232,7 @@ impl Choice {
         }
     }
 
-    /// The log-cache beside a server that streams, if the configuration tells of one, or the
+    /// The log-cache beside a server that streams, if the configuration names one, or the
     /// platform, which is asked by `ask`.
     fn cache_beside(&self, session: &Session, ask: Option<AskLinks>) -> Option<Cache> {
         let known = match &session.config.log_cache {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 
-/// So many characters of a secret in a row are not shown.
+/// Length of a part of a secret that is concealed.
 const SHORTEST: usize = 20;
 const CONCEALED: &str = "[concealed]";
 

@@ -128,7 +128,7 @@ impl Failure {
         }
     }
 
-    /// The exit status that tells it.
+    /// Its exit status.
     fn status(&self) -> Status {
         match self {
             Self::Unauthorized(_) | Self::NoToken(_) => Status::Unauthorized,

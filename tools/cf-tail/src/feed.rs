@@ -24,7 +24,7 @@ use crate::token::Token;
 
 /// What keeps the connection to a legacy server alive.
 const KEEP_ALIVE: &[u8] = b"I'm alive!";
-/// We ask whether the server is there so often, and wait so long for anything to come.
+/// The interval of pings, and the timeout for anything to arrive.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -182,7 +182,7 @@ impl Feed<'_> {
         let is_signal = matches!(stop, Stop::Signal(_));
         let closed = socket.finish(1000, "", |message| {
             if is_signal {
-                // The end is near anyway; what cannot be written any more is told by the flush.
+                // The end is near anyway; the flush reports what could not be written.
                 let _ = self.take(session, message, intake);
             }
         });

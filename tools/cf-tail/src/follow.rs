@@ -14,7 +14,7 @@ use crate::selection::Follow;
 use crate::server::Server;
 use crate::session::Session;
 
-/// A stream that lived so long was healthy: what follows is a new trouble.
+/// A stream that lived this long was healthy: what follows is a new failure.
 const HEALTHY: Duration = Duration::from_secs(30);
 /// Before a stream that the server ended in order is begun anew.
 const BREATH: Duration = Duration::from_secs(1);
@@ -160,7 +160,7 @@ impl Logs<'_> {
         Intake::new(self.sources.clone(), self.session.limits.delay, remembers)
     }
 
-    /// Waits until the next attempt is due, or tells why there is none.
+    /// Waits until the next attempt is due, or returns why there is none.
     fn wait_for_next(
         &self,
         failure: Failure,

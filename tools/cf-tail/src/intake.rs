@@ -51,7 +51,7 @@ pub(crate) struct Intake {
     streams: u32,
     /// The server has given what was asked for.
     pub(crate) is_readable: bool,
-    /// So late, in nanoseconds, a line may come.
+    /// How late a line may come, in nanoseconds.
     window: i64,
     /// When what was missed is to be read once more.
     look_again: Option<Instant>,
@@ -222,7 +222,7 @@ impl Intake {
         self.positions.get(source).filter(|position| position.is_exact)?.newest
     }
 
-    /// That envelope is gone from where it was: it tells nothing about those that follow.
+    /// That envelope is gone from where it was: it says nothing about those that follow.
     pub(crate) fn forget_last(&mut self, source: usize) {
         if let Some(position) = self.positions.get_mut(source) {
             position.is_exact = false;

@@ -29,7 +29,7 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    /// Takes an envelope that was so many bytes long.
+    /// Takes an envelope of that length in bytes.
     ///
     /// # Errors
     /// That there is no room for it.
@@ -42,7 +42,7 @@ impl Recent {
         Ok(())
     }
 
-    /// Tells that there is no more than this, and why.
+    /// Records that there is no more than this, and why.
     pub(crate) fn cut(&mut self, url: &Url, why: impl std::fmt::Display) {
         let url = endpoint::shown(url);
         report::warning(format_args!("{url}: the response ended early: {why}"));

@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 
 use crate::envelope::Envelope;
 
-/// What tells envelopes apart: time, source and content.
+/// What identifies an envelope: time, source and content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) timestamp: i64,

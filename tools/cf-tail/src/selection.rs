@@ -216,7 +216,7 @@ impl WhatArgs {
         since.map(|since| clock::now_ns().saturating_sub(since)).or(self.start_time)
     }
 
-    /// What to ask log-cache for: as few as are wanted, if that can be told beforehand.
+    /// What to ask log-cache for: as few as are wanted, if that is known beforehand.
     pub(crate) fn past(&self, task: &Task) -> Past {
         let is_joined = matches!(task, Task::Logs { follow: Some(_), .. });
         let is_mapped = self.types.iter().any(|name| match name {

@@ -6,7 +6,7 @@ use crate::intake::Intake;
 use crate::parts::Recent;
 use crate::session::Session;
 
-/// A stream that has been opened. It takes envelopes until it ends, and tells how.
+/// A stream that has been opened. It takes envelopes until it ends, and returns how.
 pub(crate) type Live<'a> = Box<dyn FnOnce(&mut Intake) -> Failure + 'a>;
 
 /// A server, and what is wanted of it.

@@ -32,7 +32,7 @@ pub(crate) struct Session {
     pub(crate) kinds: Vec<Kind>,
     /// Only metrics with such a name are wanted.
     pub(crate) name_filter: Option<String>,
-    /// Each message has to be told from its equals.
+    /// Each message has to be distinguished from its equals.
     pub(crate) numbers: bool,
     /// Show requests and answers.
     pub(crate) trace: bool,

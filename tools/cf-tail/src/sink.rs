@@ -74,7 +74,7 @@ impl Sink {
         Shared(Arc::new(Mutex::new(self)))
     }
 
-    /// The apps that are read, by GUID and name: what is of several is told apart.
+    /// The apps that are read, by GUID and name, to label the messages of several.
     pub(crate) fn name_sources(&mut self, names: Vec<(String, String)>) {
         self.writer.name_sources(names);
     }
@@ -158,7 +158,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Tells of something that could not be read, and counts it.
+    /// Reports something that could not be read, and counts it.
     pub(crate) fn skip(&mut self, what: impl std::fmt::Display) {
         self.damaged += 1;
         stats::SKIPPED.add(1);
@@ -204,7 +204,7 @@ impl Sink {
         }
     }
 
-    /// Waits so long.
+    /// Waits that long.
     ///
     /// # Errors
     /// As [`Sink::wait_for`].

@@ -64,7 +64,7 @@ impl Line {
         Error::Io(std::io::Error::other("no connection"))
     }
 
-    /// What really happened, if ureq was told of something.
+    /// What really happened, if ureq was given an error.
     pub(crate) fn take_trouble(&self) -> Option<Failure> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take().map(Failure::from)
     }

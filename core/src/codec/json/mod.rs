@@ -19,7 +19,7 @@
 //! other `Fields` is an array of objects with the members of the schema, as heka-cat writes them.
 //!
 //! NaN and the infinities, for which JSON has no numbers, are the strings `NaN`, `Infinity` and
-//! `-Infinity`; a NaN with other bits than the usual ones tells them: `NaN(0x7ff8000000000001)`.
+//! `-Infinity`; a NaN with unusual bits shows them: `NaN(0x7ff8000000000001)`.
 //!
 //! `_position` (base64) is the checkpoint that the message's frame carried: how far its source had
 //! been read. `{"_mark":true,"_position":"…"}` is no message; it says so of messages that were

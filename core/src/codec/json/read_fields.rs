@@ -9,7 +9,7 @@ use super::typed::{base64, integer, text};
 use super::value::Json;
 use crate::wire::{Field, ValueType};
 
-/// So many names are found sooner one after the other than by their hash.
+/// Up to this number of names a linear search is faster than a hash table.
 const FEW: usize = 16;
 
 /// Reads `Fields`, with what `FieldInfo` says of them.

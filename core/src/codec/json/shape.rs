@@ -10,7 +10,7 @@ use crate::codec::number::put_integer;
 use crate::wire::varint::{Reader, wire_type};
 use crate::wire::{FieldView, MessageView, ValueType};
 
-/// So many kinds of messages are known at a time.
+/// Number of kinds of messages known at a time.
 const KINDS: usize = 16;
 /// Fields whose names and the like are longer are not worth keeping.
 const LONGEST: usize = 1024;
@@ -140,7 +140,7 @@ impl Kind {
             let before = FieldView::parse(head);
             let is_whole = (before.name, before.value_type, before.representation)
                 == (field.name, field.value_type, field.representation);
-            // Of no value the type is told elsewhere.
+            // The type of an empty field is written elsewhere.
             if !is_whole || field.values().next().is_none() || head.len() > LONGEST {
                 return;
             }

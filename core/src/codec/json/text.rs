@@ -19,7 +19,7 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
-/// Appends `"TEXT"`, with U+FFFD for what is not UTF-8; tells whether all of it was.
+/// Appends `"TEXT"`, with U+FFFD for what is not UTF-8; returns whether all of it was.
 #[inline]
 pub fn put_string(out: &mut Vec<u8>, text: &[u8]) -> bool {
     out.push(b'"');

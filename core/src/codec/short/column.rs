@@ -36,7 +36,7 @@ impl Column {
         Self { cut, width: 0, name: Vec::new(), limit: None, shown: String::new() }
     }
 
-    /// Appends a name, padded, and tells how many columns that takes: never fewer than before.
+    /// Appends a name, padded, and returns its width in columns: never less than before.
     pub(super) fn put(
         &mut self,
         out: &mut Vec<u8>,

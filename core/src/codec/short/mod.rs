@@ -120,7 +120,7 @@ impl Short {
         line.end();
     }
 
-    /// Appends time, host, logger and severity, and tells how many columns that took.
+    /// Appends time, host, logger and severity, and returns their width in columns.
     fn put_head(
         &mut self,
         out: &mut Vec<u8>,

@@ -46,7 +46,7 @@ impl TimeForm {
         }
     }
 
-    /// Appends a time, or a dash, padded, and tells how many columns that takes.
+    /// Appends a time, or a dash, padded, and returns its width in columns.
     pub(super) fn put(
         self,
         out: &mut Vec<u8>,

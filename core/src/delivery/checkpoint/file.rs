@@ -32,7 +32,7 @@ pub struct CheckpointFile {
 
 /// A file with more sources than that is not replaced each time, but added to.
 const MANY: usize = 64;
-/// It is replaced when so many bytes more than it had were added.
+/// The file is replaced once this many bytes more than it had were appended.
 const ADDED: u64 = 64 << 10;
 
 impl CheckpointFile {

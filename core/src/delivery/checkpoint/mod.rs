@@ -54,7 +54,7 @@ pub fn source_key(name: &str) -> String {
     format!("…{}#{hash}", name.get(start..).unwrap_or(""))
 }
 
-/// Tells names apart that are cut or written in another way: twelve digits.
+/// Distinguishes names that are cut or written in another way: twelve digits.
 pub fn short_hash(name: &[u8]) -> String {
     HEXLOWER.encode(Sha1::digest(name).get(..6).unwrap_or(&[]))
 }

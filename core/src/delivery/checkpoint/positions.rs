@@ -18,7 +18,7 @@ use crate::report::{self, Explain as _, Refused, Stop};
 pub(super) const MAX_FILE: u64 = 64 << 20;
 /// More than a line with one position is long: 8191 bytes, each of them escaped.
 const MAX_LINE: u64 = 64 * 1024;
-/// So many lines that are no positions are told of, the others counted.
+/// Number of malformed lines that are reported; the others are counted.
 const MAX_TOLD: usize = 10;
 
 const VERSION: u64 = 1;
@@ -130,7 +130,7 @@ impl Parsed {
         self.unread.iter().any(|(_, cause)| *cause == LATER)
     }
 
-    /// Tells of what was passed over, and gives the rest.
+    /// Reports what was skipped, and returns the rest.
     pub(super) fn warn(self, path: &Path) -> Positions {
         let path = path.display();
         if self.is_emptied {

@@ -88,7 +88,7 @@ impl PrivateDir {
     /// # Errors
     /// The system's, or [`Refused`].
     pub fn open_file(&self, name: &str) -> io::Result<File> {
-        // What is no regular file must not make us wait before it is refused.
+        // What is not a regular file must not make us wait before it is refused.
         let file = self.open_with(name, OFlag::O_RDWR | OFlag::O_NONBLOCK)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {

@@ -66,7 +66,7 @@ impl Replacement {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // It is not there any more if it took the other's place.
+        // It is gone if it took the other's place.
         let _ = std::fs::remove_file(&self.temporary);
     }
 }

@@ -53,7 +53,7 @@ impl Deframer {
         self.judge.effort.done
     }
 
-    /// Stops after so many more steps of [`Deframer::work`], or soon after that:
+    /// Stops after that many more steps of [`Deframer::work`], or soon after:
     /// [`Step::Need`] then needs nothing. Without a call of this there is no such limit.
     pub fn allow(&mut self, steps: u64) {
         self.judge.effort.allowed = self.judge.effort.done.saturating_add(steps);
@@ -97,7 +97,7 @@ impl Deframer {
         }
     }
 
-    /// A frame, unless damage in front of it is to be told first.
+    /// A frame, unless damage in front of it is to be reported first.
     #[inline]
     fn found<'a>(&mut self, at: usize, frame: Frame<'a>) -> Step<'a> {
         if let Some(damage) = self.damage.take() {

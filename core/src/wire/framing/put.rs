@@ -50,7 +50,7 @@ pub fn put_header_of(
 }
 
 /// Appends a mark, a frame that carries nothing but a checkpoint. One that no header has room for is
-/// the payload of a message, which readers that do not know the header's flag can tell by its type.
+/// the payload of a message, which readers that do not know the header's flag recognise by its type.
 pub fn put_mark(out: &mut Vec<u8>, checkpoint: &[u8]) {
     let start = out.len();
     if checkpoint.len() <= MAX_CHECKPOINT_SIZE {

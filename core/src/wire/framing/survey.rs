@@ -26,7 +26,7 @@ use crate::wire::view::{Member, member};
 /// Least room for candidates; more for longer messages, so that a survey takes less memory than
 /// the messages that are waited for.
 const LEAST_ROOM: usize = 4096;
-/// One candidate for so many bytes of the longest message. What does not fit is surveyed later,
+/// Bytes of the longest message per candidate. What does not fit is surveyed later,
 /// and walked again for that: a few times at most.
 const BYTES_PER_CANDIDATE: usize = 64;
 
@@ -40,7 +40,7 @@ pub(super) struct Survey {
     base: u64,
     /// The candidates before this place are known.
     at: u32,
-    /// So many more can be.
+    /// How many more there can be.
     room: usize,
     most_groups: usize,
     /// Their places are counted from the base.
@@ -123,7 +123,7 @@ impl Survey {
     }
 
     /// What becomes of the candidate that starts at `offset`, if it is known. Those before it do
-    /// not matter any more.
+    /// no longer matter.
     pub(super) fn front_fate(&mut self, offset: u64) -> Option<Fate> {
         let start = u32::try_from(offset - self.base).ok()?;
         let number = self.candidates.front(start)?;
@@ -148,7 +148,7 @@ impl Survey {
         Some((offset(candidate.start), end))
     }
 
-    /// It is no frame that could tell against another one.
+    /// It is not a frame that could speak against another one.
     pub(super) fn refuse(&mut self, number: u32) {
         self.candidates.refuse(number);
     }

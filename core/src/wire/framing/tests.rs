@@ -87,7 +87,7 @@ fn a_frame_that_may_have_swallowed_another_waits_as_the_page_says() {
         Step::Need(done, need) => format!("{done} done, {need} needed"),
     };
     let len = outer.len();
-    // Nothing tells yet: one more byte, if there may be one soon.
+    // Undecided: it takes one more byte, if there may be one soon.
     assert_eq!(step(&outer, More::Coming), format!("0 done, {} needed", len + 1));
     assert_eq!(step(&outer, More::Idle), format!("frame of {len}"));
     // Not 0x1e: the inner one is waited for.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The short way over a stream that is in order: frames whose header tells nothing but the length,
+//! The short way over a stream that is in order: frames whose header has nothing but the length,
 //! whose message is whole, and behind which the next frame starts. Stages that pass frames on as
 //! they stand need not know more of them than where they end.
 //!
@@ -11,7 +11,7 @@ use super::{FRAMING_SIZE, RECORD_SEPARATOR, UNIT_SEPARATOR};
 
 /// Tag of the length in a header: member 1, a varint.
 const LENGTH_TAG: u8 = 0x08;
-/// How frames start whose message is shorter than 128 bytes, and which bits tell that.
+/// How frames start whose message is shorter than 128 bytes, and the bits that are compared.
 const SHORT: [u8; 8] = [RECORD_SEPARATOR, 2, LENGTH_TAG, 0, UNIT_SEPARATOR, 0, 0, 0];
 const SHORT_BITS: [u8; 8] = [0xff, 0xff, 0xff, 0x80, 0xff, 0, 0, 0];
 /// The same for 128 to 16383 bytes.
@@ -50,7 +50,7 @@ pub(super) fn run(
     done
 }
 
-/// Where the message of the frame at the front of `buffer` begins and ends, if its header tells
+/// Where the message of the frame at the front of `buffer` begins and ends, if its header has
 /// nothing else, and the next frame starts behind it.
 #[inline]
 fn followed_message(buffer: &[u8], limit: usize) -> Option<(usize, usize)> {
@@ -59,7 +59,7 @@ fn followed_message(buffer: &[u8], limit: usize) -> Option<(usize, usize)> {
     (len <= limit && buffer.get(end) == Some(&RECORD_SEPARATOR)).then_some((start, end))
 }
 
-/// Where the message begins and how long it is, if the header tells nothing else.
+/// Where the message begins and how long it is, if the header has nothing else.
 #[inline]
 pub(super) fn plain_header(buffer: &[u8]) -> Option<(usize, usize)> {
     let word = u64::from_le_bytes(*buffer.first_chunk()?);

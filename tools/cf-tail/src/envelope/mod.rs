@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What Cloud Foundry tells about an app, in one form for all generations of servers.
+//! What Cloud Foundry reports about an app, in one form for all generations of servers.
 //!
 //! [`legacy`], [`v1`] and [`v2`] hold what is on the wire; each becomes an [`Envelope`], which is
 //! all that filters and output forms know.
@@ -247,7 +247,7 @@ impl Envelope {
         ["cpu", "memory", "disk"].iter().all(|name| self.member(name).is_some())
     }
 
-    /// Gives `put`, piece by piece, what tells it from others of its source: time, instance and
+    /// Gives `put`, piece by piece, what distinguishes it from others of its source: time, instance and
     /// content. It is the same in whichever generation's form it came.
     pub(crate) fn identify(&self, mut put: impl FnMut(&[u8])) {
         let mut put = |piece: &[u8]| {

@@ -20,7 +20,7 @@ fn vector(name: &str) -> Vec<u8> {
     bytes
 }
 
-/// The records of a file: the raw protobuf and what is told about it.
+/// The records of a file: the raw protobuf and what is said about it.
 fn records(name: &str) -> Vec<(Bytes, Json)> {
     let mut raw = Bytes::from(vector(&format!("{name}.lpb")));
     let told = String::from_utf8(vector(&format!("{name}.jsonl"))).unwrap();

@@ -56,7 +56,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// The total, or what was added if none is told (v1).
+/// The total, or what was added if there is none (v1).
 fn total(envelope: &Envelope) -> String {
     match (envelope.member("total"), envelope.member("delta")) {
         (Some(total), _) => plain(total),

@@ -28,7 +28,7 @@ const MAX_TROUBLE: u32 = 4;
 /// How much of the past is asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Past {
-    /// So many of the youngest envelopes; `None` for all since `start`, or as many as one answer
+    /// Number of the youngest envelopes to show; `None` for all since `start`, or as many as one answer
     /// holds.
     pub(crate) count: Option<usize>,
     /// And all that following will read again, so that it is known then.

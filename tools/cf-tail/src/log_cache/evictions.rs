@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::meta::Meta;
 use crate::session::Session;
 
-/// Time between two questions what is kept: the answer tells of all sources.
+/// Time between two questions about what is kept: the answer covers all sources.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A line that young has not been dropped to make room on other sources' behalf.
 pub(super) const FRESH: i64 = 60_000_000_000;
@@ -56,7 +56,7 @@ pub(super) struct Evictions {
 
 impl Evictions {
     /// After a source was read again from a little before `until`, the time of the last envelope
-    /// that was written: whether that one was dropped, and so perhaps some behind it. Tells it and
+    /// that was written: whether that one was dropped, and so perhaps some behind it. Reports it and
     /// counts it.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 /// One item of a pattern.
 #[derive(Clone, Debug)]
 pub(in crate::codec::matcher) enum Item {
-    /// A byte of that class, so often.
+    /// Bytes of that class, repeated.
     Byte(Class, Repeat),
     /// `%bxy`: from x to the y that balances it.
     Balance(u8, u8),
