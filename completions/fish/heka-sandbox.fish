@@ -1,4 +1,5 @@
 complete -c heka-sandbox -l config -d 'Configuration of the plugin, as Lua text' -r -F
+complete -c heka-sandbox -l defaults -d 'Configuration of hindsight, for what the plugin\'s leaves open' -r -F
 complete -c heka-sandbox -s D -l define -d 'Set one key of the configuration' -r
 complete -c heka-sandbox -l ticker-interval -d 'Seconds between calls' -r
 complete -c heka-sandbox -l memory-limit -d 'Memory limit of Lua (0: none)' -r

@@ -129,6 +129,22 @@ pub fn restart_calls() -> io::Result<()> {
     handle_all(SaFlags::SA_RESTART)
 }
 
+/// From now on [`interrupt_call`] ends the call that the main thread is blocked in, in spite of
+/// [`restart_calls`]. Takes over USR2.
+///
+/// # Errors
+/// The system's.
+pub fn allow_interrupts() -> io::Result<()> {
+    extern "C" fn interrupted(_: i32) {}
+    Ok(set_handler(Signal::SIGUSR2, SigHandler::Handler(interrupted), SaFlags::empty())?)
+}
+
+/// Interrupts the call that the main thread is blocked in (`EINTR`): the kernel gives a signal of
+/// the process to the main thread if that one takes it.
+pub fn interrupt_call() {
+    let _ = nix::sys::signal::kill(nix::unistd::getpid(), Signal::SIGUSR2);
+}
+
 /// From now on HUP asks to reopen files ([`take_hup`]) instead of ending the tool.
 pub fn reopen_on_hup() {
     HUP_REOPENS.store(true, Ordering::SeqCst);

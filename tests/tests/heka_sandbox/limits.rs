@@ -275,6 +275,40 @@ fn a_plugin_that_will_not_end_is_given_ten_seconds() {
     assert!(begin.elapsed() > Duration::from_secs(9), "{:?}", begin.elapsed());
 }
 
+/// A plugin that sleeps in a call of C code ends soon, in order if the call lets it.
+#[test]
+fn a_signal_interrupts_a_call_that_sleeps() {
+    for (source, is_told) in [
+        // The read ends with an error, behind which the plugin goes on.
+        (
+            "local io = require 'io' local lines = io.popen('exec sleep 60 2>&-')\n\
+          function process_message() inject_message({Payload = 'reading'}) lines:read('*a')\n\
+          inject_message({Payload = 'interrupted'}) return 0 end",
+            true,
+        ),
+        // Nothing gets behind a read that is begun again each time.
+        (
+            "local io = require 'io' local lines = io.popen('exec sleep 60 2>&-')\n\
+          function process_message() inject_message({Payload = 'reading'})\n\
+          while true do lines:read('*a') end end",
+            false,
+        ),
+    ] {
+        let dir = heka_tests::scratch();
+        std::fs::write(dir.path().join("p.lua"), source).unwrap();
+        let tool = Tool::new("heka-sandbox").dir(dir.path());
+        let tool = tool.args(["p.lua", "-o", "payload", "--instruction-limit", "0"]).spawn();
+        tool.wait_stdout_is("reading\n");
+        let since = Instant::now();
+        tool.signal(Signal::SIGTERM);
+        let outcome = tool.finish();
+        outcome.killed_by(Signal::SIGTERM);
+        assert_eq!(outcome.out().contains("interrupted"), is_told, "{source}");
+        // Without the interruption it takes ten seconds.
+        assert!(since.elapsed() < Duration::from_secs(5), "{source}");
+    }
+}
+
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let dir = heka_tests::scratch();

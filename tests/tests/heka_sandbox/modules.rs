@@ -113,6 +113,98 @@ fn cjson_works() {
     gives("require('cjson').decode('{\"a\":[1,2,3]}').a[3]", &[], &arguments, "3");
 }
 
+/// Modules in C that Debian packages for Lua 5.1, some of several parts in one library.
+#[test]
+fn modules_of_debian_load() {
+    let modules = [
+        ("posix", "type(require('posix.unistd').getpid())", "number"),
+        ("systemd", "type(require('systemd.journal.core').open)", "function"),
+        ("systemd", "type(require('systemd.journal').open)", "function"),
+        ("ssl", "type(require('ssl').newcontext)", "function"),
+        ("ssl", "type(require('ssl.x509').load)", "function"),
+        ("socket/core", "type(require('socket').tcp)", "function"),
+    ];
+    for (library, expression, value) in modules {
+        let Some(cpath) = installed(library) else { continue };
+        let arguments = ["--path", "/usr/share/lua/5.1/?.lua", "--cpath", &cpath];
+        // They take the libraries that they use for granted.
+        let expression = format!("require('table') and require('string') and {expression}");
+        gives(&expression, &[], &arguments, value);
+    }
+}
+
+/// A library in C with the modules `all` and `all.part`, as `all.so` in a folder.
+fn all_in_one() -> TempDir {
+    let dir = heka_tests::scratch();
+    let source = "struct lua_State; void lua_pushnumber(struct lua_State *, double);\n\
+                  int luaopen_all(struct lua_State *s) { lua_pushnumber(s, 1); return 1; }\n\
+                  int luaopen_all_part(struct lua_State *s) { lua_pushnumber(s, 2); return 1; }\n";
+    std::fs::write(dir.path().join("all.c"), source).unwrap();
+    let mut cc = std::process::Command::new("cc");
+    let built = cc.current_dir(&dir).args(["-shared", "-fPIC", "-o", "all.so", "all.c"]).status();
+    assert!(built.unwrap().success());
+    dir
+}
+
+#[test]
+fn a_part_of_a_library_is_found_in_the_library() {
+    let dir = all_in_one();
+    let cpath = format!("{}/?.so", dir.path().display());
+    // C modules need no templates for Lua's.
+    for arguments in [&["--cpath", &cpath][..], &["--path", "?.lua", "--cpath", &cpath]] {
+        gives("require('all')", &[], arguments, "1");
+        gives("require('all.part')", &[], arguments, "2");
+        let error = format!("no module 'all.other' in file '{}'", cpath.replace('?', "all"));
+        fails("require('all.other')", &[], arguments, &error);
+    }
+    // However many places were searched, the last one is in the message.
+    let path = vec!["/usr/share/a-rather-long-name-of-a-folder/?.lua"; 30].join(";");
+    let arguments = ["--path", &path, "--cpath", &cpath];
+    fails("require('missing')", &[], &arguments, &cpath.replace('?', "missing"));
+}
+
+#[test]
+fn hindsight_fills_in_what_a_configuration_leaves_open() {
+    let read = |name: &str| format!("read_config('{name}')");
+    for (name, value) in [
+        ("max_message_size", "65536"),
+        ("ticker_interval", "0"),
+        ("preserve_data", "false"),
+        ("shutdown_on_terminate", "false"),
+        ("output_size", "67108864"),
+        ("filename", "p.lua"),
+        ("sandbox_install_path", "/usr/share/luasandbox/sandboxes/heka"),
+    ] {
+        gives(&read(name), &[], &[], value);
+    }
+    let hindsight = "output_path = 'out' sandbox_run_path = 'run' hostname = 'h1'\n\
+                     analysis_lua_path = '' analysis_lua_cpath = '' io_lua_cpath = ''\n\
+                     io_lua_path = 'lua/?.lua' max_message_size = 2048\n\
+                     input_defaults = {memory_limit = 4194304} analysis_defaults = {}\n\
+                     output_defaults = {}";
+    let files = [("hindsight.cfg", hindsight), ("lua/a.lua", "return 7")];
+    let arguments = ["--defaults", "hindsight.cfg"];
+    for (name, value) in [
+        ("output_path", "out"),
+        ("Hostname", "h1"),
+        ("max_message_size", "2048"),
+        ("memory_limit", "4194304"),
+    ] {
+        gives(&read(name), &files, &arguments, value);
+    }
+    gives("require('a')", &files, &arguments, "7");
+    // The command line and the plugin's configuration win.
+    let arguments = ["--defaults", "hindsight.cfg", "--hostname", "h2"];
+    gives(&read("Hostname"), &files, &arguments, "h2");
+    gives("require('a')", &files, &["-D", "io_lua_path=lua/?.lua"], "7");
+    let files = [("hindsight.cfg", "outputpath = 'out'")];
+    let error = "hindsight.cfg: invalid option: 'outputpath'\n";
+    fails("1", &files, &["--defaults", "hindsight.cfg"], error);
+    let files = [("hindsight.cfg", "input_defaults = {ticker = 1}")];
+    let error = "hindsight.cfg: invalid option: 'input_defaults.ticker'\n";
+    fails("1", &files, &["--defaults", "hindsight.cfg"], error);
+}
+
 #[test]
 fn a_c_library_that_is_none_is_told() {
     let arguments = ["--path", "?.lua", "--cpath", "?.so"];

@@ -25,6 +25,9 @@ pub(crate) struct Cli {
     /// Configuration of the plugin, as Lua text
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     config: Option<PathBuf>,
+    /// Configuration of hindsight, for what the plugin's leaves open
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    defaults: Option<PathBuf>,
     /// Set one key of the configuration
     #[arg(short = 'D', long = "define", value_name = "KEY=VALUE", value_parser = parse_define)]
     defines: Vec<(String, String)>,
@@ -118,6 +121,8 @@ pub(crate) enum Keep {
 pub(crate) struct Plan {
     pub(crate) plugin: PathBuf,
     pub(crate) config: Option<PathBuf>,
+    /// Hindsight's own configuration.
+    pub(crate) defaults: Option<PathBuf>,
     /// Settings of the command line, which win over the configuration's.
     pub(crate) settings: Vec<(String, Setting)>,
     pub(crate) check: bool,
@@ -148,6 +153,7 @@ impl Cli {
         Ok(Plan {
             plugin: self.plugin,
             config: self.config,
+            defaults: self.defaults,
             settings,
             check: self.check,
             cpu_limit: self.cpu_limit.0,

@@ -92,6 +92,11 @@ impl Config {
         }
     }
 
+    /// The names of all settings.
+    pub(crate) fn names(&self) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+        self.settings.iter().map(|(name, _)| String::from_utf8_lossy(name))
+    }
+
     /// A setting.
     pub(crate) fn get(&self, name: &str) -> Option<&Setting> {
         let found = self.settings.iter().find(|(known, _)| known == name.as_bytes());

@@ -4,6 +4,9 @@
 //! A plugin is stopped in three steps. It is asked (`is_running()` turns false); it is made to
 //! (every instruction raises an error); and if it does not come back from a call of C code, the
 //! process ends. The same two last steps meet a call that takes more than its processor time.
+//!
+//! A plugin that sleeps in a call does not see that it is asked. The call is interrupted, twice if
+//! need be, and if it sleeps on, the process ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +26,10 @@ const TICK: Duration = Duration::from_millis(100);
 const SAVE_PERIOD: Duration = Duration::from_secs(1);
 /// How long a plugin may take to end when it is asked to.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// Time between two looks once a signal has come.
+const SHORT_TICK: Duration = Duration::from_millis(50);
+/// How often a call that sleeps is interrupted before the process ends.
+const INTERRUPTS: u32 = 2;
 /// How long it may take when it is made to.
 const FORCE: Duration = Duration::from_secs(2);
 
@@ -51,6 +58,10 @@ struct Watch {
     /// The call that is running, and the processor time at its first sight.
     call: Option<(u64, Duration)>,
     saved: Option<Instant>,
+    /// Processor time of the plugin's thread when it was last seen asleep.
+    asleep: Option<u64>,
+    /// How often the call in which it sleeps was interrupted.
+    interrupts: u32,
 }
 
 impl Keeper {
@@ -67,7 +78,8 @@ impl Keeper {
     fn keep(&self) {
         let mut watch = Watch::default();
         while !self.is_done.load(Ordering::SeqCst) {
-            self.outlet.flush_later(TICK);
+            let is_pending = signal::pending().is_some();
+            self.outlet.flush_later(if is_pending { SHORT_TICK } else { TICK });
             if signal::take_usr1() {
                 stats::print();
             }
@@ -92,6 +104,7 @@ impl Keeper {
             if since.elapsed() >= self.patience {
                 self.force(watch, Cause::Shutdown);
             }
+            self.wake(watch);
         }
         if self.outlet.has_failed() || self.limits.is_over() {
             self.force(watch, Cause::Shutdown);
@@ -100,6 +113,22 @@ impl Keeper {
             self.force(watch, Cause::CpuLimit);
         }
         if watch.forced.is_some_and(|forced| forced.elapsed() >= FORCE) {
+            self.end();
+        }
+    }
+
+    /// Interrupts a call that the plugin, or the end of its Lua state, sleeps in. Our own waits end
+    /// with the signal, but for the one for a reader of the output.
+    fn wake(&self, watch: &mut Watch) {
+        let now = asleep().filter(|_| !self.outlet.is_waiting());
+        let sleeps_on = now.is_some() && now == watch.asleep;
+        watch.asleep = now;
+        if !sleeps_on {
+            watch.interrupts = 0;
+        } else if watch.interrupts < INTERRUPTS {
+            watch.interrupts += 1;
+            signal::interrupt_call();
+        } else {
             self.end();
         }
     }
@@ -146,6 +175,18 @@ impl Keeper {
         }
         exit(1)
     }
+}
+
+/// Processor time of the main thread in ticks, if it is asleep (proc(5)).
+fn asleep() -> Option<u64> {
+    let pid = std::process::id();
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{pid}/stat")).ok()?;
+    // The name, in brackets, may contain anything.
+    let mut words = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let is_asleep = words.next()? == "S";
+    let mut times = words.skip(10).map_while(|word| word.parse::<u64>().ok());
+    let time = times.next()? + times.next()?;
+    is_asleep.then_some(time)
 }
 
 fn exit(status: i32) -> ! {

@@ -4,6 +4,7 @@
 mod check;
 mod cli;
 mod config;
+mod defaults;
 mod host;
 mod keeper;
 mod outlet;

@@ -11,6 +11,7 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ pub(crate) struct Outlet {
     filled: Condvar,
     /// The output's descriptor, to wait for it with nothing locked.
     fd: OwnedFd,
+    /// Whether the plugin's thread waits for room.
+    waits: AtomicBool,
     file: Mutex<Option<CheckpointFile>>,
     /// Name of the source in the checkpoint file.
     key: String,
@@ -71,7 +74,7 @@ impl Outlet {
             has_failed: false,
         };
         let (shared, file) = (Mutex::new(shared), Mutex::new(file));
-        Ok(Self { shared, filled: Condvar::new(), fd, file, key })
+        Ok(Self { shared, filled: Condvar::new(), fd, waits: AtomicBool::new(false), file, key })
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -116,11 +119,18 @@ impl Outlet {
         if self.lock().out.pending() < FULL {
             return;
         }
+        self.waits.store(true, Ordering::SeqCst);
         while goes_on() && !self.flush() {
             let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)];
             // An error means that a signal came: the keeper knows what to do then.
             let _ready = poll(&mut fds, PollTimeout::from(TICK));
         }
+        self.waits.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the plugin's thread waits until the reader takes something.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waits.load(Ordering::SeqCst)
     }
 
     /// Writes what the reader takes now; whether nothing is left to write.

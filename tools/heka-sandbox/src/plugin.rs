@@ -8,9 +8,7 @@ use heka_core::report::{self, Explain as _, Stop};
 
 use crate::cli::Plan;
 use crate::config::{Config, Setting};
-
-/// Where hindsight installs plugins, unless its configuration says otherwise.
-const INSTALL_PATH: &str = "/usr/share/luasandbox/sandboxes/heka";
+use crate::defaults::{self, INSTALL_PATH};
 
 /// A plugin and its configuration, read and not yet run.
 #[derive(Debug)]
@@ -42,6 +40,9 @@ impl Plugin {
         for (key, value) in &plan.settings {
             config.set(key.as_bytes(), value.clone());
         }
+        if let Some(path) = &plan.defaults {
+            defaults::take_over(&mut config, path)?;
+        }
         let wrong = |why: String| {
             Stop::failed(format_args!("{}: config error: {why}", plan.plugin.display()))
         };
@@ -52,6 +53,9 @@ impl Plugin {
         let name = path.display().to_string();
         let source = std::fs::read(&path).at(&name)?;
         let logger = logger(&mut config, &plan.plugin);
+        let folder = |path: &Path| path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        let filename = path.file_name().unwrap_or_default().to_string_lossy();
+        defaults::complete(&mut config, &folder(&plan.plugin), &filename);
         config.set_default("Hostname", || Setting::Text(heka_core::os::clock::hostname().into()));
         config.set_default("Pid", || Setting::Number(std::process::id().into()));
         if plan.prints {
@@ -65,7 +69,7 @@ impl Plugin {
     }
 }
 
-fn read_config(path: &Path) -> Result<Config, Stop> {
+pub(crate) fn read_config(path: &Path) -> Result<Config, Stop> {
     let name = path.display().to_string();
     let text = std::fs::read(path).at(&name)?;
     Config::evaluate(&text, &format!("@{name}")).map_err(Stop::failed)

@@ -32,6 +32,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let out = out.unbuffered(plan.writing.unbuffered);
     live_in_utc();
     signal::restart_calls().at("signals")?;
+    signal::allow_interrupts().at("signals")?;
     let key = source_key(&plugin.logger);
     let (file, position) = open_checkpoint(&plan.keep, &key)?;
     let limits = Arc::new(Limits::default());

@@ -14,20 +14,7 @@ pub(super) fn inject_message(
     context: &Context,
     arguments: &MultiValue,
 ) -> Result<(), Raise> {
-    let checkpoint = match arguments.get(1) {
-        None | Some(Value::Nil) => None,
-        #[expect(clippy::cast_precision_loss, reason = "it was a double")]
-        Some(Value::Integer(number)) => Some(Checkpoint::Number(*number as f64)),
-        Some(Value::Number(number)) if number.is_nan() => None,
-        Some(Value::Number(number)) => Some(Checkpoint::Number(*number)),
-        Some(Value::String(text)) => Some(Checkpoint::Text(text.as_bytes().to_vec())),
-        Some(other) => {
-            let name = type_name(other);
-            return Err(Raise::here(format!(
-                "inject_message() unsupported checkpoint type: {name}"
-            )));
-        }
-    };
+    let checkpoint = checkpoint(arguments.get(1))?;
     let checkpoint = checkpoint.as_ref();
     match arguments.front() {
         Some(Value::Table(table)) => {
@@ -54,7 +41,10 @@ pub(super) fn inject_message(
                 .ok_or_else(|| Raise::here("inject_message() attempted to inject a nil message"))?;
             send(context, Some(message), checkpoint)
         }
-        Some(Value::Nil) if checkpoint.is_some() => send(context, None, checkpoint),
+        // What is no number is a synchronisation point.
+        Some(Value::Nil) if arguments.get(1).is_some_and(|second| !second.is_nil()) => {
+            send(context, None, checkpoint)
+        }
         Some(Value::Nil) => {
             Err(Raise::here("inject_message() message cannot be nil without a checkpoint update"))
         }
@@ -63,6 +53,24 @@ pub(super) fn inject_message(
             Err(Raise::here(format!("inject_message() unsupported message type: {name}")))
         }
     }
+}
+
+/// The second argument; a number that is none (NaN) is no checkpoint.
+fn checkpoint(argument: Option<&Value>) -> Result<Option<Checkpoint>, Raise> {
+    Ok(match argument {
+        None | Some(Value::Nil) => None,
+        #[expect(clippy::cast_precision_loss, reason = "it was a double")]
+        Some(Value::Integer(number)) => Some(Checkpoint::Number(*number as f64)),
+        Some(Value::Number(number)) if number.is_nan() => None,
+        Some(Value::Number(number)) => Some(Checkpoint::Number(*number)),
+        Some(Value::String(text)) => Some(Checkpoint::Text(text.as_bytes().to_vec())),
+        Some(other) => {
+            let name = type_name(other);
+            return Err(Raise::here(format!(
+                "inject_message() unsupported checkpoint type: {name}"
+            )));
+        }
+    })
 }
 
 fn send(

@@ -39,7 +39,7 @@ use crate::config::{Config, words};
 use crate::host::{Checkpoint, Host, level};
 
 /// Longest stored error text, in bytes.
-const MAX_ERROR: usize = 255;
+const MAX_ERROR: usize = 8 * 1024;
 
 /// How far a plugin has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

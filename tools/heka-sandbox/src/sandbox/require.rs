@@ -66,18 +66,23 @@ impl Loader {
             return Err(Raise::here(format!("invalid module name '{name}'")));
         }
         let settings = &context.settings;
-        let Some(path) = &settings.path else {
+        let mut tried = String::new();
+        if settings.path.is_none() && settings.cpath.is_none() {
             let text = "no 'path' configuration was specified for the sandbox; \
                         external modules have been disabled";
             return Err(Raise::Bare(text.to_owned()));
-        };
-        let mut tried = String::new();
-        let function = match find(path, name, &mut tried) {
-            Some(file) => load_lua(lua, name, &file)?,
-            None => match settings.cpath.as_ref().and_then(|path| find(path, name, &mut tried)) {
-                Some(file) => self.load_c(name, &file)?,
-                None => return Err(Raise::here(format!("module '{name}' not found:{tried}"))),
-            },
+        }
+        let path = settings.path.as_deref().unwrap_or_default();
+        let cpath = settings.cpath.as_deref().unwrap_or_default();
+        let function = if let Some(file) = find(path, name, &mut tried) {
+            load_lua(lua, name, &file)?
+        } else if let Some(file) = find(cpath, name, &mut tried) {
+            let loaded = self.load_c(name, &file)?;
+            loaded.map_err(|why| not_loaded(name, &file, &why))?
+        } else if let Some(function) = self.load_part(cpath, name, &mut tried)? {
+            function
+        } else {
+            return Err(Raise::here(format!("module '{name}' not found:{tried}")));
         };
         // What stands there while the module loads must not be a table: module() would take it.
         let sentinel = Value::LightUserData(LightUserData((&raw const LOADING).cast_mut().cast()));
@@ -93,18 +98,35 @@ impl Loader {
         Ok(if value == sentinel { Value::Boolean(true) } else { value })
     }
 
-    fn load_c(&self, name: &str, file: &str) -> Result<Function, Raise> {
+    /// A C module `a.b` that is a part of the library of `a`, as Lua's all-in-one loader finds it.
+    fn load_part(
+        &self,
+        cpath: &[u8],
+        name: &str,
+        tried: &mut String,
+    ) -> Result<Option<Function>, Raise> {
+        let Some((root, _)) = name.split_once('.') else { return Ok(None) };
+        let Some(file) = find(cpath, root, tried) else { return Ok(None) };
+        match self.load_c(name, &file)? {
+            Ok(function) => Ok(Some(function)),
+            Err(why) if why.contains("undefined symbol") => {
+                *tried += &format!("\n\tno module '{name}' in file '{file}'");
+                Ok(None)
+            }
+            Err(why) => Err(not_loaded(name, &file, &why)),
+        }
+    }
+
+    /// The function that opens a module of a library, or why there is none.
+    fn load_c(&self, name: &str, file: &str) -> mlua::Result<Result<Function, String>> {
         let entry = format!("luaopen_{}", name.replace('.', "_"));
         let mut results: MultiValue = self.loadlib.call((file, entry))?;
-        match results.pop_front() {
+        Ok(match results.pop_front() {
             Some(Value::Function(function)) => Ok(function),
-            _ => {
-                let why = results.pop_front().map_or(String::new(), |why| {
-                    why.to_string().unwrap_or_else(|_| type_name(&why).to_owned())
-                });
-                Err(not_loaded(name, file, &why))
-            }
-        }
+            _ => Err(results.pop_front().map_or(String::new(), |why| {
+                why.to_string().unwrap_or_else(|_| type_name(&why).to_owned())
+            })),
+        })
     }
 }
 
