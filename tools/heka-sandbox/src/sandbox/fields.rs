@@ -13,6 +13,7 @@ use mlua::{Lua, LuaString, Table, Value};
 
 use super::Settings;
 use super::raise::{Raise, type_name};
+use super::values::{Values, double, integer};
 
 /// How deep `{value = {value = …}}` may go.
 const MAX_DEPTH: usize = 100;
@@ -346,45 +347,6 @@ fn put_number(out: &mut Vec<u8>, value_type: i64, value: &Value) {
         3 => out.extend_from_slice(&double(value).to_le_bytes()),
         _ => out.push(u8::from(*value == Value::Boolean(true))),
     }
-}
-
-/// The values of a field. They are taken from Lua one by one: it has no room for all at once.
-enum Values<'a> {
-    One(&'a Value),
-    Array(&'a Table, usize),
-}
-
-impl Values<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::One(_) => 1,
-            Self::Array(_, len) => *len,
-        }
-    }
-
-    /// Counted from 1.
-    fn get(&self, index: usize) -> mlua::Result<Value> {
-        match self {
-            Self::One(value) => Ok((*value).clone()),
-            Self::Array(table, _) => table.raw_get(index),
-        }
-    }
-}
-
-/// A number, whatever it looks like to mlua.
-fn double(value: &Value) -> f64 {
-    match value {
-        Value::Number(number) => *number,
-        #[expect(clippy::cast_precision_loss, reason = "it was a double")]
-        Value::Integer(number) => *number as f64,
-        _ => 0.0,
-    }
-}
-
-/// Toward zero.
-#[expect(clippy::cast_possible_truncation, reason = "saturates where C would not be defined")]
-fn integer(number: f64) -> i64 {
-    number as i64
 }
 
 /// 16 raw bytes, or 36 characters in the usual groups.

@@ -24,6 +24,7 @@ mod stream;
 mod strict;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::path::Path;
@@ -234,18 +235,22 @@ impl Sandbox {
         self.context.limits.arm(&self.lua).map_err(inner)?;
         let results = self.protected(&function, argument);
         self.context.limits.disarm();
-        let mut results = match results {
-            Ok(results) => results,
+        match results {
+            Ok(results) => self.outcome(results).map(Some),
             Err(error) => {
                 let is_stopped = self.context.limits.is_stopped();
-                return match error_text(&self.lua, &error) {
+                match error_text(&self.lua, &error) {
                     // The same words of the plugin's own do not make it an end in order.
                     Some(text) if is_stopped && text == b"shutting down" => Ok(None),
                     Some(text) => Err(text),
                     None => Err(b"<nil error message>".to_vec()),
-                };
+                }
             }
-        };
+        }
+    }
+
+    /// What the plugin returned: a number, and perhaps a text.
+    fn outcome(&self, mut results: MultiValue) -> Result<Outcome, Vec<u8>> {
         let status = match results.pop_front() {
             Some(Value::Integer(status)) => truncated(status as f64),
             Some(Value::Number(status)) => truncated(status),
@@ -260,7 +265,7 @@ impl Sandbox {
         if status > 0 {
             return Err(b"received a termination status code".to_vec());
         }
-        Ok(Some(Outcome { status, text }))
+        Ok(Outcome { status, text })
     }
 
     /// Calls a function through Lua's pcall, which keeps error values as they are.

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The values that a plugin gives a field.
+
+use mlua::{Table, Value};
+
+/// The values of a field. They are taken from Lua one by one: it has no room for all at once.
+pub(super) enum Values<'a> {
+    One(&'a Value),
+    Array(&'a Table, usize),
+}
+
+impl Values<'_> {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Array(_, len) => *len,
+        }
+    }
+
+    /// Counted from 1.
+    pub(super) fn get(&self, index: usize) -> mlua::Result<Value> {
+        match self {
+            Self::One(value) => Ok((*value).clone()),
+            Self::Array(table, _) => table.raw_get(index),
+        }
+    }
+}
+
+/// A number, whatever it looks like to mlua.
+pub(super) fn double(value: &Value) -> f64 {
+    match value {
+        Value::Number(number) => *number,
+        #[expect(clippy::cast_precision_loss, reason = "it was a double")]
+        Value::Integer(number) => *number as f64,
+        _ => 0.0,
+    }
+}
+
+/// Toward zero.
+#[expect(clippy::cast_possible_truncation, reason = "saturates where C would not be defined")]
+pub(super) fn integer(number: f64) -> i64 {
+    number as i64
+}
