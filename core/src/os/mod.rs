@@ -37,4 +37,4 @@ pub use private::{
     Exposed, PrivateDir, Replacement, SecretBytes, is_named, read_secret, target_of,
 };
 pub use torn_end::Ending;
-pub use wait::{Deadline, Wanted, serve_signals, wait, wait_for};
+pub use wait::{Deadline, Wanted, serve_signals, wait, wait_at_the_end, wait_for};

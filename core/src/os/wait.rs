@@ -50,6 +50,21 @@ pub fn wait(wanted: &[Wanted<'_>], deadline: Deadline) -> Result<Vec<PollFlags>,
     }
 }
 
+/// The same for whoever ends because of a signal already, or is about to end anyway: none is looked
+/// for, and a second one ends the process.
+///
+/// # Errors
+/// As poll(2).
+pub fn wait_at_the_end(wanted: &[Wanted<'_>], deadline: Deadline) -> Result<Vec<PollFlags>, Stop> {
+    let mut fds: Vec<PollFd<'_>> =
+        wanted.iter().map(|&(fd, flags)| PollFd::new(fd, flags)).collect();
+    match poll(&mut fds, timeout(deadline)) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(error) => return Err(error).at("poll"),
+    }
+    Ok(fds.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty())).collect())
+}
+
 /// Waits for one descriptor, whatever else wakes it up; `false` at the deadline.
 ///
 /// # Errors

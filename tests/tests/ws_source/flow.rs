@@ -7,17 +7,17 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use heka_tests::ws::{WsServer, frame};
-use heka_tests::{Running, Signal, Tool};
+use heka_tests::{Running, Signal, Tool, eventually};
 
 fn ws(args: &[&str]) -> Tool {
     Tool::new("ws-source").args(args)
 }
 
-/// Resident memory in KiB.
-fn memory(running: &Running) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("it runs");
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+/// Resident memory in KiB, while it runs.
+fn memory(running: &Running) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// A pipe that nobody reads yet, as the tool's stdout.
@@ -148,7 +148,8 @@ fn memory_stays_bounded_behind_a_stuck_reader_and_the_server_still_hears_from_us
     let (sent, ponged) = seen.recv_timeout(heka_tests::ceiling()).unwrap();
     assert!(sent < 2000, "the server was never held up");
     assert!(ponged, "no sign of life while reading is paused");
-    assert!(memory(&running) < 64 * 1024, "{} KiB", memory(&running));
+    let memory = memory(&running).expect("it runs");
+    assert!(memory < 64 * 1024, "{memory} KiB");
     assert!(running.is_running(), "silence was held against a server that is not read");
 }
 
@@ -169,6 +170,32 @@ fn term_ends_it_even_if_the_reader_is_stuck() {
     running.signal(Signal::SIGTERM);
     let outcome = running.finish();
     outcome.killed_by(Signal::SIGTERM).stdout_is("").stderr_has("the reader is stuck");
+}
+
+#[test]
+fn memory_stays_within_the_backlog_while_the_close_is_waited_for() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        peer.ping("");
+        peer.receive_opcode(10);
+        let block = frame(0x82, &[b'x'; 1000]).repeat(256);
+        // No close is answered.
+        while peer.send(&block) {}
+    });
+    let url = server.url("/");
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let args = ["-v", "--retry", "0", "--max-backlog", "1M", &url];
+        let (_reader, mut running) = stuck(ws(&args));
+        running.wait_stderr("connected");
+        running.signal(signal);
+        let mut peak = 0;
+        eventually("its end", || {
+            peak = peak.max(memory(&running).unwrap_or_default());
+            (!running.is_running()).then_some(())
+        });
+        running.finish().killed_by(signal);
+        assert!(peak < 48 * 1024, "{peak} KiB");
+    }
 }
 
 #[test]

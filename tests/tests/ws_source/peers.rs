@@ -347,17 +347,144 @@ fn an_answer_without_end_is_cut() {
 
 #[test]
 fn extensions_that_nobody_asked_for_are_refused() {
-    run(
-        |_, mut peer| {
-            peer.accept_with("Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    for (answered, args, words) in [
+        ("permessage-bzip2", &[][..], "an extension nobody asked for: permessage-bzip2\n"),
+        (
+            "permessage-deflate",
+            &["--no-compression"],
+            "an extension nobody asked for: permessage-deflate\n",
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=99",
+            &[],
+            "invalid parameter of permessage-deflate: server_max_window_bits=99\n",
+        ),
+    ] {
+        let script = move |_, mut peer: WsPeer| {
+            peer.accept_with(&format!("Sec-WebSocket-Extensions: {answered}\r\n"));
             peer.text("x");
             peer.until_end();
+        };
+        run(script, args).exits(3).stdout_is("").stderr_has(words);
+    }
+}
+
+#[test]
+fn compressed_messages_are_inflated_within_the_limit() {
+    let script = |_, mut peer: WsPeer| {
+        let request = peer.accept_with("Sec-WebSocket-Extensions: permessage-deflate\r\n");
+        assert!(request.contains("Sec-WebSocket-Extensions: permessage-deflate;"), "{request}");
+        peer.send(frame(0xc1, b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
+        // With what the first one left in the window, in pieces, a ping between them.
+        peer.send(frame(0x41, b"\xf2\x00"));
+        peer.ping("");
+        peer.drip(frame(0x80, b"\x11\x00\x00"));
+        peer.text("as it is");
+        peer.send(frame(0xc2, &[0xff; 16]));
+        peer.receive_opcode(8);
+    };
+    run(script, &["--max-record", "1M"])
+        .exits(3)
+        .stdout_is("Hello\nHello\nas it is\n")
+        .stderr_has("closed with 1007 (invalid data): compressed data that cannot be inflated\n");
+    let bomb = |_, mut peer: WsPeer| {
+        peer.accept_with("Sec-WebSocket-Extensions: permessage-deflate\r\n");
+        peer.send(frame(0x42, &zeros(1 << 20)));
+        while peer.send(frame(0x00, &zeros(1 << 20))) {}
+    };
+    run(bomb, &["--max-record", "8M"])
+        .exits(3)
+        .stdout_is("")
+        .stderr_has("closed with 1009 (too large): compressed message of more than 8388608 bytes");
+}
+
+/// So many zeros, compressed.
+fn zeros(count: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(count);
+    let mut deflater = flate2::Compress::new(flate2::Compression::best(), false);
+    deflater.compress_vec(&vec![0; count], &mut out, flate2::FlushCompress::Sync).unwrap();
+    out
+}
+
+#[test]
+fn close_codes_and_reasons_are_told_as_they_came() {
+    for (code, told) in [
+        (1014u16, "1014 (bad gateway)"),
+        (1004, "1004 (reserved)"),
+        (1006, "1006 (abnormal)"),
+        (1015, "1015 (TLS failure)"),
+        (2999, "2999"),
+        (4999, "4999"),
+        (5000, "5000"),
+        (0, "0"),
+    ] {
+        let (sender, seen) = mpsc::channel();
+        let outcome = run(
+            move |_, mut peer| {
+                peer.accept();
+                sender.send(peer.close(code, "upstream gone").unwrap().payload).unwrap();
+            },
+            &[],
+        );
+        outcome.exits(3).stderr_has(&format!("the server closed with {told}: upstream gone\n"));
+        // A code that may not be sent is answered as what it is, a breach of the protocol.
+        let is_valid = matches!(code, 1014 | 4999);
+        let answer = if is_valid { code } else { 1002 };
+        assert_eq!(seen.recv().unwrap()[..2], answer.to_be_bytes(), "{code}");
+    }
+}
+
+#[test]
+fn interim_answers_are_skipped() {
+    let outcome = run(
+        |_, mut peer| {
+            let request = peer.request();
+            peer.send("HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n");
+            peer.send("HTTP/1.1 100 Continue\r\n\r\n");
+            peer.send(agreement(&request, ""));
+            peer.text("x");
+            peer.close(1000, "");
         },
         &[],
-    )
-    .exits(3)
-    .stdout_is("")
-    .stderr_has("an extension nobody asked for: permessage-deflate\n");
+    );
+    outcome.succeeds().stdout_is("x\n");
+    let endless = |_, mut peer: WsPeer| {
+        peer.request();
+        while peer.send("HTTP/1.1 100 Continue\r\n\r\n") {}
+    };
+    run(endless, &[]).exits(3).stderr_has("the head of the answer is too long\n");
+}
+
+#[test]
+fn refusals_are_told_with_the_reason_in_their_body() {
+    let json = "{\n  \"code\": 7,\n  \"message\": \"no such key\"\n}\n";
+    let html = "<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>";
+    let compressed = {
+        use std::io::Write as _;
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(json.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    };
+    for (headers, body, told) in [
+        ("", json.as_bytes().to_vec(), "HTTP 400 Bad Request: no such key\n"),
+        ("Content-Encoding: gzip\r\n", compressed, "HTTP 400 Bad Request: no such key\n"),
+        (
+            "",
+            html.as_bytes().to_vec(),
+            "HTTP 400 Bad Request: 400 No required SSL certificate was sent\n",
+        ),
+    ] {
+        let script = move |_, mut peer: WsPeer| {
+            peer.request();
+            let len = body.len();
+            peer.send(format!(
+                "HTTP/1.1 400 Bad Request\r\n{headers}Content-Length: {len}\r\n\r\n"
+            ));
+            peer.send(&body);
+            peer.until_end();
+        };
+        run(script, &[]).exits(3).stderr_has(told);
+    }
 }
 
 #[test]

@@ -81,6 +81,7 @@ impl Feed<'_> {
             max_backlog: usize::MAX,
             // Servers of these formats have sent protobuf in text frames.
             text_as_binary: true,
+            compression: false,
         };
         let shaken = ws::shake(stream, &request, options, deadline);
         if let (Ok(socket), true) = (&shaken, session.trace) {
@@ -105,7 +106,7 @@ impl Feed<'_> {
             if let (Some(at), Some(period)) = (alive_at, self.keepalive)
                 && Instant::now() >= at
             {
-                socket.send(Message { kind: Kind::Text, data: Bytes::from_static(KEEP_ALIVE) });
+                socket.send(&Message { kind: Kind::Text, data: Bytes::from_static(KEEP_ALIVE) });
                 alive_at = Instant::now().checked_add(period);
             }
             let wake_at = alive_at.into_iter().chain(intake.looks_again_at()).min();
@@ -180,12 +181,19 @@ impl Feed<'_> {
         intake: &mut Intake,
     ) -> Failure {
         let is_signal = matches!(stop, Stop::Signal(_));
-        let closed = socket.finish(1000, "", |message| {
-            if is_signal {
-                // The end is near anyway; the flush reports what could not be written.
-                let _ = self.take(session, message, intake);
+        socket.close(1000, "");
+        let closed = loop {
+            let received = socket.receive(session.sink.lock().backlog(), None, None);
+            match received {
+                Ok(Received::Closed(closed)) => break closed,
+                Ok(Received::Message(message)) if is_signal => {
+                    // The end is near anyway; the flush reports what could not be written.
+                    let _ = self.take(session, message, intake);
+                }
+                Ok(_) => {}
+                Err(stop) => return Failure::Stopped(stop),
             }
-        });
+        };
         report::debug(format_args!("{}: {closed}", endpoint::shown(self.url)));
         Failure::Stopped(signal::pending().map_or(stop, Stop::Signal))
     }

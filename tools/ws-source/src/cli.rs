@@ -92,6 +92,9 @@ pub(crate) struct Cli {
     /// Disconnect if a ping is not answered within DURATION
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_timeout, help_heading = "Connection options")]
     ping_timeout: Timeout,
+    /// Do not offer compression
+    #[arg(long, help_heading = "Connection options")]
+    no_compression: bool,
     /// Close code to send
     #[arg(long, value_name = "CODE", default_value_t = 1000, value_parser = parse_close_code, help_heading = "Connection options")]
     close_code: u16,
@@ -236,6 +239,7 @@ impl Cli {
                 idle_timeout: self.net.socket.idle_timeout.0,
                 max_backlog: self.max_backlog,
                 text_as_binary: false,
+                compression: !self.no_compression,
             },
             close: (self.close_code, self.close_reason),
             redirects: self.location,

@@ -2,7 +2,7 @@
 //! One connection, from its opening to its end.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use heka_core::net::Stream;
 use heka_core::net::ws::{Closed, Kind, Message, Received, Socket};
@@ -12,6 +12,9 @@ use heka_core::report::{self, Stop};
 use crate::cli::Plan;
 use crate::outbound::Outbound;
 use crate::record::Recorder;
+
+/// How long a server that sends on after our close frame is waited for.
+const FLOOD_WAIT: Duration = Duration::from_millis(300);
 
 /// What lasts from one connection to the next.
 #[derive(Debug)]
@@ -38,10 +41,10 @@ impl Session {
     ) -> Result<ControlFlow<(), Closed>, Stop> {
         self.has_forwarded = false;
         for text in &plan.init {
-            socket.send(Message { kind: Kind::Text, data: text.clone().into() });
+            socket.send(&Message { kind: Kind::Text, data: text.clone().into() });
         }
         if self.has_enough(plan) {
-            return Ok(self.leave(plan, socket));
+            return self.leave(plan, socket);
         }
         loop {
             // Only what is on its way can be answered.
@@ -53,10 +56,10 @@ impl Session {
                 Ok(Received::Message(message)) => {
                     self.record(&message)?;
                     if plan.echo {
-                        socket.send(message);
+                        socket.send(&message);
                     }
                     if self.has_enough(plan) {
-                        return Ok(self.leave(plan, socket));
+                        return self.leave(plan, socket);
                     }
                 }
                 Ok(Received::Closed(closed)) => {
@@ -67,7 +70,7 @@ impl Session {
                 Ok(Received::Sent) => {
                     self.input_ended = self.input_ended.map(|_| Instant::now());
                 }
-                Ok(Received::Deadline) => return Ok(self.leave(plan, socket)),
+                Ok(Received::Deadline) => return self.leave(plan, socket),
                 Err(Stop::Signal(signal)) => {
                     self.close(plan, socket)?;
                     return Err(Stop::Signal(signal));
@@ -94,7 +97,7 @@ impl Session {
         let has_forwarded = &mut self.has_forwarded;
         let more = outbound.read(|message| {
             // Text was checked where it was read.
-            *has_forwarded |= socket.send(message);
+            *has_forwarded |= socket.send(&message);
         })?;
         self.input_lost |= outbound.lost;
         if !more {
@@ -107,22 +110,36 @@ impl Session {
     /// Closes because a signal asked for it. What the server still sends before its answer is
     /// written too.
     fn close(&mut self, plan: &Plan, mut socket: Socket<Stream>) -> Result<(), Stop> {
-        let mut outcome = Ok(());
-        let (out, recorder) = (&mut self.out, &mut self.recorder);
-        socket.finish(plan.close.0, &plan.close.1, |message| {
-            if outcome.is_ok() {
-                outcome = recorder.put(out.buffer(), &message);
+        socket.close(plan.close.0, &plan.close.1);
+        loop {
+            match socket.receive(&mut self.out, None, None)? {
+                Received::Closed(_) => break,
+                Received::Message(message) if !self.has_enough(plan) => self.record(&message)?,
+                _ => {}
             }
-        });
+        }
         self.tell_unsent(&socket);
-        outcome
+        Ok(())
     }
 
-    /// Closes because everything asked is done.
-    fn leave(&mut self, plan: &Plan, mut socket: Socket<Stream>) -> ControlFlow<(), Closed> {
-        socket.finish(plan.close.0, &plan.close.1, drop);
+    /// Closes because everything asked is done. Nothing more is written, so a server that sends on
+    /// is not waited for as long as one that is silent.
+    fn leave(
+        &mut self,
+        plan: &Plan,
+        mut socket: Socket<Stream>,
+    ) -> Result<ControlFlow<(), Closed>, Stop> {
+        socket.close(plan.close.0, &plan.close.1);
+        let patience = Instant::now() + FLOOD_WAIT;
+        loop {
+            match socket.receive(&mut self.out, None, None)? {
+                Received::Closed(_) => break,
+                Received::Message(_) if Instant::now() >= patience => break,
+                _ => {}
+            }
+        }
         self.tell_unsent(&socket);
-        ControlFlow::Break(())
+        Ok(ControlFlow::Break(()))
     }
 
     fn has_enough(&self, plan: &Plan) -> bool {

@@ -36,7 +36,7 @@ impl Closed {
 
 impl std::fmt::Display for Closed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.code == 1006 {
+        if self.code == 1006 && !self.by_peer {
             return write!(f, "{}", self.reason);
         }
         let who = if self.by_peer { "the server closed" } else { "closed" };
@@ -58,7 +58,9 @@ fn name(code: u16) -> Option<&'static str> {
         1001 => "going away",
         1002 => "protocol error",
         1003 => "unsupported data",
+        1004 => "reserved",
         1005 => "no code",
+        1006 => "abnormal",
         1007 => "invalid data",
         1008 => "policy",
         1009 => "too large",
@@ -67,6 +69,7 @@ fn name(code: u16) -> Option<&'static str> {
         1012 => "restarting",
         1013 => "try again later",
         1014 => "bad gateway",
+        1015 => "TLS failure",
         _ => return None,
     })
 }
@@ -82,6 +85,10 @@ mod tests {
             "the server closed with 1008 (policy): token expired"
         );
         assert_eq!(Closed::by_peer(4001, "").to_string(), "the server closed with 4001");
+        assert_eq!(
+            Closed::by_peer(1006, "gone").to_string(),
+            "the server closed with 1006 (abnormal): gone"
+        );
         assert_eq!(Closed::lost("Connection reset").to_string(), "Connection reset");
         assert!(Closed::by_peer(1000, "").is_orderly() && !Closed::lost("x").is_orderly());
     }

@@ -3,14 +3,13 @@
 
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollFlags;
 
 use super::socket::MAX_QUEUED;
 use super::{Closed, Message, Options, Socket, Step};
-use crate::os::{Backlog, Deadline, Wanted, wait};
+use crate::os::{Backlog, Deadline, Wanted, wait, wait_at_the_end};
 use crate::report::Stop;
 use crate::report::words::Span;
 
@@ -83,6 +82,9 @@ impl<S: Read + Write + AsFd> Socket<S> {
     /// the peer can then not be seen, so it gets a pong at every interval without having asked.
     /// Nor is it read while the peer takes nothing of what is sent, but that is silence.
     ///
+    /// After [`Socket::close`] the end comes soon, and no signal is in its way (a second one ends
+    /// the process): what was read before it is written, and the limit of the backlog holds.
+    ///
     /// # Errors
     /// A signal, the end of `out`'s reader, or a failed write to it.
     pub fn receive(
@@ -113,9 +115,11 @@ impl<S: Read + Write + AsFd> Socket<S> {
     }
 
     fn pause(&self, out: &Backlog) -> Option<Pause> {
-        if out.pending() > self.options.max_backlog {
+        if self.is_draining() {
+            None
+        } else if out.pending() > self.options.max_backlog {
             Some(Pause::Output)
-        } else if self.unsent && self.queued > MAX_QUEUED {
+        } else if self.is_open() && self.outgoing.len() > MAX_QUEUED {
             Some(Pause::Peer)
         } else {
             None
@@ -138,8 +142,12 @@ impl<S: Read + Write + AsFd> Socket<S> {
         if let Some(closed) = self.tick(now, pause) {
             return Ok(Some(Received::Closed(closed)));
         }
-        let until = if blocked && !self.just_sent { self.earliest(deadline) } else { Some(now) };
-        let input = input.filter(|_| self.is_sent() && self.ends_at().is_none());
+        let until = if blocked && !self.outgoing.has_just_sent() {
+            self.earliest(deadline)
+        } else {
+            Some(now)
+        };
+        let input = input.filter(|_| self.is_sent() && self.is_open());
         let (fd, flags) = self.wanted();
         let flags = if pause.is_some() { flags & PollFlags::POLLOUT } else { flags };
         // poll tells of a dead socket even if nothing is wanted of it: while paused that would be
@@ -150,7 +158,8 @@ impl<S: Read + Write + AsFd> Socket<S> {
         if !flags.is_empty() {
             wanted.push((fd, flags));
         }
-        let ready = wait(&wanted, until)?;
+        let ready =
+            if self.is_open() { wait(&wanted, until)? } else { wait_at_the_end(&wanted, until)? };
         let input_ready = input.is_some() && ready.first().is_some_and(|ready| !ready.is_empty());
         let out_ready =
             ready.get(usize::from(input.is_some())).copied().unwrap_or(PollFlags::empty());
@@ -160,14 +169,12 @@ impl<S: Read + Write + AsFd> Socket<S> {
             }
             out.try_flush()?;
         }
-        if self.unsent {
-            self.flush();
-        }
+        self.flush();
         if input_ready {
             return Ok(Some(Received::Input));
         }
         // The input first: whoever has said everything must be known before the answer comes.
-        if std::mem::take(&mut self.just_sent) {
+        if self.outgoing.take_just_sent() {
             return Ok(Some(Received::Sent));
         }
         let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -190,11 +197,11 @@ impl<S: Read + Write + AsFd> Socket<S> {
 
     /// Does what is due at this time.
     fn tick(&mut self, now: Instant, pause: Option<Pause>) -> Option<Closed> {
-        let (bytes_in, bytes_out) = (self.bytes_in(), self.bytes_out());
+        let (bytes_in, bytes_out) = (self.inbound.total, self.outgoing.total);
         let heard = std::mem::replace(&mut self.clock.bytes_in, bytes_in) != bytes_in;
         // While something waits for room, a peer that makes room is alive.
         let took = std::mem::replace(&mut self.clock.bytes_out, bytes_out) != bytes_out;
-        let took = took && self.unsent;
+        let took = took && self.outgoing.is_waiting();
         let stuck = pause == Some(Pause::Output);
         if heard || took || stuck {
             self.clock.pinged = None;
@@ -203,10 +210,10 @@ impl<S: Read + Write + AsFd> Socket<S> {
         if std::mem::take(&mut self.clock.heard_message) || excused {
             self.clock.last_message = now;
         }
-        if self.ends_at().is_some() {
-            // Nobody is asked any more; the end has a time of its own.
+        if let Some(until) = self.ends_at() {
+            // Nobody is asked any longer; the end has a time of its own.
             self.clock.next_ping = None;
-            return None;
+            return (now >= until).then(|| self.end("no answer"));
         }
         if let (Some(pinged), Some(limit)) = (self.clock.pinged, self.options.ping_timeout)
             && now >= pinged + limit
@@ -235,33 +242,5 @@ impl<S: Read + Write + AsFd> Socket<S> {
             }
         }
         None
-    }
-
-    /// Closes and waits for the peer's answer, a short time only and whatever signals come (a
-    /// second one ends the process). Messages that come before the answer are handed over. Whether
-    /// all of ours went out tells [`Socket::owes_messages`].
-    pub fn finish(&mut self, code: u16, reason: &str, mut take: impl FnMut(Message)) -> Closed {
-        self.close(code, reason);
-        loop {
-            match self.step() {
-                Step::Closed(closed) => return closed,
-                Step::Message(message) => take(message),
-                Step::Again => {}
-                Step::Blocked => self.wait_for_end(),
-            }
-        }
-    }
-
-    fn wait_for_end(&self) {
-        let (fd, flags) = self.wanted();
-        let left = self
-            .ends_at()
-            .map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
-        let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
-        match poll(&mut [PollFd::new(fd, flags)], timeout.unwrap_or(PollTimeout::ZERO)) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            // Looking again at the deadline ends it.
-            Err(error) => crate::report::debug(format_args!("poll: {error}")),
-        }
     }
 }

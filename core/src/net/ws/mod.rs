@@ -34,19 +34,27 @@
 //! # }
 //! ```
 
+mod answer;
+mod body;
+mod breach;
 mod closed;
+mod deflate;
 mod endpoint;
 mod feed;
+mod frame;
 mod handshake;
+mod inbound;
 mod message;
-mod metered;
-mod opcodes;
+mod outgoing;
+mod refusal;
+mod request;
 mod socket;
 
 pub use closed::Closed;
 pub use endpoint::Endpoint;
 pub use feed::Received;
-pub use handshake::{Failure, Refusal, Request, shake};
+pub use handshake::{Failure, shake};
 pub use message::{Kind, Message};
-use metered::Metered;
+pub use refusal::Refusal;
+pub use request::Request;
 pub use socket::{Options, Socket, Step};

@@ -5,27 +5,26 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use nix::poll::PollFlags;
-use tungstenite::error::CapacityError;
-use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tungstenite::{Error, Message as Wire, Utf8Bytes, WebSocket};
 
+use super::breach::Breach;
+use super::deflate::Inflater;
 use super::feed::Clock;
-use super::opcodes::TextAsBinary;
-use super::{Closed, Kind, Message, Metered};
+use super::frame::Opcode;
+use super::inbound::{Event, Inbound, Limits};
+use super::outgoing::Outgoing;
+use super::{Closed, Kind, Message};
 use crate::os::Deadline;
 use crate::report::Cause as _;
 
 /// How long the other side may take to answer a close frame, or to hang up after it.
 pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
-/// Bytes read from the socket at once.
-const READ_BLOCK: usize = 256 * 1024;
-
 /// Reading stops while so many bytes of ours wait for the peer to take them.
 pub(super) const MAX_QUEUED: usize = 16 * 1024 * 1024;
-/// Most bytes of a frame before its payload (RFC 6455 §5.2).
-const FRAME_HEAD: usize = 14;
+/// So many bytes of ours are written without waiting for more.
+const WRITE_BLOCK: usize = 128 * 1024;
+/// Most bytes of a cause in a close frame of ours.
+const MAX_REASON: usize = 100;
 
 /// Limits of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +41,8 @@ pub struct Options {
     pub max_backlog: usize,
     /// Take text for binary messages: for servers whose text is not UTF-8.
     pub text_as_binary: bool,
+    /// Offer compression (RFC 7692).
+    pub compression: bool,
 }
 
 impl Default for Options {
@@ -53,6 +54,7 @@ impl Default for Options {
             idle_timeout: None,
             max_backlog: 64 << 20,
             text_as_binary: false,
+            compression: true,
         }
     }
 }
@@ -73,68 +75,64 @@ pub enum Step {
 /// A connection after the handshake, over a nonblocking stream.
 #[derive(Debug)]
 pub struct Socket<S> {
-    ws: WebSocket<Metered<S>>,
+    stream: S,
     headers: Vec<(String, String)>,
     pub(super) options: Options,
     pub(super) clock: Clock,
-    /// Something has been handed over and is not on its way yet.
-    pub(super) unsent: bool,
-    /// No more than this many bytes are unsent.
-    pub(super) queued: usize,
-    /// Messages were handed over that are not on their way yet.
-    owes_messages: bool,
-    /// They are on their way now, and that has not been told yet.
-    pub(super) just_sent: bool,
-    peer_closed: Option<Closed>,
-    ending: Option<Ending>,
+    pub(super) inbound: Inbound,
+    pub(super) outgoing: Outgoing,
+    phase: Phase,
 }
 
-/// We want it to end.
+/// How far the connection is.
+#[derive(Debug)]
+enum Phase {
+    /// Messages go in both directions.
+    Open,
+    /// Our close frame is sent: messages may come until the peer's.
+    Closing(Ending),
+    /// Nothing more is wanted of the peer but that it hangs up: then our close frame is not lost in
+    /// a reset.
+    Draining(Ending),
+}
+
+/// What the end is told as, and when it comes at the latest.
 #[derive(Debug)]
 struct Ending {
     closed: Closed,
     until: Instant,
-    /// The protocol was broken: what still comes is not looked at.
-    failed: bool,
+}
+
+impl Ending {
+    fn soon(closed: Closed) -> Self {
+        Self { closed, until: Instant::now() + CLOSE_WAIT }
+    }
 }
 
 impl<S: Read + Write + AsFd> Socket<S> {
     /// `rest` is what came behind the head of the handshake's answer.
     pub(super) fn new(
         stream: S,
-        mut rest: Vec<u8>,
+        rest: &[u8],
         headers: Vec<(String, String)>,
         options: Options,
+        inflater: Option<Inflater>,
     ) -> Self {
-        // Its write buffer has no limit: whatever did not fit would be lost. `queued` bounds it.
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BLOCK)
-            .max_message_size(Some(options.max_message))
-            .max_frame_size(Some(options.max_message.max(125)));
-        let mut stream = Metered::new(stream);
-        if options.text_as_binary {
-            let mut opcodes = TextAsBinary::default();
-            opcodes.rewrite(&mut rest);
-            stream.opcodes = Some(opcodes);
-        }
-        let ws = WebSocket::from_partially_read(stream, rest, Role::Client, Some(config));
+        let Options { max_message, text_as_binary, .. } = options;
         Self {
-            ws,
+            stream,
             headers,
             options,
             clock: Clock::new(&options),
-            unsent: false,
-            queued: 0,
-            owes_messages: false,
-            just_sent: false,
-            peer_closed: None,
-            ending: None,
+            inbound: Inbound::new(rest, Limits { max_message, text_as_binary }, inflater),
+            outgoing: Outgoing::default(),
+            phase: Phase::Open,
         }
     }
 
     /// The stream below.
     pub fn stream(&self) -> &S {
-        &self.ws.get_ref().stream
+        &self.stream
     }
 
     /// The headers of the answer that opened it.
@@ -142,206 +140,175 @@ impl<S: Read + Write + AsFd> Socket<S> {
         &self.headers
     }
 
-    /// How many bytes have come so far.
-    pub(super) fn bytes_in(&self) -> u64 {
-        self.ws.get_ref().bytes_in
-    }
-
-    /// How many bytes the stream has taken so far.
-    pub(super) fn bytes_out(&self) -> u64 {
-        self.ws.get_ref().bytes_out
-    }
-
     /// The descriptor and what to wait for.
     pub fn wanted(&self) -> (BorrowedFd<'_>, PollFlags) {
-        let writing = if self.unsent { PollFlags::POLLOUT } else { PollFlags::empty() };
-        (self.ws.get_ref().stream.as_fd(), PollFlags::POLLIN | writing)
+        let waiting = self.outgoing.is_waiting();
+        let writing = if waiting { PollFlags::POLLOUT } else { PollFlags::empty() };
+        (self.stream.as_fd(), PollFlags::POLLIN | writing)
     }
 
     /// Whether all that was sent is on its way: only then should more be sent.
     pub fn is_sent(&self) -> bool {
-        !self.unsent && !self.ws.get_ref().is_deaf
+        self.outgoing.is_sent()
     }
 
     /// Whether messages were sent that are not on their way, and at the end never will be.
     pub fn owes_messages(&self) -> bool {
-        self.owes_messages
+        self.outgoing.owes_messages()
     }
 
     /// Looks for a message. Never waits.
+    #[inline]
     pub fn step(&mut self) -> Step {
-        if let Some(ending) = &self.ending {
-            if Instant::now() >= ending.until {
-                return self.closed("no answer");
-            }
-            if ending.failed {
-                return self.step_failed();
-            }
+        if let Phase::Draining(_) = self.phase {
+            self.inbound.discard();
+            return self.fill();
         }
-        match self.ws.read() {
-            Ok(Wire::Text(text)) => self.message(Kind::Text, text.into()),
-            Ok(Wire::Binary(data)) => self.message(Kind::Binary, data),
-            Ok(Wire::Close(frame)) => {
-                let (code, reason) = frame.map_or((1005, String::new()), |frame| {
-                    (u16::from(frame.code), frame.reason.to_string())
-                });
-                self.peer_closed = Some(Closed::by_peer(code, reason));
-                self.ending.get_or_insert_with(|| Ending {
-                    closed: Closed::by_peer(code, ""),
-                    until: Instant::now() + CLOSE_WAIT,
-                    failed: false,
-                });
+        match self.inbound.next() {
+            Ok(Some(Event::Message(message))) => {
+                self.clock.heard_message();
+                Step::Message(message)
+            }
+            Ok(Some(Event::Ping(payload))) => {
+                if self.is_open() {
+                    self.outgoing.put(Opcode::Pong, &payload);
+                }
                 Step::Again
             }
-            Ok(Wire::Ping(payload)) => {
-                // Its pong waits with the rest.
-                self.queued = self.queued.saturating_add(payload.len() + FRAME_HEAD);
-                self.unsent = true;
-                Step::Again
-            }
+            Ok(Some(Event::Pong)) => Step::Again,
+            Ok(Some(Event::Close(close))) => self.closed_by_peer(close),
+            Ok(None) => self.fill(),
+            Err(breach) => self.fail(breach),
+        }
+    }
+
+    fn fill(&mut self) -> Step {
+        match self.inbound.fill(&mut self.stream) {
+            Ok(0) => Step::Closed(self.end("the connection ended without a close")),
             Ok(_) => Step::Again,
-            Err(error) => self.step_error(error),
-        }
-    }
-
-    fn message(&mut self, kind: Kind, data: Bytes) -> Step {
-        self.clock.heard_message();
-        Step::Message(Message { kind, data })
-    }
-
-    fn step_error(&mut self, error: Error) -> Step {
-        match error {
-            Error::Io(error) if error.kind() == ErrorKind::WouldBlock => {
+            Err(error) if error.kind() == ErrorKind::Interrupted => Step::Again,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.flush();
                 Step::Blocked
             }
-            Error::Io(error) if error.kind() == ErrorKind::Interrupted => Step::Again,
-            Error::Io(error) => self.closed(&error.cause()),
-            Error::Utf8(_) => self.fail(1007, "text that is not UTF-8"),
-            Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-                self.fail(1009, &format!("message of {size} bytes, only {max_size} are taken"))
-            }
-            Error::Protocol(error) if self.peer_closed.is_none() => match error {
-                tungstenite::error::ProtocolError::ResetWithoutClosingHandshake => {
-                    self.closed("the connection ended without a close")
-                }
-                error => self.fail(1002, &words(&error)),
-            },
-            _ => self.closed("the connection ended"),
+            Err(error) => Step::Closed(self.end(&error.cause())),
         }
     }
 
-    /// The stream is at its end, or not worth waiting for any longer.
-    fn closed(&mut self, cause: &str) -> Step {
-        let ours = self.ending.take().map(|ending| ending.closed);
-        let peer = self.peer_closed.take();
-        Step::Closed(peer.or(ours).unwrap_or_else(|| Closed::lost(cause)))
+    /// How the connection ended, now that the stream is at its end or not waited for any longer.
+    pub(super) fn end(&mut self, cause: &str) -> Closed {
+        match std::mem::replace(&mut self.phase, Phase::Open) {
+            Phase::Open => Closed::lost(cause),
+            Phase::Closing(ending) | Phase::Draining(ending) => ending.closed,
+        }
     }
 
-    /// The peer broke the protocol: tells it so and hangs up.
-    fn fail(&mut self, code: u16, cause: &str) -> Step {
-        let reason = cause.get(..cause.len().min(100)).unwrap_or_default();
-        self.send_close(code, reason);
-        self.ending = Some(Ending {
-            closed: Closed::by_us(code, cause),
-            until: Instant::now() + CLOSE_WAIT,
-            failed: true,
+    fn closed_by_peer(&mut self, close: Option<(u16, String)>) -> Step {
+        let closed = match &close {
+            Some((code, reason)) => Closed::by_peer(*code, reason.as_str()),
+            None => Closed::by_peer(1005, ""),
+        };
+        if self.is_open() {
+            match close {
+                Some((code, reason)) if is_sendable(code) => self.put_close(code, &reason),
+                Some(_) => self.put_close(1002, ""),
+                None => self.outgoing.put(Opcode::Close, b""),
+            }
+        }
+        self.phase = Phase::Draining(match std::mem::replace(&mut self.phase, Phase::Open) {
+            Phase::Closing(Ending { until, .. }) => Ending { closed, until },
+            _ => Ending::soon(closed),
         });
         Step::Again
     }
 
-    /// Waits for the peer to hang up, so that our close frame is not lost in a reset.
-    fn step_failed(&mut self) -> Step {
-        self.flush();
-        let mut scratch = [0; 16 * 1024];
-        match self.ws.get_mut().read(&mut scratch) {
-            Ok(len) if len > 0 => Step::Again,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Step::Blocked,
-            Err(error) if error.kind() == ErrorKind::Interrupted => Step::Again,
-            _ => self.closed(""),
+    /// The peer broke the protocol: tells it so and hangs up.
+    fn fail(&mut self, breach: Breach) -> Step {
+        let Breach { code, cause } = breach;
+        if self.is_open() {
+            self.put_close(code, cause.get(..MAX_REASON).unwrap_or(&cause));
         }
+        self.phase = Phase::Draining(Ending::soon(Closed::by_us(code, cause)));
+        Step::Again
     }
 
     /// Sends a message, at the latest when there is nothing more to read; it is on its way when
     /// [`Socket::is_sent`]. Text that is not UTF-8 is not sent,
     /// and `false` says so.
-    pub fn send(&mut self, message: Message) -> bool {
-        let wire = match message.kind {
-            Kind::Binary => Wire::Binary(message.data),
-            Kind::Text => match Utf8Bytes::try_from(message.data) {
-                Ok(text) => Wire::Text(text),
-                Err(_) => return false,
-            },
+    pub fn send(&mut self, message: &Message) -> bool {
+        let opcode = match message.kind {
+            Kind::Binary => Opcode::Binary,
+            Kind::Text if std::str::from_utf8(&message.data).is_err() => return false,
+            Kind::Text => Opcode::Text,
         };
-        self.owes_messages = true;
-        self.put(wire);
+        if self.is_open() {
+            self.outgoing.put_message(opcode, &message.data);
+            if self.outgoing.len() >= WRITE_BLOCK {
+                self.flush();
+            }
+        } else {
+            self.outgoing.lose_message();
+        }
         true
     }
 
     /// Sends a ping.
     pub(super) fn ping(&mut self) {
-        self.put(Wire::Ping(Bytes::new()));
+        self.outgoing.put(Opcode::Ping, b"");
     }
 
     /// Sends a pong that answers nothing: a sign of life (RFC 6455 §5.5.3).
     pub(super) fn pong(&mut self) {
-        self.put(Wire::Pong(Bytes::new()));
-    }
-
-    fn put(&mut self, wire: Wire) {
-        self.queued = self.queued.saturating_add(wire.len() + FRAME_HEAD);
-        self.unsent = true;
-        // It is queued even if it cannot be written now; a broken stream is seen by reading.
-        let _ = self.ws.write(wire);
+        self.outgoing.put(Opcode::Pong, b"");
     }
 
     /// Writes what is queued, as far as the stream takes it.
     pub(super) fn flush(&mut self) {
-        let flushed = self.ws.flush();
-        self.unsent =
-            matches!(&flushed, Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock);
-        if !self.unsent {
-            self.queued = 0;
-        }
-        if flushed.is_ok() && !self.ws.get_ref().is_deaf {
-            self.just_sent |= std::mem::take(&mut self.owes_messages);
-        }
+        self.outgoing.flush(&mut self.stream);
     }
 
-    /// Begins to close: messages may still come, until [`Step::Closed`].
+    /// Begins to close: messages may still come, until the end.
     pub fn close(&mut self, code: u16, reason: &str) {
-        self.send_close(code, reason);
-        self.ending.get_or_insert_with(|| Ending {
-            closed: Closed::by_us(code, reason),
-            until: Instant::now() + CLOSE_WAIT,
-            failed: false,
-        });
+        if self.is_open() {
+            self.put_close(code, reason);
+            self.phase = Phase::Closing(Ending::soon(Closed::by_us(code, reason)));
+        }
     }
 
-    fn send_close(&mut self, code: u16, reason: &str) {
-        let frame = CloseFrame { code: code.into(), reason: reason.into() };
-        // As with messages: it is queued, and reading tells if the stream is broken.
-        let _ = self.ws.close(Some(frame));
+    fn put_close(&mut self, code: u16, reason: &str) {
+        let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
+        self.outgoing.put(Opcode::Close, &payload);
         self.flush();
     }
 
-    /// When [`Socket::step`] has something to say although nothing came.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    /// Whether what still comes is not looked at.
+    pub(super) fn is_draining(&self) -> bool {
+        matches!(self.phase, Phase::Draining(_))
+    }
+
+    /// When the end comes at the latest, if it has begun.
     pub(super) fn ends_at(&self) -> Deadline {
-        self.ending.as_ref().map(|ending| ending.until)
+        match &self.phase {
+            Phase::Open => None,
+            Phase::Closing(ending) | Phase::Draining(ending) => Some(ending.until),
+        }
     }
 }
 
-/// tungstenite's words, beginning as ours do.
-fn words(error: &tungstenite::error::ProtocolError) -> String {
-    let words = error.to_string();
-    let mut chars = words.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+/// Whether a close frame may have the code (RFC 6455 §7.4, and the registry it set up).
+fn is_sendable(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;
 
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
@@ -371,7 +338,7 @@ mod tests {
         let (first, rest) = bytes.split_at(glued.min(bytes.len()));
         let rest = rest.to_vec();
         let options = Options { max_message: 1 << 20, ..Options::default() };
-        let mut socket = Socket::new(ours, first.to_vec(), Vec::new(), options);
+        let mut socket = Socket::new(ours, first, Vec::new(), options, None);
         let server = std::thread::spawn(move || {
             for piece in rest.chunks(piece) {
                 if theirs.write_all(piece).is_err() {
@@ -409,31 +376,31 @@ mod tests {
     fn what_waits_is_counted_with_the_heads_of_frames_and_with_pongs() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let mut socket = Socket::new(ours, Vec::new(), Vec::new(), Options::default());
+        let mut socket = Socket::new(ours, b"", Vec::new(), Options::default(), None);
         for _ in 0..1000 {
-            socket.send(Message { kind: Kind::Text, data: Bytes::new() });
+            socket.send(&Message { kind: Kind::Text, data: Bytes::new() });
         }
         // Two bytes and a mask of four.
-        assert!(socket.queued >= 6000, "{}", socket.queued);
+        assert!(socket.outgoing.len() >= 6000, "{}", socket.outgoing.len());
         assert!(!socket.is_sent() && socket.owes_messages());
         socket.flush();
-        assert!(socket.is_sent() && !socket.owes_messages() && socket.queued == 0);
+        assert!(socket.is_sent() && !socket.owes_messages() && socket.outgoing.len() == 0);
         let mut pings = Vec::new();
         (0..100).for_each(|_| put_frame(&mut pings, 0x89, &[b'x'; 100]));
         theirs.write_all(&pings).unwrap();
         for _ in 0..100 {
             assert!(matches!(socket.step(), Step::Again));
         }
-        assert!(socket.queued >= 10_000, "{}", socket.queued);
+        assert!(socket.outgoing.len() >= 10_000, "{}", socket.outgoing.len());
     }
 
     #[test]
     fn what_a_dead_peer_did_not_get_stays_owed() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let mut socket = Socket::new(ours, Vec::new(), Vec::new(), Options::default());
+        let mut socket = Socket::new(ours, b"", Vec::new(), Options::default(), None);
         drop(theirs);
-        socket.send(Message { kind: Kind::Text, data: Bytes::from_static(b"x") });
+        socket.send(&Message { kind: Kind::Text, data: Bytes::from_static(b"x") });
         socket.flush();
         assert!(!socket.is_sent() && socket.owes_messages());
     }

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From the bytes of a connection to messages: frames are joined, inflated and checked, each as
+//! soon as that can be done.
+
+use std::io::{self, Read};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use super::breach::Breach;
+use super::deflate::Inflater;
+use super::frame::{Head, MAX_CONTROL, Opcode};
+use super::{Kind, Message};
+use crate::report::stats;
+
+/// Bytes asked of the socket at once; more as long as it has more.
+const MIN_BLOCK: usize = 8 * 1024;
+const MAX_BLOCK: usize = 256 * 1024;
+/// Larger messages that were put together are handed over without a copy.
+const LARGE: usize = 32 * 1024;
+
+/// What came.
+#[derive(Debug)]
+pub(super) enum Event {
+    Message(Message),
+    Ping(Bytes),
+    Pong,
+    /// A close frame: code and reason, if it has them.
+    Close(Option<(u16, String)>),
+}
+
+/// A message of which more is to come.
+#[derive(Clone, Copy, Debug)]
+struct Unfinished {
+    kind: Kind,
+    is_compressed: bool,
+}
+
+/// The receiving half of a connection.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    /// Bytes from the socket that are not looked at yet.
+    buffer: BytesMut,
+    /// Bytes to ask for next.
+    block: usize,
+    /// Bytes that have come.
+    pub(super) total: u64,
+    /// The frame whose payload comes next.
+    head: Option<Head>,
+    unfinished: Option<Unfinished>,
+    /// What is put together of an unfinished message.
+    parts: Vec<u8>,
+    /// How much of the message at hand is known to be UTF-8.
+    checked: usize,
+    /// Small messages that were put together are handed over in here.
+    joined: BytesMut,
+    limits: Limits,
+    inflater: Option<Inflater>,
+}
+
+/// What is taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Largest message.
+    pub(super) max_message: usize,
+    /// Take text for binary messages.
+    pub(super) text_as_binary: bool,
+}
+
+impl Inbound {
+    /// `rest` is what came behind the head of the handshake's answer.
+    pub(super) fn new(rest: &[u8], limits: Limits, inflater: Option<Inflater>) -> Self {
+        Self {
+            buffer: BytesMut::from(rest),
+            block: MIN_BLOCK,
+            total: 0,
+            head: None,
+            unfinished: None,
+            parts: Vec::new(),
+            checked: 0,
+            joined: BytesMut::new(),
+            limits,
+            inflater,
+        }
+    }
+
+    /// Reads once; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub(super) fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
+        let len = self.buffer.len();
+        self.buffer.resize(len + self.block, 0);
+        let read = stream.read(self.buffer.get_mut(len..).unwrap_or_default());
+        let taken = *read.as_ref().unwrap_or(&0);
+        self.buffer.truncate(len + taken);
+        if taken == self.block {
+            self.block = (self.block * 2).min(MAX_BLOCK);
+        } else if taken < self.block / 4 {
+            self.block = (self.block / 2).max(MIN_BLOCK);
+        }
+        self.total += taken as u64;
+        stats::BYTES_IN.add(taken as u64);
+        read
+    }
+
+    /// Forgets what came and was not looked at.
+    pub(super) fn discard(&mut self) {
+        self.buffer.clear();
+    }
+
+    /// The next event in what has been read; nothing if more must be read first.
+    ///
+    /// # Errors
+    /// What ends the connection.
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<Option<Event>, Breach> {
+        loop {
+            let head = match self.head {
+                Some(head) => head,
+                None => match Head::parse(&self.buffer)? {
+                    Some(head) => {
+                        self.begin(&head)?;
+                        self.buffer.advance(head.size);
+                        *self.head.insert(head)
+                    }
+                    None => return Ok(None),
+                },
+            };
+            let len = usize::try_from(head.len).unwrap_or(usize::MAX);
+            if self.buffer.len() < len {
+                self.check_beginning(&head)?;
+                return Ok(None);
+            }
+            self.head = None;
+            let payload = self.buffer.split_to(len).freeze();
+            if let Some(event) = self.take(&head, payload)? {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    /// Whether a frame may come now, and is not too large.
+    fn begin(&self, head: &Head) -> Result<(), Breach> {
+        if head.opcode.is_control() {
+            return check_control(head);
+        }
+        let is_continued = head.opcode == Opcode::Continuation;
+        if head.is_compressed && (is_continued || self.inflater.is_none()) {
+            return Err(Breach::protocol("reserved bits are set"));
+        }
+        let is_compressed = match &self.unfinished {
+            None if is_continued => {
+                return Err(Breach::protocol("continuation frame with nothing to continue"));
+            }
+            Some(_) if !is_continued => {
+                return Err(Breach::protocol("message begins among the fragments of another"));
+            }
+            None => head.is_compressed,
+            Some(unfinished) => unfinished.is_compressed,
+        };
+        let max = self.limits.max_message as u64;
+        // What does not compress grows by five bytes a block.
+        let (before, most) =
+            if is_compressed { (0, max + max / 64 + 64) } else { (self.parts.len() as u64, max) };
+        let size = before.saturating_add(head.len);
+        if size > most {
+            let cause = format!("message of {size} bytes, only {max} are taken");
+            return Err(Breach::too_large(cause));
+        }
+        Ok(())
+    }
+
+    /// Text is refused as soon as it is known to be wrong, not when its frame is complete.
+    fn check_beginning(&mut self, head: &Head) -> Result<(), Breach> {
+        if head.opcode == Opcode::Text && !head.is_compressed && !self.limits.text_as_binary {
+            return check_text(&self.buffer, &mut self.checked, false);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn take(&mut self, head: &Head, payload: Bytes) -> Result<Option<Event>, Breach> {
+        let kind = match head.opcode {
+            Opcode::Ping => return Ok(Some(Event::Ping(payload))),
+            Opcode::Pong => return Ok(Some(Event::Pong)),
+            Opcode::Close => return close_event(&payload).map(Some),
+            Opcode::Text if !self.limits.text_as_binary => Kind::Text,
+            _ => Kind::Binary,
+        };
+        if head.is_final && self.unfinished.is_none() && !head.is_compressed {
+            if kind == Kind::Text {
+                check_text(&payload, &mut self.checked, true)?;
+                self.checked = 0;
+            }
+            return Ok(Some(Event::Message(Message { kind, data: payload })));
+        }
+        let begun = Unfinished { kind, is_compressed: head.is_compressed };
+        let unfinished = *self.unfinished.get_or_insert(begun);
+        self.join(unfinished, &payload, head.is_final)?;
+        if !head.is_final {
+            return Ok(None);
+        }
+        self.unfinished = None;
+        Ok(Some(Event::Message(Message { kind: unfinished.kind, data: self.joined() })))
+    }
+
+    /// Adds a frame's payload to a message.
+    fn join(&mut self, to: Unfinished, payload: &[u8], is_final: bool) -> Result<(), Breach> {
+        match (&mut self.inflater, to.is_compressed) {
+            (Some(inflater), true) => {
+                let limit = self.limits.max_message;
+                inflater.inflate(payload, &mut self.parts, limit)?;
+                if is_final {
+                    inflater.finish(&mut self.parts, limit)?;
+                }
+            }
+            _ => self.parts.extend_from_slice(payload),
+        }
+        if to.kind == Kind::Text {
+            check_text(&self.parts, &mut self.checked, is_final)?;
+        }
+        Ok(())
+    }
+
+    /// The message that was put together.
+    fn joined(&mut self) -> Bytes {
+        self.checked = 0;
+        if self.parts.len() > LARGE {
+            return std::mem::take(&mut self.parts).into();
+        }
+        if self.joined.capacity() < self.parts.len() {
+            self.joined.reserve(MAX_BLOCK);
+        }
+        self.joined.extend_from_slice(&self.parts);
+        self.parts.clear();
+        self.joined.split().freeze()
+    }
+}
+
+/// RFC 6455 §5.5.
+fn check_control(head: &Head) -> Result<(), Breach> {
+    if head.is_compressed {
+        Err(Breach::protocol("reserved bits are set"))
+    } else if !head.is_final {
+        Err(Breach::protocol("fragmented control frame"))
+    } else if head.len > MAX_CONTROL as u64 {
+        Err(Breach::protocol("control frame too big"))
+    } else {
+        Ok(())
+    }
+}
+
+/// `checked` is how much of `text` was UTF-8 before.
+#[inline]
+fn check_text(text: &[u8], checked: &mut usize, is_whole: bool) -> Result<(), Breach> {
+    match std::str::from_utf8(text.get(*checked..).unwrap_or_default()) {
+        Ok(_) => *checked = text.len(),
+        // Cut in a character.
+        Err(error) if error.error_len().is_none() && !is_whole => *checked += error.valid_up_to(),
+        Err(_) => return Err(Breach::data("text that is not UTF-8")),
+    }
+    Ok(())
+}
+
+/// RFC 6455 §5.5.1.
+fn close_event(payload: &[u8]) -> Result<Event, Breach> {
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        return match payload {
+            [] => Ok(Event::Close(None)),
+            _ => Err(Breach::protocol("close frame with half a code")),
+        };
+    };
+    let reason =
+        std::str::from_utf8(reason).map_err(|_| Breach::data("close reason that is not UTF-8"))?;
+    Ok(Event::Close(Some((u16::from_be_bytes(*code), reason.to_owned()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { max_message: 1000, text_as_binary: false };
+
+    fn inbound(bytes: &[u8], limits: Limits, compressed: bool) -> Inbound {
+        let inflater = compressed.then(|| Inflater::negotiated("permessage-deflate").unwrap());
+        Inbound::new(bytes, limits, inflater)
+    }
+
+    fn message(inbound: &mut Inbound) -> Message {
+        match inbound.next() {
+            Ok(Some(Event::Message(message))) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn compressed_messages_are_inflated_and_others_pass_between_them() {
+        let bytes = [
+            &b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"[..],
+            b"\x81\x05plain",
+            // In fragments with a ping between them.
+            b"\x41\x03\xf2\x48\xcd",
+            b"\x89\x00",
+            b"\x80\x04\xc9\xc9\x07\x00",
+        ];
+        let mut inbound = inbound(&bytes.concat(), LIMITS, true);
+        assert_eq!(&*message(&mut inbound).data, b"Hello");
+        assert_eq!(&*message(&mut inbound).data, b"plain");
+        assert!(matches!(inbound.next(), Ok(Some(Event::Ping(_)))));
+        let last = message(&mut inbound);
+        assert_eq!((last.kind, &*last.data), (Kind::Text, &b"Hello"[..]));
+        assert!(matches!(inbound.next(), Ok(None)));
+    }
+
+    #[test]
+    fn the_bit_for_compression_stands_in_the_first_frame_of_a_message_alone() {
+        let wrong: [(&[u8], bool); 4] = [
+            (b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", false),
+            (b"\x41\x03\xf2\x48\xcd\xc0\x04\xc9\xc9\x07\x00", true),
+            (b"\x01\x01a\xc0\x01b", true),
+            (b"\xc9\x00", true),
+        ];
+        for (bytes, compressed) in wrong {
+            let breach = inbound(bytes, LIMITS, compressed).next().expect_err("a breach");
+            assert_eq!((breach.code, breach.cause.as_str()), (1002, "reserved bits are set"));
+        }
+    }
+
+    #[test]
+    fn text_is_refused_before_its_frame_is_complete() {
+        let breach = inbound(b"\x81\x50good\xff", LIMITS, false).next().expect_err("not UTF-8");
+        assert_eq!(breach.code, 1007);
+        let mut cut = inbound("\u{0081}\u{0001}".as_bytes(), LIMITS, false);
+        cut.discard();
+        cut.buffer.extend_from_slice(b"\x81\x03\xe2\x82");
+        assert!(matches!(cut.next(), Ok(None)));
+        cut.buffer.extend_from_slice(b"\xac");
+        assert_eq!(&*message(&mut cut).data, "€".as_bytes());
+    }
+
+    #[test]
+    fn text_is_taken_for_binary_where_asked() {
+        let limits = Limits { text_as_binary: true, ..LIMITS };
+        let mut inbound = inbound(b"\x81\x01\xff\x01\x01\xfe\x80\x01\xfd", limits, false);
+        for expected in [&b"\xff"[..], b"\xfe\xfd"] {
+            let message = message(&mut inbound);
+            assert_eq!((message.kind, &*message.data), (Kind::Binary, expected));
+        }
+    }
+
+    #[test]
+    fn close_frames_are_read_as_they_came() {
+        for (bytes, expected) in [
+            (&b"\x88\x00"[..], Ok(None)),
+            (b"\x88\x04\x03\xf6no", Ok(Some((1014, "no".to_owned())))),
+            (b"\x88\x02\x00\x00", Ok(Some((0, String::new())))),
+            (b"\x88\x01\x03", Err(1002)),
+            (b"\x88\x03\x03\xe8\xff", Err(1007)),
+        ] {
+            match (inbound(bytes, LIMITS, false).next(), expected) {
+                (Ok(Some(Event::Close(close))), Ok(expected)) => assert_eq!(close, expected),
+                (Err(breach), Err(code)) => assert_eq!(breach.code, code),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Frames on their way to the peer.
+//!
+//! A peer that stopped accepting data may have sent much before. So a write that fails is no
+//! error here, or an unanswered ping would cost the messages behind it: reading tells the end.
+
+use std::io::{ErrorKind, Write};
+
+use super::frame::{Opcode, put_frame};
+
+/// What is written is taken off the buffer's front when it is this much, rather than each time.
+const COMPACT: usize = 1024 * 1024;
+
+/// The sending half of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    buffer: Vec<u8>,
+    /// How much at the buffer's front is written.
+    written: usize,
+    state: State,
+    owed: Owed,
+    /// Bytes that the stream has taken.
+    pub(super) total: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// All is on its way.
+    #[default]
+    Idle,
+    /// Something waits for the stream.
+    Waiting,
+    /// A write has failed: nothing gets there any more.
+    Deaf,
+}
+
+/// What became of the messages that were sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Owed {
+    #[default]
+    Nothing,
+    /// Some are not on their way yet.
+    Messages,
+    /// All are on their way now, and that has not been told yet.
+    JustSent,
+    /// One will never be.
+    Lost,
+}
+
+impl Outgoing {
+    /// Adds a frame.
+    pub(super) fn put(&mut self, opcode: Opcode, payload: &[u8]) {
+        if self.state != State::Deaf {
+            put_frame(&mut self.buffer, opcode, payload);
+            self.state = State::Waiting;
+        }
+    }
+
+    /// Adds a message.
+    pub(super) fn put_message(&mut self, opcode: Opcode, payload: &[u8]) {
+        match (self.state, self.owed) {
+            (State::Deaf, _) | (_, Owed::Lost) => self.owed = Owed::Lost,
+            _ => self.owed = Owed::Messages,
+        }
+        self.put(opcode, payload);
+    }
+
+    /// A message could not be added, because the connection is closing.
+    pub(super) fn lose_message(&mut self) {
+        self.owed = Owed::Lost;
+    }
+
+    /// How many bytes wait.
+    pub(super) fn len(&self) -> usize {
+        self.buffer.len() - self.written
+    }
+
+    /// Whether something waits for the stream.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.state == State::Waiting
+    }
+
+    /// Whether all is on its way, and more would be.
+    pub(super) fn is_sent(&self) -> bool {
+        self.state == State::Idle
+    }
+
+    /// Whether messages are not on their way, or never will be.
+    pub(super) fn owes_messages(&self) -> bool {
+        matches!(self.owed, Owed::Messages | Owed::Lost)
+    }
+
+    pub(super) fn has_just_sent(&self) -> bool {
+        self.owed == Owed::JustSent
+    }
+
+    /// Whether all messages got on their way since that was asked last.
+    pub(super) fn take_just_sent(&mut self) -> bool {
+        let just_sent = self.has_just_sent();
+        if just_sent {
+            self.owed = Owed::Nothing;
+        }
+        just_sent
+    }
+
+    /// Writes as much as the stream takes.
+    pub(super) fn flush(&mut self, stream: &mut impl Write) {
+        while self.state == State::Waiting {
+            let rest = self.buffer.get(self.written..).unwrap_or_default();
+            let done =
+                if rest.is_empty() { stream.flush().map(|()| 0) } else { stream.write(rest) };
+            match done {
+                Ok(_) if rest.is_empty() => self.state = State::Idle,
+                Ok(len) if len > 0 => {
+                    self.written += len;
+                    self.total += len as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                _ => self.state = State::Deaf,
+            }
+        }
+        if self.state != State::Waiting {
+            self.buffer.clear();
+            self.written = 0;
+        } else if self.written >= COMPACT {
+            self.buffer.drain(..self.written);
+            self.written = 0;
+        }
+        if self.state == State::Idle && self.owed == Owed::Messages {
+            self.owed = Owed::JustSent;
+        }
+    }
+}
