@@ -127,14 +127,12 @@ mod tests {
     #[test]
     fn a_head_is_read_once_it_is_complete() {
         for (len, size) in [(0u32, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
-            let mut bytes = vec![0xc1];
-            match size {
-                2 => bytes.push(u8::try_from(len).unwrap()),
-                4 => {
-                    bytes.extend([&[126][..], &u16::try_from(len).unwrap().to_be_bytes()].concat())
-                }
-                _ => bytes.extend([&[127][..], &u64::from(len).to_be_bytes()].concat()),
-            }
+            let len_bytes = u64::from(len).to_be_bytes();
+            let bytes = match size {
+                2 => vec![0xc1, len_bytes[7]],
+                4 => [&[0xc1, 126][..], &len_bytes[6..]].concat(),
+                _ => [&[0xc1, 127][..], &len_bytes].concat(),
+            };
             for cut in 0..size {
                 assert_eq!(Head::parse(&bytes[..cut]).unwrap(), None);
             }
