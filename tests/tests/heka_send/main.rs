@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! heka-send beside peers of every kind.
 
+mod connections;
 mod peers;

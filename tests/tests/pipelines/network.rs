@@ -58,7 +58,9 @@ fn names_are_resolved_and_all_their_addresses_tried() {
     let four = Tool::new("heka-send").args(["-6", &listener.addr, "--retry=0"]).stdin("x\n").run();
     four.exits(3).stderr_has("no IPv6 address");
     let none = Tool::new("heka-send").args(["no-such-host.invalid:1", "--retry=0"]);
-    none.stdin_file(fs::File::open("/dev/null").expect("a device")).run().exits(0);
+    let none = none.stdin_file(fs::File::open("/dev/null").expect("a device")).run();
+    // Also if there was nothing to send.
+    none.exits(3).stderr_has("no-such-host.invalid:1: ");
 }
 
 #[test]

@@ -89,6 +89,8 @@ pub(crate) struct Place {
     came: u64,
     /// Highest number that was confirmed on it.
     told: u64,
+    /// The sender is to be told that he will be told anything at all.
+    greets: bool,
     /// Where in the input the last frame with a number began.
     seen: Option<u64>,
     /// What the sender is to be told of before anything behind it.
@@ -119,7 +121,8 @@ impl Place {
     /// The connection goes on with a stream.
     pub(crate) fn bind(&mut self, id: [u8; 16], run: [u8; 16], hold: Hold) {
         let before = hold.taken.last.get();
-        *self = Self { bound: Some(Bound { id, run, hold, before }), ..Self::default() };
+        let bound = Some(Bound { id, run, hold, before });
+        *self = Self { bound, greets: true, ..Self::default() };
     }
 
     /// Whether the number of the next record is known.
@@ -239,7 +242,11 @@ impl Place {
         if refused.is_some() {
             self.refused.pop_front();
         }
-        let count = number.checked_sub(self.told).filter(|count| *count > 0)?;
+        let count = number.checked_sub(self.told)?;
+        if count == 0 && !(self.greets && refused.is_none()) {
+            return None;
+        }
+        self.greets = false;
         self.told = number;
         Some(News { number, count, refused, run })
     }

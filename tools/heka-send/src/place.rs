@@ -87,6 +87,11 @@ impl Place {
         !self.untold.is_empty()
     }
 
+    /// Whether the peer was told anything.
+    pub(crate) fn was_told(&self) -> bool {
+        self.told.is_some()
+    }
+
     /// Whether the peer should be told now. No record after `last` goes out on this connection, of
     /// which `written` bytes did. Nothing was confirmed since `idle`; nothing is added any more if
     /// this is `at_end`.
@@ -101,7 +106,8 @@ impl Place {
         if self.identity.is_none() || self.is_pending() {
             return false;
         }
-        let Some(told) = &self.told else { return true };
+        // Where nothing is to be sent nobody need be asked.
+        let Some(told) = &self.told else { return !at_end || window.unconfirmed() > 0 };
         if !window.unwritten_until(last).is_empty() {
             return written - told.written >= TELL_EVERY && window.is_between_chunks();
         }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Standard input to one peer, or to each of several.
 
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,7 +53,8 @@ impl Sender {
             plan.dialer.tls.config()?;
         }
         // They are told in this order.
-        for name in ["sent", "confirmed", "refused", "resent", "dropped", "connections"] {
+        for name in ["sent", "confirmed", "refused", "resent", "dropped", "connections", "in doubt"]
+        {
             stats::counter(name);
         }
         let lane = Lane::new(&mut plan)?;
@@ -138,15 +138,7 @@ impl Sender {
         if has_room {
             wanted.push((self.source.input.fd(), PollFlags::POLLIN));
         }
-        for target in &self.targets {
-            if let Some(link) = &target.link {
-                // The end of both sides would be told again and again.
-                let events = link.wanted(&target.window);
-                wanted.extend((!events.is_empty()).then(|| (link.as_fd(), events)));
-            } else if let Some(dialing) = &target.dialing {
-                wanted.push((dialing.as_fd(), PollFlags::POLLIN));
-            }
-        }
+        wanted.extend(self.targets.iter().filter_map(Target::awaited));
         let ready = wait(&wanted, self.deadline(at_end))?;
         Ok(has_room && ready.first().is_some_and(|ready| !ready.is_empty()))
     }
@@ -154,7 +146,7 @@ impl Sender {
     /// Whether a pipe is better not read yet: as long as nobody was reached, and nothing is kept on
     /// disk, records are safer with a writer that can see that we end without having taken them.
     fn leaves_records_to_the_writer(&self) -> Result<bool, Stop> {
-        let is_nobody_there = !self.targets.iter().any(|target| target.was_reached);
+        let is_nobody_there = !self.targets.iter().any(Target::was_reached);
         Ok(is_nobody_there && self.lane.is_volatile() && self.source.is_pipe_in_use()?)
     }
 
@@ -198,16 +190,14 @@ impl Sender {
     fn settle(&mut self) {
         let deadline = Instant::now() + GRACE;
         while Instant::now() < deadline && self.unconfirmed() > 0 {
-            let mut fds = Vec::with_capacity(self.targets.len());
-            for target in &self.targets {
-                if let Some(link) = &target.link {
-                    fds.push(PollFd::new(link.as_fd(), link.wanted(&target.window)));
-                }
-            }
-            if fds.is_empty() || poll(&mut fds, PollTimeout::from(5u8)).is_err() {
+            let connected = self.targets.iter().filter(|target| target.is_connected());
+            let is_nobody_there = connected.clone().count() == 0;
+            let awaited = connected.filter_map(Target::awaited);
+            let mut fds: Vec<_> = awaited.map(|(fd, events)| PollFd::new(fd, events)).collect();
+            if is_nobody_there || poll(&mut fds, PollTimeout::from(5u8)).is_err() {
                 break;
             }
-            for target in self.targets.iter_mut().filter(|target| target.link.is_some()) {
+            for target in self.targets.iter_mut().filter(|target| target.is_connected()) {
                 // One that fails has no connection any more; the others still have.
                 let _over = target.work(&self.dialer, true);
             }

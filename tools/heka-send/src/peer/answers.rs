@@ -22,6 +22,8 @@ pub(crate) struct Answers {
     rest: Vec<u8>,
     splitter: Splitter,
     progress: Progress,
+    /// There was one.
+    heard: bool,
     /// Number of the last record that is confirmed.
     confirmed: u64,
     refused: Refused,
@@ -31,12 +33,18 @@ impl Answers {
     /// On a new connection.
     pub(crate) fn new(refused: Refused) -> Self {
         let splitter = Splitter::frames(MAX_ANSWER);
-        Self { rest: Vec::new(), splitter, progress: Progress::default(), confirmed: 0, refused }
+        let progress = Progress::default();
+        Self { rest: Vec::new(), splitter, progress, heard: false, confirmed: 0, refused }
     }
 
     /// Everything up to record `confirmed` is before anything was heard.
     pub(crate) fn begin(&mut self, confirmed: u64) {
         self.confirmed = confirmed;
+    }
+
+    /// Whether the peer answers.
+    pub(crate) fn are_heard(&self) -> bool {
+        self.heard
     }
 
     /// Takes bytes that came, and tells the window what they confirm.
@@ -59,6 +67,7 @@ impl Answers {
                     let answer = frame.header;
                     if let Some(number) = answer.acknowledged {
                         // Also who refuses something is heard.
+                        self.heard = true;
                         if let (Some(identity), Some(run)) = (&mut identity, answer.stream_id) {
                             identity.hear(run);
                         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much of what was written to a connection has arrived with the peer's kernel
-//! (`--ack=kernel`).
+//! How much of what was written to a connection counts as arrived: with `--ack=none` everything, with
+//! `--ack=kernel` what the peer's kernel has, with `--ack=peer` what it says itself.
 //!
 //! The kernel tells how many bytes it still has to deliver (`SIOCOUTQ`, tcp(7)). Over TLS those are
 //! not the bytes of records, so for each write is noted where it ends in both.
@@ -14,17 +14,29 @@ use std::io;
 
 use heka_core::net::Stream;
 
+use crate::cli::Ack;
+
 /// What has arrived over one connection.
 #[derive(Debug)]
 pub(crate) struct Arrival {
+    ack: Ack,
     is_unix: bool,
     /// With TLS: how many bytes of records are complete at which byte of the wire.
     marks: VecDeque<(u64, u64)>,
 }
 
 impl Arrival {
-    pub(crate) fn new(is_unix: bool) -> Self {
-        Self { is_unix, marks: VecDeque::new() }
+    pub(crate) fn new(ack: Ack, is_unix: bool) -> Self {
+        Self { ack, is_unix, marks: VecDeque::new() }
+    }
+
+    /// Whether the peer may not have read what has arrived.
+    pub(crate) fn hides_unread(&self) -> bool {
+        match self.ack {
+            Ack::None => true,
+            Ack::Kernel => !self.is_unix,
+            Ack::Peer => false,
+        }
     }
 
     /// Notes at which byte of the wire the `written` bytes of records end.
@@ -41,10 +53,14 @@ impl Arrival {
     ///
     /// # Errors
     /// What broke the connection of a unix socket.
-    pub(crate) fn arrived(&mut self, stream: &Stream, written: u64) -> io::Result<Option<u64>> {
-        if !self.is_unix {
+    pub(crate) fn arrived(
+        &mut self,
+        stream: Option<&Stream>,
+        written: u64,
+    ) -> io::Result<Option<u64>> {
+        let (Ack::Kernel, true, Some(stream)) = (self.ack, self.is_unix, stream) else {
             return Ok(self.arrived_at_last(stream, written));
-        }
+        };
         if stream.unacknowledged()? > 0 {
             return Ok(None);
         }
@@ -55,10 +71,13 @@ impl Arrival {
     }
 
     /// The same when the connection is broken and its error known.
-    pub(crate) fn arrived_at_last(&mut self, stream: &Stream, written: u64) -> Option<u64> {
-        if self.is_unix {
-            return None;
-        }
+    pub(crate) fn arrived_at_last(&mut self, stream: Option<&Stream>, written: u64) -> Option<u64> {
+        let stream = match (self.ack, stream) {
+            (Ack::None, _) | (Ack::Kernel, None) => return Some(written),
+            (Ack::Peer, _) => return None,
+            (Ack::Kernel, Some(_)) if self.is_unix => return None,
+            (Ack::Kernel, Some(stream)) => stream,
+        };
         let outstanding = stream.unacknowledged().ok()?;
         let Some(wire) = stream.wire_len() else {
             return Some(written.saturating_sub(outstanding));

@@ -1,33 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One connection to a peer: what was written to it, and how much of that the peer has.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::window::Window;
-use heka_core::net::{Addr, DialError, Dialer, Stream, tls};
-use heka_core::report::{self, stats};
+use heka_core::net::{Addr, DialError, Dialer, tls};
+use heka_core::report::stats;
 use nix::poll::PollFlags;
-use socket2::Socket;
 
 use crate::cli::{Ack, Delivery};
 use crate::peer::answers::Answers;
 use crate::peer::arrival::Arrival;
-use crate::peer::over::{End, Over, UNCONFIRMING};
+use crate::peer::over::{End, Over};
+use crate::peer::phase::{Hearing, Writing};
+use crate::peer::pipe::Pipe;
 use crate::place::{Identity, Place};
+use crate::window::Window;
 
-/// Several messages share a datagram up to this size, which fits an Ethernet frame.
-const SHARED_DATAGRAM: usize = 1400;
 /// Answers of a peer are read in pieces of this size, and so many of them before it is our turn.
 const ANSWER_SIZE: usize = 16 * 1024;
 const ANSWERS: usize = 16;
-
-#[derive(Debug)]
-enum Pipe {
-    Stream(Box<Stream>),
-    Datagram(Socket),
-}
+/// How often the kernel is asked what it has delivered while somebody waits for that, and while
+/// nobody does.
+const POLL_PERIOD: Duration = Duration::from_millis(5);
+const SLOW_PERIOD: Duration = Duration::from_millis(100);
 
 /// A connection.
 #[derive(Debug)]
@@ -44,21 +41,18 @@ pub(crate) struct Link {
     place: Place,
     /// Number of the last record that was confirmed when the connection was made.
     pub(crate) first: u64,
-    /// Since when the peer takes nothing.
-    pub(crate) stuck: Option<Instant>,
-    /// Since when the peer confirms nothing though it should.
-    pub(crate) awaiting: Option<Instant>,
+    /// Number of the last record that goes out on it.
+    last: u64,
+    writing: Writing,
+    hearing: Hearing,
     /// When something was written last.
-    pub(crate) active: Instant,
-    /// Set when nothing more will be written on this connection, and since when.
-    pub(crate) closing: Option<Instant>,
-    peer_closed: bool,
+    active: Instant,
     /// The peer has said something.
     has_answered: bool,
     /// A message did not fit a datagram.
     pub(crate) has_lost: bool,
     /// The peer may have said more than was read.
-    pub(crate) has_more: bool,
+    has_more: bool,
 }
 
 impl Link {
@@ -67,55 +61,53 @@ impl Link {
         addr: &Addr,
         delivery: &Delivery,
     ) -> Result<Self, DialError> {
-        let pipe = if addr.is_datagram() {
-            let socket = dialer.dial_datagram(addr)?;
-            socket.set_nonblocking(true)?;
-            Pipe::Datagram(socket)
-        } else {
-            let stream = dialer.dial(addr)?;
-            stream.set_nonblocking(true)?;
-            let is_ip = matches!(addr, Addr::Tcp(_) | Addr::Tls(_));
-            if let (true, Some(limit)) = (is_ip, delivery.write_timeout) {
-                // The system's own patience with a peer that is gone is a quarter of an hour.
-                stream.socket().set_tcp_user_timeout(Some(limit))?;
-            }
-            Pipe::Stream(Box::new(stream))
-        };
+        let pipe = Pipe::connect(dialer, addr, delivery.write_timeout)?;
         let ack = if addr.is_datagram() { Ack::None } else { delivery.ack };
         Ok(Self {
             pipe,
             name: addr.to_string(),
             ack,
             written: 0,
-            arrival: Arrival::new(matches!(addr, Addr::Unix(_))),
+            arrival: Arrival::new(ack, matches!(addr, Addr::Unix(_))),
             buffer: vec![0; ANSWER_SIZE].into(),
             answers: Answers::new(delivery.refused),
             place: Place::new(None, 0),
             first: 0,
-            has_lost: false,
-            stuck: None,
-            awaiting: None,
+            last: u64::MAX,
+            writing: Writing::Open,
+            hearing: Hearing::Quiet,
             active: Instant::now(),
-            closing: None,
-            peer_closed: false,
             has_answered: false,
+            has_lost: false,
             has_more: false,
         })
     }
 
-    /// The records of `window` go out on it from now on. No record after `inherited` was sent by an
-    /// earlier run.
-    pub(crate) fn begin(&mut self, window: &Window, identity: Option<&Identity>, inherited: u64) {
+    /// The records of `window` go out on it from now on, at most `count` of them unless that is 0.
+    /// No record after `inherited` was sent by an earlier run.
+    pub(crate) fn begin(
+        &mut self,
+        window: &Window,
+        identity: Option<&Identity>,
+        inherited: u64,
+        count: u64,
+    ) {
         self.first = window.confirmed();
+        self.last = if count == 0 { u64::MAX } else { self.first.saturating_add(count) };
         self.answers.begin(self.first);
         let identity = identity.filter(|_| self.ack == Ack::Peer).cloned();
         self.place = Place::new(identity, window.sent().max(inherited));
     }
 
     /// Whether the peer may be one that never confirms: nobody has on this connection or before.
-    pub(crate) fn may_lack_ack(&self, window: &Window) -> bool {
+    fn may_lack_ack(&self, window: &Window) -> bool {
         let is_heard = self.place.identity.as_ref().is_some_and(Identity::is_heard);
         self.ack == Ack::Peer && !is_heard && window.confirmed() == self.first
+    }
+
+    /// Whether the peer may not have read what is confirmed.
+    pub(crate) fn hides_unread(&self) -> bool {
+        self.arrival.hides_unread()
     }
 
     /// The stream, with what was learned about its receiver.
@@ -125,80 +117,117 @@ impl Link {
 
     /// What to wait for.
     pub(crate) fn wanted(&self, window: &Window) -> PollFlags {
-        let unsent = self.place.is_pending()
-            || matches!(&self.pipe, Pipe::Stream(stream) if stream.wants_write());
+        let unsent = self.place.is_pending() || self.pipe.wants_write();
         let mut wanted = PollFlags::empty();
-        if !self.peer_closed {
+        if self.hearing != Hearing::Ended {
             wanted |= PollFlags::POLLIN;
         }
-        if unsent || (self.closing.is_none() && window.has_unwritten()) {
+        if unsent || (self.closing().is_none() && window.has_unwritten()) {
             wanted |= PollFlags::POLLOUT;
         }
         wanted
     }
 
+    /// Reads and writes as much as goes without waiting. `at_end` if the window will get no more.
+    ///
+    /// # Errors
+    /// Why the connection is over.
+    pub(crate) fn converse(
+        &mut self,
+        window: &mut Window,
+        delivery: &Delivery,
+        at_end: bool,
+    ) -> Result<(), Over> {
+        let confirmed = window.confirmed();
+        match self.writing {
+            Writing::Closed(_) => self.look(window)?,
+            _ => self.write(window, at_end)?,
+        }
+        // What the kernel waits for it watches itself.
+        let owes = self.ack == Ack::Peer && window.unconfirmed() > 0;
+        self.hearing = self.hearing.after(owes, window.confirmed() > confirmed);
+        self.check_patience(window, delivery.write_timeout)?;
+        if self.writing == Writing::Open && self.has_written_all(window, at_end) {
+            self.close()?;
+        }
+        match self.writing {
+            Writing::Closed(since)
+                if (!at_end || window.has_unwritten())
+                    && (self.is_closed_by_peer() || since.elapsed() >= delivery.linger) =>
+            {
+                Err(Over::new(End::Ours, "closed"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether nothing more is to go out on it.
+    fn has_written_all(&self, window: &Window, at_end: bool) -> bool {
+        let is_all = at_end && !window.has_unwritten();
+        is_all || (self.last < window.last() && window.written_until() >= self.last)
+    }
+
+    /// Gives a peer up that has taken nothing, or confirmed nothing, for so long.
+    fn check_patience(&self, window: &Window, limit: Option<Duration>) -> Result<(), Over> {
+        if self.writing.is_stuck_for(limit) {
+            return Err(Over::new(End::Broken, "stopped accepting data"));
+        }
+        if self.hearing.is_silent_for(limit) {
+            let over = Over::new(End::Broken, "stopped acknowledging");
+            return Err(over.suspecting(self.may_lack_ack(window)));
+        }
+        Ok(())
+    }
+
     /// Reads what the peer says, without waiting: confirmations, its end, a reset.
-    pub(crate) fn look(&mut self, window: &mut Window) -> Result<(), Over> {
-        self.has_more = !self.peer_closed;
+    fn look(&mut self, window: &mut Window) -> Result<(), Over> {
+        self.has_more = self.hearing != Hearing::Ended;
         let mut reads = 0;
         while self.has_more && reads < ANSWERS {
             self.has_more = self.hear(window)?;
             reads += 1;
         }
-        let is_written_next = self.closing.is_none() && window.has_unwritten();
-        if self.peer_closed || !is_written_next {
+        let is_closing = self.closing().is_some();
+        let has_ended = self.hearing == Hearing::Ended;
+        if has_ended || is_closing || !window.has_unwritten() {
             // Otherwise that is asked behind the write.
             self.confirm(window)?;
         }
         // A peer that says nothing more does not read any more either, as far as we can know.
-        let is_gone = self.peer_closed && (self.closing.is_none() || self.is_left_over(window)?);
-        if !is_gone {
+        if !has_ended || (is_closing && !self.is_left_over(window)?) {
             return Ok(());
         }
-        let mut over = Over::new(End::Peer, "closed the connection");
-        if self.closing.is_some() && self.may_lack_ack(window) {
-            over.hint = Some(UNCONFIRMING.to_owned());
+        if window.confirmed() >= self.last {
+            return Err(Over::new(End::Ours, "closed"));
         }
-        Err(over)
+        let over = Over::new(End::Peer, "closed the connection");
+        Err(over.suspecting(is_closing && self.may_lack_ack(window)))
     }
 
     /// Reads once, and tells whether there may be more.
     fn hear(&mut self, window: &mut Window) -> Result<bool, Over> {
-        let read = match &mut self.pipe {
-            Pipe::Stream(stream) => stream.read(&mut self.buffer),
-            Pipe::Datagram(socket) => socket.read(&mut self.buffer).map(|len| len.max(1)),
-        };
-        match read {
-            Ok(0) => self.peer_closed = true,
-            Ok(len) if self.is_refused_by_tls(len) => return Err(self.mistaken()),
+        match self.pipe.read(&mut self.buffer) {
+            Ok(0) => self.hearing = Hearing::Ended,
+            Ok(len) if self.is_refused_by_tls(len) => return Err(Over::mistaken(&self.name)),
             Ok(len) if self.ack == Ack::Peer => {
                 let heard = self.buffer.get(..len).unwrap_or_default();
                 let identity = self.place.identity.as_mut();
                 self.answers.take(heard, &self.name, window, identity)?;
                 // TLS may hold more, also its end, that no socket tells of.
-                return Ok(len == self.buffer.len() || self.is_tls());
+                return Ok(len == self.buffer.len() || self.pipe.is_tls());
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(self.broken(window, error)),
         }
-        Ok(!self.peer_closed)
+        Ok(self.hearing != Hearing::Ended)
     }
 
     /// Whether the first answer, of `len` bytes, is one of TLS though we speak none.
     fn is_refused_by_tls(&mut self, len: usize) -> bool {
         let is_first = !std::mem::replace(&mut self.has_answered, true);
-        is_first && !self.is_tls() && tls::is_alert(self.buffer.get(..len).unwrap_or_default())
-    }
-
-    fn mistaken(&self) -> Over {
-        let hint = Some(format!("write it tls://{}", self.name.trim_start_matches("tcp://")));
-        Over { end: End::Tls, cause: "speaks TLS".to_owned(), hint }
-    }
-
-    fn is_tls(&self) -> bool {
-        matches!(&self.pipe, Pipe::Stream(stream) if stream.is_tls())
+        is_first && !self.pipe.is_tls() && tls::is_alert(self.buffer.get(..len).unwrap_or_default())
     }
 
     /// Whether the peer, which has closed its side, will not confirm what is written any more.
@@ -207,7 +236,7 @@ impl Link {
             return Ok(false);
         }
         // Its kernel may still acknowledge, or answer with a reset.
-        if let (Ack::Kernel, Pipe::Stream(stream)) = (self.ack, &self.pipe)
+        if let (Ack::Kernel, Some(stream)) = (self.ack, self.pipe.stream())
             && let Some(error) = stream.socket().take_error()?
         {
             return Err(error.into());
@@ -217,12 +246,7 @@ impl Link {
 
     /// Tells the window what the peer has.
     fn confirm(&mut self, window: &mut Window) -> Result<(), Over> {
-        let arrived = match (self.ack, &self.pipe) {
-            (Ack::Peer, _) => None,
-            (Ack::Kernel, Pipe::Stream(stream)) => self.arrival.arrived(stream, self.written)?,
-            (Ack::None, _) | (Ack::Kernel, Pipe::Datagram(_)) => Some(self.written),
-        };
-        if let Some(len) = arrived {
+        if let Some(len) = self.arrival.arrived(self.pipe.stream(), self.written)? {
             window.confirm_bytes(len);
         }
         Ok(())
@@ -230,50 +254,30 @@ impl Link {
 
     /// The connection broke: tells the window what the peer has nevertheless.
     fn broken(&mut self, window: &mut Window, error: std::io::Error) -> Over {
-        if let Pipe::Stream(stream) = &mut self.pipe
-            && let Ok(len @ 1..) = stream.read(&mut self.buffer)
+        if let Some(stream) = self.pipe.stream_mut()
+            && let Ok(len @ 1..) = std::io::Read::read(stream, &mut self.buffer)
             && self.is_refused_by_tls(len)
         {
-            // That was said before, and not read yet.
-            return self.mistaken();
+            return Over::mistaken(&self.name);
         }
-        match &self.pipe {
-            Pipe::Stream(stream) if self.ack == Ack::Kernel => {
-                let arrived = self.arrival.arrived_at_last(stream, self.written);
-                window.confirm_bytes(arrived.unwrap_or(0));
-            }
-            // There is nobody to ask, so nothing can fail.
-            _ => drop(self.confirm(window)),
+        if let Some(len) = self.arrival.arrived_at_last(self.pipe.stream(), self.written) {
+            window.confirm_bytes(len);
         }
         error.into()
     }
 
-    /// Notes whether the peer has confirmed anything since `confirmed`, or has nothing to. What the
-    /// kernel waits for it watches itself.
-    pub(crate) fn note_progress(&mut self, window: &Window, confirmed: u64) {
-        if self.ack != Ack::Peer || window.unconfirmed() == 0 {
-            self.awaiting = None;
-        } else if self.awaiting.is_none() || window.confirmed() > confirmed {
-            self.awaiting = Some(Instant::now());
-        }
-    }
-
-    /// Writes what there is to write, as much as the peer takes now, but no record after `last`.
-    /// `at_end` if the window will get no more.
-    pub(crate) fn write(
-        &mut self,
-        window: &mut Window,
-        last: u64,
-        at_end: bool,
-    ) -> Result<(), Over> {
+    /// Writes what there is to write, as much as the peer takes now. `at_end` if the window will
+    /// get no more.
+    fn write(&mut self, window: &mut Window, at_end: bool) -> Result<(), Over> {
         self.look(window)?;
         loop {
-            let told = self.tell_place(window, last, at_end);
-            match told.and_then(|()| self.write_some(window, last)) {
+            let told = self.tell_place(window, at_end);
+            let (last, lost) = (self.last, &mut self.has_lost);
+            match told.and_then(|()| self.pipe.write(window, last, &self.name, lost)) {
                 Ok(0) => return self.flush(),
                 Ok(len) => {
                     self.written += len as u64;
-                    self.stuck = None;
+                    self.writing = Writing::Open;
                     self.active = Instant::now();
                     stats::BYTES_OUT.add(len as u64);
                     stats::counter("resent").add(window.written(len));
@@ -281,7 +285,7 @@ impl Link {
                     self.confirm(window)?;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.stuck.get_or_insert_with(Instant::now);
+                    self.writing.block();
                     return self.confirm(window);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -291,118 +295,109 @@ impl Link {
     }
 
     /// Tells the peer which record comes next, if it is time to.
-    fn tell_place(&mut self, window: &Window, last: u64, at_end: bool) -> std::io::Result<()> {
-        if self.place.is_due(window, last, self.written, self.idle_since(), at_end) {
+    fn tell_place(&mut self, window: &Window, at_end: bool) -> std::io::Result<()> {
+        // Who never answers is asked once: to a hekad each question is an empty message.
+        let may_ask = self.answers.are_heard() || !self.place.was_told();
+        if may_ask && self.place.is_due(window, self.last, self.written, self.idle_since(), at_end)
+        {
             self.place.tell(window.written_until(), self.written)?;
         }
-        let Pipe::Stream(stream) = &mut self.pipe else {
-            return Ok(());
-        };
+        let Some(stream) = self.pipe.stream_mut() else { return Ok(()) };
         while self.place.is_pending() {
             self.place.write(stream)?;
-            self.stuck = None;
+            self.writing = Writing::Open;
         }
         Ok(())
     }
 
     /// When to tell it again though there is nothing to write.
-    pub(crate) fn tells_again(&self, window: &Window) -> Option<Instant> {
-        let is_open = self.closing.is_none();
-        is_open.then(|| self.place.again_at(window, self.idle_since())).flatten()
+    fn tells_again(&self, window: &Window) -> Option<Instant> {
+        let may_ask = self.closing().is_none() && self.answers.are_heard();
+        may_ask.then(|| self.place.again_at(window, self.idle_since())).flatten()
     }
 
     /// Since when nothing was confirmed, or written if nothing has to be confirmed.
     fn idle_since(&self) -> Instant {
-        self.awaiting.unwrap_or(self.active)
-    }
-
-    fn write_some(&mut self, window: &mut Window, last: u64) -> std::io::Result<usize> {
-        match &mut self.pipe {
-            Pipe::Stream(stream) => match window.unwritten_until(last) {
-                [] => Ok(0),
-                bytes => stream.write(bytes),
-            },
-            Pipe::Datagram(socket) => match window.unwritten_records(SHARED_DATAGRAM) {
-                [] => Ok(0),
-                records => match socket.send(records) {
-                    Err(error) if error.raw_os_error() == Some(nix::libc::EMSGSIZE) => {
-                        let len = records.len();
-                        let name = &self.name;
-                        report::repeated(
-                            format_args!("{name}: too long"),
-                            format_args!(
-                                "{name}: a message of {len} bytes does not fit a datagram, dropped"
-                            ),
-                        );
-                        stats::SKIPPED.add(1);
-                        self.has_lost = true;
-                        Ok(len)
-                    }
-                    other => other,
-                },
-            },
-        }
+        self.hearing.awaiting().unwrap_or(self.active)
     }
 
     fn flush(&mut self) -> Result<(), Over> {
-        if let Pipe::Stream(stream) = &mut self.pipe {
-            match stream.flush() {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.stuck.get_or_insert_with(Instant::now);
-                }
-                other => {
-                    other?;
-                    self.stuck = None;
-                }
+        match self.pipe.flush() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.writing.block(),
+            other => {
+                other?;
+                self.writing = Writing::Open;
             }
-            self.mark();
         }
+        self.mark();
         Ok(())
     }
 
     fn mark(&mut self) {
-        if let Pipe::Stream(stream) = &self.pipe {
+        if let Some(stream) = self.pipe.stream() {
             self.arrival.note(stream, self.written);
         }
     }
 
     /// Says that nothing more will come on this connection.
     pub(crate) fn close(&mut self) -> Result<(), Over> {
-        if self.closing.is_some() {
+        if self.closing().is_some() {
             return Ok(());
         }
-        if let Pipe::Stream(stream) = &mut self.pipe {
-            match stream.shutdown_write() {
-                // The peer was faster.
-                Err(error) if error.kind() == ErrorKind::NotConnected => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // TLS has to say so too, and does when there is room.
-                    self.stuck.get_or_insert_with(Instant::now);
-                    return Ok(());
-                }
-                other => other?,
+        match self.pipe.close() {
+            // TLS has to say so too, and does when there is room.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.writing.block(),
+            other => {
+                other?;
+                self.writing = Writing::Closed(Instant::now());
             }
         }
-        self.closing = Some(Instant::now());
         Ok(())
+    }
+
+    /// Since when nothing more will be written on this connection.
+    pub(crate) fn closing(&self) -> Option<Instant> {
+        self.writing.closing()
     }
 
     /// Whether the peer has closed its side, or never will because it has none.
     pub(crate) fn is_closed_by_peer(&self) -> bool {
-        self.peer_closed || matches!(self.pipe, Pipe::Datagram(_))
+        self.hearing == Hearing::Ended || self.pipe.stream().is_none()
     }
 
-    /// Whether only polling tells what the peer has.
-    pub(crate) fn is_polled(&self) -> bool {
-        self.ack == Ack::Kernel
+    /// Whether nothing has been written for so long, and everything is confirmed.
+    pub(crate) fn idles(&self, window: &Window, limit: Duration) -> bool {
+        window.unconfirmed() == 0 && self.active.elapsed() >= limit
+    }
+
+    /// When to look again though nothing happens. `is_awaited` if somebody waits for confirmations.
+    pub(crate) fn deadline(
+        &self,
+        window: &Window,
+        delivery: &Delivery,
+        is_awaited: bool,
+    ) -> Option<Instant> {
+        let now = Instant::now();
+        let outstanding = window.unconfirmed() > 0;
+        let period = if is_awaited { POLL_PERIOD } else { SLOW_PERIOD };
+        let within = |since: Instant| delivery.write_timeout.map(|limit| since + limit);
+        let writing = match self.writing {
+            Writing::Open if outstanding => None,
+            Writing::Open => delivery.idle_timeout.map(|limit| self.active + limit),
+            Writing::Stuck(since) => within(since),
+            Writing::Closed(since) => Some(since + delivery.linger),
+        };
+        let hearing = self.hearing.awaiting().and_then(within);
+        let polled = (outstanding && self.ack == Ack::Kernel).then(|| now + period);
+        [self.has_more.then_some(now), polled, self.tells_again(window), writing, hearing]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.pipe {
-            Pipe::Stream(stream) => stream.as_fd(),
-            Pipe::Datagram(socket) => socket.as_fd(),
-        }
+        self.pipe.as_fd()
     }
 }

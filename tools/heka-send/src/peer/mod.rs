@@ -4,9 +4,13 @@
 mod answers;
 mod arrival;
 mod dialing;
+mod ended;
 mod link;
 mod over;
+mod phase;
+mod pipe;
 
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,48 +18,51 @@ use crate::window::Window;
 use heka_core::net::{Addr, Dialer, Loss, Redial};
 use heka_core::report::words::{Count, Span};
 use heka_core::report::{self, Status, Stop, stats};
+use nix::poll::PollFlags;
 
 use crate::cli::{Ack, Delivery, Plan};
 use crate::peer::dialing::{Dialing, Outcome};
+use crate::peer::ended::Ended;
 use crate::peer::link::Link;
-use crate::peer::over::{End, Over, UNCONFIRMING};
+use crate::peer::over::{End, Over};
+use crate::peer::phase::Reach;
 use crate::place::Identity;
 use crate::refusals::Refusals;
 
-/// How often the kernel is asked what it has delivered while somebody waits for that, and while
-/// nobody does.
-const POLL_PERIOD: Duration = Duration::from_millis(5);
-const SLOW_PERIOD: Duration = Duration::from_millis(100);
-
 /// How soon a signal is seen while a thread of ours waits for one too.
 const SIGNAL_PERIOD: Duration = Duration::from_millis(100);
+
+/// The connection.
+#[derive(Debug)]
+enum Phase {
+    /// There is none; the next attempt is due some time.
+    Idle,
+    /// One is being made.
+    Dialing(Dialing),
+    /// It is there.
+    Open(Box<Link>),
+}
 
 /// Where records go.
 #[derive(Debug)]
 pub(crate) struct Target {
     addrs: Arc<[Addr]>,
     pub(crate) window: Window,
-    pub(crate) link: Option<Box<Link>>,
-    pub(crate) dialing: Option<Dialing>,
+    phase: Phase,
+    reach: Reach,
     redial: Redial,
     delivery: Delivery,
     /// The stream, if peers are to confirm it.
     identity: Option<Identity>,
     /// Number of the last record that an earlier run may have sent.
     pub(crate) inherited: u64,
-    /// No connection is wanted before there is something to send.
-    is_lazy: bool,
     /// Number of the last record that an earlier run delivered.
     before: u64,
-    /// There has been a connection.
-    pub(crate) was_reached: bool,
     /// Since when everything is written and the last confirmations are waited for.
     lingering: Option<Instant>,
     /// Since when peers take everything, close in order and confirm nothing.
     unanswered: Option<Instant>,
-    /// Whether somebody listens, as far as is known.
-    is_open: bool,
-    /// The far end broke the last connection off after it had confirmed everything.
+    /// A peer broke a connection off after its kernel had confirmed what it may not have read.
     doubtful: bool,
     has_lost: bool,
 }
@@ -71,18 +78,15 @@ impl Target {
         Self {
             addrs: addrs.into(),
             window,
-            link: None,
-            dialing: None,
+            phase: Phase::Idle,
+            reach: Reach::Untried,
             redial: Redial::new(plan.backoff),
             delivery,
             identity: plan.identity.as_ref().map(|identity| identity.for_target(index)),
             inherited: before,
-            is_lazy: false,
             before,
-            was_reached: false,
             lingering: None,
             unanswered: None,
-            is_open: false,
             doubtful: false,
             has_lost: false,
         }
@@ -110,11 +114,19 @@ impl Target {
     /// # Errors
     /// A signal, or the end of all retries.
     pub(crate) fn work(&mut self, dialer: &Arc<Dialer>, at_end: bool) -> Result<(), Stop> {
-        if self.link.is_none() {
-            self.connect(dialer, at_end)?;
+        match &self.phase {
+            Phase::Idle => self.dial(dialer, at_end)?,
+            Phase::Dialing(_) if !self.wants_link(at_end) => self.phase = Phase::Idle,
+            Phase::Dialing(dialing) => {
+                if let Some(outcome) = dialing.outcome() {
+                    self.phase = Phase::Idle;
+                    self.take(outcome, at_end)?;
+                }
+            }
+            Phase::Open(_) => {}
         }
-        if let Some(link) = &mut self.link {
-            let talk = converse(link, &mut self.window, &self.delivery, at_end);
+        if let Phase::Open(link) = &mut self.phase {
+            let talk = link.converse(&mut self.window, &self.delivery, at_end);
             self.has_lost |= link.has_lost;
             if let Err(over) = talk {
                 self.lost(&over, at_end)?;
@@ -123,26 +135,24 @@ impl Target {
         Ok(())
     }
 
+    /// Whether a connection has a purpose. Without a record to send it is to be made once, to know
+    /// that there is somebody.
     fn wants_link(&self, at_end: bool) -> bool {
-        self.window.unconfirmed() > 0 || !(self.is_lazy || at_end)
+        self.window.unconfirmed() > 0 || self.reach.asks_for_more(at_end)
     }
 
-    /// Starts an attempt if it is time for one, or takes what came of it.
-    fn connect(&mut self, dialer: &Arc<Dialer>, at_end: bool) -> Result<(), Stop> {
-        if !self.wants_link(at_end) {
-            // What comes of an attempt at the end of an input without records is of no interest.
-            self.dialing = None;
-            return Ok(());
+    /// Starts an attempt if it is time for one.
+    fn dial(&mut self, dialer: &Arc<Dialer>, at_end: bool) -> Result<(), Stop> {
+        if self.wants_link(at_end) && Instant::now() >= self.redial.due() {
+            let (dialer, addrs) = (Arc::clone(dialer), Arc::clone(&self.addrs));
+            self.phase = Phase::Dialing(Dialing::start(dialer, addrs, self.delivery)?);
         }
-        let Some(dialing) = &self.dialing else {
-            if Instant::now() >= self.redial.due() {
-                let (dialer, addrs) = (Arc::clone(dialer), Arc::clone(&self.addrs));
-                self.dialing = Some(Dialing::start(dialer, addrs, self.delivery)?);
-            }
-            return Ok(());
-        };
-        let Some(Outcome { link, mut failures }) = dialing.outcome() else { return Ok(()) };
-        self.dialing = None;
+        Ok(())
+    }
+
+    /// Takes what came of an attempt.
+    fn take(&mut self, outcome: Outcome, at_end: bool) -> Result<(), Stop> {
+        let Outcome { link, mut failures } = outcome;
         let link = link?;
         let last = if link.is_none() { failures.pop() } else { None };
         for failure in failures {
@@ -150,7 +160,7 @@ impl Target {
         }
         if let Some(last) = last {
             self.unanswered = None;
-            return self.retry(&last.text, last.hint.as_deref());
+            return self.retry(&last.text, last.hint.as_deref(), at_end);
         }
         if let Some(mut link) = link {
             match self.window.to_repeat() {
@@ -162,84 +172,71 @@ impl Target {
                 )),
             }
             stats::counter("connections").add(1);
-            link.begin(&self.window, self.identity.as_ref(), self.inherited);
-            self.was_reached = true;
-            self.is_open = true;
-            self.link = Some(link);
+            let count = self.delivery.reconnect_after;
+            link.begin(&self.window, self.identity.as_ref(), self.inherited, count);
+            self.reach = Reach::Open;
+            self.phase = Phase::Open(link);
         }
         Ok(())
     }
 
-    /// Tells of a failure and when the next attempt will be.
-    fn retry(&mut self, failure: &str, hint: Option<&str>) -> Result<(), Stop> {
-        self.is_open = false;
-        self.is_lazy = false;
-        if self.redial.schedule(&Loss::of(format_args!("{failure}")).hint(hint)) {
+    /// Tells of a failure and when the next attempt will be, if one has a purpose.
+    fn retry(&mut self, failure: &str, hint: Option<&str>, at_end: bool) -> Result<(), Stop> {
+        self.reach = if self.reach.was_reached() { Reach::Lost } else { Reach::Never };
+        let is_needed = self.wants_link(at_end);
+        if is_needed && self.redial.schedule(&Loss::of(format_args!("{failure}")).hint(hint)) {
             return Ok(());
         }
         report::error(failure);
-        if let Some(hint) = hint {
-            report::hint(hint);
-        }
+        hint.iter().for_each(report::hint);
         Err(undelivered(self.window.unconfirmed(), Status::Unreachable))
     }
 
     /// A connection is over: what is not confirmed will be sent again.
     fn lost(&mut self, over: &Over, at_end: bool) -> Result<(), Stop> {
-        let Some(mut link) = self.link.take() else { return Ok(()) };
+        let Phase::Open(mut link) = std::mem::replace(&mut self.phase, Phase::Idle) else {
+            return Ok(());
+        };
         if self.window.confirmed() > link.first {
             self.redial.reset();
         }
         // Which run of a receiver confirmed something last the next one has to know.
         self.identity = link.take_identity().or(self.identity.take());
         self.lingering = None;
-        if over.end == End::Refused {
+        if let Some((unread, status)) = self.is_hopeless(over, &link) {
             report::error(format_args!("{}: {}", link.name, over.cause));
             over.hint.iter().for_each(report::hint);
-            return Err(undelivered(self.window.unconfirmed(), Status::Failed));
-        }
-        if over.end == End::Tls {
-            report::error(format_args!("{}: {}", link.name, over.cause));
-            over.hint.iter().for_each(report::hint);
-            let unread = self.window.last() - link.first;
-            return Err(undelivered(unread, Status::Unreachable));
+            return Err(undelivered(unread, status));
         }
         let is_unanswered = over.end == End::Peer && self.window.confirmed() == link.first;
         self.unanswered = link
-            .closing
+            .closing()
             .filter(|_| is_unanswered)
             .map(|since| self.unanswered.map_or(since, |before| before.min(since)));
-        self.window.rewind(over.end == End::Ours);
-        let was_wanted = over.end == End::Ours;
+        let unread = self.window.rewind(over.end == End::Ours);
+        let in_doubt = if over.end == End::Broken && link.hides_unread() { unread } else { 0 };
+        stats::counter("in doubt").add(in_doubt);
         let unconfirmed = self.window.unconfirmed();
-        if unconfirmed == 0 && (was_wanted || at_end) {
-            report::note(format_args!("{}: closed", link.name));
-            // What a peer itself has confirmed is safe whatever happens then.
-            self.doubtful =
-                over.end == End::Wrong || over.end == End::Broken && self.delivery.ack != Ack::Peer;
-            if over.end == End::Wrong {
-                report::warning(format_args!("{}: {}", link.name, over.cause));
-            } else if self.doubtful {
-                report::warning(format_args!(
-                    "{}: {} at the end: what it had not read by then is lost",
-                    link.name, over.cause
-                ));
-                if let Some(hint) = &over.hint {
-                    report::hint(hint);
-                }
-            }
-            self.redial.schedule_now();
-            return Ok(());
+        let ended = Ended { name: &link.name, over, unconfirmed, in_doubt };
+        self.doubtful |= in_doubt > 0 || (ended.is_last(at_end) && over.end == End::Wrong);
+        if over.end != End::Ours && !ended.is_last(at_end) {
+            return self.retry(&ended.failure(), ended.hint(), at_end);
         }
-        if was_wanted {
-            self.redial.schedule_now();
-            return Ok(());
+        if unconfirmed == 0 {
+            ended.tell();
         }
-        let mut failure = format!("{}: {}", link.name, over.cause);
-        if unconfirmed > 0 {
-            failure += &format!(", {} unconfirmed", Count(unconfirmed, "message"));
+        self.redial.schedule_now();
+        Ok(())
+    }
+
+    /// If another connection would not help: how many messages of this one are not delivered, and
+    /// the status to end with.
+    fn is_hopeless(&self, over: &Over, link: &Link) -> Option<(u64, Status)> {
+        match over.end {
+            End::Refused => Some((self.window.unconfirmed(), Status::Failed)),
+            End::Tls => Some((self.window.last() - link.first, Status::Unreachable)),
+            End::Ours | End::Peer | End::Broken | End::Wrong => None,
         }
-        self.retry(&failure, over.hint.as_deref())
     }
 
     /// Whether everything is delivered and the peer has closed the connection in order, so that
@@ -249,13 +246,16 @@ impl Target {
     /// Records that the peer did not confirm in time: status 3.
     fn is_finished(&mut self) -> Result<bool, Stop> {
         let unconfirmed = self.window.unconfirmed();
-        let Some(link) = &mut self.link else {
+        let Phase::Open(link) = &mut self.phase else {
             let is_over = self.unanswered.is_some_and(|at| at.elapsed() >= self.delivery.linger);
-            return if is_over && unconfirmed > 0 {
-                Err(self.unconfirmed())
-            } else {
-                Ok(unconfirmed == 0)
-            };
+            if is_over && unconfirmed > 0 {
+                return Err(self.unconfirmed());
+            }
+            if self.reach == Reach::Never && unconfirmed == 0 {
+                report::error(format_args!("{}: not reached", self.name()));
+                return Err(Stop::Said(Status::Unreachable));
+            }
+            return Ok(!self.wants_link(true));
         };
         if unconfirmed == 0 && link.is_closed_by_peer() {
             let count = Count(self.accepted() - self.before, "message");
@@ -299,14 +299,24 @@ impl Target {
         self.delivery.ack != Ack::None && !self.addrs.iter().all(Addr::is_datagram)
     }
 
+    /// Whether there is a connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
+    /// Whether there has been one.
+    pub(crate) fn was_reached(&self) -> bool {
+        self.reach.was_reached()
+    }
+
     /// Whether somebody listens, or did when there was something to send last.
     pub(crate) fn is_open(&self) -> bool {
-        self.is_open
+        matches!(self.reach, Reach::Open | Reach::Resting)
     }
 
     /// Whether it is connected and has taken all there is.
     pub(crate) fn is_idle(&self) -> bool {
-        self.link.is_some() && !self.window.has_unwritten()
+        self.is_connected() && !self.window.has_unwritten()
     }
 
     /// Whether a record could not be sent.
@@ -319,40 +329,42 @@ impl Target {
         self.doubtful
     }
 
+    /// What to wait for.
+    pub(crate) fn awaited(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        match &self.phase {
+            Phase::Idle => None,
+            Phase::Dialing(dialing) => Some((dialing.as_fd(), PollFlags::POLLIN)),
+            // The end of both sides would be told again and again.
+            Phase::Open(link) => {
+                let wanted = link.wanted(&self.window);
+                (!wanted.is_empty()).then(|| (link.as_fd(), wanted))
+            }
+        }
+    }
+
     /// When to look again though nothing happens.
     pub(crate) fn deadline(&self, at_end: bool, is_awaited: bool) -> Option<Instant> {
-        let now = Instant::now();
-        let Some(link) = &self.link else {
-            // While a thread connects, it may be the one that a signal wakes.
-            let due = if self.dialing.is_some() { now + SIGNAL_PERIOD } else { self.redial.due() };
-            return self.wants_link(at_end).then_some(due);
-        };
-        let outstanding = self.window.unconfirmed() > 0;
-        let may_rest = !outstanding && link.closing.is_none();
-        let is_awaited = at_end || is_awaited || !self.window.has_room();
-        let period = if is_awaited { POLL_PERIOD } else { SLOW_PERIOD };
-        let limits = [
-            link.has_more.then_some(now),
-            (outstanding && link.is_polled()).then(|| now + period),
-            link.tells_again(&self.window),
-            self.lingering.map(|since| since + self.delivery.linger),
-            link.closing.map(|since| since + self.delivery.linger),
-            link.stuck.zip(self.delivery.write_timeout).map(|(since, limit)| since + limit),
-            link.awaiting.zip(self.delivery.write_timeout).map(|(since, limit)| since + limit),
-            self.delivery.idle_timeout.filter(|_| may_rest).map(|limit| link.active + limit),
-        ];
-        limits.into_iter().flatten().min()
+        match &self.phase {
+            Phase::Idle => self.wants_link(at_end).then(|| self.redial.due()),
+            // The thread that connects may be the one that a signal wakes.
+            Phase::Dialing(_) => Some(Instant::now() + SIGNAL_PERIOD),
+            Phase::Open(link) => {
+                let is_awaited = at_end || is_awaited || !self.window.has_room();
+                let lingering = self.lingering.map(|since| since + self.delivery.linger);
+                let link = link.deadline(&self.window, &self.delivery, is_awaited);
+                lingering.into_iter().chain(link).min()
+            }
+        }
     }
 
     /// Closes a connection that idles too long; the next one can wait.
     fn rest(&mut self) -> Result<(), Stop> {
         let Some(limit) = self.delivery.idle_timeout else { return Ok(()) };
-        if let Some(link) = &mut self.link
-            && self.window.unconfirmed() == 0
-            && link.active.elapsed() >= limit
+        if let Phase::Open(link) = &mut self.phase
+            && link.idles(&self.window, limit)
         {
             let closed = link.close();
-            self.is_lazy = true;
+            self.reach = Reach::Resting;
             if let Err(over) = closed {
                 self.lost(&over, false)?;
             }
@@ -367,51 +379,6 @@ fn undelivered(count: u64, status: Status) -> Stop {
         report::error(format_args!("{} not delivered", Count(count, "message")));
     }
     Stop::Said(status)
-}
-
-/// Reads and writes as much as goes without waiting.
-fn converse(
-    link: &mut Link,
-    window: &mut Window,
-    delivery: &Delivery,
-    at_end: bool,
-) -> Result<(), Over> {
-    let last = match delivery.reconnect_after {
-        0 => u64::MAX,
-        count => link.first.saturating_add(count),
-    };
-    let confirmed = window.confirmed();
-    if link.closing.is_none() {
-        link.write(window, last, at_end)?;
-    } else {
-        link.look(window)?;
-    }
-    link.note_progress(window, confirmed);
-    let is_over = |since: Option<Instant>| {
-        since.zip(delivery.write_timeout).is_some_and(|(since, limit)| since.elapsed() >= limit)
-    };
-    if is_over(link.stuck) {
-        return Err(Over::new(End::Broken, "stopped accepting data"));
-    }
-    if is_over(link.awaiting) {
-        let mut over = Over::new(End::Broken, "stopped acknowledging");
-        if link.may_lack_ack(window) {
-            over.hint = Some(UNCONFIRMING.to_owned());
-        }
-        return Err(over);
-    }
-    let all_written = !window.has_unwritten() && link.stuck.is_none();
-    let batch_written = last < window.last() && link.stuck.is_none();
-    if (at_end && all_written) || (batch_written && window.written_until() >= last) {
-        link.close()?;
-    }
-    if let Some(since) = link.closing
-        && (!at_end || window.has_unwritten())
-        && (link.is_closed_by_peer() || since.elapsed() >= delivery.linger)
-    {
-        return Err(Over::new(End::Ours, "closed"));
-    }
-    Ok(())
 }
 
 /// Whether every target takes another record.

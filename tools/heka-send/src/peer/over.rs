@@ -2,7 +2,7 @@
 //! Why a connection is over.
 
 /// What helps if a peer confirms nothing.
-pub(crate) const UNCONFIRMING: &str = "heka-listen confirms only with --ack";
+const UNCONFIRMING: &str = "heka-listen confirms only with --ack, other receivers never";
 
 /// Who ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,17 @@ pub(crate) struct Over {
 impl Over {
     pub(crate) fn new(end: End, cause: &str) -> Self {
         Self { end, cause: cause.to_owned(), hint: None }
+    }
+
+    /// The peer speaks TLS, and we do not.
+    pub(crate) fn mistaken(name: &str) -> Self {
+        let hint = Some(format!("write it tls://{}", name.trim_start_matches("tcp://")));
+        Self { hint, ..Self::new(End::Tls, "speaks TLS") }
+    }
+
+    /// With what helps if the peer seems to be one that never confirms.
+    pub(crate) fn suspecting(self, lacks_ack: bool) -> Self {
+        Self { hint: lacks_ack.then(|| UNCONFIRMING.to_owned()), ..self }
     }
 }
 

@@ -11,9 +11,12 @@
 //! head          confirmed              written          end
 //! ```
 
+mod trail;
+
 use std::collections::VecDeque;
 
 use crate::refusals::Refusals;
+use trail::{Trail, UNREAD};
 
 /// A chunk that holds this much is not added to.
 const CHUNK_SIZE: usize = 256 * 1024;
@@ -67,8 +70,10 @@ pub(crate) struct Window {
     /// Where the first unconfirmed record starts, and the number of the one before it.
     confirmed: (u64, u64),
     written: u64,
-    /// Position that was the first of this connection.
-    origin: u64,
+    /// Position that was the first of this connection, and the number of the record before it.
+    origin: (u64, u64),
+    /// Where the chunks ended that were let go last.
+    trail: Trail,
     end: u64,
     last: u64,
     /// Everything up to this position has been written to a connection once before.
@@ -88,7 +93,8 @@ impl Window {
             keep,
             confirmed: (0, last),
             written: 0,
-            origin: 0,
+            origin: (0, last),
+            trail: Trail::default(),
             end: 0,
             last,
             resent_until: 0,
@@ -272,7 +278,7 @@ impl Window {
 
     /// The far end has this much of what was written since the connection was made.
     pub(crate) fn confirm_bytes(&mut self, len: u64) {
-        let position = (self.origin + len).min(self.written);
+        let position = (self.origin.0 + len).min(self.written);
         // Equal, too: an empty record may stand there.
         if position >= self.confirmed.0 {
             self.confirm_record(self.records_until(position));
@@ -318,17 +324,20 @@ impl Window {
             && chunk.end() <= horizon
             && chunk.end() <= self.written
         {
-            if let Some(chunk) = self.chunks.pop_front()
-                && self.spare.len() < 4
-            {
-                self.spare.push(chunk);
+            if let Some(chunk) = self.chunks.pop_front() {
+                self.trail.push(chunk.end(), chunk.before + chunk.ends.len() as u64);
+                if self.spare.len() < 4 {
+                    self.spare.push(chunk);
+                }
             }
         }
     }
 
     /// A new connection starts: what is not confirmed is to be written again, from the start of a
-    /// record; and what is kept as well, unless the last connection ended in order.
-    pub(crate) fn rewind(&mut self, in_order: bool) {
+    /// record; and what is kept as well, unless the last connection ended in order. Returns how many
+    /// records stay confirmed of those that its peer may not have read.
+    pub(crate) fn rewind(&mut self, in_order: bool) -> u64 {
+        let read = self.number_at(self.confirmed.0.saturating_sub(UNREAD)).max(self.origin.1);
         self.resent_until = self.resent_until.max(self.written);
         let kept = self.confirmed.0.saturating_sub(self.keep);
         if !in_order
@@ -340,7 +349,16 @@ impl Window {
             self.confirmed = (position, self.records_until(position));
         }
         self.written = self.confirmed.0;
-        self.origin = self.written;
+        self.origin = self.confirmed;
+        self.confirmed.1.saturating_sub(read)
+    }
+
+    /// Number of the last record that ended at or before a position, or of one before it.
+    fn number_at(&self, position: u64) -> u64 {
+        match self.chunks.front() {
+            Some(first) if first.start <= position => self.records_until(position),
+            _ => self.trail.number_at(position).unwrap_or(0),
+        }
     }
 }
 

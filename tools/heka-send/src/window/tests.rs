@@ -110,3 +110,29 @@ fn what_is_refused_is_passed_over_once_and_kept_if_that_is_wanted() {
     assert_eq!(window.refusals.take(), b"twothree");
     assert_eq!(window.refusals.take(), b"");
 }
+
+#[test]
+fn what_a_peer_may_not_have_read_is_in_doubt() {
+    for (keep, resent, doubt) in [(0, 0, 3), (6, 2, 1), (1 << 20, 3, 0)] {
+        let mut window = with_records(keep, &[b"one", b"two", b"six", b"ten"]);
+        window.written(9);
+        window.confirm_bytes(9);
+        assert_eq!(window.rewind(false), doubt, "{keep}");
+        assert_eq!(window.to_repeat(), resent);
+        assert_eq!(window.unconfirmed(), 1 + resent);
+        // It was said once.
+        window.written(3);
+        window.confirm_bytes(3);
+        assert_eq!(window.rewind(true), 1);
+    }
+    // What went before the last megabytes has been read.
+    let mut window = Window::starting_after(0, 1 << 30, 0);
+    for _ in 0..20_000 {
+        window.buffer().extend_from_slice(&[b'x'; 1000]);
+        window.end_record();
+        window.written(1000);
+    }
+    window.confirm_record(20_000);
+    let doubt = window.rewind(false);
+    assert!((8388..8800).contains(&doubt), "{doubt}");
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is said of a connection that is over.
+
+use heka_core::report;
+use heka_core::report::words::Count;
+
+use crate::peer::over::{End, Over};
+
+/// What saves messages that a peer's kernel had taken.
+const SAFER: &str = "--resend=8M sends them again, --ack=peer waits until heka-listen has them";
+
+/// A connection that is over, and what it leaves behind.
+#[derive(Debug)]
+pub(super) struct Ended<'a> {
+    pub(super) name: &'a str,
+    pub(super) over: &'a Over,
+    /// Messages that will be sent again.
+    pub(super) unconfirmed: u64,
+    /// Messages that the peer's kernel has confirmed, and it may not have read.
+    pub(super) in_doubt: u64,
+}
+
+impl Ended<'_> {
+    /// Whether it was the last one, as nothing is left to send.
+    pub(super) fn is_last(&self, at_end: bool) -> bool {
+        at_end && self.unconfirmed == 0
+    }
+
+    /// `ADDRESS: CAUSE`, and how many messages that concerns.
+    pub(super) fn failure(&self) -> String {
+        let mut text = format!("{}: {}", self.name, self.over.cause);
+        if self.unconfirmed > 0 {
+            text += &format!(", {} unconfirmed", Count(self.unconfirmed, "message"));
+        }
+        if self.in_doubt > 0 {
+            text += &format!(", {} in doubt", Count(self.in_doubt, "message"));
+        }
+        text
+    }
+
+    /// What could help.
+    pub(super) fn hint(&self) -> Option<&str> {
+        self.over.hint.as_deref().or((self.in_doubt > 0).then_some(SAFER))
+    }
+
+    /// Tells that it ended with nothing left to send.
+    pub(super) fn tell(&self) {
+        report::note(format_args!("{}: closed", self.name));
+        if self.over.end == End::Wrong || self.in_doubt > 0 {
+            report::warning(self.failure());
+            self.hint().iter().for_each(report::hint);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a connection is made of: a stream, or a socket for datagrams.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use heka_core::net::{Addr, DialError, Dialer, Stream};
+use heka_core::report::{self, stats};
+use socket2::Socket;
+
+use crate::window::Window;
+
+/// Several messages share a datagram up to this size, which fits an Ethernet frame.
+const SHARED_DATAGRAM: usize = 1400;
+
+#[derive(Debug)]
+pub(super) enum Pipe {
+    Stream(Box<Stream>),
+    Datagram(Socket),
+}
+
+impl Pipe {
+    /// Connects. A peer that takes nothing for so long is given up by the system too.
+    pub(super) fn connect(
+        dialer: &Dialer,
+        addr: &Addr,
+        write_timeout: Option<Duration>,
+    ) -> Result<Self, DialError> {
+        if addr.is_datagram() {
+            let socket = dialer.dial_datagram(addr)?;
+            socket.set_nonblocking(true)?;
+            return Ok(Self::Datagram(socket));
+        }
+        let stream = dialer.dial(addr)?;
+        stream.set_nonblocking(true)?;
+        let is_ip = matches!(addr, Addr::Tcp(_) | Addr::Tls(_));
+        if let (true, Some(limit)) = (is_ip, write_timeout) {
+            // The system's own patience with a peer that is gone is a quarter of an hour.
+            stream.socket().set_tcp_user_timeout(Some(limit))?;
+        }
+        Ok(Self::Stream(Box::new(stream)))
+    }
+
+    pub(super) fn stream(&self) -> Option<&Stream> {
+        match self {
+            Self::Stream(stream) => Some(stream),
+            Self::Datagram(_) => None,
+        }
+    }
+
+    pub(super) fn stream_mut(&mut self) -> Option<&mut Stream> {
+        match self {
+            Self::Stream(stream) => Some(stream),
+            Self::Datagram(_) => None,
+        }
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.stream().is_some_and(Stream::is_tls)
+    }
+
+    /// Whether TLS has bytes that the socket has not taken.
+    pub(super) fn wants_write(&self) -> bool {
+        self.stream().is_some_and(Stream::wants_write)
+    }
+
+    /// Reads; 0 is the end of a stream, datagrams have none.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Stream(stream) => stream.read(buffer),
+            Self::Datagram(socket) => socket.read(buffer).map(|len| len.max(1)),
+        }
+    }
+
+    /// Writes some of the next records, but none after `last`. What does not fit a datagram is
+    /// passed over, and `lost` is set.
+    pub(super) fn write(
+        &mut self,
+        window: &Window,
+        last: u64,
+        name: &str,
+        lost: &mut bool,
+    ) -> io::Result<usize> {
+        match self {
+            Self::Stream(stream) => match window.unwritten_until(last) {
+                [] => Ok(0),
+                bytes => stream.write(bytes),
+            },
+            Self::Datagram(socket) => match window.unwritten_records(SHARED_DATAGRAM) {
+                [] => Ok(0),
+                records => match socket.send(records) {
+                    Err(error) if error.raw_os_error() == Some(nix::libc::EMSGSIZE) => {
+                        *lost = true;
+                        Ok(pass_over(records.len(), name))
+                    }
+                    other => other,
+                },
+            },
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.stream_mut().map_or(Ok(()), io::Write::flush)
+    }
+
+    /// Says that nothing more will come; to whom that can be said.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        match self.stream_mut().map_or(Ok(()), Stream::shutdown_write) {
+            // The peer was faster.
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
+            other => other,
+        }
+    }
+}
+
+impl AsFd for Pipe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Stream(stream) => stream.as_fd(),
+            Self::Datagram(socket) => socket.as_fd(),
+        }
+    }
+}
+
+/// Tells of a message that does not fit a datagram.
+fn pass_over(len: usize, name: &str) -> usize {
+    report::repeated(
+        format_args!("{name}: too long"),
+        format_args!("{name}: a message of {len} bytes does not fit a datagram, dropped"),
+    );
+    stats::SKIPPED.add(1);
+    len
+}
