@@ -7,10 +7,11 @@ use std::slice::from_ref;
 use std::time::Instant;
 
 use super::chunk::Around;
-use super::contents::Likeness;
+use super::contents::{Contents, Likeness};
 use super::file::{OpenFile, Pulled};
 use super::files::Files;
 use super::history::History;
+use super::identity::just_before_now;
 use super::late::Late;
 use super::look::Look;
 use super::options::Options;
@@ -43,6 +44,8 @@ pub(crate) struct Chain {
     pub(crate) is_deleted: bool,
     /// Whether nothing was rotated from it yet.
     pub(crate) is_alone: bool,
+    /// The stream has had no file, or none but the last, since that time; nanoseconds since 1970.
+    since: u64,
     /// The position from which on it is not known whether there were copies.
     unsure: Option<FilePosition>,
     patience: Patience,
@@ -63,6 +66,7 @@ impl Chain {
             is_live: true,
             is_deleted: false,
             is_alone: false,
+            since: just_before_now(),
             unsure: None,
             patience: Patience::new(Instant::now()),
         }
@@ -167,6 +171,7 @@ impl Chain {
             self.nameless = None;
             self.is_deleted = true;
             if let Some(file) = self.current.take() {
+                self.since = file.modified();
                 self.close(file, look)?;
             }
         }
@@ -184,6 +189,18 @@ impl Chain {
         Ok(())
     }
 
+    /// Puts into the queue what has come up while there was no file: all that was rotated already,
+    /// too, once there is one that has the name.
+    pub(crate) fn queue_new(&mut self, options: &Options) {
+        if let Some(live) = self.files.newest() {
+            let since = self.since;
+            self.queue = match options.by_name && !self.is_alone {
+                true => self.search(options).since(since).into(),
+                false => [live].into(),
+            };
+        }
+    }
+
     /// Opens the first file of the queue that was not read yet and takes it off. If another file is
     /// there by now, or it cannot be opened, the queue is dropped and made anew soon.
     pub(crate) fn open_queued(&mut self, options: &Options) -> Option<OpenFile> {
@@ -193,13 +210,24 @@ impl Chain {
             if let Some(file) = at.and_then(|at| find(&at, from_ref(&next), options.unpacks)) {
                 return Some(file.1);
             }
-            match self.search(options).likeness(&next) {
+            match self.likeness(&next, options) {
                 Likeness::Other => return self.open_candidate(&next, options),
                 Likeness::All(file) => return Some(*file),
                 Likeness::Beginning => {}
             }
         }
         None
+    }
+
+    /// What a file of the queue has of what was read. The current file may have been deleted when
+    /// the queue was made, and not been read to its end: its copy could not be told then.
+    fn likeness(&mut self, next: &Candidate, options: &Options) -> Likeness {
+        let known = self.search(options).likeness(next);
+        let is_live = next.path == *self.files.path();
+        match self.current.as_ref().filter(|current| !is_live && current.is_deleted()) {
+            Some(current) => known.or(Contents::of_left(current).likeness(next, options.unpacks)),
+            None => known,
+        }
     }
 
     fn open_candidate(&mut self, next: &Candidate, options: &Options) -> Option<OpenFile> {

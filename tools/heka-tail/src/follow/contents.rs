@@ -79,12 +79,20 @@ impl Contents {
         }
     }
 
+    /// What a copy has at which offsets: in order, as what is compressed is read only once.
+    fn pieces(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let start = self.end - self.last.len() as u64;
+        let head = self.fingerprint.head().len() as u64;
+        let known = usize::try_from(head.saturating_sub(start)).unwrap_or(usize::MAX);
+        let last = self.last.get(known..).filter(|last| !last.is_empty());
+        self.fingerprint.pieces(start).chain(last.map(|last| (start.max(head), last)))
+    }
+
     /// The file at `path`, and how many of these bytes it has; 0 if it has something else.
     fn compare(&self, path: &Path, unpacks: bool) -> io::Result<(OpenFile, u64)> {
         let mut other = OpenFile::open_anew(path, unpacks)?;
-        let start = self.end - self.last.len() as u64;
         let mut has = 0;
-        for (at, piece) in self.fingerprint.pieces(start).chain([(start, self.last.as_slice())]) {
+        for (at, piece) in self.pieces() {
             let mut room = vec![0; piece.len()];
             let len = match other.peek(at, &mut room) {
                 // It may be in the making.
@@ -107,45 +115,66 @@ impl Contents {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use super::*;
     use crate::follow::chunk::Around;
     use crate::follow::file::Block;
+
+    fn plain(path: &Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn packed(path: &Path, text: &str) {
+        let mut encoder = GzEncoder::new(File::create(path).unwrap(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap();
+    }
 
     #[test]
     fn copies_are_recognised_however_much_they_have() {
         let dir = tempfile::tempdir().unwrap();
         let text: String = (0..5000).map(|line| format!("line {line}\n")).collect();
-        let path = |name: &str, text: &str| {
-            let path = dir.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
-        for len in [100, 700, 5000, text.len()] {
-            let read = path("read", text.get(..len).unwrap());
+        let (read, copy) = (dir.path().join("read"), dir.path().join("copy"));
+        for len in [100, 255, 256, 257, 400, 700, 5000, text.len()] {
+            plain(&read, text.get(..len).unwrap());
             let mut file = OpenFile::open(&read, 0, true).unwrap();
             let consume = &mut |chunk: &mut crate::follow::Chunk<'_>| Ok(chunk.data().len());
             file.pull(&mut Block::default(), Around::behind(&[]), consume).unwrap().unwrap();
             let contents = Contents::of(&file);
-            let like = |text: &str| {
-                let mut copy = Candidate::at(&path("copy", text)).unwrap();
-                copy.modified = contents.modified;
-                contents.likeness(&copy, true)
-            };
-            assert!(matches!(like(text.get(..len - 1).unwrap()), Likeness::Beginning), "{len}");
-            assert!(matches!(like(text.get(..len / 2).unwrap()), Likeness::Beginning), "{len}");
-            assert!(matches!(like(text.get(..len).unwrap()), Likeness::All(_)), "{len}");
-            let Likeness::All(more) = like(&format!("{}more", text.get(..len).unwrap())) else {
-                panic!()
-            };
-            assert_eq!(more.position().offset, len as u64);
-            assert!(matches!(like(""), Likeness::Other));
-            assert!(matches!(like("line 0\nanother"), Likeness::Other));
-            let changed = format!("{}X{}", text.get(..len - 1).unwrap(), text.get(len..).unwrap());
-            assert!(matches!(like(&changed), Likeness::Other), "{len}");
-            let mut later = Candidate::at(&path("copy", text.get(..len).unwrap())).unwrap();
-            later.modified = contents.modified + 1;
-            let is_like = !matches!(contents.likeness(&later, true), Likeness::Other);
-            assert_eq!(is_like, len >= WINDOW, "{len}");
+            for write in [plain, packed] {
+                check(&contents, &text, &|text, later| {
+                    write(&copy, text);
+                    let mut copy = Candidate::at(&copy).unwrap();
+                    copy.modified = contents.modified + later;
+                    contents.likeness(&copy, true)
+                });
+            }
         }
+    }
+
+    fn check(contents: &Contents, text: &str, like: &dyn Fn(&str, u64) -> Likeness) {
+        let len = usize::try_from(contents.end).unwrap();
+        let read = text.get(..len).unwrap();
+        let begins = |text| matches!(like(text, 0), Likeness::Beginning);
+        let is_other = |text: &str| matches!(like(text, 0), Likeness::Other);
+        let end = |text: &str| match like(text, 0) {
+            Likeness::All(file) => Some(file.position().offset),
+            _ => None,
+        };
+        assert!(begins(text.get(..len - 1).unwrap()), "{len}");
+        assert!(begins(text.get(..len / 2).unwrap()), "{len}");
+        assert_eq!(end(read), Some(contents.end), "{len}");
+        assert_eq!(end(&format!("{read}more")), Some(contents.end), "{len}");
+        assert!(is_other(""));
+        assert!(is_other("line 0\nanother"));
+        let changed = format!("{}X{}", text.get(..len - 1).unwrap(), text.get(len..).unwrap());
+        assert!(is_other(&changed), "{len}");
+        let is_like = !matches!(like(read, 1), Likeness::Other);
+        assert_eq!(is_like, len >= WINDOW, "{len}");
     }
 }

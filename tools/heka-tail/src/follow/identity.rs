@@ -43,6 +43,11 @@ impl Identity {
     }
 }
 
+/// A time that nothing bears that happens from now on, unless times are whole seconds.
+pub(crate) fn just_before_now() -> u64 {
+    u64::try_from(clock::now_ns()).unwrap_or(0).saturating_sub(TICK_NS)
+}
+
 /// Whether a change from now on will show as a time later than `modified`.
 pub(crate) fn is_settled(modified: u64) -> bool {
     let is_whole = modified.is_multiple_of(1_000_000_000);

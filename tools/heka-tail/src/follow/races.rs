@@ -6,6 +6,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::file::{Block, OpenFile};
 use super::{Chunk, Look, Options, Start, Stream};
 use tempfile::TempDir;
@@ -37,7 +40,22 @@ impl Log {
     }
 
     /// Looks at names and contents; `meanwhile` is called when something was read, with what.
-    fn look_while(&mut self, mut meanwhile: impl FnMut(&str)) {
+    fn look_while(&mut self, meanwhile: impl FnMut(&str)) {
+        self.look_by(meanwhile, |stream, look| {
+            stream.look(look).unwrap();
+        });
+    }
+
+    /// What there is was written after the last read, and before the names are looked at.
+    fn advance(&mut self) {
+        self.look_by(|_| {}, Stream::advance);
+    }
+
+    fn look_by(
+        &mut self,
+        mut meanwhile: impl FnMut(&str),
+        act: impl FnOnce(&mut Stream, &mut Look<'_>),
+    ) {
         let options = options(self.rotate_wait);
         let read = &mut self.read;
         let consume = &mut |chunk: &mut Chunk<'_>| {
@@ -55,11 +73,11 @@ impl Log {
             now: Instant::now(),
             consume,
         };
-        self.stream.look(&mut look).unwrap();
+        act(&mut self.stream, &mut look);
     }
 }
 
-fn options(rotate_wait: Duration) -> Options {
+pub(super) fn options(rotate_wait: Duration) -> Options {
     Options {
         start: Start::default(),
         delimiter: b'\n',
@@ -82,10 +100,12 @@ fn append(path: &Path, text: &str, after: u64) {
     file.set_modified(written + Duration::from_secs(after)).unwrap();
 }
 
-/// Puts another file in the place of one, with its time, as programs that compress do.
+/// Compresses a file.
 fn pack(from: &Path, to: &Path) {
     let modified = fs::metadata(from).unwrap().modified().unwrap();
-    fs::copy(from, to).unwrap();
+    let mut encoder = GzEncoder::new(File::create(to).unwrap(), Compression::fast());
+    encoder.write_all(&fs::read(from).unwrap()).unwrap();
+    encoder.finish().unwrap();
     File::options().append(true).open(to).unwrap().set_modified(modified).unwrap();
     fs::remove_file(from).unwrap();
 }
@@ -237,4 +257,71 @@ fn an_empty_copy_that_comes_before_its_original_is_not_read_as_well() {
     log.look();
     log.look();
     assert_eq!(log.read, "old\na line\nanother\n");
+}
+
+#[test]
+fn what_is_written_and_compressed_before_it_was_read_is_read_once() {
+    let mut log = Log::new("");
+    let packed = log.rotated(".1.gz");
+    log.look();
+    append(&log.path, "a line\n", 0);
+    pack(&log.path, &packed);
+    fs::write(&log.path, "newest\n").unwrap();
+    log.advance();
+    log.look();
+    log.look();
+    assert_eq!(log.read, "a line\nnewest\n");
+}
+
+#[test]
+fn a_late_line_of_a_file_that_was_compressed_is_read_whatever_its_size() {
+    for len in [10, 100, 256, 300, 499, 500, 501, 700, 3000] {
+        let line = format!("{}\n", "x".repeat(len - 1));
+        let mut log = Log::new(&line);
+        let (first, packed) = (log.rotated(".1"), log.rotated(".1.gz"));
+        log.look();
+        let read = log.stream.position();
+        fs::rename(&log.path, &first).unwrap();
+        fs::write(&log.path, "newest\n").unwrap();
+        append(&first, "late\n", 0);
+        pack(&first, &packed);
+        log.look();
+        log.look();
+        assert_eq!(log.read, format!("{line}late\nnewest\n"), "{len}");
+        log.stream = Stream::named("app.log", log.path.clone(), false).resume(read);
+        log.read.clear();
+        log.look();
+        log.look();
+        assert_eq!(log.read, "late\nnewest\n", "{len} after a restart");
+    }
+}
+
+#[test]
+fn all_files_are_read_that_came_while_the_name_was_gone() {
+    let mut log = Log::new("old\n");
+    log.rotate_wait = Duration::ZERO;
+    log.look();
+    fs::remove_file(&log.path).unwrap();
+    log.look();
+    log.look();
+    for (mark, text) in [(".3", "a\n"), (".2", "b\n"), (".1", "c\n"), ("", "d\n")] {
+        fs::write(log.rotated(mark), text).unwrap();
+    }
+    log.look();
+    log.look();
+    assert_eq!(log.read, "old\na\nb\nc\nd\n");
+}
+
+#[test]
+fn what_was_rotated_before_a_log_is_waited_for_is_not_read() {
+    let mut log = Log::new("old\n");
+    let (first, second) = (log.rotated(".1"), log.rotated(".2"));
+    fs::rename(&log.path, &first).unwrap();
+    log.look();
+    fs::rename(&first, &second).unwrap();
+    fs::write(&first, "between\n").unwrap();
+    fs::write(&log.path, "newest\n").unwrap();
+    log.look();
+    log.look();
+    assert_eq!(log.read, "between\nnewest\n");
 }

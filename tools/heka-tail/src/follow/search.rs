@@ -83,18 +83,48 @@ impl Search<'_> {
     /// As [`Search::file_anywhere`], for a file that may have been truncated: if nothing of it was
     /// read, its content cannot be told, but what it had may be in a copy, which is none of `others`.
     pub(crate) fn truncated(&mut self, position: &FilePosition, others: &[Identity]) -> Found {
+        let found = self.until_settled(|search| search.find_truncated(position, others));
+        found.unwrap_or_else(|| self.file_anywhere(position))
+    }
+
+    fn find_truncated(
+        &mut self,
+        position: &FilePosition,
+        others: &[Identity],
+    ) -> io::Result<Found> {
         let (list, found) = self.file_anywhere(position);
-        if position.offset > 0 {
-            return (list, found);
+        let mut copy = None;
+        if position.offset == 0 {
+            let copies = new_copies(position, &list)
+                .filter(|(_, file)| !others.contains(&file.identity) && !self.has_contents(file));
+            for (index, file) in copies {
+                if let Some(mut file) = self.open(file)? {
+                    file.set_generation(position.generation);
+                    copy = Some((index, file));
+                    break;
+                }
+            }
         }
-        let copy = new_copies(position, &list)
-            .find(|(_, file)| !others.contains(&file.identity) && !self.has_contents(file));
-        let copy = copy.and_then(|(index, file)| {
-            let mut copy = open_first(file, self.options.unpacks).ok()?;
-            copy.set_generation(position.generation);
-            Some((index, copy))
-        });
-        (list, copy.or(found))
+        Ok((list, copy.or(found)))
+    }
+
+    /// Makes an attempt, and again if a file got another name in the meantime.
+    fn until_settled<T>(
+        &mut self,
+        mut attempt: impl FnMut(&mut Self) -> io::Result<T>,
+    ) -> Option<T> {
+        (0..ATTEMPTS).find_map(|_| attempt(self).ok())
+    }
+
+    /// Opens a file at its beginning; `None` if it cannot be read at all.
+    ///
+    /// # Errors
+    /// If another file, or none, has its name by now.
+    fn open(&self, file: &Candidate) -> io::Result<Option<OpenFile>> {
+        match open_first(file, self.options.unpacks) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+            opened => Ok(opened.ok()),
+        }
     }
 
     /// The live file, opened at `position`, if that is the file it speaks of: then there is no need
@@ -186,13 +216,11 @@ impl Search<'_> {
         position: &FilePosition,
         current: Option<&OpenFile>,
     ) -> Vec<OpenFile> {
-        for _ in 0..ATTEMPTS {
-            let list = self.files.settled_list(&self.options.rotated_directories);
-            if let Ok(copies) = self.unseen_among(&list, position, current) {
-                return copies;
-            }
-        }
-        Vec::new()
+        let copies = self.until_settled(|search| {
+            let list = search.files.settled_list(&search.options.rotated_directories);
+            search.unseen_among(&list, position, current)
+        });
+        copies.unwrap_or_default()
     }
 
     /// As [`Search::unseen_copies`]; an error if a file got another name in the meantime.
@@ -212,12 +240,49 @@ impl Search<'_> {
         // Nothing of an empty one is lost, and it may be a copy of the current file in the making.
         let filled = copies.filter(|file| !file.is_empty());
         let unread = filled.filter(|file| !self.has_contents(file) && !is_current(file));
-        let opened = unread.map(|file| open_first(file, unpacks));
-        // What cannot be read at all is left out.
-        opened
-            .filter(|file| {
-                file.as_ref().err().is_none_or(|error| error.kind() == io::ErrorKind::NotFound)
-            })
-            .collect()
+        unread.filter_map(|file| self.open(file).transpose()).collect()
+    }
+
+    /// What has come up since that time, of a stream that had no file: oldest first.
+    pub(crate) fn since(&mut self, time: u64) -> Vec<Candidate> {
+        let mut list = self.files.settled_list(&self.options.rotated_directories);
+        let live = self.files.path();
+        list.retain(|file| file.path == *live || (file.is_new_since(time) && !self.has_read(file)));
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_that_gets_another_name_as_it_is_opened_is_looked_for_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.log");
+        let (first, second) = (dir.path().join("app.log.1"), dir.path().join("app.log.2"));
+        fs::write(&path, "").unwrap();
+        let position = OpenFile::open(&path, 0, true).unwrap().position();
+        fs::write(&first, "a line\n").unwrap();
+        let mut search = Search {
+            files: &mut Files::Named { path, has_peers: false },
+            history: &History::default(),
+            late: &Late::default(),
+            options: &crate::follow::races::options(Duration::ZERO),
+        };
+        let mut attempts = 0;
+        let copies = search.until_settled(|search| {
+            let list = search.files.settled_list(&[]);
+            attempts += 1;
+            if attempts == 1 {
+                fs::rename(&first, &second).unwrap();
+            }
+            search.unseen_among(&list, &position, None)
+        });
+        let paths: Vec<_> = copies.iter().flatten().map(|file| file.path().to_owned()).collect();
+        assert_eq!((attempts, paths), (2, vec![second]));
     }
 }

@@ -364,7 +364,7 @@ impl Stream {
     /// Opens the first file to read, from its beginning.
     fn open_next(&mut self, look: &mut Look<'_>) -> bool {
         if self.chain.queue.is_empty() {
-            self.chain.queue.extend(Candidate::at(self.path()));
+            self.chain.queue_new(look.options);
         }
         if self.chain.queue.is_empty() {
             self.tell_missing(look.options);
@@ -384,6 +384,12 @@ impl Stream {
             self.origin = None;
         }
         is_open
+    }
+
+    /// Goes to the next file, as if the current one had just been read to its end.
+    #[cfg(test)]
+    pub(super) fn advance(&mut self, look: &mut Look<'_>) {
+        self.chain.advance(look).unwrap();
     }
 
     /// A position at the start, or where that file stands now if it has been read since.

@@ -44,6 +44,11 @@ impl Candidate {
         std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0)
     }
 
+    /// Whether it was made and written at that time or later.
+    pub(crate) fn is_new_since(&self, time: u64) -> bool {
+        (self.identity.born == 0 || self.identity.born >= time) && self.is_since(time)
+    }
+
     /// Whether it was written at that time or later, as far as can be told: some programs that
     /// compress give a file the time of what it is made from in whole seconds.
     pub(crate) fn is_since(&self, time: u64) -> bool {
