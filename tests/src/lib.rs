@@ -13,6 +13,7 @@
 //! - [`unix`] has unix-sock as a server, and connections to it.
 //! - [`ws::WsServer`] is a WebSocket server that does what its script says, right or wrong.
 //! - [`page`] has the examples of the man pages and the README.
+//! - [`Random`] makes schedules that a seed repeats; [`rest`] keeps a writer to its pace.
 //! - [`require`] asks for a program that may be missing; [`eventually`] waits for a condition.
 //!
 //! Nothing here sleeps and hopes: every wait is for an event and ends at [`ceiling`].
@@ -28,6 +29,7 @@ mod peer;
 pub mod playback;
 mod proxy;
 mod pty;
+mod random;
 mod running;
 pub mod scene;
 mod skip;
@@ -46,12 +48,13 @@ pub use outcome::{Outcome, SECRET};
 pub use peer::Peer;
 pub use proxy::{Fault, Proxy};
 pub use pty::Pty;
+pub use random::Random;
 pub use running::Running;
 pub use skip::{require, require_root, skip, skip_anywhere};
 pub use tempfile::TempDir;
 pub use tls::tls_front;
 pub use tool::{Tool, sh};
-pub use wait::{ceiling, eventually};
+pub use wait::{ceiling, eventually, rest};
 
 /// A fresh folder, removed when dropped. Its path is short enough for a unix socket in it.
 pub fn scratch() -> TempDir {

@@ -24,9 +24,9 @@ pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The time between two pieces that a scripted peer sends.
+/// The time between two pieces that a scripted peer, or writer, sends.
 #[expect(clippy::disallowed_methods, reason = "a scripted peer keeps to its script's times")]
-pub(crate) fn rest(duration: Duration) {
+pub fn rest(duration: Duration) {
     std::thread::sleep(duration);
 }
 

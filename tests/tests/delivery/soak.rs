@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use heka_tests::{
-    Fault, Peer, Proxy, Running, Signal, SmallDisk, TempDir, Tool, bindir, ceiling, eventually,
-    scratch,
+    Fault, Peer, Proxy, Random, Running, Signal, SmallDisk, TempDir, Tool, bindir, ceiling,
+    eventually, scratch,
 };
 
 /// Lines written between two looks at the stages.
@@ -25,8 +25,8 @@ const PAUSE: std::ops::Range<u64> = 150..1500;
 /// The modes share the time.
 const MODES: u32 = 3;
 
-/// Numbers that look random and are the same for the same seed (xorshift64*).
-struct Chance(u64);
+/// What happens next, and when.
+struct Chance(Random);
 
 impl Chance {
     fn new(mode: Mode) -> Self {
@@ -34,14 +34,11 @@ impl Chance {
         let clock = || SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_nanos() as u64;
         let seed = given.unwrap_or_else(|| clock().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16);
         eprintln!("{mode:?}: seed {seed} (HEKA_SOAK_SEED={seed} repeats it)");
-        Self(seed.wrapping_mul(2).wrapping_add(1))
+        Self(Random::new(seed.wrapping_mul(2)))
     }
 
     fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % end
+        self.0.below(end)
     }
 
     fn within(&mut self, range: std::ops::Range<u64>) -> u64 {

@@ -3,6 +3,7 @@
 
 mod follow;
 mod habits;
+mod kept;
 mod links;
 mod logrotate;
 mod losses;

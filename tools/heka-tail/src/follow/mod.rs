@@ -22,6 +22,7 @@ mod late;
 mod look;
 mod options;
 pub(crate) mod packed;
+pub(crate) mod pairs;
 mod patience;
 pub(crate) mod position;
 #[cfg(test)]

@@ -4,9 +4,10 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::packed::{source_of, unpacked_name};
+use super::packed::unpacked_name;
+use super::pairs::redundant;
 use crate::select::find::Candidate;
 use crate::select::listing::Listing;
 
@@ -47,8 +48,8 @@ pub(crate) fn rotated_in(directory: &Path, name: &str, width: Width) -> Vec<(Mar
             }
         }
     }
-    let paths: HashSet<PathBuf> = found.iter().map(|(_, file)| file.path.clone()).collect();
-    found.retain(|(_, file)| !is_being_made(&file.path, &paths));
+    let redundant = redundant(found.iter().map(|(_, file)| file));
+    found.retain(|(_, file)| !redundant.contains(&file.path));
     found
 }
 
@@ -83,11 +84,6 @@ pub(crate) fn logs_of(name: &str) -> Vec<String> {
     }
     logs.retain(|log| !log.is_empty());
     logs
-}
-
-/// Whether a compressed file is not complete yet: what it is made from is still there.
-pub(crate) fn is_being_made(path: &Path, others: &HashSet<PathBuf>) -> bool {
-    source_of(path).is_some_and(|source| others.contains(&source))
 }
 
 /// Puts rotated files in order, oldest first.
@@ -162,6 +158,8 @@ fn read_number(text: &str) -> Option<Mark> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::follow::Identity;
 

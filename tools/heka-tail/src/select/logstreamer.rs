@@ -13,7 +13,7 @@ use regex::bytes::{Captures, Regex};
 use super::find::Candidate;
 use super::glob::Exclusion;
 use super::tree::Tree;
-use crate::follow::packed::source_of;
+use crate::follow::pairs::redundant;
 use heka_core::codec::regular;
 use heka_core::os::clock;
 use heka_core::report::{self, Cause as _};
@@ -169,10 +169,11 @@ impl Selection {
 
     /// Files in order, oldest first.
     fn ordered(&self, paths: &BTreeSet<PathBuf>) -> Vec<Candidate> {
-        let is_made =
-            |path: &&PathBuf| source_of(path).is_none_or(|source| !paths.contains(&source));
-        let files = paths.iter().filter(is_made).filter_map(|path| Candidate::at(path));
-        let mut files: Vec<_> = files.map(|file| (self.values(&file.path), file)).collect();
+        let mut files: Vec<_> = paths.iter().filter_map(|path| Candidate::at(path)).collect();
+        let redundant = redundant(&files);
+        files.retain(|file| !redundant.contains(&file.path));
+        let mut files: Vec<_> =
+            files.into_iter().map(|file| (self.values(&file.path), file)).collect();
         files.sort_by(|(left, _), (right, _)| self.compare(left, right));
         files.into_iter().map(|(_, file)| file).collect()
     }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The ways in which logrotate can be configured to rotate.
+
+use std::time::Duration;
+
+use heka_tests::Random;
+
+/// One way of rotating.
+pub(super) struct Way {
+    pub(super) config: String,
+    pub(super) truncates: bool,
+    /// Whether a rotated file is compressed at once.
+    pub(super) compresses: bool,
+    /// Whether the log is reached through a link, as Kubernetes lays them out.
+    pub(super) is_linked: bool,
+    pub(super) flags: Vec<String>,
+    pub(super) kills: bool,
+    /// How much later than the rotation the writer opens the new file.
+    pub(super) lag: Duration,
+}
+
+impl Way {
+    pub(super) fn random(random: &mut Random) -> Self {
+        let truncates = random.below(4) == 0;
+        let has_olddir = random.below(3) == 0;
+        let mut lines = vec!["rotate 1000", "missingok"];
+        lines.push(match (truncates, random.below(3)) {
+            (true, _) => "copytruncate",
+            (false, 0) => "nocreate",
+            (false, _) => "create",
+        });
+        lines.push(random.one(&["nocompress", "compress", "compress", "compress\ndelaycompress"]));
+        lines.push(random.one(&[
+            "",
+            "",
+            "compresscmd /usr/bin/xz\ncompressext .xz",
+            "compresscmd /usr/bin/zstd\ncompressext .zst\ncompressoptions -q",
+            "compresscmd /usr/bin/bzip2\ncompressext .bz2",
+        ]));
+        lines.push(random.one(&[
+            "",
+            "dateext\ndateformat -%Y%m%d-%s",
+            "dateext\nextension .log\ndateformat .%s",
+        ]));
+        lines.push(random.one(&["", "", "shred"]));
+        lines.push(random.one(&["", "maxsize 1", "size 1"]));
+        if has_olddir {
+            lines.push("olddir old\ncreateolddir 755 root root");
+        }
+        let mut flags = vec!["--checkpoint-every=20ms".to_owned()];
+        match random.below(3) {
+            0 => flags.extend(["--use-polling".to_owned(), "-s20ms".to_owned()]),
+            1 => flags.push("--rotate-wait=2s".to_owned()),
+            _ => {}
+        }
+        if has_olddir {
+            flags.push("--rotated-directory=old".to_owned());
+        }
+        let compresses = lines.contains(&"compress");
+        Self {
+            config: lines.join("\n"),
+            compresses,
+            truncates,
+            is_linked: random.below(3) == 0,
+            flags,
+            kills: random.below(2) == 0,
+            lag: Duration::from_millis(random.below(30)),
+        }
+    }
+
+    /// How often it is rotated: names with times in them allow for one rotation a second.
+    pub(super) fn rotations(&self) -> u64 {
+        if self.config.contains("dateext") { 3 } else { 10 }
+    }
+
+    /// Whether the writer has to be quiet meanwhile. What is written between a copy and the
+    /// truncation is lost by design, and so is what comes to a file that is compressed and deleted
+    /// while nobody has it open.
+    pub(super) fn needs_quiet(&self, is_down: bool) -> bool {
+        self.truncates || (is_down && self.compresses) || self.shreds()
+    }
+
+    /// Whether files are overwritten before they are deleted.
+    pub(super) fn shreds(&self) -> bool {
+        self.config.contains("shred")
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A file and what it is being compressed to, while both are there: one of them counts.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::file::OpenFile;
+use super::packed::{has_packed_name, source_of};
+use crate::select::find::Candidate;
+
+/// So many bytes tell whether one has the contents of the other.
+const HEAD: usize = 512;
+
+/// Files that do not count: those that are being made, and those that are overwritten before they
+/// are deleted, as shred(1) does.
+pub(crate) fn redundant<'a, T>(files: T) -> HashSet<PathBuf>
+where
+    T: IntoIterator<Item = &'a Candidate> + Clone,
+{
+    if !files.clone().into_iter().any(|file| has_packed_name(&file.path)) {
+        return HashSet::new();
+    }
+    let files: HashMap<&Path, &Candidate> =
+        files.into_iter().map(|file| (file.path.as_path(), file)).collect();
+    let of = |packed: &Candidate| {
+        let source = source_of(&packed.path)?;
+        let source = files.get(source.as_path())?;
+        let left_out = if is_overwritten(source, packed) { source } else { packed };
+        Some(left_out.path.clone())
+    };
+    files.values().filter_map(|packed| of(packed)).collect()
+}
+
+/// Whether a file no longer has what `packed` was made from. One that was there before it was made
+/// from another one.
+fn is_overwritten(source: &Candidate, packed: &Candidate) -> bool {
+    if source.identity.born == 0 || packed.identity.born <= source.identity.born {
+        return false;
+    }
+    let head = |path: &Path, unpacks: bool| {
+        let mut head = vec![0; HEAD];
+        let len = OpenFile::open_anew(path, unpacks).and_then(|mut file| file.peek(0, &mut head));
+        head.truncate(len.unwrap_or(0));
+        head
+    };
+    let (was, is) = (head(&packed.path, true), head(&source.path, false));
+    // Of one in the making there may be nothing yet.
+    !was.is_empty() && !is.starts_with(&was)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+    use std::time::Duration;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn one_of_two_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, packed) = (dir.path().join("a.1"), dir.path().join("a.1.gz"));
+        let left_out = || {
+            let both = [&source, &packed].map(|path| Candidate::at(path).unwrap());
+            redundant(&both).into_iter().collect::<Vec<_>>()
+        };
+        let text = "a line\n".repeat(1000);
+        std::fs::write(&source, &text).unwrap();
+        let written = std::fs::metadata(&source).unwrap().modified().unwrap();
+        while Candidate::at(&source).unwrap().modified >= {
+            std::fs::write(&packed, "").unwrap();
+            Candidate::at(&packed).unwrap().modified
+        } {
+            std::fs::remove_file(&packed).unwrap();
+        }
+        assert_eq!(left_out(), [packed.clone()], "nothing is in it yet");
+        let mut encoder = GzEncoder::new(File::create(&packed).unwrap(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        let file = encoder.finish().unwrap();
+        assert_eq!(left_out(), [packed.clone()]);
+        file.set_modified(written - Duration::from_millis(1)).unwrap();
+        assert_eq!(left_out(), [packed.clone()], "late lines may come");
+        let mut late = File::options().append(true).open(&source).unwrap();
+        late.write_all(b"late\n").unwrap();
+        assert_eq!(left_out(), [packed.clone()]);
+        let mut shredded = File::options().write(true).open(&source).unwrap();
+        shredded.write_all(&[0xa5; 100]).unwrap();
+        assert_eq!(left_out(), [source.clone()]);
+        std::fs::remove_file(&source).unwrap();
+        std::fs::write(&source, "another file\n").unwrap();
+        if Candidate::at(&source).unwrap().identity.born > 0 {
+            assert_eq!(left_out(), [packed.clone()], "that was there before");
+        }
+    }
+}
