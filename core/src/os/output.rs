@@ -173,7 +173,8 @@ impl Output {
         &self.file
     }
 
-    pub(super) fn writes_every_record(&self) -> bool {
+    /// Whether each record is written at once.
+    pub fn writes_every_record(&self) -> bool {
         self.every_record
     }
 

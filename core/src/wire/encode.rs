@@ -17,6 +17,9 @@ use super::varint::{put_bytes, put_int32, put_int64, put_tag, put_varint, varint
 #[derive(Clone, Debug, Default)]
 pub struct Template {
     before_payload: Vec<u8>,
+    /// So many bytes of that stand before the logger; the severity stands behind it.
+    before_logger: usize,
+    severity: Option<i32>,
     after_payload: Vec<u8>,
     scratch: Vec<u8>,
     signer: Option<Signer>,
@@ -25,10 +28,18 @@ pub struct Template {
 impl Template {
     /// Takes everything from `message` but Uuid, timestamp and payload.
     pub fn new(message: &Message, signer: Option<Signer>) -> Self {
-        let mut template = Self { signer, ..Self::default() };
-        put_before_payload(&mut template.before_payload, message);
+        let mut template = Self { signer, severity: message.severity, ..Self::default() };
+        put_type(&mut template.before_payload, message);
+        template.before_logger = template.before_payload.len();
+        template.set_logger(message.logger.as_deref());
         put_after_payload(&mut template.after_payload, message);
         template
+    }
+
+    /// Makes another logger that of the messages.
+    pub fn set_logger(&mut self, logger: Option<&[u8]>) {
+        self.before_payload.truncate(self.before_logger);
+        put_logger(&mut self.before_payload, logger, self.severity);
     }
 
     /// How many bytes a message takes beside its payload (the payload's own length included).
@@ -95,21 +106,25 @@ pub fn put_message(out: &mut Vec<u8>, message: &Message) {
     if let Some(timestamp) = message.timestamp {
         put_int64(out, 2, timestamp);
     }
-    put_before_payload(out, message);
+    put_type(out, message);
+    put_logger(out, message.logger.as_deref(), message.severity);
     if let Some(payload) = &message.payload {
         put_bytes(out, 6, payload);
     }
     put_after_payload(out, message);
 }
 
-fn put_before_payload(out: &mut Vec<u8>, message: &Message) {
+fn put_type(out: &mut Vec<u8>, message: &Message) {
     if let Some(value) = &message.r#type {
         put_bytes(out, 3, value);
     }
-    if let Some(value) = &message.logger {
+}
+
+fn put_logger(out: &mut Vec<u8>, logger: Option<&[u8]>, severity: Option<i32>) {
+    if let Some(value) = logger {
         put_bytes(out, 4, value);
     }
-    if let Some(value) = message.severity {
+    if let Some(value) = severity {
         put_int32(out, 5, value);
     }
 }

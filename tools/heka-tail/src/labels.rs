@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the messages of one file have in common.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use heka_core::wire::{Field, Message, Template};
 use regex::bytes::Regex;
@@ -12,52 +12,83 @@ use crate::plan::Job;
 #[derive(Debug)]
 pub(crate) struct Labels {
     message: Message,
-    logger: Option<String>,
+    /// Whether all messages have the same logger.
+    has_logger: bool,
     path_field: Option<String>,
     path_regex: Option<Regex>,
+    template: Template,
+    /// The stream and the file that the template is for.
+    stream: Option<usize>,
+    path: PathBuf,
 }
 
 impl Labels {
     pub(crate) fn new(job: &Job) -> Self {
+        let logger = job.logger.clone();
+        let has_logger = logger.is_some();
+        let message = Message { logger: logger.map(Into::into), ..job.message.clone() };
         Self {
-            message: job.message.clone(),
-            logger: job.logger.clone(),
+            has_logger,
             path_field: job.path_field.clone(),
             path_regex: job.path_regex.clone(),
+            template: Template::new(&message, None),
+            message,
+            stream: None,
+            path: PathBuf::new(),
         }
+    }
+
+    /// Makes the messages that come next those of stream number `stream`, which is called `name`,
+    /// from the file at `path`.
+    #[inline]
+    pub(crate) fn select(&mut self, stream: usize, name: &str, path: &Path) {
+        let is_same_stream = self.stream == Some(stream);
+        if self.are_of_files() && !(is_same_stream && self.path == path) {
+            let mut message = self.message.clone();
+            self.add_fields(&mut message.fields, path);
+            self.template = Template::new(&message, None);
+            self.path = path.to_owned();
+        } else if is_same_stream {
+            return;
+        }
+        self.stream = Some(stream);
+        if !self.has_logger {
+            self.template.set_logger(Some(name.as_bytes()));
+        }
+    }
+
+    /// A stream is gone; another one may get its number.
+    pub(crate) fn forget(&mut self, stream: usize) {
+        self.stream = self.stream.filter(|last| *last != stream);
+    }
+
+    /// All but the payload of a message.
+    #[inline]
+    pub(crate) fn template(&mut self) -> &mut Template {
+        &mut self.template
     }
 
     /// Whether messages of two files of a stream differ.
-    pub(crate) fn are_of_files(&self) -> bool {
+    fn are_of_files(&self) -> bool {
         self.path_field.is_some() || self.path_regex.is_some()
     }
 
-    /// All but the payload of the messages of the stream `name`, from the file at `path`.
-    pub(crate) fn template(&self, name: &str, path: &Path) -> Template {
-        let logger = self.logger.as_deref().unwrap_or(name).to_owned();
-        let mut message = Message { logger: Some(logger.into()), ..self.message.clone() };
+    /// Adds a field with the path, and one for each named group that has text.
+    fn add_fields(&self, fields: &mut Vec<Field>, path: &Path) {
         if let Some(field) = &self.path_field {
-            let path = path.to_string_lossy().into_owned();
-            message.fields.push(Field::string(field.clone(), path));
+            fields.push(Field::string(field.clone(), path.to_string_lossy().into_owned()));
         }
-        message.fields.extend(self.found(path));
-        Template::new(&message, None)
-    }
-
-    /// A field for each named group that has text.
-    fn found(&self, path: &Path) -> Vec<Field> {
         let bytes = path.as_os_str().as_encoded_bytes();
         let regex = self.path_regex.as_ref();
         let Some((regex, captures)) = regex.and_then(|regex| Some((regex, regex.captures(bytes)?)))
         else {
-            return Vec::new();
+            return;
         };
-        let names = regex.capture_names().flatten();
-        names
-            .filter_map(|name| {
-                let text = String::from_utf8_lossy(captures.name(name)?.as_bytes()).into_owned();
-                Some(Field::string(name.to_owned(), text))
-            })
-            .collect()
+        for name in regex.capture_names().flatten() {
+            if let Some(text) = captures.name(name) {
+                let text = String::from_utf8_lossy(text.as_bytes()).into_owned();
+                fields.push(Field::string(name.to_owned(), text));
+            }
+        }
     }
 }

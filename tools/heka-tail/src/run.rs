@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Instant;
 
 use crate::follow::{Block, Look, Relation, Seen, Stream};
@@ -14,7 +15,7 @@ use heka_core::report::{self, Cause as _, Status, Stop};
 use nix::poll::PollFlags;
 use nix::unistd::Pid;
 
-use crate::emit::Emitter;
+use crate::emit::{Emitter, Origin, Written};
 use crate::plan::{Job, Plan};
 use crate::show::show;
 use crate::sources::{Scan, Sources};
@@ -146,12 +147,11 @@ impl Tail {
     /// Takes streams in, and watches directories for more.
     fn add(&mut self, scan: Scan) -> Result<(), Stop> {
         for found in scan.found {
-            let (name, key) = (found.stream.name().to_owned(), found.key);
+            let key = found.key;
             let options = &self.job.options;
             let stream = self.state.resume(&key, found.stream, found.is_met, options)?;
             let is_met = found.is_met || stream.is_selected();
-            let number = self.streams.add(std::rc::Rc::clone(&key), stream, is_met);
-            self.emitter.add(number, &name, &key);
+            let number = self.streams.add(Rc::clone(&key), stream, is_met);
             self.sources.place(key, number);
             self.dirty.insert(number, true);
             self.unwatched.insert(number);
@@ -311,6 +311,8 @@ impl Tail {
         let emitter = &mut self.emitter;
         let followed = self.streams.get_mut(number)?;
         self.touched.insert(number);
+        let (name, key) = (followed.stream.shared_name(), Rc::clone(&followed.key));
+        let origin = Origin { number, name: &name, key: &key };
         let mut look = Look {
             options: &self.job.options,
             block: &mut self.block,
@@ -318,7 +320,7 @@ impl Tail {
             grew: false,
             lost: false,
             now: Instant::now(),
-            consume: &mut |chunk| emitter.consume(number, chunk),
+            consume: &mut |chunk| emitter.consume(origin, chunk),
         };
         let result = act(&mut followed.stream, &mut look);
         self.lost |= look.lost;
@@ -561,7 +563,7 @@ impl Tail {
         }
         for (number, followed) in self.streams.iter() {
             let (name, lag) = (followed.stream.name(), followed.stream.lag());
-            let (records, bytes) = self.emitter.written(number);
+            let Written { records, bytes } = self.emitter.written(number);
             report::plain(format_args!(
                 "{}: {name}: {records} messages, {bytes} bytes, {lag} bytes behind",
                 report::program()

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::rc::Rc;
 use std::slice::from_ref;
 use std::time::Instant;
 
@@ -53,7 +54,7 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// No file yet.
-    pub(crate) fn new(name: String, files: Files) -> Self {
+    pub(crate) fn new(name: Rc<str>, files: Files) -> Self {
         Self {
             files,
             trouble: Trouble::new(name),
@@ -171,7 +172,7 @@ impl Chain {
             self.nameless = None;
             self.is_deleted = true;
             if let Some(file) = self.current.take() {
-                self.since = file.modified();
+                self.since = file.position().beginning();
                 self.close(file, look)?;
             }
         }
@@ -189,15 +190,13 @@ impl Chain {
         Ok(())
     }
 
-    /// Puts into the queue what has come up while there was no file: all that was rotated already,
-    /// too, once there is one that has the name.
+    /// Puts into the queue what has come up while there was no file, also if it was rotated already.
     pub(crate) fn queue_new(&mut self, options: &Options) {
-        if let Some(live) = self.files.newest() {
+        if options.by_name && !self.is_alone {
             let since = self.since;
-            self.queue = match options.by_name && !self.is_alone {
-                true => self.search(options).since(since).into(),
-                false => [live].into(),
-            };
+            self.queue = self.search(options).since(since).into();
+        } else {
+            self.queue.extend(self.files.newest());
         }
     }
 
@@ -297,7 +296,8 @@ impl Chain {
                 self.leave(file, look)?;
             }
         }
-        self.is_live = true;
+        let newest = self.files.newest().map(|newest| newest.identity);
+        self.is_live = newest.is_some() && newest == self.current.as_ref().map(OpenFile::identity);
         Ok(true)
     }
 
@@ -316,9 +316,10 @@ impl Chain {
             }
             return false;
         }
-        if is_nameless || !look.options.by_name {
+        if !look.options.by_name {
             return false;
         }
+        // Also if no file has the name: there may have been one that was rotated, too.
         let (files, history, late) = (&mut self.files, &self.history, &self.late);
         let mut search = Search { files, history, late, options: look.options };
         let newer = search.newer(current);

@@ -19,6 +19,9 @@ use heka_core::report::{Stop, stats};
 /// Bytes asked for by one read.
 const BLOCK: usize = 256 * 1024;
 
+/// What is held is copied in front of the next block if it is shorter than this.
+const LONG: usize = 64 * 1024;
+
 /// The large buffer that all files are read through in turn.
 #[derive(Debug, Default)]
 pub(crate) struct Block(Vec<u8>);
@@ -52,6 +55,8 @@ pub(crate) struct OpenFile {
     /// What is known of the bytes that are not used up.
     progress: Progress,
     modified: u64,
+    /// Whether what was read last ended where the file did.
+    is_rest: bool,
     fingerprint: Fingerprint,
 }
 
@@ -103,6 +108,7 @@ impl OpenFile {
             window_len: 0,
             progress: Progress::default(),
             modified: modified(&metadata),
+            is_rest: false,
             fingerprint: Fingerprint::default(),
         })
     }
@@ -289,33 +295,77 @@ impl OpenFile {
         around: Around<'_>,
         consume: &mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
     ) -> Result<io::Result<Pulled>, Stop> {
+        let held = self.lend(block);
+        let end = self.offset + (held - self.window_len) as u64;
+        let (known, room) = block.0.split_at_mut(held);
+        let read = self.source.read_behind(known, end, room);
+        let len = *read.as_ref().ok().and_then(Option::as_ref).unwrap_or(&0);
+        let shown = block.0.get(..held + len).unwrap_or(&[]);
+        let used = if len > 0 { self.show_more(shown, len, around, consume) } else { Ok(0) };
+        self.take_back(block, held + len, *used.as_ref().unwrap_or(&0));
+        used?;
+        Ok(read.map(|read| match read {
+            None => Pulled::Replaced,
+            Some(0) => Pulled::End,
+            Some(len) if len < BLOCK && self.is_rest && !self.is_packed() => Pulled::Rest,
+            Some(_) => Pulled::Data,
+        }))
+    }
+
+    /// Puts what is held at the front of the block, with room behind it; how much that is. What is
+    /// long is not copied each time.
+    fn lend(&mut self, block: &mut Block) -> usize {
         let held = self.tail.len();
-        let buffer = &mut block.0;
-        if buffer.len() < held + BLOCK {
-            buffer.resize(held + BLOCK, 0);
+        if held >= LONG {
+            std::mem::swap(&mut self.tail, &mut block.0);
         }
-        let Some(room) = buffer.get_mut(held..) else { return Ok(Ok(Pulled::End)) };
-        let pulled = match self.source.read_behind(&self.tail, self.end(), room) {
-            Ok(Some(0)) => return Ok(Ok(Pulled::End)),
-            Ok(None) => return Ok(Ok(Pulled::Replaced)),
-            Ok(Some(len)) => len,
-            Err(error) => return Ok(Err(error)),
-        };
-        stats::BYTES_IN.add(pulled as u64);
-        let Some(shown) = block.0.get_mut(..held + pulled) else { return Ok(Ok(Pulled::End)) };
-        let (before, _) = shown.split_at_mut(held);
-        before.copy_from_slice(&self.tail);
-        let end = self.end() + pulled as u64;
-        self.fingerprint.note(end, shown, pulled);
-        let mut is_rest = false;
-        if let Some(metadata) = self.source.metadata() {
-            self.modified = modified(&metadata);
-            // What is made up as it is read, as in /proc, has no length.
-            is_rest = pulled < BLOCK && metadata.len() == end && !self.is_packed();
+        if block.0.len() < held + BLOCK {
+            block.0.resize(held + BLOCK, 0);
         }
-        let used = self.show(shown, More::Coming, around, consume)?;
-        self.keep(shown, used);
-        Ok(Ok(if is_rest { Pulled::Rest } else { Pulled::Data }))
+        if held < LONG
+            && let Some(front) = block.0.get_mut(..held)
+        {
+            front.copy_from_slice(&self.tail);
+        }
+        held
+    }
+
+    /// Keeps the window and what is not used up of the first `len` bytes of the block.
+    fn take_back(&mut self, block: &mut Block, len: usize, used: usize) {
+        let end = self.window_len + used;
+        let start = end.saturating_sub(WINDOW);
+        if len - start >= LONG {
+            block.0.truncate(len);
+            block.0.drain(..start);
+            std::mem::swap(&mut self.tail, &mut block.0);
+        } else {
+            self.tail.clear();
+            self.tail.extend_from_slice(block.0.get(start..len).unwrap_or(&[]));
+            self.tail.shrink_to(4 * WINDOW);
+        }
+        if block.0.len() > 4 * BLOCK {
+            *block = Block::default();
+        }
+        self.window_len = end - start;
+        self.offset += used as u64;
+    }
+
+    /// Shows a block of which the last `fresh` bytes have just been read.
+    fn show_more(
+        &mut self,
+        shown: &[u8],
+        fresh: usize,
+        around: Around<'_>,
+        consume: &mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
+    ) -> Result<usize, Stop> {
+        stats::BYTES_IN.add(fresh as u64);
+        let end = self.offset + (shown.len() - self.window_len) as u64;
+        self.fingerprint.note(end, shown, fresh);
+        let metadata = self.source.metadata();
+        self.modified = metadata.as_ref().map_or(self.modified, modified);
+        // What is made up as it is read, as in /proc, has no length.
+        self.is_rest = metadata.is_some_and(|metadata| metadata.len() == end);
+        self.show(shown, More::Coming, around, consume)
     }
 
     /// Shows what is held once more, given what may follow it.
@@ -331,10 +381,11 @@ impl OpenFile {
         if self.held() == 0 {
             return Ok(());
         }
-        let tail = std::mem::take(&mut self.tail);
-        let used = self.show(&tail, more, around, consume)?;
-        self.keep(&tail, used);
-        Ok(())
+        let mut tail = Block(std::mem::take(&mut self.tail));
+        let used = self.show(&tail.0, more, around, consume);
+        let len = tail.0.len();
+        self.take_back(&mut tail, len, *used.as_ref().unwrap_or(&0));
+        used.map(|_| ())
     }
 
     fn show(
@@ -360,16 +411,5 @@ impl OpenFile {
         let used = consume(&mut chunk)?.min(bytes.len() - self.window_len);
         self.progress = chunk.progress;
         Ok(used)
-    }
-
-    /// Keeps the window and what is not used up of `bytes`.
-    fn keep(&mut self, bytes: &[u8], used: usize) {
-        let end = self.window_len + used;
-        let start = end.saturating_sub(WINDOW);
-        self.tail.clear();
-        self.tail.extend_from_slice(bytes.get(start..).unwrap_or(&[]));
-        self.tail.shrink_to(4 * WINDOW);
-        self.window_len = end - start;
-        self.offset += used as u64;
     }
 }

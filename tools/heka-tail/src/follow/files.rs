@@ -32,7 +32,7 @@ pub(crate) enum Files {
         /// The selection.
         selection: Rc<Selection>,
         /// The stream's name.
-        name: String,
+        name: Rc<str>,
         /// The file that was the newest.
         newest: PathBuf,
     },

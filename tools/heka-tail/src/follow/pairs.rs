@@ -44,8 +44,8 @@ fn is_overwritten(source: &Candidate, packed: &Candidate) -> bool {
         head
     };
     let (was, is) = (head(&packed.path, true), head(&source.path, false));
-    // Of one in the making there may be nothing yet.
-    !was.is_empty() && !is.starts_with(&was)
+    // Of one in the making there may be nothing yet, and the other may be gone by now.
+    !was.is_empty() && !is.is_empty() && !is.starts_with(&was)
 }
 
 #[cfg(test)]
@@ -89,7 +89,9 @@ mod tests {
         let mut shredded = File::options().write(true).open(&source).unwrap();
         shredded.write_all(&[0xa5; 100]).unwrap();
         assert_eq!(left_out(), [source.clone()]);
+        let both = [&source, &packed].map(|path| Candidate::at(path).unwrap());
         std::fs::remove_file(&source).unwrap();
+        assert!(redundant(&both).contains(&packed), "it was not looked at when it was complete");
         std::fs::write(&source, "another file\n").unwrap();
         if Candidate::at(&source).unwrap().identity.born > 0 {
             assert_eq!(left_out(), [packed.clone()], "that was there before");

@@ -325,3 +325,27 @@ fn what_was_rotated_before_a_log_is_waited_for_is_not_read() {
     log.look();
     assert_eq!(log.read, "between\nnewest\n");
 }
+
+#[test]
+fn what_was_rotated_before_the_name_was_gone_is_read_and_watched_for_late_lines() {
+    for is_deleted in [false, true] {
+        let mut log = Log::new("old\n");
+        let (first, second) = (log.rotated(".1"), log.rotated(".2"));
+        log.look();
+        fs::rename(&log.path, &second).unwrap();
+        fs::write(&first, "between\n").unwrap();
+        if is_deleted {
+            fs::remove_file(&second).unwrap();
+        }
+        log.look();
+        log.look();
+        assert_eq!(log.read, "old\nbetween\n");
+        append(&first, "late\n", 0);
+        assert!(log.stream.deadline(&options(log.rotate_wait)).is_some());
+        log.look();
+        fs::write(&log.path, "newest\n").unwrap();
+        log.look();
+        log.look();
+        assert_eq!(log.read, "old\nbetween\nlate\nnewest\n");
+    }
+}

@@ -48,18 +48,19 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// The log at `path`; `name` is for people. `is_met` if nobody has named it.
-    pub(crate) fn named(name: impl Into<String>, path: PathBuf, is_met: bool) -> Self {
+    pub(crate) fn named(name: impl Into<Rc<str>>, path: PathBuf, is_met: bool) -> Self {
         let files = Files::Named { path, has_peers: is_met };
         Self { is_met, ..Self::new(name.into(), files) }
     }
 
     /// The stream of that name in `selection`, whose newest file is `newest`.
     pub(crate) fn selected(name: String, selection: Rc<Selection>, newest: PathBuf) -> Self {
-        let files = Files::Selected { selection, name: name.clone(), newest };
+        let name: Rc<str> = name.into();
+        let files = Files::Selected { selection, name: Rc::clone(&name), newest };
         Self { is_met: true, ..Self::new(name, files) }
     }
 
-    fn new(name: String, files: Files) -> Self {
+    fn new(name: Rc<str>, files: Files) -> Self {
         Self {
             chain: Chain::new(name, files),
             resume: None,
@@ -93,6 +94,11 @@ impl Stream {
     /// What people call it.
     pub(crate) fn name(&self) -> &str {
         self.chain.trouble.name()
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared_name(&self) -> Rc<str> {
+        self.chain.trouble.shared_name()
     }
 
     /// The path under which new data is expected.

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Records of files to messages on stdout.
+
+mod payload;
+mod text;
+
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::follow::{Chunk, position};
+use heka_core::codec::{Encoder, Form};
+use heka_core::delivery::checkpoint::put_header;
+use heka_core::os::{Output, clock};
+use heka_core::record::{Damage, Found, Record, Splitter};
+use heka_core::report::{self, Stop, stats};
+use heka_core::wire::{Header, MAX_CHECKPOINT_SIZE};
+
+use crate::charset::Charset;
+use crate::cli::UuidKind;
+use crate::labels::Labels;
+use crate::plan::{Job, Position};
+use payload::Payloads;
+use text::Text;
+
+/// Writes the records of all streams.
+#[derive(Debug)]
+pub(crate) struct Emitter {
+    pub(crate) out: Output,
+    encoder: Encoder,
+    splitter: Rc<Splitter>,
+    delimiter: u8,
+    charset: Option<Charset>,
+    text: Text,
+    payloads: Payloads,
+    messages: Messages,
+    /// By stream.
+    written: Vec<Written>,
+    records: u64,
+    lost: bool,
+}
+
+/// What makes messages of payloads.
+#[derive(Debug)]
+struct Messages {
+    labels: Labels,
+    uuid: UuidKind,
+    /// Whether positions go along.
+    hands_on: bool,
+    message: Vec<u8>,
+    position: Vec<u8>,
+    /// What goes along with the next message.
+    checkpoint: Vec<u8>,
+}
+
+/// How much was written of a stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+}
+
+/// A stream, as its messages name it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) number: usize,
+    pub(crate) name: &'a str,
+    /// Under which its position is known.
+    pub(crate) key: &'a str,
+}
+
+impl Emitter {
+    pub(crate) fn new(job: &Job) -> Result<Self, Stop> {
+        let out = Output::stdout()?.unbuffered(job.writing.unbuffered);
+        let (encoder, out) = job.showing.open(Form::Heka, job.color, out)?;
+        let is_payload = encoder.form() == Form::Payload;
+        let splitter = if is_payload { &job.payload_splitter } else { &job.splitter };
+        Ok(Self {
+            out,
+            encoder,
+            splitter: Rc::new(splitter.clone()),
+            delimiter: job.delimiter,
+            charset: job.charset,
+            text: Text::new(job.delimiter, job.chomp),
+            payloads: Payloads::new(job),
+            messages: Messages {
+                labels: Labels::new(job),
+                uuid: job.uuid,
+                hands_on: matches!(job.position, Position::HandOn(_)),
+                message: Vec::new(),
+                position: Vec::new(),
+                checkpoint: Vec::new(),
+            },
+            written: Vec::new(),
+            records: 0,
+            lost: false,
+        })
+    }
+
+    /// Tells if positions are to be handed on and cannot.
+    pub(crate) fn tell_form(&self) {
+        if self.messages.hands_on && !self.encoder.has_positions() {
+            report::warning("--resume: only -o heka and -o json carry positions on");
+        }
+    }
+
+    /// A stream is gone; another one may get its number.
+    pub(crate) fn remove(&mut self, number: usize) {
+        self.payloads.forget(number);
+        self.messages.labels.forget(number);
+        if let Some(written) = self.written.get_mut(number) {
+            *written = Written::default();
+        }
+    }
+
+    /// How much of a stream was written.
+    pub(crate) fn written(&self, stream: usize) -> Written {
+        self.written.get(stream).copied().unwrap_or_default()
+    }
+
+    /// How many records of all streams were written.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Whether a record was left out, or part of one.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Writes the whole records of `chunk`, which belongs to a stream, and tells how many bytes that
+    /// were.
+    pub(crate) fn consume(
+        &mut self,
+        origin: Origin<'_>,
+        chunk: &mut Chunk<'_>,
+    ) -> Result<usize, Stop> {
+        let before = self.records;
+        let used = self.put_records(origin, chunk)?;
+        if self.written.len() <= origin.number {
+            self.written.resize(origin.number + 1, Written::default());
+        }
+        if let Some(written) = self.written.get_mut(origin.number) {
+            written.records += self.records - before;
+            written.bytes += used as u64;
+        }
+        stats::MESSAGES.add(self.records - before);
+        Ok(used)
+    }
+
+    fn put_records(&mut self, origin: Origin<'_>, chunk: &mut Chunk<'_>) -> Result<usize, Stop> {
+        let is_payload = self.encoder.form() == Form::Payload;
+        if !is_payload {
+            self.messages.labels.select(origin.number, origin.name, chunk.path);
+        }
+        let charset = self.charset.map(|charset| charset.of_file(chunk.head));
+        if let Some(charset) = charset.filter(|charset| charset.is_wide()) {
+            return self.put_wide(origin, charset, chunk);
+        }
+        let now = clock::now_ns();
+        let splitter = Rc::clone(&self.splitter);
+        let mut progress = std::mem::take(&mut chunk.progress);
+        let mut records = splitter.records(chunk.data(), &mut progress, chunk.more);
+        let as_they_are = is_payload && charset.is_none() && self.text.is_whole();
+        if as_they_are
+            && !self.out.writes_every_record()
+            && let Some(whole) = records.whole()
+        {
+            self.put_lines(origin, whole)?;
+        }
+        while let Some(found) = records.next() {
+            match found {
+                Found::Record(record) => {
+                    if self.messages.hands_on {
+                        let (done, skips) = (records.done(), records.is_skipping());
+                        self.messages.note(origin, chunk, done, skips);
+                    }
+                    self.put(origin, chunk, &record, charset, now)?;
+                }
+                Found::Damage(damage) => self.tell(origin, chunk.path, &damage),
+                Found::Frame(_) => {}
+            }
+        }
+        let done = records.done();
+        chunk.progress = progress;
+        Ok(done)
+    }
+
+    /// Writes payloads that end with delimiters.
+    fn put_lines(&mut self, origin: Origin<'_>, lines: &[u8]) -> Result<(), Stop> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.payloads.begin(&mut self.out, origin.number, origin.name);
+        self.records += memchr::memchr_iter(self.delimiter, lines).count() as u64;
+        self.out.put_records(lines)
+    }
+
+    /// The same as [`Emitter::put_records`] for lines of two-byte units.
+    fn put_wide(
+        &mut self,
+        origin: Origin<'_>,
+        charset: Charset,
+        chunk: &mut Chunk<'_>,
+    ) -> Result<usize, Stop> {
+        let (now, data, limit) = (clock::now_ns(), chunk.data(), self.splitter.limit().size);
+        let mut done = 0;
+        while let Some(rest) = data.get(done..)
+            && let Some((used, part)) = charset.next_wide(rest, self.delimiter, limit, chunk.more)
+        {
+            let bytes = rest.get(..used).unwrap_or(rest);
+            let offset = chunk.offset + done as u64;
+            done += used;
+            let record = Record { text: bytes, whole: bytes, offset, part };
+            self.messages.note(origin, chunk, done, false);
+            self.put(origin, chunk, &record, Some(charset), now)?;
+        }
+        chunk.progress.pass(done);
+        Ok(done)
+    }
+
+    /// Tells of a record that is too long, unless its parts make up a payload again.
+    #[cold]
+    fn tell(&mut self, origin: Origin<'_>, path: &Path, damage: &Damage<'_>) {
+        let is_payload = self.encoder.form() == Form::Payload;
+        if is_payload && self.payloads.joins() && !damage.is_loss() {
+            return;
+        }
+        let path = path.display().to_string();
+        let name = if Path::new(&path).ends_with(origin.name) { origin.name } else { &path };
+        self.lost |= report::damage(name, damage);
+    }
+
+    #[inline]
+    fn put(
+        &mut self,
+        origin: Origin<'_>,
+        chunk: &Chunk<'_>,
+        record: &Record<'_>,
+        charset: Option<Charset>,
+        now: i64,
+    ) -> Result<(), Stop> {
+        let payload = self.text.payload(record, charset);
+        match self.encoder.form() {
+            Form::Payload => {
+                let stream = (origin.number, origin.name);
+                self.payloads.put(&mut self.out, stream, payload, record.part);
+            }
+            form => {
+                let uuid = self.messages.uuid_of(chunk, record);
+                let Messages { labels, message, checkpoint, .. } = &mut self.messages;
+                let checkpoint = Some(&**checkpoint).filter(|checkpoint| !checkpoint.is_empty());
+                let header = Header { checkpoint, ..Header::default() };
+                let (out, template) = (self.out.buffer(), labels.template());
+                if form == Form::Heka {
+                    template.put_frame(out, header, uuid, now, payload).map_err(Stop::failed)?;
+                } else {
+                    message.clear();
+                    template.put_message(message, uuid, now, payload);
+                    self.encoder.put_message(out, header, message)?;
+                }
+            }
+        }
+        self.records += 1;
+        self.out.end_record()
+    }
+}
+
+impl Messages {
+    /// Notes the position behind a record, if that goes along with it.
+    fn note(&mut self, origin: Origin<'_>, chunk: &Chunk<'_>, done: usize, skips: bool) {
+        if !self.hands_on {
+            return;
+        }
+        let room = MAX_CHECKPOINT_SIZE.saturating_sub(1 + origin.key.len());
+        chunk.put_position(&mut self.position, done, skips, room);
+        if !put_header(&mut self.checkpoint, origin.key, &self.position) {
+            self.checkpoint.clear();
+        }
+    }
+
+    #[inline]
+    fn uuid_of(&self, chunk: &Chunk<'_>, record: &Record<'_>) -> [u8; 16] {
+        match self.uuid {
+            UuidKind::Random => clock::random_uuid(),
+            UuidKind::Position => position::uuid(chunk.generation(), record.offset, record.whole),
+        }
+    }
+}
