@@ -52,6 +52,7 @@ fn is_overwritten(source: &Candidate, packed: &Candidate) -> bool {
 mod tests {
     use std::fs::File;
     use std::io::Write as _;
+    use std::slice::from_ref;
     use std::time::Duration;
 
     use flate2::Compression;
@@ -76,25 +77,25 @@ mod tests {
         } {
             std::fs::remove_file(&packed).unwrap();
         }
-        assert_eq!(left_out(), [packed.clone()], "nothing is in it yet");
+        assert_eq!(left_out(), from_ref(&packed), "nothing is in it yet");
         let mut encoder = GzEncoder::new(File::create(&packed).unwrap(), Compression::fast());
         encoder.write_all(text.as_bytes()).unwrap();
         let file = encoder.finish().unwrap();
-        assert_eq!(left_out(), [packed.clone()]);
+        assert_eq!(left_out(), from_ref(&packed));
         file.set_modified(written - Duration::from_millis(1)).unwrap();
-        assert_eq!(left_out(), [packed.clone()], "late lines may come");
+        assert_eq!(left_out(), from_ref(&packed), "late lines may come");
         let mut late = File::options().append(true).open(&source).unwrap();
         late.write_all(b"late\n").unwrap();
-        assert_eq!(left_out(), [packed.clone()]);
+        assert_eq!(left_out(), from_ref(&packed));
         let mut shredded = File::options().write(true).open(&source).unwrap();
         shredded.write_all(&[0xa5; 100]).unwrap();
-        assert_eq!(left_out(), [source.clone()]);
+        assert_eq!(left_out(), from_ref(&source));
         let both = [&source, &packed].map(|path| Candidate::at(path).unwrap());
         std::fs::remove_file(&source).unwrap();
         assert!(redundant(&both).contains(&packed), "it was not looked at when it was complete");
         std::fs::write(&source, "another file\n").unwrap();
         if Candidate::at(&source).unwrap().identity.born > 0 {
-            assert_eq!(left_out(), [packed.clone()], "that was there before");
+            assert_eq!(left_out(), from_ref(&packed), "that was there before");
         }
     }
 }
