@@ -112,6 +112,14 @@ impl HostPort {
 }
 
 impl UnixName {
+    /// The name that a socket is bound to; that of one without a name is empty.
+    pub fn of(addr: &SockAddr) -> Self {
+        match addr.as_pathname() {
+            Some(path) => Self::Path(path.to_owned()),
+            None => Self::Abstract(addr.as_abstract_namespace().unwrap_or(b"").to_vec()),
+        }
+    }
+
     /// Reads a path, or `@NAME`.
     ///
     /// # Errors

@@ -117,6 +117,29 @@ impl Listener {
         Ok(Self { socket, addr, keepalive, is_inherited: false, _path: path })
     }
 
+    /// Takes over a socket that somebody else has opened; `subject` says where it is from.
+    ///
+    /// # Errors
+    /// It is no socket to listen on: status 2.
+    pub fn adopt(socket: Socket, subject: &str, keepalive: Option<Duration>) -> Result<Self, Stop> {
+        let wrong = |error: io::Error| Stop::usage(format_args!("{subject}: {}", error.cause()));
+        let kind = socket.r#type().map_err(wrong)?;
+        let local = socket.local_addr().map_err(wrong)?;
+        socket.set_nonblocking(true).map_err(wrong)?;
+        if kind != Type::DGRAM && !socket.is_listener().map_err(wrong)? {
+            return Err(Stop::usage(format_args!("{subject}: nobody can connect to it")));
+        }
+        let addr = match (local.as_socket(), kind) {
+            (Some(ip), kind) => {
+                let at = HostPort { host: ip.ip().to_string(), port: ip.port() };
+                if kind == Type::DGRAM { Addr::Udp(at) } else { Addr::Tcp(at) }
+            }
+            (None, Type::DGRAM) => Addr::UnixGram(UnixName::of(&local)),
+            (None, _) => Addr::Unix(UnixName::of(&local)),
+        };
+        Ok(Self { socket, addr, keepalive, is_inherited: true, _path: None })
+    }
+
     /// Takes one connection; `None` if none waits.
     ///
     /// # Errors
@@ -223,14 +246,28 @@ fn listen_ip(ip: SocketAddr, datagram: bool, both: bool, backlog: i32) -> io::Re
     Ok(socket)
 }
 
-/// The sockets that systemd, or whoever started us, has opened: `LISTEN_FDS` descriptors from 3
-/// on, if `LISTEN_PID` is this process (`sd_listen_fds(3)`). `keepalive` is as in
-/// [`ListenOptions`].
+/// The sockets that systemd, or whoever started us, has opened to be listened on. `keepalive` is as
+/// in [`ListenOptions`].
 ///
 /// # Errors
 /// A descriptor that is no socket to listen on: status 2.
 pub fn inherited(keepalive: Option<Duration>) -> Result<Vec<Listener>, Stop> {
-    inherited_numbers().map(|fd| take_over(fd, keepalive)).collect()
+    let sockets = inherited_sockets()?.into_iter().zip(FIRST_INHERITED..);
+    let adopt = |(socket, fd)| Listener::adopt(socket, &subject(fd), keepalive);
+    sockets.map(adopt).collect()
+}
+
+/// The sockets that systemd, or whoever started us, has opened: `LISTEN_FDS` descriptors from 3
+/// on, if `LISTEN_PID` is this process (`sd_listen_fds(3)`). One may be a connection.
+///
+/// # Errors
+/// A descriptor that is not open.
+pub fn inherited_sockets() -> Result<Vec<Socket>, Stop> {
+    inherited_numbers().map(take_over).collect()
+}
+
+fn subject(fd: RawFd) -> String {
+    format!("LISTEN_FDS: descriptor {fd}")
 }
 
 /// Their numbers.
@@ -242,33 +279,11 @@ pub(super) fn inherited_numbers() -> Range<RawFd> {
     FIRST_INHERITED..FIRST_INHERITED.saturating_add(count)
 }
 
-fn take_over(fd: RawFd, keepalive: Option<Duration>) -> Result<Listener, Stop> {
-    let subject = format!("LISTEN_FDS: descriptor {fd}");
+fn take_over(fd: RawFd) -> Result<Socket, Stop> {
     #[expect(unsafe_code, reason = "a descriptor that is ours by the protocol has only a number")]
     // SAFETY: it is only duplicated here, which fails if it is not open.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-    let owned = borrowed.try_clone_to_owned().at(&subject)?;
-    nix::unistd::close(fd).at(&subject)?;
-    let socket = Socket::from(owned);
-    let wrong = |error: io::Error| Stop::usage(format_args!("{subject}: {}", error.cause()));
-    let kind = socket.r#type().map_err(wrong)?;
-    let local = socket.local_addr().map_err(wrong)?;
-    socket.set_nonblocking(true).map_err(wrong)?;
-    if kind != Type::DGRAM && !socket.is_listener().map_err(wrong)? {
-        return Err(Stop::usage(format_args!("{subject}: nobody can connect to it")));
-    }
-    let addr = match (local.as_socket(), kind) {
-        (Some(ip), kind) => {
-            let at = HostPort { host: ip.ip().to_string(), port: ip.port() };
-            if kind == Type::DGRAM { Addr::Udp(at) } else { Addr::Tcp(at) }
-        }
-        (None, kind) => {
-            let name = match local.as_pathname() {
-                Some(path) => UnixName::Path(path.to_owned()),
-                None => UnixName::Abstract(local.as_abstract_namespace().unwrap_or(b"").to_vec()),
-            };
-            if kind == Type::DGRAM { Addr::UnixGram(name) } else { Addr::Unix(name) }
-        }
-    };
-    Ok(Listener { socket, addr, keepalive, is_inherited: true, _path: None })
+    let owned = borrowed.try_clone_to_owned().at(subject(fd))?;
+    nix::unistd::close(fd).at(subject(fd))?;
+    Ok(Socket::from(owned))
 }

@@ -25,11 +25,11 @@ pub mod ws;
 
 pub use addr::{Addr, HostPort, Scheme, UnixName, parse_addr};
 pub use dial::{DialError, Dialer, Family, Settings};
-pub use listen::{Accepted, ListenOptions, Listener, inherited};
+pub use listen::{Accepted, ListenOptions, Listener, inherited, inherited_sockets};
 pub use poller::{Interest, Poller, Ready};
 pub use proxy::Proxy;
 pub use ready::{ReadyFd, parse_ready_fd};
 pub use redial::{Backoff, Loss, Redial, Retries, retry_after};
 pub use resolve::resolve;
 pub use stream::Stream;
-pub use waiting::{peek_at, waiting_len};
+pub use waiting::{peek_at, unacknowledged_len, waiting_len};

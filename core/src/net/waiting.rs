@@ -21,12 +21,12 @@ pub fn waiting_len(socket: &Socket) -> io::Result<usize> {
     queue_len(socket, in_queue_len)
 }
 
-/// How much of what was written the other side has not acknowledged (`SIOCOUTQ`, tcp(7), which has
-/// the number of `TIOCOUTQ`).
+/// How much of what was written the other side has not acknowledged, or, on a UNIX socket, not read
+/// (`SIOCOUTQ`, tcp(7), which has the number of `TIOCOUTQ`).
 ///
 /// # Errors
 /// The system's.
-pub(super) fn unacknowledged_len(socket: &Socket) -> io::Result<usize> {
+pub fn unacknowledged_len(socket: &Socket) -> io::Result<usize> {
     queue_len(socket, out_queue_len)
 }
 

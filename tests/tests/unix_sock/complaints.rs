@@ -201,13 +201,3 @@ fn a_dead_receiver_of_datagrams_is_told() {
     eventually("the end", || (!sender.is_running()).then_some(()));
     sender.finish().exits(3).stderr_has("closed by the peer, 1 record not sent");
 }
-
-/// A process cannot be started: that connection is closed, the server goes on.
-#[test]
-fn a_command_that_fails_ends_its_connection_only() {
-    let (server, path, _folder) = serve(&["--exec", "exit 7"]);
-    for _ in 0..3 {
-        assert_eq!(connect(&path).read(&mut [0]).unwrap(), 0);
-    }
-    server.into_running().end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
-}

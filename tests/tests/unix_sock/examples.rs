@@ -30,7 +30,7 @@ fn ask(folder: &Path, question: &str, args: &[&str]) -> String {
 
 #[test]
 fn each_has_its_test() {
-    assert_eq!(examples(PAGE).len(), 6);
+    assert_eq!(examples(PAGE).len(), 7);
     let page: Vec<String> = examples(PAGE).iter().map(|text| joined(text)).collect();
     for line in readme_examples("### Put a UNIX socket into a pipe") {
         let known = page.iter().any(|text| text.replace("/tmp/s", "s").contains(&line));
@@ -100,6 +100,19 @@ fn messages_with_their_senders_to_another_machine() {
     }
     let mode = std::fs::metadata(folder.path().join("s")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o660);
+}
+
+#[test]
+fn a_syslog_daemon_of_a_container() {
+    if !require("logger") {
+        return;
+    }
+    let folder = scratch();
+    let daemon = serve(&local("--mode 666"), folder.path());
+    sh("logger -u s --socket-errors=on -t me hello").dir(folder.path()).run().succeeds();
+    let out = daemon.wait_stdout("a line", |out| out.ends_with(b"\n"));
+    let out = String::from_utf8(out).unwrap();
+    assert!(out.contains("\"uid\":") && out.ends_with(" me: hello\"}\n"), "{out}");
 }
 
 #[test]

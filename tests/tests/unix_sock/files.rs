@@ -324,6 +324,22 @@ fn names_that_are_too_long_are_usage_errors() {
     let most = "x".repeat(107);
     let server = Peer::with("unix-sock", ["-l", &most], |tool| tool.dir(folder.path()));
     assert_eq!(server.addr, most);
+    // A name has as many bytes, without the @ that stands for its NUL.
+    let most = format!("@{}{:010}", "x".repeat(97), std::process::id());
+    assert_eq!(Peer::new("unix-sock", ["-l", &most]).addr, most);
+    Tool::new("unix-sock")
+        .arg(format!("{most}x"))
+        .run()
+        .exits(2)
+        .stderr_has("longer than 107 bytes");
+}
+
+#[test]
+fn a_mode_may_begin_with_a_minus() {
+    let folder = scratch();
+    let path = folder.path().join("s");
+    let _server = serve(&path, &["--mode", "-022"]);
+    assert_eq!(mode(&path), 0);
 }
 
 /// Socket activation, with systemd's own stand-in where it is installed.

@@ -13,14 +13,14 @@
 //! | a process per connection, ours | x | x | x | `a_process_per_connection_serves_others` |
 //! | a process per connection, theirs | x | | x | `servers_of_others_…`, `a_process_of_ncat` |
 //! | their datagrams to us | x | x | x | `datagrams_of_others_arrive_also_without_a_name` |
-//! | our datagrams to them | x | x | | `datagrams_go_to_others_one_a_record`, `datagrams_through_nc` |
+//! | our datagrams to them | x | x | x | `datagrams_go_to_others_one_a_record`, `datagrams_through_nc`, `a_datagram_reaches_ncat` |
 //! | datagrams answered | x | x | x | `datagrams_are_answered`, `datagrams_through_nc` |
 //! | packets | x | | | `packets_each_way` |
 //! | abstract names, our server | x | x | | `abstract_names_of_others` |
 //! | abstract names, their server | x | x | | `abstract_names_served_by_others` |
 //!
-//! What is empty the other program does not have. (ncat listens for datagrams, but cannot answer a
-//! sender whose name is not a path, and ends; nc without `-N` and ncat with `-c` end with us.)
+//! What is empty the other program does not have; datagrams are in `datagrams.rs`. (nc without `-N`
+//! and ncat with `-c` end with us.)
 
 use std::path::PathBuf;
 
@@ -32,37 +32,37 @@ fn text() -> Vec<u8> {
     lines.collect::<String>().into_bytes()
 }
 
-struct Place {
-    path: PathBuf,
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
     folder: TempDir,
 }
 
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     let folder = scratch();
     std::fs::write(folder.path().join("text"), text()).unwrap();
     Place { path: folder.path().join("s"), folder }
 }
 
 impl Place {
-    fn serve(&self, args: &[&str]) -> Peer {
+    pub(crate) fn serve(&self, args: &[&str]) -> Peer {
         let args = ["-l", self.path.to_str().unwrap()].into_iter().chain(args.iter().copied());
         Peer::new("unix-sock", args)
     }
 
     /// A shell line of others, with `$S` the socket.
-    fn line(&self, line: &str) -> Tool {
+    pub(crate) fn line(&self, line: &str) -> Tool {
         sh(line).env("S", &self.path).dir(self.folder.path())
     }
 
     /// A server of others, once its socket is there.
-    fn others(&self, line: &str) -> Running {
+    pub(crate) fn others(&self, line: &str) -> Running {
         let running = self.line(line).spawn();
         eventually("it listens", || self.is_served().then_some(()));
         running
     }
 
     /// Whether the system knows of a socket there that listens, or takes datagrams.
-    fn is_served(&self) -> bool {
+    pub(crate) fn is_served(&self) -> bool {
         let path = self.path.to_str().unwrap();
         let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
         sockets.lines().filter(|line| line.ends_with(path)).any(|line| {
@@ -71,7 +71,7 @@ impl Place {
         })
     }
 
-    fn client(&self, args: &[&str], input: impl Into<Vec<u8>>) -> Outcome {
+    pub(crate) fn client(&self, args: &[&str], input: impl Into<Vec<u8>>) -> Outcome {
         Tool::new("unix-sock").arg(&self.path).args(args).stdin(input).run()
     }
 }
@@ -152,97 +152,6 @@ fn one_way_in_each_direction() {
     let _giver = place.others("socat -U UNIX-LISTEN:$S,fork,unlink-early FILE:text");
     place.client(&["--recv-only"], "").succeeds().stdout_is(text());
     place.client(&["--send-only", "--linger", "0"], "x\n").succeeds().stdout_is("");
-}
-
-#[test]
-fn datagrams_of_others_arrive_also_without_a_name() {
-    let place = place();
-    let server = place.serve(&["--type", "dgram"]);
-    if require("socat") {
-        place.line("echo from socat | socat -u - UNIX-SENDTO:$S").run().succeeds();
-        server.wait_stdout_is("from socat\n");
-        place.line("echo connected | socat -u - UNIX-CLIENT:$S,type=2").run().succeeds();
-        server.wait_stdout_is("from socat\nconnected\n");
-    }
-    for program in ["nc", "ncat"] {
-        if require(program) {
-            let before = server.stdout();
-            let _sender = place.line(&format!("echo theirs | {program} -u -U $S")).spawn();
-            server.wait_stdout_is([before, b"theirs\n".to_vec()].concat());
-        }
-    }
-}
-
-#[test]
-fn datagrams_go_to_others_one_a_record() {
-    if !require("socat") {
-        return;
-    }
-    let place = place();
-    let server = place.others("socat -u UNIX-RECV:$S -");
-    place.client(&["--type", "dgram"], "one\ntwo\n").succeeds();
-    server.wait_stdout_is("one\ntwo\n");
-    place
-        .client(&["--type", "dgram", "--framing", "none", "--stdio", "lines"], "bare\n")
-        .succeeds();
-    server.wait_stdout_is("one\ntwo\nbare");
-}
-
-#[test]
-fn datagrams_are_answered() {
-    let place = place();
-    let server = place.serve(&["--type", "dgram", "--echo"]);
-    place.client(&["--type", "dgram", "-n2"], "one\ntwo\n").succeeds();
-    let mut asking =
-        Tool::new("unix-sock").arg(&place.path).args(["--type", "dgram"]).stdin_open().spawn();
-    asking.write("three\n");
-    asking.wait_stdout_is("three\n");
-    if require("socat") {
-        let line = "echo four | socat -t2 - UNIX-SENDTO:$S,bind=$S.client";
-        place.line(line).run().stdout_is("four\n");
-    }
-    for program in ["nc", "ncat"] {
-        if require(program) {
-            let mut asking = place.line(&format!("{program} -u -U $S")).stdin_open().spawn();
-            asking.write("five\n");
-            asking.wait_stdout_is("five\n");
-        }
-    }
-    drop(server);
-}
-
-#[test]
-fn datagrams_through_nc() {
-    if !require("nc") {
-        return;
-    }
-    let place = place();
-    let mut server = place.line("nc -l -u -U $S").stdin_open().spawn();
-    eventually("it listens", || place.is_served().then_some(()));
-    let mut ours =
-        Tool::new("unix-sock").arg(&place.path).args(["--type", "dgram"]).stdin_open().spawn();
-    ours.write("one\ntwo\n");
-    server.wait_stdout_is("one\ntwo\n");
-    server.write("answer\n");
-    ours.wait_stdout_is("answer\n");
-}
-
-#[test]
-fn the_longest_datagram_arrives_whole_and_a_longer_one_is_reported() {
-    let place = place();
-    let server = place.serve(&["--type", "dgram", "--framing", "none"]);
-    let longest = vec![b'x'; 212_000];
-    let sender = ["--type", "dgram", "--framing", "none", "--stdio", "null"];
-    place.client(&sender, longest.clone()).succeeds();
-    server.wait_stdout_is(longest);
-    let outcome =
-        Tool::new("unix-sock").arg(&place.path).args(sender).stdin(vec![b'x'; 300_000]).run();
-    outcome.exits(1).stderr_has("300000 bytes are too long for a packet");
-    drop(server);
-    // What is cut is told, too.
-    let server = place.serve(&["--type", "dgram", "-b", "10"]);
-    place.client(&["--type", "dgram"], "0123456789abc\n").succeeds();
-    server.wait_stderr("datagram cut to 10 bytes");
 }
 
 #[test]

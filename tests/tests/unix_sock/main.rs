@@ -4,9 +4,12 @@
 mod bulk;
 mod complaints;
 mod connect;
+mod datagrams;
 mod ends;
 mod examples;
 mod files;
 mod interop;
 mod load;
+mod processes;
+mod routing;
 mod sockets;

@@ -2,7 +2,6 @@
 //! unix-sock between pipes: records, peers, ends.
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -10,29 +9,29 @@ use heka_tests::unix::{self, connect};
 use heka_tests::{Peer, Running, Signal, TempDir, Tool, eventually, scratch, sh, vector};
 
 /// A server on `s` in a folder of its own.
-struct Server {
-    peer: Peer,
-    path: PathBuf,
+pub(crate) struct Server {
+    pub(crate) peer: Peer,
+    pub(crate) path: PathBuf,
     _folder: TempDir,
 }
 
-fn serve(args: &[&str], settings: impl FnOnce(Tool) -> Tool) -> Server {
+pub(crate) fn serve(args: &[&str], settings: impl FnOnce(Tool) -> Tool) -> Server {
     let (peer, path, folder) = unix::serve(args, settings);
     Server { peer, path, _folder: folder }
 }
 
 /// With standard input that stays open.
-fn serve_open(args: &[&str]) -> Server {
+pub(crate) fn serve_open(args: &[&str]) -> Server {
     serve(args, Tool::stdin_open)
 }
 
-fn read_exactly(stream: &mut UnixStream, expected: &str) {
+pub(crate) fn read_exactly(stream: &mut UnixStream, expected: &str) {
     let mut bytes = vec![0; expected.len()];
     stream.read_exact(&mut bytes).unwrap();
     assert_eq!(String::from_utf8_lossy(&bytes), expected);
 }
 
-fn read_all(stream: &mut UnixStream) -> String {
+pub(crate) fn read_all(stream: &mut UnixStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text
@@ -67,45 +66,6 @@ fn the_flows_of_the_seed() {
     server.peer.wait_stdout_is(logged);
 }
 
-/// tremor's tests/unix_socket.rs: a reply by metadata, a reply to the origin, nobody else hears.
-#[test]
-fn replies_go_where_their_metadata_says() {
-    let mut server = serve_open(&["-j", "--to", "origin"]);
-    let mut a = connect(&server.path);
-    a.write_all(b"snot\n").unwrap();
-    server.peer.wait_stdout("snot", |out| out.ends_with(b"\"data\":\"snot\"}\n"));
-    server.peer.write("{\"unix_socket_server\":{\"peer\":0},\"data\":\"badger\"}\n");
-    read_exactly(&mut a, "badger\n");
-    let mut b = connect(&server.path);
-    b.write_all(b"carfuffle\n").unwrap();
-    server.peer.wait_stdout("carfuffle", |out| out.ends_with(b"\"data\":\"carfuffle\"}\n"));
-    server.peer.write("{\"data\":\"fleek\"}\n");
-    read_exactly(&mut b, "fleek\n");
-    server.peer.close_stdin();
-    assert_eq!((read_all(&mut a), read_all(&mut b)), (String::new(), String::new()));
-    let text = String::from_utf8(server.peer.stdout()).unwrap();
-    let pid = std::process::id();
-    let path = server.path.display();
-    assert!(text.starts_with(&format!(
-        "{{\"unix_socket_server\":{{\"path\":\"{path}\",\"peer\":0,\"pid\":{pid},\"uid\":"
-    )));
-}
-
-#[test]
-fn tags_say_who_and_to_whom() {
-    let mut server = serve_open(&["--tag"]);
-    let (mut a, mut b) = (connect(&server.path), connect(&server.path));
-    a.write_all(b"from a\n").unwrap();
-    server.peer.wait_stdout("a", |out| out.ends_with(b"from a\n"));
-    b.write_all(b"from b").unwrap();
-    b.shutdown(Shutdown::Write).unwrap();
-    // The last record has no newline and keeps its peer all the same.
-    server.peer.wait_stdout_is("0\tfrom a\n1\tfrom b\n");
-    server.peer.write("1\tto b\n0\tto a\nto both\n");
-    read_exactly(&mut a, "to a\nto both\n");
-    read_exactly(&mut b, "to b\nto both\n");
-}
-
 #[test]
 fn heka_messages_carry_the_peer_as_fields() {
     let folder = scratch();
@@ -121,56 +81,6 @@ fn heka_messages_carry_the_peer_as_fields() {
     }
 }
 
-#[test]
-fn a_message_goes_to_the_peer_in_its_field() {
-    let mut server = serve_open(&["-o", "heka", "--to", "none"]);
-    let (mut a, mut b) = (connect(&server.path), connect(&server.path));
-    b.write_all(b"x\n").unwrap();
-    server.peer.wait_stdout("a frame", |out| out.len() > 50);
-    let frame = server.peer.stdout();
-    // What came from b goes back to b as it is.
-    server.peer.write(&frame);
-    read_exactly(&mut b, "x\n");
-    server.peer.close_stdin();
-    assert_eq!(read_all(&mut a), "");
-}
-
-#[test]
-fn records_without_a_peer_go_where_to_says() {
-    for (to, expected) in [
-        ("all", ["x\n", "x\n"]),
-        ("last", ["", "x\n"]),
-        ("origin", ["x\n", ""]),
-        ("none", ["", ""]),
-    ] {
-        let mut server = serve_open(&["--to", to]);
-        let mut peers = [connect(&server.path), connect(&server.path)];
-        for (peer, text) in peers.iter_mut().zip(["1\n", "0\n"]).rev() {
-            peer.write_all(text.as_bytes()).unwrap();
-            server.peer.wait_stdout(text, |out| out.ends_with(text.as_bytes()));
-        }
-        server.peer.write("x\n");
-        server.peer.close_stdin();
-        let got = peers.each_mut().map(read_all);
-        assert_eq!(got, expected, "--to {to}");
-    }
-}
-
-#[test]
-fn a_record_for_a_peer_that_is_gone_is_reported_and_nothing_else_suffers() {
-    let mut server = serve_open(&["--tag"]);
-    let mut a = connect(&server.path);
-    let b = connect(&server.path);
-    a.write_all(b"hello\n").unwrap();
-    server.peer.wait_stdout_is("0\thello\n");
-    drop(b);
-    drop(connect(&server.path));
-    server.peer.write("77\tx\n0\tstill here\n");
-    read_exactly(&mut a, "still here\n");
-    server.peer.wait_stderr("unix-sock: warning: peer 77: not connected, 1 record not sent");
-    server.peer.into_running().end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
-}
-
 /// Tremor freezes for good when a reply finds nobody.
 #[test]
 fn an_echo_without_a_reader_stops_nobody() {
@@ -181,29 +91,6 @@ fn an_echo_without_a_reader_stops_nobody() {
         drop(gone);
         client(&server, &[], "y\n").succeeds().stdout_is("y\n");
     }
-}
-
-#[test]
-fn a_process_per_connection_knows_its_peer() {
-    let server = serve(
-        &[
-            "-c",
-            "echo $PROTO $UNIXREMOTEPID $UNIXREMOTEEUID $UNIXLOCALPATH $UNIXCONNNUM; exec tr a-z A-Z",
-        ],
-        |tool| tool,
-    );
-    let mut stream = connect(&server.path);
-    stream.write_all(b"hello\n").unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
-    let text = read_all(&mut stream);
-    let (pid, path) = (std::process::id(), server.path.display());
-    assert!(text.starts_with(&format!("UNIX {pid} ")), "{text}");
-    assert!(text.ends_with(&format!(" {path} 0\nHELLO\n")), "{text}");
-    // Ended processes are taken note of: none is left as a zombie.
-    let children = format!("/proc/{pid}/task/{pid}/children", pid = server.peer.pid());
-    eventually("no children", || {
-        std::fs::read_to_string(&children).unwrap().is_empty().then_some(())
-    });
 }
 
 #[test]

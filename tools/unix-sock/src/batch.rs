@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records that go the same way, gathered into chunks.
 
+use crate::address::Recipients;
 use crate::plan::Plan;
 use crate::queue::Chunk;
 
 /// Records that go together on a stream are gathered up to this size.
 const CHUNK: usize = 64 * 1024;
 
-/// Records for one peer, or for those that `--to` names.
+/// Records that go the same way.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    pub(crate) peer: Option<u64>,
+    pub(crate) to: Recipients,
     pub(crate) chunk: Chunk,
 }
 
@@ -18,7 +19,7 @@ pub(crate) struct Delivery {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     done: Vec<Delivery>,
-    peer: Option<u64>,
+    to: Recipients,
     bytes: Vec<u8>,
     count: u64,
 }
@@ -27,14 +28,14 @@ impl Batch {
     /// Adds a record that `encode` appends, or that it cannot. Each packet holds one.
     pub(crate) fn add(
         &mut self,
-        peer: Option<u64>,
+        to: Recipients,
         plan: &Plan,
         encode: impl FnOnce(&mut Vec<u8>) -> bool,
     ) {
-        if plan.has_packets() || peer != self.peer || self.bytes.len() >= CHUNK {
+        if plan.has_packets() || to != self.to || self.bytes.len() >= CHUNK {
             self.end();
         }
-        self.peer = peer;
+        self.to = to;
         let start = self.bytes.len();
         if encode(&mut self.bytes) {
             self.count += 1;
@@ -47,7 +48,8 @@ impl Batch {
     pub(crate) fn add_all(&mut self, records: &[u8], plan: &Plan) {
         if !records.is_empty() {
             self.end();
-            self.done.push(Delivery { peer: None, chunk: Chunk::of(records, plan.wire) });
+            self.done
+                .push(Delivery { to: Recipients::Unnamed, chunk: Chunk::of(records, plan.wire) });
         }
     }
 
@@ -62,7 +64,7 @@ impl Batch {
         let records = std::mem::take(&mut self.count);
         if records > 0 {
             let chunk = Chunk { bytes: bytes.into(), records };
-            self.done.push(Delivery { peer: self.peer, chunk });
+            self.done.push(Delivery { to: self.to.clone(), chunk });
         }
     }
 }

@@ -133,7 +133,7 @@ pub(crate) struct Cli {
     pub(crate) queue_full: QueueFull,
 
     /// Permissions of the socket, such as 600 or u=rw,go=
-    #[arg(long, alias = "permissions", value_name = "MODE", value_parser = parse_mode, requires = "listen", help_heading = "File")]
+    #[arg(long, alias = "permissions", value_name = "MODE", allow_hyphen_values = true, value_parser = parse_mode, requires = "listen", help_heading = "File")]
     pub(crate) mode: Option<Mode>,
     /// Owner of the socket
     #[arg(long, value_name = "USER", requires = "listen", help_heading = "File", value_hint = ValueHint::Username)]

@@ -2,11 +2,15 @@
 //! The connecting side: one peer, and another connection when it is lost.
 
 use std::collections::VecDeque;
+use std::fs::Permissions;
+use std::io;
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use heka_core::net::{Backoff, DialError, Dialer, Loss, Redial, UnixName};
-use heka_core::os::Deadline;
+use heka_core::net::{Backoff, DialError, Dialer, Loss, Redial, UnixName, unacknowledged_len};
+use heka_core::os::{Deadline, clock, wait};
 use heka_core::report::words::Count;
 use heka_core::report::{Status, Stop};
 use nix::sys::socket::{UnixAddr, bind};
@@ -26,6 +30,11 @@ use crate::source::Source;
 /// What the system took for the peer is gone, and nobody knows how much that was.
 const UNREAD: &str = "closed by the peer before it had read everything";
 
+/// How long a peer may take to read the last datagrams,
+const READER_GRACE: Duration = Duration::from_secs(1);
+/// and how often to look at most: there is no event for it.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
 /// Passes records both ways until one of the sides has enough.
 pub(crate) fn run(
     plan: &Plan,
@@ -35,7 +44,8 @@ pub(crate) fn run(
     end: Deadline,
 ) -> Result<Status, Stop> {
     let hub = Hub::new(plan, None)?;
-    let mut client = Client { hub, name, connect_timeout, redial: Redial::new(backoff), end };
+    let mut client =
+        Client { hub, name, connect_timeout, redial: Redial::new(backoff), end, own_path: None };
     let outcome = client.run();
     // Also what came before an error or a signal is written.
     let finished = client.hub.finish();
@@ -48,6 +58,38 @@ struct Client<'a> {
     connect_timeout: Option<Duration>,
     redial: Redial,
     end: Deadline,
+    /// Where datagrams are answered.
+    own_path: Option<OwnPath>,
+}
+
+/// A path of a socket of ours that is removed with it.
+struct OwnPath(PathBuf);
+
+impl OwnPath {
+    /// Gives a socket a name, so that it can be answered: a path, as some servers know nothing else;
+    /// where there can be none, a name that the system chooses.
+    fn give(socket: &Socket) -> io::Result<Option<Self>> {
+        let name = clock::random_uuid().map(|byte| format!("{byte:02x}")).concat();
+        let name = format!("unix-sock.{name}");
+        let path = std::env::temp_dir().join(name);
+        let addr = UnixAddr::new(&path);
+        if addr.is_ok_and(|addr| bind(socket.as_raw_fd(), &addr).is_ok()) {
+            let own = Self(path);
+            // Whoever serves us may be another user. As the socket is connected, nobody else's
+            // datagrams reach it.
+            std::fs::set_permissions(&own.0, Permissions::from_mode(0o666))?;
+            return Ok(Some(own));
+        }
+        bind(socket.as_raw_fd(), &UnixAddr::new_unnamed())?;
+        Ok(None)
+    }
+}
+
+impl Drop for OwnPath {
+    fn drop(&mut self) {
+        // Somebody who removes it first does what we want.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// What follows the end of a connection.
@@ -92,15 +134,14 @@ impl Client<'_> {
         Ok(())
     }
 
-    fn dial(&self) -> Result<Socket, DialError> {
+    fn dial(&mut self) -> Result<Socket, DialError> {
         let kind = self.hub.plan.kind;
         let left = self.end.map(|end| end.saturating_duration_since(Instant::now()));
         let mut dialer = Dialer::default();
         dialer.settings.connect_timeout = self.connect_timeout.into_iter().chain(left).min();
         let socket = dialer.dial_unix(self.name, socket_type(kind))?;
         if kind == Kind::Dgram {
-            // A name of its own, so that it can be answered.
-            bind(socket.as_raw_fd(), &UnixAddr::new_unnamed()).map_err(std::io::Error::from)?;
+            self.own_path = OwnPath::give(&socket)?;
         }
         Ok(socket)
     }
@@ -170,6 +211,22 @@ impl Client<'_> {
         if peer.inbound.fate == Fate::Reset {
             return Err(Stop::unreachable(format_args!("{}: {UNREAD}", self.name)));
         }
+        if self.own_path.is_some() {
+            self.await_reader(peer.link.socket())?;
+        }
         Ok(Next::End(Status::Done))
+    }
+
+    /// Keeps our path until the peer has read what was sent, but not for long: ncat(1) connects to
+    /// the path of whoever sends it something before it reads that.
+    fn await_reader(&self, socket: &Socket) -> Result<(), Stop> {
+        let limit = Instant::now() + READER_GRACE;
+        let limit = self.end.map_or(limit, |end| end.min(limit));
+        let mut pause = Duration::from_millis(1);
+        while Instant::now() < limit && unacknowledged_len(socket).is_ok_and(|len| len > 0) {
+            wait(&[], Some(Instant::now() + pause))?;
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
+        Ok(())
     }
 }

@@ -4,17 +4,74 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use heka_core::net::{Accepted, Addr, ListenOptions, Listener, UnixName, inherited};
+use heka_core::net::{Accepted, Addr, ListenOptions, Listener, UnixName, inherited_sockets};
 use heka_core::os::{Deadline, wait};
-use heka_core::report::{self, Cause as _, Stop};
+use heka_core::report::{self, Cause as _, Explain as _, Stop};
 use nix::poll::PollFlags;
 use nix::sys::socket::UnixCredentials;
 use nix::sys::stat::{Mode as Umask, umask};
-use socket2::{Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use crate::cli::Kind;
 use crate::facts::Facts;
 use crate::plan::{Plan, Server};
+
+/// What somebody else has opened, in messages.
+const GIVEN: &str = "the socket in LISTEN_FDS";
+
+/// Where peers come from.
+#[derive(Debug)]
+pub(crate) enum Entrance {
+    /// By a socket.
+    Door(Door),
+    /// There is one already.
+    Connection(Socket, Facts),
+}
+
+impl Entrance {
+    /// Binds and listens, or takes over what somebody else has opened.
+    pub(crate) fn open(plan: &Plan, server: &Server, given: Option<Socket>) -> Result<Self, Stop> {
+        let listener = match (given, &plan.name) {
+            (Some(socket), _) => {
+                let is_connected = socket.peer_addr().is_ok();
+                if is_connected {
+                    let path = socket.local_addr().at(GIVEN)?;
+                    let facts = Facts::of(&socket, 0, UnixName::of(&path).to_string(), true);
+                    return Ok(Self::Connection(socket, facts));
+                }
+                Listener::adopt(socket, GIVEN, None)?
+            }
+            (None, Some(name)) => bind(name, plan.kind, server)?,
+            (None, None) => return Err(Stop::usage("expected the path of a socket")),
+        };
+        Door::open(listener, server).map(Self::Door)
+    }
+}
+
+/// The socket that somebody else has opened, and whether it is standard input.
+///
+/// # Errors
+/// There is none, or several.
+pub(crate) fn given_socket(kind: Kind) -> Result<(Socket, bool), Stop> {
+    let mut sockets = inherited_sockets()?;
+    let (socket, is_stdin) = match (sockets.pop(), sockets.is_empty()) {
+        (Some(socket), true) => (Some(socket), false),
+        (Some(_), false) => (None, false),
+        (None, _) => (stdin_socket(), true),
+    };
+    let Some(socket) = socket else {
+        return Err(Stop::usage("expected the path of a socket, or one socket in LISTEN_FDS"));
+    };
+    if socket.r#type().ok() != Some(socket_type(kind)) {
+        return Err(Stop::usage(format_args!("{GIVEN} is of another --type")));
+    }
+    Ok((socket, is_stdin))
+}
+
+fn stdin_socket() -> Option<Socket> {
+    let socket = Socket::from(std::io::stdin().as_fd().try_clone_to_owned().ok()?);
+    socket.domain().is_ok_and(|domain| domain == Domain::UNIX).then_some(socket)
+}
 
 /// When to look again after the system had no descriptor for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -45,12 +102,8 @@ enum Phase {
 }
 
 impl Door {
-    /// Binds, listens, and tells on `--ready-fd` that it does.
-    pub(crate) fn open(plan: &Plan, server: &Server) -> Result<Self, Stop> {
-        let listener = match &plan.name {
-            Some(name) => bind(name, plan.kind, server)?,
-            None => take_over(plan.kind)?,
-        };
+    /// Serves by a socket; tells on `--ready-fd` that it does.
+    fn open(listener: Listener, server: &Server) -> Result<Self, Stop> {
         let path = match &listener.addr {
             Addr::Unix(name) | Addr::UnixGram(name) => name.to_string(),
             other => return Err(Stop::usage(format_args!("{other}: not a UNIX domain socket"))),
@@ -140,14 +193,9 @@ impl Door {
 
     /// Whether a peer, given its user and group, is one of those that `--allow-uid` and `--allow-gid` name; tells if not.
     pub(crate) fn admits(&self, peer: Option<(u32, u32)>, server: &Server) -> bool {
-        let admits = (server.users.is_empty() && server.groups.is_empty())
-            || peer.is_some_and(|(uid, gid)| {
-                server.users.contains(&uid) || server.groups.contains(&gid)
-            });
+        let admits = server.admits(peer);
         if !admits {
-            let (uid, gid) = peer.unwrap_or_default();
-            let text = format_args!("{}: uid {uid}, gid {gid} turned away", self.path);
-            report::repeated("turned away", text);
+            report::repeated("turned away", turned_away(&self.path, peer));
         }
         admits
     }
@@ -186,6 +234,12 @@ impl Door {
     }
 }
 
+/// Words on a peer that is not served.
+pub(crate) fn turned_away(path: &str, peer: Option<(u32, u32)>) -> String {
+    let (uid, gid) = peer.unwrap_or_default();
+    format!("{path}: uid {uid}, gid {gid} turned away")
+}
+
 fn bind(name: &UnixName, kind: Kind, server: &Server) -> Result<Listener, Stop> {
     let addr = match kind {
         Kind::Dgram => Addr::UnixGram(name.clone()),
@@ -208,17 +262,6 @@ fn current_umask() -> u32 {
     let mask = umask(Umask::empty());
     umask(mask);
     mask.bits()
-}
-
-fn take_over(kind: Kind) -> Result<Listener, Stop> {
-    let mut sockets = inherited(None)?;
-    let Some(listener) = sockets.pop().filter(|_| sockets.is_empty()) else {
-        return Err(Stop::usage("expected the path of a socket, or one socket in LISTEN_FDS"));
-    };
-    if listener.socket().r#type().ok() != Some(socket_type(kind)) {
-        return Err(Stop::usage("the socket in LISTEN_FDS is of another --type"));
-    }
-    Ok(listener)
 }
 
 /// The system's number for a kind of socket.

@@ -4,24 +4,20 @@
 //! | form | from a peer | for a peer |
 //! | --- | --- | --- |
 //! | payload | the record | the record |
-//! | tag | `7<TAB>record` | the same |
-//! | json | `{"unix_socket_server":{"path":"/tmp/s","peer":7,…},"data":"record"}` | the same; only `peer` and `data` count |
-//! | heka | a message with Fields path, peer, pid, uid, gid | a message with Field peer |
+//! | tag | `7<TAB>record` | the same, or `0,2<TAB>record` |
+//! | json | `{"unix_socket_server":{"path":"/tmp/s","peer":7,…},"data":"record"}` | the same; only `peer`, which may be several, and `data` count |
+//! | heka | a message with Fields path, peer, pid, uid, gid | a message with Field peer, which may have several values |
 //!
 //! In JSON a record that is not UTF-8 is `"data_base64"`; coming in, a `"data"` that is no string
 //! is sent as the JSON that it is.
-
-use std::borrow::Cow;
 
 use data_encoding::BASE64;
 use heka_core::codec::Form;
 use heka_core::os::clock;
 use heka_core::wire::{
-    Deframer, Field, Header, Message, More, Step, Template, Value, put_frame, put_message,
+    Deframer, Field, Header, Message, More, Step, Template, put_frame, put_message,
 };
 use prost::Message as _;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::facts::Facts;
 use heka_core::record::Framing;
@@ -151,88 +147,10 @@ pub(crate) fn put_string(object: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(object, text);
 }
 
-/// A record that is to go to a peer.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Addressed<'a> {
-    /// The peer's number, if it names one.
-    pub(crate) peer: Option<u64>,
-    /// What the peer gets.
-    pub(crate) data: Cow<'a, [u8]>,
-}
-
-/// Takes a record from standard input out of its envelope. `wire` is the framing of the socket.
-///
-/// # Errors
-/// Words on why it is none of this form.
-pub(crate) fn open(form: Form, wire: Framing, record: &[u8]) -> Result<Addressed<'_>, String> {
-    match form {
-        Form::Tag => Ok(open_tag(record)),
-        Form::Json => open_json(record),
-        Form::Heka => open_heka(wire, record),
-        _ => Ok(Addressed { peer: None, data: record.into() }),
-    }
-}
-
-fn open_tag(record: &[u8]) -> Addressed<'_> {
-    let digits = record.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let peer = match (record.split_at_checked(digits), record.get(digits)) {
-        (Some((number, _)), Some(b'\t')) => {
-            std::str::from_utf8(number).ok().and_then(|number| number.parse().ok())
-        }
-        _ => None,
-    };
-    let data = if peer.is_some() { record.get(digits + 1..).unwrap_or_default() } else { record };
-    Addressed { peer, data: data.into() }
-}
-
-#[derive(Deserialize)]
-struct Object<'a> {
-    unix_socket_server: Option<Server>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data_base64: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Server {
-    peer: Option<u64>,
-}
-
-fn open_json(record: &[u8]) -> Result<Addressed<'_>, String> {
-    let object: Object<'_> = serde_json::from_slice(record).map_err(|error| error.to_string())?;
-    let data = match (object.data, object.data_base64) {
-        (Some(data), None) if data.get().starts_with('"') => {
-            let text: String =
-                serde_json::from_str(data.get()).map_err(|error| error.to_string())?;
-            text.into_bytes().into()
-        }
-        (Some(data), None) => data.get().as_bytes().into(),
-        (None, Some(text)) => {
-            BASE64.decode(text.as_bytes()).map_err(|error| format!("data_base64: {error}"))?.into()
-        }
-        _ => return Err("expected one of the members data and data_base64".to_owned()),
-    };
-    Ok(Addressed { peer: object.unix_socket_server.and_then(|server| server.peer), data })
-}
-
-fn open_heka(wire: Framing, record: &[u8]) -> Result<Addressed<'_>, String> {
-    let Step::Frame(_, frame) = Deframer::new(record.len()).next(record, More::Ended) else {
-        return Err("not a Heka frame".to_owned());
-    };
-    let number = |value| match value {
-        Value::Integer(number) => u64::try_from(number).ok(),
-        _ => None,
-    };
-    let peer =
-        frame.view.field(b"peer", 0).and_then(|field| field.values().next()).and_then(number);
-    let data = if wire == Framing::Heka { record } else { frame.view.payload.unwrap_or_default() };
-    Ok(Addressed { peer, data: data.into() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::{Addressed, Recipients, open};
 
     const LINES: Framing = Framing::Delimited(b'\n');
 
@@ -264,39 +182,15 @@ mod tests {
         for record in [&b"text"[..], b"\xff\x00\n", b""] {
             let object = put(Form::Json, LINES, record);
             let back = open(Form::Json, LINES, &object[..object.len() - 1]).unwrap();
-            assert_eq!(back, Addressed { peer: Some(7), data: record.into() });
+            assert_eq!(back, Addressed { to: Recipients::One(7), data: record.into() });
         }
-    }
-
-    #[test]
-    fn json_data_that_is_no_string_keeps_its_digits() {
-        let back = open(Form::Json, LINES, b"{\"data\":[848311734.7466849]}").unwrap();
-        assert_eq!(back, Addressed { peer: None, data: b"[848311734.7466849]"[..].into() });
-    }
-
-    #[test]
-    fn json_without_data_is_refused() {
-        for text in
-            ["{}", "1", "{\"data\":1,\"data_base64\":\"\"}", "{\"data", "{\"data_base64\":\"?\"}"]
-        {
-            assert!(open(Form::Json, LINES, text.as_bytes()).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_tag_is_digits_and_a_tab() {
-        let tag = |text: &'static str| open(Form::Tag, LINES, text.as_bytes()).unwrap();
-        assert_eq!(tag("7\tx\ty"), Addressed { peer: Some(7), data: b"x\ty"[..].into() });
-        assert_eq!(tag("\tx"), Addressed { peer: None, data: b"\tx"[..].into() });
-        assert_eq!(tag("x"), Addressed { peer: None, data: b"x"[..].into() });
-        assert_eq!(tag("99999999999999999999\tx").peer, None);
     }
 
     #[test]
     fn messages_carry_the_peer_there_and_back() {
         let frame = put(Form::Heka, LINES, b"hello");
         let back = open(Form::Heka, LINES, &frame).unwrap();
-        assert_eq!(back, Addressed { peer: Some(7), data: b"hello"[..].into() });
+        assert_eq!(back, Addressed { to: Recipients::One(7), data: b"hello"[..].into() });
     }
 
     #[test]

@@ -4,13 +4,25 @@
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use heka_core::os::signal;
+use heka_core::report::words::Count;
 use heka_core::report::{self, Explain as _, Stop};
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use socket2::Socket;
 
 use crate::facts::Facts;
+
+/// How long processes may take to end once they are asked to.
+const GRACE: Duration = Duration::from_secs(2);
+/// Between looks, in milliseconds: that a process has ended is told by a signal, but only once of
+/// several.
+const PAUSE: u8 = 50;
 
 /// Processes that run.
 #[derive(Debug, Default)]
@@ -53,10 +65,42 @@ impl Processes {
                 value.to_string(),
             );
         }
-        let child = shell.spawn()?;
+        // A group of its own, so that whatever it has started ends with it.
+        let child = shell.process_group(0).spawn()?;
         report::note(format_args!("{facts}: process {} started", child.id()));
         self.running.push((facts.number, child));
         Ok(())
+    }
+
+    /// Ends them: they are asked to, and have some time for it.
+    pub(crate) fn end(&mut self) {
+        self.signal(Signal::SIGTERM);
+        let limit = Instant::now() + GRACE;
+        while !self.running.is_empty() && Instant::now() < limit {
+            // A pending signal makes `wait` return at once.
+            let mut fds: Vec<_> = signal::wake_fd()
+                .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+                .into_iter()
+                .collect();
+            let _ = poll(&mut fds, PAUSE);
+            signal::drain();
+            self.reap();
+        }
+        if !self.running.is_empty() {
+            let count = Count(self.running.len() as u64, "command");
+            report::warning(format_args!("killed {count} that did not end on SIGTERM"));
+            self.signal(Signal::SIGKILL);
+            self.running.iter_mut().for_each(|(_, child)| drop(child.wait()));
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        for (_, child) in &self.running {
+            if let Ok(group) = i32::try_from(child.id()) {
+                // One that has ended already needs none.
+                let _ = killpg(Pid::from_raw(group), signal);
+            }
+        }
     }
 
     /// Takes note of processes that have ended.

@@ -4,6 +4,7 @@
 use heka_core::record::{Found, More, Progress, Unread};
 use heka_core::report::Stop;
 
+use crate::address::Recipients;
 use crate::batch::Batch;
 use crate::envelope::Envelope;
 use crate::facts::Facts;
@@ -154,12 +155,19 @@ impl Intake {
 
     /// Hands over a record, and gathers what is sent back.
     fn take(&mut self, from: &Facts, record: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
+        let record = if sink.plan.takes_packets_whole { without_end(record) } else { record };
         if let Some(record) = sink.receive(from, &mut self.envelope, record)?
             && sink.plan.echo
         {
             let plan = sink.plan;
-            self.echo.add(None, plan, |out| sink.encode(out, &record));
+            self.echo.add(Recipients::Unnamed, plan, |out| sink.encode(out, &record));
         }
         Ok(())
     }
+}
+
+/// A packet without what many senders put at its end: a newline, a NUL, or both.
+fn without_end(packet: &[u8]) -> &[u8] {
+    let text = packet.strip_suffix(b"\0").unwrap_or(packet);
+    text.strip_suffix(b"\n").unwrap_or(text)
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Puts a UNIX domain socket into a pipe, as a client or as a server of many.
 
+mod address;
 mod audience;
 mod batch;
 mod bulk;
@@ -28,5 +29,5 @@ mod sink;
 mod source;
 
 fn main() -> std::process::ExitCode {
-    heka_core::cli::main::<cli::Cli>(|cli| run::run(&cli.plan()?))
+    heka_core::cli::main::<cli::Cli>(|cli| run::run(cli.plan()?))
 }

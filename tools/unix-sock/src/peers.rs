@@ -8,6 +8,7 @@ use heka_core::codec::Form;
 use heka_core::os::Deadline;
 use heka_core::report::{self, Stop};
 
+use crate::address::Recipients;
 use crate::audience::{Audience, Standing};
 use crate::batch::Delivery;
 use crate::bulk;
@@ -165,7 +166,7 @@ impl<'a> Peers<'a> {
 
     /// The one that all records go to, if it is a single one.
     fn only(&self) -> Option<u64> {
-        let is_for_all = self.plan.target(None, None, None) == Target::All;
+        let is_for_all = self.plan.target(Recipients::Unnamed, None, None) == Target::All;
         self.audience.only().filter(|_| is_for_all)
     }
 
@@ -226,16 +227,23 @@ impl<'a> Peers<'a> {
 
     /// Queues records for those that they are for.
     pub(crate) fn deliver(&mut self, deliveries: Vec<Delivery>, sink: &mut Sink<'_>) {
-        for Delivery { peer, chunk } in deliveries {
-            match self.plan.target(peer, self.last, sink.origin) {
-                Target::Nobody => {}
+        for Delivery { to, chunk } in deliveries {
+            match self.plan.target(to, self.last, sink.origin) {
                 Target::Peer(number) => self.push(number, chunk, sink),
-                Target::All => {
-                    for number in self.audience.numbers() {
-                        self.push(number, chunk.clone(), sink);
-                    }
-                }
+                Target::Peers(numbers) => self.push_all(numbers, &chunk, sink),
+                Target::All => self.push_all(self.audience.numbers(), &chunk, sink),
             }
+        }
+    }
+
+    fn push_all(
+        &mut self,
+        numbers: impl IntoIterator<Item = u64>,
+        chunk: &Chunk,
+        sink: &mut Sink<'_>,
+    ) {
+        for number in numbers {
+            self.push(number, chunk.clone(), sink);
         }
     }
 

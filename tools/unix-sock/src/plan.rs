@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is to be done: the command line, checked and with its defaults filled in.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use heka_core::net::{Backoff, ReadyFd, UnixName};
 use heka_core::report::Stop;
 use nix::unistd::{Group, User};
 
+use crate::address::Recipients;
 use crate::cli::{Cli, DEFAULT_MAX_RECORD, FramingName, Kind, QueueFull, To};
 use crate::framing::splitter;
 use crate::mode::Mode;
@@ -47,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) sends_bulk: bool,
     pub(crate) read_size: usize,
     pub(crate) max_record: usize,
+    /// Each packet is one record, without the newline or NUL at its end.
+    pub(crate) takes_packets_whole: bool,
     pub(crate) skip_empty: bool,
     pub(crate) base64: bool,
     pub(crate) max_count: Option<u64>,
@@ -65,11 +69,11 @@ pub(crate) struct Plan {
 }
 
 /// Where a record goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     All,
     Peer(u64),
-    Nobody,
+    Peers(BTreeSet<u64>),
 }
 
 /// Settings of one side.
@@ -104,6 +108,15 @@ pub(crate) struct Server {
     pub(crate) groups: Vec<u32>,
 }
 
+impl Server {
+    /// Whether a peer, given its user and group, is one of those that `--allow-uid` and
+    /// `--allow-gid` name.
+    pub(crate) fn admits(&self, peer: Option<(u32, u32)>) -> bool {
+        let is_listed = |(uid, gid)| self.users.contains(&uid) || self.groups.contains(&gid);
+        (self.users.is_empty() && self.groups.is_empty()) || peer.is_some_and(is_listed)
+    }
+}
+
 impl Plan {
     /// Whether reads and writes of the socket keep record bounds.
     pub(crate) fn has_packets(&self) -> bool {
@@ -115,20 +128,16 @@ impl Plan {
         self.kind == Kind::Dgram
     }
 
-    /// Where a record from standard input goes that names `peer`, or none.
-    pub(crate) fn target(
-        &self,
-        peer: Option<u64>,
-        last: Option<u64>,
-        origin: Option<u64>,
-    ) -> Target {
-        let one = |number: Option<u64>| number.map_or(Target::Nobody, Target::Peer);
-        match (self.server(), peer, self.to) {
-            (None, ..) | (_, None, To::All) => Target::All,
-            (_, Some(number), _) => Target::Peer(number),
-            (_, None, To::Last) => one(last),
-            (_, None, To::Origin) => one(origin),
-            (_, None, To::None) => Target::Nobody,
+    /// Where a record from standard input goes.
+    pub(crate) fn target(&self, to: Recipients, last: Option<u64>, origin: Option<u64>) -> Target {
+        let one = |number: Option<u64>| number.map_or(Target::Peers(BTreeSet::new()), Target::Peer);
+        match (self.server(), to, self.to) {
+            (None, ..) | (_, Recipients::Unnamed, To::All) => Target::All,
+            (_, Recipients::One(number), _) => Target::Peer(number),
+            (_, Recipients::Several(numbers), _) => Target::Peers(numbers),
+            (_, Recipients::Unnamed, To::Last) => one(last),
+            (_, Recipients::Unnamed, To::Origin) => one(origin),
+            (_, Recipients::Unnamed, To::None) => one(None),
         }
     }
 
@@ -154,6 +163,8 @@ impl Cli {
             return Err(Stop::usage("datagrams have no connections: -n 1 instead of --once"));
         }
         let kind = self.kind;
+        let names_framing = self.framing.is_some() || self.delimiter.is_some() || self.null;
+        let takes_packets_whole = kind != Kind::Stream && !names_framing;
         let is_plain = form == Form::Payload && !self.base64 && !self.skip_empty;
         let is_stream = kind == Kind::Stream && wire == stdio;
         let copies_through = is_plain && is_stream && self.max_count.is_none();
@@ -171,7 +182,11 @@ impl Cli {
             kind,
             wire,
             stdio,
-            wire_splitter: splitter(wire, self.max_record),
+            wire_splitter: splitter(
+                if takes_packets_whole { Framing::Whole } else { wire },
+                self.max_record,
+            ),
+            takes_packets_whole,
             stdio_splitter: splitter(stdio, self.max_record),
             form,
             copies_through,
@@ -212,14 +227,16 @@ impl Cli {
         if bytes.is_empty() || bytes.contains(&0) {
             return Err(Stop::usage("the path of the socket is empty"));
         }
-        if bytes.len() > MAX_PATH_LEN {
+        // A NUL stands before one, or behind the other.
+        let (len, name) = match bytes {
+            [b'@', name @ ..] => (name.len(), UnixName::Abstract(name.to_vec())),
+            _ => (bytes.len(), UnixName::Path(path.into())),
+        };
+        if len > MAX_PATH_LEN {
             let text = path.display();
             return Err(Stop::usage(format_args!("{text}: longer than {MAX_PATH_LEN} bytes")));
         }
-        Ok(Some(match bytes {
-            [b'@', name @ ..] => UnixName::Abstract(name.to_vec()),
-            _ => UnixName::Path(path.into()),
-        }))
+        Ok(Some(name))
     }
 
     /// Framing of the socket, of standard input and output, and the form of the latter.

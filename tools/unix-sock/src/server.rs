@@ -5,39 +5,60 @@ use std::time::Instant;
 
 use heka_core::os::{Deadline, raise_open_files, signal};
 use heka_core::report::{self, Explain as _, Status, Stop};
+use socket2::Socket;
 
-use crate::door::Door;
+use crate::door::{Entrance, turned_away};
 use crate::exec::Processes;
+use crate::facts::Facts;
 use crate::hub::Hub;
 use crate::plan::{Plan, Server};
 
-/// Serves connections until a signal, a limit or `--once` ends it.
-pub(crate) fn run(plan: &Plan, server: &Server, end: Deadline) -> Result<Status, Stop> {
+/// Serves peers until a signal, a limit or the end of the only one ends it. `given` is a socket that
+/// somebody else has opened.
+pub(crate) fn run(
+    plan: &Plan,
+    server: &Server,
+    given: Option<Socket>,
+    end: Deadline,
+) -> Result<Status, Stop> {
     if server.exec.is_none() {
         // A process per connection would inherit it, and may count on the usual limit.
         raise_open_files();
-    }
-    let door = Door::open(plan, server)?;
-    let mut hub = Hub::new(plan, Some(door))?;
-    if server.exec.is_some() {
+    } else {
         Processes::watch()?;
     }
+    let mut hub = match Entrance::open(plan, server, given)? {
+        Entrance::Door(door) => Hub::new(plan, Some(door))?,
+        Entrance::Connection(socket, facts) => {
+            let peer = facts.uid.zip(facts.gid);
+            if !server.admits(peer) {
+                return Err(Stop::failed(turned_away(&facts.path, peer)));
+            }
+            let mut hub = Hub::new(plan, None)?;
+            take_in(&mut hub, server, socket, facts)?;
+            hub
+        }
+    };
     let outcome = serve(&mut hub, server, end);
+    hub.processes.end();
     // Also what came before an error or a signal is written.
     let finished = hub.finish();
     outcome?;
     finished
 }
 
+fn take_in(hub: &mut Hub<'_>, server: &Server, socket: Socket, facts: Facts) -> Result<(), Stop> {
+    match &server.exec {
+        None => hub.connect(socket, facts).map(drop),
+        Some(command) => hub.processes.start(command, socket, &facts).at(&facts),
+    }
+}
+
 fn serve(hub: &mut Hub<'_>, server: &Server, end: Deadline) -> Result<(), Stop> {
     while !hub.is_done() && end.is_none_or(|end| end > Instant::now()) {
         while let Some((socket, facts)) = hub.accept()? {
             // A connection that cannot be served is closed; the others are not to suffer.
-            let served = match &server.exec {
-                None => hub.connect(socket, facts.clone()).map(drop),
-                Some(command) => hub.processes.start(command, socket, &facts).at(&facts),
-            };
-            if let Err(Stop::Error { text, .. }) = served {
+            if let Err(Stop::Error { text, .. }) = take_in(hub, server, socket, facts) {
                 report::warning(text);
             }
         }

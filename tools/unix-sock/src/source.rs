@@ -4,8 +4,8 @@
 use heka_core::os::Input;
 use heka_core::report::Stop;
 
+use crate::address::open;
 use crate::batch::{Batch, Delivery};
-use crate::envelope::open;
 use crate::sink::Sink;
 use heka_core::record::{Found, More, Progress};
 
@@ -122,7 +122,7 @@ fn deliver(record: &[u8], sink: &mut Sink<'_>, batch: &mut Batch) {
     match open(plan.form, plan.wire, record) {
         Ok(addressed) if addressed.data.is_empty() && plan.skip_empty => {}
         Ok(addressed) => {
-            batch.add(addressed.peer, plan, |out| sink.encode(out, &addressed.data));
+            batch.add(addressed.to, plan, |out| sink.encode(out, &addressed.data));
         }
         Err(cause) => sink.lose("(standard input)", format_args!("record skipped: {cause}")),
     }
