@@ -68,6 +68,13 @@ complete -c cf-tail -l retry-jitter -d 'Maximum random time added to each delay'
 complete -c cf-tail -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
+complete -c cf-tail -l stats -d 'Print statistics on exit: text or json' -r -f -a "text\t'One line for people'
+json\t'One JSON object'"
+complete -c cf-tail -l stats-every -d 'Print statistics every DURATION' -r
+complete -c cf-tail -l metrics -d 'Write metrics for Prometheus to FILE[,PERIOD]' -r -F
+complete -c cf-tail -l log-format -d 'Format of messages on stderr' -r -f -a "auto\t'With priorities if stderr is the journal, else text'
+text\t'PROGRAM: SUBJECT: CAUSE'
+json\t'One JSON object a line'"
 complete -c cf-tail -l recent -d 'Print the logs that the server has kept'
 complete -c cf-tail -l sort -d 'Sort the messages of --recent by time (default)'
 complete -c cf-tail -l no-sort -d 'Keep the server\'s order'
@@ -90,7 +97,6 @@ complete -c cf-tail -s u -l unbuffered -d 'Write each record at once'
 complete -c cf-tail -s e -l exit-status -d 'Exit with 4 if nothing was written'
 complete -c cf-tail -s q -l quiet -d 'Print only errors'
 complete -c cf-tail -s v -l verbose -d 'Print more detail (repeatable)'
-complete -c cf-tail -l stats -d 'Print statistics on exit'
 complete -c cf-tail -l progress -d 'Show progress on a terminal'
 complete -c cf-tail -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cf-tail -s V -l version -d 'Print version'

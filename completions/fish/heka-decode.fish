@@ -32,6 +32,13 @@ complete -c heka-decode -l commit -d 'Store the source\'s position in FILE once 
 complete -c heka-decode -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
+complete -c heka-decode -l stats -d 'Print statistics on exit: text or json' -r -f -a "text\t'One line for people'
+json\t'One JSON object'"
+complete -c heka-decode -l stats-every -d 'Print statistics every DURATION' -r
+complete -c heka-decode -l metrics -d 'Write metrics for Prometheus to FILE[,PERIOD]' -r -F
+complete -c heka-decode -l log-format -d 'Format of messages on stderr' -r -f -a "auto\t'With priorities if stderr is the journal, else text'
+text\t'PROGRAM: SUBJECT: CAUSE'
+json\t'One JSON object a line'"
 complete -c heka-decode -s o -l output -d 'Output format' -r -f -a "payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
 text\t'Blocks of text, as heka-cat writes them'
@@ -57,7 +64,6 @@ complete -c heka-decode -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-decode -s e -l exit-status -d 'Exit with 4 if nothing was written'
 complete -c heka-decode -s q -l quiet -d 'Print only errors'
 complete -c heka-decode -s v -l verbose -d 'Print more detail (repeatable)'
-complete -c heka-decode -l stats -d 'Print statistics on exit'
 complete -c heka-decode -l progress -d 'Show progress on a terminal'
 complete -c heka-decode -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c heka-decode -s V -l version -d 'Print version'

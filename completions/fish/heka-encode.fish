@@ -45,6 +45,13 @@ complete -c heka-encode -l hmac-key-file -d 'File containing the key (-: standar
 complete -c heka-encode -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
+complete -c heka-encode -l stats -d 'Print statistics on exit: text or json' -r -f -a "text\t'One line for people'
+json\t'One JSON object'"
+complete -c heka-encode -l stats-every -d 'Print statistics every DURATION' -r
+complete -c heka-encode -l metrics -d 'Write metrics for Prometheus to FILE[,PERIOD]' -r -F
+complete -c heka-encode -l log-format -d 'Format of messages on stderr' -r -f -a "auto\t'With priorities if stderr is the journal, else text'
+text\t'PROGRAM: SUBJECT: CAUSE'
+json\t'One JSON object a line'"
 complete -c heka-encode -s j -l json -d 'The same as -o json'
 complete -c heka-encode -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-encode -s 0 -l null -d 'Records end with NUL'
@@ -56,7 +63,6 @@ complete -c heka-encode -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-encode -s e -l exit-status -d 'Exit with 4 if nothing was written'
 complete -c heka-encode -s q -l quiet -d 'Print only errors'
 complete -c heka-encode -s v -l verbose -d 'Print more detail (repeatable)'
-complete -c heka-encode -l stats -d 'Print statistics on exit'
 complete -c heka-encode -l progress -d 'Show progress on a terminal'
 complete -c heka-encode -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c heka-encode -s V -l version -d 'Print version'

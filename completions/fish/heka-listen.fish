@@ -34,6 +34,13 @@ complete -c heka-listen -l require-signer -d 'Accept only messages signed by NAM
 complete -c heka-listen -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
+complete -c heka-listen -l stats -d 'Print statistics on exit: text or json' -r -f -a "text\t'One line for people'
+json\t'One JSON object'"
+complete -c heka-listen -l stats-every -d 'Print statistics every DURATION' -r
+complete -c heka-listen -l metrics -d 'Write metrics for Prometheus to FILE[,PERIOD]' -r -F
+complete -c heka-listen -l log-format -d 'Format of messages on stderr' -r -f -a "auto\t'With priorities if stderr is the journal, else text'
+text\t'PROGRAM: SUBJECT: CAUSE'
+json\t'One JSON object a line'"
 complete -c heka-listen -s o -l output -d 'Output format' -r -f -a "heka\t'Framed messages'
 payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
@@ -54,7 +61,6 @@ complete -c heka-listen -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-listen -s e -l exit-status -d 'Exit with 4 if nothing was written'
 complete -c heka-listen -s q -l quiet -d 'Print only errors'
 complete -c heka-listen -s v -l verbose -d 'Print more detail (repeatable)'
-complete -c heka-listen -l stats -d 'Print statistics on exit'
 complete -c heka-listen -l progress -d 'Show progress on a terminal'
 complete -c heka-listen -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c heka-listen -s V -l version -d 'Print version'

@@ -32,6 +32,13 @@ none\t''"
 complete -c heka-sandbox -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
+complete -c heka-sandbox -l stats -d 'Print statistics on exit: text or json' -r -f -a "text\t'One line for people'
+json\t'One JSON object'"
+complete -c heka-sandbox -l stats-every -d 'Print statistics every DURATION' -r
+complete -c heka-sandbox -l metrics -d 'Write metrics for Prometheus to FILE[,PERIOD]' -r -F
+complete -c heka-sandbox -l log-format -d 'Format of messages on stderr' -r -f -a "auto\t'With priorities if stderr is the journal, else text'
+text\t'PROGRAM: SUBJECT: CAUSE'
+json\t'One JSON object a line'"
 complete -c heka-sandbox -l check -d 'Load the plugin and describe it without running it'
 complete -c heka-sandbox -l restricted-headers -d 'Override logger, host name and PID of all messages'
 complete -c heka-sandbox -s j -l json -d 'The same as -o json'
@@ -40,7 +47,6 @@ complete -c heka-sandbox -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-sandbox -s e -l exit-status -d 'Exit with 4 if nothing was written'
 complete -c heka-sandbox -s q -l quiet -d 'Print only errors'
 complete -c heka-sandbox -s v -l verbose -d 'Print more detail (repeatable)'
-complete -c heka-sandbox -l stats -d 'Print statistics on exit'
 complete -c heka-sandbox -l progress -d 'Show progress on a terminal'
 complete -c heka-sandbox -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c heka-sandbox -s V -l version -d 'Print version'

@@ -53,6 +53,13 @@ complete -c heka-send -l retry-jitter -d 'Maximum random time added to each dela
 complete -c heka-send -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
+complete -c heka-send -l stats -d 'Print statistics on exit: text or json' -r -f -a "text\t'One line for people'
+json\t'One JSON object'"
+complete -c heka-send -l stats-every -d 'Print statistics every DURATION' -r
+complete -c heka-send -l metrics -d 'Write metrics for Prometheus to FILE[,PERIOD]' -r -F
+complete -c heka-send -l log-format -d 'Format of messages on stderr' -r -f -a "auto\t'With priorities if stderr is the journal, else text'
+text\t'PROGRAM: SUBJECT: CAUSE'
+json\t'One JSON object a line'"
 complete -c heka-send -s 0 -l null -d 'Records of text end with NUL'
 complete -c heka-send -s T -l tee -d 'Copy the input to standard output'
 complete -c heka-send -l tls -d 'Use TLS on TCP addresses'
@@ -62,7 +69,6 @@ complete -c heka-send -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c heka-send -l no-proxy -d 'Ignore proxy settings in the environment'
 complete -c heka-send -s q -l quiet -d 'Print only errors'
 complete -c heka-send -s v -l verbose -d 'Print more detail (repeatable)'
-complete -c heka-send -l stats -d 'Print statistics on exit'
 complete -c heka-send -l progress -d 'Show progress on a terminal'
 complete -c heka-send -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c heka-send -s V -l version -d 'Print version'

@@ -60,6 +60,13 @@ complete -c heka-tail -l env-version -d 'Environment version of the messages' -r
 complete -c heka-tail -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
+complete -c heka-tail -l stats -d 'Print statistics on exit: text or json' -r -f -a "text\t'One line for people'
+json\t'One JSON object'"
+complete -c heka-tail -l stats-every -d 'Print statistics every DURATION' -r
+complete -c heka-tail -l metrics -d 'Write metrics for Prometheus to FILE[,PERIOD]' -r -F
+complete -c heka-tail -l log-format -d 'Format of messages on stderr' -r -f -a "auto\t'With priorities if stderr is the journal, else text'
+text\t'PROGRAM: SUBJECT: CAUSE'
+json\t'One JSON object a line'"
 complete -c heka-tail -s F -d 'Follow by name and wait for missing files (default)'
 complete -c heka-tail -l no-follow -d 'Exit at the end of the files'
 complete -c heka-tail -l retry -d 'Wait for missing files (default)'
@@ -78,7 +85,6 @@ complete -c heka-tail -s v -l headers -d 'Print file headers (with -o payload)'
 complete -c heka-tail -s q -l no-headers -l silent -d 'Do not print file headers (default)'
 complete -c heka-tail -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-tail -s e -l exit-status -d 'Exit with 4 if nothing was written'
-complete -c heka-tail -l stats -d 'Print statistics on exit'
 complete -c heka-tail -l progress -d 'Show progress on a terminal'
 complete -c heka-tail -l quiet -d 'Print only errors'
 complete -c heka-tail -l verbose -d 'Print more detail (repeatable)'

@@ -54,6 +54,13 @@ complete -c unix-sock -l retry-jitter -d 'Maximum random time added to each dela
 complete -c unix-sock -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
+complete -c unix-sock -l stats -d 'Print statistics on exit: text or json' -r -f -a "text\t'One line for people'
+json\t'One JSON object'"
+complete -c unix-sock -l stats-every -d 'Print statistics every DURATION' -r
+complete -c unix-sock -l metrics -d 'Write metrics for Prometheus to FILE[,PERIOD]' -r -F
+complete -c unix-sock -l log-format -d 'Format of messages on stderr' -r -f -a "auto\t'With priorities if stderr is the journal, else text'
+text\t'PROGRAM: SUBJECT: CAUSE'
+json\t'One JSON object a line'"
 complete -c unix-sock -s l -l listen -d 'Listen on PATH instead of connecting to it'
 complete -c unix-sock -s 1 -l once -d 'Serve one connection and exit'
 complete -c unix-sock -s 0 -l null -d 'NUL ends a record'
@@ -71,7 +78,6 @@ complete -c unix-sock -s u -l unbuffered -d 'Write each record at once'
 complete -c unix-sock -s e -l exit-status -d 'Exit with 4 if nothing was written'
 complete -c unix-sock -s q -l quiet -d 'Print only errors'
 complete -c unix-sock -s v -l verbose -d 'Print more detail (repeatable)'
-complete -c unix-sock -l stats -d 'Print statistics on exit'
 complete -c unix-sock -l progress -d 'Show progress on a terminal'
 complete -c unix-sock -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c unix-sock -s V -l version -d 'Print version'

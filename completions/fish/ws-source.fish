@@ -57,6 +57,13 @@ pem\t'Certificates, perhaps with a key, as text'"
 complete -c ws-source -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
+complete -c ws-source -l stats -d 'Print statistics on exit: text or json' -r -f -a "text\t'One line for people'
+json\t'One JSON object'"
+complete -c ws-source -l stats-every -d 'Print statistics every DURATION' -r
+complete -c ws-source -l metrics -d 'Write metrics for Prometheus to FILE[,PERIOD]' -r -F
+complete -c ws-source -l log-format -d 'Format of messages on stderr' -r -f -a "auto\t'With priorities if stderr is the journal, else text'
+text\t'PROGRAM: SUBJECT: CAUSE'
+json\t'One JSON object a line'"
 complete -c ws-source -l stdin -d 'Send each record of standard input as a message'
 complete -c ws-source -l echo -d 'Send each message back'
 complete -c ws-source -s j -l json -d 'The same as -o json'
@@ -69,7 +76,6 @@ complete -c ws-source -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c ws-source -l no-proxy -d 'Ignore proxy settings in the environment'
 complete -c ws-source -s q -l quiet -d 'Print only errors'
 complete -c ws-source -s v -l verbose -d 'Print more detail (repeatable)'
-complete -c ws-source -l stats -d 'Print statistics on exit'
 complete -c ws-source -l progress -d 'Show progress on a terminal'
 complete -c ws-source -s k -l insecure -l trust-all-certs -d 'Do not verify the server certificate'
 complete -c ws-source -s h -l help -d 'Print help (see more with \'--help\')'

@@ -6,6 +6,7 @@ mod choices;
 pub mod exit;
 #[cfg(feature = "net")]
 pub mod net;
+mod reporting;
 pub mod secret;
 mod showing;
 pub mod signing;
@@ -22,14 +23,22 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, ValueEnum};
 
 pub use crate::codec::severity::parse_severity;
-use crate::os::{Output, signal};
-use crate::report::{self, Explain as _, Level, Status, Stop, stats};
+use crate::os::{Output, clock, reporter, signal};
+use crate::report::stats::{self, Identity, Metric};
+use crate::report::{self, Explain as _, Level, Status, Stop};
 #[cfg(feature = "regex")]
 pub use choices::{matcher, mistaken, regex, warn_of_quotes};
 use exit::finish;
+pub use reporting::Reporting;
 pub use showing::{Showing, choice, forms, settle_form};
 pub use values::*;
 pub use write::{CommitArgs, WriteArgs, parse_octal, parse_rotation};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const REVISION: &str = match option_env!("HEKA_TOOLS_REV") {
+    Some(revision) => revision,
+    None => "unknown",
+};
 
 /// Flags of every tool.
 #[derive(Args, Clone, Debug, Default)]
@@ -44,12 +53,9 @@ pub struct Common {
     /// When to colour messages
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: When,
-    /// Print statistics on exit
-    #[arg(long)]
-    pub stats: bool,
-    /// Show progress on a terminal
-    #[arg(long)]
-    pub progress: bool,
+    /// What it tells of itself.
+    #[command(flatten)]
+    pub reporting: Reporting,
 }
 
 /// When to use colour.
@@ -131,6 +137,8 @@ impl Files {
 pub trait Tool: clap::Parser {
     /// The program's name.
     const NAME: &'static str;
+    /// Its own numbers, which follow those of all tools.
+    const METRICS: &'static [&'static [Metric]] = &[];
     /// What [`Common`] got.
     fn common(&self) -> &Common;
     /// The arguments, the program's name first, as they are parsed: for forms of old.
@@ -156,12 +164,29 @@ fn start<T: Tool>(run: impl FnOnce(T) -> Result<Status, Stop>) -> Result<Status,
     let common = tool.common().clone();
     init_diag(T::NAME, &common);
     signal::install().at("signals")?;
-    stats::init(common.progress);
+    start_reporting::<T>(&common.reporting)?;
     let outcome = run(tool);
-    if common.stats {
+    reporter::finish();
+    if common.reporting.prints_stats() {
         stats::print();
     }
     outcome
+}
+
+fn start_reporting<T: Tool>(reporting: &Reporting) -> Result<(), Stop> {
+    stats::init(Identity {
+        version: VERSION,
+        revision: REVISION,
+        metrics: T::METRICS,
+        time: u64::try_from(clock::now_ns()).unwrap_or_default(),
+    });
+    if reporting.is_json() {
+        stats::print_as_json();
+    }
+    if reporting.progress {
+        report::progress::start();
+    }
+    reporting.reporter()?.start().at("threads")
 }
 
 fn init_diag(name: &'static str, common: &Common) {
@@ -174,20 +199,19 @@ fn init_diag(name: &'static str, common: &Common) {
     };
     #[expect(clippy::disallowed_methods, reason = "asks about stderr, does not write")]
     let is_terminal = nix::unistd::isatty(std::io::stderr()).unwrap_or(false);
-    report::init(name, level, common.color.decide(is_terminal));
+    let color = common.color.decide(is_terminal);
+    report::init(name, level, common.reporting.format(color));
 }
 
 /// A tool's command with its version texts, as it is parsed.
 pub fn command<T: Tool>() -> clap::Command {
-    let version = env!("CARGO_PKG_VERSION");
-    let revision = option_env!("HEKA_TOOLS_REV").unwrap_or("unknown");
     let long = format!(
-        "{version}\nrevision {revision}\nheka message format: proto2, framing 0x1e/0x1f\n\
+        "{VERSION}\nrevision {REVISION}\nheka message format: proto2, framing 0x1e/0x1f\n\
          licence: MIT OR Apache-2.0"
     );
     T::adjust(T::command())
         .name(T::NAME)
-        .version(version)
+        .version(VERSION)
         .long_version(long)
         .args_override_self(true)
 }

@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, Command};
 use clap_complete::Shell;
 
+use crate::report::stats::Metric;
+
 /// Holds a tool against `man/NAME.1` and `completions/{bash,zsh,fish}`.
 ///
 /// # Panics
@@ -30,7 +32,19 @@ pub fn assert_documented<T: crate::cli::Tool>() {
     let command = crate::cli::command::<T>();
     let page = root().join(format!("man/{}.1", command.get_name()));
     assert_man_page(&command, &page);
+    assert_metrics_documented(T::METRICS, &page);
     assert_completions(command);
+}
+
+/// Every number of the tool stands in its page.
+fn assert_metrics_documented(metrics: &[&[Metric]], page: &Path) {
+    let text = fs::read_to_string(page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
+    let documented: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix(".It Li ")?.split(' ').next()).collect();
+    for metric in metrics.iter().copied().flatten() {
+        let name = metric.name();
+        assert!(documented.contains(&name), "{}: {name} is missing", page.display());
+    }
 }
 
 /// Every flag that is not hidden stands in an `.It Fl` of the page with the same value name (lower

@@ -141,7 +141,7 @@ impl Reading {
         }
         if before > expected {
             self.has_lost = true;
-            stats::SKIPPED.add(before - expected);
+            stats::skip(stats::Skip::Missing, before - expected);
             let (path, lost) = (path.display(), Count(before - expected, "message"));
             let text = format_args!("{path}: {lost} missing before this block");
             report::repeated("queue: missing messages", text);
@@ -162,7 +162,7 @@ fn hand_out(mut frames: &[u8], receive: &mut impl FnMut(&Frame<'_>) -> Flow) -> 
                 frames = frames.get(done..).unwrap_or_default();
             }
             Step::Damage(done, damage) => {
-                stats::SKIPPED.add(1);
+                stats::skip(stats::Skip::Damaged, 1);
                 report::repeated("queue: damage", format_args!("queue: {damage}"));
                 frames = frames.get(done..).unwrap_or_default();
             }

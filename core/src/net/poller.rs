@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Waiting for very many descriptors at once (epoll(7)), with signals and statistics served on the
-//! way.
+//! Waiting for very many descriptors at once (epoll(7)), with signals served on the way.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use crate::os::{Deadline, serve_signals, signal};
+use crate::os::{Deadline, pulse, serve_signals, signal};
 use crate::report::{Explain as _, Stop};
 
 /// Most descriptors that one call tells of; the others come with the next.
@@ -115,7 +114,7 @@ impl Poller {
     pub fn wait(&self, deadline: Deadline) -> Result<Vec<Ready>, Stop> {
         serve_signals()?;
         let mut events = [EpollEvent::empty(); BATCH];
-        let count = match self.epoll.wait(&mut events, timeout(deadline)) {
+        let count = match pulse::waiting(|| self.epoll.wait(&mut events, timeout(deadline))) {
             Err(Errno::EINTR) => 0,
             other => other.at("epoll")?,
         };

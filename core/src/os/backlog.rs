@@ -206,8 +206,10 @@ impl Backlog {
             }
         }
         match self.pending() {
-            0 => stats::output_flows(),
-            left if left < before || !stats::is_output_blocked() => stats::output_is_blocked(),
+            0 => stats::flows(),
+            left if left < before || !stats::is_blocked() => {
+                stats::blocked_on(self.out.waits_for());
+            }
             _ => {}
         }
         self.compact();

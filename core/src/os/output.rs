@@ -307,11 +307,16 @@ impl Output {
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        stats::output_is_blocked();
+        stats::blocked_on(self.waits_for());
         let written = self.write_all(bytes);
         self.has_failed |= written.is_err();
-        stats::output_flows();
+        stats::flows();
         written
+    }
+
+    /// Who keeps us waiting if a write does not return.
+    pub(super) fn waits_for(&self) -> stats::On {
+        if self.name.is_some() { stats::On::OutputFile } else { stats::On::StandardOutput }
     }
 
     fn write_all(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
@@ -350,6 +355,7 @@ impl Output {
             }
         }
         if self.sink.as_ref().is_some_and(|sink| sink.is_durable()) {
+            stats::blocked_on(stats::On::Disk);
             return self.file.sync_data().map_err(|error| self.failed(&error));
         }
         Ok(())

@@ -2,7 +2,8 @@
 //! Signals as a descriptor to poll, and real deaths by signal.
 //!
 //! INT and TERM (and HUP, unless the tool reopens files on it) ask for an orderly end: the first
-//! is seen by [`crate::os::wait`], the second ends the process at once. USR1 prints statistics.
+//! is seen by [`crate::os::wait`], the second ends the process at once. USR1 is answered by
+//! [`crate::os::reporter`].
 //! PIPE stays ignored, as Rust sets it: a dead socket must not kill the process. The end of
 //! *stdout's* reader becomes a death by PIPE in [`crate::cli::exit::finish`].
 
@@ -22,8 +23,10 @@ static REPORT: AtomicBool = AtomicBool::new(false);
 static HUP: AtomicBool = AtomicBool::new(false);
 static CHILD: AtomicBool = AtomicBool::new(false);
 static HUP_REOPENS: AtomicBool = AtomicBool::new(false);
-static WAKE_READ: AtomicI32 = AtomicI32::new(-1);
-static WAKE_WRITE: AtomicI32 = AtomicI32::new(-1);
+/// What wakes the tool.
+static WAKE: WakePipe = WakePipe::new();
+/// What wakes the thread of [`crate::os::reporter`], which is there while the tool is stuck.
+static WAKE_REPORTER: WakePipe = WakePipe::new();
 
 /// Seconds until a call that began right after a signal is interrupted, too.
 const AGAIN: u32 = 1;
@@ -54,18 +57,60 @@ extern "C" fn handle(number: i32) {
             }
         }
     }
-    let fd = WAKE_WRITE.load(Ordering::SeqCst);
-    if fd >= 0 {
-        #[expect(unsafe_code, reason = "a descriptor kept in an atomic for the signal handler")]
-        // SAFETY: `fd` is the write end made by `install`, which is never closed.
-        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-        // A full pipe wakes the reader just as well.
-        let _ = nix::unistd::write(fd, &[0]);
-    }
+    WAKE.wake();
+    WAKE_REPORTER.wake();
 }
 
 fn is_unanswered() -> bool {
-    USR1.load(Ordering::SeqCst) || PENDING.load(Ordering::SeqCst) != 0
+    PENDING.load(Ordering::SeqCst) != 0
+}
+
+/// A pipe that a signal handler can write to.
+#[derive(Debug)]
+struct WakePipe {
+    read: AtomicI32,
+    write: AtomicI32,
+}
+
+impl WakePipe {
+    const fn new() -> Self {
+        Self { read: AtomicI32::new(-1), write: AtomicI32::new(-1) }
+    }
+
+    fn open(&self) -> io::Result<()> {
+        let (read, write) = nix::unistd::pipe()?;
+        for end in [&read, &write] {
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+            fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        self.read.store(read.into_raw_fd(), Ordering::SeqCst);
+        self.write.store(write.into_raw_fd(), Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn wake(&self) {
+        if let Some(fd) = borrowed(&self.write) {
+            // A full pipe wakes the reader just as well.
+            let _ = nix::unistd::write(fd, &[0]);
+        }
+    }
+
+    fn drain(&self) {
+        if let Some(fd) = borrowed(&self.read) {
+            let mut bytes = [0; 64];
+            while matches!(nix::unistd::read(fd, &mut bytes), Ok(len) if len > 0) {}
+        }
+    }
+}
+
+fn borrowed(fd: &AtomicI32) -> Option<BorrowedFd<'static>> {
+    let fd: RawFd = fd.load(Ordering::SeqCst);
+    if fd < 0 {
+        return None;
+    }
+    #[expect(unsafe_code, reason = "a descriptor kept in an atomic for the signal handler")]
+    // SAFETY: `fd` is an end of a pipe made by `WakePipe::open`, which is never closed.
+    Some(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
 fn set_handler(signal: Signal, handler: SigHandler, flags: SaFlags) -> nix::Result<()> {
@@ -86,13 +131,8 @@ fn restore_default(signal: Signal) {
 /// # Errors
 /// The system's, if it has no descriptor left.
 pub fn install() -> io::Result<()> {
-    let (read, write) = nix::unistd::pipe()?;
-    for end in [&read, &write] {
-        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-        fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    }
-    WAKE_READ.store(read.into_raw_fd(), Ordering::SeqCst);
-    WAKE_WRITE.store(write.into_raw_fd(), Ordering::SeqCst);
+    WAKE.open()?;
+    WAKE_REPORTER.open()?;
     handle_all(SaFlags::empty())
 }
 
@@ -173,34 +213,40 @@ pub fn take_hup() -> bool {
     HUP.swap(false, Ordering::SeqCst)
 }
 
-/// Whether USR1 came since the last call.
-pub fn take_usr1() -> bool {
+/// Whether USR1 came since the last call: for [`crate::os::reporter`].
+pub(super) fn take_usr1() -> bool {
     USR1.swap(false, Ordering::SeqCst)
 }
 
 /// Whether USR1 came since the last call: for a tool that prints more than the statistics
-/// that [`crate::os::wait`] prints.
+/// that [`crate::os::reporter`] prints.
 pub fn take_report() -> bool {
     REPORT.swap(false, Ordering::SeqCst)
 }
 
 /// Readable when a signal has come; nothing before [`install`].
 pub fn wake_fd() -> Option<BorrowedFd<'static>> {
-    let fd: RawFd = WAKE_READ.load(Ordering::SeqCst);
-    if fd < 0 {
-        return None;
-    }
-    #[expect(unsafe_code, reason = "a descriptor kept in an atomic for the signal handler")]
-    // SAFETY: `fd` is the read end made by `install`, which is never closed.
-    Some(unsafe { BorrowedFd::borrow_raw(fd) })
+    borrowed(&WAKE.read)
 }
 
 /// Takes the wake-up bytes off, after the flags behind them have been looked at.
 pub fn drain() {
-    if let Some(fd) = wake_fd() {
-        let mut bytes = [0; 64];
-        while matches!(nix::unistd::read(fd, &mut bytes), Ok(len) if len > 0) {}
-    }
+    WAKE.drain();
+}
+
+/// What wakes the reporter: signals and [`wake_reporter`].
+pub(super) fn reporter_fd() -> Option<BorrowedFd<'static>> {
+    borrowed(&WAKE_REPORTER.read)
+}
+
+/// Takes the reporter's wake-up bytes off.
+pub(super) fn drain_reporter() {
+    WAKE_REPORTER.drain();
+}
+
+/// Has the reporter look what there is to do.
+pub(super) fn wake_reporter() {
+    WAKE_REPORTER.wake();
 }
 
 /// Dies of `signal`, so that the parent sees what really happened.

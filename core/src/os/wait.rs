@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Waiting for descriptors, with signals and statistics served on the way.
+//! Waiting for descriptors, with signals served on the way.
 
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::os::signal;
-use crate::report::{Explain as _, Stop, stats};
+use crate::os::{pulse, signal};
+use crate::report::{Explain as _, Stop};
 
 /// A point in time to wait for at most, or for ever.
 pub type Deadline = Option<Instant>;
@@ -27,7 +27,7 @@ pub fn wait(wanted: &[Wanted<'_>], deadline: Deadline) -> Result<Vec<PollFlags>,
     fds.extend(signal::wake_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
     loop {
         serve_signals()?;
-        match poll(&mut fds, timeout(deadline)) {
+        match pulse::waiting(|| poll(&mut fds, timeout(deadline))) {
             Ok(0) | Err(Errno::EINTR) => {}
             Ok(_) => {}
             Err(error) => return Err(error).at("poll"),
@@ -80,14 +80,11 @@ pub fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, deadline: Deadline) -> Res
     }
 }
 
-/// Answers USR1, as [`wait`] does.
+/// Sees to signals, as [`wait`] does.
 ///
 /// # Errors
 /// A signal that asks for the end.
 pub fn serve_signals() -> Result<(), Stop> {
-    if signal::take_usr1() {
-        stats::print();
-    }
     match signal::pending() {
         Some(signal) => Err(Stop::Signal(signal)),
         None => Ok(()),

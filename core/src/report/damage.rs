@@ -19,7 +19,7 @@ pub fn damage_of_peer(name: impl Display, damage: &Damage<'_>) -> bool {
 
 fn tell(kind: impl Display, name: impl Display, damage: &Damage<'_>) -> bool {
     if damage.is_loss() {
-        stats::SKIPPED.add(1);
+        stats::skip(stats::Skip::Damaged, 1);
     }
     repeated(kind, format_args!("{name}: {damage}"));
     damage.is_loss()

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::words::Count;
-use super::{Level, wants, warning};
+use super::{Level, stats, wants, warning};
 
 /// At most one warning of a kind is printed in this time.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -49,7 +49,10 @@ pub fn repeated(kind: impl Display, text: impl Display) {
 /// As [`repeated`], where each warning is of some records that are lost.
 pub fn repeated_loss(kind: impl Display, records: u64, text: impl Display) {
     let mut kinds = KINDS.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(before) = kinds.admit(kind, records, Instant::now()) else { return };
+    let Some(before) = kinds.admit(kind, records, Instant::now()) else {
+        stats::WARNINGS.add_shared(1);
+        return;
+    };
     if let Some(before) = before {
         warning(format_args!("{}: {before}", kinds.key));
     }

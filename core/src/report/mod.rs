@@ -6,6 +6,7 @@
 //! escaped. Libraries' `log` records enter here too, from `-vv` on.
 
 mod damage;
+mod format;
 mod limiter;
 pub mod progress;
 mod refused;
@@ -14,6 +15,7 @@ mod stop;
 pub mod words;
 
 pub use damage::{damage, damage_of_peer};
+pub use format::Format;
 pub use limiter::{print_suppressed, repeated, repeated_loss};
 pub use refused::Refused;
 pub use stop::{Cause, Explain, Status, Stop};
@@ -23,9 +25,9 @@ use std::io::Write as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 
-use crate::codec::harmless::is_harmful;
+use format::Kind;
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,15 +49,15 @@ pub enum Level {
 struct Sink {
     program: &'static str,
     level: Level,
-    color: bool,
+    format: Format,
     start: Instant,
 }
 
 static SINK: OnceLock<Sink> = OnceLock::new();
 
-/// Sets program name, level and colour, once, before anything is said.
-pub fn init(program: &'static str, level: Level, color: bool) {
-    if SINK.set(Sink { program, level, color, start: Instant::now() }).is_ok()
+/// Sets program name, level and format, once, before anything is said.
+pub fn init(program: &'static str, level: Level, format: Format) {
+    if SINK.set(Sink { program, level, format, start: Instant::now() }).is_ok()
         && level >= Level::Debug
         && log::set_logger(&LogBridge).is_ok()
     {
@@ -71,7 +73,7 @@ fn sink() -> &'static Sink {
     SINK.get_or_init(|| Sink {
         program: "heka",
         level: Level::Warning,
-        color: false,
+        format: Format::default(),
         start: Instant::now(),
     })
 }
@@ -88,65 +90,54 @@ pub fn wants(level: Level) -> bool {
 
 /// Tells an error.
 pub fn error(text: impl Display) {
-    say(Level::Error, "", AnsiColor::Red, &text);
+    stats::ERRORS.add_shared(1);
+    say(Level::Error, Kind::new("error", "", AnsiColor::Red, 3), &text);
 }
 
 /// Tells of something that went wrong and was got over.
 pub fn warning(text: impl Display) {
-    say(Level::Warning, "warning: ", AnsiColor::Yellow, &text);
+    stats::WARNINGS.add_shared(1);
+    say(Level::Warning, Kind::new("warning", "warning: ", AnsiColor::Yellow, 4), &text);
 }
 
 /// Tells something worth knowing (`-v`).
 pub fn note(text: impl Display) {
-    say(Level::Note, "note: ", AnsiColor::Cyan, &text);
+    say(Level::Note, Kind::new("note", "note: ", AnsiColor::Cyan, 6), &text);
 }
 
 /// Says what could help with the line before.
 pub fn hint(text: impl Display) {
-    say(Level::Error, "hint: ", AnsiColor::Cyan, &text);
+    say(Level::Error, Kind::new("hint", "hint: ", AnsiColor::Cyan, 5), &text);
 }
 
 /// Tells of progress whatever the level is, except with `-q`: announcements of retries, say.
 pub fn announce(text: impl Display) {
-    say(Level::Warning, "", AnsiColor::Cyan, &text);
+    say(Level::Warning, Kind::new("notice", "", AnsiColor::Cyan, 5), &text);
 }
 
 /// Tells details for whoever looks for a fault (`-vv`).
 pub fn debug(text: impl Display) {
-    say(Level::Debug, "debug: ", AnsiColor::BrightBlack, &text);
+    say(Level::Debug, Kind::new("debug", "debug: ", AnsiColor::BrightBlack, 7), &text);
 }
 
-/// Writes a line as it is, without the program's name in front.
+/// Writes a line for people as it is, without the program's name in front.
 pub fn plain(text: impl Display) {
+    let sink = sink();
+    write_line(&sink.format.plain(sink.program, &text.to_string()));
+}
+
+/// Writes a line for programs as it is.
+pub(crate) fn raw(text: impl Display) {
     write_line(&format!("{text}\n"));
 }
 
-fn say(level: Level, kind: &str, color: AnsiColor, text: &dyn Display) {
+fn say(level: Level, kind: Kind, text: &dyn Display) {
     let sink = sink();
     if level > sink.level {
         return;
     }
-    let style = if sink.color { color.on_default() } else { Style::new() };
-    let mut line = format!("{style}{}:{style:#} ", sink.program);
-    if sink.level >= Level::Debug {
-        line += &format!("[{:.6}] ", sink.start.elapsed().as_secs_f64());
-    }
-    line += kind;
-    push_harmless(&mut line, &text.to_string());
-    line.push('\n');
-    write_line(&line);
-}
-
-/// Appends `text` with everything escaped that could move a terminal's cursor or hide text.
-fn push_harmless(line: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '\t' => line.push(c),
-            '\n' => line.push_str("\\n"),
-            _ if is_harmful(c) => line.extend(c.escape_default()),
-            _ => line.push(c),
-        }
-    }
+    let after = (sink.level >= Level::Debug).then(|| sink.start.elapsed());
+    write_line(&sink.format.line(sink.program, kind, after, &text.to_string()));
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that writes to stderr")]
@@ -217,12 +208,5 @@ mod tests {
         conceal("bearer hunter2\n");
         conceal("abc");
         assert_eq!(concealed("x bearer hunter2, hunter2, abc"), "x [concealed], [concealed], abc");
-    }
-
-    #[test]
-    fn what_a_peer_says_cannot_touch_the_terminal() {
-        let mut line = String::new();
-        push_harmless(&mut line, "a\x1b[2Jb\nc\u{202e}d\u{9b}");
-        assert_eq!(line, "a\\u{1b}[2Jb\\nc\\u{202e}d\\u{9b}");
     }
 }

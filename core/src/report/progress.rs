@@ -33,7 +33,7 @@ static IS_DRAWN: AtomicBool = AtomicBool::new(false);
 static HAS_ENDED: Mutex<bool> = Mutex::new(false);
 
 /// Draws from now on, if stderr is a terminal.
-pub(super) fn start() {
+pub fn start() {
     #[expect(clippy::disallowed_methods, reason = "asks about stderr, does not write")]
     if nix::unistd::isatty(std::io::stderr()).unwrap_or(false) {
         std::thread::spawn(draw_all);

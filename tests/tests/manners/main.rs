@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What all tools have in common.
 
+mod numbers;
 mod private_files;
 mod redial;
+mod service;
 mod statistics;
 mod terminal;
 mod tools;

@@ -10,28 +10,33 @@ use heka_tests::{Peer, Pty, Running, Signal, Tool, eventually, scratch, sh, unix
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// A pipe that nobody reads, as a tool's standard output.
-struct Stuck {
+pub(crate) struct Stuck {
     _reader: std::io::PipeReader,
     writer: std::io::PipeWriter,
 }
 
 impl Stuck {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (reader, writer) = std::io::pipe().unwrap();
         Self { _reader: reader, writer }
     }
 
-    fn end(&self) -> File {
+    pub(crate) fn end(&self) -> File {
         File::from(OwnedFd::from(self.writer.try_clone().unwrap()))
     }
 
-    /// `tool`, which writes into it, says that it is stuck, each time that it is asked.
-    fn is_told_by(&self, tool: &Running) {
+    /// Waits until nothing more gets into it.
+    pub(crate) fn wait_full(&self) {
         eventually("the pipe is full", || {
             let mut fds = [PollFd::new(self.writer.as_fd(), PollFlags::POLLOUT)];
             (poll(&mut fds, PollTimeout::ZERO) == Ok(0)).then_some(())
         });
-        let is_told = || tool.statistics().contains(", output blocked for ");
+    }
+
+    /// `tool`, which writes into it, says that it is stuck, each time that it is asked.
+    fn is_told_by(&self, tool: &Running) {
+        self.wait_full();
+        let is_told = || tool.statistics().contains(", blocked on standard output for ");
         // The write that does not fit may still be to come.
         eventually("it is stuck", || is_told().then_some(()));
         assert!(is_told() && is_told());

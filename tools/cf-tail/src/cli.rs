@@ -10,6 +10,7 @@ use heka_core::codec::Form;
 use heka_core::net::Backoff;
 use heka_core::net::Retries;
 use heka_core::report::Stop;
+use heka_core::report::stats::Metric;
 use jiff::tz::TimeZone;
 
 use crate::access_args::{AccessPlan, TokenArgs, environment};
@@ -122,6 +123,7 @@ pub(crate) enum CfStyle {
 
 impl Tool for Cli {
     const NAME: &'static str = "cf-tail";
+    const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
     fn common(&self) -> &Common {
         &self.common
     }

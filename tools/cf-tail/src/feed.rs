@@ -18,6 +18,7 @@ use crate::failure::{Failure, shown};
 use crate::http::{ROUTER_ERROR, trace_headers};
 use crate::intake::Intake;
 use crate::log_cache::Cache;
+use crate::numbers;
 use crate::parts::Recent;
 use crate::session::Session;
 use crate::token::Token;
@@ -101,6 +102,7 @@ impl Feed<'_> {
     /// Always: how it ended.
     pub(crate) fn run(&self, session: &Session, mut socket: Open, intake: &mut Intake) -> Failure {
         let mut alive_at = self.keepalive.map(|_| Instant::now());
+        let _connected = numbers::Connected::new();
         intake.is_readable = true;
         loop {
             if let (Some(at), Some(period)) = (alive_at, self.keepalive)

@@ -25,6 +25,7 @@ mod log_cache;
 mod meta;
 mod multipart;
 mod net_args;
+mod numbers;
 mod parts;
 mod rlp;
 mod run;

@@ -111,7 +111,7 @@ impl Sink {
             && self.out.pending() >= self.limit
         {
             self.dropped += 1;
-            stats::SKIPPED.add(1);
+            stats::skip(stats::Skip::Unsent, 1);
             report::repeated(
                 "slow reader",
                 "the reader is too slow: messages are dropped (--buffer keeps more)",
@@ -161,7 +161,7 @@ impl Sink {
     /// Reports something that could not be read, and counts it.
     pub(crate) fn skip(&mut self, what: impl std::fmt::Display) {
         self.damaged += 1;
-        stats::SKIPPED.add(1);
+        stats::skip(stats::Skip::Invalid, 1);
         report::repeated("skipped", format_args!("{what}, skipped"));
     }
 

@@ -70,7 +70,7 @@ impl<'a> Selection<'a> {
                     format_args!("{file}: {}", rejected.reason()),
                     format_args!("{file}: {rejected}"),
                 );
-                stats::SKIPPED.add(1);
+                stats::skip(stats::Skip::Unverified, 1);
                 self.rejected += 1;
                 false
             }

@@ -14,6 +14,7 @@ use heka_core::codec::severity::SeverityMap;
 use heka_core::os::clock;
 use heka_core::record::Oversize;
 use heka_core::report::Stop;
+use heka_core::report::stats::Metric;
 use heka_core::wire::{Field, Message, Signer, Template};
 
 use crate::structure::Structure;
@@ -184,6 +185,7 @@ fn parse_uuid(text: &str) -> Result<Uuid, String> {
 
 impl Tool for Cli {
     const NAME: &'static str = "heka-encode";
+    const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
     fn common(&self) -> &Common {
         &self.common
     }

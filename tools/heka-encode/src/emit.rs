@@ -11,6 +11,7 @@ use heka_core::wire::header::MAX_HEADER_SIZE;
 use heka_core::wire::{Header, MAX_CHECKPOINT_SIZE, Message, Signer, Template, put_message};
 
 use crate::cli::{Plan, Time, Uuid};
+use crate::numbers;
 
 /// A message goes on in others only if their payloads may take at least this part of the limit:
 /// else a long payload would come to many times its size.
@@ -189,7 +190,7 @@ impl<'a> Emitter<'a> {
     /// Tells of damage in the text of that name.
     pub(crate) fn tell(&mut self, name: &str, damage: &Damage<'_>) {
         if let Damage::TooLong(TooLong { oversize: Oversize::Truncate, .. }) = damage {
-            stats::counter("truncated").add(1);
+            numbers::TRUNCATED.add(1);
         }
         self.has_lost |= report::damage(name, damage);
     }
@@ -197,10 +198,10 @@ impl<'a> Emitter<'a> {
     fn count(&mut self, oversize: Oversize) {
         match oversize {
             Oversize::Split => return,
-            Oversize::Truncate => stats::counter("truncated").add(1),
+            Oversize::Truncate => numbers::TRUNCATED.add(1),
             Oversize::Drop => {}
         }
-        stats::SKIPPED.add(1);
+        stats::skip(stats::Skip::TooLong, 1);
         self.has_lost = true;
     }
 

@@ -3,6 +3,7 @@
 
 mod cli;
 mod emit;
+mod numbers;
 mod run;
 mod structure;
 

@@ -12,6 +12,7 @@ use heka_core::cli::{Common, Showing, Tool, When, Writing, forms, parse_buffer_s
 use heka_core::codec::Form;
 use heka_core::net::{Addr, ListenOptions, ReadyFd, parse_addr, parse_ready_fd, tls};
 use heka_core::report::Stop;
+use heka_core::report::stats::Metric;
 
 /// Receive messages from other machines
 ///
@@ -105,6 +106,7 @@ const FORMS: &[Form] = &[
 
 impl Tool for Cli {
     const NAME: &'static str = "heka-listen";
+    const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
     fn common(&self) -> &Common {
         &self.common
     }

@@ -16,6 +16,7 @@ use nix::poll::PollFlags;
 use crate::cli::InputForm;
 use crate::doors::Newcomer;
 use crate::intake::{Intake, Source, Taken};
+use crate::numbers::{self, Arrivals};
 use crate::place::{News, Place};
 use crate::transport::Transport;
 
@@ -50,6 +51,8 @@ pub(crate) struct Connection {
     way: Transport,
     /// Bytes that it sent.
     pub(crate) received: u64,
+    /// What comes in by its listener.
+    pub(crate) arrivals: Arrivals,
     /// When something happened last.
     active: Instant,
     pub(crate) interest: Interest,
@@ -73,7 +76,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(newcomer: Newcomer, form: InputForm, intake: &Intake) -> Self {
-        let Newcomer { stream, peer, way } = newcomer;
+        let Newcomer { stream, peer, way, arrivals } = newcomer;
         let source = match form {
             InputForm::Auto => None,
             InputForm::Heka => Some(intake.frames(way.is_local())),
@@ -86,6 +89,7 @@ impl Connection {
             peer,
             way,
             received: 0,
+            arrivals,
             active: Instant::now(),
             interest: Interest::READ,
             source,
@@ -258,10 +262,10 @@ impl Connection {
 
     fn tell(&mut self, news: &News) {
         let counter = match news.refused {
-            Some(_) => stats::counter("refused"),
+            Some(_) => &numbers::REFUSED,
             None => {
                 self.confirmed += news.count;
-                stats::counter("confirmed")
+                &numbers::CONFIRMED
             }
         };
         counter.add(news.count);
@@ -348,7 +352,8 @@ mod tests {
         let (mut near, far) = UnixStream::pair().unwrap();
         far.set_nonblocking(true).unwrap();
         let stream = Stream::plain(Socket::from(far));
-        let newcomer = Newcomer { stream, peer: String::new(), way: Transport::Unix };
+        let (peer, way, arrivals) = (String::new(), Transport::Unix, Arrivals::default());
+        let newcomer = Newcomer { stream, peer, way, arrivals };
         let mut connection = Connection::new(newcomer, InputForm::Lines, &intake);
         let mut buffer = vec![0; 64 * 1024];
         let mut expected = Vec::new();

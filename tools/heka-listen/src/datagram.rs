@@ -27,6 +27,8 @@ const MOST_ROOM: usize = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Inbox {
     form: InputForm,
+    /// Bytes of all datagrams.
+    pub(crate) received: u64,
     room: usize,
     /// Made for the first one, and only in use as far as the longest one went.
     buffer: Vec<u8>,
@@ -39,7 +41,7 @@ impl Inbox {
     pub(crate) fn new(form: InputForm, limit: usize) -> Self {
         // What is around a message in a frame is no more than that.
         let room = limit.saturating_add(1024).clamp(LEAST_ROOM, MOST_ROOM);
-        Self { form, room, buffer: Vec::new(), frames: None }
+        Self { form, received: 0, room, buffer: Vec::new(), frames: None }
     }
 
     /// Takes datagrams that have arrived; `false` if there are no more.
@@ -67,6 +69,7 @@ impl Inbox {
                 Err(_) => continue,
             };
             let peer = from.map_or_else(|| "unix".to_owned(), |from| name(&from));
+            self.received += len as u64;
             stats::BYTES_IN.add(len as u64);
             if is_cut {
                 intake.failed = true;

@@ -8,6 +8,7 @@ use heka_core::net::{Accepted, Addr, Interest, Listener, Poller, Stream, tls};
 use heka_core::os::Deadline;
 use heka_core::report::{self, Cause as _, Explain as _, Stop};
 
+use crate::numbers::{self, Arrivals};
 use crate::transport::Transport;
 
 /// How long no connection is taken after one could not be.
@@ -18,9 +19,15 @@ const REST: Duration = Duration::from_millis(200);
 pub(crate) struct Door {
     pub(crate) listener: Listener,
     pub(crate) tls: Option<tls::Server>,
+    pub(crate) arrivals: Arrivals,
 }
 
 impl Door {
+    pub(crate) fn new(listener: Listener, tls: Option<tls::Server>) -> Self {
+        let arrivals = Arrivals::of(&listener);
+        Self { listener, tls, arrivals }
+    }
+
     /// The address to connect to. An inherited socket does not know that TLS is spoken there.
     pub(crate) fn reached_at(&self) -> String {
         match (&self.listener.addr, &self.tls) {
@@ -45,6 +52,7 @@ pub(crate) struct Newcomer {
     pub(crate) stream: Stream,
     pub(crate) peer: String,
     pub(crate) way: Transport,
+    pub(crate) arrivals: Arrivals,
 }
 
 /// All doors. Where each stands is its token.
@@ -91,12 +99,14 @@ impl Doors {
     ) -> Result<Option<Newcomer>, Stop> {
         let Some(Some(door)) = self.doors.get(token) else { return Ok(None) };
         let way = Transport::to(&door.listener.addr);
+        let arrivals = door.arrivals.clone();
+        let newcomer = |stream, peer| Newcomer { stream, peer, way, arrivals };
         let cause = match door.listener.accept() {
             Ok(None) => return Ok(None),
             Ok(Some(Accepted { socket, peer })) => match &door.tls {
-                None => return Ok(Some(Newcomer { stream: Stream::plain(socket), peer, way })),
+                None => return Ok(Some(newcomer(Stream::plain(socket), peer))),
                 Some(tls) => match tls.accept(socket) {
-                    Ok(stream) => return Ok(Some(Newcomer { stream, peer, way })),
+                    Ok(stream) => return Ok(Some(newcomer(stream, peer))),
                     Err(error) => error.to_string(),
                 },
             },
@@ -104,6 +114,7 @@ impl Doors {
         };
         let addr = &door.listener.addr;
         let text = format_args!("{addr}: cannot accept a connection: {cause}");
+        numbers::UNACCEPTED.add(1);
         report::repeated("refused connections", text);
         self.resume = Some(Instant::now() + REST);
         self.shut(poller)?;

@@ -16,6 +16,7 @@ use heka_core::wire::framing::put_header_of;
 use heka_core::wire::{Frame, Header, Message, Reason, Template};
 
 use crate::cli::Plan;
+use crate::numbers;
 use crate::place::Place;
 use crate::streams::Streams;
 use crate::transport::Transport;
@@ -263,7 +264,7 @@ impl Intake {
             commit.pass(count - repeated);
         }
         if repeated > 0 {
-            stats::counter("repeated").add(repeated);
+            numbers::REPEATED.add(repeated);
         }
         let before = usize::try_from(repeated).ok().and_then(|repeated| repeated.checked_sub(1));
         let skipped = before.and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
@@ -315,7 +316,7 @@ impl Intake {
         }
         if let Err(rejected) = self.verifier.verify(frame) {
             self.failed = true;
-            stats::SKIPPED.add(1);
+            stats::skip(stats::Skip::Unverified, 1);
             report::repeated(rejected.reason(), format_args!("{peer}: {rejected}"));
             if let Some(number) = number {
                 place.refuse(number, Refusal::Signature);
@@ -325,7 +326,7 @@ impl Intake {
         let mut is_new = number.is_none_or(|number| place.take(number, 1) == 0);
         is_new = is_new && self.seen.as_mut().is_none_or(|seen| seen.is_new(frame.view.uuid));
         if !is_new {
-            stats::counter("repeated").add(1);
+            numbers::REPEATED.add(1);
         }
         is_new
     }
@@ -375,7 +376,7 @@ impl Intake {
             let put = self.encoder.put_message(self.out.buffer(), Header::default(), &message);
             if let Err(unfit) = put {
                 self.failed = true;
-                stats::SKIPPED.add(1);
+                stats::skip(stats::Skip::TooLong, 1);
                 let text = format_args!("{peer}: message dropped: {unfit}");
                 report::repeated("dropped messages", text);
             }

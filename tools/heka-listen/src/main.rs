@@ -7,6 +7,7 @@ mod datagram;
 mod doors;
 mod ending;
 mod intake;
+mod numbers;
 mod place;
 mod run;
 mod senders;

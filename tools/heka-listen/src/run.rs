@@ -5,7 +5,7 @@ use heka_core::codec::{Form, Payload, Settings};
 use heka_core::delivery::FileCommit;
 use heka_core::net::{Addr, Listener, inherited, tls};
 use heka_core::os::{Ending, clock, frames_ending, raise_open_files};
-use heka_core::report::{self, Status, Stop, stats};
+use heka_core::report::{self, Status, Stop};
 
 use crate::cli::Plan;
 use crate::doors::Door;
@@ -17,10 +17,6 @@ const OTHER_FILES: u64 = 64;
 
 /// Receives until the end is asked for.
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
-    // They are told in this order.
-    for name in ["confirmed", "repeated", "connections", "claims refused", "refused"] {
-        stats::counter(name);
-    }
     let doors = open_doors(plan)?;
     if plan.commit.is_some() && !doors.iter().any(Door::is_local) {
         return Err(Stop::usage("--commit needs a unix socket: positions are of this machine"));
@@ -61,12 +57,12 @@ fn open_doors(plan: &Plan) -> Result<Vec<Door>, Stop> {
     let mut doors = Vec::new();
     for listener in inherited {
         let is_tls = plan.all_tls && matches!(listener.addr, Addr::Tcp(_));
-        doors.push(Door { listener, tls: tls.clone().filter(|_| is_tls) });
+        doors.push(Door::new(listener, tls.clone().filter(|_| is_tls)));
     }
     for addr in &plan.addresses {
         let listener = Listener::bind(addr, &plan.listen)?;
         let is_tls = matches!(addr, Addr::Tls(_));
-        doors.push(Door { listener, tls: tls.clone().filter(|_| is_tls) });
+        doors.push(Door::new(listener, tls.clone().filter(|_| is_tls)));
     }
     if doors.is_empty() {
         return Err(Stop::usage("no address to listen on"));

@@ -6,6 +6,7 @@ use heka_core::report;
 use heka_core::report::words::Count;
 
 use crate::connection::Connection;
+use crate::numbers;
 
 /// Who is connected.
 #[derive(Debug, Default)]
@@ -38,6 +39,7 @@ impl Senders {
     /// Gives a connection the next place.
     pub(crate) fn add(&mut self, connection: Connection) {
         self.count += 1;
+        numbers::CONNECTED.set(self.count as u64);
         match self.free.pop().and_then(|place| self.places.get_mut(place)) {
             Some(place) => *place = Some(connection),
             None => self.places.push(Some(connection)),
@@ -51,6 +53,7 @@ impl Senders {
         };
         self.free.push(place);
         self.count -= 1;
+        numbers::CONNECTED.set(self.count as u64);
         match error {
             None if connection.confirmed > 0 => {
                 let count = Count(connection.confirmed, "message");

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::{Interest, Poller, Ready};
 use heka_core::os::Deadline;
-use heka_core::report::{self, Explain as _, Stop, stats};
+use heka_core::report::{self, Explain as _, Stop};
 
 use crate::cli::{InputForm, Plan};
 use crate::connection::{Connection, Next};
 use crate::datagram::Inbox;
 use crate::doors::{Door, Doors, Newcomer};
 use crate::intake::Intake;
+use crate::numbers;
 use crate::senders::Senders;
 
 /// Bytes read from one sender before others get their turn.
@@ -186,14 +187,18 @@ impl Server {
         let token = (self.doors.len() + self.senders.next_place()) as u64;
         self.poller.add(&newcomer.stream, token, Interest::READ).at("epoll")?;
         self.senders.add(Connection::new(newcomer, self.form, &self.intake));
-        stats::counter("connections").add(1);
+        numbers::CONNECTS.add(1);
         Ok(())
     }
 
     /// Takes datagrams; `false` if there are no more.
     pub(crate) fn receive(&mut self, token: usize) -> Result<bool, Stop> {
         let Some(door) = self.doors.get(token) else { return Ok(false) };
-        self.inbox.receive(&door.listener, &mut self.intake)
+        let before = (self.intake.taken(), self.inbox.received);
+        let has_more = self.inbox.receive(&door.listener, &mut self.intake);
+        let (messages, bytes) = (self.intake.taken() - before.0, self.inbox.received - before.1);
+        door.arrivals.add(messages, bytes);
+        has_more
     }
 
     fn converse(&mut self, place: usize, event: Ready) -> Result<(), Stop> {
@@ -219,7 +224,11 @@ impl Server {
     /// A connection has its turn.
     fn hear(&mut self, place: usize) -> Result<(), Stop> {
         let Some(connection) = self.senders.get(place) else { return Ok(()) };
-        match connection.read(&mut self.buffer, &mut self.intake)? {
+        let before = (self.intake.taken(), connection.received);
+        let next = connection.read(&mut self.buffer, &mut self.intake)?;
+        let (messages, bytes) = (self.intake.taken() - before.0, connection.received - before.1);
+        connection.arrivals.add(messages, bytes);
+        match next {
             Next::Continue => {
                 if connection.is_busy {
                     self.busy.push(place);
@@ -323,6 +332,7 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
+    use crate::numbers::Arrivals;
     use crate::transport::Transport;
 
     fn server(path: &Path) -> Server {
@@ -339,8 +349,8 @@ mod tests {
         let (near, far) = UnixStream::pair().unwrap();
         far.set_nonblocking(true).unwrap();
         let stream = Stream::plain(far.into());
-        let (peer, way) = ("peer".to_owned(), Transport::Unix);
-        server.welcome(Newcomer { stream, peer, way }).unwrap();
+        let (peer, way, arrivals) = ("peer".to_owned(), Transport::Unix, Arrivals::default());
+        server.welcome(Newcomer { stream, peer, way, arrivals }).unwrap();
         near
     }
 

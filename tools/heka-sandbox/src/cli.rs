@@ -10,6 +10,7 @@ use heka_core::cli::{
     parse_timeout,
 };
 use heka_core::report::Stop;
+use heka_core::report::stats::Metric;
 
 use crate::config::{Config, Setting};
 
@@ -100,6 +101,7 @@ fn parse_define(text: &str) -> Result<(String, String), String> {
 
 impl Tool for Cli {
     const NAME: &'static str = "heka-sandbox";
+    const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
     fn common(&self) -> &Common {
         &self.common
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The thread beside the plugin: writes what waits, answers signals, and ends what does not end.
+//! The thread beside the plugin: writes what waits, sees to signals, and ends what does not end.
 //!
 //! A plugin is stopped in three steps. It is asked (`is_running()` turns false); it is made to
 //! (every instruction raises an error); and if it does not come back from a call of C code, the
@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use heka_core::os::signal;
-use heka_core::report::{self, Stop, stats};
+use heka_core::os::{pulse, reporter, signal};
+use heka_core::report::{self, Stop};
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 
@@ -80,9 +80,7 @@ impl Keeper {
         while !self.is_done.load(Ordering::SeqCst) {
             let is_pending = signal::pending().is_some();
             self.outlet.flush_later(if is_pending { SHORT_TICK } else { TICK });
-            if signal::take_usr1() {
-                stats::print();
-            }
+            pulse::beat();
             self.save(&mut watch);
             self.look(&mut watch);
         }
@@ -161,6 +159,7 @@ impl Keeper {
             return;
         }
         let failure = self.outlet.try_finish();
+        reporter::finish();
         report::progress::finish();
         report::print_suppressed();
         match (failure, signal::pending()) {

@@ -7,6 +7,7 @@ mod config;
 mod defaults;
 mod host;
 mod keeper;
+mod numbers;
 mod outlet;
 mod plugin;
 mod run;

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use heka_core::codec::Form;
 use heka_core::delivery::checkpoint::{CheckpointFile, Positions, source_key};
 use heka_core::os::{Output, signal, wait};
-use heka_core::report::{self, Explain as _, Status, Stop, stats};
+use heka_core::report::{self, Explain as _, Status, Stop};
 
 use crate::cli::{Keep, Plan};
 use crate::keeper::{self, Keeper};
+use crate::numbers;
 use crate::outlet::Outlet;
 use crate::plugin::Plugin;
 use crate::sandbox::{Limits, Outcome, Sandbox, State};
@@ -192,8 +193,8 @@ fn tell(name: &str, outcome: &Outcome, is_over: bool) {
 
 fn count(sandbox: &Sandbox) {
     let counts = sandbox.counts();
-    stats::counter("calls").set(counts.calls.get());
-    stats::counter("failures").set(counts.failures.get());
-    stats::counter("bytes of memory").set(counts.memory.get());
-    stats::counter("instructions").set(counts.instructions.get());
+    numbers::CALLS.set(counts.calls.get());
+    numbers::FAILURES.set(counts.failures.get());
+    numbers::MEMORY.set(counts.memory.get());
+    numbers::INSTRUCTIONS.set(counts.instructions.get());
 }

@@ -16,6 +16,7 @@ use heka_core::cli::{
 use heka_core::codec::{Form, Newlines, Payload};
 use heka_core::net::{Addr, Backoff, Dialer, parse_addr, tls};
 use heka_core::report::Stop;
+use heka_core::report::stats::Metric;
 use heka_core::wire::Signer;
 
 use crate::place::Identity;
@@ -178,6 +179,7 @@ pub(crate) enum To {
 
 impl Tool for Cli {
     const NAME: &'static str = "heka-send";
+    const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
     fn common(&self) -> &Common {
         &self.common
     }

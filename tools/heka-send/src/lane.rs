@@ -111,7 +111,7 @@ impl Lane {
         };
         if let Err(error) = packed {
             report::repeated("dropped messages", format_args!("message dropped: {error}"));
-            stats::SKIPPED.add(1);
+            stats::skip(stats::Skip::TooLong, 1);
             self.failed = true;
         }
         match (&mut self.commit, checkpoint) {
@@ -131,7 +131,7 @@ impl Lane {
     }
 
     /// Number of the last record that was taken.
-    fn last(&self, targets: &[Target]) -> u64 {
+    pub(crate) fn last(&self, targets: &[Target]) -> u64 {
         let last = targets.first().map_or(0, |target| target.window.last());
         self.spool.as_ref().map_or(last, |spool| spool.appended)
     }

@@ -4,6 +4,7 @@
 mod cli;
 mod input;
 mod lane;
+mod numbers;
 mod packer;
 mod peer;
 mod place;

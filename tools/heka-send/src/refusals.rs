@@ -6,8 +6,9 @@ use std::path::Path;
 
 use heka_core::delivery::Refusal;
 use heka_core::os::{FileSink, Output, frames_ending};
-use heka_core::report::{self, Stop, stats};
+use heka_core::report::{self, Stop};
 
+use crate::numbers;
 use crate::peer::Target;
 
 /// What one peer refuses.
@@ -63,7 +64,7 @@ pub(crate) fn tell(peer: &str, number: u64, count: u64, reason: Refusal) {
     let kind = format_args!("refused messages ({reason})");
     let text = format_args!("{peer}: {}", words(number, count, reason));
     report::repeated_loss(kind, count, text);
-    stats::counter("refused").add(count);
+    numbers::REFUSED.add(count);
 }
 
 /// The file of refused messages.

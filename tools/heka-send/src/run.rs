@@ -8,12 +8,16 @@ use heka_core::delivery::Commit;
 use heka_core::net::Dialer;
 use heka_core::os::{Deadline, serve_signals, wait};
 use heka_core::report::words::Count;
-use heka_core::report::{self, Status, Stop, stats};
+use heka_core::report::{
+    self, Status, Stop,
+    stats::{self, Lag},
+};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::cli::Plan;
 use crate::input::Source;
 use crate::lane::Lane;
+use crate::numbers;
 use crate::peer::Target;
 use crate::refusals::DeadLetters;
 
@@ -45,17 +49,16 @@ struct Sender {
     before: u64,
     dialer: Arc<Dialer>,
     letters: Option<DeadLetters>,
+    /// Confirmed messages that were counted.
+    counted: u64,
+    lag: Lag,
+    is_behind: bool,
 }
 
 impl Sender {
     fn new(mut plan: Plan) -> Result<Self, Stop> {
         if plan.uses_tls {
             plan.dialer.tls.config()?;
-        }
-        // They are told in this order.
-        for name in ["sent", "confirmed", "refused", "resent", "dropped", "connections", "in doubt"]
-        {
-            stats::counter(name);
         }
         let lane = Lane::new(&mut plan)?;
         let source = Source::new(&plan, lane.is_verbatim())?;
@@ -67,7 +70,18 @@ impl Sender {
         let letters =
             plan.refused_file.as_deref().map(|path| DeadLetters::open(path, u32::MAX as usize));
         let (letters, dialer) = (letters.transpose()?, Arc::new(plan.dialer));
-        Ok(Self { source, lane, targets, status: Status::Done, before, dialer, letters })
+        Ok(Self {
+            source,
+            lane,
+            targets,
+            status: Status::Done,
+            before,
+            dialer,
+            letters,
+            counted: 0,
+            lag: Lag::default(),
+            is_behind: false,
+        })
     }
 
     fn work(&mut self) -> Result<Status, Stop> {
@@ -174,11 +188,31 @@ impl Sender {
         let confirmed = confirmed.unwrap_or(0);
         if self.targets.iter().any(Target::confirms) {
             let accepted = self.targets.iter().map(Target::accepted).min().unwrap_or(0);
-            stats::counter("confirmed").set(accepted.saturating_sub(self.before));
+            self.count_confirmed(accepted.saturating_sub(self.before));
         }
         let sent = self.targets.iter().map(|target| target.window.written_until()).max();
-        stats::counter("sent").set(sent.unwrap_or(0).saturating_sub(self.before));
+        numbers::SENT.raise(sent.unwrap_or(0).saturating_sub(self.before));
+        self.count_in_flight(confirmed);
         self.lane.confirm(confirmed)
+    }
+
+    fn count_confirmed(&mut self, count: u64) {
+        if count > self.counted {
+            self.counted = count;
+            numbers::CONFIRMED.set(count);
+            numbers::ACKNOWLEDGED_AT.set(stats::now());
+        }
+    }
+
+    /// Tells how much is on its way, and since when.
+    fn count_in_flight(&mut self, confirmed: u64) {
+        let last = self.lane.last(&self.targets);
+        numbers::IN_FLIGHT.set(last.saturating_sub(confirmed));
+        if last > confirmed || self.is_behind {
+            let since = self.lag.see(stats::now(), last, confirmed);
+            self.is_behind = since > 0;
+            numbers::OLDEST.set(since);
+        }
     }
 
     /// Puts what was refused into its file, before anything tells that it is done with.

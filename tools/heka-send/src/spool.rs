@@ -5,9 +5,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::numbers;
 use crate::queue::Queue;
 use heka_core::report::words::Count;
-use heka_core::report::{self, Stop, stats};
+use heka_core::report::{self, Stop};
 use heka_core::wire::FrameTooLarge;
 
 use crate::cli::{QueueFull, QueuePlan};
@@ -42,8 +43,11 @@ pub(crate) struct Spool {
 
 impl Spool {
     pub(crate) fn open(plan: &QueuePlan, packer: Packer) -> Result<Self, Stop> {
+        let queue = Queue::open(&plan.dir, plan.limits)?;
+        numbers::QUEUED.set(queue.len());
+        numbers::QUEUE_LIMIT.set(plan.limits.size);
         Ok(Self {
-            queue: Queue::open(&plan.dir, plan.limits)?,
+            queue,
             full: plan.full,
             packer,
             block: Vec::new(),
@@ -175,7 +179,7 @@ impl Spool {
         let Some(dropped) = self.queue.drop_oldest()? else { return Ok(false) };
         if dropped > 0 {
             *past.failed = true;
-            stats::counter("dropped").add(dropped);
+            numbers::DROPPED.add(dropped);
             let lost = Count(dropped, "message");
             let text = format_args!("the queue is full: {lost} dropped");
             report::repeated_loss("the queue is full", dropped, text);
@@ -201,7 +205,7 @@ impl Spool {
     /// queued to be safe.
     pub(crate) fn confirm(&mut self, number: u64, is_awaited: bool) -> Result<(), Stop> {
         self.queue.confirm(number)?;
-        stats::counter("bytes in queue").set(self.queue.len());
+        numbers::QUEUED.set(self.queue.len());
         if is_awaited {
             self.queue.sync()?;
         } else if self.synced.elapsed() >= SYNC_PERIOD {
@@ -224,7 +228,7 @@ impl Spool {
         let unkept = self.queue.unkept();
         if unkept > 0 {
             *failed = true;
-            stats::counter("dropped").add(unkept);
+            numbers::DROPPED.add(unkept);
             report::error(format_args!(
                 "the queue was full: {} not delivered",
                 Count(unkept, "message")

@@ -11,6 +11,7 @@ use heka_core::cli::{
     Common, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_duration, parse_severity,
 };
 use heka_core::record::Oversize;
+use heka_core::report::stats::Metric;
 
 /// Follow log files through every kind of rotation
 ///
@@ -281,6 +282,7 @@ pub(crate) enum UuidKind {
 
 impl Tool for Cli {
     const NAME: &'static str = "heka-tail";
+    const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
     fn common(&self) -> &Common {
         &self.common
     }

@@ -7,6 +7,7 @@ mod emit;
 mod follow;
 mod habits;
 mod labels;
+mod numbers;
 mod plan;
 mod reported;
 mod run;

@@ -80,6 +80,8 @@ pub(crate) struct Job {
     pub(crate) uuid: UuidKind,
     pub(crate) showing: Showing,
     pub(crate) color: When,
+    /// Whether somebody wants to know how far behind it is.
+    pub(crate) counts: bool,
     pub(crate) logger: Option<String>,
     /// What all messages have in common, but the logger.
     pub(crate) message: Message,
@@ -187,6 +189,7 @@ impl Cli {
             uuid: self.position.uuid,
             showing: self.messages.showing,
             color: self.common.color,
+            counts: self.common.reporting.counts(),
             logger: self.messages.logger,
             message,
             headers: self.messages.headers,

@@ -16,6 +16,7 @@ use nix::poll::PollFlags;
 use nix::unistd::Pid;
 
 use crate::emit::{Emitter, Origin, Written};
+use crate::numbers::Readings;
 use crate::plan::{Job, Plan};
 use crate::show::show;
 use crate::sources::{Scan, Sources};
@@ -73,6 +74,7 @@ struct Tail {
     rescan_at: Instant,
     /// How many streams may have files open.
     limit: usize,
+    readings: Readings,
     /// Whether something of a file could not be read.
     lost: bool,
 }
@@ -100,6 +102,7 @@ impl Tail {
             poll_at: now,
             rescan_at: now + job.rescan_interval,
             limit: usize::MAX,
+            readings: Readings::new(job.counts),
             lost: false,
             job,
         };
@@ -152,6 +155,9 @@ impl Tail {
             let stream = self.state.resume(&key, found.stream, found.is_met, options)?;
             let is_met = found.is_met || stream.is_selected();
             let number = self.streams.add(Rc::clone(&key), stream, is_met);
+            if let Some(followed) = self.streams.get(number) {
+                self.readings.add(number, &followed.stream);
+            }
             self.sources.place(key, number);
             self.dirty.insert(number, true);
             self.unwatched.insert(number);
@@ -280,6 +286,7 @@ impl Tail {
         let seen = self.with(number, names, Stream::look).unwrap_or(Ok(Seen::Idle))?;
         if let Some(followed) = self.streams.get_mut(number) {
             followed.is_idle = seen == Seen::Idle;
+            self.readings.note(number, &followed.stream, self.emitter.written(number).bytes);
             if followed.is_met && followed.stream.is_gone() {
                 followed.gone.get_or_insert_with(Instant::now);
                 self.gone.insert(number);
@@ -308,7 +315,7 @@ impl Tail {
         names: bool,
         act: impl FnOnce(&mut Stream, &mut Look<'_>) -> T,
     ) -> Option<T> {
-        let emitter = &mut self.emitter;
+        let (emitter, readings) = (&mut self.emitter, &self.readings);
         let followed = self.streams.get_mut(number)?;
         self.touched.insert(number);
         let (name, key) = (followed.stream.shared_name(), Rc::clone(&followed.key));
@@ -320,7 +327,10 @@ impl Tail {
             grew: false,
             lost: false,
             now: Instant::now(),
-            consume: &mut |chunk| emitter.consume(origin, chunk),
+            consume: &mut |chunk| {
+                readings.read(number, chunk, emitter.written(number).bytes);
+                emitter.consume(origin, chunk)
+            },
         };
         let result = act(&mut followed.stream, &mut look);
         self.lost |= look.lost;
@@ -536,6 +546,7 @@ impl Tail {
             self.state.forget(&followed.key);
             self.sources.forget(&followed.key, followed.stream.path());
             self.emitter.remove(number);
+            self.readings.remove(number);
             paths.insert(followed.stream.path().to_owned());
             self.unwatched.remove(&number);
             self.polled.remove(&number);

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use crate::follow::{FilePosition, Identity, Journal, Options, Stream, position};
 use heka_core::delivery::checkpoint::{CheckpointFile, Positions, source_key};
 use heka_core::os::read_file;
-use heka_core::report::{self, Cause as _, Explain as _, Refused, Stop};
+use heka_core::report::{self, Cause as _, Explain as _, Refused, Stop, stats};
 
+use crate::numbers;
 use crate::select::logstreamer::oldest_time;
 
 use crate::plan::{Every, Job, Position};
@@ -202,7 +203,11 @@ impl State {
         let Some(file) = &mut self.file else { return };
         self.saved_at = Instant::now();
         self.saved_records = self.records;
-        match file.save() {
+        let saved = file.save();
+        if saved.is_ok() {
+            numbers::SAVED_AT.set(stats::now());
+        }
+        match saved {
             Ok(()) if std::mem::take(&mut self.is_failing) => {
                 report::note(format_args!("{}: saved again", file.path().display()));
             }

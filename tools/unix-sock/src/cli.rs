@@ -10,6 +10,7 @@ use heka_core::cli::{
 };
 use heka_core::codec::Form;
 use heka_core::net::{ReadyFd, parse_ready_fd};
+use heka_core::report::stats::Metric;
 
 use crate::mode::{Mode, parse_mode};
 
@@ -233,6 +234,7 @@ pub(crate) enum QueueFull {
 
 impl Tool for Cli {
     const NAME: &'static str = "unix-sock";
+    const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
     fn common(&self) -> &Common {
         &self.common
     }

@@ -18,6 +18,7 @@ mod inbound;
 mod intake;
 mod link;
 mod mode;
+mod numbers;
 mod packets;
 mod peer;
 mod peers;

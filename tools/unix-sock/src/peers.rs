@@ -14,6 +14,7 @@ use crate::batch::Delivery;
 use crate::bulk;
 use crate::cli::To;
 use crate::inbound::Fate;
+use crate::numbers;
 use crate::peer::{Peer, Sending};
 use crate::plan::{Plan, Target};
 use crate::queue::Chunk;
@@ -50,6 +51,8 @@ impl<'a> Peers<'a> {
         self.next_limit = Some(Instant::now());
         self.awake.insert(number);
         self.audience.note(number, peer.standing(self.plan));
+        numbers::CONNECTS.add(1);
+        numbers::PEERS.set(self.all.len() as u64 + 1);
         self.all.entry(number).or_insert(peer)
     }
 
@@ -58,6 +61,7 @@ impl<'a> Peers<'a> {
         self.awake.remove(&number);
         self.audience.note(number, Standing::Closed);
         let peer = self.all.remove(&number)?;
+        numbers::PEERS.set(self.all.len() as u64);
         report::note(format_args!("{}: closed", peer.link.facts));
         Some(peer)
     }

@@ -169,7 +169,7 @@ impl Cli {
         let is_stream = kind == Kind::Stream && wire == stdio;
         let copies_through = is_plain && is_stream && self.max_count.is_none();
         let is_simple = copies_through && matches!(wire, Framing::Delimited(_) | Framing::None);
-        let is_counted = self.common.stats || self.common.progress;
+        let is_counted = self.common.reporting.counts();
         let is_final = match &role {
             Role::Client { backoff, .. } => backoff.retries == Retries::Times(0),
             Role::Server(_) => false,

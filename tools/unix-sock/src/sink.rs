@@ -156,7 +156,7 @@ impl<'a> Sink<'a> {
     /// Tells of a record that is lost.
     pub(crate) fn lose(&mut self, subject: impl Display, cause: impl Display) {
         self.has_lost = true;
-        stats::SKIPPED.add(1);
+        stats::skip(stats::Skip::Damaged, 1);
         report::repeated("lost records", format_args!("{subject}: {cause}"));
     }
 
@@ -174,7 +174,7 @@ impl<'a> Sink<'a> {
 
     fn lose_all(&mut self, kind: &'static str, records: u64, text: impl Display) {
         self.has_lost = true;
-        stats::SKIPPED.add(records);
+        stats::skip(stats::Skip::Unsent, records);
         report::repeated_loss(kind, records, text);
     }
 

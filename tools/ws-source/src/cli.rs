@@ -15,6 +15,7 @@ use heka_core::net::tls::ClientSettings;
 use heka_core::net::ws::{Endpoint, Options};
 use heka_core::net::{Addr, Backoff, HostPort, Settings, UnixName};
 use heka_core::record;
+use heka_core::report::stats::Metric;
 use heka_core::report::{Cause as _, Stop};
 
 use crate::keystore::KeystoreArgs;
@@ -155,6 +156,7 @@ pub(crate) enum Sent {
 
 impl Tool for Cli {
     const NAME: &'static str = "ws-source";
+    const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
     fn common(&self) -> &Common {
         &self.common
     }

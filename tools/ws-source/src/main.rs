@@ -4,6 +4,7 @@
 mod cli;
 mod connect;
 mod keystore;
+mod numbers;
 mod outbound;
 mod record;
 mod request;

@@ -47,7 +47,7 @@ impl Outbound {
                     if kind == Kind::Binary || std::str::from_utf8(record.text).is_ok() {
                         send(Message { kind, data: Bytes::copy_from_slice(record.text) });
                     } else {
-                        stats::SKIPPED.add(1);
+                        stats::skip(stats::Skip::Invalid, 1);
                         self.lost = true;
                         let text = "a record that is not UTF-8 is not sent (--send binary would)";
                         report::repeated(name, format_args!("{name}: {text}"));

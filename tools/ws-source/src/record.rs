@@ -57,7 +57,7 @@ impl Recorder {
     pub(crate) fn put(&mut self, out: &mut Vec<u8>, message: &Message) -> Result<(), Stop> {
         let is_binary = message.kind == Kind::Binary;
         if is_binary && self.binary == Binary::Skip {
-            stats::SKIPPED.add(1);
+            stats::skip(stats::Skip::Unwanted, 1);
             return Ok(());
         }
         self.written += 1;

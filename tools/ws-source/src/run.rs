@@ -9,10 +9,11 @@ use heka_core::net::ws::Closed;
 use heka_core::net::{Loss, Redial};
 use heka_core::os::{Backlog, Output};
 use heka_core::report::words::Span;
-use heka_core::report::{self, Status, Stop, stats};
+use heka_core::report::{self, Status, Stop};
 
 use crate::cli::Plan;
 use crate::connect::{Connector, Unconnected};
+use crate::numbers;
 use crate::outbound::Outbound;
 use crate::record::Recorder;
 use crate::session::Session;
@@ -61,13 +62,17 @@ impl Feed<'_> {
                     match lost_at.take() {
                         None => report::note(format_args!("{shown}: connected")),
                         Some(lost) => {
-                            stats::counter("reconnects").add(1);
+                            numbers::RECONNECTS.add(1);
                             let gap = Span(lost.elapsed());
                             report::announce(format_args!("{shown}: connected again after {gap}"));
                         }
                     }
                     let opened = Instant::now();
-                    match self.session.serve(self.plan, socket)? {
+                    numbers::CONNECTS.add(1);
+                    numbers::CONNECTED.set(1);
+                    let served = self.session.serve(self.plan, socket);
+                    numbers::CONNECTED.set(0);
+                    match served? {
                         ControlFlow::Break(()) => return Ok(Status::Done),
                         ControlFlow::Continue(closed) => {
                             if opened.elapsed() >= STABLE {

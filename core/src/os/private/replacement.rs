@@ -59,8 +59,17 @@ impl Replacement {
     /// The system's. The old file is as it was then.
     pub fn replace(self) -> io::Result<File> {
         self.file.sync_all()?;
-        std::fs::rename(&self.temporary, &self.path)?;
+        self.swap()?;
         self.file.try_clone()
+    }
+
+    /// Puts it in the place of the old one, whatever the disk says of it: for what is written anew
+    /// soon.
+    ///
+    /// # Errors
+    /// The system's. The old file is as it was then.
+    pub fn swap(&self) -> io::Result<()> {
+        std::fs::rename(&self.temporary, &self.path)
     }
 }
 

@@ -15,9 +15,10 @@ use std::time::Instant;
 
 use heka_core::delivery::claim::{Claim, NOBODY};
 use heka_core::os::clock;
-use heka_core::report::{self, stats};
+use heka_core::report;
 use heka_core::wire::{Frame, Header};
 
+use crate::numbers;
 use crate::place::{Hold, Place};
 
 /// So many streams without a connection are remembered. Every run of a sender without a queue is
@@ -222,7 +223,7 @@ impl Streams {
 
 /// Tells of what does not count for a stream.
 fn refuse(kind: &str, peer: &str, text: std::fmt::Arguments<'_>) {
-    stats::counter("claims refused").add(1);
+    numbers::CLAIMS_REFUSED.add(1);
     report::repeated(kind, format_args!("{peer}: {text}"));
 }
 

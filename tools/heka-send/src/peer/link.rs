@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use crate::numbers;
 use heka_core::net::{Addr, DialError, Dialer, tls};
 use heka_core::report::stats;
 use nix::poll::PollFlags;
@@ -280,7 +281,7 @@ impl Link {
                     self.writing = Writing::Open;
                     self.active = Instant::now();
                     stats::BYTES_OUT.add(len as u64);
-                    stats::counter("resent").add(window.written(len));
+                    numbers::RESENT.add(window.written(len));
                     self.mark();
                     self.confirm(window)?;
                 }

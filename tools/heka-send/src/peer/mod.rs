@@ -14,10 +14,11 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::numbers;
 use crate::window::Window;
 use heka_core::net::{Addr, Dialer, Loss, Redial};
 use heka_core::report::words::{Count, Span};
-use heka_core::report::{self, Status, Stop, stats};
+use heka_core::report::{self, Status, Stop};
 use nix::poll::PollFlags;
 
 use crate::cli::{Ack, Delivery, Plan};
@@ -171,7 +172,8 @@ impl Target {
                     Count(count, "message")
                 )),
             }
-            stats::counter("connections").add(1);
+            numbers::CONNECTS.add(1);
+            numbers::CONNECTED.get(&link.name).set(1);
             let count = self.delivery.reconnect_after;
             link.begin(&self.window, self.identity.as_ref(), self.inherited, count);
             self.reach = Reach::Open;
@@ -197,6 +199,7 @@ impl Target {
         let Phase::Open(mut link) = std::mem::replace(&mut self.phase, Phase::Idle) else {
             return Ok(());
         };
+        numbers::CONNECTED.get(&link.name).set(0);
         if self.window.confirmed() > link.first {
             self.redial.reset();
         }
@@ -215,7 +218,7 @@ impl Target {
             .map(|since| self.unanswered.map_or(since, |before| before.min(since)));
         let unread = self.window.rewind(over.end == End::Ours);
         let in_doubt = if over.end == End::Broken && link.hides_unread() { unread } else { 0 };
-        stats::counter("in doubt").add(in_doubt);
+        numbers::IN_DOUBT.add(in_doubt);
         let unconfirmed = self.window.unconfirmed();
         let ended = Ended { name: &link.name, over, unconfirmed, in_doubt };
         self.doubtful |= in_doubt > 0 || (ended.is_last(at_end) && over.end == End::Wrong);

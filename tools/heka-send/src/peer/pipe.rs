@@ -129,6 +129,6 @@ fn pass_over(len: usize, name: &str) -> usize {
         format_args!("{name}: too long"),
         format_args!("{name}: a message of {len} bytes does not fit a datagram, dropped"),
     );
-    stats::SKIPPED.add(1);
+    stats::skip(stats::Skip::TooLong, 1);
     len
 }

@@ -13,7 +13,9 @@ use super::files::{Files, name_of};
 use heka_core::delivery::blocks::{Blocks, Piece};
 use heka_core::os::PrivateDir;
 use heka_core::report::words::Count;
-use heka_core::report::{self, Explain as _, Stop, stats};
+use heka_core::report::{self, Explain as _, Stop};
+
+use crate::numbers;
 
 /// Messages that are not there any more, by their numbers in blocks: those behind the first number,
 /// up to the second.
@@ -114,7 +116,7 @@ impl Survey {
         let range =
             if first < number { format!("{first} to {number}") } else { number.to_string() };
         report::warning(format_args!("{trouble}, {count} lost ({range})"));
-        stats::counter("dropped").add(number - self.last);
+        numbers::DROPPED.add(number - self.last);
         self.gaps.push_back((self.last, number));
         self.has_lost |= self.last < self.stored || std::mem::take(&mut self.is_loss);
         self.last = number;

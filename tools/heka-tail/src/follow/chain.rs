@@ -20,6 +20,7 @@ use super::patience::Patience;
 use super::position::{FilePosition, next_generation};
 use super::search::Search;
 use super::trouble::Trouble;
+use crate::numbers;
 use crate::select::find::{Candidate, find, open_first};
 
 use heka_core::record::More;
@@ -289,6 +290,7 @@ impl Chain {
         let original = self.current.as_ref().and_then(|copy| copy.original(&next));
         let is_original = original.is_some();
         if let Some(file) = self.current.replace(original.unwrap_or(next)) {
+            numbers::ROTATIONS.add(1);
             report::note(format_args!("{}: rotated", self.trouble.name()));
             // A copy may be in the making: its rest is not to come twice, but is there to be found
             // if the original is truncated before it is read.
@@ -392,6 +394,7 @@ impl Chain {
         let (files, history, late) = (&mut self.files, &self.history, &self.late);
         let mut search = Search { files, history, late, options: look.options };
         for file in search.unseen_copies(position, self.current.as_ref()) {
+            numbers::TRUNCATIONS.add(1);
             report::note(format_args!("{}: truncated, copied before", self.trouble.name()));
             let until = look.now + look.options.grace(file.modified());
             self.late.push(file, until, Patience::new(look.now));
@@ -421,6 +424,7 @@ impl Chain {
             look.names = true;
             return Ok(self.is_replaced_by_copy(look) || self.go_to_next(look)?);
         }
+        numbers::TRUNCATIONS.add(1);
         report::note(format_args!("{}: truncated", self.trouble.name()));
         self.press_current(look, More::Ended)?;
         if let Some(current) = &mut self.current {
@@ -449,6 +453,7 @@ impl Chain {
         if is_itself {
             self.press_current(look, More::Ended)?;
         } else {
+            numbers::TRUNCATIONS.add(1);
             report::note(format_args!("{}: truncated, copied before", self.trouble.name()));
             let search = self.search(look.options);
             let newer = list.iter().skip(index + 1).filter(|file| !search.has_read(file));

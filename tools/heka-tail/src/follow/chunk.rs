@@ -52,6 +52,11 @@ pub(crate) struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
+    /// Which file it is of.
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
     /// What is not used up yet.
     pub(crate) fn data(&self) -> &'a [u8] {
         self.bytes.get(self.start..).unwrap_or(&[])

@@ -218,6 +218,11 @@ impl OpenFile {
         self.source.metadata().map_or(0, |metadata| metadata.len().saturating_sub(self.offset))
     }
 
+    /// Which file it is, and how far it is read.
+    pub(crate) fn place(&self) -> (Identity, u64) {
+        (self.identity(), self.offset)
+    }
+
     /// Whether the file ends before what was read of it: it was truncated.
     pub(crate) fn is_cut(&self) -> bool {
         self.source.metadata().is_some_and(|metadata| metadata.len() < self.end())

@@ -179,6 +179,11 @@ impl Stream {
             + queued.map(|metadata| metadata.len()).sum::<u64>()
     }
 
+    /// The file that is read now, and how far it is read.
+    pub(crate) fn place(&self) -> Option<(Identity, u64)> {
+        self.chain.current.as_ref().map(OpenFile::place)
+    }
+
     /// When it has to be looked at even if nothing happens.
     pub(crate) fn deadline(&self, options: &Options) -> Option<Instant> {
         let is_moved = self.chain.current.is_some() && !self.chain.is_live;

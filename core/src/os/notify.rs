@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Words to the service manager: `sd_notify(3)`, without its library.
+
+use std::ffi::OsStr;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+use crate::report::{self, Cause as _};
+
+/// Where the service manager listens.
+#[derive(Debug)]
+pub struct Notify {
+    socket: UnixDatagram,
+    addr: SocketAddr,
+    watchdog: Option<Duration>,
+}
+
+impl Notify {
+    /// Given the value of `NOTIFY_SOCKET`; `watchdog` is the time within which it wants to hear
+    /// that we are alive. If there is no such socket, that is told, and nobody is notified.
+    pub fn new(name: &OsStr, watchdog: Option<Duration>) -> Option<Self> {
+        match Self::open(name, watchdog) {
+            Ok(notify) => Some(notify),
+            Err(error) => {
+                let (name, cause) = (name.to_string_lossy(), error.cause());
+                report::warning(format_args!("NOTIFY_SOCKET: {name}: {cause}"));
+                None
+            }
+        }
+    }
+
+    fn open(name: &OsStr, watchdog: Option<Duration>) -> std::io::Result<Self> {
+        let addr = match name.as_bytes() {
+            [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+            _ => SocketAddr::from_pathname(name)?,
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, addr, watchdog })
+    }
+
+    /// How often it is told that we are alive: twice as often as it wants.
+    pub(super) fn watchdog_period(&self) -> Option<Duration> {
+        self.watchdog.map(|watchdog| watchdog / 2)
+    }
+
+    /// Tells something, as lines `NAME=VALUE`. Nothing waits for a service manager that does not
+    /// listen.
+    pub(super) fn tell(&self, text: &str) {
+        if let Err(error) = self.socket.send_to_addr(text.as_bytes(), &self.addr) {
+            report::repeated("NOTIFY_SOCKET", format_args!("NOTIFY_SOCKET: {}", error.cause()));
+        }
+    }
+}

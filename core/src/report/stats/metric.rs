@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Numbers and their names: the one registry that every way of telling them reads.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Formatter};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{START, blocked};
+
+/// The value of a [`Counter`] that is not there: a queue that nobody asked for has no size.
+const ABSENT: u64 = u64::MAX;
+
+/// A number that one thread raises and any thread reads.
+#[derive(Debug)]
+pub struct Counter(AtomicU64);
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Counter {
+    /// 0.
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Not told before it is [`set`](Self::set).
+    pub const fn absent() -> Self {
+        Self(AtomicU64::new(ABSENT))
+    }
+
+    /// Raises it. Not meant for several threads at once: a plain load and store, which costs next
+    /// to nothing on hot paths.
+    #[inline]
+    pub fn add(&self, count: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+
+    /// Raises it, whoever else does at the same time.
+    pub fn add_shared(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Sets it.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Raises it to `value`, if that is more.
+    #[inline]
+    pub fn raise(&self, value: u64) {
+        self.set(value.max(self.value()));
+    }
+
+    /// Its value: private, because it is for display and decides nothing.
+    pub(super) fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn present(&self) -> Option<u64> {
+        Some(self.value()).filter(|&value| value != ABSENT)
+    }
+}
+
+/// A number for each value of a label. There must be few of them: they are never forgotten.
+#[derive(Debug)]
+pub struct Table(Mutex<BTreeMap<String, Arc<Counter>>>);
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Table {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// The number for that value, 0 if it is new.
+    pub fn get(&self, of: impl Display) -> Arc<Counter> {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(table.entry(of.to_string()).or_default())
+    }
+
+    fn put(&self, values: &mut Values) {
+        for (of, counter) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            values.put(of, counter.value());
+        }
+    }
+}
+
+/// Why a record was not passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// Not a frame.
+    Damaged,
+    /// Longer than the limit, or than the form has room for.
+    TooLong,
+    /// A signature is wrong or missing.
+    Unverified,
+    /// Not what the form asks for: not UTF-8, say.
+    Invalid,
+    /// It was stored and is not there any more.
+    Missing,
+    /// Its reader was too slow, or is gone.
+    Unsent,
+    /// Of a kind that is not wanted.
+    Unwanted,
+}
+
+const SKIPS: [(Skip, &str); 7] = [
+    (Skip::Damaged, "damaged"),
+    (Skip::TooLong, "too_long"),
+    (Skip::Unverified, "unverified"),
+    (Skip::Invalid, "invalid"),
+    (Skip::Missing, "missing"),
+    (Skip::Unsent, "unsent"),
+    (Skip::Unwanted, "unwanted"),
+];
+
+static SKIPPED: [Counter; SKIPS.len()] = [const { Counter::new() }; SKIPS.len()];
+
+/// Counts records that are lost, refused or damaged.
+pub fn skip(why: Skip, records: u64) {
+    if let Some(counter) = SKIPPED.get(why as usize) {
+        counter.add_shared(records);
+    }
+}
+
+/// All that were skipped.
+pub(super) fn skipped() -> u64 {
+    SKIPPED.iter().map(Counter::value).sum()
+}
+
+/// How a number behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It only rises.
+    Counter,
+    /// It rises and falls.
+    Gauge,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+        }
+    }
+}
+
+/// The name of what tells the values of one number apart: `file`.
+pub type Label = &'static str;
+
+/// A number with its names.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) kind: Kind,
+    /// Whether it counts nanoseconds, which are told as seconds.
+    is_time: bool,
+    word: Word,
+    source: Source,
+}
+
+/// How a number stands in the line for people.
+#[derive(Clone, Copy, Debug)]
+enum Word {
+    None,
+    Always(&'static str),
+    /// Unless it is 0.
+    IfAny(&'static str),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    One(&'static Counter),
+    /// How long ago the time in it was; 0 if there is none.
+    Age(&'static Counter),
+    /// When it was, since 1970; absent if it never was.
+    Time(&'static Counter),
+    Computed(fn() -> u64),
+    Each(Label, fn(&mut Values)),
+    Table(Label, &'static Table),
+}
+
+impl Metric {
+    /// A number that only rises; the name ends in `_total`.
+    pub const fn total(name: &'static str, help: &'static str, of: &'static Counter) -> Self {
+        Self::new(name, help, Kind::Counter, Source::One(of))
+    }
+
+    /// A number that rises and falls.
+    pub const fn gauge(name: &'static str, help: &'static str, of: &'static Counter) -> Self {
+        Self::new(name, help, Kind::Gauge, Source::One(of))
+    }
+
+    /// How many seconds ago the time in `of` was, as [`super::now`] told it; 0 if it is 0.
+    pub const fn age(name: &'static str, help: &'static str, of: &'static Counter) -> Self {
+        Self::new(name, help, Kind::Gauge, Source::Age(of)).seconds()
+    }
+
+    /// A number that is computed when it is told.
+    pub const fn computed(name: &'static str, help: &'static str, compute: fn() -> u64) -> Self {
+        Self::new(name, help, Kind::Gauge, Source::Computed(compute))
+    }
+
+    /// The time in `of`, as [`super::now`] told it.
+    pub const fn time(name: &'static str, help: &'static str, of: &'static Counter) -> Self {
+        Self::new(name, help, Kind::Gauge, Source::Time(of)).seconds()
+    }
+
+    /// The numbers of a table, which only rise.
+    pub const fn total_table(
+        name: &'static str,
+        help: &'static str,
+        label: Label,
+        of: &'static Table,
+    ) -> Self {
+        Self::new(name, help, Kind::Counter, Source::Table(label, of))
+    }
+
+    /// The numbers of a table, which rise and fall.
+    pub const fn gauge_table(
+        name: &'static str,
+        help: &'static str,
+        label: Label,
+        of: &'static Table,
+    ) -> Self {
+        Self::new(name, help, Kind::Gauge, Source::Table(label, of))
+    }
+
+    /// A number for each value of a label, which only rises.
+    pub const fn total_each(
+        name: &'static str,
+        help: &'static str,
+        label: Label,
+        put: fn(&mut Values),
+    ) -> Self {
+        Self::new(name, help, Kind::Counter, Source::Each(label, put))
+    }
+
+    /// A number for each value of a label, which rises and falls.
+    pub const fn gauge_each(
+        name: &'static str,
+        help: &'static str,
+        label: Label,
+        put: fn(&mut Values),
+    ) -> Self {
+        Self::new(name, help, Kind::Gauge, Source::Each(label, put))
+    }
+
+    const fn new(name: &'static str, help: &'static str, kind: Kind, source: Source) -> Self {
+        Self { name, help, kind, is_time: false, word: Word::None, source }
+    }
+
+    /// It counts nanoseconds.
+    #[must_use]
+    pub const fn seconds(mut self) -> Self {
+        self.is_time = true;
+        self
+    }
+
+    /// It stands in the line for people as `VALUE WORD`.
+    #[must_use]
+    pub const fn word(mut self, word: &'static str) -> Self {
+        self.word = Word::Always(word);
+        self
+    }
+
+    /// The same, unless it is 0.
+    #[must_use]
+    pub const fn word_if_any(mut self, word: &'static str) -> Self {
+        self.word = Word::IfAny(word);
+        self
+    }
+
+    /// Its name, for the page's test.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn push_words(&self, line: &mut String) {
+        let value = match self.source {
+            Source::One(counter) => counter.present(),
+            _ => None,
+        };
+        match (self.word, value) {
+            (Word::Always(word), Some(value)) => *line += &format!(", {value} {word}"),
+            (Word::IfAny(word), Some(value)) if value > 0 => *line += &format!(", {value} {word}"),
+            _ => {}
+        }
+    }
+
+    /// The name of its label, and its values now.
+    pub(super) fn values(&self) -> (Option<Label>, Vec<(String, Number)>) {
+        let mut values = Values(Vec::new());
+        let (label, value) = match self.source {
+            Source::One(counter) => (None, counter.present()),
+            Source::Age(counter) => (None, Some(age(counter.value()))),
+            Source::Time(counter) => (None, time(counter.value())),
+            Source::Computed(compute) => (None, Some(compute())),
+            Source::Each(label, put) => {
+                put(&mut values);
+                (Some(label), None)
+            }
+            Source::Table(label, table) => {
+                table.put(&mut values);
+                (Some(label), None)
+            }
+        };
+        values.0.extend(value.map(|value| (String::new(), value)));
+        let number = |value| Number { value, is_time: self.is_time };
+        (label, values.0.into_iter().map(|(of, value)| (of, number(value))).collect())
+    }
+}
+
+fn time(of: u64) -> Option<u64> {
+    let start = START.get().filter(|_| of > 0)?;
+    Some(start.time.saturating_add(of))
+}
+
+fn age(since: u64) -> u64 {
+    if since == 0 { 0 } else { super::now().saturating_sub(since) }
+}
+
+/// The values of a number with a label.
+#[derive(Debug)]
+pub struct Values(Vec<(String, u64)>);
+
+impl Values {
+    /// One more: `of` is the value of the label.
+    pub fn put(&mut self, of: impl Into<String>, value: u64) {
+        self.0.push((of.into(), value));
+    }
+}
+
+/// A value as it is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Number {
+    value: u64,
+    is_time: bool,
+}
+
+impl Display for Number {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        if !self.is_time {
+            return write!(f, "{}", self.value);
+        }
+        let micros = self.value / 1000;
+        write!(f, "{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+    }
+}
+
+/// The numbers of every tool.
+const COMMON: &[Metric] = &[
+    Metric::new("heka_running", "1 while the tool runs, 0 once it has ended", Kind::Gauge, {
+        Source::Computed(|| u64::from(!super::HAS_ENDED.load(Ordering::Relaxed)))
+    }),
+    Metric::new("heka_start_time_seconds", "Time of the start, since 1970", Kind::Gauge, {
+        Source::Computed(|| START.get().map_or(0, |start| start.time))
+    })
+    .seconds(),
+    Metric::total("heka_messages_total", "Messages passed on", &super::MESSAGES),
+    Metric::total("heka_read_bytes_total", "Bytes read", &super::BYTES_IN),
+    Metric::total("heka_written_bytes_total", "Bytes written", &super::BYTES_OUT),
+    Metric::total_each("heka_skipped_total", "Messages that were not passed on", "reason", |all| {
+        for ((_, name), counter) in SKIPS.iter().zip(&SKIPPED) {
+            all.put(*name, counter.value());
+        }
+    }),
+    Metric::total_each("heka_diagnostics_total", "Errors and warnings", "level", |all| {
+        all.put("error", super::ERRORS.value());
+        all.put("warning", super::WARNINGS.value());
+    }),
+    Metric::new("heka_blocked_seconds", "How long output has been stuck", Kind::Gauge, {
+        Source::Computed(|| super::nanoseconds(blocked::span()))
+    })
+    .seconds(),
+    Metric::new("heka_blocked_seconds_total", "Time spent on writing output", Kind::Counter, {
+        Source::Computed(|| blocked::TOTAL.value() + super::nanoseconds(blocked::span()))
+    })
+    .seconds(),
+];
+
+/// The tool's own numbers.
+pub(super) fn own() -> impl Iterator<Item = &'static Metric> {
+    START.get().map_or(&[][..], |start| start.metrics).iter().copied().flatten()
+}
+
+/// The common numbers and the tool's own.
+pub(super) fn all() -> impl Iterator<Item = &'static Metric> {
+    COMMON.iter().chain(own())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_the_place_of_its_number() {
+        for (index, (skip, _)) in SKIPS.iter().enumerate() {
+            assert_eq!(*skip as usize, index);
+        }
+    }
+
+    #[test]
+    fn names_follow_the_conventions_of_prometheus() {
+        for metric in COMMON {
+            let is_total = metric.name.ends_with("_total");
+            assert_eq!(is_total, metric.kind == Kind::Counter, "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn times_are_told_in_seconds() {
+        let number = |value| Number { value, is_time: true }.to_string();
+        assert_eq!(number(0), "0.000000");
+        assert_eq!(number(1_234_567_890), "1.234567");
+        assert_eq!(Number { value: 7, is_time: false }.to_string(), "7");
+    }
+
+    #[test]
+    fn what_is_absent_is_not_told() {
+        static SIZE: Counter = Counter::absent();
+        const METRIC: Metric = Metric::gauge("x", "X", &SIZE).word("bytes");
+        let words = || {
+            let mut line = String::new();
+            METRIC.push_words(&mut line);
+            line
+        };
+        assert!(METRIC.values().1.is_empty() && words().is_empty());
+        SIZE.set(0);
+        assert_eq!((METRIC.values().1.len(), words().as_str()), (1, ", 0 bytes"));
+    }
+}

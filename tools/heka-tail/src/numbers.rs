@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What heka-tail counts, and how far behind it is.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use heka_core::report::stats::{self, Counter, Lag, Metric, Values};
+
+use crate::follow::{Chunk, Identity, Stream};
+
+pub(crate) static ROTATIONS: Counter = Counter::new();
+pub(crate) static TRUNCATIONS: Counter = Counter::new();
+pub(crate) static SAVED_AT: Counter = Counter::new();
+/// All streams that are followed.
+static READINGS: Mutex<Vec<Weak<Reading>>> = Mutex::new(Vec::new());
+
+pub(crate) const ALL: &[Metric] = &[
+    Metric::computed("heka_tail_files", "Files that are followed", || count(false)),
+    Metric::computed("heka_tail_waiting_files", "Files that are waited for", || count(true)),
+    Metric::gauge_each("heka_tail_bytes_behind", "Bytes that are not read yet", "file", |all| {
+        put_each(all, |state, _| state.behind());
+    }),
+    Metric::gauge_each(
+        "heka_tail_seconds_behind",
+        "Age of the oldest bytes that are not read yet",
+        "file",
+        |all| put_each(all, State::age),
+    )
+    .seconds(),
+    Metric::total("heka_tail_rotations_total", "Files that were rotated", &ROTATIONS),
+    Metric::total("heka_tail_truncations_total", "Files that were truncated", &TRUNCATIONS),
+    Metric::time(
+        "heka_tail_position_saved_timestamp_seconds",
+        "Time at which positions were saved last, since 1970",
+        &SAVED_AT,
+    ),
+];
+
+/// How far a stream is read. The thread that tells it looks itself how long the file is: the one
+/// that reads it may be stuck.
+#[derive(Debug)]
+struct Reading {
+    name: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    path: PathBuf,
+    /// The file that is read, and how far.
+    place: Option<(Identity, u64)>,
+    is_missing: bool,
+    /// All bytes that were read of the stream.
+    done: u64,
+    /// What was left of all its files at the last look.
+    left: u64,
+    lag: Lag,
+}
+
+impl State {
+    /// What is left now.
+    fn behind(&self) -> u64 {
+        let Ok(metadata) = std::fs::metadata(&self.path) else { return self.left };
+        match self.place {
+            None => metadata.len(),
+            Some((identity, offset)) if identity == Identity::of(&metadata) => {
+                metadata.len().saturating_sub(offset)
+            }
+            // A rotated one is read, and this one comes next.
+            Some(_) => self.left.max(metadata.len()),
+        }
+    }
+
+    fn age(&mut self, now: u64) -> u64 {
+        let end = self.done + self.behind();
+        match self.lag.see(now, end, self.done) {
+            0 => 0,
+            since => now.saturating_sub(since),
+        }
+    }
+}
+
+/// The streams whose numbers somebody wants.
+#[derive(Debug, Default)]
+pub(crate) struct Readings {
+    is_wanted: bool,
+    readings: HashMap<usize, Arc<Reading>>,
+}
+
+impl Readings {
+    pub(crate) fn new(is_wanted: bool) -> Self {
+        Self { is_wanted, ..Self::default() }
+    }
+
+    /// A stream is followed from now on.
+    pub(crate) fn add(&mut self, number: usize, stream: &Stream) {
+        if self.is_wanted {
+            let state = State { path: stream.path().to_owned(), ..State::default() };
+            let name = stream.name().to_owned();
+            let reading = Arc::new(Reading { name, state: Mutex::new(state) });
+            lock(&READINGS).push(Arc::downgrade(&reading));
+            self.readings.insert(number, reading);
+        }
+    }
+
+    /// Something of a stream is about to be written, of which `done` bytes have been read.
+    pub(crate) fn read(&self, number: usize, chunk: &Chunk<'_>, done: u64) {
+        if let Some(reading) = self.readings.get(&number) {
+            let mut state = lock(&reading.state);
+            (state.place, state.done) = (Some((chunk.identity(), chunk.offset)), done);
+        }
+    }
+
+    /// A stream was looked at.
+    pub(crate) fn note(&self, number: usize, stream: &Stream, done: u64) {
+        if let Some(reading) = self.readings.get(&number) {
+            let mut state = lock(&reading.state);
+            state.is_missing = stream.is_gone();
+            state.place = stream.place();
+            (state.done, state.left) = (done, stream.lag());
+        }
+    }
+
+    /// A stream is not followed any more.
+    pub(crate) fn remove(&mut self, number: usize) {
+        self.readings.remove(&number);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All streams; those that are gone are forgotten.
+fn readings() -> Vec<Arc<Reading>> {
+    let mut known = lock(&READINGS);
+    known.retain(|reading| reading.strong_count() > 0);
+    known.iter().filter_map(Weak::upgrade).collect()
+}
+
+fn count(is_missing: bool) -> u64 {
+    let all = readings();
+    all.iter().filter(|reading| lock(&reading.state).is_missing == is_missing).count() as u64
+}
+
+fn put_each(values: &mut Values, number: impl Fn(&mut State, u64) -> u64) {
+    let now = stats::now();
+    for reading in readings() {
+        let value = number(&mut lock(&reading.state), now);
+        values.put(reading.name.as_str(), value);
+    }
+}

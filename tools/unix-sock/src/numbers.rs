@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What unix-sock counts.
+
+use heka_core::report::stats::{Counter, Metric};
+
+pub(crate) static PEERS: Counter = Counter::new();
+pub(crate) static CONNECTS: Counter = Counter::new();
+
+pub(crate) const ALL: &[Metric] = &[
+    Metric::gauge("heka_unix_peers", "Peers connected now", &PEERS),
+    Metric::total("heka_unix_connects_total", "Connections made or accepted", &CONNECTS),
+];
