@@ -70,7 +70,7 @@ built-tests:
 	$(CARGO) build $(CARGOFLAGS) --workspace --all-targets
 
 test: built-tests ## unit, property, case, pipeline, signal and interop tests
-	HEKA_BINDIR="$(here)/debug" HEKA_SOAK_SECONDS=60 $(CARGO) test $(CARGOFLAGS) --workspace --all-targets
+	HEKA_BINDIR="$(here)/debug" HEKA_SOAK_SECONDS=20 $(CARGO) test $(CARGOFLAGS) --workspace --all-targets
 
 doc-test:
 	$(CARGO) test $(CARGOFLAGS) --workspace --doc

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is done to the pipelines.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use heka_tests::{Fault, Signal};
+
+use super::chance::Chance;
+use super::world::{Stage, World, open, wait};
+
+/// A kind of harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Harm {
+    Kill,
+    Stop,
+    Close,
+    Reset,
+    HalfOpen,
+    Vanish,
+    Cut,
+    Stall,
+    Delay,
+    Rename,
+    CopyTruncate,
+    FillDisk,
+    CopyQueue,
+}
+
+impl World {
+    /// Does some kind of harm.
+    pub(crate) fn harm(&mut self, chance: &mut Chance) {
+        let harm = *chance.one(self.mode.harms);
+        // Nothing can be done to what is dead just now.
+        let Some(name) = self.try_harm(harm, chance) else { return };
+        writeln!(self.log(), "-- {name} after record {}", self.written).expect("the log");
+        *self.faults.entry(name).or_default() += 1;
+    }
+
+    fn try_harm(&mut self, harm: Harm, chance: &mut Chance) -> Option<String> {
+        let (name, fault) = match harm {
+            Harm::Kill => return self.kill(chance),
+            Harm::Stop => return self.stop(chance),
+            Harm::Rename => return Some(self.rename()),
+            Harm::CopyTruncate => return Some(self.copy_truncate()),
+            Harm::FillDisk => return self.fill_disk(chance),
+            Harm::CopyQueue => return self.copy_queue(),
+            Harm::Close => ("connections closed", Fault::Close),
+            Harm::Reset => ("connections reset", Fault::Reset),
+            Harm::HalfOpen => ("sides closed", Fault::HalfOpen),
+            Harm::Vanish => ("peers vanished", Fault::Vanish),
+            Harm::Cut => ("cuts in a record", Fault::CutAfter(chance.below(100_000))),
+            Harm::Stall => ("stalls", Fault::Stall(chance.millis(50..700))),
+            Harm::Delay => ("delays", Fault::Delay(chance.millis(100..1500))),
+        };
+        let proxies: Vec<_> = self.proxies.iter().flatten().collect();
+        chance.one(&proxies).inject(fault);
+        Some(name.to_owned())
+    }
+
+    /// Some stage that may be harmed; `None` if that one is dead: its neighbours may take a while to
+    /// end.
+    fn victim(&mut self, chance: &mut Chance) -> Option<&mut Stage> {
+        let spared = self.mode.spared;
+        let lines = self.lines.iter_mut().enumerate();
+        let lines = lines.filter(|(line, _)| !spared.contains(line)).map(|(_, stages)| stages);
+        let lines: Vec<_> = lines.filter(|stages| !stages.is_empty()).collect();
+        let line = chance.below(lines.len() as u64) as usize;
+        let stages = lines.into_iter().nth(line)?;
+        let stage = chance.below(stages.len() as u64) as usize;
+        let stage = stages.get_mut(stage)?;
+        stage.process.is_running().then_some(stage)
+    }
+
+    fn kill(&mut self, chance: &mut Chance) -> Option<String> {
+        let signal = if chance.below(2) == 0 { Signal::SIGKILL } else { Signal::SIGTERM };
+        let stage = self.victim(chance)?;
+        stage.process.signal(signal);
+        if signal == Signal::SIGTERM && stage.stopped.take().is_some() {
+            stage.process.signal(Signal::SIGCONT);
+        }
+        Some(format!("{} {signal}", stage.name))
+    }
+
+    fn stop(&mut self, chance: &mut Chance) -> Option<String> {
+        let until = Instant::now() + chance.millis(50..2500);
+        let stage = self.victim(chance)?;
+        stage.process.signal(Signal::SIGSTOP);
+        stage.stopped = Some(until);
+        Some(format!("{} SIGSTOP", stage.name))
+    }
+
+    /// Where the log is moved to, after the older ones have made room, as logrotate does.
+    fn rotated(&mut self) -> PathBuf {
+        for number in (1..=self.rotations).rev() {
+            let name = |number| self.path(&format!("input.log.{number}"));
+            fs::rename(name(number), name(number + 1)).expect("an old log");
+        }
+        self.rotations += 1;
+        self.path("input.log.1")
+    }
+
+    /// Moves the log away and begins a new one.
+    fn rename(&mut self) -> String {
+        let old = self.rotated();
+        fs::rename(self.path("input.log"), old)
+            .expect("the log, unless somebody removed the folder");
+        self.input = open(&self.path("input.log"));
+        "logs renamed".to_owned()
+    }
+
+    /// Copies the log and empties it, at a moment when the clock of the file system has gone on.
+    fn copy_truncate(&mut self) -> String {
+        wait(Duration::from_millis(10));
+        let old = self.rotated();
+        fs::copy(self.path("input.log"), old).expect("the log");
+        self.input.set_len(0).expect("an empty log");
+        wait(Duration::from_millis(10));
+        "logs copied and truncated".to_owned()
+    }
+
+    fn fill_disk(&mut self, chance: &mut Chance) -> Option<String> {
+        let disk = self.disk.as_ref()?;
+        disk.fill(chance.below(100_000));
+        self.full_until = Some(Instant::now() + chance.millis(200..1500));
+        Some("full disks".to_owned())
+    }
+
+    /// Makes a copy of the queue as it is, or asks for the copy to be put into its place: once all
+    /// that the queue has is delivered.
+    fn copy_queue(&mut self) -> Option<String> {
+        let (queue, copy) = (PathBuf::from(self.on_disk("q")), self.path("copy"));
+        if !copy.exists() {
+            copy_folder(&queue, &copy)?;
+            return Some("queues copied".to_owned());
+        }
+        let tail = self.lines[0].first_mut()?;
+        if tail.process.is_running() {
+            tail.process.signal(Signal::SIGTERM);
+        }
+        self.restores = true;
+        None
+    }
+
+    pub(crate) fn restore_queue(&mut self) {
+        let (queue, copy) = (PathBuf::from(self.on_disk("q")), self.path("copy"));
+        fs::remove_dir_all(&queue).expect("the queue");
+        copy_folder(&copy, &queue).expect("room for the copy");
+        fs::remove_dir_all(&copy).expect("the copy");
+        self.restores = false;
+        *self.faults.entry("queues restored from a copy".to_owned()).or_default() += 1;
+    }
+}
+
+/// `None` if the folder is not there, or changes while it is copied.
+fn copy_folder(from: &Path, to: &Path) -> Option<()> {
+    fs::create_dir(to).ok()?;
+    let copied = fs::read_dir(from)
+        .ok()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .try_for_each(|file| fs::copy(file.path(), to.join(file.file_name())).map(drop));
+    if copied.is_err() || fs::read_dir(to).ok()?.next().is_none() {
+        fs::remove_dir_all(to).ok()?;
+        return None;
+    }
+    fs::set_permissions(to, fs::metadata(from).ok()?.permissions()).ok()
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The fault suite: whole pipelines over real sockets, whose stages are killed and stopped, whose
+//! connections are broken and whose disks are full at random, and then a count of what arrived.
+//!
+//! `make soak` runs it for ten minutes; `HEKA_SOAK_SECONDS` says otherwise, and `HEKA_SOAK_SEED`
+//! repeats the faults of a run. The modes share the time. The figures go to stderr.
+
+mod chance;
+mod harm;
+mod judge;
+mod modes;
+mod world;
+
+use std::time::Duration;
+
+use chance::Chance;
+use modes::MODES;
+use world::World;
+
+fn soak(number: usize) {
+    let mode = &MODES[number];
+    let seconds = std::env::var("HEKA_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
+    let time = Duration::from_secs(seconds.unwrap_or(20)) / MODES.len() as u32;
+    let mut chance = Chance::new(mode.name);
+    let mut world = World::new(mode);
+    world.run(&mut chance, time);
+    world.judge();
+}
+
+macro_rules! modes {
+    ($($name:ident $number:literal,)*) => {
+        $(
+            #[test]
+            fn $name() {
+                soak($number);
+            }
+        )*
+
+        #[test]
+        fn each_mode_is_run() {
+            assert!([$($number),*].into_iter().eq(0..MODES.len()));
+        }
+    };
+}
+
+modes! {
+    numbered 0,
+    behind_a_queue 1,
+    not_confirmed 2,
+    relayed 3,
+    decoded 4,
+    from_a_plugin 5,
+    refused 6,
+    restored 7,
+    stopped 8,
+    over_tls 9,
+    over_mutual_tls 10,
+    by_unix_socket 11,
+    failing_over 12,
+    to_all 13,
+    in_tiny_windows 14,
+    to_a_file 15,
+}

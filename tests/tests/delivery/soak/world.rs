@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The pipelines of a mode, and what watches over them.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use heka_tests::{
+    Fault, Peer, Proxy, Running, Signal, SmallDisk, TempDir, Tool, bindir, eventually, scratch,
+    vector,
+};
+
+use super::chance::Chance;
+use super::modes::Mode;
+
+/// Lines written between two looks at the stages.
+const BATCH: u64 = 40;
+
+/// Reads lines as `heka-tail` does, as far as they are complete.
+const SOURCE: &str = r#"
+require "io" require "string"
+function process_message(offset)
+    offset = offset or 0
+    local file = assert(io.open("input.log", "rb"))
+    file:seek("set", offset)
+    local text = file:read("*a")
+    file:close()
+    for line in string.gmatch(text, "[^\n]*\n") do
+        local uuid = string.format("%016d", offset)
+        offset = offset + #line
+        inject_message({Uuid = uuid, Type = "logfile", Payload = line}, offset)
+    end
+    return 0
+end
+"#;
+
+/// A stage that runs.
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    pub(crate) process: Running,
+    /// It stands still until then.
+    pub(crate) stopped: Option<Instant>,
+}
+
+pub(crate) struct World {
+    pub(crate) mode: &'static Mode,
+    pub(crate) folder: TempDir,
+    /// What receivers write, the queue and the committed positions are here, if there is one.
+    pub(crate) disk: Option<SmallDisk>,
+    pub(crate) full_until: Option<Instant>,
+    pub(crate) input: File,
+    pub(crate) written: u64,
+    pub(crate) rotations: u64,
+    /// In front of each line that is reached by TCP.
+    pub(crate) proxies: Vec<Option<Proxy>>,
+    /// The stages of each line; none while it does not run.
+    pub(crate) lines: Vec<Vec<Stage>>,
+    pub(crate) faults: BTreeMap<String, u64>,
+    /// Stages that died of a signal of ours.
+    pub(crate) killed: u64,
+    /// How long each output was when each process that writes it began.
+    pub(crate) lives: Vec<Vec<u64>>,
+    /// The copy of the queue takes its place when the first line has ended by itself.
+    pub(crate) restores: bool,
+}
+
+impl World {
+    pub(crate) fn new(mode: &'static Mode) -> Self {
+        // Building them is not part of the time.
+        bindir();
+        let folder = scratch();
+        let input = open(&folder.path().join("input.log"));
+        fs::write(folder.path().join("source.lua"), SOURCE).expect("a plugin");
+        // Redirected as soon as a receiver runs.
+        let proxy = |line: &&str| line.contains("127.0.0.1:0").then(|| Proxy::new("127.0.0.1:1"));
+        Self {
+            mode,
+            folder,
+            disk: SmallDisk::new(),
+            full_until: None,
+            input,
+            written: 0,
+            rotations: 0,
+            proxies: mode.lines.iter().map(proxy).collect(),
+            lines: mode.lines.iter().map(|_| Vec::new()).collect(),
+            faults: BTreeMap::new(),
+            killed: 0,
+            lives: mode.outputs.iter().map(|_| Vec::new()).collect(),
+            restores: false,
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A path on the disk that may be full.
+    pub(crate) fn on_disk(&self, name: &str) -> String {
+        let folder = self.disk.as_ref().map_or(self.folder.path(), SmallDisk::path);
+        folder.join(name).display().to_string()
+    }
+
+    /// What all stages say, in order, with the faults between: a run that fails keeps it.
+    pub(crate) fn log(&self) -> File {
+        open(&self.path("stages.log"))
+    }
+
+    /// Harms the pipelines for that time.
+    pub(crate) fn run(&mut self, chance: &mut Chance, time: Duration) {
+        let (begin, pause) = (Instant::now(), (time / 20).as_millis() as u64);
+        let pause = pause.min(150)..pause.saturating_mul(10).min(1500) + 1;
+        let mut next = begin + (time / 10).min(Duration::from_secs(1));
+        while begin.elapsed() < time {
+            self.watch_over();
+            self.write();
+            self.recover(false);
+            if Instant::now() >= next {
+                self.harm(chance);
+                next = Instant::now() + chance.millis(pause.clone());
+            }
+            wait(Duration::from_millis(10));
+        }
+        self.recover(true);
+        // What a vanished peer's kernel took is only missed when the connection ends.
+        self.proxies.iter().flatten().for_each(|proxy| proxy.inject(Fault::Reset));
+    }
+
+    fn write(&mut self) {
+        let mut text = String::new();
+        for _ in 0..BATCH {
+            self.written += 1;
+            text += &format!("{} {}\n", self.written, "x".repeat((self.written % 200) as usize));
+        }
+        self.input.write_all(text.as_bytes()).expect("cannot write");
+    }
+
+    /// Ends harm whose time is over, or all.
+    fn recover(&mut self, now: bool) {
+        let is_over = |until: Instant| now || Instant::now() >= until;
+        if self.full_until.is_some_and(is_over) {
+            self.full_until = None;
+            self.disk.as_ref().expect("a disk was filled").free();
+        }
+        for stage in self.lines.iter_mut().flatten() {
+            if stage.stopped.is_some_and(is_over) {
+                stage.stopped = None;
+                stage.process.signal(Signal::SIGCONT);
+            }
+        }
+    }
+
+    /// Starts what does not run: receivers first.
+    pub(crate) fn watch_over(&mut self) {
+        for line in (0..self.lines.len()).rev() {
+            let is_alive = |stage: &mut Stage| stage.process.is_running();
+            if self.lines[line].iter_mut().any(is_alive) {
+                continue;
+            }
+            let has_ended = self.bury(line);
+            if line == 0 && self.restores && has_ended {
+                self.restore_queue();
+            }
+            self.start(line);
+        }
+    }
+
+    /// Takes notice of the stages of a line, which have ended: they were killed, or a neighbour was,
+    /// or the disk is full, but none crashes. Tells whether all have done what they had to.
+    fn bury(&mut self, line: usize) -> bool {
+        let mut has_ended = !self.lines[line].is_empty();
+        for stage in std::mem::take(&mut self.lines[line]) {
+            let end = stage.process.finish();
+            has_ended &= stage.name == "heka-tail" || end.status.success();
+            match end.status.signal().map(Signal::try_from) {
+                Some(Ok(Signal::SIGKILL | Signal::SIGTERM)) => self.killed += 1,
+                Some(Ok(Signal::SIGPIPE)) => {}
+                _ => assert!(end.status.code().is_some_and(|code| code < 5), "{end}"),
+            }
+        }
+        has_ended
+    }
+
+    fn start(&mut self, line: usize) {
+        let mut input = None;
+        for command in self.mode.lines[line].split(" | ") {
+            let mut words = command.split_whitespace();
+            let name = words.next().expect("a command");
+            let args: Vec<String> = words.map(|word| self.filled_in(word)).collect();
+            let (reader, writer) = std::io::pipe().expect("a pipe");
+            let (folder, log) = (self.folder.path().to_owned(), self.log());
+            let stdin = input.replace(File::from(OwnedFd::from(reader)));
+            let setup = move |tool: Tool| {
+                let tool = tool.dir(folder).stderr_file(log);
+                let tool = tool.stdout_file(File::from(OwnedFd::from(writer)));
+                match stdin {
+                    Some(stdin) => tool.stdin_file(stdin),
+                    None => tool,
+                }
+            };
+            for (lives, output) in self.lives.iter_mut().zip(self.mode.outputs) {
+                if args.iter().any(|arg| arg.starts_with("--write=") && arg.ends_with(output)) {
+                    let path = &args.iter().find(|arg| arg.ends_with(output)).expect("it")[8..];
+                    lives.push(fs::metadata(path).map_or(0, |file| file.len()));
+                }
+            }
+            let process = if name == "heka-listen" {
+                let peer = Peer::with(name, args, setup);
+                if let Some(proxy) = &self.proxies[line] {
+                    // Nothing comes before the proxy knows it.
+                    proxy.redirect(peer.addr.trim_start_matches("tls://"));
+                }
+                peer.into_running()
+            } else {
+                setup(Tool::new(name).args(args)).spawn()
+            };
+            self.lines[line].push(Stage { name, process, stopped: None });
+        }
+    }
+
+    /// A word of a command line with the addresses and folders of this world.
+    fn filled_in(&self, word: &str) -> String {
+        let mut word = word.replace("{disk}", self.on_disk("").trim_end_matches('/'));
+        word = word.replace("{tls}", &vector("tls").display().to_string());
+        for (line, proxy) in self.proxies.iter().enumerate() {
+            if let Some(proxy) = proxy {
+                word = word.replace(&format!("{{{line}}}"), &proxy.addr);
+            }
+        }
+        word
+    }
+}
+
+pub(crate) fn open(path: &Path) -> File {
+    OpenOptions::new().append(true).create(true).open(path).expect("a log")
+}
+
+pub(crate) fn wait(time: Duration) {
+    let end = Instant::now() + time;
+    eventually("a moment", || (Instant::now() >= end).then_some(()));
+}
