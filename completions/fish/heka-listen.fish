@@ -12,6 +12,9 @@ complete -c heka-listen -l type -d 'Type of messages made of text [default: by t
 complete -c heka-listen -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-listen -l max-record -d 'Longest message to accept' -r
 complete -c heka-listen -l dedup -d 'Drop messages whose UUID is among the last N' -r
+complete -c heka-listen -l ack -d 'Acknowledge messages to senders that ask, when written' -r -f -a "write\t'They are written'
+commit\t'A later stage has committed them to the file of --resume'"
+complete -c heka-listen -l resume -d 'Acknowledge what later stages have committed to FILE' -r -F
 complete -c heka-listen -l write -d 'Append to FILE instead of standard output' -r -F
 complete -c heka-listen -l mode -d 'Permissions of a new FILE, octal [default: 664 less the umask]' -r
 complete -c heka-listen -l rotate -d 'Rotate FILE after SIZE bytes or DURATION' -r
@@ -53,7 +56,6 @@ complete -c heka-listen -s j -l json -d 'The same as -o json'
 complete -c heka-listen -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-listen -s 0 -l null -d 'Records of text end with NUL'
 complete -c heka-listen -s 1 -l once -d 'Accept one connection and exit when it closes'
-complete -c heka-listen -l ack -d 'Acknowledge written messages to senders that ask'
 complete -c heka-listen -l fsync -d 'Sync the file to disk after every write'
 complete -c heka-listen -l tls -d 'Use TLS on TCP addresses'
 complete -c heka-listen -l no-verify -d 'Accept messages regardless of their signature'

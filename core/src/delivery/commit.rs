@@ -89,6 +89,7 @@ impl Commit {
             && let Some((_, checkpoint)) = self.pending.pop_front()
         {
             match decode_header(&checkpoint) {
+                Some((source, [])) => self.file.remove(source),
                 Some((source, position)) => self.file.set(source, position),
                 None => {
                     report::repeated("malformed checkpoints", "ignoring malformed checkpoint");

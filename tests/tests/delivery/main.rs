@@ -6,5 +6,6 @@ mod confirmations;
 mod files;
 mod queue;
 mod refusals;
+mod relay;
 mod soak;
 mod strangers;

@@ -46,9 +46,13 @@ pub(crate) struct Cli {
     /// Drop messages whose UUID is among the last N
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000000", help_heading = "Delivery options")]
     dedup: Option<usize>,
-    /// Acknowledge written messages to senders that ask
-    #[arg(long, help_heading = "Delivery options")]
-    ack: bool,
+    /// Acknowledge messages to senders that ask, when written
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true,
+          default_missing_value = "write", help_heading = "Delivery options")]
+    ack: Option<Ack>,
+    /// Acknowledge what later stages have committed to FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "write", help_heading = "Delivery options", value_hint = clap::ValueHint::FilePath)]
+    resume: Option<PathBuf>,
     /// Sync the file to disk after every write
     #[arg(long, requires = "write", help_heading = "Output file")]
     fsync: bool,
@@ -92,6 +96,15 @@ pub(crate) enum InputForm {
     Raw,
 }
 
+/// When messages are acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ack {
+    /// They are written
+    Write,
+    /// A later stage has committed them to the file of --resume
+    Commit,
+}
+
 /// Forms of what is written.
 const FORMS: &[Form] = &[
     Form::Heka,
@@ -128,7 +141,9 @@ pub(crate) struct Plan {
     pub(crate) max_count: Option<u64>,
     pub(crate) max_record: usize,
     pub(crate) dedup: Option<usize>,
-    pub(crate) ack: bool,
+    pub(crate) ack: Option<Ack>,
+    /// Where later stages commit positions.
+    pub(crate) resume: Option<PathBuf>,
     pub(crate) fsync: bool,
     pub(crate) write: WriteArgs,
     /// Where positions are stored.
@@ -156,6 +171,9 @@ impl Cli {
         if self.write.mode.is_some() && self.write.write.is_none() && !has_socket_file {
             return Err(Stop::usage("--mode needs --write or a unix socket"));
         }
+        if self.resume.is_some() != (self.ack == Some(Ack::Commit)) {
+            return Err(Stop::usage("--ack=commit and --resume go together"));
+        }
         Ok(Plan {
             addresses,
             input: self.input,
@@ -168,6 +186,7 @@ impl Cli {
             max_record: self.max_record,
             dedup: self.dedup,
             ack: self.ack,
+            resume: self.resume,
             // What is committed is on the disk.
             fsync: self.fsync || self.commit.commit.is_some(),
             commit: self.commit.commit,

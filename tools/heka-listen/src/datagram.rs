@@ -12,8 +12,9 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg};
 
 use crate::cli::InputForm;
-use crate::intake::{Intake, Source};
+use crate::intake::Intake;
 use crate::place::Place;
+use crate::source::Source;
 use crate::transport::Transport;
 
 /// So many are read before others get their turn.

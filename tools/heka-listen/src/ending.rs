@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use heka_core::report::Stop;
+use nix::poll::{PollTimeout, poll};
 
 use crate::connection::Next;
 use crate::server::Server;
@@ -13,11 +14,25 @@ use crate::server::Server;
 /// of it, and how often each connection is read: more than the system holds.
 const GRACE: Duration = Duration::from_secs(1);
 const READS: u32 = 64;
+/// How often there is a look at what later stages have delivered.
+const PERIOD: u8 = 20;
 
 impl Server {
     /// Takes what has arrived, writes what is buffered, and tells the senders about that.
     pub(crate) fn finish(&mut self) -> Result<(), Stop> {
         let deadline = Instant::now() + GRACE;
+        self.finish_until(deadline)?;
+        // Later stages may have it in a moment.
+        while self.owes
+            && Instant::now() < deadline
+            && poll(&mut [], PollTimeout::from(PERIOD)) == Ok(0)
+        {
+            self.tell_delivered()?;
+        }
+        Ok(())
+    }
+
+    fn finish_until(&mut self, deadline: Instant) -> Result<(), Stop> {
         self.receive_last(deadline - GRACE / 2)?;
         loop {
             self.drain(deadline)?;

@@ -9,46 +9,20 @@ use heka_core::codec::{Encoder, Form};
 use heka_core::delivery::{FileCommit, Refusal};
 use heka_core::os::{Deadline, Output, clock};
 use heka_core::record::{
-    Damage, Found, Framing, Limit, More, Oversize, Progress, Recent, Records, Splitter, Turn,
+    Damage, Found, Framing, Limit, More, Oversize, Recent, Records, Splitter, Turn,
 };
 use heka_core::report::{self, Stop, stats};
 use heka_core::wire::framing::put_header_of;
-use heka_core::wire::{Frame, Header, Message, Reason, Template};
+use heka_core::wire::{Frame, Header, Message, Reason, Template, put_mark};
 
 use crate::cli::Plan;
 use crate::numbers;
 use crate::place::Place;
+use crate::positions::Positions;
+use crate::relay::Relay;
+use crate::source::{Source, Taken};
 use crate::streams::Streams;
 use crate::transport::Transport;
-
-/// What a sender's bytes are, and how far they have been looked at.
-#[derive(Debug)]
-pub(crate) struct Source {
-    splitter: Rc<Splitter>,
-    pub(crate) progress: Progress,
-    /// What messages made of its text have in common; frames have none.
-    template: Option<Box<Template>>,
-    /// Its positions are those of a source on this machine.
-    pub(crate) is_local: bool,
-}
-
-impl Source {
-    fn new(splitter: &Rc<Splitter>, template: Option<Template>, is_local: bool) -> Self {
-        let (splitter, template) = (Rc::clone(splitter), template.map(Box::new));
-        Self { splitter, progress: Progress::default(), template, is_local }
-    }
-}
-
-/// How far a look at the bytes of a sender came.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Taken {
-    /// Bytes that are done with.
-    pub(crate) done: usize,
-    /// Another look at the others is worth it when there are so many.
-    pub(crate) need: usize,
-    /// The turn is over: there may be more records in what is there.
-    pub(crate) is_cut: bool,
-}
 
 /// Takes records and writes them to the one output.
 #[derive(Debug)]
@@ -60,7 +34,7 @@ pub(crate) struct Intake {
     verifier: Verifier,
     seen: Option<Recent>,
     streams: Option<Streams>,
-    commit: Option<FileCommit>,
+    positions: Positions,
     /// Where the frames of a run end.
     ends: Vec<usize>,
     /// Messages that were taken, and that may still be.
@@ -82,18 +56,23 @@ impl Intake {
         out: Output,
         encoder: Encoder,
         commit: Option<FileCommit>,
+        relay: Option<Relay>,
     ) -> Self {
         let delimiter = if plan.null { 0 } else { b'\n' };
         let limit = Limit { size: plan.max_record, oversize: Oversize::Split };
         let copies = matches!(encoder.form(), Form::Heka | Form::Raw);
+        let positions = Positions::new(commit, relay.is_some());
         Self {
             encoder,
             // A file that is cut by size has to see every record.
-            is_verbatim: copies && plan.write.rotate.is_none() && !plan.writing.unbuffered,
+            is_verbatim: copies
+                && plan.write.rotate.is_none()
+                && !plan.writing.unbuffered
+                && !positions.are_relayed(),
             verifier: plan.verifier.clone(),
             seen: plan.dedup.map(Recent::new),
-            streams: plan.ack.then(Streams::default),
-            commit,
+            streams: plan.ack.map(|_| Streams::new(relay)),
+            positions,
             ends: Vec::new(),
             taken: 0,
             left: plan.max_count.unwrap_or(u64::MAX),
@@ -130,23 +109,38 @@ impl Intake {
 
     /// Whether what is written matters to anybody at once: to senders, or for positions.
     pub(crate) fn settles(&self) -> bool {
-        self.confirms() || self.commit.is_some()
+        self.confirms() || self.positions.are_kept()
     }
 
-    /// Stores the positions of what is written, if it is time to.
-    pub(crate) fn commit(&mut self) -> Result<(), Stop> {
-        self.commit.as_mut().map_or(Ok(()), |commit| commit.settle(&mut self.out))
+    /// Writes what is buffered, and does what is to be done with positions then.
+    pub(crate) fn settle(&mut self) -> Result<(), Stop> {
+        self.turn.wrote();
+        self.positions.settle(&self.encoder, &mut self.out)
     }
 
     /// When to do so though nothing comes.
     pub(crate) fn due(&self) -> Deadline {
-        self.commit.as_ref().and_then(FileCommit::due)
+        self.positions.due()
     }
 
-    /// Writes what is left, and stores its positions.
+    /// The same at the end.
     pub(crate) fn finish(&mut self) -> Result<(), Stop> {
-        self.out.flush()?;
-        self.commit.as_mut().map_or(Ok(()), |commit| commit.finish(&mut self.out))
+        self.positions.finish(&mut self.out)
+    }
+
+    /// What the stages behind have delivered, if that counts.
+    pub(crate) fn relay(&self) -> Option<&Relay> {
+        self.streams.as_ref().and_then(Streams::relay)
+    }
+
+    /// Looks whether they have delivered more.
+    pub(crate) fn look(&mut self) -> bool {
+        let Some(relay) = self.streams.as_mut().and_then(Streams::relay_mut) else { return false };
+        let has_changed = relay.look();
+        if has_changed {
+            self.positions.forget_surplus(relay);
+        }
+        has_changed
     }
 
     /// Finds the frames of one sender, who is on this machine if `is_local`.
@@ -188,7 +182,7 @@ impl Intake {
                 // Large enough to be looked at where it lies.
                 Some(Found::Frame(ref frame)) => {
                     let is_taken = self.accepts(frame, place, peer);
-                    self.note_position(frame, is_taken, source.is_local);
+                    self.positions.receive(frame, is_taken, source.is_local);
                     if !is_taken {
                         continue;
                     }
@@ -198,7 +192,7 @@ impl Intake {
                         self.join(data, &mut run, end - frame.bytes.len()..end)?;
                     } else {
                         self.put_run(data, std::mem::take(&mut run))?;
-                        self.put(frame)?;
+                        self.put(frame, place)?;
                     }
                 }
                 Some(Found::Record(record)) => {
@@ -260,9 +254,7 @@ impl Intake {
         let count = self.ends.len() as u64;
         let repeated = place.count(count).map_or(0, |last| place.take(last, count));
         self.take(count - repeated);
-        if let Some(commit) = &mut self.commit {
-            commit.pass(count - repeated);
-        }
+        self.positions.pass(count - repeated);
         if repeated > 0 {
             numbers::REPEATED.add(repeated);
         }
@@ -295,13 +287,22 @@ impl Intake {
 
     /// Writes a frame without its delivery state: positions and numbers of a sender on another
     /// machine mean nothing to the stages behind us, and a stranger's could mislead them.
-    fn put(&mut self, frame: &Frame<'_>) -> Result<(), Stop> {
-        let out = self.out.buffer();
-        if self.encoder.form() == Form::Heka && frame.header.is_extended() {
-            put_header_of(out, frame, &Header::default()).map_err(Stop::failed)?;
+    fn put(&mut self, frame: &Frame<'_>, place: &Place) -> Result<(), Stop> {
+        let checkpoint = self.positions.of_record(place);
+        let (out, changes) =
+            (self.out.buffer(), frame.header.is_extended() || checkpoint.is_some());
+        if self.encoder.form() == Form::Heka && changes {
+            let header = Header { checkpoint, ..Header::default() };
+            let has_room = put_header_of(out, frame, &header).is_ok();
+            if !has_room {
+                put_header_of(out, frame, &Header::default()).map_err(Stop::failed)?;
+            }
             out.extend_from_slice(frame.message);
+            if let Some(checkpoint) = checkpoint.filter(|_| !has_room) {
+                put_mark(out, checkpoint);
+            }
         } else {
-            let header = Header { checkpoint: None, ..frame.header };
+            let header = Header { checkpoint, ..frame.header };
             self.encoder.put(out, &Frame { header, ..*frame });
         }
         self.out.end_record()
@@ -323,25 +324,15 @@ impl Intake {
             }
             return false;
         }
-        let mut is_new = number.is_none_or(|number| place.take(number, 1) == 0);
-        is_new = is_new && self.seen.as_mut().is_none_or(|seen| seen.is_new(frame.view.uuid));
+        let is_next = number.is_none_or(|number| place.take(number, 1) == 0);
+        let is_new = is_next && self.seen.as_mut().is_none_or(|seen| seen.is_new(frame.view.uuid));
         if !is_new {
             numbers::REPEATED.add(1);
         }
-        is_new
-    }
-
-    /// Takes what a frame that is written, or is not, says of its source. Whoever is not on this
-    /// machine knows nothing of the sources here.
-    fn note_position(&mut self, frame: &Frame<'_>, is_taken: bool, is_local: bool) {
-        let Some(commit) = &mut self.commit else { return };
-        let position = frame.header.checkpoint.or_else(|| frame.mark()).filter(|_| is_local);
-        match position {
-            Some(checkpoint) if is_taken => commit.put(checkpoint),
-            Some(checkpoint) => commit.note(checkpoint),
-            None if is_taken => commit.pass(1),
-            None => {}
+        if is_next && !is_new {
+            self.positions.drop(place);
         }
+        is_new
     }
 
     /// What messages made of a sender's text have in common.
@@ -365,9 +356,7 @@ impl Intake {
         text: &[u8],
     ) -> Result<(), Stop> {
         self.take(1);
-        if let Some(commit) = &mut self.commit {
-            commit.pass(1);
-        }
+        self.positions.pass(1);
         if !self.encoder.put_payload(self.out.buffer(), text)
             && let Some(template) = template
         {

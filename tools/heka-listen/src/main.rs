@@ -9,9 +9,12 @@ mod ending;
 mod intake;
 mod numbers;
 mod place;
+mod positions;
+mod relay;
 mod run;
 mod senders;
 mod server;
+mod source;
 mod streams;
 mod transport;
 

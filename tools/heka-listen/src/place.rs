@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use heka_core::delivery::Refusal;
 
+use crate::relay::Relay;
 use crate::streams::Taken;
 
 /// A record that was damaged so often in succession is refused.
@@ -158,9 +159,12 @@ impl Place {
             }
             Some(_) => {}
         }
-        // More was counted than there was.
-        let taken = &bound.hold.taken.last;
-        taken.set(taken.get().min(number.max(bound.before)));
+        // If more was counted than there was, that is taken back.
+        let taken = &bound.hold.taken;
+        if taken.rewind(number.max(bound.before)) && taken.relayed.is_some() {
+            // What was passed on cannot be: all that is not acknowledged has to come again.
+            self.is_over = true;
+        }
         self.seen = Some(offset);
         self.came = self.came.max(number);
         (self.next, self.unsaid) = (number.checked_add(1), None);
@@ -231,13 +235,40 @@ impl Place {
         self.is_over = true;
     }
 
-    /// What to tell the sender next. Call it when everything that came is safe.
-    pub(crate) fn news(&mut self) -> Option<News> {
-        let run = self.bound.as_ref()?.run;
+    /// Puts the position of the record that was counted last into `out`, if it has one.
+    pub(crate) fn put_position(&self, out: &mut Vec<u8>) -> bool {
+        let relayed = self.bound.as_ref().and_then(|bound| bound.hold.taken.relayed.as_ref());
+        let number = self.next.and_then(|next| next.checked_sub(1));
+        match relayed.zip(number) {
+            Some((relayed, number)) => relayed.put(out, number),
+            None => out.clear(),
+        }
+        !out.is_empty()
+    }
+
+    /// Whether something that came is neither confirmed nor refused yet.
+    pub(crate) fn owes(&self) -> bool {
+        self.bound.is_some() && self.came > self.told
+    }
+
+    /// A sign of life for a sender that waits: what it was told last.
+    pub(crate) fn repeat(&self) -> Option<News> {
+        let run = self.bound.as_ref().filter(|_| self.seen.is_some())?.run;
+        Some(News { number: self.told, count: 0, refused: None, run })
+    }
+
+    /// What to tell the sender next. Call it when everything that came is written; if others
+    /// deliver it, `relay` tells how far they have.
+    pub(crate) fn news(&mut self, relay: Option<&Relay>) -> Option<News> {
+        let Bound { run, hold, .. } = self.bound.as_ref()?;
+        let (run, relayed) = (*run, hold.taken.relayed.as_ref());
+        let safe = relayed.zip(relay).map_or(u64::MAX, |(relayed, relay)| relayed.delivered(relay));
         let (number, refused) = match self.refused.front() {
-            Some(first) if first.last - first.count > self.told => (first.last - first.count, None),
+            Some(first) if first.last - first.count > self.told => {
+                (safe.min(first.last - first.count), None)
+            }
             Some(first) => (first.last, Some(first.reason)),
-            None => (self.came, None),
+            None => (safe.min(self.came), None),
         };
         if refused.is_some() {
             self.refused.pop_front();

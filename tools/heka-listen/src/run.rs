@@ -10,6 +10,7 @@ use heka_core::report::{self, Status, Stop};
 use crate::cli::Plan;
 use crate::doors::Door;
 use crate::intake::Intake;
+use crate::relay::Relay;
 use crate::server::Server;
 
 /// Descriptors that are not connections: standard ones, listeners, the output.
@@ -82,6 +83,10 @@ fn open_intake(plan: &Plan) -> Result<Intake, Stop> {
         Form::Payload if plan.null => out.ending_with(Ending::Byte(0))?,
         _ => out.ending_with(Ending::Byte(b'\n'))?,
     };
+    if plan.resume.is_some() && !encoder.has_positions() {
+        return Err(Stop::usage("--ack=commit needs positions to go along: -o heka or -o json"));
+    }
     let commit = plan.commit.as_deref().map(FileCommit::open).transpose()?;
-    Ok(Intake::new(plan, out, encoder, commit))
+    let relay = plan.resume.as_deref().map(Relay::open).transpose()?;
+    Ok(Intake::new(plan, out, encoder, commit, relay))
 }

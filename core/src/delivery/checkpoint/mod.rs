@@ -59,6 +59,11 @@ pub fn short_hash(name: &[u8]) -> String {
     HEXLOWER.encode(Sha1::digest(name).get(..6).unwrap_or(&[]))
 }
 
+/// The same where somebody may want two names to look alike: 32 digits.
+pub fn hash(name: &[u8]) -> String {
+    HEXLOWER.encode(Sha1::digest(name).get(..16).unwrap_or(&[]))
+}
+
 /// Puts the checkpoint of that source (see [`source_key`]) and position into `out`, which is cleared
 /// first.
 pub fn put(out: &mut Vec<u8>, key: &str, position: &[u8]) {

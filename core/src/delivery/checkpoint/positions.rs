@@ -41,6 +41,18 @@ impl Positions {
         }
     }
 
+    /// The same while its writer may be adding to it: nothing is told of lines that are half there.
+    ///
+    /// # Errors
+    /// As [`Positions::read`].
+    pub fn peek(path: &Path) -> Result<Self, Stop> {
+        match open(path) {
+            Ok(file) => Parsed::read(&file).map(|parsed| parsed.positions).at(path.display()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error).at(path.display()),
+        }
+    }
+
     /// Whether the file at `path` begins with a position.
     pub fn is_file(path: &Path) -> bool {
         let Ok(file) = open(path) else { return false };

@@ -20,6 +20,7 @@ use heka_core::wire::{Frame, Header};
 
 use crate::numbers;
 use crate::place::{Hold, Place};
+use crate::relay::{Earlier, Relay, Relayed};
 
 /// So many streams without a connection are remembered. Every run of a sender without a queue is
 /// one.
@@ -58,6 +59,8 @@ pub(crate) struct Taken {
     origin: Cell<(Id, u64)>,
     /// Where it came from.
     network: Rc<str>,
+    /// Its records are passed on with positions, and delivered by others.
+    pub(crate) relayed: Option<Relayed>,
 }
 
 /// How much of each stream has been taken.
@@ -69,15 +72,26 @@ pub(crate) struct Streams {
     /// Old ones are looked for when there are so many.
     full_at: usize,
     holders: u64,
-}
-
-impl Default for Streams {
-    fn default() -> Self {
-        Self { run: clock::random_uuid(), known: BTreeMap::new(), full_at: MOST, holders: 0 }
-    }
+    relay: Option<Relay>,
 }
 
 impl Streams {
+    /// None yet, but those that `relay` has.
+    pub(crate) fn new(relay: Option<Relay>) -> Self {
+        let run = relay.as_ref().map_or_else(clock::random_uuid, Relay::run);
+        Self { run, known: BTreeMap::new(), full_at: MOST, holders: 0, relay }
+    }
+
+    /// What the stages behind have delivered, if that counts.
+    pub(crate) fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
+    }
+
+    /// The same, to look whether there is more.
+    pub(crate) fn relay_mut(&mut self) -> Option<&mut Relay> {
+        self.relay.as_mut()
+    }
+
     /// Notes a frame that came, and returns its number if it has one. If it is taken, so is the
     /// number ([`Place::take`]).
     pub(crate) fn number(
@@ -116,13 +130,13 @@ impl Streams {
         let known = if place.is_bound() {
             Err("a connection carries one stream")
         } else if id == NAMELESS {
-            Ok(Rc::new(Taken::new(network(peer))))
+            Ok(self.nobodys(peer))
         } else {
             self.claim(id, header, before, peer)
         };
         let taken = known.unwrap_or_else(|cause| {
             refuse(cause, peer, format_args!("{cause}: {CONSEQUENCE}"));
-            Rc::new(Taken::new(network(peer)))
+            self.nobodys(peer)
         });
         self.holders += 1;
         place.bind(id, self.run, Hold::new(taken, self.holders));
@@ -146,22 +160,33 @@ impl Streams {
             if claim.at <= taken.claimed.get() {
                 return Err("a claim to a stream was made before");
             }
-            let has_heard_us = claim.heard == self.run || claim.heard == NOBODY;
-            if has_heard_us || taken.origin.get() == (claim.heard, before) {
-                taken.claimed.set(claim.at);
+            if self.is_heard_by(&claim) || taken.origin.get() == (claim.heard, before) {
+                taken.claim(claim.at);
                 // What its sender never sent nobody can have taken.
-                taken.last.set(taken.last.get().min(claim.sent));
+                taken.rewind(claim.sent);
                 return Ok(Rc::clone(taken));
             }
             // What is known here may come from somebody who repeats what its sender once said to
             // another receiver: since then that one was heard again, and this one never.
             taken.holder.set(0);
         }
-        let taken = Rc::new(Taken::new(network(peer)));
-        taken.claimed.set(claim.at);
+        let owner = claim.owner.as_slice();
+        let earlier = self.earlier(&id, owner);
+        if earlier.is_some_and(|earlier| claim.at <= earlier.claimed) {
+            return Err("a claim to a stream was made before");
+        }
+        let earlier = earlier.filter(|_| self.is_heard_by(&claim));
+        let taken = Rc::new(self.taken(peer, &id, owner, earlier));
+        taken.claim(claim.at);
+        taken.rewind(claim.sent);
         taken.origin.set((claim.heard, before));
         self.remember(key, &taken, peer);
         Ok(taken)
+    }
+
+    /// Whether its sender has heard no other receiver since it heard this one, if any.
+    fn is_heard_by(&self, claim: &Claim) -> bool {
+        claim.heard == self.run || claim.heard == NOBODY
     }
 
     fn claim_unsigned(
@@ -177,11 +202,34 @@ impl Streams {
             Some(taken) if before > taken.last.get() => Err("a stream goes on ahead of its end"),
             Some(taken) => Ok(Rc::clone(taken)),
             None => {
-                let taken = Rc::new(Taken::new(network));
+                let earlier = self.earlier(&id, network.as_bytes());
+                let earlier = earlier.filter(|earlier| before <= earlier.number);
+                let taken = Rc::new(self.taken(peer, &id, network.as_bytes(), earlier));
+                taken.claim(0);
                 self.remember(key, &taken, peer);
                 Ok(taken)
             }
         }
+    }
+
+    /// What an earlier process knew of a stream.
+    fn earlier(&self, id: &Id, owner: &[u8]) -> Option<Earlier> {
+        self.relay.as_ref()?.earlier(&Relayed::key(id, owner))
+    }
+
+    /// A stream of that owner, which goes on behind what is known of `earlier`.
+    fn taken(&self, peer: &str, id: &Id, owner: &[u8], earlier: Option<Earlier>) -> Taken {
+        let relayed =
+            self.relay.is_some().then(|| Relayed::new(&self.run, Relayed::key(id, owner), earlier));
+        let last = Cell::new(earlier.map_or(0, |earlier| earlier.number));
+        Taken { last, relayed, ..Taken::new(network(peer)) }
+    }
+
+    /// A stream whose numbers count for one connection.
+    fn nobodys(&self, peer: &str) -> Rc<Taken> {
+        let taken = self.taken(peer, &clock::random_uuid(), &[], None);
+        taken.claim(0);
+        Rc::new(taken)
     }
 
     fn remember(&mut self, key: (Id, Owner), taken: &Rc<Taken>, peer: &str) {
@@ -237,7 +285,27 @@ impl Taken {
             claimed: Cell::new(0),
             origin: Cell::new((NOBODY, 0)),
             network,
+            relayed: None,
         }
+    }
+
+    /// A claim to it was made at that time.
+    fn claim(&self, at: u64) {
+        self.claimed.set(at);
+        if let Some(relayed) = &self.relayed {
+            relayed.claim(at);
+        }
+    }
+
+    /// Nothing behind record `number` counts as taken. Returns whether something had; a stream that
+    /// is relayed then begins behind what is known to be delivered.
+    pub(crate) fn rewind(&self, number: u64) -> bool {
+        let is_ahead = self.last.get() > number;
+        if is_ahead {
+            let relayed = self.relayed.as_ref();
+            self.last.set(relayed.map_or(number, |relayed| relayed.begin_again(number)));
+        }
+        is_ahead
     }
 }
 

@@ -6,6 +6,7 @@ use heka_core::wire::{Deframer, More, Step, put_frame};
 use super::*;
 use crate::place::News;
 use heka_core::delivery::Refusal;
+use heka_core::delivery::checkpoint::{self, CheckpointFile};
 
 /// A sender's stream.
 struct Sender {
@@ -56,14 +57,14 @@ fn follow(place: &mut Place, count: u64) -> u64 {
 }
 
 fn news(place: &mut Place) -> Option<(u64, u64)> {
-    place.news().map(|news| (news.number, news.count))
+    place.news(None).map(|news| (news.number, news.count))
 }
 
 const HERE: &str = "192.0.2.1:5";
 
 #[test]
 fn a_number_is_taken_once_over_all_connections() {
-    let mut streams = Streams::default();
+    let mut streams = Streams::new(None);
     let sender = Sender::new(1);
     let mut first = streams.connect(HERE, &sender.claim(0, 0));
     assert_eq!(
@@ -83,7 +84,7 @@ fn a_number_is_taken_once_over_all_connections() {
 
 #[test]
 fn nothing_is_confirmed_behind_what_did_not_come() {
-    let mut streams = Streams::default();
+    let mut streams = Streams::new(None);
     let sender = Sender::new(1);
     let mut place = streams.connect(HERE, &sender.claim(0, 0));
     assert_eq!(follow(&mut place, 5), 0);
@@ -102,7 +103,7 @@ fn nothing_is_confirmed_behind_what_did_not_come() {
 
 #[test]
 fn what_is_refused_is_told_in_its_place() {
-    let mut streams = Streams::default();
+    let mut streams = Streams::new(None);
     let mut place = streams.connect(HERE, &Sender::new(1).claim(0, 0));
     for number in 1..=7 {
         assert_eq!(place.count(1), Some(number));
@@ -112,7 +113,7 @@ fn what_is_refused_is_told_in_its_place() {
             _ => assert_eq!(place.take(number, 1), 0),
         }
     }
-    let told: Vec<_> = std::iter::from_fn(|| place.news())
+    let told: Vec<_> = std::iter::from_fn(|| place.news(None))
         .map(|News { number, count, refused, .. }| (number, count, refused))
         .collect();
     let (signature, too_long) = (Some(Refusal::Signature), Some(Refusal::TooLong));
@@ -121,7 +122,7 @@ fn what_is_refused_is_told_in_its_place() {
 
 #[test]
 fn who_only_knows_the_name_of_a_stream_changes_nothing_in_it() {
-    let mut streams = Streams::default();
+    let mut streams = Streams::new(None);
     let sender = Sender::new(1);
     let claim = sender.claim(0, 0);
     let mut first = streams.connect(HERE, &claim);
@@ -141,7 +142,7 @@ fn who_only_knows_the_name_of_a_stream_changes_nothing_in_it() {
 
 #[test]
 fn what_was_never_sent_was_never_taken() {
-    let mut streams = Streams::default();
+    let mut streams = Streams::new(None);
     let sender = Sender::new(1);
     assert_eq!(follow(&mut streams.connect(HERE, &sender.claim(0, 0)), 100), 0);
     // As from a copy of the queue that has gone on elsewhere.
@@ -152,7 +153,7 @@ fn what_was_never_sent_was_never_taken() {
 /// Whoever listened to a claim and repeats it to a receiver that was started anew.
 #[test]
 fn what_a_stranger_repeats_first_does_not_count_for_a_sender_who_heard_another_receiver() {
-    let mut streams = Streams::default();
+    let mut streams = Streams::new(None);
     let mut sender = Sender::new(1);
     sender.heard = [9; 16];
     let claim = sender.claim(5, 5);
@@ -166,7 +167,7 @@ fn what_a_stranger_repeats_first_does_not_count_for_a_sender_who_heard_another_r
 
 #[test]
 fn without_a_proof_a_stream_goes_on_once_its_connection_is_gone() {
-    let mut streams = Streams::default();
+    let mut streams = Streams::new(None);
     let mut first = streams.connect(HERE, &frame(&[1; 16], None, 0));
     assert_eq!(follow(&mut first, 5), 0);
     let mut second = streams.connect(HERE, &frame(&[1; 16], None, 3));
@@ -181,7 +182,7 @@ fn without_a_proof_a_stream_goes_on_once_its_connection_is_gone() {
 
 #[test]
 fn numbers_do_not_run_ahead_of_the_bytes() {
-    let mut streams = Streams::default();
+    let mut streams = Streams::new(None);
     let mut place = streams.connect(HERE, &Sender::new(1).claim(0, 0));
     assert_eq!(follow(&mut place, 5), 0);
     streams.hear(&mut place, HERE, &frame(&[1; 16], None, 1_000_000), 999);
@@ -196,7 +197,7 @@ fn numbers_do_not_run_ahead_of_the_bytes() {
 
 #[test]
 fn very_many_streams_take_no_more_memory_and_make_none_of_others_forgotten() {
-    let mut streams = Streams::default();
+    let mut streams = Streams::new(None);
     let (kept, live) = (Sender::new(1), Sender::new(2));
     assert_eq!(follow(&mut streams.connect("192.0.2.9:1", &kept.claim(0, 0)), 5), 0);
     let mut held = streams.connect(HERE, &live.claim(0, 0));
@@ -213,7 +214,7 @@ fn very_many_streams_take_no_more_memory_and_make_none_of_others_forgotten() {
 
 #[test]
 fn one_connection_is_one_stream() {
-    let mut streams = Streams::default();
+    let mut streams = Streams::new(None);
     let mut place = Place::default();
     for number in 1..1000_u128 {
         streams.hear(&mut place, HERE, &frame(&number.to_be_bytes(), None, 0), 0);
@@ -226,4 +227,81 @@ fn half_of_an_address_is_the_network() {
     assert_eq!(&*network("[2001:db8:1:2:3:4:5:6]:7"), "2001:db8:1:2::");
     assert_eq!(&*network("192.0.2.7:7"), "192.0.2.7");
     assert_eq!(&*network("unix"), "unix");
+}
+
+/// What later stages have committed.
+struct Committed(tempfile::NamedTempFile);
+
+impl Committed {
+    fn streams(&self) -> Streams {
+        Streams::new(Some(Relay::open(self.0.path()).unwrap()))
+    }
+
+    /// They commit the record that was counted last on that connection.
+    fn commit(&self, place: &Place) {
+        self.store(&checkpoint_of(place));
+    }
+
+    fn store(&self, checkpoint: &[u8]) {
+        let mut file = CheckpointFile::open(self.0.path()).unwrap();
+        let (source, position) = checkpoint::decode_header(checkpoint).unwrap();
+        file.set(source, position);
+        file.save().unwrap();
+    }
+}
+
+fn checkpoint_of(place: &Place) -> Vec<u8> {
+    let mut checkpoint = Vec::new();
+    assert!(place.put_position(&mut checkpoint));
+    checkpoint
+}
+
+impl Streams {
+    fn relayed(&mut self, place: &mut Place) -> Option<(u64, u64)> {
+        let relay = self.relay_mut().unwrap();
+        while Instant::now() < relay.due() {}
+        relay.look();
+        place.news(self.relay()).map(|news| (news.number, news.count))
+    }
+}
+
+#[test]
+fn what_was_delivered_is_known_after_a_restart_and_only_to_its_sender() {
+    let committed = Committed(tempfile::NamedTempFile::new().unwrap());
+    let mut streams = committed.streams();
+    let mut sender = Sender::new(1);
+    let claim = sender.claim(0, 0);
+    let mut place = streams.connect(HERE, &claim);
+    assert_eq!((follow(&mut place, 5), streams.relayed(&mut place)), (0, None));
+    committed.commit(&place);
+    assert_eq!((follow(&mut place, 2), streams.relayed(&mut place)), (0, Some((5, 5))));
+    sender.heard = place.repeat().unwrap().run;
+
+    let mut streams = committed.streams();
+    // Whoever repeats what was said before gets numbers of his own.
+    let mut stranger = streams.connect(HERE, &claim);
+    assert_eq!(follow(&mut stranger, 7), 0);
+    // As if the sender had not heard all: two are known, two are not.
+    let mut place = streams.connect(HERE, &sender.claim(3, 7));
+    assert_eq!((follow(&mut place, 4), streams.relayed(&mut place)), (2, Some((5, 2))));
+    committed.commit(&place);
+    assert_eq!(streams.relayed(&mut place), Some((7, 2)));
+}
+
+#[test]
+fn numbers_that_stand_for_other_records_now_were_not_delivered() {
+    let committed = Committed(tempfile::NamedTempFile::new().unwrap());
+    let mut streams = committed.streams();
+    let sender = Sender::new(1);
+    let mut place = streams.connect(HERE, &sender.claim(0, 0));
+    assert_eq!(follow(&mut place, 5), 0);
+    committed.commit(&place);
+    assert_eq!((streams.relayed(&mut place), follow(&mut place, 5)), (Some((5, 5)), 0));
+    // As from a copy of the queue: it never sent what is on its way.
+    let on_its_way = checkpoint_of(&place);
+    let mut again = streams.connect(HERE, &sender.claim(5, 7));
+    committed.store(&on_its_way);
+    assert_eq!((follow(&mut again, 5), streams.relayed(&mut again)), (0, None));
+    committed.commit(&again);
+    assert_eq!(streams.relayed(&mut again), Some((10, 5)));
 }

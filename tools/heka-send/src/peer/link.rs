@@ -214,6 +214,8 @@ impl Link {
                 let heard = self.buffer.get(..len).unwrap_or_default();
                 let identity = self.place.identity.as_mut();
                 self.answers.take(heard, &self.name, window, identity)?;
+                // Who waits for others to deliver repeats what it has said.
+                self.hearing = Hearing::Quiet;
                 // TLS may hold more, also its end, that no socket tells of.
                 return Ok(len == self.buffer.len() || self.pipe.is_tls());
             }

@@ -15,9 +15,11 @@ use nix::poll::PollFlags;
 
 use crate::cli::InputForm;
 use crate::doors::Newcomer;
-use crate::intake::{Intake, Source, Taken};
+use crate::intake::Intake;
 use crate::numbers::{self, Arrivals};
 use crate::place::{News, Place};
+use crate::relay::Relay;
+use crate::source::{Source, Taken};
 use crate::transport::Transport;
 
 /// An unfinished record of up to this size is copied in front of what is read next; a longer one
@@ -66,6 +68,8 @@ pub(crate) struct Connection {
     unfinished: Option<Unfinished>,
     /// Another turn is wanted, whether or not there is something to read.
     pub(crate) is_busy: bool,
+    /// Nothing is read any more.
+    pub(crate) is_ended: bool,
     /// Another look at the rest is worth it when there is so much of it.
     need: usize,
     place: Place,
@@ -96,6 +100,7 @@ impl Connection {
             rest: Unread::default(),
             unfinished: None,
             is_busy: false,
+            is_ended: false,
             need: 0,
             place: Place::default(),
             confirmed: 0,
@@ -248,16 +253,43 @@ impl Connection {
         Ok(taken)
     }
 
-    /// Confirms everything that came, once it is safe.
-    pub(crate) fn confirm(&mut self) -> std::io::Result<()> {
+    /// Confirms everything that came, once it is written, or once the stages behind have delivered it
+    /// if they count.
+    pub(crate) fn confirm(&mut self, relay: Option<&Relay>) -> std::io::Result<()> {
         // Confirmations that were not taken yet are made up for by the next one.
         if self.unsent.is_empty() {
-            while let Some(news) = self.place.news() {
+            while let Some(news) = self.place.news(relay) {
                 self.active = Instant::now();
                 self.tell(&news);
             }
         }
         self.send()
+    }
+
+    /// Whether the sender waits for what the stages behind have not delivered.
+    pub(crate) fn owes(&self) -> bool {
+        self.place.owes() && !self.place.is_left()
+    }
+
+    /// Tells a sender that waits that it does not wait for nothing.
+    pub(crate) fn reassure(&mut self) -> std::io::Result<()> {
+        if self.unsent.is_empty()
+            && let Some(news) = self.place.repeat().filter(|_| self.owes())
+        {
+            self.tell(&news);
+        }
+        self.send()
+    }
+
+    /// Nothing is read any more; what the sender waits for it is still told.
+    pub(crate) fn end(&mut self) {
+        self.is_ended = true;
+        self.is_busy = false;
+    }
+
+    /// Whether nothing is left to do on it.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_ended && !self.owes() && self.unsent.is_empty() && !self.stream.wants_write()
     }
 
     fn tell(&mut self, news: &News) {
@@ -302,7 +334,8 @@ impl Connection {
     /// # Errors
     /// A signal that asks for the end.
     pub(crate) fn idles(&self, limit: Duration) -> Result<bool, Stop> {
-        if self.is_busy || self.active.elapsed() < limit {
+        let waits_for_us = self.owes() && self.unsent.is_empty();
+        if self.is_busy || waits_for_us || self.active.elapsed() < limit {
             return Ok(false);
         }
         let now = Some(Instant::now());
@@ -313,7 +346,7 @@ impl Connection {
     /// What to wait for.
     pub(crate) fn wanted(&self) -> Interest {
         Interest {
-            read: !self.is_busy,
+            read: !self.is_busy && !self.is_ended,
             write: !self.unsent.is_empty() || self.stream.wants_write(),
         }
     }
@@ -330,50 +363,4 @@ impl Drop for Connection {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::net::UnixStream;
-
-    use clap::Parser as _;
-    use heka_core::codec::{Encoder, Form, Settings};
-    use socket2::Socket;
-
-    use super::*;
-    use crate::cli::Cli;
-
-    #[test]
-    fn no_byte_of_a_long_line_is_searched_twice() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out");
-        let cli = Cli::parse_from(["heka-listen", "--write", path.to_str().unwrap()]);
-        let plan = cli.plan().unwrap();
-        let out = plan.write.open(false).unwrap();
-        let encoder = Encoder::new(Form::Raw, Settings::default());
-        let mut intake = Intake::new(&plan, out, encoder, None);
-        let (mut near, far) = UnixStream::pair().unwrap();
-        far.set_nonblocking(true).unwrap();
-        let stream = Stream::plain(Socket::from(far));
-        let (peer, way, arrivals) = (String::new(), Transport::Unix, Arrivals::default());
-        let newcomer = Newcomer { stream, peer, way, arrivals };
-        let mut connection = Connection::new(newcomer, InputForm::Lines, &intake);
-        let mut buffer = vec![0; 64 * 1024];
-        let mut expected = Vec::new();
-        // What is short is copied in front of what is read next, what is long is not.
-        for len in [10, SHORT + 10] {
-            for _ in 0..len.div_ceil(1000) {
-                near.write_all(&vec![b'x'; len.min(1000)]).unwrap();
-                connection.read(&mut buffer, &mut intake).unwrap();
-            }
-            // Nobody would see it any more.
-            let mut rest = connection.rest.data().to_vec();
-            rest[5] = b'\n';
-            connection.rest.set(&rest);
-            expected.extend_from_slice(&rest);
-            near.write_all(b"y\nz").unwrap();
-            connection.read(&mut buffer, &mut intake).unwrap();
-            expected.extend_from_slice(b"y\n");
-            assert_eq!(connection.rest.data(), b"z");
-        }
-        intake.out.flush().unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), expected);
-    }
-}
+mod tests;

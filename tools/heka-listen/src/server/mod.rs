@@ -13,6 +13,7 @@ use crate::datagram::Inbox;
 use crate::doors::{Door, Doors, Newcomer};
 use crate::intake::Intake;
 use crate::numbers;
+use crate::relay::Relay;
 use crate::senders::Senders;
 
 /// Bytes read from one sender before others get their turn.
@@ -21,6 +22,8 @@ const READ_SIZE: usize = 256 * 1024;
 const TURN: usize = 64;
 /// What came is confirmed after so many turns of all senders, or when none has more.
 const CONFIRMED_TURNS: u32 = 4;
+/// So often senders that wait for later stages are told that they do not wait for nothing.
+const REASSURED: Duration = Duration::from_millis(250);
 /// Token of the output, to hear that its reader is gone.
 const OUTPUT: u64 = u64::MAX - 1;
 
@@ -44,6 +47,10 @@ pub(crate) struct Server {
     pub(crate) buffer: Vec<u8>,
     inbox: Inbox,
     swept: Instant,
+    /// Whether a sender waits for what later stages have not delivered.
+    pub(crate) owes: bool,
+    /// When such senders were told so last.
+    reassured: Instant,
 }
 
 impl Server {
@@ -69,6 +76,8 @@ impl Server {
             buffer: vec![0; READ_SIZE],
             inbox: Inbox::new(plan.input, plan.max_record),
             swept: Instant::now(),
+            owes: false,
+            reassured: Instant::now(),
         })
     }
 
@@ -92,6 +101,7 @@ impl Server {
             ready = self.poller.wait(self.deadline())?;
             // HUP may have asked for another file.
             self.write()?;
+            self.tell_delivered()?;
         }
         for event in ready {
             self.handle(event)?;
@@ -205,6 +215,11 @@ impl Server {
         let Some(connection) = self.senders.get(place) else {
             return Ok(());
         };
+        if connection.is_ended && event.read {
+            // Its sender does not wait any more.
+            self.senders.part(place, None);
+            return Ok(());
+        }
         if event.write {
             if let Err(error) = connection.send() {
                 self.senders.part(place, Some(&error));
@@ -218,7 +233,7 @@ impl Server {
         if event.read && !connection.is_busy {
             return self.hear(place);
         }
-        self.watch(place)
+        self.go_on(place)
     }
 
     /// A connection has its turn.
@@ -242,7 +257,11 @@ impl Server {
                 if self.intake.confirms() {
                     self.intake.out.flush()?;
                     // A sender that does not read any more needs no confirmation.
-                    let _gone = connection.confirm();
+                    let _gone = connection.confirm(self.intake.relay());
+                }
+                connection.end();
+                if self.intake.relay().is_some() && connection.owes() {
+                    return self.go_on(place);
                 }
                 self.senders.part(place, None);
                 Ok(())
@@ -270,16 +289,50 @@ impl Server {
     /// Writes what is buffered; then what came is safe and can be confirmed.
     pub(crate) fn settle(&mut self) -> Result<(), Stop> {
         self.turns = 0;
-        self.write()?;
-        self.intake.commit()?;
+        self.intake.settle()?;
         for place in std::mem::take(&mut self.to_confirm) {
-            if let Some(connection) = self.senders.get(place)
-                && let Err(error) = connection.confirm()
-            {
-                self.senders.part(place, Some(&error));
-                continue;
+            self.confirm(place)?;
+        }
+        Ok(())
+    }
+
+    fn confirm(&mut self, place: usize) -> Result<(), Stop> {
+        if let Some(connection) = self.senders.get(place)
+            && let Err(error) = connection.confirm(self.intake.relay())
+        {
+            self.senders.part(place, Some(&error));
+        }
+        self.go_on(place)
+    }
+
+    /// Ends a connection with which nothing is left to do, or waits for what it wants now.
+    fn go_on(&mut self, place: usize) -> Result<(), Stop> {
+        let Some(connection) = self.senders.get(place) else { return Ok(()) };
+        if connection.is_done() {
+            self.senders.part(place, None);
+            return Ok(());
+        }
+        self.owes |= self.intake.relay().is_some() && connection.owes();
+        self.watch(place)
+    }
+
+    /// Tells senders that wait what later stages have delivered meanwhile.
+    pub(crate) fn tell_delivered(&mut self) -> Result<(), Stop> {
+        let is_news = self.owes && self.intake.look();
+        let reassures = self.owes && self.reassured.elapsed() >= REASSURED;
+        if !is_news && !reassures {
+            return Ok(());
+        }
+        self.owes = false;
+        for place in self.senders.places() {
+            if reassures && let Some(connection) = self.senders.get(place) {
+                // If it is broken that is found out below.
+                let _told = connection.reassure();
             }
-            self.watch(place)?;
+            self.confirm(place)?;
+        }
+        if reassures {
+            self.reassured = Instant::now();
         }
         Ok(())
     }
@@ -287,7 +340,8 @@ impl Server {
     fn deadline(&self) -> Deadline {
         let sweep = self.sweep_period().filter(|_| self.senders.count() > 0);
         let sweep = sweep.map(|period| self.swept + period);
-        sweep.into_iter().chain(self.doors.resume()).chain(self.intake.due()).min()
+        let relay = self.intake.relay().filter(|_| self.owes).map(Relay::due);
+        sweep.into_iter().chain(self.doors.resume()).chain(self.intake.due()).chain(relay).min()
     }
 
     fn sweep_period(&self) -> Option<Duration> {
@@ -321,67 +375,4 @@ impl Server {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-    use std::os::unix::net::UnixStream;
-    use std::path::Path;
-
-    use clap::Parser as _;
-    use heka_core::codec::{Encoder, Form, Settings};
-    use heka_core::net::Stream;
-
-    use super::*;
-    use crate::cli::Cli;
-    use crate::numbers::Arrivals;
-    use crate::transport::Transport;
-
-    fn server(path: &Path) -> Server {
-        let cli =
-            Cli::parse_from(["heka-listen", "--write", path.to_str().unwrap(), "-o", "payload"]);
-        let plan = cli.plan().unwrap();
-        let out = plan.write.open(false).unwrap();
-        let encoder = Encoder::new(Form::Payload, Settings::default());
-        let intake = Intake::new(&plan, out, encoder, None);
-        Server::new(&plan, Vec::new(), intake).unwrap()
-    }
-
-    fn connect(server: &mut Server) -> UnixStream {
-        let (near, far) = UnixStream::pair().unwrap();
-        far.set_nonblocking(true).unwrap();
-        let stream = Stream::plain(far.into());
-        let (peer, way, arrivals) = ("peer".to_owned(), Transport::Unix, Arrivals::default());
-        server.welcome(Newcomer { stream, peer, way, arrivals }).unwrap();
-        near
-    }
-
-    #[test]
-    fn what_takes_long_to_read_keeps_nobody_else_waiting() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out");
-        let mut server = server(&path);
-        // Headers in each other's messages, all of them longer than what comes.
-        let mut hostile = connect(&mut server);
-        let headers = b"\x7a\x07\x1e\x04\x08\xc0\x84\x3d\x1f".repeat(7000);
-        hostile.write_all(&headers[2..]).unwrap();
-        for _ in 0..8 {
-            server.serve_all().unwrap();
-            hostile.write_all(&headers).unwrap();
-        }
-        server.serve_all().unwrap();
-        drop(hostile);
-        // It is at its end now, and much of it is left.
-        server.serve_all().unwrap();
-        assert_eq!((server.senders.count(), server.busy.len()), (1, 1));
-        connect(&mut server).write_all(b"a line\n").unwrap();
-        server.serve_all().unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a line\n");
-        let mut turns = 0;
-        while server.senders.count() > 0 {
-            assert!(!server.busy.is_empty());
-            server.serve_all().unwrap();
-            turns += 1;
-        }
-        assert!(turns > 2, "{turns}");
-        assert!(server.intake.failed);
-    }
-}
+mod tests;
