@@ -263,6 +263,7 @@ impl Place {
         let Bound { run, hold, .. } = self.bound.as_ref()?;
         let (run, relayed) = (*run, hold.taken.relayed.as_ref());
         let safe = relayed.zip(relay).map_or(u64::MAX, |(relayed, relay)| relayed.delivered(relay));
+        let safe = safe.max(self.told);
         let (number, refused) = match self.refused.front() {
             Some(first) if first.last - first.count > self.told => {
                 (safe.min(first.last - first.count), None)

@@ -261,7 +261,8 @@ impl Streams {
         let relay = self.relay_mut().unwrap();
         while Instant::now() < relay.due() {}
         relay.look();
-        place.news(self.relay()).map(|news| (news.number, news.count))
+        // The first news may be nothing but a greeting.
+        place.news(self.relay()).filter(|news| news.count > 0).map(|news| (news.number, news.count))
     }
 }
 
