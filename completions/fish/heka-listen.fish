@@ -32,6 +32,11 @@ request\t'One is asked for; if a client shows one, it must be right'
 require\t'Every client must show a right one'"
 complete -c heka-listen -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'TLS 1.2 (RFC 5246)'
 1.3\t'TLS 1.3 (RFC 8446)'"
+complete -c heka-listen -l retry -d 'Number of retries, or \'forever\'' -r
+complete -c heka-listen -l retry-delay -d 'Delay before the first retry' -r
+complete -c heka-listen -l retry-growth -d 'Factor by which the delay grows' -r
+complete -c heka-listen -l retry-max-delay -d 'Maximum delay between retries' -r
+complete -c heka-listen -l retry-jitter -d 'Maximum random time added to each delay' -r
 complete -c heka-listen -l hmac-keys -d 'Verify signatures with the keys in FILE' -r -F
 complete -c heka-listen -l require-signer -d 'Accept only messages signed by NAME' -r
 complete -c heka-listen -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
@@ -55,6 +60,7 @@ raw\t'The bytes themselves'"
 complete -c heka-listen -s j -l json -d 'The same as -o json'
 complete -c heka-listen -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-listen -s 0 -l null -d 'Records of text end with NUL'
+complete -c heka-listen -l stdio -d 'Receive on standard input, answer on standard output'
 complete -c heka-listen -s 1 -l once -d 'Accept one connection and exit when it closes'
 complete -c heka-listen -l fsync -d 'Sync the file to disk after every write'
 complete -c heka-listen -l tls -d 'Use TLS on TCP addresses'

@@ -11,7 +11,7 @@ complete -c heka-send -l to -d 'Send to the first address that answers, or to al
 all\t'Every one'"
 complete -c heka-send -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-send -l max-record -d 'Longest message to accept' -r
-complete -c heka-send -l ack -d 'When a message counts as delivered' -r -f -a "none\t'What was written'
+complete -c heka-send -l ack -d 'When a message counts as delivered [default: kernel, or peer for exec:]' -r -f -a "none\t'What was written'
 kernel\t'What the peer\'s kernel has'
 peer\t'What heka-listen --ack has passed on'"
 complete -c heka-send -l commit -d 'Store the source\'s position in FILE as messages are delivered' -r -F

@@ -6,11 +6,15 @@
 //! tcp://… tls://… udp://…            with the protocol named; behind it, a host and a port
 //! unix:PATH  unixgram:PATH           sockets in the file system (unix://PATH too)
 //! @NAME  unix:@NAME  unixgram:@NAME  abstract sockets (Linux), unix(7)
+//! exec:COMMAND                       a command's standard input and output
+//! nats://… natss://…                 short for a command that speaks a broker's protocol
 //! ```
 
 use std::path::{Path, PathBuf};
 
 use socket2::SockAddr;
+
+use super::exec::Program;
 
 /// Where to connect to or to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +30,8 @@ pub enum Addr {
     Unix(UnixName),
     /// A unix datagram socket.
     UnixGram(UnixName),
+    /// A program's standard input and output.
+    Exec(Program),
 }
 
 /// A host and a port. Without a host it is every interface of this machine, or, to connect to, the
@@ -66,6 +72,7 @@ const SCHEMES: &[Scheme] = &[
     Scheme { prefix: "unix://", parse: |rest| Ok(Addr::Unix(UnixName::parse(rest)?)) },
     Scheme { prefix: "unix:", parse: |rest| Ok(Addr::Unix(UnixName::parse(rest)?)) },
     Scheme { prefix: "@", parse: |rest| Ok(Addr::Unix(UnixName::named(rest)?)) },
+    Scheme { prefix: "exec:", parse: parse_command },
 ];
 
 /// Reads an address (a value parser for clap).
@@ -78,13 +85,28 @@ pub fn parse_addr(text: &str) -> Result<Addr, String> {
             return (scheme.parse)(rest);
         }
     }
+    if let Some((_, tool)) = BROKERS.iter().find(|(prefix, _)| text.starts_with(prefix)) {
+        return Ok(Addr::Exec(Program::Broker { tool, url: text.to_owned() }));
+    }
     if let Some((scheme, _)) = text.split_once("://") {
-        return Err(format!("unknown scheme '{scheme}://' (tcp, tls, udp, unix, unixgram)"));
+        return Err(format!(
+            "unknown scheme '{scheme}://' (tcp, tls, udp, unix, unixgram, nats, natss)"
+        ));
     }
     if text.starts_with('/') || text.starts_with("./") {
         return Err(format!("a path is written unix:{text}"));
     }
     HostPort::parse(text).map(Addr::Tcp)
+}
+
+/// Addresses that a tool of ours understands: it is the one that reads the rest.
+const BROKERS: &[(&str, &str)] = &[("nats://", "heka-nats"), ("natss://", "heka-nats")];
+
+fn parse_command(line: &str) -> Result<Addr, String> {
+    match line.trim() {
+        "" => Err("expected a command behind exec:".to_owned()),
+        _ => Ok(Addr::Exec(Program::Shell(line.to_owned()))),
+    }
 }
 
 impl HostPort {
@@ -209,6 +231,7 @@ impl std::fmt::Display for Addr {
             Self::Udp(at) => write!(f, "udp://{at}"),
             Self::Unix(name) => write!(f, "unix:{name}"),
             Self::UnixGram(name) => write!(f, "unixgram:{name}"),
+            Self::Exec(program) => program.fmt(f),
         }
     }
 }
@@ -229,6 +252,8 @@ mod tests {
             "unix:/run/heka.sock",
             "unix:@heka",
             "unixgram:/run/gram",
+            "exec:ssh relay 'heka-listen --stdio'",
+            "nats://n1,n2:4223/logs.{Logger}?stream=LOGS",
         ] {
             assert_eq!(parse_addr(text).expect(text).to_string(), text);
         }
@@ -249,6 +274,7 @@ mod tests {
             ("unix:", "path"),
             ("@", "name"),
             ("unixgram:@", "name"),
+            ("exec: ", "command"),
             ("", "expected"),
         ] {
             let error = parse_addr(text).expect_err(text);

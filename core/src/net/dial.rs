@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFlags;
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
+use super::exec::Direction;
 use super::{Addr, HostPort, Proxy, Stream, UnixName, resolve};
 use crate::os::{Deadline, wait, wait_for};
 use crate::report::{Cause, Stop};
@@ -135,7 +136,7 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// Connects to a stream address, TLS handshake included.
+    /// Connects to a stream address, TLS handshake included, or starts the program that is one.
     ///
     /// # Errors
     /// [`DialError`]. A datagram address cannot be connected to this way.
@@ -148,6 +149,7 @@ impl Dialer {
                 self.tls.handshake(socket, &at.host, self.deadline())
             }
             Addr::Unix(name) => Ok(Stream::plain(self.dial_unix(name, Type::STREAM)?)),
+            Addr::Exec(program) => program.start(Direction::To, self.deadline()),
             _ => Err(DialError::failed("not a stream address")),
         }
     }

@@ -83,6 +83,7 @@ impl Listener {
             Addr::Tcp(at) | Addr::Tls(at) | Addr::Udp(at) => Self::bind_ip(addr, at, options),
             Addr::Unix(name) => Self::bind_unix(addr, name, options.unix_type, options),
             Addr::UnixGram(name) => Self::bind_unix(addr, name, Type::DGRAM, options),
+            Addr::Exec(_) => Err(Stop::usage(format_args!("{addr}: nobody connects to a command"))),
         }
     }
 
@@ -186,7 +187,7 @@ impl Listener {
             Addr::Tcp(_) => bound,
             Addr::Tls(_) => format!("tls://{bound}"),
             Addr::Udp(_) => format!("udp://{bound}"),
-            unix @ (Addr::Unix(_) | Addr::UnixGram(_)) => unix.to_string(),
+            other => other.to_string(),
         }
     }
 

@@ -8,6 +8,7 @@
 mod addr;
 mod bypass;
 mod dial;
+pub mod exec;
 mod listen;
 mod poller;
 mod proxy;
@@ -15,6 +16,7 @@ mod ready;
 pub mod redial;
 mod resolve;
 mod socks;
+mod stdio;
 mod stream;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -31,5 +33,6 @@ pub use proxy::Proxy;
 pub use ready::{ReadyFd, parse_ready_fd};
 pub use redial::{Backoff, Loss, Redial, Retries, retry_after};
 pub use resolve::resolve;
+pub use stdio::stdio;
 pub use stream::Stream;
 pub use waiting::{peek_at, unacknowledged_len, waiting_len};

@@ -4,9 +4,13 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use socket2::Socket;
+
+use super::exec::Process;
+use super::stdio::Copying;
 
 /// A connection: TCP or unix, plain or TLS. Blocking unless [`Stream::set_nonblocking`] is used.
 #[derive(Debug)]
@@ -14,6 +18,18 @@ pub struct Stream {
     pub(super) socket: Socket,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Box<super::tls::Session>>,
+    // Last, so that it is dropped when the socket is closed.
+    behind: Option<Behind>,
+}
+
+/// What the other end of a socket pair belongs to.
+#[derive(Debug)]
+enum Behind {
+    Program(Process),
+    Copies {
+        // Held for what dropping it does.
+        _out: Copying,
+    },
 }
 
 impl Stream {
@@ -23,20 +39,46 @@ impl Stream {
             socket,
             #[cfg(feature = "tls")]
             tls: None,
+            behind: None,
+        }
+    }
+
+    /// A socket pair whose other end a program of ours has.
+    pub(super) fn of_program(socket: Socket, process: Process) -> Self {
+        Self { behind: Some(Behind::Program(process)), ..Self::plain(socket) }
+    }
+
+    /// A socket pair whose other end threads of ours copy from and to.
+    pub(super) fn of_copies(socket: Socket, out: Copying) -> Self {
+        Self { behind: Some(Behind::Copies { _out: out }), ..Self::plain(socket) }
+    }
+
+    /// Whether a program of ours is on the other side.
+    pub fn is_program(&self) -> bool {
+        matches!(self.behind, Some(Behind::Program(_)))
+    }
+
+    /// How the program on the other side has ended, if it is one and has, or does soon. Ask when
+    /// the stream is at its end.
+    pub fn program_status(&mut self) -> Option<ExitStatus> {
+        match &mut self.behind {
+            Some(Behind::Program(process)) => process.status(),
+            _ => None,
         }
     }
 
     /// TLS over a connected socket. The handshake happens with the first reads and writes.
     #[cfg(feature = "tls")]
     pub fn tls(socket: Socket, connection: rustls::Connection) -> Self {
-        Self { socket, tls: Some(Box::new(super::tls::Session::new(connection))) }
+        let session = Box::new(super::tls::Session::new(connection));
+        Self { tls: Some(session), ..Self::plain(socket) }
     }
 
     /// The same for a client that has no certificate to present.
     #[cfg(feature = "tls")]
     pub(super) fn anonymous_tls(socket: Socket, connection: rustls::Connection) -> Self {
-        let session = super::tls::Session::new(connection).anonymous();
-        Self { socket, tls: Some(Box::new(session)) }
+        let session = Box::new(super::tls::Session::new(connection).anonymous());
+        Self { tls: Some(session), ..Self::plain(socket) }
     }
 
     /// The socket below; what is written to it directly goes around TLS.

@@ -7,4 +7,5 @@ mod marks;
 mod network;
 mod network_examples;
 mod tls;
+mod transports;
 mod world2;

@@ -40,7 +40,7 @@ fn sends(folder: &TempDir, command: &str, from: &str, expected: &str) -> Running
 fn logs_and_the_output_of_programs_are_sent() {
     let page = examples("heka-send.1");
     let readme = readme_examples("### Ship a log reliably");
-    assert_eq!((page.len(), readme.len()), (6, 4), "{page:#?} {readme:#?}");
+    assert_eq!((page.len(), readme.len()), (7, 4), "{page:#?} {readme:#?}");
     for commands in [&page, &readme] {
         sends(
             &logs(),
@@ -135,7 +135,7 @@ fn send(folder: &TempDir, address: &str, args: &[&str]) {
 #[test]
 fn what_is_sent_is_written_to_a_file() {
     for commands in [examples("heka-listen.1"), readme_examples("### Receive from anything")] {
-        assert!(matches!(commands.len(), 3 | 4), "{commands:#?}");
+        assert!(matches!(commands.len(), 3 | 5), "{commands:#?}");
         let folder = scratch();
         let (pipeline, address) = listens(&folder, &command(&commands, ">> output.log"), "9612");
         send(&folder, &address, &[]);
@@ -148,7 +148,7 @@ fn what_is_sent_is_written_to_a_file() {
 #[test]
 fn messages_are_confirmed_once_they_are_on_the_disk() {
     let folder = scratch();
-    let line = command(&examples("heka-listen.1"), "--fsync");
+    let line = command(&examples("heka-listen.1"), "--fsync --rotate");
     let (listener, address) = listens(&folder, &format!("exec {line}"), "5565");
     send(&folder, &address, &["--ack=peer"]);
     let stored = Tool::new("heka-decode").dir(folder.path()).arg("all.heka").run();

@@ -5,22 +5,24 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use heka_core::cli::net::{ServerTlsArgs, SocketArgs, TlsChoice};
+use heka_core::cli::net::{RetryArgs, ServerTlsArgs, SocketArgs, TlsChoice};
 use heka_core::cli::signing::{KeysArgs, Verifier};
 use heka_core::cli::{CommitArgs, WriteArgs};
 use heka_core::cli::{Common, Showing, Tool, When, Writing, forms, parse_buffer_size};
 use heka_core::codec::Form;
-use heka_core::net::{Addr, ListenOptions, ReadyFd, parse_addr, parse_ready_fd, tls};
+use heka_core::net::exec::Program;
+use heka_core::net::{Addr, Backoff, ListenOptions, ReadyFd, parse_addr, parse_ready_fd, tls};
 use heka_core::report::Stop;
 use heka_core::report::stats::Metric;
 
 /// Receive messages from other machines
 ///
 /// Listens on every ADDRESS: HOST:PORT, :PORT (all interfaces), tcp://, tls:// or udp://HOST:PORT,
-/// unix:PATH, unixgram:PATH or @NAME, and writes the messages of all senders to standard output.
+/// unix:PATH, unixgram:PATH or @NAME, starts exec:COMMAND, and writes the
+/// messages of all senders to standard output.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
-    /// Where to listen
+    /// Where to listen, or what to read from
     #[arg(value_name = "ADDRESS", value_parser = parse_addr)]
     addresses: Vec<Addr>,
     /// Input format
@@ -34,6 +36,9 @@ pub(crate) struct Cli {
     /// Type of messages made of text [default: by transport]
     #[arg(long = "type", value_name = "TYPE")]
     type_: Option<String>,
+    /// Receive on standard input, answer on standard output
+    #[arg(long, requires = "write")]
+    stdio: bool,
     /// Accept one connection and exit when it closes
     #[arg(short = '1', long)]
     once: bool,
@@ -75,6 +80,8 @@ pub(crate) struct Cli {
     tls: TlsChoice,
     #[command(flatten)]
     tls_args: ServerTlsArgs,
+    #[command(flatten)]
+    retry: RetryArgs,
     #[command(flatten)]
     keys: KeysArgs,
     #[command(flatten)]
@@ -132,6 +139,11 @@ impl Tool for Cli {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) addresses: Vec<Addr>,
+    /// What is started and sends.
+    pub(crate) programs: Vec<Program>,
+    /// Somebody sends on standard input.
+    pub(crate) stdio: bool,
+    pub(crate) backoff: Backoff,
     pub(crate) input: InputForm,
     pub(crate) showing: Showing,
     pub(crate) color: When,
@@ -166,6 +178,7 @@ impl Cli {
         if !uses_tls && self.tls_args.is_used() {
             return Err(Stop::usage("flags of TLS need --tls or a tls:// address"));
         }
+        let (addresses, programs) = part(addresses);
         let has_socket_file =
             addresses.iter().any(|addr| matches!(addr, Addr::Unix(_) | Addr::UnixGram(_)));
         if self.write.mode.is_some() && self.write.write.is_none() && !has_socket_file {
@@ -176,6 +189,11 @@ impl Cli {
         }
         Ok(Plan {
             addresses,
+            // Programs are to send again what was not written.
+            ack: self.ack.or((!programs.is_empty()).then_some(Ack::Write)),
+            programs,
+            stdio: self.stdio,
+            backoff: self.retry.plan(Backoff::default()),
             input: self.input,
             showing: self.showing,
             color: self.common.color,
@@ -185,7 +203,6 @@ impl Cli {
             max_count: self.max_count,
             max_record: self.max_record,
             dedup: self.dedup,
-            ack: self.ack,
             resume: self.resume,
             // What is committed is on the disk.
             fsync: self.fsync || self.commit.commit.is_some(),
@@ -206,6 +223,18 @@ impl Cli {
             writing: self.writing,
         })
     }
+}
+
+/// Sockets and programs.
+fn part(addresses: Vec<Addr>) -> (Vec<Addr>, Vec<Program>) {
+    let (mut sockets, mut programs) = (Vec::new(), Vec::new());
+    for addr in addresses {
+        match addr {
+            Addr::Exec(program) => programs.push(program),
+            socket => sockets.push(socket),
+        }
+    }
+    (sockets, programs)
 }
 
 #[cfg(test)]

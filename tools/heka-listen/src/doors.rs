@@ -53,6 +53,8 @@ pub(crate) struct Newcomer {
     pub(crate) peer: String,
     pub(crate) way: Transport,
     pub(crate) arrivals: Arrivals,
+    /// Its number, if it is one of [`Programs`](crate::programs::Programs).
+    pub(crate) program: Option<usize>,
 }
 
 /// All doors. Where each stands is its token.
@@ -100,7 +102,7 @@ impl Doors {
         let Some(Some(door)) = self.doors.get(token) else { return Ok(None) };
         let way = Transport::to(&door.listener.addr);
         let arrivals = door.arrivals.clone();
-        let newcomer = |stream, peer| Newcomer { stream, peer, way, arrivals };
+        let newcomer = |stream, peer| Newcomer { stream, peer, way, arrivals, program: None };
         let cause = match door.listener.accept() {
             Ok(None) => return Ok(None),
             Ok(Some(Accepted { socket, peer })) => match &door.tls {

@@ -10,6 +10,7 @@ mod intake;
 mod numbers;
 mod place;
 mod positions;
+mod programs;
 mod relay;
 mod run;
 mod senders;

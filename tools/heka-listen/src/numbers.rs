@@ -75,7 +75,12 @@ impl Arrivals {
             let mut sockets = DATAGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
             sockets.push((name.clone(), stat.st_ino));
         }
-        Self { messages: MESSAGES.get(&name), bytes: BYTES.get(&name) }
+        Self::named(&name)
+    }
+
+    /// Of whom is called that.
+    pub(crate) fn named(name: &str) -> Self {
+        Self { messages: MESSAGES.get(name), bytes: BYTES.get(name) }
     }
 
     pub(crate) fn add(&self, messages: u64, bytes: u64) {

@@ -45,6 +45,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     }
     outcome?;
     let failed = Status::failed_if(server.intake.failed);
+    let failed = failed.and(server.programs.status);
     Ok(failed.and(plan.writing.status(server.intake.taken())))
 }
 
@@ -65,7 +66,7 @@ fn open_doors(plan: &Plan) -> Result<Vec<Door>, Stop> {
         let is_tls = matches!(addr, Addr::Tls(_));
         doors.push(Door::new(listener, tls.clone().filter(|_| is_tls)));
     }
-    if doors.is_empty() {
+    if doors.is_empty() && plan.programs.is_empty() && !plan.stdio {
         return Err(Stop::usage("no address to listen on"));
     }
     Ok(doors)

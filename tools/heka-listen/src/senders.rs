@@ -7,6 +7,7 @@ use heka_core::report::words::Count;
 
 use crate::connection::Connection;
 use crate::numbers;
+use crate::programs::End;
 
 /// Who is connected.
 #[derive(Debug, Default)]
@@ -14,6 +15,8 @@ pub(crate) struct Senders {
     places: Vec<Option<Connection>>,
     free: Vec<usize>,
     count: usize,
+    /// Programs whose connections are over.
+    ended: Vec<End>,
 }
 
 impl Senders {
@@ -46,14 +49,29 @@ impl Senders {
         }
     }
 
+    /// Whether nothing is left to take with [`Senders::take_ended`].
+    pub(crate) fn are_all_told(&self) -> bool {
+        self.ended.is_empty()
+    }
+
+    /// The programs whose connections are over since the last call.
+    pub(crate) fn take_ended(&mut self) -> Vec<End> {
+        std::mem::take(&mut self.ended)
+    }
+
     /// A connection is over.
     pub(crate) fn part(&mut self, place: usize, error: Option<&std::io::Error>) {
-        let Some(connection) = self.places.get_mut(place).and_then(Option::take) else {
+        let Some(mut connection) = self.places.get_mut(place).and_then(Option::take) else {
             return;
         };
         self.free.push(place);
         self.count -= 1;
         numbers::CONNECTED.set(self.count as u64);
+        if let Some(number) = connection.program {
+            let (status, is_success) =
+                (connection.stream.program_status(), connection.confirmed > 0);
+            self.ended.push(End { number, status, is_success });
+        }
         match error {
             None if connection.confirmed > 0 => {
                 let count = Count(connection.confirmed, "message");

@@ -12,6 +12,8 @@ pub(crate) enum Transport {
     Tcp,
     Udp,
     Unix,
+    /// A command, or whoever has standard input.
+    Program,
 }
 
 impl Transport {
@@ -20,6 +22,7 @@ impl Transport {
         match addr {
             Addr::Udp(_) => Self::Udp,
             Addr::Unix(_) | Addr::UnixGram(_) => Self::Unix,
+            Addr::Exec(_) => Self::Program,
             _ => Self::Tcp,
         }
     }
@@ -35,13 +38,14 @@ impl Transport {
             Self::Tcp => "TcpInput",
             Self::Udp => "UdpInput",
             Self::Unix => "UnixInput",
+            Self::Program => "ProcessInput",
         }
     }
 
     /// The host of a peer, without a port; behind a unix socket it is this one.
     pub(crate) fn host(self, peer: &str) -> String {
         match (self, peer.parse::<SocketAddr>()) {
-            (Self::Unix, _) => clock::hostname(),
+            (Self::Unix | Self::Program, _) => clock::hostname(),
             (_, Ok(addr)) => addr.ip().to_string(),
             (_, Err(_)) => peer.to_owned(),
         }

@@ -24,8 +24,8 @@ use crate::place::Identity;
 /// Send messages to another machine
 ///
 /// Reads Heka messages, or lines, from standard input and delivers them to ADDRESS: HOST:PORT,
-/// tcp://, tls:// or udp://HOST:PORT, unix:PATH, unixgram:PATH or @NAME. What the other side has
-/// not confirmed is sent again after a reconnect.
+/// tcp://, tls:// or udp://HOST:PORT, unix:PATH, unixgram:PATH, @NAME or exec:COMMAND.
+/// What the other side has not confirmed is sent again after a reconnect.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
     /// Destination; several are tried in order
@@ -53,9 +53,9 @@ pub(crate) struct Cli {
     /// Longest message to accept
     #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
     max_record: usize,
-    /// When a message counts as delivered
-    #[arg(long, value_name = "BY", default_value = "kernel", help_heading = "Delivery options")]
-    ack: Ack,
+    /// When a message counts as delivered [default: kernel, or peer for exec:]
+    #[arg(long, value_name = "BY", help_heading = "Delivery options")]
+    ack: Option<Ack>,
     /// Store the source's position in FILE as messages are delivered
     #[arg(long, value_name = "FILE", help_heading = "Delivery options", value_hint = clap::ValueHint::FilePath)]
     commit: Option<PathBuf>,
@@ -213,7 +213,8 @@ pub(crate) struct Plan {
 /// How records are delivered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Delivery {
-    pub(crate) ack: Ack,
+    /// As it was asked for; what holds is [`Delivery::ack_of`].
+    pub(crate) ack: Option<Ack>,
     pub(crate) in_flight: usize,
     pub(crate) resend: u64,
     pub(crate) refused: Refused,
@@ -221,6 +222,17 @@ pub(crate) struct Delivery {
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) reconnect_after: u64,
+}
+
+impl Delivery {
+    /// What counts as delivered at an address.
+    pub(crate) fn ack_of(&self, addr: &Addr) -> Ack {
+        match addr {
+            _ if addr.is_datagram() => Ack::None,
+            Addr::Exec(_) => self.ack.unwrap_or(Ack::Peer),
+            _ => self.ack.unwrap_or(Ack::Kernel),
+        }
+    }
 }
 
 impl Cli {
@@ -232,9 +244,14 @@ impl Cli {
             return Err(Stop::usage("flags of TLS need --tls or a tls:// address"));
         }
         let (commits, queues) = (self.commit.is_some(), self.queue.is_some());
-        check_combination(self.ack, self.output, is_datagram, commits, queues)?;
+        let is_program = |addr: &Addr| matches!(addr, Addr::Exec(_));
+        // Programs confirm what they understand.
+        let asked = self.ack.or((self.output != Form::Heka).then_some(Ack::Kernel));
+        let is_exec = asked.is_none() && addresses.iter().any(is_program);
+        let ack = if is_exec { Some(Ack::Peer) } else { asked };
+        check_combination(ack, self.output, is_datagram && !is_exec, commits, queues)?;
         let keeps = self.refused_file.is_some();
-        let refused = plan_refused(self.refused, keeps, self.ack, commits || queues)?;
+        let refused = plan_refused(self.refused, keeps, ack, commits || queues)?;
         let mut settings = self.net.plan(&["ALL_PROXY"])?;
         settings.source = self.source;
         let targets = match self.to {
@@ -254,7 +271,7 @@ impl Cli {
             max_record: self.max_record,
             commit: self.commit,
             delivery: Delivery {
-                ack: self.ack,
+                ack: asked,
                 in_flight: self.in_flight,
                 resend: self.resend,
                 refused,
@@ -308,10 +325,10 @@ fn check_effects(
 fn plan_refused(
     asked: Option<Refused>,
     keeps: bool,
-    ack: Ack,
+    ack: Option<Ack>,
     has_memory: bool,
 ) -> Result<Refused, Stop> {
-    if (keeps || asked.is_some()) && ack != Ack::Peer {
+    if (keeps || asked.is_some()) && ack != Some(Ack::Peer) {
         return Err(Stop::usage("--refused and --refused-file need --ack=peer"));
     }
     match asked {
@@ -325,16 +342,16 @@ fn plan_refused(
 }
 
 fn check_combination(
-    ack: Ack,
+    ack: Option<Ack>,
     output: Form,
     is_datagram: bool,
     commits: bool,
     queues: bool,
 ) -> Result<(), Stop> {
-    if ack == Ack::Peer && output != Form::Heka {
+    if ack == Some(Ack::Peer) && output != Form::Heka {
         return Err(Stop::usage("--ack=peer needs frames to number: -o heka"));
     }
-    if ack == Ack::Peer && is_datagram {
+    if ack == Some(Ack::Peer) && is_datagram {
         return Err(Stop::usage("--ack=peer needs a stream: datagrams are not confirmed"));
     }
     if queues && output == Form::Raw {

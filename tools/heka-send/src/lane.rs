@@ -45,7 +45,8 @@ impl Lane {
             }
         };
         let packer = Packer::new(plan.output, plan.payload.clone(), signer);
-        if plan.delivery.ack == Ack::Peer {
+        let numbers = |addr| plan.delivery.ack_of(addr) == Ack::Peer;
+        if plan.targets.iter().flatten().any(numbers) {
             plan.identity = Some(match &spool {
                 Some(Spool { queue, .. }) => Identity::new(queue.stream_id(), &queue.seed())?,
                 None => Identity::new(clock::random_uuid(), &random_seed())?,

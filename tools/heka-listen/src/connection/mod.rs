@@ -51,6 +51,8 @@ pub(crate) struct Connection {
     pub(crate) stream: Stream,
     pub(crate) peer: String,
     way: Transport,
+    /// Its number, if it is one of [`Programs`](crate::programs::Programs).
+    pub(crate) program: Option<usize>,
     /// Bytes that it sent.
     pub(crate) received: u64,
     /// What comes in by its listener.
@@ -80,7 +82,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(newcomer: Newcomer, form: InputForm, intake: &Intake) -> Self {
-        let Newcomer { stream, peer, way, arrivals } = newcomer;
+        let Newcomer { stream, peer, way, arrivals, program } = newcomer;
         let source = match form {
             InputForm::Auto => None,
             InputForm::Heka => Some(intake.frames(way.is_local())),
@@ -92,6 +94,7 @@ impl Connection {
             stream,
             peer,
             way,
+            program,
             received: 0,
             arrivals,
             active: Instant::now(),

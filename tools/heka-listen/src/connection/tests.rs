@@ -22,7 +22,7 @@ fn no_byte_of_a_long_line_is_searched_twice() {
     far.set_nonblocking(true).unwrap();
     let stream = Stream::plain(Socket::from(far));
     let (peer, way, arrivals) = (String::new(), Transport::Unix, Arrivals::default());
-    let newcomer = Newcomer { stream, peer, way, arrivals };
+    let newcomer = Newcomer { stream, peer, way, arrivals, program: None };
     let mut connection = Connection::new(newcomer, InputForm::Lines, &intake);
     let mut buffer = vec![0; 64 * 1024];
     let mut expected = Vec::new();

@@ -13,6 +13,7 @@ use crate::datagram::Inbox;
 use crate::doors::{Door, Doors, Newcomer};
 use crate::intake::Intake;
 use crate::numbers;
+use crate::programs::Programs;
 use crate::relay::Relay;
 use crate::senders::Senders;
 
@@ -32,6 +33,7 @@ const OUTPUT: u64 = u64::MAX - 1;
 pub(crate) struct Server {
     poller: Poller,
     pub(crate) doors: Doors,
+    pub(crate) programs: Programs,
     pub(crate) senders: Senders,
     pub(crate) intake: Intake,
     form: InputForm,
@@ -64,6 +66,7 @@ impl Server {
         Ok(Self {
             poller,
             doors,
+            programs: Programs::new(plan),
             senders: Senders::default(),
             intake,
             form: plan.input,
@@ -91,6 +94,7 @@ impl Server {
 
     /// One turn of everybody who has something for us, which is waited for if nobody has.
     fn serve_all(&mut self) -> Result<(), Stop> {
+        self.start_programs()?;
         let mut ready = self.poller.wait(Some(Instant::now()))?;
         if ready.is_empty() && self.busy.is_empty() {
             self.settle()?;
@@ -118,6 +122,17 @@ impl Server {
         }
         self.sweep()?;
         self.reopen()
+    }
+
+    /// Starts the programs that are due, also those that have just ended.
+    fn start_programs(&mut self) -> Result<(), Stop> {
+        for end in self.senders.take_ended() {
+            self.programs.ended(&end);
+        }
+        while let Some(newcomer) = self.programs.start()? {
+            self.welcome(newcomer)?;
+        }
+        Ok(())
     }
 
     /// Gives those another turn who did not get ready in theirs. Whoever sends without an end, or
@@ -150,8 +165,9 @@ impl Server {
     }
 
     fn is_done(&self) -> bool {
-        let is_over = self.once && self.doors.are_closed() && self.senders.count() == 0;
-        is_over || self.intake.is_full()
+        let is_alone = self.senders.count() == 0 && self.senders.are_all_told();
+        let is_over = is_alone && self.doors.are_closed() && self.programs.are_over();
+        is_over || self.programs.has_failed() || self.intake.is_full()
     }
 
     fn handle(&mut self, event: Ready) -> Result<(), Stop> {
@@ -341,7 +357,8 @@ impl Server {
         let sweep = self.sweep_period().filter(|_| self.senders.count() > 0);
         let sweep = sweep.map(|period| self.swept + period);
         let relay = self.intake.relay().filter(|_| self.owes).map(Relay::due);
-        sweep.into_iter().chain(self.doors.resume()).chain(self.intake.due()).chain(relay).min()
+        let due = [sweep, self.doors.resume(), self.intake.due(), self.programs.due(), relay];
+        due.into_iter().flatten().min()
     }
 
     fn sweep_period(&self) -> Option<Duration> {
@@ -362,6 +379,7 @@ impl Server {
         self.settle()?;
         for place in self.senders.places() {
             if let Some(connection) = self.senders.get(place)
+                && connection.program.is_none()
                 && connection.idles(limit)?
             {
                 connection.give_up();

@@ -27,7 +27,7 @@ fn connect(server: &mut Server) -> UnixStream {
     far.set_nonblocking(true).unwrap();
     let stream = Stream::plain(far.into());
     let (peer, way, arrivals) = ("peer".to_owned(), Transport::Unix, Arrivals::default());
-    server.welcome(Newcomer { stream, peer, way, arrivals }).unwrap();
+    server.welcome(Newcomer { stream, peer, way, arrivals, program: None }).unwrap();
     near
 }
 

@@ -63,13 +63,13 @@ impl Link {
         delivery: &Delivery,
     ) -> Result<Self, DialError> {
         let pipe = Pipe::connect(dialer, addr, delivery.write_timeout)?;
-        let ack = if addr.is_datagram() { Ack::None } else { delivery.ack };
+        let ack = delivery.ack_of(addr);
         Ok(Self {
             pipe,
             name: addr.to_string(),
             ack,
             written: 0,
-            arrival: Arrival::new(ack, matches!(addr, Addr::Unix(_))),
+            arrival: Arrival::new(ack, matches!(addr, Addr::Unix(_) | Addr::Exec(_))),
             buffer: vec![0; ANSWER_SIZE].into(),
             answers: Answers::new(delivery.refused),
             place: Place::new(None, 0),
@@ -108,7 +108,8 @@ impl Link {
 
     /// Whether the peer may not have read what is confirmed.
     pub(crate) fn hides_unread(&self) -> bool {
-        self.arrival.hides_unread()
+        // A program that fails may have done nothing with what it has read.
+        self.arrival.hides_unread() || (self.pipe.is_program() && self.ack == Ack::Kernel)
     }
 
     /// The stream, with what was learned about its receiver.
@@ -208,7 +209,10 @@ impl Link {
     /// Reads once, and tells whether there may be more.
     fn hear(&mut self, window: &mut Window) -> Result<bool, Over> {
         match self.pipe.read(&mut self.buffer) {
-            Ok(0) => self.hearing = Hearing::Ended,
+            Ok(0) => {
+                self.hearing = Hearing::Ended;
+                self.pipe.failure().map_or(Ok(()), Err)?;
+            }
             Ok(len) if self.is_refused_by_tls(len) => return Err(Over::mistaken(&self.name)),
             Ok(len) if self.ack == Ack::Peer => {
                 let heard = self.buffer.get(..len).unwrap_or_default();
@@ -266,7 +270,7 @@ impl Link {
         if let Some(len) = self.arrival.arrived_at_last(self.pipe.stream(), self.written) {
             window.confirm_bytes(len);
         }
-        error.into()
+        self.pipe.failure().unwrap_or_else(|| error.into())
     }
 
     /// Writes what there is to write, as much as the peer takes now. `at_end` if the window will

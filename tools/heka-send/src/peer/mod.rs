@@ -299,7 +299,7 @@ impl Target {
 
     /// Whether anybody tells what has arrived.
     pub(crate) fn confirms(&self) -> bool {
-        self.delivery.ack != Ack::None && !self.addrs.iter().all(Addr::is_datagram)
+        self.addrs.iter().any(|addr| self.delivery.ack_of(addr) != Ack::None)
     }
 
     /// Whether there is a connection.

@@ -5,10 +5,11 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use heka_core::net::{Addr, DialError, Dialer, Stream};
+use heka_core::net::{Addr, DialError, Dialer, Stream, exec};
 use heka_core::report::{self, stats};
 use socket2::Socket;
 
+use crate::peer::over::{End, Over};
 use crate::window::Window;
 
 /// Several messages share a datagram up to this size, which fits an Ethernet frame.
@@ -58,6 +59,17 @@ impl Pipe {
 
     pub(super) fn is_tls(&self) -> bool {
         self.stream().is_some_and(Stream::is_tls)
+    }
+
+    pub(super) fn is_program(&self) -> bool {
+        self.stream().is_some_and(Stream::is_program)
+    }
+
+    /// A program on the other side that has ended, but not in order, is no peer that closed.
+    pub(super) fn failure(&mut self) -> Option<Over> {
+        let status = self.stream_mut().and_then(Stream::program_status);
+        let failed = status.filter(|status| !status.success());
+        failed.map(|status| Over::new(End::Broken, &exec::status_words(status)))
     }
 
     /// Whether TLS has bytes that the socket has not taken.

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Programs as the other side of a connection: `exec:COMMAND`, and the brokers' tools.
+//!
+//! A program gets one end of a socket pair as its standard input and output. It is asked to end
+//! when its parent dies (`PR_SET_PDEATHSIG`). The system takes the thread that started it for its
+//! parent, so all are started by one thread that lives as long as the process.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{OnceLock, mpsc};
+use std::time::{Duration, Instant};
+
+use nix::poll::PollFlags;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getppid};
+use socket2::{Domain, Socket, Type};
+
+use super::{DialError, Stream, peek_at};
+use crate::os::{Deadline, wait_for};
+use crate::report::{Cause as _, Status, Stop};
+
+/// How long a program may take to end once nobody talks to it, and then once it is asked to.
+const GRACE: Duration = Duration::from_secs(1);
+/// When to look again whether it has.
+const LOOK: Duration = Duration::from_millis(5);
+/// How long a program that has closed its side may take to have a status.
+const STATUS_LIMIT: Duration = Duration::from_millis(500);
+
+/// What is started.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Program {
+    /// A command line for the shell.
+    Shell(String),
+    /// A tool of ours that speaks a broker's protocol, and the broker's address.
+    Broker {
+        /// The tool.
+        tool: &'static str,
+        /// The address.
+        url: String,
+    },
+}
+
+/// Which way the messages go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the program.
+    To,
+    /// From the program.
+    From,
+}
+
+impl Program {
+    /// Starts it. A tool of ours is waited for until it says that it is connected, if the messages
+    /// go there: another address may be the better one.
+    ///
+    /// # Errors
+    /// [`DialError`].
+    pub fn start(&self, direction: Direction, deadline: Deadline) -> Result<Stream, DialError> {
+        let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
+        let far = OwnedFd::from(far);
+        let mut command = self.command(direction);
+        command.stdin(Stdio::from(far.try_clone()?)).stdout(Stdio::from(far));
+        let child = spawn(command).map_err(|error| self.absent(&error))?;
+        let mut process = Process(Some(child));
+        if matches!(self, Self::Broker { .. }) && direction == Direction::To {
+            process.await_first_byte(&near, deadline)?;
+        }
+        Ok(Stream::of_program(near, process))
+    }
+
+    fn command(&self, direction: Direction) -> Command {
+        match self {
+            Self::Shell(line) => {
+                let mut command = Command::new("/bin/sh");
+                command.arg("-c").arg(line);
+                command
+            }
+            Self::Broker { tool, url } => {
+                let mut command = Command::new(beside_us(tool));
+                command.args(["--ack", "--retry", "0"]);
+                if direction == Direction::From {
+                    command.arg("--read");
+                }
+                command.arg(url);
+                command
+            }
+        }
+    }
+
+    fn absent(&self, error: &io::Error) -> DialError {
+        let hint = match self {
+            Self::Broker { tool, .. } if error.kind() == io::ErrorKind::NotFound => {
+                Some(format!("such an address needs {tool}, which is not installed"))
+            }
+            _ => None,
+        };
+        DialError::Failed { cause: format!("cannot be started: {}", error.cause()), hint }
+    }
+}
+
+impl std::fmt::Display for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Shell(line) => write!(f, "exec:{line}"),
+            Self::Broker { url, .. } => f.write_str(url),
+        }
+    }
+}
+
+/// A tool that was installed with the one that runs; otherwise `PATH` is asked.
+fn beside_us(tool: &str) -> PathBuf {
+    let own = std::env::current_exe().ok().map(|path| path.with_file_name(tool));
+    own.filter(|path| path.is_file()).unwrap_or_else(|| tool.into())
+}
+
+/// A program that was started. Dropped, it is made to end.
+#[derive(Debug)]
+pub(super) struct Process(Option<Child>);
+
+impl Process {
+    /// How it ended, if it does soon.
+    pub(super) fn status(&mut self) -> Option<ExitStatus> {
+        self.0.as_mut().and_then(|child| ended(child, STATUS_LIMIT))
+    }
+
+    /// Waits for the program to say anything.
+    fn await_first_byte(&mut self, near: &Socket, deadline: Deadline) -> Result<(), DialError> {
+        if !wait_for(near.as_fd(), PollFlags::POLLIN, deadline)? {
+            return Err(DialError::failed("no answer from the broker in time"));
+        }
+        if peek_at(near, 0, &mut [0]).is_ok_and(|len| len > 0) {
+            return Ok(());
+        }
+        match self.status() {
+            // It has said why, and another attempt would end in the same way.
+            Some(status) if status.code() == Some(2) => Err(Stop::Said(Status::Usage).into()),
+            Some(status) => Err(DialError::failed(status_words(status))),
+            None => Err(DialError::failed("closed the connection")),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take()
+            && !matches!(child.try_wait(), Ok(Some(_)))
+        {
+            std::thread::spawn(move || end(&mut child));
+        }
+    }
+}
+
+/// How a program ended, for people.
+pub fn status_words(status: ExitStatus) -> String {
+    match (status.code(), status.signal().map(Signal::try_from)) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(Ok(signal))) => format!("killed by {signal}"),
+        _ => "killed by a signal".to_owned(),
+    }
+}
+
+/// Lets a program end that nobody talks to any more, asks it to, or makes it.
+fn end(child: &mut Child) {
+    if ended(child, GRACE).is_some() {
+        return;
+    }
+    // It has not been waited for, so the number is still its own.
+    let pid = Pid::from_raw(child.id().cast_signed());
+    let asked = kill(pid, Signal::SIGTERM);
+    if asked.is_err() || ended(child, GRACE).is_none() {
+        let _killed = child.kill().and_then(|()| child.wait());
+    }
+}
+
+/// Waits for the end of a program, but not long.
+fn ended(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let until = Instant::now() + limit;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < until => std::thread::park_timeout(LOOK),
+            _ => return None,
+        }
+    }
+}
+
+/// A command to start, and where to say what came of it.
+type Order = (Command, mpsc::Sender<io::Result<Child>>);
+
+/// Starts a program, as a child of the thread that starts all.
+fn spawn(command: Command) -> io::Result<Child> {
+    static STARTER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
+    let starter = STARTER.get_or_init(|| {
+        let (orders, queue) = mpsc::channel::<Order>();
+        std::thread::spawn(move || {
+            for (command, started) in queue {
+                let _awaited = started.send(spawn_here(command));
+            }
+        });
+        orders
+    });
+    let (started, outcome) = mpsc::channel();
+    let lost = |_| io::Error::other("the thread that starts programs is gone");
+    starter.send((command, started)).map_err(|_| lost(mpsc::RecvError))?;
+    outcome.recv().map_err(lost)?
+}
+
+fn spawn_here(mut command: Command) -> io::Result<Child> {
+    let parent = nix::unistd::getpid();
+    let tie = move || {
+        set_pdeathsig(Signal::SIGTERM)?;
+        // It may have died before.
+        if getppid() == parent { Ok(()) } else { Err(io::Error::other("the parent is gone")) }
+    };
+    #[expect(unsafe_code, reason = "what has to be done between fork and exec is never safe")]
+    // SAFETY: `tie` makes two system calls, which are async-signal-safe, and allocates only when
+    // the parent, and whatever lock it held, is gone.
+    unsafe {
+        command.pre_exec(tie);
+    }
+    command.spawn()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    fn start(line: &str) -> Stream {
+        Program::Shell(line.to_owned()).start(Direction::To, None).unwrap()
+    }
+
+    #[test]
+    fn a_program_has_the_connection_as_its_input_and_output() {
+        let mut stream = start("read line; echo \"got $line\"; exit 7");
+        stream.write_all(b"this\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "got this\n");
+        assert_eq!(status_words(stream.program_status().unwrap()), "exit status 7");
+    }
+
+    #[test]
+    fn a_program_outlives_the_thread_that_asked_for_it_and_not_the_connection() {
+        let asker = std::thread::spawn(|| start("echo $$; read line; echo alive; exec sleep 1000"));
+        let mut stream = asker.join().unwrap();
+        let mut pid = [0; 32];
+        let len = stream.read(&mut pid).unwrap();
+        let pid = Pid::from_raw(std::str::from_utf8(&pid[..len]).unwrap().trim().parse().unwrap());
+        stream.write_all(b"\n").unwrap();
+        let mut text = [0; 6];
+        stream.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"alive\n");
+        drop(stream);
+        let since = Instant::now();
+        while kill(pid, None).is_ok() {
+            assert!(since.elapsed() < Duration::from_secs(30), "it neither ends nor is reaped");
+            std::thread::park_timeout(LOOK);
+        }
+    }
+
+    #[test]
+    fn a_signal_has_a_name() {
+        let mut stream = start("kill -KILL $$");
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+        assert_eq!(status_words(stream.program_status().unwrap()), "killed by SIGKILL");
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Senders that nobody waits for at a door: programs that we start, again if they fail, and
+//! whoever has standard input and output.
+
+use std::process::ExitStatus;
+use std::time::Instant;
+
+use heka_core::net::exec::{Direction, Program, status_words};
+use heka_core::net::{Backoff, DialError, Loss, Redial, Retries, Stream};
+use heka_core::os::Deadline;
+use heka_core::report::{self, Explain as _, Status, Stop};
+
+use crate::cli::Plan;
+use crate::doors::Newcomer;
+use crate::numbers::Arrivals;
+use crate::transport::Transport;
+
+/// What a program does.
+#[derive(Debug)]
+enum State {
+    /// It is to be started.
+    Due,
+    /// It sends.
+    Sends,
+    /// It has ended, and is not started again.
+    Over,
+}
+
+#[derive(Debug)]
+struct Sender {
+    /// `None` is standard input and output.
+    program: Option<Program>,
+    redial: Redial,
+    state: State,
+}
+
+/// All of them. Where each stands is its number.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    senders: Vec<Sender>,
+    /// One was given up.
+    pub(crate) status: Status,
+}
+
+/// The end of a connection to one of them.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) number: usize,
+    /// How the program ended.
+    pub(crate) status: Option<ExitStatus>,
+    /// It has sent something that was confirmed.
+    pub(crate) is_success: bool,
+}
+
+impl Programs {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let retries = if plan.once { Retries::Times(0) } else { plan.backoff.retries };
+        let backoff = Backoff { retries, ..plan.backoff };
+        let sender = |program| Sender { program, redial: Redial::new(backoff), state: State::Due };
+        let stdio = plan.stdio.then(|| sender(None));
+        let programs = plan.programs.iter().cloned().map(|program| sender(Some(program)));
+        Self { senders: stdio.into_iter().chain(programs).collect(), status: Status::Done }
+    }
+
+    /// When the next one is to be started.
+    pub(crate) fn due(&self) -> Deadline {
+        let due = self.senders.iter().filter(|sender| matches!(sender.state, State::Due));
+        due.map(|sender| sender.redial.due()).min()
+    }
+
+    /// Whether nothing more comes from any of them.
+    pub(crate) fn are_over(&self) -> bool {
+        self.senders.iter().all(|sender| matches!(sender.state, State::Over))
+    }
+
+    /// Whether one was given up.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.status != Status::Done
+    }
+
+    /// Starts one that is to be started now.
+    ///
+    /// # Errors
+    /// A signal, or that there is no standard input.
+    pub(crate) fn start(&mut self) -> Result<Option<Newcomer>, Stop> {
+        let now = Instant::now();
+        let is_due =
+            |sender: &Sender| matches!(sender.state, State::Due) && sender.redial.due() <= now;
+        let Some(number) = self.senders.iter().position(is_due) else { return Ok(None) };
+        let Some(sender) = self.senders.get_mut(number) else { return Ok(None) };
+        let Some(program) = &sender.program else {
+            sender.state = State::Over;
+            let stream = heka_core::net::stdio().at("standard input")?;
+            let peer = "standard input".to_owned();
+            return Ok(Some(sender_of(stream, peer, number)));
+        };
+        let peer = program.to_string();
+        match program.start(Direction::From, None) {
+            Ok(stream) => {
+                stream.set_nonblocking(true).at(&peer)?;
+                sender.state = State::Sends;
+                Ok(Some(sender_of(stream, peer, number)))
+            }
+            Err(DialError::Stopped(stop)) => Err(stop),
+            Err(DialError::Failed { cause, hint }) => {
+                self.status = sender.retry(&cause, hint.as_deref());
+                Ok(None)
+            }
+        }
+    }
+
+    /// A connection to one of them has ended.
+    pub(crate) fn ended(&mut self, end: &End) {
+        let Some(sender) = self.senders.get_mut(end.number) else { return };
+        let (Some(program), State::Sends) = (&sender.program, &sender.state) else { return };
+        if end.is_success {
+            sender.redial.reset();
+        }
+        let is_tool = matches!(program, Program::Broker { .. });
+        match end.status {
+            Some(status) if status.success() => sender.state = State::Over,
+            // It has said what is wrong with its flags, and will again.
+            Some(status) if is_tool && status.code() == Some(2) => {
+                sender.state = State::Over;
+                self.status = Status::Usage;
+            }
+            Some(status) => self.status = sender.retry(&status_words(status), None),
+            None => self.status = sender.retry("closed the connection", None),
+        }
+    }
+}
+
+/// Who sends on a stream of ours.
+fn sender_of(stream: Stream, peer: String, number: usize) -> Newcomer {
+    let arrivals = Arrivals::named(&peer);
+    Newcomer { stream, peer, way: Transport::Program, arrivals, program: Some(number) }
+}
+
+impl Sender {
+    /// Tells of a failure and when the next attempt will be. [`Status::Done`] if there is one.
+    fn retry(&mut self, cause: &str, hint: Option<&str>) -> Status {
+        let name = self.program.as_ref().map(ToString::to_string).unwrap_or_default();
+        if self.redial.schedule(&Loss::of(format_args!("{name}: {cause}")).hint(hint)) {
+            self.state = State::Due;
+            return Status::Done;
+        }
+        report::error(format_args!("{name}: {cause}"));
+        hint.iter().for_each(report::hint);
+        self.state = State::Over;
+        Status::Unreachable
+    }
+}
