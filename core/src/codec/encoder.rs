@@ -8,6 +8,7 @@ use super::short::{Look, Short, TimeForm};
 use super::template::Template;
 use super::time::Zone;
 use super::{Form, json, logfmt, rst, sandbox_text, text};
+use crate::wire::framing::put_header_of;
 use crate::wire::{Frame, FrameTooLarge, Header, MessageView, put_frame, put_mark};
 
 /// What the forms need to know beside the message.
@@ -83,6 +84,34 @@ impl Encoder {
             Writer::Payload(payload) => payload.put(out, &frame.view),
             _ => self.put_view(out, &frame.view, frame.header.checkpoint),
         }
+    }
+
+    /// Appends a frame that was read with that checkpoint, if any, in place of its delivery state:
+    /// what two neighbouring stages told each other concerns nobody behind them.
+    ///
+    /// # Errors
+    /// [`FrameTooLarge`], which no frame that was read is.
+    pub fn pass_on(
+        &mut self,
+        out: &mut Vec<u8>,
+        frame: &Frame<'_>,
+        checkpoint: Option<&[u8]>,
+    ) -> Result<(), FrameTooLarge> {
+        if self.form != Form::Heka || checkpoint.is_none() && !frame.header.is_extended() {
+            let header = Header { checkpoint, ..frame.header };
+            self.put(out, &Frame { header, ..*frame });
+            return Ok(());
+        }
+        let header = Header { checkpoint, ..Header::default() };
+        let has_room = put_header_of(out, frame, &header).is_ok();
+        if !has_room {
+            put_header_of(out, frame, &Header::default())?;
+        }
+        out.extend_from_slice(frame.message);
+        if let Some(checkpoint) = checkpoint.filter(|_| !has_room) {
+            put_mark(out, checkpoint);
+        }
+        Ok(())
     }
 
     /// Appends a message that is at hand as protobuf bytes, in a frame with `header` if frames are

@@ -2,6 +2,7 @@
 //! heka-tail as its users meet it: files of every kind, followed.
 
 mod follow;
+mod frames;
 mod habits;
 mod kept;
 mod links;

@@ -24,7 +24,14 @@ fn listener() -> Peer {
 
 #[test]
 fn there_is_a_test_for_each() {
-    let known = ["heka-tail input.log |", "heka-tail --resume", "--no-follow", "-o json", "nginx"];
+    let known = [
+        "heka-tail input.log |",
+        "heka-tail --resume",
+        "--no-follow",
+        "-i heka",
+        "-o json",
+        "nginx",
+    ];
     let examples = page::examples("heka-tail.1");
     assert_eq!(examples.len(), known.len(), "{examples:#?}");
     for (example, part) in examples.iter().zip(known) {
@@ -42,6 +49,26 @@ fn follow_a_log_and_send_it() {
     listener.wait_stdout_is("1\n");
     scene.append("input.log", "2\n");
     listener.wait_stdout_is("1\n2\n");
+    drop(pipeline);
+}
+
+#[test]
+fn what_a_listener_has_written_goes_to_the_next_machine() {
+    let scene = Scene::new("");
+    let first = Peer::with("heka-listen", ["127.0.0.1:0", "--ack", "--write=all.heka"], |tool| {
+        tool.dir(scene.dir.path())
+    });
+    let next = listener();
+    let line = to(&next, &example("-i heka"));
+    let pipeline = sh(&line).dir(scene.dir.path()).spawn();
+    let send = |text: &str| {
+        let send = Tool::new("heka-send").args(["--ack=peer", &first.addr]);
+        send.stdin(text).run().succeeds();
+    };
+    send("1\n2\n");
+    next.wait_stdout_is("1\n2\n");
+    send("3\n");
+    next.wait_stdout_is("1\n2\n3\n");
     drop(pipeline);
 }
 

@@ -6,6 +6,7 @@ mod followers;
 mod marks;
 mod network;
 mod network_examples;
+mod relay_examples;
 mod tls;
 mod transports;
 mod world2;

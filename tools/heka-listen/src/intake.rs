@@ -12,8 +12,7 @@ use heka_core::record::{
     Damage, Found, Framing, Limit, More, Oversize, Recent, Records, Splitter, Turn,
 };
 use heka_core::report::{self, Stop, stats};
-use heka_core::wire::framing::put_header_of;
-use heka_core::wire::{Frame, Header, Message, Reason, Template, put_mark};
+use heka_core::wire::{Frame, Header, Message, Reason, Template};
 
 use crate::cli::Plan;
 use crate::numbers;
@@ -289,22 +288,7 @@ impl Intake {
     /// machine mean nothing to the stages behind us, and a stranger's could mislead them.
     fn put(&mut self, frame: &Frame<'_>, place: &Place) -> Result<(), Stop> {
         let checkpoint = self.positions.of_record(place);
-        let (out, changes) =
-            (self.out.buffer(), frame.header.is_extended() || checkpoint.is_some());
-        if self.encoder.form() == Form::Heka && changes {
-            let header = Header { checkpoint, ..Header::default() };
-            let has_room = put_header_of(out, frame, &header).is_ok();
-            if !has_room {
-                put_header_of(out, frame, &Header::default()).map_err(Stop::failed)?;
-            }
-            out.extend_from_slice(frame.message);
-            if let Some(checkpoint) = checkpoint.filter(|_| !has_room) {
-                put_mark(out, checkpoint);
-            }
-        } else {
-            let header = Header { checkpoint, ..frame.header };
-            self.encoder.put(out, &Frame { header, ..*frame });
-        }
+        self.encoder.pass_on(self.out.buffer(), frame, checkpoint).map_err(Stop::failed)?;
         self.out.end_record()
     }
 

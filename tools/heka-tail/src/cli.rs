@@ -116,6 +116,9 @@ pub(crate) struct Following {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Records")]
 pub(crate) struct Splitting {
+    /// Input format
+    #[arg(short, long, value_name = "FORM", default_value = "lines")]
+    pub(crate) input: InputForm,
     /// Byte that ends a record
     #[arg(short = 'd', long, value_name = "BYTE", default_value = "\\n", value_parser = parse_byte)]
     pub(crate) delimiter: u8,
@@ -253,6 +256,32 @@ pub(crate) struct Messages {
     pub(crate) no_headers: bool,
 }
 
+impl Splitting {
+    /// Whether something is said that frames have no use for.
+    pub(crate) fn is_for_text(&self) -> bool {
+        self.delimiter != b'\n'
+            || self.null
+            || self.delimiter_count != 1
+            || self.delimiter_regex.is_some()
+            || self.chomp
+            || self.encoding.is_some()
+            || self.multiline_start.is_some()
+            || self.multiline_continue.is_some()
+    }
+}
+
+impl Messages {
+    /// Whether something is said of messages that are made here.
+    pub(crate) fn is_for_text(&self) -> bool {
+        self.logger.is_some()
+            || self.hostname.is_some()
+            || self.env_version.is_some()
+            || !self.field.is_empty()
+            || self.path_field.is_some()
+            || self.path_regex.is_some()
+    }
+}
+
 /// How to follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum How {
@@ -260,6 +289,15 @@ pub(crate) enum How {
     Name,
     /// The file that had the name at the start
     Descriptor,
+}
+
+/// Forms of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InputForm {
+    /// Text, each record to be a message
+    Lines,
+    /// Framed messages
+    Heka,
 }
 
 /// Where a delimiter stands.

@@ -16,7 +16,7 @@ use heka_core::wire::{Field, Message};
 use regex::bytes::Regex;
 
 use crate::charset::Charset;
-use crate::cli::{At, Cli, How, PositionArgs, Selecting, Splitting, UuidKind};
+use crate::cli::{At, Cli, How, InputForm, PositionArgs, Selecting, Splitting, UuidKind};
 
 /// Name of a stream whose parts of a name were not given, as in Heka.
 const DEFAULT_STREAM: &str = "LogstreamerInput";
@@ -25,6 +25,9 @@ const DEFAULT_STREAM: &str = "LogstreamerInput";
 pub(crate) const MAX_LINE: usize = 60 * 1024;
 /// The same where only the payload is written: what is kept in memory of a file.
 pub(crate) const MAX_PAYLOAD: usize = 16 << 20;
+
+/// Longest message of a frame by default, as in all tools.
+const MAX_MESSAGE: usize = 4 << 20;
 
 /// Files of a selection that were last written longer ago are left out, as in Heka.
 const OLDEST: Duration = Duration::from_secs(720 * 3600);
@@ -117,6 +120,14 @@ impl Cli {
         }
         if self.files.iter().any(|file| file.as_os_str() == "-") {
             return Err(Stop::usage("standard input is no file to follow; heka-encode reads it"));
+        }
+        let is_for_text = self.splitting.is_for_text() || self.messages.is_for_text();
+        if self.splitting.input == InputForm::Heka
+            && (is_for_text || self.following.lines.is_some())
+        {
+            return Err(Stop::usage(
+                "-i heka takes messages as they are: no flag of text is for it",
+            ));
         }
         let follow = !self.following.no_follow;
         let position = plan_position(&self.position, &self.files, &self.selecting)?;
@@ -261,6 +272,9 @@ fn plan_charset(splitting: &Splitting) -> Result<Option<Charset>, Stop> {
 }
 
 fn plan_splitter(splitting: &Splitting, size: usize) -> Result<Splitter, Stop> {
+    if splitting.input == InputForm::Heka {
+        return Ok(Splitter::frames(splitting.max_record.unwrap_or(MAX_MESSAGE)));
+    }
     let limit = Limit { size, oversize: splitting.oversize };
     let splitter = match &splitting.delimiter_regex {
         None => {

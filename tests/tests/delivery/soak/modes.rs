@@ -137,6 +137,20 @@ pub(crate) const MODES: &[Mode] = &[
         ..PEER
     },
     Mode {
+        name: "relay by a file: `--write --fsync`, `heka-tail -i heka`",
+        lines: &[
+            ship!("{1}"),
+            "heka-listen --ack --write={disk}/spool.heka --fsync 127.0.0.1:0",
+            concat!(
+                "heka-tail -v -i heka --resume={disk}/spool.pos {disk}/spool.heka | ",
+                send!(),
+                "--commit={disk}/spool.pos {3}"
+            ),
+            HERE,
+        ],
+        ..PEER
+    },
+    Mode {
         name: "stages between: `heka-decode -j`, `heka-encode`, `-m`",
         lines: &[
             concat!(

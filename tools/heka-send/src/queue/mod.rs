@@ -321,6 +321,8 @@ impl Queue {
         self.dropped = self.dropped.max(gone.unwrap_or(0));
         self.marks.retain(|mark| mark.place > start && mark.number <= before);
         self.read_at = self.read_at.max(start);
+        // What this process has numbered keeps its numbers, and its name with the peers. The next one
+        // counts without what is dropped here: it needs another name.
         self.cursor.rename_stream();
         self.cursor.lost = self.number_before(start)?.saturating_sub(self.cursor.number);
         self.advance_to(start);

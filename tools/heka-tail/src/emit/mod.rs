@@ -13,7 +13,7 @@ use heka_core::delivery::checkpoint::put_header;
 use heka_core::os::{Output, clock};
 use heka_core::record::{Damage, Found, Record, Splitter};
 use heka_core::report::{self, Stop, stats};
-use heka_core::wire::{Header, MAX_CHECKPOINT_SIZE};
+use heka_core::wire::{Frame, Header, MAX_CHECKPOINT_SIZE};
 
 use crate::charset::Charset;
 use crate::cli::UuidKind;
@@ -177,12 +177,36 @@ impl Emitter {
                     self.put(origin, chunk, &record, charset, now)?;
                 }
                 Found::Damage(damage) => self.tell(origin, chunk.path, &damage),
-                Found::Frame(_) => {}
+                Found::Frame(frame) => {
+                    let done = records.done();
+                    self.put_frame(origin, chunk, &frame, done)?;
+                }
             }
         }
         let done = records.done();
         chunk.progress = progress;
         Ok(done)
+    }
+
+    /// Writes a message that came in a frame, which ends after `done` bytes.
+    fn put_frame(
+        &mut self,
+        origin: Origin<'_>,
+        chunk: &Chunk<'_>,
+        frame: &Frame<'_>,
+        done: usize,
+    ) -> Result<(), Stop> {
+        if frame.is_signal() {
+            return Ok(());
+        }
+        self.messages.note(origin, chunk, done, false);
+        if self.encoder.form() == Form::Payload {
+            self.payloads.begin(&mut self.out, origin.number, origin.name);
+        }
+        let checkpoint = self.messages.checkpoint();
+        self.encoder.pass_on(self.out.buffer(), frame, checkpoint).map_err(Stop::failed)?;
+        self.records += 1;
+        self.out.end_record()
     }
 
     /// Writes payloads that end with delimiters.
@@ -276,6 +300,11 @@ impl Messages {
         if !put_header(&mut self.checkpoint, origin.key, &self.position) {
             self.checkpoint.clear();
         }
+    }
+
+    /// The position that goes along with the next message.
+    fn checkpoint(&self) -> Option<&[u8]> {
+        Some(&*self.checkpoint).filter(|checkpoint| !checkpoint.is_empty())
     }
 
     #[inline]
