@@ -1,7 +1,8 @@
-complete -c heka-encode -s i -l input -d 'Input format' -r -f -a "lines\t'Payloads'
+complete -c heka-encode -s i -l input -d 'Input format' -r -f -a "auto\t'Framed messages if it begins with one, else lines'
+lines\t'Payloads'
 json\t'Messages as heka-decode -j writes them; with --json-map any JSON'
 logfmt\t'Pairs KEY=VALUE'
-heka\t'Framed messages: frame and sign them anew'
+heka\t'Framed messages: parse, change or sign them'
 whole\t'Each FILE is one payload'"
 complete -c heka-encode -s o -l output -d 'Output format' -r -f -a "heka\t'Framed messages'
 payload\t'Payloads, one a line'
@@ -28,11 +29,16 @@ complete -c heka-encode -s F -l field -d 'Add a field (repeatable)' -r
 complete -c heka-encode -l timestamp -d 'Time of the messages: now, RFC 3339 or nanoseconds' -r
 complete -c heka-encode -l uuid -d 'UUID of the messages: random or 32 hexadecimal digits' -r
 complete -c heka-encode -l json-map -d 'Map JSON members to headers, as Payload=msg,Severity=level' -r
-complete -c heka-encode -l regex -d 'Parse lines: named groups become headers and fields' -r
+complete -c heka-encode -l logfmt -d 'Parse pairs KEY=VALUE; map keys to headers as --json-map' -r
+complete -c heka-encode -l regex -d 'Parse records: named groups become headers and fields' -r
 complete -c heka-encode -l regex-field -d 'Make a header or field from groups, as Payload=%rest%' -r
-complete -c heka-encode -l timestamp-format -d 'Format of times in the text' -r
+complete -c heka-encode -l from -d 'Of framed messages, parse this field or header' -r
+complete -c heka-encode -l field-type -d 'Type of a parsed field, s, b, i, d or t (repeatable)' -r
+complete -c heka-encode -l timestamp-format -d 'Format of times in the text (repeatable)' -r
 complete -c heka-encode -l timestamp-zone -d 'Time zone of times without an offset [default: UTC]' -r
+complete -c heka-encode -l year -d 'Year of times without one [default: the nearest]' -r
 complete -c heka-encode -l severity-map -d 'Severity names, as fatal=0,W=warning' -r
+complete -c heka-encode -l unparsed -d 'What to do with records that cannot be parsed' -r
 complete -c heka-encode -l max-record -d 'Longest message to write' -r
 complete -c heka-encode -l oversize -d 'What to do with longer messages [default: split]' -r -f -a "split\t'Continued in the next record; nothing is lost'
 truncate\t'Only its beginning is delivered'

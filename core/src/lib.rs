@@ -3,6 +3,7 @@
 //!
 //! - [`wire`]: bytes to messages and back: frames, headers, signatures. Pure.
 //! - [`codec`]: messages to the forms that people and programs read, and back; the matcher. Pure.
+//! - `decode`: text of any kind to messages: times, numbers, JSON, lines of known programs. Pure.
 //! - [`record`]: byte streams to records. Pure.
 //! - [`report`]: what a tool says: diagnostics, counters, and why it stopped.
 //! - [`os`]: descriptors, waiting, signals, the clock, files.
@@ -13,6 +14,8 @@
 //! `core/tests/layers.rs` holds the order. What only one tool uses lives in that tool.
 pub mod cli;
 pub mod codec;
+#[cfg(feature = "decode")]
+pub mod decode;
 pub mod delivery;
 #[cfg(feature = "net")]
 pub mod net;

@@ -11,9 +11,10 @@
 use std::path::{Path, PathBuf};
 
 /// Top to bottom, as in the crate's documentation.
-const LAYERS: [&str; 8] = ["wire", "codec", "record", "report", "os", "net", "delivery", "cli"];
+const LAYERS: [&str; 9] =
+    ["wire", "codec", "decode", "record", "report", "os", "net", "delivery", "cli"];
 /// Layers that are functions of their arguments: no descriptor, clock, environment or time zone.
-const PURE: [&str; 3] = ["wire", "codec", "record"];
+const PURE: [&str; 4] = ["wire", "codec", "decode", "record"];
 /// What a pure layer must not name.
 const IMPURE: [&str; 7] = [
     "nix::",

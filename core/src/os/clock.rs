@@ -32,3 +32,15 @@ pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
 pub fn random_uuid() -> [u8; 16] {
     uuid::Uuid::new_v4().into_bytes()
 }
+
+/// A time zone by its name in the time zone database; `local` is this machine's.
+///
+/// # Errors
+/// Words on what is wrong.
+pub fn time_zone(name: &str) -> Result<jiff::tz::TimeZone, String> {
+    match name {
+        "local" => Ok(jiff::tz::TimeZone::system()),
+        "UTC" => Ok(jiff::tz::TimeZone::UTC),
+        _ => jiff::tz::TimeZone::get(name).map_err(|_| format!("unknown time zone {name}")),
+    }
+}

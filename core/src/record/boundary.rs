@@ -5,6 +5,7 @@
 use std::fmt::Debug;
 
 use super::More;
+use super::values::Nesting;
 
 /// The end of a record: lengths from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(super) struct Search {
     pub(super) count: usize,
     /// Its beginning is gone.
     pub(super) is_inside: bool,
+    /// Of a JSON value, what brackets are open.
+    pub(super) nesting: Nesting,
 }
 
 impl Search {

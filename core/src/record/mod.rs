@@ -14,6 +14,7 @@ mod boundary;
 mod damage;
 mod dedup;
 mod ending;
+mod entries;
 mod found;
 mod framing;
 mod limit;
@@ -23,6 +24,7 @@ mod records;
 mod splitter;
 mod turn;
 mod unread;
+mod values;
 
 pub use crate::wire::More;
 pub use damage::{Damage, TooLong};

@@ -41,6 +41,18 @@ impl Splitter {
         Self::new(Framing::Heka, Limit { size: limit, oversize: Oversize::Drop })
     }
 
+    /// JSON values, whatever white space is in or between them.
+    pub fn json(limit: Limit) -> Self {
+        let kind = Kind::Boundary(Arc::new(super::values::Values));
+        Self { kind, lines: None, limit, plain: None }
+    }
+
+    /// Entries of the journal, exported or in JSON.
+    pub fn journal(limit: Limit) -> Self {
+        let kind = Kind::Boundary(Arc::new(super::entries::Entries));
+        Self { kind, lines: None, limit, plain: None }
+    }
+
     /// Records that a pattern separates.
     #[cfg(feature = "regex")]
     pub fn by_pattern(pattern: super::Pattern, limit: Limit) -> Self {

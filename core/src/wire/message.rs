@@ -43,6 +43,13 @@ pub struct Message {
     pub fields: Vec<Field>,
 }
 
+impl Message {
+    /// Reads the message that `bytes` are, if they are one.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        prost::Message::decode(bytes).ok()
+    }
+}
+
 /// One named, typed list of values.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Field {

@@ -5,6 +5,7 @@
 //! frames in a stream, [`view`] reads messages where they lie, [`encode`] writes them,
 //! [`message`] holds them as values, [`signing`] signs and verifies.
 
+pub mod draft;
 pub mod encode;
 pub mod framing;
 pub mod header;
@@ -13,6 +14,7 @@ pub mod signing;
 pub mod varint;
 pub mod view;
 
+pub use draft::{Draft, Full, TextHeader};
 pub use encode::{Template, put_message};
 pub use framing::{
     Damage, Deframer, Frame, FrameTooLarge, More, Reason, Step, put_frame, put_mark,

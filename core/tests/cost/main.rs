@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic is the verdict of a test")]
 #![expect(unsafe_code, reason = "an allocator that counts, memory that cannot be read")]
 
+#[cfg(feature = "decode")]
+mod decode;
 mod json;
 mod matcher;
 

@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command line of heka-encode.
 
-use crate::structure::field_arg::{self, FieldArg};
-use crate::structure::time_format::TimeFormat;
 use bytes::Bytes;
 use clap::{Args, Parser, ValueEnum};
 use heka_core::cli::signing::SignerArgs;
 use heka_core::cli::{
-    self, Common, Files, Showing, Tool, When, Writing, parse_buffer_size, parse_byte,
-    parse_severity,
+    Common, Files, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_severity,
 };
+use heka_core::codec::Selector;
 use heka_core::codec::severity::SeverityMap;
 use heka_core::os::clock;
 use heka_core::record::Oversize;
-use heka_core::report::Stop;
 use heka_core::report::stats::Metric;
-use heka_core::wire::{Field, Message, Signer, Template};
+use heka_core::wire::{Field, Message, ValueType};
 
-use crate::structure::Structure;
-use crate::structure::capture::Captures;
-use crate::structure::map::JsonMap;
+use crate::field_arg::{self, FieldArg};
+use crate::unparsed::Unparsed;
 
 /// Turn text into Heka messages
 ///
@@ -27,122 +23,147 @@ use crate::structure::map::JsonMap;
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    files: Files,
+    pub(crate) files: Files,
     /// Input format
-    #[arg(short, long, value_name = "INPUT", default_value = "lines")]
-    input: InputForm,
+    #[arg(short, long, value_name = "INPUT", default_value = "auto")]
+    pub(crate) input: InputForm,
     #[command(flatten)]
-    showing: Showing,
+    pub(crate) showing: Showing,
     /// Byte that ends a record [default: \n]
     #[arg(short, long, value_name = "BYTE", value_parser = parse_byte)]
-    delimiter: Option<u8>,
+    pub(crate) delimiter: Option<u8>,
     /// Records end with NUL
     #[arg(short = '0', long, conflicts_with = "delimiter")]
-    null: bool,
+    pub(crate) null: bool,
     /// Keep the delimiter at the end of the payload
     #[arg(long)]
-    no_chomp: bool,
+    pub(crate) no_chomp: bool,
     /// Skip empty records
     #[arg(long)]
-    skip_empty: bool,
+    pub(crate) skip_empty: bool,
     /// Stop after NUM records
     #[arg(short = 'n', long, value_name = "NUM")]
-    max_count: Option<u64>,
+    pub(crate) max_count: Option<u64>,
     #[command(flatten)]
-    head: Head,
+    pub(crate) head: Head,
     #[command(flatten)]
-    parsing: Parsing,
+    pub(crate) parsing: Parsing,
     /// Longest message to write
     #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
-    max_record: usize,
+    pub(crate) max_record: usize,
     /// What to do with longer messages [default: split]
     #[arg(long, value_name = "HOW")]
-    oversize: Option<Oversize>,
+    pub(crate) oversize: Option<Oversize>,
     /// Write messages without frames
     #[arg(long)]
-    no_framing: bool,
+    pub(crate) no_framing: bool,
     #[command(flatten)]
-    signer: SignerArgs,
+    pub(crate) signer: SignerArgs,
     #[command(flatten)]
-    writing: Writing,
+    pub(crate) writing: Writing,
     #[command(flatten)]
-    common: Common,
+    pub(crate) common: Common,
 }
 
 /// Flags that fill in the message.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Message")]
-struct Head {
+pub(crate) struct Head {
     /// Type of the messages
     #[arg(short = 't', long = "type", value_name = "TYPE")]
-    type_: Option<String>,
+    pub(crate) type_: Option<String>,
     /// Logger of the messages [default: heka-encode]
     #[arg(short, long, value_name = "LOGGER")]
-    logger: Option<String>,
+    pub(crate) logger: Option<String>,
     /// Hostname of the messages [default: this host's]
     #[arg(short = 'H', long, value_name = "HOSTNAME")]
-    hostname: Option<String>,
+    pub(crate) hostname: Option<String>,
     /// Severity, a number or a name such as err [default: 7]
     #[arg(short = 'S', long, value_name = "SEVERITY", value_parser = parse_severity,
           allow_negative_numbers = true)]
-    severity: Option<i32>,
+    pub(crate) severity: Option<i32>,
     /// Pid of the messages
     #[arg(long, value_name = "PID", allow_negative_numbers = true)]
-    message_pid: Option<i32>,
+    pub(crate) message_pid: Option<i32>,
     /// Environment version of the messages
     #[arg(long, value_name = "VERSION")]
-    env_version: Option<String>,
+    pub(crate) env_version: Option<String>,
     /// Add a field (repeatable)
     #[arg(short = 'F', long, value_name = "NAME[:TYPE][@REPR]=VALUE", value_parser = FieldArg::parse)]
-    field: Vec<FieldArg>,
+    pub(crate) field: Vec<FieldArg>,
     /// Time of the messages: now, RFC 3339 or nanoseconds
     #[arg(long, value_name = "TIME", default_value = "now", value_parser = parse_time,
           allow_negative_numbers = true)]
-    timestamp: Time,
+    pub(crate) timestamp: Time,
     /// UUID of the messages: random or 32 hexadecimal digits
     #[arg(long, value_name = "UUID", default_value = "random", value_parser = parse_uuid)]
-    uuid: Uuid,
+    pub(crate) uuid: Uuid,
 }
 
 /// Flags that say how text becomes structure.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Structure from text")]
-struct Parsing {
+pub(crate) struct Parsing {
     /// Map JSON members to headers, as Payload=msg,Severity=level
     #[arg(long, value_name = "HEADER=MEMBER,…", num_args = 0..=1, require_equals = true,
           default_missing_value = "")]
-    json_map: Option<String>,
-    /// Parse lines: named groups become headers and fields
+    pub(crate) json_map: Option<String>,
+    /// Parse pairs KEY=VALUE; map keys to headers as --json-map
+    #[arg(long, value_name = "HEADER=KEY,…", num_args = 0..=1, require_equals = true,
+          default_missing_value = "")]
+    pub(crate) logfmt: Option<String>,
+    /// Parse records of known programs; help lists them
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) preset: Vec<String>,
+    /// Parse an access log by the format of the server
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) access_format: Vec<String>,
+    /// Parse records: named groups become headers and fields
     #[arg(long, value_name = "REGEX")]
-    regex: Option<String>,
+    pub(crate) regex: Vec<String>,
     /// Make a header or field from groups, as Payload=%rest%
     #[arg(long, value_name = "NAME[:TYPE][@REPR]=TEMPLATE", requires = "regex",
           value_parser = FieldArg::parse)]
-    regex_field: Vec<FieldArg>,
-    /// Format of times in the text
+    pub(crate) regex_field: Vec<FieldArg>,
+    /// Of framed messages, parse this field or header
+    #[arg(long, value_name = "NAME", value_parser = parse_selector)]
+    pub(crate) from: Option<Selector>,
+    /// Type of a parsed field, s, b, i, d or t (repeatable)
+    #[arg(long, value_name = "NAME:TYPE,…", value_delimiter = ',',
+          value_parser = field_arg::parse_type)]
+    pub(crate) field_type: Vec<(Vec<u8>, ValueType)>,
+    /// Format of times in the text (repeatable)
     #[arg(long, value_name = "FORMAT")]
-    timestamp_format: Option<String>,
+    pub(crate) timestamp_format: Vec<String>,
     /// Time zone of times without an offset [default: UTC]
     #[arg(long, value_name = "ZONE")]
-    timestamp_zone: Option<String>,
+    pub(crate) timestamp_zone: Option<String>,
+    /// Year of times without one [default: the nearest]
+    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i16).range(1..=9999))]
+    pub(crate) year: Option<i16>,
     /// Severity names, as fatal=0,W=warning
     #[arg(long, value_name = "WORD=SEVERITY,…", value_parser = SeverityMap::parse)]
-    severity_map: Option<SeverityMap>,
+    pub(crate) severity_map: Option<SeverityMap>,
+    /// What to do with records that cannot be parsed
+    #[arg(long, value_name = "forward|drop|FILE")]
+    pub(crate) unparsed: Option<Unparsed>,
     /// Exit with 1 if a record cannot be parsed
     #[arg(long)]
-    strict: bool,
+    pub(crate) strict: bool,
 }
 
 /// What the records of the input are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InputForm {
+    /// Framed messages if it begins with one, else lines
+    Auto,
     /// Payloads
     Lines,
     /// Messages as heka-decode -j writes them; with --json-map any JSON
     Json,
     /// Pairs KEY=VALUE
     Logfmt,
-    /// Framed messages: frame and sign them anew
+    /// Framed messages: parse, change or sign them
     Heka,
     /// Each FILE is one payload
     Whole,
@@ -174,6 +195,10 @@ fn parse_time(text: &str) -> Result<Time, String> {
         .ok_or_else(|| "expected now, 2006-01-02T15:04:05Z or nanoseconds".to_owned())
 }
 
+fn parse_selector(text: &str) -> Result<Selector, String> {
+    Selector::parse(text).ok_or_else(|| "expected a header or the name of a field".to_owned())
+}
+
 fn parse_uuid(text: &str) -> Result<Uuid, String> {
     if text == "random" {
         return Ok(Uuid::Random);
@@ -191,172 +216,9 @@ impl Tool for Cli {
     }
 }
 
-/// What is to be done, checked.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) files: Vec<String>,
-    pub(crate) input: InputForm,
-    pub(crate) showing: Showing,
-    pub(crate) color: When,
-    pub(crate) delimiter: u8,
-    pub(crate) chomp: bool,
-    pub(crate) skip_empty: bool,
-    pub(crate) max_count: u64,
-    /// What every message has; Uuid, timestamp and payload are left open.
-    pub(crate) base: Message,
-    pub(crate) time: Time,
-    pub(crate) uuid: Uuid,
-    pub(crate) structure: Option<Structure>,
-    pub(crate) strict: bool,
-    pub(crate) max_record: usize,
-    pub(crate) oversize: Oversize,
-    pub(crate) framing: bool,
-    pub(crate) signer: Option<Signer>,
-    pub(crate) writing: Writing,
-}
-
-impl Cli {
-    pub(crate) fn plan(mut self) -> Result<Plan, Stop> {
-        let files = std::mem::take(&mut self.files).names(self.signer.hmac_key_file.as_deref())?;
-        let fields = field_arg::collect(&self.head.field)
-            .map_err(|why| Stop::usage(format_args!("--field: {why}")))?;
-        self.check_combination(&fields)?;
-        let structure = self.structure(&fields)?;
-        let base = self.head.base(fields);
-        self.check_room(&base)?;
-        Ok(Plan {
-            files,
-            input: self.input,
-            showing: self.showing,
-            color: self.common.color,
-            delimiter: if self.null { 0 } else { self.delimiter.unwrap_or(b'\n') },
-            chomp: !self.no_chomp,
-            skip_empty: self.skip_empty,
-            max_count: self.max_count.unwrap_or(u64::MAX),
-            base,
-            time: self.head.timestamp,
-            uuid: self.head.uuid,
-            structure,
-            strict: self.parsing.strict,
-            max_record: self.max_record,
-            oversize: self.oversize.unwrap_or(Oversize::Split),
-            framing: !self.no_framing,
-            signer: self.signer.load()?,
-            writing: self.writing,
-        })
-    }
-
-    /// Messages must have room for at least one byte of text.
-    fn check_room(&self, base: &Message) -> Result<(), Stop> {
-        let overhead = Template::new(base, None).overhead(self.max_record);
-        if self.input != InputForm::Heka && overhead >= self.max_record {
-            return Err(Stop::usage(format_args!(
-                "--max-record: headers and fields alone take up to {overhead} bytes"
-            )));
-        }
-        Ok(())
-    }
-
-    fn check_combination(&self, fields: &[Field]) -> Result<(), Stop> {
-        let wrong = |text: &str| Err(Stop::usage(text));
-        let form = self.showing.form()?;
-        if self.no_framing && form.is_some_and(|form| !form.is_binary()) {
-            return wrong("--no-framing is for -o heka");
-        }
-        if self.parsing.regex.is_some()
-            && !matches!(self.input, InputForm::Lines | InputForm::Whole)
-        {
-            return wrong("--regex is for -i lines and -i whole");
-        }
-        if self.parsing.json_map.is_some()
-            && !matches!(self.input, InputForm::Json | InputForm::Logfmt)
-        {
-            return wrong("--json-map is for -i json and -i logfmt");
-        }
-        if self.input == InputForm::Heka && (self.head.changes() || !fields.is_empty()) {
-            return wrong("-i heka leaves messages as they are: no flag can change them");
-        }
-        self.check_effect(form.is_some_and(|form| !form.is_binary())).map_or(Ok(()), wrong)
-    }
-
-    /// What is wrong if a flag was given that has nothing to act on.
-    fn check_effect(&self, is_text: bool) -> Option<&'static str> {
-        use InputForm::{Heka, Lines, Logfmt, Whole};
-        let parsing = &self.parsing;
-        let reads_values =
-            parsing.regex.is_some() || parsing.json_map.is_some() || self.input == Logfmt;
-        let has_values = parsing.timestamp_format.is_some()
-            || parsing.timestamp_zone.is_some()
-            || parsing.severity_map.is_some();
-        let has_ends = self.delimiter.is_some() || self.null || self.no_chomp;
-        if has_values && !reads_values {
-            Some(
-                "--timestamp-format, --timestamp-zone and --severity-map need --regex or --json-map",
-            )
-        } else if parsing.strict && matches!(self.input, Lines | Whole | Heka) && !reads_values {
-            Some("--strict needs records with a structure")
-        } else if has_ends && matches!(self.input, Heka | Whole) {
-            Some("--delimiter, --null and --no-chomp are for -i lines, json and logfmt")
-        } else if self.skip_empty && self.input == Heka {
-            Some("--skip-empty is not for -i heka")
-        } else if self.input == Heka
-            && matches!(self.oversize, Some(Oversize::Split | Oversize::Truncate))
-        {
-            Some(
-                "--oversize split and truncate are not for -i heka, where messages stay as they are",
-            )
-        } else if self.signer.signer.is_some() && (self.no_framing || is_text) {
-            Some("--signer is for -o heka with frames")
-        } else {
-            None
-        }
-    }
-
-    fn structure(&self, fields: &[Field]) -> Result<Option<Structure>, Stop> {
-        let parsing = &self.parsing;
-        let format = parsing.timestamp_format.as_deref();
-        let times = TimeFormat::new(format, parsing.timestamp_zone.as_deref())
-            .map_err(|why| Stop::usage(format_args!("--timestamp-format: {why}")))?;
-        let severities = parsing.severity_map.clone().unwrap_or_default();
-        let limit = self.max_record;
-        let map = |text: &str| {
-            JsonMap::new(text, times.clone(), severities.clone(), limit)
-                .map_err(|why| Stop::usage(format_args!("--json-map: {why}")))
-        };
-        Ok(match (self.input, &parsing.regex, &parsing.json_map) {
-            (InputForm::Json, _, None) => {
-                Some(Structure::Message(Box::new(self.head.explicit(fields.to_vec()))))
-            }
-            (InputForm::Json, _, Some(text)) => Some(Structure::Json(map(text)?)),
-            (InputForm::Logfmt, _, text) => {
-                Some(Structure::Logfmt(map(text.as_deref().unwrap_or_default())?))
-            }
-            (_, Some(regex), _) => {
-                let regex = cli::regex("--regex", regex)?;
-                let captures = Captures::new(regex, &parsing.regex_field, times, severities, limit);
-                Some(Structure::Captures(
-                    captures.map_err(|why| Stop::usage(format_args!("--regex: {why}")))?,
-                ))
-            }
-            _ => None,
-        })
-    }
-}
-
 impl Head {
-    fn changes(&self) -> bool {
-        self.type_.is_some()
-            || self.logger.is_some()
-            || self.hostname.is_some()
-            || self.severity.is_some()
-            || self.message_pid.is_some()
-            || self.env_version.is_some()
-            || self.timestamp != Time::Now
-            || self.uuid != Uuid::Random
-    }
-
     /// What was asked for and nothing else.
-    fn explicit(&self, fields: Vec<Field>) -> Message {
+    pub(crate) fn explicit(&self, fields: Vec<Field>) -> Message {
         let uuid = match self.uuid {
             Uuid::Random => None,
             Uuid::Fixed(uuid) => Some(Bytes::copy_from_slice(&uuid)),
@@ -380,7 +242,7 @@ impl Head {
     }
 
     /// What was asked for, with what messages have by default.
-    fn base(&self, fields: Vec<Field>) -> Message {
+    pub(crate) fn base(&self, fields: Vec<Field>) -> Message {
         let mut message = self.explicit(fields);
         message.logger.get_or_insert_with(|| "heka-encode".into());
         message.severity.get_or_insert(heka_core::wire::DEFAULT_SEVERITY);

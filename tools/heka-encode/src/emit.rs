@@ -8,10 +8,14 @@ use heka_core::os::{Output, clock};
 use heka_core::record::{Damage, Oversize, TooLong, cut};
 use heka_core::report::{self, Stop, stats};
 use heka_core::wire::header::MAX_HEADER_SIZE;
-use heka_core::wire::{Header, MAX_CHECKPOINT_SIZE, Message, Signer, Template, put_message};
+use heka_core::wire::{
+    Draft, Header, MAX_CHECKPOINT_SIZE, Message, MessageView, Signer, Template, TextHeader,
+    put_message,
+};
 
-use crate::cli::{Plan, Time, Uuid};
+use crate::cli::{Time, Uuid};
 use crate::numbers;
+use crate::plan::Plan;
 
 /// A message goes on in others only if their payloads may take at least this part of the limit:
 /// else a long payload would come to many times its size.
@@ -103,37 +107,65 @@ impl<'a> Emitter<'a> {
         out.end_record()
     }
 
-    /// Writes a message, or what the rule for long ones makes of it; `checkpoint` says how far the
-    /// source was read for it.
+    /// Writes a message that was made of JSON, or what the rule for long ones makes of it;
+    /// `checkpoint` says how far the source was read for it.
     pub(crate) fn put_message(
         &mut self,
-        mut message: Message,
+        message: Message,
         checkpoint: Option<&[u8]>,
         out: &mut Output,
     ) -> Result<(), Stop> {
         let mut bytes = std::mem::take(&mut self.scratch);
         bytes.clear();
         put_message(&mut bytes, &message);
-        let excess = bytes.len().saturating_sub(self.plan.max_record);
-        let written = if excess == 0 {
-            self.put_framed(Header { checkpoint, ..Header::default() }, &bytes, out)
+        let header = Header { checkpoint, ..Header::default() };
+        let written = if bytes.len() <= self.plan.max_record {
+            self.put_framed(header, &bytes, out)
         } else {
-            let payload = message.payload.take().unwrap_or_default();
-            let room = payload.len().saturating_sub(excess);
-            self.put_long((message, payload), room, checkpoint, out)
+            self.put_long(message, bytes.len(), checkpoint, out)
         };
         self.scratch = bytes;
         written
     }
 
-    /// Writes a message whose payload has room only for `room` bytes beside the fields.
+    /// Writes a message: what was read of a record, upon `base`, whose fields come first, then
+    /// those of `added`. `false` if its headers and fields leave no room for a payload; nothing is
+    /// written then.
+    pub(crate) fn put_draft(
+        &mut self,
+        draft: &Draft,
+        (base, added): (&MessageView<'_>, &MessageView<'_>),
+        header: Header<'_>,
+        out: &mut Output,
+    ) -> Result<bool, Stop> {
+        let mut bytes = std::mem::take(&mut self.scratch);
+        bytes.clear();
+        draft.finish(&mut bytes, base, added);
+        let payload = draft.text(TextHeader::Payload).or(base.payload).unwrap_or_default();
+        let len = bytes.len();
+        let limit = self.plan.max_record;
+        let written = if len <= limit {
+            self.put_framed(header, &bytes, out).map(|()| true)
+        } else if len - payload.len() >= limit {
+            Ok(false)
+        } else {
+            let message = Message::parse(&bytes).unwrap_or_default();
+            self.put_long(message, len, header.checkpoint, out).map(|()| true)
+        };
+        self.scratch = bytes;
+        written
+    }
+
+    /// Writes a message of so many bytes, which is over the limit.
     fn put_long(
         &mut self,
-        (mut message, mut payload): (Message, Bytes),
-        room: usize,
+        mut message: Message,
+        len: usize,
         checkpoint: Option<&[u8]>,
         out: &mut Output,
     ) -> Result<(), Stop> {
+        let mut payload = message.payload.take().unwrap_or_default();
+        let room = payload.len().saturating_sub(len.saturating_sub(self.plan.max_record));
         // The fields stand in the first message only, but for those that all messages have.
         let further = Message { fields: self.plan.base.fields.clone(), ..message.clone() };
         let further_room = self.room_beside(&further);

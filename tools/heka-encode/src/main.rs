@@ -3,9 +3,14 @@
 
 mod cli;
 mod emit;
+mod field_arg;
+mod frames;
+mod join;
 mod numbers;
+mod parsing;
+mod plan;
 mod run;
-mod structure;
+mod unparsed;
 
 fn main() -> std::process::ExitCode {
     heka_core::cli::main::<cli::Cli>(|cli| run::run(&cli.plan()?))

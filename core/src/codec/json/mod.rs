@@ -34,6 +34,7 @@ mod shape;
 mod text;
 #[cfg(feature = "json")]
 mod typed;
+#[cfg(feature = "json")]
 mod value;
 mod write;
 mod writer;

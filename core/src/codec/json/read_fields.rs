@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::read::one_of;
 use super::typed::{base64, integer, text};
 use super::value::Json;
 use crate::wire::{Field, ValueType};
@@ -19,11 +20,11 @@ pub(super) fn read(fields: Json, info: Option<Json>) -> Result<Vec<Field>, Strin
         Some(Json::Object(info)) => info,
         Some(_) => return Err("FieldInfo: not an object".to_owned()),
     };
-    // Of several of one name the first counts.
-    let by_name: Option<HashMap<&str, &Json>> = (info.len() > FEW)
-        .then(|| info.iter().rev().map(|(name, info)| (name.as_str(), info)).collect());
+    // Of several of one name the last counts, as of all members.
+    let by_name: Option<HashMap<&str, &Json>> =
+        (info.len() > FEW).then(|| info.iter().map(|(name, info)| (name.as_str(), info)).collect());
     let info_of = |name: &str| match &by_name {
-        None => info.iter().find(|(known, _)| known == name).map(|(_, info)| info),
+        None => info.iter().rfind(|(known, _)| known == name).map(|(_, info)| info),
         Some(by_name) => by_name.get(name).copied(),
     };
     match fields {
@@ -140,32 +141,27 @@ fn double(name: &str, value: &Json) -> Result<f64, String> {
 fn whole(value: &Json) -> Result<Field, String> {
     let Json::Object(members) = value else { return Err("a field is no object".to_owned()) };
     let mut field = Field::default();
-    let has = |name: &str| members.iter().any(|(known, _)| known == name);
     // The bytes of text that is not UTF-8 stand beside it, and count.
-    let beside = ["name", "representation", "value_string"]
-        .map(|name| (name, has(&format!("{name}_base64"))));
+    let (mut name_bytes, mut representation_bytes, mut value_bytes) = (None, None, None);
     for (member, value) in members {
         let name = member.as_str();
-        if beside.contains(&(name, true)) {
-            continue;
-        }
         let list = |field: &mut Field, value_type| {
             let Json::Array(values) = value else { return Err(format!("{name}: not an array")) };
             values.iter().try_for_each(|value| push(field, name, value_type, value))
         };
         match name {
             "name" => field.name = Some(Bytes::copy_from_slice(text(name, value)?.as_bytes())),
-            "name_base64" => field.name = Some(base64(name, value)?),
+            "name_base64" => name_bytes = Some(base64(name, value)?),
             "representation" => {
                 field.representation = Some(Bytes::copy_from_slice(text(name, value)?.as_bytes()));
             }
-            "representation_base64" => field.representation = Some(base64(name, value)?),
+            "representation_base64" => representation_bytes = Some(base64(name, value)?),
             "value_type" => field.value_type = Some(type_number(value)?),
             "value_string" => list(&mut field, ValueType::String)?,
             "value_string_base64" => {
                 let mut bytes = Field::default();
                 list(&mut bytes, ValueType::Bytes)?;
-                field.value_string = bytes.value_bytes;
+                value_bytes = Some(bytes.value_bytes);
             }
             "value_bytes" => list(&mut field, ValueType::Bytes)?,
             "value_integer" => list(&mut field, ValueType::Integer)?,
@@ -174,7 +170,26 @@ fn whole(value: &Json) -> Result<Field, String> {
             _ => return Err(format!("unknown member {name} of a field")),
         }
     }
+    field.name = one_of("name", field.name, name_bytes)?;
+    field.representation = one_of("representation", field.representation, representation_bytes)?;
+    if let Some(bytes) = value_bytes {
+        field.value_string = same_values(field.value_string, bytes)?;
+    }
     Ok(field)
+}
+
+/// Values that are said as text, too, unless only the bytes are there.
+fn same_values(texts: Vec<Bytes>, all: Vec<Bytes>) -> Result<Vec<Bytes>, String> {
+    if !texts.is_empty() && texts.len() != all.len() {
+        return Err(
+            "value_string and value_string_base64 differ, delete the one that is not meant"
+                .to_owned(),
+        );
+    }
+    for (text, bytes) in texts.into_iter().zip(&all) {
+        one_of("value_string", Some(text), Some(bytes.clone()))?;
+    }
+    Ok(all)
 }
 
 fn type_number(value: &Json) -> Result<i32, String> {
@@ -196,8 +211,8 @@ mod tests {
             let fields = list(|number| format!("\"f{number}\":1")).join(",");
             let mut info =
                 list(|number| format!("\"f{number}\":{{\"representation\":\"{number}\"}}"));
-            // Of two of one name the first counts.
-            info.push("\"f0\":{\"representation\":\"no\"}".to_owned());
+            // Of two of one name the last counts.
+            info.insert(0, "\"f0\":{\"representation\":\"no\"}".to_owned());
             let parse = |text: &str| Json::parse(format!("{{{text}}}").as_bytes()).unwrap();
             let read = read(parse(&fields), Some(parse(&info.join(",")))).unwrap();
             assert_eq!(read.len(), count);

@@ -3,18 +3,8 @@
 
 use bytes::Bytes;
 
+use heka_core::decode::FieldName;
 use heka_core::wire::{Field, ValueType};
-
-/// A field's name, type and representation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FieldName {
-    /// Its name.
-    pub(crate) name: String,
-    /// The type of its values.
-    pub(crate) value_type: ValueType,
-    /// Its representation, often empty.
-    pub(crate) representation: String,
-}
 
 /// One value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,18 +24,7 @@ impl FieldArg {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (left, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
         let (left, representation) = left.rsplit_once('@').unwrap_or((left, ""));
-        let letter = |letter: &str| {
-            Some(match letter {
-                "s" => ValueType::String,
-                "b" => ValueType::Bytes,
-                "i" => ValueType::Integer,
-                "d" => ValueType::Double,
-                "t" => ValueType::Bool,
-                _ => return None,
-            })
-        };
-        let typed = left.rsplit_once(':').and_then(|(name, l)| letter(l).map(|t| (name, t)));
-        let (name, value_type) = typed.unwrap_or((left, ValueType::String));
+        let (name, value_type) = name_and_type(left);
         if name.is_empty() {
             return Err("expected NAME=VALUE".to_owned());
         }
@@ -58,19 +37,47 @@ impl FieldArg {
     }
 }
 
-impl FieldName {
-    /// A field without values yet.
-    pub(crate) fn to_field(&self) -> Field {
-        let representation = Some(Bytes::copy_from_slice(self.representation.as_bytes()));
-        Field { representation, ..Field::empty(self.name.clone(), self.value_type) }
+/// Takes `NAME:TYPE` apart, if there is a type.
+fn name_and_type(text: &str) -> (&str, Option<ValueType>) {
+    let typed = text.rsplit_once(':').and_then(|(name, l)| type_of(l).map(|t| (name, Some(t))));
+    typed.unwrap_or((text, None))
+}
+
+/// The type that a letter means.
+fn type_of(letter: &str) -> Option<ValueType> {
+    Some(match letter {
+        "s" => ValueType::String,
+        "b" => ValueType::Bytes,
+        "i" => ValueType::Integer,
+        "d" => ValueType::Double,
+        "t" => ValueType::Bool,
+        _ => return None,
+    })
+}
+
+/// Reads `NAME:TYPE`.
+///
+/// # Errors
+/// Words on what is wrong.
+pub(crate) fn parse_type(text: &str) -> Result<(Vec<u8>, ValueType), String> {
+    match name_and_type(text) {
+        (name, Some(value_type)) if !name.is_empty() => Ok((name.as_bytes().to_vec(), value_type)),
+        _ => Err("expected NAME:TYPE, with s, b, i, d or t for TYPE".to_owned()),
     }
+}
+
+/// A field without values yet.
+fn to_field(name: &FieldName) -> Field {
+    let representation = Some(Bytes::copy_from_slice(name.representation.as_bytes()));
+    let value_type = name.value_type.unwrap_or(ValueType::String);
+    Field { representation, ..Field::empty(name.name.clone(), value_type) }
 }
 
 /// Adds `value` to the values of `field`, read as its type is.
 ///
 /// # Errors
 /// If it is no value of that type.
-pub(crate) fn push_value(field: &mut Field, value: &str) -> Result<(), String> {
+fn push_value(field: &mut Field, value: &str) -> Result<(), String> {
     let wrong = |what: &str| format!("{value}: not {what}");
     let bytes = || Bytes::copy_from_slice(value.as_bytes());
     match field.value_type.and_then(|number| ValueType::try_from(number).ok()) {
@@ -103,7 +110,7 @@ pub(crate) fn collect(args: &[FieldArg]) -> Result<Vec<Field>, String> {
     let mut fields: Vec<Field> = Vec::new();
     for arg in args {
         let name = arg.name.name.as_bytes();
-        let made = arg.name.to_field();
+        let made = to_field(&arg.name);
         match fields.iter_mut().find(|field| field.name.as_deref() == Some(name)) {
             Some(field) if field.value_type != made.value_type => {
                 return Err(format!("{}: values of different types", arg.name.name));

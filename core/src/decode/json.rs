@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! JSON read token by token where it lies. It is lenient where nothing is lost by it: control
+//! characters and bytes that are not UTF-8 may stand in strings, and half a surrogate pair is U+FFFD.
+
+use memchr::memchr2;
+
+use super::{Cause, number};
+
+/// Deepest nesting that is read.
+pub(super) const MAX_DEPTH: usize = 128;
+
+/// What a value begins with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Token<'a> {
+    Null,
+    Bool(bool),
+    /// As it is written.
+    Number(&'a [u8]),
+    /// `NaN`, `Infinity`, `-Infinity`, which Python writes.
+    NotFinite(f64),
+    String(Text<'a>),
+    /// `[`: elements follow.
+    Array,
+    /// `{`: members follow.
+    Object,
+}
+
+/// A string as it is written, without its quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Text<'a> {
+    written: &'a [u8],
+    has_escapes: bool,
+}
+
+/// A cursor over JSON.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'a> {
+    data: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(data: &'a [u8]) -> Self {
+        Self { data, at: 0 }
+    }
+
+    fn wrong(&self, words: &'static str) -> Cause {
+        Cause::at(self.at + 1, words)
+    }
+
+    fn ended(&self) -> Cause {
+        Cause::at(self.data.len(), "EOF while parsing a value")
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.data.get(self.at).copied()
+    }
+
+    fn blanks(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// Nothing but blanks may follow.
+    pub(super) fn finish(&mut self) -> Result<(), Cause> {
+        self.blanks();
+        if self.at < self.data.len() { Err(self.wrong("trailing characters")) } else { Ok(()) }
+    }
+
+    /// The next value, or its opening bracket.
+    #[inline]
+    pub(super) fn value(&mut self) -> Result<Token<'a>, Cause> {
+        self.blanks();
+        let Some(first) = self.peek() else { return Err(self.ended()) };
+        match first {
+            b'"' => {
+                self.at += 1;
+                self.string().map(Token::String)
+            }
+            b'{' => {
+                self.at += 1;
+                Ok(Token::Object)
+            }
+            b'[' => {
+                self.at += 1;
+                Ok(Token::Array)
+            }
+            b'-' | b'0'..=b'9' => {
+                let rest = self.data.get(self.at..).unwrap_or_default();
+                if rest.starts_with(b"-I") {
+                    return self.word("-Infinity", Token::NotFinite(f64::NEG_INFINITY));
+                }
+                let len = number::length(rest).ok_or_else(|| self.wrong("invalid number"))?;
+                self.at += len;
+                Ok(Token::Number(rest.get(..len).unwrap_or_default()))
+            }
+            b'n' => self.word("null", Token::Null),
+            b't' => self.word("true", Token::Bool(true)),
+            b'f' => self.word("false", Token::Bool(false)),
+            b'N' => self.word("NaN", Token::NotFinite(f64::NAN)),
+            b'I' => self.word("Infinity", Token::NotFinite(f64::INFINITY)),
+            _ => Err(self.wrong("expected value")),
+        }
+    }
+
+    fn word(&mut self, word: &str, token: Token<'a>) -> Result<Token<'a>, Cause> {
+        for byte in word.bytes() {
+            match self.peek() {
+                Some(found) if found == byte => self.at += 1,
+                Some(_) => return Err(self.wrong("expected ident")),
+                None => return Err(self.ended()),
+            }
+        }
+        Ok(token)
+    }
+
+    /// A string whose opening quote is done with.
+    #[inline]
+    fn string(&mut self) -> Result<Text<'a>, Cause> {
+        let start = self.at;
+        let mut has_escapes = false;
+        loop {
+            let rest = self.data.get(self.at..).unwrap_or_default();
+            let Some(at) = memchr2(b'"', b'\\', rest) else {
+                return Err(Cause::at(self.data.len(), "EOF while parsing a string"));
+            };
+            self.at += at;
+            if rest.get(at) == Some(&b'"') {
+                let written = self.data.get(start..self.at).unwrap_or_default();
+                self.at += 1;
+                return Ok(Text { written, has_escapes });
+            }
+            has_escapes = true;
+            self.at += 2;
+        }
+    }
+
+    /// The name of the next member, whose value is next then; `None` at the end of the object.
+    #[inline]
+    pub(super) fn member(&mut self, is_first: bool) -> Result<Option<Text<'a>>, Cause> {
+        if !self.another(b'}', is_first, "expected `,` or `}`")? {
+            return Ok(None);
+        }
+        if self.peek() != Some(b'"') {
+            return Err(self.wrong("key must be a string"));
+        }
+        self.at += 1;
+        let name = self.string()?;
+        self.blanks();
+        if self.peek() != Some(b':') {
+            return Err(self.wrong("expected `:`"));
+        }
+        self.at += 1;
+        Ok(Some(name))
+    }
+
+    /// Whether another element is next, rather than the end of the array.
+    pub(super) fn element(&mut self, is_first: bool) -> Result<bool, Cause> {
+        self.another(b']', is_first, "expected `,` or `]`")
+    }
+
+    #[inline]
+    fn another(&mut self, end: u8, is_first: bool, words: &'static str) -> Result<bool, Cause> {
+        self.blanks();
+        match self.peek() {
+            Some(next) if next == end => {
+                self.at += 1;
+                Ok(false)
+            }
+            Some(b',') if !is_first => {
+                self.at += 1;
+                self.blanks();
+                Ok(true)
+            }
+            Some(_) if is_first => Ok(true),
+            Some(_) => Err(self.wrong(words)),
+            None => Err(self.ended()),
+        }
+    }
+}
+
+impl<'a> Text<'a> {
+    /// What it says; `room` is used if that is not what is written.
+    #[inline]
+    pub(super) fn read<'b>(self, room: &'b mut Vec<u8>) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        if !self.has_escapes {
+            return self.written;
+        }
+        room.clear();
+        self.put(room);
+        room
+    }
+
+    /// Appends what it says.
+    pub(super) fn put(self, out: &mut Vec<u8>) {
+        let mut rest = self.written;
+        while let Some(at) = memchr::memchr(b'\\', rest) {
+            out.extend_from_slice(rest.get(..at).unwrap_or_default());
+            let escaped = rest.get(at + 1).copied();
+            rest = rest.get(at + 2..).unwrap_or_default();
+            match escaped {
+                Some(b'n') => out.push(b'\n'),
+                Some(b't') => out.push(b'\t'),
+                Some(b'r') => out.push(b'\r'),
+                Some(b'b') => out.push(8),
+                Some(b'f') => out.push(12),
+                Some(b'u') => rest = put_unicode(out, rest),
+                Some(byte @ (b'"' | b'\\' | b'/')) => out.push(byte),
+                // No escape of JSON's: as it is written.
+                Some(byte) => out.extend_from_slice(&[b'\\', byte]),
+                None => {}
+            }
+        }
+        out.extend_from_slice(rest);
+    }
+}
+
+/// Appends the character behind `\u`; returns what follows it.
+fn put_unicode<'a>(out: &mut Vec<u8>, rest: &'a [u8]) -> &'a [u8] {
+    let Some((unit, behind)) = unit(rest) else {
+        out.extend_from_slice(b"\\u");
+        return rest;
+    };
+    let (code, behind) = match unit {
+        0xd800..=0xdbff => {
+            let low = behind.strip_prefix(b"\\u").and_then(self::unit);
+            match low {
+                Some((low @ 0xdc00..=0xdfff, behind)) => {
+                    (0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00), behind)
+                }
+                _ => (0xfffd, behind),
+            }
+        }
+        unit => (unit, behind),
+    };
+    let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    behind
+}
+
+fn unit(text: &[u8]) -> Option<(u32, &[u8])> {
+    let (digits, rest) = text.split_at_checked(4)?;
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let value = digits.iter().try_fold(0, |value, byte| Some(value * 16 + digit(byte)?))?;
+    Some((value, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Everything that a text says, in serde's terms.
+    fn read(cursor: &mut Cursor<'_>, depth: usize) -> Result<serde_json::Value, Cause> {
+        let mut room = Vec::new();
+        let mut text = |text: Text<'_>| String::from_utf8_lossy(text.read(&mut room)).into_owned();
+        if depth > MAX_DEPTH {
+            return Err(Cause::new("deep"));
+        }
+        Ok(match cursor.value()? {
+            Token::Null => serde_json::Value::Null,
+            Token::Bool(truth) => truth.into(),
+            Token::Number(number) => serde_json::from_slice(number).unwrap(),
+            Token::NotFinite(_) => "not finite".into(),
+            Token::String(found) => text(found).into(),
+            Token::Array => {
+                let mut values = Vec::new();
+                while cursor.element(values.is_empty())? {
+                    values.push(read(cursor, depth + 1)?);
+                }
+                values.into()
+            }
+            Token::Object => {
+                let mut members = serde_json::Map::new();
+                let mut is_first = true;
+                while let Some(name) = cursor.member(is_first)? {
+                    is_first = false;
+                    let name = text(name);
+                    members.insert(name, read(cursor, depth + 1)?);
+                }
+                members.into()
+            }
+        })
+    }
+
+    fn whole(text: &[u8]) -> Result<serde_json::Value, String> {
+        let mut cursor = Cursor::new(text);
+        let value = read(&mut cursor, 0).map_err(|cause| cause.to_string())?;
+        cursor.finish().map_err(|cause| cause.to_string())?;
+        Ok(value)
+    }
+
+    #[test]
+    fn what_is_lost_elsewhere_is_kept() {
+        assert_eq!(
+            whole(br#""\ud83d\ude00 \ud83d \udc00x \q""#).unwrap(),
+            "\u{1f600} \u{fffd} \u{fffd}x \\q"
+        );
+        assert_eq!(whole(b"\"a\tb\nc\"").unwrap(), "a\tb\nc");
+        assert_eq!(
+            whole(b"[NaN, -Infinity]").unwrap().to_string(),
+            "[\"not finite\",\"not finite\"]"
+        );
+    }
+
+    #[test]
+    fn mistakes_have_their_place() {
+        for (text, words) in [
+            ("not json", "column 2: expected ident"),
+            ("xyz", "column 1: expected value"),
+            ("{\"a\":1 2}", "column 8: expected `,` or `}`"),
+            ("{\"a\" 1}", "column 6: expected `:`"),
+            ("{a:1}", "column 2: key must be a string"),
+            ("{\"a\":1} x", "column 9: trailing characters"),
+            ("{\"a\":01}", "column 6: invalid number"),
+            ("{\"a\":\"x", "column 7: EOF while parsing a string"),
+            ("[1", "column 2: EOF while parsing a value"),
+        ] {
+            assert_eq!(whole(text.as_bytes()).unwrap_err(), words, "{text}");
+        }
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(|n| serde_json::json!(n)),
+            "\\PC{0,6}|[\"\\\\\n\t/]{0,4}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+                prop::collection::vec(("[a-z\"\\\\]{0,3}", inner), 0..5)
+                    .prop_map(|members| serde_json::Map::from_iter(members).into()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn json_is_read_as_others_read_it(value in json(), pretty in any::<bool>()) {
+            let text = if pretty { format!("{value:#}") } else { value.to_string() };
+            prop_assert_eq!(whole(text.as_bytes()), Ok(value));
+        }
+
+        #[test]
+        fn what_others_refuse_is_refused(text in "[\\[\\]{},:\"a1 .e-]{0,12}") {
+            let theirs = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+            prop_assert_eq!(whole(text.as_bytes()).is_ok(), theirs, "{}", text);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Lines of log libraries: a time, a level, and around them a thread, a process, a logger, in
+//! whatever order; then the message. Python's `logging`, gunicorn, log4j, logback, Spring Boot,
+//! `JBoss`, Tomcat and `java.util.logging` write such by default.
+
+use super::cause::Cause;
+use super::number;
+use super::readers::{Readers, Target};
+use super::tokens::{after_blanks, bracketed};
+use crate::codec::severity;
+use crate::wire::Value;
+
+/// So many parts are looked at.
+const MOST_PARTS: usize = 10;
+
+/// What was found so far.
+#[derive(Default)]
+struct Found<'a> {
+    severity: Option<i32>,
+    pid: Option<&'a [u8]>,
+    thread: Option<&'a [u8]>,
+    /// The application, which Spring Boot puts before the thread.
+    app: Option<&'a [u8]>,
+    logger: Option<&'a [u8]>,
+    /// Milliseconds since the program began, which log4j can write.
+    relative: Option<i64>,
+    /// Whether nothing but a colon stands before what is next.
+    follows_colon: bool,
+}
+
+/// Reads a record of one line or several.
+pub(super) fn read(record: &[u8], readers: &Readers, target: &mut Target) -> Result<(), Cause> {
+    let (mut time, mut rest) = match time_of(record, readers, target.now) {
+        Some((time, rest)) => (Some(time), rest),
+        None => (None, record),
+    };
+    let mut found = Found::default();
+    for _ in 0..MOST_PARTS {
+        let here = separated(rest);
+        if time.is_none()
+            && found.severity.is_some()
+            && let Some((behind_level, behind)) = time_of(here, readers, target.now)
+        {
+            time = Some(behind_level);
+            rest = behind;
+            continue;
+        }
+        found.follows_colon = rest.len() == here.len() + 1 && rest.first() == Some(&b':');
+        match found.take(here, readers) {
+            Some(behind) => rest = behind,
+            None => break,
+        }
+    }
+    let Some(severity) = found.severity else {
+        return Err(Cause::new("no level in it"));
+    };
+    target.set_severity(severity);
+    if let Some(time) = time {
+        target.set_time(time);
+    }
+    if let Some(pid) = found.pid {
+        target.set_pid(b"pid", pid)?;
+    }
+    if let Some(thread) = found.thread {
+        target.put(b"thread", thread)?;
+    }
+    if let Some(app) = found.app {
+        target.put(b"app", app)?;
+    }
+    if let Some(relative) = found.relative {
+        target.draft.put_field(b"relative", b"ms", Value::Integer(relative))?;
+    }
+    if let Some(logger) = found.logger {
+        target.put(b"logger", logger)?;
+    }
+    target.set_payload(separated(rest))?;
+    Ok(())
+}
+
+/// The time at the front, in brackets or not.
+fn time_of<'a>(record: &'a [u8], readers: &Readers, now: i64) -> Option<(i64, &'a [u8])> {
+    if let Some((inside, rest)) = bracketed(record, b'[', b']') {
+        return readers.times.read(inside, now).map(|time| (time, rest));
+    }
+    readers.times.read_front(record, now)
+}
+
+/// The text behind what separates its parts.
+fn separated(text: &[u8]) -> &[u8] {
+    let mut rest = text;
+    loop {
+        let here = after_blanks(rest);
+        // A dash belongs to a word if one follows it.
+        let dashes = here.iter().take_while(|&&byte| byte == b'-').count();
+        let is_separator = dashes > 0 && here.get(dashes).is_none_or(|next| *next == b' ');
+        rest = match here.first() {
+            Some(b':' | b'|') => here.get(1..).unwrap_or_default(),
+            Some(b'-') if is_separator => here.get(dashes..).unwrap_or_default(),
+            _ => return here,
+        };
+    }
+}
+
+impl<'a> Found<'a> {
+    /// Takes the part at the front; what follows it, or nothing if the message begins.
+    fn take(&mut self, text: &'a [u8], readers: &Readers) -> Option<&'a [u8]> {
+        match text.first()? {
+            b'[' => {
+                let (inside, rest) = bracketed(text, b'[', b']')?;
+                self.take_inside(inside.trim_ascii(), readers)?;
+                Some(rest)
+            }
+            b'(' if self.thread.is_none() && self.severity.is_some() && self.logger.is_some() => {
+                let (inside, rest) = bracketed(text, b'(', b')')?;
+                self.thread = Some(inside);
+                Some(rest)
+            }
+            b'\n' if self.severity.is_none() => text.get(1..),
+            _ => self.take_word(text, readers),
+        }
+    }
+
+    /// What stands in brackets: a level, a process, a thread or a logger.
+    fn take_inside(&mut self, inside: &'a [u8], readers: &Readers) -> Option<()> {
+        if inside.is_empty() {
+            return Some(());
+        }
+        if self.severity.is_none()
+            && let Some(severity) = level(inside, readers)
+        {
+            self.severity = Some(severity);
+        } else if self.pid.is_none() && number::integer(inside).is_some() {
+            self.pid = Some(inside);
+        } else if self.logger.is_none() && is_dotted(inside) {
+            self.logger = Some(inside);
+        } else if self.thread.is_none() {
+            self.thread = Some(inside);
+        } else if self.app.is_none() && self.logger.is_none() {
+            self.app = self.thread.replace(inside);
+        } else {
+            return None;
+        }
+        Some(())
+    }
+
+    /// A level, a number of a process, or a logger, which a separator follows.
+    fn take_word(&mut self, text: &'a [u8], readers: &Readers) -> Option<&'a [u8]> {
+        let is_end = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b':' | b'|');
+        let end = text.iter().position(is_end).unwrap_or(text.len());
+        let (word, rest) = text.split_at(end);
+        if word.is_empty() {
+            return None;
+        }
+        if self.severity.is_none()
+            && let Some(severity) = level(word, readers)
+        {
+            self.severity = Some(severity);
+            return Some(rest);
+        }
+        let next = after_blanks(rest);
+        if self.severity.is_none()
+            && self.relative.is_none()
+            && let Some(relative) = number::integer(word)
+        {
+            self.relative = Some(relative);
+            return Some(rest);
+        }
+        if self.pid.is_none() && number::integer(word).is_some() {
+            let is_alone = next.starts_with(b"---") || next.starts_with(b"- ");
+            self.pid = Some(word).filter(|_| is_alone);
+            return is_alone.then_some(rest);
+        }
+        let is_logger = match self.severity {
+            None => self.logger.is_none(),
+            Some(_) => self.logger.is_none() && is_logger(word, rest, self.follows_colon),
+        };
+        if is_logger && is_name(word) {
+            self.logger = Some(word);
+            return Some(rest);
+        }
+        // The method behind a class, as java.util.logging has it.
+        let is_method = self.severity.is_none() && self.logger.is_some() && is_name(word);
+        is_method.then_some(rest)
+    }
+}
+
+/// Whether a word behind the level is a logger: one with dots that is set off, or what everybody
+/// calls the first one, or whatever Python's default puts between two colons.
+fn is_logger(word: &[u8], rest: &[u8], follows_colon: bool) -> bool {
+    let next = after_blanks(rest);
+    let is_set_off = matches!(next.first(), Some(b':' | b'|')) || next.starts_with(b"- ");
+    let has_dots = word.iter().filter(|&&byte| byte == b'.').count();
+    let is_between = follows_colon && rest.first() == Some(&b':');
+    let is_known = matches!(word, b"root" | b"__main__") && is_set_off;
+    is_between || is_known || is_set_off && has_dots >= 1 || has_dots >= 2
+}
+
+/// The severity that a level means; no single letter or number is one.
+fn level(word: &[u8], readers: &Readers) -> Option<i32> {
+    if word.len() < 3 || !word.iter().all(u8::is_ascii_alphabetic) {
+        return None;
+    }
+    let is_shouted = word.iter().all(u8::is_ascii_uppercase);
+    readers.severities.severity(word).filter(|_| is_shouted || severity::named(word).is_some())
+}
+
+fn is_name(word: &[u8]) -> bool {
+    let is_part = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'.' | b'_' | b'$' | b'/' | b'-' | b'<' | b'>')
+    };
+    word.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_')
+        && word.iter().all(is_part)
+}
+
+fn is_dotted(word: &[u8]) -> bool {
+    word.contains(&b'.') && is_name(word)
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Times in whatever form programs write them, where that has one meaning only: ISO 8601 with its
+//! relatives, mail's and syslog's dates, access logs, the defaults of log libraries, numbers since
+//! 1970. What has two, such as 01/02/2006, is not read.
+
+use super::parts::Parts;
+use super::scan::{Scan, short_year};
+
+/// Reads all of `text`.
+pub(super) fn read(text: &[u8]) -> Option<Parts> {
+    let mut scan = Scan::new(text);
+    let mut parts = read_front(&mut scan)?;
+    scan.blanks();
+    // Behind a whole time any abbreviation is one of a zone.
+    if parts.offset.is_none() && parts.epoch.is_none() {
+        scan.zone_name(&mut parts);
+        scan.blanks();
+    }
+    scan.rest.is_empty().then_some(parts)
+}
+
+/// Reads the time at the front; what follows it is left.
+pub(super) fn read_front(scan: &mut Scan<'_>) -> Option<Parts> {
+    let mut parts = Parts::default();
+    if scan.peek()?.is_ascii_digit() {
+        if let Some(epoch) = epoch(scan) {
+            return Some(Parts { epoch: Some(epoch), ..parts });
+        }
+        begins_with_digits(scan, &mut parts)?;
+    } else {
+        begins_with_a_word(scan, &mut parts)?;
+    }
+    tail(scan, &mut parts);
+    Some(parts)
+}
+
+/// A number alone.
+fn epoch(scan: &mut Scan<'_>) -> Option<i64> {
+    let mut ahead = *scan;
+    let epoch = ahead.epoch()?;
+    let is_end = ahead.peek().is_none_or(|next| matches!(next, b' ' | b'\t' | b']' | b')'));
+    if is_end {
+        *scan = ahead;
+    }
+    is_end.then_some(epoch)
+}
+
+fn begins_with_digits(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
+    let count = scan.digit_count();
+    let next = scan.rest.get(count).copied();
+    match (count, next) {
+        (1 | 2, Some(b':')) => scan.clock(parts),
+        (4, Some(separator @ (b'-' | b'/' | b'.'))) => {
+            parts.year = i64::try_from(scan.number(4, 4)?).ok();
+            scan.skip(1);
+            let month = month(scan)?;
+            if !scan.eat(separator) {
+                return None;
+            }
+            parts.set_date(month, scan.number(1, 2)?)?;
+            clock_behind(scan, parts)
+        }
+        // klog: month and day.
+        (4, Some(b' ')) if scan.rest.get(5).is_some_and(u8::is_ascii_digit) => {
+            parts.set_date(scan.number(2, 2)?, scan.number(2, 2)?)?;
+            clock_behind(scan, parts)
+        }
+        (4, Some(b' ')) => {
+            parts.year = i64::try_from(scan.number(4, 4)?).ok();
+            scan.skip(1);
+            let month = scan.month()?;
+            scan.blanks();
+            parts.set_date(month, scan.number(1, 2)?)?;
+            clock_behind(scan, parts)
+        }
+        // glog, and ISO 8601 without dashes.
+        (8, Some(b' ' | b'T' | b't')) | (14, _) => {
+            parts.year = i64::try_from(scan.number(4, 4)?).ok();
+            parts.set_date(scan.number(2, 2)?, scan.number(2, 2)?)?;
+            if count == 8 && scan.rest.get(3) == Some(&b':') {
+                return clock_behind(scan, parts);
+            }
+            scan.skip(usize::from(count == 8));
+            parts.set_clock(scan.number(2, 2)?, scan.number(2, 2)?, scan.number(2, 2)?)?;
+            scan.maybe_fraction(parts);
+            Some(())
+        }
+        (6, Some(b' ')) => {
+            parts.year = Some(short_year(scan.number(2, 2)?));
+            parts.set_date(scan.number(2, 2)?, scan.number(2, 2)?)?;
+            clock_behind(scan, parts)
+        }
+        (1 | 2, Some(separator @ (b' ' | b'-' | b'/' | b'.'))) => {
+            begins_with_a_day(scan, parts, separator)
+        }
+        _ => None,
+    }
+}
+
+/// `02/Jan/2006:15:04:05`, `02-Jan-06 15:04:05`, `02 Jan 15:04:05`, `02.01.2006 15:04:05`.
+fn begins_with_a_day(scan: &mut Scan<'_>, parts: &mut Parts, separator: u8) -> Option<()> {
+    let day = scan.number(1, 2)?;
+    scan.skip(1);
+    let month = match scan.month() {
+        Some(month) => month,
+        None if separator == b'.' => scan.number(1, 2)?,
+        None => return None,
+    };
+    parts.set_date(month, day)?;
+    if !scan.eat(separator) {
+        return None;
+    }
+    let count = scan.digit_count();
+    match (count, scan.rest.get(count)) {
+        (1 | 2, Some(b':')) => return scan.clock(parts),
+        (4, _) => parts.year = i64::try_from(scan.number(4, 4)?).ok(),
+        (2, _) => parts.year = Some(short_year(scan.number(2, 2)?)),
+        _ => return None,
+    }
+    clock_behind(scan, parts)
+}
+
+fn begins_with_a_word(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
+    if scan.weekday().is_some() {
+        scan.eat(b',');
+        scan.blanks();
+        if scan.peek()?.is_ascii_digit() {
+            return begins_with_digits(scan, parts);
+        }
+    }
+    let month = scan.month()?;
+    scan.blanks();
+    parts.set_date(month, scan.number(1, 2)?)?;
+    scan.eat(b',');
+    scan.blanks();
+    let count = scan.digit_count();
+    match (count, scan.rest.get(count)) {
+        (1 | 2, Some(b':')) => scan.clock(parts),
+        (4, _) => {
+            parts.year = i64::try_from(scan.number(4, 4)?).ok();
+            // Cisco writes a colon, Java a comma or "at".
+            scan.eat_any(b",:");
+            clock_behind(scan, parts)
+        }
+        _ => None,
+    }
+}
+
+/// A month by its number or its name.
+fn month(scan: &mut Scan<'_>) -> Option<u64> {
+    scan.number(1, 2).or_else(|| scan.month())
+}
+
+/// The time of day behind a date; none is midnight.
+fn clock_behind(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
+    let mut ahead = *scan;
+    let is_separated = ahead.eat_any(b"Tt:_").is_some() || ahead.peek() == Some(b' ');
+    ahead.blanks();
+    let count = ahead.digit_count();
+    if is_separated && matches!(count, 1 | 2) && ahead.rest.get(count) == Some(&b':') {
+        *scan = ahead;
+        return scan.clock(parts);
+    }
+    Some(())
+}
+
+/// What may follow a time of day: the zone, the year, AM and PM, comments on the zone.
+fn tail(scan: &mut Scan<'_>, parts: &mut Parts) {
+    loop {
+        let mut ahead = *scan;
+        ahead.blanks();
+        let is_apart = ahead.rest.len() < scan.rest.len();
+        let taken = match ahead.peek() {
+            Some(b'+' | b'-') if !parts.is_numeric => ahead.offset(parts),
+            Some(b'0'..=b'9') if is_apart && parts.year.is_none() && parts.month.is_some() => {
+                year(&mut ahead, parts)
+            }
+            Some(b'(') if is_apart && parts.offset.is_some() => comment(&mut ahead, b')'),
+            Some(b'[') if !is_apart && parts.offset.is_some() => comment(&mut ahead, b']'),
+            Some(b'A' | b'P' | b'a' | b'p') if parts.is_pm.is_none() => {
+                ahead.half_of_day(parts).or_else(|| zone(&mut ahead, parts))
+            }
+            Some(b'A'..=b'Z' | b'z') => zone(&mut ahead, parts),
+            _ => None,
+        };
+        if taken.is_none() {
+            return;
+        }
+        *scan = ahead;
+    }
+}
+
+fn year(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
+    if scan.digit_count() != 4 {
+        return None;
+    }
+    let year = scan.number(4, 4)?;
+    let is_year = (1900..2263).contains(&year) && scan.peek().is_none_or(|next| next != b':');
+    parts.year = parts.year.or(i64::try_from(year).ok().filter(|_| is_year));
+    is_year.then_some(())
+}
+
+/// Letters such as CEST; a word that is one of the text behind the time is not taken for a zone.
+fn zone(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
+    const ZONES: [&[u8]; 26] = [
+        b"Z", b"z", b"UTC", b"GMT", b"UT", b"EST", b"EDT", b"CST", b"CDT", b"MST", b"MDT", b"PST",
+        b"PDT", b"CET", b"CEST", b"WET", b"WEST", b"EET", b"EEST", b"MSK", b"BST", b"IST", b"JST",
+        b"KST", b"AEST", b"AEDT",
+    ];
+    if parts.offset.is_some() && !parts.is_numeric || !ZONES.contains(&scan.letters()) {
+        return None;
+    }
+    scan.zone_name(parts)
+}
+
+fn comment(scan: &mut Scan<'_>, end: u8) -> Option<()> {
+    let len = scan.rest.iter().position(|&byte| byte == end)?;
+    scan.skip(len + 1);
+    Some(())
+}

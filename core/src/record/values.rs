@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! JSON values one after the other, on lines of their own, over several, or with nothing between.
+//!
+//! A value ends with its last bracket. One that was cut off ends where a line begins with `{` that
+//! can be no part of it, so that it does not take the next one with it. What begins with no bracket
+//! is a line.
+
+use super::More;
+use super::boundary::{Boundary, End, Search, find_byte};
+
+/// Brackets that are told apart; deeper ones are counted.
+const TRACKED: u32 = 64;
+
+/// JSON values.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Values;
+
+/// How far into a value the bytes that were searched have led.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Nesting {
+    /// Whether a bracket was met.
+    has_begun: bool,
+    depth: u32,
+    /// Whether the brackets that are open are square, the innermost in the lowest bit.
+    squares: u64,
+    in_string: bool,
+    is_escaped: bool,
+    /// The last byte that is neither blank nor in a string.
+    last: u8,
+    /// Whether a line begins.
+    at_line: bool,
+}
+
+impl Boundary for Values {
+    fn find(&self, data: &[u8], search: &mut Search, _more: More) -> Option<End> {
+        if !search.nesting.has_begun {
+            let blanks = |byte: &&u8| byte.is_ascii_whitespace();
+            let at = data.iter().take_while(blanks).count();
+            match data.get(at) {
+                None => return None,
+                Some(b'{' | b'[') => {
+                    search.nesting.has_begun = true;
+                    search.searched = at;
+                }
+                Some(_) => {
+                    search.searched = search.searched.max(at);
+                    return find_byte(b'\n', data, search);
+                }
+            }
+        }
+        let from = search.searched;
+        for (at, &byte) in data.iter().enumerate().skip(from) {
+            match search.nesting.take(byte) {
+                Seen::Inside => {}
+                Seen::End => return Some(end_at(data, at + 1)),
+                Seen::Another => {
+                    let text = data.get(..at).unwrap_or_default().trim_ascii_end().len();
+                    return Some(End { text, whole: at, used: at });
+                }
+            }
+        }
+        search.searched = data.len();
+        None
+    }
+
+    fn reach(&self) -> usize {
+        1
+    }
+
+    fn holds_back(&self) -> bool {
+        false
+    }
+}
+
+/// The end of a value; a line end behind it goes with it.
+fn end_at(data: &[u8], text: usize) -> End {
+    let rest = data.get(text..).unwrap_or_default();
+    let line_end = match rest {
+        [b'\n', ..] => 1,
+        [b'\r', b'\n', ..] => 2,
+        _ => 0,
+    };
+    End { text, whole: text + line_end, used: text + line_end }
+}
+
+/// What a byte was.
+enum Seen {
+    /// Part of the value.
+    Inside,
+    /// Its end.
+    End,
+    /// The beginning of another value, though this one has not ended.
+    Another,
+}
+
+impl Nesting {
+    #[inline]
+    fn take(&mut self, byte: u8) -> Seen {
+        if byte == b'{' && self.at_line && self.depth > 0 && !self.takes_object() {
+            return Seen::Another;
+        }
+        self.at_line = byte == b'\n';
+        if self.in_string {
+            match byte {
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' => self.is_escaped = true,
+                b'"' => self.in_string = false,
+                _ => {}
+            }
+            return Seen::Inside;
+        }
+        match byte {
+            b'"' => self.in_string = true,
+            b'{' | b'[' => {
+                self.depth += 1;
+                self.squares = self.squares << 1 | u64::from(byte == b'[');
+            }
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.squares >>= 1;
+                if self.depth == 0 {
+                    return Seen::End;
+                }
+            }
+            b' ' | b'\t' | b'\n' | b'\r' => return Seen::Inside,
+            _ => {}
+        }
+        self.last = byte;
+        Seen::Inside
+    }
+
+    /// Whether an object may stand where it is.
+    fn takes_object(&self) -> bool {
+        let in_array = self.squares & 1 == 1 || self.depth > TRACKED;
+        !self.in_string && (self.last == b':' || in_array && matches!(self.last, b',' | b'['))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Found, Limit, Oversize, Progress, Splitter};
+    use super::*;
+
+    /// The records of a stream that comes in pieces of so many bytes.
+    fn records(stream: &[u8], len: usize) -> Vec<String> {
+        let splitter = Splitter::json(Limit { size: 1000, oversize: Oversize::Split });
+        let mut progress = Progress::default();
+        let (mut found, mut start, mut end) = (Vec::new(), 0, 0);
+        loop {
+            end = (end + len).min(stream.len());
+            let more = if end == stream.len() { More::Ended } else { More::Coming };
+            let mut records = splitter.records(&stream[start..end], &mut progress, more);
+            for record in records.by_ref() {
+                let Found::Record(record) = record else { panic!("{record:?}") };
+                found.push(String::from_utf8_lossy(record.text.trim_ascii()).into_owned());
+            }
+            start += records.done();
+            if more == More::Ended {
+                found.retain(|record| !record.is_empty());
+                return found;
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_found_however_they_are_written() {
+        for (stream, expected) in [
+            ("{\"a\":1}\n{\"b\":2}\n", &["{\"a\":1}", "{\"b\":2}"][..]),
+            ("{\"a\":1}{\"b\":2}", &["{\"a\":1}", "{\"b\":2}"]),
+            (
+                "{\n  \"a\": [\n    {\n \"b\": \"}\\\"\" }\n  ]\n}\n\n[1]\n",
+                &["{\n  \"a\": [\n    {\n \"b\": \"}\\\"\" }\n  ]\n}", "[1]"],
+            ),
+            ("no json\n{\"a\":1}\nmore\n", &["no json", "{\"a\":1}", "more"]),
+            ("{\"a\":1} x\n{\"b\":2}", &["{\"a\":1}", "x", "{\"b\":2}"]),
+            // Cut off: the next one is not lost.
+            ("{\"a\":\"x\n{\"b\":2}\n", &["{\"a\":\"x", "{\"b\":2}"]),
+            ("{\"a\":{\"c\":[1,\n{\"b\":2}\n]}}", &["{\"a\":{\"c\":[1,\n{\"b\":2}\n]}}"]),
+            ("{\"a\":1,\n{\"b\":2}\n", &["{\"a\":1,", "{\"b\":2}"]),
+            ("{\"a\":\n{\"b\":2}}\n", &["{\"a\":\n{\"b\":2}}"]),
+            ("\n \n", &[]),
+        ] {
+            for len in [1, 2, 3, 7, 1000] {
+                assert_eq!(records(stream.as_bytes(), len), expected, "{stream} by {len}");
+            }
+        }
+    }
+}

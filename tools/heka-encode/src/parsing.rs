@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The ways in which records are parsed, from the command line.
+
+use heka_core::cli;
+use heka_core::codec::severity::SeverityMap;
+use heka_core::decode::time::Times;
+use heka_core::decode::{Access, Captures, Decoder, FieldName, Map, PRESETS, Readers, Way};
+use heka_core::os::clock;
+use heka_core::report::Stop;
+
+use crate::cli::{Cli, InputForm, Parsing};
+
+impl Cli {
+    /// What parses records: JSON, logfmt, presets, formats of access logs, regular expressions, each
+    /// in turn.
+    pub(crate) fn decoder(&self) -> Result<Option<Decoder>, Stop> {
+        let parsing = &self.parsing;
+        let map = |flag: &str, text: &str| {
+            Map::new(text).map_err(|why| Stop::usage(format_args!("--{flag}: {why}")))
+        };
+        let mut ways = Vec::new();
+        match (&parsing.json_map, self.input) {
+            // The one flag for both, as long as there was no other.
+            (Some(text), InputForm::Logfmt) => ways.push(Way::Logfmt(map("json-map", text)?)),
+            (Some(text), _) => ways.push(Way::Json(map("json-map", text)?)),
+            _ => {}
+        }
+        if let Some(text) = &parsing.logfmt {
+            ways.push(Way::Logfmt(map("logfmt", text)?));
+        } else if self.input == InputForm::Logfmt && parsing.json_map.is_none() {
+            ways.push(Way::Logfmt(Map::default()));
+        }
+        for name in &parsing.preset {
+            ways.extend(preset(name)?);
+        }
+        for format in &parsing.access_format {
+            let access = Access::new(format)
+                .map_err(|why| Stop::usage(format_args!("--access-format: {why}")))?;
+            ways.push(Way::Access(Box::new(access)));
+        }
+        for captures in parsing.captures()? {
+            ways.push(Way::Captures(Box::new(captures)));
+        }
+        if ways.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Decoder::new(ways, parsing.readers()?, self.max_record)))
+    }
+}
+
+impl Parsing {
+    fn readers(&self) -> Result<Readers, Stop> {
+        // Known programs write times of their own machine.
+        let is_known = !self.preset.is_empty() || !self.access_format.is_empty();
+        let usual = if is_known { "local" } else { "UTC" };
+        let zone = clock::time_zone(self.timestamp_zone.as_deref().unwrap_or(usual));
+        let zone = zone.map_err(|why| Stop::usage(format_args!("--timestamp-zone: {why}")))?;
+        let formats = self.timestamp_format.iter().map(String::as_str);
+        let times = Times::new(formats, zone, self.year)
+            .map_err(|why| Stop::usage(format_args!("--timestamp-format: {why}")))?;
+        // Of the libraries that write JSON only these have numbers.
+        let is_json = self.preset.iter().any(|name| name == "json");
+        let usual = || if is_json { SeverityMap::pino() } else { SeverityMap::default() };
+        let severities = self.severity_map.clone().unwrap_or_else(usual);
+        Ok(Readers { times, severities, types: self.field_type.clone() })
+    }
+
+    /// Each expression, with those templates for which it has the groups.
+    fn captures(&self) -> Result<Vec<Captures>, Stop> {
+        let fields: Vec<(FieldName, String)> =
+            self.regex_field.iter().map(|arg| (arg.name.clone(), arg.value.clone())).collect();
+        let mut fits = vec![Err(String::new()); fields.len()];
+        let mut all = Vec::new();
+        for text in &self.regex {
+            let regex = cli::regex("--regex", text)?;
+            let mut own = Vec::new();
+            for (field, fit) in fields.iter().zip(&mut fits) {
+                match Captures::check(&regex, &field.1) {
+                    Ok(()) => {
+                        *fit = Ok(());
+                        own.push(field.clone());
+                    }
+                    Err(why) if fit.is_err() => *fit = Err(why),
+                    Err(_) => {}
+                }
+            }
+            let captures = Captures::new(regex, &own);
+            all.push(captures.map_err(|why| Stop::usage(format_args!("--regex: {why}")))?);
+        }
+        fits.into_iter()
+            .collect::<Result<Vec<()>, _>>()
+            .map_err(|why| Stop::usage(format_args!("--regex: {why}")))?;
+        Ok(all)
+    }
+}
+
+/// The ways of a preset.
+fn preset(name: &str) -> Result<Vec<Way>, Stop> {
+    Way::preset(name).ok_or_else(|| {
+        let names: Vec<_> = PRESETS.iter().map(|(name, _)| *name).collect();
+        Stop::usage(format_args!("--preset: no preset {name}; there are {}", names.join(", ")))
+    })
+}
