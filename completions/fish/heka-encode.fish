@@ -30,6 +30,8 @@ complete -c heka-encode -l timestamp -d 'Time of the messages: now, RFC 3339 or 
 complete -c heka-encode -l uuid -d 'UUID of the messages: random or 32 hexadecimal digits' -r
 complete -c heka-encode -l json-map -d 'Map JSON members to headers, as Payload=msg,Severity=level' -r
 complete -c heka-encode -l logfmt -d 'Parse pairs KEY=VALUE; map keys to headers as --json-map' -r
+complete -c heka-encode -l preset -d 'Parse records of known programs; help lists them' -r
+complete -c heka-encode -l access-format -d 'Parse an access log by the format of the server' -r
 complete -c heka-encode -l regex -d 'Parse records: named groups become headers and fields' -r
 complete -c heka-encode -l regex-field -d 'Make a header or field from groups, as Payload=%rest%' -r
 complete -c heka-encode -l from -d 'Of framed messages, parse this field or header' -r
