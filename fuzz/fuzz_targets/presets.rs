@@ -50,7 +50,8 @@ fn records(splitter: &Splitter, text: &[u8], len: usize) -> Vec<Vec<u8>> {
         let mut records = splitter.records(&text[start..end], &mut progress, more);
         for record in records.by_ref() {
             if let Found::Record(record) = record {
-                found.push(record.text.to_vec());
+                // White space between records may go with either.
+                found.push(record.text.trim_ascii().to_vec());
             }
         }
         start += records.done();
@@ -58,5 +59,6 @@ fn records(splitter: &Splitter, text: &[u8], len: usize) -> Vec<Vec<u8>> {
             break;
         }
     }
+    found.retain(|record| !record.is_empty());
     found
 }

@@ -92,12 +92,12 @@ mod tests {
                 let mut records = splitter.records(&stream[start..end], &mut progress, more);
                 for record in records.by_ref() {
                     let Found::Record(record) = record else { panic!("{record:?}") };
-                    found.push(record.text.to_vec());
+                    found.push(record.text.trim_ascii_start().to_vec());
                 }
                 start += records.done();
             }
             let expected: [&[u8]; 4] = [
-                b"\n__CURSOR=s=1\nMESSAGE=one\n",
+                b"__CURSOR=s=1\nMESSAGE=one\n",
                 b"MESSAGE\n\x07\0\0\0\0\0\0\0a\n\nb=\n\n\nPRIORITY=3\n",
                 b"{\"MESSAGE\":\"two\"}",
                 b"MESSAGE=last",
