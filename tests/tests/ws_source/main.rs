@@ -4,6 +4,7 @@
 mod examples;
 mod flow;
 mod input;
+mod keys;
 mod messages;
 mod peers;
 mod routes;

@@ -7,10 +7,11 @@ use std::sync::{Arc, OnceLock};
 use nix::poll::PollFlags;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::{ClientConfig, ClientConnection, Connection, Error};
+use rustls::{ClientConfig, ClientConnection, Connection, Error, KeyLogFile};
 use rustls_pki_types::ServerName;
 use socket2::Socket;
 
+use super::chosen::Chosen;
 use super::insecure::AnyCertificate;
 use super::pinned::Pinned;
 use super::words::meant;
@@ -70,13 +71,14 @@ impl Client {
             .with_protocol_versions(self.settings.min.and_newer())
             .map_err(unusable)?;
         let builder = if self.settings.insecure {
-            builder.dangerous().with_custom_certificate_verifier(AnyCertificate::new(provider))
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate))
         } else {
             let (roots, named) = self.settings.roots.load()?;
             if named.is_empty() {
                 // A system may have no roots at all.
                 builder.with_root_certificates(roots)
             } else {
+                let provider = Arc::clone(&provider);
                 let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider);
                 let verifier: Arc<dyn ServerCertVerifier> = verifier.build().map_err(|error| {
                     Stop::usage(format_args!("the CA certificates cannot be used: {error}"))
@@ -84,13 +86,16 @@ impl Client {
                 builder.dangerous().with_custom_certificate_verifier(Pinned::new(named, verifier))
             }
         };
-        match &self.settings.identity {
-            None => Ok(builder.with_no_client_auth()),
+        let mut config = match &self.settings.identity {
+            None => builder.with_no_client_auth(),
             Some(identity) => {
-                let (chain, key) = identity.load()?;
-                builder.with_client_auth_cert(chain, key).map_err(unusable)
+                let own = Chosen(identity.load(&provider)?);
+                builder.with_client_cert_resolver(Arc::new(own))
             }
-        }
+        };
+        // Does nothing unless SSLKEYLOGFILE names a file.
+        config.key_log = Arc::new(KeyLogFile::new());
+        Ok(config)
     }
 
     /// Shakes hands over a connected socket.

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::key::certified;
 use crate::os::{Exposed, read_secret};
 use crate::report::{Cause as _, Status, Stop};
 
@@ -35,13 +38,17 @@ pub enum Identity {
         /// The key (PKCS#8, PKCS#1 or SEC1, not encrypted).
         key: PathBuf,
     },
-    /// Made elsewhere.
-    Given {
-        /// The certificate, followed by its issuers'.
-        chain: Vec<CertificateDer<'static>>,
-        /// Its key.
-        key: PrivateKeyDer<'static>,
-    },
+    /// From elsewhere. Of several, the first that has an issuer the peer asks for.
+    Given(Vec<KeyPair>),
+}
+
+/// A certificate and its private key.
+#[derive(Debug)]
+pub struct KeyPair {
+    /// The certificate, followed by its issuers'.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Its key.
+    pub key: PrivateKeyDer<'static>,
 }
 
 impl Roots {
@@ -86,18 +93,24 @@ impl Roots {
 }
 
 impl Identity {
-    pub(super) fn load(
-        &self,
-    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Stop> {
+    /// Reads what it names, ready for signing.
+    pub(super) fn load(&self, provider: &CryptoProvider) -> Result<Vec<Arc<CertifiedKey>>, Stop> {
         match self {
-            Self::Given { chain, key } => Ok((chain.clone(), key.clone_key())),
+            Self::Given(pairs) => pairs
+                .iter()
+                .map(|KeyPair { chain, key }| certified(chain.clone(), key.clone_key(), provider))
+                .collect::<Result<_, _>>()
+                .map_err(|words| {
+                    Stop::usage(format_args!("the client certificate cannot be used: {words}"))
+                }),
             Self::Pem { cert, key } => {
                 let text = read_secret(key, Exposed::Warn)?;
                 let found = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
                     rustls_pki_types::pem::Error::NoItemsFound => no_key(key, &text),
                     error => pem_error(key, &error),
                 })?;
-                Ok((certificates(cert)?, found))
+                let certified = certified(certificates(cert)?, found, provider);
+                Ok(vec![certified.map_err(|words| unusable(key, words))?])
             }
         }
     }

@@ -5,8 +5,11 @@
 //! Roots of the system and files of the user are loaded when the first connection needs them, so
 //! a plain connection costs nothing of it.
 
+mod chosen;
 mod client;
+mod der;
 mod insecure;
+mod key;
 mod material;
 mod pinned;
 mod server;
@@ -19,7 +22,7 @@ use rustls::SupportedProtocolVersion;
 use socket2::Socket;
 
 pub use client::{Client, ClientSettings};
-pub use material::{Identity, Roots};
+pub use material::{Identity, KeyPair, Roots};
 pub use server::{ClientAuth, Server, ServerSettings};
 pub use words::{explain, explain_io, is_alert, is_client_hello, is_plaintext};
 

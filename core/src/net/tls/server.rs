@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::SingleCertAndKey;
 use rustls::{Connection, ServerConfig, ServerConnection};
 use socket2::Socket;
 
@@ -62,7 +63,7 @@ impl Server {
             builder.with_no_client_auth()
         } else {
             let (roots, pinned) = settings.client_roots.load()?;
-            let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+            let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
             if settings.client_auth == ClientAuth::Request {
                 verifier = verifier.allow_unauthenticated();
             }
@@ -70,8 +71,9 @@ impl Server {
                 verifier.build().map_err(|error| unusable(&error))?;
             builder.with_client_cert_verifier(Pinned::new(pinned, verifier))
         };
-        let (chain, key) = settings.identity.load()?;
-        let mut config = builder.with_single_cert(chain, key).map_err(|error| unusable(&error))?;
+        let own = settings.identity.load(&provider)?.into_iter().next();
+        let own = own.ok_or_else(|| unusable(&"there is none"))?;
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
         // Clients of ours stay connected; tickets would only be written to peers that never read.
         config.send_tls13_tickets = 0;
         Ok(Self { config: Arc::new(config) })

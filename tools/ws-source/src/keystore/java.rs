@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The binary key stores that Java reads: JKS and PKCS#12.
 
-use p12_keystore::{KeyStore, Pkcs12Archive, Pkcs12ImportPolicy};
+use heka_core::net::tls::KeyPair;
+use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12Archive, Pkcs12ImportPolicy};
 use rustls_pki_types::PrivateKeyDer;
 use sha1::{Digest as _, Sha1};
 
@@ -24,13 +25,16 @@ pub(super) fn open_pkcs12(bytes: &[u8], password: &str) -> Result<Contents, Stri
     let archive = Pkcs12Archive::from_pkcs12(bytes, password).map_err(explain)?;
     let store =
         KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Relaxed).map_err(explain)?;
-    let own = store.private_key_chain().map(|(_, chain)| chain).filter(|c| !c.certs().is_empty());
-    let own = own
-        .map(|chain| {
-            let certs = chain.certs().iter().map(|cert| cert.as_der().to_vec().into()).collect();
-            Ok::<_, String>((certs, key_of(chain.key().as_der().to_vec())?))
-        })
-        .transpose()?;
+    let mut own = Vec::new();
+    for (alias, entry) in store.entries() {
+        if let KeyStoreEntry::PrivateKeyChain(entry) = entry
+            && !entry.certs().is_empty()
+        {
+            let chain = entry.certs().iter().map(|cert| cert.as_der().to_vec().into()).collect();
+            let key = key_of(entry.key().as_der().to_vec())?;
+            own.push((alias.clone(), KeyPair { chain, key }));
+        }
+    }
     // keytool marks what is to be trusted; a store without keys can have no other purpose.
     let all_trusted = archive.keys.is_empty();
     let trusted = archive.certs.iter().filter(|bag| bag.trusted || all_trusted);
@@ -55,13 +59,14 @@ pub(super) fn open_jks(bytes: &[u8], password: &str) -> Result<Contents, String>
         if store.is_trusted_certificate_entry(&alias) {
             let entry = store.get_trusted_certificate_entry(&alias).map_err(|e| e.to_string())?;
             found.trusted.push(entry.certificate.content.into());
-        } else if store.is_private_key_entry(&alias) && found.own.is_none() {
+        } else if store.is_private_key_entry(&alias) {
             let entry =
                 store.get_private_key_entry(&alias, password.as_bytes()).map_err(|error| {
                     format!("key {alias} (its password must be the store's): {error}")
                 })?;
             let chain = entry.certificate_chain.into_iter().map(|cert| cert.content.into());
-            found.own = Some((chain.collect(), key_of(entry.private_key)?));
+            let (chain, key) = (chain.collect(), key_of(entry.private_key)?);
+            found.own.push((alias, KeyPair { chain, key }));
         }
     }
     Ok(found)

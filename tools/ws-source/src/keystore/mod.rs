@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use heka_core::cli::secret::{self, unusable};
-use heka_core::net::tls::{ClientSettings, Identity, Roots};
+use heka_core::net::tls::{ClientSettings, Identity, KeyPair, Roots};
 use heka_core::os::{Exposed, read_secret};
 use heka_core::report::Stop;
 use rustls_pki_types::pem::PemObject as _;
@@ -42,6 +42,9 @@ pub(crate) struct KeystoreArgs {
         ignore_case = true
     )]
     keystore_type: Type,
+    /// Client certificate of the key store to present
+    #[arg(long, value_name = "ALIAS", requires = "keystore")]
+    keystore_alias: Option<String>,
 }
 
 /// Types of key stores.
@@ -56,6 +59,9 @@ pub(crate) enum Type {
     Pkcs12,
     /// Certificates, perhaps with a key, as text
     Pem,
+    /// Another one of Java's, which is not read
+    #[value(hide = true)]
+    Jceks,
 }
 
 /// What was found in a key store.
@@ -63,8 +69,8 @@ pub(crate) enum Type {
 struct Contents {
     /// Certificates to trust.
     trusted: Vec<CertificateDer<'static>>,
-    /// A certificate, followed by its issuers', and its key.
-    own: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    /// What is ours, by alias.
+    own: Vec<(String, KeyPair)>,
 }
 
 impl KeystoreArgs {
@@ -78,11 +84,17 @@ impl KeystoreArgs {
             None => Zeroizing::new(String::new()),
         };
         let bytes = read_secret(path, Exposed::Ignore)?;
-        let found = self.open(&bytes, &password).map_err(|words| unusable(path, &words))?;
+        let mut found = self.open(&bytes, &password).map_err(|words| unusable(path, &words))?;
+        if let Some(alias) = &self.keystore_alias {
+            found.choose(alias).map_err(|words| unusable(path, &words))?;
+        }
         Ok(found.into_settings(settings))
     }
 
     fn open(&self, bytes: &[u8], password: &str) -> Result<Contents, String> {
+        if self.keystore_type == Type::Jceks {
+            return Err(JCEKS.to_owned());
+        }
         let found = sniff(bytes)?;
         let passes = match self.keystore_type {
             Type::Auto => true,
@@ -107,6 +119,7 @@ impl Type {
             Self::Jks => "JKS",
             Self::Pkcs12 => "PKCS#12",
             Self::Pem => "PEM",
+            Self::Jceks => "JCEKS",
         }
     }
 }
@@ -115,27 +128,38 @@ impl Contents {
     /// A store with trusted certificates says whom to trust, and nobody else; one with only a key
     /// adds its own certificates to those that are trusted anyway.
     fn into_settings(self, settings: ClientSettings) -> ClientSettings {
-        let own = self.own.iter().flat_map(|(chain, _)| chain.iter().cloned());
+        let own = self.own.iter().flat_map(|(_, pair)| pair.chain.iter().cloned());
         let given = Roots::Given(self.trusted.iter().cloned().chain(own).collect());
         let roots = match settings.roots {
             Roots::System if !self.trusted.is_empty() => given,
             before => Roots::Union(vec![before, given]),
         };
-        let identity = self.own.map(|(chain, key)| Identity::Given { chain, key });
-        ClientSettings { roots, identity: identity.or(settings.identity), ..settings }
+        let own: Vec<KeyPair> = self.own.into_iter().map(|(_, pair)| pair).collect();
+        let identity = if own.is_empty() { settings.identity } else { Some(Identity::Given(own)) };
+        ClientSettings { roots, identity, ..settings }
+    }
+
+    /// Keeps one client certificate alone. Aliases have no case in Java.
+    fn choose(&mut self, alias: &str) -> Result<(), String> {
+        let names: Vec<_> = self.own.iter().map(|(name, _)| name.clone()).collect();
+        self.own.retain(|(name, _)| name.eq_ignore_ascii_case(alias));
+        match (self.own.as_slice(), names.as_slice()) {
+            ([], []) => Err("contains no private key (--keystore-alias)".to_owned()),
+            ([], names) => Err(format!("no key '{alias}', only {}", names.join(", "))),
+            _ => Ok(()),
+        }
     }
 }
+
+const JCEKS: &str = "JCEKS key stores are not supported; convert it with \
+                     keytool -importkeystore -deststoretype PKCS12";
 
 /// The type by the first bytes.
 fn sniff(bytes: &[u8]) -> Result<Type, String> {
     const PEM: &[u8] = b"-----BEGIN ";
     match bytes {
         [0xfe, 0xed, 0xfe, 0xed, ..] => Ok(Type::Jks),
-        [0xce, 0xce, 0xce, 0xce, ..] => {
-            Err("is a JCEKS key store, which is not read here; keytool \
-             -importkeystore -deststoretype PKCS12 makes one that is"
-                .to_owned())
-        }
+        [0xce, 0xce, 0xce, 0xce, ..] => Err(JCEKS.to_owned()),
         [0x30, 0x80..=0x84, ..] => Ok(Type::Pkcs12),
         _ if bytes.windows(PEM.len()).any(|window| window == PEM) => Ok(Type::Pem),
         _ => Err("not a key store (JKS, PKCS#12 or PEM)".to_owned()),
@@ -150,12 +174,15 @@ fn open_pem(bytes: &[u8]) -> Result<Contents, String> {
     }
     let encrypted = String::from_utf8_lossy(bytes);
     match PrivateKeyDer::from_pem_slice(bytes) {
-        Ok(key) => Ok(Contents { trusted: Vec::new(), own: Some((certs, key)) }),
+        Ok(key) => {
+            let own = vec![(String::new(), KeyPair { chain: certs, key })];
+            Ok(Contents { trusted: Vec::new(), own })
+        }
         Err(_) if encrypted.contains("ENCRYPTED") => {
             Err("its key is encrypted; make a PKCS#12 store \
              (openssl pkcs12 -export), whose password is taken"
                 .to_owned())
         }
-        Err(_) => Ok(Contents { trusted: certs, own: None }),
+        Err(_) => Ok(Contents { trusted: certs, own: Vec::new() }),
     }
 }
