@@ -1,6 +1,7 @@
 complete -c ws-source -s p -l init-message -d 'Send TEXT after every connect (repeatable)' -r
 complete -c ws-source -l init-file -d 'Send the contents of FILE after every connect, before -p' -r -F
-complete -c ws-source -l send -d 'Type of messages to send' -r -f -a "text\t'Text, which is UTF-8'
+complete -c ws-source -l init-binary -d 'Send the contents of FILE as a binary message after every connect' -r -F
+complete -c ws-source -l send -d 'Type of messages to send [default: text; with --framing none: binary]' -r -f -a "text\t'Text, which is UTF-8'
 binary\t'Binary messages'"
 complete -c ws-source -l linger -d 'Time to stay connected after the end of standard input' -r
 complete -c ws-source -s o -l output -d 'Output format' -r -f -a "payload\t'Payloads, one a line'
@@ -8,10 +9,13 @@ json\t'JSON, one object a line'
 heka\t'Framed messages'"
 complete -c ws-source -l framing -d 'Framing of payloads, and of records of --stdin' -r -f -a "lines\t'A line end behind each'
 null\t'A NUL behind each'
-len32\t'Its length before each: four bytes, the highest first'"
+len32\t'Its length before each: four bytes, the highest first'
+none\t'Nothing; standard input is sent as it is read'"
 complete -c ws-source -l binary -d 'How to write binary messages as payload' -r -f -a "raw\t'Their bytes'
 base64\t'Their bytes in base64'
 skip\t'Nothing, in no form'"
+complete -c ws-source -l text-prefix -d 'Text before the payload of text messages, also in --stdin' -r
+complete -c ws-source -l binary-prefix -d 'Text before the payload of binary messages, also in --stdin' -r
 complete -c ws-source -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c ws-source -l max-record -d 'Longest message to accept' -r
 complete -c ws-source -l max-backlog -d 'Stop reading when SIZE of output is pending' -r
@@ -54,6 +58,7 @@ complete -c ws-source -l keystore-type -d 'Key store type' -r -f -a "auto\t'What
 jks\t'Java\'s old one; PKCS#12 passes for it, as in Java'
 pkcs12\t'RFC 7292'
 pem\t'Certificates, perhaps with a key, as text'"
+complete -c ws-source -l keystore-alias -d 'Client certificate of the key store to present' -r
 complete -c ws-source -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"

@@ -227,6 +227,11 @@ impl WsPeer {
         Some(Frame { opcode: head[0] & 0x0f, payload })
     }
 
+    /// Reads the first two bytes of a frame and nothing more of it; whether they came.
+    pub fn receive_beginning(&mut self) -> bool {
+        self.take(2).is_some()
+    }
+
     /// Reads frames until one with that opcode comes.
     pub fn receive_opcode(&mut self, opcode: u8) -> Option<Frame> {
         loop {

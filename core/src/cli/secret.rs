@@ -29,6 +29,20 @@ pub fn read(path: &Path) -> Result<SecretBytes, Stop> {
 /// # Errors
 /// As [`read`], and if there is no such line or more than one.
 pub fn line(path: &Path, what: &str) -> Result<SecretBytes, Stop> {
+    let text = local_line(path, what)?;
+    if let Ok(text) = std::str::from_utf8(&text) {
+        report::conceal(text);
+    }
+    Ok(text)
+}
+
+/// The same for a secret that no peer ever gets and so none can quote: of messages of our own it
+/// would only hide the words that it happens to be made of.
+///
+/// # Errors
+/// As [`line`].
+pub fn local_line(path: &Path, what: &str) -> Result<SecretBytes, Stop> {
+    report::keep_from_core_dumps();
     let mut text = read(path)?;
     if text.ends_with(b"\n") {
         text.pop();
@@ -44,9 +58,6 @@ pub fn line(path: &Path, what: &str) -> Result<SecretBytes, Stop> {
     }
     if has_blank_end(&text) {
         report::warning(format_args!("{}: the {what} begins or ends with a blank", path.display()));
-    }
-    if let Ok(text) = std::str::from_utf8(&text) {
-        report::conceal(text);
     }
     Ok(text)
 }

@@ -24,11 +24,6 @@ fn rest(duration: Duration) {
     assert!(never.recv_timeout(duration).is_err());
 }
 
-/// 30 MB, more than two sockets hold.
-fn thirty_records() -> String {
-    format!("{}\n", "x".repeat(999_999)).repeat(30)
-}
-
 #[test]
 fn standard_input_is_sent_record_by_record_and_answers_are_waited_for() {
     let server = WsServer::start(|_, mut peer| {
@@ -171,20 +166,72 @@ fn linger_begins_when_all_is_sent() {
 fn records_that_could_not_be_sent_are_told() {
     let server = WsServer::start(|nth, mut peer| {
         peer.accept();
-        peer.receive_opcode(1).expect("the first record");
-        rest(Duration::from_secs(1));
+        assert_eq!(peer.receive_opcode(1).expect("the first record").payload, b"first");
+        // The second one is on its way. It is larger than what the sockets hold, and smaller than
+        // what keeps the client from reading.
+        assert!(peer.receive_beginning());
         peer.text("enough");
         if nth == 0 {
             peer.send(frame(0x88, &1000u16.to_be_bytes()));
         }
-        // Nothing more is read.
-        rest(Duration::from_secs(10));
+        // Nothing more is read, and the connection stays.
+        loop {
+            std::thread::park();
+        }
     });
     // The server leaves; we leave.
     for args in [&[][..], &["-n", "1"]] as [&[&str]; 2] {
         let tool = ws(&["--stdin", "--retry", "0", &server.url("/")]).args(args);
-        let outcome = tool.stdin(thirty_records()).run();
+        let outcome = tool.stdin(format!("first\n{}\n", "x".repeat(15_000_000))).run();
         outcome.exits(1).stdout_is("enough\n");
         outcome.stderr_has("(standard input): the connection ended before all of it was sent\n");
     }
+}
+
+#[test]
+fn part_of_a_record_goes_to_the_next_connection() {
+    let server = WsServer::start(|nth, mut peer| {
+        peer.accept();
+        if nth == 0 {
+            assert_eq!(peer.receive_opcode(1).expect("a record").payload, b"one");
+            peer.reset();
+            return;
+        }
+        assert_eq!(peer.receive_opcode(1).expect("a record").payload, b"two");
+        peer.close(1000, "");
+    });
+    let mut running = Tool::new("ws-source")
+        .args(["--stdin", "--retry-delay", "20ms", &server.url("/")])
+        .stdin_open()
+        .spawn();
+    running.write("one\ntw");
+    running.wait_stderr("connected again");
+    running.write("o\n");
+    running.close_stdin();
+    let outcome = running.finish();
+    outcome.succeeds();
+    assert!(!outcome.err().contains("before all of it was sent"), "{outcome}");
+}
+
+#[test]
+fn without_framing_bytes_pass_as_they_are_both_ways() {
+    let server = echo();
+    let bytes: Vec<u8> = (0..=255).cycle().take(1_000_000).collect();
+    let args = ["--stdin", "--framing", "none", "--linger", "300ms", &server.url("/")];
+    ws(&args).stdin(&*bytes).run().succeeds().stdout_is(&bytes);
+    // Records of any size, also beyond the limit of messages.
+    ws(&args).args(["--max-record", "1000"]).stdin(&*bytes).run().succeeds().stdout_is(&bytes);
+}
+
+#[test]
+fn prefixes_mark_the_types_of_payloads_both_ways() {
+    let server = echo();
+    let args = ["--stdin", "--linger", "300ms", "--text-prefix", "t:", "--binary-prefix", "b:"];
+    ws(&[&server.url("/")])
+        .args(args)
+        .stdin(*b"t:one\nb:\xff\nthree\n")
+        .run()
+        .succeeds()
+        .stdout_is(*b"t:one\nb:\xff\nt:three\n");
+    ws(&[&server.url("/"), "-j"]).args(args).run().exits(2).stderr_has("payloads that are framed");
 }

@@ -61,7 +61,8 @@ fn insecure_accepts_any_certificate() {
         ("ed448", &["-tls1_3"]),
     ] {
         for version in versions {
-            let args = format!("-cert {name}.pem -key {name}.key {version} -cipher ALL:@SECLEVEL=0");
+            let args =
+                format!("-cert {name}.pem -key {name}.key {version} -cipher ALL:@SECLEVEL=0");
             let (_server, url) = https(&folder, &args);
             connect(&folder, &url, &[]).exits(3).stderr_has("HTTP 200 ok\n");
         }
@@ -94,7 +95,10 @@ fn client_certificates_of_openssl_and_java_are_presented() {
         server.wait_stderr(&format!("depth=0 CN = {name}\n"));
     }
     for (args, words) in [
-        (&["--cert", "p521.pem", "--key", "p521.key"][..], "p521.key: P-521 keys are not supported"),
+        (
+            &["--cert", "p521.pem", "--key", "p521.key"][..],
+            "p521.key: P-521 keys are not supported",
+        ),
         (&["--cert", "v1.pem", "--key", "server.key"], "does not belong to the certificate"),
         (&store("small.p12"), "RSA keys of 1024 bits are not supported (2048 to 4096 are)"),
         (&["--keystore", "ec.p12", "--keystore-type", "JCEKS"], "JCEKS key stores are not supp"),

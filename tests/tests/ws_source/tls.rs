@@ -146,6 +146,20 @@ fn the_lengths_in_a_key_store_are_not_trusted() {
 }
 
 #[test]
+fn a_password_hides_no_words_of_ours() {
+    let dir = passwords();
+    std::fs::write(dir.path().join("pw"), "wrong\n").unwrap();
+    let store = vector("tls").join("trust.jks");
+    Tool::new("ws-source")
+        .args(["--keystore-pass-file=pw", "wss://127.0.0.1:1/", "--keystore"])
+        .arg(&store)
+        .dir(dir.path())
+        .run()
+        .exits(2)
+        .stderr_has("the password is wrong, or the file is damaged\n");
+}
+
+#[test]
 fn the_content_tells_the_type_and_wrong_ones_get_words() {
     let dir = passwords();
     let renamed = dir.path().join("store.jks");

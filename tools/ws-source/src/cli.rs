@@ -12,7 +12,7 @@ use heka_core::cli::{Common, Timeout, Tool, Writing, forms, parse_buffer_size, p
 use heka_core::codec::Form;
 use heka_core::net::Retries;
 use heka_core::net::tls::ClientSettings;
-use heka_core::net::ws::{Endpoint, Options};
+use heka_core::net::ws::{Endpoint, Kind, Message, Options};
 use heka_core::net::{Addr, Backoff, HostPort, Settings, UnixName};
 use heka_core::record;
 use heka_core::report::stats::Metric;
@@ -37,12 +37,15 @@ pub(crate) struct Cli {
     /// Send the contents of FILE after every connect, before -p
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     init_file: Vec<PathBuf>,
+    /// Send the contents of FILE as a binary message after every connect
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    init_binary: Vec<PathBuf>,
     /// Send each record of standard input as a message
     #[arg(long)]
     stdin: bool,
-    /// Type of messages to send
-    #[arg(long, value_name = "TYPE", default_value = "text")]
-    send: Sent,
+    /// Type of messages to send [default: text; with --framing none: binary]
+    #[arg(long, value_name = "TYPE")]
+    send: Option<Sent>,
     /// Send each message back
     #[arg(long)]
     echo: bool,
@@ -66,6 +69,24 @@ pub(crate) struct Cli {
     /// How to write binary messages as payload
     #[arg(long, value_name = "HOW", default_value = "raw")]
     binary: Binary,
+    /// Text before the payload of text messages, also in --stdin
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        allow_hyphen_values = true,
+        hide_default_value = true
+    )]
+    text_prefix: String,
+    /// Text before the payload of binary messages, also in --stdin
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        allow_hyphen_values = true,
+        hide_default_value = true
+    )]
+    binary_prefix: String,
     /// Stop after NUM messages
     #[arg(short = 'n', long, value_name = "NUM")]
     max_count: Option<u64>,
@@ -132,6 +153,32 @@ pub(crate) enum Framing {
     Null,
     /// Its length before each: four bytes, the highest first
     Len32,
+    /// Nothing; standard input is sent as it is read
+    None,
+}
+
+/// What marks the type of payloads, if anything does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Prefixes {
+    text: Vec<u8>,
+    binary: Vec<u8>,
+}
+
+impl Prefixes {
+    pub(crate) fn of(&self, kind: Kind) -> &[u8] {
+        match kind {
+            Kind::Text => &self.text,
+            Kind::Binary => &self.binary,
+        }
+    }
+
+    /// The type that a prefix says, and what is behind it.
+    pub(crate) fn strip<'a>(&self, record: &'a [u8]) -> Option<(Kind, &'a [u8])> {
+        [Kind::Text, Kind::Binary].into_iter().find_map(|kind| {
+            let prefix = Some(self.of(kind)).filter(|prefix| !prefix.is_empty())?;
+            Some((kind, record.strip_prefix(prefix)?))
+        })
+    }
 }
 
 /// What becomes of binary messages as payload.
@@ -167,9 +214,10 @@ impl Tool for Cli {
 pub(crate) struct Plan {
     pub(crate) endpoint: Endpoint,
     pub(crate) headers: Headers,
-    pub(crate) init: Vec<String>,
+    pub(crate) init: Vec<Message>,
     pub(crate) stdin: bool,
-    pub(crate) send: Sent,
+    pub(crate) send: Kind,
+    pub(crate) prefixes: Prefixes,
     pub(crate) echo: bool,
     pub(crate) linger: Option<Duration>,
     pub(crate) form: Form,
@@ -206,28 +254,38 @@ impl Cli {
             _ => &["HTTP_PROXY", "ALL_PROXY"],
         };
         let mut settings = self.net.plan(variables)?;
-        settings.resolve = self.resolve;
+        settings.resolve.clone_from(&self.resolve);
         let unix = self.unix.as_deref().map(UnixName::parse).transpose();
-        let mut init = Vec::new();
-        for path in &self.init_file {
-            let text =
-                std::fs::read_to_string(path).map_err(|error| unusable(path, &error.cause()))?;
-            init.push(text.strip_suffix('\n').map_or(text.clone(), str::to_owned));
+        let init = self.init_messages()?;
+        let form = if self.json { Form::Json } else { self.output };
+        let has_prefix = !self.text_prefix.is_empty() || !self.binary_prefix.is_empty();
+        if has_prefix && (form != Form::Payload || self.framing == Framing::None) {
+            return Err(Stop::usage(
+                "--text-prefix and --binary-prefix are for payloads that are framed",
+            ));
         }
-        init.extend(self.init_message);
+        let is_binary = match self.send {
+            None => self.framing == Framing::None,
+            Some(send) => send == Sent::Binary,
+        };
         Ok(Plan {
             headers: self.request.plan(&endpoint)?,
             init,
             stdin: self.stdin,
-            send: self.send,
+            send: if is_binary { Kind::Binary } else { Kind::Text },
+            prefixes: Prefixes {
+                text: self.text_prefix.into_bytes(),
+                binary: self.binary_prefix.into_bytes(),
+            },
             echo: self.echo,
             linger: self.linger.0,
-            form: if self.json { Form::Json } else { self.output },
+            form,
             framing: match self.framing {
                 _ if self.null => record::Framing::Delimited(0),
                 Framing::Lines => record::Framing::Delimited(b'\n'),
                 Framing::Null => record::Framing::Delimited(0),
                 Framing::Len32 => record::Framing::Length(record::Width::Bits32),
+                Framing::None => record::Framing::None,
             },
             binary: self.binary,
             max_count: self.max_count,
@@ -251,6 +309,30 @@ impl Cli {
             backoff: self.retry.plan(BACKOFF),
             endpoint,
         })
+    }
+
+    /// What is sent after every connect, in its order.
+    fn init_messages(&self) -> Result<Vec<Message>, Stop> {
+        let read =
+            |path: &PathBuf| std::fs::read(path).map_err(|error| unusable(path, &error.cause()));
+        let mut init = Vec::new();
+        for path in &self.init_file {
+            let mut text = read(path)?;
+            if std::str::from_utf8(&text).is_err() {
+                return Err(unusable(path, "not UTF-8 (--init-binary sends other bytes)"));
+            }
+            if text.ends_with(b"\n") {
+                text.pop();
+                text.pop_if(|byte| *byte == b'\r');
+            }
+            init.push(Message { kind: Kind::Text, data: text.into() });
+        }
+        for path in &self.init_binary {
+            init.push(Message { kind: Kind::Binary, data: read(path)?.into() });
+        }
+        let texts = self.init_message.iter();
+        init.extend(texts.map(|text| Message { kind: Kind::Text, data: text.clone().into() }));
+        Ok(init)
     }
 }
 

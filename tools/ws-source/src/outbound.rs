@@ -4,10 +4,10 @@
 use bytes::Bytes;
 use heka_core::net::ws::{Kind, Message};
 use heka_core::os::Input;
-use heka_core::record::{Found, Limit, More, Oversize, Progress, Splitter};
+use heka_core::record::{Found, Framing, Limit, More, Oversize, Progress, Splitter};
 use heka_core::report::{self, Stop, stats};
 
-use crate::cli::{Plan, Sent};
+use crate::cli::{Plan, Prefixes};
 
 /// Reads records.
 #[derive(Debug)]
@@ -16,21 +16,24 @@ pub(crate) struct Outbound {
     splitter: Splitter,
     progress: Progress,
     kind: Kind,
+    prefixes: Prefixes,
     /// Something could not be sent.
     pub(crate) lost: bool,
 }
 
 impl Outbound {
     pub(crate) fn new(plan: &Plan) -> Result<Self, Stop> {
-        let limit = Limit { size: plan.options.max_message, oversize: Oversize::Drop };
+        let oversize = match plan.framing {
+            Framing::None => Oversize::Split,
+            _ => Oversize::Drop,
+        };
+        let limit = Limit { size: plan.options.max_message, oversize };
         Ok(Self {
             input: Input::stdin()?,
             splitter: Splitter::new(plan.framing, limit),
             progress: Progress::default(),
-            kind: match plan.send {
-                Sent::Text => Kind::Text,
-                Sent::Binary => Kind::Binary,
-            },
+            kind: plan.send,
+            prefixes: plan.prefixes.clone(),
             lost: false,
         })
     }
@@ -44,8 +47,10 @@ impl Outbound {
         for found in records.by_ref() {
             match found {
                 Found::Record(record) => {
-                    if kind == Kind::Binary || std::str::from_utf8(record.text).is_ok() {
-                        send(Message { kind, data: Bytes::copy_from_slice(record.text) });
+                    let (kind, text) =
+                        self.prefixes.strip(record.text).unwrap_or((kind, record.text));
+                    if kind == Kind::Binary || std::str::from_utf8(text).is_ok() {
+                        send(Message { kind, data: Bytes::copy_from_slice(text) });
                     } else {
                         stats::skip(stats::Skip::Invalid, 1);
                         self.lost = true;
@@ -60,5 +65,9 @@ impl Outbound {
         let done = records.done();
         self.input.consume(done);
         Ok(more == More::Coming)
+    }
+    /// Whether a record was begun whose end has not been read.
+    pub(crate) fn has_part(&self) -> bool {
+        !self.input.data().is_empty()
     }
 }

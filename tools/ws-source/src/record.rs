@@ -17,7 +17,7 @@ use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{self, Field, Header, Template};
 use memchr::memchr;
 
-use crate::cli::{Binary, Plan};
+use crate::cli::{Binary, Plan, Prefixes};
 
 /// Makes records of messages.
 #[derive(Debug)]
@@ -25,6 +25,9 @@ pub(crate) struct Recorder {
     form: Form,
     framing: Framing,
     binary: Binary,
+    prefixes: Prefixes,
+    /// A payload behind its prefix.
+    prefixed: Vec<u8>,
     /// `,"url":"…"}` of JSON.
     json_tail: Vec<u8>,
     text: Template,
@@ -45,6 +48,8 @@ impl Recorder {
             form: plan.form,
             framing: plan.framing,
             binary: plan.binary,
+            prefixes: plan.prefixes.clone(),
+            prefixed: Vec::new(),
             json_tail,
             text: template(plan, Kind::Text),
             raw: template(plan, Kind::Binary),
@@ -64,7 +69,7 @@ impl Recorder {
         stats::MESSAGES.add(1);
         match self.form {
             Form::Payload if is_binary && self.binary == Binary::Base64 => {
-                self.put_payload(out, BASE64.encode(&message.data).as_bytes())?;
+                self.put_payload(out, message.kind, BASE64.encode(&message.data).as_bytes())?;
             }
             Form::Json => self.put_json(out, message),
             Form::Heka => {
@@ -74,12 +79,12 @@ impl Recorder {
                     .put_frame(out, Header::default(), uuid, now, &message.data)
                     .map_err(Stop::failed)?;
             }
-            _ => self.put_payload(out, &message.data)?,
+            _ => self.put_payload(out, message.kind, &message.data)?,
         }
         Ok(())
     }
 
-    fn put_payload(&mut self, out: &mut Vec<u8>, payload: &[u8]) -> Result<(), Stop> {
+    fn put_payload(&mut self, out: &mut Vec<u8>, kind: Kind, payload: &[u8]) -> Result<(), Stop> {
         if !self.has_warned
             && let Framing::Delimited(end) = self.framing
             && memchr(end, payload).is_some()
@@ -92,7 +97,14 @@ impl Recorder {
             report::warning(format_args!("messages have {what} inside"));
             report::hint(format_args!("{remedy} keep them apart"));
         }
-        self.framing.put(out, payload).map_err(Stop::failed)
+        let prefix = self.prefixes.of(kind);
+        if prefix.is_empty() {
+            return self.framing.put(out, payload).map_err(Stop::failed);
+        }
+        self.prefixed.clear();
+        self.prefixed.extend_from_slice(prefix);
+        self.prefixed.extend_from_slice(payload);
+        self.framing.put(out, &self.prefixed).map_err(Stop::failed)
     }
 
     fn put_json(&self, out: &mut Vec<u8>, message: &Message) {

@@ -117,6 +117,9 @@ impl RequestArgs {
             }
         }
         if let Some(origin) = &self.origin {
+            if headers.has("Origin") {
+                return Err(Stop::usage("--origin: -H gives an Origin too"));
+            }
             headers.open.push(("Origin".to_owned(), origin.clone()));
         }
         if !self.user_agent.is_empty() && !headers.has("User-Agent") {

@@ -39,6 +39,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<Status, Stop> {
     if !matches!(ended, Err(Stop::BrokenPipe)) {
         session.out.flush()?;
     }
+    session.tell_rest();
     let lost = Status::failed_if(session.input_lost);
     Ok(ended?.and(lost).and(plan.writing.status(session.recorder.written)))
 }

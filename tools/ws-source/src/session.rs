@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use heka_core::net::Stream;
-use heka_core::net::ws::{Closed, Kind, Message, Received, Socket};
+use heka_core::net::ws::{Closed, Message, Received, Socket};
 use heka_core::os::Backlog;
 use heka_core::report::{self, Stop};
 
@@ -40,8 +40,8 @@ impl Session {
         mut socket: Socket<Stream>,
     ) -> Result<ControlFlow<(), Closed>, Stop> {
         self.has_forwarded = false;
-        for text in &plan.init {
-            socket.send(&Message { kind: Kind::Text, data: text.clone().into() });
+        for message in &plan.init {
+            socket.send(message);
         }
         if self.has_enough(plan) {
             return self.leave(plan, socket);
@@ -147,11 +147,20 @@ impl Session {
     }
 
     fn tell_unsent(&mut self, socket: &Socket<Stream>) {
-        // Part of a record that was read cannot be sent any longer either.
-        let holds_part = self.outbound.as_ref().is_some_and(|out| !out.input.data().is_empty());
-        if self.has_forwarded && (socket.owes_messages() || holds_part) {
-            self.input_lost = true;
-            report::warning("(standard input): the connection ended before all of it was sent");
+        if self.has_forwarded && socket.owes_messages() {
+            self.lose_input();
         }
+    }
+
+    /// At the very end: part of a record that was read is not sent any longer either.
+    pub(crate) fn tell_rest(&mut self) {
+        if !self.input_lost && self.outbound.as_ref().is_some_and(Outbound::has_part) {
+            self.lose_input();
+        }
+    }
+
+    fn lose_input(&mut self) {
+        self.input_lost = true;
+        report::warning("(standard input): the connection ended before all of it was sent");
     }
 }

@@ -16,11 +16,7 @@ pub(super) struct Chosen(pub(super) Vec<Arc<CertifiedKey>>);
 impl ResolvesClientCert for Chosen {
     /// The first that one of the `issuers` signed, as Java chooses; else the first that the server
     /// can verify, which may know more than it says.
-    fn resolve(
-        &self,
-        issuers: &[&[u8]],
-        schemes: &[SignatureScheme],
-    ) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let usable = || self.0.iter().filter(|own| own.key.choose_scheme(schemes).is_some());
         let is_asked_for = |own: &&Arc<CertifiedKey>| {
             own.cert.iter().any(|certificate| {

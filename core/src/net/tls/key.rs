@@ -11,7 +11,9 @@ use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivateSec1KeyDer};
 
-use super::der::{BIT_STRING, Certificate, INTEGER, OCTET_STRING, OID, PublicKey, SEQUENCE, Values};
+use super::der::{
+    BIT_STRING, Certificate, INTEGER, OCTET_STRING, OID, PublicKey, SEQUENCE, Values,
+};
 
 /// 1.2.840.10045.2.1
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];

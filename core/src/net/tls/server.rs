@@ -63,7 +63,8 @@ impl Server {
             builder.with_no_client_auth()
         } else {
             let (roots, pinned) = settings.client_roots.load()?;
-            let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+            let mut verifier =
+                WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
             if settings.client_auth == ClientAuth::Request {
                 verifier = verifier.allow_unauthenticated();
             }

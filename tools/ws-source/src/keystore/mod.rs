@@ -80,7 +80,7 @@ impl KeystoreArgs {
             return Ok(settings);
         };
         let password = match &self.keystore_pass_file {
-            Some(file) => secret::text(file, secret::line(file, "password")?)?,
+            Some(file) => secret::text(file, secret::local_line(file, "password")?)?,
             None => Zeroizing::new(String::new()),
         };
         let bytes = read_secret(path, Exposed::Ignore)?;
