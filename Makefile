@@ -12,7 +12,8 @@ man5dir ?= $(mandir)/man5
 man7dir ?= $(mandir)/man7
 bashcompdir ?= $(datarootdir)/bash-completion/completions
 zshcompdir ?= $(datarootdir)/zsh/site-functions
-fishcompdir ?= $(datarootdir)/fish/vendor_completions.d
+# fish searches /usr/share and the home, not /usr/local/share; what administrators add is in /etc.
+fishcompdir ?= $(if $(filter /usr/local,$(prefix)),/etc/fish/completions,$(datarootdir)/fish/vendor_completions.d)
 DESTDIR ?=
 
 INSTALL ?= install
@@ -37,12 +38,13 @@ target := $(or $(CARGO_TARGET_DIR),target)
 here := $(if $(filter /%,$(target)),$(target),$(CURDIR)/$(target))
 built = $(target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 version := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
-export HEKA_TOOLS_REV ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+# An archive made by `make dist` has no history, but a file with its commit.
+export HEKA_TOOLS_REV ?= $(shell cat .revision 2>/dev/null || git rev-parse --short=12 HEAD 2>/dev/null)
 
 .DELETE_ON_ERROR:
 .PHONY: all check fmt fmt-check deny clippy built-tests test doc-test lint-man check-install install-list \
 	bench fuzz soak autobahn demo man html pictures completions install install-strip installdirs uninstall \
-	clean distclean dist help
+	clean distclean dist deb tarball sbom release release-check check-package audit version help
 
 all: ## build every tool (PROFILE=release)
 	$(CARGO) build $(CARGOFLAGS) --profile $(PROFILE) --bins $(addprefix -p ,$(TOOLS))
@@ -52,7 +54,7 @@ export HEKA_SKIPPED := $(here)/skipped
 
 check: ## everything that must hold before a commit
 	@mkdir -p "$(here)" && rm -f "$(HEKA_SKIPPED)"
-	$(MAKE) fmt-check lint-man deny clippy test doc-test check-install
+	$(MAKE) fmt-check lint-man deny clippy test doc-test check-install check-package
 	@tests/report-skipped "$(HEKA_SKIPPED)"
 	@echo "make check: all passed"
 
@@ -85,6 +87,10 @@ deny: ## licences and sources of all dependencies; needs cargo-deny
 		$(CARGO) fetch $(CARGOFLAGS) --quiet && \
 		$(CARGO) deny --workspace --offline check licenses bans sources; \
 	else tests/skip "cargo-deny is not installed: licences not checked"; fi
+
+audit: ## known faults of dependencies; needs cargo-deny and its database
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --workspace check advisories; \
+	else tests/skip "cargo-deny is not installed: advisories not checked"; fi
 
 man: lint-man
 
@@ -132,9 +138,14 @@ autobahn: ## ws-source against the WebSocket conformance suite, into docs/autoba
 	$(MAKE) all PROFILE=release TOOLS=ws-source
 	HEKA_BINDIR="$(here)/release" tests/autobahn
 
-demo: ## World2, for real, in a temporary folder
-	$(MAKE) all PROFILE=dev
-	HEKA_BINDIR="$(here)/debug" demo/world2
+# Only what it runs, built as fast as possible; `make install` installs what `make` has built.
+DEMO_TOOLS := heka-tail heka-send heka-listen heka-decode heka-encode
+
+demo: ## World2, for real, in a temporary folder; builds five tools for itself, in about a minute
+	@start=$$(date +%s); \
+	$(MAKE) --no-print-directory all PROFILE=demo TOOLS='$(DEMO_TOOLS)' && \
+	built=$$(date +%s) && HEKA_BINDIR="$(here)/demo" demo/world2 && \
+	echo "make demo: built in $$((built - start)) s, ran in $$(($$(date +%s) - built)) s"
 
 installdirs:
 	$(INSTALL) -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(man1dir)" "$(DESTDIR)$(man5dir)" \
@@ -144,7 +155,8 @@ installdirs:
 # Builds nothing, so that it can run as another user than `make` did.
 install: installdirs ## what `make` built, its man pages and completions (PREFIX, DESTDIR)
 	@for tool in $(TOOLS); do \
-		[ -x "$(built)/$$tool" ] || { echo "$(built)/$$tool is missing: run make first" >&2; exit 1; }; \
+		[ -x "$(built)/$$tool" ] || { \
+			echo "$(built)/$$tool is missing: run make first (make demo builds for itself only)" >&2; exit 1; }; \
 	done
 	$(INSTALL_PROGRAM) $(patsubst %,"$(built)/%",$(TOOLS)) "$(DESTDIR)$(bindir)"
 	$(INSTALL_DATA) $(MAN1) "$(DESTDIR)$(man1dir)"
@@ -173,6 +185,10 @@ uninstall: ## remove what install put there
 check-install: built-tests ## install into an empty folder, compare, run, uninstall
 	tests/check-install tests/install.list
 
+# The same for the Debian package, which the demonstration then uses.
+check-package: built-tests ## build the package, install it into an empty root, use it, remove it
+	PROFILE=dev tests/check-package
+
 install-list: built-tests ## accept what check-install found as tests/install.list
 	tests/check-install --write tests/install.list
 
@@ -188,8 +204,30 @@ dist: ## source archive of HEAD in dist/ (VENDOR=1: with all crates)
 ifdef VENDOR
 	cd dist/heka-tools-$(version) && mkdir .cargo && $(CARGO) vendor --locked >.cargo/config.toml
 endif
+	echo "$(HEKA_TOOLS_REV)" >dist/heka-tools-$(version)/.revision
 	cd dist && tar -czf heka-tools-$(version).tar.gz heka-tools-$(version)
 	rm -rf dist/heka-tools-$(version)
+
+deb: ## Debian package of what `make` built, in dist/
+	packaging/deb dist
+
+tarball: ## programs for any Linux, static but for heka-sandbox, of what `make` built, in dist/
+	CARGO="$(CARGO)" packaging/tarball dist
+
+sbom: ## what the tools are made of, as CycloneDX, in dist/; needs jq
+	CARGO="$(CARGO)" packaging/sbom dist
+
+release: ## everything that is published, with SHA256SUMS, in dist/
+	$(MAKE) dist
+	$(MAKE) all
+	$(MAKE) deb tarball sbom
+	cd dist && rm -f SHA256SUMS && sha256sum -- * >SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
+
+release-check: ## run the commands of RELEASE.md
+	packaging/release-check RELEASE.md
+
+version: ## print the version
+	@echo "$(version)"
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
