@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records that go the same way, gathered into chunks.
 
+use bytes::Bytes;
+
 use crate::address::Recipients;
 use crate::plan::Plan;
 use crate::queue::Chunk;
 
 /// Records that go together on a stream are gathered up to this size.
 const CHUNK: usize = 64 * 1024;
+
+/// Chunks of less than this are small.
+const SMALL: usize = 4096;
 
 /// Records that go the same way.
 #[derive(Debug)]
@@ -60,11 +65,16 @@ impl Batch {
     }
 
     fn end(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
         let records = std::mem::take(&mut self.count);
         if records > 0 {
-            let chunk = Chunk { bytes: bytes.into(), records };
+            // A few bytes are better copied than the buffer they are in is kept.
+            let bytes = match self.bytes.len() {
+                ..SMALL => Bytes::copy_from_slice(&self.bytes),
+                _ => std::mem::take(&mut self.bytes).into(),
+            };
+            let chunk = Chunk { bytes, records };
             self.done.push(Delivery { to: self.to.clone(), chunk });
         }
+        self.bytes.clear();
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Hub<'a> {
     /// Records go out, then the connections are closed.
     closing: bool,
     scratch: Vec<u8>,
+    /// How often to look for datagrams before they are waited for.
+    looks: u8,
     /// Turns since anything has been waited for.
     busy_turns: u8,
 }
@@ -82,6 +84,7 @@ impl<'a> Hub<'a> {
             poller,
             closing: false,
             scratch: vec![0; scratch_len(plan)],
+            looks: 0,
             busy_turns: 0,
         })
     }
@@ -184,13 +187,20 @@ impl<'a> Hub<'a> {
         let (size, mut scratch) = (self.plan.read_size, std::mem::take(&mut self.scratch));
         let most = self.sink.left().saturating_mul(size).min(scratch.len());
         let room = scratch.get_mut(..most).unwrap_or_default();
-        match packets::receive(&datagrams.socket, room, size) {
+        match packets::receive_from(&datagrams.socket, room, size) {
             Ok(packets) => {
+                if packets.len() >= packets::MANY {
+                    self.looks = packets::LOOKS;
+                }
                 for (packet, slot) in packets.into_iter().zip(scratch.chunks(size)) {
                     self.take_datagram(packet, slot)?;
                 }
             }
             Err(nix::Error::EINTR) => {}
+            Err(nix::Error::EAGAIN) if self.looks > 0 => {
+                self.looks -= 1;
+                std::thread::yield_now();
+            }
             Err(nix::Error::EAGAIN) => self.door.iter_mut().for_each(Door::settle),
             Err(error) => {
                 return Err(error).at(self.door.as_ref().map_or("", |door| &door.path));

@@ -51,7 +51,7 @@ pub(crate) struct Inbound {
     pub(crate) intake: Intake,
     pub(crate) receiving: Receiving,
     pub(crate) fate: Fate,
-    /// How often to look for bulk before the next large read.
+    /// How often to look for bulk before the next large read, or for packets before waiting.
     tries: u8,
 }
 
@@ -152,7 +152,12 @@ impl Inbound {
                 return Ok(());
             }
         };
-        if packets.is_empty() {
+        if packets.len() >= packets::MANY {
+            self.tries = packets::LOOKS;
+        } else if packets.is_empty() && self.tries > 0 {
+            self.tries -= 1;
+            std::thread::yield_now();
+        } else if packets.is_empty() {
             self.receiving = Receiving::Quiet;
         }
         let has_ended = match link.has_ended(&packets, scratch.len() / size) {

@@ -32,6 +32,8 @@ pub(crate) struct Link {
     sent: usize,
     /// A write may succeed. (Set by the kernel's edges, cleared by one in vain.)
     pub(crate) writable: bool,
+    /// How often to look again for room before it is waited for, if it is packets.
+    looks: u8,
     /// When a byte moved last, in either direction.
     pub(crate) moved: Instant,
 }
@@ -62,7 +64,7 @@ impl Link {
     /// Takes over a non-blocking socket.
     pub(crate) fn new(way: Way, facts: Facts) -> Self {
         let (queue, moved) = (Queue::default(), Instant::now());
-        Self { facts, way, queue, sent: 0, writable: true, moved }
+        Self { facts, way, queue, sent: 0, writable: true, looks: 0, moved }
     }
 
     /// The same for a connection, of whichever type it is.
@@ -209,10 +211,18 @@ impl Link {
         while let Some(len) = self.queue.first().map(Bytes::len).filter(|_| self.writable) {
             let outcome = if self.has_packets() { self.send_packets() } else { self.send_bytes() };
             match outcome {
-                // Of senders of datagrams it counts when they send.
-                Ok(()) if self.is_shared() => {}
-                Ok(()) => self.moved = Instant::now(),
+                Ok(()) => {
+                    self.looks = packets::LOOKS;
+                    // Of senders of datagrams it counts when they send.
+                    if !self.is_shared() {
+                        self.moved = Instant::now();
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_full(&error) && self.has_packets() && self.looks > 0 => {
+                    self.looks -= 1;
+                    std::thread::yield_now();
+                }
                 Err(error) if is_full(&error) => self.writable = false,
                 Err(error) if error.raw_os_error() == Some(nix::Error::EMSGSIZE as i32) => {
                     self.queue.pop();
@@ -241,8 +251,7 @@ impl Link {
     }
 
     fn send_packets(&mut self) -> io::Result<()> {
-        let waiting = self.queue.iter().take(packets::MOST);
-        for _ in 0..packets::send(self.socket(), waiting, self.addr())? {
+        for _ in 0..packets::send(self.socket(), self.queue.iter(), self.addr())? {
             stats::BYTES_OUT.add(self.queue.first().map_or(0, Bytes::len) as u64);
             self.queue.pop();
         }

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Many packets with one system call: with small ones, the call is what they cost.
 
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsRawFd as _;
 
 use bytes::Bytes;
 use nix::cmsg_space;
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, UnixAddr, UnixCredentials, recvmmsg,
-    recvmsg, sendmmsg,
+    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrLike, UnixAddr, UnixCredentials,
+    recvmmsg, recvmsg, sendmmsg,
 };
 use socket2::Socket;
 
 use crate::plan::Plan;
 
-/// Most packets of one call.
-pub(crate) const MOST: usize = 32;
+/// Most packets of one call. More would cost more to prepare than they save.
+pub(crate) const MOST: usize = 16;
+/// After so many packets at once more are expected right away,
+pub(crate) const MANY: usize = 4;
+/// and looked for so often, with the processor given up in between, before it is waited for them: to
+/// sleep and to be woken costs more than a few packets.
+pub(crate) const LOOKS: u8 = 4;
 /// Room for the packets of one call, in bytes. The system gives memory for what is filled only.
 const ROOM: usize = 8 * 1024 * 1024;
 
@@ -32,32 +37,61 @@ pub(crate) struct Packet {
     pub(crate) credentials: Option<UnixCredentials>,
 }
 
+impl Packet {
+    fn of<S>(packet: &RecvMsg<'_, '_, S>) -> Self {
+        let is_cut = packet.flags.contains(MsgFlags::MSG_TRUNC);
+        Self { len: packet.bytes, is_cut, addr: None, credentials: None }
+    }
+}
+
 /// How long the buffer must be that packets are read into.
 pub(crate) fn room(plan: &Plan) -> usize {
     (ROOM / plan.read_size).clamp(1, MOST) * plan.read_size
 }
 
-/// Reads the packets that are there, each to the next multiple of `size` in `room`.
+/// Reads the packets of a connection that are there, each to the next multiple of `size` in `room`.
 ///
 /// # Errors
 /// The system's; `EAGAIN` if there are none.
 pub(crate) fn receive(socket: &Socket, room: &mut [u8], size: usize) -> nix::Result<Vec<Packet>> {
+    receive_any(socket, room, size, None, |packet: &RecvMsg<'_, '_, ()>| Packet::of(packet))
+}
+
+/// The same for datagrams, and who has sent them.
+///
+/// # Errors
+/// The system's; `EAGAIN` if there are none.
+pub(crate) fn receive_from(
+    socket: &Socket,
+    room: &mut [u8],
+    size: usize,
+) -> nix::Result<Vec<Packet>> {
+    let control = Some(cmsg_space!(UnixCredentials));
+    receive_any(socket, room, size, control, |packet: &RecvMsg<'_, '_, UnixAddr>| {
+        let credentials = |message| match message {
+            ControlMessageOwned::ScmCredentials(credentials) => Some(credentials),
+            _ => None,
+        };
+        Packet {
+            addr: packet.address,
+            credentials: packet.cmsgs().ok().and_then(|mut found| found.find_map(credentials)),
+            ..Packet::of(packet)
+        }
+    })
+}
+
+fn receive_any<S: SockaddrLike + Copy>(
+    socket: &Socket,
+    room: &mut [u8],
+    size: usize,
+    control: Option<Vec<u8>>,
+    packet: impl Fn(&RecvMsg<'_, '_, S>) -> Packet,
+) -> nix::Result<Vec<Packet>> {
     let mut slots: Vec<_> = room.chunks_mut(size).map(|slot| [IoSliceMut::new(slot)]).collect();
-    let control = cmsg_space!(UnixCredentials);
-    let mut headers = MultiHeaders::<UnixAddr>::preallocate(slots.len(), Some(control));
+    let mut headers = MultiHeaders::<S>::preallocate(slots.len(), control);
     let flags = MsgFlags::MSG_DONTWAIT;
     let packets = recvmmsg(socket.as_raw_fd(), &mut headers, slots.iter_mut(), flags, None)?;
-    let credentials = |message| match message {
-        ControlMessageOwned::ScmCredentials(credentials) => Some(credentials),
-        _ => None,
-    };
-    let packet = |packet: RecvMsg<'_, '_, UnixAddr>| Packet {
-        len: packet.bytes,
-        is_cut: packet.flags.contains(MsgFlags::MSG_TRUNC),
-        addr: packet.address,
-        credentials: packet.cmsgs().ok().and_then(|mut found| found.find_map(credentials)),
-    };
-    Ok(packets.map(packet).collect())
+    Ok(packets.map(|received| packet(&received)).collect())
 }
 
 /// Whether nothing follows on a connection: not even an empty packet, which would come with the
@@ -89,9 +123,20 @@ pub(crate) fn send<'a>(
     packets: impl Iterator<Item = &'a Bytes>,
     addr: Option<UnixAddr>,
 ) -> nix::Result<usize> {
-    let slices: Vec<_> = packets.map(|packet| [io::IoSlice::new(packet)]).collect();
+    let slices: Vec<_> = packets.take(MOST).map(|packet| [IoSlice::new(packet)]).collect();
+    match addr {
+        Some(_) => send_any(socket, &slices, addr),
+        None => send_any(socket, &slices, None::<()>),
+    }
+}
+
+fn send_any<'a, S: SockaddrLike + Copy + 'a>(
+    socket: &Socket,
+    slices: &'a [[IoSlice<'a>; 1]],
+    addr: Option<S>,
+) -> nix::Result<usize> {
     let mut headers = MultiHeaders::preallocate(slices.len(), None);
     let (addrs, flags) = (vec![addr; slices.len()], MsgFlags::MSG_DONTWAIT);
-    let sent = sendmmsg(socket.as_raw_fd(), &mut headers, slices.iter(), addrs, [], flags)?;
+    let sent = sendmmsg(socket.as_raw_fd(), &mut headers, slices, addrs, [], flags)?;
     Ok(sent.count())
 }
