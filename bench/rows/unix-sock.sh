@@ -25,7 +25,7 @@ contender 'nc → nc' '
     nc -l -U s >/dev/null & until [ -S s ]; do sleep 0.001; done; sleep 0.002
     nc -N -U s <"$LINES_100"; wait' nc
 
-row 'the same lines as packets, one each (seqpacket)'
+row 'the same lines as packets, one each (seqpacket)' '≥ 1 M/s'
 amount $((LINES * 100)) "$LINES"
 contender 'unix-sock → unix-sock -l' '
     unix-sock -l s -1 --type seqpacket --ready-fd 3 3>ready </dev/null >/dev/null & wait_file ready
@@ -33,6 +33,16 @@ contender 'unix-sock → unix-sock -l' '
 contender 'unix-sock → socat' '
     socat -u UNIX-LISTEN:s,socktype=5 - >/dev/null & until [ -S s ]; do sleep 0.001; done; sleep 0.002
     unix-sock s --type seqpacket <"$LINES_100"; wait' socat
+
+row 'the same lines as datagrams, one each' '≥ 1 M/s'
+amount $((LINES * 100)) "$LINES"
+export COUNT=$LINES
+contender 'unix-sock → unix-sock -l' '
+    unix-sock -l s -n "$COUNT" --type dgram --ready-fd 3 3>ready </dev/null >/dev/null & wait_file ready
+    unix-sock s --type dgram <"$LINES_100"; wait' unix-sock
+contender 'unix-sock → socat' '
+    socat -u UNIX-RECV:s - >/dev/null & socat=$!; until [ -S s ]; do sleep 0.001; done; sleep 0.002
+    unix-sock s --type dgram <"$LINES_100"; kill $socat; wait || true' socat
 
 row 'bulk through unix-sock' "≥ socat -b 65536"
 amount "$TEXT_BYTES" "$LINES"

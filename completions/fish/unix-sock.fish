@@ -7,7 +7,13 @@ heka\t'Heka frames'
 len16\t'Two bytes of length first'
 len32\t'Four bytes of length first'
 len64\t'Eight bytes of length first'
+len16le\t'Two bytes of length first, little-endian'
+len32le\t'Four bytes of length first, little-endian'
+len64le\t'Eight bytes of length first, little-endian'
 octet-count\t'The length in digits first, as in syslog over TCP'
+docker\t'The header of docker\'s attach stream first'
+journal\t'An empty line ends an entry of journald\'s export format'
+gelf\t'A datagram or several chunks are a record'
 none\t'Every read is a record'"
 complete -c unix-sock -s d -l delimiter -d 'Byte that ends a record' -r
 complete -c unix-sock -l stdio -d 'Framing on standard input and output, if different' -r -f -a "lines\t'A newline ends a record'
@@ -16,10 +22,20 @@ heka\t'Heka frames'
 len16\t'Two bytes of length first'
 len32\t'Four bytes of length first'
 len64\t'Eight bytes of length first'
+len16le\t'Two bytes of length first, little-endian'
+len32le\t'Four bytes of length first, little-endian'
+len64le\t'Eight bytes of length first, little-endian'
 octet-count\t'The length in digits first, as in syslog over TCP'
+docker\t'The header of docker\'s attach stream first'
+journal\t'An empty line ends an entry of journald\'s export format'
+gelf\t'A datagram or several chunks are a record'
 none\t'Every read is a record'"
 complete -c unix-sock -s b -l buf-size -d 'Read buffer size; longest datagram' -r
 complete -c unix-sock -l max-record -d 'Longest record to accept' -r
+complete -c unix-sock -l pack -d 'Send several records in a datagram of up to SIZE' -r
+complete -c unix-sock -l compress -d 'Records on the socket are compressed' -r -f -a "gzip\t'RFC 1952'
+zlib\t'RFC 1950'
+zstd\t'RFC 8878'"
 complete -c unix-sock -s o -l output -d 'Format of records on standard input and output' -r -f -a "payload\t'Payloads, one a line'
 heka\t'Framed messages'
 json\t'JSON, one object a line'

@@ -6,6 +6,9 @@
 //! | delimited | its bytes, then one byte that ends it |
 //! | counted | its bytes, of which the last is a delimiter, the so-and-so-manieth |
 //! | length | its length in 2, 4 or 8 bytes, big-endian, then its bytes |
+//! | length, little-endian | the same, in the order of most processors |
+//! | docker | a stream's number, three zeroes, a length of 4 bytes, big-endian, then its bytes |
+//! | journal | fields, then an empty line (journald's export format) |
 //! | octet count | its length in decimal digits, one white space, then its bytes (RFC 6587) |
 //! | heka | a Heka frame, all of it |
 //! | whole | everything to the end of the stream |
@@ -14,6 +17,11 @@
 /// Longest length in decimal that is read: that of 2^64.
 const MAX_DIGITS: usize = 20;
 
+/// The stream of docker that is standard output,
+const DOCKER_STDOUT: u8 = 1;
+/// and the last one there is.
+const DOCKER_LAST: u8 = 3;
+
 /// One of the ways above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -21,8 +29,14 @@ pub enum Framing {
     Delimited(u8),
     /// Ends with the n-th occurrence of this byte (Heka's `TokenSplitter`).
     Counted(u8, usize),
-    /// Begins with its length.
+    /// Begins with its length, big-endian.
     Length(Width),
+    /// Begins with its length, little-endian.
+    LengthLe(Width),
+    /// Begins with the number of its stream and its length, as in docker's attach stream.
+    Docker,
+    /// Ends with an empty line: an entry of journald's export format, whose fields may hold any bytes.
+    Journal,
     /// Begins with its length in digits.
     OctetCount,
     /// A Heka frame.
@@ -70,23 +84,40 @@ impl Framing {
     /// [`Unfit`] if its length cannot be told; nothing is appended then.
     pub fn put(self, out: &mut Vec<u8>, record: &[u8]) -> Result<(), Unfit> {
         match self {
-            Self::Length(width) => {
-                let length = (record.len() as u64).to_be_bytes();
-                let (zeroes, length) = length.split_at(length.len() - width.bytes());
-                if zeroes.iter().any(|&byte| byte != 0) {
-                    return Err(Unfit { len: record.len(), width });
-                }
-                out.extend_from_slice(length);
+            Self::Length(width) => put_length(out, record.len(), width)?,
+            Self::LengthLe(width) => {
+                let start = out.len();
+                put_length(out, record.len(), width)?;
+                out.get_mut(start..).unwrap_or_default().reverse();
+            }
+            Self::Docker => {
+                let start = out.len();
+                out.extend_from_slice(&[DOCKER_STDOUT, 0, 0, 0]);
+                put_length(out, record.len(), Width::Bits32)
+                    .inspect_err(|_| out.truncate(start))?;
             }
             Self::OctetCount => out.extend_from_slice(format!("{} ", record.len()).as_bytes()),
-            Self::Delimited(_) | Self::Counted(..) | Self::Heka | Self::Whole | Self::None => {}
+            _ => {}
         }
         out.extend_from_slice(record);
-        if let Self::Delimited(byte) | Self::Counted(byte, _) = self {
-            out.push(byte);
+        match self {
+            Self::Delimited(byte) | Self::Counted(byte, _) => out.push(byte),
+            Self::Journal if record.is_empty() || record.ends_with(b"\n") => out.push(b'\n'),
+            Self::Journal => out.extend_from_slice(b"\n\n"),
+            _ => {}
         }
         Ok(())
     }
+}
+
+fn put_length(out: &mut Vec<u8>, len: usize, width: Width) -> Result<(), Unfit> {
+    let length = (len as u64).to_be_bytes();
+    let (zeroes, length) = length.split_at(length.len() - width.bytes());
+    if zeroes.iter().any(|&byte| byte != 0) {
+        return Err(Unfit { len, width });
+    }
+    out.extend_from_slice(length);
+    Ok(())
 }
 
 /// What stands before a record that begins with its length: how many bytes that takes, and the
@@ -97,6 +128,25 @@ pub(super) type Prefix = Option<(usize, u64)>;
 pub(super) fn length(width: Width, data: &[u8]) -> Prefix {
     let bytes = data.get(..width.bytes())?;
     Some((bytes.len(), bytes.iter().fold(0, |length, &byte| (length << 8) | u64::from(byte))))
+}
+
+/// The same, little-endian.
+pub(super) fn length_le(width: Width, data: &[u8]) -> Prefix {
+    let bytes = data.get(..width.bytes())?;
+    Some((bytes.len(), bytes.iter().rfold(0, |length, &byte| (length << 8) | u64::from(byte))))
+}
+
+/// The length behind the number of a stream and three zeroes at the front of `data`.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn docker(data: &[u8]) -> Result<Prefix, &'static str> {
+    let is_wrong = |(at, byte): (usize, &u8)| *byte > if at == 0 { DOCKER_LAST } else { 0 };
+    if data.iter().take(4).enumerate().any(is_wrong) {
+        return Err("expected the header of a docker stream");
+    }
+    let length = data.get(4..).and_then(|behind| length(Width::Bits32, behind));
+    Ok(length.map(|(len, length)| (4 + len, length)))
 }
 
 /// The length in digits at the front of `data`.

@@ -3,7 +3,7 @@
 
 use super::boundary::{End, find_byte};
 use super::ending::{Ends, Look};
-use super::framing::{Prefix, length, octet_count};
+use super::framing::{Prefix, docker, length, length_le, octet_count};
 use super::splitter::{Kind, State};
 use super::{
     Damage, Found, Framing, More, Oversize, Part, Progress, Record, Splitter, TooLong, Turn, cut,
@@ -174,14 +174,9 @@ impl<'a, 's> Records<'a, 's> {
                 None
             }
             Kind::Framing(Framing::Length(width)) => self.by_length(rest, length(width, rest)),
-            Kind::Framing(Framing::OctetCount) => match octet_count(rest) {
-                Ok(prefix) => self.by_length(rest, prefix),
-                Err(cause) => {
-                    self.progress.state = State::Lost;
-                    let offset = self.progress.offset;
-                    Some(Found::Damage(Damage::NoLength { offset, cause }))
-                }
-            },
+            Kind::Framing(Framing::LengthLe(width)) => self.by_length(rest, length_le(width, rest)),
+            Kind::Framing(Framing::OctetCount) => self.by_prefix(rest, octet_count(rest)),
+            Kind::Framing(Framing::Docker) => self.by_prefix(rest, docker(rest)),
             Kind::Framing(Framing::None) => {
                 let piece = rest.get(..splitter.limit.size).unwrap_or(rest);
                 Some(self.take(rest, End::all(piece.len()), Part::Whole))
@@ -262,6 +257,22 @@ impl<'a, 's> Records<'a, 's> {
                 self.advance(done);
                 self.need = need;
                 None
+            }
+        }
+    }
+
+    /// As [`Records::by_length`], where what stands before a record may be wrong.
+    fn by_prefix(
+        &mut self,
+        rest: &'a [u8],
+        prefix: Result<Prefix, &'static str>,
+    ) -> Option<Found<'a>> {
+        match prefix {
+            Ok(prefix) => self.by_length(rest, prefix),
+            Err(cause) => {
+                self.progress.state = State::Lost;
+                let offset = self.progress.offset;
+                Some(Found::Damage(Damage::NoLength { offset, cause }))
             }
         }
     }

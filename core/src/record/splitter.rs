@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::boundary::{Boundary, End, Lines, Search, find_byte, find_last};
+use super::journal::{ENTRY_REACH, find_entry};
 use super::{Framing, Limit, More, Oversize, Records};
 use crate::wire::Deframer;
 
@@ -103,6 +104,7 @@ impl Splitter {
         match &self.kind {
             Kind::Framing(Framing::Delimited(byte)) => find_byte(*byte, data, search),
             Kind::Framing(Framing::Counted(byte, most)) => find_last(*byte, *most, data, search),
+            Kind::Framing(Framing::Journal) => find_entry(data, search),
             Kind::Framing(_) => None,
             Kind::Boundary(boundary) => boundary.find(data, search, more),
         }
@@ -111,6 +113,7 @@ impl Splitter {
     /// Number of bytes over the limit after which a record is certainly longer.
     pub(super) fn reach(&self) -> usize {
         match &self.kind {
+            Kind::Framing(Framing::Journal) => ENTRY_REACH,
             Kind::Framing(_) => 1,
             Kind::Boundary(boundary) => boundary.reach().max(1),
         }

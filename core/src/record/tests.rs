@@ -17,13 +17,15 @@ pub(super) fn count_searched(len: usize) {
 }
 
 const LINES: Framing = Framing::Delimited(b'\n');
-const FRAMINGS: [Framing; 8] = [
+const FRAMINGS: [Framing; 10] = [
     LINES,
     Framing::Delimited(0),
     Framing::Counted(b'\n', 2),
     Framing::Length(Width::Bits16),
     Framing::Length(Width::Bits32),
     Framing::Length(Width::Bits64),
+    Framing::LengthLe(Width::Bits32),
+    Framing::Docker,
     Framing::OctetCount,
     Framing::Whole,
 ];
@@ -447,7 +449,7 @@ proptest! {
     fn what_was_put_is_found(
         wanted in prop::collection::vec(prop::collection::vec(1..=255u8, 0..40), 0..20),
         piece in 1..60usize,
-        which in prop::sample::select(&[0, 1, 3, 4, 5, 6][..]),
+        which in prop::sample::select(&[0, 1, 3, 4, 5, 6, 7, 8][..]),
     ) {
         let framing = FRAMINGS[which];
         let mut wanted = wanted;

@@ -8,6 +8,7 @@ mod datagrams;
 mod ends;
 mod examples;
 mod files;
+mod formats;
 mod interop;
 mod load;
 mod processes;

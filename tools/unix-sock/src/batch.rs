@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use crate::address::Recipients;
+use crate::gelf;
 use crate::plan::Plan;
 use crate::queue::Chunk;
 
@@ -30,22 +31,37 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Adds a record that `encode` appends, or that it cannot. Each packet holds one.
+    /// Adds a record that `encode` appends, or that it cannot.
     pub(crate) fn add(
         &mut self,
         to: Recipients,
         plan: &Plan,
         encode: impl FnOnce(&mut Vec<u8>) -> bool,
     ) {
-        if plan.has_packets() || to != self.to || self.bytes.len() >= CHUNK {
+        // A packet holds one, unless it may hold several.
+        let room = plan.pack.unwrap_or(if plan.has_packets() { 0 } else { CHUNK });
+        if to != self.to || self.bytes.len() >= room {
             self.end();
         }
         self.to = to;
         let start = self.bytes.len();
-        if encode(&mut self.bytes) {
-            self.count += 1;
-        } else {
+        if !encode(&mut self.bytes) {
             self.bytes.truncate(start);
+            return;
+        }
+        if start > 0 && plan.pack.is_some_and(|pack| self.bytes.len() > pack) {
+            let record = self.bytes.split_off(start);
+            self.end();
+            self.bytes = record;
+        }
+        self.count += 1;
+        if plan.has_gelf {
+            let parts = gelf::split(&std::mem::take(&mut self.bytes));
+            // Whatever part is lost, the record is; it counts with the first.
+            for bytes in parts {
+                let chunk = Chunk { bytes, records: std::mem::take(&mut self.count) };
+                self.done.push(Delivery { to: self.to.clone(), chunk });
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use heka_core::codec::Form;
 use heka_core::net::{ReadyFd, parse_ready_fd};
 use heka_core::report::stats::Metric;
 
+use crate::compression::Compression;
 use crate::mode::{Mode, parse_mode};
 
 /// Longest record taken unless another is asked for; records of a file are measured only then.
@@ -57,6 +58,12 @@ pub(crate) struct Cli {
     /// Drop empty records
     #[arg(long, help_heading = "Records")]
     pub(crate) skip_empty: bool,
+    /// Send several records in a datagram of up to SIZE
+    #[arg(long, value_name = "SIZE", value_parser = parse_buffer_size, help_heading = "Records")]
+    pub(crate) pack: Option<usize>,
+    /// Records on the socket are compressed
+    #[arg(long, value_name = "METHOD", help_heading = "Records")]
+    pub(crate) compress: Option<Compression>,
     /// Records on the socket are base64
     #[arg(long, help_heading = "Records")]
     pub(crate) base64: bool,
@@ -202,8 +209,23 @@ pub(crate) enum FramingName {
     Len32,
     /// Eight bytes of length first.
     Len64,
+    /// Two bytes of length first, little-endian.
+    #[value(name = "len16le")]
+    Len16Le,
+    /// Four bytes of length first, little-endian.
+    #[value(name = "len32le")]
+    Len32Le,
+    /// Eight bytes of length first, little-endian.
+    #[value(name = "len64le")]
+    Len64Le,
     /// The length in digits first, as in syslog over TCP.
     OctetCount,
+    /// The header of docker's attach stream first.
+    Docker,
+    /// An empty line ends an entry of journald's export format.
+    Journal,
+    /// A datagram or several chunks are a record.
+    Gelf,
     /// Every read is a record.
     None,
 }

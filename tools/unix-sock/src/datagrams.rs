@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use heka_core::os::Deadline;
-use nix::sys::socket::SockaddrLike as _;
 use socket2::Socket;
 
 use crate::facts::Facts;
@@ -20,9 +19,6 @@ use crate::packets::Packet;
 const RETRY: Duration = Duration::from_millis(1);
 /// up to this.
 const LONGEST_RETRY: Duration = Duration::from_millis(16);
-
-/// Length of the address of a socket without a name: the family alone.
-const UNNAMED_LEN: u32 = 2;
 
 /// How a sender is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,9 +33,7 @@ impl Key {
     /// That of who has sent a datagram.
     fn of(packet: &Packet) -> Self {
         let pid = packet.credentials.map(|credentials| credentials.pid());
-        // nix panics when it is asked for the name of an address without one.
-        let addr = packet.addr.filter(|addr| addr.len() > UNNAMED_LEN);
-        let name = addr.and_then(|addr| {
+        let name = packet.addr.and_then(|addr| {
             let path = addr.path().map(|path| path.as_os_str().as_encoded_bytes().to_vec());
             path.or_else(|| addr.as_abstract().map(|name| [b"\0", name].concat()))
         });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What has arrived from one peer, and the records in it.
 
-use heka_core::record::{Found, More, Progress, Unread};
+use heka_core::record::{Found, Framing, More, Progress, Unread};
 use heka_core::report::Stop;
 
 use crate::address::Recipients;
@@ -77,10 +77,24 @@ impl Intake {
         packet: &[u8],
         sink: &mut Sink<'_>,
     ) -> Result<Rest, Stop> {
-        if sink.plan.has_datagrams() {
+        let plan = sink.plan;
+        sink.turn.spend_record(packet.len());
+        if plan.has_gelf {
+            if let Some(record) = sink.join(from, packet) {
+                self.take(from, &record, sink)?;
+            }
+            return Ok(Rest::Kept);
+        }
+        if plan.has_whole_packets && packet.len() <= plan.max_record {
+            if !packet.is_empty() {
+                self.take(from, packet, sink)?;
+            }
+            return Ok(Rest::Kept);
+        }
+        if plan.has_datagrams() {
             self.progress = Progress::default();
         }
-        if is_empty_record(sink.plan.wire, packet) {
+        if is_empty_record(plan.wire, packet) {
             self.take(from, &[], sink)?;
         }
         let mut left = packet;
@@ -155,7 +169,8 @@ impl Intake {
 
     /// Hands over a record, and gathers what is sent back.
     fn take(&mut self, from: &Facts, record: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
-        let record = if sink.plan.takes_packets_whole { without_end(record) } else { record };
+        let ends_with_newline = sink.plan.has_whole_packets || sink.plan.wire == Framing::Docker;
+        let record = if ends_with_newline { without_end(record) } else { record };
         if let Some(record) = sink.receive(from, &mut self.envelope, record)?
             && sink.plan.echo
         {
@@ -166,7 +181,7 @@ impl Intake {
     }
 }
 
-/// A packet without what many senders put at its end: a newline, a NUL, or both.
+/// A record without what many senders put at its end: a newline, a NUL, or both.
 fn without_end(packet: &[u8]) -> &[u8] {
     let text = packet.strip_suffix(b"\0").unwrap_or(packet);
     text.strip_suffix(b"\n").unwrap_or(text)

@@ -21,6 +21,8 @@ pub(crate) const MANY: usize = 4;
 /// and looked for so often, with the processor given up in between, before it is waited for them: to
 /// sleep and to be woken costs more than a few packets.
 pub(crate) const LOOKS: u8 = 4;
+/// Length of the address of a socket without a name: the family alone.
+const UNNAMED_LEN: u32 = 2;
 /// Room for the packets of one call, in bytes. The system gives memory for what is filled only.
 const ROOM: usize = 8 * 1024 * 1024;
 
@@ -73,7 +75,8 @@ pub(crate) fn receive_from(
             _ => None,
         };
         Packet {
-            addr: packet.address,
+            // Of one without a name nix panics when it is asked for more than its length.
+            addr: packet.address.filter(|addr| addr.len() > UNNAMED_LEN),
             credentials: packet.cmsgs().ok().and_then(|mut found| found.find_map(credentials)),
             ..Packet::of(packet)
         }

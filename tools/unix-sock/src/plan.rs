@@ -15,9 +15,11 @@ use nix::unistd::{Group, User};
 
 use crate::address::Recipients;
 use crate::cli::{Cli, DEFAULT_MAX_RECORD, FramingName, Kind, QueueFull, To};
+use crate::compression::Compression;
+use crate::formats::Formats;
 use crate::framing::splitter;
 use crate::mode::Mode;
-use heka_core::record::{Framing, Splitter, Width};
+use heka_core::record::{Framing, Splitter};
 
 /// One read, where its size means nothing to the records.
 const READ_SIZE: usize = 256 * 1024;
@@ -50,7 +52,12 @@ pub(crate) struct Plan {
     pub(crate) read_size: usize,
     pub(crate) max_record: usize,
     /// Each packet is one record, without the newline or NUL at its end.
-    pub(crate) takes_packets_whole: bool,
+    pub(crate) has_whole_packets: bool,
+    /// A record may be several datagrams.
+    pub(crate) has_gelf: bool,
+    /// A packet may hold several records, up to this size.
+    pub(crate) pack: Option<usize>,
+    pub(crate) compress: Option<Compression>,
     pub(crate) skip_empty: bool,
     pub(crate) base64: bool,
     pub(crate) max_count: Option<u64>,
@@ -153,50 +160,39 @@ impl Plan {
 impl Cli {
     pub(crate) fn plan(self) -> Result<Plan, Stop> {
         let name = self.plan_name()?;
-        let (wire, stdio, form) = self.plan_framing()?;
+        let formats = Formats::of(&self)?;
         let role = if self.listen { self.plan_server()? } else { self.plan_client() };
+        self.check_kind()?;
+        let Formats { wire, stdio, form, is_whole } = formats;
         let has_exec = self.exec.is_some();
-        if has_exec && self.kind == Kind::Dgram {
-            return Err(Stop::usage("--exec needs connections: not with --type=dgram"));
-        }
-        if self.once && self.kind == Kind::Dgram {
-            return Err(Stop::usage("datagrams have no connections: -n 1 instead of --once"));
-        }
-        let kind = self.kind;
-        let names_framing = self.framing.is_some() || self.delimiter.is_some() || self.null;
-        let takes_packets_whole = kind != Kind::Stream && !names_framing;
-        let is_plain = form == Form::Payload && !self.base64 && !self.skip_empty;
-        let is_stream = kind == Kind::Stream && wire == stdio;
-        let copies_through = is_plain && is_stream && self.max_count.is_none();
+        let copies_through = self.copies_through(formats);
         let is_simple = copies_through && matches!(wire, Framing::Delimited(_) | Framing::None);
         let is_counted = self.common.reporting.counts();
-        let is_final = match &role {
-            Role::Client { backoff, .. } => backoff.retries == Retries::Times(0),
-            Role::Server(_) => false,
-        };
+        let is_final = matches!(&role, Role::Client { backoff, .. }
+            if backoff.retries == Retries::Times(0));
         let is_limited =
             parse_buffer_size(DEFAULT_MAX_RECORD).is_ok_and(|most| self.max_record < most);
         let Timeout(linger) = self.linger;
         Ok(Plan {
             name,
-            kind,
+            kind: self.kind,
             wire,
             stdio,
-            wire_splitter: splitter(
-                if takes_packets_whole { Framing::Whole } else { wire },
-                self.max_record,
-            ),
-            takes_packets_whole,
+            wire_splitter: splitter(if is_whole { Framing::Whole } else { wire }, self.max_record),
             stdio_splitter: splitter(stdio, self.max_record),
             form,
             copies_through,
             receives_bulk: is_simple && !self.echo && !is_counted,
             sends_bulk: is_simple && is_final && !is_limited,
-            read_size: self.buf_size.unwrap_or(match (wire, kind) {
+            read_size: self.buf_size.unwrap_or(match (wire, self.kind) {
                 (Framing::None, Kind::Stream) => RECORD_READ_SIZE,
                 _ => READ_SIZE,
             }),
             max_record: self.max_record,
+            has_whole_packets: is_whole,
+            has_gelf: self.framing == Some(FramingName::Gelf),
+            pack: self.pack,
+            compress: self.compress,
             skip_empty: self.skip_empty,
             base64: self.base64,
             max_count: self.max_count,
@@ -207,13 +203,34 @@ impl Cli {
             queue_size: self.queue_size,
             queue_full: self.queue_full,
             // Nobody tells the end of datagrams.
-            linger: linger.or((kind == Kind::Dgram).then_some(Duration::ZERO)),
+            linger: linger.or((self.kind == Kind::Dgram).then_some(Duration::ZERO)),
             idle_timeout: self.idle_timeout.0,
             timeout: self.timeout.0,
             exit_on_eof: self.exit_on_eof,
             writing: self.writing,
             role,
         })
+    }
+
+    /// Whether whole records pass as they stand.
+    fn copies_through(&self, formats: Formats) -> bool {
+        let is_bare = formats.form == Form::Payload && formats.wire == formats.stdio;
+        let is_plain = !self.base64 && !self.skip_empty && self.compress.is_none();
+        is_bare && is_plain && self.kind == Kind::Stream && self.max_count.is_none()
+    }
+
+    /// Checks what does not go with each type of socket.
+    fn check_kind(&self) -> Result<(), Stop> {
+        let cause = match self.kind {
+            Kind::Dgram if self.exec.is_some() => "--exec needs connections: not with --type=dgram",
+            Kind::Dgram if self.once => "datagrams have no connections: -n 1 instead of --once",
+            Kind::Stream if self.pack.is_some() => "--pack needs --type=dgram or seqpacket",
+            _ if self.pack.is_some() && self.framing == Some(FramingName::Gelf) => {
+                "--pack does not go with --framing=gelf"
+            }
+            _ => return Ok(()),
+        };
+        Err(Stop::usage(cause))
     }
 
     fn plan_name(&self) -> Result<Option<UnixName>, Stop> {
@@ -237,55 +254,6 @@ impl Cli {
             return Err(Stop::usage(format_args!("{text}: longer than {MAX_PATH_LEN} bytes")));
         }
         Ok(Some(name))
-    }
-
-    /// Framing of the socket, of standard input and output, and the form of the latter.
-    fn plan_framing(&self) -> Result<(Framing, Framing, Form), Stop> {
-        let form = match (self.json, self.tag) {
-            (true, _) => Form::Json,
-            (_, true) => Form::Tag,
-            _ => self.output,
-        };
-        if form == Form::Tag && !self.listen {
-            return Err(Stop::usage("a tag is a peer's number: only with --listen"));
-        }
-        let delimiter = if self.null { Some(0) } else { self.delimiter };
-        let delimited = Framing::Delimited(delimiter.unwrap_or(b'\n'));
-        let framing = |name| match name {
-            FramingName::Lines => Framing::Delimited(b'\n'),
-            FramingName::Null => Framing::Delimited(0),
-            FramingName::Heka => Framing::Heka,
-            FramingName::Len16 => Framing::Length(Width::Bits16),
-            FramingName::Len32 => Framing::Length(Width::Bits32),
-            FramingName::Len64 => Framing::Length(Width::Bits64),
-            FramingName::OctetCount => Framing::OctetCount,
-            FramingName::None => Framing::None,
-        };
-        let wire = self.framing.map_or(delimited, framing);
-        if matches!(wire, Framing::Delimited(_)) && wire != delimited && delimiter.is_some() {
-            return Err(Stop::usage("--framing and --delimiter name two ways to end a record"));
-        }
-        let by_default = match (wire, form) {
-            (_, Form::Heka) => Framing::Heka,
-            // In an object no newline stands for itself.
-            (_, Form::Json) => Framing::Delimited(b'\n'),
-            (_, Form::Tag) => delimited,
-            (Framing::Length(_) | Framing::OctetCount, _) => delimited,
-            (wire, _) => wire,
-        };
-        let stdio = self.stdio.map_or(by_default, framing);
-        match (form, stdio) {
-            (Form::Heka, Framing::Heka) => {}
-            (Form::Heka, _) => return Err(Stop::usage("-o heka has its own framing on stdio")),
-            (Form::Payload, Framing::Heka) if wire != Framing::Heka => {
-                return Err(Stop::usage("--stdio=heka goes with -o heka"));
-            }
-            (Form::Json | Form::Tag, Framing::Heka | Framing::None) => {
-                return Err(Stop::usage("-o json and -o tag need records that end"));
-            }
-            _ => {}
-        }
-        Ok((wire, stdio, form))
     }
 
     fn plan_client(&self) -> Role {

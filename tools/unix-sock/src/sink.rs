@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::os::fd::AsFd as _;
+use std::time::Instant;
 
 use data_encoding::BASE64;
 use heka_core::cli::settle_form;
@@ -14,9 +15,11 @@ use heka_core::record::Turn;
 use heka_core::report::words::Count;
 use heka_core::report::{self, Status, Stop, stats};
 
+use crate::compression;
 use crate::envelope::Envelope;
 use crate::facts::Facts;
 use crate::framing::SideBySide as _;
+use crate::gelf::{self, Chunks, Incomplete};
 use crate::link::Link;
 use crate::plan::Plan;
 use heka_core::record::Framing;
@@ -32,6 +35,8 @@ pub(crate) struct Sink<'a> {
     pub(crate) out: Option<Backlog>,
     /// Peers have turns.
     pub(crate) turn: Turn,
+    /// Records of which a part has come.
+    chunks: Chunks,
     /// The peer whose record came last.
     pub(crate) origin: Option<u64>,
     records: u64,
@@ -49,7 +54,8 @@ impl<'a> Sink<'a> {
         } else {
             None
         };
-        Ok(Self { plan, out, turn: Turn::default(), origin: None, records: 0, has_lost: false })
+        let (turn, chunks) = (Turn::default(), Chunks::new(plan.max_record));
+        Ok(Self { plan, out, turn, chunks, origin: None, records: 0, has_lost: false })
     }
 
     /// Takes a record from a peer. It is given back as it was under base64, unless it is dropped.
@@ -62,16 +68,12 @@ impl<'a> Sink<'a> {
         if self.has_enough() {
             return Ok(None);
         }
-        let record = if self.plan.base64 {
-            match decode_base64(record) {
-                Ok(record) => Cow::Owned(record),
-                Err(cause) => {
-                    self.lose(from, format_args!("base64: {cause}"));
-                    return Ok(None);
-                }
+        let record = match self.unwrap(record) {
+            Ok(record) => record,
+            Err(cause) => {
+                self.lose(from, cause);
+                return Ok(None);
             }
-        } else {
-            Cow::Borrowed(record)
         };
         if record.is_empty() && self.plan.skip_empty {
             return Ok(None);
@@ -87,6 +89,35 @@ impl<'a> Sink<'a> {
             }
         }
         Ok(Some(record))
+    }
+
+    /// A record as it was under base64 and compression.
+    fn unwrap<'r>(&self, record: &'r [u8]) -> Result<Cow<'r, [u8]>, String> {
+        let record = match self.plan.base64 {
+            true => Cow::Owned(decode_base64(record).map_err(|cause| format!("base64: {cause}"))?),
+            false => Cow::Borrowed(record),
+        };
+        match self.plan.compress {
+            Some(expected) => compression::unpack(record, expected, self.plan.max_record),
+            None => Ok(record),
+        }
+    }
+
+    /// Puts a datagram together with others, if it is a part of a record.
+    pub(crate) fn join<'d>(&mut self, from: &Facts, datagram: &'d [u8]) -> Option<Cow<'d, [u8]>> {
+        let now = Instant::now();
+        let taken = self.chunks.take(from.number, datagram, now);
+        self.lose_incomplete(|chunks| chunks.expire(now));
+        taken.unwrap_or_else(|cause| {
+            self.lose(from, cause);
+            None
+        })
+    }
+
+    fn lose_incomplete(&mut self, give_up: impl FnOnce(&mut Chunks) -> Vec<Incomplete>) {
+        for message in give_up(&mut self.chunks) {
+            self.lose(format_args!("peer {}", message.peer), &message);
+        }
     }
 
     /// Takes whole records as they stand on the socket.
@@ -126,10 +157,21 @@ impl<'a> Sink<'a> {
 
     /// Appends a record as it stands on the socket; tells of one that cannot.
     pub(crate) fn encode(&mut self, out: &mut Vec<u8>, record: &[u8]) -> bool {
-        let put = if self.plan.base64 {
-            self.plan.wire.put(out, BASE64.encode(record).as_bytes())
-        } else {
-            self.plan.wire.put(out, record)
+        let mut record = Cow::Borrowed(record);
+        if let Some(compression) = self.plan.compress {
+            record = compression.pack(&record).into();
+        }
+        if self.plan.base64 {
+            record = BASE64.encode(&record).into_bytes().into();
+        }
+        if self.plan.wire == Framing::Docker && !record.ends_with(b"\n") {
+            record.to_mut().push(b'\n');
+        }
+        let put = match record.len() {
+            len if self.plan.has_gelf && len > gelf::LONGEST_MESSAGE => {
+                Err(format!("a record of {len} bytes does not fit 128 GELF chunks"))
+            }
+            _ => self.plan.wire.put(out, &record).map_err(|unfit| unfit.to_string()),
         };
         if let Err(cause) = &put {
             self.lose("(standard input)", cause);
@@ -188,6 +230,7 @@ impl<'a> Sink<'a> {
 
     /// Writes all that is pending, and tells how it went.
     pub(crate) fn finish(&mut self) -> Result<Status, Stop> {
+        self.lose_incomplete(Chunks::end);
         if let Some(out) = &mut self.out {
             out.flush()?;
         }

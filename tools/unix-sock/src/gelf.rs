@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Chunks of GELF: a message that is too long for a datagram is several of them, each with the
+//! message's identity, its own number, and how many they are.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use heka_core::os::clock;
+
+/// How a chunk begins.
+const MAGIC: [u8; 2] = [0x1e, 0x0f];
+/// With magic, identity, number and count.
+const HEADER: usize = 12;
+/// Most chunks of a message.
+const MOST: usize = 128;
+/// Longest datagram that is sent.
+const LONGEST: usize = 8192;
+/// How long the chunks of a message may take to come.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a message costs beside its chunks.
+const OVERHEAD: usize = 256;
+
+/// Longest message there can be.
+pub(crate) const LONGEST_MESSAGE: usize = MOST * (LONGEST - HEADER);
+
+/// A sender and the identity of its message.
+type Key = (u64, [u8; 8]);
+
+/// Messages of which not all chunks have come.
+#[derive(Debug)]
+pub(crate) struct Chunks {
+    messages: HashMap<Key, Parts>,
+    /// The oldest first.
+    order: BTreeMap<u64, (Instant, Key)>,
+    /// How many there have been.
+    total: u64,
+    /// How much memory they take, and may.
+    cost: usize,
+    limit: usize,
+}
+
+/// What has come of a message.
+#[derive(Debug)]
+struct Parts {
+    /// Its place in the order.
+    place: u64,
+    parts: Vec<Option<Bytes>>,
+    cost: usize,
+}
+
+/// A message that is given up.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Incomplete {
+    /// The number of its sender.
+    pub(crate) peer: u64,
+    came: usize,
+    count: usize,
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "only {} of {} GELF chunks came, message dropped", self.came, self.count)
+    }
+}
+
+impl Parts {
+    fn came(&self) -> impl Iterator<Item = &Bytes> {
+        self.parts.iter().flatten()
+    }
+}
+
+impl Chunks {
+    /// Keeps up to `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { messages: HashMap::new(), order: BTreeMap::new(), total: 0, cost: 0, limit }
+    }
+
+    /// Takes a datagram from a peer: a message, or part of one. Gives what is whole then.
+    ///
+    /// # Errors
+    /// What is wrong with a chunk.
+    pub(crate) fn take<'d>(
+        &mut self,
+        peer: u64,
+        datagram: &'d [u8],
+        now: Instant,
+    ) -> Result<Option<Cow<'d, [u8]>>, &'static str> {
+        let Some(chunk) = datagram.strip_prefix(&MAGIC) else {
+            return Ok(Some(datagram.into()));
+        };
+        let (Some((id, rest)), true) = (chunk.split_first_chunk::<8>(), datagram.len() >= HEADER)
+        else {
+            return Err("GELF chunk without a header");
+        };
+        let [number, count] = [0, 1].map(|at| rest.get(at).copied().map_or(0, usize::from));
+        let data = rest.get(2..).unwrap_or_default();
+        if number >= count || count > MOST {
+            return Err("GELF chunk with a wrong number");
+        }
+        let key = (peer, *id);
+        let message = self.messages.entry(key).or_insert_with(|| {
+            self.total += 1;
+            self.order.insert(self.total, (now, key));
+            let cost = count * size_of::<Option<Bytes>>() + OVERHEAD;
+            self.cost += cost;
+            Parts { place: self.total, parts: vec![None; count], cost }
+        });
+        match message.parts.get_mut(number) {
+            Some(part) if part.is_none() => {
+                *part = Some(Bytes::copy_from_slice(data));
+                message.cost += data.len();
+                self.cost += data.len();
+            }
+            // It came twice.
+            Some(_) => {}
+            None => return Err("GELF chunk with a wrong count"),
+        }
+        if message.parts.iter().any(Option::is_none) {
+            return Ok(None);
+        }
+        let whole: Vec<u8> = message.came().flat_map(|part| part.iter().copied()).collect();
+        self.forget(key);
+        Ok(Some(whole.into()))
+    }
+
+    /// Gives up messages that take too long, or too much.
+    pub(crate) fn expire(&mut self, now: Instant) -> Vec<Incomplete> {
+        let mut given_up = Vec::new();
+        while let Some((since, key)) = self.order.first_key_value().map(|(_, oldest)| *oldest)
+            && (since + PATIENCE <= now || self.cost > self.limit)
+        {
+            given_up.extend(self.give_up(key));
+        }
+        given_up
+    }
+
+    /// Gives up all that are not whole.
+    pub(crate) fn end(&mut self) -> Vec<Incomplete> {
+        let order: Vec<Key> = self.order.values().map(|(_, key)| *key).collect();
+        order.into_iter().filter_map(|key| self.give_up(key)).collect()
+    }
+
+    fn give_up(&mut self, key: Key) -> Option<Incomplete> {
+        let message = self.forget(key)?;
+        let (peer, came) = (key.0, message.came().count());
+        Some(Incomplete { peer, came, count: message.parts.len() })
+    }
+
+    fn forget(&mut self, key: Key) -> Option<Parts> {
+        let message = self.messages.remove(&key)?;
+        self.order.remove(&message.place);
+        self.cost -= message.cost;
+        Some(message)
+    }
+}
+
+/// The datagrams of a message, which is no longer than [`LONGEST_MESSAGE`].
+pub(crate) fn split(message: &[u8]) -> Vec<Bytes> {
+    if message.len() <= LONGEST {
+        return vec![Bytes::copy_from_slice(message)];
+    }
+    let id = clock::random_uuid();
+    let parts = message.chunks(LONGEST - HEADER);
+    let count = u8::try_from(parts.len()).unwrap_or(u8::MAX);
+    let chunk = |(number, part)| {
+        let head: [&[u8]; 3] = [&MAGIC, &id[..8], &[number, count]];
+        Bytes::from([head.concat().as_slice(), part].concat())
+    };
+    (0..).zip(parts).map(chunk).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(chunks: &mut Chunks, datagram: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
+        let taken = chunks.take(0, datagram, Instant::now());
+        taken.map(|whole| whole.map(Cow::into_owned))
+    }
+
+    #[test]
+    fn chunks_make_a_message_in_any_order() {
+        let message: Vec<u8> = (0..=250).cycle().take(20_000).collect();
+        let mut parts = split(&message);
+        assert_eq!(parts.iter().map(Bytes::len).collect::<Vec<_>>(), [8192, 8192, 3640 + 12]);
+        parts.rotate_left(1);
+        let mut chunks = Chunks::new(1 << 20);
+        assert_eq!(take(&mut chunks, &parts[0]), Ok(None));
+        assert_eq!(take(&mut chunks, &parts[0]), Ok(None));
+        assert_eq!(take(&mut chunks, b"{}"), Ok(Some(b"{}".to_vec())));
+        assert_eq!(take(&mut chunks, &parts[1]), Ok(None));
+        assert_eq!(take(&mut chunks, &parts[2]), Ok(Some(message)));
+        assert_eq!((chunks.cost, chunks.messages.len(), chunks.order.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_does_not_become_whole_is_given_up() {
+        let parts = split(&[b'x'; 10_000]);
+        let mut chunks = Chunks::new(20_000);
+        for peer in 0..5 {
+            assert_eq!(chunks.take(peer, &parts[0], Instant::now()), Ok(None));
+        }
+        let told = |given_up: Vec<Incomplete>| -> Vec<u64> {
+            given_up.into_iter().map(|message| message.peer).collect()
+        };
+        // There is room for two.
+        assert_eq!(told(chunks.expire(Instant::now())), [0, 1, 2]);
+        assert_eq!(told(chunks.expire(Instant::now() + PATIENCE)), [3, 4]);
+        assert_eq!(chunks.cost, 0);
+        assert_eq!(chunks.take(7, &parts[0], Instant::now()), Ok(None));
+        assert_eq!(told(chunks.end()), [7]);
+    }
+
+    #[test]
+    fn malformed_chunks_are_refused() {
+        let mut chunks = Chunks::new(1000);
+        for text in [&b"\x1e\x0f"[..], b"\x1e\x0f12345678\0", b"\x1e\x0f12345678\x02\x02x"] {
+            assert!(take(&mut chunks, text).is_err(), "{text:?}");
+        }
+        assert!(take(&mut chunks, b"\x1e\x0f12345678\0\x81x").is_err());
+        assert_eq!(take(&mut chunks, b"\x1e\x0f12345678\0\x02x"), Ok(None));
+        assert!(take(&mut chunks, b"\x1e\x0f12345678\x02\x03x").is_err());
+    }
+}
