@@ -135,7 +135,7 @@ fn send(folder: &TempDir, address: &str, args: &[&str]) {
 #[test]
 fn what_is_sent_is_written_to_a_file() {
     for commands in [examples("heka-listen.1"), readme_examples("### Receive from anything")] {
-        assert!(matches!(commands.len(), 3 | 5), "{commands:#?}");
+        assert!(matches!(commands.len(), 3 | 6), "{commands:#?}");
         let folder = scratch();
         let (pipeline, address) = listens(&folder, &command(&commands, ">> output.log"), "9612");
         send(&folder, &address, &[]);

@@ -41,10 +41,7 @@ pub(super) fn inject_message(
                 .ok_or_else(|| Raise::here("inject_message() attempted to inject a nil message"))?;
             send(context, Some(message), checkpoint)
         }
-        // What is no number is a synchronisation point.
-        Some(Value::Nil) if arguments.get(1).is_some_and(|second| !second.is_nil()) => {
-            send(context, None, checkpoint)
-        }
+        Some(Value::Nil) if checkpoint.is_some() => send(context, None, checkpoint),
         Some(Value::Nil) => {
             Err(Raise::here("inject_message() message cannot be nil without a checkpoint update"))
         }
