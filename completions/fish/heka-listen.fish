@@ -11,6 +11,7 @@ none\t''"
 complete -c heka-listen -l type -d 'Type of messages made of text [default: by transport]' -r
 complete -c heka-listen -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-listen -l max-record -d 'Longest message to accept' -r
+complete -c heka-listen -l message-limit -d 'Longest message to make of text; Heka takes no longer one' -r
 complete -c heka-listen -l dedup -d 'Drop messages whose UUID is among the last N' -r
 complete -c heka-listen -l ack -d 'Acknowledge messages to senders that ask, when written' -r -f -a "write\t'They are written'
 commit\t'A later stage has committed them to the file of --resume'"
@@ -22,6 +23,7 @@ complete -c heka-listen -l commit -d 'Store the source\'s position in FILE once 
 complete -c heka-listen -l max-conns -d 'Maximum number of connections; further ones wait' -r
 complete -c heka-listen -l backlog -d 'Length of the accept queue' -r
 complete -c heka-listen -l ready-fd -d 'Write the bound addresses to descriptor FD when ready' -r
+complete -c heka-listen -l receive-buffer -d 'Room for datagrams not read yet [default: what the system allows]' -r
 complete -c heka-listen -l idle-timeout -d 'Close connections idle for DURATION' -r
 complete -c heka-listen -l keepalive -d 'Enable TCP keepalive' -r
 complete -c heka-listen -l cert -d 'Server certificate, followed by its issuers\'' -r -F
@@ -63,6 +65,7 @@ complete -c heka-listen -s 0 -l null -d 'Records of text end with NUL'
 complete -c heka-listen -l stdio -d 'Receive on standard input, answer on standard output'
 complete -c heka-listen -s 1 -l once -d 'Accept one connection and exit when it closes'
 complete -c heka-listen -l fsync -d 'Sync the file to disk after every write'
+complete -c heka-listen -l no-framing -d 'Each datagram is one message without a frame'
 complete -c heka-listen -l tls -d 'Use TLS on TCP addresses'
 complete -c heka-listen -l no-verify -d 'Accept messages regardless of their signature'
 complete -c heka-listen -s u -l unbuffered -d 'Write each record at once'

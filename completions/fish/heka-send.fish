@@ -11,6 +11,7 @@ complete -c heka-send -l to -d 'Send to the first address that answers, or to al
 all\t'Every one'"
 complete -c heka-send -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-send -l max-record -d 'Longest message to accept' -r
+complete -c heka-send -l message-limit -d 'Longest message to make of text; Heka takes no longer one' -r
 complete -c heka-send -l ack -d 'When a message counts as delivered [default: kernel, or peer for exec:]' -r -f -a "none\t'What was written'
 kernel\t'What the peer\'s kernel has'
 peer\t'What heka-listen --ack has passed on'"
@@ -29,6 +30,7 @@ complete -c heka-send -l queue-full -d 'What to do when the queue is full' -r -f
 drop-oldest\t'Drop the oldest messages, with a warning'
 exit\t'End with status 1'"
 complete -c heka-send -l queue-file-size -d 'Size of one queue file' -r
+complete -c heka-send -l rate -d 'Send at most NUM messages a second' -r
 complete -c heka-send -s s -l source -d 'Connect from this address' -r
 complete -c heka-send -l ca-file -d 'Trust only the CAs in this file' -r -F
 complete -c heka-send -l cert -d 'Client certificate to present' -r -F
@@ -61,6 +63,7 @@ complete -c heka-send -l log-format -d 'Format of messages on stderr' -r -f -a "
 text\t'PROGRAM: SUBJECT: CAUSE'
 json\t'One JSON object a line'"
 complete -c heka-send -s 0 -l null -d 'Records of text end with NUL'
+complete -c heka-send -l no-framing -d 'Send each message as a datagram without a frame'
 complete -c heka-send -s T -l tee -d 'Copy the input to standard output'
 complete -c heka-send -l tls -d 'Use TLS on TCP addresses'
 complete -c heka-send -s k -l insecure -d 'Do not verify the server certificate'

@@ -7,6 +7,7 @@
 
 mod addr;
 mod bypass;
+mod datagram;
 mod dial;
 pub mod exec;
 mod listen;
@@ -26,6 +27,7 @@ mod waiting;
 pub mod ws;
 
 pub use addr::{Addr, HostPort, Scheme, UnixName, parse_addr};
+pub use datagram::{dropped_datagrams, set_receive_buffer};
 pub use dial::{DialError, Dialer, Family, Settings};
 pub use listen::{Accepted, ListenOptions, Listener, inherited, inherited_sockets};
 pub use poller::{Interest, Poller, Ready};

@@ -51,6 +51,12 @@ impl Template {
             + varint_len(payload_len as u64)
     }
 
+    /// How long a payload may be so that the message is no longer than `limit`; none if no byte has
+    /// room.
+    pub fn room(&self, limit: usize) -> Option<usize> {
+        limit.checked_sub(self.overhead(limit)).filter(|room| *room > 0)
+    }
+
     /// Appends a whole frame. `header` may carry extensions; length and signature are filled in.
     ///
     /// # Errors

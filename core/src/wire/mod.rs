@@ -19,7 +19,9 @@ pub use encode::{Template, put_message};
 pub use framing::{
     Damage, Deframer, Frame, FrameTooLarge, More, Reason, Step, put_frame, put_mark,
 };
-pub use header::{DEFAULT_READ_LIMIT, Header, HmacHash, MAX_CHECKPOINT_SIZE, MAX_MESSAGE_SIZE};
+pub use header::{
+    DEFAULT_READ_LIMIT, Header, HmacHash, MAX_CHECKPOINT_SIZE, MAX_HEADER_SIZE, MAX_MESSAGE_SIZE,
+};
 pub use message::{DEFAULT_SEVERITY, Field, Message, ValueType};
 pub use signing::{Keys, Signer, Verdict};
 pub use view::{FieldView, MessageView, Value};

@@ -87,7 +87,7 @@ fn a_sender_is_not_idle_because_our_reader_is_slow() {
 fn a_sender_that_waits_for_its_confirmation_is_not_idle() {
     let (listener, output) = stalled(&["--ack", "--idle-timeout=1s"]);
     let text = format!("{}\n", "x".repeat(3 << 20));
-    let args = ["--ack=peer", "--retry=0", &listener.addr];
+    let args = ["--ack=peer", "--retry=0", "--message-limit=4M", &listener.addr];
     let sender = Tool::new("heka-send").args(args).stdin(text.clone()).spawn();
     pass(Duration::from_millis(2500));
     let reader = Tool::at("cat").stdin_file(output).spawn();
@@ -308,8 +308,9 @@ fn nothing_is_confirmed_that_the_reader_did_not_take() {
 #[test]
 fn nothing_is_confirmed_that_a_stuck_reader_did_not_take_before_a_signal() {
     let (listener, _output) = stalled(&["--ack"]);
-    let args = ["--ack=peer", "--linger=20s", "--retry=0", listener.addr.as_str()];
-    let sender = Tool::new("heka-send").args(args).stdin("x".repeat(3 << 20)).spawn();
+    let args = ["--ack=peer", "--linger=20s", "--retry=0", "--message-limit=4M"];
+    let tool = Tool::new("heka-send").args(args).arg(&listener.addr);
+    let sender = tool.stdin("x".repeat(3 << 20)).spawn();
     // It writes as soon as it has the whole message.
     eventually("it has all of it", || {
         listener.signal(Signal::SIGUSR1);

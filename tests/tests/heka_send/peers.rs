@@ -447,12 +447,18 @@ fn a_datagram_that_is_too_large_costs_the_status() {
     let address = format!("udp://127.0.0.1:{}", free_port());
     let socket = std::net::UdpSocket::bind(address.trim_start_matches("udp://")).expect("a port");
     let text = format!("{}\nsmall\n", "x".repeat(70_000));
-    let sent = Tool::new("heka-send").arg(address).stdin(text).run();
+    let long = frames(&text, &["--max-record=1M"]);
+    let sent = Tool::new("heka-send").arg(&address).stdin(long).run();
     sent.exits(1).stderr_has("does not fit a datagram, dropped");
     socket.set_read_timeout(Some(ceiling())).expect("a timeout");
     let mut buffer = [0; 1000];
     let len = socket.recv(&mut buffer).expect("the small one");
     Tool::new("heka-decode").stdin(&buffer[..len]).run().succeeds().stdout_is("small\n");
+    // Of text no message is made that does not fit.
+    let listener = Peer::new("heka-listen", ["udp://127.0.0.1:0", "-opayload", "-n3"]);
+    Tool::new("heka-send").arg(&listener.addr).stdin(text.clone()).run().succeeds();
+    let end = listener.into_running().finish();
+    assert_eq!(end.succeeds().out().replace('\n', ""), text.replace('\n', ""));
 }
 
 #[test]

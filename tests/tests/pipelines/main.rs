@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Several tools in one pipeline, on one machine and between two.
 
+mod datagrams;
 mod dialing;
 mod followers;
+mod heka_limit;
 mod marks;
 mod network;
 mod network_examples;

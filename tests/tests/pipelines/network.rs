@@ -288,7 +288,8 @@ fn a_datagram_carries_whole_frames() {
     socket.set_read_timeout(Some(heka_tests::ceiling())).expect("a timeout");
     let address = format!("udp://{}", socket.local_addr().expect("an address"));
     let text = format!("{}\n{}\n{}\n", "a".repeat(700), "b".repeat(700), "c".repeat(70_000));
-    let sent = Tool::new("heka-send").arg(address).stdin(text + "d\n").run();
+    let frames = Tool::new("heka-encode").arg("--max-record=1M").stdin(text + "d\n").run();
+    let sent = Tool::new("heka-send").arg(address).stdin(frames.stdout).run();
     sent.stderr_has("does not fit a datagram");
     let mut sizes = Vec::new();
     let mut buffer = vec![0; 70_000];

@@ -15,6 +15,8 @@ use heka_core::net::{Addr, Backoff, ListenOptions, ReadyFd, parse_addr, parse_re
 use heka_core::report::Stop;
 use heka_core::report::stats::Metric;
 
+use crate::transport::Transport;
+
 /// Receive messages from other machines
 ///
 /// Listens on every ADDRESS: HOST:PORT, :PORT (all interfaces), tcp://, tls:// or udp://HOST:PORT,
@@ -48,6 +50,9 @@ pub(crate) struct Cli {
     /// Longest message to accept
     #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
     max_record: usize,
+    /// Longest message to make of text; Heka takes no longer one
+    #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
+    message_limit: usize,
     /// Drop messages whose UUID is among the last N
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000000", help_heading = "Delivery options")]
     dedup: Option<usize>,
@@ -74,6 +79,12 @@ pub(crate) struct Cli {
     /// Write the bound addresses to descriptor FD when ready
     #[arg(long, value_name = "FD", help_heading = "Network options", value_parser = parse_ready_fd)]
     ready_fd: Option<ReadyFd>,
+    /// Room for datagrams not read yet [default: what the system allows]
+    #[arg(long, value_name = "SIZE", help_heading = "Network options", value_parser = parse_buffer_size)]
+    receive_buffer: Option<usize>,
+    /// Each datagram is one message without a frame
+    #[arg(long, help_heading = "Network options")]
+    no_framing: bool,
     #[command(flatten)]
     socket: SocketArgs,
     #[command(flatten)]
@@ -152,6 +163,8 @@ pub(crate) struct Plan {
     pub(crate) once: bool,
     pub(crate) max_count: Option<u64>,
     pub(crate) max_record: usize,
+    /// How much text has room in a message.
+    pub(crate) text_room: usize,
     pub(crate) dedup: Option<usize>,
     pub(crate) ack: Option<Ack>,
     /// Where later stages commit positions.
@@ -162,6 +175,9 @@ pub(crate) struct Plan {
     pub(crate) commit: Option<PathBuf>,
     pub(crate) max_conns: usize,
     pub(crate) ready_fd: Option<ReadyFd>,
+    pub(crate) receive_buffer: Option<usize>,
+    /// Datagrams hold frames, or text.
+    pub(crate) framing: bool,
     pub(crate) listen: ListenOptions,
     pub(crate) idle_timeout: Option<Duration>,
     /// Inherited TCP sockets speak TLS too.
@@ -187,6 +203,11 @@ impl Cli {
         if self.resume.is_some() != (self.ack == Some(Ack::Commit)) {
             return Err(Stop::usage("--ack=commit and --resume go together"));
         }
+        if self.no_framing && self.input != InputForm::Auto {
+            return Err(Stop::usage("--no-framing says what comes: it is not for --input"));
+        }
+        let text_room = Transport::text_room(self.type_.as_deref(), self.message_limit)
+            .ok_or_else(|| Stop::usage("--message-limit: headers alone take more"))?;
         Ok(Plan {
             addresses,
             // Programs are to send again what was not written.
@@ -202,6 +223,7 @@ impl Cli {
             once: self.once,
             max_count: self.max_count,
             max_record: self.max_record,
+            text_room,
             dedup: self.dedup,
             resume: self.resume,
             // What is committed is on the disk.
@@ -209,6 +231,8 @@ impl Cli {
             commit: self.commit.commit,
             max_conns: usize::try_from(self.max_conns).unwrap_or(usize::MAX),
             ready_fd: self.ready_fd,
+            receive_buffer: self.receive_buffer,
+            framing: !self.no_framing,
             listen: ListenOptions {
                 backlog: self.backlog,
                 mode: self.write.mode,

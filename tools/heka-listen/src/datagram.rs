@@ -7,11 +7,14 @@ use std::os::fd::AsRawFd as _;
 use heka_core::net::Listener;
 use heka_core::os::{Kind, detect};
 use heka_core::record::More;
+use heka_core::report::words::Count;
 use heka_core::report::{self, Stop, stats};
+use heka_core::wire::{Header, put_frame};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg};
 
 use crate::cli::InputForm;
+use crate::doors::Door;
 use crate::intake::Intake;
 use crate::place::Place;
 use crate::source::Source;
@@ -24,13 +27,20 @@ const TURN: usize = 64;
 const LEAST_ROOM: usize = 64 * 1024;
 const MOST_ROOM: usize = 16 * 1024 * 1024;
 
+/// A message without a frame begins with its UUID: field 1, 16 bytes.
+const UUID: &[u8] = &[0x0a, 16];
+
 /// Reads datagrams.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     form: InputForm,
     /// Bytes of all datagrams.
     pub(crate) received: u64,
+    /// Datagrams hold frames, or text; otherwise each is a message.
+    framing: bool,
     room: usize,
+    /// A message with the frame that it came without.
+    framed: Vec<u8>,
     /// Made for the first one, and only in use as far as the longest one went.
     buffer: Vec<u8>,
     /// Finds the frames of each.
@@ -39,21 +49,42 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     /// For messages of up to `limit` bytes.
-    pub(crate) fn new(form: InputForm, limit: usize) -> Self {
+    pub(crate) fn new(form: InputForm, framing: bool, limit: usize) -> Self {
         // What is around a message in a frame is no more than that.
         let room = limit.saturating_add(1024).clamp(LEAST_ROOM, MOST_ROOM);
-        Self { form, received: 0, room, buffer: Vec::new(), frames: None }
+        Self {
+            form,
+            framing,
+            received: 0,
+            room,
+            framed: Vec::new(),
+            buffer: Vec::new(),
+            frames: None,
+        }
     }
 
     /// Takes datagrams that have arrived; `false` if there are no more.
     ///
     /// # Errors
     /// What ends the tool: its output.
-    pub(crate) fn receive(
-        &mut self,
-        listener: &Listener,
-        intake: &mut Intake,
-    ) -> Result<bool, Stop> {
+    pub(crate) fn receive(&mut self, door: &Door, intake: &mut Intake) -> Result<bool, Stop> {
+        let may_have_more = self.receive_some(&door.listener, intake)?;
+        let dropped = door.newly_dropped();
+        if dropped > 0 {
+            intake.failed = true;
+            door.arrivals.drop(u64::from(dropped));
+            let count = Count(u64::from(dropped), "datagram");
+            let addr = &door.listener.addr;
+            report::repeated_loss(
+                "datagrams dropped by the system",
+                u64::from(dropped),
+                format_args!("{addr}: {count} dropped by the system: receive buffer full"),
+            );
+        }
+        Ok(may_have_more)
+    }
+
+    fn receive_some(&mut self, listener: &Listener, intake: &mut Intake) -> Result<bool, Stop> {
         self.buffer.resize(self.room, 0);
         intake.turn.begin();
         for _ in 0..TURN {
@@ -101,10 +132,21 @@ impl Inbox {
     ) -> Result<bool, Stop> {
         let mut data = self.buffer.get(..len).unwrap_or_default();
         let kind = match self.form {
+            _ if !self.framing => {
+                self.framed.clear();
+                // No datagram is too long for a frame.
+                let _fits = put_frame(&mut self.framed, Header::default(), data);
+                data = &self.framed;
+                Some(Kind::Frames)
+            }
             InputForm::Heka => Some(Kind::Frames),
             InputForm::Auto => detect(data, More::Ended),
             InputForm::Lines | InputForm::Raw => Some(Kind::Text),
         };
+        if kind == Some(Kind::Text) && self.form == InputForm::Auto && data.starts_with(UUID) {
+            let text = format_args!("{peer}: looks like a message without a frame (--no-framing)");
+            report::repeated("datagrams without frames", text);
+        }
         let source = match (kind, self.form) {
             (Some(Kind::Frames), _) => {
                 let frames = self.frames.get_or_insert_with(|| intake.frames(way.is_local()));

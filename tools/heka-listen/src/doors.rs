@@ -2,12 +2,16 @@
 //! The sockets that senders come in by: shut while there is no room or no descriptor left, closed
 //! for good once nobody is waited for any more.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use heka_core::net::{Accepted, Addr, Interest, Listener, Poller, Stream, tls};
+use heka_core::net::{
+    Accepted, Addr, Interest, Listener, Poller, Stream, dropped_datagrams, set_receive_buffer, tls,
+};
 use heka_core::os::Deadline;
 use heka_core::report::{self, Cause as _, Explain as _, Stop};
 
+use crate::cli::Plan;
 use crate::numbers::{self, Arrivals};
 use crate::transport::Transport;
 
@@ -18,14 +22,42 @@ const REST: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) listener: Listener,
-    pub(crate) tls: Option<tls::Server>,
+    tls: Option<tls::Server>,
     pub(crate) arrivals: Arrivals,
+    /// Datagrams that the system had dropped when that was asked last.
+    dropped: Cell<u32>,
 }
 
 impl Door {
-    pub(crate) fn new(listener: Listener, tls: Option<tls::Server>) -> Self {
+    /// Makes room for datagrams, as much as the plan says.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn new(
+        listener: Listener,
+        tls: Option<tls::Server>,
+        plan: &Plan,
+    ) -> Result<Self, Stop> {
+        let (socket, addr) = (listener.socket(), &listener.addr);
+        if matches!(addr, Addr::Udp(_)) {
+            let room = set_receive_buffer(socket, plan.receive_buffer).at(addr)?;
+            if let Some(wanted) = plan.receive_buffer.filter(|wanted| *wanted > room) {
+                report::warning(format_args!(
+                    "{addr}: receive buffer of {room} bytes, not {wanted} (net.core.rmem_max)"
+                ));
+            }
+        }
+        let dropped = Cell::new(dropped_datagrams(socket).unwrap_or(0));
         let arrivals = Arrivals::of(&listener);
-        Self { listener, tls, arrivals }
+        Ok(Self { listener, tls, arrivals, dropped })
+    }
+
+    /// How many datagrams more the system has dropped.
+    pub(crate) fn newly_dropped(&self) -> u32 {
+        let before = self.dropped.get();
+        let now = dropped_datagrams(self.listener.socket()).unwrap_or(before);
+        self.dropped.replace(now);
+        now.wrapping_sub(before)
     }
 
     /// The address to connect to. An inherited socket does not know that TLS is spoken there.

@@ -12,7 +12,7 @@ use heka_core::record::{
     Damage, Found, Framing, Limit, More, Oversize, Recent, Records, Splitter, Turn,
 };
 use heka_core::report::{self, Stop, stats};
-use heka_core::wire::{Frame, Header, Message, Reason, Template};
+use heka_core::wire::{Frame, Header, Reason, Template};
 
 use crate::cli::Plan;
 use crate::numbers;
@@ -58,7 +58,9 @@ impl Intake {
         relay: Option<Relay>,
     ) -> Self {
         let delimiter = if plan.null { 0 } else { b'\n' };
-        let limit = Limit { size: plan.max_record, oversize: Oversize::Split };
+        let is_framed = encoder.form() == Form::Heka;
+        let room = if is_framed { plan.text_room } else { usize::MAX };
+        let limit = |size: usize| Limit { size: size.min(room), oversize: Oversize::Split };
         let copies = matches!(encoder.form(), Form::Heka | Form::Raw);
         let positions = Positions::new(commit, relay.is_some());
         Self {
@@ -77,8 +79,8 @@ impl Intake {
             left: plan.max_count.unwrap_or(u64::MAX),
             turn: Turn::default(),
             frames: Rc::new(Splitter::frames(plan.max_record)),
-            lines: Rc::new(Splitter::new(Framing::Delimited(delimiter), limit)),
-            bytes: Rc::new(Splitter::new(Framing::None, Limit { size: usize::MAX, ..limit })),
+            lines: Rc::new(Splitter::new(Framing::Delimited(delimiter), limit(plan.max_record))),
+            bytes: Rc::new(Splitter::new(Framing::None, limit(usize::MAX))),
             type_: plan.type_.clone(),
             out,
             failed: false,
@@ -149,12 +151,12 @@ impl Intake {
 
     /// Finds the lines of one sender, their ends included as with Heka's `TokenSplitter`.
     pub(crate) fn lines(&self, peer: &str, way: Transport) -> Source {
-        Source::new(&self.lines, Some(self.template(peer, way)), false)
+        Source::new(&self.lines, Some(way.template(self.type_.as_deref(), &way.host(peer))), false)
     }
 
     /// Takes what arrives of one sender at once as one record.
     pub(crate) fn bytes(&self, peer: &str, way: Transport) -> Source {
-        Source::new(&self.bytes, Some(self.template(peer, way)), false)
+        Source::new(&self.bytes, Some(way.template(self.type_.as_deref(), &way.host(peer))), false)
     }
 
     /// Takes the records at the front of `data`, as many as a turn allows.
@@ -317,19 +319,6 @@ impl Intake {
             self.positions.drop(place);
         }
         is_new
-    }
-
-    /// What messages made of a sender's text have in common.
-    fn template(&self, peer: &str, way: Transport) -> Template {
-        let type_ = self.type_.clone().unwrap_or_else(|| way.input().to_owned());
-        let message = Message {
-            r#type: Some(type_.clone().into()),
-            logger: Some(type_.into()),
-            severity: Some(heka_core::wire::DEFAULT_SEVERITY),
-            hostname: Some(way.host(peer).into()),
-            ..Message::default()
-        };
-        Template::new(&message, None)
     }
 
     /// Writes text, or any bytes, as one message.

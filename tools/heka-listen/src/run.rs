@@ -59,15 +59,19 @@ fn open_doors(plan: &Plan) -> Result<Vec<Door>, Stop> {
     let mut doors = Vec::new();
     for listener in inherited {
         let is_tls = plan.all_tls && matches!(listener.addr, Addr::Tcp(_));
-        doors.push(Door::new(listener, tls.clone().filter(|_| is_tls)));
+        doors.push(Door::new(listener, tls.clone().filter(|_| is_tls), plan)?);
     }
     for addr in &plan.addresses {
         let listener = Listener::bind(addr, &plan.listen)?;
         let is_tls = matches!(addr, Addr::Tls(_));
-        doors.push(Door::new(listener, tls.clone().filter(|_| is_tls)));
+        doors.push(Door::new(listener, tls.clone().filter(|_| is_tls), plan)?);
     }
     if doors.is_empty() && plan.programs.is_empty() && !plan.stdio {
         return Err(Stop::usage("no address to listen on"));
+    }
+    let needs_datagrams = plan.receive_buffer.is_some() || !plan.framing;
+    if needs_datagrams && !doors.iter().any(Door::has_datagrams) {
+        return Err(Stop::usage("--receive-buffer and --no-framing are for datagrams"));
     }
     Ok(doors)
 }

@@ -5,6 +5,10 @@ use std::net::SocketAddr;
 
 use heka_core::net::Addr;
 use heka_core::os::clock;
+use heka_core::wire::{DEFAULT_SEVERITY, Message, Template};
+
+/// Bytes of the longest IPv6 address in text.
+const LONGEST_IP: usize = 45;
 
 /// The way that text took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +36,29 @@ impl Transport {
         self == Self::Unix
     }
 
+    /// What messages made of text have in common, `type_` in them if it was asked for.
+    pub(crate) fn template(self, type_: Option<&str>, host: &str) -> Template {
+        let type_ = type_.unwrap_or(self.input()).to_owned();
+        let message = Message {
+            r#type: Some(type_.clone().into()),
+            logger: Some(type_.into()),
+            severity: Some(DEFAULT_SEVERITY),
+            hostname: Some(host.to_owned().into()),
+            ..Message::default()
+        };
+        Template::new(&message, None)
+    }
+
+    /// How much text has room in a message of up to `limit` bytes, whoever sent it; its delimiter
+    /// not counted.
+    pub(crate) fn text_room(type_: Option<&str>, limit: usize) -> Option<usize> {
+        let longest = LONGEST_IP.max(clock::hostname().len());
+        let template = Self::Unix.template(type_, &"x".repeat(longest));
+        template.room(limit)?.checked_sub(1).filter(|room| *room > 0)
+    }
+
     /// Type and Logger of messages, as Heka's inputs are called.
-    pub(crate) fn input(self) -> &'static str {
+    fn input(self) -> &'static str {
         match self {
             Self::Tcp => "TcpInput",
             Self::Udp => "UdpInput",
@@ -55,6 +80,16 @@ impl Transport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_and_headers_fit_the_limit() {
+        let room = Transport::text_room(None, 65_536).unwrap();
+        for way in [Transport::Tcp, Transport::Udp, Transport::Unix] {
+            let template = way.template(None, &way.host("255.255.255.255:65535"));
+            assert!(room + 1 + template.overhead(room + 1) <= 65_536, "{room}");
+        }
+        assert_eq!(Transport::text_room(Some("x"), 80), None);
+    }
 
     #[test]
     fn a_host_has_no_port() {

@@ -53,6 +53,9 @@ pub(crate) struct Cli {
     /// Longest message to accept
     #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
     max_record: usize,
+    /// Longest message to make of text; Heka takes no longer one
+    #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
+    message_limit: usize,
     /// When a message counts as delivered [default: kernel, or peer for exec:]
     #[arg(long, value_name = "BY", help_heading = "Delivery options")]
     ack: Option<Ack>,
@@ -98,6 +101,12 @@ pub(crate) struct Cli {
     /// Size of one queue file
     #[arg(long, value_name = "SIZE", default_value = "128M", requires = "queue", help_heading = "Queue options", value_parser = parse_size)]
     queue_file_size: u64,
+    /// Send at most NUM messages a second
+    #[arg(long, value_name = "NUM", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Send each message as a datagram without a frame
+    #[arg(long)]
+    no_framing: bool,
     /// Copy the input to standard output
     #[arg(short = 'T', long)]
     tee: bool,
@@ -192,9 +201,13 @@ pub(crate) struct Plan {
     pub(crate) targets: Vec<Vec<Addr>>,
     pub(crate) input: InputForm,
     pub(crate) output: Form,
+    /// Messages have frames.
+    pub(crate) framing: bool,
     pub(crate) payload: Payload,
     pub(crate) max_count: Option<u64>,
     pub(crate) max_record: usize,
+    /// Longest message that receivers are known to take.
+    pub(crate) message_limit: usize,
     pub(crate) commit: Option<PathBuf>,
     pub(crate) delivery: Delivery,
     /// Where messages are kept that a receiver refuses.
@@ -222,6 +235,10 @@ pub(crate) struct Delivery {
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) reconnect_after: u64,
+    /// Messages a second.
+    pub(crate) rate: Option<u32>,
+    /// Messages share datagrams.
+    pub(crate) shares_datagrams: bool,
 }
 
 impl Delivery {
@@ -239,6 +256,12 @@ impl Cli {
     pub(crate) fn plan(self) -> Result<Plan, Stop> {
         let (addresses, uses_tls) = self.tls.apply(self.addresses)?;
         let is_datagram = addresses.iter().any(Addr::is_datagram);
+        if self.no_framing {
+            let fits = self.output == Form::Heka && addresses.iter().all(Addr::is_datagram);
+            if !fits || self.signer.signer.is_some() {
+                return Err(Stop::usage("--no-framing is for datagrams of unsigned messages"));
+            }
+        }
         check_effects(self.output, self.input, self.newlines, self.signer.signer.is_some())?;
         if !uses_tls && self.tls_args.is_used() {
             return Err(Stop::usage("flags of TLS need --tls or a tls:// address"));
@@ -262,6 +285,7 @@ impl Cli {
             targets,
             input: self.input,
             output: self.output,
+            framing: !self.no_framing,
             payload: Payload {
                 newlines: self.newlines.unwrap_or_default(),
                 null: self.null,
@@ -269,6 +293,7 @@ impl Cli {
             },
             max_count: self.max_count,
             max_record: self.max_record,
+            message_limit: self.message_limit,
             commit: self.commit,
             delivery: Delivery {
                 ack: asked,
@@ -279,6 +304,8 @@ impl Cli {
                 write_timeout: self.write_timeout.0,
                 idle_timeout: self.net.socket.idle_timeout.0,
                 reconnect_after: self.reconnect_after,
+                rate: self.rate,
+                shares_datagrams: !self.no_framing,
             },
             refused_file: self.refused_file,
             identity: None,

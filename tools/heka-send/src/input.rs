@@ -46,6 +46,22 @@ impl Run<'_> {
         self.input.data().get(..self.len).unwrap_or_default()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// How long the longest of the messages is. In front of each stand its header, the length of
+    /// that, and two separators.
+    pub(crate) fn longest_message(&self) -> usize {
+        let (bytes, mut start, mut longest) = (self.bytes(), 0, 0);
+        for &end in self.ends {
+            let header = bytes.get(start + 1).map_or(0, |len| usize::from(*len));
+            longest = longest.max((end - start).saturating_sub(3 + header));
+            start = end;
+        }
+        longest
+    }
+
     /// Hands over every frame.
     pub(crate) fn each(&self, mut receive: impl FnMut(&Frame<'_>)) {
         let bytes = self.bytes();
@@ -99,8 +115,9 @@ pub(crate) struct Source {
     ends: Vec<usize>,
     /// What ends a line.
     delimiter: u8,
-    /// Longest record.
+    /// Longest frame, and longest line.
     limit: usize,
+    line_limit: usize,
     /// Whether something of the input is lost.
     pub(crate) has_lost: bool,
     left: u64,
@@ -109,7 +126,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new(plan: &Plan, is_verbatim: bool) -> Result<Self, Stop> {
+    /// `line_limit` is the longest line; what is longer goes on in the next one.
+    pub(crate) fn new(plan: &Plan, is_verbatim: bool, line_limit: usize) -> Result<Self, Stop> {
         let delimiter = if plan.payload.null { 0 } else { b'\n' };
         let is_raw = plan.output == Form::Raw;
         let goes_by_datagram = plan.targets.iter().flatten().any(Addr::is_datagram);
@@ -120,7 +138,7 @@ impl Source {
             }
             InputForm::Auto => None,
             InputForm::Heka => Some(Splitter::frames(plan.max_record)),
-            InputForm::Lines => Some(lines(delimiter, plan.max_record)),
+            InputForm::Lines => Some(lines(delimiter, line_limit)),
         };
         let input = Input::stdin()?;
         Input::expect(&["-".to_owned()]);
@@ -135,6 +153,7 @@ impl Source {
             ends: Vec::new(),
             delimiter,
             limit: plan.max_record,
+            line_limit,
             has_lost: false,
             left: plan.max_count.unwrap_or(u64::MAX),
             ended: plan.max_count == Some(0),
@@ -182,7 +201,7 @@ impl Source {
         if self.splitter.is_none() {
             self.splitter = match detect(self.input.data(), more) {
                 Some(Kind::Frames) => Some(Splitter::frames(self.limit)),
-                Some(Kind::Text) => Some(lines(self.delimiter, self.limit)),
+                Some(Kind::Text) => Some(lines(self.delimiter, self.line_limit)),
                 None => return Ok(()),
             };
         }

@@ -14,7 +14,7 @@ use heka_core::report::{self, Stop, stats};
 
 use crate::cli::{Ack, Plan};
 use crate::input::Record;
-use crate::packer::Packer;
+use crate::packer::{Oversized, Packer};
 use crate::peer::{Target, have_room, want_more};
 use crate::place::Identity;
 use crate::spool::{Bypass, Spool};
@@ -28,6 +28,7 @@ pub(crate) struct Lane {
     pub(crate) commit: Option<Commit>,
     tee: Option<(Encoder, Output)>,
     delimiter: u8,
+    oversized: Oversized,
     /// Whether a record could not be sent.
     pub(crate) failed: bool,
 }
@@ -44,7 +45,7 @@ impl Lane {
                 Some(Spool::open(settings, packer)?)
             }
         };
-        let packer = Packer::new(plan.output, plan.payload.clone(), signer);
+        let packer = Packer::new(plan.output, plan.payload.clone(), signer).framing(plan.framing);
         let numbers = |addr| plan.delivery.ack_of(addr) == Ack::Peer;
         if plan.targets.iter().flatten().any(numbers) {
             plan.identity = Some(match &spool {
@@ -56,7 +57,8 @@ impl Lane {
         let tee = plan.tee.then(open).transpose()?;
         let delimiter = if plan.payload.null { 0 } else { b'\n' };
         let failed = spool.as_ref().is_some_and(|spool| spool.queue.has_lost());
-        Ok(Self { packer, spool, commit, tee, delimiter, failed })
+        let oversized = Oversized::new(plan);
+        Ok(Self { packer, spool, commit, tee, delimiter, oversized, failed })
     }
 
     /// Whether frames without delivery state pass as they are.
@@ -97,6 +99,7 @@ impl Lane {
         targets: &mut [Target],
     ) -> Result<(), Stop> {
         self.copy(record)?;
+        self.oversized.look(record);
         if let Record::Mark(checkpoint) = record {
             self.mark(checkpoint, targets);
             return Ok(());

@@ -3,17 +3,25 @@
 //! payload.
 
 use heka_core::codec::{Form, Payload};
+use heka_core::net::Addr;
 use heka_core::os::clock;
+use heka_core::report::{self, Stop};
 use heka_core::wire::framing::{put_header, put_header_of};
-use heka_core::wire::{Frame, FrameTooLarge, Header, Message, Signer, Template};
+use heka_core::wire::{Frame, FrameTooLarge, Header, MAX_HEADER_SIZE, Message, Signer, Template};
 
+use crate::cli::{Ack, Plan};
 use crate::input::{Record, Run};
 use crate::peer::Target;
+
+/// A message of this size fits a UDP datagram with whatever header its frame has.
+const DATAGRAM_MESSAGE: usize = 65_507 - MAX_HEADER_SIZE - 3;
 
 /// Turns records into the bytes that the peer gets.
 #[derive(Debug)]
 pub(crate) struct Packer {
     form: Form,
+    /// Messages have frames.
+    framing: bool,
     payload: Payload,
     signer: Option<Signer>,
     /// What messages made of lines have in common.
@@ -22,19 +30,18 @@ pub(crate) struct Packer {
 
 impl Packer {
     pub(crate) fn new(form: Form, payload: Payload, signer: Option<Signer>) -> Self {
-        let message = Message {
-            logger: Some("heka-send".into()),
-            severity: Some(heka_core::wire::DEFAULT_SEVERITY),
-            hostname: Some(clock::hostname().into()),
-            ..Message::default()
-        };
-        let template = Template::new(&message, signer.clone());
-        Self { form, payload, signer, template }
+        let template = template(signer.clone());
+        Self { form, framing: true, payload, signer, template }
+    }
+
+    /// The same with frames around messages or without.
+    pub(crate) fn framing(self, framing: bool) -> Self {
+        Self { framing, ..self }
     }
 
     /// Whether a frame without delivery state goes out as it came in.
     pub(crate) fn is_verbatim(&self) -> bool {
-        self.form == Form::Heka && self.signer.is_none()
+        self.form == Form::Heka && self.framing && self.signer.is_none()
     }
 
     /// Adds one record, or a run of them, to the window of every target and returns the number of
@@ -72,10 +79,17 @@ impl Packer {
         match (self.form, record) {
             (_, Record::Mark(_)) => {}
             (_, Record::Run(run)) => out.extend_from_slice(run.bytes()),
+            (Form::Heka, Record::Frame(frame)) if !self.framing => {
+                out.extend_from_slice(frame.message);
+            }
             (Form::Heka, Record::Frame(frame)) => self.put_frame(out, frame)?,
             (Form::Heka, Record::Line(line) | Record::Bytes(line)) => {
                 let (uuid, now) = (clock::random_uuid(), clock::now_ns());
-                self.template.put_frame(out, Header::default(), uuid, now, line)?;
+                if self.framing {
+                    self.template.put_frame(out, Header::default(), uuid, now, line)?;
+                } else {
+                    self.template.put_message(out, uuid, now, line);
+                }
             }
             (Form::Raw, Record::Bytes(bytes)) => out.extend_from_slice(bytes),
             (Form::Raw, Record::Frame(frame)) => out.extend_from_slice(frame.bytes),
@@ -99,6 +113,67 @@ impl Packer {
         }
         out.extend_from_slice(frame.message);
         Ok(())
+    }
+}
+
+/// What messages made of lines have in common.
+fn template(signer: Option<Signer>) -> Template {
+    let message = Message {
+        logger: Some("heka-send".into()),
+        severity: Some(heka_core::wire::DEFAULT_SEVERITY),
+        hostname: Some(clock::hostname().into()),
+        ..Message::default()
+    };
+    Template::new(&message, signer)
+}
+
+/// The longest line that has room in a message, if lines become messages.
+///
+/// # Errors
+/// None has: status 2.
+pub(crate) fn line_limit(plan: &Plan) -> Result<usize, Stop> {
+    if plan.output != Form::Heka {
+        return Ok(plan.max_record);
+    }
+    let goes_by_datagram = plan.targets.iter().flatten().any(Addr::is_datagram);
+    let fits = if goes_by_datagram { DATAGRAM_MESSAGE } else { usize::MAX };
+    let room = template(None).room(plan.message_limit.min(fits));
+    room.map(|room| room.min(plan.max_record))
+        .ok_or_else(|| Stop::usage("--message-limit: headers alone take more"))
+}
+
+/// Looks whether messages that are only passed on are longer than receivers take.
+#[derive(Debug)]
+pub(crate) struct Oversized {
+    /// None if that is known, or was told.
+    limit: Option<usize>,
+}
+
+impl Oversized {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        // What acknowledges is heka-listen, which says itself what it refuses.
+        let mut addrs = plan.targets.iter().flatten();
+        let acknowledge = addrs.all(|addr| plan.delivery.ack_of(addr) == Ack::Peer);
+        let may_be_refused = plan.output == Form::Heka && !acknowledge;
+        Self { limit: may_be_refused.then_some(plan.message_limit) }
+    }
+
+    /// Warns of the first one.
+    #[inline]
+    pub(crate) fn look(&mut self, record: &Record<'_>) {
+        let Some(limit) = self.limit else { return };
+        let longest = match record {
+            Record::Run(run) if run.len() > limit => run.longest_message(),
+            Record::Frame(frame) => frame.message.len(),
+            Record::Run(_) | Record::Mark(_) | Record::Line(_) | Record::Bytes(_) => 0,
+        };
+        if longest > limit {
+            self.limit = None;
+            report::warning(format_args!(
+                "a message of {longest} bytes is longer than the {limit} that Heka takes"
+            ));
+            report::hint("heka-listen takes it; --message-limit says what the receiver takes");
+        }
     }
 }
 

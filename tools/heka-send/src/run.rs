@@ -18,6 +18,7 @@ use crate::cli::Plan;
 use crate::input::Source;
 use crate::lane::Lane;
 use crate::numbers;
+use crate::packer::line_limit;
 use crate::peer::Target;
 use crate::refusals::DeadLetters;
 
@@ -60,8 +61,9 @@ impl Sender {
         if plan.uses_tls {
             plan.dialer.tls.config()?;
         }
+        let line_limit = line_limit(&plan)?;
         let lane = Lane::new(&mut plan)?;
-        let source = Source::new(&plan, lane.is_verbatim())?;
+        let source = Source::new(&plan, lane.is_verbatim(), line_limit)?;
         let groups = std::mem::take(&mut plan.targets);
         let before = lane.confirmed();
         let targets = groups.into_iter().enumerate();
@@ -148,12 +150,14 @@ impl Sender {
             serve_signals()?;
             return Ok(true);
         }
+        // What is not wanted yet is due later: what becomes due from here on is wanted.
+        let deadline = self.deadline(at_end);
         let mut wanted = Vec::with_capacity(1 + self.targets.len());
         if has_room {
             wanted.push((self.source.input.fd(), PollFlags::POLLIN));
         }
         wanted.extend(self.targets.iter().filter_map(Target::awaited));
-        let ready = wait(&wanted, self.deadline(at_end))?;
+        let ready = wait(&wanted, deadline)?;
         Ok(has_room && ready.first().is_some_and(|ready| !ready.is_empty()))
     }
 

@@ -88,6 +88,11 @@ impl Table {
         Arc::clone(table.entry(of.to_string()).or_default())
     }
 
+    fn sum(&self) -> u64 {
+        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        table.values().map(|counter| counter.value()).sum()
+    }
+
     fn put(&self, values: &mut Values) {
         for (of, counter) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             values.put(of, counter.value());
@@ -291,6 +296,7 @@ impl Metric {
     pub(super) fn push_words(&self, line: &mut String) {
         let value = match self.source {
             Source::One(counter) => counter.present(),
+            Source::Table(_, table) => Some(table.sum()),
             _ => None,
         };
         match (self.word, value) {

@@ -77,7 +77,7 @@ impl Server {
             turns: 0,
             busy: Vec::new(),
             buffer: vec![0; READ_SIZE],
-            inbox: Inbox::new(plan.input, plan.max_record),
+            inbox: Inbox::new(plan.input, plan.framing, plan.max_record),
             swept: Instant::now(),
             owes: false,
             reassured: Instant::now(),
@@ -221,7 +221,7 @@ impl Server {
     pub(crate) fn receive(&mut self, token: usize) -> Result<bool, Stop> {
         let Some(door) = self.doors.get(token) else { return Ok(false) };
         let before = (self.intake.taken(), self.inbox.received);
-        let has_more = self.inbox.receive(&door.listener, &mut self.intake);
+        let has_more = self.inbox.receive(door, &mut self.intake);
         let (messages, bytes) = (self.intake.taken() - before.0, self.inbox.received - before.1);
         door.arrivals.add(messages, bytes);
         has_more

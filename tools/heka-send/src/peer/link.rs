@@ -14,6 +14,7 @@ use crate::cli::{Ack, Delivery};
 use crate::peer::answers::Answers;
 use crate::peer::arrival::Arrival;
 use crate::peer::over::{End, Over};
+use crate::peer::pace::Pace;
 use crate::peer::phase::{Hearing, Writing};
 use crate::peer::pipe::Pipe;
 use crate::place::{Identity, Place};
@@ -44,6 +45,8 @@ pub(crate) struct Link {
     pub(crate) first: u64,
     /// Number of the last record that goes out on it.
     last: u64,
+    /// How fast.
+    pace: Pace,
     writing: Writing,
     hearing: Hearing,
     /// When something was written last.
@@ -62,7 +65,7 @@ impl Link {
         addr: &Addr,
         delivery: &Delivery,
     ) -> Result<Self, DialError> {
-        let pipe = Pipe::connect(dialer, addr, delivery.write_timeout)?;
+        let pipe = Pipe::connect(dialer, addr, delivery)?;
         let ack = delivery.ack_of(addr);
         Ok(Self {
             pipe,
@@ -75,6 +78,7 @@ impl Link {
             place: Place::new(None, 0),
             first: 0,
             last: u64::MAX,
+            pace: Pace::new(delivery.rate),
             writing: Writing::Open,
             hearing: Hearing::Quiet,
             active: Instant::now(),
@@ -124,7 +128,8 @@ impl Link {
         if self.hearing != Hearing::Ended {
             wanted |= PollFlags::POLLIN;
         }
-        if unsent || (self.closing().is_none() && window.has_unwritten()) {
+        let has_next = window.has_unwritten() && self.pace.due(window).is_none();
+        if unsent || (self.closing().is_none() && has_next) {
             wanted |= PollFlags::POLLOUT;
         }
         wanted
@@ -279,7 +284,7 @@ impl Link {
         self.look(window)?;
         loop {
             let told = self.tell_place(window, at_end);
-            let (last, lost) = (self.last, &mut self.has_lost);
+            let (last, lost) = (self.pace.last(window, self.last), &mut self.has_lost);
             match told.and_then(|()| self.pipe.write(window, last, &self.name, lost)) {
                 Ok(0) => return self.flush(),
                 Ok(len) => {
@@ -287,7 +292,7 @@ impl Link {
                     self.writing = Writing::Open;
                     self.active = Instant::now();
                     stats::BYTES_OUT.add(len as u64);
-                    numbers::RESENT.add(window.written(len));
+                    numbers::RESENT.add(self.pace.pass(window, len));
                     self.mark();
                     self.confirm(window)?;
                 }
@@ -387,7 +392,7 @@ impl Link {
         let now = Instant::now();
         let outstanding = window.unconfirmed() > 0;
         let period = if is_awaited { POLL_PERIOD } else { SLOW_PERIOD };
-        let within = |since: Instant| delivery.write_timeout.map(|limit| since + limit);
+        let within = |since| delivery.write_timeout.map(|limit| since + limit);
         let writing = match self.writing {
             Writing::Open if outstanding => None,
             Writing::Open => delivery.idle_timeout.map(|limit| self.active + limit),
@@ -396,7 +401,8 @@ impl Link {
         };
         let hearing = self.hearing.awaiting().and_then(within);
         let polled = (outstanding && self.ack == Ack::Kernel).then(|| now + period);
-        [self.has_more.then_some(now), polled, self.tells_again(window), writing, hearing]
+        let paced = self.pace.due(window);
+        [self.has_more.then_some(now), polled, paced, self.tells_again(window), writing, hearing]
             .into_iter()
             .flatten()
             .min()

@@ -7,6 +7,7 @@ mod dialing;
 mod ended;
 mod link;
 mod over;
+mod pace;
 mod phase;
 mod pipe;
 

@@ -3,12 +3,12 @@
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
 
 use heka_core::net::{Addr, DialError, Dialer, Stream, exec};
 use heka_core::report::{self, stats};
 use socket2::Socket;
 
+use crate::cli::Delivery;
 use crate::peer::over::{End, Over};
 use crate::window::Window;
 
@@ -18,7 +18,8 @@ const SHARED_DATAGRAM: usize = 1400;
 #[derive(Debug)]
 pub(super) enum Pipe {
     Stream(Box<Stream>),
-    Datagram(Socket),
+    /// Which holds at most so many bytes if it holds several messages.
+    Datagram(Socket, usize),
 }
 
 impl Pipe {
@@ -26,17 +27,18 @@ impl Pipe {
     pub(super) fn connect(
         dialer: &Dialer,
         addr: &Addr,
-        write_timeout: Option<Duration>,
+        delivery: &Delivery,
     ) -> Result<Self, DialError> {
         if addr.is_datagram() {
             let socket = dialer.dial_datagram(addr)?;
             socket.set_nonblocking(true)?;
-            return Ok(Self::Datagram(socket));
+            let shared = if delivery.shares_datagrams { SHARED_DATAGRAM } else { 0 };
+            return Ok(Self::Datagram(socket, shared));
         }
         let stream = dialer.dial(addr)?;
         stream.set_nonblocking(true)?;
         let is_ip = matches!(addr, Addr::Tcp(_) | Addr::Tls(_));
-        if let (true, Some(limit)) = (is_ip, write_timeout) {
+        if let (true, Some(limit)) = (is_ip, delivery.write_timeout) {
             // The system's own patience with a peer that is gone is a quarter of an hour.
             stream.socket().set_tcp_user_timeout(Some(limit))?;
         }
@@ -46,14 +48,14 @@ impl Pipe {
     pub(super) fn stream(&self) -> Option<&Stream> {
         match self {
             Self::Stream(stream) => Some(stream),
-            Self::Datagram(_) => None,
+            Self::Datagram(..) => None,
         }
     }
 
     pub(super) fn stream_mut(&mut self) -> Option<&mut Stream> {
         match self {
             Self::Stream(stream) => Some(stream),
-            Self::Datagram(_) => None,
+            Self::Datagram(..) => None,
         }
     }
 
@@ -81,7 +83,7 @@ impl Pipe {
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Stream(stream) => stream.read(buffer),
-            Self::Datagram(socket) => socket.read(buffer).map(|len| len.max(1)),
+            Self::Datagram(socket, _) => socket.read(buffer).map(|len| len.max(1)),
         }
     }
 
@@ -99,7 +101,7 @@ impl Pipe {
                 [] => Ok(0),
                 bytes => stream.write(bytes),
             },
-            Self::Datagram(socket) => match window.unwritten_records(SHARED_DATAGRAM) {
+            Self::Datagram(socket, shared) => match window.unwritten_records(*shared, last) {
                 [] => Ok(0),
                 records => match socket.send(records) {
                     Err(error) if error.raw_os_error() == Some(nix::libc::EMSGSIZE) => {
@@ -130,7 +132,7 @@ impl AsFd for Pipe {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Stream(stream) => stream.as_fd(),
-            Self::Datagram(socket) => socket.as_fd(),
+            Self::Datagram(socket, _) => socket.as_fd(),
         }
     }
 }

@@ -239,15 +239,19 @@ impl Window {
         bytes.get(..usize::try_from(end).unwrap_or(usize::MAX)).unwrap_or(bytes)
     }
 
-    /// The next whole records, at least one, together at most `most` bytes if they are several.
-    pub(crate) fn unwritten_records(&self, most: usize) -> &[u8] {
+    /// The next whole records, at least one, together at most `most` bytes if they are several; none
+    /// after `last`.
+    pub(crate) fn unwritten_records(&self, most: usize, last: u64) -> &[u8] {
         let Some(chunk) = self.chunk_at(self.written) else {
             return &[];
         };
         let from = usize::try_from(self.written - chunk.start).unwrap_or(usize::MAX);
         let first = chunk.records_until(self.written);
         let several = chunk.ends.partition_point(|&end| end <= from.saturating_add(most));
-        let to = chunk.ends.get(several.max(first + 1) - 1).copied().unwrap_or(from);
+        let allowed = usize::try_from(last.saturating_sub(chunk.before)).unwrap_or(usize::MAX);
+        let count = several.max(first + 1).min(allowed);
+        let to = count.checked_sub(1).and_then(|last| chunk.ends.get(last)).copied();
+        let to = to.unwrap_or(from).max(from);
         chunk.data.get(from..to).unwrap_or_default()
     }
 

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Room for datagrams in the system, and how many had none.
+
+use std::io;
+
+use nix::libc;
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+use nix::{getsockopt_impl, sockopt_impl};
+use socket2::Socket;
+
+/// What the system says of a socket's memory (`SK_MEMINFO_VARS`, sock_diag(7)), and where in that the
+/// datagrams stand that were dropped.
+const MEMORY_FIGURES: usize = 9;
+const DROPS: usize = 8;
+
+sockopt_impl!(Memory, GetOnly, libc::SOL_SOCKET, libc::SO_MEMINFO, [u32; MEMORY_FIGURES]);
+
+/// Gives a socket room for `size` bytes of datagrams that were not read yet, or as much as the
+/// system allows, and returns how much it has.
+///
+/// # Errors
+/// The system's.
+pub fn set_receive_buffer(socket: &Socket, size: Option<usize>) -> io::Result<usize> {
+    // What is more than the limit is taken for the limit.
+    let most = i32::MAX as usize / 2;
+    socket.set_recv_buffer_size(size.unwrap_or(most).min(most))?;
+    if let Some(size) = size
+        && room(socket)? < size
+    {
+        // Whoever has the privilege may have more.
+        let _allowed = setsockopt(socket, sockopt::RcvBufForce, &size.min(most));
+    }
+    room(socket)
+}
+
+/// The system counts its own overhead in, as much again.
+fn room(socket: &Socket) -> io::Result<usize> {
+    Ok(socket.recv_buffer_size()? / 2)
+}
+
+/// How many datagrams were dropped because a socket had no room, since it was made; a number that
+/// begins anew after 2^32. `None` if the system does not say.
+pub fn dropped_datagrams(socket: &Socket) -> Option<u32> {
+    getsockopt(socket, Memory).ok()?.get(DROPS).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    #[test]
+    fn what_has_no_room_is_counted() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let receiver = Socket::from(socket);
+        assert!(set_receive_buffer(&receiver, None).unwrap() >= 64 * 1024);
+        assert!(set_receive_buffer(&receiver, Some(5000)).unwrap() < 20_000);
+        assert_eq!(dropped_datagrams(&receiver), Some(0));
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..100 {
+            sender.send_to(&[0; 1000], address).unwrap();
+        }
+        let dropped = dropped_datagrams(&receiver).unwrap();
+        assert!((50..100).contains(&dropped), "{dropped}");
+    }
+}
