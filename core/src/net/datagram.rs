@@ -8,7 +8,7 @@ use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::{getsockopt_impl, sockopt_impl};
 use socket2::Socket;
 
-/// What the system says of a socket's memory (`SK_MEMINFO_VARS`, sock_diag(7)), and where in that the
+/// What the system says of a socket's memory (`SK_MEMINFO_VARS`, `sock_diag(7)`), and where in that the
 /// datagrams stand that were dropped.
 const MEMORY_FIGURES: usize = 9;
 const DROPS: usize = 8;
