@@ -37,15 +37,19 @@ fn is_overwritten(source: &Candidate, packed: &Candidate) -> bool {
     if source.identity.born == 0 || packed.identity.born <= source.identity.born {
         return false;
     }
-    let head = |path: &Path, unpacks: bool| {
-        let mut head = vec![0; HEAD];
-        let len = OpenFile::open_anew(path, unpacks).and_then(|mut file| file.peek(0, &mut head));
-        head.truncate(len.unwrap_or(0));
-        head
-    };
-    let (was, is) = (head(&packed.path, true), head(&source.path, false));
+    let (was, is) = (head(packed, true), head(source, false));
     // Of one in the making there may be nothing yet, and the other may be gone by now.
     !was.is_empty() && !is.is_empty() && !is.starts_with(&was)
+}
+
+/// How a file begins, if it is still there.
+fn head(candidate: &Candidate, unpacks: bool) -> Vec<u8> {
+    let mut head = vec![0; HEAD];
+    let file = OpenFile::open_anew(&candidate.path, unpacks).ok();
+    let file = file.filter(|file| file.identity() == candidate.identity);
+    let len = file.and_then(|mut file| file.peek(0, &mut head).ok()).unwrap_or(0);
+    head.truncate(len);
+    head
 }
 
 #[cfg(test)]
