@@ -176,6 +176,13 @@ impl Progress {
         matches!(self.state, State::Skipping | State::SkippingBytes(_) | State::Lost)
     }
 
+    /// Whether nothing is known but where the next byte is: a record begins there.
+    pub fn is_fresh(&self) -> bool {
+        let is_open = self.before.is_some() || self.known.is_some() || self.deframer.is_some();
+        let is_begun = self.line > 0 || self.search != Search::default() || is_open;
+        self.state == State::Reading && !is_begun
+    }
+
     /// Another stream begins.
     pub fn restart(&mut self) {
         self.begin();

@@ -36,7 +36,7 @@ pub(crate) struct Sources {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) key: Rc<str>,
-    pub(crate) stream: Stream,
+    pub(crate) stream: Box<Stream>,
     /// Whether nobody has named it: it may have had another name before.
     pub(crate) is_met: bool,
 }
@@ -222,7 +222,7 @@ impl Sources {
         let key: Rc<str> = key.into();
         // Its number is known when it is taken in.
         self.known.insert(Rc::clone(&key), usize::MAX);
-        scan.found.push(Found { key, stream, is_met });
+        scan.found.push(Found { key, stream: Box::new(stream), is_met });
     }
 
     fn take_in_selected(
@@ -239,7 +239,7 @@ impl Sources {
             match self.known.get(key.as_str()) {
                 Some(&number) => scan.touched.push(number),
                 None => {
-                    let stream = Stream::selected(name, Rc::clone(selection), newest);
+                    let stream = Stream::selected(name, Rc::clone(selection), &newest);
                     self.add(key, stream, false, scan);
                 }
             }

@@ -85,14 +85,14 @@ impl State {
     pub(crate) fn resume(
         &mut self,
         key: &str,
-        mut stream: Stream,
+        mut stream: Box<Stream>,
         is_met: bool,
         options: &Options,
-    ) -> Result<Stream, Stop> {
+    ) -> Result<Box<Stream>, Stop> {
         if let Some(bytes) = self.known.get(key) {
             self.resumed.insert(key.to_owned());
             return Ok(match position::decode(bytes) {
-                Some(files) => stream.resume(files),
+                Some(files) => Box::new(stream.resume(files)),
                 None => {
                     let name = stream.name();
                     report::warning(format_args!("{name}: its position cannot be read"));
@@ -101,7 +101,7 @@ impl State {
             });
         }
         if is_met && let Some(place) = self.renamed(stream.path()) {
-            return Ok(stream.resume(vec![place]));
+            return Ok(Box::new(stream.resume(vec![place])));
         }
         if self.journals.is_empty() {
             return Ok(stream);
@@ -120,7 +120,7 @@ impl State {
         match journal.find(&files, options.unpacks) {
             Some(place) => {
                 report::note(format_args!("{}: going on at {place}, by {name}", stream.name()));
-                Ok(stream.resume(vec![place]))
+                Ok(Box::new(stream.resume(vec![place])))
             }
             None => Err(Stop::failed(format_args!(
                 "{name}: no file of {} has what was read last",

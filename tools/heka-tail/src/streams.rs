@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The streams that are followed, by number, and which of them have to do with a file.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -14,14 +14,15 @@ const OWN: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Followed {
     pub(crate) key: Rc<str>,
-    pub(crate) stream: Stream,
+    pub(crate) stream: Box<Stream>,
     /// Whether a look at everything finds it when its directory comes back.
     pub(crate) is_met: bool,
     /// Whether all that there was has been read.
     pub(crate) is_idle: bool,
     /// Since when it has no file.
     pub(crate) gone: Option<Instant>,
-    own: VecDeque<Identity>,
+    /// Files of its own, those known longest first.
+    own: Vec<Identity>,
     /// When it was looked at last, counted in looks; 0 if nothing of it is open.
     turn: u64,
 }
@@ -31,7 +32,8 @@ pub(crate) struct Followed {
 pub(crate) struct Streams {
     slots: Vec<Option<Box<Followed>>>,
     free: Vec<usize>,
-    owners: HashMap<(u64, u64), Vec<usize>>,
+    /// Devices and inodes of their files, and numbers.
+    owners: BTreeSet<((u64, u64), usize)>,
     turns: u64,
     /// Streams with open files, the one looked at longest ago first.
     open: BTreeSet<(u64, usize)>,
@@ -39,16 +41,9 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// Takes a stream in; its number.
-    pub(crate) fn add(&mut self, key: Rc<str>, stream: Stream, is_met: bool) -> usize {
-        let followed = Followed {
-            key,
-            stream,
-            is_met,
-            is_idle: false,
-            gone: None,
-            own: VecDeque::new(),
-            turn: 0,
-        };
+    pub(crate) fn add(&mut self, key: Rc<str>, stream: Box<Stream>, is_met: bool) -> usize {
+        let followed =
+            Followed { key, stream, is_met, is_idle: false, gone: None, own: Vec::new(), turn: 0 };
         let number = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
@@ -64,7 +59,7 @@ impl Streams {
         let followed = self.slots.get_mut(number)?.take()?;
         self.open.remove(&(followed.turn, number));
         for identity in &followed.own {
-            self.disown(*identity, number);
+            self.owners.remove(&(inode_of(*identity), number));
         }
         self.free.push(number);
         Some(followed)
@@ -112,32 +107,27 @@ impl Streams {
     }
 
     fn own(&mut self, identity: Identity, number: usize) {
-        self.owners.entry((identity.device, identity.inode)).or_default().push(number);
+        self.owners.insert((inode_of(identity), number));
         let Some(followed) = self.get_mut(number) else { return };
-        followed.own.push_back(identity);
-        if followed.own.len() > OWN
-            && let Some(oldest) = followed.own.pop_front()
-        {
-            self.disown(oldest, number);
+        if followed.own.is_empty() {
+            // Most streams have one.
+            followed.own.reserve_exact(1);
         }
-    }
-
-    fn disown(&mut self, identity: Identity, number: usize) {
-        let key = (identity.device, identity.inode);
-        if let Some(owners) = self.owners.get_mut(&key) {
-            if let Some(index) = owners.iter().position(|&owner| owner == number) {
-                owners.swap_remove(index);
-            }
-            if owners.is_empty() {
-                self.owners.remove(&key);
+        followed.own.push(identity);
+        if followed.own.len() > OWN {
+            let oldest = inode_of(followed.own.remove(0));
+            // It may have been used again.
+            if !followed.own.iter().any(|identity| inode_of(*identity) == oldest) {
+                self.owners.remove(&(oldest, number));
             }
         }
     }
 
     /// What the streams have to do with a file.
     pub(crate) fn relation(&self, identity: Identity) -> Relation {
-        let owners = self.owners.get(&(identity.device, identity.inode)).into_iter().flatten();
-        let all = owners.filter_map(|&owner| Some(self.get(owner)?.stream.relation(identity)));
+        let inode = inode_of(identity);
+        let owners = self.owners.range((inode, 0)..=(inode, usize::MAX));
+        let all = owners.filter_map(|&(_, owner)| Some(self.get(owner)?.stream.relation(identity)));
         let mut relation = Relation::None;
         for one in all {
             if one == Relation::Reads || relation == Relation::None {
@@ -158,4 +148,8 @@ impl Streams {
             self.get(number).is_some_and(|followed| followed.is_idle && followed.stream.can_rest())
         })
     }
+}
+
+fn inode_of(identity: Identity) -> (u64, u64) {
+    (identity.device, identity.inode)
 }

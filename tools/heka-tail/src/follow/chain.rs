@@ -49,7 +49,7 @@ pub(crate) struct Chain {
     /// The stream has had no file, or none but the last, since that time; nanoseconds since 1970.
     since: u64,
     /// The position from which on it is not known whether there were copies.
-    unsure: Option<FilePosition>,
+    unsure: Option<Box<FilePosition>>,
     patience: Patience,
 }
 
@@ -234,6 +234,7 @@ impl Chain {
         match open_first(next, options.unpacks) {
             Ok(mut file) => {
                 self.is_deleted = false;
+                file.share_path(self.files.shared_path());
                 while self.knows(file.generation()) {
                     file.set_generation(next_generation(file.generation()));
                 }
@@ -383,7 +384,7 @@ impl Chain {
             return Ok(());
         }
         if self.is_alone {
-            self.unsure = Some(*position);
+            self.unsure = Some(Box::new(*position));
             return Ok(());
         }
         self.read_copies(position, look)

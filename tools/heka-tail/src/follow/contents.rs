@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
     use crate::follow::chunk::Around;
-    use crate::follow::file::Block;
+    use crate::follow::held::Block;
 
     fn plain(path: &Path, text: &str) {
         std::fs::write(path, text).unwrap();

@@ -6,25 +6,17 @@
 //! before. What a consumer has not used up (an unfinished line) waits here for the rest.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
 
 use super::chunk::{Around, Chunk};
 use super::fingerprint::{Fingerprint, HEAD};
+use super::held::{BLOCK, Block, Held};
 use super::identity::{Identity, modified};
 use super::position::{FilePosition, WINDOW, first_generation, next_generation, window_hash};
 use super::source::{Source, open_regular};
-use heka_core::record::{More, Progress};
+use heka_core::record::More;
 use heka_core::report::{Stop, stats};
-
-/// Bytes asked for by one read.
-const BLOCK: usize = 256 * 1024;
-
-/// What is held is copied in front of the next block if it is shorter than this.
-const LONG: usize = 64 * 1024;
-
-/// The large buffer that all files are read through in turn.
-#[derive(Debug, Default)]
-pub(crate) struct Block(Vec<u8>);
 
 /// What an attempt to read more came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,17 +35,11 @@ pub(crate) enum Pulled {
 /// A file, how far it has been read, and what was read last.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
-    path: PathBuf,
+    path: Rc<Path>,
     source: Source,
     identity: Identity,
     generation: u64,
-    /// Bytes used up by the consumer.
-    offset: u64,
-    /// Up to [`WINDOW`] bytes before `offset`, then what is not used up yet.
-    tail: Vec<u8>,
-    window_len: usize,
-    /// What is known of the bytes that are not used up.
-    progress: Progress,
+    held: Held,
     modified: u64,
     /// Whether what was read last ended where the file did.
     is_rest: bool,
@@ -87,7 +73,7 @@ impl OpenFile {
         }
         open.fingerprint.note(head.len() as u64, &head, head.len());
         open.fingerprint.note(offset, &window, 0);
-        open.go_to(offset, window);
+        open.held = Held::at(offset, window);
         Ok(open)
     }
 
@@ -99,14 +85,11 @@ impl OpenFile {
         let (file, metadata) = open_regular(path)?;
         let identity = Identity::of(&metadata);
         Ok(Self {
-            path: path.to_owned(),
+            path: path.into(),
             source: Source::new(file, unpacks)?,
             identity,
             generation: first_generation(identity),
-            offset: 0,
-            tail: Vec::new(),
-            window_len: 0,
-            progress: Progress::default(),
+            held: Held::default(),
             modified: modified(&metadata),
             is_rest: false,
             fingerprint: Fingerprint::default(),
@@ -118,13 +101,6 @@ impl OpenFile {
             len if len == room.len() => Ok(()),
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
-    }
-
-    fn go_to(&mut self, offset: u64, window: Vec<u8>) {
-        self.window_len = window.len();
-        self.tail = window;
-        self.progress = Progress::at(offset);
-        self.offset = offset;
     }
 
     /// Fills `room` with what is at `offset`, as far as there is something. What is compressed is
@@ -139,7 +115,7 @@ impl OpenFile {
     /// Goes on behind what `other`, whose contents it has, was read to, without a record held.
     pub(crate) fn go_on_as(&mut self, fingerprint: &Fingerprint, end: u64, last: &[u8]) {
         self.fingerprint = fingerprint.clone();
-        self.go_to(end, last.to_vec());
+        self.held = Held::at(end, last.to_vec());
     }
 
     /// What shows that a file is a copy of what has been read of this one.
@@ -149,17 +125,24 @@ impl OpenFile {
 
     /// Up to [`WINDOW`] bytes that were read last.
     pub(crate) fn last(&self) -> &[u8] {
-        self.tail.get(self.tail.len().saturating_sub(WINDOW)..).unwrap_or(&[])
+        self.held.last()
     }
 
     /// The offset behind all that was read.
     pub(crate) fn end(&self) -> u64 {
-        self.offset + self.held() as u64
+        self.held.end()
     }
 
     /// Where it was opened.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Shares the memory of an equal path.
+    pub(crate) fn share_path(&mut self, path: &Rc<Path>) {
+        if self.path == *path {
+            self.path = Rc::clone(path);
+        }
     }
 
     /// Which file it is.
@@ -174,7 +157,7 @@ impl OpenFile {
 
     /// Bytes that were read and wait for their record's end.
     pub(crate) fn held(&self) -> usize {
-        self.tail.len() - self.window_len
+        self.held.len()
     }
 
     /// Whether the file is a compressed one, which does not grow.
@@ -187,17 +170,17 @@ impl OpenFile {
         FilePosition {
             identity: self.identity,
             generation: self.generation,
-            offset: self.offset,
-            hash: window_hash(self.tail.get(..self.window_len).unwrap_or(&[])),
+            offset: self.held.offset(),
+            hash: window_hash(self.held.window()),
             modified: self.modified,
-            skips: self.progress.is_skipping(),
+            skips: self.held.is_skipping(),
         }
     }
 
     /// Goes on as `position` says, which is where this stands.
     pub(crate) fn resume(&mut self, position: &FilePosition) {
         self.generation = position.generation;
-        self.progress = Progress::at(self.offset).skipping(position.skips);
+        self.held.set_skipping(position.skips);
     }
 
     /// Goes on as the generation that `generation` names: this is a copy of that file.
@@ -215,7 +198,9 @@ impl OpenFile {
         if self.is_packed() {
             return 0;
         }
-        self.source.metadata().map_or(0, |metadata| metadata.len().saturating_sub(self.offset))
+        self.source
+            .metadata()
+            .map_or(0, |metadata| metadata.len().saturating_sub(self.held.offset()))
     }
 
     /// Which file it is, and how far it is read.
@@ -230,7 +215,7 @@ impl OpenFile {
 
     /// Whether nothing of it has been read yet.
     pub(crate) fn is_untouched(&self) -> bool {
-        self.offset == 0 && self.tail.is_empty()
+        self.held.is_untouched()
     }
 
     /// When it was last written, as the file system says now.
@@ -251,10 +236,10 @@ impl OpenFile {
             return None;
         }
         let behind = Self::open(&next.path, self.end(), false).ok()?;
-        if behind.identity != next.identity || behind.tail != self.last() {
+        if behind.identity != next.identity || behind.last() != self.last() {
             return None;
         }
-        let mut original = Self::open(&next.path, self.offset, false).ok()?;
+        let mut original = Self::open(&next.path, self.held.offset(), false).ok()?;
         original.resume(&self.position());
         original.generation = next.generation;
         original.modified = next.modified;
@@ -282,10 +267,7 @@ impl OpenFile {
     /// Starts again at the beginning, after the file was truncated.
     pub(crate) fn rewind(&mut self) {
         self.generation = next_generation(self.generation);
-        self.offset = 0;
-        self.tail.clear();
-        self.window_len = 0;
-        self.progress = Progress::default();
+        self.held = Held::default();
         self.fingerprint = Fingerprint::default();
     }
 
@@ -300,14 +282,14 @@ impl OpenFile {
         around: Around<'_>,
         consume: &mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
     ) -> Result<io::Result<Pulled>, Stop> {
-        let held = self.lend(block);
-        let end = self.offset + (held - self.window_len) as u64;
+        let end = self.end();
+        let held = self.held.lend(block);
         let (known, room) = block.0.split_at_mut(held);
         let read = self.source.read_behind(known, end, room);
         let len = *read.as_ref().ok().and_then(Option::as_ref).unwrap_or(&0);
         let shown = block.0.get(..held + len).unwrap_or(&[]);
         let used = if len > 0 { self.show_more(shown, len, around, consume) } else { Ok(0) };
-        self.take_back(block, held + len, *used.as_ref().unwrap_or(&0));
+        self.held.take_back(block, held + len, *used.as_ref().unwrap_or(&0));
         used?;
         Ok(read.map(|read| match read {
             None => Pulled::Replaced,
@@ -315,44 +297,6 @@ impl OpenFile {
             Some(len) if len < BLOCK && self.is_rest && !self.is_packed() => Pulled::Rest,
             Some(_) => Pulled::Data,
         }))
-    }
-
-    /// Puts what is held at the front of the block, with room behind it; how much that is. What is
-    /// long is not copied each time.
-    fn lend(&mut self, block: &mut Block) -> usize {
-        let held = self.tail.len();
-        if held >= LONG {
-            std::mem::swap(&mut self.tail, &mut block.0);
-        }
-        if block.0.len() < held + BLOCK {
-            block.0.resize(held + BLOCK, 0);
-        }
-        if held < LONG
-            && let Some(front) = block.0.get_mut(..held)
-        {
-            front.copy_from_slice(&self.tail);
-        }
-        held
-    }
-
-    /// Keeps the window and what is not used up of the first `len` bytes of the block.
-    fn take_back(&mut self, block: &mut Block, len: usize, used: usize) {
-        let end = self.window_len + used;
-        let start = end.saturating_sub(WINDOW);
-        if len - start >= LONG {
-            block.0.truncate(len);
-            block.0.drain(..start);
-            std::mem::swap(&mut self.tail, &mut block.0);
-        } else {
-            self.tail.clear();
-            self.tail.extend_from_slice(block.0.get(start..len).unwrap_or(&[]));
-            self.tail.shrink_to(4 * WINDOW);
-        }
-        if block.0.len() > 4 * BLOCK {
-            *block = Block::default();
-        }
-        self.window_len = end - start;
-        self.offset += used as u64;
     }
 
     /// Shows a block of which the last `fresh` bytes have just been read.
@@ -364,7 +308,7 @@ impl OpenFile {
         consume: &mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
     ) -> Result<usize, Stop> {
         stats::BYTES_IN.add(fresh as u64);
-        let end = self.offset + (shown.len() - self.window_len) as u64;
+        let end = self.held.offset() + (shown.len() - self.held.window_len()) as u64;
         self.fingerprint.note(end, shown, fresh);
         let metadata = self.source.metadata();
         self.modified = metadata.as_ref().map_or(self.modified, modified);
@@ -386,10 +330,10 @@ impl OpenFile {
         if self.held() == 0 {
             return Ok(());
         }
-        let mut tail = Block(std::mem::take(&mut self.tail));
-        let used = self.show(&tail.0, more, around, consume);
-        let len = tail.0.len();
-        self.take_back(&mut tail, len, *used.as_ref().unwrap_or(&0));
+        let mut bytes = self.held.take();
+        let used = self.show(&bytes.0, more, around, consume);
+        let len = bytes.0.len();
+        self.held.take_back(&mut bytes, len, *used.as_ref().unwrap_or(&0));
         used.map(|_| ())
     }
 
@@ -407,14 +351,14 @@ impl OpenFile {
             generation: self.generation,
             modified: self.modified,
             bytes,
-            start: self.window_len,
-            offset: self.offset,
-            progress: std::mem::take(&mut self.progress),
+            start: self.held.window_len(),
+            offset: self.held.offset(),
+            progress: self.held.take_progress(),
             more,
             around,
         };
-        let used = consume(&mut chunk)?.min(bytes.len() - self.window_len);
-        self.progress = chunk.progress;
+        let used = consume(&mut chunk)?.min(bytes.len() - self.held.window_len());
+        self.held.set_progress(chunk.progress);
         Ok(used)
     }
 }

@@ -23,7 +23,7 @@ pub(crate) enum Files {
     /// A name, and the rotated files beside it.
     Named {
         /// The log.
-        path: PathBuf,
+        path: Rc<Path>,
         /// Whether the files beside it are followed as well.
         has_peers: bool,
     },
@@ -34,13 +34,20 @@ pub(crate) enum Files {
         /// The stream's name.
         name: Rc<str>,
         /// The file that was the newest.
-        newest: PathBuf,
+        newest: Rc<Path>,
     },
 }
 
 impl Files {
     /// The path under which new data is expected.
     pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Named { path, .. } | Self::Selected { newest: path, .. } => path,
+        }
+    }
+
+    /// The same, to be shared.
+    pub(crate) fn shared_path(&self) -> &Rc<Path> {
         match self {
             Self::Named { path, .. } | Self::Selected { newest: path, .. } => path,
         }
@@ -57,8 +64,8 @@ impl Files {
             Self::Named { path, .. } => beside(path, directories, |_| Width::Marked),
             Self::Selected { selection, name, newest } => {
                 let mut files = selection.files_of(name);
-                if let Some(last) = files.last() {
-                    newest.clone_from(&last.path);
+                if let Some(last) = files.last().filter(|last| **newest != *last.path) {
+                    *newest = last.path.as_path().into();
                 }
                 // One that is just being renamed may be met under both names.
                 let mut met = HashSet::new();
@@ -130,8 +137,9 @@ impl Files {
     pub(crate) fn newest(&mut self) -> Option<Candidate> {
         if let Self::Selected { selection, name, newest } = self
             && let Some(last) = selection.newest_of(name)
+            && **newest != *last.path
         {
-            newest.clone_from(&last.path);
+            *newest = last.path.as_path().into();
         }
         Candidate::at(self.path())
     }

@@ -15,9 +15,12 @@ const DONE: usize = 64;
 /// The same for contents, to recognise copies by.
 const CONTENTS: usize = 8;
 
-/// What was read, or is not to be.
+/// What was read, or is not to be. Most streams have none.
 #[derive(Debug, Default)]
-pub(crate) struct History {
+pub(crate) struct History(Option<Box<Memory>>);
+
+#[derive(Debug, Default)]
+struct Memory {
     /// Files that are not to be read (again), unless they are written to.
     done: VecDeque<Done>,
     /// Generations that a file read from its beginning must not get again.
@@ -37,7 +40,10 @@ impl History {
     /// Files that were rotated before our time.
     pub(crate) fn skip<'a>(&mut self, files: impl IntoIterator<Item = &'a Candidate>) {
         let files = files.into_iter().map(|file| Done { identity: file.identity, position: None });
-        self.done.extend(files);
+        let mut files = files.peekable();
+        if files.peek().is_some() {
+            self.memory().done.extend(files);
+        }
     }
 
     /// A file that a copy has taken the place of.
@@ -49,37 +55,48 @@ impl History {
     pub(crate) fn close(&mut self, file: &OpenFile) {
         self.push(Done { identity: file.identity(), position: Some(file.position()) });
         self.keep_contents(file);
-        push(&mut self.generations, file.generation(), DONE);
+        push(&mut self.memory().generations, file.generation(), DONE);
     }
 
     /// What was read of a file that is truncated now.
     pub(crate) fn keep_contents(&mut self, file: &OpenFile) {
-        push(&mut self.contents, Contents::of(file), CONTENTS);
+        push(&mut self.memory().contents, Contents::of(file), CONTENTS);
+    }
+
+    fn memory(&mut self) -> &mut Memory {
+        self.0.get_or_insert_default()
+    }
+
+    fn done(&self) -> impl Iterator<Item = &Done> {
+        self.0.iter().flat_map(|memory| &memory.done)
     }
 
     fn push(&mut self, done: Done) {
-        push(&mut self.done, done, DONE);
+        push(&mut self.memory().done, done, DONE);
     }
 
     /// Generations that were met.
     pub(crate) fn meet(&mut self, generations: impl Iterator<Item = u64>) {
-        self.generations.extend(generations);
+        let mut generations = generations.peekable();
+        if generations.peek().is_some() {
+            self.memory().generations.extend(generations);
+        }
     }
 
     /// Whether a generation was met.
     pub(crate) fn knows(&self, generation: u64) -> bool {
-        self.generations.contains(&generation)
+        self.0.as_ref().is_some_and(|memory| memory.generations.contains(&generation))
     }
 
     /// Whether it is done with that file.
     pub(crate) fn is_done(&self, identity: Identity) -> bool {
-        self.done.iter().any(|done| done.identity == identity)
+        self.done().any(|done| done.identity == identity)
     }
 
     /// Whether this file is one that is done with. Without times of birth another file may have got
     /// the inode.
     pub(crate) fn has_read(&self, file: &Candidate) -> bool {
-        self.done.iter().any(|done| {
+        self.done().any(|done| {
             let at = done.position.filter(|_| file.identity.born == 0);
             done.identity == file.identity
                 && at.is_none_or(|at| find(&at, from_ref(file), true).is_some())
@@ -88,8 +105,9 @@ impl History {
 
     /// How far a file was read that is to be read again, if it was.
     pub(crate) fn take(&mut self, identity: Identity) -> Option<FilePosition> {
-        let index = self.done.iter().position(|done| done.identity == identity)?;
-        self.done.remove(index)?.position
+        let done = &mut self.0.as_mut()?.done;
+        let index = done.iter().position(|done| done.identity == identity)?;
+        done.remove(index)?.position
     }
 
     /// How far a file was read, if it is the one that had this identity.
@@ -97,13 +115,14 @@ impl History {
         if identity.born == 0 {
             return None;
         }
-        let done = self.done.iter().rfind(|done| done.identity == identity)?;
+        let done = self.0.as_ref()?.done.iter().rfind(|done| done.identity == identity)?;
         done.position
     }
 
     /// What of the contents that were read before a file has.
     pub(crate) fn likeness(&self, file: &Candidate, unpacks: bool) -> Likeness {
-        let all = self.contents.iter().map(|contents| contents.likeness(file, unpacks));
+        let contents = self.0.iter().flat_map(|memory| &memory.contents);
+        let all = contents.map(|contents| contents.likeness(file, unpacks));
         all.reduce(Likeness::or).unwrap_or(Likeness::Other)
     }
 }

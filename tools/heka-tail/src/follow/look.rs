@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::chunk::Chunk;
-use super::file::Block;
+use super::held::Block;
 use super::options::Options;
 use super::position::FilePosition;
 use heka_core::report::Stop;

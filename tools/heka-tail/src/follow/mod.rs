@@ -15,6 +15,7 @@ mod contents;
 pub(crate) mod file;
 mod files;
 mod fingerprint;
+mod held;
 mod history;
 pub(crate) mod identity;
 pub(crate) mod journal;
@@ -36,7 +37,7 @@ pub(crate) mod stream;
 mod trouble;
 
 pub(crate) use chunk::Chunk;
-pub(crate) use file::Block;
+pub(crate) use held::Block;
 pub(crate) use identity::Identity;
 pub(crate) use journal::Journal;
 pub(crate) use look::{Look, Relation, Seen};

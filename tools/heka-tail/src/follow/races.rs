@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::file::{Block, OpenFile};
+use super::file::OpenFile;
+use super::held::Block;
 use super::{Chunk, Look, Options, Start, Stream};
 use tempfile::TempDir;
 

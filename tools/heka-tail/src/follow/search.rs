@@ -268,7 +268,7 @@ mod tests {
         let position = OpenFile::open(&path, 0, true).unwrap().position();
         fs::write(&first, "a line\n").unwrap();
         let mut search = Search {
-            files: &mut Files::Named { path, has_peers: false },
+            files: &mut Files::Named { path: path.into(), has_peers: false },
             history: &History::default(),
             late: &Late::default(),
             options: &crate::follow::races::options(Duration::ZERO),

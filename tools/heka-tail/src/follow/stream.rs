@@ -32,9 +32,9 @@ const TURN: u32 = 16;
 pub(crate) struct Stream {
     chain: Chain,
     /// Where to go on; used up by the first look.
-    resume: Option<Vec<FilePosition>>,
+    resume: Option<Box<[FilePosition]>>,
     /// Where it went on, until something could be opened.
-    origin: Option<Vec<FilePosition>>,
+    origin: Option<Box<[FilePosition]>>,
     is_new: bool,
     /// Whether it came up while others were followed: [`Options::start`] is not for it.
     is_latecomer: bool,
@@ -49,14 +49,14 @@ pub(crate) struct Stream {
 impl Stream {
     /// The log at `path`; `name` is for people. `is_met` if nobody has named it.
     pub(crate) fn named(name: impl Into<Rc<str>>, path: PathBuf, is_met: bool) -> Self {
-        let files = Files::Named { path, has_peers: is_met };
+        let files = Files::Named { path: path.into(), has_peers: is_met };
         Self { is_met, ..Self::new(name.into(), files) }
     }
 
     /// The stream of that name in `selection`, whose newest file is `newest`.
-    pub(crate) fn selected(name: String, selection: Rc<Selection>, newest: PathBuf) -> Self {
+    pub(crate) fn selected(name: String, selection: Rc<Selection>, newest: &Path) -> Self {
         let name: Rc<str> = name.into();
-        let files = Files::Selected { selection, name: Rc::clone(&name), newest };
+        let files = Files::Selected { selection, name: Rc::clone(&name), newest: newest.into() };
         Self { is_met: true, ..Self::new(name, files) }
     }
 
@@ -76,7 +76,7 @@ impl Stream {
     /// Goes on where `position` says, which is what [`Stream::position`] was.
     #[must_use]
     pub(crate) fn resume(mut self, position: Vec<FilePosition>) -> Self {
-        self.resume = Some(position);
+        self.resume = Some(position.into());
         self
     }
 
@@ -142,13 +142,14 @@ impl Stream {
 
     /// Where it stands: the positions of its files, oldest first. Empty if there is none.
     pub(crate) fn position(&self) -> Vec<FilePosition> {
-        self.resume.clone().unwrap_or_else(|| self.chain.positions())
+        let resume = self.resume.as_ref().map(|position| position.to_vec());
+        resume.unwrap_or_else(|| self.chain.positions())
     }
 
     /// Closes all files; what is left is the position.
     pub(crate) fn close_files(&mut self) {
         let position = self.position();
-        self.resume = Some(position).filter(|position| !position.is_empty());
+        self.resume = Some(position.into()).filter(|position: &Box<[_]>| !position.is_empty());
         self.is_new = true;
         self.chain.current = None;
         self.chain.late.clear();
@@ -288,7 +289,7 @@ impl Stream {
     fn begin(&mut self, look: &mut Look<'_>) {
         self.is_new = false;
         match self.resume.take() {
-            Some(position) if !position.is_empty() => self.go_on(position, look),
+            Some(position) if !position.is_empty() => self.go_on(&position, look),
             _ => self.start_anew(look),
         }
     }
@@ -311,7 +312,8 @@ impl Stream {
         let Some(live) = Candidate::at(&path) else { return self.tell_missing(look.options) };
         let offset = start.offset(&path, look.options.delimiter, look.options.unpacks);
         match offset.and_then(|offset| OpenFile::open(&live.path, offset, look.options.unpacks)) {
-            Ok(file) => {
+            Ok(mut file) => {
+                file.share_path(self.chain.files.shared_path());
                 self.chain.current = Some(file);
                 self.chain.trouble.tell_mended();
             }
@@ -332,9 +334,9 @@ impl Stream {
     }
 
     /// Goes on after `position`, whose last member is the newest file.
-    fn go_on(&mut self, position: Vec<FilePosition>, look: &mut Look<'_>) {
+    fn go_on(&mut self, position: &[FilePosition], look: &mut Look<'_>) {
         self.chain.late.clear();
-        let found = Resumption::of(&position, &mut self.chain.search(look.options));
+        let found = Resumption::of(position, &mut self.chain.search(look.options));
         for file in found.late {
             let until = look.now + look.options.grace(file.modified());
             self.chain.late.push(file, until, Patience::new(look.now));
@@ -344,7 +346,7 @@ impl Stream {
         for gone in &found.gone {
             self.tell_gone(gone, position.last() == Some(gone), look);
         }
-        self.origin = found.current.is_none().then_some(position);
+        self.origin = found.current.is_none().then(|| position.into());
         self.chain.current = found.current;
         self.chain.queue = found.queue.into();
     }

@@ -11,7 +11,7 @@ use heka_core::report::{self, Cause as _};
 #[derive(Debug)]
 pub(crate) struct Trouble {
     name: Rc<str>,
-    cause: Option<String>,
+    cause: Option<Box<str>>,
 }
 
 impl Trouble {
@@ -34,7 +34,7 @@ impl Trouble {
     pub(crate) fn tell(&mut self, cause: &str) {
         if self.cause.as_deref() != Some(cause) {
             report::error(format_args!("{}: {cause}", self.name));
-            self.cause = Some(cause.to_owned());
+            self.cause = Some(cause.into());
         }
     }
 
@@ -54,7 +54,7 @@ impl Trouble {
         }
         if self.cause.is_none() {
             report::warning(format_args!("{}: {cause}; waiting for it", self.name));
-            self.cause = Some(cause);
+            self.cause = Some(cause.into());
         }
     }
 

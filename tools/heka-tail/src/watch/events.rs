@@ -25,7 +25,7 @@ pub(crate) struct Shared {
 pub(crate) struct Noted {
     pub(crate) changes: Changes,
     /// What belongs to streams, by path.
-    pub(crate) files: HashMap<PathBuf, Followed>,
+    pub(crate) files: HashMap<Box<Path>, Followed>,
     /// Directories that streams may appear in, and as what they were given.
     pub(crate) gaining: HashMap<PathBuf, Vec<PathBuf>>,
     /// Files in them that are of interest when they are written to.
@@ -42,11 +42,50 @@ pub(crate) struct Noted {
 }
 
 /// A path that streams read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Followed {
-    pub(crate) streams: Vec<usize>,
+    numbers: Numbers,
     /// How often it was written to.
     pub(crate) writes: u64,
+}
+
+/// Numbers of streams: nearly always one.
+#[derive(Debug)]
+enum Numbers {
+    One(usize),
+    Several(Box<Vec<usize>>),
+}
+
+impl Followed {
+    /// The streams that read it.
+    pub(crate) fn streams(&self) -> &[usize] {
+        match &self.numbers {
+            Numbers::One(number) => std::slice::from_ref(number),
+            Numbers::Several(numbers) => numbers,
+        }
+    }
+
+    fn add(&mut self, stream: usize) {
+        match &mut self.numbers {
+            Numbers::One(number) if *number == stream => {}
+            Numbers::One(number) => {
+                self.numbers = Numbers::Several(Box::new(vec![*number, stream]));
+            }
+            Numbers::Several(numbers) if numbers.contains(&stream) => {}
+            Numbers::Several(numbers) => numbers.push(stream),
+        }
+    }
+
+    /// Takes streams away; whether there are others.
+    fn retain_without(&mut self, streams: &HashSet<usize>) -> bool {
+        match &mut self.numbers {
+            Numbers::One(number) => !streams.contains(number),
+            Numbers::Several(numbers) => {
+                numbers.retain(|number| !streams.contains(number));
+                !numbers.is_empty()
+            }
+        }
+    }
 }
 
 impl Shared {
@@ -91,11 +130,10 @@ impl Noted {
     /// Makes known that `path` belongs to stream number `stream`.
     pub(crate) fn add(&mut self, path: &Path, stream: usize) {
         match self.files.get_mut(path) {
-            Some(known) if known.streams.contains(&stream) => {}
-            Some(known) => known.streams.push(stream),
+            Some(known) => known.add(stream),
             None => {
-                let known = Followed { streams: vec![stream], writes: 0 };
-                self.files.insert(path.to_owned(), known);
+                let known = Followed { numbers: Numbers::One(stream), writes: 0 };
+                self.files.insert(path.into(), known);
             }
         }
         if self.marks.len() <= stream {
@@ -105,10 +143,7 @@ impl Noted {
 
     /// Streams are gone.
     pub(crate) fn remove(&mut self, streams: &HashSet<usize>) {
-        self.files.retain(|_, known| {
-            known.streams.retain(|known| !streams.contains(known));
-            !known.streams.is_empty()
-        });
+        self.files.retain(|_, known| known.retain_without(streams));
     }
 
     /// Streams may appear in a directory, which was given as `given`.
@@ -153,7 +188,7 @@ impl Noted {
         let bit = if is_name { 2 } else { 1 };
         let list = if is_name { &mut self.changes.names } else { &mut self.changes.contents };
         let mut is_news = false;
-        for &stream in &file.streams {
+        for &stream in file.streams() {
             if let Some(mark) = self.marks.get_mut(stream).filter(|mark| **mark & bit == 0) {
                 *mark |= bit;
                 list.push(stream);

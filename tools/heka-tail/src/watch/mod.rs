@@ -282,7 +282,7 @@ impl Watch {
         let splits = self.directories.values().filter_map(|directory| directory.split.as_ref());
         let files = splits.flat_map(Split::polled);
         for file in files.filter_map(|path| noted.files.get(path)) {
-            changes.contents.extend(&file.streams);
+            changes.contents.extend(file.streams());
         }
         drop(noted);
         self.tell_names(&changed, changes);
@@ -300,7 +300,7 @@ impl Watch {
         {
             let noted = self.shared.lock();
             let grew = |path: &Path| {
-                let streams = noted.files.get(path).map_or(&[][..], |file| &file.streams);
+                let streams = noted.files.get(path).map_or(&[][..], |file| file.streams());
                 streams.iter().filter_map(|&stream| grew.get(stream)).copied().max().unwrap_or(0)
             };
             for (path, directory) in &mut self.directories {
@@ -313,8 +313,8 @@ impl Watch {
         }
         for (directory, file) in calm {
             self.watch_file(&directory, &file);
-            if let Some(file) = self.shared.lock().files.get(&file) {
-                changes.contents.extend(&file.streams);
+            if let Some(file) = self.shared.lock().files.get(file.as_path()) {
+                changes.contents.extend(file.streams());
             }
         }
     }
@@ -346,7 +346,7 @@ impl Watch {
             let events = file.writes;
             let is_split = |directory: &Directory| directory.split.is_some();
             if self.directories.get(parent).is_some_and(is_split) {
-                noises.push(Noise { path: path.clone(), events, spared: events });
+                noises.push(Noise { path: path.to_path_buf(), events, spared: events });
             } else if !is_busy(events, elapsed) {
                 *watched.entry(parent).or_default() += events;
             }
@@ -355,7 +355,7 @@ impl Watch {
         for (path, _) in whole {
             let events = noted.watched.get(path).copied().unwrap_or(0);
             let spared = events.saturating_sub(watched.get(path.as_path()).copied().unwrap_or(0));
-            noises.push(Noise { path: path.clone(), events, spared });
+            noises.push(Noise { path: path.to_path_buf(), events, spared });
         }
         noises
     }
@@ -373,9 +373,9 @@ impl Watch {
         }
         let files: Vec<(PathBuf, u64)> = {
             let noted = self.shared.lock();
-            let is_here = |file: &&PathBuf| file.parent() == Some(path);
+            let is_here = |file: &&Box<Path>| file.parent() == Some(path);
             let files = noted.files.iter().filter(|(file, _)| is_here(file));
-            files.map(|(file, followed)| (file.clone(), followed.writes)).collect()
+            files.map(|(file, followed)| (file.to_path_buf(), followed.writes)).collect()
         };
         let (busy, quiet): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|(_, writes)| is_busy(*writes, elapsed));
@@ -427,7 +427,7 @@ impl Watch {
         let is_there =
             |path: &Path| path.parent().is_some_and(|parent| directories.contains(parent));
         let files = noted.files.iter().filter(|(path, _)| is_there(path));
-        changes.names.extend(files.flat_map(|(_, file)| &file.streams));
+        changes.names.extend(files.flat_map(|(_, file)| file.streams()));
         changes.rescan |= directories.iter().any(|path| noted.gaining.contains_key(path));
     }
 }
