@@ -3,6 +3,7 @@
 
 mod charset;
 mod cli;
+mod due;
 mod emit;
 mod follow;
 mod habits;
@@ -17,6 +18,7 @@ mod sources;
 mod state;
 mod streams;
 mod watch;
+mod watching;
 
 fn main() -> std::process::ExitCode {
     heka_core::cli::main::<cli::Cli>(|cli| run::run(cli.plan()?))

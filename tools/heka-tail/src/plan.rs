@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From what was typed to what is to be done.
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -108,6 +111,14 @@ pub(crate) enum Position {
 pub(crate) enum Every {
     Records(u64),
     Time(Duration),
+}
+
+impl Job {
+    /// Whether all processes are dead that it was to end with.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        let is_dead = |&pid: &i32| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH);
+        !self.pids.is_empty() && self.pids.iter().all(is_dead)
+    }
 }
 
 impl Cli {

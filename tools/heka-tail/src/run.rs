@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Looks at files when something happens to them, and waits.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ops::Bound;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
 use crate::follow::{Block, Look, Relation, Seen, Stream};
-use crate::watch::Watch;
 use heka_core::os::{Wanted, drain, raise_open_files, signal, wait};
 use heka_core::record::More;
-use heka_core::report::{self, Cause as _, Status, Stop};
+use heka_core::report::{self, Status, Stop};
 use nix::poll::PollFlags;
-use nix::unistd::Pid;
 
-use crate::emit::{Emitter, Origin, Written};
+use crate::due::Due;
+use crate::emit::{Emitter, Origin};
 use crate::numbers::Readings;
 use crate::plan::{Job, Plan};
 use crate::show::show;
 use crate::sources::{Scan, Sources};
 use crate::state::State;
 use crate::streams::Streams;
+use crate::watching::Watching;
 
 /// Does what was asked for.
 pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
@@ -43,9 +42,6 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
 
 /// Descriptors that are left for other things than followed files.
 const SPARE: u64 = 64;
-/// How many streams are looked at before there is a look at what else has happened.
-const BATCH: usize = 256;
-
 struct Tail {
     job: Job,
     sources: Sources,
@@ -53,23 +49,8 @@ struct Tail {
     emitter: Emitter,
     state: State,
     block: Block,
-    watch: Option<Watch>,
-    /// Streams to look at, by number, and whether names may have changed.
-    dirty: BTreeMap<usize, bool>,
-    /// The stream that was looked at last.
-    last: usize,
-    /// Streams whose position may have changed since it was last noted.
-    touched: BTreeSet<usize>,
-    /// Streams whose directories are not watched.
-    unwatched: BTreeSet<usize>,
-    /// Streams whose files are written to in ways that nothing tells of.
-    polled: BTreeSet<usize>,
-    /// Whether a directory that streams may appear in is not watched.
-    is_blind: bool,
-    /// Streams that have to be looked at by a certain time.
-    timed: BTreeSet<usize>,
-    /// Streams that have no file.
-    gone: BTreeSet<usize>,
+    watching: Watching,
+    due: Due,
     poll_at: Instant,
     rescan_at: Instant,
     /// How many streams may have files open.
@@ -90,15 +71,8 @@ impl Tail {
             emitter: Emitter::new(&job)?,
             state: State::open(&job)?,
             block: Block::default(),
-            watch: None,
-            dirty: BTreeMap::new(),
-            last: usize::MAX,
-            touched: BTreeSet::new(),
-            unwatched: BTreeSet::new(),
-            polled: BTreeSet::new(),
-            is_blind: false,
-            timed: BTreeSet::new(),
-            gone: BTreeSet::new(),
+            watching: Watching::default(),
+            due: Due::new(),
             poll_at: now,
             rescan_at: now + job.rescan_interval,
             limit: usize::MAX,
@@ -111,7 +85,9 @@ impl Tail {
             signal::reopen_on_hup();
             let limit = raise_open_files();
             tail.limit = usize::try_from(limit.saturating_sub(SPARE)).unwrap_or(usize::MAX).max(1);
-            tail.start_watching();
+            if !tail.job.use_polling {
+                tail.watching.start(tail.job.busy_rate);
+            }
         }
         tail.first_scan()?;
         Ok(tail)
@@ -135,18 +111,6 @@ impl Tail {
         Ok(())
     }
 
-    fn start_watching(&mut self) {
-        if self.job.use_polling {
-            return;
-        }
-        match Watch::new(self.job.busy_rate) {
-            Ok(watch) => self.watch = Some(watch),
-            Err(error) => {
-                tell_polling(&format!("{} (see fs.inotify.max_user_instances)", error.cause()));
-            }
-        }
-    }
-
     /// Takes streams in, and watches directories for more.
     fn add(&mut self, scan: Scan) -> Result<(), Stop> {
         for found in scan.found {
@@ -159,76 +123,26 @@ impl Tail {
                 self.readings.add(number, &followed.stream);
             }
             self.sources.place(key, number);
-            self.dirty.insert(number, true);
-            self.unwatched.insert(number);
+            self.due.add(number, true);
+            self.watching.add(number);
         }
         for number in scan.rotated {
             if let Some(followed) = self.streams.get_mut(number)
                 && followed.stream.set_alone(false)
             {
-                self.dirty.insert(number, true);
+                self.due.add(number, true);
             }
         }
-        self.dirty.extend(scan.touched.into_iter().map(|number| (number, true)));
-        self.watch_directories(&scan.directories);
-        if let Some(watch) = &self.watch {
-            scan.old.iter().for_each(|path| watch.await_write(path));
-        }
+        self.due.add_all(scan.touched);
+        self.watching.add_directories(&scan.directories);
+        self.watching.await_writes(&scan.old);
         self.watch_again();
         Ok(())
     }
 
-    /// Watches directories that streams may appear in. All of them are tried at each scan.
-    fn watch_directories(&mut self, directories: &[PathBuf]) {
-        let Some(watch) = &mut self.watch else { return };
-        for directory in directories {
-            match watch.add_directory(directory) {
-                Ok(()) => {}
-                Err(error) => {
-                    self.is_blind = true;
-                    if error.kind() != std::io::ErrorKind::NotFound {
-                        tell_polling(&error.cause());
-                    }
-                }
-            }
-        }
-    }
-
-    /// Tries to watch what is not watched yet. What is new to it is to be looked at: something may
-    /// have happened there before.
     fn watch_again(&mut self) {
-        let Some(watch) = &mut self.watch else { return };
-        watch.forget_routes();
-        let mut full = None;
-        for number in std::mem::take(&mut self.unwatched) {
-            let Some(followed) = self.streams.get(number) else { continue };
-            let path = followed.stream.path();
-            match watch.add(path, number) {
-                Ok(added) => {
-                    if added.is_new {
-                        self.dirty.insert(number, true);
-                    }
-                    if added.is_told {
-                        self.polled.remove(&number);
-                    } else {
-                        self.polled.insert(number);
-                    }
-                }
-                // A directory that comes back is scanned; what a link leads to is not.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    if !followed.is_met || path.is_symlink() {
-                        self.unwatched.insert(number);
-                    }
-                }
-                Err(error) => {
-                    full = Some(error.cause());
-                    self.unwatched.insert(number);
-                }
-            }
-        }
-        if let Some(cause) = full {
-            tell_polling(&cause);
-        }
+        let new = self.watching.try_again(&self.streams);
+        self.due.add_all(new);
     }
 
     fn follow(&mut self) -> Result<Status, Stop> {
@@ -236,11 +150,10 @@ impl Tail {
             return self.read_once();
         }
         loop {
-            let is_last =
-                !self.job.pids.is_empty() && self.job.pids.iter().all(|&pid| is_dead(pid));
+            let is_last = self.job.is_abandoned();
             self.look_at_dirty()?;
             self.forget()?;
-            if self.dirty.is_empty() && self.has_given_up() {
+            if self.due.is_empty() && self.has_given_up() {
                 return Ok(Status::Failed);
             }
             if is_last {
@@ -287,16 +200,10 @@ impl Tail {
         if let Some(followed) = self.streams.get_mut(number) {
             followed.is_idle = seen == Seen::Idle;
             self.readings.note(number, &followed.stream, self.emitter.written(number).bytes);
-            if followed.is_met && followed.stream.is_gone() {
-                followed.gone.get_or_insert_with(Instant::now);
-                self.gone.insert(number);
-            } else if followed.gone.take().is_some() {
-                self.gone.remove(&number);
-            }
         }
         self.streams.looked_at(number);
         if let Some(number) = self.streams.closable(self.limit) {
-            self.note_positions();
+            self.state.note(&self.streams);
             if let Some(followed) = self.streams.get_mut(number) {
                 followed.stream.close_files();
             }
@@ -317,7 +224,7 @@ impl Tail {
     ) -> Option<T> {
         let (emitter, readings) = (&mut self.emitter, &self.readings);
         let followed = self.streams.get_mut(number)?;
-        self.touched.insert(number);
+        self.state.touch(number);
         let (name, key) = (followed.stream.shared_name(), Rc::clone(&followed.key));
         let origin = Origin { number, name: &name, key: &key };
         let mut look = Look {
@@ -334,16 +241,12 @@ impl Tail {
         };
         let result = act(&mut followed.stream, &mut look);
         self.lost |= look.lost;
-        if look.grew
-            && let Some(watch) = &mut self.watch
-        {
-            watch.grew(number);
+        if look.grew {
+            self.watching.grew(number);
         }
         self.state.records = self.emitter.records();
-        match followed.stream.deadline(&self.job.options) {
-            Some(_) => self.timed.insert(number),
-            None => self.timed.remove(&number),
-        };
+        let deadline = followed.stream.deadline(&self.job.options);
+        self.due.set_timed(number, deadline.is_some());
         Some(result)
     }
 
@@ -351,40 +254,26 @@ impl Tail {
     /// nothing else waiting for longer.
     fn look_at_dirty(&mut self) -> Result<(), Stop> {
         let mut is_named = false;
-        for (number, names) in self.next_batch() {
+        for (number, names) in self.due.next_batch() {
             if names {
-                is_named |= self.unwatched.insert(number);
+                is_named |= self.watching.add(number);
             }
             if self.look(number, names)? == Seen::More {
-                self.dirty.entry(number).and_modify(|known| *known |= names).or_insert(names);
+                self.due.add(number, names);
             }
         }
-        if is_named || self.dirty.is_empty() {
+        if is_named || self.due.is_empty() {
             self.watch_again();
         }
         Ok(())
     }
 
-    /// The next streams to look at, from the last one on.
-    fn next_batch(&mut self) -> Vec<(usize, bool)> {
-        let behind = self.dirty.range((Bound::Excluded(self.last), Bound::Unbounded));
-        let behind = behind.chain(self.dirty.range(..=self.last));
-        let batch: Vec<(usize, bool)> =
-            behind.take(BATCH).map(|(&number, &names)| (number, names)).collect();
-        for (number, _) in &batch {
-            self.dirty.remove(number);
-        }
-        let last = batch.last().filter(|_| !self.dirty.is_empty());
-        self.last = last.map_or(usize::MAX, |(number, _)| *number);
-        batch
-    }
-
     fn flush_and_save_if_due(&mut self) -> Result<(), Stop> {
-        if self.state.is_due() {
-            return self.flush_and_save();
-        }
         self.emitter.out.flush()?;
-        self.note_positions();
+        self.state.note(&self.streams);
+        if self.state.is_due() {
+            self.state.save();
+        }
         Ok(())
     }
 
@@ -401,49 +290,25 @@ impl Tail {
         }
         self.emitter.out.flush()?;
         if !self.state.keeps() || drain(&self.emitter.out)? {
-            self.note_positions();
+            self.state.note(&self.streams);
         }
         self.state.save();
         Ok(())
-    }
-
-    fn flush_and_save(&mut self) -> Result<(), Stop> {
-        self.emitter.out.flush()?;
-        self.note_positions();
-        self.state.save();
-        Ok(())
-    }
-
-    /// Notes where streams stand; everything up to there has been written.
-    fn note_positions(&mut self) {
-        for number in std::mem::take(&mut self.touched) {
-            if let Some(followed) = self.streams.get(number)
-                && self.state.keeps()
-            {
-                self.state.set(&followed.key, &followed.stream.position(), followed.is_met);
-            }
-        }
     }
 
     /// Waits for changes, timers, signals and the end of stdout's reader.
     fn wait(&mut self) -> Result<(), Stop> {
-        let is_polling = !self.job.pids.is_empty()
-            || !self.unwatched.is_empty()
-            || !self.polled.is_empty()
-            || self.is_blind;
-        let timed = self.timed.iter().filter_map(|&number| self.streams.get(number));
-        // With more to read it only looks whether there is something else to do.
-        let busy = (!self.dirty.is_empty()).then(Instant::now);
-        let deadline = timed
-            .filter_map(|followed| followed.stream.deadline(&self.job.options))
-            .chain(is_polling.then_some(self.poll_at))
-            .chain(self.watch.as_ref().and_then(Watch::deadline))
+        let is_polling = !self.job.pids.is_empty() || self.watching.is_polling();
+        let deadline = is_polling
+            .then_some(self.poll_at)
+            .into_iter()
+            .chain(self.due.deadline(&self.streams, &self.job.options))
+            .chain(self.watching.deadline())
             .chain(self.state.deadline())
             .chain([self.rescan_at])
-            .chain(busy)
             .min();
         let mut wanted: Vec<Wanted<'_>> = Vec::new();
-        wanted.extend(self.watch.as_ref().map(|watch| (watch.fd(), PollFlags::POLLIN)));
+        wanted.extend(self.watching.fd().map(|fd| (fd, PollFlags::POLLIN)));
         let output = wanted.len();
         wanted.extend(self.emitter.out.reader_watch());
         let ready = wait(&wanted, deadline)?;
@@ -457,49 +322,29 @@ impl Tail {
     /// Finds out which streams to look at.
     fn collect(&mut self) -> Result<(), Stop> {
         let now = Instant::now();
-        let mut all = signal::take_hup();
-        let mut rescan = all;
-        let mut gained = HashSet::new();
-        if let Some(watch) = &mut self.watch {
-            let changes = watch.take(now);
-            for number in changes.contents {
-                self.dirty.entry(number).or_insert(false);
-            }
-            self.dirty.extend(changes.names.into_iter().map(|number| (number, true)));
-            gained = changes.gained;
-            rescan |= changes.rescan || changes.all;
-            all |= changes.all;
+        let is_asked = signal::take_hup();
+        let changes = self.watching.take(now);
+        for number in changes.contents {
+            self.due.add(number, false);
         }
+        self.due.add_all(changes.names);
+        let mut all = is_asked || changes.all;
         if self.rescan_at <= now {
             self.rescan_at = now + self.job.rescan_interval;
             all = true;
-            rescan = true;
         }
+        let mut rescan = all || changes.rescan;
         if self.poll_at <= now {
             self.poll_at = now + self.job.sleep_interval;
-            let polled = self.unwatched.iter().chain(&self.polled);
-            self.dirty.extend(polled.map(|&number| (number, true)));
-            rescan |= self.watch.is_none() || self.is_blind;
+            self.due.add_all(self.watching.polled());
+            rescan |= self.watching.is_blind();
         }
         if all {
-            if let Some(watch) = &mut self.watch {
-                watch.forget_lost();
-            }
-            self.dirty.extend(self.streams.numbers().into_iter().map(|number| (number, true)));
+            self.watching.forget_lost();
+            self.due.add_all(self.streams.numbers());
         }
-        self.collect_timed(now);
-        self.take_in(rescan, gained)
-    }
-
-    /// Streams whose time has come.
-    fn collect_timed(&mut self, now: Instant) {
-        for &number in &self.timed {
-            let followed = self.streams.get(number);
-            let deadline = followed.and_then(|at| at.stream.deadline(&self.job.options));
-            if deadline.is_some_and(|deadline| deadline <= now) {
-                self.dirty.entry(number).or_insert(false);
-            }
-        }
+        self.due.collect(&self.streams, &self.job.options, now);
+        self.take_in(rescan, changes.gained)
     }
 
     /// Looks for streams that have come up, everywhere or at these paths.
@@ -510,7 +355,7 @@ impl Tail {
         let streams = &self.streams;
         let related = |identity| streams.relation(identity);
         let scan = if everywhere {
-            self.is_blind = false;
+            self.watching.look_again();
             self.sources.rescan(&related)
         } else if gained.is_empty() {
             return Ok(());
@@ -525,21 +370,12 @@ impl Tail {
     /// Forgets streams that nobody has named, which have had no file for long, or whose file is
     /// deleted and read.
     fn forget(&mut self) -> Result<(), Stop> {
-        let now = Instant::now();
-        let after = self.job.forget_after;
-        let is_over = |number: &usize| {
-            self.streams.get(*number).is_none_or(|followed| {
-                followed.stream.is_over()
-                    || followed.gone.zip(after).is_some_and(|(gone, after)| gone + after <= now)
-            })
-        };
-        let is_quiet = |number: &usize| !self.dirty.contains_key(number);
-        let over = self.gone.iter().copied().filter(is_quiet).filter(is_over);
-        let over: HashSet<usize> = over.collect();
+        let mut over = self.streams.over(self.job.forget_after);
+        over.retain(|number| !self.due.has(*number));
         if over.is_empty() {
             return Ok(());
         }
-        self.note_positions();
+        self.state.note(&self.streams);
         let mut paths = HashSet::new();
         for &number in &over {
             let Some(followed) = self.streams.remove(number) else { continue };
@@ -548,14 +384,9 @@ impl Tail {
             self.emitter.remove(number);
             self.readings.remove(number);
             paths.insert(followed.stream.path().to_owned());
-            self.unwatched.remove(&number);
-            self.polled.remove(&number);
-            self.timed.remove(&number);
-            self.gone.remove(&number);
+            self.due.remove(number);
         }
-        if let Some(watch) = &mut self.watch {
-            watch.remove(&over);
-        }
+        self.watching.remove(&over);
         // One that has just come back was told of as the stream's.
         self.take_in(paths.iter().any(|path| path.exists()), HashSet::new())
     }
@@ -567,30 +398,9 @@ impl Tail {
         Ok(())
     }
 
-    /// Tells what was read of each stream, and how far behind its end that is.
     fn report_if_asked(&self) {
-        if !signal::take_report() {
-            return;
-        }
-        for (number, followed) in self.streams.iter() {
-            let (name, lag) = (followed.stream.name(), followed.stream.lag());
-            let Written { records, bytes } = self.emitter.written(number);
-            report::plain(format_args!(
-                "{}: {name}: {records} messages, {bytes} bytes, {lag} bytes behind",
-                report::program()
-            ));
+        if signal::take_report() {
+            self.emitter.report(&self.streams);
         }
     }
-}
-
-fn tell_polling(cause: &str) {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    static TOLD: AtomicBool = AtomicBool::new(false);
-    if !TOLD.swap(true, Ordering::Relaxed) {
-        report::warning(format_args!("inotify: {cause}; falling back to polling"));
-    }
-}
-
-fn is_dead(pid: i32) -> bool {
-    nix::sys::signal::kill(Pid::from_raw(pid), None) == Err(nix::errno::Errno::ESRCH)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Positions between runs: read at the start, saved as what was read is written.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -17,6 +17,7 @@ use crate::numbers;
 use crate::select::logstreamer::oldest_time;
 
 use crate::plan::{Every, Job, Position};
+use crate::streams::Streams;
 
 /// How long a position file that cannot be written is left alone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -31,6 +32,8 @@ pub(crate) struct State {
     /// Files in these by what they are, if they have a time of birth: without one another file may
     /// have got the inode.
     by_identity: HashMap<Identity, FilePosition>,
+    /// Streams whose position may have changed since it was last noted, by number.
+    touched: BTreeSet<usize>,
     /// Streams that went on where they were.
     resumed: HashSet<String>,
     journals: Vec<(String, Journal)>,
@@ -70,6 +73,7 @@ impl State {
         Ok(Self {
             known,
             by_identity,
+            touched: BTreeSet::new(),
             resumed: HashSet::new(),
             journals,
             file,
@@ -85,7 +89,7 @@ impl State {
     pub(crate) fn resume(
         &mut self,
         key: &str,
-        mut stream: Box<Stream>,
+        stream: Box<Stream>,
         is_met: bool,
         options: &Options,
     ) -> Result<Box<Stream>, Stop> {
@@ -103,6 +107,11 @@ impl State {
         if is_met && let Some(place) = self.renamed(stream.path()) {
             return Ok(Box::new(stream.resume(vec![place])));
         }
+        self.by_journal(stream, options)
+    }
+
+    /// Lets a stream go on where a journal says.
+    fn by_journal(&self, mut stream: Box<Stream>, options: &Options) -> Result<Box<Stream>, Stop> {
         if self.journals.is_empty() {
             return Ok(stream);
         }
@@ -165,12 +174,25 @@ impl State {
         }
     }
 
-    /// Notes where a stream stands, whose records up to there are written.
-    pub(crate) fn set(&mut self, key: &str, files: &[FilePosition], is_met: bool) {
-        if let Some(file) = self.file.as_mut().filter(|_| !files.is_empty()) {
-            let mut bytes = Vec::new();
-            position::encode(&mut bytes, files, is_met);
-            file.set(key, &bytes);
+    /// The position of a stream may change.
+    pub(crate) fn touch(&mut self, number: usize) {
+        if self.keeps() {
+            self.touched.insert(number);
+        }
+    }
+
+    /// Notes where streams stand; everything up to there has been written.
+    pub(crate) fn note(&mut self, streams: &Streams) {
+        let touched = std::mem::take(&mut self.touched);
+        let Some(file) = &mut self.file else { return };
+        let mut bytes = Vec::new();
+        for followed in touched.into_iter().filter_map(|number| streams.get(number)) {
+            let files = followed.stream.position();
+            if !files.is_empty() {
+                bytes.clear();
+                position::encode(&mut bytes, &files, followed.is_met);
+                file.set(&followed.key, &bytes);
+            }
         }
     }
 

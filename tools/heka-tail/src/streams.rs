@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The streams that are followed, by number, and which of them have to do with a file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::follow::{Identity, Relation, Stream};
 
@@ -35,6 +35,8 @@ pub(crate) struct Streams {
     /// Devices and inodes of their files, and numbers.
     owners: BTreeSet<((u64, u64), usize)>,
     turns: u64,
+    /// Streams that have no file.
+    gone: BTreeSet<usize>,
     /// Streams with open files, the one looked at longest ago first.
     open: BTreeSet<(u64, usize)>,
 }
@@ -58,6 +60,7 @@ impl Streams {
     pub(crate) fn remove(&mut self, number: usize) -> Option<Box<Followed>> {
         let followed = self.slots.get_mut(number)?.take()?;
         self.open.remove(&(followed.turn, number));
+        self.gone.remove(&number);
         for identity in &followed.own {
             self.owners.remove(&(inode_of(*identity), number));
         }
@@ -89,6 +92,12 @@ impl Streams {
         let Some(followed) = self.slots.get_mut(number).and_then(Option::as_deref_mut) else {
             return;
         };
+        if followed.is_met && followed.stream.is_gone() {
+            followed.gone.get_or_insert_with(Instant::now);
+            self.gone.insert(number);
+        } else if followed.gone.take().is_some() {
+            self.gone.remove(&number);
+        }
         self.open.remove(&(followed.turn, number));
         let mut new = Vec::new();
         followed.turn = 0;
@@ -135,6 +144,19 @@ impl Streams {
             }
         }
         relation
+    }
+
+    /// Streams that nobody has named whose file is deleted and read, or which have had no file for
+    /// so long.
+    pub(crate) fn over(&self, after: Option<Duration>) -> HashSet<usize> {
+        let now = Instant::now();
+        let is_over = |number: &usize| {
+            self.get(*number).is_none_or(|followed| {
+                followed.stream.is_over()
+                    || followed.gone.zip(after).is_some_and(|(gone, after)| gone + after <= now)
+            })
+        };
+        self.gone.iter().copied().filter(is_over).collect()
     }
 
     /// A stream whose files can be closed because more than `limit` are open: of those at rest the

@@ -19,6 +19,7 @@ use crate::charset::Charset;
 use crate::cli::UuidKind;
 use crate::labels::Labels;
 use crate::plan::{Job, Position};
+use crate::streams::Streams;
 use payload::Payloads;
 use text::Text;
 
@@ -115,6 +116,18 @@ impl Emitter {
     /// How much of a stream was written.
     pub(crate) fn written(&self, stream: usize) -> Written {
         self.written.get(stream).copied().unwrap_or_default()
+    }
+
+    /// Tells what was read of each stream, and how far behind its end that is.
+    pub(crate) fn report(&self, streams: &Streams) {
+        for (number, followed) in streams.iter() {
+            let (name, lag) = (followed.stream.name(), followed.stream.lag());
+            let Written { records, bytes } = self.written(number);
+            report::plain(format_args!(
+                "{}: {name}: {records} messages, {bytes} bytes, {lag} bytes behind",
+                report::program()
+            ));
+        }
     }
 
     /// How many records of all streams were written.

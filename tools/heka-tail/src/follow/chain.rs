@@ -20,6 +20,7 @@ use super::patience::Patience;
 use super::position::{FilePosition, next_generation};
 use super::search::Search;
 use super::trouble::Trouble;
+use super::truncation;
 use crate::numbers;
 use crate::select::find::{Candidate, find, open_first};
 
@@ -49,7 +50,7 @@ pub(crate) struct Chain {
     /// The stream has had no file, or none but the last, since that time; nanoseconds since 1970.
     since: u64,
     /// The position from which on it is not known whether there were copies.
-    unsure: Option<Box<FilePosition>>,
+    pub(super) unsure: Option<Box<FilePosition>>,
     patience: Patience,
 }
 
@@ -102,7 +103,7 @@ impl Chain {
         self.press_current(look, more)
     }
 
-    fn press_current(&mut self, look: &mut Look<'_>, more: More) -> Result<(), Stop> {
+    pub(super) fn press_current(&mut self, look: &mut Look<'_>, more: More) -> Result<(), Stop> {
         let before = self.late.positions();
         match &mut self.current {
             Some(file) => file.press(more, Around::behind(&before), look.consume),
@@ -143,12 +144,12 @@ impl Chain {
     /// What the consumer says.
     pub(crate) fn look_at_late(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         if let Some(position) = self.unsure.take_if(|_| !self.is_alone) {
-            return self.read_copies(&position, look);
+            return truncation::read_copies(self, &position, look);
         }
         self.look_at_open(look)
     }
 
-    fn look_at_open(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
+    pub(super) fn look_at_open(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         if !self.late.is_empty() {
             self.late.look(self.current_position(), &mut self.history, look)?;
         }
@@ -276,17 +277,17 @@ impl Chain {
             }
         };
         if matches!(rest, Ok(Pulled::Replaced)) {
-            return self.replaced(look);
+            return truncation::replaced(self, look);
         }
         self.go_to_next(look)
     }
 
-    fn is_replaced_by_copy(&mut self, look: &mut Look<'_>) -> bool {
+    pub(super) fn is_replaced_by_copy(&mut self, look: &mut Look<'_>) -> bool {
         let is_asked = self.queue.is_empty() && std::mem::take(&mut look.names);
         is_asked && self.look_at_names(look)
     }
 
-    fn go_to_next(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
+    pub(super) fn go_to_next(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
         let Some(next) = self.open_queued(look.options) else { return Ok(false) };
         let original = self.current.as_ref().and_then(|copy| copy.original(&next));
         let is_original = original.is_some();
@@ -361,106 +362,5 @@ impl Chain {
             self.late.press(self.current_position(), look, More::Idle)?;
         }
         Ok(())
-    }
-
-    /// The current file may have been written for the first time since it was at `position`, where
-    /// nothing of it had been read. It may have been truncated in between, unseen, with what was in
-    /// it in copies: these are read as files left behind.
-    ///
-    /// # Errors
-    /// What the consumer says.
-    pub(crate) fn first_written(
-        &mut self,
-        position: &FilePosition,
-        look: &mut Look<'_>,
-    ) -> Result<(), Stop> {
-        let Some(current) = &mut self.current else { return Ok(()) };
-        if current.is_untouched() {
-            let Some(written) = current.written_since() else { return Ok(()) };
-            current.set_modified(written);
-        }
-        // Unchanged since it was found, it was not truncated.
-        if current.modified() <= position.modified {
-            return Ok(());
-        }
-        if self.is_alone {
-            self.unsure = Some(Box::new(*position));
-            return Ok(());
-        }
-        self.read_copies(position, look)
-    }
-
-    /// Reads what was in the current file after `position`, and is in copies by now.
-    fn read_copies(&mut self, position: &FilePosition, look: &mut Look<'_>) -> Result<(), Stop> {
-        let (files, history, late) = (&mut self.files, &self.history, &self.late);
-        let mut search = Search { files, history, late, options: look.options };
-        for file in search.unseen_copies(position, self.current.as_ref()) {
-            numbers::TRUNCATIONS.add(1);
-            report::note(format_args!("{}: truncated, copied before", self.trouble.name()));
-            let until = look.now + look.options.grace(file.modified());
-            self.late.push(file, until, Patience::new(look.now));
-        }
-        self.look_at_open(look)
-    }
-
-    /// The current file was truncated or rewritten: what was not read of it may be in a copy.
-    /// `false` if there is nothing to read for now.
-    ///
-    /// # Errors
-    /// What the consumer says.
-    pub(crate) fn replaced(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
-        let Some(current) = &self.current else { return Ok(false) };
-        let (position, is_cut) = (current.position(), current.is_cut());
-        let (list, found) = self.search(look.options).truncated(&position, &[]);
-        let is_copied = found.as_ref().is_some_and(|(_, at)| at.identity() != position.identity);
-        if let Some((index, copy)) = found
-            && self.go_on_in_copy(&position, &list, index, copy, look)?
-        {
-            return Ok(true);
-        }
-        let live = self.files.newest().map(|live| live.identity);
-        let is_left = look.options.by_name && live != Some(position.identity);
-        if is_left && !is_cut && !is_copied {
-            // As shred(1) does with a file that was rotated: nobody wrote that.
-            look.names = true;
-            return Ok(self.is_replaced_by_copy(look) || self.go_to_next(look)?);
-        }
-        numbers::TRUNCATIONS.add(1);
-        report::note(format_args!("{}: truncated", self.trouble.name()));
-        self.press_current(look, More::Ended)?;
-        if let Some(current) = &mut self.current {
-            self.history.keep_contents(current);
-            current.rewind();
-        }
-        Ok(true)
-    }
-
-    /// Goes on in a copy of the current file, or in itself where it was read to; `false` if that
-    /// has been read or says nothing.
-    fn go_on_in_copy(
-        &mut self,
-        position: &FilePosition,
-        list: &[Candidate],
-        index: usize,
-        copy: OpenFile,
-        look: &mut Look<'_>,
-    ) -> Result<bool, Stop> {
-        let is_itself = copy.identity() == position.identity;
-        let is_read = list.get(index).is_none_or(|at| self.search(look.options).has_read(at));
-        // Nothing of it was used up: that it is still there says nothing.
-        if is_read || (is_itself && position.offset == 0) {
-            return Ok(false);
-        }
-        if is_itself {
-            self.press_current(look, More::Ended)?;
-        } else {
-            numbers::TRUNCATIONS.add(1);
-            report::note(format_args!("{}: truncated, copied before", self.trouble.name()));
-            let search = self.search(look.options);
-            let newer = list.iter().skip(index + 1).filter(|file| !search.has_read(file));
-            self.queue = newer.cloned().collect();
-        }
-        self.current = Some(copy);
-        Ok(true)
     }
 }

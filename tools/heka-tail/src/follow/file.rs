@@ -205,7 +205,7 @@ impl OpenFile {
 
     /// Which file it is, and how far it is read.
     pub(crate) fn place(&self) -> (Identity, u64) {
-        (self.identity(), self.offset)
+        (self.identity(), self.held.offset())
     }
 
     /// Whether the file ends before what was read of it: it was truncated.

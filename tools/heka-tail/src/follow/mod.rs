@@ -35,6 +35,7 @@ mod source;
 pub(crate) mod start;
 pub(crate) mod stream;
 mod trouble;
+mod truncation;
 
 pub(crate) use chunk::Chunk;
 pub(crate) use held::Block;

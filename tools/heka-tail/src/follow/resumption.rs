@@ -6,6 +6,7 @@ use super::identity::Identity;
 use super::position::FilePosition;
 use super::search::Search;
 use crate::select::find::Candidate;
+use heka_core::report;
 
 /// Where a stream goes on.
 #[derive(Debug, Default)]
@@ -69,5 +70,21 @@ impl Resumption {
             }
         }
         self.queue = list;
+    }
+}
+
+/// Tells of a file of a position that is gone.
+pub(crate) fn tell_gone(name: &str, gone: &FilePosition, is_newest: bool) {
+    if is_newest {
+        report::warning(format_args!(
+            "{name}: the file read last is gone or was rewritten; going on with what was written \
+             since"
+        ));
+    } else {
+        let (inode, offset) = (gone.identity.inode, gone.offset);
+        report::warning(format_args!(
+            "{name}: a rotated file (inode {inode}) is gone; what was written to it after byte \
+             {offset} is lost"
+        ));
     }
 }

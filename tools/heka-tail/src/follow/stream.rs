@@ -15,8 +15,9 @@ use super::look::{Look, Relation, Seen};
 use super::options::Options;
 use super::patience::Patience;
 use super::position::FilePosition;
-use super::resumption::Resumption;
+use super::resumption::{self, Resumption};
 use super::start::Start;
+use super::truncation;
 use crate::select::find::Candidate;
 use crate::select::logstreamer::Selection;
 use heka_core::record::More;
@@ -149,7 +150,7 @@ impl Stream {
     /// Closes all files; what is left is the position.
     pub(crate) fn close_files(&mut self) {
         let position = self.position();
-        self.resume = Some(position.into()).filter(|position: &Box<[_]>| !position.is_empty());
+        self.resume = (!position.is_empty()).then(|| position.into());
         self.is_new = true;
         self.chain.current = None;
         self.chain.late.clear();
@@ -234,11 +235,11 @@ impl Stream {
             self.chain.trouble.tell_mended();
         }
         if pulled == Pulled::Replaced {
-            let goes_on = self.chain.replaced(look)?;
+            let goes_on = truncation::replaced(&mut self.chain, look)?;
             return Ok((!goes_on).then_some(Seen::Idle));
         }
         if let Some(position) = untouched {
-            self.chain.first_written(&position, look)?;
+            truncation::first_written(&mut self.chain, &position, look)?;
         }
         let goes_on = pulled == Pulled::Data || self.chain.advance(look)?;
         Ok((!goes_on).then_some(Seen::Idle))
@@ -352,7 +353,7 @@ impl Stream {
     }
 
     fn tell_gone(&self, gone: &FilePosition, is_newest: bool, look: &mut Look<'_>) {
-        let (name, offset) = (self.name(), gone.offset);
+        let name = self.name();
         // It may be the stream of another name by now.
         let directories = &look.options.rotated_directories;
         let is_there = self.chain.files.is_there(gone.identity, directories);
@@ -360,18 +361,7 @@ impl Stream {
         if is_there && self.is_met {
             return;
         }
-        if is_newest {
-            report::warning(format_args!(
-                "{name}: the file read last is gone or was rewritten; going on with what was \
-                 written since"
-            ));
-        } else {
-            let inode = gone.identity.inode;
-            report::warning(format_args!(
-                "{name}: a rotated file (inode {inode}) is gone; what was written to it after \
-                 byte {offset} is lost"
-            ));
-        }
+        resumption::tell_gone(name, gone, is_newest);
     }
 
     /// Opens the first file to read, from its beginning.

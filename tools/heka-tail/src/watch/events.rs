@@ -53,7 +53,7 @@ pub(crate) struct Followed {
 #[derive(Debug)]
 enum Numbers {
     One(usize),
-    Several(Box<Vec<usize>>),
+    Several(Box<[usize]>),
 }
 
 impl Followed {
@@ -66,25 +66,20 @@ impl Followed {
     }
 
     fn add(&mut self, stream: usize) {
-        match &mut self.numbers {
-            Numbers::One(number) if *number == stream => {}
-            Numbers::One(number) => {
-                self.numbers = Numbers::Several(Box::new(vec![*number, stream]));
-            }
-            Numbers::Several(numbers) if numbers.contains(&stream) => {}
-            Numbers::Several(numbers) => numbers.push(stream),
+        if !self.streams().contains(&stream) {
+            self.numbers = Numbers::Several([self.streams(), &[stream]].concat().into());
         }
     }
 
     /// Takes streams away; whether there are others.
     fn retain_without(&mut self, streams: &HashSet<usize>) -> bool {
-        match &mut self.numbers {
-            Numbers::One(number) => !streams.contains(number),
-            Numbers::Several(numbers) => {
-                numbers.retain(|number| !streams.contains(number));
-                !numbers.is_empty()
-            }
+        let left = self.streams().iter().filter(|number| !streams.contains(number));
+        let left: Box<[usize]> = left.copied().collect();
+        let is_any = !left.is_empty();
+        if left.len() < self.streams().len() {
+            self.numbers = Numbers::Several(left);
         }
+        is_any
     }
 }
 

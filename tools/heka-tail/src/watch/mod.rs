@@ -8,6 +8,7 @@
 
 mod busy;
 mod events;
+mod relief;
 mod route;
 
 use std::collections::{HashMap, HashSet};
@@ -17,17 +18,14 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::fcntl::OFlag;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::follow::identity::Identity;
-use busy::{
-    Directory, Fate, LOOKS, MIN_WINDOW, Noise, Own, POLL, Split, WINDOW, at_rate, is_busy, loudest,
-};
+use busy::{Directory, Fate, MIN_WINDOW, Own, WINDOW};
 use events::Shared;
-use heka_core::report;
 use route::{Route, Routes};
 
 /// What has happened since the last time.
@@ -255,161 +253,13 @@ impl Watch {
             (changes, noted.events)
         };
         if self.is_split && self.poll_at <= now {
-            self.poll(now, &mut changes);
+            relief::poll(self, now, &mut changes);
         }
         let elapsed = now.saturating_duration_since(self.counted_from);
         if elapsed >= if events >= self.limit { MIN_WINDOW } else { WINDOW } {
-            self.weigh(now, elapsed, &mut changes);
+            relief::weigh(self, now, elapsed, &mut changes);
         }
         changes
-    }
-
-    /// Looks at what is busy.
-    fn poll(&mut self, now: Instant, changes: &mut Changes) {
-        self.poll_at = now + POLL;
-        let mut changed = HashSet::new();
-        for (path, directory) in &mut self.directories {
-            if directory.split.is_none() {
-                continue;
-            }
-            match directory.look(path) {
-                Fate::Same => {}
-                Fate::Changed => drop(changed.insert(path.clone())),
-                Fate::Lost => changes.all = true,
-            }
-        }
-        let noted = self.shared.lock();
-        let splits = self.directories.values().filter_map(|directory| directory.split.as_ref());
-        let files = splits.flat_map(Split::polled);
-        for file in files.filter_map(|path| noted.files.get(path)) {
-            changes.contents.extend(file.streams());
-        }
-        drop(noted);
-        self.tell_names(&changed, changes);
-        self.looks += 1;
-        if self.looks >= LOOKS {
-            self.judge(changes);
-        }
-    }
-
-    /// Finds out which busy files are so no more, and watches them.
-    fn judge(&mut self, changes: &mut Changes) {
-        self.looks = 0;
-        let grew = std::mem::take(&mut self.grew);
-        let mut calm = Vec::new();
-        {
-            let noted = self.shared.lock();
-            let grew = |path: &Path| {
-                let streams = noted.files.get(path).map_or(&[][..], |file| file.streams());
-                streams.iter().filter_map(|&stream| grew.get(stream)).copied().max().unwrap_or(0)
-            };
-            for (path, directory) in &mut self.directories {
-                let Some(split) = &mut directory.split else { continue };
-                for file in split.calm(grew) {
-                    split.files.insert(file.clone(), Own::Absent);
-                    calm.push((path.clone(), file));
-                }
-            }
-        }
-        for (directory, file) in calm {
-            self.watch_file(&directory, &file);
-            if let Some(file) = self.shared.lock().files.get(file.as_path()) {
-                changes.contents.extend(file.streams());
-            }
-        }
-    }
-
-    /// Sees to it that the events stay bearable.
-    fn weigh(&mut self, now: Instant, elapsed: Duration, changes: &mut Changes) {
-        self.counted_from = now;
-        let events = self.shared.lock().events;
-        if events > at_rate(self.limit, elapsed) {
-            for noise in loudest(self.noises(elapsed), self.limit, elapsed) {
-                self.relieve(&noise.path, now, elapsed);
-            }
-        }
-        if events > 0 {
-            self.shared.lock().reset_counts();
-        }
-        if self.is_split {
-            self.restore(now, changes);
-        }
-    }
-
-    /// What makes the events.
-    fn noises(&self, elapsed: Duration) -> Vec<Noise> {
-        let noted = self.shared.lock();
-        let mut noises = Vec::new();
-        let mut watched: HashMap<&Path, u64> = HashMap::new();
-        for (path, file) in noted.files.iter().filter(|(_, file)| file.writes > 0) {
-            let Some(parent) = path.parent() else { continue };
-            let events = file.writes;
-            let is_split = |directory: &Directory| directory.split.is_some();
-            if self.directories.get(parent).is_some_and(is_split) {
-                noises.push(Noise { path: path.to_path_buf(), events, spared: events });
-            } else if !is_busy(events, elapsed) {
-                *watched.entry(parent).or_default() += events;
-            }
-        }
-        let whole = self.directories.iter().filter(|(_, found)| found.split.is_none());
-        for (path, _) in whole {
-            let events = noted.watched.get(path).copied().unwrap_or(0);
-            let spared = events.saturating_sub(watched.get(path.as_path()).copied().unwrap_or(0));
-            noises.push(Noise { path: path.to_path_buf(), events, spared });
-        }
-        noises
-    }
-
-    /// Drops the watch of a directory, or of a file in a split one.
-    fn relieve(&mut self, path: &Path, now: Instant, elapsed: Duration) {
-        let is_split = |directory: &Directory| directory.split.is_some();
-        if let Some(parent) =
-            path.parent().filter(|at| self.directories.get(*at).is_some_and(is_split))
-            && let Some(split) = self.directories.get_mut(parent).and_then(|at| at.split.as_mut())
-        {
-            drop(self.watcher.unwatch(path));
-            split.files.insert(path.to_owned(), Own::Busy(0));
-            return;
-        }
-        let files: Vec<(PathBuf, u64)> = {
-            let noted = self.shared.lock();
-            let is_here = |file: &&Box<Path>| file.parent() == Some(path);
-            let files = noted.files.iter().filter(|(file, _)| is_here(file));
-            files.map(|(file, followed)| (file.to_path_buf(), followed.writes)).collect()
-        };
-        let (busy, quiet): (Vec<_>, Vec<_>) =
-            files.into_iter().partition(|(_, writes)| is_busy(*writes, elapsed));
-        let Some(directory) = self.directories.get_mut(path) else { return };
-        let ms = POLL.as_millis();
-        report::note(format_args!("{}: busy, looking at files every {ms} ms", path.display()));
-        directory.split(busy.into_iter().map(|(file, _)| file), now);
-        self.is_split = true;
-        self.poll_at = now;
-        // First this: while a directory is watched, notify drops the watches of files that move.
-        drop(self.watcher.unwatch(path));
-        for (file, _) in quiet {
-            self.watch_file(path, &file);
-        }
-        // The look at the directory that comes now tells of all names in it.
-    }
-
-    /// Watches split directories again in which nothing is busy.
-    fn restore(&mut self, now: Instant, changes: &mut Changes) {
-        let mut restored = HashMap::new();
-        for (path, directory) in &mut self.directories {
-            restored.extend(directory.restore(now).map(|files| (path.clone(), files)));
-        }
-        for (path, files) in &restored {
-            report::note(format_args!("{}: quiet again", path.display()));
-            self.unwatch_files(files);
-            if self.watcher.watch(path, RecursiveMode::NonRecursive).is_err() {
-                self.directories.remove(path);
-                self.shared.lock().watched.remove(path);
-                changes.all = true;
-            }
-        }
-        self.tell_names(&restored.into_keys().collect(), changes);
-        self.is_split = self.directories.values().any(|directory| directory.split.is_some());
     }
 
     fn unwatch_files(&mut self, files: &HashMap<PathBuf, Own>) {

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Files that are truncated or rewritten where they are, and the copies that were made of them
+//! before.
+
+use super::chain::Chain;
+use super::file::OpenFile;
+use super::look::Look;
+use super::patience::Patience;
+use super::position::FilePosition;
+use super::search::Search;
+use crate::numbers;
+use crate::select::find::Candidate;
+
+use heka_core::record::More;
+use heka_core::report::{self, Stop};
+
+/// The current file may have been written for the first time since it was at `position`, where
+/// nothing of it had been read. It may have been truncated in between, unseen, with what was in
+/// it in copies: these are read as files left behind.
+///
+/// # Errors
+/// What the consumer says.
+pub(crate) fn first_written(
+    chain: &mut Chain,
+    position: &FilePosition,
+    look: &mut Look<'_>,
+) -> Result<(), Stop> {
+    let Some(current) = &mut chain.current else { return Ok(()) };
+    if current.is_untouched() {
+        let Some(written) = current.written_since() else { return Ok(()) };
+        current.set_modified(written);
+    }
+    // Unchanged since it was found, it was not truncated.
+    if current.modified() <= position.modified {
+        return Ok(());
+    }
+    if chain.is_alone {
+        chain.unsure = Some(Box::new(*position));
+        return Ok(());
+    }
+    read_copies(chain, position, look)
+}
+
+/// Reads what was in the current file after `position`, and is in copies by now.
+pub(crate) fn read_copies(
+    chain: &mut Chain,
+    position: &FilePosition,
+    look: &mut Look<'_>,
+) -> Result<(), Stop> {
+    let (files, history, late) = (&mut chain.files, &chain.history, &chain.late);
+    let mut search = Search { files, history, late, options: look.options };
+    for file in search.unseen_copies(position, chain.current.as_ref()) {
+        numbers::TRUNCATIONS.add(1);
+        report::note(format_args!("{}: truncated, copied before", chain.trouble.name()));
+        let until = look.now + look.options.grace(file.modified());
+        chain.late.push(file, until, Patience::new(look.now));
+    }
+    chain.look_at_open(look)
+}
+
+/// The current file was truncated or rewritten: what was not read of it may be in a copy.
+/// `false` if there is nothing to read for now.
+///
+/// # Errors
+/// What the consumer says.
+pub(crate) fn replaced(chain: &mut Chain, look: &mut Look<'_>) -> Result<bool, Stop> {
+    let Some(current) = &chain.current else { return Ok(false) };
+    let (position, is_cut) = (current.position(), current.is_cut());
+    let (list, found) = chain.search(look.options).truncated(&position, &[]);
+    let is_copied = found.as_ref().is_some_and(|(_, at)| at.identity() != position.identity);
+    if let Some((index, copy)) = found
+        && go_on_in_copy(chain, &position, &list, index, copy, look)?
+    {
+        return Ok(true);
+    }
+    let live = chain.files.newest().map(|live| live.identity);
+    let is_left = look.options.by_name && live != Some(position.identity);
+    if is_left && !is_cut && !is_copied {
+        // As shred(1) does with a file that was rotated: nobody wrote that.
+        look.names = true;
+        return Ok(chain.is_replaced_by_copy(look) || chain.go_to_next(look)?);
+    }
+    numbers::TRUNCATIONS.add(1);
+    report::note(format_args!("{}: truncated", chain.trouble.name()));
+    chain.press_current(look, More::Ended)?;
+    if let Some(current) = &mut chain.current {
+        chain.history.keep_contents(current);
+        current.rewind();
+    }
+    Ok(true)
+}
+
+/// Goes on in a copy of the current file, or in itself where it was read to; `false` if that
+/// has been read or says nothing.
+fn go_on_in_copy(
+    chain: &mut Chain,
+    position: &FilePosition,
+    list: &[Candidate],
+    index: usize,
+    copy: OpenFile,
+    look: &mut Look<'_>,
+) -> Result<bool, Stop> {
+    let is_itself = copy.identity() == position.identity;
+    let is_read = list.get(index).is_none_or(|at| chain.search(look.options).has_read(at));
+    // Nothing of it was used up: that it is still there says nothing.
+    if is_read || (is_itself && position.offset == 0) {
+        return Ok(false);
+    }
+    if is_itself {
+        chain.press_current(look, More::Ended)?;
+    } else {
+        numbers::TRUNCATIONS.add(1);
+        report::note(format_args!("{}: truncated, copied before", chain.trouble.name()));
+        let search = chain.search(look.options);
+        let newer = list.iter().skip(index + 1).filter(|file| !search.has_read(file));
+        chain.queue = newer.cloned().collect();
+    }
+    chain.current = Some(copy);
+    Ok(true)
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is watched for changes, and what has to be looked at from time to time instead.
+
+use std::collections::{BTreeSet, HashSet};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use heka_core::report::{self, Cause as _};
+
+use crate::streams::Streams;
+use crate::watch::{Changes, Watch};
+
+/// What is watched, if anything can be.
+#[derive(Debug, Default)]
+pub(crate) struct Watching {
+    watch: Option<Watch>,
+    /// Streams whose directories are not watched.
+    unwatched: BTreeSet<usize>,
+    /// Streams whose files are written to in ways that nothing tells of.
+    untold: BTreeSet<usize>,
+    /// Whether a directory that streams may appear in is not watched.
+    is_blind: bool,
+}
+
+impl Watching {
+    /// Begins to watch; of more than `busy_rate` changes a second only the busiest files are
+    /// looked at instead.
+    pub(crate) fn start(&mut self, busy_rate: u64) {
+        match Watch::new(busy_rate) {
+            Ok(watch) => self.watch = Some(watch),
+            Err(error) => {
+                tell_polling(&format!("{} (see fs.inotify.max_user_instances)", error.cause()));
+            }
+        }
+    }
+
+    /// A stream is to be watched, maybe by other names than before; `true` if it was.
+    pub(crate) fn add(&mut self, number: usize) -> bool {
+        self.unwatched.insert(number)
+    }
+
+    /// Watches directories that streams may appear in. All of them are tried at each scan.
+    pub(crate) fn add_directories(&mut self, directories: &[PathBuf]) {
+        let Some(watch) = &mut self.watch else { return };
+        for directory in directories {
+            if let Err(error) = watch.add_directory(directory) {
+                self.is_blind = true;
+                if error.kind() != io::ErrorKind::NotFound {
+                    tell_polling(&error.cause());
+                }
+            }
+        }
+    }
+
+    /// Tells of the next write to files that belong to no stream.
+    pub(crate) fn await_writes(&self, paths: &[PathBuf]) {
+        if let Some(watch) = &self.watch {
+            paths.iter().for_each(|path| watch.await_write(path));
+        }
+    }
+
+    /// Tries to watch what is not watched yet. What is new to it is to be looked at: something may
+    /// have happened there before.
+    pub(crate) fn try_again(&mut self, streams: &Streams) -> Vec<usize> {
+        let mut new = Vec::new();
+        let Some(watch) = &mut self.watch else { return new };
+        watch.forget_routes();
+        let mut full = None;
+        for number in std::mem::take(&mut self.unwatched) {
+            let Some(followed) = streams.get(number) else { continue };
+            let path = followed.stream.path();
+            match watch.add(path, number) {
+                Ok(added) => {
+                    new.extend(added.is_new.then_some(number));
+                    if added.is_told {
+                        self.untold.remove(&number);
+                    } else {
+                        self.untold.insert(number);
+                    }
+                }
+                // A directory that comes back is scanned; what a link leads to is not.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    if !followed.is_met || path.is_symlink() {
+                        self.unwatched.insert(number);
+                    }
+                }
+                Err(error) => {
+                    full = Some(error.cause());
+                    self.unwatched.insert(number);
+                }
+            }
+        }
+        if let Some(cause) = full {
+            tell_polling(&cause);
+        }
+        new
+    }
+
+    /// Streams that nothing tells of.
+    pub(crate) fn polled(&self) -> impl Iterator<Item = usize> {
+        self.unwatched.iter().chain(&self.untold).copied()
+    }
+
+    /// Whether there has to be a look at something from time to time.
+    pub(crate) fn is_polling(&self) -> bool {
+        self.is_blind || self.polled().next().is_some()
+    }
+
+    /// Whether streams may appear where nothing tells of it.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.is_blind || self.watch.is_none()
+    }
+
+    /// All directories are about to be tried again.
+    pub(crate) fn look_again(&mut self) {
+        self.is_blind = false;
+    }
+
+    /// Everything is looked at: directories that are not where they were are let go of.
+    pub(crate) fn forget_lost(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.forget_lost();
+        }
+    }
+
+    /// Streams are gone.
+    pub(crate) fn remove(&mut self, numbers: &HashSet<usize>) {
+        for number in numbers {
+            self.unwatched.remove(number);
+            self.untold.remove(number);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.remove(numbers);
+        }
+    }
+
+    /// There was something new in a stream.
+    pub(crate) fn grew(&mut self, number: usize) {
+        if let Some(watch) = &mut self.watch {
+            watch.grew(number);
+        }
+    }
+
+    /// Readable when something has happened.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.watch.as_ref().map(Watch::fd)
+    }
+
+    /// When to [`Watching::take`] even if nothing has happened.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.watch.as_ref().and_then(Watch::deadline)
+    }
+
+    /// What has happened since the last call.
+    pub(crate) fn take(&mut self, now: Instant) -> Changes {
+        self.watch.as_mut().map(|watch| watch.take(now)).unwrap_or_default()
+    }
+}
+
+fn tell_polling(cause: &str) {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        report::warning(format_args!("inotify: {cause}; falling back to polling"));
+    }
+}
