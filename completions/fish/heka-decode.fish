@@ -9,6 +9,9 @@ complete -c heka-decode -l json-fields -d 'Whether JSON has fields as an object 
 object\t'An object, fields of one name put together'
 array\t'An array'"
 complete -c heka-decode -l count-by -d 'Print the number of messages for each header or field' -r
+complete -c heka-decode -l top -d 'With --count-by, only the NUM most frequent' -r
+complete -c heka-decode -l sort -d 'Sort by time; messages are out of order by less than DURATION' -r
+complete -c heka-decode -l sample -d 'Select every Nth message' -r
 complete -c heka-decode -s m -l match -d 'Select messages for which EXPR is true' -r
 complete -c heka-decode -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-decode -l last -d 'Print only the last NUM messages' -r
@@ -46,6 +49,7 @@ short\t'One line a message, with the time of day'
 short-iso\t'One line a message, with date and time'
 logfmt\t'NAME=VALUE pairs, one message a line'
 csv\t'Comma-separated values, names first'
+tsv\t'Tab-separated values, names first'
 rst\t'reStructuredText, as Heka\'s encoder writes it'
 sandbox-text\t'Blocks of text, as the Lua sandbox writes them'
 heka\t'Framed messages'

@@ -47,9 +47,9 @@ impl Showing {
         if of_short && !is_short {
             return Err(Stop::usage("--time and --no-wrap are for -o short"));
         }
-        let has_fields = matches!(chosen, Some(Form::Logfmt | Form::Csv));
+        let has_fields = matches!(chosen, Some(Form::Logfmt | Form::Csv | Form::Tsv));
         if self.fields.is_some() && !is_short && !has_fields {
-            return Err(Stop::usage("--fields is for -o short, logfmt and csv"));
+            return Err(Stop::usage("--fields is for -o short, logfmt, csv and tsv"));
         }
         let is_asked_for = chosen.is_none() && (of_short || self.fields.is_some());
         Ok(if is_asked_for { Some(Form::Short) } else { chosen })
@@ -149,6 +149,7 @@ fn help(form: Form) -> &'static str {
         Form::ShortIso => "One line a message, with date and time",
         Form::Logfmt => "NAME=VALUE pairs, one message a line",
         Form::Csv => "Comma-separated values, names first",
+        Form::Tsv => "Tab-separated values, names first",
         Form::Rst => "reStructuredText, as Heka's encoder writes it",
         Form::SandboxText => "Blocks of text, as the Lua sandbox writes them",
         Form::Template => "As --template says",

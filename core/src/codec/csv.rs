@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages as comma-separated values (RFC 4180, with plain line ends), a line of names first.
+//! Messages as comma-separated values (RFC 4180, with plain line ends) or tab-separated values (with
+//! `\t`, `\n`, `\r` and `\\` for what would break a cell), a line of names first.
 
 use super::FieldList;
 use super::Selector;
@@ -14,6 +15,7 @@ const COLUMNS: [&str; 7] =
 pub struct Csv {
     columns: Vec<(String, Selector)>,
     has_begun: bool,
+    has_tabs: bool,
     scratch: Vec<u8>,
 }
 
@@ -31,7 +33,12 @@ impl Csv {
             Some((name, selector))
         };
         let columns = names.into_iter().filter_map(column).collect();
-        Self { columns, has_begun: false, scratch: Vec::new() }
+        Self { columns, has_begun: false, has_tabs: false, scratch: Vec::new() }
+    }
+
+    /// The same with tabs between the columns.
+    pub fn with_tabs(fields: &FieldList) -> Self {
+        Self { has_tabs: true, ..Self::new(fields) }
     }
 
     /// Appends one message and a line end; before the first one the names.
@@ -39,21 +46,33 @@ impl Csv {
         if !self.has_begun {
             self.has_begun = true;
             for (name, _) in &self.columns {
-                put_cell(out, name.as_bytes());
+                put_cell(out, name.as_bytes(), self.has_tabs);
             }
             end(out);
         }
         for (_, selector) in &self.columns {
             self.scratch.clear();
             selector.put(&mut self.scratch, message);
-            put_cell(out, &self.scratch);
+            put_cell(out, &self.scratch, self.has_tabs);
         }
         end(out);
     }
 }
 
-/// Appends a cell and a comma.
-fn put_cell(out: &mut Vec<u8>, text: &[u8]) {
+/// Appends a cell and what separates it from the next one.
+fn put_cell(out: &mut Vec<u8>, text: &[u8], has_tabs: bool) {
+    if has_tabs {
+        for byte in text {
+            match byte {
+                b'\t' => out.extend_from_slice(b"\\t"),
+                b'\n' => out.extend_from_slice(b"\\n"),
+                b'\r' => out.extend_from_slice(b"\\r"),
+                b'\\' => out.extend_from_slice(b"\\\\"),
+                byte => out.push(*byte),
+            }
+        }
+        return out.push(b'\t');
+    }
     let is_plain = !text.iter().any(|byte| matches!(byte, b'"' | b',' | b'\n' | b'\r'));
     if is_plain {
         out.extend_from_slice(text);
@@ -70,9 +89,9 @@ fn put_cell(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b',');
 }
 
-/// Replaces the comma behind the last cell.
+/// Replaces the separator behind the last cell.
 fn end(out: &mut Vec<u8>) {
-    if out.last() == Some(&b',') {
+    if matches!(out.last(), Some(b',' | b'\t')) {
         out.pop();
     }
     out.push(b'\n');
@@ -101,5 +120,20 @@ mod tests {
         let line = "web01,404,,\"say \"\"a,b\"\"\n\"\n";
         let names = "Hostname,status,Fields[none],Payload\n";
         assert_eq!(String::from_utf8(out).unwrap(), format!("{names}{line}{line}"));
+    }
+
+    #[test]
+    fn tabs_in_cells_are_escaped() {
+        let message = Message {
+            payload: Some("a\tb\\c\n".into()),
+            hostname: Some("web01".into()),
+            ..Message::default()
+        };
+        let mut bytes = Vec::new();
+        put_message(&mut bytes, &message);
+        let mut tsv = Csv::with_tabs(&FieldList::parse("Hostname,none,Payload"));
+        let mut out = Vec::new();
+        tsv.put(&mut out, &MessageView::parse(&bytes).unwrap());
+        assert_eq!(out, b"Hostname\tnone\tPayload\nweb01\t\ta\\tb\\\\c\\n\n");
     }
 }

@@ -63,6 +63,7 @@ impl Encoder {
             }
             Form::Logfmt => Writer::Logfmt(look.fields.unwrap_or_default()),
             Form::Csv => Writer::Csv(Csv::new(&look.fields.unwrap_or_default())),
+            Form::Tsv => Writer::Csv(Csv::with_tabs(&look.fields.unwrap_or_default())),
             Form::Rst => Writer::Rst,
             Form::SandboxText => Writer::SandboxText,
             Form::Template => Writer::Template(template.unwrap_or_default()),

@@ -20,6 +20,8 @@ pub enum Form {
     Logfmt,
     /// Comma-separated values, a line of names first.
     Csv,
+    /// The same separated by tabs.
+    Tsv,
     /// reStructuredText, as Heka's encoder writes it.
     Rst,
     /// Blocks of text, as `lua_sandbox` writes them.
@@ -34,7 +36,7 @@ pub enum Form {
 
 impl Form {
     /// Every form.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Heka,
         Self::Payload,
         Self::Json,
@@ -43,6 +45,7 @@ impl Form {
         Self::ShortIso,
         Self::Logfmt,
         Self::Csv,
+        Self::Tsv,
         Self::Rst,
         Self::SandboxText,
         Self::Template,
@@ -61,6 +64,7 @@ impl Form {
             Self::ShortIso => "short-iso",
             Self::Logfmt => "logfmt",
             Self::Csv => "csv",
+            Self::Tsv => "tsv",
             Self::Rst => "rst",
             Self::SandboxText => "sandbox-text",
             Self::Template => "template",

@@ -203,6 +203,22 @@ impl FrameReader {
         }
     }
 
+    /// Hands over the messages of the next block; whether that was the last one, or enough.
+    ///
+    /// # Errors
+    /// As [`Self::read_all`].
+    pub fn read_block(
+        &mut self,
+        out: &mut Output,
+        receive: &mut impl Receive,
+    ) -> Result<bool, Stop> {
+        match self.fill(out, receive)? {
+            Filled::Enough => Ok(true),
+            Filled::End => self.deliver(More::Ended, out, receive).map(|_| true),
+            Filled::More => Ok(self.deliver(More::Coming, out, receive)?.is_break()),
+        }
+    }
+
     /// The same to the end that a followed file has now.
     ///
     /// # Errors

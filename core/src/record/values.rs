@@ -39,6 +39,9 @@ impl Boundary for Values {
             match data.get(at) {
                 None => return None,
                 Some(b'{' | b'[') => {
+                    if let Some(end) = line(data, at, search.searched) {
+                        return Some(end);
+                    }
                     search.nesting.has_begun = true;
                     search.searched = at;
                 }
@@ -70,6 +73,25 @@ impl Boundary for Values {
     fn holds_back(&self) -> bool {
         false
     }
+}
+
+/// The end of a value that is a line, as most are, if that can be told at a glance: it ends with a
+/// bracket, the next line begins with one, and within it no value follows another.
+#[inline]
+fn line(data: &[u8], at: usize, searched: usize) -> Option<End> {
+    let rest = data.get(at..)?;
+    let seen = searched.saturating_sub(at);
+    let len = seen + super::boundary::memchr(b'\n', rest.get(seen..)?)?;
+    let text = rest.get(..len)?.strip_suffix(b"}")?;
+    let is_object = text.first() == Some(&b'{') && rest.get(len + 1) == Some(&b'{');
+    let begins = |at: usize| {
+        let behind = text.get(at + 1..).unwrap_or_default();
+        behind.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
+    };
+    if !is_object || memchr::memchr_iter(b'}', text).any(begins) {
+        return None;
+    }
+    Some(End { text: at + len, whole: at + len + 1, used: at + len + 1 })
 }
 
 /// The end of a value; a line end behind it goes with it.
@@ -173,6 +195,10 @@ mod tests {
             ),
             ("no json\n{\"a\":1}\nmore\n", &["no json", "{\"a\":1}", "more"]),
             ("{\"a\":1} x\n{\"b\":2}", &["{\"a\":1}", "x", "{\"b\":2}"]),
+            (
+                "{\"a\":{}}\n{\"b\":{}} {\"c\":1}\n{\"d\":1}",
+                &["{\"a\":{}}", "{\"b\":{}}", "{\"c\":1}", "{\"d\":1}"],
+            ),
             // Cut off: the next one is not lost.
             ("{\"a\":\"x\n{\"b\":2}\n", &["{\"a\":\"x", "{\"b\":2}"]),
             ("{\"a\":{\"c\":[1,\n{\"b\":2}\n]}}", &["{\"a\":{\"c\":[1,\n{\"b\":2}\n]}}"]),

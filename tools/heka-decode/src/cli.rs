@@ -3,14 +3,17 @@
 
 use std::path::PathBuf;
 
+use std::num::NonZeroU64;
+use std::time::Duration;
+
 use clap::builder::TypedValueParser;
 use clap::{Parser, ValueEnum};
 use heka_core::cli;
 use heka_core::cli::signing::{KeysArgs, Verifier};
 use heka_core::cli::{CommitArgs, WriteArgs};
 use heka_core::cli::{
-    Common, Files, Showing, Tool, When, Writing, choice, forms, parse_buffer_size, parse_size,
-    parse_when,
+    Common, Files, Showing, Tool, When, Writing, choice, forms, parse_buffer_size, parse_duration,
+    parse_size, parse_when,
 };
 use heka_core::codec::json::FieldsAs;
 use heka_core::codec::short::Look;
@@ -51,6 +54,17 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = parse_selector,
           conflicts_with_all = ["count", "json", "text", "template", "output", "follow", "commit"])]
     count_by: Vec<Selector>,
+    /// With --count-by, only the NUM most frequent
+    #[arg(long, value_name = "NUM", requires = "count_by")]
+    top: Option<usize>,
+    /// Sort by time; messages are out of order by less than DURATION
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true,
+          default_missing_value = "10s", value_parser = parse_duration,
+          conflicts_with_all = ["follow", "last", "commit", "no_framing"])]
+    sort: Option<Duration>,
+    /// Select every Nth message
+    #[arg(long, value_name = "1/N", value_parser = parse_sample)]
+    sample: Option<NonZeroU64>,
     /// Select messages for which EXPR is true
     #[arg(short = 'm', long = "match", value_name = "EXPR")]
     expression: Option<String>,
@@ -119,6 +133,7 @@ const FORMS: &[Form] = &[
     Form::ShortIso,
     Form::Logfmt,
     Form::Csv,
+    Form::Tsv,
     Form::Rst,
     Form::SandboxText,
     Form::Heka,
@@ -150,6 +165,12 @@ fn parse_fields_as() -> impl TypedValueParser<Value = FieldsAs> {
     )
 }
 
+/// Reads `1/N`.
+fn parse_sample(text: &str) -> Result<NonZeroU64, String> {
+    let number = text.strip_prefix("1/").and_then(|number| number.parse().ok());
+    number.ok_or_else(|| "expected 1/N, such as 1/100".to_owned())
+}
+
 fn parse_selector(text: &str) -> Result<Selector, String> {
     Selector::parse(text)
         .ok_or_else(|| "expected a header, a field's name or Fields[name][*]".to_owned())
@@ -175,6 +196,9 @@ pub(crate) struct Plan {
     pub(crate) color: When,
     pub(crate) count: bool,
     pub(crate) count_by: Vec<Selector>,
+    pub(crate) top: Option<usize>,
+    pub(crate) sort: Option<Duration>,
+    pub(crate) sample: Option<NonZeroU64>,
     pub(crate) with_filename: bool,
     pub(crate) since: Option<i64>,
     pub(crate) until: Option<i64>,
@@ -214,6 +238,9 @@ impl Cli {
             color: self.common.color,
             count: self.count,
             count_by: self.count_by,
+            top: self.top,
+            sort: self.sort,
+            sample: self.sample,
             with_filename: self.with_filename,
             since: self.since,
             until: self.until,

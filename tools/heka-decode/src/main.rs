@@ -5,6 +5,7 @@ mod cli;
 mod positions;
 mod run;
 mod select;
+mod sort;
 mod tally;
 mod write;
 

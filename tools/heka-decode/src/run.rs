@@ -44,6 +44,9 @@ fn decode_all(plan: &Plan, decoder: &mut Decoder<'_>, out: &mut Output) -> Resul
     let mut status = Status::Done;
     let mut failure = None;
     Input::expect(&plan.files);
+    if plan.sort.is_some() {
+        return merge(plan, decoder, out);
+    }
     for file in &plan.files {
         if decoder.selection.is_complete() {
             break;
@@ -76,6 +79,55 @@ fn decode_all(plan: &Plan, decoder: &mut Decoder<'_>, out: &mut Output) -> Resul
     decoder.say_positions(out)?;
     out.flush()?;
     failure.map_or(Ok(status), Err)
+}
+
+/// A file that is merged with others.
+struct Source<'a> {
+    file: &'a str,
+    reader: FrameReader,
+    /// The latest time in what was read of it.
+    reached: i64,
+}
+
+/// Decodes all files together, in the order of their times: what is furthest behind is read on.
+fn merge(plan: &Plan, decoder: &mut Decoder<'_>, out: &mut Output) -> Result<Status, Stop> {
+    let mut status = Status::Done;
+    let mut sources = Vec::new();
+    for file in &plan.files {
+        match Input::open(file).and_then(|input| unpacked(input, out)) {
+            Ok(input) => sources.push(Source {
+                file,
+                reader: FrameReader::new(input, plan.max_record, 0).strict(plan.strict),
+                reached: i64::MIN,
+            }),
+            Err(Stop::Error { status: of_file, text }) if !plan.strict => {
+                heka_core::report::error(text);
+                status = status.and(of_file);
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
+    while !sources.is_empty() {
+        let behind = sources.iter_mut().enumerate().min_by_key(|(_, source)| source.reached);
+        let Some((index, source)) = behind else { break };
+        decoder.writer.begin(source.file);
+        let mut receive = From { file: source.file, decoder };
+        let ended = source.reader.read_block(out, &mut receive)?;
+        source.reached = source.reached.max(decoder.writer.take_latest().unwrap_or(i64::MIN));
+        if ended {
+            let source = sources.swap_remove(index);
+            status = status.and(Status::failed_if(source.reader.damages() > 0));
+        }
+        if decoder.selection.is_complete() {
+            break;
+        }
+        let reached = sources.iter().map(|source| source.reached).min().unwrap_or(i64::MAX);
+        decoder.writer.write_sorted(reached, out)?;
+    }
+    decoder.writer.finish(true, out)?;
+    decoder.say_positions(out)?;
+    out.flush()?;
+    Ok(status)
 }
 
 fn open_output(plan: &Plan) -> Result<(Encoder, Output), Stop> {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which messages are wanted.
 
+use std::num::NonZeroU64;
+
 use heka_core::cli::signing::Verifier;
 use heka_core::codec::Matcher;
 use heka_core::record::Recent;
@@ -17,6 +19,10 @@ pub(crate) struct Selection<'a> {
     /// Nanoseconds since 1970.
     since: Option<i64>,
     until: Option<i64>,
+    /// Of how many one is wanted.
+    sample: u64,
+    /// How many were passed over since the last one of the sample.
+    passed: u64,
     /// How many more are wanted.
     left: u64,
     rejected: u64,
@@ -30,6 +36,8 @@ impl<'a> Selection<'a> {
             recent: plan.dedup.map(Recent::new),
             since: plan.since,
             until: plan.until,
+            sample: plan.sample.map_or(1, NonZeroU64::get),
+            passed: 0,
             left: plan.max_count,
             rejected: 0,
         }
@@ -50,8 +58,18 @@ impl<'a> Selection<'a> {
         if self.recent.as_mut().is_some_and(|recent| !recent.is_new(frame.view.uuid)) {
             return false;
         }
+        if self.sample > 1 && !self.is_of_sample() {
+            return false;
+        }
         self.left -= 1;
         true
+    }
+
+    /// Whether it is the first of so many.
+    fn is_of_sample(&mut self) -> bool {
+        let is_first = self.passed == 0;
+        self.passed = (self.passed + 1) % self.sample;
+        is_first
     }
 
     /// Whether a time is among those asked for. A message that has none is of 1970, as everywhere.

@@ -21,11 +21,14 @@ pub(crate) struct Tally {
     /// Messages with values for which there was no room.
     others: u64,
     key: Vec<u8>,
+    /// How many lines are wanted.
+    top: usize,
 }
 
 impl Tally {
-    pub(crate) fn new(selectors: Vec<Selector>) -> Self {
-        Self { selectors, counts: HashMap::new(), size: 0, others: 0, key: Vec::new() }
+    pub(crate) fn new(selectors: Vec<Selector>, top: Option<usize>) -> Self {
+        let top = top.unwrap_or(usize::MAX);
+        Self { selectors, counts: HashMap::new(), size: 0, others: 0, key: Vec::new(), top }
     }
 
     pub(crate) fn add(&mut self, message: &MessageView<'_>) {
@@ -46,12 +49,18 @@ impl Tally {
         }
     }
 
-    /// Writes a line for each value, as `uniq -c | sort -rn` does.
+    /// Writes a line for each value, as `uniq -c | sort -rn` does; on a terminal with a bar.
     pub(crate) fn write(&self, out: &mut Output) -> Result<(), Stop> {
         let mut counts: Vec<_> = self.counts.iter().collect();
         counts.sort_unstable_by(|one, other| other.1.cmp(one.1).then(one.0.cmp(other.0)));
-        for (key, count) in counts {
+        let most = counts.first().map_or(0, |(_, count)| **count);
+        let has_bars = out.is_terminal();
+        let rest: u64 = counts.iter().skip(self.top).map(|(_, count)| **count).sum();
+        for (key, count) in counts.into_iter().take(self.top) {
             let mut line = format!("{count:7} ");
+            if has_bars {
+                push_bar(&mut line, *count, most);
+            }
             for (index, value) in key.split(|&byte| byte == b'\t').enumerate() {
                 line += if index > 0 { "\t" } else { "" };
                 harmless::push_line(&mut line, value);
@@ -60,10 +69,42 @@ impl Tally {
             out.put(line.as_bytes());
             out.end_record()?;
         }
-        if self.others > 0 {
-            out.put(format!("{:7} (other)\n", self.others).as_bytes());
+        let others = self.others + rest;
+        if others > 0 {
+            let bar = if has_bars { " ".repeat(BAR + 1) } else { String::new() };
+            out.put(format!("{others:7} {bar}(other)\n").as_bytes());
             out.end_record()?;
         }
         Ok(())
+    }
+}
+
+/// Columns of the longest bar.
+const BAR: usize = 20;
+
+/// Appends a bar as long as `count` is beside `most`, in eighths of a column, and blanks behind it.
+fn push_bar(line: &mut String, count: u64, most: u64) {
+    const PARTS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = u128::from(count) * BAR as u128 * 8 / u128::from(most.max(1));
+    let eighths = usize::try_from(eighths).unwrap_or(0).clamp(1, BAR * 8);
+    let part = PARTS.get(eighths % 8).filter(|_| !eighths.is_multiple_of(8));
+    line.extend(std::iter::repeat_n('█', eighths / 8).chain(part.copied()));
+    let len = eighths.div_ceil(8);
+    line.extend(std::iter::repeat_n(' ', BAR + 1 - len));
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn bars_are_in_proportion() {
+        let bar = |count, most| {
+            let mut line = String::new();
+            super::push_bar(&mut line, count, most);
+            line
+        };
+        assert_eq!(bar(8, 8), format!("{} ", "█".repeat(20)));
+        assert_eq!(bar(4, 8), format!("{}{}", "█".repeat(10), " ".repeat(11)));
+        assert_eq!(bar(1, 1_000_000), format!("▏{}", " ".repeat(20)));
+        assert!((1..200).all(|count| bar(count, 200).chars().count() == 21));
     }
 }

@@ -6,10 +6,11 @@ use std::rc::Rc;
 
 use heka_core::codec::Encoder;
 use heka_core::os::Output;
-use heka_core::report::{Stop, stats};
-use heka_core::wire::{Frame, Header, MessageView};
+use heka_core::report::{self, Stop, stats};
+use heka_core::wire::{Frame, Header, MessageView, put_frame};
 
 use crate::cli::Plan;
+use crate::sort::Sorter;
 use crate::tally::Tally;
 
 /// Writes what was selected.
@@ -25,15 +26,43 @@ pub(crate) struct Writer {
     /// How many of the last are kept, if only these are wanted.
     last: Option<usize>,
     kept: VecDeque<Kept>,
+    /// Messages that wait for earlier ones.
+    sorter: Option<Sorter>,
 }
 
 /// A frame that may be one of the last.
-struct Kept {
+pub(crate) struct Kept {
     /// Where it comes from.
     name: Rc<str>,
     bytes: Vec<u8>,
     /// Where the message begins.
     message: usize,
+}
+
+impl Kept {
+    /// A copy of a frame without its position, which counts in the order of its source only.
+    pub(crate) fn of(name: &Rc<str>, frame: &Frame<'_>) -> Self {
+        let mut bytes = Vec::new();
+        let header = Header { checkpoint: None, ..frame.header };
+        // What was read from a frame fits one.
+        let _ok = put_frame(&mut bytes, header, frame.message);
+        let message = bytes.len() - frame.message.len().min(bytes.len());
+        Self { name: Rc::clone(name), bytes, message }
+    }
+
+    /// How many bytes it takes.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Hands over the frame.
+    pub(crate) fn with_frame<T>(&self, use_it: impl FnOnce(&Frame<'_>) -> T) -> T {
+        let message = self.bytes.get(self.message..).unwrap_or_default();
+        // It was a message when it was kept.
+        let view = MessageView::parse(message).unwrap_or_default();
+        let header = Header::default();
+        use_it(&Frame { bytes: &self.bytes, header, message, view, offset: 0 })
+    }
 }
 
 impl Writer {
@@ -43,11 +72,13 @@ impl Writer {
             encoder,
             count: plan.count,
             taken: 0,
-            tally: by.then(|| Tally::new(plan.count_by.clone())),
+            tally: by.then(|| Tally::new(plan.count_by.clone(), plan.top)),
             name: Rc::from(""),
             with_filename: plan.with_filename,
             last: plan.last,
             kept: VecDeque::new(),
+            // Numbers are the same in any order.
+            sorter: plan.sort.filter(|_| !by && !plan.count).map(Sorter::new),
         }
     }
 
@@ -85,14 +116,36 @@ impl Writer {
             tally.add(&frame.view);
             return Ok(());
         }
+        if let Some(sorter) = &mut self.sorter {
+            sorter.add(frame, Kept::of(&self.name, frame));
+            return Ok(());
+        }
+        self.write(frame, out)
+    }
+
+    fn write(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Stop> {
         out.put(self.name.as_bytes());
         self.encoder.put(out.buffer(), frame);
         out.end_record()
     }
 
+    /// The latest time of what came since the last call, if messages are sorted.
+    pub(crate) fn take_latest(&mut self) -> Option<i64> {
+        self.sorter.as_mut().and_then(Sorter::take_latest)
+    }
+
+    /// Writes the messages before which none can come: the inputs have come to that time.
+    pub(crate) fn write_sorted(&mut self, reached: i64, out: &mut Output) -> Result<(), Stop> {
+        while let Some(kept) = self.sorter.as_mut().and_then(|sorter| sorter.next(reached)) {
+            self.name = Rc::clone(&kept.name);
+            kept.with_frame(|frame| self.write(frame, out))?;
+        }
+        Ok(())
+    }
+
     /// Whether what it takes is written only at the end.
     pub(crate) fn is_delaying(&self) -> bool {
-        self.last.is_some()
+        self.last.is_some() || self.sorter.is_some()
     }
 
     /// Writes a position alone.
@@ -117,14 +170,9 @@ impl Writer {
     /// Writes what was kept. From then on everything is written as it comes.
     pub(crate) fn release(&mut self, out: &mut Output) -> Result<(), Stop> {
         self.last = None;
-        for Kept { name, bytes, message } in std::mem::take(&mut self.kept) {
-            let message = bytes.get(message..).unwrap_or_default();
-            // It was a message when it was kept.
-            let view = MessageView::parse(message).unwrap_or_default();
-            let frame =
-                Frame { bytes: &bytes, header: Header::default(), message, view, offset: 0 };
-            self.name = name;
-            self.put(&frame, out)?;
+        for kept in std::mem::take(&mut self.kept) {
+            self.name = Rc::clone(&kept.name);
+            kept.with_frame(|frame| self.put(frame, out))?;
         }
         Ok(())
     }
@@ -133,6 +181,13 @@ impl Writer {
     pub(crate) fn finish(&mut self, is_complete: bool, out: &mut Output) -> Result<(), Stop> {
         let last = self.last;
         self.release(out)?;
+        self.write_sorted(i64::MAX, out)?;
+        if let Some(late @ 1..) = self.sorter.as_ref().map(Sorter::late) {
+            let s = if late == 1 { "" } else { "s" };
+            report::warning(format_args!(
+                "{late} message{s} out of order by more than --sort allows"
+            ));
+        }
         if let (Some(tally), true) = (&self.tally, is_complete) {
             tally.write(out)?;
         }

@@ -44,6 +44,7 @@ pub(super) enum Compare {
     LessOrEqual,
     Matches,
     MatchesNot,
+    Contains,
 }
 
 /// Takes an expression apart.
@@ -156,8 +157,18 @@ impl<'a> Lexer<'a> {
                 (byte, _) => bytes.push(byte),
             }
         }
+        if self.has_flag() {
+            self.at += 1;
+            bytes.splice(0..0, *b"(?i)");
+        }
         // Cut at ASCII characters only, so it is as much UTF-8 as the expression.
         Ok(Token::Regex(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Whether an `i` follows a regular expression, and nothing that makes a word of it.
+    fn has_flag(&self) -> bool {
+        let mut rest = self.text.get(self.at..).unwrap_or_default().iter();
+        rest.next() == Some(&b'i') && rest.next().is_none_or(|next| !next.is_ascii_alphanumeric())
     }
 
     fn number(&mut self) -> Result<Token, Mistake> {
@@ -176,10 +187,18 @@ impl<'a> Lexer<'a> {
     fn word(&mut self) -> Result<Token, Mistake> {
         let word =
             self.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80);
-        if word != b"Fields" {
-            return Ok(Token::Word(String::from_utf8_lossy(word).into_owned()));
+        match word {
+            b"and" | b"AND" => return Ok(Token::And),
+            b"or" | b"OR" => return Ok(Token::Or),
+            b"not" | b"NOT" => return Ok(Token::Not),
+            b"contains" | b"CONTAINS" => return Ok(Token::Compare(Compare::Contains)),
+            b"Fields" => {}
+            _ => return Ok(Token::Word(String::from_utf8_lossy(word).into_owned())),
         }
         let start = self.at;
+        if let Some(name) = self.dotted() {
+            return Err(Mistake::new(start, format!("did you mean Fields[{name}]?")));
+        }
         let name = self
             .bracketed(|byte| byte != b']')?
             .ok_or_else(|| Mistake::new(start, "expected [ directly behind Fields"))?;
@@ -192,6 +211,14 @@ impl<'a> Lexer<'a> {
         let any = if field == Some(Pick::Every) { Pick::Every } else { Pick::Nth(0) };
         let (field, value) = (field.unwrap_or(Pick::Nth(0)), value.unwrap_or(any));
         Ok(Token::Field(FieldPath { name, field, value }))
+    }
+
+    /// The name behind a point, which is not how fields are named.
+    fn dotted(&self) -> Option<String> {
+        let rest = self.text.get(self.at..)?.strip_prefix(b".")?;
+        let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(**byte, b'_' | b'.');
+        let len = rest.iter().take_while(is_part).count();
+        Some(String::from_utf8_lossy(rest.get(..len)?).into_owned())
     }
 
     fn index(&mut self) -> Result<Option<Pick>, Mistake> {
@@ -226,6 +253,7 @@ fn stray(at: usize, byte: u8) -> Mistake {
         b'=' => twice("=="),
         b'&' => twice("&&"),
         b'|' => twice("||"),
+        b'~' => twice("=~"),
         b'%' => Mistake::new(at, "% must follow the quotes of a pattern directly"),
         b'[' => Mistake::new(at, "[ must follow Fields or ] directly"),
         _ => Mistake::new(at, "unexpected character"),

@@ -82,6 +82,15 @@ mod tests {
             ("Fields[a] [0] == 1", 10, "[ must follow Fields or ] directly"),
             ("Type == NIL && Uuid == NIL", 23, "Uuid is never NIL"),
             ("Type = 'x'", 5, "did you mean ==?"),
+            ("Type ~ 'x'", 5, "did you mean =~?"),
+            ("status >= 500", 0, "unknown word status (did you mean Fields[status]?)"),
+            ("message == 'x'", 0, "unknown word message (did you mean Payload?)"),
+            ("Fields.status >= 500", 6, "did you mean Fields[status]?"),
+            ("Severity <= err", 12, "expected a number (err is 3)"),
+            ("Severity <= 'warning'", 12, "expected a number (warning is 4)"),
+            ("Payload contains /x/", 17, "expected text in quotes"),
+            ("Fields[n] contains 5", 19, "expected text in quotes"),
+            ("TRUE and", 8, "expected a test"),
         ] {
             assert_eq!(mistake(text), (at, reason.to_owned()), "{text}");
         }
@@ -97,6 +106,28 @@ mod tests {
         assert!(truth("!!TRUE && !FALSE"));
         assert!(truth("TRUE || FALSE && FALSE"));
         assert!(!truth("(TRUE || FALSE) && FALSE"));
+    }
+
+    #[test]
+    fn words_are_as_good_as_signs() {
+        let message = Message { payload: Some("a.b Panic".into()), ..Message::default() };
+        let mut bytes = Vec::new();
+        put_message(&mut bytes, &message);
+        let view = MessageView::parse(&bytes).unwrap();
+        for (expression, expected) in [
+            ("TRUE and not FALSE", true),
+            ("FALSE or TRUE AND TRUE", true),
+            ("not (TRUE or FALSE)", false),
+            ("Payload contains 'a.b'", true),
+            ("Payload contains 'aXb'", false),
+            ("not Payload contains 'panic'", true),
+            ("Payload =~ /PANIC/i", true),
+            ("Payload =~ /PANIC/", false),
+            ("Payload !~ /PANIC/i || FALSE", false),
+            ("(Payload =~ /^A\\.b/i)&&TRUE", true),
+        ] {
+            assert_eq!(Matcher::new(expression).unwrap().is_match(&view), expected, "{expression}");
+        }
     }
 
     #[test]

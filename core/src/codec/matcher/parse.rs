@@ -6,6 +6,8 @@
 //! not  = "!" not | "(" or ")" | TRUE | FALSE | test
 //! test = variable comparison value
 //! ```
+//!
+//! `and`, `or` and `not` are the same as the operators.
 
 use std::cmp::Ordering;
 
@@ -15,6 +17,7 @@ use super::lex::{Compare, Lexer, Token};
 use super::pattern::Pattern;
 use crate::codec::FieldPath;
 use crate::codec::regular::Regular;
+use crate::codec::severity;
 
 /// How deep parentheses and negations may nest.
 const MAX_DEPTH: usize = 200;
@@ -120,7 +123,7 @@ impl Order {
             Compare::GreaterOrEqual => (false, true, true),
             Compare::Less => (true, false, false),
             Compare::LessOrEqual => (true, true, false),
-            Compare::Matches | Compare::MatchesNot => return None,
+            Compare::Matches | Compare::MatchesNot | Compare::Contains => return None,
         };
         Some(Self { less, equal, greater, neither: compare == Compare::NotEqual })
     }
@@ -226,7 +229,10 @@ impl Parser<'_> {
             "Payload" => TextHeader::Payload,
             "EnvVersion" => TextHeader::EnvVersion,
             "Hostname" => TextHeader::Hostname,
-            _ => return Err(Mistake::new(at, unknown(word))),
+            _ => {
+                let is_compared = matches!(self.next.1, Token::Compare(_));
+                return Err(Mistake::new(at, unknown(word, is_compared)));
+            }
         };
         let (compare_at, compare) = self.comparison()?;
         let (at, value) = self.advance()?;
@@ -257,6 +263,10 @@ impl Parser<'_> {
                 })?;
                 Ok(Node::Number(header, order, time))
             }
+            (NumberHeader::Severity, Token::Word(word)) => Err(no_number(at, &word)),
+            (_, Token::Text { bytes, .. }) if header == NumberHeader::Severity => {
+                Err(no_number(at, &String::from_utf8_lossy(&bytes)))
+            }
             _ => Err(Mistake::new(at, "expected a number")),
         }
     }
@@ -267,6 +277,9 @@ impl Parser<'_> {
         match value {
             Token::Number(number) => match Order::new(compare) {
                 Some(order) => Ok(ValueTest::Number(order, number)),
+                None if compare == Compare::Contains => {
+                    Err(Mistake::new(at, "expected text in quotes"))
+                }
                 None => Err(Mistake::new(at, "expected a /regular expression/ or a 'pattern'")),
             },
             Token::Word(word) if word == "NIL" => {
@@ -282,12 +295,20 @@ impl Parser<'_> {
     fn comparison(&mut self) -> Result<(usize, Compare), Mistake> {
         match self.advance()? {
             (at, Token::Compare(compare)) => Ok((at, compare)),
-            (at, _) => Err(Mistake::new(at, "expected == != > >= < <= =~ or !~")),
+            (at, _) => Err(Mistake::new(at, "expected == != > >= < <= =~ !~ or contains")),
         }
     }
 }
 
-fn unknown(word: &str) -> String {
+/// What to say of a severity that is not a number.
+fn no_number(at: usize, word: &str) -> Mistake {
+    match severity::named(word.as_bytes()) {
+        Some(number) => Mistake::new(at, format!("expected a number ({word} is {number})")),
+        None => Mistake::new(at, "expected a number"),
+    }
+}
+
+fn unknown(word: &str, is_compared: bool) -> String {
     const WORDS: [&str; 13] = [
         "Uuid",
         "Timestamp",
@@ -306,8 +327,19 @@ fn unknown(word: &str) -> String {
     if word == "NIL" {
         return "NIL stands behind == or != only".to_owned();
     }
-    match WORDS.iter().find(|known| known.eq_ignore_ascii_case(word)) {
+    let lower = word.to_ascii_lowercase();
+    let other = match lower.as_str() {
+        "msg" | "message" | "text" => Some("Payload"),
+        "host" => Some("Hostname"),
+        "level" => Some("Severity"),
+        "time" | "ts" => Some("Timestamp"),
+        "null" | "none" => Some("NIL"),
+        _ => None,
+    };
+    let known = WORDS.iter().find(|known| known.eq_ignore_ascii_case(word)).copied();
+    match known.or(other) {
         Some(known) => format!("unknown word {word} (did you mean {known}?)"),
+        None if is_compared => format!("unknown word {word} (did you mean Fields[{word}]?)"),
         None => format!("unknown word {word}"),
     }
 }
@@ -332,6 +364,13 @@ fn text_test(
             Err(Mistake::new(compare_at, "patterns are compared by =~ or !~"))
         }
         (Some(_), _) => Err(Mistake::new(at, "expected text in quotes")),
+        (None, Token::Text { bytes, .. }) if compare == Compare::Contains => {
+            let pattern = Pattern::new(&bytes, true).map_err(|why| Mistake::new(at, why))?;
+            Ok(TextTest::Matches(Search::Lua(pattern), true))
+        }
+        (None, _) if compare == Compare::Contains => {
+            Err(Mistake::new(at, "expected text in quotes"))
+        }
         (None, Token::Text { bytes, literal }) => {
             let pattern = Pattern::new(&bytes, literal).map_err(|why| Mistake::new(at, why))?;
             Ok(TextTest::Matches(Search::Lua(pattern), compare == Compare::Matches))
