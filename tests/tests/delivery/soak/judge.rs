@@ -95,7 +95,8 @@ impl World {
             let out = fs::read(self.on_disk(output)).unwrap_or_default();
             let ends = lives.iter().skip(1).map(|end| *end as usize).chain([out.len()]);
             let lives = lives.iter().zip(ends).map(|(begin, end)| {
-                let life = &out[*begin as usize..end];
+                // A torn record that the one before left is cut off behind the beginning.
+                let life = &out[end.min(*begin as usize)..end];
                 numbers(&Tool::new("heka-decode").stdin(life).run().out()).doubled
             });
             lives.sum::<u64>()

@@ -185,39 +185,53 @@ impl World {
     }
 
     fn start(&mut self, line: usize) {
-        let mut input = None;
+        let mut stdin = None;
         for command in self.mode.lines[line].split(" | ") {
             let mut words = command.split_whitespace();
             let name = words.next().expect("a command");
             let args: Vec<String> = words.map(|word| self.filled_in(word)).collect();
+            self.begin_lives(&args);
             let (reader, writer) = std::io::pipe().expect("a pipe");
-            let (folder, log) = (self.folder.path().to_owned(), self.log());
-            let stdin = input.replace(File::from(OwnedFd::from(reader)));
-            let setup = move |tool: Tool| {
-                let tool = tool.dir(folder).stderr_file(log);
-                let tool = tool.stdout_file(File::from(OwnedFd::from(writer)));
-                match stdin {
-                    Some(stdin) => tool.stdin_file(stdin),
-                    None => tool,
-                }
-            };
-            for (lives, output) in self.lives.iter_mut().zip(self.mode.outputs) {
-                if args.iter().any(|arg| arg.starts_with("--write=") && arg.ends_with(output)) {
-                    let path = &args.iter().find(|arg| arg.ends_with(output)).expect("it")[8..];
-                    lives.push(fs::metadata(path).map_or(0, |file| file.len()));
-                }
-            }
-            let process = if name == "heka-listen" {
-                let peer = Peer::with(name, args, setup);
-                if let Some(proxy) = &self.proxies[line] {
-                    // Nothing comes before the proxy knows it.
-                    proxy.redirect(peer.addr.trim_start_matches("tls://"));
-                }
-                peer.into_running()
-            } else {
-                setup(Tool::new(name).args(args)).spawn()
-            };
+            let stdin = stdin.replace(File::from(OwnedFd::from(reader)));
+            let stdout = File::from(OwnedFd::from(writer));
+            let process = self.spawn(line, name, args, stdin, stdout);
             self.lines[line].push(Stage { name, process, stopped: None });
+        }
+    }
+
+    /// Starts a stage; nothing comes to one that listens before its proxy knows it.
+    fn spawn(
+        &self,
+        line: usize,
+        name: &str,
+        args: Vec<String>,
+        stdin: Option<File>,
+        stdout: File,
+    ) -> Running {
+        let setup = |tool: Tool| {
+            let tool = tool.dir(self.folder.path()).stderr_file(self.log()).stdout_file(stdout);
+            match stdin {
+                Some(stdin) => tool.stdin_file(stdin),
+                None => tool,
+            }
+        };
+        if name != "heka-listen" {
+            return setup(Tool::new(name).args(args)).spawn();
+        }
+        let peer = Peer::with(name, args, setup);
+        if let Some(proxy) = &self.proxies[line] {
+            proxy.redirect(peer.addr.trim_start_matches("tls://"));
+        }
+        peer.into_running()
+    }
+
+    /// Notes how long the outputs are that a stage with these arguments writes.
+    fn begin_lives(&mut self, args: &[String]) {
+        for (lives, output) in self.lives.iter_mut().zip(self.mode.outputs) {
+            let written = args.iter().filter_map(|arg| arg.strip_prefix("--write="));
+            for path in written.filter(|path| path.ends_with(output)) {
+                lives.push(fs::metadata(path).map_or(0, |file| file.len()));
+            }
         }
     }
 
