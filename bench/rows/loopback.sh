@@ -33,7 +33,7 @@ contender 'without' '
     heka-listen -1 127.0.0.1:0 --ready-fd 3 3>ready >/dev/null & wait_file ready
     heka-send "$(cat ready)" <"$FRAMES"; wait' heka-send heka-listen
 
-row 'put on disk before it is sent (--queue)' '≤ 1.5 × without'
+row 'put on disk before it is sent (--queue)' '≤ 1.25 × without'
 amount "$FRAMES_BYTES" "$LINES"
 contender 'heka-send --queue → heka-listen' '
     heka-listen -1 127.0.0.1:0 --ready-fd 3 3>ready >/dev/null & wait_file ready

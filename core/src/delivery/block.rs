@@ -43,8 +43,9 @@ pub enum NoBlock {
     Damaged,
 }
 
-/// Appends a block of `count` messages behind message `before`.
-pub fn put(out: &mut Vec<u8>, before: u64, count: u32, frames: &[u8]) {
+/// Appends the head of a block of `count` messages behind message `before`: these frames, which follow
+/// it.
+pub fn put_head(out: &mut Vec<u8>, before: u64, count: u32, frames: &[u8]) {
     let len = u32::try_from(frames.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&[START, 0]);
     let start = out.len();
@@ -60,7 +61,6 @@ pub fn put(out: &mut Vec<u8>, before: u64, count: u32, frames: &[u8]) {
         *byte = header_len;
     }
     out.push(END);
-    out.extend_from_slice(frames);
 }
 
 /// What block `buffer` begins with.
@@ -119,8 +119,9 @@ mod tests {
     fn a_block_is_what_was_written_or_none() {
         for before in [0, 300, u64::MAX - 2] {
             let mut bytes = Vec::new();
-            put(&mut bytes, before, 2, b"two frames");
-            let head = bytes.len() - 10;
+            put_head(&mut bytes, before, 2, b"two frames");
+            let head = bytes.len();
+            bytes.extend_from_slice(b"two frames");
             assert!(head <= MAX_HEAD);
             let end = bytes.len();
             assert_eq!(parse(&bytes), Ok(Block { before, count: 2, head, end }));

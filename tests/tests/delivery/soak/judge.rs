@@ -52,16 +52,23 @@ impl World {
     /// Tells the figures: in words, and as a row of README's table.
     fn tell(&self, lost: usize, doubled: u64, by_one: Option<u64>, after_dedup: u64) {
         let Self { mode, faults, killed, written, .. } = self;
-        let all: u64 = faults.values().sum();
         let each: Vec<_> = faults.iter().map(|(name, count)| format!("{count} {name}")).collect();
         let by_one = by_one.map_or("—".to_owned(), |count| count.to_string());
+        let sum = |parts: &[&str]| -> u64 {
+            let has = |name: &str| parts.iter().any(|part| name.contains(part));
+            faults.iter().filter(|(name, _)| has(name)).map(|(_, count)| count).sum()
+        };
+        let all = sum(&[""]);
+        let kinds = [&["SIGKILL", "SIGTERM"][..], &["SIGSTOP"], &["disks"], &["logs", "queues"]];
+        let [kills, stops, disks, files] = kinds.map(sum);
+        let connections = all - kills - stops - disks - files;
         eprintln!(
-            "{}: {all} faults ({}), {killed} stages killed; {written} records written, {lost} lost, \
-             0 torn; doubled: {doubled} in the output, {by_one} by one receiver, {after_dedup} after \
-             --dedup\n| {} | {all} | {killed} | {written} | {lost} | {by_one} | {after_dedup} |",
-            mode.name,
+            "{name}: {all} faults ({}), {killed} stages killed; {written} records written, {lost} \
+             lost, 0 torn; doubled: {doubled} in the output, {by_one} by one receiver, {after_dedup} \
+             after --dedup\n| {name} | {kills} | {stops} | {connections} | {disks} | {files} | \
+             {written} | {lost} | {by_one} | {after_dedup} |",
             each.join(", "),
-            mode.name,
+            name = mode.name,
         );
     }
 

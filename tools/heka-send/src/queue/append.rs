@@ -5,7 +5,8 @@
 //! process is killed in between, at most what was being appended is missing, and nobody has been
 //! told yet that this is queued.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt as _;
 
 use super::cursor::{Cursor, NO_BOOT};
@@ -16,6 +17,7 @@ use super::{Mark, Place, Queue};
 use heka_core::delivery::block::{self, MAX_HEAD};
 use heka_core::delivery::is_full;
 use heka_core::report::{Explain as _, Stop};
+use nix::sys::uio::pwritev;
 
 /// Frames in a block, unless one alone is longer.
 const BLOCK_SIZE: u64 = 64 * 1024;
@@ -96,14 +98,14 @@ impl Queue {
         let until = count.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(start);
         let frames = frames.get(start..until).unwrap_or_default();
         let number = u32::try_from(count).map_err(io::Error::other)?;
-        let mut bytes = std::mem::take(&mut self.buffer);
-        bytes.clear();
-        block::put(&mut bytes, self.appended, number, frames);
+        let mut head = std::mem::take(&mut self.buffer);
+        head.clear();
+        block::put_head(&mut head, self.appended, number, frames);
         let from = self.end();
-        let end = Place { offset: from.offset + bytes.len() as u64, ..from };
+        let end = Place { offset: from.offset + (head.len() + frames.len()) as u64, ..from };
         self.appended += u64::from(number);
-        let written = self.writer.write_all_at(&bytes, from.offset);
-        self.buffer = bytes;
+        let written = write_both_at(&self.writer, &head, frames, from.offset);
+        self.buffer = head;
         if let Err(error) = written.and_then(|()| self.note_end(end)) {
             self.appended -= u64::from(number);
             // Half a record would damage the next one.
@@ -223,4 +225,14 @@ impl Queue {
         self.extent = len;
         Ok(())
     }
+}
+
+/// Writes what lies in two places, one behind the other.
+fn write_both_at(file: &File, one: &[u8], other: &[u8], offset: u64) -> io::Result<()> {
+    let both = [IoSlice::new(one), IoSlice::new(other)];
+    let len = pwritev(file, &both, i64::try_from(offset).map_err(io::Error::other)?)?;
+    let (one, rest) = (one.get(len..).unwrap_or_default(), len.saturating_sub(one.len()));
+    file.write_all_at(one, offset + len as u64)?;
+    let other = other.get(rest..).unwrap_or_default();
+    file.write_all_at(other, offset + (len + one.len()) as u64)
 }
