@@ -199,3 +199,22 @@ subprocess.run([\"unix-sock\", \"-l\", \"--type\", \"dgram\", \"-n2\"], stdin=s)
 print(s.recv(9).decode())";
     place.line(&format!("python3 -c '{script}'")).run().succeeds().stdout_is("1\n2\n3\n");
 }
+
+/// Only so many senders are remembered: a new one replaces the one that was silent for longest.
+#[test]
+fn the_sender_that_is_silent_for_longest_is_forgotten() {
+    let place = place();
+    let server = place.serve(&["--type", "dgram", "--tag", "--max-conns", "2"]);
+    let folder = scratch();
+    let senders = ["a", "b", "c"].map(|name| {
+        let socket = std::os::unix::net::UnixDatagram::bind(folder.path().join(name)).unwrap();
+        socket.connect(&place.path).unwrap();
+        socket
+    });
+    let mut expected = String::new();
+    for (sender, number) in [(0, 0), (1, 1), (0, 0), (2, 2), (0, 0), (1, 3), (0, 0), (2, 4)] {
+        senders[sender].send(b"x").unwrap();
+        expected += &format!("{number}\tx\n");
+        server.wait_stdout_is(&expected);
+    }
+}

@@ -138,3 +138,16 @@ fn a_message_goes_to_all_peers_in_its_field() {
     server.peer.close_stdin();
     assert_eq!(peers.each_mut().map(read_all), ["", "x\n", "x\n"]);
 }
+
+/// What has come of the next record holds up none that is whole.
+#[test]
+fn a_whole_record_does_not_wait_for_the_next() {
+    let mut server = serve_open(&[]);
+    let mut peers = [(); 2].map(|()| connect(&server.path));
+    for peer in &mut peers {
+        peer.write_all(b"hello\n").unwrap();
+    }
+    server.peer.wait_stdout_is("hello\nhello\n");
+    server.peer.write("x\npart");
+    peers.iter_mut().for_each(|peer| read_exactly(peer, "x\n"));
+}

@@ -4,10 +4,6 @@
 //! Nothing in it waits for one peer. Sockets and standard output are non-blocking; what a peer does
 //! not take waits in its queue, what standard output does not take makes the peers wait. The kernel
 //! tells changes only (edge-triggered epoll), so each peer remembers what it may still do.
-//!
-//! Senders of datagrams share one socket, which is read here. A sender that does not read what is
-//! sent back to it is not to keep the others from being heard, so such records are dropped once its
-//! queue is full, also if nobody else is known, unless `--queue-full=block` asks to wait for it.
 
 use std::os::fd::AsFd as _;
 use std::time::Instant;
@@ -25,7 +21,7 @@ use crate::exec::Processes;
 use crate::facts::Facts;
 use crate::inbound::{Receiving, scratch_len};
 use crate::link::Link;
-use crate::packets::{self, Packet};
+use crate::packets::Packet;
 use crate::peer::{Peer, Sending};
 use crate::peers::Peers;
 use crate::plan::Plan;
@@ -52,8 +48,6 @@ pub(crate) struct Hub<'a> {
     /// Records go out, then the connections are closed.
     closing: bool,
     scratch: Vec<u8>,
-    /// How often to look for datagrams before they are waited for.
-    looks: u8,
     /// Turns since anything has been waited for.
     busy_turns: u8,
 }
@@ -84,7 +78,6 @@ impl<'a> Hub<'a> {
             poller,
             closing: false,
             scratch: vec![0; scratch_len(plan)],
-            looks: 0,
             busy_turns: 0,
         })
     }
@@ -177,34 +170,22 @@ impl<'a> Hub<'a> {
 
     /// Takes the datagrams that are there.
     fn receive(&mut self) -> Result<(), Stop> {
-        let Some(datagrams) = &self.datagrams else { return Ok(()) };
-        if !self.can_receive() {
+        if self.datagrams.is_some() && !self.can_receive() {
             self.door.iter_mut().for_each(Door::hold_up);
         }
-        if !self.can_take_in() {
+        let (true, Some(datagrams)) = (self.can_take_in(), &mut self.datagrams) else {
             return Ok(());
-        }
+        };
         let (size, mut scratch) = (self.plan.read_size, std::mem::take(&mut self.scratch));
         let most = self.sink.left().saturating_mul(size).min(scratch.len());
-        let room = scratch.get_mut(..most).unwrap_or_default();
-        match packets::receive_from(&datagrams.socket, room, size) {
-            Ok(packets) => {
-                if packets.len() >= packets::MANY {
-                    self.looks = packets::LOOKS;
-                }
+        let path = self.door.as_ref().map_or("", |door| &door.path);
+        match datagrams.receive(scratch.get_mut(..most).unwrap_or_default(), size).at(path)? {
+            Some(packets) => {
                 for (packet, slot) in packets.into_iter().zip(scratch.chunks(size)) {
                     self.take_datagram(packet, slot)?;
                 }
             }
-            Err(nix::Error::EINTR) => {}
-            Err(nix::Error::EAGAIN) if self.looks > 0 => {
-                self.looks -= 1;
-                std::thread::yield_now();
-            }
-            Err(nix::Error::EAGAIN) => self.door.iter_mut().for_each(Door::settle),
-            Err(error) => {
-                return Err(error).at(self.door.as_ref().map_or("", |door| &door.path));
-            }
+            None => self.door.iter_mut().for_each(Door::settle),
         }
         self.scratch = scratch;
         Ok(())
@@ -225,7 +206,7 @@ impl<'a> Hub<'a> {
             None => {
                 let link = datagrams.add(&packet, door.introduce(packet.credentials));
                 if self.peers.count() >= server.max_conns
-                    && let Some(oldest) = self.peers.oldest()
+                    && let Some(oldest) = datagrams.oldest(&self.peers)
                 {
                     self.remove(oldest)?;
                 }

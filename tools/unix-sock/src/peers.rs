@@ -67,6 +67,11 @@ impl<'a> Peers<'a> {
     }
 
     /// The one of that number.
+    pub(crate) fn get(&self, number: u64) -> Option<&Peer> {
+        self.all.get(&number)
+    }
+
+    /// The same, to be changed.
     pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut Peer> {
         self.all.get_mut(&number)
     }
@@ -153,11 +158,6 @@ impl<'a> Peers<'a> {
         Ok(expired)
     }
 
-    /// The one that has not been heard of for longest.
-    pub(crate) fn oldest(&self) -> Option<u64> {
-        self.all.values().min_by_key(|peer| peer.link.moved).map(Peer::number)
-    }
-
     /// These may be written to again.
     pub(crate) fn let_write(&mut self, numbers: BTreeSet<u64>) {
         for number in numbers {
@@ -200,7 +200,9 @@ impl<'a> Peers<'a> {
             return Ok(());
         }
         source.fill()?;
-        if let (Some(only), Some(len)) = (only, source.whole(sink)) {
+        if let Some(only) = only
+            && let Some(len) = source.whole(sink)
+        {
             // They stand in memory as on the socket.
             let records = source.input.data().get(..len).unwrap_or_default();
             if let Err(error) = only.link.pass(records, self.plan.wire) {

@@ -167,11 +167,6 @@ impl Cli {
         let has_exec = self.exec.is_some();
         let copies_through = self.copies_through(formats);
         let is_simple = copies_through && matches!(wire, Framing::Delimited(_) | Framing::None);
-        let is_counted = self.common.reporting.counts();
-        let is_final = matches!(&role, Role::Client { backoff, .. }
-            if backoff.retries == Retries::Times(0));
-        let is_limited =
-            parse_buffer_size(DEFAULT_MAX_RECORD).is_ok_and(|most| self.max_record < most);
         let Timeout(linger) = self.linger;
         Ok(Plan {
             name,
@@ -182,8 +177,8 @@ impl Cli {
             stdio_splitter: splitter(stdio, self.max_record),
             form,
             copies_through,
-            receives_bulk: is_simple && !self.echo && !is_counted,
-            sends_bulk: is_simple && is_final && !is_limited,
+            receives_bulk: is_simple && !self.echo && !self.common.reporting.counts(),
+            sends_bulk: is_simple && self.sends_once(&role),
             read_size: self.buf_size.unwrap_or(match (wire, self.kind) {
                 (Framing::None, Kind::Stream) => RECORD_READ_SIZE,
                 _ => READ_SIZE,
@@ -217,6 +212,15 @@ impl Cli {
         let is_bare = formats.form == Form::Payload && formats.wire == formats.stdio;
         let is_plain = !self.base64 && !self.skip_empty && self.compress.is_none();
         is_bare && is_plain && self.kind == Kind::Stream && self.max_count.is_none()
+    }
+
+    /// Whether what has been sent is neither sent again nor measured.
+    fn sends_once(&self, role: &Role) -> bool {
+        let is_limited =
+            parse_buffer_size(DEFAULT_MAX_RECORD).is_ok_and(|most| self.max_record < most);
+        let is_final = matches!(role, Role::Client { backoff, .. }
+            if backoff.retries == Retries::Times(0));
+        is_final && !is_limited
     }
 
     /// Checks what does not go with each type of socket.
