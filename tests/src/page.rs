@@ -54,8 +54,9 @@ pub fn joined(command: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Text without roff's escapes.
+/// Text without roff's escapes, and without the folds that make it fit a terminal.
 fn plain(text: &str) -> String {
+    let text = text.replace(" \\e\n    ", " ");
     text.replace("\\&", "").replace("\\e", "\\").replace("\\(dq", "\"")
 }
 

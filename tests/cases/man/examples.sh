@@ -13,7 +13,7 @@ show() {
     fi
 }
 
-sed -nE -e 's/^(\.Dl )?\$ //; T' -e ':more; /\\e$/{N; s/\\e\n/ /; b more}' \
+sed -nE -e 's/^(\.Dl )?\$ //; T' -e ':more; /\\e$/{N; s/ *\\e\n */ /; b more}' \
     -e 's/\\\(dq/"/g; s/\\e/\\/g; s/\\-/-/g; s/\\&//g; p' "$page" >examples
 while IFS= read -r example; do
     printf '$ %s\n' "$example"

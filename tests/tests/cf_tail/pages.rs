@@ -21,7 +21,12 @@ fn examples() -> Vec<String> {
     let mut examples: Vec<String> =
         lines.map(|line| line.replace("\\e", "\\").replace("\\(dq", "\"")).collect();
     let blocks = section.split(".Bd -literal -offset indent\n").skip(1);
-    examples.extend(blocks.filter_map(|text| text.split(".Ed").next()).map(str::to_owned));
+    for block in blocks.filter_map(|text| text.split(".Ed").next()) {
+        let unfolded = block.replace(" \\e\n    ", " ").replace("\\(dq", "\"");
+        // A folded line is one command.
+        let is_command = unfolded != block && unfolded.trim_end().lines().count() == 1;
+        examples.push(if is_command { unfolded.trim_end().to_owned() } else { unfolded });
+    }
     examples
 }
 
