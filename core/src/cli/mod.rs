@@ -2,8 +2,10 @@
 //! The command-line half of the conventions: flags that every tool has, parsers for values, and
 //! the way from `main` to a tool's `run`.
 
+mod arguments;
 mod choices;
 pub mod exit;
+mod help;
 #[cfg(feature = "net")]
 pub mod net;
 mod reporting;
@@ -29,6 +31,7 @@ use crate::report::{self, Explain as _, Level, Status, Stop};
 #[cfg(feature = "regex")]
 pub use choices::{matcher, mistaken, regex, warn_of_quotes};
 use exit::finish;
+pub use help::Help;
 pub use reporting::Reporting;
 pub use showing::{Showing, choice, forms, settle_form};
 pub use values::*;
@@ -139,6 +142,8 @@ pub trait Tool: clap::Parser {
     const NAME: &'static str;
     /// Its own numbers, which follow those of all tools.
     const METRICS: &'static [&'static [Metric]] = &[];
+    /// What its help has beside the flags.
+    const HELP: Help = Help::NONE;
     /// What [`Common`] got.
     fn common(&self) -> &Common;
     /// The arguments, the program's name first, as they are parsed: for forms of old.
@@ -209,16 +214,20 @@ pub fn command<T: Tool>() -> clap::Command {
         "{VERSION}\nrevision {REVISION}\nheka message format: proto2, framing 0x1e/0x1f\n\
          licence: MIT OR Apache-2.0"
     );
-    T::adjust(T::command())
+    let command = T::adjust(T::command())
         .name(T::NAME)
         .version(VERSION)
         .long_version(long)
-        .args_override_self(true)
+        .args_override_self(true);
+    help::add(command, T::NAME, T::HELP)
 }
 
 fn parse<T: Tool>() -> Result<Option<T>, Stop> {
-    let parsed = command::<T>()
-        .try_get_matches_from(T::arguments(std::env::args_os().collect()))
+    let command = command::<T>();
+    let arguments = arguments::expand(std::env::args_os().collect(), &command);
+    let arguments = arguments.inspect_err(|_| init_diag(T::NAME, &Common::default()))?;
+    let parsed = command
+        .try_get_matches_from(T::arguments(arguments))
         .and_then(|mut matches| T::from_arg_matches_mut(&mut matches));
     if parsed.is_err() {
         // What goes wrong before the flags are known has a name too.

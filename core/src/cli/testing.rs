@@ -33,7 +33,61 @@ pub fn assert_documented<T: crate::cli::Tool>() {
     let page = root().join(format!("man/{}.1", command.get_name()));
     assert_man_page(&command, &page);
     assert_metrics_documented(T::METRICS, &page);
+    assert_help::<T>();
     assert_completions(command);
+}
+
+/// `-h` shows about ten options that there are, and what `--help` shows as an example is a command
+/// line that the tool understands.
+fn assert_help<T: crate::cli::Tool>() {
+    let help = T::HELP;
+    if help.main.is_empty() {
+        return;
+    }
+    assert_eq!(
+        (help.main.len(), help.examples.len()),
+        (7, 3),
+        "with --quiet, --verbose, --stats: ten"
+    );
+    let command = crate::cli::command::<T>();
+    for name in help.main {
+        let is_there = command.get_arguments().any(|arg| arg.get_long() == Some(name));
+        assert!(is_there, "--{name} is not an option");
+    }
+    for example in help.examples {
+        assert!(example.chars().count() <= 76, "too wide: {example}");
+        let stages = words(example);
+        let mut own = stages
+            .split(|word| word == "|")
+            .filter(|words| words.first().is_some_and(|program| program == T::NAME));
+        let own = own.next().unwrap_or_else(|| panic!("not of {}: {example}", T::NAME));
+        let parsed = command
+            .clone()
+            .try_get_matches_from(T::arguments(own.iter().map(std::ffi::OsString::from).collect()));
+        assert!(
+            parsed.is_ok(),
+            "{example}: {}",
+            parsed.err().map_or_else(String::new, |e| e.to_string())
+        );
+    }
+}
+
+/// The words of a shell line, without redirections.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in line.chars() {
+        match (quote, c, words.last_mut()) {
+            (Some(open), _, _) if c == open => quote = None,
+            (None, '\'' | '"', _) => quote = Some(c),
+            (None, ' ', _) => words.push(String::new()),
+            (.., Some(word)) => word.push(c),
+            _ => {}
+        }
+    }
+    let end = words.iter().position(|word| word.starts_with(['>', '<'])).unwrap_or(words.len());
+    words.truncate(end);
+    words
 }
 
 /// Every number of the tool stands in its page.

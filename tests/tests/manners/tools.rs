@@ -215,3 +215,19 @@ fn statistics_at_the_end_and_on_sigusr1() {
     encode.wait_stderr("heka-encode: 1 message");
     encode.finish().succeeds();
 }
+
+#[test]
+fn arguments_come_from_a_file() {
+    let folder = heka_tests::scratch();
+    std::fs::write(folder.path().join("args"), "# text\n-o\npayload\n\n--max-count=1\n").unwrap();
+    let encode = |args: &[&str]| {
+        Tool::new("heka-encode").args(args).dir(folder.path()).stdin("a\nb\n").run()
+    };
+    encode(&["@./args"]).succeeds().stdout_is("a\n");
+    encode(&["@./args", "--max-count=2"]).succeeds().stdout_is("a\nb\n");
+    let missing = encode(&["@./missing"]).exits(2).err();
+    assert!(
+        missing.starts_with("heka-encode: @./missing: No such file or directory\n"),
+        "{missing}"
+    );
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 use heka_core::cli::net::{RetryArgs, TlsArgs};
-use heka_core::cli::{Common, Tool, Writing, forms, parse_buffer_size, parse_duration};
+use heka_core::cli::{Common, Help, Tool, Writing, forms, parse_buffer_size, parse_duration};
 use heka_core::codec::Form;
 use heka_core::net::Backoff;
 use heka_core::net::Retries;
@@ -124,6 +124,7 @@ pub(crate) enum CfStyle {
 impl Tool for Cli {
     const NAME: &'static str = "cf-tail";
     const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
+    const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
     }

@@ -18,6 +18,7 @@ mod feed;
 mod filter;
 mod follow;
 mod form;
+mod help;
 mod http;
 mod intake;
 mod legacy;

@@ -10,7 +10,7 @@ use clap::builder::TypedValueParser;
 use clap::{Parser, ValueEnum};
 use heka_core::cli;
 use heka_core::cli::signing::{KeysArgs, Verifier};
-use heka_core::cli::{CommitArgs, WriteArgs};
+use heka_core::cli::{CommitArgs, Help, WriteArgs};
 use heka_core::cli::{
     Common, Files, Showing, Tool, When, Writing, choice, forms, parse_buffer_size, parse_duration,
     parse_size, parse_when,
@@ -178,6 +178,7 @@ fn parse_selector(text: &str) -> Result<Selector, String> {
 
 impl Tool for Cli {
     const NAME: &'static str = "heka-decode";
+    const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
     }

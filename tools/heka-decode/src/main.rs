@@ -2,6 +2,7 @@
 //! Turns Heka messages into text.
 
 mod cli;
+mod help;
 mod positions;
 mod run;
 mod select;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use clap::{Args, Parser, ValueEnum};
 use heka_core::cli::signing::SignerArgs;
 use heka_core::cli::{
-    Common, Files, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_severity,
+    Common, Files, Help, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_severity,
 };
 use heka_core::codec::Selector;
 use heka_core::codec::severity::SeverityMap;
@@ -211,6 +211,7 @@ fn parse_uuid(text: &str) -> Result<Uuid, String> {
 impl Tool for Cli {
     const NAME: &'static str = "heka-encode";
     const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
+    const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
     }

@@ -5,6 +5,7 @@ mod cli;
 mod emit;
 mod field_arg;
 mod frames;
+mod help;
 mod join;
 mod numbers;
 mod parsing;

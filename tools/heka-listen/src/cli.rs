@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use heka_core::cli::net::{RetryArgs, ServerTlsArgs, SocketArgs, TlsChoice};
 use heka_core::cli::signing::{KeysArgs, Verifier};
-use heka_core::cli::{CommitArgs, WriteArgs};
+use heka_core::cli::{CommitArgs, Help, WriteArgs};
 use heka_core::cli::{Common, Showing, Tool, When, Writing, forms, parse_buffer_size};
 use heka_core::codec::Form;
 use heka_core::net::exec::Program;
@@ -138,6 +138,7 @@ const FORMS: &[Form] = &[
 impl Tool for Cli {
     const NAME: &'static str = "heka-listen";
     const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
+    const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
     }

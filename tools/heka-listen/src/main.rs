@@ -6,6 +6,7 @@ mod connection;
 mod datagram;
 mod doors;
 mod ending;
+mod help;
 mod intake;
 mod numbers;
 mod place;

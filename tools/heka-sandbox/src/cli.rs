@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use heka_core::cli::{
-    Common, Showing, Timeout, Tool, When, Writing, parse_buffer_size, parse_duration, parse_size,
-    parse_timeout,
+    Common, Help, Showing, Timeout, Tool, When, Writing, parse_buffer_size, parse_duration,
+    parse_size, parse_timeout,
 };
 use heka_core::report::Stop;
 use heka_core::report::stats::Metric;
@@ -102,6 +102,7 @@ fn parse_define(text: &str) -> Result<(String, String), String> {
 impl Tool for Cli {
     const NAME: &'static str = "heka-sandbox";
     const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
+    const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
     }

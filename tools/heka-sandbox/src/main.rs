@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod config;
 mod defaults;
+mod help;
 mod host;
 mod keeper;
 mod numbers;

@@ -10,7 +10,7 @@ use clap::{Parser, ValueEnum};
 use heka_core::cli::net::{NetArgs, RetryArgs, TlsArgs, TlsChoice, parse_source};
 use heka_core::cli::signing::SignerArgs;
 use heka_core::cli::{
-    Common, Timeout, Tool, When, forms, parse_buffer_size, parse_duration, parse_size,
+    Common, Help, Timeout, Tool, When, forms, parse_buffer_size, parse_duration, parse_size,
     parse_timeout,
 };
 use heka_core::codec::{Form, Newlines, Payload};
@@ -189,6 +189,7 @@ pub(crate) enum To {
 impl Tool for Cli {
     const NAME: &'static str = "heka-send";
     const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
+    const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
     }

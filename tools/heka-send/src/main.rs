@@ -2,6 +2,7 @@
 //! Sends messages to another machine.
 
 mod cli;
+mod help;
 mod input;
 mod lane;
 mod numbers;

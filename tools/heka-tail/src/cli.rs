@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::select::logstreamer::parse_translation;
 use clap::{ArgAction, Args, Parser, ValueEnum, ValueHint};
 use heka_core::cli::{
-    Common, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_duration, parse_severity,
+    Common, Help, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_duration,
+    parse_severity,
 };
 use heka_core::record::Oversize;
 use heka_core::report::stats::Metric;
@@ -321,6 +322,7 @@ pub(crate) enum UuidKind {
 impl Tool for Cli {
     const NAME: &'static str = "heka-tail";
     const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
+    const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
     }

@@ -7,6 +7,7 @@ mod due;
 mod emit;
 mod follow;
 mod habits;
+mod help;
 mod labels;
 mod numbers;
 mod plan;

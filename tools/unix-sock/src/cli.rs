@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use clap::{Parser, ValueEnum, ValueHint};
 use heka_core::cli::net::RetryArgs;
 use heka_core::cli::{
-    Common, Timeout, Tool, Writing, forms, parse_buffer_size, parse_byte, parse_timeout,
+    Common, Help, Timeout, Tool, Writing, forms, parse_buffer_size, parse_byte, parse_timeout,
 };
 use heka_core::codec::Form;
 use heka_core::net::{ReadyFd, parse_ready_fd};
@@ -257,6 +257,7 @@ pub(crate) enum QueueFull {
 impl Tool for Cli {
     const NAME: &'static str = "unix-sock";
     const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
+    const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
     }

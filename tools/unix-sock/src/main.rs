@@ -16,6 +16,7 @@ mod facts;
 mod formats;
 mod framing;
 mod gelf;
+mod help;
 mod hub;
 mod inbound;
 mod intake;

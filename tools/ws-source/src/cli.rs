@@ -8,7 +8,9 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use heka_core::cli::net::{NetArgs, RetryArgs, TlsArgs};
 use heka_core::cli::secret::unusable;
-use heka_core::cli::{Common, Timeout, Tool, Writing, forms, parse_buffer_size, parse_timeout};
+use heka_core::cli::{
+    Common, Help, Timeout, Tool, Writing, forms, parse_buffer_size, parse_timeout,
+};
 use heka_core::codec::Form;
 use heka_core::net::Retries;
 use heka_core::net::tls::ClientSettings;
@@ -204,6 +206,7 @@ pub(crate) enum Sent {
 impl Tool for Cli {
     const NAME: &'static str = "ws-source";
     const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
+    const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
     }

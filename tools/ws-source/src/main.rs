@@ -3,6 +3,7 @@
 
 mod cli;
 mod connect;
+mod help;
 mod keystore;
 mod numbers;
 mod outbound;

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `-h` and `--help`: the options that people use, and all of them with examples.
+
+use clap::{Arg, Command};
+
+/// What a tool's help has beside its flags.
+#[derive(Clone, Copy, Debug)]
+pub struct Help {
+    /// The long names of the options that `-h` shows, beside those of all tools.
+    pub main: &'static [&'static str],
+    /// Command lines that `--help` ends with.
+    pub examples: &'static [&'static str],
+}
+
+impl Help {
+    /// All flags, and no examples.
+    pub const NONE: Self = Self { main: &[], examples: &[] };
+}
+
+/// Options of all tools that `-h` shows.
+const COMMON: [&str; 3] = ["quiet", "verbose", "stats"];
+
+/// `command` with that help.
+pub(super) fn add(command: Command, name: &str, help: Help) -> Command {
+    if help.main.is_empty() {
+        return command;
+    }
+    let is_main = |arg: &Arg| {
+        let shown = |long: &str| help.main.contains(&long) || COMMON.contains(&long);
+        arg.is_positional() || arg.get_long().is_some_and(shown)
+    };
+    let examples: String = help.examples.iter().map(|line| format!("  {line}\n")).collect();
+    command
+        .mut_args(|arg| if is_main(&arg) { arg } else { arg.hide_short_help(true) })
+        .after_help(format!("--help shows all options; man {name} explains them."))
+        .after_long_help(format!("Examples:\n{examples}\nman {name} explains all of it."))
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the help of heka-sandbox has beside its flags.
+
+use heka_core::cli::Help;
+
+pub(crate) const HELP: Help = Help {
+    main: &["define", "check", "resume", "output", "path", "preserve", "config"],
+    examples: &[
+        "heka-sandbox hello.lua -o payload",
+        "heka-sandbox lines.cfg -D input_file=app.log | heka-send logs:5565",
+        "heka-sandbox hello.lua --check",
+    ],
+};
