@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ws-source --stdin: what is sent, how long answers are waited for, and what is told of the rest.
+//! Init messages and ws-source --stdin: what is sent, how long answers are waited for, and what is told of the rest.
 
 use std::sync::mpsc;
 use std::time::Duration;
 
 use heka_tests::ws::{WsServer, frame};
-use heka_tests::{Tool, sh};
+use heka_tests::{Tool, scratch, sh};
 
 fn ws(args: &[&str]) -> Tool {
     Tool::new("ws-source").args(args).args(["--retry", "0"])
@@ -234,4 +234,37 @@ fn prefixes_mark_the_types_of_payloads_both_ways() {
         .succeeds()
         .stdout_is(*b"t:one\nb:\xff\nt:three\n");
     ws(&[&server.url("/"), "-j"]).args(args).run().exits(2).stderr_has("payloads that are framed");
+}
+
+#[test]
+fn init_messages_go_as_they_are_and_in_order() {
+    let server = echo();
+    let dir = scratch();
+    std::fs::write(dir.path().join("hello"), "{\"token\": \"é\"}\n").unwrap();
+    ws(&[&server.url("/")])
+        .args(["-p", "", "-p", "-2-", "-n", "3", "--init-file", "hello"])
+        .dir(dir.path())
+        .run()
+        .succeeds()
+        .stdout_is("{\"token\": \"é\"}\n\n-2-\n");
+}
+
+#[test]
+fn init_files_lose_their_last_line_end_and_may_be_binary() {
+    let server = echo();
+    let dir = scratch();
+    std::fs::write(dir.path().join("dos"), "a\r\nb\r\n").unwrap();
+    std::fs::write(dir.path().join("bytes"), b"\xff\0\n").unwrap();
+    ws(&[&server.url("/")])
+        .args(["--init-file", "dos", "--init-binary", "bytes", "-n", "2", "--framing", "len32"])
+        .dir(dir.path())
+        .run()
+        .succeeds()
+        .stdout_is(b"\0\0\0\x04a\r\nb\0\0\0\x03\xff\0\n");
+    ws(&[&server.url("/")])
+        .args(["--init-file", "bytes"])
+        .dir(dir.path())
+        .run()
+        .exits(2)
+        .stderr_has("bytes: not UTF-8 (--init-binary sends other bytes)");
 }

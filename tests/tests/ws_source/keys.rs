@@ -6,10 +6,10 @@ use heka_tests::{Outcome, Running, TempDir, Tool, require, scratch, sh};
 /// A folder with what the script makes in it, and `pass`, the password of its key stores.
 fn folder(script: &str) -> TempDir {
     let folder = scratch();
-    sh(&format!("set -e; umask 077; echo changeit > pass; {NEW}\n{script}"))
-        .dir(folder.path())
-        .run()
-        .succeeds();
+    // Line by line: each may take its time.
+    for line in ["echo changeit > pass"].into_iter().chain(script.lines()) {
+        sh(&format!("set -e; umask 077; {NEW}\n{line}")).dir(folder.path()).run().succeeds();
+    }
     folder
 }
 
@@ -75,12 +75,13 @@ fn client_certificates_of_openssl_and_java_are_presented() {
         return;
     }
     let folder = folder(
-        "new server ec -pkeyopt ec_paramgen_curve:P-256; new v1 rsa:2048; new p521 ec \
-             -pkeyopt ec_paramgen_curve:P-521
+        "new server ec -pkeyopt ec_paramgen_curve:P-256; new v1 rsa:2048
+         new p521 ec -pkeyopt ec_paramgen_curve:P-521
          store ec.p12 first -keyalg EC -groupname secp256r1 -storetype PKCS12
          store ec.p12 second -keyalg EC -groupname secp384r1
          store ec.jks third -keyalg EC -groupname secp256r1 -storetype JKS
-         store ed.p12 fourth -keyalg Ed25519; store small.p12 fifth -keyalg RSA -keysize 1024",
+         store ed.p12 fourth -keyalg Ed25519
+         store small.p12 fifth -keyalg RSA -keysize 1024",
     );
     let (server, url) = https(&folder, "-cert server.pem -key server.key -Verify 1");
     let store = |name| ["--keystore", name, "--keystore-pass-file", "pass"];

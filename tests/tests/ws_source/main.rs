@@ -3,6 +3,7 @@
 
 mod examples;
 mod flow;
+mod handshake;
 mod input;
 mod keys;
 mod messages;

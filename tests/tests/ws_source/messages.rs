@@ -75,48 +75,6 @@ fn the_echo_of_the_first_message_is_printed() {
 }
 
 #[test]
-fn init_messages_go_as_they_are_and_in_order() {
-    let server = echo();
-    let dir = scratch();
-    std::fs::write(dir.path().join("hello"), "{\"token\": \"é\"}\n").unwrap();
-    ws(&server.url("/"))
-        .args(["-p", "", "-p", "-2-", "-n", "3", "--init-file", "hello"])
-        .dir(dir.path())
-        .run()
-        .succeeds()
-        .stdout_is("{\"token\": \"é\"}\n\n-2-\n");
-}
-
-#[test]
-fn init_files_lose_their_last_line_end_and_may_be_binary() {
-    let server = echo();
-    let dir = scratch();
-    std::fs::write(dir.path().join("dos"), "a\r\nb\r\n").unwrap();
-    std::fs::write(dir.path().join("bytes"), b"\xff\0\n").unwrap();
-    ws(&server.url("/"))
-        .args(["--init-file", "dos", "--init-binary", "bytes", "-n", "2", "--framing", "len32"])
-        .dir(dir.path())
-        .run()
-        .succeeds()
-        .stdout_is(b"\0\0\0\x04a\r\nb\0\0\0\x03\xff\0\n");
-    ws(&server.url("/"))
-        .args(["--init-file", "bytes"])
-        .dir(dir.path())
-        .run()
-        .exits(2)
-        .stderr_has("bytes: not UTF-8 (--init-binary sends other bytes)");
-}
-
-#[test]
-fn an_origin_is_given_once() {
-    ws("ws://127.0.0.1:1/")
-        .args(["--origin", "http://a", "-H", "Origin: http://b"])
-        .run()
-        .exits(2)
-        .stderr_has("--origin: -H gives an Origin too");
-}
-
-#[test]
 fn term_and_int_close_with_1000_and_are_died_of() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let (sender, seen) = std::sync::mpsc::channel();

@@ -114,7 +114,7 @@ impl Feed<'_> {
             let wake_at = alive_at.into_iter().chain(intake.looks_again_at()).min();
             let received = socket.receive(session.sink.lock().backlog(), None, wake_at);
             let outcome = match received {
-                Ok(Received::Message(message)) => self.take(session, message, intake),
+                Ok(Received::Message(_)) => self.take(session, socket.take_data(), intake),
                 Ok(Received::Closed(closed)) => return self.ended(&closed),
                 Ok(Received::Input | Received::Sent | Received::Deadline) => Ok(()),
                 Err(stop) => Err(stop),
@@ -134,9 +134,10 @@ impl Feed<'_> {
         loop {
             let received = socket.receive(session.sink.lock().backlog(), None, None);
             match received {
-                Ok(Received::Message(message)) => {
-                    let len = message.data.len();
-                    match (self.decode)(message.data).map(|envelope| to.push(envelope, len)) {
+                Ok(Received::Message(_)) => {
+                    let data = socket.take_data();
+                    let len = data.len();
+                    match (self.decode)(data).map(|envelope| to.push(envelope, len)) {
                         Ok(Ok(())) => {}
                         Ok(Err(full)) => return Failure::broken(full),
                         Err(unreadable) => self.skip(session, &unreadable),
@@ -164,8 +165,8 @@ impl Feed<'_> {
         session.sink.lock().skip(format_args!("{}: {unreadable}", endpoint::shown(self.url)));
     }
 
-    fn take(&self, session: &Session, message: Message, intake: &mut Intake) -> Result<(), Stop> {
-        match (self.decode)(message.data) {
+    fn take(&self, session: &Session, data: Bytes, intake: &mut Intake) -> Result<(), Stop> {
+        match (self.decode)(data) {
             Ok(envelope) => intake.push(&session.sink, envelope),
             Err(unreadable) => {
                 self.skip(session, &unreadable);
@@ -188,9 +189,9 @@ impl Feed<'_> {
             let received = socket.receive(session.sink.lock().backlog(), None, None);
             match received {
                 Ok(Received::Closed(closed)) => break closed,
-                Ok(Received::Message(message)) if is_signal => {
+                Ok(Received::Message(_)) if is_signal => {
                     // The end is near anyway; the flush reports what could not be written.
-                    let _ = self.take(session, message, intake);
+                    let _ = self.take(session, socket.take_data(), intake);
                 }
                 Ok(_) => {}
                 Err(stop) => return Failure::Stopped(stop),

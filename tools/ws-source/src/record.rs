@@ -10,7 +10,7 @@ use data_encoding::BASE64;
 use heka_core::codec::Form;
 use heka_core::codec::json::put_string;
 use heka_core::codec::time::put_rfc3339;
-use heka_core::net::ws::{Kind, Message};
+use heka_core::net::ws::Kind;
 use heka_core::os::clock;
 use heka_core::record::Framing;
 use heka_core::report::{self, Stop, stats};
@@ -59,8 +59,8 @@ impl Recorder {
     }
 
     /// Appends the record of a message; nothing, if messages like it are not wanted.
-    pub(crate) fn put(&mut self, out: &mut Vec<u8>, message: &Message) -> Result<(), Stop> {
-        let is_binary = message.kind == Kind::Binary;
+    pub(crate) fn put(&mut self, out: &mut Vec<u8>, kind: Kind, data: &[u8]) -> Result<(), Stop> {
+        let is_binary = kind == Kind::Binary;
         if is_binary && self.binary == Binary::Skip {
             stats::skip(stats::Skip::Unwanted, 1);
             return Ok(());
@@ -69,17 +69,17 @@ impl Recorder {
         stats::MESSAGES.add(1);
         match self.form {
             Form::Payload if is_binary && self.binary == Binary::Base64 => {
-                self.put_payload(out, message.kind, BASE64.encode(&message.data).as_bytes())?;
+                self.put_payload(out, kind, BASE64.encode(data).as_bytes())?;
             }
-            Form::Json => self.put_json(out, message),
+            Form::Json => self.put_json(out, kind, data),
             Form::Heka => {
                 let template = if is_binary { &mut self.raw } else { &mut self.text };
                 let (uuid, now) = (clock::random_uuid(), clock::now_ns());
                 template
-                    .put_frame(out, Header::default(), uuid, now, &message.data)
+                    .put_frame(out, Header::default(), uuid, now, data)
                     .map_err(Stop::failed)?;
             }
-            _ => self.put_payload(out, message.kind, &message.data)?,
+            _ => self.put_payload(out, kind, data)?,
         }
         Ok(())
     }
@@ -107,17 +107,17 @@ impl Recorder {
         self.framing.put(out, &self.prefixed).map_err(Stop::failed)
     }
 
-    fn put_json(&self, out: &mut Vec<u8>, message: &Message) {
+    fn put_json(&self, out: &mut Vec<u8>, kind: Kind, data: &[u8]) {
         out.extend_from_slice(b"{\"time\":\"");
         put_rfc3339(out, clock::now_ns());
-        match message.kind {
+        match kind {
             Kind::Text => {
                 out.extend_from_slice(b"\",\"type\":\"text\",\"data\":");
-                put_string(out, &message.data);
+                put_string(out, data);
             }
             Kind::Binary => {
                 out.extend_from_slice(b"\",\"type\":\"binary\",\"data_base64\":\"");
-                out.extend_from_slice(BASE64.encode(&message.data).as_bytes());
+                out.extend_from_slice(BASE64.encode(data).as_bytes());
                 out.push(b'"');
             }
         }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use heka_core::net::Stream;
-use heka_core::net::ws::{Closed, Message, Received, Socket};
+use heka_core::net::ws::{Closed, Kind, Message, Received, Socket};
 use heka_core::os::Backlog;
 use heka_core::report::{self, Stop};
 
@@ -53,10 +53,11 @@ impl Session {
                 ended.zip(plan.linger).and_then(|(ended, linger)| ended.checked_add(linger));
             let input = self.outbound.as_ref().map(|outbound| outbound.input.fd());
             match socket.receive(&mut self.out, input, until) {
-                Ok(Received::Message(message)) => {
-                    self.record(&message)?;
+                Ok(Received::Message(kind)) => {
+                    self.record(kind, socket.data())?;
                     if plan.echo {
-                        socket.send(&message);
+                        let data = socket.take_data();
+                        socket.send(&Message { kind, data });
                     }
                     if self.has_enough(plan) {
                         return self.leave(plan, socket);
@@ -84,8 +85,8 @@ impl Session {
         }
     }
 
-    fn record(&mut self, message: &Message) -> Result<(), Stop> {
-        self.recorder.put(self.out.buffer(), message)?;
+    fn record(&mut self, kind: Kind, data: &[u8]) -> Result<(), Stop> {
+        self.recorder.put(self.out.buffer(), kind, data)?;
         self.out.end_record()
     }
 
@@ -114,7 +115,9 @@ impl Session {
         loop {
             match socket.receive(&mut self.out, None, None)? {
                 Received::Closed(_) => break,
-                Received::Message(message) if !self.has_enough(plan) => self.record(&message)?,
+                Received::Message(kind) if !self.has_enough(plan) => {
+                    self.record(kind, socket.data())?;
+                }
                 _ => {}
             }
         }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use nix::poll::PollFlags;
 
 use super::socket::MAX_QUEUED;
-use super::{Closed, Message, Options, Socket, Step};
+use super::{Closed, Kind, Options, Socket, Step};
 use crate::os::{Backlog, Deadline, Wanted, wait, wait_at_the_end};
 use crate::report::Stop;
 use crate::report::words::Span;
@@ -19,8 +19,8 @@ const BATCH: u32 = 512;
 /// What [`Socket::receive`] came back with.
 #[derive(Debug)]
 pub enum Received {
-    /// A message.
-    Message(Message),
+    /// A message; its bytes are [`Socket::data`].
+    Message(Kind),
     /// The connection is over.
     Closed(Closed),
     /// All messages of ours are on their way.
@@ -100,7 +100,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
                 let step = if pause.is_some() { Step::Blocked } else { self.step() };
                 match step {
                     Step::Closed(closed) => return Ok(Received::Closed(closed)),
-                    Step::Message(message) => return Ok(Received::Message(message)),
+                    Step::Message(kind) => return Ok(Received::Message(kind)),
                     Step::Again => continue,
                     Step::Blocked => {}
                 }

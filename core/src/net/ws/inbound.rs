@@ -6,26 +6,37 @@ use std::io::{self, Read};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
+use super::Kind;
 use super::breach::Breach;
 use super::deflate::Inflater;
 use super::frame::{Head, MAX_CONTROL, Opcode};
-use super::{Kind, Message};
 use crate::report::stats;
 
 /// Bytes asked of the socket at once; more as long as it has more.
 const MIN_BLOCK: usize = 8 * 1024;
 const MAX_BLOCK: usize = 256 * 1024;
-/// Larger messages that were put together are handed over without a copy.
+/// Larger messages that were put together are handed over without a copy, and leave no buffer.
 const LARGE: usize = 32 * 1024;
 
 /// What came.
 #[derive(Debug)]
 pub(super) enum Event {
-    Message(Message),
+    /// A message; its bytes are [`Inbound::data`].
+    Message(Kind),
     Ping(Bytes),
     Pong,
     /// A close frame: code and reason, if it has them.
     Close(Option<(u16, String)>),
+}
+
+/// Where the bytes of the last message are, until the next event is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    Nowhere,
+    /// So many at the front of the buffer.
+    Buffer(usize),
+    /// Put together in the parts.
+    Parts,
 }
 
 /// A message of which more is to come.
@@ -38,8 +49,9 @@ struct Unfinished {
 /// The receiving half of a connection.
 #[derive(Debug)]
 pub(super) struct Inbound {
-    /// Bytes from the socket that are not looked at yet.
+    /// Bytes from the socket: the last message's, and those that are not looked at yet.
     buffer: BytesMut,
+    last: Last,
     /// Bytes to ask for next.
     block: usize,
     /// Bytes that have come.
@@ -71,6 +83,7 @@ impl Inbound {
     pub(super) fn new(rest: &[u8], limits: Limits, inflater: Option<Inflater>) -> Self {
         Self {
             buffer: BytesMut::from(rest),
+            last: Last::Nowhere,
             block: MIN_BLOCK,
             total: 0,
             head: None,
@@ -106,6 +119,37 @@ impl Inbound {
     /// Forgets what came and was not looked at.
     pub(super) fn discard(&mut self) {
         self.buffer.clear();
+        self.last = Last::Nowhere;
+    }
+
+    /// The bytes of the last message, until the next event is asked for.
+    #[inline]
+    pub(super) fn data(&self) -> &[u8] {
+        match self.last {
+            Last::Nowhere => &[],
+            Last::Buffer(len) => self.buffer.get(..len).unwrap_or_default(),
+            Last::Parts => &self.parts,
+        }
+    }
+
+    /// The same for keeps.
+    pub(super) fn take_data(&mut self) -> Bytes {
+        match std::mem::replace(&mut self.last, Last::Nowhere) {
+            Last::Nowhere => Bytes::new(),
+            Last::Buffer(len) => self.buffer.split_to(len).freeze(),
+            Last::Parts => self.take_parts(),
+        }
+    }
+
+    /// Makes room for what comes behind the last message.
+    #[inline]
+    fn forget_last(&mut self) {
+        match std::mem::replace(&mut self.last, Last::Nowhere) {
+            Last::Nowhere => {}
+            Last::Buffer(len) => self.buffer.advance(len),
+            Last::Parts if self.parts.capacity() > LARGE => self.parts = Vec::new(),
+            Last::Parts => self.parts.clear(),
+        }
     }
 
     /// The next event in what has been read; nothing if more must be read first.
@@ -114,6 +158,7 @@ impl Inbound {
     /// What ends the connection.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Event>, Breach> {
+        self.forget_last();
         loop {
             let head = match self.head {
                 Some(head) => head,
@@ -132,8 +177,7 @@ impl Inbound {
                 return Ok(None);
             }
             self.head = None;
-            let payload = self.buffer.split_to(len).freeze();
-            if let Some(event) = self.take(&head, payload)? {
+            if let Some(event) = self.take(&head, len)? {
                 return Ok(Some(event));
             }
         }
@@ -178,30 +222,39 @@ impl Inbound {
         Ok(())
     }
 
+    /// Takes the frame with that head and so many bytes at the front of the buffer.
     #[inline]
-    fn take(&mut self, head: &Head, payload: Bytes) -> Result<Option<Event>, Breach> {
+    fn take(&mut self, head: &Head, len: usize) -> Result<Option<Event>, Breach> {
         let kind = match head.opcode {
-            Opcode::Ping => return Ok(Some(Event::Ping(payload))),
-            Opcode::Pong => return Ok(Some(Event::Pong)),
-            Opcode::Close => return close_event(&payload).map(Some),
+            Opcode::Ping => return Ok(Some(Event::Ping(self.buffer.split_to(len).freeze()))),
+            Opcode::Pong => {
+                self.buffer.advance(len);
+                return Ok(Some(Event::Pong));
+            }
+            Opcode::Close => return close_event(&self.buffer.split_to(len)).map(Some),
             Opcode::Text if !self.limits.text_as_binary => Kind::Text,
             _ => Kind::Binary,
         };
         if head.is_final && self.unfinished.is_none() && !head.is_compressed {
             if kind == Kind::Text {
-                check_text(&payload, &mut self.checked, true)?;
+                let payload = self.buffer.get(..len).unwrap_or_default();
+                check_text(payload, &mut self.checked, true)?;
                 self.checked = 0;
             }
-            return Ok(Some(Event::Message(Message { kind, data: payload })));
+            self.last = Last::Buffer(len);
+            return Ok(Some(Event::Message(kind)));
         }
         let begun = Unfinished { kind, is_compressed: head.is_compressed };
         let unfinished = *self.unfinished.get_or_insert(begun);
+        let payload = self.buffer.split_to(len);
         self.join(unfinished, &payload, head.is_final)?;
         if !head.is_final {
             return Ok(None);
         }
         self.unfinished = None;
-        Ok(Some(Event::Message(Message { kind: unfinished.kind, data: self.joined() })))
+        self.checked = 0;
+        self.last = Last::Parts;
+        Ok(Some(Event::Message(unfinished.kind)))
     }
 
     /// Adds a frame's payload to a message.
@@ -223,8 +276,7 @@ impl Inbound {
     }
 
     /// The message that was put together.
-    fn joined(&mut self) -> Bytes {
-        self.checked = 0;
+    fn take_parts(&mut self) -> Bytes {
         if self.parts.len() > LARGE {
             return std::mem::take(&mut self.parts).into();
         }
@@ -277,6 +329,7 @@ fn close_event(payload: &[u8]) -> Result<Event, Breach> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Message;
     use super::*;
 
     const LIMITS: Limits = Limits { max_message: 1000, text_as_binary: false };
@@ -288,7 +341,12 @@ mod tests {
 
     fn message(inbound: &mut Inbound) -> Message {
         match inbound.next() {
-            Ok(Some(Event::Message(message))) => message,
+            Ok(Some(Event::Message(kind))) => {
+                let shown = inbound.data().to_vec();
+                let data = inbound.take_data();
+                assert_eq!(shown, data);
+                Message { kind, data }
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -20,8 +20,8 @@
 //! let mut out = Backlog::new(Output::stdout()?);
 //! loop {
 //!     match socket.receive(&mut out, None, None)? {
-//!         ws::Received::Message(message) => {
-//!             out.buffer().extend_from_slice(&message.data);
+//!         ws::Received::Message(_) => {
+//!             out.buffer().extend_from_slice(socket.data());
 //!             out.end_record()?;
 //!         }
 //!         ws::Received::Closed(closed) => {
@@ -45,7 +45,9 @@ mod frame;
 mod handshake;
 mod inbound;
 mod message;
+mod options;
 mod outgoing;
+mod phase;
 mod refusal;
 mod request;
 mod socket;
@@ -55,6 +57,7 @@ pub use endpoint::Endpoint;
 pub use feed::Received;
 pub use handshake::{Failure, shake};
 pub use message::{Kind, Message};
+pub use options::Options;
 pub use refusal::Refusal;
 pub use request::Request;
-pub use socket::{Options, Socket, Step};
+pub use socket::{Socket, Step};

@@ -3,8 +3,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use nix::poll::PollFlags;
 
 use super::breach::Breach;
@@ -13,12 +13,11 @@ use super::feed::Clock;
 use super::frame::Opcode;
 use super::inbound::{Event, Inbound, Limits};
 use super::outgoing::Outgoing;
-use super::{Closed, Kind, Message};
+use super::phase::{Ending, Phase};
+use super::{Closed, Kind, Message, Options};
 use crate::os::Deadline;
 use crate::report::Cause as _;
 
-/// How long the other side may take to answer a close frame, or to hang up after it.
-pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// Reading stops while so many bytes of ours wait for the peer to take them.
 pub(super) const MAX_QUEUED: usize = 16 * 1024 * 1024;
 /// So many bytes of ours are written without waiting for more.
@@ -26,44 +25,11 @@ const WRITE_BLOCK: usize = 128 * 1024;
 /// Most bytes of a cause in a close frame of ours.
 const MAX_REASON: usize = 100;
 
-/// Limits of a connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Largest message taken, in bytes; a larger one ends the connection with 1009.
-    pub max_message: usize,
-    /// Time between our pings.
-    pub ping_interval: Option<Duration>,
-    /// How long nothing at all may come after a ping.
-    pub ping_timeout: Option<Duration>,
-    /// How long no message may come.
-    pub idle_timeout: Option<Duration>,
-    /// Reading stops while more than this is waiting to be written to the backlog's reader.
-    pub max_backlog: usize,
-    /// Take text for binary messages: for servers whose text is not UTF-8.
-    pub text_as_binary: bool,
-    /// Offer compression (RFC 7692).
-    pub compression: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            max_message: 64 << 20,
-            ping_interval: Some(Duration::from_secs(10)),
-            ping_timeout: Some(Duration::from_secs(15)),
-            idle_timeout: None,
-            max_backlog: 64 << 20,
-            text_as_binary: false,
-            compression: true,
-        }
-    }
-}
-
 /// What a look at the connection brought.
 #[derive(Debug)]
 pub enum Step {
-    /// A message.
-    Message(Message),
+    /// A message; its bytes are [`Socket::data`].
+    Message(Kind),
     /// Nothing for the caller, but there may be more: look again.
     Again,
     /// Nothing; wait for the descriptor ([`Socket::wanted`]) or the deadline.
@@ -82,31 +48,6 @@ pub struct Socket<S> {
     pub(super) inbound: Inbound,
     pub(super) outgoing: Outgoing,
     phase: Phase,
-}
-
-/// How far the connection is.
-#[derive(Debug)]
-enum Phase {
-    /// Messages go in both directions.
-    Open,
-    /// Our close frame is sent: messages may come until the peer's.
-    Closing(Ending),
-    /// Nothing more is wanted of the peer but that it hangs up: then our close frame is not lost in
-    /// a reset.
-    Draining(Ending),
-}
-
-/// What the end is told as, and when it comes at the latest.
-#[derive(Debug)]
-struct Ending {
-    closed: Closed,
-    until: Instant,
-}
-
-impl Ending {
-    fn soon(closed: Closed) -> Self {
-        Self { closed, until: Instant::now() + CLOSE_WAIT }
-    }
 }
 
 impl<S: Read + Write + AsFd> Socket<S> {
@@ -157,6 +98,17 @@ impl<S: Read + Write + AsFd> Socket<S> {
         self.outgoing.owes_messages()
     }
 
+    /// The bytes of the message that came last, until the next look; UTF-8 if it is text.
+    #[inline]
+    pub fn data(&self) -> &[u8] {
+        self.inbound.data()
+    }
+
+    /// The same for keeps. Once.
+    pub fn take_data(&mut self) -> Bytes {
+        self.inbound.take_data()
+    }
+
     /// Looks for a message. Never waits.
     #[inline]
     pub fn step(&mut self) -> Step {
@@ -165,9 +117,9 @@ impl<S: Read + Write + AsFd> Socket<S> {
             return self.fill();
         }
         match self.inbound.next() {
-            Ok(Some(Event::Message(message))) => {
+            Ok(Some(Event::Message(kind))) => {
                 self.clock.heard_message();
-                Step::Message(message)
+                Step::Message(kind)
             }
             Ok(Some(Event::Ping(payload))) => {
                 if self.is_open() {
@@ -197,10 +149,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
 
     /// How the connection ended, now that the stream is at its end or not waited for any longer.
     pub(super) fn end(&mut self, cause: &str) -> Closed {
-        match std::mem::replace(&mut self.phase, Phase::Open) {
-            Phase::Open => Closed::lost(cause),
-            Phase::Closing(ending) | Phase::Draining(ending) => ending.closed,
-        }
+        std::mem::replace(&mut self.phase, Phase::Open).into_end(cause)
     }
 
     fn closed_by_peer(&mut self, close: Option<(u16, String)>) -> Step {
@@ -292,10 +241,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
 
     /// When the end comes at the latest, if it has begun.
     pub(super) fn ends_at(&self) -> Deadline {
-        match &self.phase {
-            Phase::Open => None,
-            Phase::Closing(ending) | Phase::Draining(ending) => Some(ending.until),
-        }
+        self.phase.ends_at()
     }
 }
 
@@ -307,10 +253,11 @@ fn is_sendable(code: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;
+    use std::time::Instant;
 
-    use bytes::Bytes;
     use proptest::prelude::*;
 
+    use super::super::phase::CLOSE_WAIT;
     use super::*;
 
     /// A frame of a server.
@@ -350,7 +297,7 @@ mod tests {
         let mut messages = Vec::new();
         let closed = loop {
             match socket.step() {
-                Step::Message(message) => messages.push(message),
+                Step::Message(kind) => messages.push(Message { kind, data: socket.take_data() }),
                 Step::Closed(closed) => break closed,
                 Step::Again => {}
                 Step::Blocked => {
