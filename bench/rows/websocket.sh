@@ -2,7 +2,7 @@
 
 export WS_PUMP=$PWD/bench/ws-pump
 
-row '1,000,000 WebSocket messages of 100 bytes' "≥ 3 × websocat's messages per second"
+row '1,000,000 WebSocket messages of 100 bytes' "≥ 8 × websocat's messages per second"
 amount 100000000 1000000
 contender 'ws-source' '
     "$WS_PUMP" 1000000 100 port & wait_file port

@@ -25,8 +25,8 @@ use crate::request::{Headers, RequestArgs};
 
 /// Receive messages from a WebSocket server
 ///
-/// Connects to URL, says hello, writes every message to standard output, and comes back when the
-/// connection breaks.
+/// Connects to URL, sends initial messages, writes every message to standard output, and reconnects
+/// when the connection breaks.
 #[derive(Debug, Parser)]
 #[command(mut_arg("insecure", |arg| arg.visible_alias("trust-all-certs")))]
 pub(crate) struct Cli {
