@@ -43,7 +43,7 @@ export HEKA_TOOLS_REV ?= $(shell cat .revision 2>/dev/null || git rev-parse --sh
 
 .DELETE_ON_ERROR:
 .PHONY: all check fmt fmt-check deny clippy built-tests test doc-test lint-man check-install install-list \
-	bench fuzz soak autobahn demo man html pictures completions install install-strip installdirs uninstall \
+	bench fuzz soak autobahn demo demo-nats man html pictures completions install install-strip installdirs uninstall \
 	clean distclean dist deb tarball sbom release release-check check-package audit version help
 
 all: ## build every tool (PROFILE=release)
@@ -147,6 +147,10 @@ demo: ## World2, for real, in a temporary folder; builds five tools for itself, 
 	$(MAKE) --no-print-directory all PROFILE=demo TOOLS='$(DEMO_TOOLS)' && \
 	built=$$(date +%s) && HEKA_BINDIR="$(here)/demo" demo/world2 && \
 	echo "make demo: built in $$((built - start)) s, ran in $$(($$(date +%s) - built)) s"
+
+demo-nats: ## a log through NATS JetStream, whose server is killed; needs nats-server
+	$(MAKE) --no-print-directory all PROFILE=demo TOOLS='$(DEMO_TOOLS) heka-nats'
+	HEKA_BINDIR="$(here)/demo" demo/nats
 
 installdirs:
 	$(INSTALL) -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(man1dir)" "$(DESTDIR)$(man5dir)" \

@@ -19,7 +19,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
 use socket2::{Domain, Socket, Type};
 
-use super::{DialError, Stream, peek_at};
+use super::{DialError, Retries, Stream, peek_at};
 use crate::os::{Deadline, wait_for};
 use crate::report::{Cause as _, Status, Stop};
 
@@ -49,8 +49,9 @@ pub enum Program {
 pub enum Direction {
     /// To the program.
     To,
-    /// From the program.
-    From,
+    /// From the program. A tool of ours connects again itself, so often: it alone knows where it
+    /// was.
+    From(Retries),
 }
 
 impl Program {
@@ -81,10 +82,13 @@ impl Program {
             }
             Self::Broker { tool, url } => {
                 let mut command = Command::new(beside_us(tool));
-                command.args(["--ack", "--retry", "0"]);
-                if direction == Direction::From {
-                    command.arg("--read");
-                }
+                command.arg("--ack");
+                match direction {
+                    Direction::To => command.arg("--retry=0"),
+                    Direction::From(retries) => {
+                        command.arg(format!("--retry={retries}")).arg("--read")
+                    }
+                };
                 command.arg(url);
                 command
             }

@@ -38,6 +38,7 @@ struct Sender {
 #[derive(Debug)]
 pub(crate) struct Programs {
     senders: Vec<Sender>,
+    retries: Retries,
     /// One was given up.
     pub(crate) status: Status,
 }
@@ -59,7 +60,7 @@ impl Programs {
         let sender = |program| Sender { program, redial: Redial::new(backoff), state: State::Due };
         let stdio = plan.stdio.then(|| sender(None));
         let programs = plan.programs.iter().cloned().map(|program| sender(Some(program)));
-        Self { senders: stdio.into_iter().chain(programs).collect(), status: Status::Done }
+        Self { senders: stdio.into_iter().chain(programs).collect(), retries, status: Status::Done }
     }
 
     /// When the next one is to be started.
@@ -95,7 +96,7 @@ impl Programs {
             return Ok(Some(sender_of(stream, peer, number)));
         };
         let peer = program.to_string();
-        match program.start(Direction::From, None) {
+        match program.start(Direction::From(self.retries), None) {
             Ok(stream) => {
                 stream.set_nonblocking(true).at(&peer)?;
                 sender.state = State::Sends;
@@ -119,14 +120,25 @@ impl Programs {
         let is_tool = matches!(program, Program::Broker { .. });
         match end.status {
             Some(status) if status.success() => sender.state = State::Over,
-            // It has said what is wrong with its flags, and will again.
-            Some(status) if is_tool && status.code() == Some(2) => {
-                sender.state = State::Over;
-                self.status = Status::Usage;
-            }
-            Some(status) => self.status = sender.retry(&status_words(status), None),
+            Some(status) => match verdict(status).filter(|_| is_tool) {
+                Some(verdict) => {
+                    sender.state = State::Over;
+                    self.status = verdict;
+                }
+                None => self.status = sender.retry(&status_words(status), None),
+            },
             None => self.status = sender.retry("closed the connection", None),
         }
+    }
+}
+
+/// What a tool of ours has said that would not change if it was started again: that its flags are
+/// wrong, or that it has tried as often as it was to.
+fn verdict(status: ExitStatus) -> Option<Status> {
+    match status.code() {
+        Some(2) => Some(Status::Usage),
+        Some(3) => Some(Status::Unreachable),
+        _ => None,
     }
 }
 

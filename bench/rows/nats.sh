@@ -1,0 +1,23 @@
+# Through NATS JetStream on this machine: heka-nats alone, and behind heka-send and heka-listen.
+
+nats_server() {
+    nats-server -a 127.0.0.1 -p "$1" -js -sd streams >/dev/null 2>&1 &
+    wait_port "$1"
+}
+export -f nats_server
+
+row 'messages to NATS JetStream, batches' '≥ 500,000 messages/s'
+amount "$FRAMES_BYTES" "$LINES"
+contender 'heka-nats, form=framed' '
+    port=$(free_port); nats_server $port
+    heka-nats "nats://127.0.0.1:$port/s?create=R1&stream=S&form=framed" <"$FRAMES"; kill %1' heka-nats nats-server
+contender 'heka-send nats://, form=framed' '
+    port=$(free_port); nats_server $port
+    heka-send "nats://127.0.0.1:$port/s?create=R1&stream=S&form=framed" <"$FRAMES"; kill %1' heka-nats heka-send nats-server
+
+row 'messages from NATS JetStream, batches (written and read)' '≥ 500,000 messages/s for reading'
+amount "$FRAMES_BYTES" "$LINES"
+contender 'heka-nats, then heka-nats --read' '
+    port=$(free_port); nats_server $port
+    heka-nats "nats://127.0.0.1:$port/s?create=R1&stream=S&form=framed" <"$FRAMES"
+    heka-nats -r --no-follow "nats://127.0.0.1:$port/S?durable=d" >/dev/null; kill %1' heka-nats nats-server

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Who may: users, keys, TLS. And what is told if something is not there.
+
+use std::fs;
+
+use heka_tests::{Nats, Tool, certificates, free_port, require, scratch};
+
+const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+const KEY: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+
+fn write(args: &[&str]) -> heka_tests::Outcome {
+    Tool::new("heka-nats").args(["--retry", "0"]).args(args).stdin("one\n").run()
+}
+
+#[test]
+fn what_is_not_there_has_words_and_a_status() {
+    let nobody = format!("nats://127.0.0.1:{}/s", free_port());
+    write(&[&nobody]).exits(3).stderr_has("Connection refused");
+    let sent = Tool::new("heka-send").args(["--retry", "0", &nobody]).stdin("one\n").run();
+    sent.exits(3).stderr_has("Connection refused").stderr_has("exit status 3");
+    let wrong = Tool::new("heka-send").arg("nats://h/s?colour=red").stdin("one\n").run();
+    wrong.exits(2).stderr_has("colour=red: no such option");
+    let wrong = Tool::new("heka-listen").arg("nats://h/s").run();
+    wrong.exits(2).stderr_has("durable=NAME");
+    let Some(nats) = Nats::start("") else { return };
+    let missing = write(&[&nats.url("s")]);
+    missing.exits(3).stderr_has("no stream takes s").stderr_has("hint: create=R1");
+    let read = Tool::new("heka-nats").args(["--read", "--retry", "0"]);
+    read.arg(nats.url("S?durable=d")).run().exits(3).stderr_has("no stream is called S");
+    let listen = Tool::new("heka-listen").args(["--retry", "0"]);
+    listen.arg(nats.url("S?durable=d")).run().exits(3).stderr_has("no stream is called S");
+    let http = Tool::new("heka-nats").args(["--retry", "0", "nats://127.0.0.1:1/s?create=3"]).run();
+    http.exits(2).stderr_has("R1 to R5");
+}
+
+#[test]
+fn a_server_that_is_no_broker_is_recognised() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        use std::io::Write as _;
+        let mut stream = heka_tests::accept(&listener);
+        stream.write_all(b"220 mail.example ESMTP\r\n").unwrap();
+    });
+    write(&[&format!("nats://127.0.0.1:{port}/s")]).exits(3).stderr_has("not a NATS server");
+    server.join().unwrap();
+}
+
+#[test]
+fn users_have_passwords_and_keys() {
+    let users = format!(
+        "authorization {{ users: [ {{ user: me, password: \"a word\" }}, {{ nkey: {KEY} }} ] }}"
+    );
+    let Some(nats) = Nats::start(&users) else { return };
+    let folder = scratch();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(&path, mode).unwrap();
+        path.display().to_string()
+    };
+    let (word, wrong, seed) = (file("word", "a word\n"), file("wrong", "x\n"), file("seed", SEED));
+    let url = nats.url("s?create=R1&stream=S");
+    write(&[&url]).exits(3).stderr_has("Authorization Violation").stderr_has("--creds");
+    let refused = write(&[&url, "--user", "me", "--password-file", &wrong]);
+    refused.exits(3).stderr_has("Authorization Violation");
+    write(&[&url, "--user", "me", "--password-file", &word]).succeeds().stderr_is("");
+    write(&[&url, "--nkey", &seed]).succeeds().stderr_is("");
+    write(&[&url, "--nkey", &word]).exits(2).stderr_has("not the seed of a user's nkey");
+    write(&[&url, "--creds", &seed]).exits(2).stderr_has("not a credentials file");
+    // The short form has them in the address.
+    let sent = Tool::new("heka-send").args(["--retry", "0", &format!("{url}&nkey={seed}")]);
+    sent.stdin("one\n").run().succeeds().stderr_is("");
+}
+
+#[test]
+fn rights_that_are_missing_are_told() {
+    let users = "authorization { users: [ { user: me, password: word, \
+                 permissions: { publish: [\"$JS.>\"], subscribe: [\">\"] } } ] }";
+    let Some(nats) = Nats::start(users) else { return };
+    let folder = scratch();
+    let word = folder.path().join("word");
+    fs::write(&word, "word\n").unwrap();
+    let word = word.display().to_string();
+    let url = nats.url("s?create=R1&stream=S");
+    let refused = write(&[&url, "--user", "me", "--password-file", &word]);
+    refused.exits(3).stderr_has("Permissions Violation for Publish to \"s\"");
+}
+
+#[test]
+fn tls_is_verified() {
+    let Some(folder) = certificates() else { return };
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let config = format!(
+        "tls {{ cert_file: {:?}, key_file: {:?} }}",
+        path("server.pem"),
+        path("server.key")
+    );
+    if !require("nats-server") {
+        return;
+    }
+    let nats = Nats::on_port(free_port(), &config);
+    let url = nats.url("s?create=R1&stream=S").replace("nats://", "natss://");
+    write(&[&url]).exits(3).stderr_has("127.0.0.1");
+    write(&[&url, "--ca-file", &path("ca.pem")]).succeeds().stderr_is("");
+    let sent = Tool::new("heka-send").arg(format!("{url}&ca-file={}", path("ca.pem")));
+    sent.stdin("one\n").run().succeeds();
+    let plain = Nats::on_port(free_port(), "");
+    let url = plain.url("s").replace("nats://", "natss://");
+    write(&[&url, "-k"]).exits(3).stderr_has("does not speak TLS");
+}

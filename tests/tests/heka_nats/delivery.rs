@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Messages to a stream and from it.
+
+use std::fs;
+
+use heka_tests::{Nats, Peer, Signal, Tool, eventually, scratch};
+
+use crate::lines;
+
+fn write(url: &str, input: impl Into<Vec<u8>>) -> heka_tests::Outcome {
+    Tool::new("heka-nats").args(["--retry", "0", url]).stdin(input).run()
+}
+
+#[test]
+fn every_form_comes_back() {
+    let Some(nats) = Nats::start("") else { return };
+    let frames = Tool::new("heka-encode").args(["-t", "TEST"]).stdin(lines(1000)).run().stdout;
+    for form in ["protobuf", "framed", "framed&batch=0", "payload"] {
+        let stream = form.replace(['&', '='], "");
+        let url = nats.url(&format!("x.{stream}?create=R1&stream={stream}&form={form}"));
+        write(&url, frames.clone()).succeeds().stderr_is("");
+        let read = Tool::new("heka-nats")
+            .args(["--read", "--no-follow", &nats.url(&format!("{stream}?from=begin"))])
+            .run();
+        if form == "payload" {
+            assert_eq!(nats.payloads(&stream), lines(1000));
+            let json = Tool::new("heka-decode").args(["-j", "-n1"]).stdin(read.stdout).run();
+            json.succeeds().stdout_has(r#""Type":"heka.nats""#);
+            json.stdout_has(r#""Subject":"x.payload","Sequence":1"#);
+        } else {
+            assert_eq!(read.succeeds().stdout, frames, "{form}");
+        }
+    }
+}
+
+#[test]
+fn subjects_come_from_messages_and_lines_become_messages() {
+    let Some(nats) = Nats::start("") else { return };
+    let url = nats.url("logs.{Logger}.{Fields[a]}?create=R1&stream=LOGS");
+    write(&url, "by hand\n").succeeds();
+    let frames = Tool::new("heka-encode").args(["-l", "a b.c", "-F", "a=x"]).stdin("one\n").run();
+    write(&url, frames.stdout).succeeds();
+    let read = |args: &[&str]| {
+        let read = Tool::new("heka-nats").args(["--read", "--no-follow"]).args(args).run();
+        let frames = read.succeeds().stdout.clone();
+        let decode = Tool::new("heka-decode").args(["--template", "{Fields[Subject]} {Payload}"]);
+        decode.stdin(frames).run().succeeds().out()
+    };
+    let all = read(&[&nats.url("LOGS?from=begin&origin")]);
+    assert_eq!(all, "logs.heka-nats._ by hand\nlogs.a_b_c.x one\n");
+    let one = read(&[&nats.url("logs.a_b_c.*?from=begin&origin")]);
+    assert_eq!(one, "logs.a_b_c.x one\n");
+}
+
+#[test]
+fn reading_begins_where_it_is_told_to() {
+    let Some(nats) = Nats::start("") else { return };
+    write(&nats.url("s?create=R1&stream=S"), lines(9)).succeeds();
+    let read = |options: &str| {
+        let read = Tool::new("heka-nats").args(["--read", "--no-follow"]);
+        let frames = read.arg(nats.url(&format!("S?{options}"))).run().succeeds().stdout.clone();
+        let decode = Tool::new("heka-decode").args(["-o", "payload"]).stdin(frames);
+        decode.run().succeeds().out().replace('\n', "")
+    };
+    assert_eq!(read("from=begin"), "123456789");
+    assert_eq!(read("from=7"), "789");
+    assert_eq!(read("from=-2"), "89");
+    assert_eq!(read("from=@2000-01-01T00:00:00Z"), "123456789");
+    assert_eq!(read("durable=d"), "123456789");
+    assert_eq!(read("durable=d"), "");
+    write(&nats.url("s"), "x\n").succeeds();
+    assert_eq!(read("durable=d"), "x");
+    assert_eq!(read("durable=d&from=8"), "89x");
+    assert_eq!(read("durable=d"), "");
+}
+
+#[test]
+fn heka_send_and_heka_listen_go_through_the_broker() {
+    let Some(nats) = Nats::start("") else { return };
+    let folder = scratch();
+    fs::write(folder.path().join("app.log"), lines(5000)).unwrap();
+    let line = format!(
+        "heka-tail --no-follow --resume app.pos app.log | \
+         heka-send --stats --commit app.pos '{}'",
+        nats.url("logs?create=R1&stream=LOGS&form=framed")
+    );
+    let sent = heka_tests::sh(&line).dir(folder.path()).run();
+    sent.succeeds().stderr_has("5000 confirmed");
+    heka_tests::sh(&line).dir(folder.path()).run().succeeds().stderr_has("0 confirmed");
+    let listener = Tool::new("heka-listen")
+        .args(["--write", "all.heka", "--fsync", &nats.url("LOGS?durable=archive")])
+        .dir(folder.path())
+        .spawn();
+    let decoded = || {
+        let decode = Tool::new("heka-decode").args(["-o", "payload"]);
+        decode.arg(folder.path().join("all.heka")).run().out()
+    };
+    eventually("everything is archived", || (decoded() == lines(5000)).then_some(()));
+    listener.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stderr_is("");
+    // Nothing is left for the next one.
+    let rest = Tool::new("heka-nats").args(["--read", "--no-follow"]);
+    rest.arg(nats.url("LOGS?durable=archive")).run().succeeds().stdout_is("");
+}
+
+#[test]
+fn two_readers_share_the_work() {
+    let Some(nats) = Nats::start("") else { return };
+    write(&nats.url("s?create=R1&stream=S"), lines(3000)).succeeds();
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let listen = Tool::new("heka-listen").args(["-o", "payload"]);
+            listen.arg(nats.url("S?durable=both")).spawn()
+        })
+        .collect();
+    let count = |reader: &heka_tests::Running| {
+        reader.stdout().iter().filter(|byte| **byte == b'\n').count()
+    };
+    eventually("all are read", || (readers.iter().map(count).sum::<usize>() >= 3000).then_some(()));
+    let mut all = Vec::new();
+    for reader in readers {
+        let outcome = reader.end_by(Signal::SIGTERM);
+        let text = outcome.out();
+        all.extend(text.lines().map(|line| line.parse::<u32>().unwrap()));
+    }
+    all.sort_unstable();
+    assert_eq!(all, (1..=3000).collect::<Vec<_>>());
+}
+
+#[test]
+fn another_address_gets_the_messages_if_the_broker_is_not_there() {
+    let Some(nats) = Nats::start("") else { return };
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    // There is no stream, and nobody asked for one.
+    let sent = Tool::new("heka-send").args([&nats.url("s"), &listener.addr]).stdin("one\n").run();
+    sent.succeeds().stderr_has("no stream takes s").stderr_has("exit status 3");
+    listener.wait_stdout_is("one\n");
+    let both = Tool::new("heka-send").arg("--to=all").stdin("two\n");
+    both.args([&nats.url("s?create=R1&stream=S"), &listener.addr]).run().succeeds();
+    listener.wait_stdout_is("one\ntwo\n");
+    assert_eq!(nats.payloads("S"), "two\n");
+}

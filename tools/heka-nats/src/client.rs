@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A connection to a server, which is never waited for but where it is made and asked something.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use heka_core::net::{DialError, Dialer, HostPort, Stream};
+use heka_core::os::{Deadline, Wanted, wait_for};
+use heka_core::report;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::{Map, Value, json};
+
+use crate::address::Address;
+use crate::auth::Credentials;
+use crate::protocol::{Incoming, Said, parse, put_message};
+
+/// How long a server may take to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// Bytes of one read.
+const READ_SIZE: usize = 64 * 1024;
+/// Bytes read before what they are is looked at.
+const READ_MOST: usize = 16 * READ_SIZE;
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    stream: Stream,
+    /// Where answers go; what is behind the last dot tells them apart.
+    inbox: String,
+    asked: u64,
+    input: Vec<u8>,
+    /// How much of it is done with.
+    start: usize,
+    output: Vec<u8>,
+    /// Longest message that the server takes.
+    pub(crate) max_payload: usize,
+    /// When something came last.
+    pub(crate) heard: Instant,
+}
+
+impl Client {
+    /// Connects to the first of the servers that answers, beginning with number `first`.
+    ///
+    /// # Errors
+    /// The last failure; the others are reported.
+    pub(crate) fn connect(
+        dialer: &Dialer,
+        address: &Address,
+        credentials: &Credentials,
+        first: usize,
+    ) -> Result<Self, DialError> {
+        let hosts = &address.hosts;
+        let mut outcome = Err(DialError::failed("no host"));
+        for index in 0..hosts.len() {
+            let Some(host) = hosts.get((first + index) % hosts.len()) else { break };
+            outcome = Self::open(dialer, address, host, credentials).map_err(|error| match error {
+                DialError::Failed { cause, hint } if hosts.len() > 1 => {
+                    DialError::Failed { cause: format!("{host}: {cause}"), hint }
+                }
+                other => other,
+            });
+            match &outcome {
+                Ok(_) => report::note(format_args!("{host}: connected")),
+                Err(DialError::Failed { cause, .. }) => report::debug(cause),
+                Err(DialError::Stopped(_)) => {}
+            }
+            if matches!(outcome, Ok(_) | Err(DialError::Stopped(_))) {
+                break;
+            }
+        }
+        outcome
+    }
+
+    fn open(
+        dialer: &Dialer,
+        address: &Address,
+        host: &HostPort,
+        credentials: &Credentials,
+    ) -> Result<Self, DialError> {
+        let deadline = dialer.settings.connect_timeout.map(|limit| Instant::now() + limit);
+        let socket = dialer.dial_tcp(host)?;
+        let mut stream = Stream::plain(socket);
+        stream.set_nonblocking(true)?;
+        let mut input = Vec::new();
+        let info = read_info(&mut stream, &mut input, deadline)?;
+        let is_set = |name: &str| info.get(name).and_then(Value::as_bool).unwrap_or(false);
+        if is_set("tls_required") || address.is_tls {
+            if !is_set("tls_required") && !is_set("tls_available") {
+                return Err(DialError::failed("the server does not speak TLS"));
+            }
+            let socket = stream.socket().try_clone()?;
+            stream = dialer.tls.handshake(socket, &host.host, deadline)?;
+            stream.set_nonblocking(true)?;
+        }
+        let max_payload = info.get("max_payload").and_then(Value::as_u64).unwrap_or(1 << 20);
+        let mut client = Self {
+            stream,
+            inbox: address.inbox.clone(),
+            asked: 0,
+            input,
+            start: 0,
+            output: Vec::new(),
+            max_payload: usize::try_from(max_payload).unwrap_or(usize::MAX),
+            heard: Instant::now(),
+        };
+        client.introduce(&info, credentials);
+        client.await_pong(deadline)?;
+        Ok(client)
+    }
+
+    fn introduce(&mut self, info: &Value, credentials: &Credentials) {
+        let mut connect = Map::new();
+        for (name, value) in [
+            ("verbose", json!(false)),
+            ("pedantic", json!(false)),
+            ("headers", json!(true)),
+            ("no_responders", json!(true)),
+            ("protocol", json!(1)),
+            ("lang", json!("rust")),
+            ("version", json!(env!("CARGO_PKG_VERSION"))),
+            ("name", json!("heka-nats")),
+            ("tls_required", json!(self.stream.is_tls())),
+        ] {
+            connect.insert(name.to_owned(), value);
+        }
+        credentials.put(&mut connect, info.get("nonce").and_then(Value::as_str).unwrap_or(""));
+        let text =
+            format!("CONNECT {}\r\nSUB {}.* 1\r\nPING\r\n", Value::Object(connect), self.inbox);
+        self.output.extend_from_slice(text.as_bytes());
+    }
+
+    /// Waits for the server to have done what it was told.
+    ///
+    /// # Errors
+    /// It breaks the connection, or takes too long.
+    pub(crate) fn await_pong(&mut self, deadline: Deadline) -> Result<(), DialError> {
+        loop {
+            self.flush()?;
+            let mut is_there = false;
+            self.each_said(|said, _| is_there |= matches!(said, Said::Pong))?;
+            if is_there {
+                return Ok(());
+            }
+            self.await_more(deadline)?;
+        }
+    }
+
+    /// The same when a signal has come already.
+    pub(crate) fn await_pong_quietly(&mut self, until: Instant) -> Result<(), DialError> {
+        let mut is_there = false;
+        while !is_there && Instant::now() < until {
+            self.flush()?;
+            self.each_said(|said, _| is_there |= matches!(said, Said::Pong))?;
+            if !is_there {
+                let flags = self.wanted(true).1;
+                let mut fds = [PollFd::new(self.stream.as_fd(), flags)];
+                let _ready = poll(&mut fds, PollTimeout::from(20_u8));
+                self.fill()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn await_more(&mut self, deadline: Deadline) -> Result<(), DialError> {
+        let mut wanted = PollFlags::POLLIN;
+        wanted.set(PollFlags::POLLOUT, self.has_output());
+        if !wait_for(self.stream.as_fd(), wanted, deadline)? {
+            return Err(DialError::failed("the server does not answer"));
+        }
+        self.fill()
+    }
+
+    /// Asks the server something, and waits for the answer.
+    ///
+    /// # Errors
+    /// There is none, or the connection breaks.
+    pub(crate) fn ask(&mut self, subject: &str, question: &Value) -> Result<Value, DialError> {
+        self.asked += 1;
+        let reply = self.reply_to(&format!("q{}", self.asked));
+        let question = question.to_string();
+        put_message(&mut self.output, subject.as_bytes(), &reply, "", question.as_bytes());
+        let deadline = Some(Instant::now() + ANSWER_LIMIT);
+        loop {
+            self.flush()?;
+            let mut answer = None;
+            self.each(|message, _| {
+                if message.subject == reply {
+                    let is_nobody = message.status().is_some();
+                    answer = Some(if is_nobody { Vec::new() } else { message.payload.to_vec() });
+                }
+            })?;
+            match answer {
+                Some(bytes) if bytes.is_empty() => {
+                    return Err(DialError::failed("the server has no JetStream"));
+                }
+                Some(bytes) => {
+                    return serde_json::from_slice(&bytes)
+                        .map_err(|_| DialError::failed("the server's answer is not JSON"));
+                }
+                None => self.await_more(deadline)?,
+            }
+        }
+    }
+
+    /// The subject of answers with that name.
+    pub(crate) fn reply_to(&self, name: &str) -> String {
+        format!("{}.{name}", self.inbox)
+    }
+
+    /// Where what is to be sent is appended.
+    pub(crate) fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty() || self.stream.wants_write()
+    }
+
+    /// What to wait for; to read only if that `reads`.
+    pub(crate) fn wanted(&self, reads: bool) -> Wanted<'_> {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::POLLIN, reads);
+        flags.set(PollFlags::POLLOUT, self.has_output());
+        (self.stream.as_fd(), flags)
+    }
+
+    /// Writes as much as the server takes now.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(crate) fn flush(&mut self) -> Result<(), DialError> {
+        let mut done = 0;
+        let outcome = loop {
+            let rest = self.output.get(done..).unwrap_or_default();
+            if rest.is_empty() {
+                break self.stream.flush();
+            }
+            match self.stream.write(rest) {
+                Ok(len) => done += len,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.output.drain(..done);
+        match outcome {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                // It may have said why before.
+                self.fill()?;
+                self.each(|_, _| {})?;
+                Err(error.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads what has come.
+    ///
+    /// # Errors
+    /// The connection is broken, or at its end. What came before is there.
+    pub(crate) fn fill(&mut self) -> Result<(), DialError> {
+        if self.start == self.input.len() {
+            self.input.clear();
+            self.start = 0;
+        } else if self.start >= READ_MOST {
+            self.input.drain(..self.start);
+            self.start = 0;
+        }
+        let limit = self.input.len() + READ_MOST;
+        while self.input.len() < limit {
+            let len = self.input.len();
+            self.input.resize(len + READ_SIZE, 0);
+            let read = self.stream.read(self.input.get_mut(len..).unwrap_or_default());
+            self.input.truncate(len + read.as_ref().map_or(0, |read| *read));
+            match read {
+                Ok(0) => {
+                    // Why may stand before the end.
+                    self.each(|_, _| {})?;
+                    return Err(DialError::failed("the server closed the connection"));
+                }
+                Ok(_) => self.heard = Instant::now(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over the messages that have come, and the end of the output to answer at.
+    ///
+    /// # Errors
+    /// What the server says is wrong.
+    pub(crate) fn each(
+        &mut self,
+        mut receive: impl FnMut(&Incoming<'_>, &mut Vec<u8>),
+    ) -> Result<(), DialError> {
+        self.each_said(|said, output| {
+            if let Said::Message(message) = said {
+                receive(message, output);
+            }
+        })
+    }
+
+    fn each_said(
+        &mut self,
+        mut receive: impl FnMut(&Said<'_>, &mut Vec<u8>),
+    ) -> Result<(), DialError> {
+        loop {
+            let data = self.input.get(self.start..).unwrap_or_default();
+            let Some((said, len)) = parse(data).map_err(DialError::failed)? else { return Ok(()) };
+            match said {
+                Said::Ping => self.output.extend_from_slice(b"PONG\r\n"),
+                Said::Error(words) => return Err(refused(words)),
+                said => receive(&said, &mut self.output),
+            }
+            self.start += len;
+        }
+    }
+}
+
+/// What a server does not allow.
+fn refused(words: &str) -> DialError {
+    let is_login = words.to_ascii_lowercase().starts_with("authorization");
+    let hint = is_login.then(|| "--user with --password-file, --creds or --nkey".to_owned());
+    DialError::Failed { cause: words.to_owned(), hint }
+}
+
+/// Reads what a server says of itself, without waiting for more than that.
+fn read_info(
+    stream: &mut Stream,
+    input: &mut Vec<u8>,
+    deadline: Deadline,
+) -> Result<Value, DialError> {
+    loop {
+        if let Some((said, len)) = parse(input).map_err(DialError::failed)? {
+            let Said::Info(info) = said else {
+                return Err(DialError::failed("not a NATS server"));
+            };
+            let info = serde_json::from_slice(info);
+            input.drain(..len);
+            return info.map_err(|_| DialError::failed("not a NATS server"));
+        }
+        if !wait_for(stream.as_fd(), PollFlags::POLLIN, deadline)? {
+            return Err(DialError::failed("the server says nothing"));
+        }
+        let mut block = [0; 4096];
+        match stream.read(&mut block) {
+            Ok(0) => return Err(DialError::failed("the server closed the connection")),
+            Ok(len) => input.extend_from_slice(block.get(..len).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Questions to `JetStream`: which stream, and who reads from it.
+
+use std::time::Duration;
+
+use heka_core::net::DialError;
+use heka_core::report;
+use serde_json::{Value, json};
+
+use crate::address::{From, Options};
+use crate::client::Client;
+
+/// How long a server waits for an acknowledgement before it sends a message again.
+pub(crate) const ACK_WAIT: Duration = Duration::from_secs(30);
+/// A consumer without a name is forgotten when nobody has read for so long.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
+/// Messages that all readers of a consumer may hold without an acknowledgement.
+const MOST_PENDING: u64 = 20_000;
+
+/// What a server calls a stream and a consumer that are not there.
+const NO_STREAM: u64 = 10_059;
+const NO_CONSUMER: u64 = 10_014;
+const NO_MESSAGE: u64 = 10_037;
+
+/// The answer to a question, or the server's error.
+enum Answer {
+    Value(Value),
+    Error(u64, String),
+}
+
+fn ask(client: &mut Client, what: &str, question: &Value) -> Result<Answer, DialError> {
+    let value = client.ask(&format!("$JS.API.{what}"), question)?;
+    let Some(error) = value.get("error") else { return Ok(Answer::Value(value)) };
+    let code = error.get("err_code").and_then(Value::as_u64).unwrap_or(0);
+    let words = error.get("description").and_then(Value::as_str).unwrap_or("error");
+    Ok(Answer::Error(code, words.to_owned()))
+}
+
+/// The same where an error is the end.
+fn demand(client: &mut Client, what: &str, question: &Value) -> Result<Value, DialError> {
+    match ask(client, what, question)? {
+        Answer::Value(value) => Ok(value),
+        Answer::Error(_, words) => Err(DialError::failed(words)),
+    }
+}
+
+/// The stream that takes a subject, which may be a pattern.
+fn stream_of(client: &mut Client, subject: &str) -> Result<Option<String>, DialError> {
+    let names = demand(client, "STREAM.NAMES", &json!({ "subject": subject }))?;
+    let name = names.get("streams").and_then(|names| names.get(0)).and_then(Value::as_str);
+    Ok(name.map(str::to_owned))
+}
+
+/// The stream to write to. It is made if that was asked for.
+pub(crate) fn stream_to_write(
+    client: &mut Client,
+    pattern: &str,
+    options: &Options,
+) -> Result<String, DialError> {
+    if let Some(name) = stream_of(client, pattern)? {
+        return match &options.stream {
+            Some(wanted) if *wanted != name => Err(DialError::failed(format!(
+                "the subject belongs to the stream {name}, not to {wanted}"
+            ))),
+            _ => Ok(name),
+        };
+    }
+    let Some(replicas) = options.create else {
+        return Err(DialError::Failed {
+            cause: format!("no stream takes {pattern}"),
+            hint: Some("create=R1&stream=NAME in the address makes one".to_owned()),
+        });
+    };
+    let name = match &options.stream {
+        Some(name) => name.clone(),
+        None => pattern.split('.').next().unwrap_or_default().to_ascii_uppercase(),
+    };
+    let stream = json!({
+        "name": name, "subjects": [pattern], "num_replicas": replicas,
+        "retention": "limits", "storage": "file", "discard": "old",
+        "max_consumers": -1, "max_msgs": -1, "max_bytes": -1, "max_age": 0, "max_msg_size": -1,
+        "duplicate_window": 120_000_000_000_u64,
+    });
+    demand(client, &format!("STREAM.CREATE.{name}"), &stream)?;
+    report::note(format_args!("stream {name} created for {pattern}"));
+    Ok(name)
+}
+
+/// Who reads, and from what.
+#[derive(Clone, Debug)]
+pub(crate) struct Consumer {
+    pub(crate) stream: String,
+    pub(crate) name: String,
+    /// The last message that there was for it when it was asked for.
+    pub(crate) end: u64,
+}
+
+/// The consumer that an address names; it is made unless it is there.
+pub(crate) fn consumer(
+    client: &mut Client,
+    subject: &str,
+    options: &Options,
+    resets: bool,
+) -> Result<Consumer, DialError> {
+    let (stream, filter, info) = stream_to_read(client, subject, options)?;
+    let last = info.pointer("/state/last_seq").and_then(Value::as_u64).unwrap_or(0);
+    let end = match &filter {
+        Some(filter) => last_of(client, &stream, filter)?,
+        None => last,
+    };
+    if let Some(name) = &options.durable {
+        let is_there = find(client, &stream, name)?;
+        if is_there && !resets {
+            return Ok(Consumer { stream, name: name.clone(), end });
+        }
+        if is_there {
+            demand(client, &format!("CONSUMER.DELETE.{stream}.{name}"), &json!({}))?;
+            report::announce(format_args!("{name}: begins anew, as from= says"));
+        }
+    }
+    let config = configuration(options, filter.as_deref(), last);
+    let what = match &options.durable {
+        Some(name) => format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"),
+        None => format!("CONSUMER.CREATE.{stream}"),
+    };
+    let made = demand(client, &what, &json!({ "stream_name": stream, "config": config }))?;
+    let name = made.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Consumer { stream, name, end })
+}
+
+/// The last message of a stream whose subject matches; 0 if there is none.
+fn last_of(client: &mut Client, stream: &str, filter: &str) -> Result<u64, DialError> {
+    let question = json!({ "last_by_subj": filter });
+    match ask(client, &format!("STREAM.MSG.GET.{stream}"), &question)? {
+        Answer::Value(found) => {
+            Ok(found.pointer("/message/seq").and_then(Value::as_u64).unwrap_or(0))
+        }
+        Answer::Error(NO_MESSAGE, _) => Ok(0),
+        Answer::Error(_, words) => Err(DialError::failed(words)),
+    }
+}
+
+/// Up to which message the consumer has handed them over, to any reader.
+pub(crate) fn delivered(client: &mut Client, consumer: &Consumer) -> Result<u64, DialError> {
+    let Consumer { stream, name, .. } = consumer;
+    let info = demand(client, &format!("CONSUMER.INFO.{stream}.{name}"), &json!({}))?;
+    Ok(info.pointer("/delivered/stream_seq").and_then(Value::as_u64).unwrap_or(0))
+}
+
+fn find(client: &mut Client, stream: &str, name: &str) -> Result<bool, DialError> {
+    match ask(client, &format!("CONSUMER.INFO.{stream}.{name}"), &json!({}))? {
+        Answer::Value(_) => Ok(true),
+        Answer::Error(NO_CONSUMER, _) => Ok(false),
+        Answer::Error(_, words) => Err(DialError::failed(words)),
+    }
+}
+
+fn configuration(options: &Options, filter: Option<&str>, last: u64) -> Value {
+    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let mut config = json!({
+        "ack_policy": "explicit", "ack_wait": nanoseconds(ACK_WAIT), "replay_policy": "instant",
+        "max_ack_pending": MOST_PENDING, "max_deliver": -1, "max_waiting": 512,
+    });
+    match &options.durable {
+        Some(name) => config["durable_name"] = json!(name),
+        None => config["inactive_threshold"] = json!(nanoseconds(FORGOTTEN_AFTER)),
+    }
+    if let Some(filter) = filter {
+        config["filter_subject"] = json!(filter);
+    }
+    let sequence = match &options.from {
+        None | Some(From::Stored | From::Begin) => {
+            config["deliver_policy"] = json!("all");
+            return config;
+        }
+        Some(From::End) => {
+            config["deliver_policy"] = json!("new");
+            return config;
+        }
+        Some(From::Time(time)) => {
+            config["deliver_policy"] = json!("by_start_time");
+            config["opt_start_time"] = json!(time);
+            return config;
+        }
+        Some(From::Sequence(sequence)) => *sequence,
+        Some(From::Last(count)) => (last + 1).saturating_sub(*count),
+    };
+    config["deliver_policy"] = json!("by_start_sequence");
+    config["opt_start_seq"] = json!(sequence.max(1));
+    config
+}
+
+/// The stream to read from, what to take of it, and what the server knows of it. The subject may be
+/// the name of one.
+fn stream_to_read(
+    client: &mut Client,
+    subject: &str,
+    options: &Options,
+) -> Result<(String, Option<String>, Value), DialError> {
+    let may_be_name = !subject.contains(['.', '*', '>']);
+    let named = options.stream.as_deref().or(may_be_name.then_some(subject));
+    if let Some(name) = named {
+        match ask(client, &format!("STREAM.INFO.{name}"), &json!({}))? {
+            Answer::Value(info) => {
+                let filter = (subject != name).then(|| subject.to_owned());
+                return Ok((name.to_owned(), filter, info));
+            }
+            Answer::Error(NO_STREAM, _) if options.stream.is_none() => {}
+            Answer::Error(_, words) => return Err(DialError::failed(format!("{name}: {words}"))),
+        }
+    }
+    let Some(name) = stream_of(client, subject)? else {
+        return Err(DialError::failed(format!("no stream is called {subject}, nor takes it")));
+    };
+    let info = demand(client, &format!("STREAM.INFO.{name}"), &json!({}))?;
+    Ok((name, Some(subject.to_owned()), info))
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Writes messages to NATS JetStream, and reads them from there.
+//!
+//! The client is our own: what `JetStream` needs of the protocol is a dozen lines of text and JSON
+//! in ordinary messages, so connections, TLS and waiting are those of the other tools, and what is
+//! not acknowledged when a connection breaks is known at once.
+
+mod address;
+mod answers;
+mod auth;
+mod cli;
+mod client;
+mod convert;
+mod jetstream;
+mod numbers;
+mod outbox;
+mod packer;
+mod protocol;
+mod pulls;
+mod read;
+mod source;
+mod subject;
+mod window;
+mod write;
+
+use heka_core::report::{Status, Stop};
+
+fn main() -> std::process::ExitCode {
+    heka_core::cli::main::<cli::Cli>(|cli| run(cli.plan()?))
+}
+
+fn run(plan: cli::Plan) -> Result<Status, Stop> {
+    if plan.reads { read::run(plan) } else { write::run(plan) }
+}

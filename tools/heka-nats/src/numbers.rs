@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What heka-nats counts.
+
+use heka_core::report::stats::{Counter, Metric};
+
+pub(crate) static ACKNOWLEDGED: Counter = Counter::new();
+pub(crate) static REFUSED: Counter = Counter::new();
+pub(crate) static RESENT: Counter = Counter::new();
+pub(crate) static COMMITTED: Counter = Counter::new();
+pub(crate) static LAG: Counter = Counter::new();
+pub(crate) static CONNECTED: Counter = Counter::new();
+
+/// In the order in which they are told.
+pub(crate) const ALL: &[Metric] = &[
+    Metric::total(
+        "heka_nats_acknowledged_messages_total",
+        "Messages that the broker has stored",
+        &ACKNOWLEDGED,
+    )
+    .word("acknowledged"),
+    Metric::total("heka_nats_refused_messages_total", "Messages that the broker refused", &REFUSED)
+        .word("refused"),
+    Metric::total("heka_nats_resent_messages_total", "Messages sent again", &RESENT).word("resent"),
+    Metric::total(
+        "heka_nats_committed_messages_total",
+        "Messages of the broker that were acknowledged to it",
+        &COMMITTED,
+    )
+    .word("committed"),
+    Metric::gauge(
+        "heka_nats_lag_messages",
+        "Messages of the broker that are still to be read",
+        &LAG,
+    )
+    .word("lag"),
+    Metric::gauge("heka_nats_connected", "1 while connected", &CONNECTED),
+];

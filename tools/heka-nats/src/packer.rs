@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Records to messages of the broker: one each, or several whole frames in one.
+
+use std::fmt::Write as _;
+
+use data_encoding::HEXLOWER;
+use heka_core::report::Stop;
+use heka_core::wire::framing::put_header_of;
+use heka_core::wire::{Frame, Header};
+
+use crate::address::{Address, Form};
+use crate::client::Client;
+use crate::protocol::put_message;
+use crate::source::each_frame;
+use crate::subject::Subject;
+use crate::window::{Outgoing, Window};
+
+/// Room in a message for its headers.
+const HEADERS: usize = 512;
+
+/// A message that is being made.
+#[derive(Debug, Default)]
+struct Batch {
+    subject: Vec<u8>,
+    payload: Vec<u8>,
+    /// UUID of the first record.
+    uuid: Vec<u8>,
+    last: u64,
+    count: u64,
+}
+
+/// Makes messages.
+#[derive(Debug)]
+pub(crate) struct Packer {
+    subject: Subject,
+    form: Form,
+    /// Records share a message up to this size.
+    batch_size: usize,
+    has_id: bool,
+    /// The stream that has to take the messages.
+    stream: Option<String>,
+    inbox: String,
+    max_payload: usize,
+    batch: Batch,
+    scratch: Vec<u8>,
+}
+
+impl Packer {
+    pub(crate) fn new(address: &Address) -> Result<Self, Stop> {
+        let options = &address.options;
+        let subject = Subject::parse(&address.subject)
+            .map_err(|words| Stop::usage(format_args!("{}: {words}", address.text)))?;
+        Ok(Self {
+            subject,
+            form: options.form(),
+            batch_size: options.batch(),
+            has_id: !options.no_id,
+            stream: options.stream.clone(),
+            inbox: address.inbox.clone(),
+            max_payload: usize::MAX,
+            batch: Batch::default(),
+            scratch: Vec::new(),
+        })
+    }
+
+    /// What the subjects of all messages match.
+    pub(crate) fn pattern(&self) -> String {
+        self.subject.pattern()
+    }
+
+    /// Messages go there from now on.
+    pub(crate) fn begin(&mut self, client: &Client) {
+        self.max_payload = client.max_payload.saturating_sub(HEADERS);
+    }
+
+    /// Whether no message is being made.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batch.count == 0
+    }
+
+    /// Adds a record.
+    pub(crate) fn put(&mut self, frame: &Frame<'_>, number: u64, window: &mut Window) {
+        let mut record = std::mem::take(&mut self.scratch);
+        record.clear();
+        self.put_payload(&mut record, frame);
+        let mut subject = Vec::new();
+        self.subject.put(&mut subject, &frame.view);
+        let len = self.batch.payload.len() + record.len();
+        let limit = self.batch_size.min(self.max_payload);
+        if self.batch.count > 0 && (len > limit || subject != self.batch.subject) {
+            self.end(window);
+        }
+        if record.len() > self.max_payload {
+            let most = self.max_payload + HEADERS;
+            window.push_refused(number, format!("longer than the server's limit of {most} bytes"));
+        } else {
+            if self.batch.count == 0 {
+                self.batch.subject = subject;
+                self.batch.uuid.clear();
+                self.batch.uuid.extend_from_slice(frame.view.uuid.unwrap_or_default());
+            }
+            self.batch.payload.extend_from_slice(&record);
+            self.batch.count += 1;
+            self.batch.last = number;
+            if self.batch_size == 0 {
+                self.end(window);
+            }
+        }
+        self.scratch = record;
+    }
+
+    fn put_payload(&self, out: &mut Vec<u8>, frame: &Frame<'_>) {
+        match self.form {
+            Form::Protobuf => out.extend_from_slice(frame.message),
+            Form::Payload => out.extend_from_slice(frame.view.payload.unwrap_or_default()),
+            Form::Framed if frame.header.is_extended() => {
+                // Less than the header that it had always fits.
+                let _fits = put_header_of(out, frame, &Header::default());
+                out.extend_from_slice(frame.message);
+            }
+            Form::Framed => out.extend_from_slice(frame.bytes),
+        }
+    }
+
+    /// Finishes the message that is being made.
+    pub(crate) fn end(&mut self, window: &mut Window) {
+        if self.batch.count == 0 {
+            return;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        window.push(self.pack(window.next_id(), &batch));
+    }
+
+    /// A message of one frame that was in another one.
+    pub(crate) fn single(&self, id: u64, bytes: &[u8], number: u64) -> Outgoing {
+        let mut batch = Batch { last: number, count: 1, ..Batch::default() };
+        batch.payload.extend_from_slice(bytes);
+        each_frame(bytes, |frame| {
+            batch.uuid.extend_from_slice(frame.view.uuid.unwrap_or_default());
+            self.subject.put(&mut batch.subject, &frame.view);
+        });
+        self.pack(id, &batch)
+    }
+
+    fn pack(&self, id: u64, batch: &Batch) -> Outgoing {
+        let mut headers = String::new();
+        if self.has_id && !batch.uuid.is_empty() {
+            headers += "Nats-Msg-Id: ";
+            headers += &HEXLOWER.encode(&batch.uuid);
+            if batch.count > 1 {
+                // Writing to memory does not fail.
+                let _written = write!(headers, "-{}", batch.count);
+            }
+            headers += "\r\n";
+        }
+        if let Some(stream) = &self.stream {
+            let _written = write!(headers, "Nats-Expected-Stream: {stream}\r\n");
+        }
+        let mut bytes = Vec::with_capacity(batch.payload.len() + headers.len() + 128);
+        let reply = format!("{}.{id}", self.inbox);
+        put_message(&mut bytes, &batch.subject, &reply, &headers, &batch.payload);
+        let end = bytes.len().saturating_sub(2);
+        let payload = end.saturating_sub(batch.payload.len())..end;
+        Outgoing { bytes, payload, last: batch.last, count: batch.count }
+    }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What client and server say to each other: lines of text, some with bytes behind them.
+
+use std::io::Write as _;
+
+/// Longest line: a server's description of itself can have many addresses in it.
+const LONGEST_LINE: usize = 1024 * 1024;
+
+/// A message that has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Incoming<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) reply: Option<&'a str>,
+    pub(crate) headers: &'a [u8],
+    pub(crate) payload: &'a [u8],
+}
+
+/// What a server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said<'a> {
+    Info(&'a [u8]),
+    Message(Incoming<'a>),
+    Ping,
+    Pong,
+    Ok,
+    Error(&'a str),
+}
+
+/// Reads what stands at the front of `data`, and how long it is; `None` if it is not whole.
+///
+/// # Errors
+/// Words, if it is nothing that a server says.
+pub(crate) fn parse(data: &[u8]) -> Result<Option<(Said<'_>, usize)>, String> {
+    let Some(end) = data.iter().position(|byte| *byte == b'\n') else {
+        return if data.len() > LONGEST_LINE { Err(strange(data)) } else { Ok(None) };
+    };
+    let (line, rest) = data.split_at_checked(end).unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let (verb, arguments) = match line.iter().position(|byte| *byte == b' ') {
+        Some(blank) => line.split_at_checked(blank).unwrap_or_default(),
+        None => (line, &[][..]),
+    };
+    let body = rest.get(1..).unwrap_or_default();
+    let said = match verb {
+        b"MSG" | b"HMSG" => return message(verb == b"HMSG", arguments, body, end + 1),
+        b"INFO" => Said::Info(arguments),
+        b"PING" => Said::Ping,
+        b"PONG" => Said::Pong,
+        b"+OK" => Said::Ok,
+        b"-ERR" => Said::Error(text(arguments)?.trim().trim_matches('\'')),
+        _ => return Err(strange(data)),
+    };
+    Ok(Some((said, end + 1)))
+}
+
+fn message<'a>(
+    has_headers: bool,
+    arguments: &'a [u8],
+    body: &'a [u8],
+    start: usize,
+) -> Result<Option<(Said<'a>, usize)>, String> {
+    let words: Vec<&str> = text(arguments)?.split_ascii_whitespace().collect();
+    let lengths = if has_headers { 2 } else { 1 };
+    let (names, lengths) =
+        words.split_at_checked(words.len().saturating_sub(lengths)).unwrap_or_default();
+    let number = |text: Option<&&str>| text.and_then(|text| text.parse::<usize>().ok());
+    let (subject, reply, len) = match (names, number(lengths.last())) {
+        ([subject, _], Some(len)) => (*subject, None, len),
+        ([subject, _, reply], Some(len)) => (*subject, Some(*reply), len),
+        _ => return Err(strange(arguments)),
+    };
+    let header_len = if has_headers { number(lengths.first()).unwrap_or(0) } else { 0 };
+    let Some(content) = body.get(..len).filter(|_| body.len() >= len + 2) else { return Ok(None) };
+    let Some((headers, payload)) = content.split_at_checked(header_len) else {
+        return Err(strange(arguments));
+    };
+    let incoming = Incoming { subject, reply, headers, payload };
+    Ok(Some((Said::Message(incoming), start + len + 2)))
+}
+
+fn text(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|_| strange(bytes))
+}
+
+fn strange(data: &[u8]) -> String {
+    let start = data.get(..data.len().min(40)).unwrap_or_default();
+    format!("not a NATS server: \"{}\"", start.escape_ascii())
+}
+
+impl Incoming<'_> {
+    /// The number and the words of a status that a message without a payload has instead.
+    pub(crate) fn status(&self) -> Option<(u16, &str)> {
+        let line = self.headers.strip_prefix(b"NATS/1.0")?;
+        let line = std::str::from_utf8(line.split(|byte| *byte == b'\r').next()?).ok()?.trim();
+        let (number, words) = line.split_once(' ').unwrap_or((line, ""));
+        Some((number.parse().ok()?, words))
+    }
+}
+
+/// Appends a message to be published; `headers` are whole lines without the first one.
+pub(crate) fn put_message(
+    out: &mut Vec<u8>,
+    subject: &[u8],
+    reply: &str,
+    headers: &str,
+    payload: &[u8],
+) {
+    const FIRST: &str = "NATS/1.0\r\n";
+    let reply = if reply.is_empty() { String::new() } else { format!("{reply} ") };
+    out.extend_from_slice(if headers.is_empty() { b"PUB " } else { b"HPUB " });
+    out.extend_from_slice(subject);
+    // Writing to memory does not fail.
+    let _written = if headers.is_empty() {
+        write!(out, " {reply}{}\r\n", payload.len())
+    } else {
+        let len = FIRST.len() + headers.len() + 2;
+        write!(out, " {reply}{len} {}\r\n{FIRST}{headers}\r\n", len + payload.len())
+    };
+    out.extend_from_slice(payload);
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_read_in_pieces_of_any_size() {
+        let stream = b"INFO {\"a\":1}\r\nPING\r\nMSG a.b 1 3\r\nx\r\n\r\nHMSG s 2 re 16 18\r\n\
+                       NATS/1.0 404 N\r\nhi\r\n-ERR 'Authorization Violation'\r\n";
+        let mut said = Vec::new();
+        let mut start = 0;
+        for end in 0..=stream.len() {
+            while let Some((what, len)) = parse(&stream[start..end]).unwrap() {
+                said.push(what);
+                start += len;
+            }
+        }
+        let message = |subject, reply, headers, payload| {
+            Said::Message(Incoming { subject, reply, headers, payload })
+        };
+        assert_eq!(
+            said,
+            [
+                Said::Info(b" {\"a\":1}"),
+                Said::Ping,
+                message("a.b", None, b"", b"x\r\n"),
+                message("s", Some("re"), b"NATS/1.0 404 N\r\n", b"hi"),
+                Said::Error("Authorization Violation"),
+            ]
+        );
+        let Said::Message(last) = said[3] else { panic!() };
+        assert_eq!(last.status(), Some((404, "N")));
+    }
+
+    #[test]
+    fn other_servers_are_recognised() {
+        for other in [&b"HTTP/1.1 400 Bad Request\r\n"[..], b"MSG a\r\n", b"MSG a 1 -1\r\nx"] {
+            assert!(parse(other).unwrap_err().starts_with("not a NATS server"), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn messages_are_published_with_headers_or_without() {
+        let mut out = Vec::new();
+        put_message(&mut out, b"s", "", "", b"x");
+        put_message(&mut out, b"s", "r", "Nats-Msg-Id: 7\r\n", b"x");
+        let expected = "PUB s 1\r\nx\r\nHPUB s r 28 29\r\nNATS/1.0\r\nNats-Msg-Id: 7\r\n\r\nx\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Requests for messages, each for a number of them.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::client::Client;
+use crate::jetstream::Consumer;
+use crate::protocol::put_message;
+
+/// Messages that one request asks for.
+const BATCH: u64 = 256;
+/// How long a server keeps a request that it has no messages for, and how often it says meanwhile
+/// that it is there.
+const EXPIRES: Duration = Duration::from_secs(30);
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// After so long without any word the consumer is gone.
+pub(crate) const SILENCE: Duration = Duration::from_secs(15);
+
+/// What a request is told instead of messages.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The request goes on.
+    Alive,
+    /// There are no more messages now.
+    Empty,
+    /// It is over; another one may get more.
+    Over,
+    /// There will be no messages, for that reason.
+    Gone(String),
+}
+
+/// The requests that are open.
+#[derive(Debug, Default)]
+pub(crate) struct Pulls {
+    /// Name, and how many messages are to come.
+    open: VecDeque<(u64, u64)>,
+    asked: u64,
+}
+
+impl Pulls {
+    /// Asks for more if few are to come. `waits` if the server is to wait for them.
+    pub(crate) fn ask(&mut self, client: &mut Client, consumer: &Consumer, waits: bool) {
+        let expected: u64 = self.open.iter().map(|(_, left)| left).sum();
+        if expected > BATCH / 2 || (!waits && !self.open.is_empty()) {
+            return;
+        }
+        self.asked += 1;
+        self.open.push_back((self.asked, BATCH));
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let request = if waits {
+            json!({
+                "batch": BATCH, "expires": nanoseconds(EXPIRES),
+                "idle_heartbeat": nanoseconds(HEARTBEAT),
+            })
+        } else {
+            json!({ "batch": BATCH, "no_wait": true })
+        };
+        let Consumer { stream, name, .. } = consumer;
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");
+        let reply = client.reply_to(&format!("p{}", self.asked));
+        let request = request.to_string();
+        put_message(client.output(), subject.as_bytes(), &reply, "", request.as_bytes());
+    }
+
+    /// A message has come. It does not say for which request: they are served in order.
+    pub(crate) fn took(&mut self) {
+        if let Some((_, left)) = self.open.front_mut() {
+            *left -= 1;
+            if *left == 0 {
+                self.open.pop_front();
+            }
+        }
+    }
+
+    /// A status has come for the request with that name.
+    pub(crate) fn told(&mut self, id: u64, status: u16, words: &str) -> Answer {
+        if status == 100 {
+            return Answer::Alive;
+        }
+        self.open.retain(|(open, _)| *open != id);
+        match status {
+            404 => Answer::Empty,
+            408 => Answer::Over,
+            // Limits of this request only.
+            409 if words.contains("Exceeded") || words.contains("Exceeds") => Answer::Over,
+            503 => Answer::Gone("the consumer does not answer".to_owned()),
+            _ => Answer::Gone(words.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_over_with_its_messages_or_a_status() {
+        let mut pulls = Pulls { open: VecDeque::from([(1, 2), (2, 5)]), asked: 2 };
+        pulls.took();
+        pulls.took();
+        assert_eq!(pulls.open, [(2, 5)]);
+        assert_eq!(pulls.told(2, 100, "Idle Heartbeat"), Answer::Alive);
+        assert_eq!(pulls.told(2, 408, "Request Timeout"), Answer::Over);
+        assert!(pulls.open.is_empty());
+        let gone = Answer::Gone("Consumer Deleted".to_owned());
+        assert_eq!(pulls.told(3, 409, "Consumer Deleted"), gone);
+    }
+}

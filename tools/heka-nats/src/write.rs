@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Standard input to a stream of the broker.
+
+use std::time::{Duration, Instant};
+
+use heka_core::net::{DialError, Loss, Redial};
+use heka_core::os::{Deadline, wait};
+use heka_core::report::{self, Status, Stop, stats};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::Value;
+
+use crate::cli::Plan;
+use crate::client::Client;
+use crate::jetstream;
+use crate::numbers;
+use crate::outbox::Outbox;
+use crate::packer::Packer;
+use crate::protocol::Incoming;
+use crate::source::Source;
+use crate::window::{Settled, Window};
+
+/// Bytes that are handed to the system in one go.
+const PIECE: usize = 256 * 1024;
+/// How long an answer is waited for before everything is sent again on a new connection.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// How long answers are waited for after a signal.
+const GRACE: Duration = Duration::from_secs(1);
+/// What a server calls a message that is longer than the stream allows.
+const TOO_LONG: u64 = 10_054;
+
+/// Delivers standard input.
+pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
+    let mut writer = Writer::new(plan)?;
+    let outcome = writer.work();
+    if let Err(Stop::Signal(_)) = outcome {
+        writer.settle_last()?;
+    }
+    writer.outbox.report_lost(writer.window.unanswered());
+    outcome?;
+    Ok(Status::failed_if(writer.source.has_lost || writer.outbox.has_refused))
+}
+
+#[derive(Debug)]
+struct Writer {
+    plan: Plan,
+    source: Source,
+    packer: Packer,
+    window: Window,
+    outbox: Outbox,
+    client: Option<Client>,
+    redial: Redial,
+    attempts: usize,
+    /// Nothing is sent before this: the broker could not store something.
+    pause: Deadline,
+}
+
+impl Writer {
+    fn new(plan: Plan) -> Result<Self, Stop> {
+        Ok(Self {
+            source: Source::new(plan.acknowledges)?,
+            packer: Packer::new(&plan.address)?,
+            window: Window::new(plan.in_flight),
+            outbox: Outbox::new(plan.acknowledges)?,
+            client: None,
+            redial: Redial::new(plan.backoff),
+            attempts: 0,
+            pause: None,
+            plan,
+        })
+    }
+
+    fn work(&mut self) -> Result<Status, Stop> {
+        loop {
+            if let Err(error) = self.turn() {
+                self.lost(error)?;
+            }
+            self.tell()?;
+            if self.source.is_ended() && self.window.is_empty() && self.packer.is_empty() {
+                return Ok(Status::Done);
+            }
+            if self.wait()? {
+                self.read()?;
+            }
+        }
+    }
+
+    /// Connects, sends, takes answers.
+    fn turn(&mut self) -> Result<(), DialError> {
+        if self.client.is_none() && self.redial.due() <= Instant::now() {
+            self.connect()?;
+            self.outbox.ready()?;
+        }
+        let Some(client) = &mut self.client else { return Ok(()) };
+        client.fill()?;
+        let (window, packer) = (&mut self.window, &mut self.packer);
+        let mut failure = None;
+        let inbox = client.reply_to("");
+        client.each(|message, _| {
+            if let Err(cause) = take_answer(message, &inbox, window, packer) {
+                failure.get_or_insert(cause);
+            }
+        })?;
+        if let Some(cause) = failure {
+            self.delay(&cause)?;
+        }
+        let now = Instant::now();
+        let is_late = |since: Instant| since + ANSWER_LIMIT <= now;
+        if self.window.waiting_since().is_some_and(is_late) {
+            return Err(DialError::failed("the broker does not acknowledge"));
+        }
+        if self.pause.is_none_or(|pause| pause <= now)
+            && let Some(client) = &mut self.client
+        {
+            self.pause = None;
+            let before = client.output().len();
+            self.window.send(client.output(), PIECE);
+            stats::BYTES_OUT.add((client.output().len() - before) as u64);
+            client.flush()?;
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self) -> Result<(), DialError> {
+        let Plan { dialer, address, credentials, .. } = &self.plan;
+        let mut client = Client::connect(dialer, address, credentials, self.attempts)?;
+        self.attempts += 1;
+        let pattern = self.packer.pattern();
+        let stream = jetstream::stream_to_write(&mut client, &pattern, &address.options)?;
+        report::debug(format_args!("stream {stream}"));
+        self.packer.begin(&client);
+        self.client = Some(client);
+        numbers::CONNECTED.set(1);
+        Ok(())
+    }
+
+    /// The broker cannot store something now: waits before it is sent again.
+    fn delay(&mut self, cause: &str) -> Result<(), DialError> {
+        if self.pause.is_some() {
+            return Ok(());
+        }
+        if !self.redial.schedule(&Loss::of(format_args!("{}: {cause}", self.plan.address.text))) {
+            return Err(DialError::failed(cause));
+        }
+        self.pause = Some(self.redial.due());
+        Ok(())
+    }
+
+    /// The connection broke, or could not be made.
+    fn lost(&mut self, error: DialError) -> Result<(), Stop> {
+        let (cause, hint) = match error {
+            DialError::Stopped(stop) => return Err(stop),
+            DialError::Failed { cause, hint } => (cause, hint),
+        };
+        self.client = None;
+        numbers::CONNECTED.set(0);
+        self.pause = None;
+        self.window.rewind();
+        let subject = &self.plan.address.text;
+        if self.redial.schedule(&Loss::of(format_args!("{subject}: {cause}")).hint(hint.as_deref()))
+        {
+            return Ok(());
+        }
+        Err(DialError::Failed { cause, hint }.into_stop(subject))
+    }
+
+    /// Tells what has come of the records at the front.
+    fn tell(&mut self) -> Result<(), Stop> {
+        while let Some(settled) = self.window.settle() {
+            self.redial.reset();
+            match settled {
+                Settled::Stored { last, count } => self.outbox.stored(last, count)?,
+                Settled::Refused { last, cause } => self.outbox.refused(last, &cause)?,
+            }
+        }
+        numbers::RESENT.set(self.window.resent);
+        self.outbox.flush()
+    }
+
+    /// Waits until something can be done; `true` if that is to read.
+    fn wait(&mut self) -> Result<bool, Stop> {
+        let is_connected = self.client.is_some();
+        let has_room = !self.source.is_ended() && self.window.has_room() && is_connected;
+        let mut wanted = Vec::with_capacity(2);
+        if has_room {
+            wanted.push((self.source.fd(), PollFlags::POLLIN));
+        }
+        if let Some(client) = &self.client {
+            wanted.push(client.wanted(true));
+        }
+        let can_send = self.window.is_due() && self.pause.is_none() && is_connected;
+        let has_output = self.client.as_ref().is_some_and(Client::has_output);
+        let now = Instant::now();
+        let limits = [
+            (can_send && !has_output).then_some(now),
+            self.pause,
+            (!is_connected).then(|| self.redial.due()),
+            self.window.waiting_since().map(|since| since + ANSWER_LIMIT),
+        ];
+        let ready = wait(&wanted, limits.into_iter().flatten().min())?;
+        Ok(has_room && ready.first().is_some_and(|ready| !ready.is_empty()))
+    }
+
+    fn read(&mut self) -> Result<(), Stop> {
+        let Self { source, packer, window, .. } = self;
+        source.read(&mut |frame, number| packer.put(frame, number, window))?;
+        // Whoever writes to us has no more for now, or there is enough.
+        self.packer.end(&mut self.window);
+        Ok(())
+    }
+
+    /// After a signal: takes the answers that still come.
+    fn settle_last(&mut self) -> Result<(), Stop> {
+        let until = Instant::now() + GRACE;
+        while !self.window.is_empty() && Instant::now() < until {
+            let Some(client) = &self.client else { break };
+            let (fd, flags) = client.wanted(true);
+            let _ready = poll(&mut [PollFd::new(fd, flags)], PollTimeout::from(20_u8));
+            if self.turn().is_err() {
+                break;
+            }
+            self.tell()?;
+        }
+        self.tell()
+    }
+}
+
+/// Takes the answer to a message.
+///
+/// # Errors
+/// Words, if it is to be sent again later.
+fn take_answer(
+    message: &Incoming<'_>,
+    inbox: &str,
+    window: &mut Window,
+    packer: &mut Packer,
+) -> Result<(), String> {
+    let id = message.subject.strip_prefix(inbox).and_then(|id| id.parse().ok());
+    let Some(id) = id else { return Ok(()) };
+    if message.status().is_some() {
+        window.failed(id);
+        return Err("no stream answers".to_owned());
+    }
+    // Names of streams have no quotes, so an error is recognised without reading everything.
+    let is_error = memchr::memmem::find(message.payload, b"\"error\"").is_some();
+    if !is_error {
+        window.stored(id);
+        return Ok(());
+    }
+    let answer: Value = serde_json::from_slice(message.payload).unwrap_or_default();
+    let code = answer.pointer("/error/err_code").and_then(Value::as_u64).unwrap_or(0);
+    let words = answer.pointer("/error/description").and_then(Value::as_str).unwrap_or("error");
+    if code == TOO_LONG {
+        window.too_long(id, words, |id, frame, number| packer.single(id, frame, number));
+        return Ok(());
+    }
+    window.failed(id);
+    Err(words.to_owned())
+}
