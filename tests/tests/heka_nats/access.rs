@@ -89,6 +89,22 @@ fn rights_that_are_missing_are_told() {
 }
 
 #[test]
+fn who_may_only_write_can() {
+    let users = "authorization { users: [ { user: me, password: word, permissions: { publish: s } }, \
+                 { user: root, password: word } ] }";
+    let Some(nats) = Nats::start(users) else { return };
+    let folder = scratch();
+    let word = folder.path().join("word");
+    fs::write(&word, "word\n").unwrap();
+    let word = word.display().to_string();
+    let url = nats.url("s?stream=S");
+    let write_as = |user: &str, url: &str| write(&[url, "--user", user, "--password-file", &word]);
+    write_as("me", &url).exits(3).stderr_has("no stream answers");
+    write_as("root", &format!("{url}&create=R1")).succeeds();
+    write_as("me", &url).succeeds();
+}
+
+#[test]
 fn tls_is_verified() {
     let Some(folder) = certificates() else { return };
     let path = |name: &str| folder.path().join(name).display().to_string();

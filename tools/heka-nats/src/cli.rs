@@ -21,7 +21,7 @@ use crate::numbers;
 /// acknowledges it then. heka-send and heka-listen start heka-nats for such addresses.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
-    /// nats://HOST[:PORT][,...]/SUBJECT[?OPTION=VALUE&...]; natss:// with TLS
+    /// Servers, subject and options, as one address
     #[arg(value_name = "ADDRESS", value_parser = address::parse)]
     address: Address,
     /// Read from the broker

@@ -153,7 +153,7 @@ impl Client {
             self.flush()?;
             self.each_said(|said, _| is_there |= matches!(said, Said::Pong))?;
             if !is_there {
-                let flags = self.wanted(true).1;
+                let flags = self.wanted().1;
                 let mut fds = [PollFd::new(self.stream.as_fd(), flags)];
                 let _ready = poll(&mut fds, PollTimeout::from(20_u8));
                 self.fill()?;
@@ -217,10 +217,9 @@ impl Client {
         !self.output.is_empty() || self.stream.wants_write()
     }
 
-    /// What to wait for; to read only if that `reads`.
-    pub(crate) fn wanted(&self, reads: bool) -> Wanted<'_> {
-        let mut flags = PollFlags::empty();
-        flags.set(PollFlags::POLLIN, reads);
+    /// What to wait for.
+    pub(crate) fn wanted(&self) -> Wanted<'_> {
+        let mut flags = PollFlags::POLLIN;
         flags.set(PollFlags::POLLOUT, self.has_output());
         (self.stream.as_fd(), flags)
     }
@@ -311,7 +310,11 @@ impl Client {
             let Some((said, len)) = parse(data).map_err(DialError::failed)? else { return Ok(()) };
             match said {
                 Said::Ping => self.output.extend_from_slice(b"PONG\r\n"),
-                Said::Error(words) => return Err(refused(words)),
+                Said::Error(words) => {
+                    let refused = refused(words);
+                    self.start += len;
+                    return Err(refused);
+                }
                 said => receive(&said, &mut self.output),
             }
             self.start += len;

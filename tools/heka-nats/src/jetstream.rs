@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use heka_core::net::DialError;
+use heka_core::net::{Backoff, DialError};
 use heka_core::report;
+use heka_core::report::words::Span;
 use serde_json::{Value, json};
 
 use crate::address::{From, Options};
@@ -51,26 +52,47 @@ fn stream_of(client: &mut Client, subject: &str) -> Result<Option<String>, DialE
     Ok(name.map(str::to_owned))
 }
 
-/// The stream to write to. It is made if that was asked for.
-pub(crate) fn stream_to_write(
+/// Looks for the stream to write to. It is made if that was asked for. Who may only write is not
+/// told: then the answers to messages say whether there is one.
+pub(crate) fn check_stream(
     client: &mut Client,
     pattern: &str,
     options: &Options,
-) -> Result<String, DialError> {
-    if let Some(name) = stream_of(client, pattern)? {
-        return match &options.stream {
-            Some(wanted) if *wanted != name => Err(DialError::failed(format!(
-                "the subject belongs to the stream {name}, not to {wanted}"
-            ))),
-            _ => Ok(name),
-        };
-    }
-    let Some(replicas) = options.create else {
-        return Err(DialError::Failed {
-            cause: format!("no stream takes {pattern}"),
-            hint: Some("create=R1&stream=NAME in the address makes one".to_owned()),
-        });
+    backoff: &Backoff,
+) -> Result<(), DialError> {
+    let found = match stream_of(client, pattern) {
+        Err(DialError::Failed { cause, .. }) if is_forbidden(&cause) => return Ok(()),
+        found => found?,
     };
+    let name = match (found, options.create) {
+        (Some(name), _) => name,
+        (None, Some(replicas)) => create(client, pattern, options, replicas)?,
+        (None, None) => {
+            return Err(DialError::Failed {
+                cause: format!("no stream takes {pattern}"),
+                hint: Some("create=R1&stream=NAME in the address makes one".to_owned()),
+            });
+        }
+    };
+    match &options.stream {
+        Some(wanted) if *wanted != name => Err(DialError::failed(format!(
+            "the subject belongs to the stream {name}, not to {wanted}"
+        ))),
+        _ => check_window(client, &name, options, backoff),
+    }
+}
+
+/// What the server says of a question that it does not allow. It keeps the connection.
+fn is_forbidden(cause: &str) -> bool {
+    cause.starts_with("Permissions Violation for Publish to \"$JS.API")
+}
+
+fn create(
+    client: &mut Client,
+    pattern: &str,
+    options: &Options,
+    replicas: u8,
+) -> Result<String, DialError> {
     let name = match &options.stream {
         Some(name) => name.clone(),
         None => pattern.split('.').next().unwrap_or_default().to_ascii_uppercase(),
@@ -84,6 +106,32 @@ pub(crate) fn stream_to_write(
     demand(client, &format!("STREAM.CREATE.{name}"), &stream)?;
     report::note(format_args!("stream {name} created for {pattern}"));
     Ok(name)
+}
+
+/// Warns if what is sent again after a while would not be recognised.
+fn check_window(
+    client: &mut Client,
+    name: &str,
+    options: &Options,
+    backoff: &Backoff,
+) -> Result<(), DialError> {
+    let info = match client.ask(&format!("$JS.API.STREAM.INFO.{name}"), &json!({})) {
+        Err(DialError::Failed { cause, .. }) if is_forbidden(&cause) => return Ok(()),
+        info => info?,
+    };
+    let window = info.pointer("/config/duplicate_window").and_then(Value::as_u64);
+    let window = window.map(Duration::from_nanos).filter(|_| !options.no_id);
+    if let Some(window) = window.filter(|window| *window < backoff.max_delay) {
+        report::repeated(
+            "short duplicate windows",
+            format_args!(
+                "{name}: duplicate window of {} is shorter than --retry-max-delay: messages may be \
+                 stored twice",
+                Span(window)
+            ),
+        );
+    }
+    Ok(())
 }
 
 /// Who reads, and from what.

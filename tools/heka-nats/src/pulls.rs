@@ -41,8 +41,14 @@ pub(crate) struct Pulls {
 }
 
 impl Pulls {
-    /// Asks for more if few are to come. `waits` if the server is to wait for them.
-    pub(crate) fn ask(&mut self, client: &mut Client, consumer: &Consumer, waits: bool) {
+    /// Asks for more, of about that size, if few are to come. `waits` if the server is to wait for them.
+    pub(crate) fn ask(
+        &mut self,
+        client: &mut Client,
+        consumer: &Consumer,
+        size: usize,
+        waits: bool,
+    ) {
         let expected: u64 = self.open.iter().map(|(_, left)| left).sum();
         if expected > BATCH / 2 || (!waits && !self.open.is_empty()) {
             return;
@@ -50,13 +56,15 @@ impl Pulls {
         self.asked += 1;
         self.open.push_back((self.asked, BATCH));
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        // A single message has to fit.
+        let size = size.max(client.max_payload);
         let request = if waits {
             json!({
-                "batch": BATCH, "expires": nanoseconds(EXPIRES),
+                "batch": BATCH, "max_bytes": size, "expires": nanoseconds(EXPIRES),
                 "idle_heartbeat": nanoseconds(HEARTBEAT),
             })
         } else {
-            json!({ "batch": BATCH, "no_wait": true })
+            json!({ "batch": BATCH, "max_bytes": size, "no_wait": true })
         };
         let Consumer { stream, name, .. } = consumer;
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");

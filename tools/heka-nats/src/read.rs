@@ -20,7 +20,7 @@ use crate::numbers;
 use crate::protocol::{Incoming, put_message};
 use crate::pulls::{Answer, Pulls, SILENCE};
 
-/// Messages are not read while more bytes than this wait for the reader of the output.
+/// No more messages are asked for while more bytes than this wait for the reader of the output.
 const MOST_PENDING: usize = 1024 * 1024;
 /// Nor behind so many messages, until all that was taken of them is written.
 const MOST_HANDED: usize = 1024;
@@ -143,16 +143,18 @@ impl Reader {
             }
             self.connect()?;
         }
-        let may_read = self.may_read();
-        let Some(link) = &mut self.link else { return Ok(()) };
-        if may_read {
+        if let Some(link) = &mut self.link {
+            // Also while nobody takes the output: the server wants to hear of us, and no more comes
+            // than was asked for.
             link.client.fill()?;
-            self.take()?;
         }
+        self.take()?;
         self.look_for_end()?;
+        let has_room = self.has_room();
         let Some(link) = &mut self.link else { return Ok(()) };
-        if !self.is_over && may_read && self.again <= Instant::now() {
-            link.pulls.ask(&mut link.client, &link.consumer, self.plan.follows);
+        if !self.is_over && has_room && self.again <= Instant::now() {
+            let size = self.plan.in_flight / 2;
+            link.pulls.ask(&mut link.client, &link.consumer, size, self.plan.follows);
         }
         if self.plan.follows && link.client.heard.elapsed() > SILENCE {
             return Err(DialError::failed("the server is silent"));
@@ -176,7 +178,7 @@ impl Reader {
 
     /// Whether there is room for more. Without somebody who says what is done with, everything has
     /// to be written now and then.
-    fn may_read(&self) -> bool {
+    fn has_room(&self) -> bool {
         let pending = self.out.pending();
         let may_be_told = self.answers.is_some() || self.handed.len() < MOST_HANDED;
         pending < MOST_PENDING && (pending == 0 || may_be_told)
@@ -291,8 +293,7 @@ impl Reader {
 
     fn wait(&self) -> Result<(), Stop> {
         let mut wanted = Vec::with_capacity(3);
-        let may_read = self.may_read();
-        wanted.extend(self.link.as_ref().map(|link| link.client.wanted(may_read)));
+        wanted.extend(self.link.as_ref().map(|link| link.client.wanted()));
         wanted.extend(self.out.wanted());
         wanted.extend(self.answers.as_ref().map(|answers| (answers.fd(), PollFlags::POLLIN)));
         let due = match self.link {

@@ -85,7 +85,7 @@ impl Source {
     ) -> Result<usize, Stop> {
         let Some(splitter) = &self.splitter else { return Ok(0) };
         let mut records = splitter.records(self.input.data(), &mut self.progress, more);
-        while let Some(found) = records.next() {
+        for found in records.by_ref() {
             match found {
                 Found::Frame(frame) if frame.is_signal() => {
                     if let Some(number) = frame.header.sequence.filter(|_| self.is_numbered) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::{DialError, Loss, Redial};
 use heka_core::os::{Deadline, wait};
-use heka_core::report::{self, Status, Stop, stats};
+use heka_core::report::{Status, Stop, stats};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
@@ -125,8 +125,7 @@ impl Writer {
         let mut client = Client::connect(dialer, address, credentials, self.attempts)?;
         self.attempts += 1;
         let pattern = self.packer.pattern();
-        let stream = jetstream::stream_to_write(&mut client, &pattern, &address.options)?;
-        report::debug(format_args!("stream {stream}"));
+        jetstream::check_stream(&mut client, &pattern, &address.options, &self.plan.backoff)?;
         self.packer.begin(&client);
         self.client = Some(client);
         numbers::CONNECTED.set(1);
@@ -185,7 +184,7 @@ impl Writer {
             wanted.push((self.source.fd(), PollFlags::POLLIN));
         }
         if let Some(client) = &self.client {
-            wanted.push(client.wanted(true));
+            wanted.push(client.wanted());
         }
         let can_send = self.window.is_due() && self.pause.is_none() && is_connected;
         let has_output = self.client.as_ref().is_some_and(Client::has_output);
@@ -213,7 +212,7 @@ impl Writer {
         let until = Instant::now() + GRACE;
         while !self.window.is_empty() && Instant::now() < until {
             let Some(client) = &self.client else { break };
-            let (fd, flags) = client.wanted(true);
+            let (fd, flags) = client.wanted();
             let _ready = poll(&mut [PollFd::new(fd, flags)], PollTimeout::from(20_u8));
             if self.turn().is_err() {
                 break;
