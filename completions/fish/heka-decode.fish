@@ -64,6 +64,7 @@ complete -c heka-decode -s 0 -l null -d 'Payloads end with NUL instead of a newl
 complete -c heka-decode -l no-framing -d 'Each FILE is one message without a frame'
 complete -c heka-decode -l strict -d 'Stop at the first damage'
 complete -c heka-decode -l no-verify -d 'Accept messages regardless of their signature'
+complete -c heka-decode -l create-dirs -d 'Create missing directories of FILE'
 complete -c heka-decode -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-decode -s e -l exit-status -d 'Exit with 4 if nothing was written'
 complete -c heka-decode -s q -l quiet -d 'Print only errors'

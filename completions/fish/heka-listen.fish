@@ -21,6 +21,9 @@ complete -c heka-listen -l mode -d 'Permissions of a new FILE, octal [default: 6
 complete -c heka-listen -l rotate -d 'Rotate FILE after SIZE bytes or DURATION' -r
 complete -c heka-listen -l commit -d 'Store the source\'s position in FILE once messages are synced' -r -F
 complete -c heka-listen -l max-conns -d 'Maximum number of connections; further ones wait' -r
+complete -c heka-listen -l max-conns-per-peer -d 'Maximum number of connections of one host' -r
+complete -c heka-listen -l max-memory -d 'Memory for unfinished records of all senders' -r
+complete -c heka-listen -l record-timeout -d 'Close connections with a record unfinished for DURATION' -r
 complete -c heka-listen -l backlog -d 'Length of the accept queue' -r
 complete -c heka-listen -l ready-fd -d 'Write the bound addresses to descriptor FD when ready' -r
 complete -c heka-listen -l receive-buffer -d 'Room for datagrams not read yet [default: what the system allows]' -r
@@ -65,6 +68,7 @@ complete -c heka-listen -s 0 -l null -d 'Records of text end with NUL'
 complete -c heka-listen -l stdio -d 'Receive on standard input, answer on standard output'
 complete -c heka-listen -s 1 -l once -d 'Accept one connection and exit when it closes'
 complete -c heka-listen -l fsync -d 'Sync the file to disk after every write'
+complete -c heka-listen -l create-dirs -d 'Create missing directories of FILE'
 complete -c heka-listen -l no-framing -d 'Each datagram is one message without a frame'
 complete -c heka-listen -l tls -d 'Use TLS on TCP addresses'
 complete -c heka-listen -l no-verify -d 'Accept messages regardless of their signature'

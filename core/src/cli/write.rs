@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{parse_duration, parse_size};
 use crate::os::{FileSink, Output, Rotation, signal};
-use crate::report::Stop;
+use crate::report::{Explain as _, Stop};
 
 /// Flags of tools that can write to a file of their own.
 #[derive(Args, Clone, Debug)]
@@ -17,6 +17,9 @@ pub struct WriteArgs {
     /// Append to FILE instead of standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub write: Option<PathBuf>,
+    /// Create missing directories of FILE
+    #[arg(long, requires = "write")]
+    pub create_dirs: bool,
     /// Permissions of a new FILE, octal [default: 664 less the umask]
     #[arg(long, value_name = "MODE", value_parser = parse_octal)]
     pub mode: Option<u32>,
@@ -41,6 +44,9 @@ impl WriteArgs {
     /// If the file cannot be opened.
     pub fn open(&self, durable: bool) -> Result<Output, Stop> {
         let Some(path) = &self.write else { return Output::stdout() };
+        if let Some(parent) = path.parent().filter(|_| self.create_dirs) {
+            std::fs::create_dir_all(parent).at(parent.display())?;
+        }
         signal::reopen_on_hup();
         Output::appended(FileSink::new(path.clone(), self.mode, self.rotate, durable))
     }

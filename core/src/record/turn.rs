@@ -57,3 +57,41 @@ impl Turn {
         self.unwritten = 0;
     }
 }
+
+#[cfg(all(test, feature = "regex"))]
+mod tests {
+    use super::*;
+    use crate::record::{At, Found, Limit, More, Oversize, Pattern, Progress, Splitter};
+
+    /// However slow an expression is, others are served after as many bytes as with any other.
+    #[test]
+    fn a_slow_expression_makes_no_turn_longer() {
+        const LEN: usize = 4 << 20;
+        let slow = Pattern::new("(?:[a-q][^u-z]{13}|[a-z]{3,9}q)*\n", At::End).unwrap();
+        let limit = Limit { size: 1 << 20, oversize: Oversize::Split };
+        let splitter = Splitter::by_pattern(slow, limit);
+        let data = "abcdefghijklmnop\n".repeat(LEN / 17);
+        let (mut progress, mut turn, mut turns, mut done) =
+            (Progress::default(), Turn::default(), 0, 0);
+        loop {
+            let rest = &data.as_bytes()[done..];
+            let mut records = splitter.records(rest, &mut progress, More::Ended);
+            turn.begin();
+            let mut taken = 0;
+            while !turn.is_over()
+                && let Some(found) = records.next_within(&mut turn)
+            {
+                taken += usize::from(matches!(found, Found::Record(_)));
+            }
+            let len = records.done();
+            done += len;
+            assert!(len as u64 <= STEPS * BYTES_PER_STEP + 1024, "{len} bytes in a turn");
+            if taken == 0 && len == 0 {
+                break;
+            }
+            turns += 1;
+        }
+        assert_eq!(done, data.len());
+        assert!(turns >= LEN as u64 / (STEPS * BYTES_PER_STEP), "{turns}");
+    }
+}

@@ -20,6 +20,11 @@ impl Unread {
         self.bytes.len() - self.done
     }
 
+    /// How much memory they take.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -2,4 +2,5 @@
 //! heka-listen beside senders of every kind.
 
 mod ends;
+mod limits;
 mod senders;

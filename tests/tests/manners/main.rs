@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What all tools have in common.
 
+mod memory;
 mod numbers;
 mod private_files;
 mod redial;

@@ -8,7 +8,9 @@ use clap::{Parser, ValueEnum};
 use heka_core::cli::net::{RetryArgs, ServerTlsArgs, SocketArgs, TlsChoice};
 use heka_core::cli::signing::{KeysArgs, Verifier};
 use heka_core::cli::{CommitArgs, Help, WriteArgs};
-use heka_core::cli::{Common, Showing, Tool, When, Writing, forms, parse_buffer_size};
+use heka_core::cli::{
+    Common, Showing, Timeout, Tool, When, Writing, forms, parse_buffer_size, parse_timeout,
+};
 use heka_core::codec::Form;
 use heka_core::net::exec::Program;
 use heka_core::net::{Addr, Backoff, ListenOptions, ReadyFd, parse_addr, parse_ready_fd, tls};
@@ -73,6 +75,15 @@ pub(crate) struct Cli {
     /// Maximum number of connections; further ones wait
     #[arg(long, value_name = "N", default_value = "10000", help_heading = "Network options", value_parser = clap::value_parser!(u32).range(1..))]
     max_conns: u32,
+    /// Maximum number of connections of one host
+    #[arg(long, value_name = "N", help_heading = "Network options", value_parser = clap::value_parser!(u32).range(1..))]
+    max_conns_per_peer: Option<u32>,
+    /// Memory for unfinished records of all senders
+    #[arg(long, value_name = "SIZE", default_value = "256M", help_heading = "Network options", value_parser = parse_buffer_size)]
+    max_memory: usize,
+    /// Close connections with a record unfinished for DURATION
+    #[arg(long, value_name = "DURATION", default_value = "5m", help_heading = "Network options", value_parser = parse_timeout)]
+    record_timeout: Timeout,
     /// Length of the accept queue
     #[arg(long, value_name = "N", default_value = "4096", help_heading = "Network options", value_parser = clap::value_parser!(i32).range(1..))]
     backlog: i32,
@@ -175,6 +186,11 @@ pub(crate) struct Plan {
     /// Where positions are stored.
     pub(crate) commit: Option<PathBuf>,
     pub(crate) max_conns: usize,
+    pub(crate) max_conns_per_peer: Option<usize>,
+    /// For unfinished records of all senders.
+    pub(crate) max_memory: usize,
+    /// How long a record may be unfinished.
+    pub(crate) record_timeout: Option<Duration>,
     pub(crate) ready_fd: Option<ReadyFd>,
     pub(crate) receive_buffer: Option<usize>,
     /// Datagrams hold frames, or text.
@@ -231,6 +247,11 @@ impl Cli {
             fsync: self.fsync || self.commit.commit.is_some(),
             commit: self.commit.commit,
             max_conns: usize::try_from(self.max_conns).unwrap_or(usize::MAX),
+            max_conns_per_peer: self
+                .max_conns_per_peer
+                .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+            max_memory: self.max_memory,
+            record_timeout: self.record_timeout.0,
             ready_fd: self.ready_fd,
             receive_buffer: self.receive_buffer,
             framing: !self.no_framing,

@@ -8,6 +8,7 @@ mod doors;
 mod ending;
 mod help;
 mod intake;
+mod limits;
 mod numbers;
 mod place;
 mod positions;

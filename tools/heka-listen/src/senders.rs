@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The senders that are connected, each at a place of its own while it is.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::rc::Rc;
+
 use heka_core::net::tls;
 use heka_core::report;
 use heka_core::report::words::Count;
@@ -8,6 +12,7 @@ use heka_core::report::words::Count;
 use crate::connection::Connection;
 use crate::numbers;
 use crate::programs::End;
+use crate::streams::network;
 
 /// Who is connected.
 #[derive(Debug, Default)]
@@ -15,6 +20,10 @@ pub(crate) struct Senders {
     places: Vec<Option<Connection>>,
     free: Vec<usize>,
     count: usize,
+    /// Bytes of their unfinished records.
+    held: usize,
+    /// How many connections each host has.
+    hosts: HashMap<Rc<str>, usize>,
     /// Programs whose connections are over.
     ended: Vec<End>,
 }
@@ -23,6 +32,25 @@ impl Senders {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.count
+    }
+
+    /// How many bytes of unfinished records they hold.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Counts anew what the one at that place holds.
+    pub(crate) fn recount(&mut self, place: usize) {
+        if let Some(connection) = self.places.get_mut(place).and_then(Option::as_mut) {
+            let held = connection.held();
+            self.held = self.held - connection.counted + held;
+            connection.counted = held;
+        }
+    }
+
+    /// How many connections the host of a peer has.
+    pub(crate) fn count_of(&self, peer: &str) -> usize {
+        self.hosts.get(&network(peer)).copied().unwrap_or(0)
     }
 
     /// Places, taken or not.
@@ -42,6 +70,7 @@ impl Senders {
     /// Gives a connection the next place.
     pub(crate) fn add(&mut self, connection: Connection) {
         self.count += 1;
+        *self.hosts.entry(network(&connection.peer)).or_default() += 1;
         numbers::CONNECTED.set(self.count as u64);
         match self.free.pop().and_then(|place| self.places.get_mut(place)) {
             Some(place) => *place = Some(connection),
@@ -66,6 +95,13 @@ impl Senders {
         };
         self.free.push(place);
         self.count -= 1;
+        self.held -= connection.counted;
+        if let Entry::Occupied(mut host) = self.hosts.entry(network(&connection.peer)) {
+            *host.get_mut() -= 1;
+            if *host.get() == 0 {
+                host.remove();
+            }
+        }
         numbers::CONNECTED.set(self.count as u64);
         if let Some(number) = connection.program {
             let (status, is_success) =

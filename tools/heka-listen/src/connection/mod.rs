@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One sender: its stream, what of it is not a whole record yet, and what it is to be told.
 
+mod next;
+
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
@@ -13,6 +15,8 @@ use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Header, put_frame};
 use nix::poll::PollFlags;
 
+pub(crate) use self::next::Next;
+use self::next::Unfinished;
 use crate::cli::InputForm;
 use crate::doors::Newcomer;
 use crate::intake::Intake;
@@ -24,26 +28,7 @@ use crate::transport::Transport;
 
 /// An unfinished record of up to this size is copied in front of what is read next; a longer one
 /// is read where it lies.
-const SHORT: usize = 16 * 1024;
-
-/// Whether a connection goes on.
-#[derive(Debug)]
-pub(crate) enum Next {
-    /// It does.
-    Continue,
-    /// The sender ended it.
-    End,
-    /// It broke, for this reason.
-    Broken(std::io::Error),
-}
-
-/// Records that were not all taken in one turn.
-#[derive(Debug)]
-struct Unfinished {
-    more: More,
-    /// Why there will be no more.
-    error: Option<std::io::Error>,
-}
+pub(crate) const SHORT: usize = 16 * 1024;
 
 /// A sender's connection.
 #[derive(Debug)]
@@ -72,6 +57,12 @@ pub(crate) struct Connection {
     pub(crate) is_busy: bool,
     /// Nothing is read any more.
     pub(crate) is_ended: bool,
+    /// Nothing is read for now, as memory is short.
+    pub(crate) is_paused: bool,
+    /// How much of the memory of all is counted for it.
+    pub(crate) counted: usize,
+    /// Since when its record, or the TLS handshake, is unfinished.
+    begun: Option<Instant>,
     /// Another look at the rest is worth it when there is so much of it.
     need: usize,
     place: Place,
@@ -90,6 +81,7 @@ impl Connection {
             InputForm::Raw => Some(intake.bytes(&peer, way)),
         };
         Self {
+            begun: stream.is_tls().then(Instant::now),
             may_begin_tls: !stream.is_tls() && form != InputForm::Raw,
             stream,
             peer,
@@ -104,6 +96,8 @@ impl Connection {
             unfinished: None,
             is_busy: false,
             is_ended: false,
+            is_paused: false,
+            counted: 0,
             need: 0,
             place: Place::default(),
             confirmed: 0,
@@ -118,6 +112,13 @@ impl Connection {
     /// What ends the tool: its output.
     pub(crate) fn read(&mut self, buffer: &mut [u8], intake: &mut Intake) -> Result<Next, Stop> {
         self.active = Instant::now();
+        let next = self.read_turn(buffer, intake)?;
+        let is_unfinished = !self.rest.is_empty() || self.stream.is_handshaking();
+        self.begun = self.begun.or(Some(self.active)).filter(|_| is_unfinished);
+        Ok(next)
+    }
+
+    fn read_turn(&mut self, buffer: &mut [u8], intake: &mut Intake) -> Result<Next, Stop> {
         if self.place.is_left() {
             // All that was not confirmed comes again on the other connection.
             report::note(format_args!("{}: its sender has a new connection", self.peer));
@@ -253,6 +254,10 @@ impl Connection {
         let Some(source) = &mut self.source else { return Ok(Taken::default()) };
         let taken = intake.receive(source, &mut self.place, &self.peer, data, more)?;
         self.need = taken.need;
+        if taken.done > 0 {
+            // What is left is the beginning of another record, or of another part of a long one.
+            self.begun = None;
+        }
         Ok(taken)
     }
 
@@ -331,6 +336,34 @@ impl Connection {
         }
     }
 
+    /// How much memory it needs for what is not finished.
+    pub(crate) fn held(&self) -> usize {
+        self.rest.capacity()
+    }
+
+    /// Memory is to be had again.
+    pub(crate) fn resume(&mut self) {
+        self.is_paused = false;
+        self.active = Instant::now();
+    }
+
+    /// Whether a record has been unfinished for so long, with nothing of it waiting to be read.
+    ///
+    /// # Errors
+    /// A signal that asks for the end.
+    pub(crate) fn is_unfinished_for(&self, limit: Duration) -> Result<bool, Stop> {
+        match self.begun {
+            Some(begun) if begun.elapsed() >= limit && !self.is_busy => self.has_nothing_to_read(),
+            _ => Ok(false),
+        }
+    }
+
+    fn has_nothing_to_read(&self) -> Result<bool, Stop> {
+        let now = Some(Instant::now());
+        let ready = wait(&[(self.stream.as_fd(), PollFlags::POLLIN)], now)?;
+        Ok(ready.iter().all(PollFlags::is_empty))
+    }
+
     /// Whether nothing has happened for so long. What waits to be read has: a reader of our output
     /// that is slow may have kept us from it.
     ///
@@ -341,15 +374,13 @@ impl Connection {
         if self.is_busy || waits_for_us || self.active.elapsed() < limit {
             return Ok(false);
         }
-        let now = Some(Instant::now());
-        let ready = wait(&[(self.stream.as_fd(), PollFlags::POLLIN)], now)?;
-        Ok(ready.iter().all(PollFlags::is_empty))
+        self.has_nothing_to_read()
     }
 
     /// What to wait for.
     pub(crate) fn wanted(&self) -> Interest {
         Interest {
-            read: !self.is_busy && !self.is_ended,
+            read: !self.is_busy && !self.is_ended && !self.is_paused,
             write: !self.unsent.is_empty() || self.stream.wants_write(),
         }
     }

@@ -12,6 +12,7 @@ use crate::connection::{Connection, Next};
 use crate::datagram::Inbox;
 use crate::doors::{Door, Doors, Newcomer};
 use crate::intake::Intake;
+use crate::limits::Limits;
 use crate::numbers;
 use crate::programs::Programs;
 use crate::relay::Relay;
@@ -39,7 +40,7 @@ pub(crate) struct Server {
     form: InputForm,
     once: bool,
     pub(crate) max_conns: usize,
-    idle_timeout: Option<Duration>,
+    limits: Limits,
     /// Connections whose records wait to be confirmed.
     pub(crate) to_confirm: Vec<usize>,
     /// Turns since the last confirmation.
@@ -48,7 +49,6 @@ pub(crate) struct Server {
     busy: Vec<usize>,
     pub(crate) buffer: Vec<u8>,
     inbox: Inbox,
-    swept: Instant,
     /// Whether a sender waits for what later stages have not delivered.
     pub(crate) owes: bool,
     /// When such senders were told so last.
@@ -72,13 +72,12 @@ impl Server {
             form: plan.input,
             once: plan.once,
             max_conns: if plan.once { 1 } else { plan.max_conns },
-            idle_timeout: plan.idle_timeout,
+            limits: Limits::new(plan),
             to_confirm: Vec::new(),
             turns: 0,
             busy: Vec::new(),
             buffer: vec![0; READ_SIZE],
             inbox: Inbox::new(plan.input, plan.framing, plan.max_record),
-            swept: Instant::now(),
             owes: false,
             reassured: Instant::now(),
         })
@@ -201,6 +200,9 @@ impl Server {
     /// Lets in a sender who waits at a door; `false` if there is none.
     pub(crate) fn admit(&mut self, token: usize) -> Result<bool, Stop> {
         let Some(newcomer) = self.doors.accept(token, &self.poller)? else { return Ok(false) };
+        if !self.limits.admits(&newcomer, &self.senders) {
+            return Ok(true);
+        }
         self.welcome(newcomer)?;
         if self.once {
             self.doors.close(&self.poller);
@@ -254,11 +256,24 @@ impl Server {
 
     /// A connection has its turn.
     fn hear(&mut self, place: usize) -> Result<(), Stop> {
+        let held = self.senders.held();
         let Some(connection) = self.senders.get(place) else { return Ok(()) };
         let before = (self.intake.taken(), connection.received);
-        let next = connection.read(&mut self.buffer, &mut self.intake)?;
+        let Some(room) = self.limits.room(place, connection, held) else {
+            return self.watch(place);
+        };
+        let room = room.min(self.buffer.len());
+        let buffer = self.buffer.get_mut(..room).unwrap_or_default();
+        let next = connection.read(buffer, &mut self.intake)?;
         let (messages, bytes) = (self.intake.taken() - before.0, connection.received - before.1);
         connection.arrivals.add(messages, bytes);
+        self.senders.recount(place);
+        self.after(place, next)
+    }
+
+    /// How a connection goes on behind its turn.
+    fn after(&mut self, place: usize, next: Next) -> Result<(), Stop> {
+        let Some(connection) = self.senders.get(place) else { return Ok(()) };
         match next {
             Next::Continue => {
                 if connection.is_busy {
@@ -354,38 +369,27 @@ impl Server {
     }
 
     fn deadline(&self) -> Deadline {
-        let sweep = self.sweep_period().filter(|_| self.senders.count() > 0);
-        let sweep = sweep.map(|period| self.swept + period);
+        let sweep = self.limits.due().filter(|_| self.senders.count() > 0);
         let relay = self.intake.relay().filter(|_| self.owes).map(Relay::due);
         let due = [sweep, self.doors.resume(), self.intake.due(), self.programs.due(), relay];
         due.into_iter().flatten().min()
     }
 
-    fn sweep_period(&self) -> Option<Duration> {
-        let limit = self.idle_timeout?;
-        Some((limit / 4).clamp(Duration::from_millis(10), Duration::from_secs(10)))
-    }
-
-    /// Ends connections that idle too long.
+    /// Ends connections that take too long, and reads those again that waited for memory.
     fn sweep(&mut self) -> Result<(), Stop> {
-        let (Some(limit), Some(period)) = (self.idle_timeout, self.sweep_period()) else {
-            return Ok(());
-        };
-        if self.swept.elapsed() < period {
+        for place in self.limits.resume(&mut self.senders) {
+            self.watch(place)?;
+        }
+        if !self.limits.is_due() {
             return Ok(());
         }
-        self.swept = Instant::now();
         // Who is closed is told first what came.
         self.settle()?;
         for place in self.senders.places() {
             if let Some(connection) = self.senders.get(place)
-                && connection.program.is_none()
-                && connection.idles(limit)?
+                && self.limits.sweep(place, connection)?
             {
-                connection.give_up();
                 self.busy.push(place);
-                let text = format_args!("{}: idle too long, closed", connection.peer);
-                report::repeated("--idle-timeout", text);
             }
         }
         Ok(())

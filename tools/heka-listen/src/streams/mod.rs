@@ -310,7 +310,7 @@ impl Taken {
 }
 
 /// The part of a peer's address that it cannot choose: of IPv6 the first half.
-fn network(peer: &str) -> Rc<str> {
+pub(crate) fn network(peer: &str) -> Rc<str> {
     match peer.parse::<SocketAddr>().map(|addr| addr.ip()) {
         Ok(IpAddr::V6(ip)) => {
             let bits = ip.to_bits() >> 64 << 64;
