@@ -92,16 +92,8 @@ impl Chunks {
         let Some(chunk) = datagram.strip_prefix(&MAGIC) else {
             return Ok(Some(datagram.into()));
         };
-        let (Some((id, rest)), true) = (chunk.split_first_chunk::<8>(), datagram.len() >= HEADER)
-        else {
-            return Err("GELF chunk without a header");
-        };
-        let [number, count] = [0, 1].map(|at| rest.get(at).copied().map_or(0, usize::from));
-        let data = rest.get(2..).unwrap_or_default();
-        if number >= count || count > MOST {
-            return Err("GELF chunk with a wrong number");
-        }
-        let key = (peer, *id);
+        let Chunk { id, number, count, data } = read(chunk)?;
+        let key = (peer, id);
         let message = self.messages.entry(key).or_insert_with(|| {
             self.total += 1;
             self.order.insert(self.total, (now, key));
@@ -155,6 +147,26 @@ impl Chunks {
         self.order.remove(&message.place);
         self.cost -= message.cost;
         Some(message)
+    }
+}
+
+/// A part of a message.
+struct Chunk<'d> {
+    id: [u8; 8],
+    number: usize,
+    count: usize,
+    data: &'d [u8],
+}
+
+/// Reads a chunk, from behind its magic.
+fn read(chunk: &[u8]) -> Result<Chunk<'_>, &'static str> {
+    let parts = chunk.split_first_chunk::<8>();
+    let parts = parts.and_then(|(id, rest)| Some((id, rest.split_first_chunk::<2>()?)));
+    let (id, ([number, count], data)) = parts.ok_or("GELF chunk without a header")?;
+    let (number, count) = (usize::from(*number), usize::from(*count));
+    match number < count && count <= MOST {
+        true => Ok(Chunk { id: *id, number, count, data }),
+        false => Err("GELF chunk with a wrong number"),
     }
 }
 

@@ -275,10 +275,7 @@ impl<'a> Hub<'a> {
 
     /// Ends connections whose time is up.
     fn expire(&mut self) -> Result<(), Stop> {
-        if self.is_held_up() {
-            return Ok(());
-        }
-        let expired = self.peers.take_expired()?;
+        let expired = if self.is_held_up() { Vec::new() } else { self.peers.take_expired()? };
         expired.into_iter().try_for_each(|number| self.remove(number))
     }
 

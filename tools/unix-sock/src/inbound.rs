@@ -152,14 +152,7 @@ impl Inbound {
                 return Ok(());
             }
         };
-        if packets.len() >= packets::MANY {
-            self.tries = packets::LOOKS;
-        } else if packets.is_empty() && self.tries > 0 {
-            self.tries -= 1;
-            std::thread::yield_now();
-        } else if packets.is_empty() {
-            self.receiving = Receiving::Quiet;
-        }
+        self.expect_packets(packets.len());
         let has_ended = match link.has_ended(&packets, scratch.len() / size) {
             Ok(has_ended) => has_ended || (packets.is_empty() && self.fate == Fate::Reset),
             Err(error) => {
@@ -247,6 +240,19 @@ impl Inbound {
             left -= len;
         }
         bulk::end_record(last, sink)
+    }
+
+    /// So many have come at once: there may be more right away.
+    fn expect_packets(&mut self, count: usize) {
+        match count {
+            0 if self.tries == 0 => self.receiving = Receiving::Quiet,
+            0 => {
+                self.tries -= 1;
+                std::thread::yield_now();
+            }
+            packets::MANY.. => self.tries = packets::LOOKS,
+            _ => {}
+        }
     }
 
     /// So much has come at once: there may be more like that.
