@@ -26,6 +26,10 @@ fn listener() -> Peer {
 fn there_is_a_test_for_each() {
     let known = [
         "heka-tail input.log |",
+        "--exclude",
+        "containers",
+        "--rotated-directory",
+        "--encoding",
         "heka-tail --resume",
         "--no-follow",
         "-i heka",
@@ -50,6 +54,60 @@ fn follow_a_log_and_send_it() {
     scene.append("input.log", "2\n");
     listener.wait_stdout_is("1\n2\n");
     drop(pipeline);
+}
+
+#[test]
+fn every_log_from_now_on_with_its_path() {
+    let scene = Scene::new("");
+    fs::create_dir_all(scene.path("var/log/a")).unwrap();
+    scene.append("var/log/a/app.log", "old\n");
+    scene.append("var/log/a/debug.log", "old\n");
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-ologfmt"]);
+    let line = to(&listener, &example("--exclude")).replace("'/var", "'var");
+    let pipeline = sh(&line).dir(scene.dir.path()).spawn();
+    eventually("the new line", || {
+        scene.append("var/log/a/debug.log", "noise\n");
+        scene.append("var/log/a/app.log", "new\n");
+        let out = String::from_utf8(listener.stdout()).unwrap();
+        assert!(!out.contains("noise") && !out.contains("old"), "{out}");
+        (out.contains("new") && out.contains("var/log/a/app.log")).then_some(())
+    });
+    drop(pipeline);
+}
+
+#[test]
+fn containers_with_the_names_of_their_pods() {
+    let scene = Scene::new("");
+    fs::create_dir(scene.path("containers")).unwrap();
+    scene.append("containers/web-1_shop_app-0.log", "hello\n");
+    let line =
+        example("containers").replace("/var/log/", "").replace("--checkpoint", "--checkpoint=pos");
+    let tail = sh(&(line.trim_end().to_owned() + " -o logfmt")).dir(scene.dir.path()).spawn();
+    tail.wait_stdout("the message", |out| {
+        let out = String::from_utf8_lossy(out);
+        out.contains("pod=web-1") && out.contains("namespace=shop")
+    });
+}
+
+#[test]
+fn a_log_that_is_compressed_into_another_directory() {
+    let scene = Scene::new("1\n");
+    let line = example("--rotated-directory") + " --no-follow -o payload";
+    let run = || sh(&line).dir(scene.dir.path()).run();
+    run().stdout_is("1\n");
+    fs::create_dir(scene.path("old")).unwrap();
+    let rotate =
+        "echo 2 >>app.log; gzip <app.log >old/app.log.1.gz; echo 3 >app.new; mv app.new app.log";
+    sh(rotate).dir(scene.dir.path()).run().succeeds();
+    run().stdout_is("2\n3\n");
+}
+
+#[test]
+fn lines_in_latin_1() {
+    let scene = Scene::new("");
+    fs::write(scene.path("export.txt"), b"caf\xe9\r\n").unwrap();
+    let tail = sh(&example("--encoding")).dir(scene.dir.path()).spawn();
+    tail.wait_stdout_is("caf\u{e9}\n");
 }
 
 #[test]

@@ -153,7 +153,8 @@ impl Tail {
             let is_last = self.job.is_abandoned();
             self.look_at_dirty()?;
             self.forget()?;
-            if self.due.is_empty() && self.has_given_up() {
+            let waits = self.job.options.wait_for_files;
+            if self.due.is_empty() && !waits && !self.streams.are_any_open(&self.job.options) {
                 return Ok(Status::Failed);
             }
             if is_last {
@@ -169,7 +170,9 @@ impl Tail {
         let mut status = Status::Done;
         for number in self.streams.numbers() {
             loop {
-                self.serve()?;
+                // Signals are served between reads.
+                wait(&[], Some(Instant::now()))?;
+                self.report_if_asked();
                 match self.look(number, true)? {
                     Seen::More => self.flush_and_save_if_due()?,
                     Seen::Idle => break,
@@ -187,12 +190,6 @@ impl Tail {
             self.streams.looked_at(number);
         }
         Ok(status)
-    }
-
-    /// Whether no file is left that is worth waiting for.
-    fn has_given_up(&self) -> bool {
-        !self.job.options.wait_for_files
-            && self.streams.iter().all(|(_, one)| !one.stream.is_open(&self.job.options))
     }
 
     fn look(&mut self, number: usize, names: bool) -> Result<Seen, Stop> {
@@ -389,13 +386,6 @@ impl Tail {
         self.watching.remove(&over);
         // One that has just come back was told of as the stream's.
         self.take_in(paths.iter().any(|path| path.exists()), HashSet::new())
-    }
-
-    /// Sees to signals between reads.
-    fn serve(&self) -> Result<(), Stop> {
-        wait(&[], Some(Instant::now()))?;
-        self.report_if_asked();
-        Ok(())
     }
 
     fn report_if_asked(&self) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::follow::{Identity, Relation, Stream};
+use crate::follow::{Identity, Options, Relation, Stream};
 
 /// How many files of a stream are known to be its own.
 const OWN: usize = 64;
@@ -84,6 +84,11 @@ impl Streams {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Followed)> {
         let slots = self.slots.iter().enumerate();
         slots.filter_map(|(number, slot)| Some((number, slot.as_deref()?)))
+    }
+
+    /// Whether a file is left that is worth waiting for.
+    pub(crate) fn are_any_open(&self, options: &Options) -> bool {
+        self.iter().any(|(_, one)| one.stream.is_open(options))
     }
 
     /// A stream was looked at: it may read other files than before.

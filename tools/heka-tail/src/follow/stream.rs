@@ -31,7 +31,7 @@ const TURN: u32 = 16;
 /// One log and how far it has been read.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    chain: Chain,
+    pub(super) chain: Chain,
     /// Where to go on; used up by the first look.
     resume: Option<Box<[FilePosition]>>,
     /// Where it went on, until something could be opened.
@@ -387,12 +387,6 @@ impl Stream {
             self.origin = None;
         }
         is_open
-    }
-
-    /// Goes to the next file, as if the current one had just been read to its end.
-    #[cfg(test)]
-    pub(super) fn advance(&mut self, look: &mut Look<'_>) {
-        self.chain.advance(look).unwrap();
     }
 
     /// A position at the start, or where that file stands now if it has been read since.

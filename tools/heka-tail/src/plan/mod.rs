@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From what was typed to what is to be done.
 
+mod positions;
+mod records;
+
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::follow::{Options, Start};
 use crate::select::{Exclusion, Selection, Selector};
-use heka_core::cli::{self, Showing, When, Writing, parse_duration, parse_size};
-use heka_core::delivery::checkpoint::short_hash;
+use heka_core::cli::{self, Showing, When, Writing, parse_size};
 use heka_core::os::clock;
-use heka_core::record::{self, Framing, Group, Limit, Pattern, Splitter};
-use heka_core::report::{Explain as _, Stop};
+use heka_core::record::Splitter;
+use heka_core::report::Stop;
 use heka_core::wire::{Field, Message};
 use regex::bytes::Regex;
 
 use crate::charset::Charset;
-use crate::cli::{At, Cli, How, InputForm, PositionArgs, Selecting, Splitting, UuidKind};
+use positions::plan_position;
+use records::{plan_charset, plan_splitter};
+
+use crate::cli::{Cli, Following, How, InputForm, Messages, Selecting, Splitting, UuidKind};
 
 /// Name of a stream whose parts of a name were not given, as in Heka.
 const DEFAULT_STREAM: &str = "LogstreamerInput";
@@ -34,9 +39,6 @@ const MAX_MESSAGE: usize = 4 << 20;
 
 /// Files of a selection that were last written longer ago are left out, as in Heka.
 const OLDEST: Duration = Duration::from_secs(720 * 3600);
-
-/// So many bytes of an operand stand in the name of a checkpoint file.
-const READABLE: usize = 100;
 
 /// What is to be done, checked.
 #[derive(Debug)]
@@ -126,20 +128,7 @@ impl Cli {
         if let Some(path) = self.position.show_checkpoint {
             return Ok(Plan::Show(path));
         }
-        if self.files.is_empty() && self.selecting.log_directory.is_none() {
-            return Err(Stop::usage("which FILE?"));
-        }
-        if self.files.iter().any(|file| file.as_os_str() == "-") {
-            return Err(Stop::usage("standard input is no file to follow; heka-encode reads it"));
-        }
-        let is_for_text = self.splitting.is_for_text() || self.messages.is_for_text();
-        if self.splitting.input == InputForm::Heka
-            && (is_for_text || self.following.lines.is_some())
-        {
-            return Err(Stop::usage(
-                "-i heka takes messages as they are: no flag of text is for it",
-            ));
-        }
+        self.refuse()?;
         let follow = !self.following.no_follow;
         let position = plan_position(&self.position, &self.files, &self.selecting)?;
         let incomplete = match position {
@@ -152,32 +141,10 @@ impl Cli {
         let charset = plan_charset(&self.splitting)?;
         let path_regex = self.messages.path_regex.as_deref();
         let path_regex = path_regex.map(plan_path_regex).transpose()?;
-        let options = Options {
-            start: plan_start(self.following.lines.as_deref(), self.following.bytes.as_deref())?,
-            delimiter: if self.splitting.null { 0 } else { self.splitting.delimiter },
-            follow,
-            wait_for_files: !self.following.no_retry,
-            by_name: self.following.follow != Some(How::Descriptor),
-            rotate_wait: self.following.rotate_wait,
-            goes_on: !matches!(position, Position::Forget),
-            timeout: splitter.holds_back().then_some(self.splitting.multiline_timeout),
-            unpacks: !self.following.no_gzip_rotated,
-            sleep_interval: self.following.sleep_interval.max(Duration::from_millis(1)),
-            rotated_directories: self.following.rotated_directory,
-        };
-        let message = Message {
-            r#type: Some(self.messages.type_.into()),
-            severity: Some(self.messages.severity),
-            hostname: Some(self.messages.hostname.unwrap_or_else(clock::hostname).into()),
-            env_version: self.messages.env_version.map(Into::into),
-            fields: self
-                .messages
-                .field
-                .iter()
-                .map(|text| plan_field(text))
-                .collect::<Result<_, _>>()?,
-            ..Message::default()
-        };
+        let goes_on = !matches!(position, Position::Forget);
+        let timeout = splitter.holds_back().then_some(self.splitting.multiline_timeout);
+        let options = plan_options(&self.following, &self.splitting, goes_on, timeout)?;
+        let message = plan_message(&self.messages)?;
         let is_byte = self.splitting.delimiter_regex.is_none();
         Ok(Plan::Follow(Box::new(Job {
             delimiter: if is_byte { options.delimiter } else { b'\n' },
@@ -218,6 +185,59 @@ impl Cli {
             writing: self.writing,
         })))
     }
+
+    /// Refuses what cannot be meant.
+    fn refuse(&self) -> Result<(), Stop> {
+        if self.files.is_empty() && self.selecting.log_directory.is_none() {
+            return Err(Stop::usage("which FILE?"));
+        }
+        if self.files.iter().any(|file| file.as_os_str() == "-") {
+            return Err(Stop::usage("standard input is no file to follow; heka-encode reads it"));
+        }
+        let is_for_text = self.splitting.is_for_text() || self.messages.is_for_text();
+        if self.splitting.input == InputForm::Heka
+            && (is_for_text || self.following.lines.is_some())
+        {
+            return Err(Stop::usage(
+                "-i heka takes messages as they are: no flag of text is for it",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn plan_options(
+    following: &Following,
+    splitting: &Splitting,
+    goes_on: bool,
+    timeout: Option<Duration>,
+) -> Result<Options, Stop> {
+    Ok(Options {
+        start: plan_start(following.lines.as_deref(), following.bytes.as_deref())?,
+        delimiter: if splitting.null { 0 } else { splitting.delimiter },
+        follow: !following.no_follow,
+        wait_for_files: !following.no_retry,
+        by_name: following.follow != Some(How::Descriptor),
+        rotate_wait: following.rotate_wait,
+        goes_on,
+        timeout,
+        unpacks: !following.no_gzip_rotated,
+        sleep_interval: following.sleep_interval.max(Duration::from_millis(1)),
+        rotated_directories: following.rotated_directory.clone(),
+    })
+}
+
+/// What all messages have in common.
+fn plan_message(messages: &Messages) -> Result<Message, Stop> {
+    let fields = messages.field.iter().map(|text| plan_field(text));
+    Ok(Message {
+        r#type: Some(messages.type_.clone().into()),
+        severity: Some(messages.severity),
+        hostname: Some(messages.hostname.clone().unwrap_or_else(clock::hostname).into()),
+        env_version: messages.env_version.clone().map(Into::into),
+        fields: fields.collect::<Result<_, _>>()?,
+        ..Message::default()
+    })
 }
 
 fn plan_start(lines: Option<&str>, bytes: Option<&str>) -> Result<Start, Stop> {
@@ -250,120 +270,12 @@ fn plan_field(text: &str) -> Result<Field, Stop> {
     }
 }
 
-fn is_grouped(splitting: &Splitting) -> bool {
-    splitting.multiline_start.is_some() || splitting.multiline_continue.is_some()
-}
-
 fn plan_path_regex(text: &str) -> Result<Regex, Stop> {
     Regex::new(text).map_err(|error| {
         let cause = error.to_string();
         let last = cause.lines().last().unwrap_or_default().trim_start_matches("error: ");
         Stop::usage(format_args!("invalid value '{text}' for '--path-regex': {last}"))
     })
-}
-
-/// Records in two-byte units end with one of them.
-fn plan_charset(splitting: &Splitting) -> Result<Option<Charset>, Stop> {
-    let Some(name) = &splitting.encoding else { return Ok(None) };
-    let charset = Charset::named(name).ok_or_else(|| {
-        Stop::usage(format_args!(
-            "invalid value '{name}' for '--encoding': not in the Encoding Standard"
-        ))
-    })?;
-    let is_special = splitting.delimiter_regex.is_some()
-        || splitting.delimiter_count != 1
-        || splitting.oversize != record::Oversize::Split
-        || is_grouped(splitting);
-    if charset.is_wide() && is_special {
-        return Err(Stop::usage(
-            "--encoding: UTF-16 is read in lines only, and long ones are split",
-        ));
-    }
-    Ok(Some(charset))
-}
-
-fn plan_splitter(splitting: &Splitting, size: usize) -> Result<Splitter, Stop> {
-    if splitting.input == InputForm::Heka {
-        return Ok(Splitter::frames(splitting.max_record.unwrap_or(MAX_MESSAGE)));
-    }
-    let limit = Limit { size, oversize: splitting.oversize };
-    let splitter = match &splitting.delimiter_regex {
-        None => {
-            let byte = if splitting.null { 0 } else { splitting.delimiter };
-            Splitter::new(Framing::Counted(byte, splitting.delimiter_count), limit)
-        }
-        Some(text) => {
-            let at = match splitting.delimiter_at {
-                At::End => record::At::End,
-                At::Start => record::At::Start,
-            };
-            let pattern = Pattern::new(text, at)
-                .map_err(|mistake| cli::mistaken("--delimiter-regex", text, &mistake))?;
-            Splitter::by_pattern(pattern, limit)
-        }
-    };
-    if !is_grouped(splitting) {
-        return Ok(splitter);
-    }
-    let regex =
-        |text: &Option<String>, flag| text.as_ref().map(|text| cli::regex(flag, text)).transpose();
-    Ok(splitter.grouped(Group {
-        start: regex(&splitting.multiline_start, "--multiline-start")?,
-        continuation: regex(&splitting.multiline_continue, "--multiline-continue")?,
-    }))
-}
-
-fn plan_position(
-    args: &PositionArgs,
-    files: &[PathBuf],
-    selecting: &Selecting,
-) -> Result<Position, Stop> {
-    if let Some(path) = &args.resume {
-        return Ok(Position::HandOn(path.clone()));
-    }
-    let Some(path) = &args.checkpoint else { return Ok(Position::Forget) };
-    let text = &args.checkpoint_every;
-    let every = match text.parse() {
-        Ok(0) => Err("must be more than 0".to_owned()),
-        Ok(records) => Ok(Every::Records(records)),
-        Err(_) => parse_duration(text).map(Every::Time),
-    };
-    let every = every.map_err(|cause| {
-        Stop::usage(format_args!("invalid value '{text}' for '--checkpoint-every': {cause}"))
-    })?;
-    let path = match path {
-        Some(path) => path.clone(),
-        None => default_checkpoint(files, selecting)?,
-    };
-    Ok(Position::Keep(path, every))
-}
-
-/// A file of its own in the user's state directory for each set of operands, or selection.
-#[expect(clippy::disallowed_methods, reason = "the environment is read in the plan")]
-fn default_checkpoint(files: &[PathBuf], selecting: &Selecting) -> Result<PathBuf, Stop> {
-    let state =
-        std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
-    let state = state.or_else(home).ok_or_else(|| {
-        Stop::usage("--checkpoint needs a FILE: neither XDG_STATE_HOME nor HOME is set")
-    })?;
-    let mut all = Vec::new();
-    let mut last = String::new();
-    for path in files.iter().chain(&selecting.log_directory) {
-        let path = std::path::absolute(path).at(path.display())?;
-        all.extend_from_slice(path.as_os_str().as_encoded_bytes());
-        all.push(0);
-        last = path.to_string_lossy().replace('/', "!");
-    }
-    // What puts files into streams; the rest only sorts them.
-    for part in selecting.file_match.iter().chain(&selecting.differentiator) {
-        all.extend_from_slice(part.as_bytes());
-        all.push(0);
-    }
-    let start = last.len().saturating_sub(READABLE);
-    let start = (start..last.len()).find(|&at| last.is_char_boundary(at)).unwrap_or(0);
-    let name = last.get(start..).unwrap_or_default();
-    Ok(state.join("heka-tail").join(format!("{name}#{}.checkpoint", short_hash(&all))))
 }
 
 fn plan_exclusion(patterns: &[String]) -> Result<Exclusion, Stop> {
