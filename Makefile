@@ -115,7 +115,7 @@ completions: ## write completions/ anew from the flags
 soak: built-tests ## kill stages and break connections for ten minutes (HEKA_SOAK_SECONDS, HEKA_SOAK_SEED)
 	HEKA_BINDIR="$(here)/debug" HEKA_SOAK_SECONDS=$${HEKA_SOAK_SECONDS:-600} \
 		HEKA_TEST_CEILING=$${HEKA_TEST_CEILING:-300} $(CARGO) test $(CARGOFLAGS) -p heka-tests \
-		--test delivery soak -- --nocapture --test-threads=1
+		--test delivery --test heka_nats soak -- --nocapture --test-threads=1
 
 bench: ## speed beside cat, socat, nc (SIZE, RUNS, ONLY: see bench/run)
 	$(MAKE) all PROFILE=release

@@ -122,7 +122,7 @@ fn what_a_killed_reader_had_not_written_comes_again() {
 }
 
 /// Three servers, each knowing the others.
-fn cluster() -> Vec<Nats> {
+pub(crate) fn cluster() -> Vec<Nats> {
     let ports: Vec<_> = (0..3).map(|_| (free_port(), free_port())).collect();
     let routes: Vec<_> = ports.iter().map(|(_, port)| format!("nats://127.0.0.1:{port}")).collect();
     let servers = ports.iter().enumerate().map(|(index, (port, route))| {

@@ -4,6 +4,7 @@
 mod access;
 mod delivery;
 mod faults;
+mod soak;
 
 /// The numbers from 1 to `count`, one a line.
 fn lines(count: u32) -> String {

@@ -12,7 +12,7 @@ use crate::address::{From, Options};
 use crate::client::Client;
 
 /// How long a server waits for an acknowledgement before it sends a message again.
-pub(crate) const ACK_WAIT: Duration = Duration::from_secs(30);
+const ACK_WAIT: Duration = Duration::from_secs(30);
 /// A consumer without a name is forgotten when nobody has read for so long.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
 /// Messages that all readers of a consumer may hold without an acknowledgement.
@@ -141,6 +141,8 @@ pub(crate) struct Consumer {
     pub(crate) name: String,
     /// The last message that there was for it when it was asked for.
     pub(crate) end: u64,
+    /// How long the server waits for an acknowledgement.
+    pub(crate) ack_wait: Duration,
 }
 
 /// The consumer that an address names; it is made unless it is there.
@@ -157,11 +159,11 @@ pub(crate) fn consumer(
         None => last,
     };
     if let Some(name) = &options.durable {
-        let is_there = find(client, &stream, name)?;
-        if is_there && !resets {
-            return Ok(Consumer { stream, name: name.clone(), end });
+        let ack_wait = find(client, &stream, name)?;
+        if let Some(ack_wait) = ack_wait.filter(|_| !resets) {
+            return Ok(Consumer { stream, name: name.clone(), end, ack_wait });
         }
-        if is_there {
+        if ack_wait.is_some() {
             demand(client, &format!("CONSUMER.DELETE.{stream}.{name}"), &json!({}))?;
             report::announce(format_args!("{name}: begins anew, as from= says"));
         }
@@ -173,7 +175,7 @@ pub(crate) fn consumer(
     };
     let made = demand(client, &what, &json!({ "stream_name": stream, "config": config }))?;
     let name = made.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Consumer { stream, name, end })
+    Ok(Consumer { stream, name, end, ack_wait: ACK_WAIT })
 }
 
 /// The last message of a stream whose subject matches; 0 if there is none.
@@ -195,10 +197,14 @@ pub(crate) fn delivered(client: &mut Client, consumer: &Consumer) -> Result<u64,
     Ok(info.pointer("/delivered/stream_seq").and_then(Value::as_u64).unwrap_or(0))
 }
 
-fn find(client: &mut Client, stream: &str, name: &str) -> Result<bool, DialError> {
+/// A consumer that is there: how long the server waits for its acknowledgements.
+fn find(client: &mut Client, stream: &str, name: &str) -> Result<Option<Duration>, DialError> {
     match ask(client, &format!("CONSUMER.INFO.{stream}.{name}"), &json!({}))? {
-        Answer::Value(_) => Ok(true),
-        Answer::Error(NO_CONSUMER, _) => Ok(false),
+        Answer::Value(info) => {
+            let ack_wait = info.pointer("/config/ack_wait").and_then(Value::as_u64);
+            Ok(Some(ack_wait.map_or(ACK_WAIT, Duration::from_nanos)))
+        }
+        Answer::Error(NO_CONSUMER, _) => Ok(None),
         Answer::Error(_, words) => Err(DialError::failed(words)),
     }
 }

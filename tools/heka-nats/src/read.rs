@@ -15,7 +15,7 @@ use crate::answers::Answers;
 use crate::cli::Plan;
 use crate::client::Client;
 use crate::convert::Converter;
-use crate::jetstream::{self, ACK_WAIT, Consumer};
+use crate::jetstream::{self, Consumer};
 use crate::numbers;
 use crate::protocol::{Incoming, put_message};
 use crate::pulls::{Answer, Pulls, SILENCE};
@@ -255,14 +255,14 @@ impl Reader {
                 answers.done()
             }
         };
-        if let Some(Link { client, .. }) = &mut self.link {
+        if let Some(Link { client, consumer, .. }) = &mut self.link {
             while self.handed.front().is_some_and(|handed| handed.last <= done) {
                 if let Some(handed) = self.handed.pop_front() {
                     put_message(client.output(), &handed.reply, "", "", b"+ACK");
                     numbers::COMMITTED.add(1);
                 }
             }
-            if self.extended.elapsed() > ACK_WAIT / 3 {
+            if self.extended.elapsed() > consumer.ack_wait / 3 {
                 self.extended = Instant::now();
                 for handed in &self.handed {
                     put_message(client.output(), &handed.reply, "", "", b"+WPI");
@@ -296,10 +296,12 @@ impl Reader {
         wanted.extend(self.link.as_ref().map(|link| link.client.wanted()));
         wanted.extend(self.out.wanted());
         wanted.extend(self.answers.as_ref().map(|answers| (answers.fd(), PollFlags::POLLIN)));
-        let due = match self.link {
+        let due = match &self.link {
             None => self.redial.due(),
             Some(_) if self.empty.is_some() && !self.is_over => self.again,
-            Some(_) => Instant::now() + SILENCE / 3,
+            Some(Link { consumer, .. }) => {
+                Instant::now() + (SILENCE / 3).min(consumer.ack_wait / 3)
+            }
         };
         wait(&wanted, Some(due)).map(drop)
     }
