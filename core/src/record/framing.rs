@@ -9,6 +9,7 @@
 //! | length, little-endian | the same, in the order of most processors |
 //! | docker | a stream's number, three zeroes, a length of 4 bytes, big-endian, then its bytes |
 //! | journal | fields, then an empty line (journald's export format) |
+//! | syslog | octet count if it begins with one, else delimited by a newline |
 //! | octet count | its length in decimal digits, one white space, then its bytes (RFC 6587) |
 //! | heka | a Heka frame, all of it |
 //! | whole | everything to the end of the stream |
@@ -39,6 +40,9 @@ pub enum Framing {
     Journal,
     /// Begins with its length in digits.
     OctetCount,
+    /// A syslog message, which begins with its length in digits or ends with a newline, whichever
+    /// its sender has chosen for it (RFC 6587).
+    Syslog,
     /// A Heka frame.
     Heka,
     /// Ends with the stream.
@@ -96,7 +100,9 @@ impl Framing {
                 put_length(out, record.len(), Width::Bits32)
                     .inspect_err(|_| out.truncate(start))?;
             }
-            Self::OctetCount => out.extend_from_slice(format!("{} ", record.len()).as_bytes()),
+            Self::OctetCount | Self::Syslog => {
+                out.extend_from_slice(format!("{} ", record.len()).as_bytes())
+            }
             _ => {}
         }
         out.extend_from_slice(record);
@@ -149,6 +155,26 @@ pub(super) fn docker(data: &[u8]) -> Result<Prefix, &'static str> {
     Ok(length.map(|(len, length)| (4 + len, length)))
 }
 
+/// Most digits of the length of a syslog message.
+const SYSLOG_DIGITS: usize = 8;
+
+/// The length in digits before the priority of a syslog message: `None` if there is none, nothing
+/// in it if that cannot be told yet.
+pub(super) fn syslog_count(data: &[u8]) -> Option<Prefix> {
+    let digits = data.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 || digits > SYSLOG_DIGITS || data.first() == Some(&b'0') {
+        return None;
+    }
+    match data.get(digits..digits + 2) {
+        Some(b" <") => octet_count(data).ok(),
+        Some(_) => None,
+        None => match data.get(digits) {
+            None | Some(b' ') => Some(None),
+            Some(_) => None,
+        },
+    }
+}
+
 /// The length in digits at the front of `data`.
 ///
 /// # Errors
@@ -177,5 +203,22 @@ mod tests {
         assert_eq!(put(65_535), Ok(()));
         let unfit = put(65_536).unwrap_err();
         assert_eq!(unfit.to_string(), "a record of 65536 bytes does not fit a length of 16 bits");
+    }
+
+    #[test]
+    fn a_syslog_message_is_counted_if_its_priority_follows_a_number() {
+        for (data, expected) in [
+            (&b"11 <34>hello"[..], Some(Some((3, 11)))),
+            (b"11 ", Some(None)),
+            (b"11", Some(None)),
+            (b"", None),
+            (b"<34>hello", None),
+            (b"11 hello", None),
+            (b"11:00 <34>", None),
+            (b"011 <34>", None),
+            (b"123456789 <34>", None),
+        ] {
+            assert_eq!(syslog_count(data), expected, "{}", String::from_utf8_lossy(data));
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::boundary::{End, find_byte};
 use super::ending::{Ends, Look};
-use super::framing::{Prefix, docker, length, length_le, octet_count};
+use super::framing::{Prefix, docker, length, length_le, octet_count, syslog_count};
 use super::splitter::{Kind, State};
 use super::{
     Damage, Found, Framing, More, Oversize, Part, Progress, Record, Splitter, TooLong, Turn, cut,
@@ -175,6 +175,7 @@ impl<'a, 's> Records<'a, 's> {
             }
             Kind::Framing(Framing::Length(width)) => self.by_length(rest, length(width, rest)),
             Kind::Framing(Framing::LengthLe(width)) => self.by_length(rest, length_le(width, rest)),
+            Kind::Framing(Framing::Syslog) => self.by_count_or_line(rest),
             Kind::Framing(Framing::OctetCount) => self.by_prefix(rest, octet_count(rest)),
             Kind::Framing(Framing::Docker) => self.by_prefix(rest, docker(rest)),
             Kind::Framing(Framing::None) => {
@@ -262,6 +263,17 @@ impl<'a, 's> Records<'a, 's> {
     }
 
     /// As [`Records::by_length`], where what stands before a record may be wrong.
+    /// A syslog message.
+    fn by_count_or_line(&mut self, rest: &'a [u8]) -> Option<Found<'a>> {
+        let begins = self.progress.state == State::Reading && !self.progress.search.is_inside;
+        match syslog_count(rest).filter(|_| begins) {
+            // Digits at the end are a line.
+            Some(None) if self.more == More::Ended => self.by_end(rest),
+            Some(prefix) => self.by_length(rest, prefix),
+            None => self.by_end(rest),
+        }
+    }
+
     fn by_prefix(
         &mut self,
         rest: &'a [u8],

@@ -104,6 +104,7 @@ impl Splitter {
         match &self.kind {
             Kind::Framing(Framing::Delimited(byte)) => find_byte(*byte, data, search),
             Kind::Framing(Framing::Counted(byte, most)) => find_last(*byte, *most, data, search),
+            Kind::Framing(Framing::Syslog) => find_byte(b'\n', data, search),
             Kind::Framing(Framing::Journal) => find_entry(data, search),
             Kind::Framing(_) => None,
             Kind::Boundary(boundary) => boundary.find(data, search, more),

@@ -479,3 +479,28 @@ proptest! {
         prop_assert_eq!(found.complaints.len(), whole.complaints.len());
     }
 }
+
+#[test]
+fn each_syslog_message_is_framed_as_its_sender_chose() {
+    let stream = b"<34>one\n8 <34>a\nb\n<34>two\n7 <34>x\ny10 years\n3 <1";
+    for len in 1..=stream.len() {
+        let splitter =
+            Splitter::new(Framing::Syslog, Limit { size: 100, oversize: Oversize::Split });
+        let mut progress = Progress::default();
+        let (mut found, mut start, mut end) = (Vec::new(), 0, 0);
+        while start < stream.len() {
+            end = (end + len).min(stream.len());
+            let more = if end == stream.len() { More::Ended } else { More::Coming };
+            let mut records = splitter.records(&stream[start..end], &mut progress, more);
+            for what in records.by_ref() {
+                found.push(match what {
+                    Found::Record(record) => String::from_utf8_lossy(record.text).into_owned(),
+                    other => format!("{other:?}").split('(').next().unwrap().to_owned(),
+                });
+            }
+            start += records.done();
+        }
+        let expected = ["<34>one", "<34>a\nb\n", "<34>two", "<34>x\ny", "10 years", "Damage"];
+        assert_eq!(found, expected, "by {len}");
+    }
+}

@@ -121,6 +121,8 @@ pub(crate) enum InputForm {
     Heka,
     /// Lines, each to be a message
     Lines,
+    /// Syslog messages: lines, or octet-counted
+    Syslog,
     /// Any bytes, each piece that arrives to be a message
     Raw,
 }

@@ -141,7 +141,7 @@ impl Inbox {
             }
             InputForm::Heka => Some(Kind::Frames),
             InputForm::Auto => detect(data, More::Ended),
-            InputForm::Lines | InputForm::Raw => Some(Kind::Text),
+            InputForm::Lines | InputForm::Syslog | InputForm::Raw => Some(Kind::Text),
         };
         if kind == Some(Kind::Text) && self.form == InputForm::Auto && data.starts_with(UUID) {
             let text = format_args!("{peer}: looks like a message without a frame (--no-framing)");

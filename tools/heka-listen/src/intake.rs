@@ -43,6 +43,7 @@ pub(crate) struct Intake {
     pub(crate) turn: Turn,
     frames: Rc<Splitter>,
     lines: Rc<Splitter>,
+    syslog: Rc<Splitter>,
     bytes: Rc<Splitter>,
     type_: Option<String>,
     pub(crate) failed: bool,
@@ -80,6 +81,7 @@ impl Intake {
             turn: Turn::default(),
             frames: Rc::new(Splitter::frames(plan.max_record)),
             lines: Rc::new(Splitter::new(Framing::Delimited(delimiter), limit(plan.max_record))),
+            syslog: Rc::new(Splitter::new(Framing::Syslog, limit(plan.max_record))),
             bytes: Rc::new(Splitter::new(Framing::None, limit(usize::MAX))),
             type_: plan.type_.clone(),
             out,
@@ -152,6 +154,12 @@ impl Intake {
     /// Finds the lines of one sender, their ends included as with Heka's `TokenSplitter`.
     pub(crate) fn lines(&self, peer: &str, way: Transport) -> Source {
         Source::new(&self.lines, Some(way.template(self.type_.as_deref(), &way.host(peer))), false)
+    }
+
+    /// Finds the syslog messages of one sender, each framed as it chose.
+    pub(crate) fn syslog(&self, peer: &str, way: Transport) -> Source {
+        let template = way.template(self.type_.as_deref(), &way.host(peer));
+        Source::new(&self.syslog, Some(template), false)
     }
 
     /// Takes what arrives of one sender at once as one record.

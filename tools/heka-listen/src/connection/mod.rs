@@ -78,6 +78,7 @@ impl Connection {
             InputForm::Auto => None,
             InputForm::Heka => Some(intake.frames(way.is_local())),
             InputForm::Lines => Some(intake.lines(&peer, way)),
+            InputForm::Syslog => Some(intake.syslog(&peer, way)),
             InputForm::Raw => Some(intake.bytes(&peer, way)),
         };
         Self {
