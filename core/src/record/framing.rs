@@ -101,7 +101,7 @@ impl Framing {
                     .inspect_err(|_| out.truncate(start))?;
             }
             Self::OctetCount | Self::Syslog => {
-                out.extend_from_slice(format!("{} ", record.len()).as_bytes())
+                out.extend_from_slice(format!("{} ", record.len()).as_bytes());
             }
             _ => {}
         }
