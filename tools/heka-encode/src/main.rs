@@ -6,6 +6,7 @@ mod emit;
 mod field_arg;
 mod frames;
 mod help;
+mod input;
 mod join;
 mod numbers;
 mod parsing;

@@ -3,19 +3,19 @@
 
 use std::fmt::Display;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
 
 use heka_core::codec::Form;
 use heka_core::codec::json::{self, Line};
 use heka_core::decode::{Decoder, Flaw, Flaws, PRESETS, Part as Parsed};
 use heka_core::delivery::Marks;
-use heka_core::os::{Flow, Input, Kind, Output, clock, detect, unpacked};
+use heka_core::os::{Flow, Input, Output, clock, unpacked};
 use heka_core::record::{Found, Framing, Group, Limit, More, Part, Progress, Record, Splitter};
 use heka_core::report::{self, Status, Stop};
 use heka_core::wire::{Draft, Header, MessageView, Value};
 
 use crate::cli::InputForm;
 use crate::emit::Emitter;
+use crate::input::{is_frames, read_more};
 use crate::join::{Held, Joiner};
 use crate::numbers;
 use crate::plan::{Plan, Shape, change};
@@ -23,8 +23,6 @@ use crate::plan::{Plan, Shape, change};
 /// How much longer than a message its text may be: escapes take six bytes for one, and base64 may
 /// stand beside them.
 const TEXT_PER_MESSAGE: usize = 10;
-/// So long a record of several lines is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// The field of a record that could not be parsed: why.
 const UNPARSED: &[u8] = b"_unparsed";
 
@@ -379,30 +377,7 @@ fn with<'a>(
     base
 }
 
-/// Reads on. A record that may be continued is waited for no longer than [`PATIENCE`].
-fn read_more(input: &mut Input, splitter: &Splitter, out: &mut Output) -> Result<More, Stop> {
-    let has_open = splitter.holds_back() && !input.data().is_empty();
-    let deadline = has_open.then(|| Instant::now() + PATIENCE);
-    Ok(match input.fill_until(out, deadline)? {
-        Some(true) => More::Coming,
-        Some(false) => More::Ended,
-        None => More::Idle,
-    })
-}
-
-/// Whether an input holds frames, by its first bytes.
-fn is_frames(input: &mut Input, out: &mut Output) -> Result<bool, Stop> {
-    loop {
-        if let Some(kind) = detect(input.data(), More::Coming) {
-            return Ok(kind == Kind::Frames);
-        }
-        if !input.fill(out)? {
-            return Ok(detect(input.data(), More::Ended) == Some(Kind::Frames));
-        }
-    }
-}
-
-/// Tells of values that could not be read.
+/// Reports values that could not be read.
 #[cold]
 pub(crate) fn tell_flaws(name: &str, place: impl Display, flaws: &Flaws) {
     for (flaw, field, value) in flaws.iter() {

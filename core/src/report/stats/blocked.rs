@@ -5,7 +5,7 @@ use std::fmt::{Display, Formatter, Result};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::metric::Counter;
+use super::counter::Counter;
 
 /// Since when, on the clock of [`super::now`]; 0 if nothing is waited for.
 static SINCE: AtomicU64 = AtomicU64::new(0);

@@ -7,6 +7,7 @@
 //! thread of `os::reporter` reads them, so they are told also while the tool is stuck.
 
 mod blocked;
+mod counter;
 mod json;
 mod lag;
 mod metric;
@@ -20,9 +21,10 @@ use crate::report;
 use crate::report::words::{Size, Span};
 
 pub use blocked::{On, blocked_on, flows, is_blocked};
+pub use counter::{Counter, Table};
 pub use json::json;
 pub use lag::Lag;
-pub use metric::{Counter, Label, Metric, Skip, Table, Values, skip};
+pub use metric::{Label, Metric, Skip, Values, skip};
 pub use prometheus::prometheus;
 
 /// Messages (or records) passed on.
