@@ -207,24 +207,11 @@ pub(crate) struct Plan {
 }
 
 impl Cli {
-    pub(crate) fn plan(self) -> Result<Plan, Stop> {
-        let (addresses, uses_tls) = self.tls.apply(self.addresses)?;
+    pub(crate) fn plan(mut self) -> Result<Plan, Stop> {
+        let (addresses, uses_tls) = self.tls.apply(std::mem::take(&mut self.addresses))?;
         let tls = uses_tls.then(|| self.tls_args.plan()).transpose()?;
-        if !uses_tls && self.tls_args.is_used() {
-            return Err(Stop::usage("flags of TLS need --tls or a tls:// address"));
-        }
         let (addresses, programs) = part(addresses);
-        let has_socket_file =
-            addresses.iter().any(|addr| matches!(addr, Addr::Unix(_) | Addr::UnixGram(_)));
-        if self.write.mode.is_some() && self.write.write.is_none() && !has_socket_file {
-            return Err(Stop::usage("--mode needs --write or a unix socket"));
-        }
-        if self.resume.is_some() != (self.ack == Some(Ack::Commit)) {
-            return Err(Stop::usage("--ack=commit and --resume go together"));
-        }
-        if self.no_framing && self.input != InputForm::Auto {
-            return Err(Stop::usage("--no-framing says what comes: it is not for --input"));
-        }
+        self.check(uses_tls, &addresses)?;
         let text_room = Transport::text_room(self.type_.as_deref(), self.message_limit)
             .ok_or_else(|| Stop::usage("--message-limit: headers alone take more"))?;
         Ok(Plan {
@@ -270,6 +257,25 @@ impl Cli {
             verifier: self.keys.load()?,
             writing: self.writing,
         })
+    }
+
+    /// A flag that nothing would come of is a mistake.
+    fn check(&self, uses_tls: bool, addresses: &[Addr]) -> Result<(), Stop> {
+        if !uses_tls && self.tls_args.is_used() {
+            return Err(Stop::usage("flags of TLS need --tls or a tls:// address"));
+        }
+        let has_socket_file =
+            addresses.iter().any(|addr| matches!(addr, Addr::Unix(_) | Addr::UnixGram(_)));
+        if self.write.mode.is_some() && self.write.write.is_none() && !has_socket_file {
+            return Err(Stop::usage("--mode needs --write or a unix socket"));
+        }
+        if self.resume.is_some() != (self.ack == Some(Ack::Commit)) {
+            return Err(Stop::usage("--ack=commit and --resume go together"));
+        }
+        if self.no_framing && self.input != InputForm::Auto {
+            return Err(Stop::usage("--no-framing says what comes: it is not for --input"));
+        }
+        Ok(())
     }
 }
 

@@ -6,20 +6,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::queue::Limits;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use heka_core::cli::net::{NetArgs, RetryArgs, TlsArgs, TlsChoice, parse_source};
 use heka_core::cli::signing::SignerArgs;
 use heka_core::cli::{
-    Common, Help, Timeout, Tool, When, forms, parse_buffer_size, parse_duration, parse_size,
+    Common, Help, Timeout, Tool, forms, parse_buffer_size, parse_duration, parse_size,
     parse_timeout,
 };
 use heka_core::codec::{Form, Newlines, Payload};
 use heka_core::net::{Addr, Backoff, Dialer, parse_addr, tls};
 use heka_core::report::Stop;
 use heka_core::report::stats::Metric;
-use heka_core::wire::Signer;
 
-use crate::place::Identity;
+use crate::plan::{Ack, Delivery, InputForm, Plan, QueueFull, QueuePlan, Refused, To};
 
 /// Send messages to another machine
 ///
@@ -127,65 +126,6 @@ pub(crate) struct Cli {
     common: Common,
 }
 
-/// Forms of what comes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum InputForm {
-    /// What the first record is
-    Auto,
-    /// Framed messages
-    Heka,
-    /// Lines, each to be a message
-    Lines,
-}
-
-/// What counts as delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Ack {
-    /// What was written
-    None,
-    /// What the peer's kernel has
-    Kernel,
-    /// What heka-listen --ack has passed on
-    Peer,
-}
-
-/// What to do with a message that the receiver will never write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Refused {
-    /// End with status 1 before it
-    Stop,
-    /// Pass over it; status 1 at the end
-    Skip,
-}
-
-/// What to do when the queue is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum QueueFull {
-    /// Stop reading until there is room
-    Block,
-    /// Drop the oldest messages, with a warning
-    DropOldest,
-    /// End with status 1
-    Exit,
-}
-
-/// A queue on disk.
-#[derive(Clone, Debug)]
-pub(crate) struct QueuePlan {
-    pub(crate) dir: PathBuf,
-    pub(crate) limits: Limits,
-    pub(crate) full: QueueFull,
-}
-
-/// Which of several addresses get the messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum To {
-    /// One of them, the first that answers
-    First,
-    /// Every one
-    All,
-}
-
 impl Tool for Cli {
     const NAME: &'static str = "heka-send";
     const METRICS: &'static [&'static [Metric]] = &[crate::numbers::ALL];
@@ -195,78 +135,11 @@ impl Tool for Cli {
     }
 }
 
-/// What is to be done, checked.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    /// One group of addresses for each peer that gets the messages.
-    pub(crate) targets: Vec<Vec<Addr>>,
-    pub(crate) input: InputForm,
-    pub(crate) output: Form,
-    /// Messages have frames.
-    pub(crate) framing: bool,
-    pub(crate) payload: Payload,
-    pub(crate) max_count: Option<u64>,
-    pub(crate) max_record: usize,
-    /// Longest message that receivers are known to take.
-    pub(crate) message_limit: usize,
-    pub(crate) commit: Option<PathBuf>,
-    pub(crate) delivery: Delivery,
-    /// Where messages are kept that a receiver refuses.
-    pub(crate) refused_file: Option<PathBuf>,
-    /// What names the records of this run, or of this queue, if the peer is to confirm them.
-    pub(crate) identity: Option<Identity>,
-    pub(crate) queue: Option<QueuePlan>,
-    pub(crate) tee: bool,
-    pub(crate) color: When,
-    pub(crate) backoff: Backoff,
-    pub(crate) dialer: Dialer,
-    pub(crate) uses_tls: bool,
-    pub(crate) signer: Option<Signer>,
-}
-
-/// How records are delivered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Delivery {
-    /// As it was asked for; what holds is [`Delivery::ack_of`].
-    pub(crate) ack: Option<Ack>,
-    pub(crate) in_flight: usize,
-    pub(crate) resend: u64,
-    pub(crate) refused: Refused,
-    pub(crate) linger: Duration,
-    pub(crate) write_timeout: Option<Duration>,
-    pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) reconnect_after: u64,
-    /// Messages a second.
-    pub(crate) rate: Option<u32>,
-    /// Messages share datagrams.
-    pub(crate) shares_datagrams: bool,
-}
-
-impl Delivery {
-    /// What counts as delivered at an address.
-    pub(crate) fn ack_of(&self, addr: &Addr) -> Ack {
-        match addr {
-            _ if addr.is_datagram() => Ack::None,
-            Addr::Exec(_) => self.ack.unwrap_or(Ack::Peer),
-            _ => self.ack.unwrap_or(Ack::Kernel),
-        }
-    }
-}
-
 impl Cli {
-    pub(crate) fn plan(self) -> Result<Plan, Stop> {
-        let (addresses, uses_tls) = self.tls.apply(self.addresses)?;
+    pub(crate) fn plan(mut self) -> Result<Plan, Stop> {
+        let (addresses, uses_tls) = self.tls.apply(std::mem::take(&mut self.addresses))?;
+        self.check(uses_tls, &addresses)?;
         let is_datagram = addresses.iter().any(Addr::is_datagram);
-        if self.no_framing {
-            let fits = self.output == Form::Heka && addresses.iter().all(Addr::is_datagram);
-            if !fits || self.signer.signer.is_some() {
-                return Err(Stop::usage("--no-framing is for datagrams of unsigned messages"));
-            }
-        }
-        check_effects(self.output, self.input, self.newlines, self.signer.signer.is_some())?;
-        if !uses_tls && self.tls_args.is_used() {
-            return Err(Stop::usage("flags of TLS need --tls or a tls:// address"));
-        }
         let (commits, queues) = (self.commit.is_some(), self.queue.is_some());
         let is_program = |addr: &Addr| matches!(addr, Addr::Exec(_));
         // Programs confirm what they understand.
@@ -278,6 +151,14 @@ impl Cli {
         let refused = plan_refused(self.refused, keeps, ack, commits || queues)?;
         let mut settings = self.net.plan(&["ALL_PROXY"])?;
         settings.source = self.source;
+        let newlines = self.newlines.unwrap_or_default();
+        let payload = Payload { newlines, null: self.null, prefix: None };
+        let limits = Limits {
+            size: self.queue_size,
+            file_size: self.queue_file_size,
+            // What was put there is taken out again, also a line that became a message.
+            message_size: u32::MAX as usize,
+        };
         let targets = match self.to {
             To::First => vec![addresses],
             To::All => addresses.into_iter().map(|address| vec![address]).collect(),
@@ -287,11 +168,7 @@ impl Cli {
             input: self.input,
             output: self.output,
             framing: !self.no_framing,
-            payload: Payload {
-                newlines: self.newlines.unwrap_or_default(),
-                null: self.null,
-                prefix: None,
-            },
+            payload,
             max_count: self.max_count,
             max_record: self.max_record,
             message_limit: self.message_limit,
@@ -310,16 +187,7 @@ impl Cli {
             },
             refused_file: self.refused_file,
             identity: None,
-            queue: self.queue.map(|dir| QueuePlan {
-                dir,
-                limits: Limits {
-                    size: self.queue_size,
-                    file_size: self.queue_file_size,
-                    // What was put there is taken out again, also a line that became a message.
-                    message_size: u32::MAX as usize,
-                },
-                full: self.queue_full,
-            }),
+            queue: self.queue.map(|dir| QueuePlan { dir, limits, full: self.queue_full }),
             tee: self.tee,
             color: self.common.color,
             backoff: self.retry.plan(Backoff::default()),
@@ -327,6 +195,21 @@ impl Cli {
             uses_tls,
             signer: self.signer.load()?,
         })
+    }
+
+    /// Flags that do not go together.
+    fn check(&self, uses_tls: bool, addresses: &[Addr]) -> Result<(), Stop> {
+        if self.no_framing {
+            let fits = self.output == Form::Heka && addresses.iter().all(Addr::is_datagram);
+            if !fits || self.signer.signer.is_some() {
+                return Err(Stop::usage("--no-framing is for datagrams of unsigned messages"));
+            }
+        }
+        check_effects(self.output, self.input, self.newlines, self.signer.signer.is_some())?;
+        if !uses_tls && self.tls_args.is_used() {
+            return Err(Stop::usage("flags of TLS need --tls or a tls:// address"));
+        }
+        Ok(())
     }
 }
 

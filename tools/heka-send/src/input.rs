@@ -12,7 +12,7 @@ use heka_core::wire::Frame;
 use nix::poll::PollFlags;
 use nix::sys::stat::{SFlag, fstat};
 
-use crate::cli::{InputForm, Plan};
+use crate::plan::{InputForm, Plan};
 
 /// Bytes that are no records go into datagrams of this size, as with socat(1).
 const DATAGRAM: usize = 8192;

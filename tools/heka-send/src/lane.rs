@@ -12,11 +12,11 @@ use heka_core::delivery::claim::random_seed;
 use heka_core::os::{Output, clock};
 use heka_core::report::{self, Stop, stats};
 
-use crate::cli::{Ack, Plan};
 use crate::input::Record;
 use crate::packer::{Oversized, Packer};
 use crate::peer::{Target, have_room, want_more};
 use crate::place::Identity;
+use crate::plan::{Ack, Plan};
 use crate::spool::{Bypass, Spool};
 
 /// What every record passes.

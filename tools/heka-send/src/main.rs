@@ -9,6 +9,7 @@ mod numbers;
 mod packer;
 mod peer;
 mod place;
+mod plan;
 mod queue;
 mod refusals;
 mod run;

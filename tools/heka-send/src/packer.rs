@@ -9,9 +9,9 @@ use heka_core::report::{self, Stop};
 use heka_core::wire::framing::{put_header, put_header_of};
 use heka_core::wire::{Frame, FrameTooLarge, Header, MAX_HEADER_SIZE, Message, Signer, Template};
 
-use crate::cli::{Ack, Plan};
 use crate::input::{Record, Run};
 use crate::peer::Target;
+use crate::plan::{Ack, Plan};
 
 /// A message of this size fits a UDP datagram with whatever header its frame has.
 const DATAGRAM_MESSAGE: usize = 65_507 - MAX_HEADER_SIZE - 3;

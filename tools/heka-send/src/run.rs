@@ -14,12 +14,12 @@ use heka_core::report::{
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::cli::Plan;
 use crate::input::Source;
 use crate::lane::Lane;
 use crate::numbers;
 use crate::packer::line_limit;
 use crate::peer::Target;
+use crate::plan::Plan;
 use crate::refusals::DeadLetters;
 
 /// How long confirmations are waited for when a signal has asked for the end.

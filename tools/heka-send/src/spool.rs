@@ -11,10 +11,10 @@ use heka_core::report::words::Count;
 use heka_core::report::{self, Stop};
 use heka_core::wire::FrameTooLarge;
 
-use crate::cli::{QueueFull, QueuePlan};
 use crate::input::{Record, Run};
 use crate::packer::{Packer, put_run};
 use crate::peer::{Target, want_more};
+use crate::plan::{QueueFull, QueuePlan};
 
 /// So much is gathered before it is put into the queue.
 const BLOCK_SIZE: usize = 64 * 1024;

@@ -267,6 +267,7 @@ impl Cli {
                 "--text-prefix and --binary-prefix are for payloads that are framed",
             ));
         }
+        let framing = self.record_framing();
         let is_binary = match self.send {
             None => self.framing == Framing::None,
             Some(send) => send == Sent::Binary,
@@ -283,13 +284,7 @@ impl Cli {
             echo: self.echo,
             linger: self.linger.0,
             form,
-            framing: match self.framing {
-                _ if self.null => record::Framing::Delimited(0),
-                Framing::Lines => record::Framing::Delimited(b'\n'),
-                Framing::Null => record::Framing::Delimited(0),
-                Framing::Len32 => record::Framing::Length(record::Width::Bits32),
-                Framing::None => record::Framing::None,
-            },
+            framing,
             binary: self.binary,
             max_count: self.max_count,
             type_: self.type_,
@@ -312,6 +307,17 @@ impl Cli {
             backoff: self.retry.plan(BACKOFF),
             endpoint,
         })
+    }
+
+    /// How payloads are framed in the output.
+    fn record_framing(&self) -> record::Framing {
+        match self.framing {
+            _ if self.null => record::Framing::Delimited(0),
+            Framing::Lines => record::Framing::Delimited(b'\n'),
+            Framing::Null => record::Framing::Delimited(0),
+            Framing::Len32 => record::Framing::Length(record::Width::Bits32),
+            Framing::None => record::Framing::None,
+        }
     }
 
     /// What is sent after every connect, in its order.

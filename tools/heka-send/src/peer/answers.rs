@@ -6,9 +6,9 @@ use heka_core::record::{Found, More, Progress, Splitter};
 use heka_core::report;
 use heka_core::wire::Header;
 
-use crate::cli::Refused;
 use crate::peer::over::{End, Over};
 use crate::place::Identity;
+use crate::plan::Refused;
 use crate::refusals;
 use crate::window::Window;
 

@@ -14,7 +14,7 @@ use std::io;
 
 use heka_core::net::Stream;
 
-use crate::cli::Ack;
+use crate::plan::Ack;
 
 /// What has arrived over one connection.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use std::sync::{Arc, mpsc};
 use heka_core::net::{Addr, DialError, Dialer};
 use heka_core::report::{Explain as _, Stop};
 
-use crate::cli::Delivery;
 use crate::peer::link::Link;
+use crate::plan::Delivery;
 
 /// An address that could not be connected to.
 #[derive(Debug)]

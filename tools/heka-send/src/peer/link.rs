@@ -10,7 +10,6 @@ use heka_core::net::{Addr, DialError, Dialer, tls};
 use heka_core::report::stats;
 use nix::poll::PollFlags;
 
-use crate::cli::{Ack, Delivery};
 use crate::peer::answers::Answers;
 use crate::peer::arrival::Arrival;
 use crate::peer::over::{End, Over};
@@ -18,6 +17,7 @@ use crate::peer::pace::Pace;
 use crate::peer::phase::{Hearing, Writing};
 use crate::peer::pipe::Pipe;
 use crate::place::{Identity, Place};
+use crate::plan::{Ack, Delivery};
 use crate::window::Window;
 
 /// Answers of a peer are read in pieces of this size, and so many of them before it is our turn.

@@ -22,13 +22,13 @@ use heka_core::report::words::{Count, Span};
 use heka_core::report::{self, Status, Stop};
 use nix::poll::PollFlags;
 
-use crate::cli::{Ack, Delivery, Plan};
 use crate::peer::dialing::{Dialing, Outcome};
 use crate::peer::ended::Ended;
 use crate::peer::link::Link;
 use crate::peer::over::{End, Over};
 use crate::peer::phase::Reach;
 use crate::place::Identity;
+use crate::plan::{Ack, Delivery, Plan};
 use crate::refusals::Refusals;
 
 /// How soon a signal is seen while a thread of ours waits for one too.

@@ -8,8 +8,8 @@ use heka_core::net::{Addr, DialError, Dialer, Stream, exec};
 use heka_core::report::{self, stats};
 use socket2::Socket;
 
-use crate::cli::Delivery;
 use crate::peer::over::{End, Over};
+use crate::plan::Delivery;
 use crate::window::Window;
 
 /// Several messages share a datagram up to this size, which fits an Ethernet frame.

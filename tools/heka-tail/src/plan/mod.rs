@@ -139,8 +139,7 @@ impl Cli {
         let splitter = plan_splitter(&self.splitting, limit(MAX_LINE))?;
         let payload_splitter = plan_splitter(&self.splitting, limit(MAX_PAYLOAD))?;
         let charset = plan_charset(&self.splitting)?;
-        let path_regex = self.messages.path_regex.as_deref();
-        let path_regex = path_regex.map(plan_path_regex).transpose()?;
+        let path_regex = self.messages.path_regex.as_deref().map(plan_path_regex).transpose()?;
         let goes_on = !matches!(position, Position::Forget);
         let timeout = splitter.holds_back().then_some(self.splitting.multiline_timeout);
         let options = plan_options(&self.following, &self.splitting, goes_on, timeout)?;

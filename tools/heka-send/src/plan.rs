@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What heka-send is to do, as its command line says.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use heka_core::cli::When;
+use heka_core::codec::{Form, Payload};
+use heka_core::net::{Addr, Backoff, Dialer};
+use heka_core::wire::Signer;
+
+use crate::place::Identity;
+use crate::queue::Limits;
+
+/// Forms of what comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InputForm {
+    /// What the first record is
+    Auto,
+    /// Framed messages
+    Heka,
+    /// Lines, each to be a message
+    Lines,
+}
+
+/// What counts as delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ack {
+    /// What was written
+    None,
+    /// What the peer's kernel has
+    Kernel,
+    /// What heka-listen --ack has passed on
+    Peer,
+}
+
+/// What to do with a message that the receiver will never write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Refused {
+    /// End with status 1 before it
+    Stop,
+    /// Pass over it; status 1 at the end
+    Skip,
+}
+
+/// What to do when the queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueueFull {
+    /// Stop reading until there is room
+    Block,
+    /// Drop the oldest messages, with a warning
+    DropOldest,
+    /// End with status 1
+    Exit,
+}
+
+/// Which of several addresses get the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum To {
+    /// One of them, the first that answers
+    First,
+    /// Every one
+    All,
+}
+
+/// What is to be done, checked.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// One group of addresses for each peer that gets the messages.
+    pub(crate) targets: Vec<Vec<Addr>>,
+    pub(crate) input: InputForm,
+    pub(crate) output: Form,
+    /// Messages have frames.
+    pub(crate) framing: bool,
+    pub(crate) payload: Payload,
+    pub(crate) max_count: Option<u64>,
+    pub(crate) max_record: usize,
+    /// Longest message that receivers are known to take.
+    pub(crate) message_limit: usize,
+    pub(crate) commit: Option<PathBuf>,
+    pub(crate) delivery: Delivery,
+    /// Where messages are kept that a receiver refuses.
+    pub(crate) refused_file: Option<PathBuf>,
+    /// What names the records of this run, or of this queue, if the peer is to confirm them.
+    pub(crate) identity: Option<Identity>,
+    pub(crate) queue: Option<QueuePlan>,
+    pub(crate) tee: bool,
+    pub(crate) color: When,
+    pub(crate) backoff: Backoff,
+    pub(crate) dialer: Dialer,
+    pub(crate) uses_tls: bool,
+    pub(crate) signer: Option<Signer>,
+}
+
+/// How records are delivered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Delivery {
+    /// As it was asked for; what holds is [`Delivery::ack_of`].
+    pub(crate) ack: Option<Ack>,
+    pub(crate) in_flight: usize,
+    pub(crate) resend: u64,
+    pub(crate) refused: Refused,
+    pub(crate) linger: Duration,
+    pub(crate) write_timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) reconnect_after: u64,
+    /// Messages a second.
+    pub(crate) rate: Option<u32>,
+    /// Messages share datagrams.
+    pub(crate) shares_datagrams: bool,
+}
+
+impl Delivery {
+    /// What counts as delivered at an address.
+    pub(crate) fn ack_of(&self, addr: &Addr) -> Ack {
+        match addr {
+            _ if addr.is_datagram() => Ack::None,
+            Addr::Exec(_) => self.ack.unwrap_or(Ack::Peer),
+            _ => self.ack.unwrap_or(Ack::Kernel),
+        }
+    }
+}
+
+/// A queue on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct QueuePlan {
+    pub(crate) dir: PathBuf,
+    pub(crate) limits: Limits,
+    pub(crate) full: QueueFull,
+}
