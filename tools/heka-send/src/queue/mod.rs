@@ -30,6 +30,7 @@ mod append;
 mod cursor;
 mod end;
 mod files;
+mod found;
 mod keeper;
 mod read;
 mod survey;
@@ -42,9 +43,10 @@ use std::sync::Arc;
 use append::Clearing;
 use cursor::Cursor;
 use end::EndFile;
-use files::{Files, name_of, open_locked};
+use files::name_of;
+use found::Found;
 use keeper::{Job, Keeper};
-use survey::{Gap, blocks_of, survey};
+use survey::{Gap, blocks_of};
 
 use heka_core::delivery::blocks::{Blocks, Piece};
 use heka_core::delivery::is_full;
@@ -137,36 +139,9 @@ impl Queue {
     /// the directory, or something else than a file of a queue is in the place of one.
     pub(crate) fn open(dir: &Path, limits: Limits) -> Result<Self, Stop> {
         let subject = dir.display();
-        let dir = Arc::new(open_locked(dir)?);
-        let mut files = Files::open(&dir)?;
-        let mut cursor = Cursor::load(&dir, &files)?;
-        if cursor.is_fresh {
-            cursor.first_file = files.check(&dir, limits.message_size)?;
-        }
-        let (end_file, told) = EndFile::open(&dir, &cursor).at(dir.path_of("end").display())?;
-        let home = cursor::home(dir.as_file(), end_file.file()).at(&subject)?;
-        if cursor.home != home {
-            cursor.rename_stream();
-            cursor.home = home;
-        }
-        let end = told.unwrap_or_default();
-        if end.begun.file >= cursor.place.file && cursor.number <= end.number {
-            // The file was begun anew after the cursor was saved.
-            (cursor.place, cursor.number, cursor.lost) = (end.begun, end.number, end.lost);
-        }
-        files.remove_before(cursor.place.file, &dir).at(&subject)?;
-        let promised = cursor.promised.take().filter(|_| cursor.is_other_boot);
-        if let Some(place) = told.map(|end| end.place).or(promised) {
-            files.cut(place).at(&subject)?;
-        }
-        let (survey, mut sizes) = survey(&dir, &files, &mut cursor, &end, limits.message_size)?;
+        let found = Found::open(dir, &limits)?;
+        let Found { dir, files, cursor, end_file, end, survey, sizes, writer } = found;
         let last = cursor.place.file + (sizes.len() as u64).saturating_sub(1);
-        if let Some(size) = sizes.back_mut() {
-            // What a crash has torn is cut off.
-            files.cut(Place { file: last, offset: survey.whole }).at(&subject)?;
-            *size = survey.whole.min(*size);
-        }
-        let writer = files.take_writer(last, &dir).at(dir.path_of(&name_of(last)).display())?;
         let mut queue = Self {
             dir: Arc::clone(&dir),
             limits,
