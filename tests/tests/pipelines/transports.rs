@@ -202,7 +202,7 @@ fn ssh() -> Option<TempDir> {
     let ssh = format!(
         "Host *\nIdentityFile {here}/user\nBatchMode yes\nStrictHostKeyChecking no\n\
          UserKnownHostsFile /dev/null\nLogLevel ERROR\n\
-         ProxyCommand mkdir -p /run/sshd; exec /usr/sbin/sshd -i -f {here}/sshd_config\n"
+         ProxyCommand sh -c 'mkdir -p /run/sshd; exec /usr/sbin/sshd -i -f {here}/sshd_config'\n"
     );
     fs::write(folder.path().join("ssh_config"), ssh).unwrap();
     script(&folder, "ssh", &format!("#!/bin/sh\nexec /usr/bin/ssh -F {here}/ssh_config \"$@\"\n"));
