@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use nix::sys::stat::{FileStat, SFlag};
+
 use crate::report::Refused;
 
 /// Waits until the disk has the name of the file at `path`: one that is new, or was renamed, may
@@ -26,4 +28,10 @@ pub fn read_file(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(Refused::TooLarge.into()) } else { Ok(bytes) }
+}
+
+/// Whether both are one regular file.
+pub(super) fn is_same_file(one: &FileStat, other: &FileStat) -> bool {
+    SFlag::from_bits_truncate(one.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG
+        && (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }

@@ -17,6 +17,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::{FileStat, SFlag, fstat, stat};
 
 use super::closed_at_start::check_open;
+use super::directory::is_same_file;
 use super::file_sink::FileSink;
 use super::input::PIPE_SIZE;
 use super::wait::serve_signals;
@@ -31,12 +32,6 @@ pub(super) const FULL: usize = 256 * 1024;
 const GRACE: Duration = Duration::from_secs(1);
 /// What a pipe takes without blocking once poll says that it takes anything (POSIX: `PIPE_BUF`).
 pub(super) const PIPE_BUF: usize = 4096;
-
-/// Whether both are one regular file.
-fn is_same_file(one: &FileStat, other: &FileStat) -> bool {
-    SFlag::from_bits_truncate(one.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG
-        && (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
-}
 
 /// Standard output, or a file, that records go to.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The README and what it promises.
 
+mod house;
 mod operations;
 mod pictures;
 mod readme;

@@ -2,6 +2,7 @@
 //! What a peer answers: frames without a message that confirm records (`--ack=peer`).
 
 use heka_core::delivery::Refusal;
+use heka_core::net::tls;
 use heka_core::record::{Found, More, Progress, Splitter};
 use heka_core::report;
 use heka_core::wire::Header;
@@ -22,7 +23,9 @@ pub(crate) struct Answers {
     rest: Vec<u8>,
     splitter: Splitter,
     progress: Progress,
-    /// There was one.
+    /// The peer has said something.
+    has_begun: bool,
+    /// It has answered.
     heard: bool,
     /// Number of the last record that is confirmed.
     confirmed: u64,
@@ -34,12 +37,18 @@ impl Answers {
     pub(crate) fn new(refused: Refused) -> Self {
         let splitter = Splitter::frames(MAX_ANSWER);
         let progress = Progress::default();
-        Self { rest: Vec::new(), splitter, progress, heard: false, confirmed: 0, refused }
+        let rest = Vec::new();
+        Self { rest, splitter, progress, has_begun: false, heard: false, confirmed: 0, refused }
     }
 
     /// Everything up to record `confirmed` is before anything was heard.
     pub(crate) fn begin(&mut self, confirmed: u64) {
         self.confirmed = confirmed;
+    }
+
+    /// Whether the first bytes that came are an alert of TLS.
+    pub(crate) fn begin_with_alert(&mut self, bytes: &[u8]) -> bool {
+        !std::mem::replace(&mut self.has_begun, true) && tls::is_alert(bytes)
     }
 
     /// Whether the peer answers.

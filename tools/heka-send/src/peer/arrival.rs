@@ -11,10 +11,21 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use heka_core::net::Stream;
 
 use crate::plan::Ack;
+
+/// How often the kernel is asked what it has delivered while somebody waits for that, and while
+/// nobody does.
+const POLL_PERIOD: Duration = Duration::from_millis(5);
+const SLOW_PERIOD: Duration = Duration::from_millis(100);
+
+/// Time between two of these questions.
+pub(super) fn period(is_awaited: bool) -> Duration {
+    if is_awaited { POLL_PERIOD } else { SLOW_PERIOD }
+}
 
 /// What has arrived over one connection.
 #[derive(Debug)]

@@ -6,12 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use crate::numbers;
-use heka_core::net::{Addr, DialError, Dialer, tls};
+use heka_core::net::{Addr, DialError, Dialer};
 use heka_core::report::stats;
 use nix::poll::PollFlags;
 
 use crate::peer::answers::Answers;
-use crate::peer::arrival::Arrival;
+use crate::peer::arrival::{self, Arrival};
 use crate::peer::over::{End, Over};
 use crate::peer::pace::Pace;
 use crate::peer::phase::{Hearing, Writing};
@@ -23,10 +23,6 @@ use crate::window::Window;
 /// Answers of a peer are read in pieces of this size, and so many of them before it is our turn.
 const ANSWER_SIZE: usize = 16 * 1024;
 const ANSWERS: usize = 16;
-/// How often the kernel is asked what it has delivered while somebody waits for that, and while
-/// nobody does.
-const POLL_PERIOD: Duration = Duration::from_millis(5);
-const SLOW_PERIOD: Duration = Duration::from_millis(100);
 
 /// A connection.
 #[derive(Debug)]
@@ -45,14 +41,11 @@ pub(crate) struct Link {
     pub(crate) first: u64,
     /// Number of the last record that goes out on it.
     last: u64,
-    /// How fast.
     pace: Pace,
     writing: Writing,
     hearing: Hearing,
     /// When something was written last.
     active: Instant,
-    /// The peer has said something.
-    has_answered: bool,
     /// A message did not fit a datagram.
     pub(crate) has_lost: bool,
     /// The peer may have said more than was read.
@@ -82,7 +75,6 @@ impl Link {
             writing: Writing::Open,
             hearing: Hearing::Quiet,
             active: Instant::now(),
-            has_answered: false,
             has_lost: false,
             has_more: false,
         })
@@ -125,13 +117,9 @@ impl Link {
     pub(crate) fn wanted(&self, window: &Window) -> PollFlags {
         let unsent = self.place.is_pending() || self.pipe.wants_write();
         let mut wanted = PollFlags::empty();
-        if self.hearing != Hearing::Ended {
-            wanted |= PollFlags::POLLIN;
-        }
+        wanted.set(PollFlags::POLLIN, self.hearing != Hearing::Ended);
         let has_next = window.has_unwritten() && self.pace.due(window).is_none();
-        if unsent || (self.closing().is_none() && has_next) {
-            wanted |= PollFlags::POLLOUT;
-        }
+        wanted.set(PollFlags::POLLOUT, unsent || (self.closing().is_none() && has_next));
         wanted
     }
 
@@ -189,10 +177,8 @@ impl Link {
     /// Reads what the peer says, without waiting: confirmations, its end, a reset.
     fn look(&mut self, window: &mut Window) -> Result<(), Over> {
         self.has_more = self.hearing != Hearing::Ended;
-        let mut reads = 0;
-        while self.has_more && reads < ANSWERS {
-            self.has_more = self.hear(window)?;
-            reads += 1;
+        for _ in 0..ANSWERS {
+            self.has_more = self.has_more && self.hear(window)?;
         }
         let is_closing = self.closing().is_some();
         let has_ended = self.hearing == Hearing::Ended;
@@ -218,8 +204,9 @@ impl Link {
                 self.hearing = Hearing::Ended;
                 self.pipe.failure().map_or(Ok(()), Err)?;
             }
-            Ok(len) if self.is_refused_by_tls(len) => return Err(Over::mistaken(&self.name)),
-            Ok(len) if self.ack == Ack::Peer => {
+            Ok(len) if self.is_alert(len) => return Err(Over::mistaken(&self.name)),
+            Ok(_) if self.ack != Ack::Peer => return Ok(true),
+            Ok(len) => {
                 let heard = self.buffer.get(..len).unwrap_or_default();
                 let identity = self.place.identity.as_mut();
                 self.answers.take(heard, &self.name, window, identity)?;
@@ -228,7 +215,6 @@ impl Link {
                 // TLS may hold more, also its end, that no socket tells of.
                 return Ok(len == self.buffer.len() || self.pipe.is_tls());
             }
-            Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(self.broken(window, error)),
@@ -236,10 +222,10 @@ impl Link {
         Ok(self.hearing != Hearing::Ended)
     }
 
-    /// Whether the first answer, of `len` bytes, is one of TLS though we speak none.
-    fn is_refused_by_tls(&mut self, len: usize) -> bool {
-        let is_first = !std::mem::replace(&mut self.has_answered, true);
-        is_first && !self.pipe.is_tls() && tls::is_alert(self.buffer.get(..len).unwrap_or_default())
+    /// Whether the first `len` bytes that came are an alert of TLS, which we do not speak.
+    fn is_alert(&mut self, len: usize) -> bool {
+        let heard = self.buffer.get(..len).unwrap_or_default();
+        self.answers.begin_with_alert(heard) && !self.pipe.is_tls()
     }
 
     /// Whether the peer, which has closed its side, will not confirm what is written any more.
@@ -268,7 +254,7 @@ impl Link {
     fn broken(&mut self, window: &mut Window, error: std::io::Error) -> Over {
         if let Some(stream) = self.pipe.stream_mut()
             && let Ok(len @ 1..) = std::io::Read::read(stream, &mut self.buffer)
-            && self.is_refused_by_tls(len)
+            && self.is_alert(len)
         {
             return Over::mistaken(&self.name);
         }
@@ -293,7 +279,9 @@ impl Link {
                     self.active = Instant::now();
                     stats::BYTES_OUT.add(len as u64);
                     numbers::RESENT.add(self.pace.pass(window, len));
-                    self.mark();
+                    if let Some(stream) = self.pipe.stream() {
+                        self.arrival.note(stream, self.written);
+                    }
                     self.confirm(window)?;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -334,14 +322,21 @@ impl Link {
     }
 
     fn flush(&mut self) -> Result<(), Over> {
-        match self.pipe.flush() {
+        let flushed = self.pipe.flush();
+        self.settle(flushed, Writing::Open)?;
+        self.mark();
+        Ok(())
+    }
+
+    /// What was begun is done, or has to wait for room.
+    fn settle(&mut self, outcome: std::io::Result<()>, done: Writing) -> Result<(), Over> {
+        match outcome {
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.writing.block(),
-            other => {
-                other?;
-                self.writing = Writing::Open;
+            outcome => {
+                outcome?;
+                self.writing = done;
             }
         }
-        self.mark();
         Ok(())
     }
 
@@ -356,15 +351,9 @@ impl Link {
         if self.closing().is_some() {
             return Ok(());
         }
-        match self.pipe.close() {
-            // TLS has to say so too, and does when there is room.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.writing.block(),
-            other => {
-                other?;
-                self.writing = Writing::Closed(Instant::now());
-            }
-        }
-        Ok(())
+        // TLS has to say so too, and does when there is room.
+        let closed = self.pipe.close();
+        self.settle(closed, Writing::Closed(Instant::now()))
     }
 
     /// Since when nothing more will be written on this connection.
@@ -391,16 +380,11 @@ impl Link {
     ) -> Option<Instant> {
         let now = Instant::now();
         let outstanding = window.unconfirmed() > 0;
-        let period = if is_awaited { POLL_PERIOD } else { SLOW_PERIOD };
         let within = |since| delivery.write_timeout.map(|limit| since + limit);
-        let writing = match self.writing {
-            Writing::Open if outstanding => None,
-            Writing::Open => delivery.idle_timeout.map(|limit| self.active + limit),
-            Writing::Stuck(since) => within(since),
-            Writing::Closed(since) => Some(since + delivery.linger),
-        };
+        let writing = self.writing.deadline(self.active, outstanding, delivery);
         let hearing = self.hearing.awaiting().and_then(within);
-        let polled = (outstanding && self.ack == Ack::Kernel).then(|| now + period);
+        let polled =
+            (outstanding && self.ack == Ack::Kernel).then(|| now + arrival::period(is_awaited));
         let paced = self.pace.due(window);
         [self.has_more.then_some(now), polled, paced, self.tells_again(window), writing, hearing]
             .into_iter()
