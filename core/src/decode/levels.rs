@@ -82,7 +82,10 @@ fn time_of<'a>(record: &'a [u8], readers: &Readers, now: i64) -> Option<(i64, &'
     if let Some((inside, rest)) = bracketed(record, b'[', b']') {
         return readers.times.read(inside, now).map(|time| (time, rest));
     }
-    readers.times.read_front(record, now)
+    // So few digits are log4j's milliseconds since the program began.
+    let digits = record.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let is_relative = digits == 9 && record.get(9).is_none_or(|next| *next != b'.');
+    if is_relative { None } else { readers.times.read_front(record, now) }
 }
 
 /// The text behind what separates its parts.

@@ -307,13 +307,17 @@ fn is_text(header: HeaderName) -> bool {
 /// What the elements have in common; the cursor is a copy.
 fn kind_of(mut cursor: Cursor<'_>) -> Result<Kind, Cause> {
     let mut kind = Kind::Nothing;
+    let mut has_large = false;
     while cursor.element(kind == Kind::Nothing)? {
         let found = match cursor.value()? {
             Token::String(_) => Kind::Type(ValueType::String),
             Token::Bool(_) => Kind::Type(ValueType::Bool),
             Token::NotFinite(_) => Kind::Type(ValueType::Double),
             Token::Number(written) => match number::value(written) {
-                Value::Integer(_) => Kind::Type(ValueType::Integer),
+                Value::Integer(integer) => {
+                    has_large |= !is_exact_as_double(integer);
+                    Kind::Type(ValueType::Integer)
+                }
                 Value::Double(_) => Kind::Type(ValueType::Double),
                 // No number gives it back: all numbers become text.
                 _ => Kind::Type(ValueType::Bytes),
@@ -331,7 +335,16 @@ fn kind_of(mut cursor: Cursor<'_>) -> Result<Kind, Cause> {
         };
     }
     // So far BYTES meant numbers as text.
-    Ok(if kind == Kind::Type(ValueType::Bytes) { Kind::Type(ValueType::String) } else { kind })
+    let is_text =
+        kind == Kind::Type(ValueType::Bytes) || has_large && kind == Kind::Type(ValueType::Double);
+    Ok(if is_text { Kind::Type(ValueType::String) } else { kind })
+}
+
+/// Whether a double gives the integer back.
+fn is_exact_as_double(integer: i64) -> bool {
+    let digits = integer.unsigned_abs();
+    let len = u64::BITS - digits.leading_zeros();
+    len.saturating_sub(digits.trailing_zeros()) <= f64::MANTISSA_DIGITS
 }
 
 /// The type that holds numbers of both.

@@ -140,8 +140,8 @@ fn significant(text: &[u8]) -> Option<(Digits, i64)> {
         return Some((found, 0));
     }
     found.trim();
-    let power = i64::try_from(point).ok()? - i64::try_from(leading).ok()? + exponent;
-    Some((found, power))
+    let power = i64::try_from(point).ok()? - i64::try_from(leading).ok()?;
+    Some((found, power.checked_add(exponent)?))
 }
 
 /// A few digits; so many that no double has them are none.
@@ -194,6 +194,8 @@ mod tests {
             ("1e3", Value::Double(1000.0)),
             ("12345e7", Value::Double(12345e7)),
             ("1e400", Value::String(b"1e400")),
+            ("0.001e-9223372036854775808", Value::String(b"0.001e-9223372036854775808")),
+            ("100e9223372036854775807", Value::String(b"100e9223372036854775807")),
             ("0.1234567890123456789", Value::String(b"0.1234567890123456789")),
             ("3.141592653589793", Value::Double(std::f64::consts::PI)),
             ("1700000000.123456789", Value::String(b"1700000000.123456789")),

@@ -68,8 +68,11 @@ impl Job<'_> {
             let full = self.joiner.hold(source, draft, &base, &added, checkpoint);
             return full.map_or(Ok(()), |held| self.put_held(held, out));
         }
+        let mut held = None;
         if !self.joiner.is_empty() {
-            self.joiner.complete(source, decoder.draft_mut());
+            if outcome.is_ok() {
+                held = self.joiner.complete(source, decoder.draft_mut());
+            }
             header.checkpoint = header.checkpoint.filter(|it| !self.joiner.withholds(it));
         }
         let place = format_args!("offset {}", frame.offset);
@@ -81,6 +84,7 @@ impl Job<'_> {
                     }
                     return Ok(());
                 }
+                held.map_or(Ok(()), |held| self.put_held(held, out))?;
                 self.tell_unparsed(place, "fields over the limit")
             }
             Err(cause) => self.tell_unparsed(place, cause),

@@ -14,9 +14,20 @@ const MAX_STREAMS: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Joiner {
     streams: BTreeMap<Vec<u8>, Held>,
+    /// Sources of which parts are held.
+    sources: BTreeMap<String, Source>,
     key: Vec<u8>,
     /// Most bytes of a record.
     limit: usize,
+}
+
+/// A source of which parts are held.
+#[derive(Debug, Default)]
+struct Source {
+    /// How many records.
+    held: usize,
+    /// How far it was read.
+    checkpoint: Vec<u8>,
 }
 
 /// The parts of one record.
@@ -25,7 +36,9 @@ pub(crate) struct Held {
     /// The message of the first one.
     message: Vec<u8>,
     text: Vec<u8>,
-    /// How far the source was read for them and what came since.
+    /// The source, if it has positions.
+    source: String,
+    /// How far the source was read, once nothing else of it is held.
     checkpoint: Option<Vec<u8>>,
 }
 
@@ -39,7 +52,8 @@ impl Held {
 
 impl Joiner {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { streams: BTreeMap::new(), key: Vec::new(), limit }
+        let (streams, sources) = (BTreeMap::new(), BTreeMap::new());
+        Self { streams, sources, key: Vec::new(), limit }
     }
 
     /// Whether nothing waits.
@@ -70,48 +84,121 @@ impl Joiner {
         checkpoint: Option<&[u8]>,
     ) -> Option<Held> {
         self.name(source, draft);
-        if self.streams.len() >= MAX_STREAMS && !self.streams.contains_key(&self.key) {
-            return self.streams.pop_first().map(|(_, held)| held);
-        }
+        let is_over = self.streams.len() >= MAX_STREAMS && !self.streams.contains_key(&self.key);
+        let let_go = if is_over { self.take_first() } else { None };
         let held = self.streams.entry(self.key.clone()).or_default();
         if held.message.is_empty() {
             draft.finish(&mut held.message, base, added);
         }
         held.text.extend_from_slice(draft.text(TextHeader::Payload).unwrap_or_default());
-        held.checkpoint = checkpoint.map(<[u8]>::to_vec);
-        if held.text.len() < self.limit {
-            return None;
+        let is_long = held.text.len() >= self.limit;
+        match checkpoint.and_then(decode_header) {
+            Some((source, _)) if held.source.is_empty() => {
+                held.source = source.to_owned();
+                self.sources.entry(source.to_owned()).or_default().held += 1;
+            }
+            Some(_) => {}
+            None => held.checkpoint = checkpoint.map(<[u8]>::to_vec),
         }
-        self.streams.remove(&self.key)
+        let _of_this = checkpoint.is_some_and(|checkpoint| self.withholds(checkpoint));
+        if let_go.is_some() || !is_long {
+            return let_go;
+        }
+        let held = self.streams.remove(&self.key)?;
+        Some(self.released(held))
     }
 
-    /// Puts what was kept of a record before its end.
-    pub(crate) fn complete(&mut self, source: &[u8], draft: &mut Draft) {
+    /// Puts what was kept of a record before its end, and lets go of it.
+    pub(crate) fn complete(&mut self, source: &[u8], draft: &mut Draft) -> Option<Held> {
         self.name(source, draft);
-        if let Some(mut held) = self.streams.remove(&self.key) {
-            held.text.extend_from_slice(draft.text(TextHeader::Payload).unwrap_or_default());
-            // A payload has always room.
-            let _ok = draft.set_text(TextHeader::Payload, &held.text);
-        }
+        let mut held = self.streams.remove(&self.key)?;
+        let len = held.text.len();
+        held.text.extend_from_slice(draft.text(TextHeader::Payload).unwrap_or_default());
+        // A payload has always room.
+        let _ok = draft.set_text(TextHeader::Payload, &held.text);
+        held.text.truncate(len);
+        held = self.released(held);
+        // The end has the position.
+        held.checkpoint = None;
+        Some(held)
     }
 
     /// Whether a position must wait because parts of its source do.
     pub(crate) fn withholds(&mut self, checkpoint: &[u8]) -> bool {
         let Some((source, _)) = decode_header(checkpoint) else { return false };
-        let is_of_source = |held: &&mut Held| {
-            let known = held.checkpoint.as_deref().and_then(decode_header);
-            known.is_some_and(|(known, _)| known == source)
-        };
-        let mut found = false;
-        for held in self.streams.values_mut().filter(is_of_source) {
-            held.checkpoint = Some(checkpoint.to_vec());
-            found = true;
-        }
-        found
+        let Some(known) = self.sources.get_mut(source) else { return false };
+        known.checkpoint.clear();
+        known.checkpoint.extend_from_slice(checkpoint);
+        true
     }
 
-    /// Lets go of everything, at the end of the input.
-    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Held> + use<> {
-        std::mem::take(&mut self.streams).into_values()
+    /// Lets go of the first, if there is one.
+    pub(crate) fn take_first(&mut self) -> Option<Held> {
+        let (_, held) = self.streams.pop_first()?;
+        Some(self.released(held))
+    }
+
+    /// With the position of its source, unless others of that still wait.
+    fn released(&mut self, mut held: Held) -> Held {
+        let Some(source) = self.sources.get_mut(&held.source) else { return held };
+        source.held -= 1;
+        if source.held == 0 {
+            held.checkpoint = self.sources.remove(&held.source).map(|source| source.checkpoint);
+        }
+        held
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heka_core::delivery::checkpoint;
+    use heka_core::wire::Value;
+
+    use super::*;
+
+    fn part(stream: &str, text: &str) -> Draft {
+        let mut draft = Draft::new(1 << 20);
+        draft.put_field(b"stream", b"", Value::String(stream.as_bytes())).unwrap();
+        draft.set_text(TextHeader::Payload, text.as_bytes()).unwrap();
+        draft
+    }
+
+    fn at(position: &str) -> Vec<u8> {
+        let mut checkpoint = Vec::new();
+        checkpoint::put(&mut checkpoint, "log", position.as_bytes());
+        checkpoint
+    }
+
+    fn hold(joiner: &mut Joiner, stream: &str, position: &str) -> Option<Held> {
+        let none = MessageView::default();
+        joiner.hold(b"log", &part(stream, stream), &none, &none, Some(&at(position)))
+    }
+
+    #[test]
+    fn the_last_part_of_a_source_has_its_position() {
+        let mut joiner = Joiner::new(100);
+        assert!(hold(&mut joiner, "a", "2").is_none());
+        assert!(hold(&mut joiner, "b", "1").is_none());
+        assert!(hold(&mut joiner, "a", "3").is_none());
+        let (first, position) = joiner.take_first().unwrap().into_message();
+        assert_eq!((first.payload.as_deref(), position), (Some(&b"aa"[..]), None));
+        let (last, position) = joiner.take_first().unwrap().into_message();
+        assert_eq!((last.payload.as_deref(), position), (Some(&b"b"[..]), Some(at("3"))));
+        assert!(!joiner.withholds(&at("4")));
+    }
+
+    #[test]
+    fn of_too_many_streams_none_is_lost() {
+        let mut joiner = Joiner::new(100);
+        let names: Vec<_> = (0..=MAX_STREAMS).map(|number| format!("{number:05}")).collect();
+        let mut texts = Vec::new();
+        for name in &names {
+            texts.extend(hold(&mut joiner, name, name));
+        }
+        assert_eq!(texts.len(), 1);
+        texts.extend(std::iter::from_fn(|| joiner.take_first()));
+        let texts: Vec<_> = texts.into_iter().map(|held| held.text).collect();
+        let expected: Vec<_> = names.into_iter().map(String::into_bytes).collect();
+        assert_eq!(texts, expected);
     }
 }

@@ -79,8 +79,7 @@ impl Cli {
         let (base, changes) = (self.head.base(fields.clone()), self.head.explicit(fields));
         self.check_room(&base)?;
         let shape = self.shape();
-        let start = self.parsing.preset.iter().find_map(|name| Way::start_of_records(name));
-        let start = start.map(|text| cli::regex("--preset", text)).transpose()?;
+        let start = self.start().map(|text| cli::regex("--preset", text)).transpose()?;
         Ok(Plan {
             lists_presets,
             files,
@@ -190,6 +189,20 @@ impl Cli {
             ["json" | "gelf"] if !has_lines => Shape::Json,
             _ => Shape::Lines,
         }
+    }
+
+    /// What lines match that begin a record of several. Records of other kinds begin otherwise, so
+    /// there is none unless all are of such presets.
+    fn start(&self) -> Option<&'static str> {
+        let parsing = &self.parsing;
+        let has_others = parsing.json_map.is_some()
+            || parsing.logfmt.is_some()
+            || !parsing.regex.is_empty()
+            || !parsing.access_format.is_empty()
+            || matches!(self.input, InputForm::Logfmt | InputForm::Json);
+        let mut starts = parsing.preset.iter().map(|name| Way::start_of_records(name));
+        let first = starts.next().flatten().filter(|_| !has_others)?;
+        starts.all(|start| start.is_some()).then_some(first)
     }
 
     /// Whether records are taken apart.

@@ -55,6 +55,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
             Err(stop) => return Err(stop),
         }
     }
+    // Of records that -n or an error cut short.
+    job.put_all_held(&mut out)?;
     job.put_marks(&mut out)?;
     out.flush()?;
     let lost = job.emitter.has_lost() || plan.strict && job.misfits > 0;
@@ -234,9 +236,11 @@ impl<'a> Job<'a> {
                 return full.map_or(Ok(()), |held| self.put_held(held, out));
             }
             Ok(Parsed::Whole) => {
-                if !self.joiner.is_empty() {
-                    self.joiner.complete(self.name.as_bytes(), decoder.draft_mut());
-                }
+                let held = if self.joiner.is_empty() {
+                    None
+                } else {
+                    self.joiner.complete(self.name.as_bytes(), decoder.draft_mut())
+                };
                 let both = (&base, &added);
                 if self.emitter.put_draft(decoder.draft(), both, Header::default(), out)? {
                     if !decoder.flaws().is_empty() {
@@ -245,6 +249,7 @@ impl<'a> Job<'a> {
                     }
                     return Ok(());
                 }
+                held.map_or(Ok(()), |held| self.put_held(held, out))?;
                 None
             }
             Err(cause) => Some(cause),
@@ -263,7 +268,10 @@ impl<'a> Job<'a> {
 
     /// Writes what is there of records whose end does not come.
     pub(crate) fn put_all_held(&mut self, out: &mut Output) -> Result<(), Stop> {
-        self.joiner.take_all().try_for_each(|held| self.put_held(held, out))
+        while let Some(held) = self.joiner.take_first() {
+            self.put_held(held, out)?;
+        }
+        Ok(())
     }
 
     fn put_json(&mut self, record: &[u8], now: i64, out: &mut Output) -> Result<(), Stop> {

@@ -9,7 +9,7 @@ use super::scan::{Scan, short_year};
 /// Reads all of `text`.
 pub(super) fn read(text: &[u8]) -> Option<Parts> {
     let mut scan = Scan::new(text);
-    let mut parts = read_front(&mut scan)?;
+    let mut parts = front(&mut scan, true)?;
     scan.blanks();
     // Behind a whole time any abbreviation is one of a zone.
     if parts.offset.is_none() && parts.epoch.is_none() {
@@ -21,16 +21,30 @@ pub(super) fn read(text: &[u8]) -> Option<Parts> {
 
 /// Reads the time at the front; what follows it is left.
 pub(super) fn read_front(scan: &mut Scan<'_>) -> Option<Parts> {
+    front(scan, false)
+}
+
+/// The time at the front; `is_all` if nothing but it may be there.
+fn front(scan: &mut Scan<'_>, is_all: bool) -> Option<Parts> {
     let mut parts = Parts::default();
-    if scan.peek()?.is_ascii_digit() {
+    let has_weekday = Scan::new(scan.rest).weekday().is_some();
+    let has_digits = scan.peek()?.is_ascii_digit();
+    if has_digits {
         if let Some(epoch) = epoch(scan) {
             return Some(Parts { epoch: Some(epoch), ..parts });
         }
+        let is_klog = scan.digit_count() == 4;
         begins_with_digits(scan, &mut parts)?;
+        if is_klog && parts.year.is_none() && !is_all {
+            // The number of a thread follows.
+            return Some(parts);
+        }
     } else {
         begins_with_a_word(scan, &mut parts)?;
     }
-    tail(scan, &mut parts);
+    // Behind syslog's date stands a host or a tag, which may be called pm.
+    let is_syslog = !has_digits && !has_weekday && parts.year.is_none();
+    tail(scan, &mut parts, is_all || !is_syslog);
     Some(parts)
 }
 
@@ -161,11 +175,18 @@ fn clock_behind(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
         *scan = ahead;
         return scan.clock(parts);
     }
-    Some(())
+    // What goes on is an address, a version or the like.
+    let goes_on = match *scan.rest {
+        [b'Z' | b'z' | b'.' | b'-', next, ..] => next.is_ascii_alphanumeric(),
+        [b'Z' | b'z'] => false,
+        [next, ..] => next.is_ascii_alphanumeric(),
+        [] => false,
+    };
+    (!goes_on).then_some(())
 }
 
 /// What may follow a time of day: the zone, the year, AM and PM, comments on the zone.
-fn tail(scan: &mut Scan<'_>, parts: &mut Parts) {
+fn tail(scan: &mut Scan<'_>, parts: &mut Parts, may_be_half: bool) {
     loop {
         let mut ahead = *scan;
         ahead.blanks();
@@ -177,8 +198,12 @@ fn tail(scan: &mut Scan<'_>, parts: &mut Parts) {
             }
             Some(b'(') if is_apart && parts.offset.is_some() => comment(&mut ahead, b')'),
             Some(b'[') if !is_apart && parts.offset.is_some() => comment(&mut ahead, b']'),
-            Some(b'A' | b'P' | b'a' | b'p') if parts.is_pm.is_none() => {
-                ahead.half_of_day(parts).or_else(|| zone(&mut ahead, parts))
+            Some(b'A' | b'P' | b'a' | b'p') if parts.is_pm.is_none() && is_half(&ahead) => {
+                if may_be_half {
+                    ahead.half_of_day(parts)
+                } else {
+                    None
+                }
             }
             Some(b'A'..=b'Z' | b'z') => zone(&mut ahead, parts),
             _ => None,
@@ -190,12 +215,27 @@ fn tail(scan: &mut Scan<'_>, parts: &mut Parts) {
     }
 }
 
+/// Whether the word ahead is AM or PM.
+fn is_half(scan: &Scan<'_>) -> bool {
+    let word = scan.letters();
+    let is_it = word.eq_ignore_ascii_case(b"am") || word.eq_ignore_ascii_case(b"pm");
+    is_it && is_end(scan.rest.get(word.len()).copied())
+}
+
+/// Whether a word or a number ends before `next`.
+fn is_end(next: Option<u8>) -> bool {
+    next.is_none_or(|next| {
+        next.is_ascii_whitespace() || matches!(next, b',' | b';' | b':' | b']' | b')' | b'|')
+    })
+}
+
 fn year(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
     if scan.digit_count() != 4 {
         return None;
     }
     let year = scan.number(4, 4)?;
-    let is_year = (1900..2263).contains(&year) && scan.peek().is_none_or(|next| next != b':');
+    let is_year =
+        (1900..2263).contains(&year) && scan.peek().is_none_or(|next| next.is_ascii_whitespace());
     parts.year = parts.year.or(i64::try_from(year).ok().filter(|_| is_year));
     is_year.then_some(())
 }
@@ -207,10 +247,17 @@ fn zone(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
         b"PDT", b"CET", b"CEST", b"WET", b"WEST", b"EET", b"EEST", b"MSK", b"BST", b"IST", b"JST",
         b"KST", b"AEST", b"AEDT",
     ];
-    if parts.offset.is_some() && !parts.is_numeric || !ZONES.contains(&scan.letters()) {
+    let word = scan.letters();
+    if parts.offset.is_some() && !parts.is_numeric || !ZONES.contains(&word) {
         return None;
     }
-    scan.zone_name(parts)
+    let ends = match scan.rest.get(word.len()).copied() {
+        // `GMT+0100`, and `Z[Europe/Paris]`.
+        Some(b'+' | b'-') => matches!(word, b"GMT" | b"UTC" | b"UT"),
+        Some(b'[') => matches!(word, b"Z" | b"z"),
+        next => is_end(next),
+    };
+    if ends { scan.zone_name(parts) } else { None }
 }
 
 fn comment(scan: &mut Scan<'_>, end: u8) -> Option<()> {

@@ -300,7 +300,7 @@ fn read_piece(piece: Piece, scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()
         Piece::ZoneName => scan.zone_name(parts).or_else(|| scan.offset(parts))?,
         Piece::Epoch => {
             let seconds = i64::try_from(scan.number(1, 18)?).ok()?;
-            parts.epoch = seconds.checked_mul(1_000_000_000);
+            parts.epoch = Some(seconds.checked_mul(1_000_000_000)?);
         }
     }
     Some(())

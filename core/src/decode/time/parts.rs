@@ -95,7 +95,7 @@ impl Parts {
     /// nearest to `now`, at most a day ahead; a day that is not said, the nearest one.
     pub(super) fn complete(&self, now: i64, place: &Place) -> Option<i64> {
         if let Some(epoch) = self.epoch {
-            return Some(epoch);
+            return epoch.checked_add(i64::from(self.nanosecond));
         }
         let second = now.div_euclid(BILLION);
         match (self.year, self.month, self.day, self.day_of_year) {

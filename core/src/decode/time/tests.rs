@@ -207,8 +207,7 @@ fn a_time_may_stand_in_front_of_text() {
         ("May 24 12:00:01 2024-host x", " 2024-host x"),
     ] {
         let found = times.read_front(text.as_bytes(), NOW).unwrap();
-        let expected = if text.contains("2024") { "-host x" } else { rest };
-        assert_eq!(String::from_utf8_lossy(found.1), expected, "{text}");
+        assert_eq!(String::from_utf8_lossy(found.1), rest, "{text}");
     }
 }
 
@@ -275,5 +274,37 @@ proptest! {
         if let Ok(times) = Times::new([format.as_str()], TimeZone::UTC, None) {
             let _any = times.read(text.as_bytes(), NOW);
         }
+    }
+}
+
+#[test]
+fn seconds_since_1970_take_a_fraction_and_do_not_overflow() {
+    assert_eq!(parse("%s", "1700000000123").as_deref(), Some("2023-11-14T22:13:20.123Z"));
+    assert_eq!(parse("%s", "999999999999999999"), Some("2001-09-09T01:46:39.999999999Z".into()));
+    assert_eq!(parse("%s.%N", "1700000000.25").as_deref(), Some("2023-11-14T22:13:20.25Z"));
+}
+
+#[test]
+fn what_follows_a_time_is_not_taken_for_part_of_it() {
+    let times = Times::default();
+    for (text, time, rest) in [
+        ("0102 15:04:05.5    1987 f.go:4]", "2016-01-02T15:04:05.5Z", "    1987 f.go:4]"),
+        ("Jan 12 10:14:15 pm-db1 sshd[12]: hi", "2016-01-12T10:14:15Z", " pm-db1 sshd[12]: hi"),
+        ("Jan 12 10:14:15 pm2[12]: hi", "2016-01-12T10:14:15Z", " pm2[12]: hi"),
+        ("Jan 12 10:14:15 am sshd[12]: hi", "2016-01-12T10:14:15Z", " am sshd[12]: hi"),
+        ("Jan 12 10:14:15 MSK-SW1 a: hi", "2016-01-12T10:14:15Z", " MSK-SW1 a: hi"),
+        ("Jan 12 10:14:15 2001-a b: hi", "2016-01-12T10:14:15Z", " 2001-a b: hi"),
+        ("Mon Jan 12 10:14:15 2001 hi", "2001-01-12T10:14:15Z", " hi"),
+        ("Jan 12 10:14:15 UTC 2001 hi", "2001-01-12T10:14:15Z", " hi"),
+        ("Jan 12 10:14:15 UTC: hi", "2016-01-12T10:14:15Z", ": hi"),
+        ("Mon Jan 12 03:14:15 PM UTC 2001 hi", "2001-01-12T15:14:15Z", " hi"),
+        ("Jan 12, 2001 3:14:15 PM hi", "2001-01-12T15:14:15Z", " hi"),
+    ] {
+        let (found, behind) = times.read_front(text.as_bytes(), NOW).unwrap();
+        assert_eq!(shown(Some(found)).as_deref(), Some(time), "{text}");
+        assert_eq!(behind, rest.as_bytes(), "{text}");
+    }
+    for text in ["10.12.20.1 su: failed", "2016-01-02-x", "10.12.2016a"] {
+        assert_eq!(times.read_front(text.as_bytes(), NOW), None, "{text}");
     }
 }
