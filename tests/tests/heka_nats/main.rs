@@ -3,6 +3,7 @@
 
 mod access;
 mod delivery;
+mod edges;
 mod faults;
 mod soak;
 

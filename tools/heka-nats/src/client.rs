@@ -307,7 +307,8 @@ impl Client {
     ) -> Result<(), DialError> {
         loop {
             let data = self.input.get(self.start..).unwrap_or_default();
-            let Some((said, len)) = parse(data).map_err(DialError::failed)? else { return Ok(()) };
+            let parsed = parse(data, self.max_payload).map_err(DialError::failed)?;
+            let Some((said, len)) = parsed else { return Ok(()) };
             match said {
                 Said::Ping => self.output.extend_from_slice(b"PONG\r\n"),
                 Said::Error(words) => {
@@ -336,7 +337,7 @@ fn read_info(
     deadline: Deadline,
 ) -> Result<Value, DialError> {
     loop {
-        if let Some((said, len)) = parse(input).map_err(DialError::failed)? {
+        if let Some((said, len)) = parse(input, 0).map_err(DialError::failed)? {
             let Said::Info(info) = said else {
                 return Err(DialError::failed("not a NATS server"));
             };

@@ -139,6 +139,8 @@ fn check_window(
 pub(crate) struct Consumer {
     pub(crate) stream: String,
     pub(crate) name: String,
+    /// The number that reading begins at, if one was asked for.
+    pub(crate) start: Option<u64>,
     /// The last message that there was for it when it was asked for.
     pub(crate) end: u64,
     /// How long the server waits for an acknowledgement.
@@ -161,21 +163,22 @@ pub(crate) fn consumer(
     if let Some(name) = &options.durable {
         let ack_wait = find(client, &stream, name)?;
         if let Some(ack_wait) = ack_wait.filter(|_| !resets) {
-            return Ok(Consumer { stream, name: name.clone(), end, ack_wait });
+            return Ok(Consumer { stream, name: name.clone(), start: None, end, ack_wait });
         }
         if ack_wait.is_some() {
             demand(client, &format!("CONSUMER.DELETE.{stream}.{name}"), &json!({}))?;
             report::announce(format_args!("{name}: begins anew, as from= says"));
         }
     }
-    let config = configuration(options, filter.as_deref(), last);
+    let start = start(options, last);
+    let config = configuration(options, filter.as_deref(), start);
     let what = match &options.durable {
         Some(name) => format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"),
         None => format!("CONSUMER.CREATE.{stream}"),
     };
     let made = demand(client, &what, &json!({ "stream_name": stream, "config": config }))?;
     let name = made.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Consumer { stream, name, end, ack_wait: ACK_WAIT })
+    Ok(Consumer { stream, name, start, end, ack_wait: ACK_WAIT })
 }
 
 /// The last message of a stream whose subject matches; 0 if there is none.
@@ -209,7 +212,19 @@ fn find(client: &mut Client, stream: &str, name: &str) -> Result<Option<Duration
     }
 }
 
-fn configuration(options: &Options, filter: Option<&str>, last: u64) -> Value {
+/// The number of the first message to read; it stays the same when the connection is made anew.
+fn start(options: &Options, last: u64) -> Option<u64> {
+    let next = last.saturating_add(1);
+    let number = match &options.from {
+        None | Some(From::Stored | From::Begin | From::Time(_)) => return None,
+        Some(From::End) => next,
+        Some(From::Sequence(sequence)) => *sequence,
+        Some(From::Last(count)) => next.saturating_sub(*count),
+    };
+    Some(number.max(1))
+}
+
+fn configuration(options: &Options, filter: Option<&str>, start: Option<u64>) -> Value {
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let mut config = json!({
         "ack_policy": "explicit", "ack_wait": nanoseconds(ACK_WAIT), "replay_policy": "instant",
@@ -222,25 +237,17 @@ fn configuration(options: &Options, filter: Option<&str>, last: u64) -> Value {
     if let Some(filter) = filter {
         config["filter_subject"] = json!(filter);
     }
-    let sequence = match &options.from {
-        None | Some(From::Stored | From::Begin) => {
-            config["deliver_policy"] = json!("all");
-            return config;
+    match (start, &options.from) {
+        (Some(start), _) => {
+            config["deliver_policy"] = json!("by_start_sequence");
+            config["opt_start_seq"] = json!(start);
         }
-        Some(From::End) => {
-            config["deliver_policy"] = json!("new");
-            return config;
-        }
-        Some(From::Time(time)) => {
+        (None, Some(From::Time(time))) => {
             config["deliver_policy"] = json!("by_start_time");
             config["opt_start_time"] = json!(time);
-            return config;
         }
-        Some(From::Sequence(sequence)) => *sequence,
-        Some(From::Last(count)) => (last + 1).saturating_sub(*count),
-    };
-    config["deliver_policy"] = json!("by_start_sequence");
-    config["opt_start_seq"] = json!(sequence.max(1));
+        (None, _) => config["deliver_policy"] = json!("all"),
+    }
     config
 }
 

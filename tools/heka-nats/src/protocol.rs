@@ -6,6 +6,9 @@ use std::io::Write as _;
 /// Longest line: a server's description of itself can have many addresses in it.
 const LONGEST_LINE: usize = 1024 * 1024;
 
+/// So much more than its limit may a message have that a server makes: headers of its own.
+const SLACK: usize = 64 * 1024;
+
 /// A message that has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Incoming<'a> {
@@ -26,11 +29,12 @@ pub(crate) enum Said<'a> {
     Error(&'a str),
 }
 
-/// Reads what stands at the front of `data`, and how long it is; `None` if it is not whole.
+/// Reads what stands at the front of `data`, and how long it is; `None` if it is not whole. No
+/// message is longer than the server's limit, `max_payload`.
 ///
 /// # Errors
 /// Words, if it is nothing that a server says.
-pub(crate) fn parse(data: &[u8]) -> Result<Option<(Said<'_>, usize)>, String> {
+pub(crate) fn parse(data: &[u8], max_payload: usize) -> Result<Option<(Said<'_>, usize)>, String> {
     let Some(end) = data.iter().position(|byte| *byte == b'\n') else {
         return if data.len() > LONGEST_LINE { Err(strange(data)) } else { Ok(None) };
     };
@@ -42,7 +46,10 @@ pub(crate) fn parse(data: &[u8]) -> Result<Option<(Said<'_>, usize)>, String> {
     };
     let body = rest.get(1..).unwrap_or_default();
     let said = match verb {
-        b"MSG" | b"HMSG" => return message(verb == b"HMSG", arguments, body, end + 1),
+        b"MSG" | b"HMSG" => {
+            let longest = max_payload.saturating_add(SLACK);
+            return message(verb == b"HMSG", arguments, longest, body, end + 1);
+        }
         b"INFO" => Said::Info(arguments),
         b"PING" => Said::Ping,
         b"PONG" => Said::Pong,
@@ -56,6 +63,7 @@ pub(crate) fn parse(data: &[u8]) -> Result<Option<(Said<'_>, usize)>, String> {
 fn message<'a>(
     has_headers: bool,
     arguments: &'a [u8],
+    longest: usize,
     body: &'a [u8],
     start: usize,
 ) -> Result<Option<(Said<'a>, usize)>, String> {
@@ -69,6 +77,9 @@ fn message<'a>(
         ([subject, _, reply], Some(len)) => (*subject, Some(*reply), len),
         _ => return Err(strange(arguments)),
     };
+    if len > longest {
+        return Err(format!("a message of {len} bytes: longer than the server's own limit"));
+    }
     let header_len = if has_headers { number(lengths.first()).unwrap_or(0) } else { 0 };
     let Some(content) = body.get(..len).filter(|_| body.len() >= len + 2) else { return Ok(None) };
     let Some((headers, payload)) = content.split_at_checked(header_len) else {
@@ -131,7 +142,7 @@ mod tests {
         let mut said = Vec::new();
         let mut start = 0;
         for end in 0..=stream.len() {
-            while let Some((what, len)) = parse(&stream[start..end]).unwrap() {
+            while let Some((what, len)) = parse(&stream[start..end], 100).unwrap() {
                 said.push(what);
                 start += len;
             }
@@ -156,8 +167,17 @@ mod tests {
     #[test]
     fn other_servers_are_recognised() {
         for other in [&b"HTTP/1.1 400 Bad Request\r\n"[..], b"MSG a\r\n", b"MSG a 1 -1\r\nx"] {
-            assert!(parse(other).unwrap_err().starts_with("not a NATS server"), "{other:?}");
+            assert!(parse(other, 100).unwrap_err().starts_with("not a NATS server"), "{other:?}");
         }
+    }
+
+    #[test]
+    fn a_message_over_the_limit_is_not_waited_for() {
+        for line in ["MSG a 1 99999999999\r\n", "HMSG a 1 0 18446744073709551615\r\n"] {
+            let error = parse(line.as_bytes(), 1 << 20).unwrap_err();
+            assert!(error.contains("longer than the server's own limit"), "{error}");
+        }
+        assert_eq!(parse(b"MSG a 1 1048600\r\n", 1 << 20), Ok(None));
     }
 
     #[test]

@@ -68,6 +68,8 @@ struct Reader {
     attempts: usize,
     /// There was a connection, so the consumer has begun where it was to.
     has_begun: bool,
+    /// The first message of interest, if it was counted from the end.
+    start: Option<u64>,
     is_over: bool,
     /// Reading ends behind this message.
     end: Option<u64>,
@@ -107,6 +109,7 @@ impl Reader {
             redial: Redial::new(plan.backoff),
             attempts: 0,
             has_begun: false,
+            start: None,
             is_over: false,
             end: None,
             empty: None,
@@ -192,10 +195,12 @@ impl Reader {
         let mut options = address.options.clone();
         if self.has_begun && options.durable.is_none() {
             // Nobody remembers for us what has come.
-            options.from = Some(From::Sequence(self.seen + 1));
+            let next = if self.seen > 0 { Some(self.seen + 1) } else { self.start };
+            options.from = next.map(From::Sequence).or(options.from);
         }
         let consumer = jetstream::consumer(&mut client, &address.subject, &options, resets)?;
         self.has_begun = true;
+        self.start = consumer.start;
         if !self.plan.follows {
             self.end.get_or_insert(consumer.end);
         }
@@ -308,10 +313,16 @@ impl Reader {
 
     /// Takes what was handed over and is done with by now, and tells the broker, but not for long.
     fn finish(&mut self) {
+        // Without somebody who says what is done with, the reader gets its time to take it all.
+        let is_written = self.answers.is_none() && self.out.flush().is_ok();
         let until = Instant::now() + GRACE;
         while !self.handed.is_empty() && Instant::now() < until {
-            let is_written = self.out.try_flush().unwrap_or(true);
-            if self.acknowledge(is_written).unwrap_or(true) || self.link.is_none() {
+            if self.answers.is_some() {
+                // What it is told of later than that comes again.
+                let _flushed = self.out.try_flush();
+            }
+            let is_over = self.acknowledge(is_written).unwrap_or(true);
+            if is_over || self.answers.is_none() || self.link.is_none() {
                 break;
             }
             let fd = self.answers.as_ref().map(|answers| answers.fd());

@@ -4,9 +4,11 @@
 use std::os::fd::BorrowedFd;
 
 use heka_core::os::{Input, Kind, clock, detect};
-use heka_core::record::{Found, Framing, Limit, More, Oversize, Progress, Splitter};
+use heka_core::record::{Damage, Found, Framing, Limit, More, Oversize, Progress, Splitter};
 use heka_core::report::{self, Stop, stats};
-use heka_core::wire::{DEFAULT_READ_LIMIT, DEFAULT_SEVERITY, Frame, Header, Message, Template};
+use heka_core::wire::{
+    self, DEFAULT_READ_LIMIT, DEFAULT_SEVERITY, Frame, Header, Message, Reason, Template,
+};
 
 /// Standard input.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(crate) struct Source {
     number: u64,
     /// Whoever writes to us says the numbers.
     is_numbered: bool,
+    /// They have said where the numbers begin.
+    is_placed: bool,
     pub(crate) has_lost: bool,
     is_ended: bool,
 }
@@ -42,6 +46,7 @@ impl Source {
             made: Vec::new(),
             number: 0,
             is_numbered,
+            is_placed: false,
             has_lost: false,
             is_ended: false,
         })
@@ -55,8 +60,15 @@ impl Source {
         self.is_ended
     }
 
-    /// Reads once, and hands over the messages that are complete, with their numbers.
-    pub(crate) fn read(&mut self, receive: &mut impl FnMut(&Frame<'_>, u64)) -> Result<(), Stop> {
+    /// Reads once, and hands over the messages that are complete, with their numbers, or why there
+    /// is none of that number.
+    ///
+    /// # Errors
+    /// Nothing can be read, or it is not known any more which number is whose.
+    pub(crate) fn read(
+        &mut self,
+        receive: &mut impl FnMut(Result<&Frame<'_>, String>, u64),
+    ) -> Result<(), Stop> {
         let more = if !self.input.read()? {
             More::Ended
         } else if self.input.is_ready()? {
@@ -81,21 +93,26 @@ impl Source {
     fn split(
         &mut self,
         more: More,
-        receive: &mut impl FnMut(&Frame<'_>, u64),
+        receive: &mut impl FnMut(Result<&Frame<'_>, String>, u64),
     ) -> Result<usize, Stop> {
         let Some(splitter) = &self.splitter else { return Ok(0) };
         let mut records = splitter.records(self.input.data(), &mut self.progress, more);
+        // Nothing inside a message is to be taken for a message with a number.
+        records.trust_lengths(self.is_numbered);
         for found in records.by_ref() {
             match found {
                 Found::Frame(frame) if frame.is_signal() => {
                     if let Some(number) = frame.header.sequence.filter(|_| self.is_numbered) {
-                        self.number = number;
+                        if self.is_placed && number != self.number {
+                            return Err(miscounted(self.input.name(), self.number, number));
+                        }
+                        (self.number, self.is_placed) = (number, true);
                     }
                 }
                 Found::Frame(ref frame) => {
                     self.number += 1;
                     stats::MESSAGES.add(1);
-                    receive(frame, self.number);
+                    receive(Ok(frame), self.number);
                 }
                 Found::Record(record) => {
                     self.number += 1;
@@ -106,7 +123,14 @@ impl Source {
                     let put =
                         self.template.put_frame(&mut self.made, header, uuid, now, record.text);
                     put.map_err(Stop::failed)?;
-                    each_frame(&self.made, |frame| receive(frame, self.number));
+                    each_frame(&self.made, |frame| receive(Ok(frame), self.number));
+                }
+                Found::Damage(Damage::NoFrame(damage))
+                    if self.is_numbered && damage.reason != Reason::CutOff =>
+                {
+                    let cause = long_or_end(self.input.name(), damage)?;
+                    self.number += 1;
+                    receive(Err(cause), self.number);
                 }
                 Found::Damage(damage) => {
                     self.has_lost |= report::damage(self.input.name(), &damage);
@@ -115,6 +139,19 @@ impl Source {
         }
         Ok(records.done())
     }
+}
+
+/// Why a message is refused that is too long. Behind any other damage nobody knows the numbers: then
+/// whoever writes to us has to begin again.
+fn long_or_end(name: &str, damage: wire::Damage) -> Result<String, Stop> {
+    match damage.reason {
+        Reason::TooLong => Ok(format!("longer than {DEFAULT_READ_LIMIT} bytes")),
+        _ => Err(Stop::failed(format_args!("{name}: {damage}"))),
+    }
+}
+
+fn miscounted(name: &str, came: u64, said: u64) -> Stop {
+    Stop::failed(format_args!("{name}: {came} messages have come where {said} were sent"))
 }
 
 /// Hands over every message of whole frames.

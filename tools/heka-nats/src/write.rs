@@ -108,16 +108,14 @@ impl Writer {
         if self.window.waiting_since().is_some_and(is_late) {
             return Err(DialError::failed("the broker does not acknowledge"));
         }
-        if self.pause.is_none_or(|pause| pause <= now)
-            && let Some(client) = &mut self.client
-        {
+        let Some(client) = &mut self.client else { return Ok(()) };
+        if self.pause.is_none_or(|pause| pause <= now) {
             self.pause = None;
             let before = client.output().len();
             self.window.send(client.output(), PIECE);
             stats::BYTES_OUT.add((client.output().len() - before) as u64);
-            client.flush()?;
         }
-        Ok(())
+        client.flush()
     }
 
     fn connect(&mut self) -> Result<(), DialError> {
@@ -201,7 +199,14 @@ impl Writer {
 
     fn read(&mut self) -> Result<(), Stop> {
         let Self { source, packer, window, .. } = self;
-        source.read(&mut |frame, number| packer.put(frame, number, window))?;
+        source.read(&mut |record, number| match record {
+            Ok(frame) => packer.put(frame, number, window),
+            Err(cause) => {
+                // What came before it is told before it.
+                packer.end(window);
+                window.push_refused(number, cause);
+            }
+        })?;
         // Whoever writes to us has no more for now, or there is enough.
         self.packer.end(&mut self.window);
         Ok(())
@@ -239,19 +244,52 @@ fn take_answer(
         window.failed(id);
         return Err("no stream answers".to_owned());
     }
-    // Names of streams have no quotes, so an error is recognised without reading everything.
-    let is_error = memchr::memmem::find(message.payload, b"\"error\"").is_some();
-    if !is_error {
+    // Names of streams have no quotes, so an answer is recognised without reading everything.
+    let has = |member: &str| memchr::memmem::find(message.payload, member.as_bytes()).is_some();
+    let is_error = has("\"error\"");
+    if !is_error && has("\"stream\":") && has("\"seq\":") {
         window.stored(id);
         return Ok(());
     }
     let answer: Value = serde_json::from_slice(message.payload).unwrap_or_default();
     let code = answer.pointer("/error/err_code").and_then(Value::as_u64).unwrap_or(0);
-    let words = answer.pointer("/error/description").and_then(Value::as_str).unwrap_or("error");
+    let words = match answer.pointer("/error/description").and_then(Value::as_str) {
+        Some(words) => words,
+        None if is_error => "error",
+        None => "somebody answers who is no stream",
+    };
     if code == TOO_LONG {
         window.too_long(id, words, |id, frame, number| packer.single(id, frame, number));
         return Ok(());
     }
     window.failed(id);
     Err(words.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address;
+    use crate::window::Outgoing;
+
+    #[test]
+    fn only_the_answer_of_a_stream_acknowledges() {
+        let mut packer = Packer::new(&address::parse("nats://h/s").unwrap()).unwrap();
+        let mut window = Window::new(1000);
+        window.push(Outgoing { bytes: vec![b'x'], payload: 0..1, last: 1, count: 1 });
+        let mut answer = |payload: &str, window: &mut Window| {
+            window.send(&mut Vec::new(), 1000);
+            let payload = payload.as_bytes();
+            let message = Incoming { subject: "i.1", reply: None, headers: b"", payload };
+            take_answer(&message, "i.", window, &mut packer)
+        };
+        for other in ["", "got it", "{}", r#"{"stream":"S"}"#, r#"{"seq":1}"#] {
+            assert!(answer(other, &mut window).is_err(), "{other}");
+            assert_eq!(window.settle(), None, "{other}");
+        }
+        let full = r#"{"error":{"code":503,"description":"full"},"stream":"S","seq":0}"#;
+        assert_eq!(answer(full, &mut window), Err("full".to_owned()));
+        assert_eq!(answer(r#"{"stream":"S","seq":1}"#, &mut window), Ok(()));
+        assert_eq!(window.settle(), Some(Settled::Stored { last: 1, count: 1 }));
+    }
 }

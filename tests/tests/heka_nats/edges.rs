@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The end of a reader, the limits of records, a connection that comes again, a stream that is full.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+use heka_tests::{Nats, Signal, Tool, accept, ceiling, eventually};
+
+use crate::lines;
+
+fn payloads(frames: Vec<u8>) -> String {
+    Tool::new("heka-decode").args(["-o", "payload"]).stdin(frames).run().out()
+}
+
+#[test]
+fn what_a_reader_did_not_take_before_a_signal_is_not_acknowledged() {
+    const COUNT: usize = 1500;
+    let Some(nats) = Nats::start("") else { return };
+    let url = nats.url("s?create=R1&stream=S");
+    let long: String = (1..=COUNT).map(|number| format!("{number:2000}\n")).collect();
+    Tool::new("heka-nats").arg(&url).stdin(long).run().succeeds();
+    for takes_the_rest in [false, true] {
+        let url = nats.url(&format!("S?durable=d{takes_the_rest}"));
+        let (mut near, far) = UnixStream::pair().unwrap();
+        let reader = Tool::new("heka-nats")
+            .args(["--read", &url])
+            .stdout_file(File::from(OwnedFd::from(far)))
+            .spawn();
+        let mut taken = vec![0];
+        near.read_exact(&mut taken).unwrap();
+        reader.signal(Signal::SIGTERM);
+        if takes_the_rest {
+            near.read_to_end(&mut taken).unwrap();
+        }
+        reader.finish().killed_by(Signal::SIGTERM);
+        near.read_to_end(&mut taken).unwrap();
+        let taken = payloads(taken).lines().count() as u64;
+        let name = format!("CONSUMER.INFO.S.d{takes_the_rest}");
+        let info: serde_json::Value = serde_json::from_str(&asked(&nats, &name)).unwrap();
+        let acknowledged = info["ack_floor"]["stream_seq"].as_u64().unwrap();
+        assert!(taken > 0 && acknowledged <= taken, "{acknowledged} of {taken}");
+        assert!(!takes_the_rest || acknowledged == taken, "{acknowledged} of {taken}");
+    }
+}
+
+#[test]
+fn a_record_over_the_limit_is_refused_and_its_neighbours_are_stored() {
+    let Some(nats) = Nats::start("") else { return };
+    let url = nats.url("s?create=R1&stream=S");
+    let input = format!("one\n{}\ntwo\nthree\n", "x".repeat(5_000_000));
+    let sent = Tool::new("heka-send")
+        .args(["-i", "lines", "--max-record=8M", "--message-limit=8M", "--stats", &url])
+        .stdin(input)
+        .run();
+    sent.exits(1).stderr_has("longer than the receiver's limit").stderr_has("3 confirmed");
+    assert_eq!(nats.payloads("S"), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn the_end_stays_where_it_was_when_the_connection_comes_again() {
+    let Some(mut nats) = Nats::start("") else { return };
+    let url = nats.url("s?create=R1&stream=S");
+    Tool::new("heka-nats").arg(&url).stdin(lines(5)).run().succeeds();
+    let reader = |from: &str| {
+        Tool::new("heka-nats")
+            .args(["-v", "--retry-delay=50ms", "--retry-max-delay=50ms", "--read"])
+            .arg(nats.url(&format!("S?from={from}")))
+            .spawn()
+    };
+    let readers = [reader("end"), reader("-0")];
+    eventually("both have begun", || {
+        asked(&nats, "STREAM.INFO.S").contains("\"consumer_count\":2").then_some(())
+    });
+    nats.signal(Signal::SIGKILL);
+    for reader in &readers {
+        reader.wait_stderr("retrying in");
+    }
+    nats.restart();
+    Tool::new("heka-nats").arg(&url).stdin("new\n").run().succeeds();
+    for reader in &readers {
+        let frames =
+            reader.wait_stdout("the new message", |bytes| bytes.windows(3).any(|at| at == b"new"));
+        assert_eq!(payloads(frames), "new\n");
+    }
+}
+
+/// What the server answers to a question.
+fn asked(nats: &Nats, what: &str) -> String {
+    let mut server = TcpStream::connect(("127.0.0.1", nats.port())).unwrap();
+    server.set_read_timeout(Some(ceiling())).unwrap();
+    write!(server, "CONNECT {{}}\r\nSUB x 1\r\nPUB $JS.API.{what} x 0\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(server).lines().map_while(Result::ok);
+    lines.find(|line| line.starts_with("{\"type\"")).expect("an answer")
+}
+
+/// Plays a server whose stream is full, until a message was refused.
+fn refuse_one(listener: &TcpListener) -> (BufReader<TcpStream>, TcpStream) {
+    let mut out = accept(listener);
+    let mut input = BufReader::new(out.try_clone().unwrap());
+    out.write_all(b"INFO {\"headers\":true,\"jetstream\":true,\"max_payload\":1048576}\r\n")
+        .unwrap();
+    loop {
+        let mut line = String::new();
+        input.read_line(&mut line).unwrap();
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        match words[..] {
+            ["PING"] => out.write_all(b"PONG\r\n").unwrap(),
+            ["PUB" | "HPUB", subject, reply, .., len] => {
+                let mut payload = vec![0; len.parse::<usize>().unwrap() + 2];
+                input.read_exact(&mut payload).unwrap();
+                let answer = match subject {
+                    "$JS.API.STREAM.NAMES" => r#"{"streams":["S"]}"#,
+                    "s" => r#"{"error":{"code":503,"err_code":10077,"description":"full"}}"#,
+                    _ => r#"{"config":{"duplicate_window":120000000000}}"#,
+                };
+                write!(out, "MSG {reply} 1 {}\r\n{answer}\r\n", answer.len()).unwrap();
+                if subject == "s" {
+                    return (input, out);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_server_is_answered_while_nothing_is_sent_to_a_full_stream() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("nats://{}/s", listener.local_addr().unwrap());
+    let mut writer = Tool::new("heka-nats")
+        .args(["--retry-delay=1h", "--retry-max-delay=1h", "--retry-jitter=0", &url])
+        .stdin_open()
+        .spawn();
+    writer.write("hello\n");
+    let (mut input, mut out) = refuse_one(&listener);
+    writer.wait_stderr("full");
+    out.write_all(b"PING\r\n").unwrap();
+    let mut line = String::new();
+    input.read_line(&mut line).expect("an answer during the pause");
+    assert_eq!(line, "PONG\r\n");
+    writer.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stderr_has("1 message not");
+}
