@@ -21,7 +21,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{DialError, Retries, Stream, peek_at};
 use crate::os::{Deadline, wait_for};
-use crate::report::{Cause as _, Status, Stop};
+use crate::report::{self, Cause as _, Level, Status, Stop};
 
 /// How long a program may take to end once nobody talks to it, and then once it is asked to.
 const GRACE: Duration = Duration::from_secs(1);
@@ -82,7 +82,7 @@ impl Program {
             }
             Self::Broker { tool, url } => {
                 let mut command = Command::new(beside_us(tool));
-                command.arg("--ack");
+                command.arg("--ack").args(verbosity());
                 match direction {
                     Direction::To => command.arg("--retry=0"),
                     Direction::From(retries) => {
@@ -113,6 +113,13 @@ impl std::fmt::Display for Program {
             Self::Broker { url, .. } => f.write_str(url),
         }
     }
+}
+
+/// The flag by which a tool of ours says as much as we do.
+fn verbosity() -> Option<&'static str> {
+    let flags = [(Level::Trace, "-vvv"), (Level::Debug, "-vv"), (Level::Note, "-v")];
+    let more = flags.into_iter().find(|(level, _)| report::wants(*level)).map(|(_, flag)| flag);
+    more.or((!report::wants(Level::Warning)).then_some("-q"))
 }
 
 /// A tool that was installed with the one that runs; otherwise `PATH` is asked.

@@ -60,6 +60,37 @@ fn a_record_over_the_limit_is_refused_and_its_neighbours_are_stored() {
 }
 
 #[test]
+fn a_writer_that_lost_count_ends_and_acknowledges_nothing_wrong() {
+    let Some(nats) = Nats::start("") else { return };
+    let url = nats.url("s?create=R1&stream=S");
+    let frame = Tool::new("heka-encode").stdin("one\n").run().stdout;
+    let place = |number: u8| [0x1e, 5, 0x08, 0, 0xa8, 0x06, number, 0x1f].to_vec();
+    for (wrong, words) in [
+        (place(7), "(standard input): 1 message came, but 7 were sent"),
+        (b"garbage".to_vec(), "not a frame"),
+    ] {
+        let input = [place(0), frame.clone(), wrong, frame.clone()].concat();
+        let written = Tool::new("heka-nats").args(["--ack", &url]).stdin(input).run();
+        written.exits(1).stderr_has(words);
+    }
+    let input = [place(7), frame.clone(), place(8), frame.clone(), place(9)].concat();
+    Tool::new("heka-nats").args(["--ack", &url]).stdin(input).run().succeeds();
+}
+
+#[test]
+fn heka_nats_is_as_verbose_as_the_tool_that_starts_it() {
+    let Some(nats) = Nats::start("") else { return };
+    let sent = Tool::new("heka-send").arg("-v").arg(nats.url("s?create=R1&stream=S"));
+    sent.stdin("one\n").run().succeeds().stderr_has("heka-nats: note: 127.0.0.1");
+    let url = nats.url("S?durable=d&from=begin");
+    Tool::new("heka-nats").args(["--read", "--no-follow", &url]).run().succeeds();
+    // It would tell that the consumer begins anew.
+    let listener = Tool::new("heka-listen").args(["-q", "-o", "payload", &url]).spawn();
+    listener.wait_stdout_is("one\n");
+    listener.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stderr_is("");
+}
+
+#[test]
 fn the_end_stays_where_it_was_when_the_connection_comes_again() {
     let Some(mut nats) = Nats::start("") else { return };
     let url = nats.url("s?create=R1&stream=S");

@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use heka_core::os::{Input, Kind, clock, detect};
 use heka_core::record::{Damage, Found, Framing, Limit, More, Oversize, Progress, Splitter};
+use heka_core::report::words::Count;
 use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{
     self, DEFAULT_READ_LIMIT, DEFAULT_SEVERITY, Frame, Header, Message, Reason, Template,
@@ -151,7 +152,7 @@ fn long_or_end(name: &str, damage: wire::Damage) -> Result<String, Stop> {
 }
 
 fn miscounted(name: &str, came: u64, said: u64) -> Stop {
-    Stop::failed(format_args!("{name}: {came} messages have come where {said} were sent"))
+    Stop::failed(format_args!("{name}: {} came, but {said} were sent", Count(came, "message")))
 }
 
 /// Hands over every message of whole frames.
