@@ -11,6 +11,8 @@ use crate::wire::{Value, ValueType};
 
 /// What nginx calls `combined`.
 pub(super) const NGINX_COMBINED: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#;
+/// What nginx.org's packages write, called `main`.
+pub(super) const NGINX_MAIN: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" "$http_x_forwarded_for""#;
 /// What Apache calls `combined`, and `common`, which lacks its end.
 pub(super) const APACHE_COMBINED: &str =
     r#"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i""#;

@@ -24,8 +24,14 @@ struct Found<'a> {
     logger: Option<&'a [u8]>,
     /// Milliseconds since the program began, which log4j can write.
     relative: Option<i64>,
+    /// The method, which `java.util.logging` puts behind the logger.
+    method: Option<&'a [u8]>,
     /// Whether nothing but a colon stands before what is next.
     follows_colon: bool,
+    /// Whether the line began with a time.
+    has_time: bool,
+    /// Whether a colon stands right behind the level: of all else only a logger may follow.
+    has_colon: bool,
 }
 
 /// Reads a record of one line or several.
@@ -34,11 +40,12 @@ pub(super) fn read(record: &[u8], readers: &Readers, target: &mut Target) -> Res
         Some((time, rest)) => (Some(time), rest),
         None => (None, record),
     };
-    let mut found = Found::default();
+    let mut found = Found { has_time: time.is_some(), ..Found::default() };
     for _ in 0..MOST_PARTS {
         let here = separated(rest);
         if time.is_none()
             && found.severity.is_some()
+            && !found.has_colon
             && let Some((behind_level, behind)) = time_of(here, readers, target.now)
         {
             time = Some(behind_level);
@@ -50,30 +57,15 @@ pub(super) fn read(record: &[u8], readers: &Readers, target: &mut Target) -> Res
             Some(behind) => rest = behind,
             None => break,
         }
+        if found.severity.is_some() && found.logger.is_some() && is_separated(rest) {
+            break;
+        }
     }
-    let Some(severity) = found.severity else {
-        return Err(Cause::new("no level in it"));
-    };
-    target.set_severity(severity);
     if let Some(time) = time {
         target.set_time(time);
     }
-    if let Some(pid) = found.pid {
-        target.set_pid(b"pid", pid)?;
-    }
-    if let Some(thread) = found.thread {
-        target.put(b"thread", thread)?;
-    }
-    if let Some(app) = found.app {
-        target.put(b"app", app)?;
-    }
-    if let Some(relative) = found.relative {
-        target.draft.put_field(b"relative", b"ms", Value::Integer(relative))?;
-    }
-    if let Some(logger) = found.logger {
-        target.put(b"logger", logger)?;
-    }
-    target.set_payload(separated(rest))?;
+    found.put(target)?;
+    target.set_payload(message_of(rest))?;
     Ok(())
 }
 
@@ -104,16 +96,58 @@ fn separated(text: &[u8]) -> &[u8] {
     }
 }
 
+/// Whether a separator is next.
+fn is_separated(text: &[u8]) -> bool {
+    let next = after_blanks(text);
+    matches!(next.first(), Some(b':' | b'|')) || next.starts_with(b"- ")
+}
+
+/// The message behind one separator at most: what looks like more of them is its own.
+fn message_of(text: &[u8]) -> &[u8] {
+    let here = after_blanks(text);
+    if is_separated(here) { after_blanks(here.get(1..).unwrap_or_default()) } else { here }
+}
+
 impl<'a> Found<'a> {
+    /// Sets what was found.
+    fn put(self, target: &mut Target) -> Result<(), Cause> {
+        let Some(severity) = self.severity else {
+            return Err(Cause::new("no level in it"));
+        };
+        target.set_severity(severity);
+        if let Some(pid) = self.pid {
+            target.set_pid(b"pid", pid)?;
+        }
+        if let Some(relative) = self.relative {
+            target.draft.put_field(b"relative", b"ms", Value::Integer(relative))?;
+        }
+        let texts: [(&[u8], _); 4] = [
+            (b"thread", self.thread),
+            (b"app", self.app),
+            (b"logger", self.logger),
+            (b"method", self.method),
+        ];
+        for (name, text) in texts {
+            text.map_or(Ok(()), |text| target.put(name, text))?;
+        }
+        Ok(())
+    }
+
     /// Takes the part at the front; what follows it, or nothing if the message begins.
     fn take(&mut self, text: &'a [u8], readers: &Readers) -> Option<&'a [u8]> {
         match text.first()? {
+            b'[' | b'(' if self.has_colon => None,
             b'[' => {
                 let (inside, rest) = bracketed(text, b'[', b']')?;
-                self.take_inside(inside.trim_ascii(), readers)?;
+                let inside = inside.trim_ascii();
+                if inside.is_empty() && self.severity.is_some() {
+                    // log4j's context, which is mostly empty.
+                    return is_separated(rest).then_some(rest);
+                }
+                self.take_inside(inside, readers)?;
                 Some(rest)
             }
-            b'(' if self.thread.is_none() && self.severity.is_some() && self.logger.is_some() => {
+            b'(' if self.thread.is_none() && self.severity.is_some() == self.logger.is_some() => {
                 let (inside, rest) = bracketed(text, b'(', b')')?;
                 self.thread = Some(inside);
                 Some(rest)
@@ -125,6 +159,10 @@ impl<'a> Found<'a> {
 
     /// What stands in brackets: a level, a process, a thread or a logger.
     fn take_inside(&mut self, inside: &'a [u8], readers: &Readers) -> Option<()> {
+        // Behind the level stand names and numbers; words in brackets are of the message.
+        if inside.contains(&b' ') && self.severity.is_some() {
+            return None;
+        }
         if inside.is_empty() {
             return Some(());
         }
@@ -156,8 +194,10 @@ impl<'a> Found<'a> {
         }
         if self.severity.is_none()
             && let Some(severity) = level(word, readers)
+            && (is_shouted(word) || self.has_time && is_separated(rest))
         {
             self.severity = Some(severity);
+            self.has_colon = rest.first() == Some(&b':');
             return Some(rest);
         }
         let next = after_blanks(rest);
@@ -169,22 +209,34 @@ impl<'a> Found<'a> {
             return Some(rest);
         }
         if self.pid.is_none() && number::integer(word).is_some() {
-            let is_alone = next.starts_with(b"---") || next.starts_with(b"- ");
+            let is_alone = next.starts_with(b"--- ");
             self.pid = Some(word).filter(|_| is_alone);
             return is_alone.then_some(rest);
         }
         let is_logger = match self.severity {
-            None => self.logger.is_none(),
+            None => self.logger.is_none() && is_set_off(word, rest),
             Some(_) => self.logger.is_none() && is_logger(word, rest, self.follows_colon),
         };
         if is_logger && is_name(word) {
             self.logger = Some(word);
             return Some(rest);
         }
-        // The method behind a class, as java.util.logging has it.
-        let is_method = self.severity.is_none() && self.logger.is_some() && is_name(word);
-        is_method.then_some(rest)
+        let is_method = self.severity.is_none() && self.logger.is_some() && self.method.is_none();
+        if is_method && rest.first() == Some(&b'\n') && is_name(word) {
+            self.method = Some(word);
+            return Some(rest);
+        }
+        None
     }
+}
+
+/// Whether a word before the level is a logger: what stands between it and the level is not text.
+fn is_set_off(word: &[u8], rest: &[u8]) -> bool {
+    let next = after_blanks(rest);
+    // The class and the method of java.util.logging have a line of their own.
+    let line = next.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let is_own_line = next.len() > line.len() && (line.is_empty() || is_name(line));
+    is_separated(rest) || next.first() == Some(&b'[') || is_own_line || word.contains(&b'.')
 }
 
 /// Whether a word behind the level is a logger: one with dots that is set off, or what everybody
@@ -203,8 +255,12 @@ fn level(word: &[u8], readers: &Readers) -> Option<i32> {
     if word.len() < 3 || !word.iter().all(u8::is_ascii_alphabetic) {
         return None;
     }
-    let is_shouted = word.iter().all(u8::is_ascii_uppercase);
-    readers.severities.severity(word).filter(|_| is_shouted || severity::named(word).is_some())
+    let is_known = is_shouted(word) || severity::named(word).is_some();
+    readers.severities.severity(word).filter(|_| is_known)
+}
+
+fn is_shouted(word: &[u8]) -> bool {
+    word.iter().all(u8::is_ascii_uppercase)
 }
 
 fn is_name(word: &[u8]) -> bool {

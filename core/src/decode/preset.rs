@@ -64,7 +64,9 @@ impl Way {
         let access = |format| Access::new(format).ok().map(Box::new).map(Self::Access);
         Some(match name {
             "syslog" => vec![Self::Syslog],
-            "nginx-combined" => vec![access(access::NGINX_COMBINED)?],
+            "nginx-combined" => {
+                vec![access(access::NGINX_COMBINED)?, access(access::NGINX_MAIN)?]
+            }
             "nginx-error" => vec![Self::NginxError],
             "apache-combined" => {
                 vec![access(access::APACHE_COMBINED)?, access(access::APACHE_COMMON)?]

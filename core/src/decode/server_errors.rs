@@ -38,7 +38,11 @@ pub(super) fn read_nginx(
     let (message, mut details) = rest.split_at(message);
     target.set_payload(message)?;
     while let Some(behind) = details.strip_prefix(b", ") {
-        let Some((name, value)) = prefixed(behind, b": ") else { break };
+        let Some((name, value)) = prefixed(behind, b": ") else {
+            // nginx cuts long lines.
+            target.put(b"rest", behind)?;
+            break;
+        };
         let (value, after) = detail(value);
         target.put(name, value)?;
         details = after;

@@ -196,7 +196,9 @@ fn tail(scan: &mut Scan<'_>, parts: &mut Parts, may_be_half: bool) {
             Some(b'0'..=b'9') if is_apart && parts.year.is_none() && parts.month.is_some() => {
                 year(&mut ahead, parts)
             }
-            Some(b'(') if is_apart && parts.offset.is_some() => comment(&mut ahead, b')'),
+            Some(b'(') if is_apart && parts.offset.is_some() && is_zone_comment(ahead.rest) => {
+                comment(&mut ahead, b')')
+            }
             Some(b'[') if !is_apart && parts.offset.is_some() => comment(&mut ahead, b']'),
             Some(b'A' | b'P' | b'a' | b'p') if parts.is_pm.is_none() && is_half(&ahead) => {
                 if may_be_half {
@@ -258,6 +260,15 @@ fn zone(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
         next => is_end(next),
     };
     if ends { scan.zone_name(parts) } else { None }
+}
+
+/// Whether `(CEST)` is next, or its long name.
+fn is_zone_comment(text: &[u8]) -> bool {
+    let words = text.iter().skip(1).take_while(|&&byte| byte != b')');
+    words.clone().all(u8::is_ascii_uppercase)
+        || words.clone().all(|byte| byte.is_ascii_alphabetic() || *byte == b' ')
+            && words.clone().any(|byte| *byte == b' ')
+            && text.ends_with(b")")
 }
 
 fn comment(scan: &mut Scan<'_>, end: u8) -> Option<()> {
