@@ -34,14 +34,19 @@ impl Job<'_> {
             return Ok(false);
         }
         let keeps = self.plan.input == InputForm::Auto && self.plan.signer.is_none();
-        let header = if keeps { frame.header } else { unsigned(frame.header) };
+        let header = if keeps {
+            frame.header
+        } else {
+            self.tell_signature(frame, "");
+            unsigned(frame.header)
+        };
         self.emitter.put_framed(header, frame.message, out)?;
         Ok(true)
     }
 
     /// Writes a message with what was asked for, and what was parsed of it.
     fn put_changed(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Stop> {
-        self.tell_signature(frame);
+        self.tell_signature(frame, "message changed, ");
         let base = self.changed(&frame.view);
         let added = self.changes;
         let mut header = unsigned(frame.header);
@@ -141,7 +146,7 @@ impl Job<'_> {
     }
 
     /// A signature is of the bytes that were signed.
-    fn tell_signature(&self, frame: &Frame<'_>) {
+    fn tell_signature(&self, frame: &Frame<'_>, why: &str) {
         if frame.header.hmac.is_none() || self.plan.signer.is_some() {
             return;
         }
@@ -150,7 +155,7 @@ impl Job<'_> {
         let (name, offset) = (&self.name, frame.offset);
         report::repeated(
             "signatures",
-            format_args!("{name}: offset {offset}: message changed, signature of {signer} removed"),
+            format_args!("{name}: offset {offset}: {why}signature of {signer} removed"),
         );
     }
 }

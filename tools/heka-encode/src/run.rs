@@ -87,6 +87,8 @@ pub(crate) struct Job<'a> {
     spill: Option<Output>,
     /// Parts of records that are not whole.
     pub(crate) joiner: Joiner,
+    /// Whether more of the record at hand follows.
+    is_piece: bool,
     /// White space between records means nothing.
     is_loose: bool,
     /// Positions of messages that were dropped.
@@ -111,6 +113,7 @@ impl<'a> Job<'a> {
             text: Vec::new(),
             spill: plan.unparsed.open()?,
             joiner: Joiner::new(plan.max_record.saturating_mul(TEXT_PER_MESSAGE)),
+            is_piece: false,
             is_loose: plan.delimiter.is_none()
                 && matches!(plan.shape, Shape::Json | Shape::Journal),
             marks: Marks::default(),
@@ -207,9 +210,10 @@ impl<'a> Job<'a> {
         }
         let text = if self.plan.chomp { record.text } else { record.whole };
         let text = if self.is_loose { text.trim_ascii_start() } else { text };
+        self.is_piece = record.part == Part::Piece;
         self.put_text(text, now, out)?;
         // A piece is no record: its last one is.
-        self.left -= u64::from(record.part != Part::Piece);
+        self.left -= u64::from(!self.is_piece);
         Ok(())
     }
 
@@ -306,8 +310,9 @@ impl<'a> Job<'a> {
     ) -> Result<(), Stop> {
         let number = self.plan.max_count - self.left + 1;
         if !self.tell_unparsed(format_args!("record {number}"), cause) {
+            let has_end = self.plan.chomp && !self.is_piece;
             let end = [self.plan.delimiter.unwrap_or(b'\n')];
-            return self.spill(&[record, &end[..usize::from(self.plan.chomp)]]);
+            return self.spill(&[record, &end[..usize::from(has_end)]]);
         }
         self.put_noted(base, &MessageView::default(), Header::default(), out)
     }
