@@ -11,7 +11,8 @@ use heka_core::wire::{DEFAULT_READ_LIMIT, Frame, Header, MessageView};
 
 use crate::cli::InputForm;
 use crate::numbers;
-use crate::run::{Job, tell_flaws};
+use crate::run::Job;
+use crate::unparsed::tell_flaws;
 
 impl Job<'_> {
     pub(crate) fn encode_frames(&mut self, input: Input, out: &mut Output) -> Flow {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use heka_core::codec::Form;
 use heka_core::codec::json::{self, Line};
-use heka_core::decode::{Decoder, Flaw, Flaws, PRESETS, Part as Parsed};
+use heka_core::decode::{Decoder, PRESETS, Part as Parsed};
 use heka_core::delivery::Marks;
 use heka_core::os::{Flow, Input, Output, clock, unpacked};
 use heka_core::record::{Found, Framing, Group, Limit, More, Part, Progress, Record, Splitter};
@@ -19,6 +19,7 @@ use crate::input::{is_frames, read_more};
 use crate::join::{Held, Joiner};
 use crate::numbers;
 use crate::plan::{Plan, Shape, change};
+use crate::unparsed::tell_flaws;
 
 /// How much longer than a message its text may be: escapes take six bytes for one, and base64 may
 /// stand beside them.
@@ -388,19 +389,4 @@ fn with<'a>(
     base.timestamp = Some(timestamp);
     base.payload = Some(payload);
     base
-}
-
-/// Reports values that could not be read.
-#[cold]
-pub(crate) fn tell_flaws(name: &str, place: impl Display, flaws: &Flaws) {
-    for (flaw, field, value) in flaws.iter() {
-        let (field, value) = (String::from_utf8_lossy(field), String::from_utf8_lossy(value));
-        let (words, kept) = (flaw.words(), flaw.kept());
-        numbers::FLAWED.add(1);
-        let text = format_args!("{name}: {place}: {field}: {value:?}: {words}, {kept}");
-        report::repeated(flaw.kind(), text);
-        if flaw == Flaw::Severity && value.bytes().all(|byte| byte.is_ascii_digit()) {
-            report::debug("--severity-map takes pino and python for the numbers of these");
-        }
-    }
 }

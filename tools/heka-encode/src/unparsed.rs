@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What becomes of records that cannot be parsed.
+//! What becomes of records that cannot be parsed, and what is said of values that cannot be read.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::str::FromStr;
 
+use heka_core::decode::{Flaw, Flaws};
 use heka_core::os::Output;
-use heka_core::report::{Explain as _, Stop};
+use heka_core::report::{self, Explain as _, Stop};
+
+use crate::numbers;
 
 /// What to do with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,5 +52,20 @@ impl Unparsed {
         let Self::File(path) = self else { return Ok(None) };
         let file = OpenOptions::new().append(true).create(true).open(path).at(path.as_str())?;
         Ok(Some(Output::file(file, path.as_str()).unbuffered(true)))
+    }
+}
+
+/// Reports values that could not be read.
+#[cold]
+pub(crate) fn tell_flaws(name: &str, place: impl Display, flaws: &Flaws) {
+    for (flaw, field, value) in flaws.iter() {
+        let (field, value) = (String::from_utf8_lossy(field), String::from_utf8_lossy(value));
+        let (words, kept) = (flaw.words(), flaw.kept());
+        numbers::FLAWED.add(1);
+        let text = format_args!("{name}: {place}: {field}: {value:?}: {words}, {kept}");
+        report::repeated(flaw.kind(), text);
+        if flaw == Flaw::Severity && value.bytes().all(|byte| byte.is_ascii_digit()) {
+            report::debug("--severity-map takes pino and python for the numbers of these");
+        }
     }
 }
