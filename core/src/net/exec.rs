@@ -30,6 +30,16 @@ const LOOK: Duration = Duration::from_millis(5);
 /// How long a program that has closed its side may take to have a status.
 const STATUS_LIMIT: Duration = Duration::from_millis(500);
 
+/// What a service manager says to us alone.
+const OF_THE_MANAGER: [&str; 6] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+];
+
 /// What is started.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Program {
@@ -64,6 +74,9 @@ impl Program {
         let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
         let far = OwnedFd::from(far);
         let mut command = self.command(direction);
+        for name in OF_THE_MANAGER {
+            command.env_remove(name);
+        }
         command.stdin(Stdio::from(far.try_clone()?)).stdout(Stdio::from(far));
         let child = spawn(command).map_err(|error| self.absent(&error))?;
         let mut process = Process(Some(child));

@@ -47,6 +47,9 @@ impl Unread {
     pub fn set(&mut self, bytes: &[u8]) {
         self.bytes.clear();
         self.done = 0;
+        if bytes.len() <= LEAST {
+            self.bytes.shrink_to(LEAST);
+        }
         self.extend(bytes);
         self.consume(0);
     }

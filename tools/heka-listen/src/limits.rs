@@ -73,8 +73,11 @@ impl Limits {
         if held < self.memory || connection.is_busy || self.favoured == Some(place) {
             return Some(usize::MAX);
         }
-        if connection.held() <= SHORT {
+        if connection.rest.len() <= SHORT {
             return Some(SMALL_READ);
+        }
+        if connection.is_paused {
+            return None;
         }
         connection.is_paused = true;
         self.waiting.push_back(place);
@@ -92,7 +95,7 @@ impl Limits {
         }
         let is_short = senders.held() >= self.memory;
         self.favoured = self.favoured.filter(|&place| {
-            is_short && senders.get(place).is_some_and(|connection| connection.held() > SHORT)
+            is_short && senders.get(place).is_some_and(|connection| connection.rest.len() > SHORT)
         });
         let mut resumed = Vec::new();
         while (!is_short || self.favoured.is_none())

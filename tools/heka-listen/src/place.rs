@@ -21,7 +21,7 @@ use crate::streams::Taken;
 /// A record that was damaged so often in succession is refused.
 const TRIES: u32 = 3;
 /// A sender that is refused so much, and does not listen, is not listened to.
-const MOST_REFUSED: usize = 65_536;
+const MOST_REFUSED: usize = 2048;
 
 /// A stream, as long as a connection goes on with it.
 #[derive(Debug)]
@@ -201,6 +201,8 @@ impl Place {
     /// The record of that number will never be written.
     pub(crate) fn refuse(&mut self, number: u64, reason: Refusal) {
         match self.refused.back_mut() {
+            // It is refused already.
+            Some(before) if number <= before.last => {}
             Some(before) if before.reason == reason && before.last + 1 == number => {
                 *before = Refused { last: number, count: before.count + 1, reason };
             }

@@ -50,7 +50,7 @@ pub(crate) struct Connection {
     /// Nothing has come, and if that is TLS, nobody speaks it here.
     may_begin_tls: bool,
     /// The beginning of a record whose end has not come, or records that wait for another turn.
-    rest: Unread,
+    pub(crate) rest: Unread,
     /// What the next turn goes on with before anything is read.
     unfinished: Option<Unfinished>,
     /// Another turn is wanted, whether or not there is something to read.
