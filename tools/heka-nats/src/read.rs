@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::{DialError, Loss, Redial};
 use heka_core::os::{Backlog, Output, clock, wait};
-use heka_core::report::{Status, Stop, stats};
+use heka_core::report::words::Count;
+use heka_core::report::{self, Status, Stop, stats};
 use heka_core::wire::{Header, put_frame};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -26,7 +27,7 @@ const MOST_PENDING: usize = 1024 * 1024;
 const MOST_HANDED: usize = 1024;
 /// When to ask again at what may not be the end, and for how long.
 const PAUSE: Duration = Duration::from_millis(100);
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long what was handed over is waited for at the end.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -71,6 +72,8 @@ struct Reader {
     /// The first message of interest, if it was counted from the end.
     start: Option<u64>,
     is_over: bool,
+    /// It is over before that.
+    is_short: bool,
     /// Reading ends behind this message.
     end: Option<u64>,
     /// Since when there is nothing to read, though that is not the end.
@@ -112,6 +115,7 @@ impl Reader {
             start: None,
             is_over: false,
             end: None,
+            is_short: false,
             empty: None,
             again: Instant::now(),
             plan,
@@ -119,7 +123,9 @@ impl Reader {
     }
 
     fn has_lost(&self) -> bool {
-        self.converter.has_lost || self.answers.as_ref().is_some_and(|answers| answers.has_refused)
+        self.is_short
+            || self.converter.has_lost
+            || self.answers.as_ref().is_some_and(|answers| answers.has_refused)
     }
 
     fn work(&mut self) -> Result<(), Stop> {
@@ -174,7 +180,14 @@ impl Reader {
         }
         let delivered = jetstream::delivered(&mut link.client, &link.consumer)?;
         let is_end = self.end.is_some_and(|end| delivered >= end);
-        self.is_over |= is_end || since.elapsed() > PATIENCE;
+        if !is_end && !self.is_over && since.elapsed() > PATIENCE {
+            // A server that lags has had its time: they are deleted, or out of its reach.
+            let end = self.end.unwrap_or(delivered);
+            let (name, left) = (&link.consumer.stream, Count(end - delivered, "message"));
+            report::warning(format_args!("{name}: up to {left} before the end did not come"));
+            self.is_short = true;
+        }
+        self.is_over |= is_end || self.is_short;
         self.again = Instant::now() + PAUSE;
         Ok(())
     }
