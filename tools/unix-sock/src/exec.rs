@@ -74,7 +74,8 @@ impl Processes {
 
     /// Ends them: they are asked to, and have some time for it.
     pub(crate) fn end(&mut self) {
-        self.signal(Signal::SIGTERM);
+        let groups = self.groups();
+        signal_all(&groups, Signal::SIGTERM);
         let limit = Instant::now() + GRACE;
         while !self.running.is_empty() && Instant::now() < limit {
             // A pending signal makes `wait` return at once.
@@ -89,18 +90,15 @@ impl Processes {
         if !self.running.is_empty() {
             let count = Count(self.running.len() as u64, "command");
             report::warning(format_args!("killed {count} that did not end on SIGTERM"));
-            self.signal(Signal::SIGKILL);
-            self.running.iter_mut().for_each(|(_, child)| drop(child.wait()));
         }
+        // Also what a shell has left behind: one that was being started may have missed the signal.
+        signal_all(&groups, Signal::SIGKILL);
+        self.running.iter_mut().for_each(|(_, child)| drop(child.wait()));
     }
 
-    fn signal(&self, signal: Signal) {
-        for (_, child) in &self.running {
-            if let Ok(group) = i32::try_from(child.id()) {
-                // One that has ended already needs none.
-                let _ = killpg(Pid::from_raw(group), signal);
-            }
-        }
+    fn groups(&self) -> Vec<Pid> {
+        let ids = self.running.iter().map(|(_, child)| i32::try_from(child.id()));
+        ids.flatten().map(Pid::from_raw).collect()
     }
 
     /// Takes note of processes that have ended.
@@ -113,5 +111,12 @@ impl Processes {
             }
             Err(_) => false,
         });
+    }
+}
+
+fn signal_all(groups: &[Pid], signal: Signal) {
+    for group in groups {
+        // One that has ended already needs none.
+        let _ = killpg(*group, signal);
     }
 }
