@@ -94,9 +94,9 @@ pub struct Flaws {
     bytes: Vec<u8>,
 }
 
-/// So many flaws of a record are kept.
+/// Most flaws that are kept of a record.
 const MOST: usize = 16;
-/// So many bytes of a name and of a value are shown.
+/// Number of bytes shown of a name and of a value.
 const SHOWN: usize = 40;
 
 impl Flaws {

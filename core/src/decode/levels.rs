@@ -10,7 +10,7 @@ use super::tokens::{after_blanks, bracketed};
 use crate::codec::severity;
 use crate::wire::Value;
 
-/// So many parts are looked at.
+/// Number of parts that are looked at.
 const MOST_PARTS: usize = 10;
 
 /// What was found so far.

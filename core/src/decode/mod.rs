@@ -58,7 +58,7 @@ pub enum Way {
     Docker(Map),
     /// They are lines of CRI.
     Cri,
-    /// One of these in a file whose path tells more.
+    /// One of these in a file whose path adds fields.
     OnPath(Box<Self>),
     /// They are lines of klog.
     Klog,

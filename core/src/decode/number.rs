@@ -5,7 +5,7 @@ use std::io::{Cursor, Write as _};
 
 use crate::wire::Value;
 
-/// So many digits are always given back by a double.
+/// Number of digits that a double always gives back.
 const SAFE_DIGITS: usize = 15;
 /// Powers of ten that a double holds exactly.
 const POWERS: [f64; 16] =
@@ -144,7 +144,7 @@ fn significant(text: &[u8]) -> Option<(Digits, i64)> {
     Some((found, power.checked_add(exponent)?))
 }
 
-/// A few digits; so many that no double has them are none.
+/// A few digits. More than any double has count as none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Digits {
     digits: [u8; 20],

@@ -92,7 +92,7 @@ const ELEMENTS: [(&str, Piece); 30] = [
 /// How to read times.
 #[derive(Clone, Debug)]
 pub(super) enum Layout {
-    /// A number with so many digits behind its point to nanoseconds.
+    /// A number since 1970, whose unit is 10 to this power of nanoseconds.
     Epoch(usize),
     /// In one of the forms that are read anyway.
     Any,

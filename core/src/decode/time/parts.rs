@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 
 const BILLION: i64 = 1_000_000_000;
 const DAY: i64 = 86_400;
-/// Zones keep their offset for so many seconds, or a transition lies at a multiple of them.
+/// Seconds for which zones keep their offset, unless a transition lies at a multiple of them.
 const BLOCK: i64 = 900;
-/// A day such as February 29 comes again within so many years.
+/// Number of years within which a day such as February 29 comes again.
 const MOST_YEARS: i64 = 9;
 
 /// What a text says of a time.
@@ -58,7 +58,7 @@ impl Place {
         self.year
     }
 
-    /// How many seconds east of UTC the zone is when its clocks show so many seconds since 1970. A
+    /// How many seconds east of UTC the zone is when its clocks show `local`, seconds since 1970. A
     /// time that clocks skip is as far behind the gap as it is into it; of two the first is meant.
     fn offset_at(&self, local: i64) -> Option<i64> {
         if self.is_utc {
@@ -186,7 +186,7 @@ pub(super) fn days(year: i64, month: u8, day: u8) -> Option<i64> {
     Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }
 
-/// The date so many days after 1970-01-01: year, month, day.
+/// The date `days` after 1970-01-01: year, month, day.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);

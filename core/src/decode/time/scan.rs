@@ -48,7 +48,7 @@ impl<'a> Scan<'a> {
         self.rest.first().copied()
     }
 
-    /// Passes over so many bytes.
+    /// Skips `len` bytes.
     pub(super) fn skip(&mut self, len: usize) {
         self.rest = self.rest.get(len..).unwrap_or_default();
     }
