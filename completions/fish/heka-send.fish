@@ -21,7 +21,7 @@ complete -c heka-send -l resend -d 'Resend up to SIZE of acknowledged data after
 complete -c heka-send -l refused -d 'What to do with messages the receiver refuses' -r -f -a "stop\t'End with status 1 before it'
 skip\t'Pass over it; status 1 at the end'"
 complete -c heka-send -l refused-file -d 'Append refused messages to FILE and skip them' -r -F
-complete -c heka-send -l linger -d 'Time to wait for final acknowledgements' -r
+complete -c heka-send -l linger -d 'Time to wait for final acknowledgements [default: 10s]' -r
 complete -c heka-send -l write-timeout -d 'Drop a connection that stalls for DURATION' -r
 complete -c heka-send -l reconnect-after -d 'Reconnect after NUM messages (0: never)' -r
 complete -c heka-send -l queue -d 'Store messages in DIR until they are delivered' -r -f -a "(__fish_complete_directories)"

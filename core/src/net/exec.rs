@@ -151,6 +151,11 @@ impl Process {
         self.0.as_mut().and_then(|child| ended(child, STATUS_LIMIT))
     }
 
+    /// How it ended, if it has.
+    pub(super) fn exit(&mut self) -> Option<ExitStatus> {
+        self.0.as_mut().and_then(|child| child.try_wait().ok().flatten())
+    }
+
     /// Waits for the program to say anything.
     fn await_first_byte(&mut self, near: &Socket, deadline: Deadline) -> Result<(), DialError> {
         if !wait_for(near.as_fd(), PollFlags::POLLIN, deadline)? {

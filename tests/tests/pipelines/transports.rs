@@ -87,6 +87,41 @@ fn text_is_delivered_when_the_command_has_read_it() {
 }
 
 #[test]
+fn a_command_that_acknowledges_nothing_is_done_when_it_has_exited() {
+    let folder = scratch();
+    let send = |flags: &[&str], command: &str, input: &str| {
+        let sent = Tool::new("heka-send").args(["-o", "payload", "--retry=0"]).args(flags);
+        sent.arg(command).dir(folder.path()).stdin(input).run()
+    };
+    let got = || fs::read_to_string(folder.path().join("out")).unwrap();
+    // It works on, though nothing of the connection is left.
+    let slow = "exec:cat > out; exec <&- >&-; sleep 1; echo done >> out";
+    send(&[], slow, "one\n").succeeds().stderr_is("");
+    assert_eq!(got(), "one\ndone\n");
+    for ack in ["--ack=none", "--ack=kernel"] {
+        let sent = send(&[ack], "exec:cat > out; exec <&- >&-; sleep 1; exit 5", "one\n");
+        sent.exits(3).stderr_has("exit status 5, 1 message in doubt");
+        send(&[ack], "exec:cat; exit 5", "").exits(3).stderr_has("exit status 5");
+        let sent = send(&[ack, "--linger=10ms"], "exec:cat > out; exec sleep 1000", "one\n");
+        sent.exits(3).stderr_has("still running after 10 ms, 1 message in doubt");
+    }
+    // What it leaves behind is not waited for.
+    let daemon = "exec:cat > out; sleep 1000 2> log & echo $! > pid";
+    send(&[], daemon, "one\n").succeeds().stderr_is("");
+    sh("kill $(cat pid)").dir(folder.path()).run().succeeds();
+    // Each connection has a command, one after the other.
+    let each = "exec:cat >> all; sleep 0.1; echo end >> all";
+    send(&["--reconnect-after=2"], each, "1\n2\n3\n").succeeds().stderr_is("");
+    let all = fs::read_to_string(folder.path().join("all")).unwrap();
+    assert_eq!(all, "1\n2\nend\n3\nend\n");
+    // What a command acknowledges is delivered, but its failure is not silent.
+    let listener = "exec:heka-listen --ack --stdio --write out.heka; exit 5";
+    let sent = Tool::new("heka-send").arg(listener).dir(folder.path()).stdin("one\n").run();
+    sent.exits(3).stderr_has("exit status 5");
+    assert_eq!(payloads(&folder.path().join("out.heka")), "one\n");
+}
+
+#[test]
 fn commands_die_with_their_parents_and_leave_no_zombies() {
     for (tool, signal) in [("heka-send", Signal::SIGKILL), ("heka-listen", Signal::SIGKILL)] {
         let folder = scratch();

@@ -73,9 +73,9 @@ pub(crate) struct Cli {
     /// Append refused messages to FILE and skip them
     #[arg(long, value_name = "FILE", help_heading = "Delivery options", value_hint = clap::ValueHint::FilePath)]
     refused_file: Option<PathBuf>,
-    /// Time to wait for final acknowledgements
-    #[arg(long, value_name = "DURATION", default_value = "10s", help_heading = "Delivery options", value_parser = parse_duration)]
-    linger: Duration,
+    /// Time to wait for final acknowledgements [default: 10s]
+    #[arg(long, value_name = "DURATION", help_heading = "Delivery options", value_parser = parse_duration)]
+    linger: Option<Duration>,
     /// Drop a connection that stalls for DURATION
     #[arg(long, value_name = "DURATION", default_value = "30s", help_heading = "Delivery options", value_parser = parse_timeout)]
     write_timeout: Timeout,

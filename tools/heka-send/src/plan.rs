@@ -13,6 +13,9 @@ use heka_core::wire::Signer;
 use crate::place::Identity;
 use crate::queue::Limits;
 
+/// How long peers may take at the end, unless it is said.
+const LINGER: Duration = Duration::from_secs(10);
+
 /// Forms of what comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InputForm {
@@ -101,7 +104,8 @@ pub(crate) struct Delivery {
     pub(crate) in_flight: usize,
     pub(crate) resend: u64,
     pub(crate) refused: Refused,
-    pub(crate) linger: Duration,
+    /// As it was asked for; what holds is [`Delivery::linger_of`].
+    pub(crate) linger: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) reconnect_after: u64,
@@ -119,6 +123,21 @@ impl Delivery {
             Addr::Exec(_) => self.ack.unwrap_or(Ack::Peer),
             _ => self.ack.unwrap_or(Ack::Kernel),
         }
+    }
+
+    /// Whether what is behind an address tells that it is done by its end alone.
+    pub(crate) fn counts_exit_of(&self, addr: &Addr) -> bool {
+        matches!(addr, Addr::Exec(_)) && self.ack_of(addr) != Ack::Peer
+    }
+
+    /// How long an address may take at the end, if that is limited.
+    pub(crate) fn linger_of(&self, addr: &Addr) -> Option<Duration> {
+        if self.counts_exit_of(addr) { self.linger } else { Some(self.linger()) }
+    }
+
+    /// How long peers may take at the end.
+    pub(crate) fn linger(&self) -> Duration {
+        self.linger.unwrap_or(LINGER)
     }
 }
 

@@ -5,12 +5,16 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use heka_core::net::{Addr, DialError, Dialer};
 use heka_core::report::{Explain as _, Stop};
 
 use crate::peer::link::Link;
 use crate::plan::Delivery;
+
+/// How soon a signal is seen while a thread of ours waits for one too.
+const SIGNAL_PERIOD: Duration = Duration::from_millis(100);
 
 /// An address that could not be connected to.
 #[derive(Debug)]
@@ -50,6 +54,12 @@ impl Dialing {
             drop(guard);
         });
         Ok(Self { outcome, done })
+    }
+
+    /// When to look again though nothing happens: the thread that connects may be the one that a
+    /// signal wakes.
+    pub(crate) fn look_again() -> Instant {
+        Instant::now() + SIGNAL_PERIOD
     }
 
     /// What came of it, once that is known.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is said of a connection that is over.
 
-use heka_core::report;
 use heka_core::report::words::Count;
+use heka_core::report::{self, Status, Stop};
 
 use crate::peer::over::{End, Over};
 
@@ -40,15 +40,24 @@ impl Ended<'_> {
 
     /// What could help.
     pub(super) fn hint(&self) -> Option<&str> {
-        self.over.hint.as_deref().or((self.in_doubt > 0).then_some(SAFER))
+        let is_unread = self.in_doubt > 0 && self.over.end == End::Broken;
+        self.over.hint.as_deref().or(is_unread.then_some(SAFER))
     }
 
     /// Tells that it ended with nothing left to send.
     pub(super) fn tell(&self) {
         report::note(format_args!("{}: closed", self.name));
-        if self.over.end == End::Wrong || self.in_doubt > 0 {
+        if self.over.end.is_a_fault() || self.in_doubt > 0 {
             report::warning(self.failure());
             self.hint().iter().for_each(report::hint);
         }
     }
+}
+
+/// Ends with that status, and tells how much is not delivered.
+pub(super) fn undelivered(count: u64, status: Status) -> Stop {
+    if count > 0 {
+        report::error(format_args!("{} not delivered", Count(count, "message")));
+    }
+    Stop::Said(status)
 }

@@ -16,6 +16,7 @@ use crate::peer::over::{End, Over};
 use crate::peer::pace::Pace;
 use crate::peer::phase::{Hearing, Writing};
 use crate::peer::pipe::Pipe;
+use crate::peer::sides::Sides;
 use crate::place::{Identity, Place};
 use crate::plan::{Ack, Delivery};
 use crate::window::Window;
@@ -42,10 +43,7 @@ pub(crate) struct Link {
     /// Number of the last record that goes out on it.
     last: u64,
     pace: Pace,
-    writing: Writing,
-    hearing: Hearing,
-    /// When something was written last.
-    active: Instant,
+    pub(super) sides: Sides,
     /// A message did not fit a datagram.
     pub(crate) has_lost: bool,
     /// The peer may have said more than was read.
@@ -72,9 +70,7 @@ impl Link {
             first: 0,
             last: u64::MAX,
             pace: Pace::new(delivery.rate),
-            writing: Writing::Open,
-            hearing: Hearing::Quiet,
-            active: Instant::now(),
+            sides: Sides::new(delivery, addr),
             has_lost: false,
             has_more: false,
         })
@@ -102,10 +98,14 @@ impl Link {
         self.ack == Ack::Peer && !is_heard && window.confirmed() == self.first
     }
 
-    /// Whether the peer may not have read what is confirmed.
-    pub(crate) fn hides_unread(&self) -> bool {
-        // A program that fails may have done nothing with what it has read.
-        self.arrival.hides_unread() || (self.pipe.is_program() && self.ack == Ack::Kernel)
+    /// Whether the peer may not have read what is confirmed, as the connection ended in that way.
+    pub(crate) fn hides_unread(&self, end: End) -> bool {
+        match end {
+            End::Broken => self.arrival.hides_unread(),
+            // A program that fails may have done nothing with what it has read.
+            End::Failed => self.ack != Ack::Peer,
+            _ => false,
+        }
     }
 
     /// The stream, with what was learned about its receiver.
@@ -117,9 +117,9 @@ impl Link {
     pub(crate) fn wanted(&self, window: &Window) -> PollFlags {
         let unsent = self.place.is_pending() || self.pipe.wants_write();
         let mut wanted = PollFlags::empty();
-        wanted.set(PollFlags::POLLIN, self.hearing != Hearing::Ended);
+        wanted.set(PollFlags::POLLIN, self.sides.hearing != Hearing::Ended);
         let has_next = window.has_unwritten() && self.pace.due(window).is_none();
-        wanted.set(PollFlags::POLLOUT, unsent || (self.closing().is_none() && has_next));
+        wanted.set(PollFlags::POLLOUT, unsent || (self.sides.closing().is_none() && has_next));
         wanted
     }
 
@@ -134,26 +134,35 @@ impl Link {
         at_end: bool,
     ) -> Result<(), Over> {
         let confirmed = window.confirmed();
-        match self.writing {
-            Writing::Closed(_) => self.look(window)?,
+        match self.sides.writing {
+            Writing::Closed(_) => self.part(window)?,
             _ => self.write(window, at_end)?,
         }
         // What the kernel waits for it watches itself.
         let owes = self.ack == Ack::Peer && window.unconfirmed() > 0;
-        self.hearing = self.hearing.after(owes, window.confirmed() > confirmed);
-        self.check_patience(window, delivery.write_timeout)?;
-        if self.writing == Writing::Open && self.has_written_all(window, at_end) {
+        self.sides.hearing = self.sides.hearing.after(owes, window.confirmed() > confirmed);
+        self.sides.check_patience(delivery.write_timeout, || self.may_lack_ack(window))?;
+        if self.sides.writing == Writing::Open && self.has_written_all(window, at_end) {
             self.close()?;
         }
-        match self.writing {
+        match self.sides.writing {
             Writing::Closed(since)
-                if (!at_end || window.has_unwritten())
-                    && (self.is_closed_by_peer() || since.elapsed() >= delivery.linger) =>
+                if (!at_end || window.has_unwritten()) && self.sides.are_over(since) =>
             {
-                Err(Over::new(End::Ours, "closed"))
+                Err(self.sides.left())
             }
             _ => Ok(()),
         }
+    }
+
+    /// Looks what the peer does, to whom nothing more is written.
+    fn part(&mut self, window: &mut Window) -> Result<(), Over> {
+        self.sides.look(&mut self.pipe)?;
+        self.look(window)?;
+        if self.sides.has_exited() && window.confirmed() < window.written_until() {
+            return Err(Over::new(End::Peer, "closed the connection"));
+        }
+        Ok(())
     }
 
     /// Whether nothing more is to go out on it.
@@ -162,26 +171,14 @@ impl Link {
         is_all || (self.last < window.last() && window.written_until() >= self.last)
     }
 
-    /// Gives a peer up that has taken nothing, or confirmed nothing, for so long.
-    fn check_patience(&self, window: &Window, limit: Option<Duration>) -> Result<(), Over> {
-        if self.writing.is_stuck_for(limit) {
-            return Err(Over::new(End::Broken, "stopped accepting data"));
-        }
-        if self.hearing.is_silent_for(limit) {
-            let over = Over::new(End::Broken, "stopped acknowledging");
-            return Err(over.suspecting(self.may_lack_ack(window)));
-        }
-        Ok(())
-    }
-
     /// Reads what the peer says, without waiting: confirmations, its end, a reset.
     fn look(&mut self, window: &mut Window) -> Result<(), Over> {
-        self.has_more = self.hearing != Hearing::Ended;
+        self.has_more = self.sides.hearing != Hearing::Ended;
         for _ in 0..ANSWERS {
             self.has_more = self.has_more && self.hear(window)?;
         }
-        let is_closing = self.closing().is_some();
-        let has_ended = self.hearing == Hearing::Ended;
+        let is_closing = self.sides.closing().is_some();
+        let has_ended = self.sides.hearing == Hearing::Ended;
         if has_ended || is_closing || !window.has_unwritten() {
             // Otherwise that is asked behind the write.
             self.confirm(window)?;
@@ -201,8 +198,10 @@ impl Link {
     fn hear(&mut self, window: &mut Window) -> Result<bool, Over> {
         match self.pipe.read(&mut self.buffer) {
             Ok(0) => {
-                self.hearing = Hearing::Ended;
-                self.pipe.failure().map_or(Ok(()), Err)?;
+                self.sides.hearing = Hearing::Ended;
+                if !self.sides.awaits_exit() {
+                    self.pipe.failure().map_or(Ok(()), Err)?;
+                }
             }
             Ok(len) if self.is_alert(len) => return Err(Over::mistaken(&self.name)),
             Ok(_) if self.ack != Ack::Peer => return Ok(true),
@@ -211,7 +210,7 @@ impl Link {
                 let identity = self.place.identity.as_mut();
                 self.answers.take(heard, &self.name, window, identity)?;
                 // Who waits for others to deliver repeats what it has said.
-                self.hearing = Hearing::Quiet;
+                self.sides.hearing = Hearing::Quiet;
                 // TLS may hold more, also its end, that no socket tells of.
                 return Ok(len == self.buffer.len() || self.pipe.is_tls());
             }
@@ -219,7 +218,7 @@ impl Link {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(self.broken(window, error)),
         }
-        Ok(self.hearing != Hearing::Ended)
+        Ok(self.sides.hearing != Hearing::Ended)
     }
 
     /// Whether the first `len` bytes that came are an alert of TLS, which we do not speak.
@@ -275,8 +274,7 @@ impl Link {
                 Ok(0) => return self.flush(),
                 Ok(len) => {
                     self.written += len as u64;
-                    self.writing = Writing::Open;
-                    self.active = Instant::now();
+                    self.sides.wrote();
                     stats::BYTES_OUT.add(len as u64);
                     numbers::RESENT.add(self.pace.pass(window, len));
                     if let Some(stream) = self.pipe.stream() {
@@ -285,7 +283,7 @@ impl Link {
                     self.confirm(window)?;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.writing.block();
+                    self.sides.writing.block();
                     return self.confirm(window);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -298,45 +296,29 @@ impl Link {
     fn tell_place(&mut self, window: &Window, at_end: bool) -> std::io::Result<()> {
         // Who never answers is asked once: to a hekad each question is an empty message.
         let may_ask = self.answers.are_heard() || !self.place.was_told();
-        if may_ask && self.place.is_due(window, self.last, self.written, self.idle_since(), at_end)
+        if may_ask
+            && self.place.is_due(window, self.last, self.written, self.sides.idle_since(), at_end)
         {
             self.place.tell(window.written_until(), self.written)?;
         }
         let Some(stream) = self.pipe.stream_mut() else { return Ok(()) };
         while self.place.is_pending() {
             self.place.write(stream)?;
-            self.writing = Writing::Open;
+            self.sides.writing = Writing::Open;
         }
         Ok(())
     }
 
     /// When to tell it again though there is nothing to write.
     fn tells_again(&self, window: &Window) -> Option<Instant> {
-        let may_ask = self.closing().is_none() && self.answers.are_heard();
-        may_ask.then(|| self.place.again_at(window, self.idle_since())).flatten()
-    }
-
-    /// Since when nothing was confirmed, or written if nothing has to be confirmed.
-    fn idle_since(&self) -> Instant {
-        self.hearing.awaiting().unwrap_or(self.active)
+        let may_ask = self.sides.closing().is_none() && self.answers.are_heard();
+        may_ask.then(|| self.place.again_at(window, self.sides.idle_since())).flatten()
     }
 
     fn flush(&mut self) -> Result<(), Over> {
         let flushed = self.pipe.flush();
-        self.settle(flushed, Writing::Open)?;
+        self.sides.settle(flushed, Writing::Open)?;
         self.mark();
-        Ok(())
-    }
-
-    /// What was begun is done, or has to wait for room.
-    fn settle(&mut self, outcome: std::io::Result<()>, done: Writing) -> Result<(), Over> {
-        match outcome {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.writing.block(),
-            outcome => {
-                outcome?;
-                self.writing = done;
-            }
-        }
         Ok(())
     }
 
@@ -348,27 +330,17 @@ impl Link {
 
     /// Says that nothing more will come on this connection.
     pub(crate) fn close(&mut self) -> Result<(), Over> {
-        if self.closing().is_some() {
+        if self.sides.closing().is_some() {
             return Ok(());
         }
         // TLS has to say so too, and does when there is room.
         let closed = self.pipe.close();
-        self.settle(closed, Writing::Closed(Instant::now()))
-    }
-
-    /// Since when nothing more will be written on this connection.
-    pub(crate) fn closing(&self) -> Option<Instant> {
-        self.writing.closing()
-    }
-
-    /// Whether the peer has closed its side, or never will because it has none.
-    pub(crate) fn is_closed_by_peer(&self) -> bool {
-        self.hearing == Hearing::Ended || self.pipe.stream().is_none()
+        self.sides.settle(closed, Writing::Closed(Instant::now()))
     }
 
     /// Whether nothing has been written for so long, and everything is confirmed.
     pub(crate) fn idles(&self, window: &Window, limit: Duration) -> bool {
-        window.unconfirmed() == 0 && self.active.elapsed() >= limit
+        window.unconfirmed() == 0 && self.sides.is_idle_for(limit)
     }
 
     /// When to look again though nothing happens. `is_awaited` if somebody waits for confirmations.
@@ -380,13 +352,11 @@ impl Link {
     ) -> Option<Instant> {
         let now = Instant::now();
         let outstanding = window.unconfirmed() > 0;
-        let within = |since| delivery.write_timeout.map(|limit| since + limit);
-        let writing = self.writing.deadline(self.active, outstanding, delivery);
-        let hearing = self.hearing.awaiting().and_then(within);
         let polled =
             (outstanding && self.ack == Ack::Kernel).then(|| now + arrival::period(is_awaited));
         let paced = self.pace.due(window);
-        [self.has_more.then_some(now), polled, paced, self.tells_again(window), writing, hearing]
+        let sides = self.sides.deadline(outstanding, delivery);
+        [self.has_more.then_some(now), polled, paced, self.tells_again(window), sides]
             .into_iter()
             .flatten()
             .min()

@@ -10,10 +10,11 @@ mod over;
 mod pace;
 mod phase;
 mod pipe;
+mod sides;
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::numbers;
 use crate::window::Window;
@@ -23,16 +24,13 @@ use heka_core::report::{self, Status, Stop};
 use nix::poll::PollFlags;
 
 use crate::peer::dialing::{Dialing, Outcome};
-use crate::peer::ended::Ended;
+use crate::peer::ended::{Ended, undelivered};
 use crate::peer::link::Link;
 use crate::peer::over::{End, Over};
 use crate::peer::phase::Reach;
 use crate::place::Identity;
 use crate::plan::{Ack, Delivery, Plan};
 use crate::refusals::Refusals;
-
-/// How soon a signal is seen while a thread of ours waits for one too.
-const SIGNAL_PERIOD: Duration = Duration::from_millis(100);
 
 /// The connection.
 #[derive(Debug)]
@@ -214,15 +212,16 @@ impl Target {
         }
         let is_unanswered = over.end == End::Peer && self.window.confirmed() == link.first;
         self.unanswered = link
+            .sides
             .closing()
             .filter(|_| is_unanswered)
             .map(|since| self.unanswered.map_or(since, |before| before.min(since)));
         let unread = self.window.rewind(over.end == End::Ours);
-        let in_doubt = if over.end == End::Broken && link.hides_unread() { unread } else { 0 };
+        let in_doubt = if link.hides_unread(over.end) { unread } else { 0 };
         numbers::IN_DOUBT.add(in_doubt);
         let unconfirmed = self.window.unconfirmed();
         let ended = Ended { name: &link.name, over, unconfirmed, in_doubt };
-        self.doubtful |= in_doubt > 0 || (ended.is_last(at_end) && over.end == End::Wrong);
+        self.doubtful |= in_doubt > 0 || (ended.is_last(at_end) && over.end.is_a_fault());
         if over.end != End::Ours && !ended.is_last(at_end) {
             return self.retry(&ended.failure(), ended.hint(), at_end);
         }
@@ -239,7 +238,7 @@ impl Target {
         match over.end {
             End::Refused => Some((self.window.unconfirmed(), Status::Failed)),
             End::Tls => Some((self.window.last() - link.first, Status::Unreachable)),
-            End::Ours | End::Peer | End::Broken | End::Wrong => None,
+            End::Ours | End::Peer | End::Broken | End::Failed | End::Wrong => None,
         }
     }
 
@@ -247,21 +246,11 @@ impl Target {
     /// nothing is left to do; or the time for that is up.
     ///
     /// # Errors
-    /// Records that the peer did not confirm in time: status 3.
+    /// Records that the peer did not confirm in time, or a command that still runs: status 3.
     fn is_finished(&mut self) -> Result<bool, Stop> {
         let unconfirmed = self.window.unconfirmed();
-        let Phase::Open(link) = &mut self.phase else {
-            let is_over = self.unanswered.is_some_and(|at| at.elapsed() >= self.delivery.linger);
-            if is_over && unconfirmed > 0 {
-                return Err(self.unconfirmed());
-            }
-            if self.reach == Reach::Never && unconfirmed == 0 {
-                report::error(format_args!("{}: not reached", self.name()));
-                return Err(Stop::Said(Status::Unreachable));
-            }
-            return Ok(!self.wants_link(true));
-        };
-        if unconfirmed == 0 && link.is_closed_by_peer() {
+        let Phase::Open(link) = &self.phase else { return self.is_done_without_link() };
+        if unconfirmed == 0 && link.sides.is_closed_by_peer() {
             let count = Count(self.accepted() - self.before, "message");
             let done = if self.confirms() { "confirmed" } else { "sent" };
             report::note(format_args!("{}: {count} {done}", self.name()));
@@ -272,8 +261,16 @@ impl Target {
             return Ok(false);
         }
         let since = *self.lingering.get_or_insert_with(Instant::now);
-        if since.elapsed() < self.delivery.linger {
+        if link.sides.overdue_at(since).is_none_or(|due| due > Instant::now()) {
             return Ok(false);
+        }
+        if link.sides.awaits_exit() {
+            let in_doubt = self.window.confirmed() - link.first;
+            numbers::IN_DOUBT.add(in_doubt);
+            let over = link.sides.left();
+            let ended = Ended { name: &link.name, over: &over, unconfirmed, in_doubt };
+            report::error(ended.failure());
+            return Err(Stop::Said(Status::Unreachable));
         }
         if unconfirmed == 0 {
             report::note(format_args!("{}: has everything, but does not close", link.name));
@@ -282,13 +279,27 @@ impl Target {
         Err(self.unconfirmed())
     }
 
+    /// The same while there is no connection.
+    fn is_done_without_link(&self) -> Result<bool, Stop> {
+        let unconfirmed = self.window.unconfirmed();
+        let linger = self.delivery.linger();
+        if unconfirmed > 0 && self.unanswered.is_some_and(|since| since.elapsed() >= linger) {
+            return Err(self.unconfirmed());
+        }
+        if self.reach == Reach::Never && unconfirmed == 0 {
+            report::error(format_args!("{}: not reached", self.name()));
+            return Err(Stop::Said(Status::Unreachable));
+        }
+        Ok(!self.wants_link(true))
+    }
+
     /// The time for confirmations is up.
     fn unconfirmed(&self) -> Stop {
         report::error(format_args!(
             "{}: {} not confirmed within {}",
             self.name(),
             Count(self.window.unconfirmed(), "message"),
-            Span(self.delivery.linger)
+            Span(self.delivery.linger())
         ));
         Stop::Said(Status::Unreachable)
     }
@@ -350,11 +361,10 @@ impl Target {
     pub(crate) fn deadline(&self, at_end: bool, is_awaited: bool) -> Option<Instant> {
         match &self.phase {
             Phase::Idle => self.wants_link(at_end).then(|| self.redial.due()),
-            // The thread that connects may be the one that a signal wakes.
-            Phase::Dialing(_) => Some(Instant::now() + SIGNAL_PERIOD),
+            Phase::Dialing(_) => Some(Dialing::look_again()),
             Phase::Open(link) => {
                 let is_awaited = at_end || is_awaited || !self.window.has_room();
-                let lingering = self.lingering.map(|since| since + self.delivery.linger);
+                let lingering = self.lingering.and_then(|since| link.sides.overdue_at(since));
                 let link = link.deadline(&self.window, &self.delivery, is_awaited);
                 lingering.into_iter().chain(link).min()
             }
@@ -375,14 +385,6 @@ impl Target {
         }
         Ok(())
     }
-}
-
-/// Ends with that status, and tells how much is not delivered.
-fn undelivered(count: u64, status: Status) -> Stop {
-    if count > 0 {
-        report::error(format_args!("{} not delivered", Count(count, "message")));
-    }
-    Stop::Said(status)
 }
 
 /// Whether every target takes another record.

@@ -13,12 +13,21 @@ pub(crate) enum End {
     Peer,
     /// It broke: what the peer had not read is lost.
     Broken,
+    /// The peer is a program, and has ended with a failure: what it has read may be lost.
+    Failed,
     /// We did, for the peer says what cannot be.
     Wrong,
     /// We did, for the peer refuses a message.
     Refused,
     /// The peer expects TLS: it has nothing of what was written.
     Tls,
+}
+
+impl End {
+    /// Whether the peer has done something wrong: that is a failure also if it has everything.
+    pub(crate) fn is_a_fault(self) -> bool {
+        matches!(self, Self::Failed | Self::Wrong)
+    }
 }
 
 /// Why a connection is over.

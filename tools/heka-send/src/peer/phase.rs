@@ -3,8 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::plan::Delivery;
-
 /// Our side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writing {
@@ -17,22 +15,6 @@ pub(super) enum Writing {
 }
 
 impl Writing {
-    /// When the connection is given up, if nothing happens. `active` is when something was written
-    /// last; `is_outstanding`: something is not acknowledged.
-    pub(super) fn deadline(
-        self,
-        active: Instant,
-        is_outstanding: bool,
-        delivery: &Delivery,
-    ) -> Option<Instant> {
-        match self {
-            Self::Open if is_outstanding => None,
-            Self::Open => delivery.idle_timeout.map(|limit| active + limit),
-            Self::Stuck(since) => delivery.write_timeout.map(|limit| since + limit),
-            Self::Closed(since) => Some(since + delivery.linger),
-        }
-    }
-
     /// The peer takes nothing now.
     pub(super) fn block(&mut self) {
         if *self == Self::Open {

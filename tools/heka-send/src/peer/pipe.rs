@@ -3,6 +3,7 @@
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::process::ExitStatus;
 
 use heka_core::net::{Addr, DialError, Dialer, Stream, exec};
 use heka_core::report::{self, stats};
@@ -63,15 +64,21 @@ impl Pipe {
         self.stream().is_some_and(Stream::is_tls)
     }
 
-    pub(super) fn is_program(&self) -> bool {
-        self.stream().is_some_and(Stream::is_program)
-    }
-
     /// A program on the other side that has ended, but not in order, is no peer that closed.
     pub(super) fn failure(&mut self) -> Option<Over> {
         let status = self.stream_mut().and_then(Stream::program_status);
-        let failed = status.filter(|status| !status.success());
-        failed.map(|status| Over::new(End::Broken, &exec::status_words(status)))
+        status.filter(|status| !status.success()).map(failed)
+    }
+
+    /// Whether the program on the other side has ended in order.
+    ///
+    /// # Errors
+    /// It has ended otherwise.
+    pub(super) fn has_exited(&mut self) -> Result<bool, Over> {
+        match self.stream_mut().and_then(Stream::program_exit) {
+            Some(status) if !status.success() => Err(failed(status)),
+            status => Ok(status.is_some()),
+        }
     }
 
     /// Whether TLS has bytes that the socket has not taken.
@@ -135,6 +142,11 @@ impl AsFd for Pipe {
             Self::Datagram(socket, _) => socket.as_fd(),
         }
     }
+}
+
+/// A program has failed.
+fn failed(status: ExitStatus) -> Over {
+    Over::new(End::Failed, &exec::status_words(status))
 }
 
 /// Tells of a message that does not fit a datagram.

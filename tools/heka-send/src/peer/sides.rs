@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Both sides of a connection: whether we still write and the peer still listens, and what has to
+//! happen before the connection may go.
+//!
+//! A command that acknowledges nothing may still work on what it has read. As at the end of a pipe
+//! in a shell, all is done when it has ended, and its status tells whether that went well.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use heka_core::net::Addr;
+use heka_core::report::words::Span;
+
+use crate::peer::over::{End, Over};
+use crate::peer::phase::{Hearing, Writing};
+use crate::peer::pipe::Pipe;
+use crate::plan::Delivery;
+
+/// How often a command is asked whether it has ended, before and after it has closed its side.
+const SLOW_PERIOD: Duration = Duration::from_millis(100);
+const PERIOD: Duration = Duration::from_millis(5);
+
+/// How a connection stands.
+#[derive(Debug)]
+pub(super) struct Sides {
+    pub(super) writing: Writing,
+    pub(super) hearing: Hearing,
+    /// When something was written last.
+    active: Instant,
+    /// How long the peer may take at the end, if that is limited.
+    linger: Option<Duration>,
+    /// Whether the peer has a side that it can close.
+    is_stream: bool,
+    /// Whether the peer is a command whose end counts.
+    counts_exit: bool,
+    /// Whether that has ended, and well.
+    has_exited: bool,
+}
+
+impl Sides {
+    pub(super) fn new(delivery: &Delivery, addr: &Addr) -> Self {
+        Self {
+            writing: Writing::Open,
+            hearing: Hearing::Quiet,
+            active: Instant::now(),
+            linger: delivery.linger_of(addr),
+            is_stream: !addr.is_datagram(),
+            counts_exit: delivery.counts_exit_of(addr),
+            has_exited: false,
+        }
+    }
+
+    /// Something was written.
+    pub(super) fn wrote(&mut self) {
+        self.writing = Writing::Open;
+        self.active = Instant::now();
+    }
+
+    /// What was begun is done, or has to wait for room.
+    pub(super) fn settle(&mut self, outcome: io::Result<()>, done: Writing) -> Result<(), Over> {
+        match outcome {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.writing.block(),
+            outcome => {
+                outcome?;
+                self.writing = done;
+            }
+        }
+        Ok(())
+    }
+
+    /// Since when nothing more will be written.
+    pub(super) fn closing(&self) -> Option<Instant> {
+        self.writing.closing()
+    }
+
+    /// Since when nothing was confirmed, or written if nothing has to be confirmed.
+    pub(super) fn idle_since(&self) -> Instant {
+        self.hearing.awaiting().unwrap_or(self.active)
+    }
+
+    /// Whether nothing has been written for so long.
+    pub(super) fn is_idle_for(&self, limit: Duration) -> bool {
+        self.active.elapsed() >= limit
+    }
+
+    /// Gives a peer up that has taken nothing, or confirmed nothing, for so long. `lacks_ack` if it
+    /// may be one that never confirms.
+    pub(super) fn check_patience(
+        &self,
+        limit: Option<Duration>,
+        lacks_ack: impl FnOnce() -> bool,
+    ) -> Result<(), Over> {
+        if self.writing.is_stuck_for(limit) {
+            return Err(Over::new(End::Broken, "stopped accepting data"));
+        }
+        if self.hearing.is_silent_for(limit) {
+            return Err(Over::new(End::Broken, "stopped acknowledging").suspecting(lacks_ack()));
+        }
+        Ok(())
+    }
+
+    /// Whether the end of a command is waited for.
+    pub(super) fn awaits_exit(&self) -> bool {
+        self.counts_exit && !self.has_exited && self.closing().is_some()
+    }
+
+    /// Looks whether a command has ended whose end is waited for.
+    ///
+    /// # Errors
+    /// It has failed.
+    pub(super) fn look(&mut self, pipe: &mut Pipe) -> Result<(), Over> {
+        if self.awaits_exit() {
+            self.has_exited = pipe.has_exited()?;
+        }
+        Ok(())
+    }
+
+    /// Whether a command has ended, and well.
+    pub(super) fn has_exited(&self) -> bool {
+        self.has_exited
+    }
+
+    /// Whether the peer has closed its side, or never will because it has none.
+    pub(super) fn is_closed_by_peer(&self) -> bool {
+        if self.counts_exit {
+            return self.has_exited;
+        }
+        self.hearing == Hearing::Ended || !self.is_stream
+    }
+
+    /// Whether nothing more is waited for, if everything was written then.
+    pub(super) fn are_over(&self, since: Instant) -> bool {
+        self.is_closed_by_peer() || self.overdue_at(since).is_some_and(|due| due <= Instant::now())
+    }
+
+    /// When the peer has taken longer than it may, if everything was written then.
+    pub(super) fn overdue_at(&self, since: Instant) -> Option<Instant> {
+        self.linger.map(|limit| since + limit)
+    }
+
+    /// We leave a connection that we have closed.
+    pub(super) fn left(&self) -> Over {
+        match self.linger {
+            Some(limit) if self.awaits_exit() => {
+                Over::new(End::Failed, &format!("still running after {}", Span(limit)))
+            }
+            _ => Over::new(End::Ours, "closed"),
+        }
+    }
+
+    /// When to look again though nothing happens. `is_outstanding`: something is not acknowledged.
+    pub(super) fn deadline(&self, is_outstanding: bool, delivery: &Delivery) -> Option<Instant> {
+        let period = if self.hearing == Hearing::Ended { PERIOD } else { SLOW_PERIOD };
+        let exit = self.awaits_exit().then(|| Instant::now() + period);
+        let within = |since| delivery.write_timeout.map(|limit| since + limit);
+        let writing = match self.writing {
+            Writing::Open if is_outstanding => None,
+            Writing::Open => delivery.idle_timeout.map(|limit| self.active + limit),
+            Writing::Stuck(since) => within(since),
+            Writing::Closed(since) => self.overdue_at(since),
+        };
+        let hearing = self.hearing.awaiting().and_then(within);
+        [exit, writing, hearing].into_iter().flatten().min()
+    }
+}
