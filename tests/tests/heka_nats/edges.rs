@@ -127,34 +127,84 @@ fn asked(nats: &Nats, what: &str) -> String {
     lines.find(|line| line.starts_with("{\"type\"")).expect("an answer")
 }
 
-/// Plays a server whose stream is full, until a message was refused.
-fn refuse_one(listener: &TcpListener) -> (BufReader<TcpStream>, TcpStream) {
+/// What a server that is played says to a message.
+enum Said {
+    /// An answer, and whether it is the last one.
+    Json(&'static str, bool),
+    /// A message of the server's protocol, whole but for the subject that it goes to.
+    Message(&'static str),
+}
+
+/// Plays a server, which `says` something to each question by its subject, until the last answer
+/// or until the other side is gone.
+fn play(
+    listener: &TcpListener,
+    mut says: impl FnMut(&str) -> Said,
+) -> (BufReader<TcpStream>, TcpStream) {
     let mut out = accept(listener);
     let mut input = BufReader::new(out.try_clone().unwrap());
     out.write_all(b"INFO {\"headers\":true,\"jetstream\":true,\"max_payload\":1048576}\r\n")
         .unwrap();
     loop {
         let mut line = String::new();
-        input.read_line(&mut line).unwrap();
+        if input.read_line(&mut line).unwrap() == 0 {
+            return (input, out);
+        }
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         match words[..] {
             ["PING"] => out.write_all(b"PONG\r\n").unwrap(),
             ["PUB" | "HPUB", subject, reply, .., len] => {
                 let mut payload = vec![0; len.parse::<usize>().unwrap() + 2];
                 input.read_exact(&mut payload).unwrap();
-                let answer = match subject {
-                    "$JS.API.STREAM.NAMES" => r#"{"streams":["S"]}"#,
-                    "s" => r#"{"error":{"code":503,"err_code":10077,"description":"full"}}"#,
-                    _ => r#"{"config":{"duplicate_window":120000000000}}"#,
-                };
-                write!(out, "MSG {reply} 1 {}\r\n{answer}\r\n", answer.len()).unwrap();
-                if subject == "s" {
-                    return (input, out);
+                match says(subject) {
+                    Said::Json(answer, is_last) => {
+                        write!(out, "MSG {reply} 1 {}\r\n{answer}\r\n", answer.len()).unwrap();
+                        if is_last {
+                            return (input, out);
+                        }
+                    }
+                    Said::Message(rest) => write!(out, "HMSG {reply} {rest}\r\n").unwrap(),
                 }
             }
             _ => {}
         }
     }
+}
+
+/// Plays a server whose stream is full, until a message was refused.
+fn refuse_one(listener: &TcpListener) -> (BufReader<TcpStream>, TcpStream) {
+    const FULL: &str = r#"{"error":{"code":503,"err_code":10077,"description":"full"}}"#;
+    play(listener, |subject| match subject {
+        "$JS.API.STREAM.NAMES" => Said::Json(r#"{"streams":["S"]}"#, false),
+        "s" => Said::Json(FULL, true),
+        _ => Said::Json(r#"{"config":{"duplicate_window":120000000000}}"#, false),
+    })
+}
+
+/// The server that was given the consumer has nothing yet of what the others have.
+#[test]
+fn a_consumer_that_lags_behind_is_asked_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("nats://{}/S?from=begin", listener.local_addr().unwrap());
+    let read = ["--read", "--no-follow", "--retry=0", &url];
+    let reader = Tool::new("heka-nats").args(read).spawn();
+    let mut asked = 0;
+    let (input, out) = play(&listener, |subject| match subject {
+        "$JS.API.STREAM.INFO.S" => Said::Json(r#"{"state":{"last_seq":1}}"#, false),
+        "$JS.API.CONSUMER.CREATE.S" => Said::Json(r#"{"name":"c"}"#, false),
+        "$JS.API.CONSUMER.INFO.S.c" => Said::Json(r#"{"delivered":{"stream_seq":0}}"#, false),
+        "$JS.API.CONSUMER.MSG.NEXT.S.c" => {
+            asked += 1;
+            if asked < 3 {
+                return Said::Message("1 28 28\r\nNATS/1.0 404 No Messages\r\n\r\n");
+            }
+            Said::Message("1 $JS.ACK.S.c.1.1.1.1700000000.0 12 14\r\nNATS/1.0\r\n\r\nhi")
+        }
+        _ => Said::Json("{}", false),
+    });
+    drop((input, out));
+    assert_eq!(payloads(reader.finish().stdout), "hi\n");
+    assert_eq!(asked, 3);
 }
 
 #[test]

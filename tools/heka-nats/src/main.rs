@@ -11,6 +11,7 @@ mod auth;
 mod cli;
 mod client;
 mod convert;
+mod delivery;
 mod jetstream;
 mod numbers;
 mod outbox;

@@ -16,6 +16,7 @@ use crate::answers::Answers;
 use crate::cli::Plan;
 use crate::client::Client;
 use crate::convert::Converter;
+use crate::delivery::Delivery;
 use crate::jetstream::{self, Consumer};
 use crate::numbers;
 use crate::protocol::{Incoming, put_message};
@@ -27,7 +28,7 @@ const MOST_PENDING: usize = 1024 * 1024;
 const MOST_HANDED: usize = 1024;
 /// When to ask again at what may not be the end, and for how long.
 const PAUSE: Duration = Duration::from_millis(100);
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How long what was handed over is waited for at the end.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -158,10 +159,13 @@ impl Reader {
             link.client.fill()?;
         }
         self.take()?;
-        self.look_for_end()?;
+        let is_time = self.again <= Instant::now();
+        if is_time {
+            self.look_for_end()?;
+        }
         let has_room = self.has_room();
         let Some(link) = &mut self.link else { return Ok(()) };
-        if !self.is_over && has_room && self.again <= Instant::now() {
+        if !self.is_over && has_room && is_time {
             let size = self.plan.in_flight / 2;
             link.pulls.ask(&mut link.client, &link.consumer, size, self.plan.follows);
         }
@@ -175,9 +179,6 @@ impl Reader {
     /// behind the others.
     fn look_for_end(&mut self) -> Result<(), DialError> {
         let (Some(link), Some(since)) = (&mut self.link, self.empty) else { return Ok(()) };
-        if self.again > Instant::now() {
-            return Ok(());
-        }
         let delivered = jetstream::delivered(&mut link.client, &link.consumer)?;
         let is_end = self.end.is_some_and(|end| delivered >= end);
         if !is_end && !self.is_over && since.elapsed() > PATIENCE {
@@ -351,50 +352,11 @@ impl Reader {
     }
 }
 
-/// Where a message comes from.
-struct Delivery<'a> {
-    /// What it is acknowledged with.
-    reply: &'a str,
-    sequence: u64,
-    /// How many there are behind it.
-    pending: u64,
-}
-
-impl<'a> Delivery<'a> {
-    /// `None` if it is not of a stream. The reply is
-    /// `$JS.ACK.STREAM.CONSUMER.TRIES.SEQUENCE.NUMBER.TIME.PENDING`, and in newer servers has a
-    /// domain and an account behind `ACK`.
-    fn of(message: &Incoming<'a>) -> Option<Self> {
-        let reply = message.reply.filter(|reply| reply.starts_with("$JS.ACK."))?;
-        let tokens: Vec<&str> = reply.split('.').collect();
-        let at = if tokens.len() > 9 { 7 } else { 5 };
-        let number = |at: usize| tokens.get(at).and_then(|token| token.parse().ok());
-        Some(Self { reply, sequence: number(at)?, pending: number(at + 3).unwrap_or(0) })
-    }
-}
-
 /// What is said of a request instead of a message.
 fn told(message: &Incoming<'_>, prefix: &str, pulls: &mut Pulls) -> Answer {
     let id = message.subject.strip_prefix(prefix).and_then(|id| id.parse().ok());
     match (id, message.status()) {
         (Some(id), Some((status, words))) => pulls.told(id, status, words),
         _ => Answer::Alive,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reply_says_where_a_message_was() {
-        for reply in ["$JS.ACK.S.c.1.7.3.1700000000.42", "$JS.ACK._.hash.S.c.1.7.3.1700000000.42.x"]
-        {
-            let message = Incoming { subject: "s", reply: Some(reply), headers: b"", payload: b"" };
-            let delivery = Delivery::of(&message).unwrap();
-            assert_eq!((delivery.sequence, delivery.pending), (7, 42), "{reply}");
-        }
-        let other = Incoming { subject: "s", reply: Some("_INBOX.x"), headers: b"", payload: b"" };
-        assert!(Delivery::of(&other).is_none());
     }
 }
