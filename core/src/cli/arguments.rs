@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Arguments from files, for command lines that are too long for a unit or a crontab: `@FILE`, with a
-//! slash in it, stands for the lines of the file. `@NAME` without one is an abstract socket.
+//! Arguments from files, for command lines that are too long for a unit or a crontab: `@FILE`, with
+//! a slash in it, is replaced by the lines of the file. `@NAME` without one is an abstract socket.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -15,8 +15,8 @@ use crate::report::{Cause as _, Stop};
 /// Longest file of arguments.
 const MAX_FILE: u64 = 1 << 20;
 
-/// `arguments` with those of files in their places. What follows `--`, or an option of `command` that
-/// takes a value, is taken as it is.
+/// `arguments` with those of files in their places. What follows `--`, or an option of `command`
+/// that takes a value, is taken as it is.
 ///
 /// # Errors
 /// `@FILE: CAUSE`, status 2.

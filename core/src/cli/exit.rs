@@ -23,7 +23,7 @@ fn number(status: Status) -> u8 {
     }
 }
 
-/// Prints what is left to print and turns the outcome into the process's exit.
+/// Prints what remains to be printed and turns the outcome into the process's exit.
 pub fn finish(outcome: Result<Status, Stop>) -> ExitCode {
     report::progress::finish();
     report::print_suppressed();

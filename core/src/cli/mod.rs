@@ -56,7 +56,7 @@ pub struct Common {
     /// When to colour messages
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: When,
-    /// What it tells of itself.
+    /// What it reports about itself.
     #[command(flatten)]
     pub reporting: Reporting,
 }
@@ -103,7 +103,7 @@ pub struct Writing {
 }
 
 impl Writing {
-    /// The status to end with, given that so many records were written.
+    /// The status to exit with when `records` were written.
     pub fn status(&self, records: u64) -> Status {
         if self.exit_status && records == 0 { Status::Nothing } else { Status::Done }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a tool tells of itself, and to whom: flags of every tool, and what a service manager sets.
+//! What a tool reports about itself, and to whom: flags of every tool, and what a service manager
+//! sets.
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
@@ -88,7 +89,7 @@ impl Reporting {
         }
     }
 
-    /// The thread that tells the numbers.
+    /// The thread that reports the numbers.
     pub(super) fn reporter(&self) -> Result<Reporter, Stop> {
         let metrics = self.metrics.clone().map(|(path, period)| {
             let shown = path.display().to_string();

@@ -152,7 +152,7 @@ impl std::fmt::Display for Rejected {
 }
 
 /// Reads lines of `SIGNER_VERSION KEY`; empty ones and those that begin with `#` are passed over.
-/// The key is all that stands behind the first blank.
+/// The key is everything after the first blank.
 fn parse_keys(path: &Path, text: &[u8]) -> Result<Keys, Stop> {
     let mut keys = Keys::default();
     let mut seen = BTreeMap::new();

@@ -90,7 +90,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// Every number of the tool stands in its page.
+/// Every number of the tool is in its page.
 fn assert_metrics_documented(metrics: &[&[Metric]], page: &Path) {
     let text = fs::read_to_string(page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
     let documented: Vec<_> =
@@ -101,7 +101,7 @@ fn assert_metrics_documented(metrics: &[&[Metric]], page: &Path) {
     }
 }
 
-/// Every flag that is not hidden stands in an `.It Fl` of the page with the same value name (lower
+/// Every flag that is not hidden is in an `.It Fl` of the page with the same value name (lower
 /// case there), and every `.It Fl` of the page is a flag.
 ///
 /// # Panics

@@ -88,7 +88,7 @@ impl Encoder {
     }
 
     /// Appends a frame that was read with that checkpoint, if any, in place of its delivery state:
-    /// what two neighbouring stages told each other concerns nobody behind them.
+    /// what two neighbouring stages exchange does not concern the stages after them.
     ///
     /// # Errors
     /// [`FrameTooLarge`], which no frame that was read is.

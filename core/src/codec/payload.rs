@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Payloads as records: what stands behind each, and the time before it if wanted.
+//! Payloads as records: the delimiter after each, and the time before it if wanted.
 
 use super::time::{Strftime, Zone};
 use crate::wire::MessageView;
@@ -37,8 +37,8 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// The message's time, or what `now` says (nanoseconds since 1970), in `zone`. A blank follows if `format` does not
-    /// end in one.
+    /// The message's time, or what `now` says (nanoseconds since 1970), in `zone`. A blank follows
+    /// if `format` does not end in one.
     ///
     /// # Errors
     /// Words on what is wrong with the format.

@@ -40,8 +40,8 @@ impl Regular {
         Ok(Self { regex, damaged })
     }
 
-    /// The expression itself, for whoever wants to know where it matches. It does not find what is
-    /// beside bytes that are not UTF-8.
+    /// The expression itself, for callers that need to know where it matches. It does not find what
+    /// is beside bytes that are not UTF-8.
     pub(super) fn regex(&self) -> &Regex {
         &self.regex
     }
@@ -56,7 +56,7 @@ impl Regular {
 }
 
 /// The same expression for text that is not UTF-8. RE2 reads each byte that belongs to no character
-/// as one U+FFFD; the automaton is led through these as it stands, so nothing is copied.
+/// as one U+FFFD; the automaton reads these in place, so nothing is copied.
 #[derive(Debug)]
 struct Damaged {
     automaton: DFA,
@@ -103,7 +103,7 @@ impl Damaged {
     }
 }
 
-/// Compiles RE2's syntax for whoever wants the captures too.
+/// Compiles RE2's syntax for callers that want the captures too.
 ///
 /// # Errors
 /// What is wrong with it, and where.
@@ -198,7 +198,7 @@ fn escape(out: &mut String, chars: &mut Chars<'_>, in_class: bool) {
     }
 }
 
-/// The beginning of a set, in which a `]` that stands first is an ordinary one.
+/// The beginning of a set, in which a leading `]` is an ordinary character.
 fn begin_class(out: &mut String, chars: &mut Chars<'_>) {
     out.push('[');
     if let Some((_, caret)) = chars.next_if(|&(_, c)| c == '^') {

@@ -23,7 +23,7 @@ pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>) {
     put_text(out, b"\n:EnvVersion: ", message.env_version);
     out.extend_from_slice(b"\n:Pid: ");
     match message.pid {
-        // This number stands for "no pid" there.
+        // This number means "no pid" there.
         None | Some(i32::MIN) => out.extend_from_slice(b"<nil>"),
         Some(pid) => put_integer(out, i64::from(pid)),
     }

@@ -56,7 +56,7 @@ const PYTHON: [(&str, i32); 5] = [("10", 7), ("20", 6), ("30", 4), ("40", 3), ("
 #[derive(Clone, Debug, Default)]
 pub struct SeverityMap {
     words: Vec<(String, i32)>,
-    /// What any other word stands for.
+    /// What any other word means.
     default: Option<i32>,
 }
 
@@ -90,7 +90,7 @@ impl SeverityMap {
         Self { words: PINO.iter().map(|&(w, s)| (w.to_owned(), s)).collect(), default: None }
     }
 
-    /// What `word` stands for: by the map, in any case, as a number of syslog's, as a name. Other
+    /// What `word` means: by the map, in any case, as a number of syslog's, as a name. Other
     /// numbers mean something else to each library.
     pub fn severity(&self, word: &[u8]) -> Option<i32> {
         let word = word.trim_ascii();

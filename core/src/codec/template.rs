@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages through a template: `{Timestamp:%H:%M:%S} {Hostname:10} {Fields[status]:>3} {Payload}`.
 //!
-//! Between braces stands a header, or a field with or without indices as in the matcher; several
-//! values of a field are joined by commas, what is absent is empty.
-//! `{Timestamp}` is RFC 3339 in UTC, `{Timestamp:FORMAT}` strftime(3) in the local zone. Behind a
-//! colon stands a width, with `<` (as without), `>` or `^` before it for left, right or centre and
-//! `.N` behind it for N columns at most; or `json` for a JSON value. `{{` and `}}` are braces; `\n`,
-//! `\t`, `\0` and `\\` are what they are in C.
+//! Braces enclose a header, or a field with or without indices as in the matcher; several values of
+//! a field are joined by commas, what is absent is empty. `{Timestamp}` is RFC 3339 in UTC,
+//! `{Timestamp:FORMAT}` strftime(3) in the local zone. Behind a colon a width follows, with `<` (as
+//! without), `>` or `^` before it for left, right or centre and `.N` behind it for N columns at
+//! most; or `json` for a JSON value. `{{` and `}}` are braces; `\n`, `\t`, `\0` and `\\` are what
+//! they are in C.
 
 use unicode_width::UnicodeWidthChar as _;
 

@@ -2,8 +2,8 @@
 //! Access logs by the format that the server writes them in: nginx's `log_format`, Apache's
 //! `LogFormat`.
 //!
-//! Fields have the names of nginx's variables for both. The request line becomes three fields, if it
-//! is one; `-` is nothing.
+//! Fields have the names of nginx's variables for both. The request line becomes three fields, if
+//! it is one; `-` is nothing.
 
 use super::cause::Cause;
 use super::readers::{Readers, Target, typed};
@@ -21,13 +21,13 @@ pub(super) const APACHE_COMMON: &str = r#"%h %l %u %t "%r" %>s %b"#;
 /// A compiled format.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// What stands before the first variable.
+    /// What precedes the first variable.
     start: Vec<u8>,
     pieces: Vec<Piece>,
     room: Vec<u8>,
 }
 
-/// A variable, and what stands behind it.
+/// A variable, and what follows it.
 #[derive(Clone, Debug)]
 struct Piece {
     variable: Variable,
@@ -218,7 +218,7 @@ impl Variable {
     }
 }
 
-/// Whether an odd number of backslashes stands at the end.
+/// Whether it ends with an odd number of backslashes.
 fn ends_escaped(text: &[u8]) -> bool {
     text.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
 }

@@ -69,7 +69,7 @@ impl Flaw {
         }
     }
 
-    /// What becomes of it.
+    /// What is done with it.
     pub fn kept(self) -> &'static str {
         if self == Self::Header { "kept as fields" } else { "kept as text" }
     }

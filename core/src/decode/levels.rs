@@ -26,11 +26,11 @@ struct Found<'a> {
     relative: Option<i64>,
     /// The method, which `java.util.logging` puts behind the logger.
     method: Option<&'a [u8]>,
-    /// Whether nothing but a colon stands before what is next.
+    /// Whether only a colon precedes what is next.
     follows_colon: bool,
     /// Whether the line began with a time.
     has_time: bool,
-    /// Whether a colon stands right behind the level: of all else only a logger may follow.
+    /// Whether a colon directly follows the level: of all else only a logger may follow.
     has_colon: bool,
 }
 
@@ -157,7 +157,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// What stands in brackets: a level, a process, a thread or a logger.
+    /// The text in brackets: a level, a process, a thread or a logger.
     fn take_inside(&mut self, inside: &'a [u8], readers: &Readers) -> Option<()> {
         // Behind the level stand names and numbers; words in brackets are of the message.
         if inside.contains(&b' ') && self.severity.is_some() {
@@ -230,7 +230,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Whether a word before the level is a logger: what stands between it and the level is not text.
+/// Whether a word before the level is a logger: what is between it and the level is not text.
 fn is_set_off(word: &[u8], rest: &[u8]) -> bool {
     let next = after_blanks(rest);
     // The class and the method of java.util.logging have a line of their own.

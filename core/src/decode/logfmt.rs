@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lines of logfmt: `level=warn msg="took too long" took=1.5 retry`.
 //!
-//! A value stands bare, or in double quotes, where `\"`, `\\`, `\n`, `\r` and `\t` are escapes, or
+//! A value is bare, or in double quotes, where `\"`, `\\`, `\n`, `\r` and `\t` are escapes, or
 //! in single quotes or backticks, where there are none. A key without a value is true.
 
 use super::cause::Cause;

@@ -13,7 +13,7 @@ use super::readers::{Readers, Target, typed};
 use crate::codec::HeaderName;
 use crate::wire::{Full, Value, ValueType};
 
-/// What stands between the names of nested members.
+/// What separates the names of nested members.
 const SEPARATOR: u8 = b'.';
 
 /// Which members become headers.

@@ -3,7 +3,7 @@
 //!
 //! A [`Decoder`] holds the ways to read a record, tried in order. Values go straight into the
 //! message ([`crate::wire::Draft`]); nothing is allocated for a record. What can be read stays: a
-//! value that cannot is kept as text in a field of its own name and told of ([`Flaws`]), a record
+//! value that cannot is kept as text in a field of its own name and reported ([`Flaws`]), a record
 //! in which nothing can be read is left to the caller.
 
 mod access;
@@ -91,8 +91,8 @@ impl Decoder {
         Self { ways, readers, target: Target::new(limit), rooms: Rooms::default() }
     }
 
-    /// Reads a record that came at `now` from the file at `path`, if that is known. What was read is
-    /// in [`Decoder::draft`] then.
+    /// Reads a record that came at `now` from the file at `path`, if that is known. What was read
+    /// is in [`Decoder::draft`] then.
     ///
     /// # Errors
     /// Why the only way does not fit, or that none of several does.

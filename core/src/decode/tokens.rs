@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The pieces that lines of logs are made of.
 
-/// What stands before `end` at the front of `text`, and what follows that.
+/// The part of `text` before `end`, and what follows it.
 #[inline]
 pub(super) fn prefixed<'a>(text: &'a [u8], end: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let at = match end {
@@ -11,7 +11,7 @@ pub(super) fn prefixed<'a>(text: &'a [u8], end: &[u8]) -> Option<(&'a [u8], &'a 
     Some((text.get(..at)?, text.get(at + end.len()..)?))
 }
 
-/// What stands between two brackets at the front of `text`, and what follows that.
+/// The text in the brackets at the front of `text`, and what follows them.
 #[inline]
 pub(super) fn bracketed(text: &[u8], open: u8, close: u8) -> Option<(&[u8], &[u8])> {
     let inside = text.strip_prefix(&[open])?;

@@ -13,12 +13,13 @@ use crate::wire::{Deframer, More, Step};
 /// Bytes read at once.
 const READ_SIZE: usize = 256 * 1024;
 
-/// What stands in a file.
+/// The contents of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// Messages.
     Frames {
-        /// Number of the message before; none if the file is of the first form, which had no blocks.
+        /// Number of the message before; none if the file is of the first form, which had no
+        /// blocks.
         before: Option<u64>,
         /// How many.
         count: u64,

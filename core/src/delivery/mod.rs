@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Nothing lost between a source and the far end.
 //!
-//! A position is committed by the stage that knows the message is safe; what is not confirmed is
+//! A position is committed by the stage that knows the message is safe; what is not acknowledged is
 //! sent again; what is sent again can be recognised.
 
 #[cfg(feature = "queue")]

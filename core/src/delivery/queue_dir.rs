@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reading the queue of heka-send without changing it: what is not confirmed of it.
+//! Reading the queue of heka-send without changing it: what is not acknowledged of it.
 
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -23,7 +23,7 @@ pub struct QueueDir {
     cursor: Cursor,
 }
 
-/// What is known of how far it is confirmed.
+/// How far it is acknowledged, as far as that is known.
 #[derive(Debug, Default)]
 struct Cursor {
     file: u64,
@@ -132,7 +132,7 @@ struct Reading {
 impl Reading {
     /// Whether a block of `count` messages, with the number `before` it, goes on where the last one
     /// ended, or behind: then messages are missing, which is reported. One that lies before was
-    /// confirmed long ago.
+    /// acknowledged long ago.
     fn expects(&mut self, before: Option<u64>, count: u64, path: &Path) -> bool {
         let expected = self.last.or(before).unwrap_or_default();
         let before = before.unwrap_or(expected);

@@ -17,7 +17,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The number that stands for it in a header.
+    /// Its number in a header.
     pub fn number(self) -> u64 {
         match self {
             Self::TooLong => 1,

@@ -53,7 +53,7 @@ pub enum UnixName {
     Abstract(Vec<u8>),
 }
 
-/// What stands before an address, and how the rest of it is read.
+/// The prefix of an address, and how the rest of it is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Scheme {
     /// Such as `tcp://`.

@@ -93,7 +93,7 @@ impl DialError {
         Self::Failed { cause: cause.to_string(), hint: None }
     }
 
-    /// As the end of a tool that has no more retries: status 3. The hint is told before.
+    /// As the end of a tool that has no more retries: status 3. The hint is printed before.
     pub fn into_stop(self, subject: impl std::fmt::Display) -> Stop {
         match self {
             Self::Stopped(stop) => stop,
@@ -115,7 +115,7 @@ impl From<Stop> for DialError {
 
 impl From<std::io::Error> for DialError {
     fn from(error: std::io::Error) -> Self {
-        // With TLS 1.3 it is a read after the handshake that tells what the server thought of it.
+        // With TLS 1.3 only a read after the handshake shows what the server thought of it.
         #[cfg(feature = "tls")]
         if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
             let (cause, hint) = super::tls::explain(error);
@@ -310,7 +310,7 @@ fn connect(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<(), D
 }
 
 /// The same for a unix socket, which is connected at once or, while the backlog is full, not at
-/// all; no event tells when there is room.
+/// all; no event says when there is room.
 fn connect_unix(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<(), DialError> {
     socket.set_nonblocking(true)?;
     let mut pause = FIRST_PAUSE;

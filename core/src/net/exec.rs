@@ -59,8 +59,8 @@ pub enum Program {
 pub enum Direction {
     /// To the program.
     To,
-    /// From the program. A tool of ours connects again itself, so often: it alone knows where it
-    /// was.
+    /// From the program. A tool of ours reconnects by itself, with these retries: only it knows
+    /// where it was.
     From(Retries),
 }
 
@@ -192,7 +192,7 @@ pub fn status_words(status: ExitStatus) -> String {
     }
 }
 
-/// Lets a program end that nobody talks to any more, asks it to, or makes it.
+/// Ends a program that is no longer needed: waits for it, asks it to end, then kills it.
 fn end(child: &mut Child) {
     if ended(child, GRACE).is_some() {
         return;

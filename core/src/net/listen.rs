@@ -247,7 +247,7 @@ fn listen_ip(ip: SocketAddr, datagram: bool, both: bool, backlog: i32) -> io::Re
     Ok(socket)
 }
 
-/// The sockets that systemd, or whoever started us, has opened to be listened on. `keepalive` is as
+/// The sockets that systemd, or another parent, has opened to be listened on. `keepalive` is as
 /// in [`ListenOptions`].
 ///
 /// # Errors
@@ -258,7 +258,7 @@ pub fn inherited(keepalive: Option<Duration>) -> Result<Vec<Listener>, Stop> {
     sockets.map(adopt).collect()
 }
 
-/// The sockets that systemd, or whoever started us, has opened: `LISTEN_FDS` descriptors from 3
+/// The sockets that systemd, or another parent, has opened: `LISTEN_FDS` descriptors from 3
 /// on, if `LISTEN_PID` is this process (`sd_listen_fds(3)`). One may be a connection.
 ///
 /// # Errors

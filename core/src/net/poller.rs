@@ -10,12 +10,12 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use crate::os::{Deadline, pulse, serve_signals, signal};
 use crate::report::{Explain as _, Stop};
 
-/// Most descriptors that one call tells of; the others come with the next.
+/// Most descriptors that one call reports; the others come with the next.
 const BATCH: usize = 256;
 /// The token of the descriptor that signals write to.
 const WAKE: u64 = u64::MAX;
 
-/// What is wanted of a descriptor. Its end and its errors are always told.
+/// What is wanted of a descriptor. Its end and its errors are always reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
     /// To read from it.
@@ -80,8 +80,8 @@ impl Poller {
         self.epoll.add(fd, EpollEvent::new(interest.flags(), token))
     }
 
-    /// Adds a socket of which changes only are told, once each, and both directions: what may be
-    /// done with it is to be remembered until it proves wrong.
+    /// Adds a socket of which only changes are reported, once each, in both directions: the
+    /// caller remembers what may be done with it until that proves wrong.
     ///
     /// # Errors
     /// The system's.

@@ -51,8 +51,8 @@ impl std::fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// Reads `http://[NAME:PASSWORD@]HOST[:PORT]`, or the same with `socks5://` or `socks5h://`; the
-    /// scheme may be absent, the port is then 3128 as in curl, and 80 or 1080 with the scheme.
+    /// Reads `http://[NAME:PASSWORD@]HOST[:PORT]`, or the same with `socks5://` or `socks5h://`;
+    /// the scheme may be absent, the port is then 3128 as in curl, and 80 or 1080 with the scheme.
     ///
     /// # Errors
     /// Words on what is wrong; they do not repeat the URL.
@@ -84,7 +84,7 @@ impl Proxy {
         Ok(Self { at, kind, credentials, bypass, trouble: None, serves_loopback: true })
     }
 
-    /// One that cannot be used: whoever is reached without it never hears of that.
+    /// One that cannot be used: connections that do not need it never report that.
     pub fn unusable(trouble: String) -> Self {
         Self {
             at: HostPort { host: String::new(), port: 0 },
@@ -147,7 +147,7 @@ impl Proxy {
         !self.bypass.iter().any(|rule| rule.covers(at))
     }
 
-    /// Whether it is told addresses only, so that names have to be looked up before.
+    /// Whether it accepts addresses only, so that names have to be looked up before.
     pub(super) fn wants_address(&self) -> bool {
         self.kind == Kind::Socks5
     }

@@ -2,7 +2,7 @@
 //! Making a connection again: when to try, what is said of it, and waiting until then.
 //!
 //! The default numbers are those of Heka's retry helper: 250 ms, doubled up to 30 s, up to 500 ms
-//! of jitter, for ever.
+//! of jitter, forever.
 
 use std::fmt::Arguments;
 use std::time::{Duration, Instant};
@@ -81,7 +81,7 @@ impl<'a> Loss<'a> {
         Self { hint, ..self }
     }
 
-    /// The server asks to stay away so long.
+    /// How long the server asks us to wait.
     #[must_use]
     pub fn wait(self, wait: Duration) -> Self {
         Self { wait, ..self }
@@ -120,8 +120,8 @@ impl Redial {
         true
     }
 
-    /// Announces an attempt after so long that is no retry: the other side ended the connection in
-    /// order.
+    /// Announces an attempt after `delay` that is not a retry: the other side closed the
+    /// connection normally.
     pub fn schedule_after(&mut self, delay: Duration, loss: &Loss<'_>) {
         self.announce(loss, delay);
     }
@@ -140,7 +140,7 @@ impl Redial {
     /// there is.
     ///
     /// # Errors
-    /// A signal, a write error, or that nobody reads any more.
+    /// A signal, a write error, or the end of the reader.
     pub fn wait(&self, out: Option<&mut Backlog>, end: Deadline) -> Result<(), Stop> {
         let until = end.map_or(self.due, |end| end.min(self.due));
         match out {

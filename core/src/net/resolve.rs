@@ -45,7 +45,7 @@ fn ask(at: HostPort, deadline: Deadline) -> Result<Vec<SocketAddr>, DialError> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let found = (at.host.as_str(), at.port).to_socket_addrs();
-        // Nobody waits any more after the deadline.
+        // Nobody waits after the deadline.
         let _ = sender.send(found.map(Iterator::collect));
         drop(done);
     });

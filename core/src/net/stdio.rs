@@ -45,7 +45,7 @@ pub fn stdio() -> io::Result<Stream> {
 
 fn copy_in(input: OwnedFd, mut far: UnixStream) {
     std::thread::spawn(move || {
-        // What cannot be read, or is not wanted any more, is the end of the stream.
+        // What cannot be read, or is no longer wanted, is the end of the stream.
         let _end = io::copy(&mut File::from(input), &mut far);
         let _closed = far.shutdown(Shutdown::Write);
     });
@@ -54,13 +54,13 @@ fn copy_in(input: OwnedFd, mut far: UnixStream) {
 fn copy_out(mut far: UnixStream, output: OwnedFd) -> Copying {
     let thread = std::thread::spawn(move || {
         let _end = io::copy(&mut far, &mut File::from(output));
-        // Who does not read answers any more is gone.
+        // A peer that no longer reads answers is gone.
         let _closed = far.shutdown(Shutdown::Both);
     });
     Copying { thread }
 }
 
-/// A thread that copies what is left to standard output when the stream is closed. Dropped, it is
+/// A thread that copies the rest to standard output when the stream is closed. Dropped, it is
 /// waited for, but not long.
 #[derive(Debug)]
 pub(super) struct Copying {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Binding a unix socket to a path: whose path it is, who may use it, who removes it.
 //!
-//! A path that a socket was left at is told from one in use by connecting to it, with a datagram
+//! Connecting to a path shows whether a socket there is in use or was left behind, with a datagram
 //! socket: the system looks for a living socket at the path first, whatever network or process
 //! namespace it was bound in, and for its type after that. A server of datagrams hears nothing of a
 //! sender that sends nothing, and one of connections is reported to be of another type, before it
@@ -29,7 +29,7 @@ use crate::os::wait;
 use crate::report::{Explain as _, Stop};
 
 /// A turn is waited for no longer than this. It takes a program of ours less than a millisecond;
-/// whoever has the folder longer has it for something else, such as a queue that is kept there.
+/// one that is held for longer is held for something else, such as a queue that is kept there.
 const TURN: Duration = Duration::from_millis(300);
 /// When to look again whether it is ours.
 const TURN_STEP: Duration = Duration::from_millis(5);
@@ -120,7 +120,7 @@ fn lock_folder(path: &Path) -> Result<Option<Flock<File>>, Stop> {
     }
 }
 
-/// Removes a socket that nobody listens on any more. Anything else is left alone, unless forced.
+/// Removes a socket that nobody listens on. Anything else is left alone, unless forced.
 fn make_way(path: &Path, sockaddr: &SockAddr, kind: Type, force: bool) -> io::Result<()> {
     let Ok(metadata) = std::fs::symlink_metadata(path) else {
         return Ok(());

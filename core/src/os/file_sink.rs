@@ -2,8 +2,9 @@
 //! A file that records are appended to: with a mode, reopened on HUP, rotated, made durable.
 //!
 //! A file that has had its size or its time is renamed to `FILE.20060102T150405Z` (UTC, the moment
-//! of the rotation; `.2`, `.3` … behind it if that name is taken) and a new one is begun. Periods of
-//! time begin at multiples of their length since 1970-01-01 UTC, so `1d` rotates at midnight UTC.
+//! of the rotation; `.2`, `.3` … behind it if that name is taken) and a new one is begun. Periods
+//! of time begin at multiples of their length since 1970-01-01 UTC, so `1d` rotates at midnight
+//! UTC.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -84,7 +85,7 @@ impl FileSink {
             file.set_permissions(Permissions::from_mode(mode)).at(self.name())?;
         }
         if self.durable && metadata.is_file() {
-            // Not only a new one: whoever made it may have died before.
+            // Not only a new one: the process that made it may have died before.
             sync_name(&self.path).at(format_args!("{}: its folder", self.name()))?;
         }
         self.len = metadata.len();

@@ -50,7 +50,7 @@ pub fn frames_ending(limit: usize) -> Ending {
 const END_SIZE: u64 = 8 * 1024 * 1024;
 
 /// How long a file is without the torn frame at its end, if there is one. Only as much of it is
-/// read that a whole frame is seen, or no message in it can be so long.
+/// read that a whole frame is seen, or no message in it can be that long.
 fn whole_frames(file: &File, limit: usize) -> std::io::Result<u64> {
     let len = file.metadata()?.len();
     let longest = limit.saturating_add(FRAMING_SIZE + usize::from(u8::MAX)) as u64;

@@ -30,7 +30,7 @@ pub struct Input {
     end: usize,
     is_regular: bool,
     at_end: bool,
-    /// Errors of whoever writes the input, to be read at its end.
+    /// Errors of the program that writes the input, to be read at its end.
     trouble: Option<Receiver<String>>,
 }
 
@@ -281,7 +281,7 @@ impl Input {
         }
     }
 
-    /// Moves what is left to the front; doubles a buffer that one record fills.
+    /// Moves the rest to the front; doubles a buffer that one record fills.
     fn make_room(&mut self) {
         // What is moved is no more than what is done with.
         if self.start >= self.end - self.start {

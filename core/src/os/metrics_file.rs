@@ -36,7 +36,7 @@ impl MetricsFile {
         self.period
     }
 
-    /// Writes all numbers. If that fails, it is told, and tried again the next time.
+    /// Writes all numbers. A failure is reported, and the next call tries again.
     pub(super) fn write(&self) {
         if let Err(error) = self.try_write() {
             let path = self.path.display();
@@ -50,7 +50,7 @@ impl MetricsFile {
         new.swap()
     }
 
-    /// What tells this process from others of the tool: the file's name without its ending.
+    /// What distinguishes this process from others of the tool: the file's name without its ending.
     fn name(&self) -> String {
         let stem = self.path.file_stem().map_or(self.path.as_path(), Path::new);
         stem.to_string_lossy().into_owned()

@@ -18,8 +18,8 @@ pub struct Notify {
 }
 
 impl Notify {
-    /// Given the value of `NOTIFY_SOCKET`; `watchdog` is the time within which it wants to hear
-    /// that we are alive. If there is no such socket, that is told, and nobody is notified.
+    /// Given the value of `NOTIFY_SOCKET`; `watchdog` is the time within which it expects a
+    /// sign of life. If there is no such socket, that is reported, and nothing is notified.
     pub fn new(name: &OsStr, watchdog: Option<Duration>) -> Option<Self> {
         match Self::open(name, watchdog) {
             Ok(notify) => Some(notify),

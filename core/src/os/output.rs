@@ -279,7 +279,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes what stands before the record that has just ended, if the file has no room for it.
+    /// Writes what precedes the record that has just ended, if the file has no room for it.
     fn end_file_before_record(&mut self) -> Result<(), Stop> {
         let limit = self.sink.as_ref().and_then(|sink| sink.limit());
         if limit.is_some_and(|limit| self.buffer.len() as u64 > limit) && self.record > 0 {

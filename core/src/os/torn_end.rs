@@ -66,7 +66,7 @@ pub(super) fn has_writer(file: &File) -> bool {
 }
 
 /// Shows other tools of ours that this process appends to the file. Without such locks, as on some
-/// network file systems, nobody is told.
+/// network file systems, this goes unnoticed.
 pub(super) fn announce_writer(file: &File) {
     let _shared = file.try_lock_shared();
 }

@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::os::{pulse, signal};
 use crate::report::{Explain as _, Stop};
 
-/// A point in time to wait for at most, or for ever.
+/// A point in time to wait for at most, or forever.
 pub type Deadline = Option<Instant>;
 
 /// A descriptor and what is wanted of it.
@@ -50,8 +50,8 @@ pub fn wait(wanted: &[Wanted<'_>], deadline: Deadline) -> Result<Vec<PollFlags>,
     }
 }
 
-/// The same for whoever ends because of a signal already, or is about to end anyway: none is looked
-/// for, and a second one ends the process.
+/// The same for a process that ends because of a signal already, or is about to end anyway: no
+/// signal is looked for, and a second one ends the process.
 ///
 /// # Errors
 /// As poll(2).

@@ -32,14 +32,14 @@ pub enum Damage<'a> {
     },
 }
 
-/// A record over the limit: reported once, before what is left of it.
+/// A record over the limit: reported once, before the rest of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong<'a> {
     /// Where it begins.
     pub offset: u64,
     /// The limit, in bytes.
     pub limit: usize,
-    /// What becomes of it.
+    /// What is done with it.
     pub oversize: Oversize,
     /// How it begins.
     pub start: &'a [u8],

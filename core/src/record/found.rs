@@ -4,7 +4,7 @@
 use super::Damage;
 use crate::wire::Frame;
 
-/// What stands in a stream.
+/// What a stream contains.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::large_enum_variant, reason = "frames are a usual variant; they stay on the stack")]
 pub enum Found<'a> {

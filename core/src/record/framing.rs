@@ -36,7 +36,8 @@ pub enum Framing {
     LengthLe(Width),
     /// Begins with the number of its stream and its length, as in docker's attach stream.
     Docker,
-    /// Ends with an empty line: an entry of journald's export format, whose fields may hold any bytes.
+    /// Ends with an empty line: an entry of journald's export format, whose fields may hold any
+    /// bytes.
     Journal,
     /// Begins with its length in digits.
     OctetCount,
@@ -85,7 +86,7 @@ impl Framing {
     /// Appends a record.
     ///
     /// # Errors
-    /// [`Unfit`] if its length cannot be told; nothing is appended then.
+    /// [`Unfit`] if its length cannot be expressed; nothing is appended then.
     pub fn put(self, out: &mut Vec<u8>, record: &[u8]) -> Result<(), Unfit> {
         match self {
             Self::Length(width) => put_length(out, record.len(), width)?,
@@ -126,7 +127,7 @@ fn put_length(out: &mut Vec<u8>, len: usize, width: Width) -> Result<(), Unfit> 
     Ok(())
 }
 
-/// What stands before a record that begins with its length: how many bytes that takes, and the
+/// The length before a record: how many bytes it takes, and the
 /// length. `None` if it is not whole.
 pub(super) type Prefix = Option<(usize, u64)>;
 
@@ -159,7 +160,7 @@ pub(super) fn docker(data: &[u8]) -> Result<Prefix, &'static str> {
 const SYSLOG_DIGITS: usize = 8;
 
 /// The length in digits before the priority of a syslog message: `None` if there is none, nothing
-/// in it if that cannot be told yet.
+/// in it if that is not known yet.
 pub(super) fn syslog_count(data: &[u8]) -> Option<Prefix> {
     let digits = data.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if digits == 0 || digits > SYSLOG_DIGITS || data.first() == Some(&b'0') {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How long a record may be, and what becomes of longer ones.
+//! How long a record may be, and what is done with longer ones.
 
 /// The longest record, and the rule for longer ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// Most bytes of a record, without the delimiter that ends it.
     pub size: usize,
-    /// What becomes of longer ones.
+    /// What is done with longer ones.
     pub oversize: Oversize,
 }
 
-/// What becomes of a record that is longer than the limit. Those that begin with their length, and
-/// Heka frames, are dropped in any case: there is no limit at which a part of one would be a record.
+/// What is done with a record that is longer than the limit. Those that begin with their length,
+/// and Heka frames, are dropped in any case: there is no limit at which a part of one would be a
+/// record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Oversize {
     /// It goes on in the next record; nothing is lost.

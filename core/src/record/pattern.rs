@@ -9,15 +9,16 @@ use super::More;
 use super::boundary::{Boundary, End, Lines, Search};
 use crate::codec::{Mistake, regular};
 
-/// A delimiter whose length has no bound is looked for in all of a record that is no longer; beyond,
-/// only when half as much has come since the last time, so that the work stays in proportion.
+/// A delimiter whose length has no bound is looked for in all of a record that is no longer;
+/// beyond, only when half as much has come since the last time, so that the work stays in
+/// proportion.
 const SHORT: usize = 64 * 1024;
 /// As much of a delimiter is waited for behind the limit.
 const MOST_REACH: usize = 4096;
 /// The same for a delimiter whose length has no bound.
 const USUAL_REACH: usize = 64;
 
-/// Where a delimiter stands.
+/// The place of a delimiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
     /// At the end of a record (Heka's `RegexSplitter`): what the capture group has matched stays in

@@ -262,7 +262,7 @@ impl<'a, 's> Records<'a, 's> {
         }
     }
 
-    /// As [`Records::by_length`], where what stands before a record may be wrong.
+    /// As [`Records::by_length`], where the length before a record may be wrong.
     /// A syslog message.
     fn by_count_or_line(&mut self, rest: &'a [u8]) -> Option<Found<'a>> {
         let begins = self.progress.state == State::Reading && !self.progress.search.is_inside;

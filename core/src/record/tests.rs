@@ -162,7 +162,7 @@ fn records_over_the_limit_are_split_truncated_or_dropped_in_any_pieces() {
         assert_eq!(truncated, [&b"ab"[..], b"", b"1234", b"cd", b"efgh"], "{size}");
         let dropped = outcome(Oversize::Drop);
         assert_eq!(dropped.texts, [&b"ab"[..], b"", b"cd"], "{size}");
-        // Each is reported once, whatever becomes of it.
+        // Each is reported once, whatever is done with it.
         for (oversize, word) in OVERSIZES.into_iter().zip(["split", "truncated", "dropped"]) {
             let complaints = outcome(oversize).complaints;
             let starts = |text: &str, offset: u64| {
@@ -405,7 +405,7 @@ mod patterns {
     }
 }
 
-/// Lines and what becomes of those over the limit, the simple way.
+/// Lines and what is done with those over the limit, the simple way.
 fn model(text: &[u8], size: usize, oversize: Oversize) -> Vec<Vec<u8>> {
     let mut lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
     if lines.last() == Some(&&b""[..]) {

@@ -8,7 +8,7 @@
 use super::More;
 use super::boundary::{Boundary, End, Search, find_byte};
 
-/// Brackets that are told apart; deeper ones are counted.
+/// Brackets whose kinds are distinguished; deeper ones are only counted.
 const TRACKED: u32 = 64;
 
 /// JSON values.
@@ -75,7 +75,7 @@ impl Boundary for Values {
     }
 }
 
-/// The end of a value that is a line, as most are, if that can be told at a glance: it ends with a
+/// The end of a value that is a line, as most are, if one look decides it: it ends with a
 /// bracket, the next line begins with one, and within it no value follows another.
 #[inline]
 fn line(data: &[u8], at: usize, searched: usize) -> Option<End> {
@@ -163,7 +163,7 @@ mod tests {
     use super::super::{Found, Limit, Oversize, Progress, Splitter};
     use super::*;
 
-    /// The records of a stream that comes in pieces of so many bytes.
+    /// The records of a stream that arrives in pieces of `len` bytes.
     fn records(stream: &[u8], len: usize) -> Vec<String> {
         let splitter = Splitter::json(Limit { size: 1000, oversize: Oversize::Split });
         let mut progress = Progress::default();

@@ -33,14 +33,14 @@ struct Kind {
     suppressed: Suppressed,
 }
 
-/// Warnings that were not printed, and the records lost that they would have told of.
+/// Warnings that were not printed, and the lost records that they would have reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Suppressed {
     warnings: u64,
     records: u64,
 }
 
-/// Warns of something that may happen again and again. `kind` tells warnings apart and is the
+/// Warns of something that may happen repeatedly. `kind` distinguishes warnings and is the
 /// subject of their number, so there must be few: not one for each peer that connects.
 pub fn repeated(kind: impl Display, text: impl Display) {
     repeated_loss(kind, 0, text);

@@ -115,7 +115,7 @@ pub fn announce(text: impl Display) {
     say(Level::Warning, Kind::new("notice", "", AnsiColor::Cyan, 5), &text);
 }
 
-/// Tells details for whoever looks for a fault (`-vv`).
+/// Prints details for debugging (`-vv`).
 pub fn debug(text: impl Display) {
     say(Level::Debug, Kind::new("debug", "debug: ", AnsiColor::BrightBlack, 7), &text);
 }
@@ -154,14 +154,14 @@ const CONCEALED: &str = "[concealed]";
 /// Anything shorter would hide half of what is said, and is no secret worth the name.
 const SHORTEST_SECRET: usize = 4;
 
-/// From now on no core dump is made of this process, and no other process of the user can look into
+/// From now on this process leaves no core dump, and no other process of the user can read
 /// its memory. Programs that it starts are not concerned.
 pub fn keep_from_core_dumps() {
     // It cannot fail; if it did, nothing would be worse than before.
     let _ = nix::sys::prctl::set_dumpable(false);
 }
 
-/// From now on no line on stderr shows `secret`, whoever says it: a peer that quotes a token, a
+/// From now on no line on stderr shows `secret`, whatever its origin: a peer that quotes a token, a
 /// library that logs a request; nor does a core dump.
 pub fn conceal(secret: &str) {
     keep_from_core_dumps();

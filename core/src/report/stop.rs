@@ -25,8 +25,8 @@ pub enum Status {
     Unreachable,
     /// Nothing was output, and `--exit-status` asked.
     Nothing,
-    /// The other side does not take our token, and there is no other one (only cf-tail tells this
-    /// and the following apart from [`Status::Unreachable`]).
+    /// The other side rejects our token, and there is no other one (only cf-tail distinguishes
+    /// this and the following from [`Status::Unreachable`]).
     Unauthorized,
     /// The other side does not have what was asked for.
     NotFound,
@@ -56,11 +56,11 @@ impl Status {
 /// What ended a tool early.
 #[derive(Debug)]
 pub enum Stop {
-    /// Nobody reads stdout any more: die of SIGPIPE, as cat and tail do.
+    /// Stdout has no reader left: die of SIGPIPE, as cat and tail do.
     BrokenPipe,
     /// A signal asked for the end; what had to be finished is finished.
     Signal(Signal),
-    /// An error that has not been told yet.
+    /// An error that has not been reported yet.
     Error {
         /// The status to exit with.
         status: Status,

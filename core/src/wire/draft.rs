@@ -255,7 +255,7 @@ impl Draft {
         if used.saturating_add(more) > self.limit { Err(Full) } else { Ok(()) }
     }
 
-    /// Writes everything of a field that stands before its values.
+    /// Writes everything of a field that precedes its values.
     #[inline]
     fn open_field(
         &mut self,

@@ -17,7 +17,7 @@ use super::varint::{put_bytes, put_int32, put_int64, put_tag, put_varint, varint
 #[derive(Clone, Debug, Default)]
 pub struct Template {
     before_payload: Vec<u8>,
-    /// So many bytes of that stand before the logger; the severity stands behind it.
+    /// How many bytes of that precede the logger; the severity follows it.
     before_logger: usize,
     severity: Option<i32>,
     after_payload: Vec<u8>,

@@ -10,7 +10,7 @@ use super::varint::{Malformed, Reader, put_bytes, put_int64, put_tag, put_varint
 pub const MAX_HEADER_SIZE: usize = 255;
 /// Longest message that a stock Heka receiver takes.
 pub const MAX_MESSAGE_SIZE: usize = 65_536;
-/// Longest message that our readers take unless told otherwise (heka-cat's limit).
+/// Longest message that our readers accept by default (heka-cat's limit).
 pub const DEFAULT_READ_LIMIT: usize = 4 * 1024 * 1024;
 /// Longest checkpoint that travels in a header.
 pub const MAX_CHECKPOINT_SIZE: usize = 128;
@@ -40,7 +40,7 @@ pub struct Header<'a> {
     pub hmac: Option<&'a [u8]>,
     /// Names the sender's stream (extension 100).
     pub stream_id: Option<&'a [u8]>,
-    /// Number within the stream, asks for a confirmation (extension 101).
+    /// Number within the stream, asks for an acknowledgement (extension 101).
     pub sequence: Option<u64>,
     /// Everything up to this number is safe (extension 102).
     pub acknowledged: Option<u64>,
@@ -52,7 +52,8 @@ pub struct Header<'a> {
     pub refused: Option<u64>,
     /// How many of them, one if that is not said (extension 106).
     pub refused_count: Option<u64>,
-    /// Whether the message is no message, but holds a position too long for a header (extension 107).
+    /// Whether the message is no message, but holds a position too long for a header (extension
+    /// 107).
     pub is_mark: bool,
 }
 

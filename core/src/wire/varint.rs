@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Protobuf's building blocks, bounds-checked: varints, tags, length-delimited bytes.
 //!
-//! Everything that reads here may be fed by an enemy: a length is compared with what is left
+//! Everything that reads here may be fed by an enemy: a length is compared with what remains
 //! before it is used, a varint ends after ten bytes, groups nest at most [`MAX_DEPTH`] deep.
 
 /// How deep unknown groups may nest, as in prost.

@@ -2,10 +2,10 @@
 //! A message read where it lies: slices of the frame, nothing copied, nothing allocated.
 //!
 //! [`MessageView::parse`] looks at every top-level tag once, which is what distinguishes a message
-//! from damage; no value is looked at before someone asks for it. Fields are kept as their bytes, and to
-//! find one by its name the values of the others are stepped over. Damage inside a field ends that
-//! field and leaves what was read of it, as Heka's own decoder does; damage outside makes the whole
-//! message invalid.
+//! from damage; no value is looked at before someone asks for it. Fields are kept as their bytes,
+//! and to find one by its name the values of the others are stepped over. Damage inside a field
+//! ends that field and leaves what was read of it, as Heka's own decoder does; damage outside makes
+//! the whole message invalid.
 
 use super::message::{DEFAULT_SEVERITY, ValueType};
 use super::varint::{Malformed, Reader, wire_type};
@@ -24,7 +24,7 @@ pub(super) struct Progress {
 /// One borrowed message.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessageView<'a> {
-    /// The 16 bytes of the Uuid, or whatever stands in their place.
+    /// The 16 bytes of the UUID, or whatever is in their place.
     pub uuid: Option<&'a [u8]>,
     /// Nanoseconds since 1970-01-01 UTC.
     pub timestamp: Option<i64>,

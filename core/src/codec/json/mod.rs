@@ -15,7 +15,7 @@
 //! `Fields` is an object if every name is unique and every field holds values of its declared type
 //! only: one value is that value, none or several are an array. `FieldInfo` then says what the
 //! values do not: the type of `BYTES` (base64) and `DOUBLE` fields, and a representation that is
-//! not empty (`null` stands for a type or representation that the message does not name). Any
+//! not empty (`null` means a type or representation that the message does not name). Any
 //! other `Fields` is an array of objects with the members of the schema, as heka-cat writes them.
 //!
 //! NaN and the infinities, for which JSON has no numbers, are the strings `NaN`, `Infinity` and

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What fields of earlier messages looked like: the bytes before their value, and the text that
-//! becomes of them.
+//! happens to them.
 
 use std::ops::Range;
 

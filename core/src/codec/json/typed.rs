@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 
 use super::value::Json;
 
-/// An integer; a double that is one counts, for whoever lets all numbers be doubles.
+/// An integer, or a double with an integral value: some programs make all numbers doubles.
 #[expect(clippy::cast_possible_truncation, reason = "compared with what it was")]
 pub(super) fn integer(name: &str, value: &Json) -> Result<i64, String> {
     const MAX: f64 = 9_223_372_036_854_775_808.0;

@@ -11,7 +11,7 @@ pub(super) enum Token {
     Word(String),
     /// `Fields[NAME][field][value]`.
     Field(FieldPath),
-    /// Text in quotes; `literal` if `%` stands behind them.
+    /// Text in quotes; `literal` if `%` follows them.
     Text { bytes: Vec<u8>, literal: bool },
     /// A regular expression between slashes.
     Regex(String),
@@ -54,7 +54,7 @@ pub(super) struct Lexer<'a> {
     at: usize,
 }
 
-/// Operators; of two that begin alike the longer stands first.
+/// Operators; of two with a common beginning the longer comes first.
 const OPERATORS: [(&[u8], Token); 13] = [
     (b"==", Token::Compare(Compare::Equal)),
     (b"!=", Token::Compare(Compare::NotEqual)),
@@ -76,7 +76,7 @@ impl<'a> Lexer<'a> {
         Self { text: text.as_bytes(), at: 0 }
     }
 
-    /// The next word and where it stands.
+    /// The next word and its place.
     pub(super) fn next(&mut self) -> Result<(usize, Token), Mistake> {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;

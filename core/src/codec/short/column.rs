@@ -6,9 +6,9 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use super::style;
 use crate::codec::harmless;
 
-/// What stands for a name that the message does not have.
+/// Shown for a name that the message does not have.
 const ABSENT: &[u8] = b"-";
-/// What stands for the part of a name for which there is no room.
+/// Shown for the part of a name for which there is no room.
 const ELLIPSIS: char = '…';
 
 /// Which end of a name that is too wide is left out.

@@ -6,7 +6,7 @@ use super::style;
 use crate::codec::{FieldList, logfmt};
 use crate::wire::MessageView;
 
-/// What stands before the next field.
+/// What separates the next field from what precedes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gap {
     None,

@@ -25,7 +25,7 @@ pub(super) struct Line<'a> {
     room: usize,
     is_cut: bool,
     is_styled: bool,
-    /// Nothing but a wrap stands before the next character.
+    /// Only a wrap precedes the next character.
     is_wrapped: bool,
 }
 

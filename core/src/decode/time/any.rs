@@ -42,7 +42,7 @@ fn front(scan: &mut Scan<'_>, is_all: bool) -> Option<Parts> {
     } else {
         begins_with_a_word(scan, &mut parts)?;
     }
-    // Behind syslog's date stands a host or a tag, which may be called pm.
+    // A host or a tag follows syslog's date, and may be called pm.
     let is_syslog = !has_digits && !has_weekday && parts.year.is_none();
     tail(scan, &mut parts, is_all || !is_syslog);
     Some(parts)

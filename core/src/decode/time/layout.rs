@@ -43,7 +43,7 @@ pub(super) enum Piece {
     HourOf12,
     Minute,
     Second,
-    /// Digits behind a point or a comma, whichever stands there.
+    /// Digits after a point or a comma, whichever is there.
     Fraction,
     /// Digits of nanoseconds, without a point.
     Digits,
@@ -55,7 +55,7 @@ pub(super) enum Piece {
     Epoch,
 }
 
-/// Elements of Go's layouts; of two that begin alike the longer stands first.
+/// Elements of Go's layouts; of two with a common beginning the longer comes first.
 const ELEMENTS: [(&str, Piece); 30] = [
     ("January", Piece::Month),
     ("Jan", Piece::Month),

@@ -88,12 +88,12 @@ impl CheckpointFile {
         &self.positions
     }
 
-    /// Where that source stands.
+    /// The position of that source.
     pub fn get(&self, source: &str) -> Option<&[u8]> {
         self.positions.get(source)
     }
 
-    /// Notes where a source stands; [`CheckpointFile::save`] stores it.
+    /// Notes the position of a source; [`CheckpointFile::save`] stores it.
     pub fn set(&mut self, source: &str, position: &[u8]) {
         if self.get(source) == Some(position) {
             return;

@@ -41,7 +41,7 @@ impl Positions {
         }
     }
 
-    /// The same while its writer may be adding to it: nothing is told of lines that are half there.
+    /// The same while its writer may be adding to it: half a line is not reported.
     ///
     /// # Errors
     /// As [`Positions::read`].
@@ -65,7 +65,7 @@ impl Positions {
         is_read && line.is_some_and(|line| parse_line(line).is_ok())
     }
 
-    /// Where that source stands.
+    /// The position of that source.
     pub fn get(&self, source: &str) -> Option<&[u8]> {
         self.0.get(source).map(Vec::as_slice)
     }

@@ -31,7 +31,7 @@ pub struct ClientSettings {
     pub server_name: Option<String>,
     /// Oldest version.
     pub min: Version,
-    /// Believe any certificate; a warning is told at every connection.
+    /// Accept any certificate; every connection prints a warning.
     pub insecure: bool,
 }
 
@@ -49,7 +49,7 @@ impl Client {
     }
 
     /// Reads the files and makes them ready, if that has not happened yet. Tools call it early so
-    /// that a wrong file is told before anything is sent.
+    /// that a wrong file is reported before anything is sent.
     ///
     /// # Errors
     /// A file that cannot be used: status 2.
@@ -146,7 +146,7 @@ fn shake(
                 }
             }
             Err(error) => {
-                // The alert that tells the peer why; it may be gone already.
+                // The alert says why; the peer may be gone already.
                 let _ = tls.write_tls(socket);
                 let own = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
                 let (cause, hint) = match own {

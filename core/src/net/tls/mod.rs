@@ -87,7 +87,7 @@ impl Session {
     }
 
     /// Reads decrypted bytes. A peer that closes without `close_notify`, as many do, has ended its
-    /// stream all the same: what is in it tells where it ends.
+    /// stream all the same: its contents show where it ends.
     pub(super) fn read(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let is_handshaking = self.is_handshaking();
@@ -98,11 +98,11 @@ impl Session {
                 }
                 other => return other,
             }
-            // A peer that stopped accepting data may have sent much before: reading tells the end.
+            // A peer that stopped accepting data may have sent much before: reading finds the end.
             let _ = self.flush(socket);
             self.connection.read_tls(socket)?;
             if let Err(error) = self.connection.process_new_packets() {
-                // The alert that tells the peer why; it may be gone already.
+                // The alert says why; the peer may be gone already.
                 let _ = self.flush(socket);
                 let error = words::meant(error, self.is_anonymous);
                 return Err(io::Error::new(ErrorKind::InvalidData, error));

@@ -13,7 +13,7 @@ use crate::os::{Backlog, Deadline, Wanted, wait, wait_at_the_end};
 use crate::report::Stop;
 use crate::report::words::Span;
 
-/// After so many messages the clock, the other descriptors and signals get a look.
+/// After this many messages the clock, the other descriptors and signals are looked at.
 const BATCH: u32 = 512;
 
 /// What [`Socket::receive`] came back with.
@@ -80,7 +80,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
     ///
     /// While `out` holds more than [`Options::max_backlog`] the connection is not read. Pings of
     /// the peer can then not be seen, so it gets a pong at every interval without having asked.
-    /// Nor is it read while the peer takes nothing of what is sent, but that is silence.
+    /// Nor is it read while the peer accepts none of what is sent, but that counts as silence.
     ///
     /// After [`Socket::close`] the end comes soon, and no signal is in its way (a second one ends
     /// the process): what was read before it is written, and the limit of the backlog holds.
@@ -150,8 +150,8 @@ impl<S: Read + Write + AsFd> Socket<S> {
         let input = input.filter(|_| self.is_sent() && self.is_open());
         let (fd, flags) = self.wanted();
         let flags = if pause.is_some() { flags & PollFlags::POLLOUT } else { flags };
-        // poll tells of a dead socket even if nothing is wanted of it: while paused that would be
-        // told again and again.
+        // poll reports a dead socket even if nothing is wanted of it: during a pause it would do
+        // so again and again.
         let mut wanted: Vec<Wanted<'_>> = Vec::with_capacity(3);
         wanted.extend(input.map(|fd| (fd, PollFlags::POLLIN)));
         wanted.extend(out.wanted());
@@ -173,7 +173,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
         if input_ready {
             return Ok(Some(Received::Input));
         }
-        // The input first: whoever has said everything must be known before the answer comes.
+        // The input first: its end must be known before the answer comes.
         if self.outgoing.take_just_sent() {
             return Ok(Some(Received::Sent));
         }

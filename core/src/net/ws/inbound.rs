@@ -222,7 +222,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// Takes the frame with that head and so many bytes at the front of the buffer.
+    /// Takes the frame with that head and the first `len` bytes of the buffer.
     #[inline]
     fn take(&mut self, head: &Head, len: usize) -> Result<Option<Event>, Breach> {
         let kind = match head.opcode {

@@ -2,7 +2,7 @@
 //! Frames on their way to the peer.
 //!
 //! A peer that stopped accepting data may have sent much before. So a write that fails is no
-//! error here, or an unanswered ping would cost the messages behind it: reading tells the end.
+//! error here, or an unanswered ping would cost the messages behind it: reading finds the end.
 
 use std::io::{ErrorKind, Write};
 
@@ -30,7 +30,7 @@ enum State {
     Idle,
     /// Something waits for the stream.
     Waiting,
-    /// A write has failed: nothing gets there any more.
+    /// A write has failed: nothing reaches the peer.
     Deaf,
 }
 
@@ -41,7 +41,7 @@ enum Owed {
     Nothing,
     /// Some are not on their way yet.
     Messages,
-    /// All are on their way now, and that has not been told yet.
+    /// All are on their way now, and that has not been reported yet.
     JustSent,
     /// One will never be.
     Lost,

@@ -21,7 +21,7 @@ pub(super) enum Phase {
     Draining(Ending),
 }
 
-/// What the end is told as, and when it comes at the latest.
+/// How the end is reported, and when it comes at the latest.
 #[derive(Debug)]
 pub(super) struct Ending {
     pub(super) closed: Closed,

@@ -18,7 +18,7 @@ use super::{Closed, Kind, Message, Options};
 use crate::os::Deadline;
 use crate::report::Cause as _;
 
-/// Reading stops while so many bytes of ours wait for the peer to take them.
+/// Reading stops while this many of our bytes wait for the peer.
 pub(super) const MAX_QUEUED: usize = 16 * 1024 * 1024;
 /// So many bytes of ours are written without waiting for more.
 const WRITE_BLOCK: usize = 128 * 1024;
@@ -171,7 +171,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
         Step::Again
     }
 
-    /// The peer broke the protocol: tells it so and hangs up.
+    /// The peer broke the protocol: says so and hangs up.
     fn fail(&mut self, breach: Breach) -> Step {
         let Breach { code, cause } = breach;
         if self.is_open() {

@@ -25,7 +25,7 @@ const MAX_FILE: usize = 1 << 20;
 /// Bytes that are overwritten when they are no longer needed.
 pub type SecretBytes = Zeroizing<Vec<u8>>;
 
-/// What becomes of a file that others know or can change.
+/// What is done with a file that others can read or change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exposed {
     /// One that others can change is refused, one that they can read is warned of.
@@ -39,7 +39,7 @@ pub enum Exposed {
 }
 
 /// Reads a file with a secret, or standard input for `-`. From then on no core dump is made of this
-/// process, and other processes of the user cannot look into it.
+/// process, and other processes of the user cannot read its memory.
 ///
 /// # Errors
 /// If it cannot be read, is larger than 1 MiB or exposed, status 2; or a signal came.
@@ -80,7 +80,7 @@ fn judge(path: &Path, trouble: Refused, exposed: Exposed) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Neither this nor reading waits blindly for whoever is at the other end of a pipe.
+/// Neither this nor reading waits blindly for the other end of a pipe.
 fn open(path: &Path) -> std::io::Result<File> {
     if path.as_os_str() == "-" {
         return Ok(File::from(std::io::stdin().as_fd().try_clone_to_owned()?));

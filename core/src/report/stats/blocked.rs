@@ -23,7 +23,7 @@ pub enum On {
     StandardOutput,
     /// The file that is written.
     OutputFile,
-    /// A disk that is to confirm what was written.
+    /// A disk that is to sync what was written.
     Disk,
     /// The other end of a connection.
     Peer,

@@ -25,7 +25,7 @@ impl Counter {
         Self(AtomicU64::new(0))
     }
 
-    /// Not told before it is [`set`](Self::set).
+    /// Not shown before it is [`set`](Self::set).
     pub const fn absent() -> Self {
         Self(AtomicU64::new(ABSENT))
     }
@@ -37,7 +37,7 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed) + count, Ordering::Relaxed);
     }
 
-    /// Raises it, whoever else does at the same time.
+    /// Raises it atomically.
     pub fn add_shared(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 /// Marks that are kept. More would only be more exact.
 const MOST: usize = 32;
 
-/// Remembers when there was how much, so that what is done tells how old the oldest rest is.
+/// Remembers how much there was at which time, which gives the age of the oldest outstanding data.
 #[derive(Debug, Default)]
 pub struct Lag {
     /// Times, and how much there was up to then at least.
@@ -19,7 +19,7 @@ impl Lag {
     /// At the time `now` there is work up to `end`, of which everything up to `done` is done.
     /// Returns since when the oldest rest is known; 0 if there is none.
     pub fn see(&mut self, now: u64, end: u64, done: u64) -> u64 {
-        // What was cut off is not to be done any more.
+        // What was cut off is no longer outstanding.
         self.marks.iter_mut().for_each(|(_, mark)| *mark = end.min(*mark));
         while self.marks.front().is_some_and(|(_, end)| *end <= done) {
             self.marks.pop_front();

@@ -18,7 +18,7 @@ pub enum Skip {
     Unverified,
     /// Not what the form asks for: not UTF-8, say.
     Invalid,
-    /// It was stored and is not there any more.
+    /// It was stored and is no longer there.
     Missing,
     /// Its reader was too slow, or is gone.
     Unsent,
@@ -68,7 +68,7 @@ impl Kind {
     }
 }
 
-/// The name of what tells the values of one number apart: `file`.
+/// The label that distinguishes the values of one number: `file`.
 pub type Label = &'static str;
 
 /// A number with its names.
@@ -77,13 +77,13 @@ pub struct Metric {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
     pub(super) kind: Kind,
-    /// Whether it counts nanoseconds, which are told as seconds.
+    /// Whether it counts nanoseconds, which are shown as seconds.
     is_time: bool,
     word: Word,
     source: Source,
 }
 
-/// How a number stands in the line for people.
+/// How a number is shown in the line for people.
 #[derive(Clone, Copy, Debug)]
 enum Word {
     None,
@@ -115,17 +115,17 @@ impl Metric {
         Self::new(name, help, Kind::Gauge, Source::One(of))
     }
 
-    /// How many seconds ago the time in `of` was, as [`super::now`] told it; 0 if it is 0.
+    /// How many seconds ago the time in `of` was, as [`super::now`] gave it; 0 if it is 0.
     pub const fn age(name: &'static str, help: &'static str, of: &'static Counter) -> Self {
         Self::new(name, help, Kind::Gauge, Source::Age(of)).seconds()
     }
 
-    /// A number that is computed when it is told.
+    /// A number that is computed when it is shown.
     pub const fn computed(name: &'static str, help: &'static str, compute: fn() -> u64) -> Self {
         Self::new(name, help, Kind::Gauge, Source::Computed(compute))
     }
 
-    /// The time in `of`, as [`super::now`] told it.
+    /// The time in `of`, as [`super::now`] gave it.
     pub const fn time(name: &'static str, help: &'static str, of: &'static Counter) -> Self {
         Self::new(name, help, Kind::Gauge, Source::Time(of)).seconds()
     }
@@ -181,7 +181,7 @@ impl Metric {
         self
     }
 
-    /// It stands in the line for people as `VALUE WORD`.
+    /// The line for people shows it as `VALUE WORD`.
     #[must_use]
     pub const fn word(mut self, word: &'static str) -> Self {
         self.word = Word::Always(word);
@@ -256,7 +256,7 @@ impl Values {
     }
 }
 
-/// A value as it is told.
+/// A value as it is shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Number {
     value: u64,

@@ -4,7 +4,7 @@
 //! One line at the end with `--stats`, and on SIGUSR1 at any time:
 //! `heka-send: 1203 messages, 318244 bytes in, 318244 bytes out, 2 skipped, 1.52 s, 209 kB/s`.
 //! A tool has numbers of its own in a table of [`Metric`]s; they stand behind the common ones. The
-//! thread of `os::reporter` reads them, so they are told also while the tool is stuck.
+//! thread of `os::reporter` reads them, so they are reported also while the tool is stuck.
 
 mod blocked;
 mod counter;
@@ -54,7 +54,7 @@ struct Start {
     metrics: &'static [&'static [Metric]],
 }
 
-/// What a tool is, for the numbers that it tells.
+/// What a tool is, for the numbers that it reports.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     /// The version of the tools.
@@ -78,12 +78,12 @@ pub fn print_as_json() {
     IS_JSON.store(true, Ordering::Relaxed);
 }
 
-/// The tool has done its work: what is told from now on is final.
+/// The tool has done its work: what is reported from now on is final.
 pub fn end() {
     HAS_ENDED.store(true, Ordering::Relaxed);
 }
 
-/// The input is so many bytes long, and no longer; 0 if nobody knows.
+/// Length of the input in bytes if it does not grow; 0 if unknown.
 pub fn expect(bytes: u64) {
     EXPECTED.store(bytes, Ordering::Relaxed);
 }

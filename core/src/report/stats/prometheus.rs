@@ -4,7 +4,7 @@
 use super::{START, metric};
 use crate::report;
 
-/// All numbers, with the labels `tool` and `name`: the second tells apart processes of one tool
+/// All numbers, with the labels `tool` and `name`: the second distinguishes processes of one tool
 /// whose files one collector reads.
 pub fn prometheus(name: &str) -> String {
     let labels = format!("tool=\"{}\",name=\"{}\"", report::program(), Escaped(name));

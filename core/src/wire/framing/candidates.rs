@@ -8,7 +8,7 @@ use super::reach::Reach;
 /// End of a candidate whose header is not complete.
 pub(super) const UNKNOWN: u32 = u32::MAX;
 
-/// What becomes of a candidate.
+/// What is decided about a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It depends on bytes that were not looked at.
@@ -32,7 +32,7 @@ pub(super) struct Candidate {
 }
 
 /// All of them, by number and in the order of their starts, but for the first ones, which do not
-/// matter any more.
+/// matter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Candidates {
     first: u32,
@@ -94,7 +94,7 @@ impl Candidates {
         }
     }
 
-    /// It is known what becomes of it.
+    /// It is decided.
     pub(super) fn decide(&mut self, number: u32, fate: Fate) {
         if let Some(candidate) = self.get_mut(number) {
             candidate.fate = fate;

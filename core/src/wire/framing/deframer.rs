@@ -126,7 +126,7 @@ impl Deframer {
         }
     }
 
-    /// From now on a header that stands where one must tells the truth about its length, or does
+    /// From now on a header at the place where one must be states its length truthfully, or does
     /// not: then a frame over the limit is damage of its own, and ends where its header says.
     pub fn trust_lengths(&mut self, trust: bool) {
         self.trusts_lengths = trust;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What stands before a message: whether a 0x1e starts a frame at all.
+//! What precedes a message: whether a 0x1e starts a frame at all.
 
 use super::whole::plain_header;
 use super::{FRAMING_SIZE, Reason, UNIT_SEPARATOR};

@@ -26,7 +26,7 @@ pub(super) struct Judge {
     /// How much of the unfinished message at the front of the buffer is known to be in order, so
     /// that a slow sender of many small members is not read from the beginning each time.
     checked: Checked,
-    /// What stands before this has been walked over in vain.
+    /// What precedes this has been examined in vain.
     walked: u64,
     survey: Option<Box<Survey>>,
 }
@@ -276,7 +276,7 @@ impl Judge {
         }
     }
 
-    /// How much of `buffer` it takes to know what becomes of a candidate, or its header.
+    /// How much of `buffer` it takes to decide about a candidate, or its header.
     fn need_of(&self, inner: u32, buffer: &[u8]) -> Option<usize> {
         let (start, end) = self.survey.as_ref()?.extent(inner)?;
         let within = |offset: u64| usize::try_from(offset - self.offset).ok();

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Nothing is escaped, so 0x1e may stand anywhere inside a frame too. A 0x1e is taken for the
-//! start of a frame if a header follows that names a length, 0x1f stands behind it and the bytes
+//! start of a frame if a header follows that names a length, 0x1f follows it and the bytes
 //! of that length are a message. If any of that fails, what follows is looked at from the next
 //! byte on, so damage never costs an intact neighbour: a length that lies is found out when the
 //! bytes behind it turn out not to be a message (at the latest at the end of the input).
@@ -69,8 +69,8 @@ impl<'a> Frame<'a> {
         self.header.is_mark || self.message.is_empty() && self.header.is_extended()
     }
 
-    /// The position that it carries if it is a mark: a frame without a message, or one whose message
-    /// only holds a position that no header has room for.
+    /// The position that it carries if it is a mark: a frame without a message, or one whose
+    /// message only holds a position that no header has room for.
     pub fn mark(&self) -> Option<&'a [u8]> {
         match self.header {
             Header { is_mark: true, .. } => self.view.payload,
@@ -136,7 +136,7 @@ pub enum Reason {
     CutOff,
 }
 
-/// What [`Deframer::next`] found. The first number of each tells how many bytes at the front of
+/// What [`Deframer::next`] found. The first number of each is how many bytes at the front of
 /// the buffer are done with; the caller drops them before it calls again.
 #[derive(Clone, Copy, Debug)]
 #[expect(
@@ -146,9 +146,9 @@ pub enum Reason {
 pub enum Step<'a> {
     /// An intact frame.
     Frame(usize, Frame<'a>),
-    /// A stretch that was skipped, told once it has ended (or the input falls idle).
+    /// A stretch that was skipped, reported when it has ended (or the input falls idle).
     Damage(usize, Damage),
-    /// No frame: what is left needs at least as many bytes as the second number says, or none but
+    /// No frame: the rest needs at least as many bytes as the second number says, or none but
     /// another call if the work that was allowed is done ([`Deframer::allow`]).
     Need(usize, usize),
 }

@@ -13,7 +13,8 @@ const MARK_TYPE: &[u8] = b"heka.mark";
 /// Appends a frame around `message`. The header's length member is set from it.
 ///
 /// # Errors
-/// [`FrameTooLarge`] if the header takes more than 255 bytes or the message more than `u32` tells.
+/// [`FrameTooLarge`] if the header takes more than 255 bytes or the message more than a `u32` can
+/// count.
 pub fn put_frame(
     out: &mut Vec<u8>,
     header: Header<'_>,
@@ -25,7 +26,7 @@ pub fn put_frame(
     Ok(())
 }
 
-/// Appends what stands before a message: separator, header length, header, separator.
+/// Appends what precedes a message: separator, header length, header, separator.
 ///
 /// # Errors
 /// [`FrameTooLarge`] if the header takes more than 255 bytes; nothing is appended then.
@@ -33,7 +34,7 @@ pub fn put_header(out: &mut Vec<u8>, header: Header<'_>) -> Result<(), FrameTooL
     enclose_header(out, |out| header.put(out))
 }
 
-/// Appends what stands before the message of `frame`: its own header, with `extensions`' members
+/// Appends what precedes the message of `frame`: its own header, with `extensions`' members
 /// 100 to 107 in place of those that it has, and everything else unchanged.
 ///
 /// # Errors
@@ -49,8 +50,9 @@ pub fn put_header_of(
     })
 }
 
-/// Appends a mark, a frame that carries nothing but a checkpoint. One that no header has room for is
-/// the payload of a message, which readers that do not know the header's flag recognise by its type.
+/// Appends a mark, a frame that carries nothing but a checkpoint. One that no header has room for
+/// is the payload of a message, which readers that do not know the header's flag recognise by its
+/// type.
 pub fn put_mark(out: &mut Vec<u8>, checkpoint: &[u8]) {
     let start = out.len();
     if checkpoint.len() <= MAX_CHECKPOINT_SIZE {

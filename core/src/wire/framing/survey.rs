@@ -122,8 +122,8 @@ impl Survey {
         self.enter(window, target, limit, effort) && self.walk(window, target, effort)
     }
 
-    /// What becomes of the candidate that starts at `offset`, if it is known. Those before it do
-    /// no longer matter.
+    /// What is decided about the candidate that starts at `offset`, if it is known. Those before it
+    /// do no longer matter.
     pub(super) fn front_fate(&mut self, offset: u64) -> Option<Fate> {
         let start = u32::try_from(offset - self.base).ok()?;
         let number = self.candidates.front(start)?;

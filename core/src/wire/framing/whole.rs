@@ -3,8 +3,8 @@
 //! whose message is whole, and behind which the next frame starts. Stages that pass frames on as
 //! they stand need not know more of them than where they end.
 //!
-//! Whatever is not obviously so is left to [`super::Deframer::next`], which finds the same frames in the
-//! same places and knows what to do about everything else.
+//! Whatever is not obviously so is left to [`super::Deframer::next`], which finds the same frames
+//! in the same places and knows what to do about everything else.
 
 use super::members::{Beginning, are_in_order};
 use super::{FRAMING_SIZE, RECORD_SEPARATOR, UNIT_SEPARATOR};
@@ -187,13 +187,13 @@ mod tests {
             put_frame(&mut stream, Header::default(), message).unwrap();
         }
         let mut ends = Vec::new();
-        // The last one could go on in a way that tells against it.
+        // The last one could continue in a way that makes it invalid.
         let size = stream.len() / 5;
         let mut deframer = Deframer::new(100);
         assert_eq!(deframer.next_run(&stream, 9, &mut ends), 4 * size);
         assert_eq!(ends, [size, 2 * size, 3 * size, 4 * size]);
         let start = stream.len() / 5 - message.len();
-        // Their text stands too near to the end of a short stream.
+        // Their text is too near to the end of a short stream.
         let longer = [&stream[..], &stream[..]].concat();
         let mut beginning = Beginning::NONE;
         run(&stream, 100, &mut beginning, 9, &mut ends);

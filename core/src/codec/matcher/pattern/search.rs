@@ -19,8 +19,8 @@ impl Open {
         self.waiting = 0;
     }
 
-    /// Takes the next byte of the text; `is_active`: the item may begin with it. Returns whether the
-    /// item ends with it.
+    /// Takes the next byte of the text; `is_active`: the item may begin with it. Returns whether
+    /// the item ends with it.
     fn advance(&mut self, balance: Balance, byte: u8, is_active: bool) -> bool {
         let mut ends = false;
         if byte == balance.close {
@@ -42,7 +42,7 @@ thread_local! {
     static OPEN: RefCell<Vec<Open>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The items that may come next; bit `len` stands for the end of the pattern.
+/// The items that may come next; bit `len` is the end of the pattern.
 type Active = [u64; 4];
 
 fn set(active: &mut Active, index: usize) {

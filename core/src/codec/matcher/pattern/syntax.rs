@@ -39,7 +39,7 @@ impl Syntax<'_> {
         Some(Item::Byte(class, repeat))
     }
 
-    /// What stands behind `[`, its `]` included.
+    /// What follows `[`, up to and including its `]`.
     fn set(&mut self) -> Option<Class> {
         let negated = self.rest.first() == Some(&b'^');
         if negated {
