@@ -157,7 +157,7 @@ impl Input {
         (self.data().to_vec(), self.file)
     }
 
-    /// At its end, the input fails if `trouble` has something to tell.
+    /// At its end, the input fails if `trouble` has something to report.
     #[cfg(feature = "compression")]
     #[must_use]
     pub(super) fn with_trouble(mut self, trouble: Receiver<String>) -> Self {

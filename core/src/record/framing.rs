@@ -63,7 +63,7 @@ pub enum Width {
     Bits64,
 }
 
-/// A record whose length a framing cannot tell.
+/// A record whose length a framing cannot express.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a record of {len} bytes does not fit a length of {} bits", 8 * .width.bytes())]
 pub struct Unfit {

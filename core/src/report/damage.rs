@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Damage of streams, as all tools tell of it.
+//! Damage of streams, as all tools report it.
 
 use std::fmt::Display;
 

@@ -97,7 +97,7 @@ impl Kinds {
 }
 
 impl Suppressed {
-    /// The numbers, which begin anew, if there is anything to tell.
+    /// The numbers, which begin anew, if there is anything to report.
     fn take(&mut self) -> Option<Self> {
         Some(std::mem::take(self)).filter(|suppressed| suppressed.warnings > 0)
     }

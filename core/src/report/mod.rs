@@ -39,7 +39,7 @@ pub enum Level {
     Warning,
     /// And notes: connected, rotated, reconnecting (`-v`).
     Note,
-    /// And what the libraries tell (`-vv`).
+    /// And what the libraries report (`-vv`).
     Debug,
     /// And all of it (`-vvv`).
     Trace,
@@ -143,7 +143,7 @@ fn say(level: Level, kind: Kind, text: &dyn Display) {
 #[expect(clippy::disallowed_methods, reason = "this is the one place that writes to stderr")]
 fn write_line(line: &str) {
     let line = &format!("{}{}", progress::clearing(), concealed(line));
-    // Nobody is left to tell if stderr fails.
+    // There is nowhere to report that stderr fails.
     drop(std::io::stderr().write_all(line.as_bytes()));
 }
 

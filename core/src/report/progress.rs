@@ -3,8 +3,8 @@
 //!
 //! The tools of a pipeline share a terminal and know nothing of each other, so the terminal itself
 //! keeps the order: the tool that holds a lock on byte N of it, counted from its process group, has
-//! row N below the cursor, which everybody leaves where it was. Whoever prints a line or ends clears
-//! the rows; who still runs draws its own again within a second.
+//! row N below the cursor, which everybody leaves where it was. Whoever prints a line or ends
+//! clears the rows; who still runs draws its own again within a second.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -23,7 +23,7 @@ use super::words::{Short, Size, Span};
 const PERIOD: Duration = Duration::from_secs(1);
 /// More tools of one pipeline than this draw over each other.
 const MOST_ROWS: i64 = 16;
-/// Columns of a terminal that does not tell.
+/// Columns of a terminal of unknown width.
 const WIDTH: usize = 80;
 /// What clears all rows: the cursor is above them.
 const CLEAR: &str = "\r\x1b[J";
@@ -75,7 +75,7 @@ fn draw_all() {
 
 #[expect(clippy::disallowed_methods, reason = "the meter is on stderr, and not a line of it")]
 fn write(text: &str) {
-    // Nobody is left to tell if stderr fails.
+    // There is nowhere to report that stderr fails.
     drop(std::io::stderr().write_all(text.as_bytes()));
 }
 

@@ -43,7 +43,8 @@ struct Held {
     token: Token,
     /// Since when.
     since: Instant,
-    /// How many seconds it had left then: by its server's clock if it was made for us, else by ours.
+    /// How many seconds it had left then: by its server's clock if it was made for us, else by
+    /// ours.
     left: Option<i64>,
 }
 
@@ -107,7 +108,7 @@ impl Access {
         matches!(self.source, Source::Config)
     }
 
-    /// Whether the token at hand has run out, as far as it tells, by one clock or the other.
+    /// Whether the token at hand has expired, as far as it says, by one clock or the other.
     pub(crate) fn has_expired(&self) -> bool {
         let by_ours = |held: &Held| held.token.left(clock::now_ns() / 1_000_000_000);
         self.held.as_ref().is_some_and(|held| {

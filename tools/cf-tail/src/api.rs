@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The Cloud Controller: which servers a platform has, and which GUID an app's name stands for.
+//! The Cloud Controller: which servers a platform has, and the GUID of an app's name.
 
 use heka_core::report::Stop;
 use serde_json::Value as Json;

@@ -202,11 +202,11 @@ impl Choice {
         Ok(Client::new(self.base(session, Via::LogCache, false)?))
     }
 
-    /// What the apps' instances use, from the server that is known to tell: a traffic controller,
-    /// until 2022, or log-cache.
+    /// What the apps' instances use, from the server that is known to have it: a traffic
+    /// controller, until 2022, or log-cache.
     ///
     /// # Errors
-    /// If none tells.
+    /// If none answers.
     pub(crate) fn container_metrics(&self, session: &Session) -> Result<Recent, Failure> {
         let from_cache = || self.cache(session)?.container_metrics(session);
         let from_controller = || {
@@ -313,7 +313,7 @@ fn unknown(what: &str) -> Failure {
 struct Ladder {
     servers: Vec<Box<dyn Server>>,
     at: Cell<usize>,
-    /// One has answered: it stays, whatever becomes of it.
+    /// One has answered: it stays, whatever happens to it.
     has_settled: Cell<bool>,
 }
 

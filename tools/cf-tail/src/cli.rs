@@ -137,7 +137,7 @@ pub(crate) struct FormPlan {
     pub(crate) null: bool,
     pub(crate) cf_style: Option<CfStyle>,
     pub(crate) raw: bool,
-    /// The character that stands for a newline in payloads.
+    /// The character that replaces a newline in payloads.
     pub(crate) new_line: Option<char>,
     pub(crate) zone: TimeZone,
     /// Most bytes to keep for a slow reader.

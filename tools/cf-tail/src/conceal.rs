@@ -78,7 +78,7 @@ fn hide_parts(joined: &[u8], secrets: &[String], hidden: &mut [bool]) {
     }
 }
 
-/// Hides runs of base64 that a secret, or a part of one, is in, wherever its first byte stands.
+/// Hides runs of base64 that a secret, or a part of one, is in, wherever its first byte is.
 fn hide_encoded(joined: &[u8], secrets: &[String], hidden: &mut [bool]) {
     let is_digit =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');

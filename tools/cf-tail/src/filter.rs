@@ -63,7 +63,7 @@ impl Filter {
         }
     }
 
-    /// `APP` stands for `APP/PROC/WEB` too: whole parts of the name count.
+    /// `APP` includes `APP/PROC/WEB`: whole parts of the name count.
     fn takes_source(&self, envelope: &Envelope) -> bool {
         if self.sources.is_empty() {
             return true;

@@ -35,7 +35,7 @@ impl Logs<'_> {
     /// Writes what is kept if `recent`, then what is new if that is to be followed.
     ///
     /// # Errors
-    /// How it ended; `Said` when that has been told.
+    /// How it ended; `Said` when that has been reported.
     pub(crate) fn write(
         &self,
         recent: bool,
@@ -142,7 +142,7 @@ impl Logs<'_> {
         stopped.map_or(Ok(Status::failed_if(recent.is_cut)), |stop| Err(Failure::Stopped(stop)))
     }
 
-    /// Writes what was said while nobody listened, where the server can still tell.
+    /// Writes what was logged while nobody listened, where the server still has it.
     fn fill_gap(&self, intake: &mut Intake) -> Result<(), Failure> {
         match self.server.fill(self.session, intake) {
             Ok(()) => Ok(()),

@@ -76,8 +76,8 @@ impl Http {
         Self { agent, once, line, limit, trace, has_answered, ahead }
     }
 
-    /// Asks for a document. A redirect is followed if it stays on the server: nobody else gets to see
-    /// the token.
+    /// Asks for a document. A redirect is followed if it stays on the server: nobody else gets to
+    /// see the token.
     ///
     /// # Errors
     /// If there is no answer.
@@ -164,7 +164,8 @@ impl Http {
         self.answer(request.send_form(fields.iter().copied()))
     }
 
-    /// How far the platform's clock is ahead of ours, in nanoseconds, as far as its answers tell.
+    /// How far the platform's clock is ahead of ours, in nanoseconds, as far as its answers show
+    /// it.
     pub(crate) fn ahead(&self) -> i64 {
         self.ahead.get()
     }

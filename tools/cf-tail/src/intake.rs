@@ -239,7 +239,7 @@ impl Intake {
         self.seen.retain(|key| key.source != source || !is_over(key));
     }
 
-    /// The platform's time, as far as its answers tell.
+    /// The platform's time, as far as its answers show it.
     pub(crate) fn now(&self) -> i64 {
         clock::now_ns().saturating_add(self.ahead)
     }

@@ -230,7 +230,7 @@ impl<R: Read> Parts<R> {
         }
     }
 
-    /// The next line with its LF, or what is left at the end. `skipped` counts what was read of
+    /// The next line with its LF, or the rest at the end. `skipped` counts what was read of
     /// this kind, which has a limit.
     fn line(&mut self, skipped: &mut usize) -> Result<BytesMut, Broken> {
         let mut from = 0;

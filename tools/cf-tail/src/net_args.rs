@@ -62,7 +62,7 @@ pub(crate) struct NetPlan {
 }
 
 impl NetPlan {
-    /// The settings of TLS; `disabled` is what cf was told.
+    /// The settings of TLS; `disabled` is the setting of cf.
     pub(crate) fn tls(&self, disabled: bool) -> ClientSettings {
         let mut settings = self.tls.plan();
         settings.insecure |= disabled && self.honour_ssl_disabled;

@@ -27,13 +27,13 @@ pub(crate) trait Server {
     /// What the server has kept, in its order.
     ///
     /// # Errors
-    /// If the server does not tell.
+    /// If the server does not answer.
     fn recent(&self, session: &Session) -> Result<Recent, Failure>;
 
     /// Writes what was missed since the last connection broke, if that is kept.
     ///
     /// # Errors
-    /// If the server does not tell.
+    /// If the server does not answer.
     fn fill(&self, _session: &Session, _intake: &mut Intake) -> Result<(), Failure> {
         Ok(())
     }

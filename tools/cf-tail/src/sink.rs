@@ -36,7 +36,7 @@ pub(crate) struct Sink {
     missing: u64,
 }
 
-/// The sink as all have it who wait: whoever waits for the network lets the output go on.
+/// The sink as everything that waits has it: waiting for the network lets the output continue.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared(Arc<Mutex<Sink>>);
 

@@ -10,9 +10,9 @@ use crate::secret::Secret;
 pub(crate) struct Token {
     /// The header's value, verbatim.
     pub(crate) header: Secret,
-    /// Seconds since 1970, if the token tells.
+    /// Seconds since 1970, if the token says.
     pub(crate) expires: Option<i64>,
-    /// How many seconds it is good for from when it was made, if it tells.
+    /// How many seconds it is valid after it was made, if it says.
     pub(crate) lifetime: Option<i64>,
 }
 

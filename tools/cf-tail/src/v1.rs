@@ -70,7 +70,7 @@ impl V1 {
     /// What the app's instances use, by instance.
     ///
     /// # Errors
-    /// If the server does not tell.
+    /// If the server does not answer.
     pub(crate) fn container_metrics(&self, session: &Session) -> Result<Recent, Failure> {
         let mut recent = self.get(session, "containermetrics")?;
         for envelope in &recent.envelopes {

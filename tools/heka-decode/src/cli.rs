@@ -145,7 +145,7 @@ fn has_lines(form: Form) -> bool {
     matches!(form, Form::Payload | Form::Logfmt | Form::Template) || form.is_short()
 }
 
-/// Which time stands in front of a payload.
+/// Which time precedes a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TimeOf {
     /// The message's

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What becomes of the positions that messages carry.
+//! What is done with the positions that messages carry.
 
 use heka_core::codec::Encoder;
 use heka_core::delivery::{FileCommit, Marks};

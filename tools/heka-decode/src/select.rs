@@ -43,7 +43,7 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// Whether this one is wanted. One with a wrong signature is told of; `file` is its source.
+    /// Whether this one is wanted. One with a wrong signature is reported; `file` is its source.
     #[inline]
     pub(crate) fn takes(&mut self, file: &str, frame: &Frame<'_>) -> bool {
         if self.verifier.is_active() && !self.verifies(file, frame) {
@@ -65,7 +65,7 @@ impl<'a> Selection<'a> {
         true
     }
 
-    /// Whether it is the first of so many.
+    /// Whether it is the first of each `--sample`.
     fn is_of_sample(&mut self) -> bool {
         let is_first = self.passed == 0;
         self.passed = (self.passed + 1) % self.sample;

@@ -20,7 +20,7 @@ pub(crate) struct Writer {
     /// Messages that were selected.
     taken: u64,
     tally: Option<Tally>,
-    /// What stands in front of each line: the name of the file that is being read.
+    /// What precedes each line: the name of the file that is being read.
     name: Rc<str>,
     with_filename: bool,
     /// How many of the last are kept, if only these are wanted.

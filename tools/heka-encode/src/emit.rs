@@ -156,7 +156,7 @@ impl<'a> Emitter<'a> {
         written
     }
 
-    /// Writes a message of so many bytes, which is over the limit.
+    /// Writes a message that is over the limit.
     fn put_long(
         &mut self,
         mut message: Message,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages that come in frames: parsed, changed, signed anew. What their sources are at goes along.
+//! Messages that come in frames: parsed, changed, signed anew. What their sources are at goes
+//! along.
 
 use std::ops::ControlFlow;
 
@@ -167,7 +168,7 @@ fn source_of<'m>(view: &MessageView<'m>) -> &'m [u8] {
     path.or(view.logger).unwrap_or_default()
 }
 
-/// A header without its signature; what stages of a pipeline tell each other stays.
+/// A header without its signature; what stages of a pipeline exchange stays.
 fn unsigned(header: Header<'_>) -> Header<'_> {
     Header { hmac_hash: None, hmac_signer: None, hmac_key_version: None, hmac: None, ..header }
 }
@@ -175,7 +176,7 @@ fn unsigned(header: Header<'_>) -> Header<'_> {
 impl Receive for Job<'_> {
     fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow {
         if let Some(checkpoint) = frame.header.checkpoint {
-            // Whatever becomes of it, its position is the one to tell.
+            // Whatever happens to it, its position is the one to pass on.
             self.marks.pass(checkpoint);
         }
         let is_changed = self.decoder.is_some() || !self.plan.change_bytes.is_empty();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records that come in parts, as container runtimes write long lines: put together, stream by
-//! stream. The position of a source whose last line is not whole is not told before it is.
+//! stream. The position of a source whose last line is not complete is not passed on before it is.
 
 use std::collections::BTreeMap;
 
 use heka_core::delivery::checkpoint::decode_header;
 use heka_core::wire::{Draft, Message, MessageView, TextHeader};
 
-/// Parts of so many streams are kept; of more, the first is let go as it is.
+/// Parts of at most this many streams are kept; beyond that the oldest is written as it is.
 const MAX_STREAMS: usize = 10_000;
 
 /// Parts that wait for the rest of their record.

@@ -14,7 +14,7 @@ use crate::cli::{Cli, InputForm, Time, Uuid};
 use crate::field_arg;
 use crate::unparsed::Unparsed;
 
-/// What tells the records of text apart, if no delimiter was asked for.
+/// What separates the records of text, if no delimiter was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// The ends of lines.
@@ -173,7 +173,7 @@ impl Cli {
         }
     }
 
-    /// What tells records apart.
+    /// What separates records.
     fn shape(&self) -> Shape {
         let parsing = &self.parsing;
         let presets: Vec<_> = parsing.preset.iter().map(String::as_str).collect();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What becomes of records that cannot be parsed, and what is said of values that cannot be read.
+//! What is done with records that cannot be parsed, and how values that cannot be read are
+//! reported.
 
 use std::convert::Infallible;
 use std::fmt::Display;

@@ -7,7 +7,7 @@ use heka_core::cli::parse_size;
 use heka_core::net::HostPort;
 use heka_core::os::clock;
 
-/// Where a server listens unless told otherwise.
+/// The port of a server by default.
 const PORT: u16 = 4222;
 /// A server takes no longer message unless its configuration says so; the rest is for headers.
 const BATCH: usize = 64 * 1024;
@@ -52,7 +52,7 @@ pub(crate) struct Address {
     pub(crate) inbox: String,
 }
 
-/// What stands behind the question mark.
+/// What follows the question mark.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) stream: Option<String>,

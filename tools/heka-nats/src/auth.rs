@@ -73,7 +73,7 @@ fn unusable(path: &Path, cause: &str) -> Stop {
     Stop::Error { status: Status::Usage, text: format!("{}: {cause}", path.display()) }
 }
 
-/// What stands between `-----BEGIN NAME-----` and the next line of dashes.
+/// What is between `-----BEGIN NAME-----` and the next line of dashes.
 fn section<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("BEGIN {name}"))?;
     let (_, rest) = rest.split_once('\n')?;

@@ -26,7 +26,7 @@ const READ_MOST: usize = 16 * READ_SIZE;
 #[derive(Debug)]
 pub(crate) struct Client {
     stream: Stream,
-    /// Where answers go; what is behind the last dot tells them apart.
+    /// Where answers go; what follows the last dot distinguishes them.
     inbox: String,
     asked: u64,
     input: Vec<u8>,
@@ -130,7 +130,7 @@ impl Client {
         self.output.extend_from_slice(text.as_bytes());
     }
 
-    /// Waits for the server to have done what it was told.
+    /// Waits until the server has done what was asked.
     ///
     /// # Errors
     /// It breaks the connection, or takes too long.

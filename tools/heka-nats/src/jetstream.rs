@@ -13,7 +13,7 @@ use crate::client::Client;
 
 /// How long a server waits for an acknowledgement before it sends a message again.
 const ACK_WAIT: Duration = Duration::from_secs(30);
-/// A consumer without a name is forgotten when nobody has read for so long.
+/// A consumer without a name is forgotten when nobody has read for this long.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
 /// Messages that all readers of a consumer may hold without an acknowledgement.
 const MOST_PENDING: u64 = 20_000;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What heka-send is told: that we are ready, what is stored, what never will be.
+//! What heka-send learns: that we are ready, what is stored, what never will be.
 
 use heka_core::delivery::Refusal;
 use heka_core::os::{Output, clock};
@@ -9,7 +9,7 @@ use heka_core::wire::{Header, put_frame};
 
 use crate::numbers;
 
-/// The way back to whoever writes messages to us, if that is one who listens.
+/// The way back to the program that writes messages to us, if it reads answers.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     out: Option<Output>,
@@ -27,7 +27,7 @@ impl Outbox {
         Ok(Self { out, run: clock::random_uuid(), is_ready: false, has_refused: false })
     }
 
-    /// The broker is there: whoever waits for that may begin.
+    /// The broker is there: a program that waits for that may begin.
     pub(crate) fn ready(&mut self) -> Result<(), Stop> {
         if std::mem::replace(&mut self.is_ready, true) {
             return Ok(());
@@ -73,7 +73,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Writes what is to be told.
+    /// Writes the pending answers.
     pub(crate) fn flush(&mut self) -> Result<(), Stop> {
         self.out.as_mut().map_or(Ok(()), Output::flush)
     }

@@ -29,7 +29,7 @@ pub(crate) enum Said<'a> {
     Error(&'a str),
 }
 
-/// Reads what stands at the front of `data`, and how long it is; `None` if it is not whole. No
+/// Reads what is at the front of `data`, and how long it is; `None` if it is incomplete. No
 /// message is longer than the server's limit, `max_payload`.
 ///
 /// # Errors

@@ -16,10 +16,10 @@ const BATCH: u64 = 256;
 /// that it is there.
 const EXPIRES: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// After so long without any word the consumer is gone.
+/// After this long without any message the consumer is gone.
 pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 
-/// What a request is told instead of messages.
+/// What answers a request instead of messages.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// The request goes on.
@@ -41,7 +41,8 @@ pub(crate) struct Pulls {
 }
 
 impl Pulls {
-    /// Asks for more, of about that size, if few are to come. `waits` if the server is to wait for them.
+    /// Asks for more, of about that size, if few are to come. `waits` if the server is to wait for
+    /// them.
     pub(crate) fn ask(
         &mut self,
         client: &mut Client,

@@ -24,7 +24,7 @@ use crate::pulls::{Answer, Pulls, SILENCE};
 
 /// No more messages are asked for while more bytes than this wait for the reader of the output.
 const MOST_PENDING: usize = 1024 * 1024;
-/// Nor behind so many messages, until all that was taken of them is written.
+/// Nor after this many messages, until everything taken of them is written.
 const MOST_HANDED: usize = 1024;
 /// When to ask again at what may not be the end, and for how long.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -63,7 +63,7 @@ struct Reader {
     last: u64,
     /// The last message of the broker that has come.
     seen: u64,
-    /// When whoever has the messages was last given more time for them.
+    /// When more time was last asked for the messages at hand.
     extended: Instant,
     link: Option<Link>,
     redial: Redial,
@@ -263,7 +263,7 @@ impl Reader {
         gone.map_or(Ok(()), |words| Err(DialError::failed(words)))
     }
 
-    /// Tells the broker what is done with. `true` if whoever says that is gone.
+    /// Acknowledges what is done to the broker. `true` if the program that says so is gone.
     fn acknowledge(&mut self, is_written: bool) -> Result<bool, Stop> {
         let mut is_gone = false;
         let done = match &mut self.answers {
@@ -325,14 +325,14 @@ impl Reader {
         wait(&wanted, Some(due)).map(drop)
     }
 
-    /// Takes what was handed over and is done with by now, and tells the broker, but not for long.
+    /// Acknowledges what was handed over and is done by now, but does not wait for long.
     fn finish(&mut self) {
         // Without somebody who says what is done with, the reader gets its time to take it all.
         let is_written = self.answers.is_none() && self.out.flush().is_ok();
         let until = Instant::now() + GRACE;
         while !self.handed.is_empty() && Instant::now() < until {
             if self.answers.is_some() {
-                // What it is told of later than that comes again.
+                // What is acknowledged later than that comes again.
                 let _flushed = self.out.try_flush();
             }
             let is_over = self.acknowledge(is_written).unwrap_or(true);

@@ -65,7 +65,7 @@ impl Source {
     /// is none of that number.
     ///
     /// # Errors
-    /// Nothing can be read, or it is not known any more which number is whose.
+    /// Nothing can be read, or it is no longer known which number belongs to which record.
     pub(crate) fn read(
         &mut self,
         receive: &mut impl FnMut(Result<&Frame<'_>, String>, u64),
@@ -142,8 +142,8 @@ impl Source {
     }
 }
 
-/// Why a message is refused that is too long. Behind any other damage nobody knows the numbers: then
-/// whoever writes to us has to begin again.
+/// Why a message is refused that is too long. Behind any other damage nobody knows the numbers:
+/// then the program that writes to us has to begin again.
 fn long_or_end(name: &str, damage: wire::Damage) -> Result<String, Stop> {
     match damage.reason {
         Reason::TooLong => Ok(format!("longer than {DEFAULT_READ_LIMIT} bytes")),

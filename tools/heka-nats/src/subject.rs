@@ -48,7 +48,7 @@ impl Subject {
             Part::Value(_) => "*",
         });
         let joined: String = parts.collect();
-        // A star stands for a whole token only.
+        // A star matches a whole token only.
         let tokens = joined.split('.').map(|token| if token.contains('*') { "*" } else { token });
         tokens.collect::<Vec<_>>().join(".")
     }

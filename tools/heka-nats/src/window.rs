@@ -2,7 +2,7 @@
 //! Messages of the broker that are on their way: sent, sent again, stored, refused.
 //!
 //! Answers come in any order; only the front of the window, as far as nothing is open in it, is
-//! told to whoever gave us the messages.
+//! reported to the program that gave us the messages.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -49,7 +49,7 @@ pub(crate) struct Outgoing {
 /// What came of the records at the front.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Settled {
-    /// All up to that number are stored, so many more than before.
+    /// All up to that number are stored, and how many more that is than before.
     Stored { last: u64, count: u64 },
     /// The one with that number is refused.
     Refused { last: u64, cause: String },
@@ -110,7 +110,7 @@ impl Window {
         self.next_id += 1;
     }
 
-    /// Appends what is to be sent, until there are so many bytes.
+    /// Appends what is to be sent, up to `limit` bytes.
     pub(crate) fn send(&mut self, out: &mut Vec<u8>, limit: usize) {
         if !self.is_due {
             return;
@@ -131,7 +131,7 @@ impl Window {
         self.is_due
     }
 
-    /// Nobody answers any more what was sent: it is sent again.
+    /// What was sent will not be answered: it is sent again.
     pub(crate) fn rewind(&mut self) {
         for entry in &mut self.entries {
             if matches!(entry.state, State::Sent(_)) {

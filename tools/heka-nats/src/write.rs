@@ -202,7 +202,7 @@ impl Writer {
         source.read(&mut |record, number| match record {
             Ok(frame) => packer.put(frame, number, window),
             Err(cause) => {
-                // What came before it is told before it.
+                // What came before it is reported before it.
                 packer.end(window);
                 window.push_refused(number, cause);
             }

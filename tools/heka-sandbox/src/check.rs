@@ -38,7 +38,7 @@ impl Host for Nowhere {
     }
 }
 
-/// Loads the plugin and tells how it looks; its messages go nowhere.
+/// Loads the plugin and reports about it; its messages are discarded.
 pub(crate) fn check(plan: &Plan, plugin: Plugin) -> Result<Status, Stop> {
     let Plugin { name, source, config, ticker_interval, logger } = plugin;
     let limits = Arc::new(Limits::default());

@@ -108,7 +108,7 @@ impl Tool for Cli {
     }
 }
 
-/// What becomes of the plugin's checkpoints.
+/// What is done with the plugin's checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     /// Nothing.

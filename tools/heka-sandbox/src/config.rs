@@ -60,7 +60,7 @@ impl Config {
     }
 
     /// The value of a `KEY=VALUE` argument: a Lua number, boolean, quoted string or table if it is
-    /// one, else text as it stands. Nothing is computed: a date is no subtraction.
+    /// one, else text as it is. Nothing is computed: a date is no subtraction.
     pub(crate) fn literal(text: &str) -> Setting {
         let value = match text {
             "true" => Some(Setting::Bool(true)),

@@ -44,7 +44,7 @@ pub(crate) struct Keeper {
     pub(crate) cpu_limit: Option<Duration>,
     /// How long the plugin may take to end when a signal asks for it.
     pub(crate) patience: Duration,
-    /// Whether the run has ended in order, so that nothing is to be kept any more.
+    /// Whether the run has ended normally, so that nothing remains to be kept.
     pub(crate) is_done: AtomicBool,
 }
 

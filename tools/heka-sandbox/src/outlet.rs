@@ -22,7 +22,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// How long a message may wait for company.
 const DELAY: Duration = Duration::from_millis(10);
-/// With so many bytes waiting the plugin waits too, until all are taken.
+/// With this many bytes waiting the plugin waits too, until all are written.
 const FULL: usize = 64 * 1024;
 /// Time between two looks at whether the plugin is to wait on, in milliseconds.
 const TICK: u8 = 100;
@@ -151,7 +151,7 @@ impl Outlet {
         }
     }
 
-    /// Whether nothing can be written any more. Notices also that nobody reads.
+    /// Whether nothing more can be written. Notices also that nobody reads.
     pub(crate) fn has_failed(&self) -> bool {
         let mut shared = self.lock();
         if !shared.has_failed && shared.is_unread() {
@@ -160,7 +160,7 @@ impl Outlet {
         shared.has_failed
     }
 
-    /// Why nothing can be written any more, once.
+    /// Why nothing more can be written, once.
     pub(crate) fn take_failure(&self) -> Option<Stop> {
         self.lock().failure.take()
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who can be sent to, and who of them has room: whether standard input is read, and what becomes of
-//! a record for a peer whose queue is full.
+//! Who can be sent to, and who of them has room: whether standard input is read, and what becomes
+//! of a record for a peer whose queue is full.
 //!
 //! It is kept as it changes. Looking at each of thousands of peers at every record would cost more
 //! than the record.
@@ -25,7 +25,7 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    /// That of a peer that records can go to, and of whose records so much waits.
+    /// That of a peer that records can go to, and how much waits for it.
     pub(crate) fn open(cost: usize, plan: &Plan) -> Self {
         if cost < plan.queue_size { Self::Roomy } else { Self::Full }
     }
@@ -39,7 +39,7 @@ pub(crate) struct Audience {
 }
 
 impl Audience {
-    /// Takes note of how a peer stands now.
+    /// Notes the state of a peer.
     pub(crate) fn note(&mut self, number: u64, standing: Standing) {
         if standing == Standing::Closed {
             self.open.remove(&number);

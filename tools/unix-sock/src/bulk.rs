@@ -22,19 +22,19 @@ use heka_core::record::Framing;
 
 /// Fewer bytes than this are read.
 pub(crate) const BULK: usize = 64 * 1024;
-/// After a large read it is looked for bulk so often in vain.
+/// How often bulk is looked for in vain after a large read.
 pub(crate) const TRIES: u8 = 4;
 /// How much of the end of a stretch is looked through for the end of a record.
 const TAIL: usize = 4096;
 /// So much goes from a file at once.
 const FILE_STRETCH: u64 = 1024 * 1024;
 /// So much at the end of a file is read and written. What sendfile(2) lends can still change with
-/// the file while it is on its way; behind so much, more than sockets, pipes and queues hold by
+/// the file while it is on its way; behind this much, more than sockets, pipes and queues hold by
 /// default, nothing lent is left when the peer has closed.
 const FILE_REST: u64 = 4 * 1024 * 1024;
 
-/// How many bytes of whole records wait, if they are many and none of them is over the limit; `kept`
-/// bytes of the first have come already. A socket that cannot be asked is read.
+/// How many bytes of whole records wait, if they are many and none of them is over the limit;
+/// `kept` bytes of the first have come already. A socket that cannot be asked is read.
 pub(crate) fn whole_records(
     link: &Link,
     kept: usize,
@@ -55,7 +55,7 @@ pub(crate) fn whole_records(
     }
 }
 
-/// Ends a record of which so much as its last byte may be missing.
+/// Ends a record whose last byte may be missing.
 pub(crate) fn end_record(last: Option<u8>, sink: &mut Sink<'_>) -> Result<(), Stop> {
     match sink.plan.wire {
         Framing::Delimited(end) if last != Some(end) => sink.put_all(&[end]),
@@ -63,7 +63,7 @@ pub(crate) fn end_record(last: Option<u8>, sink: &mut Sink<'_>) -> Result<(), St
     }
 }
 
-/// Sends a stretch of a file to a peer that takes everything as it stands; `false` if records are
+/// Sends a stretch of a file to a peer that takes everything as it is; `false` if records are
 /// to be read instead. An error is left to be found out by writing.
 pub(crate) fn send_file(source: &mut Source, link: &mut Link) -> bool {
     if !source.is_bulky || !link.is_drained() || !source.input.data().is_empty() {

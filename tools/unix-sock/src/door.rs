@@ -93,7 +93,7 @@ enum Phase {
     Quiet,
     /// Somebody may be.
     Ready,
-    /// Somebody is, for whom there is no room, which has been told.
+    /// Somebody is, for whom there is no room, which has been reported.
     Full,
     /// The system has no room until then.
     Paused(Instant),
@@ -102,7 +102,7 @@ enum Phase {
 }
 
 impl Door {
-    /// Serves by a socket; tells on `--ready-fd` that it does.
+    /// Serves by a socket; says on `--ready-fd` that it does.
     fn open(listener: Listener, server: &Server) -> Result<Self, Stop> {
         let path = match &listener.addr {
             Addr::Unix(name) | Addr::UnixGram(name) => name.to_string(),
@@ -137,7 +137,7 @@ impl Door {
         self.phase == Phase::HeldUp
     }
 
-    /// Nobody waits any more.
+    /// Nobody is waiting.
     pub(crate) fn settle(&mut self) {
         self.phase = Phase::Quiet;
     }
@@ -191,7 +191,8 @@ impl Door {
         None
     }
 
-    /// Whether a peer, given its user and group, is one of those that `--allow-uid` and `--allow-gid` name; tells if not.
+    /// Whether a peer, given its user and group, is one that `--allow-uid` and `--allow-gid` name;
+    /// reports it if not.
     pub(crate) fn admits(&self, peer: Option<(u32, u32)>, server: &Server) -> bool {
         let admits = server.admits(peer);
         if !admits {
@@ -214,7 +215,7 @@ impl Door {
         }
     }
 
-    /// There is no room for more: tells so, if somebody wants in.
+    /// There is no room for more: reports it, if somebody wants in.
     pub(crate) fn keep_shut(&mut self, most: usize) -> Result<(), Stop> {
         if self.phase == Phase::Ready {
             let waiting = wait(&[(self.as_fd(), PollFlags::POLLIN)], Some(Instant::now()))?;

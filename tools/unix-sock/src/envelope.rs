@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What stands around a record on standard input and output to say which peer it is from or for.
+//! What surrounds a record on standard input and output to say which peer it is from or for.
 //!
 //! | form | from a peer | for a peer |
 //! | --- | --- | --- |

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One process per connection, in the manner of UCSPI: its standard input and output are the
-//! socket, its environment tells who is at the other end.
+//! socket, its environment says who is at the other end.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -20,8 +20,8 @@ use crate::facts::Facts;
 
 /// How long processes may take to end once they are asked to.
 const GRACE: Duration = Duration::from_secs(2);
-/// Between looks, in milliseconds: that a process has ended is told by a signal, but only once of
-/// several.
+/// Between looks, in milliseconds: that a process has ended is announced by a signal, but only once
+/// for several.
 const PAUSE: u8 = 50;
 
 /// Processes that run.

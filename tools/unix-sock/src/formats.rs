@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How records are framed on the socket and on standard input and output, and what stands around
+//! How records are framed on the socket and on standard input and output, and what surrounds
 //! them there.
 
 use heka_core::codec::Form;
@@ -75,7 +75,7 @@ impl Formats {
 fn by_default(cli: &Cli, form: Form, delimited: Framing) -> Framing {
     match (cli.framing, form) {
         (_, Form::Heka) => Framing::Heka,
-        // In an object no newline stands for itself.
+        // An object contains no literal newline.
         (_, Form::Json) => Framing::Delimited(b'\n'),
         (_, Form::Tag) => delimited,
         (None, _) => delimited,

@@ -15,9 +15,9 @@ pub(crate) fn is_empty_record(framing: Framing, packet: &[u8]) -> bool {
     framing == Framing::None && packet.is_empty()
 }
 
-/// What can be told of records that lie side by side.
+/// What can be said of adjacent records.
 pub(crate) trait SideBySide {
-    /// How many records end in `records`; those that only a [`Splitter`] can tell apart are one.
+    /// How many records end in `records`; those that only a [`Splitter`] can separate are one.
     fn count(self, records: &[u8]) -> u64;
 
     /// Where the last record of `records` begins that is not whole there, if a look at the end can
@@ -59,8 +59,8 @@ impl SideBySide for Framing {
     }
 }
 
-/// How often `byte` stands in `bytes`: in lanes that the compiler makes vectors of, which takes half
-/// the time of finding each, and lines are counted all the time.
+/// How often `byte` occurs in `bytes`: in lanes that the compiler makes vectors of, which takes
+/// half the time of finding each, and lines are counted all the time.
 fn occurrences(byte: u8, bytes: &[u8]) -> u64 {
     const LANES: usize = 64;
     let mut total = 0;

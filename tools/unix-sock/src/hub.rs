@@ -3,7 +3,7 @@
 //!
 //! Nothing in it waits for one peer. Sockets and standard output are non-blocking; what a peer does
 //! not take waits in its queue, what standard output does not take makes the peers wait. The kernel
-//! tells changes only (edge-triggered epoll), so each peer remembers what it may still do.
+//! reports only changes (edge-triggered epoll), so each peer remembers what it may still do.
 
 use std::os::fd::AsFd as _;
 use std::time::Instant;
@@ -30,7 +30,7 @@ use crate::source::Source;
 
 /// The door's name among the events; peers have their numbers.
 const DOOR: u64 = u64::MAX - 1;
-/// While peers keep us busy, so many turns may pass before the others are asked.
+/// While peers keep us busy, this many turns may pass before the others are asked.
 const BUSY_TURNS: u8 = 8;
 /// Everything that is served.
 pub(crate) struct Hub<'a> {
@@ -297,7 +297,8 @@ impl<'a> Hub<'a> {
         Ok(())
     }
 
-    /// Standard input has ended: peers are told, unless it never was one (as with /dev/null).
+    /// Standard input has ended: our side of each peer ends too, unless it never was one (as with
+    /// /dev/null).
     fn end_input(&mut self, has_given: bool) {
         if self.datagrams.is_none() {
             self.peers.end_input(has_given || self.plan.server().is_none());
@@ -325,7 +326,7 @@ impl<'a> Hub<'a> {
         if has_more && (self.poll(Some(Instant::now()))? || self.flush()?) {
             return Ok(());
         }
-        // Standard output may have room again by now, which no event tells.
+        // Standard output may have room again by now, which no event says.
         let now = self.is_busy().then(Instant::now);
         let door = self.door.as_ref().and_then(Door::deadline);
         let limit = self.peers.deadline().filter(|_| !self.is_held_up());
@@ -340,7 +341,7 @@ impl<'a> Hub<'a> {
         self.can_take_in() || (can_read && self.peers.awake().any(wants_reading))
     }
 
-    /// Lets out what waits for more that may not come; tells whether peers have something to do
+    /// Lets out what waits for more that may not come; returns whether peers have something to do
     /// by that.
     fn flush(&mut self) -> Result<bool, Stop> {
         if let Some(out) = &mut self.sink.out {
@@ -353,7 +354,7 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// Waits until `deadline` and notes what has come; tells whether anything has.
+    /// Waits until `deadline` and notes what has come; returns whether anything has.
     fn poll(&mut self, deadline: Deadline) -> Result<bool, Stop> {
         let source = self.source.as_ref().filter(|_| self.wants_input());
         let input = source.map(|source| (source.input.fd(), PollFlags::POLLIN));

@@ -15,8 +15,8 @@ use crate::packets::{self, Packet};
 use crate::plan::Plan;
 use crate::sink::Sink;
 
-/// Up to so much of an unfinished record is kept in memory of its own size; a longer one keeps the
-/// buffer that it arrived in.
+/// Up to this much of an unfinished record is kept in memory of its own size; a longer one keeps
+/// the buffer that it arrived in.
 const SMALL: usize = 64 * 1024;
 
 /// State of the direction from the peer.
@@ -147,7 +147,7 @@ impl Inbound {
             Ok(packets) => packets,
             Err(error) if self.fate == Fate::Reset => return self.broken(link, &error, sink),
             Err(error) => {
-                // It is told once, and before the packets that came first.
+                // It is reported once, and before the packets that came first.
                 self.note_reset(link, &error);
                 return Ok(());
             }
@@ -160,7 +160,7 @@ impl Inbound {
                 true
             }
         };
-        // After the end the system gives empty packets for ever.
+        // After the end the system gives empty packets forever.
         let real = packets.iter().rposition(|packet| !has_ended || packet.len > 0);
         if real.is_none() && has_ended {
             return self.end(link, sink);
@@ -275,7 +275,7 @@ impl Inbound {
     }
 
     /// Takes note of what a read gave: bytes that are the caller's, or none, and then what has
-    /// arrived of a record is all that there is for now, or for ever.
+    /// arrived of a record is all that there is for now, or forever.
     fn note(
         &mut self,
         link: &mut Link,
@@ -323,7 +323,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// It is not listened to any more, and has no other turn.
+    /// It is no longer read, and has no other turn.
     pub(crate) fn end_now(&mut self, link: &mut Link, sink: &mut Sink<'_>) -> Result<(), Stop> {
         loop {
             sink.turn.begin();

@@ -38,7 +38,7 @@ pub(crate) enum Rest {
     Kept,
     /// They are to be shown again in another turn.
     Unfinished,
-    /// Nothing: no record can be found any more.
+    /// Nothing: no further record can be found.
     Lost,
 }
 

@@ -78,7 +78,7 @@ impl Link {
         !matches!(self.way, Way::Stream(_))
     }
 
-    /// Whether other peers have the same socket, of which no event tells when this one has room.
+    /// Whether other peers have the same socket, of which no event says when this one has room.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.way, Way::Shared(..))
     }
@@ -203,7 +203,7 @@ impl Link {
     }
 
     /// Writes what the peer takes. A packet that is longer than the system sends is dropped, and
-    /// `too_long` is told its length.
+    /// `too_long` gets its length.
     ///
     /// # Errors
     /// The system's: nothing more can be written to this peer.
@@ -258,13 +258,13 @@ impl Link {
         Ok(())
     }
 
-    /// Gives up what waits; tells how many records that is.
+    /// Gives up what waits; returns how many records that is.
     pub(crate) fn abandon(&mut self) -> u64 {
         self.sent = 0;
         self.queue.abandon()
     }
 
-    /// Takes what waits, to be sent over another connection. `start` tells where the record
+    /// Takes what waits, to be sent over another connection. `start` says where the record
     /// begins that was cut, given the chunk and how much of it was written.
     pub(crate) fn take_queue(&mut self, start: impl Fn(&[u8], usize) -> usize) -> VecDeque<Chunk> {
         let mut queue = self.queue.take();

@@ -16,10 +16,10 @@ use crate::plan::Plan;
 
 /// Most packets of one call. More would cost more to prepare than they save.
 pub(crate) const MOST: usize = 16;
-/// After so many packets at once more are expected right away,
+/// After this many packets at once more are expected right away,
 pub(crate) const MANY: usize = 4;
-/// and looked for so often, with the processor given up in between, before it is waited for them: to
-/// sleep and to be woken costs more than a few packets.
+/// and looked for so often, with the processor given up in between, before it is waited for them:
+/// to sleep and to be woken costs more than a few packets.
 pub(crate) const LOOKS: u8 = 4;
 /// Length of the address of a socket without a name: the family alone.
 const UNNAMED_LEN: u32 = 2;
@@ -116,7 +116,7 @@ pub(crate) fn has_ended(socket: &Socket) -> io::Result<bool> {
     is_end
 }
 
-/// Sends packets, to `addr` unless the socket is connected; tells how many went out. There is at
+/// Sends packets, to `addr` unless the socket is connected; returns how many went out. There is at
 /// least one.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A peer: who is at the other end, and how each of the two directions stands.
+//! A peer: who is at the other end, and the state of each of the two directions.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -27,7 +27,7 @@ pub(crate) enum Sending {
     Open,
     /// What is queued goes out, then the end.
     Ending,
-    /// The peer has been told that nothing follows, or no longer takes anything.
+    /// The peer knows that nothing follows, or no longer accepts anything.
     Ended,
 }
 
@@ -87,7 +87,7 @@ impl Peer {
         Ok(())
     }
 
-    /// It is not listened to any more.
+    /// It is no longer read.
     pub(crate) fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
         self.inbound.end_now(&mut self.link, sink)?;
         self.echo(sink);
@@ -95,7 +95,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Whether nothing can happen on it any more.
+    /// Whether nothing more can happen on it.
     pub(crate) fn is_over(&self) -> bool {
         let is_deaf = self.sending == Sending::Ended || self.inbound.fate >= Fate::HungUp;
         self.has_ended() && is_deaf
@@ -195,7 +195,7 @@ impl Peer {
         }
     }
 
-    /// Writes what the peer takes, then tells it the end if that is due.
+    /// Writes what the peer accepts, then ends our side if that is due.
     pub(crate) fn write(&mut self, sink: &mut Sink<'_>) {
         let flushed = self.link.flush(|facts, len| {
             sink.lose(facts, format_args!("{len} bytes are too long for a packet"));

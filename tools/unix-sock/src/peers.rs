@@ -111,7 +111,7 @@ impl<'a> Peers<'a> {
         &self.audience
     }
 
-    /// Takes note of how one stands after it had its turn.
+    /// Notes the state of a peer after its turn.
     pub(crate) fn note(&mut self, number: u64) {
         let Some(peer) = self.all.get(&number) else { return };
         self.audience.note(number, peer.standing(self.plan));
@@ -219,7 +219,8 @@ impl<'a> Peers<'a> {
         Ok(())
     }
 
-    /// Takes records from standard input that may need no more behind them; tells whether there are.
+    /// Takes records from standard input that need nothing more behind them; returns whether there
+    /// are.
     pub(crate) fn settle(
         &mut self,
         source: &mut Source,
@@ -253,7 +254,8 @@ impl<'a> Peers<'a> {
         }
     }
 
-    /// Standard input has ended: everybody is told, or only those that have ended their side.
+    /// Standard input has ended: our side of each peer ends, or only of those that have ended
+    /// theirs.
     pub(crate) fn end_input(&mut self, tells_all: bool) {
         for number in self.audience.numbers() {
             let peer = self.all.get_mut(&number);

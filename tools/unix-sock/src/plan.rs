@@ -197,7 +197,7 @@ impl Cli {
             to: self.to.unwrap_or(if self.echo { To::None } else { To::All }),
             queue_size: self.queue_size,
             queue_full: self.queue_full,
-            // Nobody tells the end of datagrams.
+            // Datagrams have no end.
             linger: linger.or((self.kind == Kind::Dgram).then_some(Duration::ZERO)),
             idle_timeout: self.idle_timeout.0,
             timeout: self.timeout.0,
@@ -248,7 +248,7 @@ impl Cli {
         if bytes.is_empty() || bytes.contains(&0) {
             return Err(Stop::usage("the path of the socket is empty"));
         }
-        // A NUL stands before one, or behind the other.
+        // A NUL precedes one, or follows the other.
         let (len, name) = match bytes {
             [b'@', name @ ..] => (name.len(), UnixName::Abstract(name.to_vec())),
             _ => (bytes.len(), UnixName::Path(path.into())),

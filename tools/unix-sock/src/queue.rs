@@ -78,7 +78,7 @@ impl Queue {
         std::mem::take(&mut self.chunks)
     }
 
-    /// Gives up what waits; tells how many records that is.
+    /// Gives up what waits; returns how many records that is.
     pub(crate) fn abandon(&mut self) -> u64 {
         self.take().iter().map(|chunk| chunk.records).sum()
     }

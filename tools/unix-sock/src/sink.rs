@@ -24,7 +24,7 @@ use crate::link::Link;
 use crate::plan::Plan;
 use heka_core::record::Framing;
 
-/// Peers are not read while standard output is so much behind.
+/// Peers are not read while standard output is behind by this much.
 const MAX_PENDING: usize = 1024 * 1024;
 
 /// Standard output and what is counted on the way there.
@@ -155,7 +155,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Appends a record as it stands on the socket; tells of one that cannot.
+    /// Appends a record as it is on the socket; reports one that cannot be.
     pub(crate) fn encode(&mut self, out: &mut Vec<u8>, record: &[u8]) -> bool {
         let mut record = Cow::Borrowed(record);
         if let Some(compression) = self.plan.compress {
@@ -228,7 +228,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Writes all that is pending, and tells how it went.
+    /// Writes all that is pending, and returns how it went.
     pub(crate) fn finish(&mut self) -> Result<Status, Stop> {
         self.lose_incomplete(Chunks::end);
         if let Some(out) = &mut self.out {

@@ -146,7 +146,7 @@ pub(crate) struct Cli {
     common: Common,
 }
 
-/// What tells one payload from the next.
+/// What separates one payload from the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Framing {
     /// A line end behind each
@@ -183,7 +183,7 @@ impl Prefixes {
     }
 }
 
-/// What becomes of binary messages as payload.
+/// How binary messages become payloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Binary {
     /// Their bytes
@@ -239,7 +239,7 @@ pub(crate) struct Plan {
     pub(crate) backoff: Backoff,
 }
 
-/// The seed's numbers: every 30 s, for ever.
+/// The seed's numbers: every 30 s, forever.
 const BACKOFF: Backoff = Backoff {
     delay: Duration::from_secs(30),
     growth: 1.0,

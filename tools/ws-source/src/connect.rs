@@ -30,7 +30,7 @@ pub(crate) struct Unconnected {
 pub(crate) type Attempt<T> = Result<Result<T, Unconnected>, Stop>;
 
 impl Connector {
-    /// Reads the files that TLS needs, so that a wrong one is told before anything happens.
+    /// Reads the files that TLS needs, so that a wrong one is reported before anything happens.
     pub(crate) fn new(plan: &mut Plan) -> Result<Self, Stop> {
         let tls = Client::new(std::mem::take(&mut plan.tls));
         if matches!(plan.endpoint.addr, Addr::Tls(_)) {

@@ -176,7 +176,7 @@ impl RequestArgs {
     }
 }
 
-/// Keeps a secret off stderr, and what stands behind its scheme alone, too.
+/// Keeps a secret off stderr, also without its scheme.
 fn conceal(value: &str) {
     report::conceal(value);
     if let Some((_, token)) = value.split_once(' ') {

@@ -18,7 +18,7 @@ use crate::outbound::Outbound;
 use crate::record::Recorder;
 use crate::session::Session;
 
-/// A connection that lasts so long has succeeded: the delays begin anew.
+/// A connection that lasts this long has succeeded: the delays begin anew.
 const STABLE: Duration = Duration::from_secs(10);
 
 /// Receives until everything asked is done.

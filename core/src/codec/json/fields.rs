@@ -172,7 +172,7 @@ pub(in crate::codec) fn put_value(out: &mut Vec<u8>, value: Value<'_>) {
     }
 }
 
-/// Appends what the values do not tell: `"FieldInfo":{"NAME":{…}},` if there is anything.
+/// Appends what the values do not show: `"FieldInfo":{"NAME":{…}},` if there is anything.
 fn put_info(out: &mut Vec<u8>, message: &MessageView<'_>) {
     let start = out.len();
     out.extend_from_slice(b"\"FieldInfo\":{");

@@ -101,7 +101,7 @@ impl Client {
     /// Shakes hands over a connected socket.
     ///
     /// # Errors
-    /// [`DialError`], in words that tell what to do about certificates.
+    /// [`DialError`], in words that say what to do about certificates.
     pub fn handshake(
         &self,
         mut socket: Socket,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What went wrong with TLS, in words that tell what to do.
+//! What went wrong with TLS, in words that say what to do.
 
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 use rustls_pki_types::{ServerName, UnixTime};

@@ -43,7 +43,7 @@ impl Phase {
         }
     }
 
-    /// What to tell, now that the stream is at its end or not waited for any longer.
+    /// What to report, now that the stream is at its end or no longer waited for.
     pub(super) fn into_end(self, cause: &str) -> Closed {
         match self {
             Self::Open => Closed::lost(cause),

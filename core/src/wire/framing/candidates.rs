@@ -104,7 +104,7 @@ impl Candidates {
         }
     }
 
-    /// It is no frame that could tell against another one.
+    /// It is not a frame that could rule out another one.
     pub(super) fn refuse(&mut self, number: u32) {
         self.reach.set(number, 0);
     }

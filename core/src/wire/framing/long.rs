@@ -21,7 +21,8 @@ impl Long {
         Some(Self { offset, len, left: len })
     }
 
-    /// Passes over what there is of it; returns how much that is, and behind its end what to tell.
+    /// Passes over what there is of it; returns how much that is, and behind its end what to
+    /// report.
     pub(super) fn pass(&mut self, buffer: &[u8], more: More) -> (usize, Option<Damage>) {
         let done = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         self.left -= done as u64;

@@ -63,7 +63,7 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Whether it is no message at all, but tells the neighbouring stage how far the stream is sent
+    /// Whether it is not a message, but tells the neighbouring stage how far the stream is sent
     /// or safe, or how far its source was read.
     pub fn is_signal(&self) -> bool {
         self.header.is_mark || self.message.is_empty() && self.header.is_extended()

@@ -31,7 +31,7 @@ pub(crate) struct LogMessage {
     pub(crate) source_name: Option<Bytes>,
 }
 
-/// What the platform's agents send each other over UDP. On a WebSocket it is a mistake, told apart
+/// What the platform's agents send each other over UDP. On a WebSocket it is a mistake, recognised
 /// from damage only to name it.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct LogEnvelope {

@@ -133,7 +133,7 @@ pub(crate) enum Stream {
     Out,
     /// Standard error.
     Err,
-    /// A number that stands for neither.
+    /// A number that means neither.
     Unknown(i32),
 }
 
@@ -247,8 +247,8 @@ impl Envelope {
         ["cpu", "memory", "disk"].iter().all(|name| self.member(name).is_some())
     }
 
-    /// Gives `put`, piece by piece, what distinguishes it from others of its source: time, instance and
-    /// content. It is the same in whichever generation's form it came.
+    /// Gives `put`, piece by piece, what distinguishes it from others of its source: time, instance
+    /// and content. It is the same in whichever generation's form it came.
     pub(crate) fn identify(&self, mut put: impl FnMut(&[u8])) {
         let mut put = |piece: &[u8]| {
             put(&(piece.len() as u64).to_le_bytes());

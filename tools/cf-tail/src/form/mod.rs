@@ -48,7 +48,7 @@ impl Form {
 #[derive(Debug)]
 pub(crate) struct Writer {
     form: Form,
-    /// The character that stands for a newline in payloads.
+    /// The character that replaces a newline in payloads.
     new_line: Option<char>,
     /// The names of the apps by their GUIDs, if there are several.
     names: HashMap<Bytes, String>,

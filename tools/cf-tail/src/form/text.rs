@@ -30,7 +30,7 @@ impl Text {
         Self { exactly_cf: false, color: false, harmless: false, clock: Clock::new(zone) }
     }
 
-    /// The time as it stands in a line.
+    /// The time as a line shows it.
     pub(super) fn time(&mut self, nanoseconds: i64) -> &str {
         self.clock.text(nanoseconds)
     }

@@ -28,8 +28,8 @@ const MAX_TROUBLE: u32 = 4;
 /// How much of the past is asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Past {
-    /// Number of the youngest envelopes to show; `None` for all since `start`, or as many as one answer
-    /// holds.
+    /// Number of the youngest envelopes to show; `None` for all since `start`, or as many as one
+    /// answer holds.
     pub(crate) count: Option<usize>,
     /// And all that following will read again, so that it is known then.
     pub(crate) is_joined: bool,
@@ -59,10 +59,10 @@ impl Cache {
         &self.client
     }
 
-    /// What the sources' instances use: the youngest gauge of each that tells.
+    /// What the sources' instances use: the latest gauge of each that has one.
     ///
     /// # Errors
-    /// If the server does not tell.
+    /// If the server does not answer.
     pub(crate) fn container_metrics(&self, session: &Session) -> Result<Recent, Failure> {
         let mut recent = Recent::default();
         for app in &self.sources {
@@ -276,7 +276,7 @@ impl Cache {
     /// Writes what was missed since the last connection of a stream broke.
     ///
     /// # Errors
-    /// If the server does not tell.
+    /// If the server does not answer.
     pub(crate) fn fill(&self, session: &Session, intake: &mut Intake) -> Result<(), Failure> {
         let mut is_filled = false;
         for source in 0..self.sources.len() {

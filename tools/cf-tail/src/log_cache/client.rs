@@ -193,7 +193,7 @@ impl Client {
             let is_full = page.is_full;
             take(page)?;
             match last {
-                // A server that does not go on is not asked for ever.
+                // A server that makes no progress is not asked forever.
                 Some(last) if is_full && last >= start => start = last.saturating_add(1),
                 _ => return Ok(()),
             }
@@ -203,7 +203,7 @@ impl Client {
     /// What is kept of each source.
     ///
     /// # Errors
-    /// If the server does not tell.
+    /// If the server does not answer.
     pub(crate) fn meta(&self, session: &Session) -> Result<Vec<Meta>, Failure> {
         let url = self.place(session, &["meta"])?;
         let answer = session.authorized(|token| session.http.get(&url, token, &[])?.accepted())?;

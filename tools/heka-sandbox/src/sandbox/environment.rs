@@ -30,7 +30,7 @@ pub(super) fn prepare(lua: &Lua, context: &Rc<Context>) -> mlua::Result<()> {
             package.raw_set(name, Value::Nil)?;
         }
     }
-    // A metatable tells modules from data when global data is preserved.
+    // A metatable distinguishes modules from data when global data is preserved.
     package.set_metatable(Some(lua.create_table()?))?;
     for name in REMOVED {
         globals.raw_set(name, Value::Nil)?;
@@ -105,7 +105,7 @@ fn check_dates(lua: &Lua, context: &Context, os: &Table) -> mlua::Result<()> {
     os.raw_set("date", checked)
 }
 
-/// What stands behind the first % that strftime does not know.
+/// What follows the first % that strftime does not know.
 fn unknown_letters(format: &[u8]) -> Option<&[u8]> {
     let mut rest = format.strip_prefix(b"!").unwrap_or(format);
     if rest.starts_with(b"*t") {

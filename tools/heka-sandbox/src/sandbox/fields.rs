@@ -130,7 +130,7 @@ struct Encoder<'a> {
     field: &'a mut Vec<u8>,
 }
 
-/// What stands beside a field's value.
+/// What accompanies a field's value.
 #[derive(Clone, Default)]
 struct Shape {
     value_type: Option<i64>,

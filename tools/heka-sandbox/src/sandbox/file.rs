@@ -136,8 +136,8 @@ impl Stream {
         (front.read_end as usize).saturating_sub(front.read_ptr as usize)
     }
 
-    /// Elsewhere nobody tells: a plugin that mixes `file:read` and `find_message` on one pipe gets
-    /// the bytes that the former left when the C library hands them out.
+    /// Elsewhere that is unknown: a plugin that mixes `file:read` and `find_message` on one pipe
+    /// gets the bytes that the former left when the C library hands them out.
     #[cfg(not(target_env = "gnu"))]
     fn buffered(&self) -> usize {
         0

@@ -52,7 +52,7 @@ const NOT_MEASURING: i32 = 0;
 const MEASURING: i32 = -1;
 
 impl Limits {
-    /// Limits a call to so many instructions; 0 for no limit.
+    /// Limits a call to this many instructions; 0 for no limit.
     pub(crate) fn set(&self, limit: u64) {
         self.limit.store(limit, Ordering::Relaxed);
     }
@@ -140,7 +140,7 @@ impl Limits {
         }
         let used = self.used.load(Ordering::Relaxed);
         let interval = u64::from(self.next_interval().unsigned_abs());
-        // Lua does not tell how far its counter is, but the line at which it fires next does.
+        // Lua does not show how far its counter is, but the line at which it fires next does.
         self.ruler.store(MEASURING, Ordering::Relaxed);
         let ended: mlua::Result<()> = ruler.call(());
         let line = self.ruler.swap(NOT_MEASURING, Ordering::Relaxed);
@@ -192,7 +192,7 @@ enum Look {
     Stop(&'static CStr),
 }
 
-/// A function whose n-th instruction stands in line n + 1, to see how far the counter is.
+/// A function whose n-th instruction is in line n + 1, which shows how far the counter is.
 pub(crate) fn ruler(lua: &Lua) -> mlua::Result<Function> {
     let lines = usize::try_from(INTERVAL).unwrap_or(0) + 1;
     lua.load(format!("local a,b\n{}", "a=b\n".repeat(lines))).set_name("=ruler").into_function()

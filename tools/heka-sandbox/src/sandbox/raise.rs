@@ -2,7 +2,7 @@
 //! Host functions whose errors are plain Lua strings with the position of their caller.
 //!
 //! An error that a Rust closure returns reaches Lua as userdata, but plugins do `tostring(err)`,
-//! `err .. ""` and `return -1, err`. So each closure stands behind a small C function
+//! `err .. ""` and `return -1, err`. So each closure is called by a small C function
 //! ([`gate`]) that raises on its behalf, after all Rust frames are gone: `luaL_where` then finds
 //! the plugin's line and `luaL_argerror` the name that the plugin called.
 

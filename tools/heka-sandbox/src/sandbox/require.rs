@@ -54,7 +54,7 @@ impl Loader {
         if let Value::Table(table) = &value
             && table.metatable().is_none()
         {
-            // So that it is told from data when global data is preserved.
+            // So that it is distinguished from data when global data is preserved.
             table.set_metatable(Some(lua.create_table()?))?;
         }
         self.loaded.raw_set(key, &value)?;
@@ -84,7 +84,7 @@ impl Loader {
         } else {
             return Err(Raise::here(format!("module '{name}' not found:{tried}")));
         };
-        // What stands there while the module loads must not be a table: module() would take it.
+        // What is there while the module loads must not be a table: module() would take it.
         let sentinel = Value::LightUserData(LightUserData((&raw const LOADING).cast_mut().cast()));
         self.loaded.raw_set(name, &sentinel)?;
         let result = context.protected(&function, name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The buffer of a stream reader: finds messages and tells what it consumed and what it needs.
+//! The buffer of a stream reader: finds messages and reports what it consumed and what it needs.
 //!
 //! Unlike [`heka_core::wire::Deframer`] it answers in the terms of `find_message`, byte by byte as
 //! `lua_sandbox` does: plugins keep checkpoints with these numbers. A frame that is damaged is
@@ -118,7 +118,7 @@ impl StreamBuffer {
         true
     }
 
-    /// Holds no message any more.
+    /// No longer holds a message.
     pub(crate) fn forget(&mut self) {
         self.message = None;
     }

@@ -2,7 +2,7 @@
 //! What a plugin may hand on as a Heka message: stricter than protobuf, as in `lua_sandbox`.
 //!
 //! Keys are one byte, only the tags of the message are known, each with its own wire type, and
-//! Uuid (16 bytes) and timestamp must be there. In a field the name stands before the first
+//! Uuid (16 bytes) and timestamp must be there. In a field the name precedes the first
 //! value; what follows the first value's key is not looked at.
 
 use heka_core::wire::varint::{Malformed, Reader, wire_type};

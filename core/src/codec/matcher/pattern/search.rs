@@ -109,7 +109,7 @@ impl Search<'_> {
     }
 
     /// How far it is from `position` to a byte that the first item can begin with; 0 if that cannot
-    /// be told so simply.
+    /// be decided so simply.
     fn distance_to_start(&self, position: usize) -> Option<usize> {
         let rest = self.text.get(position..)?;
         match self.items.first() {
