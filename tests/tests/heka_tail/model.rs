@@ -312,7 +312,10 @@ fn run(seed: u64) {
     let missing: Vec<u64> = (0..all).filter(is_missing).collect();
     let twice: Vec<u64> =
         counts.iter().filter(|(_, count)| **count > 1 + kills).map(|(line, _)| *line).collect();
-    if !missing.is_empty() || !twice.is_empty() {
+    // Of a line that came too late it may be said.
+    let is_told = err.contains(" lost") || err.contains("is gone");
+    let is_false = is_told && missing.is_empty() && writer.late.is_empty();
+    if !missing.is_empty() || !twice.is_empty() || is_false {
         panic!(
             "seed {seed}: missing {missing:?}, too often {twice:?} of {all}, {kills} kills\n\
              {}\n{err}",

@@ -28,14 +28,18 @@ impl Resumption {
     pub(crate) fn of(position: &[FilePosition], search: &mut Search<'_>) -> Self {
         let mut this = Self::default();
         let Some((newest, older)) = position.split_last() else { return this };
+        let mut late: Vec<Identity> = Vec::new();
         for old in older {
-            match search.file_anywhere(old) {
-                (_, Some((_, file))) if search.history.is_done(file.identity()) => {}
-                (_, Some((_, file))) => this.late.push(file),
-                (_, None) => this.gone.push(*old),
+            let found = search.file_anywhere(old).1.or_else(|| search.truncated(old, &late).1);
+            match found {
+                Some((_, file)) if search.history.is_done(file.identity()) => {}
+                Some((_, file)) => {
+                    late.push(file.identity());
+                    this.late.push(file);
+                }
+                None => this.gone.push(*old),
             }
         }
-        let late: Vec<Identity> = this.late.iter().map(OpenFile::identity).collect();
         match search.live_at(newest) {
             Some(file) => this.current = Some(file),
             None => this.go_on(newest, &late, search),
@@ -54,7 +58,8 @@ impl Resumption {
             Some((index, file)) => {
                 // Not this one: it may be truncated and come again.
                 self.skipped = list.drain(..index).collect();
-                let since = newest.beginning();
+                // When what is compressed began, nobody knows.
+                let since = if file.is_packed() { 0 } else { newest.beginning() };
                 list.retain(|next| {
                     next.identity != file.identity()
                         && (next.is_since(since) || next.path == path)

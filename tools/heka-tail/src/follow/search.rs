@@ -12,7 +12,7 @@ use super::identity::Identity;
 use super::late::Late;
 use super::options::Options;
 use super::position::{FilePosition, WINDOW};
-use crate::select::find::{Candidate, find, new_copies, open_first};
+use crate::select::find::{Candidate, find, new_copies, open_first, packed_since};
 
 /// What a search goes by.
 #[derive(Debug)]
@@ -80,8 +80,9 @@ impl Search<'_> {
         }
     }
 
-    /// As [`Search::file_anywhere`], for a file that may have been truncated: if nothing of it was
-    /// read, its content cannot be told, but what it had may be in a copy, which is none of `others`.
+    /// As [`Search::file_anywhere`], for a file that may have been truncated or compressed: if nothing
+    /// of it was read, its content cannot be told, but what it had may be in a copy, which is none of
+    /// `others`.
     pub(crate) fn truncated(&mut self, position: &FilePosition, others: &[Identity]) -> Found {
         let found = self.until_settled(|search| search.find_truncated(position, others));
         found.unwrap_or_else(|| self.file_anywhere(position))
@@ -95,9 +96,13 @@ impl Search<'_> {
         let (list, found) = self.file_anywhere(position);
         let mut copy = None;
         if position.offset == 0 {
-            let copies = new_copies(position, &list)
-                .filter(|(_, file)| !others.contains(&file.identity) && !self.has_contents(file));
-            for (index, file) in copies {
+            let is_other = |file: &Candidate| {
+                others.contains(&file.identity) || self.has_contents(file)
+            };
+            let packed = || packed_since(position, &list, is_other);
+            let packed = if found.is_none() { packed() } else { None };
+            let copies = new_copies(position, &list).filter(|(_, file)| !is_other(file));
+            for (index, file) in copies.chain(packed) {
                 if let Some(mut file) = self.open(file)? {
                     file.set_generation(position.generation);
                     copy = Some((index, file));

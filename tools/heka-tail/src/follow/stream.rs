@@ -217,6 +217,7 @@ impl Stream {
                 return Ok(seen);
             }
         }
+        self.chain.recheck |= look.names;
         Ok(Seen::More)
     }
 

@@ -98,6 +98,22 @@ pub(crate) fn new_copies<'a>(
     })
 }
 
+/// What a file that is gone was compressed to, of which nothing was read at `position`: of the files
+/// that are none of others the first one since. Rotation deletes the oldest, so it has been deleted
+/// itself unless there is an older one.
+pub(crate) fn packed_since<'a>(
+    position: &FilePosition,
+    candidates: &'a [Candidate],
+    is_other: impl Fn(&Candidate) -> bool,
+) -> Option<(usize, &'a Candidate)> {
+    let born = position.identity.born;
+    let mut since = candidates.iter().enumerate().filter(|(_, file)| {
+        let is_after = !has_packed_name(&file.path) || file.identity.born > born;
+        is_after && file.is_since(position.modified) && !file.is_empty() && !is_other(file)
+    });
+    since.next().filter(|(index, file)| *index > 0 && has_packed_name(&file.path))
+}
+
 fn open_at(position: &FilePosition, candidate: &Candidate, unpacks: bool) -> Option<OpenFile> {
     let mut file = OpenFile::open(&candidate.path, position.offset, unpacks).ok()?;
     if file.identity() != candidate.identity || file.position().hash != position.hash {
