@@ -15,6 +15,7 @@ use super::history::History;
 use super::identity::just_before_now;
 use super::late::Late;
 use super::look::Look;
+use super::loss;
 use super::options::Options;
 use super::patience::Patience;
 use super::position::{FilePosition, next_generation};
@@ -193,13 +194,14 @@ impl Chain {
     }
 
     /// Puts into the queue what has come up while there was no file, also if it was rotated already.
-    pub(crate) fn queue_new(&mut self, options: &Options) {
-        if options.by_name && !self.is_alone {
+    pub(crate) fn queue_new(&mut self, look: &mut Look<'_>) {
+        if look.options.by_name && !self.is_alone {
             let since = self.since;
-            self.queue = self.search(options).since(since).into();
+            self.queue = self.search(look.options).since(since).into();
         } else {
             self.queue.extend(self.files.newest());
         }
+        self.tell_deleted(look);
     }
 
     /// Opens the first file of the queue that was not read yet and takes it off. If another file is
@@ -243,7 +245,9 @@ impl Chain {
                 Some(file)
             }
             Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
+                if error.kind() == io::ErrorKind::NotFound {
+                    self.history.expect(std::iter::once(next.clone()).chain(self.queue.drain(..)));
+                } else {
                     self.trouble.tell(&error.cause());
                 }
                 self.queue.clear();
@@ -288,7 +292,11 @@ impl Chain {
     }
 
     pub(super) fn go_to_next(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
-        let Some(next) = self.open_queued(look.options) else { return Ok(false) };
+        let Some(next) = self.open_queued(look.options) else {
+            // Files were renamed or deleted: where are they now?
+            look.names |= self.history.is_expecting();
+            return Ok(self.history.is_expecting());
+        };
         let original = self.current.as_ref().and_then(|copy| copy.original(&next));
         let is_original = original.is_some();
         if let Some(file) = self.current.replace(original.unwrap_or(next)) {
@@ -328,6 +336,7 @@ impl Chain {
         let mut search = Search { files, history, late, options: look.options };
         let newer = search.newer(current);
         self.queue = newer.files.into();
+        self.tell_deleted(look);
         if let Some(old) = newer.copy.and_then(|copy| self.current.replace(copy)) {
             report::note(format_args!("{}: replaced by a copy", self.trouble.name()));
             self.history.replaced(&old);
@@ -335,6 +344,22 @@ impl Chain {
             return true;
         }
         false
+    }
+
+    /// Reports files that were to be read and are gone.
+    fn tell_deleted(&mut self, look: &mut Look<'_>) {
+        if !self.history.is_expecting() {
+            return;
+        }
+        let expected = self.history.take_expected();
+        let list = self.files.settled_list(&look.options.rotated_directories);
+        let found: Vec<&Candidate> = list.iter().chain(&self.queue).collect();
+        for file in loss::deleted(expected, &found) {
+            let is_there = self.files.is_there(file.identity, &look.options.rotated_directories);
+            if file.len > 0 && !is_there && !self.search(look.options).has_read(&file) {
+                loss::tell(look, &file.path, "deleted before it was read", Some(file.len));
+            }
+        }
     }
 
     /// Opens the current file anew, where it is.

@@ -41,8 +41,8 @@ pub(crate) struct OpenFile {
     generation: u64,
     held: Held,
     modified: u64,
-    /// Whether what was read last ended where the file did.
-    is_rest: bool,
+    /// How long the file was when it was read last.
+    len: u64,
     fingerprint: Fingerprint,
 }
 
@@ -91,7 +91,7 @@ impl OpenFile {
             generation: first_generation(identity),
             held: Held::default(),
             modified: modified(&metadata),
-            is_rest: false,
+            len: metadata.len(),
             fingerprint: Fingerprint::default(),
         })
     }
@@ -136,6 +136,11 @@ impl OpenFile {
     /// Where it was opened.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared_path(&self) -> Rc<Path> {
+        Rc::clone(&self.path)
     }
 
     /// Shares the memory of an equal path.
@@ -201,6 +206,16 @@ impl OpenFile {
         self.source
             .metadata()
             .map_or(0, |metadata| metadata.len().saturating_sub(self.held.offset()))
+    }
+
+    /// How many bytes there are that cannot be read, if that is known.
+    pub(crate) fn unread(&self) -> Option<u64> {
+        Some(self.lag()).filter(|lag| *lag > 0)
+    }
+
+    /// How many bytes there were behind what was read when that was.
+    pub(crate) fn was_behind(&self) -> u64 {
+        if self.is_packed() { 0 } else { self.len.saturating_sub(self.end()) }
     }
 
     /// Which file it is, and how far it is read.
@@ -294,7 +309,7 @@ impl OpenFile {
         Ok(read.map(|read| match read {
             None => Pulled::Replaced,
             Some(0) => Pulled::End,
-            Some(len) if len < BLOCK && self.is_rest && !self.is_packed() => Pulled::Rest,
+            Some(len) if len < BLOCK && self.len == self.end() && !self.is_packed() => Pulled::Rest,
             Some(_) => Pulled::Data,
         }))
     }
@@ -313,7 +328,7 @@ impl OpenFile {
         let metadata = self.source.metadata();
         self.modified = metadata.as_ref().map_or(self.modified, modified);
         // What is made up as it is read, as in /proc, has no length.
-        self.is_rest = metadata.is_some_and(|metadata| metadata.len() == end);
+        self.len = metadata.map_or(0, |metadata| metadata.len());
         self.show(shown, More::Coming, around, consume)
     }
 

@@ -27,6 +27,8 @@ struct Memory {
     generations: VecDeque<u64>,
     /// Contents of files that were closed or truncated.
     contents: VecDeque<Contents>,
+    /// Files that were to be read and were not there, oldest first.
+    expected: Vec<Candidate>,
 }
 
 /// A file that is done with, and how far it was read; without that it was rotated before our time.
@@ -61,6 +63,21 @@ impl History {
     /// What was read of a file that is truncated now.
     pub(crate) fn keep_contents(&mut self, file: &OpenFile) {
         push(&mut self.memory().contents, Contents::of(file), CONTENTS);
+    }
+
+    /// Files that were to be read, the first of which is not where it was.
+    pub(crate) fn expect(&mut self, files: impl IntoIterator<Item = Candidate>) {
+        self.memory().expected.extend(files);
+    }
+
+    /// Whether there are such files.
+    pub(crate) fn is_expecting(&self) -> bool {
+        self.0.as_ref().is_some_and(|memory| !memory.expected.is_empty())
+    }
+
+    /// The same, which are looked for now.
+    pub(crate) fn take_expected(&mut self) -> Vec<Candidate> {
+        self.0.as_mut().map(|memory| std::mem::take(&mut memory.expected)).unwrap_or_default()
     }
 
     fn memory(&mut self) -> &mut Memory {

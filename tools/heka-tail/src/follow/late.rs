@@ -10,12 +10,13 @@ use super::file::{OpenFile, Pulled};
 use super::history::History;
 use super::identity::Identity;
 use super::look::Look;
+use super::loss;
 use super::options::Options;
 use super::patience::Patience;
 use super::position::FilePosition;
 use crate::select::find::Candidate;
 use heka_core::record::More;
-use heka_core::report::{self, Cause as _, Stop};
+use heka_core::report::{Cause as _, Stop};
 
 /// The files that a stream has left behind, oldest first.
 #[derive(Debug, Default)]
@@ -117,9 +118,7 @@ impl Late {
             late.file.press(More::Idle, around, look.consume)?;
         }
         if let Some(error) = error {
-            let path = late.file.path().display();
-            report::error(format_args!("{path}: {}; the rest is left out", error.cause()));
-            look.lost = true;
+            loss::tell(look, late.file.path(), error.cause(), late.file.unread());
             late.until = look.now;
         }
         Ok(())

@@ -21,6 +21,7 @@ pub(crate) mod identity;
 pub(crate) mod journal;
 mod late;
 mod look;
+mod loss;
 mod options;
 pub(crate) mod packed;
 pub(crate) mod pairs;

@@ -82,8 +82,9 @@ impl Resumption {
 pub(crate) fn tell_gone(name: &str, gone: &FilePosition, is_newest: bool) {
     if is_newest {
         report::warning(format_args!(
-            "{name}: the file read last is gone or was rewritten; going on with what was written \
-             since"
+            "{name}: the file read last is gone or was rewritten after byte {}; going on with what \
+             was written since",
+            gone.offset
         ));
     } else {
         let (inode, offset) = (gone.identity.inode, gone.offset);

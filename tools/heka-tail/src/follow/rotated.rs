@@ -168,7 +168,10 @@ mod tests {
         let file = |number: u64, born, modified| {
             let identity = Identity { device: 1, inode: number, born };
             let path = PathBuf::from(format!("app.log.{number}"));
-            (Mark::Number(u32::try_from(number).unwrap()), Candidate { path, identity, modified })
+            (
+                Mark::Number(u32::try_from(number).unwrap()),
+                Candidate { path, identity, modified, len: 1 },
+            )
         };
         let order = |mut files: Vec<(Mark, Candidate)>, live: u64| -> Vec<u64> {
             let (_, live) = file(0, live, live);

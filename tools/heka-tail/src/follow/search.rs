@@ -96,9 +96,8 @@ impl Search<'_> {
         let (list, found) = self.file_anywhere(position);
         let mut copy = None;
         if position.offset == 0 {
-            let is_other = |file: &Candidate| {
-                others.contains(&file.identity) || self.has_contents(file)
-            };
+            let is_other =
+                |file: &Candidate| others.contains(&file.identity) || self.has_contents(file);
             let packed = || packed_since(position, &list, is_other);
             let packed = if found.is_none() { packed() } else { None };
             let copies = new_copies(position, &list).filter(|(_, file)| !is_other(file));

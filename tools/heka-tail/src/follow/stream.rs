@@ -12,6 +12,7 @@ use super::file::{OpenFile, Pulled};
 use super::files::Files;
 use super::identity::Identity;
 use super::look::{Look, Relation, Seen};
+use super::loss;
 use super::options::Options;
 use super::patience::Patience;
 use super::position::FilePosition;
@@ -23,7 +24,7 @@ use crate::select::logstreamer::Selection;
 use heka_core::record::More;
 use nix::errno::Errno;
 
-use heka_core::report::{self, Cause as _, Stop};
+use heka_core::report::{Cause as _, Stop};
 
 /// Blocks read from one stream before others get their turn.
 const TURN: u32 = 16;
@@ -259,9 +260,7 @@ impl Stream {
         let Some(file) = self.chain.current.take_if(|file| file.is_packed()) else {
             return self.endure(look, error);
         };
-        let path = file.path().display();
-        report::error(format_args!("{path}: {}; the rest is left out", error.cause()));
-        look.lost = true;
+        loss::tell(look, file.path(), error.cause(), None);
         self.chain.close(file, look)?;
         Ok(!self.chain.queue.is_empty())
     }
@@ -276,6 +275,7 @@ impl Stream {
         if self.chain.advance(look)? {
             look.lost = true;
             if let Some(file) = self.chain.late.pop(unread) {
+                loss::tell(look, file.path(), "rotated before it could be read", file.unread());
                 self.chain.close(file, look)?;
             }
             return Ok(true);
@@ -368,7 +368,7 @@ impl Stream {
     /// Opens the first file to read, from its beginning.
     fn open_next(&mut self, look: &mut Look<'_>) -> bool {
         if self.chain.queue.is_empty() {
-            self.chain.queue_new(look.options);
+            self.chain.queue_new(look);
         }
         if self.chain.queue.is_empty() {
             self.tell_missing(look.options);

@@ -5,6 +5,7 @@
 use super::chain::Chain;
 use super::file::OpenFile;
 use super::look::Look;
+use super::loss;
 use super::patience::Patience;
 use super::position::FilePosition;
 use super::search::Search;
@@ -66,6 +67,7 @@ pub(crate) fn read_copies(
 pub(crate) fn replaced(chain: &mut Chain, look: &mut Look<'_>) -> Result<bool, Stop> {
     let Some(current) = &chain.current else { return Ok(false) };
     let (position, is_cut) = (current.position(), current.is_cut());
+    let (path, unread) = (current.shared_path(), current.was_behind());
     let (list, found) = chain.search(look.options).truncated(&position, &[]);
     let is_copied = found.as_ref().is_some_and(|(_, at)| at.identity() != position.identity);
     if let Some((index, copy)) = found
@@ -74,6 +76,9 @@ pub(crate) fn replaced(chain: &mut Chain, look: &mut Look<'_>) -> Result<bool, S
         return Ok(true);
     }
     let live = chain.files.newest().map(|live| live.identity);
+    if unread > 0 && !is_copied {
+        loss::tell(look, &path, "overwritten before it was read", Some(unread));
+    }
     let is_left = look.options.by_name && live != Some(position.identity);
     if is_left && !is_cut && !is_copied {
         // As shred(1) does with a file that was rotated: nobody wrote that.

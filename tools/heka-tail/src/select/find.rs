@@ -20,6 +20,8 @@ pub(crate) struct Candidate {
     pub(crate) identity: Identity,
     /// When it was last written; nanoseconds since 1970.
     pub(crate) modified: u64,
+    /// How long it is, as it stands.
+    pub(crate) len: u64,
 }
 
 impl PartialEq for Candidate {
@@ -36,12 +38,20 @@ impl Candidate {
             path: path.to_owned(),
             identity: Identity::of(&metadata),
             modified: modified(&metadata),
+            len: metadata.len(),
         })
     }
 
     /// Whether nothing is in it so far.
     pub(crate) fn is_empty(&self) -> bool {
         std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0)
+    }
+
+    /// Whether this may be what another file was compressed or copied to.
+    pub(crate) fn may_be_made_of(&self, other: &Self) -> bool {
+        let is_younger = self.identity.born == 0 || self.identity.born > other.identity.born;
+        let has_all = has_packed_name(&self.path) || self.len == other.len;
+        is_younger && has_all && self.is_since(other.modified)
     }
 
     /// Whether it was made and written at that time or later.

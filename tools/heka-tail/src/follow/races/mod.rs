@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+mod losses;
 mod restarts;
 
 use super::held::Block;
@@ -17,7 +18,7 @@ use tempfile::TempDir;
 
 /// A log, and what was read of it.
 struct Log {
-    _dir: TempDir,
+    _dir: Option<TempDir>,
     path: PathBuf,
     stream: Stream,
     read: String,
@@ -31,9 +32,15 @@ impl Log {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("app.log");
         fs::write(&path, text).unwrap();
+        Self { _dir: Some(dir), ..Self::at(&path) }
+    }
+
+    /// The log at `path`.
+    fn at(path: &Path) -> Self {
+        let (path, read) = (path.to_owned(), String::new());
         let stream = Stream::named("app.log", path.clone(), false);
-        let (read, rotate_wait) = (String::new(), Duration::from_secs(60));
-        Self { _dir: dir, path, stream, read, lost: false, rotate_wait }
+        let rotate_wait = Duration::from_secs(60);
+        Self { _dir: None, path, stream, read, lost: false, rotate_wait }
     }
 
     fn rotated(&self, mark: &str) -> PathBuf {
