@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 
 use heka_tests::scene::{Scene, gzip};
-use heka_tests::{Tool, eventually};
+use heka_tests::{Tool, eventually, require, require_root, sh, skip_anywhere};
 use nix::sys::signal::Signal;
 
 /// Nothing here may wait for the look at everything.
@@ -65,6 +65,58 @@ fn lines_written_through_another_hard_link() {
     scene.rename("app.log", "app.log.1");
     scene.append("far/before", "3\n");
     tail.wait_stdout_is("1\n2\n3\n");
+}
+
+#[test]
+fn a_hard_link_that_is_made_elsewhere_later() {
+    let scene = Scene::new("1\n");
+    fs::create_dir(scene.path("far")).unwrap();
+    let tail = scene.follow(&[NEVER]);
+    tail.wait_stdout_is("1\n");
+    fs::hard_link(scene.path("app.log"), scene.path("far/later")).unwrap();
+    scene.append("far/later", "2\n");
+    tail.wait_stdout_is("1\n2\n");
+    // The next file under the name as well.
+    fs::remove_file(scene.path("app.log")).unwrap();
+    scene.append("app.log", "3\n");
+    tail.wait_stdout_is("1\n2\n3\n");
+    fs::hard_link(scene.path("app.log"), scene.path("far/again")).unwrap();
+    scene.append("far/again", "4\n");
+    tail.wait_stdout_is("1\n2\n3\n4\n");
+}
+
+#[test]
+fn overlays_and_mounts_that_come_and_go() {
+    if !require_root() || !require("unshare") {
+        return;
+    }
+    let scene = Scene::new("1\n");
+    let script = r#"
+        set -e
+        come() { until grep -qx "$1" out; do sleep 0.01; done; }
+        mkdir logs other lower upper work merged
+        mv app.log logs
+        echo 0 >other/app.log
+        echo a >lower/over.log
+        echo x >file
+        mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged || exit 99
+        heka-tail -s100ms --rescan-interval=1h -o payload logs/app.log merged/over.log >out &
+        come 1; come a
+        for line in b c; do echo $line >>merged/over.log; come $line; done
+        touch bound; mount --bind logs/app.log bound; echo 2 >>bound; come 2
+        mount --bind file logs/app.log; come x
+        echo y >>file; come y
+        umount -l logs/app.log; echo 3 >>logs/app.log; come 3
+        mount --bind other logs; come 0
+        echo z >>other/app.log; come z
+        umount -l logs; echo 4 >>logs/app.log; come 4
+        kill $!
+    "#;
+    let outcome = sh(&format!("exec unshare -m sh -c '{script}'")).dir(scene.dir.path()).run();
+    if outcome.status.code() == Some(99) {
+        return skip_anywhere("overlays cannot be mounted here");
+    }
+    outcome.succeeds();
 }
 
 #[test]

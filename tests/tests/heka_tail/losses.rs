@@ -290,3 +290,23 @@ fn a_link_that_a_link_leads_through_is_switched() {
     scene.append("data/2/log", "3\n");
     tail.wait_stdout_is("1\n2\n3\n");
 }
+
+#[test]
+fn what_is_deleted_before_it_is_read_is_reported_with_its_size() {
+    let scene = Scene::new("1\n");
+    let run = || scene.once(&["--checkpoint=pos"]);
+    run().succeeds().stdout_is("1\n");
+    // More than its reader takes before the next file is gone.
+    let line = format!("{}\n", "x".repeat(999));
+    scene.append("app.log", &line.repeat(4000));
+    scene.rename("app.log", "app.log.2");
+    scene.append("app.log.1", "lost\n");
+    scene.append("app.log", "2\n");
+    let outcome = sh("{ heka-tail --no-follow --checkpoint=pos -o payload app.log; echo $?; } | \
+         { read -r line; rm app.log.1; tail -n 2; }")
+    .dir(scene.dir.path())
+    .run();
+    outcome.succeeds().stdout_is("2\n1\n");
+    outcome.stderr_has("/app.log.1: deleted before it was read; 5 bytes are lost\n");
+    run().succeeds().stdout_is("").stderr_is("");
+}

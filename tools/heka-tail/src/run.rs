@@ -196,6 +196,7 @@ impl Tail {
         let seen = self.with(number, names, Stream::look).unwrap_or(Ok(Seen::Idle))?;
         if let Some(followed) = self.streams.get_mut(number) {
             followed.is_idle = seen == Seen::Idle;
+            self.watching.looked_at(number, &mut followed.stream);
             self.readings.note(number, &followed.stream, self.emitter.written(number).bytes);
         }
         self.streams.looked_at(number);
@@ -299,19 +300,19 @@ impl Tail {
         let deadline = is_polling
             .then_some(self.poll_at)
             .into_iter()
+            .chain([self.rescan_at])
             .chain(self.due.deadline(&self.streams, &self.job.options))
             .chain(self.watching.deadline())
             .chain(self.state.deadline())
-            .chain([self.rescan_at])
             .min();
-        let mut wanted: Vec<Wanted<'_>> = Vec::new();
-        wanted.extend(self.watching.fd().map(|fd| (fd, PollFlags::POLLIN)));
+        let mut wanted: Vec<Wanted<'_>> = self.watching.wanted().collect();
         let output = wanted.len();
         wanted.extend(self.emitter.out.reader_watch());
         let ready = wait(&wanted, deadline)?;
         if ready.get(output).is_some_and(|out| out.contains(PollFlags::POLLERR)) {
             return Err(Stop::BrokenPipe);
         }
+        self.watching.note(&ready);
         self.report_if_asked();
         self.collect()
     }
@@ -330,12 +331,15 @@ impl Tail {
             self.rescan_at = now + self.job.rescan_interval;
             all = true;
         }
-        let mut rescan = all || changes.rescan;
-        if self.poll_at <= now {
+        let is_polled = self.poll_at <= now;
+        if is_polled {
             self.poll_at = now + self.job.sleep_interval;
             self.due.add_all(self.watching.polled());
-            rescan |= self.watching.is_blind();
+            let (covered, is_lost) = self.watching.take_mounted(&self.streams);
+            self.due.add_all(covered);
+            all |= is_lost;
         }
+        let rescan = all || changes.rescan || (is_polled && self.watching.is_blind());
         if all {
             self.watching.forget_lost();
             self.due.add_all(self.streams.numbers());

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use heka_core::os::Wanted;
 use heka_core::report::{self, Cause as _};
+use nix::poll::PollFlags;
 
+use crate::follow::Stream;
 use crate::streams::Streams;
 use crate::watch::{Changes, Watch};
 
@@ -20,6 +22,10 @@ pub(crate) struct Watching {
     unwatched: BTreeSet<usize>,
     /// Streams whose files are written to in ways that nothing tells of.
     untold: BTreeSet<usize>,
+    /// Streams whose files may get other names that nothing tells of.
+    unlinked: BTreeSet<usize>,
+    /// Whether something was mounted.
+    is_remounted: bool,
     /// Whether a directory that streams may appear in is not watched.
     is_blind: bool,
 }
@@ -100,12 +106,36 @@ impl Watching {
 
     /// Streams that nothing tells of.
     pub(crate) fn polled(&self) -> impl Iterator<Item = usize> {
-        self.unwatched.iter().chain(&self.untold).copied()
+        self.unwatched.iter().chain(&self.untold).chain(&self.unlinked).copied()
     }
 
     /// Whether there has to be a look at something from time to time.
     pub(crate) fn is_polling(&self) -> bool {
-        self.is_blind || self.polled().next().is_some()
+        self.is_blind || self.is_remounted || self.polled().next().is_some()
+    }
+
+    /// A stream was looked at, and may read another file than before.
+    pub(crate) fn looked_at(&mut self, number: usize, stream: &mut Stream) {
+        let Some(watch) = &mut self.watch else { return };
+        let Some(file) = stream.take_new_file() else { return };
+        match watch.watch_links(number, file) {
+            Ok(()) => drop(self.unlinked.remove(&number)),
+            Err(error) => {
+                self.unlinked.insert(number);
+                tell_polling(&error.cause());
+            }
+        }
+    }
+
+    /// What was mounted since the last call, or is not any more: streams whose files are not where
+    /// they were, and whether a directory is not.
+    pub(crate) fn take_mounted(&mut self, streams: &Streams) -> (Vec<usize>, bool) {
+        if !std::mem::take(&mut self.is_remounted) {
+            return (Vec::new(), false);
+        }
+        let covered = streams.iter().filter(|(_, one)| one.stream.is_covered());
+        let has_lost = self.watch.as_ref().is_some_and(Watch::has_lost);
+        (covered.map(|(number, _)| number).collect(), has_lost)
     }
 
     /// Whether streams may appear where nothing tells of it.
@@ -130,6 +160,7 @@ impl Watching {
         for number in numbers {
             self.unwatched.remove(number);
             self.untold.remove(number);
+            self.unlinked.remove(number);
         }
         if let Some(watch) = &mut self.watch {
             watch.remove(numbers);
@@ -143,9 +174,14 @@ impl Watching {
         }
     }
 
-    /// Readable when something has happened.
-    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.watch.as_ref().map(Watch::fd)
+    /// What becomes ready when something has happened.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> {
+        self.watch.iter().flat_map(Watch::wanted)
+    }
+
+    /// What of that is ready. Of mounts there may be many, and they are looked at later.
+    pub(crate) fn note(&mut self, ready: &[PollFlags]) {
+        self.is_remounted |= ready.iter().any(|ready| ready.contains(PollFlags::POLLPRI));
     }
 
     /// When to [`Watching::take`] even if nothing has happened.

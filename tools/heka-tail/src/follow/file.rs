@@ -6,6 +6,8 @@
 //! before. What a consumer has not used up (an unfinished line) waits here for the rest.
 
 use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -43,6 +45,8 @@ pub(crate) struct OpenFile {
     modified: u64,
     /// How long the file was when it was read last.
     len: u64,
+    /// Whether its descriptor was not asked for yet.
+    is_new: bool,
     fingerprint: Fingerprint,
 }
 
@@ -92,6 +96,7 @@ impl OpenFile {
             held: Held::default(),
             modified: modified(&metadata),
             len: metadata.len(),
+            is_new: true,
             fingerprint: Fingerprint::default(),
         })
     }
@@ -273,9 +278,17 @@ impl OpenFile {
         self.modified = modified;
     }
 
+    /// Its descriptor, once, unless it is a compressed file.
+    pub(crate) fn take_new(&mut self) -> Option<BorrowedFd<'_>> {
+        let is_new = std::mem::take(&mut self.is_new);
+        match &self.source {
+            Source::Plain(file) if is_new => Some(file.as_fd()),
+            _ => None,
+        }
+    }
+
     /// Whether the last name of the file is gone.
     pub(crate) fn is_deleted(&self) -> bool {
-        use std::os::unix::fs::MetadataExt as _;
         self.source.metadata().is_some_and(|metadata| metadata.nlink() == 0)
     }
 

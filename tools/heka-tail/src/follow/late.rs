@@ -61,6 +61,12 @@ impl Late {
         self.0.pop_if(|late| Some(late.file.identity()) == identity).map(|late| late.file)
     }
 
+    /// A position at the start, or where that file stands now if it has been read since.
+    pub(crate) fn as_of_now(&self, old: FilePosition) -> FilePosition {
+        let late = self.files().find(|file| file.generation() == old.generation);
+        late.map_or(old, OpenFile::position)
+    }
+
     /// What of the contents that were read a file has.
     pub(crate) fn likeness(&self, file: &Candidate, unpacks: bool) -> Likeness {
         let all = self.files().map(|late| Contents::of_left(late).likeness(file, unpacks));

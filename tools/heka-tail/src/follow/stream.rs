@@ -3,6 +3,7 @@
 //! one to the next.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
@@ -135,6 +136,17 @@ impl Stream {
     /// Whether it is one of a selection.
     pub(crate) fn is_selected(&self) -> bool {
         self.chain.files.is_selected()
+    }
+
+    /// The file that is read, if it was not told of yet, nor is a compressed one.
+    pub(crate) fn take_new_file(&mut self) -> Option<BorrowedFd<'_>> {
+        self.chain.current.as_mut().and_then(OpenFile::take_new)
+    }
+
+    /// Whether another file, or none, is where the one is expected that is read.
+    pub(crate) fn is_covered(&self) -> bool {
+        let there = std::fs::metadata(self.path()).ok().map(|found| Identity::of(&found));
+        there != self.chain.current.as_ref().map(OpenFile::identity)
     }
 
     /// Whether a file of it is open that has its name, or is followed without.
@@ -346,23 +358,17 @@ impl Stream {
         self.chain.history.meet(position.iter().map(|file| file.generation));
         self.chain.history.skip(&found.skipped);
         for gone in &found.gone {
-            self.tell_gone(gone, position.last() == Some(gone), look);
+            // It may be the stream of another name by now.
+            let is_there =
+                self.chain.files.is_there(gone.identity, &look.options.rotated_directories);
+            look.lost |= !is_there;
+            if !is_there || !self.is_met {
+                resumption::tell_gone(self.name(), gone, position.last() == Some(gone));
+            }
         }
         self.origin = found.current.is_none().then(|| position.into());
         self.chain.current = found.current;
         self.chain.queue = found.queue.into();
-    }
-
-    fn tell_gone(&self, gone: &FilePosition, is_newest: bool, look: &mut Look<'_>) {
-        let name = self.name();
-        // It may be the stream of another name by now.
-        let directories = &look.options.rotated_directories;
-        let is_there = self.chain.files.is_there(gone.identity, directories);
-        look.lost |= !is_there;
-        if is_there && self.is_met {
-            return;
-        }
-        resumption::tell_gone(name, gone, is_newest);
     }
 
     /// Opens the first file to read, from its beginning.
@@ -380,7 +386,8 @@ impl Stream {
             && let Some(origin) = self.origin.take()
         {
             // Files were renamed in the meantime: look for the place again.
-            self.resume = Some(origin.into_iter().map(|old| self.as_of_now(old)).collect());
+            self.resume =
+                Some(origin.into_iter().map(|old| self.chain.late.as_of_now(old)).collect());
             self.is_new = true;
         }
         let is_open = self.chain.current.is_some();
@@ -388,11 +395,5 @@ impl Stream {
             self.origin = None;
         }
         is_open
-    }
-
-    /// A position at the start, or where that file stands now if it has been read since.
-    fn as_of_now(&self, old: FilePosition) -> FilePosition {
-        let late = self.chain.late.files().find(|file| file.generation() == old.generation);
-        late.map_or(old, OpenFile::position)
     }
 }

@@ -8,6 +8,8 @@
 
 mod busy;
 mod events;
+mod links;
+mod mounts;
 mod relief;
 mod route;
 
@@ -20,12 +22,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use heka_core::os::Wanted;
 use nix::fcntl::OFlag;
+use nix::poll::PollFlags;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::follow::identity::Identity;
 use busy::{Directory, Fate, MIN_WINDOW, Own, WINDOW};
 use events::Shared;
+use links::{Linked, Links};
+use mounts::Mounts;
 use route::{Route, Routes};
 
 /// What has happened since the last time.
@@ -60,6 +66,8 @@ pub(crate) struct Watch {
     wake: File,
     directories: HashMap<PathBuf, Directory>,
     routes: Routes,
+    mounts: Mounts,
+    links: Links,
     /// Events a second that are borne.
     limit: u64,
     counted_from: Instant,
@@ -90,6 +98,8 @@ impl Watch {
             wake: File::from(read),
             directories: HashMap::new(),
             routes: Routes::default(),
+            mounts: Mounts::new(),
+            links: Links::new()?,
             limit,
             counted_from: now,
             is_split: false,
@@ -134,6 +144,7 @@ impl Watch {
 
     /// Streams are gone.
     pub(crate) fn remove(&mut self, streams: &HashSet<usize>) {
+        streams.iter().for_each(|stream| self.links.remove(*stream));
         self.shared.lock().remove(streams);
     }
 
@@ -195,6 +206,14 @@ impl Watch {
         before != Some(own)
     }
 
+    /// Whether a directory is not where it was.
+    pub(crate) fn has_lost(&self) -> bool {
+        let is_there = |path: &Path, directory: &Directory| {
+            std::fs::metadata(path).is_ok_and(|now| Identity::of(&now) == directory.identity)
+        };
+        self.directories.iter().any(|(path, directory)| !is_there(path, directory))
+    }
+
     /// Lets go of directories that are not where they were; `true` if there are any. Their streams
     /// are to be added again.
     pub(crate) fn forget_lost(&mut self) -> bool {
@@ -218,9 +237,18 @@ impl Watch {
         !lost.is_empty()
     }
 
-    /// Readable when something has happened.
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.wake.as_fd()
+    /// Watches for other names of the file that a stream reads from now on.
+    ///
+    /// # Errors
+    /// If there are no watches left.
+    pub(crate) fn watch_links(&mut self, stream: usize, file: BorrowedFd<'_>) -> io::Result<()> {
+        self.links.watch(stream, file)
+    }
+
+    /// What becomes ready when something has happened.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> {
+        let readable = [self.wake.as_fd(), self.links.fd()].map(|fd| (fd, PollFlags::POLLIN));
+        readable.into_iter().chain(self.mounts.wanted())
     }
 
     /// When to [`Watch::take`] even if nothing has happened.
@@ -252,6 +280,10 @@ impl Watch {
             }
             (changes, noted.events)
         };
+        match self.links.take() {
+            Linked::Some(streams) => changes.names.extend(streams),
+            Linked::Any => changes.all = true,
+        }
         if self.is_split && self.poll_at <= now {
             relief::poll(self, now, &mut changes);
         }
@@ -282,13 +314,15 @@ impl Watch {
     }
 }
 
+fn no_watches_left() -> io::Error {
+    io::Error::other("no watches left (see fs.inotify.max_user_watches)")
+}
+
 fn into_io(error: notify::Error) -> io::Error {
     match error.kind {
         notify::ErrorKind::Io(error) => error,
         notify::ErrorKind::PathNotFound => io::ErrorKind::NotFound.into(),
-        notify::ErrorKind::MaxFilesWatch => {
-            io::Error::other("no watches left (see fs.inotify.max_user_watches)")
-        }
+        notify::ErrorKind::MaxFilesWatch => no_watches_left(),
         _ => io::Error::other(error.to_string()),
     }
 }

@@ -11,6 +11,8 @@ use std::rc::Rc;
 
 use nix::sys::statfs::{FsType, statfs};
 
+use super::mounts;
+
 /// As many symlinks as the kernel follows.
 const MAX_LINKS: usize = 40;
 
@@ -106,37 +108,8 @@ impl Routes {
 
     /// Where file systems and single files are mounted.
     fn mounts(&mut self) -> &HashSet<PathBuf> {
-        self.mounts.get_or_insert_with(|| {
-            let text = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-            let lines = text.split(|&byte| byte == b'\n');
-            lines
-                .filter_map(|line| line.split(|&byte| byte == b' ').nth(4))
-                .map(unescaped)
-                .collect()
-        })
+        self.mounts.get_or_insert_with(mounts::points)
     }
-}
-
-/// A path as mountinfo has it, with `\040` for a space.
-fn unescaped(text: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt as _;
-    let mut path = Vec::new();
-    let mut rest = text;
-    while let Some((&byte, behind)) = rest.split_first() {
-        let digits = behind.get(..3).filter(|_| byte == b'\\');
-        let code = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        match code.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(code) => {
-                path.push(code);
-                rest = behind.get(3..).unwrap_or(&[]);
-            }
-            None => {
-                path.push(byte);
-                rest = behind;
-            }
-        }
-    }
-    OsString::from_vec(path).into()
 }
 
 fn is_told_in(directory: &Path) -> bool {
@@ -203,6 +176,5 @@ mod tests {
         std::fs::hard_link(real.join("one"), real.join("two")).unwrap();
         assert!(!to("one").unwrap().is_told);
         assert!(!Routes::default().to(Path::new("/proc/self/status")).unwrap().is_told);
-        assert_eq!(unescaped(b"/a\\040b\\x"), Path::new("/a b\\x"));
     }
 }
