@@ -183,6 +183,31 @@ impl Drop for Process {
     }
 }
 
+/// The end of a connection to a program. How the program has ended is known a moment later, unless
+/// it lives on.
+#[derive(Debug)]
+pub struct Parting {
+    until: Instant,
+}
+
+impl Parting {
+    /// The connection has just ended.
+    pub fn begin() -> Self {
+        Self { until: Instant::now() + STATUS_LIMIT }
+    }
+
+    /// Whether nothing is to be waited for any more: [`Stream::program_exit`] is known, or the
+    /// program lives on.
+    pub fn is_over(&self, stream: &mut Stream) -> bool {
+        stream.program_exit().is_some() || Instant::now() >= self.until
+    }
+
+    /// When to look again.
+    pub fn due(&self) -> Instant {
+        self.until.min(Instant::now() + LOOK)
+    }
+}
+
 /// How a program ended, for people.
 pub fn status_words(status: ExitStatus) -> String {
     match (status.code(), status.signal().map(Signal::try_from)) {

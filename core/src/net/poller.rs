@@ -98,6 +98,26 @@ impl Poller {
         self.epoll.modify(fd, &mut EpollEvent::new(interest.flags(), token))
     }
 
+    /// Changes what is wanted of a descriptor from `before`; where that is `None`, it is not in the
+    /// set, and not even its end is told.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn change(
+        &self,
+        fd: impl AsFd,
+        token: u64,
+        before: Option<Interest>,
+        wanted: Option<Interest>,
+    ) -> nix::Result<()> {
+        match (before, wanted) {
+            (before, wanted) if before == wanted => Ok(()),
+            (None, Some(wanted)) => self.add(fd, token, wanted),
+            (Some(_), Some(wanted)) => self.modify(fd, token, wanted),
+            (_, None) => self.remove(fd),
+        }
+    }
+
     /// Forgets a descriptor.
     ///
     /// # Errors

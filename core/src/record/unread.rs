@@ -97,4 +97,15 @@ mod tests {
         unread.consume(5);
         assert_eq!((unread.is_empty(), unread.bytes.capacity()), (true, 0));
     }
+
+    #[test]
+    fn little_takes_little_memory_also_after_much() {
+        for much in [LEAST + 1, 4 * LEAST - 1, 1_000_000] {
+            let mut unread = Unread::default();
+            unread.extend(&vec![0; much]);
+            unread.set(b"little");
+            assert!((1..=LEAST).contains(&unread.capacity()), "{}", unread.capacity());
+            assert_eq!(unread.data(), b"little");
+        }
+    }
 }

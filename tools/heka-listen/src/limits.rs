@@ -2,8 +2,8 @@
 //! What senders may cost: memory, all of them together, and time, each for one record.
 //!
 //! Unfinished records are what memory is needed for. Where there is too much of them, who has the
-//! beginning of a long one is not read for a while, but for one at a time, who may finish; who does
-//! not go on with it then is closed. So there is an end to it, whatever the others do.
+//! beginning of a long one is not read for a while, but for one at a time, who may finish; who is
+//! slow with it then is closed. So there is an end to it, whatever the others do.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -19,8 +19,33 @@ use crate::senders::Senders;
 
 /// So much is read at once while memory is short.
 const SMALL_READ: usize = 2 * SHORT;
-/// So long the one who may finish a long record may take for the next bytes of it.
+/// So long the one who may finish a long record may take for the next bytes of it, and so many they
+/// have to be: a record of the default limit is finished within a quarter of a minute.
 const PATIENCE: Duration = Duration::from_millis(250);
+const PACE: u64 = 64 * 1024;
+
+/// Who may go on with a long record although memory is short.
+#[derive(Clone, Copy, Debug)]
+struct Favoured {
+    place: usize,
+    /// When the bytes were counted last, and how many there were.
+    since: Instant,
+    received: u64,
+}
+
+impl Favoured {
+    fn new(place: usize, received: u64) -> Self {
+        Self { place, since: Instant::now(), received }
+    }
+
+    /// Whether it is too slow, now that it has sent so many bytes in all.
+    fn is_slow(&mut self, received: u64) -> bool {
+        if received >= self.received.saturating_add(PACE) {
+            *self = Self::new(self.place, received);
+        }
+        self.since.elapsed() >= PATIENCE
+    }
+}
 
 /// Limits of all senders.
 #[derive(Debug)]
@@ -31,8 +56,7 @@ pub(crate) struct Limits {
     idle: Option<Duration>,
     /// Who waits for memory.
     waiting: VecDeque<usize>,
-    /// Who may go on with a long record although memory is short.
-    favoured: Option<usize>,
+    favoured: Option<Favoured>,
     swept: Instant,
 }
 
@@ -70,7 +94,7 @@ impl Limits {
         connection: &mut Connection,
         held: usize,
     ) -> Option<usize> {
-        if held < self.memory || connection.is_busy || self.favoured == Some(place) {
+        if held < self.memory || connection.is_busy || self.is_favoured(place) {
             return Some(usize::MAX);
         }
         if connection.rest.len() <= SHORT {
@@ -94,8 +118,9 @@ impl Limits {
             return Vec::new();
         }
         let is_short = senders.held() >= self.memory;
-        self.favoured = self.favoured.filter(|&place| {
-            is_short && senders.get(place).is_some_and(|connection| connection.rest.len() > SHORT)
+        self.favoured = self.favoured.filter(|favoured| {
+            let connection = senders.get(favoured.place).filter(|_| is_short);
+            connection.is_some_and(|connection| connection.rest.len() > SHORT)
         });
         let mut resumed = Vec::new();
         while (!is_short || self.favoured.is_none())
@@ -103,7 +128,7 @@ impl Limits {
         {
             let Some(connection) = senders.get(place).filter(|one| one.is_paused) else { continue };
             connection.resume();
-            self.favoured = is_short.then_some(place);
+            self.favoured = is_short.then(|| Favoured::new(place, connection.received));
             resumed.push(place);
         }
         resumed
@@ -131,24 +156,26 @@ impl Limits {
     }
 
     /// Gives the sender at that place up if it takes too long, and tells whether it did.
-    pub(crate) fn sweep(&self, place: usize, connection: &mut Connection) -> Result<bool, Stop> {
-        if connection.program.is_some() || connection.is_paused || connection.is_ended {
+    pub(crate) fn sweep(
+        &mut self,
+        place: usize,
+        connection: &mut Connection,
+    ) -> Result<bool, Stop> {
+        if connection.is_paused || connection.is_ended {
             return Ok(false);
         }
+        let is_program = connection.program.is_some();
         let peer = &connection.peer;
-        if let Some(limit) = self.idle
+        if let Some(limit) = self.idle.filter(|_| !is_program)
             && connection.idles(limit)?
         {
             report::repeated("--idle-timeout", format_args!("{peer}: idle too long, closed"));
-        } else if let Some(limit) = self.record
+        } else if let Some(limit) = self.record.filter(|_| !is_program)
             && connection.is_unfinished_for(limit)?
         {
             let text = format_args!("{peer}: record unfinished for {}, closed", Span(limit));
             report::repeated("--record-timeout", text);
-        } else if self.favoured == Some(place)
-            && !self.waiting.is_empty()
-            && connection.idles(PATIENCE)?
-        {
+        } else if self.is_in_the_way(place, connection)? {
             let text = format_args!("{peer}: unfinished record while others wait, closed");
             report::repeated("--max-memory, connections closed", text);
         } else {
@@ -156,5 +183,23 @@ impl Limits {
         }
         connection.give_up();
         Ok(true)
+    }
+
+    fn is_favoured(&self, place: usize) -> bool {
+        self.favoured.is_some_and(|favoured| favoured.place == place)
+    }
+
+    /// Whether it may finish a record, and is slow with it while others wait.
+    fn is_in_the_way(&mut self, place: usize, connection: &Connection) -> Result<bool, Stop> {
+        let Some(favoured) = self.favoured.as_mut().filter(|one| one.place == place) else {
+            return Ok(false);
+        };
+        if self.waiting.is_empty() {
+            *favoured = Favoured::new(place, connection.received);
+            return Ok(false);
+        }
+        // What waits to be read is no fault of the sender.
+        let is_slow = favoured.is_slow(connection.received) && !connection.is_busy;
+        Ok(is_slow && connection.has_nothing_to_read()?)
     }
 }

@@ -3,9 +3,9 @@
 
 mod cli;
 mod connection;
+mod conversations;
 mod datagram;
 mod doors;
-mod ending;
 mod help;
 mod intake;
 mod limits;

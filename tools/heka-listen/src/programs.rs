@@ -5,12 +5,13 @@
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use heka_core::net::exec::{Direction, Program, status_words};
+use heka_core::net::exec::{Direction, Parting, Program, status_words};
 use heka_core::net::{Backoff, DialError, Loss, Redial, Retries, Stream};
 use heka_core::os::Deadline;
 use heka_core::report::{self, Explain as _, Status, Stop};
 
 use crate::cli::Plan;
+use crate::connection::Connection;
 use crate::doors::Newcomer;
 use crate::numbers::Arrivals;
 use crate::transport::Transport;
@@ -22,6 +23,8 @@ enum State {
     Due,
     /// It sends.
     Sends,
+    /// Its connection is over, and it is about to end.
+    Leaves(Parting, End),
     /// It has ended, and is not started again.
     Over,
 }
@@ -47,10 +50,7 @@ pub(crate) struct Programs {
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) number: usize,
-    /// How the program ended.
-    pub(crate) status: Option<ExitStatus>,
-    /// It has sent something that was confirmed.
-    pub(crate) is_success: bool,
+    pub(crate) connection: Box<Connection>,
 }
 
 impl Programs {
@@ -63,10 +63,14 @@ impl Programs {
         Self { senders: stdio.into_iter().chain(programs).collect(), retries, status: Status::Done }
     }
 
-    /// When the next one is to be started.
+    /// When the next one is to be started, or looked after.
     pub(crate) fn due(&self) -> Deadline {
-        let due = self.senders.iter().filter(|sender| matches!(sender.state, State::Due));
-        due.map(|sender| sender.redial.due()).min()
+        let due = self.senders.iter().filter_map(|sender| match &sender.state {
+            State::Due => Some(sender.redial.due()),
+            State::Leaves(parting, _) => Some(parting.due()),
+            State::Sends | State::Over => None,
+        });
+        due.min()
     }
 
     /// Whether nothing more comes from any of them.
@@ -111,23 +115,23 @@ impl Programs {
     }
 
     /// A connection to one of them has ended.
-    pub(crate) fn ended(&mut self, end: &End) {
-        let Some(sender) = self.senders.get_mut(end.number) else { return };
-        let (Some(program), State::Sends) = (&sender.program, &sender.state) else { return };
-        if end.is_success {
-            sender.redial.reset();
+    pub(crate) fn leave(&mut self, end: End) {
+        if let Some(sender) = self.senders.get_mut(end.number)
+            && matches!(sender.state, State::Sends)
+        {
+            sender.state = State::Leaves(Parting::begin(), end);
         }
-        let is_tool = matches!(program, Program::Broker { .. });
-        match end.status {
-            Some(status) if status.success() => sender.state = State::Over,
-            Some(status) => match verdict(status).filter(|_| is_tool) {
-                Some(verdict) => {
-                    sender.state = State::Over;
-                    self.status = verdict;
-                }
-                None => self.status = sender.retry(&status_words(status), None),
-            },
-            None => self.status = sender.retry("closed the connection", None),
+    }
+
+    /// Looks how those have ended whose connections are over.
+    pub(crate) fn look(&mut self) {
+        for sender in &mut self.senders {
+            let State::Leaves(parting, end) = &mut sender.state else { continue };
+            let Connection { stream, confirmed, .. } = end.connection.as_mut();
+            if parting.is_over(stream) {
+                let (status, is_success) = (stream.program_exit(), *confirmed > 0);
+                self.status = self.status.and(sender.ended(status, is_success));
+            }
         }
     }
 }
@@ -149,6 +153,22 @@ fn sender_of(stream: Stream, peer: String, number: usize) -> Newcomer {
 }
 
 impl Sender {
+    /// It has ended. [`Status::Done`] if it is not given up.
+    fn ended(&mut self, status: Option<ExitStatus>, is_success: bool) -> Status {
+        if is_success {
+            self.redial.reset();
+        }
+        let is_tool = matches!(self.program, Some(Program::Broker { .. }));
+        let Some(status) = status else { return self.retry("closed the connection", None) };
+        let verdict =
+            if status.success() { Some(Status::Done) } else { verdict(status).filter(|_| is_tool) };
+        if let Some(verdict) = verdict {
+            self.state = State::Over;
+            return verdict;
+        }
+        self.retry(&status_words(status), None)
+    }
+
     /// Tells of a failure and when the next attempt will be. [`Status::Done`] if there is one.
     fn retry(&mut self, cause: &str, hint: Option<&str>) -> Status {
         let name = self.program.as_ref().map(ToString::to_string).unwrap_or_default();

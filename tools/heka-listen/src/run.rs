@@ -41,12 +41,12 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     if matches!(outcome, Ok(()) | Err(Stop::Signal(_))) {
         // Also what came before a signal is written.
         server.finish()?;
-        server.intake.finish()?;
+        server.intake().finish()?;
     }
     outcome?;
-    let failed = Status::failed_if(server.intake.failed);
-    let failed = failed.and(server.programs.status);
-    Ok(failed.and(plan.writing.status(server.intake.taken())))
+    let failed = Status::failed_if(server.intake().failed);
+    let failed = failed.and(server.status());
+    Ok(failed.and(plan.writing.status(server.intake().taken())))
 }
 
 fn open_doors(plan: &Plan) -> Result<Vec<Door>, Stop> {

@@ -90,7 +90,7 @@ impl Senders {
 
     /// A connection is over.
     pub(crate) fn part(&mut self, place: usize, error: Option<&std::io::Error>) {
-        let Some(mut connection) = self.places.get_mut(place).and_then(Option::take) else {
+        let Some(connection) = self.places.get_mut(place).and_then(Option::take) else {
             return;
         };
         self.free.push(place);
@@ -103,11 +103,6 @@ impl Senders {
             }
         }
         numbers::CONNECTED.set(self.count as u64);
-        if let Some(number) = connection.program {
-            let (status, is_success) =
-                (connection.stream.program_status(), connection.confirmed > 0);
-            self.ended.push(End { number, status, is_success });
-        }
         match error {
             None if connection.confirmed > 0 => {
                 let count = Count(connection.confirmed, "message");
@@ -125,6 +120,9 @@ impl Senders {
                 let text = format_args!("{}: {cause}{hint}", connection.peer);
                 report::repeated("broken connections", text);
             }
+        }
+        if let Some(number) = connection.program {
+            self.ended.push(End { number, connection: Box::new(connection) });
         }
     }
 }

@@ -44,7 +44,8 @@ pub(crate) struct Connection {
     pub(crate) arrivals: Arrivals,
     /// When something happened last.
     active: Instant,
-    pub(crate) interest: Interest,
+    /// What the poller tells of it; `None` if it does not know it.
+    pub(crate) interest: Option<Interest>,
     /// `None` until its first bytes tell what it sends.
     source: Option<Source>,
     /// Nothing has come, and if that is TLS, nobody speaks it here.
@@ -91,7 +92,7 @@ impl Connection {
             received: 0,
             arrivals,
             active: Instant::now(),
-            interest: Interest::READ,
+            interest: Some(Interest::READ),
             source,
             rest: Unread::default(),
             unfinished: None,
@@ -359,7 +360,11 @@ impl Connection {
         }
     }
 
-    fn has_nothing_to_read(&self) -> Result<bool, Stop> {
+    /// Whether nothing of it waits to be read.
+    ///
+    /// # Errors
+    /// A signal that asks for the end.
+    pub(crate) fn has_nothing_to_read(&self) -> Result<bool, Stop> {
         let now = Some(Instant::now());
         let ready = wait(&[(self.stream.as_fd(), PollFlags::POLLIN)], now)?;
         Ok(ready.iter().all(PollFlags::is_empty))
@@ -378,12 +383,12 @@ impl Connection {
         self.has_nothing_to_read()
     }
 
-    /// What to wait for.
-    pub(crate) fn wanted(&self) -> Interest {
-        Interest {
-            read: !self.is_busy && !self.is_ended && !self.is_paused,
-            write: !self.unsent.is_empty() || self.stream.wants_write(),
-        }
+    /// What to wait for. If it waits for memory, that is nothing: its end would be told again and
+    /// again.
+    pub(crate) fn wanted(&self) -> Option<Interest> {
+        let write = !self.unsent.is_empty() || self.stream.wants_write();
+        let read = !self.is_busy && !self.is_ended && !self.is_paused;
+        (write || !self.is_paused).then_some(Interest { read, write })
     }
 }
 

@@ -223,6 +223,25 @@ fn one_connection_is_one_stream() {
 }
 
 #[test]
+fn who_is_refused_very_much_and_does_not_listen_is_not_listened_to() {
+    let mut streams = Streams::new(None);
+    let mut place = streams.connect(HERE, &Sender::new(1).claim(0, 0));
+    // What follows one another is one refusal, and what comes again none.
+    for number in (1..=100_000).chain(1..=100_000) {
+        place.refuse(number, Refusal::Signature);
+    }
+    for number in 1..2048 {
+        place.refuse(100_000 + 2 * number, Refusal::Signature);
+    }
+    assert!(!place.is_over());
+    place.refuse(200_000, Refusal::Signature);
+    assert!(place.is_over());
+    // It is told all of it.
+    let told = std::iter::from_fn(|| place.news(None)).filter(|news| news.refused.is_some());
+    assert_eq!(told.map(|news| news.count).sum::<u64>(), 100_000 + 2048);
+}
+
+#[test]
 fn half_of_an_address_is_the_network() {
     assert_eq!(&*network("[2001:db8:1:2:3:4:5:6]:7"), "2001:db8:1:2::");
     assert_eq!(&*network("192.0.2.7:7"), "192.0.2.7");

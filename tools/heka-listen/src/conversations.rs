@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The turns of those who are connected: each is heard, told what became of what it sent, and
+//! waited for.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use heka_core::net::{Interest, Poller, Ready};
+use heka_core::os::Deadline;
+use heka_core::report::{self, Explain as _, Stop};
+
+use crate::cli::{InputForm, Plan};
+use crate::connection::{Connection, Next};
+use crate::doors::Newcomer;
+use crate::intake::Intake;
+use crate::limits::Limits;
+use crate::numbers;
+use crate::relay::Relay;
+use crate::senders::Senders;
+
+/// Bytes read from one sender before others get their turn.
+const READ_SIZE: usize = 256 * 1024;
+/// What came is confirmed after so many turns of all senders, or when none has more.
+const CONFIRMED_TURNS: u32 = 4;
+/// So often senders that wait for later stages are told that they do not wait for nothing.
+const REASSURED: Duration = Duration::from_millis(250);
+/// How often each connection is read at the end: more than the system holds.
+const LAST_READS: u32 = 64;
+
+/// Those who are connected, and what they have to do with the one output.
+#[derive(Debug)]
+pub(crate) struct Conversations {
+    poller: Rc<Poller>,
+    /// The token of the first place.
+    first_token: usize,
+    pub(crate) senders: Senders,
+    pub(crate) intake: Intake,
+    form: InputForm,
+    limits: Limits,
+    /// Connections whose records wait to be confirmed.
+    to_confirm: Vec<usize>,
+    /// Turns since the last confirmation.
+    turns: u32,
+    /// Connections that want another turn in any case.
+    busy: Vec<usize>,
+    buffer: Vec<u8>,
+    /// Whether a sender waits for what later stages have not delivered.
+    owes: bool,
+    /// When such senders were told so last.
+    reassured: Instant,
+}
+
+impl Conversations {
+    /// Nobody is there yet. `poller` knows everybody by a token, from `first_token` on.
+    pub(crate) fn new(plan: &Plan, poller: Rc<Poller>, first_token: usize, intake: Intake) -> Self {
+        Self {
+            poller,
+            first_token,
+            senders: Senders::default(),
+            intake,
+            form: plan.input,
+            limits: Limits::new(plan),
+            to_confirm: Vec::new(),
+            turns: 0,
+            busy: Vec::new(),
+            buffer: vec![0; READ_SIZE],
+            owes: false,
+            reassured: Instant::now(),
+        }
+    }
+
+    /// Whether one more connection of that host is let in.
+    pub(crate) fn admits(&self, newcomer: &Newcomer) -> bool {
+        self.limits.admits(newcomer, &self.senders)
+    }
+
+    /// Whether nobody is to be heard though nothing comes.
+    pub(crate) fn are_idle(&self) -> bool {
+        self.busy.is_empty()
+    }
+
+    /// Whether a sender waits for what later stages have not delivered.
+    pub(crate) fn are_owed(&self) -> bool {
+        self.owes
+    }
+
+    /// A sender came in.
+    pub(crate) fn welcome(&mut self, newcomer: Newcomer) -> Result<(), Stop> {
+        report::note(format_args!("{}: connected", newcomer.peer));
+        let token = (self.first_token + self.senders.next_place()) as u64;
+        self.poller.add(&newcomer.stream, token, Interest::READ).at("epoll")?;
+        self.senders.add(Connection::new(newcomer, self.form, &self.intake));
+        numbers::CONNECTS.add(1);
+        Ok(())
+    }
+
+    /// Does what can be done with the one of that token.
+    pub(crate) fn converse(&mut self, token: usize, event: Ready) -> Result<(), Stop> {
+        let Some(place) = token.checked_sub(self.first_token) else { return Ok(()) };
+        let Some(connection) = self.senders.get(place) else { return Ok(()) };
+        if connection.is_ended && event.read {
+            // Its sender does not wait any more.
+            self.senders.part(place, None);
+            return Ok(());
+        }
+        if event.write {
+            if let Err(error) = connection.send() {
+                self.senders.part(place, Some(&error));
+                return Ok(());
+            }
+            if self.intake.confirms() {
+                // What came while the sender took nothing was not confirmed yet.
+                self.to_confirm.push(place);
+            }
+        }
+        if event.read && !connection.is_busy {
+            return self.hear(place);
+        }
+        self.go_on(place)
+    }
+
+    /// A connection has its turn.
+    fn hear(&mut self, place: usize) -> Result<(), Stop> {
+        let held = self.senders.held();
+        let Some(connection) = self.senders.get(place) else { return Ok(()) };
+        let before = (self.intake.taken(), connection.received);
+        let Some(room) = self.limits.room(place, connection, held) else {
+            return self.watch(place);
+        };
+        let room = room.min(self.buffer.len());
+        let buffer = self.buffer.get_mut(..room).unwrap_or_default();
+        let next = connection.read(buffer, &mut self.intake)?;
+        let (messages, bytes) = (self.intake.taken() - before.0, connection.received - before.1);
+        connection.arrivals.add(messages, bytes);
+        self.senders.recount(place);
+        self.after(place, next)
+    }
+
+    /// How a connection goes on behind its turn.
+    fn after(&mut self, place: usize, next: Next) -> Result<(), Stop> {
+        let Some(connection) = self.senders.get(place) else { return Ok(()) };
+        match next {
+            Next::Continue => {
+                if connection.is_busy {
+                    self.busy.push(place);
+                }
+                if self.intake.confirms() {
+                    self.to_confirm.push(place);
+                }
+                self.watch(place)
+            }
+            Next::End => {
+                if self.intake.confirms() {
+                    self.intake.out.flush()?;
+                    // A sender that does not read any more needs no confirmation.
+                    let _gone = connection.confirm(self.intake.relay());
+                }
+                connection.end();
+                if self.intake.relay().is_some() && connection.owes() {
+                    return self.go_on(place);
+                }
+                self.senders.part(place, None);
+                Ok(())
+            }
+            Next::Broken(error) => {
+                self.senders.part(place, Some(&error));
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for what a connection wants now.
+    fn watch(&mut self, place: usize) -> Result<(), Stop> {
+        if let Some(connection) = self.senders.get(place) {
+            let (before, wanted) = (connection.interest, connection.wanted());
+            let token = (self.first_token + place) as u64;
+            self.poller.change(&connection.stream, token, before, wanted).at("epoll")?;
+            connection.interest = wanted;
+        }
+        Ok(())
+    }
+
+    /// Writes what is buffered; then what came is safe and can be confirmed.
+    pub(crate) fn settle(&mut self) -> Result<(), Stop> {
+        self.turns = 0;
+        self.intake.settle()?;
+        for place in std::mem::take(&mut self.to_confirm) {
+            self.confirm(place)?;
+        }
+        Ok(())
+    }
+
+    fn confirm(&mut self, place: usize) -> Result<(), Stop> {
+        if let Some(connection) = self.senders.get(place)
+            && let Err(error) = connection.confirm(self.intake.relay())
+        {
+            self.senders.part(place, Some(&error));
+        }
+        self.go_on(place)
+    }
+
+    /// Ends a connection with which nothing is left to do, or waits for what it wants now.
+    fn go_on(&mut self, place: usize) -> Result<(), Stop> {
+        let Some(connection) = self.senders.get(place) else { return Ok(()) };
+        if connection.is_done() {
+            self.senders.part(place, None);
+            return Ok(());
+        }
+        self.owes |= self.intake.relay().is_some() && connection.owes();
+        self.watch(place)
+    }
+
+    /// Tells senders that wait what later stages have delivered meanwhile.
+    pub(crate) fn tell_delivered(&mut self) -> Result<(), Stop> {
+        let is_news = self.owes && self.intake.look();
+        let reassures = self.owes && self.reassured.elapsed() >= REASSURED;
+        if !is_news && !reassures {
+            return Ok(());
+        }
+        self.owes = false;
+        for place in self.senders.places() {
+            if reassures && let Some(connection) = self.senders.get(place) {
+                // If it is broken that is found out below.
+                let _told = connection.reassure();
+            }
+            self.confirm(place)?;
+        }
+        if reassures {
+            self.reassured = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Whatever was read, all that is due for those who sent it.
+    pub(crate) fn go_round(&mut self) -> Result<(), Stop> {
+        self.serve_busy()?;
+        if self.intake.settles() {
+            self.turns += 1;
+            if self.turns >= CONFIRMED_TURNS {
+                self.settle()?;
+            }
+        }
+        self.sweep()
+    }
+
+    /// Gives those another turn who did not get ready in theirs. Whoever sends without an end, or
+    /// what takes long, keeps nothing of the others from the output.
+    fn serve_busy(&mut self) -> Result<(), Stop> {
+        for place in std::mem::take(&mut self.busy) {
+            let is_busy = self.senders.get(place).is_some_and(|connection| connection.is_busy);
+            if is_busy && !self.intake.is_full() {
+                self.hear(place)?;
+            }
+        }
+        if self.intake.turn.is_output_due() {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is buffered.
+    pub(crate) fn write(&mut self) -> Result<(), Stop> {
+        self.intake.turn.wrote();
+        self.intake.out.flush()
+    }
+
+    /// What must be waited for no longer than to that moment.
+    pub(crate) fn due(&self) -> Deadline {
+        let sweep = self.limits.due().filter(|_| self.senders.count() > 0);
+        let relay = self.intake.relay().filter(|_| self.owes).map(Relay::due);
+        [sweep, self.intake.due(), relay].into_iter().flatten().min()
+    }
+
+    /// Ends connections that take too long, and reads those again that waited for memory.
+    fn sweep(&mut self) -> Result<(), Stop> {
+        for place in self.limits.resume(&mut self.senders) {
+            self.watch(place)?;
+        }
+        if !self.limits.is_due() {
+            return Ok(());
+        }
+        // Who is closed is told first what came.
+        self.settle()?;
+        for place in self.senders.places() {
+            if let Some(connection) = self.senders.get(place)
+                && self.limits.sweep(place, connection)?
+            {
+                self.busy.push(place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what the system holds of connections: of each in turn, so that those who go on sending
+    /// keep nobody from being heard.
+    pub(crate) fn drain(&mut self, deadline: Instant) -> Result<(), Stop> {
+        let places = self.senders.places();
+        if self.intake.confirms() {
+            self.to_confirm.extend(places.clone());
+        }
+        // With how often each of them has been read.
+        let mut flowing: Vec<_> = places.map(|place| (place, 0)).collect();
+        while !flowing.is_empty() {
+            for (place, reads) in std::mem::take(&mut flowing) {
+                if self.intake.is_full() || Instant::now() >= deadline {
+                    return Ok(());
+                }
+                let Some(connection) = self.senders.get(place) else { continue };
+                let (before, was_busy) = (connection.received, connection.is_busy);
+                let next = connection.read(&mut self.buffer, &mut self.intake)?;
+                let has_read = connection.received > before;
+                let reads = reads + u32::from(has_read);
+                let may_read = (was_busy || has_read) && reads < LAST_READS;
+                let may_have_more = connection.is_busy || may_read;
+                if matches!(next, Next::Continue) && may_have_more {
+                    flowing.push((place, reads));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All have been heard.
+    pub(crate) fn part_all(&mut self) {
+        for place in self.senders.places() {
+            self.senders.part(place, None);
+        }
+    }
+}
