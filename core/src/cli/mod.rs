@@ -25,9 +25,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, ValueEnum};
 
 pub use crate::codec::severity::parse_severity;
-use crate::os::{Output, clock, reporter, signal};
+use crate::os::{Output, clock, pulse, reporter, signal};
 use crate::report::stats::{self, Identity, Metric};
-use crate::report::{self, Explain as _, Level, Status, Stop};
+use crate::report::{self, Explain as _, Level, Status, Stop, main_thread};
 #[cfg(feature = "regex")]
 pub use choices::{matcher, mistaken, regex, warn_of_quotes};
 use exit::finish;
@@ -146,6 +146,10 @@ pub trait Tool: clap::Parser {
     const HELP: Help = Help::NONE;
     /// What [`Common`] got.
     fn common(&self) -> &Common;
+    /// Whether it is ready only once others can connect, which it says by [`pulse::ready`].
+    fn listens(&self) -> bool {
+        false
+    }
     /// The arguments, the program's name first, as they are parsed: for forms of old.
     fn arguments(arguments: Vec<OsString>) -> Vec<OsString> {
         arguments
@@ -169,6 +173,10 @@ fn start<T: Tool>(run: impl FnOnce(T) -> Result<Status, Stop>) -> Result<Status,
     let common = tool.common().clone();
     init_diag(T::NAME, &common);
     signal::install().at("signals")?;
+    main_thread::mark();
+    if tool.listens() {
+        pulse::announce();
+    }
     start_reporting::<T>(&common.reporting)?;
     let outcome = run(tool);
     reporter::finish();

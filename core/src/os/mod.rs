@@ -15,6 +15,8 @@ mod drain;
 mod file_sink;
 mod frame_reader;
 mod input;
+mod life;
+mod manager;
 mod metrics_file;
 mod notify;
 mod open_files;
@@ -24,6 +26,7 @@ pub mod pulse;
 pub mod reporter;
 pub mod signal;
 mod splice;
+mod timer;
 mod torn_end;
 mod wait;
 

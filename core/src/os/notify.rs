@@ -48,9 +48,10 @@ impl Notify {
 
     /// Tells something, as lines `NAME=VALUE`. Nothing waits for a service manager that does not
     /// listen.
-    pub(super) fn tell(&self, text: &str) {
-        if let Err(error) = self.socket.send_to_addr(text.as_bytes(), &self.addr) {
-            report::repeated("NOTIFY_SOCKET", format_args!("NOTIFY_SOCKET: {}", error.cause()));
-        }
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn tell(&self, text: &str) -> std::io::Result<()> {
+        self.socket.send_to_addr(text.as_bytes(), &self.addr).map(drop)
     }
 }

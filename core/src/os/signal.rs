@@ -27,6 +27,8 @@ static HUP_REOPENS: AtomicBool = AtomicBool::new(false);
 static WAKE: WakePipe = WakePipe::new();
 /// What wakes the thread of [`crate::os::reporter`], which is there while the tool is stuck.
 static WAKE_REPORTER: WakePipe = WakePipe::new();
+/// What wakes the thread that speaks to the service manager, if there is one.
+static WAKE_MANAGER: WakePipe = WakePipe::new();
 
 /// Seconds until a call that began right after a signal is interrupted, too.
 const AGAIN: u32 = 1;
@@ -59,6 +61,7 @@ extern "C" fn handle(number: i32) {
     }
     WAKE.wake();
     WAKE_REPORTER.wake();
+    WAKE_MANAGER.wake();
 }
 
 fn is_unanswered() -> bool {
@@ -247,6 +250,29 @@ pub(super) fn drain_reporter() {
 /// Has the reporter look what there is to do.
 pub(super) fn wake_reporter() {
     WAKE_REPORTER.wake();
+}
+
+/// From now on signals wake a thread by [`manager_fd`] too.
+///
+/// # Errors
+/// The system's, if it has no descriptor left.
+pub(super) fn open_manager() -> io::Result<()> {
+    WAKE_MANAGER.open()
+}
+
+/// What wakes the thread that speaks to the service manager: signals and [`wake_manager`].
+pub(super) fn manager_fd() -> Option<BorrowedFd<'static>> {
+    borrowed(&WAKE_MANAGER.read)
+}
+
+/// Takes its wake-up bytes off.
+pub(super) fn drain_manager() {
+    WAKE_MANAGER.drain();
+}
+
+/// Has it look what there is to say.
+pub(super) fn wake_manager() {
+    WAKE_MANAGER.wake();
 }
 
 /// Dies of `signal`, so that the parent sees what really happened.

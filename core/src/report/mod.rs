@@ -8,6 +8,7 @@
 mod damage;
 mod format;
 mod limiter;
+pub mod main_thread;
 pub mod progress;
 mod refused;
 pub mod stats;
@@ -22,6 +23,7 @@ pub use stop::{Cause, Explain, Status, Stop};
 
 use std::fmt::Display;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -143,8 +145,23 @@ fn say(level: Level, kind: Kind, text: &dyn Display) {
 #[expect(clippy::disallowed_methods, reason = "this is the one place that writes to stderr")]
 fn write_line(line: &str) {
     let line = &format!("{}{}", progress::clearing(), concealed(line));
+    let is_main = main_thread::is_this();
+    if is_main {
+        IS_SAYING.store(true, Ordering::Relaxed);
+    }
     // There is nowhere to report that stderr fails.
     drop(std::io::stderr().write_all(line.as_bytes()));
+    if is_main {
+        IS_SAYING.store(false, Ordering::Relaxed);
+    }
+}
+
+/// The main thread writes to stderr.
+static IS_SAYING: AtomicBool = AtomicBool::new(false);
+
+/// Whether the main thread writes to stderr, and may wait for whoever reads that.
+pub fn is_saying() -> bool {
+    IS_SAYING.load(Ordering::Relaxed)
 }
 
 static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());

@@ -2,8 +2,9 @@
 //! Tools as services: what systemd and its journal are told.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 
 use heka_tests::{Running, Signal, Tool, eventually, scratch};
@@ -90,6 +91,63 @@ fn a_watchdog_bites_only_who_hangs() {
 fn ended(mut tool: Running) {
     tool.close_stdin();
     tool.finish().succeeds();
+}
+
+/// Also while its name is looked up, or another address.
+#[test]
+fn a_listener_is_ready_once_it_has_bound() {
+    let folder = scratch();
+    let path = folder.path().join("notify");
+    let mut manager = Manager::at(&path);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let listen = |address: String| {
+        Tool::new("heka-listen")
+            .arg(address)
+            .env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", "2000")
+    };
+    let outcome = listen(format!("localhost:{port}")).run();
+    outcome.exits(1).stderr_has("Address already in use");
+    manager.hears("STOPPING=1");
+    assert!(!manager.heard.iter().any(|text| text.contains("READY")), "{:?}", manager.heard);
+    let bound = listen("localhost:0".to_owned()).spawn();
+    manager.hears("READY=1");
+    bound.end_by(Signal::SIGTERM);
+}
+
+#[test]
+fn a_watchdog_does_not_bite_who_waits_for_a_reader_of_stderr() {
+    let folder = scratch();
+    let path = folder.path().join("notify");
+    let mut manager = Manager::at(&path);
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    fill(&mut writer);
+    let tool = Tool::new("heka-listen").args(["127.0.0.1:0", "unix:s", "--stats-every=10ms"]);
+    let tool = tool.dir(folder.path()).env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "100000");
+    let tool = tool.stderr_file(std::os::fd::OwnedFd::from(writer).into()).spawn();
+    manager.hears("READY=1");
+    for _ in 0..3 {
+        manager.heard.clear();
+        manager.hears("WATCHDOG=1");
+    }
+    // Now the main thread waits too.
+    let mut sender = UnixStream::connect(folder.path().join("s")).unwrap();
+    sender.write_all(b"\x1e\x02\x08\x05\x1f_____\x1e").unwrap();
+    drop(sender);
+    for _ in 0..5 {
+        manager.heard.clear();
+        manager.hears("WATCHDOG=1");
+    }
+    tool.end_by(Signal::SIGKILL);
+}
+
+/// Leaves no room in a pipe.
+fn fill(pipe: &mut std::io::PipeWriter) {
+    let flags = |flags| nix::fcntl::fcntl(&*pipe, nix::fcntl::FcntlArg::F_SETFL(flags)).unwrap();
+    flags(nix::fcntl::OFlag::O_NONBLOCK);
+    while (&*pipe).write(&[b'x'; 4096]).is_ok() {}
+    flags(nix::fcntl::OFlag::empty());
 }
 
 #[test]

@@ -155,6 +155,9 @@ impl Tool for Cli {
     fn common(&self) -> &Common {
         &self.common
     }
+    fn listens(&self) -> bool {
+        true
+    }
     fn adjust(command: clap::Command) -> clap::Command {
         command.mut_arg("output", |output| output.value_parser(forms(FORMS)))
     }

@@ -4,7 +4,7 @@
 use heka_core::codec::{Form, Payload, Settings};
 use heka_core::delivery::FileCommit;
 use heka_core::net::{Addr, Listener, inherited, tls};
-use heka_core::os::{Ending, clock, frames_ending, raise_open_files};
+use heka_core::os::{Ending, clock, frames_ending, pulse, raise_open_files};
 use heka_core::report::{self, Status, Stop};
 
 use crate::cli::Plan;
@@ -37,6 +37,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         report::note(format_args!("{}: listening", door.listener.addr));
     }
     let mut server = Server::new(plan, doors, intake)?;
+    pulse::ready();
     let outcome = server.serve();
     if matches!(outcome, Ok(()) | Err(Stop::Signal(_))) {
         // Also what came before a signal is written.

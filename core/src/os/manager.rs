@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The thread that tells the service manager that the tool is ready, how it is, that it is alive, and
+//! that it ends. It never waits for anything else: not for the tool, a disk, or whoever reads stderr.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::life::Life;
+use super::pulse::{self, Pulse};
+use super::timer::{self, Timer};
+use super::{Notify, signal};
+use crate::report::{self, Cause as _, stats};
+
+/// How often the service manager hears how things are.
+const STATUS_PERIOD: Duration = Duration::from_secs(10);
+
+static LIFE: Life = Life::new();
+/// Why it could not be told the last time.
+static FAILURE: Mutex<Option<String>> = Mutex::new(None);
+
+/// Starts the thread. It lives until [`finish`].
+///
+/// # Errors
+/// The system's, if there can be no thread.
+pub(super) fn start(notify: Notify) -> io::Result<()> {
+    signal::open_manager()?;
+    pulse::await_ready();
+    let manager = Manager { notify, is_ready: false, is_stopping: false, pulse: Pulse::default() };
+    LIFE.start("manager", move || manager.run())
+}
+
+/// Says that the tool ends, and ends the thread.
+pub(super) fn finish() {
+    LIFE.finish(signal::wake_manager);
+}
+
+/// Tells people that the service manager could not be told something.
+pub(super) fn report_failure() {
+    let failure = FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(cause) = failure {
+        report::repeated("NOTIFY_SOCKET", format_args!("NOTIFY_SOCKET: {cause}"));
+    }
+}
+
+/// What the service manager knows of us.
+#[derive(Debug)]
+struct Manager {
+    notify: Notify,
+    is_ready: bool,
+    is_stopping: bool,
+    pulse: Pulse,
+}
+
+impl Manager {
+    fn run(mut self) {
+        let period = self.notify.watchdog_period();
+        let mut watchdog = Timer::new(period, period.unwrap_or_default());
+        let mut status = Timer::new(Some(STATUS_PERIOD), STATUS_PERIOD);
+        loop {
+            let is_ending = LIFE.is_ending();
+            let now = Instant::now();
+            self.tell_phase(is_ending);
+            if status.is_due(now) {
+                self.tell(&words());
+            }
+            if watchdog.is_due(now) {
+                self.tell_alive();
+            }
+            if is_ending {
+                return;
+            }
+            timer::wait(&[&watchdog, &status], signal::manager_fd());
+            signal::drain_manager();
+        }
+    }
+
+    fn tell_phase(&mut self, is_ending: bool) {
+        if !self.is_ready && Pulse::take().is_ready() {
+            self.is_ready = true;
+            self.tell(&format!("READY=1\n{}", words()));
+        }
+        if !self.is_stopping && (is_ending || signal::pending().is_some()) {
+            self.is_stopping = true;
+            self.tell("STOPPING=1");
+        }
+    }
+
+    fn tell_alive(&mut self) {
+        let pulse = Pulse::take();
+        if pulse.is_alive_since(self.pulse) {
+            self.tell("WATCHDOG=1");
+        }
+        self.pulse = pulse;
+    }
+
+    fn tell(&self, text: &str) {
+        if let Err(error) = self.notify.tell(text) {
+            *FAILURE.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.cause());
+            signal::wake_reporter();
+        }
+    }
+}
+
+fn words() -> String {
+    format!("STATUS={}: {}", report::program(), stats::line())
+}
