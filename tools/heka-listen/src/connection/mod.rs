@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One sender: its stream, what of it is not a whole record yet, and what it is to be told.
 
+mod answers;
 mod next;
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
-use heka_core::delivery::Refusal;
 use heka_core::net::{Interest, Stream, tls};
 use heka_core::os::{Kind, detect, wait};
 use heka_core::record::{More, Unread};
 use heka_core::report::{self, Stop, stats};
-use heka_core::wire::{Header, put_frame};
 use nix::poll::PollFlags;
 
+use self::answers::Answers;
 pub(crate) use self::next::Next;
 use self::next::Unfinished;
 use crate::cli::InputForm;
@@ -69,7 +69,7 @@ pub(crate) struct Connection {
     place: Place,
     /// Records that were confirmed.
     pub(crate) confirmed: u64,
-    unsent: Vec<u8>,
+    answers: Answers,
 }
 
 impl Connection {
@@ -103,7 +103,7 @@ impl Connection {
             need: 0,
             place: Place::default(),
             confirmed: 0,
-            unsent: Vec::new(),
+            answers: Answers::default(),
         }
     }
 
@@ -198,8 +198,8 @@ impl Connection {
     /// Ends the connection of a sender who begins with TLS, and answers so that he sees that nobody
     /// speaks it here.
     fn refuse_tls(&mut self) -> Next {
-        // An empty header always fits, and whoever is gone needs no answer.
-        let _fits = put_frame(&mut self.unsent, Header::default(), &[]);
+        self.answers.put_nothing();
+        // Whoever is gone needs no answer.
         let _gone = self.send();
         Next::Broken(std::io::Error::other("speaks TLS to a port without it (tls:// has it)"))
     }
@@ -267,7 +267,7 @@ impl Connection {
     /// if they count.
     pub(crate) fn confirm(&mut self, relay: Option<&Relay>) -> std::io::Result<()> {
         // Confirmations that were not taken yet are made up for by the next one.
-        if self.unsent.is_empty() {
+        if self.answers.are_sent() {
             while let Some(news) = self.place.news(relay) {
                 self.active = Instant::now();
                 self.tell(&news);
@@ -283,7 +283,7 @@ impl Connection {
 
     /// Tells a sender that waits that it does not wait for nothing.
     pub(crate) fn reassure(&mut self) -> std::io::Result<()> {
-        if self.unsent.is_empty()
+        if self.answers.are_sent()
             && let Some(news) = self.place.repeat().filter(|_| self.owes())
         {
             self.tell(&news);
@@ -299,7 +299,7 @@ impl Connection {
 
     /// Whether nothing is left to do on it.
     pub(crate) fn is_done(&self) -> bool {
-        self.is_ended && !self.owes() && self.unsent.is_empty() && !self.stream.wants_write()
+        self.is_ended && !self.owes() && self.answers.are_sent() && !self.stream.wants_write()
     }
 
     fn tell(&mut self, news: &News) {
@@ -311,31 +311,12 @@ impl Connection {
             }
         };
         counter.add(news.count);
-        let header = Header {
-            stream_id: Some(&news.run),
-            acknowledged: Some(news.number),
-            refused: news.refused.map(Refusal::number),
-            refused_count: news.refused.map(|_| news.count).filter(|count| *count > 1),
-            ..Header::default()
-        };
-        // A header of a few bytes always fits.
-        let _fits = put_frame(&mut self.unsent, header, &[]);
+        self.answers.put(news);
     }
 
     /// Writes what the sender is to be told, as much as it takes now.
     pub(crate) fn send(&mut self) -> std::io::Result<()> {
-        while !self.unsent.is_empty() {
-            match self.stream.write(&self.unsent) {
-                Ok(len) => drop(self.unsent.drain(..len)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        match self.stream.flush() {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-            other => other,
-        }
+        self.answers.send(&mut self.stream)
     }
 
     /// How much memory it needs for what is not finished.
@@ -376,7 +357,7 @@ impl Connection {
     /// # Errors
     /// A signal that asks for the end.
     pub(crate) fn idles(&self, limit: Duration) -> Result<bool, Stop> {
-        let waits_for_us = self.owes() && self.unsent.is_empty();
+        let waits_for_us = self.owes() && self.answers.are_sent();
         if self.is_busy || waits_for_us || self.active.elapsed() < limit {
             return Ok(false);
         }
@@ -386,7 +367,7 @@ impl Connection {
     /// What to wait for. If it waits for memory, that is nothing: its end would be told again and
     /// again.
     pub(crate) fn wanted(&self) -> Option<Interest> {
-        let write = !self.unsent.is_empty() || self.stream.wants_write();
+        let write = !self.answers.are_sent() || self.stream.wants_write();
         let read = !self.is_busy && !self.is_ended && !self.is_paused;
         (write || !self.is_paused).then_some(Interest { read, write })
     }
