@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 
 use clap::Parser as _;
