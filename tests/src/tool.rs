@@ -3,6 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::{Seek as _, Write as _};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -97,6 +98,14 @@ impl Tool {
     pub fn stdin_file(mut self, file: File) -> Self {
         self.stdin = Stdin::File(file);
         self
+    }
+
+    /// Standard input is a file with these bytes: unlike those of a pipe, all are there at once.
+    #[must_use]
+    pub fn stdin_at_once(self, bytes: impl AsRef<[u8]>) -> Self {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(bytes.as_ref()).and_then(|()| file.rewind()).expect("room for it");
+        self.stdin_file(file)
     }
 
     /// Standard input stays open: write with [`Running::write`], end with [`Running::close_stdin`].

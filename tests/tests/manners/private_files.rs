@@ -17,7 +17,7 @@ fn mode(path: impl AsRef<Path>) -> u32 {
 
 fn queue(folder: &Path) -> Outcome {
     let send = Tool::new("heka-send").dir(folder).args(["--queue=q", "--retry=0", "127.0.0.1:1"]);
-    send.stdin("precious\n").run()
+    send.stdin_at_once("precious\n").run()
 }
 
 #[test]

@@ -151,12 +151,12 @@ pub(crate) const MODES: &[Mode] = &[
         ..PEER
     },
     Mode {
-        name: "stages between: `heka-decode -j`, `heka-encode`, `-m`",
+        name: "stages between: `heka-decode -j`, `heka-encode --regex`, `-m`",
         lines: &[
             concat!(
                 tail!(),
                 " | heka-decode -j | heka-encode -i json | heka-encode -i heka \
-                 | heka-decode -o heka -m Type=='logfile' | ",
+                 --regex=^(?P<Number>[0-9]+) | heka-decode -o heka -m Type=='logfile' | ",
                 send!(),
                 "--commit={disk}/app.pos {1}"
             ),
