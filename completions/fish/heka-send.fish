@@ -63,6 +63,7 @@ complete -c heka-send -l log-format -d 'Format of messages on stderr' -r -f -a "
 text\t'PROGRAM: SUBJECT: CAUSE'
 json\t'One JSON object a line'"
 complete -c heka-send -s 0 -l null -d 'Records of text end with NUL'
+complete -c heka-send -l check -d 'Connect, print what is at each address, and send nothing'
 complete -c heka-send -l no-framing -d 'Send each message as a datagram without a frame'
 complete -c heka-send -s T -l tee -d 'Copy the input to standard output'
 complete -c heka-send -l tls -d 'Use TLS on TCP addresses'

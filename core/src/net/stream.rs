@@ -97,6 +97,14 @@ impl Stream {
         return false;
     }
 
+    /// The version of TLS that was agreed on, if TLS is spoken.
+    pub fn tls_version(&self) -> Option<&'static str> {
+        #[cfg(feature = "tls")]
+        return self.tls.as_ref().and_then(|tls| tls.version());
+        #[cfg(not(feature = "tls"))]
+        return None;
+    }
+
     /// Whether bytes may be had by reading though the socket itself has nothing to read: what TLS
     /// has decrypted and nobody took yet.
     pub fn has_buffered(&mut self) -> bool {

@@ -43,6 +43,9 @@ pub(crate) struct Cli {
     /// Records of text end with NUL
     #[arg(short = '0', long)]
     null: bool,
+    /// Connect, print what is at each address, and send nothing
+    #[arg(long, conflicts_with_all = ["queue", "commit", "refused_file", "tee", "max_count"])]
+    check: bool,
     /// Send to the first address that answers, or to all
     #[arg(long, value_name = "WHICH", default_value = "first")]
     to: To,
@@ -165,6 +168,7 @@ impl Cli {
         };
         Ok(Plan {
             targets,
+            checks: self.check,
             input: self.input,
             output: self.output,
             framing: !self.no_framing,

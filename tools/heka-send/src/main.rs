@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sends messages to another machine.
 
+mod check;
 mod cli;
 mod help;
 mod input;
@@ -17,5 +18,8 @@ mod spool;
 mod window;
 
 fn main() -> std::process::ExitCode {
-    heka_core::cli::main::<cli::Cli>(|cli| run::run(cli.plan()?))
+    heka_core::cli::main::<cli::Cli>(|cli| {
+        let plan = cli.plan()?;
+        if plan.checks { check::check(plan) } else { run::run(plan) }
+    })
 }

@@ -72,6 +72,8 @@ pub(crate) enum To {
 pub(crate) struct Plan {
     /// One group of addresses for each peer that gets the messages.
     pub(crate) targets: Vec<Vec<Addr>>,
+    /// Nothing is sent: what is at the addresses is told.
+    pub(crate) checks: bool,
     pub(crate) input: InputForm,
     pub(crate) output: Form,
     /// Messages have frames.

@@ -72,6 +72,14 @@ impl Session {
         self.sent
     }
 
+    pub(super) fn version(&self) -> Option<&'static str> {
+        match self.connection.protocol_version()? {
+            rustls::ProtocolVersion::TLSv1_3 => Some("1.3"),
+            rustls::ProtocolVersion::TLSv1_2 => Some("1.2"),
+            _ => None,
+        }
+    }
+
     pub(super) fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
     }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use crate::numbers;
-use heka_core::net::{Addr, DialError, Dialer};
+use heka_core::net::{Addr, DialError, Dialer, Stream};
 use heka_core::report::stats;
 use nix::poll::PollFlags;
 
@@ -90,6 +90,16 @@ impl Link {
         self.answers.begin(self.first);
         let identity = identity.filter(|_| self.ack == Ack::Peer).cloned();
         self.place = Place::new(identity, window.sent().max(inherited));
+    }
+
+    /// Whether the peer has acknowledged anything, if only that there is nothing yet.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answers.are_heard()
+    }
+
+    /// The version of TLS that is spoken, if it is.
+    pub(crate) fn tls_version(&self) -> Option<&'static str> {
+        self.pipe.stream().and_then(Stream::tls_version)
     }
 
     /// Whether the peer may be one that never confirms: nobody has on this connection or before.

@@ -25,8 +25,8 @@ use nix::poll::PollFlags;
 
 use crate::peer::dialing::{Dialing, Outcome};
 use crate::peer::ended::{Ended, undelivered};
-use crate::peer::link::Link;
-use crate::peer::over::{End, Over};
+pub(crate) use crate::peer::link::Link;
+pub(crate) use crate::peer::over::{End, Over};
 use crate::peer::phase::Reach;
 use crate::place::Identity;
 use crate::plan::{Ack, Delivery, Plan};

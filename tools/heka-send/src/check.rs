@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `--check`: connects to every address, sends no message, and says what is there.
+
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+use heka_core::delivery::claim::random_seed;
+use heka_core::net::{Addr, DialError};
+use heka_core::os::{Output, clock, wait};
+use heka_core::report::{self, Status, Stop};
+
+use crate::peer::{End, Link, Over};
+use crate::place::Identity;
+use crate::plan::{Ack, Delivery, Plan};
+use crate::window::Window;
+
+/// How long a peer that need not answer may take to say that it expects something else.
+const OBJECTION: Duration = Duration::from_secs(1);
+
+/// Why an address is not one to send to.
+struct Fault {
+    cause: String,
+    hint: Option<String>,
+}
+
+impl From<Over> for Fault {
+    fn from(Over { cause, hint, .. }: Over) -> Self {
+        Self { cause, hint }
+    }
+}
+
+/// Looks at every address: status 3 if one of them fails.
+pub(crate) fn check(mut plan: Plan) -> Result<Status, Stop> {
+    let mut out = Output::stdout()?.text();
+    // Commands are not waited for without end here.
+    plan.delivery.linger = Some(plan.delivery.linger());
+    let mut status = Status::Done;
+    for addr in plan.targets.iter().flatten() {
+        match look_at(addr, &plan)? {
+            Ok(found) => {
+                out.put(format!("{addr}: {found}\n").as_bytes());
+                out.flush()?;
+            }
+            Err(Fault { cause, hint }) => {
+                report::error(format_args!("{addr}: {cause}"));
+                hint.iter().for_each(report::hint);
+                status = Status::Unreachable;
+            }
+        }
+    }
+    Ok(status)
+}
+
+/// What is at an address, in words.
+fn look_at(addr: &Addr, plan: &Plan) -> Result<Result<String, Fault>, Stop> {
+    let mut link = match Link::connect(&plan.dialer, addr, &plan.delivery) {
+        Ok(link) => link,
+        Err(DialError::Stopped(stop)) => return Err(stop),
+        Err(DialError::Failed { cause, hint }) => return Ok(Err(Fault { cause, hint })),
+    };
+    if addr.is_datagram() {
+        return Ok(Ok("accepts no connection: datagrams are not acknowledged".to_owned()));
+    }
+    let is_program = matches!(addr, Addr::Exec(_));
+    let begun = match (is_program, link.tls_version()) {
+        (true, _) => "started".to_owned(),
+        (false, None) => "connected".to_owned(),
+        (false, Some(version)) => format!("connected with TLS {version}"),
+    };
+    let asks = plan.delivery.ack_of(addr) == Ack::Peer;
+    Ok(meet(&mut link, &plan.delivery, asks, is_program)?.map(|more| format!("{begun}{more}")))
+}
+
+/// Talks to a peer until it is known what it does: one that is asked for acknowledgements has to
+/// answer, unless it is a program, which need not before it has a message.
+fn meet(
+    link: &mut Link,
+    delivery: &Delivery,
+    asks: bool,
+    is_program: bool,
+) -> Result<Result<&'static str, Fault>, Stop> {
+    let identity = Identity::new(clock::random_uuid(), &random_seed())?;
+    let mut window = Window::starting_after(0, delivery.in_flight as u64, 0);
+    link.begin(&window, asks.then_some(&identity), 0, 0);
+    let limit = if asks || is_program { delivery.linger() } else { OBJECTION };
+    let until = Instant::now() + limit.min(delivery.linger());
+    loop {
+        let mut talk = link.converse(&mut window, delivery, false);
+        if link.is_answered() {
+            return Ok(Ok(", acknowledges messages"));
+        }
+        if talk.is_ok() && (!asks || is_program) {
+            talk = link.close();
+        }
+        match talk {
+            Ok(()) if Instant::now() < until => {
+                let deadline = link.deadline(&window, delivery, true);
+                let deadline = deadline.map_or(until, |at| at.min(until));
+                wait(&[(link.as_fd(), link.wanted(&window))], Some(deadline))?;
+            }
+            Ok(()) if asks => {
+                let over = Over::new(End::Peer, "does not acknowledge").suspecting(true);
+                return Ok(Err(over.into()));
+            }
+            Err(over) if matches!(over.end, End::Ours | End::Peer) && is_program => {
+                return Ok(Ok(", exit status 0"));
+            }
+            Err(over) if asks || !matches!(over.end, End::Ours | End::Peer) => {
+                let lacks_ack = over.hint.is_none() && over.end == End::Peer;
+                let over = if lacks_ack { over.suspecting(true) } else { over };
+                return Ok(Err(over.into()));
+            }
+            _ => return Ok(Ok("")),
+        }
+    }
+}
