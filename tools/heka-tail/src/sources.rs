@@ -219,7 +219,8 @@ impl Sources {
     }
 
     fn add(&mut self, key: String, stream: Stream, is_met: bool, scan: &mut Scan) {
-        let key: Rc<str> = key.into();
+        let is_name = *stream.name() == *key;
+        let key: Rc<str> = if is_name { stream.shared_name() } else { key.into() };
         // Its number is known when it is taken in.
         self.known.insert(Rc::clone(&key), usize::MAX);
         scan.found.push(Found { key, stream: Box::new(stream), is_met });

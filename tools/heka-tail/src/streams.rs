@@ -14,7 +14,7 @@ const OWN: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Followed {
     pub(crate) key: Rc<str>,
-    pub(crate) stream: Box<Stream>,
+    pub(crate) stream: Stream,
     /// Whether a look at everything finds it when its directory comes back.
     pub(crate) is_met: bool,
     /// Whether all that there was has been read.
@@ -32,8 +32,8 @@ pub(crate) struct Followed {
 pub(crate) struct Streams {
     slots: Vec<Option<Box<Followed>>>,
     free: Vec<usize>,
-    /// Devices and inodes of their files, and numbers.
-    owners: BTreeSet<((u64, u64), usize)>,
+    /// Inodes of their files, and numbers.
+    owners: BTreeSet<(u64, usize)>,
     turns: u64,
     /// Streams that have no file.
     gone: BTreeSet<usize>,
@@ -44,8 +44,8 @@ pub(crate) struct Streams {
 impl Streams {
     /// Takes a stream in; its number.
     pub(crate) fn add(&mut self, key: Rc<str>, stream: Box<Stream>, is_met: bool) -> usize {
-        let followed =
-            Followed { key, stream, is_met, is_idle: false, gone: None, own: Vec::new(), turn: 0 };
+        let (own, stream) = (Vec::new(), *stream);
+        let followed = Followed { key, stream, is_met, is_idle: false, gone: None, own, turn: 0 };
         let number = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
@@ -62,7 +62,7 @@ impl Streams {
         self.open.remove(&(followed.turn, number));
         self.gone.remove(&number);
         for identity in &followed.own {
-            self.owners.remove(&(inode_of(*identity), number));
+            self.owners.remove(&(identity.inode, number));
         }
         self.free.push(number);
         Some(followed)
@@ -121,7 +121,7 @@ impl Streams {
     }
 
     fn own(&mut self, identity: Identity, number: usize) {
-        self.owners.insert((inode_of(identity), number));
+        self.owners.insert((identity.inode, number));
         let Some(followed) = self.get_mut(number) else { return };
         if followed.own.is_empty() {
             // Most streams have one.
@@ -129,9 +129,9 @@ impl Streams {
         }
         followed.own.push(identity);
         if followed.own.len() > OWN {
-            let oldest = inode_of(followed.own.remove(0));
+            let oldest = followed.own.remove(0).inode;
             // It may have been used again.
-            if !followed.own.iter().any(|identity| inode_of(*identity) == oldest) {
+            if !followed.own.iter().any(|identity| identity.inode == oldest) {
                 self.owners.remove(&(oldest, number));
             }
         }
@@ -139,7 +139,7 @@ impl Streams {
 
     /// What the streams have to do with a file.
     pub(crate) fn relation(&self, identity: Identity) -> Relation {
-        let inode = inode_of(identity);
+        let inode = identity.inode;
         let owners = self.owners.range((inode, 0)..=(inode, usize::MAX));
         let all = owners.filter_map(|&(_, owner)| Some(self.get(owner)?.stream.relation(identity)));
         let mut relation = Relation::None;
@@ -175,8 +175,4 @@ impl Streams {
             self.get(number).is_some_and(|followed| followed.is_idle && followed.stream.can_rest())
         })
     }
-}
-
-fn inode_of(identity: Identity) -> (u64, u64) {
-    (identity.device, identity.inode)
 }

@@ -4,6 +4,7 @@
 //!
 //! `HEKA_ROTATIONS=N` runs at least N rotations, `HEKA_ROTATE_SEED=N` starts with another seed.
 
+mod order;
 mod tail;
 mod way;
 mod writer;
@@ -77,12 +78,15 @@ impl Log {
         if self.way.shreds() && !is_down {
             self.tail.await_lines(self.writer.written());
         }
+        let before = self.writer.written();
         rotate(&self.dir);
         if !is_quiet {
             rest(self.way.lag);
         }
-        if !self.way.truncates {
-            self.writer.reopen();
+        if self.way.truncates {
+            self.writer.truncated();
+        } else {
+            self.writer.reopen(before);
         }
         self.writer.go_on();
         if is_down {
@@ -102,30 +106,34 @@ impl Log {
 
     /// Waits until everything is there.
     fn end(self, seed: u64) {
-        let all = self.writer.end();
+        let (all, begun) = self.writer.end();
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.tail.count(all) < all && Instant::now() < deadline {
             rest(Duration::from_millis(50));
         }
         self.running.unwrap().end_by(Signal::SIGTERM);
         let mut counts = vec![0; usize::try_from(all).unwrap()];
-        self.tail.lines().iter().for_each(|&line| counts[usize::try_from(line).unwrap()] += 1);
+        let read = self.tail.lines();
+        read.iter().for_each(|&line| counts[usize::try_from(line).unwrap()] += 1);
         let lines = |is_meant: &dyn Fn(usize) -> bool| -> Vec<usize> {
             (0..counts.len()).filter(|&line| is_meant(counts[line])).collect()
         };
         let (twice, missing) = (lines(&|count| count > 1 + self.kills), lines(&|count| count == 0));
-        if twice.is_empty() && missing.is_empty() {
+        let swapped = order::out_of_order(&read, &begun);
+        if twice.is_empty() && missing.is_empty() && swapped.is_empty() {
             return;
         }
         let err = fs::read_to_string(self.dir.join("err")).unwrap();
         let Way { config, flags, is_linked, .. } = &self.way;
         panic!(
             "seed {seed}: {config} {flags:?} linked {is_linked}\n\
-             of {all}: {} too often {:?}, {} missing {:?}\n{err}",
+             of {all}: {} too often {:?}, {} missing {:?}, {} out of order {:?}\n{err}",
             twice.len(),
             twice.iter().take(5).collect::<Vec<_>>(),
             missing.len(),
-            missing.iter().take(5).collect::<Vec<_>>()
+            missing.iter().take(5).collect::<Vec<_>>(),
+            swapped.len(),
+            swapped.iter().take(5).collect::<Vec<_>>()
         );
     }
 }
@@ -159,21 +167,23 @@ fn rotate(dir: &Path) {
     });
 }
 
-/// Some rotations of one way; how many.
-fn run(seed: u64) -> u64 {
+/// Some rotations of one way; how many, and which it is.
+fn run(seed: u64) -> (u64, String) {
     let mut log = Log::new(seed);
-    let rotations = log.way.rotations();
+    let (rotations, name) = (log.way.rotations(), log.way.name());
     for _ in 0..rotations {
         log.go_on();
     }
     log.end(seed);
-    rotations
+    (rotations, name)
 }
 
 /// What is left to do, and what went wrong.
 struct Work {
     seed: u64,
     rotations: u64,
+    /// All that was in the configurations.
+    ways: String,
     failed: Vec<u64>,
 }
 
@@ -191,7 +201,10 @@ fn work(work: &Mutex<Work>, wanted: u64) {
         let done = std::panic::catch_unwind(|| run(seed));
         let mut work = work.lock().unwrap();
         match done {
-            Ok(rotations) => work.rotations += rotations,
+            Ok((rotations, way)) => {
+                work.rotations += rotations;
+                work.ways += &way;
+            }
             Err(panic) => {
                 eprintln!("{}", panic.downcast_ref::<String>().cloned().unwrap_or_default());
                 work.failed.push(seed);
@@ -212,7 +225,8 @@ fn every_line_once_whatever_logrotate_does() {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };
     let (wanted, first) = (number("HEKA_ROTATIONS", ROTATIONS), number("HEKA_ROTATE_SEED", 1));
-    let todo = Mutex::new(Work { seed: first - 1, rotations: 0, failed: Vec::new() });
+    let (ways, failed) = (String::new(), Vec::new());
+    let todo = Mutex::new(Work { seed: first - 1, rotations: 0, ways, failed });
     std::thread::scope(|scope| {
         for _ in 0..LOGS {
             scope.spawn(|| work(&todo, wanted));
@@ -221,4 +235,9 @@ fn every_line_once_whatever_logrotate_does() {
     let done = todo.into_inner().unwrap();
     eprintln!("{} rotations", done.rotations);
     assert!(done.failed.is_empty(), "failed seeds: {:?}", done.failed);
+    if wanted >= ROTATIONS {
+        let is_there = |word: &&str| done.ways.split_whitespace().any(|other| other == *word);
+        let missing: Vec<&str> = way::WORDS.split(' ').filter(|word| !is_there(word)).collect();
+        assert!(missing.is_empty(), "not among the ways: {missing:?}");
+    }
 }

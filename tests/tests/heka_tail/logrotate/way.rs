@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use heka_tests::Random;
 
+/// What is in one way or another.
+pub(super) const WORDS: &str = "create nocreate copytruncate nocompress compress delaycompress \
+    .xz .zst .bz2 dateext olddir maxsize shred linked killed stopped --use-polling inotify";
+
 /// One way of rotating.
 pub(super) struct Way {
     pub(super) config: String,
@@ -78,6 +82,20 @@ impl Way {
     /// while nobody has it open.
     pub(super) fn needs_quiet(&self, is_down: bool) -> bool {
         self.truncates || (is_down && self.compresses) || self.shreds()
+    }
+
+    /// All that is special about it.
+    pub(super) fn name(&self) -> String {
+        let by = |is: bool, yes, no| if is { yes } else { no };
+        let polls = self.flags.iter().any(|flag| flag == "--use-polling");
+        [
+            self.config.as_str(),
+            by(self.is_linked, "linked", ""),
+            by(self.kills, "killed", "stopped"),
+            by(polls, "--use-polling", "inotify"),
+            "",
+        ]
+        .join("\n")
     }
 
     /// Whether files are overwritten before they are deleted.

@@ -4,8 +4,8 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use heka_tests::{eventually, rest};
@@ -21,8 +21,31 @@ pub(super) struct Writer {
     pause: Arc<AtomicU64>,
     reopen: Arc<AtomicBool>,
     written: Arc<AtomicU64>,
-    /// The first line of the file that it has open.
-    first: Arc<AtomicU64>,
+    files: Arc<Mutex<Files>>,
+}
+
+/// The files that it has written.
+#[derive(Default)]
+struct Files {
+    /// Of each but the first: the first line in it, and the first of those that may have come to the
+    /// one before it after that was rotated.
+    begun: Vec<Begun>,
+    /// How many lines were written when the file that it has open was rotated.
+    rotated: Option<u64>,
+}
+
+/// Where another file begins.
+#[derive(Clone, Copy)]
+pub(super) struct Begun {
+    pub(super) late: u64,
+    pub(super) first: u64,
+}
+
+impl Files {
+    fn begin(&mut self, first: u64) {
+        let late = self.rotated.take().unwrap_or(first);
+        self.begun.push(Begun { late, first });
+    }
 }
 
 const RUNS: u64 = 0;
@@ -33,10 +56,10 @@ impl Writer {
     pub(super) fn start(path: PathBuf) -> Self {
         let (ends, reopen) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (pause, written) = (Arc::new(AtomicU64::new(RUNS)), Arc::new(AtomicU64::new(0)));
-        let first = Arc::new(AtomicU64::new(0));
-        let shared = (ends.clone(), reopen.clone(), pause.clone(), written.clone(), first.clone());
+        let files = Arc::new(Mutex::new(Files::default()));
+        let shared = (ends.clone(), reopen.clone(), pause.clone(), written.clone(), files.clone());
         let thread = std::thread::spawn(move || {
-            let (ends, reopen, pause, written, first) = shared;
+            let (ends, reopen, pause, written, files) = shared;
             let open = || OpenOptions::new().create(true).append(true).open(&path).unwrap();
             let mut file = open();
             while !ends.load(Ordering::SeqCst) {
@@ -48,7 +71,7 @@ impl Writer {
                 let number = written.load(Ordering::SeqCst);
                 if reopen.load(Ordering::SeqCst) {
                     file = open();
-                    first.store(number, Ordering::SeqCst);
+                    files.lock().unwrap().begin(number);
                     reopen.store(false, Ordering::SeqCst);
                 }
                 let line =
@@ -58,7 +81,7 @@ impl Writer {
                 rest(PACE);
             }
         });
-        Self { thread, ends, pause, reopen, written, first }
+        Self { thread, ends, pause, reopen, written, files }
     }
 
     pub(super) fn quiet(&self) {
@@ -68,9 +91,15 @@ impl Writer {
         });
     }
 
-    /// Has it open its file anew.
-    pub(super) fn reopen(&self) {
+    /// Has it open its file anew, which was rotated when so many lines were written.
+    pub(super) fn reopen(&self, rotated: u64) {
+        self.files.lock().unwrap().rotated.get_or_insert(rotated);
         self.reopen.store(true, Ordering::SeqCst);
+    }
+
+    /// Its file was truncated.
+    pub(super) fn truncated(&self) {
+        self.files.lock().unwrap().begin(self.written());
     }
 
     /// How many lines were written.
@@ -81,16 +110,20 @@ impl Writer {
     /// How many lines were written to other files than the one it has open; unknown while it is
     /// to open another.
     pub(super) fn left_behind(&self) -> Option<u64> {
-        (!self.reopen.load(Ordering::SeqCst)).then(|| self.first.load(Ordering::SeqCst))
+        let files = self.files.lock().unwrap();
+        let first = || files.begun.last().map_or(0, |begun| begun.first);
+        (!self.reopen.load(Ordering::SeqCst)).then(first)
     }
 
     pub(super) fn go_on(&self) {
         self.pause.store(RUNS, Ordering::SeqCst);
     }
 
-    pub(super) fn end(self) -> u64 {
+    /// Ends it; how many lines it has written, and where other files than the first begin.
+    pub(super) fn end(self) -> (u64, Vec<Begun>) {
         self.ends.store(true, Ordering::SeqCst);
         self.thread.join().unwrap();
-        self.written.load(Ordering::SeqCst)
+        let begun = std::mem::take(&mut self.files.lock().unwrap().begun);
+        (self.written.load(Ordering::SeqCst), begun)
     }
 }

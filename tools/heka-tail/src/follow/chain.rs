@@ -8,7 +8,7 @@ use std::slice::from_ref;
 use std::time::Instant;
 
 use super::chunk::Around;
-use super::contents::{Contents, Likeness};
+use super::contents::{Contents, Likeness, original};
 use super::file::{OpenFile, Pulled};
 use super::files::Files;
 use super::history::History;
@@ -135,6 +135,9 @@ impl Chain {
         let Some(current) = &self.current else { return Ok(()) };
         if self.patience.take_due(current, look.options, look.now) {
             self.press_current(look, More::Idle)?;
+        }
+        if let Some(current) = &mut self.current {
+            current.rest_if_quiet();
         }
         Ok(())
     }
@@ -297,7 +300,7 @@ impl Chain {
             look.names |= self.history.is_expecting();
             return Ok(self.history.is_expecting());
         };
-        let original = self.current.as_ref().and_then(|copy| copy.original(&next));
+        let original = self.current.as_ref().and_then(|copy| original(copy, &next));
         let is_original = original.is_some();
         if let Some(file) = self.current.replace(original.unwrap_or(next)) {
             numbers::ROTATIONS.add(1);

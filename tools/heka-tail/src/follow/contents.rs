@@ -113,6 +113,24 @@ impl Contents {
     }
 }
 
+/// If `copy` is a copy of `next`, which is to be truncated: that one, opened at the position of the
+/// copy. A copy is younger than what it is made from, a file that was renamed is older than the
+/// next.
+pub(crate) fn original(copy: &OpenFile, next: &OpenFile) -> Option<OpenFile> {
+    if next.identity().born == 0 || copy.identity().born <= next.identity().born {
+        return None;
+    }
+    let behind = OpenFile::open(next.path(), copy.end(), false).ok()?;
+    if behind.identity() != next.identity() || behind.last() != copy.last() {
+        return None;
+    }
+    let mut original = OpenFile::open(next.path(), copy.position().offset, false).ok()?;
+    original.resume(&copy.position());
+    original.set_generation(next.generation());
+    original.set_modified(next.modified());
+    Some(original)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;

@@ -12,13 +12,16 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::chunk::{Around, Chunk};
-use super::fingerprint::{Fingerprint, HEAD};
+use super::fingerprint::Fingerprint;
 use super::held::{BLOCK, Block, Held};
-use super::identity::{Identity, modified};
-use super::position::{FilePosition, WINDOW, first_generation, next_generation, window_hash};
+use super::identity::{Identity, just_before_now, modified};
+use super::position::{FilePosition, first_generation, next_generation, window_hash};
 use super::source::{Source, open_regular};
 use heka_core::record::More;
 use heka_core::report::{Stop, stats};
+
+/// A file that was not written to for so long lets go of what it can; nanoseconds.
+const QUIET_NS: u64 = 1_000_000_000;
 
 /// What an attempt to read more came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,27 +61,40 @@ impl OpenFile {
     /// The system's; [`io::ErrorKind::UnexpectedEof`] if the file is shorter.
     pub(crate) fn open(path: &Path, offset: u64, unpacks: bool) -> io::Result<Self> {
         let mut open = Self::open_anew(path, unpacks)?;
-        if offset == 0 {
-            return Ok(open);
+        if offset > 0 {
+            let (head, window) = open.source.read_marks(offset)?;
+            open.know(offset, &head, window);
         }
-        let len = usize::try_from(offset).unwrap_or(usize::MAX);
-        let mut head = vec![0; len.min(HEAD)];
-        let mut window = vec![0; len.min(WINDOW)];
-        let begin = offset - window.len() as u64;
-        if begin >= head.len() as u64 {
-            open.read_exact_at(0, &mut head)?;
-            open.read_exact_at(begin, &mut window)?;
-        } else {
-            // The two overlap, and what is compressed is read only once.
-            let mut both = vec![0; len];
-            open.read_exact_at(0, &mut both)?;
-            head = both.get(..head.len()).unwrap_or(&[]).to_vec();
-            window = both.get(len - window.len()..).unwrap_or(&[]).to_vec();
-        }
-        open.fingerprint.note(head.len() as u64, &head, head.len());
-        open.fingerprint.note(offset, &window, 0);
-        open.held = Held::at(offset, window);
         Ok(open)
+    }
+
+    fn know(&mut self, offset: u64, head: &[u8], window: Vec<u8>) {
+        self.fingerprint.note(head.len() as u64, head, head.len());
+        self.fingerprint.note(offset, &window, 0);
+        self.held = Held::at(offset, window);
+    }
+
+    /// Lets go of what is known of the contents if nothing has come for a while and nothing is held:
+    /// it is there to be read again.
+    pub(crate) fn rest_if_quiet(&mut self) {
+        let is_quiet = self.modified.saturating_add(QUIET_NS) < just_before_now();
+        if is_quiet && !self.is_packed() && self.held.rest() {
+            self.fingerprint = Fingerprint::default();
+        }
+    }
+
+    /// Reads again what was let go of; `false` if something else is there.
+    fn wake(&mut self) -> io::Result<bool> {
+        let Some(hash) = self.held.resting() else { return Ok(true) };
+        let end = self.end();
+        match self.source.read_marks(end) {
+            Ok((head, window)) if window_hash(&window) == hash => {
+                self.know(end, &head, window);
+                Ok(true)
+            }
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+            _ => Ok(false),
+        }
     }
 
     /// Opens a file to be read from its beginning.
@@ -101,13 +117,6 @@ impl OpenFile {
         })
     }
 
-    fn read_exact_at(&mut self, offset: u64, room: &mut [u8]) -> io::Result<()> {
-        match self.source.read_at(offset, room)? {
-            len if len == room.len() => Ok(()),
-            _ => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
-    }
-
     /// Fills `room` with what is at `offset`, as far as there is something. What is compressed is
     /// read forwards only, and not before [`OpenFile::pull`].
     ///
@@ -128,7 +137,7 @@ impl OpenFile {
         &self.fingerprint
     }
 
-    /// Up to [`WINDOW`] bytes that were read last.
+    /// The last bytes that were read, as many as vouch for a position.
     pub(crate) fn last(&self) -> &[u8] {
         self.held.last()
     }
@@ -181,7 +190,7 @@ impl OpenFile {
             identity: self.identity,
             generation: self.generation,
             offset: self.held.offset(),
-            hash: window_hash(self.held.window()),
+            hash: self.held.hash(),
             modified: self.modified,
             skips: self.held.is_skipping(),
         }
@@ -248,24 +257,6 @@ impl OpenFile {
         Some(self.written()).filter(|now| *now > self.modified)
     }
 
-    /// If this is a copy of `next`, which is to be truncated: that one, opened at the position of
-    /// this. A copy is younger than what it is made from, a file that was renamed is older than the
-    /// next.
-    pub(crate) fn original(&self, next: &Self) -> Option<Self> {
-        if next.identity.born == 0 || self.identity.born <= next.identity.born {
-            return None;
-        }
-        let behind = Self::open(&next.path, self.end(), false).ok()?;
-        if behind.identity != next.identity || behind.last() != self.last() {
-            return None;
-        }
-        let mut original = Self::open(&next.path, self.held.offset(), false).ok()?;
-        original.resume(&self.position());
-        original.generation = next.generation;
-        original.modified = next.modified;
-        Some(original)
-    }
-
     /// Whether the file at its path is longer than this one, though it seems to be the same: in an
     /// overlay a file is another one once it was written to.
     pub(crate) fn is_outgrown(&self) -> bool {
@@ -310,6 +301,10 @@ impl OpenFile {
         around: Around<'_>,
         consume: &mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
     ) -> Result<io::Result<Pulled>, Stop> {
+        match self.wake() {
+            Ok(true) => {}
+            woken => return Ok(woken.map(|_| Pulled::Replaced)),
+        }
         let end = self.end();
         let held = self.held.lend(block);
         let (known, room) = block.0.split_at_mut(held);

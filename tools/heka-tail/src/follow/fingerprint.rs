@@ -13,7 +13,11 @@ const FIRST: u64 = 512;
 
 /// The contents of a file that were read.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fingerprint {
+pub(crate) struct Fingerprint(Option<Box<Marks>>);
+
+/// What is remembered of them.
+#[derive(Clone, Debug, Default)]
+struct Marks {
     head: Vec<u8>,
     samples: Vec<Sample>,
 }
@@ -27,6 +31,32 @@ struct Sample {
 impl Fingerprint {
     /// Notes that the last `fresh` bytes of `bytes`, which end at offset `end`, were read.
     pub(crate) fn note(&mut self, end: u64, bytes: &[u8], fresh: usize) {
+        self.0.get_or_insert_default().note(end, bytes, fresh);
+    }
+
+    /// What the file begins with.
+    pub(crate) fn head(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |marks| &marks.head)
+    }
+
+    /// What a copy has at which offsets, in order, none behind `end`.
+    pub(crate) fn pieces(&self, end: u64) -> impl Iterator<Item = (u64, &[u8])> {
+        let head = Some((0, self.head())).filter(|(_, head)| !head.is_empty());
+        let mut reached = self.head().len() as u64;
+        let samples = self.0.iter().flat_map(|marks| &marks.samples).filter_map(move |sample| {
+            let start = sample.end - SAMPLE as u64;
+            if start < reached || sample.end > end {
+                return None;
+            }
+            reached = sample.end;
+            Some((start, sample.last.as_slice()))
+        });
+        head.into_iter().chain(samples)
+    }
+}
+
+impl Marks {
+    fn note(&mut self, end: u64, bytes: &[u8], fresh: usize) {
         let start = end - bytes.len() as u64;
         let from = end - fresh as u64;
         if from == self.head.len() as u64 && self.head.len() < HEAD {
@@ -40,11 +70,6 @@ impl Fingerprint {
             place *= 2;
         }
         self.sample(start, end, bytes);
-    }
-
-    /// What the file begins with.
-    pub(crate) fn head(&self) -> &[u8] {
-        &self.head
     }
 
     fn sample(&mut self, start: u64, end: u64, bytes: &[u8]) {
@@ -67,21 +92,6 @@ impl Fingerprint {
         });
         let least = gaps.min().map_or(0, |(_, index)| index);
         self.samples.remove(least);
-    }
-
-    /// What a copy has at which offsets, in order, none behind `end`.
-    pub(crate) fn pieces(&self, end: u64) -> impl Iterator<Item = (u64, &[u8])> {
-        let head = Some((0, self.head.as_slice())).filter(|(_, head)| !head.is_empty());
-        let mut reached = self.head.len() as u64;
-        let samples = self.samples.iter().filter_map(move |sample| {
-            let start = sample.end - SAMPLE as u64;
-            if start < reached || sample.end > end {
-                return None;
-            }
-            reached = sample.end;
-            Some((start, sample.last.as_slice()))
-        });
-        head.into_iter().chain(samples)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use heka_core::record::Progress;
 
-use super::position::WINDOW;
+use super::position::{WINDOW, window_hash};
 
 /// Bytes asked for by one read.
 pub(super) const BLOCK: usize = 256 * 1024;
@@ -24,12 +24,34 @@ pub(super) struct Held {
     offset: u64,
     /// What is known of the bytes that are not used up, if anything is.
     progress: Option<Box<Progress>>,
+    /// Of the bytes before `offset`, while they are let go of.
+    resting: Option<u64>,
 }
 
 impl Held {
     /// Nothing is held at `offset`, before which there is this.
     pub(super) fn at(offset: u64, window: Vec<u8>) -> Self {
-        Self { window: window.len(), bytes: window, offset, progress: None }
+        Self { window: window.len(), bytes: window, offset, progress: None, resting: None }
+    }
+
+    /// Lets go of the bytes, unless some are not used up; whether it has.
+    pub(super) fn rest(&mut self) -> bool {
+        let can_rest = self.len() == 0 && self.offset > 0 && self.progress.is_none();
+        if can_rest && self.resting.is_none() {
+            (self.resting, self.window) = (Some(self.hash()), 0);
+            self.bytes = Vec::new();
+        }
+        can_rest
+    }
+
+    /// The hash of what it has let go of, if it has.
+    pub(super) fn resting(&self) -> Option<u64> {
+        self.resting
+    }
+
+    /// Vouches for the position: see [`window_hash`].
+    pub(super) fn hash(&self) -> u64 {
+        self.resting.unwrap_or_else(|| window_hash(self.window()))
     }
 
     /// Where the next byte that is not used up stands in the file.
@@ -53,7 +75,7 @@ impl Held {
     }
 
     /// What stands before the next byte that is not used up.
-    pub(super) fn window(&self) -> &[u8] {
+    fn window(&self) -> &[u8] {
         self.bytes.get(..self.window).unwrap_or(&[])
     }
 

@@ -30,7 +30,9 @@ impl Resumption {
         let Some((newest, older)) = position.split_last() else { return this };
         let mut late: Vec<Identity> = Vec::new();
         for old in older {
-            let found = search.file_anywhere(old).1.or_else(|| search.truncated(old, &late).1);
+            let packed = |found: &(usize, OpenFile)| found.1.is_packed();
+            let found = search.file_anywhere(old).1;
+            let found = found.or_else(|| search.truncated(old, &late).1.filter(packed));
             match found {
                 Some((_, file)) if search.history.is_done(file.identity()) => {}
                 Some((_, file)) => {

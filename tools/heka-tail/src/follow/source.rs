@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::uio::preadv;
 
+use super::fingerprint::HEAD;
 use super::packed::Packed;
 use super::position::WINDOW;
 
@@ -82,6 +83,35 @@ impl Source {
             done += len;
         }
         Ok(done)
+    }
+
+    /// How the file begins, and what stands before `offset`.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::UnexpectedEof`] if the file is shorter.
+    pub(crate) fn read_marks(&mut self, offset: u64) -> io::Result<(Vec<u8>, Vec<u8>)> {
+        let len = usize::try_from(offset).unwrap_or(usize::MAX);
+        let mut head = vec![0; len.min(HEAD)];
+        let mut window = vec![0; len.min(WINDOW)];
+        let begin = offset - window.len() as u64;
+        if begin >= head.len() as u64 {
+            self.read_exact_at(0, &mut head)?;
+            self.read_exact_at(begin, &mut window)?;
+        } else {
+            // The two overlap, and what is compressed is read only once.
+            let mut both = vec![0; len];
+            self.read_exact_at(0, &mut both)?;
+            head = both.get(..head.len()).unwrap_or(&[]).to_vec();
+            window = both.get(len - window.len()..).unwrap_or(&[]).to_vec();
+        }
+        Ok((head, window))
+    }
+
+    fn read_exact_at(&mut self, offset: u64, room: &mut [u8]) -> io::Result<()> {
+        match self.read_at(offset, room)? {
+            len if len == room.len() => Ok(()),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
     }
 
     /// Reads once at `offset`, where `known` (or the last [`WINDOW`] bytes of it) should be before;

@@ -108,20 +108,23 @@ pub(crate) fn new_copies<'a>(
     })
 }
 
-/// What a file that is gone was compressed to, of which nothing was read at `position`: of the files
-/// that are none of others the first one since. Rotation deletes the oldest, so it has been deleted
-/// itself unless there is an older one.
+/// Where to go on after a file that is gone because it was compressed, of which nothing was read at
+/// `position`: of the files that are none of others the first one since. That is what it was
+/// compressed to, or a copy made before. Rotation deletes the oldest, so it has been deleted itself
+/// unless there is an older one.
 pub(crate) fn packed_since<'a>(
     position: &FilePosition,
     candidates: &'a [Candidate],
     is_other: impl Fn(&Candidate) -> bool,
 ) -> Option<(usize, &'a Candidate)> {
     let born = position.identity.born;
-    let mut since = candidates.iter().enumerate().filter(|(_, file)| {
+    let since = candidates.iter().enumerate().filter(|(_, file)| {
         let is_after = !has_packed_name(&file.path) || file.identity.born > born;
         is_after && file.is_since(position.modified) && !file.is_empty() && !is_other(file)
     });
-    since.next().filter(|(index, file)| *index > 0 && has_packed_name(&file.path))
+    let mut since = since.peekable();
+    let first = since.peek().copied().filter(|(index, _)| *index > 0);
+    first.filter(|_| since.any(|(_, file)| has_packed_name(&file.path)))
 }
 
 fn open_at(position: &FilePosition, candidate: &Candidate, unpacks: bool) -> Option<OpenFile> {

@@ -2,8 +2,10 @@
 //! The names in a directory, read again only when it has changed.
 
 use std::cell::RefCell;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::io;
+use std::ops::Range;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -11,7 +13,32 @@ use crate::follow::identity::{Identity, is_settled, modified};
 
 /// The names in one directory.
 #[derive(Clone, Debug)]
-pub(crate) struct Listing(Rc<Vec<OsString>>);
+pub(crate) struct Listing(Rc<Names>);
+
+/// Names, one behind the other, and where each is, in order.
+#[derive(Debug, Default)]
+struct Names {
+    text: Vec<u8>,
+    places: Vec<Range<usize>>,
+}
+
+impl Names {
+    fn read(directory: &Path) -> io::Result<Self> {
+        let mut this = Self::default();
+        for entry in std::fs::read_dir(directory)?.flatten() {
+            let start = this.text.len();
+            this.text.extend_from_slice(entry.file_name().as_encoded_bytes());
+            this.places.push(start..this.text.len());
+        }
+        let text = &this.text;
+        this.places.sort_unstable_by_key(|place| text.get(place.clone()));
+        Ok(this)
+    }
+
+    fn at(&self, place: &Range<usize>) -> &OsStr {
+        OsStr::from_bytes(self.text.get(place.clone()).unwrap_or(&[]))
+    }
+}
 
 /// The directory that was listed last.
 #[derive(Debug)]
@@ -40,11 +67,7 @@ impl Listing {
                 return Ok(listed.names.clone());
             }
             let can_keep = stamp.is_settled();
-            let entries = std::fs::read_dir(directory)?;
-            let mut names: Vec<OsString> =
-                entries.flatten().map(|entry| entry.file_name()).collect();
-            names.sort_unstable();
-            let names = Self(Rc::new(names));
+            let names = Self(Rc::new(Names::read(directory)?));
             let directory = directory.to_owned();
             *listed = can_keep.then(|| Listed { directory, stamp, names: names.clone() });
             Ok(names)
@@ -52,11 +75,11 @@ impl Listing {
     }
 
     /// The names from `from` up to, but not including `to`.
-    pub(crate) fn between(&self, from: &str, to: &str) -> impl Iterator<Item = &OsString> {
-        let place =
-            |text: &str| self.0.partition_point(|name| name.as_encoded_bytes() < text.as_bytes());
-        let (from, to) = (place(from), place(to));
-        self.0.get(from..to).unwrap_or(&[]).iter()
+    pub(crate) fn between(&self, from: &str, to: &str) -> impl Iterator<Item = &OsStr> {
+        let names = &self.0;
+        let index = |text: &str| names.places.partition_point(|at| names.at(at) < OsStr::new(text));
+        let places = names.places.get(index(from)..index(to)).unwrap_or(&[]);
+        places.iter().map(|place| names.at(place))
     }
 }
 

@@ -9,6 +9,9 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
+/// The number of a stream, which are fewer than descriptors may be open.
+type Number = u32;
+
 /// What tells of the names of files.
 #[derive(Debug)]
 pub(crate) struct Links {
@@ -16,7 +19,7 @@ pub(crate) struct Links {
     /// By stream.
     watches: Vec<Option<WatchDescriptor>>,
     /// Watches, and the streams that they are for.
-    owners: BTreeSet<(i32, usize)>,
+    owners: BTreeSet<(i32, Number)>,
 }
 
 /// The streams whose files may have got other names.
@@ -56,14 +59,14 @@ impl Links {
         if let Some(slot) = self.watches.get_mut(stream) {
             *slot = Some(watch);
         }
-        self.owners.insert((watch.as_raw(), stream));
+        self.owners.insert((watch.as_raw(), number(stream)));
         Ok(())
     }
 
     /// A stream is gone, or reads another file.
     pub(crate) fn remove(&mut self, stream: usize) {
         let Some(watch) = self.watches.get_mut(stream).and_then(Option::take) else { return };
-        self.owners.remove(&(watch.as_raw(), stream));
+        self.owners.remove(&(watch.as_raw(), number(stream)));
         if self.owners_of(watch).next().is_none() {
             // Of a file that is gone the system has dropped it already.
             let _: nix::Result<()> = self.inotify.rm_watch(watch);
@@ -72,7 +75,7 @@ impl Links {
 
     fn owners_of(&self, watch: WatchDescriptor) -> impl Iterator<Item = usize> {
         let watch = watch.as_raw();
-        self.owners.range((watch, 0)..=(watch, usize::MAX)).map(|(_, stream)| *stream)
+        self.owners.range((watch, 0)..=(watch, Number::MAX)).map(|(_, stream)| *stream as usize)
     }
 
     /// What has happened since the last call.
@@ -94,4 +97,8 @@ impl Links {
             }
         }
     }
+}
+
+fn number(stream: usize) -> Number {
+    Number::try_from(stream).unwrap_or(Number::MAX)
 }

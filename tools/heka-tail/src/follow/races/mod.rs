@@ -113,6 +113,13 @@ fn append(path: &Path, text: &str, after: u64) {
     file.set_modified(written + Duration::from_secs(after)).unwrap();
 }
 
+/// Makes a file one that was not written to for long.
+fn age(path: &Path) {
+    let file = File::options().append(true).open(path).unwrap();
+    let written = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(written - Duration::from_secs(3600)).unwrap();
+}
+
 /// Compresses a file.
 fn pack(from: &Path, to: &Path) {
     let modified = fs::metadata(from).unwrap().modified().unwrap();
@@ -344,5 +351,32 @@ fn what_was_rotated_before_the_name_was_gone_is_read_and_watched_for_late_lines(
         log.look();
         log.look();
         assert_eq!(log.read, "old\nbetween\nlate\nnewest\n");
+    }
+}
+
+#[test]
+fn a_quiet_file_is_known_again_though_nothing_is_kept_of_it() {
+    for text in ["a line\n".to_owned(), "a longer line\n".repeat(100)] {
+        let mut log = Log::new(&text);
+        let (live, first) = (log.path.clone(), log.rotated(".1"));
+        age(&live);
+        log.look();
+        let before = log.stream.position();
+        append(&live, "more\n", 0);
+        age(&live);
+        log.look();
+        assert_ne!(log.stream.position()[0].hash, before[0].hash);
+        fs::write(&live, format!("{text}rewritten\n")).unwrap();
+        age(&live);
+        log.look();
+        let mut read = format!("{text}more\n{text}rewritten\n");
+        assert_eq!(log.read, read);
+        append(&live, "copied\n", 0);
+        fs::copy(&live, &first).unwrap();
+        fs::write(&live, "new\n").unwrap();
+        log.look();
+        log.look();
+        read += "copied\nnew\n";
+        assert_eq!((&log.read, log.lost), (&read, false));
     }
 }

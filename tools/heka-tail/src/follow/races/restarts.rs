@@ -85,3 +85,25 @@ fn what_was_compressed_before_any_of_it_was_read_is_not_called_lost() {
         assert_eq!((log.read.as_str(), log.lost), ("a line\nnewest\n", false), "{is_left}");
     }
 }
+
+#[test]
+fn what_was_copied_and_compressed_before_any_of_it_was_read_is_not_called_lost() {
+    let mut log = Log::new("old\n");
+    let (live, first, second) = (log.path.clone(), log.rotated(".1"), log.rotated(".2"));
+    log.look();
+    fs::rename(&live, log.rotated(".3")).unwrap();
+    fs::write(&live, "").unwrap();
+    log.look();
+    log.restart_at(&log.stream.position());
+    make_younger(&second, &live);
+    append(&second, "a line\n", 0);
+    append(&live, "another\n", 1);
+    fs::rename(&live, &first).unwrap();
+    let packed = log.rotated(".1.gz");
+    make_younger(&packed, &second);
+    pack(&first, &packed);
+    fs::write(&live, "newest\n").unwrap();
+    log.look();
+    log.look();
+    assert_eq!((log.read.as_str(), log.lost), ("a line\nanother\nnewest\n", false));
+}
