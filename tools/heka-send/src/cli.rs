@@ -156,12 +156,10 @@ impl Cli {
         settings.source = self.source;
         let newlines = self.newlines.unwrap_or_default();
         let payload = Payload { newlines, null: self.null, prefix: None };
-        let limits = Limits {
-            size: self.queue_size,
-            file_size: self.queue_file_size,
-            // What was put there is taken out again, also a line that became a message.
-            message_size: u32::MAX as usize,
-        };
+        let delivery = self.delivery(asked, refused);
+        let queue = self.queue.take();
+        let queue =
+            queue.map(|dir| QueuePlan { dir, limits: self.limits(), full: self.queue_full });
         let targets = match self.to {
             To::First => vec![addresses],
             To::All => addresses.into_iter().map(|address| vec![address]).collect(),
@@ -177,21 +175,10 @@ impl Cli {
             max_record: self.max_record,
             message_limit: self.message_limit,
             commit: self.commit,
-            delivery: Delivery {
-                ack: asked,
-                in_flight: self.in_flight,
-                resend: self.resend,
-                refused,
-                linger: self.linger,
-                write_timeout: self.write_timeout.0,
-                idle_timeout: self.net.socket.idle_timeout.0,
-                reconnect_after: self.reconnect_after,
-                rate: self.rate,
-                shares_datagrams: !self.no_framing,
-            },
+            delivery,
             refused_file: self.refused_file,
             identity: None,
-            queue: self.queue.map(|dir| QueuePlan { dir, limits, full: self.queue_full }),
+            queue,
             tee: self.tee,
             color: self.common.color,
             backoff: self.retry.plan(Backoff::default()),
@@ -199,6 +186,30 @@ impl Cli {
             uses_tls,
             signer: self.signer.load()?,
         })
+    }
+
+    fn delivery(&self, ack: Option<Ack>, refused: Refused) -> Delivery {
+        Delivery {
+            ack,
+            in_flight: self.in_flight,
+            resend: self.resend,
+            refused,
+            linger: self.linger,
+            write_timeout: self.write_timeout.0,
+            idle_timeout: self.net.socket.idle_timeout.0,
+            reconnect_after: self.reconnect_after,
+            rate: self.rate,
+            shares_datagrams: !self.no_framing,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            size: self.queue_size,
+            file_size: self.queue_file_size,
+            // What was put there is taken out again, also a line that became a message.
+            message_size: u32::MAX as usize,
+        }
     }
 
     /// Flags that do not go together.
