@@ -341,8 +341,7 @@ impl<'a> Hub<'a> {
         self.can_take_in() || (can_read && self.peers.awake().any(wants_reading))
     }
 
-    /// Lets out what waits for more that may not come; returns whether peers have something to do
-    /// by that.
+    /// Lets out what waits for more that may not come; returns whether that gave peers something to do.
     fn flush(&mut self) -> Result<bool, Stop> {
         if let Some(out) = &mut self.sink.out {
             out.try_flush()?;
