@@ -102,15 +102,18 @@ fn meet(
                 let over = Over::new(End::Peer, "does not acknowledge").suspecting(true);
                 return Ok(Err(over.into()));
             }
-            Err(over) if matches!(over.end, End::Ours | End::Peer) && is_program => {
-                return Ok(Ok(", exit status 0"));
-            }
-            Err(over) if asks || !matches!(over.end, End::Ours | End::Peer) => {
-                let lacks_ack = over.hint.is_none() && over.end == End::Peer;
-                let over = if lacks_ack { over.suspecting(true) } else { over };
-                return Ok(Err(over.into()));
-            }
-            _ => return Ok(Ok("")),
+            Ok(()) => return Ok(Ok("")),
+            Err(over) => return Ok(ended(over, asks, is_program)),
         }
+    }
+}
+
+/// What the end of a connection says of a peer that has acknowledged nothing.
+fn ended(over: Over, asks: bool, is_program: bool) -> Result<&'static str, Fault> {
+    match over.end {
+        End::Ours | End::Peer if is_program => Ok(", exit status 0"),
+        End::Ours | End::Peer if !asks => Ok(""),
+        End::Peer => Err(over.suspecting(true).into()),
+        _ => Err(over.into()),
     }
 }

@@ -242,10 +242,8 @@ impl Source {
                 Some(1)
             }
             Some(Found::Record(record)) => {
-                receive(&mut match self.is_raw {
-                    true => Record::Bytes(record.text),
-                    false => Record::Line(record.text),
-                })?;
+                let text = record.text;
+                receive(&mut if self.is_raw { Record::Bytes(text) } else { Record::Line(text) })?;
                 Some(1)
             }
             Some(Found::Damage(damage)) => {

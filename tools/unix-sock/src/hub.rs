@@ -341,7 +341,7 @@ impl<'a> Hub<'a> {
         self.can_take_in() || (can_read && self.peers.awake().any(wants_reading))
     }
 
-    /// Lets out what waits for more that may not come; returns whether that gave peers something to do.
+    /// Lets out what waits for more that may not come; returns whether peers got work by that.
     fn flush(&mut self) -> Result<bool, Stop> {
         if let Some(out) = &mut self.sink.out {
             out.try_flush()?;

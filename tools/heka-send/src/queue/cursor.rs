@@ -61,22 +61,8 @@ impl Cursor {
     pub(super) fn load(dir: &PrivateDir, files: &Files) -> Result<Self, Stop> {
         let path = dir.path_of(NAME);
         let boot = boot_id();
-        let fresh = Self {
-            stream_id: clock::random_uuid(),
-            seed: random_seed(),
-            place: Place::default(),
-            number: 0,
-            lost: 0,
-            home: String::new(),
-            first_file: 0,
-            stored: 0,
-            boot: boot.clone(),
-            promised: None,
-            is_fresh: true,
-            is_other_boot: false,
-        };
         let file = match dir.open_file(NAME) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(fresh),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::fresh(boot)),
             other => other.at(path.display())?,
         };
         let mut text = Vec::new();
@@ -93,7 +79,7 @@ impl Cursor {
                 "{}: not readable, everything in the queue is sent again",
                 path.display()
             ));
-            return Ok(fresh);
+            return Ok(Self::fresh(boot));
         };
         if cursor.boot != boot {
             cursor.boot = boot;
@@ -101,6 +87,24 @@ impl Cursor {
             cursor.rename_stream();
         }
         Ok(cursor)
+    }
+
+    /// Of a queue that is new.
+    fn fresh(boot: String) -> Self {
+        Self {
+            stream_id: clock::random_uuid(),
+            seed: random_seed(),
+            place: Place::default(),
+            number: 0,
+            lost: 0,
+            home: String::new(),
+            first_file: 0,
+            stored: 0,
+            boot,
+            promised: None,
+            is_fresh: true,
+            is_other_boot: false,
+        }
     }
 
     fn parse(text: &str, files: &Files) -> Option<Self> {
