@@ -33,7 +33,7 @@ pub use choices::{matcher, mistaken, regex, warn_of_quotes};
 use exit::finish;
 pub use help::Help;
 pub use reporting::Reporting;
-pub use showing::{Showing, choice, forms, settle_form};
+pub use showing::{Showing, choice, forms, settle_form, settle_frames};
 pub use values::*;
 pub use write::{CommitArgs, WriteArgs, parse_octal, parse_rotation};
 

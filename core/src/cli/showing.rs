@@ -98,14 +98,27 @@ impl Showing {
 /// Status 2 if framed messages were to be written to a terminal; that and what helps has been said
 /// then.
 pub fn settle_form(form: Form, out: Output) -> Result<Output, Stop> {
-    if form.is_binary() && out.is_terminal() {
-        report::error("framed messages are not for a terminal");
-        report::hint("another form (-o), or another program behind this one (… | cat)");
-        return Err(Stop::Said(Status::Usage));
-    }
+    let out = if form.is_binary() {
+        settle_frames(out, "choose another format with -o, or pipe them into heka-decode")?
+    } else {
+        out
+    };
     // Short lines have colours, and see to their harmlessness themselves.
     let is_settled = form.is_binary() || form.is_short() || form == Form::Raw;
     Ok(if is_settled { out } else { out.text() })
+}
+
+/// Makes `out` ready for framed messages: they are refused on a terminal, with a hint.
+///
+/// # Errors
+/// Status 2 if `out` is a terminal; that and the hint have been printed then.
+pub fn settle_frames(out: Output, hint: &str) -> Result<Output, Stop> {
+    if !out.is_terminal() {
+        return Ok(out);
+    }
+    report::error("framed messages are not for a terminal");
+    report::hint(hint);
+    Err(Stop::Said(Status::Usage))
 }
 
 /// Columns of the terminal on standard output.

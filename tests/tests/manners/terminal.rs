@@ -44,6 +44,7 @@ fn frames_are_refused_in_the_same_words_by_every_tool() {
         ("unix-sock", &["-l", "socket"]),
         ("cf-tail", &["--endpoint", "ws://127.0.0.1:1", "app"]),
     ];
+    let hint = "choose another format with -o, or pipe them into heka-decode";
     for (name, args) in tools {
         let folder = heka_tests::scratch();
         let plugin = "function process_message() return 0 end";
@@ -52,9 +53,15 @@ fn frames_are_refused_in_the_same_words_by_every_tool() {
         let tool = Tool::new(name).dir(folder.path()).args(args).args(["-o", "heka"]);
         tool.stdout_file(pty.end()).run().exits(2).stderr_is(&format!(
             "{name}: framed messages are not for a terminal\n\
-             {name}: hint: another form (-o), or another program behind this one (… | cat)\n"
+             {name}: hint: {hint}\n"
         ));
     }
+    let pty = Pty::open();
+    let reader = Tool::new("heka-nats").args(["--read", "nats://127.0.0.1:1/S?from=begin"]);
+    reader.stdout_file(pty.end()).run().exits(2).stderr_is(
+        "heka-nats: framed messages are not for a terminal\n\
+         heka-nats: hint: pipe them into heka-decode\n",
+    );
 }
 
 #[test]

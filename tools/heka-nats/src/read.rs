@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use heka_core::cli::settle_frames;
 use heka_core::net::{DialError, Loss, Redial};
 use heka_core::os::{Backlog, Output, clock, wait};
 use heka_core::report::words::Count;
@@ -93,7 +94,7 @@ struct Link {
 
 impl Reader {
     fn new(plan: Plan) -> Result<Self, Stop> {
-        let mut out = Backlog::new(Output::stdout()?);
+        let mut out = Backlog::new(settle_frames(Output::stdout()?, "pipe them into heka-decode")?);
         let answers = plan.acknowledges.then(Answers::new).transpose()?;
         if answers.is_some() {
             let id = clock::random_uuid();
