@@ -27,9 +27,10 @@ pub fn named(word: &[u8]) -> Option<i32> {
         b"err" | b"error" | b"severe" => 3,
         b"warning" | b"warn" => 4,
         b"notice" => 5,
-        b"info" | b"information" | b"informational" | b"log" | b"config" | b"statement" => 6,
-        b"debug" | b"dbg" | b"trace" | b"verbose" | b"fine" | b"finer" | b"finest" | b"debug1"
-        | b"debug2" | b"debug3" | b"debug4" | b"debug5" => 7,
+        b"info" | b"information" | b"informational" | b"log" | b"config" | b"statement"
+        | b"http" => 6,
+        b"debug" | b"dbg" | b"trace" | b"verbose" | b"silly" | b"fine" | b"finer" | b"finest"
+        | b"debug1" | b"debug2" | b"debug3" | b"debug4" | b"debug5" => 7,
         _ => return None,
     })
 }

@@ -324,12 +324,13 @@ fn of_nginx(name: &str) -> Variable {
 }
 
 fn of_apache(directive: char, argument: &str) -> Result<Variable, String> {
+    if let Some((name, representation)) = number_of_apache(directive, argument) {
+        let name = name.as_bytes().to_vec();
+        return Ok(Variable::Number(name, ValueType::Integer, representation));
+    }
     let snake = |prefix: &str| {
         let name = argument.to_ascii_lowercase().replace('-', "_");
         Variable::Text(format!("{prefix}{name}").into_bytes())
-    };
-    let number = |name: &str, representation| {
-        Variable::Number(name.as_bytes().to_vec(), ValueType::Integer, representation)
     };
     let text = |name: &str| Variable::Text(name.as_bytes().to_vec());
     Ok(match directive {
@@ -339,17 +340,6 @@ fn of_apache(directive: char, argument: &str) -> Result<Variable, String> {
         'u' => text("remote_user"),
         't' => Variable::Time,
         'r' => Variable::Request,
-        's' => number("status", b""),
-        'b' | 'B' => number("body_bytes_sent", b"B"),
-        'O' => number("bytes_sent", b"B"),
-        'I' => number("request_length", b"B"),
-        'D' => number("request_time", b"us"),
-        'T' if argument == "ms" => number("request_time", b"ms"),
-        'T' if argument == "us" => number("request_time", b"us"),
-        'T' => number("request_time", b"s"),
-        'k' => number("connection_requests", b""),
-        'p' if argument == "remote" => number("remote_port", b""),
-        'p' => number("server_port", b""),
         'P' if argument == "tid" || argument == "hextid" => text("tid"),
         'P' => Variable::Pid,
         'v' | 'V' => text("server_name"),
@@ -365,7 +355,25 @@ fn of_apache(directive: char, argument: &str) -> Result<Variable, String> {
         'o' => snake("sent_http_"),
         'C' => snake("cookie_"),
         'e' | 'n' | 'x' | 'c' => snake(""),
-        'S' => number("bytes_total", b"B"),
         _ => return Err(format!("unknown directive %{directive}")),
+    })
+}
+
+/// The name and the representation of a number.
+fn number_of_apache(directive: char, argument: &str) -> Option<(&'static str, &'static [u8])> {
+    Some(match directive {
+        's' => ("status", b""),
+        'b' | 'B' => ("body_bytes_sent", b"B"),
+        'O' => ("bytes_sent", b"B"),
+        'I' => ("request_length", b"B"),
+        'S' => ("bytes_total", b"B"),
+        'D' => ("request_time", b"us"),
+        'T' if argument == "ms" => ("request_time", b"ms"),
+        'T' if argument == "us" => ("request_time", b"us"),
+        'T' => ("request_time", b"s"),
+        'k' => ("connection_requests", b""),
+        'p' if argument == "remote" => ("remote_port", b""),
+        'p' => ("server_port", b""),
+        _ => return None,
     })
 }

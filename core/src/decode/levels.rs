@@ -184,6 +184,16 @@ impl<'a> Found<'a> {
         Some(())
     }
 
+    /// A level, if that is still to come: in capitals, or set off behind a time.
+    fn take_level(&mut self, word: &[u8], rest: &[u8], readers: &Readers) -> bool {
+        if self.severity.is_some() || !(is_shouted(word) || self.has_time && is_separated(rest)) {
+            return false;
+        }
+        self.severity = level(word, readers);
+        self.has_colon = self.severity.is_some() && rest.first() == Some(&b':');
+        self.severity.is_some()
+    }
+
     /// A level, a number of a process, or a logger, which a separator follows.
     fn take_word(&mut self, text: &'a [u8], readers: &Readers) -> Option<&'a [u8]> {
         let is_end = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b':' | b'|');
@@ -192,12 +202,7 @@ impl<'a> Found<'a> {
         if word.is_empty() {
             return None;
         }
-        if self.severity.is_none()
-            && let Some(severity) = level(word, readers)
-            && (is_shouted(word) || self.has_time && is_separated(rest))
-        {
-            self.severity = Some(severity);
-            self.has_colon = rest.first() == Some(&b':');
+        if self.take_level(word, rest, readers) {
             return Some(rest);
         }
         let next = after_blanks(rest);

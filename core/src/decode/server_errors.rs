@@ -83,11 +83,7 @@ pub(super) fn read_apache(
         rest.strip_prefix(b" ").and_then(|rest| bracketed(rest, b'[', b']'))
     {
         if let Some(ids) = part.strip_prefix(b"pid ") {
-            let (pid, tid) = prefixed(ids, b":tid ").unwrap_or((ids, b""));
-            target.set_pid(b"pid", pid)?;
-            if !tid.is_empty() {
-                put_number(target, b"tid", tid)?;
-            }
+            put_ids(target, ids)?;
         } else if let Some(client) = part.strip_prefix(b"client ") {
             target.put(b"client", client)?;
         } else if let Some(remote) = part.strip_prefix(b"remote ") {
@@ -111,6 +107,13 @@ pub(super) fn read_apache(
     readers.set(target, HeaderName::Timestamp, b"Timestamp", time)?;
     target.set_payload(rest.strip_prefix(b" ").unwrap_or(rest))?;
     Ok(())
+}
+
+/// The process, and the thread if it has several.
+fn put_ids(target: &mut Target, ids: &[u8]) -> Result<(), Cause> {
+    let (pid, tid) = prefixed(ids, b":tid ").unwrap_or((ids, b""));
+    target.set_pid(b"pid", pid)?;
+    if tid.is_empty() { Ok(()) } else { put_number(target, b"tid", tid) }
 }
 
 fn put_number(target: &mut Target, name: &[u8], text: &[u8]) -> Result<(), Cause> {

@@ -303,7 +303,11 @@ impl Output {
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         stats::blocked_on(self.waits_for());
-        let written = self.write_all(bytes);
+        let mut written = self.write_all(bytes);
+        if written.is_ok() && self.sink.as_ref().is_some_and(|sink| sink.is_durable()) {
+            stats::blocked_on(stats::On::Disk);
+            written = self.file.sync_data().map_err(|error| self.failed(&error));
+        }
         self.has_failed |= written.is_err();
         stats::flows();
         written
@@ -348,10 +352,6 @@ impl Output {
                     return Err(self.failed(&error));
                 }
             }
-        }
-        if self.sink.as_ref().is_some_and(|sink| sink.is_durable()) {
-            stats::blocked_on(stats::On::Disk);
-            return self.file.sync_data().map_err(|error| self.failed(&error));
         }
         Ok(())
     }

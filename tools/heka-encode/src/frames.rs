@@ -2,8 +2,10 @@
 //! Messages that come in frames: parsed, changed, signed anew. What their sources are at goes
 //! along.
 
+use std::fmt::Display;
 use std::ops::ControlFlow;
 
+use heka_core::codec::Selector;
 use heka_core::decode::Part;
 use heka_core::os::{Flow, FrameReader, Input, Output, Receive, clock};
 use heka_core::record::Oversize;
@@ -12,16 +14,33 @@ use heka_core::wire::{DEFAULT_READ_LIMIT, Frame, Header, MessageView};
 
 use crate::cli::InputForm;
 use crate::numbers;
-use crate::run::Job;
+use crate::plan::Plan;
+use crate::stage::Stage;
 use crate::unparsed::tell_flaws;
 
-impl Job<'_> {
-    pub(crate) fn encode_frames(&mut self, input: Input, out: &mut Output) -> Flow {
+/// The work on one input.
+pub(crate) struct Frames<'s, 'a> {
+    stage: &'s mut Stage<'a>,
+    plan: &'a Plan,
+    /// What was asked for and nothing else.
+    changes: MessageView<'a>,
+    /// Room for the text of a message that is parsed.
+    text: Vec<u8>,
+}
+
+impl<'s, 'a> Frames<'s, 'a> {
+    pub(crate) fn new(stage: &'s mut Stage<'a>) -> Self {
+        let plan = stage.plan;
+        let changes = MessageView::parse(&plan.change_bytes).unwrap_or_default();
+        Self { stage, plan, changes, text: Vec::new() }
+    }
+
+    pub(crate) fn encode(mut self, input: Input, out: &mut Output) -> Flow {
         let limit = DEFAULT_READ_LIMIT.max(self.plan.max_record);
         let mut reader = FrameReader::new(input, limit, 0);
-        let flow = reader.read_all(out, self)?;
-        self.put_all_held(out)?;
-        self.status = self.status.and(Status::failed_if(reader.damages() > 0));
+        let flow = reader.read_all(out, &mut self)?;
+        self.stage.put_all_held(out)?;
+        self.stage.status = self.stage.status.and(Status::failed_if(reader.damages() > 0));
         Ok(flow)
     }
 
@@ -29,9 +48,9 @@ impl Job<'_> {
     fn put_frame(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<bool, Stop> {
         if frame.message.len() > self.plan.max_record {
             let place = format!("offset {}: ", frame.offset);
-            self.emitter.tell_too_long(&place, Oversize::Drop);
+            self.stage.emitter.tell_too_long(&place, Oversize::Drop);
             if let Some(checkpoint) = frame.header.checkpoint {
-                self.emitter.put_mark(checkpoint, out)?;
+                self.stage.emitter.put_mark(checkpoint, out)?;
             }
             return Ok(false);
         }
@@ -42,7 +61,7 @@ impl Job<'_> {
             self.tell_signature(frame, "");
             unsigned(frame.header)
         };
-        self.emitter.put_framed(header, frame.message, out)?;
+        self.stage.emitter.put_framed(header, frame.message, out)?;
         Ok(true)
     }
 
@@ -50,81 +69,93 @@ impl Job<'_> {
     fn put_changed(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Stop> {
         self.tell_signature(frame, "message changed, ");
         let base = self.changed(&frame.view);
-        let added = self.changes;
+        if self.stage.decoder.is_none() {
+            self.stage.note.clear();
+            return self.put_or_drop(frame, &base, out);
+        }
+        let mut room = std::mem::take(&mut self.text);
+        let text = text_of(&frame.view, self.plan.from.as_ref(), &mut room);
+        let written = self.put_parsed(frame, &base, text, out);
+        self.text = room;
+        written
+    }
+
+    /// Writes what the text of a message becomes.
+    fn put_parsed(
+        &mut self,
+        frame: &Frame<'_>,
+        base: &MessageView<'_>,
+        text: &[u8],
+        out: &mut Output,
+    ) -> Result<(), Stop> {
+        let Self { stage, changes: added, .. } = self;
+        let Some(decoder) = &mut stage.decoder else { return Ok(()) };
         let mut header = unsigned(frame.header);
-        let Some(decoder) = &mut self.decoder else {
-            self.note.clear();
-            return self.put_or_drop(frame, (&base, &added), out);
-        };
-        let now = base.timestamp.unwrap_or_else(clock::now_ns);
-        let text = match &self.plan.from {
-            None => frame.view.payload.unwrap_or_default(),
-            Some(selector) => {
-                self.text.clear();
-                selector.put(&mut self.text, &frame.view);
-                &self.text
-            }
-        };
-        // heka-tail keeps the ends of lines.
-        let text = text.strip_suffix(b"\n").unwrap_or(text);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
         let source = source_of(&frame.view);
+        let now = base.timestamp.unwrap_or_else(clock::now_ns);
         let outcome = decoder.read(text, now, source);
         if outcome == Ok(Part::Piece) {
             let (draft, checkpoint) = (decoder.draft(), frame.header.checkpoint);
-            let full = self.joiner.hold(source, draft, &base, &added, checkpoint);
-            return full.map_or(Ok(()), |held| self.put_held(held, out));
+            let full = stage.joiner.hold(source, draft, base, added, checkpoint);
+            return full.map_or(Ok(()), |held| stage.put_held(held, out));
         }
         let mut held = None;
-        if !self.joiner.is_empty() {
+        if !stage.joiner.is_empty() {
             if outcome.is_ok() {
-                held = self.joiner.complete(source, decoder.draft_mut());
+                held = stage.joiner.complete(source, decoder.draft_mut());
             }
-            header.checkpoint = header.checkpoint.filter(|it| !self.joiner.withholds(it));
+            header.checkpoint = header.checkpoint.filter(|it| !stage.joiner.withholds(it));
         }
-        let place = format_args!("offset {}", frame.offset);
-        let is_forwarded = match outcome {
-            Ok(_) => {
-                if self.emitter.put_draft(decoder.draft(), (&base, &added), header, out)? {
-                    if !decoder.flaws().is_empty() {
-                        tell_flaws(&self.name, place, decoder.flaws());
-                    }
-                    return Ok(());
+        let Err(cause) = outcome else {
+            if stage.emitter.put_draft(decoder.draft(), (base, added), header, out)? {
+                if !decoder.flaws().is_empty() {
+                    let place = format_args!("offset {}", frame.offset);
+                    tell_flaws(&stage.name, place, decoder.flaws());
                 }
-                held.map_or(Ok(()), |held| self.put_held(held, out))?;
-                self.tell_unparsed(place, "fields over the limit")
+                return Ok(());
             }
-            Err(cause) => self.tell_unparsed(place, cause),
+            held.map_or(Ok(()), |held| stage.put_held(held, out))?;
+            return self.put_unparsed(frame, base, header, "fields over the limit", out);
         };
-        if is_forwarded {
-            return self.put_noted(&base, &added, header, out);
+        self.put_unparsed(frame, base, header, cause, out)
+    }
+
+    /// Does with a message that cannot be parsed what was asked for.
+    fn put_unparsed(
+        &mut self,
+        frame: &Frame<'_>,
+        base: &MessageView<'_>,
+        header: Header<'_>,
+        cause: impl Display,
+        out: &mut Output,
+    ) -> Result<(), Stop> {
+        if self.stage.tell_unparsed(format_args!("offset {}", frame.offset), cause) {
+            return self.stage.put_noted(base, &self.changes, header, out);
         }
-        self.spill(&[frame.bytes])?;
-        match header.checkpoint {
-            Some(checkpoint) => self.drop_position(checkpoint, out),
-            None => Ok(()),
-        }
+        self.stage.spill(&[frame.bytes])?;
+        header.checkpoint.map_or(Ok(()), |checkpoint| self.drop_position(checkpoint, out))
     }
 
     fn drop_position(&mut self, checkpoint: &[u8], out: &mut Output) -> Result<(), Stop> {
-        self.marks.drop(checkpoint);
-        if self.marks.is_due() { self.put_marks(out) } else { Ok(()) }
+        self.stage.marks.drop(checkpoint);
+        if self.stage.marks.is_due() { self.stage.put_marks(out) } else { Ok(()) }
     }
 
     /// Writes a message with other headers and more fields, if it has room for them.
     fn put_or_drop(
         &mut self,
         frame: &Frame<'_>,
-        both: (&MessageView<'_>, &MessageView<'_>),
+        base: &MessageView<'_>,
         out: &mut Output,
     ) -> Result<(), Stop> {
-        if self.emitter.put_draft(&self.note, both, unsigned(frame.header), out)? {
+        let both = (base, &self.changes);
+        if self.stage.emitter.put_draft(&self.stage.note, both, unsigned(frame.header), out)? {
             return Ok(());
         }
         let place = format!("offset {}: ", frame.offset);
-        self.emitter.tell_too_long(&place, Oversize::Drop);
+        self.stage.emitter.tell_too_long(&place, Oversize::Drop);
         match frame.header.checkpoint {
-            Some(checkpoint) => self.emitter.put_mark(checkpoint, out),
+            Some(checkpoint) => self.stage.emitter.put_mark(checkpoint, out),
             None => Ok(()),
         }
     }
@@ -154,12 +185,26 @@ impl Job<'_> {
         }
         numbers::UNSIGNED.add(1);
         let signer = String::from_utf8_lossy(frame.header.hmac_signer.unwrap_or_default());
-        let (name, offset) = (&self.name, frame.offset);
+        let (name, offset) = (&self.stage.name, frame.offset);
         report::repeated(
             "signatures",
             format_args!("{name}: offset {offset}: {why}signature of {signer} removed"),
         );
     }
+}
+
+/// What of a message is parsed, without the line end that heka-tail keeps.
+fn text_of<'a>(view: &MessageView<'a>, from: Option<&Selector>, room: &'a mut Vec<u8>) -> &'a [u8] {
+    let text = match from {
+        None => view.payload.unwrap_or_default(),
+        Some(selector) => {
+            room.clear();
+            selector.put(room, view);
+            room
+        }
+    };
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    text.strip_suffix(b"\r").unwrap_or(text)
 }
 
 /// The file that a message came from: the field that heka-tail has for it, or the logger.
@@ -173,32 +218,32 @@ fn unsigned(header: Header<'_>) -> Header<'_> {
     Header { hmac_hash: None, hmac_signer: None, hmac_key_version: None, hmac: None, ..header }
 }
 
-impl Receive for Job<'_> {
+impl Receive for Frames<'_, '_> {
     fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow {
         if let Some(checkpoint) = frame.header.checkpoint {
             // Whatever happens to it, its position is the one to pass on.
-            self.marks.pass(checkpoint);
+            self.stage.marks.pass(checkpoint);
         }
-        let is_changed = self.decoder.is_some() || !self.plan.change_bytes.is_empty();
+        let is_changed = self.stage.decoder.is_some() || !self.plan.change_bytes.is_empty();
         let counts = if is_changed {
             self.put_changed(frame, out)?;
             true
         } else {
             self.put_frame(frame, out)?
         };
-        self.left -= u64::from(counts);
-        Ok(if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        self.stage.left -= u64::from(counts);
+        Ok(if self.stage.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     fn mark(&mut self, checkpoint: &[u8], out: &mut Output) -> Result<(), Stop> {
-        if self.joiner.withholds(checkpoint) {
+        if self.stage.joiner.withholds(checkpoint) {
             return Ok(());
         }
-        self.marks.pass(checkpoint);
-        self.emitter.put_mark(checkpoint, out)
+        self.stage.marks.pass(checkpoint);
+        self.stage.emitter.put_mark(checkpoint, out)
     }
 
     fn rest(&mut self, out: &mut Output) -> Result<(), Stop> {
-        self.put_marks(out)
+        self.stage.put_marks(out)
     }
 }

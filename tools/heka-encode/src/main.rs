@@ -11,7 +11,9 @@ mod join;
 mod numbers;
 mod parsing;
 mod plan;
+mod records;
 mod run;
+mod stage;
 mod unparsed;
 
 fn main() -> std::process::ExitCode {

@@ -8,47 +8,54 @@ use heka_core::decode::{Access, Captures, Decoder, FieldName, Map, PRESETS, Read
 use heka_core::os::clock;
 use heka_core::report::Stop;
 
-use crate::cli::{Cli, InputForm, Parsing};
+use crate::cli::{InputForm, Parsing};
 
-impl Cli {
+impl Parsing {
     /// What parses records: JSON, logfmt, presets, formats of access logs, regular expressions, each
-    /// in turn.
-    pub(crate) fn decoder(&self) -> Result<Option<Decoder>, Stop> {
-        let parsing = &self.parsing;
+    /// in turn. Headers and fields of a message take at most `limit` bytes.
+    pub(crate) fn decoder(&self, input: InputForm, limit: usize) -> Result<Option<Decoder>, Stop> {
         let map = |flag: &str, text: &str| {
             Map::new(text).map_err(|why| Stop::usage(format_args!("--{flag}: {why}")))
         };
         let mut ways = Vec::new();
-        match (&parsing.json_map, self.input) {
+        match (&self.json_map, input) {
             // The one flag for both, as long as there was no other.
             (Some(text), InputForm::Logfmt) => ways.push(Way::Logfmt(map("json-map", text)?)),
             (Some(text), _) => ways.push(Way::Json(map("json-map", text)?)),
             _ => {}
         }
-        if let Some(text) = &parsing.logfmt {
+        if let Some(text) = &self.logfmt {
             ways.push(Way::Logfmt(map("logfmt", text)?));
-        } else if self.input == InputForm::Logfmt && parsing.json_map.is_none() {
+        } else if input == InputForm::Logfmt && self.json_map.is_none() {
             ways.push(Way::Logfmt(Map::default()));
         }
-        for name in &parsing.preset {
+        for name in &self.preset {
             ways.extend(preset(name)?);
         }
-        for format in &parsing.access_format {
+        for format in &self.access_format {
             let access = Access::new(format)
                 .map_err(|why| Stop::usage(format_args!("--access-format: {why}")))?;
             ways.push(Way::Access(Box::new(access)));
         }
-        for captures in parsing.captures()? {
+        for captures in self.captures()? {
             ways.push(Way::Captures(Box::new(captures)));
         }
         if ways.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Decoder::new(ways, parsing.readers()?, self.max_record)))
+        Ok(Some(Decoder::new(ways, self.readers()?, limit)))
     }
-}
 
-impl Parsing {
+    /// Whether the presets are to be listed, and nothing is to be parsed.
+    pub(crate) fn take_help(&mut self) -> bool {
+        let is_asked = self.preset.iter().any(|name| name == "help");
+        if is_asked {
+            self.preset.clear();
+            self.strict = false;
+        }
+        is_asked
+    }
+
     fn readers(&self) -> Result<Readers, Stop> {
         // Known programs write times of their own machine.
         let is_known = !self.preset.is_empty() || !self.access_format.is_empty();

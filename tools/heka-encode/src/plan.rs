@@ -66,16 +66,12 @@ pub(crate) struct Plan {
 
 impl Cli {
     pub(crate) fn plan(mut self) -> Result<Plan, Stop> {
-        let lists_presets = self.parsing.preset.iter().any(|name| name == "help");
-        if lists_presets {
-            self.parsing.preset.clear();
-            self.parsing.strict = false;
-        }
+        let lists_presets = self.parsing.take_help();
         let files = std::mem::take(&mut self.files).names(self.signer.hmac_key_file.as_deref())?;
         let fields = field_arg::collect(&self.head.field)
             .map_err(|why| Stop::usage(format_args!("--field: {why}")))?;
         self.check_combination()?;
-        let decoder = self.decoder()?;
+        let decoder = self.parsing.decoder(self.input, self.max_record)?;
         let (base, changes) = (self.head.base(fields.clone()), self.head.explicit(fields));
         self.check_room(&base)?;
         let shape = self.shape();

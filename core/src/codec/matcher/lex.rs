@@ -250,7 +250,7 @@ impl<'a> Lexer<'a> {
 fn stray(at: usize, byte: u8) -> Mistake {
     let twice = |operator: &str| Mistake::new(at, format!("did you mean {operator}?"));
     match byte {
-        b'=' => twice("=="),
+        b'=' | b':' => twice("=="),
         b'&' => twice("&&"),
         b'|' => twice("||"),
         b'~' => twice("=~"),

@@ -13,6 +13,7 @@
 mod date;
 mod evaluate;
 mod highlight;
+mod hint;
 mod lex;
 mod parse;
 mod pattern;
@@ -84,6 +85,16 @@ mod tests {
             ("Type = 'x'", 5, "did you mean ==?"),
             ("Type ~ 'x'", 5, "did you mean =~?"),
             ("status >= 500", 0, "unknown word status (did you mean Fields[status]?)"),
+            ("Pyload == 'x'", 0, "unknown word Pyload (did you mean Payload?)"),
+            ("sevreity <= 3", 0, "unknown word sevreity (did you mean Severity?)"),
+            ("Type: 'x'", 4, "did you mean ==?"),
+            ("Type <> 'x'", 5, "did you mean !=?"),
+            ("Payload matches /x/", 8, "did you mean =~?"),
+            ("Payload LIKE 'x'", 8, "did you mean =~?"),
+            ("Severity le 3", 9, "did you mean <=?"),
+            ("Payload startswith 'x'", 8, "did you mean =~ /^…/?"),
+            ("Payload includes 'x'", 8, "did you mean contains?"),
+            ("Fields[s] in (1, 2)", 10, "expected one comparison for each value, joined by ||"),
             ("message == 'x'", 0, "unknown word message (did you mean Payload?)"),
             ("Fields.status >= 500", 6, "did you mean Fields[status]?"),
             ("Severity <= err", 12, "expected a number (err is 3)"),

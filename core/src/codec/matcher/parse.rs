@@ -13,11 +13,11 @@ use std::cmp::Ordering;
 
 use super::Mistake;
 use super::date;
+use super::hint::{no_comparison, no_number, unknown};
 use super::lex::{Compare, Lexer, Token};
 use super::pattern::Pattern;
 use crate::codec::FieldPath;
 use crate::codec::regular::Regular;
-use crate::codec::severity;
 
 /// How deep parentheses and negations may nest.
 const MAX_DEPTH: usize = 200;
@@ -294,53 +294,14 @@ impl Parser<'_> {
 
     fn comparison(&mut self) -> Result<(usize, Compare), Mistake> {
         match self.advance()? {
+            (at, Token::Compare(Compare::Less))
+                if self.next == (at + 1, Token::Compare(Compare::Greater)) =>
+            {
+                Err(Mistake::new(at, "did you mean !=?"))
+            }
             (at, Token::Compare(compare)) => Ok((at, compare)),
-            (at, _) => Err(Mistake::new(at, "expected == != > >= < <= =~ !~ or contains")),
+            (at, token) => Err(Mistake::new(at, no_comparison(&token))),
         }
-    }
-}
-
-/// What to say of a severity that is not a number.
-fn no_number(at: usize, word: &str) -> Mistake {
-    match severity::named(word.as_bytes()) {
-        Some(number) => Mistake::new(at, format!("expected a number ({word} is {number})")),
-        None => Mistake::new(at, "expected a number"),
-    }
-}
-
-fn unknown(word: &str, is_compared: bool) -> String {
-    const WORDS: [&str; 13] = [
-        "Uuid",
-        "Timestamp",
-        "Type",
-        "Logger",
-        "Severity",
-        "Payload",
-        "EnvVersion",
-        "Pid",
-        "Hostname",
-        "Fields",
-        "TRUE",
-        "FALSE",
-        "NIL",
-    ];
-    if word == "NIL" {
-        return "NIL stands behind == or != only".to_owned();
-    }
-    let lower = word.to_ascii_lowercase();
-    let other = match lower.as_str() {
-        "msg" | "message" | "text" => Some("Payload"),
-        "host" => Some("Hostname"),
-        "level" => Some("Severity"),
-        "time" | "ts" => Some("Timestamp"),
-        "null" | "none" => Some("NIL"),
-        _ => None,
-    };
-    let known = WORDS.iter().find(|known| known.eq_ignore_ascii_case(word)).copied();
-    match known.or(other) {
-        Some(known) => format!("unknown word {word} (did you mean {known}?)"),
-        None if is_compared => format!("unknown word {word} (did you mean Fields[{word}]?)"),
-        None => format!("unknown word {word}"),
     }
 }
 

@@ -12,9 +12,10 @@ pub(super) fn read(text: &[u8]) -> Option<Parts> {
     let mut parts = front(&mut scan, true)?;
     scan.blanks();
     // Behind a whole time any abbreviation is one of a zone.
-    if parts.offset.is_none() && parts.epoch.is_none() {
-        scan.zone_name(&mut parts);
+    if (parts.offset.is_none() || parts.is_numeric) && parts.epoch.is_none() {
+        scan.zone_name(&mut parts).or_else(|| scan.numeric_zone_name(&parts));
         scan.blanks();
+        scan.monotonic();
     }
     scan.rest.is_empty().then_some(parts)
 }
@@ -64,16 +65,7 @@ fn begins_with_digits(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
     let next = scan.rest.get(count).copied();
     match (count, next) {
         (1 | 2, Some(b':')) => scan.clock(parts),
-        (4, Some(separator @ (b'-' | b'/' | b'.'))) => {
-            parts.year = i64::try_from(scan.number(4, 4)?).ok();
-            scan.skip(1);
-            let month = month(scan)?;
-            if !scan.eat(separator) {
-                return None;
-            }
-            parts.set_date(month, scan.number(1, 2)?)?;
-            clock_behind(scan, parts)
-        }
+        (4, Some(separator @ (b'-' | b'/' | b'.'))) => begins_with_a_year(scan, parts, separator),
         // klog: month and day.
         (4, Some(b' ')) if scan.rest.get(5).is_some_and(u8::is_ascii_digit) => {
             parts.set_date(scan.number(2, 2)?, scan.number(2, 2)?)?;
@@ -87,18 +79,7 @@ fn begins_with_digits(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
             parts.set_date(month, scan.number(1, 2)?)?;
             clock_behind(scan, parts)
         }
-        // glog, and ISO 8601 without dashes.
-        (8, Some(b' ' | b'T' | b't')) | (14, _) => {
-            parts.year = i64::try_from(scan.number(4, 4)?).ok();
-            parts.set_date(scan.number(2, 2)?, scan.number(2, 2)?)?;
-            if count == 8 && scan.rest.get(3) == Some(&b':') {
-                return clock_behind(scan, parts);
-            }
-            scan.skip(usize::from(count == 8));
-            parts.set_clock(scan.number(2, 2)?, scan.number(2, 2)?, scan.number(2, 2)?)?;
-            scan.maybe_fraction(parts);
-            Some(())
-        }
+        (8, Some(b' ' | b'T' | b't')) | (14, _) => without_dashes(scan, parts, count == 8),
         (6, Some(b' ')) => {
             parts.year = Some(short_year(scan.number(2, 2)?));
             parts.set_date(scan.number(2, 2)?, scan.number(2, 2)?)?;
@@ -109,6 +90,31 @@ fn begins_with_digits(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
         }
         _ => None,
     }
+}
+
+/// `2006-01-02T15:04:05`, `2006/Jan/02 15:04:05`.
+fn begins_with_a_year(scan: &mut Scan<'_>, parts: &mut Parts, separator: u8) -> Option<()> {
+    parts.year = i64::try_from(scan.number(4, 4)?).ok();
+    scan.skip(1);
+    let month = month(scan)?;
+    if !scan.eat(separator) {
+        return None;
+    }
+    parts.set_date(month, scan.number(1, 2)?)?;
+    clock_behind(scan, parts)
+}
+
+/// glog's `20060102 15:04:05`, and ISO 8601's `20060102T150405` with or without its `T`.
+fn without_dashes(scan: &mut Scan<'_>, parts: &mut Parts, is_apart: bool) -> Option<()> {
+    parts.year = i64::try_from(scan.number(4, 4)?).ok();
+    parts.set_date(scan.number(2, 2)?, scan.number(2, 2)?)?;
+    if is_apart && scan.rest.get(3) == Some(&b':') {
+        return clock_behind(scan, parts);
+    }
+    scan.skip(usize::from(is_apart));
+    parts.set_clock(scan.number(2, 2)?, scan.number(2, 2)?, scan.number(2, 2)?)?;
+    scan.maybe_fraction(parts);
+    Some(())
 }
 
 /// `02/Jan/2006:15:04:05`, `02-Jan-06 15:04:05`, `02 Jan 15:04:05`, `02.01.2006 15:04:05`.

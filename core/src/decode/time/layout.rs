@@ -166,58 +166,63 @@ fn of_go(layout: &str) -> Vec<Piece> {
 /// Takes a strftime(3) format apart; `None` if it has directives that only jiff knows.
 fn of_strftime(format: &str) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
-    let mut put = |piece| pieces.push(piece);
     let mut rest = format;
     while let Some(c) = rest.chars().next() {
         if c != '%' {
             let mut bytes = [0; 4];
-            c.encode_utf8(&mut bytes).bytes().for_each(|byte| put(Piece::Byte(byte)));
+            pieces.extend(c.encode_utf8(&mut bytes).bytes().map(Piece::Byte));
             rest = rest.get(c.len_utf8()..).unwrap_or_default();
             continue;
         }
         let behind = rest.get(1..)?.trim_start_matches(['-', '_', '0', ':', '.', '^', '#']);
         let behind = behind.trim_start_matches(|c: char| c.is_ascii_digit());
         let directive = behind.chars().next()?;
-        let expanded = match directive {
-            'c' => "%a %b %e %H:%M:%S %Y",
-            'r' => "%I:%M:%S %p",
-            'x' | 'D' => "%m/%d/%y",
-            'X' | 'T' => "%H:%M:%S",
-            'R' => "%H:%M",
-            'F' => "%Y-%m-%d",
-            _ => "",
-        };
-        if expanded.is_empty() {
-            put(match directive {
-                'B' | 'b' | 'h' => Piece::Month,
-                'A' | 'a' => Piece::Weekday,
-                'Y' => Piece::Year,
-                'y' => Piece::ShortYear,
-                'm' => Piece::MonthNumber,
-                'd' | 'e' => Piece::Day,
-                'j' => Piece::DayOfYear,
-                'H' | 'k' => Piece::Hour,
-                'I' | 'l' => Piece::HourOf12,
-                'M' => Piece::Minute,
-                'S' => Piece::Second,
-                'p' | 'P' => Piece::HalfOfDay,
-                'z' => Piece::Offset,
-                'Z' => Piece::ZoneName,
-                's' => Piece::Epoch,
-                'f' | 'N' | 'L' if rest.starts_with("%.") => Piece::Fraction,
-                'f' | 'N' | 'L' => Piece::Digits,
-                'n' | 't' => Piece::Byte(b' '),
-                '%' => Piece::Byte(b'%'),
-                _ => return None,
-            });
-        } else {
-            for piece in of_strftime(expanded)? {
-                put(piece);
-            }
+        match expanded(directive) {
+            Some(format) => pieces.extend(of_strftime(format)?),
+            None => pieces.push(of_directive(directive, rest.starts_with("%."))?),
         }
         rest = behind.get(directive.len_utf8()..).unwrap_or_default();
     }
     Some(pieces)
+}
+
+/// What a directive of strftime is short for.
+fn expanded(directive: char) -> Option<&'static str> {
+    Some(match directive {
+        'c' => "%a %b %e %H:%M:%S %Y",
+        'r' => "%I:%M:%S %p",
+        'x' | 'D' => "%m/%d/%y",
+        'X' | 'T' => "%H:%M:%S",
+        'R' => "%H:%M",
+        'F' => "%Y-%m-%d",
+        _ => return None,
+    })
+}
+
+/// The piece that a directive of strftime is; `has_point` if one belongs to a fraction.
+fn of_directive(directive: char, has_point: bool) -> Option<Piece> {
+    Some(match directive {
+        'B' | 'b' | 'h' => Piece::Month,
+        'A' | 'a' => Piece::Weekday,
+        'Y' => Piece::Year,
+        'y' => Piece::ShortYear,
+        'm' => Piece::MonthNumber,
+        'd' | 'e' => Piece::Day,
+        'j' => Piece::DayOfYear,
+        'H' | 'k' => Piece::Hour,
+        'I' | 'l' => Piece::HourOf12,
+        'M' => Piece::Minute,
+        'S' => Piece::Second,
+        'p' | 'P' => Piece::HalfOfDay,
+        'z' => Piece::Offset,
+        'Z' => Piece::ZoneName,
+        's' => Piece::Epoch,
+        'f' | 'N' | 'L' if has_point => Piece::Fraction,
+        'f' | 'N' | 'L' => Piece::Digits,
+        'n' | 't' => Piece::Byte(b' '),
+        '%' => Piece::Byte(b'%'),
+        _ => return None,
+    })
 }
 
 /// A format that jiff writes and reads again.
@@ -258,7 +263,6 @@ fn by_pieces(pieces: &[Piece], text: &[u8]) -> Option<Parts> {
 }
 
 fn read_piece(piece: Piece, scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
-    let small = |number: u64, most: u64| u8::try_from(number).ok().filter(|_| number <= most);
     match piece {
         Piece::Byte(b' ') => scan.blanks(),
         Piece::Byte(byte) => return scan.eat(byte).then_some(()),
@@ -275,6 +279,14 @@ fn read_piece(piece: Piece, scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()
         }
         Piece::Year => parts.year = i64::try_from(scan.number(4, 4)?).ok(),
         Piece::ShortYear => parts.year = Some(short_year(scan.number(2, 2)?)),
+        _ => return read_clock_piece(piece, scan, parts),
+    }
+    Some(())
+}
+
+/// A piece that is not of the date.
+fn read_clock_piece(piece: Piece, scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
+    match piece {
         Piece::Hour | Piece::HourOf12 => {
             scan.blanks();
             parts.hour = small(scan.number(1, 2)?, 23)?;
@@ -302,8 +314,14 @@ fn read_piece(piece: Piece, scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()
             let seconds = i64::try_from(scan.number(1, 18)?).ok()?;
             parts.epoch = Some(seconds.checked_mul(1_000_000_000)?);
         }
+        _ => {}
     }
     Some(())
+}
+
+/// A number that is at most `most`.
+fn small(number: u64, most: u64) -> Option<u8> {
+    u8::try_from(number).ok().filter(|_| number <= most)
 }
 
 /// A decimal number as text, its fraction cut or filled up: no rounding through a double.

@@ -196,6 +196,24 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
+    /// Skips `+03`, which some zones have for an abbreviation, behind the offset in figures.
+    pub(super) fn numeric_zone_name(&mut self, parts: &Parts) -> Option<()> {
+        let mut again = Parts::default();
+        let mut ahead = *self;
+        ahead.offset(&mut again)?;
+        let is_same = parts.is_numeric && again.offset == parts.offset;
+        is_same.then(|| *self = ahead)
+    }
+
+    /// Skips `m=+0.000012345`, which Go prints behind times that also count from its start.
+    pub(super) fn monotonic(&mut self) {
+        let Some([b'+' | b'-', number @ ..]) = self.rest.strip_prefix(b"m=") else { return };
+        let is_number = number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+        if is_number && !number.is_empty() {
+            self.rest = &[];
+        }
+    }
+
     /// Passes over `AM` or `PM`.
     pub(super) fn half_of_day(&mut self, parts: &mut Parts) -> Option<()> {
         let word = self.letters();

@@ -101,6 +101,11 @@ fn an_offset_in_figures_counts_whatever_name_stands_beside_it() {
         ("", "Tue, 24 May 2016 14:00:00 +0200 (CEST)"),
         ("", "Tue May 24 2016 14:00:00 GMT+0200 (Central European Summer Time)"),
         ("", "2016-05-24T14:00:00+02:00[Europe/Berlin]"),
+        // As Go prints a time.
+        ("", "2016-05-24 14:00:00 +0200 CEST m=+0.001200301"),
+        ("", "2016-05-25 01:00:00 +1300 NZDT"),
+        ("", "2016-05-24 15:00:00 +0300 +03"),
+        ("", "2016-05-24 09:00:00 -0300 -03 m=-12.5"),
     ] {
         assert_eq!(parse(format, text).as_deref(), Some("2016-05-24T12:00:00Z"), "{format} {text}");
     }
@@ -165,6 +170,8 @@ fn what_programs_write_is_read_without_a_format() {
         "2016-02-30",
         "2016-05-24T25:00:00",
         "2016-05-24 12:00:01 and more",
+        "2016-05-24 12:00:01 +0100 +02",
+        "2016-05-24 12:00:01 +0100 CET m=+x",
         "13:00PM",
         "12345",
         "May",
