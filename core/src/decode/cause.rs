@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::codec::json::cursor::Wrong;
 use crate::wire::Full;
 
 /// Why a record could not be parsed. It costs nothing unless it is printed.
@@ -30,6 +31,12 @@ impl fmt::Display for Cause {
             write!(f, "column {column}: ")?;
         }
         f.write_str(self.words)
+    }
+}
+
+impl From<Wrong> for Cause {
+    fn from(wrong: Wrong) -> Self {
+        Self::at(wrong.column, wrong.words)
     }
 }
 

@@ -4,6 +4,7 @@
 use super::cause::Cause;
 use super::readers::{Readers, Target};
 use super::tokens::{after_blanks, prefixed, word};
+use crate::codec::json::number;
 
 /// Reads a line.
 pub(super) fn read(record: &[u8], readers: &Readers, target: &mut Target) -> Result<(), Cause> {
@@ -21,7 +22,7 @@ pub(super) fn read(record: &[u8], readers: &Readers, target: &mut Target) -> Res
     let (thread, rest) = word(after_blanks(rest));
     let (place, message) = prefixed(after_blanks(rest), b"]").ok_or_else(wrong)?;
     let (file, line) = prefixed(place, b":").ok_or_else(wrong)?;
-    let line = super::number::integer(line).ok_or_else(wrong)?;
+    let line = number::integer(line).ok_or_else(wrong)?;
     target.set_severity(severity);
     target.set_time(time);
     target.set_pid(b"thread", thread)?;

@@ -4,9 +4,9 @@
 //! `JBoss`, Tomcat and `java.util.logging` write such by default.
 
 use super::cause::Cause;
-use super::number;
 use super::readers::{Readers, Target};
 use super::tokens::{after_blanks, bracketed};
+use crate::codec::json::number;
 use crate::codec::severity;
 use crate::wire::Value;
 

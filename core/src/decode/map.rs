@@ -7,10 +7,10 @@
 //! booleans BOOL, an array of one such type a field of several values; `null` is left out.
 
 use super::cause::{Cause, Flaw};
-use super::json::{Cursor, MAX_DEPTH, Token};
-use super::number;
 use super::readers::{Readers, Target, typed};
 use crate::codec::HeaderName;
+use crate::codec::json::cursor::{Cursor, MAX_DEPTH, Token};
+use crate::codec::json::number;
 use crate::wire::{Full, Value, ValueType};
 
 /// What separates the names of nested members.
@@ -96,7 +96,7 @@ impl Map {
         }
         rooms.name.clear();
         Walk { map: self, readers, rooms, target }.object(&mut cursor, 0)?;
-        cursor.finish()
+        Ok(cursor.finish()?)
     }
 
     /// The header that a member becomes, unless another one has.

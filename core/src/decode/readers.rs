@@ -3,9 +3,9 @@
 //! own name.
 
 use super::cause::{Flaw, Flaws};
-use super::number;
 use super::time::Times;
 use crate::codec::HeaderName;
+use crate::codec::json::number;
 use crate::codec::severity::SeverityMap;
 use crate::wire::{Draft, Full, TextHeader, Value, ValueType};
 

@@ -4,6 +4,7 @@
 use super::cause::Cause;
 use super::readers::{Readers, Target};
 use super::tokens::{bracketed, prefixed};
+use crate::codec::json::number;
 use crate::codec::{HeaderName, severity};
 
 /// What nginx says of the request behind its message.
@@ -117,7 +118,7 @@ fn put_ids(target: &mut Target, ids: &[u8]) -> Result<(), Cause> {
 }
 
 fn put_number(target: &mut Target, name: &[u8], text: &[u8]) -> Result<(), Cause> {
-    match super::number::integer(text) {
+    match number::integer(text) {
         Some(number) => target.put_integer(name, number)?,
         None => target.put(name, text)?,
     }

@@ -5,6 +5,7 @@
 use super::cause::Cause;
 use super::readers::{Readers, Target};
 use super::tokens::{after_blanks, prefixed, word};
+use crate::codec::json::number;
 use crate::wire::Value;
 
 /// Highest priority: facility 23, severity 7.
@@ -36,8 +37,7 @@ pub(super) fn read(
 fn priority(text: &[u8]) -> (Option<i64>, &[u8]) {
     let found = || {
         let (digits, rest) = prefixed(text.get(..5.min(text.len()))?.strip_prefix(b"<")?, b">")?;
-        let value =
-            super::number::integer(digits).filter(|value| (0..=MAX_PRIORITY).contains(value))?;
+        let value = number::integer(digits).filter(|value| (0..=MAX_PRIORITY).contains(value))?;
         let len = 2 + digits.len();
         let _short = rest;
         Some((value, text.get(len..)?))

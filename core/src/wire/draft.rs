@@ -153,7 +153,7 @@ impl Draft {
             Value::Double(_) => 10,
             Value::Bool(_) => 3,
         };
-        self.open_field(name, representation, type_of(value), value_len)?;
+        self.open_field(name, representation, value.value_type(), value_len)?;
         let out = &mut self.fields;
         match value {
             Value::String(text) => put_bytes(out, 4, text),
@@ -268,11 +268,26 @@ impl Draft {
         let text_len = |text: &[u8]| 1 + varint_len(text.len() as u64) + text.len();
         let len = text_len(name) + 2 + text_len(representation) + value_len;
         let out = &mut self.fields;
-        out.push(10 << 3 | wire_type::LEN);
-        put_varint(out, len as u64);
-        put_bytes(out, 1, name);
-        out.extend_from_slice(&[2 << 3, value_type as u8]);
-        put_bytes(out, 3, representation);
+        out.reserve(FIELD_OVERHEAD + name.len() + representation.len() + value_len);
+        match (u8::try_from(len), u8::try_from(name.len())) {
+            (Ok(len @ ..0x80), Ok(name_len)) => {
+                const FIELD: u8 = 10 << 3 | wire_type::LEN;
+                out.extend_from_slice(&[FIELD, len, 1 << 3 | wire_type::LEN, name_len]);
+                out.extend_from_slice(name);
+            }
+            _ => {
+                out.push(10 << 3 | wire_type::LEN);
+                put_varint(out, len as u64);
+                put_bytes(out, 1, name);
+            }
+        }
+        if representation.is_empty() {
+            let empty = 3 << 3 | wire_type::LEN;
+            out.extend_from_slice(&[2 << 3, value_type as u8, empty, 0]);
+        } else {
+            out.extend_from_slice(&[2 << 3, value_type as u8]);
+            put_bytes(out, 3, representation);
+        }
         Ok(())
     }
 }
@@ -280,17 +295,6 @@ impl Draft {
 fn put_text(out: &mut Vec<u8>, number: u32, text: Option<&[u8]>) {
     if let Some(text) = text {
         put_bytes(out, number, text);
-    }
-}
-
-/// The type of a field that holds this value.
-fn type_of(value: Value<'_>) -> ValueType {
-    match value {
-        Value::String(_) => ValueType::String,
-        Value::Bytes(_) => ValueType::Bytes,
-        Value::Integer(_) => ValueType::Integer,
-        Value::Double(_) => ValueType::Double,
-        Value::Bool(_) => ValueType::Bool,
     }
 }
 

@@ -316,6 +316,19 @@ pub enum Value<'a> {
     Bool(bool),
 }
 
+impl Value<'_> {
+    /// The type of a field that holds it.
+    pub fn value_type(&self) -> ValueType {
+        match self {
+            Self::String(_) => ValueType::String,
+            Self::Bytes(_) => ValueType::Bytes,
+            Self::Integer(_) => ValueType::Integer,
+            Self::Double(_) => ValueType::Double,
+            Self::Bool(_) => ValueType::Bool,
+        }
+    }
+}
+
 /// Iterates over the values of a field.
 #[derive(Clone, Debug)]
 pub struct Values<'a> {

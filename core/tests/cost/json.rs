@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What JSON costs: it allocates nothing per message once it has seen messages like it.
 
+#[cfg(feature = "decode")]
+use heka_core::codec::json::Verbatim;
 use heka_core::codec::json::Writer;
 use heka_core::wire::{Field, Message, MessageView, ValueType, put_message};
 
@@ -61,4 +63,33 @@ fn nothing_is_allocated_per_message() {
     let first = std::mem::replace(&mut out, room);
     assert_eq!(allocations(|| write(&mut out)), 0);
     assert_eq!(first, out);
+}
+
+#[cfg(feature = "decode")]
+#[test]
+fn nothing_is_allocated_to_read_a_message_again() {
+    let messages = messages();
+    let (mut writer, mut lines) = (Writer::default(), Vec::new());
+    for bytes in &messages {
+        let mut line = Vec::new();
+        writer.put(&mut line, &MessageView::parse(bytes).unwrap(), Some(b"position"));
+        lines.push(line);
+    }
+    let none = MessageView::default();
+    let (mut reader, mut out) = (Verbatim::default(), Vec::with_capacity(1 << 20));
+    let mut read = || {
+        lines
+            .iter()
+            .filter(|line| {
+                let is_read = reader.read(line);
+                out.clear();
+                reader.draft().finish(&mut out, &none, &none);
+                is_read
+            })
+            .count()
+    };
+    // All but those whose fields an object does not say, or with bytes among them.
+    let wanted = messages.len() / 2;
+    assert_eq!(read(), wanted);
+    assert_eq!(allocations(|| assert_eq!(read(), wanted)), 0);
 }

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::ops::ControlFlow;
 
-use heka_core::codec::json::{self, Line};
+use heka_core::codec::json::{self, Line, Verbatim};
 use heka_core::decode::Part as Parsed;
 use heka_core::os::{Flow, Input, Output, clock};
 use heka_core::record::{Found, Framing, Group, Limit, More, Part, Progress, Record, Splitter};
@@ -23,6 +23,8 @@ pub(crate) struct Records<'s, 'a> {
     plan: &'a Plan,
     /// What all messages have in common.
     base: MessageView<'a>,
+    /// Reads JSON that is as heka-decode writes it.
+    verbatim: Verbatim,
     /// Whether more of the record at hand follows.
     is_piece: bool,
     /// White space between records means nothing.
@@ -36,6 +38,7 @@ impl<'s, 'a> Records<'s, 'a> {
             stage,
             plan,
             base: MessageView::parse(&plan.base_bytes).unwrap_or_default(),
+            verbatim: Verbatim::default(),
             is_piece: false,
             is_loose: plan.delimiter.is_none()
                 && matches!(plan.shape, Shape::Json | Shape::Journal),
@@ -172,6 +175,15 @@ impl<'s, 'a> Records<'s, 'a> {
     }
 
     fn put_json(&mut self, record: &[u8], now: i64, out: &mut Output) -> Result<(), Stop> {
+        if self.plan.change_bytes.is_empty() && self.verbatim.read(record) {
+            let checkpoint = self.verbatim.checkpoint();
+            let header = Header { checkpoint, ..Header::default() };
+            let none = MessageView::default();
+            let (draft, emitter) = (self.verbatim.draft(), &mut self.stage.emitter);
+            if emitter.put_draft(draft, (&none, &none), header, out)? {
+                return Ok(());
+            }
+        }
         let identity = self.stage.emitter.identity(now);
         match json::parse(record, identity) {
             Ok(Line { message: Some(message), checkpoint }) => {

@@ -25,7 +25,11 @@
 //! been read. `{"_mark":true,"_position":"…"}` is no message; it says so of messages that were
 //! dropped, or of one before whose frame had no room for it.
 
+#[cfg(feature = "decode")]
+pub(crate) mod cursor;
 mod fields;
+#[cfg(feature = "decode")]
+pub(crate) mod number;
 #[cfg(feature = "json")]
 mod read;
 #[cfg(feature = "json")]
@@ -36,6 +40,8 @@ mod text;
 mod typed;
 #[cfg(feature = "json")]
 mod value;
+#[cfg(feature = "decode")]
+mod verbatim;
 mod write;
 mod writer;
 
@@ -48,5 +54,7 @@ pub use read_fields::named;
 pub use text::put_string;
 #[cfg(feature = "json")]
 pub use value::Json;
+#[cfg(feature = "decode")]
+pub use verbatim::Verbatim;
 pub use write::{put, put_mark};
 pub use writer::Writer;

@@ -12,7 +12,7 @@ use crate::codec::text::put_uuid_bytes;
 use crate::codec::time::put_rfc3339;
 use crate::wire::MessageView;
 
-const BILLION: i64 = 1_000_000_000;
+pub(super) const BILLION: i64 = 1_000_000_000;
 
 /// Writes messages one a line; the same bytes as [`super::put`], faster.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +87,7 @@ fn put_uuid(out: &mut Vec<u8>, uuid: Option<&[u8]>) {
 
 /// The second that times lie in, as text.
 #[derive(Clone, Debug, Default)]
-struct Second {
+pub(super) struct Second {
     second: i64,
     /// `"Timestamp":"2006-01-02T15:04:05.`
     before: Vec<u8>,
@@ -98,6 +98,25 @@ struct Second {
 impl Second {
     /// Appends both members of a time that is at least a second after 1970.
     fn put(&mut self, out: &mut Vec<u8>, time: i64) {
+        self.set(time);
+        let digits = digits_9((time % BILLION).unsigned_abs());
+        out.extend_from_slice(&self.before);
+        out.extend_from_slice(&digits);
+        out.extend_from_slice(&self.between);
+        out.extend_from_slice(&digits);
+        out.push(b',');
+    }
+
+    /// Whether `text` is how such a time is written.
+    #[cfg(feature = "decode")]
+    pub(super) fn is_text_of(&mut self, time: i64, text: &[u8]) -> bool {
+        self.set(time);
+        let digits = digits_9((time % BILLION).unsigned_abs());
+        let before = self.before.strip_prefix(b"\"Timestamp\":\"").unwrap_or_default();
+        text.strip_prefix(before).and_then(|rest| rest.strip_prefix(&digits)) == Some(b"Z")
+    }
+
+    fn set(&mut self, time: i64) {
         let second = time / BILLION;
         if second != self.second {
             self.second = second;
@@ -109,12 +128,6 @@ impl Second {
             self.between.extend_from_slice(b"Z\",\"TimestampNs\":");
             put_integer(&mut self.between, second);
         }
-        let digits = digits_9((time % BILLION).unsigned_abs());
-        out.extend_from_slice(&self.before);
-        out.extend_from_slice(&digits);
-        out.extend_from_slice(&self.between);
-        out.extend_from_slice(&digits);
-        out.push(b',');
     }
 }
 

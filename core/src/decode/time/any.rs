@@ -28,6 +28,15 @@ pub(super) fn read_front(scan: &mut Scan<'_>) -> Option<Parts> {
 /// The time at the front; `is_all` if nothing but it may be there.
 fn front(scan: &mut Scan<'_>, is_all: bool) -> Option<Parts> {
     let mut parts = Parts::default();
+    if scan.iso(&mut parts) {
+        if scan.rest != b"Z" {
+            tail(scan, &mut parts, true);
+        } else {
+            scan.skip(1);
+            parts.offset = Some(0);
+        }
+        return Some(parts);
+    }
     let has_weekday = Scan::new(scan.rest).weekday().is_some();
     let has_digits = scan.peek()?.is_ascii_digit();
     if has_digits {

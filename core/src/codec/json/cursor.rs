@@ -4,14 +4,22 @@
 
 use memchr::memchr2;
 
-use super::{Cause, number};
+use super::number;
 
 /// Deepest nesting that is read.
-pub(super) const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
+
+/// What is wrong with JSON, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    /// The column, counted from 1.
+    pub(crate) column: usize,
+    pub(crate) words: &'static str,
+}
 
 /// What a value begins with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     Null,
     Bool(bool),
     /// As it is written.
@@ -27,29 +35,29 @@ pub(super) enum Token<'a> {
 
 /// A string as it is written, without its quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Text<'a> {
+pub(crate) struct Text<'a> {
     written: &'a [u8],
     has_escapes: bool,
 }
 
 /// A cursor over JSON.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     data: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(data: &'a [u8]) -> Self {
+    pub(crate) fn new(data: &'a [u8]) -> Self {
         Self { data, at: 0 }
     }
 
-    fn wrong(&self, words: &'static str) -> Cause {
-        Cause::at(self.at + 1, words)
+    fn wrong(&self, words: &'static str) -> Wrong {
+        Wrong { column: self.at + 1, words }
     }
 
-    fn ended(&self) -> Cause {
-        Cause::at(self.data.len(), "EOF while parsing a value")
+    fn ended(&self) -> Wrong {
+        Wrong { column: self.data.len(), words: "EOF while parsing a value" }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -63,14 +71,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// Nothing but blanks may follow.
-    pub(super) fn finish(&mut self) -> Result<(), Cause> {
+    pub(crate) fn finish(&mut self) -> Result<(), Wrong> {
         self.blanks();
         if self.at < self.data.len() { Err(self.wrong("trailing characters")) } else { Ok(()) }
     }
 
     /// The next value, or its opening bracket.
     #[inline]
-    pub(super) fn value(&mut self) -> Result<Token<'a>, Cause> {
+    pub(crate) fn value(&mut self) -> Result<Token<'a>, Wrong> {
         self.blanks();
         let Some(first) = self.peek() else { return Err(self.ended()) };
         match first {
@@ -104,7 +112,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn word(&mut self, word: &str, token: Token<'a>) -> Result<Token<'a>, Cause> {
+    fn word(&mut self, word: &str, token: Token<'a>) -> Result<Token<'a>, Wrong> {
         for byte in word.bytes() {
             match self.peek() {
                 Some(found) if found == byte => self.at += 1,
@@ -117,13 +125,14 @@ impl<'a> Cursor<'a> {
 
     /// A string whose opening quote is done with.
     #[inline]
-    fn string(&mut self) -> Result<Text<'a>, Cause> {
+    fn string(&mut self) -> Result<Text<'a>, Wrong> {
         let start = self.at;
         let mut has_escapes = false;
         loop {
             let rest = self.data.get(self.at..).unwrap_or_default();
-            let Some(at) = memchr2(b'"', b'\\', rest) else {
-                return Err(Cause::at(self.data.len(), "EOF while parsing a string"));
+            let Some(at) = quote(rest) else {
+                let (column, words) = (self.data.len(), "EOF while parsing a string");
+                return Err(Wrong { column, words });
             };
             self.at += at;
             if rest.get(at) == Some(&b'"') {
@@ -138,7 +147,7 @@ impl<'a> Cursor<'a> {
 
     /// The name of the next member, whose value is next then; `None` at the end of the object.
     #[inline]
-    pub(super) fn member(&mut self, is_first: bool) -> Result<Option<Text<'a>>, Cause> {
+    pub(crate) fn member(&mut self, is_first: bool) -> Result<Option<Text<'a>>, Wrong> {
         if !self.another(b'}', is_first, "expected `,` or `}`")? {
             return Ok(None);
         }
@@ -156,12 +165,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether another element is next, rather than the end of the array.
-    pub(super) fn element(&mut self, is_first: bool) -> Result<bool, Cause> {
+    pub(crate) fn element(&mut self, is_first: bool) -> Result<bool, Wrong> {
         self.another(b']', is_first, "expected `,` or `]`")
     }
 
     #[inline]
-    fn another(&mut self, end: u8, is_first: bool, words: &'static str) -> Result<bool, Cause> {
+    fn another(&mut self, end: u8, is_first: bool, words: &'static str) -> Result<bool, Wrong> {
         self.blanks();
         match self.peek() {
             Some(next) if next == end => {
@@ -183,7 +192,7 @@ impl<'a> Cursor<'a> {
 impl<'a> Text<'a> {
     /// What it says; `room` is used if that is not what is written.
     #[inline]
-    pub(super) fn read<'b>(self, room: &'b mut Vec<u8>) -> &'b [u8]
+    pub(crate) fn read<'b>(self, room: &'b mut Vec<u8>) -> &'b [u8]
     where
         'a: 'b,
     {
@@ -196,7 +205,39 @@ impl<'a> Text<'a> {
     }
 
     /// Appends what it says.
-    pub(super) fn put(self, out: &mut Vec<u8>) {
+    #[inline]
+    pub(crate) fn put(self, out: &mut Vec<u8>) {
+        if self.has_escapes {
+            self.put_unescaped(out);
+        } else {
+            out.extend_from_slice(self.written);
+        }
+    }
+
+    /// What it says, if no escape stands in it.
+    pub(crate) fn plain(self) -> Option<&'a [u8]> {
+        (!self.has_escapes).then_some(self.written)
+    }
+
+    /// Whether all that is escaped is what JSON allows to be, and says a character of its own.
+    pub(crate) fn is_strict(self) -> bool {
+        let mut rest = self.written;
+        while let Some(at) = memchr::memchr(b'\\', rest) {
+            let escape = rest.get(at + 1..).unwrap_or_default();
+            let len = match escape {
+                [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 1,
+                [b'u', digits @ ..] => match unit(digits) {
+                    Some((0xd800..=0xdfff, _)) | None => return false,
+                    Some(_) => 5,
+                },
+                _ => return false,
+            };
+            rest = escape.get(len..).unwrap_or_default();
+        }
+        true
+    }
+
+    fn put_unescaped(self, out: &mut Vec<u8>) {
         let mut rest = self.written;
         while let Some(at) = memchr::memchr(b'\\', rest) {
             out.extend_from_slice(rest.get(..at).unwrap_or_default());
@@ -217,6 +258,27 @@ impl<'a> Text<'a> {
         }
         out.extend_from_slice(rest);
     }
+}
+
+/// Where the first quote or backslash is. Most strings are short: looking at eight bytes at a time
+/// is faster for them than what is best for long ones.
+#[inline]
+fn quote(text: &[u8]) -> Option<usize> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    /// So many times eight bytes.
+    const SHORT: usize = 4;
+    let zeroes = |word: u64| word.wrapping_sub(EACH) & !word & HIGH;
+    let (words, _) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate().take(SHORT) {
+        let word = u64::from_le_bytes(*word);
+        let found = zeroes(word ^ EACH * u64::from(b'"')) | zeroes(word ^ EACH * u64::from(b'\\'));
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let seen = words.len().min(SHORT) * 8;
+    memchr2(b'"', b'\\', text.get(seen..).unwrap_or_default()).map(|at| seen + at)
 }
 
 /// Appends the character behind `\u`; returns what follows it.
@@ -256,11 +318,11 @@ mod tests {
     use super::*;
 
     /// Everything that a text says, in serde's terms.
-    fn read(cursor: &mut Cursor<'_>, depth: usize) -> Result<serde_json::Value, Cause> {
+    fn read(cursor: &mut Cursor<'_>, depth: usize) -> Result<serde_json::Value, Wrong> {
         let mut room = Vec::new();
         let mut text = |text: Text<'_>| String::from_utf8_lossy(text.read(&mut room)).into_owned();
         if depth > MAX_DEPTH {
-            return Err(Cause::new("deep"));
+            return Err(Wrong { column: 1, words: "deep" });
         }
         Ok(match cursor.value()? {
             Token::Null => serde_json::Value::Null,
@@ -290,9 +352,29 @@ mod tests {
 
     fn whole(text: &[u8]) -> Result<serde_json::Value, String> {
         let mut cursor = Cursor::new(text);
-        let value = read(&mut cursor, 0).map_err(|cause| cause.to_string())?;
-        cursor.finish().map_err(|cause| cause.to_string())?;
+        let value = read(&mut cursor, 0)
+            .map_err(|wrong| format!("column {}: {}", wrong.column, wrong.words))?;
+        cursor.finish().map_err(|wrong| format!("column {}: {}", wrong.column, wrong.words))?;
         Ok(value)
+    }
+
+    #[test]
+    fn the_end_of_a_string_is_found_wherever_it_is() {
+        for len in 0..70 {
+            let mut text = vec![0xff_u8; len];
+            assert_eq!(quote(&text), None);
+            for at in 0..len {
+                for byte in [b'"', b'\\'] {
+                    text[at] = byte;
+                    assert_eq!(quote(&text), Some(at), "{len}");
+                    if let Some(last) = text.last_mut() {
+                        *last = b'"';
+                    }
+                    assert_eq!(quote(&text), Some(at), "{len}");
+                    text.fill(b'!' + byte);
+                }
+            }
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ struct Parts<'a> {
 }
 
 /// How many bytes at the front of `text` are a number in JSON's way of writing, if any.
-pub(super) fn length(text: &[u8]) -> Option<usize> {
+pub(crate) fn length(text: &[u8]) -> Option<usize> {
     let digits = |from: usize| {
         text.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count()
     };
@@ -52,7 +52,7 @@ pub(super) fn length(text: &[u8]) -> Option<usize> {
 }
 
 /// The value of a number in JSON's way of writing; text if no number gives its digits back.
-pub(super) fn value(text: &[u8]) -> Value<'_> {
+pub(crate) fn value(text: &[u8]) -> Value<'_> {
     let parts = parts(text);
     if !parts.has_exponent
         && parts.fraction.is_empty()
@@ -64,7 +64,7 @@ pub(super) fn value(text: &[u8]) -> Value<'_> {
 }
 
 /// The value of a word that may be a number: one whose digits would look different is text.
-pub(super) fn of_word(text: &[u8]) -> Option<Value<'_>> {
+pub(crate) fn of_word(text: &[u8]) -> Option<Value<'_>> {
     if !matches!(text.first(), Some(b'-' | b'0'..=b'9')) || length(text) != Some(text.len()) {
         return None;
     }
@@ -79,7 +79,7 @@ pub(super) fn of_word(text: &[u8]) -> Option<Value<'_>> {
 }
 
 /// An integer that fits, all of `text`.
-pub(super) fn integer(text: &[u8]) -> Option<i64> {
+pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     let (is_negative, digits) = match text.strip_prefix(b"-") {
         Some(digits) => (true, digits),
         None => (false, text),
