@@ -43,106 +43,102 @@ pub(crate) struct Text<'a> {
 /// A cursor over JSON.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
-    data: &'a [u8],
-    at: usize,
+    /// What is not read yet.
+    rest: &'a [u8],
+    /// The length of all of it.
+    len: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(data: &'a [u8]) -> Self {
-        Self { data, at: 0 }
+        Self { rest: data, len: data.len() }
     }
 
+    #[cold]
     fn wrong(&self, words: &'static str) -> Wrong {
-        Wrong { column: self.at + 1, words }
+        Wrong { column: self.len - self.rest.len() + 1, words }
     }
 
+    #[cold]
     fn ended(&self) -> Wrong {
-        Wrong { column: self.data.len(), words: "EOF while parsing a value" }
+        Wrong { column: self.len, words: "EOF while parsing a value" }
     }
 
-    fn peek(&self) -> Option<u8> {
-        self.data.get(self.at).copied()
-    }
-
+    #[inline]
     fn blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
+        while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
+            self.rest = rest;
         }
     }
 
     /// Nothing but blanks may follow.
     pub(crate) fn finish(&mut self) -> Result<(), Wrong> {
         self.blanks();
-        if self.at < self.data.len() { Err(self.wrong("trailing characters")) } else { Ok(()) }
+        if self.rest.is_empty() { Ok(()) } else { Err(self.wrong("trailing characters")) }
     }
 
     /// The next value, or its opening bracket.
     #[inline]
     pub(crate) fn value(&mut self) -> Result<Token<'a>, Wrong> {
         self.blanks();
-        let Some(first) = self.peek() else { return Err(self.ended()) };
-        match first {
-            b'"' => {
-                self.at += 1;
-                self.string().map(Token::String)
+        let token = match self.rest {
+            [b'"', rest @ ..] => return self.string(rest).map(Token::String),
+            [b'{', rest @ ..] => {
+                self.rest = rest;
+                Token::Object
             }
-            b'{' => {
-                self.at += 1;
-                Ok(Token::Object)
+            [b'[', rest @ ..] => {
+                self.rest = rest;
+                Token::Array
             }
-            b'[' => {
-                self.at += 1;
-                Ok(Token::Array)
+            [b'-', b'I', ..] => {
+                return self.word("-Infinity", Token::NotFinite(f64::NEG_INFINITY));
             }
-            b'-' | b'0'..=b'9' => {
-                let rest = self.data.get(self.at..).unwrap_or_default();
-                if rest.starts_with(b"-I") {
-                    return self.word("-Infinity", Token::NotFinite(f64::NEG_INFINITY));
-                }
-                let len = number::length(rest).ok_or_else(|| self.wrong("invalid number"))?;
-                self.at += len;
-                Ok(Token::Number(rest.get(..len).unwrap_or_default()))
+            [b'-' | b'0'..=b'9', ..] => {
+                let number =
+                    number::length(self.rest).and_then(|len| self.rest.split_at_checked(len));
+                let (number, rest) = number.ok_or_else(|| self.wrong("invalid number"))?;
+                self.rest = rest;
+                Token::Number(number)
             }
-            b'n' => self.word("null", Token::Null),
-            b't' => self.word("true", Token::Bool(true)),
-            b'f' => self.word("false", Token::Bool(false)),
-            b'N' => self.word("NaN", Token::NotFinite(f64::NAN)),
-            b'I' => self.word("Infinity", Token::NotFinite(f64::INFINITY)),
-            _ => Err(self.wrong("expected value")),
-        }
+            [b'n', ..] => return self.word("null", Token::Null),
+            [b't', ..] => return self.word("true", Token::Bool(true)),
+            [b'f', ..] => return self.word("false", Token::Bool(false)),
+            [b'N', ..] => return self.word("NaN", Token::NotFinite(f64::NAN)),
+            [b'I', ..] => return self.word("Infinity", Token::NotFinite(f64::INFINITY)),
+            [_, ..] => return Err(self.wrong("expected value")),
+            [] => return Err(self.ended()),
+        };
+        Ok(token)
     }
 
     fn word(&mut self, word: &str, token: Token<'a>) -> Result<Token<'a>, Wrong> {
         for byte in word.bytes() {
-            match self.peek() {
-                Some(found) if found == byte => self.at += 1,
-                Some(_) => return Err(self.wrong("expected ident")),
-                None => return Err(self.ended()),
+            match self.rest {
+                [found, rest @ ..] if *found == byte => self.rest = rest,
+                [_, ..] => return Err(self.wrong("expected ident")),
+                [] => return Err(self.ended()),
             }
         }
         Ok(token)
     }
 
-    /// A string whose opening quote is done with.
+    /// The string at the front of `text`, behind its opening quote.
     #[inline]
-    fn string(&mut self) -> Result<Text<'a>, Wrong> {
-        let start = self.at;
+    fn string(&mut self, text: &'a [u8]) -> Result<Text<'a>, Wrong> {
         let mut has_escapes = false;
-        loop {
-            let rest = self.data.get(self.at..).unwrap_or_default();
-            let Some(at) = quote(rest) else {
-                let (column, words) = (self.data.len(), "EOF while parsing a string");
-                return Err(Wrong { column, words });
-            };
-            self.at += at;
-            if rest.get(at) == Some(&b'"') {
-                let written = self.data.get(start..self.at).unwrap_or_default();
-                self.at += 1;
+        let mut seen = 0;
+        while let Some(at) = text.get(seen..).and_then(quote) {
+            let end = seen + at;
+            let (written, rest) = text.split_at(end);
+            if let [b'"', rest @ ..] = rest {
+                self.rest = rest;
                 return Ok(Text { written, has_escapes });
             }
             has_escapes = true;
-            self.at += 2;
+            seen = end + 2;
         }
+        Err(Wrong { column: self.len, words: "EOF while parsing a string" })
     }
 
     /// The name of the next member, whose value is next then; `None` at the end of the object.
@@ -151,16 +147,15 @@ impl<'a> Cursor<'a> {
         if !self.another(b'}', is_first, "expected `,` or `}`")? {
             return Ok(None);
         }
-        if self.peek() != Some(b'"') {
+        let [b'"', rest @ ..] = self.rest else {
             return Err(self.wrong("key must be a string"));
-        }
-        self.at += 1;
-        let name = self.string()?;
+        };
+        let name = self.string(rest)?;
         self.blanks();
-        if self.peek() != Some(b':') {
+        let [b':', rest @ ..] = self.rest else {
             return Err(self.wrong("expected `:`"));
-        }
-        self.at += 1;
+        };
+        self.rest = rest;
         Ok(Some(name))
     }
 
@@ -172,19 +167,19 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn another(&mut self, end: u8, is_first: bool, words: &'static str) -> Result<bool, Wrong> {
         self.blanks();
-        match self.peek() {
-            Some(next) if next == end => {
-                self.at += 1;
+        match self.rest {
+            [next, rest @ ..] if *next == end => {
+                self.rest = rest;
                 Ok(false)
             }
-            Some(b',') if !is_first => {
-                self.at += 1;
+            [b',', rest @ ..] if !is_first => {
+                self.rest = rest;
                 self.blanks();
                 Ok(true)
             }
-            Some(_) if is_first => Ok(true),
-            Some(_) => Err(self.wrong(words)),
-            None => Err(self.ended()),
+            [_, ..] if is_first => Ok(true),
+            [_, ..] => Err(self.wrong(words)),
+            [] => Err(self.ended()),
         }
     }
 }

@@ -106,13 +106,7 @@ impl Verbatim {
         cursor: &mut Cursor<'a>,
         members: &mut Members<'a>,
     ) -> Option<()> {
-        let token = cursor.value().ok()?;
-        let number = match (name, token) {
-            (b"Uuid", Token::String(text)) => {
-                let uuid = uuid::Uuid::try_parse_ascii(text.plain()?).ok()?;
-                self.draft.set_uuid(uuid.into_bytes());
-                0
-            }
+        let number = match (name, cursor.value().ok()?) {
             (b"Timestamp", Token::String(text)) => {
                 members.time = Some(text.plain()?);
                 1
@@ -120,19 +114,6 @@ impl Verbatim {
             (b"TimestampNs", Token::Number(digits)) => {
                 members.nanoseconds = Some(number::integer(digits)?);
                 2
-            }
-            (b"Type", Token::String(text)) => self.set_text(TextHeader::Type, text)?,
-            (b"Logger", Token::String(text)) => self.set_text(TextHeader::Logger, text)?,
-            (b"Payload", Token::String(text)) => self.set_text(TextHeader::Payload, text)?,
-            (b"EnvVersion", Token::String(text)) => self.set_text(TextHeader::EnvVersion, text)?,
-            (b"Hostname", Token::String(text)) => self.set_text(TextHeader::Hostname, text)?,
-            (b"Severity", Token::Number(digits)) => {
-                self.draft.set_severity(i32::try_from(number::integer(digits)?).ok()?);
-                8
-            }
-            (b"Pid", Token::Number(digits)) => {
-                self.draft.set_pid(i32::try_from(number::integer(digits)?).ok()?);
-                9
             }
             (b"Fields", Token::Object) => {
                 members.fields = Some(*cursor);
@@ -147,7 +128,7 @@ impl Verbatim {
                 self.set_checkpoint(text.plain()?)?;
                 12
             }
-            _ => return None,
+            (name, token) => self.set_header(name, token)?,
         };
         let is_new = members.seen & 1 << number == 0;
         members.seen |= 1 << number;
@@ -155,10 +136,32 @@ impl Verbatim {
     }
 
     /// Sets a header; returns its number among the members.
-    fn set_text(&mut self, header: TextHeader, text: Text<'_>) -> Option<u32> {
+    fn set_header(&mut self, name: &[u8], token: Token<'_>) -> Option<u32> {
+        let text_header = match (name, token) {
+            (b"Uuid", Token::String(text)) => {
+                let uuid = uuid::Uuid::try_parse_ascii(text.plain()?).ok()?;
+                self.draft.set_uuid(uuid.into_bytes());
+                return Some(0);
+            }
+            (b"Severity", Token::Number(digits)) => {
+                self.draft.set_severity(i32::try_from(number::integer(digits)?).ok()?);
+                return Some(8);
+            }
+            (b"Pid", Token::Number(digits)) => {
+                self.draft.set_pid(i32::try_from(number::integer(digits)?).ok()?);
+                return Some(9);
+            }
+            (b"Type", _) => TextHeader::Type,
+            (b"Logger", _) => TextHeader::Logger,
+            (b"Payload", _) => TextHeader::Payload,
+            (b"EnvVersion", _) => TextHeader::EnvVersion,
+            (b"Hostname", _) => TextHeader::Hostname,
+            _ => return None,
+        };
+        let Token::String(text) = token else { return None };
         let text = strict(text, &mut self.text)?;
-        self.draft.set_text(header, text).ok()?;
-        Some(3 + header as u32)
+        self.draft.set_text(text_header, text).ok()?;
+        Some(3 + text_header as u32)
     }
 
     fn set_checkpoint(&mut self, text: &[u8]) -> Option<()> {
