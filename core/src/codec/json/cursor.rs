@@ -261,13 +261,15 @@ impl<'a> Text<'a> {
 fn quote(text: &[u8]) -> Option<usize> {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    /// So many times eight bytes.
+    const QUOTES: u64 = EACH * b'"' as u64;
+    const BACKSLASHES: u64 = EACH * b'\\' as u64;
+    /// How many blocks of eight bytes a short string has.
     const SHORT: usize = 4;
     let zeroes = |word: u64| word.wrapping_sub(EACH) & !word & HIGH;
     let (words, _) = text.as_chunks::<8>();
     for (index, word) in words.iter().enumerate().take(SHORT) {
         let word = u64::from_le_bytes(*word);
-        let found = zeroes(word ^ EACH * u64::from(b'"')) | zeroes(word ^ EACH * u64::from(b'\\'));
+        let found = zeroes(word ^ QUOTES) | zeroes(word ^ BACKSLASHES);
         if found != 0 {
             return Some(index * 8 + found.trailing_zeros() as usize / 8);
         }

@@ -29,11 +29,11 @@ pub(super) fn read_front(scan: &mut Scan<'_>) -> Option<Parts> {
 fn front(scan: &mut Scan<'_>, is_all: bool) -> Option<Parts> {
     let mut parts = Parts::default();
     if scan.iso(&mut parts) {
-        if scan.rest != b"Z" {
-            tail(scan, &mut parts, true);
-        } else {
+        if scan.rest == b"Z" {
             scan.skip(1);
             parts.offset = Some(0);
+        } else {
+            tail(scan, &mut parts, true);
         }
         return Some(parts);
     }
