@@ -5,22 +5,23 @@
 //! process is killed in between, at most what was being appended is missing, and nobody has been
 //! told yet that this is queued.
 
-use std::fs::File;
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 
+use super::batch::Batch;
 use super::cursor::{Cursor, NO_BOOT};
 use super::end::End;
 use super::files::name_of;
 use super::keeper::Job;
 use super::{Mark, Place, Queue};
-use heka_core::delivery::block::{self, MAX_HEAD};
+use heka_core::delivery::block::MAX_HEAD;
 use heka_core::delivery::is_full;
 use heka_core::report::{Explain as _, Stop};
-use nix::sys::uio::pwritev;
 
 /// Frames in a block, unless one alone is longer.
 const BLOCK_SIZE: u64 = 64 * 1024;
+/// Blocks in one write.
+const BATCH: usize = 8;
 /// A file with so much in it is begun anew, if it can be.
 const ENOUGH: u64 = 4 * 1024 * 1024;
 /// A file that is begun anew keeps no more room on disk than that.
@@ -56,12 +57,12 @@ impl Queue {
                 begun => begun.at(self.dir.display())?,
             }
         }
-        let (mut done, mut start) = (0, 0);
+        let (mut done, mut start, mut most) = (0, 0, BATCH);
         while let Some(ends) = ends.get(done..).filter(|ends| !ends.is_empty()) {
-            let block = self.next_block(start, ends);
-            let block = block.and_then(|count| self.append_block(frames, start, ends, count));
-            match block {
+            match self.append_some(frames, start, ends, most) {
                 Ok((count, end)) => (done, start) = (done + count, end),
+                // One block may fit where many do not.
+                Err(error) if is_full(&error) && most > 1 => most = 1,
                 Err(error) if is_full(&error) => break,
                 Err(error) => return Err(error).at(self.dir.display()),
             }
@@ -69,52 +70,67 @@ impl Queue {
         Ok(done)
     }
 
-    /// How many of the frames from `start` on, which end at `ends`, go into one block. The next file
-    /// is begun if this one has no room for the first.
-    fn next_block(&mut self, start: usize, ends: &[usize]) -> io::Result<usize> {
-        let fitting = |room: u64| ends.partition_point(|end| (end - start) as u64 <= room);
-        let room = self.room();
-        let mut count = fitting(room);
-        if count == 0 && self.end().offset > 0 {
-            self.begin_next()?;
-            count = fitting(self.room());
-        }
-        Ok(count.min(fitting(BLOCK_SIZE)).max(1))
-    }
-
-    /// Bytes of frames for which there is room in the last file.
-    fn room(&self) -> u64 {
-        self.limits.file_size.saturating_sub(self.end().offset + MAX_HEAD as u64)
-    }
-
-    /// Appends the first `count` frames as a block, and tells where they end.
-    fn append_block(
+    /// Appends some of the frames from `start` on, which end at `ends`, with one write: as many as
+    /// the last file has room for, in at most so many blocks. Returns how many frames, and where they
+    /// end.
+    fn append_some(
         &mut self,
         frames: &[u8],
         start: usize,
         ends: &[usize],
-        count: usize,
+        most: usize,
     ) -> io::Result<(usize, usize)> {
-        let until = count.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(start);
-        let frames = frames.get(start..until).unwrap_or_default();
-        let number = u32::try_from(count).map_err(io::Error::other)?;
-        let mut head = std::mem::take(&mut self.buffer);
-        head.clear();
-        block::put_head(&mut head, self.appended, number, frames);
+        let before = self.appended;
+        let mut batch = Batch::new(std::mem::take(&mut self.buffer), frames, start);
+        while batch.blocks() < most
+            && let Some(left) = ends.get(batch.count..).filter(|left| !left.is_empty())
+            && let Some(count) = self.next_block(batch.until, left, batch.len())?
+        {
+            let until = count.checked_sub(1).and_then(|last| left.get(last)).copied();
+            let count = u32::try_from(count).map_err(io::Error::other)?;
+            batch.push(self.appended, count, until.unwrap_or(start));
+            self.appended += u64::from(count);
+        }
         let from = self.end();
-        let end = Place { offset: from.offset + (head.len() + frames.len()) as u64, ..from };
-        self.appended += u64::from(number);
-        let written = write_both_at(&self.writer, &head, frames, from.offset);
-        self.buffer = head;
+        let end = Place { offset: from.offset + batch.len(), ..from };
+        let written = batch.write(&self.writer, from.offset);
+        let done = (batch.count, batch.until);
+        self.buffer = batch.into_buffer();
         if let Err(error) = written.and_then(|()| self.note_end(end)) {
-            self.appended -= u64::from(number);
+            self.appended = before;
             // Half a record would damage the next one.
             let _ = self.cut_at(from.offset);
             return Err(error);
         }
         self.set_end(end.offset);
         self.is_unsynced = true;
-        Ok((count, until))
+        Ok(done)
+    }
+
+    /// How many of the frames from `start` on, which end at `ends`, go into the next block, behind
+    /// `pending` bytes of others that are to be written with it; `None` if it has to wait for them.
+    /// The next file is begun if this one has no room for the first.
+    fn next_block(
+        &mut self,
+        start: usize,
+        ends: &[usize],
+        pending: u64,
+    ) -> io::Result<Option<usize>> {
+        let fitting = |room: u64| ends.partition_point(|end| (end - start) as u64 <= room);
+        let mut count = fitting(self.room().saturating_sub(pending));
+        if count == 0 && pending > 0 {
+            return Ok(None);
+        }
+        if count == 0 && self.end().offset > 0 {
+            self.begin_next()?;
+            count = fitting(self.room());
+        }
+        Ok(Some(count.min(fitting(BLOCK_SIZE)).max(1)))
+    }
+
+    /// Bytes of frames for which there is room in the last file.
+    fn room(&self) -> u64 {
+        self.limits.file_size.saturating_sub(self.end().offset + MAX_HEAD as u64)
     }
 
     /// Whether nearly everything in the last file is confirmed, nothing else is left, and what is
@@ -225,14 +241,4 @@ impl Queue {
         self.extent = len;
         Ok(())
     }
-}
-
-/// Writes what lies in two places, one behind the other.
-fn write_both_at(file: &File, one: &[u8], other: &[u8], offset: u64) -> io::Result<()> {
-    let both = [IoSlice::new(one), IoSlice::new(other)];
-    let len = pwritev(file, &both, i64::try_from(offset).map_err(io::Error::other)?)?;
-    let (one, rest) = (one.get(len..).unwrap_or_default(), len.saturating_sub(one.len()));
-    file.write_all_at(one, offset + len as u64)?;
-    let other = other.get(rest..).unwrap_or_default();
-    file.write_all_at(other, offset + (len + one.len()) as u64)
 }

@@ -27,6 +27,7 @@
 //! noticed by these.
 
 mod append;
+mod batch;
 mod cursor;
 mod end;
 mod files;

@@ -142,3 +142,22 @@ fn files_are_as_large_as_they_may_be_and_no_larger() {
     let sizes: Vec<usize> = logs(dir.path()).iter().map(|(_, bytes)| bytes.len()).collect();
     assert!(sizes[sizes.len() - 2] > 1000, "{sizes:?}");
 }
+
+/// A batch is many blocks, and as many of them as the file has room for.
+#[test]
+fn many_blocks_are_written_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { size: 10_000_000, file_size: 700_000, ..LIMITS };
+    let mut queue = Queue::open(dir.path(), limits).unwrap();
+    let texts: Vec<_> = (0..10_000).map(|number| format!("{number} {}", "x".repeat(100))).collect();
+    let frames: Vec<_> = texts.iter().map(|text| frame(text)).collect();
+    append(&mut queue, &frames);
+    queue.sync().unwrap();
+    let sizes: Vec<usize> = logs(dir.path()).iter().map(|(_, bytes)| bytes.len()).collect();
+    assert!(sizes.len() == 2 && (690_000..=700_000).contains(&sizes[0]), "{sizes:?}");
+    drop(queue);
+    let mut queue = Queue::open(dir.path(), limits).unwrap();
+    let expected: Vec<_> = (1..).zip(texts).collect();
+    assert_eq!(read(&mut queue), expected);
+    assert!(!queue.has_lost());
+}
