@@ -37,10 +37,20 @@ fn sends(folder: &TempDir, command: &str, from: &str, expected: &str) -> Running
 }
 
 #[test]
+fn a_receiver_is_checked() {
+    let example = command(&examples("heka-send.1"), "heka-send --check");
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "--ack"]);
+    let plain = |text: &str| text.replace("tls://logs:6514", &listener.addr);
+    let (line, expected) = example.split_once('\n').expect("what it prints");
+    let checked = sh(&plain(line.trim_start_matches("$ "))).run();
+    checked.succeeds().stdout_is(plain(expected).replace(" with TLS 1.3", "") + "\n");
+}
+
+#[test]
 fn logs_and_the_output_of_programs_are_sent() {
     let page = examples("heka-send.1");
     let readme = readme_examples("### Ship a log reliably");
-    assert_eq!((page.len(), readme.len()), (7, 4), "{page:#?} {readme:#?}");
+    assert_eq!((page.len(), readme.len()), (8, 4), "{page:#?} {readme:#?}");
     for commands in [&page, &readme] {
         sends(
             &logs(),
