@@ -2,6 +2,7 @@ complete -c heka-listen -s i -l input -d 'Input format' -r -f -a "auto\t'Each se
 heka\t'Framed messages'
 lines\t'Lines, each to be a message'
 syslog\t'Syslog messages: lines, or octet-counted'
+gelf\t'GELF: JSON up to a NUL; in datagrams compressed or in chunks'
 raw\t'Any bytes, each piece that arrives to be a message'"
 complete -c heka-listen -l fields -d 'Fields that -o short and logfmt show: all, none or NAME,…' -r
 complete -c heka-listen -l time -d 'Times of -o short: local, utc, iso, relative or none' -r -f -a "local\t''

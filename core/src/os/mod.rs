@@ -21,6 +21,8 @@ mod metrics_file;
 mod notify;
 mod open_files;
 mod output;
+#[cfg(feature = "compression")]
+mod packed_record;
 mod private;
 pub mod pulse;
 pub mod reporter;
@@ -42,6 +44,8 @@ pub use metrics_file::MetricsFile;
 pub use notify::Notify;
 pub use open_files::raise_open_files;
 pub use output::Output;
+#[cfg(feature = "compression")]
+pub use packed_record::unpack_record;
 pub use private::{
     Exposed, PrivateDir, Replacement, SecretBytes, is_named, read_secret, target_of,
 };

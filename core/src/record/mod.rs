@@ -17,6 +17,7 @@ mod ending;
 mod entries;
 mod found;
 mod framing;
+pub mod gelf;
 mod journal;
 mod limit;
 #[cfg(feature = "regex")]

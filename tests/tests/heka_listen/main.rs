@@ -2,5 +2,6 @@
 //! heka-listen beside senders of every kind.
 
 mod ends;
+mod gelf;
 mod limits;
 mod senders;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Connections that are not what they seem: to oneself, to TLS without it, without TLS to it.
 
+use std::fs::Permissions;
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 
 use heka_tests::{Peer, Signal, Tool, certificates, free_port, sh};
 
@@ -52,6 +54,26 @@ fn plaintext_to_a_tls_port_is_recognised() {
     listener.wait_stderr("does not speak TLS (it must, to tls://)");
     let end = listener.into_running().end_by(Signal::SIGTERM);
     end.killed_by(Signal::SIGTERM).stdout_is("");
+}
+
+/// What is asked in HTTP is answered by an alert.
+#[test]
+fn questions_to_a_tls_port_are_answered_in_words() {
+    let Some(folder) = certificates() else { return };
+    let args = ["tls://127.0.0.1:0", "--cert=server.pem", "--key=server.key"];
+    let listener = Peer::with("heka-listen", args, |tool| tool.dir(folder.path()));
+    let said = Tool::new("ws-source").args(["--retry=0", &format!("ws://{}/", listener.bare())]);
+    said.run().exits(3).stderr_has(": speaks TLS").stderr_has("hint: write it wss://");
+    listener.wait_stderr("does not speak TLS (it must, to tls://)");
+    std::fs::write(folder.path().join("token"), "bearer x").unwrap();
+    std::fs::set_permissions(folder.path().join("token"), Permissions::from_mode(0o600)).unwrap();
+    for (via, hint) in [("rlp", "https://"), ("v1", "wss://"), ("legacy", "wss://")] {
+        let server = format!("http://{}", listener.bare());
+        let args = ["--retry=0", "--token-file=token", "--via", via, "-a", &server];
+        let tool = Tool::new("cf-tail").dir(folder.path()).args(args);
+        let said = tool.arg("11111111-2222-3333-4444-555555555555").run();
+        said.exits(3).stderr_has("speaks TLS").stderr_has(&format!("hint: write it {hint}"));
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use heka_core::net::{Addr, DialError, Dialer, HostPort, Stream};
+use heka_core::net::{Addr, DialError, Dialer, HostPort, Stream, tls};
 use heka_core::os::Deadline;
 use heka_core::report::{Cause as _, Stop};
 use nix::poll::PollFlags;
@@ -170,6 +170,10 @@ impl Transport for Wire {
                 Ok(len) => {
                     heka_core::report::stats::BYTES_IN.add(len as u64);
                     self.buffers.input_appended(len);
+                    if !self.stream.is_tls() && tls::is_alert(self.buffers.input()) {
+                        let (cause, hint) = tls::speaks_tls("https://");
+                        return Err(self.line.fail(DialError::Failed { cause, hint }));
+                    }
                     return Ok(len > 0);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -123,6 +123,8 @@ pub(crate) enum InputForm {
     Lines,
     /// Syslog messages: lines, or octet-counted
     Syslog,
+    /// GELF: JSON up to a NUL; in datagrams compressed or in chunks
+    Gelf,
     /// Any bytes, each piece that arrives to be a message
     Raw,
 }
@@ -180,7 +182,8 @@ pub(crate) struct Plan {
     pub(crate) once: bool,
     pub(crate) max_count: Option<u64>,
     pub(crate) max_record: usize,
-    /// How much text has room in a message.
+    /// How long a message made of text may be, and how much text has room in it.
+    pub(crate) message_limit: usize,
     pub(crate) text_room: usize,
     pub(crate) dedup: Option<usize>,
     pub(crate) ack: Option<Ack>,
@@ -232,6 +235,7 @@ impl Cli {
             once: self.once,
             max_count: self.max_count,
             max_record: self.max_record,
+            message_limit: self.message_limit,
             text_room,
             dedup: self.dedup,
             resume: self.resume,

@@ -2,10 +2,11 @@
 //! Datagrams: each holds whole frames, or one text.
 
 use std::io::IoSliceMut;
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd as _;
 
 use heka_core::net::Listener;
-use heka_core::os::{Kind, detect};
+use heka_core::os::{Deadline, Kind, detect};
 use heka_core::record::More;
 use heka_core::report::words::Count;
 use heka_core::report::{self, Stop, stats};
@@ -13,8 +14,9 @@ use heka_core::wire::{Header, put_frame};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg};
 
-use crate::cli::InputForm;
+use crate::cli::{InputForm, Plan};
 use crate::doors::Door;
+use crate::gelf::Joiner;
 use crate::intake::Intake;
 use crate::place::Place;
 use crate::source::Source;
@@ -38,6 +40,8 @@ pub(crate) struct Inbox {
     pub(crate) received: u64,
     /// Datagrams hold frames, or text; otherwise each is a message.
     framing: bool,
+    /// Puts GELF together.
+    joiner: Joiner,
     room: usize,
     /// A message with the frame that it came without.
     framed: Vec<u8>,
@@ -48,13 +52,14 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// For messages of up to `limit` bytes.
-    pub(crate) fn new(form: InputForm, framing: bool, limit: usize) -> Self {
+    /// For what the plan lets through.
+    pub(crate) fn new(plan: &Plan) -> Self {
         // What is around a message in a frame is no more than that.
-        let room = limit.saturating_add(1024).clamp(LEAST_ROOM, MOST_ROOM);
+        let room = plan.max_record.saturating_add(1024).clamp(LEAST_ROOM, MOST_ROOM);
         Self {
-            form,
-            framing,
+            form: plan.input,
+            framing: plan.framing,
+            joiner: Joiner::new(plan.max_record, plan.max_memory),
             received: 0,
             room,
             framed: Vec::new(),
@@ -100,7 +105,8 @@ impl Inbox {
                 // Errors of single datagrams, such as a port that an answer could not reach.
                 Err(_) => continue,
             };
-            let peer = from.map_or_else(|| "unix".to_owned(), |from| name(&from));
+            let from = from.as_ref().and_then(address);
+            let peer = from.map_or_else(|| "unix".to_owned(), |from| from.ip().to_string());
             self.received += len as u64;
             stats::BYTES_IN.add(len as u64);
             if is_cut {
@@ -110,7 +116,10 @@ impl Inbox {
                 report::repeated("long datagrams", text);
             }
             let way = Transport::to(&listener.addr);
-            let is_turn_over = self.take(len, &peer, way, intake)?;
+            let is_turn_over = match self.form {
+                InputForm::Gelf => self.take_gelf(len, from, &peer, way, intake)?,
+                _ => self.take(len, &peer, way, intake)?,
+            };
             if intake.is_full() {
                 return Ok(false);
             }
@@ -141,7 +150,9 @@ impl Inbox {
             }
             InputForm::Heka => Some(Kind::Frames),
             InputForm::Auto => detect(data, More::Ended),
-            InputForm::Lines | InputForm::Syslog | InputForm::Raw => Some(Kind::Text),
+            InputForm::Lines | InputForm::Syslog | InputForm::Gelf | InputForm::Raw => {
+                Some(Kind::Text)
+            }
         };
         if kind == Some(Kind::Text) && self.form == InputForm::Auto && data.starts_with(UUID) {
             let text = format_args!("{peer}: looks like a message without a frame (--no-framing)");
@@ -149,31 +160,80 @@ impl Inbox {
         }
         let source = match (kind, self.form) {
             (Some(Kind::Frames), _) => {
-                let frames = self.frames.get_or_insert_with(|| intake.frames(way.is_local()));
+                let frames =
+                    self.frames.get_or_insert_with(|| intake.sources.frames(way.is_local()));
                 frames.is_local = way.is_local();
                 frames.progress.restart();
                 frames
             }
-            (Some(Kind::Text), InputForm::Lines) => &mut intake.lines(peer, way),
-            (Some(Kind::Text), _) => &mut intake.bytes(peer, way),
+            (Some(Kind::Text), InputForm::Lines) => &mut intake.sources.lines(peer, way),
+            (Some(Kind::Text), _) => &mut intake.sources.bytes(peer, way),
             (None, _) => return Ok(false),
         };
-        let place = &mut Place::without_numbers();
-        let mut is_turn_over = false;
-        loop {
-            let taken = intake.receive(source, place, peer, data, More::Ended)?;
-            if !taken.is_cut || intake.is_full() {
-                return Ok(is_turn_over);
+        receive_all(source, peer, data, intake)
+    }
+
+    /// Takes a datagram of GELF, in the same way.
+    fn take_gelf(
+        &mut self,
+        len: usize,
+        from: Option<SocketAddr>,
+        peer: &str,
+        way: Transport,
+        intake: &mut Intake,
+    ) -> Result<bool, Stop> {
+        let taken = self.joiner.take(from, self.buffer.get(..len).unwrap_or_default());
+        let is_turn_over = match taken {
+            Ok(Some(record)) => {
+                receive_all(&mut intake.sources.gelf_datagram(peer, way), peer, &record, intake)?
             }
-            data = data.get(taken.done..).unwrap_or_default();
-            is_turn_over = true;
-            intake.turn.begin();
+            Ok(None) => false,
+            Err(cause) => {
+                intake.lose(peer, &cause);
+                false
+            }
+        };
+        self.give_up(intake, false);
+        Ok(is_turn_over)
+    }
+
+    /// Gives up what was not whole in time; at the end all of it.
+    pub(crate) fn give_up(&mut self, intake: &mut Intake, is_end: bool) {
+        for (peer, cause) in self.joiner.give_up(is_end) {
+            intake.lose(&peer, &cause);
         }
+    }
+
+    /// When that is to be done though nothing comes.
+    pub(crate) fn due(&self) -> Deadline {
+        self.joiner.due()
     }
 }
 
-fn name(from: &SockaddrStorage) -> String {
-    let v4 = from.as_sockaddr_in().map(|addr| addr.ip().to_string());
-    let v6 = from.as_sockaddr_in6().map(|addr| addr.ip().to_canonical().to_string());
-    v4.or(v6).unwrap_or_else(|| "unix".to_owned())
+/// Takes all records of a datagram.
+fn receive_all(
+    source: &mut Source,
+    peer: &str,
+    mut data: &[u8],
+    intake: &mut Intake,
+) -> Result<bool, Stop> {
+    let place = &mut Place::without_numbers();
+    let mut is_turn_over = false;
+    loop {
+        let taken = intake.receive(source, place, peer, data, More::Ended)?;
+        if !taken.is_cut || intake.is_full() {
+            return Ok(is_turn_over);
+        }
+        data = data.get(taken.done..).unwrap_or_default();
+        is_turn_over = true;
+        intake.turn.begin();
+    }
+}
+
+/// Where it came from, an IPv4 peer of a socket that serves both families as IPv4.
+fn address(from: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = from.as_sockaddr_in().map(|addr| SocketAddrV4::from(*addr).into());
+    let addr: SocketAddr =
+        v4.or_else(|| Some(SocketAddrV6::from(*from.as_sockaddr_in6()?).into()))?;
+    Some(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
 }

@@ -2,26 +2,23 @@
 //! What is taken of what arrives, and the form in which it is written.
 
 use std::ops::Range;
-use std::rc::Rc;
 
 use heka_core::cli::signing::Verifier;
 use heka_core::codec::{Encoder, Form};
 use heka_core::delivery::{FileCommit, Refusal};
 use heka_core::os::{Deadline, Output, clock};
-use heka_core::record::{
-    Damage, Found, Framing, Limit, More, Oversize, Recent, Records, Splitter, Turn,
-};
+use heka_core::record::{Damage, Found, More, Recent, Records, Turn};
 use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Frame, Header, Reason, Template};
 
-use crate::cli::Plan;
+use crate::cli::{InputForm, Plan};
+use crate::gelf;
 use crate::numbers;
 use crate::place::Place;
 use crate::positions::Positions;
 use crate::relay::Relay;
-use crate::source::{Source, Taken};
+use crate::source::{Source, Sources, Taken};
 use crate::streams::Streams;
-use crate::transport::Transport;
 
 /// Takes records and writes them to the one output.
 #[derive(Debug)]
@@ -41,11 +38,9 @@ pub(crate) struct Intake {
     left: u64,
     /// Records are taken in turns.
     pub(crate) turn: Turn,
-    frames: Rc<Splitter>,
-    lines: Rc<Splitter>,
-    syslog: Rc<Splitter>,
-    bytes: Rc<Splitter>,
-    type_: Option<String>,
+    pub(crate) sources: Sources,
+    /// Unless GELF is none of what is taken.
+    gelf_reader: Option<gelf::Reader>,
     pub(crate) failed: bool,
 }
 
@@ -58,10 +53,9 @@ impl Intake {
         commit: Option<FileCommit>,
         relay: Option<Relay>,
     ) -> Self {
-        let delimiter = if plan.null { 0 } else { b'\n' };
         let is_framed = encoder.form() == Form::Heka;
         let room = if is_framed { plan.text_room } else { usize::MAX };
-        let limit = |size: usize| Limit { size: size.min(room), oversize: Oversize::Split };
+        let message_limit = if is_framed { plan.message_limit } else { usize::MAX };
         let copies = matches!(encoder.form(), Form::Heka | Form::Raw);
         let positions = Positions::new(commit, relay.is_some());
         Self {
@@ -79,11 +73,8 @@ impl Intake {
             taken: 0,
             left: plan.max_count.unwrap_or(u64::MAX),
             turn: Turn::default(),
-            frames: Rc::new(Splitter::frames(plan.max_record)),
-            lines: Rc::new(Splitter::new(Framing::Delimited(delimiter), limit(plan.max_record))),
-            syslog: Rc::new(Splitter::new(Framing::Syslog, limit(plan.max_record))),
-            bytes: Rc::new(Splitter::new(Framing::None, limit(usize::MAX))),
-            type_: plan.type_.clone(),
+            sources: Sources::new(plan, room),
+            gelf_reader: (plan.input == InputForm::Gelf).then(|| gelf::Reader::new(message_limit)),
             out,
             failed: false,
         }
@@ -146,27 +137,6 @@ impl Intake {
         has_changed
     }
 
-    /// Finds the frames of one sender, who is on this machine if `is_local`.
-    pub(crate) fn frames(&self, is_local: bool) -> Source {
-        Source::new(&self.frames, None, is_local)
-    }
-
-    /// Finds the lines of one sender, their ends included as with Heka's `TokenSplitter`.
-    pub(crate) fn lines(&self, peer: &str, way: Transport) -> Source {
-        Source::new(&self.lines, Some(way.template(self.type_.as_deref(), &way.host(peer))), false)
-    }
-
-    /// Finds the syslog messages of one sender, each framed as it chose.
-    pub(crate) fn syslog(&self, peer: &str, way: Transport) -> Source {
-        let template = way.template(self.type_.as_deref(), &way.host(peer));
-        Source::new(&self.syslog, Some(template), false)
-    }
-
-    /// Takes what arrives of one sender at once as one record.
-    pub(crate) fn bytes(&self, peer: &str, way: Transport) -> Source {
-        Source::new(&self.bytes, Some(way.template(self.type_.as_deref(), &way.host(peer))), false)
-    }
-
     /// Takes the records at the front of `data`, as many as a turn allows.
     pub(crate) fn receive(
         &mut self,
@@ -204,9 +174,12 @@ impl Intake {
                         self.put(frame, place)?;
                     }
                 }
-                Some(Found::Record(record)) => {
-                    self.put_text(source.template.as_deref(), peer, record.whole)?;
-                }
+                Some(Found::Record(record)) => match source.template.as_deref() {
+                    Some(template) if source.is_gelf => {
+                        self.put_gelf(template, peer, record.text)?;
+                    }
+                    template => self.put_text(template, peer, record.whole)?,
+                },
                 Some(Found::Damage(damage)) => {
                     self.damaged(&damage, place, peer, more);
                 }
@@ -343,14 +316,44 @@ impl Intake {
         {
             let mut message = Vec::with_capacity(text.len() + 128);
             template.put_message(&mut message, clock::random_uuid(), clock::now_ns(), text);
-            let put = self.encoder.put_message(self.out.buffer(), Header::default(), &message);
-            if let Err(unfit) = put {
-                self.failed = true;
-                stats::skip(stats::Skip::TooLong, 1);
-                let text = format_args!("{peer}: message dropped: {unfit}");
-                report::repeated("dropped messages", text);
-            }
+            self.put_message(&message, peer);
         }
         self.out.end_record()
+    }
+
+    /// Writes what is to be known of a GELF message.
+    fn put_gelf(&mut self, template: &Template, peer: &str, record: &[u8]) -> Result<(), Stop> {
+        if record.is_empty() {
+            return Ok(());
+        }
+        if self.encoder.form() == Form::Raw {
+            return self.put_text(None, peer, record);
+        }
+        let Some(mut reader) = self.gelf_reader.take() else { return Ok(()) };
+        let outcome = reader.read(record, template, peer, |message| {
+            self.take(1);
+            self.positions.pass(1);
+            self.put_message(message, peer);
+            self.out.end_record()
+        });
+        self.gelf_reader = Some(reader);
+        outcome
+    }
+
+    fn put_message(&mut self, message: &[u8], peer: &str) {
+        let put = self.encoder.put_message(self.out.buffer(), Header::default(), message);
+        if let Err(unfit) = put {
+            self.failed = true;
+            stats::skip(stats::Skip::TooLong, 1);
+            let text = format_args!("{peer}: message dropped: {unfit}");
+            report::repeated("dropped messages", text);
+        }
+    }
+
+    /// Tells of a record that is lost.
+    pub(crate) fn lose(&mut self, peer: &str, cause: &str) {
+        self.failed = true;
+        stats::skip(stats::Skip::Damaged, 1);
+        report::repeated("lost records", format_args!("{peer}: {cause}"));
     }
 }

@@ -6,6 +6,7 @@ mod connection;
 mod conversations;
 mod datagram;
 mod doors;
+mod gelf;
 mod help;
 mod intake;
 mod limits;

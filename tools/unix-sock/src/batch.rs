@@ -2,9 +2,10 @@
 //! Records that go the same way, gathered into chunks.
 
 use bytes::Bytes;
+use heka_core::os::clock;
+use heka_core::record::gelf;
 
 use crate::address::Recipients;
-use crate::gelf;
 use crate::plan::Plan;
 use crate::queue::Chunk;
 
@@ -56,7 +57,8 @@ impl Batch {
         }
         self.count += 1;
         if plan.has_gelf {
-            let parts = gelf::split(&std::mem::take(&mut self.bytes));
+            let identity = clock::random_uuid().first_chunk().copied().unwrap_or_default();
+            let parts = gelf::split(&std::mem::take(&mut self.bytes), identity);
             // Whatever part is lost, the record is; it counts with the first.
             for bytes in parts {
                 let chunk = Chunk { bytes, records: std::mem::take(&mut self.count) };

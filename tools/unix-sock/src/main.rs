@@ -15,7 +15,6 @@ mod exec;
 mod facts;
 mod formats;
 mod framing;
-mod gelf;
 mod help;
 mod hub;
 mod inbound;

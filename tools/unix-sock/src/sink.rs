@@ -10,19 +10,18 @@ use std::time::Instant;
 use data_encoding::BASE64;
 use heka_core::cli::settle_form;
 use heka_core::codec::Form;
-use heka_core::os::{Backlog, Output};
-use heka_core::record::Turn;
+use heka_core::os::{Backlog, Output, unpack_record};
+use heka_core::record::gelf::{self, Chunks, Incomplete};
+use heka_core::record::{Framing, Turn};
 use heka_core::report::words::Count;
 use heka_core::report::{self, Status, Stop, stats};
 
-use crate::compression;
+use crate::compression::Compression;
 use crate::envelope::Envelope;
 use crate::facts::Facts;
 use crate::framing::SideBySide as _;
-use crate::gelf::{self, Chunks, Incomplete};
 use crate::link::Link;
 use crate::plan::Plan;
-use heka_core::record::Framing;
 
 /// Peers are not read while standard output is behind by this much.
 const MAX_PENDING: usize = 1024 * 1024;
@@ -36,7 +35,7 @@ pub(crate) struct Sink<'a> {
     /// Peers have turns.
     pub(crate) turn: Turn,
     /// Records of which a part has come.
-    chunks: Chunks,
+    chunks: Chunks<u64>,
     /// The peer whose record came last.
     pub(crate) origin: Option<u64>,
     records: u64,
@@ -98,7 +97,9 @@ impl<'a> Sink<'a> {
             false => Cow::Borrowed(record),
         };
         match self.plan.compress {
-            Some(expected) => compression::unpack(record, expected, self.plan.max_record),
+            Some(expected) => {
+                unpack_record(record, expected == Compression::Zlib, self.plan.max_record)
+            }
             None => Ok(record),
         }
     }
@@ -114,7 +115,7 @@ impl<'a> Sink<'a> {
         })
     }
 
-    fn lose_incomplete(&mut self, give_up: impl FnOnce(&mut Chunks) -> Vec<Incomplete>) {
+    fn lose_incomplete(&mut self, give_up: impl FnOnce(&mut Chunks<u64>) -> Vec<Incomplete<u64>>) {
         for message in give_up(&mut self.chunks) {
             self.lose(format_args!("peer {}", message.peer), &message);
         }

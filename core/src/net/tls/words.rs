@@ -86,6 +86,11 @@ pub(super) fn meant(error: Error, is_anonymous: bool) -> Error {
     }
 }
 
+/// Cause and hint where a peer speaks TLS and we do not; `address` is how to write that it does.
+pub fn speaks_tls(address: &str) -> (String, Option<String>) {
+    ("speaks TLS".to_owned(), Some(format!("write it {address}")))
+}
+
 /// Whether a peer sent something that is not TLS.
 pub fn is_plaintext(error: &std::io::Error) -> bool {
     let own = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());

@@ -4,6 +4,8 @@
 use super::deflate::Inflater;
 use super::request::accept_key;
 use super::{Failure, Request};
+#[cfg(feature = "tls")]
+use crate::net::tls;
 
 /// Most headers in it.
 const MAX_HEADERS: usize = 128;
@@ -19,6 +21,11 @@ pub(super) struct Answer {
 impl Answer {
     /// The head with its length, once it is there.
     pub(super) fn parse(buffer: &[u8]) -> Result<Option<(usize, Self)>, Failure> {
+        #[cfg(feature = "tls")]
+        if tls::is_alert(buffer) {
+            let (cause, hint) = tls::speaks_tls("wss://");
+            return Err(Failure::Failed { cause, hint });
+        }
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
         let wrong = |error| Failure::failed(format!("the answer is not HTTP: {error}"));

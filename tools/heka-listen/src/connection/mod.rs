@@ -77,10 +77,11 @@ impl Connection {
         let Newcomer { stream, peer, way, arrivals, program } = newcomer;
         let source = match form {
             InputForm::Auto => None,
-            InputForm::Heka => Some(intake.frames(way.is_local())),
-            InputForm::Lines => Some(intake.lines(&peer, way)),
-            InputForm::Syslog => Some(intake.syslog(&peer, way)),
-            InputForm::Raw => Some(intake.bytes(&peer, way)),
+            InputForm::Heka => Some(intake.sources.frames(way.is_local())),
+            InputForm::Lines => Some(intake.sources.lines(&peer, way)),
+            InputForm::Syslog => Some(intake.sources.syslog(&peer, way)),
+            InputForm::Gelf => Some(intake.sources.gelf(&peer, way)),
+            InputForm::Raw => Some(intake.sources.bytes(&peer, way)),
         };
         Self {
             begun: stream.is_tls().then(Instant::now),
@@ -248,8 +249,8 @@ impl Connection {
     fn split(&mut self, data: &[u8], more: More, intake: &mut Intake) -> Result<Taken, Stop> {
         if self.source.is_none() {
             self.source = match detect(data, more) {
-                Some(Kind::Frames) => Some(intake.frames(self.way.is_local())),
-                Some(Kind::Text) => Some(intake.lines(&self.peer, self.way)),
+                Some(Kind::Frames) => Some(intake.sources.frames(self.way.is_local())),
+                Some(Kind::Text) => Some(intake.sources.lines(&self.peer, self.way)),
                 None => None,
             };
         }

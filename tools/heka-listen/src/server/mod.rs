@@ -53,7 +53,7 @@ impl Server {
             doors,
             programs: Programs::new(plan),
             conversations,
-            inbox: Inbox::new(plan.input, plan.framing, plan.max_record),
+            inbox: Inbox::new(plan),
             once: plan.once,
             max_conns: if plan.once { 1 } else { plan.max_conns },
         })
@@ -88,6 +88,7 @@ impl Server {
                 break;
             }
         }
+        self.inbox.give_up(&mut self.conversations.intake, false);
         self.conversations.go_round()?;
         self.reopen()
     }
@@ -182,8 +183,9 @@ impl Server {
     }
 
     fn deadline(&self) -> Deadline {
-        let due = [self.conversations.due(), self.doors.resume(), self.programs.due()];
-        due.into_iter().flatten().min()
+        let own = [self.doors.resume(), self.programs.due(), self.inbox.due()];
+        let due = own.into_iter().chain([self.conversations.due()]);
+        due.flatten().min()
     }
 
     /// The end. What the system has taken for us its senders hold for delivered: it is still read,
@@ -245,6 +247,7 @@ impl Server {
         for token in self.own_doors(true) {
             while !self.has_enough(deadline) && self.receive(token)? {}
         }
+        self.inbox.give_up(&mut self.conversations.intake, true);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser as _;
 use heka_core::codec::{Encoder, Form, Settings};
 use heka_core::net::Stream;
+use heka_core::wire::{Header, put_frame};
 
 use super::*;
 use crate::cli::Cli;
@@ -163,4 +164,50 @@ fn a_program_that_closes_its_side_and_lives_keeps_nobody_waiting() {
     }
     // Two of them are those in which it begins and ends.
     assert!(turns > 5, "{turns}");
+}
+
+/// How long this thread has kept a processor busy: how long it took does not depend on what else
+/// the machine does.
+fn busy() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
+/// The longest turn of everybody while somebody sends that, ends, and is served to the end.
+fn longest_turn(bytes: &[u8]) -> Duration {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = server(&folder.path().join("out"), &[]);
+    let sender = connect(&mut server);
+    let bytes = bytes.to_vec();
+    let writer = std::thread::spawn(move || (&sender).write_all(&bytes).unwrap());
+    let mut longest = Duration::ZERO;
+    while server.conversations.senders.count() > 0 {
+        let before = busy();
+        server.serve_all().unwrap();
+        longest = longest.max(busy() - before);
+    }
+    writer.join().unwrap();
+    longest
+}
+
+#[test]
+fn nobody_delays_another_by_more_than_ten_milliseconds() {
+    // Without optimization all takes many times as long.
+    let limit = Duration::from_millis(if cfg!(debug_assertions) { 150 } else { 10 });
+    let headers = b"\x7a\x07\x1e\x04\x08\xc0\x84\x3d\x1f".repeat(60_000);
+    let begun = [&b"\x1e\x05\x08\xff\xff\xff\x01\x1f"[..], &headers].concat();
+    let mut frame = Vec::new();
+    let message = b"\x0a\x10abcdabcdabcdabcd\x10\x01";
+    put_frame(&mut frame, Header::default(), message).unwrap();
+    for (name, bytes) in [
+        ("headers in each other's messages", headers[2..].to_vec()),
+        ("the same in an unfinished message", begun),
+        ("separators", vec![0x1e; 500_000]),
+        ("small frames", frame.repeat(20_000)),
+        ("short lines", b"a\n".repeat(250_000)),
+        ("a long line", b"a".repeat(3_000_000)),
+    ] {
+        let longest = (0..3).map(|_| longest_turn(&bytes)).min().unwrap();
+        assert!(longest < limit, "{name}: {longest:?}");
+    }
 }

@@ -5,10 +5,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use heka_core::os::clock;
 
 /// How a chunk begins.
 const MAGIC: [u8; 2] = [0x1e, 0x0f];
@@ -25,17 +25,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const OVERHEAD: usize = 256;
 
 /// Longest message there can be.
-pub(crate) const LONGEST_MESSAGE: usize = MOST * (LONGEST - HEADER);
+pub const LONGEST_MESSAGE: usize = MOST * (LONGEST - HEADER);
 
 /// A sender and the identity of its message.
-type Key = (u64, [u8; 8]);
+type Key<P> = (P, [u8; 8]);
 
-/// Messages of which not all chunks have come.
+/// Messages of senders `P` of which not all chunks have come.
 #[derive(Debug)]
-pub(crate) struct Chunks {
-    messages: HashMap<Key, Parts>,
+pub struct Chunks<P> {
+    messages: HashMap<Key<P>, Parts>,
     /// The oldest first.
-    order: BTreeMap<u64, (Instant, Key)>,
+    order: BTreeMap<u64, (Instant, Key<P>)>,
     /// How many there have been.
     total: u64,
     /// How much memory they take, and may.
@@ -54,14 +54,14 @@ struct Parts {
 
 /// A message that is given up.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Incomplete {
-    /// The number of its sender.
-    pub(crate) peer: u64,
+pub struct Incomplete<P> {
+    /// Its sender.
+    pub peer: P,
     came: usize,
     count: usize,
 }
 
-impl fmt::Display for Incomplete {
+impl<P> fmt::Display for Incomplete<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "only {} of {} GELF chunks came, message dropped", self.came, self.count)
     }
@@ -73,9 +73,9 @@ impl Parts {
     }
 }
 
-impl Chunks {
+impl<P: Copy + Eq + Hash> Chunks<P> {
     /// Keeps up to `limit` bytes.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self { messages: HashMap::new(), order: BTreeMap::new(), total: 0, cost: 0, limit }
     }
 
@@ -83,9 +83,9 @@ impl Chunks {
     ///
     /// # Errors
     /// What is wrong with a chunk.
-    pub(crate) fn take<'d>(
+    pub fn take<'d>(
         &mut self,
-        peer: u64,
+        peer: P,
         datagram: &'d [u8],
         now: Instant,
     ) -> Result<Option<Cow<'d, [u8]>>, &'static str> {
@@ -120,7 +120,7 @@ impl Chunks {
     }
 
     /// Gives up messages that take too long, or too much.
-    pub(crate) fn expire(&mut self, now: Instant) -> Vec<Incomplete> {
+    pub fn expire(&mut self, now: Instant) -> Vec<Incomplete<P>> {
         let mut given_up = Vec::new();
         while let Some((since, key)) = self.order.first_key_value().map(|(_, oldest)| *oldest)
             && (since + PATIENCE <= now || self.cost > self.limit)
@@ -130,19 +130,24 @@ impl Chunks {
         given_up
     }
 
+    /// When the oldest is to be given up.
+    pub fn due(&self) -> Option<Instant> {
+        self.order.first_key_value().map(|(_, (since, _))| *since + PATIENCE)
+    }
+
     /// Gives up all that are not whole.
-    pub(crate) fn end(&mut self) -> Vec<Incomplete> {
-        let order: Vec<Key> = self.order.values().map(|(_, key)| *key).collect();
+    pub fn end(&mut self) -> Vec<Incomplete<P>> {
+        let order: Vec<Key<P>> = self.order.values().map(|(_, key)| *key).collect();
         order.into_iter().filter_map(|key| self.give_up(key)).collect()
     }
 
-    fn give_up(&mut self, key: Key) -> Option<Incomplete> {
+    fn give_up(&mut self, key: Key<P>) -> Option<Incomplete<P>> {
         let message = self.forget(key)?;
         let (peer, came) = (key.0, message.came().count());
         Some(Incomplete { peer, came, count: message.parts.len() })
     }
 
-    fn forget(&mut self, key: Key) -> Option<Parts> {
+    fn forget(&mut self, key: Key<P>) -> Option<Parts> {
         let message = self.messages.remove(&key)?;
         self.order.remove(&message.place);
         self.cost -= message.cost;
@@ -170,16 +175,15 @@ fn read(chunk: &[u8]) -> Result<Chunk<'_>, &'static str> {
     }
 }
 
-/// The datagrams of a message, which is no longer than [`LONGEST_MESSAGE`].
-pub(crate) fn split(message: &[u8]) -> Vec<Bytes> {
+/// The datagrams of a message, which is no longer than [`LONGEST_MESSAGE`]; its identity is `id`.
+pub fn split(message: &[u8], id: [u8; 8]) -> Vec<Bytes> {
     if message.len() <= LONGEST {
         return vec![Bytes::copy_from_slice(message)];
     }
-    let id = clock::random_uuid();
     let parts = message.chunks(LONGEST - HEADER);
     let count = u8::try_from(parts.len()).unwrap_or(u8::MAX);
     let chunk = |(number, part)| {
-        let head: [&[u8]; 3] = [&MAGIC, &id[..8], &[number, count]];
+        let head: [&[u8]; 3] = [&MAGIC, &id, &[number, count]];
         Bytes::from([head.concat().as_slice(), part].concat())
     };
     (0..).zip(parts).map(chunk).collect()
@@ -189,7 +193,7 @@ pub(crate) fn split(message: &[u8]) -> Vec<Bytes> {
 mod tests {
     use super::*;
 
-    fn take(chunks: &mut Chunks, datagram: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
+    fn take(chunks: &mut Chunks<u64>, datagram: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
         let taken = chunks.take(0, datagram, Instant::now());
         taken.map(|whole| whole.map(Cow::into_owned))
     }
@@ -197,7 +201,7 @@ mod tests {
     #[test]
     fn chunks_make_a_message_in_any_order() {
         let message: Vec<u8> = (0..=250).cycle().take(20_000).collect();
-        let mut parts = split(&message);
+        let mut parts = split(&message, *b"identity");
         assert_eq!(parts.iter().map(Bytes::len).collect::<Vec<_>>(), [8192, 8192, 3640 + 12]);
         parts.rotate_left(1);
         let mut chunks = Chunks::new(1 << 20);
@@ -211,12 +215,12 @@ mod tests {
 
     #[test]
     fn what_does_not_become_whole_is_given_up() {
-        let parts = split(&[b'x'; 10_000]);
+        let parts = split(&[b'x'; 10_000], *b"identity");
         let mut chunks = Chunks::new(20_000);
         for peer in 0..5 {
             assert_eq!(chunks.take(peer, &parts[0], Instant::now()), Ok(None));
         }
-        let told = |given_up: Vec<Incomplete>| -> Vec<u64> {
+        let told = |given_up: Vec<Incomplete<u64>>| -> Vec<u64> {
             given_up.into_iter().map(|message| message.peer).collect()
         };
         // There is room for two.

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! GELF, as programs send it to Graylog: JSON, on a connection up to a NUL. In datagrams it may be
+//! compressed, and in chunks.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use heka_core::decode::{Decoder, Flaws, Readers, Way};
+use heka_core::os::{Deadline, clock, unpack_record};
+use heka_core::record::{cut, gelf};
+use heka_core::report;
+use heka_core::wire::{Message, MessageView, Template, put_message};
+
+/// Of the memory for all unfinished records this part is for chunks.
+const PART: usize = 4;
+
+/// Puts datagrams together.
+#[derive(Debug)]
+pub(crate) struct Joiner {
+    chunks: gelf::Chunks<Option<SocketAddr>>,
+    /// Longest record to unpack.
+    limit: usize,
+}
+
+/// A record that is lost: whose, and why.
+pub(crate) type Lost = (String, String);
+
+impl Joiner {
+    /// For records of up to `limit` bytes; all unfinished records take `memory`.
+    pub(crate) fn new(limit: usize, memory: usize) -> Self {
+        Self { chunks: gelf::Chunks::new(memory / PART), limit }
+    }
+
+    /// Takes a datagram. Gives the record that is whole then.
+    ///
+    /// # Errors
+    /// Why there will be none.
+    pub(crate) fn take<'d>(
+        &mut self,
+        from: Option<SocketAddr>,
+        datagram: &'d [u8],
+    ) -> Result<Option<Cow<'d, [u8]>>, String> {
+        let whole = self.chunks.take(from, datagram, Instant::now())?;
+        whole.map(|whole| unpack_record(whole, true, self.limit)).transpose()
+    }
+
+    /// What is given up, as its chunks take too long or too much memory; all of it at the end.
+    pub(crate) fn give_up(&mut self, is_end: bool) -> Vec<Lost> {
+        let lost = match is_end {
+            true => self.chunks.end(),
+            false => self.chunks.expire(Instant::now()),
+        };
+        let named = |lost: gelf::Incomplete<Option<SocketAddr>>| {
+            let peer = lost.peer.map_or_else(|| "unix".to_owned(), |peer| peer.ip().to_string());
+            (peer, lost.to_string())
+        };
+        lost.into_iter().map(named).collect()
+    }
+
+    /// When something is to be given up.
+    pub(crate) fn due(&self) -> Deadline {
+        self.chunks.due()
+    }
+}
+
+/// Makes messages of records.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    decoder: Decoder,
+    /// Longest message to make.
+    limit: usize,
+    /// What a message has that the record does not say.
+    base: Vec<u8>,
+    message: Vec<u8>,
+}
+
+impl Reader {
+    /// For messages of up to `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        let ways = Way::preset("gelf").unwrap_or_default();
+        // Fields leave room for the text.
+        let decoder = Decoder::new(ways, Readers::default(), limit / 4 * 3);
+        Self { decoder, limit, base: Vec::new(), message: Vec::new() }
+    }
+
+    /// Reads a record. Gives each message that it makes to `put`: several if its text is too long
+    /// for one. What cannot be read is text.
+    pub(crate) fn read<E>(
+        &mut self,
+        record: &[u8],
+        template: &Template,
+        peer: &str,
+        mut put: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let now = clock::now_ns();
+        let payload = match self.decoder.read(record, now, b"") {
+            Ok(_) => &[][..],
+            Err(cause) => {
+                tell(peer, &cause.to_string());
+                // A few words have room.
+                let _fits = self.decoder.begin_unparsed(&cause.to_string());
+                record
+            }
+        };
+        tell_flaws(peer, self.decoder.flaws());
+        self.base.clear();
+        self.message.clear();
+        template.put_message(&mut self.base, clock::random_uuid(), now, payload);
+        if let Ok(base) = MessageView::parse(&self.base) {
+            self.decoder.draft().finish(&mut self.message, &base, &MessageView::default());
+        }
+        match self.message.len() {
+            len if len <= self.limit => put(&self.message),
+            len => self.split(len, peer, put),
+        }
+    }
+
+    /// The text goes on in further messages, which have the headers, and the fields are in the first.
+    fn split<E>(
+        &self,
+        len: usize,
+        peer: &str,
+        mut put: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let text = format_args!("{peer}: message over {} bytes, split", self.limit);
+        report::repeated("long messages", text);
+        let mut message = Message::parse(&self.message).unwrap_or_default();
+        let mut payload = message.payload.take().unwrap_or_default();
+        let overhead = len.saturating_sub(payload.len());
+        let room = self.limit.saturating_sub(overhead).max(1);
+        let mut bytes = Vec::new();
+        while !payload.is_empty() {
+            message.payload = Some(payload.split_to(cut(&payload, room)));
+            bytes.clear();
+            put_message(&mut bytes, &message);
+            put(&bytes)?;
+            message.fields.clear();
+            message.uuid = Some(clock::random_uuid().to_vec().into());
+        }
+        Ok(())
+    }
+}
+
+fn tell(peer: &str, cause: &str) {
+    let text = format_args!("{peer}: not GELF: {cause}, forwarded as text");
+    report::repeated("unparsed records", text);
+}
+
+fn tell_flaws(peer: &str, flaws: &Flaws) {
+    for (flaw, field, value) in flaws.iter() {
+        let (field, value) = (String::from_utf8_lossy(field), String::from_utf8_lossy(value));
+        let (words, kept) = (flaw.words(), flaw.kept());
+        let text = format_args!("{peer}: {field}: {value:?}: {words}, {kept}");
+        report::repeated(flaw.kind(), text);
+    }
+}
