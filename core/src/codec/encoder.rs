@@ -5,7 +5,7 @@ use super::FieldList;
 use super::csv::Csv;
 use super::payload::Payload;
 use super::short::{Look, Short, TimeForm};
-use super::template::Template;
+use super::template::TextTemplate;
 use super::time::Zone;
 use super::{Form, json, logfmt, rst, sandbox_text, text};
 use crate::wire::framing::put_header_of;
@@ -19,7 +19,7 @@ pub struct Settings {
     /// How payloads are written.
     pub payload: Payload,
     /// What [`Form::Template`] fills in.
-    pub template: Option<Template>,
+    pub template: Option<TextTemplate>,
     /// How [`Form::Short`] looks.
     pub look: Look,
     /// How [`Form::Json`] writes fields.
@@ -44,7 +44,7 @@ enum Writer {
     Csv(Csv),
     Rst,
     SandboxText,
-    Template(Template),
+    Template(TextTemplate),
 }
 
 impl Encoder {

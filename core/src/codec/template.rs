@@ -16,7 +16,7 @@ use crate::wire::MessageView;
 
 /// A template, ready to be filled in.
 #[derive(Clone, Debug, Default)]
-pub struct Template {
+pub struct TextTemplate {
     parts: Vec<Part>,
     /// Stands behind each message, unless its last value has it.
     end: Option<u8>,
@@ -50,7 +50,7 @@ enum Align {
     Right,
 }
 
-impl Template {
+impl TextTemplate {
     /// Reads a template; its times are in `zone`.
     ///
     /// # Errors
@@ -256,7 +256,7 @@ mod tests {
         };
         let (mut bytes, mut out) = (Vec::new(), Vec::new());
         put_message(&mut bytes, &message);
-        Template::new(template, Zone::utc())
+        TextTemplate::new(template, Zone::utc())
             .unwrap()
             .put(&mut out, &MessageView::parse(&bytes).unwrap());
         String::from_utf8_lossy(&out).into_owned()
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn what_is_absent_is_empty() {
         let mut out = Vec::new();
-        let template = Template::new("[{Pid}{Timestamp}{Timestamp:%Y}{Hostname}]", Zone::utc());
+        let template = TextTemplate::new("[{Pid}{Timestamp}{Timestamp:%Y}{Hostname}]", Zone::utc());
         template.unwrap().put(&mut out, &MessageView::default());
         assert_eq!(out, b"[]");
     }
@@ -313,7 +313,7 @@ mod tests {
             let mut message = MessageView::default();
             message.payload = Some(payload.as_bytes());
             let mut out = Vec::new();
-            let template = Template::new(template, Zone::utc()).unwrap().ending_with(b'\n');
+            let template = TextTemplate::new(template, Zone::utc()).unwrap().ending_with(b'\n');
             template.put(&mut out, &message);
             String::from_utf8(out).unwrap()
         };
@@ -340,7 +340,7 @@ mod tests {
             "\\q",
             "\\",
         ] {
-            assert!(Template::new(template, Zone::utc()).is_err(), "{template}");
+            assert!(TextTemplate::new(template, Zone::utc()).is_err(), "{template}");
         }
     }
 }

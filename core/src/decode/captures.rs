@@ -31,20 +31,20 @@ pub struct FieldName {
 /// What a part of the message is made of.
 #[derive(Clone, Debug)]
 struct Goal {
-    to: Place,
-    parts: Vec<Part>,
+    to: Destination,
+    parts: Vec<TemplatePart>,
     /// Left out if its only group took no part.
     optional: bool,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum Destination {
     Header(HeaderName, Vec<u8>),
     Field(FieldName),
 }
 
 #[derive(Clone, Debug)]
-enum Part {
+enum TemplatePart {
     Text(String),
     Group(usize),
 }
@@ -71,13 +71,13 @@ impl Captures {
                     value_type: None,
                     representation: String::new(),
                 };
-                let parts = vec![Part::Group(index)];
-                targets.push(Goal { to: Place::of(name), parts, optional: true });
+                let parts = vec![TemplatePart::Group(index)];
+                targets.push(Goal { to: Destination::of(name), parts, optional: true });
             }
         }
         for (field, template) in fields {
             let parts = parts(template, &regex)?;
-            targets.push(Goal { to: Place::of(field.clone()), parts, optional: false });
+            targets.push(Goal { to: Destination::of(field.clone()), parts, optional: false });
         }
         Ok(Self { locations: regex.capture_locations(), regex, targets, room: Vec::new() })
     }
@@ -107,7 +107,7 @@ impl Captures {
     }
 }
 
-impl Place {
+impl Destination {
     fn of(name: FieldName) -> Self {
         match HeaderName::named(&name.name) {
             Some(header) => Self::Header(header, name.name.into_bytes()),
@@ -140,14 +140,16 @@ impl Goal {
             let (start, end) = locations.get(index)?;
             record.get(start..end)
         };
-        if let [Part::Group(index)] = self.parts[..] {
+        if let [TemplatePart::Group(index)] = self.parts[..] {
             return group(index).or_else(|| (!self.optional).then_some(&[][..]));
         }
         room.clear();
         for part in &self.parts {
             match part {
-                Part::Text(words) => room.extend_from_slice(words.as_bytes()),
-                Part::Group(index) => room.extend_from_slice(group(*index).unwrap_or_default()),
+                TemplatePart::Text(words) => room.extend_from_slice(words.as_bytes()),
+                TemplatePart::Group(index) => {
+                    room.extend_from_slice(group(*index).unwrap_or_default());
+                }
             }
         }
         Some(room)
@@ -155,21 +157,21 @@ impl Goal {
 }
 
 /// Takes a template apart: `%NAME%` is a group, by its name or number, `%%` a percent sign.
-fn parts(template: &str, regex: &Regex) -> Result<Vec<Part>, String> {
+fn parts(template: &str, regex: &Regex) -> Result<Vec<TemplatePart>, String> {
     let mut parts = Vec::new();
     for (index, piece) in template.split('%').enumerate() {
         if index % 2 == 0 {
             if !piece.is_empty() {
-                parts.push(Part::Text(piece.to_owned()));
+                parts.push(TemplatePart::Text(piece.to_owned()));
             }
         } else if piece.is_empty() {
-            parts.push(Part::Text("%".to_owned()));
+            parts.push(TemplatePart::Text("%".to_owned()));
         } else {
             let number = regex
                 .capture_names()
                 .position(|name| name == Some(piece))
                 .or_else(|| piece.parse().ok().filter(|&number| number < regex.captures_len()));
-            parts.push(Part::Group(number.ok_or_else(|| format!("no group %{piece}%"))?));
+            parts.push(TemplatePart::Group(number.ok_or_else(|| format!("no group %{piece}%"))?));
         }
     }
     if template.matches('%').count() % 2 == 1 {

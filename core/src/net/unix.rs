@@ -129,7 +129,7 @@ fn make_way(path: &Path, sockaddr: &SockAddr, kind: Type, force: bool) -> io::Re
         return std::fs::remove_file(path);
     }
     if !metadata.file_type().is_socket() {
-        return Err(io::Error::other("exists and is no socket"));
+        return Err(io::Error::other("exists and is not a socket"));
     }
     if is_served(sockaddr, kind)? {
         return Err(io::Error::other("another process listens there"));

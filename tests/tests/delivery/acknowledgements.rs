@@ -111,7 +111,7 @@ fn a_record_cut_in_the_middle_comes_again_whole() {
     let text: String = (0..1000).map(|number| format!("line {number}\n")).collect();
     let tool = Tool::new("heka-send").args(FAST).args(["-v", "--ack=peer", &proxy.addr]);
     let sent = tool.stdin(text.clone()).run();
-    sent.succeeds().stderr_has("unconfirmed; retrying").stderr_has("sent again");
+    sent.succeeds().stderr_has("unacknowledged; retrying").stderr_has("sent again");
     listener.wait_stdout_is(text);
     assert_eq!(proxy.accepted(), 2);
 }
@@ -174,7 +174,7 @@ fn positions_and_old_numbers_do_not_go_over_the_wire() {
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "--ack", "-oraw"]);
     for run in 1..3 {
         let tool = Tool::new("heka-send").args(["-v", "--ack=peer", &listener.addr]);
-        tool.stdin(marked.clone()).run().succeeds().stderr_has(": 3 messages confirmed");
+        tool.stdin(marked.clone()).run().succeeds().stderr_has(": 3 messages acknowledged");
         listener.wait_stdout_is(bare.repeat(run));
     }
 }

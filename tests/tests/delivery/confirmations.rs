@@ -20,10 +20,10 @@ fn a_receiver_that_has_confirmed_may_reset() {
     // Field 102 of a header without a message: record 1 is safe.
     let confirmation = [0x1e, 5, 8, 0, 0xb0, 6, 1, 0x1f];
     stream.get_mut().write_all(&confirmation).expect("it takes that");
-    eventually("it is seen", || sender.statistics().contains(" 1 confirmed").then_some(()));
+    eventually("it is seen", || sender.statistics().contains(" 1 acknowledged").then_some(()));
     socket2::SockRef::from(stream.get_ref()).set_linger(Some(Duration::ZERO)).expect("it");
     drop(stream);
-    sender.finish().succeeds().stderr_has(" 1 confirmed");
+    sender.finish().succeeds().stderr_has(" 1 acknowledged");
 }
 
 #[test]
@@ -38,8 +38,8 @@ fn a_receiver_that_never_confirms_is_given_up_after_the_linger() {
         }
     });
     let end = sender.finish();
-    end.exits(3).stderr_has(": 1 message not confirmed within 300 ms\n");
-    end.stderr_has("heka-listen confirms only with --ack");
+    end.exits(3).stderr_has(": 1 message not acknowledged within 300 ms\n");
+    end.stderr_has("heka-listen acknowledges only with --ack");
 }
 
 #[test]
@@ -50,14 +50,14 @@ fn a_receiver_that_confirms_nothing_is_told_apart_from_one_that_does() {
     };
     let deaf = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
     let told = send(&deaf.addr);
-    told.exits(3).stderr_has(": closed the connection, 1 message unconfirmed\n");
-    told.stderr_has("heka-listen confirms only with --ack");
+    told.exits(3).stderr_has(": closed the connection, 1 message unacknowledged\n");
+    told.stderr_has("heka-listen acknowledges only with --ack");
     deaf.wait_stdout_is("x\n");
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("an address").to_string();
     send(&address)
         .exits(3)
-        .stderr_is(&format!("heka-send: {address}: 1 message not confirmed within 200 ms\n"));
+        .stderr_is(&format!("heka-send: {address}: 1 message not acknowledged within 200 ms\n"));
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
     send(&listener.addr).succeeds().stderr_is("");
     listener.wait_stdout_is("x\n");
@@ -72,11 +72,11 @@ fn a_receiver_that_refuses_a_record_confirms_the_others() {
     let mut sender = tool.stdin_open().spawn();
     sender.write(format!("one\n{}\ntwo\n", "x".repeat(5000)));
     listener.wait_stderr("message length over the limit");
-    let counted = " 2 confirmed, 1 refused";
-    eventually("all are confirmed", || sender.statistics().contains(counted).then_some(()));
+    let counted = " 2 acknowledged, 1 refused";
+    eventually("all are acknowledged", || sender.statistics().contains(counted).then_some(()));
     sender.write("three\n");
     sender.close_stdin();
-    sender.finish().exits(1).stderr_has("3 messages confirmed");
+    sender.finish().exits(1).stderr_has("3 messages acknowledged");
     listener.wait_stdout_is("one\ntwo\nthree\n");
 }
 
@@ -108,7 +108,9 @@ fn a_receiver_that_is_stopped_is_not_suspected_of_lacking_a_flag() {
     let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
     sender.write("one\n");
     listener.wait_stdout_is("one\n");
-    eventually("it is confirmed", || sender.statistics().contains(" 1 confirmed").then_some(()));
+    eventually("it is acknowledged", || {
+        sender.statistics().contains(" 1 acknowledged").then_some(())
+    });
     listener.signal(Signal::SIGSTOP);
     sender.write("two\n");
     // On the connection that it was confirmed on, and on those after it.

@@ -158,7 +158,7 @@ fn what_is_on_its_way_when_a_full_queue_drops_it_is_counted_too() {
     let said = end.killed_by(Signal::SIGTERM).err();
     assert!(said.contains("the queue was full: "), "{said}");
     let came = queue.empty().lines().count();
-    let [dropped, confirmed] = [" dropped, ", " confirmed, "].map(|word| count(&said, word));
+    let [dropped, confirmed] = [" dropped, ", " acknowledged, "].map(|word| count(&said, word));
     // What arrived last may still be in the queue.
     let all = dropped + confirmed + came;
     assert!(dropped > 0 && (20_000..21_000).contains(&all), "{dropped} + {confirmed} + {came}");

@@ -30,13 +30,13 @@ fn send(folder: &TempDir, args: &[&str], input: impl Into<Vec<u8>>) -> Outcome {
 fn what_a_receiver_refuses_is_told_counted_and_in_the_status() {
     let (listener, folder) = (narrow(), scratch());
     let sent = send(&folder, &[&listener.addr], text());
-    sent.exits(1).stderr_has(" 2 confirmed, 1 refused, ");
+    sent.exits(1).stderr_has(" 2 acknowledged, 1 refused, ");
     sent.stderr_has(": message 2 refused: longer than the receiver's limit\n");
     listener.wait_stdout_is("one\nthree\n");
     assert!(
         listener
             .statistics()
-            .contains(" 2 confirmed, 0 repeated, 1 connections, 0 claims refused, 1 refused")
+            .contains(" 2 acknowledged, 0 repeated, 1 connections, 0 claims refused, 1 refused")
     );
 }
 
@@ -108,9 +108,9 @@ fn a_signature_that_is_not_accepted_is_no_delivery() {
         send(&folder, &["--signer=ops", &key, "--refused-file=dead", &listener.addr], &*lines)
     };
     let refused = signed("wrong");
-    refused.exits(1).stderr_has(" 0 confirmed, 1000 refused, ");
+    refused.exits(1).stderr_has(" 0 acknowledged, 1000 refused, ");
     refused.stderr_has(" refused: the receiver does not accept its signature\n");
-    signed("right").succeeds().stderr_has(" 1000 confirmed, 0 refused, ");
+    signed("right").succeeds().stderr_has(" 1000 acknowledged, 0 refused, ");
     listener.wait_stdout_is(&lines);
     // What was refused can be sent once more, signed as it should be.
     let dead = fs::read(folder.path().join("dead")).expect("it is there");
@@ -161,7 +161,9 @@ fn what_is_damaged_on_the_way_is_sent_again() {
     // Of the claim, which comes first, nothing is touched.
     let address = damaging(&listener.addr, 2, 20_000);
     let sent = send(&folder, &["--linger=30s", &address], &*text);
-    sent.succeeds().stderr_has(" 1000 confirmed, 0 refused, ").stderr_has("unconfirmed; retrying");
+    sent.succeeds()
+        .stderr_has(" 1000 acknowledged, 0 refused, ")
+        .stderr_has("unacknowledged; retrying");
     listener.wait_stdout_is(&text);
     listener.wait_stderr("to be sent again");
 }
@@ -225,8 +227,8 @@ fn a_refusal_that_cannot_be_is_reported() {
         drop(stream);
         end
     };
-    refuse(3, 1).exits(3).stderr_has("confirms message 3, but 2 is the last that it got");
-    refuse(2, 3).exits(3).stderr_has("refuses message 0, which it has confirmed");
+    refuse(3, 1).exits(3).stderr_has("acknowledges message 3, but 2 is the last that it got");
+    refuse(2, 3).exits(3).stderr_has("refuses message 0, which it has acknowledged");
     refuse(2, 2).exits(1).stderr_has("messages 1 to 2 refused: longer than");
     let (listener, folder) = (narrow(), scratch());
     let args = ["--refused=stop", "--refused-file=dead", &listener.addr];

@@ -50,9 +50,9 @@ fn a_number_is_acknowledged_once_a_later_stage_has_committed_it() {
     let mut sender = send(&[&listen.addr]).stdin_open().spawn();
     sender.write("1\n2\n3\n4\n5\n");
     let frames = passes_on(&listen, "1\n2\n3\n4\n5\n");
-    is_told(&sender, "5 sent, 0 confirmed");
+    is_told(&sender, "5 sent, 0 acknowledged");
     deliver(folder.path(), frames.clone(), 3);
-    is_told(&sender, "5 sent, 3 confirmed");
+    is_told(&sender, "5 sent, 3 acknowledged");
     // The connection stays until all is delivered.
     sender.close_stdin();
     deliver(folder.path(), frames, 5);
@@ -75,7 +75,7 @@ fn what_is_committed_and_comes_again_is_dropped_after_a_restart() {
     let second = listen(folder.path(), &[]);
     proxy.redirect(&second.addr);
     let frames = passes_on(&second, "4\n5\n");
-    is_told(&sender, " 3 confirmed");
+    is_told(&sender, " 3 acknowledged");
     sender.write("6\n");
     sender.close_stdin();
     let frames = [frames, passes_on(&second, "4\n5\n6\n")].concat();

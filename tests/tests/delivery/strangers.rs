@@ -164,7 +164,7 @@ fn very_many_names_make_no_number_forgotten() {
     listener.wait_stdout_is("one\ntwo\n");
     sender.shutdown(Shutdown::Write).expect("an end");
     sender.read_to_end(&mut Vec::new()).expect("to the end");
-    listener.wait_stderr("closed, 2 messages confirmed");
+    listener.wait_stderr("closed, 2 messages acknowledged");
     let mut stranger = TcpStream::connect(&listener.addr).expect("a connection");
     let flood: Vec<_> = (1..70_000_u128).map(|name| place(&name.to_be_bytes(), 0)).collect();
     stranger.write_all(&flood.concat()).expect("it takes that");
@@ -186,7 +186,9 @@ fn a_sender_who_comes_back_before_its_old_connection_is_gone_repeats_nothing() {
     let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
     sender.write("one\n");
     listener.wait_stdout_is("one\n");
-    eventually("it is confirmed", || sender.statistics().contains(" 1 confirmed").then_some(()));
+    eventually("it is acknowledged", || {
+        sender.statistics().contains(" 1 acknowledged").then_some(())
+    });
     proxy.inject(Fault::Vanish);
     sender.write("two\n");
     sender.wait_stderr("stopped acknowledging");
@@ -214,12 +216,12 @@ fn confirm(numbers: &[u8], text: &str) -> heka_tests::Outcome {
 #[test]
 fn what_was_not_sent_is_not_confirmed() {
     let told = confirm(&[100], "one\ntwo\nthree\n");
-    told.exits(3).stderr_has(": confirms message 100, but 3 is the last that it got");
+    told.exits(3).stderr_has(": acknowledges message 100, but 3 is the last that it got");
     told.stderr_has("3 messages not delivered");
-    assert!(!told.err().contains("messages confirmed"), "{}", told.err());
+    assert!(!told.err().contains("messages acknowledged"), "{}", told.err());
     let told = confirm(&[2, 1], "one\ntwo\nthree\n");
-    told.exits(3).stderr_has(": confirms message 1 after message 2");
+    told.exits(3).stderr_has(": acknowledges message 1 after message 2");
     told.stderr_has("1 message not delivered");
     // Also if everything was confirmed before.
-    confirm(&[3, 100], "one\ntwo\nthree\n").exits(3).stderr_has(": confirms message 100");
+    confirm(&[3, 100], "one\ntwo\nthree\n").exits(3).stderr_has(": acknowledges message 100");
 }

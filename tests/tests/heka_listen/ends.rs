@@ -302,7 +302,7 @@ fn nothing_is_confirmed_that_the_reader_did_not_take() {
     let args = ["--ack=peer", "--linger=500ms", "--retry=0", listener.addr.as_str()];
     Tool::new("heka-send").args(args).stdin("x\n").run().exits(3);
     let end = listener.into_running().finish();
-    end.killed_by(Signal::SIGPIPE).stderr_has("1 messages").stderr_has(" 0 confirmed");
+    end.killed_by(Signal::SIGPIPE).stderr_has("1 messages").stderr_has(" 0 acknowledged");
 }
 
 #[test]

@@ -85,8 +85,8 @@ fn heka_send_and_heka_listen_go_through_the_broker() {
         nats.url("logs?create=R1&stream=LOGS&form=framed")
     );
     let sent = heka_tests::sh(&line).dir(folder.path()).run();
-    sent.succeeds().stderr_has("5000 confirmed");
-    heka_tests::sh(&line).dir(folder.path()).run().succeeds().stderr_has("0 confirmed");
+    sent.succeeds().stderr_has("5000 acknowledged");
+    heka_tests::sh(&line).dir(folder.path()).run().succeeds().stderr_has("0 acknowledged");
     let listener = Tool::new("heka-listen")
         .args(["--write", "all.heka", "--fsync", &nats.url("LOGS?durable=archive")])
         .dir(folder.path())

@@ -55,7 +55,7 @@ fn a_record_over_the_limit_is_refused_and_its_neighbours_are_stored() {
         .args(["-i", "lines", "--max-record=8M", "--message-limit=8M", "--stats", &url])
         .stdin(input)
         .run();
-    sent.exits(1).stderr_has("longer than the receiver's limit").stderr_has("3 confirmed");
+    sent.exits(1).stderr_has("longer than the receiver's limit").stderr_has("3 acknowledged");
     assert_eq!(nats.payloads("S"), "one\ntwo\nthree\n");
 }
 

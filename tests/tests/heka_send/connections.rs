@@ -26,8 +26,8 @@ fn lines(numbers: std::ops::RangeInclusive<u32>) -> String {
 }
 
 fn wait_confirmed(sender: &Running, count: u32) {
-    let words = format!(" {count} confirmed");
-    eventually("it is confirmed", || sender.statistics().contains(&words).then_some(()));
+    let words = format!(" {count} acknowledged");
+    eventually("it is acknowledged", || sender.statistics().contains(&words).then_some(()));
 }
 
 /// It reads a byte, and closes with the others unread: they are lost though its kernel had them.
@@ -53,7 +53,7 @@ fn what_a_peer_may_not_have_read_is_in_doubt_after_a_reset() {
             end.stderr_has("hint: --resend=8M").stderr_has(" 1000 in doubt");
             assert_eq!(came, lines(1001..=2000));
         } else {
-            end.succeeds().stderr_has(" 1000 messages unconfirmed").stderr_has(" 0 in doubt");
+            end.succeeds().stderr_has(" 1000 messages unacknowledged").stderr_has(" 0 in doubt");
             assert_eq!(came, lines(1..=2000));
         }
     }
@@ -86,8 +86,8 @@ fn a_peer_that_never_answers_is_asked_once_on_each_connection() {
     sender.write("two\n");
     came.extend(all_of(peer));
     let end = sender.finish();
-    end.exits(3).stderr_has("stopped acknowledging, 2 messages unconfirmed");
-    end.stderr_has("heka-listen confirms only with --ack, other receivers never");
+    end.exits(3).stderr_has("stopped acknowledging, 2 messages unacknowledged");
+    end.stderr_has("heka-listen acknowledges only with --ack, other receivers never");
     assert_eq!(count_empty(&came), 1);
 }
 

@@ -185,8 +185,8 @@ fn a_peer_that_confirms_nothing_is_given_up() {
     // It reads, so its kernel has everything.
     let deaf = accept(&listener);
     std::thread::spawn(move || all_of(deaf));
-    sender.wait_stderr("stopped acknowledging, 1 message unconfirmed; retrying");
-    sender.wait_stderr("hint: heka-listen confirms only with --ack");
+    sender.wait_stderr("stopped acknowledging, 1 message unacknowledged; retrying");
+    sender.wait_stderr("hint: heka-listen acknowledges only with --ack");
     drop(accept(&listener));
 }
 
@@ -365,8 +365,10 @@ fn another_address_takes_over_and_gets_what_was_not_confirmed() {
     let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
     sender.write("one\n");
     first.wait_stdout_is("one\n");
-    eventually("it is confirmed", || sender.statistics().contains(" 1 confirmed").then_some(()));
-    dies_with(first, &mut sender, "two\n", " 2 sent, 1 confirmed");
+    eventually("it is acknowledged", || {
+        sender.statistics().contains(" 1 acknowledged").then_some(())
+    });
+    dies_with(first, &mut sender, "two\n", " 2 sent, 1 acknowledged");
     second.wait_stdout_is("two\n");
     sender.write("three\n");
     sender.finish().succeeds();
@@ -384,8 +386,8 @@ fn one_of_several_peers_may_come_back_and_gets_everything() {
     // It comes late.
     let other = Peer::new("heka-listen", [&address, "-opayload", "--ack"]);
     other.wait_stdout_is("1\n2\n");
-    eventually("both confirm", || sender.statistics().contains(" 2 confirmed").then_some(()));
-    dies_with(other, &mut sender, "3\n", " 3 sent, 2 confirmed");
+    eventually("both confirm", || sender.statistics().contains(" 2 acknowledged").then_some(()));
+    dies_with(other, &mut sender, "3\n", " 3 sent, 2 acknowledged");
     live.wait_stdout_is("1\n2\n3\n");
     sender.write("4\n");
     live.wait_stdout_is("1\n2\n3\n4\n");
@@ -432,14 +434,14 @@ fn what_happens_to_connections_is_told_if_asked() {
     listener.wait_stdout_is("one\ntwo\nthree\n");
     let said = sender.finish();
     said.succeeds().stderr_has(": connected\n");
-    said.stderr_has("3 messages confirmed").stderr_has("3 sent, 3 confirmed, ");
+    said.stderr_has("3 messages acknowledged").stderr_has("3 sent, 3 acknowledged, ");
     said.stderr_has(" resent, 0 dropped, 2 connections");
-    listener.wait_stderr("closed, 1 message confirmed");
+    listener.wait_stderr("closed, 1 message acknowledged");
     listener.signal(Signal::SIGUSR1);
     let said = eventually("statistics", || {
         Some(listener.stderr()).filter(|text| text.contains(" bytes in"))
     });
-    assert!(said.contains("3 confirmed, 0 repeated, 2 connections"), "{said}");
+    assert!(said.contains("3 acknowledged, 0 repeated, 2 connections"), "{said}");
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn a_dead_address_does_not_hold_up_another() {
         live.wait_stdout("all lines", |out| out == text.as_bytes());
         // It tries still.
         let end = sender.end_by(Signal::SIGTERM);
-        end.killed_by(Signal::SIGTERM).stderr_has("20000 messages not confirmed");
+        end.killed_by(Signal::SIGTERM).stderr_has("20000 messages not acknowledged");
         assert!(!end.err().contains(&dead.addr), "{end}");
     }
 }
@@ -125,7 +125,7 @@ fn a_socket_file_has_its_mode_and_only_a_stale_one_is_replaced() {
     drop(listener);
     fs::remove_file(&path).ok();
     fs::write(&path, "precious").expect("a file");
-    Tool::new("heka-listen").arg(&address).run().exits(1).stderr_has("is no socket");
+    Tool::new("heka-listen").arg(&address).run().exits(1).stderr_has("is not a socket");
     assert_eq!(fs::read_to_string(&path).expect("the file"), "precious");
 }
 
@@ -269,7 +269,7 @@ fn an_idle_connection_is_closed() {
     let mut stream = connect(&listener);
     stream.set_read_timeout(Some(heka_tests::ceiling())).expect("a timeout");
     assert_eq!(stream.read(&mut [0]).expect("closed in order"), 0);
-    listener.wait_stderr("idle too long");
+    listener.wait_stderr("idle timeout, closed");
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn statistics_are_told_at_any_time() {
     sender
         .end_by(Signal::SIGTERM)
         .killed_by(Signal::SIGTERM)
-        .stderr_has("2 messages not confirmed");
+        .stderr_has("2 messages not acknowledged");
 }
 
 #[test]
@@ -444,7 +444,7 @@ fn a_unix_stream_is_confirmed_by_being_read() {
     let sender = Tool::new("heka-send").args(args).stdin("x\n").spawn();
     let (stream, _): (UnixStream, _) = listener.accept().expect("a connection");
     // Nobody reads: that is no delivery.
-    sender.finish().exits(3).stderr_has("1 message not confirmed within 200 ms");
+    sender.finish().exits(3).stderr_has("1 message not acknowledged within 200 ms");
     drop(stream);
 }
 

@@ -63,7 +63,7 @@ fn confirmations_come_over_either_version() {
             let tls: &[&str] = if sends_tls { &["--ca-file=ca.pem"] } else { &[] };
             let tool = Tool::new("heka-send").dir(folder.path()).args(tls).arg(address);
             let sent = tool.args(["--ack=peer", "-v", "--retry-delay=20ms"]).stdin(text.clone());
-            sent.run().succeeds().stderr_has(": 20000 messages confirmed");
+            sent.run().succeeds().stderr_has(": 20000 messages acknowledged");
             listener.wait_stdout("all lines", |out| out == text.as_bytes());
         }
     }

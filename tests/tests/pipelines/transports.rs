@@ -38,7 +38,7 @@ fn a_command_acknowledges_what_it_has_stored() {
         .dir(folder.path())
         .stdin(lines(5000))
         .run();
-    sent.succeeds().stderr_has("5000 confirmed, 0 refused");
+    sent.succeeds().stderr_has("5000 acknowledged, 0 refused");
     assert_eq!(payloads(&folder.path().join("out.heka")), lines(5000));
 }
 
@@ -54,7 +54,7 @@ fn a_command_that_dies_is_started_again_and_nothing_is_lost() {
         .dir(folder.path())
         .stdin(lines(20_000))
         .run();
-    sent.succeeds().stderr_has("unconfirmed; retrying in");
+    sent.succeeds().stderr_has("unacknowledged; retrying in");
     assert_eq!(fs::read_to_string(folder.path().join("n")).unwrap(), "4\n");
     let got = Tool::new("heka-decode").args(["--dedup", "-o", "payload", "out.heka"]);
     got.dir(folder.path()).run().succeeds().stdout_is(lines(20_000));
@@ -216,7 +216,7 @@ fn the_transports_of_the_page_work() {
         script(&folder, "append", &example("heka-transport.7", "#!/usr/bin/env python3"));
         let sent = Tool::new("heka-send").args(["--stats", "exec:./append out.heka"]);
         let sent = sent.dir(folder.path()).stdin(lines(300)).run();
-        sent.succeeds().stderr_has("300 confirmed");
+        sent.succeeds().stderr_has("300 acknowledged");
         assert_eq!(payloads(&folder.path().join("out.heka")), lines(300));
     }
 }

@@ -51,9 +51,9 @@ fn what_belongs_to_somebody_else_is_left_alone() {
     symlink("nowhere", at("dangling")).unwrap();
     fs::create_dir(at("dir")).unwrap();
     for (name, cause) in [
-        ("file", "exists and is no socket"),
-        ("dangling", "exists and is no socket"),
-        ("dir", "exists and is no socket"),
+        ("file", "exists and is not a socket"),
+        ("dangling", "exists and is not a socket"),
+        ("dir", "exists and is not a socket"),
         ("no/such/folder", "No such file or directory"),
     ] {
         let out = try_to_serve(&at(name), &[]);

@@ -224,7 +224,7 @@ fn refused(refusal: &Refusal, trace: bool) -> Failure {
         _ => Failure::Broken {
             cause: format!("bad handshake: {}", shown(refusal.to_string().as_bytes())),
             hint: Some(
-                "a load balancer may have taken off the Upgrade header, or this is no log server"
+                "a load balancer may have taken off the Upgrade header, or this is not a log server"
                     .to_owned(),
             ),
         },

@@ -17,7 +17,7 @@ use heka_core::cli::{
 };
 use heka_core::codec::json::FieldsAs;
 use heka_core::codec::short::Look;
-use heka_core::codec::template::Template;
+use heka_core::codec::template::TextTemplate;
 use heka_core::codec::{Form, Matcher, Newlines, Payload, Prefix, Selector, Settings};
 use heka_core::os::clock;
 use heka_core::report::Stop;
@@ -291,13 +291,13 @@ impl Cli {
 
     fn settings(&self, matcher: Option<&Matcher>) -> Result<Settings, Stop> {
         let template = self.template.as_deref().map(|text| {
-            let template = Template::new(text, clock::zone())?;
+            let template = TextTemplate::new(text, clock::zone())?;
             Ok(template.ending_with(if self.null { 0 } else { b'\n' }))
         });
         let template = template
             .transpose()
             .map_err(|why: String| Stop::usage(format_args!("--template: {why}")))?;
-        let fields = template.as_ref().map_or(Vec::new(), Template::fields);
+        let fields = template.as_ref().map_or(Vec::new(), TextTemplate::fields);
         cli::warn_of_quotes("--template", fields);
         let highlight = matcher.and_then(Matcher::highlight);
         let look = Look { highlight, ..Look::default() };

@@ -169,7 +169,7 @@ impl Limits {
         if let Some(limit) = self.idle.filter(|_| !is_program)
             && connection.idles(limit)?
         {
-            report::repeated("--idle-timeout", format_args!("{peer}: idle too long, closed"));
+            report::repeated("--idle-timeout", format_args!("{peer}: idle timeout, closed"));
         } else if let Some(limit) = self.record.filter(|_| !is_program)
             && connection.is_unfinished_for(limit)?
         {

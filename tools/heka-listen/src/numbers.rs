@@ -20,7 +20,7 @@ static DROPPED: Table = Table::new();
 /// In the order in which they are told.
 pub(crate) const ALL: &[Metric] = &[
     Metric::total("heka_listen_acknowledged_messages_total", "Messages acknowledged", &CONFIRMED)
-        .word("confirmed"),
+        .word("acknowledged"),
     Metric::total("heka_listen_repeated_messages_total", "Messages that came again", &REPEATED)
         .word("repeated"),
     Metric::total("heka_listen_connects_total", "Connections accepted", &CONNECTS)

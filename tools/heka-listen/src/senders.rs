@@ -106,7 +106,7 @@ impl Senders {
         match error {
             None if connection.confirmed > 0 => {
                 let count = Count(connection.confirmed, "message");
-                report::note(format_args!("{}: closed, {count} confirmed", connection.peer));
+                report::note(format_args!("{}: closed, {count} acknowledged", connection.peer));
             }
             None => report::note(format_args!("{}: closed", connection.peer)),
             Some(error) => {

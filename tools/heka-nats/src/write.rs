@@ -256,7 +256,7 @@ fn take_answer(
     let words = match answer.pointer("/error/description").and_then(Value::as_str) {
         Some(words) => words,
         None if is_error => "error",
-        None => "somebody answers who is no stream",
+        None => "the answer is not from a stream",
     };
     if code == TOO_LONG {
         window.too_long(id, words, |id, frame, number| packer.single(id, frame, number));

@@ -278,7 +278,7 @@ fn check_combination(
         return Err(Stop::usage("--ack=peer needs frames to number: -o heka"));
     }
     if ack == Some(Ack::Peer) && is_datagram {
-        return Err(Stop::usage("--ack=peer needs a stream: datagrams are not confirmed"));
+        return Err(Stop::usage("--ack=peer needs a stream: datagrams are not acknowledged"));
     }
     if queues && output == Form::Raw {
         return Err(Stop::usage("--queue needs messages: raw bytes have no ends"));

@@ -24,7 +24,7 @@ pub(crate) const ALL: &[Metric] = &[
     Metric::total("heka_send_sent_messages_total", "Messages written to the receiver", &SENT)
         .word("sent"),
     Metric::total("heka_send_acknowledged_messages_total", "Messages acknowledged", &CONFIRMED)
-        .word("confirmed"),
+        .word("acknowledged"),
     Metric::total(
         "heka_send_refused_messages_total",
         "Messages that the receiver refused",

@@ -242,7 +242,7 @@ impl Sender {
         }
         let unconfirmed = self.unconfirmed();
         if unconfirmed > 0 && self.lane.is_volatile() {
-            report::warning(format_args!("{} not confirmed", Count(unconfirmed, "message")));
+            report::warning(format_args!("{} not acknowledged", Count(unconfirmed, "message")));
         }
     }
 

@@ -52,7 +52,7 @@ pub(crate) fn parse_mode(text: &str) -> Result<Mode, String> {
 fn octal(digits: &str) -> Result<u32, String> {
     match u32::from_str_radix(digits, 8) {
         Ok(bits) if bits <= ALL && !digits.starts_with('+') => Ok(bits),
-        _ => Err(format!("'{digits}' is no octal mode of at most 7777")),
+        _ => Err(format!("'{digits}' is not an octal mode of at most 7777")),
     }
 }
 
@@ -88,7 +88,7 @@ fn parse_who(text: &str) -> Result<u32, String> {
             'g' => 0o2070,
             'o' => 0o0007,
             'a' => ALL,
-            _ => return Err(format!("'{c}' is none of u, g, o, a")),
+            _ => return Err(format!("'{c}' is not one of u, g, o, a")),
         };
     }
     Ok(if text.is_empty() { ALL } else { who })
@@ -121,7 +121,7 @@ fn parse_permissions(text: &str, who: u32) -> Result<(u32, u32), String> {
             's' => bits |= 0o6000 & who,
             't' => bits |= 0o1000,
             'X' => kept |= 0o111,
-            _ => return Err(format!("'{c}' is none of r, w, x, X, s, t")),
+            _ => return Err(format!("'{c}' is not one of r, w, x, X, s, t")),
         }
     }
     Ok((bits, kept & !bits))

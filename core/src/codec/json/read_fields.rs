@@ -139,7 +139,7 @@ fn double(name: &str, value: &Json) -> Result<f64, String> {
 
 /// A field with the members of the schema.
 fn whole(value: &Json) -> Result<Field, String> {
-    let Json::Object(members) = value else { return Err("a field is no object".to_owned()) };
+    let Json::Object(members) = value else { return Err("a field is not an object".to_owned()) };
     let mut field = Field::default();
     // The bytes of text that is not UTF-8 stand beside it, and count.
     let (mut name_bytes, mut representation_bytes, mut value_bytes) = (None, None, None);

@@ -5,7 +5,7 @@ use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ZonedDateTime};
 
-use super::parts::{Parts, Place, nanoseconds};
+use super::parts::{Defaults, Parts, nanoseconds};
 use super::scan::{Scan, short_year};
 
 /// Go's standard layouts by their names there.
@@ -131,12 +131,12 @@ impl Layout {
         Ok(Self::Pieces(pieces))
     }
 
-    pub(super) fn read(&self, text: &[u8], now: i64, place: &Place) -> Option<i64> {
+    pub(super) fn read(&self, text: &[u8], now: i64, defaults: &Defaults) -> Option<i64> {
         match self {
-            Self::Any => super::any::read(text)?.complete(now, place),
+            Self::Any => super::any::read(text)?.complete(now, defaults),
             Self::Epoch(digits) => epoch(text, *digits),
-            Self::Pieces(pieces) => by_pieces(pieces, text)?.complete(now, place),
-            Self::Format(format) => by_jiff(format, std::str::from_utf8(text).ok()?, now, place),
+            Self::Pieces(pieces) => by_pieces(pieces, text)?.complete(now, defaults),
+            Self::Format(format) => by_jiff(format, std::str::from_utf8(text).ok()?, now, defaults),
         }
     }
 }
@@ -348,15 +348,15 @@ fn epoch(text: &[u8], digits: usize) -> Option<i64> {
 }
 
 /// A time by a format that counts weeks, or the like.
-fn by_jiff(format: &str, text: &str, now: i64, place: &Place) -> Option<i64> {
+fn by_jiff(format: &str, text: &str, now: i64, defaults: &Defaults) -> Option<i64> {
     let mut parts = BrokenDownTime::parse(format, text).ok()?;
     if let Some(time) = parts.timestamp() {
         return nanoseconds(time);
     }
-    let zone = parts.offset().map_or_else(|| place.zone().clone(), Offset::to_time_zone);
+    let zone = parts.offset().map_or_else(|| defaults.zone().clone(), Offset::to_time_zone);
     let now = Timestamp::from_nanosecond(i128::from(now)).ok()?.to_zoned_datetime(zone.clone());
     if parts.year().is_none() && parts.iso_week_year().is_none() {
-        let year = place.year().and_then(|year| i16::try_from(year).ok());
+        let year = defaults.year().and_then(|year| i16::try_from(year).ok());
         parts.set_year(Some(year.unwrap_or_else(|| now.year()))).ok()?;
     }
     let has_date = parts.month().is_some() || parts.day_of_year().is_some() || has_week(&parts);

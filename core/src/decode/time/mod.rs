@@ -13,19 +13,19 @@ mod scan;
 use jiff::tz::TimeZone;
 
 use layout::Layout;
-use parts::Place;
+use parts::Defaults;
 use scan::Scan;
 
 /// How to read times.
 #[derive(Clone, Debug)]
 pub struct Times {
     layouts: Vec<Layout>,
-    place: Place,
+    defaults: Defaults,
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Self { layouts: Vec::new(), place: Place::new(TimeZone::UTC, None) }
+        Self { layouts: Vec::new(), defaults: Defaults::new(TimeZone::UTC, None) }
     }
 }
 
@@ -43,7 +43,7 @@ impl Times {
         year: Option<i16>,
     ) -> Result<Self, String> {
         let layouts = formats.into_iter().map(Layout::new).collect::<Result<_, _>>()?;
-        Ok(Self { layouts, place: Place::new(zone, year.map(i64::from)) })
+        Ok(Self { layouts, defaults: Defaults::new(zone, year.map(i64::from)) })
     }
 
     /// Nanoseconds since 1970-01-01 UTC; `now` completes what the text leaves out.
@@ -51,14 +51,14 @@ impl Times {
         let text = text.trim_ascii();
         let mut asked = self.layouts.iter();
         asked
-            .find_map(|layout| layout.read(text, now, &self.place))
-            .or_else(|| any::read(text)?.complete(now, &self.place))
+            .find_map(|layout| layout.read(text, now, &self.defaults))
+            .or_else(|| any::read(text)?.complete(now, &self.defaults))
     }
 
     /// Reads the time at the front of `text`, in any form that programs use; also what is behind it.
     pub fn read_front<'a>(&self, text: &'a [u8], now: i64) -> Option<(i64, &'a [u8])> {
         let mut scan = Scan::new(text);
-        let time = any::read_front(&mut scan)?.complete(now, &self.place)?;
+        let time = any::read_front(&mut scan)?.complete(now, &self.defaults)?;
         Some((time, scan.rest))
     }
 }

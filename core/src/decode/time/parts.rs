@@ -37,7 +37,7 @@ pub(super) struct Parts {
 
 /// What texts leave to be completed: the zone that times are in, and the year.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct Defaults {
     zone: TimeZone,
     is_utc: bool,
     year: Option<i64>,
@@ -45,7 +45,7 @@ pub(super) struct Place {
     known: Cell<Option<(i64, i64)>>,
 }
 
-impl Place {
+impl Defaults {
     pub(super) fn new(zone: TimeZone, year: Option<i64>) -> Self {
         Self { is_utc: zone == TimeZone::UTC, zone, year, known: Cell::new(None) }
     }
@@ -93,21 +93,21 @@ impl Place {
 impl Parts {
     /// Nanoseconds since 1970-01-01 UTC. A year that is not said is the one in which the time lies
     /// nearest to `now`, at most a day ahead; a day that is not said, the nearest one.
-    pub(super) fn complete(&self, now: i64, place: &Place) -> Option<i64> {
+    pub(super) fn complete(&self, now: i64, defaults: &Defaults) -> Option<i64> {
         if let Some(epoch) = self.epoch {
             return epoch.checked_add(i64::from(self.nanosecond));
         }
         let second = now.div_euclid(BILLION);
         match (self.year, self.month, self.day, self.day_of_year) {
-            (Some(year), ..) => self.at(self.day_in(year)?, place),
-            (None, None, None, None) => self.nearest(second.div_euclid(DAY), now, place),
-            (None, ..) => match place.year {
-                Some(year) => self.at(self.day_in(year)?, place),
+            (Some(year), ..) => self.at(self.day_in(year)?, defaults),
+            (None, None, None, None) => self.nearest(second.div_euclid(DAY), now, defaults),
+            (None, ..) => match defaults.year {
+                Some(year) => self.at(self.day_in(year)?, defaults),
                 None => {
                     let (year, ..) = civil(second.div_euclid(DAY));
                     let latest = now.saturating_add(DAY * BILLION);
                     let years = (0..MOST_YEARS).map(|back| year + 1 - back);
-                    let times = years.filter_map(|year| self.at(self.day_in(year)?, place));
+                    let times = years.filter_map(|year| self.at(self.day_in(year)?, defaults));
                     times.into_iter().find(|&time| time <= latest)
                 }
             },
@@ -115,9 +115,9 @@ impl Parts {
     }
 
     /// The time of day on whichever day is nearest.
-    fn nearest(&self, today: i64, now: i64, place: &Place) -> Option<i64> {
+    fn nearest(&self, today: i64, now: i64, defaults: &Defaults) -> Option<i64> {
         let days = [today - 1, today, today + 1];
-        let times = days.into_iter().filter_map(|day| self.at(day, place));
+        let times = days.into_iter().filter_map(|day| self.at(day, defaults));
         times.min_by_key(|&time| time.abs_diff(now))
     }
 
@@ -135,7 +135,7 @@ impl Parts {
     }
 
     /// The time of day on a day.
-    fn at(&self, day: i64, place: &Place) -> Option<i64> {
+    fn at(&self, day: i64, defaults: &Defaults) -> Option<i64> {
         let hour = match (self.is_pm, self.hour) {
             (None, hour @ 0..=23) => hour,
             (Some(is_pm), hour @ 1..=12) => hour % 12 + if is_pm { 12 } else { 0 },
@@ -146,7 +146,7 @@ impl Parts {
         let local = day * DAY + i64::from(hour) * 3600 + i64::from(self.minute) * 60 + seconds;
         let offset = match self.offset {
             Some(offset) => i64::from(offset),
-            None => place.offset_at(local)?,
+            None => defaults.offset_at(local)?,
         };
         let nanoseconds = (local - offset).checked_mul(BILLION)?;
         nanoseconds.checked_add(i64::from(self.nanosecond))

@@ -181,7 +181,7 @@ fn parse_line(line: &[u8]) -> Result<(String, Vec<u8>), &'static str> {
     let position = match (text("position"), text("position_base64")) {
         (Some(position), _) => position.as_bytes().to_vec(),
         (None, Some(position)) => {
-            BASE64.decode(position.as_bytes()).map_err(|_| "position is no base64")?
+            BASE64.decode(position.as_bytes()).map_err(|_| "position is not base64")?
         }
         (None, None) => return Err("no position"),
     };

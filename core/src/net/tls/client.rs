@@ -111,7 +111,7 @@ impl Client {
         let name = self.settings.server_name.as_deref().unwrap_or(host);
         let name = if name.is_empty() { "localhost" } else { name };
         let server_name = ServerName::try_from(name.to_owned())
-            .map_err(|_| DialError::failed(format_args!("'{name}' is no server name")))?;
+            .map_err(|_| DialError::failed(format_args!("'{name}' is not a server name")))?;
         if self.settings.insecure {
             crate::report::warning(format_args!(
                 "{name}: the certificate is not checked (--insecure): anybody could answer"

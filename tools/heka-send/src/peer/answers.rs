@@ -111,7 +111,7 @@ fn settle(
     };
     let count = answer.refused_count.unwrap_or(1);
     let Some(before) = number.checked_sub(count).filter(|before| before >= confirmed) else {
-        return Err(wrong(format!("refuses message {confirmed}, which it has confirmed")));
+        return Err(wrong(format!("refuses message {confirmed}, which it has acknowledged")));
     };
     if refused == Refused::Stop {
         window.confirm_record(before);
@@ -131,10 +131,12 @@ fn settle(
 /// have written up to number `written`.
 fn check(number: u64, before: u64, written: u64) -> Result<(), String> {
     if number > written {
-        return Err(format!("confirms message {number}, but {written} is the last that it got"));
+        return Err(format!(
+            "acknowledges message {number}, but {written} is the last that it got"
+        ));
     }
     if number < before {
-        return Err(format!("confirms message {number} after message {before}"));
+        return Err(format!("acknowledges message {number} after message {before}"));
     }
     Ok(())
 }

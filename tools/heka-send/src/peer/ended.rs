@@ -30,7 +30,7 @@ impl Ended<'_> {
     pub(super) fn failure(&self) -> String {
         let mut text = format!("{}: {}", self.name, self.over.cause);
         if self.unconfirmed > 0 {
-            text += &format!(", {} unconfirmed", Count(self.unconfirmed, "message"));
+            text += &format!(", {} unacknowledged", Count(self.unconfirmed, "message"));
         }
         if self.in_doubt > 0 {
             text += &format!(", {} in doubt", Count(self.in_doubt, "message"));

@@ -252,7 +252,7 @@ impl Target {
         let Phase::Open(link) = &self.phase else { return self.is_done_without_link() };
         if unconfirmed == 0 && link.sides.is_closed_by_peer() {
             let count = Count(self.accepted() - self.before, "message");
-            let done = if self.confirms() { "confirmed" } else { "sent" };
+            let done = if self.confirms() { "acknowledged" } else { "sent" };
             report::note(format_args!("{}: {count} {done}", self.name()));
             return Ok(true);
         }
@@ -296,7 +296,7 @@ impl Target {
     /// The time for confirmations is up.
     fn unconfirmed(&self) -> Stop {
         report::error(format_args!(
-            "{}: {} not confirmed within {}",
+            "{}: {} not acknowledged within {}",
             self.name(),
             Count(self.window.unconfirmed(), "message"),
             Span(self.delivery.linger())

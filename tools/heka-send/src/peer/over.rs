@@ -2,7 +2,7 @@
 //! Why a connection is over.
 
 /// What helps if a peer confirms nothing.
-const UNCONFIRMING: &str = "heka-listen confirms only with --ack, other receivers never";
+const UNCONFIRMING: &str = "heka-listen acknowledges only with --ack, other receivers never";
 
 /// Who ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

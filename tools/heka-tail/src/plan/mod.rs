@@ -191,7 +191,7 @@ impl Cli {
             return Err(Stop::usage("which FILE?"));
         }
         if self.files.iter().any(|file| file.as_os_str() == "-") {
-            return Err(Stop::usage("standard input is no file to follow; heka-encode reads it"));
+            return Err(Stop::usage("cannot follow standard input; use heka-encode"));
         }
         let is_for_text = self.splitting.is_for_text() || self.messages.is_for_text();
         if self.splitting.input == InputForm::Heka
