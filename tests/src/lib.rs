@@ -7,7 +7,8 @@
 //! - [`Peer`] is a running tool that has said through `--ready-fd` where it listens.
 //! - [`Proxy`] stands between two of them and misbehaves; a [`SmallDisk`] is full when it should;
 //!   nobody ever answers at a [`DeadEnd`].
-//! - [`Nats`] is a NATS server that can be killed and started again.
+//! - [`Nats`] is a NATS server that can be killed and started again; [`Tansu`] and [`Mock`] are brokers
+//!   that speak Kafka's protocol.
 //! - [`playback::Playback`] plays what real servers once sent; [`tls_front`] puts TLS in front of it.
 //! - [`scene::Scene`] is a folder with logs for heka-tail.
 //! - [`Pty`] runs a tool on a terminal.
@@ -24,6 +25,7 @@ mod certificates;
 mod dead_end;
 mod disk;
 mod frames;
+mod kafka;
 mod nats;
 mod outcome;
 pub mod page;
@@ -45,6 +47,7 @@ pub use bindir::{bindir, system_path};
 pub use certificates::certificates;
 pub use dead_end::DeadEnd;
 pub use disk::SmallDisk;
+pub use kafka::{Mock, Tansu, payloads, require_kafka};
 pub use nats::Nats;
 pub use nix::sys::signal::Signal;
 pub use outcome::{Outcome, SECRET};

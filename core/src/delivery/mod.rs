@@ -21,6 +21,8 @@ mod marks;
 #[cfg(feature = "queue")]
 pub mod queue_dir;
 mod refusal;
+#[cfg(feature = "transport")]
+pub mod transport;
 
 #[cfg(feature = "checkpoint")]
 pub use commit::Commit;

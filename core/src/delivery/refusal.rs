@@ -12,6 +12,8 @@ pub enum Refusal {
     Signature,
     /// What arrived in its place is no message.
     Damaged,
+    /// The receiver, or a broker behind it, rejects it as it is.
+    Rejected,
     /// A reason that this version does not know.
     Other(u64),
 }
@@ -23,6 +25,7 @@ impl Refusal {
             Self::TooLong => 1,
             Self::Signature => 2,
             Self::Damaged => 3,
+            Self::Rejected => 4,
             Self::Other(number) => number,
         }
     }
@@ -34,6 +37,7 @@ impl From<u64> for Refusal {
             1 => Self::TooLong,
             2 => Self::Signature,
             3 => Self::Damaged,
+            4 => Self::Rejected,
             number => Self::Other(number),
         }
     }
@@ -45,6 +49,7 @@ impl fmt::Display for Refusal {
             Self::TooLong => f.write_str("longer than the receiver's limit"),
             Self::Signature => f.write_str("the receiver does not accept its signature"),
             Self::Damaged => f.write_str("damaged each time it arrived"),
+            Self::Rejected => f.write_str("rejected by the receiver"),
             Self::Other(number) => write!(f, "reason {number}"),
         }
     }

@@ -7,7 +7,7 @@
 //! unix:PATH  unixgram:PATH           sockets in the file system (unix://PATH too)
 //! @NAME  unix:@NAME  unixgram:@NAME  abstract sockets (Linux), unix(7)
 //! exec:COMMAND                       a command's standard input and output
-//! nats://… natss://…                 short for a command that speaks a broker's protocol
+//! kafka://… kafkas://… nats://… natss://…  short for a command that speaks a broker's protocol
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -90,7 +90,7 @@ pub fn parse_addr(text: &str) -> Result<Addr, String> {
     }
     if let Some((scheme, _)) = text.split_once("://") {
         return Err(format!(
-            "unknown scheme '{scheme}://' (tcp, tls, udp, unix, unixgram, nats, natss)"
+            "unknown scheme '{scheme}://' (tcp, tls, udp, unix, unixgram, kafka, kafkas, nats, natss)"
         ));
     }
     if text.starts_with('/') || text.starts_with("./") {
@@ -100,7 +100,12 @@ pub fn parse_addr(text: &str) -> Result<Addr, String> {
 }
 
 /// Addresses that a tool of ours understands: it is the one that reads the rest.
-const BROKERS: &[(&str, &str)] = &[("nats://", "heka-nats"), ("natss://", "heka-nats")];
+const BROKERS: &[(&str, &str)] = &[
+    ("kafka://", "heka-kafka"),
+    ("kafkas://", "heka-kafka"),
+    ("nats://", "heka-nats"),
+    ("natss://", "heka-nats"),
+];
 
 fn parse_command(line: &str) -> Result<Addr, String> {
     match line.trim() {
@@ -254,6 +259,7 @@ mod tests {
             "unixgram:/run/gram",
             "exec:ssh relay 'heka-listen --stdio'",
             "nats://n1,n2:4223/logs.{Logger}?stream=LOGS",
+            "kafkas://b1,b2/logs?key=Logger",
         ] {
             assert_eq!(parse_addr(text).expect(text).to_string(), text);
         }

@@ -20,6 +20,7 @@ fn tools() -> Vec<String> {
         .flatten()
         .filter(|entry| entry.path().join("src/cli.rs").exists())
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|tool| tool != "heka-kafka" || heka_tests::require_kafka())
         .collect();
     tools.sort();
     tools

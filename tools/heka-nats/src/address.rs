@@ -4,6 +4,9 @@
 use std::path::PathBuf;
 
 use heka_core::cli::parse_size;
+use heka_core::delivery::transport::{
+    Form, From, parse_form, parse_from, parse_hosts, parse_switch,
+};
 use heka_core::net::HostPort;
 use heka_core::os::clock;
 
@@ -11,32 +14,6 @@ use heka_core::os::clock;
 const PORT: u16 = 4222;
 /// A server takes no longer message unless its configuration says so; the rest is for headers.
 const BATCH: usize = 64 * 1024;
-
-/// What a message of the broker holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// One message, bare, as Heka's outputs wrote them.
-    Protobuf,
-    /// Whole frames, one or more.
-    Framed,
-    /// The payload of one message.
-    Payload,
-}
-
-/// Where reading begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum From {
-    /// Where this durable consumer is.
-    Stored,
-    Begin,
-    /// Only what comes from now on.
-    End,
-    Sequence(u64),
-    /// So many before the end.
-    Last(u64),
-    /// RFC 3339, as the server reads it.
-    Time(String),
-}
 
 /// An address, read.
 #[derive(Clone, Debug)]
@@ -103,7 +80,7 @@ pub(crate) fn parse(text: &str) -> Result<Address, String> {
                     --user with --password-file, --creds or --nkey"
             .to_owned());
     }
-    let hosts = hosts.split(',').map(parse_host).collect::<Result<_, _>>()?;
+    let hosts = parse_hosts(hosts, PORT)?;
     if subject.is_empty() || subject.contains(char::is_whitespace) {
         return Err("expected a subject behind the host: nats://HOST/SUBJECT".to_owned());
     }
@@ -111,14 +88,6 @@ pub(crate) fn parse(text: &str) -> Result<Address, String> {
     let id: String = clock::random_uuid().iter().map(|byte| format!("{byte:02x}")).collect();
     let inbox = format!("_INBOX.{id}");
     Ok(Address { text, is_tls, hosts, subject, options, inbox })
-}
-
-fn parse_host(text: &str) -> Result<HostPort, String> {
-    if text.is_empty() {
-        return Err("expected HOST or HOST:PORT".to_owned());
-    }
-    let has_port = text.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-    if has_port { HostPort::parse(text) } else { HostPort::parse(&format!("{text}:{PORT}")) }
 }
 
 fn parse_options(query: &str) -> Result<Options, String> {
@@ -157,14 +126,8 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
             let replicas = replicas.filter(|number| (1..=5).contains(number));
             options.create = Some(replicas.ok_or("expected R1 to R5")?);
         }
-        "form" => {
-            options.form = Some(match value {
-                "protobuf" => Form::Protobuf,
-                "framed" => Form::Framed,
-                "payload" => Form::Payload,
-                _ => return Err("expected protobuf, framed or payload".to_owned()),
-            });
-        }
+        "form" => options.form = Some(parse_form(value)?),
+        "origin" => options.origin = parse_switch(value)?,
         "id" => {
             options.no_id = match value {
                 "uuid" => false,
@@ -172,30 +135,9 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
                 _ => return Err("expected uuid or none".to_owned()),
             };
         }
-        "origin" => {
-            options.origin = match value {
-                "" | "on" => true,
-                "off" => false,
-                _ => return Err("expected on or off".to_owned()),
-            };
-        }
         _ => return Err("no such option of nats://".to_owned()),
     }
     Ok(())
-}
-
-fn parse_from(value: &str) -> Result<From, String> {
-    let wrong = || "expected stored, begin, end, N, -N or @TIME".to_owned();
-    match value {
-        "stored" => Ok(From::Stored),
-        "begin" => Ok(From::Begin),
-        "end" => Ok(From::End),
-        _ => match (value.strip_prefix('-'), value.strip_prefix('@')) {
-            (Some(last), _) => last.parse().map(From::Last).map_err(|_| wrong()),
-            (_, Some(time)) if !time.is_empty() => Ok(From::Time(time.to_owned())),
-            _ => value.parse().map(From::Sequence).map_err(|_| wrong()),
-        },
-    }
 }
 
 #[cfg(test)]
@@ -214,7 +156,7 @@ mod tests {
         assert_eq!((address.options.create, address.options.batch()), (Some(3), BATCH));
         let from = |text: &str| parse(&format!("nats://h/S?from={text}")).unwrap().options.from;
         assert_eq!(from("-5"), Some(From::Last(5)));
-        assert_eq!(from("7"), Some(From::Sequence(7)));
+        assert_eq!(from("7"), Some(From::Number(7)));
         assert_eq!(from("@2026-01-01T00:00:00Z"), Some(From::Time("2026-01-01T00:00:00Z".into())));
     }
 

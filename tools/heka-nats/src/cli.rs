@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use clap::Parser;
 use heka_core::cli::net::{NetArgs, RetryArgs, TlsArgs};
 use heka_core::cli::{Common, Tool, parse_buffer_size};
+use heka_core::delivery::transport::From;
 use heka_core::net::{Backoff, Dialer, tls};
 use heka_core::report::Stop;
 use heka_core::report::stats::Metric;
 
-use crate::address::{self, Address, From, Options};
+use crate::address::{self, Address, Options};
 use crate::auth::Credentials;
 use crate::numbers;
 

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use heka_core::delivery::transport::From;
 use heka_core::net::{Backoff, DialError};
 use heka_core::report;
 use heka_core::report::words::Span;
 use serde_json::{Value, json};
 
-use crate::address::{From, Options};
+use crate::address::Options;
 use crate::client::Client;
 
 /// How long a server waits for an acknowledgement before it sends a message again.
@@ -218,7 +219,7 @@ fn start(options: &Options, last: u64) -> Option<u64> {
     let number = match &options.from {
         None | Some(From::Stored | From::Begin | From::Time(_)) => return None,
         Some(From::End) => next,
-        Some(From::Sequence(sequence)) => *sequence,
+        Some(From::Number(sequence)) => *sequence,
         Some(From::Last(count)) => next.saturating_sub(*count),
     };
     Some(number.max(1))

@@ -6,21 +6,17 @@
 //! not acknowledged when a connection breaks is known at once.
 
 mod address;
-mod answers;
 mod auth;
 mod cli;
 mod client;
-mod convert;
 mod delivery;
 mod jetstream;
 mod numbers;
-mod outbox;
+mod origin;
 mod packer;
 mod protocol;
 mod pulls;
 mod read;
-mod source;
-mod subject;
 mod window;
 mod write;
 

@@ -4,15 +4,14 @@
 use std::fmt::Write as _;
 
 use data_encoding::HEXLOWER;
+use heka_core::delivery::transport::{Form, Place, each_frame};
 use heka_core::report::Stop;
 use heka_core::wire::framing::put_header_of;
 use heka_core::wire::{Frame, Header};
 
-use crate::address::{Address, Form};
+use crate::address::Address;
 use crate::client::Client;
 use crate::protocol::put_message;
-use crate::source::each_frame;
-use crate::subject::Subject;
 use crate::window::{Outgoing, Window};
 
 /// Room in a message for its headers.
@@ -32,7 +31,7 @@ struct Batch {
 /// Makes messages.
 #[derive(Debug)]
 pub(crate) struct Packer {
-    subject: Subject,
+    subject: Place,
     form: Form,
     /// Records share a message up to this size.
     batch_size: usize,
@@ -48,8 +47,12 @@ pub(crate) struct Packer {
 impl Packer {
     pub(crate) fn new(address: &Address) -> Result<Self, Stop> {
         let options = &address.options;
-        let subject = Subject::parse(&address.subject)
-            .map_err(|words| Stop::usage(format_args!("{}: {words}", address.text)))?;
+        let wrong = |words| Stop::usage(format_args!("{}: {words}", address.text));
+        if address.subject.contains(['*', '>']) {
+            let words = "messages are not sent to a subject with * or >";
+            return Err(wrong(words.to_owned()));
+        }
+        let subject = Place::parse(&address.subject, allowed).map_err(wrong)?;
         Ok(Self {
             subject,
             form: options.form(),
@@ -65,7 +68,10 @@ impl Packer {
 
     /// What the subjects of all messages match.
     pub(crate) fn pattern(&self) -> String {
-        self.subject.pattern()
+        // A star stands for a whole token only.
+        let joined = self.subject.with("*");
+        let tokens = joined.split('.').map(|token| if token.contains('*') { "*" } else { token });
+        tokens.collect::<Vec<_>>().join(".")
     }
 
     /// Messages go there from now on.
@@ -162,5 +168,29 @@ impl Packer {
         let end = bytes.len().saturating_sub(2);
         let payload = end.saturating_sub(batch.payload.len())..end;
         Outgoing { bytes, payload, last: batch.last, count: batch.count }
+    }
+}
+
+/// A byte that a server takes in a token.
+fn allowed(byte: u8) -> u8 {
+    match byte {
+        b'.' | b'*' | b'>' | 0..=b' ' | 0x7f => b'_',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address;
+
+    #[test]
+    fn values_become_tokens() {
+        let packer = |text| Packer::new(&address::parse(text).unwrap());
+        assert_eq!(packer("nats://h/logs.{Logger}.x-{Type}").unwrap().pattern(), "logs.*.*");
+        for text in ["nats://h/a.*", "nats://h/a.>", "nats://h/a.{Nothing}"] {
+            assert!(packer(text).is_err(), "{text}");
+        }
+        assert_eq!(b"a.b c*d".map(allowed), *b"a_b_c_d");
     }
 }

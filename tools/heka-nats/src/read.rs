@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use heka_core::cli::settle_frames;
+use heka_core::delivery::transport::{Answers, Converter, From};
 use heka_core::net::{DialError, Loss, Redial};
 use heka_core::os::{Backlog, Output, clock, wait};
 use heka_core::report::words::Count;
@@ -12,14 +13,12 @@ use heka_core::report::{self, Status, Stop, stats};
 use heka_core::wire::{Header, put_frame};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::address::From;
-use crate::answers::Answers;
 use crate::cli::Plan;
 use crate::client::Client;
-use crate::convert::Converter;
 use crate::delivery::Delivery;
 use crate::jetstream::{self, Consumer};
 use crate::numbers;
+use crate::origin::{Stored, TEXT_TYPE};
 use crate::protocol::{Incoming, put_message};
 use crate::pulls::{Answer, Pulls, SILENCE};
 
@@ -104,7 +103,7 @@ impl Reader {
         }
         Ok(Self {
             out,
-            converter: Converter::new(plan.address.options.origin),
+            converter: Converter::new(TEXT_TYPE, plan.address.options.origin),
             answers,
             handed: VecDeque::new(),
             last: 0,
@@ -211,7 +210,7 @@ impl Reader {
         if self.has_begun && options.durable.is_none() {
             // Nobody remembers for us what has come.
             let next = if self.seen > 0 { Some(self.seen + 1) } else { self.start };
-            options.from = next.map(From::Sequence).or(options.from);
+            options.from = next.map(From::Number).or(options.from);
         }
         let consumer = jetstream::consumer(&mut client, &address.subject, &options, resets)?;
         self.has_begun = true;
@@ -254,7 +253,8 @@ impl Reader {
             }
             *seen = delivery.sequence.max(*seen);
             numbers::LAG.set(delivery.pending);
-            let count = converter.put(out.buffer(), message, delivery.sequence);
+            let origin = Stored { subject: message.subject, sequence: delivery.sequence };
+            let count = converter.put(out.buffer(), message.payload, &origin);
             stats::MESSAGES.add(count);
             stats::BYTES_IN.add(message.payload.len() as u64);
             *last += count;

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use heka_core::delivery::Refusal;
+use heka_core::delivery::transport::{Outbox, Source};
 use heka_core::net::{DialError, Loss, Redial};
 use heka_core::os::{Deadline, wait};
 use heka_core::report::{Status, Stop, stats};
@@ -13,10 +15,8 @@ use crate::cli::Plan;
 use crate::client::Client;
 use crate::jetstream;
 use crate::numbers;
-use crate::outbox::Outbox;
 use crate::packer::Packer;
 use crate::protocol::Incoming;
-use crate::source::Source;
 use crate::window::{Settled, Window};
 
 /// Bytes that are handed to the system in one go.
@@ -57,7 +57,7 @@ struct Writer {
 impl Writer {
     fn new(plan: Plan) -> Result<Self, Stop> {
         Ok(Self {
-            source: Source::new(plan.acknowledges)?,
+            source: Source::new("heka-nats", plan.acknowledges)?,
             packer: Packer::new(&plan.address)?,
             window: Window::new(plan.in_flight),
             outbox: Outbox::new(plan.acknowledges)?,
@@ -165,8 +165,14 @@ impl Writer {
         while let Some(settled) = self.window.settle() {
             self.redial.reset();
             match settled {
-                Settled::Stored { last, count } => self.outbox.stored(last, count)?,
-                Settled::Refused { last, cause } => self.outbox.refused(last, &cause)?,
+                Settled::Stored { last, count } => {
+                    numbers::ACKNOWLEDGED.add(count);
+                    self.outbox.stored(last)?;
+                }
+                Settled::Refused { last, cause } => {
+                    numbers::REFUSED.add(1);
+                    self.outbox.refused(last, Refusal::TooLong, &cause)?;
+                }
             }
         }
         numbers::RESENT.set(self.window.resent);

@@ -3,28 +3,32 @@
 
 use std::os::fd::BorrowedFd;
 
-use heka_core::delivery::Refusal;
-use heka_core::os::Input;
-use heka_core::record::{Found, More, Progress, Splitter};
-use heka_core::report::{self, Stop, stats};
+use crate::delivery::Refusal;
+use crate::os::Input;
+use crate::record::{Found, More, Progress, Splitter};
+use crate::report::{self, Stop, stats};
 
 /// Longest frame that is understood.
 const MAX_ANSWER: usize = 1024;
 
 /// Answers on standard input.
 #[derive(Debug)]
-pub(crate) struct Answers {
+pub struct Answers {
     input: Input,
     splitter: Splitter,
     progress: Progress,
     /// Number of the last record that nothing is left to do about.
     done: u64,
     /// Some of them were refused.
-    pub(crate) has_refused: bool,
+    pub has_refused: bool,
 }
 
 impl Answers {
-    pub(crate) fn new() -> Result<Self, Stop> {
+    /// Reads them from standard input.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn new() -> Result<Self, Stop> {
         Ok(Self {
             input: Input::stdin()?,
             splitter: Splitter::frames(MAX_ANSWER),
@@ -34,16 +38,21 @@ impl Answers {
         })
     }
 
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+    /// What to wait for.
+    pub fn fd(&self) -> BorrowedFd<'_> {
         self.input.fd()
     }
 
-    pub(crate) fn done(&self) -> u64 {
+    /// Number of the last record that nothing is left to do about.
+    pub fn done(&self) -> u64 {
         self.done
     }
 
     /// Takes what there is without waiting; `false` at the end.
-    pub(crate) fn take(&mut self) -> Result<bool, Stop> {
+    ///
+    /// # Errors
+    /// Nothing can be read.
+    pub fn take(&mut self) -> Result<bool, Stop> {
         while self.input.is_ready()? {
             if !self.input.read()? {
                 return Ok(false);

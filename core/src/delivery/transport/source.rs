@@ -3,17 +3,17 @@
 
 use std::os::fd::BorrowedFd;
 
-use heka_core::os::{Input, Kind, clock, detect};
-use heka_core::record::{Damage, Found, Framing, Limit, More, Oversize, Progress, Splitter};
-use heka_core::report::words::Count;
-use heka_core::report::{self, Stop, stats};
-use heka_core::wire::{
+use crate::os::{Input, Kind, clock, detect};
+use crate::record::{Damage, Found, Framing, Limit, More, Oversize, Progress, Splitter};
+use crate::report::words::Count;
+use crate::report::{self, Stop, stats};
+use crate::wire::{
     self, DEFAULT_READ_LIMIT, DEFAULT_SEVERITY, Frame, Header, Message, Reason, Template,
 };
 
 /// Standard input.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub struct Source {
     input: Input,
     /// `None` until it is known what comes.
     splitter: Option<Splitter>,
@@ -27,14 +27,20 @@ pub(crate) struct Source {
     is_numbered: bool,
     /// They have said where the numbers begin.
     is_placed: bool,
-    pub(crate) has_lost: bool,
+    /// Something could not be read.
+    pub has_lost: bool,
     is_ended: bool,
 }
 
 impl Source {
-    pub(crate) fn new(is_numbered: bool) -> Result<Self, Stop> {
+    /// Reads standard input. Messages made of lines have that `logger`; `is_numbered` if whoever
+    /// writes to us says the numbers.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn new(logger: &'static str, is_numbered: bool) -> Result<Self, Stop> {
         let message = Message {
-            logger: Some("heka-nats".into()),
+            logger: Some(logger.into()),
             severity: Some(DEFAULT_SEVERITY),
             hostname: Some(clock::hostname().into()),
             ..Message::default()
@@ -53,11 +59,13 @@ impl Source {
         })
     }
 
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+    /// What to wait for.
+    pub fn fd(&self) -> BorrowedFd<'_> {
         self.input.fd()
     }
 
-    pub(crate) fn is_ended(&self) -> bool {
+    /// Whether there is no more.
+    pub fn is_ended(&self) -> bool {
         self.is_ended
     }
 
@@ -66,7 +74,7 @@ impl Source {
     ///
     /// # Errors
     /// Nothing can be read, or it is no longer known which number belongs to which record.
-    pub(crate) fn read(
+    pub fn read(
         &mut self,
         receive: &mut impl FnMut(Result<&Frame<'_>, String>, u64),
     ) -> Result<(), Stop> {
@@ -156,7 +164,7 @@ fn miscounted(name: &str, came: u64, said: u64) -> Stop {
 }
 
 /// Hands over every message of whole frames.
-pub(crate) fn each_frame(frames: &[u8], mut receive: impl FnMut(&Frame<'_>)) {
+pub fn each_frame(frames: &[u8], mut receive: impl FnMut(&Frame<'_>)) {
     let splitter = Splitter::frames(frames.len());
     for found in splitter.records(frames, &mut Progress::default(), More::Ended) {
         if let Found::Frame(ref frame) = found {

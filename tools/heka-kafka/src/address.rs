@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `kafka://HOST[:PORT][,…]/TOPIC[?OPTION=VALUE&…]`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use heka_core::cli::parse_duration;
+use heka_core::codec::Selector;
+use heka_core::delivery::transport::{
+    Form, From, parse_form, parse_from, parse_hosts, parse_switch,
+};
+
+/// Where a broker listens unless told otherwise.
+const PORT: u16 = 9092;
+
+/// How many brokers must have stored a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acks {
+    /// Nobody is asked.
+    None,
+    /// The leader of the partition.
+    Leader,
+    /// All that are in sync with it.
+    All,
+}
+
+/// An address, read.
+#[derive(Clone, Debug)]
+pub(crate) struct Address {
+    /// As it was typed.
+    pub(crate) text: String,
+    pub(crate) is_tls: bool,
+    /// `HOST:PORT,…`, as the library wants them.
+    pub(crate) brokers: String,
+    pub(crate) has_several: bool,
+    /// Topic, with `{…}` for values of messages; for reading, topics or `~` and a pattern.
+    pub(crate) topic: String,
+    pub(crate) options: Options,
+}
+
+/// What stands behind the question mark.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) form: Option<Form>,
+    pub(crate) key: Option<Selector>,
+    pub(crate) acks: Option<Acks>,
+    pub(crate) compression: Option<String>,
+    pub(crate) linger: Option<Duration>,
+    /// The time of a record is that of its message.
+    pub(crate) has_message_time: Option<bool>,
+    pub(crate) partition: Option<i32>,
+    pub(crate) group: Option<String>,
+    pub(crate) from: Option<From>,
+    pub(crate) origin: bool,
+    pub(crate) user: Option<String>,
+    pub(crate) sasl: Option<String>,
+    /// Files: password, settings, certificates.
+    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) client_config: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) cert_key: Option<PathBuf>,
+    /// Settings of the library, which have a dot in their names.
+    pub(crate) settings: Vec<(String, String)>,
+}
+
+/// Reads an address (a value parser for clap).
+///
+/// # Errors
+/// Words on what is wrong.
+pub(crate) fn parse(text: &str) -> Result<Address, String> {
+    let (is_tls, rest) = match (text.strip_prefix("kafka://"), text.strip_prefix("kafkas://")) {
+        (Some(rest), _) => (false, rest),
+        (_, Some(rest)) => (true, rest),
+        _ => return Err("expected kafka://HOST[:PORT]/TOPIC or kafkas://…".to_owned()),
+    };
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (hosts, topic) = place.split_once('/').unwrap_or((place, ""));
+    if hosts.contains('@') {
+        return Err("a password in an address is visible to other users: \
+                    --user with --password-file, or --client-config"
+            .to_owned());
+    }
+    let hosts = parse_hosts(hosts, PORT)?;
+    if topic.is_empty() || topic.contains(char::is_whitespace) {
+        return Err("expected a topic behind the host: kafka://HOST/TOPIC".to_owned());
+    }
+    let brokers: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+    Ok(Address {
+        text: text.to_owned(),
+        is_tls,
+        brokers: brokers.join(","),
+        has_several: brokers.len() > 1,
+        topic: topic.to_owned(),
+        options: parse_options(query)?,
+    })
+}
+
+fn parse_options(query: &str) -> Result<Options, String> {
+    let mut options = Options::default();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        set(&mut options, &name, &value).map_err(|words| format!("{name}={value}: {words}"))?;
+    }
+    Ok(options)
+}
+
+fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
+    let text = || match value {
+        "" => Err("expected a value".to_owned()),
+        _ => Ok(Some(value.to_owned())),
+    };
+    let path = || text().map(|text| text.map(PathBuf::from));
+    match name {
+        "group" => options.group = text()?,
+        "user" => options.user = text()?,
+        "sasl" => options.sasl = Some(parse_sasl(value)?),
+        "password-file" => options.password_file = path()?,
+        "client-config" => options.client_config = path()?,
+        "ca-file" => options.ca_file = path()?,
+        "cert" => options.cert = path()?,
+        "cert-key" => options.cert_key = path()?,
+        "from" => options.from = Some(parse_from(value)?),
+        "form" => options.form = Some(parse_form(value)?),
+        "origin" => options.origin = parse_switch(value)?,
+        "linger" => options.linger = Some(parse_duration(value)?),
+        "key" => options.key = Some(parse_key(value)?),
+        "acks" => options.acks = Some(parse_acks(value)?),
+        "compression" => options.compression = Some(parse_compression(value)?),
+        "timestamp" => {
+            options.has_message_time = Some(match value {
+                "now" => false,
+                "message" => true,
+                _ => return Err("expected now or message".to_owned()),
+            });
+        }
+        "partition" => {
+            let number = value.parse().ok().filter(|number: &i32| *number >= 0);
+            options.partition = Some(number.ok_or("expected a number from 0")?);
+        }
+        _ if name.contains('.') => options.settings.push((name.to_owned(), value.to_owned())),
+        _ => return Err("no such option of kafka://".to_owned()),
+    }
+    Ok(())
+}
+
+fn parse_key(value: &str) -> Result<Selector, String> {
+    let is_known =
+        value.starts_with("Fields[") || heka_core::codec::HeaderName::named(value).is_some();
+    let key = Selector::parse(value).filter(|_| is_known);
+    key.ok_or_else(|| "expected a header or Fields[name]".to_owned())
+}
+
+fn parse_acks(value: &str) -> Result<Acks, String> {
+    match value {
+        "0" | "none" => Ok(Acks::None),
+        "1" | "leader" => Ok(Acks::Leader),
+        "-1" | "all" => Ok(Acks::All),
+        _ => Err("expected all, 1 or 0".to_owned()),
+    }
+}
+
+fn parse_compression(value: &str) -> Result<String, String> {
+    match value {
+        "none" | "gzip" | "snappy" | "lz4" | "zstd" => Ok(value.to_owned()),
+        _ => Err("expected none, gzip, snappy, lz4 or zstd".to_owned()),
+    }
+}
+
+/// Reads the name of a way to log in (a value parser for clap).
+///
+/// # Errors
+/// Words on what is wrong.
+pub(crate) fn parse_sasl(value: &str) -> Result<String, String> {
+    match value {
+        "plain" | "scram-sha-256" | "scram-sha-512" => Ok(value.to_uppercase()),
+        "gssapi" if cfg!(feature = "gssapi") => Ok("GSSAPI".to_owned()),
+        "gssapi" => Err("this heka-kafka was built without gssapi".to_owned()),
+        _ => Err("expected plain, scram-sha-256, scram-sha-512 or gssapi".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_have_a_port_and_options_a_value() {
+        let address =
+            parse("kafkas://b1,[::1],b2:9093/logs.{Logger}?key=Logger&linger=20ms&acks=1&fetch.min.bytes=9")
+                .unwrap();
+        assert_eq!(address.brokers, "b1:9092,[::1]:9092,b2:9093");
+        assert!(address.is_tls && address.has_several);
+        assert_eq!(address.topic, "logs.{Logger}");
+        let options = address.options;
+        assert_eq!(
+            (options.acks, options.linger),
+            (Some(Acks::Leader), Some(Duration::from_millis(20)))
+        );
+        assert_eq!(options.settings, [("fetch.min.bytes".to_owned(), "9".to_owned())]);
+        let from = |text: &str| parse(&format!("kafka://h/t?from={text}")).unwrap().options.from;
+        assert_eq!(from("-5"), Some(From::Last(5)));
+        assert_eq!(from("7"), Some(From::Number(7)));
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for (text, words) in [
+            ("kafka://h", "topic"),
+            ("kafka:///t", "HOST"),
+            ("kafka://u:p@h/t", "--password-file"),
+            ("kafka://h/t?color=red", "color=red: no such option"),
+            ("kafka://h/t?acks=2", "all, 1 or 0"),
+            ("kafka://h/t?key=Nothing", "header"),
+            ("kafka://h/t?sasl=x", "scram"),
+            ("kafka://h/t?partition=-1", "from 0"),
+            ("tcp://h/t", "kafka://HOST"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Settings of librdkafka: ours, and those that a user gives it.
+
+use std::path::Path;
+
+use heka_core::cli::secret;
+use heka_core::report::{self, Level, Stop};
+use heka_core::wire::DEFAULT_READ_LIMIT;
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+use crate::address::{Acks, Address};
+use crate::cli::Settings;
+use crate::words;
+
+/// What delivery depends on, which nobody else may set.
+const OURS: [&str; 7] = [
+    "bootstrap.servers",
+    "metadata.broker.list",
+    "group.id",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.partition.eof",
+    "auto.offset.reset",
+];
+/// Secrets on a command line can be read by everybody.
+const SECRET: [&str; 4] = [
+    "sasl.password",
+    "ssl.key.password",
+    "ssl.keystore.password",
+    "sasl.oauthbearer.client.secret",
+];
+
+/// Reads `KEY=VALUE` (a value parser for clap).
+///
+/// # Errors
+/// Words on what is wrong.
+pub(crate) fn parse_setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    allowed(key)?;
+    if SECRET.contains(&key) {
+        return Err(format!("everybody can read it here; put {key} into a --client-config file"));
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn allowed(key: &str) -> Result<(), String> {
+    if OURS.contains(&key) { Err(format!("{key} is set by heka-kafka itself")) } else { Ok(()) }
+}
+
+/// Makes the settings of a producer or consumer.
+///
+/// # Errors
+/// A setting that does not exist, or a file that cannot be used: status 2.
+pub(crate) fn make(
+    address: &Address,
+    settings: &Settings,
+    reads: bool,
+) -> Result<ClientConfig, Stop> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &address.brokers).set("client.id", "heka-kafka");
+    config.set("socket.timeout.ms", "10000").set("socket.nagle.disable", "true");
+    config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "2000");
+    let limit = settings.connect_timeout.as_millis().clamp(1000, 3_600_000);
+    config.set("socket.connection.setup.timeout.ms", limit.to_string());
+    config.set("socket.keepalive.enable", settings.keepalive.to_string());
+    config.set("broker.address.family", settings.family.unwrap_or("any"));
+    set_security(&mut config, address, settings)?;
+    if reads {
+        set_reading(&mut config, address);
+    } else {
+        set_writing(&mut config, address);
+    }
+    for (key, value) in &address.options.settings {
+        parse_setting(&format!("{key}={value}")).map_err(Stop::usage)?;
+        config.set(key, value);
+    }
+    if let Some(path) = &settings.file {
+        read_file(&mut config, path)?;
+    }
+    for (key, value) in &settings.typed {
+        config.set(key, value);
+    }
+    // Without the lines that its command line tools print.
+    config.set_log_level(match report::wants(Level::Debug) {
+        true => RDKafkaLogLevel::Debug,
+        false => RDKafkaLogLevel::Warning,
+    });
+    config.create_native_config().map_err(|error| Stop::usage(words::of_error(&error)))?;
+    Ok(config)
+}
+
+fn set_writing(config: &mut ClientConfig, address: &Address) {
+    let options = &address.options;
+    let (acks, is_idempotent) = match options.acks.unwrap_or(Acks::All) {
+        Acks::None => ("0", "false"),
+        Acks::Leader => ("1", "false"),
+        Acks::All => ("all", "true"),
+    };
+    config.set("acks", acks).set("enable.idempotence", is_idempotent);
+    // What cannot be stored now is kept until it can.
+    config.set("message.timeout.ms", "0");
+    config.set("topic.metadata.propagation.max.ms", "5000");
+    config.set("message.max.bytes", (DEFAULT_READ_LIMIT + 1024).to_string());
+    config.set("queue.buffering.max.messages", "1000000");
+    config.set("partitioner", "murmur2_random");
+    config.set("compression.codec", options.compression.as_deref().unwrap_or("none"));
+    let linger = options.linger.map_or(5.0, |linger| linger.as_secs_f64() * 1000.0);
+    config.set("linger.ms", linger.to_string());
+}
+
+fn set_reading(config: &mut ClientConfig, address: &Address) {
+    // The library wants one even where nothing is stored.
+    config.set("group.id", address.options.group.as_deref().unwrap_or("heka-kafka"));
+    config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+    config.set("enable.partition.eof", "true").set("auto.offset.reset", "error");
+    config.set("topic.metadata.refresh.interval.ms", "10000");
+    config.set("queued.max.messages.kbytes", "16384");
+    config.set("statistics.interval.ms", "1000");
+}
+
+fn set_security(
+    config: &mut ClientConfig,
+    address: &Address,
+    settings: &Settings,
+) -> Result<(), Stop> {
+    let has_login = settings.user.is_some() || settings.sasl.is_some();
+    let protocol = match (address.is_tls, has_login) {
+        (false, false) => "plaintext",
+        (true, false) => "ssl",
+        (false, true) => "sasl_plaintext",
+        (true, true) => "sasl_ssl",
+    };
+    config.set("security.protocol", protocol);
+    if has_login {
+        let default = || "PLAIN".to_owned();
+        config.set("sasl.mechanisms", settings.sasl.clone().unwrap_or_else(default));
+    }
+    match (&settings.user, &settings.password_file) {
+        (Some(user), Some(path)) => {
+            let password = secret::text(path, secret::line(path, "password")?)?;
+            report::conceal(&password);
+            config.set("sasl.username", user).set("sasl.password", password.as_str());
+        }
+        (None, None) => {}
+        _ => return Err(Stop::usage("a user and a password file go together")),
+    }
+    let files = [
+        ("ssl.ca.location", &settings.ca_file),
+        ("ssl.certificate.location", &settings.cert),
+        ("ssl.key.location", &settings.cert_key.clone().or(settings.cert.clone())),
+    ];
+    for (key, path) in files {
+        let Some(path) = path else { continue };
+        if !address.is_tls {
+            return Err(Stop::usage(format_args!("{}: TLS needs kafkas://", path.display())));
+        }
+        std::fs::File::open(path)
+            .map_err(|error| Stop::usage(format_args!("{}: {error}", path.display())))?;
+        config.set(key, path.display().to_string());
+    }
+    if settings.insecure {
+        config.set("enable.ssl.certificate.verification", "false");
+    }
+    Ok(())
+}
+
+/// Reads a file of `KEY=VALUE` lines; those with `#` are comments.
+fn read_file(config: &mut ClientConfig, path: &Path) -> Result<(), Stop> {
+    let text = secret::text(path, secret::read(path)?)?;
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong = |words: String| {
+            Stop::usage(format_args!("{}: line {}: {words}", path.display(), index + 1))
+        };
+        let pair = line.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE".to_owned()))?;
+        let (key, value) = (pair.0.trim(), pair.1.trim());
+        allowed(key).map_err(wrong)?;
+        if SECRET.contains(&key) {
+            report::conceal(value);
+        }
+        config.set(key, value);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_delivery_depends_on_is_not_for_others() {
+        assert!(parse_setting("enable.auto.commit=true").is_err());
+        assert!(parse_setting("sasl.password=x").unwrap_err().contains("--client-config"));
+        let pair = parse_setting("ssl.cipher.suites=a=b").unwrap();
+        assert_eq!(pair, ("ssl.cipher.suites".to_owned(), "a=b".to_owned()));
+    }
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the broker sends, whichever client it comes from: a client that is of no more use is replaced,
+//! and the next one goes on where it was.
+
+use std::time::{Duration, Instant};
+
+use heka_core::net::DialError;
+use heka_core::os::Wanted;
+use heka_core::report;
+use nix::poll::PollFlags;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::message::BorrowedMessage;
+
+use crate::cli::Plan;
+use crate::consumer::Consumer;
+use crate::events::{Commit, News, Partition, Rebalance};
+use crate::numbers;
+use crate::places::Places;
+use crate::start::{Place, Question};
+use crate::words;
+
+/// How late offsets are committed.
+pub(crate) const COMMIT: Duration = Duration::from_secs(1);
+/// How long no broker may be reached before there is a new client.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The partitions that are read, and the client that reads them.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    consumer: Option<Consumer>,
+    pub(crate) places: Places,
+    /// When offsets were committed last.
+    committed: Instant,
+    /// A commit has no answer yet.
+    is_committing: bool,
+    /// Partitions to be given back after it.
+    leaving: Option<Vec<Partition>>,
+    /// Since when no broker can be reached.
+    down: Option<Instant>,
+    /// What the library said last.
+    cause: Option<String>,
+    /// Something was deleted before it was read.
+    pub(crate) has_lost: bool,
+}
+
+impl Feed {
+    pub(crate) fn new() -> Self {
+        Self {
+            consumer: None,
+            places: Places::default(),
+            committed: Instant::now(),
+            is_committing: false,
+            leaving: None,
+            down: None,
+            cause: None,
+            has_lost: false,
+        }
+    }
+
+    /// Whether there is a client.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.consumer.is_some()
+    }
+
+    /// Makes a client.
+    pub(crate) fn begin(&mut self, plan: &Plan) -> Result<(), DialError> {
+        self.consumer = Some(Consumer::start(plan)?);
+        Ok(())
+    }
+
+    /// What to wait for.
+    pub(crate) fn wanted(&self) -> Option<Wanted<'_>> {
+        self.consumer.as_ref().map(|consumer| (consumer.events.fd(), PollFlags::POLLIN))
+    }
+
+    /// Whether the broker was told to send nothing.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.consumer.as_ref().is_some_and(Consumer::is_paused)
+    }
+
+    /// Tells the broker to send nothing, or to go on.
+    pub(crate) fn pause(&mut self, pauses: bool) -> Result<(), DialError> {
+        self.consumer.as_mut().map_or(Ok(()), |consumer| consumer.pause(pauses))
+    }
+
+    /// The next message, or an error, if there is one.
+    pub(crate) fn poll(&mut self) -> (Option<KafkaResult<BorrowedMessage<'_>>>, &mut Places) {
+        (self.consumer.as_ref().and_then(Consumer::poll), &mut self.places)
+    }
+
+    /// A message has come.
+    pub(crate) fn flows(&mut self) {
+        self.down = None;
+    }
+
+    /// Lets go of the client.
+    pub(crate) fn lose(&mut self) {
+        self.consumer = None;
+        self.places.take_all_away();
+        (self.down, self.cause, self.leaving) = (None, None, None);
+        self.is_committing = false;
+        numbers::CONNECTED.set(0);
+    }
+
+    /// Leaves the group.
+    pub(crate) fn end(&mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            consumer.end();
+        }
+    }
+
+    /// Takes what the library has to say; `true` if the cluster is there now.
+    pub(crate) fn hear(&mut self, plan: &Plan) -> Result<bool, DialError> {
+        let Some(consumer) = &self.consumer else { return Ok(false) };
+        let news = consumer.events.take();
+        self.cause = news.cause.clone().or(self.cause.take());
+        if let Some(cause) = news.fatal {
+            return Err(DialError::failed(cause));
+        }
+        let is_new = self.hear_of_cluster(plan, &news)?;
+        for change in news.rebalances {
+            self.rebalance(plan, change)?;
+        }
+        if let Some((epoch, found)) = news.found {
+            let places = found.map_err(DialError::failed)?;
+            self.assign(epoch, &places)?;
+        }
+        self.hear_of_commits(plan, news.commits)?;
+        self.places.ends(&news.ends);
+        let (lag, partitions) = self.places.lag();
+        numbers::LAG.set(lag);
+        numbers::PARTITIONS.set(partitions);
+        if self.down.is_some_and(|since| since.elapsed() > PATIENCE) {
+            return Err(self.failed("no broker can be reached"));
+        }
+        let is_due = self.committed.elapsed() >= COMMIT;
+        if is_due && !self.is_committing && plan.address.options.group.is_some() {
+            self.commit(None);
+        }
+        Ok(is_new)
+    }
+
+    fn hear_of_cluster(&mut self, plan: &Plan, news: &News) -> Result<bool, DialError> {
+        let Some(consumer) = &mut self.consumer else { return Ok(false) };
+        let is_ready = consumer.is_ready;
+        match &news.probed {
+            Some(Err(cause)) if cause.contains(": ") => return Err(DialError::failed(cause)),
+            Some(Err(cause)) => return Err(self.failed(cause)),
+            Some(Ok(partitions)) => {
+                consumer.is_ready = true;
+                numbers::CONNECTED.set(1);
+                report::note(format_args!("{}: connected", plan.address.text));
+                if plan.address.options.group.is_some() && plan.address.options.partition.is_none()
+                {
+                    consumer.subscribe(&plan.address)?;
+                } else {
+                    self.ask(plan, partitions.clone(), false);
+                }
+            }
+            None if !is_ready && news.is_down => {
+                return Err(self.failed("no broker can be reached"));
+            }
+            None if !is_ready && consumer.age() > plan.connect_timeout => {
+                return Err(self.failed("timeout"));
+            }
+            None => {}
+        }
+        if news.is_up {
+            self.down = None;
+        } else if news.is_down && self.down.is_none() {
+            self.down = Some(Instant::now());
+            let cause = self.cause.as_deref().unwrap_or("no broker can be reached");
+            report::announce(format_args!("{}: {cause}; waiting for it", plan.address.text));
+        }
+        Ok(news.probed.is_some())
+    }
+
+    fn hear_of_commits(&mut self, plan: &Plan, commits: Vec<Commit>) -> Result<(), DialError> {
+        for outcome in commits {
+            self.is_committing = false;
+            match outcome {
+                Ok(list) => numbers::COMMITTED.add(self.places.committed(&list)),
+                Err(error) => {
+                    let (text, cause) = (&plan.address.text, words::of_error(&error));
+                    let text = format_args!("{text}: offsets not committed: {cause}");
+                    report::repeated("failed commits", text);
+                }
+            }
+        }
+        match self.leaving.take_if(|_| !self.is_committing) {
+            Some(list) => self.give_back(&list),
+            None => Ok(()),
+        }
+    }
+
+    fn give_back(&mut self, list: &[Partition]) -> Result<(), DialError> {
+        self.places.take_away(list);
+        self.consumer.as_mut().map_or(Ok(()), |consumer| consumer.give_back(list))
+    }
+
+    /// The group has changed.
+    fn rebalance(&mut self, plan: &Plan, change: Rebalance) -> Result<(), DialError> {
+        match change {
+            Rebalance::Given(list) => {
+                report::note(format_args!("{} partitions assigned", list.len()));
+                self.ask(plan, list, false);
+            }
+            Rebalance::Taken(list) => {
+                report::note(format_args!("{} partitions given back", list.len()));
+                self.commit(Some(&list));
+                if self.is_committing {
+                    self.leaving = Some(list);
+                } else {
+                    self.give_back(&list)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks where these partitions begin.
+    fn ask(&mut self, plan: &Plan, partitions: Vec<Partition>, is_out_of_range: bool) {
+        let (known, start) = (self.places.known(), plan.start);
+        let has_group = plan.address.options.group.is_some();
+        if let Some(consumer) = &mut self.consumer {
+            consumer.find(Question { partitions, known, start, has_group, is_out_of_range });
+        }
+    }
+
+    /// What an error means for this client: nothing, or that it is of no more use.
+    pub(crate) fn trouble(&mut self, plan: &Plan, error: &KafkaError) -> Result<(), DialError> {
+        if let KafkaError::PartitionEOF(partition) = error {
+            self.places.end(*partition);
+            return Ok(());
+        }
+        match error.rdkafka_error_code() {
+            Some(Code::AutoOffsetReset) => {
+                // What was to be read next was deleted.
+                self.ask(plan, self.places.assigned(), true);
+                Ok(())
+            }
+            Some(code) if is_final(code) => Err(DialError::failed(words::of_code(code))),
+            _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
+                Err(DialError::failed(words::of_error(error)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads from there on.
+    fn assign(&mut self, epoch: u64, places: &[Place]) -> Result<(), DialError> {
+        let Some(consumer) = &self.consumer else { return Ok(()) };
+        if !consumer.assign(epoch, places)? {
+            return Ok(());
+        }
+        self.places.assign_none();
+        for place in places {
+            self.has_lost |= place.has_lost;
+            self.places.assign(place);
+        }
+        Ok(())
+    }
+
+    /// Asks the broker to store how far partitions are acknowledged.
+    pub(crate) fn commit(&mut self, of: Option<&[Partition]>) {
+        let offsets = self.places.to_commit(of);
+        self.committed = Instant::now();
+        if let Some(consumer) = self.consumer.as_ref().filter(|_| !offsets.is_empty()) {
+            self.is_committing = true;
+            consumer.commit(offsets);
+        }
+    }
+
+    /// What the library said last is closer to the cause.
+    fn failed(&mut self, cause: &str) -> DialError {
+        DialError::failed(self.cause.take().as_deref().unwrap_or(cause))
+    }
+
+    /// Takes what the broker says of commits and nothing else; whether all are done.
+    pub(crate) fn is_committed(&mut self) -> bool {
+        if let Some(consumer) = &self.consumer {
+            // Messages come again.
+            while consumer.poll().is_some() {}
+            for list in consumer.events.take().commits.into_iter().flatten() {
+                numbers::COMMITTED.add(self.places.committed(&list));
+            }
+        }
+        numbers::LAG.set(self.places.lag().0);
+        self.consumer.is_none() || self.places.to_commit(None).is_empty()
+    }
+}
+
+/// Whether the library reports this once and then only waits.
+fn is_final(code: Code) -> bool {
+    matches!(
+        code,
+        Code::UnknownTopicOrPartition
+            | Code::UnknownTopic
+            | Code::UnknownPartition
+            | Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+    )
+}

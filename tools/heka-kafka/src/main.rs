@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Writes messages to Kafka, and reads them from there.
+//!
+//! The client is librdkafka. Its threads only put what they have to say into [`events`]; one thread
+//! of ours does the rest, and never waits for the library: what could take long is asked in a thread
+//! of its own, and a client that is no longer needed is left to one.
+
+mod address;
+mod cli;
+mod cluster;
+mod config;
+mod consumer;
+mod events;
+mod feed;
+mod numbers;
+mod origin;
+mod places;
+mod producer;
+mod read;
+mod start;
+mod verdict;
+mod window;
+mod words;
+mod write;
+
+use heka_core::report::{Status, Stop};
+
+fn main() -> std::process::ExitCode {
+    heka_core::cli::main::<cli::Cli>(|cli| run(cli.plan()?))
+}
+
+fn run(plan: cli::Plan) -> Result<Status, Stop> {
+    if plan.reads { read::run(plan) } else { write::run(plan) }
+}

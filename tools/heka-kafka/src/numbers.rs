@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What heka-kafka counts.
+
+use heka_core::report::stats::{Counter, Metric};
+
+pub(crate) static ACKNOWLEDGED: Counter = Counter::new();
+pub(crate) static REFUSED: Counter = Counter::new();
+pub(crate) static RESENT: Counter = Counter::new();
+pub(crate) static COMMITTED: Counter = Counter::new();
+pub(crate) static LAG: Counter = Counter::new();
+pub(crate) static PARTITIONS: Counter = Counter::new();
+pub(crate) static CONNECTED: Counter = Counter::new();
+
+/// In the order in which they are told.
+pub(crate) const ALL: &[Metric] = &[
+    Metric::total(
+        "heka_kafka_acknowledged_messages_total",
+        "Messages that the broker has stored",
+        &ACKNOWLEDGED,
+    )
+    .word("acknowledged"),
+    Metric::total(
+        "heka_kafka_refused_messages_total",
+        "Messages that the broker refused",
+        &REFUSED,
+    )
+    .word("refused"),
+    Metric::total("heka_kafka_resent_messages_total", "Messages sent again", &RESENT)
+        .word("resent"),
+    Metric::total(
+        "heka_kafka_committed_messages_total",
+        "Messages of the broker whose offsets were committed",
+        &COMMITTED,
+    )
+    .word("committed"),
+    Metric::gauge(
+        "heka_kafka_lag_messages",
+        "Messages of the broker that are still to be read and acknowledged",
+        &LAG,
+    )
+    .word("lag"),
+    Metric::gauge("heka_kafka_partitions", "Partitions that are read", &PARTITIONS),
+    Metric::gauge("heka_kafka_connected", "1 while connected", &CONNECTED),
+];

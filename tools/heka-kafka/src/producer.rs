@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A client that writes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use heka_core::net::DialError;
+use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+
+use crate::cli::Plan;
+use crate::cluster;
+use crate::events::{Context, Events};
+use crate::words;
+
+/// How long a client may take to end.
+const END: Duration = Duration::from_millis(300);
+
+/// A connection to the cluster.
+pub(crate) struct Producer {
+    client: Option<Arc<ThreadedProducer<Context>>>,
+    pub(crate) events: Arc<Events>,
+    /// The cluster has what we want.
+    pub(crate) is_ready: bool,
+    /// Since when it is asked.
+    since: Instant,
+}
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer").field("is_ready", &self.is_ready).finish_non_exhaustive()
+    }
+}
+
+/// What came of handing a record to the library.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    Taken,
+    /// It has no room now.
+    Full,
+    Failed(Code),
+}
+
+impl Producer {
+    /// Makes a client, which begins to connect, and asks for the topic.
+    pub(crate) fn start(plan: &Plan, topic: Option<String>) -> Result<Self, DialError> {
+        let events = Events::new(plan.address.has_several).map_err(DialError::Stopped)?;
+        let client: ThreadedProducer<Context> = plan
+            .config
+            .create_with_context(Context(Arc::clone(&events)))
+            .map_err(|error| DialError::failed(words::of_error(&error)))?;
+        let client = Arc::new(client);
+        let (asking, told, limit) =
+            (Arc::clone(&client), Arc::clone(&events), plan.connect_timeout);
+        std::thread::spawn(move || {
+            let found = cluster::partitions(asking.client(), topic.as_deref(), limit);
+            drop(asking);
+            told.tell(|news| news.probed = Some(found));
+        });
+        Ok(Self { client: Some(client), events, is_ready: false, since: Instant::now() })
+    }
+
+    /// How long it has been connecting.
+    pub(crate) fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Hands a record to the library.
+    pub(crate) fn send(&self, record: BaseRecord<'_, [u8], [u8], usize>) -> Sent {
+        let Some(client) = &self.client else { return Sent::Full };
+        match client.send(record) {
+            Ok(()) => Sent::Taken,
+            Err((error, _)) => match error.rdkafka_error_code().unwrap_or(Code::Fail) {
+                Code::QueueFull => Sent::Full,
+                code => Sent::Failed(code),
+            },
+        }
+    }
+
+    /// Lets go of the client, and waits a moment for its end.
+    pub(crate) fn end(mut self) {
+        let (ended, is_ended) = std::sync::mpsc::channel::<()>();
+        let client = self.client.take();
+        std::thread::spawn(move || {
+            drop(client);
+            drop(ended);
+        });
+        let _ended = is_ended.recv_timeout(END);
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        // It may wait for brokers that do not answer.
+        let client = self.client.take();
+        std::thread::spawn(move || drop(client));
+    }
+}

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Standard input to a topic.
+
+use std::time::{Duration, Instant};
+
+use heka_core::delivery::Refusal;
+use heka_core::delivery::transport::{Form, Outbox, Place, Source};
+use heka_core::net::{DialError, Loss, Redial};
+use heka_core::os::{Deadline, wait, wait_at_the_end};
+use heka_core::report::{self, Status, Stop, stats};
+use heka_core::wire::framing::put_header_of;
+use heka_core::wire::{Frame, Header};
+use nix::poll::PollFlags;
+use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::producer::BaseRecord;
+
+use crate::address::Options;
+use crate::cli::Plan;
+use crate::events::Answer;
+use crate::numbers;
+use crate::producer::{Producer, Sent};
+use crate::verdict::{self, Verdict};
+use crate::window::{Settled, Window};
+use crate::words;
+
+/// How long no broker may answer before everything is sent again by a new client. Until then the
+/// library connects again itself, and the broker recognises what it has stored already.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Records that are handed to the library in one go.
+const PIECE: usize = 4096;
+/// When to try again if the library has no room.
+const PAUSE: Duration = Duration::from_millis(10);
+/// How long answers are waited for after a signal.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Delivers standard input.
+pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
+    let mut writer = Writer::new(plan)?;
+    let outcome = writer.work();
+    if let Err(Stop::Signal(_)) = outcome {
+        writer.settle_last()?;
+    }
+    writer.outbox.report_lost(writer.window.unanswered());
+    if let Some(producer) = writer.producer.take() {
+        producer.end();
+    }
+    outcome?;
+    Ok(Status::failed_if(writer.source.has_lost || writer.outbox.has_refused))
+}
+
+#[derive(Debug)]
+struct Writer {
+    plan: Plan,
+    source: Source,
+    topic: Place,
+    window: Window,
+    outbox: Outbox,
+    producer: Option<Producer>,
+    redial: Redial,
+    /// Nothing is sent before this: something could not be stored, or the library has no room.
+    pause: Deadline,
+    /// It was said that no broker can be reached.
+    is_down: bool,
+    /// What the library said last.
+    cause: Option<String>,
+}
+
+impl Writer {
+    fn new(plan: Plan) -> Result<Self, Stop> {
+        let wrong = |words| Stop::usage(format_args!("{}: {words}", plan.address.text));
+        let topic = Place::parse(&plan.address.topic, allowed).map_err(wrong)?;
+        let is_legal = |byte: u8| allowed(byte) == byte;
+        if !topic.with("").bytes().all(is_legal) {
+            return Err(wrong("a topic has letters, digits, and . _ - only".to_owned()));
+        }
+        Ok(Self {
+            source: Source::new("heka-kafka", plan.acknowledges)?,
+            topic,
+            window: Window::new(plan.in_flight),
+            outbox: Outbox::new(plan.acknowledges)?,
+            producer: None,
+            redial: Redial::new(plan.backoff),
+            pause: None,
+            is_down: false,
+            cause: None,
+            plan,
+        })
+    }
+
+    fn work(&mut self) -> Result<Status, Stop> {
+        loop {
+            if let Err(error) = self.turn() {
+                self.lost(error)?;
+            }
+            self.tell()?;
+            if self.source.is_ended() && self.window.is_empty() {
+                return Ok(Status::Done);
+            }
+            if self.wait()? {
+                self.read()?;
+            }
+        }
+    }
+
+    /// Connects, takes answers, sends.
+    fn turn(&mut self) -> Result<(), DialError> {
+        if self.producer.is_none() && self.redial.due() <= Instant::now() {
+            let topic = self.topic.fixed().map(str::to_owned);
+            self.producer = Some(Producer::start(&self.plan, topic)?);
+        }
+        self.take_news()?;
+        let now = Instant::now();
+        let is_late = |since: Instant| since + PATIENCE <= now;
+        if self.window.waiting_since().is_some_and(is_late) {
+            let cause = self.cause.take().filter(|_| self.is_down);
+            let cause = cause.unwrap_or_else(|| "the broker does not acknowledge".to_owned());
+            return Err(DialError::failed(cause));
+        }
+        let Some(producer) = &mut self.producer else { return Ok(()) };
+        if producer.is_ready && self.pause.is_none_or(|pause| pause <= now) {
+            self.pause = send(producer, &mut self.window, &self.plan.address.options);
+        }
+        Ok(())
+    }
+
+    /// Takes what the library has to say.
+    fn take_news(&mut self) -> Result<(), DialError> {
+        let Some(producer) = &mut self.producer else { return Ok(()) };
+        let news = producer.events.take();
+        self.cause = news.cause.or(self.cause.take());
+        let mut failure = None;
+        let mut is_over = false;
+        for answer in news.answers {
+            match settle(answer, &mut self.window) {
+                None => {}
+                Some((Verdict::Renew, cause)) => (is_over, failure) = (true, Some(cause)),
+                Some((_, cause)) => failure = failure.or(Some(cause)),
+            }
+        }
+        if let Some(cause) = news.fatal {
+            return Err(DialError::failed(cause));
+        }
+        match news.probed {
+            Some(Err(cause)) => return Err(unfit(cause, self.cause.take())),
+            Some(Ok(_)) => {
+                producer.is_ready = true;
+                (self.is_down, self.cause) = (false, None);
+                numbers::CONNECTED.set(1);
+                report::note(format_args!("{}: connected", self.plan.address.text));
+                self.outbox.ready().map_err(DialError::Stopped)?;
+            }
+            None if !producer.is_ready && news.is_down => {
+                return Err(unfit("no broker can be reached".to_owned(), self.cause.take()));
+            }
+            None if !producer.is_ready && producer.age() > self.plan.connect_timeout => {
+                return Err(unfit("timeout".to_owned(), self.cause.take()));
+            }
+            None => {}
+        }
+        if news.is_down && !self.window.is_empty() && !std::mem::replace(&mut self.is_down, true) {
+            let cause = self.cause.as_deref().unwrap_or("no broker can be reached");
+            report::announce(format_args!("{}: {cause}; waiting for it", self.plan.address.text));
+        }
+        match failure {
+            Some(cause) if is_over => Err(DialError::failed(cause)),
+            Some(cause) => self.delay(&cause),
+            None => Ok(()),
+        }
+    }
+
+    /// The broker cannot store something now: waits before it is sent again.
+    fn delay(&mut self, cause: &str) -> Result<(), DialError> {
+        if self.pause.is_some_and(|pause| pause > Instant::now()) {
+            return Ok(());
+        }
+        if !self.redial.schedule(&Loss::of(format_args!("{}: {cause}", self.plan.address.text))) {
+            return Err(DialError::failed(cause));
+        }
+        self.pause = Some(self.redial.due());
+        Ok(())
+    }
+
+    /// The client is of no more use, or there is no broker.
+    fn lost(&mut self, error: DialError) -> Result<(), Stop> {
+        let (cause, hint) = match error {
+            DialError::Stopped(stop) => return Err(stop),
+            DialError::Failed { cause, hint } => (cause, hint),
+        };
+        self.producer = None;
+        numbers::CONNECTED.set(0);
+        (self.pause, self.is_down) = (None, false);
+        self.window.rewind();
+        let subject = &self.plan.address.text;
+        if self.redial.schedule(&Loss::of(format_args!("{subject}: {cause}")).hint(hint.as_deref()))
+        {
+            return Ok(());
+        }
+        Err(DialError::Failed { cause, hint }.into_stop(subject))
+    }
+
+    /// Tells what has come of the records at the front.
+    fn tell(&mut self) -> Result<(), Stop> {
+        while let Some(settled) = self.window.settle() {
+            match settled {
+                Settled::Stored { last, count } => {
+                    self.redial.reset();
+                    self.is_down = false;
+                    numbers::ACKNOWLEDGED.add(count);
+                    self.outbox.stored(last)?;
+                }
+                Settled::Refused { last, reason, cause } => {
+                    numbers::REFUSED.add(1);
+                    self.outbox.refused(last, reason, &cause)?;
+                }
+            }
+        }
+        numbers::RESENT.set(self.window.resent);
+        self.outbox.flush()
+    }
+
+    /// Waits until something can be done; `true` if that is to read.
+    fn wait(&mut self) -> Result<bool, Stop> {
+        let is_ready = self.producer.as_ref().is_some_and(|producer| producer.is_ready);
+        let has_room = !self.source.is_ended() && self.window.has_room() && is_ready;
+        let now = Instant::now();
+        let can_send = is_ready && self.pause.is_none() && self.window.is_due();
+        let limits = [
+            can_send.then_some(now),
+            self.pause,
+            match &self.producer {
+                None => Some(self.redial.due()),
+                Some(producer) if !producer.is_ready => Some(now + self.plan.connect_timeout),
+                Some(_) => None,
+            },
+            self.window.waiting_since().map(|since| since + PATIENCE),
+        ];
+        let mut wanted = Vec::with_capacity(2);
+        if has_room {
+            wanted.push((self.source.fd(), PollFlags::POLLIN));
+        }
+        if let Some(producer) = &self.producer {
+            wanted.push((producer.events.fd(), PollFlags::POLLIN));
+        }
+        let ready = wait(&wanted, limits.into_iter().flatten().min())?;
+        Ok(has_room && ready.first().is_some_and(|ready| !ready.is_empty()))
+    }
+
+    fn read(&mut self) -> Result<(), Stop> {
+        let Self { source, window, topic, plan, .. } = self;
+        let options = &plan.address.options;
+        source.read(&mut |record, number| match record {
+            Ok(frame) => put(window, frame, number, topic, options),
+            Err(cause) => window.push_refused(number, Refusal::TooLong, cause),
+        })
+    }
+
+    /// After a signal: takes the answers that still come.
+    fn settle_last(&mut self) -> Result<(), Stop> {
+        let until = Instant::now() + GRACE;
+        while !self.window.is_empty() && Instant::now() < until {
+            let Some(producer) = &self.producer else { break };
+            wait_at_the_end(&[(producer.events.fd(), PollFlags::POLLIN)], Some(until))?;
+            if self.turn().is_err() {
+                break;
+            }
+            self.tell()?;
+        }
+        self.tell()
+    }
+}
+
+/// Why the cluster cannot be used; what the library said last is closer to the cause.
+fn unfit(cause: String, said: Option<String>) -> DialError {
+    let is_missing = cause.ends_with("no such topic");
+    let hint = is_missing.then(|| "create the topic, or permit the broker to".to_owned());
+    let cause = match said {
+        Some(said) if !is_missing && !cause.contains("not permitted") => said,
+        _ => cause,
+    };
+    DialError::Failed { cause, hint }
+}
+
+/// Takes an answer. What is to be done beyond that, and why.
+fn settle((id, error): Answer, window: &mut Window) -> Option<(Verdict, String)> {
+    let Some(code) = error else {
+        window.stored(id);
+        return None;
+    };
+    let verdict = verdict::of(code);
+    if let Verdict::Refuse(reason) = verdict {
+        window.refused(id, reason, || cause(reason, code));
+        return None;
+    }
+    window.failed(id);
+    Some((verdict, words::of_code(code)))
+}
+
+fn cause(reason: Refusal, code: Code) -> String {
+    match reason {
+        Refusal::TooLong => "longer than the broker allows".to_owned(),
+        _ => words::of_code(code),
+    }
+}
+
+/// Hands records to the library, and says when to go on if it has no room.
+fn send(producer: &Producer, window: &mut Window, options: &Options) -> Deadline {
+    for _ in 0..PIECE {
+        let Some(record) = window.next() else { return None };
+        // Only bytes that are text are put there.
+        let topic = std::str::from_utf8(record.topic).unwrap_or_default();
+        let mut message = BaseRecord::with_opaque_to(topic, record.id).payload(record.payload);
+        if let Some(key) = record.key {
+            message = message.key(key);
+        }
+        if let Some(partition) = options.partition {
+            message = message.partition(partition);
+        }
+        if record.time > 0 {
+            message = message.timestamp(record.time);
+        }
+        let len = record.payload.len() as u64;
+        match producer.send(message) {
+            Sent::Taken => {
+                stats::BYTES_OUT.add(len);
+                window.sent();
+            }
+            Sent::Full => return Some(Instant::now() + PAUSE),
+            Sent::Failed(code) => match verdict::of(code) {
+                Verdict::Refuse(reason) => window.refused_unsent(reason, cause(reason, code)),
+                _ => {
+                    producer.events.tell(|news| news.fatal = Some(words::of_code(code)));
+                    return None;
+                }
+            },
+        }
+    }
+    None
+}
+
+/// Adds a message to what is to be sent.
+fn put(window: &mut Window, frame: &Frame<'_>, number: u64, topic: &Place, options: &Options) {
+    let time = match options.has_message_time {
+        Some(true) => frame.view.timestamp.unwrap_or(0) / 1_000_000,
+        _ => 0,
+    };
+    window.push(
+        number,
+        time,
+        |out| topic.put(out, &frame.view),
+        |out| {
+            if let Some(key) = &options.key {
+                key.put(out, &frame.view);
+            }
+        },
+        |out| match options.form.unwrap_or(Form::Protobuf) {
+            Form::Protobuf => out.extend_from_slice(frame.message),
+            Form::Payload => out.extend_from_slice(frame.view.payload.unwrap_or_default()),
+            Form::Framed if frame.header.is_extended() => {
+                // Less than the header that it had always fits.
+                let _fits = put_header_of(out, frame, &Header::default());
+                out.extend_from_slice(frame.message);
+            }
+            Form::Framed => out.extend_from_slice(frame.bytes),
+        },
+    );
+}
+
+/// A byte that a broker takes in the name of a topic.
+fn allowed(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => byte,
+        _ => b'_',
+    }
+}
