@@ -24,7 +24,9 @@ CARGOFLAGS ?= --locked
 MANDOC ?= mandoc
 PROFILE ?= release
 
-TOOLS := $(sort $(patsubst tools/%/Cargo.toml,%,$(wildcard tools/*/Cargo.toml)))
+# heka-kafka is a workspace of its own, which needs more than Rust: `make kafka`.
+TOOLS := $(filter-out heka-kafka,$(sort $(patsubst tools/%/Cargo.toml,%,$(wildcard tools/*/Cargo.toml))))
+KAFKA := --manifest-path tools/heka-kafka/Cargo.toml
 MAN1 := $(sort $(wildcard man/*.1))
 MAN5 := $(sort $(wildcard man/*.5))
 MAN7 := $(sort $(wildcard man/*.7))
@@ -42,12 +44,19 @@ version := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\
 export HEKA_TOOLS_REV ?= $(shell cat .revision 2>/dev/null || git rev-parse --short=12 HEAD 2>/dev/null)
 
 .DELETE_ON_ERROR:
-.PHONY: all check fmt fmt-check deny clippy built-tests test doc-test lint-man check-install install-list \
+.PHONY: all kafka check fmt fmt-check deny clippy built-tests kafka-tests test doc-test lint-man check-install install-list \
 	bench fuzz soak autobahn demo demo-nats man html pictures completions install install-strip installdirs uninstall \
 	clean distclean dist deb tarball sbom release release-check check-package audit version help
 
 all: ## build every tool (PROFILE=release)
 	$(CARGO) build $(CARGOFLAGS) --profile $(PROFILE) --bins $(addprefix -p ,$(TOOLS))
+
+# $(call if-kafka,COMMAND): runs it where heka-kafka can be built.
+if-kafka = if reason=$$(packaging/kafka-needs); then $(1); else tests/skip "heka-kafka: $$reason"; fi
+
+kafka: ## build heka-kafka too; needs cc, make, bash, pkg-config, libssl-dev
+	@packaging/kafka-needs || { echo "heka-kafka cannot be built" >&2; exit 1; }
+	$(CARGO) build $(CARGOFLAGS) $(KAFKA) --target-dir "$(here)" --profile $(PROFILE) --bins
 
 # What a missing program keeps from being checked is collected in this file, and printed at the end.
 export HEKA_SKIPPED := $(here)/skipped
@@ -60,18 +69,25 @@ check: ## everything that must hold before a commit
 
 fmt: ## format the code
 	$(CARGO) fmt --all
+	$(CARGO) fmt $(KAFKA)
 
 fmt-check:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt $(KAFKA) --check
 
 clippy: ## lints, as errors
 	$(CARGO) clippy $(CARGOFLAGS) --workspace --all-targets -- -D warnings
+	@$(call if-kafka,set -x; $(CARGO) clippy $(CARGOFLAGS) $(KAFKA) --target-dir "$(here)" --all-targets -- -D warnings)
 
 # Tools and tests in one go, so that nothing is built twice with different features.
 built-tests:
 	$(CARGO) build $(CARGOFLAGS) --workspace --all-targets
+	@$(call if-kafka,set -x; $(CARGO) build $(CARGOFLAGS) $(KAFKA) --target-dir "$(here)" --bins --examples)
 
-test: built-tests ## unit, property, case, pipeline, signal and interop tests
+kafka-tests:
+	@$(call if-kafka,set -x; $(CARGO) test $(CARGOFLAGS) $(KAFKA) --target-dir "$(here)")
+
+test: built-tests kafka-tests ## unit, property, case, pipeline, signal and interop tests
 	HEKA_BINDIR="$(here)/debug" HEKA_SOAK_SECONDS=20 $(CARGO) test $(CARGOFLAGS) --workspace --all-targets
 
 doc-test:
@@ -86,11 +102,14 @@ lint-man: ## man pages without a warning, examples that survive 80 columns
 deny: ## licences and sources of all dependencies; needs cargo-deny
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 		$(CARGO) fetch $(CARGOFLAGS) --quiet && \
-		$(CARGO) deny --workspace --offline check licenses bans sources; \
+		$(CARGO) deny --workspace --offline check licenses bans sources && \
+		$(CARGO) fetch $(CARGOFLAGS) $(KAFKA) --quiet && \
+		$(CARGO) deny $(KAFKA) --offline check licenses bans sources; \
 	else tests/skip "cargo-deny is not installed: licences not checked"; fi
 
 audit: ## known faults of dependencies; needs cargo-deny and its database
-	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --workspace check advisories; \
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		$(CARGO) deny --workspace check advisories && $(CARGO) deny $(KAFKA) check advisories; \
 	else tests/skip "cargo-deny is not installed: advisories not checked"; fi
 
 man: lint-man
@@ -111,6 +130,7 @@ pictures: ## draw docs/terminal/ anew
 completions: ## write completions/ anew from the flags
 	mkdir -p completions/bash completions/zsh completions/fish
 	HEKA_COMPLETIONS=overwrite $(CARGO) test $(CARGOFLAGS) --workspace --bins documented
+	@$(call if-kafka,set -x; HEKA_COMPLETIONS=overwrite $(CARGO) test $(CARGOFLAGS) $(KAFKA) --target-dir "$(here)" documented)
 
 soak: built-tests ## kill stages and break connections for ten minutes (HEKA_SOAK_SECONDS, HEKA_SOAK_SEED)
 	HEKA_BINDIR="$(here)/debug" HEKA_SOAK_SECONDS=$${HEKA_SOAK_SECONDS:-600} \
@@ -164,6 +184,8 @@ install: installdirs ## what `make` built, its man pages and completions (PREFIX
 			echo "$(built)/$$tool is missing: run make first (make demo builds for itself only)" >&2; exit 1; }; \
 	done
 	$(INSTALL_PROGRAM) $(patsubst %,"$(built)/%",$(TOOLS)) "$(DESTDIR)$(bindir)"
+	@if [ -x "$(built)/heka-kafka" ]; then set -x; \
+		$(INSTALL_PROGRAM) "$(built)/heka-kafka" "$(DESTDIR)$(bindir)"; fi
 	$(INSTALL_DATA) $(MAN1) "$(DESTDIR)$(man1dir)"
 	$(INSTALL_DATA) $(MAN5) "$(DESTDIR)$(man5dir)"
 	$(INSTALL_DATA) $(MAN7) "$(DESTDIR)$(man7dir)"
@@ -176,7 +198,7 @@ install-strip: ## install, with symbols removed (a release build has none)
 	$(MAKE) install INSTALL_PROGRAM='$(INSTALL_PROGRAM) -s'
 
 uninstall: ## remove what install put there
-	cd "$(DESTDIR)$(bindir)" && rm -f $(TOOLS)
+	cd "$(DESTDIR)$(bindir)" && rm -f $(TOOLS) heka-kafka
 	cd "$(DESTDIR)$(man1dir)" && rm -f $(notdir $(MAN1))
 	cd "$(DESTDIR)$(man5dir)" && rm -f $(notdir $(MAN5))
 	cd "$(DESTDIR)$(man7dir)" && rm -f $(notdir $(MAN7))
@@ -207,7 +229,8 @@ dist: ## source archive of HEAD in dist/ (VENDOR=1: with all crates)
 	rm -rf dist && mkdir dist
 	git archive --prefix=heka-tools-$(version)/ HEAD | tar -x -C dist
 ifdef VENDOR
-	cd dist/heka-tools-$(version) && mkdir .cargo && $(CARGO) vendor --locked >.cargo/config.toml
+	cd dist/heka-tools-$(version) && mkdir .cargo && \
+		$(CARGO) vendor --locked --sync tools/heka-kafka/Cargo.toml >.cargo/config.toml
 endif
 	echo "$(HEKA_TOOLS_REV)" >dist/heka-tools-$(version)/.revision
 	cd dist && tar -czf heka-tools-$(version).tar.gz heka-tools-$(version)
@@ -224,7 +247,7 @@ sbom: ## what the tools are made of, as CycloneDX, in dist/; needs jq
 
 release: ## everything that is published, with SHA256SUMS, in dist/
 	$(MAKE) dist
-	$(MAKE) all
+	$(MAKE) all kafka
 	$(MAKE) deb tarball sbom
 	cd dist && rm -f SHA256SUMS && sha256sum -- * >SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
 
