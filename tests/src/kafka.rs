@@ -2,6 +2,9 @@
 //! Brokers for heka-kafka: tansu, which is a real one that keeps everything in memory, and the mock
 //! cluster of librdkafka, which fails on demand.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
 use crate::{Running, Signal, Tool, bindir, eventually, free_port, require, skip};
 
 /// A broker that keeps everything in memory.
@@ -31,19 +34,23 @@ impl Tansu {
 
     /// Starts one with further flags.
     pub fn with(args: &[&str]) -> Option<Self> {
+        let port = free_port();
+        Self::behind(port, port, args)
+    }
+
+    /// Starts one on a port, which says that it is reached at another one.
+    pub fn behind(front: u16, port: u16, args: &[&str]) -> Option<Self> {
         if !require_kafka() || !require("tansu") {
             return None;
         }
-        let port = free_port();
         let url = format!("tcp://127.0.0.1:{port}");
+        let told = format!("tcp://127.0.0.1:{front}");
         let running = Tool::at("tansu")
             .args(["broker", "--silent", "--listener-url", &url])
-            .args(["--advertised-listener-url", &url, "--storage-engine", "memory://tansu/"])
+            .args(["--advertised-listener-url", &told, "--storage-engine", "memory://tansu/"])
             .args(args)
             .spawn();
-        eventually("the broker is ready", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
-        });
+        eventually("the broker is ready", || TcpStream::connect(("127.0.0.1", port)).ok());
         Some(Self { running, port })
     }
 
@@ -118,5 +125,48 @@ impl Mock {
     /// `HOST:PORT,…`.
     pub fn address(&self) -> &str {
         &self.brokers
+    }
+}
+
+/// Stands before a broker that knows no users, and lets in who says that it is `me` with a password,
+/// by SASL PLAIN. The broker has to name its port as its own.
+pub fn sasl_front(listener: TcpListener, broker: u16, password: &'static str) {
+    std::thread::spawn(move || {
+        while let Ok((client, _)) = listener.accept() {
+            std::thread::spawn(move || guard(client, broker, password));
+        }
+    });
+}
+
+/// Answers the login itself, and passes on the other requests and their answers.
+fn guard(mut client: TcpStream, broker: u16, password: &str) -> std::io::Result<()> {
+    let mut server = TcpStream::connect(("127.0.0.1", broker))?;
+    let (mut from, mut to) = (server.try_clone()?, client.try_clone()?);
+    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+    let expected = format!("\0me\0{password}");
+    loop {
+        let mut size = [0; 4];
+        client.read_exact(&mut size)?;
+        let mut request = vec![0; u32::from_be_bytes(size) as usize];
+        client.read_exact(&mut request)?;
+        // Key, version and number of the request, all of which stand before what it asks.
+        let (key, number) = (u16::from_be_bytes([request[0], request[1]]), &request[4..8]);
+        let is_right = request.windows(expected.len()).any(|at| at == expected.as_bytes());
+        let answer: &[u8] = match key {
+            // SaslHandshake: no error, and PLAIN is understood.
+            17 => b"\0\0\0\0\0\x01\0\x05PLAIN",
+            // SaslAuthenticate: an error or none, words, nothing more to say.
+            36 if is_right => b"\0\0\xff\xff\0\0\0\0",
+            36 => b"\0\x3a\0\x0bwrong login\0\0\0\0",
+            _ => {
+                server.write_all(&size)?;
+                server.write_all(&request)?;
+                continue;
+            }
+        };
+        let version = u16::from_be_bytes([request[2], request[3]]);
+        let lifetime: &[u8] = if key == 36 && version > 0 { &[0; 8] } else { &[] };
+        let length = u32::try_from(4 + answer.len() + lifetime.len()).expect("short");
+        client.write_all(&[&length.to_be_bytes(), number, answer, lifetime].concat())?;
     }
 }

@@ -47,7 +47,7 @@ pub use bindir::{bindir, system_path};
 pub use certificates::certificates;
 pub use dead_end::DeadEnd;
 pub use disk::SmallDisk;
-pub use kafka::{Mock, Tansu, payloads, require_kafka};
+pub use kafka::{Mock, Tansu, payloads, require_kafka, sasl_front};
 pub use nats::Nats;
 pub use nix::sys::signal::Signal;
 pub use outcome::{Outcome, SECRET};

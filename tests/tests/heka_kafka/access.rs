@@ -3,7 +3,9 @@
 
 use std::fs;
 
-use heka_tests::{Mock, Tansu, Tool, certificates, free_port, require_kafka, scratch};
+use heka_tests::{
+    Mock, Tansu, TempDir, Tool, free_port, require_kafka, sasl_front, scratch, tls_front, vector,
+};
 
 fn write(args: &[&str]) -> heka_tests::Outcome {
     Tool::new("heka-kafka").args(["--retry", "0"]).args(args).stdin("one\n").run()
@@ -48,9 +50,7 @@ fn a_topic_that_is_missing_or_forbidden_is_named() {
     mock.tell("topic-error t none");
     read(&mock.url("t?from=begin&partition=7")).exits(3).stderr_has("t: no partition 7");
     let file = scratch();
-    let path = file.path().join("settings");
-    fs::write(&path, "# slow\nlinger.ms = 1\nclient.id=me\n").unwrap();
-    let path = path.display().to_string();
+    let path = secret(&file, "settings", "# slow\nlinger.ms = 1\nclient.id=me\n");
     write(&[&mock.url("t"), "--client-config", &path]).succeeds().stderr_is("");
     fs::write(&path, "linger.ms = 1\nnothing\n").unwrap();
     write(&[&mock.url("t"), "--client-config", &path]).exits(2).stderr_has("line 2");
@@ -75,18 +75,69 @@ fn a_server_that_is_no_broker_is_recognised() {
 
 #[test]
 fn certificates_are_verified() {
-    let Some(folder) = certificates() else { return };
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let (cert, key) = (path("server.pem"), path("server.key"));
-    let Some(tansu) = Tansu::with(&["--cert", &cert, "--key", &key]) else { return };
-    let url = tansu.url("t").replace("kafka://", "kafkas://");
-    write(&[&url]).exits(3).stderr_has("certificate");
-    write(&[&url, "--ca-file", &path("ca.pem")]).succeeds().stderr_is("");
-    write(&[&url, "-k"]).succeeds().stderr_has("not verified");
-    let sent = Tool::new("heka-send").arg(format!("{url}?ca-file={}", path("ca.pem")));
-    sent.stdin("one\n").run().succeeds();
-    let ca = path("ca.pem");
-    let all = Tool::new("heka-kafka").args(["-r", "--no-follow", "--ca-file", &ca]);
-    all.arg(format!("{url}?from=begin")).run().succeeds().stdout_has("one");
+    let port = free_port();
+    let front = tls_front(&format!("127.0.0.1:{port}"), "server", true);
+    let (_, front_port) = front.rsplit_once(':').unwrap();
+    let Some(tansu) = Tansu::behind(front_port.parse().unwrap(), port, &[]) else { return };
+    let url = format!("kafkas://{front}/t");
+    let file = |name: &str| vector(&format!("tls/{name}")).display().to_string();
+    let (ca, cert, key) = (file("ca.pem"), file("client.pem"), file("client.key"));
+    let own = ["--cert", &cert, "--key", &key, &url];
+    write(&own).exits(3).stderr_has("certificate");
+    write(&[&["--ca-file", &ca], &own[..]].concat()).succeeds().stderr_is("");
+    write(&[&["-k"], &own[..]].concat()).succeeds().stderr_has("not verified");
+    write(&["--ca-file", &ca, &url]).exits(3);
+    let options = format!("ca-file={ca}&cert={cert}&cert-key={key}");
+    let sent = Tool::new("heka-send").arg(format!("{url}?{options}"));
+    sent.stdin("two\n").run().succeeds();
+    let all = Tool::new("heka-kafka").args(["-r", "--no-follow"]);
+    all.arg(format!("{url}?from=begin&{options}")).run().succeeds().stdout_has("two");
     write(&[&tansu.url("t"), "--ca-file", &ca]).exits(2).stderr_has("TLS needs kafkas://");
+}
+
+/// A file that nobody else can read.
+fn secret(folder: &TempDir, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(&path, mode).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn users_have_passwords() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let behind = free_port();
+    let Some(_tansu) = Tansu::behind(port, behind, &[]) else { return };
+    sasl_front(listener, behind, "a word");
+    let folder = scratch();
+    let (right, wrong) = (secret(&folder, "right", "a word\n"), secret(&folder, "wrong", "x\n"));
+    let url = format!("kafka://127.0.0.1:{port}/t");
+    let login = |file: &str| write(&["--user", "me", "--password-file", file, &url]);
+    login(&right).succeeds().stderr_is("");
+    login(&wrong).exits(3).stderr_has("wrong login");
+    // The short form has them in the address, or in a file of settings.
+    let sent = Tool::new("heka-send").args(["--retry", "0"]);
+    let sent = sent.arg(format!("{url}?user=me&password-file={right}")).stdin("two\n").run();
+    sent.succeeds().stderr_is("");
+    let settings = "sasl.username=me\nsasl.password=a word\nsecurity.protocol=sasl_plaintext\n\
+                    sasl.mechanisms=PLAIN\n";
+    let settings = secret(&folder, "settings", settings);
+    let read = Tool::new("heka-kafka").args(["-r", "--no-follow", "--client-config", &settings]);
+    read.arg(format!("{url}?from=begin")).run().succeeds().stdout_has("two");
+    write(&["--user", "me", &url]).exits(2).stderr_has("--password-file");
+}
+
+#[test]
+fn a_broker_that_knows_only_others_says_so() {
+    let Some(tansu) = Tansu::with(&["--authentication"]) else { return };
+    let folder = scratch();
+    let word = secret(&folder, "word", "a word\n");
+    let url = tansu.url("t");
+    for mechanism in ["scram-sha-256", "scram-sha-512"] {
+        let flags = ["--sasl", mechanism, "--user", "me", "--password-file", &word, &url];
+        write(&flags).exits(3).stderr_has("SCRAM authentication failed");
+    }
+    write(&[&url]).exits(3).stderr_has("isconnected");
 }

@@ -80,6 +80,14 @@ fn reading_begins_where_it_is_told_to_and_a_group_remembers() {
     };
     assert_eq!(from("from=begin"), "123456789");
     assert_eq!(from("from=7&partition=0"), "89");
+    // Of this broker one hears where the last batch begins, not where a partition ends.
+    if let Some(mut mock) = heka_tests::Mock::start(1) {
+        mock.tell("topic t 1");
+        write(&mock.url("t"), lines(9)).succeeds();
+        let last = read(&mock.url("t?from=-3")).succeeds().stdout.clone();
+        assert_eq!(decoded(last, "{Payload}"), "7\n8\n9\n");
+        read(&mock.url("t?from=end")).succeeds().stdout_is("");
+    }
     assert_eq!(from("from=@2000-01-01T00:00:00Z&partition=0"), "123456789");
     assert_eq!(from("group=g"), "123456789");
     assert_eq!(from("group=g"), "");

@@ -11,6 +11,7 @@ const COUNT: u32 = 20_000;
 
 /// Waits until about so many messages are acknowledged.
 fn flows(writer: &Running, least: u64) {
+    writer.wait_stderr("connected");
     eventually("messages are stored", || {
         let line = writer.statistics();
         let words: Vec<_> = line.split([' ', ',']).filter(|word| !word.is_empty()).collect();

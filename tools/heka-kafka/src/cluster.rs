@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::client::Client;
 use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::metadata::MetadataTopic;
 
 use crate::events::Partition;
 use crate::words;
@@ -16,10 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// When to ask again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The partitions of a topic, or without one only whether the cluster answers.
+/// The partitions of a topic, or without one those of all topics.
 ///
 /// # Errors
 /// Words on what is wrong.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this runs in a thread of its own, which nobody waits for at a signal"
+)]
 pub(crate) fn partitions<C: ClientContext>(
     client: &Client<C>,
     topic: Option<&str>,
@@ -45,7 +50,7 @@ pub(crate) fn partitions<C: ClientContext>(
                 .or_else(|| found.partitions().is_empty().then_some(Code::UnknownTopicOrPartition)),
         };
         let Some(error) = error else {
-            let numbers = found.map(|found| found.partitions()).unwrap_or_default().iter();
+            let numbers = found.map(MetadataTopic::partitions).unwrap_or_default().iter();
             return Ok(numbers.map(|partition| (topic.to_owned(), partition.id())).collect());
         };
         let may_change = matches!(error, Code::UnknownTopicOrPartition | Code::LeaderNotAvailable);

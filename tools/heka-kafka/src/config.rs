@@ -81,10 +81,10 @@ pub(crate) fn make(
     for (key, value) in &settings.typed {
         config.set(key, value);
     }
-    // Without the lines that its command line tools print.
+    // What it says is shown from -vv on, but it is also how one hears why a connection broke.
     config.set_log_level(match report::wants(Level::Debug) {
         true => RDKafkaLogLevel::Debug,
-        false => RDKafkaLogLevel::Warning,
+        false => RDKafkaLogLevel::Info,
     });
     config.create_native_config().map_err(|error| Stop::usage(words::of_error(&error)))?;
     Ok(config)

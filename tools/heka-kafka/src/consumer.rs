@@ -51,7 +51,7 @@ impl Consumer {
         let mut client: BaseConsumer<Context> = plan
             .config
             .create_with_context(Context(Arc::clone(&events)))
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| words::of_creation(&error))?;
         let woken = Arc::clone(&events);
         client.set_nonempty_callback(move || woken.wake());
         let client = Arc::new(client);

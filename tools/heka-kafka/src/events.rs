@@ -133,6 +133,12 @@ pub(crate) struct Context(pub(crate) Arc<Events>);
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.0.called();
+        if facility == "FAIL" {
+            // Of a connection that breaks nothing else is said.
+            let text = message.split_once("]: ").map_or(message, |(_, rest)| rest);
+            let text = words::of_reason(text, self.0.names_host);
+            self.0.tell(|news| news.cause = Some(text));
+        }
         if (level as i32) <= RDKafkaLogLevel::Critical as i32 {
             report::warning(message);
         } else if report::wants(Level::Debug) {

@@ -48,7 +48,7 @@ impl Producer {
         let client: ThreadedProducer<Context> = plan
             .config
             .create_with_context(Context(Arc::clone(&events)))
-            .map_err(|error| DialError::failed(words::of_error(&error)))?;
+            .map_err(|error| words::of_creation(&error))?;
         let client = Arc::new(client);
         let (asking, told, limit) =
             (Arc::clone(&client), Arc::clone(&events), plan.connect_timeout);

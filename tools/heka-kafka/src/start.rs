@@ -153,7 +153,7 @@ fn first<C: ConsumerContext>(
     Ok(match start {
         Start::Stored | Start::Begin => low,
         Start::End => high,
-        Start::Offset(offset) => offset.clamp(low, high),
+        Start::Offset(offset) => offset.max(low),
         Start::Last(count) => (high - count).max(low),
         Start::Time(time) => {
             let mut times = TopicPartitionList::new();

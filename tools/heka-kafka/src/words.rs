@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What librdkafka says, in our words.
 
+use heka_core::net::DialError;
+use heka_core::report::Stop;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 /// What an error is called.
@@ -35,10 +37,19 @@ pub(crate) fn of_error(error: &KafkaError) -> String {
     }
 }
 
+/// Why there is no client: settings that do not go together.
+pub(crate) fn of_creation(error: &KafkaError) -> DialError {
+    match error {
+        KafkaError::ClientCreation(text) => DialError::Stopped(Stop::usage(text)),
+        other => DialError::failed(of_error(other)),
+    }
+}
+
 /// The cause in a report such as `ssl://h:1/bootstrap: Connect to ipv4#1.2.3.4:1 failed: Connection
 /// refused (after 0ms in state CONNECT)`.
 pub(crate) fn of_reason(reason: &str, names_host: bool) -> String {
     let text = reason.split(" (after ").next().unwrap_or(reason);
+    let text = text.split(": might be caused by").next().unwrap_or(text);
     let (broker, text) = match text.split_once(": ") {
         Some((broker, rest)) if broker.contains('/') || broker.contains(':') => (broker, rest),
         _ => ("", text),

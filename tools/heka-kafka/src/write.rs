@@ -305,7 +305,7 @@ fn cause(reason: Refusal, code: Code) -> String {
 /// Hands records to the library, and says when to go on if it has no room.
 fn send(producer: &Producer, window: &mut Window, options: &Options) -> Deadline {
     for _ in 0..PIECE {
-        let Some(record) = window.next() else { return None };
+        let record = window.next()?;
         // Only bytes that are text are put there.
         let topic = std::str::from_utf8(record.topic).unwrap_or_default();
         let mut message = BaseRecord::with_opaque_to(topic, record.id).payload(record.payload);

@@ -14,7 +14,7 @@ pub struct Outbox {
     /// Names this process.
     run: [u8; 16],
     is_ready: bool,
-    /// Messages that were refused.
+    /// Messages were refused, and nobody was told who sees to that.
     pub has_refused: bool,
 }
 
@@ -55,8 +55,8 @@ impl Outbox {
     /// # Errors
     /// It cannot be told.
     pub fn refused(&mut self, last: u64, reason: Refusal, cause: &str) -> Result<(), Stop> {
-        self.has_refused = true;
         if self.out.is_none() {
+            self.has_refused = true;
             stats::skip(skipped(reason), 1);
             let text = format_args!("message {last} dropped: {cause}");
             report::repeated("messages that are refused", text);
