@@ -145,6 +145,11 @@ fn set_security(
         (None, None) => {}
         _ => return Err(Stop::usage("a user and a password file go together")),
     }
+    set_tls(config, address, settings)
+}
+
+/// Certificates and their keys.
+fn set_tls(config: &mut ClientConfig, address: &Address, settings: &Settings) -> Result<(), Stop> {
     let files = [
         ("ssl.ca.location", &settings.ca_file),
         ("ssl.certificate.location", &settings.cert),

@@ -24,6 +24,8 @@ pub(crate) type Answer = (usize, Option<Code>);
 /// A topic and the number of a partition.
 pub(crate) type Partition = (String, i32);
 
+/// The partitions that there are, or why they are of no use.
+pub(crate) type Probed = Result<Vec<Partition>, String>;
 /// What came of a commit.
 pub(crate) type Commit = KafkaResult<Vec<(Partition, i64)>>;
 
@@ -32,7 +34,7 @@ pub(crate) type Commit = KafkaResult<Vec<(Partition, i64)>>;
 pub(crate) struct News {
     pub(crate) answers: Vec<Answer>,
     /// The cluster was asked whether what we want is there.
-    pub(crate) probed: Option<Result<Vec<Partition>, String>>,
+    pub(crate) probed: Option<Probed>,
     /// No broker can be reached.
     pub(crate) is_down: bool,
     /// A broker answers.

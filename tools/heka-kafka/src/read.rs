@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use heka_core::cli::settle_frames;
 use heka_core::delivery::transport::{Answers, Converter};
 use heka_core::net::{DialError, Loss, Redial};
 use heka_core::os::{Backlog, Output, clock, wait, wait_at_the_end};
@@ -77,7 +78,7 @@ struct Reader {
 
 impl Reader {
     fn new(plan: Plan) -> Result<Self, Stop> {
-        let mut out = Backlog::new(Output::stdout()?);
+        let mut out = Backlog::new(settle_frames(Output::stdout()?, "pipe them into heka-decode")?);
         let answers = plan.acknowledges.then(Answers::new).transpose()?;
         if answers.is_some() {
             let id = clock::random_uuid();

@@ -91,31 +91,32 @@ pub(crate) fn find<C: ConsumerContext>(
     let mut places = Vec::new();
     for (topic, partition) in partitions {
         let (low, high) = consumer.fetch_watermarks(topic, *partition, LIMIT)?;
-        let found = wanted.find_partition(topic, *partition);
-        let stored = match found.map(|found| found.offset()) {
-            Some(Offset::Offset(offset)) => Some(offset),
-            _ => None,
-        };
+        let stored = offset_in(&wanted, topic, *partition);
         let known = known.iter().find(|(name, number, _)| name == topic && number == partition);
         let known = known.map(|(_, _, next)| stored.map_or(*next, |stored| stored.max(*next)));
-        let (next, has_lost) = match (known, start) {
-            (Some(next), _) => checked(topic, *partition, next, (low, high), *is_out_of_range),
-            (None, Start::Stored) => match stored {
-                None => (low, false),
-                Some(next) => checked(topic, *partition, next, (low, high), *is_out_of_range),
-            },
+        let ends = (low, high);
+        let (next, has_lost) = match (known.or(stored.filter(|_| *start == Start::Stored)), start) {
+            (Some(next), _) => checked(topic, *partition, next, ends, *is_out_of_range),
             (None, start) => {
                 if stored.is_some() {
                     let text = format_args!("{topic} {partition}: begins anew, as from= says");
                     report::warning(text);
                 }
-                (first(consumer, topic, *partition, *start, low, high)?, false)
+                (first(consumer, topic, *partition, *start, ends)?, false)
             }
         };
         let (topic, partition, is_reset) = (topic.clone(), *partition, *is_out_of_range);
         places.push(Place { topic, partition, next, end: high, has_lost, is_reset });
     }
     Ok(places)
+}
+
+/// What a broker has answered about a partition.
+fn offset_in(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<i64> {
+    match list.find_partition(topic, partition)?.offset() {
+        Offset::Offset(offset) => Some(offset),
+        _ => None,
+    }
 }
 
 /// The offset that is read next, if the partition has it, and whether something was lost.
@@ -147,8 +148,7 @@ fn first<C: ConsumerContext>(
     topic: &str,
     partition: i32,
     start: Start,
-    low: i64,
-    high: i64,
+    (low, high): (i64, i64),
 ) -> KafkaResult<i64> {
     Ok(match start {
         Start::Stored | Start::Begin => low,
@@ -159,10 +159,7 @@ fn first<C: ConsumerContext>(
             let mut times = TopicPartitionList::new();
             times.add_partition_offset(topic, partition, Offset::Offset(time))?;
             let found = consumer.offsets_for_times(times, LIMIT)?;
-            match found.find_partition(topic, partition).map(|found| found.offset()) {
-                Some(Offset::Offset(offset)) => offset,
-                _ => high,
-            }
+            offset_in(&found, topic, partition).unwrap_or(high)
         }
     })
 }

@@ -16,7 +16,7 @@ use rdkafka::producer::BaseRecord;
 
 use crate::address::Options;
 use crate::cli::Plan;
-use crate::events::Answer;
+use crate::events::{Answer, Probed};
 use crate::numbers;
 use crate::producer::{Producer, Sent};
 use crate::verdict::{self, Verdict};
@@ -140,23 +140,7 @@ impl Writer {
         if let Some(cause) = news.fatal {
             return Err(DialError::failed(cause));
         }
-        match news.probed {
-            Some(Err(cause)) => return Err(unfit(cause, self.cause.take())),
-            Some(Ok(_)) => {
-                producer.is_ready = true;
-                (self.is_down, self.cause) = (false, None);
-                numbers::CONNECTED.set(1);
-                report::note(format_args!("{}: connected", self.plan.address.text));
-                self.outbox.ready().map_err(DialError::Stopped)?;
-            }
-            None if !producer.is_ready && news.is_down => {
-                return Err(unfit("no broker can be reached".to_owned(), self.cause.take()));
-            }
-            None if !producer.is_ready && producer.age() > self.plan.connect_timeout => {
-                return Err(unfit("timeout".to_owned(), self.cause.take()));
-            }
-            None => {}
-        }
+        self.hear_of_cluster(news.probed, news.is_down)?;
         if news.is_down && !self.window.is_empty() && !std::mem::replace(&mut self.is_down, true) {
             let cause = self.cause.as_deref().unwrap_or("no broker can be reached");
             report::announce(format_args!("{}: {cause}; waiting for it", self.plan.address.text));
@@ -166,6 +150,29 @@ impl Writer {
             Some(cause) => self.delay(&cause),
             None => Ok(()),
         }
+    }
+
+    /// Whether the cluster has what we want, as long as that is not known.
+    fn hear_of_cluster(&mut self, probed: Option<Probed>, is_down: bool) -> Result<(), DialError> {
+        let Some(producer) = &mut self.producer else { return Ok(()) };
+        match probed {
+            Some(Err(cause)) => return Err(unfit(cause, self.cause.take())),
+            Some(Ok(_)) => {
+                producer.is_ready = true;
+                (self.is_down, self.cause) = (false, None);
+                numbers::CONNECTED.set(1);
+                report::note(format_args!("{}: connected", self.plan.address.text));
+                self.outbox.ready().map_err(DialError::Stopped)?;
+            }
+            None if !producer.is_ready && is_down => {
+                return Err(unfit("no broker can be reached".to_owned(), self.cause.take()));
+            }
+            None if !producer.is_ready && producer.age() > self.plan.connect_timeout => {
+                return Err(unfit("timeout".to_owned(), self.cause.take()));
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     /// The broker cannot store something now: waits before it is sent again.
