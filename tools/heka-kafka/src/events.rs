@@ -90,10 +90,15 @@ impl Events {
         self.wake.as_fd()
     }
 
-    /// Takes the news.
-    pub(crate) fn take(&self) -> News {
+    /// We are awake. To be said before the library is asked for what it has: it wakes us only when
+    /// there was nothing before.
+    pub(crate) fn awake(&self) {
         // If nobody has written, it would block, and there is nothing to be forgotten.
         let _woken = self.wake.read();
+    }
+
+    /// Takes the news.
+    pub(crate) fn take(&self) -> News {
         std::mem::take(&mut *self.lock())
     }
 

@@ -83,6 +83,13 @@ impl Feed {
         self.consumer.as_mut().map_or(Ok(()), |consumer| consumer.pause(pauses))
     }
 
+    /// To be said before [`Feed::poll`] is called in a row.
+    pub(crate) fn awake(&self) {
+        if let Some(consumer) = &self.consumer {
+            consumer.events.awake();
+        }
+    }
+
     /// The next message, or an error, if there is one.
     pub(crate) fn poll(&mut self) -> (Option<KafkaResult<BorrowedMessage<'_>>>, &mut Places) {
         (self.consumer.as_ref().and_then(Consumer::poll), &mut self.places)
@@ -279,6 +286,7 @@ impl Feed {
     /// Takes what the broker says of commits and nothing else; whether all are done.
     pub(crate) fn is_committed(&mut self) -> bool {
         if let Some(consumer) = &self.consumer {
+            consumer.events.awake();
             // Messages come again.
             while consumer.poll().is_some() {}
             for list in consumer.events.take().commits.into_iter().flatten() {

@@ -150,6 +150,7 @@ impl Reader {
 
     /// Takes the messages that have come.
     fn take(&mut self) -> Result<(), DialError> {
+        self.feed.awake();
         let mut has_more = true;
         while has_more && self.has_room() {
             self.feed.pause(false)?;

@@ -126,6 +126,7 @@ impl Writer {
     /// Takes what the library has to say.
     fn take_news(&mut self) -> Result<(), DialError> {
         let Some(producer) = &mut self.producer else { return Ok(()) };
+        producer.events.awake();
         let news = producer.events.take();
         self.cause = news.cause.or(self.cause.take());
         let mut failure = None;
