@@ -11,37 +11,14 @@ use nix::poll::PollFlags;
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use super::exec::Direction;
-use super::{Addr, HostPort, Proxy, Stream, UnixName, resolve};
+use super::{Addr, DialError, Family, HostPort, Proxy, Stream, UnixName, resolve};
 use crate::os::{Deadline, wait, wait_for};
-use crate::report::{Cause, Stop};
+use crate::report::Cause as _;
 
 /// When to try a unix socket again that has a full backlog; then after twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 /// But never less often than this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(32);
-
-/// Which IP addresses are used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Family {
-    /// All.
-    #[default]
-    Any,
-    /// IPv4 only (`-4`).
-    V4,
-    /// IPv6 only (`-6`).
-    V6,
-}
-
-impl Family {
-    /// Whether `addr` belongs to it.
-    pub fn includes(self, addr: &SocketAddr) -> bool {
-        match self {
-            Self::Any => true,
-            Self::V4 => addr.is_ipv4(),
-            Self::V6 => addr.is_ipv6(),
-        }
-    }
-}
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -70,58 +47,6 @@ impl Default for Settings {
             proxy: None,
             resolve: Vec::new(),
         }
-    }
-}
-
-/// Why a connection could not be made.
-#[derive(Debug)]
-pub enum DialError {
-    /// A signal asked for the end.
-    Stopped(Stop),
-    /// It failed; another time it may not.
-    Failed {
-        /// What went wrong, for people.
-        cause: String,
-        /// What could help.
-        hint: Option<String>,
-    },
-}
-
-impl DialError {
-    /// A failure without a hint.
-    pub fn failed(cause: impl std::fmt::Display) -> Self {
-        Self::Failed { cause: cause.to_string(), hint: None }
-    }
-
-    /// As the end of a tool that has no more retries: status 3. The hint is printed before.
-    pub fn into_stop(self, subject: impl std::fmt::Display) -> Stop {
-        match self {
-            Self::Stopped(stop) => stop,
-            Self::Failed { cause, hint } => {
-                if let Some(hint) = hint {
-                    crate::report::hint(hint);
-                }
-                Stop::unreachable(format_args!("{subject}: {cause}"))
-            }
-        }
-    }
-}
-
-impl From<Stop> for DialError {
-    fn from(stop: Stop) -> Self {
-        Self::Stopped(stop)
-    }
-}
-
-impl From<std::io::Error> for DialError {
-    fn from(error: std::io::Error) -> Self {
-        // With TLS 1.3 only a read after the handshake shows what the server thought of it.
-        #[cfg(feature = "tls")]
-        if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            let (cause, hint) = super::tls::explain(error);
-            return Self::Failed { cause, hint };
-        }
-        Self::failed(error.cause())
     }
 }
 

@@ -8,10 +8,32 @@ use std::sync::mpsc;
 
 use nix::poll::PollFlags;
 
-use super::HostPort;
-use super::dial::{DialError, Family};
+use super::{DialError, HostPort};
 use crate::os::{Deadline, wait_for};
 use crate::report::Cause as _;
+
+/// Which IP addresses are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// All.
+    #[default]
+    Any,
+    /// IPv4 only (`-4`).
+    V4,
+    /// IPv6 only (`-6`).
+    V6,
+}
+
+impl Family {
+    /// Whether `addr` belongs to it.
+    pub fn includes(self, addr: &SocketAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::V4 => addr.is_ipv4(),
+            Self::V6 => addr.is_ipv6(),
+        }
+    }
+}
 
 /// All addresses of a host, in the resolver's order, those of the wanted family only. An empty
 /// host is this machine.

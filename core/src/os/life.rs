@@ -5,6 +5,8 @@ use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::sys::signal::SigSet;
+
 /// What such a thread needs: texts of some kilobytes.
 const STACK: usize = 256 * 1024;
 /// How long the end waits for it.
@@ -40,6 +42,9 @@ impl Life {
         let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(STACK);
         self.set(Phase::Running);
         let started = thread.spawn(move || {
+            // They are for the main thread: what it waits in is interrupted, and it does not go on
+            // before the handler has run.
+            let _blocked = SigSet::all().thread_block();
             run();
             self.set(Phase::Done);
         });

@@ -20,6 +20,7 @@ mod senders;
 mod server;
 mod source;
 mod streams;
+mod taken;
 mod transport;
 
 fn main() -> std::process::ExitCode {

@@ -16,7 +16,7 @@ use std::time::Instant;
 use heka_core::delivery::Refusal;
 
 use crate::relay::Relay;
-use crate::streams::Taken;
+use crate::taken::Taken;
 
 /// A record that was damaged so often in succession is refused.
 const TRIES: u32 = 3;

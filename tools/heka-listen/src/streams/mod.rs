@@ -21,6 +21,7 @@ use heka_core::wire::{Frame, Header};
 use crate::numbers;
 use crate::place::{Hold, Place};
 use crate::relay::{Earlier, Relay, Relayed};
+use crate::taken::{Id, Taken};
 
 /// So many streams without a connection are remembered. Every run of a sender without a queue is
 /// one.
@@ -28,7 +29,6 @@ const MOST: usize = 65_536;
 /// Told of with every refusal.
 const CONSEQUENCE: &str = "its numbers count for this connection only";
 
-type Id = [u8; 16];
 /// In place of a name that cannot be one.
 const NAMELESS: Id = [0; 16];
 
@@ -39,28 +39,6 @@ enum Owner {
     Key([u8; 32]),
     /// Whoever comes from there: nobody has proved anything.
     Network(Rc<str>),
-}
-
-/// What is known of a stream.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    /// Number of the last record that was taken.
-    pub(crate) last: Cell<u64>,
-    /// The connection that it goes on with.
-    pub(crate) holder: Cell<u64>,
-    /// When there was a connection last.
-    pub(crate) left: Cell<Instant>,
-    /// A record that was damaged, and how often in succession.
-    pub(crate) damaged: Cell<(u64, u32)>,
-    /// When the last claim was made.
-    claimed: Cell<u64>,
-    /// The run of a receiver that its sender had heard when it became known here, and the number of
-    /// the record before.
-    origin: Cell<(Id, u64)>,
-    /// Where it came from.
-    network: Rc<str>,
-    /// Its records are passed on with positions, and delivered by others.
-    pub(crate) relayed: Option<Relayed>,
 }
 
 /// How much of each stream has been taken.
@@ -273,40 +251,6 @@ impl Streams {
 fn refuse(kind: &str, peer: &str, text: std::fmt::Arguments<'_>) {
     numbers::CLAIMS_REFUSED.add(1);
     report::repeated(kind, format_args!("{peer}: {text}"));
-}
-
-impl Taken {
-    fn new(network: Rc<str>) -> Self {
-        Self {
-            last: Cell::new(0),
-            holder: Cell::new(0),
-            left: Cell::new(Instant::now()),
-            damaged: Cell::new((0, 0)),
-            claimed: Cell::new(0),
-            origin: Cell::new((NOBODY, 0)),
-            network,
-            relayed: None,
-        }
-    }
-
-    /// A claim to it was made at that time.
-    fn claim(&self, at: u64) {
-        self.claimed.set(at);
-        if let Some(relayed) = &self.relayed {
-            relayed.claim(at);
-        }
-    }
-
-    /// Nothing behind record `number` counts as taken. Returns whether something had; a stream that
-    /// is relayed then begins behind what is known to be delivered.
-    pub(crate) fn rewind(&self, number: u64) -> bool {
-        let is_ahead = self.last.get() > number;
-        if is_ahead {
-            let relayed = self.relayed.as_ref();
-            self.last.set(relayed.map_or(number, |relayed| relayed.begin_again(number)));
-        }
-        is_ahead
-    }
 }
 
 /// The part of a peer's address that it cannot choose: of IPv6 the first half.
