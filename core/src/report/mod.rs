@@ -5,6 +5,7 @@
 //! torn. What comes from outside (file names, peers' words) is shown with control characters
 //! escaped. Libraries' `log` records enter here too, from `-vv` on.
 
+mod conceal;
 mod damage;
 mod format;
 mod limiter;
@@ -15,6 +16,7 @@ pub mod stats;
 mod stop;
 pub mod words;
 
+pub use conceal::{conceal, without_secrets};
 pub use damage::{damage, damage_of_peer};
 pub use format::Format;
 pub use limiter::{print_suppressed, repeated, repeated_loss};
@@ -23,8 +25,8 @@ pub use stop::{Cause, Explain, Status, Stop};
 
 use std::fmt::Display;
 use std::io::Write as _;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use anstyle::AnsiColor;
@@ -144,7 +146,7 @@ fn say(level: Level, kind: Kind, text: &dyn Display) {
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that writes to stderr")]
 fn write_line(line: &str) {
-    let line = &format!("{}{}", progress::clearing(), concealed(line));
+    let line = &format!("{}{}", progress::clearing(), without_secrets(line));
     let is_main = main_thread::is_this();
     if is_main {
         IS_SAYING.store(true, Ordering::Relaxed);
@@ -164,37 +166,11 @@ pub fn is_saying() -> bool {
     IS_SAYING.load(Ordering::Relaxed)
 }
 
-static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// What is shown in the place of a secret.
-const CONCEALED: &str = "[concealed]";
-/// Anything shorter would hide half of what is said, and is no secret worth the name.
-const SHORTEST_SECRET: usize = 4;
-
 /// From now on this process leaves no core dump, and no other process of the user can read
 /// its memory. Programs that it starts are not concerned.
 pub fn keep_from_core_dumps() {
     // It cannot fail; if it did, nothing would be worse than before.
     let _ = nix::sys::prctl::set_dumpable(false);
-}
-
-/// From now on no line on stderr shows `secret`, whatever its origin: a peer that quotes a token, a
-/// library that logs a request; nor does a core dump.
-pub fn conceal(secret: &str) {
-    keep_from_core_dumps();
-    let secret = secret.trim();
-    let mut secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
-    if secret.len() >= SHORTEST_SECRET && !secrets.iter().any(|known| known == secret) {
-        secrets.push(secret.to_owned());
-        // A secret that is part of another one must not break it up before that is found.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    }
-}
-
-/// `text` without the secrets in it.
-fn concealed(text: &str) -> String {
-    let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
-    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, CONCEALED))
 }
 
 struct LogBridge;
@@ -213,17 +189,4 @@ impl log::Log for LogBridge {
     }
 
     fn flush(&self) {}
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_not_said_even_as_a_part_of_each_other() {
-        conceal("hunter2");
-        conceal("bearer hunter2\n");
-        conceal("abc");
-        assert_eq!(concealed("x bearer hunter2, hunter2, abc"), "x [concealed], [concealed], abc");
-    }
 }

@@ -79,6 +79,26 @@ fn secrets_that_a_server_quotes_are_not_shown() {
 }
 
 #[test]
+fn nor_are_parts_of_them_in_whatever_form() {
+    const TOKEN: &str = "t0ken-s3cr3t-abcdefghijklmnopqr";
+    let dir = scratch();
+    std::fs::write(dir.path().join("token"), TOKEN).unwrap();
+    for quoted in [&TOKEN[..16], &TOKEN[5..], &TOKEN.to_uppercase(), "t0ken-s3 cr3t-abcdefgh"] {
+        let quoted = quoted.to_owned();
+        let body = quoted.clone();
+        let server = WsServer::start(move |_, mut peer| {
+            peer.request();
+            let len = body.len() + 9;
+            peer.send(format!("HTTP/1.1 401 No\r\nContent-Length: {len}\r\n\r\nrefused: {body}"));
+        });
+        let args = ["--retry", "0", "--bearer-file", "token", &server.url("/")];
+        let outcome = Tool::new("ws-source").args(args).dir(dir.path()).run();
+        outcome.exits(3).stderr_has("refused: [concealed]\n");
+        assert!(!outcome.err().contains(&quoted), "{outcome}");
+    }
+}
+
+#[test]
 fn a_signal_ends_the_wait_for_a_refusal_s_body() {
     let (sender, asked) = mpsc::channel();
     let server = WsServer::start(move |_, mut peer| {

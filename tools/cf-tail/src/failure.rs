@@ -7,8 +7,6 @@ use std::time::Duration;
 use heka_core::net::DialError;
 use heka_core::report::{self, Status, Stop};
 
-use crate::conceal;
-
 /// Most of a server's own words that is repeated.
 const MAX_WORDS: usize = 1024;
 
@@ -218,7 +216,7 @@ pub(crate) fn shown(body: &[u8]) -> String {
     if text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace() && c != '\x1b') {
         return format!("({} bytes that are not text)", body.len());
     }
-    conceal::without_secrets(text.trim())
+    report::without_secrets(text.trim())
 }
 
 #[cfg(test)]

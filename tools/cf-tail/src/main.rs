@@ -9,7 +9,6 @@ mod apps;
 mod choose;
 mod cli;
 mod command;
-mod conceal;
 mod config;
 mod endpoint;
 mod envelope;

@@ -4,8 +4,6 @@
 use heka_core::report;
 use zeroize::Zeroizing;
 
-use crate::conceal;
-
 /// A token or a password. It is overwritten when it is no longer needed, and whatever goes to
 /// stderr is searched for it.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,7 +14,6 @@ impl Secret {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         let secret = Self(Zeroizing::new(text.into()));
         report::conceal(&secret.0);
-        conceal::learn(&secret.0);
         // The part behind `bearer ` alone, too.
         if let Some((_, token)) = secret.0.split_once(' ') {
             report::conceal(token);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! New access tokens from the UAA (RFC 6749): with a refresh token, or with a client's own secret.
 
+use heka_core::report;
 use serde_json::Value as Json;
 use url::Url;
 
@@ -81,7 +82,7 @@ fn refused(status: u16, body: &[u8]) -> Failure {
     let words = ["error_description", "error"]
         .iter()
         .find_map(|name| json.get(*name).and_then(Json::as_str))
-        .map_or_else(|| format!("status {status}"), crate::conceal::without_secrets);
+        .map_or_else(|| format!("status {status}"), report::without_secrets);
     match status {
         400 | 401 | 403 => Failure::NoToken(format!("the UAA gives no new token: {words}")),
         _ => Failure::of_status(status, words.as_bytes(), None),

@@ -1,36 +1,63 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A server's words without the secrets that it repeats in them: whole or in part, in another case,
-//! broken over lines, or in base64.
+//! Words without the secrets that a peer or a library repeats in them: whole or in part, in another
+//! case, broken over lines, or in base64.
 
 use std::sync::{Mutex, PoisonError};
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 
 /// Length of a part of a secret that is concealed.
-const SHORTEST: usize = 20;
+const PART: usize = 16;
+/// Anything shorter would hide half of what is said, and is no secret worth the name.
+const SHORTEST: usize = 4;
+/// What is shown in the place of a secret.
 const CONCEALED: &str = "[concealed]";
 
-/// Secrets without blanks, in lower case. Shorter ones are left to the report's own search.
-static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// As they are known, and without blanks and in lower case those of which a part can be recognised.
+#[derive(Debug, Default)]
+struct Secrets {
+    whole: Vec<String>,
+    parts: Vec<String>,
+}
 
-/// Takes note of a secret.
-pub(crate) fn learn(secret: &str) {
-    let secret = secret.split_whitespace().map(str::to_ascii_lowercase);
-    let mut secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
-    for part in secret.filter(|part| part.len() >= SHORTEST) {
-        if !secrets.contains(&part) {
-            secrets.push(part);
+static SECRETS: Mutex<Secrets> = Mutex::new(Secrets { whole: Vec::new(), parts: Vec::new() });
+
+/// From now on no line on stderr shows `secret`, whatever its origin: a peer that quotes a token, a
+/// library that logs a request; nor does a core dump.
+pub fn conceal(secret: &str) {
+    super::keep_from_core_dumps();
+    SECRETS.lock().unwrap_or_else(PoisonError::into_inner).learn(secret.trim());
+}
+
+/// `text` without the secrets in it, and without what looks like a JSON web token (RFC 7519) where
+/// there are secrets. Words that are cut come here before that.
+pub fn without_secrets(text: &str) -> String {
+    SECRETS.lock().unwrap_or_else(PoisonError::into_inner).conceal(text)
+}
+
+impl Secrets {
+    fn learn(&mut self, secret: &str) {
+        if secret.len() < SHORTEST || self.whole.iter().any(|known| known == secret) {
+            return;
         }
+        self.whole.push(secret.to_owned());
+        // A secret that is part of another one must not break it up before that is found.
+        self.whole.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let parts = secret.split_whitespace().map(str::to_ascii_lowercase);
+        self.parts.extend(parts.filter(|part| part.len() >= PART));
+    }
+
+    fn conceal(&self, text: &str) -> String {
+        if self.whole.is_empty() {
+            return text.to_owned();
+        }
+        let conceal = |text: String, secret: &String| text.replace(secret, CONCEALED);
+        let text = self.whole.iter().fold(text.to_owned(), conceal);
+        conceal_parts(&text, &self.parts)
     }
 }
 
-/// `text` without secrets and without what looks like a JSON web token (RFC 7519).
-pub(crate) fn without_secrets(text: &str) -> String {
-    let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
-    conceal(text, &secrets)
-}
-
-fn conceal(text: &str, secrets: &[String]) -> String {
+fn conceal_parts(text: &str, secrets: &[String]) -> String {
     // What blanks and line ends break up is joined, each character with its place.
     let (places, joined): (Vec<usize>, Vec<u8>) =
         text.bytes().enumerate().filter(|(_, byte)| !byte.is_ascii_whitespace()).unzip();
@@ -62,7 +89,7 @@ fn hide(hidden: &mut [bool], at: usize, len: usize) {
 
 /// Whether a run of a secret is in there.
 fn holds_part(text: &[u8], secrets: &[String]) -> bool {
-    text.windows(SHORTEST).any(|window| is_part(window, secrets))
+    text.windows(PART).any(|window| is_part(window, secrets))
 }
 
 fn is_part(window: &[u8], secrets: &[String]) -> bool {
@@ -71,9 +98,9 @@ fn is_part(window: &[u8], secrets: &[String]) -> bool {
 }
 
 fn hide_parts(joined: &[u8], secrets: &[String], hidden: &mut [bool]) {
-    for (at, window) in joined.windows(SHORTEST).enumerate() {
+    for (at, window) in joined.windows(PART).enumerate() {
         if is_part(window, secrets) {
-            hide(hidden, at, SHORTEST);
+            hide(hidden, at, PART);
         }
     }
 }
@@ -105,7 +132,7 @@ fn hide_web_tokens(text: &str, places: &[usize], hidden: &mut [bool]) {
     for (start, prefix) in text.match_indices("eyJ") {
         let behind = text.get(start + prefix.len()..).unwrap_or_default();
         let len = behind.find(|c| !is_part(c)).unwrap_or(behind.len());
-        if len >= SHORTEST {
+        if len >= PART {
             let at = places.partition_point(|place| *place < start);
             hide(hidden, at, prefix.len() + len);
         }
@@ -122,13 +149,14 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        assert_eq!(conceal(text, &[SECRET.to_owned()]), expected);
+        let secrets = [SECRET.to_owned()];
+        assert_eq!(conceal_parts(text, &secrets), expected);
     }
 
     #[test]
     fn what_looks_like_a_token_is_not_repeated() {
         let words = "Invalid eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3OTV9.Ab-_c! eyJshort";
-        assert_eq!(conceal(words, &[]), "Invalid [concealed]! eyJshort");
+        assert_eq!(conceal_parts(words, &[]), "Invalid [concealed]! eyJshort");
     }
 
     #[test]
@@ -147,8 +175,19 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_learnt_without_their_scheme() {
-        learn(&format!("Bearer {}", SECRET.replace("t0ken", "learnt")));
-        assert_eq!(without_secrets("x LEARNT-0123456789-abcdefghij-klmnop"), "x [concealed]");
+    fn a_part_of_sixteen_characters_is_enough() {
+        check("no ken-0123456789-a.", "no [concealed].");
+        check("no en-0123456789-a.", "no en-0123456789-a.");
+    }
+
+    #[test]
+    fn secrets_are_not_said_even_as_a_part_of_each_other() {
+        let mut secrets = Secrets::default();
+        for secret in ["hunter2", "bearer hunter2", "abc", "Bearer learnt-0123456789"] {
+            secrets.learn(secret);
+        }
+        let concealed = secrets.conceal("x bearer hunter2, hunter2, abc, LEARNT-0123456789");
+        assert_eq!(concealed, "x [concealed], [concealed], abc, [concealed]");
+        assert_eq!(Secrets::default().conceal("eyJhbGciOiJIUzI1NiJ9"), "eyJhbGciOiJIUzI1NiJ9");
     }
 }
