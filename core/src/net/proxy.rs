@@ -9,6 +9,7 @@ use std::os::fd::AsFd as _;
 use data_encoding::BASE64;
 use nix::poll::PollFlags;
 use socket2::Socket;
+use zeroize::Zeroizing;
 
 use super::bypass::Rule;
 use super::{DialError, HostPort};
@@ -25,7 +26,7 @@ pub struct Proxy {
     pub at: HostPort,
     kind: Kind,
     /// `NAME:PASSWORD`.
-    credentials: Option<String>,
+    credentials: Option<Zeroizing<String>>,
     /// What is reached without it, as in `NO_PROXY`.
     bypass: Vec<Rule>,
     /// Why it cannot be used, which matters only where it would be.
@@ -68,7 +69,9 @@ impl Proxy {
         };
         let rest = rest.split('/').next().unwrap_or(rest);
         let (credentials, host) = match rest.rsplit_once('@') {
-            Some((credentials, host)) => (Some(percent_decoded(credentials)?), host),
+            Some((credentials, host)) => {
+                (Some(Zeroizing::new(percent_decoded(credentials)?)), host)
+            }
             None => (None, rest),
         };
         let at = if host.ends_with(']') || !host.contains(':') {
@@ -156,14 +159,19 @@ impl Proxy {
     ///
     /// # Errors
     /// The proxy's refusal in words, or a [`DialError`] of the connection.
-    pub(super) fn tunnel(
+    pub fn tunnel(
         &self,
         socket: &Socket,
         to: &HostPort,
         deadline: Deadline,
     ) -> Result<(), DialError> {
         if self.kind != Kind::Http {
-            return super::socks::tunnel(socket, self.credentials.as_deref(), to, deadline);
+            return super::socks::tunnel(
+                socket,
+                self.credentials.as_ref().map(|text| text.as_str()),
+                to,
+                deadline,
+            );
         }
         let mut request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
         if let Some(credentials) = &self.credentials {
@@ -239,7 +247,7 @@ mod tests {
     fn urls_have_defaults_and_credentials() {
         let proxy = Proxy::parse("http://me:p%40ss@proxy.example").unwrap();
         assert_eq!(proxy.at.to_string(), "proxy.example:80");
-        assert_eq!(proxy.credentials.as_deref(), Some("me:p@ss"));
+        assert_eq!(proxy.credentials.as_ref().map(|text| text.as_str()), Some("me:p@ss"));
         assert!(!format!("{proxy:?}").contains("ss@"));
         assert_eq!(Proxy::parse("proxy").unwrap().at.port, 3128);
         assert_eq!(Proxy::parse("http://[::1]:8080/").unwrap().at.to_string(), "[::1]:8080");

@@ -43,13 +43,70 @@ impl Length {
         len.and_then(|len| len.trim().parse().ok()).map_or(Self::Unknown, Self::Bytes)
     }
 
-    fn is_reached(self, body: &[u8]) -> bool {
+    fn is_reached(self, body: &[u8], chunks: &mut Chunks) -> bool {
         body.len() >= MAX_BODY
             || match self {
                 Self::Bytes(len) => body.len() >= len,
-                Self::Chunks => unchunked(body).1,
+                Self::Chunks => chunks.read(body),
                 Self::Unknown => false,
             }
+    }
+}
+
+/// The data of chunks (RFC 9112 §7.1), as far as they have come. No byte is looked at twice.
+#[derive(Debug, Default)]
+struct Chunks {
+    data: Vec<u8>,
+    /// How much of the body is done with.
+    at: usize,
+    /// In so many bytes no line ends.
+    looked: usize,
+    /// Bytes of the chunk at hand that are to come.
+    left: usize,
+    /// Nothing follows: it was the last one, or no chunk.
+    has_ended: bool,
+}
+
+impl Chunks {
+    /// Reads what is new in a body, and returns whether that was its end.
+    fn read(&mut self, body: &[u8]) -> bool {
+        while !self.has_ended {
+            let rest = body.get(self.at..).unwrap_or_default();
+            if self.left > 0 {
+                let chunk = rest.get(..self.left).unwrap_or(rest);
+                self.data.extend_from_slice(chunk);
+                self.left -= chunk.len();
+                self.at += chunk.len();
+                self.looked = self.at;
+                if chunk.is_empty() {
+                    break;
+                }
+                continue;
+            }
+            let new = body.get(self.looked..).unwrap_or_default();
+            let Some(end) = new.iter().position(|&byte| byte == b'\n') else {
+                self.looked = body.len();
+                break;
+            };
+            let end = self.looked + end + 1;
+            let line = body.get(self.at..end).unwrap_or_default();
+            (self.at, self.looked) = (end, end);
+            self.read_line(line);
+        }
+        self.has_ended
+    }
+
+    /// The line between two chunks, and the one that ends a chunk.
+    fn read_line(&mut self, line: &[u8]) {
+        if matches!(line, b"\r\n" | b"\n") {
+            return;
+        }
+        match httparse::parse_chunk_size(line) {
+            Ok(httparse::Status::Complete((_, len @ 1..))) => {
+                self.left = usize::try_from(len).unwrap_or(usize::MAX);
+            }
+            _ => self.has_ended = true,
+        }
     }
 }
 
@@ -63,7 +120,8 @@ pub(super) fn read_body<S: Read + AsFd>(
     let length = Length::of(answer);
     let soon = Instant::now() + BODY_WAIT;
     let soon = deadline.map_or(soon, |deadline| deadline.min(soon));
-    while !length.is_reached(&body) {
+    let mut chunks = Chunks::default();
+    while !length.is_reached(&body, &mut chunks) {
         let until = match length {
             Length::Unknown => soon.min(Instant::now() + QUIET_WAIT),
             _ => soon,
@@ -75,7 +133,10 @@ pub(super) fn read_body<S: Read + AsFd>(
         }
     }
     match length {
-        Length::Chunks => body = unchunked(&body).0,
+        Length::Chunks => {
+            chunks.read(&body);
+            body = chunks.data;
+        }
         Length::Bytes(len) => body.truncate(len),
         Length::Unknown => {}
     }
@@ -105,25 +166,6 @@ fn decoded(coding: &str, body: Vec<u8>) -> Vec<u8> {
     data
 }
 
-/// The data of chunks (RFC 9112 §7.1), as far as they go, and whether they are complete.
-fn unchunked(mut rest: &[u8]) -> (Vec<u8>, bool) {
-    let mut data = Vec::new();
-    while let Ok(httparse::Status::Complete((head, len))) = httparse::parse_chunk_size(rest) {
-        let Some(tail) = rest.get(head..) else { break };
-        if len == 0 {
-            return (data, true);
-        }
-        let len = usize::try_from(len).unwrap_or(usize::MAX).min(tail.len());
-        let (chunk, tail) = tail.split_at(len);
-        if chunk.is_empty() {
-            break;
-        }
-        data.extend_from_slice(chunk);
-        rest = tail.strip_prefix(b"\r\n").unwrap_or(tail);
-    }
-    (data, false)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -135,9 +177,20 @@ mod tests {
 
     #[test]
     fn chunks_are_joined_and_a_cut_one_ends_the_text() {
-        assert_eq!(unchunked(b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), (b"abcde".to_vec(), true));
-        assert_eq!(unchunked(b"a\r\nabc"), (b"abc".to_vec(), false));
-        assert_eq!(unchunked(b"no chunk"), (Vec::new(), false));
+        let cases: [(&[u8], &[u8], bool); 4] = [
+            (b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", b"abcde", true),
+            (b"3;x=y\r\na\n\n\r\n1\r\nb", b"a\n\nb", false),
+            (b"a\r\nabc", b"abc", false),
+            (b"no chunk\r\n", b"", true),
+        ];
+        for (body, data, has_ended) in cases {
+            for piece in [1, 2, 100] {
+                let mut chunks = Chunks::default();
+                let ends = (0..body.len()).step_by(piece).chain([body.len()]);
+                let ended = ends.map(|end| chunks.read(&body[..end])).last();
+                assert_eq!((chunks.data.as_slice(), ended), (data, Some(has_ended)));
+            }
+        }
     }
 
     #[test]

@@ -83,18 +83,27 @@ fn read_answer<S: Read + AsFd>(
     deadline: Deadline,
 ) -> Result<(Answer, Vec<u8>), Failure> {
     let mut buffer = Vec::new();
-    let mut skipped = 0;
+    // Bytes of what is done with, and of what was there when the head was looked at last.
+    let (mut skipped, mut looked) = (0, 0);
     loop {
-        if let Some((head_len, answer)) = Answer::parse(&buffer)? {
+        // Lines without anything in them are no part of an answer (RFC 9112 §2.2).
+        let is_blank = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        skipped += buffer.drain(..buffer.iter().take_while(is_blank).count()).len();
+        let answer = if is_worth_a_look(&buffer, looked) { Answer::parse(&buffer)? } else { None };
+        if let Some((head_len, answer)) = answer {
             let rest = buffer.split_off(head_len);
             if !matches!(answer.status, 100 | 102..=199) {
                 return Ok((answer, rest));
             }
             skipped += head_len;
-            buffer = rest;
-        } else if skipped + buffer.len() > MAX_HEAD {
+            (buffer, looked) = (rest, 0);
+            continue;
+        }
+        if skipped + buffer.len() > MAX_HEAD {
             return Err(Failure::failed("the head of the answer is too long"));
-        } else if !read_some(stream, &mut buffer, deadline)? {
+        }
+        looked = buffer.len();
+        if !read_some(stream, &mut buffer, deadline)? {
             let cause = if buffer.is_empty() {
                 "the server closed the connection instead of answering"
             } else {
@@ -103,6 +112,14 @@ fn read_answer<S: Read + AsFd>(
             return Err(Failure::failed(cause));
         }
     }
+}
+
+/// Whether so much has come since a head was looked at that all of it is looked at again, so that the
+/// work stays in proportion; or the empty line behind it.
+fn is_worth_a_look(buffer: &[u8], looked: usize) -> bool {
+    let new = buffer.get(looked.saturating_sub(3)..).unwrap_or_default();
+    let ends = |end: &[u8]| new.windows(end.len()).any(|window| window == end);
+    buffer.len() >= 2 * looked || ends(b"\n\n") || ends(b"\n\r\n")
 }
 
 fn set_nonblocking(stream: &impl AsFd) -> std::io::Result<()> {
