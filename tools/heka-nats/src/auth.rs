@@ -7,9 +7,10 @@ use std::path::Path;
 
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use heka_core::cli::secret;
-use heka_core::report::{Status, Stop};
+use heka_core::report::{self, Status, Stop};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 /// First bytes of a user's key: of the public one, and the kind in a seed.
 const USER: u8 = 20 << 3;
@@ -19,15 +20,15 @@ const SEED: u8 = 18 << 3;
 #[derive(Debug)]
 pub(crate) enum Credentials {
     None,
-    Password { user: String, password: String },
-    Key { key: Ed25519KeyPair, token: Option<String> },
+    Password { user: String, password: Zeroizing<String> },
+    Key { key: Ed25519KeyPair, token: Option<Zeroizing<String>> },
 }
 
 impl Credentials {
     /// A user, with the password of a file.
     pub(crate) fn password(user: &str, path: &Path) -> Result<Self, Stop> {
         let password = secret::text(path, secret::line(path, "password")?)?;
-        Ok(Self::Password { user: user.to_owned(), password: password.to_string() })
+        Ok(Self::Password { user: user.to_owned(), password })
     }
 
     /// The key of a file whose only line is its seed.
@@ -45,7 +46,8 @@ impl Credentials {
         let (Some(token), Some(key)) = (token, key) else {
             return Err(unusable(path, "not a credentials file: token and key expected"));
         };
-        Ok(Self::Key { key, token: Some(token.to_owned()) })
+        report::conceal(token);
+        Ok(Self::Key { key, token: Some(Zeroizing::new(token.to_owned())) })
     }
 
     /// Adds to what a client says of itself; `nonce` is what the server wants to be signed.
@@ -134,7 +136,7 @@ mod tests {
         assert_eq!(section(&text, "NATS USER JWT"), Some("eyJ0.x.y"));
         assert_eq!(section(&text, "USER NKEY SEED"), Some(PAIR.0));
         let mut connect = Map::new();
-        let token = Some("eyJ0.x.y".to_owned());
+        let token = Some(Zeroizing::new("eyJ0.x.y".to_owned()));
         Credentials::Key { key: key(PAIR.0).unwrap(), token }.put(&mut connect, "nonce");
         assert_eq!(connect["jwt"], "eyJ0.x.y");
         assert_eq!(connect["sig"].as_str().unwrap().len(), 86);

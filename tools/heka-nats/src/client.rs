@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::address::Address;
 use crate::auth::Credentials;
-use crate::protocol::{Incoming, Said, parse, put_message};
+use crate::protocol::{Finder, Incoming, Said, put_message};
 
 /// How long a server may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -32,6 +32,7 @@ pub(crate) struct Client {
     input: Vec<u8>,
     /// How much of it is done with.
     start: usize,
+    finder: Finder,
     output: Vec<u8>,
     /// Longest message that the server takes.
     pub(crate) max_payload: usize,
@@ -100,6 +101,7 @@ impl Client {
             asked: 0,
             input,
             start: 0,
+            finder: Finder::default(),
             output: Vec::new(),
             max_payload: usize::try_from(max_payload).unwrap_or(usize::MAX),
             heard: Instant::now(),
@@ -307,7 +309,7 @@ impl Client {
     ) -> Result<(), DialError> {
         loop {
             let data = self.input.get(self.start..).unwrap_or_default();
-            let parsed = parse(data, self.max_payload).map_err(DialError::failed)?;
+            let parsed = self.finder.next(data, self.max_payload).map_err(DialError::failed)?;
             let Some((said, len)) = parsed else { return Ok(()) };
             match said {
                 Said::Ping => self.output.extend_from_slice(b"PONG\r\n"),
@@ -336,8 +338,9 @@ fn read_info(
     input: &mut Vec<u8>,
     deadline: Deadline,
 ) -> Result<Value, DialError> {
+    let mut finder = Finder::default();
     loop {
-        if let Some((said, len)) = parse(input, 0).map_err(DialError::failed)? {
+        if let Some((said, len)) = finder.next(input, 0).map_err(DialError::failed)? {
             let Said::Info(info) = said else {
                 return Err(DialError::failed("not a NATS server"));
             };

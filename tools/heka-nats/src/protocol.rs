@@ -3,6 +3,8 @@
 
 use std::io::Write as _;
 
+use memchr::memchr;
+
 /// Longest line: a server's description of itself can have many addresses in it.
 const LONGEST_LINE: usize = 1024 * 1024;
 
@@ -29,18 +31,63 @@ pub(crate) enum Said<'a> {
     Error(&'a str),
 }
 
-/// Reads what is at the front of `data`, and how long it is; `None` if it is incomplete. No
-/// message is longer than the server's limit, `max_payload`.
-///
-/// # Errors
-/// Words, if it is nothing that a server says.
-pub(crate) fn parse(data: &[u8], max_payload: usize) -> Result<Option<(Said<'_>, usize)>, String> {
-    let Some(end) = data.iter().position(|byte| *byte == b'\n') else {
-        return if data.len() > LONGEST_LINE { Err(strange(data)) } else { Ok(None) };
-    };
+/// What was found at the front of some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found<'a> {
+    /// That, so many bytes long.
+    Said(Said<'a>, usize),
+    /// So many bytes are needed.
+    Need(usize),
+}
+
+/// Finds what a server says in bytes that come piece by piece. While more must come, none of those
+/// that were there is looked at again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Finder {
+    /// In so many bytes no line ends.
+    looked: usize,
+    /// The line is there, and so many bytes are needed.
+    need: usize,
+}
+
+impl Finder {
+    /// Reads what is at the front of `data`, and how long it is; `None` if it is incomplete. What
+    /// was read is taken off before the next call. No message is longer than the server's limit,
+    /// `max_payload`.
+    ///
+    /// # Errors
+    /// Words, if it is nothing that a server says.
+    pub(crate) fn next<'a>(
+        &mut self,
+        data: &'a [u8],
+        max_payload: usize,
+    ) -> Result<Option<(Said<'a>, usize)>, String> {
+        if data.len() < self.need {
+            return Ok(None);
+        }
+        let new = data.get(self.looked..).unwrap_or_default();
+        let Some(end) = memchr(b'\n', new).map(|at| self.looked + at) else {
+            self.looked = data.len();
+            return if data.len() > LONGEST_LINE { Err(strange(data)) } else { Ok(None) };
+        };
+        match parse(data, end, max_payload)? {
+            Found::Said(said, len) => {
+                *self = Self::default();
+                Ok(Some((said, len)))
+            }
+            Found::Need(need) => {
+                (self.looked, self.need) = (end, need);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Reads what is at the front of `data`, whose first line ends at `end`.
+fn parse(data: &[u8], end: usize, max_payload: usize) -> Result<Found<'_>, String> {
     let (line, rest) = data.split_at_checked(end).unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let (verb, arguments) = match line.iter().position(|byte| *byte == b' ') {
+    let (verb, arguments) = match memchr(b' ', line) {
         Some(blank) => line.split_at_checked(blank).unwrap_or_default(),
         None => (line, &[][..]),
     };
@@ -57,7 +104,7 @@ pub(crate) fn parse(data: &[u8], max_payload: usize) -> Result<Option<(Said<'_>,
         b"-ERR" => Said::Error(text(arguments)?.trim().trim_matches('\'')),
         _ => return Err(strange(data)),
     };
-    Ok(Some((said, end + 1)))
+    Ok(Found::Said(said, end + 1))
 }
 
 fn message<'a>(
@@ -66,7 +113,7 @@ fn message<'a>(
     longest: usize,
     body: &'a [u8],
     start: usize,
-) -> Result<Option<(Said<'a>, usize)>, String> {
+) -> Result<Found<'a>, String> {
     let words: Vec<&str> = text(arguments)?.split_ascii_whitespace().collect();
     let lengths = if has_headers { 2 } else { 1 };
     let (names, lengths) =
@@ -81,12 +128,15 @@ fn message<'a>(
         return Err(format!("a message of {len} bytes: longer than the server's own limit"));
     }
     let header_len = if has_headers { number(lengths.first()).unwrap_or(0) } else { 0 };
-    let Some(content) = body.get(..len).filter(|_| body.len() >= len + 2) else { return Ok(None) };
+    let whole = len.saturating_add(2);
+    let Some(content) = body.get(..len).filter(|_| body.len() >= whole) else {
+        return Ok(Found::Need(start.saturating_add(whole)));
+    };
     let Some((headers, payload)) = content.split_at_checked(header_len) else {
         return Err(strange(arguments));
     };
     let incoming = Incoming { subject, reply, headers, payload };
-    Ok(Some((Said::Message(incoming), start + len + 2)))
+    Ok(Found::Said(Said::Message(incoming), start + whole))
 }
 
 fn text(bytes: &[u8]) -> Result<&str, String> {
@@ -140,9 +190,9 @@ mod tests {
         let stream = b"INFO {\"a\":1}\r\nPING\r\nMSG a.b 1 3\r\nx\r\n\r\nHMSG s 2 re 16 18\r\n\
                        NATS/1.0 404 N\r\nhi\r\n-ERR 'Authorization Violation'\r\n";
         let mut said = Vec::new();
-        let mut start = 0;
+        let (mut start, mut finder) = (0, Finder::default());
         for end in 0..=stream.len() {
-            while let Some((what, len)) = parse(&stream[start..end], 100).unwrap() {
+            while let Some((what, len)) = finder.next(&stream[start..end], 100).unwrap() {
                 said.push(what);
                 start += len;
             }
@@ -164,20 +214,24 @@ mod tests {
         assert_eq!(last.status(), Some((404, "N")));
     }
 
+    fn whole(data: &[u8], max_payload: usize) -> Result<Option<(Said<'_>, usize)>, String> {
+        Finder::default().next(data, max_payload)
+    }
+
     #[test]
     fn other_servers_are_recognised() {
         for other in [&b"HTTP/1.1 400 Bad Request\r\n"[..], b"MSG a\r\n", b"MSG a 1 -1\r\nx"] {
-            assert!(parse(other, 100).unwrap_err().starts_with("not a NATS server"), "{other:?}");
+            assert!(whole(other, 100).unwrap_err().starts_with("not a NATS server"), "{other:?}");
         }
     }
 
     #[test]
     fn a_message_over_the_limit_is_not_waited_for() {
         for line in ["MSG a 1 99999999999\r\n", "HMSG a 1 0 18446744073709551615\r\n"] {
-            let error = parse(line.as_bytes(), 1 << 20).unwrap_err();
+            let error = whole(line.as_bytes(), 1 << 20).unwrap_err();
             assert!(error.contains("longer than the server's own limit"), "{error}");
         }
-        assert_eq!(parse(b"MSG a 1 1048600\r\n", 1 << 20), Ok(None));
+        assert_eq!(whole(b"MSG a 1 1048600\r\n", 1 << 20), Ok(None));
     }
 
     #[test]

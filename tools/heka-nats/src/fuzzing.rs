@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a NATS server says, for the fuzz targets.
+
+#![cfg(feature = "fuzzing")]
+#![expect(dead_code, reason = "the parsers alone are used")]
+
+mod protocol;
+
+use protocol::{Finder, Said, put_message};
+
+/// Whatever comes is what a server says, or not; every byte of it is used, and none twice, in whatever
+/// pieces it comes.
+pub fn protocol(input: &[u8]) {
+    const LIMIT: usize = 1 << 10;
+    let whole = |data| Finder::default().next(data, LIMIT);
+    let (mut start, mut finder) = (0, Finder::default());
+    for end in 0..=input.len() {
+        let data = &input[start..end];
+        match finder.next(data, LIMIT) {
+            Ok(Some((said, len))) => {
+                assert_eq!(len, data.len(), "more would have been enough, or less");
+                if let Said::Message(message) = said {
+                    let _ = message.status();
+                    assert!(message.payload.len() + message.headers.len() <= len);
+                }
+                assert_eq!(whole(&input[start..]), Ok(Some((said, len))), "pieces matter");
+                start = end;
+            }
+            Ok(None) => {}
+            Err(_) => {
+                assert!(whole(&input[start..]).is_err(), "pieces matter");
+                break;
+            }
+        }
+    }
+    let mut out = Vec::new();
+    put_message(&mut out, b"a.b", "", "", input);
+    assert!(out.ends_with(b"\r\n"));
+}
