@@ -12,7 +12,7 @@ use heka_core::wire::header::MAX_HEADER_SIZE;
 use heka_core::wire::varint::{Reader, wire_type};
 use memchr::memchr;
 
-use super::strict;
+use super::strict::{self, Refusal};
 
 /// First size of a buffer, in bytes.
 const FIRST_SIZE: usize = 8192;
@@ -43,6 +43,19 @@ pub(crate) struct StreamBuffer {
     /// Length of the message whose header is at `scan`, once known.
     message_len: Option<usize>,
     message: Option<Range<usize>>,
+    /// Bytes of refused messages that may be looked at again for others.
+    credit: usize,
+    /// Bytes of messages that were refused.
+    #[cfg(test)]
+    looked: usize,
+}
+
+/// How often a byte may be looked at, as part of messages that are refused. Frames lie in each other
+/// only if somebody wants to make this slow: then one that is refused is skipped as a whole.
+const MOST_LOOKS: usize = 16;
+
+fn most_credit(max_message_size: usize) -> usize {
+    MOST_LOOKS.saturating_mul(max_message_size)
 }
 
 impl StreamBuffer {
@@ -57,6 +70,9 @@ impl StreamBuffer {
             scan: 0,
             message_len: None,
             message: None,
+            credit: most_credit(max_message_size),
+            #[cfg(test)]
+            looked: 0,
         }
     }
 
@@ -68,7 +84,8 @@ impl StreamBuffer {
             _ => return false,
         };
         self.message = None;
-        if self.scan > 0 {
+        // What is not handed out is moved only when that is less than what was.
+        if self.scan >= pending {
             self.buffer.drain(..self.scan);
             self.scan = 0;
         }
@@ -87,7 +104,7 @@ impl StreamBuffer {
     pub(crate) fn fill(&mut self, read: impl FnOnce(&mut [u8]) -> usize) -> usize {
         self.reserve(self.max_size - self.pending());
         let start = self.buffer.len();
-        self.buffer.resize(self.max_size.max(start), 0);
+        self.buffer.resize(start + self.max_size.saturating_sub(self.pending()), 0);
         let len = read(&mut self.buffer[start..]);
         self.buffer.truncate(start + len);
         len
@@ -154,10 +171,10 @@ impl StreamBuffer {
         self.message = None;
         loop {
             let Some(distance) = memchr(RECORD_SEPARATOR, &self.buffer[self.scan..]) else {
-                self.scan = self.buffer.len();
+                self.scan_to(self.buffer.len());
                 return false;
             };
-            self.scan += distance;
+            self.scan_to(self.scan + distance);
             let rest = &self.buffer[self.scan..];
             let Some(&header_len) = rest.get(1) else { return false };
             let header_end = usize::from(header_len) + FRAMING_SIZE;
@@ -169,20 +186,46 @@ impl StreamBuffer {
                 (end == [UNIT_SEPARATOR]).then(|| self.length(header)).flatten()
             });
             let Some(len) = known else {
-                self.scan += 1;
+                self.scan_to(self.scan + 1);
                 continue;
             };
             self.message_len = Some(len);
             let Some(message) = rest.get(header_end..header_end + len) else { return false };
             self.message_len = None;
-            if decode && strict::check(message).is_err() {
-                self.scan += 1;
+            let begin = self.scan + header_end;
+            if decode && let Err(refusal) = strict::check(message) {
+                let behind = self.behind_refused(begin..begin + len, refusal);
+                self.scan_to(behind);
                 continue;
             }
-            let begin = self.scan + header_end;
             self.message = Some(begin..begin + len);
-            self.scan = begin + len;
+            self.scan_to(begin + len);
             return true;
+        }
+    }
+
+    fn scan_to(&mut self, scan: usize) {
+        let credit = self.credit.saturating_add(MOST_LOOKS * (scan - self.scan));
+        self.credit = credit.min(most_credit(self.max_message_size));
+        self.scan = scan;
+    }
+
+    /// Where the next message is looked for, behind one that is refused.
+    fn behind_refused(&mut self, message: Range<usize>, refusal: Refusal) -> usize {
+        let looked = match refusal {
+            Refusal::Element { tag: 10, .. } | Refusal::Missing { .. } => message.len(),
+            Refusal::Element { offset, .. } => offset + 1,
+        };
+        #[cfg(test)]
+        {
+            self.looked += looked;
+        }
+        match self.credit.checked_sub(looked) {
+            Some(credit) => {
+                self.credit = credit;
+                self.scan + 1
+            }
+            None => message.end,
         }
     }
 
@@ -228,5 +271,65 @@ mod tests {
         for piece in 1..stream.len() {
             assert_eq!(read(&stream, piece), whole, "pieces of {piece}");
         }
+    }
+
+    /// Frames in each other that all end where the last one does, none of which is a message.
+    fn nested(count: usize) -> Vec<u8> {
+        let mut stream = Vec::new();
+        for index in 0..count {
+            let len = 10 * (count - index - 1) + 1;
+            let low = |shift: u32| u8::try_from(len >> shift & 0x7f).unwrap() | 0x80;
+            let high = u8::try_from(len >> 21).unwrap();
+            stream.extend([0x3a, 8, 0x1e, 5, 8, low(0), low(7), low(14), high, 0x1f]);
+        }
+        stream.push(0);
+        stream
+    }
+
+    /// How many bytes of refused messages were looked at, and how many were done with.
+    fn looked(stream: &[u8], piece: usize) -> (usize, usize) {
+        let mut buffer = StreamBuffer::new(65_536);
+        let mut done = 0;
+        for piece in stream.chunks(piece) {
+            assert!(buffer.reserve(piece.len()));
+            buffer.push(piece);
+            let find = buffer.find(true);
+            assert!(!find.found);
+            done += find.consumed;
+        }
+        (buffer.looked, done)
+    }
+
+    #[test]
+    fn the_work_is_in_proportion_to_what_came() {
+        let stream = nested(6000);
+        for piece in [60_001, 1000, 7] {
+            let works = [1, 2, 4].map(|times| {
+                let stream = stream.repeat(times);
+                let (looked, done) = looked(&stream, piece);
+                assert_eq!(done, stream.len(), "all of it is done with");
+                looked
+            });
+            // At most this often, and as much more once; without a bound it is 3000 times.
+            let most = |times: usize| (MOST_LOOKS + 1) * (times * stream.len() + 65_536);
+            assert!(works[0] <= most(1) && works[1] <= most(2) && works[2] <= most(4), "{works:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_moved_seldom() {
+        let mut buffer = StreamBuffer::new(1 << 16);
+        assert!(buffer.reserve(60_010));
+        // Each start is one of a frame that is not there yet.
+        buffer.push(&[0x1e, 0xff].repeat(30_000));
+        let (mut moves, mut before) = (0, 0);
+        for _ in 0..5_000 {
+            assert!(buffer.reserve(2));
+            moves += usize::from(buffer.scan < before);
+            buffer.push(&[0x1e, 0xff]);
+            buffer.find(true);
+            before = buffer.scan;
+        }
+        assert!(moves < 50, "{moves}");
     }
 }
