@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::secret::{self, unusable};
 use crate::report::{self, Stop};
-use crate::wire::{Frame, HmacHash, Keys, Signer, Verdict};
+use crate::wire::{Frame, Header, HmacHash, Keys, Signer, Verdict};
 
 /// Flags of tools that sign.
 #[derive(Args, Clone, Debug, Default)]
@@ -100,6 +100,12 @@ impl Verifier {
     /// Whether there is anything to verify.
     pub fn is_active(&self) -> bool {
         self.keys.is_some()
+    }
+
+    /// Who has signed a frame that was verified, if anybody did.
+    pub fn signer_of<'a>(&self, frame: &Frame<'a>) -> Option<&'a [u8]> {
+        let Header { hmac, hmac_signer, .. } = frame.header;
+        hmac.filter(|_| self.is_active()).map(|_| hmac_signer.unwrap_or_default())
     }
 
     /// Verifies a frame's signature. Without keys every frame is taken; with keys an unsigned one

@@ -1,36 +1,53 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Recognises what was sent twice: the last N identities, and whether a new one is among them.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+
+/// Whose it is, 0 for nobody's that is known, and its identity.
+type Known = (u32, [u8; 16]);
 
 /// Remembers the last identities (Uuids, say).
 #[derive(Clone, Debug)]
 pub struct Recent {
     limit: usize,
-    known: HashSet<[u8; 16]>,
-    order: VecDeque<[u8; 16]>,
+    known: HashSet<Known>,
+    order: VecDeque<Known>,
+    /// Numbers of signers.
+    signers: HashMap<Vec<u8>, u32>,
 }
 
 impl Recent {
     /// Remembers the last `limit` of them; memory grows with what is really seen.
     pub fn new(limit: usize) -> Self {
-        Self { limit, known: HashSet::new(), order: VecDeque::new() }
+        Self { limit, known: HashSet::new(), order: VecDeque::new(), signers: HashMap::new() }
     }
 
-    /// Takes note of `identity`; `false` if it is among the last. What is not 16 bytes long
-    /// identifies nothing and is always new.
-    pub fn is_new(&mut self, identity: Option<&[u8]>) -> bool {
+    /// Takes note of `identity`, of a message of `signer` if its signature was verified; `false` if it
+    /// is among the last of that signer. What is not 16 bytes long identifies nothing and is always
+    /// new.
+    pub fn is_new(&mut self, signer: Option<&[u8]>, identity: Option<&[u8]>) -> bool {
         let Some(Ok(identity)) = identity.map(<[u8; 16]>::try_from) else { return true };
-        if !self.known.insert(identity) {
+        let known = (signer.map_or(0, |signer| self.number_of(signer)), identity);
+        if !self.known.insert(known) {
             return false;
         }
-        self.order.push_back(identity);
+        self.order.push_back(known);
         if self.order.len() > self.limit
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
         }
         true
+    }
+
+    /// There are as many signers as there are keys.
+    fn number_of(&mut self, signer: &[u8]) -> u32 {
+        if let Some(number) = self.signers.get(signer) {
+            return *number;
+        }
+        let number = u32::try_from(self.signers.len() + 1).unwrap_or(u32::MAX);
+        self.signers.insert(signer.to_vec(), number);
+        number
     }
 }
 
@@ -41,7 +58,7 @@ mod tests {
     #[test]
     fn only_the_last_are_remembered() {
         let mut recent = Recent::new(2);
-        let mut is_new = |byte: u8| recent.is_new(Some(&[byte; 16]));
+        let mut is_new = |byte: u8| recent.is_new(None, Some(&[byte; 16]));
         assert!(is_new(1));
         assert!(is_new(2));
         assert!(!is_new(1));
@@ -53,7 +70,16 @@ mod tests {
     #[test]
     fn no_identity_is_no_repetition() {
         let mut recent = Recent::new(2);
-        assert!(recent.is_new(None) && recent.is_new(None));
-        assert!(recent.is_new(Some(b"short")) && recent.is_new(Some(b"short")));
+        assert!(recent.is_new(None, None) && recent.is_new(None, None));
+        let mut is_new = || recent.is_new(None, Some(b"short"));
+        assert!(is_new() && is_new());
+    }
+
+    #[test]
+    fn each_signer_has_identities_of_his_own() {
+        let mut recent = Recent::new(9);
+        let mut is_new = |signer: Option<&'static [u8]>| recent.is_new(signer, Some(&[7; 16]));
+        assert!(is_new(None) && is_new(Some(b"ops")) && is_new(Some(b"web")));
+        assert!(!is_new(None) && !is_new(Some(b"ops")) && !is_new(Some(b"web")));
     }
 }

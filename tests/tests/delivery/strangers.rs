@@ -225,3 +225,27 @@ fn what_was_not_sent_is_not_confirmed() {
     // Also if everything was confirmed before.
     confirm(&[3, 100], "one\ntwo\nthree\n").exits(3).stderr_has(": acknowledges message 100");
 }
+
+/// A UUID is no secret, and a source that numbers its messages makes the same ones again.
+#[test]
+fn the_uuid_of_a_stranger_s_message_hides_none_that_is_signed() {
+    let folder = scratch();
+    fs::write(folder.path().join("keys"), format!("ops_0 {KEY}\n")).expect("a file");
+    fs::write(folder.path().join("key"), KEY).expect("a file");
+    let message = |text: &str, flags: &[&str]| {
+        let tool = Tool::new("heka-encode").args(flags).dir(folder.path());
+        tool.stdin(text).run().succeeds().stdout.clone()
+    };
+    let uuid = "--uuid=12345678-1234-1234-1234-123456789012";
+    let signed = message("signed\n", &[uuid, "--signer=ops", "--hmac-key-file=key"]);
+    let strange = message("strange\n", &[uuid]);
+    let stream = [&strange[..], &signed, &strange, &signed, &message("last\n", &[])].concat();
+    let expected = "strange\nsigned\nlast\n";
+    let args = ["127.0.0.1:0", "-opayload", "--dedup", "--hmac-keys=keys"];
+    let listener = Peer::with("heka-listen", args, |tool| tool.dir(folder.path()));
+    let mut sender = TcpStream::connect(&listener.addr).expect("a connection");
+    sender.write_all(&stream).expect("it takes that");
+    listener.wait_stdout_is(expected);
+    let decoded = Tool::new("heka-decode").args(["-opayload", "--dedup", "--hmac-keys=keys"]);
+    decoded.dir(folder.path()).stdin(stream).run().succeeds().stdout_is(expected);
+}

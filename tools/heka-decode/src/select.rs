@@ -55,7 +55,9 @@ impl<'a> Selection<'a> {
         if self.left == 0 || self.matcher.is_some_and(|matcher| !matcher.is_match(&frame.view)) {
             return false;
         }
-        if self.recent.as_mut().is_some_and(|recent| !recent.is_new(frame.view.uuid)) {
+        let signer = self.verifier.signer_of(frame);
+        let is_repeated = |recent: &mut Recent| !recent.is_new(signer, frame.view.uuid);
+        if self.recent.as_mut().is_some_and(is_repeated) {
             return false;
         }
         if self.sample > 1 && !self.is_of_sample() {

@@ -292,7 +292,9 @@ impl Intake {
             return false;
         }
         let is_next = number.is_none_or(|number| place.take(number, 1) == 0);
-        let is_new = is_next && self.seen.as_mut().is_none_or(|seen| seen.is_new(frame.view.uuid));
+        let signer = self.verifier.signer_of(frame);
+        let is_unseen = |seen: &mut Recent| seen.is_new(signer, frame.view.uuid);
+        let is_new = is_next && self.seen.as_mut().is_none_or(is_unseen);
         if !is_new {
             numbers::REPEATED.add(1);
         }
