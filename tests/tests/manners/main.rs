@@ -5,6 +5,7 @@ mod memory;
 mod numbers;
 mod private_files;
 mod redial;
+mod secrets;
 mod service;
 mod statistics;
 mod terminal;
