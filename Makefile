@@ -148,12 +148,10 @@ bench: ## speed beside cat, socat, nc (SIZE, RUNS, ONLY: see bench/run)
 	$(CARGO) bench $(CARGOFLAGS) -p heka-core --features json,regex
 
 FUZZ_SECONDS ?= 600
-FUZZ_TARGETS ?= $(sort $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs)))
+FUZZ_TARGETS ?=
 
-fuzz: ## every fuzz target for FUZZ_SECONDS (600); needs cargo-fuzz
-	for target in $(FUZZ_TARGETS); do \
-		(cd fuzz && $(CARGO) fuzz run -s none "$$target" -- -max_total_time=$(FUZZ_SECONDS)) || exit 1; \
-	done
+fuzz: ## every parser against hostile bytes, FUZZ_SECONDS (600) each, JOBS at a time (FUZZ_TARGETS)
+	CARGO="$(CARGO)" fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 autobahn: ## ws-source against the WebSocket conformance suite, into docs/autobahn.md (python2.7)
 	$(MAKE) all PROFILE=release TOOLS=ws-source

@@ -1,15 +1,4 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A position from a frame's header, as anybody may have sent it: taken apart or refused.
 #![no_main]
 
-use heka_core::delivery::checkpoint::{decode_header, put_header};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|input: &[u8]| {
-    let mut again = Vec::new();
-    if let Some((source, position)) = decode_header(input)
-        && put_header(&mut again, source, position)
-    {
-        assert_eq!(decode_header(&again), Some((source, position)));
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| heka_fuzz::targets::checkpoint::run(input));

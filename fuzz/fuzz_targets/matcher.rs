@@ -1,21 +1,4 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any text as an expression: accepted or refused, never a panic; what is accepted can be evaluated.
-//!
-//! The input is the expression; behind the first NUL comes what to evaluate it on, once as a message
-//! and once as the text of headers.
 #![no_main]
 
-use heka_core::codec::Matcher;
-use heka_core::wire::MessageView;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|input: &[u8]| {
-    let end = input.iter().position(|&byte| byte == 0).unwrap_or(input.len());
-    let Ok(expression) = std::str::from_utf8(&input[..end]) else { return };
-    let Ok(matcher) = Matcher::new(expression) else { return };
-    let text = input.get(end + 1..).unwrap_or_default();
-    let mut message = MessageView::parse(text).unwrap_or_default();
-    let _ = matcher.is_match(&message);
-    (message.uuid, message.type_, message.payload) = (Some(text), Some(text), Some(text));
-    let _ = matcher.is_match(&message);
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| heka_fuzz::targets::matcher::run(input));

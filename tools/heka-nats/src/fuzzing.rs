@@ -2,7 +2,6 @@
 //! What a NATS server says, for the fuzz targets.
 
 #![cfg(feature = "fuzzing")]
-#![expect(dead_code, reason = "the parsers alone are used")]
 
 mod protocol;
 

@@ -66,7 +66,7 @@ pub(crate) enum Type {
 
 /// What was found in a key store.
 #[derive(Debug, Default)]
-struct Contents {
+pub(crate) struct Contents {
     /// Certificates to trust.
     trusted: Vec<CertificateDer<'static>>,
     /// What is ours, by alias.
@@ -91,7 +91,7 @@ impl KeystoreArgs {
         Ok(found.into_settings(settings))
     }
 
-    fn open(&self, bytes: &[u8], password: &str) -> Result<Contents, String> {
+    pub(crate) fn open(&self, bytes: &[u8], password: &str) -> Result<Contents, String> {
         if self.keystore_type == Type::Jceks {
             return Err(JCEKS.to_owned());
         }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Holds every parser to work in proportion to its input: each target gets each input of its corpus,
+//! and of `steps/`, which holds what was made to be slow, repeated to a length and to twice and four
+//! times that. Counted are the comparisons that are executed, not the time: the compiler calls a
+//! function for each (`-sanitizer-coverage-trace-compares`, as `fuzz/run` builds all this).
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use heka_fuzz::targets::ALL;
+
+static STEPS: AtomicU64 = AtomicU64::new(0);
+
+fn step() {
+    STEPS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// What instrumented code calls.
+mod hooks {
+    use super::step;
+
+    macro_rules! count {
+        ($($name:ident($($of:ty),*))*) => { $(
+            #[unsafe(no_mangle)]
+            extern "C" fn $name($(_: $of),*) {
+                step();
+            }
+        )* };
+    }
+
+    count! {
+        __sanitizer_cov_trace_cmp1(u8, u8)
+        __sanitizer_cov_trace_cmp2(u16, u16)
+        __sanitizer_cov_trace_cmp4(u32, u32)
+        __sanitizer_cov_trace_cmp8(u64, u64)
+        __sanitizer_cov_trace_const_cmp1(u8, u8)
+        __sanitizer_cov_trace_const_cmp2(u16, u16)
+        __sanitizer_cov_trace_const_cmp4(u32, u32)
+        __sanitizer_cov_trace_const_cmp8(u64, u64)
+        __sanitizer_cov_trace_switch(u64, *const u64)
+        __sanitizer_cov_trace_pc_indir(usize)
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn __sanitizer_cov_8bit_counters_init(_: *const u8, _: *const u8) {}
+
+    #[unsafe(no_mangle)]
+    extern "C" fn __sanitizer_cov_pcs_init(_: *const usize, _: *const usize) {}
+}
+
+/// The shortest of the three lengths.
+const LEN: usize = 8192;
+/// Were the work quadratic, four times the input would take sixteen times the steps.
+const MOST_GROWTH: u64 = 6;
+/// Fewer steps than these say nothing.
+const FEW: u64 = 20_000;
+
+fn steps(run: fn(&[u8]), input: &[u8]) -> u64 {
+    let before = STEPS.load(Ordering::Relaxed);
+    run(input);
+    STEPS.load(Ordering::Relaxed) - before
+}
+
+/// `input`, whose first bytes may say what is done with the rest, with its other half repeated.
+fn grown(input: &[u8], len: usize) -> Vec<u8> {
+    let (head, body) = input.split_at(input.len().min(4));
+    let body = if body.is_empty() { head } else { body };
+    let mut grown = head.to_vec();
+    grown.extend(body.iter().copied().cycle().take(len.saturating_sub(head.len())));
+    grown
+}
+
+fn check(name: &str, run: fn(&[u8]), path: &Path) -> Result<u64, String> {
+    let input = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    if input.is_empty() {
+        return Ok(0);
+    }
+    let inputs = [LEN, 2 * LEN, 4 * LEN].map(|len| grown(&input, len));
+    // What is allocated or compiled once is so before it counts.
+    run(&inputs[0]);
+    let [short, _, long] = inputs.each_ref().map(|input| steps(run, input));
+    if long > FEW && long > MOST_GROWTH * short.max(FEW / 4) {
+        let path = path.display();
+        return Err(format!("{name}: {path}: {short} steps, {long} for four times as much"));
+    }
+    Ok(long / (4 * LEN as u64))
+}
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let mut is_failed = false;
+    for (name, run) in ALL
+        .iter()
+        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name))
+    {
+        let (mut count, mut most) = (0, 0);
+        for folder in ["corpus", "steps"] {
+            let Ok(entries) = Path::new(folder).join(name).read_dir() else { continue };
+            for entry in entries.flatten() {
+                match check(name, *run, &entry.path()) {
+                    Ok(per_byte) => most = most.max(per_byte),
+                    Err(words) => {
+                        println!("{words}");
+                        is_failed = true;
+                    }
+                }
+                count += 1;
+            }
+        }
+        println!("{name:18} {count} inputs, at most {most} steps a byte");
+    }
+    ExitCode::from(u8::from(is_failed))
+}

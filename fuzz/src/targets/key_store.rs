@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Key stores of all kinds: read or refused.
+
+/// See the module.
+pub fn run(input: &[u8]) {
+    ws_source::key_store(input);
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a plugin reads and what it left behind, for the fuzz targets.
+
+#![cfg(feature = "fuzzing")]
+#![expect(dead_code, unused_imports, reason = "the parsers alone are used")]
+
+mod config;
+mod host;
+mod sandbox;
+
+use std::cell::RefCell;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use config::{Config, Setting};
+use host::{Checkpoint, Host, answer};
+use sandbox::{Limits, Sandbox, State};
+
+struct Sink;
+
+impl Host for Sink {
+    fn inject(&mut self, _: Option<&[u8]>, _: Option<&Checkpoint>) -> i32 {
+        answer::TAKEN
+    }
+
+    fn log(&mut self, _: u8, _: &str, _: &str) {}
+
+    fn wait_readable(&mut self, _: BorrowedFd<'_>) -> bool {
+        false
+    }
+}
+
+fn sandbox(source: &str) -> Sandbox {
+    let config = b"memory_limit = 8388608 instruction_limit = 1000000 max_message_size = 8192";
+    let config = Config::evaluate(config, "=cfg").expect("settings");
+    let host = Rc::new(RefCell::new(Sink));
+    let limits = Arc::new(Limits::default());
+    Sandbox::new("p.lua", source.as_bytes(), config, &limits, &host).expect("a plugin")
+}
+
+/// A configuration, and the same text as one argument: evaluated to plain values or refused.
+pub fn configuration(input: &[u8]) {
+    if let Ok(config) = Config::evaluate(input, "=cfg") {
+        for name in config.names() {
+            assert!(config.get(&name).is_some() || name.contains('\u{fffd}'));
+        }
+    }
+    if let Ok(text) = std::str::from_utf8(input) {
+        let quoted = Config::literal(text);
+        assert!(matches!(&quoted, Setting::Text(same) if same == input) || !input.is_empty());
+    }
+}
+
+/// Data of an earlier run: executed within limits, and what can be restored can be kept again.
+pub fn preserved(input: &[u8], scratch: &Path) {
+    let restored = || sandbox("function process_message() return 0 end");
+    std::fs::write(scratch, input).expect("a scratch file");
+    let first = restored();
+    if first.restore(scratch).is_err() || first.preserve(scratch).is_err() {
+        return;
+    }
+    // Names of tables come in any order; what is there the second time is there the third time.
+    let count = |path: &Path| std::fs::read(path).map(|text| text.len()).unwrap_or_default();
+    let len = count(scratch);
+    let second = restored();
+    second.restore(scratch).expect("it was just kept");
+    second.preserve(scratch).expect("it was kept before");
+    assert_eq!(count(scratch), len, "other data");
+}
+
+/// A stream of messages that a plugin reads, in pieces whose length the first byte tells.
+pub fn stream_reader(input: &[u8]) {
+    const PLUGIN: &str = r#"
+        require "string"
+        local function all(text, piece)
+            local reader, found, consumed = create_stream_reader("r"), 0, 0
+            for start = 1, #text, piece do
+                local part = string.sub(text, start, start + piece - 1)
+                repeat
+                    local ok, done, need = reader:find_message(part)
+                    part = nil
+                    consumed = consumed + done
+                    if ok then
+                        found = found + 1
+                        reader:read_message("Payload")
+                        reader:read_message("Fields[a]")
+                        reader:read_message("raw")
+                    end
+                until not ok and done == 0 or not ok and need > 0
+            end
+            return found, consumed
+        end
+        function process_message(text)
+            local found, consumed = all(text, 8000)
+            assert(consumed <= #text, "more than came")
+            local again = all(text, string.byte(text, 1) % 64 + 8)
+            assert(found == again, "pieces matter: " .. found .. ", " .. again)
+            return 0
+        end"#;
+    if input.is_empty() {
+        return;
+    }
+    let sandbox = sandbox(PLUGIN);
+    let outcome = sandbox.process_message(Some(&Checkpoint::Text(input.to_vec())));
+    let text = String::from_utf8_lossy(&outcome.text);
+    let is_limit = text.contains("instruction_limit") || text.contains("not enough memory");
+    assert!(sandbox.state() != State::Terminated || is_limit, "{text}");
+}
