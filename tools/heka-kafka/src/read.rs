@@ -73,6 +73,8 @@ struct Reader {
     redial: Redial,
     /// When there was room for messages last.
     had_room: Instant,
+    /// The library has more than there was room for.
+    has_more: bool,
     is_over: bool,
 }
 
@@ -96,6 +98,7 @@ impl Reader {
             feed: Feed::new(),
             redial: Redial::new(plan.backoff),
             had_room: Instant::now(),
+            has_more: false,
             is_over: false,
             plan,
         })
@@ -151,10 +154,10 @@ impl Reader {
     /// Takes the messages that have come.
     fn take(&mut self) -> Result<(), DialError> {
         self.feed.awake();
-        let mut has_more = true;
-        while has_more && self.has_room() {
+        self.has_more = true;
+        while self.has_more && self.has_room() {
             self.feed.pause(false)?;
-            has_more = self.take_one()?;
+            self.has_more = self.take_one()?;
         }
         if self.has_room() {
             self.had_room = Instant::now();
@@ -238,6 +241,7 @@ impl Reader {
         wanted.extend(self.answers.as_ref().map(|answers| (answers.fd(), PollFlags::POLLIN)));
         let due = match self.feed.is_begun() {
             false => self.redial.due(),
+            true if has_room && self.has_more => Instant::now(),
             true => Instant::now() + if has_room { LOOK } else { COMMIT },
         };
         wait(&wanted, Some(due)).map(drop)
