@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Arguments from files, for command lines that are too long for a unit or a crontab: `@FILE`, with
-//! a slash in it, is replaced by the lines of the file. `@NAME` without one is an abstract socket.
+//! a slash in it, is replaced by the lines of the file. `@NAME` without one is an abstract socket. The
+//! values of some flags can be written in files in the same way.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
@@ -59,12 +61,47 @@ fn file_of(argument: &OsStr) -> Option<&Path> {
 }
 
 fn read(path: &Path) -> Result<Vec<OsString>, Stop> {
-    let text = File::open(path).and_then(|file| read_file(&file, MAX_FILE));
-    let text =
-        text.map_err(|error| Stop::usage(format_args!("@{}: {}", path.display(), error.cause())))?;
+    let text = contents(path)
+        .map_err(|error| Stop::usage(format_args!("@{}: {}", path.display(), error.cause())))?;
+    Ok(lines(&text).map(|(_, line)| OsString::from_vec(line.to_vec())).collect())
+}
+
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    File::open(path).and_then(|file| read_file(&file, MAX_FILE))
+}
+
+/// The lines that count, with their numbers.
+fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
-    let arguments = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
-    Ok(arguments.map(|line| OsString::from_vec(line.to_vec())).collect())
+    (1..).zip(lines).filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"))
+}
+
+/// A value of a flag.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Where it stands, for messages: the flag, or `FILE:LINE`.
+    pub place: String,
+    /// The value.
+    pub text: String,
+}
+
+/// The values that `text` stands for as the value of `flag`: itself, or the lines of `@FILE`.
+///
+/// # Errors
+/// `FLAG: @FILE: CAUSE`, status 2; also if there is none in the file, or one is not text.
+pub fn given(flag: &str, text: &str) -> Result<Vec<Given>, Stop> {
+    let Some(path) = file_of(OsStr::new(text)) else {
+        return Ok(vec![Given { place: flag.to_owned(), text: text.to_owned() }]);
+    };
+    let wrong = |cause: &str| Stop::usage(format_args!("{flag}: {text}: {cause}"));
+    let bytes = contents(path).map_err(|error| wrong(&error.cause().to_string()))?;
+    let mut all = Vec::new();
+    for (number, line) in lines(&bytes) {
+        let line = str::from_utf8(line).map_err(|_| wrong(&format!("line {number}: not UTF-8")))?;
+        let place = format!("{}:{number}", path.display());
+        all.push(Given { place, text: line.to_owned() });
+    }
+    if all.is_empty() { Err(wrong("nothing in it")) } else { Ok(all) }
 }
 
 #[cfg(test)]
@@ -96,6 +133,28 @@ mod tests {
             assert_eq!(all.last().unwrap(), "@/missing/headers");
         }
         assert!(expanded(&["prog", "-x", "@/missing/args"]).is_err());
+    }
+
+    #[test]
+    fn values_of_a_flag_come_from_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("regex");
+        let file = format!("@{}", path.display());
+        let given = |text: &str| given("--regex", text);
+        let wrong = |text: &str| match given(text) {
+            Err(Stop::Error { text, .. }) => text,
+            other => panic!("{other:?}"),
+        };
+        let place = "--regex".to_owned();
+        assert_eq!(given("@a").unwrap(), [Given { place, text: "@a".to_owned() }]);
+        std::fs::write(&path, "# first\n\n a b \r\n").unwrap();
+        let place = format!("{}:3", path.display());
+        assert_eq!(given(&file).unwrap(), [Given { place, text: "a b".to_owned() }]);
+        std::fs::write(&path, "# nothing\n").unwrap();
+        assert_eq!(wrong(&file), format!("--regex: {file}: nothing in it"));
+        std::fs::write(&path, b"a\n\xff\n").unwrap();
+        assert_eq!(wrong(&file), format!("--regex: {file}: line 2: not UTF-8"));
+        assert_eq!(wrong("@./missing"), "--regex: @./missing: No such file or directory");
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub use crate::codec::severity::parse_severity;
 use crate::os::{Output, clock, pulse, reporter, signal};
 use crate::report::stats::{self, Identity, Metric};
 use crate::report::{self, Explain as _, Level, Status, Stop, main_thread};
+pub use arguments::{Given, given};
 #[cfg(feature = "regex")]
 pub use choices::{matcher, mistaken, regex, warn_of_quotes};
 use exit::finish;

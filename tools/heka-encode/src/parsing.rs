@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The ways in which records are parsed, from the command line.
 
-use heka_core::cli;
+use heka_core::cli::{self, Given};
 use heka_core::codec::severity::SeverityMap;
 use heka_core::decode::time::Times;
 use heka_core::decode::{Access, Captures, Decoder, FieldName, Map, PRESETS, Readers, Way};
@@ -72,14 +72,20 @@ impl Parsing {
         Ok(Readers { times, severities, types: self.field_type.clone() })
     }
 
+    /// The expressions, also those in files.
+    fn expressions(&self) -> Result<Vec<Given>, Stop> {
+        let each = self.regex.iter().map(|text| cli::given("--regex", text));
+        Ok(each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
     /// Each expression, with those templates for which it has the groups.
     fn captures(&self) -> Result<Vec<Captures>, Stop> {
         let fields: Vec<(FieldName, String)> =
             self.regex_field.iter().map(|arg| (arg.name.clone(), arg.value.clone())).collect();
         let mut fits = vec![Err(String::new()); fields.len()];
         let mut all = Vec::new();
-        for text in &self.regex {
-            let regex = cli::regex("--regex", text)?;
+        for Given { place, text } in self.expressions()? {
+            let regex = cli::regex(&place, &text)?;
             let mut own = Vec::new();
             for (field, fit) in fields.iter().zip(&mut fits) {
                 match Captures::check(&regex, &field.1) {
@@ -92,7 +98,7 @@ impl Parsing {
                 }
             }
             let captures = Captures::new(regex, &own);
-            all.push(captures.map_err(|why| Stop::usage(format_args!("--regex: {why}")))?);
+            all.push(captures.map_err(|why| Stop::usage(format_args!("{place}: {why}")))?);
         }
         fits.into_iter()
             .collect::<Result<Vec<()>, _>>()
