@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A file system of its own that can be made full at any time.
+//! File systems of their own that can be made full, or stopped, at any time.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::sys::statvfs::statvfs;
 use tempfile::TempDir;
 
-use crate::{eventually, scratch};
+use crate::{eventually, require, scratch, system_path};
 
 /// A tmpfs, gone when dropped.
 #[derive(Debug)]
@@ -57,6 +58,73 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ended = Command::new("umount").arg("-l").arg(self.path()).status();
     }
+}
+
+/// An ext4 in a file, gone when dropped.
+#[derive(Debug)]
+pub struct StoppableDisk {
+    folder: TempDir,
+}
+
+impl StoppableDisk {
+    /// Makes and mounts one. `None` where that is not allowed: the test should do without, then.
+    ///
+    /// # Panics
+    /// If there is no room for it.
+    pub fn new() -> Option<Self> {
+        if !require("mkfs.ext4") || !require("fsfreeze") {
+            return None;
+        }
+        let folder = scratch();
+        let image = folder.path().join("image");
+        File::create(&image).and_then(|file| file.set_len(64 << 20)).expect("room for a disk");
+        std::fs::create_dir(folder.path().join("disk")).expect("room for a folder");
+        let disk = Self { folder };
+        let image = image.display().to_string();
+        run("mkfs.ext4", &["-q", "-F", &image]);
+        if mount(&["-o", "loop", &image], &disk.path()) {
+            return Some(disk);
+        }
+        crate::skip_anywhere("no file system can be mounted, so none will be stuck");
+        None
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+
+    /// From now on who writes there waits, and cannot be killed.
+    pub fn stop(&self) {
+        run("fsfreeze", &["-f", &self.path().display().to_string()]);
+    }
+
+    /// They go on.
+    pub fn go_on(&self) {
+        run("fsfreeze", &["-u", &self.path().display().to_string()]);
+    }
+}
+
+impl Drop for StoppableDisk {
+    fn drop(&mut self) {
+        for program in [&["fsfreeze", "-u"], &["umount", "-l"]] {
+            let mut command = command(program[0]);
+            // It fails if it is neither stopped nor mounted.
+            let _ended = command.arg(program[1]).arg(self.path()).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env("PATH", system_path());
+    command
+}
+
+#[track_caller]
+fn run(program: &str, arguments: &[&str]) {
+    let status = command(program).args(arguments).stdout(Stdio::null()).status();
+    assert!(status.is_ok_and(|status| status.success()), "{program} {arguments:?}");
 }
 
 fn mount(arguments: &[&str], at: &Path) -> bool {

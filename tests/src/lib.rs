@@ -46,7 +46,7 @@ pub mod ws;
 pub use bindir::{bindir, system_path};
 pub use certificates::certificates;
 pub use dead_end::DeadEnd;
-pub use disk::SmallDisk;
+pub use disk::{SmallDisk, StoppableDisk};
 pub use kafka::{Mock, Tansu, payloads, require_kafka, sasl_front};
 pub use nats::Nats;
 pub use nix::sys::signal::Signal;

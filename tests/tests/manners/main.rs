@@ -8,6 +8,7 @@ mod redial;
 mod secrets;
 mod service;
 mod statistics;
+mod stuck;
 mod terminal;
 mod tools;
 mod warnings;

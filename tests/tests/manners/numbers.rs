@@ -19,7 +19,7 @@ fn object(stderr: &str) -> Value {
 }
 
 /// The value of the line of a metrics file that starts with `name` and has `label`.
-fn value(path: &Path, name: &str, label: &str) -> Option<f64> {
+pub(crate) fn value(path: &Path, name: &str, label: &str) -> Option<f64> {
     let text = fs::read_to_string(path).ok()?;
     let line =
         text.lines().find(|line| line.starts_with(&format!("{name}{{")) && line.contains(label))?;
@@ -27,7 +27,7 @@ fn value(path: &Path, name: &str, label: &str) -> Option<f64> {
 }
 
 /// promtool finds nothing wrong with a file.
-fn check(path: &Path) {
+pub(crate) fn check(path: &Path) {
     if !require("promtool") {
         return;
     }

@@ -183,6 +183,7 @@ impl Writer {
     fn wait(&mut self) -> Result<bool, Stop> {
         let is_connected = self.client.is_some();
         let has_room = !self.source.is_ended() && self.window.has_room() && is_connected;
+        stats::note_blocked(stats::On::Peer, !has_room && !self.source.is_ended());
         let mut wanted = Vec::with_capacity(2);
         if has_room {
             wanted.push((self.source.fd(), PollFlags::POLLIN));

@@ -145,6 +145,7 @@ impl Sender {
         let has_room = !self.source.is_ended()
             && self.lane.has_room(&self.targets)?
             && !self.leaves_records_to_the_writer()?;
+        stats::note_blocked(stats::On::Peer, !has_room && !self.source.is_ended());
         if has_room && self.source.input.is_regular() && self.targets.iter().all(Target::is_idle) {
             // Every system call less in each turn counts, and a file has always something.
             serve_signals()?;

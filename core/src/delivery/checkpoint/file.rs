@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 use super::Positions;
 use super::positions::{MAX_FILE, Parsed};
 use crate::os::{Replacement, is_named, sync_name, target_of};
-use crate::report::{Explain as _, Refused, Stop};
+use crate::report::{Explain as _, Refused, Stop, stats};
 
 /// A checkpoint file that this process keeps up to date.
 #[derive(Debug)]
@@ -134,6 +134,10 @@ impl CheckpointFile {
         if !self.is_changed {
             return Ok(());
         }
+        stats::blocked_while(stats::On::Disk, || self.save_changes())
+    }
+
+    fn save_changes(&mut self) -> io::Result<()> {
         if self.append()? {
             self.is_changed = false;
             return Ok(());

@@ -48,12 +48,34 @@ pub fn blocked_on(subject: On) {
     SINCE.store(now, Ordering::Relaxed);
 }
 
+/// The tool waits for `subject`, or not: told each time that it looks.
+pub fn note_blocked(subject: On, is_waiting: bool) {
+    if !is_waiting {
+        flows();
+    } else if !is_blocked() {
+        blocked_on(subject);
+    }
+}
+
 /// Something was taken, and the tool goes on.
 pub fn flows() {
     if is_blocked() {
         add_until(super::now());
         SINCE.store(0, Ordering::Relaxed);
     }
+}
+
+/// `work` may keep the tool waiting for `subject`, on top of what it waits for already.
+pub fn blocked_while<T>(subject: On, work: impl FnOnce() -> T) -> T {
+    let before = (SUBJECT.load(Ordering::Relaxed), SINCE.load(Ordering::Relaxed));
+    blocked_on(subject);
+    let outcome = work();
+    flows();
+    SUBJECT.store(before.0, Ordering::Relaxed);
+    if before.1 > 0 {
+        SINCE.store(super::now(), Ordering::Relaxed);
+    }
+    outcome
 }
 
 /// Whether the tool waits.

@@ -200,6 +200,14 @@ impl Metric {
         self.name
     }
 
+    /// The name of its label, likewise.
+    pub const fn label(&self) -> Option<Label> {
+        match self.source {
+            Source::Each(label, _) | Source::Table(label, _) => Some(label),
+            _ => None,
+        }
+    }
+
     pub(super) fn push_words(&self, line: &mut String) {
         let value = match self.source {
             Source::One(counter) => counter.present(),

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use crate::report;
 use crate::report::words::{Size, Span};
 
-pub use blocked::{On, blocked_on, flows, is_blocked};
+pub use blocked::{On, blocked_on, blocked_while, flows, is_blocked, note_blocked};
 pub use counter::{Counter, Table};
 pub use json::json;
 pub use lag::Lag;
@@ -80,6 +80,7 @@ pub fn print_as_json() {
 
 /// The tool has done its work: what is reported from now on is final.
 pub fn end() {
+    flows();
     HAS_ENDED.store(true, Ordering::Relaxed);
 }
 

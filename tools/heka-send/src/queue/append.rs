@@ -16,7 +16,7 @@ use super::keeper::Job;
 use super::{Mark, Place, Queue};
 use heka_core::delivery::block::MAX_HEAD;
 use heka_core::delivery::is_full;
-use heka_core::report::{Explain as _, Stop};
+use heka_core::report::{Explain as _, Stop, stats};
 
 /// Frames in a block, unless one alone is longer.
 const BLOCK_SIZE: u64 = 64 * 1024;
@@ -50,6 +50,10 @@ impl Queue {
     /// # Errors
     /// The system's; what was not written whole is taken back.
     pub(crate) fn append(&mut self, frames: &[u8], ends: &[usize]) -> Result<usize, Stop> {
+        stats::blocked_while(stats::On::Disk, || self.append_what_fits(frames, ends))
+    }
+
+    fn append_what_fits(&mut self, frames: &[u8], ends: &[usize]) -> Result<usize, Stop> {
         let is_enough = self.end().offset >= ENOUGH.min(self.limits.file_size / 2);
         if is_enough && self.can_begin_anew() && self.is_cleared()? {
             match self.begin_anew() {

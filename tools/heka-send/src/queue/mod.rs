@@ -52,7 +52,7 @@ use survey::{Gap, blocks_of};
 use heka_core::delivery::blocks::{Blocks, Piece};
 use heka_core::delivery::is_full;
 use heka_core::os::PrivateDir;
-use heka_core::report::{Explain as _, Stop};
+use heka_core::report::{Explain as _, Stop, stats};
 
 /// How large a queue may be.
 #[derive(Clone, Copy, Debug)]
@@ -348,9 +348,11 @@ impl Queue {
     /// # Errors
     /// The system's.
     pub(crate) fn sync(&mut self) -> Result<(), Stop> {
-        self.keeper.finish()?;
-        self.sync_soon()?;
-        self.keeper.finish()
+        stats::blocked_while(stats::On::Disk, || {
+            self.keeper.finish()?;
+            self.sync_soon()?;
+            self.keeper.finish()
+        })
     }
 
     /// The same, without waiting for the disk; nothing if it is still busy with the last time.

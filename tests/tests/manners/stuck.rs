@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Tools that cannot go on, because of a reader, a peer or a disk: they tell their numbers all the
+//! same, when asked and in their files, and what keeps them.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use heka_tests::playback::{Playback, frame, web_socket};
+use heka_tests::ws::WsServer;
+use heka_tests::{Nats, Running, SECRET, Signal, StoppableDisk, Tool, eventually, scratch};
+
+use crate::numbers::{check, value};
+use crate::statistics::Stuck;
+
+const METRICS: &str = "--metrics=numbers.prom,50ms";
+
+/// A tool in `dir`, started with [`METRICS`], tells that it is stuck, and by what.
+#[track_caller]
+fn tells(tool: &Running, dir: &Path, by: &str) {
+    let told = format!(", blocked on {by} for ");
+    let path = dir.join("numbers.prom");
+    eventually("it has begun", || value(&path, "heka_running", ""));
+    eventually("it is stuck", || tool.statistics().contains(&told).then_some(()));
+    let seconds = || value(&path, "heka_blocked_seconds", "");
+    let before = eventually("so its file says", || seconds().filter(|seconds| *seconds > 0.1));
+    eventually("and goes on to say", || seconds().filter(|seconds| *seconds > before));
+    check(&path);
+}
+
+/// The same of one that nobody reads.
+#[track_caller]
+fn tells_without_a_reader(tool: Tool) {
+    let folder = scratch();
+    let stuck = Stuck::new();
+    let tool = tool.arg(METRICS).dir(folder.path()).stdout_file(stuck.end()).spawn();
+    stuck.wait_full();
+    tells(&tool, folder.path(), "standard output");
+    tool.end_by(Signal::SIGKILL);
+}
+
+#[test]
+fn sources_that_nobody_reads() {
+    let server = WsServer::start(|_, mut peer| {
+        peer.accept();
+        while peer.text("y".repeat(1000)) {}
+    });
+    tells_without_a_reader(Tool::new("ws-source").arg(server.url("/")));
+
+    let folder = scratch();
+    let plugin = folder.path().join("p.lua");
+    fs::write(&plugin, "function process_message() while true do inject_message({}) end end")
+        .unwrap();
+    tells_without_a_reader(Tool::new("heka-sandbox").arg(&plugin));
+
+    // A message of the oldest kind: text, standard output, a time, an app.
+    let line = b"\x0a\x01y\x10\x01\x18\x02\x22\x01a";
+    let server = Playback::new(vec![web_socket(frame(2, line).repeat(50_000))]);
+    let token = format!("bearer {SECRET}");
+    let tool = Tool::new("cf-tail").args(["--via", "legacy", "app", "-a"]);
+    tells_without_a_reader(tool.arg(format!("ws://{}", server.addr)).env("CF_ACCESS_TOKEN", token));
+}
+
+#[test]
+fn a_broker_and_its_reader() {
+    let Some(mut nats) = Nats::start("") else { return };
+    let text = format!("{:0900}\n", 7).repeat(5000);
+    let url = nats.url("s?create=R1&stream=S");
+    Tool::new("heka-nats").arg(&url).stdin(text.clone()).run().succeeds();
+    tells_without_a_reader(Tool::new("heka-nats").args(["--read", &nats.url("S?from=begin")]));
+
+    nats.signal(Signal::SIGSTOP);
+    let folder = scratch();
+    let tool = Tool::new("heka-nats").args([METRICS, &url]).dir(folder.path());
+    let tool = tool.stdin(text.repeat(10)).spawn();
+    tells(&tool, folder.path(), "the peer");
+    tool.end_by(Signal::SIGKILL);
+    nats.signal(Signal::SIGCONT);
+}
+
+#[test]
+fn senders_whose_peer_takes_nothing() {
+    let text = || "y\n".repeat(4_000_000);
+    let folder = scratch();
+    let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = peer.local_addr().unwrap().to_string();
+    let tool = Tool::new("heka-send").args(["-i", "lines", METRICS, &addr]).dir(folder.path());
+    let tool = tool.stdin(text()).spawn();
+    tells(&tool, folder.path(), "the peer");
+    tool.end_by(Signal::SIGKILL);
+
+    let path = folder.path().join("s");
+    let _peer = UnixListener::bind(&path).unwrap();
+    let tool = Tool::new("unix-sock").arg(&path).arg(METRICS).dir(folder.path());
+    let tool = tool.stdin(text()).spawn();
+    // It has other peers to serve, or could have: one that takes nothing does not block it.
+    let metrics = folder.path().join("numbers.prom");
+    let read = || value(&metrics, "heka_read_bytes_total", "tool=\"unix-sock\"");
+    let before = eventually("it reads", || read().filter(|bytes| *bytes > 100_000.0));
+    assert!(before < 8_000_000.0 && tool.statistics().contains(" bytes in"));
+    check(&metrics);
+    tool.end_by(Signal::SIGKILL);
+}
+
+#[test]
+fn writers_whose_disk_does_nothing() {
+    let Some(disk) = StoppableDisk::new() else { return };
+    let place = |name: &str| disk.path().join(name).display().to_string();
+    let frame = Tool::new("heka-encode").stdin("text\n").run().stdout;
+    for (name, args, by) in [
+        ("heka-send", &["--queue", &place("queue"), "127.0.0.1:1"][..], "the disk"),
+        ("heka-decode", &["--write", &place("out")], "the output file"),
+        ("heka-tail", &[&format!("--checkpoint={}", place("position")), "log"], "the disk"),
+    ] {
+        let folder = scratch();
+        let mut log = fs::File::create(folder.path().join("log")).unwrap();
+        let tool = Tool::new(name).args(args).arg(METRICS).dir(folder.path());
+        let mut tool = tool.stdin_open().spawn();
+        let mut write = |tool: &mut Running| {
+            tool.write(&frame);
+            log.write_all(b"text\n").unwrap();
+        };
+        write(&mut tool);
+        let path = folder.path().join("numbers.prom");
+        eventually("it works", || value(&path, "heka_read_bytes_total", "").filter(|n| *n > 0.0));
+        disk.stop();
+        write(&mut tool);
+        tells(&tool, folder.path(), by);
+        disk.go_on();
+        tool.end_by(Signal::SIGKILL);
+    }
+}
