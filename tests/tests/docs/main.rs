@@ -7,4 +7,5 @@ mod pictures;
 mod readme;
 mod readme_pipelines;
 mod units;
+mod upgrade;
 mod words;

@@ -52,13 +52,73 @@ fn each_alert_fires_when_it_should_and_has_a_runbook() {
     if !require("promtool") {
         return;
     }
-    for args in [["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]] {
-        let mut promtool = Command::new("promtool");
-        promtool.env("PATH", system_path()).args(args).current_dir(path("contrib/prometheus"));
-        let output = promtool.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "promtool {args:?}: {said}{errors}");
+    promtool(&["check", "rules", "alerts.yml"], &path("contrib/prometheus"));
+    promtool(&["test", "rules", "alerts_test.yml"], &path("contrib/prometheus"));
+}
+
+#[track_caller]
+fn promtool(args: &[&str], folder: &Path) {
+    let mut promtool = Command::new("promtool");
+    let output = promtool.env("PATH", system_path()).args(args).current_dir(folder).output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "promtool {args:?}: {said}{errors}");
+}
+
+/// Grafana fills in its variables.
+#[test]
+fn every_query_of_the_dashboard_is_one() {
+    let dashboard: Value = serde_json::from_str(&read("contrib/grafana/heka-tools.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    let mut rules = "groups:\n  - name: dashboard\n    rules:\n".to_owned();
+    for (index, target) in targets.enumerate() {
+        let query = target["expr"].as_str().unwrap().replace("$__rate_interval", "5m");
+        let query = Value::String(query);
+        rules += &format!("      - record: query:{index}\n        expr: {query}\n");
+    }
+    if require("promtool") {
+        let folder = scratch();
+        fs::write(folder.path().join("rules.yml"), rules).unwrap();
+        promtool(&["check", "rules", "--lint=none", "rules.yml"], folder.path());
+    }
+}
+
+/// The numbers of `page` with their labels, as `NAME{LABEL,…}`.
+fn documented(page: &str) -> BTreeSet<String> {
+    let text = read(page);
+    let items = text.lines().filter_map(|line| line.strip_prefix(".It Li heka_"));
+    items.map(|item| format!("heka_{}", item.replace(" Ns ", ""))).collect()
+}
+
+#[test]
+fn a_file_of_numbers_has_those_of_the_pages() {
+    let folder = scratch();
+    fs::write(folder.path().join("log"), "text\n").unwrap();
+    for (name, args) in
+        [("heka-encode", &["log"][..]), ("heka-tail", &["--no-follow", "--checkpoint=pos", "log"])]
+    {
+        let tool = Tool::new(name).args(args).arg("--metrics=a.prom").dir(folder.path());
+        tool.run().succeeds();
+        let text = fs::read_to_string(folder.path().join("a.prom")).unwrap();
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let written: BTreeSet<String> = samples.map(without_values).collect();
+        let common = documented("man/heka-tools.7");
+        let all = &common | &documented(&format!("man/{name}.1"));
+        assert!(written.is_subset(&all), "{name}: {:?}", &written - &all);
+        assert!(common.is_subset(&written), "{name}: {:?}", &common - &written);
+    }
+}
+
+/// A sample without the labels of all, and without values.
+fn without_values(sample: &str) -> String {
+    let (name, labels) = sample.split_once('{').unwrap();
+    let labels = labels.split('"').step_by(2).map(|label| label.trim_matches([',', '=', '{']));
+    let labels = labels.filter(|label| !matches!(*label, "tool" | "name") && !label.contains('}'));
+    match labels.collect::<Vec<_>>().join(",") {
+        labels if labels.is_empty() => name.to_owned(),
+        labels => format!("{name}{{{labels}}}"),
     }
 }
 
