@@ -2,10 +2,11 @@
 //! The units of `contrib/systemd`: valid, confined, and their command lines work together.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use heka_tests::{Tool, bindir, eventually, free_port, require, scratch};
+use heka_tests::{Running, Tool, bindir, ceiling, eventually, free_port, require, scratch};
 
 /// Highest exposure allowed, in tenths, as `systemd-analyze security` counts it.
 const MAX_EXPOSURE: &str = "20";
@@ -81,20 +82,48 @@ fn a_line_goes_from_one_unit_to_the_other() {
         .spawn();
 
     fs::write(dir.join("app.log"), "a line\n").unwrap();
-    let ship = setting(&unit("heka-ship@.service"), "ExecStart");
-    let ship = ship.strip_prefix("/bin/sh -c '").unwrap().strip_suffix('\'').unwrap();
-    let ship = ship.replace("%i", "web").replace("/var/lib/heka-ship", &dir.display().to_string());
-    let shipper = Tool::at("/bin/sh")
-        .args(["-c", &ship])
-        .env("FILES", "app.log")
-        .env("ADDR", &addr)
-        .env("SEND_FLAGS", "--ack=peer")
-        .dir(dir)
-        .spawn();
-
+    let manager = UnixDatagram::bind(dir.join("manager")).unwrap();
+    manager.set_read_timeout(Some(ceiling())).unwrap();
+    let shipper = ship(dir, &addr);
+    hears(&manager, "heka-send");
     eventually("the line is acknowledged", || {
         fs::metadata(dir.join("web.pos")).ok().filter(|file| file.len() > 0)
     });
     drop(shipper);
     Tool::new("heka-decode").arg(&received).run().succeeds().stdout_is("a line\n");
+}
+
+/// The pipeline of heka-ship@web.service, of `app.log`, as systemd starts it.
+fn ship(dir: &Path, addr: &str) -> Running {
+    let service = unit("heka-ship@.service");
+    assert_eq!(setting(&service, "NotifyAccess"), "all");
+    let line = setting(&service, "ExecStart");
+    let line = line.strip_prefix("/bin/sh -c '").unwrap().strip_suffix('\'').unwrap();
+    let line = line.replace("%i", "web").replace("/var/lib/heka-ship", &dir.display().to_string());
+    Tool::at("/bin/sh")
+        .args(["-c", &line])
+        .env("FILES", "app.log")
+        .env("ADDR", addr)
+        .env("SEND_FLAGS", "--ack=peer")
+        .env("NOTIFY_SOCKET", dir.join("manager"))
+        .env("WATCHDOG_USEC", "100000")
+        // That of the shell.
+        .env("WATCHDOG_PID", "1")
+        .dir(dir)
+        .spawn()
+}
+
+/// The service manager hears that `tool`, and no other, is ready and alive.
+fn hears(manager: &UnixDatagram, tool: &str) {
+    let mut heard = String::new();
+    while !(heard.contains("READY=1\n") && heard.contains("WATCHDOG=1\n")) {
+        let mut text = [0; 4096];
+        let len = manager.recv(&mut text).unwrap();
+        heard += &String::from_utf8_lossy(&text[..len]);
+        heard.push('\n');
+    }
+    let status = format!("STATUS={tool}: ");
+    assert!(heard.contains(&status), "{heard}");
+    let mut others = heard.lines().filter(|line| line.starts_with("STATUS="));
+    assert!(others.all(|line| line.starts_with(&status)), "{heard}");
 }
