@@ -107,9 +107,10 @@ deny: ## licences and sources of all dependencies; needs cargo-deny
 		$(CARGO) deny $(KAFKA) --offline check licenses bans sources; \
 	else tests/skip "cargo-deny is not installed: licences not checked"; fi
 
-audit: ## known faults of dependencies; needs cargo-deny and its database
+audit: ## known faults of dependencies; needs cargo-deny (AUDITFLAGS=--offline: with the database at hand)
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
-		$(CARGO) deny --workspace check advisories && $(CARGO) deny $(KAFKA) check advisories; \
+		$(CARGO) deny --workspace $(AUDITFLAGS) check advisories && \
+		$(CARGO) deny $(KAFKA) $(AUDITFLAGS) check advisories; \
 	else tests/skip "cargo-deny is not installed: advisories not checked"; fi
 
 man: lint-man
@@ -231,7 +232,7 @@ ifdef VENDOR
 		$(CARGO) vendor --locked --sync tools/heka-kafka/Cargo.toml >.cargo/config.toml
 endif
 	echo "$(HEKA_TOOLS_REV)" >dist/heka-tools-$(version)/.revision
-	cd dist && tar -czf heka-tools-$(version).tar.gz heka-tools-$(version)
+	cd dist && ../packaging/archive heka-tools-$(version)
 	rm -rf dist/heka-tools-$(version)
 
 deb: ## Debian package of what `make` built, in dist/
