@@ -4,6 +4,8 @@
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use socket2::{Domain, SockAddr, Socket, Type};
+
 use crate::{Peer, TempDir, Tool, ceiling, eventually, scratch};
 
 /// Starts a server with `args` on a socket in a folder of its own; both are to be kept.
@@ -26,4 +28,15 @@ pub fn connect(path: &Path) -> UnixStream {
     stream.set_read_timeout(Some(ceiling())).expect("it is open");
     stream.set_write_timeout(Some(ceiling())).expect("it is open");
     stream
+}
+
+/// Sends `parts` to the socket at `path`, each as a packet; `kind` is `dgram` or `seqpacket`.
+#[track_caller]
+pub fn send_packets(kind: &str, path: &Path, parts: &[&[u8]]) {
+    let kind = if kind == "dgram" { Type::DGRAM } else { Type::SEQPACKET };
+    let socket = Socket::new(Domain::UNIX, kind, None).expect("a socket");
+    socket.connect(&SockAddr::unix(path).expect("a path")).expect("somebody listens");
+    for part in parts {
+        assert_eq!(socket.send(part).expect("somebody reads"), part.len());
+    }
 }

@@ -117,7 +117,7 @@ fn a_gap_before_the_first_line_and_lines_that_come_late_are_filled() {
 /// The Uuids of what is written.
 fn uuids(tool: &str, server: &Playback) -> Vec<String> {
     let url = http(server);
-    let line = format!("cf-tail {tool} -o heka s -a {url} | heka-decode -o json | jq -r .Uuid");
+    let line = format!("cf-tail {tool} -o heka s -a {url} | heka-decode --template '{{Uuid}}'");
     let outcome = heka_tests::sh(&line).env("CF_ACCESS_TOKEN", TOKEN).run();
     outcome.succeeds().out().lines().map(str::to_owned).collect()
 }

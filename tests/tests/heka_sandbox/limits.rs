@@ -3,7 +3,7 @@
 //! without costing what was injected before.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -221,14 +221,16 @@ fn checking_a_plugin_has_its_limits_too() {
 
 const PAGE: usize = 4096;
 
-/// A plugin that injects a little more than a pipe holds and then never ends, and the pipe's other
-/// end, which nobody reads.
+/// A plugin that injects a little and then never ends, into a pipe that is full, whose other end
+/// nobody reads; and the pages that are to be read there.
 fn unread(arguments: &[&str]) -> (Running, File, usize) {
-    let (read, write) = std::io::pipe().unwrap();
+    // Less than what lets an injection wait for the reader.
+    const COUNT: usize = 8;
+    let (read, mut write) = std::io::pipe().unwrap();
+    // Otherwise the tool would make it that large.
     let _default = fcntl(&write, FcntlArg::F_SETPIPE_SZ(1 << 20));
-    let capacity = fcntl(&write, FcntlArg::F_GETPIPE_SZ).unwrap();
-    // Records of one page each: a pipe gives every piece that is written whole pages.
-    let count = usize::try_from(capacity).unwrap() / PAGE + 8;
+    let capacity = usize::try_from(fcntl(&write, FcntlArg::F_GETPIPE_SZ).unwrap()).unwrap();
+    write.write_all(&vec![b'x'; capacity]).unwrap();
     let source = "require 'string' local text = string.rep('x', 4095) \
                   function process_message() \
                   for i = 1, read_config('count') do inject_message({Payload = text}) end \
@@ -236,10 +238,10 @@ fn unread(arguments: &[&str]) -> (Running, File, usize) {
     let dir = heka_tests::scratch();
     std::fs::write(dir.path().join("p.lua"), source).unwrap();
     let tool = Tool::new("heka-sandbox").dir(dir.path()).args(["p.lua", "-v", "-o", "payload"]);
-    let tool = tool.args(["-D", &format!("count={count}"), "-D", "memory_limit=0"]);
+    let tool = tool.args(["-D", &format!("count={COUNT}"), "-D", "memory_limit=0"]);
     let tool = tool.args(arguments).stdout_file(File::from(OwnedFd::from(write))).spawn();
     tool.wait_stderr("up");
-    (tool, File::from(OwnedFd::from(read)), count)
+    (tool, File::from(OwnedFd::from(read)), capacity / PAGE + COUNT)
 }
 
 #[test]

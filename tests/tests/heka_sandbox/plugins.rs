@@ -36,6 +36,9 @@ fn run_once_says_hello() {
 
 #[test]
 fn polling_calls_again_and_max_count_ends_it() {
+    if !heka_tests::require("uptime") {
+        return;
+    }
     let outcome = sandbox()
         .args(["heartbeat.cfg", "--ticker-interval", "50ms", "-n", "3", "-o", "payload"])
         .run();

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 /// Runs a shell line as root of a user namespace of its own, where limits can be set and file
 /// systems mounted; `None` where that is not allowed.
 fn in_namespace(scene: &Scene, line: &str) -> Option<Running> {
-    if !require("unshare") {
+    if !require("unshare") || !require("mount") {
         return None;
     }
     let allowed = Command::new("unshare").args(["-Urm", "true"]).output();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Datagrams, ours and those of socat, nc, ncat, logger and Python's logging.
 
+use heka_tests::unix::send_packets;
 use heka_tests::{Signal, Tool, eventually, require, scratch};
 
 use crate::interop::place;
@@ -132,16 +133,7 @@ fn a_datagram_is_one_record() {
         for kind in ["dgram", "seqpacket"] {
             let place = place();
             let server = place.serve(&[args, &["--type", kind, "-j"]].concat());
-            place
-                .line(&format!(
-                    "python3 -c 'import os, socket
-s = socket.socket(socket.AF_UNIX, socket.SOCK_{})
-s.connect(os.environ[\"S\"])
-for part in (b\"one\\ntwo\\n\", b\"three\\0\", b\"four\\n\\n\", b\"\\n\"): s.send(part)'",
-                    kind.to_uppercase()
-                ))
-                .run()
-                .succeeds();
+            send_packets(kind, &place.path, &[b"one\ntwo\n", b"three\0", b"four\n\n", b"\n"]);
             let data = expected
                 .iter()
                 .map(|text| format!("\"data\":{text:?}}}").replace("\\0", "\\u0000"));

@@ -24,6 +24,7 @@
 
 use std::path::PathBuf;
 
+use heka_tests::unix::send_packets;
 use heka_tests::{Outcome, Peer, Running, TempDir, Tool, eventually, require, scratch, sh};
 
 /// 3 MB of lines, more than any buffer in between holds.
@@ -184,16 +185,7 @@ fn empty_packets_end_nothing() {
         drop(server);
         // With a framing they hold no record.
         let server = place.serve(&["--type", kind]);
-        place
-            .line(&format!(
-                "python3 -c 'import os, socket
-s = socket.socket(socket.AF_UNIX, socket.SOCK_{})
-s.connect(os.environ[\"S\"])
-for part in (b\"\", b\"a\", b\"\", b\"\\n\"): s.send(part)'",
-                kind.to_uppercase()
-            ))
-            .run()
-            .succeeds();
+        send_packets(kind, &place.path, &[b"", b"a", b"", b"\n"]);
         server.wait_stdout_is("a\n\n");
     }
 }
