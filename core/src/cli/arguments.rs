@@ -94,7 +94,7 @@ pub fn given(flag: &str, text: &str) -> Result<Vec<Given>, Stop> {
         return Ok(vec![Given { place: flag.to_owned(), text: text.to_owned() }]);
     };
     let wrong = |cause: &str| Stop::usage(format_args!("{flag}: {text}: {cause}"));
-    let bytes = contents(path).map_err(|error| wrong(&error.cause().to_string()))?;
+    let bytes = contents(path).map_err(|error| wrong(&error.cause()))?;
     let mut all = Vec::new();
     for (number, line) in lines(&bytes) {
         let line = str::from_utf8(line).map_err(|_| wrong(&format!("line {number}: not UTF-8")))?;
