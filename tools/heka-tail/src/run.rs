@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Looks at files when something happens to them, and waits.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
@@ -134,10 +134,11 @@ impl Tail {
             }
         }
         self.due.add_all(scan.touched);
-        self.watching.add_directories(&scan.directories);
+        let changed = self.watching.add_directories(&scan.directories, scan.begun);
         self.watching.await_writes(&scan.old);
         self.watch_again();
-        Ok(())
+        // Something may have come before they were watched.
+        self.take_in(false, changed)
     }
 
     fn watch_again(&mut self) {
@@ -349,7 +350,7 @@ impl Tail {
     }
 
     /// Looks for streams that have come up, everywhere or at these paths.
-    fn take_in(&mut self, everywhere: bool, gained: HashSet<PathBuf>) -> Result<(), Stop> {
+    fn take_in(&mut self, everywhere: bool, gained: BTreeSet<PathBuf>) -> Result<(), Stop> {
         if !self.sources.is_open() {
             return Ok(());
         }
@@ -361,8 +362,7 @@ impl Tail {
         } else if gained.is_empty() {
             return Ok(());
         } else {
-            let mut paths: Vec<PathBuf> = gained.into_iter().collect();
-            paths.sort_unstable();
+            let paths: Vec<PathBuf> = gained.into_iter().collect();
             self.sources.gain(&paths, &related)
         };
         self.add(scan)
@@ -389,7 +389,7 @@ impl Tail {
         }
         self.watching.remove(&over);
         // One that has just come back was told of as the stream's.
-        self.take_in(paths.iter().any(|path| path.exists()), HashSet::new())
+        self.take_in(paths.iter().any(|path| path.exists()), BTreeSet::new())
     }
 
     fn report_if_asked(&self) {

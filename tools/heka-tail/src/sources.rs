@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::follow::identity::just_before_now;
 use crate::follow::packed::has_foreign_name;
 use crate::follow::rotated::logs_of;
 use crate::follow::{Identity, Relation, Stream};
@@ -54,6 +55,14 @@ pub(crate) struct Scan {
     pub(crate) rotated: Vec<usize>,
     /// Files that are left out until they are written to.
     pub(crate) old: Vec<PathBuf>,
+    /// When it began.
+    pub(crate) begun: u64,
+}
+
+impl Scan {
+    fn begin() -> Self {
+        Self { begun: just_before_now(), ..Self::default() }
+    }
 }
 
 /// Tells what the streams so far have to do with a file.
@@ -109,7 +118,7 @@ impl Sources {
     /// # Errors
     /// If streams cannot be read; the others are still to be found by the next scan.
     pub(crate) fn scan(&mut self, related: Related<'_>) -> Result<Scan, Stop> {
-        let mut scan = Scan::default();
+        let mut scan = Scan::begin();
         for index in 0..self.operands.len() {
             if let Some(operand) = self.operands.get(index) {
                 let meant = operand.scan();
@@ -131,7 +140,7 @@ impl Sources {
 
     /// Looks at what has come up, or is gone, at these paths.
     pub(crate) fn gain(&mut self, paths: &[PathBuf], related: Related<'_>) -> Scan {
-        let mut scan = Ok(Scan::default());
+        let mut scan = Ok(Scan::begin());
         for path in paths {
             let gained = scan.as_mut().map(|scan| self.gain_one(path, related, scan));
             if let Ok(Err(stop)) = gained {

@@ -21,10 +21,43 @@ pub(crate) struct Followed {
     pub(crate) is_idle: bool,
     /// Since when it has no file.
     pub(crate) gone: Option<Instant>,
-    /// Files of its own, those known longest first.
-    own: Vec<Identity>,
+    own: Own,
     /// When it was looked at last, counted in looks; 0 if nothing of it is open.
     turn: u64,
+}
+
+/// Inodes of a stream's own files, those known longest first. Most streams have one.
+#[derive(Debug)]
+enum Own {
+    None,
+    One(u64),
+    Several(Box<Vec<u64>>),
+}
+
+impl Own {
+    fn inodes(&self) -> &[u64] {
+        match self {
+            Self::None => &[],
+            Self::One(inode) => std::slice::from_ref(inode),
+            Self::Several(inodes) => inodes,
+        }
+    }
+
+    /// Adds one, and takes out the one that is one too many.
+    fn add(&mut self, inode: u64) -> Option<u64> {
+        let mut inodes = match std::mem::replace(self, Self::None) {
+            Self::None => {
+                *self = Self::One(inode);
+                return None;
+            }
+            Self::One(first) => Box::new(vec![first]),
+            Self::Several(inodes) => inodes,
+        };
+        inodes.push(inode);
+        let oldest = (inodes.len() > OWN).then(|| inodes.remove(0));
+        *self = Self::Several(inodes);
+        oldest
+    }
 }
 
 /// All streams. A number that is free is used again.
@@ -44,7 +77,7 @@ pub(crate) struct Streams {
 impl Streams {
     /// Takes a stream in; its number.
     pub(crate) fn add(&mut self, key: Rc<str>, stream: Box<Stream>, is_met: bool) -> usize {
-        let (own, stream) = (Vec::new(), *stream);
+        let (own, stream) = (Own::None, *stream);
         let followed = Followed { key, stream, is_met, is_idle: false, gone: None, own, turn: 0 };
         let number = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -61,8 +94,8 @@ impl Streams {
         let followed = self.slots.get_mut(number)?.take()?;
         self.open.remove(&(followed.turn, number));
         self.gone.remove(&number);
-        for identity in &followed.own {
-            self.owners.remove(&(identity.inode, number));
+        for &inode in followed.own.inodes() {
+            self.owners.remove(&(inode, number));
         }
         self.free.push(number);
         Some(followed)
@@ -108,32 +141,23 @@ impl Streams {
         followed.turn = 0;
         for identity in followed.stream.identities() {
             followed.turn = self.turns;
-            if !followed.own.contains(&identity) {
-                new.push(identity);
+            if !followed.own.inodes().contains(&identity.inode) {
+                new.push(identity.inode);
             }
         }
         if followed.turn > 0 {
             self.open.insert((followed.turn, number));
         }
-        for identity in new {
-            self.own(identity, number);
+        for inode in new {
+            self.own(inode, number);
         }
     }
 
-    fn own(&mut self, identity: Identity, number: usize) {
-        self.owners.insert((identity.inode, number));
-        let Some(followed) = self.get_mut(number) else { return };
-        if followed.own.is_empty() {
-            // Most streams have one.
-            followed.own.reserve_exact(1);
-        }
-        followed.own.push(identity);
-        if followed.own.len() > OWN {
-            let oldest = followed.own.remove(0).inode;
-            // It may have been used again.
-            if !followed.own.iter().any(|identity| identity.inode == oldest) {
-                self.owners.remove(&(oldest, number));
-            }
+    fn own(&mut self, inode: u64, number: usize) {
+        self.owners.insert((inode, number));
+        let oldest = self.get_mut(number).and_then(|followed| followed.own.add(inode));
+        if let Some(oldest) = oldest {
+            self.owners.remove(&(oldest, number));
         }
     }
 

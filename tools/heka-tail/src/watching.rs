@@ -11,6 +11,7 @@ use heka_core::report::{self, Cause as _};
 use nix::poll::PollFlags;
 
 use crate::follow::Stream;
+use crate::select::listing::Stamp;
 use crate::streams::Streams;
 use crate::watch::{Changes, Watch};
 
@@ -47,17 +48,32 @@ impl Watching {
         self.unwatched.insert(number)
     }
 
-    /// Watches directories that streams may appear in. All of them are tried at each scan.
-    pub(crate) fn add_directories(&mut self, directories: &[PathBuf]) {
-        let Some(watch) = &mut self.watch else { return };
+    /// Watches directories that streams may appear in. All of them are tried at each scan, which
+    /// began at that time; those that something may have come to before they were watched.
+    pub(crate) fn add_directories(
+        &mut self,
+        directories: &[PathBuf],
+        begun: u64,
+    ) -> BTreeSet<PathBuf> {
+        let mut changed = BTreeSet::new();
+        let Some(watch) = &mut self.watch else { return changed };
         for directory in directories {
-            if let Err(error) = watch.add_directory(directory) {
-                self.is_blind = true;
-                if error.kind() != io::ErrorKind::NotFound {
-                    tell_polling(&error.cause());
+            match watch.add_directory(directory) {
+                Ok(false) => {}
+                Ok(true) => {
+                    if Stamp::of(directory).is_ok_and(|stamp| stamp.may_be_since(begun)) {
+                        changed.insert(directory.clone());
+                    }
+                }
+                Err(error) => {
+                    self.is_blind = true;
+                    if error.kind() != io::ErrorKind::NotFound {
+                        tell_polling(&error.cause());
+                    }
                 }
             }
         }
+        changed
     }
 
     /// Tells of the next write to files that belong to no stream.
@@ -200,5 +216,32 @@ fn tell_polling(cause: &str) {
     static TOLD: AtomicBool = AtomicBool::new(false);
     if !TOLD.swap(true, Ordering::Relaxed) {
         report::warning(format_args!("inotify: {cause}; falling back to polling"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::follow::identity::just_before_now;
+
+    #[test]
+    fn a_directory_that_changes_before_it_is_watched_is_looked_at_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut watching = Watching::default();
+        watching.start(1000);
+        let mut add = |name: &str, age: u64| {
+            let path = dir.path().join(name);
+            let begun = just_before_now();
+            fs::create_dir_all(&path).unwrap();
+            let changed = SystemTime::now() - Duration::from_secs(age);
+            File::open(&path).unwrap().set_modified(changed).unwrap();
+            !watching.add_directories(&[path], begun).is_empty()
+        };
+        assert!(add("new", 0));
+        assert!(!add("new", 0), "it is watched");
+        assert!(!add("old", 10));
     }
 }

@@ -331,9 +331,14 @@ impl Chain {
             }
             return false;
         }
-        if !look.options.by_name {
+        // Of many short-lived files nothing was rotated.
+        let is_over = is_nameless && self.is_alone && current.is_deleted();
+        if !look.options.by_name || is_over {
             return false;
         }
+        // A copy of it is known by its contents.
+        drop(self.current.as_mut().map(OpenFile::wake));
+        let Some(current) = &self.current else { return false };
         // Also if no file has the name: there may have been one that was rotated, too.
         let (files, history, late) = (&mut self.files, &self.history, &self.late);
         let mut search = Search { files, history, late, options: look.options };

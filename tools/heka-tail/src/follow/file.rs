@@ -5,6 +5,7 @@
 //! is read, so a file that was truncated and written anew is noticed even if it is longer than
 //! before. What a consumer has not used up (an unfinished line) waits here for the rest.
 
+use std::fs::Metadata;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
@@ -83,8 +84,16 @@ impl OpenFile {
         }
     }
 
+    fn is_unchanged(&self) -> bool {
+        let is_same = |now: &Metadata| now.len() == self.end() && modified(now) == self.modified;
+        self.source.metadata().as_ref().is_some_and(is_same)
+    }
+
     /// Reads again what was let go of; `false` if something else is there.
-    fn wake(&mut self) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn wake(&mut self) -> io::Result<bool> {
         let Some(hash) = self.held.resting() else { return Ok(true) };
         let end = self.end();
         match self.source.read_marks(end) {
@@ -301,6 +310,9 @@ impl OpenFile {
         around: Around<'_>,
         consume: &mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
     ) -> Result<io::Result<Pulled>, Stop> {
+        if self.held.resting().is_some() && self.is_unchanged() {
+            return Ok(Ok(Pulled::End));
+        }
         match self.wake() {
             Ok(true) => {}
             woken => return Ok(woken.map(|_| Pulled::Replaced)),

@@ -100,6 +100,11 @@ impl Stamp {
         Ok(Self { identity: Identity::of(&metadata), changed: modified(&metadata) })
     }
 
+    /// Whether something may have changed at that time or later.
+    pub(crate) fn may_be_since(self, time: u64) -> bool {
+        self.changed >= time || !self.is_settled()
+    }
+
     /// Whether a change from now on will show.
     pub(crate) fn is_settled(self) -> bool {
         is_settled(self.changed)

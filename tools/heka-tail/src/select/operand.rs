@@ -77,7 +77,10 @@ impl Operand {
         let Ok(rest) = rest else { return scan };
         let mut names: Vec<String> =
             rest.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
-        if !names.is_empty() && names.iter().all(|name| !name.starts_with('.')) {
+        if names.is_empty() {
+            let directory = if is_here { Path::new(".") } else { path };
+            self.descend(directory, glob, &mut names, &mut scan);
+        } else if names.iter().all(|name| !name.starts_with('.')) {
             let file_type = std::fs::symlink_metadata(path).map(|found| found.file_type());
             if let Ok(file_type) = file_type {
                 self.see(path, file_type, glob, &mut names, &mut scan);

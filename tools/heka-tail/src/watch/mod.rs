@@ -13,7 +13,7 @@ mod mounts;
 mod relief;
 mod route;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -42,7 +42,7 @@ pub(crate) struct Changes {
     /// Numbers of streams whose files came, went or changed names or modes.
     pub(crate) names: Vec<usize>,
     /// What came into or went from directories that streams may appear in.
-    pub(crate) gained: HashSet<PathBuf>,
+    pub(crate) gained: BTreeSet<PathBuf>,
     /// Anything may have come into such a directory.
     pub(crate) rescan: bool,
     /// Events were lost, or directories: everything is to be looked at.
@@ -156,17 +156,14 @@ impl Watch {
         }
     }
 
-    /// Watches for what comes into a directory.
+    /// Watches for what comes into a directory; `true` if it was not watched.
     ///
     /// # Errors
     /// As [`Watch::add`].
-    pub(crate) fn add_directory(&mut self, given: &Path) -> io::Result<()> {
+    pub(crate) fn add_directory(&mut self, given: &Path) -> io::Result<bool> {
         let directory = std::fs::canonicalize(given)?;
         self.shared.lock().gains(&directory, given);
-        if !self.directories.contains_key(&directory) {
-            self.watch(directory)?;
-        }
-        Ok(())
+        if self.directories.contains_key(&directory) { Ok(false) } else { self.watch(directory) }
     }
 
     fn watch(&mut self, directory: PathBuf) -> io::Result<bool> {

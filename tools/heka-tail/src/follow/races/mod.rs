@@ -380,3 +380,18 @@ fn a_quiet_file_is_known_again_though_nothing_is_kept_of_it() {
         assert_eq!((&log.read, log.lost), (&read, false));
     }
 }
+
+#[test]
+fn a_copy_that_replaces_a_quiet_file_goes_on_where_that_was_read_to() {
+    let text = "a longer line\n".repeat(100);
+    let mut log = Log::new(&text);
+    let copy = log.rotated("-copy");
+    age(&log.path);
+    log.look();
+    fs::copy(&log.path, &copy).unwrap();
+    append(&copy, "more\n", 0);
+    fs::rename(&copy, &log.path).unwrap();
+    log.look();
+    log.look();
+    assert_eq!(log.read, text + "more\n");
+}
