@@ -200,3 +200,22 @@ impl Streams {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_stream_is_small() {
+        // With its names, its place in tables and what malloc adds, that is 1 KiB.
+        assert!(size_of::<Followed>() <= 480, "{}", size_of::<Followed>());
+    }
+
+    #[test]
+    fn the_files_known_longest_are_forgotten() {
+        let mut own = Own::None;
+        let forgotten: Vec<u64> = (0..OWN as u64 + 2).filter_map(|inode| own.add(inode)).collect();
+        assert_eq!(forgotten, [0, 1]);
+        assert_eq!(own.inodes().len(), OWN);
+    }
+}
