@@ -222,7 +222,7 @@ fn tell_polling(cause: &str) {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     use super::*;
     use crate::follow::identity::just_before_now;
@@ -236,8 +236,9 @@ mod tests {
             let path = dir.path().join(name);
             let begun = just_before_now();
             fs::create_dir_all(&path).unwrap();
-            let changed = SystemTime::now() - Duration::from_secs(age);
-            File::open(&path).unwrap().set_modified(changed).unwrap();
+            let opened = File::open(&path).unwrap();
+            let now = opened.metadata().unwrap().modified().unwrap();
+            opened.set_modified(now - Duration::from_secs(age)).unwrap();
             !watching.add_directories(&[path], begun).is_empty()
         };
         assert!(add("new", 0));
