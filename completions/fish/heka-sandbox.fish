@@ -1,3 +1,5 @@
+complete -c heka-sandbox -l decoder -d 'Run a decoder module on the messages of standard input' -r -F
+complete -c heka-sandbox -l unparsed -d 'What to do with messages that cannot be decoded' -r
 complete -c heka-sandbox -l config -d 'Configuration of the plugin, as Lua text' -r -F
 complete -c heka-sandbox -l defaults -d 'Configuration of hindsight, for what the plugin\'s leaves open' -r -F
 complete -c heka-sandbox -s D -l define -d 'Set one key of the configuration' -r
@@ -39,6 +41,7 @@ complete -c heka-sandbox -l metrics -d 'Write metrics for Prometheus to FILE[,PE
 complete -c heka-sandbox -l log-format -d 'Format of messages on stderr' -r -f -a "auto\t'With priorities if stderr is the journal, else text'
 text\t'PROGRAM: SUBJECT: CAUSE'
 json\t'One JSON object a line'"
+complete -c heka-sandbox -l strict -d 'Exit with 1 if a message cannot be decoded'
 complete -c heka-sandbox -l check -d 'Load the plugin and describe it without running it'
 complete -c heka-sandbox -l restricted-headers -d 'Override logger, host name and PID of all messages'
 complete -c heka-sandbox -s j -l json -d 'The same as -o json'

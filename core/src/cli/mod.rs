@@ -14,6 +14,7 @@ mod showing;
 pub mod signing;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod unparsed;
 mod values;
 mod write;
 
@@ -35,6 +36,7 @@ use exit::finish;
 pub use help::Help;
 pub use reporting::Reporting;
 pub use showing::{Showing, choice, forms, settle_form, settle_frames};
+pub use unparsed::{UNPARSED, Unparsed};
 pub use values::*;
 pub use write::{CommitArgs, WriteArgs, parse_octal, parse_rotation};
 

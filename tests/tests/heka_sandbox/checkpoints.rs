@@ -209,8 +209,13 @@ fn global_data_is_kept_between_runs() {
     let error = run(dir.path(), &["--preserve", "/nonexistent/state"]);
     error.exits(1).stderr_has("preserve_global_data /nonexistent/state: No such file");
     std::fs::write(dir.path().join("state"), "count =").unwrap();
-    let error = run(dir.path(), &["--preserve", "state"]);
-    error.exits(1).stderr_has("restore_global_data state:1: ");
+    // What is broken is told, kept, and in the way of nothing.
+    let outcome = run(dir.path(), &["--preserve", "state"]);
+    outcome.exits(1).stderr_has("-1 1true");
+    outcome.stderr_has("warning: restore_global_data state:1: ");
+    outcome.stderr_has(", starting without it, kept as state.broken\n");
+    assert_eq!(std::fs::read_to_string(dir.path().join("state.broken")).unwrap(), "count =");
+    run(dir.path(), &["--preserve", "state"]).exits(1).stderr_has("-1 2true");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! heka-sandbox with plugins of every kind.
 
 mod checkpoints;
+mod decoders;
 mod limits;
 mod modules;
 mod plugins;

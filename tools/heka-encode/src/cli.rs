@@ -5,7 +5,8 @@ use bytes::Bytes;
 use clap::{Args, Parser, ValueEnum};
 use heka_core::cli::signing::SignerArgs;
 use heka_core::cli::{
-    Common, Files, Help, Showing, Tool, Writing, parse_buffer_size, parse_byte, parse_severity,
+    Common, Files, Help, Showing, Tool, Unparsed, Writing, parse_buffer_size, parse_byte,
+    parse_severity,
 };
 use heka_core::codec::Selector;
 use heka_core::codec::severity::SeverityMap;
@@ -15,7 +16,6 @@ use heka_core::report::stats::Metric;
 use heka_core::wire::{Field, Message, ValueType};
 
 use crate::field_arg::{self, FieldArg};
-use crate::unparsed::Unparsed;
 
 /// Turn text into Heka messages
 ///

@@ -13,10 +13,10 @@ use heka_core::report::{self, Status, Stop};
 use heka_core::wire::{DEFAULT_READ_LIMIT, Frame, Header, MessageView};
 
 use crate::cli::InputForm;
+use crate::flaws::tell_flaws;
 use crate::numbers;
 use crate::plan::Plan;
 use crate::stage::Stage;
-use crate::unparsed::tell_flaws;
 
 /// The work on one input.
 pub(crate) struct Frames<'s, 'a> {

@@ -4,6 +4,7 @@
 mod cli;
 mod emit;
 mod field_arg;
+mod flaws;
 mod frames;
 mod help;
 mod input;
@@ -14,7 +15,6 @@ mod plan;
 mod records;
 mod run;
 mod stage;
-mod unparsed;
 
 fn main() -> std::process::ExitCode {
     heka_core::cli::main::<cli::Cli>(|cli| run::run(&cli.plan()?))

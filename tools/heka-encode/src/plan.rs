@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is to be done, checked.
 
-use heka_core::cli::{self, Showing, When, Writing};
+use heka_core::cli::{self, Showing, Unparsed, When, Writing};
 use heka_core::codec::Selector;
 use heka_core::decode::{Decoder, Way};
 use heka_core::record::Oversize;
@@ -12,7 +12,6 @@ use regex::bytes::Regex;
 
 use crate::cli::{Cli, InputForm, Time, Uuid};
 use crate::field_arg;
-use crate::unparsed::Unparsed;
 
 /// What separates the records of text, if no delimiter was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

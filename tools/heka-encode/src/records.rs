@@ -12,10 +12,10 @@ use heka_core::report::{self, Stop};
 use heka_core::wire::{Header, MessageView};
 
 use crate::cli::InputForm;
+use crate::flaws::tell_flaws;
 use crate::input::read_more;
 use crate::plan::{Plan, Shape, change};
 use crate::stage::{Stage, TEXT_PER_MESSAGE};
-use crate::unparsed::tell_flaws;
 
 /// The work on one input.
 pub(crate) struct Records<'s, 'a> {

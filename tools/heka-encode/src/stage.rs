@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 
+use heka_core::cli::{UNPARSED, Unparsed};
 use heka_core::decode::Decoder;
 use heka_core::delivery::Marks;
 use heka_core::os::Output;
@@ -15,13 +16,10 @@ use crate::emit::Emitter;
 use crate::join::{Held, Joiner};
 use crate::numbers;
 use crate::plan::Plan;
-use crate::unparsed::Unparsed;
 
 /// How much longer than a message its text may be: escapes take six bytes for one, and base64 may
 /// stand beside them.
 pub(crate) const TEXT_PER_MESSAGE: usize = 10;
-/// The field of a record that could not be parsed: why.
-const UNPARSED: &[u8] = b"_unparsed";
 
 /// The work on all files.
 pub(crate) struct Stage<'a> {

@@ -14,9 +14,8 @@ use heka_core::report::{self, Explain as _, Status, Stop};
 use crate::cli::Plan;
 use crate::host::{Checkpoint, Host, answer, level};
 use crate::keeper::Keeper;
-use crate::outlet::Outlet;
 use crate::plugin::Plugin;
-use crate::sandbox::{Limits, Sandbox};
+use crate::sandbox::{Decoder, Limits, Sandbox};
 
 /// Takes everything and passes nothing on.
 struct Nowhere;
@@ -39,35 +38,39 @@ impl Host for Nowhere {
 }
 
 /// Loads the plugin and reports about it; its messages are discarded.
-pub(crate) fn check(plan: &Plan, plugin: Plugin) -> Result<Status, Stop> {
-    let Plugin { name, source, config, ticker_interval, logger } = plugin;
+pub(crate) fn check(plan: &Plan, plugin: &Plugin) -> Result<Status, Stop> {
+    let Plugin { name, ticker_interval, logger, .. } = &plugin;
     let limits = Arc::new(Limits::default());
     let host = Rc::new(RefCell::new(Nowhere));
     signal::restart_calls().at("signals")?;
     let keeper = Arc::new(Keeper {
         name: name.clone(),
         limits: Arc::clone(&limits),
-        outlet: Arc::new(Outlet::new(Output::stdout()?, None, String::new())?),
+        outlet: None,
         cpu_limit: plan.cpu_limit,
         // There is nothing that it would have to bring to an end.
         patience: Duration::ZERO,
         is_done: AtomicBool::new(false),
     });
     keeper.start().at("keeper")?;
-    let sandbox = Sandbox::new(&name, &source, config, &limits, &host)
+    let sandbox = Sandbox::new(plugin.script(), plugin.config.clone(), &limits, &host)
         .map_err(|_| signal::pending().map_or(Stop::Said(Status::Failed), Stop::Signal))?;
-    if !sandbox.is_callable() {
-        let text = "process_message() function was not found";
-        return Err(Stop::failed(format_args!("{name}: {text}")));
-    }
-    let counts = sandbox.counts();
+    let counts = sandbox.counts().clone();
     let (memory, instructions) = (counts.memory.get(), counts.instructions.get());
-    let often = ticker_interval.map_or_else(
-        || "called once".to_owned(),
-        |interval| format!("called every {} s", interval.as_secs_f64()),
-    );
+    let wrong = |text: &str| Stop::failed(format_args!("{name}: {text}"));
+    let often = match (&plugin.module, ticker_interval) {
+        (Some(_), _) => "called for each message".to_owned(),
+        (None, Some(interval)) => format!("called every {} s", interval.as_secs_f64()),
+        (None, None) => "called once".to_owned(),
+    };
+    let loads_as = plugin.module.as_ref().unwrap_or(logger);
+    if plugin.module.is_some() {
+        Decoder::new(sandbox).map_err(|why| wrong(&why))?;
+    } else if !sandbox.is_callable() {
+        return Err(wrong("process_message() function was not found"));
+    }
     let line = format!(
-        "{name}: loads as {logger}, {often}; {memory} bytes of memory, \
+        "{name}: loads as {loads_as}, {often}; {memory} bytes of memory, \
          {instructions} instructions so far\n"
     );
     let mut out = Output::stdout()?.text();

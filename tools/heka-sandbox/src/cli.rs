@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use heka_core::cli::{
-    Common, Help, Showing, Timeout, Tool, When, Writing, parse_buffer_size, parse_duration,
-    parse_size, parse_timeout,
+    Common, Help, Showing, Timeout, Tool, Unparsed, When, Writing, parse_buffer_size,
+    parse_duration, parse_size, parse_timeout,
 };
 use heka_core::report::Stop;
 use heka_core::report::stats::Metric;
@@ -21,8 +21,19 @@ use crate::config::{Config, Setting};
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
     /// The plugin, or the configuration that names it
-    #[arg(value_name = "PLUGIN", value_hint = clap::ValueHint::FilePath)]
-    plugin: PathBuf,
+    #[arg(value_name = "PLUGIN", value_hint = clap::ValueHint::FilePath,
+          required_unless_present = "decoder", conflicts_with = "decoder")]
+    plugin: Option<PathBuf>,
+    /// Run a decoder module on the messages of standard input
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath,
+          conflicts_with_all = ["checkpoint", "resume", "ticker_interval"])]
+    decoder: Option<PathBuf>,
+    /// What to do with messages that cannot be decoded
+    #[arg(long, value_name = "forward|drop|FILE", requires = "decoder")]
+    unparsed: Option<Unparsed>,
+    /// Exit with 1 if a message cannot be decoded
+    #[arg(long, requires = "decoder")]
+    strict: bool,
     /// Configuration of the plugin, as Lua text
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     config: Option<PathBuf>,
@@ -119,10 +130,19 @@ pub(crate) enum Keep {
     Downstream(PathBuf),
 }
 
+/// How messages are decoded.
+#[derive(Debug)]
+pub(crate) struct Decoding {
+    pub(crate) unparsed: Unparsed,
+    pub(crate) strict: bool,
+}
+
 /// What is to be done, checked.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) plugin: PathBuf,
+    /// How, if the plugin is a decoder.
+    pub(crate) decoding: Option<Decoding>,
     pub(crate) config: Option<PathBuf>,
     /// Hindsight's own configuration.
     pub(crate) defaults: Option<PathBuf>,
@@ -148,13 +168,17 @@ impl Cli {
             (None, Some(file)) => Keep::Downstream(file),
             (None, None) => Keep::Nothing,
         };
-        if self.plugin.extension().is_some_and(|extension| extension == "cfg")
-            && self.config.is_some()
-        {
+        let decoding = self
+            .decoder
+            .is_some()
+            .then(|| Decoding { unparsed: self.unparsed.unwrap_or_default(), strict: self.strict });
+        let plugin = self.decoder.or(self.plugin).unwrap_or_default();
+        if plugin.extension().is_some_and(|extension| extension == "cfg") && self.config.is_some() {
             return Err(Stop::usage("a .cfg file is a configuration already: --config has no use"));
         }
         Ok(Plan {
-            plugin: self.plugin,
+            plugin,
+            decoding,
             config: self.config,
             defaults: self.defaults,
             settings,

@@ -4,7 +4,7 @@
 use heka_core::cli::Help;
 
 pub(crate) const HELP: Help = Help {
-    main: &["define", "check", "resume", "output", "path", "preserve", "config"],
+    main: &["decoder", "define", "check", "resume", "output", "path", "config"],
     examples: &[
         "heka-sandbox hello.lua -o payload",
         "heka-sandbox lines.cfg -D input_file=app.log | heka-send logs:5565",

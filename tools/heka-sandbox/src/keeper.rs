@@ -39,7 +39,8 @@ pub(crate) struct Keeper {
     /// Name of the plugin.
     pub(crate) name: String,
     pub(crate) limits: Arc<Limits>,
-    pub(crate) outlet: Arc<Outlet>,
+    /// What the plugin injects into; a decoder writes by itself.
+    pub(crate) outlet: Option<Arc<Outlet>>,
     /// Processor time of one call whose instructions are limited.
     pub(crate) cpu_limit: Option<Duration>,
     /// How long the plugin may take to end when a signal asks for it.
@@ -79,7 +80,11 @@ impl Keeper {
         let mut watch = Watch::default();
         while !self.is_done.load(Ordering::SeqCst) {
             let is_pending = signal::pending().is_some();
-            self.outlet.flush_later(if is_pending { SHORT_TICK } else { TICK });
+            let tick = if is_pending { SHORT_TICK } else { TICK };
+            match &self.outlet {
+                Some(outlet) => outlet.flush_later(tick),
+                None => std::thread::park_timeout(tick),
+            }
             pulse::beat();
             self.save(&mut watch);
             self.look(&mut watch);
@@ -89,7 +94,7 @@ impl Keeper {
     fn save(&self, watch: &mut Watch) {
         if watch.saved.is_none_or(|saved| saved.elapsed() >= SAVE_PERIOD) {
             watch.saved = Some(Instant::now());
-            if let Err(Stop::Error { text, .. }) = self.outlet.save() {
+            if let Some(Err(Stop::Error { text, .. })) = self.outlet.as_ref().map(|it| it.save()) {
                 report::warning(text);
             }
         }
@@ -104,7 +109,8 @@ impl Keeper {
             }
             self.wake(watch);
         }
-        if self.outlet.has_failed() || self.limits.is_over() {
+        let has_failed = self.outlet.as_ref().is_some_and(|outlet| outlet.has_failed());
+        if has_failed || self.limits.is_over() {
             self.force(watch, Cause::Shutdown);
         }
         if self.is_over_time(watch) {
@@ -118,7 +124,8 @@ impl Keeper {
     /// Interrupts a call that the plugin, or the end of its Lua state, sleeps in. Our own waits end
     /// with the signal, but for the one for a reader of the output.
     fn wake(&self, watch: &mut Watch) {
-        let now = asleep().filter(|_| !self.outlet.is_waiting());
+        let is_waiting = self.outlet.as_ref().is_some_and(|outlet| outlet.is_waiting());
+        let now = asleep().filter(|_| !is_waiting);
         let sleeps_on = now.is_some() && now == watch.asleep;
         watch.asleep = now;
         if !sleeps_on {
@@ -158,7 +165,7 @@ impl Keeper {
         if self.is_done.load(Ordering::SeqCst) {
             return;
         }
-        let failure = self.outlet.try_finish();
+        let failure = self.outlet.as_ref().and_then(|outlet| outlet.try_finish());
         reporter::finish();
         report::progress::finish();
         report::print_suppressed();

@@ -4,6 +4,7 @@
 mod check;
 mod cli;
 mod config;
+mod decoding;
 mod defaults;
 mod help;
 mod host;

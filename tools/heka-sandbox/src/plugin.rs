@@ -9,12 +9,15 @@ use heka_core::report::{self, Explain as _, Stop};
 use crate::cli::Plan;
 use crate::config::{Config, Setting};
 use crate::defaults::{self, INSTALL_PATH};
+use crate::sandbox::Script;
 
 /// A plugin and its configuration, read and not yet run.
 #[derive(Debug)]
 pub(crate) struct Plugin {
     /// Path of the Lua file, as it is shown.
     pub(crate) name: String,
+    /// What `require` would call a decoder.
+    pub(crate) module: Option<String>,
     /// The Lua file.
     pub(crate) source: Vec<u8>,
     /// The configuration with everything filled in that hindsight fills in.
@@ -46,18 +49,23 @@ impl Plugin {
         let wrong = |why: String| {
             Stop::failed(format_args!("{}: config error: {why}", plan.plugin.display()))
         };
+        let is_decoder = plan.decoding.is_some();
         let path = match is_config {
             true => find(&plan.plugin, &config).map_err(wrong)?,
             false => plan.plugin.clone(),
         };
         let name = path.display().to_string();
         let source = std::fs::read(&path).at(&name)?;
-        let logger = logger(&mut config, &plan.plugin);
+        // A message that comes to a decoder has its own.
+        let logger = logger(&mut config, &plan.plugin, !is_decoder);
         let folder = |path: &Path| path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         let filename = path.file_name().unwrap_or_default().to_string_lossy();
         defaults::complete(&mut config, &folder(&plan.plugin), &filename);
-        config.set_default("Hostname", || Setting::Text(heka_core::os::clock::hostname().into()));
-        config.set_default("Pid", || Setting::Number(std::process::id().into()));
+        if !is_decoder {
+            let hostname = heka_core::os::clock::hostname();
+            config.set_default("Hostname", || Setting::Text(hostname.into()));
+            config.set_default("Pid", || Setting::Number(std::process::id().into()));
+        }
         if plan.prints {
             config.set_default("log_level", || Setting::Number(7.0));
         }
@@ -65,8 +73,24 @@ impl Plugin {
             report::warning(format_args!("{name}: preserve_data needs --preserve FILE"));
         }
         let ticker_interval = ticker_interval(&config).map_err(wrong)?;
-        Ok(Self { name, source, config, logger, ticker_interval })
+        let module = is_decoder.then(|| module_name(&path));
+        Ok(Self { name, module, source, config, logger, ticker_interval })
     }
+
+    /// The file, for a sandbox.
+    pub(crate) fn script(&self) -> Script<'_> {
+        Script { name: &self.name, text: &self.source, module: self.module.as_deref() }
+    }
+}
+
+/// The name of a module by its path: from the folder `decoders` on, as in `decoders.nginx.access`, by
+/// which it finds its part of the configuration.
+fn module_name(path: &Path) -> String {
+    let path = path.with_extension("");
+    let parts: Vec<_> = path.iter().map(std::ffi::OsStr::to_string_lossy).collect();
+    let start = parts.iter().rposition(|part| part == "decoders");
+    let start = start.unwrap_or(parts.len().saturating_sub(1));
+    parts.get(start..).unwrap_or_default().join(".")
 }
 
 pub(crate) fn read_config(path: &Path) -> Result<Config, Stop> {
@@ -99,9 +123,11 @@ fn find(config_path: &Path, config: &Config) -> Result<PathBuf, String> {
 }
 
 /// The configuration's Logger, or `input.NAME` as in hindsight.
-fn logger(config: &mut Config, path: &Path) -> String {
+fn logger(config: &mut Config, path: &Path, is_default: bool) -> String {
     let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    config.set_default("Logger", || Setting::Text(format!("input.{stem}").into_bytes()));
+    if is_default {
+        config.set_default("Logger", || Setting::Text(format!("input.{stem}").into_bytes()));
+    }
     match config.get("Logger") {
         Some(Setting::Text(text)) => String::from_utf8_lossy(text).into_owned(),
         Some(Setting::Number(number)) => number.to_string(),

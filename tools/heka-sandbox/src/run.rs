@@ -27,7 +27,10 @@ const TICK: Duration = Duration::from_millis(100);
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let plugin = Plugin::open(plan)?;
     if plan.check {
-        return crate::check::check(plan, plugin);
+        return crate::check::check(plan, &plugin);
+    }
+    if let Some(decoding) = &plan.decoding {
+        return crate::decoding::run(plan, decoding, &plugin);
     }
     let (encoder, out) = plan.showing.open(Form::Heka, plan.color, Output::stdout()?)?;
     let out = out.unbuffered(plan.writing.unbuffered);
@@ -42,7 +45,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let keeper = Arc::new(Keeper {
         name: plugin.name.clone(),
         limits: Arc::clone(&limits),
-        outlet: Arc::clone(&outlet),
+        outlet: Some(Arc::clone(&outlet)),
         cpu_limit: plan.cpu_limit,
         patience: keeper::PATIENCE,
         is_done: AtomicBool::new(false),
@@ -60,7 +63,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         has_marks,
         travelling: Vec::new(),
     }));
-    let ended = live(plan, plugin, &limits, &host);
+    let ended = live(plan, &plugin, &limits, &host);
     keeper.is_done.store(true, Ordering::SeqCst);
     // Also what was injected before an error or a signal is written.
     let written = outlet.finish();
@@ -76,7 +79,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
 }
 
 /// Plugins reckon in UTC, whatever the user's zone is.
-fn live_in_utc() {
+pub(crate) fn live_in_utc() {
     #[expect(unsafe_code, reason = "C's time functions, which Lua uses, know the zone from here")]
     // SAFETY: the one other thread that may run, the meter of --progress, is Rust throughout and
     // reads the environment under the lock of the standard library.
@@ -111,20 +114,33 @@ fn decode(position: &[u8], key: &str) -> Option<crate::host::Checkpoint> {
 /// From loading the plugin to keeping its global data.
 fn live(
     plan: &Plan,
-    plugin: Plugin,
+    plugin: &Plugin,
     limits: &Arc<Limits>,
     host: &Rc<RefCell<Stdout>>,
 ) -> Result<Status, Stop> {
-    let Plugin { name, source, config, ticker_interval, .. } = plugin;
-    let loaded = Sandbox::new(&name, &source, config, limits, host);
+    let loaded = Sandbox::new(plugin.script(), plugin.config.clone(), limits, host);
     // Its words have been logged.
     let sandbox = loaded.map_err(|_| stopped(host).unwrap_or(Stop::Said(Status::Failed)))?;
-    if let Some(path) = &plan.preserve {
-        sandbox.restore(path).map_err(Stop::failed)?;
+    preserving(plan, &sandbox, || call(&plugin.name, &sandbox, plugin.ticker_interval, host))
+}
+
+/// Takes global data from the file of `--preserve` before a run, and keeps it there afterwards.
+pub(crate) fn preserving(
+    plan: &Plan,
+    sandbox: &Sandbox,
+    run: impl FnOnce() -> Result<Status, Stop>,
+) -> Result<Status, Stop> {
+    let Some(path) = &plan.preserve else {
+        let ended = run();
+        count(sandbox);
+        return ended;
+    };
+    if let Some(broken) = sandbox.restore(path).map_err(Stop::failed)? {
+        report::warning(broken);
     }
-    let ended = call(&name, &sandbox, ticker_interval, host);
-    count(&sandbox);
-    let kept = plan.preserve.as_ref().map_or(Ok(()), |path| sandbox.preserve(path));
+    let ended = run();
+    count(sandbox);
+    let kept = sandbox.preserve(path);
     let status = ended?;
     kept.map_err(Stop::failed)?;
     Ok(status)
@@ -191,7 +207,7 @@ fn tell(name: &str, outcome: &Outcome, is_over: bool) {
     }
 }
 
-fn count(sandbox: &Sandbox) {
+pub(crate) fn count(sandbox: &Sandbox) {
     let counts = sandbox.counts();
     numbers::CALLS.set(counts.calls.get());
     numbers::FAILURES.set(counts.failures.get());

@@ -46,7 +46,20 @@ pub(super) fn decode_message(lua: &Lua, arguments: &MultiValue) -> Result<Value,
 }
 
 fn to_table(lua: &Lua, message: &[u8]) -> mlua::Result<Table> {
-    let view = MessageView::parse(message).unwrap_or_default();
+    let table = headers(lua, &MessageView::parse(message).unwrap_or_default())?;
+    let fields = fields(message);
+    if !fields.is_empty() {
+        let list = lua.create_table()?;
+        for field in fields.into_iter().filter_map(|field| FieldParts::parse(field).ok()) {
+            list.raw_push(field_table(lua, &field)?)?;
+        }
+        table.raw_set("Fields", list)?;
+    }
+    Ok(table)
+}
+
+/// A table with the headers of a message.
+pub(super) fn headers(lua: &Lua, view: &MessageView<'_>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     let texts = [
         ("Uuid", view.uuid),
@@ -72,14 +85,6 @@ fn to_table(lua: &Lua, message: &[u8]) -> mlua::Result<Table> {
         if let Some(number) = number {
             table.raw_set(name, number)?;
         }
-    }
-    let fields = fields(message);
-    if !fields.is_empty() {
-        let list = lua.create_table()?;
-        for field in fields.into_iter().filter_map(|field| FieldParts::parse(field).ok()) {
-            list.raw_push(field_table(lua, &field)?)?;
-        }
-        table.raw_set("Fields", list)?;
     }
     Ok(table)
 }

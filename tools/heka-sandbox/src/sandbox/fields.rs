@@ -41,9 +41,9 @@ pub(super) struct Words {
 impl Words {
     /// Makes them.
     pub(super) fn new(lua: &Lua, settings: &Settings) -> mlua::Result<Self> {
-        let default_logger = match &settings.logger {
-            Some(logger) => Value::String(lua.create_string(logger)?),
-            None => Value::Nil,
+        let text = |text: &Option<Vec<u8>>| match text {
+            Some(text) => lua.create_string(text).map(Value::String),
+            None => Ok(Value::Nil),
         };
         Ok(Self {
             uuid: lua.create_string("Uuid")?,
@@ -56,9 +56,9 @@ impl Words {
             pid: lua.create_string("Pid")?,
             hostname: lua.create_string("Hostname")?,
             fields: lua.create_string("Fields")?,
-            default_logger,
-            default_hostname: Value::String(lua.create_string(&settings.hostname)?),
-            default_pid: Value::Number(settings.pid),
+            default_logger: text(&settings.logger)?,
+            default_hostname: text(&settings.hostname)?,
+            default_pid: settings.pid.map_or(Value::Nil, Value::Number),
         })
     }
 }
@@ -68,6 +68,8 @@ impl Words {
 pub(super) struct Scratch {
     /// The message.
     pub(super) message: Vec<u8>,
+    /// The time of the message that is being decoded, which a Lua number holds only nearly.
+    pub(super) timestamp: Option<i64>,
     field: Vec<u8>,
 }
 
@@ -82,9 +84,10 @@ pub(super) fn put_message(
     let limit = if settings.output_limit == 0 { NO_LIMIT } else { settings.output_limit };
     scratch.message.clear();
     scratch.field.clear();
-    let Scratch { message: out, field } = scratch;
+    let exact = scratch.timestamp;
+    let Scratch { message: out, field, .. } = scratch;
     let mut message = Encoder { lua, out, limit, field };
-    message.put_identity(settings, words, table)?;
+    message.put_identity(settings, words, table, exact)?;
     message.put_text(3, &table.get(&words.type_)?)?;
     let restricted = settings.restricted_headers;
     let default = |name, value| default(table, name, restricted, value);
@@ -150,6 +153,7 @@ impl Encoder<'_> {
         settings: &Settings,
         words: &Words,
         table: &Table,
+        exact: Option<i64>,
     ) -> Result<(), Raise> {
         let (mut uuid, mut timestamp) = (None, None);
         if !settings.restricted_headers {
@@ -159,7 +163,12 @@ impl Encoder<'_> {
             timestamp = self.number(&table.get(&words.timestamp)?);
         }
         put_bytes(self.out, 1, &uuid.unwrap_or_else(clock::random_uuid));
-        put_int64(self.out, 2, timestamp.map_or_else(clock::now_ns, integer));
+        let time = timestamp.map_or_else(clock::now_ns, |timestamp| {
+            #[expect(clippy::cast_precision_loss, reason = "as the plugin sees it")]
+            let is_same = |exact: &i64| *exact as f64 == timestamp;
+            exact.filter(is_same).unwrap_or_else(|| integer(timestamp))
+        });
+        put_int64(self.out, 2, time);
         Ok(())
     }
 

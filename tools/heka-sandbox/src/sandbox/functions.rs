@@ -6,7 +6,8 @@ use std::rc::Rc;
 use mlua::{Lua, MultiValue, Table, Value};
 
 use super::raise::Raise;
-use super::{Context, State, c_string, decode, inject, reader};
+use super::text::c_string;
+use super::{Context, State, decode, inject, reader};
 use crate::config::Config;
 use crate::host::{answer, level};
 

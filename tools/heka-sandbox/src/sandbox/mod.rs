@@ -5,7 +5,10 @@
 //! where it differs on purpose. Nothing here knows of files, streams or signals: messages and
 //! checkpoints go to a [`Host`].
 
+mod by_name;
+mod context;
 mod decode;
+mod decoder;
 mod environment;
 mod fields;
 mod file;
@@ -24,6 +27,7 @@ mod stream;
 mod strict;
 #[cfg(test)]
 mod tests;
+mod text;
 mod values;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -31,64 +35,17 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
+use mlua::{Function, IntoLuaMulti, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
+pub(crate) use context::State;
+use context::{Context, Counts};
+pub(crate) use decoder::Decoder;
 pub(crate) use limits::{Cause, Limits};
 pub(crate) use settings::Settings;
+use text::{MAX_ERROR, c_string, cut, cut_text, error_text, truncated, without_shebang};
 
 use crate::config::{Config, words};
 use crate::host::{Checkpoint, Host, level};
-
-/// Longest stored error text, in bytes.
-const MAX_ERROR: usize = 8 * 1024;
-
-/// How far a plugin has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Its file is being executed.
-    Loading,
-    /// It can be called.
-    Running,
-    /// It failed for good.
-    Terminated,
-}
-
-/// What the functions of a sandbox share.
-pub(crate) struct Context {
-    settings: Settings,
-    words: fields::Words,
-    host: Rc<RefCell<dyn Host>>,
-    limits: Arc<Limits>,
-    state: Cell<State>,
-    /// Name in the log.
-    component: String,
-    /// Lua's own pcall, from before the plugin could replace it.
-    pcall: Function,
-    /// `io.type`, once `io` is loaded.
-    io_type: OnceCell<Function>,
-    counts: Counts,
-    /// Where messages are encoded.
-    scratch: RefCell<fields::Scratch>,
-}
-
-/// What a plugin has done so far.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Counts {
-    /// Messages that the host took.
-    pub(crate) messages: Cell<u64>,
-    /// Their bytes.
-    pub(crate) bytes: Cell<u64>,
-    /// Calls that ended in order.
-    pub(crate) calls: Cell<u64>,
-    /// Those of them that returned -1.
-    pub(crate) failures: Cell<u64>,
-    /// Most bytes that Lua held after a call.
-    pub(crate) memory: Cell<u64>,
-    /// Most instructions that a call took.
-    pub(crate) instructions: Cell<u64>,
-    /// Bytes in the buffers of stream readers, which Lua does not count.
-    buffers: Rc<Cell<usize>>,
-}
 
 /// What a call of `process_message` came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,21 +56,33 @@ pub(crate) struct Outcome {
     pub(crate) text: Vec<u8>,
 }
 
+/// A Lua file that is to be run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Script<'a> {
+    /// Its path, as errors show it.
+    pub(crate) name: &'a str,
+    /// What is in it.
+    pub(crate) text: &'a [u8],
+    /// What `require` would call it, if it is a module.
+    pub(crate) module: Option<&'a str>,
+}
+
 /// A loaded plugin.
 pub(crate) struct Sandbox {
     lua: Lua,
     context: Rc<Context>,
     ruler: Function,
+    /// What its file returned.
+    returned: Value,
 }
 
 impl Sandbox {
-    /// Loads the plugin that `source` is; `name` is its path as errors show it.
+    /// Loads a plugin.
     ///
     /// # Errors
     /// What is wrong with its configuration or its file. It has been logged already.
     pub(crate) fn new<H: Host + 'static>(
-        name: &str,
-        source: &[u8],
+        script: Script<'_>,
         mut config: Config,
         limits: &Arc<Limits>,
         host: &Rc<RefCell<H>>,
@@ -125,20 +94,19 @@ impl Sandbox {
             host.borrow_mut().log(level::ERROR, component, &text);
             text
         };
-        let settings = Settings::new(&mut config)
+        let settings = Settings::new(&mut config, script.module.is_none())
             .map_err(|why| refuse("load_sandbox_config", format!("config error: {why}")))?;
         let component = settings.logger.as_ref().map_or_else(
             || "unnamed".to_owned(),
             |logger| String::from_utf8_lossy(logger).into_owned(),
         );
         let shared: Rc<RefCell<dyn Host>> = Rc::<RefCell<H>>::clone(host);
-        Self::start(name, source, &config, settings, component.clone(), limits, shared)
+        Self::start(script, &config, settings, component.clone(), limits, shared)
             .map_err(|text| refuse(&component, text))
     }
 
     fn start(
-        name: &str,
-        source: &[u8],
+        script: Script<'_>,
         config: &Config,
         settings: Settings,
         component: String,
@@ -165,29 +133,27 @@ impl Sandbox {
         let ruler = limits::ruler(&lua).map_err(words)?;
         environment::prepare(&lua, &context).map_err(words)?;
         functions::register(&lua, &context, config).map_err(words)?;
-        let sandbox = Self { lua, context, ruler };
-        sandbox.load(name, source)?;
+        let mut sandbox = Self { lua, context, ruler, returned: Value::Nil };
+        sandbox.load(script)?;
         Ok(sandbox)
     }
 
     /// Executes the plugin's file under both limits.
-    fn load(&self, name: &str, source: &[u8]) -> Result<(), String> {
-        let settings = &self.context.settings;
-        self.context.limits.set(settings.instruction_limit);
-        self.lua.set_memory_limit(settings.memory_limit).map_err(words)?;
-        let chunk = self.lua.load(without_shebang(source)).set_name(format!("@{name}"));
+    fn load(&mut self, script: Script<'_>) -> Result<(), String> {
+        let limit = self.context.settings.memory_limit;
+        self.lua.set_memory_limit(limit).map_err(words)?;
+        let chunk = self.lua.load(without_shebang(script.text));
+        let chunk = chunk.set_name(format!("@{}", script.name));
         let function = chunk
             .set_mode(mlua::chunk::ChunkMode::Text)
             .into_function()
             .map_err(|e| cut_text(words(e)))?;
-        self.context.limits.arm(&self.lua).map_err(words)?;
-        let loaded = self.protected(&function, Value::Nil);
-        self.context.limits.disarm();
-        loaded.map_err(|error| {
+        let returned = self.limited(&function, script.module).map_err(|error| {
             let text =
                 error_text(&self.lua, &error).unwrap_or_else(|| b"<nil error message>".into());
             cut_text(String::from_utf8_lossy(&text).into_owned())
         })?;
+        self.returned = returned.into_iter().next().unwrap_or(Value::Nil);
         self.context.state.set(State::Running);
         self.lua.gc_collect().map_err(words)?;
         self.note_usage();
@@ -231,11 +197,7 @@ impl Sandbox {
                 Value::String(self.lua.create_string(text).map_err(inner)?)
             }
         };
-        self.context.limits.set(self.context.settings.instruction_limit);
-        self.context.limits.arm(&self.lua).map_err(inner)?;
-        let results = self.protected(&function, argument);
-        self.context.limits.disarm();
-        match results {
+        match self.limited(&function, argument) {
             Ok(results) => self.outcome(results).map(Some),
             Err(error) => {
                 let is_stopped = self.context.limits.is_stopped();
@@ -268,13 +230,21 @@ impl Sandbox {
         Ok(Outcome { status, text })
     }
 
-    /// Calls a function through Lua's pcall, which keeps error values as they are.
-    fn protected(
+    /// Calls a function under the limits of one call, and keeps error values as they are.
+    fn limited(
         &self,
         function: &Function,
-        argument: impl mlua::IntoLua,
+        arguments: impl IntoLuaMulti,
     ) -> Result<MultiValue, Value> {
-        self.context.protected(function, argument).map_err(|error| match error {
+        let limits = &self.context.limits;
+        limits.set(self.context.settings.instruction_limit);
+        if let Err(error) = limits.arm(&self.lua) {
+            let text = self.lua.create_string(words(error));
+            return Err(text.map_or(Value::Nil, Value::String));
+        }
+        let results = self.context.protected(function, arguments);
+        limits.disarm();
+        results.map_err(|error| match error {
             raise::Raise::Value(value) => value,
             _ => Value::Nil,
         })
@@ -302,11 +272,12 @@ impl Sandbox {
         matches!(self.lua.globals().raw_get("process_message"), Ok(Value::Function(_)))
     }
 
-    /// Takes global data from the file that [`Sandbox::preserve`] wrote, if it is there.
+    /// Takes global data from the file that [`Sandbox::preserve`] wrote, if it is there. One that is
+    /// broken is put aside, and what is to be said of that is returned.
     ///
     /// # Errors
     /// `restore_global_data …`.
-    pub(crate) fn restore(&self, path: &Path) -> Result<(), String> {
+    pub(crate) fn restore(&self, path: &Path) -> Result<Option<String>, String> {
         preserve::restore(&self.lua, &self.context, path)
     }
 
@@ -320,69 +291,6 @@ impl Sandbox {
         }
         self.lua.set_memory_limit(0).map_err(words)?;
         preserve::save(&self.lua, self.context.settings.memory_limit, path)
-    }
-}
-
-impl Context {
-    /// Calls a function through Lua's pcall; an error is [`raise::Raise::Value`].
-    fn protected(
-        &self,
-        function: &Function,
-        argument: impl mlua::IntoLua,
-    ) -> Result<MultiValue, raise::Raise> {
-        let mut results: MultiValue = self.pcall.call((function, argument))?;
-        match results.pop_front() {
-            Some(Value::Boolean(true)) => Ok(results),
-            _ => Err(raise::Raise::Value(results.pop_front().unwrap_or(Value::Nil))),
-        }
-    }
-
-    /// A new function for plugins.
-    fn function(
-        self: &Rc<Self>,
-        lua: &Lua,
-        body: impl Fn(&Lua, &Self, &MultiValue) -> Result<MultiValue, raise::Raise> + 'static,
-    ) -> mlua::Result<Function> {
-        let context = Rc::clone(self);
-        raise::function(lua, &self.limits, move |lua, arguments| body(lua, &context, &arguments))
-    }
-}
-
-/// An error value as C sees it: strings and numbers, up to the first NUL.
-fn error_text(lua: &Lua, error: &Value) -> Option<Vec<u8>> {
-    let text = lua.coerce_string(error.clone()).ok().flatten()?;
-    Some(c_string(&text.as_bytes()).to_vec())
-}
-
-/// `text` up to its first NUL.
-fn c_string(text: &[u8]) -> &[u8] {
-    text.split(|&byte| byte == 0).next().unwrap_or(text)
-}
-
-fn cut(text: &[u8]) -> &[u8] {
-    text.get(..MAX_ERROR).unwrap_or(text)
-}
-
-fn cut_text(mut text: String) -> String {
-    let end = (0..=MAX_ERROR.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
-    text.truncate(end.unwrap_or(0));
-    text
-}
-
-/// A number as C casts it to `int` on this machine: out of range is 0.
-#[expect(clippy::cast_possible_truncation, reason = "that is the point")]
-fn truncated(number: f64) -> i32 {
-    const EXACT: f64 = 9_223_372_036_854_775_808.0;
-    if number.abs() < EXACT { number as i64 as i32 } else { 0 }
-}
-
-/// A first line that starts with # is for the shell; its end keeps the line numbers right.
-fn without_shebang(source: &[u8]) -> &[u8] {
-    match source {
-        [b'#', ..] => {
-            source.iter().position(|&byte| byte == b'\n').map_or(&[], |end| &source[end..])
-        }
-        _ => source,
     }
 }
 

@@ -16,9 +16,10 @@ use std::path::Path;
 
 use heka_core::os::{Replacement, read_file};
 use heka_core::report::Cause as _;
-use mlua::{Lua, Table, Value};
+use mlua::{Function, Lua, Table, Value};
 
-use super::{Context, error_text};
+use super::Context;
+use super::text::error_text;
 use crate::config::words;
 
 /// Memory that a byte of source takes, at most, while it is loaded.
@@ -28,8 +29,9 @@ const MAX_DEPTH: usize = 200;
 /// Assignments in one function: each has at most [`MAX_DEPTH`] names and one value.
 const BLOCK: usize = 1000;
 
-/// Executes what [`save`] wrote; nothing if there is no file.
-pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<(), String> {
+/// Executes what [`save`] wrote; nothing if there is no file. One that is not Lua is put aside, and
+/// the text says so.
+pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<Option<String>, String> {
     let name = path.display().to_string();
     let failed = |why: String| match why.starts_with(&name) {
         true => format!("restore_global_data {why}"),
@@ -39,7 +41,7 @@ pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<(), S
     let read = File::open(path).and_then(|file| read_file(&file, longest(memory_limit)));
     let source = match read {
         Ok(source) => source,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error.cause())),
     };
     // Source of this size takes no more, if it does nothing but assign.
@@ -53,18 +55,36 @@ pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<(), S
     };
     let limit = lua.set_memory_limit(budget).map_err(words)?;
     context.limits.arm(lua).map_err(words)?;
-    let restored = execute(lua, context, path, &source);
+    let loaded = load(lua, path, &source);
+    let restored = loaded.as_ref().ok().map(|function| execute(lua, context, function));
     context.limits.disarm();
     drop(source);
     lua.gc_collect().map_err(words)?;
     lua.set_memory_limit(limit).map_err(words)?;
-    restored.map_err(failed)
+    match (loaded, restored) {
+        (Err(mlua::Error::SyntaxError { message, .. }), _) => {
+            put_aside(path, &failed(message)).map(Some)
+        }
+        (Err(error), _) => Err(failed(words(error))),
+        (Ok(_), restored) => restored.unwrap_or(Ok(())).map(|()| None).map_err(failed),
+    }
 }
 
-fn execute(lua: &Lua, context: &Context, path: &Path, source: &[u8]) -> Result<(), String> {
+/// What was cut short or overwritten is kept out of the way of the plugin, and of what it will keep.
+fn put_aside(path: &Path, why: &str) -> Result<String, String> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".broken");
+    std::fs::rename(path, &aside).map_err(|error| format!("{why}: {}", error.cause()))?;
+    Ok(format!("{why}, starting without it, kept as {}", Path::new(&aside).display()))
+}
+
+fn load(lua: &Lua, path: &Path, source: &[u8]) -> mlua::Result<Function> {
     let chunk = lua.load(source).set_name(format!("@{}", path.display()));
-    let function = chunk.set_mode(mlua::chunk::ChunkMode::Text).into_function().map_err(words)?;
-    match context.protected(&function, Value::Nil) {
+    chunk.set_mode(mlua::chunk::ChunkMode::Text).into_function()
+}
+
+fn execute(lua: &Lua, context: &Context, function: &Function) -> Result<(), String> {
+    match context.protected(function, Value::Nil) {
         Err(super::raise::Raise::Value(error)) => {
             let text = error_text(lua, &error).unwrap_or_default();
             Err(String::from_utf8_lossy(&text).into_owned())

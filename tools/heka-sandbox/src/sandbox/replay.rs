@@ -14,7 +14,7 @@ use heka_core::wire::MessageView;
 use serde_json::{Value, json};
 
 use super::read::{FieldParts, FieldValue, fields};
-use super::{Cause, Limits, Sandbox, State};
+use super::{Cause, Limits, Sandbox, Script, State};
 use crate::config::Config;
 use crate::host::{Checkpoint, Host};
 
@@ -133,7 +133,8 @@ fn run(case: &Value, state_file: Option<&Path>) -> Vec<Value> {
     let name = case["lua"].as_str().unwrap();
     let source = std::fs::read(vectors().join(name)).unwrap();
     let events = |host: &Rc<RefCell<Recorder>>| host.borrow().events.clone();
-    let Ok(sandbox) = Sandbox::new(name, &source, config, &limits, &host) else {
+    let script = Script { name, text: &source, module: None };
+    let Ok(sandbox) = Sandbox::new(script, config, &limits, &host) else {
         host.borrow_mut().events.push(json!({"event": "create", "ok": false}));
         return events(&host);
     };

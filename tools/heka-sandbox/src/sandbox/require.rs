@@ -135,7 +135,7 @@ fn load_lua(lua: &Lua, name: &str, file: &str) -> Result<Function, Raise> {
         let why = heka_core::report::Cause::cause(&error);
         not_loaded(name, file, &format!("cannot read {file}: {why}"))
     })?;
-    let chunk = lua.load(super::without_shebang(&source)).set_name(format!("@{file}"));
+    let chunk = lua.load(super::text::without_shebang(&source)).set_name(format!("@{file}"));
     match chunk.set_mode(mlua::chunk::ChunkMode::Text).into_function() {
         Err(mlua::Error::MemoryError(_)) => Err(Raise::Memory),
         loaded => loaded.map_err(|error| not_loaded(name, file, &crate::config::words(error))),

@@ -22,9 +22,9 @@ pub(crate) struct Settings {
     /// Default of the header Logger.
     pub(crate) logger: Option<Vec<u8>>,
     /// Default of the header Hostname.
-    pub(crate) hostname: Vec<u8>,
+    pub(crate) hostname: Option<Vec<u8>>,
     /// Default of the header Pid.
-    pub(crate) pid: f64,
+    pub(crate) pid: Option<f64>,
     /// Whether Logger, Hostname, Pid, Uuid and Timestamp are always those of the host.
     pub(crate) restricted_headers: bool,
     /// Search templates for Lua modules.
@@ -36,11 +36,12 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Checks a configuration and fills its defaults in.
+    /// Checks a configuration and fills its defaults in. Messages of a source say where they come
+    /// from; those that a decoder changes have been told.
     ///
     /// # Errors
     /// `lua_sandbox`'s words.
-    pub(crate) fn new(config: &mut Config) -> Result<Self, String> {
+    pub(crate) fn new(config: &mut Config, is_source: bool) -> Result<Self, String> {
         let defaults: [(&str, f64); 5] = [
             ("input_limit", 65_536.0),
             ("output_limit", 65_536.0),
@@ -69,10 +70,10 @@ impl Settings {
             max_message_size,
             logger: header(config, "Logger"),
             hostname: header(config, "Hostname")
-                .unwrap_or_else(|| heka_core::os::clock::hostname().into_bytes()),
+                .or_else(|| is_source.then(|| heka_core::os::clock::hostname().into_bytes())),
             pid: match config.get("Pid") {
-                Some(Setting::Number(pid)) => pid.trunc(),
-                _ => 0.0,
+                Some(Setting::Number(pid)) => Some(pid.trunc()),
+                _ => is_source.then_some(0.0),
             },
             restricted_headers: matches!(
                 config.get("restricted_headers"),

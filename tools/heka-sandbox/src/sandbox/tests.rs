@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::stream::StreamBuffer;
-use super::{Limits, Outcome, Sandbox};
+use super::{Limits, Outcome, Sandbox, Script};
 use crate::config::Config;
 use crate::host::{Checkpoint, Host, answer};
 
@@ -36,7 +36,8 @@ fn passes(name: &str) {
     let config = Config::evaluate(b"Logger = 'L' Hostname = 'h' Pid = 42", "=cfg").unwrap();
     let limits = Arc::new(Limits::default());
     let host = Rc::new(RefCell::new(Sink));
-    let sandbox = Sandbox::new(name, &source, config, &limits, &host).unwrap();
+    let script = Script { name, text: &source, module: None };
+    let sandbox = Sandbox::new(script, config, &limits, &host).unwrap();
     let outcome = sandbox.process_message(None);
     let text = String::from_utf8_lossy(&outcome.text).into_owned();
     assert_eq!(outcome, Outcome { status: 0, text: Vec::new() }, "{text}");

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A message as decoders take and change it: a table with its headers, and its fields by their
+//! names. What such a table cannot hold is kept beside it.
+
+use heka_core::wire::varint::put_bytes;
+use heka_core::wire::{FieldView, MessageView, Value as Member, ValueType};
+use mlua::{Lua, Table, Value};
+
+use super::decode::headers;
+
+/// Integers up to here are exact as Lua's numbers.
+const EXACT: u64 = 1 << 53;
+
+/// Makes the table. `others` gets, as they came, the fields of a name that was there before, without
+/// a name or a value, and with numbers that Lua would round.
+pub(super) fn table(
+    lua: &Lua,
+    view: &MessageView<'_>,
+    others: &mut Vec<u8>,
+) -> mlua::Result<Table> {
+    let table = headers(lua, view)?;
+    let by_name = lua.create_table()?;
+    let mut fields = view.fields();
+    while let Some(bytes) = fields.next_bytes() {
+        let field = FieldView::parse(bytes);
+        let name = field.name.filter(|_| is_exact(&field));
+        let name = name.map(|name| lua.create_string(name)).transpose()?;
+        match name {
+            Some(name) if by_name.raw_get::<Value>(&name)?.is_nil() => {
+                by_name.raw_set(name, value(lua, &field)?)?;
+            }
+            _ => put_bytes(others, 10, bytes),
+        }
+    }
+    table.raw_set("Fields", by_name)?;
+    Ok(table)
+}
+
+/// Whether Lua has all the values of a field, and as they are.
+fn is_exact(field: &FieldView<'_>) -> bool {
+    let rounds = |value| matches!(value, Member::Integer(it) if it.unsigned_abs() > EXACT);
+    field.values().next().is_some() && !field.values().any(rounds)
+}
+
+/// The values of a field, as short as it can be said.
+fn value(lua: &Lua, field: &FieldView<'_>) -> mlua::Result<Value> {
+    let mut values = field.values();
+    let first = values.next().map_or(Ok(Value::Nil), |value| member(lua, value))?;
+    let value = match values.next() {
+        None => first,
+        Some(second) => {
+            let list = lua.create_table()?;
+            list.raw_push(first)?;
+            list.raw_push(member(lua, second)?)?;
+            for value in values {
+                list.raw_push(member(lua, value)?)?;
+            }
+            Value::Table(list)
+        }
+    };
+    let is_usual = !matches!(field.value_type(), Some(ValueType::Bytes | ValueType::Integer));
+    if is_usual && field.representation.is_none() {
+        return Ok(value);
+    }
+    let table = lua.create_table()?;
+    table.raw_set("value", value)?;
+    table.raw_set("value_type", field.value_type)?;
+    if let Some(representation) = field.representation {
+        table.raw_set("representation", lua.create_string(representation)?)?;
+    }
+    Ok(Value::Table(table))
+}
+
+fn member(lua: &Lua, value: Member<'_>) -> mlua::Result<Value> {
+    Ok(match value {
+        Member::String(text) | Member::Bytes(text) => Value::String(lua.create_string(text)?),
+        #[expect(clippy::cast_precision_loss, reason = "only exact ones come here")]
+        Member::Integer(number) => Value::Number(number as f64),
+        Member::Double(number) => Value::Number(number),
+        Member::Bool(bool) => Value::Boolean(bool),
+    })
+}
