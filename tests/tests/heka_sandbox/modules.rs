@@ -139,11 +139,116 @@ fn all_in_one() -> TempDir {
     let source = "struct lua_State; void lua_pushnumber(struct lua_State *, double);\n\
                   int luaopen_all(struct lua_State *s) { lua_pushnumber(s, 1); return 1; }\n\
                   int luaopen_all_part(struct lua_State *s) { lua_pushnumber(s, 2); return 1; }\n";
-    std::fs::write(dir.path().join("all.c"), source).unwrap();
-    let mut cc = std::process::Command::new("cc");
-    let built = cc.current_dir(&dir).args(["-shared", "-fPIC", "-o", "all.so", "all.c"]).status();
-    assert!(built.unwrap().success());
+    build(dir.path(), "all", source);
     dir
+}
+
+/// Builds a C module.
+fn build(dir: &std::path::Path, name: &str, source: &str) {
+    std::fs::write(dir.join(format!("{name}.c")), source).unwrap();
+    let mut cc = std::process::Command::new("cc");
+    let (so, c) = (format!("{name}.so"), format!("{name}.c"));
+    let built = cc.current_dir(dir).args(["-shared", "-fPIC", "-o", &so, &c]).status();
+    assert!(built.unwrap().success());
+}
+
+/// A module in the manner of `lua_sandbox_extensions`: a number that can be kept and be a field.
+const NATIVE: &str = r#"
+#include <stddef.h>
+typedef struct lua_State L;
+typedef int (*F)(L *);
+typedef struct { void *context; void (*cb)(void *, const char *, int, const char *, ...); } logger;
+typedef const char *E;
+void lua_createtable(L *, int, int), lua_replace(L *, int), lua_pushcclosure(L *, F, int);
+void lua_setfield(L *, int, const char *), lua_getfield(L *, int, const char *);
+void *lua_newuserdata(L *, size_t), *lua_touserdata(L *, int);
+double lua_tonumber(L *, int);
+const logger *lsb_get_logger(const void *);
+void lsb_add_output_function(L *, F), lsb_add_serialize_function(L *, F);
+void lsb_add_zero_copy_function(L *, F);
+F lsb_get_output_function(L *, int), lsb_get_zero_copy_function(L *, int);
+E lsb_outputf(void *, const char *, ...), lsb_outputd(void *, double), lsb_outputc(void *, char);
+E lsb_outputs(void *, const char *, size_t), lsb_serialize_binary(void *, const void *, size_t);
+E lsb_serialize_double(void *, double);
+char lsb_heka_get_type(const void *);
+const void *lsb_heka_get_message(const void *);
+const char *lsb_pb_read_key(const char *, int *, int *);
+const char *lsb_pb_read_varint(const char *, const char *, long long *);
+
+static int output(L *s) {
+    void *out = lua_touserdata(s, -1);
+    double *n = lua_touserdata(s, -2);
+    if (*n < 0) return 1;
+    if (lua_touserdata(s, -3)) return lsb_outputs(out, "light", 5) != 0;
+    lsb_outputf(out, "%s=", "n");
+    lsb_outputd(out, *n);
+    return lsb_outputc(out, ';') != 0;
+}
+static int serialize(L *s) {
+    void *out = lua_touserdata(s, -1);
+    const char *key = lua_touserdata(s, -2);
+    double *n = lua_touserdata(s, -3);
+    lsb_outputf(out, "%s = require('native').new(", key);
+    lsb_serialize_double(out, *n);
+    lsb_outputf(out, ") _G[\"text\"] = \"");
+    lsb_serialize_binary(out, "a\"\\\n\0b", 6);
+    return lsb_outputf(out, "\"\n") != 0;
+}
+static int make(L *s) {
+    double n = lua_tonumber(s, 1);
+    *(double *)lua_newuserdata(s, sizeof n) = n;
+    return 1;
+}
+int luaopen_native(L *s) {
+    lua_createtable(s, 0, 0);
+    lsb_add_output_function(s, output);
+    lsb_add_serialize_function(s, serialize);
+    lsb_add_zero_copy_function(s, make);
+    lua_replace(s, -10001); /* the environment */
+    lua_getfield(s, -10000, "lsb_this_ptr");
+    const logger *log = lsb_get_logger(lua_touserdata(s, -1));
+    lua_getfield(s, -10000, "lsb_heka_this_ptr");
+    void *heka = lua_touserdata(s, -1);
+    int tag, wire;
+    long long value;
+    const char message[] = "\x50\xac\x02";
+    const char *p = lsb_pb_read_key(message, &tag, &wire);
+    if (!lsb_pb_read_varint(p, message + 3, &value)) value = -1;
+    log->cb(log->context, "native", 4, "loaded %c %d %d %d", lsb_heka_get_type(heka), tag, wire,
+            (int)value);
+    lua_createtable(s, 0, 0);
+    lua_pushcclosure(s, make, 0);
+    lua_setfield(s, -2, "new");
+    return lsb_heka_get_message(heka) || lsb_get_output_function(s, -1) ? 0 : 1;
+}
+"#;
+
+#[test]
+fn modules_of_lua_sandbox_find_its_functions() {
+    let dir = heka_tests::scratch();
+    build(dir.path(), "native", NATIVE);
+    let source = "require 'string' local native = require 'native'\n\
+                  count = count or native.new(0.5) runs = 0\n\
+                  function process_message() runs = runs + 1\n\
+                  local ok, err = pcall(inject_message, {Fields = {a = native.new(-1)}})\n\
+                  inject_message({Fields = {count = count, text = text}})\n\
+                  count = native.new(runs + 0.25)\n\
+                  return -2, tostring(err) end";
+    std::fs::write(dir.path().join("p.lua"), source).unwrap();
+    for (count, text) in [("n=0.5;", "null"), ("n=1.25;", r#""a\"\\\n\u0000b""#)] {
+        let tool = Tool::new("heka-sandbox").dir(dir.path()).args(["p.lua", "-j", "-v"]);
+        let tool = tool.args(["--cpath", "./?.so", "--preserve", "state"]).run();
+        tool.succeeds().stderr_has("heka-sandbox: warning: native: loaded i 10 0 300\n");
+        tool.stderr_has("userdata output callback failed: 1");
+        let message: serde_json::Value = serde_json::from_str(&tool.out()).unwrap();
+        let bytes = message["Fields"]["count"].to_string();
+        assert!(bytes.contains(count) || bytes.contains(&base64(count)), "{bytes}");
+        assert_eq!(message["Fields"]["text"].to_string(), text);
+    }
+}
+
+fn base64(text: &str) -> String {
+    data_encoding::BASE64.encode(text.as_bytes())
 }
 
 #[test]

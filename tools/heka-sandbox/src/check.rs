@@ -4,18 +4,16 @@
 use std::cell::RefCell;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use heka_core::os::{Output, signal};
-use heka_core::report::{self, Explain as _, Status, Stop};
+use heka_core::report::{self, Status, Stop};
 
 use crate::cli::Plan;
 use crate::host::{Checkpoint, Host, answer, level};
 use crate::keeper::Keeper;
 use crate::plugin::Plugin;
-use crate::sandbox::{Decoder, Limits, Sandbox};
+use crate::sandbox::{Decoder, Sandbox};
 
 /// Takes everything and passes nothing on.
 struct Nowhere;
@@ -40,20 +38,10 @@ impl Host for Nowhere {
 /// Loads the plugin and reports about it; its messages are discarded.
 pub(crate) fn check(plan: &Plan, plugin: &Plugin) -> Result<Status, Stop> {
     let Plugin { name, ticker_interval, logger, .. } = &plugin;
-    let limits = Arc::new(Limits::default());
     let host = Rc::new(RefCell::new(Nowhere));
-    signal::restart_calls().at("signals")?;
-    let keeper = Arc::new(Keeper {
-        name: name.clone(),
-        limits: Arc::clone(&limits),
-        outlet: None,
-        cpu_limit: plan.cpu_limit,
-        // There is nothing that it would have to bring to an end.
-        patience: Duration::ZERO,
-        is_done: AtomicBool::new(false),
-    });
-    keeper.start().at("keeper")?;
-    let sandbox = Sandbox::new(plugin.script(), plugin.config.clone(), &limits, &host)
+    // There is nothing that it would have to bring to an end.
+    let keeper = Keeper::start(name, plan.cpu_limit, Duration::ZERO, None)?;
+    let sandbox = Sandbox::new(plugin.script(), plugin.config.clone(), &keeper.limits, &host)
         .map_err(|_| signal::pending().map_or(Stop::Said(Status::Failed), Stop::Signal))?;
     let counts = sandbox.counts().clone();
     let (memory, instructions) = (counts.memory.get(), counts.instructions.get());

@@ -6,8 +6,6 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use heka_core::cli::{UNPARSED, Unparsed};
@@ -32,20 +30,10 @@ pub(crate) fn run(plan: &Plan, decoding: &Decoding, plugin: &Plugin) -> Result<S
     let (encoder, out) = plan.showing.open(Form::Heka, plan.color, Output::stdout()?)?;
     let mut out = out.unbuffered(plan.writing.unbuffered);
     live_in_utc();
-    signal::restart_calls().at("signals")?;
     signal::allow_interrupts().at("signals")?;
-    let limits = Arc::new(Limits::default());
-    let keeper = Arc::new(Keeper {
-        name: plugin.name.clone(),
-        limits: Arc::clone(&limits),
-        outlet: None,
-        cpu_limit: plan.cpu_limit,
-        patience: keeper::PATIENCE,
-        is_done: AtomicBool::new(false),
-    });
-    keeper.start().at("keeper")?;
+    let keeper = Keeper::start(&plugin.name, plan.cpu_limit, keeper::PATIENCE, None)?;
     let made = Rc::new(RefCell::new(Made::default()));
-    let loaded = Sandbox::new(plugin.script(), plugin.config.clone(), &limits, &made);
+    let loaded = Sandbox::new(plugin.script(), plugin.config.clone(), &keeper.limits, &made);
     let stopped = || signal::pending().map_or(Stop::Said(Status::Failed), Stop::Signal);
     let decoder = Decoder::new(loaded.map_err(|_| stopped())?)
         .map_err(|why| Stop::failed(format_args!("{}: {why}", plugin.name)))?;
@@ -53,7 +41,7 @@ pub(crate) fn run(plan: &Plan, decoding: &Decoding, plugin: &Plugin) -> Result<S
         name: &plugin.name,
         decoding,
         decoder: &decoder,
-        limits: &limits,
+        limits: &keeper.limits,
         made,
         others: Vec::new(),
         noted: Vec::new(),
@@ -65,7 +53,7 @@ pub(crate) fn run(plan: &Plan, decoding: &Decoding, plugin: &Plugin) -> Result<S
         written: 0,
     };
     let status = preserving(plan, decoder.sandbox(), || job.run(&mut out));
-    keeper.is_done.store(true, Ordering::SeqCst);
+    keeper.finish();
     Ok(status?.and(plan.writing.status(job.written)))
 }
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use heka_core::os::{pulse, reporter, signal};
-use heka_core::report::{self, Stop};
+use heka_core::report::{self, Explain as _, Stop};
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
 
@@ -37,16 +37,16 @@ const FORCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Keeper {
     /// Name of the plugin.
-    pub(crate) name: String,
+    name: String,
     pub(crate) limits: Arc<Limits>,
     /// What the plugin injects into; a decoder writes by itself.
-    pub(crate) outlet: Option<Arc<Outlet>>,
+    outlet: Option<Arc<Outlet>>,
     /// Processor time of one call whose instructions are limited.
-    pub(crate) cpu_limit: Option<Duration>,
+    cpu_limit: Option<Duration>,
     /// How long the plugin may take to end when a signal asks for it.
-    pub(crate) patience: Duration,
+    patience: Duration,
     /// Whether the run has ended normally, so that nothing remains to be kept.
-    pub(crate) is_done: AtomicBool,
+    is_done: AtomicBool,
 }
 
 /// What the keeper has seen so far.
@@ -70,10 +70,30 @@ impl Keeper {
     ///
     /// # Errors
     /// If there can be no thread.
-    pub(crate) fn start(self: &Arc<Self>) -> std::io::Result<()> {
-        let this = Arc::clone(self);
-        let keeper = std::thread::Builder::new().name("keeper".to_owned());
-        keeper.spawn(move || this.keep()).map(drop)
+    pub(crate) fn start(
+        name: &str,
+        cpu_limit: Option<Duration>,
+        patience: Duration,
+        outlet: Option<&Arc<Outlet>>,
+    ) -> Result<Arc<Self>, Stop> {
+        signal::restart_calls().at("signals")?;
+        let keeper = Arc::new(Self {
+            name: name.to_owned(),
+            limits: Arc::default(),
+            outlet: outlet.map(Arc::clone),
+            cpu_limit,
+            patience,
+            is_done: AtomicBool::new(false),
+        });
+        let this = Arc::clone(&keeper);
+        let thread = std::thread::Builder::new().name("keeper".to_owned());
+        thread.spawn(move || this.keep()).at("keeper")?;
+        Ok(keeper)
+    }
+
+    /// The run has ended in order, so that nothing is to be kept any more.
+    pub(crate) fn finish(&self) {
+        self.is_done.store(true, Ordering::SeqCst);
     }
 
     fn keep(&self) {

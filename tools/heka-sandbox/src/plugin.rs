@@ -35,17 +35,7 @@ impl Plugin {
     /// A file that cannot be read, or a configuration that is wrong; status 1.
     pub(crate) fn open(plan: &Plan) -> Result<Self, Stop> {
         let is_config = plan.plugin.extension().is_some_and(|extension| extension == "cfg");
-        let config_path = if is_config { Some(&plan.plugin) } else { plan.config.as_ref() };
-        let mut config = match config_path {
-            Some(path) => read_config(path)?,
-            None => Config::default(),
-        };
-        for (key, value) in &plan.settings {
-            config.set(key.as_bytes(), value.clone());
-        }
-        if let Some(path) = &plan.defaults {
-            defaults::take_over(&mut config, path)?;
-        }
+        let mut config = configuration(plan, is_config)?;
         let wrong = |why: String| {
             Stop::failed(format_args!("{}: config error: {why}", plan.plugin.display()))
         };
@@ -81,6 +71,22 @@ impl Plugin {
     pub(crate) fn script(&self) -> Script<'_> {
         Script { name: &self.name, text: &self.source, module: self.module.as_deref() }
     }
+}
+
+/// What the configuration, the command line and hindsight's own configuration say.
+fn configuration(plan: &Plan, is_config: bool) -> Result<Config, Stop> {
+    let path = if is_config { Some(&plan.plugin) } else { plan.config.as_ref() };
+    let mut config = match path {
+        Some(path) => read_config(path)?,
+        None => Config::default(),
+    };
+    for (key, value) in &plan.settings {
+        config.set(key.as_bytes(), value.clone());
+    }
+    if let Some(path) = &plan.defaults {
+        defaults::take_over(&mut config, path)?;
+    }
+    Ok(config)
 }
 
 /// The name of a module by its path: from the folder `decoders` on, as in `decoders.nginx.access`, by

@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use heka_core::codec::Form;
@@ -35,26 +34,17 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let (encoder, out) = plan.showing.open(Form::Heka, plan.color, Output::stdout()?)?;
     let out = out.unbuffered(plan.writing.unbuffered);
     live_in_utc();
-    signal::restart_calls().at("signals")?;
     signal::allow_interrupts().at("signals")?;
     let key = source_key(&plugin.logger);
     let (file, position) = open_checkpoint(&plan.keep, &key)?;
-    let limits = Arc::new(Limits::default());
     let has_marks = out.is_stream();
     let outlet = Arc::new(Outlet::new(out, file, key.clone())?);
-    let keeper = Arc::new(Keeper {
-        name: plugin.name.clone(),
-        limits: Arc::clone(&limits),
-        outlet: Some(Arc::clone(&outlet)),
-        cpu_limit: plan.cpu_limit,
-        patience: keeper::PATIENCE,
-        is_done: AtomicBool::new(false),
-    });
-    keeper.start().at("keeper")?;
+    let keeper = Keeper::start(&plugin.name, plan.cpu_limit, keeper::PATIENCE, Some(&outlet))?;
+    let limits = &keeper.limits;
     let checkpoint = position.and_then(|position| decode(&position, &key));
     let host = Rc::new(RefCell::new(Stdout {
         outlet: Arc::clone(&outlet),
-        limits: Arc::clone(&limits),
+        limits: Arc::clone(limits),
         encoder,
         written: 0,
         left: plan.max_count,
@@ -63,8 +53,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
         has_marks,
         travelling: Vec::new(),
     }));
-    let ended = live(plan, &plugin, &limits, &host);
-    keeper.is_done.store(true, Ordering::SeqCst);
+    let ended = live(plan, &plugin, limits, &host);
+    keeper.finish();
     // Also what was injected before an error or a signal is written.
     let written = outlet.finish();
     let status = match (ended, written) {

@@ -9,11 +9,11 @@ use std::borrow::Cow;
 
 use heka_core::os::clock;
 use heka_core::wire::varint::{put_bytes, put_int64, put_tag, put_varint, wire_type};
-use mlua::{Lua, LuaString, Table, Value};
+use mlua::{AnyUserData, Lua, LuaString, Table, Value};
 
-use super::Settings;
 use super::raise::{Raise, type_name};
 use super::values::{Values, double, integer};
+use super::{Settings, native};
 
 /// How deep `{value = {value = …}}` may go.
 const MAX_DEPTH: usize = 100;
@@ -138,6 +138,8 @@ struct Encoder<'a> {
 struct Shape {
     value_type: Option<i64>,
     representation: Option<LuaString>,
+    /// Whose a light userdata is.
+    userdata: Option<AnyUserData>,
 }
 
 impl Encoder<'_> {
@@ -253,6 +255,7 @@ impl Encoder<'_> {
         Ok(Shape {
             value_type: value_type.or(outer.value_type),
             representation: representation.or(outer.representation),
+            userdata: object.get::<Option<AnyUserData>>("userdata").unwrap_or_default(),
         })
     }
 
@@ -281,12 +284,30 @@ impl Encoder<'_> {
                 }
                 other => Err(failed(format_args!("unsupported array type: {}", type_name(&other)))),
             },
-            Value::UserData(_) => Err(failed("userdata object does not implement lsb_output")),
-            Value::LightUserData(_) => {
-                Err(failed("a lightuserdata output must also specify a userdata value"))
-            }
+            Value::UserData(userdata) => self.put_native(&Value::Nil, userdata, shape),
+            Value::LightUserData(_) => match &shape.userdata {
+                Some(userdata) => self.put_native(value, userdata, shape),
+                None => Err(failed("a lightuserdata output must also specify a userdata value")),
+            },
             other => Err(failed(format_args!("unsupported type: {}", type_name(other)))),
         }
+    }
+
+    /// A value that a C module writes itself.
+    fn put_native(
+        &mut self,
+        value: &Value,
+        userdata: &AnyUserData,
+        shape: &Shape,
+    ) -> Result<(), Raise> {
+        let bytes = native::output(self.lua, self.limit, value, userdata)?;
+        let bytes = bytes.ok_or_else(|| failed("userdata object does not implement lsb_output"))?;
+        put_int64(self.field, 2, 1);
+        if let Some(representation) = &shape.representation {
+            put_bytes(self.field, 3, &representation.as_bytes());
+        }
+        put_bytes(self.field, 5, &bytes.as_bytes());
+        self.check()
     }
 
     fn put_values(&mut self, values: &Values<'_>, shape: &Shape) -> Result<(), Raise> {

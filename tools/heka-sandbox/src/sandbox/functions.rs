@@ -7,7 +7,7 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 use super::raise::Raise;
 use super::text::c_string;
-use super::{Context, State, decode, inject, reader};
+use super::{Context, State, decode, inject, native, reader};
 use crate::config::Config;
 use crate::host::{answer, level};
 
@@ -15,6 +15,7 @@ use crate::host::{answer, level};
 pub(super) fn register(lua: &Lua, context: &Rc<Context>, config: &Config) -> mlua::Result<()> {
     let globals = lua.globals();
     let settings = config.to_table(lua)?;
+    native::register(lua, &settings)?;
     let read_config = context
         .function(lua, move |lua, _, arguments| one(read_config(lua, &settings, arguments)?))?;
     let is_running =

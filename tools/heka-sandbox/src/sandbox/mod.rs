@@ -15,6 +15,7 @@ mod file;
 mod functions;
 mod inject;
 mod limits;
+mod native;
 mod preserve;
 mod raise;
 mod read;

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use heka_core::os::{Replacement, read_file};
 use heka_core::report::Cause as _;
-use mlua::{Function, Lua, Table, Value};
+use mlua::{AnyUserData, Function, Lua, Table, Value};
 
 use super::Context;
 use super::text::error_text;
@@ -56,17 +56,18 @@ pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<Optio
     let limit = lua.set_memory_limit(budget).map_err(words)?;
     context.limits.arm(lua).map_err(words)?;
     let loaded = load(lua, path, &source);
-    let restored = loaded.as_ref().ok().map(|function| execute(lua, context, function));
+    // What was loaded takes memory until it is dropped.
+    let restored = loaded.map(|function| execute(lua, context, &function));
     context.limits.disarm();
     drop(source);
     lua.gc_collect().map_err(words)?;
     lua.set_memory_limit(limit).map_err(words)?;
-    match (loaded, restored) {
-        (Err(mlua::Error::SyntaxError { message, .. }), _) => {
+    match restored {
+        Ok(restored) => restored.map(|()| None).map_err(failed),
+        Err(mlua::Error::SyntaxError { message, .. }) => {
             put_aside(path, &failed(message)).map(Some)
         }
-        (Err(error), _) => Err(failed(words(error))),
-        (Ok(_), restored) => restored.unwrap_or(Ok(())).map(|()| None).map_err(failed),
+        Err(error) => Err(failed(words(error))),
     }
 }
 
@@ -105,7 +106,8 @@ fn longest(memory_limit: usize) -> u64 {
 pub(super) fn save(lua: &Lua, memory_limit: usize, path: &Path) -> Result<(), String> {
     let failed = |why: String| format!("preserve_global_data {}: {why}", path.display());
     let globals = &lua.globals();
-    let mut writer = Writer { out: Vec::new(), assigned: 0, seen: HashMap::new() };
+    let limit = usize::try_from(longest(memory_limit)).unwrap_or(usize::MAX);
+    let mut writer = Writer { lua, limit, out: Vec::new(), assigned: 0, seen: HashMap::new() };
     let version = match globals.raw_get("_PRESERVATION_VERSION") {
         Ok(Value::Integer(version)) => version,
         #[expect(clippy::cast_possible_truncation, reason = "a version is a small integer")]
@@ -134,7 +136,10 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     new.replace().map(drop)
 }
 
-struct Writer {
+struct Writer<'a> {
+    lua: &'a Lua,
+    /// Most that one value may take.
+    limit: usize,
     out: Vec<u8>,
     /// How many assignments there are.
     assigned: usize,
@@ -142,7 +147,7 @@ struct Writer {
     seen: HashMap<*const c_void, Vec<u8>>,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn entries(&mut self, name: &[u8], table: &Table, depth: usize) -> Result<(), String> {
         if depth == MAX_DEPTH {
             return Err("tables nest too deeply".to_owned());
@@ -156,6 +161,7 @@ impl Writer {
             let name = [name, b"[", &key, b"]"].concat();
             match &value {
                 Value::Table(inner) => self.table(&name, inner, depth)?,
+                Value::UserData(userdata) => self.native(&name, userdata)?,
                 other => {
                     if let Some(value) = literal(other) {
                         self.assign(&name, &value);
@@ -184,6 +190,20 @@ impl Writer {
         }
     }
 
+    /// A value of a C module that can make it again.
+    fn native(&mut self, name: &[u8], userdata: &AnyUserData) -> Result<(), String> {
+        if let Some(known) = self.seen.get(&userdata.to_pointer()).cloned() {
+            self.assign(name, &known);
+            return Ok(());
+        }
+        if let Some(text) = super::native::serialize(self.lua, self.limit, userdata, name)? {
+            self.seen.insert(userdata.to_pointer(), name.to_vec());
+            self.begin();
+            self.out.extend_from_slice(&text.as_bytes());
+        }
+        Ok(())
+    }
+
     fn end_block(&mut self) {
         if self.assigned > BLOCK {
             self.out.extend_from_slice(b"end)() end\n");
@@ -191,12 +211,17 @@ impl Writer {
     }
 
     fn assign(&mut self, name: &[u8], value: &[u8]) {
+        self.begin();
+        self.out.extend_from_slice(&[name, b" = ", value, b"\n"].concat());
+    }
+
+    /// Begins one more assignment, in a function that has room for it.
+    fn begin(&mut self) {
         if self.assigned > 0 && self.assigned.is_multiple_of(BLOCK) {
             self.end_block();
             self.out.extend_from_slice(b"do (function()\n");
         }
         self.assigned += 1;
-        self.out.extend_from_slice(&[name, b" = ", value, b"\n"].concat());
     }
 }
 
