@@ -12,7 +12,7 @@ use heka_core::wire::varint::{put_bytes, put_int64, put_tag, put_varint, wire_ty
 use mlua::{AnyUserData, Lua, LuaString, Table, Value};
 
 use super::raise::{Raise, type_name};
-use super::values::{Values, double, integer};
+use super::values::{Values, double, integer, parse_uuid};
 use super::{Settings, native};
 
 /// How deep `{value = {value = …}}` may go.
@@ -377,27 +377,4 @@ fn put_number(out: &mut Vec<u8>, value_type: i64, value: &Value) {
         3 => out.extend_from_slice(&double(value).to_le_bytes()),
         _ => out.push(u8::from(*value == Value::Boolean(true))),
     }
-}
-
-/// 16 raw bytes, or 36 characters in the usual groups.
-fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
-    if let Ok(raw) = text.try_into() {
-        return Some(raw);
-    }
-    if text.len() != 36 {
-        return None;
-    }
-    let mut uuid = [0; 16];
-    let mut digits = Vec::with_capacity(32);
-    for (index, &byte) in text.iter().enumerate() {
-        match index {
-            8 | 13 | 18 | 23 if byte == b'-' => {}
-            8 | 13 | 18 | 23 => return None,
-            _ => digits.push(u8::try_from(char::from(byte).to_digit(16)?).ok()?),
-        }
-    }
-    for (byte, pair) in uuid.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = pair[0] << 4 | pair[1];
-    }
-    Some(uuid)
 }

@@ -41,3 +41,26 @@ pub(super) fn double(value: &Value) -> f64 {
 pub(super) fn integer(number: f64) -> i64 {
     number as i64
 }
+
+/// 16 raw bytes, or 36 characters in the usual groups.
+pub(super) fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
+    if let Ok(raw) = text.try_into() {
+        return Some(raw);
+    }
+    if text.len() != 36 {
+        return None;
+    }
+    let mut uuid = [0; 16];
+    let mut digits = Vec::with_capacity(32);
+    for (index, &byte) in text.iter().enumerate() {
+        match index {
+            8 | 13 | 18 | 23 if byte == b'-' => {}
+            8 | 13 | 18 | 23 => return None,
+            _ => digits.push(u8::try_from(char::from(byte).to_digit(16)?).ok()?),
+        }
+    }
+    for (byte, pair) in uuid.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = pair[0] << 4 | pair[1];
+    }
+    Some(uuid)
+}
