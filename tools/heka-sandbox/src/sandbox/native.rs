@@ -34,12 +34,12 @@ pub(super) fn register(lua: &Lua, config: &Table) -> mlua::Result<()> {
         let sandbox = LightUserData((&raw const SANDBOX).cast_mut().cast());
         lua.set_named_registry_value(name, sandbox)?;
     }
-    #[expect(unsafe_code, reason = "C functions")]
-    // SAFETY: they are Lua's C functions, and raise errors only with nothing to give back.
-    let functions = unsafe {
-        [lua.create_c_function(heka_lsb_output)?, lua.create_c_function(heka_lsb_serialize)?]
-    };
-    for (name, function) in [OUTPUT, SERIALIZE].into_iter().zip(functions) {
+    let functions: [(&str, ffi::lua_CFunction); 2] =
+        [(OUTPUT, heka_lsb_output), (SERIALIZE, heka_lsb_serialize)];
+    for (name, function) in functions {
+        #[expect(unsafe_code, reason = "C functions")]
+        // SAFETY: they are Lua's C functions, and raise errors only with nothing to give back.
+        let function = unsafe { lua.create_c_function(function)? };
         lua.set_named_registry_value(name, function)?;
     }
     Ok(())
