@@ -54,6 +54,7 @@ complete -c unix-sock -l queue-size -d 'Size of each peer\'s output queue' -r
 complete -c unix-sock -l queue-full -d 'What to do when a peer\'s queue is full' -r -f -a "block\t'Let standard input wait for the slowest'
 drop\t'Drop the record for this peer'
 close\t'Close the connection'"
+complete -c unix-sock -l max-memory -d 'Memory for unfinished records of all peers' -r
 complete -c unix-sock -l mode -d 'Permissions of the socket, such as 600 or u=rw,go=' -r
 complete -c unix-sock -l user -d 'Owner of the socket' -r -f -a "(__fish_complete_users)"
 complete -c unix-sock -l group -d 'Group of the socket' -r
@@ -61,6 +62,7 @@ complete -c unix-sock -l ready-fd -d 'Write PATH to descriptor FD when ready' -r
 complete -c unix-sock -s w -l connect-timeout -d 'Connection timeout' -r
 complete -c unix-sock -l linger -d 'Time to wait for one side after the other has ended' -r
 complete -c unix-sock -l idle-timeout -d 'Close connections idle for DURATION' -r
+complete -c unix-sock -l record-timeout -d 'Close connections with a record unfinished for DURATION' -r
 complete -c unix-sock -l timeout -d 'Exit after DURATION' -r
 complete -c unix-sock -l retry -d 'Number of retries, or \'forever\'' -r
 complete -c unix-sock -l retry-delay -d 'Delay before the first retry' -r

@@ -319,3 +319,60 @@ fn a_record_without_end_costs_its_sender_alone() {
     let peak = peak(&server);
     assert!(peak <= 32 * 1024, "{peak} KiB");
 }
+
+/// What has begun and is not finished is bounded, however many peers there are, and who finishes is
+/// served.
+#[test]
+fn unfinished_records_of_all_peers_are_bounded() {
+    let args = ["--max-memory", "1M", "--max-record", "1M"];
+    let (server, path, _folder) = heka_tests::unix::serve(&args, |tool| tool.stdin_open());
+    let half = vec![b'x'; 400_000];
+    let mut stuck: Vec<_> = (0..6).map(|_| heka_tests::unix::connect(&path)).collect();
+    let writers: Vec<_> = stuck
+        .iter_mut()
+        .map(|peer| {
+            let (mut peer, half) = (peer.try_clone().unwrap(), half.clone());
+            // Who is not read, or is disconnected, cannot write all of it.
+            std::thread::spawn(move || drop(std::io::Write::write_all(&mut peer, &half)))
+        })
+        .collect();
+    server.wait_stderr("bytes of unfinished records: some peers wait (--max-memory)");
+    // Short records go on.
+    let mut brief = heka_tests::unix::connect(&path);
+    std::io::Write::write_all(&mut brief, b"short\n").unwrap();
+    server.wait_stdout("short", |bytes| has(bytes, "short\n"));
+    // Each of the six has its turn, and its time.
+    for writer in writers {
+        writer.join().unwrap();
+    }
+    server.wait_stderr("unfinished record while others wait, closed");
+    // A long one is finished all the same.
+    let mut long = heka_tests::unix::connect(&path);
+    let record = [vec![b'y'; 900_000], b"\n".to_vec()].concat();
+    std::io::Write::write_all(&mut long, &record).unwrap();
+    server.wait_stdout("y", |bytes| has(bytes, "y\n"));
+}
+
+#[test]
+fn a_record_is_finished_in_time_or_its_peer_is_disconnected() {
+    let args = ["--record-timeout", "200ms", "--idle-timeout", "1h"];
+    let (server, path, _folder) = heka_tests::unix::serve(&args, |tool| tool.stdin_open());
+    let mut whole = heka_tests::unix::connect(&path);
+    std::io::Write::write_all(&mut whole, b"whole\n").unwrap();
+    let mut slow = heka_tests::unix::connect(&path);
+    // Each byte moves something, and ends nothing.
+    let mut count = 0;
+    while std::io::Write::write_all(&mut slow, b"x").is_ok() {
+        heka_tests::rest(std::time::Duration::from_millis(10));
+        count += 1;
+        assert!(count < 3000, "{count}");
+    }
+    server.wait_stderr("record unfinished for 200ms, closed");
+    // Who has nothing unfinished stays.
+    std::io::Write::write_all(&mut whole, b"again\n").unwrap();
+    server.wait_stdout("again", |bytes| has(bytes, "again\n"));
+}
+
+fn has(bytes: &[u8], text: &str) -> bool {
+    String::from_utf8_lossy(bytes).contains(text)
+}

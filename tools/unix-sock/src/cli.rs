@@ -140,6 +140,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "ACTION", default_value = "drop", help_heading = "Peers")]
     pub(crate) queue_full: QueueFull,
 
+    /// Memory for unfinished records of all peers
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_buffer_size, requires = "listen", help_heading = "Peers")]
+    pub(crate) max_memory: usize,
+
     /// Permissions of the socket, such as 600 or u=rw,go=
     #[arg(long, alias = "permissions", value_name = "MODE", allow_hyphen_values = true, value_parser = parse_mode, requires = "listen", help_heading = "File")]
     pub(crate) mode: Option<Mode>,
@@ -168,6 +172,9 @@ pub(crate) struct Cli {
     /// Close connections idle for DURATION
     #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout, help_heading = "Time")]
     pub(crate) idle_timeout: Timeout,
+    /// Close connections with a record unfinished for DURATION
+    #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout, requires = "listen", help_heading = "Time")]
+    pub(crate) record_timeout: Timeout,
     /// Exit after DURATION
     #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout, help_heading = "Time")]
     pub(crate) timeout: Timeout,

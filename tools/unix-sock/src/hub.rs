@@ -230,10 +230,10 @@ impl<'a> Hub<'a> {
         self.peers.let_write(due.unwrap_or_default());
         let can_answer = self.can_answer();
         for number in self.peers.take_awake() {
-            let Some(peer) = self.peers.get_mut(number) else { continue };
-            if peer.wants_reading(self.plan) && !self.sink.is_full() && !self.sink.has_enough() {
-                peer.read(&mut self.sink, &mut self.scratch)?;
+            if !self.sink.is_full() && !self.sink.has_enough() {
+                self.peers.read(number, &mut self.sink, &mut self.scratch)?;
             }
+            let Some(peer) = self.peers.get_mut(number) else { continue };
             if let Receiving::Unfinished(_) = peer.inbound.receiving {
                 // That took long enough to ask the others.
                 self.busy_turns = BUSY_TURNS;
@@ -337,8 +337,7 @@ impl<'a> Hub<'a> {
     /// Whether somebody can go on without an event.
     fn is_busy(&self) -> bool {
         let can_read = !self.sink.is_full() && !self.sink.has_enough();
-        let wants_reading = |peer: &Peer| peer.wants_reading(self.plan);
-        self.can_take_in() || (can_read && self.peers.awake().any(wants_reading))
+        self.can_take_in() || (can_read && self.peers.want_reading())
     }
 
     /// Lets out what waits for more that may not come; returns whether peers got work by that.

@@ -43,6 +43,10 @@ pub(crate) enum Fate {
     Reset,
     /// Nothing moved for too long.
     Idle,
+    /// It did not finish a record in time.
+    Unfinished,
+    /// It did not go on with a record that others waited for.
+    Slow,
 }
 
 /// What comes from a peer.

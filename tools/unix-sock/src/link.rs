@@ -34,6 +34,8 @@ pub(crate) struct Link {
     pub(crate) writable: bool,
     /// How often to look again for room before it is waited for, if it is packets.
     looks: u8,
+    /// How many bytes have come.
+    pub(crate) received: u64,
     /// When a byte moved last, in either direction.
     pub(crate) moved: Instant,
 }
@@ -64,7 +66,7 @@ impl Link {
     /// Takes over a non-blocking socket.
     pub(crate) fn new(way: Way, facts: Facts) -> Self {
         let (queue, moved) = (Queue::default(), Instant::now());
-        Self { facts, way, queue, sent: 0, writable: true, looks: 0, moved }
+        Self { facts, way, queue, sent: 0, writable: true, looks: 0, received: 0, moved }
     }
 
     /// The same for a connection, of whichever type it is.
@@ -145,6 +147,7 @@ impl Link {
     /// So much has come.
     pub(crate) fn count_in(&mut self, len: usize) {
         self.moved = Instant::now();
+        self.received += len as u64;
         stats::BYTES_IN.add(len as u64);
     }
 

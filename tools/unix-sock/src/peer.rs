@@ -39,6 +39,8 @@ pub(crate) struct Peer {
     pub(crate) sending: Sending,
     /// When one direction ended.
     half_closed: Option<Instant>,
+    /// Where the record begins that is unfinished, and when it was first seen.
+    unfinished: Option<(u64, Instant)>,
 }
 
 impl Peer {
@@ -51,7 +53,7 @@ impl Peer {
             (true, None) => (Receiving::Quiet, Sending::Ended),
         };
         let inbound = Inbound::new(&link.facts, receiving, plan);
-        Self { link, inbound, sending, half_closed: None }
+        Self { link, inbound, sending, half_closed: None, unfinished: None }
     }
 
     /// Its number.
@@ -69,10 +71,28 @@ impl Peer {
     pub(crate) fn read(&mut self, sink: &mut Sink<'_>, scratch: &mut [u8]) -> Result<(), Stop> {
         self.inbound.read(&mut self.link, sink, scratch)?;
         self.echo(sink);
+        self.unfinished = self.unfinished_record();
         if self.has_ended() {
             self.half_closed.get_or_insert_with(Instant::now);
         }
         Ok(())
+    }
+
+    /// The bytes that are there of an unfinished record.
+    pub(crate) fn unfinished_len(&self) -> usize {
+        self.inbound.intake.partial.len()
+    }
+
+    fn unfinished_record(&self) -> Option<(u64, Instant)> {
+        let len = self.unfinished_len() as u64;
+        let begin = self.link.received.saturating_sub(len);
+        let known = self.unfinished.filter(|(known, _)| *known == begin);
+        (len > 0).then(|| known.unwrap_or_else(|| (begin, Instant::now())))
+    }
+
+    /// When it has had its time for the record that is unfinished.
+    pub(crate) fn record_deadline(&self, plan: &Plan) -> Option<Instant> {
+        plan.record_timeout.zip(self.unfinished).map(|(limit, (_, since))| since + limit)
     }
 
     /// Takes a datagram of its own.
@@ -131,12 +151,14 @@ impl Peer {
             // The time that it waits for us is not its own.
             self.link.moved = Instant::now();
             self.half_closed = self.half_closed.map(|_| self.link.moved);
+            self.unfinished = self.unfinished.map(|(begin, _)| (begin, self.link.moved));
         }
         let idle = plan.idle_timeout.map(|idle| (self.link.moved + idle, Fate::Idle));
         let since = self.half_closed.filter(|_| self.link.is_drained());
         let linger =
             plan.linger.zip(since).map(|(linger, since)| (since + linger, self.inbound.fate));
-        Ok(idle.into_iter().chain(linger).min())
+        let record = self.record_deadline(plan).map(|end| (end, Fate::Unfinished));
+        Ok(idle.into_iter().chain(linger).chain(record).min())
     }
 
     /// Whether it sends no more.

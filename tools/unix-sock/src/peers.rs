@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use heka_core::codec::Form;
 use heka_core::os::Deadline;
+use heka_core::report::words::Span;
 use heka_core::report::{self, Stop};
 
 use crate::address::Recipients;
@@ -14,6 +15,7 @@ use crate::batch::Delivery;
 use crate::bulk;
 use crate::cli::To;
 use crate::inbound::Fate;
+use crate::memory::Memory;
 use crate::numbers;
 use crate::peer::{Peer, Sending};
 use crate::plan::{Plan, Target};
@@ -34,13 +36,16 @@ pub(crate) struct Peers<'a> {
     last: Option<u64>,
     /// The time of none is up before this.
     next_limit: Deadline,
+    memory: Memory,
 }
 
 impl<'a> Peers<'a> {
     /// Nobody.
     pub(crate) fn new(plan: &'a Plan) -> Self {
         let (all, awake) = (BTreeMap::new(), BTreeSet::new());
-        Self { plan, all, awake, audience: Audience::default(), last: None, next_limit: None }
+        let memory = Memory::new(plan.max_memory);
+        let audience = Audience::default();
+        Self { plan, all, awake, audience, last: None, next_limit: None, memory }
     }
 
     /// Adds one.
@@ -61,6 +66,7 @@ impl<'a> Peers<'a> {
         self.awake.remove(&number);
         self.audience.note(number, Standing::Closed);
         let peer = self.all.remove(&number)?;
+        self.memory.note(number, peer.unfinished_len(), 0);
         numbers::PEERS.set(self.all.len() as u64);
         report::note(format_args!("{}: closed", peer.link.facts));
         Some(peer)
@@ -101,9 +107,33 @@ impl<'a> Peers<'a> {
         std::mem::take(&mut self.awake)
     }
 
-    /// Those that may have something to do.
-    pub(crate) fn awake(&self) -> impl Iterator<Item = &Peer> {
-        self.awake.iter().filter_map(|number| self.all.get(number))
+    /// Whether somebody may be read.
+    pub(crate) fn want_reading(&self) -> bool {
+        let mut awake = self.awake.iter().filter_map(|number| self.all.get(number));
+        awake.any(|peer| {
+            let len = peer.unfinished_len();
+            peer.wants_reading(self.plan) && self.memory.admits(peer.number(), len)
+        })
+    }
+
+    /// Reads one that may be read, and has something.
+    pub(crate) fn read(
+        &mut self,
+        number: u64,
+        sink: &mut Sink<'_>,
+        scratch: &mut [u8],
+    ) -> Result<(), Stop> {
+        let peer = self.all.get_mut(&number).filter(|peer| peer.wants_reading(self.plan));
+        let Some(peer) = peer else { return Ok(()) };
+        let before = peer.unfinished_len();
+        let Some(room) = self.memory.room(number, before) else { return Ok(()) };
+        let most = match peer.link.has_packets() {
+            true => scratch.len(),
+            false => scratch.len().min(room.saturating_add(before)),
+        };
+        let read = peer.read(sink, scratch.get_mut(..most).unwrap_or_default());
+        self.memory.note(number, before, peer.unfinished_len());
+        read
     }
 
     /// Those that records can go to.
@@ -121,32 +151,37 @@ impl<'a> Peers<'a> {
         if self.plan.linger.is_some() && peer.is_half_closed() {
             self.next_limit = Some(Instant::now());
         }
+        let record = peer.record_deadline(self.plan);
+        self.next_limit = self.next_limit.into_iter().chain(record).min();
     }
 
     /// When the time of one is up, at the earliest.
     pub(crate) fn deadline(&self) -> Deadline {
-        self.next_limit
+        self.next_limit.into_iter().chain(self.memory.deadline()).min()
     }
 
     /// Those whose time is up.
     pub(crate) fn take_expired(&mut self) -> Result<Vec<u64>, Stop> {
         let now = Instant::now();
         let mut expired = Vec::new();
+        if let Some(number) = self.memory.expired()
+            && let Some(peer) = self.all.get_mut(&number)
+        {
+            give_up(peer, Fate::Slow, self.plan);
+            expired.push(number);
+        }
         if self.next_limit.is_none_or(|limit| limit > now) {
             return Ok(expired);
         }
         self.next_limit = None;
-        if self.plan.idle_timeout.is_none() && self.plan.linger.is_none() {
+        let plan = self.plan;
+        if plan.idle_timeout.is_none() && plan.linger.is_none() && plan.record_timeout.is_none() {
             return Ok(expired);
         }
         for peer in self.all.values_mut() {
             match peer.deadline(self.plan)? {
                 Some((end, fate)) if end <= now => {
-                    if fate == Fate::Idle {
-                        let facts = &peer.link.facts;
-                        report::note(format_args!("{facts}: nothing moved, connection ended"));
-                    }
-                    peer.inbound.worsen(fate);
+                    give_up(peer, fate, plan);
                     expired.push(peer.number());
                 }
                 Some((end, _)) => {
@@ -277,4 +312,23 @@ impl<'a> Peers<'a> {
             sink.lose_unsent(chunk.records, format_args!("peer {number}"), "not connected");
         }
     }
+}
+
+/// The time of a peer is up.
+fn give_up(peer: &mut Peer, fate: Fate, plan: &Plan) {
+    let facts = &peer.link.facts;
+    match fate {
+        Fate::Idle => report::note(format_args!("{facts}: nothing moved, connection ended")),
+        Fate::Unfinished => {
+            let limit = Span(plan.record_timeout.unwrap_or_default());
+            let text = format_args!("{facts}: record unfinished for {limit}, closed");
+            report::repeated("--record-timeout", text);
+        }
+        Fate::Slow => {
+            let text = format_args!("{facts}: unfinished record while others wait, closed");
+            report::repeated("--max-memory, connections closed", text);
+        }
+        Fate::Connected | Fate::HungUp | Fate::Reset => {}
+    }
+    peer.inbound.worsen(fate);
 }

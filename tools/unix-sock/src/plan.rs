@@ -69,6 +69,8 @@ pub(crate) struct Plan {
     pub(crate) queue_full: QueueFull,
     pub(crate) linger: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) record_timeout: Option<Duration>,
+    pub(crate) max_memory: usize,
     pub(crate) timeout: Option<Duration>,
     pub(crate) exit_on_eof: bool,
     pub(crate) writing: Writing,
@@ -200,6 +202,8 @@ impl Cli {
             // Datagrams have no end.
             linger: linger.or((self.kind == Kind::Dgram).then_some(Duration::ZERO)),
             idle_timeout: self.idle_timeout.0,
+            record_timeout: self.record_timeout.0,
+            max_memory: self.max_memory,
             timeout: self.timeout.0,
             exit_on_eof: self.exit_on_eof,
             writing: self.writing,

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `--max-memory`: what the unfinished records of all peers may take together.
+//!
+//! Where it is too much, who has the beginning of a long record is not read for a while, but for one
+//! peer, who may finish. If others wait and it does not go on, it is disconnected: so there is an end
+//! to it, whatever peers do.
+
+use std::time::{Duration, Instant};
+
+use heka_core::os::Deadline;
+use heka_core::report;
+
+/// Records up to this length wait for nobody, in bytes.
+const SHORT: usize = 16 * 1024;
+/// Bytes read at once of a peer that has only a short one while memory is short.
+const SMALL_READ: usize = 2 * SHORT;
+/// How long the peer who may finish may take for [`STEP`] bytes.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// What it has to send in that time, in bytes.
+const STEP: usize = 64 * 1024;
+
+/// The memory of all peers.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    limit: usize,
+    held: usize,
+    favoured: Option<Favoured>,
+    /// Whether somebody waits.
+    waits: bool,
+}
+
+/// The peer that may go on with a long record.
+#[derive(Debug)]
+struct Favoured {
+    number: u64,
+    since: Instant,
+    /// How long its record was then.
+    len: usize,
+}
+
+impl Memory {
+    /// Of which nothing is used yet.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, held: 0, favoured: None, waits: false }
+    }
+
+    /// Whether a peer that has `len` bytes of a record may be read.
+    pub(crate) fn admits(&self, number: u64, len: usize) -> bool {
+        let is_free = |favoured: &Favoured| favoured.number == number;
+        self.held < self.limit || len <= SHORT || self.favoured.as_ref().is_none_or(is_free)
+    }
+
+    /// How much may be read of it at once; none if it has to wait.
+    pub(crate) fn room(&mut self, number: u64, len: usize) -> Option<usize> {
+        if self.held < self.limit {
+            return Some(usize::MAX);
+        }
+        if len <= SHORT {
+            return Some(SMALL_READ);
+        }
+        if self.admits(number, len) {
+            let since = Instant::now();
+            self.favoured.get_or_insert(Favoured { number, since, len });
+            return Some(usize::MAX);
+        }
+        self.waits = true;
+        let held = self.held;
+        report::repeated(
+            "--max-memory",
+            format_args!("{held} bytes of unfinished records: some peers wait (--max-memory)"),
+        );
+        None
+    }
+
+    /// A peer that had `before` bytes of a record has `after`, or is gone with none.
+    pub(crate) fn note(&mut self, number: u64, before: usize, after: usize) {
+        self.held = (self.held + after).saturating_sub(before);
+        if let Some(favoured) = self.favoured.as_mut().filter(|it| it.number == number)
+            && after >= favoured.len + STEP
+        {
+            *favoured = Favoured { number, since: Instant::now(), len: after };
+        }
+        let has_finished = |it: &Favoured| it.number == number && after <= SHORT;
+        if self.held < self.limit || self.favoured.as_ref().is_some_and(has_finished) {
+            (self.favoured, self.waits) = (None, false);
+        }
+    }
+
+    /// When the peer that may finish has had its time.
+    pub(crate) fn deadline(&self) -> Deadline {
+        let favoured = self.favoured.as_ref().filter(|_| self.waits);
+        favoured.map(|favoured| favoured.since + PATIENCE)
+    }
+
+    /// That peer, if its time is up.
+    pub(crate) fn expired(&self) -> Option<u64> {
+        self.deadline().filter(|deadline| *deadline <= Instant::now())?;
+        self.favoured.as_ref().map(|favoured| favoured.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_goes_on_with_a_long_record() {
+        let mut memory = Memory::new(100_000);
+        for number in [1, 2] {
+            assert_eq!(memory.room(number, 0), Some(usize::MAX));
+            memory.note(number, 0, 60_000);
+        }
+        assert_eq!(memory.room(1, 60_000), Some(usize::MAX));
+        assert_eq!(memory.deadline(), None);
+        assert_eq!(memory.room(2, 60_000), None);
+        assert_eq!(memory.room(3, 0), Some(SMALL_READ));
+        assert!(memory.deadline().is_some() && memory.expired().is_none());
+        memory.note(1, 60_000, 0);
+        assert!(memory.admits(2, 60_000));
+        assert_eq!((memory.room(2, 60_000), memory.deadline()), (Some(usize::MAX), None));
+    }
+}
