@@ -141,10 +141,11 @@ fn a_client_may_leave_before_its_answer() {
     hasty.shutdown(Shutdown::Both).unwrap();
     drop(hasty);
     server.write("answer\n");
+    // Otherwise the answer could be for whoever asks next.
+    server.wait_stderr("1 record not sent");
     let mut patient = connect(&path);
     patient.write_all(b"again\n").unwrap();
     server.wait_stdout_is("question\nagain\n");
-    server.wait_stderr("1 record not sent");
     server.write("answer\n");
     let mut text = [0; 7];
     patient.read_exact(&mut text).unwrap();
