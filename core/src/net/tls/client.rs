@@ -108,6 +108,8 @@ impl Client {
         host: &str,
         deadline: Deadline,
     ) -> Result<Stream, DialError> {
+        // No certificate has the zone of an address, as in fe80::1%eth0.
+        let host = host.split('%').next().unwrap_or(host);
         let name = self.settings.server_name.as_deref().unwrap_or(host);
         let name = if name.is_empty() { "localhost" } else { name };
         let server_name = ServerName::try_from(name.to_owned())

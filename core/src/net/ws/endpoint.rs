@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a WebSocket URL says: where to connect, what to ask for, what to call it.
 
+use std::borrow::Cow;
+
 use url::Url;
 
 use crate::net::{Addr, HostPort, UnixName};
@@ -39,7 +41,8 @@ impl Endpoint {
         if !text.contains("://") {
             return Err("expected a URL such as wss://host/path".to_owned());
         }
-        let url = Url::parse(text).map_err(|error| error.to_string())?;
+        let (text, zone) = split_zone(text);
+        let url = Url::parse(&text).map_err(|error| error.to_string())?;
         let is_tls = match url.scheme() {
             "ws" => false,
             "wss" => true,
@@ -49,8 +52,9 @@ impl Endpoint {
             return Err("everybody can read a password there; see --password-file".to_owned());
         }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("the URL names no host")?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
         let at = HostPort {
-            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+            host: zone.map_or_else(|| host.to_owned(), |zone| format!("{host}%{zone}")),
             port: url.port_or_known_default().unwrap_or(80),
         };
         Ok(Self::new(if is_tls { Addr::Tls(at) } else { Addr::Tcp(at) }, url))
@@ -84,6 +88,12 @@ impl Endpoint {
             (Addr::Unix(name), Addr::Tcp(_)) if next.host == self.host => {
                 Ok(Self::new(Addr::Unix(name.clone()), next.url))
             }
+            // Of a link-local address only we know where it is.
+            (Addr::Tcp(from), Addr::Tcp(to)) | (Addr::Tls(from), Addr::Tls(to))
+                if from.port == to.port && without_zone(&from.host) == to.host =>
+            {
+                Ok(Self::new(self.addr.clone(), next.url))
+            }
             _ => Ok(next),
         }
     }
@@ -100,11 +110,38 @@ impl Endpoint {
         let target = format!("{}{query}", url.path());
         let shown = match &addr {
             Addr::Unix(socket) => format!("ws+unix:{socket}:{}", url.path()),
+            Addr::Tcp(at) | Addr::Tls(at) if at.host.contains('%') => {
+                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                format!("{}://[{}]{port}{}", url.scheme(), at.host, url.path())
+            }
             _ => format!("{}://{host}{}", url.scheme(), url.path()),
         };
         let user = Some(url.username()).filter(|user| !user.is_empty()).map(percent_decoded);
         Self { addr, host, target, shown, user, url }
     }
+}
+
+/// A URL without the zone of its IPv6 address, and the zone: `[fe80::1%25eth0]` (RFC 6874), or as
+/// people write it, `[fe80::1%eth0]`. URLs of WebSocket have no zones, and servers are not told any.
+fn split_zone(text: &str) -> (Cow<'_, str>, Option<&str>) {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let authority = text.get(start..).unwrap_or_default();
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let zoned = authority.find('[').and_then(|open| {
+        let close = authority.rfind(']')?;
+        let percent = open + authority.get(open..close)?.find('%')?;
+        let zone = authority.get(percent + 1..close)?;
+        let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
+        (!zone.is_empty()).then_some((start + percent, start + close, zone))
+    });
+    match zoned.and_then(|(from, to, zone)| Some((text.get(..from)?, text.get(to..)?, zone))) {
+        Some((front, rest, zone)) => (Cow::Owned(format!("{front}{rest}")), Some(zone)),
+        None => (Cow::Borrowed(text), None),
+    }
+}
+
+fn without_zone(host: &str) -> &str {
+    host.split('%').next().unwrap_or(host)
 }
 
 fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -134,6 +171,22 @@ mod tests {
         assert_eq!(parse("WSS://h:80/").addr.to_string(), "tls://h:80");
         assert_eq!(parse("https://h/x"), parse("wss://h/x"));
         assert_eq!(parse("ws://[::1]:9/").addr.to_string(), "[::1]:9");
+    }
+
+    #[test]
+    fn zones_of_addresses_are_for_us_alone() {
+        for text in ["ws://[fe80::1%25eth0]:9/a", "ws://[fe80::1%eth0]:9/a"] {
+            let endpoint = parse(text);
+            assert_eq!(endpoint.addr.to_string(), "[fe80::1%eth0]:9");
+            assert_eq!((endpoint.host.as_str(), endpoint.target.as_str()), ("[fe80::1]:9", "/a"));
+            assert_eq!(endpoint.shown, "ws://[fe80::1%eth0]:9/a");
+            assert_eq!(endpoint.join("/b").unwrap().addr, endpoint.addr);
+        }
+        assert_eq!(parse("wss://u@[fe80::1%25252]/").addr.to_string(), "tls://[fe80::1%252]:443");
+        assert_eq!(parse("ws://h/[a%25b]").target, "/[a%25b]");
+        for text in ["ws://[fe80::1%]/", "ws://[%eth0]/", "ws://[fe80::1%25]x/"] {
+            Endpoint::parse(text).expect_err(text);
+        }
     }
 
     #[test]
