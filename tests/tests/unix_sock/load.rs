@@ -367,7 +367,7 @@ fn a_record_is_finished_in_time_or_its_peer_is_disconnected() {
         count += 1;
         assert!(count < 3000, "{count}");
     }
-    server.wait_stderr("record unfinished for 200ms, closed");
+    server.wait_stderr("record unfinished for 200 ms, closed");
     // Who has nothing unfinished stays.
     std::io::Write::write_all(&mut whole, b"again\n").unwrap();
     server.wait_stdout("again", |bytes| has(bytes, "again\n"));

@@ -7,7 +7,6 @@
 
 use std::time::{Duration, Instant};
 
-use heka_core::os::Deadline;
 use heka_core::report;
 
 /// Records up to this length wait for nobody, in bytes.
@@ -26,8 +25,6 @@ pub(crate) struct Memory {
     limit: usize,
     held: usize,
     favoured: Option<Favoured>,
-    /// Whether somebody waits.
-    waits: bool,
 }
 
 /// The peer that may go on with a long record.
@@ -42,7 +39,7 @@ struct Favoured {
 impl Memory {
     /// Of which nothing is used yet.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, held: 0, favoured: None, waits: false }
+        Self { limit, held: 0, favoured: None }
     }
 
     /// Whether a peer that has `len` bytes of a record may be read.
@@ -64,7 +61,6 @@ impl Memory {
             self.favoured.get_or_insert(Favoured { number, since, len });
             return Some(usize::MAX);
         }
-        self.waits = true;
         let held = self.held;
         report::repeated(
             "--max-memory",
@@ -83,20 +79,13 @@ impl Memory {
         }
         let has_finished = |it: &Favoured| it.number == number && after <= SHORT;
         if self.held < self.limit || self.favoured.as_ref().is_some_and(has_finished) {
-            (self.favoured, self.waits) = (None, false);
+            self.favoured = None;
         }
     }
 
-    /// When the peer that may finish has had its time.
-    pub(crate) fn deadline(&self) -> Deadline {
-        let favoured = self.favoured.as_ref().filter(|_| self.waits);
-        favoured.map(|favoured| favoured.since + PATIENCE)
-    }
-
-    /// That peer, if its time is up.
-    pub(crate) fn expired(&self) -> Option<u64> {
-        self.deadline().filter(|deadline| *deadline <= Instant::now())?;
-        self.favoured.as_ref().map(|favoured| favoured.number)
+    /// The peer that may finish, and when it has had its time if others wait.
+    pub(crate) fn favoured(&self) -> Option<(u64, Instant)> {
+        self.favoured.as_ref().map(|favoured| (favoured.number, favoured.since + PATIENCE))
     }
 }
 
@@ -112,12 +101,12 @@ mod tests {
             memory.note(number, 0, 60_000);
         }
         assert_eq!(memory.room(1, 60_000), Some(usize::MAX));
-        assert_eq!(memory.deadline(), None);
         assert_eq!(memory.room(2, 60_000), None);
         assert_eq!(memory.room(3, 0), Some(SMALL_READ));
-        assert!(memory.deadline().is_some() && memory.expired().is_none());
+        assert_eq!(memory.favoured().map(|(number, _)| number), Some(1));
+        assert!(memory.admits(1, 60_000) && !memory.admits(2, 60_000));
         memory.note(1, 60_000, 0);
-        assert!(memory.admits(2, 60_000));
-        assert_eq!((memory.room(2, 60_000), memory.deadline()), (Some(usize::MAX), None));
+        assert_eq!(memory.favoured(), None);
+        assert_eq!(memory.room(2, 60_000), Some(usize::MAX));
     }
 }

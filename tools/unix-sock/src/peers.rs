@@ -109,11 +109,18 @@ impl<'a> Peers<'a> {
 
     /// Whether somebody may be read.
     pub(crate) fn want_reading(&self) -> bool {
+        self.any_to_read(|peer| self.memory.admits(peer.number(), peer.unfinished_len()))
+    }
+
+    fn any_to_read(&self, is_meant: impl Fn(&Peer) -> bool) -> bool {
         let mut awake = self.awake.iter().filter_map(|number| self.all.get(number));
-        awake.any(|peer| {
-            let len = peer.unfinished_len();
-            peer.wants_reading(self.plan) && self.memory.admits(peer.number(), len)
-        })
+        awake.any(|peer| peer.wants_reading(self.plan) && is_meant(peer))
+    }
+
+    /// Who may finish a long record, and until when, if others wait for memory.
+    fn favoured(&self) -> Option<(u64, Instant)> {
+        let waits = |peer: &Peer| !self.memory.admits(peer.number(), peer.unfinished_len());
+        self.memory.favoured().filter(|_| self.any_to_read(waits))
     }
 
     /// Reads one that may be read, and has something.
@@ -157,14 +164,16 @@ impl<'a> Peers<'a> {
 
     /// When the time of one is up, at the earliest.
     pub(crate) fn deadline(&self) -> Deadline {
-        self.next_limit.into_iter().chain(self.memory.deadline()).min()
+        let favoured = self.favoured().map(|(_, end)| end);
+        self.next_limit.into_iter().chain(favoured).min()
     }
 
     /// Those whose time is up.
     pub(crate) fn take_expired(&mut self) -> Result<Vec<u64>, Stop> {
         let now = Instant::now();
         let mut expired = Vec::new();
-        if let Some(number) = self.memory.expired()
+        if let Some((number, end)) = self.favoured()
+            && end <= now
             && let Some(peer) = self.all.get_mut(&number)
         {
             give_up(peer, Fate::Slow, self.plan);
