@@ -325,7 +325,7 @@ fn a_record_without_end_costs_its_sender_alone() {
 #[test]
 fn unfinished_records_of_all_peers_are_bounded() {
     let args = ["--max-memory", "1M", "--max-record", "1M"];
-    let (server, path, _folder) = heka_tests::unix::serve(&args, |tool| tool.stdin_open());
+    let (server, path, _folder) = heka_tests::unix::serve(&args, heka_tests::Tool::stdin_open);
     let half = vec![b'x'; 400_000];
     let mut stuck: Vec<_> = (0..6).map(|_| heka_tests::unix::connect(&path)).collect();
     let writers: Vec<_> = stuck
@@ -356,7 +356,7 @@ fn unfinished_records_of_all_peers_are_bounded() {
 #[test]
 fn a_record_is_finished_in_time_or_its_peer_is_disconnected() {
     let args = ["--record-timeout", "200ms", "--idle-timeout", "1h"];
-    let (server, path, _folder) = heka_tests::unix::serve(&args, |tool| tool.stdin_open());
+    let (server, path, _folder) = heka_tests::unix::serve(&args, heka_tests::Tool::stdin_open);
     let mut whole = heka_tests::unix::connect(&path);
     std::io::Write::write_all(&mut whole, b"whole\n").unwrap();
     let mut slow = heka_tests::unix::connect(&path);
