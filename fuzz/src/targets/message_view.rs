@@ -25,7 +25,8 @@ pub fn run(input: &[u8]) {
     assert_eq!(view.fields().count(), message.fields.len());
     for (seen, field) in view.fields().zip(&message.fields) {
         assert_eq!(seen.value_type, field.value_type);
-        for value in seen.values() {
+        // Each is looked for among all, so it is not done for all.
+        for value in seen.values().take(16) {
             match value {
                 Value::String(text) => assert!(field.value_string.iter().any(|v| v == text)),
                 Value::Bytes(bytes) => assert!(field.value_bytes.iter().any(|v| v == bytes)),

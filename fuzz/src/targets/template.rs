@@ -2,7 +2,7 @@
 //! Any template on any message, apart at the first NUL: refused or filled in.
 
 use heka_core::codec::time::Zone;
-use heka_core::codec::{FieldList, Selector, logfmt, template::Template};
+use heka_core::codec::{FieldList, Selector, logfmt, template::TextTemplate};
 use heka_core::wire::MessageView;
 
 /// See the module.
@@ -12,7 +12,7 @@ pub fn run(input: &[u8]) {
     let rest = input.get(end + 1..).unwrap_or_default();
     let mut message = MessageView::parse(rest).unwrap_or_default();
     message.payload = message.payload.or(Some(rest));
-    if let Ok(template) = Template::new(text, Zone::utc()) {
+    if let Ok(template) = TextTemplate::new(text, Zone::utc()) {
         let (mut once, mut twice) = (Vec::new(), Vec::new());
         template.put(&mut once, &message);
         template.put(&mut twice, &message);
@@ -23,7 +23,7 @@ pub fn run(input: &[u8]) {
     if !text.contains('\\') {
         let doubled = text.replace('{', "{{").replace('}', "}}");
         let mut out = Vec::new();
-        Template::new(&doubled, Zone::utc()).expect("plain text").put(&mut out, &message);
+        TextTemplate::new(&doubled, Zone::utc()).expect("plain text").put(&mut out, &message);
         assert_eq!(out, text.as_bytes());
     }
     let mut out = Vec::new();
