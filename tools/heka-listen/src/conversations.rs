@@ -20,8 +20,8 @@ use crate::senders::Senders;
 
 /// Bytes read from one sender before others get their turn.
 const READ_SIZE: usize = 256 * 1024;
-/// What came is confirmed after so many turns of all senders, or when none has more.
-const CONFIRMED_TURNS: u32 = 4;
+/// What came is acknowledged after so many turns of all senders, or when none has more.
+const ACKNOWLEDGED_TURNS: u32 = 4;
 /// So often senders that wait for later stages are told that they do not wait for nothing.
 const REASSURED: Duration = Duration::from_millis(250);
 /// How often each connection is read at the end: more than the system holds.
@@ -37,9 +37,9 @@ pub(crate) struct Conversations {
     pub(crate) intake: Intake,
     form: InputForm,
     limits: Limits,
-    /// Connections whose records wait to be confirmed.
-    to_confirm: Vec<usize>,
-    /// Turns since the last confirmation.
+    /// Connections whose records wait to be acknowledged.
+    to_acknowledge: Vec<usize>,
+    /// Turns since the last acknowledgement.
     turns: u32,
     /// Connections that want another turn in any case.
     busy: Vec<usize>,
@@ -60,7 +60,7 @@ impl Conversations {
             intake,
             form: plan.input,
             limits: Limits::new(plan),
-            to_confirm: Vec::new(),
+            to_acknowledge: Vec::new(),
             turns: 0,
             busy: Vec::new(),
             buffer: vec![0; READ_SIZE],
@@ -108,9 +108,9 @@ impl Conversations {
                 self.senders.part(place, Some(&error));
                 return Ok(());
             }
-            if self.intake.confirms() {
-                // What came while the sender took nothing was not confirmed yet.
-                self.to_confirm.push(place);
+            if self.intake.acknowledges() {
+                // What came while the sender took nothing was not acknowledged yet.
+                self.to_acknowledge.push(place);
             }
         }
         if event.read && !connection.is_busy {
@@ -144,16 +144,16 @@ impl Conversations {
                 if connection.is_busy {
                     self.busy.push(place);
                 }
-                if self.intake.confirms() {
-                    self.to_confirm.push(place);
+                if self.intake.acknowledges() {
+                    self.to_acknowledge.push(place);
                 }
                 self.watch(place)
             }
             Next::End => {
-                if self.intake.confirms() {
+                if self.intake.acknowledges() {
                     self.intake.out.flush()?;
-                    // A sender that does not read any more needs no confirmation.
-                    let _gone = connection.confirm(self.intake.relay());
+                    // A sender that does not read any more needs no acknowledgement.
+                    let _gone = connection.acknowledge(self.intake.relay());
                 }
                 connection.end();
                 if self.intake.relay().is_some() && connection.owes() {
@@ -180,19 +180,19 @@ impl Conversations {
         Ok(())
     }
 
-    /// Writes what is buffered; then what came is safe and can be confirmed.
+    /// Writes what is buffered; then what came is safe and can be acknowledged.
     pub(crate) fn settle(&mut self) -> Result<(), Stop> {
         self.turns = 0;
         self.intake.settle()?;
-        for place in std::mem::take(&mut self.to_confirm) {
-            self.confirm(place)?;
+        for place in std::mem::take(&mut self.to_acknowledge) {
+            self.acknowledge(place)?;
         }
         Ok(())
     }
 
-    fn confirm(&mut self, place: usize) -> Result<(), Stop> {
+    fn acknowledge(&mut self, place: usize) -> Result<(), Stop> {
         if let Some(connection) = self.senders.get(place)
-            && let Err(error) = connection.confirm(self.intake.relay())
+            && let Err(error) = connection.acknowledge(self.intake.relay())
         {
             self.senders.part(place, Some(&error));
         }
@@ -223,7 +223,7 @@ impl Conversations {
                 // If it is broken that is found out below.
                 let _told = connection.reassure();
             }
-            self.confirm(place)?;
+            self.acknowledge(place)?;
         }
         if reassures {
             self.reassured = Instant::now();
@@ -236,7 +236,7 @@ impl Conversations {
         self.serve_busy()?;
         if self.intake.settles() {
             self.turns += 1;
-            if self.turns >= CONFIRMED_TURNS {
+            if self.turns >= ACKNOWLEDGED_TURNS {
                 self.settle()?;
             }
         }
@@ -295,8 +295,8 @@ impl Conversations {
     /// keep nobody from being heard.
     pub(crate) fn drain(&mut self, deadline: Instant) -> Result<(), Stop> {
         let places = self.senders.places();
-        if self.intake.confirms() {
-            self.to_confirm.extend(places.clone());
+        if self.intake.acknowledges() {
+            self.to_acknowledge.extend(places.clone());
         }
         // With how often each of them has been read.
         let mut flowing: Vec<_> = places.map(|place| (place, 0)).collect();

@@ -96,14 +96,14 @@ impl Intake {
         stats::MESSAGES.add(count);
     }
 
-    /// Whether senders get confirmations.
-    pub(crate) fn confirms(&self) -> bool {
+    /// Whether senders get acknowledgements.
+    pub(crate) fn acknowledges(&self) -> bool {
         self.streams.is_some()
     }
 
     /// Whether what is written matters to anybody at once: to senders, or for positions.
     pub(crate) fn settles(&self) -> bool {
-        self.confirms() || self.positions.are_kept()
+        self.acknowledges() || self.positions.are_kept()
     }
 
     /// Writes what is buffered, and does what is to be done with positions then.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use heka_core::net::Listener;
 use heka_core::report::stats::{Counter, Metric, Table};
 
-pub(crate) static CONFIRMED: Counter = Counter::new();
+pub(crate) static ACKNOWLEDGED: Counter = Counter::new();
 pub(crate) static REPEATED: Counter = Counter::new();
 pub(crate) static CONNECTS: Counter = Counter::new();
 pub(crate) static CLAIMS_REFUSED: Counter = Counter::new();
@@ -19,8 +19,12 @@ static DROPPED: Table = Table::new();
 
 /// In the order in which they are told.
 pub(crate) const ALL: &[Metric] = &[
-    Metric::total("heka_listen_acknowledged_messages_total", "Messages acknowledged", &CONFIRMED)
-        .word("acknowledged"),
+    Metric::total(
+        "heka_listen_acknowledged_messages_total",
+        "Messages acknowledged",
+        &ACKNOWLEDGED,
+    )
+    .word("acknowledged"),
     Metric::total("heka_listen_repeated_messages_total", "Messages that came again", &REPEATED)
         .word("repeated"),
     Metric::total("heka_listen_connects_total", "Connections accepted", &CONNECTS)

@@ -2,12 +2,12 @@
 //! Where a connection stands in the stream that it carries.
 //!
 //! A frame that carries a number says it; those that follow it without one are counted on. That
-//! decides what this sender is told. What is passed over as repeated is decided by what was taken of
-//! the stream: by no number of a frame that was refused.
+//! decides what this sender is told. What is passed over as repeated is decided by what was taken
+//! of the stream: by no number of a frame that was refused.
 //!
-//! Nothing is confirmed behind a record that is neither taken nor refused. Where one is damaged, or
-//! missing, the connection is over: the sender makes another one and begins there. If the same record
-//! is damaged time and again, it is refused.
+//! Nothing is acknowledged behind a record that is neither taken nor refused. Where one is damaged,
+//! or missing, the connection is over: the sender makes another one and begins there. If the same
+//! record is damaged time and again, it is refused.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -88,7 +88,7 @@ pub(crate) struct Place {
     unsaid: Option<u64>,
     /// Highest number that came on this connection.
     came: u64,
-    /// Highest number that was confirmed on it.
+    /// Highest number that was acknowledged on it.
     told: u64,
     /// The sender is to be told that he will be told anything at all.
     greets: bool,
@@ -248,7 +248,7 @@ impl Place {
         !out.is_empty()
     }
 
-    /// Whether something that came is neither confirmed nor refused yet.
+    /// Whether something that came is neither acknowledged nor refused yet.
     pub(crate) fn owes(&self) -> bool {
         self.bound.is_some() && self.came > self.told
     }

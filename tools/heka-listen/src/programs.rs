@@ -127,9 +127,9 @@ impl Programs {
     pub(crate) fn look(&mut self) {
         for sender in &mut self.senders {
             let State::Leaves(parting, end) = &mut sender.state else { continue };
-            let Connection { stream, confirmed, .. } = end.connection.as_mut();
+            let Connection { stream, acknowledged, .. } = end.connection.as_mut();
             if parting.is_over(stream) {
-                let (status, is_success) = (stream.program_exit(), *confirmed > 0);
+                let (status, is_success) = (stream.program_exit(), *acknowledged > 0);
                 self.status = self.status.and(sender.ended(status, is_success));
             }
         }

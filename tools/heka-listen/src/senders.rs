@@ -104,8 +104,8 @@ impl Senders {
         }
         numbers::CONNECTED.set(self.count as u64);
         match error {
-            None if connection.confirmed > 0 => {
-                let count = Count(connection.confirmed, "message");
+            None if connection.acknowledged > 0 => {
+                let count = Count(connection.acknowledged, "message");
                 report::note(format_args!("{}: closed, {count} acknowledged", connection.peer));
             }
             None => report::note(format_args!("{}: closed", connection.peer)),

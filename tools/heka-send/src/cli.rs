@@ -24,7 +24,7 @@ use crate::plan::{Ack, Delivery, InputForm, Plan, QueueFull, QueuePlan, Refused,
 ///
 /// Reads Heka messages, or lines, from standard input and delivers them to ADDRESS: HOST:PORT,
 /// tcp://, tls:// or udp://HOST:PORT, unix:PATH, unixgram:PATH, @NAME or exec:COMMAND.
-/// What the other side has not confirmed is sent again after a reconnect.
+/// What the other side has not acknowledged is sent again after a reconnect.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
     /// Destination; several are tried in order
@@ -145,7 +145,7 @@ impl Cli {
         let is_datagram = addresses.iter().any(Addr::is_datagram);
         let (commits, queues) = (self.commit.is_some(), self.queue.is_some());
         let is_program = |addr: &Addr| matches!(addr, Addr::Exec(_));
-        // Programs confirm what they understand.
+        // Programs acknowledge what they understand.
         let asked = self.ack.or((self.output != Form::Heka).then_some(Ack::Kernel));
         let is_exec = asked.is_none() && addresses.iter().any(is_program);
         let ack = if is_exec { Some(Ack::Peer) } else { asked };

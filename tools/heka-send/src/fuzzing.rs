@@ -18,7 +18,7 @@ const LIMITS: Limits = Limits { size: 1 << 20, file_size: 1 << 16, message_size:
 /// Reads all that the queue in `dir` hands out; none if it is refused.
 fn read_all(dir: &Path) -> Option<u64> {
     let mut queue = Queue::open(dir, LIMITS).ok()?;
-    let (mut count, mut last) = (0, queue.confirmed());
+    let (mut count, mut last) = (0, queue.acknowledged());
     while queue.has_unread() {
         let read = queue.read(&mut |number, _| {
             assert_eq!(number, last + 1, "numbers are in order");
@@ -41,9 +41,9 @@ fn prepare(dir: &Path) {
     fs::set_permissions(dir, mode).expect("a scratch directory of ours");
 }
 
-/// Two files of a queue, its cursor and its end, in this order behind their lengths (two bytes each).
-/// Whatever they hold: the queue is opened or refused, and if it is opened a second time it hands out
-/// the same.
+/// Two files of a queue, its cursor and its end, in this order behind their lengths (two bytes
+/// each). Whatever they hold: the queue is opened or refused, and if it is opened a second time it
+/// hands out the same.
 pub fn queue(input: &[u8], dir: &Path) {
     prepare(dir);
     let mut rest = input;
@@ -75,7 +75,8 @@ pub fn cursor(input: &[u8], dir: &Path) {
     }
     fs::write(dir.join("cursor"), input).expect("a scratch file");
     if let Some(count) = read_all(dir) {
-        // The head of their block counts as a message where the cursor says that there are no blocks.
+        // The head of their block counts as a message where the cursor says that there are no
+        // blocks.
         assert!(count <= 3);
         assert_eq!(read_all(dir), Some(count), "it is another queue now");
     }

@@ -67,8 +67,8 @@ impl Lane {
     }
 
     /// Number of the last record that is delivered already.
-    pub(crate) fn confirmed(&self) -> u64 {
-        self.spool.as_ref().map_or(0, |spool| spool.queue.confirmed())
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.spool.as_ref().map_or(0, |spool| spool.queue.acknowledged())
     }
 
     /// Whether more may be read from the source.
@@ -198,11 +198,11 @@ impl Lane {
     }
 
     /// All targets have everything up to this record.
-    pub(crate) fn confirm(&mut self, number: u64) -> Result<(), Stop> {
+    pub(crate) fn acknowledge(&mut self, number: u64) -> Result<(), Stop> {
         let mut delivered = number;
         if let Some(spool) = &mut self.spool {
             let is_awaited = self.commit.as_ref().is_some_and(Commit::is_waiting);
-            spool.confirm(number, is_awaited)?;
+            spool.acknowledge(number, is_awaited)?;
             // What is on disk is as safe as what has arrived.
             delivered = spool.stored;
         }
@@ -213,7 +213,7 @@ impl Lane {
         Ok(())
     }
 
-    /// When [`Lane::confirm`] has something to do though nothing happens.
+    /// When [`Lane::acknowledge`] has something to do though nothing happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let sync = self.spool.as_ref().and_then(Spool::deadline);
         let save = self.commit.as_ref().and_then(Commit::due);
@@ -231,7 +231,7 @@ impl Lane {
         }
     }
 
-    /// Whether what is not confirmed is lost with this process.
+    /// Whether what is not acknowledged is lost with this process.
     pub(crate) fn is_volatile(&self) -> bool {
         self.spool.is_none()
     }

@@ -7,7 +7,7 @@ use heka_core::report::stats::{Counter, Metric, Table};
 pub(crate) static CONNECTED: Table = Table::new();
 pub(crate) static CONNECTS: Counter = Counter::new();
 pub(crate) static SENT: Counter = Counter::new();
-pub(crate) static CONFIRMED: Counter = Counter::new();
+pub(crate) static ACKNOWLEDGED: Counter = Counter::new();
 pub(crate) static REFUSED: Counter = Counter::new();
 pub(crate) static RESENT: Counter = Counter::new();
 pub(crate) static DROPPED: Counter = Counter::new();
@@ -23,7 +23,7 @@ pub(crate) static QUEUE_LIMIT: Counter = Counter::absent();
 pub(crate) const ALL: &[Metric] = &[
     Metric::total("heka_send_sent_messages_total", "Messages written to the receiver", &SENT)
         .word("sent"),
-    Metric::total("heka_send_acknowledged_messages_total", "Messages acknowledged", &CONFIRMED)
+    Metric::total("heka_send_acknowledged_messages_total", "Messages acknowledged", &ACKNOWLEDGED)
         .word("acknowledged"),
     Metric::total(
         "heka_send_refused_messages_total",

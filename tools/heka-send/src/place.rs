@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a peer that is to confirm records is told of their numbers.
+//! What a peer that is to acknowledge records is told of their numbers.
 //!
-//! A frame without a message tells them: stream and number of the record before it (heka-stream(5)).
-//! It goes out first on every connection, and then now and then, so that a peer that lost count
-//! confirms again: when everything is written and nothing was confirmed for a while, at the end, and
-//! every [`TELL_EVERY`] bytes. The first one also proves that the stream is ours.
+//! A frame without a message tells them: stream and number of the record before it
+//! (heka-stream(5)). It goes out first on every connection, and then now and then, so that a peer
+//! that lost count acknowledges again: when everything is written and nothing was acknowledged for
+//! a while, at the end, and every [`TELL_EVERY`] bytes. The first one also proves that the stream
+//! is ours.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use heka_core::wire::{Header, put_frame};
 
 /// So many bytes of records go out between two numbers.
 const TELL_EVERY: u64 = 1 << 20;
-/// So long a peer that has everything may take to confirm it before it is told the number again.
+/// So long a peer that has everything may take to acknowledge it before it is told the number
+/// again.
 const SOON: Duration = Duration::from_millis(5);
 
 /// The stream of records, as the peers of one target know it.
@@ -42,7 +44,7 @@ impl Identity {
         identity
     }
 
-    /// Whether any receiver has named its run: it confirms.
+    /// Whether any receiver has named its run: it acknowledges.
     pub(crate) fn is_heard(&self) -> bool {
         self.heard != NOBODY
     }
@@ -93,8 +95,8 @@ impl Place {
     }
 
     /// Whether the peer should be told now. No record after `last` goes out on this connection, of
-    /// which `written` bytes did. Nothing was confirmed since `idle`; nothing is added any more if
-    /// this is `at_end`.
+    /// which `written` bytes did. Nothing was acknowledged since `idle`; nothing is added any more
+    /// if this is `at_end`.
     pub(crate) fn is_due(
         &self,
         window: &Window,
@@ -107,7 +109,7 @@ impl Place {
             return false;
         }
         // Where nothing is to be sent nobody need be asked.
-        let Some(told) = &self.told else { return !at_end || window.unconfirmed() > 0 };
+        let Some(told) = &self.told else { return !at_end || window.unacknowledged() > 0 };
         if !window.unwritten_until(last).is_empty() {
             return written - told.written >= TELL_EVERY && window.is_between_chunks();
         }
@@ -125,10 +127,10 @@ impl Place {
         is_waiting.then(|| idle.max(told.at) + SOON)
     }
 
-    /// Whether the peer was told of another place, and has to confirm something.
+    /// Whether the peer was told of another place, and has to acknowledge something.
     fn is_news(&self, window: &Window) -> bool {
         let number = self.told.as_ref().map(|told| told.number);
-        number != Some(window.written_until()) && window.unconfirmed() > 0
+        number != Some(window.written_until()) && window.unacknowledged() > 0
     }
 
     /// Makes what the peer is told: record `number` was before.

@@ -87,7 +87,7 @@ pub(crate) struct Plan {
     pub(crate) delivery: Delivery,
     /// Where messages are kept that a receiver refuses.
     pub(crate) refused_file: Option<PathBuf>,
-    /// What names the records of this run, or of this queue, if the peer is to confirm them.
+    /// What names the records of this run, or of this queue, if the peer is to acknowledge them.
     pub(crate) identity: Option<Identity>,
     pub(crate) queue: Option<QueuePlan>,
     pub(crate) tee: bool,

@@ -22,7 +22,7 @@ use crate::peer::Target;
 use crate::plan::Plan;
 use crate::refusals::DeadLetters;
 
-/// How long confirmations are waited for when a signal has asked for the end.
+/// How long acknowledgements are waited for when a signal has asked for the end.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Delivers everything that comes in.
@@ -50,7 +50,7 @@ struct Sender {
     before: u64,
     dialer: Arc<Dialer>,
     letters: Option<DeadLetters>,
-    /// Confirmed messages that were counted.
+    /// Acknowledged messages that were counted.
     counted: u64,
     lag: Lag,
     is_behind: bool,
@@ -65,7 +65,7 @@ impl Sender {
         let lane = Lane::new(&mut plan)?;
         let source = Source::new(&plan, lane.is_verbatim(), line_limit)?;
         let groups = std::mem::take(&mut plan.targets);
-        let before = lane.confirmed();
+        let before = lane.acknowledged();
         let targets = groups.into_iter().enumerate();
         let targets = targets.map(|(index, addrs)| Target::new(addrs, index, &plan, before));
         let targets = targets.collect();
@@ -171,7 +171,7 @@ impl Sender {
 
     fn deadline(&self, at_end: bool) -> Deadline {
         if self.lane.has_more(&self.targets) {
-            // What was confirmed in this turn made room for more.
+            // What was acknowledged in this turn made room for more.
             return Some(Instant::now());
         }
         let is_awaited = self.lane.commit.as_ref().is_some_and(Commit::is_waiting);
@@ -189,32 +189,32 @@ impl Sender {
     /// Takes notice of what every target has.
     fn advance(&mut self) -> Result<(), Stop> {
         self.keep_refused()?;
-        let confirmed = self.targets.iter().map(|target| target.window.confirmed()).min();
-        let confirmed = confirmed.unwrap_or(0);
-        if self.targets.iter().any(Target::confirms) {
+        let acknowledged = self.targets.iter().map(|target| target.window.acknowledged()).min();
+        let acknowledged = acknowledged.unwrap_or(0);
+        if self.targets.iter().any(Target::acknowledges) {
             let accepted = self.targets.iter().map(Target::accepted).min().unwrap_or(0);
-            self.count_confirmed(accepted.saturating_sub(self.before));
+            self.count_acknowledged(accepted.saturating_sub(self.before));
         }
         let sent = self.targets.iter().map(|target| target.window.written_until()).max();
         numbers::SENT.raise(sent.unwrap_or(0).saturating_sub(self.before));
-        self.count_in_flight(confirmed);
-        self.lane.confirm(confirmed)
+        self.count_in_flight(acknowledged);
+        self.lane.acknowledge(acknowledged)
     }
 
-    fn count_confirmed(&mut self, count: u64) {
+    fn count_acknowledged(&mut self, count: u64) {
         if count > self.counted {
             self.counted = count;
-            numbers::CONFIRMED.set(count);
+            numbers::ACKNOWLEDGED.set(count);
             numbers::ACKNOWLEDGED_AT.set(stats::now());
         }
     }
 
     /// Tells how much is on its way, and since when.
-    fn count_in_flight(&mut self, confirmed: u64) {
+    fn count_in_flight(&mut self, acknowledged: u64) {
         let last = self.lane.last(&self.targets);
-        numbers::IN_FLIGHT.set(last.saturating_sub(confirmed));
-        if last > confirmed || self.is_behind {
-            let since = self.lag.see(stats::now(), last, confirmed);
+        numbers::IN_FLIGHT.set(last.saturating_sub(acknowledged));
+        if last > acknowledged || self.is_behind {
+            let since = self.lag.see(stats::now(), last, acknowledged);
             self.is_behind = since > 0;
             numbers::OLDEST.set(since);
         }
@@ -228,7 +228,7 @@ impl Sender {
     /// After a signal: lets what has been read still be delivered, for a moment.
     fn settle(&mut self) {
         let deadline = Instant::now() + GRACE;
-        while Instant::now() < deadline && self.unconfirmed() > 0 {
+        while Instant::now() < deadline && self.unacknowledged() > 0 {
             let connected = self.targets.iter().filter(|target| target.is_connected());
             let is_nobody_there = connected.clone().count() == 0;
             let awaited = connected.filter_map(Target::awaited);
@@ -241,13 +241,13 @@ impl Sender {
                 let _over = target.work(&self.dialer, true);
             }
         }
-        let unconfirmed = self.unconfirmed();
-        if unconfirmed > 0 && self.lane.is_volatile() {
-            report::warning(format_args!("{} not acknowledged", Count(unconfirmed, "message")));
+        let unacknowledged = self.unacknowledged();
+        if unacknowledged > 0 && self.lane.is_volatile() {
+            report::warning(format_args!("{} not acknowledged", Count(unacknowledged, "message")));
         }
     }
 
-    fn unconfirmed(&self) -> u64 {
-        self.targets.iter().map(|target| target.window.unconfirmed()).max().unwrap_or(0)
+    fn unacknowledged(&self) -> u64 {
+        self.targets.iter().map(|target| target.window.unacknowledged()).max().unwrap_or(0)
     }
 }

@@ -203,8 +203,8 @@ impl Spool {
 
     /// The peers have everything up to this message; `is_awaited` if somebody waits for what is
     /// queued to be safe.
-    pub(crate) fn confirm(&mut self, number: u64, is_awaited: bool) -> Result<(), Stop> {
-        self.queue.confirm(number)?;
+    pub(crate) fn acknowledge(&mut self, number: u64, is_awaited: bool) -> Result<(), Stop> {
+        self.queue.acknowledge(number)?;
         numbers::QUEUED.set(self.queue.len());
         if is_awaited {
             self.queue.sync()?;
@@ -241,7 +241,7 @@ impl Spool {
         Ok(())
     }
 
-    /// When [`Spool::confirm`] has something to do though nothing happens.
+    /// When [`Spool::acknowledge`] has something to do though nothing happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let sync = self.queue.is_dirty().then(|| self.synced + SYNC_PERIOD);
         sync.into_iter().chain(self.retry).min()

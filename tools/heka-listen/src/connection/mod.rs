@@ -67,8 +67,8 @@ pub(crate) struct Connection {
     /// Another look at the rest is worth it when there is so much of it.
     need: usize,
     place: Place,
-    /// Records that were confirmed.
-    pub(crate) confirmed: u64,
+    /// Records that were acknowledged.
+    pub(crate) acknowledged: u64,
     answers: Answers,
 }
 
@@ -103,7 +103,7 @@ impl Connection {
             counted: 0,
             need: 0,
             place: Place::default(),
-            confirmed: 0,
+            acknowledged: 0,
             answers: Answers::default(),
         }
     }
@@ -123,7 +123,7 @@ impl Connection {
 
     fn read_turn(&mut self, buffer: &mut [u8], intake: &mut Intake) -> Result<Next, Stop> {
         if self.place.is_left() {
-            // All that was not confirmed comes again on the other connection.
+            // All that was not acknowledged comes again on the other connection.
             report::note(format_args!("{}: its sender has a new connection", self.peer));
             return Ok(Next::End);
         }
@@ -264,10 +264,10 @@ impl Connection {
         Ok(taken)
     }
 
-    /// Confirms everything that came, once it is written, or once the stages behind have delivered it
-    /// if they count.
-    pub(crate) fn confirm(&mut self, relay: Option<&Relay>) -> std::io::Result<()> {
-        // Confirmations that were not taken yet are made up for by the next one.
+    /// Acknowledges everything that came, once it is written, or once the stages behind have
+    /// delivered it if they count.
+    pub(crate) fn acknowledge(&mut self, relay: Option<&Relay>) -> std::io::Result<()> {
+        // Acknowledgements that were not taken yet are made up for by the next one.
         if self.answers.are_sent() {
             while let Some(news) = self.place.news(relay) {
                 self.active = Instant::now();
@@ -307,8 +307,8 @@ impl Connection {
         let counter = match news.refused {
             Some(_) => &numbers::REFUSED,
             None => {
-                self.confirmed += news.count;
-                &numbers::CONFIRMED
+                self.acknowledged += news.count;
+                &numbers::ACKNOWLEDGED
             }
         };
         counter.add(news.count);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The numbered streams of senders that ask for confirmations: how much of each has been taken,
+//! The numbered streams of senders that ask for acknowledgements: how much of each has been taken,
 //! over all the connections that it ever had.
 //!
 //! A stream belongs to whoever proves to have its key ([`claim`](heka_core::delivery::claim)), or,

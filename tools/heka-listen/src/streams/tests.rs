@@ -83,7 +83,7 @@ fn a_number_is_taken_once_over_all_connections() {
 }
 
 #[test]
-fn nothing_is_confirmed_behind_what_did_not_come() {
+fn nothing_is_acknowledged_behind_what_did_not_come() {
     let mut streams = Streams::new(None);
     let sender = Sender::new(1);
     let mut place = streams.connect(HERE, &sender.claim(0, 0));

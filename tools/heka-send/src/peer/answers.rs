@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a peer answers: frames without a message that confirm records (`--ack=peer`).
+//! What a peer answers: frames without a message that acknowledge records (`--ack=peer`).
 
 use heka_core::delivery::Refusal;
 use heka_core::net::tls;
@@ -27,8 +27,8 @@ pub(crate) struct Answers {
     has_begun: bool,
     /// It has answered.
     heard: bool,
-    /// Number of the last record that is confirmed.
-    confirmed: u64,
+    /// Number of the last record that is acknowledged.
+    acknowledged: u64,
     refused: Refused,
 }
 
@@ -38,12 +38,12 @@ impl Answers {
         let splitter = Splitter::frames(MAX_ANSWER);
         let progress = Progress::default();
         let rest = Vec::new();
-        Self { rest, splitter, progress, has_begun: false, heard: false, confirmed: 0, refused }
+        Self { rest, splitter, progress, has_begun: false, heard: false, acknowledged: 0, refused }
     }
 
-    /// Everything up to record `confirmed` is before anything was heard.
-    pub(crate) fn begin(&mut self, confirmed: u64) {
-        self.confirmed = confirmed;
+    /// Everything up to record `acknowledged` is before anything was heard.
+    pub(crate) fn begin(&mut self, acknowledged: u64) {
+        self.acknowledged = acknowledged;
     }
 
     /// Whether the first bytes that came are an alert of TLS.
@@ -56,7 +56,7 @@ impl Answers {
         self.heard
     }
 
-    /// Takes bytes that came, and tells the window what they confirm.
+    /// Takes bytes that came, and tells the window what they acknowledge.
     ///
     /// # Errors
     /// If the peer says what cannot be: its word is worth nothing then. Or if it refuses a record
@@ -80,7 +80,14 @@ impl Answers {
                         if let (Some(identity), Some(run)) = (&mut identity, answer.stream_id) {
                             identity.hear(run);
                         }
-                        settle(&mut self.confirmed, self.refused, number, &answer, peer, window)?;
+                        settle(
+                            &mut self.acknowledged,
+                            self.refused,
+                            number,
+                            &answer,
+                            peer,
+                            window,
+                        )?;
                     }
                 }
                 Found::Damage(damage) => report::debug(format_args!("{peer}: {damage}")),
@@ -93,9 +100,9 @@ impl Answers {
     }
 }
 
-/// Takes a confirmation of everything up to `number`, or a refusal of the last records before.
+/// Takes an acknowledgement of everything up to `number`, or a refusal of the last records before.
 fn settle(
-    confirmed: &mut u64,
+    acknowledged: &mut u64,
     refused: Refused,
     number: u64,
     answer: &Header<'_>,
@@ -103,32 +110,32 @@ fn settle(
     window: &mut Window,
 ) -> Result<(), Over> {
     let wrong = |cause| Over { end: End::Wrong, cause, hint: None };
-    check(number, *confirmed, window.written_until()).map_err(wrong)?;
+    check(number, *acknowledged, window.written_until()).map_err(wrong)?;
     let Some(reason) = answer.refused.map(Refusal::from) else {
-        *confirmed = number;
-        window.confirm_record(number);
+        *acknowledged = number;
+        window.acknowledge_record(number);
         return Ok(());
     };
     let count = answer.refused_count.unwrap_or(1);
-    let Some(before) = number.checked_sub(count).filter(|before| before >= confirmed) else {
-        return Err(wrong(format!("refuses message {confirmed}, which it has acknowledged")));
+    let Some(before) = number.checked_sub(count).filter(|before| before >= acknowledged) else {
+        return Err(wrong(format!("refuses message {acknowledged}, which it has acknowledged")));
     };
     if refused == Refused::Stop {
-        window.confirm_record(before);
+        window.acknowledge_record(before);
         return Err(Over {
             end: End::Refused,
             cause: refusals::words(number, count, reason),
             hint: Some("--refused=skip passes over such messages".to_owned()),
         });
     }
-    *confirmed = number;
+    *acknowledged = number;
     refusals::tell(peer, number, count, reason);
     window.refuse_records(number, count);
     Ok(())
 }
 
-/// Whether a peer that has confirmed everything up to number `before` can confirm `number` when we
-/// have written up to number `written`.
+/// Whether a peer that has acknowledged everything up to number `before` can acknowledge `number`
+/// when we have written up to number `written`.
 fn check(number: u64, before: u64, written: u64) -> Result<(), String> {
     if number > written {
         return Err(format!(

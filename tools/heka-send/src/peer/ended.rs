@@ -15,22 +15,22 @@ pub(super) struct Ended<'a> {
     pub(super) name: &'a str,
     pub(super) over: &'a Over,
     /// Messages that will be sent again.
-    pub(super) unconfirmed: u64,
-    /// Messages that the peer's kernel has confirmed, and it may not have read.
+    pub(super) unacknowledged: u64,
+    /// Messages that the peer's kernel has acknowledged, and it may not have read.
     pub(super) in_doubt: u64,
 }
 
 impl Ended<'_> {
     /// Whether it was the last one, as nothing is left to send.
     pub(super) fn is_last(&self, at_end: bool) -> bool {
-        at_end && self.unconfirmed == 0
+        at_end && self.unacknowledged == 0
     }
 
     /// `ADDRESS: CAUSE`, and how many messages that concerns.
     pub(super) fn failure(&self) -> String {
         let mut text = format!("{}: {}", self.name, self.over.cause);
-        if self.unconfirmed > 0 {
-            text += &format!(", {} unacknowledged", Count(self.unconfirmed, "message"));
+        if self.unacknowledged > 0 {
+            text += &format!(", {} unacknowledged", Count(self.unacknowledged, "message"));
         }
         if self.in_doubt > 0 {
             text += &format!(", {} in doubt", Count(self.in_doubt, "message"));

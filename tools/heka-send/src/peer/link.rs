@@ -38,7 +38,7 @@ pub(crate) struct Link {
     buffer: Box<[u8]>,
     answers: Answers,
     place: Place,
-    /// Number of the last record that was confirmed when the connection was made.
+    /// Number of the last record that was acknowledged when the connection was made.
     pub(crate) first: u64,
     /// Number of the last record that goes out on it.
     last: u64,
@@ -85,7 +85,7 @@ impl Link {
         inherited: u64,
         count: u64,
     ) {
-        self.first = window.confirmed();
+        self.first = window.acknowledged();
         self.last = if count == 0 { u64::MAX } else { self.first.saturating_add(count) };
         self.answers.begin(self.first);
         let identity = identity.filter(|_| self.ack == Ack::Peer).cloned();
@@ -102,13 +102,15 @@ impl Link {
         self.pipe.stream().and_then(Stream::tls_version)
     }
 
-    /// Whether the peer may be one that never confirms: nobody has on this connection or before.
+    /// Whether the peer may be one that never acknowledges: nobody has on this connection or
+    /// before.
     fn may_lack_ack(&self, window: &Window) -> bool {
         let is_heard = self.place.identity.as_ref().is_some_and(Identity::is_heard);
-        self.ack == Ack::Peer && !is_heard && window.confirmed() == self.first
+        self.ack == Ack::Peer && !is_heard && window.acknowledged() == self.first
     }
 
-    /// Whether the peer may not have read what is confirmed, as the connection ended in that way.
+    /// Whether the peer may not have read what is acknowledged, as the connection ended in that
+    /// way.
     pub(crate) fn hides_unread(&self, end: End) -> bool {
         match end {
             End::Broken => self.arrival.hides_unread(),
@@ -143,14 +145,14 @@ impl Link {
         delivery: &Delivery,
         at_end: bool,
     ) -> Result<(), Over> {
-        let confirmed = window.confirmed();
+        let acknowledged = window.acknowledged();
         match self.sides.writing {
             Writing::Closed(_) => self.part(window)?,
             _ => self.write(window, at_end)?,
         }
         // What the kernel waits for it watches itself.
-        let owes = self.ack == Ack::Peer && window.unconfirmed() > 0;
-        self.sides.hearing = self.sides.hearing.after(owes, window.confirmed() > confirmed);
+        let owes = self.ack == Ack::Peer && window.unacknowledged() > 0;
+        self.sides.hearing = self.sides.hearing.after(owes, window.acknowledged() > acknowledged);
         self.sides.check_patience(delivery.write_timeout, || self.may_lack_ack(window))?;
         if self.sides.writing == Writing::Open && self.has_written_all(window, at_end) {
             self.close()?;
@@ -169,7 +171,7 @@ impl Link {
     fn part(&mut self, window: &mut Window) -> Result<(), Over> {
         self.sides.look(&mut self.pipe)?;
         self.look(window)?;
-        if self.sides.has_exited() && window.confirmed() < window.written_until() {
+        if self.sides.has_exited() && window.acknowledged() < window.written_until() {
             return Err(Over::new(End::Peer, "closed the connection"));
         }
         Ok(())
@@ -181,7 +183,7 @@ impl Link {
         is_all || (self.last < window.last() && window.written_until() >= self.last)
     }
 
-    /// Reads what the peer says, without waiting: confirmations, its end, a reset.
+    /// Reads what the peer says, without waiting: acknowledgements, its end, a reset.
     fn look(&mut self, window: &mut Window) -> Result<(), Over> {
         self.has_more = self.sides.hearing != Hearing::Ended;
         for _ in 0..ANSWERS {
@@ -191,13 +193,13 @@ impl Link {
         let has_ended = self.sides.hearing == Hearing::Ended;
         if has_ended || is_closing || !window.has_unwritten() {
             // Otherwise that is asked behind the write.
-            self.confirm(window)?;
+            self.acknowledge(window)?;
         }
         // A peer that says nothing more does not read any more either, as far as we can know.
         if !has_ended || (is_closing && !self.is_left_over(window)?) {
             return Ok(());
         }
-        if window.confirmed() >= self.last {
+        if window.acknowledged() >= self.last {
             return Err(Over::new(End::Ours, "closed"));
         }
         let over = Over::new(End::Peer, "closed the connection");
@@ -237,9 +239,9 @@ impl Link {
         self.answers.begin_with_alert(heard) && !self.pipe.is_tls()
     }
 
-    /// Whether the peer, which has closed its side, will not confirm what is written any more.
+    /// Whether the peer, which has closed its side, will not acknowledge what is written any more.
     fn is_left_over(&self, window: &Window) -> Result<bool, Over> {
-        if window.unconfirmed() == 0 || window.has_unwritten() {
+        if window.unacknowledged() == 0 || window.has_unwritten() {
             return Ok(false);
         }
         // Its kernel may still acknowledge, or answer with a reset.
@@ -252,9 +254,9 @@ impl Link {
     }
 
     /// Tells the window what the peer has.
-    fn confirm(&mut self, window: &mut Window) -> Result<(), Over> {
+    fn acknowledge(&mut self, window: &mut Window) -> Result<(), Over> {
         if let Some(len) = self.arrival.arrived(self.pipe.stream(), self.written)? {
-            window.confirm_bytes(len);
+            window.acknowledge_bytes(len);
         }
         Ok(())
     }
@@ -268,7 +270,7 @@ impl Link {
             return Over::mistaken(&self.name);
         }
         if let Some(len) = self.arrival.arrived_at_last(self.pipe.stream(), self.written) {
-            window.confirm_bytes(len);
+            window.acknowledge_bytes(len);
         }
         self.pipe.failure().unwrap_or_else(|| error.into())
     }
@@ -290,11 +292,11 @@ impl Link {
                     if let Some(stream) = self.pipe.stream() {
                         self.arrival.note(stream, self.written);
                     }
-                    self.confirm(window)?;
+                    self.acknowledge(window)?;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.sides.writing.block();
-                    return self.confirm(window);
+                    return self.acknowledge(window);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.broken(window, error)),
@@ -348,12 +350,13 @@ impl Link {
         self.sides.settle(closed, Writing::Closed(Instant::now()))
     }
 
-    /// Whether nothing has been written for so long, and everything is confirmed.
+    /// Whether nothing has been written for so long, and everything is acknowledged.
     pub(crate) fn idles(&self, window: &Window, limit: Duration) -> bool {
-        window.unconfirmed() == 0 && self.sides.is_idle_for(limit)
+        window.unacknowledged() == 0 && self.sides.is_idle_for(limit)
     }
 
-    /// When to look again though nothing happens. `is_awaited` if somebody waits for confirmations.
+    /// When to look again though nothing happens. `is_awaited` if somebody waits for
+    /// acknowledgements.
     pub(crate) fn deadline(
         &self,
         window: &Window,
@@ -361,7 +364,7 @@ impl Link {
         is_awaited: bool,
     ) -> Option<Instant> {
         let now = Instant::now();
-        let outstanding = window.unconfirmed() > 0;
+        let outstanding = window.unacknowledged() > 0;
         let polled =
             (outstanding && self.ack == Ack::Kernel).then(|| now + arrival::period(is_awaited));
         let paced = self.pace.due(window);

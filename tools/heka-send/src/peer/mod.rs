@@ -52,17 +52,17 @@ pub(crate) struct Target {
     reach: Reach,
     redial: Redial,
     delivery: Delivery,
-    /// The stream, if peers are to confirm it.
+    /// The stream, if peers are to acknowledge it.
     identity: Option<Identity>,
     /// Number of the last record that an earlier run may have sent.
     pub(crate) inherited: u64,
     /// Number of the last record that an earlier run delivered.
     before: u64,
-    /// Since when everything is written and the last confirmations are waited for.
+    /// Since when everything is written and the last acknowledgements are waited for.
     lingering: Option<Instant>,
-    /// Since when peers take everything, close in order and confirm nothing.
+    /// Since when peers take everything, close in order and acknowledge nothing.
     unanswered: Option<Instant>,
-    /// A peer broke a connection off after its kernel had confirmed what it may not have read.
+    /// A peer broke a connection off after its kernel had acknowledged what it may not have read.
     doubtful: bool,
     has_lost: bool,
 }
@@ -102,14 +102,14 @@ impl Target {
     /// will be added any more.
     ///
     /// # Errors
-    /// A signal, the end of all retries, or records that the peer did not confirm in time.
+    /// A signal, the end of all retries, or records that the peer did not acknowledge in time.
     pub(crate) fn turn(&mut self, dialer: &Arc<Dialer>, at_end: bool) -> Result<bool, Stop> {
         self.work(dialer, at_end)?;
         self.rest()?;
         Ok(at_end && self.is_finished()?)
     }
 
-    /// Connects, writes, takes confirmations.
+    /// Connects, writes, takes acknowledgements.
     ///
     /// # Errors
     /// A signal, or the end of all retries.
@@ -138,7 +138,7 @@ impl Target {
     /// Whether a connection has a purpose. Without a record to send it is to be made once, to know
     /// that there is somebody.
     fn wants_link(&self, at_end: bool) -> bool {
-        self.window.unconfirmed() > 0 || self.reach.asks_for_more(at_end)
+        self.window.unacknowledged() > 0 || self.reach.asks_for_more(at_end)
     }
 
     /// Starts an attempt if it is time for one.
@@ -190,19 +190,19 @@ impl Target {
         }
         report::error(failure);
         hint.iter().for_each(report::hint);
-        Err(undelivered(self.window.unconfirmed(), Status::Unreachable))
+        Err(undelivered(self.window.unacknowledged(), Status::Unreachable))
     }
 
-    /// A connection is over: what is not confirmed will be sent again.
+    /// A connection is over: what is not acknowledged will be sent again.
     fn lost(&mut self, over: &Over, at_end: bool) -> Result<(), Stop> {
         let Phase::Open(mut link) = std::mem::replace(&mut self.phase, Phase::Idle) else {
             return Ok(());
         };
         numbers::CONNECTED.get(&link.name).set(0);
-        if self.window.confirmed() > link.first {
+        if self.window.acknowledged() > link.first {
             self.redial.reset();
         }
-        // Which run of a receiver confirmed something last the next one has to know.
+        // Which run of a receiver acknowledged something last the next one has to know.
         self.identity = link.take_identity().or(self.identity.take());
         self.lingering = None;
         if let Some((unread, status)) = self.is_hopeless(over, &link) {
@@ -210,7 +210,7 @@ impl Target {
             over.hint.iter().for_each(report::hint);
             return Err(undelivered(unread, status));
         }
-        let is_unanswered = over.end == End::Peer && self.window.confirmed() == link.first;
+        let is_unanswered = over.end == End::Peer && self.window.acknowledged() == link.first;
         self.unanswered = link
             .sides
             .closing()
@@ -219,13 +219,13 @@ impl Target {
         let unread = self.window.rewind(over.end == End::Ours);
         let in_doubt = if link.hides_unread(over.end) { unread } else { 0 };
         numbers::IN_DOUBT.add(in_doubt);
-        let unconfirmed = self.window.unconfirmed();
-        let ended = Ended { name: &link.name, over, unconfirmed, in_doubt };
+        let unacknowledged = self.window.unacknowledged();
+        let ended = Ended { name: &link.name, over, unacknowledged, in_doubt };
         self.doubtful |= in_doubt > 0 || (ended.is_last(at_end) && over.end.is_a_fault());
         if over.end != End::Ours && !ended.is_last(at_end) {
             return self.retry(&ended.failure(), ended.hint(), at_end);
         }
-        if unconfirmed == 0 {
+        if unacknowledged == 0 {
             ended.tell();
         }
         self.redial.schedule_now();
@@ -236,7 +236,7 @@ impl Target {
     /// the status to end with.
     fn is_hopeless(&self, over: &Over, link: &Link) -> Option<(u64, Status)> {
         match over.end {
-            End::Refused => Some((self.window.unconfirmed(), Status::Failed)),
+            End::Refused => Some((self.window.unacknowledged(), Status::Failed)),
             End::Tls => Some((self.window.last() - link.first, Status::Unreachable)),
             End::Ours | End::Peer | End::Broken | End::Failed | End::Wrong => None,
         }
@@ -246,13 +246,13 @@ impl Target {
     /// nothing is left to do; or the time for that is up.
     ///
     /// # Errors
-    /// Records that the peer did not confirm in time, or a command that still runs: status 3.
+    /// Records that the peer did not acknowledge in time, or a command that still runs: status 3.
     fn is_finished(&mut self) -> Result<bool, Stop> {
-        let unconfirmed = self.window.unconfirmed();
+        let unacknowledged = self.window.unacknowledged();
         let Phase::Open(link) = &self.phase else { return self.is_done_without_link() };
-        if unconfirmed == 0 && link.sides.is_closed_by_peer() {
+        if unacknowledged == 0 && link.sides.is_closed_by_peer() {
             let count = Count(self.accepted() - self.before, "message");
-            let done = if self.confirms() { "acknowledged" } else { "sent" };
+            let done = if self.acknowledges() { "acknowledged" } else { "sent" };
             report::note(format_args!("{}: {count} {done}", self.name()));
             return Ok(true);
         }
@@ -265,52 +265,52 @@ impl Target {
             return Ok(false);
         }
         if link.sides.awaits_exit() {
-            let in_doubt = self.window.confirmed() - link.first;
+            let in_doubt = self.window.acknowledged() - link.first;
             numbers::IN_DOUBT.add(in_doubt);
             let over = link.sides.left();
-            let ended = Ended { name: &link.name, over: &over, unconfirmed, in_doubt };
+            let ended = Ended { name: &link.name, over: &over, unacknowledged, in_doubt };
             report::error(ended.failure());
             return Err(Stop::Said(Status::Unreachable));
         }
-        if unconfirmed == 0 {
+        if unacknowledged == 0 {
             report::note(format_args!("{}: has everything, but does not close", link.name));
             return Ok(true);
         }
-        Err(self.unconfirmed())
+        Err(self.unacknowledged())
     }
 
     /// The same while there is no connection.
     fn is_done_without_link(&self) -> Result<bool, Stop> {
-        let unconfirmed = self.window.unconfirmed();
+        let unacknowledged = self.window.unacknowledged();
         let linger = self.delivery.linger();
-        if unconfirmed > 0 && self.unanswered.is_some_and(|since| since.elapsed() >= linger) {
-            return Err(self.unconfirmed());
+        if unacknowledged > 0 && self.unanswered.is_some_and(|since| since.elapsed() >= linger) {
+            return Err(self.unacknowledged());
         }
-        if self.reach == Reach::Never && unconfirmed == 0 {
+        if self.reach == Reach::Never && unacknowledged == 0 {
             report::error(format_args!("{}: not reached", self.name()));
             return Err(Stop::Said(Status::Unreachable));
         }
         Ok(!self.wants_link(true))
     }
 
-    /// The time for confirmations is up.
-    fn unconfirmed(&self) -> Stop {
+    /// The time for acknowledgements is up.
+    fn unacknowledged(&self) -> Stop {
         report::error(format_args!(
             "{}: {} not acknowledged within {}",
             self.name(),
-            Count(self.window.unconfirmed(), "message"),
+            Count(self.window.unacknowledged(), "message"),
             Span(self.delivery.linger())
         ));
         Stop::Said(Status::Unreachable)
     }
 
-    /// How many records of the stream are confirmed, those refused not among them.
+    /// How many records of the stream are acknowledged, those refused not among them.
     pub(crate) fn accepted(&self) -> u64 {
-        self.window.confirmed().saturating_sub(self.window.refusals.count()).max(self.before)
+        self.window.acknowledged().saturating_sub(self.window.refusals.count()).max(self.before)
     }
 
     /// Whether anybody tells what has arrived.
-    pub(crate) fn confirms(&self) -> bool {
+    pub(crate) fn acknowledges(&self) -> bool {
         self.addrs.iter().any(|addr| self.delivery.ack_of(addr) != Ack::None)
     }
 
@@ -339,7 +339,7 @@ impl Target {
         self.has_lost
     }
 
-    /// Whether records may be lost though they were confirmed.
+    /// Whether records may be lost though they were acknowledged.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.doubtful
     }

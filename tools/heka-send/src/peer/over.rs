@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Why a connection is over.
 
-/// What helps if a peer confirms nothing.
-const UNCONFIRMING: &str = "heka-listen acknowledges only with --ack, other receivers never";
+/// What helps if a peer acknowledges nothing.
+const UNACKNOWLEDGING: &str = "heka-listen acknowledges only with --ack, other receivers never";
 
 /// Who ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +51,9 @@ impl Over {
         Self { hint, ..Self::new(End::Tls, "speaks TLS") }
     }
 
-    /// With what helps if the peer seems to be one that never confirms.
+    /// With what helps if the peer seems to be one that never acknowledges.
     pub(crate) fn suspecting(self, lacks_ack: bool) -> Self {
-        Self { hint: lacks_ack.then(|| UNCONFIRMING.to_owned()), ..self }
+        Self { hint: lacks_ack.then(|| UNACKNOWLEDGING.to_owned()), ..self }
     }
 }
 

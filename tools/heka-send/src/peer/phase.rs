@@ -39,26 +39,27 @@ impl Writing {
 /// The peer's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hearing {
-    /// It has nothing to confirm.
+    /// It has nothing to acknowledge.
     Quiet,
-    /// It should confirm something, and has not since then.
+    /// It should acknowledge something, and has not since then.
     Awaiting(Instant),
     /// It has closed its side.
     Ended,
 }
 
 impl Hearing {
-    /// What is awaited now that it `has_confirmed` something more or not, if it `owes` something.
-    pub(super) fn after(self, owes: bool, has_confirmed: bool) -> Self {
+    /// What is awaited now that it `has_acknowledged` something more or not, if it `owes`
+    /// something.
+    pub(super) fn after(self, owes: bool, has_acknowledged: bool) -> Self {
         match self {
             Self::Ended => Self::Ended,
             _ if !owes => Self::Quiet,
-            Self::Awaiting(since) if !has_confirmed => Self::Awaiting(since),
+            Self::Awaiting(since) if !has_acknowledged => Self::Awaiting(since),
             Self::Quiet | Self::Awaiting(_) => Self::Awaiting(Instant::now()),
         }
     }
 
-    /// Since when it should have confirmed something.
+    /// Since when it should have acknowledged something.
     pub(super) fn awaiting(self) -> Option<Instant> {
         match self {
             Self::Awaiting(since) => Some(since),
@@ -66,7 +67,7 @@ impl Hearing {
         }
     }
 
-    /// Whether it has confirmed nothing for as long as is allowed.
+    /// Whether it has acknowledged nothing for as long as is allowed.
     pub(super) fn is_silent_for(self, limit: Option<Duration>) -> bool {
         self.awaiting().is_some_and(|since| is_over(since, limit))
     }

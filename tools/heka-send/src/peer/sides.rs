@@ -73,7 +73,7 @@ impl Sides {
         self.writing.closing()
     }
 
-    /// Since when nothing was confirmed, or written if nothing has to be confirmed.
+    /// Since when nothing was acknowledged, or written if nothing has to be acknowledged.
     pub(super) fn idle_since(&self) -> Instant {
         self.hearing.awaiting().unwrap_or(self.active)
     }
@@ -83,8 +83,8 @@ impl Sides {
         self.active.elapsed() >= limit
     }
 
-    /// Gives a peer up that has taken nothing, or confirmed nothing, for so long. `lacks_ack` if it
-    /// may be one that never confirms.
+    /// Gives a peer up that has taken nothing, or acknowledged nothing, for so long. `lacks_ack` if
+    /// it may be one that never acknowledges.
     pub(super) fn check_patience(
         &self,
         limit: Option<Duration>,

@@ -75,8 +75,8 @@ impl Queue {
     }
 
     /// Appends some of the frames from `start` on, which end at `ends`, with one write: as many as
-    /// the last file has room for, in at most so many blocks. Returns how many frames, and where they
-    /// end.
+    /// the last file has room for, in at most so many blocks. Returns how many frames, and where
+    /// they end.
     fn append_some(
         &mut self,
         frames: &[u8],
@@ -137,8 +137,8 @@ impl Queue {
         self.limits.file_size.saturating_sub(self.end().offset + MAX_HEAD as u64)
     }
 
-    /// Whether nearly everything in the last file is confirmed, nothing else is left, and what is
-    /// not confirmed has not been promised to outlive the machine.
+    /// Whether nearly everything in the last file is acknowledged, nothing else is left, and what
+    /// is not acknowledged has not been promised to outlive the machine.
     pub(super) fn can_begin_anew(&self) -> bool {
         let (place, end) = (self.cursor.place, self.end());
         place.file == end.file
@@ -167,7 +167,7 @@ impl Queue {
         Ok(self.clearing == Clearing::Done)
     }
 
-    /// Begins the last file anew with what is not confirmed in it.
+    /// Begins the last file anew with what is not acknowledged in it.
     pub(super) fn begin_anew(&mut self) -> io::Result<()> {
         let Cursor { place, number, lost, .. } = self.cursor;
         let Place { file, offset: gone } = place;

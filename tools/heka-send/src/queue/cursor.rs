@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far a queue is confirmed: one line of text, replaced as a whole.
+//! How far a queue is acknowledged: one line of text, replaced as a whole.
 //!
 //! ```text
 //! 2 STREAM BOOT FILE OFFSET NUMBER LOST HOME FIRST STORED [FILE OFFSET]
 //! ```
 //!
-//! The version of this format, the stream's name and the seed of its key (one word) and the kernel's
-//! boot id (all in hex), the place behind the last confirmed message, that message's number, how many
-//! messages are lost before it that have a number in their block, where the queue was at home when
-//! this was written, the first file that consists of blocks, and the number of the last message, in
-//! its block, that outlives the machine. If one more place follows, what
-//! stands behind that one in its file does not count after a restart of the machine: it may be half
-//! of this message and half of that. Version 1 lacked LOST, HOME, FIRST and STORED.
+//! The version of this format, the stream's name and the seed of its key (one word) and the
+//! kernel's boot id (all in hex), the place behind the last acknowledged message, that message's
+//! number, how many messages are lost before it that have a number in their block, where the queue
+//! was at home when this was written, the first file that consists of blocks, and the number of the
+//! last message, in its block, that outlives the machine. If one more place follows, what stands
+//! behind that one in its file does not count after a restart of the machine: it may be half of
+//! this message and half of that. Version 1 lacked LOST, HOME, FIRST and STORED.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};

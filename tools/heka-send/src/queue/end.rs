@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The version of this format and the kernel's boot id; the file that is written to and how much of
-//! it counts, for behind that may stand what is left of messages that were confirmed; the place
+//! it counts, for behind that may stand what is left of messages that were acknowledged; the place
 //! before which nothing counts any more, as far as the cursor does not know better, and the number
 //! of the message before it, how many are lost before that have a number in their block, and the
 //! number of the last message in its block. Version 1 lacked the last two. Numbers have twenty
@@ -30,7 +30,7 @@ use heka_core::report::Refused;
 pub(super) struct End {
     /// Behind the last message.
     pub(super) place: Place,
-    /// Everything before was confirmed when a file was begun anew.
+    /// Everything before was acknowledged when a file was begun anew.
     pub(super) begun: Place,
     /// Number of the message before that.
     pub(super) number: u64,
@@ -49,9 +49,9 @@ impl End {
         let mut number = || words.next()?.parse().ok();
         let place = Place { file: number()?, offset: number()? };
         let begun = Place { file: number()?, offset: number()? };
-        let last_confirmed = number()?;
+        let last_acknowledged = number()?;
         let (lost, last) = if version == "1" { (0, 0) } else { (number()?, number()?) };
-        Some(Self { place, begun, number: last_confirmed, lost, last })
+        Some(Self { place, begun, number: last_acknowledged, lost, last })
     }
 }
 

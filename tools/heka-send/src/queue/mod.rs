@@ -4,27 +4,28 @@
 //! ```text
 //! DIR/0.log  1.log  2.log …    framed messages in blocks (heka-stream(5))
 //! DIR/end                      where they end in the last file
-//! DIR/cursor                   how far the far end has confirmed them
+//! DIR/cursor                   how far the far end has acknowledged them
 //! ```
 //!
 //! Messages are appended to the last file with one write(2) a block; a file that has reached its
-//! size is followed by the next number, and removed once everything in it is confirmed. While the
-//! far end keeps up, the only file is begun anew where it lies as soon as nearly everything in it is
-//! confirmed: the same few pages are written again and again, which costs much less than new ones
-//! and keeps the disk quiet.
+//! size is followed by the next number, and removed once everything in it is acknowledged. While
+//! the far end keeps up, the only file is begun anew where it lies as soon as nearly everything in
+//! it is acknowledged: the same few pages are written again and again, which costs much less than
+//! new ones and keeps the disk quiet.
 //!
 //! What is appended survives the death of the process at once, and that of the machine after
 //! [`Queue::sync`] or the end of what [`Queue::sync_soon`] began, which is called about once a
-//! second. After a restart of the machine a file that was begun anew counts as far as it was synced.
+//! second. After a restart of the machine a file that was begun anew counts as far as it was
+//! synced.
 //!
 //! Messages are numbered as they are handed out. The numbers and the name of the stream are the
 //! same after a restart, so that a receiver that has them already recognises them. After a restart
 //! of the machine the end of the queue may be missing and its numbers would be given to other
-//! messages: then the stream gets another name. So it does if something of the queue is missing, and
-//! in a copy of the directory.
+//! messages: then the stream gets another name. So it does if something of the queue is missing,
+//! and in a copy of the directory.
 //!
-//! Messages have another number in their block, of which none is ever used twice: what is missing is
-//! noticed by these.
+//! Messages have another number in their block, of which none is ever used twice: what is missing
+//! is noticed by these.
 
 mod append;
 mod batch;
@@ -57,7 +58,7 @@ use heka_core::report::{Explain as _, Stop, stats};
 /// How large a queue may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Bytes that wait to be confirmed.
+    /// Bytes that wait to be acknowledged.
     pub(crate) size: u64,
     /// Bytes of one file.
     pub(crate) file_size: u64,
@@ -108,8 +109,8 @@ pub(crate) struct Queue {
     clearing: Clearing,
     /// Complete files that were not synced yet, with their numbers.
     unsynced: VecDeque<(u64, File)>,
-    /// Files that are confirmed and can go once the cursor says so.
-    confirmed: Vec<String>,
+    /// Files that are acknowledged and can go once the cursor says so.
+    acknowledged: Vec<String>,
     keeper: Keeper,
     /// What is handed out next.
     read_at: Place,
@@ -120,7 +121,7 @@ pub(crate) struct Queue {
     /// Up to there an earlier process may have sent what is queued, and the number of the last
     /// message before, once it is handed out.
     inherited: Result<u64, Place>,
-    /// For what is handed out and not confirmed.
+    /// For what is handed out and not acknowledged.
     marks: VecDeque<Mark>,
     /// Number of the last message that is safe with the far end, and of the last that was handed
     /// out and is not on disk any more.
@@ -163,7 +164,7 @@ impl Queue {
             clearing: Clearing::Nothing,
             // An earlier process may not have come to it.
             unsynced: files.into_iter().collect(),
-            confirmed: Vec::new(),
+            acknowledged: Vec::new(),
             keeper: Keeper::start(dir),
             reader: None,
             marks: VecDeque::new(),
@@ -211,17 +212,17 @@ impl Queue {
         self.inherited.ok()
     }
 
-    /// Number of the last message that is confirmed.
-    pub(crate) fn confirmed(&self) -> u64 {
+    /// Number of the last message that is acknowledged.
+    pub(crate) fn acknowledged(&self) -> u64 {
         self.cursor.number
     }
 
-    /// Bytes that wait to be confirmed.
+    /// Bytes that wait to be acknowledged.
     pub(crate) fn len(&self) -> u64 {
         self.sizes.iter().sum::<u64>().saturating_sub(self.cursor.place.offset)
     }
 
-    /// Whether everything is confirmed.
+    /// Whether everything is acknowledged.
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -241,7 +242,7 @@ impl Queue {
     ///
     /// # Errors
     /// As [`Queue::sync_soon`].
-    pub(crate) fn confirm(&mut self, number: u64) -> Result<(), Stop> {
+    pub(crate) fn acknowledge(&mut self, number: u64) -> Result<(), Stop> {
         self.delivered = number;
         while self.marks.front().is_some_and(|mark| mark.number <= number)
             && let Some(mark) = self.marks.pop_front()
@@ -249,14 +250,14 @@ impl Queue {
             (self.cursor.number, self.cursor.lost) = (mark.number, mark.lost);
             self.advance_to(mark.place);
         }
-        if self.confirmed.is_empty() { Ok(()) } else { self.sync_soon() }
+        if self.acknowledged.is_empty() { Ok(()) } else { self.sync_soon() }
     }
 
     fn advance_to(&mut self, place: Place) {
         self.is_unsaved |= place != self.cursor.place;
         for file in self.cursor.place.file..place.file {
             self.sizes.pop_front();
-            self.confirmed.push(name_of(file));
+            self.acknowledged.push(name_of(file));
             if self.unsynced.front().is_some_and(|(number, _)| *number <= file) {
                 self.unsynced.pop_front();
             }
@@ -297,8 +298,8 @@ impl Queue {
         self.dropped = self.dropped.max(gone.unwrap_or(0));
         self.marks.retain(|mark| mark.place > start && mark.number <= before);
         self.read_at = self.read_at.max(start);
-        // What this process has numbered keeps its numbers, and its name with the peers. The next one
-        // counts without what is dropped here: it needs another name.
+        // What this process has numbered keeps its numbers, and its name with the peers. The next
+        // one counts without what is dropped here: it needs another name.
         self.cursor.rename_stream();
         self.cursor.lost = self.number_before(start)?.saturating_sub(self.cursor.number);
         self.advance_to(start);
@@ -322,13 +323,13 @@ impl Queue {
         Ok(if start == self.end() { self.appended } else { self.last + self.lost })
     }
 
-    /// How many messages were handed out and dropped and are not confirmed: they are lost with this
-    /// process.
+    /// How many messages were handed out and dropped and are not acknowledged: they are lost with
+    /// this process.
     pub(crate) fn unkept(&self) -> u64 {
         self.dropped.saturating_sub(self.delivered)
     }
 
-    /// Leaves the files with nothing but messages in them, none if all are confirmed, and syncs
+    /// Leaves the files with nothing but messages in them, none if all are acknowledged, and syncs
     /// them.
     ///
     /// # Errors
@@ -343,7 +344,7 @@ impl Queue {
         self.cut_rest().at(self.dir.display())
     }
 
-    /// Makes what was appended and is not confirmed, and how far that is, outlive the machine.
+    /// Makes what was appended and is not acknowledged, and how far that is, outlive the machine.
     ///
     /// # Errors
     /// The system's.
@@ -374,7 +375,7 @@ impl Queue {
         let promised = Some(self.end()).filter(|end| self.extent > end.offset);
         let cursor = std::mem::take(&mut self.is_unsaved)
             .then(|| Cursor { promised, ..self.cursor.clone() });
-        let remove = std::mem::take(&mut self.confirmed);
+        let remove = std::mem::take(&mut self.acknowledged);
         self.keeper.start_job(Job { sync, cursor, remove });
         Ok(())
     }

@@ -73,7 +73,7 @@ impl Queue {
             let Piece::Frames { before, frames, .. } = piece else { continue };
             let expected = self.last + self.lost;
             match before.unwrap_or(expected).checked_sub(expected) {
-                // What was confirmed long ago.
+                // What was acknowledged long ago.
                 None => continue,
                 Some(0) => {}
                 Some(count) => {

@@ -89,7 +89,7 @@ impl Survey {
             (self.last, self.before) = (before, before);
         }
         match before.checked_sub(self.last) {
-            // What was confirmed long ago.
+            // What was acknowledged long ago.
             None => return,
             Some(0) => self.tell_trouble(),
             Some(_) => self.lose_until(before),
@@ -172,7 +172,7 @@ pub(super) fn survey(
             None => survey.miss(&path, number < cursor.first_file),
         }
     }
-    // What is confirmed is not synced: a crash may have taken it.
+    // What is acknowledged is not synced: a crash may have taken it.
     cursor.place.offset = cursor.place.offset.min(sizes.front().copied().unwrap_or(0));
     survey.finish();
     if cursor.is_fresh {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records on their way: kept from the moment they are written to a connection until the far end
-//! has confirmed them, and given out again after the connection was lost.
+//! has acknowledged them, and given out again after the connection was lost.
 //!
 //! A [`Window`] is one stretch of bytes made of whole records, numbered 1, 2, 3 … Three marks move
-//! along it: what is confirmed, what has been written, and its end.
+//! along it: what is acknowledged, what has been written, and its end.
 //!
 //! ```text
-//!   kept (--resend)    unconfirmed           unwritten
-//! |-----------------|---------------------|--------------|
-//! head          confirmed              written          end
+//!   kept (--resend)    unacknowledged       unwritten
+//! |-----------------|------------------|----------------|
+//! head         acknowledged         written            end
 //! ```
 
 mod trail;
@@ -67,8 +67,8 @@ pub(crate) struct Window {
     spare: Vec<Chunk>,
     limit: u64,
     keep: u64,
-    /// Where the first unconfirmed record starts, and the number of the one before it.
-    confirmed: (u64, u64),
+    /// Where the first unacknowledged record starts, and the number of the one before it.
+    acknowledged: (u64, u64),
     written: u64,
     /// Position that was the first of this connection, and the number of the record before it.
     origin: (u64, u64),
@@ -83,15 +83,15 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Holds about `limit` bytes that are not confirmed, and `keep` that are, of a stream whose
-    /// record number `last` is confirmed already.
+    /// Holds about `limit` bytes that are not acknowledged, and `keep` that are, of a stream whose
+    /// record number `last` is acknowledged already.
     pub(crate) fn starting_after(last: u64, limit: u64, keep: u64) -> Self {
         Self {
             chunks: VecDeque::new(),
             spare: Vec::new(),
             limit,
             keep,
-            confirmed: (0, last),
+            acknowledged: (0, last),
             written: 0,
             origin: (0, last),
             trail: Trail::default(),
@@ -104,7 +104,7 @@ impl Window {
 
     /// Whether another record may be added.
     pub(crate) fn has_room(&self) -> bool {
-        self.end - self.confirmed.0 < self.limit
+        self.end - self.acknowledged.0 < self.limit
     }
 
     /// Where the next record is built, behind what is there; [`Window::end_record`] ends it.
@@ -181,14 +181,14 @@ impl Window {
         self.last
     }
 
-    /// Number of the last record that is confirmed.
-    pub(crate) fn confirmed(&self) -> u64 {
-        self.confirmed.1
+    /// Number of the last record that is acknowledged.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged.1
     }
 
-    /// How many records are not confirmed.
-    pub(crate) fn unconfirmed(&self) -> u64 {
-        self.last - self.confirmed.1
+    /// How many records are not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> u64 {
+        self.last - self.acknowledged.1
     }
 
     /// How many records have been written to a connection before and will be again.
@@ -239,8 +239,8 @@ impl Window {
         bytes.get(..usize::try_from(end).unwrap_or(usize::MAX)).unwrap_or(bytes)
     }
 
-    /// The next whole records, at least one, together at most `most` bytes if they are several; none
-    /// after `last`.
+    /// The next whole records, at least one, together at most `most` bytes if they are several;
+    /// none after `last`.
     pub(crate) fn unwritten_records(&self, most: usize, last: u64) -> &[u8] {
         let Some(chunk) = self.chunk_at(self.written) else {
             return &[];
@@ -281,24 +281,24 @@ impl Window {
     }
 
     /// The far end has this much of what was written since the connection was made.
-    pub(crate) fn confirm_bytes(&mut self, len: u64) {
+    pub(crate) fn acknowledge_bytes(&mut self, len: u64) {
         let position = (self.origin.0 + len).min(self.written);
         // Equal, too: an empty record may stand there.
-        if position >= self.confirmed.0 {
-            self.confirm_record(self.records_until(position));
+        if position >= self.acknowledged.0 {
+            self.acknowledge_record(self.records_until(position));
         }
     }
 
     /// The far end has everything up to this record.
-    pub(crate) fn confirm_record(&mut self, number: u64) {
+    pub(crate) fn acknowledge_record(&mut self, number: u64) {
         let number = number.min(self.records_until(self.written));
-        if number <= self.confirmed.1 {
+        if number <= self.acknowledged.1 {
             return;
         }
         let index = self.chunks.partition_point(|chunk| chunk.before < number);
         if let Some(chunk) = index.checked_sub(1).and_then(|index| self.chunks.get(index)) {
             let count = usize::try_from(number - chunk.before).unwrap_or(usize::MAX);
-            self.confirmed = (chunk.end_of(count), number);
+            self.acknowledged = (chunk.end_of(count), number);
         }
         self.let_go();
     }
@@ -311,7 +311,7 @@ impl Window {
             refusals.add(refused + 1, self.record(refused + 1));
         }
         self.refusals = refusals;
-        self.confirm_record(number);
+        self.acknowledge_record(number);
     }
 
     /// The bytes of a record; none if it was let go.
@@ -321,9 +321,9 @@ impl Window {
         chunk.map_or(&[], |chunk| chunk.record(number))
     }
 
-    /// Forgets what is confirmed and need not be kept.
+    /// Forgets what is acknowledged and need not be kept.
     fn let_go(&mut self) {
-        let horizon = self.confirmed.0.saturating_sub(self.keep);
+        let horizon = self.acknowledged.0.saturating_sub(self.keep);
         while let Some(chunk) = self.chunks.front()
             && chunk.end() <= horizon
             && chunk.end() <= self.written
@@ -337,24 +337,24 @@ impl Window {
         }
     }
 
-    /// A new connection starts: what is not confirmed is to be written again, from the start of a
-    /// record; and what is kept as well, unless the last connection ended in order. Returns how many
-    /// records stay confirmed of those that its peer may not have read.
+    /// A new connection starts: what is not acknowledged is to be written again, from the start of
+    /// a record; and what is kept as well, unless the last connection ended in order. Returns how
+    /// many records stay acknowledged of those that its peer may not have read.
     pub(crate) fn rewind(&mut self, in_order: bool) -> u64 {
-        let read = self.number_at(self.confirmed.0.saturating_sub(UNREAD)).max(self.origin.1);
+        let read = self.number_at(self.acknowledged.0.saturating_sub(UNREAD)).max(self.origin.1);
         self.resent_until = self.resent_until.max(self.written);
-        let kept = self.confirmed.0.saturating_sub(self.keep);
+        let kept = self.acknowledged.0.saturating_sub(self.keep);
         if !in_order
             && self.keep > 0
             && let Some(chunk) = self.chunks.iter().find(|chunk| chunk.end() > kept)
         {
             let count = chunk.records_until(kept);
-            let position = chunk.end_of(count).min(self.confirmed.0);
-            self.confirmed = (position, self.records_until(position));
+            let position = chunk.end_of(count).min(self.acknowledged.0);
+            self.acknowledged = (position, self.records_until(position));
         }
-        self.written = self.confirmed.0;
-        self.origin = self.confirmed;
-        self.confirmed.1.saturating_sub(read)
+        self.written = self.acknowledged.0;
+        self.origin = self.acknowledged;
+        self.acknowledged.1.saturating_sub(read)
     }
 
     /// Number of the last record that ended at or before a position, or of one before it.

@@ -16,35 +16,35 @@ fn a_record_cut_by_the_end_of_a_connection_is_written_again_whole() {
     let mut window = with_records(0, &[b"one", b"two", b"three"]);
     assert_eq!(window.unwritten(), b"onetwothree");
     window.written(8);
-    window.confirm_bytes(4);
-    assert_eq!((window.confirmed(), window.unconfirmed()), (1, 2));
+    window.acknowledge_bytes(4);
+    assert_eq!((window.acknowledged(), window.unacknowledged()), (1, 2));
     window.rewind(false);
     assert_eq!(window.unwritten(), b"twothree");
     assert_eq!(window.written(8), 1);
-    window.confirm_bytes(8);
-    assert_eq!(window.unconfirmed(), 0);
+    window.acknowledge_bytes(8);
+    assert_eq!(window.unacknowledged(), 0);
 }
 
 #[test]
-fn nothing_is_confirmed_that_was_not_written() {
+fn nothing_is_acknowledged_that_was_not_written() {
     let mut window = with_records(0, &[b"one", b"two"]);
     window.written(3);
-    window.confirm_record(2);
-    assert_eq!(window.confirmed(), 1);
-    window.confirm_bytes(100);
-    assert_eq!(window.confirmed(), 1);
+    window.acknowledge_record(2);
+    assert_eq!(window.acknowledged(), 1);
+    window.acknowledge_bytes(100);
+    assert_eq!(window.acknowledged(), 1);
 }
 
 #[test]
-fn confirmed_records_are_kept_for_a_broken_connection_only() {
+fn acknowledged_records_are_kept_for_a_broken_connection_only() {
     let mut window = with_records(6, &[b"one", b"two", b"three"]);
     window.written(11);
-    window.confirm_record(3);
+    window.acknowledge_record(3);
     window.rewind(true);
     assert_eq!(window.unwritten(), b"");
     window.rewind(false);
     assert_eq!(window.unwritten(), b"twothree");
-    assert_eq!(window.confirmed(), 1);
+    assert_eq!(window.acknowledged(), 1);
 }
 
 #[test]
@@ -70,12 +70,12 @@ fn runs_and_buffers_are_records_like_others() {
     assert_eq!(window.unwritten(), b"fourfivesix");
     window.written(5);
     assert_eq!((window.written_until(), window.is_between_chunks()), (4, false));
-    window.confirm_record(4);
+    window.acknowledge_record(4);
     window.rewind(false);
     assert_eq!(window.unwritten(), b"fivesix");
     window.written(7);
-    window.confirm_record(6);
-    assert_eq!(window.unconfirmed(), 0);
+    window.acknowledge_record(6);
+    assert_eq!(window.unacknowledged(), 0);
 }
 
 #[test]
@@ -90,8 +90,8 @@ fn room_comes_back_and_chunks_are_let_go() {
             let len = window.unwritten().len();
             window.written(len);
         }
-        window.confirm_record(window.last());
-        assert_eq!((window.unconfirmed(), window.chunks.len()), (0, 0), "round {round}");
+        window.acknowledge_record(window.last());
+        assert_eq!((window.unacknowledged(), window.chunks.len()), (0, 0), "round {round}");
     }
 }
 
@@ -101,12 +101,12 @@ fn what_is_refused_is_passed_over_once_and_kept_if_that_is_wanted() {
     window.refusals = Refusals::keeping(true);
     window.written(15);
     window.refuse_records(3, 2);
-    assert_eq!((window.confirmed(), window.refusals.count()), (3, 2));
+    assert_eq!((window.acknowledged(), window.refusals.count()), (3, 2));
     // What is sent again is refused again.
     window.rewind(false);
     window.written(15);
     window.refuse_records(3, 2);
-    assert_eq!((window.confirmed(), window.refusals.count()), (3, 2));
+    assert_eq!((window.acknowledged(), window.refusals.count()), (3, 2));
     assert_eq!(window.refusals.take(), b"twothree");
     assert_eq!(window.refusals.take(), b"");
 }
@@ -116,13 +116,13 @@ fn what_a_peer_may_not_have_read_is_in_doubt() {
     for (keep, resent, doubt) in [(0, 0, 3), (6, 2, 1), (1 << 20, 3, 0)] {
         let mut window = with_records(keep, &[b"one", b"two", b"six", b"ten"]);
         window.written(9);
-        window.confirm_bytes(9);
+        window.acknowledge_bytes(9);
         assert_eq!(window.rewind(false), doubt, "{keep}");
         assert_eq!(window.to_repeat(), resent);
-        assert_eq!(window.unconfirmed(), 1 + resent);
+        assert_eq!(window.unacknowledged(), 1 + resent);
         // It was said once.
         window.written(3);
-        window.confirm_bytes(3);
+        window.acknowledge_bytes(3);
         assert_eq!(window.rewind(true), 1);
     }
     // What went before the last megabytes has been read.
@@ -132,7 +132,7 @@ fn what_a_peer_may_not_have_read_is_in_doubt() {
         window.end_record();
         window.written(1000);
     }
-    window.confirm_record(20_000);
+    window.acknowledge_record(20_000);
     let doubt = window.rewind(false);
     assert!((8388..8800).contains(&doubt), "{doubt}");
 }

@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// A queue of twelve files or so, of which nothing is confirmed.
+/// A queue of twelve files or so, of which nothing is acknowledged.
 fn long_queue() -> (tempfile::TempDir, [u8; 16]) {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
@@ -42,7 +42,7 @@ fn any_file_that_is_missing_is_noticed_and_costs_only_its_own() {
         fill(&mut queue, 300..301);
         let last = there.len() as u64 + 1;
         assert_eq!(read(&mut queue), [(last, "message 300".to_owned())]);
-        queue.confirm(last).unwrap();
+        queue.acknowledge(last).unwrap();
         drop(queue);
         assert!(!Queue::open(dir.path(), LIMITS).unwrap().has_lost());
     }
@@ -99,7 +99,7 @@ fn a_queue_of_the_first_form_is_emptied_in_order() {
     let old = |from: u32, until: u32| -> Vec<u8> {
         (from..until).flat_map(|number| frame(&format!("message {number}"))).collect()
     };
-    // Two messages are confirmed.
+    // Two messages are acknowledged.
     let offset = old(0, 2).len();
     let line = format!("1 {} {} 3 {offset} 2\n", words[1], words[2]);
     std::fs::write(dir.path().join("cursor"), line).unwrap();
@@ -121,7 +121,7 @@ fn a_queue_of_the_first_form_is_emptied_in_order() {
         next = 2;
     }
     read(&mut queue);
-    queue.confirm(50).unwrap();
+    queue.acknowledge(50).unwrap();
     queue.sync().unwrap();
     assert_eq!(list(dir.path()), [5]);
 }

@@ -67,7 +67,7 @@ fn append(queue: &mut Queue, frames: &[Vec<u8>]) {
 }
 
 #[test]
-fn what_is_not_confirmed_is_there_after_a_restart_under_the_same_number() {
+fn what_is_not_acknowledged_is_there_after_a_restart_under_the_same_number() {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
     let stream_id = queue.stream_id();
@@ -75,19 +75,19 @@ fn what_is_not_confirmed_is_there_after_a_restart_under_the_same_number() {
     read(&mut queue);
     fill(&mut queue, 1..3);
     read(&mut queue);
-    queue.confirm(1).unwrap();
+    queue.acknowledge(1).unwrap();
     queue.sync().unwrap();
     drop(queue);
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
-    assert_eq!((queue.stream_id(), queue.confirmed()), (stream_id, 1));
+    assert_eq!((queue.stream_id(), queue.acknowledged()), (stream_id, 1));
     let expected = [(2, "message 1".to_owned()), (3, "message 2".to_owned())];
     assert_eq!(read(&mut queue), expected);
-    queue.confirm(3).unwrap();
+    queue.acknowledge(3).unwrap();
     assert!(queue.is_empty());
 }
 
 #[test]
-fn files_are_removed_once_they_are_confirmed() {
+fn files_are_removed_once_they_are_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
     fill(&mut queue, 0..200);
@@ -95,7 +95,7 @@ fn files_are_removed_once_they_are_confirmed() {
     let records = read(&mut queue);
     assert_eq!(records.len(), 200);
     assert_eq!(records.last().unwrap(), &(200, "message 199".to_owned()));
-    queue.confirm(200).unwrap();
+    queue.acknowledge(200).unwrap();
     queue.sync().unwrap();
     assert_eq!(list(dir.path()).len(), 1);
     assert!(queue.is_empty() && queue.has_room());
@@ -120,7 +120,7 @@ fn a_torn_record_is_cut_off() {
 }
 
 #[test]
-fn a_full_queue_has_no_room_until_something_is_confirmed() {
+fn a_full_queue_has_no_room_until_something_is_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
     let mut count = 0;
@@ -130,7 +130,7 @@ fn a_full_queue_has_no_room_until_something_is_confirmed() {
     }
     read(&mut queue);
     assert!(!queue.has_room());
-    queue.confirm(u64::from(count)).unwrap();
+    queue.acknowledge(u64::from(count)).unwrap();
     assert!(queue.has_room());
 }
 
@@ -152,13 +152,13 @@ fn the_oldest_file_can_be_dropped_and_its_messages_are_counted() {
 }
 
 #[test]
-fn what_was_handed_out_is_not_dropped_and_can_be_confirmed() {
+fn what_was_handed_out_is_not_dropped_and_can_be_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
     fill(&mut queue, 0..100);
     assert_eq!(read(&mut queue).len(), 100);
     assert_eq!(queue.drop_oldest().unwrap(), Some(0));
-    queue.confirm(100).unwrap();
+    queue.acknowledge(100).unwrap();
     assert!(queue.is_empty());
     while queue.drop_oldest().unwrap().is_some() {}
     drop(queue);
@@ -173,7 +173,7 @@ fn two_processes_cannot_have_the_same_queue() {
 }
 
 #[test]
-fn what_the_caller_hands_out_is_numbered_and_confirmed_like_the_rest() {
+fn what_the_caller_hands_out_is_numbered_and_acknowledged_like_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
     fill(&mut queue, 0..2);
@@ -181,7 +181,7 @@ fn what_the_caller_hands_out_is_numbered_and_confirmed_like_the_rest() {
     assert!(!queue.has_unread());
     fill(&mut queue, 2..3);
     assert_eq!(read(&mut queue), [(3, "message 2".to_owned())]);
-    queue.confirm(2).unwrap();
+    queue.acknowledge(2).unwrap();
     queue.sync().unwrap();
     drop(queue);
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
@@ -189,12 +189,12 @@ fn what_the_caller_hands_out_is_numbered_and_confirmed_like_the_rest() {
 }
 
 #[test]
-fn what_a_crash_took_of_the_confirmed_part_is_not_counted_again() {
+fn what_a_crash_took_of_the_acknowledged_part_is_not_counted_again() {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
     fill(&mut queue, 0..3);
     read(&mut queue);
-    queue.confirm(3).unwrap();
+    queue.acknowledge(3).unwrap();
     queue.sync().unwrap();
     drop(queue);
     std::fs::write(path_of(dir.path(), 0), b"").unwrap();
@@ -210,25 +210,25 @@ fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
     for number in 0..200 {
         fill(&mut queue, number..number + 1);
         assert_eq!(read(&mut queue), [(u64::from(number) + 1, format!("message {number}"))]);
-        queue.confirm(u64::from(number) + 1).unwrap();
+        queue.acknowledge(u64::from(number) + 1).unwrap();
         queue.keeper.finish().unwrap();
     }
     assert_eq!(list(dir.path()), [0]);
     fill(&mut queue, 200..201);
     drop(queue);
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
-    // The cursor was saved at the start; how far the file that was begun anew last was confirmed
+    // The cursor was saved at the start; how far the file that was begun anew last was acknowledged
     // is not known, but everything before.
     let records = read(&mut queue);
     assert!(records.len() < 60, "{records:?}");
     assert_eq!(records.last().unwrap(), &(201, "message 200".to_owned()));
     fill(&mut queue, 201..202);
-    queue.confirm(201).unwrap();
+    queue.acknowledge(201).unwrap();
     queue.close().unwrap();
     let len = std::fs::metadata(path_of(dir.path(), 0)).unwrap().len();
     assert_eq!(len, queue.end().offset, "nothing is left over");
     read(&mut queue);
-    queue.confirm(202).unwrap();
+    queue.acknowledge(202).unwrap();
     queue.close().unwrap();
     assert_eq!(std::fs::metadata(path_of(dir.path(), 0)).unwrap().len(), 0);
     drop(queue);
@@ -244,7 +244,7 @@ fn a_file_with_old_messages_in_it_counts_as_far_as_it_was_synced() {
     let frames: Vec<_> = (0..50).map(|number| frame(&format!("message {number}"))).collect();
     append(&mut queue, &frames);
     let count = read(&mut queue).len() as u64;
-    queue.confirm(count).unwrap();
+    queue.acknowledge(count).unwrap();
     queue.begin_anew().unwrap();
     fill(&mut queue, 50..52);
     queue.sync().unwrap();
@@ -281,7 +281,7 @@ enum Act {
     Append(u32),
     Read,
     /// So much of what was handed out.
-    Confirm(prop::sample::Index),
+    Acknowledge(prop::sample::Index),
     Sync,
     /// The process dies and is started again.
     Kill,
@@ -293,7 +293,7 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         4 => (1..30u32).prop_map(Act::Append),
         3 => Just(Act::Read),
-        3 => any::<prop::sample::Index>().prop_map(Act::Confirm),
+        3 => any::<prop::sample::Index>().prop_map(Act::Acknowledge),
         1 => Just(Act::Sync),
         1 => Just(Act::Kill),
         1 => Just(Act::KillWhileWriting),
@@ -324,7 +324,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
         let stream_id = queue.stream_id();
-        let (mut appended, mut handed_out, mut confirmed) = (0u32, 0u64, 0u64);
+        let (mut appended, mut handed_out, mut acknowledged) = (0u32, 0u64, 0u64);
         for act in acts {
             match act {
                 Act::Append(count) => {
@@ -343,10 +343,10 @@ proptest! {
                     }
                     prop_assert_eq!(handed_out, u64::from(appended));
                 }
-                Act::Confirm(upto) => {
-                    let most = usize::try_from(handed_out - confirmed).unwrap();
-                    confirmed += upto.index(most + 1) as u64;
-                    queue.confirm(confirmed).unwrap();
+                Act::Acknowledge(upto) => {
+                    let most = usize::try_from(handed_out - acknowledged).unwrap();
+                    acknowledged += upto.index(most + 1) as u64;
+                    queue.acknowledge(acknowledged).unwrap();
                 }
                 Act::Sync => queue.sync().unwrap(),
                 Act::Kill | Act::KillWhileWriting => {
@@ -357,8 +357,8 @@ proptest! {
                     queue = Queue::open(dir.path(), LIMITS).unwrap();
                     prop_assert_eq!(queue.stream_id(), stream_id);
                     prop_assert!(!queue.has_lost());
-                    prop_assert!(queue.confirmed() <= confirmed);
-                    (handed_out, confirmed) = (queue.confirmed(), queue.confirmed());
+                    prop_assert!(queue.acknowledged() <= acknowledged);
+                    (handed_out, acknowledged) = (queue.acknowledged(), queue.acknowledged());
                 }
             }
         }
@@ -405,7 +405,7 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
-        let (mut appended, mut handed_out, mut confirmed) = (0u32, 0u64, 0u64);
+        let (mut appended, mut handed_out, mut acknowledged) = (0u32, 0u64, 0u64);
         let mut synced = (logs(dir.path()), 0);
         for act in acts {
             match act {
@@ -414,10 +414,10 @@ proptest! {
                     appended += count;
                 }
                 Act::Read => handed_out += read(&mut queue).len() as u64,
-                Act::Confirm(upto) => {
-                    let most = usize::try_from(handed_out - confirmed).unwrap();
-                    confirmed += upto.index(most + 1) as u64;
-                    queue.confirm(confirmed).unwrap();
+                Act::Acknowledge(upto) => {
+                    let most = usize::try_from(handed_out - acknowledged).unwrap();
+                    acknowledged += upto.index(most + 1) as u64;
+                    queue.acknowledge(acknowledged).unwrap();
                 }
                 Act::Sync | Act::Kill | Act::KillWhileWriting => queue.sync().unwrap(),
             }
@@ -430,8 +430,8 @@ proptest! {
         let mut pages = pages.into_iter().cycle();
         crash(dir.path(), &synced.0, || pages.next().unwrap_or_default());
         let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
-        let known = queue.confirmed();
-        prop_assert!(known <= confirmed && !queue.has_lost());
+        let known = queue.acknowledged();
+        prop_assert!(known <= acknowledged && !queue.has_lost());
         let texts: Vec<String> = read(&mut queue).into_iter().map(|(_, text)| text).collect();
         let promised = usize::try_from(u64::from(synced.1).saturating_sub(known)).unwrap();
         prop_assert!(texts.len() >= promised, "{} of {promised}", texts.len());
