@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The turns of those who are connected: each is heard, told what became of what it sent, and
+//! The turns of those who are connected: each is read, sent what happened to its records, and
 //! waited for.
 
 use std::rc::Rc;
@@ -20,9 +20,9 @@ use crate::senders::Senders;
 
 /// Bytes read from one sender before others get their turn.
 const READ_SIZE: usize = 256 * 1024;
-/// What came is acknowledged after so many turns of all senders, or when none has more.
+/// What came is acknowledged after this many turns of all senders, or when none has more.
 const ACKNOWLEDGED_TURNS: u32 = 4;
-/// So often senders that wait for later stages are told that they do not wait for nothing.
+/// How often senders that wait for later stages get a sign of life.
 const REASSURED: Duration = Duration::from_millis(250);
 /// How often each connection is read at the end: more than the system holds.
 const LAST_READS: u32 = 64;
@@ -46,7 +46,7 @@ pub(crate) struct Conversations {
     buffer: Vec<u8>,
     /// Whether a sender waits for what later stages have not delivered.
     owes: bool,
-    /// When such senders were told so last.
+    /// When such senders got one last.
     reassured: Instant,
 }
 
@@ -99,7 +99,7 @@ impl Conversations {
         let Some(place) = token.checked_sub(self.first_token) else { return Ok(()) };
         let Some(connection) = self.senders.get(place) else { return Ok(()) };
         if connection.is_ended && event.read {
-            // Its sender does not wait any more.
+            // Its sender is no longer waiting.
             self.senders.part(place, None);
             return Ok(());
         }
@@ -152,7 +152,7 @@ impl Conversations {
             Next::End => {
                 if self.intake.acknowledges() {
                     self.intake.out.flush()?;
-                    // A sender that does not read any more needs no acknowledgement.
+                    // A sender that no longer reads needs no acknowledgement.
                     let _gone = connection.acknowledge(self.intake.relay());
                 }
                 connection.end();
@@ -210,7 +210,7 @@ impl Conversations {
         self.watch(place)
     }
 
-    /// Tells senders that wait what later stages have delivered meanwhile.
+    /// Sends waiting senders what later stages have delivered meanwhile.
     pub(crate) fn tell_delivered(&mut self) -> Result<(), Stop> {
         let is_news = self.owes && self.intake.look();
         let reassures = self.owes && self.reassured.elapsed() >= REASSURED;
@@ -279,7 +279,7 @@ impl Conversations {
         if !self.limits.is_due() {
             return Ok(());
         }
-        // Who is closed is told first what came.
+        // A sender that is closed first hears what came.
         self.settle()?;
         for place in self.senders.places() {
             if let Some(connection) = self.senders.get(place)

@@ -131,7 +131,7 @@ impl Inbox {
     }
 
     /// Takes the records of a datagram of `len` bytes, all of them, for it is not kept for another
-    /// turn; tells whether that was as much as a turn.
+    /// turn; returns whether that was as much as a turn.
     fn take(
         &mut self,
         len: usize,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The sockets that senders come in by: shut while there is no room or no descriptor left, closed
-//! for good once nobody is waited for any more.
+//! for good once nobody is waited for.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -89,7 +89,7 @@ pub(crate) struct Newcomer {
     pub(crate) program: Option<usize>,
 }
 
-/// All doors. Where each stands is its token.
+/// All doors. The index of each is its token.
 #[derive(Debug)]
 pub(crate) struct Doors {
     doors: Vec<Option<Door>>,
@@ -99,7 +99,7 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
-    /// Opens the doors: `poller` tells of who comes.
+    /// Opens the doors: `poller` reports who comes.
     ///
     /// # Errors
     /// The system's.
@@ -185,11 +185,11 @@ impl Doors {
         Ok(())
     }
 
-    /// Nobody is waited for any more: who comes later is refused.
+    /// Nobody is waited for: who comes later is refused.
     pub(crate) fn close(&mut self, poller: &Poller) {
         for door in &mut self.doors {
             if let Some(door) = door.take() {
-                // A socket that another process holds as well would be told of for ever.
+                // A socket that another process holds as well would be reported forever.
                 let _gone = poller.remove(&door.listener);
             }
         }
@@ -200,7 +200,7 @@ impl Doors {
         self.is_open
     }
 
-    /// Whether nobody comes in any more.
+    /// Whether nobody comes in.
     pub(crate) fn are_closed(&self) -> bool {
         self.doors.iter().all(Option::is_none)
     }

@@ -193,7 +193,7 @@ impl Intake {
         Ok(Taken { done: records.done(), need: records.need(), is_cut })
     }
 
-    /// Tells of a stretch without frames, or a long line, and the sender if it is to be told.
+    /// Reports a stretch without frames, or a long line, to the sender too if it is to know.
     fn damaged(&mut self, damage: &Damage<'_>, place: &mut Place, peer: &str, more: More) {
         let is_too_long =
             matches!(damage, Damage::NoFrame(damage) if damage.reason == Reason::TooLong);
@@ -217,7 +217,7 @@ impl Intake {
         self.failed |= report::damage_of_peer(peer, damage);
     }
 
-    /// Takes the next frames of which nothing need be known but where they end; tells where those
+    /// Takes the next frames of which nothing need be known but where they end; returns where those
     /// lie that did not come before.
     fn take_run(
         &mut self,
@@ -352,7 +352,7 @@ impl Intake {
         }
     }
 
-    /// Tells of a record that is lost.
+    /// Reports a record that is lost.
     pub(crate) fn lose(&mut self, peer: &str, cause: &str) {
         self.failed = true;
         stats::skip(stats::Skip::Damaged, 1);

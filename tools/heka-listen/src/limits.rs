@@ -38,7 +38,7 @@ impl Favoured {
         Self { place, since: Instant::now(), received }
     }
 
-    /// Whether it is too slow, now that it has sent so many bytes in all.
+    /// Whether it is too slow, now that it has sent `received` bytes in all.
     fn is_slow(&mut self, received: u64) -> bool {
         if received >= self.received.saturating_add(PACE) {
             *self = Self::new(self.place, received);
@@ -155,7 +155,7 @@ impl Limits {
         is_due
     }
 
-    /// Gives the sender at that place up if it takes too long, and tells whether it did.
+    /// Gives the sender at that place up if it takes too long, and returns whether it did.
     pub(crate) fn sweep(
         &mut self,
         place: usize,

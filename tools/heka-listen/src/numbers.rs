@@ -17,7 +17,7 @@ static MESSAGES: Table = Table::new();
 static BYTES: Table = Table::new();
 static DROPPED: Table = Table::new();
 
-/// In the order in which they are told.
+/// In the order in which they are shown.
 pub(crate) const ALL: &[Metric] = &[
     Metric::total(
         "heka_listen_acknowledged_messages_total",

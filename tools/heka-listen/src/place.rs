@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where a connection stands in the stream that it carries.
+//! The place of a connection in the stream that it carries.
 //!
 //! A frame that carries a number says it; those that follow it without one are counted on. That
-//! decides what this sender is told. What is passed over as repeated is decided by what was taken
+//! decides what this sender is sent. What is passed over as repeated is decided by what was taken
 //! of the stream: by no number of a frame that was refused.
 //!
 //! Nothing is acknowledged behind a record that is neither taken nor refused. Where one is damaged,
@@ -18,9 +18,9 @@ use heka_core::delivery::Refusal;
 use crate::relay::Relay;
 use crate::taken::Taken;
 
-/// A record that was damaged so often in succession is refused.
+/// A record that was damaged this often in succession is refused.
 const TRIES: u32 = 3;
-/// A sender that is refused so much, and does not listen, is not listened to.
+/// A sender that ignores this many refusals is disconnected.
 const MOST_REFUSED: usize = 2048;
 
 /// A stream, as long as a connection goes on with it.
@@ -54,7 +54,7 @@ struct Bound {
     before: u64,
 }
 
-/// What a sender is told.
+/// What a sender is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct News {
     /// Nothing is left to do about records up to this number.
@@ -76,7 +76,7 @@ struct Refused {
     reason: Refusal,
 }
 
-/// Where a connection stands.
+/// The place of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     bound: Option<Bound>,
@@ -90,18 +90,18 @@ pub(crate) struct Place {
     came: u64,
     /// Highest number that was acknowledged on it.
     told: u64,
-    /// The sender is to be told that he will be told anything at all.
+    /// The sender is to learn that it will get answers at all.
     greets: bool,
     /// Where in the input the last frame with a number began.
     seen: Option<u64>,
-    /// What the sender is to be told of before anything behind it.
+    /// What the sender is to learn before anything behind it.
     refused: VecDeque<Refused>,
     /// What comes now is of no use.
     is_over: bool,
 }
 
 impl Place {
-    /// Where nobody can be told anything.
+    /// Where there is no way back to the sender.
     pub(crate) fn without_numbers() -> Self {
         Self { is_numberless: true, ..Self::default() }
     }
@@ -114,7 +114,7 @@ impl Place {
         self.bound.is_some()
     }
 
-    /// Whether it stands in that stream.
+    /// Whether it is in that stream.
     pub(crate) fn is_of(&self, id: &[u8; 16]) -> bool {
         self.bound.as_ref().is_some_and(|bound| bound.id == *id)
     }
@@ -142,7 +142,7 @@ impl Place {
         hold.is_some_and(|hold| hold.taken.holder.get() != hold.holder)
     }
 
-    /// A frame at `offset` of the input says that it stands behind record `number`; `false` if that
+    /// A frame at `offset` of the input says that it follows record `number`; `false` if that
     /// cannot be: each record takes at least a byte.
     pub(crate) fn stand(&mut self, number: u64, offset: u64) -> bool {
         let Some(bound) = &self.bound else { return false };
@@ -232,7 +232,7 @@ impl Place {
         times >= TRIES
     }
 
-    /// Nothing comes any more: a record that has begun will come again.
+    /// Nothing more comes: a record that has begun will come again.
     pub(crate) fn end(&mut self) {
         self.is_over = true;
     }
@@ -253,14 +253,14 @@ impl Place {
         self.bound.is_some() && self.came > self.told
     }
 
-    /// A sign of life for a sender that waits: what it was told last.
+    /// A sign of life for a sender that waits: what it was sent last.
     pub(crate) fn repeat(&self) -> Option<News> {
         let run = self.bound.as_ref().filter(|_| self.seen.is_some())?.run;
         Some(News { number: self.told, count: 0, refused: None, run })
     }
 
-    /// What to tell the sender next. Call it when everything that came is written; if others
-    /// deliver it, `relay` tells how far they have.
+    /// What to send the sender next. Call it when everything that came is written; if others
+    /// deliver it, `relay` says how far they have.
     pub(crate) fn news(&mut self, relay: Option<&Relay>) -> Option<News> {
         let Bound { run, hold, .. } = self.bound.as_ref()?;
         let (run, relayed) = (*run, hold.taken.relayed.as_ref());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What becomes of positions: of those that senders' messages carry, and of those that records get
+//! What is done with positions: those that senders' messages carry, and those that records get
 //! here.
 
 use heka_core::codec::Encoder;
@@ -58,8 +58,8 @@ impl Positions {
         }
     }
 
-    /// Takes what a frame that is written, or is not, says of its source. Who is not on this machine
-    /// knows nothing of the sources here.
+    /// Takes what a frame that is written, or is not, says of its source. Who is not on this
+    /// machine knows nothing of the sources here.
     pub(crate) fn receive(&mut self, frame: &Frame<'_>, is_taken: bool, is_local: bool) {
         let Self::Committed(commit) = self else { return };
         let position = frame.header.checkpoint.or_else(|| frame.mark()).filter(|_| is_local);
@@ -97,8 +97,8 @@ impl Positions {
         }
     }
 
-    /// Writes what is buffered, behind it the positions of what was dropped; then stores those of what
-    /// is written, if it is time to.
+    /// Writes what is buffered, behind it the positions of what was dropped; then stores those of
+    /// what is written, if it is time to.
     pub(crate) fn settle(&mut self, encoder: &Encoder, out: &mut Output) -> Result<(), Stop> {
         match self {
             Self::Ignored => out.flush(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Senders that nobody waits for at a door: programs that we start, again if they fail, and
-//! whoever has standard input and output.
+//! the process at standard input and output.
 
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -37,7 +37,7 @@ struct Sender {
     state: State,
 }
 
-/// All of them. Where each stands is its number.
+/// All of them. The index of each is its number.
 #[derive(Debug)]
 pub(crate) struct Programs {
     senders: Vec<Sender>,
@@ -169,7 +169,7 @@ impl Sender {
         self.retry(&status_words(status), None)
     }
 
-    /// Tells of a failure and when the next attempt will be. [`Status::Done`] if there is one.
+    /// Reports a failure and when the next attempt will be. [`Status::Done`] if there is one.
     fn retry(&mut self, cause: &str, hint: Option<&str>) -> Status {
         let name = self.program.as_ref().map(ToString::to_string).unwrap_or_default();
         if self.redial.schedule(&Loss::of(format_args!("{name}: {cause}")).hint(hint)) {

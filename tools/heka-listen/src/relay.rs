@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How far the stages behind have delivered each stream (`--ack=commit --resume`).
 //!
-//! Every record of a numbered stream is passed on with a position: its number, and what tells that
+//! Every record of a numbered stream is passed on with a position: its number, and what shows that
 //! number apart from the same one of another stream, of another receiver, and of the same stream if
 //! that had to begin again somewhere. The last stage commits positions to a file, which is looked
 //! at here: a number is acknowledged when its position, or a later one, is in the file.
@@ -30,7 +30,7 @@ const PREFIX: &str = "stream ";
 pub(crate) struct Relay {
     path: PathBuf,
     positions: Positions,
-    /// Tells one state of the file from another.
+    /// Distinguishes one state of the file from another.
     state: Option<[i64; 5]>,
     looked: Instant,
     /// Names this receiver, over all its processes.
@@ -82,7 +82,7 @@ impl Relay {
         self.looked + PERIOD
     }
 
-    /// Looks at the file if it is time to, and tells whether it has changed.
+    /// Looks at the file if it is time to, and returns whether it has changed.
     pub(crate) fn look(&mut self) -> bool {
         if Instant::now() < self.due() {
             return false;
@@ -181,7 +181,7 @@ impl Relayed {
         }
     }
 
-    /// The name under which a stream stands in the file.
+    /// The name of a stream in the file.
     pub(crate) fn key(id: &[u8; 16], owner: &[u8]) -> String {
         format!("{PREFIX}{}", checkpoint::hash(&[id.as_slice(), owner].concat()))
     }
@@ -213,7 +213,7 @@ impl Relayed {
     }
 
     /// What was passed on behind record `number` was not its sender's: all that is not known to be
-    /// delivered comes again, and positions that are on their way mean nothing any more. Returns
+    /// delivered comes again, and positions that are on their way no longer mean anything. Returns
     /// the number behind which it begins.
     pub(crate) fn begin_again(&self, number: u64) -> u64 {
         self.epoch.set(random());

@@ -42,7 +42,7 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Text has so much room in a message.
+    /// How much room text has in a message.
     pub(crate) fn new(plan: &Plan, room: usize) -> Self {
         let delimiter = if plan.null { 0 } else { b'\n' };
         let whole = |size: usize| Limit { size, oversize: Oversize::Split };
@@ -100,7 +100,7 @@ impl Sources {
 pub(crate) struct Taken {
     /// Bytes that are done with.
     pub(crate) done: usize,
-    /// Another look at the others is worth it when there are so many.
+    /// Another look at the others is worth it when there are this many.
     pub(crate) need: usize,
     /// The turn is over: there may be more records in what is there.
     pub(crate) is_cut: bool,

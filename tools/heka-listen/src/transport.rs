@@ -16,7 +16,7 @@ pub(crate) enum Transport {
     Tcp,
     Udp,
     Unix,
-    /// A command, or whoever has standard input.
+    /// A command, or the process at standard input.
     Program,
 }
 
@@ -49,8 +49,8 @@ impl Transport {
         Template::new(&message, None)
     }
 
-    /// How much text has room in a message of up to `limit` bytes, whoever sent it; its delimiter
-    /// not counted.
+    /// How much text has room in a message of up to `limit` bytes, whatever its transport; its
+    /// delimiter not counted.
     pub(crate) fn text_room(type_: Option<&str>, limit: usize) -> Option<usize> {
         let longest = LONGEST_IP.max(clock::hostname().len());
         let template = Self::Unix.template(type_, &"x".repeat(longest));

@@ -24,7 +24,7 @@ pub(crate) enum Record<'a> {
     Run(Run<'a>),
     /// A framed message.
     Frame(&'a Frame<'a>),
-    /// A position alone, for whoever stores positions.
+    /// A position alone, for the stage that stores positions.
     Mark(&'a [u8]),
     /// A line without its end.
     Line(&'a [u8]),
@@ -160,7 +160,7 @@ impl Source {
         })
     }
 
-    /// Whether no record will come any more.
+    /// Whether no further record will come.
     pub(crate) fn is_ended(&self) -> bool {
         self.ended
     }
@@ -214,7 +214,7 @@ impl Source {
         Ok(())
     }
 
-    /// Hands over what stands first in the input and returns how many records that were; `None` if
+    /// Hands over what is first in the input and returns how many records that were; `None` if
     /// more has to be read.
     fn deliver_next(
         &mut self,

@@ -19,7 +19,7 @@ pub(crate) static ACKNOWLEDGED_AT: Counter = Counter::new();
 pub(crate) static QUEUED: Counter = Counter::absent();
 pub(crate) static QUEUE_LIMIT: Counter = Counter::absent();
 
-/// In the order in which they are told.
+/// In the order in which they are shown.
 pub(crate) const ALL: &[Metric] = &[
     Metric::total("heka_send_sent_messages_total", "Messages written to the receiver", &SENT)
         .word("sent"),

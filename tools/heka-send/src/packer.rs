@@ -145,7 +145,7 @@ pub(crate) fn line_limit(plan: &Plan) -> Result<usize, Stop> {
 /// Looks whether messages that are only passed on are longer than receivers take.
 #[derive(Debug)]
 pub(crate) struct Oversized {
-    /// None if that is known, or was told.
+    /// None if that is known, or was reported.
     limit: Option<usize>,
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a peer that is to acknowledge records is told of their numbers.
+//! What a peer that is to acknowledge records learns of their numbers.
 //!
-//! A frame without a message tells them: stream and number of the record before it
+//! A frame without a message carries them: stream and number of the record before it
 //! (heka-stream(5)). It goes out first on every connection, and then now and then, so that a peer
 //! that lost count acknowledges again: when everything is written and nothing was acknowledged for
 //! a while, at the end, and every [`TELL_EVERY`] bytes. The first one also proves that the stream
@@ -18,7 +18,7 @@ use heka_core::wire::{Header, put_frame};
 
 /// So many bytes of records go out between two numbers.
 const TELL_EVERY: u64 = 1 << 20;
-/// So long a peer that has everything may take to acknowledge it before it is told the number
+/// How long a peer that has everything may take to acknowledge it before it is sent the number
 /// again.
 const SOON: Duration = Duration::from_millis(5);
 
@@ -55,7 +55,7 @@ impl Identity {
     }
 }
 
-/// Where the peer was told that we are.
+/// The place that the peer was sent.
 #[derive(Debug)]
 struct Told {
     /// Number of the last record before it.
@@ -68,11 +68,11 @@ struct Told {
 /// Where we are in the stream of records, for the peer of one connection.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// `None` if the peer is told nothing.
+    /// `None` if the peer is sent nothing.
     pub(crate) identity: Option<Identity>,
     /// Number of the last record that was ever sent when the connection was made.
     sent: u64,
-    /// What it was told last.
+    /// What it was sent last.
     told: Option<Told>,
     /// What of that it did not take yet.
     untold: Vec<u8>,
@@ -89,12 +89,12 @@ impl Place {
         !self.untold.is_empty()
     }
 
-    /// Whether the peer was told anything.
+    /// Whether the peer was sent anything.
     pub(crate) fn was_told(&self) -> bool {
         self.told.is_some()
     }
 
-    /// Whether the peer should be told now. No record after `last` goes out on this connection, of
+    /// Whether the place should be sent now. No record after `last` goes out on this connection, of
     /// which `written` bytes did. Nothing was acknowledged since `idle`; nothing is added any more
     /// if this is `at_end`.
     pub(crate) fn is_due(
@@ -120,20 +120,20 @@ impl Place {
         is_last || self.again_at(window, idle).is_some_and(|due| due <= Instant::now())
     }
 
-    /// When the peer should be told though there is no record to write.
+    /// When the place should be sent though there is no record to write.
     pub(crate) fn again_at(&self, window: &Window, idle: Instant) -> Option<Instant> {
         let told = self.told.as_ref()?;
         let is_waiting = !window.has_unwritten() && self.is_news(window);
         is_waiting.then(|| idle.max(told.at) + SOON)
     }
 
-    /// Whether the peer was told of another place, and has to acknowledge something.
+    /// Whether the peer was sent another place, and has to acknowledge something.
     fn is_news(&self, window: &Window) -> bool {
         let number = self.told.as_ref().map(|told| told.number);
         number != Some(window.written_until()) && window.unacknowledged() > 0
     }
 
-    /// Makes what the peer is told: record `number` was before.
+    /// Makes what the peer is sent: record `number` was before.
     pub(crate) fn tell(&mut self, number: u64, written: u64) -> io::Result<()> {
         let Some(identity) = &self.identity else { return Ok(()) };
         let is_first = self.told.is_none();

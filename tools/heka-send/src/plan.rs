@@ -72,7 +72,7 @@ pub(crate) enum To {
 pub(crate) struct Plan {
     /// One group of addresses for each peer that gets the messages.
     pub(crate) targets: Vec<Vec<Addr>>,
-    /// Nothing is sent: what is at the addresses is told.
+    /// Nothing is sent: what is at the addresses is reported.
     pub(crate) checks: bool,
     pub(crate) input: InputForm,
     pub(crate) output: Form,
@@ -127,7 +127,7 @@ impl Delivery {
         }
     }
 
-    /// Whether what is behind an address tells that it is done by its end alone.
+    /// Whether what is behind an address shows only by its end that it is done.
     pub(crate) fn counts_exit_of(&self, addr: &Addr) -> bool {
         matches!(addr, Addr::Exec(_)) && self.ack_of(addr) != Ack::Peer
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages that a receiver will never write: counted, told of, and kept in a file if one is named
+//! Messages that a receiver will never write: counted, reported, and kept in a file if one is named
 //! (`--refused`, `--refused-file`).
 
 use std::path::Path;
@@ -59,7 +59,7 @@ pub(crate) fn words(number: u64, count: u64, reason: Refusal) -> String {
     }
 }
 
-/// Tells that they are passed over.
+/// Reports that they are passed over.
 pub(crate) fn tell(peer: &str, number: u64, count: u64, reason: Refusal) {
     let kind = format_args!("refused messages ({reason})");
     let text = format_args!("{peer}: {}", words(number, count, reason));

@@ -107,7 +107,7 @@ impl Sender {
         }
     }
 
-    /// Lets every target do what it can, and tells whether nothing is left to do.
+    /// Lets every target do what it can, and returns whether nothing is left to do.
     fn turn(&mut self, at_end: bool) -> Result<bool, Stop> {
         let mut finished = true;
         let mut index = 0;
@@ -209,7 +209,7 @@ impl Sender {
         }
     }
 
-    /// Tells how much is on its way, and since when.
+    /// Notes how much is on its way, and since when.
     fn count_in_flight(&mut self, acknowledged: u64) {
         let last = self.lane.last(&self.targets);
         numbers::IN_FLIGHT.set(last.saturating_sub(acknowledged));
@@ -220,7 +220,7 @@ impl Sender {
         }
     }
 
-    /// Puts what was refused into its file, before anything tells that it is done with.
+    /// Puts what was refused into its file, before anything says that it is done with.
     fn keep_refused(&mut self) -> Result<(), Stop> {
         self.letters.as_mut().map_or(Ok(()), |letters| letters.keep(&mut self.targets))
     }
@@ -237,7 +237,7 @@ impl Sender {
                 break;
             }
             for target in self.targets.iter_mut().filter(|target| target.is_connected()) {
-                // One that fails has no connection any more; the others still have.
+                // One that fails no longer has a connection; the others still have.
                 let _over = target.work(&self.dialer, true);
             }
         }

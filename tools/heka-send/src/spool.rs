@@ -18,7 +18,7 @@ use crate::plan::{QueueFull, QueuePlan};
 
 /// So much is gathered before it is put into the queue.
 const BLOCK_SIZE: usize = 64 * 1024;
-/// The queue is made to outlive the machine so often.
+/// How often the queue is synced to disk.
 const SYNC_PERIOD: Duration = Duration::from_secs(1);
 /// A full disk is tried again after that.
 const DISK_PERIOD: Duration = Duration::from_millis(500);

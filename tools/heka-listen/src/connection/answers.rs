@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a sender is to be told and has not taken yet.
+//! Answers that a sender has not taken yet.
 
 use std::io::{ErrorKind, Write as _};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One sender: its stream, what of it is not a whole record yet, and what it is to be told.
+//! One sender: its stream, what of it is not a whole record yet, and its answers.
 
 mod answers;
 mod next;
@@ -44,9 +44,9 @@ pub(crate) struct Connection {
     pub(crate) arrivals: Arrivals,
     /// When something happened last.
     active: Instant,
-    /// What the poller tells of it; `None` if it does not know it.
+    /// What the poller reports of it; `None` if it does not know it.
     pub(crate) interest: Option<Interest>,
-    /// `None` until its first bytes tell what it sends.
+    /// `None` until its first bytes show what it sends.
     source: Option<Source>,
     /// Nothing has come, and if that is TLS, nobody speaks it here.
     may_begin_tls: bool,
@@ -56,7 +56,7 @@ pub(crate) struct Connection {
     unfinished: Option<Unfinished>,
     /// Another turn is wanted, whether or not there is something to read.
     pub(crate) is_busy: bool,
-    /// Nothing is read any more.
+    /// Nothing more is read.
     pub(crate) is_ended: bool,
     /// Nothing is read for now, as memory is short.
     pub(crate) is_paused: bool,
@@ -64,7 +64,7 @@ pub(crate) struct Connection {
     pub(crate) counted: usize,
     /// Since when its record, or the TLS handshake, is unfinished.
     begun: Option<Instant>,
-    /// Another look at the rest is worth it when there is so much of it.
+    /// Another look at the rest is worth it when there is this much of it.
     need: usize,
     place: Place,
     /// Records that were acknowledged.
@@ -232,7 +232,7 @@ impl Connection {
         Ok(self.next(&taken, more, error))
     }
 
-    /// How the connection goes on when so much of what is there was taken.
+    /// How the connection goes on when `len` bytes of what is there were taken.
     fn next(&mut self, taken: &Taken, more: More, error: Option<std::io::Error>) -> Next {
         if taken.is_cut {
             self.unfinished = Some(Unfinished { more, error });
@@ -282,7 +282,7 @@ impl Connection {
         self.place.owes() && !self.place.is_left()
     }
 
-    /// Tells a sender that waits that it does not wait for nothing.
+    /// Sends a sign of life to a sender that waits.
     pub(crate) fn reassure(&mut self) -> std::io::Result<()> {
         if self.answers.are_sent()
             && let Some(news) = self.place.repeat().filter(|_| self.owes())
@@ -292,7 +292,7 @@ impl Connection {
         self.send()
     }
 
-    /// Nothing is read any more; what the sender waits for it is still told.
+    /// Nothing more is read; the sender still gets what it waits for.
     pub(crate) fn end(&mut self) {
         self.is_ended = true;
         self.is_busy = false;
@@ -315,7 +315,7 @@ impl Connection {
         self.answers.put(news);
     }
 
-    /// Writes what the sender is to be told, as much as it takes now.
+    /// Writes answers, as much as the sender accepts now.
     pub(crate) fn send(&mut self) -> std::io::Result<()> {
         self.answers.send(&mut self.stream)
     }
@@ -331,7 +331,7 @@ impl Connection {
         self.active = Instant::now();
     }
 
-    /// Whether a record has been unfinished for so long, with nothing of it waiting to be read.
+    /// Whether a record has been unfinished for `limit`, with nothing of it waiting to be read.
     ///
     /// # Errors
     /// A signal that asks for the end.
@@ -352,7 +352,7 @@ impl Connection {
         Ok(ready.iter().all(PollFlags::is_empty))
     }
 
-    /// Whether nothing has happened for so long. What waits to be read has: a reader of our output
+    /// Whether nothing has happened for `limit`. What waits to be read has: a reader of our output
     /// that is slow may have kept us from it.
     ///
     /// # Errors
@@ -365,8 +365,8 @@ impl Connection {
         self.has_nothing_to_read()
     }
 
-    /// What to wait for. If it waits for memory, that is nothing: its end would be told again and
-    /// again.
+    /// What to wait for. If it waits for memory, that is nothing: its end would be reported again
+    /// and again.
     pub(crate) fn wanted(&self) -> Option<Interest> {
         let write = !self.answers.are_sent() || self.stream.wants_write();
         let read = !self.is_busy && !self.is_ended && !self.is_paused;
@@ -375,7 +375,7 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// Tells a sender that speaks TLS that this is the end, behind what it was to be told before.
+    /// Ends the TLS session of a sender, behind its answers.
     fn drop(&mut self) {
         if self.stream.is_tls() {
             // As far as it takes that without waiting.

@@ -33,7 +33,7 @@ fn no_byte_of_a_long_line_is_searched_twice() {
             near.write_all(&vec![b'x'; len.min(1000)]).unwrap();
             connection.read(&mut buffer, &mut intake).unwrap();
         }
-        // Nobody would see it any more.
+        // Nobody would see it.
         let mut rest = connection.rest.data().to_vec();
         rest[5] = b'\n';
         connection.rest.set(&rest);

@@ -43,7 +43,7 @@ impl Server {
         let poller = Poller::new()?;
         let doors = Doors::open(doors, &poller)?;
         if let Some((fd, _)) = intake.out.reader_watch() {
-            // Where it cannot be watched, the next write tells.
+            // Where it cannot be watched, the next write finds out.
             let _watched = poller.add(fd, OUTPUT, Interest::NONE);
         }
         let poller = Rc::new(poller);

@@ -140,7 +140,7 @@ fn a_long_record_takes_no_room_once_it_has_ended() {
     }
     let held = server.conversations.senders.held();
     assert!((1..=SHORT).contains(&held), "{held}");
-    // So whoever comes next waits for nobody.
+    // So the next one waits for nobody.
     let mut long = connect(&mut server);
     long.write_all(&b"y".repeat(50_000)).unwrap();
     server.serve_all().unwrap();

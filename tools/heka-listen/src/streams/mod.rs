@@ -2,9 +2,10 @@
 //! The numbered streams of senders that ask for acknowledgements: how much of each has been taken,
 //! over all the connections that it ever had.
 //!
-//! A stream belongs to whoever proves to have its key ([`claim`](heka_core::delivery::claim)), or,
-//! without a proof, to one connection at a time from one address. Whoever else names it gets
-//! numbers of his own, which count for his connection alone.
+//! A stream belongs to the sender that proves to have its key
+//! ([`claim`](heka_core::delivery::claim)), or, without a proof, to one connection at a time from
+//! one address. Whoever else names it gets numbers of his own, which count for his connection
+//! alone.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -47,7 +48,7 @@ pub(crate) struct Streams {
     /// Names this process.
     run: Id,
     known: BTreeMap<(Id, Owner), Rc<Taken>>,
-    /// Old ones are looked for when there are so many.
+    /// Old ones are looked for when there are this many.
     full_at: usize,
     holders: u64,
     relay: Option<Relay>,
@@ -247,7 +248,7 @@ impl Streams {
     }
 }
 
-/// Tells of what does not count for a stream.
+/// Reports what does not count for a stream.
 fn refuse(kind: &str, peer: &str, text: std::fmt::Arguments<'_>) {
     numbers::CLAIMS_REFUSED.add(1);
     report::repeated(kind, format_args!("{peer}: {text}"));

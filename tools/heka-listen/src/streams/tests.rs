@@ -236,7 +236,7 @@ fn who_is_refused_very_much_and_does_not_listen_is_not_listened_to() {
     assert!(!place.is_over());
     place.refuse(200_000, Refusal::Signature);
     assert!(place.is_over());
-    // It is told all of it.
+    // It is sent all of it.
     let told = std::iter::from_fn(|| place.news(None)).filter(|news| news.refused.is_some());
     assert_eq!(told.map(|news| news.count).sum::<u64>(), 100_000 + 2048);
 }

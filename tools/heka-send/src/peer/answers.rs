@@ -56,7 +56,7 @@ impl Answers {
         self.heard
     }
 
-    /// Takes bytes that came, and tells the window what they acknowledge.
+    /// Takes bytes that came, and passes to the window what they acknowledge.
     ///
     /// # Errors
     /// If the peer says what cannot be: its word is worth nothing then. Or if it refuses a record

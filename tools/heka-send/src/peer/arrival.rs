@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much of what was written to a connection counts as arrived: with `--ack=none` everything, with
-//! `--ack=kernel` what the peer's kernel has, with `--ack=peer` what it says itself.
+//! How much of what was written to a connection counts as arrived: with `--ack=none` everything,
+//! with `--ack=kernel` what the peer's kernel has, with `--ack=peer` what it says itself.
 //!
-//! The kernel tells how many bytes it still has to deliver (`SIOCOUTQ`, tcp(7)). Over TLS those are
+//! The kernel says how many bytes it still has to deliver (`SIOCOUTQ`, tcp(7)). Over TLS those are
 //! not the bytes of records, so for each write is noted where it ends in both.
 //!
 //! A unix socket counts buffers instead of bytes: there only that none is left has a meaning. Then
-//! the peer itself has read everything, or it has closed the socket and what it had not read is gone:
-//! that leaves an error behind, before the buffers go.
+//! the peer itself has read everything, or it has closed the socket and what it had not read is
+//! gone: that leaves an error behind, before the buffers go.
 
 use std::collections::VecDeque;
 use std::io;

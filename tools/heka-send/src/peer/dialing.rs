@@ -49,7 +49,7 @@ impl Dialing {
         let (done, guard) = UnixStream::pair().at("socketpair")?;
         let (sender, outcome) = mpsc::channel();
         std::thread::spawn(move || {
-            // Nobody waits any more at the end of the process.
+            // Nobody waits at the end of the process.
             let _ = sender.send(try_all(&dialer, &addrs, &delivery));
             drop(guard);
         });

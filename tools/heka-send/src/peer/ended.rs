@@ -44,7 +44,7 @@ impl Ended<'_> {
         self.over.hint.as_deref().or(is_unread.then_some(SAFER))
     }
 
-    /// Tells that it ended with nothing left to send.
+    /// Reports that it ended with nothing left to send.
     pub(super) fn tell(&self) {
         report::note(format_args!("{}: closed", self.name));
         if self.over.end.is_a_fault() || self.in_doubt > 0 {
@@ -54,7 +54,7 @@ impl Ended<'_> {
     }
 }
 
-/// Ends with that status, and tells how much is not delivered.
+/// Ends with that status, and reports how much is not delivered.
 pub(super) fn undelivered(count: u64, status: Status) -> Stop {
     if count > 0 {
         report::error(format_args!("{} not delivered", Count(count, "message")));

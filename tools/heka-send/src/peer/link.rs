@@ -21,7 +21,7 @@ use crate::place::{Identity, Place};
 use crate::plan::{Ack, Delivery};
 use crate::window::Window;
 
-/// Answers of a peer are read in pieces of this size, and so many of them before it is our turn.
+/// Answers of a peer are read in pieces of this size, and this many of them before it is our turn.
 const ANSWER_SIZE: usize = 16 * 1024;
 const ANSWERS: usize = 16;
 
@@ -195,7 +195,7 @@ impl Link {
             // Otherwise that is asked behind the write.
             self.acknowledge(window)?;
         }
-        // A peer that says nothing more does not read any more either, as far as we can know.
+        // A peer that says nothing more no longer reads either, as far as we can know.
         if !has_ended || (is_closing && !self.is_left_over(window)?) {
             return Ok(());
         }
@@ -206,7 +206,7 @@ impl Link {
         Err(over.suspecting(is_closing && self.may_lack_ack(window)))
     }
 
-    /// Reads once, and tells whether there may be more.
+    /// Reads once, and returns whether there may be more.
     fn hear(&mut self, window: &mut Window) -> Result<bool, Over> {
         match self.pipe.read(&mut self.buffer) {
             Ok(0) => {
@@ -223,7 +223,7 @@ impl Link {
                 self.answers.take(heard, &self.name, window, identity)?;
                 // Who waits for others to deliver repeats what it has said.
                 self.sides.hearing = Hearing::Quiet;
-                // TLS may hold more, also its end, that no socket tells of.
+                // TLS may hold more, also its end, that no socket reports.
                 return Ok(len == self.buffer.len() || self.pipe.is_tls());
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
@@ -239,7 +239,7 @@ impl Link {
         self.answers.begin_with_alert(heard) && !self.pipe.is_tls()
     }
 
-    /// Whether the peer, which has closed its side, will not acknowledge what is written any more.
+    /// Whether the peer, which has closed its side, will no longer acknowledge what is written.
     fn is_left_over(&self, window: &Window) -> Result<bool, Over> {
         if window.unacknowledged() == 0 || window.has_unwritten() {
             return Ok(false);
@@ -253,7 +253,7 @@ impl Link {
         Ok(self.ack == Ack::Peer)
     }
 
-    /// Tells the window what the peer has.
+    /// Passes to the window what the peer has.
     fn acknowledge(&mut self, window: &mut Window) -> Result<(), Over> {
         if let Some(len) = self.arrival.arrived(self.pipe.stream(), self.written)? {
             window.acknowledge_bytes(len);
@@ -261,7 +261,7 @@ impl Link {
         Ok(())
     }
 
-    /// The connection broke: tells the window what the peer has nevertheless.
+    /// The connection broke: passes to the window what the peer has nevertheless.
     fn broken(&mut self, window: &mut Window, error: std::io::Error) -> Over {
         if let Some(stream) = self.pipe.stream_mut()
             && let Ok(len @ 1..) = std::io::Read::read(stream, &mut self.buffer)
@@ -304,7 +304,7 @@ impl Link {
         }
     }
 
-    /// Tells the peer which record comes next, if it is time to.
+    /// Sends the peer the number of the next record, if it is time to.
     fn tell_place(&mut self, window: &Window, at_end: bool) -> std::io::Result<()> {
         // Who never answers is asked once: to a hekad each question is an empty message.
         let may_ask = self.answers.are_heard() || !self.place.was_told();
@@ -321,7 +321,7 @@ impl Link {
         Ok(())
     }
 
-    /// When to tell it again though there is nothing to write.
+    /// When to send it again though there is nothing to write.
     fn tells_again(&self, window: &Window) -> Option<Instant> {
         let may_ask = self.sides.closing().is_none() && self.answers.are_heard();
         may_ask.then(|| self.place.again_at(window, self.sides.idle_since())).flatten()
@@ -350,7 +350,7 @@ impl Link {
         self.sides.settle(closed, Writing::Closed(Instant::now()))
     }
 
-    /// Whether nothing has been written for so long, and everything is acknowledged.
+    /// Whether nothing has been written for `limit`, and everything is acknowledged.
     pub(crate) fn idles(&self, window: &Window, limit: Duration) -> bool {
         window.unacknowledged() == 0 && self.sides.is_idle_for(limit)
     }

@@ -98,8 +98,8 @@ impl Target {
         names.join(", ")
     }
 
-    /// Does what can be done now, and tells whether nothing is left to do. `at_end` if no record
-    /// will be added any more.
+    /// Does what can be done now, and returns whether nothing is left to do. `at_end` if no record
+    /// will be added.
     ///
     /// # Errors
     /// A signal, the end of all retries, or records that the peer did not acknowledge in time.
@@ -181,7 +181,7 @@ impl Target {
         Ok(())
     }
 
-    /// Tells of a failure and when the next attempt will be, if one has a purpose.
+    /// Reports a failure and when the next attempt will be, if one has a purpose.
     fn retry(&mut self, failure: &str, hint: Option<&str>, at_end: bool) -> Result<(), Stop> {
         self.reach = if self.reach.was_reached() { Reach::Lost } else { Reach::Never };
         let is_needed = self.wants_link(at_end);
@@ -309,7 +309,7 @@ impl Target {
         self.window.acknowledged().saturating_sub(self.window.refusals.count()).max(self.before)
     }
 
-    /// Whether anybody tells what has arrived.
+    /// Whether anything reports what has arrived.
     pub(crate) fn acknowledges(&self) -> bool {
         self.addrs.iter().any(|addr| self.delivery.ack_of(addr) != Ack::None)
     }
@@ -349,7 +349,7 @@ impl Target {
         match &self.phase {
             Phase::Idle => None,
             Phase::Dialing(dialing) => Some((dialing.as_fd(), PollFlags::POLLIN)),
-            // The end of both sides would be told again and again.
+            // The end of both sides would be reported again and again.
             Phase::Open(link) => {
                 let wanted = link.wanted(&self.window);
                 (!wanted.is_empty()).then(|| (link.as_fd(), wanted))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! No more than so many messages a second (`--rate`).
+//! At most `--rate` messages a second.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How a connection stands, each of its two sides, and what is known of who should be there.
+//! The state of a connection, of each of its two sides, and what is known of the peer.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ pub(super) enum Writing {
 }
 
 impl Writing {
-    /// The peer takes nothing now.
+    /// The peer accepts nothing now.
     pub(super) fn block(&mut self) {
         if *self == Self::Open {
             *self = Self::Stuck(Instant::now());

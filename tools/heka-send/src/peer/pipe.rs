@@ -19,12 +19,12 @@ const SHARED_DATAGRAM: usize = 1400;
 #[derive(Debug)]
 pub(super) enum Pipe {
     Stream(Box<Stream>),
-    /// Which holds at most so many bytes if it holds several messages.
+    /// With the most bytes that it holds if it holds several messages.
     Datagram(Socket, usize),
 }
 
 impl Pipe {
-    /// Connects. A peer that takes nothing for so long is given up by the system too.
+    /// Connects. The system, too, gives up a peer that accepts nothing for the write timeout.
     pub(super) fn connect(
         dialer: &Dialer,
         addr: &Addr,
@@ -149,7 +149,7 @@ fn failed(status: ExitStatus) -> Over {
     Over::new(End::Failed, &exec::status_words(status))
 }
 
-/// Tells of a message that does not fit a datagram.
+/// Reports a message that does not fit a datagram.
 fn pass_over(len: usize, name: &str) -> usize {
     report::repeated(
         format_args!("{name}: too long"),

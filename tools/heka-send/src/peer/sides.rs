@@ -3,7 +3,7 @@
 //! happen before the connection may go.
 //!
 //! A command that acknowledges nothing may still work on what it has read. As at the end of a pipe
-//! in a shell, all is done when it has ended, and its status tells whether that went well.
+//! in a shell, all is done when it has ended, and its status says whether that went well.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::plan::Delivery;
 const SLOW_PERIOD: Duration = Duration::from_millis(100);
 const PERIOD: Duration = Duration::from_millis(5);
 
-/// How a connection stands.
+/// The state of a connection.
 #[derive(Debug)]
 pub(super) struct Sides {
     pub(super) writing: Writing,
@@ -78,7 +78,7 @@ impl Sides {
         self.hearing.awaiting().unwrap_or(self.active)
     }
 
-    /// Whether nothing has been written for so long.
+    /// Whether nothing has been written for `limit`.
     pub(super) fn is_idle_for(&self, limit: Duration) -> bool {
         self.active.elapsed() >= limit
     }

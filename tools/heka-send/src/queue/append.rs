@@ -22,7 +22,7 @@ use heka_core::report::{Explain as _, Stop, stats};
 const BLOCK_SIZE: u64 = 64 * 1024;
 /// Blocks in one write.
 const BATCH: usize = 8;
-/// A file with so much in it is begun anew, if it can be.
+/// A file with this much in it is begun anew, if it can be.
 const ENOUGH: u64 = 4 * 1024 * 1024;
 /// A file that is begun anew keeps no more room on disk than that.
 const SPARE: u64 = 16 * 1024 * 1024;
@@ -75,7 +75,7 @@ impl Queue {
     }
 
     /// Appends some of the frames from `start` on, which end at `ends`, with one write: as many as
-    /// the last file has room for, in at most so many blocks. Returns how many frames, and where
+    /// the last file has room for, in at most `blocks` blocks. Returns how many frames, and where
     /// they end.
     fn append_some(
         &mut self,
@@ -217,7 +217,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Tells where the messages end.
+    /// Stores where the messages end.
     pub(super) fn note_end(&self, place: Place) -> io::Result<()> {
         self.end_file.store(self.end_of(place, self.begun))
     }
@@ -234,7 +234,7 @@ impl Queue {
         self.extent = self.extent.max(offset);
     }
 
-    /// Cuts off what is left of messages behind the end of the last file.
+    /// Cuts off the rest of messages behind the end of the last file.
     pub(super) fn cut_rest(&mut self) -> io::Result<()> {
         let end = self.end().offset;
         if self.extent > end { self.cut_at(end) } else { Ok(()) }

@@ -39,9 +39,9 @@ pub(super) struct Cursor {
     pub(super) seed: [u8; 32],
     pub(super) place: Place,
     pub(super) number: u64,
-    /// By so much the numbers in blocks are ahead of those that the messages have on their way.
+    /// How far the numbers in blocks are ahead of those that the messages have on their way.
     pub(super) lost: u64,
-    /// Tells this directory from its copies.
+    /// Distinguishes this directory from its copies.
     pub(super) home: String,
     /// The first file that consists of blocks.
     pub(super) first_file: u64,

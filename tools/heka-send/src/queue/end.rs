@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The version of this format and the kernel's boot id; the file that is written to and how much of
-//! it counts, for behind that may stand what is left of messages that were acknowledged; the place
-//! before which nothing counts any more, as far as the cursor does not know better, and the number
+//! it counts, for the rest of acknowledged messages may follow it; the place
+//! before which nothing counts, as far as the cursor does not know better, and the number
 //! of the message before it, how many are lost before that have a number in their block, and the
 //! number of the last message in its block. Version 1 lacked the last two. Numbers have twenty
 //! digits, so that the line keeps its length.

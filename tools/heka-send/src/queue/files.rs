@@ -49,7 +49,7 @@ impl Files {
     }
 
     /// Whether they are files of a queue, which nothing else says: what is no message would be cut
-    /// off. Tells the first one that consists of blocks.
+    /// off. Returns the first one that consists of blocks.
     ///
     /// # Errors
     /// [`Refused::NotQueue`].
@@ -101,7 +101,7 @@ impl Files {
         Ok(())
     }
 
-    /// Cuts off what stands behind a place in its file.
+    /// Cuts off what follows a place in its file.
     pub(super) fn cut(&self, place: Place) -> io::Result<()> {
         match self.0.get(&place.file) {
             Some(file) if file.metadata()?.len() > place.offset => file.set_len(place.offset),

@@ -43,7 +43,7 @@ pub(super) struct Keeper {
     jobs: Option<Sender<Job>>,
     done: Receiver<Result<(), Stop>>,
     pending: usize,
-    /// A job has failed. The system tells that once; what else there was to sync is not safe
+    /// A job has failed. The system reports that once; what else there was to sync is not safe
     /// either.
     has_failed: bool,
     dir: Arc<PrivateDir>,
@@ -119,7 +119,7 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            // It has told what went wrong, if anything did.
+            // It has reported what went wrong, if anything did.
             let _ = thread.join();
         }
     }

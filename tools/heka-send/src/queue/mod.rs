@@ -124,7 +124,7 @@ pub(crate) struct Queue {
     /// For what is handed out and not acknowledged.
     marks: VecDeque<Mark>,
     /// Number of the last message that is safe with the far end, and of the last that was handed
-    /// out and is not on disk any more.
+    /// out and is no longer on disk.
     delivered: u64,
     dropped: u64,
     buffer: Vec<u8>,
@@ -134,7 +134,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Opens the queue in `dir`, which is made if it is not there. A record that a crash has torn
-    /// is cut off and told of.
+    /// is cut off and reported.
     ///
     /// # Errors
     /// `DIR: in use by another process`, or the system's, status 1. Status 2 if others can write to

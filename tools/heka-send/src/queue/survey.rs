@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is in a queue when it is opened: every block is read once, so that what is missing or
-//! damaged is known, and told, before anything is sent.
+//! damaged is known, and reported, before anything is sent.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,7 +17,7 @@ use heka_core::report::{self, Explain as _, Stop};
 
 use crate::numbers;
 
-/// Messages that are not there any more, by their numbers in blocks: those behind the first number,
+/// Messages that are no longer there, by their numbers in blocks: those behind the first number,
 /// up to the second.
 pub(super) type Gap = (u64, u64);
 
@@ -144,7 +144,7 @@ pub(super) fn blocks_of(
     Ok(Blocks::new(file.at(path.display())?, offset, has_blocks, limit))
 }
 
-/// Reads all blocks from the cursor on, and tells how long each file is.
+/// Reads all blocks from the cursor on, and returns how long each file is.
 pub(super) fn survey(
     dir: &PrivateDir,
     files: &Files,
