@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Arguments from files, for command lines that are too long for a unit or a crontab: `@FILE`, with
-//! a slash in it, is replaced by the lines of the file. `@NAME` without one is an abstract socket. The
-//! values of some flags can be written in files in the same way.
+//! a slash in it, is replaced by the lines of the file. `@NAME` without one is an abstract socket.
+//! The values of some flags can be written in files in the same way.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -79,13 +79,13 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 /// A value of a flag.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Given {
-    /// Where it stands, for messages: the flag, or `FILE:LINE`.
+    /// Its place, for messages: the flag, or `FILE:LINE`.
     pub place: String,
     /// The value.
     pub text: String,
 }
 
-/// The values that `text` stands for as the value of `flag`: itself, or the lines of `@FILE`.
+/// The values that `text` gives as the value of `flag`: itself, or the lines of `@FILE`.
 ///
 /// # Errors
 /// `FLAG: @FILE: CAUSE`, status 2; also if there is none in the file, or one is not text.

@@ -196,7 +196,7 @@ impl Parting {
         Self { until: Instant::now() + STATUS_LIMIT }
     }
 
-    /// Whether nothing is to be waited for any more: [`Stream::program_exit`] is known, or the
+    /// Whether there is nothing left to wait for: [`Stream::program_exit`] is known, or the
     /// program lives on.
     pub fn is_over(&self, stream: &mut Stream) -> bool {
         stream.program_exit().is_some() || Instant::now() >= self.until

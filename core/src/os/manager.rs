@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The thread that tells the service manager that the tool is ready, how it is, that it is alive, and
-//! that it ends. It never waits for anything else: not for the tool, a disk, or whoever reads stderr.
+//! The thread that tells the service manager that the tool is ready, how it is, that it is alive,
+//! and that it ends. It never waits for anything else: not for the tool, a disk, or the reader of
+//! stderr.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -35,7 +36,7 @@ pub(super) fn finish() {
     LIFE.finish(signal::wake_manager);
 }
 
-/// Tells people that the service manager could not be told something.
+/// Reports that the service manager could not be told something.
 pub(super) fn report_failure() {
     let failure = FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(cause) = failure {

@@ -41,12 +41,12 @@ impl Notify {
         Ok(Self { socket, addr, watchdog })
     }
 
-    /// How often it is told that we are alive: twice as often as it wants.
+    /// How often it gets a sign of life: twice as often as it wants.
     pub(super) fn watchdog_period(&self) -> Option<Duration> {
         self.watchdog.map(|watchdog| watchdog / 2)
     }
 
-    /// Tells something, as lines `NAME=VALUE`. Nothing waits for a service manager that does not
+    /// Sends something, as lines `NAME=VALUE`. Nothing waits for a service manager that does not
     /// listen.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The thread that tells the numbers, also while the tool is stuck in a write: on SIGUSR1, every
+//! The thread that reports the numbers, also while the tool is stuck in a write: on SIGUSR1, every
 //! so often, and into a file. What the service manager is told has a thread of its own, as this one
-//! waits for whoever reads stderr.
+//! waits for the reader of stderr.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::report::stats;
 
 static LIFE: Life = Life::new();
 
-/// What is told, and how often.
+/// What is reported, and how often.
 #[derive(Debug, Default)]
 pub struct Reporter {
     /// Numbers on stderr.
@@ -72,6 +72,6 @@ impl Reporter {
 pub fn finish() {
     stats::end();
     manager::finish();
-    // It may wait for a disk that is stuck, or for whoever reads stderr.
+    // It may wait for a disk that is stuck, or for the reader of stderr.
     LIFE.finish(signal::wake_reporter);
 }

@@ -92,19 +92,19 @@ pub fn wants(level: Level) -> bool {
     level <= sink().level
 }
 
-/// Tells an error.
+/// Prints an error.
 pub fn error(text: impl Display) {
     stats::ERRORS.add_shared(1);
     say(Level::Error, Kind::new("error", "", AnsiColor::Red, 3), &text);
 }
 
-/// Tells of something that went wrong and was got over.
+/// Reports something that went wrong and was got over.
 pub fn warning(text: impl Display) {
     stats::WARNINGS.add_shared(1);
     say(Level::Warning, Kind::new("warning", "warning: ", AnsiColor::Yellow, 4), &text);
 }
 
-/// Tells something worth knowing (`-v`).
+/// Prints something worth knowing (`-v`).
 pub fn note(text: impl Display) {
     say(Level::Note, Kind::new("note", "note: ", AnsiColor::Cyan, 6), &text);
 }
@@ -114,7 +114,7 @@ pub fn hint(text: impl Display) {
     say(Level::Error, Kind::new("hint", "hint: ", AnsiColor::Cyan, 5), &text);
 }
 
-/// Tells of progress whatever the level is, except with `-q`: announcements of retries, say.
+/// Reports progress whatever the level is, except with `-q`: announcements of retries, say.
 pub fn announce(text: impl Display) {
     say(Level::Warning, Kind::new("notice", "", AnsiColor::Cyan, 5), &text);
 }

@@ -210,7 +210,7 @@ impl<'a> Emitter<'a> {
         self.put_framed(Header { checkpoint, ..Header::default() }, &bytes, out)
     }
 
-    /// Tells of a message over the limit, whose place is given if that is not clear.
+    /// Reports a message over the limit, whose place is given if that is not clear.
     pub(crate) fn tell_too_long(&mut self, place: &str, oversize: Oversize) {
         self.count(oversize);
         let limit = self.plan.max_record;
@@ -219,7 +219,7 @@ impl<'a> Emitter<'a> {
         report::repeated("long messages", text);
     }
 
-    /// Tells of damage in the text of that name.
+    /// Reports damage in the text of that name.
     pub(crate) fn tell(&mut self, name: &str, damage: &Damage<'_>) {
         if let Damage::TooLong(TooLong { oversize: Oversize::Truncate, .. }) = damage {
             numbers::TRUNCATED.add(1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What text and frames have in common: the decoder, what becomes of records that it does not
+//! What text and frames have in common: the decoder, what is done with records that it does not
 //! parse, and the positions of those that were dropped.
 
 use std::fmt::Display;
@@ -76,7 +76,7 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Tells of a record that cannot be parsed; whether it is forwarded, with a note in it.
+    /// Reports a record that cannot be parsed; whether it is forwarded, with a note in it.
     pub(crate) fn tell_unparsed(&mut self, place: impl Display, cause: impl Display) -> bool {
         use std::fmt::Write as _;
         self.misfits += 1;

@@ -10,7 +10,7 @@ use heka_core::delivery::transport::{
     Form, From, parse_form, parse_from, parse_hosts, parse_switch,
 };
 
-/// Where a broker listens unless told otherwise.
+/// Where a broker listens by default.
 const PORT: u16 = 9092;
 
 /// How many brokers must have stored a message.
@@ -38,7 +38,7 @@ pub(crate) struct Address {
     pub(crate) options: Options,
 }
 
-/// What stands behind the question mark.
+/// What follows the question mark.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) form: Option<Form>,

@@ -65,7 +65,7 @@ pub(crate) struct Events {
     news: Mutex<News>,
     wake: EventFd,
     names_host: bool,
-    /// Nobody takes the news any more: the client ends.
+    /// Nobody takes the news: the client ends.
     is_closing: AtomicBool,
     /// The library has called us.
     has_called: AtomicBool,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the broker sends, whichever client it comes from: a client that is of no more use is replaced,
-//! and the next one goes on where it was.
+//! What the broker sends, whichever client it comes from: a client that is of no more use is
+//! replaced, and the next one goes on where it was.
 
 use std::time::{Duration, Instant};
 
@@ -73,12 +73,12 @@ impl Feed {
         self.consumer.as_ref().map(|consumer| (consumer.events.fd(), PollFlags::POLLIN))
     }
 
-    /// Whether the broker was told to send nothing.
+    /// Whether the broker was asked to send nothing.
     pub(crate) fn is_paused(&self) -> bool {
         self.consumer.as_ref().is_some_and(Consumer::is_paused)
     }
 
-    /// Tells the broker to send nothing, or to go on.
+    /// Asks the broker to send nothing, or to go on.
     pub(crate) fn pause(&mut self, pauses: bool) -> Result<(), DialError> {
         self.consumer.as_mut().map_or(Ok(()), |consumer| consumer.pause(pauses))
     }

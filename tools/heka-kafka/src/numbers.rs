@@ -11,7 +11,7 @@ pub(crate) static LAG: Counter = Counter::new();
 pub(crate) static PARTITIONS: Counter = Counter::new();
 pub(crate) static CONNECTED: Counter = Counter::new();
 
-/// In the order in which they are told.
+/// In the order in which they are shown.
 pub(crate) const ALL: &[Metric] = &[
     Metric::total(
         "heka_kafka_acknowledged_messages_total",

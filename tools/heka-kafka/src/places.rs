@@ -11,7 +11,7 @@ struct Progress {
     partition: i32,
     /// Handed over.
     next: i64,
-    /// Acknowledged by whoever gets the messages.
+    /// Acknowledged by the program that gets the messages.
     done: i64,
     /// Stored at the broker, and up to where that was counted.
     committed: i64,
@@ -87,14 +87,14 @@ impl Places {
         self.each(list).for_each(|place| place.is_assigned = false);
     }
 
-    /// No partition is read any more.
+    /// No partition is read.
     pub(crate) fn take_all_away(&mut self) {
         self.places.iter_mut().for_each(|place| place.is_assigned = false);
         self.has_any = false;
     }
 
     /// A record is handed over. Its partition, by a number that is needed for [`Places::done`];
-    /// nothing if it was handed over before, or the partition is not ours any more.
+    /// nothing if it was handed over before, or the partition is no longer ours.
     pub(crate) fn take(&mut self, topic: &str, partition: i32, offset: i64) -> Option<usize> {
         let index = self.find(topic, partition)?;
         self.last = index;

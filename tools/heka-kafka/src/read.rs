@@ -21,9 +21,9 @@ use crate::places::Places;
 
 /// No more messages are taken while more bytes than this wait for the reader of the output.
 const MOST_PENDING: usize = 1024 * 1024;
-/// Nor behind so many messages, until all that was taken of them is written.
+/// Nor after this many messages, until all that was taken of them is written.
 const MOST_HANDED: usize = 4096;
-/// How long nobody takes the output before the broker is told to send nothing. A reader that says
+/// How long nobody takes the output before the broker is asked to send nothing. A reader that says
 /// nothing at all for five minutes is thrown out of its group.
 const STALLED: Duration = Duration::from_secs(30);
 /// When to look at what the library has, whatever it says.
@@ -179,7 +179,7 @@ impl Reader {
         let Self { out, converter, handed, last, feed, plan, .. } = self;
         let error = match feed.poll() {
             (None, _) => return Ok(false),
-            // It was not read, and comes again to whoever reads next.
+            // It was not read, and comes again to the next reader.
             (Some(Ok(_)), _) if self.is_over => return Ok(true),
             (Some(Ok(message)), places) => {
                 if let Some(new) = hand_over(&message, plan, places, converter, out, last) {
@@ -197,7 +197,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// Marks what is done with. `true` if whoever says that is gone.
+    /// Marks what is done with. `true` if the program that says so is gone.
     fn acknowledge(&mut self, is_written: bool) -> Result<bool, Stop> {
         let mut is_gone = false;
         let done = match &mut self.answers {
@@ -256,7 +256,7 @@ impl Reader {
         while !self.handed.is_empty() && !is_gone && Instant::now() < until {
             let Some(answers) = &self.answers else { break };
             let _ready = wait_at_the_end(&[(answers.fd(), PollFlags::POLLIN)], Some(until));
-            // What it is told of later than that comes again.
+            // What is acknowledged later than that comes again.
             let _flushed = self.out.try_flush();
             is_gone = self.acknowledge(is_written).unwrap_or(true);
         }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records that are on their way: handed to the library, stored, to be sent again, refused.
 //!
-//! Answers come in any order, since each partition has its own; only the front of the window, as far
-//! as nothing is open in it, is told to whoever gave us the messages. The records lie one behind the
-//! other in one buffer, whose used front is cut off now and then.
+//! Answers come in any order, since each partition has its own; only the front of the window, as
+//! far as nothing is open in it, is reported to the program that gave us the messages. The records
+//! lie one behind the other in one buffer, whose used front is cut off now and then.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -55,7 +55,7 @@ pub(crate) struct Record<'a> {
 /// What came of the records at the front.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Settled {
-    /// All up to that number are stored, so many more than before.
+    /// All up to that number are stored, and how many more that is than before.
     Stored { last: u64, count: u64 },
     /// The one with that number is refused.
     Refused { last: u64, reason: Refusal, cause: String },
@@ -197,7 +197,7 @@ impl Window {
         self.cursor += 1;
     }
 
-    /// The record that is on its way under that name is not any more; whether it was alone.
+    /// The record with that name is no longer on its way; returns whether it was alone.
     fn answered(&mut self, id: usize, state: State) -> Option<bool> {
         let entry = self.entries.get_mut(id.checked_sub(self.first)?)?;
         let was_alone = match entry.state {
@@ -260,7 +260,7 @@ impl Window {
         self.resent += 1;
     }
 
-    /// Nobody answers any more what was sent: it is sent again.
+    /// What was sent will not be answered: it is sent again.
     pub(crate) fn rewind(&mut self) {
         for entry in &mut self.entries {
             entry.state = match entry.state {

@@ -206,7 +206,7 @@ impl Writer {
         Err(DialError::Failed { cause, hint }.into_stop(subject))
     }
 
-    /// Tells what has come of the records at the front.
+    /// Reports what has come of the records at the front.
     fn tell(&mut self) -> Result<(), Stop> {
         while let Some(settled) = self.window.settle() {
             match settled {

@@ -68,7 +68,7 @@ impl Packer {
 
     /// What the subjects of all messages match.
     pub(crate) fn pattern(&self) -> String {
-        // A star stands for a whole token only.
+        // A star matches a whole token only.
         let joined = self.subject.with("*");
         let tokens = joined.split('.').map(|token| if token.contains('*') { "*" } else { token });
         tokens.collect::<Vec<_>>().join(".")

@@ -34,7 +34,7 @@ pub(crate) enum Said<'a> {
 /// What was found at the front of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found<'a> {
-    /// That, so many bytes long.
+    /// That, and how many bytes it is long.
     Said(Said<'a>, usize),
     /// So many bytes are needed.
     Need(usize),
@@ -44,9 +44,9 @@ enum Found<'a> {
 /// that were there is looked at again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Finder {
-    /// In so many bytes no line ends.
+    /// No line ends within this many bytes.
     looked: usize,
-    /// The line is there, and so many bytes are needed.
+    /// The line is there, and this many bytes are needed.
     need: usize,
 }
 

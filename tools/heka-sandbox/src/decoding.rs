@@ -200,7 +200,7 @@ impl Job<'_> {
 impl Receive for Job<'_> {
     fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow {
         if let Some(checkpoint) = frame.header.checkpoint {
-            // Whatever becomes of it, its position is the one to tell.
+            // Whatever happens to it, its position is the one to pass on.
             self.marks.pass(checkpoint);
         }
         if frame.header.hmac.is_some() {

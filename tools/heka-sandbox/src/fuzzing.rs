@@ -70,7 +70,7 @@ pub fn preserved(input: &[u8], scratch: &Path) {
     assert_eq!(count(scratch), len, "other data");
 }
 
-/// A stream of messages that a plugin reads, in pieces whose length the first byte tells.
+/// A stream of messages that a plugin reads, in pieces whose length the first byte gives.
 pub fn stream_reader(input: &[u8]) {
     const PLUGIN: &str = r#"
         require "string"

@@ -91,7 +91,7 @@ impl Keeper {
         Ok(keeper)
     }
 
-    /// The run has ended in order, so that nothing is to be kept any more.
+    /// The run has ended in order, so that nothing remains to be kept.
     pub(crate) fn finish(&self) {
         self.is_done.store(true, Ordering::SeqCst);
     }

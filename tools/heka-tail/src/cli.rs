@@ -301,7 +301,7 @@ pub(crate) enum InputForm {
     Heka,
 }
 
-/// Where a delimiter stands.
+/// The place of a delimiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum At {
     /// At the end of a record

@@ -37,7 +37,7 @@ pub(crate) const ALL: &[Metric] = &[
     ),
 ];
 
-/// How far a stream is read. The thread that tells it looks itself how long the file is: the one
+/// How far a stream is read. The thread that reports it looks itself how long the file is: the one
 /// that reads it may be stuck.
 #[derive(Debug)]
 struct Reading {
@@ -122,7 +122,7 @@ impl Readings {
         }
     }
 
-    /// A stream is not followed any more.
+    /// A stream is no longer followed.
     pub(crate) fn remove(&mut self, number: usize) {
         self.readings.remove(&number);
     }

@@ -132,7 +132,7 @@ impl Sources {
         Ok(scan)
     }
 
-    /// As [`Sources::scan`], for streams that appear later; trouble is only told, once.
+    /// As [`Sources::scan`], for streams that appear later; trouble is only reported, once.
     pub(crate) fn rescan(&mut self, related: Related<'_>) -> Scan {
         let scan = self.scan(related);
         self.late(scan)

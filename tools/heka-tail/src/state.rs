@@ -220,7 +220,7 @@ impl State {
         self.resumed = HashSet::new();
     }
 
-    /// Stores what was noted. Trouble is told, once, and tried again.
+    /// Stores what was noted. Trouble is reported, once, and tried again.
     pub(crate) fn save(&mut self) {
         let Some(file) = &mut self.file else { return };
         self.saved_at = Instant::now();

@@ -21,9 +21,9 @@ pub(crate) struct Watching {
     watch: Option<Watch>,
     /// Streams whose directories are not watched.
     unwatched: BTreeSet<usize>,
-    /// Streams whose files are written to in ways that nothing tells of.
+    /// Streams whose files are written to in ways that nothing reports.
     untold: BTreeSet<usize>,
-    /// Streams whose files may get other names that nothing tells of.
+    /// Streams whose files may get other names that nothing reports.
     unlinked: BTreeSet<usize>,
     /// Whether something was mounted.
     is_remounted: bool,
@@ -76,7 +76,7 @@ impl Watching {
         changed
     }
 
-    /// Tells of the next write to files that belong to no stream.
+    /// Reports the next write to files that belong to no stream.
     pub(crate) fn await_writes(&self, paths: &[PathBuf]) {
         if let Some(watch) = &self.watch {
             paths.iter().for_each(|path| watch.await_write(path));
@@ -120,7 +120,7 @@ impl Watching {
         new
     }
 
-    /// Streams that nothing tells of.
+    /// Streams that nothing reports.
     pub(crate) fn polled(&self) -> impl Iterator<Item = usize> {
         self.unwatched.iter().chain(&self.untold).chain(&self.unlinked).copied()
     }
@@ -154,7 +154,7 @@ impl Watching {
         (covered.map(|(number, _)| number).collect(), has_lost)
     }
 
-    /// Whether streams may appear where nothing tells of it.
+    /// Whether streams may appear where nothing reports it.
     pub(crate) fn is_blind(&self) -> bool {
         self.is_blind || self.watch.is_none()
     }

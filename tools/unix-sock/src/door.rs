@@ -228,7 +228,7 @@ impl Door {
         Ok(())
     }
 
-    /// Tells that connections have to wait.
+    /// Reports that connections have to wait.
     fn warn_full(&mut self, cause: &str) {
         let text = format_args!("{}: {cause}, more have to wait", self.path);
         report::repeated("waiting connections", text);

@@ -64,7 +64,7 @@ impl Facts {
         fields
     }
 
-    /// Tells who has come.
+    /// Reports who has come.
     pub(crate) fn introduce(&self) {
         let who: Vec<_> = self.numbers().map(|(name, value)| format!("{name} {value}")).collect();
         report::note(format_args!("{self}: connected ({})", who.join(", ")));

@@ -42,7 +42,7 @@ pub fn framing(input: &[u8]) {
     }
 }
 
-/// Records that say who is to get them; the first byte of the input tells how.
+/// Records that say who is to get them; the first byte of the input says how.
 pub fn routing(input: &[u8]) {
     let Some((choice, record)) = input.split_first() else { return };
     let forms = [Form::Tag, Form::Json, Form::Heka, Form::Payload];

@@ -101,7 +101,7 @@ impl Link {
         }
     }
 
-    /// Tells the peer that nothing follows. One that is gone already needs no word of it.
+    /// Says to the peer that nothing follows. One that is gone already needs no word of it.
     pub(crate) fn end(&self) {
         if !self.is_shared() {
             let _ = self.socket().shutdown(Shutdown::Write);

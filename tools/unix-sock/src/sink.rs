@@ -196,20 +196,20 @@ impl<'a> Sink<'a> {
         left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX)
     }
 
-    /// Tells of a record that is lost.
+    /// Reports a record that is lost.
     pub(crate) fn lose(&mut self, subject: impl Display, cause: impl Display) {
         self.has_lost = true;
         stats::skip(stats::Skip::Damaged, 1);
         report::repeated("lost records", format_args!("{subject}: {cause}"));
     }
 
-    /// Tells of records that a peer does not get.
+    /// Reports records that a peer does not get.
     pub(crate) fn lose_unsent(&mut self, records: u64, peer: impl Display, why: impl Display) {
         let lost = Count(records, "record");
         self.lose_all("records not sent", records, format_args!("{peer}: {why}, {lost} not sent"));
     }
 
-    /// Tells of records for a peer that does not keep up.
+    /// Reports records for a peer that does not keep up.
     pub(crate) fn lose_slow(&mut self, records: u64, peer: &Facts, what: impl Display) {
         let text = format_args!("{peer}: reads too slowly, {what}");
         self.lose_all("slow peers", records, text);
@@ -221,7 +221,7 @@ impl<'a> Sink<'a> {
         report::repeated_loss(kind, records, text);
     }
 
-    /// Tells of records for a peer that are not waited for at the end, unless that is what
+    /// Reports records for a peer that are not waited for at the end, unless that is what
     /// `--max-count` asks for.
     pub(crate) fn give_up(&mut self, peer: &Facts, records: u64) {
         if records > 0 && !self.has_enough() {

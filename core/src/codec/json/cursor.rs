@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! JSON read token by token where it lies. It is lenient where nothing is lost by it: control
-//! characters and bytes that are not UTF-8 may stand in strings, and half a surrogate pair is U+FFFD.
+//! characters and bytes that are not UTF-8 may stand in strings, and half a surrogate pair is
+//! U+FFFD.
 
 use memchr::memchr2;
 
@@ -209,7 +210,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// What it says, if no escape stands in it.
+    /// What it says, if it has no escape.
     pub(crate) fn plain(self) -> Option<&'a [u8]> {
         (!self.has_escapes).then_some(self.written)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages from lines as [`super::Writer`] writes them, read where they lie: nothing is allocated
-//! for one. What stands there in any other way is left to [`super::parse`], which also says what is
+//! for one. What is there in any other form is left to [`super::parse`], which also says what is
 //! wrong with it.
 
 use data_encoding::BASE64;
@@ -32,7 +32,7 @@ struct Info<'a> {
     representation: Option<&'a [u8]>,
 }
 
-/// The members of a line, each of which stands there once at most.
+/// The members of a line, each of which is there once at most.
 #[derive(Debug, Default)]
 struct Members<'a> {
     seen: u16,

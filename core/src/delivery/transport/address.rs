@@ -17,7 +17,7 @@ pub enum Form {
 /// Where reading begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum From {
-    /// Where whoever read before us has got to.
+    /// Where the reader before us has got to.
     Stored,
     /// At the first message that there is.
     Begin,

@@ -59,7 +59,7 @@ struct Chunks {
     data: Vec<u8>,
     /// How much of the body is done with.
     at: usize,
-    /// In so many bytes no line ends.
+    /// No line ends within this many bytes.
     looked: usize,
     /// Bytes of the chunk at hand that are to come.
     left: usize,

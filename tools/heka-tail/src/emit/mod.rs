@@ -97,7 +97,7 @@ impl Emitter {
         })
     }
 
-    /// Tells if positions are to be handed on and cannot.
+    /// Reports if positions are to be handed on and cannot.
     pub(crate) fn tell_form(&self) {
         if self.messages.hands_on && !self.encoder.has_positions() {
             report::warning("--resume: only -o heka and -o json carry positions on");
@@ -140,8 +140,8 @@ impl Emitter {
         self.lost
     }
 
-    /// Writes the whole records of `chunk`, which belongs to a stream, and tells how many bytes that
-    /// were.
+    /// Writes the whole records of `chunk`, which belongs to a stream, and returns how many bytes
+    /// that were.
     pub(crate) fn consume(
         &mut self,
         origin: Origin<'_>,
@@ -255,7 +255,7 @@ impl Emitter {
         Ok(done)
     }
 
-    /// Tells of a record that is too long, unless its parts make up a payload again.
+    /// Reports a record that is too long, unless its parts make up a payload again.
     #[cold]
     fn tell(&mut self, origin: Origin<'_>, path: &Path, damage: &Damage<'_>) {
         let is_payload = self.encoder.form() == Form::Payload;

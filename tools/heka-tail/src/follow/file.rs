@@ -21,7 +21,7 @@ use super::source::{Source, open_regular};
 use heka_core::record::More;
 use heka_core::report::{Stop, stats};
 
-/// A file that was not written to for so long lets go of what it can; nanoseconds.
+/// A file that was not written to for this long lets go of what it can; nanoseconds.
 const QUIET_NS: u64 = 1_000_000_000;
 
 /// What an attempt to read more came to.
@@ -33,7 +33,7 @@ pub(crate) enum Pulled {
     Rest,
     /// Nothing: this is the end for now.
     End,
-    /// What stands before the position is not what was read there: the file was truncated or
+    /// What precedes the position is not what was read there: the file was truncated or
     /// rewritten.
     Replaced,
 }
@@ -75,8 +75,8 @@ impl OpenFile {
         self.held = Held::at(offset, window);
     }
 
-    /// Lets go of what is known of the contents if nothing has come for a while and nothing is held:
-    /// it is there to be read again.
+    /// Lets go of what is known of the contents if nothing has come for a while and nothing is
+    /// held: it is there to be read again.
     pub(crate) fn rest_if_quiet(&mut self) {
         let is_quiet = self.modified.saturating_add(QUIET_NS) < just_before_now();
         if is_quiet && !self.is_packed() && self.held.rest() {
@@ -299,7 +299,7 @@ impl OpenFile {
         self.fingerprint = Fingerprint::default();
     }
 
-    /// Reads a block behind what is held and shows it to `consume`, which tells how much of it is
+    /// Reads a block behind what is held and shows it to `consume`, which returns how much of it is
     /// used up.
     ///
     /// # Errors

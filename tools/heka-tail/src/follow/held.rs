@@ -74,7 +74,7 @@ impl Held {
         self.offset == 0 && self.bytes.is_empty()
     }
 
-    /// What stands before the next byte that is not used up.
+    /// What precedes the next byte that is not used up.
     fn window(&self) -> &[u8] {
         self.bytes.get(..self.window).unwrap_or(&[])
     }

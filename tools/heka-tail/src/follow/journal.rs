@@ -24,7 +24,8 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Reads a journal, and tells whether there is more behind it, as hekad is known to leave there.
+    /// Reads a journal, and returns whether there is more behind it, as hekad is known to leave
+    /// there.
     ///
     /// # Errors
     /// Words on what is wrong with it.

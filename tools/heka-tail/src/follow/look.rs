@@ -23,7 +23,7 @@ pub(crate) struct Look<'a> {
     pub(crate) lost: bool,
     /// The time.
     pub(crate) now: Instant,
-    /// Takes the bytes and tells how many of them are used up.
+    /// Takes the bytes and returns how many of them are used up.
     pub(crate) consume: &'a mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
 }
 

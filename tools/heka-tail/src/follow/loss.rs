@@ -8,7 +8,7 @@ use super::look::Look;
 use crate::select::find::Candidate;
 use heka_core::report;
 
-/// Reports that so many bytes of the file at `path` cannot be had, or an unknown number.
+/// Reports that this many bytes of the file at `path` cannot be had, or an unknown number.
 pub(crate) fn tell(look: &mut Look<'_>, path: &Path, cause: impl Display, bytes: Option<u64>) {
     look.lost = true;
     let path = path.display();

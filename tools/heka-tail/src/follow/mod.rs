@@ -3,7 +3,7 @@
 //!
 //! A [`Stream`] is what its writer means by one log: a file under a name together with the files
 //! that it was rotated into. It is read oldest file first; a file that was left behind stays open
-//! for a while ([`Options::rotate_wait`]) so that late lines are not lost. Where a stream stands
+//! for a while ([`Options::rotate_wait`]) so that late lines are not lost. The place of a stream
 //! is a list of [`FilePosition`]s. [`Watch`] tells which streams to look at.
 //!
 //! Nothing here knows records. Bytes are shown to a consumer as a [`Chunk`]; what it does not use

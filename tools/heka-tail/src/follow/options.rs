@@ -28,7 +28,7 @@ pub(crate) struct Options {
     pub(crate) timeout: Option<Duration>,
     /// Whether compressed files are unpacked.
     pub(crate) unpacks: bool,
-    /// Time between looks at what nothing tells of.
+    /// Time between looks at what nothing reports.
     pub(crate) sleep_interval: Duration,
     /// Directories that rotated files are moved to.
     pub(crate) rotated_directories: Vec<PathBuf>,

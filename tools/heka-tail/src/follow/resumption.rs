@@ -80,7 +80,7 @@ impl Resumption {
     }
 }
 
-/// Tells of a file of a position that is gone.
+/// Reports a file of a position that is gone.
 pub(crate) fn tell_gone(name: &str, gone: &FilePosition, is_newest: bool) {
     if is_newest {
         report::warning(format_args!(

@@ -11,7 +11,7 @@ use super::pairs::redundant;
 use crate::select::find::Candidate;
 use crate::select::listing::Listing;
 
-/// What stands in a rotated file's name in addition to the log's.
+/// What is added in a rotated file's name in addition to the log's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// A small number: the larger, the older, unless the files' times say otherwise.

@@ -45,7 +45,7 @@ pub(crate) struct Stream {
     is_met: bool,
     /// The current file could not be read.
     is_unreadable: bool,
-    /// When to look again at what nothing tells of.
+    /// When to look again at what nothing reports.
     look_at: Instant,
 }
 
@@ -169,7 +169,8 @@ impl Stream {
         self.chain.late.clear();
     }
 
-    /// Whether nothing is lost for now if its files are closed: it is read to the end under its name.
+    /// Whether nothing is lost for now if its files are closed: it is read to the end under its
+    /// name.
     pub(crate) fn can_rest(&self) -> bool {
         let is_whole =
             self.chain.current.as_ref().is_some_and(|file| file.end() > 0 && file.held() == 0);

@@ -4,7 +4,7 @@
 //! A directory's watch tells of every write to every file in it. A directory that is too loud is
 //! *split*: its watch is dropped, files in it with many writes are looked at every [`POLL`], all
 //! others get watches of their own, so that their lines still come at once. Names are then known
-//! by the directory's time of last change. When nothing in it is busy any more it is watched as
+//! by the directory's time of last change. When nothing in it is busy it is watched as
 //! before.
 
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ const MANY: u64 = 8;
 pub(crate) const LOOKS: u32 = 5;
 /// So many times in a row a busy file has to be found calm.
 const CALM: u32 = 4;
-/// A directory stays split for so long at least; twice as long each time that was too short.
+/// A directory stays split for at least this long; twice as long each time that was too short.
 const PATIENCE: Duration = Duration::from_secs(2);
 const MAX_PATIENCE: Duration = Duration::from_secs(64);
 
@@ -145,7 +145,7 @@ pub(crate) struct Noise {
     pub(crate) spared: u64,
 }
 
-/// How many come within `elapsed`, at so many a second.
+/// How many come within `elapsed`, at `rate` a second.
 pub(crate) fn at_rate(per_second: u64, elapsed: Duration) -> u64 {
     let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     per_second.saturating_mul(ms) / 1000

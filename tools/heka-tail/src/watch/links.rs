@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether files get other names somewhere. The watch of a directory does not tell of it, nor of what
-//! is written through those names.
+//! Whether files get other names somewhere. The watch of a directory does not tell of it, nor of
+//! what is written through those names.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,7 +12,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 /// The number of a stream, which are fewer than descriptors may be open.
 type Number = u32;
 
-/// What tells of the names of files.
+/// What reports the names of files.
 #[derive(Debug)]
 pub(crate) struct Links {
     inotify: Inotify,

@@ -54,7 +54,7 @@ pub(crate) struct Changes {
 pub(crate) struct Added {
     /// Something was not watched before: it is to be looked at.
     pub(crate) is_new: bool,
-    /// Everything is told of; else there has to be a look from time to time.
+    /// Everything is reported; else there has to be a look from time to time.
     pub(crate) is_told: bool,
 }
 
@@ -148,7 +148,7 @@ impl Watch {
         self.shared.lock().remove(streams);
     }
 
-    /// Tells of the next write to a file that belongs to no stream, which is in a directory added.
+    /// Reports the next write to a file that belongs to no stream, which is in a directory added.
     pub(crate) fn await_write(&self, path: &Path) {
         let real = path.parent().and_then(|parent| std::fs::canonicalize(parent).ok());
         if let Some((real, name)) = real.zip(path.file_name()) {
@@ -253,7 +253,7 @@ impl Watch {
         self.is_split.then_some(self.poll_at)
     }
 
-    /// Tells that there was something new in a stream.
+    /// Reports that there was something new in a stream.
     pub(crate) fn grew(&mut self, stream: usize) {
         if !self.is_split {
             return;

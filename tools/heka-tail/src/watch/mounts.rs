@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is mounted where. inotify tells nothing of it.
+//! What is mounted where. inotify does not report it.
 
 use std::collections::HashSet;
 use std::ffi::OsString;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The way to a file: through which symlinks it leads, and whether inotify tells of all that happens
+//! The way to a file: through which symlinks it leads, and whether inotify reports all that happens
 //! at its end.
 
 use std::collections::HashSet;
@@ -17,8 +17,8 @@ use super::mounts;
 const MAX_LINKS: usize = 40;
 
 /// File systems that others may write to, unseen by this kernel: 9p, afs, ceph, cifs, coda, fuse,
-/// gfs2, lustre, ncp, nfs, ocfs2, smb, smb2, v9fs; those whose files change without a write: cgroup,
-/// debugfs, proc, sysfs; and overlayfs, whose layers may be written to directly.
+/// gfs2, lustre, ncp, nfs, ocfs2, smb, smb2, v9fs; those whose files change without a write:
+/// cgroup, debugfs, proc, sysfs; and overlayfs, whose layers may be written to directly.
 const UNTOLD: [i64; 20] = [
     0x0102_1997,
     0x5346_414f,
@@ -47,7 +47,7 @@ const UNTOLD: [i64; 20] = [
 pub(crate) struct Route {
     /// The names on it that may come to mean something else, by real paths: symlinks, and the file.
     pub(crate) names: Vec<PathBuf>,
-    /// Whether inotify tells of all that is written to the file.
+    /// Whether inotify reports all that is written to the file.
     pub(crate) is_told: bool,
 }
 
