@@ -90,9 +90,14 @@ impl Queue {
             let mut deframer = Deframer::new(self.limits.message_size);
             let mut rest = frames;
             while let Step::Frame(done, frame) = deframer.next(rest, More::Ended) {
+                rest = rest.get(done..).unwrap_or_default();
+                // Heads of blocks, if the cursor is lost and the first of them is damaged: the
+                // messages of the next file are numbered without them.
+                if before.is_none() && frame.is_signal() {
+                    continue;
+                }
                 self.last += 1;
                 receive(self.last, &frame)?;
-                rest = rest.get(done..).unwrap_or_default();
             }
         }
         Ok(())

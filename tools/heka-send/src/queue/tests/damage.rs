@@ -66,6 +66,30 @@ fn any_bit_that_is_not_as_it_was_written_is_noticed() {
     assert!(!queue.has_lost() && there.len() == 300);
 }
 
+/// Without the cursor the first block says what form a file has. If it cannot, the heads of the
+/// others look like messages, and are none: the numbers of what is appended would seem old.
+#[test]
+fn what_is_appended_behind_a_file_of_unknown_form_is_handed_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    fill(&mut queue, 0..4);
+    drop(queue);
+    std::fs::remove_file(dir.path().join("cursor")).unwrap();
+    std::fs::remove_file(dir.path().join("end")).unwrap();
+    let path = path_of(dir.path(), 0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let first = bytes.len() / 4;
+    bytes[first - 1] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    fill(&mut queue, 4..5);
+    drop(queue);
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let texts: Vec<_> = read(&mut queue).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts.last().map(String::as_str), Some("message 4"), "{texts:?}");
+    assert!(texts.len() >= 4, "{texts:?}");
+}
+
 #[test]
 fn a_copy_has_a_stream_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
