@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Entries of journald, exported or in JSON: the pieces in which they come do not matter, and each is
-//! read or refused.
+//! Entries of journald, exported or in JSON: each is read or refused, and the pieces in which they
+//! come do not matter, unless JSON is broken: then they decide where it is cut.
 
 use crate::records;
 use heka_core::decode::{Decoder, Map, Readers, Way};
@@ -22,17 +22,19 @@ pub fn run(input: &[u8]) {
         let sum: usize = found.iter().map(Vec::len).sum();
         assert!(sum <= input.len(), "more than came");
         assert!(found.iter().all(|record| record.len() <= 4096 + 1), "longer than the limit");
-        for piece in [1, 7] {
-            assert_eq!(read(piece), found, "pieces matter");
-        }
         let mut decoder =
             Decoder::new(vec![Way::Journal(Map::default())], Readers::default(), 4096);
-        for record in found {
-            let is_read = decoder.read(&record, 0, b"").is_ok();
+        let mut is_sound = true;
+        for record in &found {
+            let is_read = decoder.read(record, 0, b"").is_ok();
             let mut made = Vec::new();
             decoder.draft().finish(&mut made, &MessageView::default(), &MessageView::default());
             MessageView::parse(&made).expect("a message");
             assert!(is_read || made.is_empty());
+            is_sound &= is_read || !record.starts_with(b"{");
+        }
+        for piece in [1, 7] {
+            assert!(!is_sound || read(piece) == found, "pieces matter");
         }
     }
 }

@@ -18,6 +18,8 @@ const ITSELF: [&str; 2] = ["lsb_this_ptr", "lsb_heka_this_ptr"];
 const OUTPUT: &str = "heka-sandbox.output";
 const SERIALIZE: &str = "heka-sandbox.serialize";
 
+// Modules call functions that nothing in the program does.
+#[link(name = "heka_lsb", kind = "static", modifiers = "+whole-archive")]
 #[expect(unsafe_code, reason = "functions of native/lsb.c, for Lua to call")]
 unsafe extern "C-unwind" {
     fn heka_lsb_output(state: *mut ffi::lua_State) -> c_int;
