@@ -94,14 +94,19 @@ impl StoppableDisk {
         self.folder.path().join("disk")
     }
 
-    /// From now on who writes there waits, and cannot be killed.
-    pub fn stop(&self) {
+    /// Until what is returned is dropped, who writes there waits, and cannot be killed.
+    pub fn stop(&self) -> Stopped<'_> {
         run("fsfreeze", &["-f", &self.path().display().to_string()]);
+        Stopped(self)
     }
+}
 
-    /// They go on.
-    pub fn go_on(&self) {
-        run("fsfreeze", &["-u", &self.path().display().to_string()]);
+/// A disk that does nothing. Drop it before the tools that write there.
+pub struct Stopped<'a>(&'a StoppableDisk);
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        run("fsfreeze", &["-u", &self.0.path().display().to_string()]);
     }
 }
 

@@ -125,10 +125,10 @@ fn writers_whose_disk_does_nothing() {
         write(&mut tool);
         let path = folder.path().join("numbers.prom");
         eventually("it works", || value(&path, "heka_read_bytes_total", "").filter(|n| *n > 0.0));
-        disk.stop();
+        let stopped = disk.stop();
         write(&mut tool);
         tells(&tool, folder.path(), by);
-        disk.go_on();
+        drop(stopped);
         tool.end_by(Signal::SIGKILL);
     }
 }

@@ -13,11 +13,10 @@ impl Secret {
     /// Takes a secret.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         let secret = Self(Zeroizing::new(text.into()));
-        report::conceal(&secret.0);
-        // The part behind `bearer ` alone, too.
-        if let Some((_, token)) = secret.0.split_once(' ') {
-            report::conceal(token);
-        }
+        // That it is a token of that kind is not secret.
+        let token =
+            secret.0.split_once(' ').filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
+        report::conceal(token.map_or(&secret.0, |(_, token)| token));
         secret
     }
 
