@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::SigSet;
 
 /// What such a thread needs: texts of some kilobytes.
 const STACK: usize = 256 * 1024;
@@ -43,10 +43,8 @@ impl Life {
         self.set(Phase::Running);
         let started = thread.spawn(move || {
             // They are for the main thread: what it waits in is interrupted, and it does not go on
-            // before the handler has run. But a request for numbers is heard while it is stuck.
-            let mut others = SigSet::all();
-            others.remove(Signal::SIGUSR1);
-            let _blocked = others.thread_block();
+            // before the handler has run.
+            let _blocked = SigSet::all().thread_block();
             run();
             self.set(Phase::Done);
         });

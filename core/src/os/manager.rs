@@ -71,7 +71,7 @@ impl Manager {
             if is_ending {
                 return;
             }
-            timer::wait(&[&watchdog, &status], signal::manager_fd());
+            timer::wait(&[&watchdog, &status], signal::manager_fd().as_slice());
             signal::drain_manager();
         }
     }

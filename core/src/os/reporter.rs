@@ -4,12 +4,20 @@
 //! waits for the reader of stderr.
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::life::Life;
 use super::timer::{self, Timer};
 use super::{MetricsFile, Notify, manager, signal};
 use crate::report::stats;
+
+/// How long the main thread has to hear a signal, in milliseconds.
+const HEARING: u8 = 50;
 
 static LIFE: Life = Life::new();
 
@@ -40,6 +48,9 @@ impl Reporter {
         let period = self.metrics.as_ref().map(MetricsFile::period);
         let mut metrics = Timer::new(period, Duration::ZERO);
         let mut every = Timer::new(self.every, self.every.unwrap_or_default());
+        let unheard = Unheard::new();
+        let mut fds: Vec<_> = signal::reporter_fd().into_iter().collect();
+        fds.extend(unheard.iter().map(|unheard| unheard.0.as_fd()));
         loop {
             let is_ending = LIFE.is_ending();
             let now = Instant::now();
@@ -49,14 +60,14 @@ impl Reporter {
             if every.is_due(now) {
                 stats::print();
             }
-            if signal::take_usr1() {
+            if signal::take_usr1() || unheard.as_ref().is_some_and(Unheard::take) {
                 stats::print();
             }
             manager::report_failure();
             if is_ending {
                 return;
             }
-            timer::wait(&[&metrics, &every], signal::reporter_fd());
+            timer::wait(&[&metrics, &every], &fds);
             signal::drain_reporter();
         }
     }
@@ -65,6 +76,31 @@ impl Reporter {
         if let Some(metrics) = &self.metrics {
             metrics.write();
         }
+    }
+}
+
+/// SIGUSR1 that the main thread, for which the kernel means it, cannot hear: it writes to a disk
+/// that does nothing.
+struct Unheard(SignalFd);
+
+impl Unheard {
+    fn new() -> Option<Self> {
+        let mut usr1 = SigSet::empty();
+        usr1.add(Signal::SIGUSR1);
+        SignalFd::with_flags(&usr1, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).ok().map(Self)
+    }
+
+    /// Takes it if it is there, and still is after a while.
+    fn take(&self) -> bool {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        if !poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) {
+            return false;
+        }
+        if let Some(fd) = signal::reporter_fd() {
+            // The main thread's handler writes there.
+            let _ = poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], HEARING);
+        }
+        self.0.read_signal().is_ok_and(|signal| signal.is_some())
     }
 }
 

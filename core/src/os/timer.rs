@@ -28,9 +28,11 @@ impl Timer {
     }
 }
 
-/// Waits until one of the timers is due, or something wakes the thread by `fd`.
-pub(super) fn wait(timers: &[&Timer], fd: Option<BorrowedFd<'_>>) {
-    let Some(fd) = fd else { return std::thread::park() };
+/// Waits until one of the timers is due, or something wakes the thread by one of `fds`.
+pub(super) fn wait(timers: &[&Timer], fds: &[BorrowedFd<'_>]) {
+    if fds.is_empty() {
+        return std::thread::park();
+    }
     let due = timers.iter().filter_map(|timer| timer.due).min();
     let timeout = due.map_or(PollTimeout::NONE, |due| {
         // Rounded up, so that it has passed then.
@@ -38,7 +40,8 @@ pub(super) fn wait(timers: &[&Timer], fd: Option<BorrowedFd<'_>>) {
         PollTimeout::try_from(left.as_millis().min(i32::MAX as u128)).unwrap_or(PollTimeout::MAX)
     });
     // An interruption is as good as an event.
-    let _ = poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout);
+    let mut fds: Vec<_> = fds.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    let _ = poll(&mut fds, timeout);
 }
 
 #[cfg(test)]
