@@ -6,7 +6,9 @@ fn main() {
     println!("cargo::rerun-if-changed=native/lsb.c");
     // What declares its functions links it: `sandbox/native.rs`, in the library or the program.
     cc::Build::new().file("native/lsb.c").std("c11").cargo_metadata(false).compile("heka_lsb");
-    if let Ok(folder) = std::env::var("OUT_DIR") {
+    #[expect(clippy::disallowed_methods, reason = "Cargo says where")]
+    let folder = std::env::var("OUT_DIR");
+    if let Ok(folder) = folder {
         println!("cargo::rustc-link-search=native={folder}");
     }
     println!("cargo::rustc-link-arg-bins=-rdynamic");
