@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use config::{Config, Setting};
 use host::{Checkpoint, Host, answer};
-use sandbox::{Limits, Sandbox, State};
+use sandbox::{Limits, Sandbox, Script, State};
 
 struct Sink;
 
@@ -37,7 +37,8 @@ fn sandbox(source: &str) -> Sandbox {
     let config = Config::evaluate(config, "=cfg").expect("settings");
     let host = Rc::new(RefCell::new(Sink));
     let limits = Arc::new(Limits::default());
-    Sandbox::new("p.lua", source.as_bytes(), config, &limits, &host).expect("a plugin")
+    let script = Script { name: "p.lua", text: source.as_bytes(), module: None };
+    Sandbox::new(script, config, &limits, &host).expect("a plugin")
 }
 
 /// A configuration, and the same text as one argument: evaluated to plain values or refused.
