@@ -109,8 +109,8 @@ fn heka_send_and_heka_listen_go_through_the_broker() {
         tansu.url("logs?key=Logger")
     );
     let sent = sh(&line).dir(folder.path()).run();
-    sent.succeeds().stderr_has("5000 confirmed");
-    sh(&line).dir(folder.path()).run().succeeds().stderr_has("0 confirmed");
+    sent.succeeds().stderr_has("5000 acknowledged");
+    sh(&line).dir(folder.path()).run().succeeds().stderr_has("0 acknowledged");
     let url = tansu.url(&format!("logs?group=archive&{SESSION}"));
     let listener = Tool::new("heka-listen")
         .args(["--write", "all.heka", "--fsync", &url])

@@ -41,14 +41,14 @@ fn heka_send_hears_of_refusals() {
     mock.tell("topic t 1");
     mock.tell("error Produce invalid-record 2");
     let sent = Tool::new("heka-send").args(["--stats", &mock.url("t")]).stdin(lines(10)).run();
-    sent.exits(1).stderr_has("rejected by the receiver").stderr_has("9 confirmed");
+    sent.exits(1).stderr_has("rejected by the receiver").stderr_has("9 acknowledged");
     // Longer than the tools take at all.
     let input = format!("one\n{}\ntwo\n", "x".repeat(5_000_000));
     let sent = Tool::new("heka-send")
         .args(["-i", "lines", "--max-record=8M", "--message-limit=8M", "--stats", &mock.url("t")])
         .stdin(input)
         .run();
-    sent.exits(1).stderr_has("longer than the receiver's limit").stderr_has("2 confirmed");
+    sent.exits(1).stderr_has("longer than the receiver's limit").stderr_has("2 acknowledged");
 }
 
 #[test]
