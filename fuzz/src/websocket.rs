@@ -23,7 +23,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// One that says all this and ends, so many bytes at a time.
+    /// One that sends `said`, `piece` bytes at a time, and ends.
     pub fn new(said: &[u8], piece: usize) -> Self {
         let fd = File::open("/dev/null").expect("/dev/null");
         Self { said: said.to_vec(), at: 0, piece, asked: Vec::new(), fd }

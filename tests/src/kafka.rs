@@ -91,7 +91,7 @@ pub struct Mock {
 }
 
 impl Mock {
-    /// Starts one of so many brokers; `None` if heka-kafka was not built.
+    /// Starts one with that many brokers; `None` if heka-kafka was not built.
     pub fn start(brokers: u32) -> Option<Self> {
         if !require_kafka() {
             return None;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The thread that reports the numbers, also while the tool is stuck in a write: on SIGUSR1, every
-//! so often, and into a file. What the service manager is told has a thread of its own, as this one
-//! waits for the reader of stderr.
+//! The thread that reports the numbers, also while the tool is stuck in a write: on SIGUSR1,
+//! periodically, and into a file. The service manager is notified by a thread of its own, as this
+//! one waits for the reader of stderr.
 
 use std::io;
 use std::os::fd::AsFd as _;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! When a thread that tells something every so often has to do so again.
+//! When a thread that reports something periodically has to do so again.
 
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};

@@ -9,7 +9,7 @@ use crate::{lines, sorted};
 
 const COUNT: u32 = 20_000;
 
-/// Waits until about so many messages are acknowledged.
+/// Waits until at least that many messages are acknowledged.
 fn flows(writer: &Running, least: u64) {
     writer.wait_stderr("connected");
     eventually("messages are stored", || {

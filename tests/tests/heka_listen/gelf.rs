@@ -47,7 +47,7 @@ fn listen(address: &str, args: &[&str]) -> Peer {
     Peer::new("heka-listen", [address, "-igelf"].iter().chain(args))
 }
 
-/// What is written, once there are so many lines.
+/// What is written, once there are `count` lines.
 fn messages(listener: &Peer, count: usize) -> Vec<Value> {
     let is_all = |out: &[u8]| out.iter().filter(|byte| **byte == b'\n').count() == count;
     let out = listener.wait_stdout("all messages", is_all);

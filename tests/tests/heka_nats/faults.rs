@@ -18,7 +18,7 @@ fn each_once(text: &str) {
     assert_eq!((lost, numbers.len()), (0, COUNT as usize));
 }
 
-/// Waits until about so many messages are acknowledged.
+/// Waits until at least that many messages are acknowledged.
 fn flows(writer: &Running, least: u64) {
     writer.wait_stderr("connected");
     eventually("messages are stored", || {

@@ -6,7 +6,7 @@
 //! topic NAME PARTITIONS       creates a topic
 //! error KEY CODE COUNT        the next requests with that key get that error
 //! topic-error NAME CODE       the topic has that error; 0 for none
-//! delay ID MILLISECONDS       every answer of that broker comes so late
+//! delay ID MILLISECONDS       every answer of that broker is delayed by that
 //! down ID / up ID             a broker is gone, or back
 //! ```
 

@@ -19,8 +19,8 @@ use crate::senders::Senders;
 
 /// So much is read at once while memory is short.
 const SMALL_READ: usize = 2 * SHORT;
-/// So long the one who may finish a long record may take for the next bytes of it, and so many they
-/// have to be: a record of the default limit is finished within a quarter of a minute.
+/// How long the sender that may finish a long record may take for the next bytes of it, and how
+/// many they have to be: a record of the default limit is finished within a quarter of a minute.
 const PATIENCE: Duration = Duration::from_millis(250);
 const PACE: u64 = 64 * 1024;
 

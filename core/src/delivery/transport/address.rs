@@ -25,7 +25,7 @@ pub enum From {
     End,
     /// At the message with that number.
     Number(u64),
-    /// So many before the end.
+    /// This many before the end.
     Last(u64),
     /// RFC 3339.
     Time(String),

@@ -67,7 +67,7 @@ impl Outbox {
         self.tell(Header { stream_id, acknowledged, refused, ..Header::default() })
     }
 
-    /// So many messages were not acknowledged, and never will be.
+    /// Reports that `count` messages were not acknowledged, and never will be.
     pub fn report_lost(&self, count: u64) {
         if count > 0 && self.out.is_none() {
             report::error(format_args!("{} not acknowledged", Count(count, "message")));

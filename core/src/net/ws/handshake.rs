@@ -114,8 +114,8 @@ fn read_answer<S: Read + AsFd>(
     }
 }
 
-/// Whether so much has come since a head was looked at that all of it is looked at again, so that the
-/// work stays in proportion; or the empty line behind it.
+/// Whether enough has come since a head was last looked at to look at all of it again, which keeps
+/// the work in proportion; or the empty line behind it.
 fn is_worth_a_look(buffer: &[u8], looked: usize) -> bool {
     let new = buffer.get(looked.saturating_sub(3)..).unwrap_or_default();
     let ends = |end: &[u8]| new.windows(end.len()).any(|window| window == end);

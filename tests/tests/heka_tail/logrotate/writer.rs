@@ -91,7 +91,7 @@ impl Writer {
         });
     }
 
-    /// Has it open its file anew, which was rotated when so many lines were written.
+    /// Has it open its file anew, which was rotated when `rotated` lines were written.
     pub(super) fn reopen(&self, rotated: u64) {
         self.files.lock().unwrap().rotated.get_or_insert(rotated);
         self.reopen.store(true, Ordering::SeqCst);
