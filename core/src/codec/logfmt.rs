@@ -3,10 +3,8 @@
 
 use std::io::Write as _;
 
-use data_encoding::BASE64;
-
 use super::FieldList;
-use super::number::{put_go, put_integer};
+use super::number::{put_base64, put_go, put_integer};
 use super::severity::long_name;
 use super::template::chomped;
 use super::time::put_rfc3339;
@@ -67,28 +65,29 @@ pub(super) fn put_values(out: &mut Vec<u8>, field: &FieldView<'_>) {
     let mut values = field.values();
     match (values.next(), values.next()) {
         (None, _) => {}
-        (Some(value), None) => put_one(out, value, &mut Vec::new()),
-        _ => {
-            let mut text = Vec::new();
-            for (index, value) in field.values().enumerate() {
-                if index > 0 {
-                    text.push(b',');
-                }
-                put_plain(&mut text, value);
-            }
-            put_text(out, &text);
-        }
+        (Some(Value::String(text)), None) => put_text(out, text),
+        _ => put_list(out, field.values()),
     }
 }
 
-fn put_one(out: &mut Vec<u8>, value: Value<'_>, scratch: &mut Vec<u8>) {
-    match value {
-        Value::String(text) => put_text(out, text),
-        Value::Bytes(_) => {
-            put_plain(scratch, value);
-            put_text(out, scratch);
+/// Appends values with commas between them, in quotes if they would not be one word without them.
+fn put_list<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = Value<'a>>) {
+    let start = out.len();
+    let mut is_utf8 = true;
+    out.push(b'"');
+    for (index, value) in values.enumerate() {
+        if index > 0 {
+            out.push(b',');
         }
-        _ => put_plain(out, value),
+        match value {
+            Value::String(text) => is_utf8 &= put_escaped(out, text),
+            value => put_plain(out, value),
+        }
+    }
+    if is_utf8 && is_word(out.get(start + 1..).unwrap_or_default()) {
+        out.remove(start);
+    } else {
+        out.push(b'"');
     }
 }
 
@@ -96,7 +95,7 @@ fn put_one(out: &mut Vec<u8>, value: Value<'_>, scratch: &mut Vec<u8>) {
 pub(super) fn put_plain(out: &mut Vec<u8>, value: Value<'_>) {
     match value {
         Value::String(text) => out.extend_from_slice(text),
-        Value::Bytes(bytes) => out.extend_from_slice(BASE64.encode(bytes).as_bytes()),
+        Value::Bytes(bytes) => put_base64(out, bytes),
         Value::Integer(integer) => put_integer(out, integer),
         Value::Double(double) => put_go(out, double, "NaN", "+Inf"),
         Value::Bool(truth) => out.extend_from_slice(if truth { b"true" } else { b"false" }),
@@ -105,12 +104,23 @@ pub(super) fn put_plain(out: &mut Vec<u8>, value: Value<'_>) {
 
 /// Appends a text, in quotes if it would not be one word without them.
 pub(super) fn put_text(out: &mut Vec<u8>, text: &[u8]) {
-    let is_plain = |&byte: &u8| byte > b' ' && byte != 0x7f && !b"=\"\\".contains(&byte);
-    if !text.is_empty() && text.iter().all(is_plain) && std::str::from_utf8(text).is_ok() {
+    if is_word(text) && std::str::from_utf8(text).is_ok() {
         out.extend_from_slice(text);
         return;
     }
     out.push(b'"');
+    put_escaped(out, text);
+    out.push(b'"');
+}
+
+fn is_word(text: &[u8]) -> bool {
+    let is_plain = |&byte: &u8| byte > b' ' && byte != 0x7f && !b"=\"\\".contains(&byte);
+    !text.is_empty() && text.iter().all(is_plain)
+}
+
+/// Appends what stands between quotes; returns whether it was UTF-8.
+fn put_escaped(out: &mut Vec<u8>, text: &[u8]) -> bool {
+    let mut is_utf8 = true;
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
@@ -125,7 +135,8 @@ pub(super) fn put_text(out: &mut Vec<u8>, text: &[u8]) {
         }
         if !chunk.invalid().is_empty() {
             out.extend_from_slice("\u{fffd}".as_bytes());
+            is_utf8 = false;
         }
     }
-    out.push(b'"');
+    is_utf8
 }

@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Integers, and doubles as other programs print them.
 
+use std::fmt::Arguments;
 use std::io::Write as _;
+
+use data_encoding::BASE64;
 
 /// Appends an integer in decimal.
 pub(super) fn put_integer(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends bytes as base64.
+pub(super) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    let start = out.len();
+    out.resize(start + BASE64.encode_len(bytes.len()), 0);
+    BASE64.encode_mut(bytes, &mut out[start..]);
 }
 
 /// Appends the shortest digits that give `value` back, in the way of Go's `%g`: with an exponent
@@ -21,7 +31,7 @@ pub fn put_go(out: &mut Vec<u8>, value: f64, nan: &str, plus_infinity: &str) {
             out.extend_from_slice(plus_infinity.as_bytes());
         }
     } else {
-        put_general(out, &format!("{value:e}"), 6);
+        put_general(out, format_args!("{value:e}"), 6);
     }
 }
 
@@ -32,13 +42,22 @@ pub fn put_c17(out: &mut Vec<u8>, value: f64) {
     } else if value.is_infinite() {
         out.extend_from_slice(if value < 0.0 { b"-inf" } else { b"inf" });
     } else {
-        put_general(out, &format!("{value:.16e}"), 17);
+        put_general(out, format_args!("{value:.16e}"), 17);
     }
 }
 
+/// Longest double in the exponential form.
+const LONGEST: usize = 32;
+
 /// Appends a number given as `-1.25e3`, without zeros at the end of its fraction; with an exponent
 /// of at least two digits if that is below -4 or at least `from`.
-fn put_general(out: &mut Vec<u8>, scientific: &str, from: i32) {
+fn put_general(out: &mut Vec<u8>, number: Arguments<'_>, from: i32) {
+    let (mut room, mut digits) = ([0; LONGEST], [0; LONGEST]);
+    let mut rest = room.as_mut_slice();
+    // It has room for all of it.
+    let _ = rest.write_fmt(number);
+    let free = rest.len();
+    let scientific = std::str::from_utf8(&room[..LONGEST - free]).unwrap_or_default();
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let (sign, mantissa) = match mantissa.strip_prefix('-') {
@@ -46,9 +65,13 @@ fn put_general(out: &mut Vec<u8>, scientific: &str, from: i32) {
         None => ("", mantissa),
     };
     out.extend_from_slice(sign.as_bytes());
-    let digits: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).collect();
-    let kept = digits.iter().rposition(|&digit| digit != b'0').map_or(1, |last| last + 1);
-    let digits = digits.get(..kept).unwrap_or(&digits);
+    let mut kept = 1;
+    let written = mantissa.bytes().filter(u8::is_ascii_digit);
+    for ((index, place), digit) in digits.iter_mut().enumerate().zip(written) {
+        *place = digit;
+        kept = if digit == b'0' { kept } else { index + 1 };
+    }
+    let digits = &digits[..kept];
     if (-4..from).contains(&exponent) {
         put_fixed(out, digits, exponent);
         return;

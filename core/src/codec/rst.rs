@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages as Heka's `RstEncoder` writes them: a reStructuredText field list.
 
-use data_encoding::BASE64;
-
-use super::number::{put_go, put_integer};
+use super::number::{put_base64, put_go, put_integer};
 use super::text::put_uuid;
 use super::time::{self, Zone};
 use crate::wire::{FieldView, MessageView, Value};
@@ -75,7 +73,7 @@ fn put_value(out: &mut Vec<u8>, value: Value<'_>) {
             put_line(out, b"\"", Some(text));
             out.push(b'"');
         }
-        Value::Bytes(bytes) => out.extend_from_slice(BASE64.encode(bytes).as_bytes()),
+        Value::Bytes(bytes) => put_base64(out, bytes),
         Value::Integer(integer) => put_integer(out, integer),
         Value::Double(double) => put_go(out, double, "NaN", "+Inf"),
         Value::Bool(truth) => out.extend_from_slice(if truth { b"true" } else { b"false" }),

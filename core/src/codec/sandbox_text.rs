@@ -4,6 +4,8 @@
 //! Byte for byte, so what is odd there is odd here: times in steps of 256 ns (they pass through a
 //! double), strings only up to their first NUL.
 
+use std::io::Write as _;
+
 use super::number::{put_c17, put_integer};
 use super::text::put_uuid;
 use super::time::put_rfc3339;
@@ -89,7 +91,8 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
         match byte {
             b'\\' => out.extend_from_slice(b"\\\\"),
             b' '..=b'~' => out.push(byte),
-            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+            // Writing to a Vec cannot fail.
+            _ => drop(write!(out, "\\x{byte:02x}")),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
+use jiff::fmt::StdIoWrite;
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::{Offset, TimeZone};
 
@@ -165,9 +166,7 @@ impl Strftime {
     pub fn put(&self, out: &mut Vec<u8>, nanoseconds: i64, zone: &Zone) {
         let time = instant(nanoseconds).to_zoned_datetime(zone.0.clone());
         // The format was checked, so this cannot fail.
-        if let Ok(text) = BrokenDownTime::from(&time).to_string(&self.format) {
-            out.extend_from_slice(text.as_bytes());
-        }
+        drop(BrokenDownTime::from(&time).format(&self.format, StdIoWrite(out)));
     }
 }
 

@@ -144,6 +144,11 @@ impl<'a> Found<'a> {
                     // log4j's context, which is mostly empty.
                     return is_separated(rest).then_some(rest);
                 }
+                let is_number = inside.iter().all(u8::is_ascii_digit);
+                if is_number && self.severity.is_some() && !precedes_logger(rest) {
+                    // What is behind the level may be the message: ERROR [404] not found.
+                    return None;
+                }
                 self.take_inside(inside, readers)?;
                 Some(rest)
             }
@@ -196,9 +201,7 @@ impl<'a> Found<'a> {
 
     /// A level, a number of a process, or a logger, which a separator follows.
     fn take_word(&mut self, text: &'a [u8], readers: &Readers) -> Option<&'a [u8]> {
-        let is_end = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b':' | b'|');
-        let end = text.iter().position(is_end).unwrap_or(text.len());
-        let (word, rest) = text.split_at(end);
+        let (word, rest) = split_word(text);
         if word.is_empty() {
             return None;
         }
@@ -253,6 +256,29 @@ fn is_logger(word: &[u8], rest: &[u8], follows_colon: bool) -> bool {
     let is_between = follows_colon && rest.first() == Some(&b':');
     let is_known = matches!(word, b"root" | b"__main__") && is_set_off;
     is_between || is_known || is_set_off && has_dots >= 1 || has_dots >= 2
+}
+
+/// Whether a logger or a separator follows, perhaps behind more brackets.
+fn precedes_logger(text: &[u8]) -> bool {
+    let mut rest = text;
+    loop {
+        if is_separated(rest) {
+            return true;
+        }
+        let next = after_blanks(rest);
+        if let Some((_, behind)) = bracketed(next, b'[', b']') {
+            rest = behind;
+            continue;
+        }
+        let (word, behind) = split_word(next);
+        return is_name(word) && is_logger(word, behind, false);
+    }
+}
+
+/// The word at the front, and what follows it.
+fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
+    let is_end = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b':' | b'|');
+    text.split_at(text.iter().position(is_end).unwrap_or(text.len()))
 }
 
 /// The severity that a level means; no single letter or number is one.

@@ -26,7 +26,7 @@ pub use access::Access;
 pub use captures::{Captures, FieldName};
 pub use cause::{Cause, Flaw, Flaws};
 pub use map::Map;
-pub use preset::PRESETS;
+pub use preset::{PRESETS, preset, start_of_records};
 pub use readers::{FieldTypes, Readers};
 
 use crate::wire::{Draft, Full};

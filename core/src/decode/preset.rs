@@ -57,46 +57,43 @@ const PYTHON_START: &str =
 const JAVA_START: &str =
     r"^(?:\[|\d\d?[-\d:/. T]|[A-Z][a-z]{2} +\d|(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL) [^:]|\d+ \[)";
 
-impl Way {
-    /// The ways of a preset, tried in order.
-    pub fn preset(name: &str) -> Option<Vec<Self>> {
-        let usual = || Map::of(&USUAL);
-        let access = |format| Access::new(format).ok().map(Box::new).map(Self::Access);
-        Some(match name {
-            "syslog" => vec![Self::Syslog],
-            "nginx-combined" => {
-                vec![access(access::NGINX_COMBINED)?, access(access::NGINX_MAIN)?]
-            }
-            "nginx-error" => vec![Self::NginxError],
-            "apache-combined" => {
-                vec![access(access::APACHE_COMBINED)?, access(access::APACHE_COMMON)?]
-            }
-            "apache-error" => vec![Self::ApacheError],
-            "journald" => vec![
-                Self::Json(Map::of(&journal::HEADERS)),
-                Self::Journal(Map::of(&journal::HEADERS)),
-            ],
-            "docker" => vec![docker()],
-            "cri" => vec![Self::Cri],
-            "kubernetes" => {
-                vec![Self::OnPath(Box::new(Self::Cri)), Self::OnPath(Box::new(docker()))]
-            }
-            "gelf" => vec![Self::Json(gelf())],
-            "json" => vec![Self::Json(usual())],
-            "logfmt" => vec![Self::Logfmt(usual())],
-            "klog" => vec![Self::Klog],
-            "python" | "java" => vec![Self::Levels],
-            _ => return None,
-        })
-    }
-
-    /// The expression that lines match which begin a record of several, if a preset has such.
-    pub fn start_of_records(name: &str) -> Option<&'static str> {
-        match name {
-            "python" => Some(PYTHON_START),
-            "java" => Some(JAVA_START),
-            _ => None,
+/// The ways of a preset, tried in order.
+pub fn preset(name: &str) -> Option<Vec<Way>> {
+    let usual = || Map::of(&USUAL);
+    let access = |format| Access::new(format).ok().map(Box::new).map(Way::Access);
+    Some(match name {
+        "syslog" => vec![Way::Syslog],
+        "nginx-combined" => {
+            vec![access(access::NGINX_COMBINED)?, access(access::NGINX_MAIN)?]
         }
+        "nginx-error" => vec![Way::NginxError],
+        "apache-combined" => {
+            vec![access(access::APACHE_COMBINED)?, access(access::APACHE_COMMON)?]
+        }
+        "apache-error" => vec![Way::ApacheError],
+        "journald" => {
+            vec![Way::Json(Map::of(&journal::HEADERS)), Way::Journal(Map::of(&journal::HEADERS))]
+        }
+        "docker" => vec![docker()],
+        "cri" => vec![Way::Cri],
+        "kubernetes" => {
+            vec![Way::OnPath(Box::new(Way::Cri)), Way::OnPath(Box::new(docker()))]
+        }
+        "gelf" => vec![Way::Json(gelf())],
+        "json" => vec![Way::Json(usual())],
+        "logfmt" => vec![Way::Logfmt(usual())],
+        "klog" => vec![Way::Klog],
+        "python" | "java" => vec![Way::Levels],
+        _ => return None,
+    })
+}
+
+/// The expression that lines match which begin a record of several, if a preset has such.
+pub fn start_of_records(name: &str) -> Option<&'static str> {
+    match name {
+        "python" => Some(PYTHON_START),
+        "java" => Some(JAVA_START),
+        _ => None,
     }
 }
 

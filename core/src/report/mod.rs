@@ -109,8 +109,11 @@ pub fn note(text: impl Display) {
     say(Level::Note, Kind::new("note", "note: ", AnsiColor::Cyan, 6), &text);
 }
 
-/// Says what could help with the line before.
+/// Says what could help with the error or warning before, if that was printed.
 pub fn hint(text: impl Display) {
+    if !WAS_SAID.load(Ordering::Relaxed) {
+        return;
+    }
     say(Level::Error, Kind::new("hint", "hint: ", AnsiColor::Cyan, 5), &text);
 }
 
@@ -135,8 +138,14 @@ pub(crate) fn raw(text: impl Display) {
     write_line(&format!("{text}\n"));
 }
 
+/// The last error or warning was printed.
+static WAS_SAID: AtomicBool = AtomicBool::new(true);
+
 fn say(level: Level, kind: Kind, text: &dyn Display) {
     let sink = sink();
+    if level <= Level::Warning {
+        WAS_SAID.store(level <= sink.level, Ordering::Relaxed);
+    }
     if level > sink.level {
         return;
     }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What parsing costs: nothing is allocated for a record once there were some like it.
 
+use std::fs;
+use std::path::Path;
+
 use heka_core::codec::regular;
-use heka_core::decode::{Captures, Decoder, Map, Readers, Way};
+use heka_core::decode::time::Times;
+use heka_core::decode::{Access, Captures, Decoder, Map, PRESETS, Readers, Way, preset};
 use heka_core::wire::MessageView;
 
 use super::allocations;
@@ -61,4 +65,67 @@ fn nothing_is_allocated_for_pairs() {
         b"no pairs",
     ];
     assert_eq!(cost(decoder(vec![Way::Logfmt(map)]), lines), 0);
+}
+
+#[test]
+fn nothing_is_allocated_for_a_line_of_an_access_log() {
+    let format = r#"%h %{%F %T}t.%{usec_frac}t "%r" %>s %b"#;
+    let lines: &[&[u8]] = &[
+        br#"192.0.2.7 2026-11-29 18:22:48.123456 "GET /index.html HTTP/1.0" 200 2326"#,
+        br#"2001:db8::7 2026-11-29 never.123456 "GET /\"x\" HTTP/1.0" 404 -"#,
+        b"no match",
+    ];
+    let access = Way::Access(Box::new(Access::new(format).unwrap()));
+    assert_eq!(cost(decoder(vec![access]), lines), 0);
+}
+
+/// Lines of programs, or the entries of a journal, that a preset reads.
+fn recorded(preset: &str) -> Vec<Vec<u8>> {
+    let files: &[&str] = match preset {
+        "syslog" => &["syslog.log"],
+        "nginx-combined" => &["nginx-combined.log"],
+        "nginx-error" => &["nginx-error.log"],
+        "apache-combined" => &["apache-combined.log", "apache-common.log"],
+        "apache-error" => &["apache-error.log"],
+        "journald" => &["journald.json", "journald.export"],
+        "docker" => &["docker.log", "docker-daemon.log"],
+        "cri" => &["cri.log", "cri-o.log"],
+        "kubernetes" => &["cri.log", "docker.log"],
+        "gelf" => &["gelf.json", "gelf-libraries.json"],
+        "json" => &["node-libraries.json"],
+        "logfmt" => &["structlog.logfmt"],
+        "klog" => &["klog.log"],
+        "python" => &["python.log"],
+        "java" => &["java.log", "java-util-logging.log"],
+        _ => panic!("no lines for {preset}"),
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/logs");
+    let mut records = Vec::new();
+    for file in files {
+        let bytes = fs::read(folder.join(file)).unwrap();
+        if file.ends_with(".export") {
+            let text = String::from_utf8_lossy(&bytes);
+            records.extend(text.split("\n\n").map(|entry| entry.as_bytes().to_vec()));
+        } else {
+            records.extend(bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+        }
+    }
+    records
+}
+
+#[test]
+fn nothing_is_allocated_for_what_a_preset_reads() {
+    let berlin = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+    for (name, _) in PRESETS {
+        let records = recorded(name);
+        let records: Vec<_> = records.iter().map(Vec::as_slice).collect();
+        for zone in [jiff::tz::TimeZone::UTC, berlin.clone()] {
+            let times = Times::new([], zone, None).unwrap();
+            let readers = Readers { times, ..Readers::default() };
+            let mut decoder = Decoder::new(preset(name).unwrap(), readers, 65_536);
+            let is_read = |record: &&&[u8]| decoder.read(record, 1 << 60, b"").is_ok();
+            assert!(records.iter().filter(is_read).count() * 3 > records.len(), "{name}");
+            assert_eq!(cost(decoder, &records), 0, "{name}");
+        }
+    }
 }

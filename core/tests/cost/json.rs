@@ -9,7 +9,7 @@ use heka_core::wire::{Field, Message, MessageView, ValueType, put_message};
 use super::allocations;
 
 /// Messages of several kinds, with everything that can stand in one.
-fn messages() -> Vec<Vec<u8>> {
+pub(crate) fn messages() -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for number in 0..40_i32 {
         let text = |name: &'static str, text: &'static [u8]| Field::string(name, text);

@@ -7,6 +7,7 @@
 
 #[cfg(feature = "decode")]
 mod decode;
+mod forms;
 mod json;
 mod matcher;
 

@@ -4,12 +4,12 @@
 
 use crate::decode;
 use heka_core::codec::regular;
-use heka_core::decode::{Access, Captures, Map, PRESETS, Way};
+use heka_core::decode::{Access, Captures, Map, PRESETS, Way, preset};
 
 fn ways(choice: u8) -> Vec<Way> {
     let choice = usize::from(choice);
     match PRESETS.get(choice) {
-        Some((name, _)) => Way::preset(name).expect("it is in the list"),
+        Some((name, _)) => preset(name).expect("it is in the list"),
         None if choice % 4 == 0 => {
             vec![Way::Json(Map::new("Timestamp=t,Payload=a.b,Pid=p").unwrap())]
         }
@@ -18,7 +18,7 @@ fn ways(choice: u8) -> Vec<Way> {
             let regex = regular::compile("(?P<Severity>.)(?P<Timestamp>.*)(?P<x>.)").unwrap();
             vec![Way::Captures(Box::new(Captures::new(regex, &[]).unwrap()))]
         }
-        None => vec![Way::Access(Box::new(Access::new("%h %t \"%r\" %{X}o|%D").unwrap()))],
+        None => vec![Way::Access(Box::new(Access::new("%h %t.%{usec_frac}t \"%r\" %{X}o|%D").unwrap()))],
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     if matches!(decoded, Err(Stop::BrokenPipe)) {
         return decoded;
     }
+    decoder.selection.warn_of_text();
     let finished = decoder.positions.finish(&mut out);
     if !matches!(decoded, Err(Stop::Error { .. })) {
         finished?;

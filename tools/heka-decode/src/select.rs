@@ -103,6 +103,22 @@ impl<'a> Selection<'a> {
         self.left == 0
     }
 
+    /// Warns of fields that numbers were compared with and that only ever held text.
+    pub(crate) fn warn_of_text(&self) {
+        let mut told: Vec<&[u8]> = Vec::new();
+        for path in self.matcher.map(Matcher::never_numbers).unwrap_or_default() {
+            if told.contains(&path.name.as_slice()) {
+                continue;
+            }
+            told.push(&path.name);
+            let name = String::from_utf8_lossy(&path.name);
+            report::warning(format_args!("--match: Fields[{name}]: never a number, always text"));
+            if told.len() == 1 {
+                report::hint(format_args!("heka-encode --field-type {name}:i makes it one"));
+            }
+        }
+    }
+
     /// How many were not taken because of their signature.
     pub(crate) fn rejected(&self) -> u64 {
         self.rejected

@@ -4,7 +4,7 @@
 use heka_core::cli::{self, Given};
 use heka_core::codec::severity::SeverityMap;
 use heka_core::decode::time::Times;
-use heka_core::decode::{Access, Captures, Decoder, FieldName, Map, PRESETS, Readers, Way};
+use heka_core::decode::{self, Access, Captures, Decoder, FieldName, Map, PRESETS, Readers, Way};
 use heka_core::os::clock;
 use heka_core::report::Stop;
 
@@ -109,7 +109,7 @@ impl Parsing {
 
 /// The ways of a preset.
 fn preset(name: &str) -> Result<Vec<Way>, Stop> {
-    Way::preset(name).ok_or_else(|| {
+    decode::preset(name).ok_or_else(|| {
         let names: Vec<_> = PRESETS.iter().map(|(name, _)| *name).collect();
         Stop::usage(format_args!("--preset: no preset {name}; there are {}", names.join(", ")))
     })

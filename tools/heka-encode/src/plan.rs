@@ -3,7 +3,7 @@
 
 use heka_core::cli::{self, Showing, Unparsed, When, Writing};
 use heka_core::codec::Selector;
-use heka_core::decode::{Decoder, Way};
+use heka_core::decode::{Decoder, start_of_records};
 use heka_core::record::Oversize;
 use heka_core::report::Stop;
 use heka_core::wire::{Field, Message, Signer, Template, put_message};
@@ -195,7 +195,7 @@ impl Cli {
             || !parsing.regex.is_empty()
             || !parsing.access_format.is_empty()
             || matches!(self.input, InputForm::Logfmt | InputForm::Json);
-        let mut starts = parsing.preset.iter().map(|name| Way::start_of_records(name));
+        let mut starts = parsing.preset.iter().map(|name| start_of_records(name));
         let first = starts.next().flatten().filter(|_| !has_others)?;
         starts.all(|start| start.is_some()).then_some(first)
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use heka_core::decode::{Decoder, Flaws, Readers, Way};
+use heka_core::decode::{self, Decoder, Flaws, Readers};
 use heka_core::os::{Deadline, clock, unpack_record};
 use heka_core::record::{cut, gelf};
 use heka_core::report;
@@ -78,7 +78,7 @@ pub(crate) struct Reader {
 impl Reader {
     /// For messages of up to `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        let ways = Way::preset("gelf").unwrap_or_default();
+        let ways = decode::preset("gelf").unwrap_or_default();
         // Fields leave room for the text.
         let decoder = Decoder::new(ways, Readers::default(), limit / 4 * 3);
         Self { decoder, limit, base: Vec::new(), message: Vec::new() }

@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use data_encoding::BASE64;
+use crate::codec::number;
 
 /// What a byte needs inside a JSON string: nothing, or an escape.
 const PLAIN: [bool; 256] = {
@@ -157,9 +157,7 @@ fn put_thousandths(out: &mut Vec<u8>, value: f64) -> bool {
 /// Appends `"BASE64"`.
 pub(super) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    let start = out.len();
-    out.resize(start + BASE64.encode_len(bytes.len()), 0);
-    BASE64.encode_mut(bytes, &mut out[start..]);
+    number::put_base64(out, bytes);
     out.push(b'"');
 }
 

@@ -93,6 +93,14 @@ fn field_satisfies(test: &FieldTest, message: &MessageView<'_>) -> bool {
     let mut values = test.path.values(message);
     match &test.test {
         ValueTest::Nil(absent) => values.next().is_none() == *absent,
+        ValueTest::Number(order, number) => values.any(|value| {
+            match value {
+                Value::Integer(_) | Value::Double(_) => test.seen.number.set(true),
+                Value::String(_) | Value::Bytes(_) => test.seen.text.set(true),
+                Value::Bool(_) => {}
+            }
+            as_number(value).is_some_and(|value| order.admits(value.partial_cmp(number)))
+        }),
         test => values.any(|value| value_satisfies(value, test)),
     }
 }
@@ -102,9 +110,6 @@ fn value_satisfies(value: Value<'_>, test: &ValueTest) -> bool {
         (ValueTest::Text(test), Value::String(text) | Value::Bytes(text)) => {
             text_satisfies(Some(text), test)
         }
-        (ValueTest::Number(order, number), value) => {
-            as_number(value).is_some_and(|value| order.admits(value.partial_cmp(number)))
-        }
         (ValueTest::Truth(equal, truth), Value::Bool(value)) => (value == *truth) == *equal,
         (ValueTest::Truth(equal, truth), value) => {
             let number = f64::from(u8::from(*truth));
@@ -112,7 +117,7 @@ fn value_satisfies(value: Value<'_>, test: &ValueTest) -> bool {
                 (value.partial_cmp(&number) == Some(Ordering::Equal)) == *equal
             })
         }
-        (ValueTest::Text(_) | ValueTest::Nil(_), _) => false,
+        (ValueTest::Text(_) | ValueTest::Number(..) | ValueTest::Nil(_), _) => false,
     }
 }
 

@@ -47,7 +47,14 @@ impl Matcher {
 
     /// The paths of the fields that it asks for.
     pub fn fields(&self) -> Vec<&FieldPath> {
-        self.node.fields()
+        self.node.field_tests().into_iter().map(|test| &test.path).collect()
+    }
+
+    /// The paths of the fields that it compared with numbers so far, and that held only text.
+    pub fn never_numbers(&self) -> Vec<&FieldPath> {
+        let tests = self.node.field_tests().into_iter();
+        let tests = tests.filter(|test| test.seen.text.get() && !test.seen.number.get());
+        tests.map(|test| &test.path).collect()
     }
 
     /// Shows what of a payload it looks for, if that is part of it.
@@ -167,6 +174,22 @@ mod tests {
             assert_eq!(Matcher::new(expression).unwrap().is_match(&view), expected, "{expression}");
         }
         assert_eq!(mistake("Fields[n][**] == 1"), (10, "expected an index".to_owned()));
+    }
+
+    #[test]
+    fn numbers_that_only_ever_met_text_are_told() {
+        let matcher = Matcher::new("Fields[a] > 1 || Fields[b] > 1 || Fields[none] > 1").unwrap();
+        let matches = |fields| {
+            let mut bytes = Vec::new();
+            put_message(&mut bytes, &Message { fields, ..Message::default() });
+            matcher.is_match(&MessageView::parse(&bytes).unwrap())
+        };
+        let names = || matcher.never_numbers().iter().map(|path| &*path.name).collect::<Vec<_>>();
+        assert!(names().is_empty());
+        assert!(!matches(vec![Field::string("a", "404"), Field::string("b", "x")]));
+        assert_eq!(names(), [b"a", b"b"]);
+        assert!(matches(vec![Field::integer("a", 404)]));
+        assert_eq!(names(), [b"b"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //!
 //! `and`, `or` and `not` are the same as the operators.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use super::Mistake;
@@ -42,12 +43,14 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// The paths of the fields in it.
-    pub(super) fn fields(&self) -> Vec<&FieldPath> {
+    /// The tests of fields in it.
+    pub(super) fn field_tests(&self) -> Vec<&FieldTest> {
         match self {
-            Self::Not(node) => node.fields(),
-            Self::And(nodes) | Self::Or(nodes) => nodes.iter().flat_map(Self::fields).collect(),
-            Self::Field(test) => vec![&test.path],
+            Self::Not(node) => node.field_tests(),
+            Self::And(nodes) | Self::Or(nodes) => {
+                nodes.iter().flat_map(Self::field_tests).collect()
+            }
+            Self::Field(test) => vec![test],
             Self::Constant(_) | Self::Text(..) | Self::Number(..) | Self::NoPid(_) => Vec::new(),
         }
     }
@@ -92,6 +95,14 @@ pub(super) enum Search {
 pub(super) struct FieldTest {
     pub(super) path: FieldPath,
     pub(super) test: ValueTest,
+    pub(super) seen: Seen,
+}
+
+/// What a number was compared with so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) text: Cell<bool>,
+    pub(super) number: Cell<bool>,
 }
 
 /// What is asked of a field's value.
@@ -208,7 +219,9 @@ impl Parser<'_> {
                 }
             }
             Token::Word(word) => self.header(at, &word)?,
-            Token::Field(path) => Node::Field(FieldTest { path, test: self.field_test()? }),
+            Token::Field(path) => {
+                Node::Field(FieldTest { path, test: self.field_test()?, seen: Seen::default() })
+            }
             Token::End => return Err(Mistake::new(at, "expected a test")),
             _ => return Err(Mistake::new(at, "expected a header, Fields[…], TRUE, FALSE, ! or (")),
         };

@@ -23,6 +23,17 @@ pub struct Times {
     defaults: Defaults,
 }
 
+/// A format that only some times have.
+#[derive(Clone, Debug)]
+pub(super) struct Format(Layout);
+
+impl Format {
+    /// Any that [`Times::new`] takes.
+    pub(super) fn new(format: &str) -> Result<Self, String> {
+        Layout::new(format).map(Self)
+    }
+}
+
 impl Default for Times {
     fn default() -> Self {
         Self { layouts: Vec::new(), defaults: Defaults::new(TimeZone::UTC, None) }
@@ -53,6 +64,11 @@ impl Times {
         asked
             .find_map(|layout| layout.read(text, now, &self.defaults))
             .or_else(|| any::read(text)?.complete(now, &self.defaults))
+    }
+
+    /// Reads a time that has this format.
+    pub(super) fn read_as(&self, format: &Format, text: &[u8], now: i64) -> Option<i64> {
+        format.0.read(text, now, &self.defaults)
     }
 
     /// Reads the time at the front of `text`, in any form that programs use; also what is behind it.

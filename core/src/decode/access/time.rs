@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The time of a request, which a format may have in several places: Apache's `%{…}t`, or two of
+//! nginx's variables. The most precise one counts, or all of them together.
+
+use jiff::Timestamp;
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
+
+use super::Piece;
+use super::variable::Variable;
+use crate::decode::time::Format;
+
+/// A moment with two digits wherever there may be one or two.
+const SAMPLE: i64 = 1_797_243_132;
+
+/// A place of a time in a format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    written: Written,
+    pub(super) role: Role,
+    /// How often what follows it stands in the time itself.
+    pub(super) skips: usize,
+}
+
+/// How a time is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Written {
+    /// In a form that has only one meaning.
+    Any,
+    /// As a number since 1970; of two the one with the higher rank is more precise.
+    Epoch(u8),
+    /// As the digits behind the point of the seconds.
+    Fraction(&'static str),
+    /// In this format of strftime(3).
+    Format(String),
+}
+
+/// What the text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is the time.
+    All,
+    /// It belongs to the time, behind this byte.
+    Part(u8),
+    /// Another one is more precise.
+    Nothing,
+}
+
+/// A time that is put together from several texts.
+#[derive(Clone, Debug)]
+pub(super) struct Assembly {
+    format: Format,
+    pub(super) text: Vec<u8>,
+}
+
+impl Stamp {
+    fn new(written: Written) -> Self {
+        Self { written, role: Role::All, skips: 0 }
+    }
+
+    /// nginx's `$time_iso8601`.
+    pub(super) fn iso8601() -> Self {
+        Self::new(Written::Any)
+    }
+
+    /// nginx's `$time_local`.
+    pub(super) fn local() -> Self {
+        Self::new(Written::Format("%d/%b/%Y:%H:%M:%S %z".to_owned()))
+    }
+
+    /// nginx's `$msec`.
+    pub(super) fn seconds() -> Self {
+        Self::new(Written::Epoch(1))
+    }
+
+    /// Apache's `%{argument}t`.
+    pub(super) fn of_apache(argument: &str) -> Self {
+        Self::new(match argument {
+            "" => return Self::local(),
+            "sec" => Written::Format("%s".to_owned()),
+            "msec" => Written::Epoch(1),
+            "usec" => Written::Epoch(2),
+            "msec_frac" => Written::Fraction("msec_frac"),
+            "usec_frac" => Written::Fraction("usec_frac"),
+            _ => Written::Format(argument.to_owned()),
+        })
+    }
+
+    /// How often the byte stands in a time; blanks in a row are one.
+    fn count(&self, byte: u8) -> usize {
+        let Written::Format(format) = &self.written else { return 0 };
+        let sample = Timestamp::constant(SAMPLE, 0).to_zoned_datetime(TimeZone::UTC);
+        let sample = strtime::format(format, &sample).unwrap_or_default();
+        let at = sample.bytes().enumerate().filter(|(_, other)| *other == byte);
+        let is_first = |(at, _): &(usize, u8)| {
+            byte != b' ' || *at == 0 || sample.as_bytes().get(at - 1) != Some(&byte)
+        };
+        at.filter(is_first).count()
+    }
+}
+
+impl Assembly {
+    /// How the texts are written, one behind the other.
+    pub(super) fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// Decides what the times of a format are for; what is put together, if several are one.
+    pub(super) fn settle(pieces: &mut [Piece]) -> Result<Option<Self>, String> {
+        for Piece { variable, behind } in &mut *pieces {
+            if let (Variable::Time(stamp), Some(first)) = (variable, behind.first()) {
+                stamp.skips = stamp.count(*first);
+            }
+        }
+        let mut stamps: Vec<&mut Stamp> = pieces.iter_mut().filter_map(stamp_of).collect();
+        let rank = |stamp: &Stamp| match stamp.written {
+            Written::Epoch(rank) => Some(rank),
+            Written::Any => Some(0),
+            Written::Fraction(_) | Written::Format(_) => None,
+        };
+        let best = stamps.iter().filter_map(|stamp| rank(stamp)).max();
+        if let Some(best) = best {
+            let mut is_found = false;
+            for stamp in stamps {
+                let is_best = !is_found && rank(stamp) == Some(best);
+                is_found |= is_best;
+                stamp.role = if is_best { Role::All } else { Role::Nothing };
+            }
+            return Ok(None);
+        }
+        if let [_] | [] = stamps[..] {
+            return Ok(lone_fraction(pieces));
+        }
+        let mut format = String::new();
+        for stamp in &mut stamps {
+            let (byte, part) = match &stamp.written {
+                Written::Fraction(_) => (b'.', "%f"),
+                Written::Format(part) => (b' ', part.as_str()),
+                Written::Any | Written::Epoch(_) => continue,
+            };
+            if !format.is_empty() {
+                format.push(char::from(byte));
+            }
+            format.push_str(part);
+            stamp.role = Role::Part(byte);
+        }
+        Ok(Some(Self { format: Format::new(&format)?, text: Vec::new() }))
+    }
+}
+
+/// A fraction without its seconds is a number like any other.
+fn lone_fraction(pieces: &mut [Piece]) -> Option<Assembly> {
+    for Piece { variable, .. } in pieces {
+        if let Variable::Time(Stamp { written: Written::Fraction(name), .. }) = variable {
+            *variable = Variable::Text(name.as_bytes().to_vec());
+        }
+    }
+    None
+}
+
+fn stamp_of(piece: &mut Piece) -> Option<&mut Stamp> {
+    match &mut piece.variable {
+        Variable::Time(stamp) => Some(stamp),
+        _ => None,
+    }
+}
