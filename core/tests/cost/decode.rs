@@ -97,7 +97,7 @@ fn recorded(preset: &str) -> Vec<Vec<u8>> {
         "klog" => &["klog.log"],
         "python" => &["python.log"],
         "java" => &["java.log", "java-util-logging.log"],
-        _ => panic!("no lines for {preset}"),
+        _ => &[],
     };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/logs");
     let mut records = Vec::new();
