@@ -45,7 +45,7 @@ export HEKA_TOOLS_REV ?= $(shell cat .revision 2>/dev/null || git rev-parse --sh
 
 .DELETE_ON_ERROR:
 .PHONY: all kafka check fmt fmt-check deny clippy built-tests kafka-tests test doc-test lint-man check-install install-list \
-	bench fuzz soak autobahn demo demo-nats man html pictures completions install install-strip installdirs uninstall \
+	bench bench-report bench-check bench-count bench-growth bench-functions fuzz soak autobahn demo demo-nats man html pictures completions install install-strip installdirs uninstall \
 	clean distclean dist deb tarball sbom release release-check check-package audit version help
 
 all: ## build every tool (PROFILE=release)
@@ -138,14 +138,36 @@ soak: built-tests ## kill stages and break connections for ten minutes (HEKA_SOA
 		HEKA_TEST_CEILING=$${HEKA_TEST_CEILING:-300} $(CARGO) test $(CARGOFLAGS) -p heka-tests \
 		--test delivery --test heka_nats soak -- --nocapture --test-threads=1
 
-bench: ## speed beside cat, socat, nc (SIZE, RUNS, ONLY: see bench/run)
+# The scripts of bench/ run what is built here; what they measure is collected for `make bench-report`.
+measure := HEKA_BINDIR="$(here)/release" BENCH_RESULTS="$(here)/bench.tsv"
+BENCH_SCRIPTS := tail-many tail-start latency memory log-load datagrams start
+BENCH_BEFORE ?=
+
+bench: ## speed beside cat, socat, nc (LINES, RUNS, ONLY: see bench/run; BENCH_BEFORE: tools of another version)
 	$(MAKE) all PROFILE=release
-	HEKA_BINDIR="$(here)/release" bench/run
-	HEKA_BINDIR="$(here)/release" bench/tail-many
-	HEKA_BINDIR="$(here)/release" bench/tail-start
-	HEKA_BINDIR="$(here)/release" bench/latency
-	HEKA_BINDIR="$(here)/release" bench/memory
-	HEKA_BINDIR="$(here)/release" bench/log-load
+	rm -f "$(here)/bench.tsv"
+	status=0; for script in run $(BENCH_SCRIPTS); do \
+		$(measure) bench/$$script $$([ $$script != start ] || echo $(BENCH_BEFORE)) || status=1; \
+	done; exit $$status
+
+bench-report: ## write the figures of the last `make bench` into README.md and docs/performance.md
+	bench/report "$(here)/bench.tsv"
+
+bench-check: ## count instructions, fail where they have grown since bench/history.tsv; needs valgrind
+	$(MAKE) all PROFILE=release
+	$(measure) bench/count --check
+
+bench-count: ## the same, added to bench/history.tsv
+	$(MAKE) all PROFILE=release
+	$(measure) bench/count --add
+	bench/report
+
+bench-growth: ## what one more file, connection, member or byte costs, into bench/growth.tsv
+	$(MAKE) all PROFILE=release
+	HEKA_BINDIR="$(here)/release" bench/growth --write
+	bench/report
+
+bench-functions: ## the hot functions of core, in bytes per second
 	$(CARGO) bench $(CARGOFLAGS) -p heka-core --features json,regex
 
 FUZZ_SECONDS ?= 600

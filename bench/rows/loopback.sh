@@ -1,6 +1,6 @@
 # From a file to a file's worth of bytes through a socket on this machine.
 
-row 'file → TCP → text, four stages' '≤ 2 × cat | socat → socat | cat'
+row 'file → TCP → text, four stages' '≤ 1.0 × cat | socat → socat | cat'
 amount "$TEXT_BYTES" "$LINES"
 contender 'tail | send → listen | decode' '
     heka-listen -1 127.0.0.1:0 --ready-fd 3 3>ready | heka-decode >/dev/null & wait_file ready
@@ -11,8 +11,38 @@ contender 'cat | socat → socat | cat' '
 contender 'cat | nc → nc | cat' '
     port=$(free_port); nc -l 127.0.0.1 $port | cat >/dev/null & wait_port $port
     cat "$TEXT" | nc -N 127.0.0.1 $port; wait' nc
+contender 'the bytes alone, four processes' '
+    floor accept 3>port | floor copy >/dev/null & wait_file port
+    floor copy <"$TEXT" | floor connect "$(cat port)"; wait' floor
 
-row 'messages through a socket (heka-send, heka-listen)' "≥ socat's and nc's throughput"
+# rsyslogd as it is shipped, without rate limits; it has ended when its output is as long.
+row 'file → TCP → file' '≤ 0.077 × rsyslogd → rsyslogd'
+amount "$FEWER_BYTES" "$FEWER_LINES"
+contender 'tail | send → listen | decode' '
+    heka-listen -1 127.0.0.1:0 --ready-fd 3 3>ready | heka-decode >out & wait_file ready
+    heka-tail --no-follow "$FEWER" | heka-send "$(cat ready)"; wait
+    [ "$(stat -c %s out)" = "$FEWER_BYTES" ]' heka-tail heka-send heka-listen heka-decode
+contender 'rsyslogd → rsyslogd' '
+    port=$(free_port); mkdir sender receiver; : >out
+    cat >receiver.conf <<CONF
+global(workDirectory="$PWD/receiver")
+module(load="imtcp")
+input(type="imtcp" port="$port" address="127.0.0.1" ruleset="all")
+template(name="line" type="string" string="%msg%\n")
+ruleset(name="all") { action(type="omfile" file="$PWD/out" template="line") }
+CONF
+    cat >sender.conf <<CONF
+global(workDirectory="$PWD/sender")
+module(load="imfile")
+input(type="imfile" file="$FEWER" tag="bench:" ruleset="all")
+ruleset(name="all") { action(type="omfwd" target="127.0.0.1" port="$port" protocol="tcp") }
+CONF
+    rsyslogd -n -i "$PWD/receiver.pid" -f receiver.conf & receiver=$!; wait_port $port
+    rsyslogd -n -i "$PWD/sender.pid" -f sender.conf & sender=$!
+    until [ "$(stat -c %s out)" -ge "$FEWER_BYTES" ]; do sleep 0.01; done
+    kill $sender $receiver; wait' rsyslogd
+
+row 'messages through a socket (heka-send, heka-listen)' '≤ 1 × socat → socat; ≤ 1 × nc → nc'
 amount "$FRAMES_BYTES" "$LINES"
 contender 'heka-send → heka-listen' '
     heka-listen -1 127.0.0.1:0 --ready-fd 3 3>ready >/dev/null & wait_file ready
@@ -23,8 +53,10 @@ contender 'socat → socat' '
 contender 'nc → nc' '
     port=$(free_port); nc -l 127.0.0.1 $port >/dev/null & wait_port $port
     nc -N 127.0.0.1 $port <"$FRAMES"; wait' nc
+contender 'the bytes alone' '
+    floor accept 3>port >/dev/null & wait_file port; floor connect "$(cat port)" <"$FRAMES"; wait' floor
 
-row 'confirmed by the receiver (--ack=peer)' '≤ 1.15 × without'
+row 'acknowledged by the receiver (--ack=peer)' '≤ 1.05 × without'
 amount "$FRAMES_BYTES" "$LINES"
 contender 'heka-send --ack=peer → heka-listen --ack' '
     heka-listen -1 --ack 127.0.0.1:0 --ready-fd 3 3>ready >/dev/null & wait_file ready
@@ -41,3 +73,6 @@ contender 'heka-send --queue → heka-listen' '
 contender 'without' '
     heka-listen -1 127.0.0.1:0 --ready-fd 3 3>ready >/dev/null & wait_file ready
     heka-send "$(cat ready)" <"$FRAMES"; wait' heka-send heka-listen
+contender 'the bytes alone, to a file and from it' '
+    floor accept 3>port >/dev/null & wait_file port
+    floor copy <"$FRAMES" >queue; floor connect "$(cat port)" <queue; wait' floor

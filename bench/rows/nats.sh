@@ -6,7 +6,7 @@ nats_server() {
 }
 export -f nats_server
 
-row 'messages to NATS JetStream, batches' '≥ 500,000 messages/s'
+row 'messages to NATS JetStream, batches' '≥ 0.5 M/s'
 amount "$FRAMES_BYTES" "$LINES"
 contender 'heka-nats, form=framed' '
     port=$(free_port); nats_server $port
@@ -15,7 +15,7 @@ contender 'heka-send nats://, form=framed' '
     port=$(free_port); nats_server $port
     heka-send "nats://127.0.0.1:$port/s?create=R1&stream=S&form=framed" <"$FRAMES"; kill %1' heka-nats heka-send nats-server
 
-row 'messages from NATS JetStream, batches (written and read)' '≥ 500,000 messages/s for reading'
+row 'messages from NATS JetStream, batches (written and read)' '≥ 0.25 M/s'
 amount "$FRAMES_BYTES" "$LINES"
 contender 'heka-nats, then heka-nats --read' '
     port=$(free_port); nats_server $port

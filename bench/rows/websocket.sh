@@ -2,20 +2,37 @@
 
 export WS_PUMP=$PWD/bench/ws-pump
 
-row '1,000,000 WebSocket messages of 100 bytes' "≥ 8 × websocat's messages per second"
-amount 100000000 1000000
-contender 'ws-source' '
-    "$WS_PUMP" 1000000 100 port & wait_file port
-    ws-source --retry 0 "ws://127.0.0.1:$(cat port)/" >/dev/null; wait' ws-source python3
-contender 'websocat' '
-    "$WS_PUMP" 1000000 100 port & wait_file port
-    websocat -U -B 131072 "ws://127.0.0.1:$(cat port)/" >/dev/null; wait' websocat python3
+# websocket COUNT SIZE: the contenders of a row without TLS.
+websocket() {
+    amount $(($1 * $2)) "$1"
+    contender 'ws-source' "
+        \"\$WS_PUMP\" $1 $2 port & wait_file port
+        ws-source --retry 0 \"ws://127.0.0.1:\$(cat port)/\" >/dev/null; wait" ws-source python3
+    contender 'websocat' "
+        \"\$WS_PUMP\" $1 $2 port & wait_file port
+        websocat -U -B 131072 \"ws://127.0.0.1:\$(cat port)/\" >/dev/null; wait" websocat python3
+}
 
-row '40,000 WebSocket messages of 64 KiB' '≥ 1 GB/s'
-amount 2621440000 40000
-contender 'ws-source' '
-    "$WS_PUMP" 40000 65536 port & wait_file port
-    ws-source --retry 0 "ws://127.0.0.1:$(cat port)/" >/dev/null; wait' ws-source python3
-contender 'websocat' '
-    "$WS_PUMP" 40000 65536 port & wait_file port
-    websocat -U -B 131072 "ws://127.0.0.1:$(cat port)/" >/dev/null; wait' websocat python3
+row 'WebSocket messages of 100 bytes' '≤ 0.125 × websocat'
+websocket "$LINES" 100
+
+row 'WebSocket messages of 64 KiB' '≥ 1000 MB/s'
+websocket $((LINES / 100)) 65536
+
+row 'WebSocket messages of 100 bytes through TLS' '≤ 0.2 × websocat -k'
+amount $((LINES * 50)) $((LINES / 2))
+contender 'ws-source' "
+    \"\$WS_PUMP\" $((LINES / 2)) 100 port --tls \"\$PEM\" & wait_file port
+    ws-source --retry 0 --ca-file \"\$PEM\" \"wss://127.0.0.1:\$(cat port)/\" >/dev/null; wait" ws-source python3 openssl
+contender 'websocat -k' "
+    \"\$WS_PUMP\" $((LINES / 2)) 100 port --tls \"\$PEM\" & wait_file port
+    websocat -k -U -B 131072 \"wss://127.0.0.1:\$(cat port)/\" >/dev/null; wait" websocat python3 openssl
+
+# The pump's time is in both; what it sends is compressed beforehand.
+row 'compressed WebSocket messages of 64 KiB' '≤ 1.5 × inflating alone'
+amount $((LINES / 500 * 65536)) $((LINES / 500))
+contender 'ws-source' "
+    \"\$WS_PUMP\" $((LINES / 500)) 65536 port --deflate \"\$TEXT\" & wait_file port
+    ws-source --retry 0 \"ws://127.0.0.1:\$(cat port)/\" >/dev/null; wait" ws-source python3
+contender 'inflating alone' "
+    \"\$WS_PUMP\" $((LINES / 500)) 65536 port --deflate \"\$TEXT\" --inflate" python3

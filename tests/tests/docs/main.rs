@@ -3,6 +3,7 @@
 
 mod house;
 mod operations;
+mod performance;
 mod pictures;
 mod readme;
 mod readme_pipelines;
