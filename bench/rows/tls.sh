@@ -1,12 +1,6 @@
 # Through TLS on this machine. The cipher alone, there and back, is what nobody can do without.
 
 row 'messages through TLS (heka-send, heka-listen)' '≤ 0.4 × socat OPENSSL; ≥ 1600 MB/s'
-export PEM=$WORK/tls.pem
-if command -v openssl >/dev/null; then
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 30 \
-        -addext subjectAltName=IP:127.0.0.1,DNS:localhost -keyout "$WORK/key.pem" -out "$WORK/cert.pem" 2>/dev/null
-    cat "$WORK/cert.pem" "$WORK/key.pem" >"$PEM"
-fi
 amount "$FRAMES_BYTES" "$LINES"
 contender 'heka-send → heka-listen' '
     heka-listen -1 --cert "$PEM" tls://127.0.0.1:0 --ready-fd 3 3>ready >/dev/null & wait_file ready
