@@ -42,4 +42,4 @@ contender 'mlr --idkvp' 'mlr --idkvp --ifs space --ojsonl cat "$LOGFMT" >/dev/nu
 row 'syslog (heka-encode --preset syslog)' '≥ 1.5 M/s'
 amount "$(stat -c %s "$SYSLOG")" "$FEWER_LINES"
 contender 'heka-encode --preset' 'heka-encode --preset syslog "$SYSLOG" >/dev/null' heka-encode
-contender 'lognormalizer' "lognormalizer -r <(echo 'rule=:<%pri:number%>%time:date-rfc3164% %host:word% %tag:char-to:[%[%pid:number%]: %msg:rest%') <\"\$SYSLOG\" >/dev/null" lognormalizer
+contender 'lognormalizer' "lognormalizer -r <(echo 'version=2'; echo 'rule=:<%pri:number%>%time:date-rfc3164% %host:word% %tag:char-to:[%[%pid:number%]: %msg:rest%') <\"\$SYSLOG\" >/dev/null" lognormalizer
