@@ -281,7 +281,7 @@ impl Input {
         }
     }
 
-    /// Moves the rest to the front; doubles a buffer that one record fills.
+    /// Moves the rest to the front; doubles a buffer that one record fills but for the room of a read.
     fn make_room(&mut self) {
         // What is moved is no more than what is done with.
         if self.start >= self.end - self.start {
@@ -289,7 +289,8 @@ impl Input {
             self.end -= self.start;
             self.start = 0;
         }
-        if self.end > self.buffer.len() / 2 {
+        let room = self.buffer.len() - self.end;
+        if room < BLOCK.min(self.buffer.len() / 2) {
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
     }

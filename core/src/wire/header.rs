@@ -176,21 +176,23 @@ impl Header<'_> {
 }
 
 /// Appends a header's bytes without the extensions 100 to 107 and with everything else, members
-/// unknown to us included, as it is.
+/// unknown to us included, as it is. [`Header::parse`] reads the same length from both.
 pub fn put_stripped(out: &mut Vec<u8>, header: &[u8]) {
     let mut reader = Reader::new(header);
+    let (mut read, mut length) = (Header::default(), None);
     while !reader.is_empty() {
         let before = reader.rest();
-        let member = reader.tag();
-        let skipped = member.and_then(|(number, wire)| reader.skip(number, wire).map(|()| number));
-        let len = match skipped {
-            Ok(100..=107) => 0,
-            Ok(_) => before.len() - reader.rest().len(),
-            // Damage behind the length is passed on like everything else.
-            Err(_) => before.len(),
+        let member = Reader::new(before).tag();
+        let is_read = read.read_member(&mut reader, &mut length).is_ok();
+        let len = match member {
+            // Damage behind the length is passed on like everything else, with all that follows:
+            // nobody reads on behind it, which would find other lengths if it were gone.
+            _ if !is_read => before.len(),
+            Ok((100..=107, _)) => 0,
+            _ => before.len() - reader.rest().len(),
         };
         out.extend_from_slice(before.get(..len).unwrap_or(before));
-        if skipped.is_err() {
+        if !is_read {
             return;
         }
     }
@@ -231,5 +233,15 @@ mod tests {
         let mut stripped = Vec::new();
         put_stripped(&mut stripped, &extended);
         assert_eq!(stripped, [plain.as_slice(), &unknown].concat());
+    }
+
+    #[test]
+    fn a_length_behind_damage_counts_no_more_when_the_extensions_are_gone() {
+        let damage = [0xc0, 0x06, 0x01];
+        let header = [&[0x08, 5][..], &damage, &[0x08, 9]].concat();
+        let mut stripped = Vec::new();
+        put_stripped(&mut stripped, &header);
+        assert_eq!(Header::parse(&header).unwrap().message_length, 5);
+        assert_eq!(Header::parse(&stripped).unwrap().message_length, 5);
     }
 }

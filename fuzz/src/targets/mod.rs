@@ -8,6 +8,8 @@ pub mod checkpoint;
 pub mod checkpoint_file;
 pub mod cursor;
 pub mod deframe;
+pub mod gelf;
+pub mod header;
 pub mod http_answer;
 pub mod journal;
 pub mod json;
@@ -44,6 +46,8 @@ pub const ALL: &[(&str, fn(&[u8]))] = &[
     ("checkpoint_file", checkpoint_file::run),
     ("cursor", cursor::run),
     ("deframe", deframe::run),
+    ("gelf", gelf::run),
+    ("header", header::run),
     ("http_answer", http_answer::run),
     ("journal", journal::run),
     ("json", json::run),

@@ -10,11 +10,9 @@ mod envelope;
 mod facts;
 mod framing;
 
-use std::time::Instant;
-
 use heka_core::codec::Form;
 use heka_core::os::unpack_record;
-use heka_core::record::{Framing, Width, gelf};
+use heka_core::record::{Framing, Width};
 
 use compression::Compression;
 use framing::SideBySide as _;
@@ -67,35 +65,6 @@ pub fn routing(input: &[u8]) {
         let back = address::open(form, Framing::None, &out).expect("it was just written");
         assert_eq!(back.to, address::Recipients::One(number));
         assert_eq!(back.data, addressed.data);
-    }
-}
-
-/// Datagrams with chunks of GELF, each behind its length in a byte: what is kept has a limit.
-pub fn gelf(input: &[u8]) {
-    let mut chunks = gelf::Chunks::new(LIMIT);
-    let now = Instant::now();
-    let (mut rest, mut given) = (input, 0);
-    while let Some((&len, behind)) = rest.split_first() {
-        let (datagram, behind) = behind.split_at(usize::from(len).min(behind.len()));
-        rest = behind;
-        if let Ok(Some(message)) = chunks.take(len % 2, datagram, now) {
-            given += message.len();
-        }
-        chunks.expire(now);
-    }
-    assert!(given <= input.len(), "more than came");
-    chunks.end();
-    for message in [input.repeat(40), input.to_vec()] {
-        if message.len() > gelf::LONGEST_MESSAGE || message.starts_with(&[0x1e, 0x0f]) {
-            continue;
-        }
-        let parts = gelf::split(&message, *b"identity");
-        let mut whole = None;
-        for part in &parts {
-            assert!(whole.is_none(), "whole before its last part");
-            whole = chunks.take(7, part, now).expect("it was just written");
-        }
-        assert_eq!(whole.as_deref(), Some(message.as_slice()));
     }
 }
 

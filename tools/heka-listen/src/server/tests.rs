@@ -174,9 +174,9 @@ fn busy() -> Duration {
 }
 
 /// The longest turn of everybody while somebody sends that, ends, and is served to the end.
-fn longest_turn(bytes: &[u8]) -> Duration {
+fn longest_turn(flags: &[&str], bytes: &[u8]) -> Duration {
     let folder = tempfile::tempdir().unwrap();
-    let mut server = server(&folder.path().join("out"), &[]);
+    let mut server = server(&folder.path().join("out"), flags);
     let sender = connect(&mut server);
     let bytes = bytes.to_vec();
     let writer = std::thread::spawn(move || (&sender).write_all(&bytes).unwrap());
@@ -190,6 +190,22 @@ fn longest_turn(bytes: &[u8]) -> Duration {
     longest
 }
 
+/// Claims to ever other streams, signed by nobody.
+fn claims() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for number in 0..3000_u128 {
+        let (stream_id, claim) = (number.to_be_bytes(), [7; 128]);
+        let header = Header {
+            stream_id: Some(&stream_id),
+            sequence: Some(1),
+            claim: Some(&claim),
+            ..Header::default()
+        };
+        put_frame(&mut bytes, header, b"").unwrap();
+    }
+    bytes
+}
+
 #[test]
 fn nobody_delays_another_by_more_than_ten_milliseconds() {
     // Without optimization all takes many times as long.
@@ -199,15 +215,23 @@ fn nobody_delays_another_by_more_than_ten_milliseconds() {
     let mut frame = Vec::new();
     let message = b"\x0a\x10abcdabcdabcdabcd\x10\x01";
     put_frame(&mut frame, Header::default(), message).unwrap();
-    for (name, bytes) in [
-        ("headers in each other's messages", headers[2..].to_vec()),
-        ("the same in an unfinished message", begun),
-        ("separators", vec![0x1e; 500_000]),
-        ("small frames", frame.repeat(20_000)),
-        ("short lines", b"a\n".repeat(250_000)),
-        ("a long line", b"a".repeat(3_000_000)),
+    let (gelf, syslog) = (&["-i", "gelf"][..], &["-i", "syslog"][..]);
+    let members = [&b"{\"a\":1"[..], &b",\"_b\":1".repeat(15_000), b"}\0"].concat();
+    for (name, flags, bytes) in [
+        ("headers in each other's messages", &[][..], headers[2..].to_vec()),
+        ("the same in an unfinished message", &[], begun),
+        ("separators", &[], vec![0x1e; 500_000]),
+        ("small frames", &[], frame.repeat(20_000)),
+        ("claims to streams", &["--ack"], claims()),
+        ("short lines", &[], b"a\n".repeat(250_000)),
+        ("a long line", &[], b"a".repeat(3_000_000)),
+        ("short messages of syslog", syslog, b"<1>\n".repeat(100_000)),
+        ("counted messages of syslog", syslog, b"3 <1>".repeat(100_000)),
+        ("short messages of GELF", gelf, b"{\"a\":1}\0".repeat(50_000)),
+        ("messages of GELF with many fields", gelf, members.repeat(10)),
     ] {
-        let longest = (0..3).map(|_| longest_turn(&bytes)).min().unwrap();
+        let longest = (0..3).map(|_| longest_turn(flags, &bytes)).min().unwrap();
+        println!("{name}: {longest:?}");
         assert!(longest < limit, "{name}: {longest:?}");
     }
 }

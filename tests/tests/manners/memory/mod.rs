@@ -1,14 +1,60 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What docs/operations.md says that a tool holds at most.
+//! What docs/operations.md says that a tool holds at most: each is driven there.
 
+mod records;
+mod servers;
+
+use std::fs::File;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
-use heka_tests::{Peer, Tool, eventually, scratch};
+use heka_tests::{Peer, Running, Tool, eventually, rest, scratch};
 
 /// A tool with its buffers, before it has anything to hold.
 const BASE: u64 = 24 * 1024;
+
+fn nowhere() -> File {
+    File::options().write(true).open("/dev/null").expect("a device")
+}
+
+/// Waits until memory no longer grows beyond `least` KiB, and returns the most that there was.
+fn wait_flat(running: &Running, least: u64) -> u64 {
+    let mut last = 0;
+    eventually("it holds all that it may", || {
+        let peak = running.peak_memory();
+        let is_flat = peak == last && peak > least;
+        last = peak;
+        rest(Duration::from_millis(300));
+        is_flat.then_some(peak)
+    })
+}
+
+/// Waits until it prints statistics when it is asked to.
+fn wait_asked(running: &Running) {
+    eventually("it catches SIGUSR1", || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).ok()?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
+        (caught & 1 << (heka_tests::Signal::SIGUSR1 as u32 - 1) != 0).then_some(())
+    });
+}
+
+/// Waits until it has read `len` bytes.
+fn wait_read(running: &Running, len: usize) {
+    wait_asked(running);
+    let read = format!(" {len} bytes in");
+    eventually("all of it is read", || running.statistics().contains(&read).then_some(()));
+}
+
+/// Fails unless the most memory that a tool had, in KiB, is more than what it was made to hold, and no
+/// more than twice what it may hold.
+#[track_caller]
+fn check_peak(peak: u64, held: u64, bound: u64) {
+    assert!(peak > held, "{peak} KiB: it did not get to hold {held} KiB");
+    assert!(peak < BASE + 2 * bound, "{peak} KiB, of which {bound} KiB are to be held");
+}
 
 /// The table names every flag that is a bound, and tools that are.
 #[test]
@@ -86,9 +132,8 @@ fn heka_encode_holds_no_more_than_its_flags_say() {
         (&["-i", "json"], "{\"Payload\":\""),
         (&["-i", "heka"], "\u{1e}\u{5}\u{8}"),
     ] {
-        let nowhere = std::fs::File::options().write(true).open("/dev/null").expect("a device");
         let tool = Tool::new("heka-encode").args(args).arg("--max-record=64K");
-        let mut encoder = tool.stdout_file(nowhere).stdin_open().spawn();
+        let mut encoder = tool.stdout_file(nowhere()).stdin_open().spawn();
         encoder.write(start);
         for _ in 0..60 {
             encoder.write(vec![b'x'; 1_000_000]);
