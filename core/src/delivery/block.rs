@@ -6,6 +6,7 @@
 //! bytes, with which CRC-32C (107, three numbers of 32 bits, big-endian). The checksum covers these
 //! numbers and the frames.
 
+use super::sums;
 use crate::wire::varint::{Reader, put_varint};
 
 /// Longest head.
@@ -68,32 +69,57 @@ pub fn put_head(out: &mut Vec<u8>, before: u64, count: u32, frames: &[u8]) {
 /// # Errors
 /// If it is none, or not whole.
 pub fn parse(buffer: &[u8]) -> Result<Block, NoBlock> {
-    let [START, header_len, rest @ ..] = buffer else {
-        return Err(if buffer.is_empty() || buffer == [START] {
-            NoBlock::Need(MAX_HEAD)
-        } else {
-            NoBlock::Other
+    let claim = Claim::parse(buffer)?;
+    let frames = buffer.get(claim.block.head..claim.block.end).unwrap_or_default();
+    claim.check(crc32c::crc32c(frames))
+}
+
+/// A head, and whether what follows it is what it says is not known yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    /// What it says.
+    pub(super) block: Block,
+    numbers: [u32; 3],
+}
+
+impl Claim {
+    /// What head `buffer` begins with; all that is to follow it is there.
+    pub(super) fn parse(buffer: &[u8]) -> Result<Self, NoBlock> {
+        let [START, header_len, rest @ ..] = buffer else {
+            return Err(if buffer.is_empty() || buffer == [START] {
+                NoBlock::Need(MAX_HEAD)
+            } else {
+                NoBlock::Other
+            });
+        };
+        let header_len = usize::from(*header_len);
+        let Some((header, [END, frames @ ..])) = rest.split_at_checked(header_len) else {
+            let is_open = rest.len() <= header_len && header_len + 3 <= MAX_HEAD;
+            return Err(if is_open { NoBlock::Need(header_len + 3) } else { NoBlock::Other });
+        };
+        let Some((before, told)) = members(header) else { return Err(NoBlock::Other) };
+        let numbers = [0, 4, 8].map(|at| {
+            let bytes = told.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, u32::from_be_bytes)
         });
-    };
-    let header_len = usize::from(*header_len);
-    let Some((header, [END, frames @ ..])) = rest.split_at_checked(header_len) else {
-        let is_open = rest.len() <= header_len && header_len + 3 <= MAX_HEAD;
-        return Err(if is_open { NoBlock::Need(header_len + 3) } else { NoBlock::Other });
-    };
-    let Some((before, told)) = members(header) else { return Err(NoBlock::Other) };
-    let number = |at: usize| {
-        let bytes = told.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-        bytes.map_or(0, u32::from_be_bytes)
-    };
-    let (count, len, sum) = (number(0), number(4), number(8));
-    let (head, size) = (header_len + 3, usize::try_from(len).unwrap_or(usize::MAX));
-    let Some(frames) = frames.get(..size) else {
-        return Err(NoBlock::Need(head.saturating_add(size)));
-    };
-    if checksum(before, count, len, frames) != sum || before.checked_add(count.into()).is_none() {
-        return Err(NoBlock::Damaged);
+        let [count, len, _] = numbers;
+        let (head, size) = (header_len + 3, usize::try_from(len).unwrap_or(usize::MAX));
+        if frames.len() < size {
+            return Err(NoBlock::Need(head.saturating_add(size)));
+        }
+        let block = Block { before, count: count.into(), head, end: head + size };
+        Ok(Self { block, numbers })
     }
-    Ok(Block { before, count: count.into(), head, end: head + size })
+
+    /// The block, if its frames have that checksum.
+    pub(super) fn check(self, frames: u32) -> Result<Block, NoBlock> {
+        let ([count, len, sum], before) = (self.numbers, self.block.before);
+        let is_whole = sums::join(crc32c::crc32c(&told(before, count, len)), frames, len.into());
+        match is_whole == sum && before.checked_add(count.into()).is_some() {
+            true => Ok(self.block),
+            false => Err(NoBlock::Damaged),
+        }
+    }
 }
 
 fn members(header: &[u8]) -> Option<(u64, &[u8])> {
@@ -104,10 +130,15 @@ fn members(header: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 fn checksum(before: u64, count: u32, len: u32, frames: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&told(before, count, len)), frames)
+}
+
+/// The numbers of a head, as the checksum covers them.
+fn told(before: u64, count: u32, len: u32) -> [u8; 16] {
     let mut numbers = [0; 16];
     let all = before.to_be_bytes().into_iter().chain(count.to_be_bytes()).chain(len.to_be_bytes());
     numbers.iter_mut().zip(all).for_each(|(to, byte)| *to = byte);
-    crc32c::crc32c_append(crc32c::crc32c(&numbers), frames)
+    numbers
 }
 
 #[cfg(test)]

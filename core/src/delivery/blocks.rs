@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt as _;
 
 use memchr::memchr;
 
-use super::block::{self, Block, MAX_HEAD, NoBlock};
+use super::block::{self, Block, Claim, MAX_HEAD, NoBlock};
+use super::sums::Sums;
 use crate::wire::{Deframer, More, Step};
 
 /// Bytes read at once.
@@ -134,28 +135,35 @@ impl Blocks {
 
 /// The block that `rest` begins with, or how far away the next one is.
 fn find_block(rest: &[u8], is_all: bool) -> Found {
+    match block::parse(rest) {
+        Ok(Block { before, count, head, end }) => {
+            Found::Frames { before: Some(before), count, start: head, end }
+        }
+        Err(NoBlock::Need(need)) if !is_all => Found::Need(need),
+        Err(_) => find_next(rest, is_all, &mut Sums::new(rest)),
+    }
+}
+
+/// How far away the first block is that `rest` does not begin with. What looks like one may say
+/// anything of its length, so that very many may overlap.
+fn find_next(rest: &[u8], is_all: bool, sums: &mut Sums<'_>) -> Found {
     let mut at = 0;
     loop {
-        let here = rest.get(at..).unwrap_or_default();
-        match block::parse(here) {
-            Ok(_) if at > 0 => return Found::Damage(at),
-            Ok(Block { before, count, head, end }) => {
-                return Found::Frames { before: Some(before), count, start: head, end };
+        // What follows may be whole.
+        let behind = rest.get(at + 1..).unwrap_or_default();
+        let Some(distance) = memchr(0x1e, behind) else {
+            return if is_all { Found::Damage(rest.len()) } else { Found::Need(rest.len() + 1) };
+        };
+        at += 1 + distance;
+        match Claim::parse(rest.get(at..).unwrap_or_default()) {
+            Ok(claim) => {
+                let (start, end) = (at + claim.block.head, at + claim.block.end);
+                if claim.check(sums.of(start, end)).is_ok() {
+                    return Found::Damage(at);
+                }
             }
             Err(NoBlock::Need(need)) if !is_all => return Found::Need(at + need),
             Err(_) => {}
-        }
-        // What follows may be whole.
-        let behind = here.get(1..).unwrap_or_default();
-        match memchr(0x1e, behind) {
-            Some(distance) => at += 1 + distance,
-            None => {
-                return if is_all {
-                    Found::Damage(rest.len())
-                } else {
-                    Found::Need(rest.len() + 1)
-                };
-            }
         }
     }
 }
@@ -177,5 +185,48 @@ fn find_frames(rest: &[u8], is_all: bool, limit: usize) -> Found {
                 return Found::Frames { before: None, count, start: 0, end };
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Heads without a block, all of which say that it goes on to the end.
+    fn heads(count: u32) -> Vec<u8> {
+        let mut head = Vec::new();
+        block::put_head(&mut head, 3, 1, &[]);
+        let len = u32::try_from(head.len()).unwrap();
+        let at = head.len() - 9;
+        let mut bytes = Vec::new();
+        for number in (1..=count).rev() {
+            head[at..at + 4].copy_from_slice(&(number * len).to_be_bytes());
+            bytes.extend_from_slice(&head);
+        }
+        bytes
+    }
+
+    #[test]
+    fn blocks_in_each_other_cost_twice_as_much_if_there_are_twice_as_many() {
+        let read = |count| {
+            let bytes = heads(count);
+            let mut sums = Sums::new(&bytes);
+            assert!(matches!(find_next(&bytes, true, &mut sums), Found::Damage(_)));
+            assert!(sums.read > bytes.len(), "each is looked at");
+            sums.read
+        };
+        let (some, twice) = (read(10_000), read(20_000));
+        assert!(twice < some * 21 / 10, "{some} bytes, {twice} of twice as many");
+    }
+
+    #[test]
+    fn the_block_behind_them_is_found() {
+        let mut bytes = heads(100);
+        let damage = bytes.len();
+        block::put_head(&mut bytes, 7, 2, b"two frames");
+        bytes.extend_from_slice(b"two frames");
+        assert!(matches!(find_block(&bytes, true), Found::Damage(len) if len == damage));
+        let found = find_block(&bytes[damage..], true);
+        assert!(matches!(found, Found::Frames { before: Some(7), count: 2, .. }));
     }
 }

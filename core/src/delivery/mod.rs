@@ -21,6 +21,8 @@ mod marks;
 #[cfg(feature = "queue")]
 pub mod queue_dir;
 mod refusal;
+#[cfg(feature = "queue")]
+mod sums;
 #[cfg(feature = "transport")]
 pub mod transport;
 

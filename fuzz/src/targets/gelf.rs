@@ -24,8 +24,9 @@ fn split_and_join(chunks: &mut Chunks<u8>, message: &[u8], now: Instant) {
     if message.len() > gelf::LONGEST_MESSAGE || message.starts_with(&[0x1e, 0x0f]) {
         return;
     }
+    let parts = gelf::split(message, *b"identity");
     let mut whole = None;
-    for part in &gelf::split(message, *b"identity") {
+    for part in &parts {
         assert!(whole.is_none(), "whole before its last part");
         whole = chunks.take(7, part, now).expect("it was just written");
     }
