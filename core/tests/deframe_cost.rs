@@ -7,7 +7,7 @@
 use heka_core::wire::varint::put_varint;
 use heka_core::wire::{Deframer, More, Step};
 
-/// Longest message taken: all that stands in a header here is within it.
+/// Longest message taken: every length in a header here is within it.
 const LIMIT: usize = 16 << 20;
 /// Most steps that each byte may cost.
 const STEPS_PER_BYTE: u64 = 8;

@@ -53,7 +53,7 @@ impl Turn {
         Self { end: End::Open, ..self }
     }
 
-    /// A turn as it stands in a recording.
+    /// A turn as it is in a recording.
     fn recorded(json: &Value) -> Self {
         let pieces = json["pieces"].as_array().expect("pieces").iter().map(|piece| {
             let bytes = BASE64.decode(piece[1].as_str().expect("bytes").as_bytes());

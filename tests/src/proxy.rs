@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A TCP proxy that misbehaves when asked to: stands still, is slow, cuts records in two, resets,
-//! closes, leaves a connection half open, or vanishes without a word.
+//! closes, leaves a connection half open, or vanishes silently.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -28,13 +28,13 @@ pub enum Fault {
     Reset,
     /// After so many more bytes, each is reset, most likely in the middle of a record.
     CutAfter(u64),
-    /// Nothing is passed on for so long.
+    /// Nothing is passed on for this time.
     Stall(Duration),
-    /// For so long everything comes late, and slowly.
+    /// For this time everything comes late, and slowly.
     Delay(Duration),
     /// The receiver's side is closed, the sender's stays open and hears nothing until it sends.
     HalfOpen,
-    /// Both sides stay open and hear nothing any more, as if the network were gone. Only a later
+    /// Both sides stay open and no longer hear anything, as if the network were gone. Only a later
     /// close or reset ends them.
     Vanish,
 }

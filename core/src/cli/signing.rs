@@ -157,7 +157,7 @@ impl std::fmt::Display for Rejected {
     }
 }
 
-/// Reads lines of `SIGNER_VERSION KEY`; empty ones and those that begin with `#` are passed over.
+/// Reads lines of `SIGNER_VERSION KEY`; empty ones and those that begin with `#` are skipped.
 /// The key is everything after the first blank.
 fn parse_keys(path: &Path, text: &[u8]) -> Result<Keys, Stop> {
     let mut keys = Keys::default();

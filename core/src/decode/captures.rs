@@ -33,7 +33,7 @@ pub struct FieldName {
 struct Goal {
     to: Destination,
     parts: Vec<TemplatePart>,
-    /// Left out if its only group took no part.
+    /// Omitted if its only group took no part.
     optional: bool,
 }
 

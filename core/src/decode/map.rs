@@ -4,7 +4,7 @@
 //!
 //! Members of objects in objects get names joined by dots (`http.status`), elements of arrays that
 //! hold objects or several types their number (`hops.0.host`). Numbers are INTEGER or DOUBLE,
-//! booleans BOOL, an array of one such type a field of several values; `null` is left out.
+//! booleans BOOL, an array of one such type a field of several values; `null` is skipped.
 
 use super::cause::{Cause, Flaw};
 use super::readers::{Readers, Target, typed};

@@ -52,7 +52,7 @@ pub enum Way {
     ApacheError,
     /// They are entries of journald in its export format.
     Journal(Map),
-    /// They are JSON objects of Docker, whose text ends with a line end or goes on in the next.
+    /// They are JSON objects of Docker, whose text ends with a line end or is continued in the next.
     Docker(Map),
     /// They are lines of CRI.
     Cri,

@@ -82,7 +82,7 @@ impl FileCommit {
 
     fn advance(&mut self, out: &mut Output) -> Result<(), Stop> {
         out.flush()?;
-        // A gap in the file is not passed over by what is written behind it.
+        // A gap in the file is not skipped by what is written behind it.
         if !out.has_failed() {
             self.commit.start_block(self.last);
             self.commit.advance(self.last);

@@ -10,7 +10,7 @@ pub enum Refusal {
     TooLong,
     /// It is not signed as the receiver demands.
     Signature,
-    /// What arrived in its place is no message.
+    /// What arrived in its place is not a message.
     Damaged,
     /// The receiver, or a broker behind it, rejects it as it is.
     Rejected,

@@ -126,7 +126,7 @@ impl HostPort {
         let host = match host.strip_prefix('[') {
             Some(rest) => rest.strip_suffix(']').ok_or_else(wrong)?,
             None if host.contains(':') => {
-                return Err("an IPv6 address stands in brackets, as in [::1]:5565".to_owned());
+                return Err("an IPv6 address needs brackets, as in [::1]:5565".to_owned());
             }
             None => host,
         };

@@ -2,8 +2,8 @@
 //! Whether standard input and output were there when the process began.
 //!
 //! Rust's start opens `/dev/null` where they were not, so that no file that is opened later gets
-//! their numbers. Reading would then find an end, and records that are written would be gone without
-//! a word; so somebody has to look before.
+//! their numbers. Reading would then find an end, and records that are written would be
+//! lost silently; so somebody has to look before.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

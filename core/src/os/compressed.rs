@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Inputs that are compressed, recognised by their first bytes: gzip (RFC 1952) and Zstandard
-//! (RFC 8878), also several of one kind in a row, with what programs put between them to be passed
-//! over.
+//! (RFC 8878), also several of one kind in a row, with what programs put between them to be
+//! skipped.
 //!
 //! A thread unpacks into a pipe, so to everybody else it is an input like any other.
 
@@ -18,7 +18,7 @@ use super::{Input, Output};
 use crate::report::{Cause as _, Explain as _, Stop, stats};
 
 /// How compressed data begin. Of the last the lower half of the first byte can be anything: a frame
-/// to be passed over, with which pzstd begins.
+/// to be skipped, with which pzstd begins.
 const KINDS: [(&[u8], Kind); 3] = [
     (&[0x1f, 0x8b], Kind::Gzip),
     (&[0x28, 0xb5, 0x2f, 0xfd], Kind::Zstd),

@@ -63,7 +63,7 @@ pub(super) trait Boundary: Debug + Send + Sync {
     /// the limit is known not to be one.
     fn reach(&self) -> usize;
 
-    /// Whether an end may be passed over while more is to come.
+    /// Whether an end may be skipped while more is to come.
     fn holds_back(&self) -> bool;
 }
 

@@ -36,6 +36,6 @@ pub enum Part {
     Whole,
     /// A piece that the limit allows; the next one follows.
     Piece,
-    /// The beginning; the rest is left out.
+    /// The beginning; the rest is omitted.
     Truncated,
 }

@@ -15,12 +15,12 @@ pub struct Limit {
 /// record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Oversize {
-    /// It goes on in the next record; nothing is lost.
+    /// It is continued in the next record; nothing is lost.
     #[default]
     Split,
     /// Only its beginning is delivered.
     Truncate,
-    /// It is left out.
+    /// It is skipped.
     Drop,
 }
 

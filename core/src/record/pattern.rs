@@ -22,7 +22,7 @@ const USUAL_REACH: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
     /// At the end of a record (Heka's `RegexSplitter`): what the capture group has matched stays in
-    /// the record, the rest of the match is left out.
+    /// the record, the rest of the match is skipped.
     End,
     /// At the start of a record: what the capture group has matched begins it.
     Start,

@@ -57,7 +57,7 @@ impl<'a, 's> Records<'a, 's> {
         self.need
     }
 
-    /// Whether the next bytes belong to a record that is left out.
+    /// Whether the next bytes belong to a record that is skipped.
     pub fn is_skipping(&self) -> bool {
         self.progress.is_skipping()
     }

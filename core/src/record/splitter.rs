@@ -146,7 +146,7 @@ pub(super) enum State {
     Splitting,
     /// They are a record that was reported as too long, to be truncated.
     Truncating,
-    /// They are left out, to the end of a record.
+    /// They are skipped, to the end of a record.
     Skipping,
     /// That many bytes are skipped.
     SkippingBytes(u64),
@@ -160,7 +160,7 @@ impl Progress {
         Self { offset, ..Self::default() }
     }
 
-    /// The same, and that byte belongs to a record that is left out, if `skips`.
+    /// The same, and that byte belongs to a record that is skipped, if `skips`.
     #[must_use]
     pub fn skipping(mut self, skips: bool) -> Self {
         self.state = if skips { State::Skipping } else { State::Reading };
@@ -172,7 +172,7 @@ impl Progress {
         self.offset
     }
 
-    /// Whether the next bytes belong to a record that is left out.
+    /// Whether the next bytes belong to a record that is skipped.
     pub fn is_skipping(&self) -> bool {
         matches!(self.state, State::Skipping | State::SkippingBytes(_) | State::Lost)
     }

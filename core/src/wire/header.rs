@@ -52,8 +52,7 @@ pub struct Header<'a> {
     pub refused: Option<u64>,
     /// How many of them, one if that is not said (extension 106).
     pub refused_count: Option<u64>,
-    /// Whether the message is no message, but holds a position too long for a header (extension
-    /// 107).
+    /// Whether what follows is not a message, but a position too long for a header (extension 107).
     pub is_mark: bool,
 }
 

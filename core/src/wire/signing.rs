@@ -138,7 +138,7 @@ impl Keys {
         self.by_name.insert(signer.to_vec(), ready);
     }
 
-    /// Whether there is no key at all.
+    /// Whether it has no keys.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }

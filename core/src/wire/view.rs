@@ -55,7 +55,7 @@ impl<'a> MessageView<'a> {
         Self::parse_counting(bytes).0
     }
 
-    /// The same, and how far it got: what an attempt at something that is no message cost.
+    /// The same, and how far it got: what an attempt at something that is not a message cost.
     pub(super) fn parse_counting(bytes: &'a [u8]) -> (Result<Self, Malformed>, Progress) {
         let mut view = Self::default();
         let mut progress = Progress::default();

@@ -353,7 +353,7 @@ fn endpoints_come_from_the_configuration() {
         server.requests(),
         ["GET / HTTP/1.1", "GET /v2/info HTTP/1.1", &format!("GET /tail/?app={GUID} HTTP/1.1")]
     );
-    // The gateway stands in no configuration: the platform is asked.
+    // The gateway is in no configuration: the platform is asked.
     let server = Playback::new(vec![]);
     let links = format!(r#"{{"links":{{"log_stream":{{"href":"{url}"}}}}}}"#, url = http(&server));
     server.play(vec![

@@ -368,7 +368,7 @@ fn the_last_lines_are_the_last_that_are_wanted_and_no_other_comes_behind_them() 
         if flags.contains(&"out") {
             continue;
         }
-        // What is left out does not come while following, though that begins a while before.
+        // What is skipped does not come while following, though that begins a while before.
         let server = Playback::new(vec![info(), page(&kept), page(&follow)]);
         let running = cf_tail(args).args([&http(&server), "-f"]).args(flags).spawn();
         let all = wait_for_lines(&running, lines.lines().count() + 1);

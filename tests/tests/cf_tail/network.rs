@@ -162,7 +162,7 @@ fn the_environment_names_proxies_for_plain_and_for_private_connections() {
 }
 
 #[test]
-fn a_program_of_a_web_server_does_not_believe_its_caller() {
+fn a_program_of_a_web_server_does_not_trust_its_caller() {
     let proxy = Playback::new(vec![]);
     let outcome = cf_tail(["--via", "legacy", "-w", "5s", "app", "-a", "ws://far.invalid"])
         .env("HTTP_PROXY", http(&proxy))

@@ -126,7 +126,7 @@ fn filters_are_the_same_for_every_generation() {
             if goes_on && !expected.is_empty() {
                 tool = tool.args(["--max-count", &expected.lines().count().to_string()]);
             }
-            // The played server is gone after that, which takes a log-cache a while to believe.
+            // The played server is gone after that, which takes a log-cache a while to accept.
             if goes_on && expected.is_empty() {
                 continue;
             }

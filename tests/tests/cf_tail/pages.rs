@@ -30,7 +30,7 @@ fn examples() -> Vec<String> {
     examples
 }
 
-/// What follows an example that stands in the page.
+/// What follows an example that is in the page.
 struct Example {
     text: &'static str,
     turns: Vec<Turn>,

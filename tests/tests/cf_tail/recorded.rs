@@ -15,14 +15,14 @@ use crate::platform::TOKEN;
 type Difference = (&'static str, &'static str, i32, &'static str, usize, &'static str);
 
 const DIFFERENCES: &[Difference] = &[
-    // A part that is no message was handed on all the same, and could crash the caller.
+    // A part that is not a message was handed on all the same, and could crash the caller.
     (
         "legacy-recent",
         "recent-badpart",
         1,
         "skipped",
         3,
-        "what is no message is counted, not passed on",
+        "what is not a message is counted, not passed on",
     ),
     ("legacy-recent", "recent-emptypart", 1, "skipped", 2, "the same"),
     ("legacy-recent", "recent-partial", 1, "skipped", 2, "the same"),
@@ -74,7 +74,7 @@ const DIFFERENCES: &[Difference] = &[
     ("v1-stream", "tail-404", 6, "not found: HTTP 404 Not Found", 0, "the status counts"),
     ("v1-realtc", "stream-other-app", 6, "not found: HTTP 404 Not Found", 0, "the status counts"),
     // The reasons of an end were lost.
-    ("legacy-tail", "tail-bad", 1, "skipped", 1, "what is no message is counted"),
+    ("legacy-tail", "tail-bad", 1, "skipped", 1, "what is not a message is counted"),
 ];
 
 /// What a client printed: messages as (time, payload), and its error.
@@ -161,7 +161,7 @@ fn never_ends(recording: &Recording) -> bool {
         && !(0..last.len()).any(is_close)
 }
 
-/// Runs until it ends, or until all that is expected is there and the server would go on for ever.
+/// Runs until it ends, or until all that is expected is there and the server would go on forever.
 fn run(recording: &Recording, via: &str, expected: usize) -> Outcome {
     let server = Playback::new(recording.turns.clone());
     let mut running = start(recording, via, &server);

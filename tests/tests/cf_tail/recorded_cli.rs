@@ -201,7 +201,7 @@ fn cf_tail_s_runs_give_its_lines_but_for_what_is_told_here() {
                     .map(|line| serde_json::from_str(line).expect("JSON"))
                     .collect();
                 assert_eq!(lines.len(), batch.len());
-                // One object a line, not one for all; with the stream, which was left out there.
+                // One object a line, not one for all; with the stream, which was skipped there.
                 for (line, told) in lines.iter().zip(batch) {
                     assert_eq!(line["timestamp"], told["timestamp"]);
                     assert_eq!(line["message"], told["log"]["payload"]);

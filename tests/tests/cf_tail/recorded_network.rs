@@ -118,7 +118,7 @@ fn proxies_are_spoken_to_as_recorded_or_better() {
 
 /// The outcome of a recorded run over TLS, with these flags.
 fn over_tls(recording: &Recording, args: &[&str]) -> Outcome {
-    // What was recorded is enciphered; the same stream stands in the clear in another group.
+    // What was recorded is enciphered; the same stream is in the clear in another group.
     let plain = recordings("cf/legacy-tail.jsonl");
     let plain = plain.iter().find(|one| one.case == "tail-ok").expect("the same stream");
     let server = Playback::new(plain.turns.clone());

@@ -137,7 +137,7 @@ fn answers_of_the_real_gateways_are_understood() {
             ])
             .env("CF_ACCESS_TOKEN", TOKEN)
             .spawn();
-        // curl was stopped by its time limit (28) where the gateway goes on for ever.
+        // curl was stopped by its time limit (28) where the gateway goes on forever.
         if recording.exit == 28 {
             let count = logs_in(recording);
             eventually(&format!("all messages of {}", recording.case), || {

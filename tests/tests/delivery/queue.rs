@@ -47,7 +47,7 @@ fn a_queue_keeps_what_could_not_be_sent() {
     );
 }
 
-/// As messages they are longer than the limit for what comes in.
+/// As messages they are longer than the limit for the input.
 #[test]
 fn lines_of_the_greatest_length_leave_the_queue_too() {
     let folder = scratch();

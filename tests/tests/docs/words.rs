@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Plain words: phrases that `docs/style.md` rules out stay out of help texts, pages and documents.
+//! Plain words: phrases that `docs/style.md` rules out stay out of help texts, pages and documents, and
+//! out of comments, messages and scripts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,11 +61,56 @@ fn found(name: &str, text: &str) -> Vec<String> {
     let flat = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     let has = |phrase: &str| {
         flat.match_indices(phrase).any(|(at, _)| {
-            !flat[at + phrase.len()..].starts_with(|next: char| next.is_alphanumeric())
+            let (before, after) = (&flat[..at], &flat[at + phrase.len()..]);
+            // "There is no key" is as plain as it gets.
+            !before.ends_with("there ") && !after.starts_with(|next: char| next.is_alphanumeric())
         })
     };
     let hits = PHRASES.iter().filter(|(phrase, _)| has(phrase));
     hits.map(|(phrase, better)| format!("{name}: \"{phrase}\" (better: {better})")).collect()
+}
+
+/// Where sources, scripts and expectations are.
+const SOURCES: [&str; 12] = [
+    ".ci",
+    "Makefile",
+    "bench",
+    "contrib",
+    "core",
+    "demo",
+    "docs",
+    "examples",
+    "fuzz",
+    "packaging",
+    "tests",
+    "tools",
+];
+/// What is not ours, or names the phrases.
+const OTHERS: [&str; 6] = ["vectors", "corpus", "steps", "target", "words.rs", "style.md"];
+
+fn collect(path: &Path, texts: &mut Vec<(String, String)>) {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    if OTHERS.contains(&name) {
+        return;
+    }
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            collect(&entry.unwrap().path(), texts);
+        }
+    } else if let Ok(text) = fs::read_to_string(path) {
+        let path = path.strip_prefix(root()).unwrap().display().to_string();
+        texts.push((path, text));
+    }
+}
+
+/// A text of a program, whose comments and strings are continued in the next line.
+fn joined(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let line = line.trim();
+        let comment = ["//!", "///", "//", "#"].iter().find_map(|mark| line.strip_prefix(mark));
+        comment.unwrap_or(line).trim_end_matches('\\')
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn texts() -> Vec<(String, String)> {
@@ -90,5 +136,15 @@ fn texts() -> Vec<(String, String)> {
 #[test]
 fn help_texts_and_pages_are_in_plain_words() {
     let wrong: Vec<_> = texts().iter().flat_map(|(name, text)| found(name, text)).collect();
+    assert!(wrong.is_empty(), "{} phrases to mend:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn sources_and_scripts_are_in_plain_words() {
+    let mut sources = Vec::new();
+    SOURCES.iter().for_each(|name| collect(&root().join(name), &mut sources));
+    assert!(sources.len() > 1000, "{} sources", sources.len());
+    let wrong: Vec<_> =
+        sources.iter().flat_map(|(name, text)| found(name, &joined(text))).collect();
     assert!(wrong.is_empty(), "{} phrases to mend:\n{}", wrong.len(), wrong.join("\n"));
 }

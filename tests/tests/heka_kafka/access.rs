@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is told if something is not there or not permitted; users, TLS, settings.
+//! What is reported if something is not there or not permitted; users, TLS, settings.
 
 use std::fs;
 

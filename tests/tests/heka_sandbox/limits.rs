@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Plugins that do what they can to run for ever or take all memory. Each must end, with words,
+//! Plugins that do what they can to run forever or take all memory. Each must end, with words,
 //! without costing what was injected before.
 
 use std::fs::File;
@@ -47,7 +47,7 @@ fn pcall_catches_the_limit_only_so_often() {
     // As in lua_sandbox the first times can be caught …
     let source = "function process_message() pcall(function() while true do end end) return 0 end";
     run(source).succeeds();
-    // … but not for ever.
+    // … but not forever.
     fails(
         "local function loop() while true do end end\n\
          function process_message() while true do pcall(loop) end end",

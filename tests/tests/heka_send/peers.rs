@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The flags of heka-send: what goes out in which form, how long it waits, which way it takes.
+//! The flags of heka-send: the form of the output, how long it waits, which way it takes.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -127,7 +127,7 @@ fn a_position_file_that_is_damaged_costs_only_what_is() {
     let damaged: Vec<&str> = text.lines().filter(|line| !line.contains("b.log")).collect();
     fs::write(scene.path("pos"), damaged.join("\n") + "\n{\"version\":1,\"sou").unwrap();
     let outcome = run();
-    outcome.succeeds().stdout_is("b\n").stderr_has("line 2: no JSON object, passed over");
+    outcome.succeeds().stdout_is("b\n").stderr_has("line 2: no JSON object, skipped");
     run().succeeds().stdout_is("");
 }
 

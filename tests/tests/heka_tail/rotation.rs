@@ -170,7 +170,7 @@ fn a_damaged_compressed_file_is_told_and_costs_no_other_line() {
     file.set_len(len / 2).unwrap();
     scene.append("app.log", "new\n");
     let outcome = run();
-    outcome.exits(1).stderr_has("app.log.1.gz: ").stderr_has("the rest is left out");
+    outcome.exits(1).stderr_has("app.log.1.gz: ").stderr_has("the rest is skipped");
     let out = outcome.out();
     assert!(out.ends_with("\nnew\n"), "{:?}", &out[out.len() - 40..]);
     let read = out.trim_end_matches("new\n");

@@ -27,7 +27,7 @@ fn logs() -> TempDir {
     folder
 }
 
-/// Runs a command that sends; `from` stands in it for the receiver's address.
+/// Runs a command that sends; `from` in it stands for the receiver's address.
 fn sends(folder: &TempDir, command: &str, from: &str, expected: &str) -> Running {
     assert!(command.contains(from), "{from} in {command}");
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);

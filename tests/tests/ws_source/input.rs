@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Init messages and ws-source --stdin: what is sent, how long answers are waited for, and what is told of the rest.
+//! Init messages and ws-source --stdin: what is sent, how long answers are waited for, and what is reported of the rest.
 
 use std::sync::mpsc;
 use std::time::Duration;

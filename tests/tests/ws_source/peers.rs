@@ -279,7 +279,7 @@ fn a_server_that_never_hangs_up_does_not_hold_the_end() {
         |_, mut peer| {
             peer.accept();
             peer.send(frame(0x88, &1000u16.to_be_bytes()));
-            // Neither answers nor closes, and sends on for ever.
+            // Neither answers nor closes, and sends on forever.
             while peer.text("too late") {}
         },
         &[],

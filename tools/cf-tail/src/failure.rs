@@ -206,7 +206,7 @@ pub(crate) fn shown(body: &[u8]) -> String {
     let start = body.get(..MAX_WORDS).unwrap_or(body);
     let text = match std::str::from_utf8(start) {
         Ok(text) => text,
-        // A character that the limit cuts is left out.
+        // A character that the limit cuts is omitted.
         Err(error) if error.error_len().is_none() => {
             std::str::from_utf8(start.get(..error.valid_up_to()).unwrap_or_default())
                 .unwrap_or_default()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What comes in, on its way to the output: nothing twice where two ways lead to the same
+//! The input, on its way to the output: nothing twice where two ways lead to the same
 //! envelopes.
 
 use std::time::{Duration, Instant};

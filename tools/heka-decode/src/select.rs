@@ -21,7 +21,7 @@ pub(crate) struct Selection<'a> {
     until: Option<i64>,
     /// Of how many one is wanted.
     sample: u64,
-    /// How many were passed over since the last one of the sample.
+    /// How many were skipped since the last one of the sample.
     passed: u64,
     /// How many more are wanted.
     left: u64,

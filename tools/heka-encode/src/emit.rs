@@ -53,7 +53,7 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// Whether something was left out.
+    /// Whether something was skipped.
     pub(crate) fn has_lost(&self) -> bool {
         self.has_lost
     }

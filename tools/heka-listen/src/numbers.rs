@@ -60,7 +60,7 @@ pub(crate) const ALL: &[Metric] = &[
     .word_if_any("datagrams dropped"),
 ];
 
-/// What comes in by one listener.
+/// What one listener accepts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Arrivals {
     messages: Arc<Counter>,

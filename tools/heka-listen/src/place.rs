@@ -2,7 +2,7 @@
 //! The place of a connection in the stream that it carries.
 //!
 //! A frame that carries a number says it; those that follow it without one are counted on. That
-//! decides what this sender is sent. What is passed over as repeated is decided by what was taken
+//! decides what this sender is sent. What is skipped as repeated is decided by what was taken
 //! of the stream: by no number of a frame that was refused.
 //!
 //! Nothing is acknowledged behind a record that is neither taken nor refused. Where one is damaged,
@@ -211,8 +211,8 @@ impl Place {
         self.is_over |= self.refused.len() > MOST_REFUSED;
     }
 
-    /// The next record, or more of them, did not arrive as they were sent. Returns whether that was
-    /// so often that the first of them is refused.
+    /// The next record, or more of them, did not arrive as they were sent. Returns whether the first
+    /// of them is refused, as that happened too often.
     pub(crate) fn lose(&mut self) -> bool {
         self.is_over = true;
         let Some((bound, number)) = self.bound.as_ref().zip(self.next.take().or(self.unsaid))

@@ -36,7 +36,7 @@ pub(crate) enum Key {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Config {
     settings: Vec<(Vec<u8>, Setting)>,
-    /// What was left out and why.
+    /// What was skipped and why.
     pub(crate) skipped: Vec<String>,
 }
 

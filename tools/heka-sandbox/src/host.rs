@@ -26,7 +26,7 @@ pub(crate) mod answer {
 pub(crate) mod level {
     /// The plugin cannot go on.
     pub(crate) const ERROR: u8 = 3;
-    /// Something was left out.
+    /// Something was skipped.
     pub(crate) const WARNING: u8 = 4;
     /// `print()`.
     pub(crate) const DEBUG: u8 = 7;

@@ -96,7 +96,7 @@ fn open_checkpoint(
 fn decode(position: &[u8], key: &str) -> Option<crate::host::Checkpoint> {
     let checkpoint = stdout::decode(position);
     if checkpoint.is_none() {
-        report::warning(format_args!("{key}: checkpoint not understood, passed over"));
+        report::warning(format_args!("{key}: checkpoint not understood, skipped"));
     }
     checkpoint
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What comes in: frames, lines or any bytes, from standard input.
+//! The input: frames, lines or any bytes, from standard input.
 
 use std::time::Instant;
 
@@ -126,7 +126,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// `line_limit` is the longest line; what is longer goes on in the next one.
+    /// `line_limit` is the longest line; what is longer is continued in the next one.
     pub(crate) fn new(plan: &Plan, is_verbatim: bool, line_limit: usize) -> Result<Self, Stop> {
         let delimiter = if plan.payload.null { 0 } else { b'\n' };
         let is_raw = plan.output == Form::Raw;
@@ -272,7 +272,7 @@ impl Source {
     }
 }
 
-/// Lines no longer than `limit`; what is longer goes on in the next one.
+/// Lines no longer than `limit`; what is longer is continued in the next one.
 fn lines(delimiter: u8, limit: usize) -> Splitter {
     let limit = Limit { size: limit, oversize: Oversize::Split };
     Splitter::new(Framing::Delimited(delimiter), limit)

@@ -16,7 +16,7 @@ use crate::queue::Limits;
 /// How long peers may take at the end, unless it is said.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Forms of what comes in.
+/// Forms of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InputForm {
     /// What the first record is

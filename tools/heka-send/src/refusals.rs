@@ -59,7 +59,7 @@ pub(crate) fn words(number: u64, count: u64, reason: Refusal) -> String {
     }
 }
 
-/// Reports that they are passed over.
+/// Reports that they are skipped.
 pub(crate) fn tell(peer: &str, number: u64, count: u64, reason: Refusal) {
     let kind = format_args!("refused messages ({reason})");
     let text = format_args!("{peer}: {}", words(number, count, reason));
@@ -85,7 +85,7 @@ impl DeadLetters {
     /// Puts what was refused on disk.
     ///
     /// # Errors
-    /// The file's: then nothing of it counts as passed over.
+    /// The file's: then nothing of it counts as skipped.
     pub(crate) fn keep(&mut self, targets: &mut [Target]) -> Result<(), Stop> {
         for target in targets {
             self.unwritten.append(&mut target.window.refusals.take());

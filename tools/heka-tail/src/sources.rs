@@ -53,7 +53,7 @@ pub(crate) struct Scan {
     pub(crate) touched: Vec<usize>,
     /// Streams that have a rotated file, by number.
     pub(crate) rotated: Vec<usize>,
-    /// Files that are left out until they are written to.
+    /// Files that are skipped until they are written to.
     pub(crate) old: Vec<PathBuf>,
     /// When it began.
     pub(crate) begun: u64,

@@ -175,8 +175,8 @@ impl Streams {
         relation
     }
 
-    /// Streams that nobody has named whose file is deleted and read, or which have had no file for
-    /// so long.
+    /// Streams that nobody has named whose file is deleted and read, or which have had no
+    /// file for that time.
     pub(crate) fn over(&self, after: Option<Duration>) -> HashSet<usize> {
         let now = Instant::now();
         let is_over = |number: &usize| {

@@ -4,7 +4,7 @@
 //! A comma list of clauses is built up from nothing; only the bits that it names are changed on the
 //! socket, whose mode would otherwise be 0777 without the umask. An octal clause names all bits,
 //! whatever its operator, and `u`, `g` or `o` behind an operator copies from what the list has said
-//! so far. That is how the connectors that this tool replaces read their `permissions`.
+//! so far. The connectors that this tool replaces read their `permissions` like this.
 
 /// All bits that a mode has.
 const ALL: u32 = 0o7777;

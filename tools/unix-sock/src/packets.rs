@@ -18,7 +18,7 @@ use crate::plan::Plan;
 pub(crate) const MOST: usize = 16;
 /// After this many packets at once more are expected right away,
 pub(crate) const MANY: usize = 4;
-/// and looked for so often, with the processor given up in between, before it is waited for them:
+/// and looked for that many times, with the processor given up in between, before it is waited for them:
 /// to sleep and to be woken costs more than a few packets.
 pub(crate) const LOOKS: u8 = 4;
 /// Length of the address of a socket without a name: the family alone.

@@ -52,7 +52,7 @@ impl Queue {
         }
     }
 
-    /// What goes out next.
+    /// What is sent next.
     pub(crate) fn first(&self) -> Option<&Bytes> {
         self.chunks.front().map(|first| &first.bytes)
     }

@@ -8,7 +8,7 @@
 //!  "FieldInfo":{"status":{"representation":"count"},"took":{"type":"double"}}}
 //! ```
 //!
-//! Members always stand in this order; what the message does not have is left out (but a Uuid or
+//! Members always stand in this order; what the message does not have is omitted (but a Uuid or
 //! timestamp that it lacks is `null`, because readers complete them). Text that is
 //! not UTF-8 is shown with U+FFFD, and `NAME_base64` beside it has the bytes.
 //!
@@ -22,7 +22,7 @@
 //! `-Infinity`; a NaN with unusual bits shows them: `NaN(0x7ff8000000000001)`.
 //!
 //! `_position` (base64) is the checkpoint that the message's frame carried: how far its source had
-//! been read. `{"_mark":true,"_position":"…"}` is no message; it says so of messages that were
+//! been read. `{"_mark":true,"_position":"…"}` is not a message; it says so of messages that were
 //! dropped, or of one before whose frame had no room for it.
 
 #[cfg(feature = "decode")]

@@ -34,7 +34,7 @@ pub(super) fn put_time(out: &mut Vec<u8>, time: Option<i64>) {
     out.push(b',');
 }
 
-/// Appends a mark, which is no message, and a line end.
+/// Appends a mark, which is not a message, and a line end.
 pub fn put_mark(out: &mut Vec<u8>, checkpoint: &[u8]) {
     out.extend_from_slice(b"{\"_mark\":true,");
     put_position(out, checkpoint);

@@ -11,7 +11,7 @@ const ABSENT: &[u8] = b"-";
 /// Shown for the part of a name for which there is no room.
 const ELLIPSIS: char = '…';
 
-/// Which end of a name that is too wide is left out.
+/// Which end of a name that is too wide is omitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
     /// The start: paths differ at their ends.

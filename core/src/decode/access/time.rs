@@ -18,7 +18,7 @@ const SAMPLE: i64 = 1_797_243_132;
 pub(super) struct Stamp {
     written: Written,
     pub(super) role: Role,
-    /// How often what follows it stands in the time itself.
+    /// How often the time itself contains what follows it.
     pub(super) skips: usize,
 }
 
@@ -86,7 +86,7 @@ impl Stamp {
         })
     }
 
-    /// How often the byte stands in a time; blanks in a row are one.
+    /// How often a time contains the byte; blanks in a row are one.
     fn count(&self, byte: u8) -> usize {
         let Written::Format(format) = &self.written else { return 0 };
         let sample = Timestamp::constant(SAMPLE, 0).to_zoned_datetime(TimeZone::UTC);

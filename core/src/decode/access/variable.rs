@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What stands in a line of an access log: nginx's variables, Apache's directives.
+//! What is in a line of an access log: nginx's variables, Apache's directives.
 
 use super::super::cause::Cause;
 use super::super::readers::{Readers, Target, typed};

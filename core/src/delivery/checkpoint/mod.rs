@@ -13,8 +13,8 @@
 //! {"version":1,"source":"ticks","position":"2026-11-21 1204"}
 //! ```
 //!
-//! `position` is used where the bytes are printable text. Lines that cannot be read are passed
-//! over with a warning, and members that are not known are ignored. A file without a single
+//! `position` is used where the bytes are printable text. Lines that cannot be read are
+//! skipped with a warning, and members that are not known are ignored. A file without a single
 //! position, and for a writer one with a line of a later version, is somebody's and refused.
 //!
 //! The file is replaced as a whole: a temporary file beside it, fsync, rename, fsync of the

@@ -149,11 +149,11 @@ impl Parsed {
             report::warning(format_args!("{path}: empty, no position in it"));
         }
         for (number, cause) in self.unread.iter().take(MAX_TOLD) {
-            report::warning(format_args!("{path}: line {number}: {cause}, passed over"));
+            report::warning(format_args!("{path}: line {number}: {cause}, skipped"));
         }
         let more = self.unread.len().saturating_sub(MAX_TOLD);
         if more > 0 {
-            report::warning(format_args!("{path}: {more} more lines passed over"));
+            report::warning(format_args!("{path}: {more} more lines skipped"));
         }
         self.positions
     }

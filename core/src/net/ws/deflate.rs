@@ -13,7 +13,7 @@ const NAME: &str = "permessage-deflate";
 pub(super) const OFFER: &str =
     "permessage-deflate; client_no_context_takeover; client_max_window_bits";
 
-/// End of a message, left out on the wire (RFC 7692 §7.2.2).
+/// End of a message, omitted on the wire (RFC 7692 §7.2.2).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// Room made at once for inflated bytes.

@@ -16,7 +16,7 @@ pub struct Deframer {
     /// How messages of this stream begin.
     beginning: Beginning,
     trusts_lengths: bool,
-    /// What is passed over.
+    /// What is skipped.
     long: Option<Long>,
 }
 
@@ -132,7 +132,7 @@ impl Deframer {
         self.trusts_lengths = trust;
     }
 
-    /// Whether the front of `buffer` is a frame over the limit, which is passed over from now on.
+    /// Whether the front of `buffer` is a frame over the limit, which is skipped from now on.
     fn begins_long(&mut self, buffer: &[u8]) -> bool {
         if self.trusts_lengths && self.damage.is_none() {
             self.long = Long::begin(buffer, self.judge.offset);
@@ -142,7 +142,7 @@ impl Deframer {
 
     /// Passes over at most `most` frames at the front of `buffer`, as many as follow each other
     /// without any doubt, and returns how many bytes they take. Where each of them ends is added
-    /// to `ends`. Nothing is passed over if the frames need a closer look: [`Deframer::next`]
+    /// to `ends`. Nothing is skipped if the frames need a closer look: [`Deframer::next`]
     /// takes it.
     pub fn next_run(&mut self, buffer: &[u8], most: u64, ends: &mut Vec<usize>) -> usize {
         if self.damage.is_some() || self.long.is_some() || !self.judge.is_fresh() {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames over the limit where lengths can be relied on: such a frame is passed over as a whole, so
+//! Frames over the limit where lengths can be relied on: such a frame is skipped as a whole, so
 //! that it is known to be one, and nothing inside it is taken for another.
 
 use super::head::split;
 use super::{Damage, More, Reason};
 
-/// A frame that is being passed over.
+/// A frame that is being skipped.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Long {
     offset: u64,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A message's members, passed over in as few steps as it takes to know that they are in order:
+//! A message's members, skipped in as few steps as it takes to know that they are in order:
 //! each begins with a tag of one byte and ends where the next one begins.
 //!
 //! The messages of one source begin with the same members of the same sizes (identifier, time,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! All frames that may start in a stretch of bytes, followed at once.
 //!
-//! Whether a header's length is true shows only when the members behind it have been passed over:
+//! Whether a header's length is true shows only when the members behind it have been skipped:
 //! one must end where the message does. Headers in hostile bytes stand in each other's messages
 //! and share nearly all members. So each candidate is not walked by itself: from left to right,
 //! every place where a member of any of them begins is visited once, and candidates that meet at

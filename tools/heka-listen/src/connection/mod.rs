@@ -40,7 +40,7 @@ pub(crate) struct Connection {
     pub(crate) program: Option<usize>,
     /// Bytes that it sent.
     pub(crate) received: u64,
-    /// What comes in by its listener.
+    /// Counts what its listener accepts.
     pub(crate) arrivals: Arrivals,
     /// When something happened last.
     active: Instant,

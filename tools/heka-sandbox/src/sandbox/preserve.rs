@@ -29,7 +29,7 @@ const MAX_DEPTH: usize = 200;
 /// Assignments in one function: each has at most [`MAX_DEPTH`] names and one value.
 const BLOCK: usize = 1000;
 
-/// Executes what [`save`] wrote; nothing if there is no file. One that is not Lua is put aside, and
+/// Executes what [`save`] wrote; nothing without a file. One that is not Lua is put aside, and
 /// the text says so.
 pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<Option<String>, String> {
     let name = path.display().to_string();

@@ -229,7 +229,7 @@ impl StreamBuffer {
         }
     }
 
-    /// The length that a header names, if it is one to believe.
+    /// The length that a header names, if it is one to trust.
     fn length(&self, header: &[u8]) -> Option<usize> {
         let (&LENGTH_KEY, rest) = header.split_first()? else { return None };
         let len = usize::try_from(Reader::new(rest).varint().ok()?).ok()?;

@@ -60,7 +60,7 @@ impl Answers {
     ///
     /// # Errors
     /// If the peer says what cannot be: its word is worth nothing then. Or if it refuses a record
-    /// that is not to be passed over.
+    /// that is not to be skipped.
     pub(crate) fn take(
         &mut self,
         bytes: &[u8],

@@ -95,7 +95,7 @@ impl Pipe {
     }
 
     /// Writes some of the next records, but none after `last`. What does not fit a datagram is
-    /// passed over, and `lost` is set.
+    /// skipped, and `lost` is set.
     pub(super) fn write(
         &mut self,
         window: &Window,

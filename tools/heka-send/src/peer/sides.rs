@@ -83,7 +83,7 @@ impl Sides {
         self.active.elapsed() >= limit
     }
 
-    /// Gives a peer up that has taken nothing, or acknowledged nothing, for so long. `lacks_ack` if
+    /// Gives a peer up that has taken nothing, or acknowledged nothing, for this time. `lacks_ack` if
     /// it may be one that never acknowledges.
     pub(super) fn check_patience(
         &self,

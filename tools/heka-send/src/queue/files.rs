@@ -48,7 +48,7 @@ impl Files {
         Ok(Self(files))
     }
 
-    /// Whether they are files of a queue, which nothing else says: what is no message would be cut
+    /// Whether they are files of a queue, which nothing else says: what is not a message would be cut
     /// off. Returns the first one that consists of blocks.
     ///
     /// # Errors

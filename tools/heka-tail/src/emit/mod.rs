@@ -135,7 +135,7 @@ impl Emitter {
         self.records
     }
 
-    /// Whether a record was left out, or part of one.
+    /// Whether a record was skipped, or part of one.
     pub(crate) fn has_lost(&self) -> bool {
         self.lost
     }

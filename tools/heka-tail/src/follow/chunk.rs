@@ -68,7 +68,7 @@ impl<'a> Chunk<'a> {
     }
 
     /// Puts the stream's position behind the first `used` bytes of [`Chunk::data`] into `out`, inside
-    /// a record that is left out or not. If it takes more than `room` bytes, the files that were
+    /// a record that is skipped or not. If it takes more than `room` bytes, the files that were
     /// left behind longest ago do not stand in it: late lines of theirs are not read after a restart.
     pub(crate) fn put_position(&self, out: &mut Vec<u8>, used: usize, skips: bool, room: usize) {
         let (older, newer) = self.around.others.split_at(self.around.rank);

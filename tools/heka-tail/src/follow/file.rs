@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One open file that is read as it grows.
 //!
-//! What was read last is kept at hand and compared with what stands in the file there before more
+//! What was read last is kept at hand and compared with what the file has there before more
 //! is read, so a file that was truncated and written anew is noticed even if it is longer than
 //! before. What a consumer has not used up (an unfinished line) waits here for the rest.
 

@@ -54,7 +54,7 @@ impl Held {
         self.resting.unwrap_or_else(|| window_hash(self.window()))
     }
 
-    /// Where the next byte that is not used up stands in the file.
+    /// Where the next byte that is not used up is in the file.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
@@ -89,12 +89,12 @@ impl Held {
         self.bytes.get(self.bytes.len().saturating_sub(WINDOW)..).unwrap_or(&[])
     }
 
-    /// Whether the next byte belongs to a record that is left out.
+    /// Whether the next byte belongs to a record that is skipped.
     pub(super) fn is_skipping(&self) -> bool {
         self.progress.as_ref().is_some_and(|progress| progress.is_skipping())
     }
 
-    /// The next byte belongs to a record that is left out, or not.
+    /// The next byte belongs to a record that is skipped, or not.
     pub(super) fn set_skipping(&mut self, skips: bool) {
         self.set_progress(Progress::at(self.offset).skipping(skips));
     }

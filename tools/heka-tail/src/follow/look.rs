@@ -19,7 +19,7 @@ pub(crate) struct Look<'a> {
     pub(crate) names: bool,
     /// Whether there was something new.
     pub(crate) grew: bool,
-    /// Whether something of a file was left out for good.
+    /// Whether something of a file was skipped for good.
     pub(crate) lost: bool,
     /// The time.
     pub(crate) now: Instant,
@@ -40,7 +40,7 @@ pub(crate) enum Seen {
     More,
     /// Everything there is has been read.
     Idle,
-    /// There is no file, or it cannot be read; words on that were said.
+    /// The file is missing, or it cannot be read; words on that were said.
     Missing,
 }
 

@@ -13,7 +13,7 @@ pub(crate) fn tell(look: &mut Look<'_>, path: &Path, cause: impl Display, bytes:
     look.lost = true;
     let path = path.display();
     match bytes {
-        None => report::error(format_args!("{path}: {cause}; the rest is left out")),
+        None => report::error(format_args!("{path}: {cause}; the rest is skipped")),
         Some(1) => report::error(format_args!("{path}: {cause}; 1 byte is lost")),
         Some(bytes) => report::error(format_args!("{path}: {cause}; {bytes} bytes are lost")),
     }

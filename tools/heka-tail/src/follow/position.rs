@@ -22,7 +22,7 @@ pub(crate) struct FilePosition {
     pub(crate) hash: u64,
     /// When the file was last written, as of this position; nanoseconds since 1970.
     pub(crate) modified: u64,
-    /// The position is inside a record that was too long, whose rest is left out.
+    /// The position is inside a record that was too long, whose rest is skipped.
     pub(crate) skips: bool,
 }
 

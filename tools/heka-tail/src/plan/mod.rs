@@ -37,7 +37,7 @@ pub(crate) const MAX_PAYLOAD: usize = 16 << 20;
 /// Longest message of a frame by default, as in all tools.
 const MAX_MESSAGE: usize = 4 << 20;
 
-/// Files of a selection that were last written longer ago are left out, as in Heka.
+/// Files of a selection that were last written longer ago are skipped, as in Heka.
 const OLDEST: Duration = Duration::from_secs(720 * 3600);
 
 /// What is to be done, checked.
@@ -61,7 +61,7 @@ pub(crate) struct Job {
     pub(crate) busy_rate: u64,
     pub(crate) pids: Vec<i32>,
     pub(crate) exclusion: Exclusion,
-    /// Files of patterns that were last written longer ago are left out.
+    /// Files of patterns that were last written longer ago are skipped.
     pub(crate) oldest: Option<Duration>,
     /// When streams that nobody has named are forgotten.
     pub(crate) forget_after: Option<Duration>,

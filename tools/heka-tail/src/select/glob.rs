@@ -96,7 +96,7 @@ impl Exclusion {
         compiled.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether the file at `path` is left out.
+    /// Whether the file at `path` is skipped.
     pub(crate) fn has(&self, path: &std::path::Path) -> bool {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let path = path.to_string_lossy();

@@ -32,7 +32,7 @@ pub(crate) struct Selector {
     pub(crate) differentiator: Vec<String>,
     /// Values of groups' texts (in lower case) for the order, `missing` for a group without text.
     pub(crate) translation: HashMap<String, HashMap<String, i64>>,
-    /// Files that were last written longer ago are left out.
+    /// Files that were last written longer ago are skipped.
     pub(crate) oldest: Option<Duration>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Found {
     pub(crate) errors: Vec<String>,
     /// All directories of the tree, or those that are new.
     pub(crate) directories: Vec<PathBuf>,
-    /// Files that are left out because they are too old.
+    /// Files that are skipped because they are too old.
     pub(crate) old: Vec<PathBuf>,
 }
 
@@ -228,7 +228,7 @@ impl Selection {
         }
     }
 
-    /// Whether a file is left out for the first time.
+    /// Whether a file is skipped for the first time.
     fn is_news(&self, path: &Path) -> bool {
         let is_news = self.told.borrow_mut().insert(path.to_owned());
         if is_news {

@@ -54,7 +54,7 @@ impl Operand {
         !matches!(self, Self::File(_))
     }
 
-    /// Looks for what it means now. Hidden files are left out.
+    /// Looks for what it means now. Hidden files are skipped.
     pub(crate) fn scan(&self) -> Scan {
         let mut scan = Scan::default();
         match self {

@@ -4,7 +4,7 @@
 //! notify's thread notes down what happened and makes a pipe readable; the main thread polls that
 //! pipe together with everything else that it waits for. Directories are watched by their real
 //! paths, and symlinks on the way to a file as files of their own. Where too much happens for
-//! events, there are looks from time to time (see `busy`).
+//! events, files are polled (see `busy`).
 
 mod busy;
 mod events;

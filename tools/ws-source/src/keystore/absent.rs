@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Stands in for `java` in a build without the feature `java-key-stores`.
+//! Takes the place of `java` in a build without the feature `java-key-stores`.
 
 use super::Contents;
 
