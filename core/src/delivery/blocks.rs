@@ -195,11 +195,11 @@ mod tests {
     /// Heads without a block, all of which say that it goes on to the end.
     fn heads(count: u32) -> Vec<u8> {
         let mut head = Vec::new();
-        block::put_head(&mut head, 3, 1, &[]);
+        block::put_head(&mut head, 3, 1, b"x");
         let len = u32::try_from(head.len()).unwrap();
         let at = head.len() - 9;
         let mut bytes = Vec::new();
-        for number in (1..=count).rev() {
+        for number in (0..count).rev() {
             head[at..at + 4].copy_from_slice(&(number * len).to_be_bytes());
             bytes.extend_from_slice(&head);
         }
