@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use heka_core::decode::Way;
+use heka_core::decode::preset;
 use heka_core::os::unpack_record;
 use heka_core::record::gelf::{self, Chunks};
 
@@ -16,7 +16,7 @@ const LIMIT: usize = 1 << 14;
 fn read(message: &[u8]) {
     if let Ok(record) = unpack_record(message.into(), true, LIMIT) {
         assert!(record.len() <= LIMIT.max(message.len()), "over the limit");
-        decode(Way::preset("gelf").expect("it is in the list"), &record);
+        decode(preset("gelf").expect("it is in the list"), &record);
     }
 }
 
