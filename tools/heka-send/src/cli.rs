@@ -142,21 +142,11 @@ impl Cli {
     pub(crate) fn plan(mut self) -> Result<Plan, Stop> {
         let (addresses, uses_tls) = self.tls.apply(std::mem::take(&mut self.addresses))?;
         self.check(uses_tls, &addresses)?;
-        let is_datagram = addresses.iter().any(Addr::is_datagram);
-        let (commits, queues) = (self.commit.is_some(), self.queue.is_some());
-        let is_program = |addr: &Addr| matches!(addr, Addr::Exec(_));
-        // Programs acknowledge what they understand.
-        let asked = self.ack.or((self.output != Form::Heka).then_some(Ack::Kernel));
-        let is_exec = asked.is_none() && addresses.iter().any(is_program);
-        let ack = if is_exec { Some(Ack::Peer) } else { asked };
-        check_combination(ack, self.output, is_datagram && !is_exec, commits, queues)?;
-        let keeps = self.refused_file.is_some();
-        let refused = plan_refused(self.refused, keeps, ack, commits || queues)?;
+        let delivery = self.delivery(&addresses)?;
         let mut settings = self.net.plan(&["ALL_PROXY"])?;
         settings.source = self.source;
         let newlines = self.newlines.unwrap_or_default();
         let payload = Payload { newlines, null: self.null, prefix: None };
-        let delivery = self.delivery(asked, refused);
         let queue = self.queue.take();
         let queue =
             queue.map(|dir| QueuePlan { dir, limits: self.limits(), full: self.queue_full });
@@ -188,9 +178,19 @@ impl Cli {
         })
     }
 
-    fn delivery(&self, ack: Option<Ack>, refused: Refused) -> Delivery {
-        Delivery {
-            ack,
+    fn delivery(&self, addresses: &[Addr]) -> Result<Delivery, Stop> {
+        let is_datagram = addresses.iter().any(Addr::is_datagram);
+        let (commits, queues) = (self.commit.is_some(), self.queue.is_some());
+        let is_program = |addr: &Addr| matches!(addr, Addr::Exec(_));
+        // Programs acknowledge what they understand.
+        let asked = self.ack.or((self.output != Form::Heka).then_some(Ack::Kernel));
+        let is_exec = asked.is_none() && addresses.iter().any(is_program);
+        let ack = if is_exec { Some(Ack::Peer) } else { asked };
+        check_combination(ack, self.output, is_datagram && !is_exec, commits, queues)?;
+        let keeps = self.refused_file.is_some();
+        let refused = plan_refused(self.refused, keeps, ack, commits || queues)?;
+        Ok(Delivery {
+            ack: asked,
             in_flight: self.in_flight,
             resend: self.resend,
             refused,
@@ -200,7 +200,7 @@ impl Cli {
             reconnect_after: self.reconnect_after,
             rate: self.rate,
             shares_datagrams: !self.no_framing,
-        }
+        })
     }
 
     fn limits(&self) -> Limits {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an earlier process has left of a queue.
 
-use std::collections::VecDeque;
-use std::fs::File;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,21 +9,18 @@ use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop};
 
 use super::cursor::{self, Cursor};
-use super::end::{End, EndFile};
+use super::end::EndFile;
 use super::files::{Files, name_of, open_locked};
+use super::log::{Complete, Last, Log};
 use super::survey::{Survey, survey};
 use super::{Limits, Place};
 
 /// What is found in the directory of a queue, put in order.
 pub(super) struct Found {
     pub(super) dir: Arc<PrivateDir>,
-    pub(super) files: Files,
     pub(super) cursor: Cursor,
-    pub(super) end_file: EndFile,
-    pub(super) end: End,
+    pub(super) log: Log,
     pub(super) survey: Survey,
-    pub(super) sizes: VecDeque<u64>,
-    pub(super) writer: File,
 }
 
 impl Found {
@@ -37,30 +33,43 @@ impl Found {
         if cursor.is_fresh {
             cursor.first_file = files.check(&dir, limits.message_size)?;
         }
-        let (end_file, told) = EndFile::open(&dir, &cursor).at(dir.path_of("end").display())?;
+        let (end_file, said) = EndFile::open(&dir, &cursor).at(dir.path_of("end").display())?;
         let home = cursor::home(dir.as_file(), end_file.file()).at(&subject)?;
         if cursor.home != home {
             cursor.rename_stream();
             cursor.home = home;
         }
-        let end = told.unwrap_or_default();
-        if end.begun.file >= cursor.place.file && cursor.number <= end.number {
+        let told = said.unwrap_or_default();
+        if told.begun.file >= cursor.place.file && cursor.number <= told.number {
             // The file was begun anew after the cursor was saved.
-            (cursor.place, cursor.number, cursor.lost) = (end.begun, end.number, end.lost);
+            (cursor.place, cursor.number, cursor.lost) = (told.begun, told.number, told.lost);
         }
         files.remove_before(cursor.place.file, &dir).at(&subject)?;
         let promised = cursor.promised.take().filter(|_| cursor.is_other_boot);
-        if let Some(place) = told.map(|end| end.place).or(promised) {
+        if let Some(place) = said.map(|end| end.place).or(promised) {
             files.cut(place).at(&subject)?;
         }
-        let (survey, mut sizes) = survey(&dir, &files, &mut cursor, &end, limits.message_size)?;
-        let last = cursor.place.file + (sizes.len() as u64).saturating_sub(1);
-        if let Some(size) = sizes.back_mut() {
-            // What a crash has torn is cut off.
-            files.cut(Place { file: last, offset: survey.whole }).at(&subject)?;
-            *size = survey.whole.min(*size);
-        }
-        let writer = files.take_writer(last, &dir).at(dir.path_of(&name_of(last)).display())?;
-        Ok(Self { dir, files, cursor, end_file, end, survey, sizes, writer })
+        let (survey, mut sizes) = survey(&dir, &files, &mut cursor, &told, limits.message_size)?;
+        let size = sizes.pop_back().unwrap_or(0);
+        let end =
+            Place { file: cursor.place.file + sizes.len() as u64, offset: survey.whole.min(size) };
+        // What a crash has torn is cut off.
+        files.cut(end).at(&subject)?;
+        let file =
+            files.take_writer(end.file, &dir).at(dir.path_of(&name_of(end.file)).display())?;
+        let complete = complete_files(cursor.place.file, sizes, files);
+        let files = (complete, Last { file, end, extent: end.offset });
+        let end_file = (end_file, &told);
+        let log = Log::new(Arc::clone(&dir), limits.file_size, files, end_file, survey.last);
+        Ok(Self { dir, cursor, log, survey })
     }
+}
+
+/// The files before the last, of these sizes from number `first` on, as far as they are there.
+fn complete_files(first: u64, sizes: VecDeque<u64>, files: Files) -> VecDeque<Complete> {
+    // An earlier process may not have come to syncing them.
+    let mut files: BTreeMap<_, _> = files.into_iter().collect();
+    let numbered = (first..).zip(sizes);
+    let complete = |(number, size)| Complete { size, unsynced: files.remove(&number) };
+    numbered.map(complete).collect()
 }

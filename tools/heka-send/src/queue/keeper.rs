@@ -37,6 +37,17 @@ impl Job {
     }
 }
 
+/// How far the cursor on disk is with saying that nothing in the last file is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clearing {
+    /// It says something else.
+    Nothing,
+    /// It is being written.
+    Begun,
+    /// It says so.
+    Done,
+}
+
 /// Does one job after the other.
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -46,6 +57,7 @@ pub(super) struct Keeper {
     /// A job has failed. The system reports that once; what else there was to sync is not safe
     /// either.
     has_failed: bool,
+    clearing: Clearing,
     dir: Arc<PrivateDir>,
     thread: Option<JoinHandle<()>>,
 }
@@ -63,7 +75,7 @@ impl Keeper {
             }
         });
         let (jobs, thread) = (Some(jobs), Some(thread));
-        Self { jobs, done, pending: 0, has_failed: false, dir, thread }
+        Self { jobs, done, pending: 0, has_failed: false, clearing: Clearing::Nothing, dir, thread }
     }
 
     fn note(&mut self, outcome: Result<(), Stop>) -> Result<(), Stop> {
@@ -93,10 +105,32 @@ impl Keeper {
     }
 
     pub(super) fn start_job(&mut self, job: Job) {
+        self.clearing = Clearing::Nothing;
         match &self.jobs {
             Some(jobs) if jobs.send(job).is_ok() => self.pending += 1,
             _ => self.has_failed = true,
         }
+    }
+
+    /// Whether the cursor on disk says that nothing in the last file is promised, so that it may be
+    /// written over: after a crash of the machine one could not tell what is old in it and what is
+    /// new. If it does not, that is begun, to be done when this is asked again.
+    ///
+    /// # Errors
+    /// Those of the jobs that have ended since.
+    pub(super) fn is_cleared(&mut self, cursor: &Cursor) -> Result<bool, Stop> {
+        if self.is_busy()? {
+            return Ok(false);
+        }
+        self.clearing = match self.clearing {
+            Clearing::Nothing => {
+                let cursor = Cursor { promised: Some(cursor.place), ..cursor.clone() };
+                self.start_job(Job { cursor: Some(cursor), ..Job::default() });
+                Clearing::Begun
+            }
+            Clearing::Begun | Clearing::Done => Clearing::Done,
+        };
+        Ok(self.clearing == Clearing::Done)
     }
 
     /// Waits until all is done.

@@ -27,33 +27,35 @@
 //! Messages have another number in their block, of which none is ever used twice: what is missing
 //! is noticed by these.
 
-mod append;
 mod batch;
 mod cursor;
 mod end;
 mod files;
 mod found;
 mod keeper;
-mod read;
+mod log;
+mod reader;
 mod survey;
 
 use std::collections::VecDeque;
-use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use append::Clearing;
-use cursor::Cursor;
-use end::EndFile;
+use cursor::{Cursor, NO_BOOT};
 use files::name_of;
 use found::Found;
 use keeper::{Job, Keeper};
-use survey::{Gap, blocks_of};
+use log::Log;
+use reader::Reader;
 
-use heka_core::delivery::blocks::{Blocks, Piece};
 use heka_core::delivery::is_full;
 use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop, stats};
+use heka_core::wire::Frame;
+
+/// A file with this much in it is begun anew, if it can be.
+const ENOUGH: u64 = 4 * 1024 * 1024;
 
 /// How large a queue may be.
 #[derive(Clone, Copy, Debug)]
@@ -90,34 +92,15 @@ pub(crate) struct Queue {
     dir: Arc<PrivateDir>,
     limits: Limits,
     cursor: Cursor,
-    /// Sizes of the files from `cursor.place.file` on; the last one is written to.
-    sizes: VecDeque<u64>,
-    writer: File,
-    end_file: EndFile,
-    /// Where a file was begun anew last, and the number of the message before.
-    begun: Mark,
-    /// Number of the last message in its block.
-    appended: u64,
-    /// What was missing when the queue was opened, and is not passed yet.
-    gaps: VecDeque<Gap>,
-    /// Whether something was.
+    log: Log,
+    reader: Reader,
+    /// Whether something was missing when the queue was opened.
     has_lost: bool,
     /// What is before has been synced, or will be by the sync that is under way.
     synced: Place,
-    /// How long the last file is on disk; what is behind its end does not count.
-    extent: u64,
-    clearing: Clearing,
-    /// Complete files that were not synced yet, with their numbers.
-    unsynced: VecDeque<(u64, File)>,
     /// Files that are acknowledged and can go once the cursor says so.
     acknowledged: Vec<String>,
     keeper: Keeper,
-    /// What is handed out next.
-    read_at: Place,
-    reader: Option<(u64, Blocks)>,
-    /// Number of the last message handed out, and by how much that in its block is ahead.
-    last: u64,
-    lost: u64,
     /// Up to there an earlier process may have sent what is queued, and the number of the last
     /// message before, once it is handed out.
     inherited: Result<u64, Place>,
@@ -127,9 +110,7 @@ pub(crate) struct Queue {
     /// out and is no longer on disk.
     delivered: u64,
     dropped: u64,
-    buffer: Vec<u8>,
     is_unsaved: bool,
-    is_unsynced: bool,
 }
 
 impl Queue {
@@ -141,54 +122,47 @@ impl Queue {
     /// the directory, or something else than a file of a queue is in the place of one.
     pub(crate) fn open(dir: &Path, limits: Limits) -> Result<Self, Stop> {
         let subject = dir.display();
-        let found = Found::open(dir, &limits)?;
-        let Found { dir, files, cursor, end_file, end, survey, sizes, writer } = found;
-        let last = cursor.place.file + (sizes.len() as u64).saturating_sub(1);
+        let Found { dir, cursor, log, survey } = Found::open(dir, &limits)?;
+        let Cursor { place, number, lost, first_file, .. } = cursor;
+        let begin = Mark { number, place, lost };
+        let has_unread = place < log.end();
         let mut queue = Self {
             dir: Arc::clone(&dir),
             limits,
-            read_at: cursor.place,
-            last: cursor.number,
-            lost: cursor.lost,
-            inherited: Ok(cursor.number),
-            extent: sizes.back().copied().unwrap_or(0),
-            sizes,
-            writer,
-            end_file,
-            begun: Mark { number: end.number, place: end.begun, lost: end.lost },
-            appended: survey.last,
-            gaps: survey.gaps,
+            reader: Reader::new(
+                Arc::clone(&dir),
+                limits.message_size,
+                first_file,
+                begin,
+                survey.gaps,
+            ),
+            inherited: if has_unread { Err(log.end()) } else { Ok(number) },
+            synced: log.end(),
+            log,
             has_lost: survey.has_lost,
             cursor,
-            synced: Place::default(),
-            clearing: Clearing::Nothing,
-            // An earlier process may not have come to it.
-            unsynced: files.into_iter().collect(),
             acknowledged: Vec::new(),
             keeper: Keeper::start(dir),
-            reader: None,
             marks: VecDeque::new(),
             delivered: 0,
             dropped: 0,
-            buffer: Vec::new(),
             is_unsaved: true,
-            is_unsynced: true,
         };
-        queue.synced = queue.end();
-        if queue.has_unread() {
-            queue.inherited = Err(queue.end());
-        }
-        // From now on the line counts, so it has to be true.
-        match queue.note_end(queue.end()) {
-            Err(error) if is_full(&error) => queue.end_file.clear().at(&subject)?,
-            other => other.at(&subject)?,
-        }
-        if last < queue.cursor.first_file {
-            // What is appended goes into blocks.
-            queue.begin_next().at(&subject)?;
-        }
+        queue.begin().at(&subject)?;
         queue.sync()?;
         Ok(queue)
+    }
+
+    /// Makes what is on disk fit to be appended to.
+    fn begin(&mut self) -> io::Result<()> {
+        // From now on the line counts, so it has to be true.
+        match self.log.note_end(self.log.end()) {
+            Err(error) if is_full(&error) => self.log.end_file.clear()?,
+            other => other?,
+        }
+        // What is appended goes into blocks.
+        let is_old = self.log.end().file < self.cursor.first_file;
+        if is_old { self.log.begin_next() } else { Ok(()) }
     }
 
     /// Whether messages are missing that no crash of the machine can have taken.
@@ -219,7 +193,7 @@ impl Queue {
 
     /// Bytes that wait to be acknowledged.
     pub(crate) fn len(&self) -> u64 {
-        self.sizes.iter().sum::<u64>().saturating_sub(self.cursor.place.offset)
+        self.log.len().saturating_sub(self.cursor.place.offset)
     }
 
     /// Whether everything is acknowledged.
@@ -234,7 +208,7 @@ impl Queue {
 
     /// Whether there is something to hand out.
     pub(crate) fn has_unread(&self) -> bool {
-        self.read_at < self.end()
+        self.reader.at < self.log.end()
     }
 
     /// Everything up to this number is safe with the far end. Files that are done with are removed
@@ -255,16 +229,75 @@ impl Queue {
 
     fn advance_to(&mut self, place: Place) {
         self.is_unsaved |= place != self.cursor.place;
-        for file in self.cursor.place.file..place.file {
-            self.sizes.pop_front();
-            self.acknowledged.push(name_of(file));
-            if self.unsynced.front().is_some_and(|(number, _)| *number <= file) {
-                self.unsynced.pop_front();
-            }
-            // A removed file takes room on the disk as long as somebody has it open.
-            self.reader.take_if(|(open, _)| *open <= file);
-        }
+        self.acknowledged.extend((self.cursor.place.file..place.file).map(name_of));
+        self.log.forget_before(place.file);
+        self.reader.forget_before(place.file);
         self.cursor.place = place;
+    }
+
+    /// Appends frames that end at `ends`, as many as the disk takes, and returns how many.
+    ///
+    /// # Errors
+    /// The system's; what was not written whole is taken back.
+    pub(crate) fn append(&mut self, frames: &[u8], ends: &[usize]) -> Result<usize, Stop> {
+        stats::blocked_while(stats::On::Disk, || {
+            let is_enough = self.log.end().offset >= ENOUGH.min(self.limits.file_size / 2);
+            if is_enough && self.can_begin_anew() && self.keeper.is_cleared(&self.cursor)? {
+                match self.begin_anew() {
+                    Err(error) if is_full(&error) => return Ok(0),
+                    begun => begun.at(self.dir.display())?,
+                }
+            }
+            self.log.append(frames, ends).at(self.dir.display())
+        })
+    }
+
+    /// Whether nearly everything in the last file is acknowledged, nothing else is left, and what
+    /// is not acknowledged has not been promised to outlive the machine.
+    fn can_begin_anew(&self) -> bool {
+        let (place, end) = (self.cursor.place, self.log.end());
+        place.file == end.file
+            && place >= self.synced
+            && self.cursor.boot != NO_BOOT
+            && self.reader.at == end
+            && end.offset - place.offset <= end.offset / 8
+    }
+
+    /// Begins the last file anew with what is not acknowledged in it.
+    fn begin_anew(&mut self) -> io::Result<()> {
+        let Cursor { place, number, lost, .. } = self.cursor;
+        self.log.begin_anew(Mark { number, place, lost })?;
+        self.reader.begin_anew(&self.log);
+        let start = Place { offset: 0, ..place };
+        (self.cursor.place, self.synced, self.is_unsaved) = (start, start, true);
+        for mark in &mut self.marks {
+            mark.place.offset = mark.place.offset.saturating_sub(place.offset);
+        }
+        self.log.cut_surplus()
+    }
+
+    /// The last `count` messages appended are handed out by the caller, with the next numbers; all
+    /// before them must have been handed out.
+    pub(crate) fn pass(&mut self, count: u64) {
+        self.reader.pass(count, &self.log);
+        self.marks.push_back(self.reader.mark());
+    }
+
+    /// Hands out some messages in order. Each gets the next number; the receiver is called with
+    /// it.
+    ///
+    /// # Errors
+    /// The system's, and what `receive` says. A block that was damaged since the queue was opened.
+    pub(crate) fn read(
+        &mut self,
+        receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        self.reader.read(&self.log, receive)?;
+        if self.inherited.is_err_and(|end| self.reader.at >= end) {
+            self.inherited = Ok(self.reader.last);
+        }
+        self.marks.push_back(self.reader.mark());
+        Ok(())
     }
 
     /// Drops the oldest file and returns how many messages were lost by that; `None` if there is
@@ -275,52 +308,24 @@ impl Queue {
     /// The system's.
     pub(crate) fn drop_oldest(&mut self) -> Result<Option<u64>, Stop> {
         let oldest = self.cursor.place.file;
-        if oldest == self.end().file {
+        if oldest == self.log.end().file {
             return Ok(None);
         }
-        let mut dropped = 0;
-        let before = self.last;
-        while self.read_at.file == oldest && self.read_at.offset < self.size_of(oldest) {
-            self.read(&mut |_, _| {
-                dropped += 1;
-                Ok(())
-            })?;
-            if self.read_at.file != oldest {
-                break;
-            }
-        }
-        // Nobody has seen the numbers of those.
-        self.lost += self.last - before;
-        self.last = before;
+        let dropped = self.reader.skip(oldest, &self.log)?;
         let start = Place { file: oldest + 1, offset: 0 };
-        let is_gone = |mark: &&Mark| mark.place <= start && mark.number <= before;
+        let is_gone = |mark: &&Mark| mark.place <= start;
         let gone = self.marks.iter().filter(is_gone).map(|mark| mark.number).max();
         self.dropped = self.dropped.max(gone.unwrap_or(0));
-        self.marks.retain(|mark| mark.place > start && mark.number <= before);
-        self.read_at = self.read_at.max(start);
+        self.marks.retain(|mark| mark.place > start);
         // What this process has numbered keeps its numbers, and its name with the peers. The next
         // one counts without what is dropped here: it needs another name.
         self.cursor.rename_stream();
-        self.cursor.lost = self.number_before(start)?.saturating_sub(self.cursor.number);
+        let number = self.reader.number_before(start.file, &self.log)?;
+        self.cursor.lost = number.saturating_sub(self.cursor.number);
         self.advance_to(start);
         // The room is wanted now.
         self.sync()?;
         Ok(Some(dropped))
-    }
-
-    /// Number of the message before the first of a file, in its block.
-    fn number_before(&self, start: Place) -> Result<u64, Stop> {
-        let (name, end) = (name_of(start.file), self.size_of(start.file));
-        let (path, limit) = (self.dir.path_of(&name), self.limits.message_size);
-        if start.file >= self.cursor.first_file && end > 0 {
-            let mut blocks = blocks_of(self.dir.open_file(&name), &path, 0, true, limit)?;
-            while let Some(piece) = blocks.next(end).at(path.display())? {
-                if let Piece::Frames { before: Some(before), .. } = piece {
-                    return Ok(before);
-                }
-            }
-        }
-        Ok(if start == self.end() { self.appended } else { self.last + self.lost })
     }
 
     /// How many messages were handed out and dropped and are not acknowledged: they are lost with
@@ -336,12 +341,12 @@ impl Queue {
     /// The system's.
     pub(crate) fn close(&mut self) -> Result<(), Stop> {
         self.sync()?;
-        if self.is_empty() && self.cursor.place.file == self.end().file {
+        if self.is_empty() && self.cursor.place.file == self.log.end().file {
             // First, so that a full disk has room for the rest.
-            self.cut_at(0).at(self.dir.display())?;
+            self.log.cut_at(0).at(self.dir.display())?;
             self.begin_anew().at(self.dir.display())?;
         }
-        self.cut_rest().at(self.dir.display())
+        self.log.cut_rest().at(self.dir.display())
     }
 
     /// Makes what was appended and is not acknowledged, and how far that is, outlive the machine.
@@ -364,15 +369,15 @@ impl Queue {
         if self.keeper.is_busy()? || !self.is_dirty() {
             return Ok(());
         }
-        self.clearing = Clearing::Nothing;
-        let mut sync: Vec<File> = self.unsynced.drain(..).map(|(_, file)| file).collect();
-        if std::mem::take(&mut self.is_unsynced) && !self.is_empty() {
-            sync.push(self.writer.try_clone().at(self.dir.display())?);
-            self.synced = self.end();
-            self.cursor.stored = self.appended;
+        let mut sync = self.log.take_unsynced();
+        let end = self.log.end();
+        if std::mem::take(&mut self.log.is_unsynced) && !self.is_empty() {
+            sync.push(self.log.last.file.try_clone().at(self.dir.display())?);
+            self.synced = end;
+            self.cursor.stored = self.log.appended;
             self.is_unsaved = true;
         }
-        let promised = Some(self.end()).filter(|end| self.extent > end.offset);
+        let promised = Some(end).filter(|end| self.log.last.extent > end.offset);
         let cursor = std::mem::take(&mut self.is_unsaved)
             .then(|| Cursor { promised, ..self.cursor.clone() });
         let remove = std::mem::take(&mut self.acknowledged);
@@ -382,7 +387,7 @@ impl Queue {
 
     /// Whether [`Queue::sync`] has something to do.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.is_unsynced || self.is_unsaved
+        self.log.is_unsynced || self.is_unsaved
     }
 }
 

@@ -226,7 +226,7 @@ fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
     queue.acknowledge(201).unwrap();
     queue.close().unwrap();
     let len = std::fs::metadata(path_of(dir.path(), 0)).unwrap().len();
-    assert_eq!(len, queue.end().offset, "nothing is left over");
+    assert_eq!(len, queue.log.end().offset, "nothing is left over");
     read(&mut queue);
     queue.acknowledge(202).unwrap();
     queue.close().unwrap();
@@ -303,15 +303,15 @@ fn act() -> impl Strategy<Value = Act> {
 /// Leaves on disk what a process leaves that is killed in the middle.
 fn write_by_halves(queue: &mut Queue) {
     let frames = frame("lost").repeat(8);
-    let (end, begun) = (queue.end(), queue.cursor.place);
+    let (end, begun) = (queue.log.end(), queue.cursor.place);
     if queue.can_begin_anew() && begun.offset > 0 {
         let Cursor { number, lost, .. } = queue.cursor;
-        let last = queue.appended;
-        queue.end_file.store(End { place: end, begun, number, lost, last }).unwrap();
+        let last = queue.log.appended;
+        queue.log.end_file.store(End { place: end, begun, number, lost, last }).unwrap();
         let left = usize::try_from(end.offset - begun.offset).unwrap();
-        queue.writer.write_all_at(&frames[..left.min(60)], 0).unwrap();
+        queue.log.last.file.write_all_at(&frames[..left.min(60)], 0).unwrap();
     } else {
-        queue.writer.write_all_at(&frames[..60], end.offset).unwrap();
+        queue.log.last.file.write_all_at(&frames[..60], end.offset).unwrap();
     }
 }
 
@@ -422,7 +422,7 @@ proptest! {
                 Act::Sync | Act::Kill | Act::KillWhileWriting => queue.sync().unwrap(),
             }
             queue.keeper.finish().unwrap();
-            if !queue.is_unsynced {
+            if !queue.log.is_unsynced {
                 synced = (logs(dir.path()), appended);
             }
         }

@@ -1,66 +1,133 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The end of a queue that messages are appended to.
+//! The files of a queue, to the last of which messages are appended.
 //!
 //! Whatever is done to the last file, the line in `DIR/end` is true before and after it: when the
 //! process is killed in between, at most what was being appended is missing, and nobody has been
 //! told yet that this is queued.
 
+use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use super::batch::Batch;
-use super::cursor::{Cursor, NO_BOOT};
-use super::end::End;
+use super::end::{End, EndFile};
 use super::files::name_of;
-use super::keeper::Job;
-use super::{Mark, Place, Queue};
+use super::{Mark, Place};
 use heka_core::delivery::block::MAX_HEAD;
 use heka_core::delivery::is_full;
-use heka_core::report::{Explain as _, Stop, stats};
+use heka_core::os::PrivateDir;
 
 /// Frames in a block, unless one alone is longer.
 const BLOCK_SIZE: u64 = 64 * 1024;
 /// Blocks in one write.
 const BATCH: usize = 8;
-/// A file with this much in it is begun anew, if it can be.
-const ENOUGH: u64 = 4 * 1024 * 1024;
 /// A file that is begun anew keeps no more room on disk than that.
 const SPARE: u64 = 16 * 1024 * 1024;
 
-/// How far the cursor on disk is with saying that nothing in the last file is promised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Clearing {
-    /// It says something else.
-    Nothing,
-    /// It is being written.
-    Begun,
-    /// It says so.
-    Done,
+/// A file that nothing is appended to any more.
+#[derive(Debug)]
+pub(super) struct Complete {
+    pub(super) size: u64,
+    /// The file itself, until it is synced.
+    pub(super) unsynced: Option<File>,
 }
 
-impl Queue {
+/// The file that is appended to.
+#[derive(Debug)]
+pub(super) struct Last {
+    pub(super) file: File,
+    /// Behind the last message.
+    pub(super) end: Place,
+    /// How long it is on disk; what is behind its end does not count.
+    pub(super) extent: u64,
+}
+
+/// The files from the first that is needed on. See the module.
+#[derive(Debug)]
+pub(super) struct Log {
+    dir: Arc<PrivateDir>,
+    /// Bytes of one file.
+    file_size: u64,
+    complete: VecDeque<Complete>,
+    pub(super) last: Last,
+    pub(super) end_file: EndFile,
+    /// Where a file was begun anew last, and the number of the message before.
+    begun: Mark,
+    /// Number of the last message in its block.
+    pub(super) appended: u64,
+    /// Whether something was appended to the last file since it was synced.
+    pub(super) is_unsynced: bool,
+    buffer: Vec<u8>,
+}
+
+impl Log {
+    /// Files that an earlier process has left, up to message `appended`, and the line that says
+    /// `told`.
+    pub(super) fn new(
+        dir: Arc<PrivateDir>,
+        file_size: u64,
+        (complete, last): (VecDeque<Complete>, Last),
+        (end_file, told): (EndFile, &End),
+        appended: u64,
+    ) -> Self {
+        let begun = Mark { number: told.number, place: told.begun, lost: told.lost };
+        Self {
+            dir,
+            file_size,
+            complete,
+            last,
+            end_file,
+            begun,
+            appended,
+            // That process may not have come to it.
+            is_unsynced: true,
+            buffer: Vec::new(),
+        }
+    }
+
     /// Behind the last message.
     pub(super) fn end(&self) -> Place {
-        let file = self.cursor.place.file + (self.sizes.len() as u64).saturating_sub(1);
-        Place { file, offset: self.sizes.back().copied().unwrap_or(0) }
+        self.last.end
+    }
+
+    /// Number of the first file.
+    fn first(&self) -> u64 {
+        self.end().file - self.complete.len() as u64
+    }
+
+    /// How much of a file counts; nothing if it is not there.
+    pub(super) fn size_of(&self, file: u64) -> u64 {
+        if file == self.end().file {
+            return self.end().offset;
+        }
+        let index = file.checked_sub(self.first()).and_then(|index| usize::try_from(index).ok());
+        index.and_then(|index| self.complete.get(index)).map_or(0, |file| file.size)
+    }
+
+    /// Bytes of all files together.
+    pub(super) fn len(&self) -> u64 {
+        self.complete.iter().map(|file| file.size).sum::<u64>() + self.end().offset
+    }
+
+    /// Forgets the files before that one.
+    pub(super) fn forget_before(&mut self, file: u64) {
+        let count = file.saturating_sub(self.first());
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.complete.len());
+        self.complete.drain(..count);
+    }
+
+    /// The files that are complete and were not synced.
+    pub(super) fn take_unsynced(&mut self) -> Vec<File> {
+        self.complete.iter_mut().filter_map(|file| file.unsynced.take()).collect()
     }
 
     /// Appends frames that end at `ends`, as many as the disk takes, and returns how many.
     ///
     /// # Errors
     /// The system's; what was not written whole is taken back.
-    pub(crate) fn append(&mut self, frames: &[u8], ends: &[usize]) -> Result<usize, Stop> {
-        stats::blocked_while(stats::On::Disk, || self.append_what_fits(frames, ends))
-    }
-
-    fn append_what_fits(&mut self, frames: &[u8], ends: &[usize]) -> Result<usize, Stop> {
-        let is_enough = self.end().offset >= ENOUGH.min(self.limits.file_size / 2);
-        if is_enough && self.can_begin_anew() && self.is_cleared()? {
-            match self.begin_anew() {
-                Err(error) if is_full(&error) => return Ok(0),
-                begun => begun.at(self.dir.display())?,
-            }
-        }
+    pub(super) fn append(&mut self, frames: &[u8], ends: &[usize]) -> io::Result<usize> {
         let (mut done, mut start, mut most) = (0, 0, BATCH);
         while let Some(ends) = ends.get(done..).filter(|ends| !ends.is_empty()) {
             match self.append_some(frames, start, ends, most) {
@@ -68,14 +135,14 @@ impl Queue {
                 // One block may fit where many do not.
                 Err(error) if is_full(&error) && most > 1 => most = 1,
                 Err(error) if is_full(&error) => break,
-                Err(error) => return Err(error).at(self.dir.display()),
+                Err(error) => return Err(error),
             }
         }
         Ok(done)
     }
 
     /// Appends some of the frames from `start` on, which end at `ends`, with one write: as many as
-    /// the last file has room for, in at most `blocks` blocks. Returns how many frames, and where
+    /// the last file has room for, in at most `most` blocks. Returns how many frames, and where
     /// they end.
     fn append_some(
         &mut self,
@@ -97,7 +164,7 @@ impl Queue {
         }
         let from = self.end();
         let end = Place { offset: from.offset + batch.len(), ..from };
-        let written = batch.write(&self.writer, from.offset);
+        let written = batch.write(&self.last.file, from.offset);
         let done = (batch.count, batch.until);
         self.buffer = batch.into_buffer();
         if let Err(error) = written.and_then(|()| self.note_end(end)) {
@@ -134,72 +201,32 @@ impl Queue {
 
     /// Bytes of frames for which there is room in the last file.
     fn room(&self) -> u64 {
-        self.limits.file_size.saturating_sub(self.end().offset + MAX_HEAD as u64)
+        self.file_size.saturating_sub(self.end().offset + MAX_HEAD as u64)
     }
 
-    /// Whether nearly everything in the last file is acknowledged, nothing else is left, and what
-    /// is not acknowledged has not been promised to outlive the machine.
-    pub(super) fn can_begin_anew(&self) -> bool {
-        let (place, end) = (self.cursor.place, self.end());
-        place.file == end.file
-            && place >= self.synced
-            && self.cursor.boot != NO_BOOT
-            && self.read_at == end
-            && end.offset - place.offset <= end.offset / 8
-    }
-
-    /// Whether the cursor on disk says that nothing in the last file is promised, so that it may be
-    /// written over: after a crash of the machine one could not tell what is old in it and what is
-    /// new. If it does not, that is begun, to be done when this is asked again.
-    fn is_cleared(&mut self) -> Result<bool, Stop> {
-        if self.keeper.is_busy()? {
-            return Ok(false);
-        }
-        if self.clearing == Clearing::Begun {
-            self.clearing = Clearing::Done;
-        }
-        if self.clearing == Clearing::Nothing {
-            let promised = Some(self.cursor.place);
-            let cursor = Some(Cursor { promised, ..self.cursor.clone() });
-            self.keeper.start_job(Job { cursor, ..Job::default() });
-            self.clearing = Clearing::Begun;
-        }
-        Ok(self.clearing == Clearing::Done)
-    }
-
-    /// Begins the last file anew with what is not acknowledged in it.
-    pub(super) fn begin_anew(&mut self) -> io::Result<()> {
-        let Cursor { place, number, lost, .. } = self.cursor;
-        let Place { file, offset: gone } = place;
+    /// Begins the last file anew with what is behind a place in it, before which everything is
+    /// acknowledged.
+    pub(super) fn begin_anew(&mut self, before: Mark) -> io::Result<()> {
+        let gone = before.place.offset;
         let left = self.end().offset - gone;
-        let (start, end) = (Place { file, offset: 0 }, Place { file, offset: left });
+        let (start, end) = (Place { offset: 0, ..before.place }, self.end());
         // The cursor on disk may still lie in what is going to be written over.
-        let before = Mark { number, place, lost };
-        self.end_file.store(self.end_of(self.end(), before))?;
+        self.end_file.store(self.end_of(end, before))?;
         self.begun = before;
-        self.reader = None;
         self.copy_to_front(gone, left)?;
         let begun = Mark { place: start, ..before };
-        self.end_file.store(self.end_of(end, begun))?;
-
+        self.end_file.store(self.end_of(Place { offset: left, ..end }, begun))?;
         self.begun = begun;
-        (self.cursor.place, self.synced, self.read_at) = (start, start, end);
-        self.is_unsaved = true;
-        for mark in &mut self.marks {
-            mark.place.offset = mark.place.offset.saturating_sub(gone);
-        }
         self.set_end(left);
-        let room = SPARE.max(8 * left);
-        if self.extent > room { self.cut_at(room) } else { Ok(()) }
+        Ok(())
     }
 
     fn copy_to_front(&mut self, from: u64, len: u64) -> io::Result<()> {
         let mut rest = std::mem::take(&mut self.buffer);
         rest.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
-        let copied = self
-            .writer
-            .read_exact_at(&mut rest, from)
-            .and_then(|()| self.writer.write_all_at(&rest, 0));
+        let file = &self.last.file;
+        let copied = file.read_exact_at(&mut rest, from);
+        let copied = copied.and_then(|()| file.write_all_at(&rest, 0));
         self.buffer = rest;
         copied
     }
@@ -207,13 +234,12 @@ impl Queue {
     /// Begins the next file.
     pub(super) fn begin_next(&mut self) -> io::Result<()> {
         self.cut_rest()?;
-        let end = self.end();
-        let next = Place { file: end.file + 1, offset: 0 };
-        let writer = self.dir.create_file(&name_of(next.file))?;
-        self.note_end(next)?;
-        self.unsynced.push_back((end.file, std::mem::replace(&mut self.writer, writer)));
-        self.sizes.push_back(0);
-        self.extent = 0;
+        let Place { file, offset: size } = self.end();
+        let end = Place { file: file + 1, offset: 0 };
+        let next = Last { file: self.dir.create_file(&name_of(end.file))?, end, extent: 0 };
+        self.note_end(end)?;
+        let unsynced = Some(std::mem::replace(&mut self.last, next).file);
+        self.complete.push_back(Complete { size, unsynced });
         Ok(())
     }
 
@@ -228,21 +254,25 @@ impl Queue {
     }
 
     fn set_end(&mut self, offset: u64) {
-        if let Some(size) = self.sizes.back_mut() {
-            *size = offset;
-        }
-        self.extent = self.extent.max(offset);
+        self.last.end.offset = offset;
+        self.last.extent = self.last.extent.max(offset);
+    }
+
+    /// Gives room back that is not worth keeping behind the end of the last file.
+    pub(super) fn cut_surplus(&mut self) -> io::Result<()> {
+        let room = SPARE.max(8 * self.end().offset);
+        if self.last.extent > room { self.cut_at(room) } else { Ok(()) }
     }
 
     /// Cuts off the rest of messages behind the end of the last file.
     pub(super) fn cut_rest(&mut self) -> io::Result<()> {
         let end = self.end().offset;
-        if self.extent > end { self.cut_at(end) } else { Ok(()) }
+        if self.last.extent > end { self.cut_at(end) } else { Ok(()) }
     }
 
     pub(super) fn cut_at(&mut self, len: u64) -> io::Result<()> {
-        self.writer.set_len(len)?;
-        self.extent = len;
+        self.last.file.set_len(len)?;
+        self.last.extent = len;
         Ok(())
     }
 }
