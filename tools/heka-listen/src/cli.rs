@@ -165,6 +165,18 @@ impl Tool for Cli {
     }
 }
 
+/// What senders may cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SenderLimits {
+    pub(crate) conns: usize,
+    pub(crate) conns_per_peer: Option<usize>,
+    /// For unfinished records of all of them.
+    pub(crate) memory: usize,
+    /// How long a record may be unfinished.
+    pub(crate) record: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
+}
+
 /// What is to be done, checked.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -193,18 +205,12 @@ pub(crate) struct Plan {
     pub(crate) write: WriteArgs,
     /// Where positions are stored.
     pub(crate) commit: Option<PathBuf>,
-    pub(crate) max_conns: usize,
-    pub(crate) max_conns_per_peer: Option<usize>,
-    /// For unfinished records of all senders.
-    pub(crate) max_memory: usize,
-    /// How long a record may be unfinished.
-    pub(crate) record_timeout: Option<Duration>,
+    pub(crate) limits: SenderLimits,
     pub(crate) ready_fd: Option<ReadyFd>,
     pub(crate) receive_buffer: Option<usize>,
     /// Datagrams hold frames, or text.
     pub(crate) framing: bool,
     pub(crate) listen: ListenOptions,
-    pub(crate) idle_timeout: Option<Duration>,
     /// Inherited TCP sockets speak TLS too.
     pub(crate) all_tls: bool,
     pub(crate) tls: Option<tls::ServerSettings>,
@@ -218,8 +224,7 @@ impl Cli {
         let tls = uses_tls.then(|| self.tls_args.plan()).transpose()?;
         let (addresses, programs) = part(addresses);
         self.check(uses_tls, &addresses)?;
-        let text_room = Transport::text_room(self.type_.as_deref(), self.message_limit)
-            .ok_or_else(|| Stop::usage("--message-limit: headers alone take more"))?;
+        let (text_room, limits, listen) = (self.text_room()?, self.limits(), self.listen());
         Ok(Plan {
             addresses,
             // Programs are to send again what was not written.
@@ -242,28 +247,43 @@ impl Cli {
             // What is committed is on the disk.
             fsync: self.fsync || self.commit.commit.is_some(),
             commit: self.commit.commit,
-            max_conns: usize::try_from(self.max_conns).unwrap_or(usize::MAX),
-            max_conns_per_peer: self
-                .max_conns_per_peer
-                .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
-            max_memory: self.max_memory,
-            record_timeout: self.record_timeout.0,
+            limits,
             ready_fd: self.ready_fd,
             receive_buffer: self.receive_buffer,
             framing: !self.no_framing,
-            listen: ListenOptions {
-                backlog: self.backlog,
-                mode: self.write.mode,
-                keepalive: self.socket.keepalive,
-                ..ListenOptions::default()
-            },
+            listen,
             write: self.write,
-            idle_timeout: self.socket.idle_timeout.0,
             all_tls: self.tls.tls,
             tls,
             verifier: self.keys.load()?,
             writing: self.writing,
         })
+    }
+
+    /// How much text has room in a message.
+    fn text_room(&self) -> Result<usize, Stop> {
+        Transport::text_room(self.type_.as_deref(), self.message_limit)
+            .ok_or_else(|| Stop::usage("--message-limit: headers alone take more"))
+    }
+
+    fn limits(&self) -> SenderLimits {
+        let count = |most| usize::try_from(most).unwrap_or(usize::MAX);
+        SenderLimits {
+            conns: count(self.max_conns),
+            conns_per_peer: self.max_conns_per_peer.map(count),
+            memory: self.max_memory,
+            record: self.record_timeout.0,
+            idle: self.socket.idle_timeout.0,
+        }
+    }
+
+    fn listen(&self) -> ListenOptions {
+        ListenOptions {
+            backlog: self.backlog,
+            mode: self.write.mode,
+            keepalive: self.socket.keepalive,
+            ..ListenOptions::default()
+        }
     }
 
     /// A flag that nothing would come of is a mistake.

@@ -59,7 +59,7 @@ impl Conversations {
             senders: Senders::default(),
             intake,
             form: plan.input,
-            limits: Limits::new(plan),
+            limits: Limits::new(plan.limits),
             to_acknowledge: Vec::new(),
             turns: 0,
             busy: Vec::new(),

@@ -59,7 +59,7 @@ impl Inbox {
         Self {
             form: plan.input,
             framing: plan.framing,
-            joiner: Joiner::new(plan.max_record, plan.max_memory),
+            joiner: Joiner::new(plan.max_record, plan.limits.memory),
             received: 0,
             room,
             framed: Vec::new(),

@@ -7,7 +7,7 @@ use heka_core::cli::signing::Verifier;
 use heka_core::codec::{Encoder, Form};
 use heka_core::delivery::{FileCommit, Refusal};
 use heka_core::os::{Deadline, Output, clock};
-use heka_core::record::{Damage, Found, More, Recent, Records, Turn};
+use heka_core::record::{Damage, Found, More, Recent, Record, Records, Turn};
 use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Frame, Header, Reason, Template};
 
@@ -42,6 +42,13 @@ pub(crate) struct Intake {
     /// Unless GELF is none of what is taken.
     gelf_reader: Option<gelf::Reader>,
     pub(crate) failed: bool,
+}
+
+/// Frames that were taken and not written yet: they lie side by side in what arrived.
+#[derive(Debug)]
+struct Run<'a> {
+    data: &'a [u8],
+    frames: Range<usize>,
 }
 
 impl Intake {
@@ -147,14 +154,12 @@ impl Intake {
         more: More,
     ) -> Result<Taken, Stop> {
         let mut records = source.splitter.records(data, &mut source.progress, more);
-        // Frames that were taken and not written yet lie side by side here.
-        let mut run = 0..0;
+        let mut run = Run { data, frames: 0..0 };
         let mut is_cut = true;
         while self.left > 0 && !self.turn.is_over() && !place.is_over() {
             // Nothing inside a message is to be taken for a message with a number.
             records.trust_lengths(place.counts());
-            if let Some(taken) = self.take_run(&mut records, place) {
-                self.join(data, &mut run, taken)?;
+            if self.take_run(&mut records, &mut run, place)? {
                 continue;
             }
             match records.next_within(&mut self.turn) {
@@ -162,34 +167,22 @@ impl Intake {
                 Some(Found::Frame(ref frame)) => {
                     let is_taken = self.accepts(frame, place, peer);
                     self.positions.receive(frame, is_taken, source.is_local);
-                    if !is_taken {
-                        continue;
-                    }
-                    self.take(1);
-                    if self.is_verbatim && !frame.header.is_extended() {
-                        let end = records.done();
-                        self.join(data, &mut run, end - frame.bytes.len()..end)?;
-                    } else {
-                        self.put_run(data, std::mem::take(&mut run))?;
-                        self.put(frame, place)?;
+                    if is_taken {
+                        self.put_frame(&mut run, frame, records.done(), place)?;
                     }
                 }
-                Some(Found::Record(record)) => match source.template.as_deref() {
-                    Some(template) if source.is_gelf => {
-                        self.put_gelf(template, peer, record.text)?;
-                    }
-                    template => self.put_text(template, peer, record.whole)?,
-                },
-                Some(Found::Damage(damage)) => {
-                    self.damaged(&damage, place, peer, more);
+                Some(Found::Record(record)) => {
+                    let template = source.template.as_deref();
+                    self.put_record(template, source.is_gelf, peer, &record)?;
                 }
+                Some(Found::Damage(damage)) => self.damaged(&damage, place, peer, more),
                 None => {
                     is_cut = self.turn.is_over();
                     break;
                 }
             }
         }
-        self.put_run(data, run)?;
+        self.put_run(&mut run)?;
         Ok(Taken { done: records.done(), need: records.need(), is_cut })
     }
 
@@ -217,21 +210,22 @@ impl Intake {
         self.failed |= report::damage_of_peer(peer, damage);
     }
 
-    /// Takes the next frames of which nothing need be known but where they end; returns where those
-    /// lie that did not come before.
+    /// Takes the next frames of which nothing need be known but where they end, those that did not
+    /// come before into the run; returns whether there are any.
     fn take_run(
         &mut self,
         records: &mut Records<'_, '_>,
+        run: &mut Run<'_>,
         place: &mut Place,
-    ) -> Option<Range<usize>> {
+    ) -> Result<bool, Stop> {
         if !self.is_verbatim || self.verifier.is_active() || self.seen.is_some() {
-            return None;
+            return Ok(false);
         }
         self.ends.clear();
         let start = records.done();
         let len = records.run_within(self.left, &mut self.ends, &mut self.turn).len();
         if len == 0 {
-            return None;
+            return Ok(false);
         }
         let count = self.ends.len() as u64;
         let repeated = place.count(count).map_or(0, |last| place.take(last, count));
@@ -242,29 +236,41 @@ impl Intake {
         }
         let before = usize::try_from(repeated).ok().and_then(|repeated| repeated.checked_sub(1));
         let skipped = before.and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
-        Some(start + skipped..start + len)
+        self.join(run, start + skipped..start + len)?;
+        Ok(true)
     }
 
     /// Adds frames to the run if they stand right behind it; otherwise they begin a new one.
-    fn join(
-        &mut self,
-        data: &[u8],
-        run: &mut Range<usize>,
-        frames: Range<usize>,
-    ) -> Result<(), Stop> {
-        if run.end != frames.start {
-            self.put_run(data, run.clone())?;
-            run.start = frames.start;
+    fn join(&mut self, run: &mut Run<'_>, frames: Range<usize>) -> Result<(), Stop> {
+        if run.frames.end != frames.start {
+            self.put_run(run)?;
+            run.frames.start = frames.start;
         }
-        run.end = frames.end;
+        run.frames.end = frames.end;
         Ok(())
     }
 
-    fn put_run(&mut self, data: &[u8], run: Range<usize>) -> Result<(), Stop> {
-        match data.get(run) {
+    fn put_run(&mut self, run: &mut Run<'_>) -> Result<(), Stop> {
+        match run.data.get(std::mem::take(&mut run.frames)) {
             Some(bytes) if !bytes.is_empty() => self.out.put_records(bytes),
             _ => Ok(()),
         }
+    }
+
+    /// Takes a frame that ends at `end`.
+    fn put_frame(
+        &mut self,
+        run: &mut Run<'_>,
+        frame: &Frame<'_>,
+        end: usize,
+        place: &Place,
+    ) -> Result<(), Stop> {
+        self.take(1);
+        if self.is_verbatim && !frame.header.is_extended() {
+            return self.join(run, end - frame.bytes.len()..end);
+        }
+        self.put_run(run)?;
+        self.put(frame, place)
     }
 
     /// Writes a frame without its delivery state: positions and numbers of a sender on another
@@ -302,6 +308,20 @@ impl Intake {
             self.positions.drop(place);
         }
         is_new
+    }
+
+    /// Writes a record of somebody who does not send frames.
+    fn put_record(
+        &mut self,
+        template: Option<&Template>,
+        is_gelf: bool,
+        peer: &str,
+        record: &Record<'_>,
+    ) -> Result<(), Stop> {
+        match template {
+            Some(template) if is_gelf => self.put_gelf(template, peer, record.text),
+            template => self.put_text(template, peer, record.whole),
+        }
     }
 
     /// Writes text, or any bytes, as one message.

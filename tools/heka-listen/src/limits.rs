@@ -12,7 +12,7 @@ use heka_core::os::Deadline;
 use heka_core::report::words::Span;
 use heka_core::report::{self, Stop};
 
-use crate::cli::Plan;
+use crate::cli::SenderLimits;
 use crate::connection::{Connection, SHORT};
 use crate::doors::Newcomer;
 use crate::senders::Senders;
@@ -50,10 +50,7 @@ impl Favoured {
 /// Limits of all senders.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    memory: usize,
-    conns_per_peer: Option<usize>,
-    record: Option<Duration>,
-    idle: Option<Duration>,
+    most: SenderLimits,
     /// Who waits for memory.
     waiting: VecDeque<usize>,
     favoured: Option<Favoured>,
@@ -61,22 +58,14 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn new(plan: &Plan) -> Self {
-        Self {
-            memory: plan.max_memory,
-            conns_per_peer: plan.max_conns_per_peer,
-            record: plan.record_timeout,
-            idle: plan.idle_timeout,
-            waiting: VecDeque::new(),
-            favoured: None,
-            swept: Instant::now(),
-        }
+    pub(crate) fn new(most: SenderLimits) -> Self {
+        Self { most, waiting: VecDeque::new(), favoured: None, swept: Instant::now() }
     }
 
     /// Whether one more connection of that host is let in.
     pub(crate) fn admits(&self, newcomer: &Newcomer, senders: &Senders) -> bool {
         let peer = &newcomer.peer;
-        match self.conns_per_peer {
+        match self.most.conns_per_peer {
             Some(most) if !newcomer.way.is_local() && senders.count_of(peer) >= most => {
                 let text = format_args!("{peer}: has {most} connections, refused");
                 report::repeated("--max-conns-per-peer", text);
@@ -94,7 +83,7 @@ impl Limits {
         connection: &mut Connection,
         held: usize,
     ) -> Option<usize> {
-        if held < self.memory || connection.is_busy || self.is_favoured(place) {
+        if held < self.most.memory || connection.is_busy || self.is_favoured(place) {
             return Some(usize::MAX);
         }
         if connection.rest.len() <= SHORT {
@@ -117,7 +106,7 @@ impl Limits {
         if self.waiting.is_empty() && self.favoured.is_none() {
             return Vec::new();
         }
-        let is_short = senders.held() >= self.memory;
+        let is_short = senders.held() >= self.most.memory;
         self.favoured = self.favoured.filter(|favoured| {
             let connection = senders.get(favoured.place).filter(|_| is_short);
             connection.is_some_and(|connection| connection.rest.len() > SHORT)
@@ -142,7 +131,7 @@ impl Limits {
     /// How often senders are looked at.
     fn period(&self) -> Option<Duration> {
         let patience = self.favoured.map(|_| PATIENCE);
-        let shortest = [self.idle, self.record, patience].into_iter().flatten().min()?;
+        let shortest = [self.most.idle, self.most.record, patience].into_iter().flatten().min()?;
         Some((shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(10)))
     }
 
@@ -166,11 +155,11 @@ impl Limits {
         }
         let is_program = connection.program.is_some();
         let peer = &connection.peer;
-        if let Some(limit) = self.idle.filter(|_| !is_program)
+        if let Some(limit) = self.most.idle.filter(|_| !is_program)
             && connection.idles(limit)?
         {
             report::repeated("--idle-timeout", format_args!("{peer}: idle timeout, closed"));
-        } else if let Some(limit) = self.record.filter(|_| !is_program)
+        } else if let Some(limit) = self.most.record.filter(|_| !is_program)
             && connection.is_unfinished_for(limit)?
         {
             let text = format_args!("{peer}: record unfinished for {}, closed", Span(limit));

@@ -24,10 +24,10 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     }
     let intake = open_intake(plan)?;
     let open_files = raise_open_files();
-    if open_files < plan.max_conns as u64 + OTHER_FILES {
+    if open_files < plan.limits.conns as u64 + OTHER_FILES {
         report::warning(format_args!(
             "the limit of {open_files} open files does not allow {} connections (ulimit -n)",
-            plan.max_conns
+            plan.limits.conns
         ));
     }
     if let Some(fd) = plan.ready_fd {

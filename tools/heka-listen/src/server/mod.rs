@@ -55,7 +55,7 @@ impl Server {
             conversations,
             inbox: Inbox::new(plan),
             once: plan.once,
-            max_conns: if plan.once { 1 } else { plan.max_conns },
+            max_conns: if plan.once { 1 } else { plan.limits.conns },
         })
     }
 

@@ -149,18 +149,23 @@ impl Streams {
             // another receiver: since then that one was heard again, and this one never.
             taken.holder.set(0);
         }
-        let owner = claim.owner.as_slice();
-        let earlier = self.earlier(&id, owner);
-        if earlier.is_some_and(|earlier| claim.at <= earlier.claimed) {
-            return Err("a claim to a stream was made before");
-        }
-        let earlier = earlier.filter(|_| self.is_heard_by(&claim));
-        let taken = Rc::new(self.taken(peer, &id, owner, earlier));
+        let taken = self.claim_earlier(&id, &claim, peer)?;
         taken.claim(claim.at);
         taken.rewind(claim.sent);
         taken.origin.set((claim.heard, before));
         self.remember(key, &taken, peer);
         Ok(taken)
+    }
+
+    /// A stream that only an earlier process may have known.
+    fn claim_earlier(&self, id: &Id, claim: &Claim, peer: &str) -> Result<Rc<Taken>, &'static str> {
+        let owner = claim.owner.as_slice();
+        let earlier = self.earlier(id, owner);
+        if earlier.is_some_and(|earlier| claim.at <= earlier.claimed) {
+            return Err("a claim to a stream was made before");
+        }
+        let earlier = earlier.filter(|_| self.is_heard_by(claim));
+        Ok(Rc::new(self.taken(peer, id, owner, earlier)))
     }
 
     /// Whether its sender has heard no other receiver since it heard this one, if any.
