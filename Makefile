@@ -135,7 +135,7 @@ completions: ## write completions/ anew from the flags
 
 soak: built-tests ## kill stages and break connections for ten minutes (HEKA_SOAK_SECONDS, HEKA_SOAK_SEED)
 	HEKA_BINDIR="$(here)/debug" HEKA_SOAK_SECONDS=$${HEKA_SOAK_SECONDS:-600} \
-		HEKA_TEST_CEILING=$${HEKA_TEST_CEILING:-300} $(CARGO) test $(CARGOFLAGS) -p heka-tests \
+		HEKA_TEST_CEILING=$${HEKA_TEST_CEILING:-300} tests/soak $(CARGO) test $(CARGOFLAGS) -p heka-tests \
 		--test delivery --test heka_nats soak -- --nocapture --test-threads=1
 
 # The scripts of bench/ run what is built here; what they measure is collected for `make bench-report`.

@@ -98,9 +98,11 @@ impl Commit {
         }
     }
 
-    /// When to call [`Commit::save_if_due`] next, if something is to be stored.
-    pub fn due(&self) -> Option<Instant> {
-        self.file.is_changed().then(|| self.saved + PERIOD)
+    /// When to call [`Commit::save_if_due`] next, if something is to be stored; or could be once
+    /// it is delivered, if that is `in_our_hands`.
+    pub fn due(&self, in_our_hands: bool) -> Option<Instant> {
+        let has_any = self.file.is_changed() || (in_our_hands && self.is_waiting());
+        has_any.then(|| self.saved + PERIOD)
     }
 
     /// Whether there is something that could be stored by now, or could once it is delivered.
@@ -119,7 +121,7 @@ impl Commit {
     /// # Errors
     /// `FILE: CAUSE`, unless the disk is full: that may pass.
     pub fn save_if_due(&mut self) -> Result<(), Stop> {
-        match self.due() {
+        match self.due(false) {
             Some(due) if due <= Instant::now() => self.save_unless_full(),
             _ => Ok(()),
         }

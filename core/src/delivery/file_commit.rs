@@ -68,7 +68,7 @@ impl FileCommit {
 
     /// When to settle though nothing happens.
     pub fn due(&self) -> Deadline {
-        self.commit.due()
+        self.commit.due(false)
     }
 
     /// The same at the end, whether or not it is time.

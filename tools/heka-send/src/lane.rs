@@ -72,10 +72,11 @@ impl Lane {
     }
 
     /// Whether more may be read from the source.
-    pub(crate) fn has_room(&self, targets: &[Target]) -> Result<bool, Stop> {
-        match &self.spool {
+    pub(crate) fn has_room(&mut self, targets: &mut [Target]) -> Result<bool, Stop> {
+        let (is_open, failed) = (self.packer.is_verbatim(), &mut self.failed);
+        match &mut self.spool {
             None => Ok(have_room(targets)),
-            Some(spool) => spool.has_room(),
+            Some(spool) => spool.has_room(&Bypass { targets, is_open, failed }),
         }
     }
 
@@ -201,10 +202,10 @@ impl Lane {
     pub(crate) fn acknowledge(&mut self, number: u64) -> Result<(), Stop> {
         let mut delivered = number;
         if let Some(spool) = &mut self.spool {
-            let is_awaited = self.commit.as_ref().is_some_and(Commit::is_waiting);
+            let is_awaited = self.commit.as_ref().is_some_and(Commit::is_due);
             spool.acknowledge(number, is_awaited)?;
             // What is on disk is as safe as what has arrived.
-            delivered = spool.stored;
+            delivered = spool.safe;
         }
         if let Some(commit) = &mut self.commit {
             commit.advance(delivered);
@@ -216,7 +217,8 @@ impl Lane {
     /// When [`Lane::acknowledge`] has something to do though nothing happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let sync = self.spool.as_ref().and_then(Spool::deadline);
-        let save = self.commit.as_ref().and_then(Commit::due);
+        let is_wanted = self.spool.as_ref().is_some_and(Spool::has_unsafe);
+        let save = self.commit.as_ref().and_then(|commit| commit.due(is_wanted));
         sync.into_iter().chain(save).min()
     }
 
@@ -224,6 +226,9 @@ impl Lane {
     pub(crate) fn store(&mut self) -> Result<(), Stop> {
         if let Some(spool) = &mut self.spool {
             spool.store(&mut self.failed)?;
+            if let Some(commit) = &mut self.commit {
+                commit.advance(spool.safe);
+            }
         }
         match &mut self.commit {
             Some(commit) => commit.finish(),

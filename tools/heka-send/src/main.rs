@@ -8,6 +8,7 @@ mod input;
 mod lane;
 mod numbers;
 mod packer;
+mod patience;
 mod peer;
 mod place;
 mod plan;

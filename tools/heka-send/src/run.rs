@@ -143,7 +143,7 @@ impl Sender {
     /// Waits until something can be done; `true` if that is to read.
     fn wait_for_input(&mut self, at_end: bool) -> Result<bool, Stop> {
         let has_room = !self.source.is_ended()
-            && self.lane.has_room(&self.targets)?
+            && self.lane.has_room(&mut self.targets)?
             && !self.leaves_records_to_the_writer()?;
         stats::note_blocked(stats::On::Peer, !has_room && !self.source.is_ended());
         if has_room && self.source.input.is_regular() && self.targets.iter().all(Target::is_idle) {

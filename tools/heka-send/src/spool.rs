@@ -6,20 +6,19 @@
 use std::time::{Duration, Instant};
 
 use crate::numbers;
-use crate::queue::Queue;
+use crate::queue::{Queue, TICK};
 use heka_core::report::words::Count;
 use heka_core::report::{self, Stop};
 use heka_core::wire::FrameTooLarge;
 
 use crate::input::{Record, Run};
 use crate::packer::{Packer, put_run};
+use crate::patience::Patience;
 use crate::peer::{Target, want_more};
 use crate::plan::{QueueFull, QueuePlan};
 
 /// So much is gathered before it is put into the queue.
 const BLOCK_SIZE: usize = 64 * 1024;
-/// How often the queue is synced to disk.
-const SYNC_PERIOD: Duration = Duration::from_secs(1);
 /// A full disk is tried again after that.
 const DISK_PERIOD: Duration = Duration::from_millis(500);
 
@@ -35,10 +34,13 @@ pub(crate) struct Spool {
     ends: Vec<usize>,
     /// Records that were taken from the source, and how many of them are on disk.
     pub(crate) appended: u64,
-    pub(crate) stored: u64,
+    stored: u64,
+    /// How many of them outlive the machine.
+    pub(crate) safe: u64,
     /// When to try again, while the disk is full.
     retry: Option<Instant>,
-    synced: Instant,
+    ticked: Instant,
+    patience: Patience,
 }
 
 impl Spool {
@@ -54,8 +56,10 @@ impl Spool {
             ends: Vec::new(),
             appended: 0,
             stored: 0,
+            safe: 0,
             retry: None,
-            synced: Instant::now(),
+            ticked: Instant::now(),
+            patience: Patience::default(),
         })
     }
 
@@ -193,12 +197,14 @@ impl Spool {
     }
 
     /// Whether more may be read from the source.
-    pub(crate) fn has_room(&self) -> Result<bool, Stop> {
+    pub(crate) fn has_room(&mut self, past: &Bypass<'_>) -> Result<bool, Stop> {
         if self.full == QueueFull::Exit && !self.queue.has_room() {
             return Err(Stop::failed("the queue is full"));
         }
         let may_drop = self.full == QueueFull::DropOldest;
-        Ok(self.retry.is_none() && (self.queue.has_room() || may_drop))
+        let has_room = self.retry.is_none() && (self.queue.has_room() || may_drop);
+        let may_pass = past.is_open && self.is_drained();
+        Ok(has_room && !(may_pass && self.patience.waits_for(past.targets)))
     }
 
     /// The peers have everything up to this message; `is_awaited` if somebody waits for what is
@@ -206,11 +212,12 @@ impl Spool {
     pub(crate) fn acknowledge(&mut self, number: u64, is_awaited: bool) -> Result<(), Stop> {
         self.queue.acknowledge(number)?;
         numbers::QUEUED.set(self.queue.len());
-        if is_awaited {
+        if is_awaited && self.has_unsafe() {
             self.queue.sync()?;
-        } else if self.synced.elapsed() >= SYNC_PERIOD {
-            self.synced = Instant::now();
-            self.queue.sync_soon()?;
+            self.safe = self.stored;
+        } else if self.ticked.elapsed() >= TICK {
+            self.ticked = Instant::now();
+            self.queue.tick()?;
         }
         Ok(())
     }
@@ -225,6 +232,7 @@ impl Spool {
             report::error(format_args!("{lost} read and not queued"));
         }
         appended.and(closed)?;
+        self.safe = self.stored;
         let unkept = self.queue.unkept();
         if unkept > 0 {
             *failed = true;
@@ -241,10 +249,15 @@ impl Spool {
         Ok(())
     }
 
+    /// Whether something is on disk that a crash of the machine may take.
+    pub(crate) fn has_unsafe(&self) -> bool {
+        self.safe < self.stored
+    }
+
     /// When [`Spool::acknowledge`] has something to do though nothing happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let sync = self.queue.is_dirty().then(|| self.synced + SYNC_PERIOD);
-        sync.into_iter().chain(self.retry).min()
+        let sync = self.queue.is_dirty().then(|| self.ticked + TICK);
+        sync.into_iter().chain(self.retry).chain(self.patience.due()).min()
     }
 }
 

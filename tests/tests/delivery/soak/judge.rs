@@ -3,11 +3,14 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use heka_tests::{Signal, Tool, ceiling};
 
-use super::world::{World, wait};
+use super::modes::MODES;
+use super::world::{World, open, wait};
 
 /// Records that were found.
 struct Arrived {
@@ -49,9 +52,11 @@ impl World {
         }
     }
 
-    /// Tells the figures: in words, and as a row of README's table.
+    /// Tells the figures: in words, and as a row of README's table, which also goes to
+    /// `HEKA_SOAK_ROWS` (see `tests/soak`).
     fn tell(&self, lost: usize, doubled: u64, by_one: Option<u64>, after_dedup: u64) {
         let Self { mode, faults, killed, written, .. } = self;
+        let name = mode.name;
         let each: Vec<_> = faults.iter().map(|(name, count)| format!("{count} {name}")).collect();
         let by_one = by_one.map_or("—".to_owned(), |count| count.to_string());
         let sum = |parts: &[&str]| -> u64 {
@@ -65,11 +70,19 @@ impl World {
         eprintln!(
             "{name}: {all} faults ({}), {killed} stages killed; {written} records written, {lost} \
              lost, 0 torn; doubled: {doubled} in the output, {by_one} by one receiver, {after_dedup} \
-             after --dedup\n| {name} | {kills} | {stops} | {connections} | {disks} | {files} | \
-             {written} | {lost} | {by_one} | {after_dedup} |",
+             after --dedup",
             each.join(", "),
-            name = mode.name,
         );
+        let row = format!(
+            "| {name} | {kills} | {stops} | {connections} | {disks} | {files} | {} | {lost} | \
+             {by_one} | {after_dedup} |",
+            with_commas(*written),
+        );
+        eprintln!("{row}");
+        if let Some(rows) = std::env::var_os("HEKA_SOAK_ROWS") {
+            let number = MODES.iter().position(|other| other.name == name).expect("its mode");
+            writeln!(open(Path::new(&rows)), "{number}\t{killed}\t{row}").expect("the rows");
+        }
     }
 
     /// The outputs of which each has to have everything.
@@ -109,6 +122,14 @@ impl World {
             lives.sum::<u64>()
         });
         self.mode.is_numbered.then(|| doubled.sum())
+    }
+}
+
+/// The number with a comma before each three digits.
+fn with_commas(number: u64) -> String {
+    match number / 1000 {
+        0 => number.to_string(),
+        thousands => format!("{},{:03}", with_commas(thousands), number % 1000),
     }
 }
 

@@ -61,4 +61,5 @@ modes! {
     to_all 14,
     in_tiny_windows 15,
     to_a_file 16,
+    to_a_file_by_socket 17,
 }

@@ -264,4 +264,14 @@ pub(crate) const MODES: &[Mode] = &[
         is_numbered: false,
         ..PEER
     },
+    Mode {
+        name: "one machine: `heka-listen --write --commit`",
+        lines: &[
+            concat!(tail!(), " | unix-sock --framing=heka --send-only socket"),
+            "heka-listen --write={disk}/out.heka --commit={disk}/app.pos unix:socket",
+        ],
+        harms: KILLS,
+        is_numbered: false,
+        ..PEER
+    },
 ];

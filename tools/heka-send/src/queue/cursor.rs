@@ -153,19 +153,28 @@ impl Cursor {
     /// Replaces the file: temporary file, fsync, rename, fsync of the directory. On a full disk,
     /// where files can only be removed once this is saved, it is overwritten where it lies.
     pub(super) fn save(&self, dir: &PrivateDir) -> io::Result<()> {
+        let line = self.line();
+        match dir.replace_file(NAME, line.as_bytes()) {
+            Err(error) if is_full(&error) => overwrite(dir, line.as_bytes())?.sync_data(),
+            other => other,
+        }
+    }
+
+    /// Writes the file where none is that could be read: the next process has it, the disk not yet.
+    pub(super) fn put(&self, dir: &PrivateDir) -> io::Result<()> {
+        overwrite(dir, self.line().as_bytes()).map(drop)
+    }
+
+    fn line(&self) -> String {
         let Place { file, offset } = self.place;
         let stream = HEXLOWER.encode(&[self.stream_id.as_slice(), &self.seed].concat());
         let boot = &self.boot;
         let promised = self.promised.map(|place| format!(" {} {}", place.file, place.offset));
         let promised = promised.unwrap_or_default();
         let Self { number, lost, home, first_file, stored, .. } = self;
-        let line = format!(
+        format!(
             "2 {stream} {boot} {file} {offset} {number} {lost} {home} {first_file} {stored}{promised}\n"
-        );
-        match dir.replace_file(NAME, line.as_bytes()) {
-            Err(error) if is_full(&error) => overwrite(dir, line.as_bytes()),
-            other => other,
-        }
+        )
     }
 }
 
@@ -185,11 +194,11 @@ pub(super) fn home(dir: &File, end: &File) -> io::Result<String> {
     Ok(home)
 }
 
-fn overwrite(dir: &PrivateDir, line: &[u8]) -> io::Result<()> {
-    let file = dir.open_file(NAME)?;
+fn overwrite(dir: &PrivateDir, line: &[u8]) -> io::Result<File> {
+    let file = dir.open_or_create_file(NAME)?;
     file.write_all_at(line, 0)?;
     file.set_len(line.len() as u64)?;
-    file.sync_data()
+    Ok(file)
 }
 
 fn boot_id() -> String {

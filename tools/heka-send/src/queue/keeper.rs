@@ -42,10 +42,10 @@ impl Job {
 enum Clearing {
     /// It says something else.
     Nothing,
-    /// It is being written.
-    Begun,
+    /// It is being written, for the file of that number.
+    Begun(u64),
     /// It says so.
-    Done,
+    Done(u64),
 }
 
 /// Does one job after the other.
@@ -81,6 +81,9 @@ impl Keeper {
     fn note(&mut self, outcome: Result<(), Stop>) -> Result<(), Stop> {
         self.pending = self.pending.saturating_sub(1);
         self.has_failed |= outcome.is_err();
+        if let (0, Clearing::Begun(file)) = (self.pending, self.clearing) {
+            self.clearing = Clearing::Done(file);
+        }
         outcome
     }
 
@@ -105,7 +108,13 @@ impl Keeper {
     }
 
     pub(super) fn start_job(&mut self, job: Job) {
-        self.clearing = Clearing::Nothing;
+        let clears = |cursor: &&Cursor| cursor.promised == Some(cursor.place);
+        self.clearing = match job.cursor.as_ref().filter(clears).map(|cursor| cursor.place.file) {
+            None => Clearing::Nothing,
+            // It says so before and after that.
+            Some(file) if self.clearing == Clearing::Done(file) => Clearing::Done(file),
+            Some(file) => Clearing::Begun(file),
+        };
         match &self.jobs {
             Some(jobs) if jobs.send(job).is_ok() => self.pending += 1,
             _ => self.has_failed = true,
@@ -119,18 +128,13 @@ impl Keeper {
     /// # Errors
     /// Those of the jobs that have ended since.
     pub(super) fn is_cleared(&mut self, cursor: &Cursor) -> Result<bool, Stop> {
-        if self.is_busy()? {
-            return Ok(false);
+        let (is_busy, file) = (self.is_busy()?, cursor.place.file);
+        let is_cleared = self.clearing == Clearing::Done(file);
+        if !is_cleared && !is_busy {
+            let cursor = Cursor { promised: Some(cursor.place), ..cursor.clone() };
+            self.start_job(Job { cursor: Some(cursor), ..Job::default() });
         }
-        self.clearing = match self.clearing {
-            Clearing::Nothing => {
-                let cursor = Cursor { promised: Some(cursor.place), ..cursor.clone() };
-                self.start_job(Job { cursor: Some(cursor), ..Job::default() });
-                Clearing::Begun
-            }
-            Clearing::Begun | Clearing::Done => Clearing::Done,
-        };
-        Ok(self.clearing == Clearing::Done)
+        Ok(is_cleared)
     }
 
     /// Waits until all is done.

@@ -14,8 +14,7 @@
 //! new ones and keeps the disk quiet.
 //!
 //! What is appended survives the death of the process at once, and that of the machine after
-//! [`Queue::sync`] or the end of what [`Queue::sync_soon`] began, which is called about once a
-//! second. After a restart of the machine a file that was begun anew counts as far as it was
+//! [`Queue::sync`], or after two ticks ([`Queue::tick`]), a second, unless it is acknowledged by then. After a restart of the machine a file that was begun anew counts as far as it was
 //! synced.
 //!
 //! Messages are numbered as they are handed out. The numbers and the name of the stream are the
@@ -38,9 +37,11 @@ mod reader;
 mod survey;
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cursor::{Cursor, NO_BOOT};
 use files::name_of;
@@ -55,7 +56,9 @@ use heka_core::report::{Explain as _, Stop, stats};
 use heka_core::wire::Frame;
 
 /// A file with this much in it is begun anew, if it can be.
-const ENOUGH: u64 = 4 * 1024 * 1024;
+const ENOUGH: u64 = 1024 * 1024;
+/// How often [`Queue::tick`] is called.
+pub(crate) const TICK: Duration = Duration::from_millis(500);
 
 /// How large a queue may be.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +114,9 @@ pub(crate) struct Queue {
     delivered: u64,
     dropped: u64,
     is_unsaved: bool,
+    /// Number in its block of the last message that was there at the last tick.
+    aged: u64,
+    is_odd_tick: bool,
 }
 
 impl Queue {
@@ -147,9 +153,18 @@ impl Queue {
             delivered: 0,
             dropped: 0,
             is_unsaved: true,
+            aged: 0,
+            is_odd_tick: false,
         };
         queue.begin().at(&subject)?;
-        queue.sync()?;
+        if queue.cursor.is_fresh {
+            // No crash of the machine can take what nobody has been told: the disk need not be
+            // waited for.
+            queue.cursor.put(&queue.dir).at(&subject)?;
+            queue.sync_soon()?;
+        } else {
+            queue.sync()?;
+        }
         Ok(queue)
     }
 
@@ -365,24 +380,58 @@ impl Queue {
     ///
     /// # Errors
     /// The system's, also those of the last time.
-    pub(crate) fn sync_soon(&mut self) -> Result<(), Stop> {
+    fn sync_soon(&mut self) -> Result<(), Stop> {
         if self.keeper.is_busy()? || !self.is_dirty() {
             return Ok(());
         }
         let mut sync = self.log.take_unsynced();
-        let end = self.log.end();
         if std::mem::take(&mut self.log.is_unsynced) && !self.is_empty() {
             sync.push(self.log.last.file.try_clone().at(self.dir.display())?);
-            self.synced = end;
+            self.synced = self.log.end();
             self.cursor.stored = self.log.appended;
             self.is_unsaved = true;
         }
-        let promised = Some(end).filter(|end| self.log.last.extent > end.offset);
+        self.save_soon(sync);
+        Ok(())
+    }
+
+    /// Called every [`TICK`]: makes what was queued before the last time outlive the machine, unless
+    /// it is acknowledged by now. As long as the far end keeps up, no message has to go to the disk.
+    ///
+    /// # Errors
+    /// As [`Queue::sync`].
+    pub(crate) fn tick(&mut self) -> Result<(), Stop> {
+        let aged = std::mem::replace(&mut self.aged, self.log.appended);
+        self.is_odd_tick = !self.is_odd_tick;
+        let acknowledged = self.cursor.number + self.cursor.lost;
+        let (place, end) = (self.cursor.place, self.log.end());
+        let is_promised = place < self.synced || place.file != end.file;
+        if aged > self.cursor.stored.max(acknowledged) || (is_promised && !self.is_odd_tick) {
+            return self.sync_soon();
+        }
+        if is_promised || self.is_odd_tick || self.keeper.is_busy()? {
+            return Ok(());
+        }
+        self.log.is_unsynced &= !self.is_empty();
+        if self.is_unsaved {
+            self.save_soon(Vec::new());
+        }
+        Ok(())
+    }
+
+    /// Lets the cursor be saved once these files are synced.
+    fn save_soon(&mut self, sync: Vec<File>) {
+        let end = self.log.end();
+        let promised = if self.is_empty() || self.synced < end {
+            // Nothing is, so that the file may be begun anew.
+            Some(self.cursor.place)
+        } else {
+            Some(end).filter(|end| self.log.last.extent > end.offset)
+        };
         let cursor = std::mem::take(&mut self.is_unsaved)
             .then(|| Cursor { promised, ..self.cursor.clone() });
         let remove = std::mem::take(&mut self.acknowledged);
         self.keeper.start_job(Job { sync, cursor, remove });
-        Ok(())
     }
 
     /// Whether [`Queue::sync`] has something to do.

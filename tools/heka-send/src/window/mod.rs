@@ -107,6 +107,11 @@ impl Window {
         self.end - self.acknowledged.0 < self.limit
     }
 
+    /// Whether it is less than half full.
+    pub(crate) fn has_much_room(&self) -> bool {
+        self.end - self.acknowledged.0 < self.limit / 2
+    }
+
     /// Where the next record is built, behind what is there; [`Window::end_record`] ends it.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         if self.chunks.back().is_none_or(|chunk| chunk.data.len() >= CHUNK_SIZE) {

@@ -238,6 +238,29 @@ fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
 }
 
 #[test]
+fn a_queue_that_is_kept_up_with_does_not_wait_for_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    queue.keeper.finish().unwrap();
+    for number in 0..500 {
+        fill(&mut queue, number..number + 1);
+        read(&mut queue);
+        queue.acknowledge(u64::from(number) + 1).unwrap();
+        if number % 7 == 0 {
+            queue.tick().unwrap();
+        }
+        assert!(queue.log.end().offset < 600, "{:?}", queue.log.end());
+    }
+    assert_eq!(queue.synced.offset, 0, "nothing had to be synced");
+    // What stays is on the disk after two ticks.
+    fill(&mut queue, 500..501);
+    queue.tick().unwrap();
+    queue.keeper.finish().unwrap();
+    queue.tick().unwrap();
+    assert_eq!(queue.synced, queue.log.end());
+}
+
+#[test]
 fn a_file_with_old_messages_in_it_counts_as_far_as_it_was_synced() {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
@@ -283,6 +306,7 @@ enum Act {
     /// So much of what was handed out.
     Acknowledge(prop::sample::Index),
     Sync,
+    Tick,
     /// The process dies and is started again.
     Kill,
     /// It dies while it appends or begins the file anew.
@@ -295,6 +319,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => Just(Act::Read),
         3 => any::<prop::sample::Index>().prop_map(Act::Acknowledge),
         1 => Just(Act::Sync),
+        2 => Just(Act::Tick),
         1 => Just(Act::Kill),
         1 => Just(Act::KillWhileWriting),
     ]
@@ -349,6 +374,7 @@ proptest! {
                     queue.acknowledge(acknowledged).unwrap();
                 }
                 Act::Sync => queue.sync().unwrap(),
+                Act::Tick => queue.tick().unwrap(),
                 Act::Kill | Act::KillWhileWriting => {
                     if matches!(act, Act::KillWhileWriting) {
                         write_by_halves(&mut queue);
@@ -407,6 +433,8 @@ proptest! {
         let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
         let (mut appended, mut handed_out, mut acknowledged) = (0u32, 0u64, 0u64);
         let mut synced = (logs(dir.path()), 0);
+        // What was there at the last tick, and at the one before.
+        let (mut young, mut old) = (0, 0);
         for act in acts {
             match act {
                 Act::Append(count) => {
@@ -418,6 +446,10 @@ proptest! {
                     let most = usize::try_from(handed_out - acknowledged).unwrap();
                     acknowledged += upto.index(most + 1) as u64;
                     queue.acknowledge(acknowledged).unwrap();
+                }
+                Act::Tick => {
+                    queue.tick().unwrap();
+                    old = std::mem::replace(&mut young, appended);
                 }
                 Act::Sync | Act::Kill | Act::KillWhileWriting => queue.sync().unwrap(),
             }
@@ -435,6 +467,10 @@ proptest! {
         let texts: Vec<String> = read(&mut queue).into_iter().map(|(_, text)| text).collect();
         let promised = usize::try_from(u64::from(synced.1).saturating_sub(known)).unwrap();
         prop_assert!(texts.len() >= promised, "{} of {promised}", texts.len());
+        for number in acknowledged..u64::from(old) {
+            let text = format!("message {number}");
+            prop_assert!(texts.contains(&text), "{text} of {old} is older than two ticks");
+        }
         let mut next = known;
         for (index, text) in texts.iter().enumerate() {
             let number: u64 = text.strip_prefix("message ").unwrap().parse().unwrap();
