@@ -106,9 +106,10 @@ impl Log {
         index.and_then(|index| self.complete.get(index)).map_or(0, |file| file.size)
     }
 
-    /// Bytes of all files together.
-    pub(super) fn len(&self) -> u64 {
-        self.complete.iter().map(|file| file.size).sum::<u64>() + self.end().offset
+    /// Bytes behind a place in the first file.
+    pub(super) fn len_behind(&self, place: Place) -> u64 {
+        let all = self.complete.iter().map(|file| file.size).sum::<u64>() + self.end().offset;
+        all.saturating_sub(place.offset)
     }
 
     /// Forgets the files before that one.

@@ -34,21 +34,21 @@ mod found;
 mod keeper;
 mod log;
 mod reader;
+mod safety;
 mod survey;
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use cursor::{Cursor, NO_BOOT};
 use files::name_of;
 use found::Found;
-use keeper::{Job, Keeper};
 use log::Log;
 use reader::Reader;
+use safety::Safety;
+pub(crate) use safety::TICK;
 
 use heka_core::delivery::is_full;
 use heka_core::os::PrivateDir;
@@ -57,8 +57,6 @@ use heka_core::wire::Frame;
 
 /// A file with this much in it is begun anew, if it can be.
 const ENOUGH: u64 = 1024 * 1024;
-/// How often [`Queue::tick`] is called.
-pub(crate) const TICK: Duration = Duration::from_millis(500);
 
 /// How large a queue may be.
 #[derive(Clone, Copy, Debug)]
@@ -99,11 +97,7 @@ pub(crate) struct Queue {
     reader: Reader,
     /// Whether something was missing when the queue was opened.
     has_lost: bool,
-    /// What is before has been synced, or will be by the sync that is under way.
-    synced: Place,
-    /// Files that are acknowledged and can go once the cursor says so.
-    acknowledged: Vec<String>,
-    keeper: Keeper,
+    safety: Safety,
     /// Up to there an earlier process may have sent what is queued, and the number of the last
     /// message before, once it is handed out.
     inherited: Result<u64, Place>,
@@ -113,10 +107,6 @@ pub(crate) struct Queue {
     /// out and is no longer on disk.
     delivered: u64,
     dropped: u64,
-    is_unsaved: bool,
-    /// Number in its block of the last message that was there at the last tick.
-    aged: u64,
-    is_odd_tick: bool,
 }
 
 impl Queue {
@@ -143,25 +133,20 @@ impl Queue {
                 survey.gaps,
             ),
             inherited: if has_unread { Err(log.end()) } else { Ok(number) },
-            synced: log.end(),
+            safety: Safety::new(dir, log.end()),
             log,
             has_lost: survey.has_lost,
             cursor,
-            acknowledged: Vec::new(),
-            keeper: Keeper::start(dir),
             marks: VecDeque::new(),
             delivered: 0,
             dropped: 0,
-            is_unsaved: true,
-            aged: 0,
-            is_odd_tick: false,
         };
         queue.begin().at(&subject)?;
         if queue.cursor.is_fresh {
             // No crash of the machine can take what nobody has been told: the disk need not be
             // waited for.
             queue.cursor.put(&queue.dir).at(&subject)?;
-            queue.sync_soon()?;
+            queue.safety.sync_soon(&mut queue.cursor, &mut queue.log)?;
         } else {
             queue.sync()?;
         }
@@ -208,7 +193,7 @@ impl Queue {
 
     /// Bytes that wait to be acknowledged.
     pub(crate) fn len(&self) -> u64 {
-        self.log.len().saturating_sub(self.cursor.place.offset)
+        self.log.len_behind(self.cursor.place)
     }
 
     /// Whether everything is acknowledged.
@@ -230,7 +215,7 @@ impl Queue {
     /// soon.
     ///
     /// # Errors
-    /// As [`Queue::sync_soon`].
+    /// As [`Queue::tick`].
     pub(crate) fn acknowledge(&mut self, number: u64) -> Result<(), Stop> {
         self.delivered = number;
         while self.marks.front().is_some_and(|mark| mark.number <= number)
@@ -239,12 +224,15 @@ impl Queue {
             (self.cursor.number, self.cursor.lost) = (mark.number, mark.lost);
             self.advance_to(mark.place);
         }
-        if self.acknowledged.is_empty() { Ok(()) } else { self.sync_soon() }
+        if self.safety.acknowledged.is_empty() {
+            return Ok(());
+        }
+        self.safety.sync_soon(&mut self.cursor, &mut self.log)
     }
 
     fn advance_to(&mut self, place: Place) {
-        self.is_unsaved |= place != self.cursor.place;
-        self.acknowledged.extend((self.cursor.place.file..place.file).map(name_of));
+        self.safety.is_unsaved |= place != self.cursor.place;
+        self.safety.acknowledged.extend((self.cursor.place.file..place.file).map(name_of));
         self.log.forget_before(place.file);
         self.reader.forget_before(place.file);
         self.cursor.place = place;
@@ -257,7 +245,7 @@ impl Queue {
     pub(crate) fn append(&mut self, frames: &[u8], ends: &[usize]) -> Result<usize, Stop> {
         stats::blocked_while(stats::On::Disk, || {
             let is_enough = self.log.end().offset >= ENOUGH.min(self.limits.file_size / 2);
-            if is_enough && self.can_begin_anew() && self.keeper.is_cleared(&self.cursor)? {
+            if is_enough && self.can_begin_anew() && self.safety.keeper.is_cleared(&self.cursor)? {
                 match self.begin_anew() {
                     Err(error) if is_full(&error) => return Ok(0),
                     begun => begun.at(self.dir.display())?,
@@ -272,7 +260,7 @@ impl Queue {
     fn can_begin_anew(&self) -> bool {
         let (place, end) = (self.cursor.place, self.log.end());
         place.file == end.file
-            && place >= self.synced
+            && place >= self.safety.synced
             && self.cursor.boot != NO_BOOT
             && self.reader.at == end
             && end.offset - place.offset <= end.offset / 8
@@ -284,7 +272,8 @@ impl Queue {
         self.log.begin_anew(Mark { number, place, lost })?;
         self.reader.begin_anew(&self.log);
         let start = Place { offset: 0, ..place };
-        (self.cursor.place, self.synced, self.is_unsaved) = (start, start, true);
+        self.cursor.place = start;
+        (self.safety.synced, self.safety.is_unsaved) = (start, true);
         for mark in &mut self.marks {
             mark.place.offset = mark.place.offset.saturating_sub(place.offset);
         }
@@ -369,74 +358,21 @@ impl Queue {
     /// # Errors
     /// The system's.
     pub(crate) fn sync(&mut self) -> Result<(), Stop> {
-        stats::blocked_while(stats::On::Disk, || {
-            self.keeper.finish()?;
-            self.sync_soon()?;
-            self.keeper.finish()
-        })
+        self.safety.sync(&mut self.cursor, &mut self.log)
     }
 
-    /// The same, without waiting for the disk; nothing if it is still busy with the last time.
+    /// To be called every [`TICK`]: what was queued before the last time, and is not acknowledged,
+    /// will soon outlive the machine.
     ///
     /// # Errors
     /// The system's, also those of the last time.
-    fn sync_soon(&mut self) -> Result<(), Stop> {
-        if self.keeper.is_busy()? || !self.is_dirty() {
-            return Ok(());
-        }
-        let mut sync = self.log.take_unsynced();
-        if std::mem::take(&mut self.log.is_unsynced) && !self.is_empty() {
-            sync.push(self.log.last.file.try_clone().at(self.dir.display())?);
-            self.synced = self.log.end();
-            self.cursor.stored = self.log.appended;
-            self.is_unsaved = true;
-        }
-        self.save_soon(sync);
-        Ok(())
-    }
-
-    /// Called every [`TICK`]: makes what was queued before the last time outlive the machine, unless
-    /// it is acknowledged by now. As long as the far end keeps up, no message has to go to the disk.
-    ///
-    /// # Errors
-    /// As [`Queue::sync`].
     pub(crate) fn tick(&mut self) -> Result<(), Stop> {
-        let aged = std::mem::replace(&mut self.aged, self.log.appended);
-        self.is_odd_tick = !self.is_odd_tick;
-        let acknowledged = self.cursor.number + self.cursor.lost;
-        let (place, end) = (self.cursor.place, self.log.end());
-        let is_promised = place < self.synced || place.file != end.file;
-        if aged > self.cursor.stored.max(acknowledged) || (is_promised && !self.is_odd_tick) {
-            return self.sync_soon();
-        }
-        if is_promised || self.is_odd_tick || self.keeper.is_busy()? {
-            return Ok(());
-        }
-        self.log.is_unsynced &= !self.is_empty();
-        if self.is_unsaved {
-            self.save_soon(Vec::new());
-        }
-        Ok(())
-    }
-
-    /// Lets the cursor be saved once these files are synced.
-    fn save_soon(&mut self, sync: Vec<File>) {
-        let end = self.log.end();
-        let promised = if self.is_empty() || self.synced < end {
-            // Nothing is, so that the file may be begun anew.
-            Some(self.cursor.place)
-        } else {
-            Some(end).filter(|end| self.log.last.extent > end.offset)
-        };
-        let cursor = std::mem::take(&mut self.is_unsaved)
-            .then(|| Cursor { promised, ..self.cursor.clone() });
-        let remove = std::mem::take(&mut self.acknowledged);
-        self.keeper.start_job(Job { sync, cursor, remove });
+        self.safety.tick(&mut self.cursor, &mut self.log)
     }
 
     /// Whether [`Queue::sync`] has something to do.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.log.is_unsynced || self.is_unsaved
+        self.safety.is_dirty(&self.log)
     }
 }
 

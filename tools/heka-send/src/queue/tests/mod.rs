@@ -211,7 +211,7 @@ fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
         fill(&mut queue, number..number + 1);
         assert_eq!(read(&mut queue), [(u64::from(number) + 1, format!("message {number}"))]);
         queue.acknowledge(u64::from(number) + 1).unwrap();
-        queue.keeper.finish().unwrap();
+        queue.safety.keeper.finish().unwrap();
     }
     assert_eq!(list(dir.path()), [0]);
     fill(&mut queue, 200..201);
@@ -241,7 +241,7 @@ fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
 fn a_queue_that_is_kept_up_with_does_not_wait_for_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
-    queue.keeper.finish().unwrap();
+    queue.safety.keeper.finish().unwrap();
     for number in 0..500 {
         fill(&mut queue, number..number + 1);
         read(&mut queue);
@@ -251,13 +251,13 @@ fn a_queue_that_is_kept_up_with_does_not_wait_for_the_disk() {
         }
         assert!(queue.log.end().offset < 600, "{:?}", queue.log.end());
     }
-    assert_eq!(queue.synced.offset, 0, "nothing had to be synced");
+    assert_eq!(queue.safety.synced.offset, 0, "nothing had to be synced");
     // What stays is on the disk after two ticks.
     fill(&mut queue, 500..501);
     queue.tick().unwrap();
-    queue.keeper.finish().unwrap();
+    queue.safety.keeper.finish().unwrap();
     queue.tick().unwrap();
-    assert_eq!(queue.synced, queue.log.end());
+    assert_eq!(queue.safety.synced, queue.log.end());
 }
 
 #[test]
@@ -453,7 +453,7 @@ proptest! {
                 }
                 Act::Sync | Act::Kill | Act::KillWhileWriting => queue.sync().unwrap(),
             }
-            queue.keeper.finish().unwrap();
+            queue.safety.keeper.finish().unwrap();
             if !queue.log.is_unsynced {
                 synced = (logs(dir.path()), appended);
             }
