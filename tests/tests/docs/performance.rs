@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The figures of the README and of `docs/performance.md` are those that were measured.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::{fs, io};
+use std::{env, fs, io};
 
-use heka_tests::require;
+use heka_tests::{bindir, require};
 
 /// Where the figures and the documents are.
 const FILES: [&str; 7] = [
@@ -56,6 +58,40 @@ fn a_figure_that_was_not_measured_is_found() -> io::Result<()> {
         let output = report(copy.path());
         assert!(!output.status.success(), "{changed}");
         assert!(String::from_utf8_lossy(&output.stderr).contains(changed));
+    }
+    Ok(())
+}
+
+/// Valgrind's callgrind for the tests: runs the program, and has counted what the test says.
+const COUNTER: &str = r#"#!/bin/sh
+while :; do
+    case $1 in --callgrind-out-file=*) out=${1#*=} ;; -*) ;; *) break ;; esac
+    shift
+done
+"$@" && echo "totals: $COUNTED" >"$out"
+"#;
+
+#[test]
+fn more_instructions_than_in_the_history_are_found() -> io::Result<()> {
+    if !require("python3") || !require("cc") {
+        return Ok(());
+    }
+    let copy = tempfile::tempdir()?;
+    for file in ["count", "figures.py", "floor.c"] {
+        fs::copy(top().join("bench").join(file), copy.path().join(file))?;
+    }
+    let counter = copy.path().join("valgrind");
+    fs::write(&counter, COUNTER)?;
+    fs::set_permissions(&counter, Permissions::from_mode(0o755))?;
+    let known = "2026-11-29\t0.2.0\tabc\tstart heka-encode\tinstructions\t1000";
+    fs::write(copy.path().join("history.tsv"), format!("date\n{known}\n"))?;
+    let path = format!("{}:{}", copy.path().display(), env::var("PATH").unwrap());
+    for (counted, is_fine) in [("1049", true), ("1051", false), ("900", true)] {
+        let mut count = Command::new(copy.path().join("count"));
+        count.args(["--check", "start heka-encode"]).env("HEKA_BINDIR", bindir());
+        let output = count.env("PATH", &path).env("COUNTED", counted).output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), is_fine, "{counted}: {said}");
     }
     Ok(())
 }
