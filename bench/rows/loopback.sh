@@ -15,8 +15,10 @@ contender 'the bytes alone, four processes' '
     floor accept 3>port | floor copy >/dev/null & wait_file port
     floor copy <"$TEXT" | floor connect "$(cat port)"; wait' floor
 
-# rsyslogd as it is shipped, without rate limits; it has ended when its output is as long.
-row 'file → TCP → file' '≤ 0.077 × rsyslogd → rsyslogd'
+# The daemons do not end by themselves: their time is until their output is as long.
+wait_size() { until [ "$(stat -c %s "$1")" -ge "$2" ]; do sleep 0.01; done; }
+export -f wait_size
+row 'file → TCP → file' '≤ 0.077 × rsyslogd → rsyslogd; ≤ 0.025 × hekad → hekad'
 amount "$FEWER_BYTES" "$FEWER_LINES"
 contender 'tail | send → listen | decode' '
     heka-listen -1 127.0.0.1:0 --ready-fd 3 3>ready | heka-decode >out & wait_file ready
@@ -39,8 +41,34 @@ ruleset(name="all") { action(type="omfwd" target="127.0.0.1" port="$port" protoc
 CONF
     rsyslogd -n -i "$PWD/receiver.pid" -f receiver.conf & receiver=$!; wait_port $port
     rsyslogd -n -i "$PWD/sender.pid" -f sender.conf & sender=$!
-    until [ "$(stat -c %s out)" -ge "$FEWER_BYTES" ]; do sleep 0.01; done
-    kill $sender $receiver; wait' rsyslogd
+    wait_size out "$FEWER_BYTES"; kill $sender $receiver; wait' rsyslogd
+contender 'hekad → hekad' '
+    port=$(free_port); mkdir logs; cp "$FEWER" logs/input.log; : >out
+    cat >receiver.toml <<CONF
+[hekad]
+base_dir = "$PWD/receiver"
+[TcpInput]
+address = "127.0.0.1:$port"
+[FileOutput]
+message_matcher = "TRUE"
+path = "$PWD/out"
+encoder = "PayloadEncoder"
+[PayloadEncoder]
+append_newlines = false
+CONF
+    cat >sender.toml <<CONF
+[hekad]
+base_dir = "$PWD/sender"
+[LogstreamerInput]
+log_directory = "$PWD/logs"
+file_match = "input[.]log"
+[TcpOutput]
+message_matcher = "TRUE"
+address = "127.0.0.1:$port"
+CONF
+    hekad -config=receiver.toml & receiver=$!; wait_port $port
+    hekad -config=sender.toml & sender=$!
+    wait_size out "$FEWER_BYTES"; kill $sender $receiver; wait' hekad
 
 row 'messages through a socket (heka-send, heka-listen)' '≤ 1 × socat → socat; ≤ 1 × nc → nc'
 amount "$FRAMES_BYTES" "$LINES"

@@ -28,6 +28,7 @@ amount "$(stat -c %s "$JSONL")" "$FEWER_LINES"
 contender 'heka-encode --json-map' 'heka-encode --json-map=Timestamp=time,Severity=level,Payload=msg "$JSONL" >/dev/null' heka-encode
 contender 'jq -c .' 'jq -c . "$JSONL" >/dev/null' jq
 contender 'mlr --ojson' 'mlr --ijsonl --ojsonl cat "$JSONL" >/dev/null' mlr
+contender 'fluent-bit' 'fluent-bit -q -i stdin -o null <"$JSONL"' fluent-bit
 
 row 'JSON (heka-encode --preset json)' '≥ 1.5 M/s'
 amount "$(stat -c %s "$JSONL")" "$FEWER_LINES"
