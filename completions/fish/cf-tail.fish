@@ -11,7 +11,7 @@ complete -c cf-tail -l keepalive -d 'Keepalive interval (legacy)' -r
 complete -c cf-tail -l delay -d 'How late lines may arrive (log-cache)' -r
 complete -c cf-tail -l max-record -d 'Longest message to accept' -r
 complete -c cf-tail -s f -l follow -d 'Follow, also after --recent; \'forever\' if the server ends' -r -f -a "yes\t'Until the server ends the stream'
-forever\t'Begin anew when the server ends it'"
+forever\t'Reconnect when the server ends the stream'"
 complete -c cf-tail -s n -l lines -d 'Print only the last NUM messages (implies --recent)' -r
 complete -c cf-tail -l max-count -d 'Stop after NUM messages' -r
 complete -c cf-tail -l since -d 'Only messages of the last DURATION (implies --recent)' -r
@@ -31,7 +31,7 @@ event\t''
 error\t''
 any\t''"
 complete -c cf-tail -s c -l envelope-class -d 'Only kinds of this class' -r -f -a "logs\t'Lines and events'
-metrics\t'Whatever is measured'
+metrics\t'Counters, gauges, timers and container metrics'
 any\t'Everything'"
 complete -c cf-tail -l name-filter -d 'Only metrics whose name matches REGEX' -r
 complete -c cf-tail -l query -d 'Print log-cache\'s answer to a PromQL expression' -r

@@ -5,7 +5,7 @@ iso\t''
 relative\t''
 none\t''"
 complete -c heka-decode -l template -d 'Fill in TEMPLATE for each message (implies -o template)' -r
-complete -c heka-decode -l json-fields -d 'Whether JSON has fields as an object or as an array' -r -f -a "auto\t'An object if that says it all, else an array'
+complete -c heka-decode -l json-fields -d 'Whether JSON has fields as an object or as an array' -r -f -a "auto\t'An object if that loses nothing, else an array'
 object\t'An object, fields of one name put together'
 array\t'An array'"
 complete -c heka-decode -l count-by -d 'Print the number of messages for each header or field' -r
@@ -53,7 +53,7 @@ tsv\t'Tab-separated values, names first'
 rst\t'reStructuredText, as Heka\'s encoder writes it'
 sandbox-text\t'Blocks of text, as the Lua sandbox writes them'
 heka\t'Framed messages'
-template\t'As --template says'"
+template\t'The text of --template, filled in'"
 complete -c heka-decode -s j -l json -d 'The same as -o json'
 complete -c heka-decode -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-decode -s t -l text -d 'The same as -o text'

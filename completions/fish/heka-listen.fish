@@ -1,9 +1,9 @@
-complete -c heka-listen -s i -l input -d 'Input format' -r -f -a "auto\t'Each sender\'s own, found out by its first bytes'
+complete -c heka-listen -s i -l input -d 'Input format' -r -f -a "auto\t'Recognised by each sender\'s first bytes'
 heka\t'Framed messages'
-lines\t'Lines, each to be a message'
+lines\t'Lines, one message each'
 syslog\t'Syslog messages: lines, or octet-counted'
 gelf\t'GELF: JSON up to a NUL; in datagrams compressed or in chunks'
-raw\t'Any bytes, each piece that arrives to be a message'"
+raw\t'Bytes, one message per read'"
 complete -c heka-listen -l fields -d 'Fields that -o short and logfmt show: all, none or NAME,…' -r
 complete -c heka-listen -l time -d 'Times of -o short: local, utc, iso, relative or none' -r -f -a "local\t''
 utc\t''
@@ -13,7 +13,7 @@ none\t''"
 complete -c heka-listen -l type -d 'Type of messages made of text [default: by transport]' -r
 complete -c heka-listen -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-listen -l max-record -d 'Longest message to accept' -r
-complete -c heka-listen -l message-limit -d 'Longest message to make of text; Heka takes no longer one' -r
+complete -c heka-listen -l message-limit -d 'Longest message made of text; Heka's own limit' -r
 complete -c heka-listen -l dedup -d 'Drop messages whose UUID is among the last N' -r
 complete -c heka-listen -l ack -d 'Acknowledge messages to senders that ask, when written' -r -f -a "write\t'They are written'
 commit\t'A later stage has committed them to the file of --resume'"
@@ -28,15 +28,15 @@ complete -c heka-listen -l max-memory -d 'Memory for unfinished records of all s
 complete -c heka-listen -l record-timeout -d 'Close connections with a record unfinished for DURATION' -r
 complete -c heka-listen -l backlog -d 'Length of the accept queue' -r
 complete -c heka-listen -l ready-fd -d 'Write the bound addresses to descriptor FD when ready' -r
-complete -c heka-listen -l receive-buffer -d 'Room for datagrams not read yet [default: what the system allows]' -r
+complete -c heka-listen -l receive-buffer -d 'Receive buffer for datagrams [default: the system's maximum]' -r
 complete -c heka-listen -l idle-timeout -d 'Close connections idle for DURATION' -r
 complete -c heka-listen -l keepalive -d 'Enable TCP keepalive' -r
 complete -c heka-listen -l cert -d 'Server certificate, followed by its issuers\'' -r -F
 complete -c heka-listen -l key -d 'Private key, if not in the certificate\'s file' -r -F
 complete -c heka-listen -l client-ca -d 'Trust client certificates of the CAs in this file' -r -F
-complete -c heka-listen -l client-auth -d 'Whether clients present a certificate [default: require with --client-ca, else none]' -r -f -a "none\t'None is asked for'
-request\t'One is asked for; if a client shows one, it must be right'
-require\t'Every client must show a right one'"
+complete -c heka-listen -l client-auth -d 'Whether clients present a certificate [default: require with --client-ca, else none]' -r -f -a "none\t'Do not request one'
+request\t'Request one; clients may omit it, but an invalid one is refused'
+require\t'Require a valid one'"
 complete -c heka-listen -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'TLS 1.2 (RFC 5246)'
 1.3\t'TLS 1.3 (RFC 8446)'"
 complete -c heka-listen -l retry -d 'Number of retries, or \'forever\'' -r
@@ -63,10 +63,10 @@ text\t'Blocks of text, as heka-cat writes them'
 short\t'One line a message, with the time of day'
 short-iso\t'One line a message, with date and time'
 logfmt\t'NAME=VALUE pairs, one message a line'
-raw\t'The bytes themselves'"
+raw\t'The bytes unchanged'"
 complete -c heka-listen -s j -l json -d 'The same as -o json'
 complete -c heka-listen -l no-wrap -d 'Cut lines of -o short that are too long'
-complete -c heka-listen -s 0 -l null -d 'Records of text end with NUL'
+complete -c heka-listen -s 0 -l null -d 'Text records end with NUL'
 complete -c heka-listen -l stdio -d 'Receive on standard input, answer on standard output'
 complete -c heka-listen -s 1 -l once -d 'Accept one connection and exit when it closes'
 complete -c heka-listen -l fsync -d 'Sync the file to disk after every write'

@@ -1,7 +1,7 @@
 complete -c heka-sandbox -l decoder -d 'Run a decoder module on the messages of standard input' -r -F
 complete -c heka-sandbox -l unparsed -d 'What to do with messages that cannot be decoded' -r
 complete -c heka-sandbox -l config -d 'Configuration of the plugin, as Lua text' -r -F
-complete -c heka-sandbox -l defaults -d 'Configuration of hindsight, for what the plugin\'s leaves open' -r -F
+complete -c heka-sandbox -l defaults -d 'Configuration of hindsight with defaults for the plugin\'s' -r -F
 complete -c heka-sandbox -s D -l define -d 'Set one key of the configuration' -r
 complete -c heka-sandbox -l ticker-interval -d 'Seconds between calls' -r
 complete -c heka-sandbox -l memory-limit -d 'Memory limit of Lua (0: none)' -r

@@ -1,9 +1,9 @@
-complete -c heka-send -s i -l input -d 'Input format' -r -f -a "auto\t'What the first record is'
+complete -c heka-send -s i -l input -d 'Input format' -r -f -a "auto\t'Recognised by the first record'
 heka\t'Framed messages'
-lines\t'Lines, each to be a message'"
+lines\t'Lines, one message each'"
 complete -c heka-send -s o -l output -d 'Output format' -r -f -a "heka\t'Framed messages'
 payload\t'Payloads, one a line'
-raw\t'The bytes themselves'"
+raw\t'The bytes unchanged'"
 complete -c heka-send -l newlines -d 'When to add a newline to a payload (with -o payload) [default: auto]' -r -f -a "auto\t'If it has none of its own'
 always\t'Always (`PayloadEncoder`\'s `append_newlines = true`)'
 never\t'Never (`append_newlines = false`)'"
@@ -11,15 +11,15 @@ complete -c heka-send -l to -d 'Send to the first address that answers, or to al
 all\t'Every one'"
 complete -c heka-send -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-send -l max-record -d 'Longest message to accept' -r
-complete -c heka-send -l message-limit -d 'Longest message to make of text; Heka takes no longer one' -r
-complete -c heka-send -l ack -d 'When a message counts as delivered [default: kernel, or peer for exec:]' -r -f -a "none\t'What was written'
-kernel\t'What the peer\'s kernel has'
-peer\t'What heka-listen --ack has passed on'"
+complete -c heka-send -l message-limit -d 'Longest message made of text; Heka's own limit' -r
+complete -c heka-send -l ack -d 'When a message counts as delivered [default: kernel, or peer for exec:]' -r -f -a "none\t'When it is written to the connection'
+kernel\t'When the peer\'s kernel has it'
+peer\t'When heka-listen --ack has passed it on'"
 complete -c heka-send -l commit -d 'Store the source\'s position in FILE as messages are delivered' -r -F
 complete -c heka-send -l in-flight -d 'Limit on unacknowledged data' -r
 complete -c heka-send -l resend -d 'Resend up to SIZE of acknowledged data after a failure' -r
-complete -c heka-send -l refused -d 'What to do with messages the receiver refuses' -r -f -a "stop\t'End with status 1 before it'
-skip\t'Pass over it; status 1 at the end'"
+complete -c heka-send -l refused -d 'What to do with messages the receiver refuses' -r -f -a "stop\t'Exit with status 1 before it'
+skip\t'Skip it; status 1 at the end'"
 complete -c heka-send -l refused-file -d 'Append refused messages to FILE and skip them' -r -F
 complete -c heka-send -l linger -d 'Time to wait for final acknowledgements [default: 10s]' -r
 complete -c heka-send -l write-timeout -d 'Drop a connection that stalls for DURATION' -r
@@ -28,7 +28,7 @@ complete -c heka-send -l queue -d 'Store messages in DIR until they are delivere
 complete -c heka-send -l queue-size -d 'Maximum queue size' -r
 complete -c heka-send -l queue-full -d 'What to do when the queue is full' -r -f -a "block\t'Stop reading until there is room'
 drop-oldest\t'Drop the oldest messages, with a warning'
-exit\t'End with status 1'"
+exit\t'Exit with status 1'"
 complete -c heka-send -l queue-file-size -d 'Size of one queue file' -r
 complete -c heka-send -l rate -d 'Send at most NUM messages a second' -r
 complete -c heka-send -s s -l source -d 'Connect from this address' -r
@@ -62,7 +62,7 @@ complete -c heka-send -l metrics -d 'Write metrics for Prometheus to FILE[,PERIO
 complete -c heka-send -l log-format -d 'Format of messages on stderr' -r -f -a "auto\t'With priorities if stderr is the journal, else text'
 text\t'PROGRAM: SUBJECT: CAUSE'
 json\t'One JSON object a line'"
-complete -c heka-send -s 0 -l null -d 'Records of text end with NUL'
+complete -c heka-send -s 0 -l null -d 'Text records end with NUL'
 complete -c heka-send -l check -d 'Connect, print what is at each address, and send nothing'
 complete -c heka-send -l no-framing -d 'Send each message as a datagram without a frame'
 complete -c heka-send -s T -l tee -d 'Copy the input to standard output'

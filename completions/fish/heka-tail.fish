@@ -11,7 +11,7 @@ complete -c heka-tail -l exclude -d 'Skip files of directories and patterns (rep
 complete -c heka-tail -l rotated-directory -l olddir -d 'Where rotated files are moved to (repeatable)' -r -f -a "(__fish_complete_directories)"
 complete -c heka-tail -l oldest -d 'Skip files not modified within DURATION (0: never)' -r
 complete -c heka-tail -l forget-after -d 'Forget files of patterns gone for DURATION (0: never)' -r
-complete -c heka-tail -s i -l input -d 'Input format' -r -f -a "lines\t'Text, each record to be a message'
+complete -c heka-tail -s i -l input -d 'Input format' -r -f -a "lines\t'Text, one message per record'
 heka\t'Framed messages'"
 complete -c heka-tail -s d -l delimiter -d 'Byte that ends a record' -r
 complete -c heka-tail -l delimiter-count -d 'Number of delimiters that end a record' -r

@@ -1,19 +1,19 @@
 complete -c ws-source -s p -l init-message -d 'Send TEXT after every connect (repeatable)' -r
 complete -c ws-source -l init-file -d 'Send the contents of FILE after every connect, before -p' -r -F
 complete -c ws-source -l init-binary -d 'Send the contents of FILE as a binary message after every connect' -r -F
-complete -c ws-source -l send -d 'Type of messages to send [default: text; with --framing none: binary]' -r -f -a "text\t'Text, which is UTF-8'
+complete -c ws-source -l send -d 'Type of messages to send [default: text; with --framing none: binary]' -r -f -a "text\t'Text (UTF-8)'
 binary\t'Binary messages'"
 complete -c ws-source -l linger -d 'Time to stay connected after the end of standard input' -r
 complete -c ws-source -s o -l output -d 'Output format' -r -f -a "payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
 heka\t'Framed messages'"
-complete -c ws-source -l framing -d 'Framing of payloads, and of records of --stdin' -r -f -a "lines\t'A line end behind each'
-null\t'A NUL behind each'
-len32\t'Its length before each: four bytes, the highest first'
+complete -c ws-source -l framing -d 'Framing of payloads, and of records of --stdin' -r -f -a "lines\t'A newline after each'
+null\t'NUL after each'
+len32\t'Four-byte length before each, big-endian'
 none\t'Nothing; standard input is sent as it is read'"
 complete -c ws-source -l binary -d 'How to write binary messages as payload' -r -f -a "raw\t'Their bytes'
 base64\t'Their bytes in base64'
-skip\t'Nothing, in no form'"
+skip\t'Not at all'"
 complete -c ws-source -l text-prefix -d 'Text before the payload of text messages, also in --stdin' -r
 complete -c ws-source -l binary-prefix -d 'Text before the payload of binary messages, also in --stdin' -r
 complete -c ws-source -s n -l max-count -d 'Stop after NUM messages' -r
@@ -54,10 +54,10 @@ complete -c ws-source -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'TLS 1.
 1.3\t'TLS 1.3 (RFC 8446)'"
 complete -c ws-source -l keystore -d 'Key store with trusted and client certificates' -r -F
 complete -c ws-source -l keystore-pass-file -d 'File containing the key store\'s password' -r -F
-complete -c ws-source -l keystore-type -d 'Key store type' -r -f -a "auto\t'What the content says'
-jks\t'Java\'s old one; PKCS#12 passes for it, as in Java'
+complete -c ws-source -l keystore-type -d 'Key store type' -r -f -a "auto\t'Recognised by the content'
+jks\t'Java\'s old format; PKCS#12 is accepted too, as in Java'
 pkcs12\t'RFC 7292'
-pem\t'Certificates, perhaps with a key, as text'"
+pem\t'Certificates, optionally with a key, as text'"
 complete -c ws-source -l keystore-alias -d 'Client certificate of the key store to present' -r
 complete -c ws-source -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'

@@ -50,11 +50,11 @@ impl ValueEnum for crate::net::tls::ClientAuth {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
-            Self::None => ("none", "None is asked for"),
+            Self::None => ("none", "Do not request one"),
             Self::Request => {
-                ("request", "One is asked for; if a client shows one, it must be right")
+                ("request", "Request one; clients may omit it, but an invalid one is refused")
             }
-            Self::Require => ("require", "Every client must show a right one"),
+            Self::Require => ("require", "Require a valid one"),
         };
         Some(PossibleValue::new(name).help(help))
     }

@@ -12,19 +12,11 @@ pub struct Help {
     pub examples: &'static [&'static str],
 }
 
-impl Help {
-    /// All flags, and no examples.
-    pub const NONE: Self = Self { main: &[], examples: &[] };
-}
-
 /// Options of all tools that `-h` shows.
 const COMMON: [&str; 3] = ["quiet", "verbose", "stats"];
 
 /// `command` with that help.
 pub(super) fn add(command: Command, name: &str, help: Help) -> Command {
-    if help.main.is_empty() {
-        return command;
-    }
     let is_main = |arg: &Arg| {
         let shown = |long: &str| help.main.contains(&long) || COMMON.contains(&long);
         arg.is_positional() || arg.get_long().is_some_and(shown)

@@ -146,7 +146,7 @@ pub trait Tool: clap::Parser {
     /// Its own numbers, which follow those of all tools.
     const METRICS: &'static [&'static [Metric]] = &[];
     /// What its help has beside the flags.
-    const HELP: Help = Help::NONE;
+    const HELP: Help;
     /// What [`Common`] got.
     fn common(&self) -> &Common;
     /// Whether it is ready only once others can connect, which it says by [`pulse::ready`].

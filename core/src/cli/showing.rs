@@ -165,8 +165,8 @@ fn help(form: Form) -> &'static str {
         Form::Tsv => "Tab-separated values, names first",
         Form::Rst => "reStructuredText, as Heka's encoder writes it",
         Form::SandboxText => "Blocks of text, as the Lua sandbox writes them",
-        Form::Template => "As --template says",
-        Form::Raw => "The bytes themselves",
+        Form::Template => "The text of --template, filled in",
+        Form::Raw => "The bytes unchanged",
         Form::Tag => "The peer's number, a tab, the record",
     }
 }

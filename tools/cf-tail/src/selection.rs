@@ -81,7 +81,7 @@ pub(crate) struct WhatArgs {
 pub(crate) enum Follow {
     /// Until the server ends the stream
     Yes,
-    /// Begin anew when the server ends it
+    /// Reconnect when the server ends the stream
     Forever,
 }
 
@@ -90,7 +90,7 @@ pub(crate) enum Follow {
 pub(crate) enum Class {
     /// Lines and events
     Logs,
-    /// Whatever is measured
+    /// Counters, gauges, timers and container metrics
     Metrics,
     /// Everything
     Any,

@@ -28,7 +28,7 @@ const TIMESTAMPS: &str = "[%Y/%b/%d:%H:%M:%S %z]";
 /// Turn Heka messages into text
 ///
 /// Reads framed messages from FILEs, or standard input, selects some of them and writes their
-/// payloads, or what else is asked for, to standard output.
+/// payloads, or another form of them, to standard output.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -157,7 +157,7 @@ pub(crate) enum TimeOf {
 fn parse_fields_as() -> impl TypedValueParser<Value = FieldsAs> {
     choice(
         [
-            (FieldsAs::Auto, "auto", "An object if that says it all, else an array"),
+            (FieldsAs::Auto, "auto", "An object if that loses nothing, else an array"),
             (FieldsAs::Object, "object", "An object, fields of one name put together"),
             (FieldsAs::Array, "array", "An array"),
         ]

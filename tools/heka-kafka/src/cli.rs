@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use heka_core::cli::net::RetryArgs;
-use heka_core::cli::{Common, Timeout, Tool, parse_buffer_size, parse_timeout};
+use heka_core::cli::{Common, Help, Timeout, Tool, parse_buffer_size, parse_timeout};
 use heka_core::delivery::transport::From;
 use heka_core::net::Backoff;
 use heka_core::os::clock;
@@ -21,9 +21,9 @@ use crate::start::Start;
 
 /// Write messages to Kafka, or read them from there
 ///
-/// Writes Heka messages, or lines, from standard input to the topic of ADDRESS, each until the
-/// broker has stored it; with --read, writes what a topic holds to standard output, and commits the
-/// offsets then. heka-send and heka-listen start heka-kafka for such addresses.
+/// Writes Heka messages, or lines, from standard input to the topic of ADDRESS and waits until the
+/// broker has stored them. With --read, writes the records of a topic to standard output and commits
+/// their offsets. heka-send and heka-listen start heka-kafka for such addresses.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
     /// Brokers, topic and options, as one address
@@ -89,6 +89,7 @@ pub(crate) struct Cli {
 impl Tool for Cli {
     const NAME: &'static str = "heka-kafka";
     const METRICS: &'static [&'static [Metric]] = &[numbers::ALL];
+    const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
     }

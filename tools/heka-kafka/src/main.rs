@@ -12,6 +12,7 @@ mod config;
 mod consumer;
 mod events;
 mod feed;
+mod help;
 mod numbers;
 mod origin;
 mod places;

@@ -34,7 +34,7 @@ pub(crate) struct Cli {
     input: InputForm,
     #[command(flatten)]
     showing: Showing,
-    /// Records of text end with NUL
+    /// Text records end with NUL
     #[arg(short = '0', long)]
     null: bool,
     /// Type of messages made of text [default: by transport]
@@ -52,7 +52,7 @@ pub(crate) struct Cli {
     /// Longest message to accept
     #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
     max_record: usize,
-    /// Longest message to make of text; Heka takes no longer one
+    /// Longest message made of text; Heka's own limit
     #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
     message_limit: usize,
     /// Drop messages whose UUID is among the last N
@@ -90,7 +90,7 @@ pub(crate) struct Cli {
     /// Write the bound addresses to descriptor FD when ready
     #[arg(long, value_name = "FD", help_heading = "Network options", value_parser = parse_ready_fd)]
     ready_fd: Option<ReadyFd>,
-    /// Room for datagrams not read yet [default: what the system allows]
+    /// Receive buffer for datagrams [default: the system's maximum]
     #[arg(long, value_name = "SIZE", help_heading = "Network options", value_parser = parse_buffer_size)]
     receive_buffer: Option<usize>,
     /// Each datagram is one message without a frame
@@ -115,17 +115,17 @@ pub(crate) struct Cli {
 /// Forms of what senders send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InputForm {
-    /// Each sender's own, found out by its first bytes
+    /// Recognised by each sender's first bytes
     Auto,
     /// Framed messages
     Heka,
-    /// Lines, each to be a message
+    /// Lines, one message each
     Lines,
     /// Syslog messages: lines, or octet-counted
     Syslog,
     /// GELF: JSON up to a NUL; in datagrams compressed or in chunks
     Gelf,
-    /// Any bytes, each piece that arrives to be a message
+    /// Bytes, one message per read
     Raw,
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use heka_core::cli::net::{NetArgs, RetryArgs, TlsArgs};
-use heka_core::cli::{Common, Tool, parse_buffer_size};
+use heka_core::cli::{Common, Help, Tool, parse_buffer_size};
 use heka_core::delivery::transport::From;
 use heka_core::net::{Backoff, Dialer, tls};
 use heka_core::report::Stop;
@@ -17,9 +17,9 @@ use crate::numbers;
 
 /// Write messages to NATS JetStream, or read them from there
 ///
-/// Publishes Heka messages, or lines, from standard input to the subject of ADDRESS, each until a
-/// stream has stored it; with --read, writes what a stream holds to standard output, and
-/// acknowledges it then. heka-send and heka-listen start heka-nats for such addresses.
+/// Publishes Heka messages, or lines, from standard input to the subject of ADDRESS and waits until
+/// a stream has stored them. With --read, writes the messages of a stream to standard output and
+/// acknowledges them. heka-send and heka-listen start heka-nats for such addresses.
 #[derive(Debug, Parser)]
 pub(crate) struct Cli {
     /// Servers, subject and options, as one address
@@ -62,6 +62,7 @@ pub(crate) struct Cli {
 impl Tool for Cli {
     const NAME: &'static str = "heka-nats";
     const METRICS: &'static [&'static [Metric]] = &[numbers::ALL];
+    const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
     }

@@ -10,6 +10,7 @@ mod auth;
 mod cli;
 mod client;
 mod delivery;
+mod help;
 mod jetstream;
 mod numbers;
 mod origin;

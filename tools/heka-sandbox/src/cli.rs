@@ -37,7 +37,7 @@ pub(crate) struct Cli {
     /// Configuration of the plugin, as Lua text
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     config: Option<PathBuf>,
-    /// Configuration of hindsight, for what the plugin's leaves open
+    /// Configuration of hindsight with defaults for the plugin's
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     defaults: Option<PathBuf>,
     /// Set one key of the configuration

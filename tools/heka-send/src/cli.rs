@@ -40,7 +40,7 @@ pub(crate) struct Cli {
     /// When to add a newline to a payload (with -o payload) [default: auto]
     #[arg(long, value_name = "WHEN")]
     newlines: Option<Newlines>,
-    /// Records of text end with NUL
+    /// Text records end with NUL
     #[arg(short = '0', long)]
     null: bool,
     /// Connect, print what is at each address, and send nothing
@@ -55,7 +55,7 @@ pub(crate) struct Cli {
     /// Longest message to accept
     #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
     max_record: usize,
-    /// Longest message to make of text; Heka takes no longer one
+    /// Longest message made of text; Heka's own limit
     #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
     message_limit: usize,
     /// When a message counts as delivered [default: kernel, or peer for exec:]

@@ -19,31 +19,31 @@ const LINGER: Duration = Duration::from_secs(10);
 /// Forms of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InputForm {
-    /// What the first record is
+    /// Recognised by the first record
     Auto,
     /// Framed messages
     Heka,
-    /// Lines, each to be a message
+    /// Lines, one message each
     Lines,
 }
 
 /// What counts as delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ack {
-    /// What was written
+    /// When it is written to the connection
     None,
-    /// What the peer's kernel has
+    /// When the peer's kernel has it
     Kernel,
-    /// What heka-listen --ack has passed on
+    /// When heka-listen --ack has passed it on
     Peer,
 }
 
 /// What to do with a message that the receiver will never write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Refused {
-    /// End with status 1 before it
+    /// Exit with status 1 before it
     Stop,
-    /// Pass over it; status 1 at the end
+    /// Skip it; status 1 at the end
     Skip,
 }
 
@@ -54,7 +54,7 @@ pub(crate) enum QueueFull {
     Block,
     /// Drop the oldest messages, with a warning
     DropOldest,
-    /// End with status 1
+    /// Exit with status 1
     Exit,
 }
 

@@ -295,7 +295,7 @@ pub(crate) enum How {
 /// Forms of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InputForm {
-    /// Text, each record to be a message
+    /// Text, one message per record
     Lines,
     /// Framed messages
     Heka,

@@ -193,11 +193,11 @@ pub(crate) struct Cli {
 /// Kinds of sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
-    /// Connections without record bounds.
+    /// Connections without record boundaries.
     Stream,
     /// Single datagrams.
     Dgram,
-    /// Connections that keep record bounds.
+    /// Connections that keep record boundaries.
     Seqpacket,
 }
 
@@ -210,24 +210,24 @@ pub(crate) enum FramingName {
     Null,
     /// Heka frames.
     Heka,
-    /// Two bytes of length first.
+    /// Two-byte length before each record.
     Len16,
-    /// Four bytes of length first.
+    /// Four-byte length before each record.
     Len32,
-    /// Eight bytes of length first.
+    /// Eight-byte length before each record.
     Len64,
-    /// Two bytes of length first, little-endian.
+    /// Two-byte length before each record, little-endian.
     #[value(name = "len16le")]
     Len16Le,
-    /// Four bytes of length first, little-endian.
+    /// Four-byte length before each record, little-endian.
     #[value(name = "len32le")]
     Len32Le,
-    /// Eight bytes of length first, little-endian.
+    /// Eight-byte length before each record, little-endian.
     #[value(name = "len64le")]
     Len64Le,
-    /// The length in digits first, as in syslog over TCP.
+    /// Decimal length before each record, as in syslog over TCP.
     OctetCount,
-    /// The header of docker's attach stream first.
+    /// Header of docker's attach stream before each record.
     Docker,
     /// An empty line ends an entry of journald's export format.
     Journal,

@@ -43,7 +43,7 @@ pub(crate) struct Link {
 /// What records go through.
 #[derive(Debug)]
 pub(crate) enum Way {
-    /// A connection without record bounds.
+    /// A connection without record boundaries.
     Stream(Socket),
     /// A connection of which each write is a packet, and each read.
     Packets(Socket),
@@ -75,7 +75,7 @@ impl Link {
         Self::new(if is_stream { Way::Stream(socket) } else { Way::Packets(socket) }, facts)
     }
 
-    /// Whether reads and writes keep record bounds.
+    /// Whether reads and writes keep record boundaries.
     pub(crate) fn has_packets(&self) -> bool {
         !matches!(self.way, Way::Stream(_))
     }

@@ -127,7 +127,7 @@ impl Server {
 }
 
 impl Plan {
-    /// Whether reads and writes of the socket keep record bounds.
+    /// Whether reads and writes of the socket keep record boundaries.
     pub(crate) fn has_packets(&self) -> bool {
         self.kind != Kind::Stream
     }

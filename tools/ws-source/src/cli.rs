@@ -149,11 +149,11 @@ pub(crate) struct Cli {
 /// What separates one payload from the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Framing {
-    /// A line end behind each
+    /// A newline after each
     Lines,
-    /// A NUL behind each
+    /// NUL after each
     Null,
-    /// Its length before each: four bytes, the highest first
+    /// Four-byte length before each, big-endian
     Len32,
     /// Nothing; standard input is sent as it is read
     None,
@@ -190,14 +190,14 @@ pub(crate) enum Binary {
     Raw,
     /// Their bytes in base64
     Base64,
-    /// Nothing, in no form
+    /// Not at all
     Skip,
 }
 
 /// What is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sent {
-    /// Text, which is UTF-8
+    /// Text (UTF-8)
     Text,
     /// Binary messages
     Binary,

@@ -17,12 +17,12 @@ use crate::report::{Status, Stop};
 /// Whether clients have to show a certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// None is asked for.
+    /// None is requested.
     #[default]
     None,
-    /// One is asked for; if a client shows one, it must be right.
+    /// One is requested; clients may omit it, but an invalid one is refused.
     Request,
-    /// Every client must show a right one.
+    /// A valid one is required.
     Require,
 }
 

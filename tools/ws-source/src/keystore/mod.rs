@@ -50,14 +50,14 @@ pub(crate) struct KeystoreArgs {
 /// Types of key stores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Type {
-    /// What the content says
+    /// Recognised by the content
     #[default]
     Auto,
-    /// Java's old one; PKCS#12 passes for it, as in Java
+    /// Java's old format; PKCS#12 is accepted too, as in Java
     Jks,
     /// RFC 7292
     Pkcs12,
-    /// Certificates, perhaps with a key, as text
+    /// Certificates, optionally with a key, as text
     Pem,
     /// Another one of Java's, which is not read
     #[value(hide = true)]

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the help of heka-kafka has beside its flags.
+
+use heka_core::cli::Help;
+
+pub(crate) const HELP: Help = Help {
+    main: &["read", "no-follow", "ack", "client-config", "user", "password-file", "sasl", "ca-file"],
+    examples: &[
+        "heka-tail app.log | heka-send 'kafka://b1/logs?key=Logger'",
+        "heka-listen --write all.heka --fsync 'kafka://b1/logs?group=archive'",
+        "heka-kafka -r --no-follow 'kafka://b1/logs?from=-10' | heka-decode -o short",
+    ],
+};

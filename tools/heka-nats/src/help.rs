@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the help of heka-nats has beside its flags.
+
+use heka_core::cli::Help;
+
+pub(crate) const HELP: Help = Help {
+    main: &["read", "no-follow", "ack", "user", "password-file", "creds", "nkey", "ca-file"],
+    examples: &[
+        "heka-tail app.log | heka-send 'nats://n1/logs?stream=LOGS'",
+        "heka-listen --write all.heka --fsync 'nats://n1/LOGS?durable=archive'",
+        "heka-nats -r --no-follow 'nats://n1/LOGS?from=-10' | heka-decode -o short",
+    ],
+};
