@@ -13,7 +13,7 @@ none\t''"
 complete -c heka-listen -l type -d 'Type of messages made of text [default: by transport]' -r
 complete -c heka-listen -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-listen -l max-record -d 'Longest message to accept' -r
-complete -c heka-listen -l message-limit -d 'Longest message made of text; Heka's own limit' -r
+complete -c heka-listen -l message-limit -d 'Longest message made of text; Heka\'s own limit' -r
 complete -c heka-listen -l dedup -d 'Drop messages whose UUID is among the last N' -r
 complete -c heka-listen -l ack -d 'Acknowledge messages to senders that ask, when written' -r -f -a "write\t'They are written'
 commit\t'A later stage has committed them to the file of --resume'"
@@ -28,7 +28,7 @@ complete -c heka-listen -l max-memory -d 'Memory for unfinished records of all s
 complete -c heka-listen -l record-timeout -d 'Close connections with a record unfinished for DURATION' -r
 complete -c heka-listen -l backlog -d 'Length of the accept queue' -r
 complete -c heka-listen -l ready-fd -d 'Write the bound addresses to descriptor FD when ready' -r
-complete -c heka-listen -l receive-buffer -d 'Receive buffer for datagrams [default: the system's maximum]' -r
+complete -c heka-listen -l receive-buffer -d 'Receive buffer for datagrams [default: the system\'s maximum]' -r
 complete -c heka-listen -l idle-timeout -d 'Close connections idle for DURATION' -r
 complete -c heka-listen -l keepalive -d 'Enable TCP keepalive' -r
 complete -c heka-listen -l cert -d 'Server certificate, followed by its issuers\'' -r -F

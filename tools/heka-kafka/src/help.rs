@@ -4,7 +4,7 @@
 use heka_core::cli::Help;
 
 pub(crate) const HELP: Help = Help {
-    main: &["read", "no-follow", "ack", "client-config", "user", "password-file", "sasl", "ca-file"],
+    main: &["read", "no-follow", "client-config", "user", "password-file", "sasl", "ca-file"],
     examples: &[
         "heka-tail app.log | heka-send 'kafka://b1/logs?key=Logger'",
         "heka-listen --write all.heka --fsync 'kafka://b1/logs?group=archive'",

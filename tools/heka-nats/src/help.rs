@@ -4,7 +4,7 @@
 use heka_core::cli::Help;
 
 pub(crate) const HELP: Help = Help {
-    main: &["read", "no-follow", "ack", "user", "password-file", "creds", "nkey", "ca-file"],
+    main: &["read", "no-follow", "user", "password-file", "creds", "nkey", "ca-file"],
     examples: &[
         "heka-tail app.log | heka-send 'nats://n1/logs?stream=LOGS'",
         "heka-listen --write all.heka --fsync 'nats://n1/LOGS?durable=archive'",
