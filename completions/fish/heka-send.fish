@@ -11,7 +11,7 @@ complete -c heka-send -l to -d 'Send to the first address that answers, or to al
 all\t'Every one'"
 complete -c heka-send -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-send -l max-record -d 'Longest message to accept' -r
-complete -c heka-send -l message-limit -d 'Longest message made of text; Heka's own limit' -r
+complete -c heka-send -l message-limit -d 'Longest message made of text; Heka\'s own limit' -r
 complete -c heka-send -l ack -d 'When a message counts as delivered [default: kernel, or peer for exec:]' -r -f -a "none\t'When it is written to the connection'
 kernel\t'When the peer\'s kernel has it'
 peer\t'When heka-listen --ack has passed it on'"
