@@ -136,7 +136,7 @@ completions: ## write completions/ anew from the flags
 soak: built-tests ## kill stages and break connections for ten minutes (HEKA_SOAK_SECONDS, HEKA_SOAK_SEED)
 	HEKA_BINDIR="$(here)/debug" HEKA_SOAK_SECONDS=$${HEKA_SOAK_SECONDS:-600} \
 		HEKA_TEST_CEILING=$${HEKA_TEST_CEILING:-300} tests/soak $(CARGO) test $(CARGOFLAGS) -p heka-tests \
-		--test delivery --test heka_nats soak -- --nocapture --test-threads=1
+		--test delivery --test heka_nats --test heka_kafka soak -- --nocapture --test-threads=1
 
 # The scripts of bench/ run what is built here; what they measure is collected for `make bench-report`.
 measure := HEKA_BINDIR="$(here)/release" BENCH_RESULTS="$(here)/bench.tsv"
@@ -145,6 +145,7 @@ BENCH_BEFORE ?=
 
 bench: ## speed beside cat, socat, nc (LINES, RUNS, ONLY: see bench/run; BENCH_BEFORE: tools of another version)
 	$(MAKE) all PROFILE=release
+	@$(call if-kafka,set -x; $(CARGO) build $(CARGOFLAGS) $(KAFKA) --target-dir "$(here)" --release --bins --examples)
 	rm -f "$(here)/bench.tsv"
 	status=0; for script in run $(BENCH_SCRIPTS); do \
 		$(measure) bench/$$script $$([ $$script != start ] || echo $(BENCH_BEFORE)) || status=1; \

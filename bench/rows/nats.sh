@@ -15,9 +15,20 @@ contender 'heka-send nats://, form=framed' '
     port=$(free_port); nats_server $port
     heka-send "nats://127.0.0.1:$port/s?create=R1&stream=S&form=framed" <"$FRAMES"; kill %1' heka-nats heka-send nats-server
 
-row 'messages from NATS JetStream, batches (written and read)' '≥ 0.25 M/s'
+row 'messages from NATS JetStream, batches' '≥ 0.5 M/s'
 amount "$FRAMES_BYTES" "$LINES"
-contender 'heka-nats, then heka-nats --read' '
-    port=$(free_port); nats_server $port
-    heka-nats "nats://127.0.0.1:$port/s?create=R1&stream=S&form=framed" <"$FRAMES"
-    heka-nats -r --no-follow "nats://127.0.0.1:$port/S?durable=d" >/dev/null; kill %1' heka-nats nats-server
+server=
+if selected && command -v heka-nats >/dev/null && command -v nats-server >/dev/null; then
+    NATS_PORT=$(free_port)
+    export NATS_PORT
+    (cd "$WORK" && exec nats-server -a 127.0.0.1 -p "$NATS_PORT" -js -sd streams >/dev/null 2>&1) &
+    server=$!
+    wait_port "$NATS_PORT"
+    heka-nats "nats://127.0.0.1:$NATS_PORT/s?create=R1&stream=S&form=framed" <"$FRAMES"
+fi
+contender 'heka-nats --read' '
+    heka-nats -r --no-follow "nats://127.0.0.1:$NATS_PORT/S?from=begin" >/dev/null' heka-nats nats-server
+contender 'heka-nats --read, durable' '
+    heka-nats -r --no-follow "nats://127.0.0.1:$NATS_PORT/S?durable=d$BASHPID" >/dev/null' heka-nats nats-server
+end_row
+[ -z "$server" ] || kill "$server"

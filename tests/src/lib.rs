@@ -8,7 +8,8 @@
 //! - [`Proxy`] stands between two of them and misbehaves; a [`SmallDisk`] is full when it should;
 //!   nobody ever answers at a [`DeadEnd`].
 //! - [`Nats`] is a NATS server that can be killed and started again; [`Tansu`] and [`Mock`] are brokers
-//!   that speak Kafka's protocol.
+//!   that speak Kafka's protocol. What is asked of all brokers alike begins with [`flows`]; [`soak`]
+//!   harms them at random.
 //! - [`playback::Playback`] plays what real servers once sent; [`tls_front`] puts TLS in front of it.
 //! - [`scene::Scene`] is a folder with logs for heka-tail.
 //! - [`Pty`] runs a tool on a terminal.
@@ -21,6 +22,7 @@
 //! Nothing here sleeps and hopes: every wait is for an event and ends at [`ceiling`].
 
 mod bindir;
+mod broker;
 mod certificates;
 mod dead_end;
 mod disk;
@@ -37,6 +39,7 @@ mod random;
 mod running;
 pub mod scene;
 mod skip;
+pub mod soak;
 mod tls;
 mod tool;
 pub mod unix;
@@ -44,6 +47,7 @@ mod wait;
 pub mod ws;
 
 pub use bindir::{bindir, system_path};
+pub use broker::{each_once, end_soon, flows, lines, queue_before, sorted};
 pub use certificates::certificates;
 pub use dead_end::DeadEnd;
 pub use disk::{SmallDisk, StoppableDisk};
@@ -56,7 +60,7 @@ pub use proxy::{Fault, Proxy};
 pub use pty::Pty;
 pub use random::Random;
 pub use running::Running;
-pub use skip::{require, require_root, skip, skip_anywhere};
+pub use skip::{is_installed, require, require_root, skip, skip_anywhere};
 pub use tempfile::TempDir;
 pub use tls::tls_front;
 pub use tool::{Tool, sh};

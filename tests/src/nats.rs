@@ -6,11 +6,16 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::{Running, Signal, Tool, eventually, free_port, require, scratch};
+use crate::{Running, Signal, Tool, eventually, free_port, is_installed, require, scratch};
+
+/// Debian's server, and one of the newest release if that is installed.
+const SERVER: &str = "nats-server";
+const NEWEST: &str = "nats-server-2.15";
 
 /// A server with a folder for its streams.
 #[derive(Debug)]
 pub struct Nats {
+    program: &'static str,
     folder: TempDir,
     running: Option<Running>,
     port: u16,
@@ -27,6 +32,36 @@ impl Nats {
 
     /// Starts one on that port.
     pub fn on_port(port: u16, config: &str) -> Self {
+        Self::of(SERVER, port, config)
+    }
+
+    /// One of each release that is installed.
+    pub fn each() -> Vec<Self> {
+        let newest = is_installed(NEWEST).then(|| Self::of(NEWEST, free_port(), ""));
+        Self::start("").into_iter().chain(newest).collect()
+    }
+
+    /// Three servers, each knowing the others; of the newest release if that is installed. `None` if
+    /// none is.
+    pub fn cluster() -> Option<Vec<Self>> {
+        let program = if is_installed(NEWEST) { NEWEST } else { SERVER };
+        if !require(program) {
+            return None;
+        }
+        let ports: Vec<_> = (0..3).map(|_| (free_port(), free_port())).collect();
+        let routes = ports.iter().map(|(_, port)| format!("nats://127.0.0.1:{port}"));
+        let routes: Vec<_> = routes.collect();
+        let servers = ports.iter().enumerate().map(|(index, (port, route))| {
+            let config = format!(
+                "server_name: n{index}\n\
+                 cluster {{ name: c, listen: 127.0.0.1:{route}, routes: {routes:?} }}"
+            );
+            Self::of(program, *port, &config)
+        });
+        Some(servers.collect())
+    }
+
+    fn of(program: &'static str, port: u16, config: &str) -> Self {
         let folder = scratch();
         let store = folder.path().join("streams");
         let text = format!(
@@ -34,14 +69,14 @@ impl Nats {
             store.display().to_string()
         );
         fs::write(folder.path().join("nats.conf"), text).expect("a configuration");
-        let mut nats = Self { folder, running: None, port };
+        let mut nats = Self { program, folder, running: None, port };
         nats.restart();
         nats
     }
 
     /// Starts it again, with what it has on disk.
     pub fn restart(&mut self) {
-        let running = Tool::at("nats-server")
+        let running = Tool::at(self.program)
             .args(["-c", "nats.conf", "-l", "log"])
             .dir(self.folder.path())
             .spawn();

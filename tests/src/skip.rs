@@ -15,13 +15,17 @@ use std::io::Write as _;
 /// # Panics
 /// As [`skip`].
 pub fn require(program: &str) -> bool {
-    let found = crate::system_path()
-        .split(':')
-        .any(|dir| std::path::Path::new(dir).join(program).is_file());
+    let found = is_installed(program);
     if !found {
         skip(&format!("{program} is not installed"));
     }
     found
+}
+
+/// Whether `program` is installed.
+pub fn is_installed(program: &str) -> bool {
+    let path = crate::system_path();
+    path.split(':').any(|dir| std::path::Path::new(dir).join(program).is_file())
 }
 
 /// Whether the tests run as root, which may use other users' names. If not, the test is skipped.

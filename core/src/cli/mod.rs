@@ -14,6 +14,8 @@ mod showing;
 pub mod signing;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "transport")]
+pub mod transport;
 mod unparsed;
 mod values;
 mod write;

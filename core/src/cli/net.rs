@@ -3,6 +3,7 @@
 //! calls their `plan`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -32,15 +33,9 @@ pub fn parse_retries(text: &str) -> Result<Retries, String> {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network options")]
 pub struct NetArgs {
-    /// Connection timeout
-    #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
-    pub connect_timeout: Timeout,
-    /// Use IPv4 only
-    #[arg(short = '4', long, overrides_with = "ipv6")]
-    pub ipv4: bool,
-    /// Use IPv6 only
-    #[arg(short = '6', long, overrides_with = "ipv4")]
-    pub ipv6: bool,
+    /// How connections are made.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
     /// HTTP or SOCKS5 proxy to connect through
     #[arg(short = 'x', long, value_name = "URL", value_hint = clap::ValueHint::Url)]
     pub proxy: Option<String>,
@@ -50,6 +45,32 @@ pub struct NetArgs {
     /// What holds for connections once they are made.
     #[command(flatten)]
     pub socket: SocketArgs,
+}
+
+/// Flags of everything that makes connections.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Network options")]
+pub struct ConnectArgs {
+    /// Connection timeout
+    #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
+    pub connect_timeout: Timeout,
+    /// Use IPv4 only
+    #[arg(short = '4', long, overrides_with = "ipv6")]
+    pub ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6', long, overrides_with = "ipv4")]
+    pub ipv6: bool,
+}
+
+impl ConnectArgs {
+    /// Which addresses of a host are used.
+    pub fn family(&self) -> Family {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        }
+    }
 }
 
 /// Flags of everything that has connections.
@@ -71,14 +92,9 @@ impl NetArgs {
     /// # Errors
     /// A proxy that is none: status 2.
     pub fn plan(&self, variables: &[&str]) -> Result<Settings, Stop> {
-        let family = match (self.ipv4, self.ipv6) {
-            (true, _) => Family::V4,
-            (_, true) => Family::V6,
-            _ => Family::Any,
-        };
         Ok(Settings {
-            connect_timeout: self.connect_timeout.0,
-            family,
+            connect_timeout: self.connect.connect_timeout.0,
+            family: self.connect.family(),
             source: None,
             keepalive: self.socket.keepalive,
             proxy: self.plan_proxy(variables)?,
@@ -186,6 +202,21 @@ pub fn parse_source(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "expected ADDRESS or ADDRESS:PORT, both in numbers".to_owned())
 }
 
+/// Files of TLS clients.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "TLS options")]
+pub struct CertArgs {
+    /// Trust only the CAs in this file
+    #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+    /// Client certificate to present
+    #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
+    pub cert: Option<PathBuf>,
+    /// Private key, if not in the certificate's file
+    #[arg(long, value_name = "PEM", requires = "cert", value_hint = clap::ValueHint::FilePath)]
+    pub key: Option<PathBuf>,
+}
+
 #[cfg(feature = "tls")]
 pub use tls_args::{ServerTlsArgs, TlsArgs, TlsChoice};
 
@@ -195,6 +226,7 @@ mod tls_args {
 
     use clap::Args;
 
+    use super::CertArgs;
     use crate::net::Addr;
     use crate::net::tls::{ClientAuth, ClientSettings, Identity, Roots, ServerSettings, Version};
     use crate::report::Stop;
@@ -227,15 +259,9 @@ mod tls_args {
     #[derive(Args, Clone, Debug, Default)]
     #[command(next_help_heading = "TLS options")]
     pub struct TlsArgs {
-        /// Trust only the CAs in this file
-        #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
-        pub ca_file: Option<PathBuf>,
-        /// Client certificate to present
-        #[arg(long, value_name = "PEM", value_hint = clap::ValueHint::FilePath)]
-        pub cert: Option<PathBuf>,
-        /// Private key, if not in the certificate's file
-        #[arg(long, value_name = "PEM", requires = "cert", value_hint = clap::ValueHint::FilePath)]
-        pub key: Option<PathBuf>,
+        /// Certificates and their key.
+        #[command(flatten)]
+        pub files: CertArgs,
         /// Name to expect in the server certificate
         #[arg(long, value_name = "NAME")]
         pub server_name: Option<String>,
@@ -250,15 +276,15 @@ mod tls_args {
     impl TlsArgs {
         /// Whether any of them was given but the version.
         pub fn is_used(&self) -> bool {
-            let named = self.cert.is_some() || self.server_name.is_some();
-            self.insecure || self.ca_file.is_some() || named
+            let named = self.files.cert.is_some() || self.server_name.is_some();
+            self.insecure || self.files.ca_file.is_some() || named
         }
 
         /// The settings of a client.
         pub fn plan(&self) -> ClientSettings {
             ClientSettings {
-                roots: self.ca_file.clone().map_or(Roots::System, Roots::Pem),
-                identity: identity(self.cert.as_ref(), self.key.as_ref()),
+                roots: self.files.ca_file.clone().map_or(Roots::System, Roots::Pem),
+                identity: identity(self.files.cert.as_ref(), self.files.key.as_ref()),
                 server_name: self.server_name.clone(),
                 min: self.tls_min,
                 insecure: self.insecure,

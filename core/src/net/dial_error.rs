@@ -23,6 +23,17 @@ impl DialError {
         Self::Failed { cause: cause.to_string(), hint: None }
     }
 
+    /// The failure itself, unless it is the end of the tool.
+    ///
+    /// # Errors
+    /// It is.
+    pub fn unless_stopped(self) -> Result<Self, Stop> {
+        match self {
+            Self::Stopped(stop) => Err(stop),
+            failed @ Self::Failed { .. } => Ok(failed),
+        }
+    }
+
     /// As the end of a tool that has no more retries: status 3. The hint is printed before.
     pub fn into_stop(self, subject: impl std::fmt::Display) -> Stop {
         match self {

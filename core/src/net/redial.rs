@@ -4,9 +4,10 @@
 //! The default numbers are those of Heka's retry helper: 250 ms, doubled up to 30 s, up to 500 ms
 //! of jitter, forever.
 
-use std::fmt::Arguments;
+use std::fmt::{Arguments, Display};
 use std::time::{Duration, Instant};
 
+use super::DialError;
 use crate::os::{Backlog, Deadline, wait};
 use crate::report::words::Span;
 use crate::report::{self, Stop};
@@ -24,7 +25,7 @@ pub enum Retries {
     Times(u64),
 }
 
-impl std::fmt::Display for Retries {
+impl Display for Retries {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Forever => f.write_str("forever"),
@@ -118,6 +119,28 @@ impl Redial {
             report::hint(hint);
         }
         true
+    }
+
+    /// Announces the next attempt at `subject` after a failure.
+    ///
+    /// # Errors
+    /// If there may be none: the failure, as the end of the tool.
+    pub fn retry(&mut self, subject: impl Display, error: DialError) -> Result<(), Stop> {
+        if let DialError::Failed { cause, hint } = &error
+            && self.schedule(&Loss::of(format_args!("{subject}: {cause}")).hint(hint.as_deref()))
+        {
+            return Ok(());
+        }
+        Err(error.into_stop(subject))
+    }
+
+    /// Announces when `subject` is asked again for what it could not do now.
+    ///
+    /// # Errors
+    /// If there may be no more attempts: the cause.
+    pub fn delay_after(&mut self, subject: &str, cause: &str) -> Result<Instant, DialError> {
+        let is_scheduled = self.schedule(&Loss::of(format_args!("{subject}: {cause}")));
+        if is_scheduled { Ok(self.due) } else { Err(DialError::failed(cause)) }
     }
 
     /// Announces an attempt after `delay` that is not a retry: the other side closed the

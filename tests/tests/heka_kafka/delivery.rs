@@ -3,9 +3,7 @@
 
 use std::fs;
 
-use heka_tests::{Peer, Signal, Tansu, Tool, eventually, scratch, sh};
-
-use crate::{lines, sorted};
+use heka_tests::{Peer, Signal, Tansu, Tool, eventually, lines, scratch, sh, sorted};
 
 /// Makes a dead reader's partitions free sooner.
 const SESSION: &str = "session.timeout.ms=6000";

@@ -4,17 +4,9 @@
 mod access;
 mod delivery;
 mod faults;
+mod numbers;
 mod others;
+mod page;
+mod queue;
 mod refusals;
-
-/// The numbers from 1 to `count`, one a line.
-fn lines(count: u32) -> String {
-    (1..=count).map(|number| format!("{number}\n")).collect()
-}
-
-/// Those lines in the order of their numbers.
-fn sorted(text: &str) -> String {
-    let mut numbers: Vec<u32> = text.lines().map(|line| line.parse().expect("a number")).collect();
-    numbers.sort_unstable();
-    numbers.iter().map(|number| format!("{number}\n")).collect()
-}
+mod soak;

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a broker does not take, and what it no longer has.
 
-use heka_tests::{Mock, Tool, payloads};
-
-use crate::{lines, sorted};
+use heka_tests::{Mock, Tool, lines, payloads, sorted};
 
 fn write(mock: &Mock, retries: &str, options: &str) -> heka_tests::Outcome {
     let url = mock.url(&format!("t?{options}"));
@@ -99,4 +97,17 @@ fn text_that_looks_like_a_frame_is_damage() {
     read.exits(1).stderr_has("t 0 1");
     let text = Tool::new("heka-decode").args(["-o", "payload"]).stdin(read.stdout).run();
     text.stdout_has("one").stdout_has("three");
+}
+
+#[test]
+fn a_group_that_is_forbidden_is_named() {
+    let Some(mut mock) = Mock::start(1) else { return };
+    mock.tell("topic t 1");
+    mock.tell("error JoinGroup group-rights 100");
+    let url = mock.url("t?group=g");
+    for (tool, args) in [("heka-kafka", &["-r", "--retry=0"][..]), ("heka-listen", &["--retry=0"])]
+    {
+        let read = Tool::new(tool).args(args).arg(&url).run();
+        read.exits(3).stderr_has("not permitted to use the group");
+    }
 }

@@ -3,9 +3,7 @@
 
 use std::fs;
 
-use heka_tests::{Nats, Peer, Signal, Tool, eventually, scratch};
-
-use crate::lines;
+use heka_tests::{Nats, Peer, Signal, Tool, each_once, eventually, lines, scratch};
 
 fn write(url: &str, input: impl Into<Vec<u8>>) -> heka_tests::Outcome {
     Tool::new("heka-nats").args(["--retry", "0", url]).stdin(input).run()
@@ -13,7 +11,12 @@ fn write(url: &str, input: impl Into<Vec<u8>>) -> heka_tests::Outcome {
 
 #[test]
 fn every_form_comes_back() {
-    let Some(nats) = Nats::start("") else { return };
+    for nats in Nats::each() {
+        each_form_comes_back(&nats);
+    }
+}
+
+fn each_form_comes_back(nats: &Nats) {
     let frames = Tool::new("heka-encode").args(["-t", "TEST"]).stdin(lines(1000)).run().stdout;
     for form in ["protobuf", "framed", "framed&batch=0", "payload"] {
         let stream = form.replace(['&', '='], "");
@@ -30,6 +33,25 @@ fn every_form_comes_back() {
         } else {
             assert_eq!(read.succeeds().stdout, frames, "{form}");
         }
+    }
+}
+
+#[test]
+fn more_than_one_request_asks_for_is_read() {
+    for nats in Nats::each() {
+        let long: String = (1..=300).map(|number| format!("{number:50000}\n")).collect();
+        Tool::new("heka-nats").arg(nats.url("s?create=R1&stream=S")).stdin(long).run().succeeds();
+        let read = Tool::new("heka-nats")
+            .args(["--read", "-v", "--in-flight=1M"])
+            .arg(nats.url("S?durable=d"))
+            .spawn();
+        read.wait_stdout("all", |bytes| bytes.len() > 300 * 50_000);
+        let outcome = read.end_by(Signal::SIGTERM);
+        assert!(!outcome.err().contains("retrying"), "{}", outcome.err());
+        let decode = Tool::new("heka-decode").args(["-o", "payload"]).stdin(outcome.stdout).run();
+        let numbers: String =
+            decode.out().lines().map(|line| format!("{}\n", line.trim_start())).collect();
+        each_once(&numbers, 300);
     }
 }
 

@@ -7,9 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-use heka_tests::{Nats, Signal, Tool, accept, ceiling, eventually};
-
-use crate::lines;
+use heka_tests::{Nats, Signal, Tool, accept, ceiling, eventually, lines};
 
 fn payloads(frames: Vec<u8>) -> String {
     Tool::new("heka-decode").args(["-o", "payload"]).stdin(frames).run().out()
@@ -57,6 +55,37 @@ fn a_record_over_the_limit_is_refused_and_its_neighbours_are_stored() {
         .run();
     sent.exits(1).stderr_has("longer than the receiver's limit").stderr_has("3 acknowledged");
     assert_eq!(nats.payloads("S"), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn a_stream_has_limits_of_its_own() {
+    let Some(nats) = Nats::start("") else { return };
+    let stream = r#"{"name":"S","subjects":["s"],"storage":"file","retention":"limits",
+        "max_msg_size":1000,"num_replicas":1}"#;
+    told(&nats, "STREAM.CREATE.S", stream);
+    let long = "x".repeat(2000);
+    for form in ["protobuf", "framed"] {
+        let url = nats.url(&format!("s?form={form}"));
+        let input = format!("one\n{long}\ntwo\n");
+        let written = Tool::new("heka-nats").args(["--stats", &url]).stdin(input).run();
+        written.exits(1).stderr_has("message 2 dropped: message size exceeds maximum allowed");
+        written.stderr_has("2 acknowledged, 1 refused");
+    }
+    assert_eq!(nats.payloads("S"), "one\ntwo\none\ntwo\n");
+}
+
+#[test]
+fn text_that_looks_like_a_frame_is_damage() {
+    let Some(nats) = Nats::start("") else { return };
+    let url = nats.url("s?create=R1&stream=S&form=payload");
+    Tool::new("heka-nats").arg(&url).stdin("one\n\u{1e}two\nthree\n").run().succeeds();
+    let read = Tool::new("heka-nats").args(["-r", "--no-follow", &nats.url("S?durable=d")]).run();
+    read.exits(1).stderr_has("s 2: ");
+    let text = payloads(read.stdout);
+    assert!(text.contains("one") && text.contains("three"), "{text}");
+    // It is not read again.
+    let rest = Tool::new("heka-nats").args(["-r", "--no-follow", &nats.url("S?durable=d")]).run();
+    rest.succeeds().stdout_is("");
 }
 
 #[test]
@@ -120,9 +149,15 @@ fn the_end_stays_where_it_was_when_the_connection_comes_again() {
 
 /// What the server answers to a question.
 fn asked(nats: &Nats, what: &str) -> String {
+    told(nats, what, "")
+}
+
+/// The same to one with a text.
+fn told(nats: &Nats, what: &str, text: &str) -> String {
     let mut server = TcpStream::connect(("127.0.0.1", nats.port())).unwrap();
     server.set_read_timeout(Some(ceiling())).unwrap();
-    write!(server, "CONNECT {{}}\r\nSUB x 1\r\nPUB $JS.API.{what} x 0\r\n\r\n").unwrap();
+    write!(server, "CONNECT {{}}\r\nSUB x 1\r\nPUB $JS.API.{what} x {}\r\n{text}\r\n", text.len())
+        .unwrap();
     let mut lines = BufReader::new(server).lines().map_while(Result::ok);
     lines.find(|line| line.starts_with("{\"type\"")).expect("an answer")
 }

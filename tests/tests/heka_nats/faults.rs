@@ -1,33 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Servers that die, freeze or refuse; readers and writers that are killed.
 
-use std::time::Instant;
-
-use heka_tests::{Nats, Running, Signal, Tool, eventually, free_port, require, scratch, sh};
-
-use crate::lines;
+use heka_tests::{Nats, Signal, Tool, each_once, end_soon, eventually, flows, lines, scratch, sh};
 
 const COUNT: u32 = 20_000;
-
-/// All numbers once, in any order.
-#[track_caller]
-fn each_once(text: &str) {
-    let mut numbers: Vec<u32> = text.lines().map(|line| line.parse().expect("a number")).collect();
-    numbers.sort_unstable();
-    let lost = (1..=COUNT).filter(|number| numbers.binary_search(number).is_err()).count();
-    assert_eq!((lost, numbers.len()), (0, COUNT as usize));
-}
-
-/// Waits until at least that many messages are acknowledged.
-fn flows(writer: &Running, least: u64) {
-    writer.wait_stderr("connected");
-    eventually("messages are stored", || {
-        let line = writer.statistics();
-        let words: Vec<_> = line.split([' ', ',']).filter(|word| !word.is_empty()).collect();
-        let at = words.iter().position(|word| *word == "acknowledged")?;
-        (words[at - 1].parse::<u64>().ok()? >= least).then_some(())
-    });
-}
 
 #[test]
 fn a_server_that_is_killed_loses_and_doubles_nothing() {
@@ -48,34 +24,36 @@ fn a_server_that_is_killed_loses_and_doubles_nothing() {
         writer.wait_stderr("retrying in");
         nats.restart();
         writer.finish().succeeds();
-        each_once(&nats.payloads(&stream));
+        each_once(&nats.payloads(&stream), COUNT);
     }
 }
 
 #[test]
-fn a_frozen_server_delays_and_a_signal_ends_all_the_same() {
+fn a_frozen_server_keeps_nobody_from_ending() {
     let Some(mut nats) = Nats::start("") else { return };
-    let url = nats.url("s?create=R1&stream=S");
-    let mut writer = Tool::new("heka-nats").args(["-v", &url]).stdin_open().spawn();
-    writer.write(lines(100));
-    flows(&writer, 100);
-    let mut sender = Tool::new("heka-send").args(["-v", &url]).stdin_open().spawn();
-    sender.write(lines(100));
-    flows(&sender, 100);
-    let reader = Tool::new("heka-listen").args(["-o", "payload", &nats.url("S?durable=d")]).spawn();
-    reader.wait_stdout("messages", |bytes| bytes.len() > 300);
-    nats.signal(Signal::SIGSTOP);
-    for running in [&mut writer, &mut sender] {
-        running.write(lines(100));
-    }
-    for running in [writer, sender, reader] {
-        let since = Instant::now();
-        running.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
-        let took = since.elapsed();
-        // Nobody waits for the library, nor for the server; a loaded machine may take its time.
-        assert!(took.as_secs() < 8, "{took:?}");
-    }
-    nats.signal(Signal::SIGCONT);
+    let attempt = |nats: &mut Nats, number: usize| {
+        let url = nats.url("s?create=R1&stream=S");
+        let start = |tool: &str, args: &[&str], url: &str| {
+            Tool::new(tool).args(args).arg(url).stdin_open().spawn()
+        };
+        let mut writers = ["heka-nats", "heka-send"].map(|tool| start(tool, &["-v"], &url));
+        for writer in &mut writers {
+            writer.write(lines(100));
+            flows(writer, 100);
+        }
+        let listen = ["-o", "payload"];
+        let listener = start("heka-listen", &listen, &nats.url(&format!("S?durable=l{number}")));
+        let reader = start("heka-nats", &["-r"], &nats.url(&format!("S?durable=r{number}")));
+        for reader in [&listener, &reader] {
+            reader.wait_stdout("messages", |bytes| bytes.len() > 300);
+        }
+        nats.signal(Signal::SIGSTOP);
+        for writer in &mut writers {
+            writer.write(lines(100));
+        }
+        writers.into_iter().chain([listener, reader]).collect()
+    };
+    end_soon(&mut nats, attempt, |nats| nats.signal(Signal::SIGCONT));
 }
 
 #[test]
@@ -118,28 +96,12 @@ fn what_a_killed_reader_had_not_written_comes_again() {
         "heka-nats --read --no-follow '{rest}' >> all.heka; \
          heka-decode --dedup -o payload all.heka"
     ));
-    each_once(&read.dir(folder.path()).run().succeeds().out());
-}
-
-/// Three servers, each knowing the others.
-pub(crate) fn cluster() -> Vec<Nats> {
-    let ports: Vec<_> = (0..3).map(|_| (free_port(), free_port())).collect();
-    let routes: Vec<_> = ports.iter().map(|(_, port)| format!("nats://127.0.0.1:{port}")).collect();
-    let servers = ports.iter().enumerate().map(|(index, (port, route))| {
-        let config = format!(
-            "server_name: n{index}\ncluster {{ name: c, listen: 127.0.0.1:{route}, routes: {routes:?} }}"
-        );
-        Nats::on_port(*port, &config)
-    });
-    servers.collect()
+    each_once(&read.dir(folder.path()).run().succeeds().out(), COUNT);
 }
 
 #[test]
 fn a_cluster_goes_on_without_one_of_its_servers() {
-    if !require("nats-server") {
-        return;
-    }
-    let mut servers = cluster();
+    let Some(mut servers) = Nats::cluster() else { return };
     let hosts: Vec<_> = servers.iter().map(|nats| format!("127.0.0.1:{}", nats.port())).collect();
     let url = format!("nats://{}/s?create=R3&stream=S&form=framed&batch=2K", hosts.join(","));
     let mut writer = Tool::new("heka-nats")
@@ -165,5 +127,5 @@ fn a_cluster_goes_on_without_one_of_its_servers() {
         let text = decode.run().out();
         (read.status.success() && text.lines().count() >= COUNT as usize).then_some(text)
     });
-    each_once(&servers[2].payloads("S"));
+    each_once(&servers[2].payloads("S"), COUNT);
 }

@@ -5,9 +5,8 @@ mod access;
 mod delivery;
 mod edges;
 mod faults;
+mod numbers;
+mod operator;
+mod others;
+mod queue;
 mod soak;
-
-/// The numbers from 1 to `count`, one a line.
-fn lines(count: u32) -> String {
-    (1..=count).map(|number| format!("{number}\n")).collect()
-}

@@ -8,11 +8,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use heka_tests::page::{example, examples};
-use heka_tests::{Signal, TempDir, Tool, eventually, require, require_root, scratch, sh, skip};
-
-fn lines(count: u32) -> String {
-    (1..=count).map(|number| format!("{number}\n")).collect()
-}
+use heka_tests::{
+    Signal, TempDir, Tool, eventually, lines, require, require_root, scratch, sh, skip,
+};
 
 fn payloads(file: &Path) -> String {
     Tool::new("heka-decode").args(["-o", "payload"]).arg(file).run().succeeds().out()

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use heka_core::cli::net::{self, SocketArgs, TlsArgs};
+use heka_core::cli::net::{self, ConnectArgs, SocketArgs, TlsArgs};
 use heka_core::cli::{Timeout, parse_timeout};
 use heka_core::net::Settings;
 use heka_core::net::tls::ClientSettings;
@@ -73,9 +73,11 @@ impl NetPlan {
 impl NetArgs {
     pub(crate) fn plan(self, mut tls: TlsArgs) -> Result<NetPlan, Stop> {
         let net = net::NetArgs {
-            connect_timeout: self.connect_timeout,
-            ipv4: self.ipv4,
-            ipv6: self.ipv6,
+            connect: ConnectArgs {
+                connect_timeout: self.connect_timeout,
+                ipv4: self.ipv4,
+                ipv6: self.ipv6,
+            },
             proxy: self.proxy,
             no_proxy: self.no_proxy,
             socket: SocketArgs { idle_timeout: Timeout(None), keepalive: None },
@@ -85,7 +87,7 @@ impl NetArgs {
             false => &["HTTPS_PROXY", "ALL_PROXY"],
         };
         tls.insecure |= self.skip_ssl_validation;
-        if tls.insecure && tls.ca_file.is_some() {
+        if tls.insecure && tls.files.ca_file.is_some() {
             return Err(Stop::usage("--insecure and --ca-file exclude each other"));
         }
         Ok(NetPlan {

@@ -23,6 +23,7 @@ fn api_key(name: &str) -> RDKafkaApiKey {
         "Produce" => RDKafkaApiKey::Produce,
         "Fetch" => RDKafkaApiKey::Fetch,
         "OffsetCommit" => RDKafkaApiKey::OffsetCommit,
+        "JoinGroup" => RDKafkaApiKey::JoinGroup,
         "InitProducerId" => RDKafkaApiKey::InitProducerId,
         other => panic!("no such request: {other}"),
     }

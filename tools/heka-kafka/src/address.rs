@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use heka_core::cli::parse_duration;
 use heka_core::codec::Selector;
-use heka_core::delivery::transport::{
-    Form, From, parse_form, parse_from, parse_hosts, parse_switch,
-};
+use heka_core::delivery::transport::{self, Scheme, parse_path, parse_text};
 
-/// Where a broker listens by default.
-const PORT: u16 = 9092;
+const SCHEME: Scheme = Scheme {
+    name: "kafka",
+    port: 9092,
+    place: "topic",
+    login: "--user with --password-file, or --client-config",
+};
 
 /// How many brokers must have stored a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,8 @@ pub(crate) struct Address {
 /// What follows the question mark.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    pub(crate) form: Option<Form>,
+    /// Those of all brokers.
+    pub(crate) common: transport::Options,
     pub(crate) key: Option<Selector>,
     pub(crate) acks: Option<Acks>,
     pub(crate) compression: Option<String>,
@@ -50,15 +53,8 @@ pub(crate) struct Options {
     pub(crate) has_message_time: Option<bool>,
     pub(crate) partition: Option<i32>,
     pub(crate) group: Option<String>,
-    pub(crate) from: Option<From>,
-    pub(crate) origin: bool,
-    pub(crate) user: Option<String>,
     pub(crate) sasl: Option<String>,
-    /// Files: password, settings, certificates.
-    pub(crate) password_file: Option<PathBuf>,
     pub(crate) client_config: Option<PathBuf>,
-    pub(crate) ca_file: Option<PathBuf>,
-    pub(crate) cert: Option<PathBuf>,
     pub(crate) cert_key: Option<PathBuf>,
     /// Settings of the library, which have a dot in their names.
     pub(crate) settings: Vec<(String, String)>,
@@ -69,30 +65,15 @@ pub(crate) struct Options {
 /// # Errors
 /// Words on what is wrong.
 pub(crate) fn parse(text: &str) -> Result<Address, String> {
-    let (is_tls, rest) = match (text.strip_prefix("kafka://"), text.strip_prefix("kafkas://")) {
-        (Some(rest), _) => (false, rest),
-        (_, Some(rest)) => (true, rest),
-        _ => return Err("expected kafka://HOST[:PORT]/TOPIC or kafkas://…".to_owned()),
-    };
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (hosts, topic) = place.split_once('/').unwrap_or((place, ""));
-    if hosts.contains('@') {
-        return Err("a password in an address is visible to other users: \
-                    --user with --password-file, or --client-config"
-            .to_owned());
-    }
-    let hosts = parse_hosts(hosts, PORT)?;
-    if topic.is_empty() || topic.contains(char::is_whitespace) {
-        return Err("expected a topic behind the host: kafka://HOST/TOPIC".to_owned());
-    }
-    let brokers: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+    let parts = SCHEME.parse(text)?;
+    let brokers: Vec<_> = parts.hosts.iter().map(ToString::to_string).collect();
     Ok(Address {
         text: text.to_owned(),
-        is_tls,
+        is_tls: parts.is_tls,
         brokers: brokers.join(","),
         has_several: brokers.len() > 1,
-        topic: topic.to_owned(),
-        options: parse_options(query)?,
+        topic: parts.place.to_owned(),
+        options: parse_options(parts.query)?,
     })
 }
 
@@ -105,23 +86,14 @@ fn parse_options(query: &str) -> Result<Options, String> {
 }
 
 fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
-    let text = || match value {
-        "" => Err("expected a value".to_owned()),
-        _ => Ok(Some(value.to_owned())),
-    };
-    let path = || text().map(|text| text.map(PathBuf::from));
+    if options.common.set(name, value)? {
+        return Ok(());
+    }
     match name {
-        "group" => options.group = text()?,
-        "user" => options.user = text()?,
+        "group" => options.group = Some(parse_text(value)?),
         "sasl" => options.sasl = Some(parse_sasl(value)?),
-        "password-file" => options.password_file = path()?,
-        "client-config" => options.client_config = path()?,
-        "ca-file" => options.ca_file = path()?,
-        "cert" => options.cert = path()?,
-        "cert-key" => options.cert_key = path()?,
-        "from" => options.from = Some(parse_from(value)?),
-        "form" => options.form = Some(parse_form(value)?),
-        "origin" => options.origin = parse_switch(value)?,
+        "client-config" => options.client_config = Some(parse_path(value)?),
+        "cert-key" => options.cert_key = Some(parse_path(value)?),
         "linger" => options.linger = Some(parse_duration(value)?),
         "key" => options.key = Some(parse_key(value)?),
         "acks" => options.acks = Some(parse_acks(value)?),
@@ -181,6 +153,8 @@ pub(crate) fn parse_sasl(value: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use heka_core::delivery::transport::From;
+
     use super::*;
 
     #[test]
@@ -197,7 +171,8 @@ mod tests {
             (Some(Acks::Leader), Some(Duration::from_millis(20)))
         );
         assert_eq!(options.settings, [("fetch.min.bytes".to_owned(), "9".to_owned())]);
-        let from = |text: &str| parse(&format!("kafka://h/t?from={text}")).unwrap().options.from;
+        let from =
+            |text: &str| parse(&format!("kafka://h/t?from={text}")).unwrap().options.common.from;
         assert_eq!(from("-5"), Some(From::Last(5)));
         assert_eq!(from("7"), Some(From::Number(7)));
     }

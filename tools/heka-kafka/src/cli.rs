@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use heka_core::cli::net::RetryArgs;
-use heka_core::cli::{Common, Help, Timeout, Tool, parse_buffer_size, parse_timeout};
-use heka_core::delivery::transport::From;
+use heka_core::cli::net::{CertArgs, ConnectArgs, RetryArgs};
+use heka_core::cli::transport::{LoginArgs, TransportArgs};
+use heka_core::cli::{Common, Help, Tool};
 use heka_core::net::Backoff;
 use heka_core::os::clock;
 use heka_core::report::stats::Metric;
@@ -28,58 +28,30 @@ use crate::start::Start;
 pub(crate) struct Cli {
     /// Brokers, topic and options, as one address
     #[arg(value_name = "ADDRESS", value_parser = address::parse)]
-    address: Address,
-    /// Read from the broker
-    #[arg(short, long)]
-    read: bool,
-    /// Read to the end as it was at the start, then exit
-    #[arg(long, requires = "read")]
-    no_follow: bool,
-    /// Exchange acknowledgements on standard input and output
-    #[arg(long)]
-    ack: bool,
-    /// Limit on unacknowledged data
-    #[arg(long, value_name = "SIZE", default_value = "8M", value_parser = parse_buffer_size)]
-    in_flight: usize,
+    pub(crate) address: Address,
+    #[command(flatten)]
+    pub(crate) transport: TransportArgs,
     /// Setting of the client library (repeatable)
     #[arg(short = 'X', value_name = "SETTING", value_parser = config::parse_setting)]
-    setting: Vec<(String, String)>,
+    pub(crate) setting: Vec<(String, String)>,
     /// File with settings of the client library
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    client_config: Option<PathBuf>,
-    /// User name
-    #[arg(long, value_name = "NAME", requires = "password_file", help_heading = "Login options")]
-    user: Option<String>,
-    /// File with the user's password
-    #[arg(long, value_name = "FILE", help_heading = "Login options", value_hint = clap::ValueHint::FilePath)]
-    password_file: Option<PathBuf>,
+    pub(crate) client_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) login: LoginArgs,
     /// SASL mechanism
     #[arg(long, value_name = "NAME", value_parser = parse_sasl, help_heading = "Login options")]
-    sasl: Option<String>,
-    /// Connection timeout
-    #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout, help_heading = "Network options")]
-    connect_timeout: Timeout,
-    /// Use IPv4 only
-    #[arg(short = '4', long, overrides_with = "ipv6", help_heading = "Network options")]
-    ipv4: bool,
-    /// Use IPv6 only
-    #[arg(short = '6', long, overrides_with = "ipv4", help_heading = "Network options")]
-    ipv6: bool,
+    pub(crate) sasl: Option<String>,
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
     /// Enable TCP keepalive
     #[arg(long, help_heading = "Network options")]
-    keepalive: bool,
-    /// CAs to trust instead of the system's
-    #[arg(long, value_name = "PEM", help_heading = "TLS options", value_hint = clap::ValueHint::FilePath)]
-    ca_file: Option<PathBuf>,
-    /// Client certificate
-    #[arg(long, value_name = "PEM", help_heading = "TLS options", value_hint = clap::ValueHint::FilePath)]
-    cert: Option<PathBuf>,
-    /// Private key, if not in the certificate's file
-    #[arg(long, value_name = "PEM", requires = "cert", help_heading = "TLS options", value_hint = clap::ValueHint::FilePath)]
-    key: Option<PathBuf>,
+    pub(crate) keepalive: bool,
+    #[command(flatten)]
+    pub(crate) certificates: CertArgs,
     /// Do not verify server certificates
     #[arg(short = 'k', long, help_heading = "TLS options")]
-    insecure: bool,
+    pub(crate) insecure: bool,
     #[command(flatten)]
     retry: RetryArgs,
     #[command(flatten)]
@@ -104,6 +76,9 @@ pub(crate) struct Plan {
     pub(crate) acknowledges: bool,
     pub(crate) in_flight: usize,
     pub(crate) connect_timeout: Duration,
+    /// How long no broker may answer before there is a new client. Until then the library connects
+    /// again itself, and the broker recognises what it has stored already.
+    pub(crate) patience: Duration,
     pub(crate) config: ClientConfig,
     pub(crate) start: Start,
     /// When we began, in milliseconds since 1970.
@@ -111,86 +86,51 @@ pub(crate) struct Plan {
     pub(crate) backoff: Backoff,
 }
 
-/// Flags and options that become settings of the library.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    pub(crate) typed: Vec<(String, String)>,
-    pub(crate) file: Option<PathBuf>,
-    pub(crate) user: Option<String>,
-    pub(crate) password_file: Option<PathBuf>,
-    pub(crate) sasl: Option<String>,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) family: Option<&'static str>,
-    pub(crate) keepalive: bool,
-    pub(crate) ca_file: Option<PathBuf>,
-    pub(crate) cert: Option<PathBuf>,
-    pub(crate) cert_key: Option<PathBuf>,
-    pub(crate) insecure: bool,
-}
-
 impl Cli {
     pub(crate) fn plan(self) -> Result<Plan, Stop> {
-        let options = self.address.options.clone();
-        check(&options, self.read)?;
-        let connect_timeout = self.connect_timeout.0.unwrap_or(Duration::from_secs(3600));
-        let settings = Settings {
-            typed: self.setting,
-            file: self.client_config.or(options.client_config.clone()),
-            user: self.user.or(options.user.clone()),
-            password_file: self.password_file.or(options.password_file.clone()),
-            sasl: self.sasl.or(options.sasl.clone()),
-            connect_timeout,
-            family: if self.ipv4 { Some("v4") } else { self.ipv6.then_some("v6") },
-            keepalive: self.keepalive,
-            ca_file: self.ca_file.or(options.ca_file.clone()),
-            cert: self.cert.or(options.cert.clone()),
-            cert_key: self.key.or(options.cert_key.clone()),
-            insecure: self.insecure,
-        };
+        let options = &self.address.options;
+        let TransportArgs { read: reads, no_follow, ack, in_flight } = self.transport;
+        check(options, reads)?;
         if self.insecure && self.address.is_tls {
             report::warning(format_args!(
                 "{}: the server certificate is not verified",
                 self.address.text
             ));
         }
-        let config = config::make(&self.address, &settings, self.read)?;
-        let start = Start::plan(options.from.as_ref())?;
+        let config = config::make(&self)?;
+        let start = Start::plan(options.common.from.as_ref())?;
         Ok(Plan {
+            connect_timeout: self.connect_timeout(),
             address: self.address,
-            reads: self.read,
-            follows: !self.no_follow,
-            acknowledges: self.ack,
-            in_flight: self.in_flight,
-            connect_timeout,
+            reads,
+            follows: !no_follow,
+            acknowledges: ack,
+            in_flight,
+            patience: config::request_timeout(&config) * 3,
             config,
             start,
             since: clock::now_ns() / 1_000_000,
             backoff: self.retry.plan(Backoff::default()),
         })
     }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect.connect_timeout.0.unwrap_or(Duration::from_secs(3600))
+    }
 }
 
 /// An option that nothing would come of is a mistake.
 fn check(options: &Options, reads: bool) -> Result<(), Stop> {
-    let for_writing = [
-        (options.form.is_some(), "form"),
-        (options.key.is_some(), "key"),
-        (options.acks.is_some(), "acks"),
-        (options.compression.is_some(), "compression"),
-        (options.linger.is_some(), "linger"),
-        (options.has_message_time.is_some(), "timestamp"),
+    let writing = [
+        ("key", options.key.is_some()),
+        ("acks", options.acks.is_some()),
+        ("compression", options.compression.is_some()),
+        ("linger", options.linger.is_some()),
+        ("timestamp", options.has_message_time.is_some()),
     ];
-    let for_reading = [
-        (options.group.is_some(), "group"),
-        (options.from.is_some(), "from"),
-        (options.origin, "origin"),
-    ];
-    let (wrong, other) =
-        if reads { (&for_writing[..], "writing") } else { (&for_reading[..], "reading") };
-    if let Some((_, name)) = wrong.iter().find(|(is_given, _)| *is_given) {
-        return Err(Stop::usage(format_args!("{name}= in an address is for {other}")));
-    }
-    if reads && options.group.is_none() && matches!(options.from, None | Some(From::Stored)) {
+    let reading = [("group", options.group.is_some())];
+    options.common.check(reads, &writing, &reading).map_err(Stop::usage)?;
+    if reads && options.group.is_none() && options.common.begins_where_stored() {
         return Err(Stop::usage(
             "reading needs group=NAME, which remembers the offsets, or from=begin",
         ));

@@ -2,15 +2,17 @@
 //! Settings of librdkafka: ours, and those that a user gives it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use heka_core::cli::secret;
+use heka_core::net::Family;
 use heka_core::report::{self, Level, Stop};
 use heka_core::wire::DEFAULT_READ_LIMIT;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use crate::address::{Acks, Address};
-use crate::cli::Settings;
+use crate::cli::Cli;
 use crate::words;
 
 /// What delivery depends on, which nobody else may set.
@@ -52,33 +54,30 @@ fn allowed(key: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// A setting that does not exist, or a file that cannot be used: status 2.
-pub(crate) fn make(
-    address: &Address,
-    settings: &Settings,
-    reads: bool,
-) -> Result<ClientConfig, Stop> {
+pub(crate) fn make(cli: &Cli) -> Result<ClientConfig, Stop> {
+    let (address, options) = (&cli.address, &cli.address.options);
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &address.brokers).set("client.id", "heka-kafka");
     config.set("socket.timeout.ms", "10000").set("socket.nagle.disable", "true");
     config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "2000");
-    let limit = settings.connect_timeout.as_millis().clamp(1000, 3_600_000);
+    let limit = cli.connect_timeout().as_millis().clamp(1000, 3_600_000);
     config.set("socket.connection.setup.timeout.ms", limit.to_string());
-    config.set("socket.keepalive.enable", settings.keepalive.to_string());
-    config.set("broker.address.family", settings.family.unwrap_or("any"));
-    set_security(&mut config, address, settings)?;
-    if reads {
+    config.set("socket.keepalive.enable", cli.keepalive.to_string());
+    config.set("broker.address.family", family(cli.connect.family()));
+    set_security(&mut config, cli)?;
+    if cli.transport.read {
         set_reading(&mut config, address);
     } else {
         set_writing(&mut config, address);
     }
-    for (key, value) in &address.options.settings {
+    for (key, value) in &options.settings {
         parse_setting(&format!("{key}={value}")).map_err(Stop::usage)?;
         config.set(key, value);
     }
-    if let Some(path) = &settings.file {
+    if let Some(path) = cli.client_config.as_ref().or(options.client_config.as_ref()) {
         read_file(&mut config, path)?;
     }
-    for (key, value) in &settings.typed {
+    for (key, value) in &cli.setting {
         config.set(key, value);
     }
     // What it says is shown from -vv on, but it is also how one hears why a connection broke.
@@ -88,6 +87,20 @@ pub(crate) fn make(
     });
     config.create_native_config().map_err(|error| Stop::usage(words::of_error(&error)))?;
     Ok(config)
+}
+
+/// How long a broker may take to answer.
+pub(crate) fn request_timeout(config: &ClientConfig) -> Duration {
+    let limit = config.get("socket.timeout.ms").and_then(|text| text.parse().ok());
+    Duration::from_millis(limit.unwrap_or(10_000))
+}
+
+fn family(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "v4",
+        Family::V6 => "v6",
+        Family::Any => "any",
+    }
 }
 
 fn set_writing(config: &mut ClientConfig, address: &Address) {
@@ -119,13 +132,12 @@ fn set_reading(config: &mut ClientConfig, address: &Address) {
     config.set("statistics.interval.ms", "1000");
 }
 
-fn set_security(
-    config: &mut ClientConfig,
-    address: &Address,
-    settings: &Settings,
-) -> Result<(), Stop> {
-    let has_login = settings.user.is_some() || settings.sasl.is_some();
-    let protocol = match (address.is_tls, has_login) {
+fn set_security(config: &mut ClientConfig, cli: &Cli) -> Result<(), Stop> {
+    let options = &cli.address.options;
+    let login = cli.login.plan(&options.common)?;
+    let sasl = cli.sasl.as_ref().or(options.sasl.as_ref());
+    let has_login = login.is_some() || sasl.is_some();
+    let protocol = match (cli.address.is_tls, has_login) {
         (false, false) => "plaintext",
         (true, false) => "ssl",
         (false, true) => "sasl_plaintext",
@@ -133,38 +145,35 @@ fn set_security(
     };
     config.set("security.protocol", protocol);
     if has_login {
-        let default = || "PLAIN".to_owned();
-        config.set("sasl.mechanisms", settings.sasl.clone().unwrap_or_else(default));
+        config.set("sasl.mechanisms", sasl.map_or("PLAIN", String::as_str));
     }
-    match (&settings.user, &settings.password_file) {
-        (Some(user), Some(path)) => {
-            let password = secret::text(path, secret::line(path, "password")?)?;
-            report::conceal(&password);
-            config.set("sasl.username", user).set("sasl.password", password.as_str());
-        }
-        (None, None) => {}
-        _ => return Err(Stop::usage("a user and a password file go together")),
+    if let Some((user, path)) = login {
+        let password = secret::text(path, secret::line(path, "password")?)?;
+        report::conceal(&password);
+        config.set("sasl.username", user).set("sasl.password", password.as_str());
     }
-    set_tls(config, address, settings)
+    set_tls(config, cli)
 }
 
 /// Certificates and their keys.
-fn set_tls(config: &mut ClientConfig, address: &Address, settings: &Settings) -> Result<(), Stop> {
+fn set_tls(config: &mut ClientConfig, cli: &Cli) -> Result<(), Stop> {
+    let (flags, options) = (&cli.certificates, &cli.address.options);
+    let cert = flags.cert.as_ref().or(options.common.cert.as_ref());
     let files = [
-        ("ssl.ca.location", &settings.ca_file),
-        ("ssl.certificate.location", &settings.cert),
-        ("ssl.key.location", &settings.cert_key.clone().or(settings.cert.clone())),
+        ("ssl.ca.location", flags.ca_file.as_ref().or(options.common.ca_file.as_ref())),
+        ("ssl.certificate.location", cert),
+        ("ssl.key.location", flags.key.as_ref().or(options.cert_key.as_ref()).or(cert)),
     ];
     for (key, path) in files {
         let Some(path) = path else { continue };
-        if !address.is_tls {
+        if !cli.address.is_tls {
             return Err(Stop::usage(format_args!("{}: TLS needs kafkas://", path.display())));
         }
         std::fs::File::open(path)
             .map_err(|error| Stop::usage(format_args!("{}: {error}", path.display())))?;
         config.set(key, path.display().to_string());
     }
-    if settings.insecure {
+    if cli.insecure {
         config.set("enable.ssl.certificate.verification", "false");
     }
     Ok(())

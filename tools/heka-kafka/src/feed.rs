@@ -4,8 +4,9 @@
 
 use std::time::{Duration, Instant};
 
+use heka_core::delivery::transport::numbers::{COMMITTED, CONNECTED};
 use heka_core::net::DialError;
-use heka_core::os::Wanted;
+use heka_core::os::{Deadline, Wanted};
 use heka_core::report;
 use nix::poll::PollFlags;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
@@ -14,21 +15,23 @@ use rdkafka::message::BorrowedMessage;
 use crate::cli::Plan;
 use crate::consumer::Consumer;
 use crate::events::{Commit, News, Partition, Rebalance};
-use crate::numbers;
+use crate::numbers::{LAG, PARTITIONS};
 use crate::places::Places;
 use crate::start::{Place, Question};
 use crate::words;
 
 /// How late offsets are committed.
 pub(crate) const COMMIT: Duration = Duration::from_secs(1);
-/// How long no broker may be reached before there is a new client.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How old the numbers on the lag may be.
+const COUNT: Duration = Duration::from_millis(200);
 
 /// The partitions that are read, and the client that reads them.
 #[derive(Debug)]
 pub(crate) struct Feed {
     consumer: Option<Consumer>,
     pub(crate) places: Places,
+    /// When the lag was counted last.
+    counted: Deadline,
     /// When offsets were committed last.
     committed: Instant,
     /// A commit has no answer yet.
@@ -48,6 +51,7 @@ impl Feed {
         Self {
             consumer: None,
             places: Places::default(),
+            counted: None,
             committed: Instant::now(),
             is_committing: false,
             leaving: None,
@@ -106,11 +110,12 @@ impl Feed {
         self.places.take_all_away();
         (self.down, self.cause, self.leaving) = (None, None, None);
         self.is_committing = false;
-        numbers::CONNECTED.set(0);
+        CONNECTED.set(0);
     }
 
     /// Leaves the group.
     pub(crate) fn end(&mut self) {
+        self.count_lag(true);
         if let Some(consumer) = self.consumer.take() {
             consumer.end();
         }
@@ -134,10 +139,8 @@ impl Feed {
         }
         self.hear_of_commits(plan, news.commits)?;
         self.places.ends(&news.ends);
-        let (lag, partitions) = self.places.lag();
-        numbers::LAG.set(lag);
-        numbers::PARTITIONS.set(partitions);
-        if self.down.is_some_and(|since| since.elapsed() > PATIENCE) {
+        self.count_lag(false);
+        if self.down.is_some_and(|since| since.elapsed() > plan.patience) {
             return Err(self.failed("no broker can be reached"));
         }
         let is_due = self.committed.elapsed() >= COMMIT;
@@ -145,6 +148,15 @@ impl Feed {
             self.commit(None);
         }
         Ok(is_new)
+    }
+
+    /// Shows how far behind we are. That is of interest now and then, and at the end.
+    fn count_lag(&mut self, is_over: bool) {
+        if is_over || self.counted.is_none_or(|counted| counted.elapsed() > COUNT) {
+            self.counted = Some(Instant::now());
+            PARTITIONS.set(self.places.assigned().len() as u64);
+            LAG.replace(self.places.lags());
+        }
     }
 
     fn hear_of_cluster(&mut self, plan: &Plan, news: &News) -> Result<bool, DialError> {
@@ -155,7 +167,7 @@ impl Feed {
             Some(Err(cause)) => return Err(self.failed(cause)),
             Some(Ok(partitions)) => {
                 consumer.is_ready = true;
-                numbers::CONNECTED.set(1);
+                CONNECTED.set(1);
                 report::note(format_args!("{}: connected", plan.address.text));
                 if plan.address.options.group.is_some() && plan.address.options.partition.is_none()
                 {
@@ -186,7 +198,7 @@ impl Feed {
         for outcome in commits {
             self.is_committing = false;
             match outcome {
-                Ok(list) => numbers::COMMITTED.add(self.places.committed(&list)),
+                Ok(list) => COMMITTED.add(self.places.committed(&list)),
                 Err(error) => {
                     let (text, cause) = (&plan.address.text, words::of_error(&error));
                     let text = format_args!("{text}: offsets not committed: {cause}");
@@ -290,10 +302,9 @@ impl Feed {
             // Messages come again.
             while consumer.poll().is_some() {}
             for list in consumer.events.take().commits.into_iter().flatten() {
-                numbers::COMMITTED.add(self.places.committed(&list));
+                COMMITTED.add(self.places.committed(&list));
             }
         }
-        numbers::LAG.set(self.places.lag().0);
         self.consumer.is_none() || self.places.to_commit(None).is_empty()
     }
 }

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What heka-kafka counts.
 
-use heka_core::report::stats::{Counter, Metric};
+use heka_core::delivery::transport::numbers::{
+    ACKNOWLEDGED, COMMITTED, CONNECTED, REFUSED, RESENT,
+};
+use heka_core::report::stats::{Counter, Metric, Table};
 
-pub(crate) static ACKNOWLEDGED: Counter = Counter::new();
-pub(crate) static REFUSED: Counter = Counter::new();
-pub(crate) static RESENT: Counter = Counter::new();
-pub(crate) static COMMITTED: Counter = Counter::new();
-pub(crate) static LAG: Counter = Counter::new();
+/// By partition: `TOPIC NUMBER`.
+pub(crate) static LAG: Table = Table::new();
 pub(crate) static PARTITIONS: Counter = Counter::new();
-pub(crate) static CONNECTED: Counter = Counter::new();
 
 /// In the order in which they are shown.
 pub(crate) const ALL: &[Metric] = &[
@@ -33,12 +32,13 @@ pub(crate) const ALL: &[Metric] = &[
         &COMMITTED,
     )
     .word("committed"),
-    Metric::gauge(
+    Metric::gauge_table(
         "heka_kafka_lag_messages",
         "Messages of the broker that are still to be read and acknowledged",
+        "partition",
         &LAG,
     )
-    .word("lag"),
+    .word_with_parts("lag"),
     Metric::gauge("heka_kafka_partitions", "Partitions that are read", &PARTITIONS),
     Metric::gauge("heka_kafka_connected", "1 while connected", &CONNECTED),
 ];

@@ -177,11 +177,11 @@ impl Places {
         }
     }
 
-    /// How many records are not acknowledged yet, and in how many partitions we read.
-    pub(crate) fn lag(&self) -> (u64, u64) {
-        let assigned = self.places.iter().filter(|place| place.is_assigned);
-        assigned.fold((0, 0), |(lag, count), place| {
-            (lag + u64::try_from(place.high - place.done).unwrap_or(0), count + 1)
+    /// How many records of each partition are not acknowledged yet.
+    pub(crate) fn lags(&self) -> impl Iterator<Item = (String, u64)> {
+        self.places.iter().filter(|place| place.is_assigned).map(|place| {
+            let name = format!("{} {}", place.topic, place.partition);
+            (name, u64::try_from(place.high - place.done).unwrap_or(0))
         })
     }
 
@@ -222,7 +222,8 @@ mod tests {
         assert_eq!(places.to_commit(None), []);
         places.done(index, 6);
         assert_eq!(places.committed(&[(("t".to_owned(), 0), 7)]), 1);
-        assert_eq!(places.lag(), (2, 2));
+        let lags = [("t 0".to_owned(), 2), ("t 1".to_owned(), 0)];
+        assert_eq!(places.lags().collect::<Vec<_>>(), lags);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use heka_core::delivery::Refusal;
+use heka_core::delivery::transport::Settled;
 
 /// Records without an answer at the same time, whatever their size.
 const MOST: usize = 200_000;
@@ -50,15 +51,6 @@ pub(crate) struct Record<'a> {
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) payload: &'a [u8],
     pub(crate) time: i64,
-}
-
-/// What came of the records at the front.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Settled {
-    /// All up to that number are stored, and how many more that is than before.
-    Stored { last: u64, count: u64 },
-    /// The one with that number is refused.
-    Refused { last: u64, reason: Refusal, cause: String },
 }
 
 /// The records that have no answer, in their order.

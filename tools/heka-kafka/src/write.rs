@@ -4,12 +4,11 @@
 use std::time::{Duration, Instant};
 
 use heka_core::delivery::Refusal;
-use heka_core::delivery::transport::{Form, Outbox, Place, Source};
-use heka_core::net::{DialError, Loss, Redial};
+use heka_core::delivery::transport::{Form, Outbox, Place, Source, numbers};
+use heka_core::net::{DialError, Redial};
 use heka_core::os::{Deadline, wait, wait_at_the_end};
 use heka_core::report::{self, Status, Stop, stats};
-use heka_core::wire::framing::put_header_of;
-use heka_core::wire::{Frame, Header};
+use heka_core::wire::Frame;
 use nix::poll::PollFlags;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::BaseRecord;
@@ -17,15 +16,11 @@ use rdkafka::producer::BaseRecord;
 use crate::address::Options;
 use crate::cli::Plan;
 use crate::events::{Answer, Probed};
-use crate::numbers;
 use crate::producer::{Producer, Sent};
 use crate::verdict::{self, Verdict};
-use crate::window::{Settled, Window};
+use crate::window::Window;
 use crate::words;
 
-/// How long no broker may answer before everything is sent again by a new client. Until then the
-/// library connects again itself, and the broker recognises what it has stored already.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Records that are handed to the library in one go.
 const PIECE: usize = 4096;
 /// When to try again if the library has no room.
@@ -110,7 +105,8 @@ impl Writer {
         }
         self.take_news()?;
         let now = Instant::now();
-        let is_late = |since: Instant| since + PATIENCE <= now;
+        let patience = self.plan.patience;
+        let is_late = |since: Instant| since + patience <= now;
         if self.window.waiting_since().is_some_and(is_late) {
             let cause = self.cause.take().filter(|_| self.is_down);
             let cause = cause.unwrap_or_else(|| "the broker does not acknowledge".to_owned());
@@ -181,49 +177,28 @@ impl Writer {
         if self.pause.is_some_and(|pause| pause > Instant::now()) {
             return Ok(());
         }
-        if !self.redial.schedule(&Loss::of(format_args!("{}: {cause}", self.plan.address.text))) {
-            return Err(DialError::failed(cause));
-        }
-        self.pause = Some(self.redial.due());
+        self.pause = Some(self.redial.delay_after(&self.plan.address.text, cause)?);
         Ok(())
     }
 
     /// The client is of no more use, or there is no broker.
     fn lost(&mut self, error: DialError) -> Result<(), Stop> {
-        let (cause, hint) = match error {
-            DialError::Stopped(stop) => return Err(stop),
-            DialError::Failed { cause, hint } => (cause, hint),
-        };
+        let error = error.unless_stopped()?;
         self.producer = None;
         numbers::CONNECTED.set(0);
         (self.pause, self.is_down) = (None, false);
         self.window.rewind();
-        let subject = &self.plan.address.text;
-        if self.redial.schedule(&Loss::of(format_args!("{subject}: {cause}")).hint(hint.as_deref()))
-        {
-            return Ok(());
-        }
-        Err(DialError::Failed { cause, hint }.into_stop(subject))
+        self.redial.retry(&self.plan.address.text, error)
     }
 
     /// Reports what has come of the records at the front.
     fn tell(&mut self) -> Result<(), Stop> {
-        while let Some(settled) = self.window.settle() {
-            match settled {
-                Settled::Stored { last, count } => {
-                    self.redial.reset();
-                    self.is_down = false;
-                    numbers::ACKNOWLEDGED.add(count);
-                    self.outbox.stored(last)?;
-                }
-                Settled::Refused { last, reason, cause } => {
-                    numbers::REFUSED.add(1);
-                    self.outbox.refused(last, reason, &cause)?;
-                }
-            }
+        if self.outbox.tell(|| self.window.settle())? {
+            self.redial.reset();
+            self.is_down = false;
         }
         numbers::RESENT.set(self.window.resent);
-        self.outbox.flush()
+        Ok(())
     }
 
     /// Waits until something can be done; `true` if that is to read.
@@ -240,7 +215,7 @@ impl Writer {
                 Some(producer) if !producer.is_ready => Some(now + self.plan.connect_timeout),
                 Some(_) => None,
             },
-            self.window.waiting_since().map(|since| since + PATIENCE),
+            self.window.waiting_since().map(|since| since + self.plan.patience),
         ];
         let mut wanted = Vec::with_capacity(2);
         if has_room {
@@ -360,16 +335,7 @@ fn put(window: &mut Window, frame: &Frame<'_>, number: u64, topic: &Place, optio
                 key.put(out, &frame.view);
             }
         },
-        |out| match options.form.unwrap_or(Form::Protobuf) {
-            Form::Protobuf => out.extend_from_slice(frame.message),
-            Form::Payload => out.extend_from_slice(frame.view.payload.unwrap_or_default()),
-            Form::Framed if frame.header.is_extended() => {
-                // Less than the header that it had always fits.
-                let _fits = put_header_of(out, frame, &Header::default());
-                out.extend_from_slice(frame.message);
-            }
-            Form::Framed => out.extend_from_slice(frame.bytes),
-        },
+        |out| options.common.form.unwrap_or(Form::Protobuf).put(out, frame),
     );
 }
 

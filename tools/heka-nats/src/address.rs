@@ -4,14 +4,16 @@
 use std::path::PathBuf;
 
 use heka_core::cli::parse_size;
-use heka_core::delivery::transport::{
-    Form, From, parse_form, parse_from, parse_hosts, parse_switch,
-};
+use heka_core::delivery::transport::{self, Form, Scheme, parse_path, parse_text};
 use heka_core::net::HostPort;
 use heka_core::os::clock;
 
-/// The port of a server by default.
-const PORT: u16 = 4222;
+const SCHEME: Scheme = Scheme {
+    name: "nats",
+    port: 4222,
+    place: "subject",
+    login: "--user with --password-file, --creds or --nkey",
+};
 /// A server takes no longer message unless its configuration says so; the rest is for headers.
 const BATCH: usize = 64 * 1024;
 
@@ -32,29 +34,24 @@ pub(crate) struct Address {
 /// What follows the question mark.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
+    /// Those of all brokers.
+    pub(crate) common: transport::Options,
     pub(crate) stream: Option<String>,
     /// Number of replicas of a stream to make.
     pub(crate) create: Option<u8>,
-    pub(crate) form: Option<Form>,
     pub(crate) batch: Option<usize>,
     pub(crate) no_id: bool,
     pub(crate) durable: Option<String>,
-    pub(crate) from: Option<From>,
-    pub(crate) origin: bool,
-    pub(crate) user: Option<String>,
-    /// Files: password, credentials, key, certificates.
-    pub(crate) password_file: Option<PathBuf>,
+    /// Files: credentials, key of the user, key of the certificate.
     pub(crate) creds: Option<PathBuf>,
     pub(crate) nkey: Option<PathBuf>,
-    pub(crate) ca_file: Option<PathBuf>,
-    pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
     pub(crate) server_name: Option<String>,
 }
 
 impl Options {
     pub(crate) fn form(&self) -> Form {
-        self.form.unwrap_or(Form::Protobuf)
+        self.common.form.unwrap_or(Form::Protobuf)
     }
 
     /// How many bytes of frames share a message of the broker.
@@ -68,25 +65,11 @@ impl Options {
 /// # Errors
 /// Words on what is wrong.
 pub(crate) fn parse(text: &str) -> Result<Address, String> {
-    let (is_tls, rest) = match (text.strip_prefix("nats://"), text.strip_prefix("natss://")) {
-        (Some(rest), _) => (false, rest),
-        (_, Some(rest)) => (true, rest),
-        _ => return Err("expected nats://HOST[:PORT]/SUBJECT or natss://…".to_owned()),
-    };
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (hosts, subject) = place.split_once('/').unwrap_or((place, ""));
-    if hosts.contains('@') {
-        return Err("a password in an address is visible to other users: \
-                    --user with --password-file, --creds or --nkey"
-            .to_owned());
-    }
-    let hosts = parse_hosts(hosts, PORT)?;
-    if subject.is_empty() || subject.contains(char::is_whitespace) {
-        return Err("expected a subject behind the host: nats://HOST/SUBJECT".to_owned());
-    }
-    let (text, subject, options) = (text.to_owned(), subject.to_owned(), parse_options(query)?);
+    let parts = SCHEME.parse(text)?;
+    let (is_tls, hosts, subject) = (parts.is_tls, parts.hosts, parts.place.to_owned());
+    let options = parse_options(parts.query)?;
     let id: String = clock::random_uuid().iter().map(|byte| format!("{byte:02x}")).collect();
-    let inbox = format!("_INBOX.{id}");
+    let (text, inbox) = (text.to_owned(), format!("_INBOX.{id}"));
     Ok(Address { text, is_tls, hosts, subject, options, inbox })
 }
 
@@ -103,31 +86,22 @@ fn parse_options(query: &str) -> Result<Options, String> {
 }
 
 fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
-    let text = || match value {
-        "" => Err("expected a value".to_owned()),
-        _ => Ok(Some(value.to_owned())),
-    };
-    let path = || text().map(|text| text.map(PathBuf::from));
+    if options.common.set(name, value)? {
+        return Ok(());
+    }
     match name {
-        "stream" => options.stream = text()?,
-        "durable" => options.durable = text()?,
-        "user" => options.user = text()?,
-        "server-name" => options.server_name = text()?,
-        "password-file" => options.password_file = path()?,
-        "creds" => options.creds = path()?,
-        "nkey" => options.nkey = path()?,
-        "ca-file" => options.ca_file = path()?,
-        "cert" => options.cert = path()?,
-        "key" => options.key = path()?,
+        "stream" => options.stream = Some(parse_text(value)?),
+        "durable" => options.durable = Some(parse_text(value)?),
+        "server-name" => options.server_name = Some(parse_text(value)?),
+        "creds" => options.creds = Some(parse_path(value)?),
+        "nkey" => options.nkey = Some(parse_path(value)?),
+        "key" => options.key = Some(parse_path(value)?),
         "batch" => options.batch = Some(usize::try_from(parse_size(value)?).unwrap_or(usize::MAX)),
-        "from" => options.from = Some(parse_from(value)?),
         "create" => {
             let replicas = value.strip_prefix('R').and_then(|number| number.parse().ok());
             let replicas = replicas.filter(|number| (1..=5).contains(number));
             options.create = Some(replicas.ok_or("expected R1 to R5")?);
         }
-        "form" => options.form = Some(parse_form(value)?),
-        "origin" => options.origin = parse_switch(value)?,
         "id" => {
             options.no_id = match value {
                 "uuid" => false,
@@ -142,6 +116,8 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use heka_core::delivery::transport::From;
+
     use super::*;
 
     #[test]
@@ -154,7 +130,8 @@ mod tests {
         assert!(address.is_tls);
         assert_eq!(address.subject, "logs.{Logger}");
         assert_eq!((address.options.create, address.options.batch()), (Some(3), BATCH));
-        let from = |text: &str| parse(&format!("nats://h/S?from={text}")).unwrap().options.from;
+        let from =
+            |text: &str| parse(&format!("nats://h/S?from={text}")).unwrap().options.common.from;
         assert_eq!(from("-5"), Some(From::Last(5)));
         assert_eq!(from("7"), Some(From::Number(7)));
         assert_eq!(from("@2026-01-01T00:00:00Z"), Some(From::Time("2026-01-01T00:00:00Z".into())));

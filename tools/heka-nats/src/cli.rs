@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use heka_core::cli::net::{NetArgs, RetryArgs, TlsArgs};
-use heka_core::cli::{Common, Help, Tool, parse_buffer_size};
-use heka_core::delivery::transport::From;
+use heka_core::cli::net::{CertArgs, NetArgs, RetryArgs, TlsArgs};
+use heka_core::cli::transport::{LoginArgs, TransportArgs};
+use heka_core::cli::{Common, Help, Tool};
 use heka_core::net::{Backoff, Dialer, tls};
 use heka_core::report::Stop;
 use heka_core::report::stats::Metric;
@@ -25,24 +25,10 @@ pub(crate) struct Cli {
     /// Servers, subject and options, as one address
     #[arg(value_name = "ADDRESS", value_parser = address::parse)]
     address: Address,
-    /// Read from the broker
-    #[arg(short, long)]
-    read: bool,
-    /// Read to the end as it was at the start, then exit
-    #[arg(long, requires = "read")]
-    no_follow: bool,
-    /// Exchange acknowledgements on standard input and output
-    #[arg(long)]
-    ack: bool,
-    /// Limit on unacknowledged data
-    #[arg(long, value_name = "SIZE", default_value = "8M", value_parser = parse_buffer_size)]
-    in_flight: usize,
-    /// User name
-    #[arg(long, value_name = "NAME", requires = "password_file", help_heading = "Login options")]
-    user: Option<String>,
-    /// File with the user's password
-    #[arg(long, value_name = "FILE", help_heading = "Login options", value_hint = clap::ValueHint::FilePath)]
-    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    transport: TransportArgs,
+    #[command(flatten)]
+    login: LoginArgs,
     /// Credentials file: a token and its key
     #[arg(long, value_name = "FILE", help_heading = "Login options", value_hint = clap::ValueHint::FilePath)]
     creds: Option<PathBuf>,
@@ -88,23 +74,27 @@ pub(crate) struct Plan {
 impl Plan {
     /// Whether a durable consumer begins anew.
     pub(crate) fn resets(&self) -> bool {
-        !matches!(self.address.options.from, None | Some(From::Stored))
+        !self.address.options.common.begins_where_stored()
     }
 }
 
 impl Cli {
-    pub(crate) fn plan(mut self) -> Result<Plan, Stop> {
-        check(&self.address.options, self.read)?;
+    pub(crate) fn plan(self) -> Result<Plan, Stop> {
+        let TransportArgs { read: reads, no_follow, ack, in_flight } = self.transport;
+        check(&self.address.options, reads)?;
         if self.net.socket.idle_timeout.0.is_some() {
             return Err(Stop::usage("--idle-timeout: connections to a broker are kept"));
         }
         let credentials = self.credentials()?;
         let options = &self.address.options;
+        let files = self.tls_args.files;
         let tls_args = TlsArgs {
-            ca_file: self.tls_args.ca_file.take().or(options.ca_file.clone()),
-            cert: self.tls_args.cert.take().or(options.cert.clone()),
-            key: self.tls_args.key.take().or(options.key.clone()),
-            server_name: self.tls_args.server_name.take().or(options.server_name.clone()),
+            files: CertArgs {
+                ca_file: files.ca_file.or(options.common.ca_file.clone()),
+                cert: files.cert.or(options.common.cert.clone()),
+                key: files.key.or(options.key.clone()),
+            },
+            server_name: self.tls_args.server_name.or(options.server_name.clone()),
             ..self.tls_args
         };
         let settings = self.net.plan(&["ALL_PROXY"])?;
@@ -114,10 +104,10 @@ impl Cli {
         }
         Ok(Plan {
             address: self.address,
-            reads: self.read,
-            follows: !self.no_follow,
-            acknowledges: self.ack,
-            in_flight: self.in_flight,
+            reads,
+            follows: !no_follow,
+            acknowledges: ack,
+            in_flight,
             credentials,
             backoff: self.retry.plan(Backoff::default()),
             dialer,
@@ -126,18 +116,14 @@ impl Cli {
 
     fn credentials(&self) -> Result<Credentials, Stop> {
         let options = &self.address.options;
-        let user = self.user.as_ref().or(options.user.as_ref());
-        let password = self.password_file.as_ref().or(options.password_file.as_ref());
+        let login = self.login.plan(&options.common)?;
         let creds = self.creds.as_ref().or(options.creds.as_ref());
         let nkey = self.nkey.as_ref().or(options.nkey.as_ref());
-        match (user, password, creds, nkey) {
-            (None, None, None, None) => Ok(Credentials::None),
-            (Some(user), Some(path), None, None) => Credentials::password(user, path),
-            (None, None, Some(path), None) => Credentials::creds(path),
-            (None, None, None, Some(path)) => Credentials::nkey(path),
-            (Some(_), None, ..) | (None, Some(_), ..) => {
-                Err(Stop::usage("a user and a password file go together"))
-            }
+        match (login, creds, nkey) {
+            (None, None, None) => Ok(Credentials::None),
+            (Some((user, path)), None, None) => Credentials::password(user, path),
+            (None, Some(path), None) => Credentials::creds(path),
+            (None, None, Some(path)) => Credentials::nkey(path),
             _ => Err(Stop::usage("only one of a user, credentials and an nkey")),
         }
     }
@@ -145,23 +131,14 @@ impl Cli {
 
 /// An option that nothing would come of is a mistake.
 fn check(options: &Options, reads: bool) -> Result<(), Stop> {
-    let for_writing = [
-        (options.create.is_some(), "create"),
-        (options.form.is_some(), "form"),
-        (options.batch.is_some(), "batch"),
-        (options.no_id, "id"),
+    let writing = [
+        ("create", options.create.is_some()),
+        ("batch", options.batch.is_some()),
+        ("id", options.no_id),
     ];
-    let for_reading = [
-        (options.durable.is_some(), "durable"),
-        (options.from.is_some(), "from"),
-        (options.origin, "origin"),
-    ];
-    let (wrong, other) =
-        if reads { (&for_writing[..], "writing") } else { (&for_reading[..], "reading") };
-    if let Some((_, name)) = wrong.iter().find(|(is_given, _)| *is_given) {
-        return Err(Stop::usage(format_args!("{name}= in an address is for {other}")));
-    }
-    if reads && options.durable.is_none() && matches!(options.from, None | Some(From::Stored)) {
+    let reading = [("durable", options.durable.is_some())];
+    options.common.check(reads, &writing, &reading).map_err(Stop::usage)?;
+    if reads && options.durable.is_none() && options.common.begins_where_stored() {
         return Err(Stop::usage(
             "reading needs durable=NAME, which remembers the position, or from=begin",
         ));

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::address::Options;
 use crate::client::Client;
+use crate::protocol::put_message;
 
 /// How long a server waits for an acknowledgement before it sends a message again.
 const ACK_WAIT: Duration = Duration::from_secs(30);
@@ -201,6 +202,19 @@ pub(crate) fn delivered(client: &mut Client, consumer: &Consumer) -> Result<u64,
     Ok(info.pointer("/delivered/stream_seq").and_then(Value::as_u64).unwrap_or(0))
 }
 
+/// Asks how far a consumer is behind; [`lag`] reads the answer.
+pub(crate) fn ask_lag(client: &mut Client, consumer: &Consumer, reply: &str) {
+    let Consumer { stream, name, .. } = consumer;
+    let subject = format!("$JS.API.CONSUMER.INFO.{stream}.{name}");
+    put_message(client.output(), subject.as_bytes(), reply, "", b"");
+}
+
+/// How many messages no reader of the consumer has acknowledged.
+pub(crate) fn lag(answer: &[u8]) -> Option<u64> {
+    let info: Value = serde_json::from_slice(answer).ok()?;
+    Some(info.get("num_pending")?.as_u64()? + info.get("num_ack_pending")?.as_u64()?)
+}
+
 /// A consumer that is there: how long the server waits for its acknowledgements.
 fn find(client: &mut Client, stream: &str, name: &str) -> Result<Option<Duration>, DialError> {
     match ask(client, &format!("CONSUMER.INFO.{stream}.{name}"), &json!({}))? {
@@ -216,7 +230,7 @@ fn find(client: &mut Client, stream: &str, name: &str) -> Result<Option<Duration
 /// The number of the first message to read; it stays the same when the connection is made anew.
 fn start(options: &Options, last: u64) -> Option<u64> {
     let next = last.saturating_add(1);
-    let number = match &options.from {
+    let number = match &options.common.from {
         None | Some(From::Stored | From::Begin | From::Time(_)) => return None,
         Some(From::End) => next,
         Some(From::Number(sequence)) => *sequence,
@@ -238,7 +252,7 @@ fn configuration(options: &Options, filter: Option<&str>, start: Option<u64>) ->
     if let Some(filter) = filter {
         config["filter_subject"] = json!(filter);
     }
-    match (start, &options.from) {
+    match (start, &options.common.from) {
         (Some(start), _) => {
             config["deliver_policy"] = json!("by_start_sequence");
             config["opt_start_seq"] = json!(start);

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What heka-nats counts.
 
+use heka_core::delivery::transport::numbers::{
+    ACKNOWLEDGED, COMMITTED, CONNECTED, REFUSED, RESENT,
+};
 use heka_core::report::stats::{Counter, Metric};
 
-pub(crate) static ACKNOWLEDGED: Counter = Counter::new();
-pub(crate) static REFUSED: Counter = Counter::new();
-pub(crate) static RESENT: Counter = Counter::new();
-pub(crate) static COMMITTED: Counter = Counter::new();
 pub(crate) static LAG: Counter = Counter::new();
-pub(crate) static CONNECTED: Counter = Counter::new();
 
 /// In the order in which they are shown.
 pub(crate) const ALL: &[Metric] = &[
@@ -29,7 +27,7 @@ pub(crate) const ALL: &[Metric] = &[
     .word("committed"),
     Metric::gauge(
         "heka_nats_lag_messages",
-        "Messages of the broker that are still to be read",
+        "Messages of the broker that are still to be read and acknowledged",
         &LAG,
     )
     .word("lag"),

@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use data_encoding::HEXLOWER;
 use heka_core::delivery::transport::{Form, Place, each_frame};
 use heka_core::report::Stop;
-use heka_core::wire::framing::put_header_of;
-use heka_core::wire::{Frame, Header};
+use heka_core::wire::Frame;
 
 use crate::address::Address;
 use crate::client::Client;
@@ -88,7 +87,7 @@ impl Packer {
     pub(crate) fn put(&mut self, frame: &Frame<'_>, number: u64, window: &mut Window) {
         let mut record = std::mem::take(&mut self.scratch);
         record.clear();
-        self.put_payload(&mut record, frame);
+        self.form.put(&mut record, frame);
         let mut subject = Vec::new();
         self.subject.put(&mut subject, &frame.view);
         let len = self.batch.payload.len() + record.len();
@@ -113,19 +112,6 @@ impl Packer {
             }
         }
         self.scratch = record;
-    }
-
-    fn put_payload(&self, out: &mut Vec<u8>, frame: &Frame<'_>) {
-        match self.form {
-            Form::Protobuf => out.extend_from_slice(frame.message),
-            Form::Payload => out.extend_from_slice(frame.view.payload.unwrap_or_default()),
-            Form::Framed if frame.header.is_extended() => {
-                // Less than the header that it had always fits.
-                let _fits = put_header_of(out, frame, &Header::default());
-                out.extend_from_slice(frame.message);
-            }
-            Form::Framed => out.extend_from_slice(frame.bytes),
-        }
     }
 
     /// Finishes the message that is being made.

@@ -19,6 +19,9 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// After this long without any message the consumer is gone.
 pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 
+/// What is said when a request has come to its end or to its limits, and the consumer goes on.
+const OF_THE_REQUEST: [&str; 3] = ["Exceeded", "Exceeds", "Batch Completed"];
+
 /// What answers a request instead of messages.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -93,8 +96,7 @@ impl Pulls {
         match status {
             404 => Answer::Empty,
             408 => Answer::Over,
-            // Limits of this request only.
-            409 if words.contains("Exceeded") || words.contains("Exceeds") => Answer::Over,
+            409 if OF_THE_REQUEST.iter().any(|part| words.contains(part)) => Answer::Over,
             503 => Answer::Gone("the consumer does not answer".to_owned()),
             _ => Answer::Gone(words.to_owned()),
         }
@@ -114,6 +116,8 @@ mod tests {
         assert_eq!(pulls.told(2, 100, "Idle Heartbeat"), Answer::Alive);
         assert_eq!(pulls.told(2, 408, "Request Timeout"), Answer::Over);
         assert!(pulls.open.is_empty());
+        assert_eq!(pulls.told(2, 409, "Message Size Exceeds MaxBytes"), Answer::Over);
+        assert_eq!(pulls.told(2, 409, "Batch Completed"), Answer::Over);
         let gone = Answer::Gone("Consumer Deleted".to_owned());
         assert_eq!(pulls.told(3, 409, "Consumer Deleted"), gone);
     }

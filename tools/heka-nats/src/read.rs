@@ -1,34 +1,32 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A stream of the broker to standard output.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use heka_core::cli::settle_frames;
-use heka_core::delivery::transport::{Answers, Converter, From};
-use heka_core::net::{DialError, Loss, Redial};
-use heka_core::os::{Backlog, Output, clock, wait};
+use heka_core::delivery::transport::numbers::{COMMITTED, CONNECTED};
+use heka_core::delivery::transport::{Converter, From, Handover};
+use heka_core::net::{DialError, Redial};
+use heka_core::os::{Output, wait};
 use heka_core::report::words::Count;
-use heka_core::report::{self, Status, Stop, stats};
-use heka_core::wire::{Header, put_frame};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use heka_core::report::{self, Status, Stop};
 
 use crate::cli::Plan;
 use crate::client::Client;
 use crate::delivery::Delivery;
 use crate::jetstream::{self, Consumer};
-use crate::numbers;
+use crate::numbers::LAG;
 use crate::origin::{Stored, TEXT_TYPE};
 use crate::protocol::{Incoming, put_message};
 use crate::pulls::{Answer, Pulls, SILENCE};
 
-/// No more messages are asked for while more bytes than this wait for the reader of the output.
-const MOST_PENDING: usize = 1024 * 1024;
-/// Nor after this many messages, until everything taken of them is written.
-const MOST_HANDED: usize = 1024;
 /// When to ask again at what may not be the end, and for how long.
 const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The name of the answers to that.
+const LAG_REPLY: &str = "lag";
+/// How often is asked what others have read, or not acknowledged.
+const COUNT: Duration = Duration::from_secs(2);
 /// How long what was handed over is waited for at the end.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -40,29 +38,20 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
         reader.finish();
     }
     outcome?;
-    Ok(Status::failed_if(reader.has_lost()))
-}
-
-/// A message of the broker that was handed over and is not acknowledged.
-#[derive(Debug)]
-struct Handed {
-    /// Number of the last record in it.
-    last: u64,
-    reply: Vec<u8>,
+    Ok(Status::failed_if(reader.is_short || reader.handover.has_lost()))
 }
 
 #[derive(Debug)]
 struct Reader {
     plan: Plan,
-    out: Backlog,
-    converter: Converter,
-    /// What heka-listen says of the records; without, what is written is done.
-    answers: Option<Answers>,
-    handed: VecDeque<Handed>,
-    /// Number of the last record that was handed over.
-    last: u64,
+    /// Messages with what each is acknowledged with.
+    handover: Handover<Vec<u8>>,
     /// The last message of the broker that has come.
     seen: u64,
+    /// How many messages were behind the last one.
+    behind: u64,
+    /// When it is asked again how far the consumer is behind.
+    count_at: Instant,
     /// When more time was last asked for the messages at hand.
     extended: Instant,
     link: Option<Link>,
@@ -93,21 +82,13 @@ struct Link {
 
 impl Reader {
     fn new(plan: Plan) -> Result<Self, Stop> {
-        let mut out = Backlog::new(settle_frames(Output::stdout()?, "pipe them into heka-decode")?);
-        let answers = plan.acknowledges.then(Answers::new).transpose()?;
-        if answers.is_some() {
-            let id = clock::random_uuid();
-            let header = Header { stream_id: Some(&id), sequence: Some(0), ..Header::default() };
-            // A header of a few bytes always fits.
-            let _fits = put_frame(out.buffer(), header, &[]);
-        }
+        let out = settle_frames(Output::stdout()?, "pipe them into heka-decode")?;
+        let converter = Converter::new(TEXT_TYPE, plan.address.options.common.origin);
         Ok(Self {
-            out,
-            converter: Converter::new(TEXT_TYPE, plan.address.options.origin),
-            answers,
-            handed: VecDeque::new(),
-            last: 0,
+            handover: Handover::new(out, converter, plan.in_flight, plan.acknowledges)?,
             seen: 0,
+            behind: 0,
+            count_at: Instant::now() + COUNT,
             extended: Instant::now(),
             link: None,
             redial: Redial::new(plan.backoff),
@@ -123,29 +104,23 @@ impl Reader {
         })
     }
 
-    fn has_lost(&self) -> bool {
-        self.is_short
-            || self.converter.has_lost
-            || self.answers.as_ref().is_some_and(|answers| answers.has_refused)
-    }
-
     fn work(&mut self) -> Result<(), Stop> {
         loop {
             if let Err(error) = self.turn() {
                 self.lost(error)?;
             }
-            let is_written = self.out.try_flush()?;
-            if self.acknowledge(is_written)? {
-                return Ok(());
+            let is_there = self.handover.serve()?;
+            if let Err(error) = self.acknowledge().and_then(|()| self.ask()) {
+                self.lost(error)?;
             }
-            if self.is_over && self.handed.is_empty() && is_written {
+            if !is_there || (self.is_over && self.handover.is_done()) {
                 return Ok(());
             }
             self.wait()?;
         }
     }
 
-    /// Connects, takes messages, asks for more.
+    /// Connects, takes messages, looks for the end.
     fn turn(&mut self) -> Result<(), DialError> {
         if self.link.is_none() {
             if self.redial.due() > Instant::now() {
@@ -159,18 +134,33 @@ impl Reader {
             link.client.fill()?;
         }
         self.take()?;
-        let is_time = self.again <= Instant::now();
-        if is_time {
+        if self.again <= Instant::now() {
             self.look_for_end()?;
         }
-        let has_room = self.has_room();
+        match &self.link {
+            Some(link) if self.plan.follows && link.client.heard.elapsed() > SILENCE => {
+                Err(DialError::failed("the server is silent"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks for more if there is room for it.
+    fn ask(&mut self) -> Result<(), DialError> {
+        let is_time = self.again <= Instant::now();
+        if is_time && self.empty.is_some() {
+            self.again = Instant::now() + PAUSE;
+        }
         let Some(link) = &mut self.link else { return Ok(()) };
-        if !self.is_over && has_room && is_time {
+        if !self.is_over && is_time && self.handover.has_room() {
             let size = self.plan.in_flight / 2;
             link.pulls.ask(&mut link.client, &link.consumer, size, self.plan.follows);
         }
-        if self.plan.follows && link.client.heard.elapsed() > SILENCE {
-            return Err(DialError::failed("the server is silent"));
+        // Of others only a consumer with a name has any.
+        if self.plan.address.options.durable.is_some() && self.count_at <= Instant::now() {
+            self.count_at = Instant::now() + COUNT;
+            let reply = link.client.reply_to(LAG_REPLY);
+            jetstream::ask_lag(&mut link.client, &link.consumer, &reply);
         }
         link.client.flush()
     }
@@ -189,16 +179,7 @@ impl Reader {
             self.is_short = true;
         }
         self.is_over |= is_end || self.is_short;
-        self.again = Instant::now() + PAUSE;
         Ok(())
-    }
-
-    /// Whether there is room for more. Without somebody who says what is done with, everything has
-    /// to be written now and then.
-    fn has_room(&self) -> bool {
-        let pending = self.out.pending();
-        let may_be_told = self.answers.is_some() || self.handed.len() < MOST_HANDED;
-        pending < MOST_PENDING && (pending == 0 || may_be_told)
     }
 
     fn connect(&mut self) -> Result<(), DialError> {
@@ -210,7 +191,7 @@ impl Reader {
         if self.has_begun && options.durable.is_none() {
             // Nobody remembers for us what has come.
             let next = if self.seen > 0 { Some(self.seen + 1) } else { self.start };
-            options.from = next.map(From::Number).or(options.from);
+            options.common.from = next.map(From::Number).or(options.common.from);
         }
         let consumer = jetstream::consumer(&mut client, &address.subject, &options, resets)?;
         self.has_begun = true;
@@ -220,19 +201,23 @@ impl Reader {
         }
         // What was handed over on an earlier connection is acknowledged on this one.
         self.link = Some(Link { client, consumer, pulls: Pulls::default() });
-        numbers::CONNECTED.set(1);
+        CONNECTED.set(1);
         Ok(())
     }
 
     /// Takes the messages that have come.
     fn take(&mut self) -> Result<(), DialError> {
-        let Self { link, out, converter, handed, last, seen, is_over, redial, empty, .. } = self;
+        let Self { link, handover, seen, behind, is_over, redial, empty, .. } = self;
         let Some(Link { client, pulls, .. }) = link else { return Ok(()) };
-        let prefix = client.reply_to("p");
+        let (prefix, lag_reply) = (client.reply_to("p"), client.reply_to(LAG_REPLY));
         let ends_at = self.end.unwrap_or(u64::MAX);
         let mut gone = None;
         client.each(|message, output| {
             let Some(delivery) = Delivery::of(message) else {
+                if message.subject == lag_reply {
+                    jetstream::lag(message.payload).iter().for_each(|lag| LAG.set(*lag));
+                    return;
+                }
                 match told(message, &prefix, pulls) {
                     Answer::Empty if ends_at < u64::MAX => {
                         *empty = empty.or_else(|| Some(Instant::now()));
@@ -252,103 +237,68 @@ impl Reader {
                 return;
             }
             *seen = delivery.sequence.max(*seen);
-            numbers::LAG.set(delivery.pending);
             let origin = Stored { subject: message.subject, sequence: delivery.sequence };
-            let count = converter.put(out.buffer(), message.payload, &origin);
-            stats::MESSAGES.add(count);
-            stats::BYTES_IN.add(message.payload.len() as u64);
-            *last += count;
-            handed.push_back(Handed { last: *last, reply: delivery.reply.into() });
+            handover.put(message.payload, &origin, delivery.reply.into());
+            *behind = delivery.pending;
+            LAG.set(*behind + handover.open().len() as u64);
             *is_over |= delivery.sequence == ends_at;
         })?;
         gone.map_or(Ok(()), |words| Err(DialError::failed(words)))
     }
 
-    /// Acknowledges what is done to the broker. `true` if the program that says so is gone.
-    fn acknowledge(&mut self, is_written: bool) -> Result<bool, Stop> {
-        let mut is_gone = false;
-        let done = match &mut self.answers {
-            None if is_written => self.last,
-            None => 0,
-            Some(answers) => {
-                is_gone = !answers.take()?;
-                answers.done()
-            }
-        };
-        if let Some(Link { client, consumer, .. }) = &mut self.link {
-            while self.handed.front().is_some_and(|handed| handed.last <= done) {
-                if let Some(handed) = self.handed.pop_front() {
-                    put_message(client.output(), &handed.reply, "", "", b"+ACK");
-                    numbers::COMMITTED.add(1);
-                }
-            }
-            if self.extended.elapsed() > consumer.ack_wait / 3 {
-                self.extended = Instant::now();
-                for handed in &self.handed {
-                    put_message(client.output(), &handed.reply, "", "", b"+WPI");
-                }
-            }
-            if let Err(error) = client.flush() {
-                self.lost(error)?;
+    /// Acknowledges what is safe to the broker, and asks for time for the rest.
+    fn acknowledge(&mut self) -> Result<(), DialError> {
+        let Some(Link { client, consumer, .. }) = &mut self.link else { return Ok(()) };
+        while let Some(reply) = self.handover.next_safe() {
+            put_message(client.output(), &reply, "", "", b"+ACK");
+            COMMITTED.add(1);
+            LAG.set(self.behind + self.handover.open().len() as u64);
+        }
+        if self.extended.elapsed() > consumer.ack_wait / 3 {
+            self.extended = Instant::now();
+            for reply in self.handover.open() {
+                put_message(client.output(), reply, "", "", b"+WPI");
             }
         }
-        Ok(is_gone)
+        client.flush()
     }
 
     /// The connection broke, or could not be made.
     fn lost(&mut self, error: DialError) -> Result<(), Stop> {
-        let (cause, hint) = match error {
-            DialError::Stopped(stop) => return Err(stop),
-            DialError::Failed { cause, hint } => (cause, hint),
-        };
+        let error = error.unless_stopped()?;
         self.link = None;
-        numbers::CONNECTED.set(0);
-        let subject = &self.plan.address.text;
-        let loss = format!("{subject}: {cause}");
-        if self.redial.schedule(&Loss::of(format_args!("{loss}")).hint(hint.as_deref())) {
-            return Ok(());
-        }
-        Err(DialError::Failed { cause, hint }.into_stop(subject))
+        CONNECTED.set(0);
+        self.redial.retry(&self.plan.address.text, error)
     }
 
     fn wait(&self) -> Result<(), Stop> {
         let mut wanted = Vec::with_capacity(3);
         wanted.extend(self.link.as_ref().map(|link| link.client.wanted()));
-        wanted.extend(self.out.wanted());
-        wanted.extend(self.answers.as_ref().map(|answers| (answers.fd(), PollFlags::POLLIN)));
+        wanted.extend(self.handover.wanted());
         let due = match &self.link {
             None => self.redial.due(),
             Some(_) if self.empty.is_some() && !self.is_over => self.again,
-            Some(Link { consumer, .. }) => {
-                Instant::now() + (SILENCE / 3).min(consumer.ack_wait / 3)
-            }
+            Some(Link { consumer, .. }) => Instant::now() + COUNT.min(consumer.ack_wait / 3),
         };
         wait(&wanted, Some(due)).map(drop)
     }
 
-    /// Acknowledges what was handed over and is done by now, but does not wait for long.
+    /// Acknowledges what was handed over and is safe by now, but does not wait for long.
     fn finish(&mut self) {
-        // Without somebody who says what is done with, the reader gets its time to take it all.
-        let is_written = self.answers.is_none() && self.out.flush().is_ok();
-        let until = Instant::now() + GRACE;
-        while !self.handed.is_empty() && Instant::now() < until {
-            if self.answers.is_some() {
-                // What is acknowledged later than that comes again.
-                let _flushed = self.out.try_flush();
+        let grace = if self.link.is_some() { GRACE } else { Duration::ZERO };
+        let until = Instant::now() + grace;
+        let Self { handover, link, .. } = self;
+        handover.finish(until, |reply| {
+            if let Some(Link { client, .. }) = link {
+                put_message(client.output(), &reply, "", "", b"+ACK");
+                COMMITTED.add(1);
             }
-            let is_over = self.acknowledge(is_written).unwrap_or(true);
-            if is_over || self.answers.is_none() || self.link.is_none() {
-                break;
-            }
-            let fd = self.answers.as_ref().map(|answers| answers.fd());
-            let mut fds: Vec<_> =
-                fd.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).into_iter().collect();
-            let _ready = poll(&mut fds, PollTimeout::from(20_u8));
-        }
-        if let Some(Link { client, .. }) = &mut self.link {
+        });
+        LAG.set(self.behind + handover.open().len() as u64);
+        if let Some(Link { client, .. }) = link {
             client.output().extend_from_slice(b"PING\r\n");
             // When it answers it has read what was said before.
-            let _told = client.await_pong_quietly(until);
+            let _told = client.flush().and_then(|()| client.await_pong_quietly(until));
         }
     }
 }

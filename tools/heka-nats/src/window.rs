@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Instant;
 
+use heka_core::delivery::Refusal;
+use heka_core::delivery::transport::Settled;
 use heka_core::record::{Found, More, Progress, Splitter};
 
 /// Messages without an answer at the same time, whatever their size.
@@ -44,15 +46,6 @@ pub(crate) struct Outgoing {
     pub(crate) payload: Range<usize>,
     pub(crate) last: u64,
     pub(crate) count: u64,
-}
-
-/// What came of the records at the front.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Settled {
-    /// All up to that number are stored, and how many more that is than before.
-    Stored { last: u64, count: u64 },
-    /// The one with that number is refused.
-    Refused { last: u64, cause: String },
 }
 
 /// The messages that have no answer, in the order of their records.
@@ -218,7 +211,8 @@ impl Window {
             self.bytes -= entry.bytes.len();
             match entry.state {
                 State::Refused(cause) if !is_stored => {
-                    break Some(Settled::Refused { last: entry.last, cause });
+                    let reason = Refusal::TooLong;
+                    break Some(Settled::Refused { last: entry.last, reason, cause });
                 }
                 _ => {
                     let before = match stored {
@@ -288,8 +282,8 @@ mod tests {
         window.stored(5);
         window.too_long(4, "too long", |_, _, _| unreachable!());
         assert_eq!(window.settle(), Some(Settled::Stored { last: 5, count: 1 }));
-        let cause = "too long".to_owned();
-        assert_eq!(window.settle(), Some(Settled::Refused { last: 6, cause }));
+        let (reason, cause) = (Refusal::TooLong, "too long".to_owned());
+        assert_eq!(window.settle(), Some(Settled::Refused { last: 6, reason, cause }));
         assert_eq!(window.settle(), Some(Settled::Stored { last: 8, count: 2 }));
         assert!(window.is_empty());
     }

@@ -3,9 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use heka_core::delivery::Refusal;
-use heka_core::delivery::transport::{Outbox, Source};
-use heka_core::net::{DialError, Loss, Redial};
+use heka_core::delivery::transport::{Outbox, Source, numbers};
+use heka_core::net::{DialError, Redial};
 use heka_core::os::{Deadline, wait};
 use heka_core::report::{Status, Stop, stats};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,10 +13,9 @@ use serde_json::Value;
 use crate::cli::Plan;
 use crate::client::Client;
 use crate::jetstream;
-use crate::numbers;
 use crate::packer::Packer;
 use crate::protocol::Incoming;
-use crate::window::{Settled, Window};
+use crate::window::Window;
 
 /// Bytes that are handed to the system in one go.
 const PIECE: usize = 256 * 1024;
@@ -135,48 +133,27 @@ impl Writer {
         if self.pause.is_some() {
             return Ok(());
         }
-        if !self.redial.schedule(&Loss::of(format_args!("{}: {cause}", self.plan.address.text))) {
-            return Err(DialError::failed(cause));
-        }
-        self.pause = Some(self.redial.due());
+        self.pause = Some(self.redial.delay_after(&self.plan.address.text, cause)?);
         Ok(())
     }
 
     /// The connection broke, or could not be made.
     fn lost(&mut self, error: DialError) -> Result<(), Stop> {
-        let (cause, hint) = match error {
-            DialError::Stopped(stop) => return Err(stop),
-            DialError::Failed { cause, hint } => (cause, hint),
-        };
+        let error = error.unless_stopped()?;
         self.client = None;
         numbers::CONNECTED.set(0);
         self.pause = None;
         self.window.rewind();
-        let subject = &self.plan.address.text;
-        if self.redial.schedule(&Loss::of(format_args!("{subject}: {cause}")).hint(hint.as_deref()))
-        {
-            return Ok(());
-        }
-        Err(DialError::Failed { cause, hint }.into_stop(subject))
+        self.redial.retry(&self.plan.address.text, error)
     }
 
     /// Reports what has come of the records at the front.
     fn tell(&mut self) -> Result<(), Stop> {
-        while let Some(settled) = self.window.settle() {
+        if self.outbox.tell(|| self.window.settle())? {
             self.redial.reset();
-            match settled {
-                Settled::Stored { last, count } => {
-                    numbers::ACKNOWLEDGED.add(count);
-                    self.outbox.stored(last)?;
-                }
-                Settled::Refused { last, cause } => {
-                    numbers::REFUSED.add(1);
-                    self.outbox.refused(last, Refusal::TooLong, &cause)?;
-                }
-            }
         }
         numbers::RESENT.set(self.window.resent);
-        self.outbox.flush()
+        Ok(())
     }
 
     /// Waits until something can be done; `true` if that is to read.
@@ -275,6 +252,8 @@ fn take_answer(
 
 #[cfg(test)]
 mod tests {
+    use heka_core::delivery::transport::Settled;
+
     use super::*;
     use crate::address;
     use crate::window::Outgoing;

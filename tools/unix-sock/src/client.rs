@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use heka_core::net::{Backoff, DialError, Dialer, Loss, Redial, UnixName, unacknowledged_len};
+use heka_core::net::{Backoff, DialError, Dialer, Redial, UnixName, unacknowledged_len};
 use heka_core::os::{Deadline, clock, wait};
 use heka_core::report::words::Count;
 use heka_core::report::{Status, Stop};
@@ -148,9 +148,7 @@ impl Client<'_> {
 
     /// Waits before the next attempt; an error if there may be none.
     fn pause(&mut self, cause: &str) -> Result<(), Stop> {
-        if !self.redial.schedule(&Loss::of(format_args!("{}: {cause}", self.name))) {
-            return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
-        }
+        self.redial.retry(self.name, DialError::failed(cause))?;
         self.redial.wait(self.hub.sink.out.as_mut(), self.end)?;
         self.check_time()
     }

@@ -13,14 +13,14 @@ const MAX_ANSWER: usize = 1024;
 
 /// Answers on standard input.
 #[derive(Debug)]
-pub struct Answers {
+pub(super) struct Answers {
     input: Input,
     splitter: Splitter,
     progress: Progress,
     /// Number of the last record that nothing is left to do about.
     done: u64,
     /// Some of them were refused.
-    pub has_refused: bool,
+    pub(super) has_refused: bool,
 }
 
 impl Answers {
@@ -28,7 +28,7 @@ impl Answers {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn new() -> Result<Self, Stop> {
+    pub(super) fn new() -> Result<Self, Stop> {
         Ok(Self {
             input: Input::stdin()?,
             splitter: Splitter::frames(MAX_ANSWER),
@@ -39,12 +39,12 @@ impl Answers {
     }
 
     /// What to wait for.
-    pub fn fd(&self) -> BorrowedFd<'_> {
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.input.fd()
     }
 
     /// Number of the last record that nothing is left to do about.
-    pub fn done(&self) -> u64 {
+    pub(super) fn done(&self) -> u64 {
         self.done
     }
 
@@ -52,7 +52,7 @@ impl Answers {
     ///
     /// # Errors
     /// Nothing can be read.
-    pub fn take(&mut self) -> Result<bool, Stop> {
+    pub(super) fn take(&mut self) -> Result<bool, Stop> {
         while self.input.is_ready()? {
             if !self.input.read()? {
                 return Ok(false);

@@ -5,13 +5,18 @@
 mod address;
 mod answers;
 mod convert;
+mod form;
+mod handover;
+pub mod numbers;
 mod outbox;
 mod place;
 mod source;
 
-pub use address::{Form, From, parse_form, parse_from, parse_hosts, parse_switch};
-pub use answers::Answers;
+pub use address::{From, Options, Parts, Scheme, parse_path, parse_text};
+use answers::Answers;
 pub use convert::{Converter, Origin};
-pub use outbox::Outbox;
+pub use form::Form;
+pub use handover::Handover;
+pub use outbox::{Outbox, Settled};
 pub use place::Place;
 pub use source::{Source, each_frame};

@@ -7,6 +7,29 @@ use crate::report::words::Count;
 use crate::report::{self, Stop, stats};
 use crate::wire::{Header, put_frame};
 
+use super::numbers;
+
+/// What came of the records at the front.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// All up to that number are stored, and how many more that is than before.
+    Stored {
+        /// Number of the last one.
+        last: u64,
+        /// How many.
+        count: u64,
+    },
+    /// The one with that number will never be stored.
+    Refused {
+        /// Its number.
+        last: u64,
+        /// For the program that wrote it to us.
+        reason: Refusal,
+        /// For people.
+        cause: String,
+    },
+}
+
 /// The way back to the program that writes messages to us, if it reads answers.
 #[derive(Debug)]
 pub struct Outbox {
@@ -36,35 +59,46 @@ impl Outbox {
         if std::mem::replace(&mut self.is_ready, true) {
             return Ok(());
         }
-        self.tell(Header::default())?;
+        self.put(Header::default());
         self.flush()
     }
 
-    /// Everything up to number `last` is stored.
+    /// Tells what has come of the records at the front, as far as `next` knows it; `true` if some are
+    /// stored.
     ///
     /// # Errors
     /// It cannot be told.
-    pub fn stored(&mut self, last: u64) -> Result<(), Stop> {
+    pub fn tell(&mut self, mut next: impl FnMut() -> Option<Settled>) -> Result<bool, Stop> {
+        let mut has_stored = false;
         let run = self.run;
-        let (stream_id, acknowledged) = (Some(run.as_slice()), Some(last));
-        self.tell(Header { stream_id, acknowledged, ..Header::default() })
+        while let Some(settled) = next() {
+            let (last, refused) = match settled {
+                Settled::Stored { last, count } => {
+                    has_stored = true;
+                    numbers::ACKNOWLEDGED.add(count);
+                    (last, None)
+                }
+                Settled::Refused { last, reason, cause } => {
+                    self.refuse(last, reason, &cause);
+                    (last, Some(reason.number()))
+                }
+            };
+            let (stream_id, acknowledged) = (Some(run.as_slice()), Some(last));
+            self.put(Header { stream_id, acknowledged, refused, ..Header::default() });
+        }
+        self.flush()?;
+        Ok(has_stored)
     }
 
-    /// The message with that number will never be stored, for that `reason`; `cause` is for people.
-    ///
-    /// # Errors
-    /// It cannot be told.
-    pub fn refused(&mut self, last: u64, reason: Refusal, cause: &str) -> Result<(), Stop> {
+    /// Counts a refused message, and reports it if nobody is told who sees to that.
+    fn refuse(&mut self, number: u64, reason: Refusal, cause: &str) {
+        numbers::REFUSED.add(1);
         if self.out.is_none() {
             self.has_refused = true;
             stats::skip(skipped(reason), 1);
-            let text = format_args!("message {last} dropped: {cause}");
+            let text = format_args!("message {number} dropped: {cause}");
             report::repeated("messages that are refused", text);
         }
-        let run = self.run;
-        let refused = Some(reason.number());
-        let (stream_id, acknowledged) = (Some(run.as_slice()), Some(last));
-        self.tell(Header { stream_id, acknowledged, refused, ..Header::default() })
     }
 
     /// Reports that `count` messages were not acknowledged, and never will be.
@@ -74,18 +108,15 @@ impl Outbox {
         }
     }
 
-    fn tell(&mut self, header: Header<'_>) -> Result<(), Stop> {
-        let Some(out) = &mut self.out else { return Ok(()) };
-        // A header of a few bytes always fits.
-        let _fits = put_frame(out.buffer(), header, &[]);
-        Ok(())
+    fn put(&mut self, header: Header<'_>) {
+        if let Some(out) = &mut self.out {
+            // A header of a few bytes always fits.
+            let _fits = put_frame(out.buffer(), header, &[]);
+        }
     }
 
     /// Writes the pending answers.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn flush(&mut self) -> Result<(), Stop> {
+    fn flush(&mut self) -> Result<(), Stop> {
         self.out.as_mut().map_or(Ok(()), Output::flush)
     }
 }

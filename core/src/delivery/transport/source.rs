@@ -18,9 +18,7 @@ pub struct Source {
     /// `None` until it is known what comes.
     splitter: Option<Splitter>,
     progress: Progress,
-    template: Template,
-    /// The message made of a line.
-    made: Vec<u8>,
+    lines: Lines,
     /// Number of the last record.
     number: u64,
     /// Whoever writes to us says the numbers.
@@ -30,6 +28,24 @@ pub struct Source {
     /// Something could not be read.
     pub has_lost: bool,
     is_ended: bool,
+}
+
+/// Makes messages of lines.
+#[derive(Debug)]
+struct Lines {
+    template: Template,
+    made: Vec<u8>,
+}
+
+impl Lines {
+    /// The frame of the message that a line becomes.
+    fn make(&mut self, line: &[u8]) -> Result<&[u8], Stop> {
+        self.made.clear();
+        let (uuid, now) = (clock::random_uuid(), clock::now_ns());
+        let put = self.template.put_frame(&mut self.made, Header::default(), uuid, now, line);
+        put.map_err(Stop::failed)?;
+        Ok(&self.made)
+    }
 }
 
 impl Source {
@@ -49,8 +65,7 @@ impl Source {
             input: Input::stdin()?,
             splitter: None,
             progress: Progress::default(),
-            template: Template::new(&message, None),
-            made: Vec::new(),
+            lines: Lines { template: Template::new(&message, None), made: Vec::new() },
             number: 0,
             is_numbered,
             is_placed: false,
@@ -126,13 +141,8 @@ impl Source {
                 Found::Record(record) => {
                     self.number += 1;
                     stats::MESSAGES.add(1);
-                    self.made.clear();
-                    let (uuid, now) = (clock::random_uuid(), clock::now_ns());
-                    let header = Header::default();
-                    let put =
-                        self.template.put_frame(&mut self.made, header, uuid, now, record.text);
-                    put.map_err(Stop::failed)?;
-                    each_frame(&self.made, |frame| receive(Ok(frame), self.number));
+                    let made = self.lines.make(record.text)?;
+                    each_frame(made, |frame| receive(Ok(frame), self.number));
                 }
                 Found::Damage(Damage::NoFrame(damage))
                     if self.is_numbered && damage.reason != Reason::CutOff =>

@@ -64,7 +64,8 @@ impl Counter {
     }
 }
 
-/// A number for each value of a label. There must be few of them: they are never forgotten.
+/// A number for each value of a label. There must be few of them: they are not forgotten
+/// by themselves.
 #[derive(Debug)]
 pub struct Table(Mutex<BTreeMap<String, Arc<Counter>>>);
 
@@ -84,6 +85,17 @@ impl Table {
     pub fn get(&self, of: impl Display) -> Arc<Counter> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(table.entry(of.to_string()).or_default())
+    }
+
+    /// These are all from now on.
+    pub fn replace(&self, values: impl IntoIterator<Item = (String, u64)>) {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        table.clear();
+        table.extend(values.into_iter().map(|(of, value)| {
+            let counter = Counter::new();
+            counter.set(value);
+            (of, Arc::new(counter))
+        }));
     }
 
     pub(super) fn sum(&self) -> u64 {

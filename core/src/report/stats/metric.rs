@@ -90,7 +90,12 @@ enum Word {
     Always(&'static str),
     /// Unless it is 0.
     IfAny(&'static str),
+    /// With the parts that it is the sum of.
+    Parts(&'static str),
 }
+
+/// Parts of a sum that are shown in the line for people.
+const MOST_PARTS: usize = 10;
 
 #[derive(Clone, Copy, Debug)]
 enum Source {
@@ -195,6 +200,13 @@ impl Metric {
         self
     }
 
+    /// The line for people shows it as `SUM WORD (OF: VALUE, …)`, without the values that are 0.
+    #[must_use]
+    pub const fn word_with_parts(mut self, word: &'static str) -> Self {
+        self.word = Word::Parts(word);
+        self
+    }
+
     /// Its name, for the page's test.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -217,7 +229,24 @@ impl Metric {
         match (self.word, value) {
             (Word::Always(word), Some(value)) => *line += &format!(", {value} {word}"),
             (Word::IfAny(word), Some(value)) if value > 0 => *line += &format!(", {value} {word}"),
+            (Word::Parts(word), Some(value)) => {
+                *line += &format!(", {value} {word}");
+                self.push_parts(line);
+            }
             _ => {}
+        }
+    }
+
+    /// The parts of a sum, if it is one.
+    fn push_parts(&self, line: &mut String) {
+        let (_, values) = self.values();
+        let parts = values.iter().filter(|(_, number)| number.value > 0);
+        let parts: Vec<_> = parts.map(|(of, number)| format!("{of}: {number}")).collect();
+        if let Some(shown) = parts.get(..MOST_PARTS.min(parts.len())).filter(|_| values.len() > 1)
+            && !shown.is_empty()
+        {
+            let more = if parts.len() > MOST_PARTS { ", …" } else { "" };
+            *line += &format!(" ({}{more})", shown.join(", "));
         }
     }
 

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A sender before a broker and two archives behind it, of which all are killed, frozen or cut off
+//! at random; then every record is counted.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::{Random, Running, Tool, eventually, scratch, sh};
+
+/// Lines written at a time.
+const BATCH: u64 = 50;
+/// How long a server is away at the most.
+const ABSENCE: Duration = Duration::from_secs(2);
+
+/// The servers of a broker.
+pub trait Servers {
+    /// What is tested, for people.
+    fn name(&self) -> &'static str;
+    /// The address that the sender writes to.
+    fn to_write(&self) -> String;
+    /// The address that both archives read from.
+    fn to_read(&self) -> String;
+    /// Makes what has to be there before the archives begin; `None` if it cannot be made yet.
+    fn prepare(&mut self) -> Option<()>;
+    /// Harms a server, and returns how.
+    fn harm(&mut self, random: &mut Random) -> &'static str;
+    /// Ends that.
+    fn heal(&mut self);
+}
+
+/// The servers, and our processes before and behind them.
+struct World<S> {
+    folder: TempDir,
+    servers: S,
+    sender: Option<Running>,
+    archives: [Option<Running>; 2],
+    written: u64,
+    faults: BTreeMap<&'static str, u64>,
+}
+
+impl<S: Servers> World<S> {
+    /// What all say is in one file.
+    fn quietly(&self, tool: Tool) -> Running {
+        tool.dir(self.folder.path()).stderr_file(open(&self.folder.path().join("log"))).spawn()
+    }
+
+    /// Starts what does not run.
+    fn watch_over(&mut self) {
+        let is_alive =
+            |process: &mut Option<Running>| process.as_mut().is_some_and(Running::is_running);
+        if !is_alive(&mut self.sender) {
+            let line = format!(
+                "heka-tail --uuid=position --resume=app.pos app.log | \
+                 heka-send --retry-max-delay=300ms --commit=app.pos '{}'",
+                self.servers.to_write()
+            );
+            self.sender = Some(self.quietly(sh(&line)));
+        }
+        for index in 0..self.archives.len() {
+            if !is_alive(&mut self.archives[index]) {
+                let file = format!("{index}.heka");
+                let listen = Tool::new("heka-listen").args(["--fsync", "--write", &file]);
+                let listen = listen.args(["--retry-max-delay=300ms", &self.servers.to_read()]);
+                self.archives[index] = Some(self.quietly(listen));
+            }
+        }
+    }
+
+    fn write(&mut self) {
+        let mut file = open(&self.folder.path().join("app.log"));
+        let lines: String =
+            (1..=BATCH).map(|number| format!("{}\n", self.written + number)).collect();
+        file.write_all(lines.as_bytes()).expect("cannot write");
+        self.written += BATCH;
+    }
+
+    /// One fault.
+    fn harm(&mut self, random: &mut Random, rest: Duration) {
+        let name = match random.below(4) {
+            0 | 1 => {
+                let name = self.servers.harm(random);
+                self.pass(rest, true);
+                self.servers.heal();
+                name
+            }
+            2 => {
+                // With all that it has started.
+                drop(self.sender.take());
+                "sender killed"
+            }
+            _ => {
+                drop(self.archives[usize::from(random.below(2) == 1)].take());
+                "archive killed"
+            }
+        };
+        *self.faults.entry(name).or_default() += 1;
+    }
+
+    fn pass(&mut self, time: Duration, writes: bool) {
+        let end = Instant::now() + time;
+        eventually("time passes", || {
+            if writes {
+                self.write();
+            }
+            self.watch_over();
+            (Instant::now() >= end).then_some(())
+        });
+    }
+
+    /// The numbers that are archived, each as often as it is.
+    fn archived(&self, dedup: bool) -> Vec<u64> {
+        let files = (0..self.archives.len()).map(|index| format!("{index}.heka"));
+        let files: Vec<_> = files.filter(|file| self.folder.path().join(file).exists()).collect();
+        if files.is_empty() {
+            return Vec::new();
+        }
+        let flags: &[&str] = if dedup { &["--dedup=100000000"] } else { &[] };
+        let decode = Tool::new("heka-decode").args(["-o", "payload"]).args(flags).args(files);
+        let text = decode.dir(self.folder.path()).run().out();
+        let mut numbers: Vec<_> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// What was written is archived: how many, and how often. What a killed archive had in hand
+    /// comes again when its time is up.
+    fn settle(&mut self) -> (usize, usize) {
+        let count = usize::try_from(self.written).expect("a number");
+        let deadline = Instant::now() + Duration::from_secs(90);
+        loop {
+            self.pass(Duration::from_millis(300), false);
+            let mut numbers = self.archived(false);
+            let all = numbers.len();
+            numbers.dedup();
+            if numbers.len() >= count || Instant::now() >= deadline {
+                return (numbers.len(), all);
+            }
+        }
+    }
+}
+
+fn open(path: &Path) -> File {
+    OpenOptions::new().append(true).create(true).open(path).expect("a file")
+}
+
+/// Harms `servers` and our processes for that `part` of `HEKA_SOAK_SECONDS`, 20 without; nothing may
+/// be lost, and nothing be there twice that `--dedup` does not recognise. `HEKA_SOAK_SEED` repeats
+/// the faults of a run.
+///
+/// # Panics
+/// If it is.
+pub fn soak(servers: impl Servers, part: f64) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let time = Duration::from_secs(number("HEKA_SOAK_SECONDS").unwrap_or(20)).mul_f64(part);
+    let seed = number("HEKA_SOAK_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let name = servers.name();
+    eprintln!("{name}: HEKA_SOAK_SEED={seed}");
+    let (folder, archives, faults) = (scratch(), [None, None], BTreeMap::new());
+    let mut world = World { folder, servers, sender: None, archives, written: 0, faults };
+    let mut random = Random::spread(seed);
+    eventually("the broker is ready for the archives", || {
+        world.watch_over();
+        world.servers.prepare()
+    });
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        world.harm(&mut random, ABSENCE.min(time / 2));
+        world.pass(Duration::from_millis(500), true);
+    }
+    let (arrived, all) = world.settle();
+    let written = usize::try_from(world.written).expect("a number");
+    eprintln!(
+        "{name}: {:?}; {written} records written, {} lost, {} more than once in the archives",
+        world.faults,
+        written.saturating_sub(arrived),
+        all - arrived
+    );
+    assert_eq!((arrived, world.archived(true).len()), (written, written));
+}

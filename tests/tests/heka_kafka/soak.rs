@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Brokers that go away or freeze at random, with a sender before them and two archives behind them
+//! that are killed too; then every record is counted.
+//!
+//! `make soak` runs each for half of `HEKA_SOAK_SECONDS`. A broker that keeps everything in memory is
+//! frozen; that its connections break, and that nobody answers for a while, is what the mock
+//! cluster is for, where however nobody recognises what is sent again.
+
+use heka_tests::soak::{Servers, soak};
+use heka_tests::{Mock, Random, Signal, Tansu};
+
+/// A dead archive's partitions are free soon, and what is not answered is asked again soon.
+const SETTINGS: &str = "session.timeout.ms=6000&socket.timeout.ms=3000";
+const BROKERS: u64 = 3;
+
+struct Frozen(Tansu);
+
+impl Servers for Frozen {
+    fn name(&self) -> &'static str {
+        "Kafka, one broker"
+    }
+
+    fn to_write(&self) -> String {
+        self.0.url("logs?key=Payload&socket.timeout.ms=3000")
+    }
+
+    fn to_read(&self) -> String {
+        self.0.url(&format!("logs?group=archive&{SETTINGS}"))
+    }
+
+    fn prepare(&mut self) -> Option<()> {
+        Some(())
+    }
+
+    fn harm(&mut self, _: &mut Random) -> &'static str {
+        self.0.signal(Signal::SIGSTOP);
+        "broker frozen"
+    }
+
+    fn heal(&mut self) {
+        self.0.signal(Signal::SIGCONT);
+    }
+}
+
+struct Cluster {
+    mock: Mock,
+    down: Vec<u64>,
+}
+
+impl Servers for Cluster {
+    fn name(&self) -> &'static str {
+        "Kafka, three brokers"
+    }
+
+    fn to_write(&self) -> String {
+        self.mock.url("logs?key=Payload&socket.timeout.ms=3000")
+    }
+
+    fn to_read(&self) -> String {
+        self.mock.url(&format!("logs?group=archive&{SETTINGS}"))
+    }
+
+    fn prepare(&mut self) -> Option<()> {
+        Some(())
+    }
+
+    fn harm(&mut self, random: &mut Random) -> &'static str {
+        let is_all = random.below(3) == 0;
+        let one = 1 + random.below(BROKERS);
+        self.down = (1..=BROKERS).filter(|id| is_all || *id == one).collect();
+        for id in &self.down {
+            self.mock.tell(&format!("down {id}"));
+        }
+        if is_all { "all brokers down" } else { "broker down" }
+    }
+
+    fn heal(&mut self) {
+        for id in std::mem::take(&mut self.down) {
+            self.mock.tell(&format!("up {id}"));
+        }
+    }
+}
+
+#[test]
+fn soak_frozen() {
+    if let Some(tansu) = Tansu::start() {
+        soak(Frozen(tansu), 0.5);
+    }
+}
+
+#[test]
+fn soak_down() {
+    if let Some(mut mock) = Mock::start(3) {
+        mock.tell("topic logs 4");
+        soak(Cluster { mock, down: Vec::new() }, 0.5);
+    }
+}
