@@ -5,8 +5,8 @@ complete -c heka-kafka -l user -d 'User name' -r
 complete -c heka-kafka -l password-file -d 'File with the user\'s password' -r -F
 complete -c heka-kafka -l sasl -d 'SASL mechanism' -r
 complete -c heka-kafka -s w -l connect-timeout -d 'Connection timeout' -r
-complete -c heka-kafka -l ca-file -d 'CAs to trust instead of the system\'s' -r -F
-complete -c heka-kafka -l cert -d 'Client certificate' -r -F
+complete -c heka-kafka -l ca-file -d 'Trust only the CAs in this file' -r -F
+complete -c heka-kafka -l cert -d 'Client certificate to present' -r -F
 complete -c heka-kafka -l key -d 'Private key, if not in the certificate\'s file' -r -F
 complete -c heka-kafka -l retry -d 'Number of retries, or \'forever\'' -r
 complete -c heka-kafka -l retry-delay -d 'Delay before the first retry' -r
