@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::{Running, Signal, Tool, eventually, scratch};
+use crate::{Peer, Running, Signal, Tool, eventually, scratch};
 
 /// The numbers from 1 to `count`, one a line.
 pub fn lines(count: u32) -> String {
@@ -112,4 +112,49 @@ pub fn end_soon<B>(
         tries.push(longest);
     }
     panic!("ends after {tries:?}");
+}
+
+/// What can be done to a broker.
+pub trait Broker {
+    /// Nobody can reach it any more.
+    fn stop(&mut self);
+    /// It is there again, with all it had.
+    fn start(&mut self);
+    /// The payloads of all that is stored at the address under test.
+    fn stored(&mut self) -> String;
+}
+
+/// A sender with a broker at `url` and a second address: that takes over when the broker dies; and
+/// with `--to=all` neither waits for the other.
+///
+/// # Panics
+/// If not.
+pub fn takes_over(broker: &mut impl Broker, url: &str) {
+    const COUNT: u32 = 4000;
+    let standby = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let retry = ["-v", "--retry-delay=50ms", "--retry-max-delay=200ms", "--retry-jitter=0"];
+    let send =
+        |flags: &[&str]| Tool::new("heka-send").args(retry).args(flags).args([url, &standby.addr]);
+    let (all, first) = (lines(COUNT), lines(COUNT / 2));
+    let rest = &all[first.len()..];
+    let mut sender = send(&[]).stdin_open().spawn();
+    sender.write(&first);
+    flows(&sender, u64::from(COUNT / 2));
+    broker.stop();
+    sender.write(rest);
+    standby.wait_stdout("the rest", |bytes| bytes.len() >= rest.len());
+    sender.finish().succeeds();
+    broker.start();
+    let came = String::from_utf8(standby.stdout()).expect("text");
+    each_once(&(broker.stored() + &came), COUNT);
+    // To all: one that is away gets its own later.
+    broker.stop();
+    let folder = scratch();
+    let sender = send(&["--to=all", "--queue=spool"]).dir(folder.path()).stdin_open();
+    let mut sender = sender.spawn();
+    sender.write("new\n");
+    standby.wait_stdout("the new one", |bytes| bytes.ends_with(b"new\n"));
+    broker.start();
+    sender.finish().succeeds();
+    eventually("the broker has it", || broker.stored().ends_with("new\n").then_some(()));
 }

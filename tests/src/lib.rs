@@ -47,7 +47,7 @@ mod wait;
 pub mod ws;
 
 pub use bindir::{bindir, system_path};
-pub use broker::{each_once, end_soon, flows, lines, queue_before, sorted};
+pub use broker::{Broker, each_once, end_soon, flows, lines, queue_before, sorted, takes_over};
 pub use certificates::certificates;
 pub use dead_end::DeadEnd;
 pub use disk::{SmallDisk, StoppableDisk};
