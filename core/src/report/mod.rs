@@ -17,7 +17,7 @@ mod stop;
 pub mod words;
 
 pub use conceal::{conceal, without_secrets};
-pub use damage::{damage, damage_of_peer};
+pub use damage::{damage, damage_of_peer, damage_to_be_mended, last_damage_of_peer};
 pub use format::Format;
 pub use limiter::{print_suppressed, repeated, repeated_loss};
 pub use refused::Refused;

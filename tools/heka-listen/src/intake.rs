@@ -204,8 +204,7 @@ impl Intake {
             true => !place.lose(),
         };
         if will_come_again {
-            let text = format_args!("{peer}: {damage}, to be sent again");
-            return report::repeated("damage", text);
+            return report::damage_to_be_mended(peer, damage);
         }
         self.failed |= report::damage_of_peer(peer, damage);
     }

@@ -71,8 +71,10 @@ impl Batch {
     pub(crate) fn add_all(&mut self, records: &[u8], plan: &Plan) {
         if !records.is_empty() {
             self.end();
-            self.done
-                .push(Delivery { to: Recipients::Unnamed, chunk: Chunk::of(records, plan.wire) });
+            self.done.push(Delivery {
+                to: Recipients::Unnamed,
+                chunk: Chunk::of(records, plan.formats.wire),
+            });
         }
     }
 

@@ -43,13 +43,13 @@ pub(crate) fn whole_records(
 ) -> Option<usize> {
     let limit = plan.max_record.saturating_sub(kept);
     let waiting = waiting_len(link.socket()).ok()?.min(limit);
-    if waiting < BULK || plan.wire == Framing::None {
+    if waiting < BULK || plan.formats.wire == Framing::None {
         return Some(waiting).filter(|len| *len >= BULK);
     }
     let tail = scratch.get_mut(..TAIL).unwrap_or_default();
     let start = waiting - tail.len();
     let len = peek_at(link.socket(), start, tail).ok()?;
-    match plan.wire.last_start(tail.get(..len).unwrap_or_default()) {
+    match plan.formats.wire.last_start(tail.get(..len).unwrap_or_default()) {
         0 => None,
         end => Some(start + end).filter(|len| *len >= BULK),
     }
@@ -57,7 +57,7 @@ pub(crate) fn whole_records(
 
 /// Ends a record whose last byte may be missing.
 pub(crate) fn end_record(last: Option<u8>, sink: &mut Sink<'_>) -> Result<(), Stop> {
-    match sink.plan.wire {
+    match sink.plan.formats.wire {
         Framing::Delimited(end) if last != Some(end) => sink.put_all(&[end]),
         _ => Ok(()),
     }

@@ -177,7 +177,7 @@ impl Client<'_> {
     /// A connection has ended: in order, or is there more to do?
     fn look_back(&mut self, mut peer: Peer) -> Result<Next, Stop> {
         let plan = self.hub.plan;
-        let framing = plan.wire;
+        let framing = plan.formats.wire;
         if peer.inbound.fate == Fate::Idle {
             return Err(Stop::unreachable(format_args!("{}: nothing moved in time", self.name)));
         }

@@ -16,7 +16,7 @@ pub(crate) struct Formats {
     /// Framing of standard input and output.
     pub(crate) stdio: Framing,
     pub(crate) form: Form,
-    /// Each packet is one record, whatever is in it.
+    /// Each packet is one record, without the newline or NUL at its end.
     pub(crate) is_whole: bool,
 }
 
@@ -54,6 +54,11 @@ impl Formats {
         let formats = Self { wire, stdio, form, is_whole: is_bare && !takes_any_bytes };
         formats.check()?;
         Ok(formats)
+    }
+
+    /// How records are found on the socket.
+    pub(crate) fn on_wire(self) -> Framing {
+        if self.is_whole { Framing::Whole } else { self.wire }
     }
 
     fn check(self) -> Result<(), Stop> {

@@ -2,7 +2,7 @@
 //! What has arrived from one peer, and the records in it.
 
 use heka_core::record::{Found, Framing, More, Progress, Unread};
-use heka_core::report::Stop;
+use heka_core::report::{self, Stop};
 
 use crate::address::Recipients;
 use crate::batch::Batch;
@@ -46,7 +46,7 @@ impl Intake {
     /// With nothing yet.
     pub(crate) fn new(facts: &Facts, plan: &Plan) -> Self {
         Self {
-            envelope: Envelope::new(plan.form, facts),
+            envelope: Envelope::new(plan.formats.form, facts),
             progress: Progress::default(),
             partial: Unread::default(),
             echo: Batch::default(),
@@ -85,7 +85,7 @@ impl Intake {
             }
             return Ok(Rest::Kept);
         }
-        if plan.has_whole_packets && packet.len() <= plan.max_record {
+        if plan.formats.is_whole && packet.len() <= plan.max_record {
             if !packet.is_empty() {
                 self.take(from, packet, sink)?;
             }
@@ -94,7 +94,7 @@ impl Intake {
         if plan.has_datagrams() {
             self.progress = Progress::default();
         }
-        if is_empty_record(plan.wire, packet) {
+        if is_empty_record(plan.formats.wire, packet) {
             self.take(from, &[], sink)?;
         }
         let mut left = packet;
@@ -152,10 +152,12 @@ impl Intake {
                 Found::Record(record) => self.take(from, record.text, sink)?,
                 Found::Frame(frame) => self.take(from, frame.bytes, sink)?,
                 Found::Damage(damage) if damage.is_final() && !sink.plan.has_datagrams() => {
-                    sink.lose(from, format_args!("{damage}; connection closed"));
+                    sink.has_lost |= report::last_damage_of_peer(from, &damage);
                     is_lost = true;
                 }
-                Found::Damage(damage) => sink.lose(from, damage),
+                Found::Damage(damage) => {
+                    sink.has_lost |= report::damage_of_peer(from, &damage);
+                }
             }
         }
         let done = records.done();
@@ -169,7 +171,8 @@ impl Intake {
 
     /// Hands over a record, and gathers what is sent back.
     fn take(&mut self, from: &Facts, record: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
-        let ends_with_newline = sink.plan.has_whole_packets || sink.plan.wire == Framing::Docker;
+        let ends_with_newline =
+            sink.plan.formats.is_whole || sink.plan.formats.wire == Framing::Docker;
         let record = if ends_with_newline { without_end(record) } else { record };
         if let Some(record) = sink.receive(from, &mut self.envelope, record)?
             && sink.plan.echo

@@ -225,7 +225,7 @@ impl<'a> Peers<'a> {
         }
         if self.audience.is_empty() {
             // With nobody there records wait; those for a certain peer that is gone are reported.
-            let for_all = self.plan.to == To::All && self.plan.form == Form::Payload;
+            let for_all = self.plan.to == To::All && self.plan.formats.form == Form::Payload;
             return self.last.is_some() && !for_all && self.plan.server().is_some();
         }
         let only = self.only().and_then(|only| self.all.get(&only));
@@ -249,7 +249,7 @@ impl<'a> Peers<'a> {
         {
             // They stand in memory as on the socket.
             let records = source.input.data().get(..len).unwrap_or_default();
-            if let Err(error) = only.link.pass(records, self.plan.wire) {
+            if let Err(error) = only.link.pass(records, self.plan.formats.wire) {
                 only.fail(sink, &error);
             }
             source.input.consume(len);

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
-use heka_core::cli::{Timeout, Writing, parse_buffer_size};
+use heka_core::cli::{Writing, parse_buffer_size};
 use heka_core::codec::Form;
 use heka_core::net::Retries;
 use heka_core::net::{Backoff, ReadyFd, UnixName};
@@ -34,15 +34,11 @@ pub(crate) struct Plan {
     /// The socket; none if it is inherited.
     pub(crate) name: Option<UnixName>,
     pub(crate) kind: Kind,
-    /// Framing of the socket.
-    pub(crate) wire: Framing,
-    /// Framing of standard input and output.
-    pub(crate) stdio: Framing,
+    pub(crate) formats: Formats,
     /// Finds the records on the socket.
     pub(crate) wire_splitter: Splitter,
     /// Finds those on standard input.
     pub(crate) stdio_splitter: Splitter,
-    pub(crate) form: Form,
     /// Whole records are passed on as they stand, without a look at each.
     pub(crate) copies_through: bool,
     /// Those from a peer need not even be counted.
@@ -51,8 +47,6 @@ pub(crate) struct Plan {
     pub(crate) sends_bulk: bool,
     pub(crate) read_size: usize,
     pub(crate) max_record: usize,
-    /// Each packet is one record, without the newline or NUL at its end.
-    pub(crate) has_whole_packets: bool,
     /// A record may be several datagrams.
     pub(crate) has_gelf: bool,
     /// A packet may hold several records, up to this size.
@@ -165,42 +159,34 @@ impl Cli {
         let formats = Formats::of(&self)?;
         let role = if self.listen { self.plan_server()? } else { self.plan_client() };
         self.check_kind()?;
-        let Formats { wire, stdio, form, is_whole } = formats;
-        let has_exec = self.exec.is_some();
         let copies_through = self.copies_through(formats);
-        let is_simple = copies_through && matches!(wire, Framing::Delimited(_) | Framing::None);
-        let Timeout(linger) = self.linger;
+        let is_simple =
+            copies_through && matches!(formats.wire, Framing::Delimited(_) | Framing::None);
         Ok(Plan {
             name,
             kind: self.kind,
-            wire,
-            stdio,
-            wire_splitter: splitter(if is_whole { Framing::Whole } else { wire }, self.max_record),
-            stdio_splitter: splitter(stdio, self.max_record),
-            form,
+            formats,
+            wire_splitter: splitter(formats.on_wire(), self.max_record),
+            stdio_splitter: splitter(formats.stdio, self.max_record),
             copies_through,
             receives_bulk: is_simple && !self.echo && !self.common.reporting.counts(),
             sends_bulk: is_simple && self.sends_once(&role),
-            read_size: self.buf_size.unwrap_or(match (wire, self.kind) {
-                (Framing::None, Kind::Stream) => RECORD_READ_SIZE,
-                _ => READ_SIZE,
-            }),
+            read_size: self.read_size(formats),
             max_record: self.max_record,
-            has_whole_packets: is_whole,
             has_gelf: self.framing == Some(FramingName::Gelf),
             pack: self.pack,
             compress: self.compress,
             skip_empty: self.skip_empty,
             base64: self.base64,
             max_count: self.max_count,
-            reads_stdin: !self.recv_only && !has_exec && (!self.echo || self.to.is_some()),
+            reads_stdin: self.reads_stdin(),
             writes_stdout: !self.send_only,
             echo: self.echo,
             to: self.to.unwrap_or(if self.echo { To::None } else { To::All }),
             queue_size: self.queue_size,
             queue_full: self.queue_full,
             // Datagrams have no end.
-            linger: linger.or((self.kind == Kind::Dgram).then_some(Duration::ZERO)),
+            linger: self.linger.0.or((self.kind == Kind::Dgram).then_some(Duration::ZERO)),
             idle_timeout: self.idle_timeout.0,
             record_timeout: self.record_timeout.0,
             max_memory: self.max_memory,
@@ -209,6 +195,17 @@ impl Cli {
             writing: self.writing,
             role,
         })
+    }
+
+    fn read_size(&self, formats: Formats) -> usize {
+        self.buf_size.unwrap_or(match (formats.wire, self.kind) {
+            (Framing::None, Kind::Stream) => RECORD_READ_SIZE,
+            _ => READ_SIZE,
+        })
+    }
+
+    fn reads_stdin(&self) -> bool {
+        !self.recv_only && self.exec.is_none() && (!self.echo || self.to.is_some())
     }
 
     /// Whether whole records pass as they stand.

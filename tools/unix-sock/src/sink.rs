@@ -39,7 +39,7 @@ pub(crate) struct Sink<'a> {
     /// The peer whose record came last.
     pub(crate) origin: Option<u64>,
     records: u64,
-    has_lost: bool,
+    pub(crate) has_lost: bool,
 }
 
 impl<'a> Sink<'a> {
@@ -47,7 +47,8 @@ impl<'a> Sink<'a> {
     pub(crate) fn open(plan: &'a Plan) -> Result<Self, Stop> {
         let out = if plan.writes_stdout {
             // Payloads that are frames are frames.
-            let form = if plan.stdio == Framing::Heka { Form::Heka } else { plan.form };
+            let form =
+                if plan.formats.stdio == Framing::Heka { Form::Heka } else { plan.formats.form };
             let out = Output::stdout()?.unbuffered(plan.writing.unbuffered);
             Some(Backlog::new(settle_form(form, out)?))
         } else {
@@ -81,7 +82,7 @@ impl<'a> Sink<'a> {
         stats::MESSAGES.add(1);
         self.origin = Some(from.number);
         if let Some(out) = &mut self.out {
-            let put = envelope.put(out.buffer(), self.plan.stdio, &record);
+            let put = envelope.put(out.buffer(), self.plan.formats.stdio, &record);
             out.end_record()?;
             if let Err(cause) = put {
                 self.lose(from, cause);
@@ -126,7 +127,7 @@ impl<'a> Sink<'a> {
         if records.is_empty() {
             return Ok(());
         }
-        let count = self.plan.wire.count(records);
+        let count = self.plan.formats.wire.count(records);
         self.records += count;
         stats::MESSAGES.add(count);
         self.origin = Some(from.number);
@@ -165,14 +166,14 @@ impl<'a> Sink<'a> {
         if self.plan.base64 {
             record = BASE64.encode(&record).into_bytes().into();
         }
-        if self.plan.wire == Framing::Docker && !record.ends_with(b"\n") {
+        if self.plan.formats.wire == Framing::Docker && !record.ends_with(b"\n") {
             record.to_mut().push(b'\n');
         }
         let put = match record.len() {
             len if self.plan.has_gelf && len > gelf::LONGEST_MESSAGE => {
                 Err(format!("a record of {len} bytes does not fit 128 GELF chunks"))
             }
-            _ => self.plan.wire.put(out, &record).map_err(|unfit| unfit.to_string()),
+            _ => self.plan.formats.wire.put(out, &record).map_err(|unfit| unfit.to_string()),
         };
         if let Err(cause) = &put {
             self.lose("(standard input)", cause);

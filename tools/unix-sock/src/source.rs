@@ -2,7 +2,7 @@
 //! Standard input: records for peers.
 
 use heka_core::os::Input;
-use heka_core::report::Stop;
+use heka_core::report::{self, Stop};
 
 use crate::address::open;
 use crate::batch::{Batch, Delivery};
@@ -108,7 +108,9 @@ impl Source {
                 Found::Damage(damage) if damage.is_final() => {
                     return Err(Stop::failed(format_args!("{}: {damage}", self.input.name())));
                 }
-                Found::Damage(damage) => sink.lose(self.input.name(), damage),
+                Found::Damage(damage) => {
+                    sink.has_lost |= report::damage(self.input.name(), &damage);
+                }
             }
         }
         let done = records.done();
@@ -119,7 +121,7 @@ impl Source {
 
 fn deliver(record: &[u8], sink: &mut Sink<'_>, batch: &mut Batch) {
     let plan = sink.plan;
-    match open(plan.form, plan.wire, record) {
+    match open(plan.formats.form, plan.formats.wire, record) {
         Ok(addressed) if addressed.data.is_empty() && plan.skip_empty => {}
         Ok(addressed) => {
             batch.add(addressed.to, plan, |out| sink.encode(out, &addressed.data));

@@ -252,31 +252,17 @@ impl Cli {
     pub(crate) fn plan(self) -> Result<Plan, Stop> {
         let endpoint = Endpoint::parse(&self.url)
             .map_err(|error| Stop::usage(format_args!("URL: {error}")))?;
-        let variables: &[&str] = match endpoint.addr {
-            Addr::Tls(_) => &["HTTPS_PROXY", "ALL_PROXY"],
-            _ => &["HTTP_PROXY", "ALL_PROXY"],
-        };
-        let mut settings = self.net.plan(variables)?;
-        settings.resolve.clone_from(&self.resolve);
+        let settings = self.settings(&endpoint)?;
         let unix = self.unix.as_deref().map(UnixName::parse).transpose();
-        let init = self.init_messages()?;
         let form = if self.json { Form::Json } else { self.output };
-        let has_prefix = !self.text_prefix.is_empty() || !self.binary_prefix.is_empty();
-        if has_prefix && (form != Form::Payload || self.framing == Framing::None) {
-            return Err(Stop::usage(
-                "--text-prefix and --binary-prefix are for payloads that are framed",
-            ));
-        }
-        let framing = self.record_framing();
-        let is_binary = match self.send {
-            None => self.framing == Framing::None,
-            Some(send) => send == Sent::Binary,
-        };
+        self.check_prefixes(form)?;
         Ok(Plan {
+            init: self.init_messages()?,
+            framing: self.record_framing(),
+            send: self.kind_to_send(),
+            options: self.options(),
             headers: self.request.plan(&endpoint)?,
-            init,
             stdin: self.stdin,
-            send: if is_binary { Kind::Binary } else { Kind::Text },
             prefixes: Prefixes {
                 text: self.text_prefix.into_bytes(),
                 binary: self.binary_prefix.into_bytes(),
@@ -284,21 +270,11 @@ impl Cli {
             echo: self.echo,
             linger: self.linger.0,
             form,
-            framing,
             binary: self.binary,
             max_count: self.max_count,
             type_: self.type_,
             logger: self.logger,
             writing: self.writing,
-            options: Options {
-                max_message: self.max_message,
-                ping_interval: self.ping_interval.0,
-                ping_timeout: self.ping_timeout.0,
-                idle_timeout: self.net.socket.idle_timeout.0,
-                max_backlog: self.max_backlog,
-                text_as_binary: false,
-                compression: !self.no_compression,
-            },
             close: (self.close_code, self.close_reason),
             redirects: self.location,
             unix: unix.map_err(|error| Stop::usage(format_args!("--unix: {error}")))?,
@@ -307,6 +283,46 @@ impl Cli {
             backoff: self.retry.plan(BACKOFF),
             endpoint,
         })
+    }
+
+    fn settings(&self, endpoint: &Endpoint) -> Result<Settings, Stop> {
+        let variables: &[&str] = match endpoint.addr {
+            Addr::Tls(_) => &["HTTPS_PROXY", "ALL_PROXY"],
+            _ => &["HTTP_PROXY", "ALL_PROXY"],
+        };
+        let mut settings = self.net.plan(variables)?;
+        settings.resolve.clone_from(&self.resolve);
+        Ok(settings)
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            max_message: self.max_message,
+            ping_interval: self.ping_interval.0,
+            ping_timeout: self.ping_timeout.0,
+            idle_timeout: self.net.socket.idle_timeout.0,
+            max_backlog: self.max_backlog,
+            text_as_binary: false,
+            compression: !self.no_compression,
+        }
+    }
+
+    fn check_prefixes(&self, form: Form) -> Result<(), Stop> {
+        let has_prefix = !self.text_prefix.is_empty() || !self.binary_prefix.is_empty();
+        if has_prefix && (form != Form::Payload || self.framing == Framing::None) {
+            return Err(Stop::usage(
+                "--text-prefix and --binary-prefix are for payloads that are framed",
+            ));
+        }
+        Ok(())
+    }
+
+    fn kind_to_send(&self) -> Kind {
+        match self.send {
+            None if self.framing == Framing::None => Kind::Binary,
+            Some(Sent::Binary) => Kind::Binary,
+            None | Some(Sent::Text) => Kind::Text,
+        }
     }
 
     /// How payloads are framed in the output.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Records of standard input as messages to the server.
 
+use std::os::fd::BorrowedFd;
+
 use bytes::Bytes;
 use heka_core::net::ws::{Kind, Message};
 use heka_core::os::Input;
@@ -12,7 +14,7 @@ use crate::cli::{Plan, Prefixes};
 /// Reads records.
 #[derive(Debug)]
 pub(crate) struct Outbound {
-    pub(crate) input: Input,
+    input: Input,
     splitter: Splitter,
     progress: Progress,
     kind: Kind,
@@ -66,6 +68,12 @@ impl Outbound {
         self.input.consume(done);
         Ok(more == More::Coming)
     }
+
+    /// What to wait for.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.input.fd()
+    }
+
     /// Whether a record was begun whose end has not been read.
     pub(crate) fn has_part(&self) -> bool {
         !self.input.data().is_empty()

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::Stream;
 use heka_core::net::ws::{Closed, Kind, Message, Received, Socket};
-use heka_core::os::Backlog;
+use heka_core::os::{Backlog, Deadline};
 use heka_core::report::{self, Stop};
 
 use crate::cli::Plan;
@@ -47,18 +47,11 @@ impl Session {
             return self.leave(plan, socket);
         }
         loop {
-            // Only what is on its way can be answered.
-            let ended = self.input_ended.filter(|_| !socket.owes_messages());
-            let until =
-                ended.zip(plan.linger).and_then(|(ended, linger)| ended.checked_add(linger));
-            let input = self.outbound.as_ref().map(|outbound| outbound.input.fd());
+            let until = self.deadline(plan, &socket);
+            let input = self.outbound.as_ref().map(Outbound::fd);
             match socket.receive(&mut self.out, input, until) {
                 Ok(Received::Message(kind)) => {
-                    self.record(kind, socket.data())?;
-                    if plan.echo {
-                        let data = socket.take_data();
-                        socket.send(&Message { kind, data });
-                    }
+                    self.take(plan, kind, &mut socket)?;
                     if self.has_enough(plan) {
                         return self.leave(plan, socket);
                     }
@@ -83,6 +76,22 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// When no answer is waited for any longer: only what is on its way can be answered.
+    fn deadline(&self, plan: &Plan, socket: &Socket<Stream>) -> Deadline {
+        let ended = self.input_ended.filter(|_| !socket.owes_messages());
+        ended.zip(plan.linger).and_then(|(ended, linger)| ended.checked_add(linger))
+    }
+
+    /// Writes a message, and sends it back if that is asked for.
+    fn take(&mut self, plan: &Plan, kind: Kind, socket: &mut Socket<Stream>) -> Result<(), Stop> {
+        self.record(kind, socket.data())?;
+        if plan.echo {
+            let data = socket.take_data();
+            socket.send(&Message { kind, data });
+        }
+        Ok(())
     }
 
     fn record(&mut self, kind: Kind, data: &[u8]) -> Result<(), Stop> {

@@ -51,6 +51,11 @@ impl std::fmt::Display for Closed {
     }
 }
 
+/// Whether a close frame may have the code (RFC 6455 §7.4, and the registry it set up).
+pub(super) fn is_sendable(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
+
 /// What the registered codes mean.
 fn name(code: u16) -> Option<&'static str> {
     Some(match code {

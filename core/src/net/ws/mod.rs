@@ -37,10 +37,10 @@
 mod answer;
 mod body;
 mod breach;
+mod clock;
 mod closed;
 mod deflate;
 mod endpoint;
-mod feed;
 mod frame;
 mod handshake;
 mod inbound;
@@ -51,13 +51,14 @@ mod phase;
 mod refusal;
 mod request;
 mod socket;
+mod step;
 
 pub use closed::Closed;
 pub use endpoint::Endpoint;
-pub use feed::Received;
 pub use handshake::{Failure, shake};
 pub use message::{Kind, Message};
 pub use options::Options;
 pub use refusal::Refusal;
 pub use request::Request;
-pub use socket::{Socket, Step};
+pub use socket::Socket;
+pub use step::{Received, Step};

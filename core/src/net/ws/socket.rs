@@ -1,52 +1,46 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A WebSocket connection: messages in and out, pings, closing and failing.
+//! A WebSocket connection: messages in and out, pings, closing and failing; and the loop around it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
 
 use bytes::Bytes;
 use nix::poll::PollFlags;
 
 use super::breach::Breach;
+use super::clock::{Clock, Due, Pause, Progress};
+use super::closed::is_sendable;
 use super::deflate::Inflater;
-use super::feed::Clock;
 use super::frame::Opcode;
 use super::inbound::{Event, Inbound, Limits};
 use super::outgoing::Outgoing;
 use super::phase::{Ending, Phase};
-use super::{Closed, Kind, Message, Options};
-use crate::os::Deadline;
-use crate::report::Cause as _;
+use super::{Closed, Kind, Message, Options, Received, Step};
+use crate::os::{Backlog, Deadline, Wanted, wait, wait_at_the_end};
+use crate::report::{Cause as _, Stop};
 
 /// Reading stops while this many of our bytes wait for the peer.
-pub(super) const MAX_QUEUED: usize = 16 * 1024 * 1024;
+const MAX_QUEUED: usize = 16 * 1024 * 1024;
 /// So many bytes of ours are written without waiting for more.
 const WRITE_BLOCK: usize = 128 * 1024;
 /// Most bytes of a cause in a close frame of ours.
 const MAX_REASON: usize = 100;
 
-/// What a look at the connection brought.
-#[derive(Debug)]
-pub enum Step {
-    /// A message; its bytes are [`Socket::data`].
-    Message(Kind),
-    /// Nothing for the caller, but there may be more: look again.
-    Again,
-    /// Nothing; wait for the descriptor ([`Socket::wanted`]) or the deadline.
-    Blocked,
-    /// The end.
-    Closed(Closed),
-}
+/// After this many messages the clock, the other descriptors and signals are looked at.
+const BATCH: u32 = 512;
 
 /// A connection after the handshake, over a nonblocking stream.
 #[derive(Debug)]
 pub struct Socket<S> {
     stream: S,
     headers: Vec<(String, String)>,
-    pub(super) options: Options,
-    pub(super) clock: Clock,
-    pub(super) inbound: Inbound,
-    pub(super) outgoing: Outgoing,
+    max_backlog: usize,
+    clock: Clock,
+    /// Looks at the connection since the last one around.
+    looks: u32,
+    inbound: Inbound,
+    outgoing: Outgoing,
     phase: Phase,
 }
 
@@ -59,12 +53,13 @@ impl<S: Read + Write + AsFd> Socket<S> {
         options: Options,
         inflater: Option<Inflater>,
     ) -> Self {
-        let Options { max_message, text_as_binary, .. } = options;
+        let Options { max_message, text_as_binary, max_backlog, .. } = options;
         Self {
             stream,
             headers,
-            options,
+            max_backlog,
             clock: Clock::new(&options),
+            looks: 0,
             inbound: Inbound::new(rest, Limits { max_message, text_as_binary }, inflater),
             outgoing: Outgoing::default(),
             phase: Phase::Open,
@@ -109,6 +104,154 @@ impl<S: Read + Write + AsFd> Socket<S> {
         self.inbound.take_data()
     }
 
+    /// Waits for the next thing that its caller has to look at. Meanwhile `out` is written as its
+    /// reader takes it, pings are answered and sent, and silence is noticed. `input` is watched as
+    /// long as the peer takes what is sent.
+    ///
+    /// While `out` holds more than [`Options::max_backlog`] the connection is not read. Pings of
+    /// the peer can then not be seen, so it gets a pong at every interval without having asked.
+    /// Nor is it read while the peer accepts none of what is sent, but that counts as silence.
+    ///
+    /// After [`Socket::close`] the end comes soon, and no signal is in its way (a second one ends
+    /// the process): what was read before it is written, and the limit of the backlog holds.
+    ///
+    /// # Errors
+    /// A signal, the end of `out`'s reader, or a failed write to it.
+    pub fn receive(
+        &mut self,
+        out: &mut Backlog,
+        input: Option<BorrowedFd<'_>>,
+        deadline: Deadline,
+    ) -> Result<Received, Stop> {
+        loop {
+            let pause = self.pause(out);
+            if self.looks < BATCH {
+                self.looks += 1;
+                let step = if pause.is_some() { Step::Blocked } else { self.step() };
+                match step {
+                    Step::Closed(closed) => return Ok(Received::Closed(closed)),
+                    Step::Message(kind) => return Ok(Received::Message(kind)),
+                    Step::Again => continue,
+                    Step::Blocked => {}
+                }
+            }
+            // With no message in hand: whatever comes of it, none is lost.
+            let blocked = self.looks < BATCH;
+            self.looks = 0;
+            if let Some(received) = self.look_around(out, input, deadline, blocked, pause)? {
+                return Ok(received);
+            }
+        }
+    }
+
+    fn pause(&self, out: &Backlog) -> Option<Pause> {
+        if self.is_draining() {
+            None
+        } else if out.pending() > self.max_backlog {
+            Some(Pause::Output)
+        } else if self.is_open() && self.outgoing.len() > MAX_QUEUED {
+            Some(Pause::Peer)
+        } else {
+            None
+        }
+    }
+
+    /// Serves clock, descriptors and signals; waits for them if nothing else is to be done.
+    fn look_around(
+        &mut self,
+        out: &mut Backlog,
+        input: Option<BorrowedFd<'_>>,
+        deadline: Deadline,
+        blocked: bool,
+        pause: Option<Pause>,
+    ) -> Result<Option<Received>, Stop> {
+        if blocked {
+            out.try_flush()?;
+        }
+        let now = Instant::now();
+        if let Some(closed) = self.keep_time(now, pause) {
+            return Ok(Some(Received::Closed(closed)));
+        }
+        let until = if blocked && !self.outgoing.has_just_sent() {
+            self.earliest(deadline)
+        } else {
+            Some(now)
+        };
+        let input = input.filter(|_| self.is_sent() && self.is_open());
+        let (input_ready, out_ready) = self.wait(out, input, until, pause)?;
+        if !out_ready.is_empty() {
+            if out.pending() == 0 && out_ready.contains(PollFlags::POLLERR) {
+                return Err(Stop::BrokenPipe);
+            }
+            out.try_flush()?;
+        }
+        self.flush();
+        if !input_ready.is_empty() {
+            return Ok(Some(Received::Input));
+        }
+        // The input first: its end must be known before the answer comes.
+        if self.outgoing.take_just_sent() {
+            return Ok(Some(Received::Sent));
+        }
+        let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        Ok(passed.then_some(Received::Deadline))
+    }
+
+    /// Waits for the descriptors; returns what the input and the output are ready for.
+    fn wait(
+        &self,
+        out: &Backlog,
+        input: Option<BorrowedFd<'_>>,
+        until: Deadline,
+        pause: Option<Pause>,
+    ) -> Result<(PollFlags, PollFlags), Stop> {
+        let (fd, flags) = self.wanted();
+        let flags = if pause.is_some() { flags & PollFlags::POLLOUT } else { flags };
+        let input = input.map(|fd| (fd, PollFlags::POLLIN));
+        // poll reports a dead socket even if nothing is wanted of it: during a pause it would do
+        // so again and again.
+        let socket = Some((fd, flags)).filter(|_| !flags.is_empty());
+        let entries = [input, out.wanted(), socket];
+        let wanted: Vec<Wanted<'_>> = entries.iter().copied().flatten().collect();
+        let ready =
+            if self.is_open() { wait(&wanted, until)? } else { wait_at_the_end(&wanted, until)? };
+        let mut ready = ready.into_iter();
+        let [input, out, _] =
+            entries.map(|entry| entry.and_then(|_| ready.next()).unwrap_or(PollFlags::empty()));
+        Ok((input, out))
+    }
+
+    /// The first point in time at which something has to be done.
+    fn earliest(&self, deadline: Deadline) -> Deadline {
+        let own = self.ends_at().or_else(|| self.clock.next());
+        deadline.into_iter().chain(own).min()
+    }
+
+    /// Does what is due at this time.
+    fn keep_time(&mut self, now: Instant, pause: Option<Pause>) -> Option<Closed> {
+        if let Some(until) = self.ends_at() {
+            return (now >= until).then(|| self.end("no answer"));
+        }
+        let progress = Progress {
+            bytes_in: self.inbound.total,
+            bytes_out: self.outgoing.total,
+            is_waiting: self.outgoing.is_waiting(),
+            pause,
+        };
+        match self.clock.tick(now, progress) {
+            Due::Lost(cause) => return Some(Closed::lost(cause)),
+            Due::Idle(cause) => {
+                self.close(1001, "");
+                return Some(Closed::lost(cause));
+            }
+            Due::Ping if self.is_sent() => self.outgoing.put(Opcode::Ping, b""),
+            // It answers nothing: a sign of life (RFC 6455 §5.5.3).
+            Due::Pong => self.outgoing.put(Opcode::Pong, b""),
+            Due::Ping | Due::Nothing => {}
+        }
+        None
+    }
+
     /// Looks for a message. Never waits.
     #[inline]
     pub fn step(&mut self) -> Step {
@@ -148,7 +291,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
     }
 
     /// How the connection ended, now that the stream is at its end or not waited for any longer.
-    pub(super) fn end(&mut self, cause: &str) -> Closed {
+    fn end(&mut self, cause: &str) -> Closed {
         std::mem::replace(&mut self.phase, Phase::Open).into_end(cause)
     }
 
@@ -201,18 +344,8 @@ impl<S: Read + Write + AsFd> Socket<S> {
         true
     }
 
-    /// Sends a ping.
-    pub(super) fn ping(&mut self) {
-        self.outgoing.put(Opcode::Ping, b"");
-    }
-
-    /// Sends a pong that answers nothing: a sign of life (RFC 6455 §5.5.3).
-    pub(super) fn pong(&mut self) {
-        self.outgoing.put(Opcode::Pong, b"");
-    }
-
     /// Writes what is queued, as far as the stream takes it.
-    pub(super) fn flush(&mut self) {
+    fn flush(&mut self) {
         self.outgoing.flush(&mut self.stream);
     }
 
@@ -230,24 +363,19 @@ impl<S: Read + Write + AsFd> Socket<S> {
         self.flush();
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
     }
 
     /// Whether what still comes is not looked at.
-    pub(super) fn is_draining(&self) -> bool {
+    fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining(_))
     }
 
     /// When the end comes at the latest, if it has begun.
-    pub(super) fn ends_at(&self) -> Deadline {
+    fn ends_at(&self) -> Deadline {
         self.phase.ends_at()
     }
-}
-
-/// Whether a close frame may have the code (RFC 6455 §7.4, and the registry it set up).
-fn is_sendable(code: u16) -> bool {
-    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 #[cfg(test)]
