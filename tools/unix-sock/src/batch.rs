@@ -9,8 +9,11 @@ use crate::address::Recipients;
 use crate::plan::Plan;
 use crate::queue::Chunk;
 
-/// Records that go together on a stream are gathered up to this size.
+/// Records that go together are gathered up to this size,
 const CHUNK: usize = 64 * 1024;
+
+/// and to so many packets of one each.
+const PACKETS: usize = 1024;
 
 /// Chunks of less than this are small.
 const SMALL: usize = 4096;
@@ -28,6 +31,8 @@ pub(crate) struct Batch {
     done: Vec<Delivery>,
     to: Recipients,
     bytes: Vec<u8>,
+    /// Where each packet ends, if a record is one.
+    ends: Vec<usize>,
     count: u64,
 }
 
@@ -39,9 +44,9 @@ impl Batch {
         plan: &Plan,
         encode: impl FnOnce(&mut Vec<u8>) -> bool,
     ) {
-        // A packet holds one, unless it may hold several.
-        let room = plan.pack.unwrap_or(if plan.has_packets() { 0 } else { CHUNK });
-        if to != self.to || self.bytes.len() >= room {
+        let is_packet = plan.has_packets() && plan.pack.is_none() && !plan.has_gelf;
+        let room = plan.pack.unwrap_or(if plan.has_gelf { 0 } else { CHUNK });
+        if to != self.to || self.bytes.len() >= room || self.ends.len() >= PACKETS {
             self.end();
         }
         self.to = to;
@@ -56,12 +61,15 @@ impl Batch {
             self.bytes = record;
         }
         self.count += 1;
+        if is_packet {
+            self.ends.push(self.bytes.len());
+        }
         if plan.has_gelf {
             let identity = clock::random_uuid().first_chunk().copied().unwrap_or_default();
             let parts = gelf::split(&std::mem::take(&mut self.bytes), identity);
             // Whatever part is lost, the record is; it counts with the first.
             for bytes in parts {
-                let chunk = Chunk { bytes, records: std::mem::take(&mut self.count) };
+                let chunk = Chunk::whole(bytes, std::mem::take(&mut self.count));
                 self.done.push(Delivery { to: self.to.clone(), chunk });
             }
         }
@@ -92,7 +100,11 @@ impl Batch {
                 ..SMALL => Bytes::copy_from_slice(&self.bytes),
                 _ => std::mem::take(&mut self.bytes).into(),
             };
-            let chunk = Chunk { bytes, records };
+            let chunk = match self.ends.as_slice() {
+                [] => Chunk::whole(bytes, records),
+                ends => Chunk::of_packets(bytes, ends),
+            };
+            self.ends.clear();
             self.done.push(Delivery { to: self.to.clone(), chunk });
         }
         self.bytes.clear();

@@ -181,8 +181,9 @@ impl<'a> Hub<'a> {
         let path = self.door.as_ref().map_or("", |door| &door.path);
         match datagrams.receive(scratch.get_mut(..most).unwrap_or_default(), size).at(path)? {
             Some(packets) => {
+                let now = Instant::now();
                 for (packet, slot) in packets.into_iter().zip(scratch.chunks(size)) {
-                    self.take_datagram(packet, slot)?;
+                    self.take_datagram(packet, now, slot)?;
                 }
             }
             None => self.door.iter_mut().for_each(Door::settle),
@@ -191,7 +192,7 @@ impl<'a> Hub<'a> {
         Ok(())
     }
 
-    fn take_datagram(&mut self, packet: Packet, slot: &[u8]) -> Result<(), Stop> {
+    fn take_datagram(&mut self, packet: Packet, now: Instant, slot: &[u8]) -> Result<(), Stop> {
         let (Some(datagrams), Some(door), Some(server)) =
             (&mut self.datagrams, &mut self.door, self.plan.server())
         else {
@@ -215,7 +216,7 @@ impl<'a> Hub<'a> {
         };
         if let Some(peer) = self.peers.get_mut(number) {
             self.sink.turn.begin();
-            peer.take_packet(packet, slot, &mut self.sink)?;
+            peer.take_packet(packet, now, slot, &mut self.sink)?;
             if self.plan.echo {
                 self.peers.wake(number);
                 self.peers.note(number);

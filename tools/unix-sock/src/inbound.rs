@@ -2,6 +2,7 @@
 //! The direction from a peer: reading, in the way that suits what comes.
 
 use std::io;
+use std::time::Instant;
 
 use heka_core::net::Ready;
 use heka_core::record::{More, Unread};
@@ -170,22 +171,24 @@ impl Inbound {
             return self.end(link, sink);
         }
         let packets = packets.into_iter().take(real.map_or(0, |last| last + 1));
+        let now = Instant::now();
         for (packet, slot) in packets.zip(scratch.chunks(size)) {
-            self.take_packet(link, packet, slot, sink)?;
+            self.take_packet(link, packet, now, slot, sink)?;
         }
         Ok(())
     }
 
-    /// Takes a packet that has been read to `slot`.
+    /// Takes a packet that has been read to `slot` at that time.
     pub(crate) fn take_packet(
         &mut self,
         link: &mut Link,
         packet: Packet,
+        now: Instant,
         slot: &[u8],
         sink: &mut Sink<'_>,
     ) -> Result<(), Stop> {
         let len = packet.len;
-        link.count_in(len);
+        link.count_in(len, now);
         if packet.is_cut {
             let what = if sink.plan.has_datagrams() { "datagram" } else { "packet" };
             sink.lose(&link.facts, format_args!("{what} cut to {len} bytes (--buf-size)"));
@@ -215,7 +218,7 @@ impl Inbound {
         // From here on the stretch has to come to its end, whatever way it takes.
         sink.put_all(std::mem::take(&mut self.intake.partial).data())?;
         let passed = sink.carry(&link.facts, link, len - 1)?;
-        link.count_in(passed);
+        link.count_in(passed, Instant::now());
         self.intake.progress.pass(len);
         self.expect_bulk(passed, sink.plan);
         self.read_rest(link, len - passed, sink, scratch)?;
@@ -288,7 +291,7 @@ impl Inbound {
     ) -> Result<Option<usize>, Stop> {
         match received {
             Ok(Received::Bytes(len)) => {
-                link.count_in(len);
+                link.count_in(len, Instant::now());
                 self.expect_bulk(len, sink.plan);
                 return Ok(Some(len));
             }

@@ -144,9 +144,9 @@ impl Link {
         if is_possible { packets::has_ended(self.socket()) } else { Ok(false) }
     }
 
-    /// So much has come.
-    pub(crate) fn count_in(&mut self, len: usize) {
-        self.moved = Instant::now();
+    /// So much has come, at that time.
+    pub(crate) fn count_in(&mut self, len: usize, now: Instant) {
+        self.moved = now;
         self.received += len as u64;
         stats::BYTES_IN.add(len as u64);
     }
@@ -211,7 +211,7 @@ impl Link {
     /// # Errors
     /// The system's: nothing more can be written to this peer.
     pub(crate) fn flush(&mut self, mut too_long: impl FnMut(&Facts, usize)) -> io::Result<()> {
-        while let Some(len) = self.queue.first().map(Bytes::len).filter(|_| self.writable) {
+        while self.writable && !self.queue.is_empty() {
             let outcome = if self.has_packets() { self.send_packets() } else { self.send_bytes() };
             match outcome {
                 Ok(()) => {
@@ -228,8 +228,7 @@ impl Link {
                 }
                 Err(error) if is_full(&error) => self.writable = false,
                 Err(error) if error.raw_os_error() == Some(nix::Error::EMSGSIZE as i32) => {
-                    self.queue.pop();
-                    too_long(&self.facts, len);
+                    too_long(&self.facts, self.queue.pop_packet());
                 }
                 Err(error) => return Err(error),
             }
@@ -254,10 +253,11 @@ impl Link {
     }
 
     fn send_packets(&mut self) -> io::Result<()> {
-        for _ in 0..packets::send(self.socket(), self.queue.iter(), self.addr())? {
-            stats::BYTES_OUT.add(self.queue.first().map_or(0, Bytes::len) as u64);
-            self.queue.pop();
+        let mut len = 0;
+        for _ in 0..packets::send(self.socket(), self.queue.packets(), self.addr())? {
+            len += self.queue.pop_packet() as u64;
         }
+        stats::BYTES_OUT.add(len);
         Ok(())
     }
 

@@ -4,7 +4,6 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsRawFd as _;
 
-use bytes::Bytes;
 use nix::cmsg_space;
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrLike, UnixAddr, UnixCredentials,
@@ -46,9 +45,11 @@ impl Packet {
     }
 }
 
-/// How long the buffer must be that packets are read into.
+/// How long the buffer must be that packets are read into. One that may hold many records is read
+/// alone, so that it keeps nobody else waiting for long.
 pub(crate) fn room(plan: &Plan) -> usize {
-    (ROOM / plan.read_size).clamp(1, MOST) * plan.read_size
+    let most = if plan.has_record_packets() { MOST } else { 1 };
+    (ROOM / plan.read_size).clamp(1, most) * plan.read_size
 }
 
 /// Reads the packets of a connection that are there, each to the next multiple of `size` in `room`.
@@ -123,7 +124,7 @@ pub(crate) fn has_ended(socket: &Socket) -> io::Result<bool> {
 /// The system's about the first one.
 pub(crate) fn send<'a>(
     socket: &Socket,
-    packets: impl Iterator<Item = &'a Bytes>,
+    packets: impl Iterator<Item = &'a [u8]>,
     addr: Option<UnixAddr>,
 ) -> nix::Result<usize> {
     let slices: Vec<_> = packets.take(MOST).map(|packet| [IoSlice::new(packet)]).collect();

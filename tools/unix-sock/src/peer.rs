@@ -95,14 +95,15 @@ impl Peer {
         plan.record_timeout.zip(self.unfinished).map(|(limit, (_, since))| since + limit)
     }
 
-    /// Takes a datagram of its own.
+    /// Takes a datagram of its own, read at that time.
     pub(crate) fn take_packet(
         &mut self,
         packet: Packet,
+        now: Instant,
         slot: &[u8],
         sink: &mut Sink<'_>,
     ) -> Result<(), Stop> {
-        self.inbound.take_packet(&mut self.link, packet, slot, sink)?;
+        self.inbound.take_packet(&mut self.link, packet, now, slot, sink)?;
         self.echo(sink);
         Ok(())
     }
@@ -258,11 +259,15 @@ mod tests {
     use std::io::Write as _;
     use std::os::unix::net::UnixStream;
 
+    use std::time::Duration;
+
     use clap::Parser as _;
-    use socket2::Socket;
+    use heka_core::os::{Backlog, Output};
+    use socket2::{Domain, Socket};
 
     use super::*;
     use crate::cli::Cli;
+    use crate::door::socket_type;
     use crate::facts::Facts;
     use crate::inbound::scratch_len;
     use crate::link::Way;
@@ -294,5 +299,63 @@ mod tests {
         }
         assert!(turns > 2, "{turns}");
         assert!(peer.inbound.intake.partial.is_empty());
+    }
+
+    /// How long this thread has kept a processor busy: how long it took does not depend on what
+    /// else the machine does.
+    fn busy() -> Duration {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+    }
+
+    /// The longest turn of a peer that sends that, in packets of up to `size` bytes if it has
+    /// packets, and ends.
+    fn longest_turn(flags: &[&str], bytes: &[u8], size: usize) -> Duration {
+        let args = ["unix-sock", "--listen", "s"];
+        let plan = Cli::parse_from(args.iter().chain(flags)).plan().unwrap();
+        let out = Output::file(tempfile::tempfile().unwrap(), "out");
+        let mut sink = Sink::new(&plan, Some(Backlog::new(out)));
+        let (near, far) = Socket::pair(Domain::UNIX, socket_type(plan.kind), None).unwrap();
+        far.set_nonblocking(true).unwrap();
+        let facts = Facts::of(&far, 0, "s".to_owned(), true);
+        let mut peer = Peer::new(Link::connected(far, facts), &plan);
+        let mut scratch = vec![0; scratch_len(&plan)];
+        let pieces: Vec<Vec<u8>> = bytes.chunks(size).map(<[u8]>::to_vec).collect();
+        let writer = std::thread::spawn(move || {
+            pieces.iter().for_each(|piece| (&near).write_all(piece).unwrap());
+        });
+        let mut longest = Duration::ZERO;
+        while peer.inbound.receiving != Receiving::Ended {
+            peer.inbound.wake();
+            let before = busy();
+            peer.read(&mut sink, &mut scratch).unwrap();
+            longest = longest.max(busy() - before);
+        }
+        writer.join().unwrap();
+        longest
+    }
+
+    #[test]
+    fn nobody_delays_another_by_more_than_ten_milliseconds() {
+        // Without optimization all takes many times as long.
+        let limit = Duration::from_millis(if cfg!(debug_assertions) { 150 } else { 10 });
+        let headers = b"\x7a\x07\x1e\x04\x08\xc0\x84\x3d\x1f".repeat(60_000);
+        let begun = [&b"\x1e\x05\x08\xff\xff\xff\x01\x1f"[..], &headers].concat();
+        let lines = b"a\n".repeat(250_000);
+        let packets = ["--type=seqpacket"];
+        for (name, flags, bytes, size) in [
+            ("headers in each other's messages", &["--framing=heka"][..], &headers[2..], 1 << 20),
+            ("the same in an unfinished message", &["--framing=heka"], &begun, 1 << 20),
+            ("short lines", &[], &lines, 1 << 20),
+            ("short lines as JSON", &["--json"], &lines, 1 << 20),
+            ("short lines in long packets", &["--type=seqpacket", "-d\\n"], &lines, 100_000),
+            ("long packets", &packets, &b"a".repeat(3_000_000), 100_000),
+            ("long packets as JSON", &["--type=seqpacket", "-j"], &b"a".repeat(3_000_000), 100_000),
+            ("short packets", &packets, &b"a".repeat(100_000), 10),
+            ("a long line", &[], &b"a".repeat(3_000_000), 1 << 20),
+        ] {
+            let longest = (0..3).map(|_| longest_turn(flags, bytes, size)).min().unwrap();
+            assert!(longest < limit, "{name}: {longest:?}");
+        }
     }
 }

@@ -126,6 +126,11 @@ impl Plan {
         self.kind != Kind::Stream
     }
 
+    /// Whether a packet holds one record, or a part of one.
+    pub(crate) fn has_record_packets(&self) -> bool {
+        self.formats.is_whole || self.has_gelf || self.formats.wire == Framing::None
+    }
+
     /// Whether there are no connections, on either side.
     pub(crate) fn has_datagrams(&self) -> bool {
         self.kind == Kind::Dgram

@@ -2,6 +2,7 @@
 //! What waits to be written to a peer, and what it costs to keep that.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use bytes::Bytes;
 
@@ -18,16 +19,51 @@ pub(crate) struct Chunk {
     pub(crate) bytes: Bytes,
     /// How many they are.
     pub(crate) records: u64,
+    /// Where each of several packets ends, of one record each.
+    ends: Option<Rc<[usize]>>,
 }
 
 impl Chunk {
     /// Records as they stand on the socket.
     pub(crate) fn of(records: &[u8], framing: Framing) -> Self {
-        Self { bytes: Bytes::copy_from_slice(records), records: framing.count(records) }
+        Self::whole(Bytes::copy_from_slice(records), framing.count(records))
+    }
+
+    /// Records that are a single packet, or part of a stream.
+    pub(crate) fn whole(bytes: Bytes, records: u64) -> Self {
+        Self { bytes, records, ends: None }
+    }
+
+    /// Records of which each is a packet, and where they end.
+    pub(crate) fn of_packets(bytes: Bytes, ends: &[usize]) -> Self {
+        Self { bytes, records: ends.len() as u64, ends: Some(ends.into()) }
     }
 
     fn cost(&self) -> usize {
-        self.bytes.len() + CHUNK_OVERHEAD
+        let ends = self.ends.as_ref().map_or(0, |ends| size_of_val(&**ends));
+        self.bytes.len() + ends + CHUNK_OVERHEAD
+    }
+
+    /// How many packets it is.
+    fn count(&self) -> usize {
+        self.ends.as_ref().map_or(1, |ends| ends.len())
+    }
+
+    /// The packet of that number.
+    fn packet(&self, index: usize) -> &[u8] {
+        let Some(ends) = &self.ends else { return &self.bytes };
+        let start = index.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+        let end = ends.get(index).copied().unwrap_or(start);
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    /// Leaves out the first packets of several.
+    fn skip(&mut self, count: usize) {
+        let Some(ends) = self.ends.take() else { return };
+        let start = count.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(0);
+        self.bytes = self.bytes.slice(start.min(self.bytes.len())..);
+        self.records = self.records.saturating_sub(count as u64);
+        self.ends = Some(ends.iter().skip(count).map(|end| end - start).collect());
     }
 }
 
@@ -35,6 +71,8 @@ impl Chunk {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     chunks: VecDeque<Chunk>,
+    /// How many packets of the first chunk are gone.
+    gone: usize,
     cost: usize,
 }
 
@@ -47,9 +85,21 @@ impl Queue {
 
     /// Takes the first one away.
     pub(crate) fn pop(&mut self) {
+        self.gone = 0;
         if let Some(first) = self.chunks.pop_front() {
             self.cost = self.cost.saturating_sub(first.cost());
         }
+    }
+
+    /// Takes the first packet away; returns its length.
+    pub(crate) fn pop_packet(&mut self) -> usize {
+        let Some(first) = self.chunks.front() else { return 0 };
+        let (len, count) = (first.packet(self.gone).len(), first.count());
+        self.gone += 1;
+        if self.gone >= count {
+            self.pop();
+        }
+        len
     }
 
     /// What is sent next.
@@ -60,6 +110,14 @@ impl Queue {
     /// All, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
         self.chunks.iter().map(|chunk| &chunk.bytes)
+    }
+
+    /// All as packets, in order.
+    pub(crate) fn packets(&self) -> impl Iterator<Item = &[u8]> {
+        let mut from = self.gone;
+        self.chunks.iter().flat_map(move |chunk| {
+            (std::mem::take(&mut from)..chunk.count()).map(|index| chunk.packet(index))
+        })
     }
 
     /// Whether nothing waits.
@@ -75,11 +133,42 @@ impl Queue {
     /// Takes all that waits.
     pub(crate) fn take(&mut self) -> VecDeque<Chunk> {
         self.cost = 0;
+        let gone = std::mem::take(&mut self.gone);
+        if let Some(first) = self.chunks.front_mut() {
+            first.skip(gone);
+        }
         std::mem::take(&mut self.chunks)
     }
 
     /// Gives up what waits; returns how many records that is.
     pub(crate) fn abandon(&mut self) -> u64 {
         self.take().iter().map(|chunk| chunk.records).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_of_a_chunk_go_one_by_one() {
+        let mut queue = Queue::default();
+        queue.push(Chunk::of_packets(Bytes::from_static(b"abbccc"), &[1, 3, 3, 6]));
+        queue.push(Chunk::whole(Bytes::from_static(b"d"), 2));
+        let packets =
+            |queue: &Queue| -> Vec<Vec<u8>> { queue.packets().map(<[u8]>::to_vec).collect() };
+        assert_eq!(packets(&queue), [&b"a"[..], b"bb", b"", b"ccc", b"d"]);
+        assert_eq!([queue.pop_packet(), queue.pop_packet()], [1, 2]);
+        assert_eq!(packets(&queue), [&b""[..], b"ccc", b"d"]);
+        // What is left of them counts, and goes to another queue as it is.
+        let mut other = Queue::default();
+        queue.take().into_iter().for_each(|chunk| other.push(chunk));
+        assert!(queue.is_empty() && queue.cost() == 0);
+        assert_eq!(packets(&other), [&b""[..], b"ccc", b"d"]);
+        assert_eq!([other.pop_packet(), other.pop_packet(), other.pop_packet()], [0, 3, 1]);
+        assert!(other.is_empty() && other.cost() == 0);
+        other.push(Chunk::of_packets(Bytes::from_static(b"ab"), &[1, 2]));
+        other.pop_packet();
+        assert_eq!(other.abandon(), 1);
     }
 }

@@ -54,8 +54,13 @@ impl<'a> Sink<'a> {
         } else {
             None
         };
+        Ok(Self::new(plan, out))
+    }
+
+    /// With `out` in the place of standard output.
+    pub(crate) fn new(plan: &'a Plan, out: Option<Backlog>) -> Self {
         let (turn, chunks) = (Turn::default(), Chunks::new(plan.max_record));
-        Ok(Self { plan, out, turn, chunks, origin: None, records: 0, has_lost: false })
+        Self { plan, out, turn, chunks, origin: None, records: 0, has_lost: false }
     }
 
     /// Takes a record from a peer. It is given back as it was under base64, unless it is dropped.
