@@ -15,3 +15,4 @@ mod recorded_network;
 mod recorded_v2;
 mod statuses;
 mod streams;
+mod table;

@@ -291,20 +291,19 @@ fn signals_end_it_in_order_and_for_real() {
     }
 }
 
+/// The client does not try again: a server that has gone is nobody to wait for.
 #[test]
 fn the_end_of_its_reader_ends_it_at_once() {
     let folder = scratch();
-    let path = folder.path().join("s").display().to_string();
-    let out = sh(&format!(
-        "(unix-sock -l {path} </dev/null; echo status $? >&2) | head -1 & \
-         until [ -S {path} ]; do sleep 0.01; done; seq 5 | unix-sock {path} --retry 9; wait"
-    ))
-    .run();
-    out.stdout_is("1\n").stderr_has("status 141");
-    let full = sh(&format!(
-        "unix-sock -l {path} </dev/null >/dev/full & \
-         until [ -S {path} ]; do sleep 0.01; done; seq 5 | unix-sock {path} --retry 9; wait $!"
-    ))
-    .run();
-    full.exits(1).stderr_has("unix-sock: write error: No space left on device");
+    let ends = |output: &str| {
+        sh(&format!(
+            "(unix-sock -l s --ready-fd 3 3>ready </dev/null; echo status $? >&2) {output} & \
+             until [ -s ready ]; do sleep 0.01; done; rm ready; seq 5 | unix-sock s; wait"
+        ))
+        .dir(folder.path())
+        .run()
+    };
+    ends("| head -1").stdout_is("1\n").stderr_has("status 141");
+    let full = ends(">/dev/full");
+    full.stderr_has("unix-sock: write error: No space left on device").stderr_has("status 1\n");
 }

@@ -14,7 +14,7 @@ fn folder(script: &str) -> TempDir {
 }
 
 /// `new NAME KEY…` makes NAME.key and NAME.pem, an X.509 v1 certificate; `store NAME ALIAS
-/// OPTION…` adds a pair to a key store.
+/// OPTION…` adds a pair to a key store; `pack NAME OPTION…` makes a key store of rsa.key.
 const NEW: &str = r#"
 new() {
     name=$1; shift
@@ -25,6 +25,10 @@ store() {
     name=$1 alias=$2; shift 2
     keytool -genkeypair -keystore $name -alias $alias -storepass changeit -keypass changeit \
         -dname CN=$alias "$@"
+}
+pack() {
+    name=$1; shift
+    openssl pkcs12 -export -in rsa.pem -inkey rsa.key -passout pass:changeit -out $name.p12 "$@"
 }"#;
 
 /// An HTTPS server by openssl; it answers every request with 200.
@@ -109,6 +113,61 @@ fn client_certificates_of_openssl_and_java_are_presented() {
         ),
     ] {
         connect(&folder, &url, args).exits(2).stderr_has(words);
+    }
+}
+
+/// The same key in every form that OpenSSL gives it, and the key stores that it makes of one.
+#[test]
+fn keys_are_read_in_every_form() {
+    if !require("openssl") {
+        return;
+    }
+    let folder = folder(
+        "new rsa rsa:2048; new ec ec -pkeyopt ec_paramgen_curve:P-256
+         openssl rsa -in rsa.key -traditional -out pkcs1.key; cp rsa.pem pkcs1.pem
+         openssl ec -in ec.key -out sec1.key; cp ec.pem sec1.pem
+         (openssl ecparam -name prime256v1; cat sec1.key) > named.key; cp ec.pem named.pem
+         openssl ec -in ec.key -no_public -out bare.key; cp ec.pem bare.pem
+         new ed ed25519
+         pack plain; pack old -legacy; pack open -certpbe NONE -keypbe NONE; pack free -nomac
+         pack sha512 -macalg sha512; pack aes -keypbe aes-128-cbc -certpbe aes-256-cbc
+         pack des -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES",
+    );
+    let (_server, url) = https(&folder, "-cert ec.pem -key ec.key -Verify 1");
+    for name in ["rsa", "ec", "pkcs1", "sec1", "named", "bare", "ed"] {
+        let (cert, key) = (format!("{name}.pem"), format!("{name}.key"));
+        let args = ["--cert", &cert, "--key", &key];
+        connect(&folder, &url, &args).exits(3).stderr_has("HTTP 200 ok\n");
+    }
+    for name in ["plain", "old", "open", "free", "sha512", "aes", "des"] {
+        let store = format!("{name}.p12");
+        let args = ["--keystore", &store, "--keystore-pass-file", "pass"];
+        connect(&folder, &url, &args).exits(3).stderr_has("HTTP 200 ok\n");
+    }
+}
+
+/// What the library cannot sign with is said by its name.
+#[test]
+fn keys_of_other_kinds_are_refused_by_their_names() {
+    if !require("openssl") {
+        return;
+    }
+    let folder = folder(
+        "new pss rsa-pss:2048; new k1 ec -pkeyopt ec_paramgen_curve:secp256k1
+         new brain ec -pkeyopt ec_paramgen_curve:brainpoolP256r1; new ed448 ed448
+         openssl pkcs8 -topk8 -in k1.key -out locked.key -passout pass:changeit
+         cp k1.pem locked.pem",
+    );
+    for (name, words) in [
+        ("pss", "RSASSA-PSS keys are not supported"),
+        ("k1", "secp256k1 keys are not supported"),
+        ("brain", "brainpoolP256r1 keys are not supported"),
+        ("ed448", "Ed448 keys are not supported"),
+        ("locked", "the key is encrypted"),
+    ] {
+        let (cert, key) = (format!("{name}.pem"), format!("{name}.key"));
+        let args = ["--cert", &cert, "--key", &key];
+        connect(&folder, "wss://127.0.0.1:1/", &args).exits(2).stderr_has(words);
     }
 }
 

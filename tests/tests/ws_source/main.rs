@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! ws-source beside servers of every kind.
 
+mod bandwidth;
 mod examples;
 mod flow;
 mod handshake;
