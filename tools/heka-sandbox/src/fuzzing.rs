@@ -15,22 +15,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use config::{Config, Setting};
-use host::{Checkpoint, Host, answer};
+use host::Sink;
 use sandbox::{Limits, Sandbox, Script, State};
-
-struct Sink;
-
-impl Host for Sink {
-    fn inject(&mut self, _: Option<&[u8]>, _: Option<&Checkpoint>) -> i32 {
-        answer::TAKEN
-    }
-
-    fn log(&mut self, _: u8, _: &str, _: &str) {}
-
-    fn wait_readable(&mut self, _: BorrowedFd<'_>) -> bool {
-        false
-    }
-}
 
 fn sandbox(source: &str) -> Sandbox {
     let config = b"memory_limit = 8388608 instruction_limit = 1000000 max_message_size = 8192";

@@ -57,15 +57,20 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     keeper.finish();
     // Also what was injected before an error or a signal is written.
     let written = outlet.finish();
-    let status = match (ended, written) {
+    let status = outcome(ended, written)?;
+    Ok(status.and(plan.writing.status(host.borrow().written)))
+}
+
+/// What a run comes to, given how the plugin ended and how writing did.
+fn outcome(ended: Result<Status, Stop>, written: Result<(), Stop>) -> Result<Status, Stop> {
+    match (ended, written) {
         (Err(Stop::Signal(signal)), Err(Stop::Error { text, .. })) => {
             report::error(text);
-            return Err(Stop::Signal(signal));
+            Err(Stop::Signal(signal))
         }
-        (ended, Ok(())) => ended?,
-        (_, written) => return written.map(|()| Status::Failed),
-    };
-    Ok(status.and(plan.writing.status(host.borrow().written)))
+        (ended, Ok(())) => ended,
+        (_, written) => written.map(|()| Status::Failed),
+    }
 }
 
 /// Plugins reckon in UTC, whatever the user's zone is.

@@ -6,7 +6,7 @@ use heka_core::wire::varint::put_bytes;
 use heka_core::wire::{FieldView, MessageView, Value as Member, ValueType};
 use mlua::{Lua, Table, Value};
 
-use super::decode::headers;
+use super::push::headers;
 
 /// Integers up to here are exact as Lua's numbers.
 const EXACT: u64 = 1 << 53;

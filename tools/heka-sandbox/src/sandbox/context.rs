@@ -5,9 +5,9 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Value};
+use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Value, ffi};
 
-use super::{Limits, Settings, fields, raise};
+use super::{Limits, Settings, direct, fields, raise};
 use crate::host::Host;
 
 /// How far a plugin has come.
@@ -37,6 +37,8 @@ pub(crate) struct Context {
     pub(super) counts: Counts,
     /// Where messages are encoded.
     pub(super) scratch: RefCell<fields::Scratch>,
+    /// The stream reader that was used last.
+    pub(super) current: Rc<RefCell<direct::Current>>,
 }
 
 impl Context {
@@ -62,6 +64,19 @@ impl Context {
         let context = Rc::clone(self);
         raise::function(lua, &self.limits, move |lua, arguments| body(lua, &context, &arguments))
     }
+
+    /// The same with `direct` before it, one of [`direct`]'s functions.
+    pub(super) fn direct_function(
+        self: &Rc<Self>,
+        lua: &Lua,
+        direct: ffi::lua_CFunction,
+        body: impl Fn(&Lua, &Self, &MultiValue) -> Result<MultiValue, raise::Raise> + 'static,
+    ) -> mlua::Result<Function> {
+        let context = Rc::clone(self);
+        raise::direct_function(lua, self, direct, move |lua, arguments| {
+            body(lua, &context, &arguments)
+        })
+    }
 }
 
 /// What a plugin has done so far.
@@ -81,4 +96,12 @@ pub(crate) struct Counts {
     pub(crate) instructions: Cell<u64>,
     /// Bytes in the buffers of stream readers, which Lua does not count.
     pub(super) buffers: Rc<Cell<usize>>,
+}
+
+impl Counts {
+    /// The host took a message.
+    pub(super) fn count(&self, message: &[u8]) {
+        self.messages.set(self.messages.get() + 1);
+        self.bytes.set(self.bytes.get() + message.len() as u64);
+    }
 }

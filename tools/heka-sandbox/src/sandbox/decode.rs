@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `decode_message`: a Heka message as a Lua table.
 
-use heka_core::wire::MessageView;
-use mlua::{Lua, MultiValue, Table, Value};
+use mlua::{Lua, MultiValue, Value};
 
+use super::push;
 use super::raise::Raise;
-use super::read::{FieldParts, fields};
+use super::read::members;
 use super::strict::{Refusal, walk};
 
 /// Shortest message: Uuid and timestamp.
@@ -30,7 +30,7 @@ pub(super) fn decode_message(lua: &Lua, arguments: &MultiValue) -> Result<Value,
     if message.len() < MIN_MESSAGE {
         return Err(Raise::here("invalid message, too short"));
     }
-    walk(&message, |field| FieldParts::parse(field).map(drop)).map_err(|refusal| {
+    walk(&message, |field| members(field, drop)).map_err(|refusal| {
         Raise::Here(match refusal {
             Refusal::Element { tag, wire, offset } => {
                 format!("error in tag: {tag} wiretype: {wire} offset: {offset}")
@@ -42,68 +42,5 @@ pub(super) fn decode_message(lua: &Lua, arguments: &MultiValue) -> Result<Value,
             }
         })
     })?;
-    Ok(Value::Table(to_table(lua, &message)?))
-}
-
-fn to_table(lua: &Lua, message: &[u8]) -> mlua::Result<Table> {
-    let table = headers(lua, &MessageView::parse(message).unwrap_or_default())?;
-    let fields = fields(message);
-    if !fields.is_empty() {
-        let list = lua.create_table()?;
-        for field in fields.into_iter().filter_map(|field| FieldParts::parse(field).ok()) {
-            list.raw_push(field_table(lua, &field)?)?;
-        }
-        table.raw_set("Fields", list)?;
-    }
-    Ok(table)
-}
-
-/// A table with the headers of a message.
-pub(super) fn headers(lua: &Lua, view: &MessageView<'_>) -> mlua::Result<Table> {
-    let table = lua.create_table()?;
-    let texts = [
-        ("Uuid", view.uuid),
-        ("Type", view.type_),
-        ("Logger", view.logger),
-        ("Payload", view.payload),
-        ("EnvVersion", view.env_version),
-        ("Hostname", view.hostname),
-    ];
-    for (name, text) in texts {
-        if let Some(text) = text {
-            table.raw_set(name, lua.create_string(text)?)?;
-        }
-    }
-    #[expect(clippy::cast_precision_loss, reason = "Lua's numbers are doubles")]
-    let timestamp = view.timestamp.map(|timestamp| timestamp as f64);
-    let numbers = [
-        ("Timestamp", timestamp),
-        ("Severity", view.severity.map(f64::from)),
-        ("Pid", view.pid.map(f64::from)),
-    ];
-    for (name, number) in numbers {
-        if let Some(number) = number {
-            table.raw_set(name, number)?;
-        }
-    }
-    Ok(table)
-}
-
-fn field_table(lua: &Lua, field: &FieldParts<'_>) -> mlua::Result<Table> {
-    let table = lua.create_table()?;
-    if let Some(name) = field.name {
-        table.raw_set("name", lua.create_string(name)?)?;
-    }
-    if let Some(value_type) = field.value_type {
-        table.raw_set("value_type", value_type)?;
-    }
-    if let Some(representation) = field.representation {
-        table.raw_set("representation", lua.create_string(representation)?)?;
-    }
-    let values = lua.create_table()?;
-    for value in &field.values {
-        values.raw_push(value.to_lua(lua)?)?;
-    }
-    table.raw_set("value", values)?;
-    Ok(table)
+    Ok(Value::Table(push::message(lua, &message)?))
 }

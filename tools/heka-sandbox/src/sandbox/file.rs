@@ -6,6 +6,7 @@
 //! the descriptor has. Regular files never wait and are left to fread(3), which keeps
 //! `file:seek()` right.
 
+use std::ffi::c_void;
 use std::os::fd::BorrowedFd;
 
 use mlua::{AnyUserData, Value};
@@ -19,6 +20,8 @@ use super::raise::Raise;
 #[derive(Debug)]
 pub(super) struct LuaFile {
     userdata: AnyUserData,
+    /// Where Lua has it.
+    address: *const c_void,
 }
 
 impl LuaFile {
@@ -33,14 +36,16 @@ impl LuaFile {
             None => None,
         };
         match kind {
-            Some(Value::String(_)) => Ok(Self { userdata: userdata.clone() }),
+            Some(Value::String(_)) => {
+                Ok(Self { userdata: userdata.clone(), address: userdata.to_pointer() })
+            }
             _ => Err(Raise::Argument(index, "FILE* expected, got userdata".to_owned())),
         }
     }
 
-    /// Whether this is that userdata.
-    pub(super) fn is(&self, userdata: &AnyUserData) -> bool {
-        self.userdata.to_pointer() == userdata.to_pointer()
+    /// Whether this is the userdata at that address.
+    pub(super) fn is_at(&self, address: *const c_void) -> bool {
+        self.address == address
     }
 
     /// Reads as [`LuaFile::read_some`], and counts.

@@ -7,7 +7,7 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 use super::raise::Raise;
 use super::text::c_string;
-use super::{Context, State, decode, inject, native, reader};
+use super::{Context, State, decode, direct, inject, native, reader};
 use crate::config::Config;
 use crate::host::{answer, level};
 
@@ -24,10 +24,11 @@ pub(super) fn register(lua: &Lua, context: &Rc<Context>, config: &Config) -> mlu
         print(lua, context, arguments)?;
         Ok(MultiValue::new())
     })?;
-    let inject = context.function(lua, |lua, context, arguments| {
-        inject::inject_message(lua, context, arguments)?;
-        Ok(MultiValue::new())
-    })?;
+    let inject =
+        context.direct_function(lua, direct::inject_message, |lua, context, arguments| {
+            inject::inject_message(lua, context, arguments)?;
+            Ok(MultiValue::new())
+        })?;
     let decode =
         context.function(lua, |lua, _, arguments| one(decode::decode_message(lua, arguments)?))?;
     globals.raw_set("read_config", read_config)?;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `inject_message`: a message of one of four forms, a checkpoint, or both.
 
-use mlua::{Lua, MultiValue, Value};
+use mlua::{Lua, MultiValue, Table, Value};
 
 use super::raise::{Raise, type_name};
-use super::reader::StreamReader;
+use super::reader::Handle;
 use super::{Context, fields, strict};
 use crate::host::{Checkpoint, answer};
 
@@ -17,14 +17,7 @@ pub(super) fn inject_message(
     let checkpoint = checkpoint(arguments.get(1))?;
     let checkpoint = checkpoint.as_ref();
     match arguments.front() {
-        Some(Value::Table(table)) => {
-            let mut scratch = context.scratch.take();
-            let encoded =
-                fields::put_message(lua, &context.settings, &context.words, &mut scratch, table);
-            let sent = encoded.and_then(|()| send(context, Some(&scratch.message), checkpoint));
-            context.scratch.replace(scratch);
-            sent
-        }
+        Some(Value::Table(table)) => inject_table(lua, context, table, checkpoint),
         Some(Value::String(text)) => {
             let message = text.as_bytes();
             strict::check(&message).map_err(|_| {
@@ -34,8 +27,9 @@ pub(super) fn inject_message(
         }
         Some(Value::UserData(userdata)) => {
             let reader = userdata
-                .borrow::<StreamReader>()
+                .borrow::<Handle>()
                 .map_err(|_| Raise::wrong_type(1, super::reader::TYPE_NAME, arguments.front()))?;
+            let reader = reader.borrow();
             let message = reader
                 .message()
                 .ok_or_else(|| Raise::here("inject_message() attempted to inject a nil message"))?;
@@ -50,6 +44,19 @@ pub(super) fn inject_message(
             Err(Raise::here(format!("inject_message() unsupported message type: {name}")))
         }
     }
+}
+
+fn inject_table(
+    lua: &Lua,
+    context: &Context,
+    table: &Table,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<(), Raise> {
+    let mut scratch = context.scratch.take();
+    let encoded = fields::put_message(lua, &context.settings, &context.words, &mut scratch, table);
+    let sent = encoded.and_then(|()| send(context, Some(&scratch.message), checkpoint));
+    context.scratch.replace(scratch);
+    sent
 }
 
 /// The second argument; a number that is none (NaN) is no checkpoint.
@@ -77,11 +84,7 @@ fn send(
 ) -> Result<(), Raise> {
     match context.host.borrow_mut().inject(message, checkpoint) {
         answer::TAKEN => {
-            if let Some(message) = message {
-                let counts = &context.counts;
-                counts.messages.set(counts.messages.get() + 1);
-                counts.bytes.set(counts.bytes.get() + message.len() as u64);
-            }
+            message.into_iter().for_each(|message| context.counts.count(message));
             Ok(())
         }
         answer::BAD_CHECKPOINT => Err(Raise::here("inject_message() failed: checkpoint update")),

@@ -9,6 +9,7 @@ mod by_name;
 mod context;
 mod decode;
 mod decoder;
+mod direct;
 mod environment;
 mod fields;
 mod file;
@@ -17,6 +18,7 @@ mod inject;
 mod limits;
 mod native;
 mod preserve;
+mod push;
 mod raise;
 mod read;
 mod reader;
@@ -130,6 +132,7 @@ impl Sandbox {
             io_type: OnceCell::new(),
             counts: Counts::default(),
             scratch: RefCell::default(),
+            current: Rc::default(),
         });
         let ruler = limits::ruler(&lua).map_err(words)?;
         environment::prepare(&lua, &context).map_err(words)?;

@@ -7,10 +7,12 @@
 //! the plugin's line and `luaL_argerror` the name that the plugin called.
 
 use std::ffi::c_int;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::{Function, IntoLua as _, LightUserData, Lua, MultiValue, Value, ffi};
 
+use super::Context;
 use super::limits::Limits;
 
 /// Why a host function does not return.
@@ -74,6 +76,26 @@ pub(crate) fn function(
     limits: &Arc<Limits>,
     body: impl Fn(&Lua, MultiValue) -> Result<MultiValue, Raise> + 'static,
 ) -> mlua::Result<Function> {
+    closure(lua, limits, std::ptr::null(), gate, body)
+}
+
+/// The same with one of [`super::direct`]'s functions before it.
+pub(super) fn direct_function(
+    lua: &Lua,
+    context: &Rc<Context>,
+    direct: ffi::lua_CFunction,
+    body: impl Fn(&Lua, MultiValue) -> Result<MultiValue, Raise> + 'static,
+) -> mlua::Result<Function> {
+    closure(lua, &context.limits, Rc::as_ptr(context), direct, body)
+}
+
+fn closure(
+    lua: &Lua,
+    limits: &Arc<Limits>,
+    context: *const Context,
+    entry: ffi::lua_CFunction,
+    body: impl Fn(&Lua, MultiValue) -> Result<MultiValue, Raise> + 'static,
+) -> mlua::Result<Function> {
     let body = lua.create_function(move |lua, arguments: MultiValue| {
         let (verdict, mut values) = match body(lua, arguments) {
             Ok(values) => (verdict::RETURN, values),
@@ -83,15 +105,16 @@ pub(crate) fn function(
         Ok(values)
     })?;
     let limits = LightUserData(Arc::as_ptr(limits).cast_mut().cast());
+    let context = LightUserData(context.cast_mut().cast());
     #[expect(
         unsafe_code,
         clippy::multiple_unsafe_ops_per_block,
         reason = "mlua has no closures of plain C functions"
     )]
-    // SAFETY: the two values pushed are the upvalues that `gate` expects; the pointer stays valid
-    // because the sandbox keeps its `Limits` longer than its Lua state.
+    // SAFETY: the three values pushed are the upvalues that `gate` and what is before it expect; the
+    // pointers stay valid because the sandbox keeps its context longer than its Lua state.
     unsafe {
-        lua.exec_raw((body, limits), |state| ffi::lua_pushcclosure(state, gate, 2))
+        lua.exec_raw((body, limits, context), |state| ffi::lua_pushcclosure(state, entry, 3))
     }
 }
 
@@ -111,7 +134,7 @@ fn explain(lua: &Lua, raise: Raise) -> mlua::Result<(i64, MultiValue)> {
 #[expect(unsafe_code, clippy::multiple_unsafe_ops_per_block, reason = "a Lua C function")]
 /// Calls the closure (upvalue 1) and raises what it asks for; raises also if the sandbox has been
 /// told to stop (upvalue 2) meanwhile.
-unsafe extern "C-unwind" fn gate(state: *mut ffi::lua_State) -> c_int {
+pub(super) unsafe extern "C-unwind" fn gate(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: Lua calls this with a valid state, and `function` set the upvalues. Nothing here
     // needs dropping, so that a jump out of a Lua call skips nothing. `lua_insert` keeps within
     // the 20 slots that Lua grants beyond the arguments.

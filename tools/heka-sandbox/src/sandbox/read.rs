@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One field of a message with all its values, whatever type it declares; and `read_message`'s
-//! names for the parts of a message.
+//! The members of a field, whatever type it declares; and `read_message`'s names for the parts of a
+//! message.
 
 use heka_core::wire::varint::{Malformed, Reader, wire_type};
 use heka_core::wire::{Header, MessageView, put_frame};
 use mlua::{Lua, Value};
 
-use super::strict::is_value;
+use super::strict::{is_value, walk};
 
-/// A field's parts.
-#[derive(Debug, Default)]
-pub(super) struct FieldParts<'a> {
-    /// Its name.
-    pub(super) name: Option<&'a [u8]>,
-    /// Its declared type, if it declares one.
-    pub(super) value_type: Option<i64>,
+/// One member of a field.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Member<'a> {
+    /// The field's name.
+    Name(&'a [u8]),
+    /// Its declared type.
+    Type(i64),
     /// Its representation.
-    pub(super) representation: Option<&'a [u8]>,
-    /// Its values, packed ones unpacked.
-    pub(super) values: Vec<FieldValue<'a>>,
+    Representation(&'a [u8]),
+    /// A value, also of packed ones.
+    Value(FieldValue<'a>),
 }
 
 /// One value.
@@ -32,48 +32,46 @@ pub(super) enum FieldValue<'a> {
     Bool(bool),
 }
 
-impl FieldValue<'_> {
-    /// The value as a plugin sees it.
-    pub(super) fn to_lua(self, lua: &Lua) -> mlua::Result<Value> {
-        Ok(match self {
-            Self::Text(text) => Value::String(lua.create_string(text)?),
-            Self::Number(number) => Value::Number(number),
-            Self::Bool(bool) => Value::Boolean(bool),
-        })
+/// Goes over the members of a field, which may stand in any order, but for one its name.
+pub(super) fn members<'a>(
+    bytes: &'a [u8],
+    mut take: impl FnMut(Member<'a>),
+) -> Result<(), Malformed> {
+    let mut reader = Reader::new(bytes);
+    let mut is_named = false;
+    while !reader.is_empty() {
+        let key = *reader.take(1)?.first().ok_or(Malformed::Truncated)?;
+        match (key >> 3, key & 7) {
+            (1, wire_type::LEN) => {
+                is_named = true;
+                take(Member::Name(reader.bytes()?));
+            }
+            (2, wire_type::VARINT) => take(Member::Type(reader.varint()?.cast_signed())),
+            (3, wire_type::LEN) => take(Member::Representation(reader.bytes()?)),
+            (tag, wire) if is_value(tag, wire) => values(tag, wire, &mut reader, &mut take)?,
+            _ => return Err(Malformed::Invalid),
+        }
     }
+    if is_named { Ok(()) } else { Err(Malformed::Invalid) }
 }
 
-impl<'a> FieldParts<'a> {
-    /// Reads a field; members may stand in any order.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let mut field = Self::default();
-        let mut reader = Reader::new(bytes);
-        while !reader.is_empty() {
-            let key = *reader.take(1)?.first().ok_or(Malformed::Truncated)?;
-            match (key >> 3, key & 7) {
-                (1, wire_type::LEN) => field.name = Some(reader.bytes()?),
-                (2, wire_type::VARINT) => field.value_type = Some(reader.varint()?.cast_signed()),
-                (3, wire_type::LEN) => field.representation = Some(reader.bytes()?),
-                (tag, wire) if is_value(tag, wire) => field.read_values(tag, wire, &mut reader)?,
-                _ => return Err(Malformed::Invalid),
-            }
+fn values<'a>(
+    tag: u8,
+    wire: u8,
+    reader: &mut Reader<'a>,
+    take: &mut impl FnMut(Member<'a>),
+) -> Result<(), Malformed> {
+    if tag < 6 {
+        take(Member::Value(FieldValue::Text(reader.bytes()?)));
+    } else if wire == wire_type::LEN {
+        let mut packed = Reader::new(reader.bytes()?);
+        while !packed.is_empty() {
+            take(Member::Value(number(tag, &mut packed)?));
         }
-        if field.name.is_none() { Err(Malformed::Invalid) } else { Ok(field) }
+    } else {
+        take(Member::Value(number(tag, reader)?));
     }
-
-    fn read_values(&mut self, tag: u8, wire: u8, reader: &mut Reader<'a>) -> Result<(), Malformed> {
-        if tag < 6 {
-            self.values.push(FieldValue::Text(reader.bytes()?));
-        } else if wire == wire_type::LEN {
-            let mut packed = Reader::new(reader.bytes()?);
-            while !packed.is_empty() {
-                self.values.push(number(tag, &mut packed)?);
-            }
-        } else {
-            self.values.push(number(tag, reader)?);
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 fn number<'a>(tag: u8, reader: &mut Reader<'_>) -> Result<FieldValue<'a>, Malformed> {
@@ -85,76 +83,109 @@ fn number<'a>(tag: u8, reader: &mut Reader<'_>) -> Result<FieldValue<'a>, Malfor
     })
 }
 
-/// Bytes of the fields of a message, in the order of the wire.
-pub(super) fn fields(message: &[u8]) -> Vec<&[u8]> {
-    let mut fields = Vec::new();
-    // What is not a message has no fields; those before the damage are as good as any.
-    let _ = super::strict::walk(message, |field| {
-        fields.push(field);
-        Ok(())
-    });
-    fields
+/// A part of a message.
+#[derive(Clone, Debug)]
+pub(super) enum Part<'a> {
+    /// It is not there.
+    Nothing,
+    /// It is.
+    Value(FieldValue<'a>),
+    /// The message in a frame.
+    Frame(Vec<u8>),
+}
+
+impl<'a> Part<'a> {
+    fn text(text: Option<&'a [u8]>) -> Self {
+        text.map_or(Self::Nothing, |text| Self::Value(FieldValue::Text(text)))
+    }
+
+    fn number(number: f64) -> Self {
+        Self::Value(FieldValue::Number(number))
+    }
+
+    fn frame(message: &[u8]) -> Self {
+        let mut frame = Vec::with_capacity(message.len() + 16);
+        put_frame(&mut frame, Header::default(), message)
+            .map_or(Self::Nothing, |()| Self::Frame(frame))
+    }
+
+    /// The part as a plugin sees it.
+    pub(super) fn to_lua(&self, lua: &Lua) -> mlua::Result<Value> {
+        Ok(match self {
+            Self::Nothing => Value::Nil,
+            Self::Frame(frame) => Value::String(lua.create_string(frame)?),
+            Self::Value(FieldValue::Text(text)) => Value::String(lua.create_string(text)?),
+            Self::Value(FieldValue::Number(number)) => Value::Number(*number),
+            Self::Value(FieldValue::Bool(bool)) => Value::Boolean(*bool),
+        })
+    }
 }
 
 /// The part of a message that `name` names, or `None` if there is no such name. Without `decoded`
 /// only the bytes as a whole can be had.
-pub(super) fn part(
-    lua: &Lua,
-    message: &[u8],
+pub(super) fn part<'a>(
+    message: &'a [u8],
     decoded: bool,
     name: &[u8],
-    (field_index, array_index): (usize, usize),
-) -> mlua::Result<Option<Value>> {
+    indices: (usize, usize),
+) -> Option<Part<'a>> {
+    let field = name.strip_prefix(b"Fields[").and_then(|rest| rest.strip_suffix(b"]"));
+    if let Some(field) = field {
+        let found = if decoded { value_of(message, field, indices) } else { None };
+        return Some(found.map_or(Part::Nothing, Part::Value));
+    }
+    match name {
+        b"raw" => return Some(Part::text(Some(message))),
+        #[expect(clippy::cast_precision_loss, reason = "no message is that long")]
+        b"size" => return Some(Part::number(message.len() as f64)),
+        b"framed" => return Some(Part::frame(message)),
+        _ => {}
+    }
     let view = if decoded {
         MessageView::parse(message).unwrap_or_default()
     } else {
         MessageView::default()
     };
-    let text = |bytes: Option<&[u8]>| -> mlua::Result<Value> {
-        match bytes {
-            Some(bytes) => Ok(Value::String(lua.create_string(bytes)?)),
-            None => Ok(Value::Nil),
-        }
-    };
-    let value = match name {
-        b"Uuid" => text(view.uuid)?,
+    Some(match name {
+        b"Uuid" => Part::text(view.uuid),
         #[expect(clippy::cast_precision_loss, reason = "Lua's numbers are doubles")]
-        b"Timestamp" => Value::Number(view.timestamp.unwrap_or(0) as f64),
-        b"Type" => text(view.type_)?,
-        b"Logger" => text(view.logger)?,
-        b"Severity" => Value::Number(view.severity().into()),
-        b"Payload" => text(view.payload)?,
-        b"EnvVersion" => text(view.env_version)?,
-        b"Pid" => view.pid.map_or(Value::Nil, |pid| Value::Number(pid.into())),
-        b"Hostname" => text(view.hostname)?,
-        b"raw" => text(Some(message))?,
-        #[expect(clippy::cast_precision_loss, reason = "no message is that long")]
-        b"size" => Value::Number(message.len() as f64),
-        b"framed" => {
-            let mut frame = Vec::with_capacity(message.len() + 16);
-            match put_frame(&mut frame, Header::default(), message) {
-                Ok(()) => text(Some(&frame))?,
-                Err(_) => Value::Nil,
-            }
-        }
-        _ => {
-            let field = name.strip_prefix(b"Fields[").and_then(|rest| rest.strip_suffix(b"]"));
-            let Some(field) = field else { return Ok(None) };
-            let found =
-                if decoded { value_of(message, field, field_index, array_index) } else { None };
-            found.map_or(Ok(Value::Nil), |value| value.to_lua(lua))?
-        }
-    };
-    Ok(Some(value))
+        b"Timestamp" => Part::number(view.timestamp.unwrap_or(0) as f64),
+        b"Type" => Part::text(view.type_),
+        b"Logger" => Part::text(view.logger),
+        b"Severity" => Part::number(view.severity().into()),
+        b"Payload" => Part::text(view.payload),
+        b"EnvVersion" => Part::text(view.env_version),
+        b"Pid" => view.pid.map_or(Part::Nothing, |pid| Part::number(pid.into())),
+        b"Hostname" => Part::text(view.hostname),
+        _ => return None,
+    })
 }
 
-fn value_of<'a>(
-    message: &'a [u8],
-    name: &[u8],
-    field_index: usize,
-    array_index: usize,
-) -> Option<FieldValue<'a>> {
-    let parsed = fields(message).into_iter().filter_map(|field| FieldParts::parse(field).ok());
-    let field = parsed.filter(|field| field.name == Some(name)).nth(field_index)?;
-    field.values.get(array_index).copied()
+/// A value of the field of that name: which of several such fields, and which of its values.
+fn value_of<'a>(message: &'a [u8], name: &[u8], indices: (usize, usize)) -> Option<FieldValue<'a>> {
+    let (mut fields_before, values_before) = indices;
+    let mut found = None;
+    // What is not a message has no fields; those before the damage are as good as any.
+    let _ = walk(message, |bytes| {
+        let (mut is_meant, mut count, mut value) = (false, 0, None);
+        let read = members(bytes, |member| match member {
+            Member::Name(given) => is_meant = given == name,
+            Member::Value(given) => {
+                value = value.or((count == values_before).then_some(given));
+                count += 1;
+            }
+            Member::Type(_) | Member::Representation(_) => {}
+        });
+        if read.is_err() || !is_meant {
+            return Ok(());
+        }
+        if let Some(left) = fields_before.checked_sub(1) {
+            fields_before = left;
+            return Ok(());
+        }
+        found = value;
+        // That is enough of it.
+        Err(Malformed::Invalid)
+    });
+    found
 }

@@ -1,20 +1,41 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The stream reader: userdata with `find_message`, `decode_message` and `read_message`.
 
-use std::cell::Cell;
+use std::cell::{Cell, Ref, RefCell};
+use std::ffi::c_void;
 use std::rc::Rc;
 
 use mlua::{AnyUserData, Lua, MultiValue, Table, UserDataFields as _, UserDataRegistry, Value};
 
+use super::direct::Current;
 use super::functions::one;
 use super::raise::{Raise, type_name};
-use super::stream::StreamBuffer;
-use super::{Context, file::LuaFile, read, strict, table_of};
+use super::stream::{Find, StreamBuffer};
+use super::{Context, direct, file::LuaFile, read, strict, table_of};
 
 /// Name of the type in errors.
 pub(super) const TYPE_NAME: &str = "lsb.heka_stream_reader";
 /// Names of stream readers are shorter than this, in bytes.
 const MAX_NAME: usize = 255;
+
+/// A stream reader as Lua has it.
+#[derive(Debug)]
+pub(super) struct Handle {
+    reader: Rc<RefCell<StreamReader>>,
+    current: Rc<RefCell<Current>>,
+}
+
+impl Handle {
+    pub(super) fn borrow(&self) -> Ref<'_, StreamReader> {
+        self.reader.borrow()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.current.borrow_mut().forget(&self.reader);
+    }
+}
 
 /// A stream reader.
 #[derive(Debug)]
@@ -25,6 +46,8 @@ pub(super) struct StreamReader {
     decoded: bool,
     /// The file last read from.
     file: Option<LuaFile>,
+    /// What a search in the buffer found out before more was read.
+    begun: Option<Find>,
     booked: Booking,
 }
 
@@ -53,6 +76,25 @@ impl StreamReader {
     pub(super) fn message(&self) -> Option<&[u8]> {
         self.buffer.message()
     }
+
+    /// Whether it was found to be one.
+    pub(super) fn is_decoded(&self) -> bool {
+        self.decoded
+    }
+
+    /// Finds a message in what has been read of the file at that address; the number of bytes done
+    /// with. If there is none, [`find_message`] goes on from there.
+    pub(super) fn find_at_once(&mut self, file: *const c_void) -> Option<usize> {
+        if !self.file.as_ref().is_some_and(|known| known.is_at(file)) {
+            return None;
+        }
+        let find = self.buffer.find(true);
+        self.decoded = true;
+        if !find.found {
+            self.begun = Some(find);
+        }
+        find.found.then_some(find.consumed)
+    }
 }
 
 /// Sets `create_stream_reader` and the reader's methods.
@@ -60,12 +102,12 @@ pub(super) fn register(lua: &Lua, context: &Rc<Context>) -> mlua::Result<()> {
     let methods: Table = table_of(
         lua,
         [
-            ("find_message", context.function(lua, find_message)?),
+            ("find_message", context.direct_function(lua, direct::find_message, find_message)?),
             ("decode_message", context.function(lua, decode_message)?),
-            ("read_message", context.function(lua, read_message)?),
+            ("read_message", context.direct_function(lua, direct::read_message, read_message)?),
         ],
     )?;
-    lua.register_userdata_type::<StreamReader>(|registry: &mut UserDataRegistry<_>| {
+    lua.register_userdata_type::<Handle>(|registry: &mut UserDataRegistry<_>| {
         registry.add_meta_field("__index", methods);
     })?;
     let create = context.function(lua, |lua, context, arguments| {
@@ -87,8 +129,9 @@ fn create(lua: &Lua, context: &Context, arguments: &MultiValue) -> Result<AnyUse
     }
     let booked = Booking { all: Rc::clone(&context.counts.buffers), bytes: 0 };
     let buffer = StreamBuffer::new(context.settings.max_message_size);
-    let reader = StreamReader { name, buffer, decoded: false, file: None, booked };
-    Ok(lua.create_any_userdata(reader)?)
+    let reader = StreamReader { name, buffer, decoded: false, file: None, begun: None, booked };
+    let (reader, current) = (Rc::new(RefCell::new(reader)), Rc::clone(&context.current));
+    Ok(lua.create_any_userdata(Handle { reader, current })?)
 }
 
 fn wrong_count() -> Raise {
@@ -102,8 +145,12 @@ fn with_reader<R>(
 ) -> Result<R, Raise> {
     let this = arguments.front();
     let userdata = this.and_then(Value::as_userdata);
-    let reader = userdata.and_then(|userdata| userdata.borrow_mut::<StreamReader>().ok());
-    let Some(mut reader) = reader else { return Err(Raise::wrong_type(1, TYPE_NAME, this)) };
+    let handle = userdata.and_then(|userdata| userdata.borrow::<Handle>().ok());
+    let (Some(userdata), Some(handle)) = (userdata, handle) else {
+        return Err(Raise::wrong_type(1, TYPE_NAME, this));
+    };
+    handle.current.borrow_mut().set(userdata.to_pointer(), &handle.reader);
+    let mut reader = handle.reader.borrow_mut();
     let result = body(&mut reader);
     let memory = reader.buffer.memory();
     reader.booked.set(memory);
@@ -134,6 +181,7 @@ fn find_message(_: &Lua, context: &Context, arguments: &MultiValue) -> Result<Mu
             Some(Value::Boolean(decode)) => *decode,
             other => return Err(Raise::wrong_type(3, "boolean", other)),
         };
+        let begun = reader.begun.take();
         let mut from_file = false;
         match arguments.get(1) {
             Some(Value::Nil) => {}
@@ -146,14 +194,16 @@ fn find_message(_: &Lua, context: &Context, arguments: &MultiValue) -> Result<Mu
                 reader.buffer.push(&text);
             }
             Some(Value::UserData(userdata)) => {
-                if !reader.file.as_ref().is_some_and(|file| file.is(userdata)) {
+                let address = userdata.to_pointer();
+                if !reader.file.as_ref().is_some_and(|file| file.is_at(address)) {
                     reader.file = Some(LuaFile::new(context, userdata, 2)?);
                 }
                 from_file = true;
             }
             _ => return Err(Raise::here("buffer must be a nil, string, userdata (FILE*)")),
         }
-        let mut find = reader.buffer.find(decode);
+        let begun = begun.filter(|_| from_file && decode);
+        let mut find = begun.unwrap_or_else(|| reader.buffer.find(decode));
         reader.decoded = decode;
         if from_file {
             find.need = if find.found { 0 } else { read_more(context, reader)? };
@@ -220,8 +270,8 @@ fn read_message(lua: &Lua, _: &Context, arguments: &MultiValue) -> Result<MultiV
         let array_index = index(lua, arguments.get(3), 3, "array")?;
         let name = text.as_bytes();
         let indices = (field_index, array_index);
-        match read::part(lua, message, reader.decoded, &name, indices)? {
-            Some(value) => one(value),
+        match read::part(message, reader.decoded, &name, indices) {
+            Some(part) => one(part.to_lua(lua)?),
             None => {
                 let name = String::from_utf8_lossy(&name);
                 Err(Raise::here(format!(

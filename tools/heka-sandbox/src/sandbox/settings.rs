@@ -42,16 +42,7 @@ impl Settings {
     /// # Errors
     /// `lua_sandbox`'s words.
     pub(crate) fn new(config: &mut Config, is_source: bool) -> Result<Self, String> {
-        let defaults: [(&str, f64); 5] = [
-            ("input_limit", 65_536.0),
-            ("output_limit", 65_536.0),
-            ("memory_limit", 8_388_608.0),
-            ("instruction_limit", 1_000_000.0),
-            ("log_level", 3.0),
-        ];
-        for (name, value) in defaults {
-            config.set_default(name, || Setting::Number(value));
-        }
+        set_defaults(config);
         let size = |name| {
             let number = config.number(name, MAX_SIZE, "a size_t")?;
             usize::try_from(number.unwrap_or(0)).map_err(|_| format!("{name} must be a size_t"))
@@ -83,6 +74,19 @@ impl Settings {
             cpath: config.text("cpath")?.map(<[u8]>::to_vec),
             disabled_modules: disabled(config),
         })
+    }
+}
+
+fn set_defaults(config: &mut Config) {
+    let defaults: [(&str, f64); 5] = [
+        ("input_limit", 65_536.0),
+        ("output_limit", 65_536.0),
+        ("memory_limit", 8_388_608.0),
+        ("instruction_limit", 1_000_000.0),
+        ("log_level", 3.0),
+    ];
+    for (name, value) in defaults {
+        config.set_default(name, || Setting::Number(value));
     }
 }
 

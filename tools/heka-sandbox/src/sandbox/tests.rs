@@ -3,7 +3,6 @@
 //! single frames with what `lsb_heka_cat` made of them.
 
 use std::cell::RefCell;
-use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,21 +12,7 @@ use serde_json::Value;
 use super::stream::StreamBuffer;
 use super::{Limits, Outcome, Sandbox, Script};
 use crate::config::Config;
-use crate::host::{Checkpoint, Host, answer};
-
-struct Sink;
-
-impl Host for Sink {
-    fn inject(&mut self, _: Option<&[u8]>, _: Option<&Checkpoint>) -> i32 {
-        answer::TAKEN
-    }
-
-    fn log(&mut self, _: u8, _: &str, _: &str) {}
-
-    fn wait_readable(&mut self, _: BorrowedFd<'_>) -> bool {
-        false
-    }
-}
+use crate::host::Sink;
 
 #[track_caller]
 fn passes(name: &str) {
@@ -56,6 +41,11 @@ fn errors_have_their_texts_and_positions() {
 #[test]
 fn messages_go_there_and_back() {
     passes("messages.lua");
+}
+
+#[test]
+fn readers_are_the_same_whichever_way_they_are_asked() {
+    passes("readers.lua");
 }
 
 #[test]

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The three calls that a plugin makes for each message of a stream, without a detour through mlua:
+//! `find_message(file)` that finds one at once, `read_message(name)` and `inject_message(reader)`.
+//!
+//! Each is tried first and leaves whatever is not usual, mistakes among it, to the function behind
+//! it ([`gate`]). mlua makes references of the arguments and results of a call, and asks a userdata
+//! for its type; that takes longer than the calls themselves. Here a reader is known by its address
+//! in Lua: the one that was used last is noted in [`Context`], and forgotten when Lua collects it.
+#![expect(
+    unsafe_code,
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "functions that Lua calls, with its stack"
+)]
+
+use std::cell::RefCell;
+use std::ffi::{c_int, c_void};
+use std::rc::Rc;
+
+use mlua::ffi;
+
+use super::Context;
+use super::limits::Limits;
+use super::push::push;
+use super::raise::gate;
+use super::read::{FieldValue, Part, part};
+use super::reader::StreamReader;
+use crate::host::answer;
+
+/// What is tried before the function behind it; the number of results.
+type Direct = unsafe fn(*mut ffi::lua_State, &Context) -> Option<c_int>;
+
+/// The reader that a plugin used last, by its address in Lua.
+#[derive(Debug, Default)]
+pub(super) struct Current(Option<(*const c_void, Rc<RefCell<StreamReader>>)>);
+
+impl Current {
+    /// Notes the one at that address.
+    pub(super) fn set(&mut self, address: *const c_void, reader: &Rc<RefCell<StreamReader>>) {
+        if self.0.as_ref().is_none_or(|(known, _)| *known != address) {
+            self.0 = Some((address, Rc::clone(reader)));
+        }
+    }
+
+    /// Lua no longer has it.
+    pub(super) fn forget(&mut self, reader: &Rc<RefCell<StreamReader>>) {
+        if self.0.as_ref().is_some_and(|(_, known)| Rc::ptr_eq(known, reader)) {
+            self.0 = None;
+        }
+    }
+
+    fn at(&self, address: *const c_void) -> Option<&RefCell<StreamReader>> {
+        self.0.as_ref().filter(|(known, _)| *known == address).map(|(_, reader)| &**reader)
+    }
+}
+
+/// Upvalue of the context; the others are those of [`gate`].
+const CONTEXT: c_int = 3;
+
+macro_rules! direct {
+    ($name:ident, $direct:ident) => {
+        pub(super) unsafe extern "C-unwind" fn $name(state: *mut ffi::lua_State) -> c_int {
+            // SAFETY: Lua calls this with a valid state, and the upvalues are set.
+            unsafe { call(state, $direct) }
+        }
+    };
+}
+
+direct!(find_message, find);
+direct!(read_message, read);
+direct!(inject_message, inject);
+
+unsafe fn call(state: *mut ffi::lua_State, direct: Direct) -> c_int {
+    // SAFETY: the context and its limits live longer than the Lua state. No borrow and nothing
+    // that needs dropping is there when an error is raised.
+    unsafe {
+        let context = ffi::lua_touserdata(state, ffi::lua_upvalueindex(CONTEXT));
+        let context = &*context.cast::<Context>();
+        let Some(count) = direct(state, context) else { return gate(state) };
+        let limits: &Limits = &context.limits;
+        match limits.stopped() {
+            Some(text) => ffi::luaL_error(state, text.as_ptr()),
+            None => count,
+        }
+    }
+}
+
+/// Where a userdata is.
+unsafe fn address(state: *mut ffi::lua_State, index: c_int) -> Option<*const c_void> {
+    // SAFETY: any index may be asked for its type.
+    unsafe {
+        let is_userdata = ffi::lua_type(state, index) == ffi::LUA_TUSERDATA;
+        is_userdata.then(|| ffi::lua_topointer(state, index))
+    }
+}
+
+unsafe fn find(state: *mut ffi::lua_State, context: &Context) -> Option<c_int> {
+    // SAFETY: the stack is read within its top; a function has room for 20 values.
+    unsafe {
+        if ffi::lua_gettop(state) != 2 {
+            return None;
+        }
+        let consumed = {
+            let current = context.current.borrow();
+            let mut reader = current.at(address(state, 1)?)?.try_borrow_mut().ok()?;
+            reader.find_at_once(address(state, 2)?)?
+        };
+        #[expect(clippy::cast_precision_loss, reason = "no buffer is that long")]
+        let consumed = consumed as f64;
+        ffi::lua_pushboolean(state, 1);
+        ffi::lua_pushnumber(state, consumed);
+        ffi::lua_pushnumber(state, 0.0);
+        Some(3)
+    }
+}
+
+unsafe fn read(state: *mut ffi::lua_State, context: &Context) -> Option<c_int> {
+    // SAFETY: as in `find`. The text of an argument stays while it is on the stack, and so does the
+    // reader with the message, which nobody changes meanwhile.
+    unsafe {
+        if ffi::lua_gettop(state) != 2 || ffi::lua_type(state, 2) != ffi::LUA_TSTRING {
+            return None;
+        }
+        let mut len = 0;
+        let name = ffi::lua_tolstring(state, 2, &raw mut len);
+        let name = std::slice::from_raw_parts(name.cast::<u8>(), len);
+        let value = {
+            let current = context.current.borrow();
+            let reader = current.at(address(state, 1)?)?.try_borrow().ok()?;
+            match part(reader.message()?, reader.is_decoded(), name, (0, 0))? {
+                Part::Nothing => None,
+                Part::Value(FieldValue::Text(text)) => {
+                    Some(FieldValue::Text(std::slice::from_raw_parts(text.as_ptr(), text.len())))
+                }
+                Part::Value(FieldValue::Number(number)) => Some(FieldValue::Number(number)),
+                Part::Value(FieldValue::Bool(bool)) => Some(FieldValue::Bool(bool)),
+                Part::Frame(_) => return None,
+            }
+        };
+        match value {
+            Some(value) => push(state, value),
+            None => ffi::lua_pushnil(state),
+        }
+        Some(1)
+    }
+}
+
+unsafe fn inject(state: *mut ffi::lua_State, context: &Context) -> Option<c_int> {
+    // SAFETY: as in `find`.
+    let answer = unsafe {
+        if ffi::lua_gettop(state) != 1 {
+            return None;
+        }
+        let current = context.current.borrow();
+        let reader = current.at(address(state, 1)?)?.try_borrow().ok()?;
+        let message = reader.message()?;
+        let answer = context.host.borrow_mut().inject(Some(message), None);
+        if answer == answer::TAKEN {
+            context.counts.count(message);
+        }
+        answer
+    };
+    if answer != answer::TAKEN {
+        let text = c"inject_message() failed: rejected by the callback rv: %d";
+        // SAFETY: nothing is borrowed any longer.
+        unsafe { ffi::luaL_error(state, text.as_ptr(), answer) };
+    }
+    Some(0)
+}
