@@ -65,7 +65,7 @@ fn cost(args: &[&str]) -> usize {
             ("", frames.collect())
         };
         peer.send(agreement(&request, extension));
-        frames.iter().for_each(|frame| drop(peer.send(frame)));
+        assert!(frames.iter().all(|frame| peer.send(frame)));
         sender.send(frames.iter().map(Vec::len).sum::<usize>()).unwrap();
         peer.close(1000, "");
     });
