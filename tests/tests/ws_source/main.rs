@@ -10,4 +10,5 @@ mod keys;
 mod messages;
 mod peers;
 mod routes;
+mod servers;
 mod tls;
