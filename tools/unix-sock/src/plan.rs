@@ -164,16 +164,14 @@ impl Cli {
         let formats = Formats::of(&self)?;
         let role = if self.listen { self.plan_server()? } else { self.plan_client() };
         self.check_kind()?;
-        let copies_through = self.copies_through(formats);
-        let is_simple =
-            copies_through && matches!(formats.wire, Framing::Delimited(_) | Framing::None);
+        let is_simple = self.is_simple(formats);
         Ok(Plan {
             name,
             kind: self.kind,
             formats,
             wire_splitter: splitter(formats.on_wire(), self.max_record),
             stdio_splitter: splitter(formats.stdio, self.max_record),
-            copies_through,
+            copies_through: self.copies_through(formats),
             receives_bulk: is_simple && !self.echo && !self.common.reporting.counts(),
             sends_bulk: is_simple && self.sends_once(&role),
             read_size: self.read_size(formats),
@@ -218,6 +216,12 @@ impl Cli {
         let is_bare = formats.form == Form::Payload && formats.wire == formats.stdio;
         let is_plain = !self.base64 && !self.skip_empty && self.compress.is_none();
         is_bare && is_plain && self.kind == Kind::Stream && self.max_count.is_none()
+    }
+
+    /// Whether whole records need not be looked at either.
+    fn is_simple(&self, formats: Formats) -> bool {
+        let is_bounded = matches!(formats.wire, Framing::Delimited(_) | Framing::None);
+        is_bounded && self.copies_through(formats)
     }
 
     /// Whether what has been sent is neither sent again nor measured.

@@ -40,22 +40,15 @@ impl Session {
         mut socket: Socket<Stream>,
     ) -> Result<ControlFlow<(), Closed>, Stop> {
         self.has_forwarded = false;
-        for message in &plan.init {
-            socket.send(message);
-        }
-        if self.has_enough(plan) {
-            return self.leave(plan, socket);
-        }
+        Self::say_hello(plan, &mut socket);
         loop {
+            if self.has_enough(plan) {
+                return self.leave(plan, socket);
+            }
             let until = self.deadline(plan, &socket);
             let input = self.outbound.as_ref().map(Outbound::fd);
             match socket.receive(&mut self.out, input, until) {
-                Ok(Received::Message(kind)) => {
-                    self.take(plan, kind, &mut socket)?;
-                    if self.has_enough(plan) {
-                        return self.leave(plan, socket);
-                    }
-                }
+                Ok(Received::Message(kind)) => self.take(plan, kind, &mut socket)?,
                 Ok(Received::Closed(closed)) => {
                     self.tell_unsent(&socket);
                     return Ok(ControlFlow::Continue(closed));
@@ -75,6 +68,12 @@ impl Session {
                     return Err(stop);
                 }
             }
+        }
+    }
+
+    fn say_hello(plan: &Plan, socket: &mut Socket<Stream>) {
+        for message in &plan.init {
+            socket.send(message);
         }
     }
 

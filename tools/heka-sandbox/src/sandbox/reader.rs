@@ -182,26 +182,7 @@ fn find_message(_: &Lua, context: &Context, arguments: &MultiValue) -> Result<Mu
             other => return Err(Raise::wrong_type(3, "boolean", other)),
         };
         let begun = reader.begun.take();
-        let mut from_file = false;
-        match arguments.get(1) {
-            Some(Value::Nil) => {}
-            Some(Value::String(text)) => {
-                let text = text.as_bytes();
-                check_memory(context, reader, text.len())?;
-                if !text.is_empty() && !reader.buffer.reserve(text.len()) {
-                    return Err(no_room(reader));
-                }
-                reader.buffer.push(&text);
-            }
-            Some(Value::UserData(userdata)) => {
-                let address = userdata.to_pointer();
-                if !reader.file.as_ref().is_some_and(|file| file.is_at(address)) {
-                    reader.file = Some(LuaFile::new(context, userdata, 2)?);
-                }
-                from_file = true;
-            }
-            _ => return Err(Raise::here("buffer must be a nil, string, userdata (FILE*)")),
-        }
+        let from_file = take_input(context, reader, arguments.get(1))?;
         let begun = begun.filter(|_| from_file && decode);
         let mut find = begun.unwrap_or_else(|| reader.buffer.find(decode));
         reader.decoded = decode;
@@ -213,6 +194,34 @@ fn find_message(_: &Lua, context: &Context, arguments: &MultiValue) -> Result<Mu
         let found = Value::Boolean(find.found);
         Ok([found, count(find.consumed), count(find.need)].into_iter().collect())
     })
+}
+
+/// Takes what is to be searched: more bytes, or a file to read them from; whether it is a file.
+fn take_input(
+    context: &Context,
+    reader: &mut StreamReader,
+    input: Option<&Value>,
+) -> Result<bool, Raise> {
+    match input {
+        Some(Value::Nil) => Ok(false),
+        Some(Value::String(text)) => {
+            let text = text.as_bytes();
+            check_memory(context, reader, text.len())?;
+            if !text.is_empty() && !reader.buffer.reserve(text.len()) {
+                return Err(no_room(reader));
+            }
+            reader.buffer.push(&text);
+            Ok(false)
+        }
+        Some(Value::UserData(userdata)) => {
+            let address = userdata.to_pointer();
+            if !reader.file.as_ref().is_some_and(|file| file.is_at(address)) {
+                reader.file = Some(LuaFile::new(context, userdata, 2)?);
+            }
+            Ok(true)
+        }
+        _ => Err(Raise::here("buffer must be a nil, string, userdata (FILE*)")),
+    }
 }
 
 fn read_more(context: &Context, reader: &mut StreamReader) -> Result<usize, Raise> {
