@@ -35,7 +35,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let out = out.unbuffered(plan.writing.unbuffered);
     live_in_utc();
     signal::allow_interrupts().at("signals")?;
-    let key = source_key(&plugin.logger);
+    let key = source_key(&plugin.logger).into_owned();
     let (file, position) = open_checkpoint(&plan.keep, &key)?;
     let has_marks = out.is_stream();
     let outlet = Arc::new(Outlet::new(out, file, key.clone())?);

@@ -4,6 +4,7 @@
 #![cfg(feature = "fuzzing")]
 #![expect(dead_code, unused_imports, reason = "the parsers alone are used")]
 
+mod few;
 mod follow;
 mod numbers;
 mod select;

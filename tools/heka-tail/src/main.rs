@@ -5,6 +5,7 @@ mod charset;
 mod cli;
 mod due;
 mod emit;
+mod few;
 mod follow;
 mod habits;
 mod help;
@@ -18,6 +19,7 @@ mod show;
 mod sources;
 mod state;
 mod streams;
+mod timers;
 mod watch;
 mod watching;
 

@@ -97,7 +97,7 @@ impl Readings {
     pub(crate) fn add(&mut self, number: usize, stream: &Stream) {
         if self.is_wanted {
             let state = State { path: stream.path().to_owned(), ..State::default() };
-            let name = stream.name().to_owned();
+            let name = stream.name().to_string();
             let reading = Arc::new(Reading { name, state: Mutex::new(state) });
             lock(&READINGS).push(Arc::downgrade(&reading));
             self.readings.insert(number, reading);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Looks at files when something happens to them, and waits.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::follow::{Block, Look, Relation, Seen, Stream};
@@ -12,7 +12,7 @@ use heka_core::record::More;
 use heka_core::report::{self, Status, Stop};
 use nix::poll::PollFlags;
 
-use crate::due::Due;
+use crate::due::{Due, What};
 use crate::emit::{Emitter, Origin};
 use crate::numbers::Readings;
 use crate::plan::{Job, Plan};
@@ -114,23 +114,22 @@ impl Tail {
     /// Takes streams in, and watches directories for more.
     fn add(&mut self, scan: Scan) -> Result<(), Stop> {
         for found in scan.found {
-            let key = found.key;
-            let options = &self.job.options;
-            let stream = self.state.resume(&key, found.stream, found.is_met, options)?;
+            let mut stream = found.stream;
+            self.state.resume(&mut stream, found.is_met, &self.job.options)?;
             let is_met = found.is_met || stream.is_selected();
-            let number = self.streams.add(Rc::clone(&key), stream, is_met);
+            let number = self.streams.add(stream, is_met);
             if let Some(followed) = self.streams.get(number) {
                 self.readings.add(number, &followed.stream);
+                self.sources.place(&followed.stream, number);
             }
-            self.sources.place(key, number);
-            self.due.add(number, true);
+            self.due.add(number, What::Start);
             self.watching.add(number);
         }
         for number in scan.rotated {
             if let Some(followed) = self.streams.get_mut(number)
                 && followed.stream.set_alone(false)
             {
-                self.due.add(number, true);
+                self.due.add(number, What::Names);
             }
         }
         self.due.add_all(scan.touched);
@@ -206,6 +205,7 @@ impl Tail {
             if let Some(followed) = self.streams.get_mut(number) {
                 followed.stream.close_files();
             }
+            self.due.remove(number);
             self.streams.looked_at(number);
         }
         Ok(seen)
@@ -224,8 +224,8 @@ impl Tail {
         let (emitter, readings) = (&mut self.emitter, &self.readings);
         let followed = self.streams.get_mut(number)?;
         self.state.touch(number);
-        let (name, key) = (followed.stream.shared_name(), Rc::clone(&followed.key));
-        let origin = Origin { number, name: &name, key: &key };
+        let (name, id) = (followed.stream.name().clone(), Arc::clone(followed.stream.id()));
+        let origin = Origin { number, name: name.as_str(), id: &id };
         let mut look = Look {
             options: &self.job.options,
             block: &mut self.block,
@@ -245,7 +245,7 @@ impl Tail {
         }
         self.state.records = self.emitter.records();
         let deadline = followed.stream.deadline(&self.job.options);
-        self.due.set_timed(number, deadline.is_some());
+        self.due.set_timed(number, deadline);
         Some(result)
     }
 
@@ -253,12 +253,12 @@ impl Tail {
     /// nothing else waiting for longer.
     fn look_at_dirty(&mut self) -> Result<(), Stop> {
         let mut is_named = false;
-        for (number, names) in self.due.next_batch() {
-            if names {
+        for (number, what) in self.due.next_batch() {
+            if what == What::Names {
                 is_named |= self.watching.add(number);
             }
-            if self.look(number, names)? == Seen::More {
-                self.due.add(number, names);
+            if self.look(number, what > What::Contents)? == Seen::More {
+                self.due.add(number, what);
             }
         }
         if is_named || self.due.is_empty() {
@@ -302,7 +302,7 @@ impl Tail {
             .then_some(self.poll_at)
             .into_iter()
             .chain([self.rescan_at])
-            .chain(self.due.deadline(&self.streams, &self.job.options))
+            .chain(self.due.deadline())
             .chain(self.watching.deadline())
             .chain(self.state.deadline())
             .min();
@@ -324,7 +324,7 @@ impl Tail {
         let is_asked = signal::take_hup();
         let changes = self.watching.take(now);
         for number in changes.contents {
-            self.due.add(number, false);
+            self.due.add(number, What::Contents);
         }
         self.due.add_all(changes.names);
         let mut all = is_asked || changes.all;
@@ -345,7 +345,7 @@ impl Tail {
             self.watching.forget_lost();
             self.due.add_all(self.streams.numbers());
         }
-        self.due.collect(&self.streams, &self.job.options, now);
+        self.due.collect(now, self.job.sleep_interval / 4);
         self.take_in(rescan, changes.gained)
     }
 
@@ -371,25 +371,25 @@ impl Tail {
     /// Forgets streams that nobody has named, which have had no file for long, or whose file is
     /// deleted and read.
     fn forget(&mut self) -> Result<(), Stop> {
-        let mut over = self.streams.over(self.job.forget_after);
+        let mut over = self.streams.take_over(self.job.forget_after);
         over.retain(|number| !self.due.has(*number));
         if over.is_empty() {
             return Ok(());
         }
         self.state.note(&self.streams);
-        let mut paths = HashSet::new();
+        let mut gone = Vec::new();
         for &number in &over {
             let Some(followed) = self.streams.remove(number) else { continue };
-            self.state.forget(&followed.key);
-            self.sources.forget(&followed.key, followed.stream.path());
+            self.state.forget(&followed.stream);
+            self.sources.forget(&followed.stream);
             self.emitter.remove(number);
             self.readings.remove(number);
-            paths.insert(followed.stream.path().to_owned());
+            gone.push((number, Arc::clone(followed.stream.shared_path())));
             self.due.remove(number);
         }
-        self.watching.remove(&over);
+        self.watching.remove(&gone);
         // One that has just come back was told of as the stream's.
-        self.take_in(paths.iter().any(|path| path.exists()), BTreeSet::new())
+        self.take_in(gone.iter().any(|(_, path)| path.exists()), BTreeSet::new())
     }
 
     fn report_if_asked(&self) {

@@ -4,11 +4,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::follow::identity::just_before_now;
 use crate::follow::packed::has_foreign_name;
 use crate::follow::rotated::logs_of;
-use crate::follow::{Identity, Relation, Stream};
+use crate::follow::{Identity, Name, Relation, Stream};
 use crate::select::find::Candidate;
 use crate::select::logstreamer::oldest_time;
 use crate::select::operand::Scan as Meant;
@@ -17,7 +18,6 @@ use heka_core::report::{self, Cause as _, Explain as _, Stop};
 use std::time::Duration;
 
 use crate::reported::{LeftOut, Reported};
-use crate::state::key_of;
 
 /// What was asked to be followed.
 #[derive(Debug)]
@@ -26,17 +26,16 @@ pub(crate) struct Sources {
     selection: Option<Rc<Selection>>,
     exclusion: Exclusion,
     oldest: Option<Duration>,
-    /// The streams that are followed, by key, and their numbers.
-    known: HashMap<Rc<str>, usize>,
+    /// The streams that are followed, by [`Stream::id`], and their numbers.
+    known: HashMap<Arc<Path>, usize>,
     /// Operands that have meant a file, by number.
     matched: BTreeSet<usize>,
     reported: Reported,
 }
 
-/// A stream found, and the key of its position.
+/// A stream found.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) key: Rc<str>,
     pub(crate) stream: Box<Stream>,
     /// Whether nobody has named it: it may have had another name before.
     pub(crate) is_met: bool,
@@ -103,14 +102,14 @@ impl Sources {
     }
 
     /// A stream has got a number.
-    pub(crate) fn place(&mut self, key: Rc<str>, number: usize) {
-        self.known.insert(key, number);
+    pub(crate) fn place(&mut self, stream: &Stream, number: usize) {
+        self.known.insert(Arc::clone(stream.id()), number);
     }
 
     /// A stream is gone.
-    pub(crate) fn forget(&mut self, key: &str, path: &Path) {
-        self.known.remove(key);
-        self.reported.forget(path);
+    pub(crate) fn forget(&mut self, stream: &Stream) {
+        self.known.remove(stream.id());
+        self.reported.forget(stream.path());
     }
 
     /// Streams that were not there at the last scan, and the directories where more may appear.
@@ -203,8 +202,7 @@ impl Sources {
         scan.directories.extend(meant.directories);
         for file in &meant.files {
             let path = std::path::absolute(file).at(file.display())?;
-            let key = key_of(&path);
-            if self.known.contains_key(key.as_str())
+            if self.known.contains_key(path.as_path())
                 || (is_open && self.is_left_out(file, &meant.files, scan))
             {
                 continue;
@@ -213,26 +211,25 @@ impl Sources {
                 scan.old.push(path);
                 continue;
             }
-            let mut stream = Stream::named(file.to_string_lossy(), path, is_open);
+            let path = path.into();
+            let mut stream = Stream::named(Name::of(file, &path), path, is_open);
             if is_open {
                 match renamed(stream.path(), related) {
                     Relation::None => {}
                     // It goes on there; if that lets go of it, this is a stream of its own.
                     Relation::Reads => continue,
-                    Relation::HasRead(position) => stream = stream.resume(vec![position]),
+                    Relation::HasRead(position) => stream.resume(vec![position]),
                 }
             }
-            self.add(key, stream, is_open, scan);
+            self.add(stream, is_open, scan);
         }
         Ok(())
     }
 
-    fn add(&mut self, key: String, stream: Stream, is_met: bool, scan: &mut Scan) {
-        let is_name = *stream.name() == *key;
-        let key: Rc<str> = if is_name { stream.shared_name() } else { key.into() };
+    fn add(&mut self, stream: Stream, is_met: bool, scan: &mut Scan) {
         // Its number is known when it is taken in.
-        self.known.insert(Rc::clone(&key), usize::MAX);
-        scan.found.push(Found { key, stream: Box::new(stream), is_met });
+        self.place(&stream, usize::MAX);
+        scan.found.push(Found { stream: Box::new(stream), is_met });
     }
 
     fn take_in_selected(
@@ -245,12 +242,11 @@ impl Sources {
         scan.errors.extend(found.errors);
         scan.old.extend(found.old);
         for (name, newest) in found.streams {
-            let key = key_of(Path::new(&name));
-            match self.known.get(key.as_str()) {
+            match self.known.get(name.shared()) {
                 Some(&number) => scan.touched.push(number),
                 None => {
-                    let stream = Stream::selected(name, Rc::clone(selection), &newest);
-                    self.add(key, stream, false, scan);
+                    let stream = Stream::selected(name, Rc::clone(selection), newest);
+                    self.add(stream, false, scan);
                 }
             }
         }
@@ -267,8 +263,7 @@ impl Sources {
             return true;
         }
         let Some(log) = self.log_of(path, others) else { return false };
-        let key = std::path::absolute(&log).map(|log| key_of(&log)).unwrap_or_default();
-        scan.rotated.extend(self.known.get(key.as_str()));
+        scan.rotated.extend(self.number_of(&log));
         if path.extension() == log.extension() {
             self.reported.left_out(LeftOut::Numbered { path: path.to_owned(), log });
         }
@@ -279,10 +274,7 @@ impl Sources {
         let name = path.file_name()?.to_str()?;
         let mut logs = logs_of(name).into_iter().map(|log| path.with_file_name(log));
         logs.find(|log| {
-            let is_known = || {
-                let key = std::path::absolute(log).map(|log| key_of(&log));
-                key.is_ok_and(|key| self.known.contains_key(key.as_str()))
-            };
+            let is_known = || self.number_of(log).is_some();
             let is_meant = || {
                 let mut open = self.operands.iter().filter(|operand| operand.is_open());
                 // One that has just come up is alone here.
@@ -290,6 +282,12 @@ impl Sources {
             };
             others.contains(log) || is_known() || is_meant()
         })
+    }
+
+    /// The stream that has this path.
+    fn number_of(&self, path: &Path) -> Option<usize> {
+        let path = std::path::absolute(path).ok()?;
+        self.known.get(path.as_path()).copied()
     }
 
     /// Says which patterns mean nothing; whether there are any.

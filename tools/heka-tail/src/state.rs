@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Positions between runs: read at the start, saved as what was read is written.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -88,32 +89,33 @@ impl State {
     /// Lets a stream go on where it was.
     pub(crate) fn resume(
         &mut self,
-        key: &str,
-        stream: Box<Stream>,
+        stream: &mut Stream,
         is_met: bool,
         options: &Options,
-    ) -> Result<Box<Stream>, Stop> {
-        if let Some(bytes) = self.known.get(key) {
-            self.resumed.insert(key.to_owned());
-            return Ok(match position::decode(bytes) {
-                Some(files) => Box::new(stream.resume(files)),
+    ) -> Result<(), Stop> {
+        let key = key_of(stream.id());
+        if let Some(bytes) = self.known.get(&key) {
+            self.resumed.insert(key.into_owned());
+            match position::decode(bytes) {
+                Some(files) => stream.resume(files),
                 None => {
                     let name = stream.name();
                     report::warning(format_args!("{name}: its position cannot be read"));
-                    stream
                 }
-            });
+            }
+            return Ok(());
         }
         if is_met && let Some(place) = self.renamed(stream.path()) {
-            return Ok(Box::new(stream.resume(vec![place])));
+            stream.resume(vec![place]);
+            return Ok(());
         }
         self.by_journal(stream, options)
     }
 
     /// Lets a stream go on where a journal says.
-    fn by_journal(&self, mut stream: Box<Stream>, options: &Options) -> Result<Box<Stream>, Stop> {
+    fn by_journal(&self, stream: &mut Stream, options: &Options) -> Result<(), Stop> {
         if self.journals.is_empty() {
-            return Ok(stream);
+            return Ok(());
         }
         let files = stream.list(options);
         let is_its = |journal: &Journal, name: &str| {
@@ -124,12 +126,13 @@ impl State {
         let Some((name, journal)) =
             self.journals.iter().find(|(name, journal)| is_its(journal, name))
         else {
-            return Ok(stream);
+            return Ok(());
         };
         match journal.find(&files, options.unpacks) {
             Some(place) => {
                 report::note(format_args!("{}: going on at {place}, by {name}", stream.name()));
-                Ok(Box::new(stream.resume(vec![place])))
+                stream.resume(vec![place]);
+                Ok(())
             }
             None => Err(Stop::failed(format_args!(
                 "{name}: no file of {} has what was read last",
@@ -191,15 +194,15 @@ impl State {
             if !files.is_empty() {
                 bytes.clear();
                 position::encode(&mut bytes, &files, followed.is_met);
-                file.set(&followed.key, &bytes);
+                file.set(&key_of(followed.stream.id()), &bytes);
             }
         }
     }
 
     /// A stream is gone for good.
-    pub(crate) fn forget(&mut self, key: &str) {
+    pub(crate) fn forget(&mut self, stream: &Stream) {
         if let Some(file) = &mut self.file {
-            file.remove(key);
+            file.remove(&key_of(stream.id()));
         }
     }
 
@@ -250,16 +253,19 @@ impl State {
 }
 
 /// Under which key a stream is known in position files.
-pub(crate) fn key_of(name: &Path) -> String {
+pub(crate) fn key_of(id: &Path) -> Cow<'_, str> {
+    if let Some(text) = id.to_str().filter(|text| !text.contains('\\')) {
+        return source_key(text);
+    }
     let mut text = String::new();
-    for chunk in name.as_os_str().as_encoded_bytes().utf8_chunks() {
+    for chunk in id.as_os_str().as_encoded_bytes().utf8_chunks() {
         text.push_str(&chunk.valid().replace('\\', "\\\\"));
         // Names that differ in what is no text have keys that differ.
         for byte in chunk.invalid() {
             text.push_str(&format!("\\x{byte:02x}"));
         }
     }
-    source_key(&text)
+    Cow::Owned(source_key(&text).into_owned())
 }
 
 /// In `--checkpoint cp log`, `cp` is a log.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is watched for changes, and what has to be looked at from time to time instead.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use heka_core::os::Wanted;
@@ -88,11 +89,11 @@ impl Watching {
     pub(crate) fn try_again(&mut self, streams: &Streams) -> Vec<usize> {
         let mut new = Vec::new();
         let Some(watch) = &mut self.watch else { return new };
-        watch.forget_routes();
+        watch.check_routes();
         let mut full = None;
         for number in std::mem::take(&mut self.unwatched) {
             let Some(followed) = streams.get(number) else { continue };
-            let path = followed.stream.path();
+            let path = followed.stream.shared_path();
             match watch.add(path, number) {
                 Ok(added) => {
                     new.extend(added.is_new.then_some(number));
@@ -171,15 +172,15 @@ impl Watching {
         }
     }
 
-    /// Streams are gone.
-    pub(crate) fn remove(&mut self, numbers: &HashSet<usize>) {
-        for number in numbers {
+    /// Streams are gone, which were at these paths.
+    pub(crate) fn remove(&mut self, streams: &[(usize, Arc<Path>)]) {
+        for (number, _) in streams {
             self.unwatched.remove(number);
             self.untold.remove(number);
             self.unlinked.remove(number);
         }
         if let Some(watch) = &mut self.watch {
-            watch.remove(numbers);
+            watch.remove(streams);
         }
     }
 
@@ -197,7 +198,10 @@ impl Watching {
 
     /// What of that is ready. Of mounts there may be many, and they are looked at later.
     pub(crate) fn note(&mut self, ready: &[PollFlags]) {
-        self.is_remounted |= ready.iter().any(|ready| ready.contains(PollFlags::POLLPRI));
+        if ready.iter().any(|ready| ready.contains(PollFlags::POLLPRI)) {
+            self.is_remounted = true;
+            self.watch.iter_mut().for_each(Watch::forget_mounts);
+        }
     }
 
     /// When to [`Watching::take`] even if nothing has happened.

@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 
@@ -21,7 +22,7 @@ pub struct CheckpointFile {
     positions: Positions,
     is_changed: bool,
     /// What was set since the last time it was saved.
-    changed: BTreeSet<String>,
+    changed: BTreeSet<Arc<str>>,
     /// How many sources that are in the file were forgotten.
     forgotten: usize,
     /// Bytes of the file when it was replaced last, and by now; none if it is to be replaced.
@@ -95,19 +96,18 @@ impl CheckpointFile {
 
     /// Notes the position of a source; [`CheckpointFile::save`] stores it.
     pub fn set(&mut self, source: &str, position: &[u8]) {
-        if self.get(source) == Some(position) {
+        let known = self.positions.0.get_key_value(source);
+        if known.is_some_and(|(_, known)| **known == *position) {
             return;
         }
         self.is_changed = true;
-        if !self.changed.contains(source) {
-            self.changed.insert(source.to_owned());
+        let source = known.map_or_else(|| source.into(), |(source, _)| Arc::clone(source));
+        if !self.changed.contains(&source) {
+            self.changed.insert(Arc::clone(&source));
         }
-        match self.positions.0.get_mut(source) {
-            Some(known) => {
-                known.clear();
-                known.extend_from_slice(position);
-            }
-            None => drop(self.positions.0.insert(source.to_owned(), position.to_vec())),
+        match self.positions.0.get_mut(&source) {
+            Some(known) if known.len() == position.len() => known.copy_from_slice(position),
+            _ => drop(self.positions.0.insert(source, position.into())),
         }
     }
 

@@ -29,6 +29,8 @@
 mod file;
 mod positions;
 
+use std::borrow::Cow;
+
 use data_encoding::HEXLOWER;
 use sha1::{Digest as _, Sha1};
 
@@ -42,16 +44,16 @@ pub const MAX_KEY_SIZE: usize = 44;
 
 /// The name under which a source is known in headers and files: `name` itself, or its end with a
 /// hash of the whole if it is long.
-pub fn source_key(name: &str) -> String {
+pub fn source_key(name: &str) -> Cow<'_, str> {
     if name.len() <= MAX_KEY_SIZE {
-        return name.to_owned();
+        return name.into();
     }
     let hash = short_hash(name.as_bytes());
     let mut start = name.len() + hash.len() + "…#".len() - MAX_KEY_SIZE;
     while !name.is_char_boundary(start) {
         start += 1;
     }
-    format!("…{}#{hash}", name.get(start..).unwrap_or(""))
+    format!("…{}#{hash}", name.get(start..).unwrap_or("")).into()
 }
 
 /// Distinguishes names that are cut or written in another way: twelve digits.

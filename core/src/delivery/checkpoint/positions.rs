@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use data_encoding::BASE64;
 use nix::fcntl::OFlag;
@@ -26,7 +27,7 @@ const LATER: &str = "written by a later version";
 
 /// The positions of sources, by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Positions(pub(super) BTreeMap<String, Vec<u8>>);
+pub struct Positions(pub(super) BTreeMap<Arc<str>, Box<[u8]>>);
 
 impl Positions {
     /// Reads a checkpoint file, without locking it. A file that is not there has no positions.
@@ -67,12 +68,12 @@ impl Positions {
 
     /// The position of that source.
     pub fn get(&self, source: &str) -> Option<&[u8]> {
-        self.0.get(source).map(Vec::as_slice)
+        self.0.get(source).map(|position| &**position)
     }
 
     /// All sources and their positions, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(source, position)| (source.as_str(), position.as_slice()))
+        self.0.iter().map(|(source, position)| (&**source, &**position))
     }
 
     pub(super) fn to_text(&self) -> Vec<u8> {
@@ -80,7 +81,7 @@ impl Positions {
     }
 
     /// The lines of some sources.
-    pub(super) fn lines<'a>(&self, sources: impl Iterator<Item = &'a String>) -> Vec<u8> {
+    pub(super) fn lines<'a>(&self, sources: impl Iterator<Item = &'a Arc<str>>) -> Vec<u8> {
         let mut text = Vec::new();
         for (source, position) in sources.filter_map(|source| self.0.get_key_value(source)) {
             text.extend_from_slice(to_line(source, position).as_bytes());
@@ -121,7 +122,7 @@ impl Parsed {
                 continue;
             }
             match parse_line(line) {
-                Ok((source, position)) => drop(positions.insert(source, position)),
+                Ok((source, position)) => drop(positions.insert(source.into(), position.into())),
                 Err(cause) => unread.push((number, cause)),
             }
         }

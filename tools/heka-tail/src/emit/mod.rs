@@ -19,6 +19,7 @@ use crate::charset::Charset;
 use crate::cli::UuidKind;
 use crate::labels::Labels;
 use crate::plan::{Job, Position};
+use crate::state::key_of;
 use crate::streams::Streams;
 use payload::Payloads;
 use text::Text;
@@ -48,6 +49,8 @@ struct Messages {
     /// Whether positions go along.
     hands_on: bool,
     message: Vec<u8>,
+    /// Under which the position of the stream is known.
+    key: String,
     position: Vec<u8>,
     /// What goes along with the next message.
     checkpoint: Vec<u8>,
@@ -65,8 +68,8 @@ pub(crate) struct Written {
 pub(crate) struct Origin<'a> {
     pub(crate) number: usize,
     pub(crate) name: &'a str,
-    /// Under which its position is known.
-    pub(crate) key: &'a str,
+    /// What tells it from all others.
+    pub(crate) id: &'a Path,
 }
 
 impl Emitter {
@@ -88,6 +91,7 @@ impl Emitter {
                 uuid: job.uuid,
                 hands_on: matches!(job.position, Position::HandOn(_)),
                 message: Vec::new(),
+                key: String::new(),
                 position: Vec::new(),
                 checkpoint: Vec::new(),
             },
@@ -162,6 +166,7 @@ impl Emitter {
 
     fn put_records(&mut self, origin: Origin<'_>, chunk: &mut Chunk<'_>) -> Result<usize, Stop> {
         let is_payload = self.encoder.form() == Form::Payload;
+        self.messages.select(origin);
         if !is_payload {
             self.messages.labels.select(origin.number, origin.name, chunk.path);
         }
@@ -185,7 +190,7 @@ impl Emitter {
                 Found::Record(record) => {
                     if self.messages.hands_on {
                         let (done, skips) = (records.done(), records.is_skipping());
-                        self.messages.note(origin, chunk, done, skips);
+                        self.messages.note(chunk, done, skips);
                     }
                     self.put(origin, chunk, &record, charset, now)?;
                 }
@@ -212,7 +217,7 @@ impl Emitter {
         if frame.is_signal() {
             return Ok(());
         }
-        self.messages.note(origin, chunk, done, false);
+        self.messages.note(chunk, done, false);
         if self.encoder.form() == Form::Payload {
             self.payloads.begin(&mut self.out, origin.number, origin.name);
         }
@@ -248,7 +253,7 @@ impl Emitter {
             let offset = chunk.offset + done as u64;
             done += used;
             let record = Record { text: bytes, whole: bytes, offset, part };
-            self.messages.note(origin, chunk, done, false);
+            self.messages.note(chunk, done, false);
             self.put(origin, chunk, &record, Some(charset), now)?;
         }
         chunk.progress.pass(done);
@@ -303,14 +308,23 @@ impl Emitter {
 }
 
 impl Messages {
+    /// The messages that come next are those of this stream.
+    #[inline]
+    fn select(&mut self, origin: Origin<'_>) {
+        if self.hands_on {
+            self.key.clear();
+            self.key.push_str(&key_of(origin.id));
+        }
+    }
+
     /// Notes the position behind a record, if that goes along with it.
-    fn note(&mut self, origin: Origin<'_>, chunk: &Chunk<'_>, done: usize, skips: bool) {
+    fn note(&mut self, chunk: &Chunk<'_>, done: usize, skips: bool) {
         if !self.hands_on {
             return;
         }
-        let room = MAX_CHECKPOINT_SIZE.saturating_sub(1 + origin.key.len());
+        let room = MAX_CHECKPOINT_SIZE.saturating_sub(1 + self.key.len());
         chunk.put_position(&mut self.position, done, skips, room);
-        if !put_header(&mut self.checkpoint, origin.key, &self.position) {
+        if !put_header(&mut self.checkpoint, &self.key, &self.position) {
             self.checkpoint.clear();
         }
     }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The files of a stream one after the other: the one being read, those left behind, those to come.
 
-use std::collections::VecDeque;
 use std::io;
-use std::rc::Rc;
 use std::slice::from_ref;
 use std::time::Instant;
 
@@ -16,9 +14,11 @@ use super::identity::just_before_now;
 use super::late::Late;
 use super::look::Look;
 use super::loss;
+use super::name::Name;
 use super::options::Options;
 use super::patience::Patience;
 use super::position::{FilePosition, next_generation};
+use super::queue::Queue;
 use super::search::Search;
 use super::trouble::Trouble;
 use super::truncation;
@@ -36,7 +36,7 @@ pub(crate) struct Chain {
     pub(crate) current: Option<OpenFile>,
     pub(crate) late: Late,
     /// Files to read after the current one, oldest first.
-    pub(crate) queue: VecDeque<Candidate>,
+    pub(crate) queue: Queue,
     pub(crate) history: History,
     /// A file could not be opened: names are to be looked at again soon.
     pub(crate) recheck: bool,
@@ -57,13 +57,13 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// No file yet.
-    pub(crate) fn new(name: Rc<str>, files: Files) -> Self {
+    pub(crate) fn new(name: Name, files: Files) -> Self {
         Self {
             files,
             trouble: Trouble::new(name),
             current: None,
             late: Late::default(),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             history: History::default(),
             recheck: false,
             nameless: None,
@@ -200,7 +200,7 @@ impl Chain {
     pub(crate) fn queue_new(&mut self, look: &mut Look<'_>) {
         if look.options.by_name && !self.is_alone {
             let since = self.since;
-            self.queue = self.search(look.options).since(since).into();
+            self.queue = self.search(look.options).since(since).into_iter().collect();
         } else {
             self.queue.extend(self.files.newest());
         }
@@ -210,7 +210,7 @@ impl Chain {
     /// Opens the first file of the queue that was not read yet and takes it off. If another file is
     /// there by now, or it cannot be opened, the queue is dropped and made anew soon.
     pub(crate) fn open_queued(&mut self, options: &Options) -> Option<OpenFile> {
-        while let Some(next) = self.queue.pop_front() {
+        while let Some(next) = self.queue.pop() {
             // One that was moved back to its name goes on where it was left.
             let at = self.history.take(next.identity);
             if let Some(file) = at.and_then(|at| find(&at, from_ref(&next), options.unpacks)) {
@@ -249,11 +249,11 @@ impl Chain {
             }
             Err(error) => {
                 if error.kind() == io::ErrorKind::NotFound {
-                    self.history.expect(std::iter::once(next.clone()).chain(self.queue.drain(..)));
+                    self.history.expect(std::iter::once(next.clone()).chain(self.queue.take()));
                 } else {
                     self.trouble.tell(&error.cause());
                 }
-                self.queue.clear();
+                self.queue = Queue::default();
                 self.recheck = true;
                 None
             }
@@ -343,7 +343,7 @@ impl Chain {
         let (files, history, late) = (&mut self.files, &self.history, &self.late);
         let mut search = Search { files, history, late, options: look.options };
         let newer = search.newer(current);
-        self.queue = newer.files.into();
+        self.queue = newer.files.into_iter().collect();
         self.tell_deleted(look);
         if let Some(old) = newer.copy.and_then(|copy| self.current.replace(copy)) {
             report::note(format_args!("{}: replaced by a copy", self.trouble.name()));
@@ -361,7 +361,7 @@ impl Chain {
         }
         let expected = self.history.take_expected();
         let list = self.files.settled_list(&look.options.rotated_directories);
-        let found: Vec<&Candidate> = list.iter().chain(&self.queue).collect();
+        let found: Vec<&Candidate> = list.iter().chain(self.queue.iter()).collect();
         for file in loss::deleted(expected, &found) {
             let is_there = self.files.is_there(file.identity, &look.options.rotated_directories);
             if file.len > 0 && !is_there && !self.search(look.options).has_read(&file) {

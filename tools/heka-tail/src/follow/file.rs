@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::chunk::{Around, Chunk};
 use super::fingerprint::Fingerprint;
@@ -41,7 +41,7 @@ pub(crate) enum Pulled {
 /// A file, how far it has been read, and what was read last.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
-    path: Rc<Path>,
+    path: Arc<Path>,
     source: Source,
     identity: Identity,
     generation: u64,
@@ -162,14 +162,14 @@ impl OpenFile {
     }
 
     /// The same, to be kept.
-    pub(crate) fn shared_path(&self) -> Rc<Path> {
-        Rc::clone(&self.path)
+    pub(crate) fn shared_path(&self) -> Arc<Path> {
+        Arc::clone(&self.path)
     }
 
     /// Shares the memory of an equal path.
-    pub(crate) fn share_path(&mut self, path: &Rc<Path>) {
+    pub(crate) fn share_path(&mut self, path: &Arc<Path>) {
         if self.path == *path {
-            self.path = Rc::clone(path);
+            self.path = Arc::clone(path);
         }
     }
 

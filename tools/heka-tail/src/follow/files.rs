@@ -6,8 +6,10 @@ use std::ffi::OsStr;
 use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::identity::Identity;
+use super::name::Name;
 use super::rotated::{Mark, Width, logs_of, order, rotated_in};
 use crate::select::find::Candidate;
 use crate::select::logstreamer::Selection;
@@ -23,7 +25,7 @@ pub(crate) enum Files {
     /// A name, and the rotated files beside it.
     Named {
         /// The log.
-        path: Rc<Path>,
+        path: Arc<Path>,
         /// Whether the files beside it are followed as well.
         has_peers: bool,
     },
@@ -32,9 +34,9 @@ pub(crate) enum Files {
         /// The selection.
         selection: Rc<Selection>,
         /// The stream's name.
-        name: Rc<str>,
+        name: Name,
         /// The file that was the newest.
-        newest: Rc<Path>,
+        newest: Arc<Path>,
     },
 }
 
@@ -47,7 +49,7 @@ impl Files {
     }
 
     /// The same, to be shared.
-    pub(crate) fn shared_path(&self) -> &Rc<Path> {
+    pub(crate) fn shared_path(&self) -> &Arc<Path> {
         match self {
             Self::Named { path, .. } | Self::Selected { newest: path, .. } => path,
         }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What was read last of a file: a window of it to know the place by, and what is not used up yet.
 
+use std::num::NonZeroU64;
+
 use heka_core::record::Progress;
 
 use super::position::{WINDOW, window_hash};
@@ -24,8 +26,8 @@ pub(super) struct Held {
     offset: u64,
     /// What is known of the bytes that are not used up, if anything is.
     progress: Option<Box<Progress>>,
-    /// Of the bytes before `offset`, while they are let go of.
-    resting: Option<u64>,
+    /// The hash of the bytes before `offset`, while they are let go of.
+    resting: Option<NonZeroU64>,
 }
 
 impl Held {
@@ -36,22 +38,26 @@ impl Held {
 
     /// Lets go of the bytes, unless some are not used up; whether it has.
     pub(super) fn rest(&mut self) -> bool {
-        let can_rest = self.len() == 0 && self.offset > 0 && self.progress.is_none();
-        if can_rest && self.resting.is_none() {
-            (self.resting, self.window) = (Some(self.hash()), 0);
-            self.bytes = Vec::new();
+        if self.len() > 0 || self.offset == 0 || self.progress.is_some() {
+            return false;
         }
-        can_rest
+        if self.resting.is_none() {
+            self.resting = NonZeroU64::new(self.hash());
+        }
+        if self.resting.is_some() {
+            (self.bytes, self.window) = (Vec::new(), 0);
+        }
+        self.resting.is_some()
     }
 
     /// The hash of what it has let go of, if it has.
     pub(super) fn resting(&self) -> Option<u64> {
-        self.resting
+        self.resting.map(NonZeroU64::get)
     }
 
     /// Vouches for the position: see [`window_hash`].
     pub(super) fn hash(&self) -> u64 {
-        self.resting.unwrap_or_else(|| window_hash(self.window()))
+        self.resting().unwrap_or_else(|| window_hash(self.window()))
     }
 
     /// Where the next byte that is not used up is in the file.

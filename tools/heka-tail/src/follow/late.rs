@@ -20,7 +20,11 @@ use heka_core::report::{Cause as _, Stop};
 
 /// The files that a stream has left behind, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Late(Vec<LateFile>);
+pub(crate) struct Late(Option<Box<Files>>);
+
+/// Most streams have none.
+#[derive(Debug, Default)]
+struct Files(Vec<LateFile>);
 
 #[derive(Debug)]
 struct LateFile {
@@ -32,24 +36,37 @@ struct LateFile {
 impl Late {
     /// Keeps a file open for late lines until then.
     pub(crate) fn push(&mut self, file: OpenFile, until: Instant, patience: Patience) {
-        self.0.push(LateFile { file, until, patience });
+        self.all_mut().push(LateFile { file, until, patience });
+    }
+
+    fn all(&self) -> &[LateFile] {
+        self.0.as_ref().map_or(&[], |files| &files.0)
+    }
+
+    fn all_mut(&mut self) -> &mut Vec<LateFile> {
+        &mut self.0.get_or_insert_default().0
+    }
+
+    /// Lets go of the memory if there are none left.
+    fn let_go(&mut self) {
+        self.0.take_if(|files| files.0.is_empty());
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all().is_empty()
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.0 = None;
     }
 
     /// How far they were read.
     pub(crate) fn positions(&self) -> Vec<FilePosition> {
-        self.0.iter().map(|late| late.file.position()).collect()
+        self.all().iter().map(|late| late.file.position()).collect()
     }
 
     pub(crate) fn files(&self) -> impl Iterator<Item = &OpenFile> {
-        self.0.iter().map(|late| &late.file)
+        self.all().iter().map(|late| &late.file)
     }
 
     pub(crate) fn has(&self, identity: Identity) -> bool {
@@ -58,7 +75,10 @@ impl Late {
 
     /// Takes the last one out, if it is that file.
     pub(crate) fn pop(&mut self, identity: Option<Identity>) -> Option<OpenFile> {
-        self.0.pop_if(|late| Some(late.file.identity()) == identity).map(|late| late.file)
+        let is = |late: &mut LateFile| Some(late.file.identity()) == identity;
+        let late = self.0.as_mut()?.0.pop_if(is)?;
+        self.let_go();
+        Some(late.file)
     }
 
     /// A position at the start, or where that file stands now if it has been read since.
@@ -75,8 +95,8 @@ impl Late {
 
     /// When one of them waits no longer.
     pub(crate) fn deadline(&self, options: &Options) -> Option<Instant> {
-        let held = self.0.iter().filter_map(|late| late.patience.deadline(&late.file, options));
-        held.chain(self.0.iter().map(|late| late.until)).min()
+        let held = self.all().iter().filter_map(|late| late.patience.deadline(&late.file, options));
+        held.chain(self.all().iter().map(|late| late.until)).min()
     }
 
     /// Reads late lines; closes files whose time is up. `current` is how far the file is read that
@@ -90,15 +110,16 @@ impl Late {
         history: &mut History,
         look: &mut Look<'_>,
     ) -> Result<(), Stop> {
-        for index in 0..self.0.len() {
+        for index in 0..self.all().len() {
             self.read(index, current, look)?;
         }
-        while let Some(index) = self.0.iter().position(|late| late.until <= look.now) {
-            let mut file = self.0.remove(index).file;
+        while let Some(index) = self.all().iter().position(|late| late.until <= look.now) {
+            let mut file = self.all_mut().remove(index).file;
             let others: Vec<FilePosition> = self.positions().into_iter().chain(current).collect();
             file.press(More::Ended, Around::before(&others), look.consume)?;
             history.close(&file);
         }
+        self.let_go();
         Ok(())
     }
 
@@ -109,7 +130,7 @@ impl Late {
         look: &mut Look<'_>,
     ) -> Result<(), Stop> {
         let others = self.others(index, current);
-        let Some(late) = self.0.get_mut(index) else { return Ok(()) };
+        let Some(late) = self.all_mut().get_mut(index) else { return Ok(()) };
         let around = Around { others: &others, rank: index };
         let error = loop {
             let pulled = late.file.pull(look.block, around, look.consume)?;
@@ -140,9 +161,9 @@ impl Late {
         look: &mut Look<'_>,
         more: More,
     ) -> Result<(), Stop> {
-        for index in 0..self.0.len() {
+        for index in 0..self.all().len() {
             let others = self.others(index, current);
-            if let Some(late) = self.0.get_mut(index) {
+            if let Some(late) = self.all_mut().get_mut(index) {
                 let around = Around { others: &others, rank: index };
                 late.file.press(more, around, look.consume)?;
             }

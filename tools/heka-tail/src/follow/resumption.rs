@@ -3,6 +3,7 @@
 
 use super::file::OpenFile;
 use super::identity::Identity;
+use super::name::Name;
 use super::position::FilePosition;
 use super::search::Search;
 use crate::select::find::Candidate;
@@ -81,7 +82,7 @@ impl Resumption {
 }
 
 /// Reports a file of a position that is gone.
-pub(crate) fn tell_gone(name: &str, gone: &FilePosition, is_newest: bool) {
+pub(crate) fn tell_gone(name: &Name, gone: &FilePosition, is_newest: bool) {
     if is_newest {
         report::warning(format_args!(
             "{name}: the file read last is gone or was rewritten after byte {}; going on with what \

@@ -4,8 +4,9 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::chain::Chain;
@@ -14,6 +15,7 @@ use super::files::Files;
 use super::identity::Identity;
 use super::look::{Look, Relation, Seen};
 use super::loss;
+use super::name::Name;
 use super::options::Options;
 use super::patience::Patience;
 use super::position::FilePosition;
@@ -51,19 +53,18 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// The log at `path`; `name` is for people. `is_met` if nobody has named it.
-    pub(crate) fn named(name: impl Into<Rc<str>>, path: PathBuf, is_met: bool) -> Self {
-        let files = Files::Named { path: path.into(), has_peers: is_met };
-        Self { is_met, ..Self::new(name.into(), files) }
+    pub(crate) fn named(name: Name, path: Arc<Path>, is_met: bool) -> Self {
+        let files = Files::Named { path, has_peers: is_met };
+        Self { is_met, ..Self::new(name, files) }
     }
 
     /// The stream of that name in `selection`, whose newest file is `newest`.
-    pub(crate) fn selected(name: String, selection: Rc<Selection>, newest: &Path) -> Self {
-        let name: Rc<str> = name.into();
-        let files = Files::Selected { selection, name: Rc::clone(&name), newest: newest.into() };
+    pub(crate) fn selected(name: Name, selection: Rc<Selection>, newest: Arc<Path>) -> Self {
+        let files = Files::Selected { selection, name: name.clone(), newest };
         Self { is_met: true, ..Self::new(name, files) }
     }
 
-    fn new(name: Rc<str>, files: Files) -> Self {
+    fn new(name: Name, files: Files) -> Self {
         Self {
             chain: Chain::new(name, files),
             resume: None,
@@ -77,10 +78,8 @@ impl Stream {
     }
 
     /// Goes on where `position` says, which is what [`Stream::position`] was.
-    #[must_use]
-    pub(crate) fn resume(mut self, position: Vec<FilePosition>) -> Self {
+    pub(crate) fn resume(&mut self, position: Vec<FilePosition>) {
         self.resume = Some(position.into());
-        self
     }
 
     /// Starts at its beginning: it has appeared while others were followed.
@@ -95,18 +94,23 @@ impl Stream {
     }
 
     /// What people call it.
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &Name {
         self.chain.trouble.name()
     }
 
-    /// The same, to be kept.
-    pub(crate) fn shared_name(&self) -> Rc<str> {
-        self.chain.trouble.shared_name()
+    /// What tells it from all others: its path, or its name in a selection.
+    pub(crate) fn id(&self) -> &Arc<Path> {
+        if self.is_selected() { self.name().shared() } else { self.shared_path() }
     }
 
     /// The path under which new data is expected.
     pub(crate) fn path(&self) -> &Path {
         self.chain.files.path()
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared_path(&self) -> &Arc<Path> {
+        self.chain.files.shared_path()
     }
 
     /// All its files, oldest first.
@@ -316,7 +320,7 @@ impl Stream {
         if !self.is_latecomer || self.is_selected() {
             let mut list = self.chain.files.list_found(&look.options.rotated_directories);
             if self.is_selected() && start.is_beginning() {
-                self.chain.queue = list.into();
+                self.chain.queue = list.into_iter().collect();
                 return;
             }
             let path = self.path();
@@ -369,7 +373,7 @@ impl Stream {
         }
         self.origin = found.current.is_none().then(|| position.into());
         self.chain.current = found.current;
-        self.chain.queue = found.queue.into();
+        self.chain.queue = found.queue.into_iter().collect();
     }
 
     /// Opens the first file to read, from its beginning.

@@ -2,32 +2,27 @@
 //! What is wrong with a stream: said once, and once more when it is over.
 
 use std::path::Path;
-use std::rc::Rc;
 
+use super::name::Name;
 use super::options::Options;
 use heka_core::report::{self, Cause as _};
 
 /// What a stream is called, and what is wrong with it.
 #[derive(Debug)]
 pub(crate) struct Trouble {
-    name: Rc<str>,
+    name: Name,
     cause: Option<Box<str>>,
 }
 
 impl Trouble {
     /// Nothing yet.
-    pub(crate) fn new(name: Rc<str>) -> Self {
+    pub(crate) fn new(name: Name) -> Self {
         Self { name, cause: None }
     }
 
     /// What people call the stream.
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &Name {
         &self.name
-    }
-
-    /// The same, to be kept.
-    pub(crate) fn shared_name(&self) -> Rc<str> {
-        Rc::clone(&self.name)
     }
 
     /// Something is wrong.

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use regex::bytes::{Captures, Regex};
@@ -13,6 +14,8 @@ use regex::bytes::{Captures, Regex};
 use super::find::Candidate;
 use super::glob::Exclusion;
 use super::tree::Tree;
+use crate::few::Few;
+use crate::follow::Name;
 use crate::follow::pairs::redundant;
 use heka_core::codec::regular;
 use heka_core::os::clock;
@@ -50,7 +53,7 @@ pub(crate) struct Selection {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// Their names and newest files.
-    pub(crate) streams: Vec<(String, PathBuf)>,
+    pub(crate) streams: Vec<(Name, Arc<Path>)>,
     /// Words on those whose files cannot be put in order.
     pub(crate) errors: Vec<String>,
     /// All directories of the tree, or those that are new.
@@ -114,10 +117,7 @@ impl Selection {
         } else {
             tree.remove(path);
             let stream = self.classify(path, &mut found.old);
-            stream.map_or_else(Vec::new, |stream| {
-                tree.insert(path, &stream);
-                vec![stream]
-            })
+            stream.map_or_else(Vec::new, |stream| vec![tree.insert(path, &stream)])
         };
         self.tell_old(found.old.iter());
         for name in names {
@@ -129,7 +129,7 @@ impl Selection {
     }
 
     /// Adds a stream to what was found.
-    fn take(&self, name: &str, paths: &BTreeSet<PathBuf>, found: &mut Found) {
+    fn take(&self, name: &Name, paths: &Few<Arc<Path>>, found: &mut Found) {
         if paths.len() > 1 && self.selector.priority.is_empty() {
             let files = self.ordered(paths);
             if files.len() > 1 {
@@ -141,11 +141,11 @@ impl Selection {
             }
         }
         let newest = paths.iter().max_by(|a, b| self.compare(&self.values(a), &self.values(b)));
-        found.streams.extend(newest.map(|newest| (name.to_owned(), newest.clone())));
+        found.streams.extend(newest.map(|newest| (name.clone(), Arc::clone(newest))));
     }
 
     /// The files of one stream, oldest first, as they are now.
-    pub(crate) fn files_of(&self, name: &str) -> Vec<Candidate> {
+    pub(crate) fn files_of(&self, name: &Name) -> Vec<Candidate> {
         let mut tree = self.tree.borrow_mut();
         for directory in tree.directories_of(name) {
             if tree.has_changed(&directory) {
@@ -156,19 +156,19 @@ impl Selection {
     }
 
     /// The same as far as they are known.
-    pub(crate) fn known_files_of(&self, name: &str) -> Vec<Candidate> {
+    pub(crate) fn known_files_of(&self, name: &Name) -> Vec<Candidate> {
         let tree = self.tree.borrow();
         tree.paths(name).map_or_else(Vec::new, |paths| self.ordered(paths))
     }
 
     /// The newest file of a stream, as far as it is known.
-    pub(crate) fn newest_of(&self, name: &str) -> Option<Candidate> {
+    pub(crate) fn newest_of(&self, name: &Name) -> Option<Candidate> {
         let tree = self.tree.borrow();
         self.ordered(tree.paths(name)?).pop()
     }
 
     /// Files in order, oldest first.
-    fn ordered(&self, paths: &BTreeSet<PathBuf>) -> Vec<Candidate> {
+    fn ordered(&self, paths: &Few<Arc<Path>>) -> Vec<Candidate> {
         let mut files: Vec<_> = paths.iter().filter_map(|path| Candidate::at(path)).collect();
         let redundant = redundant(&files);
         files.retain(|file| !redundant.contains(&file.path));

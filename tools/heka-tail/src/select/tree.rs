@@ -3,14 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::listing::Stamp;
+use crate::few::Few;
+use crate::follow::Name;
 
 /// A tree as it was when it was read.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
-    streams: BTreeMap<String, BTreeSet<PathBuf>>,
-    /// Which stream each file belongs to, by directory.
+    /// Files of each stream, by path.
+    streams: BTreeMap<Name, Few<Arc<Path>>>,
     directories: HashMap<PathBuf, Directory>,
 }
 
@@ -18,7 +21,8 @@ pub(crate) struct Tree {
 struct Directory {
     /// As of the last time it was read, if a change since then shows.
     stamp: Option<Stamp>,
-    files: HashMap<PathBuf, String>,
+    /// Which stream each file in it belongs to.
+    files: HashMap<Arc<Path>, Name>,
 }
 
 impl Tree {
@@ -46,22 +50,25 @@ impl Tree {
         }
     }
 
-    fn take_out(&mut self, path: &Path, stream: &str) {
-        if let Some(paths) = self.streams.get_mut(stream) {
-            paths.remove(path);
-            if paths.is_empty() {
-                self.streams.remove(stream);
-            }
+    fn take_out(&mut self, path: &Path, stream: &Name) {
+        if self.streams.get_mut(stream).is_some_and(|paths| paths.remove(path)) {
+            self.streams.remove(stream);
         }
     }
 
-    /// A file belongs to a stream.
-    pub(crate) fn insert(&mut self, path: &Path, stream: &str) {
-        if let Some(directory) = path.parent() {
-            let known = self.directories.entry(directory.to_owned()).or_default();
-            known.files.insert(path.to_owned(), stream.to_owned());
-            self.streams.entry(stream.to_owned()).or_default().insert(path.to_owned());
+    /// A file belongs to a stream of that name, which is returned.
+    pub(crate) fn insert(&mut self, path: &Path, stream: &str) -> Name {
+        let path: Arc<Path> = path.into();
+        let known = self.streams.get_key_value(stream);
+        let stream = known.map_or_else(|| Name::new(stream), |(known, _)| known.clone());
+        match self.streams.get_mut(&stream) {
+            Some(paths) => drop(paths.add(Arc::clone(&path))),
+            None => drop(self.streams.insert(stream.clone(), Few::One(Arc::clone(&path)))),
         }
+        let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        let directory = self.directories.entry(directory).or_default();
+        directory.files.insert(path, stream.clone());
+        stream
     }
 
     /// A file is gone, or another one is there.
@@ -73,25 +80,25 @@ impl Tree {
     }
 
     /// All streams and their files.
-    pub(crate) fn streams(&self) -> impl Iterator<Item = (&str, &BTreeSet<PathBuf>)> {
-        self.streams.iter().map(|(name, paths)| (name.as_str(), paths))
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (&Name, &Few<Arc<Path>>)> {
+        self.streams.iter()
     }
 
     /// The files of a stream.
-    pub(crate) fn paths(&self, stream: &str) -> Option<&BTreeSet<PathBuf>> {
+    pub(crate) fn paths(&self, stream: &Name) -> Option<&Few<Arc<Path>>> {
         self.streams.get(stream)
     }
 
     /// The streams that have files below a directory.
-    pub(crate) fn streams_below(&self, directory: &Path) -> Vec<String> {
+    pub(crate) fn streams_below(&self, directory: &Path) -> Vec<Name> {
         let below = self.directories.iter().filter(|(path, _)| path.starts_with(directory));
-        let names: BTreeSet<&String> = below.flat_map(|(_, known)| known.files.values()).collect();
+        let names: BTreeSet<&Name> = below.flat_map(|(_, known)| known.files.values()).collect();
         names.into_iter().cloned().collect()
     }
 
     /// The directories that a stream has files in.
-    pub(crate) fn directories_of(&self, stream: &str) -> BTreeSet<PathBuf> {
-        let paths = self.streams.get(stream).into_iter().flatten();
+    pub(crate) fn directories_of(&self, stream: &Name) -> BTreeSet<PathBuf> {
+        let paths = self.paths(stream).into_iter().flat_map(Few::iter);
         paths.filter_map(|path| path.parent()).map(Path::to_owned).collect()
     }
 

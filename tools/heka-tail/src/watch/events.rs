@@ -6,12 +6,16 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use notify::Event;
 use notify::event::{AccessKind, EventKind, Flag, ModifyKind};
 
+use crate::few::Few;
 use crate::watch::Changes;
+
+/// A stream's mark if a path of it is known.
+const HAS_PATH: u8 = 4;
 
 /// What both threads know.
 #[derive(Debug)]
@@ -24,8 +28,12 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 pub(crate) struct Noted {
     pub(crate) changes: Changes,
-    /// What belongs to streams, by path.
-    pub(crate) files: HashMap<Box<Path>, Followed>,
+    /// The streams that read each path.
+    pub(crate) files: HashMap<Arc<Path>, Few<usize>>,
+    /// Paths that streams read beside the first ones: symlinks, and where they lead.
+    others: HashMap<usize, Vec<Arc<Path>>>,
+    /// How often these were written to.
+    pub(crate) writes: HashMap<Arc<Path>, u64>,
     /// Directories that streams may appear in, and as what they were given.
     pub(crate) gaining: HashMap<PathBuf, Vec<PathBuf>>,
     /// Files in them that are of interest when they are written to.
@@ -36,51 +44,9 @@ pub(crate) struct Noted {
     pub(crate) moved: HashSet<PathBuf>,
     /// All events.
     pub(crate) events: u64,
-    /// By stream: bit 1 if its contents, 2 if its names are noted already.
+    /// By stream: bit 1 if its contents, 2 if its names are noted already, 4 if it has a path.
     marks: Vec<u8>,
     is_awake: bool,
-}
-
-/// A path that streams read.
-#[derive(Debug)]
-pub(crate) struct Followed {
-    numbers: Numbers,
-    /// How often it was written to.
-    pub(crate) writes: u64,
-}
-
-/// Numbers of streams: nearly always one.
-#[derive(Debug)]
-enum Numbers {
-    One(usize),
-    Several(Box<[usize]>),
-}
-
-impl Followed {
-    /// The streams that read it.
-    pub(crate) fn streams(&self) -> &[usize] {
-        match &self.numbers {
-            Numbers::One(number) => std::slice::from_ref(number),
-            Numbers::Several(numbers) => numbers,
-        }
-    }
-
-    fn add(&mut self, stream: usize) {
-        if !self.streams().contains(&stream) {
-            self.numbers = Numbers::Several([self.streams(), &[stream]].concat().into());
-        }
-    }
-
-    /// Takes streams away; whether there are others.
-    fn retain_without(&mut self, streams: &HashSet<usize>) -> bool {
-        let left = self.streams().iter().filter(|number| !streams.contains(number));
-        let left: Box<[usize]> = left.copied().collect();
-        let is_any = !left.is_empty();
-        if left.len() < self.streams().len() {
-            self.numbers = Numbers::Several(left);
-        }
-        is_any
-    }
 }
 
 impl Shared {
@@ -123,22 +89,50 @@ impl Shared {
 
 impl Noted {
     /// Makes known that `path` belongs to stream number `stream`.
-    pub(crate) fn add(&mut self, path: &Path, stream: usize) {
-        match self.files.get_mut(path) {
-            Some(known) => known.add(stream),
-            None => {
-                let known = Followed { numbers: Numbers::One(stream), writes: 0 };
-                self.files.insert(path.into(), known);
-            }
-        }
+    pub(crate) fn add(&mut self, path: &Arc<Path>, stream: usize) {
+        let is_new = match self.files.get_mut(path) {
+            Some(streams) => streams.add(stream),
+            None => self.files.insert(Arc::clone(path), Few::One(stream)).is_none(),
+        };
         if self.marks.len() <= stream {
             self.marks.resize(stream + 1, 0);
         }
+        let Some(mark) = self.marks.get_mut(stream).filter(|_| is_new) else { return };
+        if *mark & HAS_PATH != 0 {
+            self.others.entry(stream).or_default().push(Arc::clone(path));
+        }
+        *mark |= HAS_PATH;
     }
 
-    /// Streams are gone.
-    pub(crate) fn remove(&mut self, streams: &HashSet<usize>) {
-        self.files.retain(|_, known| known.retain_without(streams));
+    /// Streams are gone, which were at these paths.
+    pub(crate) fn remove(&mut self, streams: &[(usize, Arc<Path>)]) {
+        let mut left = Vec::new();
+        for (stream, path) in streams {
+            for other in self.others.remove(stream).into_iter().flatten() {
+                self.remove_one(&other, *stream);
+            }
+            if !self.remove_one(path, *stream) {
+                left.push(*stream);
+            }
+            if let Some(mark) = self.marks.get_mut(*stream) {
+                *mark = 0;
+            }
+        }
+        for stream in left {
+            // It has been at another path.
+            self.files.retain(|_, streams| !streams.remove(&stream));
+        }
+    }
+
+    /// Takes a stream from a path that it read; `false` if it did not.
+    fn remove_one(&mut self, path: &Path, stream: usize) -> bool {
+        let Some(streams) = self.files.get_mut(path) else { return false };
+        let has = streams.has(&stream);
+        if streams.remove(&stream) {
+            self.files.remove(path);
+            self.writes.remove(path);
+        }
+        has
     }
 
     /// Streams may appear in a directory, which was given as `given`.
@@ -154,7 +148,7 @@ impl Noted {
         let changes = std::mem::take(&mut self.changes);
         for &stream in changes.contents.iter().chain(&changes.names) {
             if let Some(mark) = self.marks.get_mut(stream) {
-                *mark = 0;
+                *mark &= HAS_PATH;
             }
         }
         (changes, std::mem::take(&mut self.is_awake))
@@ -163,14 +157,14 @@ impl Noted {
     /// Starts to count again.
     pub(crate) fn reset_counts(&mut self) {
         self.events = 0;
-        self.files.values_mut().for_each(|file| file.writes = 0);
+        self.writes.clear();
         self.watched.values_mut().for_each(|events| *events = 0);
     }
 
     fn count(&mut self, path: &Path, is_write: bool) {
         self.events += 1;
-        if let Some(file) = self.files.get_mut(path).filter(|_| is_write) {
-            file.writes += 1;
+        if let Some((path, _)) = self.files.get_key_value(path).filter(|_| is_write) {
+            *self.writes.entry(Arc::clone(path)).or_default() += 1;
         }
         if let Some(events) = path.parent().and_then(|parent| self.watched.get_mut(parent)) {
             *events += 1;
@@ -179,11 +173,11 @@ impl Noted {
 
     /// Notes a change to a stream's path; `true` if that is news.
     fn mark(&mut self, path: &Path, is_name: bool) -> bool {
-        let Some(file) = self.files.get(path) else { return false };
+        let Some(streams) = self.files.get(path) else { return false };
         let bit = if is_name { 2 } else { 1 };
         let list = if is_name { &mut self.changes.names } else { &mut self.changes.contents };
         let mut is_news = false;
-        for &stream in file.streams() {
+        for &stream in streams.iter() {
             if let Some(mark) = self.marks.get_mut(stream).filter(|mark| **mark & bit == 0) {
                 *mark |= bit;
                 list.push(stream);

@@ -109,9 +109,17 @@ impl Watch {
         })
     }
 
-    /// Links and mounts are looked at anew from here on.
-    pub(crate) fn forget_routes(&mut self) {
-        self.routes = Routes::default();
+    /// Links are looked at anew from here on, and mounts if nothing reports them.
+    pub(crate) fn check_routes(&mut self) {
+        self.routes.check_again();
+        if !self.mounts.are_told() {
+            self.routes.forget_mounts();
+        }
+    }
+
+    /// Something was mounted or unmounted.
+    pub(crate) fn forget_mounts(&mut self) {
+        self.routes.forget_mounts();
     }
 
     /// Watches for what happens to `path`, which belongs to stream number `stream`, to the symlinks
@@ -119,17 +127,18 @@ impl Watch {
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if a directory is missing, else if there are no watches left.
-    pub(crate) fn add(&mut self, path: &Path, stream: usize) -> io::Result<Added> {
+    pub(crate) fn add(&mut self, path: &Arc<Path>, stream: usize) -> io::Result<Added> {
         let Route { names, is_told } = self.routes.to(path)?;
         let mut added = Added { is_new: false, is_told };
         for name in names {
+            let name = if *name == **path { Arc::clone(path) } else { name.into() };
             added.is_new |= self.add_one(&name, stream)?;
         }
         Ok(added)
     }
 
     /// Watches a name in a directory that is given by its real path.
-    fn add_one(&mut self, path: &Path, stream: usize) -> io::Result<bool> {
+    fn add_one(&mut self, path: &Arc<Path>, stream: usize) -> io::Result<bool> {
         let Some(directory) = path.parent() else { return Ok(false) };
         self.shared.lock().add(path, stream);
         match self.directories.get(directory) {
@@ -142,9 +151,9 @@ impl Watch {
         }
     }
 
-    /// Streams are gone.
-    pub(crate) fn remove(&mut self, streams: &HashSet<usize>) {
-        streams.iter().for_each(|stream| self.links.remove(*stream));
+    /// Streams are gone, which were at these paths.
+    pub(crate) fn remove(&mut self, streams: &[(usize, Arc<Path>)]) {
+        streams.iter().for_each(|(stream, _)| self.links.remove(*stream));
         self.shared.lock().remove(streams);
     }
 
@@ -214,6 +223,7 @@ impl Watch {
     /// Lets go of directories that are not where they were; `true` if there are any. Their streams
     /// are to be added again.
     pub(crate) fn forget_lost(&mut self) -> bool {
+        self.routes = Routes::default();
         let moved = std::mem::take(&mut self.shared.lock().moved);
         let mut lost = HashSet::new();
         for (path, directory) in &mut self.directories {
@@ -306,7 +316,7 @@ impl Watch {
         let is_there =
             |path: &Path| path.parent().is_some_and(|parent| directories.contains(parent));
         let files = noted.files.iter().filter(|(path, _)| is_there(path));
-        changes.names.extend(files.flat_map(|(_, file)| file.streams()));
+        changes.names.extend(files.flat_map(|(_, streams)| streams.iter()));
         changes.rescan |= directories.iter().any(|path| noted.gaining.contains_key(path));
     }
 }

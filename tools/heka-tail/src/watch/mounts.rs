@@ -21,6 +21,11 @@ impl Mounts {
         Self(File::open(MOUNTS).ok())
     }
 
+    /// Whether changes are reported.
+    pub(crate) fn are_told(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// What becomes ready when something was mounted or unmounted.
     pub(crate) fn wanted(&self) -> Option<Wanted<'_>> {
         self.0.as_ref().map(|file| (file.as_fd(), PollFlags::POLLPRI))

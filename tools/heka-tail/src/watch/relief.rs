@@ -4,12 +4,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use notify::{RecursiveMode, Watcher as _};
 
 use super::busy::{Directory, Fate, LOOKS, Noise, Own, POLL, Split, at_rate, is_busy, loudest};
 use super::{Changes, Watch};
+use crate::few::Few;
 use heka_core::report;
 
 /// Looks at what is busy.
@@ -29,8 +31,8 @@ pub(super) fn poll(watch: &mut Watch, now: Instant, changes: &mut Changes) {
     let noted = watch.shared.lock();
     let splits = watch.directories.values().filter_map(|directory| directory.split.as_ref());
     let files = splits.flat_map(Split::polled);
-    for file in files.filter_map(|path| noted.files.get(path)) {
-        changes.contents.extend(file.streams());
+    for streams in files.filter_map(|path| noted.files.get(path)) {
+        changes.contents.extend(streams.iter());
     }
     drop(noted);
     watch.tell_names(&changed, changes);
@@ -48,8 +50,8 @@ fn judge(watch: &mut Watch, changes: &mut Changes) {
     {
         let noted = watch.shared.lock();
         let grew = |path: &Path| {
-            let streams = noted.files.get(path).map_or(&[][..], |file| file.streams());
-            streams.iter().filter_map(|&stream| grew.get(stream)).copied().max().unwrap_or(0)
+            let streams = noted.files.get(path).into_iter().flat_map(Few::iter);
+            streams.filter_map(|&stream| grew.get(stream)).copied().max().unwrap_or(0)
         };
         for (path, directory) in &mut watch.directories {
             let Some(split) = &mut directory.split else { continue };
@@ -61,8 +63,8 @@ fn judge(watch: &mut Watch, changes: &mut Changes) {
     }
     for (directory, file) in calm {
         watch.watch_file(&directory, &file);
-        if let Some(file) = watch.shared.lock().files.get(file.as_path()) {
-            changes.contents.extend(file.streams());
+        if let Some(streams) = watch.shared.lock().files.get(file.as_path()) {
+            changes.contents.extend(streams.iter());
         }
     }
 }
@@ -89,9 +91,8 @@ fn noises(watch: &Watch, elapsed: Duration) -> Vec<Noise> {
     let noted = watch.shared.lock();
     let mut noises = Vec::new();
     let mut watched: HashMap<&Path, u64> = HashMap::new();
-    for (path, file) in noted.files.iter().filter(|(_, file)| file.writes > 0) {
+    for (path, &events) in &noted.writes {
         let Some(parent) = path.parent() else { continue };
-        let events = file.writes;
         let is_split = |directory: &Directory| directory.split.is_some();
         if watch.directories.get(parent).is_some_and(is_split) {
             noises.push(Noise { path: path.to_path_buf(), events, spared: events });
@@ -122,8 +123,9 @@ fn relieve(watch: &mut Watch, path: &Path, now: Instant, elapsed: Duration) {
     let files: Vec<(PathBuf, u64)> = {
         let noted = watch.shared.lock();
         let is_here = |file: &Path| file.parent() == Some(path);
-        let files = noted.files.iter().filter(|(file, _)| is_here(file));
-        files.map(|(file, followed)| (file.to_path_buf(), followed.writes)).collect()
+        let files = noted.files.keys().filter(|file| is_here(file));
+        let writes = |file: &Arc<Path>| noted.writes.get(file).copied().unwrap_or(0);
+        files.map(|file| (file.to_path_buf(), writes(file))).collect()
     };
     let (busy, quiet): (Vec<_>, Vec<_>) =
         files.into_iter().partition(|(_, writes)| is_busy(*writes, elapsed));

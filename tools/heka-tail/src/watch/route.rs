@@ -12,6 +12,7 @@ use std::rc::Rc;
 use nix::sys::statfs::{FsType, statfs};
 
 use super::mounts;
+use crate::follow::identity::Identity;
 
 /// As many symlinks as the kernel follows.
 const MAX_LINKS: usize = 40;
@@ -55,6 +56,8 @@ pub(crate) struct Route {
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     last: Option<Rc<Parent>>,
+    /// Whether the last one was found to be the same directory still.
+    is_sure: bool,
     mounts: Option<HashSet<PathBuf>>,
 }
 
@@ -62,12 +65,23 @@ pub(crate) struct Routes {
 #[derive(Debug)]
 struct Parent {
     given: PathBuf,
+    identity: Identity,
     real: PathBuf,
     links: Vec<PathBuf>,
     is_told: bool,
 }
 
 impl Routes {
+    /// Links are looked at anew from here on.
+    pub(crate) fn check_again(&mut self) {
+        self.is_sure = false;
+    }
+
+    /// Something was mounted or unmounted.
+    pub(crate) fn forget_mounts(&mut self) {
+        self.mounts = None;
+    }
+
     /// The way to the file at `path`, which is absolute.
     ///
     /// # Errors
@@ -95,13 +109,20 @@ impl Routes {
     }
 
     fn parent(&mut self, directory: &Path) -> io::Result<Rc<Parent>> {
-        if let Some(last) = self.last.as_ref().filter(|last| last.given == directory) {
+        let last = self.last.as_ref().filter(|last| last.given == directory);
+        if let Some(last) = last.filter(|_| self.is_sure) {
+            return Ok(Rc::clone(last));
+        }
+        let identity = Identity::of(&std::fs::metadata(directory)?);
+        self.is_sure = true;
+        if let Some(last) = last.filter(|last| last.identity == identity) {
             return Ok(Rc::clone(last));
         }
         let real = std::fs::canonicalize(directory)?;
         let links = real_paths(links_on(directory).0)?;
         let is_told = is_told_in(&real);
-        let parent = Rc::new(Parent { given: directory.to_owned(), real, links, is_told });
+        let parent =
+            Rc::new(Parent { given: directory.to_owned(), identity, real, links, is_told });
         self.last = Some(Rc::clone(&parent));
         Ok(parent)
     }

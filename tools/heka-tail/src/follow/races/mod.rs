@@ -13,7 +13,7 @@ mod losses;
 mod restarts;
 
 use super::held::Block;
-use super::{Chunk, Look, Options, Start, Stream};
+use super::{Chunk, Look, Name, Options, Start, Stream};
 use tempfile::TempDir;
 
 /// A log, and what was read of it.
@@ -38,7 +38,7 @@ impl Log {
     /// The log at `path`.
     fn at(path: &Path) -> Self {
         let (path, read) = (path.to_owned(), String::new());
-        let stream = Stream::named("app.log", path.clone(), false);
+        let stream = stream(&path);
         let rotate_wait = Duration::from_secs(60);
         Self { _dir: None, path, stream, read, lost: false, rotate_wait }
     }
@@ -88,6 +88,10 @@ impl Log {
         act(&mut self.stream, &mut look);
         self.lost |= look.lost;
     }
+}
+
+fn stream(path: &Path) -> Stream {
+    Stream::named(Name::new("app.log"), path.into(), false)
 }
 
 pub(super) fn options(rotate_wait: Duration) -> Options {
@@ -292,7 +296,8 @@ fn a_late_line_of_a_file_that_was_compressed_is_read_whatever_its_size() {
         log.look();
         log.look();
         assert_eq!(log.read, format!("{line}late\nnewest\n"), "{len}");
-        log.stream = Stream::named("app.log", log.path.clone(), false).resume(read);
+        log.stream = stream(&log.path);
+        log.stream.resume(read);
         log.read.clear();
         log.look();
         log.look();

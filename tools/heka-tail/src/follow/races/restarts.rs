@@ -3,10 +3,10 @@
 
 use std::fs;
 
+use super::super::FilePosition;
 use super::super::file::OpenFile;
 use super::super::position;
-use super::super::{FilePosition, Stream};
-use super::{Log, append, make_younger, pack};
+use super::{Log, append, make_younger, pack, stream};
 
 /// Positions as the next run reads them.
 fn stored(files: &[FilePosition]) -> Vec<FilePosition> {
@@ -18,8 +18,8 @@ fn stored(files: &[FilePosition]) -> Vec<FilePosition> {
 impl Log {
     /// Another run goes on at these positions.
     fn restart_at(&mut self, position: &[FilePosition]) {
-        let stream = Stream::named("app.log", self.path.clone(), false);
-        self.stream = stream.resume(stored(position));
+        self.stream = stream(&self.path);
+        self.stream.resume(stored(position));
         self.read.clear();
     }
 }
