@@ -63,10 +63,23 @@ impl Running {
     /// # Panics
     /// If it has ended.
     pub fn peak_memory(&self) -> u64 {
+        self.kibibytes("VmHWM:")
+    }
+
+    /// The memory that it has at present, in KiB.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub fn memory(&self) -> u64 {
+        self.kibibytes("VmRSS:")
+    }
+
+    /// A line of its status.
+    fn kibibytes(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
         let status = status.expect("it has ended");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-        peak.trim().trim_end_matches(" kB").parse().expect("a number")
+        let value = status.lines().find_map(|line| line.strip_prefix(name)).expect("such a line");
+        value.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// How long it has kept a processor busy so far, for itself and in the system.

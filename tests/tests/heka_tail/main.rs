@@ -8,6 +8,7 @@ mod kept;
 mod links;
 mod logrotate;
 mod losses;
+mod many;
 mod messages;
 mod model;
 mod operands;

@@ -120,13 +120,7 @@ impl Stream {
 
     /// What it has to do with a file.
     pub(crate) fn relation(&self, identity: Identity) -> Relation {
-        if self
-            .chain
-            .late
-            .files()
-            .chain(&self.chain.current)
-            .any(|file| file.identity() == identity)
-        {
+        if self.identities().any(|one| one == identity) {
             return Relation::Reads;
         }
         self.chain.history.position_of(identity).map_or(Relation::None, Relation::HasRead)

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! heka-tail with thousands of files: what each of them takes, and what a new one beside them costs.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
+
+use heka_tests::scene::{Scene, lets_go_of, rests};
+use heka_tests::{Running, Tool};
+
+/// Makes these files, each with a line that was written a minute ago.
+fn make(scene: &Scene, numbers: std::ops::Range<usize>) {
+    let written = SystemTime::now() - Duration::from_secs(60);
+    for number in numbers {
+        let mut file = File::create(scene.path(&format!("app/name-{number:05}.log"))).unwrap();
+        file.write_all(b"x\n").unwrap();
+        file.set_modified(written).unwrap();
+    }
+}
+
+/// Follows them until a line of each is out.
+fn follow(scene: &Scene, flags: &[&str], count: usize) -> Running {
+    let tail = scene.tool(flags).spawn();
+    tail.wait_stdout("a line of each", |out| out.len() == 2 * count);
+    tail
+}
+
+fn scene() -> Scene {
+    let scene = Scene::new("");
+    fs::create_dir(scene.path("app")).unwrap();
+    scene
+}
+
+#[test]
+fn an_idle_file_takes_less_than_a_kibibyte() {
+    let (few, many) = (9_500, 19_500);
+    let scene = scene();
+    let app = scene.path("app").display().to_string();
+    let memory = |count| {
+        let by = ["--file-match=(?P<Name>[^/]+)\\.log", "--differentiator=Name"];
+        let ways = [
+            vec![format!("--checkpoint=pos-{count}"), format!("{app}/*.log")],
+            vec![format!("--log-directory={app}"), by[0].into(), by[1].into()],
+        ];
+        ways.map(|flags| {
+            let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+            let tail = follow(&scene, &flags, count);
+            rests(&tail);
+            tail.memory()
+        })
+    };
+    make(&scene, 0..few);
+    let before = memory(few);
+    make(&scene, few..many);
+    let after = memory(many);
+    for (way, (before, after)) in before.iter().zip(after).enumerate() {
+        let each = (after - before) * 1024 / (many - few) as u64;
+        assert!(each < 1024, "way {way}: {each} bytes");
+    }
+}
+
+#[test]
+fn a_file_that_comes_and_goes_beside_thousands_costs_less_than_a_millisecond() {
+    let (count, new) = (5_000, 300);
+    let scene = scene();
+    make(&scene, 0..count);
+    let tail = follow(&scene, &["--rotate-wait=50ms", "app"], count);
+    let before = tail.processor_time();
+    for number in 0..new {
+        let name = scene.path(&format!("app/new-{number}.log"));
+        fs::write(&name, "x\n").unwrap();
+        let lines = count + number + 1;
+        tail.wait_stdout("its line", |out| out.len() == 2 * lines);
+        fs::remove_file(name).unwrap();
+    }
+    lets_go_of(&tail, "new-");
+    let used = tail.processor_time() - before;
+    assert!(used < Duration::from_millis(new as u64), "{used:?}");
+}
+
+#[test]
+fn a_link_on_the_way_to_thousands_makes_nothing_slow() {
+    let count = 5_000;
+    let scene = scene();
+    make(&scene, 0..count);
+    std::os::unix::fs::symlink("app", scene.path("link")).unwrap();
+    let used = |operand| follow(&scene, &[operand], count).processor_time();
+    let (straight, linked) = (used("app"), used("link/*.log"));
+    assert!(linked < 2 * straight + Duration::from_millis(200), "{linked:?}, {straight:?}");
+    // The link leads elsewhere.
+    let tail = follow(&scene, &["link/*.log"], count);
+    fs::create_dir(scene.path("other")).unwrap();
+    fs::write(scene.path("other/name-00007.log"), "new\n").unwrap();
+    let ln = Tool::at("/bin/ln").args(["-sfn", "other", "link"]).dir(scene.dir.path());
+    ln.run().succeeds();
+    tail.wait_stdout("what is there now", |out| out.ends_with(b"new\n"));
+}
