@@ -60,7 +60,10 @@ impl Reporter {
             if every.is_due(now) {
                 stats::print();
             }
-            if signal::take_usr1() || unheard.as_ref().is_some_and(Unheard::take) {
+            if signal::take_usr1() {
+                stats::print();
+            } else if unheard.as_ref().is_some_and(Unheard::take) {
+                signal::pass_on_usr1();
                 stats::print();
             }
             manager::report_failure();

@@ -227,6 +227,12 @@ pub fn take_report() -> bool {
     REPORT.swap(false, Ordering::SeqCst)
 }
 
+/// USR1 came, and the main thread did not hear it: it reports when it can.
+pub(super) fn pass_on_usr1() {
+    REPORT.store(true, Ordering::SeqCst);
+    WAKE.wake();
+}
+
 /// Readable when a signal has come; nothing before [`install`].
 pub fn wake_fd() -> Option<BorrowedFd<'static>> {
     borrowed(&WAKE.read)

@@ -30,16 +30,17 @@ fn messages_are_passed_on_as_they_are_as_soon_as_they_are_whole() {
     let path = scene.path("app.heka");
     let (first, rest) = all.split_at(all.len() / 2 + 7);
     append(&path, first);
-    let tail = Tool::new("heka-tail").dir(scene.dir.path()).args(["-i", "heka", "app.heka"]);
-    let tail = tail.spawn();
+    // Making frames takes as long as the machine is busy; the late bytes are waited for longer.
+    let (more, next) = (frames("5\n6\n"), frames("7\n"));
+    let tail = Tool::new("heka-tail").dir(scene.dir.path());
+    let tail = tail.args(["-i", "heka", "--rotate-wait=1h", "app.heka"]).spawn();
     prints(&tail, "1\n2\n");
     append(&path, rest);
     tail.wait_stdout("the same bytes", |out| out == all);
     // It is rotated with a record whose end has not come.
-    let more = frames("5\n6\n");
     append(&path, &more[..more.len() - 3]);
     scene.rename("app.heka", "app.heka.1");
-    append(&path, &frames("7\n"));
+    append(&path, &next);
     append(&scene.path("app.heka.1"), &more[more.len() - 3..]);
     // It may come late, behind what is in the next file.
     tail.wait_stdout("all of both files", |out| {
