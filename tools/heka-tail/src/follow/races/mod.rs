@@ -13,7 +13,8 @@ mod losses;
 mod restarts;
 
 use super::held::Block;
-use super::{Chunk, Look, Name, Options, Start, Stream};
+use super::{Chunk, Look, Options, Start, Stream};
+use restarts::stream;
 use tempfile::TempDir;
 
 /// A log, and what was read of it.
@@ -88,10 +89,6 @@ impl Log {
         act(&mut self.stream, &mut look);
         self.lost |= look.lost;
     }
-}
-
-fn stream(path: &Path) -> Stream {
-    Stream::named(Name::new("app.log"), path.into(), false)
 }
 
 pub(super) fn options(rotate_wait: Duration) -> Options {

@@ -2,17 +2,23 @@
 //! What happened to files between two runs.
 
 use std::fs;
+use std::path::Path;
 
-use super::super::FilePosition;
 use super::super::file::OpenFile;
 use super::super::position;
-use super::{Log, append, make_younger, pack, stream};
+use super::super::{FilePosition, Name, Stream};
+use super::{Log, append, make_younger, pack};
 
 /// Positions as the next run reads them.
 fn stored(files: &[FilePosition]) -> Vec<FilePosition> {
     let mut bytes = Vec::new();
     position::encode(&mut bytes, files, false);
     position::decode(&bytes).unwrap()
+}
+
+/// The stream of a log that somebody has named.
+pub(super) fn stream(path: &Path) -> Stream {
+    Stream::named(Name::new("app.log"), path.into(), false)
 }
 
 impl Log {
