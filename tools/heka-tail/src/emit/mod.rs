@@ -195,10 +195,7 @@ impl Emitter {
                     self.put(origin, chunk, &record, charset, now)?;
                 }
                 Found::Damage(damage) => self.tell(origin, chunk.path, &damage),
-                Found::Frame(frame) => {
-                    let done = records.done();
-                    self.put_frame(origin, chunk, &frame, done)?;
-                }
+                Found::Frame(frame) => self.put_frame(origin, chunk, &frame, records.done())?,
             }
         }
         let done = records.done();
