@@ -34,6 +34,20 @@ pub fn example(page: &str, part: &str) -> String {
     found.remove(0)
 }
 
+/// The only command of heka-recipes(7) that has `part` in it, on one line.
+///
+/// # Panics
+/// If it is not the only one, or missing.
+#[track_caller]
+pub fn recipe(part: &str) -> String {
+    let text = read("man/heka-recipes.7").replace(" \\e\n    ", " ");
+    let lines = text.lines().map(|line| line.strip_prefix(".Dl ").unwrap_or(line));
+    let commands = lines.filter_map(|line| line.strip_prefix("$ ")).map(plain);
+    let mut found: Vec<_> = commands.filter(|command| command.contains(part)).collect();
+    assert_eq!(found.len(), 1, "recipes with {part:?}: {found:#?}");
+    found.remove(0)
+}
+
 /// The shell blocks of a section of the README that are shown without their output, each with its
 /// folded lines joined and single blanks, as [`joined`] gives them.
 ///

@@ -8,6 +8,8 @@
 #[cfg(feature = "decode")]
 mod decode;
 mod forms;
+#[cfg(feature = "decode")]
+mod growth;
 mod json;
 mod matcher;
 

@@ -8,6 +8,7 @@ mod heka_limit;
 mod marks;
 mod network;
 mod network_examples;
+mod recipes;
 mod relay_examples;
 mod tls;
 mod transports;
