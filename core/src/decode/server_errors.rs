@@ -3,7 +3,7 @@
 
 use super::cause::Cause;
 use super::readers::{Readers, Target};
-use super::tokens::{bracketed, prefixed};
+use super::tokens::{bracketed, find, prefixed};
 use crate::codec::json::number;
 use crate::codec::{HeaderName, severity};
 
@@ -35,7 +35,7 @@ pub(super) fn read_nginx(
         put_number(target, b"connection", connection)?;
         rest = behind;
     }
-    let message = memchr::memmem::find(rest, b", client: ").unwrap_or(rest.len());
+    let message = find(rest, b", client: ").unwrap_or(rest.len());
     let (message, mut details) = rest.split_at(message);
     target.set_payload(message)?;
     while let Some(behind) = details.strip_prefix(b", ") {
@@ -59,7 +59,7 @@ fn detail(text: &[u8]) -> (&[u8], &[u8]) {
         return (value, rest);
     }
     let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| memchr::memmem::find(rest, b", ")) {
+    while let Some(at) = text.get(from..).and_then(|rest| find(rest, b", ")) {
         let next = text.get(from + at + 2..).unwrap_or_default();
         let is_detail =
             |name: &&[u8]| next.strip_prefix(*name).is_some_and(|behind| behind.starts_with(b": "));

@@ -4,11 +4,23 @@
 /// The part of `text` before `end`, and what follows it.
 #[inline]
 pub(super) fn prefixed<'a>(text: &'a [u8], end: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let at = match end {
-        [byte] => memchr::memchr(*byte, text)?,
-        _ => memchr::memmem::find(text, end)?,
-    };
+    let at = find(text, end)?;
     Some((text.get(..at)?, text.get(at + end.len()..)?))
+}
+
+/// Where `wanted` is, which is short and begins with a byte that is rare: to prepare a search
+/// would cost more than the search.
+#[inline]
+pub(super) fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    let (first, behind) = wanted.split_first()?;
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr(*first, text.get(from..)?)?;
+        from = at + 1;
+        if text.get(from..)?.starts_with(behind) {
+            return Some(at);
+        }
+    }
 }
 
 /// The text in the brackets at the front of `text`, and what follows them.

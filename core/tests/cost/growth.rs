@@ -13,6 +13,9 @@ const FIELDS: usize = 4096;
 /// Fields of one message.
 const COUNTS: [usize; 3] = [16, 256, 4096];
 
+/// What makes a record of so many fields.
+type Text<'a> = &'a dyn Fn(usize) -> String;
+
 /// The processor time that this thread takes for some work.
 fn time_of(mut work: impl FnMut()) -> Duration {
     let now = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap());
@@ -70,7 +73,6 @@ fn text_of_many_fields() {
     let joined = |count, separator: &str, field: &dyn Fn(usize) -> String| {
         (0..count).map(field).collect::<Vec<_>>().join(separator)
     };
-    type Text<'a> = &'a dyn Fn(usize) -> String;
     let flat: Text<'_> =
         &|count| format!("{{{}}}", joined(count, ",", &|n| format!("\"name{n}\":\"some text\"")));
     let list: Text<'_> = &|count| format!("{{\"a\":[{}]}}", joined(count, ",", &|n| n.to_string()));

@@ -151,6 +151,7 @@ impl Access {
             return Err(Cause::at(1, "not in the format of the access log"));
         };
         let Self { pieces, time, room, .. } = self;
+        let has_escapes = memchr::memchr(b'\\', record).is_some();
         if let Some(time) = time {
             time.text.clear();
         }
@@ -159,7 +160,8 @@ impl Access {
             let end =
                 end.ok_or_else(|| Cause::at(column(rest), "not in the format of the access log"))?;
             let (value, after) = rest.split_at(end);
-            variable.put(unescaped(value, room), readers, time, target)?;
+            let value = if has_escapes { unescaped(value, room) } else { value };
+            variable.put(value, readers, time, target)?;
             rest = after.get(behind.len()..).unwrap_or_default();
         }
         if !rest.is_empty() {
@@ -176,7 +178,6 @@ impl Access {
 }
 
 /// A value without the escapes of either server.
-#[inline]
 fn unescaped<'a>(value: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
     if memchr::memchr(b'\\', value).is_none() {
         return value;

@@ -106,8 +106,12 @@ impl Parts {
                 None => {
                     let (year, ..) = civil(second.div_euclid(DAY));
                     let latest = now.saturating_add(DAY * BILLION);
+                    // Clocks are a day ahead of UTC at most: no zone is asked for what is later.
+                    let last = latest.div_euclid(DAY * BILLION) + 2;
                     let years = (0..MOST_YEARS).map(|back| year + 1 - back);
-                    let times = years.filter_map(|year| self.at(self.day_in(year)?, defaults));
+                    let days = years.filter_map(|year| self.day_in(year));
+                    let times =
+                        days.filter(|day| *day <= last).filter_map(|day| self.at(day, defaults));
                     times.into_iter().find(|&time| time <= latest)
                 }
             },

@@ -114,13 +114,16 @@ impl<'a> Scan<'a> {
 
     fn name(&mut self, names: &[&[u8]]) -> Option<usize> {
         let word = self.letters();
-        let is_it = |name: &&[u8]| {
-            name.get(..3).is_some_and(|short| word.eq_ignore_ascii_case(short))
-                || word.eq_ignore_ascii_case(name)
-                || word.eq_ignore_ascii_case(b"sept") && *name == b"september"
-        };
-        let index = names.iter().position(is_it)?;
-        self.skip(word.len());
+        // Letters alone: this makes them small. No two names begin with the same three.
+        let short =
+            |word: &[u8]| word.first_chunk::<3>().map(|first| first.map(|byte| byte | 0x20));
+        let wanted = short(word)?;
+        let index = names.iter().position(|name| short(name) == Some(wanted))?;
+        let name = names.get(index).copied().unwrap_or_default();
+        let is_it = word.len() == wanted.len()
+            || word.eq_ignore_ascii_case(name)
+            || name == b"september" && word.eq_ignore_ascii_case(b"sept");
+        is_it.then(|| self.skip(word.len()))?;
         Some(index)
     }
 
