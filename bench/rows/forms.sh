@@ -4,7 +4,7 @@
 row 'messages of 150 bytes with five fields → JSON (heka-decode -j)' '≥ 700 MB/s'
 export SMALL=$WORK/small.heka SMALL_JSON=$WORK/small.json
 awk -v n="$FEWER_LINES" 'BEGIN { for (i = 0; i < n; i++) printf "request %d served\n", i }' |
-    heka-encode -t access -l bench -H web01 -F status:i=200 -F method=GET -F path=/api/v1 -F took:d=0.012 -F ok:b=true >"$SMALL"
+    heka-encode -t access -l bench -H web01 -F status:i=200 -F method=GET -F path=/api/v1 -F took:d=0.012 -F ok:t=true >"$SMALL"
 heka-decode -j "$SMALL" >"$SMALL_JSON"
 amount "$(stat -c %s "$SMALL")" "$FEWER_LINES"
 contender 'heka-decode -j' 'heka-decode -j "$SMALL" >/dev/null' heka-decode

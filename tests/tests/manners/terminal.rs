@@ -33,6 +33,15 @@ fn shown(tool: Tool, last: &str) -> String {
 }
 
 #[test]
+fn counts_have_bars() {
+    let tool = || Tool::new("heka-decode").args(["--count-by", "Severity", "--top", "1"]);
+    let frames = [frames(), frames()].concat();
+    tool().stdin(frames.clone()).run().succeeds().stdout_is("      2 3\n      2 (other)\n");
+    let screen = shown(tool().stdin(frames), "(other)");
+    assert_eq!(screen.lines().next(), Some(format!("      2 {} 3", "█".repeat(20)).as_str()));
+}
+
+#[test]
 fn frames_are_refused_in_the_same_words_by_every_tool() {
     let tools: [(&str, &[&str]); 8] = [
         ("heka-encode", &[]),
