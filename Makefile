@@ -107,10 +107,8 @@ deny: ## licences and sources of all dependencies; needs cargo-deny
 		$(CARGO) deny $(KAFKA) --offline check licenses bans sources; \
 	else tests/skip "cargo-deny is not installed: licences not checked"; fi
 
-audit: ## known faults of dependencies; needs cargo-deny (AUDITFLAGS=--offline: with the database at hand)
-	@if $(CARGO) deny --version >/dev/null 2>&1; then \
-		$(CARGO) deny --workspace $(AUDITFLAGS) check advisories && \
-		$(CARGO) deny $(KAFKA) $(AUDITFLAGS) check advisories; \
+audit: ## known faults of dependencies; needs cargo-deny and the network (AUDITFLAGS=--offline: the database at hand)
+	@if $(CARGO) deny --version >/dev/null 2>&1; then CARGO="$(CARGO)" packaging/audit $(AUDITFLAGS); \
 	else tests/skip "cargo-deny is not installed: advisories not checked"; fi
 
 man: lint-man

@@ -11,9 +11,10 @@ use nix::poll::PollFlags;
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use super::exec::Direction;
-use super::{Addr, DialError, Family, HostPort, Proxy, Stream, UnixName, resolve};
+use super::{
+    Addr, DialError, Family, Fault, FaultKind, HostPort, Proxy, Stream, UnixName, resolve,
+};
 use crate::os::{Deadline, wait, wait_for};
-use crate::report::Cause as _;
 
 /// When to try a unix socket again that has a full backlog; then after twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -105,12 +106,7 @@ impl Dialer {
             return self.dial_directly(at);
         };
         proxy.check()?;
-        let subject = |error| match error {
-            DialError::Failed { cause, hint } => {
-                DialError::Failed { cause: format!("proxy {}: {cause}", proxy.at), hint }
-            }
-            stopped @ DialError::Stopped(_) => stopped,
-        };
+        let subject = |error: DialError| error.at(format_args!("proxy {}", proxy.at));
         let socket = self.dial_directly(&proxy.at).map_err(subject)?;
         let mut to = at.clone();
         if proxy.wants_address()
@@ -139,7 +135,7 @@ impl Dialer {
         at: &HostPort,
         connect: impl Fn(SocketAddr, Deadline) -> Result<Socket, DialError>,
     ) -> Result<Socket, DialError> {
-        let mut outcome = Err(DialError::failed("no address"));
+        let mut outcome = Err(DialError::of(FaultKind::Resolve, "no address"));
         for addr in self.addresses(at)? {
             if self.settings.source.is_some_and(|source| source.is_ipv4() != addr.is_ipv4()) {
                 continue;
@@ -147,7 +143,7 @@ impl Dialer {
             outcome = connect(addr, self.deadline());
             match &outcome {
                 Ok(_) | Err(DialError::Stopped(_)) => break,
-                Err(DialError::Failed { cause, .. }) => {
+                Err(DialError::Failed(Fault { cause, .. })) => {
                     crate::report::debug(format_args!("{addr}: {cause}"));
                 }
             }
@@ -170,9 +166,8 @@ impl Dialer {
         let socket = Socket::new(Domain::for_address(addr), kind, None)?;
         if let Some(source) = self.settings.source {
             socket.set_reuse_address(true)?;
-            socket.bind(&source.into()).map_err(|error| {
-                DialError::failed(format_args!("source {source}: {}", error.cause()))
-            })?;
+            let bound = socket.bind(&source.into());
+            bound.map_err(|error| DialError::from(error).at(format_args!("source {source}")))?;
         }
         if kind == Type::STREAM {
             keep_alive(&socket, self.settings.keepalive)?;
@@ -212,7 +207,8 @@ fn refuse_itself(socket: &Socket) -> Result<(), DialError> {
             // No trace of it is left that keeps the port.
             socket.set_linger(Some(Duration::ZERO))?;
         }
-        return Err(DialError::failed("connected to itself, nobody listens there"));
+        let cause = "connected to itself, nobody listens there";
+        return Err(DialError::of(FaultKind::Refused, cause));
     }
     Ok(())
 }
@@ -256,5 +252,5 @@ fn connect_unix(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<
 }
 
 fn timed_out() -> DialError {
-    DialError::failed("Connection timed out")
+    DialError::of(FaultKind::Timeout, "Connection timed out")
 }

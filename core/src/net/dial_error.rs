@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Why there is no connection.
 
-use crate::report::{Cause as _, Stop};
+use super::{Fault, FaultKind};
+use crate::report::Stop;
 
 /// Why a connection could not be made.
 #[derive(Debug)]
@@ -9,18 +10,27 @@ pub enum DialError {
     /// A signal asked for the end.
     Stopped(Stop),
     /// It failed; another time it may not.
-    Failed {
-        /// What went wrong, for people.
-        cause: String,
-        /// What could help.
-        hint: Option<String>,
-    },
+    Failed(Fault),
 }
 
 impl DialError {
-    /// A failure without a hint.
+    /// A failure that has words only.
     pub fn failed(cause: impl std::fmt::Display) -> Self {
-        Self::Failed { cause: cause.to_string(), hint: None }
+        Self::of(FaultKind::Other, cause)
+    }
+
+    /// A failure of that kind, without a hint.
+    pub fn of(kind: FaultKind, cause: impl std::fmt::Display) -> Self {
+        Self::Failed(Fault::new(kind, cause))
+    }
+
+    /// The same with the name of what failed before the cause.
+    #[must_use]
+    pub fn at(self, subject: impl std::fmt::Display) -> Self {
+        match self {
+            Self::Failed(fault) => Self::Failed(fault.at(subject)),
+            Self::Stopped(stop) => Self::Stopped(stop),
+        }
     }
 
     /// The failure itself, unless it is the end of the tool.
@@ -30,7 +40,7 @@ impl DialError {
     pub fn unless_stopped(self) -> Result<Self, Stop> {
         match self {
             Self::Stopped(stop) => Err(stop),
-            failed @ Self::Failed { .. } => Ok(failed),
+            failed @ Self::Failed(_) => Ok(failed),
         }
     }
 
@@ -38,7 +48,7 @@ impl DialError {
     pub fn into_stop(self, subject: impl std::fmt::Display) -> Stop {
         match self {
             Self::Stopped(stop) => stop,
-            Self::Failed { cause, hint } => {
+            Self::Failed(Fault { cause, hint, .. }) => {
                 if let Some(hint) = hint {
                     crate::report::hint(hint);
                 }
@@ -54,14 +64,14 @@ impl From<Stop> for DialError {
     }
 }
 
+impl From<Fault> for DialError {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault)
+    }
+}
+
 impl From<std::io::Error> for DialError {
     fn from(error: std::io::Error) -> Self {
-        // With TLS 1.3 only a read after the handshake shows what the server thought of it.
-        #[cfg(feature = "tls")]
-        if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            let (cause, hint) = super::tls::explain(error);
-            return Self::Failed { cause, hint };
-        }
-        Self::failed(error.cause())
+        Self::Failed(error.into())
     }
 }

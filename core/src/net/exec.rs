@@ -19,7 +19,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
 use socket2::{Domain, Socket, Type};
 
-use super::{DialError, Retries, Stream, peek_at};
+use super::{DialError, Fault, FaultKind, Retries, Stream, peek_at};
 use crate::os::{Deadline, wait_for};
 use crate::report::{self, Cause as _, Level, Status, Stop};
 
@@ -109,13 +109,14 @@ impl Program {
     }
 
     fn absent(&self, error: &io::Error) -> DialError {
-        let hint = match self {
+        let cause = format_args!("cannot be started: {}", error.cause());
+        let fault = Fault::new(FaultKind::Program, cause);
+        DialError::Failed(match self {
             Self::Broker { tool, .. } if error.kind() == io::ErrorKind::NotFound => {
-                Some(format!("such an address needs {tool}, which is not installed"))
+                fault.hint(format!("such an address needs {tool}, which is not installed"))
             }
-            _ => None,
-        };
-        DialError::Failed { cause: format!("cannot be started: {}", error.cause()), hint }
+            _ => fault,
+        })
     }
 }
 
@@ -147,7 +148,7 @@ pub(super) struct Process(Option<Child>);
 
 impl Process {
     /// How it ended, if it does soon.
-    pub(super) fn status(&mut self) -> Option<ExitStatus> {
+    fn status(&mut self) -> Option<ExitStatus> {
         self.0.as_mut().and_then(|child| ended(child, STATUS_LIMIT))
     }
 
@@ -159,7 +160,7 @@ impl Process {
     /// Waits for the program to say anything.
     fn await_first_byte(&mut self, near: &Socket, deadline: Deadline) -> Result<(), DialError> {
         if !wait_for(near.as_fd(), PollFlags::POLLIN, deadline)? {
-            return Err(DialError::failed("no answer from the broker in time"));
+            return Err(DialError::of(FaultKind::Timeout, "no answer from the broker in time"));
         }
         if peek_at(near, 0, &mut [0]).is_ok_and(|len| len > 0) {
             return Ok(());
@@ -167,8 +168,8 @@ impl Process {
         match self.status() {
             // It has said why, and another attempt would end in the same way.
             Some(status) if status.code() == Some(2) => Err(Stop::Said(Status::Usage).into()),
-            Some(status) => Err(DialError::failed(status_words(status))),
-            None => Err(DialError::failed("closed the connection")),
+            Some(status) => Err(DialError::of(FaultKind::Program, status_words(status))),
+            None => Err(DialError::of(FaultKind::Closed, "closed the connection")),
         }
     }
 }
@@ -289,6 +290,14 @@ mod tests {
         Program::Shell(line.to_owned()).start(Direction::To, None).unwrap()
     }
 
+    fn status(stream: &mut Stream) -> ExitStatus {
+        let parting = Parting { until: Instant::now() + Duration::from_secs(30) };
+        while !parting.is_over(stream) {
+            std::thread::park_timeout(LOOK);
+        }
+        stream.program_exit().unwrap()
+    }
+
     #[test]
     fn a_program_has_the_connection_as_its_input_and_output() {
         let mut stream = start("read line; echo \"got $line\"; exit 7");
@@ -296,7 +305,7 @@ mod tests {
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         assert_eq!(text, "got this\n");
-        assert_eq!(status_words(stream.program_status().unwrap()), "exit status 7");
+        assert_eq!(status_words(status(&mut stream)), "exit status 7");
     }
 
     #[test]
@@ -322,6 +331,6 @@ mod tests {
     fn a_signal_has_a_name() {
         let mut stream = start("kill -KILL $$");
         assert_eq!(stream.read(&mut [0]).unwrap(), 0);
-        assert_eq!(status_words(stream.program_status().unwrap()), "killed by SIGKILL");
+        assert_eq!(status_words(status(&mut stream)), "killed by SIGKILL");
     }
 }

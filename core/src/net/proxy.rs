@@ -12,7 +12,7 @@ use socket2::Socket;
 use zeroize::Zeroizing;
 
 use super::bypass::Rule;
-use super::{DialError, HostPort};
+use super::{DialError, Fault, FaultKind, HostPort};
 use crate::os::{Deadline, wait_for};
 use crate::report::{self, Stop};
 
@@ -185,15 +185,21 @@ impl Proxy {
         let line = answer.lines().next().unwrap_or_default();
         let (protocol, status) = line.split_once(' ').unwrap_or_default();
         match status.get(..3) {
-            _ if !protocol.starts_with("HTTP/1.") => Err(DialError::failed("not an HTTP proxy")),
+            _ if !protocol.starts_with("HTTP/1.") => Err(not_http()),
             Some(code) if code.starts_with('2') => Ok(()),
-            Some("407") => Err(DialError::Failed {
-                cause: status.to_owned(),
-                hint: Some("put NAME:PASSWORD@ into the proxy's URL in ALL_PROXY".to_owned()),
-            }),
-            _ => Err(DialError::failed(format_args!("refuses a tunnel to {to}: {status}"))),
+            Some("407") => Err(Fault::new(FaultKind::Authentication, status)
+                .hint("put NAME:PASSWORD@ into the proxy's URL in ALL_PROXY")
+                .into()),
+            _ => {
+                let cause = format_args!("refuses a tunnel to {to}: {status}");
+                Err(DialError::of(FaultKind::Handshake, cause))
+            }
         }
     }
+}
+
+fn not_http() -> DialError {
+    DialError::of(FaultKind::Protocol, "not an HTTP proxy")
 }
 
 /// Reads to the empty line, and not a byte more: what follows is the tunnel's.
@@ -202,16 +208,16 @@ fn read_answer(mut socket: &Socket, deadline: Deadline) -> Result<String, DialEr
     let mut byte = [0];
     while !answer.ends_with(b"\r\n\r\n") {
         if !wait_for(socket.as_fd(), PollFlags::POLLIN, deadline)? {
-            return Err(DialError::failed("no answer in time"));
+            return Err(DialError::of(FaultKind::Timeout, "no answer in time"));
         }
         match socket.read(&mut byte) {
-            Ok(0) => return Err(DialError::failed("closed the connection")),
+            Ok(0) => return Err(DialError::of(FaultKind::Closed, "closed the connection")),
             Ok(_) => answer.extend_from_slice(&byte),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }
         if answer.len() > MAX_ANSWER_SIZE {
-            return Err(DialError::failed("not an HTTP proxy"));
+            return Err(not_http());
         }
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())

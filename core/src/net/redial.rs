@@ -7,7 +7,7 @@
 use std::fmt::{Arguments, Display};
 use std::time::{Duration, Instant};
 
-use super::DialError;
+use super::{DialError, Fault};
 use crate::os::{Backlog, Deadline, wait};
 use crate::report::words::Span;
 use crate::report::{self, Stop};
@@ -121,15 +121,17 @@ impl Redial {
         true
     }
 
-    /// Announces the next attempt at `subject` after a failure.
+    /// Counts a failure, and announces the next attempt at `subject`.
     ///
     /// # Errors
     /// If there may be none: the failure, as the end of the tool.
     pub fn retry(&mut self, subject: impl Display, error: DialError) -> Result<(), Stop> {
-        if let DialError::Failed { cause, hint } = &error
-            && self.schedule(&Loss::of(format_args!("{subject}: {cause}")).hint(hint.as_deref()))
-        {
-            return Ok(());
+        if let DialError::Failed(Fault { kind, cause, hint }) = &error {
+            kind.count();
+            let text = format_args!("{subject}: {cause}");
+            if self.schedule(&Loss::of(text).hint(hint.as_deref())) {
+                return Ok(());
+            }
         }
         Err(error.into_stop(subject))
     }

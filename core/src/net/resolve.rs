@@ -8,7 +8,7 @@ use std::sync::mpsc;
 
 use nix::poll::PollFlags;
 
-use super::{DialError, HostPort};
+use super::{DialError, FaultKind, HostPort};
 use crate::os::{Deadline, wait_for};
 use crate::report::Cause as _;
 
@@ -56,7 +56,7 @@ pub fn resolve(
     let wanted: Vec<_> = all.into_iter().filter(|addr| family.includes(addr)).collect();
     if wanted.is_empty() {
         let kind = if family == Family::V6 { "IPv6" } else { "IPv4" };
-        return Err(DialError::failed(format_args!("no {kind} address")));
+        return Err(DialError::of(FaultKind::Resolve, format_args!("no {kind} address")));
     }
     Ok(wanted)
 }
@@ -73,8 +73,10 @@ fn ask(at: HostPort, deadline: Deadline) -> Result<Vec<SocketAddr>, DialError> {
     });
     wait_for(finished.as_fd(), PollFlags::POLLIN, deadline)?;
     match receiver.try_recv() {
-        Ok(found) => found.map_err(|error| DialError::failed(plain(&error.cause()))),
-        Err(_) => Err(DialError::failed("the name server does not answer")),
+        Ok(found) => {
+            found.map_err(|error| DialError::of(FaultKind::Resolve, plain(&error.cause())))
+        }
+        Err(_) => Err(DialError::of(FaultKind::Resolve, "the name server does not answer")),
     }
 }
 

@@ -9,7 +9,7 @@ use std::os::fd::AsFd as _;
 use nix::poll::PollFlags;
 use socket2::Socket;
 
-use super::{DialError, HostPort};
+use super::{DialError, Fault, FaultKind, HostPort};
 use crate::os::{Deadline, wait_for};
 
 const VERSION: u8 = 5;
@@ -30,17 +30,18 @@ pub(super) fn tunnel(
     socket.write_all(&request(to)?)?;
     let [version, reply, _, address_type] = read::<4>(socket, deadline)?;
     if version != VERSION {
-        return Err(DialError::failed("not a SOCKS5 proxy"));
+        return Err(not_socks());
     }
     if reply != 0 {
-        return Err(DialError::failed(format_args!("no way to {to}: {}", words(reply))));
+        let cause = format_args!("no way to {to}: {}", words(reply));
+        return Err(DialError::of(kind(reply), cause));
     }
     // Where the tunnel begins at the proxy; of no use here, but it has to be read away.
     let address_len = match address_type {
         1 => 4,
         4 => 16,
         3 => usize::from(read::<1>(socket, deadline)?[0]),
-        _ => return Err(DialError::failed("not a SOCKS5 proxy")),
+        _ => return Err(not_socks()),
     };
     for _ in 0..address_len + 2 {
         read::<1>(socket, deadline)?;
@@ -65,13 +66,14 @@ fn greet(
             authenticate(socket, credentials, deadline)?;
         }
         ([VERSION, _], None) => {
-            return Err(DialError::Failed {
-                cause: "wants a name and a password".to_owned(),
-                hint: Some("put NAME:PASSWORD@ into the proxy's URL in ALL_PROXY".to_owned()),
-            });
+            let fault = Fault::new(FaultKind::Authentication, "wants a name and a password");
+            let hint = "put NAME:PASSWORD@ into the proxy's URL in ALL_PROXY";
+            return Err(fault.hint(hint).into());
         }
-        ([VERSION, _], _) => return Err(DialError::failed("takes no name and password")),
-        _ => return Err(DialError::failed("not a SOCKS5 proxy")),
+        ([VERSION, _], _) => {
+            return Err(DialError::of(FaultKind::Authentication, "takes no name and password"));
+        }
+        _ => return Err(not_socks()),
     }
     Ok(())
 }
@@ -92,8 +94,15 @@ fn authenticate(
     socket.write_all(&request)?;
     match read::<2>(socket, deadline)? {
         [_, 0] => Ok(()),
-        _ => Err(DialError::failed("does not take this name and password")),
+        _ => {
+            let cause = "does not take this name and password";
+            Err(DialError::of(FaultKind::Authentication, cause))
+        }
     }
+}
+
+fn not_socks() -> DialError {
+    DialError::of(FaultKind::Protocol, "not a SOCKS5 proxy")
 }
 
 /// `CONNECT` to an address, or to a name that the proxy looks up.
@@ -124,16 +133,25 @@ fn read<const LEN: usize>(mut socket: &Socket, deadline: Deadline) -> Result<[u8
     let mut done = 0;
     while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
         if !wait_for(socket.as_fd(), PollFlags::POLLIN, deadline)? {
-            return Err(DialError::failed("no answer in time"));
+            return Err(DialError::of(FaultKind::Timeout, "no answer in time"));
         }
         match socket.read(rest) {
-            Ok(0) => return Err(DialError::failed("closed the connection")),
+            Ok(0) => return Err(DialError::of(FaultKind::Closed, "closed the connection")),
             Ok(len) => done += len,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }
     }
     Ok(bytes)
+}
+
+fn kind(reply: u8) -> FaultKind {
+    match reply {
+        3 | 4 => FaultKind::Unreachable,
+        5 => FaultKind::Refused,
+        6 => FaultKind::Timeout,
+        _ => FaultKind::Handshake,
+    }
 }
 
 /// RFC 1928 §6.

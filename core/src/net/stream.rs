@@ -53,16 +53,7 @@ impl Stream {
         Self { behind: Some(Behind::Copies { _out: out }), ..Self::plain(socket) }
     }
 
-    /// How the program on the other side has ended, if it is one and has, or does soon. Ask when
-    /// the stream is at its end.
-    pub fn program_status(&mut self) -> Option<ExitStatus> {
-        match &mut self.behind {
-            Some(Behind::Program(process)) => process.status(),
-            _ => None,
-        }
-    }
-
-    /// The same without waiting.
+    /// How the program on the other side has ended, if it is one and has.
     pub fn program_exit(&mut self) -> Option<ExitStatus> {
         match &mut self.behind {
             Some(Behind::Program(process)) => process.exit(),

@@ -15,7 +15,7 @@ pub fn run(input: &[u8]) {
             let _ = (refusal.retry_after(), refusal.location());
             refusal.to_string()
         }
-        Err(Failure::Failed { cause, .. }) => cause,
+        Err(Failure::Failed(fault)) => fault.cause,
         Err(Failure::Stopped(stop)) => panic!("{stop:?}"),
     };
     let whole = words(usize::MAX);

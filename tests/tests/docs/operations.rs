@@ -157,6 +157,10 @@ fn a_checklist_runs_its_commands() {
     outcome
         .succeeds()
         .stdout_is("it holds ... ok\nby hand: sign: do it\n0 failed, 1 to do by hand\n");
+    let outcome = check("- [ ] it holds: `echo skipped: no such program`\n");
+    outcome.succeeds().stdout_is(
+        "it holds ... ok\n    skipped: no such program\n1 skipped something\n0 failed, 0 to do by hand\n",
+    );
     let outcome = check("- [ ] it holds: `echo why; false`\n- [ ] next: `true`\n");
     outcome
         .exits(1)

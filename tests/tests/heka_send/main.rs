@@ -3,4 +3,5 @@
 
 mod check;
 mod connections;
+mod failures;
 mod peers;

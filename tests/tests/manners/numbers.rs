@@ -177,6 +177,53 @@ fn every_tool_answers_while_it_waits_or_is_stuck() {
 }
 
 #[test]
+fn what_each_listener_gets_is_counted() {
+    let folder = scratch();
+    let dir = folder.path();
+    fs::write(dir.join("keys"), "ops_0 right\n").unwrap();
+    fs::write(dir.join("key"), "right\n").unwrap();
+    fs::write(dir.join("wrong"), "wrong\n").unwrap();
+    let signed_with = |key: &str| {
+        let tool = Tool::new("heka-encode").arg("--signer=ops").arg("--hmac-key-file").arg(key);
+        tool.dir(dir).stdin("one\n").run().succeeds().stdout.clone()
+    };
+    let signed = signed_with("key");
+    let listener = Peer::with(
+        "heka-listen",
+        ["127.0.0.1:0", "unix:idle", "--hmac-keys=keys", "--dedup=10", "--write=all"]
+            .into_iter()
+            .chain(["--fsync", "--max-conns-per-peer=1", "--metrics=in.prom,50ms"]),
+        |tool| tool.dir(dir),
+    );
+    let mut sender = TcpStream::connect(&listener.addr).unwrap();
+    for bytes in [&signed, &signed, &b"nonsense".to_vec(), &signed_with("wrong"), &signed] {
+        sender.write_all(bytes).unwrap();
+    }
+    let path = dir.join("in.prom");
+    for (name, wanted) in [
+        ("heka_listen_listener_messages_total", 1.0),
+        ("heka_listen_repeated_messages_total", 2.0),
+        ("heka_listen_unverified_messages_total", 1.0),
+        ("heka_listen_damaged_records_total", 1.0),
+    ] {
+        let of = |listener: &str| value(&path, name, &format!("listener=\"{listener}\""));
+        eventually(name, || (of(&listener.addr) == Some(wanted)).then_some(()));
+        assert_eq!(of("unix:idle"), Some(0.0), "{name}");
+    }
+    for on in ["output_file", "disk"] {
+        let on = format!("on=\"{on}\"");
+        eventually(&on, || {
+            value(&path, "heka_blocked_seconds_total", &on).filter(|seconds| *seconds > 0.0)
+        });
+    }
+    drop(TcpStream::connect(&listener.addr).unwrap());
+    eventually("one too many", || {
+        (value(&path, "heka_listen_refused_connections_total", "")? == 1.0).then_some(())
+    });
+    check(&path);
+}
+
+#[test]
 fn a_file_that_cannot_be_written_stops_nothing() {
     let folder = scratch();
     let encode = |metrics: &str| {

@@ -4,13 +4,15 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use heka_tests::playback::{Playback, frame, web_socket};
 use heka_tests::ws::WsServer;
-use heka_tests::{Nats, Running, SECRET, Signal, StoppableDisk, Tool, eventually, scratch};
+use heka_tests::{
+    Mock, Nats, Peer, Running, SECRET, Signal, StoppableDisk, Tool, eventually, scratch, unix,
+};
 
 use crate::numbers::{check, value};
 use crate::statistics::Stuck;
@@ -39,6 +41,43 @@ fn tells_without_a_reader(tool: Tool) {
     stuck.wait_full();
     tells(&tool, folder.path(), "standard output");
     tool.end_by(Signal::SIGKILL);
+}
+
+#[test]
+fn filters_that_nobody_reads() {
+    let text = || "y\n".repeat(1_000_000);
+    let frames =
+        Tool::new("heka-encode").stdin("x\n".repeat(100_000)).run().succeeds().stdout.clone();
+    tells_without_a_reader(Tool::new("heka-encode").arg("-opayload").stdin(text()));
+    tells_without_a_reader(Tool::new("heka-decode").arg("-ojson").stdin(frames));
+    let folder = scratch();
+    let log = folder.path().join("log");
+    fs::write(&log, text()).unwrap();
+    tells_without_a_reader(Tool::new("heka-tail").args(["-n+1", "-opayload"]).arg(log));
+}
+
+#[test]
+fn servers_that_nobody_reads() {
+    let frames =
+        Tool::new("heka-encode").stdin("x\n".repeat(100_000)).run().succeeds().stdout.clone();
+    let folder = scratch();
+    let stuck = Stuck::new();
+    let listener = Peer::with("heka-listen", ["127.0.0.1:0", METRICS], |tool| {
+        tool.dir(folder.path()).stdout_file(stuck.end())
+    });
+    let mut sender = TcpStream::connect(&listener.addr).unwrap();
+    std::thread::spawn(move || sender.write_all(&frames.repeat(10)));
+    stuck.wait_full();
+    tells(&listener, folder.path(), "standard output");
+
+    let folder = scratch();
+    let stuck = Stuck::new();
+    let (server, path, _own) =
+        unix::serve(&[METRICS], |tool| tool.dir(folder.path()).stdout_file(stuck.end()));
+    let mut client = unix::connect(&path);
+    std::thread::spawn(move || client.write_all("z\n".repeat(2_000_000).as_bytes()));
+    stuck.wait_full();
+    tells(&server, folder.path(), "standard output");
 }
 
 #[test]
@@ -78,6 +117,24 @@ fn a_broker_and_its_reader() {
     tells(&tool, folder.path(), "the peer");
     tool.end_by(Signal::SIGKILL);
     nats.signal(Signal::SIGCONT);
+}
+
+#[test]
+fn a_broker_of_kafka_and_its_reader() {
+    let Some(mock) = Mock::start(1) else { return };
+    let text = format!("{:0900}\n", 7).repeat(5000);
+    let url = mock.url("stuck");
+    Tool::new("heka-kafka").arg(&url).stdin(text.clone()).run().succeeds();
+    let all = mock.url("stuck?from=begin");
+    tells_without_a_reader(Tool::new("heka-kafka").args(["--read", &all]));
+
+    mock.signal(Signal::SIGSTOP);
+    let folder = scratch();
+    let tool = Tool::new("heka-kafka").args([METRICS, &url]).dir(folder.path());
+    let tool = tool.stdin(text.repeat(10)).spawn();
+    tells(&tool, folder.path(), "the peer");
+    tool.end_by(Signal::SIGKILL);
+    mock.signal(Signal::SIGCONT);
 }
 
 #[test]
@@ -131,4 +188,15 @@ fn writers_whose_disk_does_nothing() {
         drop(stopped);
         tool.end_by(Signal::SIGKILL);
     }
+    let folder = scratch();
+    let args = ["127.0.0.1:0", "--fsync", "--write", &place("all"), METRICS];
+    let listener = Peer::with("heka-listen", args, |tool| tool.dir(folder.path()));
+    let mut sender = TcpStream::connect(&listener.addr).unwrap();
+    sender.write_all(&frame).unwrap();
+    let path = folder.path().join("numbers.prom");
+    eventually("it works", || value(&path, "heka_written_bytes_total", "").filter(|n| *n > 0.0));
+    let stopped = disk.stop();
+    sender.write_all(&frame).unwrap();
+    tells(&listener, folder.path(), "the output file");
+    drop(stopped);
 }

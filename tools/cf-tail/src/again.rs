@@ -50,6 +50,7 @@ pub(crate) fn wait(
         }
         return Ok(false);
     }
+    failure.kind().count();
     redial.wait(Some(session.sink.lock().backlog()), None)?;
     Ok(true)
 }

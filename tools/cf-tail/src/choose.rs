@@ -338,7 +338,7 @@ impl Ladder {
                     failure @ (Failure::NotFound(_)
                     | Failure::NoRoute(_)
                     | Failure::BadRequest(_)
-                    | Failure::Broken { .. }),
+                    | Failure::Broken(_)),
                 ) if !self.has_settled.get() && self.at.get() + 1 < self.servers.len() => {
                     report::note(format_args!("{} ({}): {failure}", server.url(), server.name()));
                     self.at.set(self.at.get() + 1);

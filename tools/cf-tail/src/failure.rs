@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use heka_core::net::DialError;
+use heka_core::net::{DialError, Fault, FaultKind};
 use heka_core::report::{self, Status, Stop};
 
 /// Most of a server's own words that is repeated.
@@ -16,12 +16,7 @@ pub(crate) enum Failure {
     /// A signal, or a reader that is gone: nothing to do with the server.
     Stopped(Stop),
     /// No connection, or a broken one.
-    Broken {
-        /// What happened.
-        cause: String,
-        /// What could help.
-        hint: Option<String>,
-    },
+    Broken(Fault),
     /// 401: the server's words.
     Unauthorized(String),
     /// There is no token that could be used, nor a way to get one.
@@ -58,8 +53,8 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// A broken connection.
-    pub(crate) fn broken(cause: impl std::fmt::Display) -> Self {
-        Self::Broken { cause: cause.to_string(), hint: None }
+    pub(crate) fn broken(kind: FaultKind, cause: impl std::fmt::Display) -> Self {
+        Self::Broken(Fault::new(kind, cause))
     }
 
     /// What an HTTP status means.
@@ -111,10 +106,24 @@ impl Failure {
     /// Whether it may be different after a while.
     pub(crate) fn is_worth_retrying(&self) -> bool {
         match self {
-            Self::Broken { .. } | Self::Renew | Self::NoRoute(_) => true,
+            Self::Broken(_) | Self::Renew | Self::NoRoute(_) => true,
             Self::Refused { status, .. } => *status == 429 || *status >= 500,
             Self::Ended { again, .. } => *again,
             _ => false,
+        }
+    }
+
+    /// What kind of failure it is.
+    pub(crate) fn kind(&self) -> FaultKind {
+        match self {
+            Self::Broken(fault) => fault.kind,
+            Self::Unauthorized(_) | Self::NoToken(_) => FaultKind::Authentication,
+            Self::NotFound(_) | Self::NoRoute(_) | Self::BadRequest(_) | Self::Refused { .. } => {
+                FaultKind::Handshake
+            }
+            Self::BadResponse(_) => FaultKind::Protocol,
+            Self::Ended { .. } => FaultKind::Closed,
+            Self::Renew | Self::Stopped(_) => FaultKind::Other,
         }
     }
 
@@ -139,7 +148,7 @@ impl Failure {
 
     /// As the end of the tool. `server` is what kind of server that is, `url` where.
     pub(crate) fn into_stop(self, server: &str, url: &str) -> Stop {
-        let status = self.status();
+        let (status, kind) = (self.status(), self.kind());
         let asking = format!(
             "ask your Cloud Foundry operator to check the platform configuration ({server} \
              endpoint is {url})"
@@ -151,7 +160,7 @@ impl Failure {
                 report::note(format_args!("{url}: {how}"));
                 return Stop::Said(Status::Done);
             }
-            Self::Broken { cause, hint } => {
+            Self::Broken(Fault { cause, hint, .. }) => {
                 (format!("error dialing {server} server: {cause}"), Some(hint.unwrap_or(asking)))
             }
             Self::Unauthorized(_) | Self::NoToken(_) => {
@@ -159,6 +168,7 @@ impl Failure {
             }
             failure => (failure.to_string(), None),
         };
+        kind.count();
         report::error(format_args!("{url}: {}", text.trim_end_matches([':', ' '])));
         advice.into_iter().for_each(report::hint);
         Stop::Said(status)
@@ -175,7 +185,7 @@ impl From<DialError> for Failure {
     fn from(error: DialError) -> Self {
         match error {
             DialError::Stopped(stop) => Self::Stopped(stop),
-            DialError::Failed { cause, hint } => Self::Broken { cause, hint },
+            DialError::Failed(fault) => Self::Broken(fault),
         }
     }
 }
@@ -184,7 +194,7 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Stopped(_) => f.write_str("stopped"),
-            Self::Broken { cause, .. } => f.write_str(cause),
+            Self::Broken(Fault { cause, .. }) => f.write_str(cause),
             Self::Unauthorized(words) | Self::NoToken(words) => {
                 write!(f, "Unauthorized error: {words}")
             }
@@ -238,7 +248,7 @@ mod tests {
         let status = |status| Failure::of_status(status, b"", None).status() as u8;
         assert_eq!([401, 404, 403, 400, 503, 429].map(status), [5, 6, 6, 8, 3, 3]);
         assert_eq!(Failure::BadResponse(String::new()).status() as u8, 7);
-        assert_eq!(Failure::broken("refused").status() as u8, 3);
+        assert_eq!(Failure::broken(FaultKind::Refused, "refused").status() as u8, 3);
     }
 
     #[test]

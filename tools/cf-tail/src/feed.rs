@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use heka_core::net::Stream;
 use heka_core::net::ws::{
     self, Endpoint, Kind, Message, Options, Received, Refusal, Request, Socket,
 };
+use heka_core::net::{Fault, FaultKind, Stream};
 use heka_core::os::signal;
 use heka_core::report::{self, Stop};
 use url::Url;
@@ -91,7 +91,7 @@ impl Feed<'_> {
         }
         shaken.map_err(|failure| match failure {
             ws::Failure::Stopped(stop) => Failure::Stopped(stop),
-            ws::Failure::Failed { cause, hint } => Failure::Broken { cause, hint },
+            ws::Failure::Failed(fault) => Failure::Broken(fault),
             ws::Failure::Refused(refusal) => refused(&refusal, session.trace),
         })
     }
@@ -139,7 +139,7 @@ impl Feed<'_> {
                     let len = data.len();
                     match (self.decode)(data).map(|envelope| to.push(envelope, len)) {
                         Ok(Ok(())) => {}
-                        Ok(Err(full)) => return Failure::broken(full),
+                        Ok(Err(full)) => return Failure::broken(FaultKind::Other, full),
                         Err(unreadable) => self.skip(session, &unreadable),
                     }
                 }
@@ -221,13 +221,13 @@ fn refused(refusal: &Refusal, trace: bool) -> Failure {
             refusal.to_string().as_bytes(),
             refusal.retry_after(),
         ),
-        _ => Failure::Broken {
-            cause: format!("bad handshake: {}", shown(refusal.to_string().as_bytes())),
-            hint: Some(
-                "a load balancer may have taken off the Upgrade header, or this is not a log server"
-                    .to_owned(),
-            ),
-        },
+        _ => {
+            let words = shown(refusal.to_string().as_bytes());
+            let fault = Fault::new(FaultKind::Handshake, format_args!("bad handshake: {words}"));
+            Failure::Broken(fault.hint(
+                "a load balancer may have taken off the Upgrade header, or this is not a log server",
+            ))
+        }
     }
 }
 

@@ -114,7 +114,7 @@ impl Http {
         for _ in 0..MAX_REDIRECTS {
             let answer = match self.get_once(limit, &url, token, headers) {
                 // A server may hang up on a connection at rest just when it is used again.
-                Err(Failure::Broken { .. }) if self.has_answered.take() => {
+                Err(Failure::Broken(_)) if self.has_answered.take() => {
                     self.get_once(limit, &url, token, headers)?
                 }
                 outcome => outcome?,

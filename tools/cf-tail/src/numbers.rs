@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What cf-tail counts.
 
+use heka_core::net::put_faults;
 use heka_core::report::stats::{Counter, Metric};
 
 static CONNECTED: Counter = Counter::new();
@@ -9,6 +10,12 @@ static CONNECTS: Counter = Counter::new();
 pub(crate) const ALL: &[Metric] = &[
     Metric::gauge("heka_cf_connected", "1 while a stream is open", &CONNECTED),
     Metric::total("heka_cf_connects_total", "Streams opened", &CONNECTS),
+    Metric::total_each(
+        "heka_cf_failures_total",
+        "Streams that could not be opened or were lost",
+        "cause",
+        put_faults,
+    ),
 ];
 
 /// A stream, as long as it is open.

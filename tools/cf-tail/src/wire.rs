@@ -7,7 +7,7 @@ use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use heka_core::net::{Addr, DialError, Dialer, HostPort, Stream, tls};
+use heka_core::net::{Addr, DialError, Dialer, FaultKind, HostPort, Stream, tls};
 use heka_core::os::Deadline;
 use heka_core::report::{Cause as _, Stop};
 use nix::poll::PollFlags;
@@ -72,13 +72,15 @@ impl Line {
     /// What was behind an error of ureq.
     pub(crate) fn explain(&self, error: &Error) -> Failure {
         self.take_trouble().unwrap_or_else(|| match error {
-            Error::Timeout(_) => Failure::broken("no answer in time"),
+            Error::Timeout(_) => Failure::broken(FaultKind::Timeout, "no answer in time"),
             Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                Failure::broken("closed the connection")
+                Failure::broken(FaultKind::Closed, "closed the connection")
             }
-            Error::Io(error) => Failure::broken(error.cause()),
-            Error::Protocol(error) => Failure::broken(format_args!("not HTTP: {error}")),
-            error => Failure::broken(error),
+            Error::Io(error) => Failure::broken(FaultKind::of(error), error.cause()),
+            Error::Protocol(error) => {
+                Failure::broken(FaultKind::Protocol, format_args!("not HTTP: {error}"))
+            }
+            error => Failure::broken(FaultKind::Other, error),
         })
     }
 
@@ -86,7 +88,9 @@ impl Line {
     pub(crate) fn explain_io(&self, error: &std::io::Error) -> Failure {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
             Some(error) => self.explain(error),
-            None => self.take_trouble().unwrap_or_else(|| Failure::broken(error.cause())),
+            None => self
+                .take_trouble()
+                .unwrap_or_else(|| Failure::broken(FaultKind::of(error), error.cause())),
         }
     }
 }
@@ -171,8 +175,7 @@ impl Transport for Wire {
                     heka_core::report::stats::BYTES_IN.add(len as u64);
                     self.buffers.input_appended(len);
                     if !self.stream.is_tls() && tls::is_alert(self.buffers.input()) {
-                        let (cause, hint) = tls::speaks_tls("https://");
-                        return Err(self.line.fail(DialError::Failed { cause, hint }));
+                        return Err(self.line.fail(tls::speaks_tls("https://")));
                     }
                     return Ok(len > 0);
                 }

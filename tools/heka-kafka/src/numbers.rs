@@ -4,6 +4,7 @@
 use heka_core::delivery::transport::numbers::{
     ACKNOWLEDGED, COMMITTED, CONNECTED, REFUSED, RESENT,
 };
+use heka_core::net::put_faults;
 use heka_core::report::stats::{Counter, Metric, Table};
 
 /// By partition: `TOPIC NUMBER`.
@@ -41,4 +42,10 @@ pub(crate) const ALL: &[Metric] = &[
     .word_with_parts("lag"),
     Metric::gauge("heka_kafka_partitions", "Partitions that are read", &PARTITIONS),
     Metric::gauge("heka_kafka_connected", "1 while connected", &CONNECTED),
+    Metric::total_each(
+        "heka_kafka_failures_total",
+        "Connections that could not be made or were lost",
+        "cause",
+        put_faults,
+    ),
 ];

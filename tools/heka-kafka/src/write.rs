@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::delivery::Refusal;
 use heka_core::delivery::transport::{Form, Outbox, Place, Source, numbers};
-use heka_core::net::{DialError, Redial};
+use heka_core::net::{DialError, Fault, FaultKind, Redial};
 use heka_core::os::{Deadline, wait, wait_at_the_end};
 use heka_core::report::{self, Status, Stop, stats};
 use heka_core::wire::Frame;
@@ -205,6 +205,7 @@ impl Writer {
     fn wait(&mut self) -> Result<bool, Stop> {
         let is_ready = self.producer.as_ref().is_some_and(|producer| producer.is_ready);
         let has_room = !self.source.is_ended() && self.window.has_room() && is_ready;
+        stats::note_blocked(stats::On::Peer, !has_room && !self.source.is_ended());
         let now = Instant::now();
         let can_send = is_ready && self.pause.is_none() && self.window.is_due();
         let limits = [
@@ -255,12 +256,15 @@ impl Writer {
 /// Why the cluster cannot be used; what the library said last is closer to the cause.
 fn unfit(cause: String, said: Option<String>) -> DialError {
     let is_missing = cause.ends_with("no such topic");
-    let hint = is_missing.then(|| "create the topic, or permit the broker to".to_owned());
     let cause = match said {
         Some(said) if !is_missing && !cause.contains("not permitted") => said,
         _ => cause,
     };
-    DialError::Failed { cause, hint }
+    let fault = Fault::new(FaultKind::Other, cause);
+    DialError::Failed(match is_missing {
+        true => fault.hint("create the topic, or permit the broker to"),
+        false => fault,
+    })
 }
 
 /// Takes an answer. What is to be done beyond that, and why.

@@ -123,15 +123,14 @@ impl Conversations {
     fn hear(&mut self, place: usize) -> Result<(), Stop> {
         let held = self.senders.held();
         let Some(connection) = self.senders.get(place) else { return Ok(()) };
-        let before = (self.intake.taken(), connection.received);
+        let before = (self.intake.tally, connection.received);
         let Some(room) = self.limits.room(place, connection, held) else {
             return self.watch(place);
         };
         let room = room.min(self.buffer.len());
         let buffer = self.buffer.get_mut(..room).unwrap_or_default();
         let next = connection.read(buffer, &mut self.intake)?;
-        let (messages, bytes) = (self.intake.taken() - before.0, connection.received - before.1);
-        connection.arrivals.add(messages, bytes);
+        connection.arrivals.add(connection.received - before.1, before.0, self.intake.tally);
         self.senders.recount(place);
         self.after(place, next)
     }

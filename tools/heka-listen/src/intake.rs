@@ -13,7 +13,7 @@ use heka_core::wire::{Frame, Header, Reason, Template};
 
 use crate::cli::{InputForm, Plan};
 use crate::gelf;
-use crate::numbers;
+use crate::numbers::Tally;
 use crate::place::Place;
 use crate::positions::Positions;
 use crate::relay::Relay;
@@ -33,8 +33,8 @@ pub(crate) struct Intake {
     positions: Positions,
     /// Where the frames of a run end.
     ends: Vec<usize>,
-    /// Messages that were taken, and that may still be.
-    taken: u64,
+    pub(crate) tally: Tally,
+    /// Messages that may still be taken.
     left: u64,
     /// Records are taken in turns.
     pub(crate) turn: Turn,
@@ -77,7 +77,7 @@ impl Intake {
             streams: plan.ack.map(|_| Streams::new(relay)),
             positions,
             ends: Vec::new(),
-            taken: 0,
+            tally: Tally::default(),
             left: plan.max_count.unwrap_or(u64::MAX),
             turn: Turn::default(),
             sources: Sources::new(plan, room),
@@ -94,11 +94,11 @@ impl Intake {
 
     /// How many messages were taken.
     pub(crate) fn taken(&self) -> u64 {
-        self.taken
+        self.tally.messages
     }
 
     fn take(&mut self, count: u64) {
-        self.taken += count;
+        self.tally.messages += count;
         self.left -= count;
         stats::MESSAGES.add(count);
     }
@@ -206,7 +206,9 @@ impl Intake {
         if will_come_again {
             return report::damage_to_be_mended(peer, damage);
         }
-        self.failed |= report::damage_of_peer(peer, damage);
+        let is_loss = report::damage_of_peer(peer, damage);
+        self.tally.damaged += u64::from(is_loss);
+        self.failed |= is_loss;
     }
 
     /// Takes the next frames of which nothing need be known but where they end, those that did not
@@ -230,9 +232,7 @@ impl Intake {
         let repeated = place.count(count).map_or(0, |last| place.take(last, count));
         self.take(count - repeated);
         self.positions.pass(count - repeated);
-        if repeated > 0 {
-            numbers::REPEATED.add(repeated);
-        }
+        self.tally.repeated += repeated;
         let before = usize::try_from(repeated).ok().and_then(|repeated| repeated.checked_sub(1));
         let skipped = before.and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
         self.join(run, start + skipped..start + len)?;
@@ -289,6 +289,7 @@ impl Intake {
         }
         if let Err(rejected) = self.verifier.verify(frame) {
             self.failed = true;
+            self.tally.unverified += 1;
             stats::skip(stats::Skip::Unverified, 1);
             report::repeated(rejected.reason(), format_args!("{peer}: {rejected}"));
             if let Some(number) = number {
@@ -301,7 +302,7 @@ impl Intake {
         let is_unseen = |seen: &mut Recent| seen.is_new(signer, frame.view.uuid);
         let is_new = is_next && self.seen.as_mut().is_none_or(is_unseen);
         if !is_new {
-            numbers::REPEATED.add(1);
+            self.tally.repeated += 1;
         }
         if is_next && !is_new {
             self.positions.drop(place);
@@ -374,6 +375,7 @@ impl Intake {
     /// Reports a record that is lost.
     pub(crate) fn lose(&mut self, peer: &str, cause: &str) {
         self.failed = true;
+        self.tally.damaged += 1;
         stats::skip(stats::Skip::Damaged, 1);
         report::repeated("lost records", format_args!("{peer}: {cause}"));
     }

@@ -15,6 +15,7 @@ use heka_core::report::{self, Stop};
 use crate::cli::SenderLimits;
 use crate::connection::{Connection, SHORT};
 use crate::doors::Newcomer;
+use crate::numbers;
 use crate::senders::Senders;
 
 /// So much is read at once while memory is short.
@@ -68,6 +69,7 @@ impl Limits {
         match self.most.conns_per_peer {
             Some(most) if !newcomer.way.is_local() && senders.count_of(peer) >= most => {
                 let text = format_args!("{peer}: has {most} connections, refused");
+                numbers::REFUSED_CONNECTS.add(1);
                 report::repeated("--max-conns-per-peer", text);
                 false
             }

@@ -7,12 +7,15 @@ use heka_core::net::Listener;
 use heka_core::report::stats::{Counter, Metric, Table};
 
 pub(crate) static ACKNOWLEDGED: Counter = Counter::new();
-pub(crate) static REPEATED: Counter = Counter::new();
 pub(crate) static CONNECTS: Counter = Counter::new();
 pub(crate) static CLAIMS_REFUSED: Counter = Counter::new();
 pub(crate) static REFUSED: Counter = Counter::new();
 pub(crate) static CONNECTED: Counter = Counter::new();
 pub(crate) static UNACCEPTED: Counter = Counter::new();
+pub(crate) static REFUSED_CONNECTS: Counter = Counter::new();
+static REPEATED: Table = Table::new();
+static UNVERIFIED: Table = Table::new();
+static DAMAGED: Table = Table::new();
 static MESSAGES: Table = Table::new();
 static BYTES: Table = Table::new();
 static DROPPED: Table = Table::new();
@@ -25,8 +28,25 @@ pub(crate) const ALL: &[Metric] = &[
         &ACKNOWLEDGED,
     )
     .word("acknowledged"),
-    Metric::total("heka_listen_repeated_messages_total", "Messages that came again", &REPEATED)
-        .word("repeated"),
+    Metric::total_table(
+        "heka_listen_repeated_messages_total",
+        "Messages that came again",
+        "listener",
+        &REPEATED,
+    )
+    .word("repeated"),
+    Metric::total_table(
+        "heka_listen_unverified_messages_total",
+        "Messages with a wrong or missing signature",
+        "listener",
+        &UNVERIFIED,
+    ),
+    Metric::total_table(
+        "heka_listen_damaged_records_total",
+        "Stretches of bytes that were not frames, and lost records",
+        "listener",
+        &DAMAGED,
+    ),
     Metric::total("heka_listen_connects_total", "Connections accepted", &CONNECTS)
         .word("connections"),
     Metric::total("heka_listen_refused_claims_total", "Claims on streams refused", &CLAIMS_REFUSED)
@@ -38,6 +58,11 @@ pub(crate) const ALL: &[Metric] = &[
         "heka_listen_unaccepted_connections_total",
         "Connections that could not be accepted",
         &UNACCEPTED,
+    ),
+    Metric::total(
+        "heka_listen_refused_connections_total",
+        "Connections refused because their host has too many",
+        &REFUSED_CONNECTS,
     ),
     Metric::total_table(
         "heka_listen_listener_messages_total",
@@ -60,11 +85,27 @@ pub(crate) const ALL: &[Metric] = &[
     .word_if_any("datagrams dropped"),
 ];
 
+/// What has become of what came in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Messages that were taken.
+    pub(crate) messages: u64,
+    /// That had come before.
+    pub(crate) repeated: u64,
+    /// Whose signature is wrong or missing.
+    pub(crate) unverified: u64,
+    /// Stretches without frames, and lost records.
+    pub(crate) damaged: u64,
+}
+
 /// What one listener accepts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Arrivals {
     messages: Arc<Counter>,
     bytes: Arc<Counter>,
+    repeated: Arc<Counter>,
+    unverified: Arc<Counter>,
+    damaged: Arc<Counter>,
     /// Datagrams that the system had no room for.
     dropped: Arc<Counter>,
 }
@@ -81,13 +122,23 @@ impl Arrivals {
 
     /// Of whom is called that.
     pub(crate) fn named(name: &str) -> Self {
-        let dropped = Arc::default();
-        Self { messages: MESSAGES.get(name), bytes: BYTES.get(name), dropped }
+        Self {
+            messages: MESSAGES.get(name),
+            bytes: BYTES.get(name),
+            repeated: REPEATED.get(name),
+            unverified: UNVERIFIED.get(name),
+            damaged: DAMAGED.get(name),
+            dropped: Arc::default(),
+        }
     }
 
-    pub(crate) fn add(&self, messages: u64, bytes: u64) {
-        self.messages.add(messages);
+    /// So many bytes more came in, and what was `before` became `after`.
+    pub(crate) fn add(&self, bytes: u64, before: Tally, after: Tally) {
         self.bytes.add(bytes);
+        self.messages.add(after.messages - before.messages);
+        self.repeated.add(after.repeated - before.repeated);
+        self.unverified.add(after.unverified - before.unverified);
+        self.damaged.add(after.damaged - before.damaged);
     }
 
     /// So many datagrams more were dropped.

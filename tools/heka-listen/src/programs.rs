@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use std::time::Instant;
 
 use heka_core::net::exec::{Direction, Parting, Program, status_words};
-use heka_core::net::{Backoff, DialError, Loss, Redial, Retries, Stream};
+use heka_core::net::{Backoff, DialError, Fault, Loss, Redial, Retries, Stream};
 use heka_core::os::Deadline;
 use heka_core::report::{self, Explain as _, Status, Stop};
 
@@ -107,7 +107,7 @@ impl Programs {
                 Ok(Some(sender_of(stream, peer, number)))
             }
             Err(DialError::Stopped(stop)) => Err(stop),
-            Err(DialError::Failed { cause, hint }) => {
+            Err(DialError::Failed(Fault { cause, hint, .. })) => {
                 self.status = sender.retry(&cause, hint.as_deref());
                 Ok(None)
             }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
-use heka_core::net::tls;
+use heka_core::net::{Fault, FaultKind, tls};
 use heka_core::report;
 use heka_core::report::words::Count;
 
@@ -110,11 +110,10 @@ impl Senders {
             }
             None => report::note(format_args!("{}: closed", connection.peer)),
             Some(error) => {
-                let (cause, hint) = match tls::is_plaintext(error) {
-                    true => {
-                        ("does not speak TLS".to_owned(), Some("it must, to tls://".to_owned()))
-                    }
-                    false => tls::explain_io(error),
+                let Fault { kind, cause, hint } = tls::explain_io(error);
+                let hint = match kind {
+                    FaultKind::NotTls => Some("it must, to tls://".to_owned()),
+                    _ => hint,
                 };
                 let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
                 let text = format_args!("{}: {cause}{hint}", connection.peer);

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
-use heka_core::net::{DialError, Dialer, HostPort, Stream};
+use heka_core::net::{DialError, Dialer, Fault, FaultKind, HostPort, Stream};
 use heka_core::os::{Deadline, Wanted, wait_for};
 use heka_core::report;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -56,14 +56,12 @@ impl Client {
         for index in 0..hosts.len() {
             let Some(host) = hosts.get((first + index) % hosts.len()) else { break };
             outcome = Self::open(dialer, address, host, credentials).map_err(|error| match error {
-                DialError::Failed { cause, hint } if hosts.len() > 1 => {
-                    DialError::Failed { cause: format!("{host}: {cause}"), hint }
-                }
-                other => other,
+                _ if hosts.len() > 1 => error.at(host),
+                error => error,
             });
             match &outcome {
                 Ok(_) => report::note(format_args!("{host}: connected")),
-                Err(DialError::Failed { cause, .. }) => report::debug(cause),
+                Err(DialError::Failed(Fault { cause, .. })) => report::debug(cause),
                 Err(DialError::Stopped(_)) => {}
             }
             if matches!(outcome, Ok(_) | Err(DialError::Stopped(_))) {
@@ -88,7 +86,7 @@ impl Client {
         let is_set = |name: &str| info.get(name).and_then(Value::as_bool).unwrap_or(false);
         if is_set("tls_required") || address.is_tls {
             if !is_set("tls_required") && !is_set("tls_available") {
-                return Err(DialError::failed("the server does not speak TLS"));
+                return Err(DialError::of(FaultKind::NotTls, "the server does not speak TLS"));
             }
             let socket = stream.socket().try_clone()?;
             stream = dialer.tls.handshake(socket, &host.host, deadline)?;
@@ -168,7 +166,7 @@ impl Client {
         let mut wanted = PollFlags::POLLIN;
         wanted.set(PollFlags::POLLOUT, self.has_output());
         if !wait_for(self.stream.as_fd(), wanted, deadline)? {
-            return Err(DialError::failed("the server does not answer"));
+            return Err(DialError::of(FaultKind::Timeout, "the server does not answer"));
         }
         self.fill()
     }
@@ -277,7 +275,10 @@ impl Client {
                 Ok(0) => {
                     // Why may stand before the end.
                     self.each(|_, _| {})?;
-                    return Err(DialError::failed("the server closed the connection"));
+                    return Err(DialError::of(
+                        FaultKind::Closed,
+                        "the server closed the connection",
+                    ));
                 }
                 Ok(_) => self.heard = Instant::now(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -309,7 +310,10 @@ impl Client {
     ) -> Result<(), DialError> {
         loop {
             let data = self.input.get(self.start..).unwrap_or_default();
-            let parsed = self.finder.next(data, self.max_payload).map_err(DialError::failed)?;
+            let parsed = self
+                .finder
+                .next(data, self.max_payload)
+                .map_err(|cause| DialError::of(FaultKind::Protocol, cause))?;
             let Some((said, len)) = parsed else { return Ok(()) };
             match said {
                 Said::Ping => self.output.extend_from_slice(b"PONG\r\n"),
@@ -328,8 +332,11 @@ impl Client {
 /// What a server does not allow.
 fn refused(words: &str) -> DialError {
     let is_login = words.to_ascii_lowercase().starts_with("authorization");
-    let hint = is_login.then(|| "--user with --password-file, --creds or --nkey".to_owned());
-    DialError::Failed { cause: words.to_owned(), hint }
+    let fault = Fault::new(FaultKind::Authentication, words);
+    DialError::Failed(match is_login {
+        true => fault.hint("--user with --password-file, --creds or --nkey"),
+        false => fault,
+    })
 }
 
 /// Reads what a server says of itself, without waiting for more than that.
@@ -340,20 +347,24 @@ fn read_info(
 ) -> Result<Value, DialError> {
     let mut finder = Finder::default();
     loop {
-        if let Some((said, len)) = finder.next(input, 0).map_err(DialError::failed)? {
+        if let Some((said, len)) =
+            finder.next(input, 0).map_err(|cause| DialError::of(FaultKind::Protocol, cause))?
+        {
             let Said::Info(info) = said else {
-                return Err(DialError::failed("not a NATS server"));
+                return Err(DialError::of(FaultKind::Protocol, "not a NATS server"));
             };
             let info = serde_json::from_slice(info);
             input.drain(..len);
-            return info.map_err(|_| DialError::failed("not a NATS server"));
+            return info.map_err(|_| DialError::of(FaultKind::Protocol, "not a NATS server"));
         }
         if !wait_for(stream.as_fd(), PollFlags::POLLIN, deadline)? {
-            return Err(DialError::failed("the server says nothing"));
+            return Err(DialError::of(FaultKind::Timeout, "the server says nothing"));
         }
         let mut block = [0; 4096];
         match stream.read(&mut block) {
-            Ok(0) => return Err(DialError::failed("the server closed the connection")),
+            Ok(0) => {
+                return Err(DialError::of(FaultKind::Closed, "the server closed the connection"));
+            }
             Ok(len) => input.extend_from_slice(block.get(..len).unwrap_or_default()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error.into()),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use heka_core::delivery::transport::From;
-use heka_core::net::{Backoff, DialError};
+use heka_core::net::{Backoff, DialError, Fault, FaultKind};
 use heka_core::report;
 use heka_core::report::words::Span;
 use serde_json::{Value, json};
@@ -63,17 +63,15 @@ pub(crate) fn check_stream(
     backoff: &Backoff,
 ) -> Result<(), DialError> {
     let found = match stream_of(client, pattern) {
-        Err(DialError::Failed { cause, .. }) if is_forbidden(&cause) => return Ok(()),
+        Err(DialError::Failed(fault)) if is_forbidden(&fault.cause) => return Ok(()),
         found => found?,
     };
     let name = match (found, options.create) {
         (Some(name), _) => name,
         (None, Some(replicas)) => create(client, pattern, options, replicas)?,
         (None, None) => {
-            return Err(DialError::Failed {
-                cause: format!("no stream takes {pattern}"),
-                hint: Some("create=R1&stream=NAME in the address makes one".to_owned()),
-            });
+            let fault = Fault::new(FaultKind::Other, format_args!("no stream takes {pattern}"));
+            return Err(fault.hint("create=R1&stream=NAME in the address makes one").into());
         }
     };
     match &options.stream {
@@ -118,7 +116,7 @@ fn check_window(
     backoff: &Backoff,
 ) -> Result<(), DialError> {
     let info = match client.ask(&format!("$JS.API.STREAM.INFO.{name}"), &json!({})) {
-        Err(DialError::Failed { cause, .. }) if is_forbidden(&cause) => return Ok(()),
+        Err(DialError::Failed(fault)) if is_forbidden(&fault.cause) => return Ok(()),
         info => info?,
     };
     let window = info.pointer("/config/duplicate_window").and_then(Value::as_u64);

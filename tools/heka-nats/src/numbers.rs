@@ -4,6 +4,7 @@
 use heka_core::delivery::transport::numbers::{
     ACKNOWLEDGED, COMMITTED, CONNECTED, REFUSED, RESENT,
 };
+use heka_core::net::put_faults;
 use heka_core::report::stats::{Counter, Metric};
 
 pub(crate) static LAG: Counter = Counter::new();
@@ -32,4 +33,10 @@ pub(crate) const ALL: &[Metric] = &[
     )
     .word("lag"),
     Metric::gauge("heka_nats_connected", "1 while connected", &CONNECTED),
+    Metric::total_each(
+        "heka_nats_failures_total",
+        "Connections that could not be made or were lost",
+        "cause",
+        put_faults,
+    ),
 ];

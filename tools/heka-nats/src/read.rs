@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use heka_core::cli::settle_frames;
 use heka_core::delivery::transport::numbers::{COMMITTED, CONNECTED};
 use heka_core::delivery::transport::{Converter, From, Handover};
-use heka_core::net::{DialError, Redial};
+use heka_core::net::{DialError, FaultKind, Redial};
 use heka_core::os::{Output, wait};
 use heka_core::report::words::Count;
 use heka_core::report::{self, Status, Stop};
@@ -139,7 +139,7 @@ impl Reader {
         }
         match &self.link {
             Some(link) if self.plan.follows && link.client.heard.elapsed() > SILENCE => {
-                Err(DialError::failed("the server is silent"))
+                Err(DialError::of(FaultKind::Timeout, "the server is silent"))
             }
             _ => Ok(()),
         }

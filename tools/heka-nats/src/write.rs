@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use heka_core::delivery::transport::{Outbox, Source, numbers};
-use heka_core::net::{DialError, Redial};
+use heka_core::net::{DialError, FaultKind, Redial};
 use heka_core::os::{Deadline, wait};
 use heka_core::report::{Status, Stop, stats};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -104,7 +104,7 @@ impl Writer {
         let now = Instant::now();
         let is_late = |since: Instant| since + ANSWER_LIMIT <= now;
         if self.window.waiting_since().is_some_and(is_late) {
-            return Err(DialError::failed("the broker does not acknowledge"));
+            return Err(DialError::of(FaultKind::Timeout, "the broker does not acknowledge"));
         }
         let Some(client) = &mut self.client else { return Ok(()) };
         if self.pause.is_none_or(|pause| pause <= now) {

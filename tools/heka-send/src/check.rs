@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use heka_core::delivery::claim::random_seed;
-use heka_core::net::{Addr, DialError};
+use heka_core::net::{Addr, DialError, Fault};
 use heka_core::os::{Output, clock, wait};
 use heka_core::report::{self, Status, Stop};
 
@@ -16,18 +16,6 @@ use crate::window::Window;
 
 /// How long a peer that need not answer may take to say that it expects something else.
 const OBJECTION: Duration = Duration::from_secs(1);
-
-/// Why an address is not one to send to.
-struct Fault {
-    cause: String,
-    hint: Option<String>,
-}
-
-impl From<Over> for Fault {
-    fn from(Over { cause, hint, .. }: Over) -> Self {
-        Self { cause, hint }
-    }
-}
 
 /// Looks at every address: status 3 if one of them fails.
 pub(crate) fn check(mut plan: Plan) -> Result<Status, Stop> {
@@ -41,7 +29,7 @@ pub(crate) fn check(mut plan: Plan) -> Result<Status, Stop> {
                 out.put(format!("{addr}: {found}\n").as_bytes());
                 out.flush()?;
             }
-            Err(Fault { cause, hint }) => {
+            Err(Fault { cause, hint, .. }) => {
                 report::error(format_args!("{addr}: {cause}"));
                 hint.iter().for_each(report::hint);
                 status = Status::Unreachable;
@@ -56,7 +44,7 @@ fn look_at(addr: &Addr, plan: &Plan) -> Result<Result<String, Fault>, Stop> {
     let mut link = match Link::connect(&plan.dialer, addr, &plan.delivery) {
         Ok(link) => link,
         Err(DialError::Stopped(stop)) => return Err(stop),
-        Err(DialError::Failed { cause, hint }) => return Ok(Err(Fault { cause, hint })),
+        Err(DialError::Failed(fault)) => return Ok(Err(fault)),
     };
     if addr.is_datagram() {
         return Ok(Ok("accepts no connection: datagrams are not acknowledged".to_owned()));
@@ -100,7 +88,7 @@ fn meet(
             }
             Ok(()) if asks => {
                 let over = Over::new(End::Peer, "does not acknowledge").suspecting(true);
-                return Ok(Err(over.into()));
+                return Ok(Err(over.fault));
             }
             Ok(()) => return Ok(Ok("")),
             Err(over) => return Ok(ended(over, asks, is_program)),
@@ -113,7 +101,7 @@ fn ended(over: Over, asks: bool, is_program: bool) -> Result<&'static str, Fault
     match over.end {
         End::Ours | End::Peer if is_program => Ok(", exit status 0"),
         End::Ours | End::Peer if !asks => Ok(""),
-        End::Peer => Err(over.suspecting(true).into()),
-        _ => Err(over.into()),
+        End::Peer => Err(over.suspecting(true).fault),
+        _ => Err(over.fault),
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What heka-send counts.
 
+use heka_core::net::put_faults;
 use heka_core::report::stats::{Counter, Metric, Table};
 
 /// Whether there is a connection to each address.
@@ -35,6 +36,12 @@ pub(crate) const ALL: &[Metric] = &[
     Metric::total("heka_send_dropped_messages_total", "Messages that the queue lost", &DROPPED)
         .word("dropped"),
     Metric::total("heka_send_connects_total", "Connections made", &CONNECTS).word("connections"),
+    Metric::total_each(
+        "heka_send_failures_total",
+        "Connections that could not be made or were lost",
+        "cause",
+        put_faults,
+    ),
     Metric::total(
         "heka_send_in_doubt_messages_total",
         "Messages of which it is not known whether they arrived",

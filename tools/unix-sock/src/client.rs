@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use heka_core::net::{Backoff, DialError, Dialer, Redial, UnixName, unacknowledged_len};
+use heka_core::net::{Backoff, DialError, Dialer, FaultKind, Redial, UnixName, unacknowledged_len};
 use heka_core::os::{Deadline, clock, wait};
 use heka_core::report::words::Count;
 use heka_core::report::{Status, Stop};
@@ -109,7 +109,7 @@ impl Client<'_> {
                 Next::Connect(queue) => unsent = queue,
                 Next::End(status) => return Ok(status),
             }
-            self.pause("connection lost")?;
+            self.pause(DialError::of(FaultKind::Closed, "connection lost"))?;
         }
     }
 
@@ -118,11 +118,11 @@ impl Client<'_> {
         let socket = loop {
             match self.dial() {
                 Ok(socket) => break socket,
-                Err(DialError::Failed { cause, .. }) => {
+                Err(error) => {
+                    let error = error.unless_stopped()?;
                     self.check_time()?;
-                    self.pause(&cause)?;
+                    self.pause(error)?;
                 }
-                Err(stopped @ DialError::Stopped(_)) => return Err(stopped.into_stop(self.name)),
             }
         };
         self.redial.reset();
@@ -147,8 +147,8 @@ impl Client<'_> {
     }
 
     /// Waits before the next attempt; an error if there may be none.
-    fn pause(&mut self, cause: &str) -> Result<(), Stop> {
-        self.redial.retry(self.name, DialError::failed(cause))?;
+    fn pause(&mut self, error: DialError) -> Result<(), Stop> {
+        self.redial.retry(self.name, error)?;
         self.redial.wait(self.hub.sink.out.as_mut(), self.end)?;
         self.check_time()
     }

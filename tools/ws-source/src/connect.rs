@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::tls::Client;
 use heka_core::net::ws::{Endpoint, Failure, Refusal, Socket, shake};
-use heka_core::net::{Addr, DialError, Dialer, Stream};
+use heka_core::net::{Addr, DialError, Dialer, Fault, FaultKind, Stream};
 use heka_core::os::Deadline;
 use heka_core::report::{self, Stop};
 
@@ -18,12 +18,17 @@ pub(crate) struct Connector {
 }
 
 /// Why there is no connection; another time there may be one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Unconnected {
-    pub(crate) cause: String,
-    pub(crate) hint: Option<String>,
+    pub(crate) fault: Fault,
     /// How long the server asked us to stay away.
     pub(crate) retry_after: Option<Duration>,
+}
+
+impl From<Fault> for Unconnected {
+    fn from(fault: Fault) -> Self {
+        Self { fault, retry_after: None }
+    }
 }
 
 /// An attempt's outcome: the end of the tool, a connection, or none this time.
@@ -69,10 +74,7 @@ impl Connector {
         let stream = match self.dial(plan, endpoint) {
             Ok(stream) => stream,
             Err(DialError::Stopped(stop)) => return Err(stop),
-            Err(DialError::Failed { cause, hint }) => {
-                let unconnected = Unconnected { cause, hint, retry_after: None };
-                return Ok(Err(Refused::Not(unconnected)));
-            }
+            Err(DialError::Failed(fault)) => return Ok(Err(Refused::Not(fault.into()))),
         };
         let stranger = !endpoint.is_same_server(&plan.endpoint);
         let request = plan.headers.request(endpoint, stranger);
@@ -80,9 +82,7 @@ impl Connector {
             Ok(socket) => Ok(Ok(socket)),
             Err(Failure::Stopped(stop)) => Err(stop),
             Err(Failure::Refused(refusal)) => Ok(Err(Refused::By(refusal))),
-            Err(Failure::Failed { cause, hint }) => {
-                Ok(Err(Refused::Not(Unconnected { cause, hint, retry_after: None })))
-            }
+            Err(Failure::Failed(fault)) => Ok(Err(Refused::Not(fault.into()))),
         }
     }
 
@@ -133,5 +133,10 @@ fn refused(plan: &Plan, refusal: &Refusal, next: Option<Result<Endpoint, String>
     if !rest.is_empty() {
         report::note(format_args!("{}: the answer's body: {rest}", plan.endpoint.shown));
     }
-    Unconnected { cause: refusal.to_string(), hint, retry_after: refusal.retry_after() }
+    let kind = match refusal.status {
+        401 | 403 | 407 => FaultKind::Authentication,
+        _ => FaultKind::Handshake,
+    };
+    let fault = Fault { hint, ..Fault::new(kind, refusal) };
+    Unconnected { fault, retry_after: refusal.retry_after() }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::cli::settle_form;
 use heka_core::net::ws::Closed;
-use heka_core::net::{Loss, Redial};
+use heka_core::net::{FaultKind, Loss, Redial};
 use heka_core::os::{Backlog, Output};
 use heka_core::report::words::Span;
 use heka_core::report::{self, Status, Stop};
@@ -97,6 +97,9 @@ impl Feed<'_> {
         let is_done = end.is_orderly() && self.session.input_ended.is_some();
         let wait = end.retry_after().min(self.plan.backoff.max_delay);
         let text = format_args!("{shown}: {end}");
+        if !end.is_orderly() {
+            end.kind().count();
+        }
         if !is_done && redial.schedule(&Loss::of(text).hint(end.hint()).wait(wait)) {
             redial.wait(Some(&mut self.session.out), None)?;
             return Ok(None);
@@ -131,9 +134,17 @@ impl End {
         }
     }
 
+    /// What kind of failure it is.
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::Unconnected(unconnected) => unconnected.fault.kind,
+            Self::Closed(closed) => closed.kind,
+        }
+    }
+
     fn hint(&self) -> Option<&str> {
         match self {
-            Self::Unconnected(unconnected) => unconnected.hint.as_deref(),
+            Self::Unconnected(unconnected) => unconnected.fault.hint.as_deref(),
             Self::Closed(_) => None,
         }
     }
@@ -142,7 +153,7 @@ impl End {
 impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unconnected(unconnected) => f.write_str(&unconnected.cause),
+            Self::Unconnected(unconnected) => f.write_str(&unconnected.fault.cause),
             Self::Closed(closed) => closed.fmt(f),
         }
     }

@@ -16,7 +16,7 @@ use super::insecure::AnyCertificate;
 use super::pinned::Pinned;
 use super::words::meant;
 use super::{Identity, Roots, Version, explain, explain_io};
-use crate::net::{DialError, Stream};
+use crate::net::{DialError, FaultKind, Stream};
 use crate::os::{Deadline, wait_for};
 use crate::report::{Status, Stop};
 
@@ -119,8 +119,8 @@ impl Client {
                 "{name}: the certificate is not checked (--insecure): anybody could answer"
             ));
         }
-        let connection =
-            ClientConnection::new(self.config()?, server_name).map_err(DialError::failed)?;
+        let connection = ClientConnection::new(self.config()?, server_name)
+            .map_err(|error| DialError::of(FaultKind::Tls, error))?;
         let mut connection = Connection::from(connection);
         let is_anonymous = self.settings.identity.is_none();
         shake(&mut connection, &mut socket, deadline, is_anonymous)?;
@@ -144,18 +144,18 @@ fn shake(
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 let wanted = if tls.wants_write() { PollFlags::POLLOUT } else { PollFlags::POLLIN };
                 if !wait_for(socket.as_fd(), wanted, deadline)? {
-                    return Err(DialError::failed("the TLS handshake takes too long"));
+                    let cause = "the TLS handshake takes too long";
+                    return Err(DialError::of(FaultKind::Timeout, cause));
                 }
             }
             Err(error) => {
                 // The alert says why; the peer may be gone already.
                 let _ = tls.write_tls(socket);
                 let own = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-                let (cause, hint) = match own {
+                return Err(DialError::Failed(match own {
                     Some(error) => explain(&meant(error.clone(), is_anonymous)),
                     None => explain_io(&error),
-                };
-                return Err(DialError::Failed { cause, hint });
+                }));
             }
         }
     }

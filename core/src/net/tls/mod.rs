@@ -24,7 +24,7 @@ use socket2::Socket;
 pub use client::{Client, ClientSettings};
 pub use material::{Identity, KeyPair, Roots};
 pub use server::{ClientAuth, Server, ServerSettings};
-pub use words::{explain, explain_io, is_alert, is_client_hello, is_plaintext, speaks_tls};
+pub use words::{explain, explain_io, is_alert, is_client_hello, speaks_tls};
 
 static BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
 static ONLY_13: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];

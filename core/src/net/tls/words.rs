@@ -4,31 +4,33 @@
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 use rustls_pki_types::{ServerName, UnixTime};
 
+use crate::net::{Fault, FaultKind};
 use crate::report::Cause as _;
 
-/// Cause and hint of an I/O error that may be TLS' own.
-pub fn explain_io(error: &std::io::Error) -> (String, Option<String>) {
+/// An I/O error that may be TLS' own.
+pub fn explain_io(error: &std::io::Error) -> Fault {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(error) => explain(error),
-        None if error.kind() == std::io::ErrorKind::UnexpectedEof => (
-            "closed the connection during the TLS handshake".to_owned(),
-            Some("perhaps it speaks no TLS, or wants a client certificate (--cert)".to_owned()),
-        ),
-        None => (error.cause(), None),
+        None if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Fault::new(FaultKind::Closed, "closed the connection during the TLS handshake")
+                .hint("perhaps it speaks no TLS, or wants a client certificate (--cert)")
+        }
+        None => Fault::new(FaultKind::of(error), error.cause()),
     }
 }
 
-/// Cause and hint of a TLS error.
-pub fn explain(error: &Error) -> (String, Option<String>) {
-    let with = |cause: &str, hint: &str| (cause.to_owned(), Some(hint.to_owned()));
+/// A TLS error.
+pub fn explain(error: &Error) -> Fault {
+    let with = |cause: &str, hint: &str| Fault::new(FaultKind::Tls, cause).hint(hint);
     match error {
         Error::InvalidCertificate(error) => explain_certificate(error),
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) => with(
-            "does not speak TLS",
-            "leave out tls:// or --tls, or of wss:// an s, if it is meant to be plain",
-        ),
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            Fault::new(FaultKind::NotTls, "does not speak TLS")
+                .hint("leave out tls:// or --tls, or of wss:// an s, if it is meant to be plain")
+        }
         Error::NoCertificatesPresented => {
-            with("showed no certificate", "the client needs --cert and --key")
+            Fault::new(FaultKind::Authentication, "showed no certificate")
+                .hint("the client needs --cert and --key")
         }
         Error::PeerIncompatible(
             PeerIncompatible::Tls12NotOffered
@@ -36,33 +38,32 @@ pub fn explain(error: &Error) -> (String, Option<String>) {
             | PeerIncompatible::SupportedVersionsExtensionRequired,
         ) => with("speaks only TLS older than allowed here", "see --tls-min"),
         Error::AlertReceived(alert) => explain_alert(*alert),
-        other => (format!("TLS: {other}"), None),
+        other => Fault::new(FaultKind::Tls, format_args!("TLS: {other}")),
     }
 }
 
-fn explain_alert(alert: AlertDescription) -> (String, Option<String>) {
-    let (cause, hint) = match alert {
-        AlertDescription::UnknownCA => {
-            ("does not know the CA of our certificate", "its CA file must hold the issuer of ours")
-        }
+fn explain_alert(alert: AlertDescription) -> Fault {
+    let ours = |cause: &str| Fault::new(FaultKind::Authentication, cause);
+    let tls = |cause: &str| Fault::new(FaultKind::Tls, cause);
+    match alert {
+        AlertDescription::UnknownCA => ours("does not know the CA of our certificate")
+            .hint("its CA file must hold the issuer of ours"),
         AlertDescription::CertificateRequired => {
-            ("wants a client certificate", "name one with --cert and --key")
+            ours("wants a client certificate").hint("name one with --cert and --key")
         }
         AlertDescription::CertificateExpired => {
-            ("says that our certificate has expired", "renew it, or check its clock")
+            ours("says that our certificate has expired").hint("renew it, or check its clock")
         }
         AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
-            ("refuses our certificate", "its log tells why")
+            ours("refuses our certificate").hint("its log tells why")
         }
         AlertDescription::ProtocolVersion => {
-            ("speaks only other versions of TLS", "see --tls-min on both sides")
+            tls("speaks only other versions of TLS").hint("see --tls-min on both sides")
         }
-        AlertDescription::HandshakeFailure => {
-            ("found nothing in common with us", "perhaps it wants a client certificate (--cert)")
-        }
-        other => return (format!("refuses the TLS connection: {other:?}"), None),
-    };
-    (cause.to_owned(), Some(hint.to_owned()))
+        AlertDescription::HandshakeFailure => tls("found nothing in common with us")
+            .hint("perhaps it wants a client certificate (--cert)"),
+        other => Fault::new(FaultKind::Tls, format_args!("refuses the TLS connection: {other:?}")),
+    }
 }
 
 /// Whether a certificate is refused as one of a CA where a host's is expected.
@@ -86,15 +87,9 @@ pub(super) fn meant(error: Error, is_anonymous: bool) -> Error {
     }
 }
 
-/// Cause and hint where a peer speaks TLS and we do not; `address` is how to write that it does.
-pub fn speaks_tls(address: &str) -> (String, Option<String>) {
-    ("speaks TLS".to_owned(), Some(format!("write it {address}")))
-}
-
-/// Whether a peer sent something that is not TLS.
-pub fn is_plaintext(error: &std::io::Error) -> bool {
-    let own = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-    matches!(own, Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)))
+/// A peer speaks TLS and we do not; `address` is how to write that it does.
+pub fn speaks_tls(address: &str) -> Fault {
+    Fault::new(FaultKind::TlsExpected, "speaks TLS").hint(format!("write it {address}"))
 }
 
 /// Whether a stream begins as a client of TLS begins one: with a handshake record that holds a
@@ -108,22 +103,11 @@ pub fn is_alert(first: &[u8]) -> bool {
     matches!(first, [21, 3, 0..=4, 0, 2, 1..=2, ..])
 }
 
-fn explain_certificate(error: &CertificateError) -> (String, Option<String>) {
+fn explain_certificate(error: &CertificateError) -> Fault {
+    if let Some(fault) = explain_time(error) {
+        return fault;
+    }
     let (cause, hint) = match error {
-        CertificateError::Expired => {
-            ("its certificate has expired".to_owned(), "renew it there, or check this clock")
-        }
-        CertificateError::ExpiredContext { not_after, .. } => (
-            format!("its certificate expired on {}", day(*not_after)),
-            "renew it there, or check this machine's clock",
-        ),
-        CertificateError::NotValidYet => {
-            ("its certificate is not valid yet".to_owned(), "check this machine's clock")
-        }
-        CertificateError::NotValidYetContext { not_before, .. } => (
-            format!("its certificate is valid from {} on", day(*not_before)),
-            "check this machine's clock",
-        ),
         CertificateError::NotValidForName => (
             "its certificate is for another host".to_owned(),
             "--server-name tells which name to expect",
@@ -143,22 +127,46 @@ fn explain_certificate(error: &CertificateError) -> (String, Option<String>) {
             "its certificate is a CA's own, not a host's".to_owned(),
             "name it itself with --ca-file, or sign one for the host with it",
         ),
-        other => return (format!("its certificate is not valid: {other}"), None),
+        other => {
+            let cause = format_args!("its certificate is not valid: {other}");
+            return Fault::new(FaultKind::Tls, cause);
+        }
     };
-    (cause, Some(hint.to_owned()))
+    Fault::new(FaultKind::Tls, cause).hint(hint)
 }
 
-fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> (String, Option<String>) {
+/// A certificate that is not valid today.
+fn explain_time(error: &CertificateError) -> Option<Fault> {
+    let (cause, hint) = match error {
+        CertificateError::Expired => {
+            ("its certificate has expired".to_owned(), "renew it there, or check this clock")
+        }
+        CertificateError::ExpiredContext { not_after, .. } => (
+            format!("its certificate expired on {}", day(*not_after)),
+            "renew it there, or check this machine's clock",
+        ),
+        CertificateError::NotValidYet => {
+            ("its certificate is not valid yet".to_owned(), "check this machine's clock")
+        }
+        CertificateError::NotValidYetContext { not_before, .. } => (
+            format!("its certificate is valid from {} on", day(*not_before)),
+            "check this machine's clock",
+        ),
+        _ => return None,
+    };
+    Some(Fault::new(FaultKind::Tls, cause).hint(hint))
+}
+
+fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> Fault {
     let expected = expected.to_str();
     if presented.is_empty() {
         let cause = format!("its certificate names no host, so not {expected} either");
         let hint = "it needs a subjectAltName; a common name alone does not count";
-        return (cause, Some(hint.to_owned()));
+        return Fault::new(FaultKind::Tls, cause).hint(hint);
     }
     let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
     let cause = format!("its certificate is for {}, not for {expected}", names.join(", "));
-    let hint = "connect to that name, or give it with --server-name".to_owned();
-    (cause, Some(hint))
+    Fault::new(FaultKind::Tls, cause).hint("connect to that name, or give it with --server-name")
 }
 
 /// `DnsName("host")` as `host`.
@@ -183,9 +191,9 @@ mod tests {
             expected: ServerName::try_from("a.example").unwrap(),
             presented: vec!["DnsName(\"b.example\")".to_owned()],
         });
-        let (cause, hint) = explain(&error);
-        assert_eq!(cause, "its certificate is for b.example, not for a.example");
-        assert!(hint.unwrap().contains("--server-name"));
+        let fault = explain(&error);
+        assert_eq!(fault.cause, "its certificate is for b.example, not for a.example");
+        assert!(fault.hint.unwrap().contains("--server-name"));
     }
 
     #[test]
@@ -200,8 +208,10 @@ mod tests {
     #[test]
     fn a_client_without_a_certificate_is_told_that_one_is_wanted() {
         let refused = || Error::AlertReceived(AlertDescription::BadCertificate);
-        assert_eq!(explain(&meant(refused(), true)).0, "wants a client certificate");
-        assert_eq!(explain(&meant(refused(), false)).0, "refuses our certificate");
+        assert_eq!(explain(&meant(refused(), true)).cause, "wants a client certificate");
+        let refused = explain(&meant(refused(), false));
+        assert_eq!(refused.cause, "refuses our certificate");
+        assert_eq!(refused.kind, FaultKind::Authentication);
     }
 
     #[test]
@@ -210,6 +220,6 @@ mod tests {
             time: UnixTime::since_unix_epoch(std::time::Duration::from_secs(2)),
             not_after: UnixTime::since_unix_epoch(std::time::Duration::from_secs(86_400)),
         });
-        assert_eq!(explain(&error).0, "its certificate expired on 1970-01-02");
+        assert_eq!(explain(&error).cause, "its certificate expired on 1970-01-02");
     }
 }

@@ -23,12 +23,11 @@ impl Answer {
     pub(super) fn parse(buffer: &[u8]) -> Result<Option<(usize, Self)>, Failure> {
         #[cfg(feature = "tls")]
         if tls::is_alert(buffer) {
-            let (cause, hint) = tls::speaks_tls("wss://");
-            return Err(Failure::Failed { cause, hint });
+            return Err(Failure::Failed(tls::speaks_tls("wss://")));
         }
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
-        let wrong = |error| Failure::failed(format!("the answer is not HTTP: {error}"));
+        let wrong = |error| Failure::protocol(format_args!("the answer is not HTTP: {error}"));
         let httparse::Status::Complete(len) = response.parse(buffer).map_err(wrong)? else {
             return Ok(None);
         };

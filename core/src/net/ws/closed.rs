@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How a WebSocket connection came to its end.
 
+use crate::net::FaultKind;
+
 /// The end of a connection: a close code (RFC 6455 §7.4) and words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
@@ -10,22 +12,24 @@ pub struct Closed {
     pub reason: String,
     /// Whether the peer sent the close frame.
     pub by_peer: bool,
+    /// What kind of failure it is, if it is one.
+    pub kind: FaultKind,
 }
 
 impl Closed {
     /// The peer's close frame.
     pub fn by_peer(code: u16, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into(), by_peer: true }
+        Self { code, reason: reason.into(), by_peer: true, kind: FaultKind::Closed }
     }
 
     /// The connection broke: nobody sent a close frame.
-    pub fn lost(reason: impl Into<String>) -> Self {
-        Self { code: 1006, reason: reason.into(), by_peer: false }
+    pub fn lost(kind: FaultKind, reason: impl Into<String>) -> Self {
+        Self { code: 1006, reason: reason.into(), by_peer: false, kind }
     }
 
     /// We closed it.
     pub fn by_us(code: u16, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into(), by_peer: false }
+        Self { code, reason: reason.into(), by_peer: false, kind: FaultKind::Protocol }
     }
 
     /// Whether it ended as connections do that have done their work: 1000, 1001, or no code.
@@ -94,7 +98,13 @@ mod tests {
             Closed::by_peer(1006, "gone").to_string(),
             "the server closed with 1006 (abnormal): gone"
         );
-        assert_eq!(Closed::lost("Connection reset").to_string(), "Connection reset");
-        assert!(Closed::by_peer(1000, "").is_orderly() && !Closed::lost("x").is_orderly());
+        assert_eq!(
+            Closed::lost(FaultKind::Reset, "Connection reset").to_string(),
+            "Connection reset"
+        );
+        assert!(
+            Closed::by_peer(1000, "").is_orderly()
+                && !Closed::lost(FaultKind::Other, "x").is_orderly()
+        );
     }
 }

@@ -10,7 +10,7 @@ use super::answer::Answer;
 use super::body::read_body;
 use super::request::random_key;
 use super::{Options, Refusal, Request, Socket};
-use crate::net::DialError;
+use crate::net::{Fault, FaultKind};
 use crate::os::{Deadline, wait_for};
 use crate::report::Stop;
 
@@ -25,17 +25,13 @@ pub enum Failure {
     /// The server answered with something else than 101.
     Refused(Box<Refusal>),
     /// The connection broke, or the answer is none of a WebSocket server.
-    Failed {
-        /// What went wrong, for people.
-        cause: String,
-        /// What could help.
-        hint: Option<String>,
-    },
+    Failed(Fault),
 }
 
 impl Failure {
-    pub(super) fn failed(cause: impl Into<String>) -> Self {
-        Self::Failed { cause: cause.into(), hint: None }
+    /// The answer is none of a WebSocket server.
+    pub(super) fn protocol(cause: impl std::fmt::Display) -> Self {
+        Self::Failed(Fault::new(FaultKind::Protocol, cause))
     }
 }
 
@@ -47,10 +43,7 @@ impl From<Stop> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        match DialError::from(error) {
-            DialError::Stopped(stop) => Self::Stopped(stop),
-            DialError::Failed { cause, hint } => Self::Failed { cause, hint },
-        }
+        Self::Failed(error.into())
     }
 }
 
@@ -73,7 +66,7 @@ pub fn shake<S: Read + Write + AsFd>(
         let Answer { status, reason, headers } = answer;
         return Err(Failure::Refused(Box::new(Refusal { status, reason, headers, body })));
     }
-    let inflater = answer.check(&key, request, options.compression).map_err(Failure::failed)?;
+    let inflater = answer.check(&key, request, options.compression).map_err(Failure::protocol)?;
     Ok(Socket::new(stream, &rest, answer.headers, options, inflater))
 }
 
@@ -100,7 +93,7 @@ fn read_answer<S: Read + AsFd>(
             continue;
         }
         if skipped + buffer.len() > MAX_HEAD {
-            return Err(Failure::failed("the head of the answer is too long"));
+            return Err(Failure::protocol("the head of the answer is too long"));
         }
         looked = buffer.len();
         if !read_some(stream, &mut buffer, deadline)? {
@@ -109,7 +102,7 @@ fn read_answer<S: Read + AsFd>(
             } else {
                 "the server closed the connection in its answer"
             };
-            return Err(Failure::failed(cause));
+            return Err(Failure::Failed(Fault::new(FaultKind::Closed, cause)));
         }
     }
 }
@@ -172,7 +165,8 @@ fn wait_out(
         ErrorKind::Interrupted => Ok(()),
         ErrorKind::WouldBlock if wait_for(stream.as_fd(), flags, deadline)? => Ok(()),
         ErrorKind::WouldBlock => {
-            Err(Failure::failed("the server does not answer the WebSocket handshake"))
+            let cause = "the server does not answer the WebSocket handshake";
+            Err(Failure::Failed(Fault::new(FaultKind::Timeout, cause)))
         }
         _ => Err(error.into()),
     }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Closed;
+use crate::net::FaultKind;
 use crate::os::Deadline;
 
 /// How long the other side may take to answer a close frame, or to hang up after it.
@@ -44,9 +45,9 @@ impl Phase {
     }
 
     /// What to report, now that the stream is at its end or no longer waited for.
-    pub(super) fn into_end(self, cause: &str) -> Closed {
+    pub(super) fn into_end(self, kind: FaultKind, cause: &str) -> Closed {
         match self {
-            Self::Open => Closed::lost(cause),
+            Self::Open => Closed::lost(kind, cause),
             Self::Closing(ending) | Self::Draining(ending) => ending.closed,
         }
     }

@@ -17,6 +17,7 @@ use super::inbound::{Event, Inbound, Limits};
 use super::outgoing::Outgoing;
 use super::phase::{Ending, Phase};
 use super::{Closed, Kind, Message, Options, Received, Step};
+use crate::net::FaultKind;
 use crate::os::{Backlog, Deadline, Wanted, wait, wait_at_the_end};
 use crate::report::{Cause as _, Stop};
 
@@ -230,7 +231,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
     /// Does what is due at this time.
     fn keep_time(&mut self, now: Instant, pause: Option<Pause>) -> Option<Closed> {
         if let Some(until) = self.ends_at() {
-            return (now >= until).then(|| self.end("no answer"));
+            return (now >= until).then(|| self.end(FaultKind::Timeout, "no answer"));
         }
         let progress = Progress {
             bytes_in: self.inbound.total,
@@ -239,10 +240,10 @@ impl<S: Read + Write + AsFd> Socket<S> {
             pause,
         };
         match self.clock.tick(now, progress) {
-            Due::Lost(cause) => return Some(Closed::lost(cause)),
+            Due::Lost(cause) => return Some(Closed::lost(FaultKind::Timeout, cause)),
             Due::Idle(cause) => {
                 self.close(1001, "");
-                return Some(Closed::lost(cause));
+                return Some(Closed::lost(FaultKind::Timeout, cause));
             }
             Due::Ping if self.is_sent() => self.outgoing.put(Opcode::Ping, b""),
             // It answers nothing: a sign of life (RFC 6455 §5.5.3).
@@ -279,20 +280,23 @@ impl<S: Read + Write + AsFd> Socket<S> {
 
     fn fill(&mut self) -> Step {
         match self.inbound.fill(&mut self.stream) {
-            Ok(0) => Step::Closed(self.end("the connection ended without a close")),
+            Ok(0) => {
+                let cause = "the connection ended without a close";
+                Step::Closed(self.end(FaultKind::Closed, cause))
+            }
             Ok(_) => Step::Again,
             Err(error) if error.kind() == ErrorKind::Interrupted => Step::Again,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.flush();
                 Step::Blocked
             }
-            Err(error) => Step::Closed(self.end(&error.cause())),
+            Err(error) => Step::Closed(self.end(FaultKind::of(&error), &error.cause())),
         }
     }
 
     /// How the connection ended, now that the stream is at its end or not waited for any longer.
-    fn end(&mut self, cause: &str) -> Closed {
-        std::mem::replace(&mut self.phase, Phase::Open).into_end(cause)
+    fn end(&mut self, kind: FaultKind, cause: &str) -> Closed {
+        std::mem::replace(&mut self.phase, Phase::Open).into_end(kind, cause)
     }
 
     fn closed_by_peer(&mut self, close: Option<(u16, String)>) -> Step {

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::counter::Counter;
+use super::metric::Values;
 
 /// Since when, on the clock of [`super::now`]; 0 if nothing is waited for.
 static SINCE: AtomicU64 = AtomicU64::new(0);
 static SUBJECT: AtomicU8 = AtomicU8::new(0);
-/// All that was waited so far, in nanoseconds.
-pub(super) static TOTAL: Counter = Counter::new();
+/// All that was waited so far for each, in nanoseconds.
+static TOTALS: [Counter; ALL.len()] = [const { Counter::new() }; ALL.len()];
 
 /// A write that takes less than this is not worth a word.
 const WORTH_TELLING: Duration = Duration::from_millis(100);
@@ -29,16 +30,13 @@ pub enum On {
     Peer,
 }
 
-impl On {
-    fn name(number: u8) -> &'static str {
-        match number {
-            0 => "standard output",
-            1 => "the output file",
-            2 => "the disk",
-            _ => "the peer",
-        }
-    }
-}
+/// In words, and as the value of a label.
+const ALL: [(On, &str, &str); 4] = [
+    (On::StandardOutput, "standard output", "standard_output"),
+    (On::OutputFile, "the output file", "output_file"),
+    (On::Disk, "the disk", "disk"),
+    (On::Peer, "the peer", "peer"),
+];
 
 /// The tool waits from now on.
 pub fn blocked_on(subject: On) {
@@ -85,8 +83,18 @@ pub fn is_blocked() -> bool {
 
 fn add_until(now: u64) {
     let since = SINCE.load(Ordering::Relaxed);
-    if since > 0 {
-        TOTAL.add(now.saturating_sub(since));
+    let total = TOTALS.get(usize::from(SUBJECT.load(Ordering::Relaxed)));
+    if let Some(total) = total.filter(|_| since > 0) {
+        total.add(now.saturating_sub(since));
+    }
+}
+
+/// All that was waited so far for each, what is waited for now included.
+pub(super) fn put_totals(all: &mut Values) {
+    let waits_for = SUBJECT.load(Ordering::Relaxed);
+    for ((on, _, label), total) in ALL.iter().zip(&TOTALS) {
+        let now = if *on as u8 == waits_for { super::nanoseconds(span()) } else { 0 };
+        all.put(*label, total.value() + now);
     }
 }
 
@@ -110,6 +118,18 @@ pub(super) struct Subject(u8);
 
 impl Display for Subject {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_str(On::name(self.0))
+        f.write_str(ALL.get(usize::from(self.0)).map_or("", |(_, words, _)| words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_waited_for_has_the_place_of_its_number() {
+        for (index, (on, ..)) in ALL.iter().enumerate() {
+            assert_eq!(*on as usize, index);
+        }
     }
 }

@@ -291,6 +291,11 @@ impl Values {
     pub fn put(&mut self, of: impl Into<String>, value: u64) {
         self.0.push((of.into(), value));
     }
+
+    /// The same with the value of a counter.
+    pub fn put_counter(&mut self, of: impl Into<String>, counter: &Counter) {
+        self.put(of, counter.value());
+    }
 }
 
 /// A value as it is shown.
@@ -335,9 +340,12 @@ const COMMON: &[Metric] = &[
         Source::Computed(|| super::nanoseconds(blocked::span()))
     })
     .seconds(),
-    Metric::new("heka_blocked_seconds_total", "Time spent on writing output", Kind::Counter, {
-        Source::Computed(|| blocked::TOTAL.value() + super::nanoseconds(blocked::span()))
-    })
+    Metric::total_each(
+        "heka_blocked_seconds_total",
+        "Time spent on writing and syncing",
+        "on",
+        blocked::put_totals,
+    )
     .seconds(),
 ];
 

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
+use heka_core::net::FaultKind;
 use heka_core::report::{self, Stop};
 
 use super::client::{BEGINNING, Client, MAX_PAGE, POLL, Question};
@@ -142,7 +143,7 @@ impl Cache {
             let pushed = page.envelopes.into_iter().try_for_each(|it| recent.push(it, size));
             pushed.map_err(|full| {
                 recent.cut(self.client.base(), full);
-                Failure::broken(full)
+                Failure::broken(FaultKind::Other, full)
             })
         });
         if recent.is_cut { Ok(()) } else { walked }

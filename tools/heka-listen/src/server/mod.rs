@@ -165,10 +165,9 @@ impl Server {
     fn receive(&mut self, token: usize) -> Result<bool, Stop> {
         let Some(door) = self.doors.get(token) else { return Ok(false) };
         let intake = &mut self.conversations.intake;
-        let before = (intake.taken(), self.inbox.received);
+        let before = (intake.tally, self.inbox.received);
         let has_more = self.inbox.receive(door, intake);
-        let (messages, bytes) = (intake.taken() - before.0, self.inbox.received - before.1);
-        door.arrivals.add(messages, bytes);
+        door.arrivals.add(self.inbox.received - before.1, before.0, intake.tally);
         has_more
     }
 

@@ -109,7 +109,7 @@ fn settle(
     peer: &str,
     window: &mut Window,
 ) -> Result<(), Over> {
-    let wrong = |cause| Over { end: End::Wrong, cause, hint: None };
+    let wrong = |cause: String| Over::new(End::Wrong, cause);
     check(number, *acknowledged, window.written_until()).map_err(wrong)?;
     let Some(reason) = answer.refused.map(Refusal::from) else {
         *acknowledged = number;
@@ -122,11 +122,8 @@ fn settle(
     };
     if refused == Refused::Stop {
         window.acknowledge_record(before);
-        return Err(Over {
-            end: End::Refused,
-            cause: refusals::words(number, count, reason),
-            hint: Some("--refused=skip passes over such messages".to_owned()),
-        });
+        let over = Over::new(End::Refused, refusals::words(number, count, reason));
+        return Err(over.hint("--refused=skip passes over such messages"));
     }
     *acknowledged = number;
     refusals::tell(peer, number, count, reason);

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use heka_core::net::{Addr, DialError, Dialer};
+use heka_core::net::{Addr, DialError, Dialer, Fault};
 use heka_core::report::{Explain as _, Stop};
 
 use crate::peer::link::Link;
@@ -80,7 +80,8 @@ fn try_all(dialer: &Dialer, addrs: &[Addr], delivery: &Delivery) -> Outcome {
         match Link::connect(dialer, addr, delivery) {
             Ok(link) => return Outcome { link: Ok(Some(Box::new(link))), failures },
             Err(DialError::Stopped(stop)) => return Outcome { link: Err(stop), failures },
-            Err(DialError::Failed { cause, hint }) => {
+            Err(DialError::Failed(Fault { kind, cause, hint })) => {
+                kind.count();
                 failures.push(Failure { text: format!("{addr}: {cause}"), hint });
             }
         }

@@ -26,9 +26,16 @@ impl Ended<'_> {
         at_end && self.unacknowledged == 0
     }
 
+    /// Counts it, unless nothing was left to send and nothing went wrong.
+    pub(super) fn count(&self, at_end: bool) {
+        if !self.is_last(at_end) || self.over.end.is_a_fault() {
+            self.over.count();
+        }
+    }
+
     /// `ADDRESS: CAUSE`, and how many messages that concerns.
     pub(super) fn failure(&self) -> String {
-        let mut text = format!("{}: {}", self.name, self.over.cause);
+        let mut text = format!("{}: {}", self.name, self.over.fault.cause);
         if self.unacknowledged > 0 {
             text += &format!(", {} unacknowledged", Count(self.unacknowledged, "message"));
         }
@@ -41,7 +48,7 @@ impl Ended<'_> {
     /// What could help.
     pub(super) fn hint(&self) -> Option<&str> {
         let is_unread = self.in_doubt > 0 && self.over.end == End::Broken;
-        self.over.hint.as_deref().or(is_unread.then_some(SAFER))
+        self.over.fault.hint.as_deref().or(is_unread.then_some(SAFER))
     }
 
     /// Reports that it ended with nothing left to send.

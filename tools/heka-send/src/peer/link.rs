@@ -127,8 +127,11 @@ impl Link {
 
     /// What to wait for.
     pub(crate) fn wanted(&self, window: &Window) -> PollFlags {
-        let unsent = self.place.is_pending() || self.pipe.wants_write();
         let mut wanted = PollFlags::empty();
+        if self.sides.parting_due().is_some() {
+            return wanted;
+        }
+        let unsent = self.place.is_pending() || self.pipe.wants_write();
         wanted.set(PollFlags::POLLIN, self.sides.hearing != Hearing::Ended);
         let has_next = window.has_unwritten() && self.pace.due(window).is_none();
         wanted.set(PollFlags::POLLOUT, unsent || (self.sides.closing().is_none() && has_next));
@@ -145,6 +148,15 @@ impl Link {
         delivery: &Delivery,
         at_end: bool,
     ) -> Result<(), Over> {
+        if self.sides.are_parting(&mut self.pipe)? {
+            return Ok(());
+        }
+        let talk = self.talk(window, delivery, at_end);
+        self.sides.part(talk)?;
+        self.sides.are_parting(&mut self.pipe).map(drop)
+    }
+
+    fn talk(&mut self, window: &mut Window, delivery: &Delivery, at_end: bool) -> Result<(), Over> {
         let acknowledged = window.acknowledged();
         match self.sides.writing {
             Writing::Closed(_) => self.part(window)?,
@@ -209,12 +221,7 @@ impl Link {
     /// Reads once, and returns whether there may be more.
     fn hear(&mut self, window: &mut Window) -> Result<bool, Over> {
         match self.pipe.read(&mut self.buffer) {
-            Ok(0) => {
-                self.sides.hearing = Hearing::Ended;
-                if !self.sides.awaits_exit() {
-                    self.pipe.failure().map_or(Ok(()), Err)?;
-                }
-            }
+            Ok(0) => self.sides.hearing = Hearing::Ended,
             Ok(len) if self.is_alert(len) => return Err(Over::mistaken(&self.name)),
             Ok(_) if self.ack != Ack::Peer => return Ok(true),
             Ok(len) => {
@@ -272,7 +279,7 @@ impl Link {
         if let Some(len) = self.arrival.arrived_at_last(self.pipe.stream(), self.written) {
             window.acknowledge_bytes(len);
         }
-        self.pipe.failure().unwrap_or_else(|| error.into())
+        error.into()
     }
 
     /// Writes what there is to write, as much as the peer takes now. `at_end` if the window will
@@ -363,6 +370,9 @@ impl Link {
         delivery: &Delivery,
         is_awaited: bool,
     ) -> Option<Instant> {
+        if let Some(due) = self.sides.parting_due() {
+            return Some(due);
+        }
         let now = Instant::now();
         let outstanding = window.unacknowledged() > 0;
         let polled =

@@ -206,8 +206,9 @@ impl Target {
         self.identity = link.take_identity().or(self.identity.take());
         self.lingering = None;
         if let Some((unread, status)) = self.is_hopeless(over, &link) {
-            report::error(format_args!("{}: {}", link.name, over.cause));
-            over.hint.iter().for_each(report::hint);
+            over.count();
+            report::error(format_args!("{}: {}", link.name, over.fault.cause));
+            over.fault.hint.iter().for_each(report::hint);
             return Err(undelivered(unread, status));
         }
         let is_unanswered = over.end == End::Peer && self.window.acknowledged() == link.first;
@@ -221,6 +222,7 @@ impl Target {
         numbers::IN_DOUBT.add(in_doubt);
         let unacknowledged = self.window.unacknowledged();
         let ended = Ended { name: &link.name, over, unacknowledged, in_doubt };
+        ended.count(at_end);
         self.doubtful |= in_doubt > 0 || (ended.is_last(at_end) && over.end.is_a_fault());
         if over.end != End::Ours && !ended.is_last(at_end) {
             return self.retry(&ended.failure(), ended.hint(), at_end);
@@ -396,3 +398,6 @@ pub(crate) fn have_room(targets: &[Target]) -> bool {
 pub(crate) fn want_more(targets: &[Target]) -> bool {
     have_room(targets) && targets.iter().any(Target::is_open)
 }
+
+#[cfg(test)]
+mod tests;

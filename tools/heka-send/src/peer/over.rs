@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Why a connection is over.
 
+use heka_core::net::{Fault, FaultKind, tls};
+
 /// What helps if a peer acknowledges nothing.
 const UNACKNOWLEDGING: &str = "heka-listen acknowledges only with --ack, other receivers never";
 
@@ -28,38 +30,63 @@ impl End {
     pub(crate) fn is_a_fault(self) -> bool {
         matches!(self, Self::Failed | Self::Wrong)
     }
+
+    /// The kind of failure that it is mostly.
+    fn kind(self) -> FaultKind {
+        match self {
+            Self::Peer => FaultKind::Closed,
+            Self::Broken => FaultKind::Reset,
+            Self::Failed => FaultKind::Program,
+            Self::Wrong => FaultKind::Protocol,
+            Self::Tls => FaultKind::TlsExpected,
+            Self::Ours | Self::Refused => FaultKind::Other,
+        }
+    }
 }
 
 /// Why a connection is over.
 #[derive(Debug)]
 pub(crate) struct Over {
     pub(crate) end: End,
-    /// In words.
-    pub(crate) cause: String,
-    /// What could help.
-    pub(crate) hint: Option<String>,
+    pub(crate) fault: Fault,
 }
 
 impl Over {
-    pub(crate) fn new(end: End, cause: &str) -> Self {
-        Self { end, cause: cause.to_owned(), hint: None }
+    pub(crate) fn new(end: End, cause: impl std::fmt::Display) -> Self {
+        Self { end, fault: Fault::new(end.kind(), cause) }
+    }
+
+    /// We give up a peer that does nothing.
+    pub(crate) fn timeout(cause: &str) -> Self {
+        Self { end: End::Broken, fault: Fault::new(FaultKind::Timeout, cause) }
     }
 
     /// The peer speaks TLS, and we do not.
     pub(crate) fn mistaken(name: &str) -> Self {
-        let hint = Some(format!("write it tls://{}", name.trim_start_matches("tcp://")));
-        Self { hint, ..Self::new(End::Tls, "speaks TLS") }
+        let address = format!("tls://{}", name.trim_start_matches("tcp://"));
+        Self { end: End::Tls, fault: tls::speaks_tls(&address) }
+    }
+
+    /// With what could help.
+    pub(crate) fn hint(self, hint: &str) -> Self {
+        Self { fault: self.fault.hint(hint), ..self }
     }
 
     /// With what helps if the peer seems to be one that never acknowledges.
     pub(crate) fn suspecting(self, lacks_ack: bool) -> Self {
-        Self { hint: lacks_ack.then(|| UNACKNOWLEDGING.to_owned()), ..self }
+        if lacks_ack { self.hint(UNACKNOWLEDGING) } else { self }
+    }
+
+    /// Counts it, if the connection itself failed.
+    pub(crate) fn count(&self) {
+        if !matches!(self.end, End::Ours | End::Refused) {
+            self.fault.kind.count();
+        }
     }
 }
 
 impl From<std::io::Error> for Over {
     fn from(error: std::io::Error) -> Self {
-        let (cause, hint) = heka_core::net::tls::explain_io(&error);
-        Self { end: End::Broken, cause, hint }
+        Self { end: End::Broken, fault: tls::explain_io(&error) }
     }
 }

@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitStatus;
 
-use heka_core::net::{Addr, DialError, Dialer, Stream, exec};
+use heka_core::net::exec::{self, Parting};
+use heka_core::net::{Addr, DialError, Dialer, Stream};
 use heka_core::report::{self, stats};
 use socket2::Socket;
 
@@ -64,10 +65,9 @@ impl Pipe {
         self.stream().is_some_and(Stream::is_tls)
     }
 
-    /// A program on the other side that has ended, but not in order, is no peer that closed.
-    pub(super) fn failure(&mut self) -> Option<Over> {
-        let status = self.stream_mut().and_then(Stream::program_status);
-        status.filter(|status| !status.success()).map(failed)
+    /// Whether nothing is left to learn about a program that has closed its side.
+    pub(super) fn has_parted(&mut self, parting: &Parting) -> bool {
+        self.stream_mut().is_none_or(|stream| parting.is_over(stream))
     }
 
     /// Whether the program on the other side has ended in order.
@@ -146,7 +146,7 @@ impl AsFd for Pipe {
 
 /// A program has failed.
 fn failed(status: ExitStatus) -> Over {
-    Over::new(End::Failed, &exec::status_words(status))
+    Over::new(End::Failed, exec::status_words(status))
 }
 
 /// Reports a message that does not fit a datagram.

@@ -8,7 +8,8 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use heka_core::net::Addr;
+use heka_core::net::exec::Parting;
+use heka_core::net::{Addr, FaultKind};
 use heka_core::report::words::Span;
 
 use crate::peer::over::{End, Over};
@@ -35,6 +36,12 @@ pub(super) struct Sides {
     counts_exit: bool,
     /// Whether that has ended, and well.
     has_exited: bool,
+    /// Whether the peer is a program, whose failure is known a moment after the connection is over.
+    is_program: bool,
+    /// It is waited for that; until then the connection is over in this way, or goes on.
+    parting: Option<(Parting, Option<Over>)>,
+    /// That has been done.
+    has_parted: bool,
 }
 
 impl Sides {
@@ -47,7 +54,46 @@ impl Sides {
             is_stream: !addr.is_datagram(),
             counts_exit: delivery.counts_exit_of(addr),
             has_exited: false,
+            is_program: matches!(addr, Addr::Exec(_)),
+            parting: None,
+            has_parted: false,
         }
+    }
+
+    /// Takes what came of a talk. If the peer is a program and has closed its side, that may be
+    /// because it has failed, and counts only when [`are_parting`](Self::are_parting) says so.
+    pub(super) fn part(&mut self, talk: Result<(), Over>) -> Result<(), Over> {
+        let is_over = match &talk {
+            Ok(()) | Err(Over { end: End::Ours | End::Peer, .. }) => {
+                self.hearing == Hearing::Ended && !self.awaits_exit()
+            }
+            Err(Over { end, fault }) => *end == End::Broken && fault.kind != FaultKind::Timeout,
+        };
+        if !is_over || !self.is_program || self.has_parted {
+            return talk;
+        }
+        self.parting = Some((Parting::begin(), talk.err()));
+        Ok(())
+    }
+
+    /// Whether it is still to be seen how the program has ended.
+    ///
+    /// # Errors
+    /// It has failed, or the connection is over in the way that was seen before.
+    pub(super) fn are_parting(&mut self, pipe: &mut Pipe) -> Result<bool, Over> {
+        let Some((parting, over)) = self.parting.take() else { return Ok(false) };
+        if !pipe.has_parted(&parting) {
+            self.parting = Some((parting, over));
+            return Ok(true);
+        }
+        self.has_parted = true;
+        pipe.has_exited()?;
+        over.map_or(Ok(false), Err)
+    }
+
+    /// When to look again for the end of the program.
+    pub(super) fn parting_due(&self) -> Option<Instant> {
+        self.parting.as_ref().map(|(parting, _)| parting.due())
     }
 
     /// Something was written.
@@ -91,10 +137,10 @@ impl Sides {
         lacks_ack: impl FnOnce() -> bool,
     ) -> Result<(), Over> {
         if self.writing.is_stuck_for(limit) {
-            return Err(Over::new(End::Broken, "stopped accepting data"));
+            return Err(Over::timeout("stopped accepting data"));
         }
         if self.hearing.is_silent_for(limit) {
-            return Err(Over::new(End::Broken, "stopped acknowledging").suspecting(lacks_ack()));
+            return Err(Over::timeout("stopped acknowledging").suspecting(lacks_ack()));
         }
         Ok(())
     }
@@ -122,6 +168,9 @@ impl Sides {
 
     /// Whether the peer has closed its side, or never will because it has none.
     pub(super) fn is_closed_by_peer(&self) -> bool {
+        if self.parting.is_some() {
+            return false;
+        }
         if self.counts_exit {
             return self.has_exited;
         }
@@ -142,7 +191,7 @@ impl Sides {
     pub(super) fn left(&self) -> Over {
         match self.linger {
             Some(limit) if self.awaits_exit() => {
-                Over::new(End::Failed, &format!("still running after {}", Span(limit)))
+                Over::new(End::Failed, format_args!("still running after {}", Span(limit)))
             }
             _ => Over::new(End::Ours, "closed"),
         }
