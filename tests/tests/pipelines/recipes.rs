@@ -181,7 +181,7 @@ impl Journal {
     }
 }
 
-/// Waits for so many messages, `text` among the payloads.
+/// Waits for `count` messages, `text` among the payloads.
 fn has(aggregator: &Running, count: usize, text: &str) {
     aggregator.wait_stdout(&format!("{count} messages"), |out| {
         let out = String::from_utf8_lossy(out);
