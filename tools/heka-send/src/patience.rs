@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether what comes in waits a moment for peers that have everything else: what they do not get
+//! Whether input waits a moment for peers that have everything else: what they do not get
 //! as it is queued has to be read from the queue again, and so has all that comes before they have
 //! caught up. A peer that is slow for longer is what the queue is for.
 
@@ -23,7 +23,7 @@ pub(crate) enum Patience {
 }
 
 impl Patience {
-    /// Whether what comes in next is left where it is for now.
+    /// Whether the next input is left where it is for now.
     pub(crate) fn waits_for(&mut self, peers: &[Target]) -> bool {
         if peers.iter().all(|peer| peer.window.has_much_room()) {
             *self = Self::Whole;
