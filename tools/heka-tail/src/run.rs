@@ -105,7 +105,8 @@ impl Tail {
             }
             report::warning(format_args!("{name}: {cause}; waiting for it"));
         }
-        self.lost |= self.sources.report_unmatched(waits) && !waits;
+        self.lost |= self.sources.settle(waits) && !waits;
+        self.job.files = Vec::new();
         self.add(scan)?;
         self.state.forget_old(self.job.forget_after);
         Ok(())
@@ -244,8 +245,7 @@ impl Tail {
             self.watching.grew(number);
         }
         self.state.records = self.emitter.records();
-        let deadline = followed.stream.deadline(&self.job.options);
-        self.due.set_timed(number, deadline);
+        self.due.set_timed(number, followed.stream.deadline(&self.job.options));
         Some(result)
     }
 

@@ -290,8 +290,9 @@ impl Sources {
         self.known.get(path.as_path()).copied()
     }
 
-    /// Says which patterns mean nothing; whether there are any.
-    pub(crate) fn report_unmatched(&self, waits: bool) -> bool {
+    /// The first scan is over: says which patterns mean nothing, and whether there are any. Files
+    /// that were named mean no others later.
+    pub(crate) fn settle(&mut self, waits: bool) -> bool {
         let mut is_any = false;
         for (number, operand) in self.operands.iter().enumerate() {
             if let Operand::Pattern(root, glob) = operand
@@ -303,6 +304,9 @@ impl Sources {
                 report::warning(format_args!("{}: no such file{waits}", pattern.display()));
             }
         }
+        self.operands.retain(Operand::is_open);
+        self.operands.shrink_to_fit();
+        self.matched.clear();
         is_any
     }
 }
