@@ -6,12 +6,16 @@
 //! frozen; that its connections break, and that nobody answers for a while, is what the mock
 //! cluster is for, where however nobody recognises what is sent again.
 
+use std::time::Duration;
+
 use heka_tests::soak::{Servers, soak};
 use heka_tests::{Mock, Random, Signal, Tansu};
 
 /// A dead archive's partitions are free soon, and what is not answered is asked again soon.
 const SETTINGS: &str = "session.timeout.ms=6000&socket.timeout.ms=3000";
 const BROKERS: u64 = 3;
+/// The mock cluster itself does not survive minutes of brokers that come and go.
+const MOST_OF_MOCK: Duration = Duration::from_secs(10);
 
 struct Frozen(Tansu);
 
@@ -84,7 +88,7 @@ impl Servers for Cluster {
 #[test]
 fn soak_frozen() {
     if let Some(tansu) = Tansu::start() {
-        soak(Frozen(tansu), 0.5);
+        soak(Frozen(tansu), 0.5, Duration::MAX);
     }
 }
 
@@ -92,6 +96,6 @@ fn soak_frozen() {
 fn soak_down() {
     if let Some(mut mock) = Mock::start(3) {
         mock.tell("topic logs 4");
-        soak(Cluster { mock, down: Vec::new() }, 0.5);
+        soak(Cluster { mock, down: Vec::new() }, 0.5, MOST_OF_MOCK);
     }
 }

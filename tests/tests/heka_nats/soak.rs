@@ -87,6 +87,6 @@ impl Servers for Cluster {
 #[test]
 fn soak() {
     if let Some(servers) = Nats::cluster() {
-        soak::soak(Cluster { servers, harmed: None }, 0.25);
+        soak::soak(Cluster { servers, harmed: None }, 0.25, Duration::MAX);
     }
 }
