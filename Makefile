@@ -181,6 +181,15 @@ fuzz-check: ## the fuzz targets compile
 		$(CARGO) check $(CARGOFLAGS) --manifest-path fuzz/Cargo.toml --target-dir "$(here)" --no-default-features --lib --bins; \
 	else tests/skip "the crates of fuzz/ cannot be fetched: fuzz targets not compiled"; fi
 
+# Of core's unsafe code it runs what needs no ioctl(2), sigaction(2) and fork(2), which it does not have.
+MIRI_TESTS ?= net::ready record::gelf wire::header wire::varint delivery::block
+
+miri: ## unsafe code of core under Miri, as far as it runs there; needs a nightly Rust with it (MIRI_TESTS)
+	@export RUSTUP_TOOLCHAIN=nightly MIRIFLAGS=-Zmiri-disable-isolation; \
+	if $(CARGO) miri --version >/dev/null 2>&1; then set -x; \
+		$(CARGO) miri test $(CARGOFLAGS) -p heka-core --lib --all-features -- $(MIRI_TESTS); \
+	else tests/skip "Miri is not installed: unsafe code not checked"; fi
+
 autobahn: ## ws-source against the WebSocket conformance suite, into docs/autobahn.md (python2.7)
 	$(MAKE) all PROFILE=release TOOLS=ws-source
 	HEKA_BINDIR="$(here)/release" tests/autobahn

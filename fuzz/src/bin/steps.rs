@@ -63,12 +63,30 @@ fn steps(run: fn(&[u8]), input: &[u8]) -> u64 {
     STEPS.load(Ordering::Relaxed) - before
 }
 
-/// `input`, whose first bytes may say what is done with the rest, with its other half repeated.
+/// What is on both sides of the part of an input that is repeated, if it has to have an end to be read.
+const MARK: &[u8] = b"<REPEAT>";
+
+/// `input`, whose first bytes may say what is done with the rest, with its other half repeated; or
+/// with the part between two marks repeated.
 fn grown(input: &[u8], len: usize) -> Vec<u8> {
-    let (head, body) = input.split_at(input.len().min(4));
-    let body = if body.is_empty() { head } else { body };
+    let marks: Vec<usize> = input
+        .windows(MARK.len())
+        .enumerate()
+        .filter(|(_, window)| *window == MARK)
+        .map(|(at, _)| at)
+        .collect();
+    let (head, body, tail) = if let [first, second] = marks[..] {
+        (&input[..first], &input[first + MARK.len()..second], &input[second + MARK.len()..])
+    } else {
+        let (head, body) = input.split_at(input.len().min(4));
+        (head, if body.is_empty() { head } else { body }, &[][..])
+    };
+    let room = len.saturating_sub(head.len() + tail.len());
+    // Whole parts, if the end has to fit.
+    let room = if tail.is_empty() { room } else { room - room % body.len().max(1) };
     let mut grown = head.to_vec();
-    grown.extend(body.iter().copied().cycle().take(len.saturating_sub(head.len())));
+    grown.extend(body.iter().copied().cycle().take(room));
+    grown.extend_from_slice(tail);
     grown
 }
 
