@@ -182,7 +182,7 @@ fuzz-check: ## the fuzz targets compile
 	else tests/skip "the crates of fuzz/ cannot be fetched: fuzz targets not compiled"; fi
 
 # Of core's unsafe code it runs what needs no ioctl(2), sigaction(2) and fork(2), which it does not have.
-MIRI_TESTS ?= net::ready record::gelf wire::header wire::varint delivery::block
+MIRI_TESTS ?= net::ready os::private::dir::tests::directories record::gelf wire::header wire::varint codec::harmless
 
 miri: ## unsafe code of core under Miri, as far as it runs there; needs a nightly Rust with it (MIRI_TESTS)
 	@export RUSTUP_TOOLCHAIN=nightly MIRIFLAGS=-Zmiri-disable-isolation; \

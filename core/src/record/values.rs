@@ -20,6 +20,8 @@ pub(super) struct Values;
 pub(super) struct Nesting {
     /// Whether a bracket was met.
     has_begun: bool,
+    /// Something else was, so that it is a line, of which the beginning may be gone.
+    is_line: bool,
     depth: u32,
     /// Whether the brackets that are open are square, the innermost in the lowest bit.
     squares: u64,
@@ -33,6 +35,9 @@ pub(super) struct Nesting {
 
 impl Boundary for Values {
     fn find(&self, data: &[u8], search: &mut Search, _more: More) -> Option<End> {
+        if search.nesting.is_line {
+            return find_byte(b'\n', data, search);
+        }
         if !search.nesting.has_begun {
             let blanks = |byte: &&u8| byte.is_ascii_whitespace();
             let at = data.iter().take_while(blanks).count();
@@ -46,6 +51,7 @@ impl Boundary for Values {
                     search.searched = at;
                 }
                 Some(_) => {
+                    search.nesting.is_line = true;
                     search.searched = search.searched.max(at);
                     return find_byte(b'\n', data, search);
                 }
@@ -180,6 +186,35 @@ mod tests {
             if more == More::Ended {
                 found.retain(|record| !record.is_empty());
                 return found;
+            }
+        }
+    }
+
+    /// Found by fuzzing: the rest of a long line was taken for a value where a bracket came first.
+    #[test]
+    fn a_bracket_in_a_line_over_the_limit_begins_nothing() {
+        let stream = b"no value [1] {\"a\":2} to the end\n[3]\n";
+        for oversize in [Oversize::Truncate, Oversize::Drop] {
+            let splitter = Splitter::json(Limit { size: 8, oversize });
+            let read = |piece: usize| {
+                let (mut progress, mut found) = (Progress::default(), Vec::new());
+                let (mut start, mut end) = (0, 0);
+                while end < stream.len() || start < end {
+                    end = (end + piece).min(stream.len());
+                    let more = if end == stream.len() { More::Ended } else { More::Coming };
+                    let mut records = splitter.records(&stream[start..end], &mut progress, more);
+                    found.extend(records.by_ref().filter_map(|found| match found {
+                        Found::Record(record) => Some(record.text.to_vec()),
+                        _ => None,
+                    }));
+                    start += records.done();
+                }
+                found
+            };
+            let whole = read(stream.len());
+            assert_eq!(whole.last().map(Vec::as_slice), Some(&b"[3]"[..]), "{oversize:?}");
+            for piece in 1..stream.len() {
+                assert_eq!(read(piece), whole, "{oversize:?} in pieces of {piece}");
             }
         }
     }
