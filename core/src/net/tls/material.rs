@@ -136,13 +136,35 @@ fn no_key(path: &Path, text: &[u8]) -> Stop {
 }
 
 fn pem_error(path: &Path, error: &rustls_pki_types::pem::Error) -> Stop {
+    unusable(path, pem_cause(error))
+}
+
+/// What is wrong with a PEM file, without what it holds: that may be a key.
+pub fn pem_cause(error: &rustls_pki_types::pem::Error) -> String {
+    use rustls_pki_types::pem::Error;
     match error {
-        rustls_pki_types::pem::Error::Io(error) => unusable(path, error.cause()),
-        error => unusable(path, error),
+        Error::Io(error) => error.cause(),
+        Error::MissingSectionEnd { .. } => "a section without an end".to_owned(),
+        Error::IllegalSectionStart { .. } => "an invalid BEGIN line".to_owned(),
+        error => error.to_string(),
     }
 }
 
 /// A file that the user named and that cannot be used: as wrong as a wrong flag.
 pub(super) fn unusable(path: &Path, cause: impl std::fmt::Display) -> Stop {
     Stop::Error { status: Status::Usage, text: format!("{}: {cause}", path.display()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_reported_without_its_contents() {
+        for text in [&b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n"[..], b"-----BEGIN c2VjcmV0\n"] {
+            let error = PrivateKeyDer::from_pem_slice(text).unwrap_err();
+            let cause = pem_cause(&error);
+            assert!(cause.len() < 60 && !cause.contains('['), "{cause}");
+        }
+    }
 }

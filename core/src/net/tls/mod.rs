@@ -22,7 +22,7 @@ use rustls::SupportedProtocolVersion;
 use socket2::Socket;
 
 pub use client::{Client, ClientSettings};
-pub use material::{Identity, KeyPair, Roots};
+pub use material::{Identity, KeyPair, Roots, pem_cause};
 pub use server::{ClientAuth, Server, ServerSettings};
 pub use words::{explain, explain_io, is_alert, is_client_hello, speaks_tls};
 

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use heka_core::cli::secret::{self, unusable};
-use heka_core::net::tls::{ClientSettings, Identity, KeyPair, Roots};
+use heka_core::net::tls::{ClientSettings, Identity, KeyPair, Roots, pem_cause};
 use heka_core::os::{Exposed, read_secret};
 use heka_core::report::Stop;
 use rustls_pki_types::pem::PemObject as _;
@@ -168,7 +168,7 @@ fn sniff(bytes: &[u8]) -> Result<Type, String> {
 
 fn open_pem(bytes: &[u8]) -> Result<Contents, String> {
     let certs = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>();
-    let certs = certs.map_err(|error| format!("PEM: {error}"))?;
+    let certs = certs.map_err(|error| format!("PEM: {}", pem_cause(&error)))?;
     if certs.is_empty() {
         return Err("contains no certificate".to_owned());
     }
