@@ -38,8 +38,10 @@ fn an_idle_file_takes_less_than_a_kibibyte() {
     let app = scene.path("app").display().to_string();
     let memory = |count| {
         let by = ["--file-match=(?P<Name>[^/]+)\\.log", "--differentiator=Name"];
+        // What is saved meanwhile is in memory, too.
+        let every = "--checkpoint-every=1h";
         let ways = [
-            vec![format!("--checkpoint=pos-{count}"), format!("{app}/*.log")],
+            vec![format!("--checkpoint=pos-{count}"), every.into(), format!("{app}/*.log")],
             vec![format!("--log-directory={app}"), by[0].into(), by[1].into()],
         ];
         ways.map(|flags| {
