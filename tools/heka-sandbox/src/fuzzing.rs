@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use config::{Config, Setting};
-use host::Sink;
+use host::{Checkpoint, Sink};
 use sandbox::{Limits, Sandbox, Script, State};
 
 fn sandbox(source: &str) -> Sandbox {
