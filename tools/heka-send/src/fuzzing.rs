@@ -2,7 +2,7 @@
 //! The files of a queue, for the fuzz targets.
 
 #![cfg(feature = "fuzzing")]
-#![expect(dead_code, reason = "the parsers alone are used")]
+#![expect(dead_code, unused_imports, reason = "the parsers alone are used")]
 
 mod numbers;
 mod queue;
