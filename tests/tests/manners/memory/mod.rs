@@ -67,13 +67,16 @@ fn the_table_names_what_there_is() {
     for row in rows {
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
         let tool = cells[1].trim_matches('`');
+        count += 1;
+        if tool == "heka-kafka" && !heka_tests::require_kafka() {
+            continue;
+        }
         let help = Tool::new(tool).arg("--help").run().succeeds().out();
         for flag in cells[3].split('`').filter(|word| word.starts_with("--")) {
             assert!(help.contains(flag), "{tool} has no {flag}");
         }
-        count += 1;
     }
-    assert_eq!(count, 9, "one row for each tool");
+    assert_eq!(count, 11, "one row for each tool");
 }
 
 #[test]
