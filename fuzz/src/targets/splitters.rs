@@ -36,6 +36,11 @@ fn by_pattern(text: &str, at: At, limit: Limit) -> Splitter {
     Splitter::by_pattern(Pattern::new(text, at).expect("an expression"), limit)
 }
 
+fn without_blanks((records, damaged): (Vec<Vec<u8>>, usize)) -> (Vec<Vec<u8>>, usize) {
+    let trimmed = records.iter().map(|record| record.trim_ascii().to_vec());
+    (trimmed.filter(|record| !record.is_empty()).collect(), damaged)
+}
+
 /// See the module.
 pub fn run(input: &[u8]) {
     let &[choice, rule, piece, ref text @ ..] = input else { return };
@@ -46,7 +51,12 @@ pub fn run(input: &[u8]) {
     let sum: usize = whole.0.iter().map(Vec::len).sum();
     assert!(sum <= text.len(), "more than came");
     let pieces = records(&splitter, text, usize::from(piece).max(1));
-    assert_eq!(pieces, whole, "pieces matter");
+    if choice % 16 == 12 {
+        // White space between JSON values may go with either.
+        assert_eq!(without_blanks(pieces), without_blanks(whole), "pieces matter");
+    } else {
+        assert_eq!(pieces, whole, "pieces matter");
+    }
     let framings = [
         Framing::Length(Width::Bits32),
         Framing::LengthLe(Width::Bits64),
