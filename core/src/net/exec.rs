@@ -152,6 +152,16 @@ impl Process {
         self.0.as_mut().and_then(|child| ended(child, STATUS_LIMIT))
     }
 
+    /// Asks it to end, if it has not. The connection stays, for what it does until then.
+    pub(super) fn ask_to_end(&mut self) {
+        if let Some(child) = &mut self.0
+            && matches!(child.try_wait(), Ok(None))
+        {
+            // It has not been waited for, so the number is still its own.
+            let _asked = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
+        }
+    }
+
     /// How it ended, if it has.
     pub(super) fn exit(&mut self) -> Option<ExitStatus> {
         self.0.as_mut().and_then(|child| child.try_wait().ok().flatten())

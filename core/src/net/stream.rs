@@ -53,6 +53,13 @@ impl Stream {
         Self { behind: Some(Behind::Copies { _out: out }), ..Self::plain(socket) }
     }
 
+    /// Asks the program on the other side to end, if it is one.
+    pub fn ask_program_to_end(&mut self) {
+        if let Some(Behind::Program(process)) = &mut self.behind {
+            process.ask_to_end();
+        }
+    }
+
     /// How the program on the other side has ended, if it is one and has.
     pub fn program_exit(&mut self) -> Option<ExitStatus> {
         match &mut self.behind {

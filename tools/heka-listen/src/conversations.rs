@@ -325,4 +325,13 @@ impl Conversations {
             self.senders.part(place, None);
         }
     }
+
+    /// Ends the talk with the programs that we have started.
+    pub(crate) fn part_programs(&mut self) {
+        for place in self.senders.places() {
+            if self.senders.get(place).is_some_and(|connection| connection.program.is_some()) {
+                self.senders.part(place, None);
+            }
+        }
+    }
 }

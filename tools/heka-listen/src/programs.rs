@@ -3,7 +3,7 @@
 //! the process at standard input and output.
 
 use std::process::ExitStatus;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use heka_core::net::exec::{Direction, Parting, Program, status_words};
 use heka_core::net::{Backoff, DialError, Fault, Loss, Redial, Retries, Stream};
@@ -15,6 +15,12 @@ use crate::connection::Connection;
 use crate::doors::Newcomer;
 use crate::numbers::Arrivals;
 use crate::transport::Transport;
+
+/// How long programs may take to end when we do: what was acknowledged is still to be told to a
+/// broker.
+const LAST: Duration = Duration::from_millis(1200);
+/// When to look again whether they have.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What a program does.
 #[derive(Debug)]
@@ -131,6 +137,23 @@ impl Programs {
             if parting.is_over(stream) {
                 let (status, is_success) = (stream.program_exit(), *acknowledged > 0);
                 self.status = self.status.and(sender.ended(status, is_success));
+            }
+        }
+    }
+
+    /// Our end: waits for those whose connections are over to end too, but not long.
+    pub(crate) fn end(&mut self) {
+        let until = Instant::now() + LAST;
+        for sender in &mut self.senders {
+            if let State::Leaves(_, end) = &mut sender.state {
+                end.connection.stream.ask_program_to_end();
+            }
+        }
+        for sender in &mut self.senders {
+            let State::Leaves(_, end) = &mut sender.state else { continue };
+            let stream = &mut end.connection.stream;
+            while stream.program_exit().is_none() && Instant::now() < until {
+                std::thread::park_timeout(LOOK);
             }
         }
     }

@@ -189,7 +189,7 @@ impl Server {
 
     /// The end. What the system has taken for us its senders hold for delivered: it is still read,
     /// from those who are connected and from those who wait to be, and written; the senders are
-    /// told.
+    /// told, and programs end before us.
     pub(crate) fn finish(&mut self) -> Result<(), Stop> {
         let deadline = Instant::now() + GRACE;
         self.finish_until(deadline)?;
@@ -200,6 +200,11 @@ impl Server {
         {
             self.conversations.tell_delivered()?;
         }
+        self.conversations.part_programs();
+        for end in self.conversations.senders.take_ended() {
+            self.programs.leave(end);
+        }
+        self.programs.end();
         Ok(())
     }
 
