@@ -104,8 +104,7 @@ fn messages_and_the_close_pass_through_nginx() {
 #[test]
 fn a_server_of_websockets_is_echoed() {
     let python = "/usr/bin/python3";
-    let has_it = Tool::at(python).args(["-c", "import websockets"]).run().status.success();
-    if !has_it {
+    if !sh(&format!("{python} -c 'import websockets'")).run().status.success() {
         return skip("Python's websockets is not installed");
     }
     let folder = scratch();
