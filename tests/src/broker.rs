@@ -116,7 +116,7 @@ pub fn end_soon<B>(
 
 /// What can be done to a broker.
 pub trait Broker {
-    /// Nobody can reach it any more.
+    /// It can no longer be reached.
     fn stop(&mut self);
     /// It is there again, with all it had.
     fn start(&mut self);

@@ -7,7 +7,7 @@ use super::boundary::{End, Search, memchr};
 
 /// Length of a length.
 const LENGTH: usize = 8;
-/// So much must stay where an entry is skipped: the end of a name, and the length behind it.
+/// Bytes that are kept of an entry that is skipped: the end of a name, and the length after it.
 pub(super) const ENTRY_REACH: usize = 1 + 1 + LENGTH;
 
 /// What the beginning of a line has, in [`Search::count`].

@@ -13,7 +13,7 @@ const FIELDS: usize = 4096;
 /// Fields of one message.
 const COUNTS: [usize; 3] = [16, 256, 4096];
 
-/// What makes a record of so many fields.
+/// Makes a record with that number of fields.
 type Text<'a> = &'a dyn Fn(usize) -> String;
 
 /// The processor time that this thread takes for some work.

@@ -132,7 +132,7 @@ impl Arrivals {
         }
     }
 
-    /// So many bytes more came in, and what was `before` became `after`.
+    /// Adds received bytes, and the messages counted between `before` and `after`.
     pub(crate) fn add(&self, bytes: u64, before: Tally, after: Tally) {
         self.bytes.add(bytes);
         self.messages.add(after.messages - before.messages);

@@ -9,10 +9,10 @@ use crate::address::Recipients;
 use crate::plan::Plan;
 use crate::queue::Chunk;
 
-/// Records that go together are gathered up to this size,
+/// Records that go together are gathered up to this size.
 const CHUNK: usize = 64 * 1024;
 
-/// and to so many packets of one each.
+/// Packets of one record each are gathered up to this number.
 const PACKETS: usize = 1024;
 
 /// Chunks of less than this are small.

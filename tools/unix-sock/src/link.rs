@@ -144,7 +144,7 @@ impl Link {
         if is_possible { packets::has_ended(self.socket()) } else { Ok(false) }
     }
 
-    /// So much has come, at that time.
+    /// Counts bytes received at that time.
     pub(crate) fn count_in(&mut self, len: usize, now: Instant) {
         self.moved = now;
         self.received += len as u64;

@@ -30,7 +30,7 @@ fn ws_source_holds_its_backlog() {
     check_peak(wait_flat(&running, 32 * MIB), 32 * MIB, 32 * MIB);
 }
 
-/// A message of so many frames of 60,000 bytes, without an end.
+/// An unfinished message of that number of frames of 60,000 bytes.
 fn endless(count: usize) -> Vec<u8> {
     let mut bytes = frame(0x02, &[b'x'; 60_000]);
     bytes.extend(frame(0x00, &[b'x'; 60_000]).repeat(count - 1));

@@ -26,7 +26,7 @@ const BATCH: usize = 8;
 /// A file that is begun anew keeps no more room on disk than that.
 const SPARE: u64 = 16 * 1024 * 1024;
 
-/// A file that nothing is appended to any more.
+/// A file that is no longer appended to.
 #[derive(Debug)]
 pub(super) struct Complete {
     pub(super) size: u64,

@@ -13,7 +13,7 @@ use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop};
 use heka_core::wire::{Deframer, Frame, More, Step};
 
-/// So much is handed out at once.
+/// Bytes handed out at once.
 const HANDFUL: u64 = 256 * 1024;
 
 /// Hands out the messages of a queue in order.
