@@ -11,8 +11,11 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::wait::pause;
+use crate::wait::{eventually_or, pause};
 use crate::{Outcome, ceiling, eventually};
+
+/// So much of its output is shown when it is not what was waited for.
+const SHOWN: usize = 400;
 
 /// A running process. Dropped, it is killed with all that it started.
 #[derive(Debug)]
@@ -133,8 +136,13 @@ impl Running {
     /// Waits until stdout is what `done` wants to see.
     #[track_caller]
     pub fn wait_stdout(&self, what: &str, mut done: impl FnMut(&[u8]) -> bool) -> Vec<u8> {
-        let what = || format!("{}: stdout: {what}", self.command);
-        eventually(&what(), || Some(self.stdout()).filter(|bytes| done(bytes)))
+        let what = || {
+            let (out, stderr) = (self.stdout(), self.stderr());
+            let end = out[out.len().saturating_sub(SHOWN)..].escape_ascii();
+            let len = out.len();
+            format!("{}: stdout: {what}\n{len} bytes, at the end: {end}\n{stderr}", self.command)
+        };
+        eventually_or(what, || Some(self.stdout()).filter(|bytes| done(bytes)))
     }
 
     /// Waits until stdout is exactly this.
@@ -147,8 +155,8 @@ impl Running {
     /// Waits until stderr has this somewhere.
     #[track_caller]
     pub fn wait_stderr(&self, part: &str) -> String {
-        let what = format!("{}: stderr has {part:?}", self.command);
-        eventually(&what, || Some(self.stderr()).filter(|text| text.contains(part)))
+        let what = || format!("{}: stderr has {part:?}\n{}", self.command, self.stderr());
+        eventually_or(what, || Some(self.stderr()).filter(|text| text.contains(part)))
     }
 
     /// Sends it a signal (the process alone, not its group).

@@ -13,13 +13,23 @@ pub fn ceiling() -> Duration {
 
 /// Polls until `probe` gives something and returns it; panics with `what` at the ceiling.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    eventually_or(|| what.to_owned(), probe)
+}
+
+/// As [`eventually`], with words that are made once they are needed.
+#[track_caller]
+pub(crate) fn eventually_or<T>(
+    what: impl FnOnce() -> String,
+    mut probe: impl FnMut() -> Option<T>,
+) -> T {
     let deadline = Instant::now() + ceiling();
     loop {
+        let is_last = Instant::now() >= deadline;
         if let Some(found) = probe() {
             return found;
         }
-        assert!(Instant::now() < deadline, "still not so after {:?}: {what}", ceiling());
+        assert!(!is_last, "still not so after {:?}: {}", ceiling(), what());
         pause();
     }
 }

@@ -114,6 +114,17 @@ fn recorded(preset: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn each_preset_is_fuzzed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/presets");
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
+    let mut files: Vec<_> = files.map(|name| name.into_string().unwrap()).collect();
+    let mut names = PRESETS.map(|(name, _)| name);
+    files.sort();
+    names.sort();
+    assert_eq!(files, names);
+}
+
+#[test]
 fn nothing_is_allocated_for_what_a_preset_reads() {
     let berlin = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
     for (name, _) in PRESETS {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any text by any preset, the first byte of the input says which: read or not, never a panic, and
-//! what is made of it is a message.
+//! Reads any text by any preset: a record may be refused, but there is no panic, and what is made of
+//! it is a message. The first byte of the input chooses the preset, unless `FUZZ_PRESET` names it.
+
+use std::env;
+use std::sync::OnceLock;
 
 use crate::decode;
 use heka_core::codec::regular;
@@ -22,8 +25,18 @@ fn ways(choice: u8) -> Vec<Way> {
     }
 }
 
+/// The preset that `FUZZ_PRESET` names.
+fn named() -> Option<u8> {
+    static NAMED: OnceLock<Option<u8>> = OnceLock::new();
+    *NAMED.get_or_init(|| {
+        let name = env::var("FUZZ_PRESET").ok()?;
+        let found = PRESETS.iter().position(|(preset, _)| *preset == name);
+        Some(u8::try_from(found.expect("FUZZ_PRESET names a preset")).expect("they are few"))
+    })
+}
+
 /// See the module.
 pub fn run(input: &[u8]) {
     let Some((choice, text)) = input.split_first() else { return };
-    decode(ways(*choice), text);
+    decode(ways(named().unwrap_or(*choice)), text);
 }

@@ -53,6 +53,24 @@ fn messages_are_passed_on_as_they_are_as_soon_as_they_are_whole() {
 }
 
 #[test]
+fn a_message_with_the_beginning_of_a_frame_in_it_waits_for_nothing() {
+    let scene = Scene::new("");
+    let path = scene.path("app.heka");
+    // A header of 127 bytes could begin there, and end in the next frame.
+    let all = frames("a\x1e\u{7f}\x08\x01\n");
+    append(&path, &all);
+    let tail = Tool::new("heka-tail").dir(scene.dir.path()).args(["-i", "heka", "app.heka"]);
+    let tail = tail.spawn();
+    tail.wait_stdout("the message", |out| out == all);
+    // Nor does one of a file that is left behind.
+    append(&path, &all);
+    scene.rename("app.heka", "app.heka.1");
+    append(&path, &all);
+    tail.wait_stdout("those of both files", |out| out.len() == 3 * all.len());
+    assert_eq!(tail.stderr(), "");
+}
+
+#[test]
 fn a_torn_end_that_its_writer_cuts_off_is_written_anew() {
     let scene = Scene::new("");
     let path = scene.path("app.heka");
