@@ -22,7 +22,7 @@ use regex::bytes::Regex;
 
 use crate::charset::Charset;
 use positions::plan_position;
-use records::{plan_charset, plan_splitter};
+use records::{plan_charset, plan_splitter, plan_timeout};
 
 use crate::cli::{Cli, Following, How, InputForm, Messages, Selecting, Splitting, UuidKind};
 
@@ -141,11 +141,7 @@ impl Cli {
         let charset = plan_charset(&self.splitting)?;
         let path_regex = self.messages.path_regex.as_deref().map(plan_path_regex).transpose()?;
         let goes_on = !matches!(position, Position::Forget);
-        let timeout = match self.splitting.input {
-            // A frame that is in doubt waits for the next byte only while there may be one.
-            InputForm::Heka => Some(Duration::ZERO),
-            _ => splitter.holds_back().then_some(self.splitting.multiline_timeout),
-        };
+        let timeout = plan_timeout(&self.splitting, &splitter);
         let options = plan_options(&self.following, &self.splitting, goes_on, timeout)?;
         let message = plan_message(&self.messages)?;
         let is_byte = self.splitting.delimiter_regex.is_none();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a record is.
 
+use std::time::Duration;
+
 use heka_core::cli;
 use heka_core::record::{self, Framing, Group, Limit, Pattern, Splitter};
 use heka_core::report::Stop;
@@ -38,6 +40,15 @@ pub(super) fn plan_splitter(splitting: &Splitting, size: usize) -> Result<Splitt
         start: regex(&splitting.multiline_start, "--multiline-start")?,
         continuation: regex(&splitting.multiline_continue, "--multiline-continue")?,
     }))
+}
+
+/// How long a record whose end is there, or may be, waits for more.
+pub(super) fn plan_timeout(splitting: &Splitting, splitter: &Splitter) -> Option<Duration> {
+    match splitting.input {
+        // A frame that may contain the start of another one is read once no more is there.
+        InputForm::Heka => Some(Duration::ZERO),
+        InputForm::Lines => splitter.holds_back().then_some(splitting.multiline_timeout),
+    }
 }
 
 /// Records in two-byte units end with one of them.
