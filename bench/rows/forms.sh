@@ -8,11 +8,13 @@ awk -v n="$FEWER_LINES" 'BEGIN { for (i = 0; i < n; i++) printf "request %d serv
 heka-decode -j "$SMALL" >"$SMALL_JSON"
 amount "$(stat -c %s "$SMALL")" "$FEWER_LINES"
 contender 'heka-decode -j' 'heka-decode -j "$SMALL" >/dev/null' heka-decode
+contender 'a bare loop' 'forms json "$SMALL" >/dev/null' forms
 contender 'jq -c . of what it writes' 'jq -c . "$SMALL_JSON" >/dev/null' jq
 
 row 'messages of 500 bytes → JSON (heka-decode -j)' '≥ 1000 MB/s; ≤ 0.125 × heka-cat'
 amount "$(stat -c %s "$LONG")" "$LINES"
 contender 'heka-decode -j' 'heka-decode -j "$LONG" >/dev/null' heka-decode
+contender 'a bare loop' 'forms json "$LONG" >/dev/null' forms
 contender 'cat | cat' 'cat "$LONG" | cat >/dev/null'
 contender 'heka-cat' 'heka-cat -format=json "$LONG" >/dev/null' heka-cat
 
@@ -26,6 +28,7 @@ contender 'cat | cat' 'cat "$LARGE" | cat >/dev/null'
 row 'JSON that -j wrote → messages (heka-encode -i json)' '≥ 1.5 M/s'
 amount "$(stat -c %s "$SMALL_JSON")" "$FEWER_LINES"
 contender 'heka-encode -i json' 'heka-encode -i json "$SMALL_JSON" >/dev/null' heka-encode
+contender 'a bare loop' 'forms messages "$SMALL_JSON" >/dev/null' forms
 contender 'jq -c .' 'jq -c . "$SMALL_JSON" >/dev/null' jq
 contender 'mlr --ojson' 'mlr --ijsonl --ojsonl cat "$SMALL_JSON" >/dev/null' mlr
 
