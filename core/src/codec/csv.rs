@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages as comma-separated values (RFC 4180, with plain line ends) or tab-separated values (with
-//! `\t`, `\n`, `\r` and `\\` for what would break a cell), a line of names first.
+//! Messages as comma-separated values (RFC 4180, with plain line ends) or tab-separated values
+//! (with `\t`, `\n`, `\r` and `\\` for characters that would break a cell), after a header line.
 
 use super::FieldList;
 use super::Selector;
 use crate::wire::MessageView;
 
-/// The columns if none are named.
+/// The default columns.
 const COLUMNS: [&str; 7] =
     ["Timestamp", "Hostname", "Type", "Logger", "Severity", "Pid", "Payload"];
 
-/// Writes one line a message.
+/// Writes one line per message.
 #[derive(Clone, Debug)]
 pub struct Csv {
     columns: Vec<(String, Selector)>,
@@ -20,7 +20,7 @@ pub struct Csv {
 }
 
 impl Csv {
-    /// The columns of `fields`, by the names of headers and fields.
+    /// Creates a writer with the columns of `fields`, by names of headers and fields.
     pub fn new(fields: &FieldList) -> Self {
         let names: Vec<String> = match fields {
             FieldList::These(names) => {
@@ -36,12 +36,12 @@ impl Csv {
         Self { columns, has_begun: false, has_tabs: false, scratch: Vec::new() }
     }
 
-    /// The same with tabs between the columns.
+    /// Like [`Csv::new`], with tabs between the columns.
     pub fn with_tabs(fields: &FieldList) -> Self {
         Self { has_tabs: true, ..Self::new(fields) }
     }
 
-    /// Appends one message and a line end; before the first one the names.
+    /// Appends one message and a line end, and before the first message the header line.
     pub fn put(&mut self, out: &mut Vec<u8>, message: &MessageView<'_>) {
         if !self.has_begun {
             self.has_begun = true;
@@ -59,7 +59,7 @@ impl Csv {
     }
 }
 
-/// Appends a cell and what separates it from the next one.
+/// Appends a cell and the separator after it.
 fn put_cell(out: &mut Vec<u8>, text: &[u8], has_tabs: bool) {
     if has_tabs {
         for byte in text {
@@ -89,7 +89,7 @@ fn put_cell(out: &mut Vec<u8>, text: &[u8], has_tabs: bool) {
     out.push(b',');
 }
 
-/// Replaces the separator behind the last cell.
+/// Replaces the separator after the last cell with a line end.
 fn end(out: &mut Vec<u8>) {
     if matches!(out.last(), Some(b',' | b'\t')) {
         out.pop();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The one writer of messages, in any form.
+//! Writes messages in any form.
 
 use super::FieldList;
 use super::csv::Csv;
@@ -11,16 +11,16 @@ use super::{Form, json, logfmt, rst, sandbox_text, text};
 use crate::wire::framing::put_header_of;
 use crate::wire::{Frame, FrameTooLarge, Header, MessageView, put_frame, put_mark};
 
-/// What the forms need to know beside the message.
+/// The settings of all forms.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// The zone of local times.
+    /// Zone of local times.
     pub zone: Zone,
-    /// How payloads are written.
+    /// Settings of payloads.
     pub payload: Payload,
-    /// What [`Form::Template`] fills in.
+    /// The template of [`Form::Template`].
     pub template: Option<TextTemplate>,
-    /// How [`Form::Short`] looks.
+    /// The look of [`Form::Short`].
     pub look: Look,
     /// How [`Form::Json`] writes fields.
     pub fields_as: json::FieldsAs,
@@ -48,7 +48,7 @@ enum Writer {
 }
 
 impl Encoder {
-    /// Writes in `form`.
+    /// Creates an encoder for `form`.
     pub fn new(form: Form, settings: Settings) -> Self {
         let Settings { zone, payload, template, mut look, fields_as } = settings;
         let writer = match form {
@@ -71,13 +71,13 @@ impl Encoder {
         Self { form, writer }
     }
 
-    /// The form that is written.
+    /// Returns the form.
     #[inline]
     pub fn form(&self) -> Form {
         self.form
     }
 
-    /// Appends a frame that was read: as it is, or its message in another form.
+    /// Appends a frame unchanged, or its message in another form.
     #[inline]
     pub fn put(&mut self, out: &mut Vec<u8>, frame: &Frame<'_>) {
         match &self.writer {
@@ -87,11 +87,11 @@ impl Encoder {
         }
     }
 
-    /// Appends a frame that was read with that checkpoint, if any, in place of its delivery state:
-    /// what two neighbouring stages exchange does not concern the stages after them.
+    /// Appends a frame whose delivery state is replaced by `checkpoint`, if any: the state that two
+    /// neighbouring stages exchange does not concern later stages.
     ///
     /// # Errors
-    /// [`FrameTooLarge`], which no frame that was read is.
+    /// [`FrameTooLarge`], which cannot happen for a frame that was read.
     pub fn pass_on(
         &mut self,
         out: &mut Vec<u8>,
@@ -115,11 +115,11 @@ impl Encoder {
         Ok(())
     }
 
-    /// Appends a message that is at hand as protobuf bytes, in a frame with `header` if frames are
-    /// wanted. (A `header` may carry extensions; its length is filled in.)
+    /// Appends a message given as protobuf bytes, in a frame with `header` if the form has frames.
+    /// (`header` may carry extensions; its length is filled in.)
     ///
     /// # Errors
-    /// [`Unfit`] if the message fits no frame or is none; nothing is appended then.
+    /// [`Unfit`] if the message fits no frame or is not a message; nothing is appended then.
     pub fn put_message(
         &mut self,
         out: &mut Vec<u8>,
@@ -136,7 +136,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Appends a payload that is at hand, if that is all that is wanted; else `false`.
+    /// Appends the payload alone if the form needs nothing else; otherwise returns `false`.
     #[inline]
     pub fn put_payload(&self, out: &mut Vec<u8>, bytes: &[u8]) -> bool {
         match &self.writer {
@@ -147,12 +147,12 @@ impl Encoder {
         true
     }
 
-    /// Whether positions go along with messages in this form.
+    /// Whether this form carries positions.
     pub fn has_positions(&self) -> bool {
         matches!(self.form, Form::Heka | Form::Json)
     }
 
-    /// Appends a mark, if the form has positions.
+    /// Appends a mark, if the form carries positions.
     pub fn put_mark(&self, out: &mut Vec<u8>, checkpoint: &[u8]) {
         match self.form {
             Form::Heka => put_mark(out, checkpoint),
@@ -168,7 +168,7 @@ impl Encoder {
         checkpoint: Option<&[u8]>,
     ) {
         match &mut self.writer {
-            // Bytes that came are written as they came; of a message the payload came.
+            // Raw bytes are written unchanged; for a message, that is its payload.
             Writer::Bytes => out.extend_from_slice(message.payload.unwrap_or_default()),
             Writer::Payload(payload) => payload.put(out, message),
             Writer::Json(json) => json.put(out, message, checkpoint),
@@ -183,14 +183,14 @@ impl Encoder {
     }
 }
 
-/// Why a message could not be written.
+/// The reason why a message could not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// It fits no frame.
+    /// It does not fit into a frame.
     #[error(transparent)]
     TooLarge(#[from] FrameTooLarge),
-    /// The bytes are no message.
+    /// The bytes are not a message.
     #[error("bad message")]
     NoMessage,
 }

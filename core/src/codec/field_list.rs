@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The choice of fields that forms with room for some of them share.
+//! The choice of fields, for the forms that do not always show all of them.
 
 use crate::wire::{FieldView, MessageView};
 
-/// Which fields are shown.
+/// The fields to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum FieldList {
-    /// All, in the order of the message.
+    /// All fields, in the order of the message.
     #[default]
     All,
-    /// None.
+    /// No fields.
     None,
-    /// Those of these names, in this order.
+    /// Fields with these names, in this order.
     These(Vec<Vec<u8>>),
 }
 
 impl FieldList {
-    /// Reads `all`, `none` or `NAME,…`.
+    /// Parses `all`, `none` or `NAME,…`.
     pub fn parse(text: &str) -> Self {
         match text {
             "all" => Self::All,
@@ -25,7 +25,7 @@ impl FieldList {
         }
     }
 
-    /// Calls `take` with the fields in question.
+    /// Calls `take` with each chosen field.
     pub fn each<'m>(&self, message: &MessageView<'m>, mut take: impl FnMut(&FieldView<'m>)) {
         match self {
             Self::None => {}

@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The forms that messages and records are written in.
+//! The forms in which messages and records are written.
 
-/// A form of what a tool writes (`-o`). Each tool offers those that fit what it writes.
+/// A form of output (`-o`). Each tool offers those that fit its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
     /// Framed messages.
     Heka,
-    /// Payloads, one a line.
+    /// Payloads, one per line.
     Payload,
-    /// JSON, one object a line.
+    /// JSON, one object per line.
     Json,
     /// Blocks of text, as heka-cat writes them.
     Text,
-    /// One line a message for people, with the time of day.
+    /// One line per message for people, with the time of day.
     Short,
-    /// The same with the date.
+    /// Like `Short`, with the date.
     ShortIso,
-    /// `name=value` pairs, one message a line.
+    /// `name=value` pairs, one message per line.
     Logfmt,
-    /// Comma-separated values, a line of names first.
+    /// Comma-separated values after a header line.
     Csv,
-    /// The same separated by tabs.
+    /// Tab-separated values after a header line.
     Tsv,
     /// reStructuredText, as Heka's encoder writes it.
     Rst,
     /// Blocks of text, as `lua_sandbox` writes them.
     SandboxText,
-    /// What a template makes of each message.
+    /// Messages formatted by a template.
     Template,
-    /// The bytes that came.
+    /// The input bytes, unchanged.
     Raw,
-    /// The record behind the number of its peer and a tab.
+    /// Records, each prefixed with the number of its peer and a tab.
     Tag,
 }
 
@@ -53,7 +53,7 @@ impl Form {
         Self::Tag,
     ];
 
-    /// Its name on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Heka => "heka",
@@ -73,12 +73,12 @@ impl Form {
         }
     }
 
-    /// Whether it is framed messages, which are not for a terminal.
+    /// Whether the form is framed messages, which are unsuitable for a terminal.
     pub fn is_binary(self) -> bool {
         self == Self::Heka
     }
 
-    /// Whether it is one line a message for people.
+    /// Whether the form is one line per message for people.
     pub fn is_short(self) -> bool {
         matches!(self, Self::Short | Self::ShortIso)
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Text from outside on its way to a terminal: whatever could move the cursor or hide text is shown
-//! as an escape.
+//! Makes untrusted text safe for a terminal: characters that could move the cursor or hide text are
+//! shown as escapes.
 
-/// Control, bidirectional, zero-width and invisible characters, and separators of lines.
+/// Whether `c` is a control, bidirectional, zero-width or invisible character or a line separator.
 pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -11,15 +11,15 @@ pub fn is_harmful(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Appends text with line ends and tabs kept, bytes that are not UTF-8 shown as `\xNN`.
+/// Appends text with line ends and tabs kept and invalid UTF-8 shown as `\xNN`.
 pub fn push_harmless(out: &mut Vec<u8>, text: &[u8]) {
     each_harmless(text, |c| {
         out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     });
 }
 
-/// Hands over the characters of `text`, line ends and tabs as they are, what is harmful as the
-/// characters of an escape, bytes that are not UTF-8 as those of `\xNN`.
+/// Passes each character of `text` to `put`. Line ends and tabs are kept, harmful characters are
+/// replaced by their escapes, and invalid UTF-8 is shown as `\xNN`.
 pub(super) fn each_harmless(text: &[u8], mut put: impl FnMut(char)) {
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -41,7 +41,7 @@ fn escape_byte(byte: u8) -> impl Iterator<Item = char> {
     ['\\', 'x', digit(byte >> 4), digit(byte)].into_iter()
 }
 
-/// Appends text as part of one line: line ends and tabs are escaped too.
+/// Appends text as part of one line: line ends and tabs are escaped as well.
 pub fn push_line(line: &mut String, text: &[u8]) {
     each_harmless(text, |c| match c {
         '\n' => line.push_str("\\n"),

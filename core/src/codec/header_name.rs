@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The headers of a message by the names that people give them in templates and where text becomes
-//! a message. (In expressions `Severity` and `Pid` are numbers and the others text: see the matcher's
-//! own words.)
+//! The headers of a message by the names used in templates and for building messages from text. (In
+//! matcher expressions, `Severity` and `Pid` are numbers and the others text; the matcher has its
+//! own types.)
 
 /// A header of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum HeaderName {
 }
 
 impl HeaderName {
-    /// The header of that name, upper and lower case as written.
+    /// Looks up a header by name; the case matters.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "Uuid" => Self::Uuid,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages as logfmt: `time=… host=web01 … msg="GET /x" status=404`, one a line.
+//! Messages as logfmt, one per line: `time=… host=web01 … msg="GET /x" status=404`.
 
 use std::io::Write as _;
 
@@ -10,7 +10,7 @@ use super::template::chomped;
 use super::time::put_rfc3339;
 use crate::wire::{FieldView, MessageView, Value};
 
-/// Appends one message and a line end. `fields` chooses its fields.
+/// Appends one message and a line end. `fields` selects the fields.
 pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>, fields: &FieldList) {
     let start = out.len();
     let mut put = |name: &[u8], value: &mut dyn FnMut(&mut Vec<u8>)| {
@@ -51,7 +51,7 @@ pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>, fields: &FieldList) {
     out.push(b'\n');
 }
 
-/// Appends a name: what would end it is an underscore.
+/// Appends a name; characters that would end it are replaced by underscores.
 pub(super) fn put_name(out: &mut Vec<u8>, name: &[u8]) {
     let is_plain = |byte: u8| byte > b' ' && byte != 0x7f && !b"=\"".contains(&byte);
     out.extend(name.iter().map(|&byte| if is_plain(byte) { byte } else { b'_' }));
@@ -60,7 +60,7 @@ pub(super) fn put_name(out: &mut Vec<u8>, name: &[u8]) {
     }
 }
 
-/// Appends the values of a field, several ones with commas between them.
+/// Appends the values of a field, separated by commas.
 pub(super) fn put_values(out: &mut Vec<u8>, field: &FieldView<'_>) {
     let mut values = field.values();
     match (values.next(), values.next()) {
@@ -70,7 +70,7 @@ pub(super) fn put_values(out: &mut Vec<u8>, field: &FieldView<'_>) {
     }
 }
 
-/// Appends values with commas between them, in quotes if they would not be one word without them.
+/// Appends values separated by commas, in quotes if they would otherwise not be one word.
 fn put_list<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = Value<'a>>) {
     let start = out.len();
     let mut is_utf8 = true;
@@ -91,7 +91,7 @@ fn put_list<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = Value<'a>>) {
     }
 }
 
-/// Appends a value as it is.
+/// Appends a value without quotes.
 pub(super) fn put_plain(out: &mut Vec<u8>, value: Value<'_>) {
     match value {
         Value::String(text) => out.extend_from_slice(text),
@@ -102,7 +102,7 @@ pub(super) fn put_plain(out: &mut Vec<u8>, value: Value<'_>) {
     }
 }
 
-/// Appends a text, in quotes if it would not be one word without them.
+/// Appends a text, in quotes if it would otherwise not be one word.
 pub(super) fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     if is_word(text) && std::str::from_utf8(text).is_ok() {
         out.extend_from_slice(text);
@@ -118,7 +118,7 @@ fn is_word(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(is_plain)
 }
 
-/// Appends what stands between quotes; returns whether it was UTF-8.
+/// Appends the content of a quoted string; returns whether it was UTF-8.
 fn put_escaped(out: &mut Vec<u8>, text: &[u8]) -> bool {
     let mut is_utf8 = true;
     for chunk in text.utf8_chunks() {

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is wrong with something that a person typed, and where.
+//! A mistake in something that a person typed, with its position.
 
-/// What is wrong with an expression.
+/// A mistake in an expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Mistake {
-    /// At which byte.
+    /// Byte offset in the expression.
     pub at: usize,
     reason: String,
 }
 
 impl Mistake {
-    /// Something is wrong at that byte of an expression.
+    /// Creates a mistake at byte `at` of an expression.
     pub fn new(at: usize, reason: impl Into<String>) -> Self {
         Self { at, reason: reason.into() }
     }
 
-    /// As many blanks as there are characters before the place in `text`, the expression.
+    /// Returns one blank for each character before the mistake in `text`, the expression.
     pub fn indent(&self, text: &str) -> String {
         let before = text.get(..self.at).unwrap_or(text);
         " ".repeat(before.chars().count())

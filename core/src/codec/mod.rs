@@ -2,8 +2,8 @@
 //! Messages to forms that people and other programs read, and back.
 //!
 //! A tool that writes messages gives its users a choice of [`Form`] and writes through an
-//! [`Encoder`]; the forms themselves are pure functions from a [`crate::wire::MessageView`] to
-//! bytes, one module each. Clock, time zone and width of the terminal are arguments.
+//! [`Encoder`]; forms are pure functions from a [`crate::wire::MessageView`] to bytes, one module
+//! each. Clock, time zone and width of the terminal are arguments.
 
 pub mod csv;
 mod encoder;

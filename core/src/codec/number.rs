@@ -18,8 +18,8 @@ pub(super) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     BASE64.encode_mut(bytes, &mut out[start..]);
 }
 
-/// Appends the shortest digits that give `value` back, in the way of Go's `%g`: with an exponent
-/// if that is below -4 or at least 6. `infinity` and `nan` are the words to use.
+/// Appends the shortest digits that yield `value` again, formatted like Go's `%g`: with an exponent
+/// if it is below -4 or at least 6. `nan` and `plus_infinity` are the words for these values.
 pub fn put_go(out: &mut Vec<u8>, value: f64, nan: &str, plus_infinity: &str) {
     if value.is_nan() {
         out.extend_from_slice(nan.as_bytes());
@@ -46,15 +46,15 @@ pub fn put_c17(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-/// Longest double in the exponential form.
+/// Longest double in exponential form.
 const LONGEST: usize = 32;
 
-/// Appends a number given as `-1.25e3`, without zeros at the end of its fraction; with an exponent
-/// of at least two digits if that is below -4 or at least `from`.
+/// Appends a number given as `-1.25e3`, without trailing zeros in its fraction; with an exponent of
+/// at least two digits if it is below -4 or at least `from`.
 fn put_general(out: &mut Vec<u8>, number: Arguments<'_>, from: i32) {
     let (mut room, mut digits) = ([0; LONGEST], [0; LONGEST]);
     let mut rest = room.as_mut_slice();
-    // It has room for all of it.
+    // The buffer is large enough.
     let _ = rest.write_fmt(number);
     let free = rest.len();
     let scientific = std::str::from_utf8(&room[..LONGEST - free]).unwrap_or_default();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Payloads as records: the delimiter after each, and the time before it if wanted.
+//! Payloads as records, each followed by the delimiter and, if requested, preceded by the time.
 
 use super::time::{Strftime, Zone};
 use crate::wire::MessageView;
 
-/// When a payload gets a line end behind it.
+/// When a line end is written after a payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Newlines {
-    /// If it has none of its own.
+    /// If the payload does not end with one.
     #[default]
     Auto,
     /// Always (`PayloadEncoder`'s `append_newlines = true`).
@@ -19,29 +19,29 @@ pub enum Newlines {
 /// Writes payloads as Heka's `PayloadEncoder` does.
 #[derive(Clone, Debug, Default)]
 pub struct Payload {
-    /// When a delimiter follows.
+    /// When the delimiter is written.
     pub newlines: Newlines,
-    /// NUL instead of the line end.
+    /// Whether the delimiter is NUL instead of a line end.
     pub null: bool,
-    /// The time in front of the payload.
+    /// The time before the payload.
     pub prefix: Option<Prefix>,
 }
 
-/// The time in front of a payload.
+/// The time before a payload.
 #[derive(Clone, Debug)]
 pub struct Prefix {
     format: Strftime,
     zone: Zone,
-    /// Reads the clock, if the time of writing is wanted instead of the message's.
+    /// Reads the clock, for the time of writing instead of the message's time.
     now: Option<fn() -> i64>,
 }
 
 impl Prefix {
-    /// The message's time, or what `now` says (nanoseconds since 1970), in `zone`. A blank follows
-    /// if `format` does not end in one.
+    /// Creates a prefix: the message's time, or the time from `now` (nanoseconds since 1970), in
+    /// `zone`. A blank is added unless `format` ends with one.
     ///
     /// # Errors
-    /// Words on what is wrong with the format.
+    /// A description of what is wrong with the format.
     pub fn new(format: &str, zone: Zone, now: Option<fn() -> i64>) -> Result<Self, String> {
         let blank = if format.ends_with(' ') { "" } else { " " };
         let format = Strftime::new(&format!("{format}{blank}"))?;
@@ -64,7 +64,7 @@ impl Payload {
         self.put_bytes(out, message.payload.unwrap_or_default());
     }
 
-    /// Appends a payload that is at hand.
+    /// Appends a payload given as bytes.
     #[inline]
     pub fn put_bytes(&self, out: &mut Vec<u8>, payload: &[u8]) {
         let delimiter = if self.null { 0 } else { b'\n' };

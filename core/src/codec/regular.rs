@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Regular expressions in RE2's syntax, which is Go's.
 //!
-//! They are compiled by the `regex` crate, whose syntax is nearly the same. What is not is
-//! translated: `\d \w \s \b` are ASCII in RE2, `{` that begins no count is an ordinary character,
-//! so are `[`, `&&`, `--` and `~~` inside a class, and `\Q…\E` quotes.
+//! They are compiled by the `regex` crate, whose syntax is nearly the same. Differences are
+//! translated: `\d \w \s \b` are ASCII in RE2; a `{` that does not begin a count is an ordinary
+//! character, as are `[`, `&&`, `--` and `~~` inside a class; `\Q…\E` quotes.
 
 use std::iter::Peekable;
 use std::str::CharIndices;
@@ -23,7 +23,7 @@ const SIZE_LIMIT: usize = 10 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Regular {
     regex: Regex,
-    /// For text that is not UTF-8, if what takes the place of its bad bytes can be matched.
+    /// For text that is not UTF-8, if the expression can match the replacement for invalid bytes.
     damaged: Option<Arc<Damaged>>,
 }
 
@@ -31,23 +31,23 @@ impl Regular {
     /// Compiles `text`.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// The mistake and its position.
     pub fn new(text: &str) -> Result<Self, Mistake> {
         let regex = compile(text)?;
-        // Whatever else matches U+FFFD matches nothing at all, too.
+        // Anything else that matches U+FFFD matches nothing at all, too.
         let takes_any = text.contains(['.', '[', '\\', char::REPLACEMENT_CHARACTER]);
         let damaged = takes_any.then(|| Damaged::new(text).map(Arc::new)).transpose()?;
         Ok(Self { regex, damaged })
     }
 
-    /// The expression itself, for callers that need to know where it matches. It does not find what
-    /// is beside bytes that are not UTF-8.
+    /// Returns the expression itself, for callers that need the position of matches. It does not
+    /// match next to invalid UTF-8.
     pub(super) fn regex(&self) -> &Regex {
         &self.regex
     }
 
-    /// Whether it matches anywhere in `text`. Allocates nothing but, up to a limit, states that no
-    /// text before has led to.
+    /// Whether the expression matches anywhere in `text`. Allocates only for new states of the
+    /// automaton, up to a limit.
     #[inline]
     pub fn is_match(&self, text: &[u8]) -> bool {
         self.regex.is_match(text)
@@ -55,12 +55,12 @@ impl Regular {
     }
 }
 
-/// The same expression for text that is not UTF-8. RE2 reads each byte that belongs to no character
-/// as one U+FFFD; the automaton reads these in place, so nothing is copied.
+/// The same expression for text that is not UTF-8. RE2 reads each invalid byte as one U+FFFD; this
+/// automaton does so in place, without copying.
 #[derive(Debug)]
 struct Damaged {
     automaton: DFA,
-    /// The states that texts have led to so far.
+    /// The states reached so far.
     states: Mutex<Cache>,
 }
 
@@ -76,7 +76,7 @@ impl Damaged {
         Ok(Self { automaton, states })
     }
 
-    /// Whether it matches in `text`; never if that is UTF-8.
+    /// Whether the expression matches in `text`; always `false` if that is UTF-8.
     fn is_match(&self, text: &[u8]) -> bool {
         if std::str::from_utf8(text).is_ok() {
             return false;
@@ -86,7 +86,7 @@ impl Damaged {
             chunk.valid().bytes().chain(bad)
         });
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        // Only an automaton with limits other than these ends in an error.
+        // This automaton has no limits that end in an error.
         self.search(&mut states, bytes).unwrap_or(false)
     }
 
@@ -103,13 +103,13 @@ impl Damaged {
     }
 }
 
-/// Compiles RE2's syntax for callers that want the captures too.
+/// Compiles RE2's syntax for callers that also need captures.
 ///
 /// # Errors
-/// What is wrong with it, and where.
+/// The mistake and its position.
 pub fn compile(text: &str) -> Result<Regex, Mistake> {
     let (translated, places) = translate(text);
-    // The crate that compiles says in words alone where something is wrong.
+    // The crate that compiles gives the position only in prose.
     if let Err(error) = syntax::parse_with(&translated, &syntax::Config::new().octal(true)) {
         let (at, cause) = explain(&error);
         let place = places.iter().rfind(|(place, _)| *place <= at);
@@ -127,7 +127,7 @@ fn bad(at: usize, cause: &dyn std::fmt::Display) -> Mistake {
     Mistake::new(at, format!("bad regular expression: {cause}"))
 }
 
-/// Where something is wrong, and what.
+/// Returns the position and the description of a mistake.
 fn explain(error: &regex_syntax::Error) -> (usize, String) {
     match error {
         regex_syntax::Error::Parse(error) => (error.span().start.offset, error.kind().to_string()),
@@ -138,8 +138,8 @@ fn explain(error: &regex_syntax::Error) -> (usize, String) {
     }
 }
 
-/// RE2's syntax to the crate's, and where each part of it comes from: places in the translation
-/// and in what was translated.
+/// Translates RE2's syntax to the crate's. Also returns the origin of each part: offsets in the
+/// translation and in the source.
 fn translate(text: &str) -> (String, Vec<(usize, usize)>) {
     let mut out = String::with_capacity(text.len() + 16);
     let mut places = Vec::new();
@@ -183,12 +183,12 @@ fn translate(text: &str) -> (String, Vec<(usize, usize)>) {
 
 type Chars<'t> = Peekable<CharIndices<'t>>;
 
-/// What follows a backslash.
+/// Translates the characters after a backslash.
 fn escape(out: &mut String, chars: &mut Chars<'_>, in_class: bool) {
     let escaped = chars.next().map(|(_, c)| c);
     let then = chars.peek().map(|&(_, c)| c);
     match (escaped, then) {
-        // One digit alone refers back to a group, which no linear search can do.
+        // A single digit is a back-reference, which a linear search cannot support.
         (Some('1'..='7'), then) if !matches!(then, Some('0'..='7')) => out.push_str("\\y"),
         (Some('p' | 'P' | 'x'), Some('{')) => {
             out.extend(['\\', escaped.unwrap_or('p')]);
@@ -198,7 +198,7 @@ fn escape(out: &mut String, chars: &mut Chars<'_>, in_class: bool) {
     }
 }
 
-/// The beginning of a set, in which a leading `]` is an ordinary character.
+/// Translates the beginning of a set, in which a leading `]` is an ordinary character.
 fn begin_class(out: &mut String, chars: &mut Chars<'_>) {
     out.push('[');
     if let Some((_, caret)) = chars.next_if(|&(_, c)| c == '^') {
@@ -209,7 +209,7 @@ fn begin_class(out: &mut String, chars: &mut Chars<'_>) {
     }
 }
 
-/// Copies up to and with `end`.
+/// Copies everything up to and including `end`.
 fn copy_through(out: &mut String, chars: &mut impl Iterator<Item = (usize, char)>, end: &str) {
     let start = out.len();
     for (_, c) in chars {
@@ -220,7 +220,7 @@ fn copy_through(out: &mut String, chars: &mut impl Iterator<Item = (usize, char)
     }
 }
 
-/// Writes what a backslash and `escaped` mean.
+/// Writes the meaning of a backslash followed by `escaped`.
 fn push_escape(out: &mut String, escaped: Option<char>, in_class: bool) {
     let Some(c) = escaped else { return out.push('\\') };
     let inside = match c {
@@ -231,7 +231,7 @@ fn push_escape(out: &mut String, escaped: Option<char>, in_class: bool) {
         'W' => "^0-9A-Za-z_",
         'S' => "^\\t\\n\\x0C\\r ",
         'b' | 'B' if !in_class => return out.push_str(&format!("(?-u:\\{c})")),
-        // Not words of RE2, though the crate knows them.
+        // Unknown to RE2, though the crate supports them.
         '<' | '>' | 'u' | 'U' | 'y' => return out.push_str("\\y"),
         _ => return out.extend(['\\', c]),
     };
@@ -306,7 +306,7 @@ mod tests {
         assert!(!is_match("b\\b.$", b"\xff"));
     }
 
-    /// What RE2 makes of bytes that are not UTF-8.
+    /// Replaces invalid UTF-8 as RE2 does.
     fn mended(text: &[u8]) -> String {
         let bad = |chunk: std::str::Utf8Chunk<'_>| "\u{fffd}".repeat(chunk.invalid().len());
         text.utf8_chunks().map(|chunk| chunk.valid().to_owned() + &bad(chunk)).collect()

@@ -6,7 +6,7 @@ use super::text::put_uuid;
 use super::time::{self, Zone};
 use crate::wire::{FieldView, MessageView, Value};
 
-/// Appends one message, with an empty line before and behind it.
+/// Appends one message, with an empty line before and after it.
 pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>) {
     out.extend_from_slice(b"\n:Timestamp: ");
     time::put_go(out, message.timestamp.unwrap_or(0), &Zone::utc());

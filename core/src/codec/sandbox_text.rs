@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages as `lua_sandbox`'s `lsb_heka_cat -t` prints them.
 //!
-//! Byte for byte, so what is odd there is odd here: times in steps of 256 ns (they pass through a
-//! double), strings only up to their first NUL.
+//! The output is the same byte for byte, including its oddities: times have a resolution of 256 ns
+//! (they pass through a double), and strings end at their first NUL.
 
 use std::io::Write as _;
 
@@ -11,7 +11,7 @@ use super::text::put_uuid;
 use super::time::put_rfc3339;
 use crate::wire::{FieldView, MessageView, Value, ValueType};
 
-/// Appends one message, with an empty line behind it.
+/// Appends one message, followed by an empty line.
 pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>) {
     out.extend_from_slice(b":Uuid: ");
     put_uuid(out, message.uuid);
@@ -25,7 +25,7 @@ pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>) {
     put_text(out, b"\n:EnvVersion: ", message.env_version);
     out.extend_from_slice(b"\n:Pid: ");
     match message.pid {
-        // This number means "no pid" there.
+        // This number means "no pid" in `lsb_heka_cat`.
         None | Some(i32::MIN) => out.extend_from_slice(b"<nil>"),
         Some(pid) => put_integer(out, i64::from(pid)),
     }
@@ -37,7 +37,7 @@ pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>) {
     out.push(b'\n');
 }
 
-/// Appends what a C program prints that keeps nanoseconds in a double.
+/// Appends a time as a C program prints it that keeps nanoseconds in a double.
 #[expect(clippy::cast_possible_truncation, reason = "rounding is the point")]
 fn put_time(out: &mut Vec<u8>, nanoseconds: i64) {
     let double = nanoseconds as f64;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What of a message is meant: a header, or values of fields.
+//! Selects a header or field values of a message.
 
 use super::HeaderName;
 use super::json;
@@ -9,17 +9,17 @@ use super::text::put_uuid;
 use super::time::put_rfc3339;
 use crate::wire::{MessageView, Value};
 
-/// One of several, or every one.
+/// One of several, or all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
-    /// The one of that number, from 0.
+    /// The one with this index, from 0.
     Nth(usize),
-    /// Every one.
+    /// All of them.
     Every,
 }
 
 impl Pick {
-    /// Reads a number or `*`.
+    /// Parses an index or `*`.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "*" => Some(Self::Every),
@@ -36,25 +36,25 @@ impl Pick {
     }
 }
 
-/// Values of the fields of a name: `Fields[name][field][value]`.
+/// A path to field values: `Fields[name][field][value]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldPath {
-    /// The name.
+    /// The name of the field.
     pub name: Vec<u8>,
-    /// Which of the fields of this name.
+    /// Which of the fields with this name.
     pub field: Pick,
-    /// Which of its values.
+    /// Which of the field's values.
     pub value: Pick,
 }
 
 impl FieldPath {
-    /// All values of the first field of a name.
+    /// The path to all values of the first field named `name`.
     pub fn named(name: &str) -> Self {
         Self { name: name.as_bytes().to_vec(), field: Pick::Nth(0), value: Pick::Every }
     }
 
-    /// Reads what follows `Fields[`: `NAME]` with up to two indices behind it. Without an index all
-    /// values of the first field are meant; `[*]` alone means all values of all fields.
+    /// Parses the text after `Fields[`: `NAME]` followed by up to two indices. Without an index,
+    /// all values of the first field are selected; `[*]` alone selects all values of all fields.
     pub fn parse(text: &str) -> Option<Self> {
         let (name, mut rest) = text.split_once(']')?;
         let mut picks = [None; 2];
@@ -74,15 +74,15 @@ impl FieldPath {
         })
     }
 
-    /// The values, in the order of the message.
+    /// Returns the selected values, in the order of the message.
     #[inline]
     pub fn values<'m>(&self, message: &MessageView<'m>) -> impl Iterator<Item = Value<'m>> {
         let fields = message.fields().filter(|field| field.name == Some(self.name.as_slice()));
         self.field.of(fields).flat_map(|field| self.value.of(field.values()))
     }
 
-    /// The name without quotes around it, if it has any: they are part of the name, which is
-    /// seldom what is meant.
+    /// Returns the name without surrounding quotes, if it has any: the quotes are part of the name,
+    /// which is seldom intended.
     pub fn without_quotes(&self) -> Option<String> {
         match self.name.as_slice() {
             [b'"', inside @ .., b'"'] | [b'\'', inside @ .., b'\''] => {
@@ -93,17 +93,17 @@ impl FieldPath {
     }
 }
 
-/// A header, or values of fields.
+/// A header, or field values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
     /// A header.
     Header(HeaderName),
-    /// Values of fields.
+    /// Field values.
     Field(FieldPath),
 }
 
 impl Selector {
-    /// Reads `Hostname`, `Fields[name]`, or the `name` of a field.
+    /// Parses `Hostname`, `Fields[name]`, or the `name` of a field.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(header) = HeaderName::named(text) {
             return Some(Self::Header(header));
@@ -114,7 +114,7 @@ impl Selector {
         }
     }
 
-    /// Appends the text of it: nothing for what is absent, commas between several values.
+    /// Appends the selection as text: nothing if absent, several values separated by commas.
     pub fn put(&self, out: &mut Vec<u8>, message: &MessageView<'_>) {
         match self {
             Self::Header(header) => put_header(out, message, *header),
@@ -129,7 +129,7 @@ impl Selector {
         }
     }
 
-    /// Appends it as JSON: `null` for what is absent, an array of several values.
+    /// Appends the selection as JSON: `null` if absent, an array of several values.
     pub fn put_json(&self, out: &mut Vec<u8>, message: &MessageView<'_>) {
         match self {
             Self::Header(header) => put_header_json(out, message, *header),
@@ -145,7 +145,7 @@ impl Selector {
     }
 }
 
-/// A header that is text.
+/// Returns a text header.
 fn text<'m>(message: &MessageView<'m>, header: HeaderName) -> Option<&'m [u8]> {
     match header {
         HeaderName::Type => message.type_,

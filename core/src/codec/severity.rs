@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Severities from text and back: a map of words, numbers, and the names of RFC 5424.
+//! Severities from text and back: names of RFC 5424, numbers, and a map of words.
 
-/// A severity: a number, or a name as in logger(1) (RFC 5424).
+/// Parses a severity: a number, or a name as in logger(1) (RFC 5424).
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_severity(text: &str) -> Result<i32, String> {
     named(text.as_bytes())
         .or_else(|| text.parse().ok())
@@ -14,7 +14,7 @@ pub fn parse_severity(text: &str) -> Result<i32, String> {
 /// Longest name of a severity.
 const LONGEST: usize = 16;
 
-/// The severity that programs and their log libraries call so, whatever the case.
+/// Looks up the names of severities that programs and logging libraries use; case-insensitive.
 pub fn named(word: &[u8]) -> Option<i32> {
     let mut lower = [0; LONGEST];
     let lower = lower.get_mut(..word.len())?;
@@ -35,38 +35,38 @@ pub fn named(word: &[u8]) -> Option<i32> {
     })
 }
 
-/// The short name of a severity, at most five letters.
+/// Returns the short name of a severity, at most five letters.
 pub fn short_name(severity: i32) -> Option<&'static str> {
     const NAMES: [&str; 8] = ["EMERG", "ALERT", "CRIT", "ERR", "WARN", "NOTE", "INFO", "DEBUG"];
     usize::try_from(severity).ok().and_then(|severity| NAMES.get(severity)).copied()
 }
 
-/// The name of a severity as logger(1) has it.
+/// Returns the name of a severity as in logger(1).
 pub fn long_name(severity: i32) -> Option<&'static str> {
     const NAMES: [&str; 8] =
         ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
     usize::try_from(severity).ok().and_then(|severity| NAMES.get(severity)).copied()
 }
 
-/// Levels of pino and bunyan.
+/// The levels of pino and bunyan.
 const PINO: [(&str, i32); 6] = [("10", 7), ("20", 7), ("30", 6), ("40", 4), ("50", 3), ("60", 2)];
-/// Levels of Python's logging.
+/// The levels of Python's logging.
 const PYTHON: [(&str, i32); 5] = [("10", 7), ("20", 6), ("30", 4), ("40", 3), ("50", 2)];
 
-/// Words and the severities they stand for, above the usual names.
+/// A map of words to severities, which takes precedence over the usual names.
 #[derive(Clone, Debug, Default)]
 pub struct SeverityMap {
     words: Vec<(String, i32)>,
-    /// What any other word means.
+    /// Severity of all other words.
     default: Option<i32>,
 }
 
 impl SeverityMap {
-    /// Reads `WORD=SEVERITY[,…]`, as `fatal=0,W=warning`; `*` is any other word, and `pino` and
-    /// `python` are the numbers that these use.
+    /// Parses `WORD=SEVERITY[,…]`, e.g. `fatal=0,W=warning`; `*` stands for all other words, `pino`
+    /// and `python` for the numeric levels of these.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut map = Self::default();
         let own = |list: &[(&str, i32)]| list.iter().map(|&(w, s)| (w.to_owned(), s)).collect();
@@ -86,13 +86,13 @@ impl SeverityMap {
         Ok(map)
     }
 
-    /// The levels of pino and bunyan.
+    /// The map with the levels of pino and bunyan.
     pub fn pino() -> Self {
         Self { words: PINO.iter().map(|&(w, s)| (w.to_owned(), s)).collect(), default: None }
     }
 
-    /// What `word` means: by the map, in any case, as a number of syslog's, as a name. Other
-    /// numbers mean something else to each library.
+    /// Returns the severity of `word`: by the map, as a syslog number, or by its name in any case.
+    /// Other numbers differ between libraries and are not recognised.
     pub fn severity(&self, word: &[u8]) -> Option<i32> {
         let word = word.trim_ascii();
         let exactly = |known: &str| known.as_bytes() == word;
@@ -137,7 +137,7 @@ mod tests {
                 assert_eq!(map.severity(word.as_bytes()), Some(severity), "{word}");
             }
         }
-        // What means something else to each library is not taken for syslog's.
+        // Numbers that differ between libraries are not taken for syslog's.
         for word in ["50", "8", "-1", "165", "", "a word that is longer than any name"] {
             assert_eq!(map.severity(word.as_bytes()), None, "{word}");
         }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages through a template: `{Timestamp:%H:%M:%S} {Hostname:10} {Fields[status]:>3} {Payload}`.
+//! Messages formatted by a template: `{Timestamp:%H:%M:%S} {Hostname:10} {Fields[status]:>3}
+//! {Payload}`.
 //!
-//! Braces enclose a header, or a field with or without indices as in the matcher; several values of
-//! a field are joined by commas, what is absent is empty. `{Timestamp}` is RFC 3339 in UTC,
-//! `{Timestamp:FORMAT}` strftime(3) in the local zone. Behind a colon a width follows, with `<` (as
-//! without), `>` or `^` before it for left, right or centre and `.N` behind it for N columns at
-//! most; or `json` for a JSON value. `{{` and `}}` are braces; `\n`, `\t`, `\0` and `\\` are what
-//! they are in C.
+//! Braces enclose a header, or a field with optional indices as in the matcher. Several values of a
+//! field are joined by commas; an absent value is empty. `{Timestamp}` is RFC 3339 in UTC,
+//! `{Timestamp:FORMAT}` is strftime(3) in the local zone. A width may follow a colon, preceded by
+//! `<` (the default), `>` or `^` for left, right or centre, and followed by `.N` for at most N
+//! columns; or `json` for a JSON value. `{{` and `}}` are literal braces; `\n`, `\t`, `\0` and `\\`
+//! are as in C.
 
 use unicode_width::UnicodeWidthChar as _;
 
@@ -14,11 +15,11 @@ use super::time::{Strftime, Zone};
 use super::{FieldPath, HeaderName, Selector};
 use crate::wire::MessageView;
 
-/// A template, ready to be filled in.
+/// A parsed template.
 #[derive(Clone, Debug, Default)]
 pub struct TextTemplate {
     parts: Vec<Part>,
-    /// Stands behind each message, unless its last value has it.
+    /// Byte written after each message, unless its last value ends with it.
     end: Option<u8>,
     zone: Zone,
 }
@@ -32,13 +33,13 @@ enum Part {
     Json(Selector),
 }
 
-/// How a text is fitted in.
+/// How a text is padded or cut.
 #[derive(Clone, Copy, Debug, Default)]
 struct Padding {
     align: Align,
-    /// Columns at least.
+    /// Minimum number of columns.
     least: usize,
-    /// Columns at most.
+    /// Maximum number of columns.
     most: Option<usize>,
 }
 
@@ -51,10 +52,10 @@ enum Align {
 }
 
 impl TextTemplate {
-    /// Reads a template; its times are in `zone`.
+    /// Parses a template; times are in `zone`.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn new(text: &str, zone: Zone) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut plain = String::new();
@@ -94,15 +95,15 @@ impl TextTemplate {
         Ok(Self { parts, end: None, zone })
     }
 
-    /// The same with a byte behind each message, unless the last value ends in it: a payload of
-    /// heka-tail brings its line end along.
+    /// Adds a byte after each message, unless the last value ends with it: a payload of heka-tail
+    /// includes its line end.
     #[must_use]
     pub fn ending_with(mut self, byte: u8) -> Self {
         self.end = Some(byte);
         self
     }
 
-    /// The paths of the fields in it.
+    /// Returns the paths of the fields in the template.
     pub fn fields(&self) -> Vec<&FieldPath> {
         self.parts.iter().filter_map(Part::field).collect()
     }
@@ -138,7 +139,7 @@ impl TextTemplate {
     }
 }
 
-/// A payload without the line end that ends it.
+/// Returns a payload without its final line end.
 pub(super) fn chomped(payload: &[u8]) -> &[u8] {
     let payload = payload.strip_suffix(b"\n").unwrap_or(payload);
     payload.strip_suffix(b"\r").unwrap_or(payload)
@@ -166,7 +167,7 @@ impl Part {
 
     fn new(inside: &str) -> Result<Self, String> {
         let unknown = || format!("unknown part {{{inside}}}");
-        // The name of a field may hold a colon.
+        // The name of a field may contain a colon.
         let end = inside.rfind(']').map_or(0, |end| end + 1);
         let colon = inside.get(end..).and_then(|rest| rest.find(':')).map(|at| end + at);
         let (name, spec) = match colon {
@@ -188,7 +189,7 @@ impl Part {
 }
 
 impl Padding {
-    /// Reads `[<>^][LEAST][.MOST]`.
+    /// Parses `[<>^][LEAST][.MOST]`.
     fn parse(text: &str) -> Option<Self> {
         let (align, rest) = match text.as_bytes().first()? {
             b'<' => (Align::Left, text.get(1..)?),
@@ -205,7 +206,7 @@ impl Padding {
         Some(Self { align, least, most })
     }
 
-    /// Fits what `out` holds from `start` on.
+    /// Pads or cuts the text that `out` holds from `start` on.
     fn fit(self, out: &mut Vec<u8>, start: usize) {
         let (mut columns, mut end) = (0, start);
         for chunk in out.get(start..).unwrap_or_default().utf8_chunks() {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages as heka-cat's blocks of text (`-format txt`).
 //!
-//! Header values stand as they are, with defaults for absent ones; the fields are in protobuf's
-//! text format. Not for programs: a payload with line ends looks like further lines.
+//! Header values are written unchanged, with defaults for absent ones; fields are in protobuf's
+//! text format. The output is not for programs: a payload with line ends looks like further lines.
 
 use super::number::{put_go, put_integer};
 use super::time::{self, Zone};
 use crate::wire::{FieldView, MessageView, Value, ValueType};
 
-/// Appends one message, with an empty line behind it.
+/// Appends one message, followed by an empty line.
 pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>, zone: &Zone) {
     out.extend_from_slice(b"Timestamp: ");
     time::put_go(out, message.timestamp.unwrap_or(0), zone);
@@ -38,7 +38,7 @@ fn put_line(out: &mut Vec<u8>, label: &[u8], value: Option<&[u8]>) {
     out.extend_from_slice(value.unwrap_or_default());
 }
 
-/// Appends a Uuid of 16 bytes with dashes; nothing for any other.
+/// Appends a Uuid of 16 bytes with dashes; nothing for any other length.
 pub(super) fn put_uuid(out: &mut Vec<u8>, uuid: Option<&[u8]>) {
     if let Some(Ok(bytes)) = uuid.map(<&[u8; 16]>::try_from) {
         put_uuid_bytes(out, bytes);
@@ -74,7 +74,7 @@ fn put_field(out: &mut Vec<u8>, field: &FieldView<'_>) {
     }
 }
 
-/// How protobuf calls a type of values.
+/// Returns protobuf's name for a value type.
 fn type_name(number: i32) -> Option<&'static str> {
     ValueType::try_from(number).ok().map(ValueType::name)
 }
@@ -98,7 +98,7 @@ fn put_value(out: &mut Vec<u8>, value: Value<'_>) {
     out.push(b' ');
 }
 
-/// Appends `LABEL"TEXT" ` with everything that is not printable ASCII escaped.
+/// Appends `LABEL"TEXT" ` with all characters but printable ASCII escaped.
 fn put_quoted(out: &mut Vec<u8>, label: &[u8], text: &[u8]) {
     out.extend_from_slice(label);
     out.push(b'"');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Timestamps as text: RFC 3339, Go's default form, strftime.
+//! Timestamps as text: RFC 3339, Go's default format, strftime(3).
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
@@ -7,7 +7,7 @@ use jiff::fmt::StdIoWrite;
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::{Offset, TimeZone};
 
-/// The time zone that times are printed in; UTC by default.
+/// The time zone for printed times; UTC by default.
 #[derive(Clone, Debug)]
 pub struct Zone(TimeZone);
 
@@ -18,7 +18,7 @@ impl Default for Zone {
 }
 
 impl Zone {
-    /// The zone that `zone` describes.
+    /// Creates a zone from a time zone of jiff.
     pub fn new(zone: TimeZone) -> Self {
         Self(zone)
     }
@@ -29,13 +29,13 @@ impl Zone {
     }
 }
 
-/// A time given in nanoseconds since 1970-01-01 UTC. Every `i64` is one (1677 to 2262).
+/// Converts nanoseconds since 1970-01-01 UTC. Every `i64` is valid (1677 to 2262).
 fn instant(nanoseconds: impl Into<i128>) -> Timestamp {
     Timestamp::from_nanosecond(nanoseconds.into()).unwrap_or_default()
 }
 
-/// Reads RFC 3339, `@SECONDS`, `today`, `yesterday`, or a date, a time of day or both in `zone`; a
-/// time of day is one of the day of `now`.
+/// Parses RFC 3339, `@SECONDS`, `today`, `yesterday`, or a date, a time of day or both in `zone`. A
+/// time of day without a date is on the day of `now` (nanoseconds since 1970).
 pub fn parse(text: &str, now: i64, zone: &Zone) -> Option<i64> {
     let nanoseconds = |time: Timestamp| i64::try_from(time.as_nanosecond()).ok();
     if let Some(seconds) = text.strip_prefix('@') {
@@ -66,8 +66,8 @@ pub fn put_rfc3339(out: &mut Vec<u8>, nanoseconds: impl Into<i128>) {
     out.push(b'Z');
 }
 
-/// Appends the time as Go prints it: `2006-01-02 15:04:05.5 -0700 MST`, the fraction without
-/// zeros at its end.
+/// Appends the time as Go prints it: `2006-01-02 15:04:05.5 -0700 MST`, without trailing zeros in
+/// the fraction.
 pub fn put_go(out: &mut Vec<u8>, nanoseconds: i64, zone: &Zone) {
     let instant = instant(nanoseconds);
     let info = zone.0.to_offset_info(instant);
@@ -155,7 +155,7 @@ impl Strftime {
     /// Checks `format`.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn new(format: &str) -> Result<Self, String> {
         let now = jiff::ZonedDateTime::new(Timestamp::UNIX_EPOCH, TimeZone::UTC);
         BrokenDownTime::from(&now).to_string(format).map_err(|error| error.to_string())?;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A message in the making: values are written as they are going to stand on the wire, so that a
-//! record that is taken apart needs no memory but that of its message.
+//! A message under construction. Values are written directly in their wire representation, so
+//! parsing a record needs no memory beyond that of its message.
 
 use super::message::ValueType;
 use super::varint::{put_bytes, put_int32, put_int64, put_tag, put_varint, varint_len, wire_type};
 use super::view::{MessageView, Value};
 
-/// What a field takes beside its name, its representation and its value, at most.
+/// Upper bound on the bytes of a field beyond its name, representation and value.
 const FIELD_OVERHEAD: usize = 32;
 
 /// A header that is text.
@@ -24,38 +24,38 @@ pub enum TextHeader {
     Hostname,
 }
 
-/// There is no room for a value.
+/// The value does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("fields over the limit")]
 pub struct Full;
 
-/// What is set of a message, upon another one that has the rest. It is used again for the next
-/// message, so that it allocates nothing in the long run.
+/// The parts of a message that have been set; the rest comes from a base message. A draft is reused
+/// for the next message, so that it stops allocating once warm.
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
     uuid: Option<[u8; 16]>,
     timestamp: Option<i64>,
     severity: Option<i32>,
     pid: Option<i32>,
-    /// Where in `bytes` the texts are.
+    /// Ranges of the texts in `bytes`.
     texts: [Option<(usize, usize)>; 5],
     bytes: Vec<u8>,
-    /// Fields as they stand in a message.
+    /// Fields, encoded as in a message.
     fields: Vec<u8>,
-    /// The values of a list that is not closed yet.
+    /// The values of the list that is open.
     list: Vec<u8>,
-    /// Most bytes of headers and fields, the payload aside.
+    /// Limit on the bytes of headers and fields, without the payload.
     limit: usize,
     payload_len: usize,
 }
 
 impl Draft {
-    /// A message whose headers and fields, the payload aside, take at most `limit` bytes.
+    /// Creates a draft whose headers and fields, without the payload, take at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self { limit, ..Self::default() }
     }
 
-    /// Begins anew.
+    /// Clears everything that was set.
     pub fn clear(&mut self) {
         self.uuid = None;
         self.timestamp = None;
@@ -77,7 +77,7 @@ impl Draft {
         self.timestamp = Some(timestamp);
     }
 
-    /// The time, if it was set.
+    /// Returns the time, if set.
     pub fn timestamp(&self) -> Option<i64> {
         self.timestamp
     }
@@ -87,7 +87,7 @@ impl Draft {
         self.severity = Some(severity);
     }
 
-    /// The severity, if it was set.
+    /// Returns the severity, if set.
     pub fn severity(&self) -> Option<i32> {
         self.severity
     }
@@ -97,15 +97,15 @@ impl Draft {
         self.pid = Some(pid);
     }
 
-    /// The Pid, if it was set.
+    /// Returns the Pid, if set.
     pub fn pid(&self) -> Option<i32> {
         self.pid
     }
 
-    /// Sets a text.
+    /// Sets a text header.
     ///
     /// # Errors
-    /// [`Full`]; a payload has always room.
+    /// [`Full`], but never for a payload.
     pub fn set_text(&mut self, header: TextHeader, text: &[u8]) -> Result<(), Full> {
         if header == TextHeader::Payload {
             self.payload_len += text.len();
@@ -118,7 +118,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Takes a line end off the payload, if it was set and has one.
+    /// Removes the line end from the payload; returns whether there was one.
     pub fn chomp_payload(&mut self) -> bool {
         let Some((start, end)) = self.texts[TextHeader::Payload as usize] else { return false };
         let text = self.bytes.get(start..end).unwrap_or_default();
@@ -128,13 +128,14 @@ impl Draft {
         true
     }
 
-    /// A text, if it was set.
+    /// Returns a text header, if set.
     pub fn text(&self, header: TextHeader) -> Option<&[u8]> {
         let (start, end) = self.texts[header as usize]?;
         self.bytes.get(start..end)
     }
 
-    /// Adds a field of one value, with type and representation written out as Go's `NewField` does.
+    /// Adds a field with one value, with type and representation written explicitly as Go's
+    /// `NewField` does.
     ///
     /// # Errors
     /// [`Full`].
@@ -173,17 +174,17 @@ impl Draft {
         Ok(())
     }
 
-    /// The fields that were added, to be looked at.
+    /// Returns the fields added so far, for reading.
     pub fn field_view(&self) -> MessageView<'_> {
         MessageView::parse(&self.fields).unwrap_or_default()
     }
 
-    /// Begins the values of a field that has several.
+    /// Begins a field with several values.
     pub fn open_list(&mut self) {
         self.list.clear();
     }
 
-    /// Adds a value to them; all must be of one type.
+    /// Adds a value to the open list; all values must have the same type.
     ///
     /// # Errors
     /// [`Full`].
@@ -198,7 +199,7 @@ impl Draft {
         self.check(self.list.len())
     }
 
-    /// Adds the field of these values.
+    /// Adds the open list as a field.
     ///
     /// # Errors
     /// [`Full`].
@@ -219,8 +220,8 @@ impl Draft {
         opened
     }
 
-    /// Appends the message: what was set, and of `base` what was not. Its fields come first, then
-    /// those of `added`.
+    /// Appends the message. Whatever was not set is taken from `base`. The fields of the draft come
+    /// first, then those of `added`.
     pub fn finish(&self, out: &mut Vec<u8>, base: &MessageView<'_>, added: &MessageView<'_>) {
         let text = |header| self.text(header);
         match (&self.uuid, base.uuid) {
@@ -255,7 +256,7 @@ impl Draft {
         if used.saturating_add(more) > self.limit { Err(Full) } else { Ok(()) }
     }
 
-    /// Writes everything of a field that precedes its values.
+    /// Writes the part of a field that precedes its values.
     #[inline]
     fn open_field(
         &mut self,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages written straight into an output buffer.
 //!
-//! A [`Template`] holds what does not change from one message to the next (type, logger,
-//! severity; `env_version`, pid, hostname, fields), encoded once. Per message only Uuid, time and
-//! payload are written, and sizes are computed, so nothing is encoded twice and nothing moved.
-//! Members stand in the order of their numbers, as in Go Heka's encoder, and a negative severity
-//! or pid takes five bytes.
+//! A [`Template`] holds what does not change from one message to the next (type, logger, severity;
+//! `env_version`, pid, hostname, fields), encoded once. Per message, only Uuid, time and payload
+//! are written. Sizes are computed in advance, so nothing is encoded twice or moved. Members are in
+//! the order of their numbers, as in Go Heka's encoder, and a negative severity or pid takes five
+//! bytes.
 
 use super::framing::{FrameTooLarge, put_header};
 use super::header::Header;
@@ -13,11 +13,11 @@ use super::message::{Field, Message, ValueType};
 use super::signing::Signer;
 use super::varint::{put_bytes, put_int32, put_int64, put_tag, put_varint, varint_len, wire_type};
 
-/// What all messages of one source have in common.
+/// The parts that all messages of a source have in common.
 #[derive(Clone, Debug, Default)]
 pub struct Template {
     before_payload: Vec<u8>,
-    /// How many bytes of that precede the logger; the severity follows it.
+    /// Number of the encoded bytes that precede the logger; the severity follows it.
     before_logger: usize,
     severity: Option<i32>,
     after_payload: Vec<u8>,
@@ -26,7 +26,7 @@ pub struct Template {
 }
 
 impl Template {
-    /// Takes everything from `message` but Uuid, timestamp and payload.
+    /// Copies everything from `message` except Uuid, timestamp and payload.
     pub fn new(message: &Message, signer: Option<Signer>) -> Self {
         let mut template = Self { signer, severity: message.severity, ..Self::default() };
         put_type(&mut template.before_payload, message);
@@ -36,13 +36,14 @@ impl Template {
         template
     }
 
-    /// Makes another logger that of the messages.
+    /// Replaces the logger.
     pub fn set_logger(&mut self, logger: Option<&[u8]>) {
         self.before_payload.truncate(self.before_logger);
         put_logger(&mut self.before_payload, logger, self.severity);
     }
 
-    /// How many bytes a message takes beside its payload (the payload's own length included).
+    /// Returns the number of bytes of a message beyond its payload, including the payload's length
+    /// prefix.
     pub fn overhead(&self, payload_len: usize) -> usize {
         18 + 11
             + self.before_payload.len()
@@ -51,8 +52,8 @@ impl Template {
             + varint_len(payload_len as u64)
     }
 
-    /// How long a payload may be so that the message is no longer than `limit`; none if no byte has
-    /// room.
+    /// Returns the longest payload for which the message stays within `limit`, or `None` if not
+    /// even one byte fits.
     pub fn room(&self, limit: usize) -> Option<usize> {
         limit.checked_sub(self.overhead(limit)).filter(|room| *room > 0)
     }
@@ -60,7 +61,7 @@ impl Template {
     /// Appends a whole frame. `header` may carry extensions; length and signature are filled in.
     ///
     /// # Errors
-    /// [`FrameTooLarge`]: nothing is appended then.
+    /// [`FrameTooLarge`]; nothing is appended then.
     pub fn put_frame(
         &mut self,
         out: &mut Vec<u8>,
@@ -93,7 +94,7 @@ impl Template {
         Ok(())
     }
 
-    /// Appends the bare message.
+    /// Appends the message without a frame.
     pub fn put_message(&self, out: &mut Vec<u8>, uuid: [u8; 16], timestamp: i64, payload: &[u8]) {
         out.extend_from_slice(&[0x0a, 16]);
         out.extend_from_slice(&uuid);
@@ -192,18 +193,18 @@ fn put_field(out: &mut Vec<u8>, field: &Field) {
 }
 
 impl Field {
-    /// A field of one string, with type and (empty) representation written out as Go's `NewField`
-    /// does.
+    /// Creates a field with one string, with type and (empty) representation written explicitly as
+    /// Go's `NewField` does.
     pub fn string(name: impl Into<bytes::Bytes>, value: impl Into<bytes::Bytes>) -> Self {
         Self { value_string: vec![value.into()], ..Self::empty(name, ValueType::String) }
     }
 
-    /// A field of one integer, likewise.
+    /// Creates a field with one integer, like [`Field::string`].
     pub fn integer(name: impl Into<bytes::Bytes>, value: i64) -> Self {
         Self { value_integer: vec![value], ..Self::empty(name, ValueType::Integer) }
     }
 
-    /// A field of that type without values yet.
+    /// Creates a field of type `value_type` without values.
     pub fn empty(name: impl Into<bytes::Bytes>, value_type: ValueType) -> Self {
         Self {
             name: Some(name.into()),

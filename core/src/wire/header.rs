@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The header of a frame: how long the message is, who signed it, and what the heka tools add.
+//! The header of a frame: the length of the message, its signer, and the extensions of the heka
+//! tools.
 //!
 //! Fields 1 and 3 to 6 are Heka's. Fields 100 to 107 are extensions that carry delivery state
-//! between our own stages; every other reader skips them (heka-stream(5)).
+//! between the tools; every other reader skips them (heka-stream(5)).
 
 use super::varint::{Malformed, Reader, put_bytes, put_int64, put_tag, put_varint, wire_type};
 
-/// Longest header: its length is one byte.
+/// Longest header: the length of a header is one byte.
 pub const MAX_HEADER_SIZE: usize = 255;
-/// Longest message that a stock Heka receiver takes.
+/// Longest message that a stock Heka receiver accepts.
 pub const MAX_MESSAGE_SIZE: usize = 65_536;
-/// Longest message that our readers accept by default (heka-cat's limit).
+/// Longest message that readers accept by default (heka-cat's limit).
 pub const DEFAULT_READ_LIMIT: usize = 4 * 1024 * 1024;
 /// Longest checkpoint that travels in a header.
 pub const MAX_CHECKPOINT_SIZE: usize = 128;
@@ -28,42 +29,44 @@ pub enum HmacHash {
 /// A borrowed header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header<'a> {
-    /// Bytes of the message that follows.
+    /// Length of the message that follows, in bytes.
     pub message_length: u32,
-    /// Hash function of [`Header::hmac`]; a number that is neither MD5's nor SHA1's is kept out.
+    /// Hash function of [`Header::hmac`]; absent for a number other than that of MD5 or SHA1.
     pub hmac_hash: Option<HmacHash>,
-    /// Who signed.
+    /// Name of the signer.
     pub hmac_signer: Option<&'a [u8]>,
-    /// Which of the signer's keys.
+    /// Version of the signer's key.
     pub hmac_key_version: Option<u32>,
     /// The signature.
     pub hmac: Option<&'a [u8]>,
-    /// Names the sender's stream (extension 100).
+    /// Name of the sender's stream (extension 100).
     pub stream_id: Option<&'a [u8]>,
-    /// Number within the stream, asks for an acknowledgement (extension 101).
+    /// Number within the stream; asks for an acknowledgement (extension 101).
     pub sequence: Option<u64>,
-    /// Everything up to this number is safe (extension 102).
+    /// Number up to which everything is safe (extension 102).
     pub acknowledged: Option<u64>,
     /// Position in the source after this message (extension 103).
     pub checkpoint: Option<&'a [u8]>,
-    /// Whose the stream is (extension 104).
+    /// Proof of ownership of the stream (extension 104).
     pub claim: Option<&'a [u8]>,
-    /// Why the last of those up to [`Header::acknowledged`] will never be written (extension 105).
+    /// Reason why the last messages up to [`Header::acknowledged`] will never be written (extension
+    /// 105).
     pub refused: Option<u64>,
-    /// How many of them, one if that is not said (extension 106).
+    /// Number of messages refused, one if absent (extension 106).
     pub refused_count: Option<u64>,
-    /// Whether what follows is not a message, but a position too long for a header (extension 107).
+    /// Whether the message is only a carrier for a position that is too long for a header
+    /// (extension 107).
     pub is_mark: bool,
 }
 
 impl<'a> Header<'a> {
-    /// Reads a header.
+    /// Parses a header.
     ///
-    /// As in Heka, damage behind the length does not make a header invalid: the message is there
-    /// and can be read. A header without a length is none.
+    /// As in Heka, damage after the length does not make a header invalid: the message is there and
+    /// can be read. A header without a length is invalid.
     ///
     /// # Errors
-    /// [`Malformed`] if no length can be had from `bytes`.
+    /// [`Malformed`] if `bytes` do not yield a length.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut header = Header::default();
         let mut length = None;
@@ -74,7 +77,7 @@ impl<'a> Header<'a> {
                 break;
             }
         }
-        // More bytes could still name one.
+        // The length could still follow in further bytes.
         header.message_length = length.ok_or(Malformed::Truncated)?;
         Ok(header)
     }
@@ -110,7 +113,7 @@ impl<'a> Header<'a> {
         Ok(())
     }
 
-    /// Appends the header's bytes, members in the order of their numbers.
+    /// Appends the header, with members in the order of their numbers.
     pub fn put(&self, out: &mut Vec<u8>) {
         put_tag(out, 1, wire_type::VARINT);
         put_varint(out, u64::from(self.message_length));
@@ -133,7 +136,7 @@ impl<'a> Header<'a> {
 }
 
 impl Header<'_> {
-    /// Appends the extensions alone (100 to 107).
+    /// Appends only the extensions (100 to 107).
     pub fn put_extensions(&self, out: &mut Vec<u8>) {
         if let Some(stream_id) = self.stream_id {
             put_bytes(out, 100, stream_id);
@@ -161,7 +164,8 @@ impl Header<'_> {
         }
     }
 
-    /// Whether it carries anything that concerns only two neighbouring stages (100 to 107).
+    /// Whether the header has any extension (100 to 107): these concern only two neighbouring
+    /// stages.
     pub fn is_extended(&self) -> bool {
         self.stream_id.is_some()
             || self.sequence.is_some()
@@ -174,8 +178,8 @@ impl Header<'_> {
     }
 }
 
-/// Appends a header's bytes without the extensions 100 to 107 and with everything else, members
-/// unknown to us included, as it is. [`Header::parse`] reads the same length from both.
+/// Appends a header without the extensions 100 to 107. Everything else, including unknown members,
+/// is unchanged. [`Header::parse`] reads the same length from both.
 pub fn put_stripped(out: &mut Vec<u8>, header: &[u8]) {
     let mut reader = Reader::new(header);
     let (mut read, mut length) = (Header::default(), None);
@@ -184,8 +188,8 @@ pub fn put_stripped(out: &mut Vec<u8>, header: &[u8]) {
         let member = Reader::new(before).tag();
         let is_read = read.read_member(&mut reader, &mut length).is_ok();
         let len = match member {
-            // Damage behind the length is passed on like everything else, with all that follows:
-            // nobody reads on behind it, which would find other lengths if it were gone.
+            // Damage after the length is copied with everything that follows it. Without the
+            // damaged bytes, a reader would parse what follows and could find another length.
             _ if !is_read => before.len(),
             Ok((100..=107, _)) => 0,
             _ => before.len() - reader.rest().len(),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The Heka message as an owned value, for callers that build or keep messages.
 //!
-//! The definitions are those of `proto/message.proto` with two liberties that the wire allows.
-//! Text is declared as bytes, because log bytes need not be UTF-8 and a `string` would refuse
-//! them. `uuid` and `timestamp` are optional, because no Heka program enforces `required` in
-//! either direction (heka-stream(5)).
+//! The definitions follow `proto/message.proto` with two liberties that the wire format permits.
+//! Text is declared as bytes, because log data need not be UTF-8 and a `string` would reject it.
+//! `uuid` and `timestamp` are optional, because no Heka program enforces `required` in either
+//! direction (heka-stream(5)).
 
 use bytes::Bytes;
 
@@ -17,25 +17,25 @@ pub struct Message {
     /// Nanoseconds since 1970-01-01 UTC.
     #[prost(int64, optional, tag = "2")]
     pub timestamp: Option<i64>,
-    /// What kind of message this is.
+    /// Kind of message.
     #[prost(bytes = "bytes", optional, tag = "3")]
     pub r#type: Option<Bytes>,
-    /// Where it comes from, e.g. the name of a file or a program.
+    /// Origin of the message, e.g. the name of a file or a program.
     #[prost(bytes = "bytes", optional, tag = "4")]
     pub logger: Option<Bytes>,
     /// Severity as in syslog (RFC 5424); absent means 7.
     #[prost(int32, optional, tag = "5")]
     pub severity: Option<i32>,
-    /// The text itself.
+    /// The text of the message.
     #[prost(bytes = "bytes", optional, tag = "6")]
     pub payload: Option<Bytes>,
     /// Version of the sender's environment.
     #[prost(bytes = "bytes", optional, tag = "7")]
     pub env_version: Option<Bytes>,
-    /// Process that made the message.
+    /// Process that created the message.
     #[prost(int32, optional, tag = "8")]
     pub pid: Option<i32>,
-    /// Machine that made the message.
+    /// Host that created the message.
     #[prost(bytes = "bytes", optional, tag = "9")]
     pub hostname: Option<Bytes>,
     /// Further named values; names may repeat.
@@ -44,7 +44,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Reads the message that `bytes` are, if they are one.
+    /// Parses a message; `None` if `bytes` are not one.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         prost::Message::decode(bytes).ok()
     }
@@ -56,10 +56,10 @@ pub struct Field {
     /// Name; absent only in damaged or foreign data.
     #[prost(bytes = "bytes", optional, tag = "1")]
     pub name: Option<Bytes>,
-    /// Which of the lists below holds the values (see [`ValueType`]).
+    /// Selects the list below that holds the values (see [`ValueType`]).
     #[prost(enumeration = "ValueType", optional, tag = "2")]
     pub value_type: Option<i32>,
-    /// Free text on what the value means, e.g. `count`, `B`, `ns`, `ipv4`.
+    /// Free text that describes the values, e.g. `count`, `B`, `ns`, `ipv4`.
     #[prost(bytes = "bytes", optional, tag = "3")]
     pub representation: Option<Bytes>,
     /// Values of a `STRING` field.
@@ -99,7 +99,7 @@ impl ValueType {
     /// All types in the order of their numbers.
     pub const ALL: [Self; 5] = [Self::String, Self::Bytes, Self::Integer, Self::Double, Self::Bool];
 
-    /// The type's name in the schema.
+    /// Returns the type's name in the schema.
     pub fn name(self) -> &'static str {
         match self {
             Self::String => "STRING",
@@ -111,5 +111,5 @@ impl ValueType {
     }
 }
 
-/// Severity of a message that names none.
+/// Severity of a message that has none.
 pub const DEFAULT_SEVERITY: i32 = 7;

@@ -2,8 +2,8 @@
 //! Bytes to messages and back: pure functions, no I/O, no clock.
 //!
 //! The format is Mozilla Heka's; heka-stream(5) describes every byte of it. [`framing`] finds
-//! frames in a stream, [`view`] reads messages where they lie, [`encode`] writes them,
-//! [`message`] holds them as values, [`signing`] signs and verifies.
+//! frames in a stream, [`view`] reads messages in place, [`encode`] writes messages, [`message`]
+//! holds messages as values, [`signing`] signs and verifies.
 
 pub mod draft;
 pub mod encode;

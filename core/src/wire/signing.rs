@@ -2,7 +2,7 @@
 //! Signatures of frames: HMAC-MD5 and HMAC-SHA1 (RFC 2104) over the message bytes.
 //!
 //! The signer's name, the key's version and the hash function are not covered by the signature;
-//! that is Heka's format. What is stricter than in Heka: a frame without an `hmac` is unsigned
+//! that is Heka's format. Two rules are stricter than Heka's: a frame without an `hmac` is unsigned
 //! whatever its header says, and short headers are verified like any other.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use sha1::Sha1;
 
 use super::header::{Header, HmacHash};
 
-/// What a sender needs to sign.
+/// A signer: name, key version and key.
 #[derive(Clone)]
 pub struct Signer {
     name: Vec<u8>,
@@ -27,7 +27,7 @@ impl std::fmt::Debug for Signer {
     }
 }
 
-/// A key, made ready for one hash function.
+/// A key, prepared for one hash function.
 #[derive(Clone)]
 enum Key {
     Md5(Hmac<Md5>),
@@ -62,24 +62,24 @@ impl Digest {
         Self { bytes, len: digest.len() }
     }
 
-    /// The signature's bytes.
+    /// Returns the bytes of the signature.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }
 
 impl Signer {
-    /// A signer with this name, key version and key.
+    /// Creates a signer.
     pub fn new(name: &[u8], version: u32, hash: HmacHash, key: &[u8]) -> Self {
         Self { name: name.to_vec(), version, key: Key::new(hash, key) }
     }
 
-    /// Who signs.
+    /// Returns the name of the signer.
     pub fn name(&self) -> &[u8] {
         &self.name
     }
 
-    /// The signature of `message`.
+    /// Signs `message`.
     pub fn sign(&self, message: &[u8]) -> Digest {
         match &self.key {
             Key::Md5(key) => {
@@ -91,7 +91,8 @@ impl Signer {
         }
     }
 
-    /// `header` with this signer's name, version, hash function and the signature `digest`.
+    /// Returns `header` with this signer's name, key version and hash function and with the
+    /// signature `digest`.
     pub fn stamp<'a>(&'a self, header: Header<'a>, digest: &'a Digest) -> Header<'a> {
         Header {
             hmac_hash: Some(match self.key {
@@ -106,16 +107,16 @@ impl Signer {
     }
 }
 
-/// What became of a frame's signature.
+/// Result of verifying a frame's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
-    /// There is none.
+    /// The frame has no signature.
     Unsigned,
-    /// It is right, and made by this signer.
+    /// The signature is valid; holds the signer's name.
     Signed(&'a [u8]),
-    /// No key is known for its signer and version.
+    /// The key of this signer and version is not known.
     UnknownKey,
-    /// It is wrong.
+    /// The signature is invalid.
     Wrong,
 }
 
@@ -132,18 +133,18 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// Adds the key of `signer`, which is the signer's name, `_` and the key's version.
+    /// Adds the key of `signer`, a name of the form `SIGNER_VERSION`.
     pub fn add(&mut self, signer: &[u8], key: &[u8]) {
         let ready = (Key::new(HmacHash::Md5, key), Key::new(HmacHash::Sha1, key));
         self.by_name.insert(signer.to_vec(), ready);
     }
 
-    /// Whether it has no keys.
+    /// Whether there are no keys.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
 
-    /// Compares the signature in `header` with that of `message`, in constant time.
+    /// Verifies the signature in `header` against `message`, in constant time.
     pub fn verify<'a>(&self, header: &Header<'a>, message: &[u8]) -> Verdict<'a> {
         let Some(hmac) = header.hmac else {
             return Verdict::Unsigned;

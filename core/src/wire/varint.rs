@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Protobuf's building blocks, bounds-checked: varints, tags, length-delimited bytes.
 //!
-//! Everything that reads here may be fed by an enemy: a length is compared with what remains
+//! All functions here must withstand hostile input: a length is compared with the remaining bytes
 //! before it is used, a varint ends after ten bytes, groups nest at most [`MAX_DEPTH`] deep.
 
-/// How deep unknown groups may nest, as in prost.
+/// Maximum nesting of unknown groups, as in prost.
 pub(super) const MAX_DEPTH: u32 = 100;
 
 /// Wire types of protobuf.
@@ -23,12 +23,12 @@ pub mod wire_type {
     pub const FIXED32: u8 = 5;
 }
 
-/// Why bytes are not protobuf.
+/// The reason why bytes are not valid protobuf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
-    /// The input ended inside a value: more bytes might mend it.
+    /// The input ended inside a value; more bytes could complete it.
     Truncated,
-    /// No further bytes can mend it.
+    /// Invalid, whatever follows.
     Invalid,
 }
 
@@ -39,17 +39,17 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at the first of `bytes`.
+    /// Creates a cursor at the first byte.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    /// What has not been read yet.
+    /// Returns the unread bytes.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Whether everything has been read.
+    /// Whether all bytes have been read.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         Ok((number, (key & 7) as u8))
     }
 
-    /// Takes the next `len` bytes.
+    /// Reads the next `len` bytes.
     #[inline]
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
         match self.rest.split_at_checked(len) {
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let len = self.varint()?;
-        // A length that no buffer can hold is damage, not a reason to wait for more.
+        // A length beyond any buffer is damage, not a reason to wait for more bytes.
         if len > u64::from(u32::MAX) {
             return Err(Malformed::Invalid);
         }
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         bytes.try_into().map_err(|_| Malformed::Truncated)
     }
 
-    /// Skips the value of a tag that nobody asked for.
+    /// Skips the value of an unknown tag.
     pub fn skip(&mut self, number: u32, wire: u8) -> Result<(), Malformed> {
         self.skip_nested(number, wire, 0)
     }
@@ -152,7 +152,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Length and value of a varint of at most nine bytes, as times of our days have.
+/// Decodes a varint of at most nine bytes, which is enough for current timestamps; returns its size
+/// and value.
 #[inline]
 fn at_most_nine(bytes: &[u8; 9]) -> Option<(usize, u64)> {
     let [first @ .., ninth] = *bytes;
@@ -165,7 +166,7 @@ fn at_most_nine(bytes: &[u8; 9]) -> Option<(usize, u64)> {
     (ninth < 0x80).then(|| (9, joined(word) | u64::from(ninth) << 56))
 }
 
-/// The lower seven bits of each byte, side by side: first in pairs, then pairs of pairs.
+/// Joins the lower seven bits of each byte: first in pairs, then pairs of pairs.
 #[inline]
 fn joined(word: u64) -> u64 {
     let sevens = (word & 0x007f_007f_007f_007f) | (word & 0x7f00_7f00_7f00_7f00) >> 1;
@@ -201,7 +202,7 @@ pub fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Appends an `int32` as Heka does: a negative one takes five bytes, not protobuf's ten.
+/// Appends an `int32` as Heka does: a negative value takes five bytes instead of protobuf's ten.
 pub fn put_int32(out: &mut Vec<u8>, number: u32, value: i32) {
     put_tag(out, number, wire_type::VARINT);
     put_varint(out, u64::from(value.cast_unsigned()));
@@ -225,7 +226,7 @@ mod tests {
                 put_varint(&mut out, value);
                 assert_eq!(out.len(), varint_len(value), "{value}");
                 assert_eq!(Reader::new(&out).varint(), Ok(value));
-                // What follows does not matter.
+                // The bytes after the varint do not matter.
                 for behind in [0, 0x7f, 0xff] {
                     let more = [&out[..], &[behind; 9]].concat();
                     let mut reader = Reader::new(&more);

@@ -1,30 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A message read where it lies: slices of the frame, nothing copied, nothing allocated.
+//! A message read in place: slices of the frame, without copying or allocation.
 //!
-//! [`MessageView::parse`] looks at every top-level tag once, which is what distinguishes a message
-//! from damage; no value is looked at before someone asks for it. Fields are kept as their bytes,
-//! and to find one by its name the values of the others are stepped over. Damage inside a field
-//! ends that field and leaves what was read of it, as Heka's own decoder does; damage outside makes
-//! the whole message invalid.
+//! [`MessageView::parse`] visits every top-level tag once, which is enough to distinguish a message
+//! from damage; values are decoded on demand. Fields are kept as bytes, and a lookup by name skips
+//! the values of the other fields. Damage inside a field ends that field and keeps what was read of
+//! it, as in Heka's own decoder; damage outside of fields makes the whole message invalid.
 
 use super::message::{DEFAULT_SEVERITY, ValueType};
 use super::varint::{Malformed, Reader, wire_type};
 
-/// How far an attempt to read a message got.
+/// How far parsing of a message got.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Progress {
-    /// How many members were read, and how many bytes of groups.
+    /// Members read, and bytes of groups.
     pub(super) members: usize,
-    /// Where the last member begins: what is before it is in order.
+    /// Offset of the last member; everything before it is valid.
     pub(super) checked: usize,
-    /// It got no further than into a group.
+    /// Whether parsing stopped inside a group.
     pub(super) in_group: bool,
 }
 
 /// One borrowed message.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessageView<'a> {
-    /// The 16 bytes of the UUID, or whatever is in their place.
+    /// The UUID, normally 16 bytes.
     pub uuid: Option<&'a [u8]>,
     /// Nanoseconds since 1970-01-01 UTC.
     pub timestamp: Option<i64>,
@@ -32,7 +31,7 @@ pub struct MessageView<'a> {
     pub type_: Option<&'a [u8]>,
     /// Logger.
     pub logger: Option<&'a [u8]>,
-    /// Severity as it is on the wire.
+    /// Severity as on the wire.
     pub severity: Option<i32>,
     /// Payload.
     pub payload: Option<&'a [u8]>,
@@ -46,16 +45,17 @@ pub struct MessageView<'a> {
 }
 
 impl<'a> MessageView<'a> {
-    /// Reads the message that `bytes` are.
+    /// Parses a message.
     ///
     /// # Errors
-    /// [`Malformed::Truncated`] if more bytes could make it a message, [`Malformed::Invalid`] if
-    /// none can.
+    /// [`Malformed::Truncated`] if more bytes could complete a message, [`Malformed::Invalid`]
+    /// otherwise.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         Self::parse_counting(bytes).0
     }
 
-    /// The same, and how far it got: what an attempt at something that is not a message cost.
+    /// Like [`MessageView::parse`], and also returns the progress, which is the cost of a failed
+    /// attempt.
     pub(super) fn parse_counting(bytes: &'a [u8]) -> (Result<Self, Malformed>, Progress) {
         let mut view = Self::default();
         let mut progress = Progress::default();
@@ -63,8 +63,8 @@ impl<'a> MessageView<'a> {
         (outcome.map(|()| view), progress)
     }
 
-    /// Fills in what the message names. As part of its caller it fills in a view that is made where
-    /// it stays: copying one costs as much as reading half of it.
+    /// Fills in the members of the message. It is inlined into its caller so that the view is built
+    /// in place: copying a view costs as much as half of the parsing.
     #[inline(always)]
     pub(super) fn read(
         &mut self,
@@ -107,7 +107,7 @@ impl<'a> MessageView<'a> {
         Ok(())
     }
 
-    /// Severity, 7 if the message names none.
+    /// Returns the severity, 7 if the message has none.
     pub fn severity(&self) -> i32 {
         self.severity.unwrap_or(DEFAULT_SEVERITY)
     }
@@ -117,35 +117,35 @@ impl<'a> MessageView<'a> {
         !self.fields.is_empty()
     }
 
-    /// The bytes from the first field on, to the end of the message.
+    /// Returns the bytes from the first field to the end of the message.
     pub fn field_bytes(&self) -> &'a [u8] {
         self.fields
     }
 
-    /// Fields in the order of the wire.
+    /// Returns the fields in wire order.
     pub fn fields(&self) -> Fields<'a> {
         Fields { reader: Reader::new(self.fields) }
     }
 
-    /// The `index`-th field of that name.
+    /// Returns the `index`-th field named `name`.
     pub fn field(&self, name: &[u8], index: usize) -> Option<FieldView<'a>> {
         self.fields().filter(|field| field.name == Some(name)).nth(index)
     }
 }
 
-/// One member of a message, or of a group in it, and how many bytes it takes.
+/// One member of a message or of a group, with its size in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Member {
-    /// A value, all of it.
+    /// A complete value.
     Value(u64),
-    /// The tag that opens a group, with its number.
+    /// The tag that opens a group, and the group's number.
     Group(u32, u64),
-    /// The tag that closes one.
+    /// The tag that closes a group, and the group's number.
     GroupEnd(u32, u64),
 }
 
-/// The member at the front of `bytes`, by the rules of [`MessageView::parse`]. The end of a value
-/// that has a length may be beyond them.
+/// Reads the member at the front of `bytes`, by the rules of [`MessageView::parse`]. A
+/// length-delimited value may end beyond `bytes`.
 pub(super) fn member(bytes: &[u8], in_group: bool) -> Result<Member, Malformed> {
     let mut reader = Reader::new(bytes);
     let (number, wire) = reader.tag()?;
@@ -177,7 +177,7 @@ pub(super) fn member(bytes: &[u8], in_group: bool) -> Result<Member, Malformed> 
     }
 }
 
-/// An `int32` as protobuf reads it: the low half of the varint.
+/// Converts a varint to an `int32` as protobuf does, from its low half.
 fn int32(value: u64) -> i32 {
     let bytes = value.to_le_bytes();
     i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
@@ -190,7 +190,7 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The bytes of the next one.
+    /// Returns the bytes of the next field.
     #[inline]
     pub fn next_bytes(&mut self) -> Option<&'a [u8]> {
         while !self.reader.is_empty() {
@@ -217,7 +217,7 @@ impl<'a> Iterator for Fields<'a> {
 pub struct FieldView<'a> {
     /// Name; absent only in damaged or foreign data.
     pub name: Option<&'a [u8]>,
-    /// Number of the declared type; one that [`ValueType`] does not know is kept.
+    /// Number of the declared type, even if [`ValueType`] does not know it.
     pub value_type: Option<i32>,
     /// Representation.
     pub representation: Option<&'a [u8]>,
@@ -225,7 +225,7 @@ pub struct FieldView<'a> {
 }
 
 impl<'a> FieldView<'a> {
-    /// Reads what is in order of the field that `bytes` are.
+    /// Parses a field as far as it is valid.
     pub fn parse(bytes: &'a [u8]) -> Self {
         let mut view = Self::default();
         let mut reader = Reader::new(bytes);
@@ -255,28 +255,28 @@ impl<'a> FieldView<'a> {
         Ok(())
     }
 
-    /// The bytes from the first value on, to the end of the field.
+    /// Returns the bytes from the first value to the end of the field.
     pub fn value_bytes(&self) -> &'a [u8] {
         self.values
     }
 
-    /// The declared type: `STRING` if none is named, nothing if it is unknown.
+    /// Returns the declared type: `STRING` if none is declared, `None` if it is unknown.
     pub fn value_type(&self) -> Option<ValueType> {
         ValueType::try_from(self.value_type.unwrap_or(0)).ok()
     }
 
-    /// Values of the declared type.
+    /// Returns the values of the declared type.
     pub fn values(&self) -> Values<'a> {
         Values { wanted: self.value_type(), ..self.values_of(ValueType::String) }
     }
 
-    /// Whether there are values of that type, whatever was declared.
+    /// Whether there are values of type `value_type`, whatever the declared type.
     pub fn has_values_of(&self, value_type: ValueType) -> bool {
         self.values_of(value_type).next().is_some()
     }
 
-    /// Everything of variable length among the values, in the order of the wire and whatever list
-    /// it belongs to: what `lua_sandbox` takes for the values of a text field.
+    /// Returns all length-delimited values in wire order, whatever list they belong to.
+    /// `lua_sandbox` treats these as the values of a text field.
     pub fn texts(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut reader = Reader::new(self.values);
         std::iter::from_fn(move || {
@@ -291,7 +291,7 @@ impl<'a> FieldView<'a> {
         })
     }
 
-    /// Values of the type given, whatever was declared.
+    /// Returns the values of type `value_type`, whatever the declared type.
     pub fn values_of(&self, value_type: ValueType) -> Values<'a> {
         Values {
             reader: Reader::new(self.values),
@@ -317,7 +317,7 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// The type of a field that holds it.
+    /// Returns the type of a field that holds this value.
     pub fn value_type(&self) -> ValueType {
         match self {
             Self::String(_) => ValueType::String,

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! JSON read token by token where it lies. It is lenient where nothing is lost by it: control
-//! characters and bytes that are not UTF-8 may stand in strings, and half a surrogate pair is
-//! U+FFFD.
+//! JSON read token by token, in place. The reader is lenient where that loses nothing: strings may
+//! contain control characters and invalid UTF-8, and an unpaired surrogate is U+FFFD.
 
 use memchr::memchr2;
 
 use super::number;
 
-/// Deepest nesting that is read.
+/// Maximum nesting.
 pub(crate) const MAX_DEPTH: usize = 128;
 
-/// What is wrong with JSON, and where.
+/// A JSON error and its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wrong {
     /// The column, counted from 1.
@@ -18,14 +17,14 @@ pub(crate) struct Wrong {
     pub(crate) words: &'static str,
 }
 
-/// What a value begins with.
+/// The beginning of a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Token<'a> {
     Null,
     Bool(bool),
-    /// As it is written.
+    /// A number as written.
     Number(&'a [u8]),
-    /// `NaN`, `Infinity`, `-Infinity`, which Python writes.
+    /// `NaN`, `Infinity`, `-Infinity`, as Python writes them.
     NotFinite(f64),
     String(Text<'a>),
     /// `[`: elements follow.
@@ -34,7 +33,7 @@ pub(crate) enum Token<'a> {
     Object,
 }
 
-/// A string as it is written, without its quotes.
+/// A string as written, without its quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Text<'a> {
     written: &'a [u8],
@@ -44,9 +43,9 @@ pub(crate) struct Text<'a> {
 /// A cursor over JSON.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
-    /// What is not read yet.
+    /// The unread rest.
     rest: &'a [u8],
-    /// The length of all of it.
+    /// The length of the whole text.
     len: usize,
 }
 
@@ -72,13 +71,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Nothing but blanks may follow.
+    /// Checks that only blanks follow.
     pub(crate) fn finish(&mut self) -> Result<(), Wrong> {
         self.blanks();
         if self.rest.is_empty() { Ok(()) } else { Err(self.wrong("trailing characters")) }
     }
 
-    /// The next value, or its opening bracket.
+    /// Reads the next value, or its opening bracket.
     #[inline]
     pub(crate) fn value(&mut self) -> Result<Token<'a>, Wrong> {
         self.blanks();
@@ -124,7 +123,7 @@ impl<'a> Cursor<'a> {
         Ok(token)
     }
 
-    /// The string at the front of `text`, behind its opening quote.
+    /// Reads the string at the front of `text`, after its opening quote.
     #[inline]
     fn string(&mut self, text: &'a [u8]) -> Result<Text<'a>, Wrong> {
         let mut has_escapes = false;
@@ -142,7 +141,8 @@ impl<'a> Cursor<'a> {
         Err(Wrong { column: self.len, words: "EOF while parsing a string" })
     }
 
-    /// The name of the next member, whose value is next then; `None` at the end of the object.
+    /// Reads the name of the next member, after which its value is next; `None` at the end of the
+    /// object.
     #[inline]
     pub(crate) fn member(&mut self, is_first: bool) -> Result<Option<Text<'a>>, Wrong> {
         if !self.another(b'}', is_first, "expected `,` or `}`")? {
@@ -160,7 +160,7 @@ impl<'a> Cursor<'a> {
         Ok(Some(name))
     }
 
-    /// Whether another element is next, rather than the end of the array.
+    /// Whether another element follows, rather than the end of the array.
     pub(crate) fn element(&mut self, is_first: bool) -> Result<bool, Wrong> {
         self.another(b']', is_first, "expected `,` or `]`")
     }
@@ -186,7 +186,7 @@ impl<'a> Cursor<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// What it says; `room` is used if that is not what is written.
+    /// Returns the unescaped text; `room` is used if the text has escapes.
     #[inline]
     pub(crate) fn read<'b>(self, room: &'b mut Vec<u8>) -> &'b [u8]
     where
@@ -200,7 +200,7 @@ impl<'a> Text<'a> {
         room
     }
 
-    /// Appends what it says.
+    /// Appends the unescaped text.
     #[inline]
     pub(crate) fn put(self, out: &mut Vec<u8>) {
         if self.has_escapes {
@@ -210,12 +210,12 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// What it says, if it has no escape.
+    /// Returns the text if it has no escapes.
     pub(crate) fn plain(self) -> Option<&'a [u8]> {
         (!self.has_escapes).then_some(self.written)
     }
 
-    /// Whether all that is escaped is what JSON allows to be, and says a character of its own.
+    /// Whether all escapes are valid JSON and stand for characters of their own.
     pub(crate) fn is_strict(self) -> bool {
         let mut rest = self.written;
         while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -247,7 +247,7 @@ impl<'a> Text<'a> {
                 Some(b'f') => out.push(12),
                 Some(b'u') => rest = put_unicode(out, rest),
                 Some(byte @ (b'"' | b'\\' | b'/')) => out.push(byte),
-                // No escape of JSON's: as it is written.
+                // Not a valid escape: kept as written.
                 Some(byte) => out.extend_from_slice(&[b'\\', byte]),
                 None => {}
             }
@@ -256,15 +256,15 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Where the first quote or backslash is. Most strings are short: looking at eight bytes at a time
-/// is faster for them than what is best for long ones.
+/// Finds the first quote or backslash. Most strings are short, for which eight bytes at a time are
+/// faster than a search that is best for long strings.
 #[inline]
 fn quote(text: &[u8]) -> Option<usize> {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     const QUOTES: u64 = EACH * b'"' as u64;
     const BACKSLASHES: u64 = EACH * b'\\' as u64;
-    /// How many blocks of eight bytes a short string has.
+    /// Length of a short string, in blocks of eight bytes.
     const SHORT: usize = 4;
     let zeroes = |word: u64| word.wrapping_sub(EACH) & !word & HIGH;
     let (words, _) = text.as_chunks::<8>();
@@ -279,7 +279,7 @@ fn quote(text: &[u8]) -> Option<usize> {
     memchr2(b'"', b'\\', text.get(seen..).unwrap_or_default()).map(|at| seen + at)
 }
 
-/// Appends the character behind `\u`; returns what follows it.
+/// Appends the character after `\u`; returns the rest.
 fn put_unicode<'a>(out: &mut Vec<u8>, rest: &'a [u8]) -> &'a [u8] {
     let Some((unit, behind)) = unit(rest) else {
         out.extend_from_slice(b"\\u");
@@ -315,7 +315,7 @@ mod tests {
 
     use super::*;
 
-    /// Everything that a text says, in serde's terms.
+    /// Reads a whole text into serde's types.
     fn read(cursor: &mut Cursor<'_>, depth: usize) -> Result<serde_json::Value, Wrong> {
         let mut room = Vec::new();
         let mut text = |text: Text<'_>| String::from_utf8_lossy(text.read(&mut room)).into_owned();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The fields of a message in JSON: an object where that says it all, else an array.
+//! The fields of a message in JSON: an object if that is lossless, otherwise an array.
 
 use std::cmp::Ordering;
 
@@ -8,27 +8,27 @@ use super::write::{put_name, put_text};
 use crate::codec::number::put_integer;
 use crate::wire::{FieldView, MessageView, Value, ValueType};
 
-/// With more fields than this the array is written without looking whether names repeat.
+/// With more fields, the array is written without checking whether names repeat.
 pub(super) const MOST_NAMED: usize = 256;
-/// So few names are compared each with each other.
+/// Up to this number, names are compared pairwise.
 const FEW: usize = 8;
 
 /// How `Fields` is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FieldsAs {
-    /// An object if that says it all, else an array.
+    /// An object if that is lossless, otherwise an array.
     #[default]
     Auto,
-    /// Always an object: the values of fields of one name are put together.
+    /// Always an object: the values of fields with the same name are merged.
     Object,
     /// Always an array.
     Array,
 }
 
-/// Places of names, kept so that no message allocates.
+/// Positions of names, kept so that no message allocates.
 pub(super) type Order = Vec<(usize, usize)>;
 
-/// Appends the members `Fields` and `FieldInfo`, each with a comma behind it.
+/// Appends the members `Fields` and `FieldInfo`, each followed by a comma.
 pub(super) fn put(
     out: &mut Vec<u8>,
     message: &MessageView<'_>,
@@ -60,7 +60,7 @@ pub(super) fn put(
     }
 }
 
-/// Appends an object of all names, each with the values of all fields of that name.
+/// Appends an object with all names, each with the values of all fields of that name.
 fn put_joined(out: &mut Vec<u8>, message: &MessageView<'_>) {
     let fields: Vec<_> = message.fields().collect();
     let name = |index: &usize| fields.get(*index).and_then(|field| field.name).unwrap_or_default();
@@ -90,13 +90,13 @@ fn put_joined(out: &mut Vec<u8>, message: &MessageView<'_>) {
     close(out, b'}');
 }
 
-/// Replaces the comma behind the last member.
+/// Replaces the comma after the last member.
 pub(super) fn close(out: &mut Vec<u8>, bracket: u8) {
     out.pop();
     out.extend_from_slice(&[bracket, b',']);
 }
 
-/// Whether an object says all of the fields.
+/// Whether an object represents the fields without loss.
 pub(super) fn is_simple(message: &MessageView<'_>, order: &mut Order) -> bool {
     let mut count = 0;
     let is_simple = message.fields().all(|field| {
@@ -106,7 +106,7 @@ pub(super) fn is_simple(message: &MessageView<'_>, order: &mut Order) -> bool {
     is_simple && are_unique(message, order, <[u8]>::cmp)
 }
 
-/// Whether no two fields have the same name, found out with about n log n comparisons.
+/// Whether all names are unique, determined in about n log n comparisons.
 fn are_unique(
     message: &MessageView<'_>,
     order: &mut Order,
@@ -172,7 +172,7 @@ pub(in crate::codec) fn put_value(out: &mut Vec<u8>, value: Value<'_>) {
     }
 }
 
-/// Appends what the values do not show: `"FieldInfo":{"NAME":{…}},` if there is anything.
+/// Appends what the values do not show: `"FieldInfo":{"NAME":{…}},`, or nothing.
 fn put_info(out: &mut Vec<u8>, message: &MessageView<'_>) {
     let start = out.len();
     out.extend_from_slice(b"\"FieldInfo\":{");
@@ -185,7 +185,7 @@ fn put_info(out: &mut Vec<u8>, message: &MessageView<'_>) {
     }
 }
 
-/// Appends `"NAME":{…},` if there is anything.
+/// Appends `"NAME":{…},`, or nothing.
 pub(super) fn put_field_info(out: &mut Vec<u8>, field: &FieldView<'_>) {
     let before = out.len();
     put_string(out, field.name.unwrap_or_default());
@@ -204,10 +204,10 @@ pub(super) fn put_field_info(out: &mut Vec<u8>, field: &FieldView<'_>) {
     }
 }
 
-/// The type, where the values' JSON types do not give it back.
+/// Appends the type, if it cannot be recovered from the JSON types of the values.
 fn put_type(out: &mut Vec<u8>, field: &FieldView<'_>) {
     let name: &[u8] = match field.value_type() {
-        // A default that is not written out.
+        // The default type, not written explicitly.
         _ if field.value_type.is_none() => b"null",
         Some(ValueType::Bytes) => b"\"bytes\"",
         Some(ValueType::Double) => b"\"double\"",

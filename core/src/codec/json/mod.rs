@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages as JSON, one object a line, from which the message can be made again.
+//! Messages as JSON, one object per line, from which the message can be restored.
 //!
 //! ```text
 //! {"Uuid":"e6ee…","Timestamp":"2014-08-23T22:54:00.000000007Z","TimestampNs":1408834440000000007,
@@ -8,22 +8,23 @@
 //!  "FieldInfo":{"status":{"representation":"count"},"took":{"type":"double"}}}
 //! ```
 //!
-//! Members always stand in this order; what the message does not have is omitted (but a Uuid or
-//! timestamp that it lacks is `null`, because readers complete them). Text that is
-//! not UTF-8 is shown with U+FFFD, and `NAME_base64` beside it has the bytes.
+//! Members are always in this order. Absent members are omitted, except that an absent Uuid or
+//! timestamp is `null`, because readers would fill it in. Text that is not UTF-8 is shown with
+//! U+FFFD, and `NAME_base64` beside it has the bytes.
 //!
-//! `Fields` is an object if every name is unique and every field holds values of its declared type
-//! only: one value is that value, none or several are an array. `FieldInfo` then says what the
-//! values do not: the type of `BYTES` (base64) and `DOUBLE` fields, and a representation that is
-//! not empty (`null` means a type or representation that the message does not name). Any
-//! other `Fields` is an array of objects with the members of the schema, as heka-cat writes them.
+//! `Fields` is an object if every name is unique and every field holds only values of its declared
+//! type: a single value is written as such, none or several as an array. `FieldInfo` then holds
+//! what the values do not show: the type of `BYTES` (base64) and `DOUBLE` fields, and a
+//! representation that is not empty (`null` for a type or representation that is absent in the
+//! message). Otherwise `Fields` is an array of objects with the members of the schema, as heka-cat
+//! writes them.
 //!
 //! NaN and the infinities, for which JSON has no numbers, are the strings `NaN`, `Infinity` and
-//! `-Infinity`; a NaN with unusual bits shows them: `NaN(0x7ff8000000000001)`.
+//! `-Infinity`; a NaN with unusual bits is written with them: `NaN(0x7ff8000000000001)`.
 //!
-//! `_position` (base64) is the checkpoint that the message's frame carried: how far its source had
-//! been read. `{"_mark":true,"_position":"…"}` is not a message; it says so of messages that were
-//! dropped, or of one before whose frame had no room for it.
+//! `_position` (base64) is the checkpoint of the message's frame, that is, how far its source had
+//! been read. `{"_mark":true,"_position":"…"}` is not a message; it carries the position of
+//! messages that were dropped, or of the preceding message if its frame had no room for it.
 
 #[cfg(feature = "decode")]
 pub(crate) mod cursor;

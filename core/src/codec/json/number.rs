@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Numbers from text, exactly: what no INTEGER and no DOUBLE gives back stays text.
+//! Exact numbers from text: a number that neither INTEGER nor DOUBLE reproduces stays text.
 
 use std::io::{Cursor, Write as _};
 
 use crate::wire::Value;
 
-/// Number of digits that a double always gives back.
+/// Number of digits that a double always reproduces.
 const SAFE_DIGITS: usize = 15;
-/// Powers of ten that a double holds exactly.
+/// Powers of ten that a double represents exactly.
 const POWERS: [f64; 16] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 /// Room for the shortest digits of any double.
 const LONGEST: usize = 32;
 
-/// The parts of a number as JSON writes one.
+/// The parts of a JSON number.
 #[derive(Clone, Copy, Debug)]
 struct Parts<'a> {
     is_negative: bool,
@@ -22,7 +22,7 @@ struct Parts<'a> {
     has_exponent: bool,
 }
 
-/// How many bytes at the front of `text` are a number in JSON's way of writing, if any.
+/// Returns the length in bytes of the JSON number at the front of `text`, if any.
 pub(crate) fn length(text: &[u8]) -> Option<usize> {
     let digits = |from: usize| {
         text.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count()
@@ -51,7 +51,7 @@ pub(crate) fn length(text: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// The value of a number in JSON's way of writing; text if no number gives its digits back.
+/// Returns the value of a JSON number, as text if no number reproduces its digits.
 pub(crate) fn value(text: &[u8]) -> Value<'_> {
     let parts = parts(text);
     if !parts.has_exponent
@@ -63,7 +63,7 @@ pub(crate) fn value(text: &[u8]) -> Value<'_> {
     double(text, parts).map_or(Value::String(text), Value::Double)
 }
 
-/// The value of a word that may be a number: one whose digits would look different is text.
+/// Returns the value of a word that may be a number, as text if its digits would look different.
 pub(crate) fn of_word(text: &[u8]) -> Option<Value<'_>> {
     if !matches!(text.first(), Some(b'-' | b'0'..=b'9')) || length(text) != Some(text.len()) {
         return None;
@@ -78,7 +78,7 @@ pub(crate) fn of_word(text: &[u8]) -> Option<Value<'_>> {
     }
 }
 
-/// An integer that fits, all of `text`.
+/// Parses all of `text` as an integer, if it fits.
 pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     let (is_negative, digits) = match text.strip_prefix(b"-") {
         Some(digits) => (true, digits),
@@ -103,12 +103,12 @@ fn parts(text: &[u8]) -> Parts<'_> {
     Parts { is_negative, whole, fraction, has_exponent: !exponent.is_empty() }
 }
 
-/// A double that gives the digits back.
+/// Parses a double that reproduces the digits.
 fn double(text: &[u8], parts: Parts<'_>) -> Option<f64> {
     if !parts.has_exponent && parts.whole.len() + parts.fraction.len() <= SAFE_DIGITS {
         let digits = parts.whole.iter().chain(parts.fraction);
         let mantissa = digits.fold(0_u64, |value, digit| value * 10 + u64::from(digit - b'0'));
-        // Both are exact, so their quotient is rounded once.
+        // Both are exact, so the quotient is rounded only once.
         let value = mantissa as f64 / POWERS.get(parts.fraction.len())?;
         return Some(if parts.is_negative { -value } else { value });
     }
@@ -120,8 +120,8 @@ fn double(text: &[u8], parts: Parts<'_>) -> Option<f64> {
     (value.is_finite() && significant(room.get(..len)?) == significant(text)).then_some(value)
 }
 
-/// The digits of a number from the first to the last that is not 0, and the power of ten of the
-/// first one.
+/// Returns the digits of a number from the first to the last that is not 0, and the power of ten of
+/// the first.
 fn significant(text: &[u8]) -> Option<(Digits, i64)> {
     let end = text.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(text.len());
     let (mantissa, exponent) = text.split_at(end);
@@ -144,7 +144,7 @@ fn significant(text: &[u8]) -> Option<(Digits, i64)> {
     Some((found, power.checked_add(exponent)?))
 }
 
-/// A few digits. More than any double has count as none.
+/// A few digits. More than any double has are treated as none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Digits {
     digits: [u8; 20],
@@ -167,7 +167,7 @@ impl Digits {
         Some(())
     }
 
-    /// Zeroes behind the last digit mean nothing.
+    /// Removes trailing zeros, which have no meaning.
     fn trim(&mut self) {
         self.zeroes = 0;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! JSON to messages: what [`super::put`] writes, and what heka-cat writes.
+//! JSON to messages: the output of [`super::put`] and of heka-cat.
 
 use bytes::Bytes;
 
@@ -8,41 +8,41 @@ use super::typed::{base64, integer, text};
 use super::value::Json;
 use crate::wire::Message;
 
-/// What a message gets that names none.
+/// Defaults for a message without Uuid or timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Its Uuid.
+    /// Default Uuid.
     pub uuid: [u8; 16],
-    /// Nanoseconds since 1970-01-01 UTC.
+    /// Default timestamp in nanoseconds since 1970-01-01 UTC.
     pub timestamp: i64,
 }
 
-/// What a line of JSON says.
+/// The content of a line of JSON.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
-    /// A message, unless the line is a mark.
+    /// The message, unless the line is a mark.
     pub message: Option<Message>,
     /// How far the source had been read.
     pub checkpoint: Option<Bytes>,
 }
 
-/// Reads one line. A message's Uuid and timestamp are completed unless they are `null`.
+/// Parses one line. An absent Uuid or timestamp is filled in unless it is `null`.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse(text: &[u8], identity: Identity) -> Result<Line, String> {
     let Json::Object(mut members) = Json::parse(text)? else {
         return Err("not an object".to_owned());
     };
     let checkpoint = take(&mut members, "_position").filter(|value| *value != Json::Null);
     let checkpoint = checkpoint.map(|value| base64("_position", &value)).transpose()?;
-    // It stays a mark, whatever a filter between has added to it.
+    // A mark stays a mark, whatever a filter in between has added.
     let is_mark = take(&mut members, "_mark") == Some(Json::Bool(true));
     let message = if is_mark { None } else { Some(message(members, identity)?) };
     Ok(Line { message, checkpoint })
 }
 
-/// Takes out a member that is ours, if it is there.
+/// Removes and returns a member of our own, if present.
 fn take(members: &mut Vec<(String, Json)>, name: &str) -> Option<Json> {
     let at = members.iter().rposition(|(known, _)| known == name)?;
     Some(members.remove(at).1)
@@ -80,8 +80,8 @@ fn message(members: Vec<(String, Json)>, identity: Identity) -> Result<Message, 
     Ok(message)
 }
 
-/// The time that is said twice. A number may have lost what a double does not hold; if it says
-/// something else, one of them was edited, and nobody knows which.
+/// Combines the two representations of the time. The number may have lost what a double cannot
+/// hold; any other difference means that one of them was edited, and it is unknown which.
 fn one_time(time: Option<i64>, nanoseconds: Option<i64>) -> Result<Option<i64>, String> {
     match (time, nanoseconds) {
         (Some(time), Some(nanoseconds)) if time as f64 != nanoseconds as f64 => {
@@ -91,7 +91,7 @@ fn one_time(time: Option<i64>, nanoseconds: Option<i64>) -> Result<Option<i64>, 
     }
 }
 
-/// Headers that are said as text, and as bytes where the text does not say them.
+/// Headers as text, and as bytes where text cannot represent them.
 #[derive(Debug, Default)]
 struct Texts {
     said: [(Option<Bytes>, Option<Bytes>); 5],
@@ -116,8 +116,7 @@ impl Texts {
     }
 }
 
-/// Bytes that are said as text, too. Text that is not what the bytes look like was edited, or the
-/// bytes were.
+/// Combines bytes with their text representation. A difference means that one of them was edited.
 pub(super) fn one_of(
     name: &str,
     text: Option<Bytes>,
@@ -150,7 +149,7 @@ fn read_header(
     let index = match stem {
         "Severity" | "severity" => return set_number(&mut message.severity, name, value),
         "Pid" | "pid" => return set_number(&mut message.pid, name, value),
-        // heka-cat's Uuid is base64 too.
+        // heka-cat's Uuid is base64 as well.
         "uuid" => return set_bytes(&mut message.uuid, name, value),
         "Uuid" if !is_base64 => {
             let uuid = uuid::Uuid::try_parse(text(name, value)?)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The fields of a message from JSON, in both shapes.
+//! The fields of a message from JSON, in either shape.
 
 use std::collections::HashMap;
 
@@ -10,17 +10,17 @@ use super::typed::{base64, integer, text};
 use super::value::Json;
 use crate::wire::{Field, ValueType};
 
-/// Up to this number of names a linear search is faster than a hash table.
+/// Up to this number of names, a linear search is faster than a hash table.
 const FEW: usize = 16;
 
-/// Reads `Fields`, with what `FieldInfo` says of them.
+/// Reads `Fields`, using `FieldInfo`.
 pub(super) fn read(fields: Json, info: Option<Json>) -> Result<Vec<Field>, String> {
     let info = match info {
         None => Vec::new(),
         Some(Json::Object(info)) => info,
         Some(_) => return Err("FieldInfo: not an object".to_owned()),
     };
-    // Of several of one name the last counts, as of all members.
+    // Of duplicate names the last counts, as for all members.
     let by_name: Option<HashMap<&str, &Json>> =
         (info.len() > FEW).then(|| info.iter().map(|(name, info)| (name.as_str(), info)).collect());
     let info_of = |name: &str| match &by_name {
@@ -40,7 +40,7 @@ pub(super) fn read(fields: Json, info: Option<Json>) -> Result<Vec<Field>, Strin
     }
 }
 
-/// A field made of the values of a JSON member, as Go's `NewField` makes it.
+/// Creates a field from a JSON member, as Go's `NewField` does.
 pub fn named(name: String, value: Json, info: Option<&Json>) -> Result<Field, String> {
     let values = match value {
         Json::Array(values) => values,
@@ -60,7 +60,7 @@ pub fn named(name: String, value: Json, info: Option<&Json>) -> Result<Field, St
     Ok(field)
 }
 
-/// The type that values have if nothing else is said.
+/// Returns the type of values for which no type is given.
 fn guess(values: &[Json]) -> ValueType {
     match values.first() {
         Some(Json::Bool(_)) => ValueType::Bool,
@@ -72,7 +72,7 @@ fn guess(values: &[Json]) -> ValueType {
     }
 }
 
-/// The type, whether the message names it, and the representation.
+/// Returns the type, whether the message has it explicitly, and the representation.
 fn read_info(
     name: &str,
     info: &Json,
@@ -101,7 +101,7 @@ fn read_info(
     Ok(read)
 }
 
-/// Appends a value to the list of that type.
+/// Appends a value to the list of type `value_type`.
 fn push(field: &mut Field, name: &str, value_type: ValueType, value: &Json) -> Result<(), String> {
     match value_type {
         ValueType::String => {
@@ -137,11 +137,11 @@ fn double(name: &str, value: &Json) -> Result<f64, String> {
     }
 }
 
-/// A field with the members of the schema.
+/// Reads a field with the members of the schema.
 fn whole(value: &Json) -> Result<Field, String> {
     let Json::Object(members) = value else { return Err("a field is not an object".to_owned()) };
     let mut field = Field::default();
-    // The bytes of text that is not UTF-8 stand beside it, and count.
+    // The bytes of text that is not UTF-8 are in separate members, which take precedence.
     let (mut name_bytes, mut representation_bytes, mut value_bytes) = (None, None, None);
     for (member, value) in members {
         let name = member.as_str();
@@ -178,7 +178,7 @@ fn whole(value: &Json) -> Result<Field, String> {
     Ok(field)
 }
 
-/// Values that are said as text, too, unless only the bytes are there.
+/// Combines values with their text representation, unless only the bytes are given.
 fn same_values(texts: Vec<Bytes>, all: Vec<Bytes>) -> Result<Vec<Bytes>, String> {
     if !texts.is_empty() && texts.len() != all.len() {
         return Err(
@@ -211,7 +211,7 @@ mod tests {
             let fields = list(|number| format!("\"f{number}\":1")).join(",");
             let mut info =
                 list(|number| format!("\"f{number}\":{{\"representation\":\"{number}\"}}"));
-            // Of two of one name the last counts.
+            // Of duplicate names the last counts.
             info.insert(0, "\"f0\":{\"representation\":\"no\"}".to_owned());
             let parse = |text: &str| Json::parse(format!("{{{text}}}").as_bytes()).unwrap();
             let read = read(parse(&fields), Some(parse(&info.join(",")))).unwrap();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What fields of earlier messages looked like: the bytes before their value, and the text that
-//! happens to them.
+//! The shapes of fields in earlier messages: the bytes before their value, and the corresponding
+//! JSON.
 
 use std::ops::Range;
 
@@ -10,32 +10,32 @@ use crate::codec::number::put_integer;
 use crate::wire::varint::{Reader, wire_type};
 use crate::wire::{FieldView, MessageView, ValueType};
 
-/// Number of kinds of messages known at a time.
+/// Number of kinds of messages that are remembered.
 const KINDS: usize = 16;
-/// Fields whose names and the like are longer are not worth keeping.
+/// Fields with more bytes before their value are not remembered.
 const LONGEST: usize = 1024;
 
-/// The fields of the kinds of messages that came last.
+/// The fields of the most recent kinds of messages.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shapes {
     kinds: Vec<Kind>,
 }
 
-/// The fields of one kind of messages, in order; their names are unique.
+/// The fields of one kind of message, in order, with unique names.
 #[derive(Clone, Debug, Default)]
 struct Kind {
     fields: Vec<Shape>,
     bytes: Vec<u8>,
-    /// Whether any has something in `FieldInfo`.
+    /// Whether any field has a member in `FieldInfo`.
     has_info: bool,
 }
 
-/// One field; ranges are of the kind's bytes.
+/// One field; the ranges refer to the bytes of the kind.
 #[derive(Clone, Debug)]
 struct Shape {
-    /// The field up to its value.
+    /// The bytes of the field before its value.
     head: Range<usize>,
-    /// `"NAME":`, and the quote of a string.
+    /// `"NAME":`, and the opening quote of a string.
     name: Range<usize>,
     /// `"NAME":{…},`
     info: Range<usize>,
@@ -43,7 +43,8 @@ struct Shape {
 }
 
 impl Shapes {
-    /// Appends the members `Fields` and `FieldInfo` if all fields are as known; else `false`.
+    /// Appends the members `Fields` and `FieldInfo` if all fields have a known shape; otherwise
+    /// returns `false`.
     #[inline]
     pub(super) fn put(
         &self,
@@ -60,7 +61,7 @@ impl Shapes {
         done
     }
 
-    /// Keeps what the fields of a message look like, if an object says all of them.
+    /// Remembers the shapes of a message's fields, if an object can represent all of them.
     pub(super) fn learn(&mut self, message: &MessageView<'_>, order: &mut Order) {
         if !fields::is_simple(message, order) {
             return;
@@ -74,7 +75,8 @@ impl Shapes {
     }
 }
 
-/// Where the kind of a message is kept: messages of one type and logger resemble each other.
+/// Returns the slot for a kind of message; messages with the same type and logger resemble each
+/// other.
 fn slot(message: &MessageView<'_>) -> usize {
     let mark = |text: Option<&[u8]>| match text {
         Some([first, .., last]) => text.map_or(0, <[u8]>::len) + usize::from(first ^ last),
@@ -165,7 +167,8 @@ impl Kind {
     }
 }
 
-/// Appends a value and a comma if `bytes` are just one value of that type; else `false`.
+/// Appends a value and a comma if `bytes` are exactly one value of type `value_type`; otherwise
+/// returns `false`.
 #[inline]
 fn put_only_value(out: &mut Vec<u8>, bytes: &[u8], value_type: ValueType) -> bool {
     let mut reader = Reader::new(bytes);
@@ -192,7 +195,7 @@ fn put_only_value(out: &mut Vec<u8>, bytes: &[u8], value_type: ValueType) -> boo
     put.is_some()
 }
 
-/// The rest of a field that is one value of variable length.
+/// Reads the rest of a field that is one length-delimited value.
 #[inline]
 fn text<'a>(reader: &mut Reader<'a>, wanted: u32) -> Option<&'a [u8]> {
     let tag = reader.tag().ok()?;
@@ -200,7 +203,7 @@ fn text<'a>(reader: &mut Reader<'a>, wanted: u32) -> Option<&'a [u8]> {
     (tag == (wanted, wire_type::LEN) && reader.is_empty()).then_some(bytes)
 }
 
-/// The rest of a field that is numbers, packed or not.
+/// Reads the rest of a field that holds numbers, packed or not.
 #[inline]
 fn number<'a>(reader: &mut Reader<'a>, wanted: u32, alone: u8) -> Option<Reader<'a>> {
     match reader.tag().ok()? {
@@ -213,7 +216,7 @@ fn number<'a>(reader: &mut Reader<'a>, wanted: u32, alone: u8) -> Option<Reader<
     }
 }
 
-/// Appends a string whose quote is there already; nothing if it is not UTF-8.
+/// Appends a string after its opening quote; `None` if it is not UTF-8.
 #[inline]
 fn put_rest(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
     if is_plain(text) {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use crate::codec::number;
 
-/// What a byte needs inside a JSON string: nothing, or an escape.
+/// Whether a byte needs no escape inside a JSON string.
 const PLAIN: [bool; 256] = {
     let mut plain = [true; 256];
     let mut byte = 0;
@@ -19,7 +19,7 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
-/// Appends `"TEXT"`, with U+FFFD for what is not UTF-8; returns whether all of it was.
+/// Appends `"TEXT"`, with U+FFFD for invalid UTF-8; returns whether the text was UTF-8.
 #[inline]
 pub fn put_string(out: &mut Vec<u8>, text: &[u8]) -> bool {
     out.push(b'"');
@@ -31,8 +31,8 @@ pub fn put_string(out: &mut Vec<u8>, text: &[u8]) -> bool {
     put_rest_of_string(out, text)
 }
 
-/// Whether a JSON string shows this text as it is: ASCII without anything that needs an escape.
-/// Blocks are looked at as a whole, which the compiler makes a few instructions of.
+/// Whether a JSON string shows this text unchanged: ASCII without characters that need an escape.
+/// Whole blocks are tested, which the compiler turns into a few instructions.
 #[inline]
 pub(super) fn is_plain(text: &[u8]) -> bool {
     let is_plain = |block: &[u8]| {
@@ -45,7 +45,7 @@ pub(super) fn is_plain(text: &[u8]) -> bool {
         return false;
     }
     match (text.last_chunk::<16>(), rest.last_chunk::<8>()) {
-        // The last bytes are looked at with some that were seen before.
+        // The last block overlaps bytes that were tested before.
         (Some(last), _) => rest.is_empty() || is_plain(last),
         (None, Some(last)) => {
             is_plain(last) && rest.first_chunk::<8>().is_none_or(|first| is_plain(first))
@@ -95,8 +95,8 @@ fn put_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
     out.extend_from_slice(text);
 }
 
-/// The first byte that needs an escape: blocks are looked at as a whole, which the compiler makes
-/// a few instructions of.
+/// Finds the first byte that needs an escape. Whole blocks are tested, which the compiler turns
+/// into a few instructions.
 fn find_escaped(text: &[u8]) -> Option<usize> {
     let (blocks, rest) = text.as_chunks::<32>();
     for (index, block) in blocks.iter().enumerate() {
@@ -112,7 +112,7 @@ fn find_escaped(text: &[u8]) -> Option<usize> {
     Some(text.len() - rest.len() + at)
 }
 
-/// The nine digits of a number below a billion.
+/// Returns the nine digits of a number below a billion.
 pub(super) fn digits_9(number: u64) -> [u8; 9] {
     let mut digits = [b'0'; 9];
     let mut rest = u32::try_from(number).unwrap_or(0);
@@ -125,8 +125,8 @@ pub(super) fn digits_9(number: u64) -> [u8; 9] {
     digits
 }
 
-/// Appends a double of at most three decimals, as most are, if it is one; else `false`. So few
-/// digits are the fewest that give it back.
+/// Appends a double with at most three decimals, which is the usual case; otherwise returns
+/// `false`. These are the fewest digits that yield the value again.
 #[expect(clippy::cast_possible_truncation, reason = "compared with what it was")]
 fn put_thousandths(out: &mut Vec<u8>, value: f64) -> bool {
     const LIMIT: f64 = 1e9;
@@ -161,7 +161,7 @@ pub(super) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// Appends a double with the fewest digits that give it back, or a string if it is not finite.
+/// Appends a double with the fewest digits that yield it again, or a string if it is not finite.
 pub(super) fn put_double(out: &mut Vec<u8>, value: f64) {
     if put_thousandths(out, value) {
         return;

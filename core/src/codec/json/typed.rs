@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The value of a member as the type that it must have; errors name the member.
+//! Converts a member's value to its required type; errors name the member.
 
 use bytes::Bytes;
 use data_encoding::BASE64;
 
 use super::value::Json;
 
-/// An integer, or a double with an integral value: some programs make all numbers doubles.
+/// Accepts an integer, or a double with an integral value: some programs write all numbers as
+/// doubles.
 #[expect(clippy::cast_possible_truncation, reason = "compared with what it was")]
 pub(super) fn integer(name: &str, value: &Json) -> Result<i64, String> {
     const MAX: f64 = 9_223_372_036_854_775_808.0;
     match value {
         Json::Integer(number) => Ok(*number),
-        // 2^63 does not fit, but what it is cut to looks like it as a double.
+        // 2^63 does not fit, but the value that it saturates to is equal to it as a double.
         Json::Double(number) if (*number as i64) as f64 == *number && *number < MAX => {
             Ok(*number as i64)
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any JSON value, members in their order and integers exact.
+//! Arbitrary JSON values, with members in order and exact integers.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -10,7 +10,7 @@ pub enum Json {
     Null,
     /// `true` or `false`
     Bool(bool),
-    /// A number without fraction and exponent that fits.
+    /// A number without fraction and exponent that fits into an `i64`.
     Integer(i64),
     /// Any other number.
     Double(f64),
@@ -23,10 +23,10 @@ pub enum Json {
 }
 
 impl Json {
-    /// Reads one value; nothing may follow it.
+    /// Parses one value; nothing may follow it.
     ///
     /// # Errors
-    /// Words on what is wrong, and in which column.
+    /// A description of what is wrong, with the column.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(text).map_err(|error| {
             let words = error.to_string();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages from lines as [`super::Writer`] writes them, read where they lie: nothing is allocated
-//! for one. What is there in any other form is left to [`super::parse`], which also says what is
-//! wrong with it.
+//! Messages from lines as [`super::Writer`] writes them, read in place without allocation. Any
+//! other line is left to [`super::parse`], which also reports what is wrong with it.
 
 use data_encoding::BASE64;
 
@@ -10,21 +9,21 @@ use super::number;
 use super::writer::{BILLION, Second};
 use crate::wire::{Draft, TextHeader, Value, ValueType};
 
-/// Most members of `FieldInfo`.
+/// Maximum number of members of `FieldInfo`.
 const MOST_INFO: usize = 16;
 
 /// Reads such lines.
 #[derive(Clone, Debug)]
 pub struct Verbatim {
     draft: Draft,
-    /// How far the source had been read; nothing if the line does not say.
+    /// The checkpoint of the line; empty if there is none.
     checkpoint: Vec<u8>,
     second: Second,
     name: Vec<u8>,
     text: Vec<u8>,
 }
 
-/// What is said of a field.
+/// The `FieldInfo` of a field.
 #[derive(Clone, Copy, Debug)]
 struct Info<'a> {
     name: &'a [u8],
@@ -32,7 +31,7 @@ struct Info<'a> {
     representation: Option<&'a [u8]>,
 }
 
-/// The members of a line, each of which is there once at most.
+/// The members of a line, each of which occurs at most once.
 #[derive(Debug, Default)]
 struct Members<'a> {
     seen: u16,
@@ -42,7 +41,7 @@ struct Members<'a> {
     info: Infos<'a>,
 }
 
-/// What is said of fields.
+/// The `FieldInfo` of all fields.
 #[derive(Debug, Default)]
 struct Infos<'a> {
     all: [Option<Info<'a>>; MOST_INFO],
@@ -61,17 +60,17 @@ impl Default for Verbatim {
 }
 
 impl Verbatim {
-    /// The message that was read last.
+    /// Returns the message that was read last.
     pub fn draft(&self) -> &Draft {
         &self.draft
     }
 
-    /// The checkpoint that its line carried.
+    /// Returns the checkpoint of its line.
     pub fn checkpoint(&self) -> Option<&[u8]> {
         (!self.checkpoint.is_empty()).then_some(&self.checkpoint)
     }
 
-    /// Reads a line; `false` if it is anything but a whole message with Uuid and time.
+    /// Reads a line; `false` unless it is a complete message with Uuid and time.
     pub fn read(&mut self, line: &[u8]) -> bool {
         self.draft.clear();
         self.checkpoint.clear();
@@ -135,7 +134,7 @@ impl Verbatim {
         is_new.then_some(())
     }
 
-    /// Sets a header; returns its number among the members.
+    /// Sets a header; returns its member number.
     fn set_header(&mut self, name: &[u8], token: Token<'_>) -> Option<u32> {
         let text_header = match (name, token) {
             (b"Uuid", Token::String(text)) => {
@@ -168,11 +167,11 @@ impl Verbatim {
         self.checkpoint.resize(BASE64.decode_len(text.len()).ok()?, 0);
         let len = BASE64.decode_mut(text, &mut self.checkpoint).ok()?;
         self.checkpoint.truncate(len);
-        // None at all is another thing than an empty one.
+        // An absent value differs from an empty one.
         (len > 0).then_some(())
     }
 
-    /// Adds the fields of an object whose bracket is done with.
+    /// Adds the fields of an object, after its opening bracket.
     fn read_fields(&mut self, mut cursor: Cursor<'_>, infos: &Infos<'_>) -> Option<()> {
         let Self { draft, name: name_room, text: text_room, .. } = self;
         let mut is_first = true;
@@ -206,7 +205,7 @@ impl Verbatim {
 }
 
 impl<'a> Infos<'a> {
-    /// Reads an object whose bracket is done with.
+    /// Reads an object, after its opening bracket.
     fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
         let mut infos = Self::default();
         let mut free = infos.all.iter_mut();
@@ -236,13 +235,13 @@ impl<'a> Infos<'a> {
         Some(infos)
     }
 
-    /// What is said of the field of that name; what is said last counts.
+    /// Returns the info of a field; the last entry for a name counts.
     fn of(&self, name: &[u8]) -> Option<&Info<'a>> {
         self.all.iter().map_while(Option::as_ref).filter(|info| info.name == name).last()
     }
 }
 
-/// Skips what the fields of an object are, whose bracket is done with.
+/// Skips the fields of an object, after its opening bracket.
 fn skip_fields(cursor: &mut Cursor<'_>) -> Option<()> {
     let mut is_first = true;
     while cursor.member(is_first).ok()?.is_some() {
@@ -264,7 +263,7 @@ fn skip_fields(cursor: &mut Cursor<'_>) -> Option<()> {
     Some(())
 }
 
-/// The value of a field; nothing if that takes more to find out.
+/// Returns the value of a field; `None` if the fast path cannot determine it.
 fn scalar<'a>(token: Token<'a>, is_double: bool, room: &'a mut Vec<u8>) -> Option<Value<'a>> {
     let value = match token {
         Token::String(text) => Value::String(strict(text, room)?),
@@ -279,7 +278,7 @@ fn scalar<'a>(token: Token<'a>, is_double: bool, room: &'a mut Vec<u8>) -> Optio
     (!is_double || value.value_type() == ValueType::Double).then_some(value)
 }
 
-/// What a text says, if everybody reads it alike.
+/// Returns the meaning of a text that all readers agree on.
 fn strict<'a>(text: Text<'a>, room: &'a mut Vec<u8>) -> Option<&'a [u8]> {
     match text.plain() {
         Some(plain) => Some(plain),
@@ -296,7 +295,7 @@ mod tests {
     const IDENTITY: Identity = Identity { uuid: [1; 16], timestamp: 1 };
     const START: &str = r#"{"Uuid":"00112233-4455-6677-8899-aabbccddeeff","Timestamp":"2014-08-23T22:54:00.000000007Z","TimestampNs":1408834440000000007"#;
 
-    /// Whether a line was read, in which case the other way must have read the same.
+    /// Whether a line was read, in which case the slow path must agree.
     fn is_read(line: &str) -> bool {
         let mut reader = Verbatim::default();
         if !reader.read(line.as_bytes()) {
@@ -364,7 +363,7 @@ mod tests {
             "",
             "[]",
             r#"{"Uuid":null}"#,
-            // The time was edited, one of two.
+            // One of the two times was edited.
             r#"{"Uuid":"00112233-4455-6677-8899-aabbccddeeff","Timestamp":"2014-08-23T22:54:00.000000008Z","TimestampNs":1408834440000000007}"#,
             r#"{"Timestamp":"2014-08-23T22:54:00.000000007Z","TimestampNs":1408834440000000007}"#,
         ] {

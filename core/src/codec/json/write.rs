@@ -12,7 +12,7 @@ pub fn put(out: &mut Vec<u8>, message: &MessageView<'_>) {
     Writer::default().put(out, message, None);
 }
 
-/// Appends the Uuid, `null` if there is none.
+/// Appends the Uuid, `null` if absent.
 pub(super) fn put_uuid_member(out: &mut Vec<u8>, uuid: Option<&[u8]>) {
     match uuid {
         Some(uuid) => {
@@ -24,7 +24,7 @@ pub(super) fn put_uuid_member(out: &mut Vec<u8>, uuid: Option<&[u8]>) {
     }
 }
 
-/// Appends both members of any time, `null` if there is none.
+/// Appends both members of a time, `null` if absent.
 pub(super) fn put_time(out: &mut Vec<u8>, time: Option<i64>) {
     let Some(time) = time else { return out.extend_from_slice(b"\"Timestamp\":null,") };
     out.extend_from_slice(b"\"Timestamp\":\"");
@@ -48,7 +48,7 @@ pub(super) fn put_position(out: &mut Vec<u8>, checkpoint: &[u8]) {
     out.push(b',');
 }
 
-/// Appends `"NAME":"TEXT",`, and the bytes themselves if they are no text.
+/// Appends `"NAME":"TEXT",`, and the bytes if the text is not UTF-8.
 pub(super) fn put_text(out: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
     let Some(text) = text else { return };
     put_name(out, name, b"\":");
@@ -69,7 +69,7 @@ pub(super) fn put_number(out: &mut Vec<u8>, name: &str, value: Option<i32>) {
     }
 }
 
-/// Appends `"NAME` and what follows it.
+/// Appends `"NAME`, followed by `rest`.
 pub(super) fn put_name(out: &mut Vec<u8>, name: &str, rest: &[u8]) {
     out.push(b'"');
     out.extend_from_slice(name.as_bytes());

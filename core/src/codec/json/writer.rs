@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages to JSON, one after the other. The messages of a stream resemble each other, so what was
-//! written of one is kept and looked up for the next: names with their quotes and escapes, the
-//! second, the headers that do not change.
+//! Messages to JSON, optimised for streams. The messages of a stream resemble each other, so parts
+//! of the output are kept and reused for the next message: names with quotes and escapes, the
+//! second, headers that do not change.
 
 use super::fields::{self, FieldsAs, Order};
 use super::shape::Shapes;
@@ -14,7 +14,7 @@ use crate::wire::MessageView;
 
 pub(super) const BILLION: i64 = 1_000_000_000;
 
-/// Writes messages one a line; the same bytes as [`super::put`], faster.
+/// Writes one message per line; the output is the same as that of [`super::put`], but faster.
 #[derive(Clone, Debug, Default)]
 pub struct Writer {
     fields_as: FieldsAs,
@@ -26,12 +26,12 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes fields in that way.
+    /// Creates a writer with this representation of fields.
     pub fn new(fields_as: FieldsAs) -> Self {
         Self { fields_as, ..Self::default() }
     }
 
-    /// Appends one message and a line end, with the checkpoint that its frame carried.
+    /// Appends one message and a line end, with the checkpoint of its frame.
     pub fn put(&mut self, out: &mut Vec<u8>, message: &MessageView<'_>, checkpoint: Option<&[u8]>) {
         put_uuid(out, message.uuid);
         match message.timestamp {
@@ -85,7 +85,7 @@ fn put_uuid(out: &mut Vec<u8>, uuid: Option<&[u8]>) {
     }
 }
 
-/// The second that times lie in, as text.
+/// The second of recent times, as text.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Second {
     second: i64,
@@ -96,7 +96,7 @@ pub(super) struct Second {
 }
 
 impl Second {
-    /// Appends both members of a time that is at least a second after 1970.
+    /// Appends both members of a time at least one second after 1970.
     fn put(&mut self, out: &mut Vec<u8>, time: i64) {
         self.set(time);
         let digits = digits_9((time % BILLION).unsigned_abs());
@@ -107,7 +107,7 @@ impl Second {
         out.push(b',');
     }
 
-    /// Whether `text` is how such a time is written.
+    /// Whether `text` is the written form of `time`.
     #[cfg(feature = "decode")]
     pub(super) fn is_text_of(&mut self, time: i64, text: &[u8]) -> bool {
         self.set(time);
@@ -131,7 +131,7 @@ impl Second {
     }
 }
 
-/// Members that seldom change, as text, and what they were made of.
+/// Members that seldom change, as text, and the values they were made of.
 #[derive(Clone, Debug, Default)]
 struct Kept {
     is_filled: bool,
@@ -142,7 +142,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// Appends the members that `make` makes of two texts and a number.
+    /// Appends the members that `make` creates from two texts and a number.
     fn put(
         &mut self,
         out: &mut Vec<u8>,

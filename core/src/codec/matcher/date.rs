@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Times in matcher expressions: RFC 3339, the offset with or without its colon.
+//! Times in matcher expressions: RFC 3339, with or without a colon in the offset.
 
-/// Nanoseconds since 1970-01-01 UTC. Any day from 1 to 31 is taken in any month and runs over into
-/// the next, as in `lua_sandbox`; so does a leap second.
+/// Parses a time into nanoseconds since 1970-01-01 UTC. Days 1 to 31 are accepted in any month and
+/// run over into the next, as in `lua_sandbox`; so do leap seconds.
 pub(super) fn parse(text: &[u8]) -> Option<f64> {
     let (date, rest) = text.split_at_checked(19)?;
     let part = |from: usize, to: usize| number(date.get(from..to)?);
@@ -28,7 +28,7 @@ fn number(digits: &[u8]) -> Option<i64> {
     })
 }
 
-/// `.123` as nanoseconds, and what follows; digits beyond the ninth are cut off.
+/// Parses `.123` to nanoseconds and returns the rest; digits after the ninth are ignored.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let [b'.', text @ ..] = text else { return Some((0, text)) };
     let len = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -37,7 +37,7 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     (len > 0).then_some((number(&nine)?, rest))
 }
 
-/// `Z`, `+0200` or `+02:00` in seconds.
+/// Parses `Z`, `+0200` or `+02:00` to seconds.
 fn offset(text: &[u8]) -> Option<i64> {
     let (sign, hours, minutes) = match text {
         b"Z" => return Some(0),
@@ -50,7 +50,7 @@ fn offset(text: &[u8]) -> Option<i64> {
     (hours <= 23 && minutes <= 59).then_some(if sign == b'-' { -seconds } else { seconds })
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar.
+/// Returns the days from 1970-01-01 to a date of the Gregorian calendar.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     // Years that begin in March have their leap day at the end.
     let year = if month <= 2 { year - 1 } else { year };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Expressions on messages.
+//! Evaluates expressions on messages.
 //!
 //! Strings are compared byte by byte, numbers as doubles. An absent text header is less than any
-//! text; a field or value that does not exist, or is of another type than the one asked for,
-//! satisfies nothing but `== NIL`.
+//! text. A field or value that does not exist or has another type than the expression asks for
+//! satisfies only `== NIL`.
 
 use std::cmp::Ordering;
 
@@ -65,8 +65,9 @@ fn found(search: &Search, text: &[u8]) -> bool {
     }
 }
 
-/// A Uuid is 16 bytes to `lua_sandbox` and text with dashes to Heka: text of hexadecimal digits and
-/// dashes and regular expressions are held against the text, everything else against the bytes.
+/// Tests a UUID, which is 16 bytes in `lua_sandbox` and text with dashes in Heka. Regular
+/// expressions and text of hexadecimal digits and dashes are compared with the text form,
+/// everything else with the bytes.
 fn uuid_satisfies(uuid: Option<&[u8]>, test: &TextTest) -> bool {
     let by_text = match test {
         TextTest::Order(_, wanted) => {

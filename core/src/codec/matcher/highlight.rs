@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an expression looks for in the payload, to show where it is.
+//! Finds what an expression searches for in the payload, to highlight it.
 
 use std::ops::Range;
 
 use super::parse::{Node, Search, TextHeader, TextTest};
 use regex::bytes::Regex;
 
-/// Finds in payloads what an expression asks for.
+/// Finds the parts of payloads that an expression searches for.
 #[derive(Clone, Debug)]
 pub struct Highlight {
     searches: Vec<Regex>,
 }
 
 impl Highlight {
-    /// The searches of an expression that has any (`Payload =~ …`).
+    /// Collects the payload searches of an expression (`Payload =~ …`), if any.
     pub(super) fn new(node: &Node) -> Option<Self> {
         let mut searches = Vec::new();
         collect(node, &mut searches);
         (!searches.is_empty()).then_some(Self { searches })
     }
 
-    /// Adds to `ranges` where in `payload` something was found: in order, apart from each other.
+    /// Appends the matches in `payload` to `ranges`, in order and without overlap.
     pub fn find(&self, payload: &[u8], ranges: &mut Vec<Range<usize>>) {
         for search in &self.searches {
             let found = search.find_iter(payload).map(|found| found.range());

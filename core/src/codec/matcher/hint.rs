@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What people type first, and what they mean by it.
+//! Hints for common mistakes in expressions.
 
 use super::Mistake;
 use super::lex::Token;
 use crate::codec::severity;
 
-/// Words that an expression may hold beside the names of fields.
+/// Words that may occur in an expression beside the names of fields.
 const WORDS: [&str; 13] = [
     "Uuid",
     "Timestamp",
@@ -21,10 +21,10 @@ const WORDS: [&str; 13] = [
     "FALSE",
     "NIL",
 ];
-/// Shorter words are near to too many others.
+/// Shorter words resemble too many others.
 const SHORTEST: usize = 3;
 
-/// What to report of a severity that is not a number.
+/// Returns the mistake for a severity that is not a number.
 pub(super) fn no_number(at: usize, word: &str) -> Mistake {
     match severity::named(word.as_bytes()) {
         Some(number) => Mistake::new(at, format!("expected a number ({word} is {number})")),
@@ -32,7 +32,7 @@ pub(super) fn no_number(at: usize, word: &str) -> Mistake {
     }
 }
 
-/// What to report of a word that is not a variable.
+/// Returns the message for a word that is not a variable.
 pub(super) fn unknown(word: &str, is_compared: bool) -> String {
     if word == "NIL" {
         return "NIL stands behind == or != only".to_owned();
@@ -54,7 +54,7 @@ pub(super) fn unknown(word: &str, is_compared: bool) -> String {
     }
 }
 
-/// What to report where a comparison should be.
+/// Returns the message for a missing comparison.
 pub(super) fn no_comparison(token: &Token) -> &'static str {
     let Token::Word(word) = token else {
         return "expected == != > >= < <= =~ !~ or contains";
@@ -77,8 +77,8 @@ pub(super) fn no_comparison(token: &Token) -> &'static str {
     }
 }
 
-/// Whether one typing mistake at most lies between two words: a letter too many, too few, another
-/// one, or two of them exchanged.
+/// Whether two words differ by at most one typing mistake: a letter missing, added or replaced, or
+/// two letters swapped.
 fn is_near(typed: &[u8], known: &str) -> bool {
     let known = known.as_bytes();
     let same = typed.iter().zip(known).take_while(|(one, other)| one == other).count();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The words of a matcher expression.
+//! The tokens of a matcher expression.
 
 use super::Mistake;
 use crate::codec::{FieldPath, Pick};
 
-/// One word.
+/// A token.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
     /// A run of letters and digits: a header, `TRUE`, `FALSE`, `NIL`.
@@ -29,7 +29,7 @@ pub(super) enum Token {
     Open,
     /// `)`
     Close,
-    /// Nothing more.
+    /// The end of the expression.
     End,
 }
 
@@ -47,14 +47,14 @@ pub(super) enum Compare {
     Contains,
 }
 
-/// Takes an expression apart.
+/// Splits an expression into tokens.
 #[derive(Debug)]
 pub(super) struct Lexer<'a> {
     text: &'a [u8],
     at: usize,
 }
 
-/// Operators; of two with a common beginning the longer comes first.
+/// Operators; of two with a common prefix the longer one comes first.
 const OPERATORS: [(&[u8], Token); 13] = [
     (b"==", Token::Compare(Compare::Equal)),
     (b"!=", Token::Compare(Compare::NotEqual)),
@@ -76,7 +76,7 @@ impl<'a> Lexer<'a> {
         Self { text: text.as_bytes(), at: 0 }
     }
 
-    /// The next word and its place.
+    /// Returns the next token and its position.
     pub(super) fn next(&mut self) -> Result<(usize, Token), Mistake> {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;
@@ -161,11 +161,11 @@ impl<'a> Lexer<'a> {
             self.at += 1;
             bytes.splice(0..0, *b"(?i)");
         }
-        // Cut at ASCII characters only, so it is as much UTF-8 as the expression.
+        // Cut at ASCII characters only, so it is UTF-8 if the expression is.
         Ok(Token::Regex(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// Whether an `i` follows a regular expression, and nothing that makes a word of it.
+    /// Whether an `i` follows a regular expression without being part of a word.
     fn has_flag(&self) -> bool {
         let mut rest = self.text.get(self.at..).unwrap_or_default().iter();
         rest.next() == Some(&b'i') && rest.next().is_none_or(|next| !next.is_ascii_alphanumeric())
@@ -207,13 +207,13 @@ impl<'a> Lexer<'a> {
         if value.is_some() && self.peek() == Some(b'[') {
             return Err(Mistake::new(self.at, "a field has two indices at most"));
         }
-        // One `[*]` means any value of any field.
+        // A single `[*]` means any value of any field.
         let any = if field == Some(Pick::Every) { Pick::Every } else { Pick::Nth(0) };
         let (field, value) = (field.unwrap_or(Pick::Nth(0)), value.unwrap_or(any));
         Ok(Token::Field(FieldPath { name, field, value }))
     }
 
-    /// The name behind a point, which is not how fields are named.
+    /// Returns the name after a dot, which is not the syntax for fields.
     fn dotted(&self) -> Option<String> {
         let rest = self.text.get(self.at..)?.strip_prefix(b".")?;
         let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(**byte, b'_' | b'.');
@@ -246,7 +246,7 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// What to say of a byte that begins no word.
+/// Returns the mistake for a byte that begins no token.
 fn stray(at: usize, byte: u8) -> Mistake {
     let twice = |operator: &str| Mistake::new(at, format!("did you mean {operator}?"));
     match byte {

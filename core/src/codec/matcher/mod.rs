@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The message matcher: expressions that select messages (heka-matcher(7)).
 //!
-//! One language for the expressions of Go Heka and of `lua_sandbox`:
+//! One language covers the expressions of Go Heka and of `lua_sandbox`:
 //!
 //! ```text
 //! Type == 'nginx' && (Severity < 4 || Fields[status][0][0] >= 500) && !(Payload =~ /health/)
 //! ```
 //!
-//! It is compiled once and evaluated on the borrowed view of a message, without allocation and
-//! without a look at anything that it does not name (`tests/cost`).
+//! An expression is compiled once and evaluated on the borrowed view of a message, without
+//! allocation and without reading anything that it does not name (`tests/cost`).
 
 mod date;
 mod evaluate;
@@ -34,30 +34,31 @@ impl Matcher {
     /// Compiles `text`.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// The mistake and its position.
     pub fn new(text: &str) -> Result<Self, Mistake> {
         parse::parse(text).map(|node| Self { node })
     }
 
-    /// Whether `message` satisfies it.
+    /// Whether `message` satisfies the expression.
     #[inline]
     pub fn is_match(&self, message: &MessageView<'_>) -> bool {
         evaluate::is_match(&self.node, message)
     }
 
-    /// The paths of the fields that it asks for.
+    /// Returns the paths of the fields in the expression.
     pub fn fields(&self) -> Vec<&FieldPath> {
         self.node.field_tests().into_iter().map(|test| &test.path).collect()
     }
 
-    /// The paths of the fields that it compared with numbers so far, and that held only text.
+    /// Returns the paths of the fields that were compared with numbers but have held only text so
+    /// far.
     pub fn never_numbers(&self) -> Vec<&FieldPath> {
         let tests = self.node.field_tests().into_iter();
         let tests = tests.filter(|test| test.seen.text.get() && !test.seen.number.get());
         tests.map(|test| &test.path).collect()
     }
 
-    /// Shows what of a payload it looks for, if that is part of it.
+    /// Returns a highlighter for the parts of payloads that the expression searches for, if any.
     pub fn highlight(&self) -> Option<Highlight> {
         Highlight::new(&self.node)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Words to a tree.
+//! Parses tokens to a tree.
 //!
 //! ```text
 //! or   = and ("||" and)*         and  = not ("&&" not)*
@@ -7,7 +7,7 @@
 //! test = variable comparison value
 //! ```
 //!
-//! `and`, `or` and `not` are the same as the operators.
+//! `and`, `or` and `not` are synonyms of the operators.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -20,7 +20,7 @@ use super::pattern::Pattern;
 use crate::codec::FieldPath;
 use crate::codec::regular::Regular;
 
-/// How deep parentheses and negations may nest.
+/// Maximum nesting of parentheses and negations.
 const MAX_DEPTH: usize = 200;
 
 /// An expression.
@@ -28,9 +28,9 @@ const MAX_DEPTH: usize = 200;
 pub(super) enum Node {
     Constant(bool),
     Not(Box<Self>),
-    /// All of them.
+    /// All nodes are true.
     And(Vec<Self>),
-    /// One of them.
+    /// At least one node is true.
     Or(Vec<Self>),
     /// A text header.
     Text(TextHeader, TextTest),
@@ -43,7 +43,7 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// The tests of fields in it.
+    /// Returns the field tests in the expression.
     pub(super) fn field_tests(&self) -> Vec<&FieldTest> {
         match self {
             Self::Not(node) => node.field_tests(),
@@ -75,7 +75,7 @@ pub(super) enum NumberHeader {
     Pid,
 }
 
-/// What is asked of a text.
+/// A test of a text.
 #[derive(Clone, Debug)]
 pub(super) enum TextTest {
     Order(Order, Vec<u8>),
@@ -83,14 +83,14 @@ pub(super) enum TextTest {
     Nil(bool),
 }
 
-/// How to look for something in a text.
+/// A search in a text.
 #[derive(Clone, Debug)]
 pub(super) enum Search {
     Lua(Pattern),
     Regular(Regular),
 }
 
-/// What is asked of a field.
+/// A test of a field.
 #[derive(Clone, Debug)]
 pub(super) struct FieldTest {
     pub(super) path: FieldPath,
@@ -98,14 +98,14 @@ pub(super) struct FieldTest {
     pub(super) seen: Seen,
 }
 
-/// What a number was compared with so far.
+/// The kinds of values that were compared with a number so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     pub(super) text: Cell<bool>,
     pub(super) number: Cell<bool>,
 }
 
-/// What is asked of a field's value.
+/// A test of a field's value.
 #[derive(Clone, Debug)]
 pub(super) enum ValueTest {
     Text(TextTest),
@@ -115,13 +115,13 @@ pub(super) enum ValueTest {
     Nil(bool),
 }
 
-/// Which orderings satisfy a comparison.
+/// The orderings that satisfy a comparison.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
     less: bool,
     equal: bool,
     greater: bool,
-    /// Numbers that cannot be compared (NaN).
+    /// For values that cannot be compared (NaN).
     neither: bool,
 }
 
@@ -139,7 +139,8 @@ impl Order {
         Some(Self { less, equal, greater, neither: compare == Compare::NotEqual })
     }
 
-    /// Whether `ordering`, of the message's value to the expression's, satisfies it.
+    /// Whether `ordering`, of the message's value relative to the expression's, satisfies the
+    /// comparison.
     #[inline]
     pub(super) fn admits(self, ordering: Option<Ordering>) -> bool {
         match ordering {
@@ -150,14 +151,14 @@ impl Order {
         }
     }
 
-    /// What it says of a header that is absent: less than any text.
+    /// The result for an absent header, which is less than any text.
     #[inline]
     pub(super) fn admits_absent(self) -> bool {
         self.less
     }
 }
 
-/// Reads a whole expression.
+/// Parses a whole expression.
 pub(super) fn parse(text: &str) -> Result<Node, Mistake> {
     let mut lexer = Lexer::new(text);
     let next = lexer.next()?;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A column of names: as wide as the widest so far.
+//! A column of names, as wide as the widest so far.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::style;
 use crate::codec::harmless;
 
-/// Shown for a name that the message does not have.
+/// Shown for an absent name.
 const ABSENT: &[u8] = b"-";
-/// Shown for the part of a name for which there is no room.
+/// Shown for the omitted part of a name.
 const ELLIPSIS: char = '…';
 
-/// Which end of a name that is too wide is omitted.
+/// The end at which a name that is too wide is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
     /// The start: paths differ at their ends.
@@ -25,7 +25,7 @@ pub(super) enum Cut {
 pub(super) struct Column {
     cut: Cut,
     width: usize,
-    /// The last name and what is shown of it, because names repeat.
+    /// The last name and its shown form, because names repeat.
     name: Vec<u8>,
     limit: Option<usize>,
     shown: String,
@@ -36,7 +36,7 @@ impl Column {
         Self { cut, width: 0, name: Vec::new(), limit: None, shown: String::new() }
     }
 
-    /// Appends a name, padded, and returns its width in columns: never less than before.
+    /// Appends a padded name and returns its width in columns, which never shrinks.
     pub(super) fn put(
         &mut self,
         out: &mut Vec<u8>,
@@ -82,7 +82,7 @@ impl Column {
     }
 }
 
-/// As many of the characters as leave one of `limit` columns.
+/// Returns as many characters as fit into `limit` columns minus one.
 fn head(chars: impl Iterator<Item = char>, limit: usize) -> String {
     let mut width = 0;
     chars

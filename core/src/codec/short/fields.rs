@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The fields of a message behind its text: `status=404 user="Jane Doe" tags=a,b`.
+//! The fields of a message after its text: `status=404 user="Jane Doe" tags=a,b`.
 
 use super::line::Line;
 use super::style;
 use crate::codec::{FieldList, logfmt};
 use crate::wire::MessageView;
 
-/// What separates the next field from what precedes it.
+/// The separator before the next field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gap {
     None,

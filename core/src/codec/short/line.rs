@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Text behind the head of a line: kept within the width, hanging where it goes on below.
+//! Text after the head of a line: kept within the width, with continuation lines indented.
 
 use unicode_width::UnicodeWidthChar as _;
 
 use super::style::RESET;
 use crate::codec::harmless;
 
-/// Distance of tab stops, from where the text begins.
+/// Distance of tab stops, counted from the start of the text.
 const TAB: usize = 8;
 
-/// One message's text on its way out.
+/// The text of one message as it is written.
 pub(super) struct Line<'a> {
     out: &'a mut Vec<u8>,
-    /// The column that comes next.
+    /// The next column.
     at: usize,
-    /// Where text goes on below.
+    /// Column where continuation lines begin.
     indent: usize,
     width: Option<usize>,
-    /// Leave out what is too wide.
+    /// Whether text that is too wide is cut.
     no_wrap: bool,
-    /// The last blank of this line: its place in `out` and its column.
+    /// The last blank of this line: its offset in `out` and its column.
     blank: Option<(usize, usize)>,
-    /// Where `out` ended before the last column that an ellipsis could take.
+    /// Length of `out` before the last column in which an ellipsis fits.
     room: usize,
     is_cut: bool,
     is_styled: bool,
-    /// Only a wrap precedes the next character.
+    /// Whether only a wrap precedes the next character.
     is_wrapped: bool,
 }
 
 impl<'a> Line<'a> {
-    /// Text that begins at column `at` and hangs at `indent`.
+    /// Begins text at column `at`, with continuation lines indented to `indent`.
     pub(super) fn new(
         out: &'a mut Vec<u8>,
         at: usize,
@@ -53,9 +53,9 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Appends text of any bytes.
+    /// Appends text; any bytes are allowed.
     pub(super) fn text(&mut self, text: &[u8]) {
-        // A line end of two bytes is one.
+        // A line end of two bytes counts as one.
         let mut parts = text.split(|&byte| byte == b'\n').peekable();
         while let Some(part) = parts.next() {
             let is_last = parts.peek().is_none();
@@ -71,7 +71,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Switches to a style, or back.
+    /// Switches to a style, or back to the default.
     pub(super) fn style(&mut self, style: &str) {
         if !self.is_cut {
             self.is_styled = style != RESET;
@@ -79,7 +79,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Goes on below.
+    /// Begins a continuation line.
     pub(super) fn below(&mut self) {
         while self.out.last() == Some(&b' ') {
             self.out.pop();
@@ -113,7 +113,7 @@ impl<'a> Line<'a> {
         let columns = c.width().unwrap_or(0);
         let Some(width) = self.width else { return self.push(c, columns) };
         if self.at + columns <= width {
-            // An ellipsis may have to stand behind what is here so far.
+            // An ellipsis may be needed after the text so far.
             if self.at < width {
                 self.room = self.out.len();
             }
@@ -138,7 +138,7 @@ impl<'a> Line<'a> {
         self.is_wrapped = false;
     }
 
-    /// Goes on below with the last word, unless that would leave half of the line empty.
+    /// Continues on a new line from the last word, unless that leaves half of the line empty.
     fn wrap(&mut self) {
         let (indent, width) = (self.indent, self.width.unwrap_or(usize::MAX));
         match self.blank.filter(|&(_, column)| column > indent + (width - indent.min(width)) / 2) {
@@ -153,7 +153,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Leaves out the rest of the line.
+    /// Omits the rest of the line.
     fn cut(&mut self) {
         self.out.truncate(self.room);
         self.out.extend_from_slice("…".as_bytes());

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One line a message for people:
+//! One line per message, for people:
 //!
 //! ```text
 //! 12:38:24.154 web01 nginx.access INFO  GET /x 404  status=404 bytes=512
 //! 12:38:24.201 web02 app          ERR   cannot connect: timeout  attempt=3 host=db7
 //! ```
 //!
-//! Nothing that a message holds reaches the output as a control character, wherever the output goes.
+//! No part of a message reaches the output as a control character, whatever the output is.
 
 mod column;
 mod fields;
@@ -28,52 +28,52 @@ use super::matcher::Highlight;
 use super::time::Zone;
 use crate::wire::MessageView;
 
-/// How lines look.
+/// The look of lines.
 #[derive(Clone, Debug, Default)]
 pub struct Look {
-    /// How times are written; the time of day in the local zone if nothing is said.
+    /// Form of times; the default is the time of day in the local zone.
     pub time: Option<TimeForm>,
-    /// Which fields are shown; all of them if nothing is said.
+    /// Fields to show; the default is all.
     pub fields: Option<FieldList>,
-    /// Whether there is colour.
+    /// Whether to use colours.
     pub color: bool,
-    /// Cut lines that are too wide instead of going on below.
+    /// Whether to cut lines that are too wide instead of wrapping them.
     pub no_wrap: bool,
-    /// Asks for the columns of the terminal, if there is one.
+    /// Returns the width of the terminal in columns, if there is one.
     pub width: Option<fn() -> Option<usize>>,
     /// Reads the clock (nanoseconds since 1970), for [`TimeForm::Relative`].
     pub now: Option<fn() -> i64>,
-    /// What of a payload is to catch the eye.
+    /// The parts of payloads to highlight.
     #[cfg(feature = "regex")]
     pub highlight: Option<Highlight>,
 }
 
-/// Columns of a name at most, where the width is limited: this part of it, but not less than
-/// [`NARROWEST`].
+/// Where the width is limited, a name takes at most this fraction of it, but at least [`NARROWEST`]
+/// columns.
 const NAME_PART: usize = 5;
 const NARROWEST: usize = 8;
 /// The widest severity, such as `EMERG`.
 const SEVERITY_WIDTH: usize = 5;
-/// How far text hangs where the head takes more than half of the width.
+/// Indentation of text whose head takes more than half of the width.
 const SMALL_INDENT: usize = 4;
-/// Columns that text needs beside the head.
+/// Columns that text needs after the head.
 const LEAST_ROOM: usize = 16;
 
-/// Writes lines; remembers how wide the columns are.
+/// Writes lines and remembers the widths of the columns.
 #[derive(Clone, Debug)]
 pub struct Short {
     look: Look,
     zone: Zone,
     host: Column,
     logger: Column,
-    /// Where the highlight is, kept so that no message allocates.
+    /// The ranges to highlight, kept so that no message allocates.
     ranges: Vec<Range<usize>>,
-    /// For the text of a field.
+    /// Buffer for the text of a field.
     scratch: Vec<u8>,
 }
 
 impl Short {
-    /// Lines with that look, local times in `zone`.
+    /// Creates a writer of lines with this look; local times are in `zone`.
     pub fn new(look: Look, zone: Zone) -> Self {
         let (host, logger) = (Column::new(Cut::End), Column::new(Cut::Start));
         Self { look, zone, host, logger, ranges: Vec::new(), scratch: Vec::new() }
@@ -88,7 +88,7 @@ impl Short {
             _ => head,
         };
         let mut line = Line::new(out, head, indent, width, self.look.no_wrap);
-        // Text that had to squeeze beside the head would be harder to read than text below it.
+        // Text squeezed in next to the head is harder to read than text below it.
         if width.is_some_and(|width| head + LEAST_ROOM > width) && !self.look.no_wrap {
             line.below();
         }
@@ -146,7 +146,7 @@ impl Short {
     }
 }
 
-/// Appends the word for a severity and the blanks behind it.
+/// Appends the word for a severity, padded.
 fn put_severity(out: &mut Vec<u8>, severity: Option<i32>, color: bool) -> usize {
     let mut digits = itoa::Buffer::new();
     let word = severity.map_or("-", |severity| {

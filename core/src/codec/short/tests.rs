@@ -42,7 +42,7 @@ fn at(width: fn() -> Option<usize>) -> Look {
     Look { width: Some(width), ..Look::default() }
 }
 
-/// Without the colours that the tools themselves use.
+/// Removes the colours that the tools themselves use.
 fn uncolored(text: &str) -> String {
     let mut plain = String::new();
     let mut parts = text.split('\x1b');

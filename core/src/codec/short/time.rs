@@ -4,7 +4,7 @@
 use crate::codec::number::put_integer;
 use crate::codec::time::{Zone, put_clock, put_rfc3339_in};
 
-/// How times are written.
+/// The form of times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimeForm {
     /// The time of day in the local zone: `12:38:24.154`.
@@ -14,9 +14,9 @@ pub enum TimeForm {
     Utc,
     /// Date, time and offset: `2026-01-02T12:38:24.154+01:00`.
     Iso,
-    /// How long ago: `12s ago`.
+    /// The age: `12s ago`.
     Relative,
-    /// Not at all.
+    /// No time.
     None,
 }
 
@@ -24,7 +24,7 @@ impl TimeForm {
     /// Every form.
     pub const ALL: [Self; 5] = [Self::Local, Self::Utc, Self::Iso, Self::Relative, Self::None];
 
-    /// Its name on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -35,7 +35,7 @@ impl TimeForm {
         }
     }
 
-    /// Columns of a time.
+    /// Returns the width of a time in columns.
     fn width(self) -> usize {
         match self {
             Self::Local => 12,
@@ -46,7 +46,7 @@ impl TimeForm {
         }
     }
 
-    /// Appends a time, or a dash, padded, and returns its width in columns.
+    /// Appends a time, or a dash, padded; returns its width in columns.
     pub(super) fn put(
         self,
         out: &mut Vec<u8>,
@@ -76,7 +76,7 @@ impl TimeForm {
     }
 }
 
-/// Appends how long before `now` a time is, in its largest unit.
+/// Appends the difference between `time` and `now` in its largest unit.
 fn put_age(out: &mut Vec<u8>, now: i64, time: i64) {
     const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
     let seconds = now.abs_diff(time) / 1_000_000_000;

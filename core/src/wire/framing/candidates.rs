@@ -1,37 +1,38 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The places of a survey where frames may start, and which of them go on together.
+//! The candidates of a survey, that is, the places where frames may start, and the groups in which
+//! they are followed.
 
 use std::collections::VecDeque;
 
 use super::reach::Reach;
 
-/// End of a candidate whose header is not complete.
+/// End of a candidate whose header is incomplete.
 pub(super) const UNKNOWN: u32 = u32::MAX;
 
-/// What is decided about a candidate.
+/// The decision on a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It depends on bytes that were not looked at.
+    /// Depends on bytes not examined yet.
     Open,
-    /// It is a frame.
+    /// The candidate is a frame.
     Frame,
-    /// Nothing.
+    /// The candidate is not a frame.
     None,
 }
 
-/// Where a frame may start.
+/// A place where a frame may start.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) start: u32,
     pub(super) end: u32,
-    /// One that it goes together with, itself if it leads.
+    /// Another candidate of the same group, or this one if it is the leader.
     leader: u32,
     fate: Fate,
-    /// It leads, and they met something that is no member.
+    /// Set in the leader: the group met something that is not a member.
     is_lost: bool,
 }
 
-/// All of them, by number and in the order of their starts, but for the first ones, which do not
+/// All candidates by number, in the order of their starts, without the first ones that no longer
 /// matter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Candidates {
@@ -41,7 +42,7 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// Gives up those before `start`; the number of the one that starts there.
+    /// Drops the candidates before `start`; returns the number of the one that starts there.
     pub(super) fn front(&mut self, start: u32) -> Option<u32> {
         while self.all.front()?.start < start {
             self.all.pop_front();
@@ -58,7 +59,7 @@ impl Candidates {
         self.all.get_mut(number.checked_sub(self.first)? as usize)
     }
 
-    /// Adds one behind all others.
+    /// Appends a candidate.
     pub(super) fn add(&mut self, start: u32) -> u32 {
         let len = u32::try_from(self.all.len()).unwrap_or(0);
         let number = self.first + len;
@@ -75,11 +76,11 @@ impl Candidates {
         number
     }
 
-    /// Its header was read.
+    /// Stores where a candidate ends, once its header is known.
     pub(super) fn set_end(&mut self, number: u32, end: u32, is_empty: bool) {
         if let Some(candidate) = self.get_mut(number) {
             candidate.end = end;
-            // An empty message is found too easily to prove anything.
+            // An empty message is too common to prove anything.
             self.reach.set(number, if is_empty { 0 } else { end });
         }
     }
@@ -94,7 +95,7 @@ impl Candidates {
         }
     }
 
-    /// It is decided.
+    /// Records the decision on a candidate.
     pub(super) fn decide(&mut self, number: u32, fate: Fate) {
         if let Some(candidate) = self.get_mut(number) {
             candidate.fate = fate;
@@ -104,27 +105,28 @@ impl Candidates {
         }
     }
 
-    /// It is not a frame that could rule out another one.
+    /// Excludes a candidate from those that could rule out another frame.
     pub(super) fn refuse(&mut self, number: u32) {
         self.reach.set(number, 0);
     }
 
-    /// Those whom it leads go no further.
+    /// Ends the walk of the group led by `number`.
     pub(super) fn lose(&mut self, number: u32) {
         if let Some(candidate) = self.get_mut(number) {
             candidate.is_lost = true;
         }
     }
 
-    /// The first one behind the front one that starts before `end` and may run on beyond it.
+    /// Returns the first candidate after the front one that starts before `end` and may extend
+    /// beyond it.
     pub(super) fn first_beyond(&self, end: u32) -> Option<u32> {
         let count = self.all.partition_point(|candidate| candidate.start < end);
         let last = self.first + u32::try_from(count).ok()?;
         self.reach.first_beyond(self.first + 1..last, end)
     }
 
-    /// Who leads those that it goes together with. The highest does, so that it is there as long
-    /// as any of them.
+    /// Returns the leader of a candidate's group. The highest number leads, so that the leader
+    /// exists as long as any member does.
     pub(super) fn leader(&mut self, mut number: u32) -> Option<u32> {
         loop {
             let next = self.get(number)?.leader;
@@ -137,7 +139,7 @@ impl Candidates {
         }
     }
 
-    /// From here on those whom `one` leads and those of `other` go together; returns who leads.
+    /// Merges two groups; returns the leader.
     pub(super) fn join(&mut self, one: u32, other: u32) -> u32 {
         let Some(other) = self.leader(other) else { return one };
         let leader = one.max(other);

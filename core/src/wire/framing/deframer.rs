@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The reader of frames: it walks from 0x1e to 0x1e, and puts what is damage together.
+//! The frame reader: it goes from 0x1e to 0x1e and merges adjacent damage.
 
 use memchr::memchr;
 
@@ -8,25 +8,25 @@ use super::long::Long;
 use super::members::Beginning;
 use super::{Damage, FRAMING_SIZE, Frame, More, RECORD_SEPARATOR, Reason, Step, whole};
 
-/// Finds frames in a stream that arrives in any pieces.
+/// Finds frames in a stream that arrives in pieces of any size.
 #[derive(Clone, Debug)]
 pub struct Deframer {
     judge: Judge,
     damage: Option<Damage>,
-    /// How messages of this stream begin.
+    /// How the messages of this stream begin.
     beginning: Beginning,
     trusts_lengths: bool,
-    /// What is skipped.
+    /// The frame that is being skipped.
     long: Option<Long>,
 }
 
 impl Deframer {
-    /// Takes messages of up to `limit` bytes.
+    /// Creates a deframer for messages of up to `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self::at(limit, 0)
     }
 
-    /// The same, for an input whose first byte is at `offset`.
+    /// Like [`Deframer::new`], for an input whose first byte is at `offset`.
     pub fn at(limit: usize, offset: u64) -> Self {
         Self {
             judge: Judge::new(limit, offset),
@@ -37,29 +37,30 @@ impl Deframer {
         }
     }
 
-    /// The longest message taken.
+    /// Returns the limit on the length of a message, in bytes.
     pub fn limit(&self) -> usize {
         self.judge.limit
     }
 
-    /// Position in the input of the first byte of the buffer.
+    /// Returns the input offset of the first byte of the buffer.
     pub fn offset(&self) -> u64 {
         self.judge.offset
     }
 
-    /// How much work the input has been: headers and members read, and each 64 bytes searched for
-    /// a 0x1e. It grows in proportion to the input, whatever that is.
+    /// Returns the work done so far: one step for each header and member read, and for every 64
+    /// bytes searched for a 0x1e. It is proportional to the size of the input, whatever the input
+    /// is.
     pub fn work(&self) -> u64 {
         self.judge.effort.done
     }
 
-    /// Stops after that many more steps of [`Deframer::work`], or soon after:
-    /// [`Step::Need`] then needs nothing. Without a call of this there is no such limit.
+    /// Stops soon after `steps` more steps of [`Deframer::work`]; [`Step::Need`] then needs 0
+    /// bytes. Without a call there is no such limit.
     pub fn allow(&mut self, steps: u64) {
         self.judge.effort.allowed = self.judge.effort.done.saturating_add(steps);
     }
 
-    /// Looks at `buffer`, which holds the bytes not yet done with.
+    /// Examines `buffer`, which holds the bytes that have not been consumed.
     pub fn next<'a>(&mut self, buffer: &'a [u8], more: More) -> Step<'a> {
         if let Some(long) = &mut self.long {
             let (done, damage) = long.pass(buffer, more);
@@ -97,7 +98,7 @@ impl Deframer {
         }
     }
 
-    /// A frame, unless damage in front of it is to be reported first.
+    /// Returns a frame, unless damage before it must be reported first.
     #[inline]
     fn found<'a>(&mut self, at: usize, frame: Frame<'a>) -> Step<'a> {
         if let Some(damage) = self.damage.take() {
@@ -126,13 +127,13 @@ impl Deframer {
         }
     }
 
-    /// From now on a header at the place where one must be states its length truthfully, or does
-    /// not: then a frame over the limit is damage of its own, and ends where its header says.
+    /// Sets whether lengths in headers can be relied on. If so, a frame over the limit is damage of
+    /// its own that ends where its header says.
     pub fn trust_lengths(&mut self, trust: bool) {
         self.trusts_lengths = trust;
     }
 
-    /// Whether the front of `buffer` is a frame over the limit, which is skipped from now on.
+    /// Whether `buffer` begins with a frame over the limit; such a frame is skipped from now on.
     fn begins_long(&mut self, buffer: &[u8]) -> bool {
         if self.trusts_lengths && self.damage.is_none() {
             self.long = Long::begin(buffer, self.judge.offset);
@@ -140,10 +141,9 @@ impl Deframer {
         self.long.is_some()
     }
 
-    /// Passes over at most `most` frames at the front of `buffer`, as many as follow each other
-    /// without any doubt, and returns how many bytes they take. Where each of them ends is added
-    /// to `ends`. Nothing is skipped if the frames need a closer look: [`Deframer::next`]
-    /// takes it.
+    /// Skips up to `most` consecutive valid frames at the front of `buffer` and returns their size
+    /// in bytes. The end of each is appended to `ends`. Returns 0 if the frames need a closer
+    /// examination by [`Deframer::next`].
     pub fn next_run(&mut self, buffer: &[u8], most: u64, ends: &mut Vec<usize>) -> usize {
         if self.damage.is_some() || self.long.is_some() || !self.judge.is_fresh() {
             return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much work it was to read a stream.
+//! The work done to read a stream.
 
-/// Work done, and how much of it may be done before the caller is asked again.
+/// Work done, and the limit at which the caller is asked again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
     pub(super) done: u64,
@@ -16,7 +16,7 @@ impl Effort {
         self.done += steps as u64;
     }
 
-    /// A search for one byte is quick.
+    /// Adds the (low) cost of searching `len` bytes for one byte.
     #[inline]
     pub(super) fn add_search(&mut self, len: usize) {
         self.done += 1 + len as u64 / 64;

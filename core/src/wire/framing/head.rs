@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What precedes a message: whether a 0x1e starts a frame at all.
+//! The part of a frame before its message: whether a 0x1e can start a frame at all.
 
 use super::whole::plain_header;
 use super::{FRAMING_SIZE, Reason, UNIT_SEPARATOR};
@@ -9,13 +9,13 @@ use crate::wire::varint::Malformed;
 /// The shortest header: the tag of the length and one byte of it.
 const MIN_HEADER_SIZE: u8 = 2;
 
-/// Why there is no header to read.
+/// The reason why there is no header.
 pub(super) enum NoHeader {
     Damage(Reason),
     Need(usize),
 }
 
-/// Reads the header at the front of `buffer`: the header, where its message starts, how long it is.
+/// Splits the front of `buffer` into the header, the start of its message and the message's length.
 pub(super) fn split(buffer: &[u8], limit: usize) -> Result<(Header<'_>, usize, usize), NoHeader> {
     if let Some((start, len)) = plain_header(buffer) {
         let message_length = u32::try_from(len).ok().filter(|_| len <= limit);
@@ -30,7 +30,7 @@ pub(super) fn split(buffer: &[u8], limit: usize) -> Result<(Header<'_>, usize, u
         return Err(NoHeader::Damage(Reason::BadHeader));
     }
     let Some(&separator) = buffer.get(start - 1) else {
-        // Most candidates are refused without waiting for the whole header.
+        // Most candidates are rejected before the whole header has arrived.
         return Err(match Header::parse(&buffer[2..]) {
             Err(Malformed::Invalid) => NoHeader::Damage(Reason::BadHeader),
             _ => NoHeader::Need(start),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The judgement on one 0x1e: whether it starts a frame.
+//! Decides whether a 0x1e starts a frame.
 //!
-//! A frame is tried on its own, which costs no more than reading it. Where that fails late, or
-//! leaves a doubt, what has been walked over in vain may hold many more beginnings of frames: these
-//! are followed all at once (see [`Survey`]), so that no member is read again for each of them.
+//! A frame is first tried by itself, which costs no more than reading it. If that fails late or
+//! leaves a doubt, the bytes examined may hold many more frame starts. These are followed together
+//! (see [`Survey`]), so that no member is read again for each of them.
 
 use super::candidates::Fate;
 use super::effort::Effort;
@@ -13,20 +13,20 @@ use super::{Frame, More, RECORD_SEPARATOR, Reason};
 use crate::wire::varint::Malformed;
 use crate::wire::view::{MessageView, Progress};
 
-/// So many members may be read in vain of one frame before others are looked for among them.
+/// Number of members that may be read in vain before other candidates among them are considered.
 const PATIENCE: usize = 16;
 
-/// What is known of the bytes at the front of the buffer.
+/// What is known about the bytes at the front of the buffer.
 #[derive(Clone, Debug)]
 pub(super) struct Judge {
     pub(super) limit: usize,
-    /// Position in the input of the first byte of the buffer.
+    /// Input offset of the first byte of the buffer.
     pub(super) offset: u64,
     pub(super) effort: Effort,
-    /// How much of the unfinished message at the front of the buffer is known to be in order, so
-    /// that a slow sender of many small members is not read from the beginning each time.
+    /// The part of the unfinished message at the front that is known to be valid, so that a slow
+    /// sender of many small members does not cause rereading from the beginning.
     checked: Checked,
-    /// What precedes this has been examined in vain.
+    /// Everything before this offset has been examined in vain.
     walked: u64,
     survey: Option<Box<Survey>>,
 }
@@ -34,21 +34,21 @@ pub(super) struct Judge {
 /// The beginning of an unfinished message.
 #[derive(Clone, Copy, Debug, Default)]
 struct Checked {
-    /// Where its frame begins.
+    /// Offset of its frame.
     offset: u64,
-    /// So many bytes of it are in order.
+    /// Number of valid bytes.
     len: usize,
-    /// Members in these.
+    /// Number of members in these bytes.
     members: usize,
 }
 
-/// Why a 0x1e starts no frame, or none yet.
+/// The reason why a 0x1e does not, or not yet, start a frame.
 #[derive(Clone, Copy)]
 pub(super) enum NoFrame {
     Damage(Reason),
-    /// So many bytes are needed.
+    /// More bytes are needed: the total number.
     Need(usize),
-    /// The work that was allowed is done.
+    /// The work allowance is used up.
     Spent,
 }
 
@@ -64,13 +64,13 @@ impl Judge {
         }
     }
 
-    /// Whether the front of the buffer has not been walked over, and there may be more work.
+    /// Whether the front of the buffer has not been examined, and more work is allowed.
     #[inline]
     pub(super) fn is_fresh(&self) -> bool {
         self.offset >= self.walked && !self.effort.is_spent()
     }
 
-    /// What the 0x1e at the front of `buffer` starts.
+    /// Judges the 0x1e at the front of `buffer`.
     #[inline]
     pub(super) fn judge<'a>(&mut self, buffer: &'a [u8], more: More) -> Result<Frame<'a>, NoFrame> {
         if self.offset < self.walked {
@@ -86,8 +86,8 @@ impl Judge {
         }
     }
 
-    /// Examines what a 0x1e at the front of `buffer` starts, for itself. [`NoFrame::Spent`] says
-    /// that this is no way to go on.
+    /// Judges the 0x1e at the front of `buffer` without regard to others. [`NoFrame::Spent`] means
+    /// that a survey is needed.
     #[inline]
     fn examine<'a>(&mut self, buffer: &'a [u8], more: More) -> Result<Frame<'a>, NoFrame> {
         let (header, start, len) = match split(buffer, self.limit) {
@@ -119,7 +119,7 @@ impl Judge {
         }
     }
 
-    /// The same for a frame that ends at `whole`, beyond the buffer.
+    /// Like `examine`, for a frame that ends at `whole`, beyond the buffer.
     fn examine_unfinished(
         &mut self,
         buffer: &[u8],
@@ -145,18 +145,18 @@ impl Judge {
             return NoFrame::Damage(Reason::CutOff);
         }
         if progress.in_group && members > PATIENCE {
-            // What is read of a group would be read again.
+            // Parts of a group would have to be read again.
             self.note_walk(start + known.len, buffer.len(), members, progress);
             return NoFrame::Spent;
         }
-        // The last member is read again.
+        // The last member has to be read again.
         let members = members - usize::from(progress.members > 0);
         self.checked = Checked { len, members, ..known };
         NoFrame::Need(whole)
     }
 
-    /// Remembers how far a walk went in vain: from `start`, as far as `progress` says, at most up
-    /// to `end`.
+    /// Records how far an examination from `start` got in vain: as far as `progress` says, at most
+    /// up to `end`.
     fn note_walk(&mut self, start: usize, end: usize, members: usize, progress: Progress) {
         if members > PATIENCE {
             let len = if progress.in_group { end } else { start + progress.checked + 1 };
@@ -164,8 +164,8 @@ impl Judge {
         }
     }
 
-    /// A frame that no other one follows may be the kind of damage that looks like a frame: one
-    /// that was cut off, and whose length reaches into those behind it.
+    /// Judges a frame that is not followed by another. It may be a truncated frame whose length
+    /// reaches into the frames after it.
     fn judge_unfollowed<'a>(
         &mut self,
         frame: Frame<'a>,
@@ -184,7 +184,7 @@ impl Judge {
         self.judge_among_others(buffer, more)
     }
 
-    /// Whether another frame may start inside `frame` and run on beyond its end.
+    /// Whether another frame may start inside `frame` and extend beyond its end.
     fn may_hold_another(&mut self, frame: &Frame<'_>) -> bool {
         let bytes = frame.bytes;
         let body = bytes.len() - frame.message.len();
@@ -200,8 +200,8 @@ impl Judge {
         })
     }
 
-    /// What the 0x1e at the front of `buffer` starts, where others may start that have members
-    /// with it in common.
+    /// Judges the 0x1e at the front of `buffer` together with other candidates that share members
+    /// with it.
     fn judge_among_others<'a>(
         &mut self,
         buffer: &'a [u8],
@@ -226,14 +226,13 @@ impl Judge {
                 None => {}
                 Some(no_frame) => return Err(no_frame),
             },
-            // Too large for a survey.
+            // The frame is too large for a survey.
             Some(Fate::Open) | None => {}
         }
         self.examine(buffer, more)
     }
 
-    /// Sees to it that all that may start frames is known up to `target`, as far as there are
-    /// bytes.
+    /// Makes sure that all candidates up to `target` are known, as far as there are bytes.
     fn survey_to(&mut self, buffer: &[u8], target: usize) -> Result<(), NoFrame> {
         let end = self.offset + target.min(buffer.len()) as u64;
         self.walked = self.walked.max(end);
@@ -247,7 +246,7 @@ impl Judge {
     }
 
     /// Whether the frame at the front of `buffer`, which ends at `whole`, is damage that swallowed
-    /// the beginning of an intact frame.
+    /// the start of an intact frame.
     fn swallowed(&mut self, buffer: &[u8], whole: usize, more: More) -> Option<NoFrame> {
         let next = buffer.get(whole);
         if next == Some(&RECORD_SEPARATOR) || (next.is_none() && more != More::Coming) {
@@ -276,7 +275,8 @@ impl Judge {
         }
     }
 
-    /// How much of `buffer` it takes to decide about a candidate, or its header.
+    /// Returns the number of bytes of `buffer` that are needed to decide about a candidate or to
+    /// read its header.
     fn need_of(&self, inner: u32, buffer: &[u8]) -> Option<usize> {
         let (start, end) = self.survey.as_ref()?.extent(inner)?;
         let within = |offset: u64| usize::try_from(offset - self.offset).ok();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames over the limit where lengths can be relied on: such a frame is skipped as a whole, so
-//! that it is known to be one, and nothing inside it is taken for another.
+//! Frames over the limit in streams whose lengths can be relied on. Such a frame is skipped as a
+//! whole and reported as one, and nothing inside it is taken for a frame.
 
 use super::head::split;
 use super::{Damage, More, Reason};
@@ -14,15 +14,15 @@ pub(super) struct Long {
 }
 
 impl Long {
-    /// The frame at the front of `buffer`, which is at `offset` of the input.
+    /// Begins to skip the frame at the front of `buffer`, which is at `offset` in the input.
     pub(super) fn begin(buffer: &[u8], offset: u64) -> Option<Self> {
         let (_, start, len) = split(buffer, usize::MAX).ok()?;
         let len = (start + len) as u64;
         Some(Self { offset, len, left: len })
     }
 
-    /// Passes over what there is of it; returns how much that is, and behind its end what to
-    /// report.
+    /// Skips the available part of the frame; returns its size and, at the end of the frame, the
+    /// damage to report.
     pub(super) fn pass(&mut self, buffer: &[u8], more: More) -> (usize, Option<Damage>) {
         let done = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         self.left -= done as u64;

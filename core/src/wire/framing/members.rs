@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A message's members, skipped in as few steps as it takes to know that they are in order:
-//! each begins with a tag of one byte and ends where the next one begins.
+//! Skips the members of a message in as few steps as are needed to know that they are valid: each
+//! begins with a one-byte tag and ends where the next begins.
 //!
-//! The messages of one source begin with the same members of the same sizes (identifier, time,
-//! logger, severity), so one comparison passes over all of these: see [`Beginning`].
+//! The messages of a source usually begin with the same members of the same sizes (UUID, time,
+//! logger, severity), so that one comparison skips all of these: see [`Beginning`].
 
 use crate::wire::view::MessageView;
 
-/// What follows a tag of one byte.
+/// The kind of value that follows a one-byte tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Value {
     Bytes,
     Varint,
-    /// Something that messages do not have, or a tag of several bytes.
+    /// Not a member of messages, or a tag of several bytes.
     Other,
 }
 
-/// By tag.
+/// Kinds of values, indexed by tag.
 const VALUES: [Value; 256] = {
     let mut values = [Value::Other; 256];
     // Uuid, Type, Logger, Payload, EnvVersion, Hostname, Fields.
@@ -27,10 +27,10 @@ const VALUES: [Value; 256] = {
     (values[0x10], values[0x28], values[0x40]) = (Value::Varint, Value::Varint, Value::Varint);
     values
 };
-/// What the last byte of a varint lacks, in the bytes behind a tag.
+/// Mask of the bits that are clear in the last byte of a varint, for the bytes after a tag.
 const LAST_BYTES: u64 = 0x8080_8080_8080_8000;
 
-/// Whether [`MessageView::parse`] takes the bytes of `buffer` from `start` to `end`.
+/// Whether [`MessageView::parse`] accepts the bytes of `buffer` from `start` to `end`.
 #[inline]
 pub(super) fn are_in_order(buffer: &[u8], start: usize, end: usize, beginning: &Beginning) -> bool {
     let mut at = start + beginning.len_in(buffer, start, end);
@@ -43,10 +43,10 @@ pub(super) fn are_in_order(buffer: &[u8], start: usize, end: usize, beginning: &
     at == end
 }
 
-/// Size of the member at `at`, unless that takes a closer look.
+/// Returns the size of the member at `at`; `None` if it needs a closer examination.
 #[inline]
 fn member_size(buffer: &[u8], at: usize) -> Option<usize> {
-    // Behind the message there are others, so eight bytes are there nearly always.
+    // Other messages follow, so eight bytes are nearly always available.
     let word = buffer.get(at..)?.first_chunk::<8>()?;
     let [tag, low, middle, high, ..] = *word;
     match VALUES[usize::from(tag)] {
@@ -59,7 +59,7 @@ fn member_size(buffer: &[u8], at: usize) -> Option<usize> {
             Some(4 + (low | usize::from(high) << 14))
         }
         Value::Varint => match !u64::from_le_bytes(*word) & LAST_BYTES {
-            // Nanoseconds since 1970 take nine bytes, the tag not counted.
+            // Nanoseconds since 1970 take nine bytes, not counting the tag.
             0 => match buffer.get(at + 8..at + 10) {
                 Some([..0x80, _]) => Some(9),
                 Some([_, ..0x80]) => Some(10),
@@ -76,13 +76,13 @@ fn parses(buffer: &[u8], at: usize, end: usize) -> bool {
     buffer.get(at..end).is_some_and(|rest| MessageView::parse(rest).is_ok())
 }
 
-/// The members that a message began with, as many as fit into [`Beginning::SIZE`] bytes: their
-/// tags, their lengths, and which bytes of a number are its last. Bytes that agree with these are
-/// members of the same sizes, whatever they hold.
+/// The leading members of a message, up to [`Beginning::SIZE`] bytes: their tags, their lengths,
+/// and the positions of the last bytes of numbers. Bytes that match these are members of the same
+/// sizes, whatever their values.
 #[derive(Clone, Debug)]
 pub(super) struct Beginning {
     len: usize,
-    /// The bits that matter, and what they are.
+    /// The mask of the significant bits; `are` holds their values.
     bits: [u8; Self::SIZE],
     are: [u8; Self::SIZE],
 }
@@ -90,10 +90,10 @@ pub(super) struct Beginning {
 impl Beginning {
     const SIZE: usize = 48;
 
-    /// Of no message: every message agrees with it, and none is spared a step.
+    /// The empty beginning, which every message matches at no gain.
     pub(super) const NONE: Self = Self { len: 0, bits: [0; Self::SIZE], are: [0; Self::SIZE] };
 
-    /// How the message from `start` to `end`, which is in order, begins.
+    /// Returns the beginning of the valid message from `start` to `end`.
     pub(super) fn of(buffer: &[u8], start: usize, end: usize) -> Self {
         let mut beginning = Self::NONE;
         let limit = end.min(start + Self::SIZE);
@@ -120,13 +120,13 @@ impl Beginning {
         self.len += member.len();
     }
 
-    /// Makes `bits` of `byte` matter, which is `place` bytes behind the members so far.
+    /// Makes `bits` of `byte`, which is `place` bytes after the members so far, significant.
     fn require(&mut self, place: usize, bits: u8, byte: u8) {
         self.bits[self.len + place] = bits;
         self.are[self.len + place] = byte & bits;
     }
 
-    /// How many bytes of the message from `start` to `end` are members as these; none if it
+    /// Returns how many bytes of the message from `start` to `end` match these members, 0 if it
     /// begins otherwise.
     #[inline]
     pub(super) fn len_in(&self, buffer: &[u8], start: usize, end: usize) -> usize {
@@ -137,7 +137,7 @@ impl Beginning {
         }
     }
 
-    /// Without a branch for each byte, so that it becomes a few wide instructions.
+    /// Compares without a branch per byte, so that the compiler emits a few wide instructions.
     #[inline]
     fn agrees(&self, bytes: &[u8; Self::SIZE]) -> bool {
         let differ = |at: usize| (bytes[at] & self.bits[at]) ^ self.are[at];
@@ -151,7 +151,7 @@ mod tests {
 
     const MESSAGE: &[u8] = b"\x0a\x03abc\x10\x80\x80\x01\x28\x07\x32\x81\x00h";
 
-    /// `MESSAGE`, with `bytes` at `place`, and something behind it.
+    /// `MESSAGE`, with `bytes` at `place`, followed by more bytes.
     fn changed(place: usize, bytes: &[u8]) -> Vec<u8> {
         let mut message = [MESSAGE, &[0x1e; Beginning::SIZE]].concat();
         message[place..place + bytes.len()].copy_from_slice(bytes);
@@ -166,7 +166,7 @@ mod tests {
         {
             assert_eq!(beginning.len_in(&changed(place, bytes), 0, len), len, "{place}");
         }
-        // A tag, a length, a number that ends sooner or later, a longer or shorter length.
+        // A tag, a length, a number that ends earlier or later, a longer or shorter length.
         for (place, byte) in [(0, 0x1a), (1, 2), (7, 0x7f), (8, 0x80), (10, 0x87), (12, 1), (13, 1)]
         {
             assert_eq!(beginning.len_in(&changed(place, &[byte]), 0, len), 0, "{place}");

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames in a stream of bytes: building them, finding them, getting over damage.
+//! Frames in a byte stream: building frames, finding frames, recovering from damage.
 //!
 //! ```text
 //! 0x1e  header length (1 byte)  header  0x1f  message (header.message_length bytes)
 //! ```
 //!
-//! Nothing is escaped, so 0x1e may stand anywhere inside a frame too. A 0x1e is taken for the
-//! start of a frame if a header follows that names a length, 0x1f follows it and the bytes
-//! of that length are a message. If any of that fails, what follows is looked at from the next
-//! byte on, so damage never costs an intact neighbour: a length that lies is found out when the
-//! bytes behind it turn out not to be a message (at the latest at the end of the input).
+//! Nothing is escaped, so 0x1e may also occur inside a frame. A 0x1e starts a frame if it is
+//! followed by a header with a length, then 0x1f, then a message of that length. If any of these
+//! fails, the search continues at the next byte, so damage never costs an intact neighbour. A wrong
+//! length is detected when the bytes that it covers turn out not to be a message, at the latest at
+//! the end of the input.
 //!
 //! One kind of damage still looks like a message: bytes missing from the middle, so that a value
-//! swallows the start of the next frame. It shows in what comes after: not 0x1e, and inside the
-//! message a frame that runs on beyond its end. Such a frame is damage, and the inner one is read.
-//! For that a frame that *could* be of this kind (rare: it has a 0x1e, a plausible header behind
-//! it, and so on) is held until one more byte arrives, or the input falls idle, or ends; and, if
-//! that byte is not 0x1e, until the inner one is complete or none, or the input ends.
-//! heka-stream(5) says exactly what a reader can rely on; `tests/prop_framing.rs` holds it to that.
-
+//! swallows the start of the next frame. It is recognised by what follows: a byte other than 0x1e,
+//! and a frame inside the message that extends beyond its end. Such an outer frame is damage, and
+//! the inner one is read. A frame that *could* be of this kind (this is rare: it contains a 0x1e
+//! with a plausible header) is therefore held until one more byte arrives, the input becomes idle,
+//! or the input ends; and if that byte is not 0x1e, until the inner frame is complete or ruled out,
+//! or the input ends. heka-stream(5) says exactly what a reader can rely on;
+//! `core/tests/properties` verifies it.
 //!
-//! Whatever the bytes are, the work grows in proportion to them: see [`Deframer::work`].
+//! The work is proportional to the size of the input, whatever its content: see [`Deframer::work`].
 
 mod candidates;
 mod deframer;
@@ -44,33 +44,33 @@ use super::view::MessageView;
 pub const RECORD_SEPARATOR: u8 = 0x1e;
 /// Byte between header and message.
 pub const UNIT_SEPARATOR: u8 = 0x1f;
-/// Bytes of a frame beside header and message.
+/// Bytes of a frame beyond header and message.
 pub const FRAMING_SIZE: usize = 3;
 
-/// One intact frame, borrowed from the buffer it was found in.
+/// One intact frame, borrowed from its buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
-    /// All of it, from 0x1e to the last byte of the message.
+    /// The whole frame, from 0x1e to the last byte of the message.
     pub bytes: &'a [u8],
     /// Its header.
     pub header: Header<'a>,
-    /// The message's bytes.
+    /// The bytes of the message.
     pub message: &'a [u8],
-    /// The same, read.
+    /// The parsed message.
     pub view: MessageView<'a>,
-    /// Position of the 0x1e in the input.
+    /// Offset of the 0x1e in the input.
     pub offset: u64,
 }
 
 impl<'a> Frame<'a> {
-    /// Whether it is not a message, but tells the neighbouring stage how far the stream is sent
-    /// or safe, or how far its source was read.
+    /// Whether the frame carries no message, but only tells the neighbouring stage how far the
+    /// stream was sent, is safe, or how far its source was read.
     pub fn is_signal(&self) -> bool {
         self.header.is_mark || self.message.is_empty() && self.header.is_extended()
     }
 
-    /// The position that it carries if it is a mark: a frame without a message, or one whose
-    /// message only holds a position that no header has room for.
+    /// Returns the position if the frame is a mark: a frame without a message, or with one that
+    /// only holds a position too long for a header.
     pub fn mark(&self) -> Option<&'a [u8]> {
         match self.header {
             Header { is_mark: true, .. } => self.view.payload,
@@ -79,32 +79,32 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The header's bytes, without the separators around it.
+    /// Returns the bytes of the header, without the separators around it.
     pub fn header_bytes(&self) -> &'a [u8] {
         let end = self.bytes.len().saturating_sub(self.message.len() + 1);
         self.bytes.get(2..end).unwrap_or_default()
     }
 }
 
-/// Whether more bytes follow those of a buffer.
+/// Whether more bytes follow the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum More {
     /// More may come.
     Coming,
-    /// Nothing right now: what can be delivered should be.
+    /// Nothing at the moment: whatever can be delivered should be.
     Idle,
-    /// Nothing ever.
+    /// The input has ended.
     Ended,
 }
 
-/// A stretch of input that held no frame.
+/// A stretch of input without a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Where it begins.
+    /// Offset of its first byte in the input.
     pub offset: u64,
-    /// How many bytes it has.
+    /// Length in bytes.
     pub len: u64,
-    /// What was wrong at its beginning.
+    /// Reason, from the beginning of the stretch.
     pub reason: Reason,
 }
 
@@ -115,20 +115,20 @@ impl std::fmt::Display for Damage {
     }
 }
 
-/// What was wrong.
+/// The reason for damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// No 0x1e where one must be.
+    /// A byte other than 0x1e where a frame must start.
     #[error("not a frame")]
     NotAFrame,
-    /// A 0x1e, but no header that names a length, or no 0x1f behind it.
+    /// A 0x1e without a header that has a length, or without a 0x1f after the header.
     #[error("bad header")]
     BadHeader,
     /// The length is over the limit.
     #[error("message length over the limit")]
     TooLong,
-    /// The bytes of the length given are no message.
+    /// The bytes of the given length are not a message.
     #[error("bad message")]
     BadMessage,
     /// The input ended within the frame.
@@ -136,8 +136,8 @@ pub enum Reason {
     CutOff,
 }
 
-/// What [`Deframer::next`] found. The first number of each is how many bytes at the front of
-/// the buffer are done with; the caller drops them before it calls again.
+/// The result of [`Deframer::next`]. The first number of each variant is the number of consumed
+/// bytes at the front of the buffer, which the caller must drop before the next call.
 #[derive(Clone, Copy, Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -146,10 +146,10 @@ pub enum Reason {
 pub enum Step<'a> {
     /// An intact frame.
     Frame(usize, Frame<'a>),
-    /// A stretch that was skipped, reported when it has ended (or the input falls idle).
+    /// A stretch that was skipped, reported when it ends or the input becomes idle.
     Damage(usize, Damage),
-    /// No frame: the rest needs at least as many bytes as the second number says, or none but
-    /// another call if the work that was allowed is done ([`Deframer::allow`]).
+    /// No frame. The second number is the least number of bytes needed to continue, or 0 if only
+    /// another call is needed because the work allowance was used up ([`Deframer::allow`]).
     Need(usize, usize),
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames around messages.
+//! Builds frames around messages.
 
 use super::{Frame, RECORD_SEPARATOR, UNIT_SEPARATOR};
 use sha1::{Digest as _, Sha1};
@@ -7,10 +7,10 @@ use sha1::{Digest as _, Sha1};
 use crate::wire::header::{Header, MAX_CHECKPOINT_SIZE, put_stripped};
 use crate::wire::varint::{put_bytes, put_int64};
 
-/// Type of the message in a long mark.
+/// Type of the message in a mark with a long position.
 const MARK_TYPE: &[u8] = b"heka.mark";
 
-/// Appends a frame around `message`. The header's length member is set from it.
+/// Appends a frame around `message`. The length in the header is set from it.
 ///
 /// # Errors
 /// [`FrameTooLarge`] if the header takes more than 255 bytes or the message more than a `u32` can
@@ -26,7 +26,8 @@ pub fn put_frame(
     Ok(())
 }
 
-/// Appends what precedes a message: separator, header length, header, separator.
+/// Appends the part of a frame that precedes the message: separator, header length, header,
+/// separator.
 ///
 /// # Errors
 /// [`FrameTooLarge`] if the header takes more than 255 bytes; nothing is appended then.
@@ -34,8 +35,8 @@ pub fn put_header(out: &mut Vec<u8>, header: Header<'_>) -> Result<(), FrameTooL
     enclose_header(out, |out| header.put(out))
 }
 
-/// Appends what precedes the message of `frame`: its own header, with `extensions`' members
-/// 100 to 107 in place of those that it has, and everything else unchanged.
+/// Appends the part that precedes the message of `frame`, with its members 100 to 107 replaced by
+/// those of `extensions` and everything else unchanged.
 ///
 /// # Errors
 /// [`FrameTooLarge`] if the header takes more than 255 bytes; nothing is appended then.
@@ -50,9 +51,9 @@ pub fn put_header_of(
     })
 }
 
-/// Appends a mark, a frame that carries nothing but a checkpoint. One that no header has room for
-/// is the payload of a message, which readers that do not know the header's flag recognise by its
-/// type.
+/// Appends a mark, a frame that carries only a checkpoint. A checkpoint too long for a header is
+/// sent as the payload of a message; readers that do not know the header's flag recognise the
+/// message by its type.
 pub fn put_mark(out: &mut Vec<u8>, checkpoint: &[u8]) {
     let start = out.len();
     if checkpoint.len() <= MAX_CHECKPOINT_SIZE {

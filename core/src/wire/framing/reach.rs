@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far each of many candidates reaches, so that the first one that reaches beyond a place is
-//! found without a look at all of them.
+//! The ends of many candidates, searchable for the first one beyond a given place without examining
+//! all of them.
 
 use std::ops::Range;
 
-/// A tree of maxima over numbers that follow each other, of which the lowest are given up in time.
+/// A tree of maxima over consecutive numbers, of which the lowest are dropped over time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reach {
-    /// The root is at 1, the children of each node at twice its index, the leaves in the second
-    /// half: those of numbers one after the other, round and round.
+    /// The root is at 1 and the children of node N are at 2N and 2N+1. The leaves in the second
+    /// half are a ring of consecutive numbers.
     tree: Vec<u32>,
 }
 
@@ -18,7 +18,7 @@ impl Reach {
         leaves + number as usize % leaves.max(1)
     }
 
-    /// Makes room for these numbers; what is known of them stays.
+    /// Makes room for `numbers`; the known ends are kept.
     pub(super) fn make_room(&mut self, numbers: Range<u32>) {
         let leaves = self.tree.len() / 2;
         if numbers.len() <= leaves {
@@ -31,7 +31,7 @@ impl Reach {
         }
     }
 
-    /// Notes how far one reaches. There must be room for its number.
+    /// Stores the end of a candidate. There must be room for its number.
     pub(super) fn set(&mut self, number: u32, end: u32) {
         let mut node = self.leaf(number);
         self.tree[node] = end;
@@ -41,7 +41,7 @@ impl Reach {
         }
     }
 
-    /// The first of these numbers that reaches beyond `place`.
+    /// Returns the first of `numbers` that ends beyond `place`.
     pub(super) fn first_beyond(&self, numbers: Range<u32>, place: u32) -> Option<u32> {
         let mut number = numbers.start;
         let (mut node, mut span) = (self.leaf(number), 1);
@@ -56,10 +56,10 @@ impl Reach {
             number = number.checked_add(span)?;
             node += 1;
             if node.is_power_of_two() {
-                // Behind the last node of its row is the first one.
+                // The first node of a row follows its last one.
                 node /= 2;
             }
-            // The highest node that begins here.
+            // Ascend to the highest node that begins here.
             while node.is_multiple_of(2) {
                 (node, span) = (node / 2, 2 * span);
             }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! All frames that may start in a stretch of bytes, followed at once.
+//! Follows all frames that may start in a stretch of bytes at once.
 //!
-//! Whether a header's length is true shows only when the members behind it have been skipped:
-//! one must end where the message does. Headers in hostile bytes stand in each other's messages
-//! and share nearly all members. So each candidate is not walked by itself: from left to right,
-//! every place where a member of any of them begins is visited once, and candidates that meet at
-//! a place go on together from there. A candidate is a frame if the place of its end is visited
-//! by the group that it belongs to then.
+//! Whether a header's length is right is only known after the members of the message have been
+//! skipped: one of them must end where the message does. In hostile input, headers are nested in
+//! each other's messages and share nearly all members. So candidates are not followed separately.
+//! Every place where a member of any candidate begins is visited once, from left to right, and
+//! candidates that meet at a place continue as one group. A candidate is a frame if the group that
+//! it then belongs to reaches its end.
 //!
-//! Groups of protobuf, which nobody uses, are walked in the same way, one level deeper: at their
-//! end, those who entered there go on behind it.
+//! Protobuf groups, which nobody uses, are followed in the same way, one level deeper: at the end
+//! of a group, the candidates that entered it continue after it.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -23,43 +23,43 @@ use super::{FRAMING_SIZE, RECORD_SEPARATOR};
 use crate::wire::varint::{MAX_DEPTH, Malformed};
 use crate::wire::view::{Member, member};
 
-/// Least room for candidates; more for longer messages, so that a survey takes less memory than
-/// the messages that are waited for.
+/// Minimum number of candidates. Longer messages allow more, so that a survey takes less memory
+/// than the messages that are waited for.
 const LEAST_ROOM: usize = 4096;
-/// Bytes of the longest message per candidate. What does not fit is surveyed later,
-/// and walked again for that: a few times at most.
+/// Bytes of the longest message per candidate. Candidates beyond that are surveyed later, for which
+/// the bytes are read again, a few times at most.
 const BYTES_PER_CANDIDATE: usize = 64;
 
-/// A place to visit: where it is, how many groups it is in, and the leader of those who come
-/// there, or the number of the innermost group.
+/// A place to visit: its offset, its level of group nesting, and the leader of the candidates that
+/// arrive there or the number of the innermost group.
 type Walk = Reverse<(u32, u32, u32)>;
 
-/// See above.
+/// A survey; see the module.
 #[derive(Clone, Debug)]
 pub(super) struct Survey {
     base: u64,
-    /// The candidates before this place are known.
+    /// All candidates before this place are known.
     at: u32,
-    /// How many more there can be.
+    /// Number of candidates that can be added.
     room: usize,
     most_groups: usize,
-    /// Their places are counted from the base.
+    /// Candidates; their places are relative to the base.
     candidates: Candidates,
     walks: BinaryHeap<Walk>,
-    /// Where candidates end.
+    /// Ends of candidates.
     ends: BinaryHeap<Reverse<(u32, u32)>>,
-    /// Groups that are open: the field numbers that can close it, and who goes on then.
+    /// Open groups: the field numbers that can close them, and the candidates that continue then.
     groups: HashMap<u32, Vec<(u32, u32)>>,
     last_group: u32,
-    /// Candidates whose header is not complete.
+    /// Candidates whose header is incomplete.
     unread: Vec<u32>,
 }
 
-/// The bytes at hand.
+/// The available bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window<'a> {
     bytes: &'a [u8],
-    /// Where they begin.
+    /// The place of the first byte.
     front: u32,
 }
 
@@ -79,7 +79,7 @@ impl<'a> Window<'a> {
 }
 
 impl Survey {
-    /// Begins at `base`, for messages of up to `limit` bytes.
+    /// Creates a survey at offset `base` for messages of up to `limit` bytes.
     pub(super) fn new(base: u64, limit: usize) -> Self {
         let room = LEAST_ROOM.max(limit / BYTES_PER_CANDIDATE);
         Self {
@@ -96,20 +96,20 @@ impl Survey {
         }
     }
 
-    /// Whether it knows nothing of what begins at `offset`.
+    /// Whether the survey has nothing about `offset`.
     pub(super) fn is_passed(&self, offset: u64) -> bool {
         offset >= self.base + u64::from(self.at)
     }
 
-    /// The bytes of `buffer`, which begin at `offset`; `None` if that is too far away.
+    /// Returns `buffer`, which begins at `offset`, as a window; `None` if it is too far away.
     pub(super) fn window<'a>(&self, buffer: &'a [u8], offset: u64) -> Option<Window<'a>> {
         let front = u32::try_from(offset - self.base).ok()?;
         let most = (UNKNOWN - 1 - front) as usize;
         Some(Window { bytes: buffer.get(..most).unwrap_or(buffer), front })
     }
 
-    /// Goes on up to the offset `target`, as far as there are bytes; `false` if that is more work
-    /// than is allowed.
+    /// Advances to the offset `target`, as far as there are bytes; `false` if the work allowance
+    /// does not suffice.
     pub(super) fn advance(
         &mut self,
         window: Window<'_>,
@@ -122,8 +122,8 @@ impl Survey {
         self.enter(window, target, limit, effort) && self.walk(window, target, effort)
     }
 
-    /// What is decided about the candidate that starts at `offset`, if it is known. Those before it
-    /// do no longer matter.
+    /// Returns the decision on the candidate that starts at `offset`, if known. Earlier candidates
+    /// are dropped.
     pub(super) fn front_fate(&mut self, offset: u64) -> Option<Fate> {
         let start = u32::try_from(offset - self.base).ok()?;
         let number = self.candidates.front(start)?;
@@ -134,13 +134,14 @@ impl Survey {
         self.candidates.fate(number)
     }
 
-    /// The first candidate behind the front one that starts before the offset `end` and may run on
-    /// beyond it.
+    /// Returns the first candidate after the front one that starts before the offset `end` and may
+    /// extend beyond it.
     pub(super) fn first_beyond(&self, end: u64) -> Option<u32> {
         self.candidates.first_beyond(u32::try_from(end - self.base).ok()?)
     }
 
-    /// Offsets where it starts and ends; the latter is not known if its header is not complete.
+    /// Returns the offsets where a candidate starts and ends; the end is not known while the header
+    /// is incomplete.
     pub(super) fn extent(&self, number: u32) -> Option<(u64, Option<u64>)> {
         let candidate = self.candidates.get(number)?;
         let offset = |place| self.base + u64::from(place);
@@ -148,12 +149,12 @@ impl Survey {
         Some((offset(candidate.start), end))
     }
 
-    /// It is not a frame that could speak against another one.
+    /// Excludes a candidate from those that could rule out another frame.
     pub(super) fn refuse(&mut self, number: u32) {
         self.candidates.refuse(number);
     }
 
-    /// Reads the headers that have been completed.
+    /// Reads the headers that have become complete.
     fn read_headers(&mut self, window: Window<'_>, limit: usize) {
         for number in std::mem::take(&mut self.unread) {
             let Some(start) = self.candidates.get(number).map(|candidate| candidate.start) else {
@@ -172,7 +173,7 @@ impl Survey {
         }
     }
 
-    /// Notes the candidates up to `target`.
+    /// Adds the candidates up to `target`.
     fn enter(
         &mut self,
         window: Window<'_>,
@@ -187,7 +188,7 @@ impl Survey {
             let rest = window.until(self.at, target);
             let distance = memchr(RECORD_SEPARATOR, rest).unwrap_or(rest.len());
             effort.add_search(distance);
-            // No longer than `target` says.
+            // At most `target`, so it fits.
             let start = self.at + u32::try_from(distance).unwrap_or(0);
             self.at = (start + 1).min(target);
             let bytes = if start < target { window.from(start) } else { None };
@@ -211,7 +212,7 @@ impl Survey {
         self.candidates.add(start)
     }
 
-    /// Begins to walk through a message, which begins so far behind the start of its candidate.
+    /// Begins to follow a candidate, whose message begins `message` bytes after its start.
     fn follow(&mut self, number: u32, message: usize, len: usize) {
         let Some(start) = self.candidates.get(number).map(|candidate| candidate.start) else {
             return;
@@ -224,7 +225,7 @@ impl Survey {
         }
     }
 
-    /// Visits the places up to `target`.
+    /// Visits all places up to `target`.
     fn walk(&mut self, window: Window<'_>, target: u32, effort: &mut Effort) -> bool {
         let mut stalled = Vec::new();
         let is_done = loop {
@@ -252,7 +253,7 @@ impl Survey {
         is_done
     }
 
-    /// All who come to a place on one level go on together.
+    /// Merges all candidates that arrive at a place on one level.
     fn meet(&mut self, place: u32, level: u32, effort: &mut Effort) -> Option<u32> {
         let mut arrived = None;
         while let Some(&Reverse((at, on, number))) = self.walks.peek()
@@ -280,7 +281,7 @@ impl Survey {
         one
     }
 
-    /// Those who end at a place are frames if they have come there.
+    /// Decides on the candidates that end at a place: they are frames if they arrived there.
     fn settle(&mut self, place: u32, arrived: Option<u32>, effort: &mut Effort) {
         while let Some(&Reverse((end, number))) = self.ends.peek()
             && end == place
@@ -292,7 +293,7 @@ impl Survey {
         }
     }
 
-    /// Goes on to where the next member begins.
+    /// Moves a group to the start of its next member.
     fn step(
         &mut self,
         window: Window<'_>,
@@ -327,7 +328,7 @@ impl Survey {
         }
     }
 
-    /// Those who came there go no further.
+    /// Ends the walk of those that arrived there.
     fn lose(&mut self, level: u32, number: u32) {
         if level == 0 {
             return self.candidates.lose(number);

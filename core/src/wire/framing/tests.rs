@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames in pieces, in damage, and from hostile senders.
+//! Frames in pieces, damaged frames, and hostile senders.
 
 use super::*;
 
@@ -87,10 +87,10 @@ fn a_frame_that_may_have_swallowed_another_waits_as_the_page_says() {
         Step::Need(done, need) => format!("{done} done, {need} needed"),
     };
     let len = outer.len();
-    // Undecided: it takes one more byte, if there may be one soon.
+    // Undecided: one more byte is needed, if there may be one soon.
     assert_eq!(step(&outer, More::Coming), format!("0 done, {} needed", len + 1));
     assert_eq!(step(&outer, More::Idle), format!("frame of {len}"));
-    // Not 0x1e: the inner one is waited for.
+    // Not 0x1e: the reader waits for the inner frame.
     let torn = [outer.as_slice(), tail].concat();
     let needed = format!("0 done, {} needed", torn.len());
     for cut in len + 1..torn.len() {
@@ -99,7 +99,7 @@ fn a_frame_that_may_have_swallowed_another_waits_as_the_page_says() {
     }
     let before = torn.len() - inner.len();
     assert_eq!(step(&torn, More::Idle), format!("damage of {before}, then {before}"));
-    // An empty one proves nothing.
+    // An empty message proves nothing.
     let empty = [frame(b"\x1e\x02\x08").as_slice(), b"\x00\x1f"].concat();
     assert_eq!(step(&empty, More::Idle), format!("frame of {}", empty.len() - 2));
 }

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The short way over a stream that is in order: frames whose header has nothing but the length,
-//! whose message is whole, and behind which the next frame starts. Stages that pass frames on as
-//! they stand need not know more of them than where they end.
+//! The fast path over an intact stream: frames whose header holds only the length, whose message is
+//! complete, and which are followed by another frame. Stages that forward frames unchanged only
+//! need to know where frames end.
 //!
-//! Whatever is not obviously so is left to [`super::Deframer::next`], which finds the same frames
-//! in the same places and knows what to do about everything else.
+//! Everything else is left to [`super::Deframer::next`], which finds the same frames in the same
+//! places and handles all other cases.
 
 use super::members::{Beginning, are_in_order};
 use super::{FRAMING_SIZE, RECORD_SEPARATOR, UNIT_SEPARATOR};
 
 /// Tag of the length in a header: member 1, a varint.
 const LENGTH_TAG: u8 = 0x08;
-/// How frames start whose message is shorter than 128 bytes, and the bits that are compared.
+/// The start of frames whose message is shorter than 128 bytes, and the bits that are compared.
 const SHORT: [u8; 8] = [RECORD_SEPARATOR, 2, LENGTH_TAG, 0, UNIT_SEPARATOR, 0, 0, 0];
 const SHORT_BITS: [u8; 8] = [0xff, 0xff, 0xff, 0x80, 0xff, 0, 0, 0];
-/// The same for 128 to 16383 bytes.
+/// The start of frames whose message has 128 to 16,383 bytes.
 const USUAL: [u8; 8] = [RECORD_SEPARATOR, 3, LENGTH_TAG, 0x80, 0, UNIT_SEPARATOR, 0, 0];
 const USUAL_BITS: [u8; 8] = [0xff, 0xff, 0xff, 0x80, 0x80, 0xff, 0, 0];
 /// Longest varint of 32 bits.
 const MAX_LENGTH_SIZE: usize = 5;
 
-/// Passes over at most `most` frames at the front of `buffer`, whose messages may begin as
-/// `beginning` says; returns how many bytes they take. Where each ends is added to `ends`.
+/// Skips up to `most` frames at the front of `buffer` whose messages may begin as `beginning` says;
+/// returns their size in bytes. The end of each is appended to `ends`.
 pub(super) fn run(
     buffer: &[u8],
     limit: usize,
@@ -40,7 +40,7 @@ pub(super) fn run(
         left -= 1;
         ends.push(done);
     }
-    // The next messages may begin as this one does.
+    // The next messages may begin like this one.
     if done > 0
         && let Some((start, end)) = followed_message(buffer, limit)
         && beginning.len_in(buffer, start, end) == 0
@@ -50,8 +50,8 @@ pub(super) fn run(
     done
 }
 
-/// Where the message of the frame at the front of `buffer` begins and ends, if its header has
-/// nothing else, and the next frame starts behind it.
+/// Returns the start and the end of the first message in `buffer`, if its header holds only the
+/// length and another frame follows.
 #[inline]
 fn followed_message(buffer: &[u8], limit: usize) -> Option<(usize, usize)> {
     let (start, len) = plain_header(buffer)?;
@@ -59,7 +59,7 @@ fn followed_message(buffer: &[u8], limit: usize) -> Option<(usize, usize)> {
     (len <= limit && buffer.get(end) == Some(&RECORD_SEPARATOR)).then_some((start, end))
 }
 
-/// Where the message begins and how long it is, if the header has nothing else.
+/// Returns the start and the length of the message, if the header holds only the length.
 #[inline]
 pub(super) fn plain_header(buffer: &[u8]) -> Option<(usize, usize)> {
     let word = u64::from_le_bytes(*buffer.first_chunk()?);
@@ -82,7 +82,7 @@ pub(super) fn plain_header(buffer: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
-/// The number that these bytes are, all of them.
+/// Decodes a varint that fills all of `varint`.
 #[inline]
 fn plain_length(varint: &[u8]) -> Option<usize> {
     let (last, first) = varint.split_last()?;
@@ -102,7 +102,7 @@ mod tests {
     use crate::wire::framing::{Deframer, put_frame};
     use crate::wire::{Header, More, Step};
 
-    /// What [`super::Deframer::next`] alone makes of a stream: ends of frames, `None` for damage.
+    /// The ends of frames as [`super::Deframer::next`] alone finds them, `None` for damage.
     fn found(stream: &[u8], uses_runs: bool) -> Vec<Option<u64>> {
         let mut deframer = Deframer::new(1 << 20);
         let mut found = Vec::new();
@@ -159,7 +159,7 @@ mod tests {
         #[test]
         fn runs_hold_the_frames_that_are_found_one_by_one(
             messages in prop::collection::vec(prop::collection::vec(member(), 0..5), 1..8),
-            // Of the same message one run learns how they begin, the next one goes by that.
+            // One run learns the beginning from the repeated messages, the next one uses it.
             each in 1..7usize,
             damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..5),
             signer in prop::option::of("[a-z]{1,5}"),
@@ -187,13 +187,13 @@ mod tests {
             put_frame(&mut stream, Header::default(), message).unwrap();
         }
         let mut ends = Vec::new();
-        // The last one could continue in a way that makes it invalid.
+        // The last frame could continue in a way that makes it invalid.
         let size = stream.len() / 5;
         let mut deframer = Deframer::new(100);
         assert_eq!(deframer.next_run(&stream, 9, &mut ends), 4 * size);
         assert_eq!(ends, [size, 2 * size, 3 * size, 4 * size]);
         let start = stream.len() / 5 - message.len();
-        // Their text is too near to the end of a short stream.
+        // Their text is too close to the end of a short stream.
         let longer = [&stream[..], &stream[..]].concat();
         let mut beginning = Beginning::NONE;
         run(&stream, 100, &mut beginning, 9, &mut ends);

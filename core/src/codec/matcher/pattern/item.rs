@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The items of a pattern, and the sets of bytes that they stand for.
+//! The items of a pattern, and their sets of bytes.
 
 /// One item of a pattern.
 #[derive(Clone, Debug)]
 pub(in crate::codec::matcher) enum Item {
-    /// Bytes of that class, repeated.
+    /// Bytes of a class, repeated.
     Byte(Class, Repeat),
-    /// `%bxy`: from x to the y that balances it.
+    /// `%bxy`: from x to the balancing y.
     Balance(u8, u8),
     /// `%f[set]`: between a byte outside the set and one inside it.
     Frontier(Class),
@@ -15,13 +15,13 @@ pub(in crate::codec::matcher) enum Item {
 /// One `%bxy` of a pattern.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::codec::matcher) struct Balance {
-    /// Which item it is.
+    /// Index of the item.
     pub(super) item: usize,
     pub(super) open: u8,
     pub(super) close: u8,
 }
 
-/// How often an item occurs.
+/// The repetition of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::codec::matcher) enum Repeat {
     Once,
@@ -31,7 +31,7 @@ pub(in crate::codec::matcher) enum Repeat {
 }
 
 impl Repeat {
-    /// How regular expressions write it.
+    /// Returns the notation in regular expressions.
     pub(super) fn sign(self) -> &'static str {
         match self {
             Self::Once => "",
@@ -71,7 +71,7 @@ impl Class {
         Self(self.0.map(|bits| !bits))
     }
 
-    /// What `%x` means.
+    /// Returns the class `%x`.
     pub(super) fn escaped(letter: u8) -> Self {
         let class = match letter.to_ascii_lowercase() {
             b'a' => Self::of(|byte| byte.is_ascii_alphabetic()),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lua 5.1 patterns without captures: `(` and `)` are ordinary characters.
 //!
-//! A pattern is a row of items. All ways to match are followed at once, byte by byte, as a set of
-//! items that may come next, so no text makes a search slow. For `%b` the brackets that are open
-//! are kept on a stack, each with whether the pattern waits for its end.
+//! A pattern is a sequence of items. All ways to match are followed at once, byte by byte, as a set
+//! of items that may come next, so that no text makes a search slow. For `%b`, open brackets are
+//! kept on a stack, each with a flag that says whether the pattern waits for its end.
 
 mod item;
 mod search;
@@ -15,22 +15,22 @@ use self::item::{Balance, Item};
 use self::search::Search;
 use self::syntax::Syntax;
 
-/// Most items of a pattern.
+/// Maximum number of items in a pattern.
 const MAX_ITEMS: usize = 255;
 
-/// A pattern, ready to search with.
+/// A compiled pattern.
 #[derive(Clone, Debug)]
 pub(super) enum Pattern {
-    /// The bytes themselves.
+    /// A literal.
     Plain(Box<memmem::Finder<'static>>),
-    /// Items, from the start of the text only, up to its end only.
+    /// Items, optionally anchored at the start or the end of the text.
     Items { items: Vec<Item>, balances: Vec<Balance>, at_start: bool, at_end: bool },
-    /// Malformed patterns match nothing, as in Lua without its error.
+    /// A malformed pattern matches nothing, as in Lua but without the error.
     Never,
 }
 
 impl Pattern {
-    /// Reads a pattern; `literal` makes every byte stand for itself.
+    /// Compiles a pattern; with `literal`, every byte stands for itself.
     pub(super) fn new(text: &[u8], literal: bool) -> Result<Self, &'static str> {
         if literal || !text.iter().any(|byte| b"^$*+?.[%-".contains(byte)) {
             return Ok(Self::Plain(Box::new(memmem::Finder::new(text).into_owned())));
@@ -62,7 +62,7 @@ impl Pattern {
         Ok(Self::Items { items, balances, at_start, at_end })
     }
 
-    /// The same as a regular expression over bytes, if there is one.
+    /// Returns the equivalent regular expression over bytes, if there is one.
     pub(super) fn to_regex(&self) -> Option<String> {
         let mut text = "(?s-u)".to_owned();
         match self {
@@ -84,7 +84,7 @@ impl Pattern {
         Some(text)
     }
 
-    /// Whether it matches anywhere in `text`.
+    /// Whether the pattern matches anywhere in `text`.
     pub(super) fn is_match(&self, text: &[u8]) -> bool {
         match self {
             Self::Never => false,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The search: every way to match is followed at once, byte by byte.
+//! The search follows every way to match at once, byte by byte.
 
 use std::cell::RefCell;
 
 use super::item::{Balance, Item, Repeat};
 
-/// What is open of one `%b`: for each bracket whether the pattern waits for its end.
+/// The open brackets of one `%b`: for each, whether the pattern waits for its end.
 #[derive(Debug, Default)]
 struct Open {
     brackets: Vec<bool>,
-    /// How many of them are waited for.
+    /// Number of brackets that are waited for.
     waiting: usize,
 }
 
@@ -19,15 +19,15 @@ impl Open {
         self.waiting = 0;
     }
 
-    /// Takes the next byte of the text; `is_active`: the item may begin with it. Returns whether
-    /// the item ends with it.
+    /// Processes the next byte of the text. `is_active` says that the item may begin with it.
+    /// Returns whether the item ends with it.
     fn advance(&mut self, balance: Balance, byte: u8, is_active: bool) -> bool {
         let mut ends = false;
         if byte == balance.close {
             ends = self.brackets.pop().unwrap_or(false);
             self.waiting -= usize::from(ends);
         }
-        // Below the first bracket that is waited for, none needs to be known.
+        // Below the first bracket that is waited for, none has to be stored.
         let is_needed = is_active || self.waiting > 0 && balance.open != balance.close;
         if byte == balance.open && is_needed {
             self.brackets.push(is_active);
@@ -38,7 +38,7 @@ impl Open {
 }
 
 thread_local! {
-    /// Kept from search to search, so that none allocates.
+    /// Kept between searches so that they do not allocate.
     static OPEN: RefCell<Vec<Open>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Follows the pattern from the start of the text on, and, if `anywhere`, from every later
+    /// Follows the pattern from the start of the text and, with `anywhere`, from every later
     /// position too.
     pub(super) fn run(&self, anywhere: bool) -> bool {
         if self.balances.is_empty() {
@@ -108,8 +108,8 @@ impl Search<'_> {
         false
     }
 
-    /// How far it is from `position` to a byte that the first item can begin with; 0 if that cannot
-    /// be decided so simply.
+    /// Returns the distance from `position` to a byte that can begin the first item; 0 if that
+    /// cannot be determined simply.
     fn distance_to_start(&self, position: usize) -> Option<usize> {
         let rest = self.text.get(position..)?;
         match self.items.first() {
@@ -155,7 +155,7 @@ impl Search<'_> {
                         set(active, found + 1);
                     }
                 }
-                // Taken further by its brackets.
+                // Advanced by its brackets.
                 Item::Balance(..) => {}
             }
         }
@@ -163,7 +163,8 @@ impl Search<'_> {
     }
 }
 
-/// The first active item from `index` on. (An item may activate its successor on the way.)
+/// Returns the first active item from `index` on. (An item may activate its successor in the
+/// process.)
 fn next_set(active: &Active, index: usize) -> Option<usize> {
     let mut mask = u64::MAX << (index % 64);
     for (word, bits) in active.iter().enumerate().skip(index / 64) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a pattern's text says.
+//! The syntax of patterns.
 
 use std::cmp::Ordering;
 
 use super::item::{Class, Item, Repeat};
 
-/// Reads a pattern item by item; `None` where it is malformed.
+/// Parses a pattern item by item; `None` where it is malformed.
 pub(super) struct Syntax<'a> {
     pub(super) rest: &'a [u8],
 }
@@ -39,7 +39,7 @@ impl Syntax<'_> {
         Some(Item::Byte(class, repeat))
     }
 
-    /// What follows `[`, up to and including its `]`.
+    /// Parses a set after `[`, including its `]`.
     fn set(&mut self) -> Option<Class> {
         let negated = self.rest.first() == Some(&b'^');
         if negated {

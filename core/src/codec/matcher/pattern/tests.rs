@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Patterns beside what Lua does, one way after the other.
+//! Compares patterns with Lua's behaviour, by trying one alternative after the other.
 
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert_eq, proptest};
@@ -72,7 +72,7 @@ fn no_text_makes_a_search_slow() {
     assert!(is_match("^%b()$", &both));
 }
 
-/// The same by trying one way after the other, as Lua does it.
+/// Matches as Lua does, by trying one alternative after the other.
 fn matches_here(items: &[Item], at_end: bool, text: &[u8], at: usize) -> bool {
     let Some((item, rest)) = items.split_first() else { return !at_end || at == text.len() };
     let then = |at| matches_here(rest, at_end, text, at);
