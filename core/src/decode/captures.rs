@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records taken apart by a regular expression, as by Heka's `PayloadRegexDecoder`.
+//! Parses records with a regular expression, like Heka's `PayloadRegexDecoder`.
 
 use regex::bytes::{CaptureLocations, Regex};
 
@@ -8,7 +8,7 @@ use super::readers::{Readers, Target, put_typed};
 use crate::codec::HeaderName;
 use crate::wire::{Full, ValueType};
 
-/// A regular expression and what its groups become.
+/// A regular expression and the targets of its groups.
 #[derive(Clone, Debug)]
 pub struct Captures {
     regex: Regex,
@@ -20,20 +20,20 @@ pub struct Captures {
 /// A field's name, type and representation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldName {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// The type of its values, if one was asked for.
+    /// Requested type of the values, if any.
     pub value_type: Option<ValueType>,
-    /// Its representation, often empty.
+    /// Representation, often empty.
     pub representation: String,
 }
 
-/// What a part of the message is made of.
+/// A target in the message and the template of its value.
 #[derive(Clone, Debug)]
 struct Goal {
     to: Destination,
     parts: Vec<TemplatePart>,
-    /// Omitted if its only group took no part.
+    /// Whether the target is omitted if its only group did not match.
     optional: bool,
 }
 
@@ -50,12 +50,12 @@ enum TemplatePart {
 }
 
 impl Captures {
-    /// The groups of `regex` named `Timestamp` and `Severity` become these headers; so do all
-    /// others by their names, and fields, unless `fields` (names and templates) says what is made
-    /// of them.
+    /// Creates captures. The groups of `regex` named `Timestamp` and `Severity` become these
+    /// headers. All other groups become headers or fields by their names, unless `fields` (names
+    /// and templates) specifies them.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn new(regex: Regex, fields: &[(FieldName, String)]) -> Result<Self, String> {
         if regex.captures_len() < 2 {
             return Err("no group in it".to_owned());
@@ -82,10 +82,10 @@ impl Captures {
         Ok(Self { locations: regex.capture_locations(), regex, targets, room: Vec::new() })
     }
 
-    /// Whether an expression has the groups of a template.
+    /// Checks that an expression has the groups of a template.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn check(regex: &Regex, template: &str) -> Result<(), String> {
         parts(template, regex).map(drop)
     }
@@ -129,7 +129,7 @@ impl Destination {
 }
 
 impl Goal {
-    /// The text, and nothing if there is none; `room` is used if it is not all of one group.
+    /// Returns the text of the template; `room` is used if it is more than a single group.
     fn text<'a>(
         &self,
         record: &'a [u8],
@@ -156,7 +156,7 @@ impl Goal {
     }
 }
 
-/// Takes a template apart: `%NAME%` is a group, by its name or number, `%%` a percent sign.
+/// Splits a template: `%NAME%` is a group, by name or number, `%%` a percent sign.
 fn parts(template: &str, regex: &Regex) -> Result<Vec<TemplatePart>, String> {
     let mut parts = Vec::new();
     for (index, piece) in template.split('%').enumerate() {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why a record, or a value of it, could not be read.
+//! The reasons why a record, or a value in it, could not be parsed.
 
 use std::fmt;
 
 use crate::codec::json::cursor::Wrong;
 use crate::wire::Full;
 
-/// Why a record could not be parsed. It costs nothing unless it is printed.
+/// The reason why a record could not be parsed. It is formatted only when printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cause {
     column: Option<usize>,
@@ -14,12 +14,12 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// Something about the whole record.
+    /// Creates a cause about the whole record.
     pub(super) fn new(words: &'static str) -> Self {
         Self { column: None, words }
     }
 
-    /// Something at that column, counted from 1.
+    /// Creates a cause at a column, counted from 1.
     pub(super) fn at(column: usize, words: &'static str) -> Self {
         Self { column: Some(column), words }
     }
@@ -46,25 +46,25 @@ impl From<Full> for Cause {
     }
 }
 
-/// What is wrong with a value, which is kept as text.
+/// A defect of a value, which is kept as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flaw {
-    /// No time in a known form.
+    /// Not a time in a known form.
     Time,
-    /// No severity that is known.
+    /// Not a known severity.
     Severity,
-    /// No process id.
+    /// Not a process ID.
     Pid,
-    /// No Uuid.
+    /// Not a Uuid.
     Uuid,
-    /// An object or array where a header takes text.
+    /// An object or array for a header that is text.
     Header,
-    /// No value of the type asked for.
+    /// Not a value of the requested type.
     Type,
 }
 
 impl Flaw {
-    /// What is wrong with one.
+    /// Returns a description.
     pub fn words(self) -> &'static str {
         match self {
             Self::Time => "not a known form of time",
@@ -76,12 +76,12 @@ impl Flaw {
         }
     }
 
-    /// What is done with it.
+    /// Returns where the value is kept.
     pub fn kept(self) -> &'static str {
         if self == Self::Header { "kept as fields" } else { "kept as text" }
     }
 
-    /// What many of them are called.
+    /// Returns the name under which repetitions are counted.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Time => "unreadable times",
@@ -94,16 +94,16 @@ impl Flaw {
     }
 }
 
-/// The flaws of one record: which value, and how it began.
+/// The flaws of one record, each with the name and the beginning of the value.
 #[derive(Clone, Debug, Default)]
 pub struct Flaws {
     found: Vec<(Flaw, usize, usize)>,
     bytes: Vec<u8>,
 }
 
-/// Most flaws that are kept of a record.
+/// Maximum number of flaws kept per record.
 const MOST: usize = 16;
-/// Number of bytes shown of a name and of a value.
+/// Maximum number of bytes shown of a name or value.
 const SHOWN: usize = 40;
 
 impl Flaws {
@@ -124,12 +124,12 @@ impl Flaws {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no flaws.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// Each with the name of the value and how it begins.
+    /// Returns the flaws, each with the name and the beginning of the value.
     pub fn iter(&self) -> impl Iterator<Item = (Flaw, &[u8], &[u8])> {
         let mut start = 0;
         self.found.iter().map(move |&(flaw, name_end, value_end)| {

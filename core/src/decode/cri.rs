@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What container runtimes write: CRI's lines, and the paths under `/var/log` that Kubernetes gives
-//! them.
+//! Output of container runtimes: CRI's lines, and the paths that Kubernetes uses under `/var/log`.
 
 use super::Part;
 use super::cause::Cause;
@@ -8,7 +7,8 @@ use super::readers::{Readers, Target};
 use super::tokens::{prefixed, word};
 use crate::codec::HeaderName;
 
-/// `2006-01-02T15:04:05.000000000Z stdout F message`; `P` is a part that the next line continues.
+/// Reads `2006-01-02T15:04:05.000000000Z stdout F message`; `P` marks a part that the next line
+/// continues.
 pub(super) fn read(record: &[u8], readers: &Readers, target: &mut Target) -> Result<Part, Cause> {
     let wrong = || Cause::new("not a line of CRI");
     let (time, rest) = word(record);
@@ -28,7 +28,7 @@ pub(super) fn read(record: &[u8], readers: &Readers, target: &mut Target) -> Res
     Ok(part)
 }
 
-/// Takes the line end off what Docker has read; without one the next record goes on.
+/// Removes the line end from Docker's text; without one, the next record continues the message.
 pub(super) fn end_docker(target: &mut Target) -> Result<Part, Cause> {
     if !target.has(HeaderName::Payload) {
         return Err(Cause::new("not a record of Docker"));
@@ -36,7 +36,7 @@ pub(super) fn end_docker(target: &mut Target) -> Result<Part, Cause> {
     if target.draft.chomp_payload() { Ok(Part::Whole) } else { Ok(Part::Piece) }
 }
 
-/// Adds what Kubernetes says in the path of a log: `…/pods/NAMESPACE_POD_UID/CONTAINER/0.log` or
+/// Adds the parts of the path of a Kubernetes log: `…/pods/NAMESPACE_POD_UID/CONTAINER/0.log` or
 /// `…/containers/POD_NAMESPACE_CONTAINER-ID.log`.
 pub(super) fn put_path(path: &[u8], target: &mut Target) -> Result<(), Cause> {
     let mut parts = path.rsplit(|&byte| byte == b'/');

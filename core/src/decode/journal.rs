@@ -8,7 +8,7 @@ use super::readers::{Readers, Target};
 use super::tokens::prefixed;
 use crate::codec::HeaderName;
 
-/// What of an entry becomes a header, also in JSON.
+/// The entry fields that become headers, also in JSON.
 pub(super) const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::Timestamp, "__REALTIME_TIMESTAMP"),
     (HeaderName::Severity, "PRIORITY"),

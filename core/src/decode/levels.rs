@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Lines of log libraries: a time, a level, and around them a thread, a process, a logger, in
-//! whatever order; then the message. Python's `logging`, gunicorn, log4j, logback, Spring Boot,
-//! `JBoss`, Tomcat and `java.util.logging` write such by default.
+//! Lines of log libraries: a time and a level, surrounded by a thread, a process or a logger in any
+//! order, then the message. This is the default output of Python's `logging`, gunicorn, log4j,
+//! logback, Spring Boot, `JBoss`, Tomcat and `java.util.logging`.
 
 use super::cause::Cause;
 use super::readers::{Readers, Target};
@@ -10,31 +10,31 @@ use crate::codec::json::number;
 use crate::codec::severity;
 use crate::wire::Value;
 
-/// Number of parts that are looked at.
+/// Maximum number of parts examined.
 const MOST_PARTS: usize = 10;
 
-/// What was found so far.
+/// The parts found so far.
 #[derive(Default)]
 struct Found<'a> {
     severity: Option<i32>,
     pid: Option<&'a [u8]>,
     thread: Option<&'a [u8]>,
-    /// The application, which Spring Boot puts before the thread.
+    /// The application, which Spring Boot writes before the thread.
     app: Option<&'a [u8]>,
     logger: Option<&'a [u8]>,
-    /// Milliseconds since the program began, which log4j can write.
+    /// Milliseconds since the program started, which log4j can write.
     relative: Option<i64>,
-    /// The method, which `java.util.logging` puts behind the logger.
+    /// The method, which `java.util.logging` writes after the logger.
     method: Option<&'a [u8]>,
-    /// Whether only a colon precedes what is next.
+    /// Whether the next part follows directly after a colon.
     follows_colon: bool,
     /// Whether the line began with a time.
     has_time: bool,
-    /// Whether a colon directly follows the level: of all else only a logger may follow.
+    /// Whether a colon follows the level directly, after which only a logger may follow.
     has_colon: bool,
 }
 
-/// Reads a record of one line or several.
+/// Reads a record of one or several lines.
 pub(super) fn read(record: &[u8], readers: &Readers, target: &mut Target) -> Result<(), Cause> {
     let (mut time, mut rest) = match time_of(record, readers, target.now) {
         Some((time, rest)) => (Some(time), rest),
@@ -69,23 +69,23 @@ pub(super) fn read(record: &[u8], readers: &Readers, target: &mut Target) -> Res
     Ok(())
 }
 
-/// The time at the front, in brackets or not.
+/// Reads the time at the front, with or without brackets.
 fn time_of<'a>(record: &'a [u8], readers: &Readers, now: i64) -> Option<(i64, &'a [u8])> {
     if let Some((inside, rest)) = bracketed(record, b'[', b']') {
         return readers.times.read(inside, now).map(|time| (time, rest));
     }
-    // So few digits are log4j's milliseconds since the program began.
+    // This number of digits is log4j's milliseconds since the program started.
     let digits = record.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let is_relative = digits == 9 && record.get(9).is_none_or(|next| *next != b'.');
     if is_relative { None } else { readers.times.read_front(record, now) }
 }
 
-/// The text behind what separates its parts.
+/// Skips the separator before the next part.
 fn separated(text: &[u8]) -> &[u8] {
     let mut rest = text;
     loop {
         let here = after_blanks(rest);
-        // A dash belongs to a word if one follows it.
+        // A dash that is followed by a word belongs to it.
         let dashes = here.iter().take_while(|&&byte| byte == b'-').count();
         let is_separator = dashes > 0 && here.get(dashes).is_none_or(|next| *next == b' ');
         rest = match here.first() {
@@ -96,20 +96,20 @@ fn separated(text: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether a separator is next.
+/// Whether a separator follows.
 fn is_separated(text: &[u8]) -> bool {
     let next = after_blanks(text);
     matches!(next.first(), Some(b':' | b'|')) || next.starts_with(b"- ")
 }
 
-/// The message behind one separator at most: what looks like more of them is its own.
+/// Returns the message after at most one separator: further ones are part of the message.
 fn message_of(text: &[u8]) -> &[u8] {
     let here = after_blanks(text);
     if is_separated(here) { after_blanks(here.get(1..).unwrap_or_default()) } else { here }
 }
 
 impl<'a> Found<'a> {
-    /// Sets what was found.
+    /// Stores the parts found.
     fn put(self, target: &mut Target) -> Result<(), Cause> {
         let Some(severity) = self.severity else {
             return Err(Cause::new("no level in it"));
@@ -133,7 +133,7 @@ impl<'a> Found<'a> {
         Ok(())
     }
 
-    /// Takes the part at the front; what follows it, or nothing if the message begins.
+    /// Reads the part at the front; returns the rest, or `None` if the message begins.
     fn take(&mut self, text: &'a [u8], readers: &Readers) -> Option<&'a [u8]> {
         match text.first()? {
             b'[' | b'(' if self.has_colon => None,
@@ -141,12 +141,12 @@ impl<'a> Found<'a> {
                 let (inside, rest) = bracketed(text, b'[', b']')?;
                 let inside = inside.trim_ascii();
                 if inside.is_empty() && self.severity.is_some() {
-                    // log4j's context, which is mostly empty.
+                    // log4j's context, which is usually empty.
                     return is_separated(rest).then_some(rest);
                 }
                 let is_number = inside.iter().all(u8::is_ascii_digit);
                 if is_number && self.severity.is_some() && !precedes_logger(rest) {
-                    // What is behind the level may be the message: ERROR [404] not found.
+                    // Brackets after the level may be the message: ERROR [404] not found.
                     return None;
                 }
                 self.take_inside(inside, readers)?;
@@ -162,9 +162,10 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// The text in brackets: a level, a process, a thread or a logger.
+    /// Reads text in brackets: a level, a process, a thread or a logger.
     fn take_inside(&mut self, inside: &'a [u8], readers: &Readers) -> Option<()> {
-        // Behind the level stand names and numbers; words in brackets are of the message.
+        // After the level there are names and numbers; several words in brackets belong to the
+        // message.
         if inside.contains(&b' ') && self.severity.is_some() {
             return None;
         }
@@ -189,7 +190,7 @@ impl<'a> Found<'a> {
         Some(())
     }
 
-    /// A level, if that is still to come: in capitals, or set off behind a time.
+    /// Reads a level, if there was none: in capitals, or set off after a time.
     fn take_level(&mut self, word: &[u8], rest: &[u8], readers: &Readers) -> bool {
         if self.severity.is_some() || !(is_shouted(word) || self.has_time && is_separated(rest)) {
             return false;
@@ -199,7 +200,7 @@ impl<'a> Found<'a> {
         self.severity.is_some()
     }
 
-    /// A level, a number of a process, or a logger, which a separator follows.
+    /// Reads a level, a process number, or a logger, followed by a separator.
     fn take_word(&mut self, text: &'a [u8], readers: &Readers) -> Option<&'a [u8]> {
         let (word, rest) = split_word(text);
         if word.is_empty() {
@@ -238,17 +239,18 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Whether a word before the level is a logger: what is between it and the level is not text.
+/// Whether a word before the level is a logger, that is, only separators are between it and the
+/// level.
 fn is_set_off(word: &[u8], rest: &[u8]) -> bool {
     let next = after_blanks(rest);
-    // The class and the method of java.util.logging have a line of their own.
+    // The class and the method of java.util.logging are on a line of their own.
     let line = next.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let is_own_line = next.len() > line.len() && (line.is_empty() || is_name(line));
     is_separated(rest) || next.first() == Some(&b'[') || is_own_line || word.contains(&b'.')
 }
 
-/// Whether a word behind the level is a logger: one with dots that is set off, or what everybody
-/// calls the first one, or whatever Python's default puts between two colons.
+/// Whether a word after the level is a logger: a dotted name that is set off, the common name of a
+/// root logger, or anything between two colons in Python's default format.
 fn is_logger(word: &[u8], rest: &[u8], follows_colon: bool) -> bool {
     let next = after_blanks(rest);
     let is_set_off = matches!(next.first(), Some(b':' | b'|')) || next.starts_with(b"- ");
@@ -258,7 +260,7 @@ fn is_logger(word: &[u8], rest: &[u8], follows_colon: bool) -> bool {
     is_between || is_known || is_set_off && has_dots >= 1 || has_dots >= 2
 }
 
-/// Whether a logger or a separator follows, perhaps behind more brackets.
+/// Whether a logger or a separator follows, possibly after more brackets.
 fn precedes_logger(text: &[u8]) -> bool {
     let mut rest = text;
     loop {
@@ -275,13 +277,13 @@ fn precedes_logger(text: &[u8]) -> bool {
     }
 }
 
-/// The word at the front, and what follows it.
+/// Splits off the word at the front.
 fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
     let is_end = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b':' | b'|');
     text.split_at(text.iter().position(is_end).unwrap_or(text.len()))
 }
 
-/// The severity that a level means; no single letter or number is one.
+/// Returns the severity of a level; single letters and numbers are not levels.
 fn level(word: &[u8], readers: &Readers) -> Option<i32> {
     if word.len() < 3 || !word.iter().all(u8::is_ascii_alphabetic) {
         return None;

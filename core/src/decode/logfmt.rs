@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lines of logfmt: `level=warn msg="took too long" took=1.5 retry`.
 //!
-//! A value is bare, or in double quotes, where `\"`, `\\`, `\n`, `\r` and `\t` are escapes, or
-//! in single quotes or backticks, where there are none. A key without a value is true.
+//! A value is bare; in double quotes with the escapes `\"`, `\\`, `\n`, `\r` and `\t`; or in single
+//! quotes or backticks without escapes. A key without a value is true.
 
 use super::cause::Cause;
 use super::map::{Map, Rooms};
@@ -57,7 +57,7 @@ fn put_truth(map: &Map, key: &[u8], readers: &Readers, target: &mut Target) -> R
     Ok(())
 }
 
-/// The value at the front, whether it stood in quotes, and what follows it.
+/// Returns the value at the front, whether it was quoted, and the rest.
 #[inline]
 fn value<'a: 'b, 'b>(text: &'a [u8], room: &'b mut Vec<u8>) -> Option<(&'b [u8], bool, &'a [u8])> {
     match text.first() {
@@ -67,7 +67,7 @@ fn value<'a: 'b, 'b>(text: &'a [u8], room: &'b mut Vec<u8>) -> Option<(&'b [u8],
         }
         Some(quote @ (b'\'' | b'`')) => match plainly_quoted(text, *quote) {
             Some((value, rest)) => Some((value, true, rest)),
-            // Then it is part of the word.
+            // The quote is part of the word.
             None => Some(bare(text)),
         },
         _ => Some(bare(text)),
@@ -80,7 +80,7 @@ fn bare(text: &[u8]) -> (&[u8], bool, &[u8]) {
     (value, false, rest)
 }
 
-/// A value in quotes without escapes, behind which the next pair begins.
+/// Returns a quoted value without escapes that is followed by another pair or the end.
 fn plainly_quoted(text: &[u8], quote: u8) -> Option<(&[u8], &[u8])> {
     let inside = text.get(1..)?;
     let end = memchr::memchr(quote, inside)?;
@@ -89,7 +89,7 @@ fn plainly_quoted(text: &[u8], quote: u8) -> Option<(&[u8], &[u8])> {
     is_end.then(|| (inside.get(..end).unwrap_or_default(), rest))
 }
 
-/// The text up to the closing quote, and what follows that.
+/// Returns the text up to the closing quote, and the rest.
 #[inline]
 fn quoted<'a: 'b, 'b>(text: &'a [u8], room: &'b mut Vec<u8>) -> Option<(&'b [u8], &'a [u8])> {
     let first = memchr::memchr2(b'"', b'\\', text)?;

@@ -2,9 +2,9 @@
 //! JSON objects of any shape, and logfmt, to messages: some members become headers, all others
 //! fields.
 //!
-//! Members of objects in objects get names joined by dots (`http.status`), elements of arrays that
-//! hold objects or several types their number (`hops.0.host`). Numbers are INTEGER or DOUBLE,
-//! booleans BOOL, an array of one such type a field of several values; `null` is skipped.
+//! Members of nested objects get names joined by dots (`http.status`); elements of arrays that hold
+//! objects or mixed types get their index (`hops.0.host`). Numbers are INTEGER or DOUBLE, booleans
+//! BOOL, an array of one such type a field with several values; `null` is skipped.
 
 use super::cause::{Cause, Flaw};
 use super::readers::{Readers, Target, typed};
@@ -13,43 +13,43 @@ use crate::codec::json::cursor::{Cursor, MAX_DEPTH, Token};
 use crate::codec::json::number;
 use crate::wire::{Full, Value, ValueType};
 
-/// What separates the names of nested members.
+/// Separator in the names of nested members.
 const SEPARATOR: u8 = b'.';
 
-/// Which members become headers.
+/// A map of members to headers.
 #[derive(Clone, Debug, Default)]
 pub struct Map {
     headers: Vec<(HeaderName, Vec<u8>)>,
-    /// A prefix that members other than headers lose.
+    /// A prefix that is removed from members that do not become headers.
     prefix: &'static [u8],
-    /// The headers are a guess: one that does not fit is no flaw.
+    /// Whether the headers are a guess: a value that does not fit is then not a flaw.
     is_guess: bool,
 }
 
-/// Buffers that are used for one record after the other.
+/// Buffers reused from record to record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rooms {
-    /// The whole name of the member at hand.
+    /// The full name of the current member.
     pub(super) name: Vec<u8>,
     /// The text of a value.
     pub(super) text: Vec<u8>,
 }
 
-/// What the elements of an array have in common.
+/// The common type of the elements of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// There are none.
+    /// There are no elements.
     Nothing,
     Type(ValueType),
-    /// Nothing that a field could hold.
+    /// The elements do not fit into one field.
     Mixed,
 }
 
 impl Map {
-    /// Reads `HEADER=MEMBER[,…]`.
+    /// Parses `HEADER=MEMBER[,…]`.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn new(text: &str) -> Result<Self, String> {
         let pairs = text.split(',').filter(|pair| !pair.is_empty());
         let headers = pairs
@@ -64,20 +64,20 @@ impl Map {
         Ok(Self { headers, ..Self::default() })
     }
 
-    /// The same, for presets.
+    /// Creates a map for a preset.
     pub(super) fn of(pairs: &[(HeaderName, &str)]) -> Self {
         let headers = pairs.iter().map(|(header, member)| (*header, member.as_bytes().to_vec()));
         Self { headers: headers.collect(), is_guess: true, ..Self::default() }
     }
 
-    /// Members that do not become headers lose this prefix.
+    /// Removes a prefix from members that do not become headers.
     #[must_use]
     pub(super) fn without_prefix(mut self, prefix: &'static [u8]) -> Self {
         self.prefix = prefix;
         self
     }
 
-    /// Whether it has no headers.
+    /// Whether the map has no headers.
     pub fn is_empty(&self) -> bool {
         self.headers.is_empty()
     }
@@ -99,7 +99,7 @@ impl Map {
         Ok(cursor.finish()?)
     }
 
-    /// The header that a member becomes, unless another one has.
+    /// Returns the header that a member becomes, unless it has been set by another one.
     #[inline]
     pub(super) fn header_of(&self, name: &[u8], target: &Target) -> Option<HeaderName> {
         let found =
@@ -107,14 +107,14 @@ impl Map {
         found.map(|(header, _)| *header)
     }
 
-    /// The name of the field that a member becomes.
+    /// Returns the name of the field that a member becomes.
     fn field_name<'a>(&self, name: &'a [u8]) -> &'a [u8] {
         let rest = name.strip_prefix(self.prefix).unwrap_or(name);
         if rest.is_empty() { name } else { rest }
     }
 }
 
-/// The walk over one record.
+/// A pass over one record.
 struct Walk<'a> {
     map: &'a Map,
     readers: &'a Readers,
@@ -123,7 +123,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The members of an object whose bracket is done with.
+    /// Reads the members of an object, after its opening bracket.
     fn object(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Cause> {
         if depth > MAX_DEPTH {
             return Err(Cause::new("nested too deeply"));
@@ -142,7 +142,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The value of the member that is named in the room for it.
+    /// Reads the value of the current member.
     #[inline]
     fn value(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Cause> {
         let header = self.map.header_of(&self.rooms.name, self.target);
@@ -173,14 +173,14 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// A header does not take what its member holds.
+    /// Reports a value that a header cannot hold.
     fn miss(&mut self, header: Option<HeaderName>, value: &[u8]) {
         if header.is_some() && !self.map.is_guess {
             self.target.flaws.add(Flaw::Header, &self.rooms.name, value);
         }
     }
 
-    /// The elements of an array whose bracket is done with.
+    /// Reads the elements of an array, after its opening bracket.
     fn array(
         &mut self,
         header: Option<HeaderName>,
@@ -205,7 +205,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Elements that get a name each.
+    /// Reads elements that become fields of their own.
     fn elements(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<(), Cause> {
         let len = self.rooms.name.len();
         let mut index = 0_usize;
@@ -219,7 +219,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Elements of one type: values of one field.
+    /// Reads elements of one type into one field.
     fn list(&mut self, cursor: &mut Cursor<'_>, value_type: ValueType) -> Result<(), Cause> {
         let Rooms { name, text } = &mut *self.rooms;
         let draft = &mut self.target.draft;
@@ -244,7 +244,7 @@ impl Walk<'_> {
         Ok(draft.close_list(self.map.field_name(name), value_type)?)
     }
 
-    /// Text that is written as an array of bytes, as journald does with what is not UTF-8.
+    /// Reads text given as an array of bytes, as journald does for text that is not UTF-8.
     fn bytes(&mut self, header: HeaderName, cursor: &mut Cursor<'_>) -> Result<bool, Cause> {
         let mut ahead = *cursor;
         let Rooms { name, text } = &mut *self.rooms;
@@ -262,7 +262,7 @@ impl Walk<'_> {
     }
 }
 
-/// Adds a field of one value.
+/// Adds a field with one value.
 #[inline]
 fn put_scalar(
     readers: &Readers,
@@ -304,7 +304,7 @@ fn is_text(header: HeaderName) -> bool {
     )
 }
 
-/// What the elements have in common; the cursor is a copy.
+/// Returns the common type of the elements; the cursor is a copy.
 fn kind_of(mut cursor: Cursor<'_>) -> Result<Kind, Cause> {
     let mut kind = Kind::Nothing;
     let mut has_large = false;
@@ -319,7 +319,7 @@ fn kind_of(mut cursor: Cursor<'_>) -> Result<Kind, Cause> {
                     Kind::Type(ValueType::Integer)
                 }
                 Value::Double(_) => Kind::Type(ValueType::Double),
-                // No number gives it back: all numbers become text.
+                // Not exact as a number: all numbers become text.
                 _ => Kind::Type(ValueType::Bytes),
             },
             Token::Null | Token::Array | Token::Object => return Ok(Kind::Mixed),
@@ -334,20 +334,20 @@ fn kind_of(mut cursor: Cursor<'_>) -> Result<Kind, Cause> {
             _ => return Ok(Kind::Mixed),
         };
     }
-    // So far BYTES meant numbers as text.
+    // BYTES stands for numbers as text here.
     let is_text =
         kind == Kind::Type(ValueType::Bytes) || has_large && kind == Kind::Type(ValueType::Double);
     Ok(if is_text { Kind::Type(ValueType::String) } else { kind })
 }
 
-/// Whether a double gives the integer back.
+/// Whether a double represents the integer exactly.
 fn is_exact_as_double(integer: i64) -> bool {
     let digits = integer.unsigned_abs();
     let len = u64::BITS - digits.leading_zeros();
     len.saturating_sub(digits.trailing_zeros()) <= f64::MANTISSA_DIGITS
 }
 
-/// The type that holds numbers of both.
+/// Returns the type that holds numbers of both types.
 fn joined(one: ValueType, other: ValueType) -> Option<ValueType> {
     use ValueType::{Bytes, Double, Integer};
     match (one, other) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Text of any kind to messages: regular expressions, JSON, logfmt, the lines of known programs.
 //!
-//! A [`Decoder`] holds the ways to read a record, tried in order. Values go straight into the
-//! message ([`crate::wire::Draft`]); nothing is allocated for a record. What can be read stays: a
-//! value that cannot is kept as text in a field of its own name and reported ([`Flaws`]), a record
-//! in which nothing can be read is left to the caller.
+//! A [`Decoder`] holds the ways to parse a record, tried in order. Values are written directly into
+//! the message ([`crate::wire::Draft`]); nothing is allocated per record. Everything that can be
+//! parsed is used: an invalid value is kept as text in a field of its own name and reported
+//! ([`Flaws`]); a record that cannot be parsed at all is left to the caller.
 
 mod access;
 mod captures;
@@ -33,47 +33,48 @@ use crate::wire::{Draft, Full};
 use map::Rooms;
 use readers::Target;
 
-/// A way to read records.
+/// A way to parse records.
 #[derive(Clone, Debug)]
 pub enum Way {
-    /// A regular expression takes them apart.
+    /// By a regular expression.
     Captures(Box<Captures>),
-    /// They are JSON objects.
+    /// As JSON objects.
     Json(Map),
-    /// They are lines of logfmt.
+    /// As lines of logfmt.
     Logfmt(Map),
-    /// They are lines of an access log.
+    /// As lines of an access log.
     Access(Box<Access>),
-    /// They are syslog messages.
+    /// As syslog messages.
     Syslog,
-    /// They are lines of nginx's error log.
+    /// As lines of nginx's error log.
     NginxError,
-    /// They are lines of Apache's error log.
+    /// As lines of Apache's error log.
     ApacheError,
-    /// They are entries of journald in its export format.
+    /// As entries of journald's export format.
     Journal(Map),
-    /// They are JSON objects of Docker, whose text ends with a line end or is continued in the next.
+    /// As JSON objects of Docker, whose text ends with a line end or is continued in the next
+    /// record.
     Docker(Map),
-    /// They are lines of CRI.
+    /// As lines of CRI.
     Cri,
-    /// One of these in a file whose path adds fields.
+    /// As one of these, in a file whose path adds fields.
     OnPath(Box<Self>),
-    /// They are lines of klog.
+    /// As lines of klog.
     Klog,
-    /// They are lines of a log library: a time, a level, a message.
+    /// As lines of a log library: a time, a level, a message.
     Levels,
 }
 
-/// How much of what was logged a record is.
+/// The part of a log entry that a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// All of it, or its end.
+    /// The whole entry, or its end.
     Whole,
-    /// The next record of its stream continues it.
+    /// A part that the next record of its stream continues.
     Piece,
 }
 
-/// Reads records, each in the first way that fits.
+/// Parses records, each in the first way that fits.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     ways: Vec<Way>,
@@ -83,17 +84,17 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Tries `ways` in order. Headers and fields of a message, the payload aside, take at most
-    /// `limit` bytes.
+    /// Creates a decoder that tries `ways` in order. Headers and fields of a message, without the
+    /// payload, take at most `limit` bytes.
     pub fn new(ways: Vec<Way>, readers: Readers, limit: usize) -> Self {
         Self { ways, readers, target: Target::new(limit), rooms: Rooms::default() }
     }
 
-    /// Reads a record that came at `now` from the file at `path`, if that is known. What was read
-    /// is in [`Decoder::draft`] then.
+    /// Parses a record that arrived at `now` from the file at `path`, if known. The result is in
+    /// [`Decoder::draft`].
     ///
     /// # Errors
-    /// Why the only way does not fit, or that none of several does.
+    /// The reason why the only way does not fit, or that none of several does.
     pub fn read(&mut self, record: &[u8], now: i64, path: &[u8]) -> Result<Part, Cause> {
         let Self { ways, readers, target, rooms } = self;
         let mut outcome = Err(Cause::new("no match"));
@@ -109,22 +110,22 @@ impl Decoder {
         outcome.map_err(|cause| if is_one { cause } else { Cause::new("no match") })
     }
 
-    /// What was read last.
+    /// Returns the last result.
     pub fn draft(&self) -> &Draft {
         &self.target.draft
     }
 
-    /// What was read last, to be added to.
+    /// Returns the last result, for additions.
     pub fn draft_mut(&mut self) -> &mut Draft {
         &mut self.target.draft
     }
 
-    /// Values that could not be read.
+    /// Returns the values that could not be parsed.
     pub fn flaws(&self) -> &Flaws {
         &self.target.flaws
     }
 
-    /// Begins a message of which nothing can be read, marked so.
+    /// Begins a message for a record that cannot be parsed, and marks it as such.
     ///
     /// # Errors
     /// [`Full`].

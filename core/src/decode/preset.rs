@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Ways to read the logs of known programs, by name.
+//! Presets: named ways to parse the logs of known programs.
 
 use super::access::{self, Access};
 use super::{Map, Way, journal};
 use crate::codec::HeaderName;
 
-/// Names and what they are for, in the order of the manual.
+/// Names and purposes, in the order of the manual page.
 pub const PRESETS: [(&str, &str); 15] = [
     ("syslog", "syslog messages and files (RFC 5424, RFC 3164)"),
     ("nginx-combined", "nginx's access log"),
@@ -24,7 +24,7 @@ pub const PRESETS: [(&str, &str); 15] = [
     ("java", "log4j, logback, java.util.logging, with stack traces"),
 ];
 
-/// The usual names of members.
+/// The usual member names of headers.
 const USUAL: [(HeaderName, &str); 22] = [
     (HeaderName::Timestamp, "time"),
     (HeaderName::Timestamp, "timestamp"),
@@ -50,14 +50,14 @@ const USUAL: [(HeaderName, &str); 22] = [
     (HeaderName::Pid, "process.pid"),
 ];
 
-/// Lines that begin a record: a time, a bracket, or a level.
+/// Matches lines that begin a record: with a time, a bracket, or a level.
 const PYTHON_START: &str =
     r"^(?:\[|\d\d[-\d:/. T]|[A-Z][a-z]{2} +\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL)\b)";
-/// The same without levels, which `java.util.logging` writes on a second line.
+/// Like `PYTHON_START` without levels, which `java.util.logging` writes on the second line.
 const JAVA_START: &str =
     r"^(?:\[|\d\d?[-\d:/. T]|[A-Z][a-z]{2} +\d|(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL) [^:]|\d+ \[)";
 
-/// The ways of a preset, tried in order.
+/// Returns the ways of a preset, in order.
 pub fn preset(name: &str) -> Option<Vec<Way>> {
     let usual = || Map::of(&USUAL);
     let access = |format| Access::new(format).ok().map(Box::new).map(Way::Access);
@@ -88,7 +88,7 @@ pub fn preset(name: &str) -> Option<Vec<Way>> {
     })
 }
 
-/// The expression that lines match which begin a record of several, if a preset has such.
+/// Returns the expression for the first line of a multi-line record, if a preset has such records.
 pub fn start_of_records(name: &str) -> Option<&'static str> {
     match name {
         "python" => Some(PYTHON_START),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What turns text into headers and fields. What cannot be read stays: as text, in a field of its
-//! own name.
+//! Converts text to headers and fields. Text that cannot be converted is kept in a field of its own
+//! name.
 
 use super::cause::{Flaw, Flaws};
 use super::time::Times;
@@ -9,10 +9,10 @@ use crate::codec::json::number;
 use crate::codec::severity::SeverityMap;
 use crate::wire::{Draft, Full, TextHeader, Value, ValueType};
 
-/// Types of fields that were asked for, by their names.
+/// Requested types of fields, by name.
 pub type FieldTypes = Vec<(Vec<u8>, ValueType)>;
 
-/// How text is read.
+/// The rules for reading text.
 #[derive(Clone, Debug, Default)]
 pub struct Readers {
     /// Times.
@@ -23,14 +23,14 @@ pub struct Readers {
     pub types: FieldTypes,
 }
 
-/// The message that a record becomes.
+/// The message that a record is converted to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Target {
     pub(super) draft: Draft,
     pub(super) flaws: Flaws,
-    /// The time that completes others.
+    /// The time that completes partial times.
     pub(super) now: i64,
-    /// Headers that were set, by their numbers.
+    /// Bit set of the headers that were set.
     set: u16,
 }
 
@@ -39,7 +39,7 @@ impl Target {
         Self { draft: Draft::new(limit), ..Self::default() }
     }
 
-    /// Begins anew.
+    /// Begins a new message.
     pub(super) fn begin(&mut self, now: i64) {
         self.draft.clear();
         self.flaws.clear();
@@ -47,18 +47,18 @@ impl Target {
         self.set = 0;
     }
 
-    /// Whether a header was given a value already.
+    /// Whether a header has been set.
     pub(super) fn has(&self, header: HeaderName) -> bool {
         self.set & (1 << header as u16) != 0
     }
 
-    /// Adds a field of text.
+    /// Adds a text field.
     #[inline]
     pub(super) fn put(&mut self, name: &[u8], text: &[u8]) -> Result<(), Full> {
         self.draft.put_field(name, b"", Value::String(text))
     }
 
-    /// Adds a field of an integer.
+    /// Adds an integer field.
     #[inline]
     pub(super) fn put_integer(&mut self, name: &[u8], number: i64) -> Result<(), Full> {
         self.draft.put_field(name, b"", Value::Integer(number))
@@ -85,7 +85,7 @@ impl Target {
         self.draft.set_text(TextHeader::Hostname, name)
     }
 
-    /// Sets the Pid, or adds a field if that is not a number.
+    /// Sets the Pid, or adds a field if the text is not a number.
     pub(super) fn set_pid(&mut self, field: &[u8], text: &[u8]) -> Result<(), Full> {
         match number::integer(text).and_then(|pid| i32::try_from(pid).ok()) {
             Some(pid) => {
@@ -97,7 +97,7 @@ impl Target {
         }
     }
 
-    /// A value that could not be read stays as text in a field of that name.
+    /// Keeps a value that could not be parsed as a text field named `name`.
     pub(super) fn keep(&mut self, flaw: Flaw, name: &[u8], text: &[u8]) -> Result<(), Full> {
         self.flaws.add(flaw, name, text);
         self.put(name, text)
@@ -105,7 +105,8 @@ impl Target {
 }
 
 impl Readers {
-    /// Sets a header from text. `own` names the field that the text stays in if it cannot be read.
+    /// Sets a header from text. `own` is the name of the field that keeps the text if it cannot be
+    /// parsed.
     #[inline]
     pub(super) fn set(
         &self,
@@ -145,7 +146,7 @@ impl Readers {
         target.draft.set_text(as_text, text)
     }
 
-    /// Adds a field of text, or of the type asked for.
+    /// Adds a field of the requested type, or a text field.
     #[inline]
     pub(super) fn put(&self, target: &mut Target, name: &[u8], text: &[u8]) -> Result<(), Full> {
         match self.type_of(name) {
@@ -154,7 +155,7 @@ impl Readers {
         }
     }
 
-    /// Adds a field of a word: a number if it is one, `true` or `false`, else text.
+    /// Adds a field for a word: a number, `true` or `false`, otherwise text.
     #[inline]
     pub(super) fn put_word(
         &self,
@@ -173,7 +174,7 @@ impl Readers {
         target.draft.put_field(name, b"", value)
     }
 
-    /// The type asked for.
+    /// Returns the requested type of a field.
     #[inline]
     pub(super) fn type_of(&self, name: &[u8]) -> Option<ValueType> {
         let found = self.types.iter().find(|(known, _)| known == name);
@@ -181,7 +182,7 @@ impl Readers {
     }
 }
 
-/// Adds a field of that type; what is no such value stays as text.
+/// Adds a field of type `value_type`; an invalid value is kept as text.
 pub(super) fn put_typed(
     target: &mut Target,
     name: &[u8],
@@ -195,7 +196,7 @@ pub(super) fn put_typed(
     }
 }
 
-/// A value of that type.
+/// Parses a value of type `value_type`.
 pub(super) fn typed(value_type: ValueType, text: &[u8]) -> Option<Value<'_>> {
     let number = || std::str::from_utf8(text).ok()?.trim().parse::<f64>().ok();
     Some(match value_type {
@@ -204,7 +205,7 @@ pub(super) fn typed(value_type: ValueType, text: &[u8]) -> Option<Value<'_>> {
         ValueType::Integer => Value::Integer(number::integer(text.trim_ascii())?),
         ValueType::Double => {
             let number = number()?;
-            // Not one that is only too large.
+            // Rejects numbers that are merely too large.
             let is_number = number.is_finite() || !text.iter().any(u8::is_ascii_digit);
             is_number.then_some(Value::Double(number))?
         }
@@ -227,7 +228,7 @@ fn set_uuid(target: &mut Target, own: &[u8], text: &[u8]) -> Result<(), Full> {
     }
 }
 
-/// A whole number; its fraction, with which some write it, does not count.
+/// Sets the Pid to a whole number; a fraction, which some programs write, is ignored.
 fn set_pid(target: &mut Target, own: &[u8], text: &[u8]) -> Result<(), Full> {
     let whole = text.split(|&byte| byte == b'.').next().unwrap_or_default().trim_ascii();
     match number::integer(whole).and_then(|pid| i32::try_from(pid).ok()) {

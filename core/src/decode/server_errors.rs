@@ -7,11 +7,11 @@ use super::tokens::{bracketed, find, prefixed};
 use crate::codec::json::number;
 use crate::codec::{HeaderName, severity};
 
-/// What nginx says of the request behind its message.
+/// The details of the request that nginx appends to its message.
 const DETAILS: [&[u8]; 8] =
     [b"client", b"server", b"request", b"subrequest", b"upstream", b"host", b"referrer", b"unix"];
 
-/// `2006/01/02 15:04:05 [error] 123#456: *7 message, client: 192.0.2.7, server: _`
+/// Reads `2006/01/02 15:04:05 [error] 123#456: *7 message, client: 192.0.2.7, server: _`.
 pub(super) fn read_nginx(
     record: &[u8],
     readers: &Readers,
@@ -40,7 +40,7 @@ pub(super) fn read_nginx(
     target.set_payload(message)?;
     while let Some(behind) = details.strip_prefix(b", ") {
         let Some((name, value)) = prefixed(behind, b": ") else {
-            // nginx cuts long lines.
+            // nginx truncates long lines.
             target.put(b"rest", behind)?;
             break;
         };
@@ -51,7 +51,7 @@ pub(super) fn read_nginx(
     Ok(())
 }
 
-/// A value in quotes, or up to the next detail.
+/// Returns a value in quotes, or up to the next detail.
 fn detail(text: &[u8]) -> (&[u8], &[u8]) {
     if let Some((value, rest)) = bracketed(text, b'"', b'"')
         && (rest.is_empty() || rest.starts_with(b", "))
@@ -71,7 +71,8 @@ fn detail(text: &[u8]) -> (&[u8], &[u8]) {
     (text, &[])
 }
 
-/// `[Mon Jan 02 15:04:05.000000 2006] [core:error] [pid 1:tid 2] [client 192.0.2.7:80] message`
+/// Reads `[Mon Jan 02 15:04:05.000000 2006] [core:error] [pid 1:tid 2] [client 192.0.2.7:80]
+/// message`.
 pub(super) fn read_apache(
     record: &[u8],
     readers: &Readers,
@@ -110,7 +111,7 @@ pub(super) fn read_apache(
     Ok(())
 }
 
-/// The process, and the thread if it has several.
+/// Stores the process ID, and the thread ID if present.
 fn put_ids(target: &mut Target, ids: &[u8]) -> Result<(), Cause> {
     let (pid, tid) = prefixed(ids, b":tid ").unwrap_or((ids, b""));
     target.set_pid(b"pid", pid)?;

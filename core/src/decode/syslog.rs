@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Syslog: what RFC 5424 and RFC 3164 say, and what daemons write to files and to `/dev/log`, with
-//! or without a priority, a host and a tag.
+//! Syslog: RFC 5424 and RFC 3164, and what daemons write to files and to `/dev/log`, with or
+//! without priority, host and tag.
 
 use super::cause::Cause;
 use super::readers::{Readers, Target};
@@ -10,9 +10,9 @@ use crate::wire::Value;
 
 /// Highest priority: facility 23, severity 7.
 const MAX_PRIORITY: i64 = 191;
-/// Longest tag that is looked for.
+/// Maximum length of a tag.
 const MAX_TAG: usize = 128;
-/// What may begin a text in UTF-8.
+/// Byte order mark, which may precede text in UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a message.
@@ -33,7 +33,7 @@ pub(super) fn read(
     read_old(rest, priority.is_some(), readers, target)
 }
 
-/// `<13>` at the front, and what follows it.
+/// Reads a priority such as `<13>` at the front.
 fn priority(text: &[u8]) -> (Option<i64>, &[u8]) {
     let found = || {
         let (digits, rest) = prefixed(text.get(..5.min(text.len()))?.strip_prefix(b"<")?, b">")?;
@@ -45,7 +45,8 @@ fn priority(text: &[u8]) -> (Option<i64>, &[u8]) {
     found().map_or((None, text), |(value, rest)| (Some(value), rest))
 }
 
-/// RFC 5424 behind its version: `TIME HOST APP PROCID MSGID [ID NAME="VALUE"…]… MSG`.
+/// Reads an RFC 5424 message after its version: `TIME HOST APP PROCID MSGID [ID NAME="VALUE"…]…
+/// MSG`.
 fn read_new(
     text: &[u8],
     readers: &Readers,
@@ -81,7 +82,7 @@ fn read_new(
     Ok(())
 }
 
-/// Structured data: each parameter is a field named `ID.NAME`. What follows is returned.
+/// Reads structured data: each parameter becomes a field named `ID.NAME`. Returns the rest.
 fn read_structured<'a>(
     text: &'a [u8],
     room: &mut Vec<u8>,
@@ -122,7 +123,7 @@ fn read_structured<'a>(
     Ok(rest)
 }
 
-/// Appends a value up to its closing quote; returns what follows that.
+/// Appends a value up to its closing quote; returns the rest.
 fn quoted<'a>(text: &'a [u8], room: &mut Vec<u8>) -> Option<&'a [u8]> {
     let mut rest = text;
     loop {
@@ -139,7 +140,7 @@ fn quoted<'a>(text: &'a [u8], room: &mut Vec<u8>) -> Option<&'a [u8]> {
     }
 }
 
-/// RFC 3164 and its relatives: `TIME [HOST] TAG[PID]: MSG`.
+/// Reads a message of RFC 3164 and its variants: `TIME [HOST] TAG[PID]: MSG`.
 fn read_old(
     text: &[u8],
     has_priority: bool,
@@ -156,7 +157,7 @@ fn read_old(
         return Ok(());
     };
     target.set_time(time);
-    // Some put a colon behind the time.
+    // Some programs write a colon after the time.
     let rest = after_blanks(rest.strip_prefix(b":").unwrap_or(rest));
     if let Some(message) = put_tag(rest, target)? {
         target.set_payload(message)?;
@@ -172,7 +173,7 @@ fn read_old(
     Ok(())
 }
 
-/// Takes `TAG[PID]: ` off; what follows it, if there is one.
+/// Reads `TAG[PID]: `; returns the rest, if there is a tag.
 fn put_tag<'a>(text: &'a [u8], target: &mut Target) -> Result<Option<&'a [u8]>, Cause> {
     let is_end = |byte: &u8| matches!(byte, b':' | b'[' | b' ' | b'\n');
     let Some(end) = text.iter().take(MAX_TAG).position(is_end).filter(|end| *end > 0) else {

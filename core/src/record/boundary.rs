@@ -1,52 +1,52 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where a record ends that does not begin with its length. No byte is searched twice: what has been
-//! searched in vain is kept in [`Search`].
+//! Finds the ends of records that do not begin with their length. No byte is searched twice: the
+//! extent of a fruitless search is kept in [`Search`].
 
 use std::fmt::Debug;
 
 use super::More;
 use super::values::Nesting;
 
-/// The end of a record: lengths from its beginning.
+/// The end of a record, as lengths from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
-    /// Its bytes without what ends it.
+    /// Length without the delimiter.
     pub(super) text: usize,
-    /// Its bytes with the delimiter, if that is one byte.
+    /// Length with the delimiter, if that is one byte.
     pub(super) whole: usize,
-    /// Where the next record begins.
+    /// Distance to the next record.
     pub(super) used: usize,
 }
 
 impl End {
-    /// Without a delimiter.
+    /// An end without a delimiter.
     pub(super) fn all(len: usize) -> Self {
         Self { text: len, whole: len, used: len }
     }
 
-    /// The end of a record of several lines, of which the last begins at `line`.
+    /// The end of a record of several lines, the last of which begins at `line`.
     pub(super) fn behind(self, line: usize) -> Self {
         Self { text: line + self.text, whole: line + self.whole, used: line + self.used }
     }
 }
 
-/// What is known of a record whose end is not found yet.
+/// The state of a search for the end of a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Search {
     /// Number of bytes searched.
     pub(super) searched: usize,
-    /// Nothing before this can be the end.
+    /// The end cannot be before this offset.
     pub(super) from: usize,
-    /// Number of delimiters found, if a record has several.
+    /// Number of delimiters found, for records with several.
     pub(super) count: usize,
-    /// Its beginning is gone.
+    /// Whether the beginning of the record has been dropped.
     pub(super) is_inside: bool,
-    /// Of a JSON value, what brackets are open.
+    /// The open brackets of a JSON value.
     pub(super) nesting: Nesting,
 }
 
 impl Search {
-    /// The first `len` bytes are gone.
+    /// Accounts for the removal of the first `len` bytes.
     pub(super) fn shift(&mut self, len: usize) {
         self.searched = self.searched.saturating_sub(len);
         self.from = self.from.saturating_sub(len);
@@ -54,26 +54,26 @@ impl Search {
     }
 }
 
-/// What ends a record, other than a single byte.
+/// The end of records, if it is not a single byte.
 pub(super) trait Boundary: Debug + Send + Sync {
-    /// The end of the record at the front of `data`. `more` says what follows `data`.
+    /// Finds the end of the record at the front of `data`. `more` says what follows `data`.
     fn find(&self, data: &[u8], search: &mut Search, more: More) -> Option<End>;
 
-    /// Length of the longest delimiter: that many bytes must be there before one that began within
-    /// the limit is known not to be one.
+    /// Length of the longest delimiter: the number of bytes needed to be sure that a delimiter that
+    /// began within the limit is not one.
     fn reach(&self) -> usize;
 
-    /// Whether an end may be skipped while more is to come.
+    /// Whether an end may be deferred while more data is expected.
     fn holds_back(&self) -> bool;
 }
 
-/// Which lines belong together: whether `line` begins a record.
+/// Groups lines: decides whether a line begins a record.
 pub(super) trait Lines: Debug + Send + Sync {
-    /// Whether `line`, without its end, begins a record.
+    /// Whether `line`, without its line end, begins a record.
     fn begins(&self, line: &[u8]) -> bool;
 }
 
-/// Looks for the byte that ends the record at the front of `data`.
+/// Finds the byte that ends the record at the front of `data`.
 pub(super) fn find_byte(byte: u8, data: &[u8], search: &mut Search) -> Option<End> {
     match memchr(byte, data.get(search.searched..)?) {
         Some(distance) => {
@@ -87,7 +87,7 @@ pub(super) fn find_byte(byte: u8, data: &[u8], search: &mut Search) -> Option<En
     }
 }
 
-/// Looks for the `most`th of these bytes.
+/// Finds the `most`th occurrence of `byte`.
 pub(super) fn find_last(byte: u8, most: usize, data: &[u8], search: &mut Search) -> Option<End> {
     while let Some(end) = find_byte(byte, data, search) {
         search.count += 1;
@@ -99,7 +99,7 @@ pub(super) fn find_last(byte: u8, most: usize, data: &[u8], search: &mut Search)
     None
 }
 
-/// All searches for bytes pass here, so that tests can count how many bytes were searched.
+/// Wraps all searches for bytes, so that tests can count the bytes searched.
 #[inline]
 pub(super) fn memchr(byte: u8, data: &[u8]) -> Option<usize> {
     let found = memchr::memchr(byte, data);

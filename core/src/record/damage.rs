@@ -1,57 +1,57 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What can be wrong with the records of a stream, in the words that all tools use for it.
+//! Damage in a stream of records, with the wording that all tools use.
 
 use std::fmt;
 
 use super::Oversize;
 use crate::wire;
 
-/// Number of bytes shown of a record that is too long.
+/// Number of bytes shown of a record over the limit.
 const SHOWN: usize = 24;
 
-/// Something about a stream that is to be reported.
+/// Damage in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage<'a> {
     /// A record over the limit.
     TooLong(TooLong<'a>),
-    /// A stretch that held no Heka frame.
+    /// A stretch without a Heka frame.
     NoFrame(wire::Damage),
-    /// The stream ended within a record.
+    /// The stream ended inside a record.
     CutOff {
-        /// Where the record begins.
+        /// Offset of the record in the stream.
         offset: u64,
-        /// Number of its bytes that are lost.
+        /// Number of bytes lost.
         len: usize,
     },
-    /// Where a length had to stand there is none: nothing behind it can be read.
+    /// A length was expected and is invalid: nothing after it can be read.
     NoLength {
-        /// Where it had to stand.
+        /// Offset of the expected length in the stream.
         offset: u64,
-        /// What is wrong.
+        /// The cause.
         cause: &'static str,
     },
 }
 
-/// A record over the limit: reported once, before the rest of it.
+/// A record over the limit, reported once, before its rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong<'a> {
-    /// Where it begins.
+    /// Offset of the record in the stream.
     pub offset: u64,
     /// The limit, in bytes.
     pub limit: usize,
-    /// What is done with it.
+    /// The rule that was applied.
     pub oversize: Oversize,
-    /// How it begins.
+    /// The beginning of the record.
     pub start: &'a [u8],
 }
 
 impl Damage<'_> {
-    /// Whether something of the stream is lost.
+    /// Whether any data is lost.
     pub fn is_loss(&self) -> bool {
         !matches!(self, Self::TooLong(TooLong { oversize: Oversize::Split, .. }))
     }
 
-    /// What to call many of them.
+    /// Returns the name under which repetitions are counted.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::TooLong(_) => "long records",
@@ -59,7 +59,7 @@ impl Damage<'_> {
         }
     }
 
-    /// Whether nothing behind it can be read.
+    /// Whether nothing after the damage can be read.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::NoLength { .. })
     }

@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Recognises what was sent twice: the last N identities, and whether a new one is among them.
+//! Recognises repetitions: remembers the last N identities and tells whether another one is among
+//! them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-/// Whose it is, 0 for nobody's that is known, and its identity.
+/// The number of the signer, 0 if unknown, and the identity.
 type Known = (u32, [u8; 16]);
 
-/// Remembers the last identities (Uuids, say).
+/// The most recent identities (e.g. UUIDs).
 #[derive(Clone, Debug)]
 pub struct Recent {
     limit: usize,
     known: HashSet<Known>,
     order: VecDeque<Known>,
-    /// Numbers of signers.
+    /// Numbers of the signers.
     signers: HashMap<Vec<u8>, u32>,
 }
 
 impl Recent {
-    /// Remembers the last `limit` of them; memory grows with what is really seen.
+    /// Remembers the last `limit` identities; memory grows only with the number actually seen.
     pub fn new(limit: usize) -> Self {
         Self { limit, known: HashSet::new(), order: VecDeque::new(), signers: HashMap::new() }
     }
 
-    /// Takes note of `identity`, of a message of `signer` if its signature was verified; `false` if it
-    /// is among the last of that signer. What is not 16 bytes long identifies nothing and is always
-    /// new.
+    /// Records `identity`, of a message by `signer` if its signature was verified; returns `false`
+    /// if it is among the recent ones of this signer. An identity that is not 16 bytes long is
+    /// always new.
     pub fn is_new(&mut self, signer: Option<&[u8]>, identity: Option<&[u8]>) -> bool {
         let Some(Ok(identity)) = identity.map(<[u8; 16]>::try_from) else { return true };
         let known = (signer.map_or(0, |signer| self.number_of(signer)), identity);
@@ -40,7 +41,7 @@ impl Recent {
         true
     }
 
-    /// There are as many signers as there are keys.
+    /// The number of signers is bounded by the number of keys.
     fn number_of(&mut self, signer: &[u8]) -> u32 {
         if let Some(number) = self.signers.get(signer) {
             return *number;

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where a record ends, of which only the beginning may be there: by its delimiter, by the line
-//! that begins the next one, by the end of the input, or not within its limit.
+//! Finds the end of a record that may be incomplete: its delimiter, the line that begins the next
+//! record, the end of the input, or none within the limit.
 
 use super::boundary::{End, Lines};
 use super::{More, Progress, Splitter};
 
-/// Where a record ends.
+/// The end of a record.
 pub(super) enum Ends {
     At(End),
-    /// Farther away than the limit allows.
+    /// Beyond the limit.
     Beyond,
-    /// Not in what is there.
+    /// Not within the available bytes.
     Open,
 }
 
-/// A look for the end of a record. What was searched is remembered in the progress.
+/// A search for the end of a record. Its extent is stored in the progress.
 pub(super) struct Look<'l> {
     pub(super) splitter: &'l Splitter,
     pub(super) progress: &'l mut Progress,
 }
 
 impl Look<'_> {
-    /// Where the record ends that `within` begins with. `within` has no more bytes than the limit
+    /// Finds the end of the record at the front of `within`, which has no more bytes than the limit
     /// and a delimiter allow.
     pub(super) fn for_end(self, within: &[u8], more: More) -> Ends {
         match &self.splitter.lines {
@@ -30,7 +30,8 @@ impl Look<'_> {
         }
     }
 
-    /// Where the record ends that `within` begins with, of which the limit allows no more.
+    /// Finds the end of a single record at the front of `within`, which the limit does not allow to
+    /// be longer.
     fn record_end(mut self, within: &[u8], more: More) -> Ends {
         let limit = self.splitter.limit.size;
         let end = self.find_end(within, more);
@@ -42,18 +43,18 @@ impl Look<'_> {
         }
     }
 
-    /// Where the record, or line, ends that `data` begins with.
+    /// Finds the end of the record or line at the front of `data`.
     fn find_end(&mut self, data: &[u8], more: More) -> Option<End> {
         if let Some(end) = self.progress.known.take() {
             return Some(end);
         }
-        // An end that may go on is not waited for beyond the limit, where memory would grow.
+        // An end that may extend further is not deferred beyond the limit, or memory would grow.
         let is_full = data.len() > self.splitter.limit.size && more == More::Coming;
         let more = if is_full { More::Idle } else { more };
         self.splitter.find_end(data, &mut self.progress.search, more)
     }
 
-    /// Where the group of lines ends that `within` begins with.
+    /// Finds the end of the group of lines at the front of `within`.
     fn group_end(mut self, lines: &dyn Lines, within: &[u8], more: More) -> Ends {
         let limit = self.splitter.limit.size;
         loop {
@@ -75,7 +76,7 @@ impl Look<'_> {
         }
     }
 
-    /// The same, where no line ends behind those that are known.
+    /// Like `group_end`, if no line end follows the known ones.
     fn last_line(self, lines: &dyn Lines, within: &[u8], more: More) -> Ends {
         let limit = self.splitter.limit.size;
         let line = within.get(self.progress.line..).unwrap_or_default();
@@ -83,7 +84,7 @@ impl Look<'_> {
         match self.progress.before {
             Some(before) if line.is_empty() && more != More::Coming => Ends::At(before),
             Some(before) if more == More::Idle => Ends::At(before),
-            // What there is of it is enough to decide whether it belongs to the others.
+            // The available part is enough to decide whether the line belongs to the group.
             Some(before) if is_full && lines.begins(line) => Ends::At(before),
             _ if is_full || within.len() > limit && more == More::Ended => Ends::Beyond,
             _ if more == More::Ended => Ends::At(End::all(within.len())),

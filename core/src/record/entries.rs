@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Entries of the journal, in its export format or in JSON, as each of them begins.
+//! Entries of the journal, in its export format or in JSON; each entry decides for itself.
 
 use super::More;
 use super::boundary::{Boundary, End, Search};

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a stream is made of.
+//! The items of a stream.
 
 use super::Damage;
 use crate::wire::Frame;
 
-/// What a stream contains.
+/// An item of a stream.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::large_enum_variant, reason = "frames are a usual variant; they stay on the stack")]
 pub enum Found<'a> {
-    /// A record, or a part of one, of any framing but Heka's.
+    /// A record or part of a record, with any framing except Heka's.
     Record(Record<'a>),
     /// A Heka frame.
     Frame(Frame<'a>),
@@ -16,26 +16,26 @@ pub enum Found<'a> {
     Damage(Damage<'a>),
 }
 
-/// A record, borrowed from the buffer it was found in.
+/// A record, borrowed from its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// Its bytes, without what frames it.
+    /// The record without its framing.
     pub text: &'a [u8],
-    /// The same, with the delimiter if that is one byte.
+    /// The record with its delimiter, if that is one byte.
     pub whole: &'a [u8],
-    /// Where it begins in the stream.
+    /// Offset in the stream.
     pub offset: u64,
-    /// How much of a record this is.
+    /// Which part of the record this is.
     pub part: Part,
 }
 
-/// How much of a record there is.
+/// A part of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// All of it, or its last piece.
+    /// The whole record, or its last piece.
     Whole,
-    /// A piece that the limit allows; the next one follows.
+    /// A piece as long as the limit; another one follows.
     Piece,
-    /// The beginning; the rest is omitted.
+    /// The beginning of a record whose rest is omitted.
     Truncated,
 }

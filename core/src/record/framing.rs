@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The ways in which records lie in a stream of bytes, by name.
+//! The framings of records in a byte stream.
 //!
 //! | framing | a record is |
 //! | --- | --- |
 //! | delimited | its bytes, then one byte that ends it |
-//! | counted | its bytes, of which the last is a delimiter, the so-and-so-manieth |
+//! | counted | its bytes, up to the N-th delimiter |
 //! | length | its length in 2, 4 or 8 bytes, big-endian, then its bytes |
-//! | length, little-endian | the same, in the order of most processors |
+//! | length, little-endian | the same, with the length in little-endian order |
 //! | docker | a stream's number, three zeroes, a length of 4 bytes, big-endian, then its bytes |
 //! | journal | fields, then an empty line (journald's export format) |
-//! | syslog | octet count if it begins with one, else delimited by a newline |
+//! | syslog | framed by octet count if it begins with a length, otherwise by a newline |
 //! | octet count | its length in decimal digits, one white space, then its bytes (RFC 6587) |
-//! | heka | a Heka frame, all of it |
+//! | heka | a whole Heka frame |
 //! | whole | everything to the end of the stream |
-//! | none | whatever one read gives |
+//! | none | the bytes of one read |
 
-/// Longest length in decimal that is read: that of 2^64.
+/// Maximum number of decimal digits of a length, enough for 2^64.
 const MAX_DIGITS: usize = 20;
 
-/// The stream of docker that is standard output,
+/// The number of docker's stream for standard output.
 const DOCKER_STDOUT: u8 = 1;
-/// and the last one there is.
+/// The highest number of a docker stream.
 const DOCKER_LAST: u8 = 3;
 
-/// One of the ways above.
+/// A framing of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// Ends with this byte.
+    /// Ends with a byte.
     Delimited(u8),
-    /// Ends with the n-th occurrence of this byte (Heka's `TokenSplitter`).
+    /// Ends with the n-th occurrence of a byte (Heka's `TokenSplitter`).
     Counted(u8, usize),
     /// Begins with its length, big-endian.
     Length(Width),
@@ -36,19 +36,19 @@ pub enum Framing {
     LengthLe(Width),
     /// Begins with the number of its stream and its length, as in docker's attach stream.
     Docker,
-    /// Ends with an empty line: an entry of journald's export format, whose fields may hold any
+    /// Ends with an empty line: an entry of journald's export format, whose fields may contain any
     /// bytes.
     Journal,
-    /// Begins with its length in digits.
+    /// Begins with its length in decimal digits.
     OctetCount,
-    /// A syslog message, which begins with its length in digits or ends with a newline, whichever
-    /// its sender has chosen for it (RFC 6587).
+    /// A syslog message, which either begins with its length in digits or ends with a newline, as
+    /// its sender chose (RFC 6587).
     Syslog,
     /// A Heka frame.
     Heka,
     /// Ends with the stream.
     Whole,
-    /// As it comes.
+    /// The bytes of one read.
     None,
 }
 
@@ -72,7 +72,7 @@ pub struct Unfit {
 }
 
 impl Width {
-    /// How many bytes it takes.
+    /// Returns the size in bytes.
     pub fn bytes(self) -> usize {
         match self {
             Self::Bits16 => 2,
@@ -127,26 +127,26 @@ fn put_length(out: &mut Vec<u8>, len: usize, width: Width) -> Result<(), Unfit> 
     Ok(())
 }
 
-/// The length before a record: how many bytes it takes, and the
-/// length. `None` if it is not whole.
+/// The length prefix of a record: its own size in bytes, and the length. `None` if it is
+/// incomplete.
 pub(super) type Prefix = Option<(usize, u64)>;
 
-/// The binary length at the front of `data`.
+/// Reads the binary length at the front of `data`.
 pub(super) fn length(width: Width, data: &[u8]) -> Prefix {
     let bytes = data.get(..width.bytes())?;
     Some((bytes.len(), bytes.iter().fold(0, |length, &byte| (length << 8) | u64::from(byte))))
 }
 
-/// The same, little-endian.
+/// Like [`length`], little-endian.
 pub(super) fn length_le(width: Width, data: &[u8]) -> Prefix {
     let bytes = data.get(..width.bytes())?;
     Some((bytes.len(), bytes.iter().rfold(0, |length, &byte| (length << 8) | u64::from(byte))))
 }
 
-/// The length behind the number of a stream and three zeroes at the front of `data`.
+/// Reads the stream number, three zero bytes and the length at the front of `data`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The cause.
 pub(super) fn docker(data: &[u8]) -> Result<Prefix, &'static str> {
     let is_wrong = |(at, byte): (usize, &u8)| *byte > if at == 0 { DOCKER_LAST } else { 0 };
     if data.iter().take(4).enumerate().any(is_wrong) {
@@ -156,11 +156,11 @@ pub(super) fn docker(data: &[u8]) -> Result<Prefix, &'static str> {
     Ok(length.map(|(len, length)| (4 + len, length)))
 }
 
-/// Most digits of the length of a syslog message.
+/// Maximum number of digits of a syslog message's length.
 const SYSLOG_DIGITS: usize = 8;
 
-/// The length in digits before the priority of a syslog message: `None` if there is none, nothing
-/// in it if that is not known yet.
+/// Reads the length in digits before the priority of a syslog message: `None` if there is none,
+/// `Some(None)` if that is not known yet.
 pub(super) fn syslog_count(data: &[u8]) -> Option<Prefix> {
     let digits = data.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if digits == 0 || digits > SYSLOG_DIGITS || data.first() == Some(&b'0') {
@@ -176,10 +176,10 @@ pub(super) fn syslog_count(data: &[u8]) -> Option<Prefix> {
     }
 }
 
-/// The length in digits at the front of `data`.
+/// Reads the length in digits at the front of `data`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The cause.
 pub(super) fn octet_count(data: &[u8]) -> Result<Prefix, &'static str> {
     let digits = data.iter().take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
     let length = data

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Chunks of GELF: a message that is too long for a datagram is several of them, each with the
-//! message's identity, its own number, and how many they are.
+//! Chunked GELF: a message too long for a datagram is split into several, each with the message's
+//! identity, its own number, and the number of chunks.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -10,49 +10,49 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-/// How a chunk begins.
+/// Magic bytes of a chunk.
 const MAGIC: [u8; 2] = [0x1e, 0x0f];
-/// With magic, identity, number and count.
+/// Length of a header: magic, identity, number and count.
 const HEADER: usize = 12;
-/// Most chunks of a message.
+/// Maximum number of chunks per message.
 const MOST: usize = 128;
 /// Longest datagram that is sent.
 const LONGEST: usize = 8192;
-/// How long the chunks of a message may take to come.
+/// Time in which all chunks of a message must arrive.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a message costs beside its chunks.
+/// Memory used by a message beyond its chunks, in bytes.
 const OVERHEAD: usize = 256;
 
-/// Longest message there can be.
+/// Longest possible message.
 pub const LONGEST_MESSAGE: usize = MOST * (LONGEST - HEADER);
 
 /// A sender and the identity of its message.
 type Key<P> = (P, [u8; 8]);
 
-/// Messages of senders `P` of which not all chunks have come.
+/// The incomplete messages of senders `P`.
 #[derive(Debug)]
 pub struct Chunks<P> {
     messages: HashMap<Key<P>, Parts>,
-    /// The oldest first.
+    /// Messages by age, oldest first.
     order: BTreeMap<u64, (Instant, Key<P>)>,
-    /// How many there have been.
+    /// Number of messages so far.
     total: u64,
-    /// How much memory they take, and may.
+    /// Memory used and its limit, in bytes.
     cost: usize,
     limit: usize,
 }
 
-/// What has come of a message.
+/// The chunks of a message that have arrived.
 #[derive(Debug)]
 struct Parts {
-    /// Its place in the order.
+    /// Key of the message in `order`.
     place: u64,
     parts: Vec<Option<Bytes>>,
     cost: usize,
 }
 
-/// A message that is given up.
+/// An incomplete message that was dropped.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Incomplete<P> {
     /// Its sender.
@@ -74,15 +74,15 @@ impl Parts {
 }
 
 impl<P: Copy + Eq + Hash> Chunks<P> {
-    /// Keeps up to `limit` bytes.
+    /// Keeps chunks of up to `limit` bytes in total.
     pub fn new(limit: usize) -> Self {
         Self { messages: HashMap::new(), order: BTreeMap::new(), total: 0, cost: 0, limit }
     }
 
-    /// Takes a datagram from a peer: a message, or part of one. Gives what is whole then.
+    /// Accepts a datagram from a peer: a message or a chunk. Returns the message if it is complete.
     ///
     /// # Errors
-    /// What is wrong with a chunk.
+    /// The defect of a chunk.
     pub fn take<'d>(
         &mut self,
         peer: P,
@@ -107,7 +107,7 @@ impl<P: Copy + Eq + Hash> Chunks<P> {
                 message.cost += data.len();
                 self.cost += data.len();
             }
-            // It came twice.
+            // A duplicate.
             Some(_) => {}
             None => return Err("GELF chunk with a wrong count"),
         }
@@ -119,7 +119,7 @@ impl<P: Copy + Eq + Hash> Chunks<P> {
         Ok(Some(whole.into()))
     }
 
-    /// Gives up messages that take too long, or too much.
+    /// Drops messages that are overdue or exceed the memory limit.
     pub fn expire(&mut self, now: Instant) -> Vec<Incomplete<P>> {
         let mut given_up = Vec::new();
         while let Some((since, key)) = self.order.first_key_value().map(|(_, oldest)| *oldest)
@@ -130,12 +130,12 @@ impl<P: Copy + Eq + Hash> Chunks<P> {
         given_up
     }
 
-    /// When the oldest is to be given up.
+    /// Returns when the oldest message becomes overdue.
     pub fn due(&self) -> Option<Instant> {
         self.order.first_key_value().map(|(_, (since, _))| *since + PATIENCE)
     }
 
-    /// Gives up all that are not whole.
+    /// Drops all incomplete messages.
     pub fn end(&mut self) -> Vec<Incomplete<P>> {
         let order: Vec<Key<P>> = self.order.values().map(|(_, key)| *key).collect();
         order.into_iter().filter_map(|key| self.give_up(key)).collect()
@@ -155,7 +155,7 @@ impl<P: Copy + Eq + Hash> Chunks<P> {
     }
 }
 
-/// A part of a message.
+/// A chunk of a message.
 struct Chunk<'d> {
     id: [u8; 8],
     number: usize,
@@ -163,7 +163,7 @@ struct Chunk<'d> {
     data: &'d [u8],
 }
 
-/// Reads a chunk, from behind its magic.
+/// Parses a chunk after its magic bytes.
 fn read(chunk: &[u8]) -> Result<Chunk<'_>, &'static str> {
     let parts = chunk.split_first_chunk::<8>();
     let parts = parts.and_then(|(id, rest)| Some((id, rest.split_first_chunk::<2>()?)));
@@ -175,7 +175,7 @@ fn read(chunk: &[u8]) -> Result<Chunk<'_>, &'static str> {
     }
 }
 
-/// The datagrams of a message, which is no longer than [`LONGEST_MESSAGE`]; its identity is `id`.
+/// Splits a message of at most [`LONGEST_MESSAGE`] bytes into datagrams, with the identity `id`.
 pub fn split(message: &[u8], id: [u8; 8]) -> Vec<Bytes> {
     if message.len() <= LONGEST {
         return vec![Bytes::copy_from_slice(message)];
@@ -223,7 +223,7 @@ mod tests {
         let told = |given_up: Vec<Incomplete<u64>>| -> Vec<u64> {
             given_up.into_iter().map(|message| message.peer).collect()
         };
-        // There is room for two.
+        // There is room for two messages.
         assert_eq!(told(chunks.expire(Instant::now())), [0, 1, 2]);
         assert_eq!(told(chunks.expire(Instant::now() + PATIENCE)), [3, 4]);
         assert_eq!(chunks.cost, 0);

@@ -5,20 +5,20 @@
 
 use super::boundary::{End, Search, memchr};
 
-/// Length of a length.
+/// Size of a length.
 const LENGTH: usize = 8;
-/// Bytes that are kept of an entry that is skipped: the end of a name, and the length after it.
+/// Number of bytes kept of an entry that is skipped: the end of a name and the length after it.
 pub(super) const ENTRY_REACH: usize = 1 + 1 + LENGTH;
 
-/// What the beginning of a line has, in [`Search::count`].
+/// Value of [`Search::count`] at the beginning of a line.
 const NOTHING: usize = 0;
 const A_NAME: usize = 1;
 const A_VALUE: usize = 2;
 
-/// Looks for the empty line that ends the entry at the front of `data`.
+/// Finds the empty line that ends the entry at the front of `data`.
 pub(super) fn find_entry(data: &[u8], search: &mut Search) -> Option<End> {
     loop {
-        // A value may reach beyond what is there.
+        // A value may extend beyond the available bytes.
         let rest = data.get(search.searched..)?;
         let newline = memchr(b'\n', rest);
         let line = rest.get(..newline.unwrap_or(rest.len())).unwrap_or_default();
@@ -50,7 +50,8 @@ pub(super) fn find_entry(data: &[u8], search: &mut Search) -> Option<End> {
 mod tests {
     use crate::record::{Found, Framing, Limit, More, Oversize, Progress, Splitter};
 
-    /// The records of `stream`, and how many bytes of it were lost, if it comes in pieces of `len`.
+    /// Returns the records of `stream` and the number of bytes lost when it arrives in pieces of
+    /// `len` bytes.
     fn split(stream: &[u8], len: usize, size: usize) -> (Vec<Vec<u8>>, usize) {
         let splitter = Splitter::new(Framing::Journal, Limit { size, oversize: Oversize::Drop });
         let (mut held, mut progress) = (Vec::new(), Progress::default());

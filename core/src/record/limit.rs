@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How long a record may be, and what is done with longer ones.
+//! The maximum length of a record, and the treatment of longer ones.
 
-/// The longest record, and the rule for longer ones.
+/// A limit on records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// Most bytes of a record, without the delimiter that ends it.
+    /// Maximum number of bytes of a record, without its delimiter.
     pub size: usize,
-    /// What is done with longer ones.
+    /// The treatment of longer records.
     pub oversize: Oversize,
 }
 
-/// What is done with a record that is longer than the limit. Those that begin with their length,
-/// and Heka frames, are dropped in any case: there is no limit at which a part of one would be a
-/// record.
+/// The treatment of a record over the limit. Records that begin with their length and Heka frames
+/// are always dropped, since a part of one would not be a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Oversize {
-    /// It is continued in the next record; nothing is lost.
+    /// Continue it in the next record; nothing is lost.
     #[default]
     Split,
-    /// Only its beginning is delivered.
+    /// Deliver only its beginning.
     Truncate,
-    /// It is skipped.
+    /// Skip it.
     Drop,
 }
 
 impl Oversize {
-    /// The word for what was done.
+    /// Returns the past participle for messages.
     pub fn done(self) -> &'static str {
         match self {
             Self::Split => "split",
@@ -35,8 +34,8 @@ impl Oversize {
     }
 }
 
-/// Where to cut text so that at most `room` bytes stand before the cut: between two characters, if
-/// it is UTF-8 there.
+/// Returns the position of a cut with at most `room` bytes before it: between two characters, if
+/// the text is UTF-8 there.
 pub fn cut(text: &[u8], room: usize) -> usize {
     if text.len() <= room {
         return text.len();

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Byte streams to records: pure functions over the bytes at hand.
+//! Byte streams to records: pure functions on the available bytes.
 //!
 //! A [`Splitter`] knows how records are framed ([`Framing`], or a pattern) and how long they may be
-//! ([`Limit`]). [`Splitter::records`] walks over the bytes of a stream that have been read and are
-//! not done with, and hands out records that lie where they were read; [`Progress`] is what has to
-//! be kept of a stream between two looks at it. Bytes that hold no end of a record yet are shown
-//! again when there are more behind them; they are not searched again.
+//! ([`Limit`]). [`Splitter::records`] iterates over the bytes of a stream that have been read but
+//! not consumed, and returns records in place; [`Progress`] is the state kept between two calls.
+//! Bytes without the end of a record are passed again when more have been read; they are not
+//! searched again.
 //!
-//! No byte is lost in silence: a record over the limit, a cut one, a stretch that holds no frame is
-//! reported as [`Damage`], in the order of the stream.
+//! No byte is lost silently: a record over the limit, a truncated record, or a stretch without a
+//! frame is reported as [`Damage`], in stream order.
 
 mod boundary;
 mod damage;

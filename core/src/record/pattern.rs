@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records by regular expressions: by what separates them, and by the lines in them.
+//! Records delimited by regular expressions, or grouped from lines by them.
 
 use regex::bytes::{Match, Regex};
 use regex_automata::util::syntax;
@@ -9,22 +9,22 @@ use super::More;
 use super::boundary::{Boundary, End, Lines, Search};
 use crate::codec::{Mistake, regular};
 
-/// A delimiter whose length has no bound is looked for in all of a record that is no longer;
-/// beyond, only when half as much has come since the last time, so that the work stays in
-/// proportion.
+/// A delimiter of unbounded length is searched for in the whole record up to this size. In longer
+/// records the search is repeated only after the record has grown by half, so that the work stays
+/// proportional.
 const SHORT: usize = 64 * 1024;
-/// As much of a delimiter is waited for behind the limit.
+/// Maximum length of a delimiter that is waited for beyond the limit.
 const MOST_REACH: usize = 4096;
-/// The same for a delimiter whose length has no bound.
+/// The same limit for a delimiter of unbounded length.
 const USUAL_REACH: usize = 64;
 
-/// The place of a delimiter.
+/// The position of a delimiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
-    /// At the end of a record (Heka's `RegexSplitter`): what the capture group has matched stays in
-    /// the record, the rest of the match is skipped.
+    /// At the end of a record (Heka's `RegexSplitter`): the text of the capture group stays in the
+    /// record, the rest of the match is skipped.
     End,
-    /// At the start of a record: what the capture group has matched begins it.
+    /// At the start of a record: the text of the capture group begins it.
     Start,
 }
 
@@ -34,9 +34,9 @@ pub struct Pattern {
     regex: Regex,
     at: At,
     has_group: bool,
-    /// Most bytes of a match, if there is a bound.
+    /// Maximum length of a match, if bounded.
     longest: Option<usize>,
-    /// What it matches may go on, or be none, when more comes.
+    /// Whether more data may extend a match or turn it into none.
     holds_back: bool,
 }
 
@@ -44,7 +44,7 @@ impl Pattern {
     /// Compiles `text`, in RE2's syntax.
     ///
     /// # Errors
-    /// What is wrong with it, and where; more than one capture group is.
+    /// The mistake and its position; more than one capture group is a mistake.
     pub fn new(text: &str, at: At) -> Result<Self, Mistake> {
         let regex = regular::compile(text)?;
         if regex.captures_len() > 2 {
@@ -61,12 +61,13 @@ impl Pattern {
         Ok(Self { has_group: regex.captures_len() > 1, regex, at, longest, holds_back })
     }
 
-    /// Where in `len` bytes a match is to be looked for; `None` if it is not worth it yet.
+    /// Returns where in `len` bytes to search for a match; `None` if a search is not worthwhile
+    /// yet.
     fn search_from(&self, len: usize, search: &Search, more: More) -> Option<usize> {
         let Search { searched, from, .. } = *search;
         match self.longest {
             _ if searched == 0 => Some(from),
-            // One may have begun in what was searched.
+            // A match may have begun in the bytes already searched.
             Some(longest) => Some(from.max((searched + 1).saturating_sub(longest))),
             None => {
                 let is_worth_it =
@@ -76,7 +77,7 @@ impl Pattern {
         }
     }
 
-    /// The first match from there on, and what its group has matched.
+    /// Returns the first match from `from` on, and its capture group.
     fn find_at<'d>(&self, data: &'d [u8], from: usize) -> Option<(Match<'d>, Option<Match<'d>>)> {
         let found = if self.has_group {
             let captures = self.regex.captures_at(data, from);
@@ -96,7 +97,7 @@ impl Pattern {
             search.searched = whole.start();
             return None;
         }
-        // An empty match at the start would never get on.
+        // An empty match at the start would make no progress.
         if whole.end() == 0 {
             return None;
         }
@@ -112,7 +113,7 @@ impl Pattern {
             if search.is_inside || whole.start() > 0 && next > 0 {
                 return Some(End { text: whole.start(), whole: whole.start(), used: next });
             }
-            // It is where this record begins.
+            // The match is the start of this record.
             from = whole.end().max(from + 1);
             search.from = from;
         }
@@ -138,12 +139,12 @@ impl Boundary for Pattern {
     }
 }
 
-/// Which lines belong together.
+/// Rules that group lines to records.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
     /// A line that matches starts a record.
     pub start: Option<Regex>,
-    /// A line that matches goes on with the record before it.
+    /// A line that matches continues the previous record.
     pub continuation: Option<Regex>,
 }
 

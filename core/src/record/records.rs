@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The walk over the bytes at hand.
+//! Iterates over the available bytes.
 
 use super::boundary::{End, find_byte};
 use super::ending::{Ends, Look};
@@ -10,9 +10,8 @@ use super::{
 };
 use crate::wire::{Deframer, Step};
 
-/// The records of the bytes at hand, one after the other. Once there are no more,
-/// [`Records::done`] says how many bytes are done with: the others are to be passed again, with
-/// what follows them.
+/// The records in the available bytes. After the last one, [`Records::done`] is the number of bytes
+/// consumed; the rest has to be passed again together with the bytes that follow.
 #[derive(Debug)]
 pub struct Records<'a, 's> {
     splitter: &'s Splitter,
@@ -46,25 +45,25 @@ impl<'a, 's> Records<'a, 's> {
         Self { splitter, progress, data, more, at: 0, need: 0 }
     }
 
-    /// Number of bytes done with.
+    /// Returns the number of bytes consumed.
     #[inline]
     pub fn done(&self) -> usize {
         self.at
     }
 
-    /// How many bytes there must be before another look at those that are left is worth it.
+    /// Returns the number of bytes that must be available before another call is worthwhile.
     pub fn need(&self) -> usize {
         self.need
     }
 
-    /// Whether the next bytes belong to a record that is skipped.
+    /// Whether the next bytes belong to a record that is being skipped.
     pub fn is_skipping(&self) -> bool {
         self.progress.is_skipping()
     }
 
-    /// At most `most` Heka frames that follow each other without any doubt, of which nothing is
-    /// known but where each ends: that is added to `ends`, counted from the first one's beginning.
-    /// None, if what is next needs a closer look.
+    /// Returns up to `most` consecutive valid Heka frames without parsing them. The end of each,
+    /// relative to the start of the first, is appended to `ends`. Returns nothing if the next bytes
+    /// need closer examination.
     pub fn run(&mut self, most: u64, ends: &mut Vec<usize>) -> &'a [u8] {
         let rest = self.rest();
         let Kind::Framing(Framing::Heka) = self.splitter.kind else { return &[] };
@@ -73,7 +72,7 @@ impl<'a, 's> Records<'a, 's> {
         rest.get(..len).unwrap_or_default()
     }
 
-    /// All whole records, if none of them can be over the limit.
+    /// Returns all complete records, provided that none of them can be over the limit.
     pub fn whole(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest();
         if self.progress.state != State::Reading || rest.len() > self.splitter.limit.size {
@@ -94,8 +93,8 @@ impl<'a, 's> Records<'a, 's> {
         rest.get(..len)
     }
 
-    /// The next one, with no more work than `turn` has left. Once the turn is over there may be
-    /// more, in what is not done with.
+    /// Returns the next item, using at most the work that `turn` has left. After the turn is over,
+    /// more items may be left in the unconsumed bytes.
     pub fn next_within(&mut self, turn: &mut Turn) -> Option<Found<'a>> {
         if turn.is_over() {
             return None;
@@ -111,14 +110,15 @@ impl<'a, 's> Records<'a, 's> {
         found
     }
 
-    /// Whether nothing inside a Heka frame is to be taken for a frame, whatever follows it.
+    /// Sets whether lengths of Heka frames are trusted, so that nothing inside a frame is taken for
+    /// a frame.
     pub fn trust_lengths(&mut self, trusts: bool) {
         if matches!(self.splitter.kind, Kind::Framing(Framing::Heka)) {
             self.deframer().trust_lengths(trusts);
         }
     }
 
-    /// As [`Records::run`], with no more work than `turn` has left.
+    /// Like [`Records::run`], using at most the work that `turn` has left.
     pub fn run_within(&mut self, most: u64, ends: &mut Vec<usize>, turn: &mut Turn) -> &'a [u8] {
         let before = self.allow(turn);
         let run = self.run(most, ends);
@@ -126,7 +126,7 @@ impl<'a, 's> Records<'a, 's> {
         run
     }
 
-    /// Limits the work on frames; returns how much there has been.
+    /// Limits the work on frames; returns the work done so far.
     fn allow(&mut self, turn: &Turn) -> u64 {
         if matches!(self.splitter.kind, Kind::Framing(Framing::Heka)) {
             self.deframer().allow(turn.left());
@@ -138,7 +138,7 @@ impl<'a, 's> Records<'a, 's> {
         self.progress.deframer.as_ref().map_or(0, |deframer| deframer.work())
     }
 
-    /// A record of usual length that a byte ends.
+    /// Returns a record of usual length that ends with a single byte.
     #[inline]
     fn next_plain(&mut self) -> Option<Record<'a>> {
         let byte = self.splitter.plain?;
@@ -196,7 +196,7 @@ impl<'a, 's> Records<'a, 's> {
         self.progress.offset += len as u64;
     }
 
-    /// Hands out a record, behind which the next one begins.
+    /// Returns a record and moves on to the next one.
     fn take(&mut self, rest: &'a [u8], end: End, part: Part) -> Found<'a> {
         let offset = self.progress.offset;
         self.progress.begin();
@@ -206,7 +206,7 @@ impl<'a, 's> Records<'a, 's> {
         Found::Record(Record { text, whole, offset, part })
     }
 
-    /// Leaves bytes out; `false` if more of them are to come.
+    /// Skips bytes; `false` if more of them are to come.
     fn skip(&mut self) -> bool {
         let rest = self.rest();
         if let State::SkippingBytes(left) = self.progress.state {
@@ -262,12 +262,11 @@ impl<'a, 's> Records<'a, 's> {
         }
     }
 
-    /// As [`Records::by_length`], where the length before a record may be wrong.
-    /// A syslog message.
+    /// Like [`Records::by_length`] for a syslog message, whose length prefix may be wrong.
     fn by_count_or_line(&mut self, rest: &'a [u8]) -> Option<Found<'a>> {
         let begins = self.progress.state == State::Reading && !self.progress.search.is_inside;
         match syslog_count(rest).filter(|_| begins) {
-            // Digits at the end are a line.
+            // Digits at the end of the input are a line.
             Some(None) if self.more == More::Ended => self.by_end(rest),
             Some(prefix) => self.by_length(rest, prefix),
             None => self.by_end(rest),
@@ -315,7 +314,7 @@ impl<'a, 's> Records<'a, 's> {
         }
     }
 
-    /// There is only the beginning of a record, which needs `need` bytes.
+    /// Handles the incomplete beginning of a record that needs `need` bytes.
     fn cut_off(&mut self, rest: &[u8], need: usize) -> Option<Found<'a>> {
         if self.more != More::Ended {
             self.need = need;
@@ -344,11 +343,11 @@ impl<'a, 's> Records<'a, 's> {
         }
     }
 
-    /// A record over the limit: first the damage, then the pieces that the limit allows.
+    /// Handles a record over the limit: first the damage, then the pieces that the limit allows.
     #[cold]
     fn too_long(&mut self, rest: &'a [u8]) -> Found<'a> {
         let limit = self.splitter.limit;
-        // A group is split between its lines.
+        // A group is split between lines.
         let oversize = match self.progress.before {
             Some(_) => Oversize::Split,
             None => limit.oversize,
@@ -373,12 +372,12 @@ impl<'a, 's> Records<'a, 's> {
         }))
     }
 
-    /// Hands out a part of a record that is too long.
+    /// Returns a part of a record over the limit.
     fn piece(&mut self, rest: &'a [u8], len: usize, part: Part) -> Found<'a> {
         let offset = self.progress.offset;
         let text = self.progress.before.map_or(len, |before| before.text);
         match self.progress.before.take() {
-            // What was searched is the line behind it.
+            // The searched bytes belong to the next line.
             Some(_) => self.progress.line = 0,
             None => self.progress.search.shift(len),
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The rules by which a stream is cut, and how far one stream has come.
+//! The rules by which a stream is split, and the progress in one stream.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use super::journal::{ENTRY_REACH, find_entry};
 use super::{Framing, Limit, More, Oversize, Records};
 use crate::wire::Deframer;
 
-/// Cuts streams into records: how they are framed, and how long they may be.
+/// Splits streams into records by their framing and length limit.
 #[derive(Clone, Debug)]
 pub struct Splitter {
     pub(super) kind: Kind,
     pub(super) lines: Option<Arc<dyn Lines>>,
     pub(super) limit: Limit,
-    /// The byte that ends records, if nothing else has to be looked at.
+    /// The byte that ends records, if that is the only rule.
     pub(super) plain: Option<u8>,
 }
 
-/// What determines where a record ends.
+/// The rule for the end of a record.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Framing(Framing),
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 }
 
 impl Splitter {
-    /// Records framed like that, no longer than `limit`.
+    /// Creates a splitter for records with this framing, no longer than `limit`.
     pub fn new(framing: Framing, limit: Limit) -> Self {
         let (framing, plain) = match framing {
             Framing::Delimited(byte) | Framing::Counted(byte, 0 | 1) => {
@@ -37,31 +37,30 @@ impl Splitter {
         Self { kind: Kind::Framing(framing), lines: None, limit, plain }
     }
 
-    /// Heka frames with messages of up to `limit` bytes.
+    /// Creates a splitter for Heka frames with messages of up to `limit` bytes.
     pub fn frames(limit: usize) -> Self {
         Self::new(Framing::Heka, Limit { size: limit, oversize: Oversize::Drop })
     }
 
-    /// JSON values, whatever white space is in or between them.
+    /// Creates a splitter for JSON values, with any white space inside or between them.
     pub fn json(limit: Limit) -> Self {
         let kind = Kind::Boundary(Arc::new(super::values::Values));
         Self { kind, lines: None, limit, plain: None }
     }
 
-    /// Entries of the journal, exported or in JSON.
+    /// Creates a splitter for journal entries, in the export format or JSON.
     pub fn journal(limit: Limit) -> Self {
         let kind = Kind::Boundary(Arc::new(super::entries::Entries));
         Self { kind, lines: None, limit, plain: None }
     }
 
-    /// Records that a pattern separates.
+    /// Creates a splitter for records delimited by a pattern.
     #[cfg(feature = "regex")]
     pub fn by_pattern(pattern: super::Pattern, limit: Limit) -> Self {
         Self { kind: Kind::Boundary(Arc::new(pattern)), lines: None, limit, plain: None }
     }
 
-    /// Puts lines together that belong together. A record that is too long then is split between
-    /// its lines.
+    /// Groups lines to records. A group over the limit is split between lines.
     #[cfg(feature = "regex")]
     #[must_use]
     pub fn grouped(mut self, group: super::Group) -> Self {
@@ -70,20 +69,20 @@ impl Splitter {
         self
     }
 
-    /// The limit.
+    /// Returns the limit.
     pub fn limit(&self) -> Limit {
         self.limit
     }
 
-    /// Whether a record can be kept back though its end is there, until more comes or
-    /// [`More::Idle`] says that nothing does.
+    /// Whether a complete record may be held back until more data arrives or [`More::Idle`] says
+    /// that none does.
     pub fn holds_back(&self) -> bool {
         let is_open = matches!(&self.kind, Kind::Boundary(boundary) if boundary.holds_back());
         is_open || self.lines.is_some()
     }
 
-    /// Walks over the records of `data`, the bytes of a stream that are not done with. What has
-    /// been found out about those that are left over then is kept in `progress`.
+    /// Iterates over the records of `data`, the unconsumed bytes of a stream. What is learned about
+    /// the remaining bytes is kept in `progress`.
     #[inline]
     pub fn records<'a, 's>(
         &'s self,
@@ -94,12 +93,12 @@ impl Splitter {
         Records::new(self, progress, data, more)
     }
 
-    /// Whether nothing that still comes of the stream is wanted.
+    /// Whether the rest of the stream is not needed.
     pub fn has_all(&self, progress: &Progress) -> bool {
         matches!(self.kind, Kind::Framing(Framing::Whole)) && progress.is_skipping()
     }
 
-    /// The end of the record, or line, at the front of `data`.
+    /// Finds the end of the record or line at the front of `data`.
     pub(super) fn find_end(&self, data: &[u8], search: &mut Search, more: More) -> Option<End> {
         match &self.kind {
             Kind::Framing(Framing::Delimited(byte)) => find_byte(*byte, data, search),
@@ -111,7 +110,7 @@ impl Splitter {
         }
     }
 
-    /// Number of bytes over the limit after which a record is certainly longer.
+    /// Returns how many bytes beyond the limit prove that a record is too long.
     pub(super) fn reach(&self) -> usize {
         match &self.kind {
             Kind::Framing(Framing::Journal) => ENTRY_REACH,
@@ -121,70 +120,70 @@ impl Splitter {
     }
 }
 
-/// How far one stream has come. It is all that has to be kept for a stream beside its bytes.
+/// The progress in one stream: the only state kept for it besides its bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     pub(super) offset: u64,
     pub(super) state: State,
     pub(super) search: Search,
-    /// Where the line begins that is searched, behind those that belong to the record.
+    /// Start of the line being searched, after the other lines of the record.
     pub(super) line: usize,
-    /// The end of the line before it.
+    /// End of the previous line.
     pub(super) before: Option<End>,
-    /// The end of the line at the front, if it is known already.
+    /// End of the first line, if known.
     pub(super) known: Option<End>,
     pub(super) deframer: Option<Box<Deframer>>,
 }
 
-/// What is done with the bytes at the front.
+/// The treatment of the bytes at the front.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
     /// They are a record.
     #[default]
     Reading,
-    /// They are a record that was reported as too long, or the rest of one, to be split.
+    /// They belong to a record over the limit that is being split.
     Splitting,
-    /// They are a record that was reported as too long, to be truncated.
+    /// They begin a record over the limit that is being truncated.
     Truncating,
-    /// They are skipped, to the end of a record.
+    /// They are skipped up to the end of a record.
     Skipping,
-    /// That many bytes are skipped.
+    /// This number of bytes is skipped.
     SkippingBytes(u64),
-    /// They mean nothing, like all that follow.
+    /// They and all that follows are unreadable.
     Lost,
 }
 
 impl Progress {
-    /// The next byte of the stream is at `offset`.
+    /// Creates the progress of a stream whose next byte is at `offset`.
     pub fn at(offset: u64) -> Self {
         Self { offset, ..Self::default() }
     }
 
-    /// The same, and that byte belongs to a record that is skipped, if `skips`.
+    /// Sets whether the next byte belongs to a record that is skipped.
     #[must_use]
     pub fn skipping(mut self, skips: bool) -> Self {
         self.state = if skips { State::Skipping } else { State::Reading };
         self
     }
 
-    /// Position in the stream of the first byte that is not done with.
+    /// Returns the stream offset of the first unconsumed byte.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Whether the next bytes belong to a record that is skipped.
+    /// Whether the next bytes belong to a record that is being skipped.
     pub fn is_skipping(&self) -> bool {
         matches!(self.state, State::Skipping | State::SkippingBytes(_) | State::Lost)
     }
 
-    /// Whether nothing is known but where the next byte is: a record begins there.
+    /// Whether a record begins at the next byte and nothing else is known.
     pub fn is_fresh(&self) -> bool {
         let is_open = self.before.is_some() || self.known.is_some() || self.deframer.is_some();
         let is_begun = self.line > 0 || self.search != Search::default() || is_open;
         self.state == State::Reading && !is_begun
     }
 
-    /// Another stream begins.
+    /// Resets the progress for another stream.
     pub fn restart(&mut self) {
         self.begin();
         self.offset = 0;
@@ -193,13 +192,13 @@ impl Progress {
         }
     }
 
-    /// Advances by `len` bytes, which end with a record and contain all that has been searched.
+    /// Advances by `len` bytes, which end with a record and include all bytes searched.
     pub fn pass(&mut self, len: usize) {
         self.offset += len as u64;
         self.begin();
     }
 
-    /// The next byte begins a record.
+    /// Prepares for a record that begins at the next byte.
     pub(super) fn begin(&mut self) {
         self.state = State::Reading;
         self.search = Search::default();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Framings and limits against simple models, and against any cutting.
+//! Compares framings and limits with simple models, for all ways to cut a stream into pieces.
 
 use std::cell::Cell;
 
@@ -39,7 +39,7 @@ fn splitter(framing: Framing, size: usize, oversize: Oversize) -> Splitter {
     Splitter::new(framing, limit(size, oversize))
 }
 
-/// What a walk found: records with their ends and how much of them, complaints.
+/// The result of a walk: records with ends and parts, and reported damage.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
     records: Vec<(String, Part)>,
@@ -48,7 +48,7 @@ struct Outcome {
     left: usize,
 }
 
-/// Walks over pieces that arrive one after the other; `last` follows the last one.
+/// Feeds pieces one after the other; `last` follows the last one.
 fn walk<'p>(
     splitter: &Splitter,
     pieces: impl IntoIterator<Item = &'p [u8]>,
@@ -82,13 +82,14 @@ fn walk<'p>(
     outcome
 }
 
-/// The records of one piece, with what ends them.
+/// Returns the records of one piece, with their delimiters.
 fn whole(splitter: &Splitter, text: &str, last: More) -> Vec<String> {
     let outcome = walk(splitter, [text.as_bytes()], last);
     outcome.records.into_iter().map(|(text, _)| text).collect()
 }
 
-/// The same in one piece and in single bytes, without complaints.
+/// Returns the records of `bytes`, which must be the same in one piece and byte by byte, without
+/// damage.
 fn texts(framing: Framing, bytes: &[u8]) -> Vec<Vec<u8>> {
     let splitter = splitter(framing, 1 << 20, Oversize::Drop);
     let whole = walk(&splitter, [bytes], More::Ended);
@@ -162,7 +163,7 @@ fn records_over_the_limit_are_split_truncated_or_dropped_in_any_pieces() {
         assert_eq!(truncated, [&b"ab"[..], b"", b"1234", b"cd", b"efgh"], "{size}");
         let dropped = outcome(Oversize::Drop);
         assert_eq!(dropped.texts, [&b"ab"[..], b"", b"cd"], "{size}");
-        // Each is reported once, whatever is done with it.
+        // Each is reported once, whatever the treatment.
         for (oversize, word) in OVERSIZES.into_iter().zip(["split", "truncated", "dropped"]) {
             let complaints = outcome(oversize).complaints;
             let starts = |text: &str, offset: u64| {
@@ -304,9 +305,9 @@ mod patterns {
         assert_eq!(arriving(&several, &["a\n", "\nb\n"], More::Coming), ["a"]);
         assert_eq!(arriving(&several, &["a\n", "\nb\n"], More::Idle), ["a", "b"]);
         assert_eq!(arriving(&several, &["a\n", "\n", "\n"], More::Ended), ["a"]);
-        // But not beyond the limit, where memory would grow.
+        // But not beyond the limit, or memory would grow.
         assert_eq!(arriving(&several, &["12345678\n"], More::Coming), ["12345678"]);
-        // One whose length is known is not waited for.
+        // A delimiter of known length is not waited for.
         let one = by("(\r)\n", At::End, 8);
         assert!(several.holds_back() && !one.holds_back());
         assert_eq!(whole(&one, "a\r\n", More::Coming), ["a\r"]);
@@ -405,7 +406,7 @@ mod patterns {
     }
 }
 
-/// Lines and what is done with those over the limit, the simple way.
+/// A simple model of lines and the treatment of those over the limit.
 fn model(text: &[u8], size: usize, oversize: Oversize) -> Vec<Vec<u8>> {
     let mut lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
     if lines.last() == Some(&&b""[..]) {

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Turns: how much is done for one peer before the others are served, and how much may be done
-//! before what is buffered for the output is written.
+//! Turns: the work done for one peer before the others are served, and before buffered output is
+//! written.
 //!
-//! It is counted, not timed: it does not depend on the machine, and costs next to nothing.
+//! Work is counted, not timed, so it does not depend on the machine and costs next to nothing.
 
-/// Steps of one turn. A step is a member or a header read, some hundred nanoseconds at most; so
-/// a turn takes a few milliseconds.
+/// Steps per turn. A step is reading a member or header, which takes some hundred nanoseconds at
+/// most; so a turn takes a few milliseconds.
 const STEPS: u64 = 32_768;
-/// Steps that a record costs, beside those for its bytes: it may be written in another form.
+/// Steps per record beyond those for its bytes: it may be converted to another form.
 const RECORD_STEPS: u64 = 4;
-/// Bytes of a record that cost a step.
+/// Bytes of a record per step.
 const BYTES_PER_STEP: u64 = 16;
 
-/// How much of a turn is left.
+/// The work left in a turn.
 #[derive(Debug, Default)]
 pub struct Turn {
     left: u64,
-    /// Steps since the output was written.
+    /// Steps since the output was last written.
     unwritten: u64,
 }
 
@@ -26,33 +26,33 @@ impl Turn {
         self.left = STEPS;
     }
 
-    /// Steps that are left.
+    /// Returns the steps left.
     pub fn left(&self) -> u64 {
         self.left
     }
 
-    /// Whether none is.
+    /// Whether no steps are left.
     pub fn is_over(&self) -> bool {
         self.left == 0
     }
 
-    /// Number of steps made.
+    /// Subtracts steps.
     pub fn spend(&mut self, steps: u64) {
         self.left = self.left.saturating_sub(steps);
         self.unwritten += steps;
     }
 
-    /// A record of that length was taken.
+    /// Subtracts the steps of a record of `len` bytes.
     pub fn spend_record(&mut self, len: usize) {
         self.spend(RECORD_STEPS + len as u64 / BYTES_PER_STEP);
     }
 
-    /// Whether what is buffered has waited as long as a turn takes.
+    /// Whether the buffered output has waited as long as a turn takes.
     pub fn is_output_due(&self) -> bool {
         self.unwritten >= STEPS
     }
 
-    /// The output was written.
+    /// Notes that the output was written.
     pub fn wrote(&mut self) {
         self.unwritten = 0;
     }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::record::{At, Found, Limit, More, Oversize, Pattern, Progress, Splitter};
 
-    /// However slow an expression is, others are served after as many bytes as with any other.
+    /// Other peers are served after the same number of bytes, however slow an expression is.
     #[test]
     fn a_slow_expression_makes_no_turn_longer() {
         const LEN: usize = 4 << 20;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What has arrived of a stream and is not done with.
+//! The unconsumed bytes of a stream.
 
-/// Bytes that are added behind and taken in front. Taking some does not move the others each time,
-/// so that very many small pieces of a long record cost no more than a few large ones.
+/// A byte queue. Consuming does not move the remaining bytes each time, so that a long record in
+/// very many small pieces costs no more than in a few large ones.
 #[derive(Clone, Debug, Default)]
 pub struct Unread {
     bytes: Vec<u8>,
@@ -10,32 +10,33 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// The bytes.
+    /// Returns the unconsumed bytes.
     pub fn data(&self) -> &[u8] {
         self.bytes.get(self.done..).unwrap_or_default()
     }
 
-    /// How many there are.
+    /// Returns the number of bytes.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.done
     }
 
-    /// How much memory they take.
+    /// Returns the memory used, in bytes.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Whether there are none.
+    /// Whether there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Adds bytes.
+    /// Appends bytes.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Adds what `read` puts into room for `len` bytes; it returns how much that is.
+    /// Appends the bytes that `read` writes into a buffer of `len` bytes; `read` returns their
+    /// number.
     pub fn extend_with(&mut self, len: usize, read: impl FnOnce(&mut [u8]) -> usize) {
         let before = self.bytes.len();
         self.bytes.resize(before + len, 0);
@@ -43,7 +44,7 @@ impl Unread {
         self.bytes.truncate(before + read);
     }
 
-    /// Has these bytes instead.
+    /// Replaces the contents.
     pub fn set(&mut self, bytes: &[u8]) {
         self.bytes.clear();
         self.done = 0;
@@ -54,8 +55,8 @@ impl Unread {
         self.consume(0);
     }
 
-    /// Takes the first `len` bytes. Of what is empty then, and of room that is far larger than what
-    /// is left, no memory is kept.
+    /// Consumes the first `len` bytes. An empty buffer, or one far larger than its contents, is
+    /// released.
     pub fn consume(&mut self, len: usize) {
         self.done = self.bytes.len().min(self.done + len);
         if self.is_empty() {
@@ -70,7 +71,7 @@ impl Unread {
     }
 }
 
-/// Memory of this size is not worth giving back.
+/// Smaller buffers are not worth releasing.
 const LEAST: usize = 16 * 1024;
 
 #[cfg(test)]

@@ -1,33 +1,34 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! JSON values one after the other, on lines of their own, over several, or with nothing between.
+//! Consecutive JSON values: one per line, over several lines, or without separators.
 //!
-//! A value ends with its last bracket. One that was cut off ends where a line begins with `{` that
-//! can be no part of it, so that it does not take the next one with it. What begins with no bracket
-//! is a line.
+//! A value ends with its last bracket. A truncated value ends where a line begins with a `{` that
+//! cannot be part of it, so that the next value is not lost too. Anything that does not begin with
+//! a bracket is a line.
 
 use super::More;
 use super::boundary::{Boundary, End, Search, find_byte};
 
-/// Brackets whose kinds are distinguished; deeper ones are only counted.
+/// Nesting up to which the kinds of brackets are distinguished; deeper brackets are only counted.
 const TRACKED: u32 = 64;
 
-/// JSON values.
+/// The boundary of JSON values.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Values;
 
-/// How far into a value the bytes that were searched have led.
+/// The state inside a value after the bytes searched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Nesting {
-    /// Whether a bracket was met.
+    /// Whether a bracket was seen.
     has_begun: bool,
-    /// Something else was, so that it is a line, of which the beginning may be gone.
+    /// Whether something else came first, which makes this a line. Its beginning may have been
+    /// dropped.
     is_line: bool,
     depth: u32,
-    /// Whether the brackets that are open are square, the innermost in the lowest bit.
+    /// Which of the open brackets are square, the innermost in the lowest bit.
     squares: u64,
     in_string: bool,
     is_escaped: bool,
-    /// The last byte that is neither blank nor in a string.
+    /// The last byte that is neither blank nor inside a string.
     last: u8,
     /// Whether a line begins.
     at_line: bool,
@@ -81,8 +82,8 @@ impl Boundary for Values {
     }
 }
 
-/// The end of a value that is a line, as most are, if one look decides it: it ends with a
-/// bracket, the next line begins with one, and within it no value follows another.
+/// Finds the end of a value that is a single line, as most are. Decided at a glance: the line ends
+/// with a bracket, the next line begins with one, and no value follows another inside it.
 #[inline]
 fn line(data: &[u8], at: usize, searched: usize) -> Option<End> {
     let rest = data.get(at..)?;
@@ -100,7 +101,7 @@ fn line(data: &[u8], at: usize, searched: usize) -> Option<End> {
     Some(End { text: at + len, whole: at + len + 1, used: at + len + 1 })
 }
 
-/// The end of a value; a line end behind it goes with it.
+/// Creates the end of a value; it includes a line end that follows.
 fn end_at(data: &[u8], text: usize) -> End {
     let rest = data.get(text..).unwrap_or_default();
     let line_end = match rest {
@@ -111,13 +112,13 @@ fn end_at(data: &[u8], text: usize) -> End {
     End { text, whole: text + line_end, used: text + line_end }
 }
 
-/// What a byte was.
+/// The meaning of a byte.
 enum Seen {
-    /// Part of the value.
+    /// It is part of the value.
     Inside,
-    /// Its end.
+    /// It ends the value.
     End,
-    /// The beginning of another value, though this one has not ended.
+    /// It begins another value although this one has not ended.
     Another,
 }
 
@@ -157,7 +158,7 @@ impl Nesting {
         Seen::Inside
     }
 
-    /// Whether an object may stand where it is.
+    /// Whether an object is allowed at this position.
     fn takes_object(&self) -> bool {
         let in_array = self.squares & 1 == 1 || self.depth > TRACKED;
         !self.in_string && (self.last == b':' || in_array && matches!(self.last, b',' | b'['))
@@ -169,7 +170,7 @@ mod tests {
     use super::super::{Found, Limit, Oversize, Progress, Splitter};
     use super::*;
 
-    /// The records of a stream that arrives in pieces of `len` bytes.
+    /// Returns the records of a stream that arrives in pieces of `len` bytes.
     fn records(stream: &[u8], len: usize) -> Vec<String> {
         let splitter = Splitter::json(Limit { size: 1000, oversize: Oversize::Split });
         let mut progress = Progress::default();
@@ -190,7 +191,7 @@ mod tests {
         }
     }
 
-    /// Found by fuzzing: the rest of a long line was taken for a value where a bracket came first.
+    /// Found by fuzzing: the rest of a long line was taken for a value if it began with a bracket.
     #[test]
     fn a_bracket_in_a_line_over_the_limit_begins_nothing() {
         let stream = b"no value [1] {\"a\":2} to the end\n[3]\n";
@@ -209,7 +210,7 @@ mod tests {
                     }));
                     start += records.done();
                 }
-                // A line end that comes late is a record of its own.
+                // A line end that arrives late is a record of its own.
                 found.retain(|text| !text.is_empty());
                 found
             };
@@ -236,7 +237,7 @@ mod tests {
                 "{\"a\":{}}\n{\"b\":{}} {\"c\":1}\n{\"d\":1}",
                 &["{\"a\":{}}", "{\"b\":{}}", "{\"c\":1}", "{\"d\":1}"],
             ),
-            // Cut off: the next one is not lost.
+            // Truncated: the next value is not lost.
             ("{\"a\":\"x\n{\"b\":2}\n", &["{\"a\":\"x", "{\"b\":2}"]),
             ("{\"a\":{\"c\":[1,\n{\"b\":2}\n]}}", &["{\"a\":{\"c\":[1,\n{\"b\":2}\n]}}"]),
             ("{\"a\":1,\n{\"b\":2}\n", &["{\"a\":1,", "{\"b\":2}"]),

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Words without the secrets that a peer or a library repeats in them: whole or in part, in another
-//! case, broken over lines, or in base64.
+//! Removes secrets from messages in which a peer or a library repeats them: whole or in part, in
+//! another case, broken over lines, or in base64.
 
 use std::sync::{Mutex, PoisonError};
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 
-/// Length of a part of a secret that is concealed.
+/// Length of the parts of a secret that are concealed.
 const PART: usize = 16;
-/// Anything shorter would hide half of what is said, and is no secret worth the name.
+/// Shorter secrets are not concealed: that would hide half of every message, and they are hardly
+/// secrets.
 const SHORTEST: usize = 4;
-/// What is shown in the place of a secret.
+/// Replacement for a secret.
 const CONCEALED: &str = "[concealed]";
 
-/// As they are known, and without blanks and in lower case those of which a part can be recognised.
+/// The secrets as given, and those long enough to recognise a part of, in lower case and without
+/// blanks.
 #[derive(Debug, Default)]
 struct Secrets {
     whole: Vec<String>,
@@ -22,15 +24,15 @@ struct Secrets {
 
 static SECRETS: Mutex<Secrets> = Mutex::new(Secrets { whole: Vec::new(), parts: Vec::new() });
 
-/// From now on no line on stderr shows `secret`, whatever its origin: a peer that quotes a token, a
-/// library that logs a request; nor does a core dump.
+/// Conceals `secret` in all further lines on stderr, whatever their origin, e.g. a peer that quotes
+/// a token or a library that logs a request. Core dumps are disabled as well.
 pub fn conceal(secret: &str) {
     super::keep_from_core_dumps();
     SECRETS.lock().unwrap_or_else(PoisonError::into_inner).learn(secret.trim());
 }
 
-/// `text` without the secrets in it, and without what looks like a JSON web token (RFC 7519) where
-/// there are secrets. Words that are cut come here before that.
+/// Returns `text` without the secrets in it and, if there are secrets, without anything that looks
+/// like a JSON web token (RFC 7519). Text must pass through here before it is shortened.
 pub fn without_secrets(text: &str) -> String {
     SECRETS.lock().unwrap_or_else(PoisonError::into_inner).conceal(text)
 }
@@ -41,7 +43,7 @@ impl Secrets {
             return;
         }
         self.whole.push(secret.to_owned());
-        // A secret that is part of another one must not break it up before that is found.
+        // Longest first: a secret that is part of another must not break that one up.
         self.whole.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         let parts = secret.split_whitespace().map(str::to_ascii_lowercase);
         self.parts.extend(parts.filter(|part| part.len() >= PART));
@@ -58,7 +60,7 @@ impl Secrets {
 }
 
 fn conceal_parts(text: &str, secrets: &[String]) -> String {
-    // What blanks and line ends break up is joined, each character with its place.
+    // Joins text that is broken up by blanks and line ends, with the origin of each character.
     let (places, joined): (Vec<usize>, Vec<u8>) =
         text.bytes().enumerate().filter(|(_, byte)| !byte.is_ascii_whitespace()).unzip();
     let mut hidden = vec![false; joined.len()];
@@ -87,7 +89,7 @@ fn hide(hidden: &mut [bool], at: usize, len: usize) {
     hidden.iter_mut().skip(at).take(len).for_each(|is_hidden| *is_hidden = true);
 }
 
-/// Whether a run of a secret is in there.
+/// Whether `text` contains a part of a secret.
 fn holds_part(text: &[u8], secrets: &[String]) -> bool {
     text.windows(PART).any(|window| is_part(window, secrets))
 }
@@ -105,7 +107,7 @@ fn hide_parts(joined: &[u8], secrets: &[String], hidden: &mut [bool]) {
     }
 }
 
-/// Hides runs of base64 that a secret, or a part of one, is in, wherever its first byte is.
+/// Hides runs of base64 that contain a secret or a part of one, at any alignment.
 fn hide_encoded(joined: &[u8], secrets: &[String], hidden: &mut [bool]) {
     let is_digit =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
@@ -126,7 +128,7 @@ fn hide_encoded(joined: &[u8], secrets: &[String], hidden: &mut [bool]) {
     }
 }
 
-/// Hides what looks like a web token, whether it is known or not. Blanks end it.
+/// Hides anything that looks like a web token, up to the next blank.
 fn hide_web_tokens(text: &str, places: &[usize], hidden: &mut [bool]) {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     for (start, prefix) in text.match_indices("eyJ") {

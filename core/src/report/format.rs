@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A diagnostic as a line: for people, for the journal, for programs.
+//! Formats diagnostics for people, for the journal and for programs.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use crate::codec::harmless::is_harmful;
 use crate::codec::json::put_string;
 use crate::codec::time::put_rfc3339;
 
-/// What the lines on stderr are like.
+/// The format of lines on stderr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// `PROG: SUBJECT: CAUSE`.
     #[default]
     Text,
-    /// The same in colour.
+    /// `Text` in colour.
     Color,
-    /// The same behind a priority, for the journal: sd-daemon(3).
+    /// `Text` with a priority for the journal: sd-daemon(3).
     Journal,
-    /// An object for each.
+    /// One JSON object per line.
     Json,
 }
 
-/// What a line is of.
+/// The kind of a line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {
     name: &'static str,
     prefix: &'static str,
     color: AnsiColor,
-    /// That of syslog(3).
+    /// Priority as in syslog(3).
     priority: u8,
 }
 
@@ -46,7 +46,7 @@ impl Kind {
 }
 
 impl Format {
-    /// A line of that kind; `after` is the time since the start, if it is of interest.
+    /// Formats a line of this kind; `after` is the time since the start, if it is to be shown.
     pub(super) fn line(
         self,
         program: &str,
@@ -70,7 +70,7 @@ impl Format {
         line
     }
 
-    /// A line that says whose it is.
+    /// Formats a line with the name of the program.
     pub(super) fn plain(self, program: &str, text: &str) -> String {
         match self {
             Self::Json => {
@@ -94,7 +94,8 @@ fn object(program: &str, level: &str, text: &str) -> String {
     String::from_utf8_lossy(&line).into_owned()
 }
 
-/// Appends `text` with everything escaped that could move a terminal's cursor or hide text.
+/// Appends `text` with all characters escaped that could move the cursor of a terminal or hide
+/// text.
 fn push_harmless(line: &mut String, text: &str) {
     for c in text.chars() {
         match c {

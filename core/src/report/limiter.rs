@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The one limiter of warnings that come again and again, so that none floods stderr.
+//! The one limiter of repeated warnings, so that none floods stderr.
 //!
-//! Of each kind the first is printed and further ones are counted. The number of those that were
-//! not printed follows before the next one of that kind is, which is ten seconds later at the
-//! earliest, on SIGUSR1, and on every way out of the program. With `-vv` all are printed.
+//! The first warning of each kind is printed, further ones are counted. The count is printed before
+//! the next warning of that kind, which is at least ten seconds later, on SIGUSR1, and at every
+//! exit of the program. With `-vv` all warnings are printed.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
@@ -13,40 +13,40 @@ use std::time::{Duration, Instant};
 use super::words::Count;
 use super::{Level, stats, wants, warning};
 
-/// At most one warning of a kind is printed in this time.
+/// Interval in which at most one warning of a kind is printed.
 const PERIOD: Duration = Duration::from_secs(10);
 
 static KINDS: Mutex<Kinds> = Mutex::new(Kinds { known: BTreeMap::new(), key: String::new() });
 
-/// Every kind of warning that was met.
+/// All kinds of warnings so far.
 #[derive(Debug)]
 struct Kinds {
     known: BTreeMap<String, Kind>,
-    /// Room for the name that is looked for.
+    /// Buffer for the name that is looked up.
     key: String,
 }
 
-/// What became of the warnings of one kind.
+/// The state of one kind of warning.
 #[derive(Debug)]
 struct Kind {
     printed: Instant,
     suppressed: Suppressed,
 }
 
-/// Warnings that were not printed, and the lost records that they would have reported.
+/// Suppressed warnings, and the lost records that they would have reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Suppressed {
     warnings: u64,
     records: u64,
 }
 
-/// Warns of something that may happen repeatedly. `kind` distinguishes warnings and is the
-/// subject of their number, so there must be few: not one for each peer that connects.
+/// Warns of something that may happen repeatedly. `kind` identifies the kind of warning and is the
+/// subject of its count, so there must be few kinds: not one for each peer.
 pub fn repeated(kind: impl Display, text: impl Display) {
     repeated_loss(kind, 0, text);
 }
 
-/// As [`repeated`], where each warning is of some records that are lost.
+/// Like [`repeated`], for warnings that report lost records.
 pub fn repeated_loss(kind: impl Display, records: u64, text: impl Display) {
     let mut kinds = KINDS.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(before) = kinds.admit(kind, records, Instant::now()) else {
@@ -59,7 +59,7 @@ pub fn repeated_loss(kind: impl Display, records: u64, text: impl Display) {
     warning(text);
 }
 
-/// Prints how many warnings were suppressed since the last time.
+/// Prints how many warnings were suppressed since the last call.
 pub fn print_suppressed() {
     let mut kinds = KINDS.lock().unwrap_or_else(PoisonError::into_inner);
     for (name, kind) in &mut kinds.known {
@@ -70,7 +70,7 @@ pub fn print_suppressed() {
 }
 
 impl Kinds {
-    /// Whether a warning is to be printed, and what was suppressed of its kind before it; else
+    /// Returns whether a warning is to be printed, with the suppressed ones before it; otherwise
     /// counts it.
     fn admit(
         &mut self,
@@ -79,7 +79,7 @@ impl Kinds {
         now: Instant,
     ) -> Option<Option<Suppressed>> {
         self.key.clear();
-        // Formatting into a string does not fail.
+        // Formatting into a string cannot fail.
         let _ok = write!(self.key, "{kind}");
         let Some(known) = self.known.get_mut(&self.key) else {
             let new = Kind { printed: now, suppressed: Suppressed::default() };
@@ -97,7 +97,7 @@ impl Kinds {
 }
 
 impl Suppressed {
-    /// The numbers, which begin anew, if there is anything to report.
+    /// Takes the counts and resets them, if there are any.
     fn take(&mut self) -> Option<Self> {
         Some(std::mem::take(self)).filter(|suppressed| suppressed.warnings > 0)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which thread does a tool's work: what others wait for says nothing about it.
+//! Identifies the thread that does a tool's work: the waiting of other threads does not count.
 
 use std::cell::Cell;
 
@@ -7,12 +7,12 @@ thread_local! {
     static IS_THIS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// It is this one.
+/// Marks the current thread as the main one.
 pub fn mark() {
     IS_THIS.set(true);
 }
 
-/// Whether it is this one.
+/// Whether the current thread is the main one.
 #[inline]
 pub fn is_this() -> bool {
     IS_THIS.get()

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Words on stderr: `PROG: SUBJECT: CAUSE`, one write(2) a line.
+//! Messages on stderr: `PROG: SUBJECT: CAUSE`, one write(2) per line.
 //!
-//! Several tools of a pipeline share one terminal, so every line names its program and no line is
-//! torn. What comes from outside (file names, peers' words) is shown with control characters
-//! escaped. Libraries' `log` records enter here too, from `-vv` on.
+//! Several tools of a pipeline share one terminal, so every line names its program and lines are
+//! never interleaved. Text from outside (file names, messages of peers) is shown with control
+//! characters escaped. The `log` records of libraries enter here too, from `-vv` on.
 
 mod conceal;
 mod damage;
@@ -33,19 +33,19 @@ use anstyle::AnsiColor;
 
 use format::Kind;
 
-/// How much is said.
+/// The level of detail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Errors only (`-q`).
     Error,
-    /// And warnings: the default.
+    /// Errors and warnings: the default.
     #[default]
     Warning,
-    /// And notes: connected, rotated, reconnecting (`-v`).
+    /// Also notes: connected, rotated, reconnecting (`-v`).
     Note,
-    /// And what the libraries report (`-vv`).
+    /// Also reports of the libraries (`-vv`).
     Debug,
-    /// And all of it (`-vvv`).
+    /// Everything (`-vvv`).
     Trace,
 }
 
@@ -59,7 +59,8 @@ struct Sink {
 
 static SINK: OnceLock<Sink> = OnceLock::new();
 
-/// Sets program name, level and format, once, before anything is said.
+/// Sets the program's name, the level and the format. Must be called once, before anything is
+/// printed.
 pub fn init(program: &'static str, level: Level, format: Format) {
     if SINK.set(Sink { program, level, format, start: Instant::now() }).is_ok()
         && level >= Level::Debug
@@ -82,12 +83,12 @@ fn sink() -> &'static Sink {
     })
 }
 
-/// Name of this program.
+/// Returns the name of this program.
 pub fn program() -> &'static str {
     sink().program
 }
 
-/// Whether words of that level are wanted: for callers whose words cost something to make.
+/// Whether messages of `level` are printed, for callers whose messages are expensive to create.
 pub fn wants(level: Level) -> bool {
     level <= sink().level
 }
@@ -98,7 +99,7 @@ pub fn error(text: impl Display) {
     say(Level::Error, Kind::new("error", "", AnsiColor::Red, 3), &text);
 }
 
-/// Reports something that went wrong and was got over.
+/// Prints a warning: something went wrong, but the program continues.
 pub fn warning(text: impl Display) {
     stats::WARNINGS.add_shared(1);
     say(Level::Warning, Kind::new("warning", "warning: ", AnsiColor::Yellow, 4), &text);
@@ -109,7 +110,7 @@ pub fn note(text: impl Display) {
     say(Level::Note, Kind::new("note", "note: ", AnsiColor::Cyan, 6), &text);
 }
 
-/// Says what could help with the error or warning before, if that was printed.
+/// Prints a hint about the last error or warning, if that was printed.
 pub fn hint(text: impl Display) {
     if !WAS_SAID.load(Ordering::Relaxed) {
         return;
@@ -117,7 +118,7 @@ pub fn hint(text: impl Display) {
     say(Level::Error, Kind::new("hint", "hint: ", AnsiColor::Cyan, 5), &text);
 }
 
-/// Reports progress whatever the level is, except with `-q`: announcements of retries, say.
+/// Prints progress at every level except with `-q`, e.g. announcements of retries.
 pub fn announce(text: impl Display) {
     say(Level::Warning, Kind::new("notice", "", AnsiColor::Cyan, 5), &text);
 }
@@ -127,18 +128,18 @@ pub fn debug(text: impl Display) {
     say(Level::Debug, Kind::new("debug", "debug: ", AnsiColor::BrightBlack, 7), &text);
 }
 
-/// Writes a line for people as it is, without the program's name in front.
+/// Prints a line for people unchanged, without the program's name.
 pub fn plain(text: impl Display) {
     let sink = sink();
     write_line(&sink.format.plain(sink.program, &text.to_string()));
 }
 
-/// Writes a line for programs as it is.
+/// Prints a line for programs unchanged.
 pub(crate) fn raw(text: impl Display) {
     write_line(&format!("{text}\n"));
 }
 
-/// The last error or warning was printed.
+/// Whether the last error or warning was printed.
 static WAS_SAID: AtomicBool = AtomicBool::new(true);
 
 fn say(level: Level, kind: Kind, text: &dyn Display) {
@@ -160,25 +161,25 @@ fn write_line(line: &str) {
     if is_main {
         IS_SAYING.store(true, Ordering::Relaxed);
     }
-    // There is nowhere to report that stderr fails.
+    // A failure of stderr cannot be reported.
     drop(std::io::stderr().write_all(line.as_bytes()));
     if is_main {
         IS_SAYING.store(false, Ordering::Relaxed);
     }
 }
 
-/// The main thread writes to stderr.
+/// Whether the main thread is writing to stderr.
 static IS_SAYING: AtomicBool = AtomicBool::new(false);
 
-/// Whether the main thread writes to stderr, and may wait for whoever reads that.
+/// Whether the main thread is writing to stderr, where its reader may block it.
 pub fn is_saying() -> bool {
     IS_SAYING.load(Ordering::Relaxed)
 }
 
-/// From now on this process leaves no core dump, and no other process of the user can read
-/// its memory. Programs that it starts are not concerned.
+/// Disables core dumps of this process and access to its memory by other processes of the user.
+/// Does not apply to programs that it starts.
 pub fn keep_from_core_dumps() {
-    // It cannot fail; if it did, nothing would be worse than before.
+    // Cannot fail; if it did, nothing would be worse than before.
     let _ = nix::sys::prctl::set_dumpable(false);
 }
 
@@ -186,7 +187,7 @@ struct LogBridge;
 
 impl log::Log for LogBridge {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        // Dumps of all bytes sent: tokens in pieces, in which nothing could be concealed.
+        // Dumps of all bytes sent: tokens in pieces, which could not be concealed.
         let dumps = metadata.target().starts_with("ureq_proto");
         metadata.level() <= log::max_level() && !dumps
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The `--progress` meter: a row of the terminal that says how far a tool is.
+//! The `--progress` meter: a row of the terminal with the progress of a tool.
 //!
-//! The tools of a pipeline share a terminal and know nothing of each other, so the terminal itself
-//! keeps the order: the tool that holds a lock on byte N of it, counted from its process group, has
-//! row N below the cursor, which everybody leaves where it was. Whoever prints a line or ends
-//! clears the rows; who still runs draws its own again within a second.
+//! The tools of a pipeline share a terminal without knowing of each other, so the terminal itself
+//! keeps the order: the tool that holds a lock on byte N, counted from its process group, owns row
+//! N below the cursor, which all tools leave in place. A tool that prints a line or exits clears
+//! all rows; the others redraw theirs within a second.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -19,20 +19,20 @@ use nix::libc;
 use super::stats;
 use super::words::{Short, Size, Span};
 
-/// Between two looks at the counters.
+/// Interval between updates.
 const PERIOD: Duration = Duration::from_secs(1);
-/// More tools of one pipeline than this draw over each other.
+/// Further tools of a pipeline draw over each other.
 const MOST_ROWS: i64 = 16;
-/// Columns of a terminal of unknown width.
+/// Assumed width of a terminal of unknown width.
 const WIDTH: usize = 80;
-/// What clears all rows: the cursor is above them.
+/// Clears all rows below the cursor.
 const CLEAR: &str = "\r\x1b[J";
 
 static IS_DRAWN: AtomicBool = AtomicBool::new(false);
-/// Held while drawing, so that nothing is drawn after the end.
+/// Locked while drawing, so that nothing is drawn after the end.
 static HAS_ENDED: Mutex<bool> = Mutex::new(false);
 
-/// Draws from now on, if stderr is a terminal.
+/// Starts drawing, if stderr is a terminal.
 pub fn start() {
     #[expect(clippy::disallowed_methods, reason = "asks about stderr, does not write")]
     if nix::unistd::isatty(std::io::stderr()).unwrap_or(false) {
@@ -40,7 +40,7 @@ pub fn start() {
     }
 }
 
-/// Clears what was drawn, for good.
+/// Clears the meter and stops drawing.
 pub fn finish() {
     let mut has_ended = HAS_ENDED.lock().unwrap_or_else(PoisonError::into_inner);
     if !std::mem::replace(&mut *has_ended, true) && IS_DRAWN.load(Ordering::SeqCst) {
@@ -49,7 +49,7 @@ pub fn finish() {
     }
 }
 
-/// What is to be written before a line, so that it does not stand behind the meter.
+/// Returns what to write before a line, so that it does not follow the meter.
 pub(super) fn clearing() -> &'static str {
     if IS_DRAWN.load(Ordering::SeqCst) { CLEAR } else { "" }
 }
@@ -75,11 +75,11 @@ fn draw_all() {
 
 #[expect(clippy::disallowed_methods, reason = "the meter is on stderr, and not a line of it")]
 fn write(text: &str) {
-    // There is nowhere to report that stderr fails.
+    // A failure of stderr cannot be reported.
     drop(std::io::stderr().write_all(text.as_bytes()));
 }
 
-/// What the meter says, given what was so far and is now.
+/// Formats the meter from the previous and the current numbers.
 fn text(before: &stats::Sample, now: &stats::Sample) -> String {
     let seconds = now.at.duration_since(before.at).as_secs_f64().max(1e-3);
     let messages = now.messages.saturating_sub(before.messages) as f64 / seconds;
@@ -98,7 +98,7 @@ fn text(before: &stats::Sample, now: &stats::Sample) -> String {
     text
 }
 
-/// A row of the terminal, ours as long as the lock is.
+/// A row of the terminal, owned as long as the lock is held.
 #[derive(Debug)]
 struct Row {
     number: i64,
@@ -106,9 +106,10 @@ struct Row {
 }
 
 impl Row {
-    /// The first one that no other tool of this process group has.
+    /// Takes the first row that no other tool of this process group owns.
     fn take() -> Self {
-        // A description of its own: that of stderr is shared by the whole pipeline.
+        // Opens the terminal anew: the open file description of stderr is shared by the whole
+        // pipeline.
         let terminal = OpenOptions::new()
             .read(true)
             .write(true)
@@ -130,7 +131,8 @@ impl Row {
         Self { number, _lock: Some(terminal) }
     }
 
-    /// `text` on this row, and the cursor where it was. Line ends make rows where there are none.
+    /// Returns the output that draws `text` on this row and restores the cursor. Line ends create
+    /// rows where there are none.
     fn drawn(&self, text: &str) -> String {
         #[expect(clippy::disallowed_methods, reason = "asks about stderr, does not write")]
         let size = terminal_size::terminal_size_of(std::io::stderr());

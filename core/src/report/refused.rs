@@ -1,43 +1,43 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files and directories that are not used though the system lets us.
+//! Files and directories that are refused although the system permits access.
 
 use std::io;
 
-/// Why a file or directory is not used: the user has to change something first, so a tool that
-/// ends of it ends as for a wrong flag, with status 2.
+/// The reason why a file or directory is refused. The user has to change something first, so the
+/// exit status is 2, as for a wrong flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Neither our own nor root's.
+    /// Owned by neither this user nor root.
     #[error("belongs to another user")]
     Owner,
-    /// Its contents may be anybody's.
+    /// Writable by others, who may have changed its contents.
     #[error("writable by other users (chmod go-w)")]
     Writable,
-    /// It is no secret.
+    /// A secret that others can read.
     #[error("readable by other users (chmod 600)")]
     Readable,
-    /// Where it leads to may be anybody's choice.
+    /// A symbolic link whose target others may choose.
     #[error("symbolic link")]
     Link,
-    /// It has another name, under which it may be something else.
+    /// A file with further hard links.
     #[error("hard link to another file")]
     Shared,
-    /// A device, a pipe, a directory.
+    /// Not a regular file: a device, a pipe, a directory.
     #[error("not a regular file")]
     Kind,
-    /// It holds what we did not write, which would be lost.
+    /// Contents other than a queue, which would be lost.
     #[error("not a file of a queue")]
     NotQueue,
-    /// The same.
+    /// Contents other than a checkpoint, which would be lost.
     #[error("not a checkpoint file")]
     NotCheckpoint,
-    /// The same, and it is read from.
+    /// Contents that would be lost, in a file that is also read.
     #[error("read as a log; not a checkpoint file")]
     Input,
-    /// It holds what this version does not know, which would be lost.
+    /// Contents of a later version, which would be lost.
     #[error("written by a later version")]
     Later,
-    /// A mistaken name must not fill the memory.
+    /// Too large: a mistaken name must not exhaust memory.
     #[error("too large")]
     TooLarge,
 }
@@ -48,7 +48,7 @@ impl From<Refused> for io::Error {
     }
 }
 
-/// Whether an error is an [`Refused`].
+/// Whether an error is a [`Refused`].
 pub(super) fn is_refused(error: &io::Error) -> bool {
     matches!(error.get_ref(), Some(inner) if inner.is::<Refused>())
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How a tool ends: one meaning for each exit status in all tools, and real deaths by signal.
+//! How tools exit: each exit status has one meaning in all tools, and a death by signal is a real
+//! one.
 //!
-//! A tool's `run` returns `Result<Status, Stop>`. `Ok` is an orderly end, [`Status::Failed`]
-//! included, when single records were lost or invalid and lines on stderr have said so. [`Stop`]
-//! is what ended the tool early; it is made where the error is understood, with the status that
-//! belongs to it, by [`Explain::at`] and [`Explain::stop`].
+//! A tool's `run` returns `Result<Status, Stop>`. `Ok` is an orderly end. That includes
+//! [`Status::Failed`] when individual records were lost or invalid, which has been reported on
+//! stderr. [`Stop`] is the reason why the tool stopped early; [`Explain::at`] and [`Explain::stop`]
+//! create it with its status, where the error is understood.
 
 use std::fmt::Display;
 
@@ -21,23 +22,23 @@ pub enum Status {
     Failed,
     /// Wrong flags or values; nothing was read or written.
     Usage,
-    /// The other side could not be reached or went away: worth trying again later.
+    /// The other side could not be reached or closed the connection: worth retrying later.
     Unreachable,
-    /// Nothing was output, and `--exit-status` asked.
+    /// No output, with `--exit-status`.
     Nothing,
-    /// The other side rejects our token, and there is no other one (only cf-tail distinguishes
+    /// The other side rejected the token, and there is no other one (only cf-tail distinguishes
     /// this and the following from [`Status::Unreachable`]).
     Unauthorized,
-    /// The other side does not have what was asked for.
+    /// The other side does not have the requested object.
     NotFound,
-    /// The other side's answer makes no sense.
+    /// The other side sent an invalid answer.
     BadResponse,
-    /// The other side did not understand the question.
+    /// The other side rejected the request.
     BadRequest,
 }
 
 impl Status {
-    /// The one to end with when two things happened: the larger, but 4 only if there is no other.
+    /// Combines two statuses: the larger one, except that any other status takes precedence over 4.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -47,53 +48,54 @@ impl Status {
         }
     }
 
-    /// [`Status::Failed`] if something was lost or invalid, else [`Status::Done`].
+    /// Returns [`Status::Failed`] if something was lost or invalid, otherwise [`Status::Done`].
     pub fn failed_if(lost: bool) -> Self {
         if lost { Self::Failed } else { Self::Done }
     }
 }
 
-/// What ended a tool early.
+/// The reason why a tool stopped early.
 #[derive(Debug)]
 pub enum Stop {
-    /// Stdout has no reader left: die of SIGPIPE, as cat and tail do.
+    /// The reader of stdout has gone: die of SIGPIPE, as cat and tail do.
     BrokenPipe,
-    /// A signal asked for the end; what had to be finished is finished.
+    /// A signal requested the end; pending work is finished.
     Signal(Signal),
     /// An error that has not been reported yet.
     Error {
-        /// The status to exit with.
+        /// Exit status.
         status: Status,
         /// `SUBJECT: CAUSE`.
         text: String,
     },
-    /// Everything has been said on stderr already.
+    /// The error has been reported on stderr.
     Said(Status),
 }
 
 impl Stop {
-    /// An error in this tool's own work: status 1.
+    /// Creates an error in the tool's own work: status 1.
     pub fn failed(text: impl Display) -> Self {
         Self::Error { status: Status::Failed, text: text.to_string() }
     }
 
-    /// A wrong flag, value or combination: status 2, with a pointer to `--help`.
+    /// Creates an error for a wrong flag, value or combination: status 2, with a pointer to
+    /// `--help`.
     pub fn usage(text: impl Display) -> Self {
         Self::Error { status: Status::Usage, text: text.to_string() }
     }
 
-    /// The other side's fault, worth another try later: status 3.
+    /// Creates an error of the other side that is worth retrying later: status 3.
     pub fn unreachable(text: impl Display) -> Self {
         Self::Error { status: Status::Unreachable, text: text.to_string() }
     }
 }
 
-/// Words for an error, without decoration such as `(os error 2)`.
+/// Describes an error, without decoration such as `(os error 2)`.
 pub trait Cause {
-    /// What went wrong, for people.
+    /// Returns the cause, for people.
     fn cause(&self) -> String;
 
-    /// The status of a tool that ends of it, unless the place where it happened knows better.
+    /// Returns the exit status for this error, unless the caller knows better.
     fn status(&self) -> Status {
         Status::Failed
     }
@@ -137,11 +139,11 @@ impl Cause for String {
     }
 }
 
-/// Turns an error into a [`Stop`] by saying what it happened to.
+/// Converts an error into a [`Stop`] by naming its subject.
 pub trait Explain<T> {
-    /// `SUBJECT: CAUSE`, with the status of the error: mostly 1.
+    /// Converts to `SUBJECT: CAUSE`, with the status of the error, usually 1.
     fn at(self, subject: impl Display) -> Result<T, Stop>;
-    /// `SUBJECT: CAUSE` with that status.
+    /// Converts to `SUBJECT: CAUSE` with this status.
     fn stop(self, status: Status, subject: impl Display) -> Result<T, Stop>;
 }
 

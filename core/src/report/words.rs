@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Numbers as people read them, the same in every message: counts, durations, sizes and rates.
+//! Formats numbers for people, the same in every message: counts, durations, sizes and rates.
 
 use std::fmt::{Display, Formatter, Result};
 use std::time::Duration;
 
-/// `1 record`, `2 records`: a number and the noun for one of them, whose plural ends in `s`.
+/// `1 record`, `2 records`: a number and a singular noun, whose plural ends in `s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count(pub u64, pub &'static str);
 
@@ -16,14 +16,14 @@ impl Display for Count {
     }
 }
 
-/// `250 ms`, `1.5 s`, `2 min 30 s`, `1 h 5 min`: as exact as a message needs it.
+/// `250 ms`, `1.5 s`, `2 min 30 s`, `1 h 5 min`: a duration, as precise as a message needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
 impl Display for Span {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let millis = self.0.as_millis();
-        // What would round up to the next unit is shown in that unit.
+        // A value that would round up to the next unit is shown in that unit.
         match (millis, (millis + 500) / 1000) {
             (..1000, _) => write!(f, "{millis} ms"),
             (..119_950, _) => write!(f, "{} s", tenths(millis)),
@@ -33,7 +33,7 @@ impl Display for Span {
     }
 }
 
-/// Seconds with one decimal, if there is one.
+/// Seconds with one decimal, unless that is 0.
 fn tenths(millis: u128) -> f64 {
     let tenths = u32::try_from((millis + 50) / 100).unwrap_or(u32::MAX);
     f64::from(tenths) / 10.0
@@ -67,7 +67,7 @@ impl Display for Short {
     }
 }
 
-/// `value` in the largest of the units that it fills, which are powers of 1000.
+/// Formats `value` in the largest unit that it reaches; units are powers of 1000.
 fn scaled(f: &mut Formatter<'_>, mut value: f64, units: &[&str]) -> Result {
     let mut unit = 0;
     // 999.6 would be shown as 1000.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Access logs by the format that the server writes them in: nginx's `log_format`, Apache's
+//! Access logs, parsed by the format in the server's configuration: nginx's `log_format`, Apache's
 //! `LogFormat`.
 //!
-//! Fields have the names of nginx's variables for both. The request line becomes three fields, if
-//! it is one; `-` is nothing.
+//! Fields are named after nginx's variables for both servers. A valid request line becomes three
+//! fields; `-` means absent.
 
 mod time;
 mod variable;
@@ -13,11 +13,11 @@ use super::readers::{Readers, Target};
 use time::{Assembly, Stamp};
 use variable::{Variable, of_apache, of_nginx};
 
-/// What nginx calls `combined`.
+/// nginx's format `combined`.
 pub(super) const NGINX_COMBINED: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#;
-/// What nginx.org's packages write, called `main`.
+/// The format `main` of nginx.org's packages.
 pub(super) const NGINX_MAIN: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" "$http_x_forwarded_for""#;
-/// What Apache calls `combined`, and `common`, which lacks its end.
+/// Apache's format `combined`, and `common`, which lacks its end.
 pub(super) const APACHE_COMBINED: &str =
     r#"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i""#;
 pub(super) const APACHE_COMMON: &str = r#"%h %l %u %t "%r" %>s %b"#;
@@ -25,7 +25,7 @@ pub(super) const APACHE_COMMON: &str = r#"%h %l %u %t "%r" %>s %b"#;
 /// A compiled format.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// What precedes the first variable.
+    /// The text before the first variable.
     start: Vec<u8>,
     pieces: Vec<Piece>,
     /// The time, if several pieces are parts of it.
@@ -33,7 +33,7 @@ pub struct Access {
     room: Vec<u8>,
 }
 
-/// A variable, and what follows it.
+/// A variable, and the text after it.
 #[derive(Clone, Debug)]
 struct Piece {
     variable: Variable,
@@ -44,7 +44,7 @@ impl Access {
     /// Compiles the format of either server.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn new(format: &str) -> Result<Self, String> {
         let is_name = |rest: &str| rest.starts_with(|c: char| c == '{' || c.is_ascii_alphabetic());
         let is_nginx = format
@@ -88,7 +88,7 @@ impl Access {
         while let Some(first) = rest.bytes().next() {
             let Some(behind) = rest.strip_prefix('$') else {
                 self.put_literal(first);
-                // Bytes of characters follow each other as they are.
+                // The bytes of a multi-byte character are copied together.
                 let len = rest.chars().next().map_or(1, char::len_utf8);
                 rest.bytes().skip(1).take(len - 1).for_each(|byte| self.put_literal(byte));
                 rest = rest.get(len..).unwrap_or_default();
@@ -109,7 +109,7 @@ impl Access {
         let mut rest = format;
         while let Some((before, behind)) = rest.split_once('%') {
             before.bytes().for_each(|byte| self.put_literal(byte));
-            // Conditions on the status, and which of several requests.
+            // Conditions on the status, and the choice between several requests.
             let of = behind.trim_start_matches(|c: char| {
                 matches!(c, '!' | ',' | '<' | '>') || c.is_ascii_digit()
             });
@@ -177,7 +177,7 @@ impl Access {
     }
 }
 
-/// A value without the escapes of either server.
+/// Decodes the escapes of either server.
 fn unescaped<'a>(value: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
     if memchr::memchr(b'\\', value).is_none() {
         return value;

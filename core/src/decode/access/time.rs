@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The time of a request, which a format may have in several places: Apache's `%{…}t`, or two of
-//! nginx's variables. The most precise one counts, or all of them together.
+//! The time of a request, which a format may contain several times: Apache's `%{…}t`, or two of
+//! nginx's variables. The most precise one is used, or all parts together.
 
 use jiff::Timestamp;
 use jiff::fmt::strtime;
@@ -10,43 +10,43 @@ use super::Piece;
 use super::variable::Variable;
 use crate::decode::time::Format;
 
-/// A moment with two digits wherever there may be one or two.
+/// A time with two digits wherever there may be one or two.
 const SAMPLE: i64 = 1_797_243_132;
 
-/// A place of a time in a format.
+/// A time in a format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     written: Written,
     pub(super) role: Role,
-    /// How often the time itself contains what follows it.
+    /// How often the time itself contains the text that follows it.
     pub(super) skips: usize,
 }
 
-/// How a time is written.
+/// The notation of a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Written {
-    /// In a form that has only one meaning.
+    /// An unambiguous form.
     Any,
-    /// As a number since 1970; of two the one with the higher rank is more precise.
+    /// A number since 1970; of two, the one with the higher rank is more precise.
     Epoch(u8),
-    /// As the digits behind the point of the seconds.
+    /// The fractional digits of the seconds.
     Fraction(&'static str),
-    /// In this format of strftime(3).
+    /// A format of strftime(3).
     Format(String),
 }
 
-/// What the text is for.
+/// The role of a text in the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// It is the time.
     All,
-    /// It belongs to the time, behind this byte.
+    /// It is part of the time, after this byte.
     Part(u8),
-    /// Another one is more precise.
+    /// It is unused; another one is more precise.
     Nothing,
 }
 
-/// A time that is put together from several texts.
+/// A time assembled from several texts.
 #[derive(Clone, Debug)]
 pub(super) struct Assembly {
     format: Format,
@@ -86,7 +86,7 @@ impl Stamp {
         })
     }
 
-    /// How often a time contains the byte; blanks in a row are one.
+    /// Counts the occurrences of a byte; consecutive blanks count once.
     fn count(&self, byte: u8) -> usize {
         let Written::Format(format) = &self.written else { return 0 };
         let sample = Timestamp::constant(SAMPLE, 0).to_zoned_datetime(TimeZone::UTC);
@@ -100,12 +100,13 @@ impl Stamp {
 }
 
 impl Assembly {
-    /// How the texts are written, one behind the other.
+    /// Returns the format of the concatenated texts.
     pub(super) fn format(&self) -> &Format {
         &self.format
     }
 
-    /// Decides what the times of a format are for; what is put together, if several are one.
+    /// Assigns the roles of the times in a format; returns the assembly if several make up the
+    /// time.
     pub(super) fn settle(pieces: &mut [Piece]) -> Result<Option<Self>, String> {
         for Piece { variable, behind } in &mut *pieces {
             if let (Variable::Time(stamp), Some(first)) = (variable, behind.first()) {
@@ -148,7 +149,7 @@ impl Assembly {
     }
 }
 
-/// A fraction without its seconds is a number like any other.
+/// A fraction without its seconds is treated as an ordinary number.
 fn lone_fraction(pieces: &mut [Piece]) -> Option<Assembly> {
     for Piece { variable, .. } in pieces {
         if let Variable::Time(Stamp { written: Written::Fraction(name), .. }) = variable {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is in a line of an access log: nginx's variables, Apache's directives.
+//! The elements of an access log line: nginx's variables, Apache's directives.
 
 use super::super::cause::Cause;
 use super::super::readers::{Readers, Target, typed};
 use super::time::{Assembly, Role, Stamp};
 use crate::wire::{Value, ValueType};
 
-/// What a variable becomes.
+/// The target of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Variable {
     Time(Stamp),
@@ -19,7 +19,7 @@ pub(super) enum Variable {
 }
 
 impl Variable {
-    /// How long the value at the front is.
+    /// Returns the length of the value at the front.
     #[inline]
     pub(super) fn end(&self, rest: &[u8], behind: &[u8]) -> Option<usize> {
         let Some(&first) = behind.first() else { return Some(rest.len()) };
@@ -74,7 +74,7 @@ impl Variable {
                 target.draft.put_field(name, representation, Value::String(value))?;
             }
             Self::Number(name, value_type, representation) => {
-                // Several servers in a row were asked, or the like.
+                // Several upstream servers were tried, for example.
                 let number = typed(*value_type, value).unwrap_or(Value::String(value));
                 target.draft.put_field(name, representation, number)?;
             }
@@ -84,12 +84,12 @@ impl Variable {
     }
 }
 
-/// Whether it ends with an odd number of backslashes.
+/// Whether `text` ends with an odd number of backslashes.
 fn ends_escaped(text: &[u8]) -> bool {
     text.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
 }
 
-/// A request line as three fields.
+/// Splits a request line into three fields.
 fn put_request(request: &[u8], target: &mut Target) -> Result<(), Cause> {
     let parts = || {
         let first = memchr::memchr(b' ', request)?;
@@ -111,7 +111,7 @@ fn put_request(request: &[u8], target: &mut Target) -> Result<(), Cause> {
     Ok(())
 }
 
-/// The representation of an address.
+/// Returns the representation of an address.
 fn family_of(address: &[u8]) -> &'static [u8] {
     if address.contains(&b':') {
         b"ipv6"
@@ -122,7 +122,7 @@ fn family_of(address: &[u8]) -> &'static [u8] {
     }
 }
 
-/// What a variable of nginx becomes.
+/// Returns the target of an nginx variable.
 pub(super) fn of_nginx(name: &str) -> Variable {
     let own = name.as_bytes().to_vec();
     match name {
@@ -158,7 +158,7 @@ pub(super) fn of_nginx(name: &str) -> Variable {
     }
 }
 
-/// What a directive of Apache becomes.
+/// Returns the target of an Apache directive.
 pub(super) fn of_apache(directive: char, argument: &str) -> Result<Variable, String> {
     if let Some((name, representation)) = number_of_apache(directive, argument) {
         let name = name.as_bytes().to_vec();
@@ -174,7 +174,7 @@ pub(super) fn of_apache(directive: char, argument: &str) -> Result<Variable, Str
         'A' => Variable::Address(b"server_addr".to_vec()),
         'l' => text("remote_logname"),
         'u' => text("remote_user"),
-        // A second time, of the end of the request.
+        // A second time: the end of the request.
         't' if argument.starts_with("end:") => text("end_time"),
         't' => Variable::Time(Stamp::of_apache(argument.trim_start_matches("begin:"))),
         'r' => Variable::Request,
@@ -197,7 +197,7 @@ pub(super) fn of_apache(directive: char, argument: &str) -> Result<Variable, Str
     })
 }
 
-/// The name and the representation of a number.
+/// Returns the name and the representation of a number.
 fn number_of_apache(directive: char, argument: &str) -> Option<(&'static str, &'static [u8])> {
     Some(match directive {
         's' => ("status", b""),

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Times in whatever form programs write them, where that has one meaning only: ISO 8601 with its
-//! relatives, mail's and syslog's dates, access logs, the defaults of log libraries, numbers since
-//! 1970. What has two, such as 01/02/2006, is not read.
+//! Times in any unambiguous form that programs write: ISO 8601 and its variants, the dates of mail
+//! and syslog, access logs, the defaults of log libraries, numbers since 1970. Ambiguous forms such
+//! as 01/02/2006 are not accepted.
 
 use super::parts::Parts;
 use super::scan::{Scan, short_year};
 
-/// Reads all of `text`.
+/// Parses all of `text`.
 pub(super) fn read(text: &[u8]) -> Option<Parts> {
     let mut scan = Scan::new(text);
     let mut parts = front(&mut scan, true)?;
     scan.blanks();
-    // Behind a whole time any abbreviation is one of a zone.
+    // After a complete time, any abbreviation is a time zone.
     if (parts.offset.is_none() || parts.is_numeric) && parts.epoch.is_none() {
         scan.zone_name(&mut parts).or_else(|| scan.numeric_zone_name(&parts));
         scan.blanks();
@@ -20,12 +20,12 @@ pub(super) fn read(text: &[u8]) -> Option<Parts> {
     scan.rest.is_empty().then_some(parts)
 }
 
-/// Reads the time at the front; what follows it is left.
+/// Parses the time at the front and leaves the rest.
 pub(super) fn read_front(scan: &mut Scan<'_>) -> Option<Parts> {
     front(scan, false)
 }
 
-/// The time at the front; `is_all` if nothing but it may be there.
+/// Parses the time at the front; with `is_all`, nothing may follow it.
 fn front(scan: &mut Scan<'_>, is_all: bool) -> Option<Parts> {
     let mut parts = Parts::default();
     if scan.iso(&mut parts) {
@@ -46,19 +46,19 @@ fn front(scan: &mut Scan<'_>, is_all: bool) -> Option<Parts> {
         let is_klog = scan.digit_count() == 4;
         begins_with_digits(scan, &mut parts)?;
         if is_klog && parts.year.is_none() && !is_all {
-            // The number of a thread follows.
+            // A thread number follows.
             return Some(parts);
         }
     } else {
         begins_with_a_word(scan, &mut parts)?;
     }
-    // A host or a tag follows syslog's date, and may be called pm.
+    // After a syslog date, a host or tag follows, which may be named pm.
     let is_syslog = !has_digits && !has_weekday && parts.year.is_none();
     tail(scan, &mut parts, is_all || !is_syslog);
     Some(parts)
 }
 
-/// A number alone.
+/// Parses a plain number.
 fn epoch(scan: &mut Scan<'_>) -> Option<i64> {
     let mut ahead = *scan;
     let epoch = ahead.epoch()?;
@@ -101,7 +101,7 @@ fn begins_with_digits(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
     }
 }
 
-/// `2006-01-02T15:04:05`, `2006/Jan/02 15:04:05`.
+/// Parses `2006-01-02T15:04:05`, `2006/Jan/02 15:04:05`.
 fn begins_with_a_year(scan: &mut Scan<'_>, parts: &mut Parts, separator: u8) -> Option<()> {
     parts.year = i64::try_from(scan.number(4, 4)?).ok();
     scan.skip(1);
@@ -113,7 +113,7 @@ fn begins_with_a_year(scan: &mut Scan<'_>, parts: &mut Parts, separator: u8) -> 
     clock_behind(scan, parts)
 }
 
-/// glog's `20060102 15:04:05`, and ISO 8601's `20060102T150405` with or without its `T`.
+/// Parses glog's `20060102 15:04:05`, and ISO 8601's `20060102T150405` with or without its `T`.
 fn without_dashes(scan: &mut Scan<'_>, parts: &mut Parts, is_apart: bool) -> Option<()> {
     parts.year = i64::try_from(scan.number(4, 4)?).ok();
     parts.set_date(scan.number(2, 2)?, scan.number(2, 2)?)?;
@@ -126,7 +126,7 @@ fn without_dashes(scan: &mut Scan<'_>, parts: &mut Parts, is_apart: bool) -> Opt
     Some(())
 }
 
-/// `02/Jan/2006:15:04:05`, `02-Jan-06 15:04:05`, `02 Jan 15:04:05`, `02.01.2006 15:04:05`.
+/// Parses `02/Jan/2006:15:04:05`, `02-Jan-06 15:04:05`, `02 Jan 15:04:05`, `02.01.2006 15:04:05`.
 fn begins_with_a_day(scan: &mut Scan<'_>, parts: &mut Parts, separator: u8) -> Option<()> {
     let day = scan.number(1, 2)?;
     scan.skip(1);
@@ -175,12 +175,12 @@ fn begins_with_a_word(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
     }
 }
 
-/// A month by its number or its name.
+/// Parses a month by number or name.
 fn month(scan: &mut Scan<'_>) -> Option<u64> {
     scan.number(1, 2).or_else(|| scan.month())
 }
 
-/// The time of day behind a date; none is midnight.
+/// Parses the time of day after a date; the default is midnight.
 fn clock_behind(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
     let mut ahead = *scan;
     let is_separated = ahead.eat_any(b"Tt:_").is_some() || ahead.peek() == Some(b' ');
@@ -190,7 +190,7 @@ fn clock_behind(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
         *scan = ahead;
         return scan.clock(parts);
     }
-    // What goes on is an address, a version or the like.
+    // An address, a version or the like.
     let goes_on = match *scan.rest {
         [b'Z' | b'z' | b'.' | b'-', next, ..] => next.is_ascii_alphanumeric(),
         [b'Z' | b'z'] => false,
@@ -200,7 +200,7 @@ fn clock_behind(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
     (!goes_on).then_some(())
 }
 
-/// What may follow a time of day: the zone, the year, AM and PM, comments on the zone.
+/// Parses what may follow a time of day: the zone, the year, AM or PM, comments on the zone.
 fn tail(scan: &mut Scan<'_>, parts: &mut Parts, may_be_half: bool) {
     loop {
         let mut ahead = *scan;
@@ -232,14 +232,14 @@ fn tail(scan: &mut Scan<'_>, parts: &mut Parts, may_be_half: bool) {
     }
 }
 
-/// Whether the word ahead is AM or PM.
+/// Whether the next word is AM or PM.
 fn is_half(scan: &Scan<'_>) -> bool {
     let word = scan.letters();
     let is_it = word.eq_ignore_ascii_case(b"am") || word.eq_ignore_ascii_case(b"pm");
     is_it && is_end(scan.rest.get(word.len()).copied())
 }
 
-/// Whether a word or a number ends before `next`.
+/// Whether a word or number ends before `next`.
 fn is_end(next: Option<u8>) -> bool {
     next.is_none_or(|next| {
         next.is_ascii_whitespace() || matches!(next, b',' | b';' | b':' | b']' | b')' | b'|')
@@ -257,7 +257,7 @@ fn year(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
     is_year.then_some(())
 }
 
-/// Letters such as CEST; a word that is one of the text behind the time is not taken for a zone.
+/// Parses a zone such as CEST; a word of the text after the time is not taken for a zone.
 fn zone(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
     const ZONES: [&[u8]; 26] = [
         b"Z", b"z", b"UTC", b"GMT", b"UT", b"EST", b"EDT", b"CST", b"CDT", b"MST", b"MDT", b"PST",
@@ -277,7 +277,7 @@ fn zone(scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
     if ends { scan.zone_name(parts) } else { None }
 }
 
-/// Whether `(CEST)` is next, or its long name.
+/// Whether `(CEST)` follows, or a long name of a zone.
 fn is_zone_comment(text: &[u8]) -> bool {
     let words = text.iter().skip(1).take_while(|&&byte| byte != b')');
     words.clone().all(u8::is_ascii_uppercase)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Layouts of times: Go's, and strftime(3)'s formats.
+//! Layouts of times: Go's layouts, and strftime(3) formats.
 
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::{Offset, TimeZone};
@@ -8,7 +8,7 @@ use jiff::{Timestamp, ZonedDateTime};
 use super::parts::{Defaults, Parts, nanoseconds};
 use super::scan::{Scan, short_year};
 
-/// Go's standard layouts by their names there.
+/// Go's standard layouts by their names.
 const STANDARD: [(&str, &str); 15] = [
     ("ANSIC", "Mon Jan _2 15:04:05 2006"),
     ("UnixDate", "Mon Jan _2 15:04:05 MST 2006"),
@@ -27,10 +27,10 @@ const STANDARD: [(&str, &str); 15] = [
     ("StampNano", "Jan _2 15:04:05.000000000"),
 ];
 
-/// One piece of a layout.
+/// An element of a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// This byte; a blank is any number of them.
+    /// A literal byte; a blank matches any number of blanks.
     Byte(u8),
     Month,
     Weekday,
@@ -43,7 +43,7 @@ pub(super) enum Piece {
     HourOf12,
     Minute,
     Second,
-    /// Digits after a point or a comma, whichever is there.
+    /// Digits after a point or a comma.
     Fraction,
     /// Digits of nanoseconds, without a point.
     Digits,
@@ -55,7 +55,7 @@ pub(super) enum Piece {
     Epoch,
 }
 
-/// Elements of Go's layouts; of two with a common beginning the longer comes first.
+/// Elements of Go's layouts; of two with a common prefix the longer one comes first.
 const ELEMENTS: [(&str, Piece); 30] = [
     ("January", Piece::Month),
     ("Jan", Piece::Month),
@@ -89,21 +89,21 @@ const ELEMENTS: [(&str, Piece); 30] = [
     (" ", Piece::Byte(b' ')),
 ];
 
-/// How to read times.
+/// A way to parse times.
 #[derive(Clone, Debug)]
 pub(super) enum Layout {
-    /// A number since 1970, whose unit is 10 to this power of nanoseconds.
+    /// A number since 1970, in units of 10 to this power nanoseconds.
     Epoch(usize),
-    /// In one of the forms that are read anyway.
+    /// Any of the forms recognised without a layout.
     Any,
     Pieces(Vec<Piece>),
-    /// A strftime(3) format with weeks and the like.
+    /// A strftime(3) format with weeks and the like, parsed by jiff.
     Format(String),
 }
 
 impl Layout {
-    /// A name or layout of Go's, `Epoch`, `EpochMilli`, `EpochMicro`, `EpochNano`, `ISO8601`, or a
-    /// strftime(3) format.
+    /// Parses the name of a layout or a layout of Go's, `Epoch`, `EpochMilli`, `EpochMicro`,
+    /// `EpochNano`, `ISO8601`, or a strftime(3) format.
     pub(super) fn new(format: &str) -> Result<Self, String> {
         let is = |name: &str| format.eq_ignore_ascii_case(name);
         if let Some((_, layout)) = STANDARD.iter().find(|(name, _)| is(name)) {
@@ -141,7 +141,7 @@ impl Layout {
     }
 }
 
-/// Takes a layout of Go's apart.
+/// Splits a layout of Go's.
 fn of_go(layout: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut rest = layout;
@@ -163,7 +163,7 @@ fn of_go(layout: &str) -> Vec<Piece> {
     pieces
 }
 
-/// Takes a strftime(3) format apart; `None` if it has directives that only jiff knows.
+/// Splits a strftime(3) format; `None` if it has directives that only jiff supports.
 fn of_strftime(format: &str) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
     let mut rest = format;
@@ -186,7 +186,7 @@ fn of_strftime(format: &str) -> Option<Vec<Piece>> {
     Some(pieces)
 }
 
-/// What a directive of strftime is short for.
+/// Returns the expansion of a composite strftime(3) directive.
 fn expanded(directive: char) -> Option<&'static str> {
     Some(match directive {
         'c' => "%a %b %e %H:%M:%S %Y",
@@ -199,7 +199,8 @@ fn expanded(directive: char) -> Option<&'static str> {
     })
 }
 
-/// The piece that a directive of strftime is; `has_point` if one belongs to a fraction.
+/// Returns the element for a strftime(3) directive; `has_point` says whether a point before a
+/// fraction belongs to it.
 fn of_directive(directive: char, has_point: bool) -> Option<Piece> {
     Some(match directive {
         'B' | 'b' | 'h' => Piece::Month,
@@ -225,7 +226,7 @@ fn of_directive(directive: char, has_point: bool) -> Option<Piece> {
     })
 }
 
-/// A format that jiff writes and reads again.
+/// Checks that jiff can format and parse a format.
 fn checked(format: &str) -> Result<Layout, String> {
     let probe = BrokenDownTime::from(&ZonedDateTime::new(Timestamp::UNIX_EPOCH, TimeZone::UTC));
     let text = probe.to_string(format).map_err(|error| error.to_string())?;
@@ -233,12 +234,12 @@ fn checked(format: &str) -> Result<Layout, String> {
     Ok(Layout::Format(format.to_owned()))
 }
 
-/// The length of `.000` or `,999` at the front of a layout.
+/// Returns the length of `.000` or `,999` at the front of a layout.
 fn fraction_len(layout: &str) -> Option<usize> {
     let digits = layout.strip_prefix(['.', ','])?;
     let digit = digits.chars().next().filter(|digit| matches!(digit, '0' | '9'))?;
     let behind = digits.trim_start_matches(digit);
-    // The 0 of .01 is the month's.
+    // The 0 of .01 belongs to the month.
     let is_all = !behind.starts_with(|c: char| c.is_ascii_digit());
     is_all.then_some(layout.len() - behind.len())
 }
@@ -249,7 +250,7 @@ fn by_pieces(pieces: &[Piece], text: &[u8]) -> Option<Parts> {
     let mut pieces = pieces.iter().copied().peekable();
     while let Some(piece) = pieces.next() {
         read_piece(piece, &mut scan, &mut parts)?;
-        // Go reads a fraction behind the seconds whether or not the layout has one.
+        // Go accepts a fraction after the seconds even if the layout has none.
         let is_own = |next: Option<&Piece>| match next {
             Some(Piece::Fraction) => true,
             Some(Piece::Byte(byte)) => scan.peek() == Some(*byte),
@@ -284,7 +285,7 @@ fn read_piece(piece: Piece, scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()
     Some(())
 }
 
-/// A piece that is not of the date.
+/// Parses an element that is not part of the date.
 fn read_clock_piece(piece: Piece, scan: &mut Scan<'_>, parts: &mut Parts) -> Option<()> {
     match piece {
         Piece::Hour | Piece::HourOf12 => {
@@ -307,7 +308,7 @@ fn read_clock_piece(piece: Piece, scan: &mut Scan<'_>, parts: &mut Parts) -> Opt
             parts.offset = Some(0);
             parts.is_numeric = true;
         }
-        // A name in an offset's place is read as one.
+        // The name of a zone is accepted in place of an offset.
         Piece::Offset => scan.offset(parts).or_else(|| scan.zone_name(parts))?,
         Piece::ZoneName => scan.zone_name(parts).or_else(|| scan.offset(parts))?,
         Piece::Epoch => {
@@ -319,12 +320,12 @@ fn read_clock_piece(piece: Piece, scan: &mut Scan<'_>, parts: &mut Parts) -> Opt
     Some(())
 }
 
-/// A number that is at most `most`.
+/// Converts a number that is at most `most`.
 fn small(number: u64, most: u64) -> Option<u8> {
     u8::try_from(number).ok().filter(|_| number <= most)
 }
 
-/// A decimal number as text, its fraction cut or filled up: no rounding through a double.
+/// Parses a decimal number as text, with its fraction cut or padded: no rounding through a double.
 fn epoch(text: &[u8], digits: usize) -> Option<i64> {
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(text) => (true, text),
@@ -347,7 +348,7 @@ fn epoch(text: &[u8], digits: usize) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// A time by a format that counts weeks, or the like.
+/// Parses a time with a format that counts weeks or the like.
 fn by_jiff(format: &str, text: &str, now: i64, defaults: &Defaults) -> Option<i64> {
     let mut parts = BrokenDownTime::parse(format, text).ok()?;
     if let Some(time) = parts.timestamp() {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Times from text: in formats that were asked for, then in any form that has one meaning.
+//! Times from text: in the requested formats, then in any unambiguous form.
 //!
-//! What the text leaves out is taken from now: the year in which the time lies nearest, at most a
-//! day ahead, and the nearest day if it is a time of day only. Text without an offset is in the
-//! zone given.
+//! Missing parts are completed from the current time: the year for which the time is nearest, at
+//! most a day ahead, or the nearest day for a time of day. Text without an offset is in the given
+//! zone.
 
 mod any;
 mod layout;
@@ -16,19 +16,19 @@ use layout::Layout;
 use parts::Defaults;
 use scan::Scan;
 
-/// How to read times.
+/// Parses times.
 #[derive(Clone, Debug)]
 pub struct Times {
     layouts: Vec<Layout>,
     defaults: Defaults,
 }
 
-/// A format that only some times have.
+/// A format for some of the times.
 #[derive(Clone, Debug)]
 pub(super) struct Format(Layout);
 
 impl Format {
-    /// Any that [`Times::new`] takes.
+    /// Parses any format that [`Times::new`] accepts.
     pub(super) fn new(format: &str) -> Result<Self, String> {
         Layout::new(format).map(Self)
     }
@@ -41,13 +41,13 @@ impl Default for Times {
 }
 
 impl Times {
-    /// Reads times in one of `formats`, and else in any form that programs use. Each is a name or
-    /// layout of Go's, `Epoch`, `EpochMilli`, `EpochMicro`, `EpochNano`, `ISO8601` or a strftime(3)
-    /// format. Times without an offset are in `zone`, those without a year in `year` if that is
-    /// given.
+    /// Accepts times in one of `formats`, or otherwise in any form that programs use. A format is
+    /// the name of a layout or a layout of Go's, `Epoch`, `EpochMilli`, `EpochMicro`, `EpochNano`,
+    /// `ISO8601` or a strftime(3) format. Times without an offset are in `zone`, those without a
+    /// year in `year` if given.
     ///
     /// # Errors
-    /// Words on what is wrong with a format.
+    /// A description of what is wrong with a format.
     pub fn new<'a>(
         formats: impl IntoIterator<Item = &'a str>,
         zone: TimeZone,
@@ -57,7 +57,7 @@ impl Times {
         Ok(Self { layouts, defaults: Defaults::new(zone, year.map(i64::from)) })
     }
 
-    /// Nanoseconds since 1970-01-01 UTC; `now` completes what the text leaves out.
+    /// Returns nanoseconds since 1970-01-01 UTC; `now` completes missing parts.
     pub fn read(&self, text: &[u8], now: i64) -> Option<i64> {
         let text = text.trim_ascii();
         let mut asked = self.layouts.iter();
@@ -66,12 +66,13 @@ impl Times {
             .or_else(|| any::read(text)?.complete(now, &self.defaults))
     }
 
-    /// Reads a time that has this format.
+    /// Parses a time in a given format.
     pub(super) fn read_as(&self, format: &Format, text: &[u8], now: i64) -> Option<i64> {
         format.0.read(text, now, &self.defaults)
     }
 
-    /// Reads the time at the front of `text`, in any form that programs use; also what is behind it.
+    /// Parses the time at the front of `text`, in any form that programs use; also returns the
+    /// rest.
     pub fn read_front<'a>(&self, text: &'a [u8], now: i64) -> Option<(i64, &'a [u8])> {
         let mut scan = Scan::new(text);
         let time = any::read_front(&mut scan)?.complete(now, &self.defaults)?;

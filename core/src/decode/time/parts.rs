@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a text says of a time, and the time that is meant.
+//! The parts of a time as written, and their completion.
 
 use std::cell::Cell;
 
@@ -9,12 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 
 const BILLION: i64 = 1_000_000_000;
 const DAY: i64 = 86_400;
-/// Seconds for which zones keep their offset, unless a transition lies at a multiple of them.
+/// Unit, in seconds, within which a zone's offset is constant unless a transition is at a multiple
+/// of it.
 const BLOCK: i64 = 900;
-/// Number of years within which a day such as February 29 comes again.
+/// Number of years within which any day recurs, including February 29.
 const MOST_YEARS: i64 = 9;
 
-/// What a text says of a time.
+/// The parts of a time as written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts {
     pub(super) year: Option<i64>,
@@ -25,23 +26,23 @@ pub(super) struct Parts {
     pub(super) minute: u8,
     pub(super) second: u8,
     pub(super) nanosecond: u32,
-    /// Whether a time by the twelve-hour clock is one after noon.
+    /// Whether a time on the twelve-hour clock is after noon.
     pub(super) is_pm: Option<bool>,
     /// Seconds east of UTC.
     pub(super) offset: Option<i32>,
-    /// Whether the offset was given in figures, which count more than an abbreviation.
+    /// Whether the offset was numeric, which takes precedence over an abbreviation.
     pub(super) is_numeric: bool,
-    /// Nanoseconds since 1970, if that is what the text says.
+    /// Nanoseconds since 1970, if the text is such a number.
     pub(super) epoch: Option<i64>,
 }
 
-/// What texts leave to be completed: the zone that times are in, and the year.
+/// Defaults for missing parts: the zone and the year.
 #[derive(Clone, Debug)]
 pub(super) struct Defaults {
     zone: TimeZone,
     is_utc: bool,
     year: Option<i64>,
-    /// The block of seconds whose offset was looked up last, and that.
+    /// The block of seconds whose offset was looked up last, and that offset.
     known: Cell<Option<(i64, i64)>>,
 }
 
@@ -58,8 +59,9 @@ impl Defaults {
         self.year
     }
 
-    /// How many seconds east of UTC the zone is when its clocks show `local`, seconds since 1970. A
-    /// time that clocks skip is as far behind the gap as it is into it; of two the first is meant.
+    /// Returns the offset of the zone in seconds east of UTC when its clocks show `local` (seconds
+    /// since 1970). A time in a gap is moved by the length of the gap; of two occurrences the first
+    /// is used.
     fn offset_at(&self, local: i64) -> Option<i64> {
         if self.is_utc {
             return Some(0);
@@ -79,7 +81,8 @@ impl Defaults {
         Some(offset)
     }
 
-    /// The same by the tables of the zone, and whether clocks show this once.
+    /// Like `offset_at`, from the tables of the zone; also returns whether clocks show this time
+    /// exactly once.
     fn look_up(&self, local: i64) -> Option<(i64, bool)> {
         let epoch = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
         let time = epoch.checked_add(SignedDuration::from_secs(local)).ok()?;
@@ -91,8 +94,8 @@ impl Defaults {
 }
 
 impl Parts {
-    /// Nanoseconds since 1970-01-01 UTC. A year that is not said is the one in which the time lies
-    /// nearest to `now`, at most a day ahead; a day that is not said, the nearest one.
+    /// Returns nanoseconds since 1970-01-01 UTC. A missing year is chosen such that the time is
+    /// nearest to `now`, at most a day ahead; a missing day is the nearest one.
     pub(super) fn complete(&self, now: i64, defaults: &Defaults) -> Option<i64> {
         if let Some(epoch) = self.epoch {
             return epoch.checked_add(i64::from(self.nanosecond));
@@ -106,7 +109,7 @@ impl Parts {
                 None => {
                     let (year, ..) = civil(second.div_euclid(DAY));
                     let latest = now.saturating_add(DAY * BILLION);
-                    // Clocks are a day ahead of UTC at most: no zone is asked for what is later.
+                    // Clocks are at most a day ahead of UTC: no zone is asked for later times.
                     let last = latest.div_euclid(DAY * BILLION) + 2;
                     let years = (0..MOST_YEARS).map(|back| year + 1 - back);
                     let days = years.filter_map(|year| self.day_in(year));
@@ -118,14 +121,14 @@ impl Parts {
         }
     }
 
-    /// The time of day on whichever day is nearest.
+    /// Returns the time of day on the nearest day.
     fn nearest(&self, today: i64, now: i64, defaults: &Defaults) -> Option<i64> {
         let days = [today - 1, today, today + 1];
         let times = days.into_iter().filter_map(|day| self.at(day, defaults));
         times.min_by_key(|&time| time.abs_diff(now))
     }
 
-    /// The day of a year that is meant, counted from 1970-01-01.
+    /// Returns the day in `year`, counted from 1970-01-01.
     fn day_in(&self, year: i64) -> Option<i64> {
         match (self.month, self.day, self.day_of_year) {
             (Some(month), Some(day), _) => days(year, month, day),
@@ -138,14 +141,14 @@ impl Parts {
         }
     }
 
-    /// The time of day on a day.
+    /// Returns the time of day on `day`.
     fn at(&self, day: i64, defaults: &Defaults) -> Option<i64> {
         let hour = match (self.is_pm, self.hour) {
             (None, hour @ 0..=23) => hour,
             (Some(is_pm), hour @ 1..=12) => hour % 12 + if is_pm { 12 } else { 0 },
             _ => return None,
         };
-        // A leap second is as good as the one before it.
+        // A leap second is treated as the second before it.
         let seconds = i64::from(self.second.min(59));
         let local = day * DAY + i64::from(hour) * 3600 + i64::from(self.minute) * 60 + seconds;
         let offset = match self.offset {
@@ -164,7 +167,7 @@ impl Parts {
         Some(())
     }
 
-    /// Sets the month and the day of it.
+    /// Sets the month and the day.
     pub(super) fn set_date(&mut self, month: u64, day: u64) -> Option<()> {
         self.month = Some(u8::try_from(month).ok().filter(|month| (1..=12).contains(month))?);
         self.day = Some(u8::try_from(day).ok().filter(|day| (1..=31).contains(day))?);
@@ -172,7 +175,7 @@ impl Parts {
     }
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar, if there is such a date.
+/// Returns the days from 1970-01-01 to a date of the Gregorian calendar, if the date exists.
 pub(super) fn days(year: i64, month: u8, day: u8) -> Option<i64> {
     const LENGTHS: [u8; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -181,7 +184,7 @@ pub(super) fn days(year: i64, month: u8, day: u8) -> Option<i64> {
     if day == 0 || day > len || !(-9999..=9999).contains(&year) {
         return None;
     }
-    // Years begin in March here, so that the odd day is the last one.
+    // Years begin in March here, so that the leap day is the last one.
     let month = i64::from(month);
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -190,7 +193,7 @@ pub(super) fn days(year: i64, month: u8, day: u8) -> Option<i64> {
     Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }
 
-/// The date `days` after 1970-01-01: year, month, day.
+/// Returns the date `days` after 1970-01-01: year, month, day.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
@@ -203,7 +206,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// The time that jiff gives, as nanoseconds.
+/// Converts jiff's time to nanoseconds.
 pub(super) fn nanoseconds(time: Timestamp) -> Option<i64> {
     i64::try_from(time.as_nanosecond()).ok()
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The pieces that times are made of.
+//! The lexical elements of times.
 
 use super::parts::Parts;
 
-/// North America's abbreviations (RFC 822), in hours; all others are UTC, as in Go.
+/// North America's abbreviations (RFC 822), in hours; all others are treated as UTC, as in Go.
 const ZONES: [(&[u8], i32); 8] = [
     (b"EST", -5),
     (b"EDT", -4),
@@ -33,7 +33,7 @@ const WEEKDAYS: [&[u8]; 7] =
 /// Longest abbreviation of a zone.
 const LONGEST_ZONE: usize = 5;
 
-/// What is left of a text.
+/// The rest of a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scan<'a> {
     pub(super) rest: &'a [u8],
@@ -53,31 +53,31 @@ impl<'a> Scan<'a> {
         self.rest = self.rest.get(len..).unwrap_or_default();
     }
 
-    /// Passes over `byte` if it is next.
+    /// Skips `byte` if it is next.
     pub(super) fn eat(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         self.skip(usize::from(is_next));
         is_next
     }
 
-    /// Passes over one of these bytes.
+    /// Skips one of these bytes.
     pub(super) fn eat_any(&mut self, bytes: &[u8]) -> Option<u8> {
         let next = self.peek().filter(|next| bytes.contains(next))?;
         self.skip(1);
         Some(next)
     }
 
-    /// Passes over blanks.
+    /// Skips blanks.
     pub(super) fn blanks(&mut self) {
         while self.eat_any(b" \t").is_some() {}
     }
 
-    /// How many digits are next.
+    /// Returns the number of digits that follow.
     pub(super) fn digit_count(&self) -> usize {
         self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
     }
 
-    /// A number of `least` to `most` digits (at most 19).
+    /// Parses a number of `least` to `most` digits (at most 19).
     #[inline]
     pub(super) fn number(&mut self, least: usize, most: usize) -> Option<u64> {
         let mut value = 0_u64;
@@ -95,26 +95,27 @@ impl<'a> Scan<'a> {
         Some(value)
     }
 
-    /// The letters that are next.
+    /// Returns the letters that follow.
     pub(super) fn letters(&self) -> &'a [u8] {
         let len = self.rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
         self.rest.get(..len).unwrap_or_default()
     }
 
-    /// Passes over the name of a month, whole or its first three letters.
+    /// Parses the name of a month, in full or its first three letters.
     pub(super) fn month(&mut self) -> Option<u64> {
         let index = self.name(&MONTHS)?;
         Some(index as u64 + 1)
     }
 
-    /// Passes over the name of a day of the week.
+    /// Skips the name of a weekday.
     pub(super) fn weekday(&mut self) -> Option<()> {
         self.name(&WEEKDAYS).map(drop)
     }
 
     fn name(&mut self, names: &[&[u8]]) -> Option<usize> {
         let word = self.letters();
-        // Letters alone: this makes them small. No two names begin with the same three.
+        // Only letters are converted to lower case by this. No two names share the first three
+        // letters.
         let short =
             |word: &[u8]| word.first_chunk::<3>().map(|first| first.map(|byte| byte | 0x20));
         let wanted = short(word)?;
@@ -127,7 +128,7 @@ impl<'a> Scan<'a> {
         Some(index)
     }
 
-    /// Passes over the digits of a fraction; nanoseconds.
+    /// Parses the digits of a fraction into nanoseconds.
     pub(super) fn fraction(&mut self) -> Option<u32> {
         let count = self.digit_count();
         let mut value = 0;
@@ -139,7 +140,7 @@ impl<'a> Scan<'a> {
         (count > 0).then_some(value)
     }
 
-    /// Passes over a fraction behind its point or comma, if there is one.
+    /// Parses an optional fraction after a point or comma.
     pub(super) fn maybe_fraction(&mut self, parts: &mut Parts) {
         if matches!(self.peek(), Some(b'.' | b','))
             && self.rest.get(1).is_some_and(u8::is_ascii_digit)
@@ -149,7 +150,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Passes over `15:04`, `15:04:05` and a fraction.
+    /// Parses `15:04`, or `15:04:05` with an optional fraction.
     pub(super) fn clock(&mut self, parts: &mut Parts) -> Option<()> {
         let hour = self.number(1, 2)?;
         if !self.eat(b':') {
@@ -162,7 +163,7 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// Passes over `+07:00`, `+0700` or `+07`; of several, figures count more than letters.
+    /// Parses `+07:00`, `+0700` or `+07`; a numeric offset takes precedence over an abbreviation.
     pub(super) fn offset(&mut self, parts: &mut Parts) -> Option<()> {
         let sign = if self.eat_any(b"+-")? == b'-' { -1 } else { 1 };
         let hours = self.number(2, 2)?;
@@ -183,7 +184,7 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// Passes over the abbreviation of a zone.
+    /// Parses the abbreviation of a zone.
     pub(super) fn zone_name(&mut self, parts: &mut Parts) -> Option<()> {
         let word = self.letters();
         let is_zone = (1..=LONGEST_ZONE).contains(&word.len())
@@ -199,7 +200,7 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// `2006-01-02T15:04:05` and a fraction, as most programs write times, in one go.
+    /// Parses `2006-01-02T15:04:05` with a fraction, the most common form, in one step.
     #[inline]
     pub(super) fn iso(&mut self, parts: &mut Parts) -> bool {
         let Some((
@@ -217,7 +218,7 @@ impl<'a> Scan<'a> {
         let mut found = Parts::default();
         let is_time = found.set_date(two(e, f), two(g, h)).is_some()
             && found.set_clock(two(i, j), two(k, l), two(m, n)).is_some()
-            // What goes on is something else.
+            // Further digits make it something else.
             && !rest.first().is_some_and(u8::is_ascii_digit);
         if is_time {
             found.year = i64::try_from(two(a, b) * 100 + two(c, d)).ok();
@@ -228,7 +229,7 @@ impl<'a> Scan<'a> {
         is_time
     }
 
-    /// Skips `+03`, which some zones have for an abbreviation, behind the offset in figures.
+    /// Skips a numeric abbreviation of a zone such as `+03` after the offset.
     pub(super) fn numeric_zone_name(&mut self, parts: &Parts) -> Option<()> {
         let mut again = Parts::default();
         let mut ahead = *self;
@@ -237,7 +238,7 @@ impl<'a> Scan<'a> {
         is_same.then(|| *self = ahead)
     }
 
-    /// Skips `m=+0.000012345`, which Go prints behind times that also count from its start.
+    /// Skips `m=+0.000012345`, which Go prints after times that include a monotonic clock reading.
     pub(super) fn monotonic(&mut self) {
         let Some([b'+' | b'-', number @ ..]) = self.rest.strip_prefix(b"m=") else { return };
         let is_number = number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
@@ -246,7 +247,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Passes over `AM` or `PM`.
+    /// Parses `AM` or `PM`.
     pub(super) fn half_of_day(&mut self, parts: &mut Parts) -> Option<()> {
         let word = self.letters();
         let is_pm = word.eq_ignore_ascii_case(b"pm");
@@ -258,7 +259,7 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// A number of seconds since 1970 whose unit shows in its size, with a fraction of it.
+    /// Parses a number since 1970 with an optional fraction; its size determines its unit.
     pub(super) fn epoch(&mut self) -> Option<i64> {
         let (unit, fraction_digits) = match self.digit_count() {
             9 | 10 => (1_000_000_000, 9),
@@ -275,7 +276,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The year that two digits mean, as in Go and POSIX.
+/// Returns the year for two digits, as in Go and POSIX.
 pub(super) fn short_year(two: u64) -> i64 {
     let two = i64::try_from(two).unwrap_or(0);
     if two >= 69 { 1900 + two } else { 2000 + two }

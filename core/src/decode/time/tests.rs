@@ -235,7 +235,7 @@ fn zone() -> impl Strategy<Value = TimeZone> {
 }
 
 proptest! {
-    /// Gaps and folds included: the civil times come from jiff's own calendar.
+    /// Includes gaps and folds: the civil times come from jiff's own calendar.
     #[test]
     fn civil_times_are_what_jiff_makes_of_them(
         second in -2_000_000_000_i64..4_000_000_000,
@@ -257,7 +257,7 @@ proptest! {
         prop_assert_eq!(times.read(text.as_bytes(), NOW).map(i128::from), Some(expected), "{}", text);
     }
 
-    /// The hours around each change of the clocks, one after the other, as a log has them.
+    /// Covers the hours around each change of the clocks in order, as in a log.
     #[test]
     fn the_offset_that_is_kept_is_the_right_one(
         start in 1_700_000_000_i64..1_732_000_000,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a tool cannot go on without: a reader, a disk, a peer.
+//! What keeps a tool waiting: a reader, a disk, a peer.
 
 use std::fmt::{Display, Formatter, Result};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -8,29 +8,29 @@ use std::time::Duration;
 use super::counter::Counter;
 use super::metric::Values;
 
-/// Since when, on the clock of [`super::now`]; 0 if nothing is waited for.
+/// The start of the wait, on the clock of [`super::now`]; 0 if not waiting.
 static SINCE: AtomicU64 = AtomicU64::new(0);
 static SUBJECT: AtomicU8 = AtomicU8::new(0);
-/// All that was waited so far for each, in nanoseconds.
+/// Total time waited for each subject, in nanoseconds.
 static TOTALS: [Counter; ALL.len()] = [const { Counter::new() }; ALL.len()];
 
-/// A write that takes less than this is not worth a word.
+/// Shorter waits are not reported.
 const WORTH_TELLING: Duration = Duration::from_millis(100);
 
-/// What may keep a tool waiting.
+/// The subject of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
     /// The reader of standard output.
     StandardOutput,
-    /// The file that is written.
+    /// The output file.
     OutputFile,
-    /// A disk that is to sync what was written.
+    /// A disk that is syncing.
     Disk,
     /// The other end of a connection.
     Peer,
 }
 
-/// In words, and as the value of a label.
+/// The subjects in words and as label values.
 const ALL: [(On, &str, &str); 4] = [
     (On::StandardOutput, "standard output", "standard_output"),
     (On::OutputFile, "the output file", "output_file"),
@@ -38,7 +38,7 @@ const ALL: [(On, &str, &str); 4] = [
     (On::Peer, "the peer", "peer"),
 ];
 
-/// The tool waits from now on.
+/// Notes that the tool begins to wait.
 pub fn blocked_on(subject: On) {
     let now = super::now();
     add_until(now);
@@ -46,7 +46,7 @@ pub fn blocked_on(subject: On) {
     SINCE.store(now, Ordering::Relaxed);
 }
 
-/// The tool waits for `subject`, or not: told each time that it looks.
+/// Notes whether the tool is waiting for `subject`; called on every check.
 pub fn note_blocked(subject: On, is_waiting: bool) {
     if !is_waiting {
         flows();
@@ -55,7 +55,7 @@ pub fn note_blocked(subject: On, is_waiting: bool) {
     }
 }
 
-/// Something was taken, and the tool goes on.
+/// Notes that data was accepted and the tool continues.
 pub fn flows() {
     if is_blocked() {
         add_until(super::now());
@@ -63,7 +63,7 @@ pub fn flows() {
     }
 }
 
-/// `work` may keep the tool waiting for `subject`, on top of what it waits for already.
+/// Runs `work`, which may wait for `subject` in addition to any wait in progress.
 pub fn blocked_while<T>(subject: On, work: impl FnOnce() -> T) -> T {
     let before = (SUBJECT.load(Ordering::Relaxed), SINCE.load(Ordering::Relaxed));
     blocked_on(subject);
@@ -76,7 +76,7 @@ pub fn blocked_while<T>(subject: On, work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Whether the tool waits.
+/// Whether the tool is waiting.
 pub fn is_blocked() -> bool {
     SINCE.load(Ordering::Relaxed) > 0
 }
@@ -89,7 +89,7 @@ fn add_until(now: u64) {
     }
 }
 
-/// All that was waited so far for each, what is waited for now included.
+/// Adds the total time waited for each subject, including a wait in progress.
 pub(super) fn put_totals(all: &mut Values) {
     let waits_for = SUBJECT.load(Ordering::Relaxed);
     for ((on, _, label), total) in ALL.iter().zip(&TOTALS) {
@@ -98,13 +98,13 @@ pub(super) fn put_totals(all: &mut Values) {
     }
 }
 
-/// What is waited for, and how long.
+/// Returns the subject and the duration of the wait in progress.
 pub(super) fn now() -> Option<(Subject, Duration)> {
     let span = span();
     (span >= WORTH_TELLING).then(|| (Subject(SUBJECT.load(Ordering::Relaxed)), span))
 }
 
-/// How long the tool has waited.
+/// Returns the duration of the wait in progress.
 pub(super) fn span() -> Duration {
     match SINCE.load(Ordering::Relaxed) {
         0 => Duration::ZERO,
@@ -112,7 +112,7 @@ pub(super) fn span() -> Duration {
     }
 }
 
-/// The name of what is waited for.
+/// The name of a subject.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subject(u8);
 

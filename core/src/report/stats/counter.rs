@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Numbers that one thread raises and any thread reads.
+//! Numbers that one thread increments and any thread reads.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The value of a [`Counter`] that is not there: a queue that nobody asked for has no size.
+/// The value of an absent [`Counter`], e.g. the size of a queue that is not in use.
 const ABSENT: u64 = u64::MAX;
 
-/// A number that one thread raises and any thread reads.
+/// A number that one thread increments and any thread reads.
 #[derive(Debug)]
 pub struct Counter(AtomicU64);
 
@@ -20,41 +20,41 @@ impl Default for Counter {
 }
 
 impl Counter {
-    /// 0.
+    /// Creates a counter at 0.
     pub const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    /// Not shown before it is [`set`](Self::set).
+    /// Creates a counter that is hidden until it is [`set`](Self::set).
     pub const fn absent() -> Self {
         Self(AtomicU64::new(ABSENT))
     }
 
-    /// Raises it. Not meant for several threads at once: a plain load and store, which costs next
-    /// to nothing on hot paths.
+    /// Increments the counter. Not for several threads at once: a plain load and store, which costs
+    /// next to nothing on hot paths.
     #[inline]
     pub fn add(&self, count: u64) {
         self.0.store(self.0.load(Ordering::Relaxed) + count, Ordering::Relaxed);
     }
 
-    /// Raises it atomically.
+    /// Increments the counter atomically.
     pub fn add_shared(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Sets it.
+    /// Sets the value.
     #[inline]
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// Raises it to `value`, if that is more.
+    /// Sets the value to `value` if that is larger.
     #[inline]
     pub fn raise(&self, value: u64) {
         self.set(value.max(self.value()));
     }
 
-    /// Its value: private, because it is for display and decides nothing.
+    /// Returns the value; private, because it is for display and must not influence decisions.
     pub(super) fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -64,8 +64,8 @@ impl Counter {
     }
 }
 
-/// A number for each value of a label. There must be few of them: they are not forgotten
-/// by themselves.
+/// A number for each value of a label. There must be few values: they are never removed
+/// automatically.
 #[derive(Debug)]
 pub struct Table(Mutex<BTreeMap<String, Arc<Counter>>>);
 
@@ -76,18 +76,18 @@ impl Default for Table {
 }
 
 impl Table {
-    /// None yet.
+    /// Creates an empty table.
     pub const fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    /// The number for that value, 0 if it is new.
+    /// Returns the counter for a value of the label, at 0 if it is new.
     pub fn get(&self, of: impl Display) -> Arc<Counter> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(table.entry(of.to_string()).or_default())
     }
 
-    /// These are all from now on.
+    /// Replaces all values.
     pub fn replace(&self, values: impl IntoIterator<Item = (String, u64)>) {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         table.clear();

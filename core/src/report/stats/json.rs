@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The numbers as one JSON object.
+//! The statistics as one JSON object.
 
 use super::{START, metric};
 use crate::codec::json::put_string;
 use crate::report;
 
-/// One object with the names that the metrics file has. A number with a label is an object of the
-/// label's values.
+/// Returns one object with the same names as the metrics file. A number with a label is an object
+/// keyed by the label's values.
 pub fn json() -> String {
     let mut out = b"{\"tool\":".to_vec();
     put_string(&mut out, report::program().as_bytes());

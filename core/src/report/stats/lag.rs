@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far behind in time somebody is who works off what grows.
+//! Measures the delay, in time, of a consumer behind a growing source.
 
 use std::collections::VecDeque;
 
-/// Marks that are kept. More would only be more exact.
+/// Maximum number of marks; more would only be more precise.
 const MOST: usize = 32;
 
-/// Remembers how much there was at which time, which gives the age of the oldest outstanding data.
+/// Remembers sizes over time, from which the age of the oldest outstanding data follows.
 #[derive(Debug, Default)]
 pub struct Lag {
-    /// Times, and how much there was up to then at least.
+    /// Times, and the minimum size at each.
     marks: VecDeque<(u64, u64)>,
-    /// What comes within this time of a mark counts as if it had come then.
+    /// Data that arrives within this interval of a mark counts as having arrived at the mark.
     interval: u64,
 }
 
 impl Lag {
-    /// At the time `now` there is work up to `end`, of which everything up to `done` is done.
-    /// Returns since when the oldest rest is known; 0 if there is none.
+    /// Records that at the time `now` the data reaches to `end` and is processed up to `done`.
+    /// Returns since when the oldest outstanding data is known; 0 if there is none.
     pub fn see(&mut self, now: u64, end: u64, done: u64) -> u64 {
-        // What was cut off is no longer outstanding.
+        // Data that was truncated is no longer outstanding.
         self.marks.iter_mut().for_each(|(_, mark)| *mark = end.min(*mark));
         while self.marks.front().is_some_and(|(_, end)| *end <= done) {
             self.marks.pop_front();
@@ -46,7 +46,7 @@ impl Lag {
         self.marks.push_back((now, end));
     }
 
-    /// Every two marks become one.
+    /// Merges every two marks.
     fn thin(&mut self, now: u64) {
         let first = self.marks.front().map_or(now, |(time, _)| *time);
         self.interval = now.saturating_sub(first) / (MOST as u64 / 2);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Numbers and their names: the one registry that every way of telling them reads.
+//! Numbers and their names: the registry from which all reports are made.
 
 use std::fmt::{Display, Formatter};
 use std::sync::atomic::Ordering;
@@ -7,22 +7,22 @@ use std::sync::atomic::Ordering;
 use super::counter::{Counter, Table};
 use super::{START, blocked};
 
-/// Why a record was not passed on.
+/// The reason why a record was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
     /// Not a frame.
     Damaged,
-    /// Longer than the limit, or than the form has room for.
+    /// Longer than the limit or than the form permits.
     TooLong,
-    /// A signature is wrong or missing.
+    /// With a wrong or missing signature.
     Unverified,
-    /// Not what the form asks for: not UTF-8, say.
+    /// Not valid in the form, e.g. not UTF-8.
     Invalid,
-    /// It was stored and is no longer there.
+    /// Stored before, but no longer there.
     Missing,
-    /// Its reader was too slow, or is gone.
+    /// For a reader that was too slow or has gone.
     Unsent,
-    /// Of a kind that is not wanted.
+    /// Of an unwanted kind.
     Unwanted,
 }
 
@@ -38,24 +38,24 @@ const SKIPS: [(Skip, &str); 7] = [
 
 static SKIPPED: [Counter; SKIPS.len()] = [const { Counter::new() }; SKIPS.len()];
 
-/// Counts records that are lost, refused or damaged.
+/// Counts records that were lost, refused or damaged.
 pub fn skip(why: Skip, records: u64) {
     if let Some(counter) = SKIPPED.get(why as usize) {
         counter.add_shared(records);
     }
 }
 
-/// All that were skipped.
+/// Returns the total of skipped records.
 pub(super) fn skipped() -> u64 {
     SKIPPED.iter().map(Counter::value).sum()
 }
 
-/// How a number behaves.
+/// The behaviour of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It only rises.
+    /// Only increases.
     Counter,
-    /// It rises and falls.
+    /// Increases and decreases.
     Gauge,
 }
 
@@ -68,7 +68,7 @@ impl Kind {
     }
 }
 
-/// The label that distinguishes the values of one number: `file`.
+/// The label that distinguishes the values of a number, e.g. `file`.
 pub type Label = &'static str;
 
 /// A number with its names.
@@ -77,32 +77,32 @@ pub struct Metric {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
     pub(super) kind: Kind,
-    /// Whether it counts nanoseconds, which are shown as seconds.
+    /// Whether the number is in nanoseconds, which are shown as seconds.
     is_time: bool,
     word: Word,
     source: Source,
 }
 
-/// How a number is shown in the line for people.
+/// How the line for people shows a number.
 #[derive(Clone, Copy, Debug)]
 enum Word {
     None,
     Always(&'static str),
-    /// Unless it is 0.
+    /// Only if it is not 0.
     IfAny(&'static str),
-    /// With the parts that it is the sum of.
+    /// As a sum, with its parts.
     Parts(&'static str),
 }
 
-/// Parts of a sum that are shown in the line for people.
+/// Maximum number of parts of a sum in the line for people.
 const MOST_PARTS: usize = 10;
 
 #[derive(Clone, Copy, Debug)]
 enum Source {
     One(&'static Counter),
-    /// How long ago the time in it was; 0 if there is none.
+    /// The age of the time in the counter; 0 if there is none.
     Age(&'static Counter),
-    /// When it was, since 1970; absent if it never was.
+    /// The time in the counter, since 1970; absent if there is none.
     Time(&'static Counter),
     Computed(fn() -> u64),
     Each(Label, fn(&mut Values)),
@@ -110,32 +110,33 @@ enum Source {
 }
 
 impl Metric {
-    /// A number that only rises; the name ends in `_total`.
+    /// Creates a number that only increases; the name ends in `_total`.
     pub const fn total(name: &'static str, help: &'static str, of: &'static Counter) -> Self {
         Self::new(name, help, Kind::Counter, Source::One(of))
     }
 
-    /// A number that rises and falls.
+    /// Creates a number that increases and decreases.
     pub const fn gauge(name: &'static str, help: &'static str, of: &'static Counter) -> Self {
         Self::new(name, help, Kind::Gauge, Source::One(of))
     }
 
-    /// How many seconds ago the time in `of` was, as [`super::now`] gave it; 0 if it is 0.
+    /// Creates the age in seconds of the time in `of`, which is from [`super::now`]; 0 if `of` is
+    /// 0.
     pub const fn age(name: &'static str, help: &'static str, of: &'static Counter) -> Self {
         Self::new(name, help, Kind::Gauge, Source::Age(of)).seconds()
     }
 
-    /// A number that is computed when it is shown.
+    /// Creates a number that is computed when shown.
     pub const fn computed(name: &'static str, help: &'static str, compute: fn() -> u64) -> Self {
         Self::new(name, help, Kind::Gauge, Source::Computed(compute))
     }
 
-    /// The time in `of`, as [`super::now`] gave it.
+    /// Creates the time in `of`, which is from [`super::now`].
     pub const fn time(name: &'static str, help: &'static str, of: &'static Counter) -> Self {
         Self::new(name, help, Kind::Gauge, Source::Time(of)).seconds()
     }
 
-    /// The numbers of a table, which only rise.
+    /// Creates the numbers of a table, which only increase.
     pub const fn total_table(
         name: &'static str,
         help: &'static str,
@@ -145,7 +146,7 @@ impl Metric {
         Self::new(name, help, Kind::Counter, Source::Table(label, of))
     }
 
-    /// The numbers of a table, which rise and fall.
+    /// Creates the numbers of a table, which increase and decrease.
     pub const fn gauge_table(
         name: &'static str,
         help: &'static str,
@@ -155,7 +156,7 @@ impl Metric {
         Self::new(name, help, Kind::Gauge, Source::Table(label, of))
     }
 
-    /// A number for each value of a label, which only rises.
+    /// Creates a number per label value, which only increases.
     pub const fn total_each(
         name: &'static str,
         help: &'static str,
@@ -165,7 +166,7 @@ impl Metric {
         Self::new(name, help, Kind::Counter, Source::Each(label, put))
     }
 
-    /// A number for each value of a label, which rises and falls.
+    /// Creates a number per label value, which increases and decreases.
     pub const fn gauge_each(
         name: &'static str,
         help: &'static str,
@@ -179,40 +180,41 @@ impl Metric {
         Self { name, help, kind, is_time: false, word: Word::None, source }
     }
 
-    /// It counts nanoseconds.
+    /// Declares the number to be in nanoseconds.
     #[must_use]
     pub const fn seconds(mut self) -> Self {
         self.is_time = true;
         self
     }
 
-    /// The line for people shows it as `VALUE WORD`.
+    /// Shows the number as `VALUE WORD` in the line for people.
     #[must_use]
     pub const fn word(mut self, word: &'static str) -> Self {
         self.word = Word::Always(word);
         self
     }
 
-    /// The same, unless it is 0.
+    /// Like [`Metric::word`], unless the number is 0.
     #[must_use]
     pub const fn word_if_any(mut self, word: &'static str) -> Self {
         self.word = Word::IfAny(word);
         self
     }
 
-    /// The line for people shows it as `SUM WORD (OF: VALUE, …)`, without the values that are 0.
+    /// Shows the numbers as `SUM WORD (OF: VALUE, …)` in the line for people, without parts that
+    /// are 0.
     #[must_use]
     pub const fn word_with_parts(mut self, word: &'static str) -> Self {
         self.word = Word::Parts(word);
         self
     }
 
-    /// Its name, for the page's test.
+    /// Returns the name, for the test of the manual page.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The name of its label, likewise.
+    /// Returns the name of the label, for the test of the manual page.
     pub const fn label(&self) -> Option<Label> {
         match self.source {
             Source::Each(label, _) | Source::Table(label, _) => Some(label),
@@ -237,7 +239,7 @@ impl Metric {
         }
     }
 
-    /// The parts of a sum, if it is one.
+    /// Appends the parts of a sum.
     fn push_parts(&self, line: &mut String) {
         let (_, values) = self.values();
         let parts = values.iter().filter(|(_, number)| number.value > 0);
@@ -250,7 +252,7 @@ impl Metric {
         }
     }
 
-    /// The name of its label, and its values now.
+    /// Returns the name of the label and the current values.
     pub(super) fn values(&self) -> (Option<Label>, Vec<(String, Number)>) {
         let mut values = Values(Vec::new());
         let (label, value) = match self.source {
@@ -287,18 +289,18 @@ fn age(since: u64) -> u64 {
 pub struct Values(Vec<(String, u64)>);
 
 impl Values {
-    /// One more: `of` is the value of the label.
+    /// Adds a value; `of` is the value of the label.
     pub fn put(&mut self, of: impl Into<String>, value: u64) {
         self.0.push((of.into(), value));
     }
 
-    /// The same with the value of a counter.
+    /// Adds the value of a counter.
     pub fn put_counter(&mut self, of: impl Into<String>, counter: &Counter) {
         self.put(of, counter.value());
     }
 }
 
-/// A value as it is shown.
+/// A value as shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Number {
     value: u64,
@@ -349,12 +351,12 @@ const COMMON: &[Metric] = &[
     .seconds(),
 ];
 
-/// The tool's own numbers.
+/// Returns the tool's own numbers.
 pub(super) fn own() -> impl Iterator<Item = &'static Metric> {
     START.get().map_or(&[][..], |start| start.metrics).iter().copied().flatten()
 }
 
-/// The common numbers and the tool's own.
+/// Returns the common numbers and the tool's own.
 pub(super) fn all() -> impl Iterator<Item = &'static Metric> {
     COMMON.iter().chain(own())
 }

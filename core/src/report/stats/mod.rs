@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a tool has done so far: numbers for people, for programs and for Prometheus.
+//! Statistics of a tool: numbers for people, for programs and for Prometheus.
 //!
-//! One line at the end with `--stats`, and on SIGUSR1 at any time:
-//! `heka-send: 1203 messages, 318244 bytes in, 318244 bytes out, 2 skipped, 1.52 s, 209 kB/s`.
-//! A tool has numbers of its own in a table of [`Metric`]s; they stand behind the common ones. The
-//! thread of `os::reporter` reads them, so they are reported also while the tool is stuck.
+//! One line at the end with `--stats`, and on SIGUSR1 at any time: `heka-send: 1203 messages,
+//! 318244 bytes in, 318244 bytes out, 2 skipped, 1.52 s, 209 kB/s`. Each tool defines further
+//! numbers in a table of [`Metric`]s; they follow the common ones. They are read by the thread of
+//! `os::reporter`, so that they are reported even while the tool is stuck.
 
 mod blocked;
 mod counter;
@@ -27,7 +27,7 @@ pub use lag::Lag;
 pub use metric::{Label, Metric, Skip, Values, skip};
 pub use prometheus::prometheus;
 
-/// Messages (or records) passed on.
+/// Messages or records forwarded.
 pub static MESSAGES: Counter = Counter::new();
 /// Bytes read.
 pub static BYTES_IN: Counter = Counter::new();
@@ -38,32 +38,32 @@ pub(super) static ERRORS: Counter = Counter::new();
 pub(super) static WARNINGS: Counter = Counter::new();
 
 static START: OnceLock<Start> = OnceLock::new();
-/// Bytes of the input in all; 0 if nobody knows.
+/// Total size of the input in bytes; 0 if unknown.
 static EXPECTED: AtomicU64 = AtomicU64::new(0);
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 static HAS_ENDED: AtomicBool = AtomicBool::new(false);
 
-/// What is known from the start.
+/// Values known from the start.
 #[derive(Debug)]
 struct Start {
     at: Instant,
-    /// In nanoseconds since 1970.
+    /// Nanoseconds since 1970.
     time: u64,
     version: &'static str,
     revision: &'static str,
     metrics: &'static [&'static [Metric]],
 }
 
-/// What a tool is, for the numbers that it reports.
+/// A tool's identity in its statistics.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     /// The version of the tools.
     pub version: &'static str,
-    /// The commit that it was built from.
+    /// The commit of the build.
     pub revision: &'static str,
-    /// Its own numbers.
+    /// The tool's own numbers.
     pub metrics: &'static [&'static [Metric]],
-    /// The time of the start, in nanoseconds since 1970.
+    /// Start time, in nanoseconds since 1970.
     pub time: u64,
 }
 
@@ -73,34 +73,34 @@ pub fn init(identity: Identity) {
     START.get_or_init(|| Start { at: Instant::now(), time, version, revision, metrics });
 }
 
-/// From now on the numbers are printed as JSON.
+/// Makes [`print`] write JSON.
 pub fn print_as_json() {
     IS_JSON.store(true, Ordering::Relaxed);
 }
 
-/// The tool has done its work: what is reported from now on is final.
+/// Marks the work as done: further reports are final.
 pub fn end() {
     flows();
     HAS_ENDED.store(true, Ordering::Relaxed);
 }
 
-/// Length of the input in bytes if it does not grow; 0 if unknown.
+/// Sets the total size of an input that does not grow, in bytes; 0 if unknown.
 pub fn expect(bytes: u64) {
     EXPECTED.store(bytes, Ordering::Relaxed);
 }
 
-/// So many bytes of the input are not read.
+/// Reduces the expected size by `bytes` that will not be read.
 pub fn expect_less(bytes: u64) {
     let expected = EXPECTED.load(Ordering::Relaxed);
     expect(expected.saturating_sub(bytes));
 }
 
-/// Now, in nanoseconds since the start and never 0: what a [`Metric::age`] is counted from.
+/// Returns the time in nanoseconds since the start, never 0; the clock of [`Metric::age`].
 pub fn now() -> u64 {
     START.get().map_or(1, |start| nanoseconds(start.at.elapsed()).saturating_add(1))
 }
 
-/// Now, in nanoseconds since 1970.
+/// Returns the time in nanoseconds since 1970.
 pub(super) fn time() -> i128 {
     START
         .get()
@@ -111,7 +111,7 @@ fn nanoseconds(of: Duration) -> u64 {
     u64::try_from(of.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Writes the numbers to stderr, behind those of warnings that were suppressed.
+/// Prints the statistics to stderr, after the counts of suppressed warnings.
 pub fn print() {
     report::print_suppressed();
     if IS_JSON.load(Ordering::Relaxed) {
@@ -121,7 +121,7 @@ pub fn print() {
     }
 }
 
-/// The numbers for people, in one line.
+/// Returns the statistics for people, in one line.
 pub fn line() -> String {
     let (bytes_in, bytes_out) = (BYTES_IN.value(), BYTES_OUT.value());
     let elapsed = START.get().map_or(Duration::ZERO, |start| start.at.elapsed()).as_secs_f64();
@@ -141,22 +141,22 @@ pub fn line() -> String {
     line
 }
 
-/// Whether numbers have changed between two calls is whether these have.
+/// Returns a number that changes whenever any of the statistics do.
 pub fn progress() -> u64 {
     MESSAGES.value().wrapping_add(BYTES_IN.value()).wrapping_add(BYTES_OUT.value())
 }
 
-/// The counters at one time.
+/// The counters at a point in time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
     pub(super) at: Instant,
-    /// When the tool started.
+    /// Start of the tool.
     pub(super) since: Instant,
     pub(super) messages: u64,
-    /// The larger one of what was read and what was written.
+    /// Bytes read or bytes written, whichever is larger.
     pub(super) bytes: u64,
     pub(super) read: u64,
-    /// What there is to read in all; 0 if nobody knows.
+    /// Total number of bytes to read; 0 if unknown.
     pub(super) expected: u64,
 }
 
@@ -173,7 +173,7 @@ impl Sample {
         }
     }
 
-    /// How much of the input was read, in percent, and how long the rest will take at this pace.
+    /// Returns the percentage of the input that was read, and the estimated time for the rest.
     pub(super) fn outlook(&self) -> Option<(f64, Duration)> {
         if self.read == 0 || self.read > self.expected {
             return None;

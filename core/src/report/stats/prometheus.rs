@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The numbers in the text format of Prometheus.
+//! The statistics in the text format of Prometheus.
 
 use super::{START, metric};
 use crate::report;
 
-/// All numbers, with the labels `tool` and `name`: the second distinguishes processes of one tool
-/// whose files one collector reads.
+/// Returns all numbers with the labels `tool` and `name`; `name` distinguishes several processes of
+/// one tool whose files are read by one collector.
 pub fn prometheus(name: &str) -> String {
     let labels = format!("tool=\"{}\",name=\"{}\"", report::program(), Escaped(name));
     let mut text = String::new();
