@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! HOST:PORT  :PORT  [::1]:PORT       TCP (no host: all interfaces, or this machine)
-//! tcp://… tls://… udp://…            with the protocol named; behind it, a host and a port
+//! tcp://… tls://… udp://…            with a protocol, followed by a host and a port
 //! unix:PATH  unixgram:PATH           sockets in the file system (unix://PATH too)
 //! @NAME  unix:@NAME  unixgram:@NAME  abstract sockets (Linux), unix(7)
 //! exec:COMMAND                       a command's standard input and output
@@ -16,13 +16,13 @@ use socket2::SockAddr;
 
 use super::exec::Program;
 
-/// Where to connect to or to listen on.
+/// An address to connect to or to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Addr {
     /// A TCP port.
     Tcp(HostPort),
-    /// A TCP port where TLS is spoken.
+    /// A TCP port with TLS.
     Tls(HostPort),
     /// A UDP port.
     Udp(HostPort),
@@ -30,17 +30,17 @@ pub enum Addr {
     Unix(UnixName),
     /// A unix datagram socket.
     UnixGram(UnixName),
-    /// A program's standard input and output.
+    /// The standard input and output of a program.
     Exec(Program),
 }
 
-/// A host and a port. Without a host it is every interface of this machine, or, to connect to, the
-/// loopback interface.
+/// A host and a port. Without a host, all interfaces to listen on, or the loopback interface to
+/// connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostPort {
     /// A name or an IP address without brackets; may be empty.
     pub host: String,
-    /// The port; 0 lets the system choose one to listen on.
+    /// The port; 0 lets the system choose a port to listen on.
     pub port: u16,
 }
 
@@ -53,16 +53,16 @@ pub enum UnixName {
     Abstract(Vec<u8>),
 }
 
-/// The prefix of an address, and how the rest of it is read.
+/// The prefix of an address, and the parser for the rest.
 #[derive(Clone, Copy, Debug)]
 pub struct Scheme {
-    /// Such as `tcp://`.
+    /// The prefix, such as `tcp://`.
     pub prefix: &'static str,
-    /// Reads what follows.
+    /// Parses the rest.
     pub parse: fn(&str) -> Result<Addr, String>,
 }
 
-/// All schemes; the first prefix that fits counts.
+/// All schemes; the first matching prefix counts.
 const SCHEMES: &[Scheme] = &[
     Scheme { prefix: "tcp://", parse: |rest| Ok(Addr::Tcp(HostPort::parse(rest)?)) },
     Scheme { prefix: "tls://", parse: |rest| Ok(Addr::Tls(HostPort::parse(rest)?)) },
@@ -75,10 +75,10 @@ const SCHEMES: &[Scheme] = &[
     Scheme { prefix: "exec:", parse: parse_command },
 ];
 
-/// Reads an address (a value parser for clap).
+/// Parses an address (a value parser for clap).
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_addr(text: &str) -> Result<Addr, String> {
     for scheme in SCHEMES {
         if let Some(rest) = text.strip_prefix(scheme.prefix) {
@@ -99,7 +99,7 @@ pub fn parse_addr(text: &str) -> Result<Addr, String> {
     HostPort::parse(text).map(Addr::Tcp)
 }
 
-/// Addresses that a tool of ours understands: it is the one that reads the rest.
+/// Addresses that another heka tool handles; that tool parses the rest.
 const BROKERS: &[(&str, &str)] = &[
     ("kafka://", "heka-kafka"),
     ("kafkas://", "heka-kafka"),
@@ -115,10 +115,10 @@ fn parse_command(line: &str) -> Result<Addr, String> {
 }
 
 impl HostPort {
-    /// Reads `HOST:PORT`, `:PORT` or `[ADDRESS]:PORT`.
+    /// Parses `HOST:PORT`, `:PORT` or `[ADDRESS]:PORT`.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || "expected HOST:PORT, :PORT or [ADDRESS]:PORT".to_owned();
         let text = text.strip_suffix('/').unwrap_or(text);
@@ -139,7 +139,7 @@ impl HostPort {
 }
 
 impl UnixName {
-    /// The name that a socket is bound to; that of one without a name is empty.
+    /// Returns the name that a socket is bound to; empty for an unnamed socket.
     pub fn of(addr: &SockAddr) -> Self {
         match addr.as_pathname() {
             Some(path) => Self::Path(path.to_owned()),
@@ -147,10 +147,10 @@ impl UnixName {
         }
     }
 
-    /// Reads a path, or `@NAME`.
+    /// Parses a path, or `@NAME`.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix('@') {
             _ if text.is_empty() => Err("expected a path".to_owned()),
@@ -159,7 +159,7 @@ impl UnixName {
         }
     }
 
-    /// An abstract name, without its `@`.
+    /// Parses an abstract name, without its `@`.
     fn named(name: &str) -> Result<Self, String> {
         match name {
             "" => Err("expected a name behind @".to_owned()),
@@ -167,7 +167,7 @@ impl UnixName {
         }
     }
 
-    /// The path, if it has one.
+    /// Returns the path, unless the name is abstract.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
@@ -175,10 +175,10 @@ impl UnixName {
         }
     }
 
-    /// As the system wants it.
+    /// Converts to a socket address.
     ///
     /// # Errors
-    /// If it is longer than the 107 bytes that unix(7) allows.
+    /// If the name is longer than the 107 bytes that unix(7) allows.
     pub fn to_sockaddr(&self) -> std::io::Result<SockAddr> {
         use std::os::unix::ffi::OsStrExt as _;
         match self {
@@ -192,10 +192,10 @@ impl UnixName {
 }
 
 impl Addr {
-    /// The same with TLS, where that can be (`--tls`).
+    /// Returns the address with TLS (`--tls`).
     ///
     /// # Errors
-    /// Words, if this address cannot have TLS.
+    /// A description, if this kind of address cannot use TLS.
     pub fn with_tls(self) -> Result<Self, String> {
         match self {
             Self::Tcp(at) | Self::Tls(at) => Ok(Self::Tls(at)),
@@ -203,7 +203,7 @@ impl Addr {
         }
     }
 
-    /// Whether it takes datagrams rather than a stream.
+    /// Whether the address is for datagrams rather than a stream.
     pub fn is_datagram(&self) -> bool {
         matches!(self, Self::Udp(_) | Self::UnixGram(_))
     }

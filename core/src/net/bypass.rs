@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `NO_PROXY`: what is reached without a proxy, separated by commas or blanks.
+//! `NO_PROXY`: hosts to reach without a proxy, separated by commas or blanks.
 //!
 //! ```text
-//! example.com     the host, and all below it; the same with `.` or `*.` before it
-//! h.example:8080  only that port; so for addresses: 10.0.0.1:8080, [fd00::1]:8080
-//! 10.0.0.1        an address; so fd00::1 and [fd00::1]
-//! 10.0.0.0/8      a network; so fd00::/8
+//! example.com     the host and its subdomains; the same with `.` or `*.` before it
+//! h.example:8080  only this port; also for addresses: 10.0.0.1:8080, [fd00::1]:8080
+//! 10.0.0.1        an address; also fd00::1 and [fd00::1]
+//! 10.0.0.0/8      a network; also fd00::/8
 //! *               everything
 //! ```
 
@@ -23,14 +23,14 @@ pub(super) struct Rule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Host {
     Any,
-    /// An address, and how many of its first bits count.
+    /// An address, and the number of its leading bits that count.
     Net(IpAddr, u32),
-    /// In lower case.
+    /// A domain, in lower case.
     Domain(String),
 }
 
 impl Rule {
-    /// All entries of a list. What is no address is taken for a name.
+    /// Parses all entries of a list. Anything but an address is treated as a name.
     pub(super) fn parse_list(list: &str) -> impl Iterator<Item = Self> {
         list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty()).map(Self::parse)
     }
@@ -42,7 +42,7 @@ impl Rule {
             return Self { host: Host::Net(addr, bits), port: None };
         }
         let (name, port) = match entry.rsplit_once(':') {
-            // More than one colon and no bracket: an address alone.
+            // More than one colon without brackets: an address without a port.
             Some((name, port)) if !name.contains(':') || name.ends_with(']') => {
                 port.parse().map_or((entry, None), |port| (name, Some(port)))
             }
@@ -59,7 +59,7 @@ impl Rule {
         Self { host, port }
     }
 
-    /// Whether `at` is reached directly.
+    /// Whether `at` is reached without the proxy.
     pub(super) fn covers(&self, at: &HostPort) -> bool {
         self.port.is_none_or(|port| port == at.port)
             && match &self.host {
@@ -78,7 +78,7 @@ fn unbracketed(text: &str) -> &str {
     text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text)
 }
 
-/// Whether the first `bits` of both are the same.
+/// Whether the first `bits` of both addresses are equal.
 fn is_in(addr: IpAddr, net: IpAddr, bits: u32) -> bool {
     match (addr.to_canonical(), net.to_canonical()) {
         (IpAddr::V4(addr), IpAddr::V4(net)) => {

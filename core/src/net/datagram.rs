@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Room for datagrams in the system, and how many had none.
+//! Receive buffers for datagrams, and the count of dropped datagrams.
 
 use std::io;
 
@@ -8,38 +8,38 @@ use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::{getsockopt_impl, sockopt_impl};
 use socket2::Socket;
 
-/// What the system says of a socket's memory (`SK_MEMINFO_VARS`, `sock_diag(7)`), and where in that the
-/// datagrams stand that were dropped.
+/// The memory figures of a socket (`SK_MEMINFO_VARS`, `sock_diag(7)`), and the index of the count
+/// of dropped datagrams in them.
 const MEMORY_FIGURES: usize = 9;
 const DROPS: usize = 8;
 
 sockopt_impl!(Memory, GetOnly, libc::SOL_SOCKET, libc::SO_MEMINFO, [u32; MEMORY_FIGURES]);
 
-/// Gives a socket room for `size` bytes of datagrams that were not read yet, or as much as the
-/// system allows, and returns how much it has.
+/// Sets a socket's buffer for unread datagrams to `size` bytes, or as much as the system allows;
+/// returns the resulting size.
 ///
 /// # Errors
-/// The system's.
+/// Any error of setsockopt(2) or getsockopt(2).
 pub fn set_receive_buffer(socket: &Socket, size: Option<usize>) -> io::Result<usize> {
-    // What is more than the limit is taken for the limit.
+    // The kernel reduces larger values to its limit.
     let most = i32::MAX as usize / 2;
     socket.set_recv_buffer_size(size.unwrap_or(most).min(most))?;
     if let Some(size) = size
         && room(socket)? < size
     {
-        // Whoever has the privilege may have more.
+        // A privileged process may exceed the limit.
         let _allowed = setsockopt(socket, sockopt::RcvBufForce, &size.min(most));
     }
     room(socket)
 }
 
-/// The system counts its own overhead in, as much again.
+/// Returns the usable size: the kernel doubles the value for its own overhead.
 fn room(socket: &Socket) -> io::Result<usize> {
     Ok(socket.recv_buffer_size()? / 2)
 }
 
-/// How many datagrams were dropped because a socket had no room, since it was made; a number that
-/// begins anew after 2^32. `None` if the system does not say.
+/// Returns the number of datagrams dropped since the socket was created for lack of buffer space;
+/// the number wraps at 2^32. `None` if the system does not report it.
 pub fn dropped_datagrams(socket: &Socket) -> Option<u32> {
     getsockopt(socket, Memory).ok()?.get(DROPS).copied()
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Connecting: every address of a name is tried, each within the time limit, and a signal ends the
-//! wait at once.
+//! Connects: tries every address of a name, each with a time limit; a signal ends the wait at once.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -16,25 +15,26 @@ use super::{
 };
 use crate::os::{Deadline, wait, wait_for};
 
-/// When to try a unix socket again that has a full backlog; then after twice as long each time.
+/// Delay before the first retry on a unix socket with a full backlog; doubled for each further
+/// retry.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
-/// But never less often than this.
+/// Maximum delay between retries.
 const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 
-/// How to connect.
+/// Settings of connections.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Time for each address, handshakes included; none is no limit but the system's.
+    /// Time limit for each address, including handshakes; the default is the system's.
     pub connect_timeout: Option<Duration>,
-    /// Which IP addresses to use.
+    /// IP addresses to use.
     pub family: Family,
-    /// Where connections come from (`--source`); port 0 is any.
+    /// Local address of connections (`--source`); port 0 is any.
     pub source: Option<SocketAddr>,
-    /// Idle time after which the system asks whether the peer is still there.
+    /// Idle time before TCP keepalive probes.
     pub keepalive: Option<Duration>,
-    /// The way out of the local network.
+    /// The proxy to use.
     pub proxy: Option<Proxy>,
-    /// Addresses for hosts and ports that are not looked up (`--resolve`).
+    /// Addresses for hosts and ports that are not resolved (`--resolve`).
     pub resolve: Vec<(HostPort, IpAddr)>,
 }
 
@@ -51,21 +51,22 @@ impl Default for Settings {
     }
 }
 
-/// Makes connections, all in the same way.
+/// Creates connections with the same settings.
 #[derive(Debug, Default)]
 pub struct Dialer {
-    /// How.
+    /// The settings.
     pub settings: Settings,
-    /// TLS for addresses that want it.
+    /// TLS for addresses that require it.
     #[cfg(feature = "tls")]
     pub tls: super::tls::Client,
 }
 
 impl Dialer {
-    /// Connects to a stream address, TLS handshake included, or starts the program that is one.
+    /// Connects to a stream address, including the TLS handshake, or starts the program in the
+    /// address.
     ///
     /// # Errors
-    /// [`DialError`]. A datagram address cannot be connected to this way.
+    /// [`DialError`], also for a datagram address.
     pub fn dial(&self, addr: &Addr) -> Result<Stream, DialError> {
         match addr {
             Addr::Tcp(at) => Ok(Stream::plain(self.dial_tcp(at)?)),
@@ -80,7 +81,7 @@ impl Dialer {
         }
     }
 
-    /// Connects a datagram socket: what is sent goes there, and errors come back.
+    /// Connects a datagram socket, which sets its destination and makes errors visible.
     ///
     /// # Errors
     /// [`DialError`].
@@ -97,7 +98,7 @@ impl Dialer {
         }
     }
 
-    /// Connects to a TCP port, through the proxy if there is one for this host.
+    /// Connects to a TCP port, through a proxy if one is configured for the host.
     ///
     /// # Errors
     /// [`DialError`].
@@ -123,13 +124,14 @@ impl Dialer {
             let socket = self.open(addr, Type::STREAM)?;
             connect(&socket, &addr.into(), deadline)?;
             refuse_itself(&socket)?;
-            // Output is written in large blocks; what is written is meant to go.
+            // Output is written in large blocks, which should leave at once.
             socket.set_tcp_nodelay(true)?;
             Ok(socket)
         })
     }
 
-    /// Tries `connect` with every address of the host until one succeeds; the last error counts.
+    /// Calls `connect` with each address of the host until one succeeds; otherwise returns the last
+    /// error.
     fn each_address(
         &self,
         at: &HostPort,
@@ -190,7 +192,7 @@ impl Dialer {
     }
 }
 
-/// Lets the system look after an idle connection.
+/// Enables TCP keepalive.
 pub(super) fn keep_alive(socket: &Socket, period: Option<Duration>) -> std::io::Result<()> {
     match period {
         Some(period) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(period)),
@@ -198,13 +200,13 @@ pub(super) fn keep_alive(socket: &Socket, period: Option<Duration>) -> std::io::
     }
 }
 
-/// A local port of the range that the system chooses from may be chosen for the very connection to
-/// it, if nobody listens there: then it is connected to itself (RFC 9293, 3.5).
+/// Detects a connection to itself: connecting to a local port of the ephemeral range where nobody
+/// listens may choose that very port (RFC 9293, 3.5).
 fn refuse_itself(socket: &Socket) -> Result<(), DialError> {
     let (local, peer) = (socket.local_addr()?, socket.peer_addr());
     if peer.is_ok_and(|peer| peer.as_socket() == local.as_socket()) {
         if socket.r#type()? == Type::STREAM {
-            // No trace of it is left that keeps the port.
+            // Close without a state that keeps the port in use.
             socket.set_linger(Some(Duration::ZERO))?;
         }
         let cause = "connected to itself, nobody listens there";
@@ -230,8 +232,8 @@ fn connect(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<(), D
     Ok(socket.set_nonblocking(false)?)
 }
 
-/// The same for a unix socket, which is connected at once or, while the backlog is full, not at
-/// all; no event says when there is room.
+/// Connects a unix socket, which succeeds at once or, while the backlog is full, fails; no event
+/// reports room.
 fn connect_unix(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<(), DialError> {
     socket.set_nonblocking(true)?;
     let mut pause = FIRST_PAUSE;

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why there is no connection.
+//! The reason why a connection could not be made.
 
 use super::{Fault, FaultKind};
 use crate::report::Stop;
 
-/// Why a connection could not be made.
+/// The reason why a connection could not be made.
 #[derive(Debug)]
 pub enum DialError {
-    /// A signal asked for the end.
+    /// A signal requested the end.
     Stopped(Stop),
-    /// It failed; another time it may not.
+    /// A failure; a retry may succeed.
     Failed(Fault),
 }
 
 impl DialError {
-    /// A failure that has words only.
+    /// Creates a failure from a description.
     pub fn failed(cause: impl std::fmt::Display) -> Self {
         Self::of(FaultKind::Other, cause)
     }
 
-    /// A failure of that kind, without a hint.
+    /// Creates a failure of this kind, without a hint.
     pub fn of(kind: FaultKind, cause: impl std::fmt::Display) -> Self {
         Self::Failed(Fault::new(kind, cause))
     }
 
-    /// The same with the name of what failed before the cause.
+    /// Prefixes the cause with the name of what failed.
     #[must_use]
     pub fn at(self, subject: impl std::fmt::Display) -> Self {
         match self {
@@ -33,10 +33,10 @@ impl DialError {
         }
     }
 
-    /// The failure itself, unless it is the end of the tool.
+    /// Returns the failure, unless it is a request to stop.
     ///
     /// # Errors
-    /// It is.
+    /// The request to stop.
     pub fn unless_stopped(self) -> Result<Self, Stop> {
         match self {
             Self::Stopped(stop) => Err(stop),
@@ -44,7 +44,7 @@ impl DialError {
         }
     }
 
-    /// As the end of a tool that has no more retries: status 3. The hint is printed before.
+    /// Converts to the end of a tool without further retries: status 3. Prints the hint.
     pub fn into_stop(self, subject: impl std::fmt::Display) -> Stop {
         match self {
             Self::Stopped(stop) => stop,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs as the other side of a connection: `exec:COMMAND`, and the brokers' tools.
+//! Programs as the peer of a connection: `exec:COMMAND`, and the tools for brokers.
 //!
-//! A program gets one end of a socket pair as its standard input and output. It is asked to end
-//! when its parent dies (`PR_SET_PDEATHSIG`). The system takes the thread that started it for its
-//! parent, so all are started by one thread that lives as long as the process.
+//! A program gets one end of a socket pair as its standard input and output. It is terminated when
+//! its parent dies (`PR_SET_PDEATHSIG`). For the kernel the parent is the thread that started it,
+//! so one thread, which lives as long as the process, starts all programs.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -23,14 +23,14 @@ use super::{DialError, Fault, FaultKind, Retries, Stream, peek_at};
 use crate::os::{Deadline, wait_for};
 use crate::report::{self, Cause as _, Level, Status, Stop};
 
-/// How long a program may take to end once nobody talks to it, and then once it is asked to.
+/// Time for a program to exit after its connection is closed, and again after a SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
-/// When to look again whether it has.
+/// Interval of checks whether it has.
 const LOOK: Duration = Duration::from_millis(5);
-/// How long a program that has closed its side may take to have a status.
+/// Time for a program that has closed its side to exit.
 const STATUS_LIMIT: Duration = Duration::from_millis(500);
 
-/// What a service manager says to us alone.
+/// Environment variables from the service manager that are only meant for this process.
 const OF_THE_MANAGER: [&str; 6] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
@@ -40,12 +40,12 @@ const OF_THE_MANAGER: [&str; 6] = [
     "LISTEN_FDNAMES",
 ];
 
-/// What is started.
+/// A program to start.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Program {
     /// A command line for the shell.
     Shell(String),
-    /// A tool of ours that speaks a broker's protocol, and the broker's address.
+    /// A heka tool that speaks a broker's protocol, and the broker's address.
     Broker {
         /// The tool.
         tool: &'static str,
@@ -54,19 +54,19 @@ pub enum Program {
     },
 }
 
-/// Which way the messages go.
+/// The direction of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// To the program.
     To,
-    /// From the program. A tool of ours reconnects by itself, with these retries: only it knows
-    /// where it was.
+    /// From the program. A heka tool reconnects by itself, with these retries: only the tool knows
+    /// its position.
     From(Retries),
 }
 
 impl Program {
-    /// Starts it. A tool of ours is waited for until it says that it is connected, if the messages
-    /// go there: another address may be the better one.
+    /// Starts the program. If messages go to a heka tool, waits until it reports that it is
+    /// connected: another address may work better.
     ///
     /// # Errors
     /// [`DialError`].
@@ -129,45 +129,45 @@ impl std::fmt::Display for Program {
     }
 }
 
-/// The flag by which a tool of ours says as much as we do.
+/// Returns the flag that makes a heka tool as verbose as this one.
 fn verbosity() -> Option<&'static str> {
     let flags = [(Level::Trace, "-vvv"), (Level::Debug, "-vv"), (Level::Note, "-v")];
     let more = flags.into_iter().find(|(level, _)| report::wants(*level)).map(|(_, flag)| flag);
     more.or((!report::wants(Level::Warning)).then_some("-q"))
 }
 
-/// A tool that was installed with the one that runs; otherwise `PATH` is asked.
+/// Returns the path of a tool installed next to this program; otherwise `PATH` is searched.
 fn beside_us(tool: &str) -> PathBuf {
     let own = std::env::current_exe().ok().map(|path| path.with_file_name(tool));
     own.filter(|path| path.is_file()).unwrap_or_else(|| tool.into())
 }
 
-/// A program that was started. Dropped, it is made to end.
+/// A running program, which is terminated when dropped.
 #[derive(Debug)]
 pub(super) struct Process(Option<Child>);
 
 impl Process {
-    /// How it ended, if it does soon.
+    /// Returns the exit status, if the program exits soon.
     fn status(&mut self) -> Option<ExitStatus> {
         self.0.as_mut().and_then(|child| ended(child, STATUS_LIMIT))
     }
 
-    /// Asks it to end, if it has not. The connection stays, for what it does until then.
+    /// Terminates the program, if it has not exited. The connection stays open for its last output.
     pub(super) fn ask_to_end(&mut self) {
         if let Some(child) = &mut self.0
             && matches!(child.try_wait(), Ok(None))
         {
-            // It has not been waited for, so the number is still its own.
+            // Not reaped yet, so the process ID is still valid.
             let _asked = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
         }
     }
 
-    /// How it ended, if it has.
+    /// Returns the exit status, if the program has exited.
     pub(super) fn exit(&mut self) -> Option<ExitStatus> {
         self.0.as_mut().and_then(|child| child.try_wait().ok().flatten())
     }
 
-    /// Waits for the program to say anything.
+    /// Waits for the program to send anything.
     fn await_first_byte(&mut self, near: &Socket, deadline: Deadline) -> Result<(), DialError> {
         if !wait_for(near.as_fd(), PollFlags::POLLIN, deadline)? {
             return Err(DialError::of(FaultKind::Timeout, "no answer from the broker in time"));
@@ -176,7 +176,7 @@ impl Process {
             return Ok(());
         }
         match self.status() {
-            // It has said why, and another attempt would end in the same way.
+            // The program has reported the cause, and another attempt would fail in the same way.
             Some(status) if status.code() == Some(2) => Err(Stop::Said(Status::Usage).into()),
             Some(status) => Err(DialError::of(FaultKind::Program, status_words(status))),
             None => Err(DialError::of(FaultKind::Closed, "closed the connection")),
@@ -194,32 +194,32 @@ impl Drop for Process {
     }
 }
 
-/// The end of a connection to a program. How the program has ended is known a moment later, unless
-/// it lives on.
+/// The end of a connection to a program. The exit status is available a moment later, unless the
+/// program continues to run.
 #[derive(Debug)]
 pub struct Parting {
     until: Instant,
 }
 
 impl Parting {
-    /// The connection has just ended.
+    /// Begins when the connection ends.
     pub fn begin() -> Self {
         Self { until: Instant::now() + STATUS_LIMIT }
     }
 
-    /// Whether there is nothing left to wait for: [`Stream::program_exit`] is known, or the
-    /// program lives on.
+    /// Whether there is nothing left to wait for: [`Stream::program_exit`] is known, or the program
+    /// continues to run.
     pub fn is_over(&self, stream: &mut Stream) -> bool {
         stream.program_exit().is_some() || Instant::now() >= self.until
     }
 
-    /// When to look again.
+    /// Returns when to check again.
     pub fn due(&self) -> Instant {
         self.until.min(Instant::now() + LOOK)
     }
 }
 
-/// How a program ended, for people.
+/// Describes an exit status for people.
 pub fn status_words(status: ExitStatus) -> String {
     match (status.code(), status.signal().map(Signal::try_from)) {
         (Some(code), _) => format!("exit status {code}"),
@@ -228,12 +228,12 @@ pub fn status_words(status: ExitStatus) -> String {
     }
 }
 
-/// Ends a program that is no longer needed: waits for it, asks it to end, then kills it.
+/// Ends a program that is no longer needed: waits for it, terminates it, then kills it.
 fn end(child: &mut Child) {
     if ended(child, GRACE).is_some() {
         return;
     }
-    // It has not been waited for, so the number is still its own.
+    // Not reaped yet, so the process ID is still valid.
     let pid = Pid::from_raw(child.id().cast_signed());
     let asked = kill(pid, Signal::SIGTERM);
     if asked.is_err() || ended(child, GRACE).is_none() {
@@ -241,7 +241,7 @@ fn end(child: &mut Child) {
     }
 }
 
-/// Waits for the end of a program, but not long.
+/// Waits up to `limit` for a program to exit.
 fn ended(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
     let until = Instant::now() + limit;
     loop {
@@ -253,10 +253,10 @@ fn ended(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
     }
 }
 
-/// A command to start, and where to say what came of it.
+/// A command to start, and the channel for the result.
 type Order = (Command, mpsc::Sender<io::Result<Child>>);
 
-/// Starts a program, as a child of the thread that starts all.
+/// Starts a program as a child of the thread that starts all programs.
 fn spawn(command: Command) -> io::Result<Child> {
     static STARTER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
     let starter = STARTER.get_or_init(|| {
@@ -278,7 +278,7 @@ fn spawn_here(mut command: Command) -> io::Result<Child> {
     let parent = nix::unistd::getpid();
     let tie = move || {
         set_pdeathsig(Signal::SIGTERM)?;
-        // It may have died before.
+        // The parent may have died before.
         if getppid() == parent { Ok(()) } else { Err(io::Error::other("the parent is gone")) }
     };
     #[expect(unsafe_code, reason = "what has to be done between fork and exec is never safe")]

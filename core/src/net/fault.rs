@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why a connection could not be made or was lost: what kind of failure, for programs and counters,
-//! and in words.
+//! Failures of connections: the kind, for programs and counters, and a description.
 
 use std::io::{self, ErrorKind};
 
 use crate::report::Cause as _;
 use crate::report::stats::{Counter, Values};
 
-/// What kind of failure it was.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// Nobody listens there.
+    /// The connection was refused.
     Refused,
     /// The connection was reset.
     Reset,
     /// The peer closed the connection.
     Closed,
-    /// The peer did not answer, or took nothing, in time.
+    /// The peer did not answer or accept data in time.
     Timeout,
     /// No route to the host.
     Unreachable,
@@ -26,15 +25,15 @@ pub enum FaultKind {
     Tls,
     /// The peer does not speak TLS.
     NotTls,
-    /// The peer speaks TLS, and we do not.
+    /// The peer uses TLS, but this side does not.
     TlsExpected,
-    /// The peer does not accept our certificate, name, password or token.
+    /// The peer rejected the certificate, name, password or token.
     Authentication,
-    /// A proxy or a server refused what was asked of it before the connection is of use.
+    /// A proxy or server rejected the request that precedes the connection.
     Handshake,
-    /// What the peer sends is not its protocol.
+    /// The peer violated the protocol.
     Protocol,
-    /// A program that is the peer failed.
+    /// The program that is the peer failed.
     Program,
     /// Anything else.
     Other,
@@ -60,10 +59,10 @@ const KINDS: [(FaultKind, &str); 14] = [
 static COUNTS: [Counter; KINDS.len()] = [const { Counter::new() }; KINDS.len()];
 
 impl FaultKind {
-    /// That of an error of the system.
+    /// Returns the kind of an I/O error.
     pub fn of(error: &io::Error) -> Self {
         match error.kind() {
-            // A UNIX socket that is not there.
+            // A UNIX socket that does not exist.
             ErrorKind::ConnectionRefused | ErrorKind::NotFound => Self::Refused,
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
                 Self::Reset
@@ -86,37 +85,37 @@ impl FaultKind {
     }
 }
 
-/// The failures of all kinds, for a metric with the label `cause`.
+/// Adds the number of failures of each kind, for a metric with the label `cause`.
 pub fn put_faults(all: &mut Values) {
     for ((_, name), counter) in KINDS.iter().zip(&COUNTS) {
         all.put_counter(*name, counter);
     }
 }
 
-/// Why a connection could not be made, or was lost.
+/// The reason why a connection could not be made, or was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What kind of failure it was.
+    /// The kind of failure.
     pub kind: FaultKind,
-    /// What went wrong, for people.
+    /// The cause, for people.
     pub cause: String,
-    /// What could help.
+    /// A hint on what could help.
     pub hint: Option<String>,
 }
 
 impl Fault {
-    /// Without a hint.
+    /// Creates a failure without a hint.
     pub fn new(kind: FaultKind, cause: impl std::fmt::Display) -> Self {
         Self { kind, cause: cause.to_string(), hint: None }
     }
 
-    /// With what could help.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// With the name of what failed before the cause.
+    /// Prefixes the cause with the name of what failed.
     #[must_use]
     pub fn at(self, subject: impl std::fmt::Display) -> Self {
         Self { cause: format!("{subject}: {}", self.cause), ..self }
@@ -125,7 +124,7 @@ impl Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        // With TLS 1.3 only a read after the handshake shows what the server thought of it.
+        // With TLS 1.3, only a read after the handshake shows whether the server accepted it.
         #[cfg(feature = "tls")]
         if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
             return super::tls::explain(error);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Listening: sockets bound to an address, or taken over from the one who started us.
+//! Listening: sockets bound to an address, or inherited from the parent process.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,27 +14,27 @@ use super::unix::{self, OwnPath};
 use super::{Addr, DialError, Family, HostPort, UnixName, resolve};
 use crate::report::{Cause as _, Explain as _, Stop};
 
-/// How long a name to listen on may take to resolve.
+/// Time limit for resolving a name to listen on.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The first inherited descriptor (`sd_listen_fds(3)`).
 const FIRST_INHERITED: RawFd = 3;
 
-/// How to listen.
+/// Settings of listeners.
 #[derive(Clone, Debug)]
 pub struct ListenOptions {
-    /// Connections that wait to be accepted.
+    /// Length of the accept queue.
     pub backlog: i32,
-    /// Mode of a unix socket, in force before anybody can connect; the umask's if absent.
+    /// Mode of a unix socket, set before anybody can connect; from the umask if absent.
     pub mode: Option<u32>,
     /// Owner and group of a unix socket.
     pub owner: (Option<u32>, Option<u32>),
-    /// Replace whatever is at a unix socket's path, a socket in use and a file included.
+    /// Whether to replace whatever exists at a unix socket's path, even a socket in use or a file.
     pub force: bool,
-    /// Remove a unix socket's path at the end.
+    /// Whether to remove a unix socket's path at the end.
     pub unlink: bool,
     /// Type of a unix socket.
     pub unix_type: Type,
-    /// Idle time after which the system asks whether a peer is still there.
+    /// Idle time before TCP keepalive probes.
     pub keepalive: Option<Duration>,
 }
 
@@ -52,24 +52,24 @@ impl Default for ListenOptions {
     }
 }
 
-/// A bound socket: one that accepts connections, or one that receives datagrams.
+/// A bound socket that accepts connections or receives datagrams.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// As it was asked for, with the port that the system chose.
+    /// The requested address, with the port that the system chose.
     pub addr: Addr,
     keepalive: Option<Duration>,
     is_inherited: bool,
-    // Held for what dropping it does.
+    // Held for its destructor.
     _path: Option<OwnPath>,
 }
 
 /// An accepted connection.
 #[derive(Debug)]
 pub struct Accepted {
-    /// Its socket, non-blocking.
+    /// The socket, non-blocking.
     pub socket: Socket,
-    /// Who connected, for people: `IP:PORT`, or `unix`.
+    /// Address of the peer, for people: `IP:PORT`, or `unix`.
     pub peer: String,
 }
 
@@ -118,10 +118,10 @@ impl Listener {
         Ok(Self { socket, addr, keepalive, is_inherited: false, _path: path })
     }
 
-    /// Takes over a socket that somebody else has opened; `subject` says where it is from.
+    /// Takes over a socket that another process has opened; `subject` names its origin.
     ///
     /// # Errors
-    /// It is no socket to listen on: status 2.
+    /// If it is not a listening socket: status 2.
     pub fn adopt(socket: Socket, subject: &str, keepalive: Option<Duration>) -> Result<Self, Stop> {
         let wrong = |error: io::Error| Stop::usage(format_args!("{subject}: {}", error.cause()));
         let kind = socket.r#type().map_err(wrong)?;
@@ -141,10 +141,10 @@ impl Listener {
         Ok(Self { socket, addr, keepalive, is_inherited: true, _path: None })
     }
 
-    /// Takes one connection; `None` if none waits.
+    /// Accepts one connection; `None` if there is none.
     ///
     /// # Errors
-    /// The system's, out of descriptors among them.
+    /// Any error of accept(2), e.g. no free descriptors.
     pub fn accept(&self) -> io::Result<Option<Accepted>> {
         match self.socket.accept() {
             Ok((socket, from)) => {
@@ -160,7 +160,7 @@ impl Listener {
                 Ok(Some(Accepted { socket, peer }))
             }
             Err(error) => match error.kind() {
-                // Gone again before it was accepted.
+                // Closed before it was accepted.
                 io::ErrorKind::WouldBlock
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::Interrupted => Ok(None),
@@ -169,18 +169,18 @@ impl Listener {
         }
     }
 
-    /// The bound socket.
+    /// Returns the bound socket.
     pub fn socket(&self) -> &Socket {
         &self.socket
     }
 
-    /// Whether it was taken over, and is open elsewhere too.
+    /// Whether the socket was inherited, and may be open elsewhere too.
     pub fn is_inherited(&self) -> bool {
         self.is_inherited
     }
 
-    /// The address to connect to, as people type it: TCP as [`Self::bound`] has it, everything else
-    /// with its scheme.
+    /// Returns the address to connect to, as people type it: TCP as in [`Self::bound`], others with
+    /// their scheme.
     pub fn reached_at(&self) -> String {
         let bound = self.bound();
         match &self.addr {
@@ -191,7 +191,8 @@ impl Listener {
         }
     }
 
-    /// Where it listens, with the numbers that the system chose: `127.0.0.1:40123`, or a path.
+    /// Returns the bound address, with the port that the system chose: `127.0.0.1:40123`, or a
+    /// path.
     pub fn bound(&self) -> String {
         let ip = self.socket.local_addr().ok().and_then(|addr| addr.as_socket());
         match (ip, &self.addr) {
@@ -208,17 +209,17 @@ impl AsFd for Listener {
     }
 }
 
-/// An IPv4 peer of a socket that serves both families, as IPv4.
+/// Converts an IPv4 peer of a dual-stack socket to IPv4.
 pub(crate) fn plain_ip(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
-/// Whether that is every interface, of both families.
+/// Whether the address means every interface of both families.
 fn is_everywhere(at: &HostPort) -> bool {
     at.host.is_empty() || at.host == "*"
 }
 
-/// Where to bind, best first: every interface with IPv6 where the system has that.
+/// Returns the addresses to bind, best first: every interface with IPv6 where available.
 fn interfaces(at: &HostPort) -> Result<Vec<SocketAddr>, DialError> {
     if is_everywhere(at) {
         let hosts = [IpAddr::from(Ipv6Addr::UNSPECIFIED), IpAddr::from(Ipv4Addr::UNSPECIFIED)];
@@ -247,19 +248,20 @@ fn listen_ip(ip: SocketAddr, datagram: bool, both: bool, backlog: i32) -> io::Re
     Ok(socket)
 }
 
-/// The sockets that systemd, or another parent, has opened to be listened on. `keepalive` is as
-/// in [`ListenOptions`].
+/// Returns the listening sockets that systemd, or another parent, has opened. `keepalive` is as in
+/// [`ListenOptions`].
 ///
 /// # Errors
-/// A descriptor that is no socket to listen on: status 2.
+/// A descriptor that is not a listening socket: status 2.
 pub fn inherited(keepalive: Option<Duration>) -> Result<Vec<Listener>, Stop> {
     let sockets = inherited_sockets()?.into_iter().zip(FIRST_INHERITED..);
     let adopt = |(socket, fd)| Listener::adopt(socket, &subject(fd), keepalive);
     sockets.map(adopt).collect()
 }
 
-/// The sockets that systemd, or another parent, has opened: `LISTEN_FDS` descriptors from 3
-/// on, if `LISTEN_PID` is this process (`sd_listen_fds(3)`). One may be a connection.
+/// Returns the sockets that systemd, or another parent, has opened: `LISTEN_FDS` descriptors
+/// starting with 3, if `LISTEN_PID` is this process (`sd_listen_fds(3)`). Connections may be among
+/// them.
 ///
 /// # Errors
 /// A descriptor that is not open.
@@ -271,7 +273,7 @@ fn subject(fd: RawFd) -> String {
     format!("LISTEN_FDS: descriptor {fd}")
 }
 
-/// Their numbers.
+/// Returns the numbers of the inherited descriptors.
 pub(super) fn inherited_numbers() -> Range<RawFd> {
     #[expect(clippy::disallowed_methods, reason = "the protocol of socket activation is these")]
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<i32>().ok());

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sockets: addresses, connecting, listening, TLS.
 //!
-//! [`Addr`] is what a user types. A [`Dialer`] turns it into a connected [`Stream`], a
-//! [`Listener`] is bound to it, [`Redial`] makes a connection again. The flags that belong to them
-//! are in [`args`], for all tools alike.
+//! [`Addr`] is what a user types. A [`Dialer`] turns it into a connected [`Stream`], a [`Listener`]
+//! is bound to it, [`Redial`] reconnects. Their flags are in [`args`], the same for all tools.
 
 mod addr;
 mod bypass;

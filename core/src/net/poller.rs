@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Waiting for very many descriptors at once (epoll(7)), with signals served on the way.
+//! Waits for very many descriptors at once (epoll(7)), and handles signals meanwhile.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -10,24 +10,24 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use crate::os::{Deadline, pulse, serve_signals, signal};
 use crate::report::{Explain as _, Stop};
 
-/// Most descriptors that one call reports; the others come with the next.
+/// Maximum number of descriptors reported by one call; the next call reports the rest.
 const BATCH: usize = 256;
-/// The token of the descriptor that signals write to.
+/// The token of the descriptor for signals.
 const WAKE: u64 = u64::MAX;
 
-/// What is wanted of a descriptor. Its end and its errors are always reported.
+/// The events to wait for. Hang-ups and errors are always reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
-    /// To read from it.
+    /// Readable.
     pub read: bool,
-    /// To write to it.
+    /// Writable.
     pub write: bool,
 }
 
 impl Interest {
-    /// To read.
+    /// Waits until readable.
     pub const READ: Self = Self { read: true, write: false };
-    /// To hear of errors only.
+    /// Waits for errors only.
     pub const NONE: Self = Self { read: false, write: false };
 
     fn flags(self) -> EpollFlags {
@@ -41,13 +41,13 @@ impl Interest {
 /// A descriptor that is ready.
 #[derive(Clone, Copy, Debug)]
 pub struct Ready {
-    /// What it was added with.
+    /// The token with which it was added.
     pub token: u64,
-    /// There is something to read, or its end.
+    /// Readable, or at its end.
     pub read: bool,
-    /// It takes something.
+    /// Writable.
     pub write: bool,
-    /// It is broken, or a pipe without a reader.
+    /// In an error state, or a pipe without a reader.
     pub broken: bool,
     /// Both directions of a connection have ended.
     pub hung_up: bool,
@@ -60,10 +60,10 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// An empty set; signals wake it.
+    /// Creates an empty set that signals wake.
     ///
     /// # Errors
-    /// The system's.
+    /// Any error of epoll(7).
     pub fn new() -> Result<Self, Stop> {
         let poller = Self { epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).at("epoll")? };
         if let Some(fd) = signal::wake_fd() {
@@ -75,34 +75,34 @@ impl Poller {
     /// Adds a descriptor.
     ///
     /// # Errors
-    /// The system's: files on disks cannot be waited for.
+    /// Any error of epoll_ctl(2): regular files cannot be waited for.
     pub fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> nix::Result<()> {
         self.epoll.add(fd, EpollEvent::new(interest.flags(), token))
     }
 
-    /// Adds a socket of which only changes are reported, once each, in both directions: the
-    /// caller remembers what may be done with it until that proves wrong.
+    /// Adds a socket in edge-triggered mode, for both directions: the caller remembers that it is
+    /// ready until a call would block.
     ///
     /// # Errors
-    /// The system's.
+    /// Any error of epoll_ctl(2).
     pub fn add_edges(&self, fd: impl AsFd, token: u64) -> nix::Result<()> {
         let both = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLRDHUP;
         self.epoll.add(fd, EpollEvent::new(both | EpollFlags::EPOLLET, token))
     }
 
-    /// Changes what is wanted of a descriptor.
+    /// Changes the events to wait for.
     ///
     /// # Errors
-    /// The system's.
+    /// Any error of epoll_ctl(2).
     pub fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> nix::Result<()> {
         self.epoll.modify(fd, &mut EpollEvent::new(interest.flags(), token))
     }
 
-    /// Changes what is wanted of a descriptor from `before`; where that is `None`, it is not in the
-    /// set, and not even its end is told.
+    /// Changes the events to wait for from `before`. If an interest is `None`, the descriptor is
+    /// not in the set, and not even hang-ups are reported.
     ///
     /// # Errors
-    /// The system's.
+    /// Any error of epoll_ctl(2).
     pub fn change(
         &self,
         fd: impl AsFd,
@@ -118,16 +118,16 @@ impl Poller {
         }
     }
 
-    /// Forgets a descriptor.
+    /// Removes a descriptor.
     ///
     /// # Errors
-    /// The system's.
+    /// Any error of epoll_ctl(2).
     pub fn remove(&self, fd: impl AsFd) -> nix::Result<()> {
         self.epoll.delete(fd)
     }
 
-    /// Waits until something is ready or the deadline has passed; nothing is ready then, nor when
-    /// a signal such as HUP woke us.
+    /// Waits until a descriptor is ready or the deadline has passed. The result is empty at the
+    /// deadline, and after a signal such as HUP.
     ///
     /// # Errors
     /// [`Stop::Signal`] as soon as INT or TERM has come.
@@ -171,7 +171,7 @@ fn timeout(deadline: Deadline) -> EpollTimeout {
     let Some(deadline) = deadline else {
         return EpollTimeout::NONE;
     };
-    // Rounded up, so that a deadline has passed when the wait is over.
+    // Rounded up, so that a deadline has passed after the wait.
     let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
     EpollTimeout::try_from(left.as_millis().min(i32::MAX as u128)).unwrap_or(EpollTimeout::MAX)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tunnels through an HTTP proxy: `CONNECT` (RFC 9110 §9.3.6), with a name and a password if the
-//! proxy's URL has them. SOCKS5 proxies are in [`super::socks`].
+//! Tunnels through an HTTP proxy: `CONNECT` (RFC 9110 §9.3.6), with the name and password in the
+//! proxy's URL, if any. SOCKS5 proxies are in [`super::socks`].
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::IpAddr;
@@ -16,32 +16,32 @@ use super::{DialError, Fault, FaultKind, HostPort};
 use crate::os::{Deadline, wait_for};
 use crate::report::{self, Stop};
 
-/// Longest answer of a proxy that is read.
+/// Maximum size of a proxy's answer in bytes.
 const MAX_ANSWER_SIZE: usize = 16 * 1024;
 
 /// A proxy, and the hosts that are reached without it.
 #[derive(Clone)]
 pub struct Proxy {
-    /// Where it is.
+    /// Address of the proxy.
     pub at: HostPort,
     kind: Kind,
     /// `NAME:PASSWORD`.
     credentials: Option<Zeroizing<String>>,
-    /// What is reached without it, as in `NO_PROXY`.
+    /// Hosts reached without the proxy, as in `NO_PROXY`.
     bypass: Vec<Rule>,
-    /// Why it cannot be used, which matters only where it would be.
+    /// Reason why the proxy is unusable, which matters only for connections that need it.
     trouble: Option<String>,
-    /// Loopback goes directly, unless the user named the proxy for this very run.
+    /// Whether the proxy is used for loopback: only if the user specified the proxy for this run.
     serves_loopback: bool,
 }
 
-/// What a proxy speaks.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Http,
-    /// The host's address is looked up here.
+    /// SOCKS5 with addresses resolved locally.
     Socks5,
-    /// The proxy looks it up.
+    /// SOCKS5 with names resolved by the proxy.
     Socks5h,
 }
 
@@ -52,11 +52,11 @@ impl std::fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// Reads `http://[NAME:PASSWORD@]HOST[:PORT]`, or the same with `socks5://` or `socks5h://`;
-    /// the scheme may be absent, the port is then 3128 as in curl, and 80 or 1080 with the scheme.
+    /// Parses `http://[NAME:PASSWORD@]HOST[:PORT]`, also with `socks5://` or `socks5h://`. The
+    /// scheme may be absent; the default port is then 3128 as in curl, otherwise 80 or 1080.
     ///
     /// # Errors
-    /// Words on what is wrong; they do not repeat the URL.
+    /// A description of what is wrong, without the URL.
     pub fn parse(url: &str) -> Result<Self, String> {
         let (kind, rest, default_port) = match url.split_once("://") {
             Some(("http", rest)) => (Kind::Http, rest, 80),
@@ -87,7 +87,7 @@ impl Proxy {
         Ok(Self { at, kind, credentials, bypass, trouble: None, serves_loopback: true })
     }
 
-    /// One that cannot be used: connections that do not need it never report that.
+    /// Creates an unusable proxy, which is only reported for connections that need it.
     pub fn unusable(trouble: String) -> Self {
         Self {
             at: HostPort { host: String::new(), port: 0 },
@@ -99,20 +99,20 @@ impl Proxy {
         }
     }
 
-    /// Whether it can be used at all.
+    /// Checks that the proxy is usable.
     ///
     /// # Errors
-    /// If not: status 2.
+    /// If it is not: status 2.
     pub(super) fn check(&self) -> Result<(), Stop> {
         self.trouble.as_ref().map_or(Ok(()), |trouble| Err(Stop::usage(trouble)))
     }
 
-    /// Whether a password is part of it.
+    /// Whether the proxy has a password.
     pub fn has_password(&self) -> bool {
         self.credentials.as_ref().is_some_and(|credentials| credentials.contains(':'))
     }
 
-    /// The same, with its password kept off stderr, also in the form that a header has.
+    /// Conceals the password in messages, also in its encoded form.
     #[must_use]
     pub fn concealed(self) -> Self {
         if let Some(credentials) = &self.credentials
@@ -124,21 +124,21 @@ impl Proxy {
         self
     }
 
-    /// The same, but hosts of this comma-separated list (`NO_PROXY`) are reached directly.
+    /// Excludes the hosts of a comma-separated list (`NO_PROXY`).
     #[must_use]
     pub fn except(mut self, list: &str) -> Self {
         self.bypass.extend(Rule::parse_list(list));
         self
     }
 
-    /// The same, but not for this machine itself: for proxies that the environment names.
+    /// Excludes the local host, for proxies from the environment.
     #[must_use]
     pub fn except_loopback(mut self) -> Self {
         self.serves_loopback = false;
         self
     }
 
-    /// Whether connections to that host go through it.
+    /// Whether connections to a host use the proxy.
     pub fn serves(&self, at: &HostPort) -> bool {
         let host = at.host.to_ascii_lowercase();
         let is_loopback = host.is_empty()
@@ -150,15 +150,15 @@ impl Proxy {
         !self.bypass.iter().any(|rule| rule.covers(at))
     }
 
-    /// Whether it accepts addresses only, so that names have to be looked up before.
+    /// Whether the proxy accepts only addresses, so that names must be resolved first.
     pub(super) fn wants_address(&self) -> bool {
         self.kind == Kind::Socks5
     }
 
-    /// Asks for a tunnel over a connected socket.
+    /// Requests a tunnel over a connected socket.
     ///
     /// # Errors
-    /// The proxy's refusal in words, or a [`DialError`] of the connection.
+    /// The proxy's refusal, or a [`DialError`] of the connection.
     pub fn tunnel(
         &self,
         socket: &Socket,
@@ -202,7 +202,7 @@ fn not_http() -> DialError {
     DialError::of(FaultKind::Protocol, "not an HTTP proxy")
 }
 
-/// Reads to the empty line, and not a byte more: what follows is the tunnel's.
+/// Reads up to the empty line and no further: the rest belongs to the tunnel.
 fn read_answer(mut socket: &Socket, deadline: Deadline) -> Result<String, DialError> {
     let mut answer = Vec::new();
     let mut byte = [0];

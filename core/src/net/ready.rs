@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Telling who started us that we listen: `--ready-fd`.
+//! Notifies the parent process that the tool is listening: `--ready-fd`.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -10,15 +10,15 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use super::listen::inherited_numbers;
 use crate::report::{Cause as _, Stop};
 
-/// The descriptor that was given for it. It is looked at as soon as its flag is read, when nothing
-/// of our own is open yet; as it stays open, nothing of ours gets its number later.
+/// The descriptor for the notification. It is checked as soon as the flag is parsed, when the tool
+/// has not opened anything; as it stays open, its number is not reused.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadyFd(RawFd);
 
-/// The number of a descriptor from 3 on that is open for writing (a value parser).
+/// Parses the number of a descriptor that is open for writing, at least 3 (a value parser).
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_ready_fd(text: &str) -> Result<ReadyFd, String> {
     let number = text.parse().ok().filter(|number| *number >= 3);
     let number: RawFd = number.ok_or("expected the number of a descriptor, 3 or more")?;
@@ -33,10 +33,10 @@ pub fn parse_ready_fd(text: &str) -> Result<ReadyFd, String> {
 }
 
 impl ReadyFd {
-    /// Writes where we listen, one line each, and closes the descriptor.
+    /// Writes the listening addresses, one per line, and closes the descriptor.
     ///
     /// # Errors
-    /// `--ready-fd N: CAUSE`, status 2: it cannot be written to.
+    /// `--ready-fd N: CAUSE`, status 2, if the descriptor cannot be written to.
     pub fn announce(self, places: impl IntoIterator<Item = String>) -> Result<(), Stop> {
         let lines: String = places.into_iter().map(|place| place + "\n").collect();
         let told = borrow(self.0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Making a connection again: when to try, what is said of it, and waiting until then.
+//! Reconnects: when to retry, how to report it, and waiting until then.
 //!
 //! The default numbers are those of Heka's retry helper: 250 ms, doubled up to 30 s, up to 500 ms
 //! of jitter, forever.
@@ -12,16 +12,16 @@ use crate::os::{Backlog, Deadline, wait};
 use crate::report::words::Span;
 use crate::report::{self, Stop};
 
-/// No delay is shorter: with none at all, a server that is not there would keep a processor busy.
+/// Minimum delay: without one, an unreachable server would keep a processor busy.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// How often to try again.
+/// Number of retries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Retries {
-    /// Without end.
+    /// No limit.
     #[default]
     Forever,
-    /// So many times.
+    /// At most this many.
     Times(u64),
 }
 
@@ -34,18 +34,18 @@ impl Display for Retries {
     }
 }
 
-/// How long to wait between attempts, and how many there may be.
+/// Delays between retries, and their number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
-    /// Before the first retry.
+    /// Delay before the first retry.
     pub delay: Duration,
-    /// Each delay is the one before times this.
+    /// Factor between consecutive delays.
     pub growth: f64,
-    /// No delay is longer, jitter apart.
+    /// Maximum delay, without jitter.
     pub max_delay: Duration,
-    /// A random part of this is added to each delay, so that many clients do not come at once.
+    /// Maximum random addition to each delay, so that many clients do not reconnect at once.
     pub jitter: Duration,
-    /// How many retries follow a failure.
+    /// Maximum number of retries after a failure.
     pub retries: Retries,
 }
 
@@ -61,7 +61,7 @@ impl Default for Backoff {
     }
 }
 
-/// A connection that was lost, or an attempt to make one that failed.
+/// A lost connection, or a failed attempt to connect.
 #[derive(Clone, Copy, Debug)]
 pub struct Loss<'a> {
     text: Arguments<'a>,
@@ -71,31 +71,31 @@ pub struct Loss<'a> {
 }
 
 impl<'a> Loss<'a> {
-    /// `SUBJECT: CAUSE`.
+    /// Creates a loss from `SUBJECT: CAUSE`.
     pub fn of(text: Arguments<'a>) -> Self {
         Self { text, hint: None, wait: Duration::ZERO, gap: "" }
     }
 
-    /// What could help.
+    /// Adds a hint on what could help.
     #[must_use]
     pub fn hint(self, hint: Option<&'a str>) -> Self {
         Self { hint, ..self }
     }
 
-    /// How long the server asks us to wait.
+    /// Adds the delay that the server asked for.
     #[must_use]
     pub fn wait(self, wait: Duration) -> Self {
         Self { wait, ..self }
     }
 
-    /// What may be lost meanwhile; nothing if empty.
+    /// Adds a description of what may be lost meanwhile; nothing if empty.
     #[must_use]
     pub fn gap(self, gap: &'a str) -> Self {
         Self { gap, ..self }
     }
 }
 
-/// One thing that is connected to again when that fails or ends.
+/// The reconnection to one destination.
 #[derive(Clone, Copy, Debug)]
 pub struct Redial {
     backoff: Backoff,
@@ -105,13 +105,13 @@ pub struct Redial {
 }
 
 impl Redial {
-    /// Its first attempt is due at once.
+    /// Creates the state; the first attempt is due at once.
     pub fn new(backoff: Backoff) -> Self {
         Self { backoff, failures: 0, next: backoff.delay, due: Instant::now() }
     }
 
-    /// Announces the next attempt after a loss and when it is due; `false` if there may be none, of
-    /// which nothing is said.
+    /// Schedules and announces the next attempt after a loss; returns `false`, without a message,
+    /// if no retries are left.
     pub fn schedule(&mut self, loss: &Loss<'_>) -> bool {
         let Some(delay) = self.delay() else { return false };
         self.announce(loss, delay.max(loss.wait));
@@ -124,7 +124,7 @@ impl Redial {
     /// Counts a failure, and announces the next attempt at `subject`.
     ///
     /// # Errors
-    /// If there may be none: the failure, as the end of the tool.
+    /// The failure, as the end of the tool, if no retries are left.
     pub fn retry(&mut self, subject: impl Display, error: DialError) -> Result<(), Stop> {
         if let DialError::Failed(Fault { kind, cause, hint }) = &error {
             kind.count();
@@ -136,33 +136,32 @@ impl Redial {
         Err(error.into_stop(subject))
     }
 
-    /// Announces when `subject` is asked again for what it could not do now.
+    /// Announces when the request to `subject` is repeated after a temporary failure.
     ///
     /// # Errors
-    /// If there may be no more attempts: the cause.
+    /// The cause, if no retries are left.
     pub fn delay_after(&mut self, subject: &str, cause: &str) -> Result<Instant, DialError> {
         let is_scheduled = self.schedule(&Loss::of(format_args!("{subject}: {cause}")));
         if is_scheduled { Ok(self.due) } else { Err(DialError::failed(cause)) }
     }
 
-    /// Announces an attempt after `delay` that is not a retry: the other side closed the
-    /// connection normally.
+    /// Announces an attempt after `delay` that is not a retry: the other side closed the connection
+    /// normally.
     pub fn schedule_after(&mut self, delay: Duration, loss: &Loss<'_>) {
         self.announce(loss, delay);
     }
 
-    /// The next attempt is due now, and nothing need be said of it.
+    /// Schedules the next attempt immediately, without an announcement.
     pub fn schedule_now(&mut self) {
         self.due = Instant::now();
     }
 
-    /// When the next attempt is due.
+    /// Returns when the next attempt is due.
     pub fn due(&self) -> Instant {
         self.due
     }
 
-    /// Waits until the next attempt is due, or `end`, while the reader of `out` goes on taking what
-    /// there is.
+    /// Waits until the next attempt is due, or `end`, while continuing to write to `out`.
     ///
     /// # Errors
     /// A signal, a write error, or the end of the reader.
@@ -179,17 +178,17 @@ impl Redial {
         }
     }
 
-    /// Whether another attempt may follow.
+    /// Whether retries are left.
     pub fn may_retry(&self) -> bool {
         !matches!(self.backoff.retries, Retries::Times(times) if self.failures >= times)
     }
 
-    /// Starts anew after a success.
+    /// Resets the state after a success.
     pub fn reset(&mut self) {
         (self.failures, self.next) = (0, self.backoff.delay);
     }
 
-    /// How many attempts have failed since the last success.
+    /// Returns the number of failures since the last success.
     pub fn failures(&self) -> u64 {
         self.failures
     }
@@ -205,7 +204,7 @@ impl Redial {
         ));
     }
 
-    /// How long to wait before the next attempt; `None` if there may be no more.
+    /// Returns the delay before the next attempt; `None` if no retries are left.
     fn delay(&mut self) -> Option<Duration> {
         if !self.may_retry() {
             return None;
@@ -218,12 +217,11 @@ impl Redial {
     }
 }
 
-/// Longest absence that a server may ask for: beyond it there is a mistake.
+/// Maximum delay that a server may ask for; more is a mistake.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a server asks us to stay away: the value of a `Retry-After` header, which is in seconds
-/// or a date (RFC 9110 §10.2.3). `None` if it is neither, or a date that has passed; never more
-/// than a day.
+/// Parses the value of a `Retry-After` header, in seconds or as a date (RFC 9110 §10.2.3). `None`
+/// if it is neither, or a date in the past; never more than a day.
 pub fn retry_after(value: &str) -> Option<Duration> {
     let value = value.trim();
     let absence = if let Ok(seconds) = value.parse() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Names to addresses, without ever being stuck in the resolver.
+//! Resolves names to addresses without blocking on the resolver.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::os::fd::AsFd as _;
@@ -12,7 +12,7 @@ use super::{DialError, FaultKind, HostPort};
 use crate::os::{Deadline, wait_for};
 use crate::report::Cause as _;
 
-/// Which IP addresses are used.
+/// The IP addresses to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Family {
     /// All.
@@ -25,7 +25,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// Whether `addr` belongs to it.
+    /// Whether `addr` is of this family.
     pub fn includes(self, addr: &SocketAddr) -> bool {
         match self {
             Self::Any => true,
@@ -35,11 +35,11 @@ impl Family {
     }
 }
 
-/// All addresses of a host, in the resolver's order, those of the wanted family only. An empty
-/// host is this machine.
+/// Resolves a host to its addresses of the wanted family, in the resolver's order. An empty host is
+/// the local host.
 ///
 /// # Errors
-/// If there is none, at the deadline, or a signal.
+/// If there are none, at the deadline, or a signal.
 pub fn resolve(
     at: &HostPort,
     family: Family,
@@ -61,13 +61,13 @@ pub fn resolve(
     Ok(wanted)
 }
 
-/// Asks the resolver in a thread of its own: getaddrinfo(3) cannot be interrupted.
+/// Calls the resolver in a thread of its own: getaddrinfo(3) cannot be interrupted.
 fn ask(at: HostPort, deadline: Deadline) -> Result<Vec<SocketAddr>, DialError> {
     let (done, finished) = UnixStream::pair()?;
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let found = (at.host.as_str(), at.port).to_socket_addrs();
-        // Nobody waits after the deadline.
+        // Nobody receives it after the deadline.
         let _ = sender.send(found.map(Iterator::collect));
         drop(done);
     });
@@ -80,7 +80,7 @@ fn ask(at: HostPort, deadline: Deadline) -> Result<Vec<SocketAddr>, DialError> {
     }
 }
 
-/// Without what the standard library puts before the resolver's words.
+/// Removes the prefix that the standard library adds to the resolver's message.
 fn plain(words: &str) -> &str {
     words.strip_prefix("failed to lookup address information: ").unwrap_or(words)
 }

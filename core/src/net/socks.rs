@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tunnels through a SOCKS5 proxy (RFC 1928), with a name and a password (RFC 1929) if the proxy's
-//! URL has them.
+//! Tunnels through a SOCKS5 proxy (RFC 1928), with the name and password (RFC 1929) in the proxy's
+//! URL, if any.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::IpAddr;
@@ -16,10 +16,10 @@ const VERSION: u8 = 5;
 const NO_AUTHENTICATION: u8 = 0;
 const NAME_AND_PASSWORD: u8 = 2;
 
-/// Asks for a tunnel over a connected socket. `credentials` are `NAME:PASSWORD`.
+/// Requests a tunnel over a connected socket. `credentials` are `NAME:PASSWORD`.
 ///
 /// # Errors
-/// The proxy's refusal in words, or a [`DialError`] of the connection.
+/// The proxy's refusal, or a [`DialError`] of the connection.
 pub(super) fn tunnel(
     mut socket: &Socket,
     credentials: Option<&str>,
@@ -36,7 +36,7 @@ pub(super) fn tunnel(
         let cause = format_args!("no way to {to}: {}", words(reply));
         return Err(DialError::of(kind(reply), cause));
     }
-    // Where the tunnel begins at the proxy; of no use here, but it has to be read away.
+    // The proxy's end of the tunnel: not needed, but it has to be read.
     let address_len = match address_type {
         1 => 4,
         4 => 16,
@@ -49,7 +49,7 @@ pub(super) fn tunnel(
     Ok(())
 }
 
-/// Agrees on how to authenticate, and does it.
+/// Negotiates and performs authentication.
 fn greet(
     mut socket: &Socket,
     credentials: Option<&str>,
@@ -105,7 +105,7 @@ fn not_socks() -> DialError {
     DialError::of(FaultKind::Protocol, "not a SOCKS5 proxy")
 }
 
-/// `CONNECT` to an address, or to a name that the proxy looks up.
+/// Builds a `CONNECT` request for an address, or for a name that the proxy resolves.
 fn request(to: &HostPort) -> Result<Vec<u8>, DialError> {
     let mut request = vec![VERSION, 1, 0];
     match to.host.parse() {
@@ -154,7 +154,7 @@ fn kind(reply: u8) -> FaultKind {
     }
 }
 
-/// RFC 1928 §6.
+/// Describes a reply code (RFC 1928 §6).
 fn words(reply: u8) -> &'static str {
     match reply {
         2 => "not allowed",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Standard input and output as a connection that somebody else has made: inetd, socat, sshd.
+//! Standard input and output as a connection made by another program: inetd, socat, sshd.
 
 use std::fs::File;
 use std::io;
@@ -14,18 +14,18 @@ use socket2::Socket;
 
 use super::Stream;
 
-/// How long the reader of standard output may take at the end.
+/// Time for the reader of standard output at the end.
 const GRACE: Duration = Duration::from_secs(1);
-/// When to look again whether it has.
+/// Interval of checks whether it has read everything.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Standard input and output as one stream, non-blocking.
+/// Returns standard input and output as one stream, non-blocking.
 ///
-/// One socket that is both is used as it is. Of anything else, which may be open in other processes
-/// and is not to be made non-blocking, threads copy.
+/// If both are the same socket, it is used directly. Anything else may be open in other processes
+/// and must not be made non-blocking, so threads copy it.
 ///
 /// # Errors
-/// The system's.
+/// Any I/O error.
 pub fn stdio() -> io::Result<Stream> {
     #[expect(clippy::disallowed_methods, reason = "the descriptor carries answers, not an output")]
     let output = io::stdout().as_fd().try_clone_to_owned()?;
@@ -45,7 +45,7 @@ pub fn stdio() -> io::Result<Stream> {
 
 fn copy_in(input: OwnedFd, mut far: UnixStream) {
     std::thread::spawn(move || {
-        // What cannot be read, or is no longer wanted, is the end of the stream.
+        // Both a read error and a closed stream are the end.
         let _end = io::copy(&mut File::from(input), &mut far);
         let _closed = far.shutdown(Shutdown::Write);
     });
@@ -54,14 +54,13 @@ fn copy_in(input: OwnedFd, mut far: UnixStream) {
 fn copy_out(mut far: UnixStream, output: OwnedFd) -> Copying {
     let thread = std::thread::spawn(move || {
         let _end = io::copy(&mut far, &mut File::from(output));
-        // A peer that no longer reads answers is gone.
+        // A peer that no longer reads answers has gone.
         let _closed = far.shutdown(Shutdown::Both);
     });
     Copying { thread }
 }
 
-/// A thread that copies the rest to standard output when the stream is closed. Dropped, it is
-/// waited for, but not long.
+/// The thread that copies to standard output. Dropping it waits briefly for the rest to be written.
 #[derive(Debug)]
 pub(super) struct Copying {
     thread: JoinHandle<()>,

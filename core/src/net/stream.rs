@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A connected stream socket, with TLS over it or not.
+//! A connected stream socket, with or without TLS.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -12,28 +12,29 @@ use socket2::Socket;
 use super::exec::Process;
 use super::stdio::Copying;
 
-/// A connection: TCP or unix, plain or TLS. Blocking unless [`Stream::set_nonblocking`] is used.
+/// A connection over TCP or a unix socket, plain or TLS. Blocking unless
+/// [`Stream::set_nonblocking`] is used.
 #[derive(Debug)]
 pub struct Stream {
     pub(super) socket: Socket,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Box<super::tls::Session>>,
-    // Last, so that it is dropped when the socket is closed.
+    // The last member, so that it is dropped after the socket is closed.
     behind: Option<Behind>,
 }
 
-/// What the other end of a socket pair belongs to.
+/// The owner of the other end of a socket pair.
 #[derive(Debug)]
 enum Behind {
     Program(Process),
     Copies {
-        // Held for what dropping it does.
+        // Held for its destructor.
         _out: Copying,
     },
 }
 
 impl Stream {
-    /// A plain stream over a connected socket.
+    /// Creates a plain stream over a connected socket.
     pub fn plain(socket: Socket) -> Self {
         Self {
             socket,
@@ -43,24 +44,24 @@ impl Stream {
         }
     }
 
-    /// A socket pair whose other end a program of ours has.
+    /// Creates a stream over a socket pair whose other end belongs to a program.
     pub(super) fn of_program(socket: Socket, process: Process) -> Self {
         Self { behind: Some(Behind::Program(process)), ..Self::plain(socket) }
     }
 
-    /// A socket pair whose other end threads of ours copy from and to.
+    /// Creates a stream over a socket pair whose other end is copied by threads.
     pub(super) fn of_copies(socket: Socket, out: Copying) -> Self {
         Self { behind: Some(Behind::Copies { _out: out }), ..Self::plain(socket) }
     }
 
-    /// Asks the program on the other side to end, if it is one.
+    /// Terminates the program at the other end, if there is one.
     pub fn ask_program_to_end(&mut self) {
         if let Some(Behind::Program(process)) = &mut self.behind {
             process.ask_to_end();
         }
     }
 
-    /// How the program on the other side has ended, if it is one and has.
+    /// Returns the exit status of the program at the other end, if it has exited.
     pub fn program_exit(&mut self) -> Option<ExitStatus> {
         match &mut self.behind {
             Some(Behind::Program(process)) => process.exit(),
@@ -68,26 +69,27 @@ impl Stream {
         }
     }
 
-    /// TLS over a connected socket. The handshake happens with the first reads and writes.
+    /// Creates a TLS stream over a connected socket. The handshake is part of the first reads and
+    /// writes.
     #[cfg(feature = "tls")]
     pub fn tls(socket: Socket, connection: rustls::Connection) -> Self {
         let session = Box::new(super::tls::Session::new(connection));
         Self { tls: Some(session), ..Self::plain(socket) }
     }
 
-    /// The same for a client that has no certificate to present.
+    /// Like [`Stream::tls`], for a client that has no certificate to present.
     #[cfg(feature = "tls")]
     pub(super) fn anonymous_tls(socket: Socket, connection: rustls::Connection) -> Self {
         let session = Box::new(super::tls::Session::new(connection).anonymous());
         Self { tls: Some(session), ..Self::plain(socket) }
     }
 
-    /// The socket below; what is written to it directly goes around TLS.
+    /// Returns the socket; direct writes to it bypass TLS.
     pub fn socket(&self) -> &Socket {
         &self.socket
     }
 
-    /// Whether TLS is spoken.
+    /// Whether the stream uses TLS.
     pub fn is_tls(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.tls.is_some();
@@ -95,7 +97,7 @@ impl Stream {
         return false;
     }
 
-    /// The version of TLS that was agreed on, if TLS is spoken.
+    /// Returns the negotiated version of TLS, if any.
     pub fn tls_version(&self) -> Option<&'static str> {
         #[cfg(feature = "tls")]
         return self.tls.as_ref().and_then(|tls| tls.version());
@@ -103,8 +105,8 @@ impl Stream {
         return None;
     }
 
-    /// Whether bytes may be had by reading though the socket itself has nothing to read: what TLS
-    /// has decrypted and nobody took yet.
+    /// Whether a read can return bytes although the socket has none: bytes that TLS has decrypted
+    /// and nobody has read.
     pub fn has_buffered(&mut self) -> bool {
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
@@ -113,7 +115,7 @@ impl Stream {
         false
     }
 
-    /// Whether TLS has bytes that the socket has not taken.
+    /// Whether TLS has bytes that the socket has not accepted.
     pub fn wants_write(&self) -> bool {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
@@ -122,7 +124,7 @@ impl Stream {
         false
     }
 
-    /// Whether the TLS handshake is not over yet.
+    /// Whether the TLS handshake is in progress.
     pub fn is_handshaking(&self) -> bool {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
@@ -131,8 +133,8 @@ impl Stream {
         false
     }
 
-    /// How many bytes the socket has taken for TLS, handshake not included; `None` if it is plain
-    /// and every byte written is one of its own.
+    /// Returns the number of bytes that the socket has accepted for TLS, without the handshake;
+    /// `None` for a plain stream, where each written byte is one byte on the wire.
     pub fn wire_len(&self) -> Option<u64> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
@@ -141,44 +143,43 @@ impl Stream {
         None
     }
 
-    /// How much of what was written the other side's kernel has not acknowledged (`SIOCOUTQ`,
-    /// tcp(7)). On a unix socket only 0 has a meaning: the other side has read everything.
+    /// Returns the number of written bytes that the peer's kernel has not acknowledged (`SIOCOUTQ`,
+    /// tcp(7)). On a unix socket only 0 is meaningful: the peer has read everything.
     ///
     /// # Errors
-    /// The system's.
+    /// Any error of ioctl(2).
     pub fn unacknowledged(&self) -> io::Result<u64> {
         Ok(super::waiting::unacknowledged_len(&self.socket)? as u64)
     }
 
-    /// Reads and writes return at once with `WouldBlock` where they would have to wait.
+    /// Makes reads and writes return `WouldBlock` instead of waiting.
     ///
     /// # Errors
-    /// The system's.
+    /// Any error of fcntl(2).
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         self.socket.set_nonblocking(nonblocking)
     }
 
-    /// How long a blocking read waits.
+    /// Sets the time limit of a blocking read.
     ///
     /// # Errors
-    /// The system's.
+    /// Any error of setsockopt(2).
     pub fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         self.socket.set_read_timeout(limit)
     }
 
-    /// How long a blocking write waits.
+    /// Sets the time limit of a blocking write.
     ///
     /// # Errors
-    /// The system's.
+    /// Any error of setsockopt(2).
     pub fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         self.socket.set_write_timeout(limit)
     }
 
-    /// Says that nothing more will be written, and leaves reading open: TLS' `close_notify`, then
-    /// a half close of the socket.
+    /// Ends writing and leaves reading open: TLS' `close_notify`, then a half close of the socket.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub fn shutdown_write(&mut self) -> io::Result<()> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {
@@ -187,7 +188,7 @@ impl Stream {
         self.socket.shutdown(Shutdown::Write)
     }
 
-    /// The other side's address, for people.
+    /// Returns the peer's address, for people.
     pub fn peer(&self) -> String {
         let Ok(peer) = self.socket.peer_addr() else {
             return "(gone)".to_owned();
@@ -210,8 +211,8 @@ impl Read for Stream {
 }
 
 impl Write for Stream {
-    /// Writes some of `bytes`. With TLS, what it took may still wait for the socket
-    /// ([`Stream::wants_write`]) if that would block.
+    /// Writes some of `bytes`. With TLS, accepted bytes may still be pending
+    /// ([`Stream::wants_write`]) if the socket would block.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &mut self.tls {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Binding a unix socket to a path: whose path it is, who may use it, who removes it.
+//! Binds a unix socket to a path, with its ownership, permissions and removal.
 //!
-//! Connecting to a path shows whether a socket there is in use or was left behind, with a datagram
-//! socket: the system looks for a living socket at the path first, whatever network or process
-//! namespace it was bound in, and for its type after that. A server of datagrams hears nothing of a
-//! sender that sends nothing, and one of connections is reported to be of another type, before it
-//! could take the question for a connection. (A table such as `/proc/net/unix` shows what was bound
-//! in our own network namespace only.)
+//! Connecting a datagram socket to a path shows whether the socket there is in use or stale. The
+//! system first looks for a living socket at the path, in whatever network or process namespace it
+//! was bound, and only then compares its type. A datagram server does not notice a sender that
+//! sends nothing, and a stream server is reported to have another type before it could notice a
+//! connection. (A table such as `/proc/net/unix` shows only sockets that were bound in the same
+//! network namespace.)
 //!
-//! Programs of ours that start at the same moment take turns through a lock on the folder, so that
-//! none removes the socket that another has just made. Anybody who can read the folder can hold
-//! that lock, so it is not waited for long: without it we only lose that order.
+//! Heka tools that start at the same moment take turns through a lock on the directory, so that
+//! none removes a socket that another has just created. Anybody who can read the directory can hold
+//! that lock, so the wait is short; without the lock only that order is lost.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
@@ -28,16 +28,16 @@ use super::{ListenOptions, UnixName};
 use crate::os::wait;
 use crate::report::{Explain as _, Stop};
 
-/// A turn is waited for no longer than this. It takes a program of ours less than a millisecond;
-/// one that is held for longer is held for something else, such as a queue that is kept there.
+/// Maximum wait for a turn. A heka tool needs less than a millisecond; a longer lock serves another
+/// purpose, such as a queue in that directory.
 const TURN: Duration = Duration::from_millis(300);
-/// When to look again whether it is ours.
+/// Interval of attempts to take the lock.
 const TURN_STEP: Duration = Duration::from_millis(5);
 
-/// Binds a socket of that type, and listens unless it takes datagrams.
+/// Binds a socket of the given type, and listens unless it is for datagrams.
 ///
 /// # Errors
-/// What the system says, or that the path belongs to somebody else; a signal that asks for the end.
+/// Any error of bind(2), a path that another user owns, or a signal that requests the end.
 pub(super) fn bind(
     name: &UnixName,
     kind: Type,
@@ -74,8 +74,8 @@ fn bind_in_turn(
     Ok((socket, path))
 }
 
-/// Binds, and gives the path its owner and mode. Until it has them nobody may use it: datagrams
-/// would be taken from then on, connections only once we listen.
+/// Binds, and sets the owner and mode of the path. Nobody may use the socket before that: datagrams
+/// would be accepted from the start, connections only after listen(2).
 fn bind_path(
     socket: &Socket,
     path: &Path,
@@ -101,8 +101,7 @@ fn bind_path(
     Ok(own)
 }
 
-/// Holds the folder of `path` until dropped. Where that cannot be done, or not soon, we go on
-/// without.
+/// Locks the directory of `path` until dropped. If that is not possible soon, continues without.
 fn lock_folder(path: &Path) -> Result<Option<Flock<File>>, Stop> {
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let is_folder = OFlag::O_DIRECTORY.bits();
@@ -120,7 +119,7 @@ fn lock_folder(path: &Path) -> Result<Option<Flock<File>>, Stop> {
     }
 }
 
-/// Removes a socket that nobody listens on. Anything else is left alone, unless forced.
+/// Removes a stale socket. Anything else is kept, unless forced.
 fn make_way(path: &Path, sockaddr: &SockAddr, kind: Type, force: bool) -> io::Result<()> {
     let Ok(metadata) = std::fs::symlink_metadata(path) else {
         return Ok(());
@@ -142,8 +141,8 @@ fn make_way(path: &Path, sockaddr: &SockAddr, kind: Type, force: bool) -> io::Re
 
 /// Whether a living socket is bound to a path.
 fn is_served(sockaddr: &SockAddr, kind: Type) -> io::Result<bool> {
-    // gVisor refuses datagram sockets wherever connections are taken. Only where the harmless
-    // question finds nobody is it asked in the way of a client.
+    // gVisor rejects datagram sockets where a stream socket listens. Only if the harmless check
+    // finds nobody is a real connection attempted.
     for kind in [Type::DGRAM, kind] {
         let probe = Socket::new(Domain::UNIX, kind, None)?;
         probe.set_nonblocking(true)?;
@@ -157,7 +156,7 @@ fn is_served(sockaddr: &SockAddr, kind: Type) -> io::Result<bool> {
     Ok(false)
 }
 
-/// A path that we made, removed at the end if it is still ours.
+/// A path created by this process, removed at the end if it is still the same file.
 #[derive(Debug)]
 pub(super) struct OwnPath {
     path: PathBuf,
@@ -175,7 +174,7 @@ impl OwnPath {
 impl Drop for OwnPath {
     fn drop(&mut self) {
         if self.unlink && identity(&self.path).is_ok_and(|file| file == self.file) {
-            // A path that somebody else removes at the same time is as gone.
+            // Another process may have removed the path at the same time.
             let _ = std::fs::remove_file(&self.path);
         }
     }

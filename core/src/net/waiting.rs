@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A look at what waits in the system on either side of a socket: how much, and bytes anywhere in
-//! what can be read.
+//! Examines the data queued in the kernel on either side of a socket: their amount, and readable
+//! bytes at any offset.
 
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -13,19 +13,19 @@ nix::ioctl_read_bad!(in_queue_len, libc::FIONREAD, libc::c_int);
 nix::ioctl_read_bad!(out_queue_len, libc::TIOCOUTQ, libc::c_int);
 sockopt_impl!(PeekOffset, SetOnly, libc::SOL_SOCKET, libc::SO_PEEK_OFF, i32);
 
-/// How many bytes a stream socket holds that can be read.
+/// Returns the number of bytes that can be read from a stream socket.
 ///
 /// # Errors
-/// The system's.
+/// Any error of ioctl(2).
 pub fn waiting_len(socket: &Socket) -> io::Result<usize> {
     queue_len(socket, in_queue_len)
 }
 
-/// How much of what was written the other side has not acknowledged, or, on a UNIX socket, not read
-/// (`SIOCOUTQ`, tcp(7), which has the number of `TIOCOUTQ`).
+/// Returns the number of written bytes that the peer has not acknowledged, or on a UNIX socket, not
+/// read (`SIOCOUTQ`, tcp(7), the same number as `TIOCOUTQ`).
 ///
 /// # Errors
-/// The system's.
+/// Any error of ioctl(2).
 pub fn unacknowledged_len(socket: &Socket) -> io::Result<usize> {
     queue_len(socket, out_queue_len)
 }
@@ -41,11 +41,11 @@ fn queue_len(socket: &Socket, ask: QueueLen) -> io::Result<usize> {
     Ok(usize::try_from(len).unwrap_or(0))
 }
 
-/// Copies bytes from `offset` on, counted from the next one to be read, and leaves them there. Only
-/// UNIX and TCP sockets can do this. May give fewer than there are.
+/// Copies bytes starting at `offset`, relative to the next one to be read, without removing them.
+/// Only for UNIX and TCP sockets. May return fewer bytes than there are.
 ///
 /// # Errors
-/// The system's.
+/// Any error of recvmsg(2) or setsockopt(2).
 pub fn peek_at(socket: &Socket, offset: usize, buffer: &mut [u8]) -> io::Result<usize> {
     let offset = i32::try_from(offset).map_err(io::Error::other)?;
     setsockopt(socket, PeekOffset, &offset)?;

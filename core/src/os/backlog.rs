@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An [`Output`] that is never waited for.
+//! An [`Output`] that never blocks its tool.
 //!
-//! A tool that owes answers to a peer must not be held up by the reader of its output. Here what
-//! the reader does not take now stays in the buffer; the tool waits for room together with its
-//! other descriptors ([`Backlog::wanted`]) and stops making records when [`Backlog::pending`] is
-//! more than it wants to keep.
+//! A tool that owes answers to a peer must not be held up by the reader of its output. Here, bytes
+//! that the reader does not accept stay in the buffer; the tool waits for room together with its
+//! other descriptors ([`Backlog::wanted`]) and stops producing records when [`Backlog::pending`]
+//! exceeds its limit.
 //!
 //! The descriptor of standard output is shared with other processes, so `O_NONBLOCK` is not set on
-//! it: pipes and terminals are opened anew, and where that cannot be done they get no more at once
-//! than a pipe with room takes whole. Writing to a file on a disk does not wait for anybody.
+//! it. Pipes and terminals are reopened instead. Where that is not possible, a write is no larger
+//! than a pipe with room accepts as a whole. Writes to a file on a disk do not wait for anybody.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -26,35 +26,36 @@ use super::{Output, Wanted, wait};
 use crate::codec::harmless::push_harmless;
 use crate::report::{Stop, stats};
 
-/// What is written is taken off the buffer's front when it is this much, rather than each time.
+/// Written bytes are removed from the buffer when they reach this size, rather than after each
+/// write.
 const COMPACT: usize = 1024 * 1024;
 
-/// Fewer records than this are gathered rather than written from where they lie.
+/// Smaller amounts of records are copied into the buffer rather than written in place.
 const DIRECT: usize = 32 * 1024;
 
-/// Records on their way to a reader that may be slow.
+/// Records for a reader that may be slow.
 #[derive(Debug)]
 pub struct Backlog {
     out: Output,
     way: Way,
-    /// How much at the front of the buffer is written.
+    /// Number of bytes at the front of the buffer that are written.
     written: usize,
-    /// How much at the front of the buffer may be shown as it is.
+    /// Number of bytes at the front of the buffer that are known to be harmless on a terminal.
     harmless_len: usize,
-    /// Another try is due when this much is pending.
+    /// Size of the pending output at which to try again.
     due: usize,
-    /// How bytes get there from a socket, once that was asked.
+    /// The path for bytes from a socket, once determined.
     conduit: Option<Conduit>,
 }
 
-/// How to write without waiting.
+/// A way to write without blocking.
 #[derive(Debug)]
 enum Way {
-    /// Through a description of its own, which never blocks.
+    /// Through an open file description of its own, which never blocks.
     Reopened(File),
-    /// In pieces, each after poll(2) has said that there is room.
+    /// In pieces, each after poll(2) has reported room.
     Pieces,
-    /// Straight away, as the output itself does: a file on a disk.
+    /// Directly, like the output itself: a file on a disk.
     Direct,
 }
 
@@ -65,24 +66,25 @@ impl Backlog {
         Self { out, way, written: 0, harmless_len: 0, due: FULL, conduit: None }
     }
 
-    /// Where the next record is built; finish it with [`Backlog::end_record`].
+    /// Returns the buffer for the next record; finish the record with [`Backlog::end_record`].
     #[inline]
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         self.out.buffer()
     }
 
-    /// Whether people look at it.
+    /// Whether the output is a terminal.
     pub fn is_terminal(&self) -> bool {
         self.out.is_terminal()
     }
 
-    /// How many bytes wait to be written.
+    /// Returns the number of bytes not written yet.
     #[inline]
     pub fn pending(&self) -> usize {
         self.out.pending() - self.written
     }
 
-    /// Entry for a poll set: room for what is pending, or `POLLERR` when the reader is gone.
+    /// Returns the entry for a poll set: room for pending output, or `POLLERR` when the reader has
+    /// gone.
     pub fn wanted(&self) -> Option<Wanted<'_>> {
         if self.pending() > 0 {
             return Some((self.out.fd(), PollFlags::POLLOUT));
@@ -90,10 +92,10 @@ impl Backlog {
         self.out.reader_watch()
     }
 
-    /// Lets the reader take what there is until that time.
+    /// Writes pending output until the given time.
     ///
     /// # Errors
-    /// As [`Backlog::try_flush`], and a signal.
+    /// As [`Backlog::try_flush`], and signals.
     pub fn serve_until(&mut self, until: Instant) -> Result<(), Stop> {
         while Instant::now() < until {
             self.try_flush()?;
@@ -121,8 +123,8 @@ impl Backlog {
         Ok(())
     }
 
-    /// Takes whole records that lie elsewhere. Of many most is written from where it lies, if
-    /// nothing waits before it.
+    /// Adds whole records from another buffer. If there are many and nothing is pending, they are
+    /// written without copying them first.
     ///
     /// # Errors
     /// As [`Backlog::try_flush`].
@@ -144,7 +146,7 @@ impl Backlog {
         self.end_record()
     }
 
-    /// Whether there is a way for [`Backlog::carry`].
+    /// Whether [`Backlog::carry`] is possible.
     pub fn has_conduit(&mut self) -> bool {
         let conduit = self.conduit.get_or_insert_with(|| match self.way {
             Way::Reopened(_) if !self.out.is_harmless() => Conduit::to(self.out.raw()),
@@ -153,9 +155,9 @@ impl Backlog {
         !matches!(conduit, Conduit::Closed)
     }
 
-    /// Writes what is pending, and lets up to `len` bytes of a socket pass behind it without copying
-    /// them, as many as the output takes now; returns how many the socket gave, which are none if
-    /// something stays pending or it cannot be done.
+    /// Writes pending output, then moves up to `len` bytes from a socket without copying them, as
+    /// many as the output accepts now. Returns the number of bytes taken from the socket, 0 if
+    /// output stays pending or moving is not possible.
     ///
     /// # Errors
     /// As [`Backlog::try_flush`].
@@ -174,17 +176,17 @@ impl Backlog {
             Err(Error::EPIPE) => Err(self.out.failed(&Error::EPIPE.into())),
             Err(Error::EAGAIN | Error::EINTR) => Ok(0),
             Err(_) => {
-                // Whoever reads and writes in the common way finds out what is wrong.
+                // Ordinary reading and writing will report the cause.
                 self.conduit = Some(Conduit::Closed);
                 Ok(0)
             }
         }
     }
 
-    /// Writes what the reader takes now; returns whether that was all.
+    /// Writes what the reader accepts now; returns whether that was everything.
     ///
     /// # Errors
-    /// [`Stop::BrokenPipe`] if the reader is gone, else the system's (`write error: …`).
+    /// [`Stop::BrokenPipe`] if the reader has gone, otherwise any write error (`write error: …`).
     pub fn try_flush(&mut self) -> Result<bool, Stop> {
         if matches!(self.way, Way::Direct) {
             return self.out.flush().map(|()| true);
@@ -217,8 +219,8 @@ impl Backlog {
         Ok(self.pending() == 0)
     }
 
-    /// Writes all that is buffered, waiting for the reader as long as it takes (not long once a
-    /// signal has asked for the end).
+    /// Writes everything that is buffered and waits for the reader as long as necessary (only
+    /// briefly once a signal has requested the end).
     ///
     /// # Errors
     /// As [`Backlog::try_flush`].

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether standard input and output were there when the process began.
+//! Determines whether standard input and output were open when the process started.
 //!
-//! Rust's start opens `/dev/null` where they were not, so that no file that is opened later gets
-//! their numbers. Reading would then find an end, and records that are written would be
-//! lost silently; so somebody has to look before.
+//! Rust's runtime opens `/dev/null` in place of closed ones, so that no other file gets their
+//! numbers. Reading would then find the end of input, and output would be lost silently, so this
+//! has to be checked earlier.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::report::{Explain as _, Stop};
 
 static CLOSED: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
 
-/// The C library calls this before `main`, and so before Rust's start.
+/// Called by the C library before `main`, and thus before Rust's runtime starts.
 #[used]
 #[expect(unsafe_code, reason = "there is no other way to run that early")]
 // SAFETY: the section holds pointers to functions that the C library calls; this one only calls
@@ -32,7 +32,8 @@ extern "C" fn look() {
     }
 }
 
-/// What using descriptor `number`, 0 or 1, would have said if it was closed at the start.
+/// Returns the error that using descriptor `number`, 0 or 1, would have caused if it was closed at
+/// the start.
 ///
 /// # Errors
 /// `SUBJECT: Bad file descriptor`, status 1.

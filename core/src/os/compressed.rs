@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Inputs that are compressed, recognised by their first bytes: gzip (RFC 1952) and Zstandard
-//! (RFC 8878), also several of one kind in a row, with what programs put between them to be
-//! skipped.
+//! Compressed inputs, recognised by their first bytes: gzip (RFC 1952) and Zstandard (RFC 8878),
+//! also several members or frames in a row, including skippable frames.
 //!
-//! A thread unpacks into a pipe, so to everybody else it is an input like any other.
+//! A thread decompresses into a pipe, so the rest of the tool sees an ordinary input.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Error, ErrorKind, Read, Result, Write as _};
@@ -17,15 +16,15 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use super::{Input, Output};
 use crate::report::{Cause as _, Explain as _, Stop, stats};
 
-/// How compressed data begin. Of the last the lower half of the first byte can be anything: a frame
-/// to be skipped, with which pzstd begins.
+/// Magic numbers. In the last one, the lower half of the first byte is arbitrary: a skippable
+/// frame, with which pzstd begins.
 const KINDS: [(&[u8], Kind); 3] = [
     (&[0x1f, 0x8b], Kind::Gzip),
     (&[0x28, 0xb5, 0x2f, 0xfd], Kind::Zstd),
     (&[0x50, 0x2a, 0x4d, 0x18], Kind::Zstd),
 ];
 
-/// What a thread unpacks at a time.
+/// Bytes decompressed at a time.
 const BLOCK: usize = 64 * 1024;
 
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +34,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// What data are that begin so; if nothing, whether more of them could be something.
+    /// Returns the kind of data that begins so, and otherwise whether more bytes could decide it.
     fn of(data: &[u8]) -> (Option<Self>, bool) {
         let mut begin = data.get(..4).unwrap_or(data).to_vec();
         if let Some(first) = begin.first_mut().filter(|first| **first & 0xf0 == 0x50) {
@@ -47,11 +46,11 @@ impl Kind {
     }
 }
 
-/// The input itself, or what its compressed data unpack to. Waits for the first bytes; `out` is
-/// flushed meanwhile.
+/// Returns the input itself, or its decompressed contents. Waits for the first bytes; `out` is
+/// flushed before.
 ///
 /// # Errors
-/// As [`Input::fill`]. Damage in compressed data is an error when it is come to.
+/// As [`Input::fill`]. Damage in compressed data is an error when it is reached.
 pub fn unpacked(mut input: Input, out: &mut Output) -> std::result::Result<Input, Stop> {
     let kind = loop {
         let (kind, is_open) = Kind::of(input.data());
@@ -62,7 +61,7 @@ pub fn unpacked(mut input: Input, out: &mut Output) -> std::result::Result<Input
             return Ok(input);
         }
     };
-    // What comes of it is as long as it is.
+    // The decompressed size is not known.
     stats::expect(0);
     let (read, write) = std::io::pipe().at(input.name())?;
     let (sender, trouble) = channel();
@@ -82,17 +81,17 @@ fn unpack(kind: Kind, packed: impl BufRead, to: &File, trouble: &Sender<String>)
         Kind::Zstd => (unpack_zstd(packed, to), "zstd"),
     };
     match unpacked {
-        // The main thread has had enough.
+        // The main thread has stopped reading.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
         Err(error) => {
-            // Sent before the pipe is closed, so it is there when the end is seen.
+            // Sent before the pipe is closed, so that it is available when the end is seen.
             let _ = trouble.send(format!("bad {what} data: {}", error.cause()));
         }
         Ok(()) => {}
     }
 }
 
-/// Frames in a row; what follows them must be one too.
+/// Decompresses consecutive frames; anything after a frame must be another frame.
 fn unpack_zstd(mut packed: impl BufRead, to: &File) -> Result<()> {
     while !packed.fill_buf()?.is_empty() {
         let mut frame = match StreamingDecoder::new(&mut packed) {
@@ -107,7 +106,7 @@ fn unpack_zstd(mut packed: impl BufRead, to: &File) -> Result<()> {
             Err(error) => return Err(Error::new(ErrorKind::InvalidData, error.to_string())),
         };
         copy(&mut frame, to)?;
-        // The decoder computes it and leaves it to others to compare.
+        // The decoder computes the checksum but leaves the comparison to its caller.
         let (stored, computed) =
             (frame.decoder.get_checksum_from_data(), frame.decoder.get_calculated_checksum());
         if stored.is_some() && stored != computed {
@@ -140,7 +139,7 @@ fn copy(from: &mut impl Read, mut to: &File) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// `printf hello | zstd -c`, made by zstd 1.5.
+    /// Output of `printf hello | zstd -c` by zstd 1.5.
     const HELLO: [u8; 18] = *b"\x28\xb5\x2f\xfd\x04\x58\x29\x00\x00hello\xa3\x6d\x9f\x88";
 
     fn unpacked(packed: &[u8]) -> std::result::Result<Vec<u8>, String> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Waiting until a pipe's reader has taken what was written.
+//! Waits until the reader of a pipe has read everything.
 
 use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
@@ -8,20 +8,19 @@ use super::{Output, wait};
 use crate::os::signal;
 use crate::report::Stop;
 
-/// How long a reader may take once a signal has asked for the end.
+/// Time limit for the reader once a signal has requested the end.
 const GRACE: Duration = Duration::from_secs(1);
-/// Between looks; there is no event for "empty".
+/// Polling interval; there is no event for an empty pipe.
 const SHORT: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_millis(50);
 
 nix::ioctl_read_bad!(unread_len, nix::libc::FIONREAD, nix::libc::c_int);
 
-/// Waits until the reader of this pipe has taken everything that was written. `false` if a
-/// signal has asked for the end and it does not do so soon. Anything but a pipe is as good as
-/// read.
+/// Waits until the reader of this pipe has read everything. Returns `false` if a signal has
+/// requested the end and the reader takes too long. Anything but a pipe counts as read.
 ///
 /// # Errors
-/// [`Stop::BrokenPipe`] if it goes away before.
+/// [`Stop::BrokenPipe`] if the reader exits before.
 pub fn drain(out: &Output) -> Result<bool, Stop> {
     let Some(watch) = out.reader_watch() else { return Ok(true) };
     let mut pause = SHORT;
@@ -35,7 +34,7 @@ pub fn drain(out: &Output) -> Result<bool, Stop> {
             if Instant::now() >= limit {
                 return Ok(false);
             }
-            // A pending signal makes `wait` return at once.
+            // `wait` would return at once because of a pending signal.
             let mut fds = [nix::poll::PollFd::new(watch.0, watch.1)];
             let _ = nix::poll::poll(&mut fds, 10u8);
         } else if let Ok(ready) = wait(&[watch], Some(Instant::now() + pause))
@@ -48,7 +47,7 @@ pub fn drain(out: &Output) -> Result<bool, Stop> {
     }
 }
 
-/// Bytes in the pipe that its reader has not taken.
+/// Returns the number of unread bytes in the pipe.
 fn unread(out: &Output) -> usize {
     let mut len: nix::libc::c_int = 0;
     #[expect(unsafe_code, reason = "there is no safe FIONREAD")]

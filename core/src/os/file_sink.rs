@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A file that records are appended to: with a mode, reopened on HUP, rotated, made durable.
+//! A file to which records are appended: with a mode, reopened on HUP, rotated, synced.
 //!
-//! A file that has had its size or its time is renamed to `FILE.20060102T150405Z` (UTC, the moment
-//! of the rotation; `.2`, `.3` … behind it if that name is taken) and a new one is begun. Periods
-//! of time begin at multiples of their length since 1970-01-01 UTC, so `1d` rotates at midnight
+//! A file that has reached its size or age is renamed to `FILE.20060102T150405Z` (the time of the
+//! rotation in UTC, followed by `.2`, `.3` … if that name exists), and a new one is started.
+//! Periods begin at multiples of their length since 1970-01-01 UTC, so `1d` rotates at midnight
 //! UTC.
 
 use std::fs::{File, OpenOptions, Permissions};
@@ -19,37 +19,37 @@ use super::torn_end::{announce_writer, has_writer};
 use crate::os::clock;
 use crate::report::{self, Explain as _, Stop};
 
-/// Permissions of a new file without those that the umask takes, as in the examples of Heka's
-/// `FileOutput`.
+/// Default permissions of a new file before the umask, as in the examples of Heka's `FileOutput`.
 const DEFAULT_MODE: u32 = 0o664;
 
-/// When a file is complete.
+/// When to rotate a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// Before the record that would make it larger.
+    /// Before the record that would exceed this size in bytes.
     Size(u64),
     /// At the end of each period.
     Time(Duration),
 }
 
-/// Where a file of records is and when a new one begins.
+/// The file for records and its rotation.
 #[derive(Debug)]
 pub struct FileSink {
     path: PathBuf,
-    /// What was asked for.
+    /// The requested mode.
     mode: Option<u32>,
     rotation: Option<Rotation>,
     durable: bool,
     ending: Option<Ending>,
     len: u64,
     period: u128,
-    /// It has been open before, perhaps still is.
+    /// Whether the file has been opened before, and may still be open.
     was_open: bool,
 }
 
 impl FileSink {
-    /// A file at `path` that is made with the permissions `mode`, or what the umask leaves of the
-    /// usual ones; begun anew as `rotation` says, and synced after each write if `durable`.
+    /// Creates a sink for the file at `path`. A new file gets the permissions `mode`, or the
+    /// default ones within the umask; it is rotated as `rotation` says, and synced after each write
+    /// if `durable`.
     pub fn new(
         path: PathBuf,
         mode: Option<u32>,
@@ -59,17 +59,17 @@ impl FileSink {
         Self { path, mode, rotation, durable, ending: None, len: 0, period: 0, was_open: false }
     }
 
-    /// What to call it in messages.
+    /// Returns the name for messages.
     pub(super) fn name(&self) -> String {
         self.path.display().to_string()
     }
 
-    /// Whether every write is followed by an fsync, and the file's name is on the disk before.
+    /// Whether every write is followed by an fsync, and the directory entry is synced first.
     pub(super) fn is_durable(&self) -> bool {
         self.durable
     }
 
-    /// Opens the file at its end, or creates it.
+    /// Opens the file for appending, or creates it.
     pub(super) fn open(&mut self) -> Result<File, Stop> {
         let mut options = OpenOptions::new();
         let options = options.append(true).mode(self.mode.unwrap_or(DEFAULT_MODE));
@@ -81,11 +81,11 @@ impl FileSink {
         };
         let metadata = file.metadata().at(self.name())?;
         if let Some(mode) = self.mode.filter(|_| is_new) {
-            // Exactly the mode asked for, whatever the umask.
+            // Exactly the requested mode, whatever the umask.
             file.set_permissions(Permissions::from_mode(mode)).at(self.name())?;
         }
         if self.durable && metadata.is_file() {
-            // Not only a new one: the process that made it may have died before.
+            // Even for an existing file: the process that created it may have died before syncing.
             sync_name(&self.path).at(format_args!("{}: its folder", self.name()))?;
         }
         self.len = metadata.len();
@@ -98,12 +98,12 @@ impl FileSink {
         Ok(file)
     }
 
-    /// From now on the end of the file is put in order before it is appended to.
+    /// Sets how the end of the file is repaired before records are appended.
     pub(super) fn set_ending(&mut self, ending: Ending) {
         self.ending = Some(ending);
     }
 
-    /// Puts the end of the file in order, unless another process of ours appends to it.
+    /// Repairs the end of the file, unless another heka tool is appending to it.
     pub(super) fn mend(&mut self, file: &File) -> Result<(), Stop> {
         if let Some(ending) = self.ending {
             ending.mend(file, &self.name()).at(self.name())?;
@@ -113,12 +113,13 @@ impl FileSink {
         Ok(())
     }
 
-    /// Counts what has been written.
+    /// Counts written bytes.
     pub(super) fn wrote(&mut self, len: usize) {
         self.len += len as u64;
     }
 
-    /// Whether the file is complete, given that `more` bytes are to come. An empty one never is.
+    /// Whether the file must be rotated before `more` bytes are written. An empty file never has to
+    /// be.
     pub(super) fn is_complete(&self, more: usize) -> bool {
         self.len > 0
             && match self.rotation {
@@ -128,7 +129,7 @@ impl FileSink {
             }
     }
 
-    /// Whether records have to be distinguished because a size may not be exceeded.
+    /// Returns the size limit, if there is one, for which record boundaries must be known.
     pub(super) fn limit(&self) -> Option<u64> {
         match self.rotation {
             Some(Rotation::Size(size)) => Some(size.saturating_sub(self.len)),
@@ -136,13 +137,13 @@ impl FileSink {
         }
     }
 
-    /// Moves the complete file out of the way and begins a new one.
+    /// Renames the complete file and creates a new one.
     pub(super) fn rotate(&mut self) -> Result<File, Stop> {
         let stamp = Timestamp::from_nanosecond(i128::from(clock::now_ns())).unwrap_or_default();
         let stamp = stamp.strftime("%Y%m%dT%H%M%SZ").to_string();
         let target = free_name(&self.path, &stamp);
         match std::fs::rename(&self.path, &target) {
-            // Somebody else moved it away already.
+            // Another process has renamed it already.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             renamed => renamed.at(self.name())?,
         }
@@ -161,7 +162,7 @@ fn now() -> u128 {
     u128::from(clock::now_ns().unsigned_abs())
 }
 
-/// `FILE.STAMP`, numbered if there is one already.
+/// Returns `FILE.STAMP`, with a number if that exists.
 fn free_name(path: &Path, stamp: &str) -> PathBuf {
     let named = |suffix: &str| {
         let mut name = path.as_os_str().to_owned();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Heka streams as files and pipes: an [`Input`] deframed, with its damage reported.
+//! Heka streams in files and pipes: an [`Input`] that is deframed, with damage reported.
 
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -14,7 +14,7 @@ use crate::report::{self, Stop};
 use crate::wire::framing::{FRAMING_SIZE, RECORD_SEPARATOR, Reason, UNIT_SEPARATOR};
 use crate::wire::{Frame, Header};
 
-/// What a stream of unknown origin consists of.
+/// The contents of a stream of unknown kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Framed messages.
@@ -23,7 +23,7 @@ pub enum Kind {
     Text,
 }
 
-/// Distinguishes frames from text by the first bytes of a stream; `None` if more are needed.
+/// Distinguishes frames from text by the first bytes of a stream; `None` if more bytes are needed.
 pub fn detect(data: &[u8], more: More) -> Option<Kind> {
     let undecided = if more == More::Ended { Some(Kind::Text) } else { None };
     match data {
@@ -41,16 +41,17 @@ pub fn detect(data: &[u8], more: More) -> Option<Kind> {
     }
 }
 
-/// The end of a file of frames with messages of up to `limit` bytes.
+/// Returns the ending of a file of frames with messages of up to `limit` bytes.
 pub fn frames_ending(limit: usize) -> Ending {
     Ending::Whole(whole_frames, limit)
 }
 
-/// As much of the end of a file is looked at first; messages longer than half of it are rare.
+/// Number of bytes at the end of a file that are examined first; messages longer than half of that
+/// are rare.
 const END_SIZE: u64 = 8 * 1024 * 1024;
 
-/// How long a file is without the torn frame at its end, if there is one. Only as much of it is
-/// read that a whole frame is seen, or no message in it can be that long.
+/// Returns the length of a file without an incomplete frame at its end. Reads only as much of the
+/// end as is needed to find a whole frame, or to be sure that no message is that long.
 fn whole_frames(file: &File, limit: usize) -> std::io::Result<u64> {
     let len = file.metadata()?.len();
     let longest = limit.saturating_add(FRAMING_SIZE + usize::from(u8::MAX)) as u64;
@@ -65,7 +66,7 @@ fn whole_frames(file: &File, limit: usize) -> std::io::Result<u64> {
     }
 }
 
-/// The same, looking from `start` on; and whether there was a frame at all.
+/// Like `whole_frames`, examining the file from `start`; also returns whether there was a frame.
 fn whole_frames_from(
     file: &File,
     limit: usize,
@@ -104,34 +105,34 @@ pub struct FrameReader {
     follow: Option<Duration>,
 }
 
-/// What a receiver of frames says after each: go on, or that it has enough.
+/// The answer of a receiver after each frame: continue, or stop reading.
 pub type Flow = Result<ControlFlow<()>, Stop>;
 
-/// Whom a [`FrameReader`] hands to. A closure takes messages only.
+/// The receiver of a [`FrameReader`]. A closure receives only messages.
 pub trait Receive {
-    /// Takes a message.
+    /// Receives a message.
     ///
     /// # Errors
-    /// Whatever ends the reading.
+    /// Any error ends the reading.
     fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow;
 
-    /// Takes the checkpoint of a mark.
+    /// Receives the checkpoint of a mark.
     ///
     /// # Errors
-    /// Whatever ends the reading.
+    /// Any error ends the reading.
     fn mark(&mut self, _checkpoint: &[u8], _out: &mut Output) -> Result<(), Stop> {
         Ok(())
     }
 
-    /// The input rests. What is written now does not wait for it.
+    /// Called when the input is idle, to write pending output.
     ///
     /// # Errors
-    /// Whatever ends the reading.
+    /// Any error ends the reading.
     fn rest(&mut self, _out: &mut Output) -> Result<(), Stop> {
         Ok(())
     }
 
-    /// When to say that again though nothing comes.
+    /// Returns when to call [`Receive::rest`] again even if no input arrives.
     fn due(&self) -> Deadline {
         None
     }
@@ -144,8 +145,8 @@ impl<F: FnMut(&Frame<'_>, &mut Output) -> Flow> Receive for F {
 }
 
 impl FrameReader {
-    /// Reads frames with messages of up to `limit` bytes from `input`, whose next byte is at
-    /// `offset`.
+    /// Creates a reader of frames with messages of up to `limit` bytes; the next byte of `input` is
+    /// at `offset`.
     pub fn new(input: Input, limit: usize, offset: u64) -> Self {
         Self {
             input,
@@ -158,34 +159,34 @@ impl FrameReader {
         }
     }
 
-    /// Stops at the first damage instead of getting over it.
+    /// Sets whether to stop at the first damage instead of skipping it.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self
     }
 
-    /// At the end of a file, polls for more.
+    /// Sets the interval in which to poll for more at the end of a file.
     #[must_use]
     pub fn follow(mut self, every: Option<Duration>) -> Self {
         self.follow = every;
         self
     }
 
-    /// How many stretches of damage were met.
+    /// Returns the number of damaged stretches so far.
     pub fn damages(&self) -> u64 {
         self.damages
     }
 
-    /// The input itself.
+    /// Returns the input.
     pub fn input(&self) -> &Input {
         &self.input
     }
 
-    /// Hands every message to `receive`, to the end of the input or until it has enough.
+    /// Passes every message to `receive`, to the end of the input or until the receiver stops.
     ///
     /// # Errors
-    /// As [`Input::fill`], and whatever `receive` says.
+    /// As [`Input::fill`], and any error of `receive`.
     pub fn read_all(&mut self, out: &mut Output, receive: &mut impl Receive) -> Flow {
         loop {
             let filled = self.fill(out, receive)?;
@@ -203,7 +204,8 @@ impl FrameReader {
         }
     }
 
-    /// Hands over the messages of the next block; whether that was the last one, or enough.
+    /// Passes on the messages of the next block; returns whether that was the last one or the
+    /// receiver stopped.
     ///
     /// # Errors
     /// As [`Self::read_all`].
@@ -219,7 +221,7 @@ impl FrameReader {
         }
     }
 
-    /// The same to the end that a followed file has now.
+    /// Like [`Self::read_all`], up to the current end of a followed file.
     ///
     /// # Errors
     /// As [`Self::read_all`].
@@ -236,7 +238,7 @@ impl FrameReader {
         }
     }
 
-    /// Waits for a file to grow; one that was cut short is read from its beginning.
+    /// Waits for a file to grow; a truncated file is read from its beginning.
     fn wait_for_growth(
         &mut self,
         every: Duration,
@@ -264,16 +266,16 @@ impl FrameReader {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Hands over the frames of what has been read.
+    /// Passes on the frames in the bytes that have been read.
     ///
     /// # Errors
-    /// Whatever `receive` says.
+    /// Any error of `receive`.
     pub fn deliver(&mut self, more: More, out: &mut Output, receive: &mut impl Receive) -> Flow {
         let name = self.input.name();
         let mut records = self.splitter.records(self.input.data(), &mut self.progress, more);
         let flow = loop {
             match records.next() {
-                // Large enough to be looked at where it lies.
+                // Large enough to be processed in place.
                 Some(Found::Frame(ref frame)) => match hand_over(frame, out, receive) {
                     Ok(ControlFlow::Continue(())) => {}
                     flow => break flow,
@@ -295,7 +297,7 @@ impl FrameReader {
         flow
     }
 
-    /// Reads until another look is worth it. Before it waits, what can be delivered is.
+    /// Reads until another attempt is worthwhile. Pending output is delivered before waiting.
     fn fill(&mut self, out: &mut Output, receive: &mut impl Receive) -> Result<Filled, Stop> {
         loop {
             if !self.input.is_ready()? {
@@ -307,14 +309,14 @@ impl FrameReader {
             match self.input.fill_until(out, receive.due())? {
                 Some(false) => return Ok(Filled::End),
                 Some(true) if self.input.data().len() >= self.need => return Ok(Filled::More),
-                // Not enough yet, or a moment that was waited for, or HUP.
+                // Not enough yet, a deadline, or HUP.
                 Some(true) | None => {}
             }
         }
     }
 }
 
-/// Hands over a message, or the checkpoint of a mark.
+/// Passes on a message, or the checkpoint of a mark.
 #[inline]
 fn hand_over(frame: &Frame<'_>, out: &mut Output, receive: &mut impl Receive) -> Flow {
     if !frame.is_signal() {
@@ -326,14 +328,14 @@ fn hand_over(frame: &Frame<'_>, out: &mut Output, receive: &mut impl Receive) ->
     Ok(ControlFlow::Continue(()))
 }
 
-/// How reading went on.
+/// The result of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Filled {
-    /// There is more to look at.
+    /// More bytes are available.
     More,
-    /// This was the end.
+    /// The input has ended.
     End,
-    /// The receiver has had enough.
+    /// The receiver stopped.
     Enough,
 }
 
@@ -345,7 +347,7 @@ mod tests {
     use crate::wire::put_frame;
     use crate::wire::varint::put_varint;
 
-    /// A message with a payload of that length.
+    /// Creates a message with a payload of `len` bytes.
     fn frame(len: usize) -> Vec<u8> {
         let mut message = vec![0x32];
         put_varint(&mut message, len as u64);

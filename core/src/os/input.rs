@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A descriptor read in large blocks, with what is not used up yet kept at hand.
+//! A descriptor that is read in large blocks, with its unconsumed bytes.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -13,14 +13,14 @@ use nix::poll::PollFlags;
 use super::{Deadline, Output, closed_at_start::check_open, wait, wait::serve_signals};
 use crate::report::{Explain as _, Stop, stats};
 
-/// Bytes asked for by one read: what stays in a core's cache until it is passed on, and a little
-/// less than two segments of the loopback device (65,483 bytes each), so that no third one of a few
-/// bytes goes with every block.
+/// Bytes requested per read. They fit into the cache of a core until forwarded, and are slightly
+/// less than two segments of the loopback device (65,483 bytes each), so that blocks do not need a
+/// third segment of a few bytes.
 const BLOCK: usize = 128 * 1024 - 256;
-/// Capacity asked for on pipes: fewer switches between the stages of a pipeline.
+/// Capacity requested for pipes, to reduce context switches between the stages of a pipeline.
 pub(crate) const PIPE_SIZE: i32 = 1024 * 1024;
 
-/// A file, a pipe or a terminal that is being read.
+/// A file, pipe or terminal to read from.
 #[derive(Debug)]
 pub struct Input {
     file: File,
@@ -30,16 +30,16 @@ pub struct Input {
     end: usize,
     is_regular: bool,
     at_end: bool,
-    /// Errors of the program that writes the input, to be read at its end.
+    /// Errors of the thread that writes the input, read at its end.
     trouble: Option<Receiver<String>>,
 }
 
 impl Input {
-    /// Reads from a descriptor that is already open; `name` is for messages.
+    /// Creates an input for an open descriptor; `name` is for messages.
     pub fn new(file: File, name: impl Into<String>) -> Self {
         let is_regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
         if !is_regular {
-            // Only pipes can do this, and only up to the user's limit.
+            // Possible only for pipes, and only up to the user's limit.
             let _ = fcntl(&file, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
         }
         let buffer = vec![0; BLOCK];
@@ -55,10 +55,10 @@ impl Input {
         }
     }
 
-    /// Reads standard input.
+    /// Creates an input for standard input.
     ///
     /// # Errors
-    /// If it is closed.
+    /// If standard input is closed.
     pub fn stdin() -> Result<Self, Stop> {
         let name = "(standard input)";
         check_open(0, name)?;
@@ -66,7 +66,7 @@ impl Input {
         Ok(Self::new(File::from(fd), name))
     }
 
-    /// Lets the meter know how much there is to read, if all of `names` are regular files.
+    /// Sets the expected input size for the progress meter, if all of `names` are regular files.
     pub fn expect(names: &[String]) {
         let lens: Option<Vec<u64>> = names.iter().map(|name| len_of(name)).collect();
         stats::expect(lens.map_or(0, |lens| lens.iter().sum()));
@@ -87,33 +87,33 @@ impl Input {
         Ok(Self::new(file, path))
     }
 
-    /// What to call it in messages.
+    /// Returns the name for messages.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The descriptor, for polling.
+    /// Returns the descriptor, for polling.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 
-    /// Whether it is a file that has an end now and may grow later.
+    /// Whether the input is a regular file, which has an end now but may grow later.
     pub fn is_regular(&self) -> bool {
         self.is_regular
     }
 
-    /// How many bytes of a file are there that have not been read.
+    /// Returns the number of unread bytes of a file.
     pub fn left(&mut self) -> u64 {
         let len = self.file.metadata().map_or(0, |metadata| metadata.len());
         len.saturating_sub(self.file.stream_position().unwrap_or(len))
     }
 
-    /// Whether the end was reached by the last read.
+    /// Whether the last read reached the end.
     pub fn at_end(&self) -> bool {
         self.at_end
     }
 
-    /// Passes over the next `offset` bytes, or to the end.
+    /// Skips `offset` bytes, or to the end.
     ///
     /// # Errors
     /// If reading or seeking fails.
@@ -137,7 +137,7 @@ impl Input {
         }
     }
 
-    /// Begins again if the file has become shorter than what was read of it.
+    /// Starts over if the file has become shorter than the part that was read.
     ///
     /// # Errors
     /// If seeking fails.
@@ -151,13 +151,13 @@ impl Input {
         Ok(len < position)
     }
 
-    /// What has been read and not consumed, and the descriptor for the rest.
+    /// Returns the unconsumed bytes, and the descriptor for the rest.
     #[cfg(feature = "compression")]
     pub(super) fn into_parts(self) -> (Vec<u8>, File) {
         (self.data().to_vec(), self.file)
     }
 
-    /// At its end, the input fails if `trouble` has something to report.
+    /// Makes the input fail at its end if `trouble` reports an error.
     #[cfg(feature = "compression")]
     #[must_use]
     pub(super) fn with_trouble(mut self, trouble: Receiver<String>) -> Self {
@@ -165,23 +165,23 @@ impl Input {
         self
     }
 
-    /// What has been read and not consumed.
+    /// Returns the unconsumed bytes.
     #[inline]
     pub fn data(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Is done with the first `len` bytes of [`Input::data`], or with all if there are no more.
+    /// Consumes the first `len` bytes of [`Input::data`], or all if there are fewer.
     #[inline]
     pub fn consume(&mut self, len: usize) {
         self.start = self.start.saturating_add(len).min(self.end);
     }
 
-    /// Takes the first `len` bytes of [`Input::data`] out together with the buffer that they lie
-    /// in, if they fill most of it; what is behind them moves to `spare`, which takes its place.
+    /// Takes the first `len` bytes of [`Input::data`] together with their buffer, if they fill most
+    /// of it; the bytes after them are moved to `spare`, which replaces the buffer.
     ///
     /// # Errors
-    /// `spare` comes back, and nothing has changed.
+    /// Returns `spare`; nothing has changed.
     pub fn take_buffer(&mut self, len: usize, mut spare: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
         if self.start > 0 || len < self.buffer.len() / 2 || len > self.end {
             return Err(spare);
@@ -195,10 +195,10 @@ impl Input {
         Ok(taken)
     }
 
-    /// Reads more behind what is there; `false` at the end of the input.
+    /// Reads more bytes after the unconsumed ones; `false` at the end of the input.
     ///
-    /// If there is nothing to read right now, `out` is flushed first and then waited for together
-    /// with the input, so that the end of its reader is noticed at once.
+    /// If nothing can be read immediately, `out` is flushed first and then watched together with
+    /// the input, so that the end of its reader is noticed at once.
     ///
     /// # Errors
     /// A read error, a failed flush, the end of `out`'s reader, or a signal.
@@ -207,14 +207,14 @@ impl Input {
         if !self.is_regular && !self.is_ready()? {
             out.flush()?;
             while !self.wait_with(out, None)? {
-                // HUP: a file of ours may have to be reopened.
+                // HUP: a file may have to be reopened.
                 out.flush()?;
             }
         }
         self.read()
     }
 
-    /// Like [`Input::fill`], but waits only until `deadline`: `None` if that came first.
+    /// Like [`Input::fill`], but waits only until `deadline`; `None` if that is reached first.
     ///
     /// # Errors
     /// As [`Input::fill`].
@@ -272,7 +272,7 @@ impl Input {
                     return Ok(len > 0);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => serve_signals()?,
-                // A descriptor that somebody else made non-blocking.
+                // Another process has made the descriptor non-blocking.
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     wait(&[(self.fd(), PollFlags::POLLIN)], None)?;
                 }
@@ -281,9 +281,9 @@ impl Input {
         }
     }
 
-    /// Moves the rest to the front; doubles a buffer that one record fills but for the room of a read.
+    /// Moves the unconsumed bytes to the front; doubles the buffer if one record nearly fills it.
     fn make_room(&mut self) {
-        // What is moved is no more than what is done with.
+        // No more bytes are moved than have been consumed.
         if self.start >= self.end - self.start {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
@@ -296,7 +296,7 @@ impl Input {
     }
 }
 
-/// How much there is to read of a regular file, `-` being standard input.
+/// Returns the number of bytes to read from a regular file; `-` is standard input.
 fn len_of(name: &str) -> Option<u64> {
     if name != "-" {
         return std::fs::metadata(name).ok().filter(std::fs::Metadata::is_file).map(|of| of.len());

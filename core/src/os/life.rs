@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A thread that lives as long as the tool, and has a last word.
+//! A thread that lives as long as the tool, and makes a final report.
 
 use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -7,21 +7,21 @@ use std::time::Duration;
 
 use nix::sys::signal::SigSet;
 
-/// What such a thread needs: texts of some kilobytes.
+/// Stack size: such a thread only needs texts of some kilobytes.
 const STACK: usize = 256 * 1024;
-/// How long the end waits for it.
+/// Time limit for the final report.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Absent,
     Running,
-    /// The tool has ended, and waits for the last words.
+    /// The tool has ended and waits for the final report.
     Ending,
     Done,
 }
 
-/// How far its life is.
+/// The phase of the thread's life.
 #[derive(Debug)]
 pub(super) struct Life {
     phase: Mutex<Phase>,
@@ -33,7 +33,7 @@ impl Life {
         Self { phase: Mutex::new(Phase::Absent), changed: Condvar::new() }
     }
 
-    /// Starts the thread, which does `run` and is over then.
+    /// Starts the thread, which executes `run` and then exits.
     pub(super) fn start(
         &'static self,
         name: &str,
@@ -42,8 +42,8 @@ impl Life {
         let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(STACK);
         self.set(Phase::Running);
         let started = thread.spawn(move || {
-            // They are for the main thread: what it waits in is interrupted, and it does not go on
-            // before the handler has run.
+            // Signals are for the main thread: they interrupt whatever it waits in, and it does not
+            // continue before the handler has run.
             let _blocked = SigSet::all().thread_block();
             run();
             self.set(Phase::Done);
@@ -56,7 +56,7 @@ impl Life {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) == Phase::Ending
     }
 
-    /// Ends it: `wake` has it look.
+    /// Ends the thread; `wake` must wake it.
     pub(super) fn finish(&self, wake: fn()) {
         let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
         if *phase != Phase::Running {
@@ -64,7 +64,7 @@ impl Life {
         }
         *phase = Phase::Ending;
         wake();
-        // If it hangs, it dies with the process.
+        // A thread that hangs dies with the process.
         drop(self.changed.wait_timeout_while(phase, PATIENCE, |phase| *phase != Phase::Done));
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The thread that tells the service manager that the tool is ready, how it is, that it is alive,
-//! and that it ends. It never waits for anything else: not for the tool, a disk, or the reader of
-//! stderr.
+//! The thread that notifies the service manager of readiness, status, liveness and exit. It never
+//! waits for anything else: not for the tool, a disk, or the reader of stderr.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -13,17 +12,17 @@ use super::timer::{self, Timer};
 use super::{Notify, signal};
 use crate::report::{self, Cause as _, stats};
 
-/// How often the service manager hears how things are.
+/// Interval of status reports to the service manager.
 const STATUS_PERIOD: Duration = Duration::from_secs(10);
 
 static LIFE: Life = Life::new();
-/// Why it could not be told the last time.
+/// The cause of the last failed notification.
 static FAILURE: Mutex<Option<String>> = Mutex::new(None);
 
 /// Starts the thread. It lives until [`finish`].
 ///
 /// # Errors
-/// The system's, if there can be no thread.
+/// If no thread can be created.
 pub(super) fn start(notify: Notify) -> io::Result<()> {
     signal::open_manager()?;
     pulse::await_ready();
@@ -31,12 +30,12 @@ pub(super) fn start(notify: Notify) -> io::Result<()> {
     LIFE.start("manager", move || manager.run())
 }
 
-/// Says that the tool ends, and ends the thread.
+/// Notifies the service manager of the exit, and ends the thread.
 pub(super) fn finish() {
     LIFE.finish(signal::wake_manager);
 }
 
-/// Reports that the service manager could not be told something.
+/// Reports a failed notification.
 pub(super) fn report_failure() {
     let failure = FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(cause) = failure {
@@ -44,7 +43,7 @@ pub(super) fn report_failure() {
     }
 }
 
-/// What the service manager knows of us.
+/// The state that the service manager knows.
 #[derive(Debug)]
 struct Manager {
     notify: Notify,

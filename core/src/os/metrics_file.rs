@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The file of `--metrics`: what a collector reads at any time is whole.
+//! The file of `--metrics`, which is complete whenever a collector reads it.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::Replacement;
 use crate::report::{self, Cause as _, stats};
 
-/// Readable for the collector, as far as the umask allows.
+/// Readable for the collector, within the umask.
 const MODE: u32 = 0o644;
 
-/// Where the numbers are written, and how often.
+/// The metrics file and its interval.
 #[derive(Clone, Debug)]
 pub struct MetricsFile {
     path: PathBuf,
@@ -20,10 +20,10 @@ pub struct MetricsFile {
 }
 
 impl MetricsFile {
-    /// Written to `path` every `period`.
+    /// Creates a metrics file at `path` that is written every `period`.
     ///
     /// # Errors
-    /// If what is there is not a file, so that it cannot be replaced by one.
+    /// If something other than a file exists at `path`, which cannot be replaced.
     pub fn new(path: PathBuf, period: Duration) -> Result<Self, String> {
         match std::fs::metadata(&path) {
             Ok(metadata) if !metadata.is_file() => Err("not a regular file".to_owned()),
@@ -31,12 +31,12 @@ impl MetricsFile {
         }
     }
 
-    /// The time between two writes.
+    /// Returns the interval between writes.
     pub(super) fn period(&self) -> Duration {
         self.period
     }
 
-    /// Writes all numbers. A failure is reported, and the next call tries again.
+    /// Writes all numbers. A failure is reported; the next call tries again.
     pub(super) fn write(&self) {
         if let Err(error) = self.try_write() {
             let path = self.path.display();
@@ -50,7 +50,8 @@ impl MetricsFile {
         new.swap()
     }
 
-    /// What distinguishes this process from others of the tool: the file's name without its ending.
+    /// Returns the label that distinguishes this process from others of the tool: the file's name
+    /// without its extension.
     fn name(&self) -> String {
         let stem = self.path.file_stem().map_or(self.path.as_path(), Path::new);
         stem.to_string_lossy().into_owned()

@@ -2,8 +2,8 @@
 //! Descriptors: block reads, block writes, and the one place that waits.
 //!
 //! The rule that makes a pipeline both fast and prompt: output is written when its buffer is full
-//! or when there is nothing to read. [`Input::fill`] keeps it, so no tool needs a line-buffered
-//! mode.
+//! or when there is nothing to read. [`Input::fill`] implements it, so no tool needs a
+//! line-buffered mode.
 
 mod backlog;
 pub mod clock;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Words to the service manager: `sd_notify(3)`, without its library.
+//! Notifications to the service manager: `sd_notify(3)`, without its library.
 
 use std::ffi::OsStr;
 use std::os::linux::net::SocketAddrExt as _;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::report::{self, Cause as _};
 
-/// Where the service manager listens.
+/// The socket of the service manager.
 #[derive(Debug)]
 pub struct Notify {
     socket: UnixDatagram,
@@ -18,8 +18,9 @@ pub struct Notify {
 }
 
 impl Notify {
-    /// Given the value of `NOTIFY_SOCKET`; `watchdog` is the time within which it expects a
-    /// sign of life. If there is no such socket, that is reported, and nothing is notified.
+    /// Connects to the socket in the value of `NOTIFY_SOCKET`; `watchdog` is the time within which
+    /// the manager expects a sign of life. If the socket does not exist, that is reported and
+    /// nothing is sent.
     pub fn new(name: &OsStr, watchdog: Option<Duration>) -> Option<Self> {
         match Self::open(name, watchdog) {
             Ok(notify) => Some(notify),
@@ -41,16 +42,16 @@ impl Notify {
         Ok(Self { socket, addr, watchdog })
     }
 
-    /// How often it gets a sign of life: twice as often as it wants.
+    /// Returns the interval of signs of life: half the time that the manager allows.
     pub(super) fn watchdog_period(&self) -> Option<Duration> {
         self.watchdog.map(|watchdog| watchdog / 2)
     }
 
-    /// Sends something, as lines `NAME=VALUE`. Nothing waits for a service manager that does not
-    /// listen.
+    /// Sends lines of the form `NAME=VALUE`. Does not wait for a service manager that does not
+    /// read.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(super) fn tell(&self, text: &str) -> std::io::Result<()> {
         self.socket.send_to_addr(text.as_bytes(), &self.addr).map(drop)
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The one writer of a tool's records: a raw descriptor behind a large buffer.
+//! The writer of a tool's records: a raw descriptor with a large buffer.
 //!
 //! A record is appended to the buffer ([`Output::put`], or built in place in [`Output::buffer`])
-//! and finished with [`Output::end_record`]. The buffer is written when it is full, when the
-//! input is idle ([`super::Input::fill`]), at the end, after every record with `-u` or on a
-//! terminal, and before the tool dies of a signal.
+//! and finished with [`Output::end_record`]. The buffer is written when it is full, when the input
+//! is idle ([`super::Input::fill`]), at the end, after every record with `-u` or on a terminal, and
+//! before the tool dies of a signal.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
@@ -26,14 +26,15 @@ use crate::codec::harmless::push_harmless;
 use crate::os::signal;
 use crate::report::{self, Cause as _, Explain as _, Stop, stats};
 
-/// The buffer is written when it holds this much.
+/// The buffer is written when it reaches this size.
 pub(super) const FULL: usize = 256 * 1024;
-/// How long a reader may keep us from dying of a signal.
+/// Time limit for a reader that delays a death by signal.
 const GRACE: Duration = Duration::from_secs(1);
-/// What a pipe takes without blocking once poll says that it takes anything (POSIX: `PIPE_BUF`).
+/// Number of bytes that a pipe accepts without blocking once poll(2) reports room (POSIX:
+/// `PIPE_BUF`).
 pub(super) const PIPE_BUF: usize = 4096;
 
-/// Standard output, or a file, that records go to.
+/// Standard output, or a file, for records.
 #[derive(Debug)]
 pub struct Output {
     file: File,
@@ -43,20 +44,20 @@ pub struct Output {
     harmless: bool,
     is_pipe: bool,
     sink: Option<Box<FileSink>>,
-    /// Where the last record begins, if files of a limited size are written.
+    /// Start of the last record, for files of limited size.
     record: usize,
-    /// This signal came, and something was given up that a stuck reader did not take: nothing is
-    /// written, so that nothing that was read is called safe.
+    /// The signal for which output to a stuck reader was abandoned. Nothing is written after that,
+    /// so that nothing is acknowledged wrongly.
     given_up: Option<Signal>,
-    /// Something could not be written.
+    /// Whether a write has failed.
     has_failed: bool,
 }
 
 impl Output {
-    /// Standard output.
+    /// Creates an output for standard output.
     ///
     /// # Errors
-    /// If it is closed.
+    /// If standard output is closed.
     pub fn stdout() -> Result<Self, Stop> {
         check_open(1, "write error")?;
         #[expect(clippy::disallowed_methods, reason = "this is the one writer of stdout")]
@@ -66,12 +67,12 @@ impl Output {
         Ok(out)
     }
 
-    /// A file with a name of its own; write errors name it.
+    /// Creates an output for a named file; write errors include the name.
     pub fn file(file: File, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..Self::new(file) }
     }
 
-    /// A file that is appended to, rotated and reopened as `sink` says.
+    /// Creates an output for a file that is appended to, rotated and reopened as `sink` says.
     ///
     /// # Errors
     /// If the file cannot be opened.
@@ -99,25 +100,25 @@ impl Output {
         }
     }
 
-    /// Writes after every record (`-u`).
+    /// Sets whether to write after every record (`-u`).
     #[must_use]
     pub fn unbuffered(mut self, unbuffered: bool) -> Self {
         self.every_record |= unbuffered;
         self
     }
 
-    /// Shows control characters harmlessly if this is a terminal; for forms that are text.
+    /// Escapes control characters if this is a terminal; for forms that are text.
     #[must_use]
     pub fn text(mut self) -> Self {
         self.harmless = self.is_terminal();
         self
     }
 
-    /// If this is a file of its own: puts its end in order, now and whenever it is opened again, in
-    /// case an earlier process died or found the disk full in the middle of a record.
+    /// Repairs the end of a file that is appended to, now and whenever it is reopened, in case an
+    /// earlier process died or the disk was full in the middle of a record.
     ///
     /// # Errors
-    /// If the file cannot be read or cut.
+    /// If the file cannot be read or truncated.
     pub fn ending_with(mut self, ending: Ending) -> Result<Self, Stop> {
         if let Some(sink) = &mut self.sink {
             sink.set_ending(ending);
@@ -126,13 +127,13 @@ impl Output {
         Ok(self)
     }
 
-    /// Whether people look at it.
+    /// Whether the output is a terminal.
     pub fn is_terminal(&self) -> bool {
         nix::unistd::isatty(&self.file).unwrap_or(false)
     }
 
-    /// Refuses `files`, standard input being `-`, if one of them is what is written here: it would
-    /// grow while it is read.
+    /// Rejects an input file (`-` for standard input) that is also the output: it would grow while
+    /// being read.
     ///
     /// # Errors
     /// `NAME: input file is output file`, status 1.
@@ -151,7 +152,7 @@ impl Output {
         Ok(self)
     }
 
-    /// Whether what is written is read by another process as it comes: a pipe or a socket.
+    /// Whether another process reads the output as it is written: a pipe or a socket.
     pub fn is_stream(&self) -> bool {
         let is_socket = |stat: FileStat| {
             SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFSOCK
@@ -159,7 +160,7 @@ impl Output {
         self.is_pipe || fstat(&self.file).is_ok_and(is_socket)
     }
 
-    /// The descriptor.
+    /// Returns the descriptor.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
@@ -168,7 +169,7 @@ impl Output {
         &self.file
     }
 
-    /// Whether each record is written at once.
+    /// Whether each record is written immediately.
     pub fn writes_every_record(&self) -> bool {
         self.every_record
     }
@@ -177,23 +178,23 @@ impl Output {
         self.harmless
     }
 
-    /// What is buffered.
+    /// Returns the buffered bytes.
     pub(super) fn peek(&self) -> &[u8] {
         &self.buffer
     }
 
-    /// Entry for a poll set: `POLLERR` when the reader is gone.
+    /// Returns the entry for a poll set: `POLLERR` when the reader has gone.
     pub fn reader_watch(&self) -> Option<Wanted<'_>> {
         self.is_pipe.then(|| (self.file.as_fd(), PollFlags::empty()))
     }
 
-    /// Where the next record is built.
+    /// Returns the buffer for the next record.
     #[inline]
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
-    /// Appends to the record.
+    /// Appends to the current record.
     #[inline]
     pub fn put(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
@@ -214,7 +215,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes whole records that lie elsewhere, without copying them if there are many.
+    /// Writes whole records from another buffer, without copying them if there are many.
     ///
     /// # Errors
     /// As [`Output::flush`].
@@ -228,11 +229,11 @@ impl Output {
         self.write(records)
     }
 
-    /// Writes all that is buffered.
+    /// Writes everything that is buffered.
     ///
     /// # Errors
-    /// [`Stop::BrokenPipe`] if the reader is gone; the signal for which something was given up
-    /// that a stuck reader did not take, now or before; else the system's (`write error: …`).
+    /// [`Stop::BrokenPipe`] if the reader has gone; the signal for which output to a stuck reader
+    /// was abandoned, now or before; otherwise any write error (`write error: …`).
     pub fn flush(&mut self) -> Result<(), Stop> {
         if let Some(signal) = self.given_up {
             return Err(Stop::Signal(signal));
@@ -255,10 +256,10 @@ impl Output {
         written
     }
 
-    /// Opens the file anew if it has one: somebody moved it away, or its time has come.
+    /// Reopens the file, if the output is one: another process renamed it, or it must be rotated.
     ///
     /// # Errors
-    /// If it cannot be opened.
+    /// If the file cannot be opened.
     pub fn reopen(&mut self) -> Result<(), Stop> {
         if let Some(sink) = &mut self.sink {
             self.file = sink.open()?;
@@ -266,7 +267,7 @@ impl Output {
         Ok(())
     }
 
-    /// Before a write of `len` bytes: reopens the file if HUP came, begins a new one if it is
+    /// Called before a write of `len` bytes: reopens the file after HUP, rotates it if it is
     /// complete.
     fn serve_sink(&mut self, len: usize) -> Result<(), Stop> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
@@ -279,7 +280,8 @@ impl Output {
         Ok(())
     }
 
-    /// Writes what precedes the record that has just ended, if the file has no room for it.
+    /// Writes everything before the record that has just ended, if the file has no room for that
+    /// record.
     fn end_file_before_record(&mut self) -> Result<(), Stop> {
         let limit = self.sink.as_ref().and_then(|sink| sink.limit());
         if limit.is_some_and(|limit| self.buffer.len() as u64 > limit) && self.record > 0 {
@@ -291,12 +293,12 @@ impl Output {
         Ok(())
     }
 
-    /// Whether something is lost that was to be written: no later write makes up for it.
+    /// Whether output was lost, which no later write can undo.
     pub fn has_failed(&self) -> bool {
         self.has_failed
     }
 
-    /// How many bytes wait to be written.
+    /// Returns the number of bytes not written yet.
     pub fn pending(&self) -> usize {
         self.buffer.len()
     }
@@ -313,7 +315,7 @@ impl Output {
         written
     }
 
-    /// Who keeps us waiting if a write does not return.
+    /// Returns the subject that a blocked write waits for.
     pub(super) fn waits_for(&self) -> stats::On {
         if self.name.is_some() { stats::On::OutputFile } else { stats::On::StandardOutput }
     }
@@ -331,12 +333,12 @@ impl Output {
                         sink.wrote(len);
                     }
                     bytes = &bytes[len..];
-                    // What cuts a write short is a signal; the next one may block again.
+                    // A short write was caused by a signal; the next write may block again.
                     if !bytes.is_empty() {
                         drop(serve_signals());
                     }
                 }
-                // A pending signal is served by the caller, once this is written.
+                // The caller handles a pending signal after this write.
                 Err(error) if error.kind() == ErrorKind::Interrupted => drop(serve_signals()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     match wait(&[(self.file.as_fd(), PollFlags::POLLOUT)], None) {
@@ -345,7 +347,7 @@ impl Output {
                     }
                 }
                 Err(error) => {
-                    // What was written of the record that did not fit helps nobody.
+                    // A partly written record is useless.
                     if let Some(sink) = &mut self.sink {
                         let _mended = sink.mend(&self.file);
                     }
@@ -356,7 +358,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes what a reader takes within [`GRACE`]; a stuck one must not keep us from dying of
+    /// Writes what a reader accepts within [`GRACE`]; a stuck reader must not delay a death by
     /// `signal`.
     fn write_in_grace(
         &mut self,
@@ -381,7 +383,7 @@ impl Output {
         }
     }
 
-    /// What a failed write means.
+    /// Converts a write error.
     pub(super) fn failed(&self, error: &std::io::Error) -> Stop {
         match &self.name {
             None if error.kind() == ErrorKind::BrokenPipe => Stop::BrokenPipe,

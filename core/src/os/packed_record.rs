@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records that are compressed, each on its own: gzip (RFC 1952), zlib (RFC 1950) and Zstandard
-//! (RFC 8878).
+//! Records that are compressed individually: gzip (RFC 1952), zlib (RFC 1950) and Zstandard (RFC
+//! 8878).
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -10,11 +10,11 @@ use ruzstd::decoding::StreamingDecoder;
 
 use crate::report::Cause as _;
 
-/// A record as it was before it was compressed, in whatever way; of up to `limit` bytes. What zlib
-/// makes begins like text, so whether there may be such has to be known.
+/// Decompresses a record of up to `limit` bytes, whatever its compression. zlib data cannot be told
+/// from text by their first bytes, so the caller must say whether to expect them.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The defect of the record.
 pub fn unpack_record(
     record: Cow<'_, [u8]>,
     may_be_zlib: bool,

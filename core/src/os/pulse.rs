@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether the tool is alive: its main thread waits for something, or it works. What does neither
-//! hangs, whatever other threads do.
+//! Liveness: the main thread either waits for events or works. If it does neither, the tool hangs,
+//! whatever other threads do.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -9,13 +9,13 @@ use crate::report::{self, main_thread, stats};
 
 static BEATS: AtomicU64 = AtomicU64::new(0);
 static IS_WAITING: AtomicBool = AtomicBool::new(false);
-/// The tool says itself when it is ready.
+/// Whether the tool announces its readiness itself.
 static IS_ANNOUNCED: AtomicBool = AtomicBool::new(false);
 static IS_READY: AtomicBool = AtomicBool::new(false);
-/// Whether somebody is to hear when the tool is ready.
+/// Whether a service manager waits for readiness.
 static IS_AWAITED: AtomicBool = AtomicBool::new(false);
 
-/// Waits by `wait`: to the outside, the tool is alive meanwhile if this is the main thread.
+/// Executes `wait`, during which the tool counts as alive if this is the main thread.
 #[inline]
 pub fn waiting<T>(wait: impl FnOnce() -> T) -> T {
     if !main_thread::is_this() {
@@ -28,7 +28,7 @@ pub fn waiting<T>(wait: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// The tool is alive. Unless it [announces](announce) that, it is ready too.
+/// Notes that the tool is alive. Unless it [announces](announce) readiness, it is also ready.
 #[inline]
 pub fn beat() {
     BEATS.fetch_add(1, Ordering::Relaxed);
@@ -37,12 +37,12 @@ pub fn beat() {
     }
 }
 
-/// The tool is not ready before it says so by [`ready`].
+/// Declares that the tool is not ready before it calls [`ready`].
 pub fn announce() {
     IS_ANNOUNCED.store(true, Ordering::SeqCst);
 }
 
-/// The tool is ready: it has bound what others connect to.
+/// Declares that the tool is ready: it has bound its listening sockets.
 pub fn ready() {
     IS_READY.store(true, Ordering::SeqCst);
     tell();
@@ -54,12 +54,12 @@ fn tell() {
     }
 }
 
-/// The service manager wants to hear when the tool is ready.
+/// Declares that a service manager waits for readiness.
 pub(super) fn await_ready() {
     IS_AWAITED.store(true, Ordering::SeqCst);
 }
 
-/// What is known of a tool's life at one time.
+/// The state of liveness at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pulse {
     beats: u64,
@@ -71,7 +71,7 @@ impl Pulse {
         Self { beats: BEATS.load(Ordering::Relaxed), progress: stats::progress() }
     }
 
-    /// Whether the tool does what it is for.
+    /// Whether the tool is ready for its work.
     pub(super) fn is_ready(self) -> bool {
         match IS_ANNOUNCED.load(Ordering::SeqCst) {
             true => IS_READY.load(Ordering::SeqCst),
@@ -79,7 +79,7 @@ impl Pulse {
         }
     }
 
-    /// Whether the tool is alive, given what was known before.
+    /// Whether the tool has been alive since `before`.
     pub(super) fn is_alive_since(self, before: Self) -> bool {
         let waits = IS_WAITING.load(Ordering::Relaxed) || report::is_saying();
         self != before || waits || stats::is_blocked()
@@ -96,7 +96,7 @@ mod tests {
         assert!(before.is_ready() && !Pulse::default().is_ready());
         assert!(Pulse { beats: 2, ..before }.is_alive_since(before));
         assert!(Pulse { progress: 2, ..before }.is_alive_since(before));
-        // Another thread may wait as long as it likes.
+        // Another thread may wait indefinitely.
         assert!(!waiting(|| before.is_alive_since(before)));
         main_thread::mark();
         waiting(|| assert!(before.is_alive_since(before)));

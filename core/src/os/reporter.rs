@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The thread that reports the numbers, also while the tool is stuck in a write: on SIGUSR1,
-//! periodically, and into a file. The service manager is notified by a thread of its own, as this
-//! one waits for the reader of stderr.
+//! The thread that reports statistics, even while the tool is stuck in a write: on SIGUSR1,
+//! periodically, and into a file. The service manager is notified by a separate thread, as this one
+//! may wait for the reader of stderr.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -16,17 +16,17 @@ use super::timer::{self, Timer};
 use super::{MetricsFile, Notify, manager, signal};
 use crate::report::stats;
 
-/// How long the main thread has to hear a signal, in milliseconds.
+/// Time limit for the main thread to react to a signal, in milliseconds.
 const HEARING: u8 = 50;
 
 static LIFE: Life = Life::new();
 
-/// What is reported, and how often.
+/// The reports and their intervals.
 #[derive(Debug, Default)]
 pub struct Reporter {
-    /// Numbers on stderr.
+    /// Interval of statistics on stderr.
     pub every: Option<Duration>,
-    /// Numbers in a file.
+    /// The file for metrics.
     pub metrics: Option<MetricsFile>,
     /// The service manager.
     pub notify: Option<Notify>,
@@ -36,7 +36,7 @@ impl Reporter {
     /// Starts the thread. It lives until [`finish`].
     ///
     /// # Errors
-    /// The system's, if there can be no thread.
+    /// If no thread can be created.
     pub fn start(mut self) -> io::Result<()> {
         if let Some(notify) = self.notify.take() {
             manager::start(notify)?;
@@ -82,8 +82,8 @@ impl Reporter {
     }
 }
 
-/// SIGUSR1 that the main thread, for which the kernel means it, cannot hear: it writes to a disk
-/// that does nothing.
+/// A SIGUSR1 that the kernel delivers to the main thread, which cannot handle it while it writes to
+/// a stuck disk.
 struct Unheard(SignalFd);
 
 impl Unheard {
@@ -93,24 +93,24 @@ impl Unheard {
         SignalFd::with_flags(&usr1, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).ok().map(Self)
     }
 
-    /// Takes it if it is there, and still is after a while.
+    /// Takes the signal if it is pending, and still is after a while.
     fn take(&self) -> bool {
         let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
         if !poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) {
             return false;
         }
         if let Some(fd) = signal::reporter_fd() {
-            // The main thread's handler writes there.
+            // The main thread's handler writes to this pipe.
             let _ = poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], HEARING);
         }
         self.0.read_signal().is_ok_and(|signal| signal.is_some())
     }
 }
 
-/// Has the last words said and the last numbers written, and ends the threads.
+/// Makes the final reports and ends the threads.
 pub fn finish() {
     stats::end();
     manager::finish();
-    // It may wait for a disk that is stuck, or for the reader of stderr.
+    // The reporter may be waiting for a stuck disk, or for the reader of stderr.
     LIFE.finish(signal::wake_reporter);
 }

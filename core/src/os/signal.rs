@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Signals as a descriptor to poll, and real deaths by signal.
+//! Signals as a descriptor to poll, and genuine deaths by signal.
 //!
-//! INT and TERM (and HUP, unless the tool reopens files on it) ask for an orderly end: the first
-//! is seen by [`crate::os::wait`], the second ends the process at once. USR1 is answered by
-//! [`crate::os::reporter`].
-//! PIPE stays ignored, as Rust sets it: a dead socket must not kill the process. The end of
-//! *stdout's* reader becomes a death by PIPE in [`crate::cli::exit::finish`].
+//! INT and TERM (and HUP, unless the tool reopens files on it) request an orderly end: the first is
+//! noticed by [`crate::os::wait`], the second ends the process at once. USR1 is handled by
+//! [`crate::os::reporter`]. PIPE stays ignored, as Rust sets it: a dead socket must not kill the
+//! process. The end of *stdout's* reader becomes a death by PIPE in [`crate::cli::exit::finish`].
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -23,18 +22,18 @@ static REPORT: AtomicBool = AtomicBool::new(false);
 static HUP: AtomicBool = AtomicBool::new(false);
 static CHILD: AtomicBool = AtomicBool::new(false);
 static HUP_REOPENS: AtomicBool = AtomicBool::new(false);
-/// What wakes the tool.
+/// Wakes the main thread.
 static WAKE: WakePipe = WakePipe::new();
-/// What wakes the thread of [`crate::os::reporter`], which is there while the tool is stuck.
+/// Wakes the thread of [`crate::os::reporter`], which runs even while the tool is stuck.
 static WAKE_REPORTER: WakePipe = WakePipe::new();
-/// What wakes the thread that speaks to the service manager, if there is one.
+/// Wakes the thread that notifies the service manager, if there is one.
 static WAKE_MANAGER: WakePipe = WakePipe::new();
 
-/// Seconds until a call that began right after a signal is interrupted, too.
+/// Seconds until a call that began just after a signal is interrupted as well.
 const AGAIN: u32 = 1;
 
-/// What a signal asks for is seen before a write that may block, or by its interruption. A signal
-/// in between would be missed: an alarm interrupts the write then.
+/// Handles a signal, which is noticed before a write that may block or by the interruption of the
+/// write. A signal in between would be missed, so an alarm interrupts the write.
 extern "C" fn handle(number: i32) {
     if number == Signal::SIGALRM as i32 && !is_unanswered() {
         return;
@@ -128,11 +127,11 @@ fn restore_default(signal: Signal) {
     let _ = set_handler(signal, SigHandler::SigDfl, SaFlags::empty());
 }
 
-/// Takes over INT, TERM, HUP and USR1. Calls in progress are interrupted, not restarted. A signal
-/// that the parent had set to be ignored (nohup) stays ignored.
+/// Installs handlers for INT, TERM, HUP and USR1. Calls in progress are interrupted, not restarted.
+/// A signal that the parent ignored (nohup) stays ignored.
 ///
 /// # Errors
-/// The system's, if it has no descriptor left.
+/// If no descriptor is available.
 pub fn install() -> io::Result<()> {
     WAKE.open()?;
     WAKE_REPORTER.open()?;
@@ -163,40 +162,39 @@ fn is_ignored(signal: Signal) -> bool {
     now.sa_sigaction == libc::SIG_IGN
 }
 
-/// From now on a signal that comes lets calls in progress go on: for tools that run the code of
-/// others, which does not expect reads to be interrupted. poll(2) returns nevertheless.
+/// Makes signals no longer interrupt calls in progress: for tools that run code of others, which
+/// does not expect interrupted reads. poll(2) still returns.
 ///
 /// # Errors
-/// The system's.
+/// Any error of sigaction(2).
 pub fn restart_calls() -> io::Result<()> {
     handle_all(SaFlags::SA_RESTART)
 }
 
-/// From now on [`interrupt_call`] ends the call that the main thread is blocked in, in spite of
-/// [`restart_calls`]. Takes over USR2.
+/// Makes [`interrupt_call`] work in spite of [`restart_calls`]. Uses USR2.
 ///
 /// # Errors
-/// The system's.
+/// Any error of sigaction(2).
 pub fn allow_interrupts() -> io::Result<()> {
     extern "C" fn interrupted(_: i32) {}
     Ok(set_handler(Signal::SIGUSR2, SigHandler::Handler(interrupted), SaFlags::empty())?)
 }
 
-/// Interrupts the call that the main thread is blocked in (`EINTR`): the kernel gives a signal of
-/// the process to the main thread if that one takes it.
+/// Interrupts the call in which the main thread is blocked (`EINTR`): the kernel prefers the main
+/// thread for signals of the process.
 pub fn interrupt_call() {
     let _ = nix::sys::signal::kill(nix::unistd::getpid(), Signal::SIGUSR2);
 }
 
-/// From now on HUP asks to reopen files ([`take_hup`]) instead of ending the tool.
+/// Makes HUP a request to reopen files ([`take_hup`]) instead of ending the tool.
 pub fn reopen_on_hup() {
     HUP_REOPENS.store(true, Ordering::SeqCst);
 }
 
-/// From now on the end of a child process wakes [`crate::os::wait`], and [`take_child`] returns it.
+/// Makes the end of a child process wake [`crate::os::wait`] and [`take_child`] return `true`.
 ///
 /// # Errors
-/// The system's.
+/// Any error of sigaction(2).
 pub fn watch_children() -> io::Result<()> {
     Ok(set_handler(Signal::SIGCHLD, SigHandler::Handler(handle), SaFlags::SA_NOCLDSTOP)?)
 }
@@ -206,7 +204,7 @@ pub fn take_child() -> bool {
     CHILD.swap(false, Ordering::SeqCst)
 }
 
-/// The signal that asked for the end, if one did.
+/// Returns the signal that requested the end, if any.
 pub fn pending() -> Option<Signal> {
     Signal::try_from(PENDING.load(Ordering::SeqCst)).ok()
 }
@@ -216,79 +214,80 @@ pub fn take_hup() -> bool {
     HUP.swap(false, Ordering::SeqCst)
 }
 
-/// Whether USR1 came since the last call: for [`crate::os::reporter`].
+/// Whether USR1 came since the last call, for [`crate::os::reporter`].
 pub(super) fn take_usr1() -> bool {
     USR1.swap(false, Ordering::SeqCst)
 }
 
-/// Whether USR1 came since the last call: for a tool that prints more than the statistics
-/// that [`crate::os::reporter`] prints.
+/// Whether USR1 came since the last call, for a tool that reports more than the statistics of
+/// [`crate::os::reporter`].
 pub fn take_report() -> bool {
     REPORT.swap(false, Ordering::SeqCst)
 }
 
-/// USR1 came, and the main thread did not hear it: it reports when it can.
+/// Notes a USR1 that the main thread has not handled, so that it reports when it can.
 pub(super) fn pass_on_usr1() {
     REPORT.store(true, Ordering::SeqCst);
     WAKE.wake();
 }
 
-/// Readable when a signal has come; nothing before [`install`].
+/// Returns a descriptor that is readable after a signal; `None` before [`install`].
 pub fn wake_fd() -> Option<BorrowedFd<'static>> {
     borrowed(&WAKE.read)
 }
 
-/// Takes the wake-up bytes off, after the flags behind them have been looked at.
+/// Removes the wake-up bytes, after the flags have been checked.
 pub fn drain() {
     WAKE.drain();
 }
 
-/// What wakes the reporter: signals and [`wake_reporter`].
+/// Returns the descriptor that wakes the reporter: on signals and [`wake_reporter`].
 pub(super) fn reporter_fd() -> Option<BorrowedFd<'static>> {
     borrowed(&WAKE_REPORTER.read)
 }
 
-/// Takes the reporter's wake-up bytes off.
+/// Removes the reporter's wake-up bytes.
 pub(super) fn drain_reporter() {
     WAKE_REPORTER.drain();
 }
 
-/// Has the reporter look what there is to do.
+/// Wakes the reporter.
 pub(super) fn wake_reporter() {
     WAKE_REPORTER.wake();
 }
 
-/// From now on signals wake a thread by [`manager_fd`] too.
+/// Makes signals also wake a thread through [`manager_fd`].
 ///
 /// # Errors
-/// The system's, if it has no descriptor left.
+/// If no descriptor is available.
 pub(super) fn open_manager() -> io::Result<()> {
     WAKE_MANAGER.open()
 }
 
-/// What wakes the thread that speaks to the service manager: signals and [`wake_manager`].
+/// Returns the descriptor that wakes the thread for the service manager: on signals and
+/// [`wake_manager`].
 pub(super) fn manager_fd() -> Option<BorrowedFd<'static>> {
     borrowed(&WAKE_MANAGER.read)
 }
 
-/// Takes its wake-up bytes off.
+/// Removes the wake-up bytes of the thread for the service manager.
 pub(super) fn drain_manager() {
     WAKE_MANAGER.drain();
 }
 
-/// Has it look what there is to say.
+/// Wakes the thread for the service manager.
 pub(super) fn wake_manager() {
     WAKE_MANAGER.wake();
 }
 
-/// Dies of `signal`, so that the parent sees what really happened.
+/// Dies of `signal`, so that the parent sees the true cause.
 pub fn die_of(signal: Signal) -> ! {
     restore_default(signal);
     let mut set = SigSet::empty();
     set.add(signal);
     let _ = set.thread_unblock();
     let _ = raise(signal);
-    // Only reached if the signal is held back from the whole process.
+    // Only reached if the signal is blocked in the whole process.
     #[expect(clippy::exit, reason = "a process that cannot die of its signal ends like the shell")]
     std::process::exit(128 + signal as i32)
 }

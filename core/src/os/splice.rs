@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The way of bytes from a socket to an output that does not lead through this process: splice(2)
-//! hands pages on where read(2) and write(2) would copy them twice.
+//! Moves bytes from a socket to an output without passing through this process: splice(2) passes
+//! pages on where read(2) and write(2) would copy twice.
 //!
-//! One end of a splice has to be a pipe. If the output is a device, there is one in between. Until
-//! the reader has read them, the pages still belong to the process that sent them, too: what is
-//! carried may change.
+//! One end of a splice must be a pipe; for a device, an intermediate pipe is used. Until the reader
+//! has read them, the pages still belong to the sending process, so their contents may change.
 
 use std::fs::File;
 use std::io::Read;
@@ -17,20 +16,21 @@ use nix::unistd::pipe2;
 
 use super::input::PIPE_SIZE;
 
-/// How to get there.
+/// The path to the output.
 #[derive(Debug)]
 pub(super) enum Conduit {
     /// The output is a pipe.
     Straight,
-    /// By way of this one.
+    /// By way of this pipe.
     Through { reader: File, writer: File },
-    /// Not at all. What is appended to takes no pages; and where a file is written at a position,
-    /// splice(2) minds no other process that shares the position, as write(2) does.
+    /// None. A file opened for appending does not accept pages. For a file written at a position,
+    /// splice(2) does not coordinate with other processes that share the position, as write(2)
+    /// does.
     Closed,
 }
 
 impl Conduit {
-    /// The way to an output.
+    /// Determines the path to an output.
     pub(super) fn to(out: &File) -> Self {
         Self::find(out).unwrap_or(Self::Closed)
     }
@@ -44,14 +44,14 @@ impl Conduit {
             return None;
         }
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).ok()?;
-        // A smaller one only needs more calls.
+        // A smaller pipe only needs more calls.
         let _ = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
         Some(Self::Through { reader: reader.into(), writer: writer.into() })
     }
 
-    /// Carries up to `len` bytes, as many as the socket has and the output takes now, and returns
-    /// how many the socket gave. What the output did not take after all is put into `rest`; after
-    /// that there is no longer a way.
+    /// Moves up to `len` bytes, as many as the socket has and the output accepts now; returns the
+    /// number taken from the socket. Bytes that the output does not accept after all are put into
+    /// `rest`, and the path is closed.
     pub(super) fn carry(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -71,7 +71,7 @@ impl Conduit {
                 Ok(len) if len > 0 => left -= len,
                 Err(Error::EINTR) => {}
                 Ok(_) | Err(_) => {
-                    // What a pipe holds it gives.
+                    // A pipe returns everything that it holds.
                     let stranded = reader.take(left as u64).read_to_end(rest);
                     stranded.map_err(|_| Error::EIO)?;
                     *self = Self::Closed;
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// A socket that holds these bytes.
+    /// Creates a socket that holds `bytes`.
     fn socket(bytes: &[u8]) -> (UnixStream, UnixStream) {
         let (mut near, far) = UnixStream::pair().unwrap();
         near.write_all(bytes).unwrap();

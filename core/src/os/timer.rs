@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! When a thread that reports something periodically has to do so again.
+//! Timers of threads that report periodically.
 
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// When something is to be done again.
+/// A periodic event.
 #[derive(Debug)]
 pub(super) struct Timer {
     period: Option<Duration>,
@@ -18,7 +18,7 @@ impl Timer {
         Self { period, due: period.map(|_| Instant::now() + first) }
     }
 
-    /// Whether it is time; the next time is a period later.
+    /// Whether the event is due; if so, the next one is due a period later.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let is_due = self.due.is_some_and(|due| due <= now);
         if is_due {
@@ -28,18 +28,18 @@ impl Timer {
     }
 }
 
-/// Waits until one of the timers is due, or something wakes the thread by one of `fds`.
+/// Waits until one of the timers is due, or one of `fds` is readable.
 pub(super) fn wait(timers: &[&Timer], fds: &[BorrowedFd<'_>]) {
     if fds.is_empty() {
         return std::thread::park();
     }
     let due = timers.iter().filter_map(|timer| timer.due).min();
     let timeout = due.map_or(PollTimeout::NONE, |due| {
-        // Rounded up, so that it has passed then.
+        // Rounded up, so that the time has passed afterwards.
         let left = due.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
         PollTimeout::try_from(left.as_millis().min(i32::MAX as u128)).unwrap_or(PollTimeout::MAX)
     });
-    // An interruption is as good as an event.
+    // An interruption is treated like an event.
     let mut fds: Vec<_> = fds.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
     let _ = poll(&mut fds, timeout);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The end of a file that is appended to: what a crash or a full disk left of a record must not
-//! stand in front of the next one.
+//! The end of a file that is appended to: an incomplete record left by a crash or a full disk must
+//! not precede the next record.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -9,19 +9,20 @@ use std::os::fd::AsRawFd as _;
 use crate::report;
 use crate::report::words::Count;
 
-/// How a file of records ends when it is in order.
+/// The intact ending of a file of records.
 #[derive(Clone, Copy, Debug)]
 pub enum Ending {
-    /// With a whole record. The function returns how long the file is without a torn one, given the
-    /// longest record; the rest is cut off.
+    /// A whole record. The function returns the length of the file without an incomplete record,
+    /// given the maximum length of a record; the rest is removed.
     Whole(fn(&File, usize) -> io::Result<u64>, usize),
-    /// With this byte. Text that lacks it may be somebody else's: it is ended, not cut off.
+    /// This byte. Text without it may have been written by another program: the byte is added, and
+    /// nothing is removed.
     Byte(u8),
 }
 
 impl Ending {
-    /// Puts the end of `file` in order and says so. Leaves alone what is not a regular file, what
-    /// may not be read, and a file that another process of ours appends to.
+    /// Repairs the end of `file` and reports it. Ignores anything but a regular file, a file that
+    /// may not be read, and a file that another heka tool is appending to.
     pub(super) fn mend(self, file: &File, name: &str) -> io::Result<()> {
         let metadata = file.metadata()?;
         if !metadata.is_file() || metadata.len() == 0 {
@@ -60,13 +61,13 @@ impl Ending {
     }
 }
 
-/// Whether another process of ours appends to the file.
+/// Whether another heka tool is appending to the file.
 pub(super) fn has_writer(file: &File) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-/// Shows other tools of ours that this process appends to the file. Without such locks, as on some
-/// network file systems, this goes unnoticed.
+/// Shows other heka tools that this process appends to the file. Without support for such locks, as
+/// on some network file systems, this has no effect.
 pub(super) fn announce_writer(file: &File) {
     let _shared = file.try_lock_shared();
 }

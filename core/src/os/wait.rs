@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Waiting for descriptors, with signals served on the way.
+//! Waits for descriptors, and handles signals meanwhile.
 
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -10,14 +10,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::os::{pulse, signal};
 use crate::report::{Explain as _, Stop};
 
-/// A point in time to wait for at most, or forever.
+/// A time limit, or `None` to wait forever.
 pub type Deadline = Option<Instant>;
 
-/// A descriptor and what is wanted of it.
+/// A descriptor and the events to wait for.
 pub type Wanted<'a> = (BorrowedFd<'a>, PollFlags);
 
-/// Waits until one of `wanted` is ready, the deadline has passed or a signal has come, and returns
-/// what each is ready for. All are empty after the deadline, and when HUP asks to reopen files.
+/// Waits until one of `wanted` is ready, the deadline has passed or a signal has come; returns the
+/// ready events of each. All are empty after the deadline, and when HUP requests reopening of
+/// files.
 ///
 /// # Errors
 /// [`Stop::Signal`] as soon as INT or TERM has come.
@@ -50,11 +51,11 @@ pub fn wait(wanted: &[Wanted<'_>], deadline: Deadline) -> Result<Vec<PollFlags>,
     }
 }
 
-/// The same for a process that ends because of a signal already, or is about to end anyway: no
-/// signal is looked for, and a second one ends the process.
+/// Like [`wait`], for a process that is already ending: signals are not checked, and a second one
+/// ends the process.
 ///
 /// # Errors
-/// As poll(2).
+/// Any error of poll(2).
 pub fn wait_at_the_end(wanted: &[Wanted<'_>], deadline: Deadline) -> Result<Vec<PollFlags>, Stop> {
     let mut fds: Vec<PollFd<'_>> =
         wanted.iter().map(|&(fd, flags)| PollFd::new(fd, flags)).collect();
@@ -65,7 +66,7 @@ pub fn wait_at_the_end(wanted: &[Wanted<'_>], deadline: Deadline) -> Result<Vec<
     Ok(fds.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty())).collect())
 }
 
-/// Waits for one descriptor, whatever else wakes it up; `false` at the deadline.
+/// Waits for one descriptor, across unrelated wake-ups; `false` at the deadline.
 ///
 /// # Errors
 /// As [`wait`].
@@ -80,10 +81,10 @@ pub fn wait_for(fd: BorrowedFd<'_>, flags: PollFlags, deadline: Deadline) -> Res
     }
 }
 
-/// Sees to signals, as [`wait`] does.
+/// Handles signals, as [`wait`] does.
 ///
 /// # Errors
-/// A signal that asks for the end.
+/// A signal that requests the end.
 pub fn serve_signals() -> Result<(), Stop> {
     match signal::pending() {
         Some(signal) => Err(Stop::Signal(signal)),

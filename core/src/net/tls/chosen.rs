@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which of several certificates a client presents.
+//! Chooses which of several certificates a client presents.
 
 use std::sync::Arc;
 
@@ -9,13 +9,14 @@ use rustls::sign::CertifiedKey;
 
 use super::der::Certificate;
 
-/// Certificates of ours, the preferred first.
+/// The certificates, in order of preference.
 #[derive(Debug)]
 pub(super) struct Chosen(pub(super) Vec<Arc<CertifiedKey>>);
 
 impl ResolvesClientCert for Chosen {
-    /// The first that one of the `issuers` signed, as Java chooses; else the first that the server
-    /// can verify, which may know more than it says.
+    /// Chooses the first certificate signed by one of the `issuers`, as Java does; otherwise the
+    /// first whose signature scheme the server supports, since it may accept more issuers than it
+    /// names.
     fn resolve(&self, issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let usable = || self.0.iter().filter(|own| own.key.choose_scheme(schemes).is_some());
         let is_asked_for = |own: &&Arc<CertifiedKey>| {

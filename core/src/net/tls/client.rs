@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The connecting side of TLS.
+//! The client side of TLS.
 
 use std::os::fd::AsFd as _;
 use std::sync::{Arc, OnceLock};
@@ -20,22 +20,22 @@ use crate::net::{DialError, FaultKind, Stream};
 use crate::os::{Deadline, wait_for};
 use crate::report::{Status, Stop};
 
-/// What a client trusts and shows.
+/// The trust and identity of a client.
 #[derive(Debug, Default)]
 pub struct ClientSettings {
-    /// Whose certificates are believed.
+    /// Trusted certificates.
     pub roots: Roots,
     /// The certificate for servers that ask for one.
     pub identity: Option<Identity>,
-    /// The name that the server's certificate must have, if it is not the host's.
+    /// Expected name in the server's certificate, if it differs from the host.
     pub server_name: Option<String>,
-    /// Oldest version.
+    /// Minimum version.
     pub min: Version,
     /// Accept any certificate; every connection prints a warning.
     pub insecure: bool,
 }
 
-/// Makes TLS connections. Files are read at the first one.
+/// Makes TLS connections. Files are read for the first connection.
 #[derive(Debug, Default)]
 pub struct Client {
     settings: ClientSettings,
@@ -43,13 +43,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// With these settings.
+    /// Creates a client with these settings.
     pub fn new(settings: ClientSettings) -> Self {
         Self { settings, config: OnceLock::new() }
     }
 
-    /// Reads the files and makes them ready, if that has not happened yet. Tools call it early so
-    /// that a wrong file is reported before anything is sent.
+    /// Reads and prepares the files, unless that has been done. Tools call it early so that an
+    /// unusable file is reported before anything is sent.
     ///
     /// # Errors
     /// A file that cannot be used: status 2.
@@ -75,7 +75,7 @@ impl Client {
         } else {
             let (roots, named) = self.settings.roots.load()?;
             if named.is_empty() {
-                // A system may have no roots at all.
+                // A system may have no trusted roots.
                 builder.with_root_certificates(roots)
             } else {
                 let provider = Arc::clone(&provider);
@@ -98,17 +98,17 @@ impl Client {
         Ok(config)
     }
 
-    /// Shakes hands over a connected socket.
+    /// Performs the handshake over a connected socket.
     ///
     /// # Errors
-    /// [`DialError`], in words that say what to do about certificates.
+    /// [`DialError`], with hints for problems with certificates.
     pub fn handshake(
         &self,
         mut socket: Socket,
         host: &str,
         deadline: Deadline,
     ) -> Result<Stream, DialError> {
-        // No certificate has the zone of an address, as in fe80::1%eth0.
+        // Certificates do not contain the zone of an address, as in fe80::1%eth0.
         let host = host.split('%').next().unwrap_or(host);
         let name = self.settings.server_name.as_deref().unwrap_or(host);
         let name = if name.is_empty() { "localhost" } else { name };
@@ -149,7 +149,7 @@ fn shake(
                 }
             }
             Err(error) => {
-                // The alert says why; the peer may be gone already.
+                // The alert tells the peer the cause; the peer may have gone already.
                 let _ = tls.write_tls(socket);
                 let own = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
                 return Err(DialError::Failed(match own {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The little of DER (X.690) that is read here: of certificates of any version, of which the
-//! library parses only version 3, and of private keys.
+//! A minimal reader of DER (X.690), for certificates of any version (the library supports only
+//! version 3) and for private keys.
 
 use rustls_pki_types::CertificateDer;
 
@@ -10,27 +10,27 @@ pub(super) const OCTET_STRING: u8 = 0x04;
 pub(super) const OID: u8 = 0x06;
 pub(super) const SEQUENCE: u8 = 0x30;
 
-/// Values that follow each other.
+/// A sequence of values.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Values<'a>(pub(super) &'a [u8]);
 
 impl<'a> Values<'a> {
-    /// The contents of the next value, which must have that tag.
+    /// Returns the contents of the next value, which must have this tag.
     pub(super) fn next(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.next_whole(tag).map(|(_, contents)| contents)
     }
 
-    /// The next value if it has that tag.
+    /// Returns the contents of the next value if it has this tag.
     pub(super) fn optional(&mut self, tag: u8) -> Option<&'a [u8]> {
         if self.0.first() == Some(&tag) { self.next(tag) } else { None }
     }
 
-    /// The values in the next one, which must have that tag.
+    /// Returns the values inside the next value, which must have this tag.
     pub(super) fn enter(&mut self, tag: u8) -> Option<Self> {
         self.next(tag).map(Self)
     }
 
-    /// The next value with its tag and length, and its contents.
+    /// Returns the next value including tag and length, and its contents.
     fn next_whole(&mut self, tag: u8) -> Option<(&'a [u8], &'a [u8])> {
         let all = self.0;
         let (&[found, first], rest) = all.split_first_chunk()?;
@@ -48,7 +48,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// What is needed of a certificate.
+/// The required parts of a certificate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Certificate<'a> {
     /// The issuer's name, with tag and length.
@@ -56,18 +56,18 @@ pub(super) struct Certificate<'a> {
     pub(super) public: PublicKey<'a>,
 }
 
-/// RFC 5280 §4.1.2.7.
+/// A public key (RFC 5280 §4.1.2.7).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PublicKey<'a> {
     pub(super) algorithm: &'a [u8],
-    /// The curve, if there is one.
+    /// The curve, for an EC key.
     pub(super) curve: Option<&'a [u8]>,
-    /// The key itself.
+    /// The bits of the key.
     pub(super) bits: &'a [u8],
 }
 
 impl<'a> Certificate<'a> {
-    /// RFC 5280 §4.1, without a look at what version 3 has behind the key.
+    /// Parses a certificate (RFC 5280 §4.1), ignoring the extensions of version 3 after the key.
     pub(super) fn parse(der: &'a CertificateDer<'_>) -> Option<Self> {
         let mut fields = Values(der).enter(SEQUENCE)?.enter(SEQUENCE)?;
         let _version = fields.optional(0xa0);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `--insecure`: any certificate of a server is accepted, of whatever version, key and signature.
+//! `--insecure`: accepts any server certificate, whatever its version, key and signature.
 //!
-//! The signature with which the server shows that it has the certificate's key is not verified
-//! either: where anybody's certificate is accepted, it proves nothing. The connection is encrypted
-//! all the same; only nobody knows with whom.
+//! The signature by which the server proves possession of the certificate's key is not verified
+//! either: where any certificate is accepted, it proves nothing. The connection is still encrypted,
+//! but with an unknown peer.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
@@ -42,7 +42,7 @@ impl ServerCertVerifier for AnyCertificate {
         Ok(HandshakeSignatureValid::assertion())
     }
 
-    /// All that a server may have a key for; the usual ones first.
+    /// Returns all schemes that a server's key may use, the common ones first.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         vec![
             SignatureScheme::ECDSA_NISTP256_SHA256,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A private key with the certificates that belong to it, as OpenSSL and Java write them.
+//! A private key with its certificates, as OpenSSL and Java write them.
 //!
-//! The library insists on two things that they do not: that an EC key holds its public key, which
-//! Java leaves out and which is taken from the certificate here, and that a certificate of ours is
-//! of X.509 version 3, which is for the other side to judge.
+//! The library requires two things that these programs do not: that an EC key contains its public
+//! key, which Java omits and which is taken from the certificate here; and that our own certificate
+//! is X.509 version 3, which is for the peer to decide.
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ use super::der::{
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 /// 1.2.840.113549.1.1.1
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-/// Curves that keys of ours may be on, with the bytes of a private key.
+/// Supported curves, with the size of a private key in bytes.
 const CURVES: [(&[u8], usize); 2] = [
     (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07], 32),
     (&[0x2b, 0x81, 0x04, 0x00, 0x22], 48),
 ];
-/// What cannot be used, by name.
+/// Unsupported key types, by name.
 const UNSUPPORTED: [(&[u8], &str); 7] = [
     (&[0x2b, 0x81, 0x04, 0x00, 0x23], "P-521"),
     (&[0x2b, 0x81, 0x04, 0x00, 0x0a], "secp256k1"),
@@ -35,10 +35,10 @@ const UNSUPPORTED: [(&[u8], &str); 7] = [
     (&[0x2b, 0x65, 0x6e], "X25519"),
 ];
 
-/// Makes a key ready for signing.
+/// Prepares a key for signing.
 ///
 /// # Errors
-/// Words on why it cannot be used.
+/// A description of why the key cannot be used.
 pub(super) fn certified(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -57,7 +57,7 @@ pub(super) fn certified(
     Ok(Arc::new(CertifiedKey::new(chain, signing)))
 }
 
-/// What to say of a key that cannot be used.
+/// Describes why a key cannot be used.
 fn unsupported(key: &PrivateKeyDer<'_>, public: &PublicKey<'_>) -> String {
     let own = match key {
         PrivateKeyDer::Pkcs8(key) => Pkcs8::parse(key.secret_pkcs8_der()),
@@ -89,14 +89,14 @@ fn unsupported(key: &PrivateKeyDer<'_>, public: &PublicKey<'_>) -> String {
     }
 }
 
-/// RFC 8017 §A.1.1.
+/// Returns the size of an RSA modulus in bits (RFC 8017 §A.1.1).
 fn modulus_bits(public: &PublicKey<'_>) -> Option<usize> {
     let modulus = Values(public.bits).enter(SEQUENCE)?.next(INTEGER)?;
     let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
     Some((modulus.len() - zeros) * 8 - modulus.get(zeros)?.leading_zeros() as usize)
 }
 
-/// RFC 5958 §2.
+/// A PKCS#8 key (RFC 5958 §2).
 struct Pkcs8<'a> {
     algorithm: &'a [u8],
     curve: Option<&'a [u8]>,
@@ -113,8 +113,8 @@ impl<'a> Pkcs8<'a> {
     }
 }
 
-/// An EC key (RFC 5915) with the public key of its certificate, if it has none itself. Whether they
-/// belong together the library checks.
+/// Adds the public key of the certificate to an EC key (RFC 5915) that has none. The library checks
+/// that they match.
 fn completed(key: &PrivateKeyDer<'_>, public: &PublicKey<'_>) -> Option<PrivateKeyDer<'static>> {
     let (_, size) = *CURVES.iter().find(|(oid, _)| Some(*oid) == public.curve)?;
     let inner = match key {
@@ -136,7 +136,7 @@ fn completed(key: &PrivateKeyDer<'_>, public: &PublicKey<'_>) -> Option<PrivateK
     let secret = secret.get(zeros..)?;
     let len = |len: usize| u8::try_from(len).ok().filter(|len| *len < 0x80);
     let point = len(public.bits.len() + 1)?;
-    // All in one piece, so that no copy of the secret stays behind.
+    // Allocated at once, so that no copy of the secret is left behind.
     let mut der = Vec::with_capacity(256);
     der.push(SEQUENCE);
     match u8::try_from(2 + version.len() + 2 + size + 4 + usize::from(point)).ok()? {

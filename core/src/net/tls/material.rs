@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Certificates and keys: from PEM files, from the system, or made elsewhere (key stores).
+//! Certificates and keys: from PEM files, from the system, or from other sources (key stores).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,45 +14,46 @@ use super::key::certified;
 use crate::os::{Exposed, read_secret};
 use crate::report::{Cause as _, Status, Stop};
 
-/// Whose signatures on certificates are believed.
+/// Trusted roots.
 #[derive(Clone, Debug, Default)]
 pub enum Roots {
-    /// Those that the system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured.
+    /// Roots that the system trusts; `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured.
     #[default]
     System,
-    /// Those in a PEM file, and no others.
+    /// Only those in a PEM file.
     Pem(PathBuf),
-    /// These, and no others.
+    /// Only these.
     Given(Vec<CertificateDer<'static>>),
-    /// All of these together.
+    /// The union of several.
     Union(Vec<Self>),
 }
 
-/// What proves to the other side who we are.
+/// The identity presented to the peer.
 #[derive(Debug)]
 pub enum Identity {
-    /// PEM files: the certificate, followed by its issuers', and its key. Both may be one file.
+    /// PEM files: the certificate followed by its issuers, and its key. Both may be in one file.
     Pem {
-        /// The certificates.
+        /// File with the certificates.
         cert: PathBuf,
-        /// The key (PKCS#8, PKCS#1 or SEC1, not encrypted).
+        /// File with the key (PKCS#8, PKCS#1 or SEC1, not encrypted).
         key: PathBuf,
     },
-    /// From elsewhere. Of several, the first that has an issuer the peer asks for.
+    /// Given key pairs. Of several, the first whose issuer the peer requests is presented.
     Given(Vec<KeyPair>),
 }
 
 /// A certificate and its private key.
 #[derive(Debug)]
 pub struct KeyPair {
-    /// The certificate, followed by its issuers'.
+    /// The certificate followed by its issuers.
     pub chain: Vec<CertificateDer<'static>>,
-    /// Its key.
+    /// The key.
     pub key: PrivateKeyDer<'static>,
 }
 
 impl Roots {
-    /// They, and those of them that were named one by one and so may be a peer's own.
+    /// Loads the roots; also returns those given individually, which may be a peer's own
+    /// certificate.
     pub(super) fn load(&self) -> Result<(Arc<RootCertStore>, Vec<CertificateDer<'static>>), Stop> {
         let (mut store, mut named) = (RootCertStore::empty(), Vec::new());
         self.add_to(&mut store, &mut named)?;
@@ -93,7 +94,7 @@ impl Roots {
 }
 
 impl Identity {
-    /// Reads what it names, ready for signing.
+    /// Loads the certificates and keys, ready for signing.
     pub(super) fn load(&self, provider: &CryptoProvider) -> Result<Vec<Arc<CertifiedKey>>, Stop> {
         match self {
             Self::Given(pairs) => pairs
@@ -139,7 +140,7 @@ fn pem_error(path: &Path, error: &rustls_pki_types::pem::Error) -> Stop {
     unusable(path, pem_cause(error))
 }
 
-/// What is wrong with a PEM file, without what it holds: that may be a key.
+/// Describes what is wrong with a PEM file, without its contents, which may be a key.
 pub fn pem_cause(error: &rustls_pki_types::pem::Error) -> String {
     use rustls_pki_types::pem::Error;
     match error {
@@ -150,7 +151,7 @@ pub fn pem_cause(error: &rustls_pki_types::pem::Error) -> String {
     }
 }
 
-/// A file that the user named and that cannot be used: as wrong as a wrong flag.
+/// Reports an unusable file that the user named, which is treated like a wrong flag.
 pub(super) fn unusable(path: &Path, cause: impl std::fmt::Display) -> Stop {
     Stop::Error { status: Status::Usage, text: format!("{}: {cause}", path.display()) }
 }

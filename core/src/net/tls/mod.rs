@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! TLS by rustls: what a client or a server trusts and shows, made ready once, and the reading and
-//! writing of a [`super::Stream`] that speaks it.
+//! TLS by rustls: the trust and identity of a client or server, prepared once, and reading and
+//! writing of a TLS [`super::Stream`].
 //!
-//! Roots of the system and files of the user are loaded when the first connection needs them, so
-//! a plain connection costs nothing of it.
+//! System roots and user files are loaded when the first connection needs them, so that plain
+//! connections cost nothing.
 
 mod chosen;
 mod client;
@@ -29,7 +29,7 @@ pub use words::{explain, explain_io, is_alert, is_client_hello, speaks_tls};
 static BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
 static ONLY_13: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
 
-/// Oldest version of the protocol that is accepted.
+/// The minimum accepted version of the protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
     /// TLS 1.2 (RFC 5246).
@@ -52,9 +52,9 @@ impl Version {
 #[derive(Debug)]
 pub struct Session {
     connection: Connection,
-    /// Bytes that the socket has taken.
+    /// Number of bytes that the socket has accepted.
     sent: u64,
-    /// We have no certificate to present.
+    /// Whether there is no certificate to present.
     is_anonymous: bool,
 }
 
@@ -63,7 +63,7 @@ impl Session {
         Self { connection, sent: 0, is_anonymous: false }
     }
 
-    /// A client's without a certificate.
+    /// Marks the session of a client without a certificate.
     pub(super) fn anonymous(self) -> Self {
         Self { is_anonymous: true, ..self }
     }
@@ -88,14 +88,14 @@ impl Session {
         self.connection.wants_write()
     }
 
-    /// Whether decrypted bytes wait to be read.
+    /// Whether decrypted bytes are available.
     pub(super) fn has_plaintext(&mut self) -> bool {
         let state = self.connection.process_new_packets();
         state.is_ok_and(|state| state.plaintext_bytes_to_read() > 0)
     }
 
     /// Reads decrypted bytes. A peer that closes without `close_notify`, as many do, has ended its
-    /// stream all the same: its contents show where it ends.
+    /// stream too: the contents show whether it is complete.
     pub(super) fn read(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let is_handshaking = self.is_handshaking();
@@ -106,11 +106,11 @@ impl Session {
                 }
                 other => return other,
             }
-            // A peer that stopped accepting data may have sent much before: reading finds the end.
+            // A peer that stopped accepting data may have sent much before; reading finds the end.
             let _ = self.flush(socket);
             self.connection.read_tls(socket)?;
             if let Err(error) = self.connection.process_new_packets() {
-                // The alert says why; the peer may be gone already.
+                // The alert tells the peer the cause; the peer may have gone already.
                 let _ = self.flush(socket);
                 let error = words::meant(error, self.is_anonymous);
                 return Err(io::Error::new(ErrorKind::InvalidData, error));
@@ -118,7 +118,7 @@ impl Session {
         }
     }
 
-    /// Encrypts some of `bytes` and writes as much as the socket takes.
+    /// Encrypts some of `bytes` and writes as much as the socket accepts.
     pub(super) fn write(&mut self, socket: &mut Socket, bytes: &[u8]) -> io::Result<usize> {
         while self.is_handshaking() {
             self.connection.complete_io(socket)?;
@@ -131,7 +131,7 @@ impl Session {
         }
     }
 
-    /// Writes what has been encrypted.
+    /// Writes encrypted bytes.
     pub(super) fn flush(&mut self, socket: &mut Socket) -> io::Result<()> {
         while self.connection.wants_write() {
             let len = self.connection.write_tls(socket)?;
@@ -143,7 +143,7 @@ impl Session {
         Ok(())
     }
 
-    /// Tells the peer in order that nothing more will come.
+    /// Sends `close_notify`.
     pub(super) fn close(&mut self, socket: &mut Socket) -> io::Result<()> {
         self.connection.send_close_notify();
         self.flush(socket)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A certificate that is itself trusted, byte for byte, is accepted as a peer's own though it is
-//! one of a CA, as `openssl req -x509` makes them. Name and validity count all the same.
+//! A certificate that is itself trusted, byte for byte, is accepted as a peer's own even if it is a
+//! CA certificate, as `openssl req -x509` creates. Name and validity are still checked.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::words::is_of_a_ca;
 
-/// Verifies as `inner` does, and accepts the pinned certificates besides.
+/// Verifies like `inner`, and also accepts the pinned certificates.
 #[derive(Debug)]
 pub(super) struct Pinned<V: ?Sized> {
     pinned: Vec<CertificateDer<'static>>,
@@ -25,8 +25,8 @@ impl<V: ?Sized> Pinned<V> {
         Arc::new(Self { pinned, inner })
     }
 
-    /// Whether `error` is only that a pinned certificate is one of a CA. The validity has been
-    /// checked by then.
+    /// Whether `error` only means that a pinned certificate is a CA certificate. Its validity has
+    /// been checked before.
     fn overrules(&self, error: &Error, end_entity: &CertificateDer<'_>) -> bool {
         matches!(error, Error::InvalidCertificate(error) if is_of_a_ca(error))
             && self.pinned.iter().any(|pinned| pinned == end_entity)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The listening side of TLS.
+//! The server side of TLS.
 
 use std::sync::Arc;
 
@@ -14,39 +14,39 @@ use super::{Identity, Roots, Version};
 use crate::net::Stream;
 use crate::report::{Status, Stop};
 
-/// Whether clients have to show a certificate.
+/// Whether clients must present a certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// None is requested.
+    /// No certificate is requested.
     #[default]
     None,
-    /// One is requested; clients may omit it, but an invalid one is refused.
+    /// A certificate is requested; clients may omit it, but an invalid one is rejected.
     Request,
-    /// A valid one is required.
+    /// A valid certificate is required.
     Require,
 }
 
-/// What a server shows and whom it trusts.
+/// The identity and trust of a server.
 #[derive(Debug)]
 pub struct ServerSettings {
     /// The server's certificate.
     pub identity: Identity,
-    /// Whose client certificates are believed.
+    /// Roots trusted for client certificates.
     pub client_roots: Roots,
-    /// Whether clients need one.
+    /// Whether clients must present a certificate.
     pub client_auth: ClientAuth,
-    /// Oldest version.
+    /// Minimum version.
     pub min: Version,
 }
 
-/// Takes TLS connections.
+/// Accepts TLS connections.
 #[derive(Clone, Debug)]
 pub struct Server {
     config: Arc<ServerConfig>,
 }
 
 impl Server {
-    /// Reads the files that the settings name.
+    /// Reads the files in the settings.
     ///
     /// # Errors
     /// A file that cannot be used: status 2.
@@ -75,12 +75,12 @@ impl Server {
         let own = settings.identity.load(&provider)?.into_iter().next();
         let own = own.ok_or_else(|| unusable(&"there is none"))?;
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
-        // Clients of ours stay connected; tickets would only be written to peers that never read.
+        // The clients stay connected; tickets would only be written to peers that never read.
         config.send_tls13_tickets = 0;
         Ok(Self { config: Arc::new(config) })
     }
 
-    /// Speaks TLS on an accepted socket; the handshake happens with the first reads.
+    /// Starts TLS on an accepted socket; the handshake is part of the first reads.
     ///
     /// # Errors
     /// As rustls.

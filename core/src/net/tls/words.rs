@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What went wrong with TLS, in words that say what to do.
+//! Describes TLS errors in terms of what to do.
 
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 use rustls_pki_types::{ServerName, UnixTime};
@@ -7,7 +7,7 @@ use rustls_pki_types::{ServerName, UnixTime};
 use crate::net::{Fault, FaultKind};
 use crate::report::Cause as _;
 
-/// An I/O error that may be TLS' own.
+/// Describes an I/O error that may come from TLS.
 pub fn explain_io(error: &std::io::Error) -> Fault {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(error) => explain(error),
@@ -19,7 +19,7 @@ pub fn explain_io(error: &std::io::Error) -> Fault {
     }
 }
 
-/// A TLS error.
+/// Describes a TLS error.
 pub fn explain(error: &Error) -> Fault {
     let with = |cause: &str, hint: &str| Fault::new(FaultKind::Tls, cause).hint(hint);
     match error {
@@ -66,14 +66,14 @@ fn explain_alert(alert: AlertDescription) -> Fault {
     }
 }
 
-/// Whether a certificate is refused as one of a CA where a host's is expected.
+/// Whether a CA certificate was rejected where a host's certificate is expected.
 pub(super) fn is_of_a_ca(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(other)
         if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }
 
-/// What a peer means: one that complains of the certificate of a client that presented none wants
-/// one.
+/// Interprets an alert: a peer that complains about the certificate of a client without one
+/// requires one.
 pub(super) fn meant(error: Error, is_anonymous: bool) -> Error {
     match error {
         Error::AlertReceived(
@@ -87,18 +87,18 @@ pub(super) fn meant(error: Error, is_anonymous: bool) -> Error {
     }
 }
 
-/// A peer speaks TLS and we do not; `address` is how to write that it does.
+/// Reports that the peer uses TLS and this side does not; `address` is the address with TLS.
 pub fn speaks_tls(address: &str) -> Fault {
     Fault::new(FaultKind::TlsExpected, "speaks TLS").hint(format!("write it {address}"))
 }
 
-/// Whether a stream begins as a client of TLS begins one: with a handshake record that holds a
+/// Whether a stream begins like that of a TLS client: with a handshake record that contains a
 /// `ClientHello`.
 pub fn is_client_hello(first: &[u8]) -> bool {
     matches!(first, [22, 3, 0..=4, _, _, 1, ..])
 }
 
-/// Whether what a peer says is an alert of TLS: a record of type 21, with a level and a code.
+/// Whether the peer's data begin with a TLS alert: a record of type 21, with a level and a code.
 pub fn is_alert(first: &[u8]) -> bool {
     matches!(first, [21, 3, 0..=4, 0, 2, 1..=2, ..])
 }
@@ -135,7 +135,7 @@ fn explain_certificate(error: &CertificateError) -> Fault {
     Fault::new(FaultKind::Tls, cause).hint(hint)
 }
 
-/// A certificate that is not valid today.
+/// Describes a certificate that is not valid at present.
 fn explain_time(error: &CertificateError) -> Option<Fault> {
     let (cause, hint) = match error {
         CertificateError::Expired => {
@@ -169,7 +169,7 @@ fn wrong_name(expected: &ServerName<'_>, presented: &[String]) -> Fault {
     Fault::new(FaultKind::Tls, cause).hint("connect to that name, or give it with --server-name")
 }
 
-/// `DnsName("host")` as `host`.
+/// Converts `DnsName("host")` to `host`.
 fn bare(name: &str) -> &str {
     name.split_once('(').map_or(name, |(_, rest)| rest.trim_end_matches(')').trim_matches('"'))
 }

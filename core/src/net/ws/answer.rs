@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The head of a server's answer (RFC 6455 §4.1).
+//! The head of a server's response (RFC 6455 §4.1).
 
 use super::deflate::Inflater;
 use super::request::accept_key;
@@ -7,10 +7,10 @@ use super::{Failure, Request};
 #[cfg(feature = "tls")]
 use crate::net::tls;
 
-/// Most headers in it.
+/// Maximum number of headers.
 const MAX_HEADERS: usize = 128;
 
-/// Status, its words, and headers.
+/// Status, reason phrase, and headers.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -19,7 +19,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The head with its length, once it is there.
+    /// Parses the head once it is complete; also returns its length.
     pub(super) fn parse(buffer: &[u8]) -> Result<Option<(usize, Self)>, Failure> {
         #[cfg(feature = "tls")]
         if tls::is_alert(buffer) {
@@ -42,8 +42,8 @@ impl Answer {
         Ok(Some((len, answer)))
     }
 
-    /// Whether it is the answer to our question: RFC 6455 §4.1, the client's list 2 to 6. What
-    /// inflates the server's messages, if it has agreed to compress them.
+    /// Checks the response to a request (RFC 6455 §4.1, the client's list, 2 to 6). Returns the
+    /// decompressor if the server agreed to compression.
     pub(super) fn check(
         &self,
         key: &str,
@@ -85,7 +85,7 @@ impl Answer {
     }
 }
 
-/// The values of all headers of that name.
+/// Returns the values of all headers with this name.
 pub(super) fn find<'a>(
     headers: &'a [(String, String)],
     name: &str,

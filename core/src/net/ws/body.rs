@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The body of a refusal: as much of it as people want to see, and no longer waited for than that.
+//! The body of a rejection: only as much as people want to see, with short time limits.
 
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -13,14 +13,14 @@ use super::handshake::read_some;
 use crate::os::Deadline;
 use crate::report::Stop;
 
-/// How much of a body is kept.
+/// Maximum number of bytes kept.
 const MAX_BODY: usize = 8 * 1024;
-/// How long a body is waited for.
+/// Time limit for the body.
 const BODY_WAIT: Duration = Duration::from_secs(2);
-/// How long more is waited for if nothing says that there is more.
+/// Time limit for further data if nothing announces them.
 const QUIET_WAIT: Duration = Duration::from_millis(300);
 
-/// Where a body ends (RFC 9112 §6.3).
+/// The end of a body (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Length {
     Bytes(usize),
@@ -53,22 +53,22 @@ impl Length {
     }
 }
 
-/// The data of chunks (RFC 9112 §7.1), as far as they have come. No byte is looked at twice.
+/// Chunked data received so far (RFC 9112 §7.1). No byte is examined twice.
 #[derive(Debug, Default)]
 struct Chunks {
     data: Vec<u8>,
-    /// How much of the body is done with.
+    /// Offset of the unprocessed rest of the body.
     at: usize,
-    /// No line ends within this many bytes.
+    /// Offset up to which no line end was found.
     looked: usize,
-    /// Bytes of the chunk at hand that are to come.
+    /// Missing bytes of the current chunk.
     left: usize,
-    /// Nothing follows: it was the last one, or no chunk.
+    /// Whether the data have ended, with the last chunk or an invalid one.
     has_ended: bool,
 }
 
 impl Chunks {
-    /// Reads what is new in a body, and returns whether that was its end.
+    /// Processes new data of a body; returns whether it has ended.
     fn read(&mut self, body: &[u8]) -> bool {
         while !self.has_ended {
             let rest = body.get(self.at..).unwrap_or_default();
@@ -96,7 +96,7 @@ impl Chunks {
         self.has_ended
     }
 
-    /// The line between two chunks, and the one that ends a chunk.
+    /// Processes the line before a chunk, or the one after it.
     fn read_line(&mut self, line: &[u8]) {
         if matches!(line, b"\r\n" | b"\n") {
             return;
@@ -110,7 +110,7 @@ impl Chunks {
     }
 }
 
-/// What there is of a refusal's body; it may be cut, and errors only end it, but for a signal.
+/// Reads a rejection's body; it may be truncated. Errors other than signals only end it.
 pub(super) fn read_body<S: Read + AsFd>(
     stream: &mut S,
     answer: &Answer,
@@ -145,11 +145,11 @@ pub(super) fn read_body<S: Read + AsFd>(
     Ok(String::from_utf8_lossy(&decoded(coding.trim(), body)).into_owned())
 }
 
-/// What is decompressed of a body, which may be cut.
+/// Decompresses a body, which may be truncated.
 fn decoded(coding: &str, body: Vec<u8>) -> Vec<u8> {
     let mut data = Vec::new();
     let mut read = |reader: &mut dyn Read| {
-        // An error ends what can be shown.
+        // An error ends the part that can be shown.
         let _ = reader.take(MAX_BODY as u64).read_to_end(&mut data);
         !data.is_empty()
     };
@@ -157,7 +157,7 @@ fn decoded(coding: &str, body: Vec<u8>) -> Vec<u8> {
     match coding.to_ascii_lowercase().as_str() {
         "" | "identity" => return body,
         "gzip" | "x-gzip" => read(&mut GzDecoder::new(body_bytes)),
-        // Some servers leave out the zlib format around it.
+        // Some servers omit the zlib format around it.
         "deflate" => {
             read(&mut ZlibDecoder::new(body_bytes)) || read(&mut DeflateDecoder::new(body_bytes))
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who was heard when, and what is due for it: pings on time, silence noticed.
+//! Timers of a connection: pings at intervals, detection of silence.
 
 use std::time::Instant;
 
@@ -7,47 +7,47 @@ use super::Options;
 use crate::os::Deadline;
 use crate::report::words::Span;
 
-/// Why a connection is not read at the moment.
+/// The reason why a connection is not being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pause {
-    /// The reader of the output is stuck: the peer cannot help it.
+    /// The reader of the output is stuck, which is not the peer's fault.
     Output,
-    /// The peer does not take what we send.
+    /// The peer does not accept data.
     Peer,
 }
 
-/// How a connection is when the clock is asked.
+/// The state of a connection when the clock is checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
-    /// Bytes that have come.
+    /// Number of bytes received.
     pub(super) bytes_in: u64,
-    /// Bytes that the stream has taken.
+    /// Number of bytes that the stream has accepted.
     pub(super) bytes_out: u64,
-    /// Something of ours waits for room.
+    /// Whether outgoing data is pending.
     pub(super) is_waiting: bool,
     pub(super) pause: Option<Pause>,
 }
 
-/// What is to be done now.
+/// The action that is due.
 #[derive(Debug)]
 pub(super) enum Due {
     Nothing,
-    /// Ask whether the peer is there.
+    /// Ping the peer.
     Ping,
-    /// Give a sign of life.
+    /// Send an unsolicited pong.
     Pong,
-    /// The peer is gone, and this is why.
+    /// Report that the peer is lost, with the cause.
     Lost(String),
-    /// There was no message for too long, and this says so.
+    /// Report an idle timeout, with its description.
     Idle(String),
 }
 
-/// Who was heard when, and when to ask.
+/// Times of the last activity and the next actions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     options: Options,
     next_ping: Deadline,
-    /// The first ping since anything came.
+    /// Time of the first ping since the last data from the peer.
     pinged: Option<Instant>,
     last_message: Instant,
     bytes_in: u64,
@@ -74,7 +74,7 @@ impl Clock {
         self.heard_message = true;
     }
 
-    /// The first point in time at which something is due.
+    /// Returns the earliest time at which something is due.
     pub(super) fn next(&self) -> Deadline {
         let silent = self.pinged.zip(self.options.ping_timeout);
         let idle = self.options.idle_timeout.map(|limit| self.last_message + limit);
@@ -82,11 +82,11 @@ impl Clock {
         all.into_iter().flatten().min()
     }
 
-    /// What is due at this time.
+    /// Returns what is due at `now`.
     pub(super) fn tick(&mut self, now: Instant, progress: Progress) -> Due {
         let Progress { bytes_in, bytes_out, is_waiting, pause } = progress;
         let heard = std::mem::replace(&mut self.bytes_in, bytes_in) != bytes_in;
-        // While something waits for room, a peer that makes room is alive.
+        // While output is pending, a peer that accepts some of it is alive.
         let took = std::mem::replace(&mut self.bytes_out, bytes_out) != bytes_out && is_waiting;
         let is_stuck = pause == Some(Pause::Output);
         if heard || took || is_stuck {

@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How a WebSocket connection came to its end.
+//! The end of a WebSocket connection.
 
 use crate::net::FaultKind;
 
-/// The end of a connection: a close code (RFC 6455 §7.4) and words.
+/// The end of a connection: a close code (RFC 6455 §7.4) and a description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
     /// The code of the close frame; 1005 if it had none, 1006 if there was no close frame.
     pub code: u16,
-    /// The peer's words, or ours on what went wrong.
+    /// The peer's reason, or a local description of the failure.
     pub reason: String,
     /// Whether the peer sent the close frame.
     pub by_peer: bool,
-    /// What kind of failure it is, if it is one.
+    /// The kind of failure, if it is one.
     pub kind: FaultKind,
 }
 
 impl Closed {
-    /// The peer's close frame.
+    /// Closed by the peer's close frame.
     pub fn by_peer(code: u16, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into(), by_peer: true, kind: FaultKind::Closed }
     }
 
-    /// The connection broke: nobody sent a close frame.
+    /// Broken without a close frame.
     pub fn lost(kind: FaultKind, reason: impl Into<String>) -> Self {
         Self { code: 1006, reason: reason.into(), by_peer: false, kind }
     }
 
-    /// We closed it.
+    /// Closed by this side.
     pub fn by_us(code: u16, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into(), by_peer: false, kind: FaultKind::Protocol }
     }
 
-    /// Whether it ended as connections do that have done their work: 1000, 1001, or no code.
+    /// Whether the connection ended normally: 1000, 1001, or no code.
     pub fn is_orderly(&self) -> bool {
         matches!(self.code, 1000 | 1001 | 1005)
     }
@@ -55,12 +55,12 @@ impl std::fmt::Display for Closed {
     }
 }
 
-/// Whether a close frame may have the code (RFC 6455 §7.4, and the registry it set up).
+/// Whether a close frame may contain the code (RFC 6455 §7.4 and its registry).
 pub(super) fn is_sendable(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// What the registered codes mean.
+/// Returns the meaning of a registered code.
 fn name(code: u16) -> Option<&'static str> {
     Some(match code {
         1000 => "normal",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Compression of messages, permessage-deflate (RFC 7692): what is offered, what a server may
-//! agree to, and the inflating of its messages. Messages of ours are not compressed, which the
-//! extension leaves to every sender, message by message.
+//! Compression of messages, permessage-deflate (RFC 7692): the offer, the server's possible
+//! answers, and decompression of its messages. Outgoing messages are not compressed, which the
+//! extension leaves to the sender.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -9,30 +9,31 @@ use super::breach::Breach;
 
 const NAME: &str = "permessage-deflate";
 
-/// What is asked of the server. It need keep no window for us, and any window of its own will do.
+/// The offer to the server. It need not keep a window for our messages, and may use a window of any
+/// size for its own.
 pub(super) const OFFER: &str =
     "permessage-deflate; client_no_context_takeover; client_max_window_bits";
 
 /// End of a message, omitted on the wire (RFC 7692 §7.2.2).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// Room made at once for inflated bytes.
+/// Minimum buffer for decompressed bytes.
 const MIN_ROOM: usize = 4 * 1024;
 const MAX_ROOM: usize = 256 * 1024;
 
-/// Inflates the messages of a connection.
+/// Decompresses the messages of a connection.
 #[derive(Debug)]
 pub(super) struct Inflater {
     stream: Decompress,
-    /// The server begins every message with an empty window.
+    /// Whether the server starts every message with an empty window.
     no_context_takeover: bool,
 }
 
 impl Inflater {
-    /// Reads the answer to [`OFFER`] (RFC 7692 §7.1): one extension with parameters.
+    /// Parses the answer to [`OFFER`] (RFC 7692 §7.1): one extension with parameters.
     ///
     /// # Errors
-    /// Words on what the server may not answer.
+    /// A description of what is not allowed in the answer.
     pub(super) fn negotiated(extension: &str) -> Result<Self, String> {
         let mut parts = extension.split(';').map(str::trim);
         if !parts.next().is_some_and(|name| name.eq_ignore_ascii_case(NAME)) {
@@ -60,10 +61,10 @@ impl Inflater {
         Ok(Self { stream: Decompress::new(false), no_context_takeover })
     }
 
-    /// Appends what a part of a message inflates to.
+    /// Appends the decompressed part of a message.
     ///
     /// # Errors
-    /// More than `limit` bytes of message, or bytes that are not DEFLATE's.
+    /// A message over `limit` bytes, or invalid DEFLATE data.
     pub(super) fn inflate(
         &mut self,
         mut part: &[u8],
@@ -86,7 +87,7 @@ impl Inflater {
             let taken = usize::try_from(self.stream.total_in() - before).unwrap_or(usize::MAX);
             part = part.get(taken..).unwrap_or_default();
             if status == Status::StreamEnd {
-                // A last block (RFC 7692 §7.2.3.4); another stream may follow.
+                // A final block (RFC 7692 §7.2.3.4); another stream may follow.
                 self.stream.reset(false);
             } else if taken == 0 && len == message.len() && !part.is_empty() {
                 return Err(Breach::data("compressed data that cannot be inflated"));
@@ -149,7 +150,7 @@ mod tests {
         let mut inflater = Inflater::negotiated(agreement).unwrap();
         let hello: &[u8] = &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
         assert_eq!(inflated(&mut inflater, &[hello], 5).unwrap(), b"Hello");
-        // It refers to what is no longer there.
+        // Refers to data that is no longer in the window.
         let shared = inflated(&mut inflater, &[&[0xf2, 0x00, 0x11, 0x00, 0x00]], 5);
         assert!(shared.is_err() || shared != Ok(b"Hello".to_vec()));
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a WebSocket URL says: where to connect, what to ask for, what to call it.
+//! A parsed WebSocket URL: where to connect, what to request, how to show it.
 
 use std::borrow::Cow;
 
@@ -10,24 +10,24 @@ use crate::net::{Addr, HostPort, UnixName};
 /// A parsed `ws://`, `wss://` or `ws+unix:` URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Where to connect: TCP, TLS or a unix socket.
+    /// Address to connect to: TCP, TLS or a unix socket.
     pub addr: Addr,
-    /// For the Host header: with its port unless that is the scheme's own.
+    /// Value of the Host header: with the port unless it is the scheme's default.
     pub host: String,
     /// Path and query for the request line.
     pub target: String,
-    /// The URL for people and records: without user, query and fragment, where secrets may be.
+    /// The URL for people and records: without user, query and fragment, which may contain secrets.
     pub shown: String,
-    /// The user that the URL names.
+    /// The user name in the URL.
     pub user: Option<String>,
     url: Url,
 }
 
 impl Endpoint {
-    /// Reads a URL. `http` and `https` are taken for `ws` and `wss`.
+    /// Parses a URL. `http` and `https` are treated as `ws` and `wss`.
     ///
     /// # Errors
-    /// Words on what is wrong; they do not repeat a password.
+    /// A description of what is wrong, without any password.
     pub fn parse(text: &str) -> Result<Self, String> {
         let schemes = [("http://", "ws://"), ("https://", "wss://")];
         for (http, ws) in schemes {
@@ -60,7 +60,7 @@ impl Endpoint {
         Ok(Self::new(if is_tls { Addr::Tls(at) } else { Addr::Tcp(at) }, url))
     }
 
-    /// `//PATH:/TARGET` or `PATH:/TARGET`, as in other clients; without a target it is `/`.
+    /// Parses `//PATH:/TARGET` or `PATH:/TARGET`, as in other clients; the default target is `/`.
     fn parse_unix(rest: &str) -> Result<Self, String> {
         let rest = rest.strip_prefix("//").unwrap_or(rest);
         let (path, target) = match rest.split_once(":/") {
@@ -73,22 +73,22 @@ impl Endpoint {
         Ok(Self::new(addr, url))
     }
 
-    /// Where a redirect of this endpoint leads.
+    /// Resolves a redirect.
     ///
     /// # Errors
-    /// Words on what is wrong with it.
+    /// A description of what is wrong with it.
     pub fn join(&self, location: &str) -> Result<Self, String> {
         let url = self.url.join(location).map_err(|error| error.to_string())?;
         let next = Self::parse(url.as_str())?;
         match (&self.addr, &next.addr) {
             (Addr::Unix(_), _) if next.addr == self.addr => Ok(next),
-            // A server may not reach what only this machine can.
+            // A server must not reach what only the local host can.
             (_, Addr::Unix(_)) => Err("it leads to a unix socket".to_owned()),
             (Addr::Tls(_), Addr::Tcp(_)) => Err("it leads away from TLS".to_owned()),
             (Addr::Unix(name), Addr::Tcp(_)) if next.host == self.host => {
                 Ok(Self::new(Addr::Unix(name.clone()), next.url))
             }
-            // Of a link-local address only we know where it is.
+            // The zone of a link-local address is only known locally.
             (Addr::Tcp(from), Addr::Tcp(to)) | (Addr::Tls(from), Addr::Tls(to))
                 if from.port == to.port && without_zone(&from.host) == to.host =>
             {
@@ -98,7 +98,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether both are the same server, so that it may see the same secrets.
+    /// Whether both are the same server, which may receive the same secrets.
     pub fn is_same_server(&self, other: &Self) -> bool {
         self.addr == other.addr && self.host == other.host
     }
@@ -121,8 +121,8 @@ impl Endpoint {
     }
 }
 
-/// A URL without the zone of its IPv6 address, and the zone: `[fe80::1%25eth0]` (RFC 6874), or as
-/// people write it, `[fe80::1%eth0]`. URLs of WebSocket have no zones, and servers are not told any.
+/// Splits the zone from an IPv6 address: `[fe80::1%25eth0]` (RFC 6874), or as people write it,
+/// `[fe80::1%eth0]`. WebSocket URLs have no zones, and servers do not receive any.
 fn split_zone(text: &str) -> (Cow<'_, str>, Option<&str>) {
     let start = text.find("://").map_or(0, |at| at + 3);
     let authority = text.get(start..).unwrap_or_default();
@@ -150,7 +150,7 @@ fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str
 }
 
 fn percent_decoded(text: &str) -> String {
-    // A name=value form is the one thing the url crate decodes; `+` would become a space there.
+    // The url crate only decodes form data; `+` would become a space there.
     let form = format!("u={}", text.replace('+', "%2B"));
     let user = url::form_urlencoded::parse(form.as_bytes()).next();
     user.map(|(_, user)| user.into_owned()).unwrap_or_default()

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames on the wire (RFC 6455 §5.2): heads of a server's are read, a client's are written.
+//! Frames on the wire (RFC 6455 §5.2): parses a server's frame heads, writes a client's frames.
 
 use super::breach::Breach;
 use crate::os::clock;
 
-/// Most bytes of a control frame's payload (RFC 6455 §5.5).
+/// Maximum payload of a control frame in bytes (RFC 6455 §5.5).
 pub(super) const MAX_CONTROL: usize = 125;
 
-/// What a frame is.
+/// The type of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Opcode {
@@ -37,22 +37,22 @@ impl Opcode {
     }
 }
 
-/// What precedes a payload.
+/// The head of a frame, before its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
-    /// The last frame of its message.
+    /// Whether this is the last frame of its message.
     pub(super) is_final: bool,
-    /// RSV1: the message is compressed (RFC 7692 §6).
+    /// RSV1: whether the message is compressed (RFC 7692 §6).
     pub(super) is_compressed: bool,
     pub(super) opcode: Opcode,
-    /// Length of the payload.
+    /// Length of the payload in bytes.
     pub(super) len: u64,
-    /// Length of the head itself.
+    /// Length of the head in bytes.
     pub(super) size: usize,
 }
 
 impl Head {
-    /// The head at the front of `bytes`, once it is complete.
+    /// Parses the head at the front of `bytes`, once it is complete.
     #[inline]
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<Self>, Breach> {
         let &[first, second, ref rest @ ..] = bytes else {
@@ -82,7 +82,7 @@ impl Head {
     }
 }
 
-/// Appends a frame, masked as a client's must be.
+/// Appends a frame, masked as required for a client.
 pub(super) fn put_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     out.push(0x80 | opcode as u8);
     match u16::try_from(payload.len()) {
@@ -113,7 +113,7 @@ fn apply_mask(bytes: &mut [u8], mask: [u8; 4]) {
     rest.iter_mut().zip(mask.into_iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
 }
 
-/// Bytes that nobody can guess (RFC 6455 §10.3).
+/// Returns unpredictable bytes for a mask (RFC 6455 §10.3).
 pub(super) fn random_bytes() -> [u8; 4] {
     // The first four of a version 4 UUID are random.
     let [a, b, c, d, ..] = clock::random_uuid();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The opening handshake (RFC 6455 §4.1): the request goes out, the answer is read and checked.
+//! The opening handshake (RFC 6455 §4.1): sends the request, reads and checks the response.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -14,22 +14,22 @@ use crate::net::{Fault, FaultKind};
 use crate::os::{Deadline, wait_for};
 use crate::report::Stop;
 
-/// Longest head of an answer, with those before it that are none yet.
+/// Maximum size of a response's head, including interim responses.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Why there is no WebSocket connection.
+/// The reason why there is no WebSocket connection.
 #[derive(Debug)]
 pub enum Failure {
-    /// A signal asked for the end.
+    /// A signal requested the end.
     Stopped(Stop),
-    /// The server answered with something else than 101.
+    /// The server responded with a status other than 101.
     Refused(Box<Refusal>),
-    /// The connection broke, or the answer is none of a WebSocket server.
+    /// The connection broke, or the response is not that of a WebSocket server.
     Failed(Fault),
 }
 
 impl Failure {
-    /// The answer is none of a WebSocket server.
+    /// Creates a failure for a response that is not that of a WebSocket server.
     pub(super) fn protocol(cause: impl std::fmt::Display) -> Self {
         Self::Failed(Fault::new(FaultKind::Protocol, cause))
     }
@@ -47,10 +47,10 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Shakes hands over a connected stream. It is made nonblocking and stays so.
+/// Performs the handshake over a connected stream, which is made nonblocking.
 ///
 /// # Errors
-/// [`Failure`]; also when the answer is not there at the deadline.
+/// [`Failure`], also if there is no response before the deadline.
 pub fn shake<S: Read + Write + AsFd>(
     mut stream: S,
     request: &Request,
@@ -70,16 +70,17 @@ pub fn shake<S: Read + Write + AsFd>(
     Ok(Socket::new(stream, &rest, answer.headers, options, inflater))
 }
 
-/// The final answer, and what came behind its head. Interim answers (RFC 9110 §15.2) are skipped.
+/// Reads the final response; also returns the bytes after its head. Interim responses (RFC 9110
+/// §15.2) are skipped.
 fn read_answer<S: Read + AsFd>(
     stream: &mut S,
     deadline: Deadline,
 ) -> Result<(Answer, Vec<u8>), Failure> {
     let mut buffer = Vec::new();
-    // Bytes of what is done with, and of what was there when the head was looked at last.
+    // Number of bytes skipped, and of bytes present at the last attempt to parse the head.
     let (mut skipped, mut looked) = (0, 0);
     loop {
-        // Lines without anything in them are no part of an answer (RFC 9112 §2.2).
+        // Empty lines are not part of a response (RFC 9112 §2.2).
         let is_blank = |byte: &&u8| matches!(byte, b'\r' | b'\n');
         skipped += buffer.drain(..buffer.iter().take_while(is_blank).count()).len();
         let answer = if is_worth_a_look(&buffer, looked) { Answer::parse(&buffer)? } else { None };
@@ -107,8 +108,8 @@ fn read_answer<S: Read + AsFd>(
     }
 }
 
-/// Whether enough has come since a head was last looked at to look at all of it again, which keeps
-/// the work in proportion; or the empty line behind it.
+/// Whether another attempt to parse the head is worthwhile: enough bytes have arrived since the
+/// last one, so that the total work stays proportional, or the head is complete.
 fn is_worth_a_look(buffer: &[u8], looked: usize) -> bool {
     let new = buffer.get(looked.saturating_sub(3)..).unwrap_or_default();
     let ends = |end: &[u8]| new.windows(end.len()).any(|window| window == end);

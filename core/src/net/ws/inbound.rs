@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From the bytes of a connection to messages: frames are joined, inflated and checked, each as
-//! soon as that can be done.
+//! From the bytes of a connection to messages: joins, decompresses and checks frames, each as early
+//! as possible.
 
 use std::io::{self, Read};
 
@@ -12,34 +12,34 @@ use super::deflate::Inflater;
 use super::frame::{Head, MAX_CONTROL, Opcode};
 use crate::report::stats;
 
-/// Bytes asked of the socket at once; more as long as it has more.
+/// Minimum number of bytes to read at once; more as long as the socket has more.
 const MIN_BLOCK: usize = 8 * 1024;
 const MAX_BLOCK: usize = 256 * 1024;
-/// Larger messages that were put together are handed over without a copy, and leave no buffer.
+/// Joined messages over this size are returned without a copy, and their buffer is not kept.
 const LARGE: usize = 32 * 1024;
 
-/// What came.
+/// An incoming event.
 #[derive(Debug)]
 pub(super) enum Event {
     /// A message; its bytes are [`Inbound::data`].
     Message(Kind),
     Ping(Bytes),
     Pong,
-    /// A close frame: code and reason, if it has them.
+    /// A close frame, with its code and reason, if any.
     Close(Option<(u16, String)>),
 }
 
-/// Where the bytes of the last message are, until the next event is asked for.
+/// Location of the last message's bytes, until the next event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Last {
     Nowhere,
-    /// So many at the front of the buffer.
+    /// At the front of the buffer: their number.
     Buffer(usize),
-    /// Put together in the parts.
+    /// Joined in `parts`.
     Parts,
 }
 
-/// A message of which more is to come.
+/// A message whose last frame has not arrived.
 #[derive(Clone, Copy, Debug)]
 struct Unfinished {
     kind: Kind,
@@ -49,37 +49,37 @@ struct Unfinished {
 /// The receiving half of a connection.
 #[derive(Debug)]
 pub(super) struct Inbound {
-    /// Bytes from the socket: the last message's, and those that are not looked at yet.
+    /// Bytes from the socket: those of the last message, and unprocessed ones.
     buffer: BytesMut,
     last: Last,
-    /// Bytes to ask for next.
+    /// Number of bytes to read next.
     block: usize,
-    /// Bytes that have come.
+    /// Total number of bytes received.
     pub(super) total: u64,
     /// The frame whose payload comes next.
     head: Option<Head>,
     unfinished: Option<Unfinished>,
-    /// What is put together of an unfinished message.
+    /// Joined parts of an unfinished message.
     parts: Vec<u8>,
-    /// How much of the message at hand is known to be UTF-8.
+    /// Number of bytes of the current message that are known to be UTF-8.
     checked: usize,
-    /// Small messages that were put together are handed over in here.
+    /// Small joined messages are returned in this buffer.
     joined: BytesMut,
     limits: Limits,
     inflater: Option<Inflater>,
 }
 
-/// What is taken.
+/// Limits on incoming messages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Largest message.
+    /// Maximum size of a message in bytes.
     pub(super) max_message: usize,
-    /// Take text for binary messages.
+    /// Whether to treat text as binary messages.
     pub(super) text_as_binary: bool,
 }
 
 impl Inbound {
-    /// `rest` is what came behind the head of the handshake's answer.
+    /// Creates the receiving half; `rest` is the data after the head of the handshake's response.
     pub(super) fn new(rest: &[u8], limits: Limits, inflater: Option<Inflater>) -> Self {
         Self {
             buffer: BytesMut::from(rest),
@@ -99,7 +99,7 @@ impl Inbound {
     /// Reads once; 0 is the end of the stream.
     ///
     /// # Errors
-    /// The stream's.
+    /// Any error of the stream.
     pub(super) fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
         let len = self.buffer.len();
         self.buffer.resize(len + self.block, 0);
@@ -116,13 +116,13 @@ impl Inbound {
         read
     }
 
-    /// Forgets what came and was not looked at.
+    /// Drops unprocessed data.
     pub(super) fn discard(&mut self) {
         self.buffer.clear();
         self.last = Last::Nowhere;
     }
 
-    /// The bytes of the last message, until the next event is asked for.
+    /// Returns the bytes of the last message, until the next event.
     #[inline]
     pub(super) fn data(&self) -> &[u8] {
         match self.last {
@@ -132,7 +132,7 @@ impl Inbound {
         }
     }
 
-    /// The same for keeps.
+    /// Returns the bytes of the last message by value.
     pub(super) fn take_data(&mut self) -> Bytes {
         match std::mem::replace(&mut self.last, Last::Nowhere) {
             Last::Nowhere => Bytes::new(),
@@ -141,7 +141,7 @@ impl Inbound {
         }
     }
 
-    /// Makes room for what comes behind the last message.
+    /// Removes the last message from the buffer.
     #[inline]
     fn forget_last(&mut self) {
         match std::mem::replace(&mut self.last, Last::Nowhere) {
@@ -152,10 +152,10 @@ impl Inbound {
         }
     }
 
-    /// The next event in what has been read; nothing if more must be read first.
+    /// Returns the next event in the data read; `None` if more must be read first.
     ///
     /// # Errors
-    /// What ends the connection.
+    /// A breach, which ends the connection.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Event>, Breach> {
         self.forget_last();
@@ -183,7 +183,7 @@ impl Inbound {
         }
     }
 
-    /// Whether a frame may come now, and is not too large.
+    /// Checks whether a frame is allowed at this point and within the limit.
     fn begin(&self, head: &Head) -> Result<(), Breach> {
         if head.opcode.is_control() {
             return check_control(head);
@@ -203,7 +203,7 @@ impl Inbound {
             Some(unfinished) => unfinished.is_compressed,
         };
         let max = self.limits.max_message as u64;
-        // What does not compress grows by five bytes a block.
+        // Incompressible data grow by five bytes per block.
         let (before, most) =
             if is_compressed { (0, max + max / 64 + 64) } else { (self.parts.len() as u64, max) };
         let size = before.saturating_add(head.len);
@@ -214,7 +214,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// Text is refused as soon as it is known to be wrong, not when its frame is complete.
+    /// Rejects invalid text as early as possible, before its frame is complete.
     fn check_beginning(&mut self, head: &Head) -> Result<(), Breach> {
         if head.opcode == Opcode::Text && !head.is_compressed && !self.limits.text_as_binary {
             return check_text(&self.buffer, &mut self.checked, false);
@@ -222,7 +222,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// Takes the frame with that head and the first `len` bytes of the buffer.
+    /// Processes a complete frame, whose payload is the first `len` bytes of the buffer.
     #[inline]
     fn take(&mut self, head: &Head, len: usize) -> Result<Option<Event>, Breach> {
         let kind = match head.opcode {
@@ -275,7 +275,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// The message that was put together.
+    /// Returns the joined message.
     fn take_parts(&mut self) -> Bytes {
         if self.parts.len() > LARGE {
             return std::mem::take(&mut self.parts).into();
@@ -289,7 +289,7 @@ impl Inbound {
     }
 }
 
-/// RFC 6455 §5.5.
+/// Checks a control frame (RFC 6455 §5.5).
 fn check_control(head: &Head) -> Result<(), Breach> {
     if head.is_compressed {
         Err(Breach::protocol("reserved bits are set"))
@@ -302,19 +302,19 @@ fn check_control(head: &Head) -> Result<(), Breach> {
     }
 }
 
-/// `checked` is how much of `text` was UTF-8 before.
+/// Checks that `text` is UTF-8; `checked` is the length of the part checked before.
 #[inline]
 fn check_text(text: &[u8], checked: &mut usize, is_whole: bool) -> Result<(), Breach> {
     match std::str::from_utf8(text.get(*checked..).unwrap_or_default()) {
         Ok(_) => *checked = text.len(),
-        // Cut in a character.
+        // Cut inside a character.
         Err(error) if error.error_len().is_none() && !is_whole => *checked += error.valid_up_to(),
         Err(_) => return Err(Breach::data("text that is not UTF-8")),
     }
     Ok(())
 }
 
-/// RFC 6455 §5.5.1.
+/// Parses a close frame (RFC 6455 §5.5.1).
 fn close_event(payload: &[u8]) -> Result<Event, Breach> {
     let Some((code, reason)) = payload.split_first_chunk() else {
         return match payload {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What goes over a WebSocket connection, put together from its frames.
+//! Messages of a WebSocket connection, joined from frames.
 
 use bytes::Bytes;
 
-/// A message, whole.
+/// A complete message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Text or binary.
     pub kind: Kind,
-    /// Its bytes; UTF-8 if it is text.
+    /// The contents; UTF-8 if text.
     pub data: Bytes,
 }
 
-/// What a message says it is.
+/// The declared type of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! WebSocket clients (RFC 6455) over any stream, in one thread that never waits in a read or a
+//! WebSocket clients (RFC 6455) over any stream, in one thread that never blocks in a read or a
 //! write.
 //!
-//! An [`Endpoint`] is what a `ws://` URL says; [`shake`] turns a connected, nonblocking stream into
-//! a [`Socket`]. [`Socket::receive`] is the loop around it: it answers pings, sends its own,
-//! notices a dead peer, writes the records that its caller makes of messages to a
-//! [`crate::os::Backlog`], and stops reading while that holds too much. So a reader that is stuck
-//! never keeps a pong back, and memory stays bounded.
+//! An [`Endpoint`] is a parsed `ws://` URL; [`shake`] turns a connected, nonblocking stream into a
+//! [`Socket`]. [`Socket::receive`] is its event loop: it answers and sends pings, detects a dead
+//! peer, writes the caller's records to a [`crate::os::Backlog`], and stops reading while too much
+//! output is pending. So a stuck reader never delays a pong, and memory stays bounded.
 //!
 //! ```no_run
 //! # use heka_core::{net::{Dialer, ws}, os::{Backlog, Output}, report::Stop};

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a connection is allowed.
+//! Options of a connection.
 
 use std::time::Duration;
 
-/// Limits of a connection.
+/// Options and limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Largest message taken, in bytes; a larger one ends the connection with 1009.
+    /// Maximum size of a message in bytes; a larger one ends the connection with 1009.
     pub max_message: usize,
-    /// Time between our pings.
+    /// Interval between pings.
     pub ping_interval: Option<Duration>,
-    /// How long nothing at all may come after a ping.
+    /// Maximum time without any data after a ping.
     pub ping_timeout: Option<Duration>,
-    /// How long no message may come.
+    /// Maximum time without a message.
     pub idle_timeout: Option<Duration>,
-    /// Reading stops while more than this is waiting to be written to the backlog's reader.
+    /// Reading stops while more than this number of bytes of output is pending.
     pub max_backlog: usize,
-    /// Take text for binary messages: for servers whose text is not UTF-8.
+    /// Whether to treat text as binary messages, for servers whose text is not UTF-8.
     pub text_as_binary: bool,
-    /// Offer compression (RFC 7692).
+    /// Whether to offer compression (RFC 7692).
     pub compression: bool,
 }
 

@@ -1,49 +1,51 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames on their way to the peer.
+//! Outgoing frames.
 //!
-//! A peer that stopped accepting data may have sent much before. So a write that fails is no
-//! error here, or an unanswered ping would cost the messages behind it: reading finds the end.
+//! A peer that stopped accepting data may have sent much before. So a failed write is not treated
+//! as an error here, or an unanswered ping would cost the messages that follow: reading finds the
+//! end.
 
 use std::io::{ErrorKind, Write};
 
 use super::frame::{Opcode, put_frame};
 
-/// What is written is taken off the buffer's front when it is this much, rather than each time.
+/// Written bytes are removed from the buffer when they reach this size, rather than after each
+/// write.
 const COMPACT: usize = 1024 * 1024;
 
 /// The sending half of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     buffer: Vec<u8>,
-    /// How much at the buffer's front is written.
+    /// Number of bytes at the front of the buffer that are written.
     written: usize,
     state: State,
     owed: Owed,
-    /// Bytes that the stream has taken.
+    /// Number of bytes that the stream has accepted.
     pub(super) total: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// All is on its way.
+    /// Everything has been sent.
     #[default]
     Idle,
-    /// Something waits for the stream.
+    /// Data is pending.
     Waiting,
-    /// A write has failed: nothing reaches the peer.
+    /// A write has failed; nothing reaches the peer.
     Deaf,
 }
 
-/// What became of the messages that were sent.
+/// The fate of the messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Owed {
     #[default]
     Nothing,
-    /// Some are not on their way yet.
+    /// Some have not been sent.
     Messages,
-    /// All are on their way now, and that has not been reported yet.
+    /// All have been sent, which has not been reported yet.
     JustSent,
-    /// One will never be.
+    /// Some will never be sent.
     Lost,
 }
 
@@ -65,27 +67,27 @@ impl Outgoing {
         self.put(opcode, payload);
     }
 
-    /// A message could not be added, because the connection is closing.
+    /// Notes that a message could not be added because the connection is closing.
     pub(super) fn lose_message(&mut self) {
         self.owed = Owed::Lost;
     }
 
-    /// How many bytes wait.
+    /// Returns the number of pending bytes.
     pub(super) fn len(&self) -> usize {
         self.buffer.len() - self.written
     }
 
-    /// Whether something waits for the stream.
+    /// Whether data is pending.
     pub(super) fn is_waiting(&self) -> bool {
         self.state == State::Waiting
     }
 
-    /// Whether all is on its way, and more would be.
+    /// Whether everything has been sent and more can be.
     pub(super) fn is_sent(&self) -> bool {
         self.state == State::Idle
     }
 
-    /// Whether messages are not on their way, or never will be.
+    /// Whether messages have not been sent, or never will be.
     pub(super) fn owes_messages(&self) -> bool {
         matches!(self.owed, Owed::Messages | Owed::Lost)
     }
@@ -94,7 +96,7 @@ impl Outgoing {
         self.owed == Owed::JustSent
     }
 
-    /// Whether all messages got on their way since that was asked last.
+    /// Whether all messages have been sent since the last call.
     pub(super) fn take_just_sent(&mut self) -> bool {
         let just_sent = self.has_just_sent();
         if just_sent {
@@ -103,7 +105,7 @@ impl Outgoing {
         just_sent
     }
 
-    /// Writes as much as the stream takes.
+    /// Writes as much as the stream accepts.
     pub(super) fn flush(&mut self, stream: &mut impl Write) {
         while self.state == State::Waiting {
             let rest = self.buffer.get(self.written..).unwrap_or_default();

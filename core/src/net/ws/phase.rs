@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far a connection is, and how it ends.
+//! Phases of a connection, up to its end.
 
 use std::time::{Duration, Instant};
 
@@ -7,22 +7,21 @@ use super::Closed;
 use crate::net::FaultKind;
 use crate::os::Deadline;
 
-/// How long the other side may take to answer a close frame, or to hang up after it.
+/// Time for the peer to answer a close frame, or to hang up after it.
 pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-/// How far the connection is.
+/// The phase of a connection.
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// Messages go in both directions.
+    /// Messages flow in both directions.
     Open,
-    /// Our close frame is sent: messages may come until the peer's.
+    /// The close frame is sent; messages may arrive until the peer's close frame.
     Closing(Ending),
-    /// Nothing more is wanted of the peer but that it hangs up: then our close frame is not lost in
-    /// a reset.
+    /// Waiting only for the peer to hang up, so that our close frame is not lost in a reset.
     Draining(Ending),
 }
 
-/// How the end is reported, and when it comes at the latest.
+/// The report of the end, and its deadline.
 #[derive(Debug)]
 pub(super) struct Ending {
     pub(super) closed: Closed,
@@ -36,7 +35,7 @@ impl Ending {
 }
 
 impl Phase {
-    /// When the end comes at the latest, if it has begun.
+    /// Returns the deadline of the end, if it has begun.
     pub(super) fn ends_at(&self) -> Deadline {
         match self {
             Self::Open => None,
@@ -44,7 +43,7 @@ impl Phase {
         }
     }
 
-    /// What to report, now that the stream is at its end or no longer waited for.
+    /// Returns the report, once the stream has ended or the deadline has passed.
     pub(super) fn into_end(self, kind: FaultKind, cause: &str) -> Closed {
         match self {
             Self::Open => Closed::lost(kind, cause),

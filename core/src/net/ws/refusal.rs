@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An answer that refuses, and the reason in its body.
+//! A rejecting response, and the reason in its body.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::answer::find;
 use crate::net::retry_after;
 
-/// Most characters of a reason.
+/// Maximum number of characters of a reason.
 const MAX_REASON: usize = 200;
-/// Where JSON has the reason, the most telling first.
+/// JSON members that may hold the reason, the most informative first.
 const KEYS: [&str; 9] = [
     "message",
     "error_description",
@@ -23,12 +23,12 @@ const KEYS: [&str; 9] = [
     "error",
 ];
 
-/// An HTTP answer that is no WebSocket.
+/// An HTTP response other than the switch to WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The status code, such as 403.
     pub status: u16,
-    /// The words behind it.
+    /// The reason phrase.
     pub reason: String,
     /// All headers.
     pub headers: Vec<(String, String)>,
@@ -37,31 +37,31 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The first header of that name.
+    /// Returns the first header with this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         find(&self.headers, name).next()
     }
 
-    /// How long the server asks us to stay away.
+    /// Returns the delay that the server asks for.
     pub fn retry_after(&self) -> Option<Duration> {
         retry_after(self.header("Retry-After")?)
     }
 
-    /// Where a redirect leads.
+    /// Returns the target of a redirect.
     pub fn location(&self) -> Option<&str> {
         matches!(self.status, 301 | 302 | 303 | 307 | 308).then(|| self.header("Location"))?
     }
 }
 
 impl std::fmt::Display for Refusal {
-    /// Status, where to and how long to wait, and the reason in the body.
+    /// Shows the status, the redirect or delay, and the reason in the body.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "HTTP {}", self.status)?;
         if !self.reason.is_empty() {
             write!(f, " {}", self.reason)?;
         }
         if let Some(location) = self.location() {
-            // A query may hold a token.
+            // A query may contain a token.
             write!(f, ", Location: {}", location.split(['?', '#']).next().unwrap_or_default())?;
         }
         if let Some(value) = self.header("Retry-After") {
@@ -77,7 +77,7 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// The reason in a body: a text of JSON, the title of HTML, the first line of anything else.
+/// Extracts the reason from a body: a text in JSON, the title of HTML, otherwise the first line.
 fn reason(body: &str) -> String {
     let body = body.trim_start_matches('\u{feff}').trim();
     if body.starts_with('<') {
@@ -85,7 +85,7 @@ fn reason(body: &str) -> String {
     }
     if body.starts_with(['{', '[']) {
         let Ok(value) = serde_json::from_str::<Value>(body) else {
-            // It may have been cut.
+            // The body may be truncated.
             return one_line(body);
         };
         return json_reason(&value).map_or_else(|| value.to_string(), one_line);

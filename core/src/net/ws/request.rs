@@ -8,24 +8,24 @@ use super::Endpoint;
 use super::deflate::OFFER;
 use super::frame::random_bytes;
 
-/// What a server's answer to a key is made with (RFC 6455 §1.3).
+/// Suffix of the key in the server's response (RFC 6455 §1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// What is asked of the server.
+/// The parameters of a request.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Path and query.
     pub target: String,
     /// Value of the Host header.
     pub host: String,
-    /// Further headers; they are sent in this order, as they are.
+    /// Further headers, sent unchanged in this order.
     pub headers: Vec<(String, String)>,
-    /// Names of subprotocols, the most wanted first.
+    /// Names of subprotocols, in order of preference.
     pub subprotocols: Vec<String>,
 }
 
 impl Request {
-    /// Asks an endpoint for nothing special.
+    /// Creates a request for an endpoint, without special wishes.
     pub fn new(endpoint: &Endpoint) -> Self {
         Self {
             target: endpoint.target.clone(),
@@ -55,12 +55,12 @@ impl Request {
     }
 }
 
-/// A key for a request: 16 random bytes.
+/// Creates the key of a request: 16 random bytes.
 pub(super) fn random_key() -> String {
     BASE64.encode([random_bytes(), random_bytes(), random_bytes(), random_bytes()].as_flattened())
 }
 
-/// The answer to a key.
+/// Returns the expected answer to a key.
 pub(super) fn accept_key(key: &str) -> String {
     let mut sha1 = Sha1::new();
     sha1.update(key);

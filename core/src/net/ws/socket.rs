@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A WebSocket connection: messages in and out, pings, closing and failing; and the loop around it.
+//! A WebSocket connection: messages in both directions, pings, closing and failures; and its event
+//! loop.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -21,14 +22,14 @@ use crate::net::FaultKind;
 use crate::os::{Backlog, Deadline, Wanted, wait, wait_at_the_end};
 use crate::report::{Cause as _, Stop};
 
-/// Reading stops while this many of our bytes wait for the peer.
+/// Reading stops while this many bytes are pending for the peer.
 const MAX_QUEUED: usize = 16 * 1024 * 1024;
-/// So many bytes of ours are written without waiting for more.
+/// Output of this size is written without waiting for more.
 const WRITE_BLOCK: usize = 128 * 1024;
-/// Most bytes of a cause in a close frame of ours.
+/// Maximum number of bytes of the reason in an outgoing close frame.
 const MAX_REASON: usize = 100;
 
-/// After this many messages the clock, the other descriptors and signals are looked at.
+/// Number of messages after which the clock, the other descriptors and signals are checked.
 const BATCH: u32 = 512;
 
 /// A connection after the handshake, over a nonblocking stream.
@@ -38,7 +39,7 @@ pub struct Socket<S> {
     headers: Vec<(String, String)>,
     max_backlog: usize,
     clock: Clock,
-    /// Looks at the connection since the last one around.
+    /// Steps since the last check of the surroundings.
     looks: u32,
     inbound: Inbound,
     outgoing: Outgoing,
@@ -46,7 +47,7 @@ pub struct Socket<S> {
 }
 
 impl<S: Read + Write + AsFd> Socket<S> {
-    /// `rest` is what came behind the head of the handshake's answer.
+    /// Creates a socket; `rest` is the data after the head of the handshake's response.
     pub(super) fn new(
         stream: S,
         rest: &[u8],
@@ -67,54 +68,54 @@ impl<S: Read + Write + AsFd> Socket<S> {
         }
     }
 
-    /// The stream below.
+    /// Returns the stream.
     pub fn stream(&self) -> &S {
         &self.stream
     }
 
-    /// The headers of the answer that opened it.
+    /// Returns the headers of the handshake's response.
     pub fn headers(&self) -> &[(String, String)] {
         &self.headers
     }
 
-    /// The descriptor and what to wait for.
+    /// Returns the descriptor and the events to wait for.
     pub fn wanted(&self) -> (BorrowedFd<'_>, PollFlags) {
         let waiting = self.outgoing.is_waiting();
         let writing = if waiting { PollFlags::POLLOUT } else { PollFlags::empty() };
         (self.stream.as_fd(), PollFlags::POLLIN | writing)
     }
 
-    /// Whether all that was sent is on its way: only then should more be sent.
+    /// Whether everything has been sent, which is when more should be.
     pub fn is_sent(&self) -> bool {
         self.outgoing.is_sent()
     }
 
-    /// Whether messages were sent that are not on their way, and at the end never will be.
+    /// Whether messages have not been sent, or at the end never will be.
     pub fn owes_messages(&self) -> bool {
         self.outgoing.owes_messages()
     }
 
-    /// The bytes of the message that came last, until the next look; UTF-8 if it is text.
+    /// Returns the bytes of the last message, until the next step; UTF-8 if it is text.
     #[inline]
     pub fn data(&self) -> &[u8] {
         self.inbound.data()
     }
 
-    /// The same for keeps. Once.
+    /// Returns the bytes of the last message by value, once.
     pub fn take_data(&mut self) -> Bytes {
         self.inbound.take_data()
     }
 
-    /// Waits for the next thing that its caller has to look at. Meanwhile `out` is written as its
-    /// reader takes it, pings are answered and sent, and silence is noticed. `input` is watched as
-    /// long as the peer takes what is sent.
+    /// Waits for the next event for the caller. Meanwhile, `out` is written as its reader accepts
+    /// it, pings are answered and sent, and silence is detected. `input` is watched as long as the
+    /// peer accepts data.
     ///
-    /// While `out` holds more than [`Options::max_backlog`] the connection is not read. Pings of
-    /// the peer can then not be seen, so it gets a pong at every interval without having asked.
-    /// Nor is it read while the peer accepts none of what is sent, but that counts as silence.
+    /// While `out` holds more than [`Options::max_backlog`], the connection is not read. Pings of
+    /// the peer cannot be seen then, so it gets an unsolicited pong at every interval. Nor is the
+    /// connection read while the peer accepts no data, but that counts as silence.
     ///
-    /// After [`Socket::close`] the end comes soon, and no signal is in its way (a second one ends
-    /// the process): what was read before it is written, and the limit of the backlog holds.
+    /// After [`Socket::close`] the end comes soon, and signals do not interrupt it (a second one
+    /// ends the process): messages read before are written, within the limit of the backlog.
     ///
     /// # Errors
     /// A signal, the end of `out`'s reader, or a failed write to it.
@@ -136,7 +137,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
                     Step::Blocked => {}
                 }
             }
-            // With no message in hand: whatever comes of it, none is lost.
+            // No message is held here, so none is lost whatever happens.
             let blocked = self.looks < BATCH;
             self.looks = 0;
             if let Some(received) = self.look_around(out, input, deadline, blocked, pause)? {
@@ -157,7 +158,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
         }
     }
 
-    /// Serves clock, descriptors and signals; waits for them if nothing else is to be done.
+    /// Handles clock, descriptors and signals; waits if there is nothing else to do.
     fn look_around(
         &mut self,
         out: &mut Backlog,
@@ -190,7 +191,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
         if !input_ready.is_empty() {
             return Ok(Some(Received::Input));
         }
-        // The input first: its end must be known before the answer comes.
+        // Input first: its end must be known before the response arrives.
         if self.outgoing.take_just_sent() {
             return Ok(Some(Received::Sent));
         }
@@ -198,7 +199,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
         Ok(passed.then_some(Received::Deadline))
     }
 
-    /// Waits for the descriptors; returns what the input and the output are ready for.
+    /// Waits for the descriptors; returns the ready events of input and output.
     fn wait(
         &self,
         out: &Backlog,
@@ -209,8 +210,8 @@ impl<S: Read + Write + AsFd> Socket<S> {
         let (fd, flags) = self.wanted();
         let flags = if pause.is_some() { flags & PollFlags::POLLOUT } else { flags };
         let input = input.map(|fd| (fd, PollFlags::POLLIN));
-        // poll reports a dead socket even if nothing is wanted of it: during a pause it would do
-        // so again and again.
+        // poll(2) reports a dead socket even without requested events, which would happen
+        // repeatedly during a pause.
         let socket = Some((fd, flags)).filter(|_| !flags.is_empty());
         let entries = [input, out.wanted(), socket];
         let wanted: Vec<Wanted<'_>> = entries.iter().copied().flatten().collect();
@@ -222,13 +223,13 @@ impl<S: Read + Write + AsFd> Socket<S> {
         Ok((input, out))
     }
 
-    /// The first point in time at which something has to be done.
+    /// Returns the earliest time at which something is due.
     fn earliest(&self, deadline: Deadline) -> Deadline {
         let own = self.ends_at().or_else(|| self.clock.next());
         deadline.into_iter().chain(own).min()
     }
 
-    /// Does what is due at this time.
+    /// Does what is due at `now`.
     fn keep_time(&mut self, now: Instant, pause: Option<Pause>) -> Option<Closed> {
         if let Some(until) = self.ends_at() {
             return (now >= until).then(|| self.end(FaultKind::Timeout, "no answer"));
@@ -246,14 +247,14 @@ impl<S: Read + Write + AsFd> Socket<S> {
                 return Some(Closed::lost(FaultKind::Timeout, cause));
             }
             Due::Ping if self.is_sent() => self.outgoing.put(Opcode::Ping, b""),
-            // It answers nothing: a sign of life (RFC 6455 §5.5.3).
+            // Unsolicited: a sign of life (RFC 6455 §5.5.3).
             Due::Pong => self.outgoing.put(Opcode::Pong, b""),
             Due::Ping | Due::Nothing => {}
         }
         None
     }
 
-    /// Looks for a message. Never waits.
+    /// Processes received data up to the next message. Never blocks.
     #[inline]
     pub fn step(&mut self) -> Step {
         if let Phase::Draining(_) = self.phase {
@@ -294,7 +295,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
         }
     }
 
-    /// How the connection ended, now that the stream is at its end or not waited for any longer.
+    /// Returns the report of the end, once the stream has ended or is no longer waited for.
     fn end(&mut self, kind: FaultKind, cause: &str) -> Closed {
         std::mem::replace(&mut self.phase, Phase::Open).into_end(kind, cause)
     }
@@ -318,7 +319,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
         Step::Again
     }
 
-    /// The peer broke the protocol: says so and hangs up.
+    /// Reports a breach to the peer and hangs up.
     fn fail(&mut self, breach: Breach) -> Step {
         let Breach { code, cause } = breach;
         if self.is_open() {
@@ -328,9 +329,9 @@ impl<S: Read + Write + AsFd> Socket<S> {
         Step::Again
     }
 
-    /// Sends a message, at the latest when there is nothing more to read; it is on its way when
-    /// [`Socket::is_sent`]. Text that is not UTF-8 is not sent,
-    /// and `false` says so.
+    /// Queues a message, which is written at the latest when there is nothing more to read; it has
+    /// been sent when [`Socket::is_sent`]. Returns `false` for text that is not UTF-8, which is not
+    /// sent.
     pub fn send(&mut self, message: &Message) -> bool {
         let opcode = match message.kind {
             Kind::Binary => Opcode::Binary,
@@ -348,12 +349,12 @@ impl<S: Read + Write + AsFd> Socket<S> {
         true
     }
 
-    /// Writes what is queued, as far as the stream takes it.
+    /// Writes queued data as far as the stream accepts it.
     fn flush(&mut self) {
         self.outgoing.flush(&mut self.stream);
     }
 
-    /// Begins to close: messages may still come, until the end.
+    /// Begins to close: messages may still arrive until the end.
     pub fn close(&mut self, code: u16, reason: &str) {
         if self.is_open() {
             self.put_close(code, reason);
@@ -371,12 +372,12 @@ impl<S: Read + Write + AsFd> Socket<S> {
         matches!(self.phase, Phase::Open)
     }
 
-    /// Whether what still comes is not looked at.
+    /// Whether further incoming data is ignored.
     fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining(_))
     }
 
-    /// When the end comes at the latest, if it has begun.
+    /// Returns the deadline of the end, if it has begun.
     fn ends_at(&self) -> Deadline {
         self.phase.ends_at()
     }
@@ -392,7 +393,7 @@ mod tests {
     use super::super::phase::CLOSE_WAIT;
     use super::*;
 
-    /// A frame of a server.
+    /// Appends a server's frame.
     fn put_frame(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
         out.push(first);
         match u16::try_from(payload.len()) {
@@ -409,8 +410,8 @@ mod tests {
         out.extend_from_slice(payload);
     }
 
-    /// What a client gets of these bytes, the first `glued` of which came with the handshake's
-    /// answer and the rest in pieces of `piece` bytes.
+    /// Returns what a client receives of these bytes. The first `glued` arrive with the handshake's
+    /// response, the rest in pieces of `piece` bytes.
     fn receive(bytes: &[u8], glued: usize, piece: usize) -> (Vec<Message>, Closed) {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();

@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a look at a connection brings.
+//! Results of processing a connection.
 
 use super::{Closed, Kind};
 
-/// What [`super::Socket::receive`] came back with.
+/// The result of [`super::Socket::receive`].
 #[derive(Debug)]
 pub enum Received {
     /// A message; its bytes are [`super::Socket::data`].
     Message(Kind),
-    /// The connection is over.
+    /// The connection has ended.
     Closed(Closed),
-    /// All messages of ours are on their way.
+    /// All messages have been sent.
     Sent,
-    /// The caller's own descriptor can be read.
+    /// The caller's own descriptor is readable.
     Input,
     /// The caller's deadline has passed.
     Deadline,
 }
 
-/// What a look at the connection brought.
+/// The result of processing received data.
 #[derive(Debug)]
 pub enum Step {
     /// A message; its bytes are [`super::Socket::data`].
     Message(Kind),
-    /// Nothing for the caller, but there may be more: look again.
+    /// Nothing for the caller, but there may be more: call again.
     Again,
     /// Nothing; wait for the descriptor ([`super::Socket::wanted`]) or the deadline.
     Blocked,
-    /// The end.
+    /// The connection has ended.
     Closed(Closed),
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A directory of files that are ours alone.
+//! A directory of files that only this user may change.
 //!
-//! Everything is done through one descriptor of the directory, so that it stays the one that was
-//! looked at, whatever happens to its name.
+//! All operations use one descriptor of the directory, so that it stays the one that was checked,
+//! whatever happens to its name.
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Permissions};
@@ -19,7 +19,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use super::{DIR_MODE, FILE_MODE, check, check_owner};
 use crate::report::Refused;
 
-/// A directory that nobody else can write to.
+/// A directory that others cannot write to.
 #[derive(Debug)]
 pub struct PrivateDir {
     path: PathBuf,
@@ -27,11 +27,11 @@ pub struct PrivateDir {
 }
 
 impl PrivateDir {
-    /// Opens the directory at `path`. One that is not there is made for us alone, with what leads
-    /// to it.
+    /// Opens the directory at `path`. If it does not exist, it is created, including its parents,
+    /// with access only for this user.
     ///
     /// # Errors
-    /// The system's, or [`Refused`].
+    /// Any I/O error, or [`Refused`].
     pub fn open(path: &Path) -> io::Result<Self> {
         match make(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -53,25 +53,25 @@ impl PrivateDir {
         Ok(Self { path: path.to_owned(), dir })
     }
 
-    /// What to call it in messages.
+    /// Returns the name for messages.
     pub fn display(&self) -> std::path::Display<'_> {
         self.path.display()
     }
 
-    /// Where a file of it is, for messages.
+    /// Returns the path of a file in the directory, for messages.
     pub fn path_of(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// The directory itself, to lock or to sync.
+    /// Returns the directory itself, for locking or syncing.
     pub fn as_file(&self) -> &File {
         &self.dir
     }
 
-    /// The names of what is in it.
+    /// Returns the names of the directory's entries.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub fn names(&self) -> io::Result<Vec<OsString>> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut dir = Dir::openat(&self.dir, ".", flags, Mode::empty())?;
@@ -82,13 +82,13 @@ impl PrivateDir {
         Ok(names)
     }
 
-    /// Opens a file of the directory for reading and writing. One that others can read, as old
-    /// versions made them, can be read by us alone from then on.
+    /// Opens a file of the directory for reading and writing. A file that others can read, as older
+    /// versions created, is made private.
     ///
     /// # Errors
-    /// The system's, or [`Refused`].
+    /// Any I/O error, or [`Refused`].
     pub fn open_file(&self, name: &str) -> io::Result<File> {
-        // What is not a regular file must not make us wait before it is refused.
+        // Opening something other than a regular file must not block before it is rejected.
         let file = self.open_with(name, OFlag::O_RDWR | OFlag::O_NONBLOCK)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -104,18 +104,18 @@ impl PrivateDir {
         Ok(file)
     }
 
-    /// Makes a file that must not be there.
+    /// Creates a file that must not exist.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub fn create_file(&self, name: &str) -> io::Result<File> {
         self.open_with(name, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL)
     }
 
-    /// Opens a file, and makes it if it is not there.
+    /// Opens a file, or creates it if it does not exist.
     ///
     /// # Errors
-    /// The system's, or [`Refused`].
+    /// Any I/O error, or [`Refused`].
     pub fn open_or_create_file(&self, name: &str) -> io::Result<File> {
         match self.open_file(name) {
             Err(error) if error.kind() == ErrorKind::NotFound => self.create_file(name),
@@ -132,10 +132,10 @@ impl PrivateDir {
         }
     }
 
-    /// Replaces a file as a whole: a temporary file, fsync, rename, fsync of the directory.
+    /// Replaces a file atomically: temporary file, fsync, rename, fsync of the directory.
     ///
     /// # Errors
-    /// The system's. The file is as it was then.
+    /// Any I/O error; the file is unchanged then.
     pub fn replace_file(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let temporary = format!("{name}.new");
         match self.remove_file(&temporary) {
@@ -152,13 +152,13 @@ impl PrivateDir {
     /// Removes a file.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub fn remove_file(&self, name: &str) -> io::Result<()> {
         Ok(unlinkat(&self.dir, name, UnlinkatFlags::NoRemoveDir)?)
     }
 }
 
-/// Makes a directory for us alone, unless there is something.
+/// Creates a private directory, unless the path exists.
 fn make(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(DIR_MODE).create(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files and directories that only we may change: whose they have to be, and how they are opened
-//! and made where somebody else may have put something in their place.
+//! Files and directories that only this user may change: checks of ownership, and safe opening and
+//! creation where others may have put something in their place.
 
 mod dir;
 mod replacement;
@@ -15,14 +15,14 @@ pub use secret::{Exposed, SecretBytes, read_secret};
 
 use crate::report::Refused;
 
-/// Mode of a file that holds messages, positions or secrets.
+/// Mode of files with messages, positions or secrets.
 const FILE_MODE: u32 = 0o600;
-/// Mode of a directory of such files.
+/// Mode of directories with such files.
 const DIR_MODE: u32 = 0o700;
 
 const WRITABLE: u32 = 0o022;
 
-/// Whether nobody but us and root can change it.
+/// Checks that nobody but this user and root can change a file.
 fn check(metadata: &Metadata) -> Result<(), Refused> {
     check_owner(metadata.uid())?;
     if metadata.mode() & WRITABLE == 0 { Ok(()) } else { Err(Refused::Writable) }

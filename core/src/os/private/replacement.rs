@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A file that is written beside another and takes its place as a whole.
+//! A file that is written under a temporary name and then replaces another atomically.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::check_owner;
 
-/// Symbolic links behind one name, as for the system.
+/// Maximum number of symbolic links, as in Linux.
 const MAX_LINKS: usize = 40;
 
-/// The new file. If it is not put in the place of the old one, nothing is left of it.
+/// The new file. Unless it replaces the old one, it is removed.
 #[derive(Debug)]
 pub struct Replacement {
     path: PathBuf,
@@ -20,17 +20,17 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Makes the new file for `path`, with the permissions and the owner of the old one; if there
-    /// is none, with what the umask leaves of `mode`.
+    /// Creates the new file for `path`, with the permissions and owner of the old one, or otherwise
+    /// with `mode` within the umask.
     ///
     /// # Errors
-    /// The system's, or [`Refused`](crate::report::Refused).
+    /// Any I/O error, or [`Refused`](crate::report::Refused).
     pub fn new(path: &Path, mode: u32) -> io::Result<Self> {
         let path = target_of(path)?;
         let mut temporary = path.clone().into_os_string();
         temporary.push(".new");
         let temporary = PathBuf::from(temporary);
-        // Nothing that is there is written to: a link may lead anywhere.
+        // Never write to an existing file: a link may lead anywhere.
         match std::fs::remove_file(&temporary) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -41,33 +41,32 @@ impl Replacement {
         let file = options.read(true).write(true).create_new(true).mode(first_mode);
         let new = Self { path, file: file.open(&temporary)?, temporary };
         if let Some(old) = old {
-            // Only root can give files away; others have to be able to write it, that is all.
+            // Only root can change the owner; other users only need to be able to write the file.
             let _ = fchown(&new.file, Some(old.uid()), Some(old.gid()));
             new.file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
         }
         Ok(new)
     }
 
-    /// The new file, to be written to.
+    /// Returns the new file, for writing.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Puts it in the place of the old one once its contents are on disk.
+    /// Syncs the contents and replaces the old file.
     ///
     /// # Errors
-    /// The system's. The old file is as it was then.
+    /// Any I/O error; the old file is unchanged then.
     pub fn replace(self) -> io::Result<File> {
         self.file.sync_all()?;
         self.swap()?;
         self.file.try_clone()
     }
 
-    /// Puts it in the place of the old one, whatever the disk says of it: for what is written anew
-    /// soon.
+    /// Replaces the old file without syncing, for contents that are soon replaced again.
     ///
     /// # Errors
-    /// The system's. The old file is as it was then.
+    /// Any I/O error; the old file is unchanged then.
     pub fn swap(&self) -> io::Result<()> {
         std::fs::rename(&self.temporary, &self.path)
     }
@@ -75,12 +74,12 @@ impl Replacement {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // It is gone if it took the other's place.
+        // It no longer exists if it has replaced the old file.
         let _ = std::fs::remove_file(&self.temporary);
     }
 }
 
-/// Whether the file that is open is still the one of that name.
+/// Whether the open file is still the one at `path`.
 pub fn is_named(file: &File, path: &Path) -> bool {
     match (file.metadata(), std::fs::metadata(path)) {
         (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
@@ -88,10 +87,10 @@ pub fn is_named(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Where a file is, or is to be made, whose name may be a symbolic link.
+/// Resolves a path that may be a symbolic link to the file to open or create.
 ///
 /// # Errors
-/// The system's; `Refused` if a link is another user's, so that it may lead elsewhere tomorrow.
+/// Any I/O error; `Refused` if a link belongs to another user, who may change it later.
 pub fn target_of(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files with secrets in them: keys, passwords, tokens. One rule for all of them.
+//! Files with secrets: keys, passwords, tokens. One rule applies to all of them.
 //!
-//! A regular file that another user owns (neither we nor root) or can write to may hold anybody's
-//! secret. One that others can read is no secret. What root owns may be readable by the group that
-//! root gave it to, which is how a secret gets to a program that is not root.
+//! A regular file that belongs to another user than this one or root, or that another user can
+//! write to, may contain anybody's secret. A file that others can read is not secret. A file of
+//! root may be readable by its group, which is the usual way to give a secret to a program that
+//! does not run as root.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _};
@@ -19,30 +20,31 @@ use super::check;
 use crate::os::wait_for;
 use crate::report::{self, Explain as _, Refused, Status, Stop};
 
-/// Longest file: a mistaken name must not fill the memory.
+/// Maximum size in bytes: a mistaken name must not exhaust memory.
 const MAX_FILE: usize = 1 << 20;
 
 /// Bytes that are overwritten when they are no longer needed.
 pub type SecretBytes = Zeroizing<Vec<u8>>;
 
-/// What is done with a file that others can read or change.
+/// The treatment of a file that others can read or change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exposed {
-    /// One that others can change is refused, one that they can read is warned of.
+    /// Reject a file that others can change, warn of one that they can read.
     Warn,
-    /// Both are refused.
+    /// Reject both.
     Refuse,
-    /// Both are warned of: the user insists.
+    /// Warn of both: the user insists.
     Accept,
-    /// One that others can change is refused: most files of this kind hold nothing secret.
+    /// Reject a file that others can change, and ignore that they can read it: most files of this
+    /// kind contain no secrets.
     Ignore,
 }
 
-/// Reads a file with a secret, or standard input for `-`. From then on no core dump is made of this
-/// process, and other processes of the user cannot read its memory.
+/// Reads a secret from a file, or from standard input for `-`. Afterwards this process leaves no
+/// core dump, and other processes of the user cannot read its memory.
 ///
 /// # Errors
-/// If it cannot be read, is larger than 1 MiB or exposed, status 2; or a signal came.
+/// If the file cannot be read, is larger than 1 MiB or is exposed, status 2; or a signal.
 pub fn read_secret(path: &Path, exposed: Exposed) -> Result<SecretBytes, Stop> {
     let file = open(path).stop(Status::Usage, path.display())?;
     let metadata = file.metadata().stop(Status::Usage, path.display())?;
@@ -80,7 +82,7 @@ fn judge(path: &Path, trouble: Refused, exposed: Exposed) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Neither this nor reading waits blindly for the other end of a pipe.
+/// Opens a file without blocking on the other end of a pipe.
 fn open(path: &Path) -> std::io::Result<File> {
     if path.as_os_str() == "-" {
         return Ok(File::from(std::io::stdin().as_fd().try_clone_to_owned()?));
@@ -107,7 +109,7 @@ fn read_all(path: &Path, mut file: File) -> Result<SecretBytes, Stop> {
     }
 }
 
-/// Appends without leaving a copy behind where the bytes were before.
+/// Appends without leaving a copy in the previous buffer.
 fn push(bytes: &mut SecretBytes, more: &[u8]) {
     if bytes.len() + more.len() > bytes.capacity() {
         let mut larger = Vec::with_capacity(2 * bytes.capacity() + more.len());
