@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What it costs to look for frames in bytes that were made to be slow: work in proportion to
-//! their number, in whatever pieces they come, and within the time that each turn is given.
+//! The cost of searching for frames in adversarial input: the work is proportional to the size,
+//! however the input is split, and within the allowance of each turn.
 
 #![expect(clippy::unwrap_used, reason = "a panic is the verdict of a test")]
 
 use heka_core::wire::varint::put_varint;
 use heka_core::wire::{Deframer, More, Step};
 
-/// Longest message taken: every length in a header here is within it.
+/// Maximum length of a message: every length in a header here is within it.
 const LIMIT: usize = 16 << 20;
-/// Most steps that each byte may cost.
+/// Maximum number of steps per byte.
 const STEPS_PER_BYTE: u64 = 8;
 
-/// A header that names a length.
+/// Creates a header with a length.
 fn header(len: usize) -> Vec<u8> {
     let mut member = vec![8];
     put_varint(&mut member, len as u64);
     [&[0x1e, u8::try_from(member.len()).unwrap()], &member[..], &[0x1f]].concat()
 }
 
-/// A header that names a length in as many bytes as every other one here.
+/// Creates a header with a length, in a fixed number of bytes.
 fn wide_header(len: usize) -> Vec<u8> {
     let low = |shift: u32| u8::try_from(len >> shift & 0x7f).unwrap() | 0x80;
     vec![0x1e, 5, 8, low(0), low(7), low(14), u8::try_from(len >> 21).unwrap(), 0x1f]
 }
 
-/// A member with these bytes as its value.
+/// Creates a member with this value.
 fn member(value: &[u8]) -> Vec<u8> {
     let mut member = vec![0x7a];
     put_varint(&mut member, value.len() as u64);
@@ -36,8 +36,8 @@ fn repeated(part: &[u8], len: usize) -> Vec<u8> {
     part.repeat(len / part.len())
 }
 
-/// Wide headers in members, behind each of which `rest` follows; `length` tells from where its
-/// message begins how long it is.
+/// Creates wide headers in members, each followed by `rest`; `length` returns the length of a
+/// message from its start.
 fn headers(len: usize, rest: &[u8], length: impl Fn(usize) -> usize) -> Vec<u8> {
     let mut stream = Vec::new();
     while stream.len() + 10 + rest.len() <= len {
@@ -50,7 +50,7 @@ fn headers(len: usize, rest: &[u8], length: impl Fn(usize) -> usize) -> Vec<u8> 
 
 type Hostile = (&'static str, fn(usize) -> Vec<u8>);
 
-/// Streams of some `len` bytes.
+/// Streams of about `len` bytes.
 const HOSTILE: &[Hostile] = &[
     ("headers of a million bytes each", |len| repeated(&member(&header(1_000_000)), len)),
     ("the same, ended by what is no member", |len| {
@@ -95,7 +95,7 @@ const HOSTILE: &[Hostile] = &[
         [&header(len)[..], &[0x7b], &repeated(&member(&header(1_000_000)), len)].concat()
     }),
     ("walks that do not meet", |len| {
-        // Each candidate's first member ends where no other one's does.
+        // Each candidate's first member ends at a different place.
         let mut stream = Vec::new();
         for index in 0..len / 40 {
             let mut skip = vec![0x7a];
@@ -114,7 +114,7 @@ const HOSTILE: &[Hostile] = &[
     }),
 ];
 
-/// Reads a stream in pieces, and returns how much work that was.
+/// Reads a stream in pieces; returns the work done.
 fn work(stream: &[u8], piece: usize, rests: bool) -> u64 {
     let mut deframer = Deframer::new(LIMIT);
     let (mut start, mut end) = (0, 0);
@@ -156,7 +156,7 @@ fn work_grows_in_proportion_to_the_input() {
                 assert!(work <= most, "{name}, {len} bytes in pieces of {piece}: {work} steps");
                 work
             });
-            // Were it quadratic, it would be 16 times as much.
+            // Quadratic work would be 16 times as much.
             assert!(works[2] <= 6 * works[0], "{name}, in pieces of {piece}: {works:?}");
         }
     }
@@ -180,7 +180,7 @@ fn no_more_work_is_done_at_once_than_is_allowed() {
                 }
             }
             let work = deframer.work() - before;
-            // One message is walked over as far as it is in order, or a search goes to the end.
+            // One message is followed as far as it is valid, or a search continues to the end.
             assert!((1..STEPS + stream.len() as u64).contains(&work), "{name}: {work} steps");
         }
     }

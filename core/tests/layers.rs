@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 /// Top to bottom, as in the crate's documentation.
 const LAYERS: [&str; 9] =
     ["wire", "codec", "decode", "record", "report", "os", "net", "delivery", "cli"];
-/// Layers that are functions of their arguments: no descriptor, clock, environment or time zone.
+/// Layers whose functions depend only on their arguments: no descriptors, clock, environment or
+/// time zone.
 const PURE: [&str; 4] = ["wire", "codec", "decode", "record"];
-/// What a pure layer must not name.
+/// Names that must not occur in a pure layer.
 const IMPURE: [&str; 7] = [
     "nix::",
     "std::fs",
@@ -63,7 +64,7 @@ fn rank_of(layer: &str) -> usize {
     LAYERS.iter().position(|&name| name == layer).unwrap_or_else(|| panic!("no layer {layer}"))
 }
 
-/// The layers that a line of code names: `crate::os`, or each of `crate::{os, net}`.
+/// Returns the layers named in a line of code: `crate::os`, or each of `crate::{os, net}`.
 fn modules_in(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in line.match_indices("crate::") {
@@ -83,7 +84,7 @@ fn modules_in(line: &str) -> Vec<String> {
     found
 }
 
-/// Every line of code (not of comments) of every layer.
+/// Returns every line of code (not of comments) in every layer.
 fn lines() -> impl Iterator<Item = (String, PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Arguments from files, for command lines that are too long for a unit or a crontab: `@FILE`, with
-//! a slash in it, is replaced by the lines of the file. `@NAME` without one is an abstract socket.
-//! The values of some flags can be written in files in the same way.
+//! Arguments from files, for command lines that are too long for a unit or a crontab: `@FILE`,
+//! which must contain a slash, is replaced by the lines of the file. `@NAME` without a slash is an
+//! abstract socket. The values of some flags can be read from files in the same way.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -14,11 +14,11 @@ use clap::{Arg, Command};
 use crate::os::read_file;
 use crate::report::{Cause as _, Stop};
 
-/// Longest file of arguments.
+/// Maximum size of an argument file.
 const MAX_FILE: u64 = 1 << 20;
 
-/// `arguments` with those of files in their places. What follows `--`, or an option of `command`
-/// that takes a value, is taken as it is.
+/// Returns `arguments` with those from files inserted. Arguments after `--`, and values of options
+/// of `command`, are unchanged.
 ///
 /// # Errors
 /// `@FILE: CAUSE`, status 2.
@@ -70,7 +70,7 @@ fn contents(path: &Path) -> io::Result<Vec<u8>> {
     File::open(path).and_then(|file| read_file(&file, MAX_FILE))
 }
 
-/// The lines that count, with their numbers.
+/// Returns the significant lines with their numbers.
 fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
     (1..).zip(lines).filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"))
@@ -79,16 +79,16 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 /// A value of a flag.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Given {
-    /// Its place, for messages: the flag, or `FILE:LINE`.
+    /// Its origin, for messages: the flag, or `FILE:LINE`.
     pub place: String,
     /// The value.
     pub text: String,
 }
 
-/// The values that `text` gives as the value of `flag`: itself, or the lines of `@FILE`.
+/// Returns the values in `text`, the value of `flag`: the text itself, or the lines of `@FILE`.
 ///
 /// # Errors
-/// `FLAG: @FILE: CAUSE`, status 2; also if there is none in the file, or one is not text.
+/// `FLAG: @FILE: CAUSE`, status 2; also if the file has no values, or one is not text.
 pub fn given(flag: &str, text: &str) -> Result<Vec<Given>, Stop> {
     let Some(path) = file_of(OsStr::new(text)) else {
         return Ok(vec![Given { place: flag.to_owned(), text: text.to_owned() }]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the layers above know, on the command line: the names of their choices, and complaints
-//! about an expression. They themselves know of no command line.
+//! Choices of the other layers on the command line: their names, and error messages about
+//! expressions. The layers themselves know nothing of the command line.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -75,7 +75,7 @@ impl ValueEnum for Oversize {
     }
 }
 
-/// Compiles the message matcher that is the value of `flag`.
+/// Compiles the matcher in the value of `flag`.
 ///
 /// # Errors
 /// As [`mistaken`].
@@ -86,8 +86,8 @@ pub fn matcher(flag: &str, text: &str) -> Result<Matcher, Stop> {
     Ok(matcher)
 }
 
-/// Warns of fields whose names have quotes around them, which are part of the name, in the value
-/// of `flag`.
+/// Warns of field names in the value of `flag` that have quotes around them, since the quotes are
+/// part of the name.
 #[cfg(feature = "regex")]
 pub fn warn_of_quotes<'a>(flag: &str, fields: impl IntoIterator<Item = &'a FieldPath>) {
     for name in fields.into_iter().filter_map(FieldPath::without_quotes) {
@@ -95,7 +95,7 @@ pub fn warn_of_quotes<'a>(flag: &str, fields: impl IntoIterator<Item = &'a Field
     }
 }
 
-/// Compiles the regular expression that is the value of `flag`.
+/// Compiles the regular expression in the value of `flag`.
 ///
 /// # Errors
 /// As [`mistaken`].
@@ -105,8 +105,8 @@ pub fn regex(flag: &str, text: &str) -> Result<::regex::bytes::Regex, Stop> {
 }
 
 #[cfg(feature = "regex")]
-/// Says what is wrong with the expression that is the value of `flag`, with a caret at the place.
-/// Returns status 2, once all has been said.
+/// Prints the mistake in the value of `flag`, with a caret below its position. Returns status 2,
+/// with everything printed.
 pub fn mistaken(flag: &str, text: &str, mistake: &Mistake) -> Stop {
     report::error(format_args!("{flag}: {mistake}"));
     report::plain(format_args!("{}:   {}", report::program(), one_line(text)));
@@ -115,7 +115,7 @@ pub fn mistaken(flag: &str, text: &str, mistake: &Mistake) -> Stop {
 }
 
 #[cfg(feature = "regex")]
-/// The expression with a blank for each line end and the like.
+/// Returns the expression with blanks in place of line ends and the like.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

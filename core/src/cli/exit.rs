@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The end of a process: the number of each [`Status`], and real deaths by signal.
+//! The end of a process: the number of each [`Status`], and genuine deaths by signal.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::os::signal;
 use crate::report::{self, Status, Stop};
 
-/// The exit status of each outcome, the same in all tools.
+/// Returns the exit status, the same in all tools.
 fn number(status: Status) -> u8 {
     match status {
         Status::Done => 0,
@@ -23,7 +23,7 @@ fn number(status: Status) -> u8 {
     }
 }
 
-/// Prints what remains to be printed and turns the outcome into the process's exit.
+/// Prints pending reports, and converts the outcome into the exit of the process.
 pub fn finish(outcome: Result<Status, Stop>) -> ExitCode {
     report::progress::finish();
     report::print_suppressed();

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `-h` and `--help`: the options that people use, and all of them with examples.
+//! `-h` and `--help`: the common options, or all options with examples.
 
 use clap::{Arg, Command};
 
-/// What a tool's help has beside its flags.
+/// The additions to a tool's help.
 #[derive(Clone, Copy, Debug)]
 pub struct Help {
-    /// The long names of the options that `-h` shows, beside those of all tools.
+    /// Long names of the options that `-h` shows besides those of all tools.
     pub main: &'static [&'static str],
-    /// Command lines that `--help` ends with.
+    /// Command lines at the end of `--help`.
     pub examples: &'static [&'static str],
 }
 
 /// Options of all tools that `-h` shows.
 const COMMON: [&str; 3] = ["quiet", "verbose", "stats"];
 
-/// `command` with that help.
+/// Returns `command` with the help.
 pub(super) fn add(command: Command, name: &str, help: Help) -> Command {
     let is_main = |arg: &Arg| {
         let shown = |long: &str| help.main.contains(&long) || COMMON.contains(&long);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command-line half of the conventions: flags that every tool has, parsers for values, and
-//! the way from `main` to a tool's `run`.
+//! The common command line: flags that every tool has, parsers for values, and the way from `main`
+//! to a tool's `run`.
 
 mod arguments;
 mod choices;
@@ -61,7 +61,7 @@ pub struct Common {
     /// When to colour messages
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: When,
-    /// What it reports about itself.
+    /// Reports about the tool itself.
     #[command(flatten)]
     pub reporting: Reporting,
 }
@@ -80,7 +80,7 @@ pub enum When {
 
 impl When {
     /// Decides for a stream that is a terminal or not: `NO_COLOR`, then `CLICOLOR_FORCE`, then
-    /// `TERM` (not `dumb`, nor absent), then the terminal.
+    /// `TERM` (neither `dumb` nor absent), then the terminal.
     #[expect(clippy::disallowed_methods, reason = "the environment is read here for all tools")]
     pub fn decide(self, is_terminal: bool) -> bool {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -108,13 +108,13 @@ pub struct Writing {
 }
 
 impl Writing {
-    /// The status to exit with when `records` were written.
+    /// Returns the exit status after `records` records were written.
     pub fn status(&self, records: u64) -> Status {
         if self.exit_status && records == 0 { Status::Nothing } else { Status::Done }
     }
 }
 
-/// What a filter reads.
+/// The input files of a filter.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Files {
     /// Files to read; - is standard input
@@ -123,10 +123,11 @@ pub struct Files {
 }
 
 impl Files {
-    /// The files in order, standard input if none is named. `other` is a file that is read too.
+    /// Returns the files in order, standard input if there are none. `other` is a further file that
+    /// is read.
     ///
     /// # Errors
-    /// Status 2 if standard input is named twice.
+    /// Status 2 if standard input is given twice.
     pub fn names(self, other: Option<&Path>) -> Result<Vec<String>, Stop> {
         let mut names = self.files;
         if names.is_empty() {
@@ -145,28 +146,29 @@ impl Files {
 pub trait Tool: clap::Parser {
     /// The program's name.
     const NAME: &'static str;
-    /// Its own numbers, which follow those of all tools.
+    /// The tool's own numbers, after those of all tools.
     const METRICS: &'static [&'static [Metric]] = &[];
-    /// What its help has beside the flags.
+    /// The additions to its help.
     const HELP: Help;
-    /// What [`Common`] got.
+    /// Returns the common flags.
     fn common(&self) -> &Common;
-    /// Whether it is ready only once others can connect, which it says by [`pulse::ready`].
+    /// Whether the tool is ready only when others can connect, which it reports by
+    /// [`pulse::ready`].
     fn listens(&self) -> bool {
         false
     }
-    /// The arguments, the program's name first, as they are parsed: for forms of old.
+    /// Rewrites the arguments, including the program's name, before parsing: for obsolete syntax.
     fn arguments(arguments: Vec<OsString>) -> Vec<OsString> {
         arguments
     }
-    /// A last word on the command, for a tool that must take a letter away from a shared flag.
+    /// Adjusts the command, for a tool that needs the letter of a shared flag for itself.
     fn adjust(command: clap::Command) -> clap::Command {
         command
     }
 }
 
-/// Runs a tool: parses its arguments, sets up signals, diagnostics and statistics, and turns what
-/// `run` says into the end of the process.
+/// Runs a tool: parses its arguments, sets up signals, diagnostics and statistics, and converts the
+/// result of `run` into the exit of the process.
 pub fn main<T: Tool>(run: impl FnOnce(T) -> Result<Status, Stop>) -> ExitCode {
     finish(start(run))
 }
@@ -221,7 +223,7 @@ fn init_diag(name: &'static str, common: &Common) {
     report::init(name, level, common.reporting.format(color));
 }
 
-/// A tool's command with its version texts, as it is parsed.
+/// Returns a tool's command with its version texts, as it is parsed.
 pub fn command<T: Tool>() -> clap::Command {
     let long = format!(
         "{VERSION}\nrevision {REVISION}\nheka message format: proto2, framing 0x1e/0x1f\n\
@@ -243,7 +245,7 @@ fn parse<T: Tool>() -> Result<Option<T>, Stop> {
         .try_get_matches_from(T::arguments(arguments))
         .and_then(|mut matches| T::from_arg_matches_mut(&mut matches));
     if parsed.is_err() {
-        // What goes wrong before the flags are known has a name too.
+        // Errors before the flags are parsed need the program's name too.
         init_diag(T::NAME, &Common::default());
     }
     match parsed {
@@ -260,7 +262,7 @@ fn parse<T: Tool>() -> Result<Option<T>, Stop> {
     }
 }
 
-/// clap's first paragraph in one line, without its `error: `.
+/// Returns clap's first paragraph in one line, without `error: `.
 fn usage_text(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let paragraph = text.split("\n\n").next().unwrap_or(&text);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The flags of sockets, one meaning in all tools. A tool flattens the groups that it needs and
-//! calls their `plan`.
+//! The flags of sockets, with the same meaning in all tools. A tool flattens the groups that it
+//! needs and calls their `plan`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ use super::{Timeout, parse_duration, parse_timeout};
 use crate::net::{Backoff, Family, Proxy, Retries, Settings};
 use crate::report::Stop;
 
-/// Time after which an idle connection is looked after, unless a period is given: Linux's own.
+/// Default idle time before TCP keepalive probes: Linux's own.
 const KEEPALIVE: &str = "7200s";
 
-/// `forever` (or -1, Heka's word for it) or a number.
+/// Parses `forever` (or -1, as in Heka) or a number.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_retries(text: &str) -> Result<Retries, String> {
     match text {
         "forever" | "-1" => Ok(Retries::Forever),
@@ -33,7 +33,7 @@ pub fn parse_retries(text: &str) -> Result<Retries, String> {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network options")]
 pub struct NetArgs {
-    /// How connections are made.
+    /// Settings for connecting.
     #[command(flatten)]
     pub connect: ConnectArgs,
     /// HTTP or SOCKS5 proxy to connect through
@@ -42,12 +42,12 @@ pub struct NetArgs {
     /// Ignore proxy settings in the environment
     #[arg(long, conflicts_with = "proxy")]
     pub no_proxy: bool,
-    /// What holds for connections once they are made.
+    /// Settings of established connections.
     #[command(flatten)]
     pub socket: SocketArgs,
 }
 
-/// Flags of everything that makes connections.
+/// Flags of everything that connects.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Network options")]
 pub struct ConnectArgs {
@@ -63,7 +63,7 @@ pub struct ConnectArgs {
 }
 
 impl ConnectArgs {
-    /// Which addresses of a host are used.
+    /// Returns the address family to use.
     pub fn family(&self) -> Family {
         match (self.ipv4, self.ipv6) {
             (true, _) => Family::V4,
@@ -86,11 +86,11 @@ pub struct SocketArgs {
 }
 
 impl NetArgs {
-    /// Checks the flags. Which variables may name a proxy depends on what is spoken: the first one
-    /// of `variables` that is set counts, in lower case too.
+    /// Validates the flags. The variables for a proxy depend on the protocol: the first of
+    /// `variables` that is set counts, also in lower case.
     ///
     /// # Errors
-    /// A proxy that is none: status 2.
+    /// An invalid proxy: status 2.
     pub fn plan(&self, variables: &[&str]) -> Result<Settings, Stop> {
         Ok(Settings {
             connect_timeout: self.connect.connect_timeout.0,
@@ -128,7 +128,8 @@ impl NetArgs {
     }
 }
 
-/// A variable that names a proxy. To a CGI program `HTTP_PROXY` is a header of its caller's.
+/// Returns a variable for a proxy. In a CGI program, `HTTP_PROXY` is a header from the client and
+/// is ignored.
 #[expect(clippy::disallowed_methods, reason = "the environment of the network flags is read here")]
 fn variable(name: &str) -> Option<String> {
     if name == "HTTP_PROXY" && environment("REQUEST_METHOD").is_some() {
@@ -137,7 +138,7 @@ fn variable(name: &str) -> Option<String> {
     environment(name)
 }
 
-/// A variable, or the same in lower case, if it is not empty.
+/// Returns a variable, or the same in lower case, unless it is empty.
 #[expect(clippy::disallowed_methods, reason = "the environment of the network flags is read here")]
 fn environment(name: &str) -> Option<String> {
     [name.to_ascii_lowercase(), name.to_owned()]
@@ -146,7 +147,7 @@ fn environment(name: &str) -> Option<String> {
         .find(|value| !value.is_empty())
 }
 
-/// Flags of tools that try again. What a flag leaves open is the tool's own default.
+/// Flags of tools that retry. The tool has its own default for each.
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "Retry options")]
 pub struct RetryArgs {
@@ -168,7 +169,7 @@ pub struct RetryArgs {
 }
 
 impl RetryArgs {
-    /// The flags over a tool's defaults.
+    /// Applies the flags to a tool's defaults.
     pub fn plan(&self, defaults: Backoff) -> Backoff {
         Backoff {
             delay: self.retry_delay.unwrap_or(defaults.delay),
@@ -187,10 +188,11 @@ fn parse_growth(text: &str) -> Result<f64, String> {
     }
 }
 
-/// `ADDRESS`, `ADDRESS:PORT`, `[ADDRESS]:PORT`: where connections come from (a value parser).
+/// Parses `ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`, the local address of connections (a value
+/// parser).
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_source(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()) {
         return Ok(SocketAddr::from(([0, 0, 0, 0], port)));
@@ -231,7 +233,7 @@ mod tls_args {
     use crate::net::tls::{ClientAuth, ClientSettings, Identity, Roots, ServerSettings, Version};
     use crate::report::Stop;
 
-    /// The flag of tools where TLS is a choice.
+    /// The flag of tools where TLS is optional.
     #[derive(Args, Clone, Copy, Debug)]
     #[command(next_help_heading = "TLS options")]
     pub struct TlsChoice {
@@ -241,10 +243,10 @@ mod tls_args {
     }
 
     impl TlsChoice {
-        /// The addresses, with TLS if it was chosen, and whether one of them has it.
+        /// Returns the addresses, with TLS if it was chosen, and whether any of them uses TLS.
         ///
         /// # Errors
-        /// An address that cannot have TLS: status 2.
+        /// An address that cannot use TLS: status 2.
         pub fn apply(self, mut addresses: Vec<Addr>) -> Result<(Vec<Addr>, bool), Stop> {
             if self.tls {
                 let with_tls = addresses.into_iter().map(Addr::with_tls);
@@ -268,13 +270,13 @@ mod tls_args {
         /// Minimum TLS version
         #[arg(long, value_name = "VERSION", default_value = "1.2")]
         pub tls_min: Version,
-        /// Do not verify the server certificate
+        /// Whether any flag but the version was given.
         #[arg(short = 'k', long, conflicts_with = "ca_file")]
         pub insecure: bool,
     }
 
     impl TlsArgs {
-        /// Whether any of them was given but the version.
+        /// Returns the settings of a client.
         pub fn is_used(&self) -> bool {
             let named = self.files.cert.is_some() || self.server_name.is_some();
             self.insecure || self.files.ca_file.is_some() || named
@@ -314,12 +316,12 @@ mod tls_args {
     }
 
     impl ServerTlsArgs {
-        /// Whether any of them was given but the version.
+        /// Whether any flag but the version was given.
         pub fn is_used(&self) -> bool {
             self.cert.is_some() || self.client_ca.is_some() || self.client_auth.is_some()
         }
 
-        /// The settings of a server.
+        /// Returns the settings of a server.
         ///
         /// # Errors
         /// If something is missing: status 2.

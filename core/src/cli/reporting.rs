@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a tool reports about itself, and to whom: flags of every tool, and what a service manager
-//! sets.
+//! A tool's reports about itself: flags of every tool, and settings of a service manager.
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
@@ -15,10 +14,10 @@ use crate::os::reporter::Reporter;
 use crate::os::{MetricsFile, Notify};
 use crate::report::{Format, Stop};
 
-/// How often `--metrics` writes.
+/// Default interval of `--metrics`.
 const METRICS_PERIOD: Duration = Duration::from_secs(10);
 
-/// Flags of every tool that are about its numbers and diagnostics.
+/// Flags of every tool for its statistics and diagnostics.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Common options")]
 pub struct Reporting {
@@ -41,7 +40,7 @@ pub struct Reporting {
     pub(super) progress: bool,
 }
 
-/// How statistics are printed.
+/// The form of statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum StatsForm {
     /// One line for people
@@ -50,7 +49,7 @@ enum StatsForm {
     Json,
 }
 
-/// What messages on stderr are like.
+/// The format of messages on stderr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
     /// With priorities if stderr is the journal, else text
@@ -63,7 +62,7 @@ enum LogFormat {
 }
 
 impl Reporting {
-    /// Whether anybody asks for numbers.
+    /// Whether any statistics were requested.
     pub fn counts(&self) -> bool {
         self.progress
             || self.stats.is_some()
@@ -79,7 +78,7 @@ impl Reporting {
         self.stats == Some(StatsForm::Json)
     }
 
-    /// What lines on stderr are like, given whether colour is wanted.
+    /// Returns the format of lines on stderr; `color` says whether colour is wanted.
     pub(super) fn format(&self, color: bool) -> Format {
         match self.log_format {
             LogFormat::Json => Format::Json,
@@ -89,7 +88,7 @@ impl Reporting {
         }
     }
 
-    /// The thread that reports the numbers.
+    /// Returns the reporter of statistics.
     pub(super) fn reporter(&self) -> Result<Reporter, Stop> {
         let metrics = self.metrics.clone().map(|(path, period)| {
             let shown = path.display().to_string();
@@ -100,13 +99,14 @@ impl Reporting {
     }
 }
 
-/// A duration that is not zero.
+/// Parses a duration other than zero.
 fn parse_period(text: &str) -> Result<Duration, String> {
     let period = parse_duration(text)?;
     if period.is_zero() { Err("must be more than 0".to_owned()) } else { Ok(period) }
 }
 
-/// A path, and how often it is written. A comma of the path's own is followed by no duration.
+/// Parses a path with an optional interval. A comma that is not followed by a duration belongs to
+/// the path.
 fn parse_metrics(text: &str) -> Result<(PathBuf, Duration), String> {
     let (path, period) = match text.rsplit_once(',') {
         Some((path, period)) if parse_duration(period).is_ok() => (path, parse_period(period)?),
@@ -123,7 +123,7 @@ fn variable(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The service manager, if it wants to be notified.
+/// Returns the connection to the service manager, if it requested notifications.
 fn notify() -> Option<Notify> {
     let number = |name| variable(name)?.to_str()?.parse::<u64>().ok();
     let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));

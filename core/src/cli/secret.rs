@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files with secrets in them: keys, passwords, tokens. They are never arguments, which every user
-//! of the machine can read.
+//! Files with secrets: keys, passwords, tokens. Secrets are never arguments, which every user of
+//! the system can read.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::os::{Exposed, SecretBytes, read_secret, wait_for};
 use crate::report::{self, Explain as _, Status, Stop};
 
-/// Reads a file, or standard input for `-`; warns if other users can read it too.
+/// Reads a file, or standard input for `-`; warns if other users can read it.
 ///
 /// # Errors
 /// As [`read_secret`].
@@ -23,11 +23,11 @@ pub fn read(path: &Path) -> Result<SecretBytes, Stop> {
     read_secret(path, Exposed::Warn)
 }
 
-/// Reads a file whose only line is the secret; `what` it is, such as a key, is for messages. From
-/// then on nothing on stderr shows it.
+/// Reads a file whose only line is the secret; `what`, e.g. a key, is its name in messages.
+/// Conceals the secret on stderr from then on.
 ///
 /// # Errors
-/// As [`read`], and if there is no such line or more than one.
+/// As [`read`], and if the file does not have exactly one line.
 pub fn line(path: &Path, what: &str) -> Result<SecretBytes, Stop> {
     let text = local_line(path, what)?;
     if let Ok(text) = std::str::from_utf8(&text) {
@@ -36,8 +36,8 @@ pub fn line(path: &Path, what: &str) -> Result<SecretBytes, Stop> {
     Ok(text)
 }
 
-/// The same for a secret that no peer ever gets and so none can quote: of messages of our own it
-/// would only hide the words that it happens to be made of.
+/// Like [`line`], without concealing it: for a secret that is never sent to a peer, so that no peer
+/// can quote it. Concealing could only damage our own messages.
 ///
 /// # Errors
 /// As [`line`].
@@ -62,10 +62,10 @@ pub fn local_line(path: &Path, what: &str) -> Result<SecretBytes, Stop> {
     Ok(text)
 }
 
-/// A secret as text.
+/// Converts a secret to text.
 ///
 /// # Errors
-/// If it is none; status 2.
+/// If it is not UTF-8; status 2.
 pub fn text(path: &Path, mut secret: SecretBytes) -> Result<Zeroizing<String>, Stop> {
     if secret.contains(&0) || std::str::from_utf8(&secret).is_err() {
         return Err(unusable(path, "not text"));
@@ -73,17 +73,16 @@ pub fn text(path: &Path, mut secret: SecretBytes) -> Result<Zeroizing<String>, S
     Ok(Zeroizing::new(String::from_utf8(std::mem::take(&mut *secret)).unwrap_or_default()))
 }
 
-/// Whether a blank, which nobody sees in an editor, is the first or the last byte.
+/// Whether the first or last byte is a blank, which is invisible in an editor.
 pub(super) fn has_blank_end(secret: &[u8]) -> bool {
     let is_blank = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
     is_blank(secret.first()) || is_blank(secret.last())
 }
 
-/// Asks for a line on the controlling terminal, without showing what is typed; none if there is no
-/// terminal.
+/// Asks for a line on the controlling terminal, with echo disabled; `None` if there is no terminal.
 ///
 /// # Errors
-/// [`Stop::Signal`] if INT or TERM ends the wait; the terminal shows again what is typed then.
+/// [`Stop::Signal`] if INT or TERM ends the wait; echo is enabled again.
 pub fn ask(question: &str) -> Result<Option<Zeroizing<String>>, Stop> {
     let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
         return Ok(None);
@@ -101,7 +100,7 @@ fn ask_on(mut terminal: &File, question: &str) -> Result<Zeroizing<String>, Stop
     terminal.write_all(question.as_bytes()).at("/dev/tty")?;
     let waited = wait_for(terminal.as_fd(), PollFlags::POLLIN, None);
     let mut line = Zeroizing::new(String::with_capacity(4096));
-    // A terminal that has something to read has a whole line.
+    // A readable terminal has a whole line.
     let read = waited.and_then(|_| BufReader::new(terminal).read_line(&mut line).at("/dev/tty"));
     terminal.write_all(b"\n").at("/dev/tty")?;
     read?;
@@ -110,7 +109,7 @@ fn ask_on(mut terminal: &File, question: &str) -> Result<Zeroizing<String>, Stop
     Ok(Zeroizing::new(line.to_owned()))
 }
 
-/// A file that the user named and that cannot be used: as wrong as a wrong flag, status 2.
+/// Reports an unusable file that the user named, which is treated like a wrong flag: status 2.
 pub fn unusable(path: &Path, cause: &str) -> Stop {
     Stop::Error { status: Status::Usage, text: format!("{}: {cause}", path.display()) }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The form of what a tool writes, and the one way to open an output for it.
+//! The form of a tool's output, and the one way to open an output for it.
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -36,7 +36,7 @@ pub struct Showing {
 }
 
 impl Showing {
-    /// What was asked for, if anything was: flags for one form ask for it.
+    /// Returns the requested form, if any: flags for one form imply it.
     ///
     /// # Errors
     /// Status 2 if flags for one form were given with another.
@@ -55,8 +55,8 @@ impl Showing {
         Ok(if is_asked_for { Some(Form::Short) } else { chosen })
     }
 
-    /// Opens `out` for messages: in the form that is asked for, else short lines on a terminal,
-    /// else the `default`.
+    /// Opens `out` for messages, in the requested form, or otherwise short lines on a terminal and
+    /// `default` elsewhere.
     ///
     /// # Errors
     /// As [`Showing::form`] and [`settle_form`].
@@ -65,7 +65,7 @@ impl Showing {
         self.open_as(self.form()?, default, color, settings, out)
     }
 
-    /// The same with the form chosen, and settings for it.
+    /// Like [`Showing::open`], with the form chosen and settings for it.
     ///
     /// # Errors
     /// As [`settle_form`].
@@ -91,27 +91,25 @@ impl Showing {
     }
 }
 
-/// Makes `out` ready for a form: text is made harmless for a terminal, framed messages are refused
-/// there.
+/// Prepares `out` for a form: text is escaped for a terminal, framed messages are refused there.
 ///
 /// # Errors
-/// Status 2 if framed messages were to be written to a terminal; that and what helps has been said
-/// then.
+/// Status 2 for framed messages on a terminal; this has been reported with a hint.
 pub fn settle_form(form: Form, out: Output) -> Result<Output, Stop> {
     let out = if form.is_binary() {
         settle_frames(out, "choose another format with -o, or pipe them into heka-decode")?
     } else {
         out
     };
-    // Short lines have colours, and see to their harmlessness themselves.
+    // Short lines have colours, and are escaped by their encoder.
     let is_settled = form.is_binary() || form.is_short() || form == Form::Raw;
     Ok(if is_settled { out } else { out.text() })
 }
 
-/// Makes `out` ready for framed messages: they are refused on a terminal, with a hint.
+/// Prepares `out` for framed messages, which are refused on a terminal with a hint.
 ///
 /// # Errors
-/// Status 2 if `out` is a terminal; that and the hint have been printed then.
+/// Status 2 if `out` is a terminal; this has been reported with the hint.
 pub fn settle_frames(out: Output, hint: &str) -> Result<Output, Stop> {
     if !out.is_terminal() {
         return Ok(out);
@@ -121,14 +119,14 @@ pub fn settle_frames(out: Output, hint: &str) -> Result<Output, Stop> {
     Err(Stop::Said(Status::Usage))
 }
 
-/// Columns of the terminal on standard output.
+/// Returns the width of the terminal on standard output.
 fn terminal_width() -> Option<usize> {
     #[expect(clippy::disallowed_methods, reason = "asks about stdout, does not write")]
     let size = terminal_size::terminal_size_of(std::io::stdout());
     size.map(|(width, _)| usize::from(width.0))
 }
 
-/// A value parser for some forms.
+/// Returns a value parser for some forms.
 pub fn forms(forms: &'static [Form]) -> impl TypedValueParser<Value = Form> {
     choice(forms.iter().map(|&form| (form, form.name(), help(form))))
 }
@@ -137,7 +135,7 @@ fn parse_time_form() -> impl TypedValueParser<Value = TimeForm> {
     choice(TimeForm::ALL.into_iter().map(|form| (form, form.name(), "")))
 }
 
-/// A value parser for some values by their names.
+/// Returns a value parser for some named values.
 pub fn choice<T: Copy + Send + Sync + 'static>(
     values: impl Iterator<Item = (T, &'static str, &'static str)>,
 ) -> impl TypedValueParser<Value = T> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Signatures on the command line: the flags, and the files that hold the keys.
+//! Signatures on the command line: the flags, and the files with the keys.
 //!
-//! Keys come from files only, never from arguments, which every user of the machine can read.
+//! Keys come only from files, never from arguments, which every user of the system can read.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -42,10 +42,10 @@ pub enum Hash {
 }
 
 impl SignerArgs {
-    /// Reads the key; nothing if no signer is named.
+    /// Reads the key; `None` if no signer is given.
     ///
     /// # Errors
-    /// If the key file cannot be read or does not hold one line; status 2.
+    /// If the key file cannot be read or does not contain exactly one line; status 2.
     pub fn load(&self) -> Result<Option<Signer>, Stop> {
         let (Some(name), Some(path)) = (&self.signer, &self.hmac_key_file) else {
             return Ok(None);
@@ -78,7 +78,7 @@ impl KeysArgs {
     /// Reads the keys.
     ///
     /// # Errors
-    /// If the file cannot be read or a line of it is wrong; status 2.
+    /// If the file cannot be read or a line is invalid; status 2.
     pub fn load(&self) -> Result<Verifier, Stop> {
         let keys = match &self.hmac_keys {
             Some(path) if !self.no_verify => Some(parse_keys(path, &secret::read(path)?)?),
@@ -89,7 +89,7 @@ impl KeysArgs {
     }
 }
 
-/// Decides whether frames are taken.
+/// Decides whether frames are accepted.
 #[derive(Clone, Debug, Default)]
 pub struct Verifier {
     keys: Option<Keys>,
@@ -97,22 +97,22 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Whether there is anything to verify.
+    /// Whether signatures are verified at all.
     pub fn is_active(&self) -> bool {
         self.keys.is_some()
     }
 
-    /// Who has signed a frame that was verified, if anybody did.
+    /// Returns the signer of a verified frame, if it is signed.
     pub fn signer_of<'a>(&self, frame: &Frame<'a>) -> Option<&'a [u8]> {
         let Header { hmac, hmac_signer, .. } = frame.header;
         hmac.filter(|_| self.is_active()).map(|_| hmac_signer.unwrap_or_default())
     }
 
-    /// Verifies a frame's signature. Without keys every frame is taken; with keys an unsigned one
-    /// still is, unless a signer is required.
+    /// Verifies a frame's signature. Without keys every frame is accepted; with keys, unsigned ones
+    /// still are, unless a signer is required.
     ///
     /// # Errors
-    /// Why it is not taken.
+    /// The reason for the rejection.
     pub fn verify(&self, frame: &Frame<'_>) -> Result<(), Rejected> {
         let Some(keys) = &self.keys else { return Ok(()) };
         let reason = match (keys.verify(&frame.header, frame.message), &self.required) {
@@ -132,7 +132,7 @@ impl Verifier {
     }
 }
 
-/// A frame that was not taken.
+/// A rejected frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
     offset: u64,
@@ -141,7 +141,7 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    /// What is wrong with its signature.
+    /// Returns the defect of the signature.
     pub fn reason(&self) -> &'static str {
         self.reason
     }
@@ -157,8 +157,8 @@ impl std::fmt::Display for Rejected {
     }
 }
 
-/// Reads lines of `SIGNER_VERSION KEY`; empty ones and those that begin with `#` are skipped.
-/// The key is everything after the first blank.
+/// Parses lines of the form `SIGNER_VERSION KEY`; empty lines and comments (`#`) are skipped. The
+/// key is everything after the first blank.
 fn parse_keys(path: &Path, text: &[u8]) -> Result<Keys, Stop> {
     let mut keys = Keys::default();
     let mut seen = BTreeMap::new();
@@ -194,7 +194,7 @@ fn parse_key(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let blank = line.iter().position(|&byte| byte == b' ')?;
     let (signer, key) = (line.get(..blank)?, line.get(blank + 1..)?);
     let version = signer.rsplit(|&byte| byte == b'_').next().filter(|v| v.len() < signer.len())?;
-    // As it is in a frame: no sign, no zeros in front.
+    // As in a frame: no sign, no leading zeros.
     let is_number = |text: &str| text.parse::<u32>().is_ok_and(|number| number.to_string() == text);
     let is_number = str::from_utf8(version).is_ok_and(is_number);
     (is_number && !key.is_empty()).then_some((signer, key))
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(parse("\n").unwrap_err(), "keys: no key in it");
         assert!(parse("ops_1 ").is_err());
         assert!(parse("ops_x k").is_err());
-        // No frame has such a version.
+        // Versions that no frame can have.
         for version in ["+1", "01", "-1", "4294967296", ""] {
             assert!(parse(&format!("ops_{version} k")).is_err(), "{version}");
         }

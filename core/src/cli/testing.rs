@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the unit tests of the tools share: a man page and completions that cannot drift from the
-//! flags. Each tool's `cli.rs` ends in
+//! Shared unit tests of the tools, which keep man pages and completions consistent with the flags.
+//! Each tool's `cli.rs` ends with
 //!
 //! ```ignore
 //! #[cfg(test)]
@@ -24,10 +24,10 @@ use clap_complete::Shell;
 
 use crate::report::stats::Metric;
 
-/// Holds a tool against `man/NAME.1` and `completions/{bash,zsh,fish}`.
+/// Compares a tool with `man/NAME.1` and `completions/{bash,zsh,fish}`.
 ///
 /// # Panics
-/// If they differ; the message says where.
+/// If they differ; the message shows the differences.
 pub fn assert_documented<T: crate::cli::Tool>() {
     let command = crate::cli::command::<T>();
     let page = root().join(format!("man/{}.1", command.get_name()));
@@ -37,8 +37,8 @@ pub fn assert_documented<T: crate::cli::Tool>() {
     assert_completions(command);
 }
 
-/// `-h` shows about ten options that there are, and what `--help` shows as an example is a command
-/// line that the tool understands.
+/// Checks that `-h` shows about ten existing options, and that the tool accepts the examples of
+/// `--help`.
 fn assert_help<T: crate::cli::Tool>() {
     let help = T::HELP;
     assert_eq!(
@@ -69,7 +69,7 @@ fn assert_help<T: crate::cli::Tool>() {
     }
 }
 
-/// The words of a shell line, without redirections.
+/// Splits a shell line into words, without redirections.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;
@@ -87,7 +87,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// Every number of the tool is in its page with its label, and no other.
+/// Checks that the page lists exactly the tool's numbers, each with its label.
 fn assert_metrics_documented(metrics: &[&[Metric]], page: &Path) {
     let text = fs::read_to_string(page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
     let documented = text.lines().filter_map(|line| line.strip_prefix(".It Li "));
@@ -101,11 +101,11 @@ fn assert_metrics_documented(metrics: &[&[Metric]], page: &Path) {
     assert_eq!(documented, known, "{}", page.display());
 }
 
-/// Every flag that is not hidden is in an `.It Fl` of the page with the same value name (lower
-/// case there), and every `.It Fl` of the page is a flag.
+/// Checks that every visible flag is in an `.It Fl` of the page with the same value name (in lower
+/// case), and that every `.It Fl` of the page is a flag.
 ///
 /// # Panics
-/// If not so; the message lists all differences.
+/// If not; the message lists all differences.
 pub fn assert_man_page(command: &Command, page: &Path) {
     let text = fs::read_to_string(page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
     let written = page_flags(&text);
@@ -114,7 +114,7 @@ pub fn assert_man_page(command: &Command, page: &Path) {
     for (flag, entry) in &known {
         match written.get(flag) {
             None if !entry.hidden => complaints.push(format!("{flag} is not in the page")),
-            // `-n, --max-count=num` may name the value once.
+            // `-n, --max-count=num` may give the value's name once.
             Some(None) if !flag.starts_with("--") => {}
             Some(value) if *value != entry.value => complaints.push(format!(
                 "{flag} takes {}, in the page {}",
@@ -130,8 +130,8 @@ pub fn assert_man_page(command: &Command, page: &Path) {
     assert!(complaints.is_empty(), "{}:\n  {}", page.display(), complaints.join("\n  "));
 }
 
-/// The committed completions are those that `clap_complete` makes; `HEKA_COMPLETIONS=overwrite`
-/// writes them.
+/// Compares the committed completions with the output of `clap_complete`;
+/// `HEKA_COMPLETIONS=overwrite` writes them.
 ///
 /// # Panics
 /// If they differ or cannot be read or written.
@@ -159,7 +159,7 @@ pub fn assert_completions(mut command: Command) {
     }
 }
 
-/// The folder of the workspace.
+/// Returns the root of the workspace.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -173,7 +173,7 @@ fn described(value: Option<&String>) -> String {
     value.map_or_else(|| "no value".to_owned(), |name| format!("<{name}>"))
 }
 
-/// `-x` and `--long` of everything that the command takes.
+/// Returns `-x` and `--long` of everything that the command accepts.
 fn command_flags(command: &Command) -> BTreeMap<String, Entry> {
     let mut command = command.clone();
     command.build();
@@ -207,7 +207,7 @@ fn value_name(arg: &Arg) -> Option<String> {
     Some(arg.get_value_names()?.first()?.to_lowercase())
 }
 
-/// The flags of all `.It Fl …` lines, with the name behind the `Ar` that follows each.
+/// Returns the flags in all `.It Fl …` lines, with the name after each one's `Ar`.
 fn page_flags(text: &str) -> BTreeMap<String, Option<String>> {
     let mut flags = BTreeMap::new();
     let items = text.lines().filter(|line| line.starts_with(".It Fl ") || line.starts_with(".Xo "));

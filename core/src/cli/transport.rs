@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The flags of tools that carry messages to a broker and from it.
+//! The flags of tools that carry messages to and from a broker.
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub struct TransportArgs {
     pub in_flight: usize,
 }
 
-/// Flags of users with a password.
+/// Flags for a user with a password.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Login options")]
 pub struct LoginArgs {
@@ -39,7 +39,7 @@ pub struct LoginArgs {
 }
 
 impl LoginArgs {
-    /// The user and the file with the password, of the flags or of an address.
+    /// Returns the user and the password file, from the flags or an address.
     ///
     /// # Errors
     /// One of them is missing: status 2.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `--unparsed`: what is done with records that cannot be parsed.
+//! `--unparsed`: the treatment of records that cannot be parsed.
 
 use std::convert::Infallible;
 use std::fs::OpenOptions;
@@ -8,18 +8,18 @@ use std::str::FromStr;
 use crate::os::Output;
 use crate::report::{Explain as _, Stop};
 
-/// The field of a message that was forwarded unparsed with the reason in it.
+/// The field with the reason in a message that was forwarded unparsed.
 pub const UNPARSED: &[u8] = b"_unparsed";
 
-/// What to do with them.
+/// The treatment of unparsed records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Unparsed {
-    /// They are messages, with the record as payload.
+    /// Forward them as messages, with the record as payload.
     #[default]
     Forward,
-    /// Nothing.
+    /// Drop them.
     Drop,
-    /// They are added to a file as they came.
+    /// Append them to a file.
     File(String),
 }
 
@@ -36,7 +36,7 @@ impl FromStr for Unparsed {
 }
 
 impl Unparsed {
-    /// What was done with one.
+    /// Returns the past participle for messages.
     pub fn done(&self) -> &'static str {
         match self {
             Self::Forward => "forwarded unparsed",
@@ -45,8 +45,8 @@ impl Unparsed {
         }
     }
 
-    /// Opens the file, if there is one. What is written to it is there at once: a position that is
-    /// told afterwards says so.
+    /// Opens the file, if there is one. Records are written immediately, before any position that
+    /// covers them is reported.
     ///
     /// # Errors
     /// `FILE: CAUSE`, status 1.

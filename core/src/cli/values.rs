@@ -6,10 +6,11 @@ use std::time::Duration;
 use crate::codec::time;
 use crate::os::clock;
 
-/// A size in bytes with the suffixes of tail(1): b=512, kB=1000, K=KiB=1024, MB, M, GB, G, T.
+/// Parses a size in bytes with the suffixes of tail(1): b=512, kB=1000, K=KiB=1024, MB, M, GB, G,
+/// T.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
@@ -30,10 +31,10 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
 }
 
-/// A size that fits memory and is not zero.
+/// Parses a size that fits into memory and is not zero.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_buffer_size(text: &str) -> Result<usize, String> {
     match parse_size(text)? {
         0 => Err("must be more than 0".to_owned()),
@@ -42,13 +43,13 @@ pub fn parse_buffer_size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A hundred years, in seconds: no clock gets out of bounds by it.
+/// A hundred years, in seconds, which no clock overflows.
 const LONGEST_DURATION: f64 = 36_500.0 * 86_400.0;
 
-/// A duration: `250ms`, `5s`, `1m`, `2h`, `1d`, sums of these, or a bare number of seconds.
+/// Parses a duration: `250ms`, `5s`, `1m`, `2h`, `1d`, sums of these, or a bare number of seconds.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || "expected a duration such as 250ms, 5s, 1m or 2h".to_owned();
     let mut total = 0.0;
@@ -81,11 +82,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A time, as nanoseconds since 1970: what [`time::parse`] reads, `now`, or how long ago as a
-/// duration (`10m`, `10m ago`).
+/// Parses a time to nanoseconds since 1970: the forms of [`time::parse`], `now`, or an age (`10m`,
+/// `10m ago`).
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_when(text: &str) -> Result<i64, String> {
     let now = clock::now_ns();
     if text == "now" {
@@ -99,10 +100,10 @@ pub fn parse_when(text: &str) -> Result<i64, String> {
         .ok_or_else(|| "expected a time such as 10m, 15:04 or '2006-01-02 15:04'".to_owned())
 }
 
-/// A duration, or `none` for no limit.
+/// Parses a duration, or `none` for no limit.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_timeout(text: &str) -> Result<Timeout, String> {
     match text {
         "none" | "off" | "forever" => Ok(Timeout(None)),
@@ -110,14 +111,14 @@ pub fn parse_timeout(text: &str) -> Result<Timeout, String> {
     }
 }
 
-/// A time limit, or none. (A type of its own: to clap, an `Option` is a flag that may be absent.)
+/// An optional time limit. (A type of its own: clap treats an `Option` as an optional flag.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeout(pub Option<Duration>);
 
-/// One byte: itself, or an escape such as `\n`, `\t`, `\0`, `\x1e`.
+/// Parses one byte: a character, or an escape such as `\n`, `\t`, `\0`, `\x1e`.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_byte(text: &str) -> Result<u8, String> {
     let wrong = || "expected one byte, such as ';' or '\\t' or '\\x1e'".to_owned();
     match text.as_bytes() {

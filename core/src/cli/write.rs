@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The flags of tools that can write to a file of their own.
+//! The flags of tools that can write to a file.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::{parse_duration, parse_size};
 use crate::os::{FileSink, Output, Rotation, signal};
 use crate::report::{Explain as _, Stop};
 
-/// Flags of tools that can write to a file of their own.
+/// Flags of tools that can write to a file.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output file")]
 pub struct WriteArgs {
@@ -38,7 +38,7 @@ pub struct CommitArgs {
 }
 
 impl WriteArgs {
-    /// Opens the file, or standard output if none is named. From then on HUP reopens the file.
+    /// Opens the file, or standard output if none is given. HUP reopens the file from then on.
     ///
     /// # Errors
     /// If the file cannot be opened.
@@ -52,10 +52,10 @@ impl WriteArgs {
     }
 }
 
-/// Permissions such as 664.
+/// Parses octal permissions such as 664.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_octal(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o7777 => Ok(mode),
@@ -63,11 +63,11 @@ pub fn parse_octal(text: &str) -> Result<u32, String> {
     }
 }
 
-/// A size with a unit (`64M`), or a duration (`1h`); a bare number is a size. `m` alone means
-/// minutes, `M` mebibytes.
+/// Parses a size with a unit (`64M`), or a duration (`1h`); a bare number is a size. `m` alone
+/// means minutes, `M` mebibytes.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub fn parse_rotation(text: &str) -> Result<Rotation, String> {
     let is_time = text.ends_with(['s', 'm', 'h', 'd']);
     let rotation = if is_time {

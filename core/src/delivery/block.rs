@@ -1,51 +1,51 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Blocks: how messages lie in the files of a queue.
+//! Blocks: the format of messages in the files of a queue.
 //!
-//! Each block begins with a frame without a message, which every reader of frames passes over. Its
-//! header says the number of the message before (101), and how many messages follow, in how many
-//! bytes, with which CRC-32C (107, three numbers of 32 bits, big-endian). The checksum covers these
-//! numbers and the frames.
+//! Each block begins with a frame without a message, which every reader of frames skips. Its header
+//! contains the number of the message before the block (101) and three 32-bit big-endian numbers
+//! (107): the number of messages that follow, their size in bytes, and a CRC-32C. The checksum
+//! covers these numbers and the frames.
 
 use super::sums;
 use crate::wire::varint::{Reader, put_varint};
 
-/// Longest head.
+/// Maximum size of a head.
 pub const MAX_HEAD: usize = 3 + 2 + 2 + 10 + 3 + TOLD;
-/// Bytes of member 107.
+/// Size of member 107 in bytes.
 const TOLD: usize = 12;
-/// How a header begins: no message, and the tag of member 101.
+/// The beginning of a header: no message, and the tag of member 101.
 const BEGIN: [u8; 4] = [0x08, 0x00, 0xa8, 0x06];
 /// Tag and length of member 107.
 const TAG: [u8; 3] = [0xda, 0x06, 12];
 const START: u8 = 0x1e;
 const END: u8 = 0x1f;
 
-/// A block at the front of a buffer.
+/// A block at the front of a buffer, with offsets relative to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// Number of the message before the first.
+    /// Number of the message before the first one of the block.
     pub before: u64,
-    /// How many messages it holds.
+    /// Number of messages in the block.
     pub count: u64,
-    /// Where its frames begin.
+    /// Start of its frames.
     pub head: usize,
-    /// Where they end.
+    /// End of its frames.
     pub end: usize,
 }
 
-/// Why there is none.
+/// The reason why there is no block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoBlock {
-    /// More bytes are needed: this many in all.
+    /// More bytes are needed: the total number.
     Need(usize),
-    /// What is there does not begin as one.
+    /// The bytes do not begin like a block.
     Other,
-    /// It is not what was written.
+    /// The block is damaged.
     Damaged,
 }
 
-/// Appends the head of a block of `count` messages behind message `before`: these frames, which follow
-/// it.
+/// Appends the head of a block of `count` messages after message `before`; `frames` are the frames
+/// that follow it.
 pub fn put_head(out: &mut Vec<u8>, before: u64, count: u32, frames: &[u8]) {
     let len = u32::try_from(frames.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&[START, 0]);
@@ -56,7 +56,7 @@ pub fn put_head(out: &mut Vec<u8>, before: u64, count: u32, frames: &[u8]) {
     for number in [count, len, checksum(before, count, len, frames)] {
         out.extend_from_slice(&number.to_be_bytes());
     }
-    // Far below 255.
+    // Always far below 255.
     let header_len = u8::try_from(out.len() - start).unwrap_or(0);
     if let Some(byte) = out.get_mut(start - 1) {
         *byte = header_len;
@@ -64,26 +64,26 @@ pub fn put_head(out: &mut Vec<u8>, before: u64, count: u32, frames: &[u8]) {
     out.push(END);
 }
 
-/// What block `buffer` begins with.
+/// Parses the block at the front of `buffer`.
 ///
 /// # Errors
-/// If it is none, or not whole.
+/// If there is no block, or only part of one.
 pub fn parse(buffer: &[u8]) -> Result<Block, NoBlock> {
     let claim = Claim::parse(buffer)?;
     let frames = buffer.get(claim.block.head..claim.block.end).unwrap_or_default();
     claim.check(crc32c::crc32c(frames))
 }
 
-/// A head, and whether what follows it is what it says is not known yet.
+/// A head whose checksum has not been verified.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Claim {
-    /// What it says.
+    /// The block that it describes.
     pub(super) block: Block,
     numbers: [u32; 3],
 }
 
 impl Claim {
-    /// What head `buffer` begins with; all that is to follow it is there.
+    /// Parses the head at the front of `buffer`, which must contain the whole block.
     pub(super) fn parse(buffer: &[u8]) -> Result<Self, NoBlock> {
         let [START, header_len, rest @ ..] = buffer else {
             return Err(if buffer.is_empty() || buffer == [START] {
@@ -111,7 +111,7 @@ impl Claim {
         Ok(Self { block, numbers })
     }
 
-    /// The block, if its frames have that checksum.
+    /// Returns the block, if `frames` is the checksum of its frames.
     pub(super) fn check(self, frames: u32) -> Result<Block, NoBlock> {
         let ([count, len, sum], before) = (self.numbers, self.block.before);
         let is_whole = sums::join(crc32c::crc32c(&told(before, count, len)), frames, len.into());
@@ -133,7 +133,7 @@ fn checksum(before: u64, count: u32, len: u32, frames: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&told(before, count, len)), frames)
 }
 
-/// The numbers of a head, as the checksum covers them.
+/// Returns the numbers of a head as covered by the checksum.
 fn told(before: u64, count: u32, len: u32) -> [u8; 16] {
     let mut numbers = [0; 16];
     let all = before.to_be_bytes().into_iter().chain(count.to_be_bytes()).chain(len.to_be_bytes());
@@ -164,7 +164,7 @@ mod tests {
                 damaged[bit / 8] ^= 1 << (bit % 8);
                 assert!(parse(&damaged).is_err(), "bit {bit}");
             }
-            // Any reader of frames passes over its head.
+            // Any reader of frames skips its head.
             match Deframer::new(100).next(&bytes, More::Idle) {
                 Step::Frame(done, frame) => assert!(frame.is_signal() && done == head),
                 other => panic!("{other:?}"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reading a file of a queue, block by block.
+//! Reads a file of a queue block by block.
 
 use std::fs::File;
 use std::io;
@@ -11,27 +11,26 @@ use super::block::{self, Block, Claim, MAX_HEAD, NoBlock};
 use super::sums::Sums;
 use crate::wire::{Deframer, More, Step};
 
-/// Bytes read at once.
+/// Number of bytes per read.
 const READ_SIZE: usize = 256 * 1024;
 
-/// The contents of a file.
+/// A part of the contents of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// Messages.
     Frames {
-        /// Number of the message before; none if the file is of the first form, which had no
-        /// blocks.
+        /// Number of the message before; `None` in a file of the first format, which had no blocks.
         before: Option<u64>,
-        /// How many.
+        /// Number of messages.
         count: u64,
-        /// Their frames.
+        /// The frames of the messages.
         frames: &'a [u8],
     },
-    /// Number of bytes that are not what was written.
+    /// Damage, with its length in bytes.
     Damage(u64),
 }
 
-/// How a piece was found.
+/// The result of a search for a piece.
 enum Found {
     Frames {
         before: Option<u64>,
@@ -40,7 +39,7 @@ enum Found {
         end: usize,
     },
     Damage(usize),
-    /// Number of bytes needed.
+    /// More bytes are needed: the total number.
     Need(usize),
 }
 
@@ -48,32 +47,33 @@ enum Found {
 #[derive(Debug)]
 pub struct Blocks {
     file: File,
-    /// The file has blocks.
+    /// Whether the file has blocks.
     has_blocks: bool,
-    /// Longest message of a file without blocks.
+    /// Maximum length of a message in a file without blocks.
     limit: usize,
-    /// What was read, and where in the file it begins.
+    /// Bytes read, and their offset in the file.
     buffer: Vec<u8>,
     offset: u64,
-    /// How much of it is done with.
+    /// Number of bytes of the buffer that are consumed.
     at: usize,
 }
 
 impl Blocks {
-    /// Reads `file` from `offset` on, where a block begins, or a frame if it has none.
+    /// Reads `file` from `offset`, where a block begins, or a frame in a file without blocks.
     pub fn new(file: File, offset: u64, has_blocks: bool, limit: usize) -> Self {
         Self { file, has_blocks, limit, buffer: Vec::new(), offset, at: 0 }
     }
 
-    /// Where the next piece begins.
+    /// Returns the offset of the next piece.
     pub fn position(&self) -> u64 {
         self.offset + self.at as u64
     }
 
-    /// The next piece; none if there is none before `end`, where a piece ends.
+    /// Returns the next piece; `None` if there is none before `end`, which must be the end of a
+    /// piece.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub fn next(&mut self, end: u64) -> io::Result<Option<Piece<'_>>> {
         if self.position() >= end {
             return Ok(None);
@@ -89,7 +89,7 @@ impl Blocks {
             };
             match found {
                 Found::Need(_) if is_all => break Found::Damage(rest.len()),
-                // Twice as much, so that nothing is looked at too often.
+                // Doubled, so that nothing is examined too often.
                 Found::Need(more) => need = more.max(need.saturating_mul(2)),
                 found => break found,
             }
@@ -109,7 +109,7 @@ impl Blocks {
         }))
     }
 
-    /// Reads until that many bytes are there, or the file ends; returns whether they are.
+    /// Reads until `need` bytes are available or the file ends; returns whether they are available.
     fn fill(&mut self, need: usize, end: u64) -> io::Result<bool> {
         let left = usize::try_from(end - self.position()).unwrap_or(usize::MAX);
         let there = self.buffer.len() - self.at;
@@ -121,7 +121,7 @@ impl Blocks {
             let mut len = there;
             while let Some(room) = self.buffer.get_mut(len..).filter(|room| !room.is_empty()) {
                 match self.file.read_at(room, self.offset + len as u64)? {
-                    // Somebody has cut it.
+                    // The file has been truncated.
                     0 => break,
                     read => len += read,
                 }
@@ -133,7 +133,7 @@ impl Blocks {
     }
 }
 
-/// The block that `rest` begins with, or how far away the next one is.
+/// Finds the block at the front of `rest`, or the distance to the next one.
 fn find_block(rest: &[u8], is_all: bool) -> Found {
     match block::parse(rest) {
         Ok(Block { before, count, head, end }) => {
@@ -144,12 +144,12 @@ fn find_block(rest: &[u8], is_all: bool) -> Found {
     }
 }
 
-/// How far away the first block is that `rest` does not begin with. What looks like one may say
-/// anything of its length, so that very many may overlap.
+/// Returns the distance to the first block after the front of `rest`. Bytes that look like a head
+/// can claim any length, so very many may overlap.
 fn find_next(rest: &[u8], is_all: bool, sums: &mut Sums<'_>) -> Found {
     let mut at = 0;
     loop {
-        // What follows may be whole.
+        // The rest may be intact.
         let behind = rest.get(at + 1..).unwrap_or_default();
         let Some(distance) = memchr(0x1e, behind) else {
             return if is_all { Found::Damage(rest.len()) } else { Found::Need(rest.len() + 1) };
@@ -168,7 +168,7 @@ fn find_next(rest: &[u8], is_all: bool, sums: &mut Sums<'_>) -> Found {
     }
 }
 
-/// Frames side by side that `rest` begins with.
+/// Finds consecutive frames at the front of `rest`.
 fn find_frames(rest: &[u8], is_all: bool, limit: usize) -> Found {
     let more = if is_all { More::Ended } else { More::Coming };
     let mut deframer = Deframer::new(limit);
@@ -192,7 +192,7 @@ fn find_frames(rest: &[u8], is_all: bool, limit: usize) -> Found {
 mod tests {
     use super::*;
 
-    /// Heads without a block, all of which say that it goes on to the end.
+    /// Creates heads without blocks, all of which claim to extend to the end.
     fn heads(count: u32) -> Vec<u8> {
         let mut head = Vec::new();
         block::put_head(&mut head, 3, 1, b"x");

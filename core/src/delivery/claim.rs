@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whose a numbered stream is.
+//! Ownership of numbered streams.
 //!
-//! The name of a stream is no secret: it goes over the wire in clear. So a sender makes a key pair
-//! along with it, and the first frame of each connection that carries a number also carries a
-//! *claim*, signed with the private key:
+//! The name of a stream is not secret: it is sent in clear text. So a sender creates a key pair
+//! with the stream, and the first numbered frame of each connection carries a *claim*, signed with
+//! the private key:
 //!
 //! ```text
 //! public key   made at   sent so far   receiver heard last   signature
 //!     32          8           8                16                64
 //! ```
 //!
-//! The signature (Ed25519) covers what is before it, the stream's name and the number. A receiver
-//! takes no claim that is not newer than the last one of that key, so one that somebody has
-//! listened to is of no use to him.
+//! The signature (Ed25519) covers everything before it, the stream's name and the number. A
+//! receiver accepts a claim only if it is newer than the last one of the same key, so a recorded
+//! claim is useless to an eavesdropper.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,39 +22,39 @@ use crate::os::clock;
 use crate::report::Stop;
 use crate::wire::Header;
 
-/// Bytes of a claim.
+/// Size of a claim in bytes.
 pub const CLAIM_SIZE: usize = SIGNED + 64;
 const SIGNED: usize = 32 + 8 + 8 + 16;
 
-/// Keeps signatures for other purposes apart.
+/// Domain separation from other signatures.
 const CONTEXT: &[u8] = b"heka-stream claim 1\0";
 
-/// In place of a run of a receiver: none was heard.
+/// Used instead of a receiver's run if no receiver has answered yet.
 pub const NOBODY: [u8; 16] = [0; 16];
 
-/// The key that a stream belongs to.
+/// The key that owns a stream.
 #[derive(Debug)]
 pub struct StreamKey {
     pair: Ed25519KeyPair,
-    /// When the last claim was made.
+    /// Time of the last claim.
     claimed: AtomicU64,
 }
 
-/// What a claim says.
+/// The contents of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The public key.
     pub owner: [u8; 32],
-    /// When it was made, in nanoseconds since 1970; each is later than the one before.
+    /// Time of the claim, in nanoseconds since 1970; later than that of the previous one.
     pub at: u64,
-    /// No record with a higher number was ever sent.
+    /// The highest number that was ever sent.
     pub sent: u64,
-    /// The run of a receiver that the sender heard last, or [`NOBODY`].
+    /// The run of the receiver that last answered the sender, or [`NOBODY`].
     pub heard: [u8; 16],
 }
 
 impl StreamKey {
-    /// The one that belongs to a random seed ([`random_seed`]).
+    /// Creates the key of a seed ([`random_seed`]).
     ///
     /// # Errors
     /// None in practice: every seed has a key.
@@ -64,8 +64,8 @@ impl StreamKey {
         Ok(Self { pair, claimed: AtomicU64::new(0) })
     }
 
-    /// Claims a stream for the sender of its next record, behind number `sequence`; no record after
-    /// `sent` was ever sent, and `heard` is the run of a receiver that was heard last.
+    /// Creates a claim for the next record, which follows number `sequence`. `sent` is the highest
+    /// number that was ever sent, and `heard` the run of the receiver that last answered.
     pub fn claim(
         &self,
         stream_id: &[u8; 16],
@@ -92,7 +92,7 @@ impl StreamKey {
 }
 
 impl Claim {
-    /// Reads the claim of a header; `None` if it is not signed by who it says.
+    /// Reads the claim of a header; `None` if its signature is invalid.
     pub fn verified(header: &Header<'_>) -> Option<Self> {
         let (signed, signature) = header.claim?.split_at_checked(SIGNED)?;
         let (owner, rest) = signed.split_first_chunk()?;
@@ -110,7 +110,7 @@ fn text(signed: &[u8], stream_id: &[u8], sequence: u64) -> Vec<u8> {
     [CONTEXT, signed, &sequence.to_be_bytes(), stream_id].concat()
 }
 
-/// What the key of a stream is made of: 244 random bits.
+/// Creates the seed of a stream's key: 244 random bits.
 pub fn random_seed() -> [u8; 32] {
     let mut seed = [0; 32];
     let halves = seed.chunks_exact_mut(16);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Positions of sources, stored once the messages before them are delivered (`--commit`).
+//! Positions of sources, stored after the messages before them have been delivered (`--commit`).
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -10,33 +10,34 @@ use super::is_full;
 use crate::report::words::Count;
 use crate::report::{self, Cause as _, Explain as _, Stop};
 
-/// The file is stored no more often: storing it waits for the disk.
+/// Minimum interval between writes of the file: each one waits for the disk.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// A warning follows this many messages without a position.
+/// Number of messages without a position before a warning.
 const PATIENCE: u64 = 1000;
 
-/// Most positions of different sources that are held back.
+/// Maximum number of pending positions of different sources.
 const MANY: usize = 4096;
 
 const NO_POSITIONS: &str = "messages carry no positions";
 
-/// What is to be stored, and when.
+/// The positions to be stored.
 #[derive(Debug)]
 pub struct Commit {
     file: CheckpointFile,
-    /// Number of a record and the checkpoint that it carried, in order.
+    /// Record numbers with their checkpoints, in order.
     pending: VecDeque<(u64, Vec<u8>)>,
-    /// Records after this one were read together: of each source only the last position counts.
+    /// Number of the last record before the current block: within a block, only the last position
+    /// of each source counts.
     block: u64,
     saved: Instant,
-    /// Messages that came without a position, as long as none came with one.
+    /// Number of messages without a position before the first one with a position.
     bare: u64,
     has_positions: bool,
 }
 
 impl Commit {
-    /// Opens the file that positions go to.
+    /// Opens the file for positions.
     ///
     /// # Errors
     /// As [`CheckpointFile::open`].
@@ -51,12 +52,12 @@ impl Commit {
         })
     }
 
-    /// Records after `last` are read in one go.
+    /// Begins a block: the records after `last` were read together.
     pub fn start_block(&mut self, last: u64) {
         self.block = last;
     }
 
-    /// Record `number` carried this checkpoint.
+    /// Notes the checkpoint of record `number`.
     pub fn note(&mut self, number: u64, checkpoint: &[u8]) {
         self.has_positions = true;
         if let Some((before, known)) = self.pending.back_mut()
@@ -71,7 +72,7 @@ impl Commit {
         self.pending.push_back((number, checkpoint.to_vec()));
     }
 
-    /// Number of messages without a position.
+    /// Counts messages without a position.
     pub fn pass(&mut self, messages: u64) {
         if self.has_positions {
             return;
@@ -83,7 +84,7 @@ impl Commit {
         }
     }
 
-    /// Everything up to record `number` is delivered.
+    /// Notes that everything up to record `number` is delivered.
     pub fn advance(&mut self, number: u64) {
         while self.pending.front().is_some_and(|(at, _)| *at <= number)
             && let Some((_, checkpoint)) = self.pending.pop_front()
@@ -98,28 +99,28 @@ impl Commit {
         }
     }
 
-    /// When to call [`Commit::save_if_due`] next, if something is to be stored; or could be once
-    /// it is delivered, if that is `in_our_hands`.
+    /// Returns when to call [`Commit::save_if_due`] next, if a position can be stored, or, with
+    /// `in_our_hands`, as soon as its messages are delivered.
     pub fn due(&self, in_our_hands: bool) -> Option<Instant> {
         let has_any = self.file.is_changed() || (in_our_hands && self.is_waiting());
         has_any.then(|| self.saved + PERIOD)
     }
 
-    /// Whether there is something that could be stored by now, or could once it is delivered.
+    /// Whether a position is due to be stored now, or as soon as its messages are delivered.
     pub fn is_due(&self) -> bool {
         let has_any = self.is_waiting() || self.file.is_changed();
         has_any && (self.saved.elapsed() >= PERIOD || self.pending.len() >= MANY)
     }
 
-    /// Whether positions wait for their messages to be delivered.
+    /// Whether positions are waiting for the delivery of their messages.
     pub fn is_waiting(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// Stores what there is to store, if it is time to.
+    /// Stores the positions, if it is time to.
     ///
     /// # Errors
-    /// `FILE: CAUSE`, unless the disk is full: that may pass.
+    /// `FILE: CAUSE`, except for a full disk, which may be temporary.
     pub fn save_if_due(&mut self) -> Result<(), Stop> {
         match self.due(false) {
             Some(due) if due <= Instant::now() => self.save_unless_full(),
@@ -127,7 +128,7 @@ impl Commit {
         }
     }
 
-    /// A disk that is full now need not be full the next time; meanwhile messages go on.
+    /// Ignores a full disk, which may be temporary; messages continue meanwhile.
     fn save_unless_full(&mut self) -> Result<(), Stop> {
         match self.file.save() {
             Err(error) if is_full(&error) => {
@@ -141,7 +142,7 @@ impl Commit {
         Ok(())
     }
 
-    /// Stores what there is to store, at the end.
+    /// Stores the positions at the end.
     ///
     /// # Errors
     /// `FILE: CAUSE`, also if there were messages and none had a position.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Positions of messages that this process itself writes to a file: stored once they are on the
-//! disk (`--write --commit`).
+//! Positions of messages that this process writes to a file, stored after the messages have been
+//! synced (`--write --commit`).
 
 use std::path::Path;
 
@@ -8,21 +8,21 @@ use super::Commit;
 use crate::os::{Deadline, Output};
 use crate::report::Stop;
 
-/// Under load, the number of messages between two looks at the clock.
+/// Under load, number of messages between checks of the clock.
 const PERIOD: u64 = 1024;
 
-/// Numbers what is written, and commits the positions of it.
+/// Numbers the written messages, and commits their positions.
 #[derive(Debug)]
 pub struct FileCommit {
     commit: Commit,
-    /// Number of the last message that was put into the output.
+    /// Number of the last message added to the output.
     last: u64,
-    /// When the positions under load are looked at next.
+    /// Number of the message at which to check positions next.
     next: u64,
 }
 
 impl FileCommit {
-    /// Opens the file that positions go to. The output must be one that syncs what it writes.
+    /// Opens the file for positions. The output must sync what it writes.
     ///
     /// # Errors
     /// As [`Commit::open`].
@@ -30,24 +30,24 @@ impl FileCommit {
         Ok(Self { commit: Commit::open(path)?, last: 0, next: PERIOD })
     }
 
-    /// Number of messages without a position in the output.
+    /// Counts messages without a position that were added to the output.
     pub fn pass(&mut self, count: u64) {
         self.last += count;
         self.commit.pass(count);
     }
 
-    /// A message that carried this checkpoint was put into the output.
+    /// Notes a message with this checkpoint that was added to the output.
     pub fn put(&mut self, checkpoint: &[u8]) {
         self.last += 1;
         self.commit.note(self.last, checkpoint);
     }
 
-    /// Nothing is to be written for this checkpoint: it counts once all before it is safe.
+    /// Notes a checkpoint without a message: it counts once everything before it is safe.
     pub fn note(&mut self, checkpoint: &[u8]) {
         self.commit.note(self.last, checkpoint);
     }
 
-    /// Whether it is time for [`FileCommit::settle`] though the input does not rest.
+    /// Whether [`FileCommit::settle`] is due even though the input is not idle.
     pub fn is_due(&mut self) -> bool {
         if self.last < self.next {
             return false;
@@ -56,22 +56,22 @@ impl FileCommit {
         self.commit.is_due()
     }
 
-    /// Writes what is buffered; then what came is safe, and its positions are stored if it is time
+    /// Writes buffered messages, which makes them safe, and stores their positions if it is time
     /// to.
     ///
     /// # Errors
-    /// Those of both files.
+    /// I/O errors of either file.
     pub fn settle(&mut self, out: &mut Output) -> Result<(), Stop> {
         self.advance(out)?;
         self.commit.save_if_due()
     }
 
-    /// When to settle though nothing happens.
+    /// Returns when to settle even without events.
     pub fn due(&self) -> Deadline {
         self.commit.due(false)
     }
 
-    /// The same at the end, whether or not it is time.
+    /// Like [`FileCommit::settle`], at the end and regardless of time.
     ///
     /// # Errors
     /// As [`FileCommit::settle`] and [`Commit::finish`].
@@ -82,7 +82,7 @@ impl FileCommit {
 
     fn advance(&mut self, out: &mut Output) -> Result<(), Stop> {
         out.flush()?;
-        // A gap in the file is not skipped by what is written behind it.
+        // A position must not skip a gap in the file.
         if !out.has_failed() {
             self.commit.start_block(self.last);
             self.commit.advance(self.last);

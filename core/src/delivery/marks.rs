@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Positions of messages that a filter drops.
 //!
-//! A position counts once everything before it is delivered, and what is dropped on purpose needs
-//! no delivery. So the last position dropped of each source is held until a later one of that source
-//! is passed on, and otherwise follows in a mark: before the filter waits for input, at its end, and
+//! A position counts once everything before it is delivered, and messages dropped on purpose need
+//! no delivery. So the last dropped position of each source is held until a later one of that
+//! source is forwarded, or else sent in a mark: before the filter waits for input, at its end, and
 //! under load after a number of messages.
 
 use std::collections::BTreeMap;
 
 use super::checkpoint::decode_header;
 
-/// Under load, the number of positions between two marks.
+/// Under load, number of positions between marks.
 const PERIOD: u32 = 1024;
-/// Most sources that are remembered.
+/// Maximum number of sources that are remembered.
 const MAX_SOURCES: usize = 1024;
 
-/// The last position of each source that was dropped.
+/// The last dropped position of each source.
 #[derive(Debug, Default)]
 pub struct Marks {
     /// Checkpoints by the key of their source; empty if none is held.
     sources: BTreeMap<String, Vec<u8>>,
-    /// How many checkpoints are held.
+    /// Number of checkpoints held.
     held: usize,
-    /// How many were dropped since the last marks.
+    /// Number of messages dropped since the last marks.
     dropped: u32,
 }
 
 impl Marks {
-    /// A message that carried this checkpoint was dropped.
+    /// Notes a dropped message with this checkpoint.
     pub fn drop(&mut self, checkpoint: &[u8]) {
-        // Of what is no position nobody knows whose it would be.
+        // The source of an invalid checkpoint is unknown.
         let Some((source, _)) = decode_header(checkpoint) else { return };
         self.dropped += 1;
         let Some(held) = self.sources.get_mut(source) else {
@@ -42,8 +42,7 @@ impl Marks {
         held.extend_from_slice(checkpoint);
     }
 
-    /// A message that carried this checkpoint is passed on: the source's earlier ones are said with
-    /// it.
+    /// Notes a forwarded message with this checkpoint, which supersedes earlier ones of its source.
     pub fn pass(&mut self, checkpoint: &[u8]) {
         if self.held == 0 {
             return;
@@ -57,12 +56,12 @@ impl Marks {
         }
     }
 
-    /// Whether it is time for marks though the input does not rest.
+    /// Whether marks are due even though the input is not idle.
     pub fn is_due(&self) -> bool {
         self.dropped >= PERIOD || self.sources.len() > MAX_SOURCES
     }
 
-    /// Hands over the checkpoints that are held, one of each source.
+    /// Returns the checkpoints that are held, one per source, through `put`.
     pub fn take(&mut self, mut put: impl FnMut(&[u8])) {
         self.dropped = 0;
         if self.held == 0 {

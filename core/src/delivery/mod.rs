@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Nothing lost between a source and the far end.
+//! Delivery without loss between a source and the far end.
 //!
-//! A position is committed by the stage that knows the message is safe; what is not acknowledged is
-//! sent again; what is sent again can be recognised.
+//! A position is committed by the stage that knows that the message is safe; unacknowledged
+//! messages are sent again; repetitions can be recognised.
 
 #[cfg(feature = "queue")]
 pub mod block;
@@ -34,7 +34,7 @@ pub use file_commit::FileCommit;
 pub use marks::Marks;
 pub use refusal::Refusal;
 
-/// Whether an error says that a disk is full: somebody may make room.
+/// Whether an error means that a disk is full, which may be temporary.
 pub fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)

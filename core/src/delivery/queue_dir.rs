@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reading the queue of heka-send without changing it: what is not acknowledged of it.
+//! Reads the unacknowledged messages of heka-send's queue without changing it.
 
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -11,24 +11,24 @@ use crate::report::words::Count;
 use crate::report::{self, Explain as _, Stop, stats};
 use crate::wire::{Deframer, Frame, More, Step};
 
-/// What was put there is taken out again, however long.
+/// No limit: messages in the queue were accepted before, whatever their length.
 const LIMIT: usize = u32::MAX as usize;
 
 /// The directory of a queue.
 #[derive(Debug)]
 pub struct QueueDir {
     path: PathBuf,
-    /// Numbers of its files.
+    /// Numbers of the files.
     files: Vec<u64>,
     cursor: Cursor,
 }
 
-/// How far it is acknowledged, as far as that is known.
+/// The acknowledged position, as far as it is known.
 #[derive(Debug, Default)]
 struct Cursor {
     file: u64,
     offset: u64,
-    /// Number of the last message that is, in its block.
+    /// Number of the last acknowledged message, in a block.
     last: Option<u64>,
     /// The first file that consists of blocks.
     first_file: u64,
@@ -54,7 +54,7 @@ impl QueueDir {
     /// Opens the queue in a directory.
     ///
     /// # Errors
-    /// If there is none.
+    /// If the directory does not contain a queue.
     pub fn open(path: &Path) -> Result<Self, Stop> {
         let mut files = Vec::new();
         for entry in path.read_dir().at(path.display())? {
@@ -74,11 +74,11 @@ impl QueueDir {
         Ok(Self { path: path.to_owned(), files, cursor })
     }
 
-    /// Hands out all messages in order, and returns whether any is missing or damaged, which is
-    /// reported.
+    /// Passes all messages to `receive` in order. Returns whether any is missing or damaged, which
+    /// is reported.
     ///
     /// # Errors
-    /// The system's, and what `receive` says.
+    /// Any I/O error, and any error of `receive`.
     pub fn read_all(
         &self,
         mut receive: impl FnMut(&Frame<'_>) -> Flow,
@@ -122,7 +122,7 @@ impl QueueDir {
     }
 }
 
-/// How far the files have been read.
+/// The progress of reading.
 struct Reading {
     /// Number of the last message.
     last: Option<u64>,
@@ -130,8 +130,8 @@ struct Reading {
 }
 
 impl Reading {
-    /// Whether a block of `count` messages, with the number `before` it, goes on where the last one
-    /// ended, or behind: then messages are missing, which is reported. One that lies before was
+    /// Whether a block of `count` messages after message `before` continues after the last block.
+    /// If there is a gap, the missing messages are reported; a block before that point was
     /// acknowledged long ago.
     fn expects(&mut self, before: Option<u64>, count: u64, path: &Path) -> bool {
         let expected = self.last.or(before).unwrap_or_default();

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why a receiver will never write a message that has come (heka-stream(5), extension 105).
+//! Reasons why a receiver will never write a message that arrived (heka-stream(5), extension 105).
 
 use std::fmt;
 
-/// Why a message is refused.
+/// The reason for a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
     /// It is over the receiver's limit.
     TooLong,
-    /// It is not signed as the receiver demands.
+    /// It is not signed as the receiver requires.
     Signature,
     /// What arrived in its place is not a message.
     Damaged,
-    /// The receiver, or a broker behind it, rejects it as it is.
+    /// The receiver, or a broker behind it, rejects it.
     Rejected,
-    /// A reason that this version does not know.
+    /// A reason unknown to this version.
     Other(u64),
 }
 
 impl Refusal {
-    /// Its number in a header.
+    /// Returns the number in a header.
     pub fn number(self) -> u64 {
         match self {
             Self::TooLong => 1,

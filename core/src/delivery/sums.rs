@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Checksums (CRC-32C) of many parts of the same bytes, which may overlap: no byte is read once for
-//! each part that it is in.
+//! Checksums (CRC-32C) of many, possibly overlapping parts of the same bytes, without reading each
+//! byte once per part.
 //!
-//! A checksum is a remainder of polynomials, so that of two parts side by side, and of one without the
-//! other, follows from theirs.
+//! A CRC is a remainder of polynomials, so the checksum of two adjacent parts, or of one without
+//! the other, can be computed from theirs.
 
-/// The divisor, without its highest term, the lowest bit first.
+/// The generator polynomial without its highest term, lowest bit first.
 const DIVISOR: u32 = 0x82f6_3b78;
 /// The polynomials 1 and x.
 const ONE: u32 = 1 << 31;
 const X: u32 = 1 << 30;
-/// Bytes between those places up to which checksums are kept.
+/// Interval, in bytes, at which checksums are kept.
 const STEP: usize = 1024;
 
-/// The checksums of all that is in front of a place.
+/// The checksums of prefixes.
 #[derive(Debug)]
 pub(super) struct Sums<'a> {
     data: &'a [u8],
-    /// At each step.
+    /// The checksum at each step.
     kept: Vec<u32>,
     /// Number of bytes read.
     pub(super) read: usize,
 }
 
 impl<'a> Sums<'a> {
-    /// Of parts of `data`.
+    /// Creates the checksums for parts of `data`.
     pub(super) fn new(data: &'a [u8]) -> Self {
         Self { data, kept: vec![0], read: 0 }
     }
 
-    /// The checksum of the bytes from `start` to `end`, which are there.
+    /// Returns the checksum of the bytes from `start` to `end`, which must exist.
     pub(super) fn of(&mut self, start: usize, end: usize) -> u32 {
         let before = self.up_to(start);
         join(before, self.up_to(end), (end - start) as u64)
@@ -54,13 +54,13 @@ impl<'a> Sums<'a> {
     }
 }
 
-/// The checksum of two parts side by side, of which the second is `len` bytes long; or that of the
-/// second, from those of the first and of both.
+/// Returns the checksum of two adjacent parts, the second of which is `len` bytes long; or that of
+/// the second, from those of the first and of both.
 pub(super) fn join(first: u32, second: u32, len: u64) -> u32 {
     multiply(first, power(len)) ^ second
 }
 
-/// x to the power of the bits of `len` bytes.
+/// Returns x to the power of the number of bits in `len` bytes.
 fn power(len: u64) -> u32 {
     let (mut power, mut square, mut left) = (ONE, X, len.saturating_mul(8));
     while left > 0 {
@@ -73,7 +73,7 @@ fn power(len: u64) -> u32 {
     power
 }
 
-/// The product of two polynomials.
+/// Returns the product of two polynomials.
 fn multiply(one: u32, other: u32) -> u32 {
     let (mut product, mut shifted) = (0, other);
     for bit in (0..32).rev() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What parsing costs: nothing is allocated for a record once there were some like it.
+//! The cost of parsing: no allocation per record, once similar ones have been parsed.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use heka_core::wire::MessageView;
 
 use super::allocations;
 
-/// Allocations for so many records, after some of them have been read.
+/// Returns the number of allocations for `records`, after some of them have been read.
 fn cost(mut decoder: Decoder, records: &[&[u8]]) -> usize {
     let base = MessageView::default();
     let mut out = Vec::with_capacity(1 << 20);
@@ -79,7 +79,7 @@ fn nothing_is_allocated_for_a_line_of_an_access_log() {
     assert_eq!(cost(decoder(vec![access]), lines), 0);
 }
 
-/// Lines of programs, or the entries of a journal, that a preset reads.
+/// Returns lines of programs, or journal entries, for a preset.
 fn recorded(preset: &str) -> Vec<Vec<u8>> {
     let files: &[&str] = match preset {
         "syslog" => &["syslog.log"],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the forms cost: none allocates anything per message once it has seen messages like it.
+//! The cost of the forms: no allocation per message, once similar ones have been written.
 
 use heka_core::codec::template::TextTemplate;
 use heka_core::codec::time::Zone;
@@ -9,7 +9,7 @@ use heka_core::wire::{Deframer, Header, More, Step, put_frame};
 use super::allocations;
 use super::json::messages;
 
-/// Every way to show a value.
+/// Every way to format a value.
 const TEMPLATE: &str = "{Timestamp} {Timestamp:%d/%b/%Y:%H:%M:%S %z} {Uuid} {Type:10} {Logger:>8} \
     {Hostname:^12.9} {Severity} {Pid:4} {Payload:json} {Fields[a]} {Fields[list][*]} \
     {Fields[took]:>9.3} {Fields[raw]:json} {Fields[name0][1]} {EnvVersion} {Payload}";

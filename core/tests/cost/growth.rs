@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How cost grows: messages of many fields take time in proportion to their number.
+//! Growth of the cost: messages with many fields take time proportional to their number.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use heka_core::decode::{Decoder, Map, Readers, Way};
 use heka_core::wire::{Field, Message, MessageView, put_message};
 use nix::time::{ClockId, clock_gettime};
 
-/// Fields of all messages together.
+/// Total number of fields in all messages.
 const FIELDS: usize = 4096;
-/// Fields of one message.
+/// Number of fields per message.
 const COUNTS: [usize; 3] = [16, 256, 4096];
 
-/// Makes a record with that number of fields.
+/// Creates a record with this number of fields.
 type Text<'a> = &'a dyn Fn(usize) -> String;
 
-/// The processor time that this thread takes for some work.
+/// Returns the processor time of this thread during `work`.
 fn time_of(mut work: impl FnMut()) -> Duration {
     let now = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap());
     let start = now();
@@ -24,10 +24,10 @@ fn time_of(mut work: impl FnMut()) -> Duration {
     now().saturating_sub(start)
 }
 
-/// Does `work` for records of few fields and of many, as many fields in all.
+/// Runs `work` on records with few and with many fields, and the same total number of fields.
 fn in_proportion(what: &str, record: impl Fn(usize) -> Vec<u8>, mut work: impl FnMut(&[u8])) {
     let mut times = COUNTS.map(|_| Duration::MAX);
-    // What disturbs one round does not disturb all.
+    // A disturbance of one round does not affect all.
     for _ in 0..5 {
         for (time, count) in times.iter_mut().zip(COUNTS) {
             let record = record(count);

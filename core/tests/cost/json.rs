@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What JSON costs: it allocates nothing per message once it has seen messages like it.
+//! The cost of JSON: no allocation per message, once similar ones have been converted.
 
 #[cfg(feature = "decode")]
 use heka_core::codec::json::Verbatim;
@@ -8,7 +8,7 @@ use heka_core::wire::{Field, Message, MessageView, ValueType, put_message};
 
 use super::allocations;
 
-/// Messages of several kinds, with everything that can stand in one.
+/// Returns messages of several kinds, with everything that a message can contain.
 pub(crate) fn messages() -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for number in 0..40_i32 {
@@ -88,7 +88,7 @@ fn nothing_is_allocated_to_read_a_message_again() {
             })
             .count()
     };
-    // All but those whose fields an object does not say, or with bytes among them.
+    // Except those whose fields do not fit into an object, or that contain bytes.
     let wanted = messages.len() / 2;
     assert_eq!(read(), wanted);
     assert_eq!(allocations(|| assert_eq!(read(), wanted)), 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a matcher costs: it allocates nothing per message, and touches nothing of a message but
-//! what the expression names.
+//! The cost of a matcher: no allocation per message, and no access to parts of a message that the
+//! expression does not name.
 
 use std::num::NonZeroUsize;
 
@@ -10,7 +10,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 
 use super::ALLOCATIONS;
 
-/// Every variable with every operator that it takes.
+/// Returns every variable with every operator that it accepts.
 fn expressions() -> Vec<String> {
     let mut all: Vec<String> =
         ["TRUE", "FALSE", "!TRUE", "TRUE && (FALSE || !(TRUE))"].map(str::to_owned).into();
@@ -48,7 +48,7 @@ fn expressions() -> Vec<String> {
     all
 }
 
-/// A message with `text` wherever text can stand.
+/// Creates a message with `text` in every text.
 fn message(text: &[u8]) -> Vec<u8> {
     let text = || Some(text.to_vec().into());
     let list = || vec![text().unwrap(), text().unwrap()];
@@ -92,7 +92,7 @@ fn nothing_is_allocated_per_message() {
             let is_match = |bytes| matcher.is_match(&MessageView::parse(bytes).unwrap());
             messages.iter().filter(|bytes| is_match(bytes)).count()
         };
-        // An automaton keeps the states that texts lead to, so the first round makes them.
+        // An automaton keeps the states that texts reach, so the first round creates them.
         let first = evaluate();
         let before = ALLOCATIONS.get();
         let second = evaluate();
@@ -101,10 +101,10 @@ fn nothing_is_allocated_per_message() {
     }
 }
 
-/// A header or value of one page that cannot be read, after what `bytes` has: its tag and length
-/// stand right before the page.
+/// Appends a header or value that fills one unreadable page; its tag and length are directly before
+/// the page.
 fn put_page(bytes: &mut Vec<u8>, page: usize, before: &[u8]) {
-    // An unknown member fills the page up to there; its length always takes two bytes.
+    // An unknown member, whose length always takes two bytes, pads up to the page.
     let padding = page - (bytes.len() + 3 + before.len()) % page;
     let [low, high] = [padding & 0x7f, padding >> 7].map(|part| u8::try_from(part).unwrap());
     bytes.extend([0x7a, low | 0x80, high]);
@@ -136,15 +136,15 @@ fn what_is_not_named_is_not_touched() {
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
     // SAFETY: a new mapping, which lives as long as the test.
     let start = unsafe { mmap_anonymous(None, len, access, MapFlags::MAP_PRIVATE) }.unwrap();
-    // SAFETY: both are at least as long as what is copied, and apart.
+    // SAFETY: both are at least as long as the copied range, and do not overlap.
     unsafe { start.cast::<u8>().as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     for at in hidden {
         // SAFETY: within the mapping.
         let hidden = unsafe { start.byte_add(at) };
-        // SAFETY: nobody may look at this page from here on, which is what is tested.
+        // SAFETY: nothing may access this page from here on, which is the point of the test.
         unsafe { mprotect(hidden, page, ProtFlags::PROT_NONE) }.unwrap();
     }
-    // SAFETY: mapped, initialised, and written by nobody.
+    // SAFETY: mapped, initialised, and not written any more.
     let seen = unsafe { std::slice::from_raw_parts(start.cast::<u8>().as_ptr(), bytes.len()) };
 
     let view = MessageView::parse(seen).unwrap();

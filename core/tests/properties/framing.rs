@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Frames are found whatever stands between them and in whatever pieces they arrive.
+//! Frames are found whatever is between them and however they are split.
 
 use crate::messages::message;
 use heka_core::wire::{Deframer, Header, Message, MessageView, More, Step, put_frame, put_message};
@@ -10,13 +10,13 @@ use proptest::prelude::{
 };
 use proptest::sample::Index;
 
-/// The longest message taken.
+/// Maximum length of a message.
 const LIMIT: usize = 1 << 20;
 
-/// What a stream gave: the frames, and offset and length of each damage.
+/// The contents of a stream: the frames, and offset and length of each damaged stretch.
 type Found = (Vec<Vec<u8>>, Vec<(u64, u64)>);
 
-/// Deframes `pieces` as they arrive; with `idle`, the input rests after each of them.
+/// Deframes `pieces` as they arrive; with `idle`, the input is idle after each of them.
 fn deframe<'a>(pieces: impl Iterator<Item = &'a [u8]>, idle: bool) -> Found {
     let mut deframer = Deframer::new(LIMIT);
     let mut found = Found::default();
@@ -24,7 +24,7 @@ fn deframe<'a>(pieces: impl Iterator<Item = &'a [u8]>, idle: bool) -> Found {
     let mut need = 0;
     for piece in pieces {
         buffer.extend_from_slice(piece);
-        // As a reader does: no look before what was asked for is there.
+        // As a reader does: no further attempt before the requested bytes are available.
         if buffer.len() >= need {
             need = drain(&mut deframer, &mut buffer, More::Coming, &mut found);
         }
@@ -63,7 +63,7 @@ fn frame(message: &Message) -> Vec<u8> {
     out
 }
 
-/// The length of the intact frame at the front of `bytes`, and of its message.
+/// Returns the length of the intact frame at the front of `bytes`, and of its message.
 fn frame_at(bytes: &[u8]) -> Option<(usize, usize)> {
     let (&[separator, header_len], rest) = bytes.split_first_chunk()?;
     let (header, rest) = rest.split_at_checked(usize::from(header_len))?;
@@ -77,8 +77,8 @@ fn frame_at(bytes: &[u8]) -> Option<(usize, usize)> {
     Some((bytes.len() - rest.len() + len, len))
 }
 
-/// Whether the intact frame at the front of `bytes` is taken for one that swallowed the start of
-/// another: what follows is no 0x1e, and in its message stands a frame that runs on beyond it.
+/// Whether the intact frame at the front of `bytes` counts as one that swallowed the start of
+/// another: it is not followed by 0x1e, and its message contains a frame that extends beyond it.
 fn is_torn(bytes: &[u8]) -> bool {
     let Some((len, message)) = frame_at(bytes) else { return false };
     let runs_on = |start: usize| {
@@ -87,7 +87,7 @@ fn is_torn(bytes: &[u8]) -> bool {
     bytes.get(len).is_some_and(|&next| next != 0x1e) && (len - message..len).any(runs_on)
 }
 
-/// What heka-stream(5) says of reading, word by word.
+/// Implements the rules of heka-stream(5) for readers literally.
 fn by_the_book(stream: &[u8]) -> Found {
     let mut found = Found::default();
     let (mut at, mut damaged) = (0, 0);
@@ -108,12 +108,12 @@ fn by_the_book(stream: &[u8]) -> Found {
     found
 }
 
-/// Bytes that start no frame: no 0x1e.
+/// Generates bytes that do not start a frame: no 0x1e.
 fn garbage() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>().prop_filter("no frame starts here", |&byte| byte != 0x1e), 0..30)
 }
 
-/// A frame that carries the beginning of another one, whose end follows it.
+/// Generates a frame that contains the beginning of another one, whose end follows it.
 fn torn() -> impl Strategy<Value = Vec<u8>> {
     (message(), any::<Index>()).prop_map(|(message, cut)| {
         let inner = frame(&message);
@@ -123,7 +123,7 @@ fn torn() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Anything, the framing's own bytes above all, whole headers included.
+/// Generates any bytes, mostly those of the framing, including whole headers.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         vec(any::<u8>(), 0..20),
@@ -141,10 +141,10 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
     vec(part, 0..8).prop_map(|parts| parts.concat())
 }
 
-/// Headers in each other's messages, so that one walk over members serves many of them: members
-/// that hold headers, groups, and what ends either, many of them one after the other.
+/// Generates headers in each other's messages, so that they share members: members that contain
+/// headers, groups, and ends of either, many of them in a row.
 fn nested() -> impl Strategy<Value = Vec<u8>> {
-    // Lengths that end here or there among the parts, or beyond them all.
+    // Lengths that end among the parts, or beyond all of them.
     let header = prop_oneof![
         (0..100u8).prop_map(|len| vec![0x1e, 2, 8, len, 0x1f]),
         (0..6u8, 0..100u8).prop_map(|(high, low)| vec![0x1e, 3, 8, 0x80 | low, high, 0x1f]),
@@ -154,7 +154,7 @@ fn nested() -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         4 => in_value.clone(),
         2 => (in_value, 1..3usize).prop_map(|(mut value, cut)| {
-            // What ends the header is the next tag.
+            // The next tag ends the header.
             value.truncate(value.len() - cut);
             value
         }),
@@ -233,7 +233,7 @@ proptest! {
         }
         told(&stream, &tail, &mut expected);
         stream.extend_from_slice(&tail);
-        // The one exception that the page names.
+        // The one exception in the page.
         prop_assume!(!starts.iter().any(|&at| is_torn(&stream[at..])));
         let found = deframe(std::iter::once(stream.as_slice()), false);
         prop_assert_eq!(&found, &expected);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages survive the way through JSON, whatever they consist of.
+//! Messages survive conversion to JSON and back, whatever their contents.
 
 use crate::messages::message;
 use heka_core::codec::json;
@@ -7,7 +7,7 @@ use heka_core::wire::{Deframer, Field, Message, MessageView, More, Step, ValueTy
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::sample::select;
 
-/// What must not show up: every message here names what it has.
+/// Must not appear: every message here has its own values.
 const IDENTITY: json::Identity = json::Identity { uuid: [0xee; 16], timestamp: 77 };
 
 fn encoded(message: &Message) -> Vec<u8> {
@@ -16,7 +16,7 @@ fn encoded(message: &Message) -> Vec<u8> {
     bytes
 }
 
-/// The bytes of a message after a way through JSON.
+/// Returns the bytes of a message after conversion to JSON and back.
 fn through_json(bytes: &[u8]) -> Vec<u8> {
     let mut line = Vec::new();
     json::put(&mut line, &MessageView::parse(bytes).unwrap());
@@ -27,7 +27,7 @@ fn through_json(bytes: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The quick way to read JSON makes the same bytes of a line, if it takes it at all.
+/// Checks that the fast path for JSON yields the same bytes for a line, if it accepts it.
 #[cfg(feature = "decode")]
 fn assert_same_verbatim(line: &[u8], bytes: &[u8]) {
     let (none, mut made) = (MessageView::default(), Vec::new());
@@ -41,11 +41,11 @@ fn assert_same_verbatim(line: &[u8], bytes: &[u8]) {
 #[cfg(not(feature = "decode"))]
 fn assert_same_verbatim(_line: &[u8], _bytes: &[u8]) {}
 
-/// Fields as programs make them: one type, UTF-8, names from a small choice.
+/// Generates fields as programs create them: one type, UTF-8, names from a small set.
 fn plain_field() -> impl Strategy<Value = Field> {
     let name = prop_oneof!["a", "b", "c", "d"];
     let special = select(vec![f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0]);
-    // What a signalling NaN and others with bits of their own look like.
+    // Signalling NaNs and others with unusual bits.
     let other_nan = any::<u64>().prop_map(|bits| f64::from_bits(bits | 0x7ff0_0000_0000_0001));
     let double = prop_oneof![any::<f64>(), special, other_nan];
     (name, 0..5i32, "[a-z]{0,2}", proptest::collection::vec((any::<i64>(), double, ".{0,5}"), 0..3))
@@ -117,7 +117,7 @@ fn every_recorded_message_comes_back() {
     let (mut at, mut changed) = (0, 0);
     while let Step::Frame(done, frame) = deframer.next(&stream[at..], More::Ended) {
         at += done;
-        // A message with members that the schema does not know loses them.
+        // Members that the schema does not know are lost.
         changed += usize::from(through_json(frame.message) != frame.message);
     }
     assert_eq!((at, changed), (stream.len(), 40));
@@ -140,6 +140,6 @@ fn heka_cat_s_json_is_read() {
             );
         }
     }
-    // What it has no JSON for (NaN), or loses (bytes that are not UTF-8, unknown members).
+    // Values without a JSON form (NaN), or with loss (invalid UTF-8, unknown members).
     assert_eq!(same, 865);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What holds for every message and every stream.
+//! Properties of every message and every stream.
 
 #![expect(clippy::unwrap_used, reason = "a panic is the verdict of a test")]
 

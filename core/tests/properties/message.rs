@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages survive encoding, and the borrowed view says what the owned message says.
+//! Messages survive encoding, and the borrowed view agrees with the owned message.
 
 use crate::messages::message;
 use bytes::Bytes;
@@ -36,7 +36,7 @@ fn owned(field: &FieldView<'_>) -> Field {
     made
 }
 
-/// The view as a message.
+/// Converts the view to an owned message.
 fn viewed(view: &MessageView<'_>) -> Message {
     let copy = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
     Message {
@@ -71,7 +71,7 @@ proptest! {
 
     #[test]
     fn the_view_agrees_on_what_prost_writes(message in message()) {
-        // Differs from ours: a negative int32 takes ten bytes there.
+        // Differs from ours: a negative int32 takes ten bytes in prost.
         let bytes = message.encode_to_vec();
         let view = MessageView::parse(&bytes).unwrap();
         prop_assert_eq!(viewed(&view), message);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Arbitrary messages, for the property tests.
+//! Generators of arbitrary messages.
 
 use bytes::Bytes;
 use heka_core::wire::{Field, Message};
@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
-/// Bytes in which the framing's own bytes are frequent.
+/// Generates bytes in which those of the framing are frequent.
 pub(crate) fn text() -> impl Strategy<Value = Bytes> {
     let byte = prop_oneof![3 => any::<u8>(), 1 => Just(0x1e), 1 => Just(0x1f), 1 => Just(b'\n')];
     vec(byte, 0..40).prop_map(Bytes::from)
@@ -18,7 +18,7 @@ fn double() -> impl Strategy<Value = f64> {
     any::<f64>().prop_filter("not NaN", |value| !value.is_nan())
 }
 
-/// A field with values of any types, whatever it declares.
+/// Generates a field with values of any types, whatever its declared type.
 pub(crate) fn field() -> impl Strategy<Value = Field> {
     (
         option::of(text()),
@@ -39,7 +39,7 @@ pub(crate) fn field() -> impl Strategy<Value = Field> {
         })
 }
 
-/// A message with any members present or absent.
+/// Generates a message with any members present or absent.
 pub(crate) fn message() -> impl Strategy<Value = Message> {
     (
         (option::of(text()), option::of(any::<i64>())),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the real programs wrote, byte for byte (`tests/vectors/ORIGIN.md`).
+//! Output of the original programs, byte for byte (`tests/vectors/ORIGIN.md`).
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a panic is the verdict of a test")]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The matcher beside Go Heka's and `lua_sandbox`'s (tests/vectors/ORIGIN.md): every recorded
-//! expression, each difference with its reason.
+//! Compares the matcher with Go Heka's and `lua_sandbox`'s (tests/vectors/ORIGIN.md): every
+//! recorded expression, and the reason for each difference.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ fn each_message(stream: &[u8], mut look: impl FnMut(&MessageView<'_>)) {
     }
 }
 
-/// How often an expression is true, or nothing if it is refused.
+/// Returns how many messages satisfy an expression; `None` if it is rejected.
 fn count(text: &str, stream: &[u8]) -> Option<u64> {
     let matcher = Matcher::new(text).ok()?;
     let mut count = 0;
@@ -41,7 +41,7 @@ fn count(text: &str, stream: &[u8]) -> Option<u64> {
     Some(count)
 }
 
-/// An expression, what Go counts and what we count (nothing: refused), and why they differ.
+/// An expression, Go's count and ours (`None`: rejected), and the reason for the difference.
 type Difference = (&'static str, Option<u64>, Option<u64>, &'static str);
 
 const ABSENT: &str = "an absent header is not an empty one: == NIL asks for it";
@@ -95,7 +95,8 @@ fn expressions_of_heka_mean_what_they_mean_there() {
     assert_eq!(differences, DIFFERENCES_FROM_GO.len());
 }
 
-/// Number of the row, what we say of the five messages (`-`: refused), and why that differs.
+/// Number of the row, our results for the five messages (`-`: rejected), and the reason for the
+/// difference.
 const DIFFERENCES_FROM_SANDBOX: [(&str, &str, &str); 15] = [
     ("190", "TTTTT", "a ) forgets what stood before the (: mended"),
     ("194", "TTTTT", "a ) forgets what stood before the (: mended"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What Go Heka wrote is read, and written again byte for byte (tests/vectors/ORIGIN.md).
+//! Messages written by Go Heka are read, and written again byte for byte (tests/vectors/ORIGIN.md).
 
 use std::path::Path;
 
@@ -54,7 +54,7 @@ fn a_thousand_messages_of_go_heka() {
 fn written_again_they_are_the_same_bytes() {
     each_frame("small.heka", |frame| {
         let number = index(&frame.view).unwrap();
-        // These have members that no schema names; they are carried in frames, not in values.
+        // These have members outside of the schema, which frames preserve but values do not.
         if number % 25 == 23 {
             return;
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `proto/message.proto` says what the structs say: every number, type and label.
+//! `proto/message.proto` agrees with the structs: every number, type and label.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,7 +28,7 @@ const MEMBERS: [&str; 10] = [
     "fields",
 ];
 
-/// A message in which every member has a value of its own.
+/// Creates a message in which every member has a value of its own.
 fn full() -> Message {
     let field = Field {
         name: Some("name".into()),

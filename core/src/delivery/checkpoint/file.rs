@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The one writer of a checkpoint file.
+//! The writer of a checkpoint file.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -15,35 +15,36 @@ use super::positions::{MAX_FILE, Parsed};
 use crate::os::{Replacement, is_named, sync_name, target_of};
 use crate::report::{Explain as _, Refused, Stop, stats};
 
-/// A checkpoint file that this process keeps up to date.
+/// A checkpoint file that this process maintains.
 #[derive(Debug)]
 pub struct CheckpointFile {
     path: PathBuf,
     positions: Positions,
     is_changed: bool,
-    /// What was set since the last time it was saved.
+    /// Sources set since the last save.
     changed: BTreeSet<Arc<str>>,
-    /// How many sources that are in the file were forgotten.
+    /// Number of sources in the file that were removed.
     forgotten: usize,
-    /// Bytes of the file when it was replaced last, and by now; none if it is to be replaced.
+    /// Size of the file when it was last replaced, and its current size; `None` if it must be
+    /// replaced.
     size: Option<(u64, u64)>,
-    /// The file as it is under `path`; holds the lock.
+    /// The file at `path`, which holds the lock.
     locked: File,
 }
 
-/// A file with more sources than that is not replaced each time, but added to.
+/// A file with more sources is appended to instead of being replaced each time.
 const MANY: usize = 64;
-/// The file is replaced once this many bytes more than it had were appended.
+/// The file is replaced after this many bytes have been appended beyond its own size.
 const ADDED: u64 = 64 << 10;
 
 impl CheckpointFile {
-    /// Locks the file at `path` for writing, makes it if it is not there, and reads it.
+    /// Locks the file at `path` for writing, creates it if it does not exist, and reads it.
     ///
     /// # Errors
     /// `PATH: in use by another process`, or `PATH: CAUSE`, status 1; status 2 if it is not a
     /// checkpoint file.
     pub fn open(path: &Path) -> Result<Self, Stop> {
-        // A symlink stays one: what it leads to is replaced.
+        // A symlink is kept: its target is replaced.
         let path = target_of(path).at(path.display())?;
         loop {
             let mut options = OpenOptions::new();
@@ -61,7 +62,7 @@ impl CheckpointFile {
             if is_named(&file, &path) {
                 let found = Parsed::read(&file).at(path.display())?;
                 if found.has_later() {
-                    // They would be lost.
+                    // The lines of the later version would be lost.
                     return Err(io::Error::from(Refused::Later)).at(path.display());
                 }
                 let positions = found.warn(&path);
@@ -75,26 +76,26 @@ impl CheckpointFile {
                     locked: file,
                 });
             }
-            // Its writer replaced the file between open and lock: take the new one.
+            // The writer replaced the file between open and lock: use the new file.
         }
     }
 
-    /// What to call it in messages.
+    /// Returns the path for messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// All positions as they are now.
+    /// Returns all current positions.
     pub fn positions(&self) -> &Positions {
         &self.positions
     }
 
-    /// The position of that source.
+    /// Returns the position of a source.
     pub fn get(&self, source: &str) -> Option<&[u8]> {
         self.positions.get(source)
     }
 
-    /// Notes the position of a source; [`CheckpointFile::save`] stores it.
+    /// Sets the position of a source; [`CheckpointFile::save`] stores it.
     pub fn set(&mut self, source: &str, position: &[u8]) {
         let known = self.positions.0.get_key_value(source);
         if known.is_some_and(|(_, known)| **known == *position) {
@@ -111,7 +112,7 @@ impl CheckpointFile {
         }
     }
 
-    /// Forgets a source; [`CheckpointFile::save`] does so in the file when there are many.
+    /// Removes a source; [`CheckpointFile::save`] removes it from the file when there are many.
     pub fn remove(&mut self, source: &str) {
         if self.positions.0.remove(source).is_some() {
             self.changed.remove(source);
@@ -120,16 +121,15 @@ impl CheckpointFile {
         }
     }
 
-    /// Whether there is something to save.
+    /// Whether there are changes to save.
     pub fn is_changed(&self) -> bool {
         self.is_changed
     }
 
-    /// Stores the positions, if any has changed. When this returns they outlive a crash of the
-    /// machine.
+    /// Stores the positions, if any has changed. They survive a crash of the system afterwards.
     ///
     /// # Errors
-    /// The system's. The file is as it was then, and a later call tries again.
+    /// Any I/O error. The file is unchanged then, and a later call tries again.
     pub fn save(&mut self) -> io::Result<()> {
         if !self.is_changed {
             return Ok(());
@@ -142,11 +142,11 @@ impl CheckpointFile {
             self.is_changed = false;
             return Ok(());
         }
-        // Whatever comes of it, nothing is to be added to the old one.
+        // Whatever happens, nothing must be appended to the old file.
         self.size = None;
         self.locked = self.replace()?;
         match sync_name(&self.path) {
-            // A directory may be written to and not be read: then all of its file system.
+            // A directory may be writable but not readable: sync its whole file system instead.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 nix::unistd::syncfs(&self.locked)?;
             }
@@ -160,7 +160,7 @@ impl CheckpointFile {
         Ok(())
     }
 
-    /// Adds what has changed to the file, if it is large and that is little; of several lines for a
+    /// Appends the changes to the file, if it is large and they are few; of several lines for a
     /// source the last one counts.
     fn append(&mut self) -> io::Result<bool> {
         let Some((replaced, size)) = self.size else { return Ok(false) };
@@ -174,7 +174,7 @@ impl CheckpointFile {
             return Ok(false);
         }
         if !text.is_empty() {
-            // Half a line is not added to, but replaced.
+            // After an incomplete line, the file is replaced rather than appended to.
             self.size = None;
             self.locked.write_all_at(&text, size)?;
             self.locked.sync_data()?;
@@ -184,12 +184,12 @@ impl CheckpointFile {
         Ok(true)
     }
 
-    /// Puts a new file in the place of the old one. The lock goes along, so that file is to be held
-    /// from then on, whatever follows.
+    /// Replaces the file. The lock moves to the new file, which must be held from then on, whatever
+    /// follows.
     fn replace(&self) -> io::Result<File> {
         let text = self.positions.to_text();
         if text.len() as u64 > MAX_FILE {
-            // Nobody could read it.
+            // The file would be too large to read.
             return Err(Refused::TooLarge.into());
         }
         let new = Replacement::new(&self.path, 0)?;
@@ -272,7 +272,7 @@ mod tests {
         let mut file = CheckpointFile::open(&path).unwrap();
         file.set("a", b"1");
         file.save().unwrap();
-        // A directory where the temporary file should be: also root cannot write that.
+        // A directory with the name of the temporary file: even root cannot write to it.
         let blocker = dir.path().join("app.pos.new");
         std::fs::create_dir(&blocker).unwrap();
         file.set("a", b"2");
@@ -312,12 +312,12 @@ mod tests {
         assert_eq!(stat().ino(), inode);
         assert!((size + 1..size + 200).contains(&stat().len()));
         assert_eq!(Positions::read(&path).unwrap().get("source 7"), Some(&b"1"[..]));
-        // A line that was not completed costs only itself.
+        // An incomplete line costs only itself.
         let whole = std::fs::read(&path).unwrap();
         let torn = path.with_extension("torn");
         std::fs::write(&torn, whole.get(..whole.len() - 9).unwrap()).unwrap();
         assert_eq!(Positions::read(&torn).unwrap().get("source 7"), Some(&b"0"[..]));
-        // In the end it may have the first one's inode again.
+        // In the end the file may have the inode of the first one again.
         let mut is_replaced = false;
         for round in 0..50u32 {
             for number in 0..100 {
@@ -332,7 +332,7 @@ mod tests {
         let positions = Positions::read(&path).unwrap();
         assert_eq!(positions.get("source 7"), Some(&49u32.to_be_bytes()[..]));
         assert_eq!(positions.get("source 9"), None);
-        // Another one that has its name is replaced.
+        // Another file with this name is replaced.
         std::fs::remove_file(&path).unwrap();
         file.set("source 7", b"x");
         file.save().unwrap();

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Checkpoints: how far each source has been read, in a file and in the headers of frames.
+//! Checkpoints: the positions up to which sources have been read, in a file and in frame headers.
 //!
-//! A *source* is a name (a log's path, say); a *position* is bytes that only the program which
-//! reads that source understands. A program that stores positions for others needs nothing else:
-//! it takes both from a frame's header ([`decode_header`]), [`CheckpointFile::set`]s the one
-//! after the last message that is safe, and [`CheckpointFile::save`]s.
+//! A *source* is a name (e.g. the path of a log); a *position* is a byte string that only the
+//! program that reads the source understands. A program that stores positions for others needs
+//! nothing else: it takes both from a frame header ([`decode_header`]), [`CheckpointFile::set`]s
+//! the one after the last message that is safe, and [`CheckpointFile::save`]s.
 //!
-//! The file holds one JSON object a line, one line a source:
+//! The file has one JSON object per line and one line per source:
 //!
 //! ```text
 //! {"version":1,"source":"/var/log/app.log","position_base64":"AQKA/gP…"}
 //! {"version":1,"source":"ticks","position":"2026-11-21 1204"}
 //! ```
 //!
-//! `position` is used where the bytes are printable text. Lines that cannot be read are
-//! skipped with a warning, and members that are not known are ignored. A file without a single
-//! position, and for a writer one with a line of a later version, is somebody's and refused.
+//! `position` is used where the bytes are printable text. Malformed lines are skipped with a
+//! warning, and unknown members are ignored. A file without any position is refused, as it may be
+//! something else; a writer also refuses a file with a line of a later version.
 //!
-//! The file is replaced as a whole: a temporary file beside it, fsync, rename, fsync of the
-//! directory. If it is large, what has changed is added to it instead; of several lines for a source
-//! the last one counts, and now and then all is replaced. One writer at a time holds a lock on it (flock), which goes along with the
-//! replacement.
+//! The file is replaced atomically: temporary file, fsync, rename, fsync of the directory. Changes
+//! to a large file are appended instead; of several lines for a source the last one counts, and
+//! from time to time the whole file is replaced. Only one writer at a time holds a lock on it
+//! (flock), which moves to the replacement.
 //!
 //! A checkpoint is the length of the source's key (1 byte), the key ([`source_key`]) and the
 //! position. It travels in a header (member 103) if it has at most 128 bytes, otherwise in a mark
-//! behind its message ([`put_mark`](crate::wire::put_mark)).
+//! after its message ([`put_mark`](crate::wire::put_mark)).
 
 mod file;
 mod positions;
@@ -39,11 +39,11 @@ pub use positions::Positions;
 
 use crate::wire::MAX_CHECKPOINT_SIZE;
 
-/// Longest key of a source, so that its position fits beside it in a header.
+/// Maximum length of a source's key, so that its position fits beside it in a header.
 pub const MAX_KEY_SIZE: usize = 44;
 
-/// The name under which a source is known in headers and files: `name` itself, or its end with a
-/// hash of the whole if it is long.
+/// Returns the key of a source in headers and files: `name` itself, or its end with a hash of the
+/// whole name if that is long.
 pub fn source_key(name: &str) -> Cow<'_, str> {
     if name.len() <= MAX_KEY_SIZE {
         return name.into();
@@ -56,18 +56,18 @@ pub fn source_key(name: &str) -> Cow<'_, str> {
     format!("…{}#{hash}", name.get(start..).unwrap_or("")).into()
 }
 
-/// Distinguishes names that are cut or written in another way: twelve digits.
+/// Returns twelve hexadecimal digits that distinguish names that are cut or written differently.
 pub fn short_hash(name: &[u8]) -> String {
     HEXLOWER.encode(Sha1::digest(name).get(..6).unwrap_or(&[]))
 }
 
-/// The same where somebody may want two names to look alike: 32 digits.
+/// Returns 32 hexadecimal digits, for names that an attacker may want to collide.
 pub fn hash(name: &[u8]) -> String {
     HEXLOWER.encode(Sha1::digest(name).get(..16).unwrap_or(&[]))
 }
 
-/// Puts the checkpoint of that source (see [`source_key`]) and position into `out`, which is cleared
-/// first.
+/// Puts a checkpoint, of a source's key (see [`source_key`]) and a position, into `out`, which is
+/// cleared first.
 pub fn put(out: &mut Vec<u8>, key: &str, position: &[u8]) {
     out.clear();
     let Ok(key_len) = u8::try_from(key.len()) else { return };
@@ -76,13 +76,13 @@ pub fn put(out: &mut Vec<u8>, key: &str, position: &[u8]) {
     out.extend_from_slice(position);
 }
 
-/// The same; `false` if it is too long for a header.
+/// Like [`put`]; `false` if the checkpoint is too long for a header.
 pub fn put_header(out: &mut Vec<u8>, key: &str, position: &[u8]) -> bool {
     put(out, key, position);
     !out.is_empty() && out.len() <= MAX_CHECKPOINT_SIZE
 }
 
-/// Source key and position of a checkpoint; `None` if it is none of ours.
+/// Returns the source key and the position of a checkpoint; `None` if it is malformed.
 pub fn decode_header(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let (&key_len, rest) = bytes.split_first()?;
     let (key, position) = rest.split_at_checked(usize::from(key_len))?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a checkpoint file holds.
+//! The contents of a checkpoint file.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -15,22 +15,22 @@ use serde_json::{Map, Value, json};
 use crate::os::read_file;
 use crate::report::{self, Explain as _, Refused, Stop};
 
-/// Longest file: some hundred thousand sources.
+/// Maximum size of a file: some hundred thousand sources.
 pub(super) const MAX_FILE: u64 = 64 << 20;
-/// More than a line with one position is long: 8191 bytes, each of them escaped.
+/// Upper bound on the length of a line with one position: 8191 bytes, all of them escaped.
 const MAX_LINE: u64 = 64 * 1024;
-/// Number of malformed lines that are reported; the others are counted.
+/// Maximum number of malformed lines that are reported individually.
 const MAX_TOLD: usize = 10;
 
 const VERSION: u64 = 1;
 const LATER: &str = "written by a later version";
 
-/// The positions of sources, by key.
+/// Positions by source key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Positions(pub(super) BTreeMap<Arc<str>, Box<[u8]>>);
 
 impl Positions {
-    /// Reads a checkpoint file, without locking it. A file that is not there has no positions.
+    /// Reads a checkpoint file without locking it. A file that does not exist has no positions.
     ///
     /// # Errors
     /// `PATH: CAUSE`; status 2 if it is not a checkpoint file.
@@ -42,7 +42,8 @@ impl Positions {
         }
     }
 
-    /// The same while its writer may be adding to it: half a line is not reported.
+    /// Like [`Positions::read`], while the writer may be appending: an incomplete line is not
+    /// reported.
     ///
     /// # Errors
     /// As [`Positions::read`].
@@ -66,12 +67,12 @@ impl Positions {
         is_read && line.is_some_and(|line| parse_line(line).is_ok())
     }
 
-    /// The position of that source.
+    /// Returns the position of a source.
     pub fn get(&self, source: &str) -> Option<&[u8]> {
         self.0.get(source).map(|position| &**position)
     }
 
-    /// All sources and their positions, by name.
+    /// Returns all sources and their positions, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.iter().map(|(source, position)| (&**source, &**position))
     }
@@ -80,7 +81,7 @@ impl Positions {
         self.lines(self.0.keys())
     }
 
-    /// The lines of some sources.
+    /// Formats the lines of some sources.
     pub(super) fn lines<'a>(&self, sources: impl Iterator<Item = &'a Arc<str>>) -> Vec<u8> {
         let mut text = Vec::new();
         for (source, position) in sources.filter_map(|source| self.0.get_key_value(source)) {
@@ -91,27 +92,27 @@ impl Positions {
     }
 }
 
-/// A pipe nobody writes to is opened without waiting, and then refused.
+/// Opens a file without blocking on a pipe, which is then rejected.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)
 }
 
-/// What was found in a file.
+/// The parsed contents of a file.
 #[derive(Debug)]
 pub(super) struct Parsed {
     positions: Positions,
-    /// Numbers of lines that are none, and why.
+    /// Numbers of malformed lines, with the cause.
     unread: Vec<(usize, &'static str)>,
-    /// Whether nothing is left of what it had.
+    /// Whether the file was emptied by someone else.
     pub(super) is_emptied: bool,
 }
 
 impl Parsed {
-    /// Reads all of a file.
+    /// Reads a whole file.
     pub(super) fn read(file: &File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            // A device may have no end.
+            // A device may be endless.
             return Err(io::Error::other("not a regular file"));
         }
         let text = read_file(file, MAX_FILE)?;
@@ -126,7 +127,7 @@ impl Parsed {
                 Err(cause) => unread.push((number, cause)),
             }
         }
-        // One that was made and never written is as old as its contents.
+        // A file that was created and never written was last modified when it was created.
         let is_touched = metadata.created().is_ok_and(|born| metadata.modified().ok() > Some(born));
         let is_emptied = text.is_empty() && is_touched;
         let found = Self { positions: Positions(positions), unread, is_emptied };
@@ -138,12 +139,12 @@ impl Parsed {
         }
     }
 
-    /// Whether there is a line that only a later version understands.
+    /// Whether there is a line of a later version.
     pub(super) fn has_later(&self) -> bool {
         self.unread.iter().any(|(_, cause)| *cause == LATER)
     }
 
-    /// Reports what was skipped, and returns the rest.
+    /// Reports skipped lines, and returns the positions.
     pub(super) fn warn(self, path: &Path) -> Positions {
         let path = path.display();
         if self.is_emptied {

@@ -1,59 +1,59 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the addresses of all brokers have in common.
+//! The common parts of broker addresses.
 
 use std::path::PathBuf;
 
 use super::Form;
 use crate::net::HostPort;
 
-/// Where reading begins.
+/// The position at which reading begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum From {
-    /// Where the reader before us has got to.
+    /// Where the previous reader stopped.
     Stored,
-    /// At the first message that there is.
+    /// The first available message.
     Begin,
-    /// Only what comes from now on.
+    /// The end: only new messages.
     End,
-    /// At the message with that number.
+    /// The message with this number.
     Number(u64),
-    /// This many before the end.
+    /// This many messages before the end.
     Last(u64),
-    /// RFC 3339.
+    /// A time in RFC 3339 format.
     Time(String),
 }
 
-/// What addresses of a broker look like.
+/// The form of a broker's addresses.
 #[derive(Clone, Copy, Debug)]
 pub struct Scheme {
-    /// `nats`, which is `natss` with TLS.
+    /// The scheme, e.g. `nats`, which becomes `natss` with TLS.
     pub name: &'static str,
-    /// The port by default.
+    /// The default port.
     pub port: u16,
-    /// What is behind the hosts: a topic, a subject.
+    /// The kind of name that follows the hosts: a topic, a subject.
     pub place: &'static str,
-    /// The flags that replace a password in an address.
+    /// The flags to use instead of a password in an address.
     pub login: &'static str,
 }
 
-/// `SCHEME://HOST[:PORT][,…]/PLACE[?OPTION=VALUE&…]` in its parts.
+/// The parts of `SCHEME://HOST[:PORT][,…]/PLACE[?OPTION=VALUE&…]`.
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
-    /// Whether the connection has TLS.
+    /// Whether the connection uses TLS.
     pub is_tls: bool,
     /// The servers.
     pub hosts: Vec<HostPort>,
-    /// Topic or subject.
+    /// The topic or subject.
     pub place: &'a str,
-    /// The options, encoded as in any URL.
+    /// The options, URL-encoded.
     pub query: &'a str,
 }
 
 impl Scheme {
-    /// Takes an address apart.
+    /// Splits an address.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn parse<'a>(&self, text: &'a str) -> Result<Parts<'a>, String> {
         let Self { name, port, place: noun, login } = *self;
         let upper = noun.to_uppercase();
@@ -78,30 +78,30 @@ impl Scheme {
     }
 }
 
-/// Options that all brokers have.
+/// The options common to all brokers.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// What a message of the broker holds.
+    /// The form of a broker's message.
     pub form: Option<Form>,
-    /// Where reading begins.
+    /// The position at which reading begins.
     pub from: Option<From>,
-    /// Messages say where they were.
+    /// Whether messages include their origin.
     pub origin: bool,
-    /// A user.
+    /// The user name.
     pub user: Option<String>,
-    /// The file with their password.
+    /// The file with the password.
     pub password_file: Option<PathBuf>,
-    /// The file of certificates to trust.
+    /// The file with certificates to trust.
     pub ca_file: Option<PathBuf>,
-    /// The file of our own certificate.
+    /// The file with the client certificate.
     pub cert: Option<PathBuf>,
 }
 
 impl Options {
-    /// Takes an option; `false` if it is none of these.
+    /// Sets an option; `false` if it is not a common one.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn set(&mut self, name: &str, value: &str) -> Result<bool, String> {
         match name {
             "form" => self.form = Some(Form::parse(value)?),
@@ -116,16 +116,16 @@ impl Options {
         Ok(true)
     }
 
-    /// Whether reading begins where somebody else remembers.
+    /// Whether reading begins at a stored position.
     pub fn begins_where_stored(&self) -> bool {
         matches!(self.from, None | Some(From::Stored))
     }
 
-    /// An option that nothing would come of is a mistake. `writing` and `reading` are those of this
-    /// broker, each with whether it was given.
+    /// Rejects options without effect. `writing` and `reading` are this broker's options for either
+    /// direction, with whether they were given.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn check(
         &self,
         reads: bool,
@@ -145,18 +145,18 @@ impl Options {
     }
 }
 
-/// Reads a value that is any text but none.
+/// Parses a value that may be any text except the empty one.
 ///
 /// # Errors
-/// There is none.
+/// If the value is empty.
 pub fn parse_text(value: &str) -> Result<String, String> {
     if value.is_empty() { Err("expected a value".to_owned()) } else { Ok(value.to_owned()) }
 }
 
-/// Reads the name of a file.
+/// Parses a file name.
 ///
 /// # Errors
-/// There is none.
+/// If the value is empty.
 pub fn parse_path(value: &str) -> Result<PathBuf, String> {
     parse_text(value).map(PathBuf::from)
 }
@@ -169,7 +169,7 @@ fn parse_host(text: &str, port: u16) -> Result<HostPort, String> {
     if has_port { HostPort::parse(text) } else { HostPort::parse(&format!("{text}:{port}")) }
 }
 
-/// Reads the value of an option that is on or off; without a value it is on.
+/// Parses the value of a boolean option; without a value it is on.
 fn parse_switch(value: &str) -> Result<bool, String> {
     match value {
         "" | "on" => Ok(true),
@@ -178,7 +178,7 @@ fn parse_switch(value: &str) -> Result<bool, String> {
     }
 }
 
-/// Reads the value of `from`.
+/// Parses the value of `from`.
 fn parse_from(value: &str) -> Result<From, String> {
     let wrong = || "expected stored, begin, end, N, -N or @TIME".to_owned();
     match value {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What heka-listen says of the messages that it gets: which are safe, and which it refuses.
+//! heka-listen's answers about messages: which are safe, and which it refuses.
 
 use std::os::fd::BorrowedFd;
 
@@ -8,7 +8,7 @@ use crate::os::Input;
 use crate::record::{Found, More, Progress, Splitter};
 use crate::report::{self, Stop, stats};
 
-/// Longest frame that is understood.
+/// Maximum length of an answer's frame.
 const MAX_ANSWER: usize = 1024;
 
 /// Answers on standard input.
@@ -17,17 +17,17 @@ pub(super) struct Answers {
     input: Input,
     splitter: Splitter,
     progress: Progress,
-    /// Number of the last record that nothing is left to do about.
+    /// Number of the last record that is settled.
     done: u64,
-    /// Some of them were refused.
+    /// Whether any record was refused.
     pub(super) has_refused: bool,
 }
 
 impl Answers {
-    /// Reads them from standard input.
+    /// Creates a reader of standard input.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// If standard input is closed.
     pub(super) fn new() -> Result<Self, Stop> {
         Ok(Self {
             input: Input::stdin()?,
@@ -38,20 +38,20 @@ impl Answers {
         })
     }
 
-    /// What to wait for.
+    /// Returns the descriptor to wait for.
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.input.fd()
     }
 
-    /// Number of the last record that nothing is left to do about.
+    /// Returns the number of the last record that is settled.
     pub(super) fn done(&self) -> u64 {
         self.done
     }
 
-    /// Takes what there is without waiting; `false` at the end.
+    /// Reads the available answers without waiting; `false` at the end.
     ///
     /// # Errors
-    /// Nothing can be read.
+    /// If reading fails.
     pub(super) fn take(&mut self) -> Result<bool, Stop> {
         while self.input.is_ready()? {
             if !self.input.read()? {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages of the broker to frames: whole frames as they are, bare messages, and any text.
+//! Converts a broker's messages to frames: whole frames unchanged, bare messages, and text.
 
 use crate::os::clock;
 use crate::record::{Found, More, Progress, Splitter};
@@ -9,27 +9,28 @@ use crate::wire::{
     DEFAULT_SEVERITY, Field, Header, Message, MessageView, Template, put_frame, put_message,
 };
 
-/// Where a message of a broker was.
+/// The origin of a broker's message.
 pub trait Origin {
-    /// For people.
+    /// Returns the origin for people.
     fn name(&self) -> String;
-    /// For programs.
+    /// Returns the origin as fields, for programs.
     fn fields(&self) -> Vec<Field>;
 }
 
-/// Makes frames.
+/// Creates frames.
 #[derive(Debug)]
 pub struct Converter {
-    /// Every message says where it was.
+    /// Whether every message includes its origin.
     has_origin: bool,
     template: Template,
     scratch: Vec<u8>,
-    /// Something could not be read.
+    /// Whether any message could not be converted.
     pub has_lost: bool,
 }
 
 impl Converter {
-    /// Text becomes messages of that type; `has_origin` if every message is to say where it was.
+    /// Creates a converter that gives text the message type `text_type`, and adds the origin to
+    /// every message if `has_origin`.
     pub fn new(text_type: &'static str, has_origin: bool) -> Self {
         let message = Message {
             r#type: Some(text_type.into()),
@@ -41,7 +42,7 @@ impl Converter {
         Self { has_origin, template, scratch: Vec::new(), has_lost: false }
     }
 
-    /// Appends the frames that a message holds, and returns how many.
+    /// Appends the frames in a broker's message; returns their number.
     pub fn put(&mut self, out: &mut Vec<u8>, payload: &[u8], origin: &impl Origin) -> u64 {
         if payload.first() == Some(&RECORD_SEPARATOR) {
             return self.put_frames(out, payload, origin);
@@ -59,7 +60,7 @@ impl Converter {
         if self.has_origin || !is_message {
             put_origin(&mut made, origin);
         }
-        // A payload of the broker is never as long as a frame can be.
+        // A broker's payload never reaches the maximum length of a frame.
         let fits = put_frame(out, Header::default(), &made).is_ok();
         self.scratch = made;
         u64::from(fits)
@@ -92,7 +93,7 @@ impl Converter {
     }
 }
 
-/// Appends fields to a message: protocol buffers can be joined.
+/// Appends fields to an encoded message: protocol buffers can be concatenated.
 fn put_origin(message: &mut Vec<u8>, origin: &impl Origin) {
     put_message(message, &Message { fields: origin.fields(), ..Message::default() });
 }

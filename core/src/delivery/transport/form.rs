@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a message of a broker holds.
+//! The contents of a broker's message.
 
 use crate::wire::framing::put_header_of;
 use crate::wire::{Frame, Header};
 
-/// What a message of the broker holds.
+/// The contents of a broker's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// One message, bare, as Heka's outputs wrote them.
+    /// One message without a frame, as Heka's outputs wrote it.
     Protobuf,
-    /// Whole frames, one or more.
+    /// One or more frames.
     Framed,
     /// The payload of one message.
     Payload,
 }
 
 impl Form {
-    /// Reads the value of `form`.
+    /// Parses the value of `form`.
     pub(super) fn parse(value: &str) -> Result<Self, String> {
         match value {
             "protobuf" => Ok(Self::Protobuf),
@@ -26,13 +26,13 @@ impl Form {
         }
     }
 
-    /// Appends what is stored of a frame.
+    /// Appends the stored form of a frame.
     pub fn put(self, out: &mut Vec<u8>, frame: &Frame<'_>) {
         match self {
             Self::Protobuf => out.extend_from_slice(frame.message),
             Self::Payload => out.extend_from_slice(frame.view.payload.unwrap_or_default()),
             Self::Framed if frame.header.is_extended() => {
-                // Less than the header that it had always fits.
+                // A shorter header than the original always fits.
                 let _fits = put_header_of(out, frame, &Header::default());
                 out.extend_from_slice(frame.message);
             }

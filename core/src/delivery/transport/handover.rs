@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages of the broker on their way to whoever reads standard output, until they are safe there.
+//! Messages from the broker that have been written to standard output and are not yet known to be
+//! safe.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,43 +11,44 @@ use crate::report::{Stop, stats};
 use crate::wire::{Header, put_frame};
 use nix::poll::PollFlags;
 
-/// No more is taken while more bytes than this wait for the reader of the output.
+/// Maximum number of bytes pending for the reader before reading from the broker pauses.
 const MOST_PENDING: usize = 1024 * 1024;
-/// Nor after this many messages, if nobody says what is safe, until all of them are written.
+/// Maximum number of messages before reading pauses until all are written, if there are no answers
+/// about safety.
 const MOST_OPEN: usize = 4096;
 
-/// A message of the broker that is not known to be safe.
+/// A broker's message that is not known to be safe.
 #[derive(Debug)]
 struct Open<T> {
-    /// Number of the last record in it.
+    /// Number of its last record.
     last: u64,
     len: usize,
     what: T,
 }
 
-/// Messages that were handed over, each with what is needed to acknowledge it to the broker.
+/// Messages handed over, each with the data needed to acknowledge it to the broker.
 #[derive(Debug)]
 pub struct Handover<T> {
     out: Backlog,
     converter: Converter,
-    /// What heka-listen says of the records; without, what is written is safe.
+    /// heka-listen's answers; without them, written messages are safe.
     answers: Option<Answers>,
     open: VecDeque<Open<T>>,
-    /// Bytes of the open ones, and how many there may be.
+    /// Size in bytes of the messages in `open`, and its limit.
     bytes: usize,
     limit: usize,
-    /// Number of the last record that was handed over, and of the last that is safe.
+    /// Number of the last record handed over, and of the last one that is safe.
     last: u64,
     safe: u64,
     is_written: bool,
 }
 
 impl<T> Handover<T> {
-    /// Hands over to `out`, about `limit` bytes at a time; `has_answers` if standard input says what
-    /// is safe there: then the output begins with the frame that asks for it.
+    /// Hands over to `out`, about `limit` bytes at a time. With `has_answers`, standard input says
+    /// what is safe, and the output begins with the frame that requests that.
     ///
     /// # Errors
-    /// Standard input cannot be read.
+    /// If standard input is closed.
     pub fn new(
         out: Output,
         converter: Converter,
@@ -78,15 +80,15 @@ impl<T> Handover<T> {
     /// Whether there is room for more.
     pub fn has_room(&self) -> bool {
         let pending = self.out.pending();
-        // Without somebody who says what is safe, everything has to be written now and then.
+        // Without answers, everything has to be written from time to time.
         let may_be_told = self.answers.is_some() || self.open.len() < MOST_OPEN;
         pending < MOST_PENDING && (pending == 0 || may_be_told) && self.bytes < self.limit
     }
 
-    /// Writes as much as the reader takes, and takes what it says; `false` if it is gone.
+    /// Writes as much as the reader accepts, and reads its answers; `false` if the reader has gone.
     ///
     /// # Errors
-    /// Nothing can be written or read.
+    /// If writing or reading fails.
     pub fn serve(&mut self) -> Result<bool, Stop> {
         self.is_written = self.out.try_flush()?;
         self.hear()
@@ -105,7 +107,7 @@ impl<T> Handover<T> {
         Ok(true)
     }
 
-    /// The next message that is safe, or of which it is known that it never will be.
+    /// Returns the next message that is safe, or is known never to become safe.
     pub fn next_safe(&mut self) -> Option<T> {
         if self.open.front()?.last > self.safe {
             return None;
@@ -115,32 +117,32 @@ impl<T> Handover<T> {
         Some(open.what)
     }
 
-    /// The messages that are not known to be safe.
+    /// Returns the messages that are not known to be safe.
     pub fn open(&self) -> impl ExactSizeIterator<Item = &T> {
         self.open.iter().map(|open| &open.what)
     }
 
-    /// Whether nothing is left to be written or to be heard of.
+    /// Whether everything is written and answered.
     pub fn is_done(&self) -> bool {
         self.is_written && self.open.is_empty()
     }
 
-    /// Whether something could not be read, or was refused.
+    /// Whether a message could not be converted, or was refused.
     pub fn has_lost(&self) -> bool {
         let has_refused = self.answers.as_ref().is_some_and(|answers| answers.has_refused);
         has_refused || self.converter.has_lost
     }
 
-    /// What to wait for.
+    /// Returns the descriptors to wait for.
     pub fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> {
         let answers = self.answers.as_ref().map(|answers| (answers.fd(), PollFlags::POLLIN));
         self.out.wanted().into_iter().chain(answers)
     }
 
-    /// After the end or a signal: waits until that time for what becomes safe, which `is_safe` hears
-    /// of. What comes later is read again.
+    /// Waits after the end or a signal, at most until `until`, for messages to become safe, and
+    /// passes them to `is_safe`. All others will be read again.
     pub fn finish(&mut self, until: Instant, mut is_safe: impl FnMut(T)) {
-        // Without somebody who says what is safe, the reader gets its time to take it all.
+        // Without answers, the reader gets time to read everything.
         self.is_written = self.answers.is_none() && self.out.flush().is_ok();
         loop {
             let is_there = self.hear().unwrap_or(false);

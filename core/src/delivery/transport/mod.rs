@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the transports to brokers share: they take messages from heka-send and tell it what is
-//! stored, or give messages to heka-listen and hear what is written (heka-transport(7)).
+//! The common parts of the transports to brokers. They read messages from heka-send and report what
+//! is stored, or give messages to heka-listen and learn what is written (heka-transport(7)).
 
 mod address;
 mod answers;

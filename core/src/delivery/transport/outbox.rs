@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What heka-send learns: that we are ready, what is stored, what never will be.
+//! Reports to heka-send: readiness, stored messages, refused messages.
 
 use crate::delivery::Refusal;
 use crate::os::{Output, clock};
@@ -9,52 +9,52 @@ use crate::wire::{Header, put_frame};
 
 use super::numbers;
 
-/// What came of the records at the front.
+/// The outcome of the oldest records.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// All up to that number are stored, and how many more that is than before.
+    /// All records up to a number are stored.
     Stored {
-        /// Number of the last one.
+        /// The number of the last one.
         last: u64,
-        /// How many.
+        /// How many were added.
         count: u64,
     },
-    /// The one with that number will never be stored.
+    /// A record will never be stored.
     Refused {
-        /// Its number.
+        /// The number of the record.
         last: u64,
-        /// For the program that wrote it to us.
+        /// The reason, for the program that sent it.
         reason: Refusal,
-        /// For people.
+        /// The cause, for people.
         cause: String,
     },
 }
 
-/// The way back to the program that writes messages to us, if it reads answers.
+/// The channel back to the program that sends messages, if it reads answers.
 #[derive(Debug)]
 pub struct Outbox {
     out: Option<Output>,
-    /// Names this process.
+    /// Identifies this process.
     run: [u8; 16],
     is_ready: bool,
-    /// Messages were refused, and nobody was told who sees to that.
+    /// Whether messages were refused without anybody being notified.
     pub has_refused: bool,
 }
 
 impl Outbox {
-    /// Acknowledges on standard output if that is `asked` for.
+    /// Creates an outbox that acknowledges on standard output if `asked`.
     ///
     /// # Errors
-    /// It cannot be written to.
+    /// If standard output is closed.
     pub fn new(asked: bool) -> Result<Self, Stop> {
         let out = asked.then(Output::stdout).transpose()?;
         Ok(Self { out, run: clock::random_uuid(), is_ready: false, has_refused: false })
     }
 
-    /// The broker is there: a program that waits for that may begin.
+    /// Reports that the broker is connected, for a program that waits for that.
     ///
     /// # Errors
-    /// It cannot be told.
+    /// If writing fails.
     pub fn ready(&mut self) -> Result<(), Stop> {
         if std::mem::replace(&mut self.is_ready, true) {
             return Ok(());
@@ -63,11 +63,11 @@ impl Outbox {
         self.flush()
     }
 
-    /// Tells what has come of the records at the front, as far as `next` knows it; `true` if some are
+    /// Reports the outcome of the oldest records, as far as `next` knows it; `true` if some are
     /// stored.
     ///
     /// # Errors
-    /// It cannot be told.
+    /// If writing fails.
     pub fn tell(&mut self, mut next: impl FnMut() -> Option<Settled>) -> Result<bool, Stop> {
         let mut has_stored = false;
         let run = self.run;
@@ -90,7 +90,7 @@ impl Outbox {
         Ok(has_stored)
     }
 
-    /// Counts a refused message, and reports it if nobody is told who sees to that.
+    /// Counts a refused message, and reports it on stderr if nobody reads answers.
     fn refuse(&mut self, number: u64, reason: Refusal, cause: &str) {
         numbers::REFUSED.add(1);
         if self.out.is_none() {
@@ -121,7 +121,7 @@ impl Outbox {
     }
 }
 
-/// How a refused message is counted here.
+/// Returns the counter for a refused message.
 fn skipped(reason: Refusal) -> stats::Skip {
     match reason {
         Refusal::TooLong => stats::Skip::TooLong,

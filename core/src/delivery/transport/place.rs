@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Names of places at a broker, with values of messages in them: `logs.{Logger}`.
+//! Names of subjects or topics with values from messages: `logs.{Logger}`.
 
 use crate::codec::{HeaderName, Selector};
 use crate::wire::MessageView;
@@ -10,7 +10,7 @@ enum Part {
     Value(Selector),
 }
 
-/// A place for each message: a subject, a topic.
+/// The destination of a message: a subject, a topic.
 #[derive(Clone, Debug)]
 pub struct Place {
     parts: Vec<Part>,
@@ -18,10 +18,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// Reads one. `allowed` replaces bytes of values that a name must not contain.
+    /// Parses a destination. `allowed` replaces bytes of values that the name must not contain.
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub fn parse(text: &str, allowed: fn(u8) -> u8) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -38,7 +38,7 @@ impl Place {
         Ok(Self { parts, allowed })
     }
 
-    /// The name, if it is the same for all messages.
+    /// Returns the name, if it is the same for all messages.
     pub fn fixed(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [Part::Text(text)] => Some(text),
@@ -46,7 +46,7 @@ impl Place {
         }
     }
 
-    /// The name with `stand_in` for each value.
+    /// Returns the name with `stand_in` for each value.
     pub fn with(&self, stand_in: &str) -> String {
         let parts = self.parts.iter().map(|part| match part {
             Part::Text(text) => text,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is to be written to the broker: frames, or lines that become messages, from standard input.
+//! The input for the broker: frames, or lines that become messages, from standard input.
 
 use std::os::fd::BorrowedFd;
 
@@ -15,22 +15,22 @@ use crate::wire::{
 #[derive(Debug)]
 pub struct Source {
     input: Input,
-    /// `None` until it is known what comes.
+    /// `None` until the kind of input is known.
     splitter: Option<Splitter>,
     progress: Progress,
     lines: Lines,
     /// Number of the last record.
     number: u64,
-    /// Whoever writes to us says the numbers.
+    /// Whether the input contains record numbers.
     is_numbered: bool,
-    /// They have said where the numbers begin.
+    /// Whether the first number is known.
     is_placed: bool,
-    /// Something could not be read.
+    /// Whether any input could not be read.
     pub has_lost: bool,
     is_ended: bool,
 }
 
-/// Makes messages of lines.
+/// Converts lines to messages.
 #[derive(Debug)]
 struct Lines {
     template: Template,
@@ -38,7 +38,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// The frame of the message that a line becomes.
+    /// Creates the frame for a line.
     fn make(&mut self, line: &[u8]) -> Result<&[u8], Stop> {
         self.made.clear();
         let (uuid, now) = (clock::random_uuid(), clock::now_ns());
@@ -49,11 +49,11 @@ impl Lines {
 }
 
 impl Source {
-    /// Reads standard input. Messages made of lines have that `logger`; `is_numbered` if whoever
-    /// writes to us says the numbers.
+    /// Reads standard input. Messages from lines get this `logger`; `is_numbered` says that the
+    /// input contains record numbers.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// If standard input is closed.
     pub fn new(logger: &'static str, is_numbered: bool) -> Result<Self, Stop> {
         let message = Message {
             logger: Some(logger.into()),
@@ -74,21 +74,21 @@ impl Source {
         })
     }
 
-    /// What to wait for.
+    /// Returns the descriptor to wait for.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.input.fd()
     }
 
-    /// Whether there is no more.
+    /// Whether the input has ended.
     pub fn is_ended(&self) -> bool {
         self.is_ended
     }
 
-    /// Reads once, and hands over the messages that are complete, with their numbers, or why there
-    /// is none of that number.
+    /// Reads once, and passes on the complete messages with their numbers, or the reason why the
+    /// message with a number is missing.
     ///
     /// # Errors
-    /// Nothing can be read, or it is no longer known which number belongs to which record.
+    /// If reading fails, or the numbering is lost.
     pub fn read(
         &mut self,
         receive: &mut impl FnMut(Result<&Frame<'_>, String>, u64),
@@ -121,7 +121,7 @@ impl Source {
     ) -> Result<usize, Stop> {
         let Some(splitter) = &self.splitter else { return Ok(0) };
         let mut records = splitter.records(self.input.data(), &mut self.progress, more);
-        // Nothing inside a message is to be taken for a message with a number.
+        // Nothing inside a message may be taken for a numbered message.
         records.trust_lengths(self.is_numbered);
         for found in records.by_ref() {
             match found {
@@ -160,8 +160,8 @@ impl Source {
     }
 }
 
-/// Why a message is refused that is too long. Behind any other damage nobody knows the numbers:
-/// then the program that writes to us has to begin again.
+/// Returns the reason for refusing a message that is too long. After any other damage the numbers
+/// are unknown, so the sending program has to start over.
 fn long_or_end(name: &str, damage: wire::Damage) -> Result<String, Stop> {
     match damage.reason {
         Reason::TooLong => Ok(format!("longer than {DEFAULT_READ_LIMIT} bytes")),
@@ -173,7 +173,7 @@ fn miscounted(name: &str, came: u64, said: u64) -> Stop {
     Stop::failed(format_args!("{name}: {} came, but {said} were sent", Count(came, "message")))
 }
 
-/// Hands over every message of whole frames.
+/// Calls `receive` for every frame.
 pub fn each_frame(frames: &[u8], mut receive: impl FnMut(&Frame<'_>)) {
     let splitter = Splitter::frames(frames.len());
     for found in splitter.records(frames, &mut Progress::default(), More::Ended) {
