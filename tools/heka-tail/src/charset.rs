@@ -1,45 +1,45 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files in other character encodings than UTF-8.
+//! Files in character encodings other than UTF-8.
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 use heka_core::record::{More, Part};
 
-/// An encoding that records are decoded from.
+/// The encoding of the records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Charset {
     encoding: &'static Encoding,
-    /// Whether the first two bytes of a file say which of the two UTF-16 it is.
+    /// Whether a byte order mark at the start of a file selects the variant of UTF-16.
     has_mark: bool,
 }
 
 impl Charset {
-    /// The encoding with that name in the Encoding Standard, which has `utf-16` for `utf-16le`.
+    /// Looks up an encoding by its name in the Encoding Standard, where `utf-16` means `utf-16le`.
     pub(crate) fn named(name: &str) -> Option<Self> {
         let encoding = Encoding::for_label(name.as_bytes())?;
         Some(Self { encoding, has_mark: encoding == UTF_16LE })
     }
 
-    /// Whether its characters are units of two bytes.
+    /// Whether characters consist of two-byte units.
     pub(crate) fn is_wide(self) -> bool {
         self.encoding == UTF_16LE || self.encoding == UTF_16BE
     }
 
-    /// The same for a file that begins with `head`.
+    /// Returns the encoding of a file that begins with `head`.
     pub(crate) fn of_file(self, head: &[u8]) -> Self {
         let is_big = self.has_mark && head.starts_with(&[0xfe, 0xff]);
         Self { encoding: if is_big { UTF_16BE } else { self.encoding }, ..self }
     }
 
-    /// Puts the text of `bytes` into `out`, which is cleared first, without a byte order mark. What
-    /// is no character becomes U+FFFD.
+    /// Decodes `bytes` into `out`, which is cleared first, without a byte order mark. Invalid
+    /// characters become U+FFFD.
     pub(crate) fn decode(self, bytes: &[u8], out: &mut String) {
         let (text, _) = self.encoding.decode_without_bom_handling(bytes);
         out.clear();
         out.push_str(text.strip_prefix('\u{feff}').unwrap_or(&text));
     }
 
-    /// How many bytes of `data` the next record takes that ends with the unit `delimiter`, and how
-    /// much of it that is: it is cut after `limit` bytes.
+    /// Finds the next record in `data`, which ends with the unit `delimiter` or is cut after
+    /// `limit` bytes. Returns its length in bytes, and which part of the record that is.
     pub(crate) fn next_wide(
         self,
         data: &[u8],
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn units_of_two_bytes_are_not_torn() {
-        // U+0A0A and U+010A have the byte of a newline in them.
+        // U+0A0A and U+010A contain the byte of a newline.
         let text = "\u{feff}a\u{a0a}\n\u{10a}\u{1f600}\nend";
         let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command line of heka-tail. The letters of tail(1) win over those that all tools share.
+//! The command line of heka-tail. The letters of tail(1) take precedence over those common to all
+//! tools.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,7 +40,7 @@ pub(crate) struct Cli {
     pub(crate) common: Common,
 }
 
-/// Where to start, what to wait for, when to end.
+/// Start, waiting and end.
 #[derive(Args, Debug)]
 pub(crate) struct Following {
     /// Start NUM lines before the end, or at line NUM with +
@@ -113,7 +114,7 @@ pub(crate) struct Following {
     pub(crate) no_gzip_rotated: bool,
 }
 
-/// What is a record.
+/// The definition of a record.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Records")]
 pub(crate) struct Splitting {
@@ -173,7 +174,7 @@ pub(crate) struct Splitting {
     pub(crate) no_incomplete: bool,
 }
 
-/// Going on where an earlier run ended.
+/// Resumption where an earlier run ended.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Position")]
 pub(crate) struct PositionArgs {
@@ -219,7 +220,7 @@ pub(crate) struct Selecting {
     pub(crate) translation: Vec<(String, String, i64)>,
 }
 
-/// What is written.
+/// The messages to write.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Messages")]
 pub(crate) struct Messages {
@@ -258,7 +259,7 @@ pub(crate) struct Messages {
 }
 
 impl Splitting {
-    /// Whether something is said that frames have no use for.
+    /// Whether any flag is for text and has no effect on frames.
     pub(crate) fn is_for_text(&self) -> bool {
         self.delimiter != b'\n'
             || self.null
@@ -272,7 +273,7 @@ impl Splitting {
 }
 
 impl Messages {
-    /// Whether something is said of messages that are made here.
+    /// Whether any flag is for messages created by this tool.
     pub(crate) fn is_for_text(&self) -> bool {
         self.logger.is_some()
             || self.hostname.is_some()
@@ -301,7 +302,7 @@ pub(crate) enum InputForm {
     Heka,
 }
 
-/// The place of a delimiter.
+/// The position of a delimiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum At {
     /// At the end of a record

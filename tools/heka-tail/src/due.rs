@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which streams to look at next.
+//! The streams to process next.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -7,25 +7,25 @@ use std::time::{Duration, Instant};
 
 use crate::timers::Timers;
 
-/// How many streams are looked at before there is a look at what else has happened.
+/// Number of streams to process before other events are checked.
 const BATCH: usize = 256;
 
-/// What a stream is to be looked at for.
+/// The reason for processing a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum What {
-    /// More in its files.
+    /// Its files may have more data.
     Contents,
-    /// It is watched, and was not looked at yet.
+    /// It is watched now, and has not been processed yet.
     Start,
-    /// Its files may have got other names.
+    /// Its files may have been renamed.
     Names,
 }
 
-/// The streams that there may be something new in, and those that there will be at a certain time.
+/// The streams that may have news, now or at a certain time.
 #[derive(Debug)]
 pub(crate) struct Due {
     dirty: BTreeMap<usize, What>,
-    /// The stream that was looked at last.
+    /// The stream processed last.
     last: usize,
     timers: Timers,
 }
@@ -35,7 +35,7 @@ impl Due {
         Self { dirty: BTreeMap::new(), last: usize::MAX, timers: Timers::default() }
     }
 
-    /// Whether nothing is to be looked at.
+    /// Whether no stream is due.
     pub(crate) fn is_empty(&self) -> bool {
         self.dirty.is_empty()
     }
@@ -44,36 +44,36 @@ impl Due {
         self.dirty.contains_key(&number)
     }
 
-    /// There may be something new in a stream.
+    /// Adds a stream that may have news.
     pub(crate) fn add(&mut self, number: usize, what: What) {
         let known = self.dirty.entry(number).or_insert(what);
         *known = what.max(*known);
     }
 
-    /// Names of these streams may have changed.
+    /// Adds streams whose names may have changed.
     pub(crate) fn add_all(&mut self, numbers: impl IntoIterator<Item = usize>) {
         self.dirty.extend(numbers.into_iter().map(|number| (number, What::Names)));
     }
 
-    /// A stream has to be looked at by that time, or at no time.
+    /// Sets the time at which a stream becomes due, or none.
     pub(crate) fn set_timed(&mut self, number: usize, time: Option<Instant>) {
         self.timers.set(number, time);
     }
 
-    /// A stream is gone.
+    /// Removes a stream.
     pub(crate) fn remove(&mut self, number: usize) {
         self.set_timed(number, None);
     }
 
-    /// When the first stream has to be looked at.
+    /// Returns when the first stream becomes due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        // With more to read it is only looked whether there is something else to do.
+        // With more to read, other events are only polled for.
         let busy = (!self.dirty.is_empty()).then(Instant::now);
         busy.or_else(|| self.timers.first())
     }
 
-    /// Takes in the streams whose time has come, and those whose time comes within `slack` then: it
-    /// is cheaper to look at many at once.
+    /// Adds the streams whose time has come, and those whose time comes within `slack`: it is
+    /// cheaper to process many at once.
     pub(crate) fn collect(&mut self, now: Instant, slack: Duration) {
         if self.timers.first().is_none_or(|first| first > now) {
             return;
@@ -83,7 +83,7 @@ impl Due {
         }
     }
 
-    /// The next streams to look at, from the last one on.
+    /// Returns the next streams to process, in order after the last one.
     pub(crate) fn next_batch(&mut self) -> Vec<(usize, What)> {
         let behind = self.dirty.range((Bound::Excluded(self.last), Bound::Unbounded));
         let behind = behind.chain(self.dirty.range(..=self.last));

@@ -4,7 +4,7 @@
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
-/// A set with at least one member, which takes little memory if that is the only one.
+/// A set with at least one member, which takes little memory if it has only one.
 #[derive(Debug)]
 pub(crate) enum Few<T> {
     One(T),
@@ -15,7 +15,7 @@ pub(crate) enum Few<T> {
 pub(crate) struct Many<T>(BTreeSet<T>);
 
 impl<T: Ord> Few<T> {
-    /// All members, in order.
+    /// Returns all members, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         let (one, several) = match self {
             Self::One(one) => (Some(one), None),
@@ -41,7 +41,7 @@ impl<T: Ord> Few<T> {
         }
     }
 
-    /// Adds a member; `false` if it was there.
+    /// Adds a member; `false` if it existed.
     pub(crate) fn add(&mut self, member: T) -> bool
     where
         T: Clone,
@@ -56,7 +56,7 @@ impl<T: Ord> Few<T> {
         }
     }
 
-    /// Takes a member out; `true` if none is left, and the set is to be dropped.
+    /// Removes a member; `true` if that was the last one, and the set must be dropped.
     pub(crate) fn remove<Q: Ord + ?Sized>(&mut self, member: &Q) -> bool
     where
         T: Borrow<Q>,

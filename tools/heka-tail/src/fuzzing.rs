@@ -11,7 +11,7 @@ mod select;
 
 use follow::position::{decode, encode, is_met};
 
-/// A position of ours and one of hekad's: read or not; what is read can be stored again.
+/// Parses a position of heka-tail and one of hekad; a valid one can be stored again.
 pub fn position(input: &[u8]) {
     let _ = follow::Journal::parse(input);
     let Some(files) = decode(input) else { return };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What people type who know tail(1) from long ago: `-5`, `-20f`, `+5`.
+//! Obsolete syntax of tail(1): `-5`, `-20f`, `+5`.
 
 use std::ffi::OsString;
 use std::path::Path;
 
-/// The same arguments with a number in front, as the first of them, in the form of today.
+/// Converts an obsolete first argument to the current syntax.
 pub(crate) fn modern(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let first = arguments.get(1).and_then(|first| first.to_str());
     if let Some(new) = first.and_then(translated) {
@@ -13,7 +13,7 @@ pub(crate) fn modern(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-/// `-20f` is `-n 20`, `+5c` is `-c +5`; to follow is the default.
+/// Converts `-20f` to `-n 20`, `+5c` to `-c +5`; following is the default.
 fn translated(text: &str) -> Option<[String; 2]> {
     let (sign, rest) = match text.split_at_checked(1)? {
         ("+", _) if Path::new(text).exists() => return None,
@@ -24,7 +24,7 @@ fn translated(text: &str) -> Option<[String; 2]> {
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let (number, letters) = rest.split_at_checked(digits)?;
     let number = match (number, sign) {
-        // As in tail(1); a letter alone is an option.
+        // As in tail(1), a letter without a number is an option.
         ("", _) => return None,
         (number, _) => number,
     };

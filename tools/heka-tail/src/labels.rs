@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the messages of one file have in common.
+//! The common parts of the messages of one file.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use regex::bytes::Regex;
 
 use crate::plan::Job;
 
-/// What makes messages those of a stream and of a file.
+/// The parts of messages that depend on the stream and the file.
 #[derive(Debug)]
 pub(crate) struct Labels {
     message: Message,
@@ -17,7 +17,7 @@ pub(crate) struct Labels {
     path_field: Option<String>,
     path_regex: Option<Regex>,
     template: Template,
-    /// The stream and the file that the template is for.
+    /// The stream and the file of the current template.
     stream: Option<usize>,
     path: PathBuf,
 }
@@ -38,8 +38,8 @@ impl Labels {
         }
     }
 
-    /// Makes the messages that come next those of stream number `stream`, which is called `name`,
-    /// from the file at `path`.
+    /// Selects the stream and the file of the next messages: stream number `stream`, called `name`,
+    /// and the file at `path`.
     #[inline]
     pub(crate) fn select(&mut self, stream: usize, name: &str, path: &Path) {
         let is_same_stream = self.stream == Some(stream);
@@ -57,23 +57,23 @@ impl Labels {
         }
     }
 
-    /// A stream is gone; another one may get its number.
+    /// Forgets a removed stream, whose number may be reused.
     pub(crate) fn forget(&mut self, stream: usize) {
         self.stream = self.stream.filter(|last| *last != stream);
     }
 
-    /// All but the payload of a message.
+    /// Returns the template of a message, which lacks only the payload.
     #[inline]
     pub(crate) fn template(&mut self) -> &mut Template {
         &mut self.template
     }
 
-    /// Whether messages of two files of a stream differ.
+    /// Whether the messages of two files of a stream differ.
     fn are_of_files(&self) -> bool {
         self.path_field.is_some() || self.path_regex.is_some()
     }
 
-    /// Adds a field with the path, and one for each named group that has text.
+    /// Adds a field with the path, and one for each named group that matched.
     fn add_fields(&self, fields: &mut Vec<Field>, path: &Path) {
         if let Some(field) = &self.path_field {
             fields.push(Field::string(field.clone(), path.to_string_lossy().into_owned()));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Follows log files and turns their lines into Heka messages.
+//! Follows log files and converts their lines to Heka messages.
 
 mod charset;
 mod cli;

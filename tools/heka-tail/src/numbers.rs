@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What heka-tail counts, and how far behind it is.
+//! Statistics of heka-tail, and its lag.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::follow::{Chunk, Identity, Stream};
 pub(crate) static ROTATIONS: Counter = Counter::new();
 pub(crate) static TRUNCATIONS: Counter = Counter::new();
 pub(crate) static SAVED_AT: Counter = Counter::new();
-/// All streams that are followed.
+/// All followed streams.
 static READINGS: Mutex<Vec<Weak<Reading>>> = Mutex::new(Vec::new());
 
 pub(crate) const ALL: &[Metric] = &[
@@ -37,8 +37,8 @@ pub(crate) const ALL: &[Metric] = &[
     ),
 ];
 
-/// How far a stream is read. The thread that reports it looks itself how long the file is: the one
-/// that reads it may be stuck.
+/// The progress of a stream. The thread that reports it determines the length of the file itself,
+/// since the thread that reads the file may be stuck.
 #[derive(Debug)]
 struct Reading {
     name: String,
@@ -48,18 +48,18 @@ struct Reading {
 #[derive(Debug, Default)]
 struct State {
     path: PathBuf,
-    /// The file that is read, and how far.
+    /// The current file, and the position in it.
     place: Option<(Identity, u64)>,
     is_missing: bool,
-    /// All bytes that were read of the stream.
+    /// Number of bytes read from the stream.
     done: u64,
-    /// What was left of all its files at the last look.
+    /// Number of unread bytes in all its files at the last check.
     left: u64,
     lag: Lag,
 }
 
 impl State {
-    /// What is left now.
+    /// Returns the number of unread bytes now.
     fn behind(&self) -> u64 {
         let Ok(metadata) = std::fs::metadata(&self.path) else { return self.left };
         match self.place {
@@ -67,7 +67,7 @@ impl State {
             Some((identity, offset)) if identity == Identity::of(&metadata) => {
                 metadata.len().saturating_sub(offset)
             }
-            // A rotated one is read, and this one comes next.
+            // A rotated file is being read, and this one comes next.
             Some(_) => self.left.max(metadata.len()),
         }
     }
@@ -81,7 +81,7 @@ impl State {
     }
 }
 
-/// The streams whose numbers somebody wants.
+/// The streams whose progress is reported.
 #[derive(Debug, Default)]
 pub(crate) struct Readings {
     is_wanted: bool,
@@ -93,7 +93,7 @@ impl Readings {
         Self { is_wanted, ..Self::default() }
     }
 
-    /// A stream is followed from now on.
+    /// Adds a followed stream.
     pub(crate) fn add(&mut self, number: usize, stream: &Stream) {
         if self.is_wanted {
             let state = State { path: stream.path().to_owned(), ..State::default() };
@@ -104,7 +104,7 @@ impl Readings {
         }
     }
 
-    /// Something of a stream is about to be written, of which `done` bytes have been read.
+    /// Notes that data of a stream is about to be written, up to `done` bytes.
     pub(crate) fn read(&self, number: usize, chunk: &Chunk<'_>, done: u64) {
         if let Some(reading) = self.readings.get(&number) {
             let mut state = lock(&reading.state);
@@ -112,7 +112,7 @@ impl Readings {
         }
     }
 
-    /// A stream was looked at.
+    /// Notes the state of a stream after processing it.
     pub(crate) fn note(&self, number: usize, stream: &Stream, done: u64) {
         if let Some(reading) = self.readings.get(&number) {
             let mut state = lock(&reading.state);
@@ -122,7 +122,7 @@ impl Readings {
         }
     }
 
-    /// A stream is no longer followed.
+    /// Removes a stream.
     pub(crate) fn remove(&mut self, number: usize) {
         self.readings.remove(&number);
     }
@@ -132,7 +132,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// All streams; those that are gone are forgotten.
+/// Returns all streams, and drops removed ones.
 fn readings() -> Vec<Arc<Reading>> {
     let mut known = lock(&READINGS);
     known.retain(|reading| reading.strong_count() > 0);

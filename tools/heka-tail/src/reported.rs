@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What was reported about files that are not followed, so that it is said once.
+//! Reports about files that are not followed, each made only once.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use heka_core::report;
 
-/// A file that is not followed though it may be meant.
+/// A file that is not followed although the user may expect it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LeftOut {
-    /// It is compressed in a way that cannot be read.
+    /// Compressed in an unsupported format.
     Compressed(PathBuf),
-    /// It has a number where rotation puts one, but some programs too: `worker-1.log`.
+    /// Named like a rotated file, which some programs do too: `worker-1.log`.
     Numbered {
         /// The file.
         path: PathBuf,
-        /// The log that it seems to come from.
+        /// The log that it seems to be rotated from.
         log: PathBuf,
     },
 }
 
-/// What was reported already.
+/// The reports already made.
 #[derive(Debug, Default)]
 pub(crate) struct Reported {
     errors: BTreeSet<String>,
@@ -36,7 +36,7 @@ impl Reported {
         }
     }
 
-    /// A log is gone, and what was rotated from it is not met again.
+    /// Forgets the reports about a removed log.
     pub(crate) fn forget(&mut self, path: &Path) {
         self.left_out.retain(|left_out| match left_out {
             LeftOut::Compressed(file) | LeftOut::Numbered { path: file, .. } => {
@@ -50,7 +50,7 @@ impl Reported {
             return;
         }
         match &left_out {
-            // Where there is one there are many.
+            // Where there is one, there are many.
             LeftOut::Compressed(path) if !std::mem::replace(&mut self.is_compressed, true) => {
                 report::warning(format_args!(
                     "{}: skipped: only gzip, xz, zstd and bzip2 are supported (further ones not \

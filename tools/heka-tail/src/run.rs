@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Looks at files when something happens to them, and waits.
+//! Processes files when something happens to them, and waits.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::state::State;
 use crate::streams::Streams;
 use crate::watching::Watching;
 
-/// Does what was asked for.
+/// Executes the plan.
 pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
     let job = match plan {
         Plan::Show(path) => return show(&path),
@@ -30,7 +30,7 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
     };
     let mut tail = Tail::new(job)?;
     let ended = tail.follow();
-    // Also what was read before a signal is written, and where that was.
+    // What was read before a signal is written too, together with its position.
     match ended {
         Ok(_) | Err(Stop::Signal(_)) => tail.finish()?,
         Err(_) => tail.emitter.out.flush()?,
@@ -40,7 +40,7 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
     Ok(ended?.and(Status::failed_if(lost)).and(written))
 }
 
-/// Descriptors that are left for other things than followed files.
+/// Number of descriptors reserved for purposes other than followed files.
 const SPARE: u64 = 64;
 struct Tail {
     job: Job,
@@ -53,10 +53,10 @@ struct Tail {
     due: Due,
     poll_at: Instant,
     rescan_at: Instant,
-    /// How many streams may have files open.
+    /// Maximum number of streams with open files.
     limit: usize,
     readings: Readings,
-    /// Whether something of a file could not be read.
+    /// Whether part of a file could not be read.
     lost: bool,
 }
 
@@ -112,7 +112,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Takes streams in, and watches directories for more.
+    /// Adds streams, and watches directories for more.
     fn add(&mut self, scan: Scan) -> Result<(), Stop> {
         for found in scan.found {
             let mut stream = found.stream;
@@ -137,7 +137,7 @@ impl Tail {
         let changed = self.watching.add_directories(&scan.directories, scan.begun);
         self.watching.await_writes(&scan.old);
         self.watch_again();
-        // Something may have come before they were watched.
+        // More may have appeared before the directories were watched.
         self.take_in(false, changed)
     }
 
@@ -171,7 +171,7 @@ impl Tail {
         let mut status = Status::Done;
         for number in self.streams.numbers() {
             loop {
-                // Signals are served between reads.
+                // Signals are handled between reads.
                 wait(&[], Some(Instant::now()))?;
                 self.report_if_asked();
                 match self.look(number, true)? {
@@ -249,8 +249,8 @@ impl Tail {
         Some(result)
     }
 
-    /// Gives each stream that there may be something new in a turn; one that is far behind keeps
-    /// nothing else waiting for longer.
+    /// Gives a turn to each stream that may have news, so that a stream far behind does not delay
+    /// the others.
     fn look_at_dirty(&mut self) -> Result<(), Stop> {
         let mut is_named = false;
         for (number, what) in self.due.next_batch() {
@@ -276,14 +276,14 @@ impl Tail {
         Ok(())
     }
 
-    /// Writes what is left. What a reader has not taken when it goes away is to be read again.
+    /// Writes the rest. Data that the reader has not accepted when it exits will be read again.
     fn finish(&mut self) -> Result<(), Stop> {
         for number in self.streams.numbers() {
             let is_idle = self.streams.get(number).is_some_and(|followed| followed.is_idle);
             if is_idle && self.job.incomplete {
                 self.press(number, More::Ended)?;
             } else if !self.job.options.goes_on {
-                // No later run will read it, so it is as complete as it will be.
+                // No later run will read it, so the record counts as complete.
                 self.press(number, More::Idle)?;
             }
         }
@@ -318,7 +318,7 @@ impl Tail {
         self.collect()
     }
 
-    /// Finds out which streams to look at.
+    /// Determines which streams to process.
     fn collect(&mut self) -> Result<(), Stop> {
         let now = Instant::now();
         let is_asked = signal::take_hup();
@@ -349,7 +349,7 @@ impl Tail {
         self.take_in(rescan, changes.gained)
     }
 
-    /// Looks for streams that have come up, everywhere or at these paths.
+    /// Looks for new streams, everywhere or at these paths.
     fn take_in(&mut self, everywhere: bool, gained: BTreeSet<PathBuf>) -> Result<(), Stop> {
         if !self.sources.is_open() {
             return Ok(());
@@ -368,8 +368,8 @@ impl Tail {
         self.add(scan)
     }
 
-    /// Forgets streams that nobody has named, which have had no file for long, or whose file is
-    /// deleted and read.
+    /// Removes discovered streams that have had no file for a while, or whose file is deleted and
+    /// read to its end.
     fn forget(&mut self) -> Result<(), Stop> {
         let mut over = self.streams.take_over(self.job.forget_after);
         over.retain(|number| !self.due.has(*number));
@@ -388,7 +388,8 @@ impl Tail {
             self.due.remove(number);
         }
         self.watching.remove(&gone);
-        // One that has just come back was told of as the stream's.
+        // A new file at the path of a removed stream may already have been reported as that
+        // stream's.
         self.take_in(gone.iter().any(|(_, path)| path.exists()), BTreeSet::new())
     }
 

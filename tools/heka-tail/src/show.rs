@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A checkpoint file for people.
+//! Shows a checkpoint file to people.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use heka_core::delivery::checkpoint::Positions;
 use heka_core::os::Output;
 use heka_core::report::{Explain as _, Status, Stop};
 
-/// Prints one line for each file that a source is being read from.
+/// Prints one line for each file of each source.
 pub(crate) fn show(path: &Path) -> Result<Status, Stop> {
     std::fs::metadata(path).at(path.display())?;
     let mut out = Output::stdout()?.text();

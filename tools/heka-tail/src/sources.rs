@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which streams there are, now and later.
+//! The set of streams, now and later.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -19,42 +19,43 @@ use std::time::Duration;
 
 use crate::reported::{LeftOut, Reported};
 
-/// What was asked to be followed.
+/// The files that the user asked for.
 #[derive(Debug)]
 pub(crate) struct Sources {
     operands: Vec<Operand>,
     selection: Option<Rc<Selection>>,
     exclusion: Exclusion,
     oldest: Option<Duration>,
-    /// The streams that are followed, by [`Stream::id`], and their numbers.
+    /// The numbers of followed streams, by [`Stream::id`].
     known: HashMap<Arc<Path>, usize>,
-    /// Operands that have meant a file, by number.
+    /// Numbers of the operands that have matched a file.
     matched: BTreeSet<usize>,
     reported: Reported,
 }
 
-/// A stream found.
+/// A stream that was found.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) stream: Box<Stream>,
-    /// Whether nobody has named it: it may have had another name before.
+    /// Whether it was discovered rather than named by the user: it may have had another name
+    /// before.
     pub(crate) is_met: bool,
 }
 
-/// What a look at everything, or at what has come up, came to.
+/// The result of a full or partial scan.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     pub(crate) found: Vec<Found>,
     pub(crate) directories: Vec<PathBuf>,
-    /// Words on streams that cannot be read.
+    /// Descriptions of streams that cannot be read.
     pub(crate) errors: Vec<String>,
-    /// Streams that something has happened to, by number.
+    /// Numbers of streams that were affected.
     pub(crate) touched: Vec<usize>,
-    /// Streams that have a rotated file, by number.
+    /// Numbers of streams that have a rotated file.
     pub(crate) rotated: Vec<usize>,
     /// Files that are skipped until they are written to.
     pub(crate) old: Vec<PathBuf>,
-    /// When it began.
+    /// Start of the scan.
     pub(crate) begun: u64,
 }
 
@@ -64,7 +65,7 @@ impl Scan {
     }
 }
 
-/// Tells what the streams so far have to do with a file.
+/// Returns the relation of the existing streams to a file.
 pub(crate) type Related<'a> = &'a dyn Fn(Identity) -> Relation;
 
 impl Sources {
@@ -90,7 +91,7 @@ impl Sources {
         self.selection.is_some() || self.operands.iter().any(Operand::is_open)
     }
 
-    /// A directory that is not there, and the cause of that.
+    /// Returns a missing directory and the cause.
     pub(crate) fn missing(&self) -> Option<(String, String)> {
         self.operands.iter().find_map(|operand| match operand {
             Operand::Directory(path, _) => {
@@ -101,21 +102,22 @@ impl Sources {
         })
     }
 
-    /// A stream has got a number.
+    /// Records the number of a stream.
     pub(crate) fn place(&mut self, stream: &Stream, number: usize) {
         self.known.insert(Arc::clone(stream.id()), number);
     }
 
-    /// A stream is gone.
+    /// Forgets a removed stream.
     pub(crate) fn forget(&mut self, stream: &Stream) {
         self.known.remove(stream.id());
         self.reported.forget(stream.path());
     }
 
-    /// Streams that were not there at the last scan, and the directories where more may appear.
+    /// Returns the streams that did not exist at the last scan, and the directories in which more
+    /// may appear.
     ///
     /// # Errors
-    /// If streams cannot be read; the others are still to be found by the next scan.
+    /// If streams cannot be read; the others will be found by the next scan.
     pub(crate) fn scan(&mut self, related: Related<'_>) -> Result<Scan, Stop> {
         let mut scan = Scan::begin();
         for index in 0..self.operands.len() {
@@ -131,13 +133,13 @@ impl Sources {
         Ok(scan)
     }
 
-    /// As [`Sources::scan`], for streams that appear later; trouble is only reported, once.
+    /// Like [`Sources::scan`], for streams that appear later; failures are reported once instead.
     pub(crate) fn rescan(&mut self, related: Related<'_>) -> Scan {
         let scan = self.scan(related);
         self.late(scan)
     }
 
-    /// Looks at what has come up, or is gone, at these paths.
+    /// Checks for new or removed files at these paths.
     pub(crate) fn gain(&mut self, paths: &[PathBuf], related: Related<'_>) -> Scan {
         let mut scan = Ok(Scan::begin());
         for path in paths {
@@ -186,7 +188,7 @@ impl Sources {
         }
     }
 
-    /// Adds the files that an operand means. Rotated ones are left to the log that they come from.
+    /// Adds the files that match an operand. Rotated files are left to their log.
     fn take_in(
         &mut self,
         operand: usize,
@@ -216,7 +218,8 @@ impl Sources {
             if is_open {
                 match renamed(stream.path(), related) {
                     Relation::None => {}
-                    // It goes on there; if that lets go of it, this is a stream of its own.
+                    // It is read as part of that stream; if it is released there, it becomes a
+                    // stream of its own.
                     Relation::Reads => continue,
                     Relation::HasRead(position) => stream.resume(vec![position]),
                 }
@@ -227,7 +230,7 @@ impl Sources {
     }
 
     fn add(&mut self, stream: Stream, is_met: bool, scan: &mut Scan) {
-        // Its number is known when it is taken in.
+        // The number is set when the stream is added.
         self.place(&stream, usize::MAX);
         scan.found.push(Found { stream: Box::new(stream), is_met });
     }
@@ -252,8 +255,8 @@ impl Sources {
         }
     }
 
-    /// Whether a file is not to be followed: excluded, compressed in a way that cannot be read, or
-    /// rotated from a log that is there, among `others` or followed already.
+    /// Whether not to follow a file: excluded, compressed in an unsupported format, or rotated from
+    /// an existing log, which is among `others` or followed already.
     fn is_left_out(&mut self, path: &Path, others: &BTreeSet<PathBuf>, scan: &mut Scan) -> bool {
         if self.exclusion.has(path) {
             return true;
@@ -277,21 +280,21 @@ impl Sources {
             let is_known = || self.number_of(log).is_some();
             let is_meant = || {
                 let mut open = self.operands.iter().filter(|operand| operand.is_open());
-                // One that has just come up is alone here.
+                // A file that has just appeared is alone here.
                 others.len() == 1 && open.any(|operand| operand.gain(log).files.contains(log))
             };
             others.contains(log) || is_known() || is_meant()
         })
     }
 
-    /// The stream that has this path.
+    /// Returns the stream with this path.
     fn number_of(&self, path: &Path) -> Option<usize> {
         let path = std::path::absolute(path).ok()?;
         self.known.get(path.as_path()).copied()
     }
 
-    /// The first scan is over: says which patterns mean nothing, and whether there are any. Files
-    /// that were named mean no others later.
+    /// Finishes the first scan: reports patterns that match nothing, and returns whether there are
+    /// any. A file that was named can match no others later.
     pub(crate) fn settle(&mut self, waits: bool) -> bool {
         let mut is_any = false;
         for (number, operand) in self.operands.iter().enumerate() {
@@ -311,7 +314,7 @@ impl Sources {
     }
 }
 
-/// What the file at `path` is to the streams so far.
+/// Returns the relation of the existing streams to the file at `path`.
 fn renamed(path: &Path, related: Related<'_>) -> Relation {
     let identity = std::fs::metadata(path).map(|metadata| Identity::of(&metadata));
     identity.map_or(Relation::None, related)

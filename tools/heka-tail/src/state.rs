@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Positions between runs: read at the start, saved as what was read is written.
+//! Positions across runs: read at the start, saved as data is written.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -20,29 +20,29 @@ use crate::select::logstreamer::oldest_time;
 use crate::plan::{Every, Job, Position};
 use crate::streams::Streams;
 
-/// How long a position file that cannot be written is left alone.
+/// Time before another attempt to write a position file that cannot be written.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Longest journal: it is one line.
+/// Maximum size of a journal in bytes: it is one line.
 const MAX_JOURNAL: u64 = 1 << 20;
 
-/// Where streams stand, between runs.
+/// Positions of streams across runs.
 #[derive(Debug)]
 pub(crate) struct State {
     known: Positions,
-    /// Files in these by what they are, if they have a time of birth: without one another file may
-    /// have got the inode.
+    /// Files in these positions by identity, if they have a birth time: without one, another file
+    /// may have reused the inode.
     by_identity: HashMap<Identity, FilePosition>,
-    /// Streams whose position may have changed since it was last noted, by number.
+    /// Numbers of streams whose position may have changed since it was last noted.
     touched: BTreeSet<usize>,
-    /// Streams that went on where they were.
+    /// Streams that were resumed.
     resumed: HashSet<String>,
     journals: Vec<(String, Journal)>,
     file: Option<CheckpointFile>,
     every: Every,
     saved_at: Instant,
     saved_records: u64,
-    /// So many records were written.
+    /// Number of records written.
     pub(crate) records: u64,
     is_failing: bool,
 }
@@ -54,7 +54,7 @@ impl State {
             Position::HandOn(path) => (Positions::read(path)?, None, Every::Records(u64::MAX)),
             Position::Keep(path, every) => {
                 if let Some(folder) = path.parent().filter(|_| job.makes_folder) {
-                    // As the XDG Base Directory Specification wants it.
+                    // As the XDG Base Directory Specification requires.
                     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
                     made.at(folder.display())?;
                 }
@@ -86,7 +86,7 @@ impl State {
         })
     }
 
-    /// Lets a stream go on where it was.
+    /// Resumes a stream at its position, if there is one.
     pub(crate) fn resume(
         &mut self,
         stream: &mut Stream,
@@ -112,7 +112,7 @@ impl State {
         self.by_journal(stream, options)
     }
 
-    /// Lets a stream go on where a journal says.
+    /// Resumes a stream at the position in a journal.
     fn by_journal(&self, stream: &mut Stream, options: &Options) -> Result<(), Stop> {
         if self.journals.is_empty() {
             return Ok(());
@@ -141,29 +141,29 @@ impl State {
         }
     }
 
-    /// How far the file at `path` was read when it had another name.
+    /// Returns the position of the file at `path` under an earlier name.
     fn renamed(&self, path: &Path) -> Option<FilePosition> {
         let identity = Identity::of(&std::fs::metadata(path).ok()?);
         self.by_identity.get(&identity).copied()
     }
 
-    /// Whether positions are wanted at all.
+    /// Whether positions are kept at all.
     pub(crate) fn keeps(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Whether positions are to be handed over with [`State::save`] now.
+    /// Whether positions should be saved with [`State::save`] now.
     pub(crate) fn is_due(&self) -> bool {
         self.file.is_some() && self.save_at().is_some_and(|at| at <= Instant::now())
     }
 
-    /// When positions are to be saved if nothing else happens.
+    /// Returns when to save positions even without events.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.file.as_ref().filter(|file| file.is_changed())?;
         self.save_at()
     }
 
-    /// The same whether there is something to save or not.
+    /// Returns the time of the next save, whether or not there is something to save.
     fn save_at(&self) -> Option<Instant> {
         let saved_at = self.saved_at;
         match self.every {
@@ -177,14 +177,14 @@ impl State {
         }
     }
 
-    /// The position of a stream may change.
+    /// Notes that the position of a stream may change.
     pub(crate) fn touch(&mut self, number: usize) {
         if self.keeps() {
             self.touched.insert(number);
         }
     }
 
-    /// Notes where streams stand; everything up to there has been written.
+    /// Notes the positions of streams; everything before them has been written.
     pub(crate) fn note(&mut self, streams: &Streams) {
         let touched = std::mem::take(&mut self.touched);
         let Some(file) = &mut self.file else { return };
@@ -199,15 +199,15 @@ impl State {
         }
     }
 
-    /// A stream is gone for good.
+    /// Forgets a stream that was removed for good.
     pub(crate) fn forget(&mut self, stream: &Stream) {
         if let Some(file) = &mut self.file {
             file.remove(&key_of(stream.id()));
         }
     }
 
-    /// Forgets streams that nobody has named and that were not resumed, whose files were last
-    /// written longer ago.
+    /// Forgets discovered streams that were not resumed and whose files were last written longer
+    /// ago than `after`.
     pub(crate) fn forget_old(&mut self, after: Option<Duration>) {
         let (Some(file), Some(after)) = (&mut self.file, after) else { return };
         let since = oldest_time(Some(after));
@@ -219,11 +219,11 @@ impl State {
         let old =
             self.known.iter().filter(|(key, bytes)| !self.resumed.contains(*key) && is_old(bytes));
         old.for_each(|(key, _)| file.remove(key));
-        // What nobody has asked for by now is not asked for again.
+        // Streams that nobody has asked for by now will not be asked for again.
         self.resumed = HashSet::new();
     }
 
-    /// Stores what was noted. Trouble is reported, once, and tried again.
+    /// Stores the noted positions. A failure is reported once, and saving is tried again.
     pub(crate) fn save(&mut self) {
         let Some(file) = &mut self.file else { return };
         self.saved_at = Instant::now();
@@ -252,7 +252,7 @@ impl State {
     }
 }
 
-/// Under which key a stream is known in position files.
+/// Returns the key of a stream in position files.
 pub(crate) fn key_of(id: &Path) -> Cow<'_, str> {
     if let Some(text) = id.to_str().filter(|text| !text.contains('\\')) {
         return source_key(text);
@@ -260,7 +260,7 @@ pub(crate) fn key_of(id: &Path) -> Cow<'_, str> {
     let mut text = String::new();
     for chunk in id.as_os_str().as_encoded_bytes().utf8_chunks() {
         text.push_str(&chunk.valid().replace('\\', "\\\\"));
-        // Names that differ in what is no text have keys that differ.
+        // Names that differ in bytes that are not UTF-8 must have different keys.
         for byte in chunk.invalid() {
             text.push_str(&format!("\\x{byte:02x}"));
         }
@@ -268,9 +268,9 @@ pub(crate) fn key_of(id: &Path) -> Cow<'_, str> {
     Cow::Owned(source_key(&text).into_owned())
 }
 
-/// In `--checkpoint cp log`, `cp` is a log.
+/// Gives a hint for `--checkpoint cp log`, where `cp` is taken for a log.
 fn hint_at_missing_equals(job: &Job) {
-    // Only without a value the folder is ours.
+    // The tool's own directory is only used without a value.
     let Some(first) = job.files.first().filter(|_| job.makes_folder && job.files.len() > 1) else {
         return;
     };

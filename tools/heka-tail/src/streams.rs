@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The streams that are followed, by number, and which of them have to do with a file.
+//! The followed streams by number, and their relation to files.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -7,32 +7,32 @@ use std::time::{Duration, Instant};
 use crate::follow::{Identity, Options, Relation, Stream};
 use crate::timers::Timers;
 
-/// How many files of a stream are known to be its own.
+/// Maximum number of files remembered per stream.
 const OWN: usize = 64;
-/// Looks before those at rest are looked for again.
+/// Number of steps between searches for resting streams.
 const PAUSE: u64 = 32;
 
-/// A stream that is followed.
+/// A followed stream.
 #[derive(Debug)]
 pub(crate) struct Followed {
     pub(crate) stream: Box<Stream>,
-    /// Whether a look at everything finds it when its directory comes back.
+    /// Whether it was discovered, so that a full scan finds it when its directory reappears.
     pub(crate) is_met: bool,
-    /// Whether all that there was has been read.
+    /// Whether everything has been read.
     pub(crate) is_idle: bool,
     own: Own,
-    /// When it was looked at last, counted in looks; 0 if nothing of it is open.
+    /// Step in which it was last processed; 0 if none of its files is open.
     turn: u64,
 }
 
 impl Followed {
-    /// Whether nothing is lost for now if its files are closed.
+    /// Whether its files can be closed for now without loss.
     fn is_resting(&self) -> bool {
         self.turn > 0 && self.is_idle && self.stream.can_rest()
     }
 }
 
-/// Inodes of a stream's own files, those known longest first. Most streams have one.
+/// Inodes of a stream's own files, oldest first. Most streams have one.
 #[derive(Debug)]
 enum Own {
     None,
@@ -52,7 +52,7 @@ impl Own {
         }
     }
 
-    /// Adds one, and takes out the one that is one too many.
+    /// Adds an inode, and returns the one that it displaces.
     fn add(&mut self, inode: u64) -> Option<u64> {
         let mut inodes = match std::mem::replace(self, Self::None) {
             Self::None => {
@@ -69,25 +69,25 @@ impl Own {
     }
 }
 
-/// All streams. A number that is free is used again.
+/// All streams. Numbers are reused.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     slots: Vec<Option<Followed>>,
     free: Vec<usize>,
-    /// Inodes of their files, and numbers.
+    /// Pairs of an inode and the number of its stream.
     owners: BTreeSet<(u64, usize)>,
     turns: u64,
-    /// Streams that have no file, and since when.
+    /// Streams without a file, and since when.
     gone: Timers,
-    /// Those whose file is deleted and read.
+    /// Streams whose file is deleted and read to its end.
     over: BTreeSet<usize>,
-    /// How many streams have open files.
+    /// Number of streams with open files.
     open: usize,
     resting: Resting,
 }
 
 impl Streams {
-    /// Takes a stream in; its number.
+    /// Adds a stream and returns its number.
     pub(crate) fn add(&mut self, stream: Box<Stream>, is_met: bool) -> usize {
         let followed = Followed { stream, is_met, is_idle: false, own: Own::None, turn: 0 };
         let number = self.free.pop().unwrap_or_else(|| {
@@ -100,7 +100,7 @@ impl Streams {
         number
     }
 
-    /// Takes a stream out.
+    /// Removes a stream.
     pub(crate) fn remove(&mut self, number: usize) -> Option<Followed> {
         let followed = self.slots.get_mut(number)?.take()?;
         self.open -= usize::from(followed.turn > 0);
@@ -121,7 +121,7 @@ impl Streams {
         self.slots.get_mut(number)?.as_mut()
     }
 
-    /// All numbers that are taken.
+    /// Returns all numbers in use.
     pub(crate) fn numbers(&self) -> Vec<usize> {
         self.iter().map(|(number, _)| number).collect()
     }
@@ -131,12 +131,12 @@ impl Streams {
         slots.filter_map(|(number, slot)| Some((number, slot.as_ref()?)))
     }
 
-    /// Whether a file is left that is worth waiting for.
+    /// Whether there is still a file worth waiting for.
     pub(crate) fn are_any_open(&self, options: &Options) -> bool {
         self.iter().any(|(_, one)| one.stream.is_open(options))
     }
 
-    /// A stream was looked at: it may read other files than before.
+    /// Updates the state after a stream was processed: it may read other files than before.
     pub(crate) fn looked_at(&mut self, number: usize) {
         self.turns += 1;
         let Some(followed) = self.slots.get_mut(number).and_then(Option::as_mut) else {
@@ -174,7 +174,7 @@ impl Streams {
         }
     }
 
-    /// What the streams have to do with a file.
+    /// Returns the relation of the streams to a file.
     pub(crate) fn relation(&self, identity: Identity) -> Relation {
         let inode = identity.inode;
         let owners = self.owners.range((inode, 0)..=(inode, usize::MAX));
@@ -188,8 +188,8 @@ impl Streams {
         relation
     }
 
-    /// Streams that nobody has named whose file is deleted and read, or which have had no file for
-    /// that time. Each look at one of them tells of it again.
+    /// Returns the discovered streams whose file is deleted and read to its end, or which have had
+    /// no file for that time. Each processing of such a stream adds it again.
     pub(crate) fn take_over(&mut self, after: Option<Duration>) -> BTreeSet<usize> {
         let mut over = std::mem::take(&mut self.over);
         let now = Instant::now();
@@ -199,8 +199,8 @@ impl Streams {
         over
     }
 
-    /// A stream whose files can be closed because more than `limit` are open: of those at rest the
-    /// one that was looked at longest ago.
+    /// Returns a stream whose files can be closed because more than `limit` are open: the least
+    /// recently processed one of those at rest.
     pub(crate) fn closable(&mut self, limit: usize) -> Option<usize> {
         if self.open <= limit {
             return None;
@@ -215,11 +215,11 @@ impl Streams {
     }
 }
 
-/// Streams at rest and when they were looked at, longest ago last.
+/// Streams at rest with the step in which they were processed, least recent last.
 #[derive(Debug, Default)]
 struct Resting {
     streams: Vec<(u64, usize)>,
-    /// At which look these were all.
+    /// Step at which the list was complete.
     made: u64,
 }
 
@@ -231,7 +231,7 @@ impl Resting {
         Self { streams: all, made: streams.turns }
     }
 
-    /// Takes out the first one that is at rest still.
+    /// Removes and returns the first stream that is still at rest.
     fn take(&mut self, streams: &Streams) -> Option<usize> {
         while let Some((turn, number)) = self.streams.pop() {
             let is_same = |followed: &Followed| followed.turn == turn && followed.is_resting();

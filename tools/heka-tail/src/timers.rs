@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-/// A time for each of some streams.
+/// Times of some streams.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     times: BTreeMap<usize, Instant>,
@@ -12,12 +12,12 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// The time of a stream.
+    /// Returns the time of a stream.
     pub(crate) fn get(&self, number: usize) -> Option<Instant> {
         self.times.get(&number).copied()
     }
 
-    /// Sets the time of a stream, or that it has none.
+    /// Sets or removes the time of a stream.
     pub(crate) fn set(&mut self, number: usize, time: Option<Instant>) {
         let before = match time {
             Some(time) => self.times.insert(number, time),
@@ -32,12 +32,12 @@ impl Timers {
         self.order.extend(time.map(|time| (time, number)));
     }
 
-    /// The first time.
+    /// Returns the earliest time.
     pub(crate) fn first(&self) -> Option<Instant> {
         self.order.first().map(|(time, _)| *time)
     }
 
-    /// The streams with times up to that one.
+    /// Returns the streams with times up to `time`.
     pub(crate) fn until(&self, time: Instant) -> impl Iterator<Item = usize> {
         self.order.range(..=(time, usize::MAX)).map(|(_, number)| *number)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is watched for changes, and what has to be looked at from time to time instead.
+//! Files and directories that are watched for changes, and those that have to be polled instead.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,25 +16,25 @@ use crate::select::listing::Stamp;
 use crate::streams::Streams;
 use crate::watch::{Changes, Watch};
 
-/// What is watched, if anything can be.
+/// The watch, if watching is possible.
 #[derive(Debug, Default)]
 pub(crate) struct Watching {
     watch: Option<Watch>,
     /// Streams whose directories are not watched.
     unwatched: BTreeSet<usize>,
-    /// Streams whose files are written to in ways that nothing reports.
+    /// Streams whose files are written to without notification.
     untold: BTreeSet<usize>,
-    /// Streams whose files may get other names that nothing reports.
+    /// Streams whose files may be renamed without notification.
     unlinked: BTreeSet<usize>,
-    /// Whether something was mounted.
+    /// Whether a file system was mounted or unmounted.
     is_remounted: bool,
-    /// Whether a directory that streams may appear in is not watched.
+    /// Whether a directory in which streams may appear is not watched.
     is_blind: bool,
 }
 
 impl Watching {
-    /// Begins to watch; of more than `busy_rate` changes a second only the busiest files are
-    /// looked at instead.
+    /// Begins to watch; above `busy_rate` changes per second only the busiest files are polled
+    /// instead.
     pub(crate) fn start(&mut self, busy_rate: u64) {
         match Watch::new(busy_rate) {
             Ok(watch) => self.watch = Some(watch),
@@ -44,13 +44,13 @@ impl Watching {
         }
     }
 
-    /// A stream is to be watched, maybe by other names than before; `true` if it was.
+    /// Watches a stream, possibly under other names than before; `true` if that succeeded.
     pub(crate) fn add(&mut self, number: usize) -> bool {
         self.unwatched.insert(number)
     }
 
-    /// Watches directories that streams may appear in. All of them are tried at each scan, which
-    /// began at that time; those that something may have come to before they were watched.
+    /// Watches directories in which streams may appear; `begun` is the start of the scan. Returns
+    /// the directories in which something may have appeared before they were watched.
     pub(crate) fn add_directories(
         &mut self,
         directories: &[PathBuf],
@@ -77,15 +77,15 @@ impl Watching {
         changed
     }
 
-    /// Reports the next write to files that belong to no stream.
+    /// Requests a report of the next write to files that belong to no stream.
     pub(crate) fn await_writes(&self, paths: &[PathBuf]) {
         if let Some(watch) = &self.watch {
             paths.iter().for_each(|path| watch.await_write(path));
         }
     }
 
-    /// Tries to watch what is not watched yet. What is new to it is to be looked at: something may
-    /// have happened there before.
+    /// Tries to watch what is not watched yet. Newly watched streams must be processed: something
+    /// may have happened before.
     pub(crate) fn try_again(&mut self, streams: &Streams) -> Vec<usize> {
         let mut new = Vec::new();
         let Some(watch) = &mut self.watch else { return new };
@@ -103,7 +103,7 @@ impl Watching {
                         self.untold.insert(number);
                     }
                 }
-                // A directory that comes back is scanned; what a link leads to is not.
+                // A directory that reappears is scanned, but not the target of a link.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     if !followed.is_met || path.is_symlink() {
                         self.unwatched.insert(number);
@@ -121,17 +121,17 @@ impl Watching {
         new
     }
 
-    /// Streams that nothing reports.
+    /// Returns the streams without notifications.
     pub(crate) fn polled(&self) -> impl Iterator<Item = usize> {
         self.unwatched.iter().chain(&self.untold).chain(&self.unlinked).copied()
     }
 
-    /// Whether there has to be a look at something from time to time.
+    /// Whether anything has to be polled.
     pub(crate) fn is_polling(&self) -> bool {
         self.is_blind || self.is_remounted || self.polled().next().is_some()
     }
 
-    /// A stream was looked at, and may read another file than before.
+    /// Updates the watch after a stream was processed: it may read another file than before.
     pub(crate) fn looked_at(&mut self, number: usize, stream: &mut Stream) {
         let Some(watch) = &mut self.watch else { return };
         let Some(file) = stream.take_new_file() else { return };
@@ -144,8 +144,8 @@ impl Watching {
         }
     }
 
-    /// What was mounted since the last call, or is not any more: streams whose files are not where
-    /// they were, and whether a directory is not.
+    /// Handles mounts and unmounts since the last call. Returns the streams whose files have moved,
+    /// and whether a directory has.
     pub(crate) fn take_mounted(&mut self, streams: &Streams) -> (Vec<usize>, bool) {
         if !std::mem::take(&mut self.is_remounted) {
             return (Vec::new(), false);
@@ -155,24 +155,24 @@ impl Watching {
         (covered.map(|(number, _)| number).collect(), has_lost)
     }
 
-    /// Whether streams may appear where nothing reports it.
+    /// Whether streams may appear without notification.
     pub(crate) fn is_blind(&self) -> bool {
         self.is_blind || self.watch.is_none()
     }
 
-    /// All directories are about to be tried again.
+    /// Prepares to try all directories again.
     pub(crate) fn look_again(&mut self) {
         self.is_blind = false;
     }
 
-    /// Everything is looked at: directories that are not where they were are let go of.
+    /// Stops watching directories that have moved; everything is scanned anyway.
     pub(crate) fn forget_lost(&mut self) {
         if let Some(watch) = &mut self.watch {
             watch.forget_lost();
         }
     }
 
-    /// Streams are gone, which were at these paths.
+    /// Removes streams, which were at these paths.
     pub(crate) fn remove(&mut self, streams: &[(usize, Arc<Path>)]) {
         for (number, _) in streams {
             self.unwatched.remove(number);
@@ -184,19 +184,19 @@ impl Watching {
         }
     }
 
-    /// There was something new in a stream.
+    /// Notes that a stream had news.
     pub(crate) fn grew(&mut self, number: usize) {
         if let Some(watch) = &mut self.watch {
             watch.grew(number);
         }
     }
 
-    /// What becomes ready when something has happened.
+    /// Returns the descriptors to wait for.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> {
         self.watch.iter().flat_map(Watch::wanted)
     }
 
-    /// What of that is ready. Of mounts there may be many, and they are looked at later.
+    /// Notes which of them are ready. Mounts may be many, so they are handled later.
     pub(crate) fn note(&mut self, ready: &[PollFlags]) {
         if ready.iter().any(|ready| ready.contains(PollFlags::POLLPRI)) {
             self.is_remounted = true;
@@ -204,12 +204,12 @@ impl Watching {
         }
     }
 
-    /// When to [`Watching::take`] even if nothing has happened.
+    /// Returns when to call [`Watching::take`] even without events.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.watch.as_ref().and_then(Watch::deadline)
     }
 
-    /// What has happened since the last call.
+    /// Returns the changes since the last call.
     pub(crate) fn take(&mut self, now: Instant) -> Changes {
         self.watch.as_mut().map(|watch| watch.take(now)).unwrap_or_default()
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records of files to messages on stdout.
+//! Converts records of files to messages on stdout.
 
 mod payload;
 mod text;
@@ -35,28 +35,28 @@ pub(crate) struct Emitter {
     text: Text,
     payloads: Payloads,
     messages: Messages,
-    /// By stream.
+    /// Indexed by stream.
     written: Vec<Written>,
     records: u64,
     lost: bool,
 }
 
-/// What makes messages of payloads.
+/// Converts payloads to messages.
 #[derive(Debug)]
 struct Messages {
     labels: Labels,
     uuid: UuidKind,
-    /// Whether positions go along.
+    /// Whether messages carry positions.
     hands_on: bool,
     message: Vec<u8>,
-    /// Under which the position of the stream is known.
+    /// The key of the stream in positions.
     key: String,
     position: Vec<u8>,
-    /// What goes along with the next message.
+    /// The checkpoint of the next message.
     checkpoint: Vec<u8>,
 }
 
-/// How much was written of a stream.
+/// Counts of what was written of a stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Written {
     pub(crate) records: u64,
@@ -68,7 +68,7 @@ pub(crate) struct Written {
 pub(crate) struct Origin<'a> {
     pub(crate) number: usize,
     pub(crate) name: &'a str,
-    /// What tells it from all others.
+    /// The identifier of the stream.
     pub(crate) id: &'a Path,
 }
 
@@ -101,14 +101,14 @@ impl Emitter {
         })
     }
 
-    /// Reports if positions are to be handed on and cannot.
+    /// Reports if positions should be carried but cannot be.
     pub(crate) fn tell_form(&self) {
         if self.messages.hands_on && !self.encoder.has_positions() {
             report::warning("--resume: only -o heka and -o json carry positions on");
         }
     }
 
-    /// A stream is gone; another one may get its number.
+    /// Forgets a removed stream, whose number may be reused.
     pub(crate) fn remove(&mut self, number: usize) {
         self.payloads.forget(number);
         self.messages.labels.forget(number);
@@ -117,12 +117,12 @@ impl Emitter {
         }
     }
 
-    /// How much of a stream was written.
+    /// Returns the counts of a stream.
     pub(crate) fn written(&self, stream: usize) -> Written {
         self.written.get(stream).copied().unwrap_or_default()
     }
 
-    /// Tells what was read of each stream, and how far behind its end that is.
+    /// Reports for each stream what was read and its distance from the end.
     pub(crate) fn report(&self, streams: &Streams) {
         for (number, followed) in streams.iter() {
             let (name, lag) = (followed.stream.name(), followed.stream.lag());
@@ -134,18 +134,18 @@ impl Emitter {
         }
     }
 
-    /// How many records of all streams were written.
+    /// Returns the number of records written, of all streams.
     pub(crate) fn records(&self) -> u64 {
         self.records
     }
 
-    /// Whether a record was skipped, or part of one.
+    /// Whether a record, or part of one, was skipped.
     pub(crate) fn has_lost(&self) -> bool {
         self.lost
     }
 
-    /// Writes the whole records of `chunk`, which belongs to a stream, and returns how many bytes
-    /// that were.
+    /// Writes the complete records of `chunk`, which belongs to a stream; returns their size in
+    /// bytes.
     pub(crate) fn consume(
         &mut self,
         origin: Origin<'_>,
@@ -203,7 +203,7 @@ impl Emitter {
         Ok(done)
     }
 
-    /// Writes a message that came in a frame, which ends after `done` bytes.
+    /// Writes a message from a frame that ends after `done` bytes.
     fn put_frame(
         &mut self,
         origin: Origin<'_>,
@@ -234,7 +234,7 @@ impl Emitter {
         self.out.put_records(lines)
     }
 
-    /// The same as [`Emitter::put_records`] for lines of two-byte units.
+    /// Like [`Emitter::put_records`], for lines of two-byte units.
     fn put_wide(
         &mut self,
         origin: Origin<'_>,
@@ -257,7 +257,7 @@ impl Emitter {
         Ok(done)
     }
 
-    /// Reports a record that is too long, unless its parts make up a payload again.
+    /// Reports a record over the limit, unless its parts are joined again.
     #[cold]
     fn tell(&mut self, origin: Origin<'_>, path: &Path, damage: &Damage<'_>) {
         let is_payload = self.encoder.form() == Form::Payload;
@@ -305,7 +305,7 @@ impl Emitter {
 }
 
 impl Messages {
-    /// The messages that come next are those of this stream.
+    /// Selects the stream of the next messages.
     #[inline]
     fn select(&mut self, origin: Origin<'_>) {
         if self.hands_on {
@@ -314,7 +314,7 @@ impl Messages {
         }
     }
 
-    /// Notes the position behind a record, if that goes along with it.
+    /// Notes the position after a record, if messages carry positions.
     fn note(&mut self, chunk: &Chunk<'_>, done: usize, skips: bool) {
         if !self.hands_on {
             return;
@@ -326,7 +326,7 @@ impl Messages {
         }
     }
 
-    /// The position that goes along with the next message.
+    /// Returns the checkpoint for the next message.
     fn checkpoint(&self) -> Option<&[u8]> {
         Some(&*self.checkpoint).filter(|checkpoint| !checkpoint.is_empty())
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Payloads as they are: the bytes of the files, to the byte.
+//! Payloads without conversion: exactly the bytes of the files.
 
 use heka_core::os::Output;
 use heka_core::record::Part;
@@ -10,13 +10,14 @@ use crate::plan::Job;
 #[derive(Debug)]
 pub(super) struct Payloads {
     delimiter: u8,
-    /// Whether it is told which stream comes next.
+    /// Whether a header is printed when the stream changes.
     has_headers: bool,
-    /// Whether the last payload of all may end without a delimiter.
+    /// Whether the very last payload may end without a delimiter.
     is_verbatim: bool,
-    /// Whether the parts of a payload that is too long are written as one.
+    /// Whether the parts of a payload over the limit are joined.
     joins: bool,
-    /// The stream whose last payload lacks a delimiter before another one, and what part that was.
+    /// The stream whose last payload needs a delimiter before another payload, and which part that
+    /// was.
     open: Option<(usize, Part)>,
     last_stream: Option<usize>,
 }
@@ -34,17 +35,17 @@ impl Payloads {
         }
     }
 
-    /// Whether the parts of a payload that is too long are written as one.
+    /// Whether the parts of a payload over the limit are joined.
     pub(super) fn joins(&self) -> bool {
         self.joins
     }
 
-    /// A stream is gone; another one may get its number.
+    /// Forgets a removed stream, whose number may be reused.
     pub(super) fn forget(&mut self, stream: usize) {
         self.last_stream = self.last_stream.filter(|last| *last != stream);
     }
 
-    /// Writes a payload, which is that part of a record.
+    /// Writes a payload, which is the given part of a record.
     #[inline]
     pub(super) fn put(
         &mut self,
@@ -55,13 +56,13 @@ impl Payloads {
     ) {
         self.begin(out, stream, name);
         out.put(payload);
-        // What a delimiter ends already needs no line end.
+        // No line end is needed after a delimiter.
         if payload.last() != Some(&self.delimiter) {
             self.end(out, stream, part);
         }
     }
 
-    /// Makes ready for payloads of a stream.
+    /// Prepares for payloads of a stream.
     #[inline]
     pub(super) fn begin(&mut self, out: &mut Output, stream: usize, name: &str) {
         if self.open.take().is_some_and(|open| open != (stream, Part::Piece)) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records to payloads.
+//! Converts records to payloads.
 
 use heka_core::record::Record;
 
 use crate::charset::Charset;
 
-/// What is made of the bytes of a record.
+/// The conversion of a record's bytes.
 #[derive(Debug)]
 pub(super) struct Text {
     delimiter: u8,
@@ -18,12 +18,12 @@ impl Text {
         Self { delimiter, chomp, decoded: String::new() }
     }
 
-    /// Whether payloads are the bytes of the file.
+    /// Whether payloads are exactly the bytes of the file.
     pub(super) fn is_whole(&self) -> bool {
         !self.chomp
     }
 
-    /// The payload of a record, which is in that encoding.
+    /// Returns the payload of a record in the given encoding.
     #[inline]
     pub(super) fn payload<'a>(
         &'a mut self,
@@ -48,7 +48,7 @@ impl Text {
     }
 }
 
-/// A record without its delimiter; a newline may have a carriage return before it.
+/// Removes the delimiter of a record; a carriage return before a newline is removed as well.
 fn chomped<'a>(text: &'a [u8], whole: &[u8], delimiter: u8) -> &'a [u8] {
     let is_line = delimiter == b'\n' && text.len() < whole.len();
     if is_line { text.strip_suffix(b"\r").unwrap_or(text) } else { text }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The files of a stream one after the other: the one being read, those left behind, those to come.
+//! The files of a stream in order: the current file, those left behind, those to come.
 
 use std::io;
 use std::slice::from_ref;
@@ -38,7 +38,7 @@ pub(crate) struct Chain {
     /// Files to read after the current one, oldest first.
     pub(crate) queue: Queue,
     pub(crate) history: History,
-    /// A file could not be opened: names are to be looked at again soon.
+    /// Whether a file could not be opened, so that names must be checked again soon.
     pub(crate) recheck: bool,
     /// Since when no file has had the name of the current one.
     pub(crate) nameless: Option<Instant>,
@@ -46,17 +46,17 @@ pub(crate) struct Chain {
     pub(crate) is_live: bool,
     /// Whether the file read last was deleted.
     pub(crate) is_deleted: bool,
-    /// Whether nothing was rotated from it yet.
+    /// Whether nothing has been rotated from it yet.
     pub(crate) is_alone: bool,
-    /// The stream has had no file, or none but the last, since that time; nanoseconds since 1970.
+    /// Since when the stream has had no file, or only the last one; nanoseconds since 1970.
     since: u64,
-    /// The position from which on it is not known whether there were copies.
+    /// The position after which copies may have been missed.
     pub(super) unsure: Option<Box<FilePosition>>,
     patience: Patience,
 }
 
 impl Chain {
-    /// No file yet.
+    /// Creates a stream without open files.
     pub(crate) fn new(name: Name, files: Files) -> Self {
         Self {
             files,
@@ -76,7 +76,7 @@ impl Chain {
         }
     }
 
-    /// The positions of all open files, oldest first.
+    /// Returns the positions of all open files, oldest first.
     pub(crate) fn positions(&self) -> Vec<FilePosition> {
         self.late.positions().into_iter().chain(self.current_position()).collect()
     }
@@ -85,7 +85,7 @@ impl Chain {
         self.current.as_ref().map(OpenFile::position)
     }
 
-    /// When a record has waited long enough for its end.
+    /// Returns when a record has waited long enough for its end.
     pub(crate) fn deadline(&self, options: &Options) -> Option<Instant> {
         let held = self.current.as_ref().and_then(|file| self.patience.deadline(file, options));
         held.into_iter().chain(self.late.deadline(options)).min()
@@ -95,10 +95,10 @@ impl Chain {
         Search { files: &mut self.files, history: &self.history, late: &self.late, options }
     }
 
-    /// Shows what is held of all files once more.
+    /// Presents the held data of all files again.
     ///
     /// # Errors
-    /// What the consumer says.
+    /// Errors of the consumer.
     pub(crate) fn press(&mut self, look: &mut Look<'_>, more: More) -> Result<(), Stop> {
         self.late.press(self.current_position(), look, more)?;
         self.press_current(look, more)
@@ -115,7 +115,7 @@ impl Chain {
     /// Reads a block of the current file.
     ///
     /// # Errors
-    /// A read error inside, or what the consumer says.
+    /// A read error inside, or errors of the consumer.
     pub(crate) fn pull(&mut self, look: &mut Look<'_>) -> Result<io::Result<Pulled>, Stop> {
         let before = self.late.positions();
         let Some(file) = &mut self.current else { return Ok(Ok(Pulled::End)) };
@@ -127,10 +127,10 @@ impl Chain {
         Ok(pulled)
     }
 
-    /// Everything is read: time for records that wait for their end in vain.
+    /// Called when everything is read: handles records that wait for their end in vain.
     ///
     /// # Errors
-    /// What the consumer says.
+    /// Errors of the consumer.
     pub(crate) fn settle(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         let Some(current) = &self.current else { return Ok(()) };
         if self.patience.take_due(current, look.options, look.now) {
@@ -145,7 +145,7 @@ impl Chain {
     /// Reads late lines.
     ///
     /// # Errors
-    /// What the consumer says.
+    /// Errors of the consumer.
     pub(crate) fn look_at_late(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         if let Some(position) = self.unsure.take_if(|_| !self.is_alone) {
             return truncation::read_copies(self, &position, look);
@@ -160,14 +160,14 @@ impl Chain {
         self.let_go_of_deleted(look)
     }
 
-    /// Lets go of a deleted file, whose space is only freed then.
+    /// Closes a deleted file, which frees its space.
     fn let_go_of_deleted(&mut self, look: &mut Look<'_>) -> Result<(), Stop> {
         let wait = look.options.rotate_wait;
         if self.nameless.is_none_or(|since| since + wait > look.now) {
             return Ok(());
         }
         if self.files.newest().is_some() {
-            // There is one again since the last look, and there may be more between the two.
+            // A file has appeared since the last check, and there may be more in between.
             self.nameless = None;
             look.names = true;
             return Ok(());
@@ -185,10 +185,10 @@ impl Chain {
         Ok(())
     }
 
-    /// Is done with a file.
+    /// Finishes a file.
     ///
     /// # Errors
-    /// What the consumer says.
+    /// Errors of the consumer.
     pub(crate) fn close(&mut self, mut file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
         let others = self.positions();
         file.press(More::Ended, Around::before(&others), look.consume)?;
@@ -196,7 +196,7 @@ impl Chain {
         Ok(())
     }
 
-    /// Puts into the queue what has come up while there was no file, also if it was rotated already.
+    /// Queues the files that have appeared while there was none, even if already rotated.
     pub(crate) fn queue_new(&mut self, look: &mut Look<'_>) {
         if look.options.by_name && !self.is_alone {
             let since = self.since;
@@ -207,11 +207,11 @@ impl Chain {
         self.tell_deleted(look);
     }
 
-    /// Opens the first file of the queue that was not read yet and takes it off. If another file is
-    /// there by now, or it cannot be opened, the queue is dropped and made anew soon.
+    /// Takes the first unread file off the queue and opens it. If it has been replaced, or cannot
+    /// be opened, the queue is dropped and soon rebuilt.
     pub(crate) fn open_queued(&mut self, options: &Options) -> Option<OpenFile> {
         while let Some(next) = self.queue.pop() {
-            // One that was moved back to its name goes on where it was left.
+            // A file that was moved back to its name is continued where reading stopped.
             let at = self.history.take(next.identity);
             if let Some(file) = at.and_then(|at| find(&at, from_ref(&next), options.unpacks)) {
                 return Some(file.1);
@@ -225,8 +225,8 @@ impl Chain {
         None
     }
 
-    /// What a file of the queue has of what was read. The current file may have been deleted when
-    /// the queue was made, and not been read to its end: its copy could not be told then.
+    /// Compares a queued file with what was read. The current file may have been deleted when the
+    /// queue was built, before it was read to its end: its copy could not be recognised then.
     fn likeness(&mut self, next: &Candidate, options: &Options) -> Likeness {
         let known = self.search(options).likeness(next);
         let is_live = next.path == *self.files.path();
@@ -268,7 +268,7 @@ impl Chain {
     /// Leaves the current file for the next one, if there is one.
     ///
     /// # Errors
-    /// What the consumer says.
+    /// Errors of the consumer.
     pub(crate) fn advance(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
         if self.is_replaced_by_copy(look) {
             return Ok(true);
@@ -296,7 +296,7 @@ impl Chain {
 
     pub(super) fn go_to_next(&mut self, look: &mut Look<'_>) -> Result<bool, Stop> {
         let Some(next) = self.open_queued(look.options) else {
-            // Files were renamed or deleted: where are they now?
+            // Files were renamed or deleted: find out where they are.
             look.names |= self.history.is_expecting();
             return Ok(self.history.is_expecting());
         };
@@ -305,8 +305,8 @@ impl Chain {
         if let Some(file) = self.current.replace(original.unwrap_or(next)) {
             numbers::ROTATIONS.add(1);
             report::note(format_args!("{}: rotated", self.trouble.name()));
-            // A copy may be in the making: its rest is not to come twice, but is there to be found
-            // if the original is truncated before it is read.
+            // A copy may be in progress: its rest must not be read twice, but must be found if the
+            // original is truncated before it is read.
             if !is_original {
                 self.leave(file, look)?;
             }
@@ -316,14 +316,14 @@ impl Chain {
         Ok(true)
     }
 
-    /// Finds out whether the current file is the one that has the stream's name, and what comes
-    /// after it if not; `true` if a copy has taken its place.
+    /// Determines whether the current file has the stream's name, and otherwise which files come
+    /// after it; `true` if a copy has replaced it.
     fn look_at_names(&mut self, look: &mut Look<'_>) -> bool {
         let Some(current) = &self.current else { return false };
         let newest = self.files.newest();
         let is_nameless = newest.is_none();
         self.is_live = newest.is_some_and(|newest| newest.identity == current.identity());
-        // Its writer may have it open still, under another name.
+        // Its writer may still have it open, under another name.
         self.nameless = is_nameless.then(|| self.nameless.unwrap_or(look.now));
         if self.is_live {
             if current.is_outgrown() {
@@ -331,15 +331,15 @@ impl Chain {
             }
             return false;
         }
-        // Of many short-lived files nothing was rotated.
+        // For many short-lived files, nothing was rotated.
         let is_over = is_nameless && self.is_alone && current.is_deleted();
         if !look.options.by_name || is_over {
             return false;
         }
-        // A copy of it is known by its contents.
+        // Its copy is recognised by the contents.
         drop(self.current.as_mut().map(OpenFile::wake));
         let Some(current) = &self.current else { return false };
-        // Also if no file has the name: there may have been one that was rotated, too.
+        // Even if no file has the name: there may have been one that was rotated too.
         let (files, history, late) = (&mut self.files, &self.history, &self.late);
         let mut search = Search { files, history, late, options: look.options };
         let newer = search.newer(current);
@@ -354,7 +354,7 @@ impl Chain {
         false
     }
 
-    /// Reports files that were to be read and are gone.
+    /// Reports unread files that no longer exist.
     fn tell_deleted(&mut self, look: &mut Look<'_>) {
         if !self.history.is_expecting() {
             return;
@@ -370,7 +370,7 @@ impl Chain {
         }
     }
 
-    /// Opens the current file anew, where it is.
+    /// Opens the current file again, at its position.
     pub(crate) fn reopen(&mut self, options: &Options) {
         if let Some(position) = self.current_position()
             && let (_, Some((_, file))) = self.search(options).file_at(&position)
@@ -379,9 +379,9 @@ impl Chain {
         }
     }
 
-    /// Keeps a file open for late lines, or is done with it.
+    /// Keeps a file open for late lines, or finishes it.
     fn leave(&mut self, file: OpenFile, look: &mut Look<'_>) -> Result<(), Stop> {
-        // A run that does not follow comes to the newest rotated file last.
+        // A run that does not follow reads the newest rotated file last.
         let is_last = look.options.goes_on && self.queue.is_empty();
         let grace = look.options.grace(file.modified());
         let grace = if is_last { look.options.rotate_wait } else { grace };
@@ -391,7 +391,7 @@ impl Chain {
         let patience = std::mem::replace(&mut self.patience, Patience::new(look.now));
         self.late.push(file, look.now + grace, patience);
         if !look.options.follow {
-            // Nothing will be waited for: in order then.
+            // Nothing more is waited for, so finish in order.
             self.late.press(self.current_position(), look, More::Idle)?;
         }
         Ok(())

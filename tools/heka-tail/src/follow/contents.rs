@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What was read of a file that may be gone by now, to be recognised in copies of it.
+//! The contents read of a file that may no longer exist, to recognise copies of it.
 
 use std::io;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::fingerprint::Fingerprint;
 use super::position::WINDOW;
 use crate::select::find::Candidate;
 
-/// What was read of a file.
+/// The contents read of a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Contents {
     fingerprint: Fingerprint,
@@ -18,19 +18,19 @@ pub(crate) struct Contents {
     modified: u64,
 }
 
-/// What of the contents that were read another file has.
+/// How much of known contents another file has.
 #[derive(Debug)]
 pub(crate) enum Likeness {
-    /// It is something else.
+    /// The file has other contents.
     Other,
-    /// The beginning, and nothing else.
+    /// The same beginning, and no more.
     Beginning,
-    /// All; the file, opened where they end.
+    /// All of the known contents; the file is opened at their end.
     All(Box<OpenFile>),
 }
 
 impl Likeness {
-    /// The greater one.
+    /// Returns the better match.
     pub(crate) fn or(self, other: Self) -> Self {
         match (&self, &other) {
             (Self::All(_), _) | (Self::Beginning, Self::Other | Self::Beginning) => self,
@@ -40,7 +40,7 @@ impl Likeness {
 }
 
 impl Contents {
-    /// What was read of `file` so far.
+    /// Returns the contents read of `file` so far.
     pub(crate) fn of(file: &OpenFile) -> Self {
         Self {
             fingerprint: file.fingerprint().clone(),
@@ -50,20 +50,21 @@ impl Contents {
         }
     }
 
-    /// The same of a file that is there under another name or none, and was not truncated: a copy
-    /// may have more, and the time of what was not read yet.
+    /// Like [`Contents::of`], for a file that still exists under another name or none and was not
+    /// truncated: a copy may contain more, and have the time of a part that has not been read.
     pub(crate) fn of_left(file: &OpenFile) -> Self {
         Self { modified: file.written(), ..Self::of(file) }
     }
 
-    /// What of these `file` has. So few bytes that others may begin alike are only taken for a copy
-    /// that has the time of what it was made from, or was made before the last of them came.
+    /// Compares `file` with these contents. Contents so short that unrelated files may begin alike
+    /// only count if the copy has the time of its original, or was created before the last of them
+    /// were written.
     pub(crate) fn likeness(&self, file: &Candidate, unpacks: bool) -> Likeness {
         self.likeness_if(file.modified <= self.modified, file, unpacks)
     }
 
-    /// The same for a file that is no older than these: a copy of what had been in the same file
-    /// before is.
+    /// Like [`Contents::likeness`], for a file no older than these contents, which a copy of the
+    /// file's earlier contents is.
     pub(crate) fn likeness_to_copy(&self, file: &Candidate, unpacks: bool) -> Likeness {
         self.likeness_if(file.modified >= self.modified, file, unpacks)
     }
@@ -79,7 +80,8 @@ impl Contents {
         }
     }
 
-    /// What a copy has at which offsets: in order, as what is compressed is read only once.
+    /// Returns the bytes of a copy at certain offsets, in order, since compressed files are read
+    /// only once.
     fn pieces(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let start = self.end - self.last.len() as u64;
         let head = self.fingerprint.head().len() as u64;
@@ -88,14 +90,14 @@ impl Contents {
         self.fingerprint.pieces(start).chain(last.map(|last| (start.max(head), last)))
     }
 
-    /// The file at `path`, and how many of these bytes it has; 0 if it has something else.
+    /// Opens the file at `path` and returns how many of these bytes it has; 0 if it has others.
     fn compare(&self, path: &Path, unpacks: bool) -> io::Result<(OpenFile, u64)> {
         let mut other = OpenFile::open_anew(path, unpacks)?;
         let mut has = 0;
         for (at, piece) in self.pieces() {
             let mut room = vec![0; piece.len()];
             let len = match other.peek(at, &mut room) {
-                // It may be in the making.
+                // The copy may be in progress.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
                 read => read?,
             };
@@ -113,9 +115,8 @@ impl Contents {
     }
 }
 
-/// If `copy` is a copy of `next`, which is to be truncated: that one, opened at the position of the
-/// copy. A copy is younger than what it is made from, a file that was renamed is older than the
-/// next.
+/// If `copy` is a copy of `next`, which is about to be truncated, opens `next` at the position of
+/// the copy. A copy is younger than its original, a renamed file is older than the next.
 pub(crate) fn original(copy: &OpenFile, next: &OpenFile) -> Option<OpenFile> {
     if next.identity().born == 0 || copy.identity().born <= next.identity().born {
         return None;

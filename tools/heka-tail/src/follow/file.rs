@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One open file that is read as it grows.
 //!
-//! What was read last is kept at hand and compared with what the file has there before more
-//! is read, so a file that was truncated and written anew is noticed even if it is longer than
-//! before. What a consumer has not used up (an unfinished line) waits here for the rest.
+//! The bytes read last are kept and compared with the file before more is read. So a file that was
+//! truncated and rewritten is noticed even if it is longer than before. Bytes that a consumer has
+//! not consumed (an incomplete line) are held here until the rest arrives.
 
 use std::fs::Metadata;
 use std::io;
@@ -21,24 +21,23 @@ use super::source::{Source, open_regular};
 use heka_core::record::More;
 use heka_core::report::{Stop, stats};
 
-/// A file that was not written to for this long lets go of what it can; nanoseconds.
+/// A file that has not been written to for this time releases its memory; nanoseconds.
 const QUIET_NS: u64 = 1_000_000_000;
 
-/// What an attempt to read more came to.
+/// The result of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pulled {
-    /// Something; there may be more.
+    /// Data; there may be more.
     Data,
-    /// Something, up to the end for now.
+    /// Data, up to the current end.
     Rest,
-    /// Nothing: this is the end for now.
+    /// No data: the current end.
     End,
-    /// What precedes the position is not what was read there: the file was truncated or
-    /// rewritten.
+    /// The bytes before the position have changed: the file was truncated or rewritten.
     Replaced,
 }
 
-/// A file, how far it has been read, and what was read last.
+/// A file, the position in it, and the bytes read last.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     path: Arc<Path>,
@@ -47,19 +46,19 @@ pub(crate) struct OpenFile {
     generation: u64,
     held: Held,
     modified: u64,
-    /// How long the file was when it was read last.
+    /// Length of the file at the last read.
     len: u64,
-    /// Whether its descriptor was not asked for yet.
+    /// Whether its descriptor has not been requested yet.
     is_new: bool,
     fingerprint: Fingerprint,
 }
 
 impl OpenFile {
-    /// Opens a file to be read from `offset`; a compressed file (by its first bytes) is unpacked if
-    /// `unpacks`.
+    /// Opens a file to be read from `offset`; a compressed file (by its first bytes) is
+    /// decompressed if `unpacks`.
     ///
     /// # Errors
-    /// The system's; [`io::ErrorKind::UnexpectedEof`] if the file is shorter.
+    /// Any I/O error; [`io::ErrorKind::UnexpectedEof`] if the file is shorter.
     pub(crate) fn open(path: &Path, offset: u64, unpacks: bool) -> io::Result<Self> {
         let mut open = Self::open_anew(path, unpacks)?;
         if offset > 0 {
@@ -75,8 +74,8 @@ impl OpenFile {
         self.held = Held::at(offset, window);
     }
 
-    /// Lets go of what is known of the contents if nothing has come for a while and nothing is
-    /// held: it is there to be read again.
+    /// Releases the bytes kept in memory if nothing has come for a while and no data is held: they
+    /// can be read again.
     pub(crate) fn rest_if_quiet(&mut self) {
         let is_quiet = self.modified.saturating_add(QUIET_NS) < just_before_now();
         if is_quiet && !self.is_packed() && self.held.rest() {
@@ -89,10 +88,10 @@ impl OpenFile {
         self.source.metadata().as_ref().is_some_and(is_same)
     }
 
-    /// Reads again what was let go of; `false` if something else is there.
+    /// Reads released bytes again; `false` if they have changed.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(crate) fn wake(&mut self) -> io::Result<bool> {
         let Some(hash) = self.held.resting() else { return Ok(true) };
         let end = self.end();
@@ -109,7 +108,7 @@ impl OpenFile {
     /// Opens a file to be read from its beginning.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(crate) fn open_anew(path: &Path, unpacks: bool) -> io::Result<Self> {
         let (file, metadata) = open_regular(path)?;
         let identity = Identity::of(&metadata);
@@ -126,42 +125,43 @@ impl OpenFile {
         })
     }
 
-    /// Fills `room` with what is at `offset`, as far as there is something. What is compressed is
-    /// read forwards only, and not before [`OpenFile::pull`].
+    /// Fills `room` with the bytes at `offset`, as far as they exist. Compressed files are read
+    /// only forwards, and not before [`OpenFile::pull`].
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(crate) fn peek(&mut self, offset: u64, room: &mut [u8]) -> io::Result<usize> {
         self.source.read_at(offset, room)
     }
 
-    /// Goes on behind what `other`, whose contents it has, was read to, without a record held.
+    /// Continues after the part of another file with the same contents that was read, without a
+    /// held record.
     pub(crate) fn go_on_as(&mut self, fingerprint: &Fingerprint, end: u64, last: &[u8]) {
         self.fingerprint = fingerprint.clone();
         self.held = Held::at(end, last.to_vec());
     }
 
-    /// What shows that a file is a copy of what has been read of this one.
+    /// Returns the fingerprint by which copies of this file are recognised.
     pub(crate) fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }
 
-    /// The last bytes that were read, as many as vouch for a position.
+    /// Returns the last bytes read, as many as verify a position.
     pub(crate) fn last(&self) -> &[u8] {
         self.held.last()
     }
 
-    /// The offset behind all that was read.
+    /// Returns the offset after everything that was read.
     pub(crate) fn end(&self) -> u64 {
         self.held.end()
     }
 
-    /// Where it was opened.
+    /// Returns the path at which the file was opened.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The same, to be kept.
+    /// Returns the path as a shared value.
     pub(crate) fn shared_path(&self) -> Arc<Path> {
         Arc::clone(&self.path)
     }
@@ -173,27 +173,27 @@ impl OpenFile {
         }
     }
 
-    /// Which file it is.
+    /// Returns the identity of the file.
     pub(crate) fn identity(&self) -> Identity {
         self.identity
     }
 
-    /// When it was last known to be written; nanoseconds since 1970.
+    /// Returns the last known time of modification; nanoseconds since 1970.
     pub(crate) fn modified(&self) -> u64 {
         self.modified
     }
 
-    /// Bytes that were read and wait for their record's end.
+    /// Returns the number of bytes that are held for the end of their record.
     pub(crate) fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// Whether the file is a compressed one, which does not grow.
+    /// Whether the file is compressed, and so does not grow.
     pub(crate) fn is_packed(&self) -> bool {
         self.source.is_packed()
     }
 
-    /// The position after everything used up.
+    /// Returns the position after everything consumed.
     pub(crate) fn position(&self) -> FilePosition {
         FilePosition {
             identity: self.identity,
@@ -205,23 +205,23 @@ impl OpenFile {
         }
     }
 
-    /// Goes on as `position` says, which is where this stands.
+    /// Adopts the state in `position`, which is the position of this file.
     pub(crate) fn resume(&mut self, position: &FilePosition) {
         self.generation = position.generation;
         self.held.set_skipping(position.skips);
     }
 
-    /// Goes on as the generation that `generation` names: this is a copy of that file.
+    /// Adopts a generation: this is a copy of that file.
     pub(crate) fn set_generation(&mut self, generation: u64) {
         self.generation = generation;
     }
 
-    /// The number of this file's contents, that changes when it is truncated.
+    /// Returns the generation of the contents, which changes when the file is truncated.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// How many bytes are behind the position, as far as the file system tells.
+    /// Returns the number of bytes after the position, as far as the file system says.
     pub(crate) fn lag(&self) -> u64 {
         if self.is_packed() {
             return 0;
@@ -231,54 +231,54 @@ impl OpenFile {
             .map_or(0, |metadata| metadata.len().saturating_sub(self.held.offset()))
     }
 
-    /// How many bytes there are that cannot be read, if that is known.
+    /// Returns the number of bytes that cannot be read, if known.
     pub(crate) fn unread(&self) -> Option<u64> {
         Some(self.lag()).filter(|lag| *lag > 0)
     }
 
-    /// How many bytes there were behind what was read when that was.
+    /// Returns how many bytes followed the data at the time of the last read.
     pub(crate) fn was_behind(&self) -> u64 {
         if self.is_packed() { 0 } else { self.len.saturating_sub(self.end()) }
     }
 
-    /// Which file it is, and how far it is read.
+    /// Returns the identity of the file, and the position in it.
     pub(crate) fn place(&self) -> (Identity, u64) {
         (self.identity(), self.held.offset())
     }
 
-    /// Whether the file ends before what was read of it: it was truncated.
+    /// Whether the file is shorter than the part that was read: it was truncated.
     pub(crate) fn is_cut(&self) -> bool {
         self.source.metadata().is_some_and(|metadata| metadata.len() < self.end())
     }
 
-    /// Whether nothing of it has been read yet.
+    /// Whether nothing has been read.
     pub(crate) fn is_untouched(&self) -> bool {
         self.held.is_untouched()
     }
 
-    /// When it was last written, as the file system says now.
+    /// Returns the current time of modification in the file system.
     pub(crate) fn written(&self) -> u64 {
         self.source.metadata().map_or(self.modified, |metadata| modified(&metadata))
     }
 
-    /// The same, if that was after what is known.
+    /// Returns the time of modification, if it is later than the known one.
     pub(crate) fn written_since(&self) -> Option<u64> {
         Some(self.written()).filter(|now| *now > self.modified)
     }
 
-    /// Whether the file at its path is longer than this one, though it seems to be the same: in an
-    /// overlay a file is another one once it was written to.
+    /// Whether the file at its path is longer than this one, although it seems to be the same: in
+    /// an overlay, a file becomes another one when it is written to.
     pub(crate) fn is_outgrown(&self) -> bool {
         let named = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
         !self.is_packed() && self.source.metadata().is_some_and(|open| open.len() < named)
     }
 
-    /// Sets when it was last known to be written.
+    /// Sets the last known time of modification.
     pub(crate) fn set_modified(&mut self, modified: u64) {
         self.modified = modified;
     }
 
-    /// Its descriptor, once, unless it is a compressed file.
+    /// Returns its descriptor, once, unless the file is compressed.
     pub(crate) fn take_new(&mut self) -> Option<BorrowedFd<'_>> {
         let is_new = std::mem::take(&mut self.is_new);
         match &self.source {
@@ -287,23 +287,23 @@ impl OpenFile {
         }
     }
 
-    /// Whether the last name of the file is gone.
+    /// Whether the last name of the file has been removed.
     pub(crate) fn is_deleted(&self) -> bool {
         self.source.metadata().is_some_and(|metadata| metadata.nlink() == 0)
     }
 
-    /// Starts again at the beginning, after the file was truncated.
+    /// Starts over at the beginning, after the file was truncated.
     pub(crate) fn rewind(&mut self) {
         self.generation = next_generation(self.generation);
         self.held = Held::default();
         self.fingerprint = Fingerprint::default();
     }
 
-    /// Reads a block behind what is held and shows it to `consume`, which returns how much of it is
-    /// used up.
+    /// Reads a block after the held bytes and presents it to `consume`, which returns how many
+    /// bytes it consumed.
     ///
     /// # Errors
-    /// A read error as [`io::Error`] inside, or what `consume` says.
+    /// A read error as [`io::Error`] inside, or errors of `consume`.
     pub(crate) fn pull(
         &mut self,
         block: &mut Block,
@@ -334,7 +334,7 @@ impl OpenFile {
         }))
     }
 
-    /// Shows a block of which the last `fresh` bytes have just been read.
+    /// Presents a block whose last `fresh` bytes have just been read.
     fn show_more(
         &mut self,
         shown: &[u8],
@@ -347,15 +347,15 @@ impl OpenFile {
         self.fingerprint.note(end, shown, fresh);
         let metadata = self.source.metadata();
         self.modified = metadata.as_ref().map_or(self.modified, modified);
-        // What is made up as it is read, as in /proc, has no length.
+        // Files that are generated when read, as in /proc, have no length.
         self.len = metadata.map_or(0, |metadata| metadata.len());
         self.show(shown, More::Coming, around, consume)
     }
 
-    /// Shows what is held once more, given what may follow it.
+    /// Presents the held bytes again, with what may follow them.
     ///
     /// # Errors
-    /// What `consume` says.
+    /// Errors of `consume`.
     pub(crate) fn press(
         &mut self,
         more: More,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the files of a stream are found.
+//! The location of a stream's files.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -14,12 +14,12 @@ use super::rotated::{Mark, Width, logs_of, order, rotated_in};
 use crate::select::find::Candidate;
 use crate::select::logstreamer::Selection;
 
-/// As many symlinks as the kernel follows.
+/// Maximum number of symlinks, as in the kernel.
 const MAX_LINKS: usize = 40;
-/// How often files are listed again that are just being renamed.
+/// Maximum number of listings while files are being renamed.
 pub(crate) const ATTEMPTS: u32 = 100;
 
-/// Where the files of a stream are found.
+/// The location of a stream's files.
 #[derive(Debug)]
 pub(crate) enum Files {
     /// A name, and the rotated files beside it.
@@ -29,38 +29,38 @@ pub(crate) enum Files {
         /// Whether the files beside it are followed as well.
         has_peers: bool,
     },
-    /// What a selection puts into the stream of that name; the newest that was there.
+    /// The files of a selection with this stream name.
     Selected {
         /// The selection.
         selection: Rc<Selection>,
         /// The stream's name.
         name: Name,
-        /// The file that was the newest.
+        /// The newest file so far.
         newest: Arc<Path>,
     },
 }
 
 impl Files {
-    /// The path under which new data is expected.
+    /// Returns the path at which new data is expected.
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Named { path, .. } | Self::Selected { newest: path, .. } => path,
         }
     }
 
-    /// The same, to be shared.
+    /// Returns the path as a shared value.
     pub(crate) fn shared_path(&self) -> &Arc<Path> {
         match self {
             Self::Named { path, .. } | Self::Selected { newest: path, .. } => path,
         }
     }
 
-    /// Whether they belong to a selection.
+    /// Whether the files belong to a selection.
     pub(crate) fn is_selected(&self) -> bool {
         matches!(self, Self::Selected { .. })
     }
 
-    /// All files, oldest first; rotated ones are also looked for in `directories`.
+    /// Lists all files, oldest first; rotated ones are also looked for in `directories`.
     pub(crate) fn list(&mut self, directories: &[PathBuf]) -> Vec<Candidate> {
         match self {
             Self::Named { path, .. } => beside(path, directories, |_| Width::Marked),
@@ -69,7 +69,7 @@ impl Files {
                 if let Some(last) = files.last().filter(|last| **newest != *last.path) {
                     *newest = last.path.as_path().into();
                 }
-                // One that is just being renamed may be met under both names.
+                // A file that is being renamed may be listed under both names.
                 let mut met = HashSet::new();
                 files.retain(|file| met.insert(file.identity));
                 files
@@ -77,7 +77,7 @@ impl Files {
         }
     }
 
-    /// The same for a stream that has just been found: what is known of it by now.
+    /// Like [`Files::list`], for a stream that has just been found: its files known so far.
     pub(crate) fn list_found(&mut self, directories: &[PathBuf]) -> Vec<Candidate> {
         match self {
             Self::Selected { selection, name, .. } => selection.known_files_of(name),
@@ -85,7 +85,7 @@ impl Files {
         }
     }
 
-    /// The same, when nothing is just being renamed.
+    /// Like [`Files::list`], repeated until no file is being renamed.
     pub(crate) fn settled_list(&mut self, directories: &[PathBuf]) -> Vec<Candidate> {
         let mut list = self.list(directories);
         for _ in 0..ATTEMPTS {
@@ -98,9 +98,9 @@ impl Files {
         list
     }
 
-    /// The same, with every file whose name begins as the log's; and with that file, whatever its
-    /// name is, and what its log was rotated into. Of files that are followed themselves only those
-    /// with a mark are among them.
+    /// Like [`Files::list`], with every file whose name begins like the log's; and with the file
+    /// `wanted`, whatever its name, and the files that its log was rotated into. Of files that are
+    /// followed themselves, only those with a rotation mark are included.
     pub(crate) fn wide_list(
         &mut self,
         wanted: Identity,
@@ -129,13 +129,13 @@ impl Files {
         all
     }
 
-    /// Whether that file is still in one of the directories, under any name.
+    /// Whether a file is still in one of the directories, under any name.
     pub(crate) fn is_there(&self, wanted: Identity, directories: &[PathBuf]) -> bool {
         let places = places(self.path(), directories);
         places.iter().any(|(directory, _)| any_in(directory, wanted).is_some())
     }
 
-    /// The newest file, as far as is known.
+    /// Returns the newest file, as far as known.
     pub(crate) fn newest(&mut self) -> Option<Candidate> {
         if let Self::Selected { selection, name, newest } = self
             && let Some(last) = selection.newest_of(name)
@@ -147,7 +147,7 @@ impl Files {
     }
 }
 
-/// The log at `path`, last, and what it was rotated into.
+/// Lists the files that the log at `path` was rotated into, followed by the log.
 fn beside(path: &Path, directories: &[PathBuf], width: impl Fn(&Path) -> Width) -> Vec<Candidate> {
     let live = Candidate::at(path);
     // The log may be a link to a file whose name looks rotated.
@@ -163,8 +163,8 @@ fn beside(path: &Path, directories: &[PathBuf], width: impl Fn(&Path) -> Width) 
     files
 }
 
-/// Directories where rotated files of the log at `path` may be, and its name there: beside it, and
-/// where it is a link beside all that it leads to.
+/// Returns the directories that may contain rotated files of the log at `path`, and its name there:
+/// its own, and for a link those of all its targets.
 fn places(path: &Path, directories: &[PathBuf]) -> Vec<(PathBuf, String)> {
     let mut places = Vec::new();
     let mut at = path.to_owned();
@@ -175,7 +175,7 @@ fn places(path: &Path, directories: &[PathBuf]) -> Vec<(PathBuf, String)> {
         };
         if let Some(name) = at.file_name().and_then(OsStr::to_str) {
             places.push((parent.clone(), name.to_owned()));
-            // As logrotate's olddir: below the log's own directory unless it is absolute.
+            // As logrotate's olddir: relative to the log's own directory unless it is absolute.
             let old = directories.iter().map(|old| (parent.join(old), name.to_owned()));
             places.extend(old);
         }
@@ -186,7 +186,7 @@ fn places(path: &Path, directories: &[PathBuf]) -> Vec<(PathBuf, String)> {
     }
 }
 
-/// A file in a directory under any name.
+/// Finds a file in a directory under any name.
 fn any_in(directory: &Path, wanted: Identity) -> Option<PathBuf> {
     let entries = std::fs::read_dir(directory).ok()?.flatten();
     let mut paths = entries.filter(|entry| entry.ino() == wanted.inode).map(|entry| entry.path());

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What shows that a file is a copy of what has been read, as far as it reaches: how the contents
-//! begin, and a few bytes at places in them that lie closer together towards the end.
+//! Recognises a file as a copy of what has been read, as far as it reaches: by the beginning of the
+//! contents, and by samples of a few bytes that are closer together towards the end.
 
-/// So many of a file's first bytes are remembered.
+/// Number of bytes remembered from the start of a file.
 pub(crate) const HEAD: usize = 256;
-/// Bytes of a sample.
+/// Size of a sample in bytes.
 const SAMPLE: usize = 16;
-/// Samples that are kept.
+/// Number of samples kept.
 const SAMPLES: usize = 16;
-/// The first sample is before this offset, further ones before twice that and so on.
+/// The first sample is before this offset, each further one before twice the previous.
 const FIRST: u64 = 512;
 
-/// The contents of a file that were read.
+/// The fingerprint of a file's contents.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fingerprint(Option<Box<Marks>>);
 
-/// What is remembered of them.
+/// The remembered parts of the contents.
 #[derive(Clone, Debug, Default)]
 struct Marks {
     head: Vec<u8>,
@@ -34,12 +34,12 @@ impl Fingerprint {
         self.0.get_or_insert_default().note(end, bytes, fresh);
     }
 
-    /// What the file begins with.
+    /// Returns the first bytes of the file.
     pub(crate) fn head(&self) -> &[u8] {
         self.0.as_ref().map_or(&[], |marks| &marks.head)
     }
 
-    /// What a copy has at which offsets, in order, none behind `end`.
+    /// Returns the bytes that a copy has at certain offsets, in order, none after `end`.
     pub(crate) fn pieces(&self, end: u64) -> impl Iterator<Item = (u64, &[u8])> {
         let head = Some((0, self.head())).filter(|(_, head)| !head.is_empty());
         let mut reached = self.head().len() as u64;
@@ -82,8 +82,8 @@ impl Marks {
         self.samples.push(Sample { end, last });
     }
 
-    /// Forgets the sample that is missed least: the gap that it leaves is the smallest in relation
-    /// to its distance from the end.
+    /// Forgets the least useful sample: the one that leaves the smallest gap in relation to its
+    /// distance from the end.
     fn thin(&mut self, now: u64) {
         let gaps = self.samples.windows(3).enumerate().filter_map(|(index, three)| {
             let [before, this, after] = three else { return None };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What was read last of a file: a window of it to know the place by, and what is not used up yet.
+//! The bytes of a file in memory: a window before the position, and the unconsumed bytes.
 
 use std::num::NonZeroU64;
 
@@ -7,36 +7,36 @@ use heka_core::record::Progress;
 
 use super::position::{WINDOW, window_hash};
 
-/// Bytes asked for by one read.
+/// Number of bytes per read.
 pub(super) const BLOCK: usize = 256 * 1024;
-/// What is held is copied in front of the next block if it is shorter than this.
+/// Held bytes are copied in front of the next block if they are fewer than this.
 const LONG: usize = 64 * 1024;
 
-/// The large buffer that all files are read through in turn.
+/// The large buffer shared by all files in turn.
 #[derive(Debug, Default)]
 pub(crate) struct Block(pub(super) Vec<u8>);
 
-/// What is kept of a file's bytes.
+/// The bytes of a file in memory.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    /// Up to [`WINDOW`] bytes before `offset`, then what is not used up yet.
+    /// Up to [`WINDOW`] bytes before `offset`, then the unconsumed bytes.
     bytes: Vec<u8>,
     window: usize,
-    /// Bytes used up by the consumer.
+    /// Number of bytes that the consumer has consumed.
     offset: u64,
-    /// What is known of the bytes that are not used up, if anything is.
+    /// The consumer's state about the unconsumed bytes, if there is one.
     progress: Option<Box<Progress>>,
-    /// The hash of the bytes before `offset`, while they are let go of.
+    /// The hash of the bytes before `offset`, while these are released.
     resting: Option<NonZeroU64>,
 }
 
 impl Held {
-    /// Nothing is held at `offset`, before which there is this.
+    /// Creates the state at `offset`, after the bytes in `window`, with nothing held.
     pub(super) fn at(offset: u64, window: Vec<u8>) -> Self {
         Self { window: window.len(), bytes: window, offset, progress: None, resting: None }
     }
 
-    /// Lets go of the bytes, unless some are not used up; whether it has.
+    /// Releases the bytes, unless some are unconsumed; returns whether it did.
     pub(super) fn rest(&mut self) -> bool {
         if self.len() > 0 || self.offset == 0 || self.progress.is_some() {
             return false;
@@ -50,62 +50,62 @@ impl Held {
         self.resting.is_some()
     }
 
-    /// The hash of what it has let go of, if it has.
+    /// Returns the hash of the released bytes, if they are released.
     pub(super) fn resting(&self) -> Option<u64> {
         self.resting.map(NonZeroU64::get)
     }
 
-    /// Vouches for the position: see [`window_hash`].
+    /// Returns the hash that verifies the position: see [`window_hash`].
     pub(super) fn hash(&self) -> u64 {
         self.resting().unwrap_or_else(|| window_hash(self.window()))
     }
 
-    /// Where the next byte that is not used up is in the file.
+    /// Returns the file offset of the next unconsumed byte.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The offset behind all that was read.
+    /// Returns the offset after everything that was read.
     pub(super) fn end(&self) -> u64 {
         self.offset + self.len() as u64
     }
 
-    /// How many bytes are not used up.
+    /// Returns the number of unconsumed bytes.
     pub(super) fn len(&self) -> usize {
         self.bytes.len() - self.window
     }
 
-    /// Whether nothing was read.
+    /// Whether nothing has been read.
     pub(super) fn is_untouched(&self) -> bool {
         self.offset == 0 && self.bytes.is_empty()
     }
 
-    /// What precedes the next byte that is not used up.
+    /// Returns the bytes before the next unconsumed byte.
     fn window(&self) -> &[u8] {
         self.bytes.get(..self.window).unwrap_or(&[])
     }
 
-    /// How many bytes that is.
+    /// Returns the number of bytes in the window.
     pub(super) fn window_len(&self) -> usize {
         self.window
     }
 
-    /// Up to [`WINDOW`] bytes that were read last.
+    /// Returns up to [`WINDOW`] of the bytes read last.
     pub(super) fn last(&self) -> &[u8] {
         self.bytes.get(self.bytes.len().saturating_sub(WINDOW)..).unwrap_or(&[])
     }
 
-    /// Whether the next byte belongs to a record that is skipped.
+    /// Whether the next byte belongs to a skipped record.
     pub(super) fn is_skipping(&self) -> bool {
         self.progress.as_ref().is_some_and(|progress| progress.is_skipping())
     }
 
-    /// The next byte belongs to a record that is skipped, or not.
+    /// Sets whether the next byte belongs to a skipped record.
     pub(super) fn set_skipping(&mut self, skips: bool) {
         self.set_progress(Progress::at(self.offset).skipping(skips));
     }
 
-    /// What is known of the bytes that are not used up.
+    /// Takes the consumer's state about the unconsumed bytes.
     pub(super) fn take_progress(&mut self) -> Progress {
         self.progress.take().map_or_else(|| Progress::at(self.offset), |progress| *progress)
     }
@@ -114,8 +114,8 @@ impl Held {
         self.progress = (!progress.is_fresh()).then(|| Box::new(progress));
     }
 
-    /// Puts the bytes at the front of the block, with room behind them; how many that are. What is
-    /// long is not copied each time.
+    /// Puts the bytes at the front of the block, with room after them; returns their number. Long
+    /// data is not copied each time.
     pub(super) fn lend(&mut self, block: &mut Block) -> usize {
         let len = self.bytes.len();
         if len >= LONG {
@@ -132,7 +132,7 @@ impl Held {
         len
     }
 
-    /// Keeps the window and what is not used up of the first `len` bytes of the block.
+    /// Keeps the window and the unconsumed part of the first `len` bytes of the block.
     pub(super) fn take_back(&mut self, block: &mut Block, len: usize, used: usize) {
         let end = self.window + used;
         let start = end.saturating_sub(WINDOW);
@@ -153,7 +153,7 @@ impl Held {
         self.offset += used as u64;
     }
 
-    /// The bytes, to be shown again and taken back then.
+    /// Takes the bytes, to present them again and return them afterwards.
     pub(super) fn take(&mut self) -> Block {
         Block(std::mem::take(&mut self.bytes))
     }

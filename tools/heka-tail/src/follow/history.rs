@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a stream has read before: files that it is done with, and contents that it knows.
+//! What a stream has read before: finished files, and known contents.
 
 use std::collections::VecDeque;
 use std::slice::from_ref;
@@ -10,28 +10,28 @@ use super::identity::Identity;
 use super::position::FilePosition;
 use crate::select::find::{Candidate, find};
 
-/// How many files and generations that are done with are remembered.
+/// Number of finished files and generations that are remembered.
 const DONE: usize = 64;
-/// The same for contents, to recognise copies by.
+/// Number of contents remembered, to recognise copies.
 const CONTENTS: usize = 8;
 
-/// What was read, or is not to be. Most streams have none.
+/// Files that were read, or that will not be. Most streams have none.
 #[derive(Debug, Default)]
 pub(crate) struct History(Option<Box<Memory>>);
 
 #[derive(Debug, Default)]
 struct Memory {
-    /// Files that are not to be read (again), unless they are written to.
+    /// Files that will not be read (again), unless they are written to.
     done: VecDeque<Done>,
-    /// Generations that a file read from its beginning must not get again.
+    /// Generations that a file read from its beginning must not be given again.
     generations: VecDeque<u64>,
     /// Contents of files that were closed or truncated.
     contents: VecDeque<Contents>,
-    /// Files that were to be read and were not there, oldest first.
+    /// Files that should have been read but did not exist, oldest first.
     expected: Vec<Candidate>,
 }
 
-/// A file that is done with, and how far it was read; without that it was rotated before our time.
+/// A finished file and its position; without a position, it was rotated before this run.
 #[derive(Clone, Copy, Debug)]
 struct Done {
     identity: Identity,
@@ -39,7 +39,7 @@ struct Done {
 }
 
 impl History {
-    /// Files that were rotated before our time.
+    /// Adds files that were rotated before this run.
     pub(crate) fn skip<'a>(&mut self, files: impl IntoIterator<Item = &'a Candidate>) {
         let files = files.into_iter().map(|file| Done { identity: file.identity, position: None });
         let mut files = files.peekable();
@@ -48,34 +48,34 @@ impl History {
         }
     }
 
-    /// A file that a copy has taken the place of.
+    /// Adds a file that was replaced by its copy.
     pub(crate) fn replaced(&mut self, file: &OpenFile) {
         self.push(Done { identity: file.identity(), position: None });
     }
 
-    /// A file that is done with.
+    /// Adds a finished file.
     pub(crate) fn close(&mut self, file: &OpenFile) {
         self.push(Done { identity: file.identity(), position: Some(file.position()) });
         self.keep_contents(file);
         push(&mut self.memory().generations, file.generation(), DONE);
     }
 
-    /// What was read of a file that is truncated now.
+    /// Remembers the contents read of a file that is now truncated.
     pub(crate) fn keep_contents(&mut self, file: &OpenFile) {
         push(&mut self.memory().contents, Contents::of(file), CONTENTS);
     }
 
-    /// Files that were to be read, the first of which is not where it was.
+    /// Adds files that should be read, the first of which was not found.
     pub(crate) fn expect(&mut self, files: impl IntoIterator<Item = Candidate>) {
         self.memory().expected.extend(files);
     }
 
-    /// Whether there are such files.
+    /// Whether files are expected.
     pub(crate) fn is_expecting(&self) -> bool {
         self.0.as_ref().is_some_and(|memory| !memory.expected.is_empty())
     }
 
-    /// The same, which are looked for now.
+    /// Takes the expected files, to look for them.
     pub(crate) fn take_expected(&mut self) -> Vec<Candidate> {
         self.0.as_mut().map(|memory| std::mem::take(&mut memory.expected)).unwrap_or_default()
     }
@@ -92,7 +92,7 @@ impl History {
         push(&mut self.memory().done, done, DONE);
     }
 
-    /// Generations that were met.
+    /// Notes generations in use.
     pub(crate) fn meet(&mut self, generations: impl Iterator<Item = u64>) {
         let mut generations = generations.peekable();
         if generations.peek().is_some() {
@@ -100,18 +100,18 @@ impl History {
         }
     }
 
-    /// Whether a generation was met.
+    /// Whether a generation has been used.
     pub(crate) fn knows(&self, generation: u64) -> bool {
         self.0.as_ref().is_some_and(|memory| memory.generations.contains(&generation))
     }
 
-    /// Whether it is done with that file.
+    /// Whether a file is finished.
     pub(crate) fn is_done(&self, identity: Identity) -> bool {
         self.done().any(|done| done.identity == identity)
     }
 
-    /// Whether this file is one that is done with. Without times of birth another file may have got
-    /// the inode.
+    /// Whether a file is a finished one. Without birth times, another file may have reused the
+    /// inode.
     pub(crate) fn has_read(&self, file: &Candidate) -> bool {
         self.done().any(|done| {
             let at = done.position.filter(|_| file.identity.born == 0);
@@ -120,14 +120,14 @@ impl History {
         })
     }
 
-    /// How far a file was read that is to be read again, if it was.
+    /// Removes and returns the position of a file that is to be read again, if there is one.
     pub(crate) fn take(&mut self, identity: Identity) -> Option<FilePosition> {
         let done = &mut self.0.as_mut()?.done;
         let index = done.iter().position(|done| done.identity == identity)?;
         done.remove(index)?.position
     }
 
-    /// How far a file was read, if it is the one that had this identity.
+    /// Returns the position of a file, if it is the one that had this identity.
     pub(crate) fn position_of(&self, identity: Identity) -> Option<FilePosition> {
         if identity.born == 0 {
             return None;
@@ -136,7 +136,7 @@ impl History {
         done.position
     }
 
-    /// What of the contents that were read before a file has.
+    /// Compares a file with the contents read before.
     pub(crate) fn likeness(&self, file: &Candidate, unpacks: bool) -> Likeness {
         let contents = self.0.iter().flat_map(|memory| &memory.contents);
         let all = contents.map(|contents| contents.likeness(file, unpacks));

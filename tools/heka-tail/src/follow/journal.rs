@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The journal in which Heka's Logstreamer input kept its place, so that its users can go on:
-//! `{"seek":2145,"file_name":"/var/log/app.log","last_hash":"0dab7469…"}`.
+//! The journal in which Heka's Logstreamer input stored its position, so that its users can
+//! continue: `{"seek":2145,"file_name":"/var/log/app.log","last_hash":"0dab7469…"}`.
 //!
-//! `last_hash` is the SHA-1 of the 500 bytes before `seek`. As in Heka the file of that name is
-//! taken if it has these bytes there, else the newest file of the stream that has them.
+//! `last_hash` is the SHA-1 of the 500 bytes before `seek`. As in Heka, the file with that name is
+//! used if it has these bytes there, otherwise the newest file of the stream that has them.
 
 use std::path::PathBuf;
 
@@ -13,10 +13,10 @@ use super::file::OpenFile;
 use super::position::FilePosition;
 use crate::select::find::Candidate;
 
-/// A journal's contents.
+/// The contents of a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Journal {
-    /// Byte after the last record that was delivered.
+    /// Offset after the last record that was delivered.
     pub(crate) seek: u64,
     /// The file that was read last.
     pub(crate) file_name: PathBuf,
@@ -24,11 +24,10 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Reads a journal, and returns whether there is more behind it, as hekad is known to leave
-    /// there.
+    /// Parses a journal, and returns whether other data follows, as hekad is known to leave there.
     ///
     /// # Errors
-    /// Words on what is wrong with it.
+    /// A description of what is wrong.
     pub(crate) fn parse(text: &[u8]) -> Result<(Self, bool), &'static str> {
         if text.trim_ascii().is_empty() {
             return Err("is empty");
@@ -50,7 +49,7 @@ impl Journal {
         Ok((journal, !rest.trim_ascii().is_empty()))
     }
 
-    /// Finds the place in the files of a stream (oldest first); `None` if none of them has it.
+    /// Finds the position in the files of a stream (oldest first); `None` if no file has it.
     pub(crate) fn find(&self, files: &[Candidate], unpacks: bool) -> Option<FilePosition> {
         let named = files.iter().filter(|file| file.path == self.file_name);
         let others = files.iter().rev().filter(|file| file.path != self.file_name);

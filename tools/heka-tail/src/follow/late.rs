@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files of a stream that were left behind: kept open for late lines, then done with. What is held
-//! of each of them waits for its record's end on its own.
+//! Files that a stream has left behind: kept open for late lines, then finished. Each waits for the
+//! end of its last record separately.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::select::find::Candidate;
 use heka_core::record::More;
 use heka_core::report::{Cause as _, Stop};
 
-/// The files that a stream has left behind, oldest first.
+/// The files left behind, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Late(Option<Box<Files>>);
 
@@ -34,7 +34,7 @@ struct LateFile {
 }
 
 impl Late {
-    /// Keeps a file open for late lines until then.
+    /// Keeps a file open for late lines until `until`.
     pub(crate) fn push(&mut self, file: OpenFile, until: Instant, patience: Patience) {
         self.all_mut().push(LateFile { file, until, patience });
     }
@@ -47,7 +47,7 @@ impl Late {
         &mut self.0.get_or_insert_default().0
     }
 
-    /// Lets go of the memory if there are none left.
+    /// Releases the memory if there are no files left.
     fn let_go(&mut self) {
         self.0.take_if(|files| files.0.is_empty());
     }
@@ -60,7 +60,7 @@ impl Late {
         self.0 = None;
     }
 
-    /// How far they were read.
+    /// Returns the positions of the files.
     pub(crate) fn positions(&self) -> Vec<FilePosition> {
         self.all().iter().map(|late| late.file.position()).collect()
     }
@@ -73,7 +73,7 @@ impl Late {
         self.files().any(|file| file.identity() == identity)
     }
 
-    /// Takes the last one out, if it is that file.
+    /// Removes and returns the last file, if it has this identity.
     pub(crate) fn pop(&mut self, identity: Option<Identity>) -> Option<OpenFile> {
         let is = |late: &mut LateFile| Some(late.file.identity()) == identity;
         let late = self.0.as_mut()?.0.pop_if(is)?;
@@ -81,29 +81,30 @@ impl Late {
         Some(late.file)
     }
 
-    /// A position at the start, or where that file stands now if it has been read since.
+    /// Returns the current position of a file, or `old`, its position at the start, if it has not
+    /// been read since.
     pub(crate) fn as_of_now(&self, old: FilePosition) -> FilePosition {
         let late = self.files().find(|file| file.generation() == old.generation);
         late.map_or(old, OpenFile::position)
     }
 
-    /// What of the contents that were read a file has.
+    /// Compares a file with the contents of these.
     pub(crate) fn likeness(&self, file: &Candidate, unpacks: bool) -> Likeness {
         let all = self.files().map(|late| Contents::of_left(late).likeness(file, unpacks));
         all.reduce(Likeness::or).unwrap_or(Likeness::Other)
     }
 
-    /// When one of them waits no longer.
+    /// Returns when the first wait ends.
     pub(crate) fn deadline(&self, options: &Options) -> Option<Instant> {
         let held = self.all().iter().filter_map(|late| late.patience.deadline(&late.file, options));
         held.chain(self.all().iter().map(|late| late.until)).min()
     }
 
-    /// Reads late lines; closes files whose time is up. `current` is how far the file is read that
-    /// comes after them.
+    /// Reads late lines; closes files whose time is up. `current` is the position of the file after
+    /// them.
     ///
     /// # Errors
-    /// What the consumer says.
+    /// Errors of the consumer.
     pub(crate) fn look(
         &mut self,
         current: Option<FilePosition>,
@@ -151,10 +152,10 @@ impl Late {
         Ok(())
     }
 
-    /// Shows what is held of them once more.
+    /// Presents the held data of all files again.
     ///
     /// # Errors
-    /// What the consumer says.
+    /// Errors of the consumer.
     pub(crate) fn press(
         &mut self,
         current: Option<FilePosition>,
@@ -171,7 +172,7 @@ impl Late {
         Ok(())
     }
 
-    /// How far all files were read but number `index`.
+    /// Returns the positions of all files except number `index`.
     fn others(&self, index: usize, current: Option<FilePosition>) -> Vec<FilePosition> {
         let mut others = self.positions();
         others.remove(index);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a stream is looked at with, and what that comes to.
+//! The parameters of processing a stream, and its result.
 
 use std::time::Instant;
 
@@ -9,21 +9,21 @@ use super::options::Options;
 use super::position::FilePosition;
 use heka_core::report::Stop;
 
-/// What a stream is looked at with.
+/// The parameters of processing a stream.
 pub(crate) struct Look<'a> {
     /// How streams are followed.
     pub(crate) options: &'a Options,
-    /// What files are read through.
+    /// The buffer through which files are read.
     pub(crate) block: &'a mut Block,
     /// Whether names may have changed, not only contents.
     pub(crate) names: bool,
-    /// Whether there was something new.
+    /// Set if there was new data.
     pub(crate) grew: bool,
-    /// Whether something of a file was skipped for good.
+    /// Set if part of a file was skipped for good.
     pub(crate) lost: bool,
-    /// The time.
+    /// The current time.
     pub(crate) now: Instant,
-    /// Takes the bytes and returns how many of them are used up.
+    /// Receives the bytes, and returns how many of them it consumed.
     pub(crate) consume: &'a mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
 }
 
@@ -33,24 +33,24 @@ impl std::fmt::Debug for Look<'_> {
     }
 }
 
-/// What looking at a stream came to.
+/// The result of processing a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// There is more to read now.
     More,
-    /// Everything there is has been read.
+    /// Everything has been read.
     Idle,
-    /// The file is missing, or it cannot be read; words on that were said.
+    /// The file is missing or cannot be read, which has been reported.
     Missing,
 }
 
-/// What a stream has to do with a file.
+/// The relation of a stream to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relation {
-    /// Nothing.
+    /// None.
     None,
-    /// It reads it, whatever its name is by now.
+    /// The stream is reading it, whatever its current name.
     Reads,
-    /// It has read it so far.
+    /// The stream has read it up to this position.
     HasRead(FilePosition),
 }

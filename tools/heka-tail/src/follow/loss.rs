@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What cannot be had: reported with the name of the file, and the number of bytes if it is known.
+//! Reports lost data with the name of the file, and the number of bytes if known.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::look::Look;
 use crate::select::find::Candidate;
 use heka_core::report;
 
-/// Reports that this many bytes of the file at `path` cannot be had, or an unknown number.
+/// Reports that this many bytes of the file at `path`, or an unknown number, are lost.
 pub(crate) fn tell(look: &mut Look<'_>, path: &Path, cause: impl Display, bytes: Option<u64>) {
     look.lost = true;
     let path = path.display();
@@ -19,8 +19,8 @@ pub(crate) fn tell(look: &mut Look<'_>, path: &Path, cause: impl Display, bytes:
     }
 }
 
-/// Takes those files out of `expected`, oldest first, that are among `found`: themselves, or what
-/// they were compressed or copied to. What is left was deleted.
+/// Removes from `expected` (oldest first) the files that exist in `found`: themselves, or
+/// compressed or copied. Returns the rest, which was deleted.
 pub(crate) fn deleted(mut expected: Vec<Candidate>, found: &[&Candidate]) -> Vec<Candidate> {
     let is = |file: &Candidate, other: &Candidate| file.identity == other.identity;
     let mut new: Vec<&Candidate> = found.to_vec();

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files that grow, are renamed, truncated, compressed, deleted: every byte of them once.
+//! Files that grow and are renamed, truncated, compressed or deleted: every byte of them is read
+//! once.
 //!
-//! A [`Stream`] is what its writer means by one log: a file under a name together with the files
-//! that it was rotated into. It is read oldest file first; a file that was left behind stays open
-//! for a while ([`Options::rotate_wait`]) so that late lines are not lost. The place of a stream
-//! is a list of [`FilePosition`]s. [`Watch`] tells which streams to look at.
+//! A [`Stream`] is one log from its writer's point of view: a file with a name, together with the
+//! files that it was rotated into. It is read oldest file first; a file that was left behind stays
+//! open for a while ([`Options::rotate_wait`]) so that late lines are not lost. The position of a
+//! stream is a list of [`FilePosition`]s. [`Watch`] reports which streams to process.
 //!
-//! Nothing here knows records. Bytes are shown to a consumer as a [`Chunk`]; what it does not use
-//! up is shown again, with more behind it.
+//! Records are not known here. Bytes are presented to a consumer as a [`Chunk`]; unconsumed bytes
+//! are presented again with more data.
 
 mod chain;
 pub(crate) mod chunk;

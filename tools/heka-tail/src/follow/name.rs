@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What streams are called.
+//! Names of streams.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a stream is called. Nearly always that is its path, which is in memory once then.
+/// The name of a stream. It is nearly always the path, which is then stored only once.
 #[derive(Clone, Debug)]
 pub(crate) struct Name(Arc<Path>);
 
 impl Name {
-    /// This text.
+    /// Creates a name from text.
     pub(crate) fn new(text: &str) -> Self {
         Self(Path::new(text).into())
     }
 
-    /// As somebody has written the path of the file at `path`.
+    /// Creates a name from a path as given by the user; `path` is the path of the file.
     pub(crate) fn of(given: &Path, path: &Arc<Path>) -> Self {
         let text = given.to_string_lossy();
         if path.as_os_str() == &*text { Self(Arc::clone(path)) } else { Self::new(&text) }
     }
 
-    /// The text.
+    /// Returns the text.
     pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
 
-    /// The same, to be kept.
+    /// Returns the name as a shared value.
     pub(crate) fn shared(&self) -> &Arc<Path> {
         &self.0
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Compressed files: which they are, by their first bytes and by their names, and what is in them.
+//! Compressed files: recognising them, by first bytes or name, and reading them.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read};
@@ -11,16 +11,16 @@ use lzma_rust2::XzReader;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-/// How the names of compressed files that can be read end.
+/// Name suffixes of supported compressed files.
 const ENDINGS: [&str; 4] = [".gz", ".xz", ".zst", ".bz2"];
-/// The same for those that cannot.
+/// Name suffixes of unsupported compressed files.
 const FOREIGN: [&str; 5] = [".lz4", ".lz", ".lzma", ".Z", ".zip"];
 
 const BLOCK: usize = 64 * 1024;
-/// Memory for the dictionary of an xz file; its `-9` needs 65 MiB.
+/// Memory limit for the dictionary of an xz file; its `-9` needs 65 MiB.
 const XZ_MEMORY_KB: u32 = 256 * 1024;
 
-/// What a compressed file is compressed with.
+/// The compression of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Gzip,
@@ -43,10 +43,10 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
-    /// Unpacks `file`.
+    /// Decompresses `file`.
     ///
     /// # Errors
-    /// The file itself, if it is not compressed, or why it cannot be looked at.
+    /// The file itself, if it is not compressed, or an I/O error.
     pub(crate) fn new(file: File) -> io::Result<Result<Self, File>> {
         let Some(kind) = kind_of(&file)? else { return Ok(Err(file)) };
         let packed = BufReader::with_capacity(BLOCK, file.try_clone()?);
@@ -59,7 +59,7 @@ impl Packed {
         Ok(Ok(Self { file, reader }))
     }
 
-    /// The compressed file.
+    /// Returns the compressed file.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
@@ -82,10 +82,10 @@ impl std::fmt::Debug for Packed {
     }
 }
 
-/// Whether a file is one that can be read unpacked, by its first bytes.
+/// Whether a file is compressed in a supported format, by its first bytes.
 ///
 /// # Errors
-/// The system's.
+/// Any I/O error.
 pub(crate) fn is_packed(file: &File) -> io::Result<bool> {
     kind_of(file).map(|kind| kind.is_some())
 }
@@ -97,22 +97,23 @@ fn kind_of(file: &File) -> io::Result<Option<Kind>> {
     Ok(MAGIC.iter().find(|(magic, _)| begin.starts_with(magic)).map(|(_, kind)| *kind))
 }
 
-/// A name without what compression has added to it.
+/// Returns a name without the suffix of compression.
 pub(crate) fn unpacked_name(name: &str) -> &str {
     ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
 }
 
-/// Whether a file has the name of a compressed one that can be read.
+/// Whether a file's name is that of a supported compressed file.
 pub(crate) fn has_packed_name(path: &Path) -> bool {
     ends_with_one_of(path, &ENDINGS)
 }
 
-/// Whether a file has the name of a compressed one that cannot be read.
+/// Whether a file's name is that of an unsupported compressed file.
 pub(crate) fn has_foreign_name(path: &Path) -> bool {
     ends_with_one_of(path, &FOREIGN)
 }
 
-/// What the compressed file at `path` is made from, which is gone when it is complete.
+/// Returns the path of the file that the compressed file at `path` is made from, which is removed
+/// when compression is complete.
 pub(crate) fn source_of(path: &Path) -> Option<PathBuf> {
     has_packed_name(path).then(|| path.with_extension(""))
 }
@@ -122,9 +123,9 @@ fn ends_with_one_of(path: &Path, endings: &[&str]) -> bool {
     endings.iter().any(|ending| name.len() > ending.len() && name.ends_with(ending.as_bytes()))
 }
 
-/// Zstandard frames in a row.
+/// Consecutive Zstandard frames.
 struct Frames {
-    /// What comes behind the frame, unless a frame is being read.
+    /// The data after the current frame, unless a frame is being read.
     packed: Option<BufReader<File>>,
     frame: Option<(BufReader<File>, FrameDecoder)>,
 }
@@ -205,7 +206,7 @@ mod tests {
     fn zstandard_frames_in_a_row() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.zst");
-        // `printf hello | zstd -c`, made by zstd 1.5, and a frame to be skipped.
+        // Output of `printf hello | zstd -c` by zstd 1.5, and a skippable frame.
         let frame = b"\x28\xb5\x2f\xfd\x04\x58\x29\x00\x00hello\xa3\x6d\x9f\x88";
         let skipped = b"\x5f\x2a\x4d\x18\x03\0\0\0abc";
         std::fs::write(&path, [&frame[..], skipped, frame].concat()).unwrap();

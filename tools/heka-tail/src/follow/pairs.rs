@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A file and what it is being compressed to, while both are there: one of them counts.
+//! A file and its compressed form while both exist: only one of them counts.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use super::file::OpenFile;
 use super::packed::{has_packed_name, source_of};
 use crate::select::find::Candidate;
 
-/// So many bytes tell whether one has the contents of the other.
+/// Number of bytes compared to decide whether two files have the same contents.
 const HEAD: usize = 512;
 
-/// Files that do not count: those that are being made, and those that are overwritten before they
+/// Returns the files that do not count: incomplete ones, and those that are overwritten before they
 /// are deleted, as shred(1) does.
 pub(crate) fn redundant<'a, T>(files: T) -> HashSet<PathBuf>
 where
@@ -31,18 +31,18 @@ where
     files.values().filter_map(|packed| of(packed)).collect()
 }
 
-/// Whether a file no longer has what `packed` was made from. One that was there before it was made
-/// from another one.
+/// Whether a file no longer has the contents that `packed` was made from. A compressed file that
+/// existed before was made from another file.
 fn is_overwritten(source: &Candidate, packed: &Candidate) -> bool {
     if source.identity.born == 0 || packed.identity.born <= source.identity.born {
         return false;
     }
     let (was, is) = (head(packed, true), head(source, false));
-    // Of one in the making there may be nothing yet, and the other may be gone by now.
+    // An incomplete file may still be empty, and the other file may be gone by now.
     !was.is_empty() && !is.is_empty() && !is.starts_with(&was)
 }
 
-/// How a file begins, if it is still there.
+/// Returns the first bytes of a file, if it still exists.
 fn head(candidate: &Candidate, unpacks: bool) -> Vec<u8> {
     let mut head = vec![0; HEAD];
     let file = OpenFile::open_anew(&candidate.path, unpacks).ok();

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How long what is held of a file waits for its record's end.
+//! How long held data waits for the end of its record.
 
 use std::time::Instant;
 
 use super::file::OpenFile;
 use super::options::Options;
 
-/// How long what is held of a file has been waiting for its record's end.
+/// The wait of held data for the end of its record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// When something came last; none once the wait is over, and what there is was shown for it.
+    /// Time of the last data; `None` once the wait is over and the data has been presented.
     last_data: Option<Instant>,
 }
 
@@ -18,13 +18,13 @@ impl Patience {
         Self { last_data: Some(now) }
     }
 
-    /// When what is held of `file` is shown once more.
+    /// Returns when the held data of `file` is presented again.
     pub(crate) fn deadline(self, file: &OpenFile, options: &Options) -> Option<Instant> {
         let timeout = options.timeout.filter(|_| file.held() > 0)?;
         Some(self.last_data? + timeout)
     }
 
-    /// Whether that is now; `true` once.
+    /// Whether the wait is over now; `true` only once.
     pub(crate) fn take_due(&mut self, file: &OpenFile, options: &Options, now: Instant) -> bool {
         let is_due = self.deadline(file, options).is_some_and(|due| due <= now);
         self.last_data = self.last_data.filter(|_| !is_due);

@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far a file has been read, in a form that outlives renames, copies and restarts.
+//! The position in a file, in a form that survives renames, copies and restarts.
 
 use sha1::{Digest as _, Sha1};
 
 use super::identity::Identity;
 use heka_core::wire::varint::{Reader, put_varint};
 
-/// How many bytes before a position vouch for it (as in Heka's journals).
+/// Number of bytes before a position that verify it (as in Heka's journals).
 pub(crate) const WINDOW: usize = 500;
 
-/// How far one file has been read.
+/// The position in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FilePosition {
-    /// Which file.
+    /// The file.
     pub(crate) identity: Identity,
-    /// Names the contents: goes along into copies, changes when a file is truncated.
+    /// The identifier of the contents: kept in copies, changed when a file is truncated.
     pub(crate) generation: u64,
-    /// Bytes used up.
+    /// Number of bytes consumed.
     pub(crate) offset: u64,
-    /// Of the bytes before `offset`: see [`window_hash`].
+    /// Hash of the bytes before `offset`: see [`window_hash`].
     pub(crate) hash: u64,
-    /// When the file was last written, as of this position; nanoseconds since 1970.
+    /// Time of modification as of this position; nanoseconds since 1970.
     pub(crate) modified: u64,
-    /// The position is inside a record that was too long, whose rest is skipped.
+    /// Whether the position is inside a record over the limit whose rest is skipped.
     pub(crate) skips: bool,
 }
 
 impl FilePosition {
-    /// Files that were changed last before this come before the file; nanoseconds since 1970. The
-    /// time of its own last change tells less: late lines may have come to it when newer files were
-    /// complete already.
+    /// Returns the time before which older files were last modified; nanoseconds since 1970. The
+    /// modification time of the file itself is less useful: it may have received late lines when
+    /// newer files were already complete.
     pub(crate) fn beginning(&self) -> u64 {
         match self.identity.born {
             0 => self.modified,
@@ -38,8 +38,8 @@ impl FilePosition {
     }
 }
 
-/// The first eight bytes of a SHA-1 over the last [`WINDOW`] bytes of `before`, with zeros in
-/// front if there are fewer: the start of a Heka journal's `last_hash`.
+/// Returns the first eight bytes of a SHA-1 over the last [`WINDOW`] bytes of `before`, padded with
+/// leading zeros: the start of a Heka journal's `last_hash`.
 pub(crate) fn window_hash(before: &[u8]) -> u64 {
     let window = &before[before.len().saturating_sub(WINDOW)..];
     let mut sha1 = Sha1::new();
@@ -48,7 +48,7 @@ pub(crate) fn window_hash(before: &[u8]) -> u64 {
     first_eight(&sha1.finalize())
 }
 
-/// The generation of a file that is read for the first time.
+/// Returns the generation of a file that is read for the first time.
 pub(crate) fn first_generation(identity: Identity) -> u64 {
     let mut sha1 = Sha1::new();
     for part in [identity.device, identity.inode, identity.born] {
@@ -57,7 +57,7 @@ pub(crate) fn first_generation(identity: Identity) -> u64 {
     first_eight(&sha1.finalize())
 }
 
-/// The generation of a file after it was truncated.
+/// Returns the generation of a file after a truncation.
 pub(crate) fn next_generation(generation: u64) -> u64 {
     let mut sha1 = Sha1::new();
     sha1.update(b"truncated");
@@ -65,7 +65,7 @@ pub(crate) fn next_generation(generation: u64) -> u64 {
     first_eight(&sha1.finalize())
 }
 
-/// The Uuid (RFC 9562, version 8) of the record at `offset` of the contents named `generation`:
+/// Returns the UUID (RFC 9562, version 8) of the record at `offset` in the contents `generation`:
 /// always the same, after restarts, renames and in copies.
 pub(crate) fn uuid(generation: u64, offset: u64, record: &[u8]) -> [u8; 16] {
     let mut sha1 = Sha1::new();
@@ -81,17 +81,18 @@ fn first_eight(digest: &[u8]) -> u64 {
     digest.iter().take(8).fold(0, |value, &byte| value << 8 | u64::from(byte))
 }
 
-/// Layout of [`encode`]'s bytes.
+/// Version of the format of [`encode`].
 const VERSION: u8 = 1;
 const SKIPS: u64 = 1;
 const HAS_GENERATION: u64 = 2;
-/// Nobody has named the stream: it came by a pattern.
+/// Flag: the stream was discovered by a pattern rather than named by the user.
 const MET: u64 = 4;
 
 /// Appends the positions of a stream's files, oldest first.
 ///
-/// Version, then for each file: flags, device, inode, birth, last change after birth, offset (as
-/// varints), hash (8 bytes), and the generation (8 bytes) if it is not the identity's first.
+/// The format is the version, then for each file: flags, device, inode, birth, last modification
+/// after birth, offset (as varints), hash (8 bytes), and the generation (8 bytes) if it is not the
+/// identity's first.
 pub(crate) fn encode(out: &mut Vec<u8>, files: &[FilePosition], is_met: bool) {
     out.push(VERSION);
     for file in files {
@@ -99,7 +100,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, files: &[FilePosition], is_met: bool) {
         let flag = |is_set: bool, flag: u64| if is_set { flag } else { 0 };
         let flags =
             flag(file.skips, SKIPS) | flag(has_generation, HAS_GENERATION) | flag(is_met, MET);
-        // A compressed file is older than itself: it has the time of what it is made from.
+        // A compressed file seems older than its birth: it has the time of its original.
         let since = file.modified.wrapping_sub(file.identity.born);
         let Identity { device, inode, born } = file.identity;
         for value in [flags, device, inode, born, since, file.offset] {
@@ -112,7 +113,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, files: &[FilePosition], is_met: bool) {
     }
 }
 
-/// The positions that [`encode`] wrote; `None` if these bytes are something else.
+/// Decodes the positions of [`encode`]; `None` if the bytes are something else.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<FilePosition>> {
     let mut rest = bytes.strip_prefix(&[VERSION])?;
     let mut files = Vec::new();
@@ -143,7 +144,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<FilePosition>> {
     Some(files)
 }
 
-/// Whether [`encode`] was told that nobody has named the stream.
+/// Whether the encoded stream was discovered rather than named by the user.
 pub(crate) fn is_met(bytes: &[u8]) -> bool {
     let flags = bytes.split_first().map(|(_, rest)| Reader::new(rest).varint());
     matches!(flags, Some(Ok(flags)) if flags & MET != 0)

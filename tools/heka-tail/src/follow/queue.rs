@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The files of a stream that come after the current one.
+//! The files of a stream that follow the current one.
 
 use std::collections::VecDeque;
 
@@ -21,14 +21,14 @@ impl Queue {
         self.0.iter().flat_map(|files| &files.0)
     }
 
-    /// Takes out the first file.
+    /// Removes and returns the first file.
     pub(crate) fn pop(&mut self) -> Option<Candidate> {
         let first = self.0.as_mut()?.0.pop_front();
         self.0.take_if(|files| files.0.is_empty());
         first
     }
 
-    /// Takes out all of them.
+    /// Removes and returns all files.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Candidate> {
         self.0.take().into_iter().flat_map(|files| files.0)
     }

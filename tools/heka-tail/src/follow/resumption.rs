@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where a stream goes on that has a position.
+//! Resuming a stream that has a position.
 
 use super::file::OpenFile;
 use super::identity::Identity;
@@ -9,23 +9,23 @@ use super::search::Search;
 use crate::select::find::Candidate;
 use heka_core::report;
 
-/// Where a stream goes on.
+/// The files with which a stream resumes.
 #[derive(Debug, Default)]
 pub(crate) struct Resumption {
     /// The newest file of the position.
     pub(crate) current: Option<OpenFile>,
-    /// The others, which were left behind.
+    /// The other files, which were left behind.
     pub(crate) late: Vec<OpenFile>,
-    /// What comes after them, oldest first.
+    /// The files after them, oldest first.
     pub(crate) queue: Vec<Candidate>,
-    /// What is older, and none of our business.
+    /// Older files, which are ignored.
     pub(crate) skipped: Vec<Candidate>,
     /// Files of the position that are gone or were rewritten.
     pub(crate) gone: Vec<FilePosition>,
 }
 
 impl Resumption {
-    /// Looks for what `position` speaks of, whose last member is the newest file.
+    /// Finds the files of `position`, whose last member is the newest file.
     pub(crate) fn of(position: &[FilePosition], search: &mut Search<'_>) -> Self {
         let mut this = Self::default();
         let Some((newest, older)) = position.split_last() else { return this };
@@ -47,7 +47,7 @@ impl Resumption {
             Some(file) => this.current = Some(file),
             None => this.go_on(newest, &late, search),
         }
-        // What was an empty copy in the making may be the one that has the newest contents.
+        // A copy that was still empty may be the one with the newest contents.
         let current = this.current.as_ref().map(OpenFile::identity);
         this.late.retain(|file| Some(file.identity()) != current);
         this.queue.retain(|file| !late.contains(&file.identity));
@@ -59,9 +59,9 @@ impl Resumption {
         let path = search.files.path().to_owned();
         match found {
             Some((index, file)) => {
-                // Not this one: it may be truncated and come again.
+                // Not this one: it may be truncated and reappear.
                 self.skipped = list.drain(..index).collect();
-                // When what is compressed began, nobody knows.
+                // The start of compressed contents is unknown.
                 let since = if file.is_packed() { 0 } else { newest.beginning() };
                 list.retain(|next| {
                     next.identity != file.identity()

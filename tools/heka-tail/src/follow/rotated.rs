@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which files a named log was rotated into, by their names: `app.log.1`, `app.log.2.gz`,
+//! The files that a log was rotated into, recognised by their names: `app.log.1`, `app.log.2.gz`,
 //! `app.log-20261121`, `app-20261121.log`, `app.log.old`.
 
 use std::cmp::Reverse;
@@ -11,21 +11,21 @@ use super::pairs::redundant;
 use crate::select::find::Candidate;
 use crate::select::listing::Listing;
 
-/// What is added in a rotated file's name in addition to the log's.
+/// The addition to the log's name in a rotated file's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
-    /// A small number: the larger, the older, unless the files' times say otherwise.
+    /// A small number: larger is older, unless the files' times say otherwise.
     Number(u32),
-    /// A date, a time or a number with zeros in front: the smaller, the older.
+    /// A date, a time or a number with leading zeros: smaller is older.
     Date(String),
-    /// `old`, or what tells nothing about the order.
+    /// `old`, or a word that says nothing about the order.
     Word,
 }
 
 /// Which names count as those of rotated files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Width {
-    /// Those with a mark behind a separator.
+    /// Those with a mark after a separator.
     Marked,
     /// All that begin with the log's name.
     Any,
@@ -33,7 +33,8 @@ pub(crate) enum Width {
 
 const SEPARATORS: [char; 3] = ['.', '-', '_'];
 
-/// The files in `directory` that a log called `name` was rotated into, in no order.
+/// Returns the files in `directory` that a log called `name` was rotated into, in no particular
+/// order.
 pub(crate) fn rotated_in(directory: &Path, name: &str, width: Width) -> Vec<(Mark, Candidate)> {
     let Ok(listing) = Listing::of(directory) else { return Vec::new() };
     let mut found = Vec::new();
@@ -53,7 +54,7 @@ pub(crate) fn rotated_in(directory: &Path, name: &str, width: Width) -> Vec<(Mar
     found
 }
 
-/// The ranges of names that the files may have; most of a large directory is not in them.
+/// Returns the ranges of names that the files may have, which exclude most of a large directory.
 fn ranges(name: &str, width: Width) -> Vec<(String, String)> {
     if width == Width::Any {
         return vec![(name.to_owned(), format!("{name}\u{10ffff}"))];
@@ -69,7 +70,8 @@ fn ranges(name: &str, width: Width) -> Vec<(String, String)> {
     names.flat_map(of).collect()
 }
 
-/// Names of logs that a file called `name` may have been rotated from, most likely first.
+/// Returns the names of logs that a file called `name` may have been rotated from, most likely
+/// first.
 pub(crate) fn logs_of(name: &str) -> Vec<String> {
     let name = unpacked_name(name);
     let marked = |text: &str| -> Vec<usize> {
@@ -86,7 +88,7 @@ pub(crate) fn logs_of(name: &str) -> Vec<String> {
     logs
 }
 
-/// Puts rotated files in order, oldest first.
+/// Sorts rotated files, oldest first.
 pub(crate) fn order(found: &mut [(Mark, Candidate)], live: Option<&Candidate>) {
     if found.iter().all(|(mark, _)| matches!(mark, Mark::Number(_))) {
         found.sort_by_key(|(mark, candidate)| match mark {
@@ -106,9 +108,9 @@ pub(crate) fn order(found: &mut [(Mark, Candidate)], live: Option<&Candidate>) {
     }
 }
 
-/// Whether files in order of falling numbers are all younger than the next: each rotation takes the
-/// next number. A copy of a folder, whose files have the times of the copying, is not taken for
-/// that: it has the log itself before its rotated files.
+/// Whether files with falling numbers are each younger than the next, since each rotation uses the
+/// next number. A copy of a directory, whose files have the times of the copying, must not be
+/// mistaken for that: there, the log itself comes before its rotated files.
 fn are_rising(found: &[(Mark, Candidate)], live: Option<&Candidate>) -> bool {
     let beginning = |file: &Candidate| match file.identity.born {
         0 => file.modified,
@@ -123,7 +125,7 @@ fn are_rising(found: &[(Mark, Candidate)], live: Option<&Candidate>) -> bool {
         && live.is_none_or(is_newest)
 }
 
-/// What `other` has in its name beside `name`, if that looks like a rotation.
+/// Returns the mark of `other`, a name beside `name`, if it looks like a rotation.
 fn mark(name: &str, other: &str, width: Width) -> Option<Mark> {
     if name == other {
         return None;
@@ -148,7 +150,7 @@ fn read_number(text: &str) -> Option<Mark> {
     if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(is_date) {
         return None;
     }
-    // Who writes zeros in front counts up.
+    // Leading zeros mean that the numbers count up.
     let is_padded = text.starts_with('0') && text.len() > 1;
     match text.parse() {
         Ok(number) if text.len() <= 5 && !is_padded => Some(Mark::Number(number)),
@@ -180,7 +182,7 @@ mod tests {
         };
         assert_eq!(order(vec![file(1, 30, 40), file(2, 10, 20)], 50), [2, 1]);
         assert_eq!(order(vec![file(6, 30, 40), file(5, 10, 20), file(7, 40, 50)], 50), [5, 6, 7]);
-        // A compressed file has the birth of its compression; late lines overlap.
+        // A compressed file has the birth time of its compression; late lines overlap.
         assert_eq!(order(vec![file(1, 30, 40), file(2, 45, 35)], 50), [2, 1]);
         // Copied in order of their names.
         assert_eq!(order(vec![file(1, 20, 20), file(2, 30, 30)], 10), [2, 1]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The search for a stream's files among those that are there: the one that a position speaks of,
-//! those that come after it, and those that have been read under another name.
+//! Searches for a stream's files among the existing ones: the file of a position, those that come
+//! after it, and those that have been read under another name.
 
 use std::io;
 
@@ -14,7 +14,7 @@ use super::options::Options;
 use super::position::{FilePosition, WINDOW};
 use crate::select::find::{Candidate, find, new_copies, open_first, packed_since};
 
-/// What a search goes by.
+/// The parameters of a search.
 #[derive(Debug)]
 pub(crate) struct Search<'a> {
     pub(crate) files: &'a mut Files,
@@ -23,7 +23,7 @@ pub(crate) struct Search<'a> {
     pub(crate) options: &'a Options,
 }
 
-/// What comes after the current file.
+/// The files after the current one.
 #[derive(Debug, Default)]
 pub(crate) struct Newer {
     /// Files, oldest first.
@@ -32,7 +32,7 @@ pub(crate) struct Newer {
     pub(crate) copy: Option<OpenFile>,
 }
 
-/// Files, oldest first, and the one that was looked for with its place among them.
+/// Files, oldest first, and the wanted file with its index among them.
 pub(crate) type Found = (Vec<Candidate>, Option<(usize, OpenFile)>);
 
 impl Search<'_> {
@@ -40,8 +40,8 @@ impl Search<'_> {
         self.files.list(&self.options.rotated_directories)
     }
 
-    /// All files of the stream, oldest first, and the one that `position` speaks of, opened there.
-    /// Looks again if files were renamed in the meantime.
+    /// Returns all files of the stream, oldest first, and the file of `position`, opened there.
+    /// Repeats the search if files were renamed in the meantime.
     pub(crate) fn file_at(&mut self, position: &FilePosition) -> Found {
         let mut list = self.list();
         for _ in 0..ATTEMPTS {
@@ -56,9 +56,9 @@ impl Search<'_> {
         (list, found)
     }
 
-    /// As [`find`], but a new file that only begins with the same line is another one.
+    /// Like [`find`], except that a new file that only begins with the same line is another file.
     fn find(&self, position: &FilePosition, list: &[Candidate]) -> Option<(usize, OpenFile)> {
-        // So many bytes do not agree by accident: that is a copy that took the name.
+        // This many bytes do not match by accident: it is a copy that took the name.
         let is_sure = position.offset >= WINDOW as u64;
         find(position, list, self.options.unpacks).filter(|(_, file)| {
             is_sure
@@ -67,7 +67,7 @@ impl Search<'_> {
         })
     }
 
-    /// As [`Search::file_at`], under any name that it may have got.
+    /// Like [`Search::file_at`], under any name that the file may have.
     pub(crate) fn file_anywhere(&mut self, position: &FilePosition) -> Found {
         let (list, found) = self.file_at(position);
         if found.is_some() || self.files.is_selected() {
@@ -80,8 +80,8 @@ impl Search<'_> {
         }
     }
 
-    /// As [`Search::file_anywhere`], for a file that may have been truncated or compressed: if nothing
-    /// of it was read, its content cannot be told, but what it had may be in a copy, which is none of
+    /// Like [`Search::file_anywhere`], for a file that may have been truncated or compressed. If
+    /// nothing of it was read, its contents are unknown, but they may be in a copy that is none of
     /// `others`.
     pub(crate) fn truncated(&mut self, position: &FilePosition, others: &[Identity]) -> Found {
         let found = self.until_settled(|search| search.find_truncated(position, others));
@@ -112,7 +112,7 @@ impl Search<'_> {
         Ok((list, copy.or(found)))
     }
 
-    /// Makes an attempt, and again if a file got another name in the meantime.
+    /// Calls `attempt`, and repeats it if a file was renamed in the meantime.
     fn until_settled<T>(
         &mut self,
         mut attempt: impl FnMut(&mut Self) -> io::Result<T>,
@@ -123,7 +123,7 @@ impl Search<'_> {
     /// Opens a file at its beginning; `None` if it cannot be read at all.
     ///
     /// # Errors
-    /// If another file, or none, has its name by now.
+    /// If its name now belongs to another file or to none.
     fn open(&self, file: &Candidate) -> io::Result<Option<OpenFile>> {
         match open_first(file, self.options.unpacks) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
@@ -131,8 +131,8 @@ impl Search<'_> {
         }
     }
 
-    /// The live file, opened at `position`, if that is the file it speaks of: then there is no need
-    /// to look for others.
+    /// Returns the live file, opened at `position`, if it is the file of the position, so that no
+    /// search is needed.
     pub(crate) fn live_at(&self, position: &FilePosition) -> Option<OpenFile> {
         let live = Candidate::at(self.files.path())?;
         if position.offset == 0 || live.identity != position.identity {
@@ -142,7 +142,7 @@ impl Search<'_> {
         found.map(|(_, file)| file)
     }
 
-    /// What comes after `current`, which does not have the name.
+    /// Returns the files after `current`, which does not have the name.
     pub(crate) fn newer(&mut self, current: &OpenFile) -> Newer {
         let list = self.files.settled_list(&self.options.rotated_directories);
         let same =
@@ -155,7 +155,7 @@ impl Search<'_> {
             let is_live = file.path == self.files.path();
             match contents.likeness(file, self.options.unpacks) {
                 Likeness::Other => {}
-                // What has the name may begin like any other.
+                // The file with the name may begin like any other.
                 Likeness::Beginning if is_live => {}
                 Likeness::All(_) if is_live && current.end() < WINDOW as u64 => {}
                 Likeness::All(_) if is_live => {
@@ -171,14 +171,14 @@ impl Search<'_> {
         if let Some(index) = same(&wide) {
             return Newer { files: self.unread(wide, index), copy: None };
         }
-        // What has the name now may be older: moved there, or a symlink's new target.
+        // The file that has the name now may be older: moved there, or a symlink's new target.
         let (since, live) = (current.position().beginning(), self.files.path());
         let mut files = list;
         files.retain(|file| (file.is_since(since) || file.path == *live) && !self.has_read(file));
         Newer { files, copy: None }
     }
 
-    /// A copy of `current`, opened behind what was used up.
+    /// Opens a copy of `current` at the consumed position.
     fn reopened(&self, copy: &Candidate, current: &OpenFile) -> Option<OpenFile> {
         let position = current.position();
         let mut copy = OpenFile::open(&copy.path, position.offset, self.options.unpacks).ok()?;
@@ -186,20 +186,20 @@ impl Search<'_> {
         Some(copy)
     }
 
-    /// What of `list` comes behind number `index` and was not read.
+    /// Returns the unread files of `list` after number `index`.
     fn unread(&self, mut list: Vec<Candidate>, index: usize) -> Vec<Candidate> {
         list.drain(..=index);
         list.retain(|file| !self.has_read(file));
         list
     }
 
-    /// Whether this file is one that was read. What has the name now is to be read in any case.
+    /// Whether a file has been read. The file that has the name now must be read in any case.
     pub(crate) fn has_read(&self, file: &Candidate) -> bool {
         self.late.has(file.identity)
             || (file.path != self.files.path() && self.history.has_read(file))
     }
 
-    /// What a rotated file has of what was read before.
+    /// Compares a rotated file with what was read before.
     pub(crate) fn likeness(&self, file: &Candidate) -> Likeness {
         if file.path == self.files.path() {
             return Likeness::Other;
@@ -208,13 +208,13 @@ impl Search<'_> {
         self.history.likeness(file, unpacks).or(self.late.likeness(file, unpacks))
     }
 
-    /// Whether this file has been read, or one that it is a copy of.
+    /// Whether a file, or the original that it is a copy of, has been read.
     fn has_contents(&self, copy: &Candidate) -> bool {
         self.has_read(copy) || !matches!(self.likeness(copy), Likeness::Other)
     }
 
-    /// Copies of what was in the current file before it was truncated, unseen: it was written for
-    /// the first time since it was at `position`, where nothing of it had been read.
+    /// Returns copies of what the current file contained before an unnoticed truncation. It was
+    /// written for the first time since `position`, at which nothing of it had been read.
     pub(crate) fn unseen_copies(
         &mut self,
         position: &FilePosition,
@@ -227,7 +227,7 @@ impl Search<'_> {
         copies.unwrap_or_default()
     }
 
-    /// As [`Search::unseen_copies`]; an error if a file got another name in the meantime.
+    /// Like [`Search::unseen_copies`]; an error if a file was renamed in the meantime.
     fn unseen_among(
         &self,
         list: &[Candidate],
@@ -241,13 +241,14 @@ impl Search<'_> {
             !matches!(likeness, None | Some(Likeness::Other))
         };
         let copies = new_copies(position, list).map(|(_, file)| file);
-        // Nothing of an empty one is lost, and it may be a copy of the current file in the making.
+        // An empty file loses nothing, and may be a copy of the current file in progress.
         let filled = copies.filter(|file| !file.is_empty());
         let unread = filled.filter(|file| !self.has_contents(file) && !is_current(file));
         unread.filter_map(|file| self.open(file).transpose()).collect()
     }
 
-    /// What has come up since that time, of a stream that had no file: oldest first.
+    /// Returns the files that have appeared since `time`, for a stream that had no file: oldest
+    /// first.
     pub(crate) fn since(&mut self, time: u64) -> Vec<Candidate> {
         let mut list = self.files.settled_list(&self.options.rotated_directories);
         let live = self.files.path();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the bytes of an open file come from: the file itself, or what it unpacks to.
+//! The source of an open file's bytes: the file itself, or its decompressed contents.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, IoSliceMut, Read as _};
@@ -18,15 +18,15 @@ use super::position::WINDOW;
 #[derive(Debug)]
 pub(crate) enum Source {
     Plain(File),
-    /// Unpacked, and how far.
+    /// Decompressed, with the current offset.
     Packed(Box<Packed>, u64),
 }
 
 impl Source {
-    /// Takes a file that was opened; a compressed one (by its first bytes) is unpacked if `unpacks`.
+    /// Wraps an open file; a compressed one (by its first bytes) is decompressed if `unpacks`.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(crate) fn new(file: File, unpacks: bool) -> io::Result<Self> {
         if !unpacks {
             return Ok(Self::Plain(file));
@@ -37,12 +37,12 @@ impl Source {
         })
     }
 
-    /// Whether it is compressed, so that it does not grow.
+    /// Whether it is compressed, and so does not grow.
     pub(crate) fn is_packed(&self) -> bool {
         matches!(self, Self::Packed(..))
     }
 
-    /// What the system says of the file.
+    /// Returns the metadata of the file.
     pub(crate) fn metadata(&self) -> Option<Metadata> {
         match self {
             Self::Plain(file) => file.metadata().ok(),
@@ -50,11 +50,11 @@ impl Source {
         }
     }
 
-    /// Fills `room` with what is at `offset`, as far as there is something. What is compressed is
-    /// read forwards only.
+    /// Fills `room` with the bytes at `offset`, as far as they exist. Compressed files are read
+    /// only forwards.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(crate) fn read_at(&mut self, offset: u64, room: &mut [u8]) -> io::Result<usize> {
         let mut done = 0;
         if let Self::Packed(packed, at) = self {
@@ -85,10 +85,10 @@ impl Source {
         Ok(done)
     }
 
-    /// How the file begins, and what stands before `offset`.
+    /// Reads the first bytes of the file, and the bytes before `offset`.
     ///
     /// # Errors
-    /// The system's; [`io::ErrorKind::UnexpectedEof`] if the file is shorter.
+    /// Any I/O error; [`io::ErrorKind::UnexpectedEof`] if the file is shorter.
     pub(crate) fn read_marks(&mut self, offset: u64) -> io::Result<(Vec<u8>, Vec<u8>)> {
         let len = usize::try_from(offset).unwrap_or(usize::MAX);
         let mut head = vec![0; len.min(HEAD)];
@@ -98,7 +98,7 @@ impl Source {
             self.read_exact_at(0, &mut head)?;
             self.read_exact_at(begin, &mut window)?;
         } else {
-            // The two overlap, and what is compressed is read only once.
+            // The two overlap, and compressed files are read only once.
             let mut both = vec![0; len];
             self.read_exact_at(0, &mut both)?;
             head = both.get(..head.len()).unwrap_or(&[]).to_vec();
@@ -114,11 +114,11 @@ impl Source {
         }
     }
 
-    /// Reads once at `offset`, where `known` (or the last [`WINDOW`] bytes of it) should be before;
-    /// `None` if something else is there.
+    /// Reads once at `offset`, after verifying that `known` (or its last [`WINDOW`] bytes) precedes
+    /// it; `None` if not.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(crate) fn read_behind(
         &mut self,
         known: &[u8],
@@ -149,10 +149,10 @@ impl Source {
     }
 }
 
-/// Opens what can be read at any place, so no pipe; for one it does not wait either.
+/// Opens a seekable file; rejects a pipe without waiting for it.
 ///
 /// # Errors
-/// The system's.
+/// Any I/O error.
 pub(crate) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     let nonblock = OFlag::O_NONBLOCK.bits();
     let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;

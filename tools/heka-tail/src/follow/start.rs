@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where to start reading: the `-n` and `-c` of tail(1).
+//! Where to start reading: `-n` and `-c` of tail(1).
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
@@ -12,7 +12,7 @@ use super::packed::is_packed;
 use super::source::open_regular;
 use heka_core::os::signal;
 
-/// A place in a file.
+/// A position to start at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
     /// At line NUM, counted from 1 (`-n +NUM`).
@@ -31,7 +31,7 @@ impl Default for Start {
     }
 }
 
-/// Bytes looked through at a time.
+/// Number of bytes examined at a time.
 const BLOCK: usize = 64 * 1024;
 
 impl Start {
@@ -40,11 +40,11 @@ impl Start {
         matches!(self, Self::Line(0 | 1) | Self::Byte(0 | 1))
     }
 
-    /// The offset in the file at `path`, whose lines end with `delimiter`.
+    /// Returns the offset in the file at `path`, whose lines end with `delimiter`.
     ///
     /// # Errors
-    /// The system's; [`io::ErrorKind::Unsupported`] for a compressed file that is to be read
-    /// decompressed, [`io::ErrorKind::Interrupted`] if a signal asks for the end.
+    /// Any I/O error; [`io::ErrorKind::Unsupported`] for a compressed file that is decompressed,
+    /// [`io::ErrorKind::Interrupted`] if a signal requests the end.
     pub(crate) fn offset(self, path: &Path, delimiter: u8, unpacks: bool) -> io::Result<u64> {
         if self.is_beginning() {
             return Ok(0);
@@ -64,14 +64,15 @@ impl Start {
     }
 }
 
-/// How long a file is: of what is made up as it is read the system says 0 or a page, of a device 0.
+/// Returns the length of a file; for files that are generated when read, the system reports 0 or a
+/// page, for devices 0.
 fn length(file: &File, said: u64) -> io::Result<u64> {
     let mut byte = [0];
     let is_there = |at: u64, byte: &mut [u8]| file.read_at(byte, at).map(|len| len > 0);
     if said > 0 && is_there(said - 1, &mut byte)? && !is_there(said, &mut byte)? {
         return Ok(said);
     }
-    // A device knows its end, anything else is read up to there.
+    // A device knows its end; other files are read up to there.
     let end = { file }.seek(SeekFrom::End(0)).unwrap_or(0);
     if end > said && is_there(end - 1, &mut byte)? {
         return Ok(end);
@@ -87,7 +88,7 @@ fn length(file: &File, said: u64) -> io::Result<u64> {
     }
 }
 
-/// Counting in a large file takes its time.
+/// Checks for signals, since counting in a large file takes time.
 fn go_on() -> io::Result<()> {
     signal::pending().map_or(Ok(()), |_| Err(io::ErrorKind::Interrupted.into()))
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One log: the file being read, files left behind that may still get late lines, and the way from
-//! one to the next.
+//! One log: the current file, files left behind that may still receive late lines, and the
+//! transition from one file to the next.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -29,36 +29,37 @@ use nix::errno::Errno;
 
 use heka_core::report::{Cause as _, Stop};
 
-/// Blocks read from one stream before others get their turn.
+/// Number of blocks read from one stream before others get their turn.
 const TURN: u32 = 16;
 
-/// One log and how far it has been read.
+/// One log and its position.
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(super) chain: Chain,
-    /// Where to go on; used up by the first look.
+    /// The position to resume at; consumed by the first step.
     resume: Option<Box<[FilePosition]>>,
-    /// Where it went on, until something could be opened.
+    /// The position at which it resumed, until a file could be opened.
     origin: Option<Box<[FilePosition]>>,
     is_new: bool,
-    /// Whether it came up while others were followed: [`Options::start`] is not for it.
+    /// Whether it appeared while others were followed: [`Options::start`] does not apply.
     is_latecomer: bool,
-    /// Whether nobody has named it.
+    /// Whether it was discovered rather than named by the user.
     is_met: bool,
-    /// The current file could not be read.
+    /// Whether the current file could not be read.
     is_unreadable: bool,
-    /// When to look again at what nothing reports.
+    /// When to poll again where there are no notifications.
     look_at: Instant,
 }
 
 impl Stream {
-    /// The log at `path`; `name` is for people. `is_met` if nobody has named it.
+    /// Creates the stream of the log at `path`; `name` is for people. `is_met` says that it was
+    /// discovered.
     pub(crate) fn named(name: Name, path: Arc<Path>, is_met: bool) -> Self {
         let files = Files::Named { path, has_peers: is_met };
         Self { is_met, ..Self::new(name, files) }
     }
 
-    /// The stream of that name in `selection`, whose newest file is `newest`.
+    /// Creates the stream named `name` in `selection`, whose newest file is `newest`.
     pub(crate) fn selected(name: Name, selection: Rc<Selection>, newest: Arc<Path>) -> Self {
         let files = Files::Selected { selection, name: name.clone(), newest };
         Self { is_met: true, ..Self::new(name, files) }
@@ -77,48 +78,48 @@ impl Stream {
         }
     }
 
-    /// Goes on where `position` says, which is what [`Stream::position`] was.
+    /// Resumes at `position`, an earlier [`Stream::position`].
     pub(crate) fn resume(&mut self, position: Vec<FilePosition>) {
         self.resume = Some(position.into());
     }
 
-    /// Starts at its beginning: it has appeared while others were followed.
+    /// Makes it start at its beginning: it has appeared while others were followed.
     pub(crate) fn appear_late(&mut self) {
         self.is_latecomer = true;
     }
 
-    /// Whether it has come up just now, so that nothing was rotated from it yet; `true` if that is
-    /// news.
+    /// Sets whether it has only just appeared, so that nothing has been rotated from it; returns
+    /// `true` on a change.
     pub(crate) fn set_alone(&mut self, is_alone: bool) -> bool {
         std::mem::replace(&mut self.chain.is_alone, is_alone) != is_alone
     }
 
-    /// What people call it.
+    /// Returns the name for people.
     pub(crate) fn name(&self) -> &Name {
         self.chain.trouble.name()
     }
 
-    /// What tells it from all others: its path, or its name in a selection.
+    /// Returns the identifier: its path, or its name in a selection.
     pub(crate) fn id(&self) -> &Arc<Path> {
         if self.is_selected() { self.name().shared() } else { self.shared_path() }
     }
 
-    /// The path under which new data is expected.
+    /// Returns the path at which new data is expected.
     pub(crate) fn path(&self) -> &Path {
         self.chain.files.path()
     }
 
-    /// The same, to be kept.
+    /// Returns the path as a shared value.
     pub(crate) fn shared_path(&self) -> &Arc<Path> {
         self.chain.files.shared_path()
     }
 
-    /// All its files, oldest first.
+    /// Lists all its files, oldest first.
     pub(crate) fn list(&mut self, options: &Options) -> Vec<Candidate> {
         self.chain.files.list(&options.rotated_directories)
     }
 
-    /// What it has to do with a file.
+    /// Returns its relation to a file.
     pub(crate) fn relation(&self, identity: Identity) -> Relation {
         if self.identities().any(|one| one == identity) {
             return Relation::Reads;
@@ -126,39 +127,39 @@ impl Stream {
         self.chain.history.position_of(identity).map_or(Relation::None, Relation::HasRead)
     }
 
-    /// The files that it reads.
+    /// Returns the files that it is reading.
     pub(crate) fn identities(&self) -> impl Iterator<Item = Identity> {
         self.chain.late.files().chain(&self.chain.current).map(OpenFile::identity)
     }
 
-    /// Whether it is one of a selection.
+    /// Whether it belongs to a selection.
     pub(crate) fn is_selected(&self) -> bool {
         self.chain.files.is_selected()
     }
 
-    /// The file that is read, if it was not told of yet, nor is a compressed one.
+    /// Returns the descriptor of the current file, once, unless the file is compressed.
     pub(crate) fn take_new_file(&mut self) -> Option<BorrowedFd<'_>> {
         self.chain.current.as_mut().and_then(OpenFile::take_new)
     }
 
-    /// Whether another file, or none, is where the one is expected that is read.
+    /// Whether another file, or none, is at the path of the current one.
     pub(crate) fn is_covered(&self) -> bool {
         let there = std::fs::metadata(self.path()).ok().map(|found| Identity::of(&found));
         there != self.chain.current.as_ref().map(OpenFile::identity)
     }
 
-    /// Whether a file of it is open that has its name, or is followed without.
+    /// Whether it has an open file with its name, or one that is followed without.
     pub(crate) fn is_open(&self, options: &Options) -> bool {
         self.chain.current.is_some() && (self.chain.nameless.is_none() || !options.by_name)
     }
 
-    /// Where it stands: the positions of its files, oldest first. Empty if there is none.
+    /// Returns its position: those of its files, oldest first. Empty if there is none.
     pub(crate) fn position(&self) -> Vec<FilePosition> {
         let resume = self.resume.as_ref().map(|position| position.to_vec());
         resume.unwrap_or_else(|| self.chain.positions())
     }
 
-    /// Closes all files; what is left is the position.
+    /// Closes all files; only the position is kept.
     pub(crate) fn close_files(&mut self) {
         let position = self.position();
         self.resume = (!position.is_empty()).then(|| position.into());
@@ -167,8 +168,7 @@ impl Stream {
         self.chain.late.clear();
     }
 
-    /// Whether nothing is lost for now if its files are closed: it is read to the end under its
-    /// name.
+    /// Whether its files can be closed for now without loss: it is read to the end under its name.
     pub(crate) fn can_rest(&self) -> bool {
         let is_whole =
             self.chain.current.as_ref().is_some_and(|file| file.end() > 0 && file.held() == 0);
@@ -180,25 +180,25 @@ impl Stream {
         self.chain.nameless.is_some() || (self.chain.current.is_none() && self.resume.is_none())
     }
 
-    /// Whether the file that it had is deleted and read.
+    /// Whether its file is deleted and read to the end.
     pub(crate) fn is_over(&self) -> bool {
         let chain = &self.chain;
         chain.is_deleted && chain.current.is_none() && chain.late.is_empty()
     }
 
-    /// Bytes that are behind the position.
+    /// Returns the number of bytes after the position.
     pub(crate) fn lag(&self) -> u64 {
         let queued = self.chain.queue.iter().filter_map(|next| std::fs::metadata(&next.path).ok());
         self.chain.late.files().chain(&self.chain.current).map(OpenFile::lag).sum::<u64>()
             + queued.map(|metadata| metadata.len()).sum::<u64>()
     }
 
-    /// The file that is read now, and how far it is read.
+    /// Returns the current file, and the position in it.
     pub(crate) fn place(&self) -> Option<(Identity, u64)> {
         self.chain.current.as_ref().map(OpenFile::place)
     }
 
-    /// When it has to be looked at even if nothing happens.
+    /// Returns when it has to be processed even without events.
     pub(crate) fn deadline(&self, options: &Options) -> Option<Instant> {
         let is_moved = self.chain.current.is_some() && !self.chain.is_live;
         let is_polled = !self.chain.late.is_empty() || is_moved || self.chain.recheck;
@@ -206,10 +206,10 @@ impl Stream {
         again.into_iter().chain(self.chain.deadline(options)).min()
     }
 
-    /// Reads what there is, for a while.
+    /// Reads available data, for a while.
     ///
     /// # Errors
-    /// What the consumer says.
+    /// Errors of the consumer.
     pub(crate) fn look(&mut self, look: &mut Look<'_>) -> Result<Seen, Stop> {
         look.names |= std::mem::take(&mut self.chain.recheck);
         self.look_at = look.now + look.options.sleep_interval;
@@ -233,7 +233,7 @@ impl Stream {
         Ok(Seen::More)
     }
 
-    /// Reads a block, or goes to the next file; what the look came to if that was all.
+    /// Reads a block, or moves on to the next file; returns the result if that was everything.
     fn step(&mut self, look: &mut Look<'_>) -> Result<Option<Seen>, Stop> {
         let untouched = self.chain.current.as_ref().filter(|file| file.is_untouched());
         let untouched = untouched.map(OpenFile::position);
@@ -258,15 +258,15 @@ impl Stream {
         Ok((!goes_on).then_some(Seen::Idle))
     }
 
-    /// Shows what is held of all files once more, at the very end or because time is up.
+    /// Presents the held data of all files again, at the very end or because the wait is over.
     ///
     /// # Errors
-    /// What the consumer says.
+    /// Errors of the consumer.
     pub(crate) fn press(&mut self, look: &mut Look<'_>, more: More) -> Result<(), Stop> {
         self.chain.press(look, more)
     }
 
-    /// Deals with a read error; `true` if there is something else to read.
+    /// Handles a read error; `true` if there is another file to read.
     fn unreadable(&mut self, look: &mut Look<'_>, error: &io::Error) -> Result<bool, Stop> {
         let Some(file) = self.chain.current.take_if(|file| file.is_packed()) else {
             return self.endure(look, error);
@@ -276,7 +276,7 @@ impl Stream {
         Ok(!self.chain.queue.is_empty())
     }
 
-    /// As [`Stream::unreadable`], for a file that may be readable later.
+    /// Like [`Stream::unreadable`], for a file that may be readable later.
     fn endure(&mut self, look: &mut Look<'_>, error: &io::Error) -> Result<bool, Stop> {
         self.chain.trouble.tell(&error.cause());
         self.is_unreadable = true;
@@ -291,14 +291,14 @@ impl Stream {
             }
             return Ok(true);
         }
-        // A file server that was started anew no longer knows old descriptors.
+        // A restarted file server does not know old descriptors.
         if error.raw_os_error() == Some(Errno::ESTALE as i32) && look.options.by_name {
             self.chain.reopen(look.options);
         }
         Ok(false)
     }
 
-    /// The first look: where to start.
+    /// The first step: determines where to start.
     fn begin(&mut self, look: &mut Look<'_>) {
         self.is_new = false;
         match self.resume.take() {
@@ -307,8 +307,8 @@ impl Stream {
         }
     }
 
-    /// Without a position: what was rotated before our time is none of our business, unless all
-    /// files of the stream were asked for.
+    /// Starts without a position: files rotated before this run are ignored, unless all files of
+    /// the stream were requested.
     fn start_anew(&mut self, look: &Look<'_>) {
         let start = if self.is_latecomer { Start::default() } else { look.options.start };
         if !self.is_latecomer || self.is_selected() {
@@ -335,7 +335,7 @@ impl Stream {
                 if error.kind() == io::ErrorKind::Interrupted {
                     return;
                 }
-                // What cannot be done at all is not tried again.
+                // An unsupported operation is not tried again.
                 self.chain.recheck = error.kind() != io::ErrorKind::Unsupported;
                 self.chain.trouble.tell(&error.cause());
             }
@@ -346,7 +346,7 @@ impl Stream {
         self.chain.trouble.tell_missing(self.chain.files.path(), self.is_met, options);
     }
 
-    /// Goes on after `position`, whose last member is the newest file.
+    /// Resumes after `position`, whose last member is the newest file.
     fn go_on(&mut self, position: &[FilePosition], look: &mut Look<'_>) {
         self.chain.late.clear();
         let found = Resumption::of(position, &mut self.chain.search(look.options));
@@ -384,7 +384,7 @@ impl Stream {
             && self.chain.queue.is_empty()
             && let Some(origin) = self.origin.take()
         {
-            // Files were renamed in the meantime: look for the place again.
+            // Files were renamed in the meantime: search for the position again.
             self.resume =
                 Some(origin.into_iter().map(|old| self.chain.late.as_of_now(old)).collect());
             self.is_new = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is wrong with a stream: said once, and once more when it is over.
+//! Problems of a stream: reported once, and once more when they are over.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::name::Name;
 use super::options::Options;
 use heka_core::report::{self, Cause as _};
 
-/// What a stream is called, and what is wrong with it.
+/// The name of a stream, and its current problem.
 #[derive(Debug)]
 pub(crate) struct Trouble {
     name: Name,
@@ -15,17 +15,17 @@ pub(crate) struct Trouble {
 }
 
 impl Trouble {
-    /// Nothing yet.
+    /// Creates the state without a problem.
     pub(crate) fn new(name: Name) -> Self {
         Self { name, cause: None }
     }
 
-    /// What people call the stream.
+    /// Returns the stream's name for people.
     pub(crate) fn name(&self) -> &Name {
         &self.name
     }
 
-    /// Something is wrong.
+    /// Reports a problem.
     pub(crate) fn tell(&mut self, cause: &str) {
         if self.cause.as_deref() != Some(cause) {
             report::error(format_args!("{}: {cause}", self.name));
@@ -33,11 +33,11 @@ impl Trouble {
         }
     }
 
-    /// Nothing can be read at `path`. Of a file that nobody has named it is not said.
+    /// Reports that nothing can be read at `path`, but not for a discovered file.
     pub(crate) fn tell_missing(&mut self, path: &Path, is_met: bool, options: &Options) {
         let cause = match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => nix::errno::Errno::EISDIR.desc().to_owned(),
-            // It has come back in this moment.
+            // It has just reappeared.
             Ok(_) => return,
             Err(error) => error.cause(),
         };
@@ -53,7 +53,7 @@ impl Trouble {
         }
     }
 
-    /// What was wrong is over.
+    /// Reports that the problem is over.
     pub(crate) fn tell_mended(&mut self) {
         if self.cause.take().is_some() {
             report::note(format_args!("{}: can be read now", self.name));

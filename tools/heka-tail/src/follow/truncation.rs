@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files that are truncated or rewritten where they are, and the copies that were made of them
-//! before.
+//! Files that are truncated or rewritten in place, and the copies made of them before.
 
 use super::chain::Chain;
 use super::file::OpenFile;
@@ -15,12 +14,12 @@ use crate::select::find::Candidate;
 use heka_core::record::More;
 use heka_core::report::{self, Stop};
 
-/// The current file may have been written for the first time since it was at `position`, where
-/// nothing of it had been read. It may have been truncated in between, unseen, with what was in
-/// it in copies: these are read as files left behind.
+/// Handles a current file that may have been written for the first time since `position`, at which
+/// nothing of it had been read. It may have been truncated unnoticed in between, with its contents
+/// in copies, which are then read as files left behind.
 ///
 /// # Errors
-/// What the consumer says.
+/// Errors of the consumer.
 pub(crate) fn first_written(
     chain: &mut Chain,
     position: &FilePosition,
@@ -31,7 +30,7 @@ pub(crate) fn first_written(
         let Some(written) = current.written_since() else { return Ok(()) };
         current.set_modified(written);
     }
-    // Unchanged since it was found, it was not truncated.
+    // Unchanged since it was found, so it was not truncated.
     if current.modified() <= position.modified {
         return Ok(());
     }
@@ -42,7 +41,7 @@ pub(crate) fn first_written(
     read_copies(chain, position, look)
 }
 
-/// Reads what was in the current file after `position`, and is in copies by now.
+/// Reads the former contents of the current file after `position`, which are in copies by now.
 pub(crate) fn read_copies(
     chain: &mut Chain,
     position: &FilePosition,
@@ -59,11 +58,11 @@ pub(crate) fn read_copies(
     chain.look_at_open(look)
 }
 
-/// The current file was truncated or rewritten: what was not read of it may be in a copy.
-/// `false` if there is nothing to read for now.
+/// Handles a truncated or rewritten current file: its unread part may be in a copy. Returns `false`
+/// if there is nothing to read for now.
 ///
 /// # Errors
-/// What the consumer says.
+/// Errors of the consumer.
 pub(crate) fn replaced(chain: &mut Chain, look: &mut Look<'_>) -> Result<bool, Stop> {
     let Some(current) = &chain.current else { return Ok(false) };
     let (position, is_cut) = (current.position(), current.is_cut());
@@ -81,7 +80,7 @@ pub(crate) fn replaced(chain: &mut Chain, look: &mut Look<'_>) -> Result<bool, S
     }
     let is_left = look.options.by_name && live != Some(position.identity);
     if is_left && !is_cut && !is_copied {
-        // As shred(1) does with a file that was rotated: nobody wrote that.
+        // As shred(1) does with a rotated file: nobody wrote these lines.
         look.names = true;
         return Ok(chain.is_replaced_by_copy(look) || chain.go_to_next(look)?);
     }
@@ -95,8 +94,8 @@ pub(crate) fn replaced(chain: &mut Chain, look: &mut Look<'_>) -> Result<bool, S
     Ok(true)
 }
 
-/// Goes on in a copy of the current file, or in itself where it was read to; `false` if that
-/// has been read or says nothing.
+/// Continues in a copy of the current file, or in the file itself at its position; `false` if that
+/// has been read or proves nothing.
 fn go_on_in_copy(
     chain: &mut Chain,
     position: &FilePosition,
@@ -107,7 +106,7 @@ fn go_on_in_copy(
 ) -> Result<bool, Stop> {
     let is_itself = copy.identity() == position.identity;
     let is_read = list.get(index).is_none_or(|at| chain.search(look.options).has_read(at));
-    // Nothing of it was used up: that it is still there says nothing.
+    // Nothing of it was consumed, so its existence proves nothing.
     if is_read || (is_itself && position.offset == 0) {
         return Ok(false);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From what was typed to what is to be done.
+//! Validates the command line and converts it to a plan.
 
 mod positions;
 mod records;
@@ -26,21 +26,21 @@ use records::{plan_charset, plan_splitter, plan_timeout};
 
 use crate::cli::{Cli, Following, How, InputForm, Messages, Selecting, Splitting, UuidKind};
 
-/// Name of a stream whose parts of a name were not given, as in Heka.
+/// Name of a stream without a differentiator, as in Heka.
 const DEFAULT_STREAM: &str = "LogstreamerInput";
 
-/// Longest record by default, so that every Heka receiver takes the message.
+/// Default limit on a record, so that every Heka receiver accepts the message.
 pub(crate) const MAX_LINE: usize = 60 * 1024;
-/// The same where only the payload is written: what is kept in memory of a file.
+/// Default limit where only the payload is written: the memory used for a file.
 pub(crate) const MAX_PAYLOAD: usize = 16 << 20;
 
-/// Longest message of a frame by default, as in all tools.
+/// Default limit on the message of a frame, as in all tools.
 const MAX_MESSAGE: usize = 4 << 20;
 
-/// Files of a selection that were last written longer ago are skipped, as in Heka.
+/// Files of a selection that have not been written to for this time are skipped, as in Heka.
 const OLDEST: Duration = Duration::from_secs(720 * 3600);
 
-/// What is to be done, checked.
+/// The validated task.
 #[derive(Debug)]
 pub(crate) enum Plan {
     /// Show a checkpoint file.
@@ -49,7 +49,7 @@ pub(crate) enum Plan {
     Follow(Box<Job>),
 }
 
-/// What to follow and how.
+/// The files to follow, and how.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) files: Vec<PathBuf>,
@@ -61,50 +61,50 @@ pub(crate) struct Job {
     pub(crate) busy_rate: u64,
     pub(crate) pids: Vec<i32>,
     pub(crate) exclusion: Exclusion,
-    /// Files of patterns that were last written longer ago are skipped.
+    /// Maximum age of the last write for files of patterns; older files are skipped.
     pub(crate) oldest: Option<Duration>,
-    /// When streams that nobody has named are forgotten.
+    /// Time after which discovered streams without a file are forgotten.
     pub(crate) forget_after: Option<Duration>,
     pub(crate) position: Position,
-    /// Whether the folder of the position file is ours to make.
+    /// Whether the directory of the position file may be created.
     pub(crate) makes_folder: bool,
     pub(crate) journals: Vec<PathBuf>,
     pub(crate) splitter: Splitter,
-    /// The same for payloads, which no limit of Heka concerns.
+    /// The splitter for payloads, which Heka's limit does not apply to.
     pub(crate) payload_splitter: Splitter,
-    /// Whether the user limits records.
+    /// Whether the user set a limit on records.
     pub(crate) is_limited: bool,
     pub(crate) charset: Option<Charset>,
-    /// Name of the field with a file's path.
+    /// Name of the field for a file's path.
     pub(crate) path_field: Option<String>,
-    /// What makes fields of a file's path.
+    /// Expression whose groups in a file's path become fields.
     pub(crate) path_regex: Option<Regex>,
-    /// Whether records end with one byte.
+    /// Whether records end with a single byte.
     pub(crate) is_delimited: bool,
-    /// The byte that ends a payload of its own accord.
+    /// The byte written after a payload that does not end with one.
     pub(crate) delimiter: u8,
     pub(crate) chomp: bool,
     pub(crate) incomplete: bool,
     pub(crate) uuid: UuidKind,
     pub(crate) showing: Showing,
     pub(crate) color: When,
-    /// Whether somebody wants to know how far behind it is.
+    /// Whether the lag is reported.
     pub(crate) counts: bool,
     pub(crate) logger: Option<String>,
-    /// What all messages have in common, but the logger.
+    /// The common parts of all messages, except the logger.
     pub(crate) message: Message,
     pub(crate) headers: bool,
     pub(crate) writing: Writing,
 }
 
-/// What is done with positions.
+/// The treatment of positions.
 #[derive(Clone, Debug)]
 pub(crate) enum Position {
-    /// They are forgotten.
+    /// Positions are not kept.
     Forget,
-    /// They are read from and kept in a file.
+    /// Positions are read from a file and stored in it.
     Keep(PathBuf, Every),
-    /// They are read from a file and handed on with the messages.
+    /// Positions are read from a file and sent with the messages.
     HandOn(PathBuf),
 }
 
@@ -116,7 +116,7 @@ pub(crate) enum Every {
 }
 
 impl Job {
-    /// Whether all processes are dead that it was to end with.
+    /// Whether all processes of `--pid` are dead.
     pub(crate) fn is_abandoned(&self) -> bool {
         let is_dead = |&pid: &i32| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH);
         !self.pids.is_empty() && self.pids.iter().all(is_dead)
@@ -185,7 +185,7 @@ impl Cli {
         })))
     }
 
-    /// Refuses what cannot be meant.
+    /// Rejects combinations that make no sense.
     fn refuse(&self) -> Result<(), Stop> {
         if self.files.is_empty() && self.selecting.log_directory.is_none() {
             return Err(Stop::usage("which FILE?"));
@@ -226,7 +226,7 @@ fn plan_options(
     })
 }
 
-/// What all messages have in common.
+/// Returns the common parts of all messages.
 fn plan_message(messages: &Messages) -> Result<Message, Stop> {
     let fields = messages.field.iter().map(|text| plan_field(text));
     Ok(Message {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where positions are kept.
+//! The location of stored positions.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use heka_core::report::{Explain as _, Stop};
 use super::{Every, Position};
 use crate::cli::{PositionArgs, Selecting};
 
-/// So many characters of the last operand are in the name of a position file.
+/// Number of characters of the last operand in the name of a position file.
 const READABLE: usize = 100;
 
 pub(super) fn plan_position(
@@ -38,7 +38,7 @@ pub(super) fn plan_position(
     Ok(Position::Keep(path, every))
 }
 
-/// A file of its own in the user's state directory for each set of operands, or selection.
+/// Returns a separate file in the user's state directory for each set of operands, or selection.
 #[expect(clippy::disallowed_methods, reason = "the environment is read in the plan")]
 fn default_checkpoint(files: &[PathBuf], selecting: &Selecting) -> Result<PathBuf, Stop> {
     let state =
@@ -55,7 +55,7 @@ fn default_checkpoint(files: &[PathBuf], selecting: &Selecting) -> Result<PathBu
         all.push(0);
         last = path.to_string_lossy().replace('/', "!");
     }
-    // What puts files into streams; the rest only sorts them.
+    // Only options that assign files to streams count; the others only sort.
     for part in selecting.file_match.iter().chain(&selecting.differentiator) {
         all.extend_from_slice(part.as_bytes());
         all.push(0);

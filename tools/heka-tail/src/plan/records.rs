@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a record is.
+//! The definition of a record.
 
 use std::time::Duration;
 

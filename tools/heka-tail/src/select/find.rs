@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Finding a file again, by identity and by content.
+//! Finds a file again, by identity and by content.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use crate::follow::position::FilePosition;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// A file that may be the one looked for.
+/// A file that may be the wanted one.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
-    /// Where it is.
+    /// Its path.
     pub(crate) path: PathBuf,
-    /// Which file it is.
+    /// Its identity.
     pub(crate) identity: Identity,
-    /// When it was last written; nanoseconds since 1970.
+    /// Time of modification; nanoseconds since 1970.
     pub(crate) modified: u64,
-    /// How long it is, as it stands.
+    /// Its length on disk.
     pub(crate) len: u64,
 }
 
@@ -31,7 +31,7 @@ impl PartialEq for Candidate {
 }
 
 impl Candidate {
-    /// What is at `path` now, if that is there and no directory.
+    /// Returns the file at `path`, unless it does not exist or is a directory.
     pub(crate) fn at(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
         (!metadata.is_dir()).then(|| Self {
@@ -42,37 +42,37 @@ impl Candidate {
         })
     }
 
-    /// Whether nothing is in it so far.
+    /// Whether it is empty so far.
     pub(crate) fn is_empty(&self) -> bool {
         std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0)
     }
 
-    /// Whether this may be what another file was compressed or copied to.
+    /// Whether this may be a compressed form or a copy of another file.
     pub(crate) fn may_be_made_of(&self, other: &Self) -> bool {
         let is_younger = self.identity.born == 0 || self.identity.born > other.identity.born;
         let has_all = has_packed_name(&self.path) || self.len == other.len;
         is_younger && has_all && self.is_since(other.modified)
     }
 
-    /// Whether it was made and written at that time or later.
+    /// Whether it was created and written at `time` or later.
     pub(crate) fn is_new_since(&self, time: u64) -> bool {
         (self.identity.born == 0 || self.identity.born >= time) && self.is_since(time)
     }
 
-    /// Whether it was written at that time or later, as far as can be told: some programs that
-    /// compress give a file the time of what it is made from in whole seconds.
+    /// Whether it was written at `time` or later, as far as can be told: some compressors give a
+    /// file the time of its original in whole seconds.
     pub(crate) fn is_since(&self, time: u64) -> bool {
         let is_whole = self.modified.is_multiple_of(SECOND);
         self.modified >= if is_whole { time / SECOND * SECOND } else { time }
     }
 }
 
-/// Finds the file that `position` speaks of among `candidates` (oldest first) and opens it there.
+/// Finds the file of `position` among `candidates` (oldest first) and opens it there.
 ///
-/// The same file is taken if it still has the same bytes before the position. If not, a file that
+/// The same file is used if it still has the same bytes before the position. If not, a file that
 /// was written since then and has these bytes is a copy of it: made by a rotation that truncates,
-/// or compressed. Of several the first is taken: all of them may begin alike, and this one has what
-/// follows on that place.
+/// or compressed. Of several, the first is used: all of them may begin alike, and this one has the
+/// data that follows that position.
 pub(crate) fn find(
     position: &FilePosition,
     candidates: &[Candidate],
@@ -93,8 +93,8 @@ pub(crate) fn find(
         .find_map(|(index, candidate)| Some((index, open_at(position, candidate, unpacks)?)))
 }
 
-/// Copies of a file of which nothing was read at `position`, so that its content cannot be told:
-/// what was made and written since and comes before it.
+/// Returns copies of a file of which nothing was read at `position`, so that its contents are
+/// unknown: the files created and written since that precede it.
 pub(crate) fn new_copies<'a>(
     position: &FilePosition,
     candidates: &'a [Candidate],
@@ -102,16 +102,16 @@ pub(crate) fn new_copies<'a>(
     let same = candidates.iter().position(|candidate| candidate.identity == position.identity);
     let since = position.modified;
     candidates.iter().take(same.unwrap_or(0)).enumerate().filter(move |(_, file)| {
-        // A compressed file has the time of what it was made from.
+        // A compressed file has the time of its original.
         let since = if has_packed_name(&file.path) { since + 1 } else { since };
         file.identity.born >= since && file.is_since(since)
     })
 }
 
-/// Where to go on after a file that is gone because it was compressed, of which nothing was read at
-/// `position`: of the files that are none of others the first one since. That is what it was
-/// compressed to, or a copy made before. Rotation deletes the oldest, so it has been deleted itself
-/// unless there is an older one.
+/// Returns where to continue after a file that is gone because it was compressed, and of which
+/// nothing was read at `position`: the first file since then that is none of `others`. It is the
+/// compressed form, or a copy made before. Rotation deletes the oldest file, so it has been deleted
+/// itself unless there is an older one.
 pub(crate) fn packed_since<'a>(
     position: &FilePosition,
     candidates: &'a [Candidate],
@@ -139,11 +139,11 @@ fn open_at(position: &FilePosition, candidate: &Candidate, unpacks: bool) -> Opt
 /// Opens `candidate` at its beginning.
 ///
 /// # Errors
-/// The system's; [`io::ErrorKind::NotFound`] if another file is there by now.
+/// Any I/O error; [`io::ErrorKind::NotFound`] if it has been replaced by another file.
 pub(crate) fn open_first(candidate: &Candidate, unpacks: bool) -> io::Result<OpenFile> {
     let mut file = OpenFile::open(&candidate.path, 0, unpacks)?;
     if file.identity() == candidate.identity {
-        // As of when it was found: what happens from then on is still to be seen.
+        // The time when it was found: later changes must still be noticed.
         file.set_modified(candidate.modified);
         Ok(file)
     } else {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Patterns as the shell has them, for paths.
+//! Shell patterns for paths.
 
 use regex::Regex;
 
@@ -17,17 +17,17 @@ enum Part {
     Name(Regex),
 }
 
-/// Whether a path is meant.
+/// The result of matching a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fit {
-    /// It is.
+    /// The path matches.
     pub(crate) whole: bool,
-    /// What is below it may be.
+    /// Paths below it may match.
     pub(crate) below: bool,
 }
 
 impl Glob {
-    /// Matches all names.
+    /// Creates a pattern that matches all names.
     pub(crate) fn all() -> Self {
         Self { text: "*".to_owned(), parts: expression("*").map(Part::Name).into_iter().collect() }
     }

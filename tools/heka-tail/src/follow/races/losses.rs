@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What cannot be had is reported, and nothing else.
+//! Lost data is reported, and nothing else.
 
 use std::fs;
 
 use super::{Log, append, make_younger, pack};
 
-/// A log of which the oldest file is read, and what happens to `.1` meanwhile.
+/// Follows a log whose oldest file is read, while something happens to `.1`.
 fn follow_while(meanwhile: impl Fn(&Log)) -> Log {
     let mut log = Log::new("old\n");
     log.look();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What happens to files while they are looked at.
+//! Events that happen to files while they are read.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -23,7 +23,7 @@ struct Log {
     path: PathBuf,
     stream: Stream,
     read: String,
-    /// Whether something was called lost.
+    /// Whether a loss was reported.
     lost: bool,
     rotate_wait: Duration,
 }
@@ -36,7 +36,7 @@ impl Log {
         Self { _dir: Some(dir), ..Self::at(&path) }
     }
 
-    /// The log at `path`.
+    /// Creates the log at `path`.
     fn at(path: &Path) -> Self {
         let (path, read) = (path.to_owned(), String::new());
         let stream = stream(&path);
@@ -52,14 +52,14 @@ impl Log {
         self.look_while(|_| {});
     }
 
-    /// Looks at names and contents; `meanwhile` is called when something was read, with what.
+    /// Processes names and contents; `meanwhile` is called with the data of each read.
     fn look_while(&mut self, meanwhile: impl FnMut(&str)) {
         self.look_by(meanwhile, |stream, look| {
             stream.look(look).unwrap();
         });
     }
 
-    /// What there is was written after the last read, and before the names are looked at.
+    /// Advances as if everything was written after the last read, and before the names are checked.
     fn advance(&mut self) {
         self.look_by(|_| {}, |stream, look| assert!(stream.chain.advance(look).is_ok()));
     }
@@ -114,7 +114,7 @@ fn append(path: &Path, text: &str, after: u64) {
     file.set_modified(written + Duration::from_secs(after)).unwrap();
 }
 
-/// Makes a file one that was not written to for long.
+/// Makes a file look as if it had not been written to for a long time.
 fn age(path: &Path) {
     let file = File::options().append(true).open(path).unwrap();
     let written = file.metadata().unwrap().modified().unwrap();
@@ -131,7 +131,7 @@ fn pack(from: &Path, to: &Path) {
     fs::remove_file(from).unwrap();
 }
 
-/// Makes an empty file whose time of birth is later than that of `than`.
+/// Creates an empty file whose birth time is later than that of `than`.
 fn make_younger(path: &Path, than: &Path) {
     let born = |path: &Path| fs::metadata(path).unwrap().created().ok();
     loop {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What happened to files between two runs.
+//! Events that happen to files between two runs.
 
 use std::fs;
 use std::path::Path;
@@ -9,20 +9,20 @@ use super::super::position;
 use super::super::{FilePosition, Name, Stream};
 use super::{Log, append, make_younger, pack};
 
-/// Positions as the next run reads them.
+/// Returns positions as the next run reads them.
 fn stored(files: &[FilePosition]) -> Vec<FilePosition> {
     let mut bytes = Vec::new();
     position::encode(&mut bytes, files, false);
     position::decode(&bytes).unwrap()
 }
 
-/// The stream of a log that somebody has named.
+/// Creates the stream of a log named by the user.
 pub(super) fn stream(path: &Path) -> Stream {
     Stream::named(Name::new("app.log"), path.into(), false)
 }
 
 impl Log {
-    /// Another run goes on at these positions.
+    /// Starts another run at these positions.
     fn restart_at(&mut self, position: &[FilePosition]) {
         self.stream = stream(&self.path);
         self.stream.resume(stored(position));
