@@ -112,7 +112,7 @@ pub(crate) struct Cli {
     common: Common,
 }
 
-/// Forms of what senders send.
+/// The format of senders' data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InputForm {
     /// Recognised by each sender's first bytes
@@ -138,7 +138,7 @@ pub(crate) enum Ack {
     Commit,
 }
 
-/// Forms of what is written.
+/// The forms of output.
 const FORMS: &[Form] = &[
     Form::Heka,
     Form::Payload,
@@ -165,25 +165,25 @@ impl Tool for Cli {
     }
 }
 
-/// What senders may cost.
+/// Limits on the cost of senders.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SenderLimits {
     pub(crate) conns: usize,
     pub(crate) conns_per_peer: Option<usize>,
-    /// For unfinished records of all of them.
+    /// Memory for the unfinished records of all senders, in bytes.
     pub(crate) memory: usize,
-    /// How long a record may be unfinished.
+    /// Maximum time that a record may be unfinished.
     pub(crate) record: Option<Duration>,
     pub(crate) idle: Option<Duration>,
 }
 
-/// What is to be done, checked.
+/// The validated task.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) addresses: Vec<Addr>,
-    /// What is started and sends.
+    /// Programs to start, which send messages.
     pub(crate) programs: Vec<Program>,
-    /// Somebody sends on standard input.
+    /// Whether there is a sender on standard input.
     pub(crate) stdio: bool,
     pub(crate) backoff: Backoff,
     pub(crate) input: InputForm,
@@ -194,24 +194,24 @@ pub(crate) struct Plan {
     pub(crate) once: bool,
     pub(crate) max_count: Option<u64>,
     pub(crate) max_record: usize,
-    /// How long a message made of text may be, and how much text has room in it.
+    /// Maximum length of a message made of text, and of the text in it.
     pub(crate) message_limit: usize,
     pub(crate) text_room: usize,
     pub(crate) dedup: Option<usize>,
     pub(crate) ack: Option<Ack>,
-    /// Where later stages commit positions.
+    /// The file in which later stages commit positions.
     pub(crate) resume: Option<PathBuf>,
     pub(crate) fsync: bool,
     pub(crate) write: WriteArgs,
-    /// Where positions are stored.
+    /// The file in which positions are stored.
     pub(crate) commit: Option<PathBuf>,
     pub(crate) limits: SenderLimits,
     pub(crate) ready_fd: Option<ReadyFd>,
     pub(crate) receive_buffer: Option<usize>,
-    /// Datagrams hold frames, or text.
+    /// Whether datagrams contain frames, or text.
     pub(crate) framing: bool,
     pub(crate) listen: ListenOptions,
-    /// Inherited TCP sockets speak TLS too.
+    /// Whether inherited TCP sockets use TLS too.
     pub(crate) all_tls: bool,
     pub(crate) tls: Option<tls::ServerSettings>,
     pub(crate) verifier: Verifier,
@@ -227,7 +227,7 @@ impl Cli {
         let (text_room, limits, listen) = (self.text_room()?, self.limits(), self.listen());
         Ok(Plan {
             addresses,
-            // Programs are to send again what was not written.
+            // Programs send again what was not written.
             ack: self.ack.or((!programs.is_empty()).then_some(Ack::Write)),
             programs,
             stdio: self.stdio,
@@ -244,7 +244,7 @@ impl Cli {
             text_room,
             dedup: self.dedup,
             resume: self.resume,
-            // What is committed is on the disk.
+            // Committed messages are on the disk.
             fsync: self.fsync || self.commit.commit.is_some(),
             commit: self.commit.commit,
             limits,
@@ -260,7 +260,7 @@ impl Cli {
         })
     }
 
-    /// How much text has room in a message.
+    /// Returns the maximum length of text in a message.
     fn text_room(&self) -> Result<usize, Stop> {
         Transport::text_room(self.type_.as_deref(), self.message_limit)
             .ok_or_else(|| Stop::usage("--message-limit: headers alone take more"))
@@ -286,7 +286,7 @@ impl Cli {
         }
     }
 
-    /// A flag that nothing would come of is a mistake.
+    /// Rejects flags without effect.
     fn check(&self, uses_tls: bool, addresses: &[Addr]) -> Result<(), Stop> {
         if !uses_tls && self.tls_args.is_used() {
             return Err(Stop::usage("flags of TLS need --tls or a tls:// address"));
@@ -306,7 +306,7 @@ impl Cli {
     }
 }
 
-/// Sockets and programs.
+/// Separates sockets and programs.
 fn part(addresses: Vec<Addr>) -> (Vec<Addr>, Vec<Program>) {
     let (mut sockets, mut programs) = (Vec::new(), Vec::new());
     for addr in addresses {

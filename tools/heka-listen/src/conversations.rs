@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The turns of those who are connected: each is read, sent what happened to its records, and
-//! waited for.
+//! The turns of connected senders: each is read, answered, and waited for.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -18,40 +17,42 @@ use crate::numbers;
 use crate::relay::Relay;
 use crate::senders::Senders;
 
-/// Bytes read from one sender before others get their turn.
+/// Number of bytes read from one sender before others get their turn.
 const READ_SIZE: usize = 256 * 1024;
-/// What came is acknowledged after this many turns of all senders, or when none has more.
+/// Number of turns of all senders after which received records are acknowledged, or earlier if none
+/// has more.
 const ACKNOWLEDGED_TURNS: u32 = 4;
-/// How often senders that wait for later stages get a sign of life.
+/// Interval of signs of life to senders that wait for later stages.
 const REASSURED: Duration = Duration::from_millis(250);
-/// How often each connection is read at the end: more than the system holds.
+/// Maximum number of reads per connection at the end: more than the system buffers.
 const LAST_READS: u32 = 64;
 
-/// Those who are connected, and what they have to do with the one output.
+/// The connected senders, and their relation to the one output.
 #[derive(Debug)]
 pub(crate) struct Conversations {
     poller: Rc<Poller>,
-    /// The token of the first place.
+    /// The token of the first slot.
     first_token: usize,
     pub(crate) senders: Senders,
     pub(crate) intake: Intake,
     form: InputForm,
     limits: Limits,
-    /// Connections whose records wait to be acknowledged.
+    /// Connections whose records are to be acknowledged.
     to_acknowledge: Vec<usize>,
     /// Turns since the last acknowledgement.
     turns: u32,
-    /// Connections that want another turn in any case.
+    /// Connections that need another turn in any case.
     busy: Vec<usize>,
     buffer: Vec<u8>,
-    /// Whether a sender waits for what later stages have not delivered.
+    /// Whether a sender waits for delivery by later stages.
     owes: bool,
-    /// When such senders got one last.
+    /// Time of the last sign of life to such senders.
     reassured: Instant,
 }
 
 impl Conversations {
-    /// Nobody is there yet. `poller` knows everybody by a token, from `first_token` on.
+    /// Creates the state without connections. `poller` identifies them by tokens, starting with
+    /// `first_token`.
     pub(crate) fn new(plan: &Plan, poller: Rc<Poller>, first_token: usize, intake: Intake) -> Self {
         Self {
             poller,
@@ -69,22 +70,22 @@ impl Conversations {
         }
     }
 
-    /// Whether one more connection of that host is let in.
+    /// Whether another connection of this host is admitted.
     pub(crate) fn admits(&self, newcomer: &Newcomer) -> bool {
         self.limits.admits(newcomer, &self.senders)
     }
 
-    /// Whether nobody is to be heard though nothing comes.
+    /// Whether no connection needs a turn without an event.
     pub(crate) fn are_idle(&self) -> bool {
         self.busy.is_empty()
     }
 
-    /// Whether a sender waits for what later stages have not delivered.
+    /// Whether a sender waits for delivery by later stages.
     pub(crate) fn are_owed(&self) -> bool {
         self.owes
     }
 
-    /// A sender came in.
+    /// Adds a sender.
     pub(crate) fn welcome(&mut self, newcomer: Newcomer) -> Result<(), Stop> {
         report::note(format_args!("{}: connected", newcomer.peer));
         let token = (self.first_token + self.senders.next_place()) as u64;
@@ -94,7 +95,7 @@ impl Conversations {
         Ok(())
     }
 
-    /// Does what can be done with the one of that token.
+    /// Handles an event of the connection with this token.
     pub(crate) fn converse(&mut self, token: usize, event: Ready) -> Result<(), Stop> {
         let Some(place) = token.checked_sub(self.first_token) else { return Ok(()) };
         let Some(connection) = self.senders.get(place) else { return Ok(()) };
@@ -109,7 +110,7 @@ impl Conversations {
                 return Ok(());
             }
             if self.intake.acknowledges() {
-                // What came while the sender took nothing was not acknowledged yet.
+                // Records received while the sender did not read have not been acknowledged yet.
                 self.to_acknowledge.push(place);
             }
         }
@@ -119,7 +120,7 @@ impl Conversations {
         self.go_on(place)
     }
 
-    /// A connection has its turn.
+    /// Gives a connection its turn.
     fn hear(&mut self, place: usize) -> Result<(), Stop> {
         let held = self.senders.held();
         let Some(connection) = self.senders.get(place) else { return Ok(()) };
@@ -135,7 +136,7 @@ impl Conversations {
         self.after(place, next)
     }
 
-    /// How a connection goes on behind its turn.
+    /// Handles the outcome of a turn.
     fn after(&mut self, place: usize, next: Next) -> Result<(), Stop> {
         let Some(connection) = self.senders.get(place) else { return Ok(()) };
         match next {
@@ -168,7 +169,7 @@ impl Conversations {
         }
     }
 
-    /// Waits for what a connection wants now.
+    /// Updates the events that a connection waits for.
     fn watch(&mut self, place: usize) -> Result<(), Stop> {
         if let Some(connection) = self.senders.get(place) {
             let (before, wanted) = (connection.interest, connection.wanted());
@@ -179,7 +180,7 @@ impl Conversations {
         Ok(())
     }
 
-    /// Writes what is buffered; then what came is safe and can be acknowledged.
+    /// Writes buffered output, after which received records are safe and can be acknowledged.
     pub(crate) fn settle(&mut self) -> Result<(), Stop> {
         self.turns = 0;
         self.intake.settle()?;
@@ -198,7 +199,7 @@ impl Conversations {
         self.go_on(place)
     }
 
-    /// Ends a connection with which nothing is left to do, or waits for what it wants now.
+    /// Ends a finished connection, or waits for its next event.
     fn go_on(&mut self, place: usize) -> Result<(), Stop> {
         let Some(connection) = self.senders.get(place) else { return Ok(()) };
         if connection.is_done() {
@@ -209,7 +210,7 @@ impl Conversations {
         self.watch(place)
     }
 
-    /// Sends waiting senders what later stages have delivered meanwhile.
+    /// Notifies waiting senders of what later stages have delivered.
     pub(crate) fn tell_delivered(&mut self) -> Result<(), Stop> {
         let is_news = self.owes && self.intake.look();
         let reassures = self.owes && self.reassured.elapsed() >= REASSURED;
@@ -219,7 +220,7 @@ impl Conversations {
         self.owes = false;
         for place in self.senders.places() {
             if reassures && let Some(connection) = self.senders.get(place) {
-                // If it is broken that is found out below.
+                // A broken connection is noticed below.
                 let _told = connection.reassure();
             }
             self.acknowledge(place)?;
@@ -230,7 +231,7 @@ impl Conversations {
         Ok(())
     }
 
-    /// Whatever was read, all that is due for those who sent it.
+    /// Does all that is due for senders after reading.
     pub(crate) fn go_round(&mut self) -> Result<(), Stop> {
         self.serve_busy()?;
         if self.intake.settles() {
@@ -242,8 +243,8 @@ impl Conversations {
         self.sweep()
     }
 
-    /// Gives those another turn who did not get ready in theirs. Whoever sends without an end, or
-    /// what takes long, keeps nothing of the others from the output.
+    /// Gives another turn to connections that did not finish in theirs. A sender that sends without
+    /// end, or data that takes long, does not keep the others from the output.
     fn serve_busy(&mut self) -> Result<(), Stop> {
         for place in std::mem::take(&mut self.busy) {
             let is_busy = self.senders.get(place).is_some_and(|connection| connection.is_busy);
@@ -257,20 +258,20 @@ impl Conversations {
         Ok(())
     }
 
-    /// Writes what is buffered.
+    /// Writes buffered output.
     pub(crate) fn write(&mut self) -> Result<(), Stop> {
         self.intake.turn.wrote();
         self.intake.out.flush()
     }
 
-    /// What must be waited for no longer than to that moment.
+    /// Returns the deadline of the next action.
     pub(crate) fn due(&self) -> Deadline {
         let sweep = self.limits.due().filter(|_| self.senders.count() > 0);
         let relay = self.intake.relay().filter(|_| self.owes).map(Relay::due);
         [sweep, self.intake.due(), relay].into_iter().flatten().min()
     }
 
-    /// Ends connections that take too long, and reads those again that waited for memory.
+    /// Ends connections that exceed time limits, and resumes those that waited for memory.
     fn sweep(&mut self) -> Result<(), Stop> {
         for place in self.limits.resume(&mut self.senders) {
             self.watch(place)?;
@@ -278,7 +279,7 @@ impl Conversations {
         if !self.limits.is_due() {
             return Ok(());
         }
-        // A sender that is closed first hears what came.
+        // A sender is told what was received before its connection is closed.
         self.settle()?;
         for place in self.senders.places() {
             if let Some(connection) = self.senders.get(place)
@@ -290,14 +291,14 @@ impl Conversations {
         Ok(())
     }
 
-    /// Reads what the system holds of connections: of each in turn, so that those who go on sending
-    /// keep nobody from being heard.
+    /// Reads what the system has buffered for connections: each in turn, so that senders that
+    /// continue do not keep others from being read.
     pub(crate) fn drain(&mut self, deadline: Instant) -> Result<(), Stop> {
         let places = self.senders.places();
         if self.intake.acknowledges() {
             self.to_acknowledge.extend(places.clone());
         }
-        // With how often each of them has been read.
+        // With the number of reads of each.
         let mut flowing: Vec<_> = places.map(|place| (place, 0)).collect();
         while !flowing.is_empty() {
             for (place, reads) in std::mem::take(&mut flowing) {
@@ -319,14 +320,14 @@ impl Conversations {
         Ok(())
     }
 
-    /// All have been heard.
+    /// Ends all connections.
     pub(crate) fn part_all(&mut self) {
         for place in self.senders.places() {
             self.senders.part(place, None);
         }
     }
 
-    /// Ends the talk with the programs that we have started.
+    /// Ends the connections to programs that this tool has started.
     pub(crate) fn part_programs(&mut self) {
         for place in self.senders.places() {
             if self.senders.get(place).is_some_and(|connection| connection.program.is_some()) {

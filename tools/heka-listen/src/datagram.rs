@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Datagrams: each holds whole frames, or one text.
+//! Datagrams: each contains whole frames, or one text.
 
 use std::io::IoSliceMut;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -22,10 +22,10 @@ use crate::place::Place;
 use crate::source::Source;
 use crate::transport::Transport;
 
-/// So many are read before others get their turn.
+/// Number of datagrams read before others get their turn.
 const TURN: usize = 64;
-/// Room for a datagram: for any over UDP at least. Over UNIX sockets the sender's system sets the
-/// limit, some 400 KiB unless somebody has raised it.
+/// Minimum buffer for a datagram, enough for any over UDP. Over UNIX sockets the sender's system
+/// sets the limit, some 400 KiB unless it was raised.
 const LEAST_ROOM: usize = 64 * 1024;
 const MOST_ROOM: usize = 16 * 1024 * 1024;
 
@@ -36,25 +36,25 @@ const UUID: &[u8] = &[0x0a, 16];
 #[derive(Debug)]
 pub(crate) struct Inbox {
     form: InputForm,
-    /// Bytes of all datagrams.
+    /// Number of bytes of all datagrams.
     pub(crate) received: u64,
-    /// Datagrams hold frames, or text; otherwise each is a message.
+    /// Whether datagrams contain frames, or text; otherwise each is a message.
     framing: bool,
-    /// Puts GELF together.
+    /// Joins chunks of GELF.
     joiner: Joiner,
     room: usize,
-    /// A message with the frame that it came without.
+    /// Buffer for a message that arrived without a frame, with a frame.
     framed: Vec<u8>,
-    /// Made for the first one, and only in use as far as the longest one went.
+    /// Allocated for the first datagram, and touched only up to the length of the longest one.
     buffer: Vec<u8>,
-    /// Finds the frames of each.
+    /// Finds the frames in each datagram.
     frames: Option<Source>,
 }
 
 impl Inbox {
-    /// For what the plan lets through.
+    /// Creates an inbox with the limits of the plan.
     pub(crate) fn new(plan: &Plan) -> Self {
-        // What is around a message in a frame is no more than that.
+        // The rest of a frame around its message takes no more than that.
         let room = plan.max_record.saturating_add(1024).clamp(LEAST_ROOM, MOST_ROOM);
         Self {
             form: plan.input,
@@ -68,10 +68,10 @@ impl Inbox {
         }
     }
 
-    /// Takes datagrams that have arrived; `false` if there are no more.
+    /// Receives datagrams that have arrived; `false` if there are no more.
     ///
     /// # Errors
-    /// What ends the tool: its output.
+    /// Errors of the output, which end the tool.
     pub(crate) fn receive(&mut self, door: &Door, intake: &mut Intake) -> Result<bool, Stop> {
         let may_have_more = self.receive_some(&door.listener, intake)?;
         let dropped = door.newly_dropped();
@@ -102,7 +102,7 @@ impl Inbox {
                     (datagram.bytes, datagram.address, is_cut)
                 }
                 Err(Errno::EAGAIN) => return Ok(false),
-                // Errors of single datagrams, such as a port that an answer could not reach.
+                // Errors of single datagrams, such as an unreachable port.
                 Err(_) => continue,
             };
             let from = from.as_ref().and_then(address);
@@ -130,8 +130,8 @@ impl Inbox {
         Ok(true)
     }
 
-    /// Takes the records of a datagram of `len` bytes, all of them, for it is not kept for another
-    /// turn; returns whether that was as much as a turn.
+    /// Processes all records of a datagram of `len` bytes, since it is not kept for another turn;
+    /// returns whether that used up a turn.
     fn take(
         &mut self,
         len: usize,
@@ -143,7 +143,7 @@ impl Inbox {
         let kind = match self.form {
             _ if !self.framing => {
                 self.framed.clear();
-                // No datagram is too long for a frame.
+                // A datagram is never too long for a frame.
                 let _fits = put_frame(&mut self.framed, Header::default(), data);
                 data = &self.framed;
                 Some(Kind::Frames)
@@ -173,7 +173,7 @@ impl Inbox {
         receive_all(source, peer, data, intake)
     }
 
-    /// Takes a datagram of GELF, in the same way.
+    /// Processes a GELF datagram in the same way.
     fn take_gelf(
         &mut self,
         len: usize,
@@ -197,20 +197,20 @@ impl Inbox {
         Ok(is_turn_over)
     }
 
-    /// Gives up what was not whole in time; at the end all of it.
+    /// Drops incomplete messages that are overdue; at the end all of them.
     pub(crate) fn give_up(&mut self, intake: &mut Intake, is_end: bool) {
         for (peer, cause) in self.joiner.give_up(is_end) {
             intake.lose(&peer, &cause);
         }
     }
 
-    /// When that is to be done though nothing comes.
+    /// Returns when to do so even without events.
     pub(crate) fn due(&self) -> Deadline {
         self.joiner.due()
     }
 }
 
-/// Takes all records of a datagram.
+/// Processes all records of a datagram.
 fn receive_all(
     source: &mut Source,
     peer: &str,
@@ -230,7 +230,7 @@ fn receive_all(
     }
 }
 
-/// Where it came from, an IPv4 peer of a socket that serves both families as IPv4.
+/// Returns the address of the sender; an IPv4 peer of a dual-stack socket as IPv4.
 fn address(from: &SockaddrStorage) -> Option<SocketAddr> {
     let v4 = from.as_sockaddr_in().map(|addr| SocketAddrV4::from(*addr).into());
     let addr: SocketAddr =

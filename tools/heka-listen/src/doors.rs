@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The sockets that senders come in by: shut while there is no room or no descriptor left, closed
-//! for good once nobody is waited for.
+//! The listening sockets: paused while there is no room or no free descriptor, closed for good when
+//! no more senders are wanted.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -15,24 +15,24 @@ use crate::cli::Plan;
 use crate::numbers::{self, Arrivals};
 use crate::transport::Transport;
 
-/// How long no connection is taken after one could not be.
+/// Pause after a connection could not be accepted.
 const REST: Duration = Duration::from_millis(200);
 
-/// A listener, and the TLS that is spoken behind it.
+/// A listener, and its TLS.
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) listener: Listener,
     tls: Option<tls::Server>,
     pub(crate) arrivals: Arrivals,
-    /// Datagrams that the system had dropped when that was asked last.
+    /// Last count of datagrams dropped by the system.
     dropped: Cell<u32>,
 }
 
 impl Door {
-    /// Makes room for datagrams, as much as the plan says.
+    /// Sets the receive buffer for datagrams.
     ///
     /// # Errors
-    /// The system's.
+    /// Any error of setsockopt(2).
     pub(crate) fn new(
         listener: Listener,
         tls: Option<tls::Server>,
@@ -52,7 +52,7 @@ impl Door {
         Ok(Self { listener, tls, arrivals, dropped })
     }
 
-    /// How many datagrams more the system has dropped.
+    /// Returns how many more datagrams the system has dropped.
     pub(crate) fn newly_dropped(&self) -> u32 {
         let before = self.dropped.get();
         let now = dropped_datagrams(self.listener.socket()).unwrap_or(before);
@@ -60,7 +60,7 @@ impl Door {
         now.wrapping_sub(before)
     }
 
-    /// The address to connect to. An inherited socket does not know that TLS is spoken there.
+    /// Returns the address to connect to, with the TLS that an inherited socket does not know of.
     pub(crate) fn reached_at(&self) -> String {
         match (&self.listener.addr, &self.tls) {
             (Addr::Tcp(_), Some(_)) => format!("tls://{}", self.listener.bound()),
@@ -72,13 +72,13 @@ impl Door {
         self.listener.addr.is_datagram()
     }
 
-    /// Whether only processes of this machine come in here.
+    /// Whether only processes of this host can connect.
     pub(crate) fn is_local(&self) -> bool {
         Transport::to(&self.listener.addr).is_local()
     }
 }
 
-/// A sender who came in.
+/// A newly connected sender.
 #[derive(Debug)]
 pub(crate) struct Newcomer {
     pub(crate) stream: Stream,
@@ -89,20 +89,20 @@ pub(crate) struct Newcomer {
     pub(crate) program: Option<usize>,
 }
 
-/// All doors. The index of each is its token.
+/// All listeners. The index of each is its token.
 #[derive(Debug)]
 pub(crate) struct Doors {
     doors: Vec<Option<Door>>,
     is_open: bool,
-    /// Not before this are connections taken again.
+    /// No connections are accepted before this time.
     resume: Deadline,
 }
 
 impl Doors {
-    /// Opens the doors: `poller` reports who comes.
+    /// Registers the listeners with `poller`.
     ///
     /// # Errors
-    /// The system's.
+    /// Any error of epoll(7).
     pub(crate) fn open(doors: Vec<Door>, poller: &Poller) -> Result<Self, Stop> {
         for (token, door) in doors.iter().enumerate() {
             poller.add(&door.listener, token as u64, Interest::READ).at(&door.listener.addr)?;
@@ -110,7 +110,7 @@ impl Doors {
         Ok(Self { doors: doors.into_iter().map(Some).collect(), is_open: true, resume: None })
     }
 
-    /// How many tokens are theirs, counted from 0.
+    /// Returns the number of their tokens, counted from 0.
     pub(crate) fn len(&self) -> usize {
         self.doors.len()
     }
@@ -119,13 +119,12 @@ impl Doors {
         self.doors.get(token)?.as_ref()
     }
 
-    /// What must be waited for no longer than to that moment.
+    /// Returns when accepting is resumed.
     pub(crate) fn resume(&self) -> Deadline {
         self.resume
     }
 
-    /// Takes a connection that waits at a door. If the system refuses it to us, the doors are shut
-    /// for a while.
+    /// Accepts a connection. If the system fails to, accepting pauses for a while.
     pub(crate) fn accept(
         &mut self,
         token: usize,
@@ -155,12 +154,12 @@ impl Doors {
         Ok(None)
     }
 
-    /// Nobody is let in for now.
+    /// Pauses accepting.
     pub(crate) fn shut(&mut self, poller: &Poller) -> Result<(), Stop> {
         self.watch(poller, false)
     }
 
-    /// Lets senders in again, unless it is too early for that.
+    /// Resumes accepting, unless it is too early.
     pub(crate) fn reopen(&mut self, poller: &Poller) -> Result<(), Stop> {
         if self.is_open || self.resume.is_some_and(|resume| Instant::now() < resume) {
             return Ok(());
@@ -185,22 +184,22 @@ impl Doors {
         Ok(())
     }
 
-    /// Nobody is waited for: who comes later is refused.
+    /// Closes the listeners: later connections are refused.
     pub(crate) fn close(&mut self, poller: &Poller) {
         for door in &mut self.doors {
             if let Some(door) = door.take() {
-                // A socket that another process holds as well would be reported forever.
+                // A socket that another process also holds would be reported forever.
                 let _gone = poller.remove(&door.listener);
             }
         }
     }
 
-    /// Whether senders are let in just now.
+    /// Whether connections are being accepted.
     pub(crate) fn are_open(&self) -> bool {
         self.is_open
     }
 
-    /// Whether nobody comes in.
+    /// Whether the listeners are closed.
     pub(crate) fn are_closed(&self) -> bool {
         self.doors.iter().all(Option::is_none)
     }

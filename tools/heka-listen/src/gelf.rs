@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! GELF, as programs send it to Graylog: JSON, on a connection up to a NUL. In datagrams it may be
-//! compressed, and in chunks.
+//! GELF, as programs send it to Graylog: JSON, on a connection terminated by NUL. Datagrams may be
+//! compressed and chunked.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -12,30 +12,31 @@ use heka_core::record::{cut, gelf};
 use heka_core::report;
 use heka_core::wire::{Message, MessageView, Template, put_message};
 
-/// Of the memory for all unfinished records this part is for chunks.
+/// Divisor of the memory for all unfinished records that yields the part for chunks.
 const PART: usize = 4;
 
-/// Puts datagrams together.
+/// Joins datagrams.
 #[derive(Debug)]
 pub(crate) struct Joiner {
     chunks: gelf::Chunks<Option<SocketAddr>>,
-    /// Longest record to unpack.
+    /// Maximum length of a decompressed record.
     limit: usize,
 }
 
-/// A record that is lost: whose, and why.
+/// A lost record: its sender and the cause.
 pub(crate) type Lost = (String, String);
 
 impl Joiner {
-    /// For records of up to `limit` bytes; all unfinished records take `memory`.
+    /// Creates a joiner for records of up to `limit` bytes; `memory` is the limit for all
+    /// unfinished records.
     pub(crate) fn new(limit: usize, memory: usize) -> Self {
         Self { chunks: gelf::Chunks::new(memory / PART), limit }
     }
 
-    /// Takes a datagram. Gives the record that is whole then.
+    /// Adds a datagram. Returns the record if it is complete.
     ///
     /// # Errors
-    /// Why there will be none.
+    /// The reason why the record is lost.
     pub(crate) fn take<'d>(
         &mut self,
         from: Option<SocketAddr>,
@@ -45,7 +46,7 @@ impl Joiner {
         whole.map(|whole| unpack_record(whole, true, self.limit)).transpose()
     }
 
-    /// What is given up, as its chunks take too long or too much memory; all of it at the end.
+    /// Drops chunks that are overdue or exceed the memory limit; all of them at the end.
     pub(crate) fn give_up(&mut self, is_end: bool) -> Vec<Lost> {
         let lost = match is_end {
             true => self.chunks.end(),
@@ -58,34 +59,34 @@ impl Joiner {
         lost.into_iter().map(named).collect()
     }
 
-    /// When something is to be given up.
+    /// Returns when the next chunks are overdue.
     pub(crate) fn due(&self) -> Deadline {
         self.chunks.due()
     }
 }
 
-/// Makes messages of records.
+/// Converts records to messages.
 #[derive(Debug)]
 pub(crate) struct Reader {
     decoder: Decoder,
-    /// Longest message to make.
+    /// Maximum length of a message.
     limit: usize,
-    /// What a message has that the record does not say.
+    /// The parts of a message that are not in the record.
     base: Vec<u8>,
     message: Vec<u8>,
 }
 
 impl Reader {
-    /// For messages of up to `limit` bytes.
+    /// Creates a reader for messages of up to `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
         let ways = decode::preset("gelf").unwrap_or_default();
-        // Fields leave room for the text.
+        // Leaves room for the text beside the fields.
         let decoder = Decoder::new(ways, Readers::default(), limit / 4 * 3);
         Self { decoder, limit, base: Vec::new(), message: Vec::new() }
     }
 
-    /// Reads a record. Gives each message that it makes to `put`: several if its text is too long
-    /// for one. What cannot be read is text.
+    /// Converts a record, and passes each message to `put`: several if its text is too long for
+    /// one. A record that cannot be parsed becomes text.
     pub(crate) fn read<E>(
         &mut self,
         record: &[u8],
@@ -98,7 +99,7 @@ impl Reader {
             Ok(_) => &[][..],
             Err(cause) => {
                 tell(peer, &cause.to_string());
-                // A few words have room.
+                // A short text always fits.
                 let _fits = self.decoder.begin_unparsed(&cause.to_string());
                 record
             }
@@ -116,7 +117,8 @@ impl Reader {
         }
     }
 
-    /// The text goes on in further messages, which have the headers, and the fields are in the first.
+    /// Splits the text over further messages, which have the same headers; the fields are in the
+    /// first.
     fn split<E>(
         &self,
         len: usize,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is taken of what arrives, and the form in which it is written.
+//! Decides which records are accepted, and in which form they are written.
 
 use std::ops::Range;
 
@@ -20,31 +20,31 @@ use crate::relay::Relay;
 use crate::source::{Source, Sources, Taken};
 use crate::streams::Streams;
 
-/// Takes records and writes them to the one output.
+/// Accepts records and writes them to the one output.
 #[derive(Debug)]
 pub(crate) struct Intake {
     pub(crate) out: Output,
     encoder: Encoder,
-    /// Frames lie in the output as they came, so runs of them are written at once.
+    /// Whether frames are written unchanged, so that runs of them are written at once.
     is_verbatim: bool,
     verifier: Verifier,
     seen: Option<Recent>,
     streams: Option<Streams>,
     positions: Positions,
-    /// Where the frames of a run end.
+    /// The ends of the frames in a run.
     ends: Vec<usize>,
     pub(crate) tally: Tally,
-    /// Messages that may still be taken.
+    /// Number of messages that may still be accepted.
     left: u64,
-    /// Records are taken in turns.
+    /// Limits the work per turn.
     pub(crate) turn: Turn,
     pub(crate) sources: Sources,
-    /// Unless GELF is none of what is taken.
+    /// Absent if no input is GELF.
     gelf_reader: Option<gelf::Reader>,
     pub(crate) failed: bool,
 }
 
-/// Frames that were taken and not written yet: they lie side by side in what arrived.
+/// Accepted frames that have not been written yet, consecutive in the input.
 #[derive(Debug)]
 struct Run<'a> {
     data: &'a [u8],
@@ -52,7 +52,7 @@ struct Run<'a> {
 }
 
 impl Intake {
-    /// Writes what is taken to `out`.
+    /// Creates an intake that writes to `out`.
     pub(crate) fn new(
         plan: &Plan,
         out: Output,
@@ -67,7 +67,7 @@ impl Intake {
         let positions = Positions::new(commit, relay.is_some());
         Self {
             encoder,
-            // A file that is cut by size has to see every record.
+            // A file rotated by size needs to see every record.
             is_verbatim: copies
                 && plan.write.rotate.is_none()
                 && !plan.writing.unbuffered
@@ -87,12 +87,12 @@ impl Intake {
         }
     }
 
-    /// Whether as many messages were taken as were asked for.
+    /// Whether the requested number of messages has been accepted.
     pub(crate) fn is_full(&self) -> bool {
         self.left == 0
     }
 
-    /// How many messages were taken.
+    /// Returns the number of accepted messages.
     pub(crate) fn taken(&self) -> u64 {
         self.tally.messages
     }
@@ -108,33 +108,33 @@ impl Intake {
         self.streams.is_some()
     }
 
-    /// Whether what is written matters to anybody at once: to senders, or for positions.
+    /// Whether somebody waits for the output to be written: senders, or positions.
     pub(crate) fn settles(&self) -> bool {
         self.acknowledges() || self.positions.are_kept()
     }
 
-    /// Writes what is buffered, and does what is to be done with positions then.
+    /// Writes buffered output, and handles the positions in it.
     pub(crate) fn settle(&mut self) -> Result<(), Stop> {
         self.turn.wrote();
         self.positions.settle(&self.encoder, &mut self.out)
     }
 
-    /// When to do so though nothing comes.
+    /// Returns when to do so even without events.
     pub(crate) fn due(&self) -> Deadline {
         self.positions.due()
     }
 
-    /// The same at the end.
+    /// Does so at the end.
     pub(crate) fn finish(&mut self) -> Result<(), Stop> {
         self.positions.finish(&mut self.out)
     }
 
-    /// What the stages behind have delivered, if that counts.
+    /// Returns the state of delivery by later stages, if that counts.
     pub(crate) fn relay(&self) -> Option<&Relay> {
         self.streams.as_ref().and_then(Streams::relay)
     }
 
-    /// Looks whether they have delivered more.
+    /// Checks whether later stages have delivered more.
     pub(crate) fn look(&mut self) -> bool {
         let Some(relay) = self.streams.as_mut().and_then(Streams::relay_mut) else { return false };
         let has_changed = relay.look();
@@ -144,7 +144,7 @@ impl Intake {
         has_changed
     }
 
-    /// Takes the records at the front of `data`, as many as a turn allows.
+    /// Accepts the records at the front of `data`, as many as a turn allows.
     pub(crate) fn receive(
         &mut self,
         source: &mut Source,
@@ -157,13 +157,13 @@ impl Intake {
         let mut run = Run { data, frames: 0..0 };
         let mut is_cut = true;
         while self.left > 0 && !self.turn.is_over() && !place.is_over() {
-            // Nothing inside a message is to be taken for a message with a number.
+            // Nothing inside a message may be taken for a numbered message.
             records.trust_lengths(place.counts());
             if self.take_run(&mut records, &mut run, place)? {
                 continue;
             }
             match records.next_within(&mut self.turn) {
-                // Large enough to be looked at where it lies.
+                // Large enough to be processed in place.
                 Some(Found::Frame(ref frame)) => {
                     let is_taken = self.accepts(frame, place, peer);
                     self.positions.receive(frame, is_taken, source.is_local);
@@ -186,13 +186,13 @@ impl Intake {
         Ok(Taken { done: records.done(), need: records.need(), is_cut })
     }
 
-    /// Reports a stretch without frames, or a long line, to the sender too if it is to know.
+    /// Reports a stretch without frames or a long line, also to the sender if it should know.
     fn damaged(&mut self, damage: &Damage<'_>, place: &mut Place, peer: &str, more: More) {
         let is_too_long =
             matches!(damage, Damage::NoFrame(damage) if damage.reason == Reason::TooLong);
         let will_come_again = match place.counts() {
             false => false,
-            // The connection ended within a record.
+            // The connection ended inside a record.
             true if more == More::Ended => {
                 place.end();
                 false
@@ -211,8 +211,8 @@ impl Intake {
         self.failed |= is_loss;
     }
 
-    /// Takes the next frames of which nothing need be known but where they end, those that did not
-    /// come before into the run; returns whether there are any.
+    /// Adds the next frames, except repeated ones, to the run without parsing them; returns whether
+    /// there are any.
     fn take_run(
         &mut self,
         records: &mut Records<'_, '_>,
@@ -239,7 +239,7 @@ impl Intake {
         Ok(true)
     }
 
-    /// Adds frames to the run if they stand right behind it; otherwise they begin a new one.
+    /// Adds frames to the run if they directly follow it; otherwise begins a new run.
     fn join(&mut self, run: &mut Run<'_>, frames: Range<usize>) -> Result<(), Stop> {
         if run.frames.end != frames.start {
             self.put_run(run)?;
@@ -256,7 +256,7 @@ impl Intake {
         }
     }
 
-    /// Takes a frame that ends at `end`.
+    /// Accepts a frame that ends at `end`.
     fn put_frame(
         &mut self,
         run: &mut Run<'_>,
@@ -273,14 +273,14 @@ impl Intake {
     }
 
     /// Writes a frame without its delivery state: positions and numbers of a sender on another
-    /// machine mean nothing to the stages behind us, and a stranger's could mislead them.
+    /// machine mean nothing to later stages, and a stranger's could mislead them.
     fn put(&mut self, frame: &Frame<'_>, place: &Place) -> Result<(), Stop> {
         let checkpoint = self.positions.of_record(place);
         self.encoder.pass_on(self.out.buffer(), frame, checkpoint).map_err(Stop::failed)?;
         self.out.end_record()
     }
 
-    /// Whether a frame is taken: not one that has come before, nor one with a wrong signature.
+    /// Whether a frame is accepted: neither repeated nor with a wrong signature.
     fn accepts(&mut self, frame: &Frame<'_>, place: &mut Place, peer: &str) -> bool {
         let streams = self.streams.as_mut();
         let number = streams.and_then(|streams| streams.number(place, frame, peer));
@@ -310,7 +310,7 @@ impl Intake {
         is_new
     }
 
-    /// Writes a record of somebody who does not send frames.
+    /// Writes a record of a sender that does not send frames.
     fn put_record(
         &mut self,
         template: Option<&Template>,
@@ -324,7 +324,7 @@ impl Intake {
         }
     }
 
-    /// Writes text, or any bytes, as one message.
+    /// Writes text, or arbitrary bytes, as one message.
     fn put_text(
         &mut self,
         template: Option<&Template>,
@@ -343,7 +343,7 @@ impl Intake {
         self.out.end_record()
     }
 
-    /// Writes what is to be known of a GELF message.
+    /// Writes a GELF record as messages.
     fn put_gelf(&mut self, template: &Template, peer: &str, record: &[u8]) -> Result<(), Stop> {
         if record.is_empty() {
             return Ok(());
@@ -372,7 +372,7 @@ impl Intake {
         }
     }
 
-    /// Reports a record that is lost.
+    /// Reports a lost record.
     pub(crate) fn lose(&mut self, peer: &str, cause: &str) {
         self.failed = true;
         self.tally.damaged += 1;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What senders may cost: memory, all of them together, and time, each for one record.
+//! Limits on the cost of senders: memory for all of them together, and time for each record.
 //!
-//! Unfinished records are what memory is needed for. Where there is too much of them, who has the
-//! beginning of a long one is not read for a while, but for one at a time, who may finish; who is
-//! slow with it then is closed. So there is an end to it, whatever the others do.
+//! Memory is needed for unfinished records. When there is too much of them, senders with the
+//! beginning of a long record are not read for a while, except for one at a time, which may finish
+//! its record; if it is too slow, it is disconnected. So the shortage ends, whatever the others do.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -18,18 +18,18 @@ use crate::doors::Newcomer;
 use crate::numbers;
 use crate::senders::Senders;
 
-/// So much is read at once while memory is short.
+/// Number of bytes read at once while memory is short.
 const SMALL_READ: usize = 2 * SHORT;
-/// How long the sender that may finish a long record may take for the next bytes of it, and how
-/// many they have to be: a record of the default limit is finished within a quarter of a minute.
+/// Time for the sender that may finish a long record to send further bytes, and how many: a record
+/// of the default limit is finished within a quarter of a minute.
 const PATIENCE: Duration = Duration::from_millis(250);
 const PACE: u64 = 64 * 1024;
 
-/// Who may go on with a long record although memory is short.
+/// The sender that may continue a long record although memory is short.
 #[derive(Clone, Copy, Debug)]
 struct Favoured {
     place: usize,
-    /// When the bytes were counted last, and how many there were.
+    /// Time of the last count of bytes, and the count.
     since: Instant,
     received: u64,
 }
@@ -39,7 +39,7 @@ impl Favoured {
         Self { place, since: Instant::now(), received }
     }
 
-    /// Whether it is too slow, now that it has sent `received` bytes in all.
+    /// Whether the sender is too slow, having sent `received` bytes in total.
     fn is_slow(&mut self, received: u64) -> bool {
         if received >= self.received.saturating_add(PACE) {
             *self = Self::new(self.place, received);
@@ -52,7 +52,7 @@ impl Favoured {
 #[derive(Debug)]
 pub(crate) struct Limits {
     most: SenderLimits,
-    /// Who waits for memory.
+    /// Senders that wait for memory.
     waiting: VecDeque<usize>,
     favoured: Option<Favoured>,
     swept: Instant,
@@ -63,7 +63,7 @@ impl Limits {
         Self { most, waiting: VecDeque::new(), favoured: None, swept: Instant::now() }
     }
 
-    /// Whether one more connection of that host is let in.
+    /// Whether another connection of this host is admitted.
     pub(crate) fn admits(&self, newcomer: &Newcomer, senders: &Senders) -> bool {
         let peer = &newcomer.peer;
         match self.most.conns_per_peer {
@@ -77,8 +77,8 @@ impl Limits {
         }
     }
 
-    /// How much may be read of the sender at that place; none if it has to wait for memory. All
-    /// senders together hold `held` bytes.
+    /// Returns how much may be read of the sender in this slot; `None` if it has to wait for
+    /// memory. All senders together hold `held` bytes.
     pub(crate) fn room(
         &mut self,
         place: usize,
@@ -103,7 +103,7 @@ impl Limits {
         None
     }
 
-    /// Who is to be read again, now that this much is held.
+    /// Returns the senders to resume, given the memory in use.
     pub(crate) fn resume(&mut self, senders: &mut Senders) -> Vec<usize> {
         if self.waiting.is_empty() && self.favoured.is_none() {
             return Vec::new();
@@ -125,19 +125,19 @@ impl Limits {
         resumed
     }
 
-    /// When [`Limits::sweep`] has something to do though nothing happens.
+    /// Returns when to call [`Limits::sweep`] even without events.
     pub(crate) fn due(&self) -> Deadline {
         self.period().map(|period| self.swept + period)
     }
 
-    /// How often senders are looked at.
+    /// Returns the interval of checks.
     fn period(&self) -> Option<Duration> {
         let patience = self.favoured.map(|_| PATIENCE);
         let shortest = [self.most.idle, self.most.record, patience].into_iter().flatten().min()?;
         Some((shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(10)))
     }
 
-    /// Whether it is time to look at all senders.
+    /// Whether it is time to check all senders.
     pub(crate) fn is_due(&mut self) -> bool {
         let is_due = self.period().is_some_and(|period| self.swept.elapsed() >= period);
         if is_due {
@@ -146,7 +146,7 @@ impl Limits {
         is_due
     }
 
-    /// Gives the sender at that place up if it takes too long, and returns whether it did.
+    /// Disconnects the sender in this slot if it exceeds a time limit; returns whether it did.
     pub(crate) fn sweep(
         &mut self,
         place: usize,
@@ -180,7 +180,7 @@ impl Limits {
         self.favoured.is_some_and(|favoured| favoured.place == place)
     }
 
-    /// Whether it may finish a record, and is slow with it while others wait.
+    /// Whether the sender may finish a record, and is too slow while others wait.
     fn is_in_the_way(&mut self, place: usize, connection: &Connection) -> Result<bool, Stop> {
         let Some(favoured) = self.favoured.as_mut().filter(|one| one.place == place) else {
             return Ok(false);
@@ -189,7 +189,7 @@ impl Limits {
             *favoured = Favoured::new(place, connection.received);
             return Ok(false);
         }
-        // What waits to be read is no fault of the sender.
+        // Data that waits to be read is not the sender's fault.
         let is_slow = favoured.is_slow(connection.received) && !connection.is_busy;
         Ok(is_slow && connection.has_nothing_to_read()?)
     }

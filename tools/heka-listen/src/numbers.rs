@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What heka-listen counts.
+//! Statistics of heka-listen.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ static MESSAGES: Table = Table::new();
 static BYTES: Table = Table::new();
 static DROPPED: Table = Table::new();
 
-/// In the order in which they are shown.
+/// In display order.
 pub(crate) const ALL: &[Metric] = &[
     Metric::total(
         "heka_listen_acknowledged_messages_total",
@@ -85,20 +85,20 @@ pub(crate) const ALL: &[Metric] = &[
     .word_if_any("datagrams dropped"),
 ];
 
-/// What has become of what came in.
+/// The outcome of received messages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
-    /// Messages that were taken.
+    /// Number of messages accepted.
     pub(crate) messages: u64,
-    /// That had come before.
+    /// Number of repeated messages.
     pub(crate) repeated: u64,
-    /// Whose signature is wrong or missing.
+    /// Number of messages with a wrong or missing signature.
     pub(crate) unverified: u64,
-    /// Stretches without frames, and lost records.
+    /// Number of stretches without frames, and of lost records.
     pub(crate) damaged: u64,
 }
 
-/// What one listener accepts.
+/// Counts of one listener.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Arrivals {
     messages: Arc<Counter>,
@@ -106,7 +106,7 @@ pub(crate) struct Arrivals {
     repeated: Arc<Counter>,
     unverified: Arc<Counter>,
     damaged: Arc<Counter>,
-    /// Datagrams that the system had no room for.
+    /// Datagrams that the system dropped for lack of buffer space.
     dropped: Arc<Counter>,
 }
 
@@ -120,7 +120,7 @@ impl Arrivals {
         arrivals
     }
 
-    /// Of whom is called that.
+    /// Returns the counts of the listener with this name.
     pub(crate) fn named(name: &str) -> Self {
         Self {
             messages: MESSAGES.get(name),
@@ -141,7 +141,7 @@ impl Arrivals {
         self.damaged.add(after.damaged - before.damaged);
     }
 
-    /// So many datagrams more were dropped.
+    /// Adds dropped datagrams.
     pub(crate) fn drop(&self, count: u64) {
         self.dropped.add(count);
     }

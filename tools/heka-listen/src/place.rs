@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The place of a connection in the stream that it carries.
+//! The position of a connection in its numbered stream.
 //!
-//! A frame that carries a number says it; those that follow it without one are counted on. That
-//! decides what this sender is sent. What is skipped as repeated is decided by what was taken
-//! of the stream: by no number of a frame that was refused.
+//! A frame with a number states it; frames without one that follow are counted. This determines
+//! what the sender is told. Which records are skipped as repeated is determined by the part of the
+//! stream that was accepted, not by the number of a frame that was refused.
 //!
-//! Nothing is acknowledged behind a record that is neither taken nor refused. Where one is damaged,
-//! or missing, the connection is over: the sender makes another one and begins there. If the same
-//! record is damaged time and again, it is refused.
+//! Nothing is acknowledged after a record that is neither accepted nor refused. If a record is
+//! damaged or missing, the connection is ended: the sender reconnects and continues there. If the
+//! same record is damaged repeatedly, it is refused.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -18,12 +18,12 @@ use heka_core::delivery::Refusal;
 use crate::relay::Relay;
 use crate::taken::Taken;
 
-/// A record that was damaged this often in succession is refused.
+/// Number of consecutive times that a record may be damaged before it is refused.
 const TRIES: u32 = 3;
-/// A sender that ignores this many refusals is disconnected.
+/// Maximum number of refusals that a sender may ignore before it is disconnected.
 const MOST_REFUSED: usize = 2048;
 
-/// A stream, as long as a connection goes on with it.
+/// A stream, as long as a connection continues it.
 #[derive(Debug)]
 pub(crate) struct Hold {
     taken: Rc<Taken>,
@@ -31,7 +31,7 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// Takes a stream over; `holder` is nobody else's number.
+    /// Takes over a stream; `holder` is a unique number.
     pub(crate) fn new(taken: Rc<Taken>, holder: u64) -> Self {
         taken.holder.set(holder);
         Self { taken, holder }
@@ -50,24 +50,24 @@ struct Bound {
     /// The run of this process.
     run: [u8; 16],
     hold: Hold,
-    /// How much of the stream had been taken before this connection.
+    /// Number of records of the stream accepted before this connection.
     before: u64,
 }
 
-/// What a sender is sent.
+/// An answer to a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct News {
-    /// Nothing is left to do about records up to this number.
+    /// Number up to which records are settled.
     pub(crate) number: u64,
-    /// That many more than before.
+    /// How many more than before.
     pub(crate) count: u64,
-    /// They are refused; otherwise they are safe.
+    /// Set if they are refused; otherwise they are safe.
     pub(crate) refused: Option<Refusal>,
-    /// Who says it.
+    /// The run of the receiver.
     pub(crate) run: [u8; 16],
 }
 
-/// Records that are refused.
+/// Refused records.
 #[derive(Clone, Copy, Debug)]
 struct Refused {
     /// Number of the last one.
@@ -76,32 +76,32 @@ struct Refused {
     reason: Refusal,
 }
 
-/// The place of a connection.
+/// The position of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     bound: Option<Bound>,
-    /// Numbers mean nothing here.
+    /// Whether numbers are ignored.
     is_numberless: bool,
-    /// Number of the next frame, if that is known.
+    /// Number of the next frame, if known.
     next: Option<u64>,
-    /// What it would be if a number that cannot be had not been said.
+    /// What it would be without an impossible number.
     unsaid: Option<u64>,
-    /// Highest number that came on this connection.
+    /// Highest number received on this connection.
     came: u64,
-    /// Highest number that was acknowledged on it.
+    /// Highest number acknowledged on it.
     told: u64,
-    /// The sender is to learn that it will get answers at all.
+    /// Whether the sender has yet to learn that it will get answers.
     greets: bool,
-    /// Where in the input the last frame with a number began.
+    /// Input offset of the last frame with a number.
     seen: Option<u64>,
-    /// What the sender is to learn before anything behind it.
+    /// Refusals that the sender must learn of before anything later.
     refused: VecDeque<Refused>,
-    /// What comes now is of no use.
+    /// Whether further input is useless.
     is_over: bool,
 }
 
 impl Place {
-    /// Where there is no way back to the sender.
+    /// Creates the position of a sender that cannot be answered.
     pub(crate) fn without_numbers() -> Self {
         Self { is_numberless: true, ..Self::default() }
     }
@@ -114,12 +114,12 @@ impl Place {
         self.bound.is_some()
     }
 
-    /// Whether it is in that stream.
+    /// Whether the connection belongs to this stream.
     pub(crate) fn is_of(&self, id: &[u8; 16]) -> bool {
         self.bound.as_ref().is_some_and(|bound| bound.id == *id)
     }
 
-    /// The connection goes on with a stream.
+    /// Continues a stream on this connection.
     pub(crate) fn bind(&mut self, id: [u8; 16], run: [u8; 16], hold: Hold) {
         let before = hold.taken.last.get();
         let bound = Some(Bound { id, run, hold, before });
@@ -131,19 +131,19 @@ impl Place {
         self.bound.is_some() && self.next.is_some()
     }
 
-    /// Whether nothing more is taken on this connection.
+    /// Whether nothing more is accepted on this connection.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over || self.is_left()
     }
 
-    /// Whether the sender goes on with its stream on another connection.
+    /// Whether the sender continues its stream on another connection.
     pub(crate) fn is_left(&self) -> bool {
         let hold = self.bound.as_ref().map(|bound| &bound.hold);
         hold.is_some_and(|hold| hold.taken.holder.get() != hold.holder)
     }
 
-    /// A frame at `offset` of the input says that it follows record `number`; `false` if that
-    /// cannot be: each record takes at least a byte.
+    /// Handles a frame at `offset` of the input that follows record `number`; `false` if that is
+    /// impossible, since each record takes at least a byte.
     pub(crate) fn stand(&mut self, number: u64, offset: u64) -> bool {
         let Some(bound) = &self.bound else { return false };
         match self.seen {
@@ -159,10 +159,10 @@ impl Place {
             }
             Some(_) => {}
         }
-        // If more was counted than there was, that is taken back.
+        // If more was counted than there was, the excess is taken back.
         let taken = &bound.hold.taken;
         if taken.rewind(number.max(bound.before)) && taken.relayed.is_some() {
-            // What was passed on cannot be: all that is not acknowledged has to come again.
+            // Relayed records cannot be taken back: all unacknowledged ones have to be sent again.
             self.is_over = true;
         }
         self.seen = Some(offset);
@@ -171,7 +171,7 @@ impl Place {
         true
     }
 
-    /// Counts frames that follow, and returns the number of the last one if that is known.
+    /// Counts frames that follow; returns the number of the last one, if known.
     pub(crate) fn count(&mut self, count: u64) -> Option<u64> {
         self.unsaid = self.unsaid.and_then(|next| next.checked_add(count));
         let last = self.next?.checked_add(count.checked_sub(1)?)?;
@@ -180,8 +180,8 @@ impl Place {
         Some(last)
     }
 
-    /// Takes `count` records, of which the last one has that number, and returns how many of them,
-    /// the first ones, were taken before.
+    /// Accepts `count` records, the last of which is number `last`; returns how many of them, from
+    /// the first on, were accepted before.
     pub(crate) fn take(&mut self, last: u64, count: u64) -> u64 {
         let Some(bound) = &self.bound else { return 0 };
         let taken = &bound.hold.taken.last;
@@ -191,17 +191,17 @@ impl Place {
         repeated
     }
 
-    /// The next record will never be written.
+    /// Refuses the next record.
     pub(crate) fn refuse_next(&mut self, reason: Refusal) {
         if let Some(number) = self.count(1) {
             self.refuse(number, reason);
         }
     }
 
-    /// The record of that number will never be written.
+    /// Refuses the record with this number.
     pub(crate) fn refuse(&mut self, number: u64, reason: Refusal) {
         match self.refused.back_mut() {
-            // It is refused already.
+            // It has been refused already.
             Some(before) if number <= before.last => {}
             Some(before) if before.reason == reason && before.last + 1 == number => {
                 *before = Refused { last: number, count: before.count + 1, reason };
@@ -211,8 +211,8 @@ impl Place {
         self.is_over |= self.refused.len() > MOST_REFUSED;
     }
 
-    /// The next record, or more of them, did not arrive as they were sent. Returns whether the first
-    /// of them is refused, as that happened too often.
+    /// Handles damage to the next record, or to several. Returns whether the first of them is
+    /// refused, as it was damaged too often.
     pub(crate) fn lose(&mut self) -> bool {
         self.is_over = true;
         let Some((bound, number)) = self.bound.as_ref().zip(self.next.take().or(self.unsaid))
@@ -232,12 +232,12 @@ impl Place {
         times >= TRIES
     }
 
-    /// Nothing more comes: a record that has begun will come again.
+    /// Handles the end of input: an incomplete record will be sent again.
     pub(crate) fn end(&mut self) {
         self.is_over = true;
     }
 
-    /// Puts the position of the record that was counted last into `out`, if it has one.
+    /// Puts the position of the last record counted into `out`, if it has one.
     pub(crate) fn put_position(&self, out: &mut Vec<u8>) -> bool {
         let relayed = self.bound.as_ref().and_then(|bound| bound.hold.taken.relayed.as_ref());
         let number = self.next.and_then(|next| next.checked_sub(1));
@@ -248,19 +248,19 @@ impl Place {
         !out.is_empty()
     }
 
-    /// Whether something that came is neither acknowledged nor refused yet.
+    /// Whether a received record is neither acknowledged nor refused yet.
     pub(crate) fn owes(&self) -> bool {
         self.bound.is_some() && self.came > self.told
     }
 
-    /// A sign of life for a sender that waits: what it was sent last.
+    /// Returns a sign of life for a waiting sender: its last answer.
     pub(crate) fn repeat(&self) -> Option<News> {
         let run = self.bound.as_ref().filter(|_| self.seen.is_some())?.run;
         Some(News { number: self.told, count: 0, refused: None, run })
     }
 
-    /// What to send the sender next. Call it when everything that came is written; if others
-    /// deliver it, `relay` says how far they have.
+    /// Returns the next answer for the sender. Call it when everything received has been written;
+    /// if later stages deliver, `relay` tells what they have delivered.
     pub(crate) fn news(&mut self, relay: Option<&Relay>) -> Option<News> {
         let Bound { run, hold, .. } = self.bound.as_ref()?;
         let (run, relayed) = (*run, hold.taken.relayed.as_ref());

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is done with positions: those that senders' messages carry, and those that records get
-//! here.
+//! The treatment of positions: those in senders' messages, and those assigned to records here.
 
 use heka_core::codec::Encoder;
 use heka_core::delivery::{FileCommit, Marks};
@@ -11,28 +10,28 @@ use heka_core::wire::Frame;
 use crate::place::Place;
 use crate::relay::Relay;
 
-/// Whom positions are for.
+/// The use of positions.
 #[derive(Debug)]
 pub(crate) enum Positions {
-    /// Nobody.
+    /// None.
     Ignored,
-    /// A file of positions: senders' own, once their messages are on the disk.
+    /// Stored in a file: senders' own positions, once their messages are on the disk.
     Committed(FileCommit),
-    /// Later stages: records are passed on with the numbers that they have here.
+    /// Sent to later stages: records carry their numbers as positions.
     Relayed(Relaying),
 }
 
-/// Positions that go along with records.
+/// Positions sent with records.
 #[derive(Debug, Default)]
 pub(crate) struct Relaying {
-    /// Those of records that are not passed on.
+    /// Positions of records that are dropped.
     marks: Marks,
-    /// That of the record at hand.
+    /// Checkpoint of the current record.
     checkpoint: Vec<u8>,
 }
 
 impl Positions {
-    /// For `commit` if there is one, or for later stages.
+    /// Creates the positions for `commit` if given, or for later stages.
     pub(crate) fn new(commit: Option<FileCommit>, relays: bool) -> Self {
         match commit {
             Some(commit) => Self::Committed(commit),
@@ -41,25 +40,25 @@ impl Positions {
         }
     }
 
-    /// Whether records are passed on with positions.
+    /// Whether records are relayed with positions.
     pub(crate) fn are_relayed(&self) -> bool {
         matches!(self, Self::Relayed(_))
     }
 
-    /// Whether it matters to them that something is written.
+    /// Whether positions depend on output being written.
     pub(crate) fn are_kept(&self) -> bool {
         !matches!(self, Self::Ignored)
     }
 
-    /// So many records without positions are written.
+    /// Counts records without positions that were written.
     pub(crate) fn pass(&mut self, count: u64) {
         if let Self::Committed(commit) = self {
             commit.pass(count);
         }
     }
 
-    /// Takes what a frame that is written, or is not, says of its source. Who is not on this
-    /// machine knows nothing of the sources here.
+    /// Handles the position in a frame that is written or dropped. A sender on another machine
+    /// knows nothing of the sources here, so its positions are ignored.
     pub(crate) fn receive(&mut self, frame: &Frame<'_>, is_taken: bool, is_local: bool) {
         let Self::Committed(commit) = self else { return };
         let position = frame.header.checkpoint.or_else(|| frame.mark()).filter(|_| is_local);
@@ -71,7 +70,7 @@ impl Positions {
         }
     }
 
-    /// The position of the record that was counted last in its stream, which is passed on.
+    /// Returns the position of the last record counted in its stream, which is relayed.
     pub(crate) fn of_record(&mut self, place: &Place) -> Option<&[u8]> {
         let Self::Relayed(Relaying { marks, checkpoint }) = self else { return None };
         if !place.put_position(checkpoint) {
@@ -81,7 +80,7 @@ impl Positions {
         Some(checkpoint)
     }
 
-    /// That record is not passed on.
+    /// Handles a record that is dropped.
     pub(crate) fn drop(&mut self, place: &Place) {
         if let Self::Relayed(Relaying { marks, checkpoint }) = self
             && place.put_position(checkpoint)
@@ -90,15 +89,15 @@ impl Positions {
         }
     }
 
-    /// Lets later stages forget streams if they have too many.
+    /// Makes later stages forget streams if there are too many.
     pub(crate) fn forget_surplus(&mut self, relay: &Relay) {
         if let Self::Relayed(Relaying { marks, .. }) = self {
             relay.surplus().iter().for_each(|checkpoint| marks.drop(checkpoint));
         }
     }
 
-    /// Writes what is buffered, behind it the positions of what was dropped; then stores those of
-    /// what is written, if it is time to.
+    /// Writes buffered output and the positions of dropped records; then stores the positions of
+    /// written ones, if it is time to.
     pub(crate) fn settle(&mut self, encoder: &Encoder, out: &mut Output) -> Result<(), Stop> {
         match self {
             Self::Ignored => out.flush(),
@@ -110,7 +109,7 @@ impl Positions {
         }
     }
 
-    /// When to do so though nothing comes.
+    /// Returns when to do so even without events.
     pub(crate) fn due(&self) -> Deadline {
         match self {
             Self::Committed(commit) => commit.due(),
@@ -118,7 +117,7 @@ impl Positions {
         }
     }
 
-    /// The same at the end, whether or not it is time.
+    /// Does so at the end, regardless of time.
     pub(crate) fn finish(&mut self, out: &mut Output) -> Result<(), Stop> {
         match self {
             Self::Committed(commit) => commit.finish(out),

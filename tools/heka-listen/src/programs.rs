@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Senders that nobody waits for at a door: programs that we start, again if they fail, and
-//! the process at standard input and output.
+//! Senders that do not connect to a listener: programs that are started, and restarted if they
+//! fail, and the process at standard input and output.
 
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -16,22 +16,21 @@ use crate::doors::Newcomer;
 use crate::numbers::Arrivals;
 use crate::transport::Transport;
 
-/// How long programs may take to end when we do: what was acknowledged is still to be told to a
-/// broker.
+/// Time for programs to exit at the end: acknowledgements have yet to reach a broker.
 const LAST: Duration = Duration::from_millis(1200);
-/// When to look again whether they have.
+/// Interval of checks whether they have.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// What a program does.
+/// The state of a program.
 #[derive(Debug)]
 enum State {
-    /// It is to be started.
+    /// To be started.
     Due,
-    /// It sends.
+    /// Sending.
     Sends,
-    /// Its connection is over, and it is about to end.
+    /// Its connection has ended, and it is about to exit.
     Leaves(Parting, End),
-    /// It has ended, and is not started again.
+    /// Exited, and not restarted.
     Over,
 }
 
@@ -43,16 +42,16 @@ struct Sender {
     state: State,
 }
 
-/// All of them. The index of each is its number.
+/// All programs. The index of each is its number.
 #[derive(Debug)]
 pub(crate) struct Programs {
     senders: Vec<Sender>,
     retries: Retries,
-    /// One was given up.
+    /// The status of those that were given up.
     pub(crate) status: Status,
 }
 
-/// The end of a connection to one of them.
+/// The end of a program's connection.
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) number: usize,
@@ -69,7 +68,7 @@ impl Programs {
         Self { senders: stdio.into_iter().chain(programs).collect(), retries, status: Status::Done }
     }
 
-    /// When the next one is to be started, or looked after.
+    /// Returns when the next program is to be started or checked.
     pub(crate) fn due(&self) -> Deadline {
         let due = self.senders.iter().filter_map(|sender| match &sender.state {
             State::Due => Some(sender.redial.due()),
@@ -79,7 +78,7 @@ impl Programs {
         due.min()
     }
 
-    /// Whether nothing more comes from any of them.
+    /// Whether no more input comes from any of them.
     pub(crate) fn are_over(&self) -> bool {
         self.senders.iter().all(|sender| matches!(sender.state, State::Over))
     }
@@ -89,10 +88,10 @@ impl Programs {
         self.status != Status::Done
     }
 
-    /// Starts one that is to be started now.
+    /// Starts one that is due.
     ///
     /// # Errors
-    /// A signal, or that there is no standard input.
+    /// A signal, or a closed standard input.
     pub(crate) fn start(&mut self) -> Result<Option<Newcomer>, Stop> {
         let now = Instant::now();
         let is_due =
@@ -120,7 +119,7 @@ impl Programs {
         }
     }
 
-    /// A connection to one of them has ended.
+    /// Handles the end of a program's connection.
     pub(crate) fn leave(&mut self, end: End) {
         if let Some(sender) = self.senders.get_mut(end.number)
             && matches!(sender.state, State::Sends)
@@ -129,7 +128,7 @@ impl Programs {
         }
     }
 
-    /// Looks how those have ended whose connections are over.
+    /// Checks how programs whose connections have ended have exited.
     pub(crate) fn look(&mut self) {
         for sender in &mut self.senders {
             let State::Leaves(parting, end) = &mut sender.state else { continue };
@@ -141,7 +140,7 @@ impl Programs {
         }
     }
 
-    /// Our end: waits for those whose connections are over to end too, but not long.
+    /// Ends: waits briefly for programs whose connections have ended.
     pub(crate) fn end(&mut self) {
         let until = Instant::now() + LAST;
         for sender in &mut self.senders {
@@ -159,8 +158,8 @@ impl Programs {
     }
 }
 
-/// What a tool of ours has said that would not change if it was started again: that its flags are
-/// wrong, or that it has tried as often as it was to.
+/// Returns the status of a heka tool that would not change after a restart: its flags are wrong, or
+/// its retries are used up.
 fn verdict(status: ExitStatus) -> Option<Status> {
     match status.code() {
         Some(2) => Some(Status::Usage),
@@ -169,14 +168,14 @@ fn verdict(status: ExitStatus) -> Option<Status> {
     }
 }
 
-/// Who sends on a stream of ours.
+/// Creates the sender for a stream of this process.
 fn sender_of(stream: Stream, peer: String, number: usize) -> Newcomer {
     let arrivals = Arrivals::named(&peer);
     Newcomer { stream, peer, way: Transport::Program, arrivals, program: Some(number) }
 }
 
 impl Sender {
-    /// It has ended. [`Status::Done`] if it is not given up.
+    /// Handles the exit of a program. [`Status::Done`] if it is not given up.
     fn ended(&mut self, status: Option<ExitStatus>, is_success: bool) -> Status {
         if is_success {
             self.redial.reset();
@@ -192,7 +191,7 @@ impl Sender {
         self.retry(&status_words(status), None)
     }
 
-    /// Reports a failure and when the next attempt will be. [`Status::Done`] if there is one.
+    /// Reports a failure and the time of the next attempt. [`Status::Done`] if there is one.
     fn retry(&mut self, cause: &str, hint: Option<&str>) -> Status {
         let name = self.program.as_ref().map(ToString::to_string).unwrap_or_default();
         if self.redial.schedule(&Loss::of(format_args!("{name}: {cause}")).hint(hint)) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far the stages behind have delivered each stream (`--ack=commit --resume`).
+//! How much of each stream later stages have delivered (`--ack=commit --resume`).
 //!
-//! Every record of a numbered stream is passed on with a position: its number, and what shows that
-//! number apart from the same one of another stream, of another receiver, and of the same stream if
-//! that had to begin again somewhere. The last stage commits positions to a file, which is looked
-//! at here: a number is acknowledged when its position, or a later one, is in the file.
+//! Every record of a numbered stream is relayed with a position: its number, and information that
+//! distinguishes it from the same number of another stream, of another receiver, and of the same
+//! stream if that had to start over somewhere. The last stage commits positions to a file, which is
+//! checked here: a number is acknowledged when its position, or a later one, is in the file.
 
 use std::cell::{Cell, RefCell};
 use std::fs::Metadata;
@@ -18,22 +18,22 @@ use heka_core::delivery::checkpoint::{self, Positions};
 use heka_core::os::clock;
 use heka_core::report::{self, Stop};
 
-/// How often the file is looked at while somebody waits for it.
+/// Interval of checks of the file while somebody waits for it.
 const PERIOD: Duration = Duration::from_millis(20);
-/// So many streams are kept in the file: every run of a sender without a queue is one.
+/// Maximum number of streams kept in the file: every run of a sender without a queue is one.
 const MOST: usize = 4096;
-/// Names of streams begin with it.
+/// Prefix of the names of streams.
 const PREFIX: &str = "stream ";
 
-/// The file of positions, as it was when it was looked at last.
+/// The file of positions, as last read.
 #[derive(Debug)]
 pub(crate) struct Relay {
     path: PathBuf,
     positions: Positions,
-    /// Distinguishes one state of the file from another.
+    /// Distinguishes states of the file.
     state: Option<[i64; 5]>,
     looked: Instant,
-    /// Names this receiver, over all its processes.
+    /// Identifies this receiver across all its processes.
     run: [u8; 16],
 }
 
@@ -42,13 +42,13 @@ pub(crate) struct Relay {
 struct Standing<'a> {
     number: u64,
     epoch: u32,
-    /// When the claim to the stream was made that the record came with.
+    /// Time of the claim to the stream with which the record arrived.
     claimed: u64,
-    /// The receiver, in digits.
+    /// The receiver, in hexadecimal.
     run: &'a str,
 }
 
-/// What the file has of a stream when it becomes known.
+/// The state of a stream in the file when the stream becomes known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Earlier {
     pub(crate) number: u64,
@@ -57,7 +57,7 @@ pub(crate) struct Earlier {
 }
 
 impl Relay {
-    /// Reads the file, if it is there yet.
+    /// Reads the file, if it exists.
     ///
     /// # Errors
     /// As [`Positions::read`].
@@ -72,17 +72,17 @@ impl Relay {
         Ok(Self { path: path.to_owned(), positions, state, looked: Instant::now(), run })
     }
 
-    /// Names this receiver.
+    /// Returns the identifier of this receiver.
     pub(crate) fn run(&self) -> [u8; 16] {
         self.run
     }
 
-    /// When to look at the file, if somebody waits for it.
+    /// Returns when to check the file, if somebody waits for it.
     pub(crate) fn due(&self) -> Instant {
         self.looked + PERIOD
     }
 
-    /// Looks at the file if it is time to, and returns whether it has changed.
+    /// Checks the file if it is time to; returns whether it has changed.
     pub(crate) fn look(&mut self) -> bool {
         if Instant::now() < self.due() {
             return false;
@@ -94,7 +94,7 @@ impl Relay {
         }
         match Positions::peek(&self.path) {
             Ok(positions) => {
-                // What has changed meanwhile is seen the next time.
+                // Changes in the meantime are noticed the next time.
                 (self.positions, self.state) = (positions, state);
                 true
             }
@@ -107,14 +107,14 @@ impl Relay {
         }
     }
 
-    /// What an earlier process knew of the stream of that name.
+    /// Returns the state of a stream that an earlier process knew.
     pub(crate) fn earlier(&self, key: &str) -> Option<Earlier> {
         let standing = Standing::parse(self.positions.get(key)?)?;
         let Standing { number, epoch, claimed, run } = standing;
         (run == HEXLOWER.encode(&self.run)).then_some(Earlier { number, claimed, epoch })
     }
 
-    /// Checkpoints by which the file forgets the oldest streams, if it has too many.
+    /// Returns checkpoints that make the file forget the oldest streams, if there are too many.
     pub(crate) fn surplus(&self) -> Vec<Vec<u8>> {
         let streams = self.positions.iter().filter(|(key, _)| key.starts_with(PREFIX));
         let claimed = |position| Standing::parse(position).map_or(0, |standing| standing.claimed);
@@ -154,22 +154,22 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// A stream whose records are passed on with positions.
+/// A stream whose records are relayed with positions.
 #[derive(Debug)]
 pub(crate) struct Relayed {
     key: String,
-    /// The receiver, in digits.
+    /// The receiver, in hexadecimal.
     run: String,
     epoch: Cell<u32>,
     claimed: Cell<u64>,
-    /// Everything up to this number is delivered.
+    /// Number up to which everything is delivered.
     delivered: Cell<u64>,
-    /// What follows the number in a position.
+    /// The text after the number in a position.
     ending: RefCell<String>,
 }
 
 impl Relayed {
-    /// The stream of that name begins here, or goes on behind what the file has of it.
+    /// Creates a stream, which begins here or continues after its state in the file.
     pub(crate) fn new(run: &[u8; 16], key: String, earlier: Option<Earlier>) -> Self {
         Self {
             key,
@@ -181,12 +181,12 @@ impl Relayed {
         }
     }
 
-    /// The name of a stream in the file.
+    /// Returns the name of a stream in the file.
     pub(crate) fn key(id: &[u8; 16], owner: &[u8]) -> String {
         format!("{PREFIX}{}", checkpoint::hash(&[id.as_slice(), owner].concat()))
     }
 
-    /// Its sender made a claim at that time.
+    /// Notes a claim of its sender.
     pub(crate) fn claim(&self, claimed: u64) {
         self.claimed.set(claimed);
         self.end();
@@ -200,11 +200,11 @@ impl Relayed {
     /// Puts the checkpoint of a record into `out`.
     pub(crate) fn put(&self, out: &mut Vec<u8>, number: u64) {
         checkpoint::put(out, &self.key, b"");
-        // Memory is written to, so nothing can fail.
+        // Writing to memory cannot fail.
         let _written = write!(out, "{number}{}", self.ending.borrow());
     }
 
-    /// Up to which number everything is delivered.
+    /// Returns the number up to which everything is delivered.
     pub(crate) fn delivered(&self, relay: &Relay) -> u64 {
         let standing = relay.earlier(&self.key).filter(|found| found.epoch == self.epoch.get());
         let number = standing.map_or(0, |found| found.number).max(self.delivered.get());
@@ -212,9 +212,9 @@ impl Relayed {
         number
     }
 
-    /// What was passed on behind record `number` was not its sender's: all that is not known to be
-    /// delivered comes again, and positions that are on their way no longer mean anything. Returns
-    /// the number behind which it begins.
+    /// Starts over: records relayed after `number` were not its sender's, so all that are not known
+    /// to be delivered are sent again, and positions in transit become invalid. Returns the number
+    /// after which it begins.
     pub(crate) fn begin_again(&self, number: u64) -> u64 {
         self.epoch.set(random());
         self.end();

@@ -13,10 +13,10 @@ use crate::intake::Intake;
 use crate::relay::Relay;
 use crate::server::Server;
 
-/// Descriptors that are not connections: standard ones, listeners, the output.
+/// Number of descriptors for other purposes than connections: standard ones, listeners, the output.
 const OTHER_FILES: u64 = 64;
 
-/// Receives until the end is asked for.
+/// Receives until the end is requested.
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let doors = open_doors(plan)?;
     if plan.commit.is_some() && !doors.iter().any(Door::is_local) {
@@ -40,7 +40,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     pulse::ready();
     let outcome = server.serve();
     if matches!(outcome, Ok(()) | Err(Stop::Signal(_))) {
-        // Also what came before a signal is written.
+        // Data received before a signal is written too.
         server.finish()?;
         server.intake().finish()?;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The senders that are connected, each at a place of its own while it is.
+//! The connected senders, each in a slot of its own.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,32 +14,32 @@ use crate::numbers;
 use crate::programs::End;
 use crate::streams::network;
 
-/// Who is connected.
+/// The connected senders.
 #[derive(Debug, Default)]
 pub(crate) struct Senders {
     places: Vec<Option<Connection>>,
     free: Vec<usize>,
     count: usize,
-    /// Bytes of their unfinished records.
+    /// Number of bytes of their unfinished records.
     held: usize,
-    /// How many connections each host has.
+    /// Number of connections of each host.
     hosts: HashMap<Rc<str>, usize>,
-    /// Programs whose connections are over.
+    /// Programs whose connections have ended.
     ended: Vec<End>,
 }
 
 impl Senders {
-    /// How many there are.
+    /// Returns the number of senders.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// How many bytes of unfinished records they hold.
+    /// Returns the number of bytes of their unfinished records.
     pub(crate) fn held(&self) -> usize {
         self.held
     }
 
-    /// Counts anew what the one at that place holds.
+    /// Updates the count for the sender in this slot.
     pub(crate) fn recount(&mut self, place: usize) {
         if let Some(connection) = self.places.get_mut(place).and_then(Option::as_mut) {
             let held = connection.held();
@@ -48,12 +48,12 @@ impl Senders {
         }
     }
 
-    /// How many connections the host of a peer has.
+    /// Returns the number of connections of a peer's host.
     pub(crate) fn count_of(&self, peer: &str) -> usize {
         self.hosts.get(&network(peer)).copied().unwrap_or(0)
     }
 
-    /// Places, taken or not.
+    /// Returns all slots, in use or not.
     pub(crate) fn places(&self) -> std::ops::Range<usize> {
         0..self.places.len()
     }
@@ -62,12 +62,12 @@ impl Senders {
         self.places.get_mut(place)?.as_mut()
     }
 
-    /// The place that the next one gets.
+    /// Returns the slot for the next sender.
     pub(crate) fn next_place(&self) -> usize {
         self.free.last().copied().unwrap_or(self.places.len())
     }
 
-    /// Gives a connection the next place.
+    /// Puts a connection into the next slot.
     pub(crate) fn add(&mut self, connection: Connection) {
         self.count += 1;
         *self.hosts.entry(network(&connection.peer)).or_default() += 1;
@@ -83,12 +83,12 @@ impl Senders {
         self.ended.is_empty()
     }
 
-    /// The programs whose connections are over since the last call.
+    /// Takes the programs whose connections have ended since the last call.
     pub(crate) fn take_ended(&mut self) -> Vec<End> {
         std::mem::take(&mut self.ended)
     }
 
-    /// A connection is over.
+    /// Removes a connection that has ended.
     pub(crate) fn part(&mut self, place: usize, error: Option<&std::io::Error>) {
         let Some(connection) = self.places.get_mut(place).and_then(Option::take) else {
             return;

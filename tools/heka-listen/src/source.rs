@@ -9,16 +9,16 @@ use heka_core::wire::Template;
 use crate::cli::Plan;
 use crate::transport::Transport;
 
-/// What a sender's bytes are, and how far they have been looked at.
+/// The format of a sender's bytes, and the progress in them.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) splitter: Rc<Splitter>,
     pub(crate) progress: Progress,
-    /// What messages made of its text have in common; frames have none.
+    /// The common parts of messages made of its text; absent for frames.
     pub(crate) template: Option<Box<Template>>,
-    /// Its text is GELF.
+    /// Whether its text is GELF.
     pub(crate) is_gelf: bool,
-    /// Its positions are those of a source on this machine.
+    /// Whether its positions are those of a source on this host.
     pub(crate) is_local: bool,
 }
 
@@ -29,7 +29,7 @@ impl Source {
     }
 }
 
-/// What the bytes of senders can be.
+/// The possible formats of senders.
 #[derive(Debug)]
 pub(crate) struct Sources {
     frames: Rc<Splitter>,
@@ -42,7 +42,7 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// How much room text has in a message.
+    /// `room` is the maximum length of text in a message.
     pub(crate) fn new(plan: &Plan, room: usize) -> Self {
         let delimiter = if plan.null { 0 } else { b'\n' };
         let whole = |size: usize| Limit { size, oversize: Oversize::Split };
@@ -59,32 +59,32 @@ impl Sources {
         }
     }
 
-    /// Finds the frames of one sender, who is on this machine if `is_local`.
+    /// Creates the source of a sender of frames; `is_local` says that it is on this host.
     pub(crate) fn frames(&self, is_local: bool) -> Source {
         Source::new(&self.frames, None, is_local)
     }
 
-    /// Finds the lines of one sender, their ends included as with Heka's `TokenSplitter`.
+    /// Creates the source of a sender of lines, with their line ends as in Heka's `TokenSplitter`.
     pub(crate) fn lines(&self, peer: &str, way: Transport) -> Source {
         self.text_of(&self.lines, peer, way)
     }
 
-    /// Finds the syslog messages of one sender, each framed as it chose.
+    /// Creates the source of a sender of syslog messages, in either framing.
     pub(crate) fn syslog(&self, peer: &str, way: Transport) -> Source {
         self.text_of(&self.syslog, peer, way)
     }
 
-    /// Finds the GELF messages of one sender.
+    /// Creates the source of a sender of GELF messages.
     pub(crate) fn gelf(&self, peer: &str, way: Transport) -> Source {
         Source { is_gelf: true, ..self.text_of(&self.gelf, peer, way) }
     }
 
-    /// Takes a GELF message that was in datagrams.
+    /// Creates the source for GELF messages in datagrams.
     pub(crate) fn gelf_datagram(&self, peer: &str, way: Transport) -> Source {
         Source { is_gelf: true, ..self.text_of(&self.gelf_datagrams, peer, way) }
     }
 
-    /// Takes what arrives of one sender at once as one record.
+    /// Creates the source of a sender for which the bytes of one read are a record.
     pub(crate) fn bytes(&self, peer: &str, way: Transport) -> Source {
         self.text_of(&self.bytes, peer, way)
     }
@@ -95,13 +95,13 @@ impl Sources {
     }
 }
 
-/// How far a look at the bytes of a sender came.
+/// The result of processing the bytes of a sender.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Taken {
-    /// Bytes that are done with.
+    /// Number of bytes consumed.
     pub(crate) done: usize,
-    /// Another look at the others is worth it when there are this many.
+    /// Number of bytes at which another attempt is worthwhile.
     pub(crate) need: usize,
-    /// The turn is over: there may be more records in what is there.
+    /// Whether the turn is over: there may be more records in the available bytes.
     pub(crate) is_cut: bool,
 }

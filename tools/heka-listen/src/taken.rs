@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much of one numbered stream has been taken, over all the connections that it ever had.
+//! The accepted part of one numbered stream, across all its connections.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,30 +12,30 @@ use crate::relay::Relayed;
 /// The name of a stream, or of a process.
 pub(crate) type Id = [u8; 16];
 
-/// What is known of a stream.
+/// The state of a stream.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    /// Number of the last record that was taken.
+    /// Number of the last accepted record.
     pub(crate) last: Cell<u64>,
-    /// The connection that it goes on with.
+    /// The connection that continues it.
     pub(crate) holder: Cell<u64>,
-    /// When there was a connection last.
+    /// Time of its last connection.
     pub(crate) left: Cell<Instant>,
-    /// A record that was damaged, and how often in succession.
+    /// A damaged record, and how often it was damaged in succession.
     pub(crate) damaged: Cell<(u64, u32)>,
-    /// When the last claim was made.
+    /// Time of the last claim.
     pub(crate) claimed: Cell<u64>,
-    /// The run of a receiver that its sender had heard when it became known here, and the number of
-    /// the record before.
+    /// The run of the receiver that its sender had last heard from when it became known here, and
+    /// the number of the record before.
     pub(crate) origin: Cell<(Id, u64)>,
-    /// Where it came from.
+    /// The network it came from.
     pub(crate) network: Rc<str>,
-    /// Its records are passed on with positions, and delivered by others.
+    /// Set if its records are relayed with positions, and delivered by later stages.
     pub(crate) relayed: Option<Relayed>,
 }
 
 impl Taken {
-    /// Nothing is taken of a stream from there.
+    /// Creates the state of a stream of which nothing has been accepted.
     pub(crate) fn new(network: Rc<str>) -> Self {
         Self {
             last: Cell::new(0),
@@ -49,7 +49,7 @@ impl Taken {
         }
     }
 
-    /// A claim to it was made at that time.
+    /// Notes a claim made at time `at`.
     pub(crate) fn claim(&self, at: u64) {
         self.claimed.set(at);
         if let Some(relayed) = &self.relayed {
@@ -57,8 +57,8 @@ impl Taken {
         }
     }
 
-    /// Nothing behind record `number` counts as taken. Returns whether something had; a stream that
-    /// is relayed then begins behind what is known to be delivered.
+    /// Makes everything after record `number` count as not accepted. Returns whether something had
+    /// been; a relayed stream then begins after the part that is known to be delivered.
     pub(crate) fn rewind(&self, number: u64) -> bool {
         let is_ahead = self.last.get() > number;
         if is_ahead {

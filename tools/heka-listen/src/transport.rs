@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How text came: that, and who sent it, is all that is known of its messages.
+//! How text arrived: this and the sender are all that is known of its messages.
 
 use std::net::SocketAddr;
 
@@ -7,10 +7,10 @@ use heka_core::net::Addr;
 use heka_core::os::clock;
 use heka_core::wire::{DEFAULT_SEVERITY, Message, Template};
 
-/// Bytes of the longest IPv6 address in text.
+/// Length of the longest IPv6 address as text.
 const LONGEST_IP: usize = 45;
 
-/// The way that text took.
+/// The transport of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     Tcp,
@@ -21,7 +21,7 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// To that address.
+    /// Returns the transport of an address.
     pub(crate) fn to(addr: &Addr) -> Self {
         match addr {
             Addr::Udp(_) => Self::Udp,
@@ -31,12 +31,12 @@ impl Transport {
         }
     }
 
-    /// Whether the other end is on this machine for certain.
+    /// Whether the peer is certainly on this host.
     pub(crate) fn is_local(self) -> bool {
         self == Self::Unix
     }
 
-    /// What messages made of text have in common, `type_` in them if it was asked for.
+    /// Returns the common parts of messages made of text, with `type_` if given.
     pub(crate) fn template(self, type_: Option<&str>, host: &str) -> Template {
         let type_ = type_.unwrap_or(self.input()).to_owned();
         let message = Message {
@@ -49,15 +49,15 @@ impl Transport {
         Template::new(&message, None)
     }
 
-    /// How much text has room in a message of up to `limit` bytes, whatever its transport; its
-    /// delimiter not counted.
+    /// Returns the maximum length of text in a message of up to `limit` bytes, whatever its
+    /// transport, without the delimiter.
     pub(crate) fn text_room(type_: Option<&str>, limit: usize) -> Option<usize> {
         let longest = LONGEST_IP.max(clock::hostname().len());
         let template = Self::Unix.template(type_, &"x".repeat(longest));
         template.room(limit)?.checked_sub(1).filter(|room| *room > 0)
     }
 
-    /// Type and Logger of messages, as Heka's inputs are called.
+    /// Returns the Type and Logger of messages, which are named like Heka's inputs.
     fn input(self) -> &'static str {
         match self {
             Self::Tcp => "TcpInput",
@@ -67,7 +67,7 @@ impl Transport {
         }
     }
 
-    /// The host of a peer, without a port; behind a unix socket it is this one.
+    /// Returns the host of a peer, without a port; for a unix socket this host.
     pub(crate) fn host(self, peer: &str) -> String {
         match (self, peer.parse::<SocketAddr>()) {
             (Self::Unix | Self::Program, _) => clock::hostname(),

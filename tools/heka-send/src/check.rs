@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `--check`: connects to every address, sends no message, and says what is there.
+//! `--check`: connects to every address, sends no message, and reports what is there.
 
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
@@ -14,13 +14,13 @@ use crate::place::Identity;
 use crate::plan::{Ack, Delivery, Plan};
 use crate::window::Window;
 
-/// How long a peer that need not answer may take to say that it expects something else.
+/// Time for a peer that need not answer to reject the protocol.
 const OBJECTION: Duration = Duration::from_secs(1);
 
-/// Looks at every address: status 3 if one of them fails.
+/// Checks every address; status 3 if any of them fails.
 pub(crate) fn check(mut plan: Plan) -> Result<Status, Stop> {
     let mut out = Output::stdout()?.text();
-    // Commands are not waited for without end here.
+    // Even commands are not waited for indefinitely here.
     plan.delivery.linger = Some(plan.delivery.linger());
     let mut status = Status::Done;
     for addr in plan.targets.iter().flatten() {
@@ -39,7 +39,7 @@ pub(crate) fn check(mut plan: Plan) -> Result<Status, Stop> {
     Ok(status)
 }
 
-/// What is at an address, in words.
+/// Describes what is at an address.
 fn look_at(addr: &Addr, plan: &Plan) -> Result<Result<String, Fault>, Stop> {
     let mut link = match Link::connect(&plan.dialer, addr, &plan.delivery) {
         Ok(link) => link,
@@ -59,8 +59,8 @@ fn look_at(addr: &Addr, plan: &Plan) -> Result<Result<String, Fault>, Stop> {
     Ok(meet(&mut link, &plan.delivery, asks, is_program)?.map(|more| format!("{begun}{more}")))
 }
 
-/// Talks to a peer until it is known what it does: one that is asked for acknowledgements has to
-/// answer, unless it is a program, which need not before it has a message.
+/// Talks to a peer until its behaviour is known. A peer that is asked for acknowledgements has to
+/// answer, unless it is a program, which need not answer before it has a message.
 fn meet(
     link: &mut Link,
     delivery: &Delivery,
@@ -96,7 +96,7 @@ fn meet(
     }
 }
 
-/// What the end of a connection says of a peer that has acknowledged nothing.
+/// Interprets the end of a connection to a peer that has acknowledged nothing.
 fn ended(over: Over, asks: bool, is_program: bool) -> Result<&'static str, Fault> {
     match over.end {
         End::Ours | End::Peer if is_program => Ok(", exit status 0"),

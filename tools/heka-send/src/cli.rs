@@ -207,12 +207,12 @@ impl Cli {
         Limits {
             size: self.queue_size,
             file_size: self.queue_file_size,
-            // What was put there is taken out again, also a line that became a message.
+            // Messages in the queue were accepted before, including lines that became messages.
             message_size: u32::MAX as usize,
         }
     }
 
-    /// Flags that do not go together.
+    /// Rejects flags that do not go together.
     fn check(&self, uses_tls: bool, addresses: &[Addr]) -> Result<(), Stop> {
         if self.no_framing {
             let fits = self.output == Form::Heka && addresses.iter().all(Addr::is_datagram);
@@ -228,7 +228,7 @@ impl Cli {
     }
 }
 
-/// A flag that nothing would come of is a mistake.
+/// Rejects flags without effect.
 fn check_effects(
     output: Form,
     input: InputForm,
@@ -247,7 +247,7 @@ fn check_effects(
     Ok(())
 }
 
-/// What is done with refused messages, `keeps` if there is a file for them.
+/// Returns the treatment of refused messages; `keeps` says whether there is a file for them.
 fn plan_refused(
     asked: Option<Refused>,
     keeps: bool,

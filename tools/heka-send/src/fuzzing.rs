@@ -15,7 +15,7 @@ use queue::{Limits, Queue};
 
 const LIMITS: Limits = Limits { size: 1 << 20, file_size: 1 << 16, message_size: 1 << 12 };
 
-/// Reads all that the queue in `dir` hands out; none if it is refused.
+/// Reads everything in the queue in `dir`; `None` if the queue is refused.
 fn read_all(dir: &Path) -> Option<u64> {
     let mut queue = Queue::open(dir, LIMITS).ok()?;
     let (mut count, mut last) = (0, queue.acknowledged());
@@ -41,9 +41,9 @@ fn prepare(dir: &Path) {
     fs::set_permissions(dir, mode).expect("a scratch directory of ours");
 }
 
-/// Two files of a queue, its cursor and its end, in this order behind their lengths (two bytes
-/// each). Whatever they hold: the queue is opened or refused, and if it is opened a second time it
-/// hands out the same, and once more what was appended then.
+/// Takes two files of a queue, its cursor and its end, in this order, each after its length (two
+/// bytes). Whatever they contain, the queue is opened or refused. If it is opened a second time, it
+/// yields the same messages, and then the one that was appended.
 pub fn queue(input: &[u8], dir: &Path) {
     prepare(dir);
     let mut rest = input;
@@ -67,7 +67,7 @@ pub fn queue(input: &[u8], dir: &Path) {
     assert_eq!(read_all(dir), Some(count + added as u64), "a message is lost");
 }
 
-/// The same with a cursor alone, beside two messages.
+/// Like [`queue`] with only a cursor, beside two messages.
 pub fn cursor(input: &[u8], dir: &Path) {
     prepare(dir);
     let (mut frames, mut ends) = (Vec::new(), Vec::new());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The input: frames, lines or any bytes, from standard input.
+//! The input: frames, lines or arbitrary bytes, from standard input.
 
 use std::time::Instant;
 
@@ -14,30 +14,30 @@ use nix::sys::stat::{SFlag, fstat};
 
 use crate::plan::{InputForm, Plan};
 
-/// Bytes that are no records go into datagrams of this size, as with socat(1).
+/// Arbitrary bytes are sent in datagrams of this size, as with socat(1).
 const DATAGRAM: usize = 8192;
 
-/// One record of the input, or several.
+/// One or several records of the input.
 #[derive(Debug)]
 pub(crate) enum Record<'a> {
-    /// Frames that can go out as they are.
+    /// Frames that can be sent unchanged.
     Run(Run<'a>),
     /// A framed message.
     Frame(&'a Frame<'a>),
-    /// A position alone, for the stage that stores positions.
+    /// A position without a message, for the stage that stores positions.
     Mark(&'a [u8]),
-    /// A line without its end.
+    /// A line without its line end.
     Line(&'a [u8]),
-    /// Any bytes.
+    /// Arbitrary bytes.
     Bytes(&'a [u8]),
 }
 
-/// Frames side by side at the front of the input.
+/// Consecutive frames at the front of the input.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     input: &'a mut Input,
     len: usize,
-    /// Where each of them ends.
+    /// The end of each frame.
     pub(crate) ends: &'a [usize],
 }
 
@@ -50,8 +50,8 @@ impl Run<'_> {
         self.len
     }
 
-    /// How long the longest of the messages is. In front of each stand its header, the length of
-    /// that, and two separators.
+    /// Returns an upper bound on the length of the longest message: the longest frame without its
+    /// header, the header's length, and two separators.
     pub(crate) fn longest_message(&self) -> usize {
         let (bytes, mut start, mut longest) = (self.bytes(), 0, 0);
         for &end in self.ends {
@@ -62,7 +62,7 @@ impl Run<'_> {
         longest
     }
 
-    /// Hands over every frame.
+    /// Calls `receive` for every frame.
     pub(crate) fn each(&self, mut receive: impl FnMut(&Frame<'_>)) {
         let bytes = self.bytes();
         let splitter = Splitter::frames(bytes.len());
@@ -73,7 +73,7 @@ impl Run<'_> {
         }
     }
 
-    /// Takes the bytes with the buffer they are in, if it is worth it, and leaves `spare`.
+    /// Takes the bytes with their buffer, if that is worthwhile, and leaves `spare`.
     pub(crate) fn take(&mut self, spare: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
         let taken = self.input.take_buffer(self.len, spare)?;
         self.len = 0;
@@ -82,7 +82,7 @@ impl Run<'_> {
 }
 
 impl<'a> Record<'a> {
-    /// The position after it, if it carries one.
+    /// Returns the position after the record, if it carries one.
     pub(crate) fn checkpoint(&self) -> Option<&'a [u8]> {
         match self {
             Self::Frame(frame) => frame.header.checkpoint,
@@ -90,7 +90,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// How many messages it is.
+    /// Returns the number of messages.
     pub(crate) fn count(&self) -> u64 {
         match self {
             Self::Run(run) => run.ends.len() as u64,
@@ -104,21 +104,21 @@ impl<'a> Record<'a> {
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) input: Input,
-    /// `None` until it is known what comes.
+    /// `None` until the kind of input is known.
     splitter: Option<Splitter>,
     progress: Progress,
-    /// Any bytes are a record.
+    /// Whether any bytes are a record.
     is_raw: bool,
-    /// Frames can go out as they are, so runs of them need no closer look.
+    /// Whether frames can be sent unchanged, so that runs of them need not be parsed.
     is_verbatim: bool,
-    /// Where the frames of a run end.
+    /// The ends of the frames in a run.
     ends: Vec<usize>,
-    /// What ends a line.
+    /// The byte that ends a line.
     delimiter: u8,
-    /// Longest frame, and longest line.
+    /// Maximum length of a frame, and of a line.
     limit: usize,
     line_limit: usize,
-    /// Whether something of the input is lost.
+    /// Whether any input was lost.
     pub(crate) has_lost: bool,
     left: u64,
     ended: bool,
@@ -126,7 +126,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// `line_limit` is the longest line; what is longer is continued in the next one.
+    /// Creates the source. Lines over `line_limit` are continued in the next message.
     pub(crate) fn new(plan: &Plan, is_verbatim: bool, line_limit: usize) -> Result<Self, Stop> {
         let delimiter = if plan.payload.null { 0 } else { b'\n' };
         let is_raw = plan.output == Form::Raw;
@@ -160,13 +160,13 @@ impl Source {
         })
     }
 
-    /// Whether no further record will come.
+    /// Whether the input has ended.
     pub(crate) fn is_ended(&self) -> bool {
         self.ended
     }
 
-    /// Whether there is nothing in it but what a writer could still take back by not writing it:
-    /// a pipe that holds data, or whose writer is there.
+    /// Whether the input is a pipe that still holds data or has a writer: data that is not read
+    /// stays the writer's responsibility.
     ///
     /// # Errors
     /// A signal.
@@ -178,7 +178,7 @@ impl Source {
         Ok(ready.first() != Some(&PollFlags::POLLHUP))
     }
 
-    /// Reads once and hands over the records that are complete.
+    /// Reads once and passes on the complete records.
     pub(crate) fn read(
         &mut self,
         receive: &mut impl FnMut(&mut Record<'_>) -> Result<(), Stop>,
@@ -214,8 +214,8 @@ impl Source {
         Ok(())
     }
 
-    /// Hands over what is first in the input and returns how many records that were; `None` if
-    /// more has to be read.
+    /// Passes on the first records of the input and returns their number; `None` if more must be
+    /// read.
     fn deliver_next(
         &mut self,
         more: More,
@@ -272,7 +272,7 @@ impl Source {
     }
 }
 
-/// Lines no longer than `limit`; what is longer is continued in the next one.
+/// Splits lines; a line over `limit` is continued in the next message.
 fn lines(delimiter: u8, limit: usize) -> Splitter {
     let limit = Limit { size: limit, oversize: Oversize::Split };
     Splitter::new(Framing::Delimited(delimiter), limit)

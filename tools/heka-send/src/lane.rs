@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The way of a record from the source into the windows of the targets, past the queue if there is
-//! one.
+//! The path of a record from the source into the windows of the targets, through the queue if there
+//! is one.
 
 use std::time::Instant;
 
@@ -19,10 +19,10 @@ use crate::place::Identity;
 use crate::plan::{Ack, Plan};
 use crate::spool::{Bypass, Spool};
 
-/// What every record passes.
+/// The path of all records.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    /// Makes what the peers get.
+    /// Creates the bytes for the peers.
     packer: Packer,
     spool: Option<Spool>,
     pub(crate) commit: Option<Commit>,
@@ -40,7 +40,7 @@ impl Lane {
         let spool = match &plan.queue {
             None => None,
             Some(settings) => {
-                // What is queued is signed already.
+                // Queued records are signed already.
                 let packer = Packer::new(Form::Heka, plan.payload.clone(), signer.take());
                 Some(Spool::open(settings, packer)?)
             }
@@ -61,12 +61,12 @@ impl Lane {
         Ok(Self { packer, spool, commit, tee, delimiter, oversized, failed })
     }
 
-    /// Whether frames without delivery state pass as they are.
+    /// Whether frames without delivery state are sent unchanged.
     pub(crate) fn is_verbatim(&self) -> bool {
         self.spool.as_ref().map_or(&self.packer, |spool| &spool.packer).is_verbatim()
     }
 
-    /// Number of the last record that is delivered already.
+    /// Returns the number of the last record that has been delivered.
     pub(crate) fn acknowledged(&self) -> u64 {
         self.spool.as_ref().map_or(0, |spool| spool.queue.acknowledged())
     }
@@ -80,12 +80,12 @@ impl Lane {
         }
     }
 
-    /// Whether everything that came in has reached the windows.
+    /// Whether all input has reached the windows.
     pub(crate) fn is_drained(&self) -> bool {
         self.spool.as_ref().is_none_or(Spool::is_drained)
     }
 
-    /// Records that follow are read in one go.
+    /// Begins a block: the records that follow were read together.
     pub(crate) fn start_block(&mut self, targets: &[Target]) {
         let last = self.last(targets);
         if let Some(commit) = &mut self.commit {
@@ -93,7 +93,7 @@ impl Lane {
         }
     }
 
-    /// Takes one record from the source, or a run of them.
+    /// Adds one record from the source, or a run of them.
     pub(crate) fn put(
         &mut self,
         record: &mut Record<'_>,
@@ -127,7 +127,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Takes a position that counts once the records before it are delivered.
+    /// Adds a position that counts once the records before it are delivered.
     fn mark(&mut self, checkpoint: &[u8], targets: &[Target]) {
         let last = self.last(targets);
         if let Some(commit) = &mut self.commit {
@@ -135,13 +135,13 @@ impl Lane {
         }
     }
 
-    /// Number of the last record that was taken.
+    /// Returns the number of the last record added.
     pub(crate) fn last(&self, targets: &[Target]) -> u64 {
         let last = targets.first().map_or(0, |target| target.window.last());
         self.spool.as_ref().map_or(last, |spool| spool.appended)
     }
 
-    /// Passes a record on to standard output (`--tee`).
+    /// Copies a record to standard output (`--tee`).
     fn copy(&mut self, record: &Record<'_>) -> Result<(), Stop> {
         let Some((encoder, tee)) = &mut self.tee else { return Ok(()) };
         let is_for_people = encoder.form().is_short();
@@ -164,7 +164,7 @@ impl Lane {
         tee.end_record()
     }
 
-    /// The records read in one go are complete: queues them.
+    /// Ends a block, and queues its records.
     pub(crate) fn end_block(&mut self, targets: &mut [Target]) -> Result<(), Stop> {
         if let Some((_, tee)) = &mut self.tee {
             tee.flush()?;
@@ -198,13 +198,13 @@ impl Lane {
         self.spool.as_ref().is_some_and(|spool| spool.queue.has_unread()) && want_more(targets)
     }
 
-    /// All targets have everything up to this record.
+    /// Notes that all targets have everything up to this record.
     pub(crate) fn acknowledge(&mut self, number: u64) -> Result<(), Stop> {
         let mut delivered = number;
         if let Some(spool) = &mut self.spool {
             let is_awaited = self.commit.as_ref().is_some_and(Commit::is_due);
             spool.acknowledge(number, is_awaited)?;
-            // What is on disk is as safe as what has arrived.
+            // Records on disk are as safe as those that have arrived.
             delivered = spool.safe;
         }
         if let Some(commit) = &mut self.commit {
@@ -214,7 +214,7 @@ impl Lane {
         Ok(())
     }
 
-    /// When [`Lane::acknowledge`] has something to do though nothing happens.
+    /// Returns when to call [`Lane::acknowledge`] even without events.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let sync = self.spool.as_ref().and_then(Spool::deadline);
         let is_wanted = self.spool.as_ref().is_some_and(Spool::has_unsafe);
@@ -222,7 +222,7 @@ impl Lane {
         sync.into_iter().chain(save).min()
     }
 
-    /// Stores what there is to store, at the end.
+    /// Stores positions and the queue's state at the end.
     pub(crate) fn store(&mut self) -> Result<(), Stop> {
         if let Some(spool) = &mut self.spool {
             spool.store(&mut self.failed)?;
@@ -236,7 +236,7 @@ impl Lane {
         }
     }
 
-    /// Whether what is not acknowledged is lost with this process.
+    /// Whether unacknowledged records are lost with this process.
     pub(crate) fn is_volatile(&self) -> bool {
         self.spool.is_none()
     }

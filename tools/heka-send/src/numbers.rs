@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What heka-send counts.
+//! Statistics of heka-send.
 
 use heka_core::net::put_faults;
 use heka_core::report::stats::{Counter, Metric, Table};
 
-/// Whether there is a connection to each address.
+/// Whether each address is connected.
 pub(crate) static CONNECTED: Table = Table::new();
 pub(crate) static CONNECTS: Counter = Counter::new();
 pub(crate) static SENT: Counter = Counter::new();
@@ -14,13 +14,13 @@ pub(crate) static RESENT: Counter = Counter::new();
 pub(crate) static DROPPED: Counter = Counter::new();
 pub(crate) static IN_DOUBT: Counter = Counter::new();
 pub(crate) static IN_FLIGHT: Counter = Counter::new();
-/// When the oldest message came that is not acknowledged.
+/// Arrival time of the oldest unacknowledged message.
 pub(crate) static OLDEST: Counter = Counter::new();
 pub(crate) static ACKNOWLEDGED_AT: Counter = Counter::new();
 pub(crate) static QUEUED: Counter = Counter::absent();
 pub(crate) static QUEUE_LIMIT: Counter = Counter::absent();
 
-/// In the order in which they are shown.
+/// In display order.
 pub(crate) const ALL: &[Metric] = &[
     Metric::total("heka_send_sent_messages_total", "Messages written to the receiver", &SENT)
         .word("sent"),

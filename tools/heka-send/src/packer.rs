@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records as they go over the wire: frames as they came in, or signed, or reduced to their
-//! payload.
+//! Records in their wire form: frames unchanged, signed, or reduced to their payload.
 
 use heka_core::codec::{Form, Payload};
 use heka_core::net::Addr;
@@ -13,18 +12,18 @@ use crate::input::{Record, Run};
 use crate::peer::Target;
 use crate::plan::{Ack, Plan};
 
-/// A message of this size fits a UDP datagram with whatever header its frame has.
+/// Maximum length of a message that fits into a UDP datagram whatever its frame's header.
 const DATAGRAM_MESSAGE: usize = 65_507 - MAX_HEADER_SIZE - 3;
 
-/// Turns records into the bytes that the peer gets.
+/// Converts records to the bytes for the peer.
 #[derive(Debug)]
 pub(crate) struct Packer {
     form: Form,
-    /// Messages have frames.
+    /// Whether messages have frames.
     framing: bool,
     payload: Payload,
     signer: Option<Signer>,
-    /// What messages made of lines have in common.
+    /// The common parts of messages made of lines.
     template: Template,
 }
 
@@ -34,18 +33,18 @@ impl Packer {
         Self { form, framing: true, payload, signer, template }
     }
 
-    /// The same with frames around messages or without.
+    /// Sets whether messages have frames.
     pub(crate) fn framing(self, framing: bool) -> Self {
         Self { framing, ..self }
     }
 
-    /// Whether a frame without delivery state goes out as it came in.
+    /// Whether a frame without delivery state is sent unchanged.
     pub(crate) fn is_verbatim(&self) -> bool {
         self.form == Form::Heka && self.framing && self.signer.is_none()
     }
 
-    /// Adds one record, or a run of them, to the window of every target and returns the number of
-    /// the last. A record that does not fit a frame gets none.
+    /// Adds one record, or a run of them, to the window of every target; returns the number of the
+    /// last one. A record that does not fit into a frame gets no number.
     pub(crate) fn put_all(
         &mut self,
         record: &mut Record<'_>,
@@ -58,7 +57,7 @@ impl Packer {
         let mut outcome = Ok(());
         for target in targets {
             outcome = self.put(target.window.buffer(), record);
-            // A peer counts what it gets.
+            // A peer counts the records that it receives.
             number = match outcome {
                 Ok(()) => target.window.end_record(),
                 Err(_) => target.window.last(),
@@ -70,7 +69,7 @@ impl Packer {
     /// Appends one record, or a run of them.
     ///
     /// # Errors
-    /// If it does not fit a frame; nothing is appended then.
+    /// If it does not fit into a frame; nothing is appended then.
     pub(crate) fn put(
         &mut self,
         out: &mut Vec<u8>,
@@ -99,7 +98,7 @@ impl Packer {
         Ok(())
     }
 
-    /// Delivery state concerns only neighbouring stages: it is taken off.
+    /// Appends a frame without its delivery state, which concerns only neighbouring stages.
     fn put_frame(&self, out: &mut Vec<u8>, frame: &Frame<'_>) -> Result<(), FrameTooLarge> {
         if let Some(signer) = &self.signer {
             let digest = signer.sign(frame.message);
@@ -116,7 +115,7 @@ impl Packer {
     }
 }
 
-/// What messages made of lines have in common.
+/// Returns the common parts of messages made of lines.
 fn template(signer: Option<Signer>) -> Template {
     let message = Message {
         logger: Some("heka-send".into()),
@@ -127,10 +126,10 @@ fn template(signer: Option<Signer>) -> Template {
     Template::new(&message, signer)
 }
 
-/// The longest line that has room in a message, if lines become messages.
+/// Returns the maximum length of a line in a message, if lines become messages.
 ///
 /// # Errors
-/// None has: status 2.
+/// If no line fits: status 2.
 pub(crate) fn line_limit(plan: &Plan) -> Result<usize, Stop> {
     if plan.output != Form::Heka {
         return Ok(plan.max_record);
@@ -142,23 +141,23 @@ pub(crate) fn line_limit(plan: &Plan) -> Result<usize, Stop> {
         .ok_or_else(|| Stop::usage("--message-limit: headers alone take more"))
 }
 
-/// Looks whether messages that are only passed on are longer than receivers take.
+/// Detects forwarded messages that are longer than receivers accept.
 #[derive(Debug)]
 pub(crate) struct Oversized {
-    /// None if that is known, or was reported.
+    /// `None` once that is known or has been reported.
     limit: Option<usize>,
 }
 
 impl Oversized {
     pub(crate) fn new(plan: &Plan) -> Self {
-        // What acknowledges is heka-listen, which says itself what it refuses.
+        // A peer that acknowledges is heka-listen, which reports refusals itself.
         let mut addrs = plan.targets.iter().flatten();
         let acknowledge = addrs.all(|addr| plan.delivery.ack_of(addr) == Ack::Peer);
         let may_be_refused = plan.output == Form::Heka && !acknowledge;
         Self { limit: may_be_refused.then_some(plan.message_limit) }
     }
 
-    /// Warns of the first one.
+    /// Warns of the first such message.
     #[inline]
     pub(crate) fn look(&mut self, record: &Record<'_>) {
         let Some(limit) = self.limit else { return };
@@ -177,7 +176,7 @@ impl Oversized {
     }
 }
 
-/// Adds frames as they are; where there is one target, with the buffer that they lie in.
+/// Adds frames unchanged; with a single target, by taking over their buffer.
 pub(crate) fn put_run(run: &mut Run<'_>, targets: &mut [Target]) -> u64 {
     let ends = run.ends;
     if let [target] = targets

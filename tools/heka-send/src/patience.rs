@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether input waits a moment for peers that have everything else: what they do not get
-//! as it is queued has to be read from the queue again, and so has all that comes before they have
-//! caught up. A peer that is slow for longer is what the queue is for.
+//! Decides whether input waits briefly for peers that have everything else. Records that a peer
+//! does not receive as they are queued have to be read back from the queue, as do all others until
+//! it has caught up. A peer that is slow for longer is left to the queue.
 
 use std::time::{Duration, Instant};
 
 use crate::peer::Target;
 
-/// How long peers may take to make room.
+/// Time for peers to make room.
 const LIMIT: Duration = Duration::from_millis(50);
 
-/// How patient we are.
+/// The state of waiting for peers.
 #[derive(Debug, Default)]
 pub(crate) enum Patience {
     /// The peers keep up.
     #[default]
     Whole,
-    /// They have had no room since then.
+    /// The peers have had no room since this time.
     Since(Instant),
-    /// They had their time, and are slow.
+    /// The peers had their time, and are slow.
     Over,
 }
 
 impl Patience {
-    /// Whether the next input is left where it is for now.
+    /// Whether the next input must wait.
     pub(crate) fn waits_for(&mut self, peers: &[Target]) -> bool {
         if peers.iter().all(|peer| peer.window.has_much_room()) {
             *self = Self::Whole;
@@ -39,7 +39,7 @@ impl Patience {
         matches!(self, Self::Since(_))
     }
 
-    /// When that will be over, if it is not.
+    /// Returns when the wait ends.
     pub(crate) fn due(&self) -> Option<Instant> {
         match self {
             Self::Since(since) => Some(*since + LIMIT).filter(|due| *due > Instant::now()),

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a peer that is to acknowledge records learns of their numbers.
+//! Tells a peer that acknowledges records about their numbers.
 //!
-//! A frame without a message carries them: stream and number of the record before it
-//! (heka-stream(5)). It goes out first on every connection, and then now and then, so that a peer
-//! that lost count acknowledges again: when everything is written and nothing was acknowledged for
-//! a while, at the end, and every [`TELL_EVERY`] bytes. The first one also proves that the stream
-//! is ours.
+//! A frame without a message carries the stream and the number of the record before it
+//! (heka-stream(5)). It is sent first on every connection, and then from time to time, so that a
+//! peer that lost count acknowledges again: when everything is written and nothing was acknowledged
+//! for a while, at the end, and every [`TELL_EVERY`] bytes. The first one also proves ownership of
+//! the stream.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -16,18 +16,17 @@ use heka_core::delivery::claim::{CLAIM_SIZE, NOBODY, StreamKey};
 use heka_core::report::Stop;
 use heka_core::wire::{Header, put_frame};
 
-/// So many bytes of records go out between two numbers.
+/// Number of bytes of records between two numbers.
 const TELL_EVERY: u64 = 1 << 20;
-/// How long a peer that has everything may take to acknowledge it before it is sent the number
-/// again.
+/// Time for a peer that has everything to acknowledge it before the number is sent again.
 const SOON: Duration = Duration::from_millis(5);
 
-/// The stream of records, as the peers of one target know it.
+/// The identity of a stream of records towards the peers of one target.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     id: [u8; 16],
     key: Arc<StreamKey>,
-    /// The run of a receiver that was heard last.
+    /// The run of the receiver that answered last.
     heard: [u8; 16],
 }
 
@@ -36,7 +35,7 @@ impl Identity {
         Ok(Self { id, key: Arc::new(StreamKey::from_seed(seed)?), heard: NOBODY })
     }
 
-    /// The same for another target: two of them may be one receiver.
+    /// Returns the identity for another target: two targets may be the same receiver.
     pub(crate) fn for_target(&self, index: usize) -> Self {
         let index = (index as u64).to_be_bytes();
         let mut identity = self.clone();
@@ -44,59 +43,59 @@ impl Identity {
         identity
     }
 
-    /// Whether any receiver has named its run: it acknowledges.
+    /// Whether any receiver has named its run, which means that it acknowledges.
     pub(crate) fn is_heard(&self) -> bool {
         self.heard != NOBODY
     }
 
-    /// A receiver names its run.
+    /// Notes the run that a receiver names.
     pub(crate) fn hear(&mut self, run: &[u8]) {
         self.heard = run.try_into().unwrap_or(self.heard);
     }
 }
 
-/// The place that the peer was sent.
+/// The number that the peer was sent.
 #[derive(Debug)]
 struct Told {
     /// Number of the last record before it.
     number: u64,
-    /// Bytes of records that were written by then.
+    /// Number of bytes of records written before it.
     written: u64,
     at: Instant,
 }
 
-/// Where we are in the stream of records, for the peer of one connection.
+/// The position in the stream of records, for the peer of one connection.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// `None` if the peer is sent nothing.
+    /// `None` if the peer is sent no numbers.
     pub(crate) identity: Option<Identity>,
-    /// Number of the last record that was ever sent when the connection was made.
+    /// The highest number that had ever been sent when the connection was made.
     sent: u64,
-    /// What it was sent last.
+    /// The last number sent to the peer.
     told: Option<Told>,
-    /// What of that it did not take yet.
+    /// The part of it that has not been written yet.
     untold: Vec<u8>,
 }
 
 impl Place {
-    /// On a new connection; no record after `sent` was ever sent.
+    /// Creates the state of a new connection; `sent` is the highest number that was ever sent.
     pub(crate) fn new(identity: Option<Identity>, sent: u64) -> Self {
         Self { identity, sent, told: None, untold: Vec::new() }
     }
 
-    /// Whether something of it has to go out before the next record does.
+    /// Whether part of a number has to be written before the next record.
     pub(crate) fn is_pending(&self) -> bool {
         !self.untold.is_empty()
     }
 
-    /// Whether the peer was sent anything.
+    /// Whether the peer was sent a number.
     pub(crate) fn was_told(&self) -> bool {
         self.told.is_some()
     }
 
-    /// Whether the place should be sent now. No record after `last` goes out on this connection, of
-    /// which `written` bytes did. Nothing was acknowledged since `idle`; nothing is added any more
-    /// if this is `at_end`.
+    /// Whether a number should be sent now. `last` is the last record for this connection, on which
+    /// `written` bytes have been written. Nothing was acknowledged since `idle`; `at_end` says that
+    /// no more records will be added.
     pub(crate) fn is_due(
         &self,
         window: &Window,
@@ -108,7 +107,7 @@ impl Place {
         if self.identity.is_none() || self.is_pending() {
             return false;
         }
-        // Where nothing is to be sent nobody need be asked.
+        // A peer that gets no records need not be asked.
         let Some(told) = &self.told else { return !at_end || window.unacknowledged() > 0 };
         if !window.unwritten_until(last).is_empty() {
             return written - told.written >= TELL_EVERY && window.is_between_chunks();
@@ -120,20 +119,20 @@ impl Place {
         is_last || self.again_at(window, idle).is_some_and(|due| due <= Instant::now())
     }
 
-    /// When the place should be sent though there is no record to write.
+    /// Returns when to send a number even if there is no record to write.
     pub(crate) fn again_at(&self, window: &Window, idle: Instant) -> Option<Instant> {
         let told = self.told.as_ref()?;
         let is_waiting = !window.has_unwritten() && self.is_news(window);
         is_waiting.then(|| idle.max(told.at) + SOON)
     }
 
-    /// Whether the peer was sent another place, and has to acknowledge something.
+    /// Whether the number has changed and the peer has something to acknowledge.
     fn is_news(&self, window: &Window) -> bool {
         let number = self.told.as_ref().map(|told| told.number);
         number != Some(window.written_until()) && window.unacknowledged() > 0
     }
 
-    /// Makes what the peer is sent: record `number` was before.
+    /// Prepares the number of the record before the next one.
     pub(crate) fn tell(&mut self, number: u64, written: u64) -> io::Result<()> {
         let Some(identity) = &self.identity else { return Ok(()) };
         let is_first = self.told.is_none();

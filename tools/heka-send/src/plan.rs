@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What heka-send is to do, as its command line says.
+//! The validated task of heka-send.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use heka_core::wire::Signer;
 use crate::place::Identity;
 use crate::queue::Limits;
 
-/// How long peers may take at the end, unless it is said.
+/// Default time for peers at the end.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Forms of the input.
+/// The format of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InputForm {
     /// Recognised by the first record
@@ -27,7 +27,7 @@ pub(crate) enum InputForm {
     Lines,
 }
 
-/// What counts as delivered.
+/// When a message counts as delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ack {
     /// When it is written to the connection
@@ -38,7 +38,7 @@ pub(crate) enum Ack {
     Peer,
 }
 
-/// What to do with a message that the receiver will never write.
+/// The treatment of a message that the receiver refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Refused {
     /// Exit with status 1 before it
@@ -58,7 +58,7 @@ pub(crate) enum QueueFull {
     Exit,
 }
 
-/// Which of several addresses get the messages.
+/// The choice among several addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum To {
     /// One of them, the first that answers
@@ -67,27 +67,27 @@ pub(crate) enum To {
     All,
 }
 
-/// What is to be done, checked.
+/// The validated task.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// One group of addresses for each peer that gets the messages.
     pub(crate) targets: Vec<Vec<Addr>>,
-    /// Nothing is sent: what is at the addresses is reported.
+    /// Whether to report what is at the addresses without sending anything.
     pub(crate) checks: bool,
     pub(crate) input: InputForm,
     pub(crate) output: Form,
-    /// Messages have frames.
+    /// Whether messages have frames.
     pub(crate) framing: bool,
     pub(crate) payload: Payload,
     pub(crate) max_count: Option<u64>,
     pub(crate) max_record: usize,
-    /// Longest message that receivers are known to take.
+    /// Maximum length of a message that receivers are known to accept.
     pub(crate) message_limit: usize,
     pub(crate) commit: Option<PathBuf>,
     pub(crate) delivery: Delivery,
-    /// Where messages are kept that a receiver refuses.
+    /// File for messages that a receiver refuses.
     pub(crate) refused_file: Option<PathBuf>,
-    /// What names the records of this run, or of this queue, if the peer is to acknowledge them.
+    /// The identity of this run's, or this queue's, records, if the peer acknowledges them.
     pub(crate) identity: Option<Identity>,
     pub(crate) queue: Option<QueuePlan>,
     pub(crate) tee: bool,
@@ -98,27 +98,27 @@ pub(crate) struct Plan {
     pub(crate) signer: Option<Signer>,
 }
 
-/// How records are delivered.
+/// Settings of delivery.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Delivery {
-    /// As it was asked for; what holds is [`Delivery::ack_of`].
+    /// As requested; the effective value is [`Delivery::ack_of`].
     pub(crate) ack: Option<Ack>,
     pub(crate) in_flight: usize,
     pub(crate) resend: u64,
     pub(crate) refused: Refused,
-    /// As it was asked for; what holds is [`Delivery::linger_of`].
+    /// As requested; the effective value is [`Delivery::linger_of`].
     pub(crate) linger: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) reconnect_after: u64,
-    /// Messages a second.
+    /// Messages per second.
     pub(crate) rate: Option<u32>,
-    /// Messages share datagrams.
+    /// Whether messages share datagrams.
     pub(crate) shares_datagrams: bool,
 }
 
 impl Delivery {
-    /// What counts as delivered at an address.
+    /// Returns when a message counts as delivered at an address.
     pub(crate) fn ack_of(&self, addr: &Addr) -> Ack {
         match addr {
             _ if addr.is_datagram() => Ack::None,
@@ -127,17 +127,17 @@ impl Delivery {
         }
     }
 
-    /// Whether what is behind an address shows only by its end that it is done.
+    /// Whether completion at an address is only known by the end of its program.
     pub(crate) fn counts_exit_of(&self, addr: &Addr) -> bool {
         matches!(addr, Addr::Exec(_)) && self.ack_of(addr) != Ack::Peer
     }
 
-    /// How long an address may take at the end, if that is limited.
+    /// Returns the time limit for an address at the end, if any.
     pub(crate) fn linger_of(&self, addr: &Addr) -> Option<Duration> {
         if self.counts_exit_of(addr) { self.linger } else { Some(self.linger()) }
     }
 
-    /// How long peers may take at the end.
+    /// Returns the time limit for peers at the end.
     pub(crate) fn linger(&self) -> Duration {
         self.linger.unwrap_or(LINGER)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages that a receiver will never write: counted, reported, and kept in a file if one is named
+//! Messages refused by a receiver: counted, reported, and kept in a file if one is given
 //! (`--refused`, `--refused-file`).
 
 use std::path::Path;
@@ -11,29 +11,29 @@ use heka_core::report::{self, Stop};
 use crate::numbers;
 use crate::peer::Target;
 
-/// What one peer refuses.
+/// The refusals of one peer.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
     keeps: bool,
     /// Number of the last one.
     until: u64,
     count: u64,
-    /// Those that are to be kept and are not yet, side by side.
+    /// Concatenated frames that are yet to be stored.
     frames: Vec<u8>,
 }
 
 impl Refusals {
-    /// None yet; they are kept if `keeps`.
+    /// Creates an empty state; `keeps` says whether to store refused messages.
     pub(crate) fn keeping(keeps: bool) -> Self {
         Self { keeps, ..Self::default() }
     }
 
-    /// How many there were.
+    /// Returns the number of refusals.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    /// Adds one. What is sent again is refused again, and known.
+    /// Adds a refusal. A message that is sent again is refused again, which is not counted.
     pub(crate) fn add(&mut self, number: u64, frame: &[u8]) {
         if number <= self.until {
             return;
@@ -45,13 +45,13 @@ impl Refusals {
         }
     }
 
-    /// Those that were not taken yet.
+    /// Takes the frames to be stored.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.frames)
     }
 }
 
-/// The last `count` messages up to `number` were refused, in words.
+/// Describes the refusal of the last `count` messages up to `number`.
 pub(crate) fn words(number: u64, count: u64, reason: Refusal) -> String {
     match number.saturating_sub(count) + 1 {
         first if first < number => format!("messages {first} to {number} refused: {reason}"),
@@ -59,7 +59,7 @@ pub(crate) fn words(number: u64, count: u64, reason: Refusal) -> String {
     }
 }
 
-/// Reports that they are skipped.
+/// Reports that messages are skipped.
 pub(crate) fn tell(peer: &str, number: u64, count: u64, reason: Refusal) {
     let kind = format_args!("refused messages ({reason})");
     let text = format_args!("{peer}: {}", words(number, count, reason));
@@ -71,21 +71,21 @@ pub(crate) fn tell(peer: &str, number: u64, count: u64, reason: Refusal) {
 #[derive(Debug)]
 pub(crate) struct DeadLetters {
     out: Output,
-    /// What could not be written.
+    /// Data that could not be written.
     unwritten: Vec<u8>,
 }
 
 impl DeadLetters {
-    /// Opens the file, which is appended to. No message in it is longer than `limit`.
+    /// Opens the file for appending. `limit` is the maximum length of a message in it.
     pub(crate) fn open(path: &Path, limit: usize) -> Result<Self, Stop> {
         let out = Output::appended(FileSink::new(path.to_owned(), None, None, true))?;
         Ok(Self { out: out.ending_with(frames_ending(limit))?, unwritten: Vec::new() })
     }
 
-    /// Puts what was refused on disk.
+    /// Writes refused messages to disk.
     ///
     /// # Errors
-    /// The file's: then nothing of it counts as skipped.
+    /// I/O errors of the file; the messages do not count as skipped then.
     pub(crate) fn keep(&mut self, targets: &mut [Target]) -> Result<(), Stop> {
         for target in targets {
             self.unwritten.append(&mut target.window.refusals.take());

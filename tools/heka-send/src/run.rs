@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Standard input to one peer, or to each of several.
+//! Sends standard input to one peer, or to each of several.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,10 +22,10 @@ use crate::peer::Target;
 use crate::plan::Plan;
 use crate::refusals::DeadLetters;
 
-/// How long acknowledgements are waited for when a signal has asked for the end.
+/// Time limit for acknowledgements after a signal has requested the end.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Delivers everything that comes in.
+/// Delivers all input.
 pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
     let mut sender = Sender::new(plan)?;
     let outcome = sender.work();
@@ -42,15 +42,15 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
 struct Sender {
     source: Source,
     lane: Lane,
-    /// Those that were not given up.
+    /// The targets that have not been given up.
     targets: Vec<Target>,
-    /// What is known of the end.
+    /// The exit status so far.
     status: Status,
     /// Number of the last record that an earlier run delivered.
     before: u64,
     dialer: Arc<Dialer>,
     letters: Option<DeadLetters>,
-    /// Acknowledged messages that were counted.
+    /// Number of acknowledged messages that have been counted.
     counted: u64,
     lag: Lag,
     is_behind: bool,
@@ -107,7 +107,7 @@ impl Sender {
         }
     }
 
-    /// Lets every target do what it can, and returns whether nothing is left to do.
+    /// Lets every target make progress; returns whether nothing is left to do.
     fn turn(&mut self, at_end: bool) -> Result<bool, Stop> {
         let mut finished = true;
         let mut index = 0;
@@ -129,29 +129,29 @@ impl Sender {
         Ok(finished)
     }
 
-    /// Whether the others get everything though one target is given up. Not if another run could
-    /// go on where this one ends, with all of them.
+    /// Whether the other targets continue if one is given up. Not if a later run could continue
+    /// where this one ends, with all of them.
     fn may_do_without_one(&self) -> bool {
         self.targets.len() > 1 && self.lane.commit.is_none() && self.lane.is_volatile()
     }
 
-    /// Whether every record that will ever come is in the windows.
+    /// Whether all records are in the windows.
     fn is_at_end(&self) -> bool {
         self.source.is_ended() && self.lane.is_drained()
     }
 
-    /// Waits until something can be done; `true` if that is to read.
+    /// Waits until something can be done; `true` if that is reading.
     fn wait_for_input(&mut self, at_end: bool) -> Result<bool, Stop> {
         let has_room = !self.source.is_ended()
             && self.lane.has_room(&mut self.targets)?
             && !self.leaves_records_to_the_writer()?;
         stats::note_blocked(stats::On::Peer, !has_room && !self.source.is_ended());
         if has_room && self.source.input.is_regular() && self.targets.iter().all(Target::is_idle) {
-            // Every system call less in each turn counts, and a file has always something.
+            // Each avoided system call per turn counts, and a file is always readable.
             serve_signals()?;
             return Ok(true);
         }
-        // What is not wanted yet is due later: what becomes due from here on is wanted.
+        // Deadlines are computed here, so whatever is due now is included.
         let deadline = self.deadline(at_end);
         let mut wanted = Vec::with_capacity(1 + self.targets.len());
         if has_room {
@@ -162,8 +162,9 @@ impl Sender {
         Ok(has_room && ready.first().is_some_and(|ready| !ready.is_empty()))
     }
 
-    /// Whether a pipe is better not read yet: as long as nobody was reached, and nothing is kept on
-    /// disk, records are safer with a writer that can see that we end without having taken them.
+    /// Whether a pipe should not be read yet. As long as no peer was reached and nothing is kept on
+    /// disk, records are safer with a writer, which can see that this process ends without having
+    /// read them.
     fn leaves_records_to_the_writer(&self) -> Result<bool, Stop> {
         let is_nobody_there = !self.targets.iter().any(Target::was_reached);
         Ok(is_nobody_there && self.lane.is_volatile() && self.source.is_pipe_in_use()?)
@@ -171,7 +172,7 @@ impl Sender {
 
     fn deadline(&self, at_end: bool) -> Deadline {
         if self.lane.has_more(&self.targets) {
-            // What was acknowledged in this turn made room for more.
+            // The acknowledgements of this turn made room for more.
             return Some(Instant::now());
         }
         let is_awaited = self.lane.commit.as_ref().is_some_and(Commit::is_waiting);
@@ -186,7 +187,7 @@ impl Sender {
         lane.end_block(targets)
     }
 
-    /// Takes notice of what every target has.
+    /// Notes what every target has received.
     fn advance(&mut self) -> Result<(), Stop> {
         self.keep_refused()?;
         let acknowledged = self.targets.iter().map(|target| target.window.acknowledged()).min();
@@ -209,7 +210,7 @@ impl Sender {
         }
     }
 
-    /// Notes how much is on its way, and since when.
+    /// Counts the unacknowledged messages and the age of the oldest.
     fn count_in_flight(&mut self, acknowledged: u64) {
         let last = self.lane.last(&self.targets);
         numbers::IN_FLIGHT.set(last.saturating_sub(acknowledged));
@@ -220,12 +221,12 @@ impl Sender {
         }
     }
 
-    /// Puts what was refused into its file, before anything says that it is done with.
+    /// Writes refused messages to their file, before they count as done.
     fn keep_refused(&mut self) -> Result<(), Stop> {
         self.letters.as_mut().map_or(Ok(()), |letters| letters.keep(&mut self.targets))
     }
 
-    /// After a signal: lets what has been read still be delivered, for a moment.
+    /// After a signal: lets records that have been read be delivered, within the time limit.
     fn settle(&mut self) {
         let deadline = Instant::now() + GRACE;
         while Instant::now() < deadline && self.unacknowledged() > 0 {
@@ -237,7 +238,7 @@ impl Sender {
                 break;
             }
             for target in self.targets.iter_mut().filter(|target| target.is_connected()) {
-                // One that fails no longer has a connection; the others still have.
+                // A target that fails has no connection any longer; the others still do.
                 let _over = target.work(&self.dialer, true);
             }
         }

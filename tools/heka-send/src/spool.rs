@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The queue on disk and the way past it (`--queue`): records are appended to the queue in blocks,
-//! and while the queue holds nothing else, go on to the peers from memory. What the peers did not
-//! keep up with is read back later.
+//! The queue on disk and the bypass around it (`--queue`). Records are appended to the queue in
+//! blocks and, while the queue holds nothing else, passed on to the peers from memory. Records that
+//! the peers were too slow for are read back later.
 
 use std::time::{Duration, Instant};
 
@@ -17,27 +17,27 @@ use crate::patience::Patience;
 use crate::peer::{Target, want_more};
 use crate::plan::{QueueFull, QueuePlan};
 
-/// So much is gathered before it is put into the queue.
+/// Size at which collected records are written to the queue.
 const BLOCK_SIZE: usize = 64 * 1024;
-/// A full disk is tried again after that.
+/// Interval of attempts while the disk is full.
 const DISK_PERIOD: Duration = Duration::from_millis(500);
 
-/// The queue and what goes into it.
+/// The queue and the records for it.
 #[derive(Debug)]
 pub(crate) struct Spool {
     pub(crate) queue: Queue,
     full: QueueFull,
-    /// Makes the frames that are queued.
+    /// Creates the queued frames.
     pub(crate) packer: Packer,
     block: Vec<u8>,
-    /// Where the frames of the block end.
+    /// The ends of the frames in the block.
     ends: Vec<usize>,
-    /// Records that were taken from the source, and how many of them are on disk.
+    /// Number of records read from the source, and how many of them are on disk.
     pub(crate) appended: u64,
     stored: u64,
-    /// How many of them outlive the machine.
+    /// Number of them that would survive a crash of the system.
     pub(crate) safe: u64,
-    /// When to try again, while the disk is full.
+    /// Time of the next attempt, while the disk is full.
     retry: Option<Instant>,
     ticked: Instant,
     patience: Patience,
@@ -63,7 +63,7 @@ impl Spool {
         })
     }
 
-    /// Takes one record, or a run of them.
+    /// Adds one record, or a run of them.
     pub(crate) fn put(
         &mut self,
         record: &mut Record<'_>,
@@ -83,7 +83,7 @@ impl Spool {
         Ok(packed)
     }
 
-    /// Appends a run where it lies if it is large, and nothing waits before it.
+    /// Appends a large run in place, if nothing is collected before it.
     fn put_run(&mut self, run: &mut Run<'_>, past: &mut Bypass<'_>) -> Result<(), Stop> {
         self.append(past)?;
         self.appended += run.ends.len() as u64;
@@ -107,7 +107,7 @@ impl Spool {
         self.make_room(past)
     }
 
-    /// The first `count` records, which end at `ends`, were queued: hands them to the peers too.
+    /// Passes the first `count` records, which end at `ends` and have been queued, to the peers.
     fn pass(
         &mut self,
         may_pass: bool,
@@ -125,7 +125,7 @@ impl Spool {
         }
     }
 
-    /// The first `count` records of the block are done with.
+    /// Removes the first `count` records from the block.
     fn consume(&mut self, count: usize) {
         let Some(end) = count.checked_sub(1).and_then(|last| self.ends.get(last)).copied() else {
             return;
@@ -136,8 +136,8 @@ impl Spool {
         self.stored = self.appended - self.ends.len() as u64;
     }
 
-    /// Puts what has been gathered into the queue, and makes room if that is wanted. While the disk
-    /// is full, it waits in memory.
+    /// Writes collected records to the queue, dropping old ones for room if so configured. While
+    /// the disk is full, the records wait in memory.
     pub(crate) fn append(&mut self, past: &mut Bypass<'_>) -> Result<(), Stop> {
         if self.retry.is_some_and(|at| Instant::now() < at) {
             return Ok(());
@@ -164,12 +164,12 @@ impl Spool {
         self.make_room(past)
     }
 
-    /// Whether what is appended now is also what the peers get next, and they take it.
+    /// Whether the records appended now are the next ones for the peers, which have room.
     fn may_pass(&self, past: &Bypass<'_>) -> bool {
         past.is_open && !self.queue.has_unread() && want_more(past.targets)
     }
 
-    /// Keeps the queue within its size, if by dropping.
+    /// Keeps the queue within its size, if it may drop records.
     fn make_room(&mut self, past: &mut Bypass<'_>) -> Result<(), Stop> {
         while self.full == QueueFull::DropOldest
             && !self.queue.has_room()
@@ -178,7 +178,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Makes room; `false` if there is nothing to drop.
+    /// Drops the oldest file; `false` if there is nothing to drop.
     fn drop_oldest(&mut self, past: &mut Bypass<'_>) -> Result<bool, Stop> {
         let Some(dropped) = self.queue.drop_oldest()? else { return Ok(false) };
         if dropped > 0 {
@@ -191,7 +191,7 @@ impl Spool {
         Ok(true)
     }
 
-    /// Whether everything that came in has been handed to the peers.
+    /// Whether all input has been passed to the peers.
     pub(crate) fn is_drained(&self) -> bool {
         !self.queue.has_unread() && self.block.is_empty()
     }
@@ -207,8 +207,8 @@ impl Spool {
         Ok(has_room && !(may_pass && self.patience.waits_for(past.targets)))
     }
 
-    /// The peers have everything up to this message; `is_awaited` if somebody waits for what is
-    /// queued to be safe.
+    /// Notes that the peers have everything up to this message; `is_awaited` says that somebody
+    /// waits for queued records to be safe.
     pub(crate) fn acknowledge(&mut self, number: u64, is_awaited: bool) -> Result<(), Stop> {
         self.queue.acknowledge(number)?;
         numbers::QUEUED.set(self.queue.len());
@@ -222,7 +222,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Stores what there is to store, at the end.
+    /// Stores the state at the end.
     pub(crate) fn store(&mut self, failed: &mut bool) -> Result<(), Stop> {
         self.retry = None;
         let appended = self.append(&mut Bypass { targets: &mut [], is_open: false, failed });
@@ -249,23 +249,23 @@ impl Spool {
         Ok(())
     }
 
-    /// Whether something is on disk that a crash of the machine may take.
+    /// Whether there are records on disk that a crash of the system may destroy.
     pub(crate) fn has_unsafe(&self) -> bool {
         self.safe < self.stored
     }
 
-    /// When [`Spool::acknowledge`] has something to do though nothing happens.
+    /// Returns when to call [`Spool::acknowledge`] even without events.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let sync = self.queue.is_dirty().then(|| self.ticked + TICK);
         sync.into_iter().chain(self.retry).chain(self.patience.due()).min()
     }
 }
 
-/// The way past the queue.
+/// The bypass around the queue.
 #[derive(Debug)]
 pub(crate) struct Bypass<'a> {
     pub(crate) targets: &'a mut [Target],
-    /// Whether the peers get frames as they are queued.
+    /// Whether the peers receive frames as they are queued.
     pub(crate) is_open: bool,
     /// Set if a message is lost.
     pub(crate) failed: &'a mut bool,

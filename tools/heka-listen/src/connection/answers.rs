@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Answers that a sender has not taken yet.
+//! Answers that a sender has not accepted yet.
 
 use std::io::{ErrorKind, Write as _};
 
@@ -20,7 +20,7 @@ impl Answers {
         self.unsent.is_empty()
     }
 
-    /// Nothing is meant by it but that frames are spoken here.
+    /// Adds an empty frame, which only shows that this side speaks frames.
     pub(super) fn put_nothing(&mut self) {
         self.put_header(Header::default());
     }
@@ -40,7 +40,7 @@ impl Answers {
         let _fits = put_frame(&mut self.unsent, header, &[]);
     }
 
-    /// Writes as much as the sender takes now.
+    /// Writes as much as the sender accepts now.
     pub(super) fn send(&mut self, stream: &mut Stream) -> std::io::Result<()> {
         while !self.unsent.is_empty() {
             match stream.write(&self.unsent) {

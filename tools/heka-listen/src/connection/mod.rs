@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One sender: its stream, what of it is not a whole record yet, and its answers.
+//! One sender: its stream, its incomplete record, and its answers.
 
 mod answers;
 mod next;
@@ -26,8 +26,8 @@ use crate::relay::Relay;
 use crate::source::{Source, Taken};
 use crate::transport::Transport;
 
-/// An unfinished record of up to this size is copied in front of what is read next; a longer one
-/// is read where it lies.
+/// An unfinished record of up to this size is copied in front of the next read; a longer one is
+/// kept in its own buffer.
 pub(crate) const SHORT: usize = 16 * 1024;
 
 /// A sender's connection.
@@ -38,36 +38,36 @@ pub(crate) struct Connection {
     way: Transport,
     /// Its number, if it is one of [`Programs`](crate::programs::Programs).
     pub(crate) program: Option<usize>,
-    /// Bytes that it sent.
+    /// Number of bytes received.
     pub(crate) received: u64,
-    /// Counts what its listener accepts.
+    /// The counts of its listener.
     pub(crate) arrivals: Arrivals,
-    /// When something happened last.
+    /// Time of the last activity.
     active: Instant,
-    /// What the poller reports of it; `None` if it does not know it.
+    /// Events registered with the poller; `None` if not registered.
     pub(crate) interest: Option<Interest>,
-    /// `None` until its first bytes show what it sends.
+    /// `None` until its first bytes show the format.
     source: Option<Source>,
-    /// Nothing has come, and if that is TLS, nobody speaks it here.
+    /// Whether nothing has arrived yet, so that TLS can be detected where it is not supported.
     may_begin_tls: bool,
-    /// The beginning of a record whose end has not come, or records that wait for another turn.
+    /// The beginning of an incomplete record, or records that wait for another turn.
     pub(crate) rest: Unread,
-    /// What the next turn goes on with before anything is read.
+    /// The state with which the next turn continues before anything is read.
     unfinished: Option<Unfinished>,
-    /// Another turn is wanted, whether or not there is something to read.
+    /// Whether another turn is needed, even if there is nothing to read.
     pub(crate) is_busy: bool,
-    /// Nothing more is read.
+    /// Whether nothing more is read.
     pub(crate) is_ended: bool,
-    /// Nothing is read for now, as memory is short.
+    /// Whether reading is paused because memory is short.
     pub(crate) is_paused: bool,
-    /// How much of the memory of all is counted for it.
+    /// Number of bytes counted for it in the memory of all senders.
     pub(crate) counted: usize,
     /// Since when its record, or the TLS handshake, is unfinished.
     begun: Option<Instant>,
-    /// Another look at the rest is worth it when there is this much of it.
+    /// Size of the rest at which another attempt is worthwhile.
     need: usize,
     place: Place,
-    /// Records that were acknowledged.
+    /// Number of acknowledged records.
     pub(crate) acknowledged: u64,
     answers: Answers,
 }
@@ -108,11 +108,11 @@ impl Connection {
         }
     }
 
-    /// Has its turn: takes the records that are there and whole, after what was left of them the
-    /// last time those that one read brings, or several if TLS holds something back.
+    /// Takes its turn: accepts the complete records that were left the last time, then those of one
+    /// read, or of several if TLS holds data back.
     ///
     /// # Errors
-    /// What ends the tool: its output.
+    /// Errors of the output, which end the tool.
     pub(crate) fn read(&mut self, buffer: &mut [u8], intake: &mut Intake) -> Result<Next, Stop> {
         self.active = Instant::now();
         let next = self.read_turn(buffer, intake)?;
@@ -123,7 +123,7 @@ impl Connection {
 
     fn read_turn(&mut self, buffer: &mut [u8], intake: &mut Intake) -> Result<Next, Stop> {
         if self.place.is_left() {
-            // All that was not acknowledged comes again on the other connection.
+            // Everything unacknowledged is sent again on the other connection.
             report::note(format_args!("{}: its sender has a new connection", self.peer));
             return Ok(Next::End);
         }
@@ -196,11 +196,11 @@ impl Connection {
         self.take_rest(more, None, intake)
     }
 
-    /// Ends the connection of a sender who begins with TLS, and answers so that he sees that nobody
-    /// speaks it here.
+    /// Ends the connection of a sender that begins with TLS, with an answer that shows that TLS is
+    /// not supported here.
     fn refuse_tls(&mut self) -> Next {
         self.answers.put_nothing();
-        // Whoever is gone needs no answer.
+        // A peer that has gone needs no answer.
         let _gone = self.send();
         Next::Broken(std::io::Error::other("speaks TLS to a port without it (tls:// has it)"))
     }
@@ -212,7 +212,7 @@ impl Connection {
         }
     }
 
-    /// The record that is not finished never will be: what there is of it is taken, in turns, as at
+    /// Gives up waiting for the unfinished record: what there is of it is accepted, in turns, as at
     /// the end of the stream.
     pub(crate) fn give_up(&mut self) {
         self.unfinished = Some(Unfinished { more: More::Ended, error: None });
@@ -232,7 +232,7 @@ impl Connection {
         Ok(self.next(&taken, more, error))
     }
 
-    /// How the connection goes on when `len` bytes of what is there were taken.
+    /// Returns how the connection continues after `len` of the available bytes were consumed.
     fn next(&mut self, taken: &Taken, more: More, error: Option<std::io::Error>) -> Next {
         if taken.is_cut {
             self.unfinished = Some(Unfinished { more, error });
@@ -245,7 +245,7 @@ impl Connection {
         }
     }
 
-    /// Takes the records at the front of `data`.
+    /// Accepts the records at the front of `data`.
     fn split(&mut self, data: &[u8], more: More, intake: &mut Intake) -> Result<Taken, Stop> {
         if self.source.is_none() {
             self.source = match detect(data, more) {
@@ -258,16 +258,16 @@ impl Connection {
         let taken = intake.receive(source, &mut self.place, &self.peer, data, more)?;
         self.need = taken.need;
         if taken.done > 0 {
-            // What is left is the beginning of another record, or of another part of a long one.
+            // The rest is the beginning of another record, or of another part of a long one.
             self.begun = None;
         }
         Ok(taken)
     }
 
-    /// Acknowledges everything that came, once it is written, or once the stages behind have
-    /// delivered it if they count.
+    /// Acknowledges everything received, once it is written, or once later stages have delivered it
+    /// if they count.
     pub(crate) fn acknowledge(&mut self, relay: Option<&Relay>) -> std::io::Result<()> {
-        // Acknowledgements that were not taken yet are made up for by the next one.
+        // Acknowledgements that were not accepted yet are superseded by the next one.
         if self.answers.are_sent() {
             while let Some(news) = self.place.news(relay) {
                 self.active = Instant::now();
@@ -277,12 +277,12 @@ impl Connection {
         self.send()
     }
 
-    /// Whether the sender waits for what the stages behind have not delivered.
+    /// Whether the sender waits for delivery by later stages.
     pub(crate) fn owes(&self) -> bool {
         self.place.owes() && !self.place.is_left()
     }
 
-    /// Sends a sign of life to a sender that waits.
+    /// Sends a sign of life to a waiting sender.
     pub(crate) fn reassure(&mut self) -> std::io::Result<()> {
         if self.answers.are_sent()
             && let Some(news) = self.place.repeat().filter(|_| self.owes())
@@ -292,13 +292,13 @@ impl Connection {
         self.send()
     }
 
-    /// Nothing more is read; the sender still gets what it waits for.
+    /// Ends reading; the sender still gets its answers.
     pub(crate) fn end(&mut self) {
         self.is_ended = true;
         self.is_busy = false;
     }
 
-    /// Whether nothing is left to do on it.
+    /// Whether nothing is left to do.
     pub(crate) fn is_done(&self) -> bool {
         self.is_ended && !self.owes() && self.answers.are_sent() && !self.stream.wants_write()
     }
@@ -320,21 +320,21 @@ impl Connection {
         self.answers.send(&mut self.stream)
     }
 
-    /// How much memory it needs for what is not finished.
+    /// Returns the memory used for unfinished data.
     pub(crate) fn held(&self) -> usize {
         self.rest.capacity()
     }
 
-    /// Memory is to be had again.
+    /// Resumes reading after memory has become available.
     pub(crate) fn resume(&mut self) {
         self.is_paused = false;
         self.active = Instant::now();
     }
 
-    /// Whether a record has been unfinished for `limit`, with nothing of it waiting to be read.
+    /// Whether a record has been unfinished for `limit`, with no more of it waiting to be read.
     ///
     /// # Errors
-    /// A signal that asks for the end.
+    /// A signal that requests the end.
     pub(crate) fn is_unfinished_for(&self, limit: Duration) -> Result<bool, Stop> {
         match self.begun {
             Some(begun) if begun.elapsed() >= limit && !self.is_busy => self.has_nothing_to_read(),
@@ -342,21 +342,21 @@ impl Connection {
         }
     }
 
-    /// Whether nothing of it waits to be read.
+    /// Whether no more data waits to be read.
     ///
     /// # Errors
-    /// A signal that asks for the end.
+    /// A signal that requests the end.
     pub(crate) fn has_nothing_to_read(&self) -> Result<bool, Stop> {
         let now = Some(Instant::now());
         let ready = wait(&[(self.stream.as_fd(), PollFlags::POLLIN)], now)?;
         Ok(ready.iter().all(PollFlags::is_empty))
     }
 
-    /// Whether nothing has happened for `limit`. What waits to be read has: a reader of our output
-    /// that is slow may have kept us from it.
+    /// Whether there was no activity for `limit`. Data that waits to be read is activity: a slow
+    /// reader of the output may have prevented reading it.
     ///
     /// # Errors
-    /// A signal that asks for the end.
+    /// A signal that requests the end.
     pub(crate) fn idles(&self, limit: Duration) -> Result<bool, Stop> {
         let waits_for_us = self.owes() && self.answers.are_sent();
         if self.is_busy || waits_for_us || self.active.elapsed() < limit {
@@ -365,8 +365,8 @@ impl Connection {
         self.has_nothing_to_read()
     }
 
-    /// What to wait for. If it waits for memory, that is nothing: its end would be reported again
-    /// and again.
+    /// Returns the events to wait for: none while it waits for memory, as its end would be reported
+    /// repeatedly.
     pub(crate) fn wanted(&self) -> Option<Interest> {
         let write = !self.answers.are_sent() || self.stream.wants_write();
         let read = !self.is_busy && !self.is_ended && !self.is_paused;
@@ -375,10 +375,10 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// Ends the TLS session of a sender, behind its answers.
+    /// Ends the TLS session of a sender, after its answers.
     fn drop(&mut self) {
         if self.stream.is_tls() {
-            // As far as it takes that without waiting.
+            // As far as possible without waiting.
             let _taken = self.send().and_then(|()| self.stream.shutdown_write());
         }
     }

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How a connection goes on behind a turn.
+//! How a connection continues after a turn.
 
 use heka_core::record::More;
 
-/// Whether a connection goes on.
+/// How a connection continues.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// It does.
+    /// It continues.
     Continue,
     /// The sender ended it.
     End,
-    /// It broke, for this reason.
+    /// It broke, with this error.
     Broken(std::io::Error),
 }
 
-/// Records that were not all taken in one turn.
+/// Records that were not all accepted in one turn.
 #[derive(Debug)]
 pub(super) struct Unfinished {
     pub(super) more: More,
-    /// Why there will be no more.
+    /// The error after which there will be no more.
     pub(super) error: Option<std::io::Error>,
 }

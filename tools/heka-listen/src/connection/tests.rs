@@ -27,13 +27,13 @@ fn no_byte_of_a_long_line_is_searched_twice() {
     let mut connection = Connection::new(newcomer, InputForm::Lines, &intake);
     let mut buffer = vec![0; 64 * 1024];
     let mut expected = Vec::new();
-    // What is short is copied in front of what is read next, what is long is not.
+    // Short rests are copied in front of the next read, long ones are not.
     for len in [10, SHORT + 10] {
         for _ in 0..len.div_ceil(1000) {
             near.write_all(&vec![b'x'; len.min(1000)]).unwrap();
             connection.read(&mut buffer, &mut intake).unwrap();
         }
-        // Nobody would see it.
+        // Nobody would notice it.
         let mut rest = connection.rest.data().to_vec();
         rest[5] = b'\n';
         connection.rest.set(&rest);

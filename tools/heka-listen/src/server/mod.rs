@@ -16,17 +16,17 @@ use crate::doors::{Door, Doors};
 use crate::intake::Intake;
 use crate::programs::Programs;
 
-/// Connections taken before those that are open get their turn.
+/// Number of connections accepted before the open ones get their turn.
 const TURN: usize = 64;
-/// How long senders are still listened to when a signal has asked for the end, datagrams for half
-/// of it.
+/// Time during which senders are still read after a signal has requested the end; half of it for
+/// datagrams.
 const GRACE: Duration = Duration::from_secs(1);
-/// How often there is a look then at what later stages have delivered.
+/// Number of checks per this time for what later stages have delivered.
 const PERIOD: u8 = 20;
-/// Token of the output, to hear that its reader is gone.
+/// Token of the output, to notice that its reader has gone.
 const OUTPUT: u64 = u64::MAX - 1;
 
-/// Everybody who sends, and the ways in.
+/// All senders and listeners.
 #[derive(Debug)]
 pub(crate) struct Server {
     poller: Rc<Poller>,
@@ -43,7 +43,7 @@ impl Server {
         let poller = Poller::new()?;
         let doors = Doors::open(doors, &poller)?;
         if let Some((fd, _)) = intake.out.reader_watch() {
-            // Where it cannot be watched, the next write finds out.
+            // If it cannot be watched, the next write notices.
             let _watched = poller.add(fd, OUTPUT, Interest::NONE);
         }
         let poller = Rc::new(poller);
@@ -59,7 +59,7 @@ impl Server {
         })
     }
 
-    /// Receives until a signal comes, or what was asked for has been received.
+    /// Receives until a signal comes, or the requested number of messages has been received.
     pub(crate) fn serve(&mut self) -> Result<(), Stop> {
         while !self.is_done() {
             self.serve_all()?;
@@ -67,7 +67,7 @@ impl Server {
         Ok(())
     }
 
-    /// One turn of everybody who has something for us, which is waited for if nobody has.
+    /// Gives one turn to everybody with an event, waiting for one if there is none.
     fn serve_all(&mut self) -> Result<(), Stop> {
         self.start_programs()?;
         let mut ready = self.poller.wait(Some(Instant::now()))?;
@@ -78,7 +78,7 @@ impl Server {
             }
             self.reopen()?;
             ready = self.poller.wait(self.deadline())?;
-            // HUP may have asked for another file.
+            // HUP may have requested another file.
             self.conversations.write()?;
             self.conversations.tell_delivered()?;
         }
@@ -93,7 +93,7 @@ impl Server {
         self.reopen()
     }
 
-    /// Starts the programs that are due, also those that have just ended.
+    /// Starts the programs that are due, including those that have just exited.
     fn start_programs(&mut self) -> Result<(), Stop> {
         for end in self.conversations.senders.take_ended() {
             self.programs.leave(end);
@@ -105,8 +105,8 @@ impl Server {
         Ok(())
     }
 
-    /// Lets senders in again if there is room. Whatever makes room is followed by this: nothing
-    /// else may come that wakes us.
+    /// Resumes accepting if there is room. This must follow everything that makes room: no other
+    /// event may occur.
     fn reopen(&mut self) -> Result<(), Stop> {
         if self.conversations.senders.count() < self.max_conns {
             self.doors.reopen(&self.poller)?;
@@ -148,7 +148,7 @@ impl Server {
         Ok(())
     }
 
-    /// Lets in a sender who waits at a door; `false` if there is none.
+    /// Admits a waiting sender; `false` if there is none.
     fn admit(&mut self, token: usize) -> Result<bool, Stop> {
         let Some(newcomer) = self.doors.accept(token, &self.poller)? else { return Ok(false) };
         if !self.conversations.admits(&newcomer) {
@@ -161,7 +161,7 @@ impl Server {
         Ok(true)
     }
 
-    /// Takes datagrams; `false` if there are no more.
+    /// Receives datagrams; `false` if there are no more.
     fn receive(&mut self, token: usize) -> Result<bool, Stop> {
         let Some(door) = self.doors.get(token) else { return Ok(false) };
         let intake = &mut self.conversations.intake;
@@ -171,12 +171,12 @@ impl Server {
         has_more
     }
 
-    /// What is taken of all that comes.
+    /// Returns the intake.
     pub(crate) fn intake(&mut self) -> &mut Intake {
         &mut self.conversations.intake
     }
 
-    /// Whether a program was given up.
+    /// Returns the status of programs that were given up.
     pub(crate) fn status(&self) -> Status {
         self.programs.status
     }
@@ -187,9 +187,9 @@ impl Server {
         due.flatten().min()
     }
 
-    /// The end. What the system has taken for us its senders hold for delivered: it is still read,
-    /// from those who are connected and from those who wait to be, and written; the senders are
-    /// told, and programs end before us.
+    /// Ends. Senders consider data in the system's buffers as delivered, so it is still read, from
+    /// connected and from waiting senders, and written; the senders are notified, and programs end
+    /// before this tool.
     pub(crate) fn finish(&mut self) -> Result<(), Stop> {
         let deadline = Instant::now() + GRACE;
         self.finish_until(deadline)?;
@@ -217,7 +217,7 @@ impl Server {
                 return Ok(());
             }
             if !self.has_room() {
-                // They have been heard: now those who wait for their places.
+                // These have been read: now those that wait for their slots.
                 self.conversations.part_all();
             }
             let has_admitted = self.admit_last(deadline)?;
@@ -227,7 +227,7 @@ impl Server {
         }
     }
 
-    /// Whether one more can be let in, as far as limits and descriptors go.
+    /// Whether another sender can be admitted, within limits and descriptors.
     fn has_room(&self) -> bool {
         self.conversations.senders.count() < self.max_conns && self.doors.are_open()
     }
@@ -236,8 +236,9 @@ impl Server {
         self.conversations.intake.is_full() || Instant::now() >= deadline
     }
 
-    /// Doors of datagrams, or of connections, where what waits would be lost with us. Inherited
-    /// sockets stay open elsewhere: what waits there is for the process that gets them next.
+    /// Returns the listeners, for datagrams or connections, whose waiting data would be lost with
+    /// this process. Inherited sockets stay open elsewhere: their waiting data is for the next
+    /// process that gets them.
     fn own_doors(&self, has_datagrams: bool) -> Vec<usize> {
         let is_own = |token: &usize| {
             self.doors.get(*token).is_some_and(|door| {
@@ -255,7 +256,7 @@ impl Server {
         Ok(())
     }
 
-    /// Lets in who waits, as long as there is room; `false` if there was nobody.
+    /// Admits waiting senders as long as there is room; `false` if there were none.
     fn admit_last(&mut self, deadline: Instant) -> Result<bool, Stop> {
         let before = self.conversations.senders.count();
         for token in self.own_doors(false) {

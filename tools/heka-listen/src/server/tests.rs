@@ -42,7 +42,7 @@ fn what_takes_long_to_read_keeps_nobody_else_waiting() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
     let mut server = server(&path, &[]);
-    // Headers in each other's messages, all of them longer than what comes.
+    // Headers in each other's messages, all of them longer than the data sent.
     let mut hostile = connect(&mut server);
     let headers = b"\x7a\x07\x1e\x04\x08\xc0\x84\x3d\x1f".repeat(7000);
     hostile.write_all(&headers[2..]).unwrap();
@@ -52,7 +52,7 @@ fn what_takes_long_to_read_keeps_nobody_else_waiting() {
     }
     server.serve_all().unwrap();
     drop(hostile);
-    // It is at its end now, and much of it is left.
+    // It has reached its end, and much of it is left.
     server.serve_all().unwrap();
     assert_eq!(
         (server.conversations.senders.count(), usize::from(!server.conversations.are_idle())),
@@ -71,7 +71,7 @@ fn what_takes_long_to_read_keeps_nobody_else_waiting() {
     assert!(server.intake().failed);
 }
 
-/// Both have their records unfinished, the second one because memory is short.
+/// Creates two senders with unfinished records, the second one because memory is short.
 fn short_of_memory(server: &mut Server) -> (UnixStream, UnixStream) {
     let mut begin = |len| {
         let mut sender = connect(server);
@@ -162,18 +162,17 @@ fn a_program_that_closes_its_side_and_lives_keeps_nobody_waiting() {
         server.serve_all().unwrap();
         turns += usize::from(server.conversations.senders.count() == 1);
     }
-    // Two of them are those in which it begins and ends.
+    // Two of them are the turns in which it begins and ends.
     assert!(turns > 5, "{turns}");
 }
 
-/// How long this thread has kept a processor busy: how long it took does not depend on what else
-/// the machine does.
+/// Returns the processor time of this thread, which does not depend on other load.
 fn busy() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// The longest turn of everybody while somebody sends that, ends, and is served to the end.
+/// Returns the longest turn while a sender sends `bytes`, ends, and is served to the end.
 fn longest_turn(flags: &[&str], bytes: &[u8]) -> Duration {
     let folder = tempfile::tempdir().unwrap();
     let mut server = server(&folder.path().join("out"), flags);
@@ -190,7 +189,7 @@ fn longest_turn(flags: &[&str], bytes: &[u8]) -> Duration {
     longest
 }
 
-/// Claims to ever other streams, signed by nobody.
+/// Returns claims to ever new streams, without valid signatures.
 fn claims() -> Vec<u8> {
     let mut bytes = Vec::new();
     for number in 0..3000_u128 {
@@ -208,7 +207,7 @@ fn claims() -> Vec<u8> {
 
 #[test]
 fn nobody_delays_another_by_more_than_ten_milliseconds() {
-    // Without optimization all takes many times as long.
+    // Without optimization everything takes many times as long.
     let limit = Duration::from_millis(if cfg!(debug_assertions) { 150 } else { 10 });
     let headers = b"\x7a\x07\x1e\x04\x08\xc0\x84\x3d\x1f".repeat(60_000);
     let begun = [&b"\x1e\x05\x08\xff\xff\xff\x01\x1f"[..], &headers].concat();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The numbered streams of senders that ask for acknowledgements: how much of each has been taken,
-//! over all the connections that it ever had.
+//! The numbered streams of senders that ask for acknowledgements: how much of each has been
+//! accepted, across all its connections.
 //!
-//! A stream belongs to the sender that proves to have its key
-//! ([`claim`](heka_core::delivery::claim)), or, without a proof, to one connection at a time from
-//! one address. Whoever else names it gets numbers of his own, which count for his connection
-//! alone.
+//! A stream belongs to the sender that proves possession of its key
+//! ([`claim`](heka_core::delivery::claim)) or, without a proof, to one connection at a time from
+//! one address. Anybody else who names it gets separate numbers, which count only for his
+//! connection.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -24,55 +24,55 @@ use crate::place::{Hold, Place};
 use crate::relay::{Earlier, Relay, Relayed};
 use crate::taken::{Id, Taken};
 
-/// So many streams without a connection are remembered. Every run of a sender without a queue is
-/// one.
+/// Maximum number of streams without a connection that are remembered. Every run of a sender
+/// without a queue is one.
 const MOST: usize = 65_536;
-/// Told of with every refusal.
+/// Added to the report of every refusal.
 const CONSEQUENCE: &str = "its numbers count for this connection only";
 
-/// In place of a name that cannot be one.
+/// Used for an invalid name.
 const NAMELESS: Id = [0; 16];
 
-/// Who may go on with a stream.
+/// The owner of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     /// Whoever signs with this key.
     Key([u8; 32]),
-    /// Whoever comes from there: nobody has proved anything.
+    /// Whoever connects from this network, without a proof.
     Network(Rc<str>),
 }
 
-/// How much of each stream has been taken.
+/// The accepted part of each stream.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    /// Names this process.
+    /// Identifies this process.
     run: Id,
     known: BTreeMap<(Id, Owner), Rc<Taken>>,
-    /// Old ones are looked for when there are this many.
+    /// Number of streams at which old ones are removed.
     full_at: usize,
     holders: u64,
     relay: Option<Relay>,
 }
 
 impl Streams {
-    /// None yet, but those that `relay` has.
+    /// Creates the state with the streams in `relay`.
     pub(crate) fn new(relay: Option<Relay>) -> Self {
         let run = relay.as_ref().map_or_else(clock::random_uuid, Relay::run);
         Self { run, known: BTreeMap::new(), full_at: MOST, holders: 0, relay }
     }
 
-    /// What the stages behind have delivered, if that counts.
+    /// Returns the state of delivery by later stages, if that counts.
     pub(crate) fn relay(&self) -> Option<&Relay> {
         self.relay.as_ref()
     }
 
-    /// The same, to look whether there is more.
+    /// Returns the state of delivery for updating it.
     pub(crate) fn relay_mut(&mut self) -> Option<&mut Relay> {
         self.relay.as_mut()
     }
 
-    /// Notes a frame that came, and returns its number if it has one. If it is taken, so is the
-    /// number ([`Place::take`]).
+    /// Handles a received frame, and returns its number if it has one. If the frame is accepted, so
+    /// must be the number ([`Place::take`]).
     pub(crate) fn number(
         &mut self,
         place: &mut Place,
@@ -82,7 +82,7 @@ impl Streams {
         let Some(number) = frame.header.sequence.filter(|_| place.has_numbers()) else {
             return (!frame.is_signal()).then(|| place.count(1)).flatten();
         };
-        // What a frame without a message says is the number of the record before.
+        // A frame without a message contains the number of the record before it.
         let before = if frame.is_signal() { number } else { number.saturating_sub(1) };
         self.bind(place, &frame.header, before, peer);
         if !place.stand(before, frame.offset) {
@@ -100,7 +100,7 @@ impl Streams {
         (!frame.is_signal()).then(|| place.count(1)).flatten()
     }
 
-    /// Finds the stream that a connection goes on with, behind record `before`.
+    /// Finds the stream that a connection continues after record `before`.
     fn bind(&mut self, place: &mut Place, header: &Header<'_>, before: u64, peer: &str) {
         let id = header.stream_id.and_then(|id| id.try_into().ok()).unwrap_or(NAMELESS);
         if place.is_of(&id) {
@@ -141,12 +141,12 @@ impl Streams {
             }
             if self.is_heard_by(&claim) || taken.origin.get() == (claim.heard, before) {
                 taken.claim(claim.at);
-                // What its sender never sent nobody can have taken.
+                // Records that were never sent cannot have been accepted.
                 taken.rewind(claim.sent);
                 return Ok(Rc::clone(taken));
             }
-            // What is known here may come from somebody who repeats what its sender once said to
-            // another receiver: since then that one was heard again, and this one never.
+            // The state here may come from somebody who replays what the sender once told another
+            // receiver: the sender has heard from that one since, and never from this one.
             taken.holder.set(0);
         }
         let taken = self.claim_earlier(&id, &claim, peer)?;
@@ -157,7 +157,7 @@ impl Streams {
         Ok(taken)
     }
 
-    /// A stream that only an earlier process may have known.
+    /// Claims a stream that only an earlier process may have known.
     fn claim_earlier(&self, id: &Id, claim: &Claim, peer: &str) -> Result<Rc<Taken>, &'static str> {
         let owner = claim.owner.as_slice();
         let earlier = self.earlier(id, owner);
@@ -168,7 +168,7 @@ impl Streams {
         Ok(Rc::new(self.taken(peer, id, owner, earlier)))
     }
 
-    /// Whether its sender has heard no other receiver since it heard this one, if any.
+    /// Whether its sender has heard from no other receiver since it heard from this one, if ever.
     fn is_heard_by(&self, claim: &Claim) -> bool {
         claim.heard == self.run || claim.heard == NOBODY
     }
@@ -196,12 +196,12 @@ impl Streams {
         }
     }
 
-    /// What an earlier process knew of a stream.
+    /// Returns the state of a stream that an earlier process knew.
     fn earlier(&self, id: &Id, owner: &[u8]) -> Option<Earlier> {
         self.relay.as_ref()?.earlier(&Relayed::key(id, owner))
     }
 
-    /// A stream of that owner, which goes on behind what is known of `earlier`.
+    /// Creates a stream of this owner, which continues after `earlier`.
     fn taken(&self, peer: &str, id: &Id, owner: &[u8], earlier: Option<Earlier>) -> Taken {
         let relayed =
             self.relay.is_some().then(|| Relayed::new(&self.run, Relayed::key(id, owner), earlier));
@@ -209,7 +209,7 @@ impl Streams {
         Taken { last, relayed, ..Taken::new(network(peer)) }
     }
 
-    /// A stream whose numbers count for one connection.
+    /// Creates a stream whose numbers count for one connection only.
     fn nobodys(&self, peer: &str) -> Rc<Taken> {
         let taken = self.taken(peer, &clock::random_uuid(), &[], None);
         taken.claim(0);
@@ -229,8 +229,8 @@ impl Streams {
         self.known.insert(key, Rc::clone(taken));
     }
 
-    /// Forgets streams without a connection if there are too many: of those who have most, the
-    /// oldest first, so that nobody can make the streams of others be forgotten by having many.
+    /// Forgets streams without a connection if there are too many: the oldest of those networks
+    /// that have most, so that nobody can push out the streams of others by having many.
     fn forget(&mut self) {
         let idle = self.known.iter().filter(|(_, taken)| Rc::strong_count(taken) == 1);
         let mut idle: Vec<_> = idle
@@ -253,13 +253,13 @@ impl Streams {
     }
 }
 
-/// Reports what does not count for a stream.
+/// Reports a frame that does not count for a stream.
 fn refuse(kind: &str, peer: &str, text: std::fmt::Arguments<'_>) {
     numbers::CLAIMS_REFUSED.add(1);
     report::repeated(kind, format_args!("{peer}: {text}"));
 }
 
-/// The part of a peer's address that it cannot choose: of IPv6 the first half.
+/// Returns the part of a peer's address that it cannot choose: for IPv6 the first half.
 pub(crate) fn network(peer: &str) -> Rc<str> {
     match peer.parse::<SocketAddr>().map(|addr| addr.ip()) {
         Ok(IpAddr::V6(ip)) => {

@@ -21,7 +21,7 @@ impl Sender {
         Self { id: [name; 16], key, heard: NOBODY }
     }
 
-    /// The frame that claims its stream behind a record.
+    /// Returns the frame that claims its stream after a record.
     fn claim(&self, before: u64, sent: u64) -> Vec<u8> {
         let claim = self.key.claim(&self.id, before, sent, &self.heard);
         frame(&self.id, Some(&claim), before)
@@ -35,7 +35,7 @@ fn frame(id: &[u8], claim: Option<&[u8]>, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// A connection to the receiver of these streams.
+/// Connects to the receiver of these streams.
 impl Streams {
     fn connect(&mut self, peer: &str, first: &[u8]) -> Place {
         let mut place = Place::default();
@@ -51,7 +51,7 @@ impl Streams {
     }
 }
 
-/// Records that follow; how many of them were taken before.
+/// Returns how many of the following records were accepted before.
 fn follow(place: &mut Place, count: u64) -> u64 {
     place.count(count).map_or(0, |last| place.take(last, count))
 }
@@ -71,13 +71,13 @@ fn a_number_is_taken_once_over_all_connections() {
         (follow(&mut first, 5), news(&mut first), news(&mut first)),
         (0, Some((5, 5)), None)
     );
-    // Another connection repeats the last two, from anywhere, though the first is still there.
+    // Another connection repeats the last two, from anywhere, though the first still exists.
     let mut second = streams.connect("198.51.100.1:5", &sender.claim(3, 5));
     assert!(first.is_left() && !second.is_left());
     assert_eq!((follow(&mut second, 1), follow(&mut second, 3)), (1, 1));
     assert_eq!(news(&mut second), Some((7, 4)));
     assert!(!second.lose());
-    // Nobody knows whether what follows is the eighth.
+    // It is unknown whether the next record is the eighth.
     assert_eq!((follow(&mut second, 1), news(&mut second)), (0, None));
     assert!(second.is_over());
 }
@@ -91,7 +91,7 @@ fn nothing_is_acknowledged_behind_what_did_not_come() {
     streams.hear(&mut place, HERE, &frame(&sender.id, None, 7), 100);
     assert!(place.is_over());
     assert_eq!((news(&mut place), news(&mut place)), (Some((5, 5)), None));
-    // A record that never arrives whole is refused in the end, and only that one.
+    // A record that never arrives intact is finally refused, and only that one.
     for (sent, is_refused) in [(7, false), (7, true)] {
         let mut again = streams.connect(HERE, &sender.claim(5, sent));
         assert_eq!(again.lose(), is_refused);
@@ -145,12 +145,12 @@ fn what_was_never_sent_was_never_taken() {
     let mut streams = Streams::new(None);
     let sender = Sender::new(1);
     assert_eq!(follow(&mut streams.connect(HERE, &sender.claim(0, 0)), 100), 0);
-    // As from a copy of the queue that has gone on elsewhere.
+    // As from a copy of the queue that has continued elsewhere.
     let mut again = streams.connect(HERE, &sender.claim(10, 12));
     assert_eq!(follow(&mut again, 50), 2);
 }
 
-/// Whoever listened to a claim and repeats it to a receiver that was started anew.
+/// Somebody recorded a claim and replays it to a restarted receiver.
 #[test]
 fn what_a_stranger_repeats_first_does_not_count_for_a_sender_who_heard_another_receiver() {
     let mut streams = Streams::new(None);
@@ -158,7 +158,7 @@ fn what_a_stranger_repeats_first_does_not_count_for_a_sender_who_heard_another_r
     sender.heard = [9; 16];
     let claim = sender.claim(5, 5);
     assert_eq!(follow(&mut streams.connect(HERE, &claim), 100), 0);
-    // Nothing came back on that connection: it may as well have been its own.
+    // Nothing was answered on that connection, so it may have been its own.
     assert_eq!(follow(&mut streams.connect(HERE, &sender.claim(5, 8)), 5), 3);
     assert_eq!(follow(&mut streams.connect(HERE, &sender.claim(6, 20)), 20), 0);
     sender.heard = streams.run;
@@ -226,7 +226,7 @@ fn one_connection_is_one_stream() {
 fn who_is_refused_very_much_and_does_not_listen_is_not_listened_to() {
     let mut streams = Streams::new(None);
     let mut place = streams.connect(HERE, &Sender::new(1).claim(0, 0));
-    // What follows one another is one refusal, and what comes again none.
+    // Consecutive refusals are one, and repeated ones are none.
     for number in (1..=100_000).chain(1..=100_000) {
         place.refuse(number, Refusal::Signature);
     }
@@ -236,7 +236,7 @@ fn who_is_refused_very_much_and_does_not_listen_is_not_listened_to() {
     assert!(!place.is_over());
     place.refuse(200_000, Refusal::Signature);
     assert!(place.is_over());
-    // It is sent all of it.
+    // All of it is sent.
     let told = std::iter::from_fn(|| place.news(None)).filter(|news| news.refused.is_some());
     assert_eq!(told.map(|news| news.count).sum::<u64>(), 100_000 + 2048);
 }
@@ -248,7 +248,7 @@ fn half_of_an_address_is_the_network() {
     assert_eq!(&*network("unix"), "unix");
 }
 
-/// What later stages have committed.
+/// The file committed by later stages.
 struct Committed(tempfile::NamedTempFile);
 
 impl Committed {
@@ -256,7 +256,7 @@ impl Committed {
         Streams::new(Some(Relay::open(self.0.path()).unwrap()))
     }
 
-    /// They commit the record that was counted last on that connection.
+    /// Commits the last record counted on a connection.
     fn commit(&self, place: &Place) {
         self.store(&checkpoint_of(place));
     }
@@ -280,7 +280,7 @@ impl Streams {
         let relay = self.relay_mut().unwrap();
         while Instant::now() < relay.due() {}
         relay.look();
-        // The first news may be nothing but a greeting.
+        // The first news may be only a greeting.
         place.news(self.relay()).filter(|news| news.count > 0).map(|news| (news.number, news.count))
     }
 }
@@ -298,10 +298,10 @@ fn what_was_delivered_is_known_after_a_restart_and_only_to_its_sender() {
     sender.heard = place.repeat().unwrap().run;
 
     let mut streams = committed.streams();
-    // Whoever repeats what was said before gets numbers of his own.
+    // Somebody who replays earlier frames gets separate numbers.
     let mut stranger = streams.connect(HERE, &claim);
     assert_eq!(follow(&mut stranger, 7), 0);
-    // As if the sender had not heard all: two are known, two are not.
+    // As if the sender had missed some answers: two records are known, two are not.
     let mut place = streams.connect(HERE, &sender.claim(3, 7));
     assert_eq!((follow(&mut place, 4), streams.relayed(&mut place)), (2, Some((5, 2))));
     committed.commit(&place);
@@ -317,7 +317,7 @@ fn numbers_that_stand_for_other_records_now_were_not_delivered() {
     assert_eq!(follow(&mut place, 5), 0);
     committed.commit(&place);
     assert_eq!((streams.relayed(&mut place), follow(&mut place, 5)), (Some((5, 5)), 0));
-    // As from a copy of the queue: it never sent what is on its way.
+    // As from a copy of the queue: it never sent the records in transit.
     let on_its_way = checkpoint_of(&place);
     let mut again = streams.connect(HERE, &sender.claim(5, 7));
     committed.store(&on_its_way);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a peer answers: frames without a message that acknowledge records (`--ack=peer`).
+//! The answers of a peer: frames without a message that acknowledge records (`--ack=peer`).
 
 use heka_core::delivery::Refusal;
 use heka_core::net::tls;
@@ -13,27 +13,27 @@ use crate::plan::Refused;
 use crate::refusals;
 use crate::window::Window;
 
-/// Longest frame that is understood.
+/// Maximum length of a frame.
 const MAX_ANSWER: usize = 1024;
 
 /// The answers on one connection.
 #[derive(Debug)]
 pub(crate) struct Answers {
-    /// The beginning of a frame whose end has not come.
+    /// The beginning of an incomplete frame.
     rest: Vec<u8>,
     splitter: Splitter,
     progress: Progress,
-    /// The peer has said something.
+    /// Whether the peer has sent anything.
     has_begun: bool,
-    /// It has answered.
+    /// Whether the peer has answered.
     heard: bool,
-    /// Number of the last record that is acknowledged.
+    /// Number of the last acknowledged record.
     acknowledged: u64,
     refused: Refused,
 }
 
 impl Answers {
-    /// On a new connection.
+    /// Creates the state of a new connection.
     pub(crate) fn new(refused: Refused) -> Self {
         let splitter = Splitter::frames(MAX_ANSWER);
         let progress = Progress::default();
@@ -41,12 +41,12 @@ impl Answers {
         Self { rest, splitter, progress, has_begun: false, heard: false, acknowledged: 0, refused }
     }
 
-    /// Everything up to record `acknowledged` is before anything was heard.
+    /// Sets the number of the last record acknowledged before the connection.
     pub(crate) fn begin(&mut self, acknowledged: u64) {
         self.acknowledged = acknowledged;
     }
 
-    /// Whether the first bytes that came are an alert of TLS.
+    /// Whether the first bytes received are a TLS alert.
     pub(crate) fn begin_with_alert(&mut self, bytes: &[u8]) -> bool {
         !std::mem::replace(&mut self.has_begun, true) && tls::is_alert(bytes)
     }
@@ -56,11 +56,11 @@ impl Answers {
         self.heard
     }
 
-    /// Takes bytes that came, and passes to the window what they acknowledge.
+    /// Processes received bytes, and passes acknowledgements to the window.
     ///
     /// # Errors
-    /// If the peer says what cannot be: its word is worth nothing then. Or if it refuses a record
-    /// that is not to be skipped.
+    /// If the peer sends an impossible answer, after which it cannot be trusted; or if it refuses a
+    /// record that must not be skipped.
     pub(crate) fn take(
         &mut self,
         bytes: &[u8],
@@ -75,7 +75,7 @@ impl Answers {
                 Found::Frame(frame) => {
                     let answer = frame.header;
                     if let Some(number) = answer.acknowledged {
-                        // Also who refuses something is heard.
+                        // A refusal is an answer too.
                         self.heard = true;
                         if let (Some(identity), Some(run)) = (&mut identity, answer.stream_id) {
                             identity.hear(run);
@@ -100,7 +100,8 @@ impl Answers {
     }
 }
 
-/// Takes an acknowledgement of everything up to `number`, or a refusal of the last records before.
+/// Processes an acknowledgement of everything up to `number`, or a refusal of the last records
+/// before it.
 fn settle(
     acknowledged: &mut u64,
     refused: Refused,
@@ -131,8 +132,8 @@ fn settle(
     Ok(())
 }
 
-/// Whether a peer that has acknowledged everything up to number `before` can acknowledge `number`
-/// when we have written up to number `written`.
+/// Checks that a peer that has acknowledged everything up to number `before` may acknowledge
+/// `number` when everything up to number `written` has been written.
 fn check(number: u64, before: u64, written: u64) -> Result<(), String> {
     if number > written {
         return Err(format!(

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much of what was written to a connection counts as arrived: with `--ack=none` everything,
-//! with `--ack=kernel` what the peer's kernel has, with `--ack=peer` what it says itself.
+//! Determines how much of the data written to a connection counts as arrived: with `--ack=none`
+//! everything, with `--ack=kernel` what the peer's kernel has, with `--ack=peer` what the peer
+//! acknowledges.
 //!
-//! The kernel says how many bytes it still has to deliver (`SIOCOUTQ`, tcp(7)). Over TLS those are
-//! not the bytes of records, so for each write is noted where it ends in both.
+//! The kernel reports the number of bytes that it still has to deliver (`SIOCOUTQ`, tcp(7)). Over
+//! TLS these are not the bytes of records, so the end of each write is recorded in both counts.
 //!
-//! A unix socket counts buffers instead of bytes: there only that none is left has a meaning. Then
-//! the peer itself has read everything, or it has closed the socket and what it had not read is
-//! gone: that leaves an error behind, before the buffers go.
+//! On a unix socket the kernel counts buffers instead of bytes; only zero is meaningful there. Then
+//! the peer itself has read everything, or it has closed the socket and unread data is lost, which
+//! leaves an error behind before the buffers are freed.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,22 +18,21 @@ use heka_core::net::Stream;
 
 use crate::plan::Ack;
 
-/// How often the kernel is asked what it has delivered while somebody waits for that, and while
-/// nobody does.
+/// Interval at which the kernel is asked while somebody waits for delivery, and while nobody does.
 const POLL_PERIOD: Duration = Duration::from_millis(5);
 const SLOW_PERIOD: Duration = Duration::from_millis(100);
 
-/// Time between two of these questions.
+/// Returns the interval at which the kernel is asked.
 pub(super) fn period(is_awaited: bool) -> Duration {
     if is_awaited { POLL_PERIOD } else { SLOW_PERIOD }
 }
 
-/// What has arrived over one connection.
+/// The arrived data of one connection.
 #[derive(Debug)]
 pub(crate) struct Arrival {
     ack: Ack,
     is_unix: bool,
-    /// With TLS: how many bytes of records are complete at which byte of the wire.
+    /// With TLS: pairs of an offset on the wire and the number of bytes of records complete there.
     marks: VecDeque<(u64, u64)>,
 }
 
@@ -41,7 +41,7 @@ impl Arrival {
         Self { ack, is_unix, marks: VecDeque::new() }
     }
 
-    /// Whether the peer may not have read what has arrived.
+    /// Whether the peer may not have read data that has arrived.
     pub(crate) fn hides_unread(&self) -> bool {
         match self.ack {
             Ack::None => true,
@@ -50,7 +50,7 @@ impl Arrival {
         }
     }
 
-    /// Notes at which byte of the wire the `written` bytes of records end.
+    /// Records the offset on the wire at which the `written` bytes of records end.
     pub(crate) fn note(&mut self, stream: &Stream, written: u64) {
         if let Some(wire) = stream.wire_len()
             && !stream.wants_write()
@@ -60,10 +60,11 @@ impl Arrival {
         }
     }
 
-    /// How many of the `written` bytes of records have arrived; `None` if nothing new is known.
+    /// Returns how many of the `written` bytes of records have arrived; `None` if nothing new is
+    /// known.
     ///
     /// # Errors
-    /// What broke the connection of a unix socket.
+    /// The error that broke the connection of a unix socket.
     pub(crate) fn arrived(
         &mut self,
         stream: Option<&Stream>,
@@ -81,7 +82,7 @@ impl Arrival {
         }
     }
 
-    /// The same when the connection is broken and its error known.
+    /// Like [`Arrival::arrived`], for a broken connection whose error is known.
     pub(crate) fn arrived_at_last(&mut self, stream: Option<&Stream>, written: u64) -> Option<u64> {
         let stream = match (self.ack, stream) {
             (Ack::None, _) | (Ack::Kernel, None) => return Some(written),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Connecting without holding anything up: a thread tries the addresses in turn, while the source
-//! is read on and other destinations are served.
+//! Connects without blocking: a thread tries the addresses in turn, while the source is read and
+//! other destinations are served.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -13,10 +13,10 @@ use heka_core::report::{Explain as _, Stop};
 use crate::peer::link::Link;
 use crate::plan::Delivery;
 
-/// How soon a signal is seen while a thread of ours waits for one too.
+/// Interval of checks for signals while a thread of this process waits for one too.
 const SIGNAL_PERIOD: Duration = Duration::from_millis(100);
 
-/// An address that could not be connected to.
+/// A failed attempt to connect to an address.
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// `ADDRESS: CAUSE`.
@@ -24,16 +24,16 @@ pub(crate) struct Failure {
     pub(crate) hint: Option<String>,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// The connection, if one could be made.
     pub(crate) link: Result<Option<Box<Link>>, Stop>,
-    /// The addresses that did not answer before.
+    /// The addresses that failed before.
     pub(crate) failures: Vec<Failure>,
 }
 
-/// An attempt that is being made.
+/// An attempt in progress.
 #[derive(Debug)]
 pub(crate) struct Dialing {
     outcome: mpsc::Receiver<Outcome>,
@@ -49,20 +49,20 @@ impl Dialing {
         let (done, guard) = UnixStream::pair().at("socketpair")?;
         let (sender, outcome) = mpsc::channel();
         std::thread::spawn(move || {
-            // Nobody waits at the end of the process.
+            // Nobody receives this at the end of the process.
             let _ = sender.send(try_all(&dialer, &addrs, &delivery));
             drop(guard);
         });
         Ok(Self { outcome, done })
     }
 
-    /// When to look again though nothing happens: the thread that connects may be the one that a
-    /// signal wakes.
+    /// Returns when to check again even without events: a signal may wake the connecting thread
+    /// instead of this one.
     pub(crate) fn look_again() -> Instant {
         Instant::now() + SIGNAL_PERIOD
     }
 
-    /// What came of it, once that is known.
+    /// Returns the result, once it is known.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.outcome.try_recv().ok()
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One connection to a peer: what was written to it, and how much of that the peer has.
+//! One connection to a peer: the data written to it, and how much of that the peer has.
 
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -21,7 +21,7 @@ use crate::place::{Identity, Place};
 use crate::plan::{Ack, Delivery};
 use crate::window::Window;
 
-/// Answers of a peer are read in pieces of this size, and this many of them before it is our turn.
+/// Size of a read of answers, and how many of them are read per turn.
 const ANSWER_SIZE: usize = 16 * 1024;
 const ANSWERS: usize = 16;
 
@@ -31,22 +31,22 @@ pub(crate) struct Link {
     pipe: Pipe,
     pub(crate) name: String,
     ack: Ack,
-    /// Bytes of records that were written.
+    /// Number of bytes of records written.
     written: u64,
     arrival: Arrival,
-    /// What is read goes here first.
+    /// Buffer for reading.
     buffer: Box<[u8]>,
     answers: Answers,
     place: Place,
     /// Number of the last record that was acknowledged when the connection was made.
     pub(crate) first: u64,
-    /// Number of the last record that goes out on it.
+    /// Number of the last record for this connection.
     last: u64,
     pace: Pace,
     pub(super) sides: Sides,
-    /// A message did not fit a datagram.
+    /// Whether a message did not fit into a datagram.
     pub(crate) has_lost: bool,
-    /// The peer may have said more than was read.
+    /// Whether the peer may have sent more than was read.
     has_more: bool,
 }
 
@@ -76,8 +76,8 @@ impl Link {
         })
     }
 
-    /// The records of `window` go out on it from now on, at most `count` of them unless that is 0.
-    /// No record after `inherited` was sent by an earlier run.
+    /// Begins to send the records of `window`, at most `count` of them unless that is 0.
+    /// `inherited` is the last record that an earlier run may have sent.
     pub(crate) fn begin(
         &mut self,
         window: &Window,
@@ -92,40 +92,38 @@ impl Link {
         self.place = Place::new(identity, window.sent().max(inherited));
     }
 
-    /// Whether the peer has acknowledged anything, if only that there is nothing yet.
+    /// Whether the peer has answered, even if it acknowledged no record yet.
     pub(crate) fn is_answered(&self) -> bool {
         self.answers.are_heard()
     }
 
-    /// The version of TLS that is spoken, if it is.
+    /// Returns the version of TLS, if it is used.
     pub(crate) fn tls_version(&self) -> Option<&'static str> {
         self.pipe.stream().and_then(Stream::tls_version)
     }
 
-    /// Whether the peer may be one that never acknowledges: nobody has on this connection or
-    /// before.
+    /// Whether the peer may be one that never acknowledges: none has on this connection or before.
     fn may_lack_ack(&self, window: &Window) -> bool {
         let is_heard = self.place.identity.as_ref().is_some_and(Identity::is_heard);
         self.ack == Ack::Peer && !is_heard && window.acknowledged() == self.first
     }
 
-    /// Whether the peer may not have read what is acknowledged, as the connection ended in that
-    /// way.
+    /// Whether a connection that ended in this way may leave acknowledged data unread.
     pub(crate) fn hides_unread(&self, end: End) -> bool {
         match end {
             End::Broken => self.arrival.hides_unread(),
-            // A program that fails may have done nothing with what it has read.
+            // A program that fails may have lost what it has read.
             End::Failed => self.ack != Ack::Peer,
             _ => false,
         }
     }
 
-    /// The stream, with what was learned about its receiver.
+    /// Takes the stream's identity, with what was learned about its receiver.
     pub(crate) fn take_identity(&mut self) -> Option<Identity> {
         self.place.identity.take()
     }
 
-    /// What to wait for.
+    /// Returns the events to wait for.
     pub(crate) fn wanted(&self, window: &Window) -> PollFlags {
         let mut wanted = PollFlags::empty();
         if self.sides.parting_due().is_some() {
@@ -138,10 +136,11 @@ impl Link {
         wanted
     }
 
-    /// Reads and writes as much as goes without waiting. `at_end` if the window will get no more.
+    /// Reads and writes as much as possible without waiting. `at_end` says that the window will get
+    /// no more.
     ///
     /// # Errors
-    /// Why the connection is over.
+    /// The reason why the connection has ended.
     pub(crate) fn converse(
         &mut self,
         window: &mut Window,
@@ -162,7 +161,7 @@ impl Link {
             Writing::Closed(_) => self.part(window)?,
             _ => self.write(window, at_end)?,
         }
-        // What the kernel waits for it watches itself.
+        // The kernel itself watches for data that it waits for.
         let owes = self.ack == Ack::Peer && window.unacknowledged() > 0;
         self.sides.hearing = self.sides.hearing.after(owes, window.acknowledged() > acknowledged);
         self.sides.check_patience(delivery.write_timeout, || self.may_lack_ack(window))?;
@@ -179,7 +178,7 @@ impl Link {
         }
     }
 
-    /// Looks what the peer does, to whom nothing more is written.
+    /// Watches a peer to which nothing more is written.
     fn part(&mut self, window: &mut Window) -> Result<(), Over> {
         self.sides.look(&mut self.pipe)?;
         self.look(window)?;
@@ -189,13 +188,13 @@ impl Link {
         Ok(())
     }
 
-    /// Whether nothing more is to go out on it.
+    /// Whether nothing more will be sent on this connection.
     fn has_written_all(&self, window: &Window, at_end: bool) -> bool {
         let is_all = at_end && !window.has_unwritten();
         is_all || (self.last < window.last() && window.written_until() >= self.last)
     }
 
-    /// Reads what the peer says, without waiting: acknowledgements, its end, a reset.
+    /// Reads from the peer without waiting: acknowledgements, its end, a reset.
     fn look(&mut self, window: &mut Window) -> Result<(), Over> {
         self.has_more = self.sides.hearing != Hearing::Ended;
         for _ in 0..ANSWERS {
@@ -204,10 +203,10 @@ impl Link {
         let is_closing = self.sides.closing().is_some();
         let has_ended = self.sides.hearing == Hearing::Ended;
         if has_ended || is_closing || !window.has_unwritten() {
-            // Otherwise that is asked behind the write.
+            // Otherwise this is done after the write.
             self.acknowledge(window)?;
         }
-        // A peer that says nothing more no longer reads either, as far as we can know.
+        // A peer that has closed its side does not read either, as far as can be known.
         if !has_ended || (is_closing && !self.is_left_over(window)?) {
             return Ok(());
         }
@@ -228,9 +227,9 @@ impl Link {
                 let heard = self.buffer.get(..len).unwrap_or_default();
                 let identity = self.place.identity.as_mut();
                 self.answers.take(heard, &self.name, window, identity)?;
-                // Who waits for others to deliver repeats what it has said.
+                // A peer that waits for later stages repeats its last answer.
                 self.sides.hearing = Hearing::Quiet;
-                // TLS may hold more, also its end, that no socket reports.
+                // TLS may hold more data, or its end, which the socket does not report.
                 return Ok(len == self.buffer.len() || self.pipe.is_tls());
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
@@ -240,13 +239,13 @@ impl Link {
         Ok(self.sides.hearing != Hearing::Ended)
     }
 
-    /// Whether the first `len` bytes that came are an alert of TLS, which we do not speak.
+    /// Whether the first `len` bytes received are a TLS alert on a plain connection.
     fn is_alert(&mut self, len: usize) -> bool {
         let heard = self.buffer.get(..len).unwrap_or_default();
         self.answers.begin_with_alert(heard) && !self.pipe.is_tls()
     }
 
-    /// Whether the peer, which has closed its side, will no longer acknowledge what is written.
+    /// Whether the peer, which has closed its side, will not acknowledge the rest.
     fn is_left_over(&self, window: &Window) -> Result<bool, Over> {
         if window.unacknowledged() == 0 || window.has_unwritten() {
             return Ok(false);
@@ -260,7 +259,7 @@ impl Link {
         Ok(self.ack == Ack::Peer)
     }
 
-    /// Passes to the window what the peer has.
+    /// Passes to the window how much the peer has.
     fn acknowledge(&mut self, window: &mut Window) -> Result<(), Over> {
         if let Some(len) = self.arrival.arrived(self.pipe.stream(), self.written)? {
             window.acknowledge_bytes(len);
@@ -268,7 +267,7 @@ impl Link {
         Ok(())
     }
 
-    /// The connection broke: passes to the window what the peer has nevertheless.
+    /// Handles a broken connection: passes to the window how much the peer has nevertheless.
     fn broken(&mut self, window: &mut Window, error: std::io::Error) -> Over {
         if let Some(stream) = self.pipe.stream_mut()
             && let Ok(len @ 1..) = std::io::Read::read(stream, &mut self.buffer)
@@ -282,8 +281,7 @@ impl Link {
         error.into()
     }
 
-    /// Writes what there is to write, as much as the peer takes now. `at_end` if the window will
-    /// get no more.
+    /// Writes as much as the peer accepts now. `at_end` says that the window will get no more.
     fn write(&mut self, window: &mut Window, at_end: bool) -> Result<(), Over> {
         self.look(window)?;
         loop {
@@ -311,9 +309,10 @@ impl Link {
         }
     }
 
-    /// Sends the peer the number of the next record, if it is time to.
+    /// Sends the number of the next record, if it is time to.
     fn tell_place(&mut self, window: &Window, at_end: bool) -> std::io::Result<()> {
-        // Who never answers is asked once: to a hekad each question is an empty message.
+        // A peer that never answers is asked only once: to a hekad each request is an empty
+        // message.
         let may_ask = self.answers.are_heard() || !self.place.was_told();
         if may_ask
             && self.place.is_due(window, self.last, self.written, self.sides.idle_since(), at_end)
@@ -328,7 +327,7 @@ impl Link {
         Ok(())
     }
 
-    /// When to send it again though there is nothing to write.
+    /// Returns when to send the number again even if there is nothing to write.
     fn tells_again(&self, window: &Window) -> Option<Instant> {
         let may_ask = self.sides.closing().is_none() && self.answers.are_heard();
         may_ask.then(|| self.place.again_at(window, self.sides.idle_since())).flatten()
@@ -347,12 +346,12 @@ impl Link {
         }
     }
 
-    /// Says that nothing more will come on this connection.
+    /// Ends writing on this connection.
     pub(crate) fn close(&mut self) -> Result<(), Over> {
         if self.sides.closing().is_some() {
             return Ok(());
         }
-        // TLS has to say so too, and does when there is room.
+        // TLS must announce the end too, and does so when there is room.
         let closed = self.pipe.close();
         self.sides.settle(closed, Writing::Closed(Instant::now()))
     }
@@ -362,7 +361,7 @@ impl Link {
         window.unacknowledged() == 0 && self.sides.is_idle_for(limit)
     }
 
-    /// When to look again though nothing happens. `is_awaited` if somebody waits for
+    /// Returns when to check again even without events. `is_awaited` says that somebody waits for
     /// acknowledgements.
     pub(crate) fn deadline(
         &self,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One destination: its addresses, the connection to one of them, and the records on their way.
+//! One destination: its addresses, the connection to one of them, and the unacknowledged records.
 
 mod answers;
 mod arrival;
@@ -35,15 +35,15 @@ use crate::refusals::Refusals;
 /// The connection.
 #[derive(Debug)]
 enum Phase {
-    /// There is none; the next attempt is due some time.
+    /// There is none; the next attempt is scheduled.
     Idle,
-    /// One is being made.
+    /// An attempt is in progress.
     Dialing(Dialing),
-    /// It is there.
+    /// Connected.
     Open(Box<Link>),
 }
 
-/// Where records go.
+/// A destination of records.
 #[derive(Debug)]
 pub(crate) struct Target {
     addrs: Arc<[Addr]>,
@@ -52,24 +52,25 @@ pub(crate) struct Target {
     reach: Reach,
     redial: Redial,
     delivery: Delivery,
-    /// The stream, if peers are to acknowledge it.
+    /// The stream's identity, if peers are to acknowledge it.
     identity: Option<Identity>,
     /// Number of the last record that an earlier run may have sent.
     pub(crate) inherited: u64,
     /// Number of the last record that an earlier run delivered.
     before: u64,
-    /// Since when everything is written and the last acknowledgements are waited for.
+    /// Since when everything is written and only acknowledgements are waited for.
     lingering: Option<Instant>,
-    /// Since when peers take everything, close in order and acknowledge nothing.
+    /// Since when peers accept everything, close normally and acknowledge nothing.
     unanswered: Option<Instant>,
-    /// A peer broke a connection off after its kernel had acknowledged what it may not have read.
+    /// Whether a peer broke a connection after its kernel had acknowledged data that it may not
+    /// have read.
     doubtful: bool,
     has_lost: bool,
 }
 
 impl Target {
-    /// The target with that index; record number `before` of the stream was delivered by an earlier
-    /// run.
+    /// Creates the target with this index; record number `before` of the stream was delivered by an
+    /// earlier run.
     pub(crate) fn new(addrs: Vec<Addr>, index: usize, plan: &Plan, before: u64) -> Self {
         let delivery = plan.delivery;
         let in_flight = delivery.in_flight as u64;
@@ -92,14 +93,14 @@ impl Target {
         }
     }
 
-    /// Its addresses, for people.
+    /// Returns its addresses, for people.
     pub(crate) fn name(&self) -> String {
         let names: Vec<_> = self.addrs.iter().map(ToString::to_string).collect();
         names.join(", ")
     }
 
-    /// Does what can be done now, and returns whether nothing is left to do. `at_end` if no record
-    /// will be added.
+    /// Makes progress, and returns whether nothing is left to do. `at_end` says that no record will
+    /// be added.
     ///
     /// # Errors
     /// A signal, the end of all retries, or records that the peer did not acknowledge in time.
@@ -109,7 +110,7 @@ impl Target {
         Ok(at_end && self.is_finished()?)
     }
 
-    /// Connects, writes, takes acknowledgements.
+    /// Connects, writes, processes acknowledgements.
     ///
     /// # Errors
     /// A signal, or the end of all retries.
@@ -135,8 +136,8 @@ impl Target {
         Ok(())
     }
 
-    /// Whether a connection has a purpose. Without a record to send it is to be made once, to know
-    /// that there is somebody.
+    /// Whether a connection is needed. Even without a record to send, one is made once, to know
+    /// that the peer exists.
     fn wants_link(&self, at_end: bool) -> bool {
         self.window.unacknowledged() > 0 || self.reach.asks_for_more(at_end)
     }
@@ -150,7 +151,7 @@ impl Target {
         Ok(())
     }
 
-    /// Takes what came of an attempt.
+    /// Processes the result of an attempt.
     fn take(&mut self, outcome: Outcome, at_end: bool) -> Result<(), Stop> {
         let Outcome { link, mut failures } = outcome;
         let link = link?;
@@ -181,7 +182,7 @@ impl Target {
         Ok(())
     }
 
-    /// Reports a failure and when the next attempt will be, if one has a purpose.
+    /// Reports a failure and the time of the next attempt, if one is needed.
     fn retry(&mut self, failure: &str, hint: Option<&str>, at_end: bool) -> Result<(), Stop> {
         self.reach = if self.reach.was_reached() { Reach::Lost } else { Reach::Never };
         let is_needed = self.wants_link(at_end);
@@ -193,7 +194,7 @@ impl Target {
         Err(undelivered(self.window.unacknowledged(), Status::Unreachable))
     }
 
-    /// A connection is over: what is not acknowledged will be sent again.
+    /// Handles the end of a connection: unacknowledged records will be sent again.
     fn lost(&mut self, over: &Over, at_end: bool) -> Result<(), Stop> {
         let Phase::Open(mut link) = std::mem::replace(&mut self.phase, Phase::Idle) else {
             return Ok(());
@@ -202,7 +203,7 @@ impl Target {
         if self.window.acknowledged() > link.first {
             self.redial.reset();
         }
-        // Which run of a receiver acknowledged something last the next one has to know.
+        // The next connection needs to know which run of a receiver acknowledged last.
         self.identity = link.take_identity().or(self.identity.take());
         self.lingering = None;
         if let Some((unread, status)) = self.is_hopeless(over, &link) {
@@ -234,8 +235,8 @@ impl Target {
         Ok(())
     }
 
-    /// If another connection would not help: how many messages of this one are not delivered, and
-    /// the status to end with.
+    /// If another connection would not help, returns how many of its messages are undelivered, and
+    /// the exit status.
     fn is_hopeless(&self, over: &Over, link: &Link) -> Option<(u64, Status)> {
         match over.end {
             End::Refused => Some((self.window.unacknowledged(), Status::Failed)),
@@ -244,8 +245,8 @@ impl Target {
         }
     }
 
-    /// Whether everything is delivered and the peer has closed the connection in order, so that
-    /// nothing is left to do; or the time for that is up.
+    /// Whether everything is delivered and the peer has closed the connection normally, or the time
+    /// for that is up.
     ///
     /// # Errors
     /// Records that the peer did not acknowledge in time, or a command that still runs: status 3.
@@ -281,7 +282,7 @@ impl Target {
         Err(self.unacknowledged())
     }
 
-    /// The same while there is no connection.
+    /// Like [`Target::is_finished`], without a connection.
     fn is_done_without_link(&self) -> Result<bool, Stop> {
         let unacknowledged = self.window.unacknowledged();
         let linger = self.delivery.linger();
@@ -295,7 +296,7 @@ impl Target {
         Ok(!self.wants_link(true))
     }
 
-    /// The time for acknowledgements is up.
+    /// Returns the error for a missing acknowledgement.
     fn unacknowledged(&self) -> Stop {
         report::error(format_args!(
             "{}: {} not acknowledged within {}",
@@ -306,12 +307,12 @@ impl Target {
         Stop::Said(Status::Unreachable)
     }
 
-    /// How many records of the stream are acknowledged, those refused not among them.
+    /// Returns the number of acknowledged records of the stream, without the refused ones.
     pub(crate) fn accepted(&self) -> u64 {
         self.window.acknowledged().saturating_sub(self.window.refusals.count()).max(self.before)
     }
 
-    /// Whether anything reports what has arrived.
+    /// Whether arrival is reported at all.
     pub(crate) fn acknowledges(&self) -> bool {
         self.addrs.iter().any(|addr| self.delivery.ack_of(addr) != Ack::None)
     }
@@ -321,17 +322,17 @@ impl Target {
         matches!(self.phase, Phase::Open(_))
     }
 
-    /// Whether there has been one.
+    /// Whether there has ever been a connection.
     pub(crate) fn was_reached(&self) -> bool {
         self.reach.was_reached()
     }
 
-    /// Whether somebody listens, or did when there was something to send last.
+    /// Whether the peer listens, or did the last time there was something to send.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.reach, Reach::Open | Reach::Resting)
     }
 
-    /// Whether it is connected and has taken all there is.
+    /// Whether it is connected and everything is written.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_connected() && !self.window.has_unwritten()
     }
@@ -341,17 +342,17 @@ impl Target {
         self.has_lost
     }
 
-    /// Whether records may be lost though they were acknowledged.
+    /// Whether acknowledged records may be lost.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.doubtful
     }
 
-    /// What to wait for.
+    /// Returns the descriptor to wait for, with its events.
     pub(crate) fn awaited(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         match &self.phase {
             Phase::Idle => None,
             Phase::Dialing(dialing) => Some((dialing.as_fd(), PollFlags::POLLIN)),
-            // The end of both sides would be reported again and again.
+            // The end of both sides would be reported repeatedly.
             Phase::Open(link) => {
                 let wanted = link.wanted(&self.window);
                 (!wanted.is_empty()).then(|| (link.as_fd(), wanted))
@@ -359,7 +360,7 @@ impl Target {
         }
     }
 
-    /// When to look again though nothing happens.
+    /// Returns when to check again even without events.
     pub(crate) fn deadline(&self, at_end: bool, is_awaited: bool) -> Option<Instant> {
         match &self.phase {
             Phase::Idle => self.wants_link(at_end).then(|| self.redial.due()),
@@ -373,7 +374,7 @@ impl Target {
         }
     }
 
-    /// Closes a connection that idles too long; the next one can wait.
+    /// Closes a connection that has been idle too long; the next one is made when needed.
     fn rest(&mut self) -> Result<(), Stop> {
         let Some(limit) = self.delivery.idle_timeout else { return Ok(()) };
         if let Phase::Open(link) = &mut self.phase
@@ -389,12 +390,12 @@ impl Target {
     }
 }
 
-/// Whether every target takes another record.
+/// Whether every target has room for another record.
 pub(crate) fn have_room(targets: &[Target]) -> bool {
     targets.iter().all(|target| target.window.has_room())
 }
 
-/// The same, and somebody listens: otherwise a queue is the better place for a record.
+/// Like [`have_room`], and all peers listen: otherwise a queue is the better place for a record.
 pub(crate) fn want_more(targets: &[Target]) -> bool {
     have_room(targets) && targets.iter().any(Target::is_open)
 }

@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Why a connection is over.
+//! Reasons for the end of a connection.
 
 use heka_core::net::{Fault, FaultKind, tls};
 
-/// What helps if a peer acknowledges nothing.
+/// Hint for a peer that acknowledges nothing.
 const UNACKNOWLEDGING: &str = "heka-listen acknowledges only with --ack, other receivers never";
 
-/// Who ended a connection.
+/// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// We did, and the peer followed.
+    /// Closed by this side, and then by the peer.
     Ours,
-    /// The peer did. It may have died: then what it had read may be lost.
+    /// Closed by the peer. It may have died, so data that it had read may be lost.
     Peer,
-    /// It broke: what the peer had not read is lost.
+    /// Broken: data that the peer had not read is lost.
     Broken,
-    /// The peer is a program, and has ended with a failure: what it has read may be lost.
+    /// The peer is a program that failed: data that it has read may be lost.
     Failed,
-    /// We did, for the peer says what cannot be.
+    /// Closed by this side because of an impossible answer.
     Wrong,
-    /// We did, for the peer refuses a message.
+    /// Closed by this side because the peer refuses a message.
     Refused,
-    /// The peer expects TLS: it has nothing of what was written.
+    /// The peer expects TLS: it has none of the data.
     Tls,
 }
 
 impl End {
-    /// Whether the peer has done something wrong: that is a failure also if it has everything.
+    /// Whether the peer misbehaved, which is a failure even if it has everything.
     pub(crate) fn is_a_fault(self) -> bool {
         matches!(self, Self::Failed | Self::Wrong)
     }
 
-    /// The kind of failure that it is mostly.
+    /// Returns the usual kind of failure.
     fn kind(self) -> FaultKind {
         match self {
             Self::Peer => FaultKind::Closed,
@@ -44,7 +44,7 @@ impl End {
     }
 }
 
-/// Why a connection is over.
+/// The reason for the end of a connection.
 #[derive(Debug)]
 pub(crate) struct Over {
     pub(crate) end: End,
@@ -56,23 +56,23 @@ impl Over {
         Self { end, fault: Fault::new(end.kind(), cause) }
     }
 
-    /// We give up a peer that does nothing.
+    /// Creates a timeout: the peer neither accepts nor acknowledges data.
     pub(crate) fn timeout(cause: &str) -> Self {
         Self { end: End::Broken, fault: Fault::new(FaultKind::Timeout, cause) }
     }
 
-    /// The peer speaks TLS, and we do not.
+    /// Creates the failure for a peer that uses TLS where this side does not.
     pub(crate) fn mistaken(name: &str) -> Self {
         let address = format!("tls://{}", name.trim_start_matches("tcp://"));
         Self { end: End::Tls, fault: tls::speaks_tls(&address) }
     }
 
-    /// With what could help.
+    /// Adds a hint.
     pub(crate) fn hint(self, hint: &str) -> Self {
         Self { fault: self.fault.hint(hint), ..self }
     }
 
-    /// With what helps if the peer seems to be one that never acknowledges.
+    /// Adds a hint if the peer seems to be one that never acknowledges.
     pub(crate) fn suspecting(self, lacks_ack: bool) -> Self {
         if lacks_ack { self.hint(UNACKNOWLEDGING) } else { self }
     }

@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! At most `--rate` messages a second.
+//! Limits the rate to `--rate` messages per second.
 
 use std::time::{Duration, Instant};
 
 use crate::window::Window;
 
-/// So much of a second's messages may go out at once, or a single one.
+/// Messages of this much time may be sent at once, but at least one.
 const BURST: Duration = Duration::from_millis(10);
 
-/// When records may go out.
+/// The pace of records.
 #[derive(Debug)]
 pub(super) struct Pace(Option<Even>);
 
 impl Pace {
-    /// `rate` records a second; none is no limit.
+    /// Creates a limit of `rate` records per second; `None` is no limit.
     pub(super) fn new(rate: Option<u32>) -> Self {
         Self(rate.map(Even::new))
     }
 
-    /// Number of the last record that may be written now, `last` at most.
+    /// Returns the number of the last record that may be written now, at most `last`.
     pub(super) fn last(&self, window: &Window, last: u64) -> u64 {
         let Some(even) = &self.0 else { return last };
         last.min(window.written_until().saturating_add(even.allowance(Instant::now())))
     }
 
-    /// Notes that `len` bytes were written; returns how many records of them had been before.
+    /// Notes that `len` bytes were written; returns how many of their records had been written
+    /// before.
     pub(super) fn pass(&mut self, window: &mut Window, len: usize) -> u64 {
         let Some(even) = &mut self.0 else { return window.written(len) };
         let before = window.written_until();
@@ -33,45 +34,45 @@ impl Pace {
         resent
     }
 
-    /// When the next record may be written, if there is one and it may not now.
+    /// Returns when the next record may be written, if there is one that may not be written now.
     pub(super) fn due(&self, window: &Window) -> Option<Instant> {
         let even = self.0.as_ref().filter(|_| window.has_unwritten())?;
         even.due(Instant::now())
     }
 }
 
-/// So many a second, one as long after another.
+/// An even rate.
 #[derive(Debug)]
 struct Even {
-    /// Between two messages.
+    /// Interval between two messages.
     interval: Duration,
     burst: Duration,
-    /// The next one would go out then if all of them did evenly.
+    /// When the next message would be sent at an even rate.
     next: Instant,
 }
 
 impl Even {
-    /// `rate` messages a second.
+    /// Creates a rate of `rate` messages per second.
     fn new(rate: u32) -> Self {
         let interval = Duration::from_secs(1) / rate.max(1);
         let burst = BURST.max(interval);
         Self { interval, burst, next: Instant::now() }
     }
 
-    /// How many may go out now.
+    /// Returns how many messages may be sent now.
     fn allowance(&self, now: Instant) -> u64 {
         let time = (now + self.burst).saturating_duration_since(self.next.max(now));
         let count = time.as_nanos() / self.interval.as_nanos().max(1);
         u64::try_from(count).unwrap_or(u64::MAX)
     }
 
-    /// So many went out.
+    /// Notes that `count` messages were sent.
     fn pass(&mut self, count: u64, now: Instant) {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         self.next = self.next.max(now) + self.interval.saturating_mul(count);
     }
 
-    /// When the next one may go out, if none may now.
+    /// Returns when the next message may be sent, if none may be sent now.
     fn due(&self, now: Instant) -> Option<Instant> {
         let due = self.next.checked_sub(self.burst)? + self.interval;
         (due > now).then_some(due)

@@ -3,31 +3,31 @@
 
 use std::time::{Duration, Instant};
 
-/// Our side.
+/// The state of this side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writing {
-    /// The peer takes what we write.
+    /// The peer accepts data.
     Open,
-    /// It has taken nothing since then.
+    /// The peer has not accepted data since this time.
     Stuck(Instant),
-    /// We said then that nothing more will come.
+    /// Writing was ended at this time.
     Closed(Instant),
 }
 
 impl Writing {
-    /// The peer accepts nothing now.
+    /// Notes that the peer accepts no data now.
     pub(super) fn block(&mut self) {
         if *self == Self::Open {
             *self = Self::Stuck(Instant::now());
         }
     }
 
-    /// Whether it has taken nothing for as long as is allowed.
+    /// Whether the peer has not accepted data within the time limit.
     pub(super) fn is_stuck_for(self, limit: Option<Duration>) -> bool {
         matches!(self, Self::Stuck(since) if is_over(since, limit))
     }
 
-    /// Since when nothing more will be written.
+    /// Returns when writing was ended.
     pub(super) fn closing(self) -> Option<Instant> {
         match self {
             Self::Closed(since) => Some(since),
@@ -36,20 +36,20 @@ impl Writing {
     }
 }
 
-/// The peer's side.
+/// The state of the peer's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hearing {
     /// It has nothing to acknowledge.
     Quiet,
-    /// It should acknowledge something, and has not since then.
+    /// It has had something to acknowledge since this time.
     Awaiting(Instant),
     /// It has closed its side.
     Ended,
 }
 
 impl Hearing {
-    /// What is awaited now that it `has_acknowledged` something more or not, if it `owes`
-    /// something.
+    /// Returns the next state: `has_acknowledged` says whether it has acknowledged more, `owes`
+    /// whether something is left.
     pub(super) fn after(self, owes: bool, has_acknowledged: bool) -> Self {
         match self {
             Self::Ended => Self::Ended,
@@ -59,7 +59,7 @@ impl Hearing {
         }
     }
 
-    /// Since when it should have acknowledged something.
+    /// Returns since when it has had something to acknowledge.
     pub(super) fn awaiting(self) -> Option<Instant> {
         match self {
             Self::Awaiting(since) => Some(since),
@@ -67,7 +67,7 @@ impl Hearing {
         }
     }
 
-    /// Whether it has acknowledged nothing for as long as is allowed.
+    /// Whether it has acknowledged nothing within the time limit.
     pub(super) fn is_silent_for(self, limit: Option<Duration>) -> bool {
         self.awaiting().is_some_and(|since| is_over(since, limit))
     }
@@ -82,13 +82,13 @@ fn is_over(since: Instant, limit: Option<Duration>) -> bool {
 pub(super) enum Reach {
     /// Nothing: no attempt has ended.
     Untried,
-    /// Nobody was ever there.
+    /// No attempt has ever succeeded.
     Never,
-    /// Somebody listens.
+    /// It listens.
     Open,
-    /// The same, but nobody need be connected before there is something to send.
+    /// It listens, but no connection is needed before there is something to send.
     Resting,
-    /// Somebody did.
+    /// It listened before.
     Lost,
 }
 
@@ -98,8 +98,8 @@ impl Reach {
         !matches!(self, Self::Untried | Self::Never)
     }
 
-    /// Whether it is to be connected though there is nothing to send: until the end of the input,
-    /// and once in any case.
+    /// Whether to connect even if there is nothing to send: until the end of the input, and at
+    /// least once.
     pub(super) fn asks_for_more(self, at_end: bool) -> bool {
         match self {
             Self::Untried => true,

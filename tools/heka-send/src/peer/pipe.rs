@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a connection is made of: a stream, or a socket for datagrams.
+//! The transport of a connection: a stream, or a socket for datagrams.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,18 +14,18 @@ use crate::peer::over::{End, Over};
 use crate::plan::Delivery;
 use crate::window::Window;
 
-/// Several messages share a datagram up to this size, which fits an Ethernet frame.
+/// Maximum size of a datagram with several messages, which fits into an Ethernet frame.
 const SHARED_DATAGRAM: usize = 1400;
 
 #[derive(Debug)]
 pub(super) enum Pipe {
     Stream(Box<Stream>),
-    /// With the most bytes that it holds if it holds several messages.
+    /// With the maximum size of a datagram with several messages.
     Datagram(Socket, usize),
 }
 
 impl Pipe {
-    /// Connects. The system, too, gives up a peer that accepts nothing for the write timeout.
+    /// Connects. The write timeout is also set in the system, for a peer that accepts nothing.
     pub(super) fn connect(
         dialer: &Dialer,
         addr: &Addr,
@@ -41,7 +41,7 @@ impl Pipe {
         stream.set_nonblocking(true)?;
         let is_ip = matches!(addr, Addr::Tcp(_) | Addr::Tls(_));
         if let (true, Some(limit)) = (is_ip, delivery.write_timeout) {
-            // The system's own patience with a peer that is gone is a quarter of an hour.
+            // The system's default for a lost peer is a quarter of an hour.
             stream.socket().set_tcp_user_timeout(Some(limit))?;
         }
         Ok(Self::Stream(Box::new(stream)))
@@ -65,15 +65,15 @@ impl Pipe {
         self.stream().is_some_and(Stream::is_tls)
     }
 
-    /// Whether nothing is left to learn about a program that has closed its side.
+    /// Whether nothing more can be learned about a program that has closed its side.
     pub(super) fn has_parted(&mut self, parting: &Parting) -> bool {
         self.stream_mut().is_none_or(|stream| parting.is_over(stream))
     }
 
-    /// Whether the program on the other side has ended in order.
+    /// Whether the program at the other end has exited successfully.
     ///
     /// # Errors
-    /// It has ended otherwise.
+    /// It has failed.
     pub(super) fn has_exited(&mut self) -> Result<bool, Over> {
         match self.stream_mut().and_then(Stream::program_exit) {
             Some(status) if !status.success() => Err(failed(status)),
@@ -81,12 +81,12 @@ impl Pipe {
         }
     }
 
-    /// Whether TLS has bytes that the socket has not taken.
+    /// Whether TLS has bytes that the socket has not accepted.
     pub(super) fn wants_write(&self) -> bool {
         self.stream().is_some_and(Stream::wants_write)
     }
 
-    /// Reads; 0 is the end of a stream, datagrams have none.
+    /// Reads; 0 is the end of a stream, which datagrams do not have.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Stream(stream) => stream.read(buffer),
@@ -94,8 +94,8 @@ impl Pipe {
         }
     }
 
-    /// Writes some of the next records, but none after `last`. What does not fit a datagram is
-    /// skipped, and `lost` is set.
+    /// Writes some of the next records, but none after `last`. A record that does not fit into a
+    /// datagram is skipped, and `lost` is set.
     pub(super) fn write(
         &mut self,
         window: &Window,
@@ -125,7 +125,7 @@ impl Pipe {
         self.stream_mut().map_or(Ok(()), io::Write::flush)
     }
 
-    /// Says that nothing more will come; to whom that can be said.
+    /// Ends writing, where the transport supports that.
     pub(super) fn close(&mut self) -> io::Result<()> {
         match self.stream_mut().map_or(Ok(()), Stream::shutdown_write) {
             // The peer was faster.
@@ -144,12 +144,12 @@ impl AsFd for Pipe {
     }
 }
 
-/// A program has failed.
+/// Creates the reason for a program that has failed.
 fn failed(status: ExitStatus) -> Over {
     Over::new(End::Failed, exec::status_words(status))
 }
 
-/// Reports a message that does not fit a datagram.
+/// Reports a message that does not fit into a datagram.
 fn pass_over(len: usize, name: &str) -> usize {
     report::repeated(
         format_args!("{name}: too long"),

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Both sides of a connection: whether we still write and the peer still listens, and what has to
-//! happen before the connection may go.
+//! Both sides of a connection: whether this side still writes and the peer still listens, and what
+//! has to happen before the connection may end.
 //!
 //! A command that acknowledges nothing may still work on what it has read. As at the end of a pipe
-//! in a shell, all is done when it has ended, and its status says whether that went well.
+//! in a shell, the work is done when the command has exited, and its status says whether it
+//! succeeded.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use crate::peer::phase::{Hearing, Writing};
 use crate::peer::pipe::Pipe;
 use crate::plan::Delivery;
 
-/// How often a command is asked whether it has ended, before and after it has closed its side.
+/// Intervals of checks whether a command has exited, before and after it has closed its side.
 const SLOW_PERIOD: Duration = Duration::from_millis(100);
 const PERIOD: Duration = Duration::from_millis(5);
 
@@ -26,21 +27,22 @@ const PERIOD: Duration = Duration::from_millis(5);
 pub(super) struct Sides {
     pub(super) writing: Writing,
     pub(super) hearing: Hearing,
-    /// When something was written last.
+    /// Time of the last write.
     active: Instant,
-    /// How long the peer may take at the end, if that is limited.
+    /// Time limit for the peer at the end, if any.
     linger: Option<Duration>,
-    /// Whether the peer has a side that it can close.
+    /// Whether the peer can close its side.
     is_stream: bool,
-    /// Whether the peer is a command whose end counts.
+    /// Whether the peer is a command whose exit counts.
     counts_exit: bool,
-    /// Whether that has ended, and well.
+    /// Whether that command has exited successfully.
     has_exited: bool,
-    /// Whether the peer is a program, whose failure is known a moment after the connection is over.
+    /// Whether the peer is a program, whose failure is known a moment after the connection has
+    /// ended.
     is_program: bool,
-    /// It is waited for that; until then the connection is over in this way, or goes on.
+    /// The wait for that, and the reason for the end of the connection, if it has ended.
     parting: Option<(Parting, Option<Over>)>,
-    /// That has been done.
+    /// Whether that wait is over.
     has_parted: bool,
 }
 
@@ -60,8 +62,9 @@ impl Sides {
         }
     }
 
-    /// Takes what came of a talk. If the peer is a program and has closed its side, that may be
-    /// because it has failed, and counts only when [`are_parting`](Self::are_parting) says so.
+    /// Processes the result of reading and writing. If the peer is a program and has closed its
+    /// side, the cause may be a failure, so the result only counts when
+    /// [`are_parting`](Self::are_parting) says so.
     pub(super) fn part(&mut self, talk: Result<(), Over>) -> Result<(), Over> {
         let is_over = match &talk {
             Ok(()) | Err(Over { end: End::Ours | End::Peer, .. }) => {
@@ -76,10 +79,10 @@ impl Sides {
         Ok(())
     }
 
-    /// Whether it is still to be seen how the program has ended.
+    /// Whether the exit status of the program is not known yet.
     ///
     /// # Errors
-    /// It has failed, or the connection is over in the way that was seen before.
+    /// It has failed, or the connection has ended for the reason seen before.
     pub(super) fn are_parting(&mut self, pipe: &mut Pipe) -> Result<bool, Over> {
         let Some((parting, over)) = self.parting.take() else { return Ok(false) };
         if !pipe.has_parted(&parting) {
@@ -91,18 +94,18 @@ impl Sides {
         over.map_or(Ok(false), Err)
     }
 
-    /// When to look again for the end of the program.
+    /// Returns when to check again whether the program has exited.
     pub(super) fn parting_due(&self) -> Option<Instant> {
         self.parting.as_ref().map(|(parting, _)| parting.due())
     }
 
-    /// Something was written.
+    /// Notes a write.
     pub(super) fn wrote(&mut self) {
         self.writing = Writing::Open;
         self.active = Instant::now();
     }
 
-    /// What was begun is done, or has to wait for room.
+    /// Sets the state after an operation: `done`, or blocked until there is room.
     pub(super) fn settle(&mut self, outcome: io::Result<()>, done: Writing) -> Result<(), Over> {
         match outcome {
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.writing.block(),
@@ -114,12 +117,12 @@ impl Sides {
         Ok(())
     }
 
-    /// Since when nothing more will be written.
+    /// Returns when writing was ended.
     pub(super) fn closing(&self) -> Option<Instant> {
         self.writing.closing()
     }
 
-    /// Since when nothing was acknowledged, or written if nothing has to be acknowledged.
+    /// Returns since when nothing was acknowledged, or written if nothing has to be acknowledged.
     pub(super) fn idle_since(&self) -> Instant {
         self.hearing.awaiting().unwrap_or(self.active)
     }
@@ -129,8 +132,8 @@ impl Sides {
         self.active.elapsed() >= limit
     }
 
-    /// Gives a peer up that has taken nothing, or acknowledged nothing, for this time. `lacks_ack` if
-    /// it may be one that never acknowledges.
+    /// Gives up a peer that has neither accepted nor acknowledged data within the time limit.
+    /// `lacks_ack` says that it may be one that never acknowledges.
     pub(super) fn check_patience(
         &self,
         limit: Option<Duration>,
@@ -145,12 +148,12 @@ impl Sides {
         Ok(())
     }
 
-    /// Whether the end of a command is waited for.
+    /// Whether the exit of a command is waited for.
     pub(super) fn awaits_exit(&self) -> bool {
         self.counts_exit && !self.has_exited && self.closing().is_some()
     }
 
-    /// Looks whether a command has ended whose end is waited for.
+    /// Checks whether a command that is waited for has exited.
     ///
     /// # Errors
     /// It has failed.
@@ -161,12 +164,12 @@ impl Sides {
         Ok(())
     }
 
-    /// Whether a command has ended, and well.
+    /// Whether a command has exited successfully.
     pub(super) fn has_exited(&self) -> bool {
         self.has_exited
     }
 
-    /// Whether the peer has closed its side, or never will because it has none.
+    /// Whether the peer has closed its side, or never will because it cannot.
     pub(super) fn is_closed_by_peer(&self) -> bool {
         if self.parting.is_some() {
             return false;
@@ -177,17 +180,17 @@ impl Sides {
         self.hearing == Hearing::Ended || !self.is_stream
     }
 
-    /// Whether nothing more is waited for, if everything was written then.
+    /// Whether nothing more is waited for, if everything was written at `since`.
     pub(super) fn are_over(&self, since: Instant) -> bool {
         self.is_closed_by_peer() || self.overdue_at(since).is_some_and(|due| due <= Instant::now())
     }
 
-    /// When the peer has taken longer than it may, if everything was written then.
+    /// Returns when the peer exceeds the time limit, if everything was written at `since`.
     pub(super) fn overdue_at(&self, since: Instant) -> Option<Instant> {
         self.linger.map(|limit| since + limit)
     }
 
-    /// We leave a connection that we have closed.
+    /// Creates the reason for a connection that was closed and is now left.
     pub(super) fn left(&self) -> Over {
         match self.linger {
             Some(limit) if self.awaits_exit() => {
@@ -197,7 +200,8 @@ impl Sides {
         }
     }
 
-    /// When to look again though nothing happens. `is_outstanding`: something is not acknowledged.
+    /// Returns when to check again even without events. `is_outstanding` says that something is not
+    /// acknowledged.
     pub(super) fn deadline(&self, is_outstanding: bool, delivery: &Delivery) -> Option<Instant> {
         let period = if self.hearing == Hearing::Ended { PERIOD } else { SLOW_PERIOD };
         let exit = self.awaits_exit().then(|| Instant::now() + period);

@@ -22,7 +22,8 @@ const DELIVERY: Delivery = Delivery {
     shares_datagrams: false,
 };
 
-/// How the connection to a program that closes its side ends, and how often it was looked at between.
+/// Returns how the connection to a program that closes its side ends, and how often it was checked
+/// before.
 fn parting(program: &str) -> (usize, Over) {
     let addr = parse_addr(program).unwrap();
     let mut link = Link::connect(&Dialer::default(), &addr, &DELIVERY).unwrap();

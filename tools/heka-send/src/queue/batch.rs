@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Blocks that are appended to a queue with one write.
+//! Blocks appended to a queue with one write.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -8,38 +8,38 @@ use heka_core::delivery::block;
 use nix::errno::Errno;
 use nix::sys::uio::pwritev;
 
-/// Blocks that lie side by side: heads of their own, and frames of somebody else.
+/// Consecutive blocks: own heads, borrowed frames.
 #[derive(Debug)]
 pub(super) struct Batch<'a> {
     heads: Vec<u8>,
     frames: &'a [u8],
-    /// Where the frames of the first one begin.
+    /// Start of the frames of the first block.
     start: usize,
-    /// Where the head and the frames of each end.
+    /// End of the head and of the frames of each block.
     ends: Vec<(usize, usize)>,
-    /// How many frames are in them, and where these end.
+    /// Number of frames in the blocks, and the end of the last one.
     pub(super) count: usize,
     pub(super) until: usize,
 }
 
 impl<'a> Batch<'a> {
-    /// None yet, of the frames from `start` on. The heads go to `buffer`.
+    /// Creates an empty batch for the frames from `start` on. The heads are put into `buffer`.
     pub(super) fn new(mut buffer: Vec<u8>, frames: &'a [u8], start: usize) -> Self {
         buffer.clear();
         Self { heads: buffer, frames, start, ends: Vec::new(), count: 0, until: start }
     }
 
-    /// How many blocks there are.
+    /// Returns the number of blocks.
     pub(super) fn blocks(&self) -> usize {
         self.ends.len()
     }
 
-    /// Bytes of them.
+    /// Returns their size in bytes.
     pub(super) fn len(&self) -> u64 {
         (self.heads.len() + self.until - self.start) as u64
     }
 
-    /// Adds a block of the next `count` frames, up to there, behind message `before`.
+    /// Adds a block of the next `count` frames, up to the offset `until`, after message `before`.
     pub(super) fn push(&mut self, before: u64, count: u32, until: usize) {
         let block = self.frames.get(self.until..until).unwrap_or_default();
         block::put_head(&mut self.heads, before, count, block);
@@ -48,7 +48,7 @@ impl<'a> Batch<'a> {
         self.ends.push((self.heads.len(), until));
     }
 
-    /// Writes all of them at that place.
+    /// Writes all blocks at `offset`.
     pub(super) fn write(&self, file: &File, mut offset: u64) -> io::Result<()> {
         let mut parts = Vec::with_capacity(2 * self.ends.len());
         let mut from = (0, self.start);
@@ -72,7 +72,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// The buffer again.
+    /// Returns the buffer for reuse.
     pub(super) fn into_buffer(self) -> Vec<u8> {
         self.heads
     }

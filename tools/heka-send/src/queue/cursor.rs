@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far a queue is acknowledged: one line of text, replaced as a whole.
+//! The acknowledged position of a queue: one line of text, replaced atomically.
 //!
 //! ```text
 //! 2 STREAM BOOT FILE OFFSET NUMBER LOST HOME FIRST STORED [FILE OFFSET]
 //! ```
 //!
-//! The version of this format, the stream's name and the seed of its key (one word) and the
-//! kernel's boot id (all in hex), the place behind the last acknowledged message, that message's
-//! number, how many messages are lost before it that have a number in their block, where the queue
-//! was at home when this was written, the first file that consists of blocks, and the number of the
-//! last message, in its block, that outlives the machine. If one more place follows, what stands
-//! behind that one in its file does not count after a restart of the machine: it may be half of
-//! this message and half of that. Version 1 lacked LOST, HOME, FIRST and STORED.
+//! The fields are: the version of this format; the stream's name and the seed of its key (one
+//! word), and the kernel's boot ID (all in hex); the position after the last acknowledged message,
+//! and that message's number; the number of messages lost before it that have a number in their
+//! block; the home directory of the queue when this was written; the first file that consists of
+//! blocks; and the number, in its block, of the last message that would survive a crash of the
+//! system. If another position follows, the data after it in its file does not count after a
+//! restart of the system, because it may be a mixture of old and new messages. Version 1 lacked
+//! LOST, HOME, FIRST and STORED.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
@@ -28,36 +29,36 @@ use heka_core::os::{PrivateDir, clock};
 use heka_core::report::{self, Explain as _, Refused, Stop};
 
 const NAME: &str = "cursor";
-/// In place of a boot id that cannot be read.
+/// Used if the boot ID cannot be read.
 pub(super) const NO_BOOT: &str = "0";
 
-/// Read at the start, written now and then.
+/// The cursor, read at the start and written from time to time.
 #[derive(Clone, Debug)]
 pub(super) struct Cursor {
     pub(super) stream_id: [u8; 16],
-    /// What the key is made of by which receivers know the stream again.
+    /// The seed of the key by which receivers recognise the stream.
     pub(super) seed: [u8; 32],
     pub(super) place: Place,
     pub(super) number: u64,
-    /// How far the numbers in blocks are ahead of those that the messages have on their way.
+    /// Difference between the numbers in blocks and those on the wire.
     pub(super) lost: u64,
-    /// Distinguishes this directory from its copies.
+    /// Distinguishes this directory from copies.
     pub(super) home: String,
     /// The first file that consists of blocks.
     pub(super) first_file: u64,
-    /// Number in its block of the last message that was synced.
+    /// Number, in its block, of the last message that was synced.
     pub(super) stored: u64,
     pub(super) boot: String,
-    /// Up to there the last file was synced, if more than that stood in it.
+    /// Position up to which the last file was synced, if it contained more than that.
     pub(super) promised: Option<Place>,
-    /// Whether none could be read.
+    /// Whether there was no readable cursor.
     pub(super) is_fresh: bool,
-    /// Whether the machine has been restarted since it was saved.
+    /// Whether the system has been restarted since it was saved.
     pub(super) is_other_boot: bool,
 }
 
 impl Cursor {
-    /// Reads it; a new one if there is none.
+    /// Reads the cursor; creates a new one if there is none.
     pub(super) fn load(dir: &PrivateDir, files: &Files) -> Result<Self, Stop> {
         let path = dir.path_of(NAME);
         let boot = boot_id();
@@ -89,7 +90,7 @@ impl Cursor {
         Ok(cursor)
     }
 
-    /// Of a queue that is new.
+    /// Creates the cursor of a new queue.
     fn fresh(boot: String) -> Self {
         Self {
             stream_id: clock::random_uuid(),
@@ -116,7 +117,7 @@ impl Cursor {
         };
         let stream = HEXLOWER.decode(words.next()?.as_bytes()).ok()?;
         let (stream_id, seed) = stream.split_first_chunk()?;
-        // Once a stream had none.
+        // Older versions had no seed.
         let seed = if seed.is_empty() { random_seed() } else { seed.try_into().ok()? };
         let boot = words.next()?.to_owned();
         let place = Place { file: number(&mut words)?, offset: number(&mut words)? };
@@ -145,13 +146,13 @@ impl Cursor {
         })
     }
 
-    /// Numbers may from now on mean other messages than before.
+    /// Gives the stream a new name, for when numbers may get a different meaning.
     pub(super) fn rename_stream(&mut self) {
         (self.stream_id, self.seed) = (clock::random_uuid(), random_seed());
     }
 
     /// Replaces the file: temporary file, fsync, rename, fsync of the directory. On a full disk,
-    /// where files can only be removed once this is saved, it is overwritten where it lies.
+    /// where files can only be removed once this is saved, it is overwritten in place.
     pub(super) fn save(&self, dir: &PrivateDir) -> io::Result<()> {
         let line = self.line();
         match dir.replace_file(NAME, line.as_bytes()) {
@@ -160,7 +161,7 @@ impl Cursor {
         }
     }
 
-    /// Writes the file where none is that could be read: the next process has it, the disk not yet.
+    /// Writes the file if there was no readable one: visible to the next process, but not synced.
     pub(super) fn put(&self, dir: &PrivateDir) -> io::Result<()> {
         overwrite(dir, self.line().as_bytes()).map(drop)
     }
@@ -182,7 +183,8 @@ fn number<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<u64> {
     words.next()?.parse().ok()
 }
 
-/// What a directory, with the file `end` in it, has in common with no copy of it on this machine.
+/// Returns a value that distinguishes a directory containing the file `end` from all its copies on
+/// this system.
 pub(super) fn home(dir: &File, end: &File) -> io::Result<String> {
     let mut home = String::new();
     for file in [dir, end] {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where a queue ends: one line of text, overwritten where it lies whenever messages are appended.
+//! The end of a queue: one line of text, overwritten in place whenever messages are appended.
 //!
 //! ```text
 //! 2 BOOT FILE OFFSET FILE OFFSET NUMBER LOST LAST
 //! ```
 //!
-//! The version of this format and the kernel's boot id; the file that is written to and how much of
-//! it counts, for the rest of acknowledged messages may follow it; the place
-//! before which nothing counts, as far as the cursor does not know better, and the number
-//! of the message before it, how many are lost before that have a number in their block, and the
-//! number of the last message in its block. Version 1 lacked the last two. Numbers have twenty
-//! digits, so that the line keeps its length.
+//! The fields are: the version of this format and the kernel's boot ID; the file being written, and
+//! how much of it is valid, since remains of acknowledged messages may follow; the position before
+//! which nothing is valid, unless the cursor knows better, and the number of the message before it;
+//! the number of messages lost before it that have a number in their block; and the number of the
+//! last message in its block. Version 1 lacked the last two. Numbers have twenty digits, so that
+//! the line keeps its length.
 //!
-//! The line is of the same use as the messages themselves: it outlives the process, and the machine
-//! only once it was synced, which nobody does. After a restart of the machine it is not looked at.
+//! The line is as durable as the messages themselves: it survives the process, but a crash of the
+//! system only if it was synced, which nobody does. After a restart of the system it is ignored.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -25,18 +25,18 @@ use super::files::MAX_LINE;
 use heka_core::os::PrivateDir;
 use heka_core::report::Refused;
 
-/// What the line says.
+/// The contents of the line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct End {
-    /// Behind the last message.
+    /// Position after the last message.
     pub(super) place: Place,
-    /// Everything before was acknowledged when a file was begun anew.
+    /// Position before which everything was acknowledged when a file was started over.
     pub(super) begun: Place,
     /// Number of the message before that.
     pub(super) number: u64,
     /// See [`Cursor::lost`].
     pub(super) lost: u64,
-    /// Number of the last message in its block.
+    /// Number of the last message, in its block.
     pub(super) last: u64,
 }
 
@@ -55,7 +55,7 @@ impl End {
     }
 }
 
-/// The file with that line.
+/// The file with the line.
 #[derive(Debug)]
 pub(super) struct EndFile {
     file: File,
@@ -63,7 +63,7 @@ pub(super) struct EndFile {
 }
 
 impl EndFile {
-    /// Opens it, and reads what it says if it says anything since the machine was started.
+    /// Opens the file, and reads the line if it was written since the system was started.
     pub(super) fn open(dir: &PrivateDir, cursor: &Cursor) -> io::Result<(Self, Option<End>)> {
         let file = dir.open_or_create_file("end")?;
         let mut text = Vec::new();
@@ -80,7 +80,7 @@ impl EndFile {
         &self.file
     }
 
-    /// Replaces what it says.
+    /// Replaces the line.
     pub(super) fn store(&self, end: End) -> io::Result<()> {
         let End { place, begun, number, lost, last } = end;
         let mut line = Vec::with_capacity(256);
@@ -93,13 +93,14 @@ impl EndFile {
         self.file.write_all_at(&line, 0)
     }
 
-    /// Lets it say nothing: every file counts as long as it is.
+    /// Clears the line, so that every file is valid in its whole length.
     pub(super) fn clear(&self) -> io::Result<()> {
         self.file.set_len(0)
     }
 }
 
-/// Appends a space and twenty digits. It is done for every block: the standard library takes longer.
+/// Appends a space and twenty digits. This happens for every block, and the standard library is
+/// slower.
 fn put_number(line: &mut Vec<u8>, mut number: u64) {
     let mut digits = [b'0'; 20];
     for digit in digits.iter_mut().rev() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The files of a queue: their names, and how much of one is whole records.
+//! The files of a queue: their names, and how much of a file is complete records.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -11,15 +11,15 @@ use heka_core::delivery::blocks::{Blocks, Piece};
 use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Refused, Stop};
 
-/// More than one line of `cursor` or `end` is long.
+/// Upper bound on the length of a line in `cursor` or `end`.
 pub(super) const MAX_LINE: u64 = 4096;
 
-/// The name of the file of that number.
+/// Returns the name of a file.
 pub(super) fn name_of(file: u64) -> String {
     format!("{file}.log")
 }
 
-/// Whether there are messages in a file, which consists of blocks or not.
+/// Whether a file, which may consist of blocks, contains messages.
 fn has_messages(file: &File, has_blocks: bool, len: u64, limit: usize) -> io::Result<bool> {
     let mut blocks = Blocks::new(file.try_clone()?, 0, has_blocks, limit);
     while let Some(piece) = blocks.next(len)? {
@@ -30,12 +30,12 @@ fn has_messages(file: &File, has_blocks: bool, len: u64, limit: usize) -> io::Re
     Ok(false)
 }
 
-/// The files of a queue that are there, open.
+/// The existing files of a queue, open.
 #[derive(Debug)]
 pub(super) struct Files(BTreeMap<u64, File>);
 
 impl Files {
-    /// Opens all of them.
+    /// Opens all files.
     pub(super) fn open(dir: &PrivateDir) -> Result<Self, Stop> {
         let mut files = BTreeMap::new();
         for name in dir.names().at(dir.display())? {
@@ -48,8 +48,8 @@ impl Files {
         Ok(Self(files))
     }
 
-    /// Whether they are files of a queue, which nothing else says: what is not a message would be cut
-    /// off. Returns the first one that consists of blocks.
+    /// Verifies that these are files of a queue: anything but messages would be removed. Returns
+    /// the first file that consists of blocks.
     ///
     /// # Errors
     /// [`Refused::NotQueue`].
@@ -67,13 +67,13 @@ impl Files {
         Ok(first)
     }
 
-    /// The number of the file that follows them.
+    /// Returns the number of the next file.
     pub(super) fn behind_last(&self) -> u64 {
         let has_some = |number: u64| number + u64::from(self.len(number) > 0);
         self.last().map_or(0, has_some)
     }
 
-    /// A second handle for one of them.
+    /// Returns a second handle of a file.
     pub(super) fn share(&self, number: u64) -> io::Result<Option<File>> {
         self.0.get(&number).map(File::try_clone).transpose()
     }
@@ -86,13 +86,13 @@ impl Files {
         self.0.last_key_value().map(|(number, _)| *number)
     }
 
-    /// How long one is; 0 if it is not there.
+    /// Returns the length of a file; 0 if it does not exist.
     pub(super) fn len(&self, number: u64) -> u64 {
         let metadata = self.0.get(&number).and_then(|file| file.metadata().ok());
         metadata.map_or(0, |metadata| metadata.len())
     }
 
-    /// Removes those that are done with.
+    /// Removes the files before `number`.
     pub(super) fn remove_before(&mut self, number: u64, dir: &PrivateDir) -> io::Result<()> {
         let left = self.0.split_off(&number);
         for number in std::mem::replace(&mut self.0, left).into_keys() {
@@ -101,7 +101,7 @@ impl Files {
         Ok(())
     }
 
-    /// Cuts off what follows a place in its file.
+    /// Truncates a file at a position.
     pub(super) fn cut(&self, place: Place) -> io::Result<()> {
         match self.0.get(&place.file) {
             Some(file) if file.metadata()?.len() > place.offset => file.set_len(place.offset),
@@ -109,18 +109,18 @@ impl Files {
         }
     }
 
-    /// Takes out the file that is written to; it is made if it is not there.
+    /// Takes the file to write to, which is created if it does not exist.
     pub(super) fn take_writer(&mut self, number: u64, dir: &PrivateDir) -> io::Result<File> {
         self.0.remove(&number).map_or_else(|| dir.create_file(&name_of(number)), Ok)
     }
 
-    /// The others and their numbers, in order.
+    /// Returns the other files with their numbers, in order.
     pub(super) fn into_iter(self) -> impl Iterator<Item = (u64, File)> {
         self.0.into_iter()
     }
 }
 
-/// Opens the directory of a queue for this process alone.
+/// Opens and locks the directory of a queue.
 pub(super) fn open_locked(dir: &Path) -> Result<PrivateDir, Stop> {
     let subject = dir.display();
     let dir = PrivateDir::open(dir).at(&subject)?;
@@ -158,7 +158,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("queue");
         drop(Queue::open(&dir, LIMITS).unwrap());
-        // One that an older version made.
+        // Created by an older version.
         std::fs::write(dir.join("1.log"), "").unwrap();
         drop(Queue::open(&dir, LIMITS).unwrap());
         assert_eq!(dir.metadata().unwrap().mode() & 0o7777, 0o700);
@@ -179,7 +179,7 @@ mod tests {
             symlink("../victim", dir.join(name)).unwrap();
             assert_eq!(refusal(&dir), format!("/{name}: symbolic link"));
             std::fs::remove_file(dir.join(name)).unwrap();
-            // The user's own file is as dear.
+            // The user's own file is just as valuable.
             std::fs::rename(&victim, dir.join(name)).unwrap();
             assert_eq!(refusal(&dir), format!("/{name}: not a file of a queue"));
             assert_eq!(std::fs::read(dir.join(name)).unwrap(), b"precious\n");

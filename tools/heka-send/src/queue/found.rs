@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an earlier process has left of a queue.
+//! The state in which an earlier process left a queue.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::log::{Complete, Last, Log};
 use super::survey::{Survey, survey};
 use super::{Limits, Place};
 
-/// What is found in the directory of a queue, put in order.
+/// The recovered state of a queue's directory.
 pub(super) struct Found {
     pub(super) dir: Arc<PrivateDir>,
     pub(super) cursor: Cursor,
@@ -24,7 +24,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Opens the directory and cuts off what a crash has torn.
+    /// Opens the directory and removes incomplete data after a crash.
     pub(super) fn open(dir: &Path, limits: &Limits) -> Result<Self, Stop> {
         let subject = dir.display();
         let dir = Arc::new(open_locked(dir)?);
@@ -41,7 +41,7 @@ impl Found {
         }
         let told = said.unwrap_or_default();
         if told.begun.file >= cursor.place.file && cursor.number <= told.number {
-            // The file was begun anew after the cursor was saved.
+            // The file was started over after the cursor was saved.
             (cursor.place, cursor.number, cursor.lost) = (told.begun, told.number, told.lost);
         }
         files.remove_before(cursor.place.file, &dir).at(&subject)?;
@@ -53,7 +53,7 @@ impl Found {
         let size = sizes.pop_back().unwrap_or(0);
         let end =
             Place { file: cursor.place.file + sizes.len() as u64, offset: survey.whole.min(size) };
-        // What a crash has torn is cut off.
+        // Incomplete data after a crash is removed.
         files.cut(end).at(&subject)?;
         let file =
             files.take_writer(end.file, &dir).at(dir.path_of(&name_of(end.file)).display())?;
@@ -65,9 +65,10 @@ impl Found {
     }
 }
 
-/// The files before the last, of these sizes from number `first` on, as far as they are there.
+/// Returns the files before the last one, with these sizes from number `first` on, as far as they
+/// exist.
 fn complete_files(first: u64, sizes: VecDeque<u64>, files: Files) -> VecDeque<Complete> {
-    // An earlier process may not have come to syncing them.
+    // An earlier process may not have synced them.
     let mut files: BTreeMap<_, _> = files.into_iter().collect();
     let numbered = (first..).zip(sizes);
     let complete = |(number, size)| Complete { size, unsynced: files.remove(&number) };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The slow part of keeping a queue: a thread that waits for the disk, so that the messages need
+//! The slow part of maintaining a queue: a thread that waits for the disk, so that messages need
 //! not.
 
 use std::fs::File;
@@ -11,14 +11,14 @@ use super::cursor::Cursor;
 use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop};
 
-/// What is to be done, in this order.
+/// Work to be done in this order.
 #[derive(Debug, Default)]
 pub(super) struct Job {
-    /// Files whose contents are to outlive the machine.
+    /// Files to be synced.
     pub(super) sync: Vec<File>,
-    /// How far the far end has got.
+    /// The cursor to be saved.
     pub(super) cursor: Option<Cursor>,
-    /// Files that nobody needs once the cursor is stored.
+    /// Files that are not needed once the cursor is stored.
     pub(super) remove: Vec<String>,
 }
 
@@ -37,25 +37,25 @@ impl Job {
     }
 }
 
-/// How far the cursor on disk is with saying that nothing in the last file is promised.
+/// Progress of clearing the promise for the last file in the cursor on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Clearing {
-    /// It says something else.
+    /// Not cleared.
     Nothing,
-    /// It is being written, for the file of that number.
+    /// Being cleared, for this file.
     Begun(u64),
-    /// It says so.
+    /// Cleared, for this file.
     Done(u64),
 }
 
-/// Does one job after the other.
+/// Executes one job after the other.
 #[derive(Debug)]
 pub(super) struct Keeper {
     jobs: Option<Sender<Job>>,
     done: Receiver<Result<(), Stop>>,
     pending: usize,
-    /// A job has failed. The system reports that once; what else there was to sync is not safe
-    /// either.
+    /// Whether a job has failed. The system reports that only once; whatever else was to be synced
+    /// is not safe either.
     has_failed: bool,
     clearing: Clearing,
     dir: Arc<PrivateDir>,
@@ -95,10 +95,10 @@ impl Keeper {
         Ok(())
     }
 
-    /// Whether a job is under way.
+    /// Whether a job is in progress.
     ///
     /// # Errors
-    /// Those of the jobs that have ended since.
+    /// Errors of jobs that have ended since.
     pub(super) fn is_busy(&mut self) -> Result<bool, Stop> {
         while let Ok(outcome) = self.done.try_recv() {
             self.note(outcome)?;
@@ -111,7 +111,7 @@ impl Keeper {
         let clears = |cursor: &&Cursor| cursor.promised == Some(cursor.place);
         self.clearing = match job.cursor.as_ref().filter(clears).map(|cursor| cursor.place.file) {
             None => Clearing::Nothing,
-            // It says so before and after that.
+            // The cursor is cleared before and after this job.
             Some(file) if self.clearing == Clearing::Done(file) => Clearing::Done(file),
             Some(file) => Clearing::Begun(file),
         };
@@ -121,12 +121,12 @@ impl Keeper {
         }
     }
 
-    /// Whether the cursor on disk says that nothing in the last file is promised, so that it may be
-    /// written over: after a crash of the machine one could not tell what is old in it and what is
-    /// new. If it does not, that is begun, to be done when this is asked again.
+    /// Whether the cursor on disk promises nothing in the last file, so that the file may be
+    /// overwritten: after a crash of the system, old and new data in it could not be told apart.
+    /// Otherwise begins to clear the cursor; ask again later.
     ///
     /// # Errors
-    /// Those of the jobs that have ended since.
+    /// Errors of jobs that have ended since.
     pub(super) fn is_cleared(&mut self, cursor: &Cursor) -> Result<bool, Stop> {
         let (is_busy, file) = (self.is_busy()?, cursor.place.file);
         let is_cleared = self.clearing == Clearing::Done(file);
@@ -137,10 +137,10 @@ impl Keeper {
         Ok(is_cleared)
     }
 
-    /// Waits until all is done.
+    /// Waits until all jobs are done.
     ///
     /// # Errors
-    /// Those of the jobs.
+    /// Errors of the jobs.
     pub(super) fn finish(&mut self) -> Result<(), Stop> {
         while self.pending > 0 {
             let Ok(outcome) = self.done.recv() else {
@@ -157,7 +157,7 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            // It has reported what went wrong, if anything did.
+            // The thread has reported any errors.
             let _ = thread.join();
         }
     }

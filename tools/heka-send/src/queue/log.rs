@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The files of a queue, to the last of which messages are appended.
+//! The files of a queue; messages are appended to the last one.
 //!
-//! Whatever is done to the last file, the line in `DIR/end` is true before and after it: when the
-//! process is killed in between, at most what was being appended is missing, and nobody has been
-//! told yet that this is queued.
+//! Whatever happens to the last file, the line in `DIR/end` is true before and after it. If the
+//! process is killed in between, at most the messages being appended are missing, and nobody has
+//! been told yet that they are queued.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -19,18 +19,18 @@ use heka_core::delivery::block::MAX_HEAD;
 use heka_core::delivery::is_full;
 use heka_core::os::PrivateDir;
 
-/// Frames in a block, unless one alone is longer.
+/// Maximum size of the frames in a block, unless a single one is longer.
 const BLOCK_SIZE: u64 = 64 * 1024;
-/// Blocks in one write.
+/// Maximum number of blocks per write.
 const BATCH: usize = 8;
-/// A file that is begun anew keeps no more room on disk than that.
+/// Maximum space on disk that a file keeps when it is started over.
 const SPARE: u64 = 16 * 1024 * 1024;
 
 /// A file that is no longer appended to.
 #[derive(Debug)]
 pub(super) struct Complete {
     pub(super) size: u64,
-    /// The file itself, until it is synced.
+    /// The open file, until it is synced.
     pub(super) unsynced: Option<File>,
 }
 
@@ -38,33 +38,33 @@ pub(super) struct Complete {
 #[derive(Debug)]
 pub(super) struct Last {
     pub(super) file: File,
-    /// Behind the last message.
+    /// Position after the last message.
     pub(super) end: Place,
-    /// How long it is on disk; what is behind its end does not count.
+    /// Its length on disk; data after `end` is not valid.
     pub(super) extent: u64,
 }
 
-/// The files from the first that is needed on. See the module.
+/// The files from the first one needed. See the module.
 #[derive(Debug)]
 pub(super) struct Log {
     dir: Arc<PrivateDir>,
-    /// Bytes of one file.
+    /// Maximum size of a file in bytes.
     file_size: u64,
     complete: VecDeque<Complete>,
     pub(super) last: Last,
     pub(super) end_file: EndFile,
-    /// Where a file was begun anew last, and the number of the message before.
+    /// Position at which a file was last started over, and the number of the message before it.
     begun: Mark,
-    /// Number of the last message in its block.
+    /// Number of the last message, in its block.
     pub(super) appended: u64,
-    /// Whether something was appended to the last file since it was synced.
+    /// Whether the last file has been appended to since it was synced.
     pub(super) is_unsynced: bool,
     buffer: Vec<u8>,
 }
 
 impl Log {
-    /// Files that an earlier process has left, up to message `appended`, and the line that says
-    /// `told`.
+    /// Takes over the files of an earlier process, up to message `appended`, with the line that
+    /// contains `told`.
     pub(super) fn new(
         dir: Arc<PrivateDir>,
         file_size: u64,
@@ -81,23 +81,23 @@ impl Log {
             end_file,
             begun,
             appended,
-            // That process may not have come to it.
+            // That process may not have synced it.
             is_unsynced: true,
             buffer: Vec::new(),
         }
     }
 
-    /// Behind the last message.
+    /// Returns the position after the last message.
     pub(super) fn end(&self) -> Place {
         self.last.end
     }
 
-    /// Number of the first file.
+    /// Returns the number of the first file.
     fn first(&self) -> u64 {
         self.end().file - self.complete.len() as u64
     }
 
-    /// How much of a file counts; nothing if it is not there.
+    /// Returns the valid length of a file; 0 if it does not exist.
     pub(super) fn size_of(&self, file: u64) -> u64 {
         if file == self.end().file {
             return self.end().offset;
@@ -106,28 +106,28 @@ impl Log {
         index.and_then(|index| self.complete.get(index)).map_or(0, |file| file.size)
     }
 
-    /// Bytes behind a place in the first file.
+    /// Returns the number of bytes after a position in the first file.
     pub(super) fn len_behind(&self, place: Place) -> u64 {
         let all = self.complete.iter().map(|file| file.size).sum::<u64>() + self.end().offset;
         all.saturating_sub(place.offset)
     }
 
-    /// Forgets the files before that one.
+    /// Forgets the files before `file`.
     pub(super) fn forget_before(&mut self, file: u64) {
         let count = file.saturating_sub(self.first());
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.complete.len());
         self.complete.drain(..count);
     }
 
-    /// The files that are complete and were not synced.
+    /// Takes the complete files that were not synced.
     pub(super) fn take_unsynced(&mut self) -> Vec<File> {
         self.complete.iter_mut().filter_map(|file| file.unsynced.take()).collect()
     }
 
-    /// Appends frames that end at `ends`, as many as the disk takes, and returns how many.
+    /// Appends frames that end at `ends`, as many as fit on the disk; returns their number.
     ///
     /// # Errors
-    /// The system's; what was not written whole is taken back.
+    /// Any I/O error; incomplete writes are undone.
     pub(super) fn append(&mut self, frames: &[u8], ends: &[usize]) -> io::Result<usize> {
         let (mut done, mut start, mut most) = (0, 0, BATCH);
         while let Some(ends) = ends.get(done..).filter(|ends| !ends.is_empty()) {
@@ -143,8 +143,8 @@ impl Log {
     }
 
     /// Appends some of the frames from `start` on, which end at `ends`, with one write: as many as
-    /// the last file has room for, in at most `most` blocks. Returns how many frames, and where
-    /// they end.
+    /// fit into the last file, in at most `most` blocks. Returns the number of frames and their
+    /// end.
     fn append_some(
         &mut self,
         frames: &[u8],
@@ -179,9 +179,9 @@ impl Log {
         Ok(done)
     }
 
-    /// How many of the frames from `start` on, which end at `ends`, go into the next block, behind
-    /// `pending` bytes of others that are to be written with it; `None` if it has to wait for them.
-    /// The next file is begun if this one has no room for the first.
+    /// Returns how many of the frames from `start` on, which end at `ends`, go into the next block,
+    /// after `pending` bytes of other blocks of the same write; `None` if it has to wait for those.
+    /// Begins the next file if this one has no room for the first frame.
     fn next_block(
         &mut self,
         start: usize,
@@ -200,18 +200,18 @@ impl Log {
         Ok(Some(count.min(fitting(BLOCK_SIZE)).max(1)))
     }
 
-    /// Bytes of frames for which there is room in the last file.
+    /// Returns how many bytes of frames fit into the last file.
     fn room(&self) -> u64 {
         self.file_size.saturating_sub(self.end().offset + MAX_HEAD as u64)
     }
 
-    /// Begins the last file anew with what is behind a place in it, before which everything is
+    /// Starts the last file over with the data after a position, before which everything is
     /// acknowledged.
     pub(super) fn begin_anew(&mut self, before: Mark) -> io::Result<()> {
         let gone = before.place.offset;
         let left = self.end().offset - gone;
         let (start, end) = (Place { offset: 0, ..before.place }, self.end());
-        // The cursor on disk may still lie in what is going to be written over.
+        // The cursor on disk may still be inside the part that is about to be overwritten.
         self.end_file.store(self.end_of(end, before))?;
         self.begun = before;
         self.copy_to_front(gone, left)?;
@@ -244,7 +244,7 @@ impl Log {
         Ok(())
     }
 
-    /// Stores where the messages end.
+    /// Stores the end of the messages.
     pub(super) fn note_end(&self, place: Place) -> io::Result<()> {
         self.end_file.store(self.end_of(place, self.begun))
     }
@@ -259,13 +259,13 @@ impl Log {
         self.last.extent = self.last.extent.max(offset);
     }
 
-    /// Gives room back that is not worth keeping behind the end of the last file.
+    /// Frees space after the end of the last file that is not worth keeping.
     pub(super) fn cut_surplus(&mut self) -> io::Result<()> {
         let room = SPARE.max(8 * self.end().offset);
         if self.last.extent > room { self.cut_at(room) } else { Ok(()) }
     }
 
-    /// Cuts off the rest of messages behind the end of the last file.
+    /// Truncates the last file at its end.
     pub(super) fn cut_rest(&mut self) -> io::Result<()> {
         let end = self.end().offset;
         if self.last.extent > end { self.cut_at(end) } else { Ok(()) }

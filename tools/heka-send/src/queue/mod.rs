@@ -3,28 +3,29 @@
 //!
 //! ```text
 //! DIR/0.log  1.log  2.log …    framed messages in blocks (heka-stream(5))
-//! DIR/end                      where they end in the last file
+//! DIR/end                      the end of the messages in the last file
 //! DIR/cursor                   how far the far end has acknowledged them
 //! ```
 //!
-//! Messages are appended to the last file with one write(2) a block; a file that has reached its
+//! Messages are appended to the last file with one write(2) per block. A file that has reached its
 //! size is followed by the next number, and removed once everything in it is acknowledged. While
-//! the far end keeps up, the only file is begun anew where it lies as soon as nearly everything in
-//! it is acknowledged: the same few pages are written again and again, which costs much less than
-//! new ones and keeps the disk quiet.
+//! the far end keeps up, the only file is started over in place as soon as nearly everything in it
+//! is acknowledged: the same few pages are written again and again, which is much cheaper than new
+//! ones and keeps the disk quiet.
 //!
-//! What is appended survives the death of the process at once, and that of the machine after
-//! [`Queue::sync`], or after two ticks ([`Queue::tick`]), a second, unless it is acknowledged by then. After a restart of the machine a file that was begun anew counts as far as it was
-//! synced.
+//! Appended messages survive the death of the process at once. They survive a crash of the system
+//! after [`Queue::sync`], or after two ticks ([`Queue::tick`]), that is, a second, unless they are
+//! acknowledged by then. After a restart of the system, a file that was started over is valid up to
+//! the point where it was synced.
 //!
-//! Messages are numbered as they are handed out. The numbers and the name of the stream are the
-//! same after a restart, so that a receiver that has them already recognises them. After a restart
-//! of the machine the end of the queue may be missing and its numbers would be given to other
-//! messages: then the stream gets another name. So it does if something of the queue is missing,
-//! and in a copy of the directory.
+//! Messages are numbered as they are read from the queue. The numbers and the name of the stream
+//! are the same after a restart, so that a receiver that has them already recognises them. After a
+//! restart of the system, the end of the queue may be missing and its numbers would be given to
+//! other messages: then the stream gets another name. The same happens if something of the queue is
+//! missing, and in a copy of the directory.
 //!
-//! Messages have another number in their block, of which none is ever used twice: what is missing
-//! is noticed by these.
+//! Messages have other numbers in their blocks, none of which is ever used twice: missing messages
+//! are noticed by these.
 
 mod batch;
 mod cursor;
@@ -55,28 +56,28 @@ use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop, stats};
 use heka_core::wire::Frame;
 
-/// A file with this much in it is begun anew, if it can be.
+/// A file of at least this size is started over, if possible.
 const ENOUGH: u64 = 1024 * 1024;
 
-/// How large a queue may be.
+/// Limits of a queue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Bytes that wait to be acknowledged.
+    /// Maximum number of unacknowledged bytes.
     pub(crate) size: u64,
-    /// Bytes of one file.
+    /// Maximum size of a file in bytes.
     pub(crate) file_size: u64,
-    /// Longest message.
+    /// Maximum length of a message in bytes.
     pub(crate) message_size: usize,
 }
 
-/// A place in the queue.
+/// A position in the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     file: u64,
     offset: u64,
 }
 
-/// What was handed out is on disk up to a place.
+/// A position up to which messages have been read, with their numbers.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     /// Number of the last message.
@@ -89,7 +90,7 @@ struct Mark {
 /// Messages on disk. See the module.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    /// Its descriptor holds the lock.
+    /// Holds the lock.
     dir: Arc<PrivateDir>,
     limits: Limits,
     cursor: Cursor,
@@ -98,24 +99,24 @@ pub(crate) struct Queue {
     /// Whether something was missing when the queue was opened.
     has_lost: bool,
     safety: Safety,
-    /// Up to there an earlier process may have sent what is queued, and the number of the last
-    /// message before, once it is handed out.
+    /// Position up to which an earlier process may have sent messages, or the number of the last
+    /// message before it, once that has been read.
     inherited: Result<u64, Place>,
-    /// For what is handed out and not acknowledged.
+    /// Messages that have been read and not acknowledged.
     marks: VecDeque<Mark>,
-    /// Number of the last message that is safe with the far end, and of the last that was handed
-    /// out and is no longer on disk.
+    /// Number of the last message that is safe with the far end, and of the last one that was read
+    /// and is no longer on disk.
     delivered: u64,
     dropped: u64,
 }
 
 impl Queue {
-    /// Opens the queue in `dir`, which is made if it is not there. A record that a crash has torn
-    /// is cut off and reported.
+    /// Opens the queue in `dir`, which is created if it does not exist. An incomplete record after
+    /// a crash is removed and reported.
     ///
     /// # Errors
-    /// `DIR: in use by another process`, or the system's, status 1. Status 2 if others can write to
-    /// the directory, or something else than a file of a queue is in the place of one.
+    /// `DIR: in use by another process`, or any I/O error, status 1. Status 2 if others can write
+    /// to the directory, or a file in it is not one of a queue.
     pub(crate) fn open(dir: &Path, limits: Limits) -> Result<Self, Stop> {
         let subject = dir.display();
         let Found { dir, cursor, log, survey } = Found::open(dir, &limits)?;
@@ -143,8 +144,7 @@ impl Queue {
         };
         queue.begin().at(&subject)?;
         if queue.cursor.is_fresh {
-            // No crash of the machine can take what nobody has been told: the disk need not be
-            // waited for.
+            // Not synced: a crash of the system can only destroy what nobody has been told.
             queue.cursor.put(&queue.dir).at(&subject)?;
             queue.safety.sync_soon(&mut queue.cursor, &mut queue.log)?;
         } else {
@@ -153,45 +153,45 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Makes what is on disk fit to be appended to.
+    /// Prepares the files for appending.
     fn begin(&mut self) -> io::Result<()> {
-        // From now on the line counts, so it has to be true.
+        // The line is valid from now on, so it has to be true.
         match self.log.note_end(self.log.end()) {
             Err(error) if is_full(&error) => self.log.end_file.clear()?,
             other => other?,
         }
-        // What is appended goes into blocks.
+        // Messages are appended in blocks.
         let is_old = self.log.end().file < self.cursor.first_file;
         if is_old { self.log.begin_next() } else { Ok(()) }
     }
 
-    /// Whether messages are missing that no crash of the machine can have taken.
+    /// Whether messages are missing that a crash of the system cannot have destroyed.
     pub(crate) fn has_lost(&self) -> bool {
         self.has_lost
     }
 
-    /// Name of the stream that the numbers belong to.
+    /// Returns the name of the stream that the numbers belong to.
     pub(crate) fn stream_id(&self) -> [u8; 16] {
         self.cursor.stream_id
     }
 
-    /// What the key of the stream is made of.
+    /// Returns the seed of the stream's key.
     pub(crate) fn seed(&self) -> [u8; 32] {
         self.cursor.seed
     }
 
-    /// Number of the last message that an earlier process may have sent; `None` if that is not
-    /// known yet.
+    /// Returns the number of the last message that an earlier process may have sent; `None` if that
+    /// is not known yet.
     pub(crate) fn inherited(&self) -> Option<u64> {
         self.inherited.ok()
     }
 
-    /// Number of the last message that is acknowledged.
+    /// Returns the number of the last acknowledged message.
     pub(crate) fn acknowledged(&self) -> u64 {
         self.cursor.number
     }
 
-    /// Bytes that wait to be acknowledged.
+    /// Returns the number of unacknowledged bytes.
     pub(crate) fn len(&self) -> u64 {
         self.log.len_behind(self.cursor.place)
     }
@@ -206,13 +206,13 @@ impl Queue {
         self.len() < self.limits.size
     }
 
-    /// Whether there is something to hand out.
+    /// Whether there are messages to read.
     pub(crate) fn has_unread(&self) -> bool {
         self.reader.at < self.log.end()
     }
 
-    /// Everything up to this number is safe with the far end. Files that are done with are removed
-    /// soon.
+    /// Notes that everything up to this number is safe with the far end. Files that are no longer
+    /// needed are removed soon.
     ///
     /// # Errors
     /// As [`Queue::tick`].
@@ -238,10 +238,10 @@ impl Queue {
         self.cursor.place = place;
     }
 
-    /// Appends frames that end at `ends`, as many as the disk takes, and returns how many.
+    /// Appends frames that end at `ends`, as many as fit on the disk; returns their number.
     ///
     /// # Errors
-    /// The system's; what was not written whole is taken back.
+    /// Any I/O error; incomplete writes are undone.
     pub(crate) fn append(&mut self, frames: &[u8], ends: &[usize]) -> Result<usize, Stop> {
         stats::blocked_while(stats::On::Disk, || {
             let is_enough = self.log.end().offset >= ENOUGH.min(self.limits.file_size / 2);
@@ -255,8 +255,8 @@ impl Queue {
         })
     }
 
-    /// Whether nearly everything in the last file is acknowledged, nothing else is left, and what
-    /// is not acknowledged has not been promised to outlive the machine.
+    /// Whether nearly everything in the last file is acknowledged, there are no other files, and
+    /// the rest has not been promised to survive a crash of the system.
     fn can_begin_anew(&self) -> bool {
         let (place, end) = (self.cursor.place, self.log.end());
         place.file == end.file
@@ -266,7 +266,7 @@ impl Queue {
             && end.offset - place.offset <= end.offset / 8
     }
 
-    /// Begins the last file anew with what is not acknowledged in it.
+    /// Starts the last file over with its unacknowledged messages.
     fn begin_anew(&mut self) -> io::Result<()> {
         let Cursor { place, number, lost, .. } = self.cursor;
         self.log.begin_anew(Mark { number, place, lost })?;
@@ -280,18 +280,18 @@ impl Queue {
         self.log.cut_surplus()
     }
 
-    /// The last `count` messages appended are handed out by the caller, with the next numbers; all
-    /// before them must have been handed out.
+    /// Skips the last `count` messages appended, which the caller has in memory, and gives them the
+    /// next numbers; all messages before them must have been read.
     pub(crate) fn pass(&mut self, count: u64) {
         self.reader.pass(count, &self.log);
         self.marks.push_back(self.reader.mark());
     }
 
-    /// Hands out some messages in order. Each gets the next number; the receiver is called with
-    /// it.
+    /// Reads some messages in order. Each gets the next number and is passed to `receive` with it.
     ///
     /// # Errors
-    /// The system's, and what `receive` says. A block that was damaged since the queue was opened.
+    /// Any I/O error, and any error of `receive`; a block that was damaged after the queue was
+    /// opened.
     pub(crate) fn read(
         &mut self,
         receive: &mut impl FnMut(u64, &Frame<'_>) -> Result<(), Stop>,
@@ -305,11 +305,11 @@ impl Queue {
     }
 
     /// Drops the oldest file and returns how many messages were lost by that; `None` if there is
-    /// only the one that is written to. What has been handed out already is not lost as long as the
-    /// process lives ([`Queue::unkept`]).
+    /// only the file being written. Messages that have been read already are not lost as long as
+    /// the process lives ([`Queue::unkept`]).
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(crate) fn drop_oldest(&mut self) -> Result<Option<u64>, Stop> {
         let oldest = self.cursor.place.file;
         if oldest == self.log.end().file {
@@ -321,28 +321,29 @@ impl Queue {
         let gone = self.marks.iter().filter(is_gone).map(|mark| mark.number).max();
         self.dropped = self.dropped.max(gone.unwrap_or(0));
         self.marks.retain(|mark| mark.place > start);
-        // What this process has numbered keeps its numbers, and its name with the peers. The next
-        // one counts without what is dropped here: it needs another name.
+        // Messages numbered by this process keep their numbers, and the stream its name with the
+        // peers. The next process will count without the dropped messages, so it needs another
+        // name.
         self.cursor.rename_stream();
         let number = self.reader.number_before(start.file, &self.log)?;
         self.cursor.lost = number.saturating_sub(self.cursor.number);
         self.advance_to(start);
-        // The room is wanted now.
+        // The space is needed now.
         self.sync()?;
         Ok(Some(dropped))
     }
 
-    /// How many messages were handed out and dropped and are not acknowledged: they are lost with
-    /// this process.
+    /// Returns how many messages were read, dropped and not acknowledged: they are lost with this
+    /// process.
     pub(crate) fn unkept(&self) -> u64 {
         self.dropped.saturating_sub(self.delivered)
     }
 
-    /// Leaves the files with nothing but messages in them, none if all are acknowledged, and syncs
-    /// them.
+    /// Removes everything but messages from the files (all files if everything is acknowledged),
+    /// and syncs them.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(crate) fn close(&mut self) -> Result<(), Stop> {
         self.sync()?;
         if self.is_empty() && self.cursor.place.file == self.log.end().file {
@@ -353,19 +354,19 @@ impl Queue {
         self.log.cut_rest().at(self.dir.display())
     }
 
-    /// Makes what was appended and is not acknowledged, and how far that is, outlive the machine.
+    /// Syncs unacknowledged messages and the cursor.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(crate) fn sync(&mut self) -> Result<(), Stop> {
         self.safety.sync(&mut self.cursor, &mut self.log)
     }
 
-    /// To be called every [`TICK`]: what was queued before the last time, and is not acknowledged,
-    /// will soon outlive the machine.
+    /// To be called every [`TICK`]: begins to sync messages queued before the previous call that
+    /// are still unacknowledged.
     ///
     /// # Errors
-    /// The system's, also those of the last time.
+    /// Any I/O error, including those of earlier calls.
     pub(crate) fn tick(&mut self) -> Result<(), Stop> {
         self.safety.tick(&mut self.cursor, &mut self.log)
     }

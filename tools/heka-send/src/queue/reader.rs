@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a queue hands out.
+//! Reads messages from a queue.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,29 +13,29 @@ use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop};
 use heka_core::wire::{Deframer, Frame, More, Step};
 
-/// Bytes handed out at once.
+/// Number of bytes passed on at once.
 const HANDFUL: u64 = 256 * 1024;
 
-/// Hands out the messages of a queue in order.
+/// Reads the messages of a queue in order.
 #[derive(Debug)]
 pub(super) struct Reader {
     dir: Arc<PrivateDir>,
-    /// Longest message.
+    /// Maximum length of a message.
     limit: usize,
     /// The first file that consists of blocks.
     first_file: u64,
-    /// What is handed out next.
+    /// Position of the next message.
     pub(super) at: Place,
     blocks: Option<(u64, Blocks)>,
-    /// Number of the last message handed out, and by how much that in its block is ahead.
+    /// Number of the last message read, and the difference to its number in its block.
     pub(super) last: u64,
     pub(super) lost: u64,
-    /// What was missing when the queue was opened, and is not passed yet.
+    /// Gaps found when the queue was opened that have not been reached yet.
     gaps: VecDeque<Gap>,
 }
 
 impl Reader {
-    /// Begins behind `begin`.
+    /// Begins after `begin`.
     pub(super) fn new(
         dir: Arc<PrivateDir>,
         limit: usize,
@@ -47,36 +47,36 @@ impl Reader {
         Self { dir, limit, first_file, at, blocks: None, last, lost, gaps }
     }
 
-    /// How far it has come.
+    /// Returns the current position.
     pub(super) fn mark(&self) -> Mark {
         Mark { number: self.last, place: self.at, lost: self.lost }
     }
 
-    /// Somebody else hands out the last `count` messages of `log`.
+    /// Skips the last `count` messages of `log`, which are already in memory.
     pub(super) fn pass(&mut self, count: u64, log: &Log) {
         self.last += count;
         self.at = log.end();
-        // What is missing at the end of the queue is before them.
+        // Messages missing at the end of the queue precede them.
         self.lost = log.appended.saturating_sub(self.last);
         self.gaps.clear();
     }
 
-    /// The last file was begun anew; everything in it was handed out.
+    /// Notes that the last file was started over; everything in it had been read.
     pub(super) fn begin_anew(&mut self, log: &Log) {
         self.blocks = None;
         self.at = log.end();
     }
 
-    /// Closes what is open of the files before that one: a removed file takes room on the disk as
-    /// long as somebody has it open.
+    /// Closes files before `file`: a removed file uses disk space as long as it is open.
     pub(super) fn forget_before(&mut self, file: u64) {
         self.blocks.take_if(|(open, _)| *open < file);
     }
 
-    /// Hands out some messages of `log`. Each gets the next number; the receiver is called with it.
+    /// Reads some messages of `log`. Each gets the next number and is passed to `receive` with it.
     ///
     /// # Errors
-    /// The system's, and what `receive` says. A block that was damaged since the queue was opened.
+    /// Any I/O error, and any error of `receive`; a block that was damaged after the queue was
+    /// opened.
     pub(super) fn read(
         &mut self,
         log: &Log,
@@ -99,7 +99,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Passes over what is left of a file without handing it out, and returns how many messages.
+    /// Skips the rest of a file, and returns the number of messages skipped.
     pub(super) fn skip(&mut self, file: u64, log: &Log) -> Result<u64, Stop> {
         let before = self.last;
         while self.at.file == file && self.at.offset < log.size_of(file) {
@@ -112,7 +112,7 @@ impl Reader {
         Ok(count)
     }
 
-    /// Hands out the messages of some blocks.
+    /// Passes on the messages of some blocks.
     fn hand_out(
         &mut self,
         blocks: &mut Blocks,
@@ -123,11 +123,11 @@ impl Reader {
         let start = blocks.position();
         while blocks.position() - start < HANDFUL {
             let Some(piece) = blocks.next(end).at(path.display())? else { break };
-            // Damage shows in the numbers of what follows.
+            // Damage is noticed by the numbers of the next block.
             let Piece::Frames { before, frames, .. } = piece else { continue };
             match self.close_gap(before) {
                 Ok(true) => {}
-                // What was acknowledged long ago.
+                // Acknowledged long ago.
                 Ok(false) => continue,
                 Err(()) => {
                     let path = path.display();
@@ -138,7 +138,7 @@ impl Reader {
             let mut rest = frames;
             while let Step::Frame(done, frame) = deframer.next(rest, More::Ended) {
                 rest = rest.get(done..).unwrap_or_default();
-                // Heads of blocks, if the cursor is lost and the first of them is damaged: the
+                // Heads of blocks, if the cursor is lost and the first block is damaged: the
                 // messages of the next file are numbered without them.
                 if before.is_none() && frame.is_signal() {
                     continue;
@@ -150,8 +150,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Passes over what is missing before a block behind message `before`, and returns whether its
-    /// messages are to be handed out; an error if more is missing than when the queue was opened.
+    /// Skips the gap before a block after message `before`, and returns whether to pass on its
+    /// messages; an error if more is missing than when the queue was opened.
     fn close_gap(&mut self, before: Option<u64>) -> Result<bool, ()> {
         let expected = self.last + self.lost;
         let before = before.unwrap_or(expected);
@@ -166,7 +166,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// What reads from the place that is read next.
+    /// Returns the reader of the file at the current position.
     fn blocks(&mut self) -> Result<Blocks, Stop> {
         let Place { file, offset } = self.at;
         let is_next = |(open, blocks): &(u64, Blocks)| *open == file && blocks.position() == offset;
@@ -182,7 +182,7 @@ impl Reader {
         blocks_of(opened, &path, offset, file >= self.first_file, self.limit)
     }
 
-    /// Number of the message before the first of a file of `log`, in its block.
+    /// Returns the number, in its block, of the message before the first one in a file of `log`.
     pub(super) fn number_before(&self, file: u64, log: &Log) -> Result<u64, Stop> {
         let end = log.size_of(file);
         if file >= self.first_file && end > 0 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is done so that a queue outlives the machine, and when.
+//! Makes a queue survive a crash of the system, and decides when.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -12,27 +12,28 @@ use super::log::Log;
 use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop, stats};
 
-/// How often [`Safety::tick`] is called.
+/// Interval at which [`Safety::tick`] is called.
 pub(crate) const TICK: Duration = Duration::from_millis(500);
 
-/// How far a queue is on the disk.
+/// How much of a queue is safe on the disk.
 #[derive(Debug)]
 pub(super) struct Safety {
     dir: Arc<PrivateDir>,
     pub(super) keeper: Keeper,
-    /// What is before has been synced, or will be by the sync that is under way.
+    /// Everything before this position has been synced, or will be by the sync in progress.
     pub(super) synced: Place,
-    /// Files that are acknowledged and can go once the cursor says so.
+    /// Acknowledged files that can be removed once the cursor says so.
     pub(super) acknowledged: Vec<String>,
-    /// The cursor on disk says something else.
+    /// Whether the cursor on disk is out of date.
     pub(super) is_unsaved: bool,
-    /// Number in its block of the last message that was there at the last tick.
+    /// Number, in its block, of the last message that existed at the last tick.
     aged: u64,
     is_odd_tick: bool,
 }
 
 impl Safety {
-    /// Nothing of the cursor is saved; what is before `synced` an earlier process has synced.
+    /// Creates the state with an unsaved cursor; an earlier process has synced everything before
+    /// `synced`.
     pub(super) fn new(dir: Arc<PrivateDir>, synced: Place) -> Self {
         Self {
             keeper: Keeper::start(Arc::clone(&dir)),
@@ -45,7 +46,7 @@ impl Safety {
         }
     }
 
-    /// Makes what was appended and is not acknowledged, and how far that is, outlive the machine.
+    /// Syncs unacknowledged messages and the cursor.
     pub(super) fn sync(&mut self, cursor: &mut Cursor, log: &mut Log) -> Result<(), Stop> {
         stats::blocked_while(stats::On::Disk, || {
             self.keeper.finish()?;
@@ -54,7 +55,8 @@ impl Safety {
         })
     }
 
-    /// The same, without waiting for the disk; nothing if it is still busy with the last time.
+    /// Like [`Safety::sync`], without waiting for the disk; does nothing while the last call is in
+    /// progress.
     pub(super) fn sync_soon(&mut self, cursor: &mut Cursor, log: &mut Log) -> Result<(), Stop> {
         if self.keeper.is_busy()? || !self.is_dirty(log) {
             return Ok(());
@@ -71,8 +73,8 @@ impl Safety {
         Ok(())
     }
 
-    /// Makes what was queued before the last time outlive the machine, unless it is acknowledged by
-    /// now. As long as the far end keeps up, no message has to go to the disk.
+    /// Begins to sync messages queued before the last call, unless they have been acknowledged. As
+    /// long as the far end keeps up, no message has to go to the disk.
     pub(super) fn tick(&mut self, cursor: &mut Cursor, log: &mut Log) -> Result<(), Stop> {
         let aged = std::mem::replace(&mut self.aged, log.appended);
         self.is_odd_tick = !self.is_odd_tick;
@@ -91,11 +93,11 @@ impl Safety {
         Ok(())
     }
 
-    /// Lets the cursor be saved once these files are synced.
+    /// Schedules saving of the cursor, after syncing these files.
     fn save_soon(&mut self, sync: Vec<File>, cursor: &Cursor, log: &Log) {
         let end = log.end();
         let promised = if log.len_behind(cursor.place) == 0 || self.synced < end {
-            // Nothing is, so that the file may be begun anew.
+            // Promise nothing, so that the file may be started over.
             Some(cursor.place)
         } else {
             Some(end).filter(|end| log.last.extent > end.offset)

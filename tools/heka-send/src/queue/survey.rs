@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is in a queue when it is opened: every block is read once, so that what is missing or
-//! damaged is known, and reported, before anything is sent.
+//! Examines a queue when it is opened: every block is read once, so that missing and damaged
+//! messages are known and reported before anything is sent.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,40 +17,39 @@ use heka_core::report::{self, Explain as _, Stop};
 
 use crate::numbers;
 
-/// Messages that are no longer there, by their numbers in blocks: those behind the first number,
-/// up to the second.
+/// Missing messages, by their numbers in blocks: those after the first number, up to the second.
 pub(super) type Gap = (u64, u64);
 
-/// What is known so far.
+/// The results so far.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     /// Number of the last message.
     pub(super) last: u64,
-    /// Where the last block ends of the file that was looked at last.
+    /// End of the last block in the file examined last.
     pub(super) whole: u64,
     pub(super) gaps: VecDeque<Gap>,
-    /// Whether something is lost that was on the disk.
+    /// Whether something was lost that had been on the disk.
     pub(super) has_lost: bool,
     /// Number of the message before the first.
     pub(super) before: u64,
-    /// The number of the first is not known.
+    /// Whether the number of the first message is unknown.
     is_first: bool,
-    /// Up to this number all messages were on the disk. Later ones a crash may have taken.
+    /// Up to this number all messages were on the disk. A crash may have destroyed later ones.
     stored: u64,
-    /// What is wrong since the last block.
+    /// The problem since the last block.
     trouble: Option<String>,
-    /// Messages without numbers are lost by that.
+    /// Whether it means that messages without numbers are lost.
     is_loss: bool,
 }
 
 impl Survey {
-    /// Begins behind message `last`; what its number is the first block says if nobody knows.
+    /// Begins after message `last`; if its number is unknown, the first block determines it.
     pub(super) fn new(last: Option<u64>, stored: u64) -> Self {
         let (is_first, last) = (last.is_none(), last.unwrap_or(0));
         Self { last, before: last, is_first, stored, ..Self::default() }
     }
 
-    /// A file is not there.
+    /// Notes a missing file.
     pub(super) fn miss(&mut self, path: &Path, is_loss: bool) {
         self.note(format!("{}: missing", path.display()), is_loss);
     }
@@ -60,7 +59,7 @@ impl Survey {
         self.is_loss |= is_loss;
     }
 
-    /// Looks at a file. If what is damaged in it has no number, that is a loss if `is_loss`.
+    /// Examines a file. `is_loss` says whether damage without a number is a loss.
     pub(super) fn look_at(
         &mut self,
         blocks: &mut Blocks,
@@ -89,7 +88,7 @@ impl Survey {
             (self.last, self.before) = (before, before);
         }
         match before.checked_sub(self.last) {
-            // What was acknowledged long ago.
+            // Acknowledged long ago.
             None => return,
             Some(0) => self.tell_trouble(),
             Some(_) => self.lose_until(before),
@@ -97,7 +96,7 @@ impl Survey {
         self.last = before + count;
     }
 
-    /// No message with a number is lost.
+    /// Reports a problem that costs no numbered message.
     fn tell_trouble(&mut self) {
         let is_loss = std::mem::take(&mut self.is_loss);
         let Some(trouble) = self.trouble.take() else { return };
@@ -109,7 +108,7 @@ impl Survey {
         }
     }
 
-    /// The messages up to that number are not there.
+    /// Reports that the messages up to `number` are missing.
     fn lose_until(&mut self, number: u64) {
         let trouble = self.trouble.take().unwrap_or_else(|| "queue: missing block".to_owned());
         let (first, count) = (self.last + 1, Count(number - self.last, "message"));
@@ -122,7 +121,7 @@ impl Survey {
         self.last = number;
     }
 
-    /// All files were looked at.
+    /// Finishes the examination.
     pub(super) fn finish(&mut self) {
         match self.stored {
             stored if stored > self.last => self.lose_until(stored),
@@ -133,7 +132,7 @@ impl Survey {
     }
 }
 
-/// The blocks of a file from a place on.
+/// Returns the blocks of a file after a position.
 pub(super) fn blocks_of(
     file: io::Result<File>,
     path: &Path,
@@ -144,7 +143,7 @@ pub(super) fn blocks_of(
     Ok(Blocks::new(file.at(path.display())?, offset, has_blocks, limit))
 }
 
-/// Reads all blocks from the cursor on, and returns how long each file is.
+/// Reads all blocks after the cursor, and returns the length of each file.
 pub(super) fn survey(
     dir: &PrivateDir,
     files: &Files,
@@ -172,14 +171,14 @@ pub(super) fn survey(
             None => survey.miss(&path, number < cursor.first_file),
         }
     }
-    // What is acknowledged is not synced: a crash may have taken it.
+    // Acknowledged messages are not synced, so a crash may have destroyed them.
     cursor.place.offset = cursor.place.offset.min(sizes.front().copied().unwrap_or(0));
     survey.finish();
     if cursor.is_fresh {
         cursor.lost = survey.before;
     }
     if survey.has_lost || !survey.gaps.is_empty() {
-        // Numbers on the way mean other messages than before.
+        // Numbers on the wire get a different meaning.
         cursor.rename_stream();
     }
     Ok((survey, sizes))

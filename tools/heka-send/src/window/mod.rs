@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records on their way: kept from the moment they are written to a connection until the far end
-//! has acknowledged them, and given out again after the connection was lost.
+//! Records in transit: kept from the time they are written to a connection until the far end has
+//! acknowledged them, and sent again after a connection was lost.
 //!
-//! A [`Window`] is one stretch of bytes made of whole records, numbered 1, 2, 3 … Three marks move
-//! along it: what is acknowledged, what has been written, and its end.
+//! A [`Window`] is one stretch of bytes made of complete records, numbered 1, 2, 3 … Three marks
+//! move along it: the acknowledged part, the written part, and the end.
 //!
 //! ```text
 //!   kept (--resend)    unacknowledged       unwritten
@@ -18,14 +18,14 @@ use std::collections::VecDeque;
 use crate::refusals::Refusals;
 use trail::{Trail, UNREAD};
 
-/// A chunk that holds this much is not added to.
+/// A chunk of this size is not added to.
 const CHUNK_SIZE: usize = 256 * 1024;
 
-/// Whole records that lie side by side.
+/// Complete, consecutive records.
 #[derive(Debug, Default)]
 struct Chunk {
     data: Vec<u8>,
-    /// Where each record ends in `data`.
+    /// The end of each record in `data`.
     ends: Vec<usize>,
     /// Position of the first byte in the window.
     start: u64,
@@ -38,13 +38,13 @@ impl Chunk {
         self.start + self.data.len() as u64
     }
 
-    /// How many records end at or before a position of the window.
+    /// Returns how many records end at or before a position of the window.
     fn records_until(&self, position: u64) -> usize {
         let offset = usize::try_from(position.saturating_sub(self.start)).unwrap_or(usize::MAX);
         self.ends.partition_point(|&end| end <= offset)
     }
 
-    /// The bytes of a record.
+    /// Returns the bytes of a record.
     fn record(&self, number: u64) -> &[u8] {
         let index = usize::try_from(number - self.before - 1).unwrap_or(usize::MAX);
         let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
@@ -52,7 +52,7 @@ impl Chunk {
         range.and_then(|range| self.data.get(range)).unwrap_or_default()
     }
 
-    /// Where the first `count` records end, as a position of the window.
+    /// Returns the end of the first `count` records, as a position of the window.
     fn end_of(&self, count: usize) -> u64 {
         let offset = count.checked_sub(1).and_then(|last| self.ends.get(last)).copied();
         self.start + offset.unwrap_or(0) as u64
@@ -63,28 +63,28 @@ impl Chunk {
 #[derive(Debug)]
 pub(crate) struct Window {
     chunks: VecDeque<Chunk>,
-    /// Buffers of chunks that were let go.
+    /// Buffers of released chunks.
     spare: Vec<Chunk>,
     limit: u64,
     keep: u64,
-    /// Where the first unacknowledged record starts, and the number of the one before it.
+    /// Start of the first unacknowledged record, and the number of the record before it.
     acknowledged: (u64, u64),
     written: u64,
-    /// Position that was the first of this connection, and the number of the record before it.
+    /// First position of this connection, and the number of the record before it.
     origin: (u64, u64),
-    /// Where the chunks ended that were let go last.
+    /// Ends of the chunks released last.
     trail: Trail,
     end: u64,
     last: u64,
-    /// Everything up to this position has been written to a connection once before.
+    /// Everything before this position has been written to a connection before.
     resent_until: u64,
-    /// What the far end will never take.
+    /// The refused records.
     pub(crate) refusals: Refusals,
 }
 
 impl Window {
-    /// Holds about `limit` bytes that are not acknowledged, and `keep` that are, of a stream whose
-    /// record number `last` is acknowledged already.
+    /// Creates a window for about `limit` unacknowledged and `keep` acknowledged bytes, of a stream
+    /// whose record number `last` is acknowledged already.
     pub(crate) fn starting_after(last: u64, limit: u64, keep: u64) -> Self {
         Self {
             chunks: VecDeque::new(),
@@ -112,7 +112,7 @@ impl Window {
         self.end - self.acknowledged.0 < self.limit / 2
     }
 
-    /// Where the next record is built, behind what is there; [`Window::end_record`] ends it.
+    /// Returns the buffer for the next record; [`Window::end_record`] ends it.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         if self.chunks.back().is_none_or(|chunk| chunk.data.len() >= CHUNK_SIZE) {
             let mut chunk = self.spare.pop().unwrap_or_default();
@@ -132,7 +132,7 @@ impl Window {
         self.chunks.push_back(chunk);
     }
 
-    /// Ends the record built in [`Window::buffer`] and returns its number.
+    /// Ends the record in [`Window::buffer`] and returns its number.
     pub(crate) fn end_record(&mut self) -> u64 {
         if let Some(chunk) = self.chunks.back_mut() {
             chunk.ends.push(chunk.data.len());
@@ -142,7 +142,7 @@ impl Window {
         self.last
     }
 
-    /// Adds records that lie side by side and end at `ends`, and returns the number of the last.
+    /// Adds consecutive records that end at `ends`, and returns the number of the last.
     pub(crate) fn push_run(&mut self, run: &[u8], ends: &[usize]) -> u64 {
         let data = self.buffer();
         let base = data.len();
@@ -150,8 +150,8 @@ impl Window {
         self.note_ends(base, ends)
     }
 
-    /// The same, without copying them: `exchange` is given a buffer that nobody needs and gives
-    /// back the one that the records lie in. If it gives back the first, nothing is added.
+    /// Like [`Window::push_run`], without copying: `exchange` receives an unused buffer and returns
+    /// the one that contains the records. If it returns the former, nothing is added.
     pub(crate) fn push_buffer(
         &mut self,
         ends: &[usize],
@@ -171,7 +171,7 @@ impl Window {
         }
     }
 
-    /// Records of the last chunk end there, counted from `base`.
+    /// Adds the ends of records in the last chunk, relative to `base`.
     fn note_ends(&mut self, base: usize, ends: &[usize]) -> u64 {
         if let Some(chunk) = self.chunks.back_mut() {
             chunk.ends.extend(ends.iter().map(|end| base + end));
@@ -181,47 +181,48 @@ impl Window {
         self.last
     }
 
-    /// Number of the last record added.
+    /// Returns the number of the last record added.
     pub(crate) fn last(&self) -> u64 {
         self.last
     }
 
-    /// Number of the last record that is acknowledged.
+    /// Returns the number of the last acknowledged record.
     pub(crate) fn acknowledged(&self) -> u64 {
         self.acknowledged.1
     }
 
-    /// How many records are not acknowledged.
+    /// Returns the number of unacknowledged records.
     pub(crate) fn unacknowledged(&self) -> u64 {
         self.last - self.acknowledged.1
     }
 
-    /// How many records have been written to a connection before and will be again.
+    /// Returns how many records have been written to a connection before and will be written again.
     pub(crate) fn to_repeat(&self) -> u64 {
         self.sent() - self.written_until()
     }
 
-    /// Number of the last record that is written.
+    /// Returns the number of the last record written.
     pub(crate) fn written_until(&self) -> u64 {
         self.records_until(self.written)
     }
 
-    /// Number of the last record that was ever written whole, to this connection or one before.
+    /// Returns the number of the last record that was ever written completely, to this or an
+    /// earlier connection.
     pub(crate) fn sent(&self) -> u64 {
         self.records_until(self.resent_until.max(self.written))
     }
 
-    /// Whether what is written ends with a chunk: a place to tell the far end where we are.
+    /// Whether the written part ends with a chunk, which is a good place to send the number.
     pub(crate) fn is_between_chunks(&self) -> bool {
         self.chunk_at(self.written).is_none_or(|chunk| chunk.start == self.written)
     }
 
-    /// Whether something is to be written.
+    /// Whether there is something to write.
     pub(crate) fn has_unwritten(&self) -> bool {
         self.written < self.end
     }
 
-    /// Bytes to write next: some of those that are to be written.
+    /// Returns some of the bytes to write next.
     pub(crate) fn unwritten(&self) -> &[u8] {
         let Some(chunk) = self.chunk_at(self.written) else {
             return &[];
@@ -230,7 +231,7 @@ impl Window {
         chunk.data.get(from..).unwrap_or_default()
     }
 
-    /// The same, but not beyond the end of record `last`.
+    /// Like [`Window::unwritten`], but not beyond the end of record `last`.
     pub(crate) fn unwritten_until(&self, last: u64) -> &[u8] {
         let bytes = self.unwritten();
         if last >= self.last {
@@ -244,8 +245,8 @@ impl Window {
         bytes.get(..usize::try_from(end).unwrap_or(usize::MAX)).unwrap_or(bytes)
     }
 
-    /// The next whole records, at least one, together at most `most` bytes if they are several;
-    /// none after `last`.
+    /// Returns the next complete records, at least one, of at most `most` bytes if they are
+    /// several; none after `last`.
     pub(crate) fn unwritten_records(&self, most: usize, last: u64) -> &[u8] {
         let Some(chunk) = self.chunk_at(self.written) else {
             return &[];
@@ -261,13 +262,13 @@ impl Window {
     }
 
     fn chunk_at(&self, position: u64) -> Option<&Chunk> {
-        // What is written next is nearly always in one of the last chunks or in the first.
+        // The next bytes are nearly always in one of the last chunks or in the first.
         let index = self.chunks.partition_point(|chunk| chunk.end() <= position);
         self.chunks.get(index)
     }
 
-    /// These many bytes went to the connection; returns how many records of them had been written
-    /// to one before.
+    /// Notes that `len` bytes were written; returns how many of their records had been written to a
+    /// connection before.
     pub(crate) fn written(&mut self, len: usize) -> u64 {
         let before = self.written;
         self.written = (self.written + len as u64).min(self.end);
@@ -277,7 +278,7 @@ impl Window {
         self.records_until(self.written.min(self.resent_until)) - self.records_until(before)
     }
 
-    /// Number of the last record that ends at or before `position`.
+    /// Returns the number of the last record that ends at or before `position`.
     fn records_until(&self, position: u64) -> u64 {
         match self.chunk_at(position) {
             Some(chunk) => chunk.before + chunk.records_until(position) as u64,
@@ -285,16 +286,16 @@ impl Window {
         }
     }
 
-    /// The far end has this much of what was written since the connection was made.
+    /// Notes that the far end has this many of the bytes written since the connection was made.
     pub(crate) fn acknowledge_bytes(&mut self, len: u64) {
         let position = (self.origin.0 + len).min(self.written);
-        // Equal, too: an empty record may stand there.
+        // Even if equal: there may be an empty record.
         if position >= self.acknowledged.0 {
             self.acknowledge_record(self.records_until(position));
         }
     }
 
-    /// The far end has everything up to this record.
+    /// Notes that the far end has everything up to this record.
     pub(crate) fn acknowledge_record(&mut self, number: u64) {
         let number = number.min(self.records_until(self.written));
         if number <= self.acknowledged.1 {
@@ -308,8 +309,8 @@ impl Window {
         self.let_go();
     }
 
-    /// The far end has everything up to this record, but for the last `count` ones, which it will
-    /// never take.
+    /// Notes that the far end has everything up to this record, except the last `count` ones, which
+    /// it refuses.
     pub(crate) fn refuse_records(&mut self, number: u64, count: u64) {
         let mut refusals = std::mem::take(&mut self.refusals);
         for refused in number.saturating_sub(count)..number {
@@ -319,14 +320,14 @@ impl Window {
         self.acknowledge_record(number);
     }
 
-    /// The bytes of a record; none if it was let go.
+    /// Returns the bytes of a record; none if it was released.
     fn record(&self, number: u64) -> &[u8] {
         let index = self.chunks.partition_point(|chunk| chunk.before < number);
         let chunk = index.checked_sub(1).and_then(|index| self.chunks.get(index));
         chunk.map_or(&[], |chunk| chunk.record(number))
     }
 
-    /// Forgets what is acknowledged and need not be kept.
+    /// Releases acknowledged records that need not be kept.
     fn let_go(&mut self) {
         let horizon = self.acknowledged.0.saturating_sub(self.keep);
         while let Some(chunk) = self.chunks.front()
@@ -342,9 +343,9 @@ impl Window {
         }
     }
 
-    /// A new connection starts: what is not acknowledged is to be written again, from the start of
-    /// a record; and what is kept as well, unless the last connection ended in order. Returns how
-    /// many records stay acknowledged of those that its peer may not have read.
+    /// Prepares for a new connection. Unacknowledged records will be written again, and the kept
+    /// ones as well unless the last connection ended normally. Returns how many records remain
+    /// acknowledged although the peer may not have read them.
     pub(crate) fn rewind(&mut self, in_order: bool) -> u64 {
         let read = self.number_at(self.acknowledged.0.saturating_sub(UNREAD)).max(self.origin.1);
         self.resent_until = self.resent_until.max(self.written);
@@ -362,7 +363,8 @@ impl Window {
         self.acknowledged.1.saturating_sub(read)
     }
 
-    /// Number of the last record that ended at or before a position, or of one before it.
+    /// Returns the number of the last record that ended at or before a position, or of one before
+    /// it.
     fn number_at(&self, position: u64) -> u64 {
         match self.chunks.front() {
             Some(first) if first.start <= position => self.records_until(position),

@@ -102,7 +102,7 @@ fn what_is_refused_is_passed_over_once_and_kept_if_that_is_wanted() {
     window.written(15);
     window.refuse_records(3, 2);
     assert_eq!((window.acknowledged(), window.refusals.count()), (3, 2));
-    // What is sent again is refused again.
+    // Records that are sent again are refused again.
     window.rewind(false);
     window.written(15);
     window.refuse_records(3, 2);
@@ -120,12 +120,12 @@ fn what_a_peer_may_not_have_read_is_in_doubt() {
         assert_eq!(window.rewind(false), doubt, "{keep}");
         assert_eq!(window.to_repeat(), resent);
         assert_eq!(window.unacknowledged(), 1 + resent);
-        // It was said once.
+        // Reported only once.
         window.written(3);
         window.acknowledge_bytes(3);
         assert_eq!(window.rewind(true), 1);
     }
-    // What went before the last megabytes has been read.
+    // Data before the last megabytes has been read.
     let mut window = Window::starting_after(0, 1 << 30, 0);
     for _ in 0..20_000 {
         window.buffer().extend_from_slice(&[b'x'; 1000]);

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which records were let go last, as far as a peer may not have read them though its kernel has
-//! them.
+//! The records released last, as far as a peer may not have read them although its kernel has them.
 
 use std::collections::VecDeque;
 
-/// A receiver's kernel holds less than this for it, unless somebody raised `tcp_rmem` (6 MiB).
+/// A receiver's kernel buffers less than this, unless `tcp_rmem` (6 MiB) was raised.
 pub(super) const UNREAD: u64 = 8 << 20;
-/// How precisely that is known.
+/// Precision of the trail in bytes.
 const STEP: u64 = 64 * 1024;
 
-/// Where some of the records that were let go ended: a position of the window and a number, in
-/// order.
+/// Ends of some of the released records: pairs of a window position and a number, in order.
 #[derive(Debug, Default)]
 pub(super) struct Trail(VecDeque<(u64, u64)>);
 
 impl Trail {
-    /// The record with that number ended there.
+    /// Adds the end of a record.
     pub(super) fn push(&mut self, position: u64, number: u64) {
         match self.0.len().checked_sub(2).and_then(|before| self.0.get(before)) {
             // The last one is replaced as long as that makes no step too large.
@@ -29,7 +27,8 @@ impl Trail {
         }
     }
 
-    /// Number of the last record that ended at or before a position, or of one before it.
+    /// Returns the number of the last record that ended at or before a position, or of one before
+    /// it.
     pub(super) fn number_at(&self, position: u64) -> Option<u64> {
         let index = self.0.partition_point(|(end, _)| *end <= position);
         index.checked_sub(1).and_then(|index| self.0.get(index)).map(|(_, number)| *number)

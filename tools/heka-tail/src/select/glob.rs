@@ -32,7 +32,7 @@ impl Glob {
         Self { text: "*".to_owned(), parts: expression("*").map(Part::Name).into_iter().collect() }
     }
 
-    /// A pattern from its components; `None` if one of them is no pattern.
+    /// Creates a pattern from its components; `None` if one of them is malformed.
     pub(crate) fn new(parts: impl Iterator<Item = impl AsRef<str>>) -> Option<Self> {
         let part = |part: &str| match part {
             "**" => Some(Part::Any),
@@ -46,17 +46,17 @@ impl Glob {
         Some(Self { text: texts.join("/"), parts })
     }
 
-    /// As it was typed.
+    /// Returns the pattern as typed.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether it has a `**`.
+    /// Whether it contains `**`.
     pub(crate) fn is_recursive(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Any))
     }
 
-    /// Whether the path with these components is meant.
+    /// Matches the path with these components.
     pub(crate) fn fit(&self, names: &[String]) -> Fit {
         fit(&self.parts, names)
     }
@@ -78,15 +78,15 @@ fn fit(parts: &[Part], names: &[String]) -> Fit {
     }
 }
 
-/// Files that are not meant, by their names or by their paths.
+/// Excluded files, by name or by path.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exclusion(Vec<(Regex, bool)>);
 
 impl Exclusion {
-    /// Patterns without a slash are for names, others for paths as they are shown.
+    /// Patterns without a slash are for names, others for paths as shown.
     ///
     /// # Errors
-    /// The one that is no pattern.
+    /// The malformed pattern.
     pub(crate) fn new(patterns: &[String]) -> Result<Self, String> {
         let compiled = patterns.iter().map(|pattern| {
             let is_path = pattern.contains('/');
@@ -96,7 +96,7 @@ impl Exclusion {
         compiled.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether the file at `path` is skipped.
+    /// Whether the file at `path` is excluded.
     pub(crate) fn has(&self, path: &std::path::Path) -> bool {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let path = path.to_string_lossy();
@@ -104,7 +104,7 @@ impl Exclusion {
     }
 }
 
-/// `**/` is any number of directories, `**` at the end everything below.
+/// Translates a path pattern: `**/` is any number of directories, `**` at the end everything below.
 fn path_expression(pattern: &str) -> Option<Regex> {
     let mut text = String::from("^");
     for (index, part) in pattern.split('/').enumerate() {
@@ -121,12 +121,12 @@ fn path_expression(pattern: &str) -> Option<Regex> {
     Regex::new(&(text + "$")).ok()
 }
 
-/// A shell pattern for one component as an expression; `None` if it is none.
+/// Translates a shell pattern for one component; `None` if it is malformed.
 fn expression(pattern: &str) -> Option<Regex> {
     Regex::new(&format!("(?s)^{}$", translated(pattern, ".")?)).ok()
 }
 
-/// The text of the expression, in which `any` is any character.
+/// Returns the text of the expression, in which `any` matches any character.
 fn translated(pattern: &str, any: &str) -> Option<String> {
     let mut text = String::new();
     let mut rest = pattern.chars();

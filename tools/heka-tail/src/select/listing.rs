@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The names in a directory, read again only when it has changed.
+//! The names in a directory, read again only after it has changed.
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -15,7 +15,7 @@ use crate::follow::identity::{Identity, is_settled, modified};
 #[derive(Clone, Debug)]
 pub(crate) struct Listing(Rc<Names>);
 
-/// Names, one behind the other, and where each is, in order.
+/// Concatenated names, and their sorted positions.
 #[derive(Debug, Default)]
 struct Names {
     text: Vec<u8>,
@@ -49,16 +49,16 @@ struct Listed {
 }
 
 thread_local! {
-    /// Of a thousand logs in one directory each asks for the same names.
+    /// A thousand logs in one directory all need the same names.
     static LISTED: RefCell<Option<Listed>> = const { RefCell::new(None) };
 }
 
 impl Listing {
-    /// The names in `directory`, which is only read if it has changed since the last call, or may
-    /// have.
+    /// Returns the names in `directory`, which is only read if it has, or may have, changed since
+    /// the last call.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(crate) fn of(directory: &Path) -> io::Result<Self> {
         let stamp = Stamp::of(directory)?;
         LISTED.with_borrow_mut(|listed| {
@@ -74,7 +74,7 @@ impl Listing {
         })
     }
 
-    /// The names from `from` up to, but not including `to`.
+    /// Returns the names from `from` up to, but not including, `to`.
     pub(crate) fn between(&self, from: &str, to: &str) -> impl Iterator<Item = &OsStr> {
         let names = &self.0;
         let index = |text: &str| names.places.partition_point(|at| names.at(at) < OsStr::new(text));
@@ -83,7 +83,7 @@ impl Listing {
     }
 }
 
-/// What shows that a directory has changed.
+/// The attributes that show whether a directory has changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamp {
     identity: Identity,
@@ -91,21 +91,21 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// The directory's at present.
+    /// Returns the current stamp of a directory.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(crate) fn of(directory: &Path) -> io::Result<Self> {
         let metadata = std::fs::metadata(directory)?;
         Ok(Self { identity: Identity::of(&metadata), changed: modified(&metadata) })
     }
 
-    /// Whether something may have changed at that time or later.
+    /// Whether the directory may have changed at `time` or later.
     pub(crate) fn may_be_since(self, time: u64) -> bool {
         self.changed >= time || !self.is_settled()
     }
 
-    /// Whether a change from now on will show.
+    /// Whether a future change will be visible.
     pub(crate) fn is_settled(self) -> bool {
         is_settled(self.changed)
     }

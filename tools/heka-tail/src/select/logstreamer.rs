@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Heka's Logstreamer selection: a regular expression over a directory tree, whose named groups
-//! put files into streams and order them.
+//! assign files to streams and order them.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -21,25 +21,26 @@ use heka_core::codec::regular;
 use heka_core::os::clock;
 use heka_core::report::{self, Cause as _};
 
-/// What a selection is made of, as typed.
+/// The parts of a selection, as typed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selector {
-    /// The tree to look through.
+    /// The root of the tree.
     pub(crate) directory: PathBuf,
-    /// The files in it: a regular expression over the rest of the path.
+    /// Selects files: a regular expression for the rest of the path.
     pub(crate) file_match: String,
-    /// Named groups, most important first, whose values put the files of a stream in order, oldest
-    /// first; `^` in front turns that round.
+    /// Named groups, most important first, whose values order the files of a stream, oldest first;
+    /// a leading `^` reverses the order.
     pub(crate) priority: Vec<String>,
-    /// Names of groups and fixed texts that make up a stream's name.
+    /// Names of groups and fixed texts that form a stream's name.
     pub(crate) differentiator: Vec<String>,
-    /// Values of groups' texts (in lower case) for the order, `missing` for a group without text.
+    /// Values of groups' texts (in lower case) for the order; `missing` is for a group without
+    /// text.
     pub(crate) translation: HashMap<String, HashMap<String, i64>>,
-    /// Files that were last written longer ago are skipped.
+    /// Maximum age of the last write; older files are skipped.
     pub(crate) oldest: Option<Duration>,
 }
 
-/// A selection of files, put into streams.
+/// A selection of files, grouped into streams.
 #[derive(Debug)]
 pub(crate) struct Selection {
     selector: Selector,
@@ -52,21 +53,21 @@ pub(crate) struct Selection {
 /// The streams of a selection.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Their names and newest files.
+    /// Names and newest files of the streams.
     pub(crate) streams: Vec<(Name, Arc<Path>)>,
-    /// Words on those whose files cannot be put in order.
+    /// Descriptions of streams whose files cannot be ordered.
     pub(crate) errors: Vec<String>,
-    /// All directories of the tree, or those that are new.
+    /// All directories of the tree, or the new ones.
     pub(crate) directories: Vec<PathBuf>,
     /// Files that are skipped because they are too old.
     pub(crate) old: Vec<PathBuf>,
 }
 
 impl Selection {
-    /// Checks a selector.
+    /// Validates a selector.
     ///
     /// # Errors
-    /// Words on what is wrong with it.
+    /// A description of what is wrong.
     pub(crate) fn new(mut selector: Selector, exclusion: Exclusion) -> Result<Self, String> {
         let directory = &selector.directory;
         let real = std::fs::canonicalize(directory)
@@ -92,7 +93,7 @@ impl Selection {
         Ok(Self { selector, pattern, exclusion, told, tree })
     }
 
-    /// What is there now.
+    /// Scans the whole tree.
     pub(crate) fn find(&self) -> Found {
         let mut tree = self.tree.borrow_mut();
         tree.retain_directories();
@@ -105,8 +106,8 @@ impl Selection {
         found
     }
 
-    /// Looks at what has come up at `path`, or is gone from there; the names of the streams that it
-    /// concerns.
+    /// Checks what has appeared at or disappeared from `path`; returns the names of the streams
+    /// concerned.
     pub(crate) fn gain(&self, path: &Path) -> Found {
         let mut tree = self.tree.borrow_mut();
         let mut found = Found::default();
@@ -128,7 +129,7 @@ impl Selection {
         found
     }
 
-    /// Adds a stream to what was found.
+    /// Adds a stream to the results.
     fn take(&self, name: &Name, paths: &Few<Arc<Path>>, found: &mut Found) {
         if paths.len() > 1 && self.selector.priority.is_empty() {
             let files = self.ordered(paths);
@@ -144,7 +145,7 @@ impl Selection {
         found.streams.extend(newest.map(|newest| (name.clone(), Arc::clone(newest))));
     }
 
-    /// The files of one stream, oldest first, as they are now.
+    /// Returns the files of one stream, oldest first, after checking the tree for changes.
     pub(crate) fn files_of(&self, name: &Name) -> Vec<Candidate> {
         let mut tree = self.tree.borrow_mut();
         for directory in tree.directories_of(name) {
@@ -155,19 +156,19 @@ impl Selection {
         tree.paths(name).map_or_else(Vec::new, |paths| self.ordered(paths))
     }
 
-    /// The same as far as they are known.
+    /// Returns the known files of one stream, oldest first.
     pub(crate) fn known_files_of(&self, name: &Name) -> Vec<Candidate> {
         let tree = self.tree.borrow();
         tree.paths(name).map_or_else(Vec::new, |paths| self.ordered(paths))
     }
 
-    /// The newest file of a stream, as far as it is known.
+    /// Returns the newest known file of a stream.
     pub(crate) fn newest_of(&self, name: &Name) -> Option<Candidate> {
         let tree = self.tree.borrow();
         self.ordered(tree.paths(name)?).pop()
     }
 
-    /// Files in order, oldest first.
+    /// Sorts files, oldest first.
     fn ordered(&self, paths: &Few<Arc<Path>>) -> Vec<Candidate> {
         let mut files: Vec<_> = paths.iter().filter_map(|path| Candidate::at(path)).collect();
         let redundant = redundant(&files);
@@ -178,7 +179,7 @@ impl Selection {
         files.into_iter().map(|(_, file)| file).collect()
     }
 
-    /// Reads everything below `directory`; symlinks to directories are not entered.
+    /// Reads everything below `directory`; symlinks to directories are not followed.
     fn walk(&self, directory: &Path, tree: &mut Tree, found: &mut Found) {
         found.directories.push(directory.to_owned());
         for below in self.read(directory, tree, found) {
@@ -186,7 +187,7 @@ impl Selection {
         }
     }
 
-    /// Reads a directory; the directories in it, by name.
+    /// Reads a directory; returns its subdirectories by name.
     fn read(&self, directory: &Path, tree: &mut Tree, found: &mut Found) -> BTreeSet<PathBuf> {
         tree.begin(directory);
         let mut below = BTreeSet::new();
@@ -203,7 +204,7 @@ impl Selection {
         below
     }
 
-    /// The stream that the file at `path` belongs to, if it is there and selected.
+    /// Returns the stream of the file at `path`, if it exists and is selected.
     fn classify(&self, path: &Path, old: &mut Vec<PathBuf>) -> Option<String> {
         let captures = self.pattern.captures(path.to_str()?.as_bytes())?;
         if self.exclusion.has(path) {
@@ -248,7 +249,7 @@ impl Selection {
             .collect()
     }
 
-    /// What a file is sorted by.
+    /// Returns the values by which a file is sorted.
     fn values(&self, path: &Path) -> Vec<i64> {
         let captures = path.to_str().and_then(|text| self.pattern.captures(text.as_bytes()));
         let groups = self.selector.priority.iter().map(|group| group.trim_start_matches('^'));
@@ -260,7 +261,7 @@ impl Selection {
             .collect()
     }
 
-    /// What a group's text is worth: a month, a day, a translation, a number, else -1.
+    /// Returns the value of a group's text: a month, a day, a translation, a number, otherwise -1.
     fn value(&self, group: &str, text: &str) -> i64 {
         let lower = text.to_lowercase();
         let named = match group {
@@ -287,7 +288,7 @@ impl Selection {
     }
 }
 
-/// What a group has matched.
+/// Returns the text that a group has matched.
 fn text_of<'a>(captures: &Captures<'a>, group: &str) -> Option<&'a str> {
     captures.name(group).and_then(|group| std::str::from_utf8(group.as_bytes()).ok())
 }
@@ -309,13 +310,13 @@ const MONTHS: [&str; 12] = [
 const DAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// The place of a name, or of its first three letters, among `names`.
+/// Returns the index of a name, or of its first three letters, in `names`.
 fn index_of(names: &[&str], text: &str) -> Option<i64> {
     let is = |name: &&str| *name == text || name.get(..3) == Some(text);
     names.iter().position(is).and_then(|index| i64::try_from(index).ok())
 }
 
-/// What was last written before this is too old; nanoseconds since 1970.
+/// Returns the time before which a last write is too old; nanoseconds since 1970.
 pub(crate) fn oldest_time(oldest: Option<Duration>) -> u64 {
     let now = u64::try_from(clock::now_ns()).unwrap_or(0);
     oldest.map_or(0, |oldest| {
@@ -323,10 +324,10 @@ pub(crate) fn oldest_time(oldest: Option<Duration>) -> u64 {
     })
 }
 
-/// A translation, `GROUP:TEXT=NUMBER`.
+/// Parses a translation, `GROUP:TEXT=NUMBER`.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub(crate) fn parse_translation(text: &str) -> Result<(String, String, i64), String> {
     let parse = || {
         let (group, rest) = text.split_once(':')?;

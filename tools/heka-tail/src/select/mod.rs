@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which files make up a stream: operands, patterns, Heka's LogstreamerInput, and the search for a
-//! file that a position names.
+//! Determines which files form a stream: operands, patterns, Heka's LogstreamerInput, and the
+//! search for the file of a position.
 
 pub(crate) mod find;
 pub(crate) mod glob;

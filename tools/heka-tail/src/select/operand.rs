@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a user may name to be followed: a file, a directory (the files in it), a pattern as the
-//! shell has it (`*`, `?`, `[a-z]`, `**`), which is matched again when directories change.
+//! Operands: a file, a directory (the files in it), or a shell pattern (`*`, `?`, `[a-z]`, `**`),
+//! which is matched again when directories change.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -11,26 +11,26 @@ use crate::follow::packed::has_packed_name;
 /// One operand.
 #[derive(Clone, Debug)]
 pub(crate) enum Operand {
-    /// One file, whether it is there or not.
+    /// One file, which need not exist.
     File(PathBuf),
     /// The files in a directory.
     Directory(PathBuf, Glob),
-    /// The files below a directory whose path from there the pattern matches.
+    /// The files below a directory whose path from there matches the pattern.
     Pattern(PathBuf, Glob),
 }
 
-/// What operands mean.
+/// The result of matching operands.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// Files, by name; symlinks that lead nowhere are among them.
+    /// Files, by name, including dangling symlinks.
     pub(crate) files: BTreeSet<PathBuf>,
-    /// Directories where more may appear.
+    /// Directories in which more may appear.
     pub(crate) directories: Vec<PathBuf>,
 }
 
 impl Operand {
-    /// Looks at what was typed. A path that is there is taken as it is, and what ends with a slash
-    /// is a directory, also before it is there.
+    /// Interprets an operand. An existing path is used literally; a path with a trailing slash is a
+    /// directory even if it does not exist yet.
     pub(crate) fn new(path: &Path) -> Self {
         let is_slashed = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         if path.is_dir() || (is_slashed && !path.exists()) {
@@ -49,12 +49,12 @@ impl Operand {
         }
     }
 
-    /// Whether more files may come to belong to it.
+    /// Whether more files may match later.
     pub(crate) fn is_open(&self) -> bool {
         !matches!(self, Self::File(_))
     }
 
-    /// Looks for what it means now. Hidden files are skipped.
+    /// Finds the matching files. Hidden files are skipped.
     pub(crate) fn scan(&self) -> Scan {
         let mut scan = Scan::default();
         match self {
@@ -67,7 +67,7 @@ impl Operand {
         scan
     }
 
-    /// Looks at what has come up at `path`.
+    /// Checks what has appeared at `path`.
     pub(crate) fn gain(&self, path: &Path) -> Scan {
         let mut scan = Scan::default();
         let (Self::Directory(root, glob) | Self::Pattern(root, glob)) = self else { return scan };
@@ -122,7 +122,7 @@ impl Operand {
             return self.descend(path, glob, names, scan);
         }
         let is_file = file_type.is_file()
-            // What it leads to may come later.
+            // The target may appear later.
             || (file_type.is_symlink() && std::fs::metadata(path).map_or(true, |to| to.is_file()));
         if is_file && fit.whole && !is_packed {
             scan.files.insert(path.to_owned());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which files of a directory tree belong to which stream.
+//! The assignment of files in a directory tree to streams.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::listing::Stamp;
 use crate::few::Few;
 use crate::follow::Name;
 
-/// A tree as it was when it was read.
+/// A tree as last read.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
     /// Files of each stream, by path.
@@ -19,14 +19,14 @@ pub(crate) struct Tree {
 
 #[derive(Debug, Default)]
 struct Directory {
-    /// As of the last time it was read, if a change since then shows.
+    /// The stamp when it was last read, if a later change is visible.
     stamp: Option<Stamp>,
-    /// Which stream each file in it belongs to.
+    /// The stream of each file in it.
     files: HashMap<Arc<Path>, Name>,
 }
 
 impl Tree {
-    /// Forgets directories that are gone.
+    /// Forgets removed directories.
     pub(crate) fn retain_directories(&mut self) {
         let gone = self.directories.keys().filter(|path| !path.is_dir());
         for path in gone.cloned().collect::<Vec<_>>() {
@@ -35,7 +35,7 @@ impl Tree {
         }
     }
 
-    /// A directory is about to be read: what was known of it is no longer.
+    /// Prepares to read a directory: its known contents are forgotten.
     pub(crate) fn begin(&mut self, directory: &Path) {
         let stamp = Stamp::of(directory).ok().filter(|stamp| stamp.is_settled());
         self.clear(directory);
@@ -56,7 +56,7 @@ impl Tree {
         }
     }
 
-    /// A file belongs to a stream of that name, which is returned.
+    /// Adds a file to a stream, and returns the stream's name.
     pub(crate) fn insert(&mut self, path: &Path, stream: &str) -> Name {
         let path: Arc<Path> = path.into();
         let known = self.streams.get_key_value(stream);
@@ -71,7 +71,7 @@ impl Tree {
         stream
     }
 
-    /// A file is gone, or another one is there.
+    /// Removes a file that no longer exists or was replaced.
     pub(crate) fn remove(&mut self, path: &Path) {
         let known = path.parent().and_then(|directory| self.directories.get_mut(directory));
         if let Some(stream) = known.and_then(|known| known.files.remove(path)) {
@@ -79,30 +79,30 @@ impl Tree {
         }
     }
 
-    /// All streams and their files.
+    /// Returns all streams and their files.
     pub(crate) fn streams(&self) -> impl Iterator<Item = (&Name, &Few<Arc<Path>>)> {
         self.streams.iter()
     }
 
-    /// The files of a stream.
+    /// Returns the files of a stream.
     pub(crate) fn paths(&self, stream: &Name) -> Option<&Few<Arc<Path>>> {
         self.streams.get(stream)
     }
 
-    /// The streams that have files below a directory.
+    /// Returns the streams that have files below a directory.
     pub(crate) fn streams_below(&self, directory: &Path) -> Vec<Name> {
         let below = self.directories.iter().filter(|(path, _)| path.starts_with(directory));
         let names: BTreeSet<&Name> = below.flat_map(|(_, known)| known.files.values()).collect();
         names.into_iter().cloned().collect()
     }
 
-    /// The directories that a stream has files in.
+    /// Returns the directories that contain files of a stream.
     pub(crate) fn directories_of(&self, stream: &Name) -> BTreeSet<PathBuf> {
         let paths = self.paths(stream).into_iter().flat_map(Few::iter);
         paths.filter_map(|path| path.parent()).map(Path::to_owned).collect()
     }
 
-    /// Whether a directory may be another than it was when it was read.
+    /// Whether a directory may have been replaced since it was read.
     pub(crate) fn has_changed(&self, directory: &Path) -> bool {
         let known = self.directories.get(directory).and_then(|known| known.stamp);
         known.is_none() || Stamp::of(directory).ok() != known

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What to do where so much is written that an event for every write costs more than looking.
+//! Relief for directories in which so much is written that an event per write costs more than
+//! polling.
 //!
-//! A directory's watch tells of every write to every file in it. A directory that is too loud is
-//! *split*: its watch is dropped, files in it with many writes are looked at every [`POLL`], all
-//! others get watches of their own, so that their lines still come at once. Names are then known
-//! by the directory's time of last change. When nothing in it is busy it is watched as
-//! before.
+//! The watch of a directory reports every write to every file in it. A directory that is too loud
+//! is *split*: its watch is dropped, files in it with many writes are polled every [`POLL`], and
+//! all others get watches of their own, so that their lines are still noticed at once. Changes of
+//! names are then detected by the directory's modification time. When nothing in it is busy, it is
+//! watched as before.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,23 +14,23 @@ use std::time::{Duration, Instant};
 
 use crate::follow::identity::{Identity, is_settled, modified};
 
-/// Time between looks at what is busy.
+/// Polling interval of busy files.
 pub(crate) const POLL: Duration = Duration::from_millis(100);
-/// Time over which events are counted, unless there are very many.
+/// Interval over which events are counted, unless there are very many.
 pub(crate) const WINDOW: Duration = Duration::from_millis(500);
-/// Time over which they are counted at least.
+/// Minimum interval over which events are counted.
 pub(crate) const MIN_WINDOW: Duration = Duration::from_millis(50);
-/// What is written to less often in a second is never taken for busy.
+/// Files with fewer writes per second are never considered busy.
 const MANY: u64 = 8;
-/// Looks over which a busy file is judged.
+/// Number of polls over which a busy file is judged.
 pub(crate) const LOOKS: u32 = 5;
-/// So many times in a row a busy file has to be found calm.
+/// Number of consecutive calm judgements before a busy file is watched again.
 const CALM: u32 = 4;
-/// A directory stays split for at least this long; twice as long each time that was too short.
+/// Minimum time that a directory stays split; doubled each time that it proved too short.
 const PATIENCE: Duration = Duration::from_secs(2);
 const MAX_PATIENCE: Duration = Duration::from_secs(64);
 
-/// A directory that streams have files in.
+/// A directory that contains files of streams.
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(crate) identity: Identity,
@@ -38,7 +39,7 @@ pub(crate) struct Directory {
     restored: Option<Instant>,
 }
 
-/// A directory whose files are watched one by one, or not at all.
+/// A directory whose files are watched individually or polled.
 #[derive(Debug)]
 pub(crate) struct Split {
     pub(crate) files: HashMap<PathBuf, Own>,
@@ -47,26 +48,26 @@ pub(crate) struct Split {
     until: Instant,
 }
 
-/// How a file in a split directory is known to grow.
+/// How growth of a file in a split directory is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Own {
-    /// This file is watched.
+    /// The file is watched.
     Watched(Identity),
-    /// It is busy, and looked at; how often in a row it was found calm.
+    /// The file is busy and polled; holds the number of consecutive calm judgements.
     Busy(u32),
-    /// It cannot be watched, and is looked at.
+    /// The file cannot be watched, and is polled.
     Helpless,
-    /// It is not there, or only a name of another one.
+    /// The file does not exist, or is only another name of a watched one.
     Absent,
 }
 
-/// What a look at a directory came to.
+/// The result of checking a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Same,
     /// Names in it may have changed.
     Changed,
-    /// It is gone, or another one is there.
+    /// It was removed or replaced.
     Lost,
 }
 
@@ -75,7 +76,7 @@ impl Directory {
         Self { identity, split: None, patience: PATIENCE, restored: None }
     }
 
-    /// Goes over to watching its files one by one.
+    /// Splits the directory.
     pub(crate) fn split(&mut self, busy: impl IntoIterator<Item = PathBuf>, now: Instant) {
         let is_again = self.restored.is_some_and(|restored| now < restored + MAX_PATIENCE);
         self.patience = if is_again { (self.patience * 2).min(MAX_PATIENCE) } else { PATIENCE };
@@ -87,7 +88,7 @@ impl Directory {
         });
     }
 
-    /// Goes back to being watched, if nothing in it is busy; what was watched in it.
+    /// Reverts to watching the directory, if nothing in it is busy; returns its individual watches.
     pub(crate) fn restore(&mut self, now: Instant) -> Option<HashMap<PathBuf, Own>> {
         let is_calm = |split: &mut Split| {
             split.until <= now && !split.files.values().any(|own| matches!(own, Own::Busy(_)))
@@ -97,7 +98,7 @@ impl Directory {
         Some(split.files)
     }
 
-    /// Looks at it, which is at `path`.
+    /// Checks the directory at `path`.
     pub(crate) fn look(&mut self, path: &Path) -> Fate {
         let Ok(metadata) = std::fs::metadata(path) else { return Fate::Lost };
         if Identity::of(&metadata) != self.identity {
@@ -113,14 +114,14 @@ impl Directory {
 }
 
 impl Split {
-    /// What is to be looked at.
+    /// Returns the files to poll.
     pub(crate) fn polled(&self) -> impl Iterator<Item = &Path> {
         let is_polled = |own: &Own| matches!(own, Own::Busy(_) | Own::Helpless);
         self.files.iter().filter(move |(_, own)| is_polled(own)).map(|(path, _)| path.as_path())
     }
 
-    /// Judges the busy files after [`LOOKS`] looks, of which `grew` tells how many found something
-    /// new; those that are busy no more.
+    /// Judges the busy files after [`LOOKS`] polls, of which `grew` returns how many found new
+    /// data; returns the files that are no longer busy.
     pub(crate) fn calm(&mut self, grew: impl Fn(&Path) -> u32) -> Vec<PathBuf> {
         let mut calm = Vec::new();
         for (path, own) in &mut self.files {
@@ -135,28 +136,29 @@ impl Split {
     }
 }
 
-/// Something that makes noise, and how many events that were.
+/// A source of events, with their number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Noise {
     /// The directory, or the file in a split directory.
     pub(crate) path: PathBuf,
     pub(crate) events: u64,
-    /// How many of these would not be if it were split, or looked at.
+    /// Number of events that splitting or polling would avoid.
     pub(crate) spared: u64,
 }
 
-/// How many come within `elapsed`, at `rate` a second.
+/// Returns the number of events within `elapsed` at a rate of `per_second`.
 pub(crate) fn at_rate(per_second: u64, elapsed: Duration) -> u64 {
     let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     per_second.saturating_mul(ms) / 1000
 }
 
-/// Whether so many writes within `elapsed` make a file busy.
+/// Whether this number of writes within `elapsed` makes a file busy.
 pub(crate) fn is_busy(writes: u64, elapsed: Duration) -> bool {
     writes >= at_rate(MANY, elapsed).max(2)
 }
 
-/// The loudest of `noises`, so that half of `limit` events a second are left, if that can be.
+/// Returns the loudest of `noises`, such that half of `limit` events per second are left, if
+/// possible.
 pub(crate) fn loudest(mut noises: Vec<Noise>, limit: u64, elapsed: Duration) -> Vec<Noise> {
     let mut left: u64 = noises.iter().map(|noise| noise.events).sum();
     let bearable = at_rate(limit / 2, elapsed);
@@ -190,7 +192,7 @@ mod tests {
         assert_eq!(names(1000), [PathBuf::from("b"), PathBuf::from("a")]);
         assert_eq!(names(1), [PathBuf::from("b"), PathBuf::from("a")]);
         assert!(names(10_000).is_empty());
-        // Many files with few lines each: nothing would be won.
+        // Many files with few lines each: nothing would be gained.
         assert_eq!(loudest(vec![noise("d", 3000, 40)], 2000, second), []);
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What notify's thread notes down for the main thread: which streams something happened to, and
-//! how much happens where.
+//! The record that notify's thread keeps for the main thread: which streams had events, and how
+//! many events there were where.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -14,10 +14,10 @@ use notify::event::{AccessKind, EventKind, Flag, ModifyKind};
 use crate::few::Few;
 use crate::watch::Changes;
 
-/// A stream's mark if a path of it is known.
+/// Mark of a stream with a known path.
 const HAS_PATH: u8 = 4;
 
-/// What both threads know.
+/// The state shared by both threads.
 #[derive(Debug)]
 pub(crate) struct Shared {
     noted: Mutex<Noted>,
@@ -30,21 +30,22 @@ pub(crate) struct Noted {
     pub(crate) changes: Changes,
     /// The streams that read each path.
     pub(crate) files: HashMap<Arc<Path>, Few<usize>>,
-    /// Paths that streams read beside the first ones: symlinks, and where they lead.
+    /// Further paths of streams: symlinks and their targets.
     others: HashMap<usize, Vec<Arc<Path>>>,
-    /// How often these were written to.
+    /// Number of writes to these.
     pub(crate) writes: HashMap<Arc<Path>, u64>,
-    /// Directories that streams may appear in, and as what they were given.
+    /// Directories in which streams may appear, with the paths as given.
     pub(crate) gaining: HashMap<PathBuf, Vec<PathBuf>>,
-    /// Files in them that are of interest when they are written to.
+    /// Files in them whose next write must be reported.
     pub(crate) awaited: HashSet<PathBuf>,
-    /// Events in each directory that is watched, in any way.
+    /// Number of events in each directory that is watched in any way.
     pub(crate) watched: HashMap<PathBuf, u64>,
-    /// Watched directories that something happened to themselves.
+    /// Watched directories that were moved or removed themselves.
     pub(crate) moved: HashSet<PathBuf>,
-    /// All events.
+    /// Total number of events.
     pub(crate) events: u64,
-    /// By stream: bit 1 if its contents, 2 if its names are noted already, 4 if it has a path.
+    /// Marks by stream: bit 1 if a change of its contents is noted, 2 of its names, 4 if it has a
+    /// path.
     marks: Vec<u8>,
     is_awake: bool,
 }
@@ -58,7 +59,7 @@ impl Shared {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an event from notify.
+    /// Records an event of notify.
     pub(crate) fn note(&self, event: notify::Result<Event>) {
         let mut noted = self.lock();
         let Ok(event) = event else {
@@ -66,7 +67,7 @@ impl Shared {
             return noted.wake(&self.wake);
         };
         let is_write = matches!(event.kind, EventKind::Modify(ModifyKind::Data(_)));
-        // Most files are opened by this process.
+        // Most opens are by this process.
         let is_open = matches!(event.kind, EventKind::Access(AccessKind::Open(_)));
         if let Some(path) = event.paths.first().filter(|_| !is_open) {
             noted.count(path, is_write);
@@ -88,7 +89,7 @@ impl Shared {
 }
 
 impl Noted {
-    /// Makes known that `path` belongs to stream number `stream`.
+    /// Registers `path` for stream number `stream`.
     pub(crate) fn add(&mut self, path: &Arc<Path>, stream: usize) {
         let is_new = match self.files.get_mut(path) {
             Some(streams) => streams.add(stream),
@@ -104,7 +105,7 @@ impl Noted {
         *mark |= HAS_PATH;
     }
 
-    /// Streams are gone, which were at these paths.
+    /// Removes streams, which were at these paths.
     pub(crate) fn remove(&mut self, streams: &[(usize, Arc<Path>)]) {
         let mut left = Vec::new();
         for (stream, path) in streams {
@@ -119,12 +120,12 @@ impl Noted {
             }
         }
         for stream in left {
-            // It has been at another path.
+            // It was at another path.
             self.files.retain(|_, streams| !streams.remove(&stream));
         }
     }
 
-    /// Takes a stream from a path that it read; `false` if it did not.
+    /// Removes a stream from one path; `false` if it did not read it.
     fn remove_one(&mut self, path: &Path, stream: usize) -> bool {
         let Some(streams) = self.files.get_mut(path) else { return false };
         let has = streams.has(&stream);
@@ -135,7 +136,7 @@ impl Noted {
         has
     }
 
-    /// Streams may appear in a directory, which was given as `given`.
+    /// Registers a directory in which streams may appear, given as `given`.
     pub(crate) fn gains(&mut self, directory: &Path, given: &Path) {
         let known = self.gaining.entry(directory.to_owned()).or_default();
         if !known.iter().any(|known| known == given) {
@@ -143,7 +144,7 @@ impl Noted {
         }
     }
 
-    /// What has happened since the last call; `true` if the pipe is to be emptied.
+    /// Takes the changes since the last call; `true` if the pipe has to be emptied.
     pub(crate) fn take(&mut self) -> (Changes, bool) {
         let changes = std::mem::take(&mut self.changes);
         for &stream in changes.contents.iter().chain(&changes.names) {
@@ -154,7 +155,7 @@ impl Noted {
         (changes, std::mem::take(&mut self.is_awake))
     }
 
-    /// Starts to count again.
+    /// Resets the counts.
     pub(crate) fn reset_counts(&mut self) {
         self.events = 0;
         self.writes.clear();
@@ -171,7 +172,7 @@ impl Noted {
         }
     }
 
-    /// Notes a change to a stream's path; `true` if that is news.
+    /// Records a change at a stream's path; `true` if it is the first one.
     fn mark(&mut self, path: &Path, is_name: bool) -> bool {
         let Some(streams) = self.files.get(path) else { return false };
         let bit = if is_name { 2 } else { 1 };
@@ -187,11 +188,11 @@ impl Noted {
         is_news
     }
 
-    /// Notes a change to what is in a directory, or to the directory itself.
+    /// Records a change in a directory, or of the directory itself.
     fn mark_directory(&mut self, path: &Path, kind: EventKind) -> bool {
         let is_mode = matches!(kind, EventKind::Modify(ModifyKind::Metadata(_)));
         if self.watched.contains_key(path) && !is_mode {
-            // notify drops the watches of what has moved, even if it comes back.
+            // notify drops the watches of moved directories, even if they come back.
             self.moved.insert(path.to_owned());
             self.changes.all = true;
             return true;
@@ -199,7 +200,7 @@ impl Noted {
         !is_mode && self.gain(path)
     }
 
-    /// Notes that something has come up at a path, or is gone.
+    /// Records that something has appeared at or disappeared from a path.
     fn gain(&mut self, path: &Path) -> bool {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
             return false;

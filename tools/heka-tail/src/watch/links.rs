@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether files get other names somewhere. The watch of a directory does not tell of it, nor of
-//! what is written through those names.
+//! Detects new hard links to files. The watch of a directory reports neither them nor writes
+//! through them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,43 +9,45 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
-/// The number of a stream, which are fewer than descriptors may be open.
+/// The number of a stream, bounded by the number of descriptors.
 type Number = u32;
 
-/// What reports the names of files.
+/// Watches the link counts of files.
 #[derive(Debug)]
 pub(crate) struct Links {
     inotify: Inotify,
-    /// By stream.
+    /// Indexed by stream.
     watches: Vec<Option<WatchDescriptor>>,
-    /// Watches, and the streams that they are for.
+    /// Pairs of a watch and a stream that uses it.
     owners: BTreeSet<(i32, Number)>,
 }
 
-/// The streams whose files may have got other names.
+/// The streams whose files may have new links.
 pub(crate) enum Linked {
     Some(Vec<usize>),
-    /// Events were lost.
+    /// Unknown: events were lost.
     Any,
 }
 
 impl Links {
+    /// Creates the watch.
+    ///
     /// # Errors
-    /// If the system has no inotify instance left.
+    /// If the limit on inotify instances is reached.
     pub(crate) fn new() -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         Ok(Self { inotify, watches: Vec::new(), owners: BTreeSet::new() })
     }
 
-    /// Readable when there is something to [`Links::take`].
+    /// Returns a descriptor that is readable when there are events to [`Links::take`].
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.inotify.as_fd()
     }
 
-    /// A stream reads this file from now on.
+    /// Watches the file that a stream reads now.
     ///
     /// # Errors
-    /// If there are no watches left.
+    /// If the limit on watches is reached.
     pub(crate) fn watch(&mut self, stream: usize, file: BorrowedFd<'_>) -> io::Result<()> {
         self.remove(stream);
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -63,12 +65,12 @@ impl Links {
         Ok(())
     }
 
-    /// A stream is gone, or reads another file.
+    /// Ends the watch of a stream that was removed or reads another file.
     pub(crate) fn remove(&mut self, stream: usize) {
         let Some(watch) = self.watches.get_mut(stream).and_then(Option::take) else { return };
         self.owners.remove(&(watch.as_raw(), number(stream)));
         if self.owners_of(watch).next().is_none() {
-            // Of a file that is gone the system has dropped it already.
+            // For a removed file, the system has dropped the watch already.
             let _: nix::Result<()> = self.inotify.rm_watch(watch);
         }
     }
@@ -78,7 +80,7 @@ impl Links {
         self.owners.range((watch, 0)..=(watch, Number::MAX)).map(|(_, stream)| *stream as usize)
     }
 
-    /// What has happened since the last call.
+    /// Takes the events since the last call.
     pub(crate) fn take(&self) -> Linked {
         let mut linked = Vec::new();
         loop {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which streams to look at: inotify events of the directories that their files are in.
+//! Determines which streams to process, by inotify events of the directories that contain their
+//! files.
 //!
-//! notify's thread notes down what happened and makes a pipe readable; the main thread polls that
-//! pipe together with everything else that it waits for. Directories are watched by their real
-//! paths, and symlinks on the way to a file as files of their own. Where too much happens for
-//! events, files are polled (see `busy`).
+//! notify's thread records the events and makes a pipe readable; the main thread polls that pipe
+//! together with everything else that it waits for. Directories are watched by their real paths,
+//! and symlinks on the way to a file like files. Where there are too many events, files are polled
+//! (see `busy`).
 
 mod busy;
 mod events;
@@ -34,27 +35,27 @@ use links::{Linked, Links};
 use mounts::Mounts;
 use route::{Route, Routes};
 
-/// What has happened since the last time.
+/// The changes since the last call.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     /// Numbers of streams whose contents changed.
     pub(crate) contents: Vec<usize>,
-    /// Numbers of streams whose files came, went or changed names or modes.
+    /// Numbers of streams whose files appeared, disappeared, or changed their names or modes.
     pub(crate) names: Vec<usize>,
-    /// What came into or went from directories that streams may appear in.
+    /// Entries that appeared in or disappeared from directories in which streams may appear.
     pub(crate) gained: BTreeSet<PathBuf>,
-    /// Anything may have come into such a directory.
+    /// Whether anything may have appeared in such a directory.
     pub(crate) rescan: bool,
-    /// Events were lost, or directories: everything is to be looked at.
+    /// Whether events or directories were lost, so that everything must be checked.
     pub(crate) all: bool,
 }
 
-/// What came of watching for what happens to a file.
+/// The result of watching a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Added {
-    /// Something was not watched before: it is to be looked at.
+    /// Whether something was not watched before, so that it must be checked.
     pub(crate) is_new: bool,
-    /// Everything is reported; else there has to be a look from time to time.
+    /// Whether everything is reported; otherwise the file must be polled.
     pub(crate) is_told: bool,
 }
 
@@ -68,23 +69,23 @@ pub(crate) struct Watch {
     routes: Routes,
     mounts: Mounts,
     links: Links,
-    /// Events a second that are borne.
+    /// Maximum number of events per second.
     limit: u64,
     counted_from: Instant,
     /// Whether any directory is split.
     is_split: bool,
     poll_at: Instant,
     looks: u32,
-    /// By stream: how many of these looks found something new.
+    /// By stream: number of polls that found new data.
     grew: Vec<u32>,
 }
 
 impl Watch {
-    /// Starts without anything to watch. If there are more than `limit` events a second, busy
-    /// files are looked at every 100 ms instead.
+    /// Creates a watch without any paths. With more than `limit` events per second, busy files are
+    /// polled every 100 ms instead.
     ///
     /// # Errors
-    /// If the system has no inotify instance or descriptor left.
+    /// If the limit on inotify instances or descriptors is reached.
     pub(crate) fn new(limit: u64) -> io::Result<Self> {
         let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let shared = Arc::new(Shared::new(File::from(write)));
@@ -109,7 +110,7 @@ impl Watch {
         })
     }
 
-    /// Links are looked at anew from here on, and mounts if nothing reports them.
+    /// Forgets cached symlinks, and cached mounts if changes of mounts are not reported.
     pub(crate) fn check_routes(&mut self) {
         self.routes.check_again();
         if !self.mounts.are_told() {
@@ -117,16 +118,17 @@ impl Watch {
         }
     }
 
-    /// Something was mounted or unmounted.
+    /// Forgets cached mounts after a mount or unmount.
     pub(crate) fn forget_mounts(&mut self) {
         self.routes.forget_mounts();
     }
 
-    /// Watches for what happens to `path`, which belongs to stream number `stream`, to the symlinks
-    /// on the way to it and to what they lead to.
+    /// Watches `path`, which belongs to stream number `stream`, together with the symlinks on the
+    /// way to it and their targets.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`] if a directory is missing, else if there are no watches left.
+    /// [`io::ErrorKind::NotFound`] if a directory is missing, otherwise if the limit on watches is
+    /// reached.
     pub(crate) fn add(&mut self, path: &Arc<Path>, stream: usize) -> io::Result<Added> {
         let Route { names, is_told } = self.routes.to(path)?;
         let mut added = Added { is_new: false, is_told };
@@ -137,7 +139,7 @@ impl Watch {
         Ok(added)
     }
 
-    /// Watches a name in a directory that is given by its real path.
+    /// Watches a name in a directory given by its real path.
     fn add_one(&mut self, path: &Arc<Path>, stream: usize) -> io::Result<bool> {
         let Some(directory) = path.parent() else { return Ok(false) };
         self.shared.lock().add(path, stream);
@@ -151,13 +153,14 @@ impl Watch {
         }
     }
 
-    /// Streams are gone, which were at these paths.
+    /// Removes streams, which were at these paths.
     pub(crate) fn remove(&mut self, streams: &[(usize, Arc<Path>)]) {
         streams.iter().for_each(|(stream, _)| self.links.remove(*stream));
         self.shared.lock().remove(streams);
     }
 
-    /// Reports the next write to a file that belongs to no stream, which is in a directory added.
+    /// Requests a report of the next write to a file that belongs to no stream, in a watched
+    /// directory.
     pub(crate) fn await_write(&self, path: &Path) {
         let real = path.parent().and_then(|parent| std::fs::canonicalize(parent).ok());
         if let Some((real, name)) = real.zip(path.file_name()) {
@@ -165,7 +168,7 @@ impl Watch {
         }
     }
 
-    /// Watches for what comes into a directory; `true` if it was not watched.
+    /// Watches for new entries in a directory; `true` if it was not watched.
     ///
     /// # Errors
     /// As [`Watch::add`].
@@ -183,11 +186,11 @@ impl Watch {
         Ok(true)
     }
 
-    /// Watches a file in a split directory by itself; `true` if it was not watched.
+    /// Watches a file in a split directory individually; `true` if it was not watched.
     fn watch_file(&mut self, directory: &Path, path: &Path) -> bool {
         let split = self.directories.get_mut(directory).and_then(|found| found.split.as_mut());
         let Some(split) = split else { return false };
-        // A symlink is a name; what it leads to is watched by its own.
+        // A symlink is only a name; its target is watched by its own name.
         let found = std::fs::symlink_metadata(path).ok().filter(|found| !found.is_symlink());
         let identity = found.as_ref().map(Identity::of);
         // inotify knows a file by one name only.
@@ -196,7 +199,7 @@ impl Watch {
         match before {
             Some(Own::Busy(_)) => return false,
             Some(Own::Watched(before)) if Some(before) == identity => return false,
-            // It follows the file that had the name.
+            // The watch follows the file that had the name.
             Some(Own::Watched(_)) => drop(self.watcher.unwatch(path)),
             _ => {}
         }
@@ -212,7 +215,7 @@ impl Watch {
         before != Some(own)
     }
 
-    /// Whether a directory is not where it was.
+    /// Whether a directory was moved or removed.
     pub(crate) fn has_lost(&self) -> bool {
         let is_there = |path: &Path, directory: &Directory| {
             std::fs::metadata(path).is_ok_and(|now| Identity::of(&now) == directory.identity)
@@ -220,8 +223,8 @@ impl Watch {
         self.directories.iter().any(|(path, directory)| !is_there(path, directory))
     }
 
-    /// Lets go of directories that are not where they were; `true` if there are any. Their streams
-    /// are to be added again.
+    /// Stops watching directories that were moved or removed; `true` if there were any. Their
+    /// streams must be added again.
     pub(crate) fn forget_lost(&mut self) -> bool {
         self.routes = Routes::default();
         let moved = std::mem::take(&mut self.shared.lock().moved);
@@ -234,7 +237,7 @@ impl Watch {
         for path in &lost {
             self.shared.lock().watched.remove(path);
             let Some(directory) = self.directories.remove(path) else { continue };
-            // The kernel has dropped the watch of a deleted directory itself.
+            // The kernel itself has dropped the watch of a deleted directory.
             match directory.split {
                 Some(split) => self.unwatch_files(&split.files),
                 None => drop(self.watcher.unwatch(path)),
@@ -244,26 +247,26 @@ impl Watch {
         !lost.is_empty()
     }
 
-    /// Watches for other names of the file that a stream reads from now on.
+    /// Watches for new links to the file that a stream reads now.
     ///
     /// # Errors
-    /// If there are no watches left.
+    /// If the limit on watches is reached.
     pub(crate) fn watch_links(&mut self, stream: usize, file: BorrowedFd<'_>) -> io::Result<()> {
         self.links.watch(stream, file)
     }
 
-    /// What becomes ready when something has happened.
+    /// Returns the descriptors to wait for.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> {
         let readable = [self.wake.as_fd(), self.links.fd()].map(|fd| (fd, PollFlags::POLLIN));
         readable.into_iter().chain(self.mounts.wanted())
     }
 
-    /// When to [`Watch::take`] even if nothing has happened.
+    /// Returns when to call [`Watch::take`] even without events.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.is_split.then_some(self.poll_at)
     }
 
-    /// Reports that there was something new in a stream.
+    /// Notes that a stream had new data.
     pub(crate) fn grew(&mut self, stream: usize) {
         if !self.is_split {
             return;
@@ -276,13 +279,13 @@ impl Watch {
         }
     }
 
-    /// What has happened since the last call.
+    /// Takes the changes since the last call.
     pub(crate) fn take(&mut self, now: Instant) -> Changes {
         let (mut changes, events) = {
             let mut noted = self.shared.lock();
             let (changes, is_awake) = noted.take();
             if is_awake {
-                // The byte was there before `is_awake` was set, so this does not block.
+                // The byte was written before `is_awake` was set, so this does not block.
                 let _: io::Result<usize> = self.wake.read(&mut [0; 16]);
             }
             (changes, noted.events)
@@ -307,7 +310,7 @@ impl Watch {
         }
     }
 
-    /// Names in these directories may have changed.
+    /// Adds the streams whose names in these directories may have changed.
     fn tell_names(&self, directories: &HashSet<PathBuf>, changes: &mut Changes) {
         if directories.is_empty() {
             return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is mounted where. inotify does not report it.
+//! Mount points, whose changes inotify does not report.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use nix::poll::PollFlags;
 
 const MOUNTS: &str = "/proc/self/mountinfo";
 
-/// The mounts of this process.
+/// The mount table of this process.
 #[derive(Debug)]
 pub(crate) struct Mounts(Option<File>);
 
@@ -26,20 +26,20 @@ impl Mounts {
         self.0.is_some()
     }
 
-    /// What becomes ready when something was mounted or unmounted.
+    /// Returns the descriptor that becomes ready after a mount or unmount.
     pub(crate) fn wanted(&self) -> Option<Wanted<'_>> {
         self.0.as_ref().map(|file| (file.as_fd(), PollFlags::POLLPRI))
     }
 }
 
-/// Where file systems and single files are mounted.
+/// Returns the mount points of file systems and single files.
 pub(crate) fn points() -> HashSet<PathBuf> {
     let text = std::fs::read(MOUNTS).unwrap_or_default();
     let lines = text.split(|&byte| byte == b'\n');
     lines.filter_map(|line| line.split(|&byte| byte == b' ').nth(4)).map(unescaped).collect()
 }
 
-/// A path as mountinfo has it, with `\040` for a space.
+/// Decodes a path in mountinfo, with `\040` for a space.
 fn unescaped(text: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStringExt as _;
     let mut path = Vec::new();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is done so that the events stay bearable: directories with too many are split, and joined
-//! again when they are quiet.
+//! Keeps the number of events bearable: directories with too many are split, and restored when they
+//! are quiet.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::{Changes, Watch};
 use crate::few::Few;
 use heka_core::report;
 
-/// Looks at what is busy.
+/// Polls busy files.
 pub(super) fn poll(watch: &mut Watch, now: Instant, changes: &mut Changes) {
     watch.poll_at = now + POLL;
     let mut changed = HashSet::new();
@@ -42,7 +42,7 @@ pub(super) fn poll(watch: &mut Watch, now: Instant, changes: &mut Changes) {
     }
 }
 
-/// Finds out which busy files are so no more, and watches them.
+/// Finds files that are no longer busy, and watches them.
 fn judge(watch: &mut Watch, changes: &mut Changes) {
     watch.looks = 0;
     let grew = std::mem::take(&mut watch.grew);
@@ -69,7 +69,7 @@ fn judge(watch: &mut Watch, changes: &mut Changes) {
     }
 }
 
-/// Sees to it that the events stay bearable.
+/// Keeps the number of events within the limit.
 pub(super) fn weigh(watch: &mut Watch, now: Instant, elapsed: Duration, changes: &mut Changes) {
     watch.counted_from = now;
     let events = watch.shared.lock().events;
@@ -86,7 +86,7 @@ pub(super) fn weigh(watch: &mut Watch, now: Instant, elapsed: Duration, changes:
     }
 }
 
-/// What makes the events.
+/// Returns the sources of events.
 fn noises(watch: &Watch, elapsed: Duration) -> Vec<Noise> {
     let noted = watch.shared.lock();
     let mut noises = Vec::new();
@@ -135,15 +135,15 @@ fn relieve(watch: &mut Watch, path: &Path, now: Instant, elapsed: Duration) {
     directory.split(busy.into_iter().map(|(file, _)| file), now);
     watch.is_split = true;
     watch.poll_at = now;
-    // First this: while a directory is watched, notify drops the watches of files that move.
+    // This comes first: while a directory is watched, notify drops the watches of files that move.
     drop(watch.watcher.unwatch(path));
     for (file, _) in quiet {
         watch.watch_file(path, &file);
     }
-    // The look at the directory that comes now tells of all names in it.
+    // The check of the directory that follows covers all names in it.
 }
 
-/// Watches split directories again in which nothing is busy.
+/// Watches split directories again if nothing in them is busy.
 fn restore(watch: &mut Watch, now: Instant, changes: &mut Changes) {
     let mut restored = HashMap::new();
     for (path, directory) in &mut watch.directories {

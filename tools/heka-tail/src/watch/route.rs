@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The way to a file: through which symlinks it leads, and whether inotify reports all that happens
-//! at its end.
+//! The path to a file: the symlinks on it, and whether inotify reports everything at its end.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -14,11 +13,11 @@ use nix::sys::statfs::{FsType, statfs};
 use super::mounts;
 use crate::follow::identity::Identity;
 
-/// As many symlinks as the kernel follows.
+/// Maximum number of symlinks, as in the kernel.
 const MAX_LINKS: usize = 40;
 
-/// File systems that others may write to, unseen by this kernel: 9p, afs, ceph, cifs, coda, fuse,
-/// gfs2, lustre, ncp, nfs, ocfs2, smb, smb2, v9fs; those whose files change without a write:
+/// File systems to which others may write without this kernel noticing: 9p, afs, ceph, cifs, coda,
+/// fuse, gfs2, lustre, ncp, nfs, ocfs2, smb, smb2, v9fs; those whose files change without a write:
 /// cgroup, debugfs, proc, sysfs; and overlayfs, whose layers may be written to directly.
 const UNTOLD: [i64; 20] = [
     0x0102_1997,
@@ -43,25 +42,25 @@ const UNTOLD: [i64; 20] = [
     0x794c_7630,
 ];
 
-/// The way to a file.
+/// The path to a file.
 #[derive(Debug)]
 pub(crate) struct Route {
-    /// The names on it that may come to mean something else, by real paths: symlinks, and the file.
+    /// The names on it that may get another meaning, as real paths: symlinks, and the file.
     pub(crate) names: Vec<PathBuf>,
-    /// Whether inotify reports all that is written to the file.
+    /// Whether inotify reports all writes to the file.
     pub(crate) is_told: bool,
 }
 
-/// The ways to files, of which many begin with the same directory.
+/// Cached paths to files, many of which begin with the same directory.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     last: Option<Rc<Parent>>,
-    /// Whether the last one was found to be the same directory still.
+    /// Whether the cached directory has been verified.
     is_sure: bool,
     mounts: Option<HashSet<PathBuf>>,
 }
 
-/// A directory on the way.
+/// A directory on the path.
 #[derive(Debug)]
 struct Parent {
     given: PathBuf,
@@ -72,17 +71,17 @@ struct Parent {
 }
 
 impl Routes {
-    /// Links are looked at anew from here on.
+    /// Makes the next lookup check the links again.
     pub(crate) fn check_again(&mut self) {
         self.is_sure = false;
     }
 
-    /// Something was mounted or unmounted.
+    /// Forgets cached mounts after a mount or unmount.
     pub(crate) fn forget_mounts(&mut self) {
         self.mounts = None;
     }
 
-    /// The way to the file at `path`, which is absolute.
+    /// Resolves the absolute path `path`.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if a directory on it is missing.
@@ -127,7 +126,7 @@ impl Routes {
         Ok(parent)
     }
 
-    /// Where file systems and single files are mounted.
+    /// Returns the mount points of file systems and single files.
     fn mounts(&mut self) -> &HashSet<PathBuf> {
         self.mounts.get_or_insert_with(mounts::points)
     }
@@ -138,7 +137,7 @@ fn is_told_in(directory: &Path) -> bool {
     kind.is_ok_and(|FsType(kind)| UNTOLD.iter().all(|&other| kind != other))
 }
 
-/// The same names in the real paths of their directories.
+/// Replaces the directories of these paths by their real paths.
 fn real_paths(paths: Vec<PathBuf>) -> io::Result<Vec<PathBuf>> {
     let real = |path: PathBuf| {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
@@ -149,8 +148,8 @@ fn real_paths(paths: Vec<PathBuf>) -> io::Result<Vec<PathBuf>> {
     paths.into_iter().map(real).collect()
 }
 
-/// All symlinks on the way to the file at `path`, which is absolute: also those that symlinks lead
-/// through; and where it ends.
+/// Returns all symlinks on the way to the absolute path `path`, including those inside the targets
+/// of others; and the final path.
 fn links_on(path: &Path) -> (Vec<PathBuf>, PathBuf) {
     let parts = |path: &Path| -> Vec<OsString> {
         path.components().rev().map(|part| part.as_os_str().to_owned()).collect()

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is missing, damaged, copied or of an older form.
+//! Missing, damaged or copied messages, and older formats.
 
 use super::*;
 
-/// A queue of twelve files or so, of which nothing is acknowledged.
+/// Creates a queue of about twelve files, without acknowledgements.
 fn long_queue() -> (tempfile::TempDir, [u8; 16]) {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
@@ -13,7 +13,7 @@ fn long_queue() -> (tempfile::TempDir, [u8; 16]) {
     (dir, queue.stream_id())
 }
 
-/// What is left of it, and what is missing.
+/// Returns the remaining and the missing messages.
 fn reopened(dir: &Path) -> (Queue, Vec<u64>, Vec<u64>) {
     let mut queue = Queue::open(dir, LIMITS).unwrap();
     let records = read(&mut queue);
@@ -38,7 +38,7 @@ fn any_file_that_is_missing_is_noticed_and_costs_only_its_own() {
         assert_ne!(queue.stream_id(), stream_id, "numbers mean other messages");
         assert!((10..40).contains(&missing.len()) && there.is_sorted(), "{missing:?}");
         assert!(missing.windows(2).all(|pair| pair[1] == pair[0] + 1), "{missing:?}");
-        // What is appended then is not mixed up with anything.
+        // Messages appended then are not mixed up with others.
         fill(&mut queue, 300..301);
         let last = there.len() as u64 + 1;
         assert_eq!(read(&mut queue), [(last, "message 300".to_owned())]);
@@ -66,8 +66,9 @@ fn any_bit_that_is_not_as_it_was_written_is_noticed() {
     assert!(!queue.has_lost() && there.len() == 300);
 }
 
-/// Without the cursor the first block says what form a file has. If it cannot, the heads of the
-/// others look like messages, and are none: the numbers of what is appended would seem old.
+/// Without the cursor, the first block determines the format of a file. If it cannot, the heads of
+/// the other blocks look like messages but are none, and the numbers of appended messages would
+/// seem old.
 #[test]
 fn what_is_appended_behind_a_file_of_unknown_form_is_handed_out() {
     let dir = tempfile::tempdir().unwrap();
@@ -160,14 +161,14 @@ fn files_are_as_large_as_they_may_be_and_no_larger() {
     let sizes: Vec<usize> = logs(dir.path()).iter().map(|(_, bytes)| bytes.len()).collect();
     let full = &sizes[..sizes.len() - 1];
     assert!(full.iter().all(|size| (950..=1000).contains(size)), "{sizes:?}");
-    // One that fits nowhere has a file of its own.
+    // A message that fits nowhere gets a file of its own.
     append(&mut queue, &[frame(&"x".repeat(120)).repeat(20)]);
     append(&mut queue, &frames[..1]);
     let sizes: Vec<usize> = logs(dir.path()).iter().map(|(_, bytes)| bytes.len()).collect();
     assert!(sizes[sizes.len() - 2] > 1000, "{sizes:?}");
 }
 
-/// A batch is many blocks, and as many of them as the file has room for.
+/// A batch has as many blocks as fit into the file.
 #[test]
 fn many_blocks_are_written_at_once() {
     let dir = tempfile::tempdir().unwrap();

@@ -217,8 +217,8 @@ fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
     fill(&mut queue, 200..201);
     drop(queue);
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
-    // The cursor was saved at the start; how far the file that was begun anew last was acknowledged
-    // is not known, but everything before.
+    // The cursor was saved at the start; how much of the restarted file was acknowledged is
+    // unknown, but everything before it was.
     let records = read(&mut queue);
     assert!(records.len() < 60, "{records:?}");
     assert_eq!(records.last().unwrap(), &(201, "message 200".to_owned()));
@@ -252,7 +252,7 @@ fn a_queue_that_is_kept_up_with_does_not_wait_for_the_disk() {
         assert!(queue.log.end().offset < 600, "{:?}", queue.log.end());
     }
     assert_eq!(queue.safety.synced.offset, 0, "nothing had to be synced");
-    // What stays is on the disk after two ticks.
+    // Remaining messages are synced after two ticks.
     fill(&mut queue, 500..501);
     queue.tick().unwrap();
     queue.safety.keeper.finish().unwrap();
@@ -303,13 +303,13 @@ fn what_could_not_be_stored_stays_so() {
 enum Act {
     Append(u32),
     Read,
-    /// So much of what was handed out.
+    /// Acknowledges part of what was read.
     Acknowledge(prop::sample::Index),
     Sync,
     Tick,
-    /// The process dies and is started again.
+    /// Kills and restarts the process.
     Kill,
-    /// It dies while it appends or begins the file anew.
+    /// Kills it while it appends, or starts the file over.
     KillWhileWriting,
 }
 
@@ -325,7 +325,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Leaves on disk what a process leaves that is killed in the middle.
+/// Leaves the state on disk of a process that is killed in the middle.
 fn write_by_halves(queue: &mut Queue) {
     let frames = frame("lost").repeat(8);
     let (end, begun) = (queue.log.end(), queue.cursor.place);
@@ -397,13 +397,13 @@ proptest! {
     }
 }
 
-/// Files of messages by name.
+/// Returns the files with messages by name.
 fn logs(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let files = list(dir).into_iter().map(|file| path_of(dir, file));
     files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
 }
 
-/// Of what was written since `synced` some pages are on disk and some are not.
+/// Simulates a crash: of the pages written since `synced`, some are on disk and some are not.
 fn crash(dir: &Path, synced: &[(PathBuf, Vec<u8>)], mut is_there: impl FnMut() -> bool) {
     for (path, mut bytes) in logs(dir) {
         let old = synced.iter().find(|(name, _)| *name == path).map_or(&[][..], |(_, old)| old);
@@ -433,7 +433,7 @@ proptest! {
         let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
         let (mut appended, mut handed_out, mut acknowledged) = (0u32, 0u64, 0u64);
         let mut synced = (logs(dir.path()), 0);
-        // What was there at the last tick, and at the one before.
+        // The messages at the last tick, and at the one before.
         let (mut young, mut old) = (0, 0);
         for act in acts {
             match act {
