@@ -51,7 +51,7 @@ pub(super) fn plan_timeout(splitting: &Splitting, splitter: &Splitter) -> Option
     }
 }
 
-/// Records in two-byte units end with one of them.
+/// Returns the encoding; records in two-byte units end with such a unit.
 pub(super) fn plan_charset(splitting: &Splitting) -> Result<Option<Charset>, Stop> {
     let Some(name) = &splitting.encoding else { return Ok(None) };
     let charset = Charset::named(name).ok_or_else(|| {
