@@ -147,13 +147,13 @@ fn beside_us(tool: &str) -> PathBuf {
 pub(super) struct Process(Option<Child>);
 
 impl Process {
-    /// Returns the exit status, if the program exits soon.
-    fn status(&mut self) -> Option<ExitStatus> {
-        self.0.as_mut().and_then(|child| ended(child, STATUS_LIMIT))
+    /// Returns the exit status, if the program exits before `until`.
+    fn ended(&mut self, until: Instant) -> Option<ExitStatus> {
+        self.0.as_mut().and_then(|child| ended(child, until))
     }
 
     /// Terminates the program, if it has not exited. The connection stays open for its last output.
-    pub(super) fn ask_to_end(&mut self) {
+    fn ask_to_end(&mut self) {
         if let Some(child) = &mut self.0
             && matches!(child.try_wait(), Ok(None))
         {
@@ -175,7 +175,7 @@ impl Process {
         if peek_at(near, 0, &mut [0]).is_ok_and(|len| len > 0) {
             return Ok(());
         }
-        match self.status() {
+        match self.ended(Instant::now() + STATUS_LIMIT) {
             // The program has reported the cause, and another attempt would fail in the same way.
             Some(status) if status.code() == Some(2) => Err(Stop::Said(Status::Usage).into()),
             Some(status) => Err(DialError::of(FaultKind::Program, status_words(status))),
@@ -230,20 +230,30 @@ pub fn status_words(status: ExitStatus) -> String {
 
 /// Ends a program that is no longer needed: waits for it, terminates it, then kills it.
 fn end(child: &mut Child) {
-    if ended(child, GRACE).is_some() {
+    if ended(child, Instant::now() + GRACE).is_some() {
         return;
     }
     // Not reaped yet, so the process ID is still valid.
     let pid = Pid::from_raw(child.id().cast_signed());
     let asked = kill(pid, Signal::SIGTERM);
-    if asked.is_err() || ended(child, GRACE).is_none() {
+    if asked.is_err() || ended(child, Instant::now() + GRACE).is_none() {
         let _killed = child.kill().and_then(|()| child.wait());
     }
 }
 
-/// Waits up to `limit` for a program to exit.
-fn ended(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+/// Terminates the programs at the other ends of these connections, and waits up to `limit` for all of
+/// them to exit.
+pub fn end_all<'a>(streams: impl Iterator<Item = &'a mut Stream>, limit: Duration) {
+    let mut programs: Vec<_> = streams.filter_map(Stream::program).collect();
+    programs.iter_mut().for_each(|program| program.ask_to_end());
     let until = Instant::now() + limit;
+    for program in programs {
+        let _in_time = program.ended(until);
+    }
+}
+
+/// Waits until `until` for a program to exit.
+fn ended(child: &mut Child, until: Instant) -> Option<ExitStatus> {
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Some(status),
@@ -335,6 +345,21 @@ mod tests {
             assert!(since.elapsed() < Duration::from_secs(30), "it neither ends nor is reaped");
             std::thread::park_timeout(LOOK);
         }
+    }
+
+    #[test]
+    fn all_programs_are_asked_to_end_before_one_is_waited_for() {
+        // Each says when it is ready to be asked, and ends with the connection at the latest.
+        let (polite, deaf) = ("echo; read line", "trap '' TERM; echo; read line");
+        let mut streams = [deaf, polite, deaf, polite].map(start);
+        for stream in &mut streams {
+            stream.read_exact(&mut [0]).unwrap();
+        }
+        end_all(streams.iter_mut(), Duration::from_millis(100));
+        assert_eq!([0, 2].map(|deaf| streams[deaf].program_exit()), [None, None]);
+        // They have taken the time of the others, but these have been asked.
+        let words = [1, 3].map(|polite| status_words(status(&mut streams[polite])));
+        assert_eq!(words, ["killed by SIGTERM"; 2]);
     }
 
     #[test]

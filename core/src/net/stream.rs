@@ -54,19 +54,17 @@ impl Stream {
         Self { behind: Some(Behind::Copies { _out: out }), ..Self::plain(socket) }
     }
 
-    /// Terminates the program at the other end, if there is one.
-    pub fn ask_program_to_end(&mut self) {
-        if let Some(Behind::Program(process)) = &mut self.behind {
-            process.ask_to_end();
+    /// Returns the program at the other end, if there is one.
+    pub(super) fn program(&mut self) -> Option<&mut Process> {
+        match &mut self.behind {
+            Some(Behind::Program(process)) => Some(process),
+            _ => None,
         }
     }
 
     /// Returns the exit status of the program at the other end, if it has exited.
     pub fn program_exit(&mut self) -> Option<ExitStatus> {
-        match &mut self.behind {
-            Some(Behind::Program(process)) => process.exit(),
-            _ => None,
-        }
+        self.program().and_then(Process::exit)
     }
 
     /// Creates a TLS stream over a connected socket. The handshake is part of the first reads and

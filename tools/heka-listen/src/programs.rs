@@ -5,7 +5,7 @@
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use heka_core::net::exec::{Direction, Parting, Program, status_words};
+use heka_core::net::exec::{self, Direction, Parting, Program, status_words};
 use heka_core::net::{Backoff, DialError, Fault, Loss, Redial, Retries, Stream};
 use heka_core::os::Deadline;
 use heka_core::report::{self, Explain as _, Status, Stop};
@@ -18,8 +18,6 @@ use crate::transport::Transport;
 
 /// Time for programs to exit at the end: acknowledgements have yet to reach a broker.
 const LAST: Duration = Duration::from_millis(1200);
-/// Interval of checks whether they have.
-const LOOK: Duration = Duration::from_millis(5);
 
 /// The state of a program.
 #[derive(Debug)]
@@ -142,19 +140,11 @@ impl Programs {
 
     /// Ends: waits briefly for programs whose connections have ended.
     pub(crate) fn end(&mut self) {
-        let until = Instant::now() + LAST;
-        for sender in &mut self.senders {
-            if let State::Leaves(_, end) = &mut sender.state {
-                end.connection.stream.ask_program_to_end();
-            }
-        }
-        for sender in &mut self.senders {
-            let State::Leaves(_, end) = &mut sender.state else { continue };
-            let stream = &mut end.connection.stream;
-            while stream.program_exit().is_none() && Instant::now() < until {
-                std::thread::park_timeout(LOOK);
-            }
-        }
+        let leaving = self.senders.iter_mut().filter_map(|sender| match &mut sender.state {
+            State::Leaves(_, end) => Some(&mut end.connection.stream),
+            State::Due | State::Sends | State::Over => None,
+        });
+        exec::end_all(leaving, LAST);
     }
 }
 
