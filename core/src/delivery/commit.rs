@@ -160,3 +160,44 @@ impl Commit {
 fn source(checkpoint: &[u8]) -> Option<&str> {
     decode_header(checkpoint).map(|(source, _)| source)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::checkpoint;
+    use super::*;
+
+    #[test]
+    fn positions_are_stored_no_more_than_five_times_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.pos");
+        let mut commit = Commit::open(&path).unwrap();
+        let (mut header, mut number) = (Vec::new(), 0);
+        // What comes of another position if the last ones were stored then.
+        let mut stored = |saved: Instant| {
+            number += 1;
+            commit.saved = saved;
+            assert!(checkpoint::put_header(
+                &mut header,
+                "app",
+                format!("line {number}").as_bytes()
+            ));
+            commit.note(number, &header);
+            let is_due = commit.is_due();
+            commit.advance(number);
+            assert_eq!(commit.due(false), Some(saved + Duration::from_millis(200)));
+            commit.save_if_due().unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let is_stored = text.contains(&format!("line {number}\""));
+            assert_eq!(is_due, is_stored);
+            assert_eq!(is_stored, commit.saved != saved, "it is noted when that was");
+            is_stored
+        };
+        let now = Instant::now();
+        // However long this takes.
+        let soon = now + Duration::from_secs(3600);
+        assert!(stored(now - Duration::from_millis(200)));
+        assert!((0..100).all(|_| !stored(soon)));
+        assert!(stored(now - Duration::from_millis(200)));
+        assert_eq!(commit.due(false), None);
+    }
+}
