@@ -10,6 +10,30 @@ use crate::peer::Target;
 /// Time for peers to make room.
 const LIMIT: Duration = Duration::from_millis(50);
 
+/// The room that peers have for more records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Each peer has much.
+    Much,
+    /// Each connected peer has some; the others are not waited for.
+    Some,
+    /// A connected peer has none.
+    None,
+}
+
+impl Room {
+    /// Returns the room of the slowest peer.
+    pub(crate) fn of(peers: &[Target]) -> Self {
+        if peers.iter().all(|peer| peer.window.has_much_room()) {
+            Self::Much
+        } else if peers.iter().all(|peer| peer.window.has_room() || !peer.is_connected()) {
+            Self::Some
+        } else {
+            Self::None
+        }
+    }
+}
+
 /// The state of waiting for peers.
 #[derive(Debug, Default)]
 pub(crate) enum Patience {
@@ -23,27 +47,67 @@ pub(crate) enum Patience {
 }
 
 impl Patience {
-    /// Whether the next input must wait.
-    pub(crate) fn waits_for(&mut self, peers: &[Target]) -> bool {
-        if peers.iter().all(|peer| peer.window.has_much_room()) {
-            *self = Self::Whole;
+    /// Whether the next input must wait if peers have that room.
+    pub(crate) fn waits(&mut self, room: Room, now: Instant) -> bool {
+        match (room, &self) {
+            (Room::Much, _) => *self = Self::Whole,
+            (Room::None, Self::Whole) => *self = Self::Since(now),
+            (Room::None, Self::Since(since)) if now - *since >= LIMIT => *self = Self::Over,
+            (Room::Some | Room::None, _) => {}
         }
-        if peers.iter().all(|peer| peer.window.has_room() || !peer.is_connected()) {
-            return false;
-        }
-        match self {
-            Self::Whole => *self = Self::Since(Instant::now()),
-            Self::Since(since) if since.elapsed() >= LIMIT => *self = Self::Over,
-            Self::Since(_) | Self::Over => {}
-        }
-        matches!(self, Self::Since(_))
+        room == Room::None && matches!(self, Self::Since(_))
     }
 
     /// Returns when the wait ends.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         match self {
-            Self::Since(since) => Some(*since + LIMIT).filter(|due| *due > Instant::now()),
+            Self::Since(since) => Some(*since + LIMIT).filter(|due| *due > now),
             Self::Whole | Self::Over => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn who_falls_behind_is_waited_for_but_not_longer_than_50_ms() {
+        let (mut patience, start) = (Patience::default(), Instant::now());
+        assert!(!patience.waits(Room::Much, start) && !patience.waits(Room::Some, start));
+        assert_eq!(patience.due(start), None);
+        assert!(patience.waits(Room::None, start));
+        let end = start + Duration::from_millis(50);
+        assert_eq!(patience.due(start), Some(end));
+        assert!(patience.waits(Room::None, end - MOMENT));
+        assert!(!patience.waits(Room::None, end));
+        assert_eq!(patience.due(end), None);
+    }
+
+    #[test]
+    fn who_makes_some_room_now_and_then_gets_no_more_time_than_who_makes_none() {
+        let (mut patience, start) = (Patience::default(), Instant::now());
+        let waits: Vec<_> = (0..100)
+            .filter(|ms| {
+                let now = start + *ms * MOMENT;
+                assert!(!patience.waits(Room::Some, now), "there is room");
+                patience.waits(Room::None, now)
+            })
+            .collect();
+        assert_eq!(waits, (0..50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn who_has_caught_up_is_waited_for_again() {
+        let (mut patience, start) = (Patience::default(), Instant::now());
+        assert!(patience.waits(Room::None, start));
+        let later = start + 2 * LIMIT;
+        assert!(!patience.waits(Room::None, later));
+        // Some room is not enough: he may be slow still.
+        assert!(!patience.waits(Room::Some, later) && !patience.waits(Room::None, later));
+        assert!(!patience.waits(Room::Much, later) && patience.waits(Room::None, later));
+        assert!(patience.waits(Room::None, later + LIMIT - MOMENT));
     }
 }

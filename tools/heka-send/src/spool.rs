@@ -13,7 +13,7 @@ use heka_core::wire::FrameTooLarge;
 
 use crate::input::{Record, Run};
 use crate::packer::{Packer, put_run};
-use crate::patience::Patience;
+use crate::patience::{Patience, Room};
 use crate::peer::{Target, want_more};
 use crate::plan::{QueueFull, QueuePlan};
 
@@ -204,7 +204,8 @@ impl Spool {
         let may_drop = self.full == QueueFull::DropOldest;
         let has_room = self.retry.is_none() && (self.queue.has_room() || may_drop);
         let may_pass = past.is_open && self.is_drained();
-        Ok(has_room && !(may_pass && self.patience.waits_for(past.targets)))
+        let mut waits = || self.patience.waits(Room::of(past.targets), Instant::now());
+        Ok(has_room && !(may_pass && waits()))
     }
 
     /// Notes that the peers have everything up to this message; `is_awaited` says that somebody
@@ -257,7 +258,7 @@ impl Spool {
     /// Returns when to call [`Spool::acknowledge`] even without events.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let sync = self.queue.is_dirty().then(|| self.ticked + TICK);
-        sync.into_iter().chain(self.retry).chain(self.patience.due()).min()
+        sync.into_iter().chain(self.retry).chain(self.patience.due(Instant::now())).min()
     }
 }
 
