@@ -121,6 +121,14 @@ impl Keeper {
         }
     }
 
+    /// Whether the cursor on disk promises nothing in that file, and no job is in progress.
+    ///
+    /// # Errors
+    /// Errors of the jobs that have ended since.
+    pub(super) fn has_cleared(&mut self, file: u64) -> Result<bool, Stop> {
+        Ok(!self.is_busy()? && self.clearing == Clearing::Done(file))
+    }
+
     /// Whether the cursor on disk promises nothing in the last file, so that the file may be
     /// overwritten: after a crash of the system, old and new data in it could not be told apart.
     /// Otherwise begins to clear the cursor; ask again later.

@@ -108,6 +108,14 @@ impl Safety {
         self.keeper.start_job(Job { sync, cursor, remove });
     }
 
+    /// Whether the cursor on disk promises nothing in that file, the only one.
+    ///
+    /// # Errors
+    /// Errors of the jobs that have ended since.
+    pub(super) fn promises_nothing(&mut self, file: u64) -> Result<bool, Stop> {
+        Ok(self.acknowledged.is_empty() && self.keeper.has_cleared(file)?)
+    }
+
     /// Whether [`Safety::sync`] has something to do.
     pub(super) fn is_dirty(&self, log: &Log) -> bool {
         log.is_unsynced || self.is_unsaved

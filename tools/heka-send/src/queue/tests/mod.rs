@@ -261,6 +261,48 @@ fn a_queue_that_is_kept_up_with_does_not_wait_for_the_disk() {
 }
 
 #[test]
+fn a_queue_that_is_done_is_closed_without_waiting_for_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    for number in 0..100 {
+        fill(&mut queue, number..number + 1);
+        read(&mut queue);
+        queue.safety.keeper.finish().unwrap();
+        if number < 99 {
+            queue.acknowledge(u64::from(number) + 1).unwrap();
+        }
+    }
+    let (cursor, logs) = (std::fs::read(dir.path().join("cursor")).unwrap(), logs(dir.path()));
+    // What is stored goes to this name first: now that fails.
+    std::fs::create_dir(dir.path().join("cursor.new")).unwrap();
+    queue.acknowledge(100).unwrap();
+    queue.close().unwrap();
+    assert_eq!(std::fs::read(dir.path().join("cursor")).unwrap(), cursor, "it is as it was");
+    std::fs::remove_dir(dir.path().join("cursor.new")).unwrap();
+    let stream_id = queue.stream_id();
+    drop(queue);
+    // The next process knows how far it was.
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    assert_eq!((queue.stream_id(), queue.acknowledged()), (stream_id, 100));
+    fill(&mut queue, 100..101);
+    assert_eq!(read(&mut queue), [(101, "message 100".to_owned())]);
+    drop(queue);
+    // If the machine crashed instead, and nothing of the end had reached the disk, nothing comes again.
+    std::fs::write(dir.path().join("cursor"), cursor).unwrap();
+    for (path, bytes) in logs {
+        std::fs::write(path, bytes).unwrap();
+    }
+    restart_machine(dir.path());
+    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    assert!(!queue.has_lost());
+    assert!(read(&mut queue).is_empty());
+    // A message that is not acknowledged is waited for.
+    fill(&mut queue, 200..201);
+    std::fs::create_dir(dir.path().join("cursor.new")).unwrap();
+    assert!(queue.close().is_err());
+}
+
+#[test]
 fn a_file_with_old_messages_in_it_counts_as_far_as_it_was_synced() {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
