@@ -3,14 +3,12 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::Write as _;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use heka_tests::{Signal, Tool, ceiling};
 
-use super::modes::MODES;
-use super::world::{World, open, wait};
+use super::tally::Tally;
+use super::world::{World, wait};
 
 /// Records that were found.
 struct Arrived {
@@ -41,7 +39,11 @@ impl World {
         let lost: Vec<u64> = (1..=self.written).filter(is_lost).collect();
         let by_one = self.doubled_by_one_receiver();
         let doubled: u64 = raw.iter().map(|found| found.doubled).sum();
-        self.tell(lost.len(), doubled, by_one, after_dedup);
+        let Self { mode, faults, killed, written, .. } = &self;
+        let (name, lost_count) = (mode.name, lost.len() as u64);
+        let (killed, written) = (*killed, *written);
+        Tally { name, faults, killed, written, lost: lost_count, doubled, by_one, after_dedup }
+            .tell();
         if !lost.is_empty() || after_dedup > 0 || by_one > Some(0) {
             for output in self.mode.outputs.iter().filter(|_| self.disk.is_some()) {
                 let _copied = fs::copy(self.on_disk(output), self.path(output));
@@ -49,39 +51,6 @@ impl World {
             let first = lost.iter().take(10).collect::<Vec<_>>();
             let kept = self.folder.keep();
             panic!("lost or doubled, see above: {first:?} …; everything is in {}", kept.display());
-        }
-    }
-
-    /// Tells the figures: in words, and as a row of README's table, which also goes to
-    /// `HEKA_SOAK_ROWS` (see `tests/soak`).
-    fn tell(&self, lost: usize, doubled: u64, by_one: Option<u64>, after_dedup: u64) {
-        let Self { mode, faults, killed, written, .. } = self;
-        let name = mode.name;
-        let each: Vec<_> = faults.iter().map(|(name, count)| format!("{count} {name}")).collect();
-        let by_one = by_one.map_or("—".to_owned(), |count| count.to_string());
-        let sum = |parts: &[&str]| -> u64 {
-            let has = |name: &str| parts.iter().any(|part| name.contains(part));
-            faults.iter().filter(|(name, _)| has(name)).map(|(_, count)| count).sum()
-        };
-        let all = sum(&[""]);
-        let kinds = [&["SIGKILL", "SIGTERM"][..], &["SIGSTOP"], &["disks"], &["logs", "queues"]];
-        let [kills, stops, disks, files] = kinds.map(sum);
-        let connections = all - kills - stops - disks - files;
-        eprintln!(
-            "{name}: {all} faults ({}), {killed} stages killed; {written} records written, {lost} \
-             lost, 0 torn; doubled: {doubled} in the output, {by_one} by one receiver, {after_dedup} \
-             after --dedup",
-            each.join(", "),
-        );
-        let row = format!(
-            "| {name} | {kills} | {stops} | {connections} | {disks} | {files} | {} | {lost} | \
-             {by_one} | {after_dedup} |",
-            with_commas(*written),
-        );
-        eprintln!("{row}");
-        if let Some(rows) = std::env::var_os("HEKA_SOAK_ROWS") {
-            let number = MODES.iter().position(|other| other.name == name).expect("its mode");
-            writeln!(open(Path::new(&rows)), "{number}\t{killed}\t{row}").expect("the rows");
         }
     }
 
@@ -122,14 +91,6 @@ impl World {
             lives.sum::<u64>()
         });
         self.mode.is_numbered.then(|| doubled.sum())
-    }
-}
-
-/// The number with a comma before each three digits.
-fn with_commas(number: u64) -> String {
-    match number / 1000 {
-        0 => number.to_string(),
-        thousands => format!("{},{:03}", with_commas(thousands), number % 1000),
     }
 }
 

@@ -9,6 +9,7 @@ mod chance;
 mod harm;
 mod judge;
 mod modes;
+mod tally;
 mod world;
 
 use std::time::Duration;
