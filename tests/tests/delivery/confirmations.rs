@@ -42,6 +42,47 @@ fn a_receiver_that_never_confirms_is_given_up_after_the_linger() {
     end.stderr_has("heka-listen acknowledges only with --ack");
 }
 
+/// What it is asked, and how often, shows in what it gets: a hekad takes each request for an empty
+/// message.
+#[test]
+fn the_first_request_that_is_not_answered_ends_the_attempt() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    // Nothing else ends it.
+    let args = ["--ack=peer", "--connect-timeout=300ms", "--linger=1h", "--write-timeout=1h"];
+    let send =
+        |retries: &str| Tool::new("heka-send").args(FAST).args(args).args([retries, &address]);
+    let mut sender = send("--retry=1").stdin_open().spawn();
+    for _ in 0..2 {
+        let mut came = Vec::new();
+        accept(&listener).read_to_end(&mut came).expect("to the end");
+        assert!(came.len() == 3 + usize::from(came[1]), "not one frame: {came:02x?}");
+    }
+    eventually("it is over", || (!sender.is_running()).then_some(()));
+    let end = sender.finish();
+    end.exits(3).stderr_has(&format!("{address}: does not acknowledge; retrying in 20 ms\n"));
+    end.stderr_has("heka-listen acknowledges only with --ack");
+    // The same at the end of the input, and if there are messages.
+    let sender = send("--retry=0").stdin("x\n").spawn();
+    let _stays = accept(&listener);
+    let end = sender.finish();
+    end.exits(3)
+        .stderr_has(&format!("{address}: does not acknowledge, 1 message unacknowledged\n"));
+    end.stderr_has("1 message not delivered\n");
+}
+
+#[test]
+fn a_receiver_that_does_not_answer_is_left_for_the_next_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = listener.local_addr().expect("an address").to_string();
+    let next = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let args = ["--ack=peer", "--connect-timeout=300ms", &silent, &next.addr];
+    let sent = Tool::new("heka-send").args(FAST).args(args).stdin("x\n").run();
+    let told = format!("{silent}: does not acknowledge, 1 message unacknowledged; retrying in");
+    sent.succeeds().stderr_has(&told);
+    next.wait_stdout_is("x\n");
+}
+
 #[test]
 fn a_receiver_that_confirms_nothing_is_told_apart_from_one_that_does() {
     let send = |address: &str| {

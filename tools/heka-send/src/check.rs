@@ -74,7 +74,7 @@ fn meet(
     let until = Instant::now() + limit.min(delivery.linger());
     loop {
         let mut talk = link.converse(&mut window, delivery, false);
-        if link.is_answered() {
+        if link.answers.are_heard() {
             return Ok(Ok(", acknowledges messages"));
         }
         if talk.is_ok() && (!asks || is_program) {

@@ -195,6 +195,7 @@ impl Cli {
             resend: self.resend,
             refused,
             linger: self.linger,
+            answer_timeout: self.net.connect.connect_timeout.0,
             write_timeout: self.write_timeout.0,
             idle_timeout: self.net.socket.idle_timeout.0,
             reconnect_after: self.reconnect_after,

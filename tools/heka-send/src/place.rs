@@ -88,11 +88,6 @@ impl Place {
         !self.untold.is_empty()
     }
 
-    /// Whether the peer was sent a number.
-    pub(crate) fn was_told(&self) -> bool {
-        self.told.is_some()
-    }
-
     /// Whether a number should be sent now. `last` is the last record for this connection, on which
     /// `written` bytes have been written. Nothing was acknowledged since `idle`; `at_end` says that
     /// no more records will be added.

@@ -108,6 +108,8 @@ pub(crate) struct Delivery {
     pub(crate) refused: Refused,
     /// As requested; the effective value is [`Delivery::linger_of`].
     pub(crate) linger: Option<Duration>,
+    /// As it was asked for; what holds is [`Delivery::answer_timeout_of`].
+    pub(crate) answer_timeout: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) reconnect_after: u64,
@@ -130,6 +132,12 @@ impl Delivery {
     /// Whether completion at an address is only known by the end of its program.
     pub(crate) fn counts_exit_of(&self, addr: &Addr) -> bool {
         matches!(addr, Addr::Exec(_)) && self.ack_of(addr) != Ack::Peer
+    }
+
+    /// Returns the time limit for the first answer of an address, if any. A program need not answer
+    /// before it has a message.
+    pub(crate) fn answer_timeout_of(&self, addr: &Addr) -> Option<Duration> {
+        self.answer_timeout.filter(|_| !matches!(addr, Addr::Exec(_)))
     }
 
     /// Returns the time limit for an address at the end, if any.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The answers of a peer: frames without a message that acknowledge records (`--ack=peer`).
 
+use std::time::Instant;
+
 use heka_core::delivery::Refusal;
 use heka_core::net::tls;
 use heka_core::record::{Found, More, Progress, Splitter};
@@ -25,6 +27,8 @@ pub(crate) struct Answers {
     progress: Progress,
     /// Whether the peer has sent anything.
     has_begun: bool,
+    /// When the peer was asked for its first answer.
+    asked: Option<Instant>,
     /// Whether the peer has answered.
     heard: bool,
     /// Number of the last acknowledged record.
@@ -38,7 +42,8 @@ impl Answers {
         let splitter = Splitter::frames(MAX_ANSWER);
         let progress = Progress::default();
         let rest = Vec::new();
-        Self { rest, splitter, progress, has_begun: false, heard: false, acknowledged: 0, refused }
+        let (has_begun, asked, heard, acknowledged) = (false, None, false, 0);
+        Self { rest, splitter, progress, has_begun, asked, heard, acknowledged, refused }
     }
 
     /// Sets the number of the last record acknowledged before the connection.
@@ -51,9 +56,25 @@ impl Answers {
         !std::mem::replace(&mut self.has_begun, true) && tls::is_alert(bytes)
     }
 
-    /// Whether the peer answers.
+    /// Whether the peer has answered, even if it acknowledged no record yet.
     pub(crate) fn are_heard(&self) -> bool {
         self.heard
+    }
+
+    /// Whether the peer may be asked. A peer that never answers is asked only once: to a hekad each
+    /// request is an empty message.
+    pub(super) fn may_be_asked(&self) -> bool {
+        self.heard || self.asked.is_none()
+    }
+
+    /// Notes that the peer is asked.
+    pub(super) fn ask(&mut self) {
+        self.asked.get_or_insert_with(Instant::now);
+    }
+
+    /// Returns when the peer was asked, as long as it has not answered.
+    pub(super) fn awaited_since(&self) -> Option<Instant> {
+        self.asked.filter(|_| !self.heard)
     }
 
     /// Processes received bytes, and passes acknowledgements to the window.

@@ -16,6 +16,41 @@ use crate::plan::Delivery;
 /// Interval of checks for signals while a thread of this process waits for one too.
 const SIGNAL_PERIOD: Duration = Duration::from_millis(100);
 
+/// The addresses of one target.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses {
+    all: Arc<[Addr]>,
+    /// Index of the address with which the next attempt begins.
+    first: usize,
+}
+
+impl Addresses {
+    pub(crate) fn new(all: Vec<Addr>) -> Self {
+        Self { all: all.into(), first: 0 }
+    }
+
+    pub(crate) fn all(&self) -> &[Addr] {
+        &self.all
+    }
+
+    /// Returns all addresses, for people.
+    pub(crate) fn name(&self) -> String {
+        let names: Vec<_> = self.all.iter().map(ToString::to_string).collect();
+        names.join(", ")
+    }
+
+    /// Lets the next attempt begin after the address of that name, or with the first one.
+    pub(crate) fn begin_behind(&mut self, name: Option<&str>) {
+        let index = self.all.iter().position(|addr| Some(addr.to_string().as_str()) == name);
+        self.first = index.map_or(0, |index| index + 1);
+    }
+
+    fn in_turn(&self) -> impl Iterator<Item = &Addr> {
+        let (last, first) = self.all.split_at_checked(self.first).unwrap_or_default();
+        first.iter().chain(last)
+    }
+}
+
 /// A failed attempt to connect to an address.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -43,7 +78,7 @@ pub(crate) struct Dialing {
 impl Dialing {
     pub(crate) fn start(
         dialer: Arc<Dialer>,
-        addrs: Arc<[Addr]>,
+        addrs: Addresses,
         delivery: Delivery,
     ) -> Result<Self, Stop> {
         let (done, guard) = UnixStream::pair().at("socketpair")?;
@@ -74,9 +109,9 @@ impl AsFd for Dialing {
     }
 }
 
-fn try_all(dialer: &Dialer, addrs: &[Addr], delivery: &Delivery) -> Outcome {
+fn try_all(dialer: &Dialer, addrs: &Addresses, delivery: &Delivery) -> Outcome {
     let mut failures = Vec::new();
-    for addr in addrs {
+    for addr in addrs.in_turn() {
         match Link::connect(dialer, addr, delivery) {
             Ok(link) => return Outcome { link: Ok(Some(Box::new(link))), failures },
             Err(DialError::Stopped(stop)) => return Outcome { link: Err(stop), failures },

@@ -36,7 +36,7 @@ pub(crate) struct Link {
     arrival: Arrival,
     /// Buffer for reading.
     buffer: Box<[u8]>,
-    answers: Answers,
+    pub(crate) answers: Answers,
     place: Place,
     /// Number of the last record that was acknowledged when the connection was made.
     pub(crate) first: u64,
@@ -92,11 +92,6 @@ impl Link {
         self.place = Place::new(identity, window.sent().max(inherited));
     }
 
-    /// Whether the peer has answered, even if it acknowledged no record yet.
-    pub(crate) fn is_answered(&self) -> bool {
-        self.answers.are_heard()
-    }
-
     /// Returns the version of TLS, if it is used.
     pub(crate) fn tls_version(&self) -> Option<&'static str> {
         self.pipe.stream().and_then(Stream::tls_version)
@@ -116,6 +111,13 @@ impl Link {
             End::Failed => self.ack != Ack::Peer,
             _ => false,
         }
+    }
+
+    /// Returns since when the peer has accepted everything and acknowledged nothing, if this ended
+    /// the connection.
+    pub(crate) fn silent_since(&self, end: End, window: &Window) -> Option<Instant> {
+        let is_silent = window.acknowledged() == self.first;
+        is_silent.then(|| self.sides.silent_since(end, self.answers.awaited_since())).flatten()
     }
 
     /// Takes the stream's identity, with what was learned about its receiver.
@@ -164,6 +166,8 @@ impl Link {
         // The kernel itself watches for data that it waits for.
         let owes = self.ack == Ack::Peer && window.unacknowledged() > 0;
         self.sides.hearing = self.sides.hearing.after(owes, window.acknowledged() > acknowledged);
+        let asked = self.answers.awaited_since();
+        self.sides.check_answer(asked, || self.may_lack_ack(window))?;
         self.sides.check_patience(delivery.write_timeout, || self.may_lack_ack(window))?;
         if self.sides.writing == Writing::Open && self.has_written_all(window, at_end) {
             self.close()?;
@@ -294,9 +298,7 @@ impl Link {
                     self.sides.wrote();
                     stats::BYTES_OUT.add(len as u64);
                     numbers::RESENT.add(self.pace.pass(window, len));
-                    if let Some(stream) = self.pipe.stream() {
-                        self.arrival.note(stream, self.written);
-                    }
+                    self.mark();
                     self.acknowledge(window)?;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -311,13 +313,11 @@ impl Link {
 
     /// Sends the number of the next record, if it is time to.
     fn tell_place(&mut self, window: &Window, at_end: bool) -> std::io::Result<()> {
-        // A peer that never answers is asked only once: to a hekad each request is an empty
-        // message.
-        let may_ask = self.answers.are_heard() || !self.place.was_told();
-        if may_ask
+        if self.answers.may_be_asked()
             && self.place.is_due(window, self.last, self.written, self.sides.idle_since(), at_end)
         {
             self.place.tell(window.written_until(), self.written)?;
+            self.answers.ask();
         }
         let Some(stream) = self.pipe.stream_mut() else { return Ok(()) };
         while self.place.is_pending() {
@@ -378,7 +378,8 @@ impl Link {
             (outstanding && self.ack == Ack::Kernel).then(|| now + arrival::period(is_awaited));
         let paced = self.pace.due(window);
         let sides = self.sides.deadline(outstanding, delivery);
-        [self.has_more.then_some(now), polled, paced, self.tells_again(window), sides]
+        let answer = self.sides.answer_due(self.answers.awaited_since());
+        [self.has_more.then_some(now), polled, paced, self.tells_again(window), sides, answer]
             .into_iter()
             .flatten()
             .min()

@@ -23,7 +23,7 @@ use heka_core::report::words::{Count, Span};
 use heka_core::report::{self, Status, Stop};
 use nix::poll::PollFlags;
 
-use crate::peer::dialing::{Dialing, Outcome};
+use crate::peer::dialing::{Addresses, Dialing, Outcome};
 use crate::peer::ended::{Ended, undelivered};
 pub(crate) use crate::peer::link::Link;
 pub(crate) use crate::peer::over::{End, Over};
@@ -46,7 +46,7 @@ enum Phase {
 /// A destination of records.
 #[derive(Debug)]
 pub(crate) struct Target {
-    addrs: Arc<[Addr]>,
+    addrs: Addresses,
     pub(crate) window: Window,
     phase: Phase,
     reach: Reach,
@@ -60,7 +60,7 @@ pub(crate) struct Target {
     before: u64,
     /// Since when everything is written and only acknowledgements are waited for.
     lingering: Option<Instant>,
-    /// Since when peers accept everything, close normally and acknowledge nothing.
+    /// Since when peers accept everything and acknowledge nothing.
     unanswered: Option<Instant>,
     /// Whether a peer broke a connection after its kernel had acknowledged data that it may not
     /// have read.
@@ -77,7 +77,7 @@ impl Target {
         let mut window = Window::starting_after(before, in_flight, delivery.resend);
         window.refusals = Refusals::keeping(plan.refused_file.is_some());
         Self {
-            addrs: addrs.into(),
+            addrs: Addresses::new(addrs),
             window,
             phase: Phase::Idle,
             reach: Reach::Untried,
@@ -95,8 +95,7 @@ impl Target {
 
     /// Returns its addresses, for people.
     pub(crate) fn name(&self) -> String {
-        let names: Vec<_> = self.addrs.iter().map(ToString::to_string).collect();
-        names.join(", ")
+        self.addrs.name()
     }
 
     /// Makes progress, and returns whether nothing is left to do. `at_end` says that no record will
@@ -145,7 +144,7 @@ impl Target {
     /// Starts an attempt if it is time for one.
     fn dial(&mut self, dialer: &Arc<Dialer>, at_end: bool) -> Result<(), Stop> {
         if self.wants_link(at_end) && Instant::now() >= self.redial.due() {
-            let (dialer, addrs) = (Arc::clone(dialer), Arc::clone(&self.addrs));
+            let (dialer, addrs) = (Arc::clone(dialer), self.addrs.clone());
             self.phase = Phase::Dialing(Dialing::start(dialer, addrs, self.delivery)?);
         }
         Ok(())
@@ -212,12 +211,9 @@ impl Target {
             over.fault.hint.iter().for_each(report::hint);
             return Err(undelivered(unread, status));
         }
-        let is_unanswered = over.end == End::Peer && self.window.acknowledged() == link.first;
-        self.unanswered = link
-            .sides
-            .closing()
-            .filter(|_| is_unanswered)
-            .map(|since| self.unanswered.map_or(since, |before| before.min(since)));
+        self.addrs.begin_behind((over.end == End::Silent).then_some(link.name.as_str()));
+        let silent = link.silent_since(over.end, &self.window);
+        self.unanswered = silent.map(|since| self.unanswered.map_or(since, |old| old.min(since)));
         let unread = self.window.rewind(over.end == End::Ours);
         let in_doubt = if link.hides_unread(over.end) { unread } else { 0 };
         numbers::IN_DOUBT.add(in_doubt);
@@ -241,7 +237,7 @@ impl Target {
         match over.end {
             End::Refused => Some((self.window.unacknowledged(), Status::Failed)),
             End::Tls => Some((self.window.last() - link.first, Status::Unreachable)),
-            End::Ours | End::Peer | End::Broken | End::Failed | End::Wrong => None,
+            End::Ours | End::Peer | End::Silent | End::Broken | End::Failed | End::Wrong => None,
         }
     }
 
@@ -314,7 +310,7 @@ impl Target {
 
     /// Whether arrival is reported at all.
     pub(crate) fn acknowledges(&self) -> bool {
-        self.addrs.iter().any(|addr| self.delivery.ack_of(addr) != Ack::None)
+        self.addrs.all().iter().any(|addr| self.delivery.ack_of(addr) != Ack::None)
     }
 
     /// Whether there is a connection.

@@ -13,6 +13,8 @@ pub(crate) enum End {
     Ours,
     /// Closed by the peer. It may have died, so data that it had read may be lost.
     Peer,
+    /// By this side, because the peer did not answer the first request.
+    Silent,
     /// Broken: data that the peer had not read is lost.
     Broken,
     /// The peer is a program that failed: data that it has read may be lost.
@@ -38,6 +40,7 @@ impl End {
             Self::Broken => FaultKind::Reset,
             Self::Failed => FaultKind::Program,
             Self::Wrong => FaultKind::Protocol,
+            Self::Silent => FaultKind::Timeout,
             Self::Tls => FaultKind::TlsExpected,
             Self::Ours | Self::Refused => FaultKind::Other,
         }

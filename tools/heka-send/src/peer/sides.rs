@@ -29,6 +29,8 @@ pub(super) struct Sides {
     pub(super) hearing: Hearing,
     /// Time of the last write.
     active: Instant,
+    /// Time limit for the first answer of the peer, if any.
+    answer_timeout: Option<Duration>,
     /// Time limit for the peer at the end, if any.
     linger: Option<Duration>,
     /// Whether the peer can close its side.
@@ -52,6 +54,7 @@ impl Sides {
             writing: Writing::Open,
             hearing: Hearing::Quiet,
             active: Instant::now(),
+            answer_timeout: delivery.answer_timeout_of(addr),
             linger: delivery.linger_of(addr),
             is_stream: !addr.is_datagram(),
             counts_exit: delivery.counts_exit_of(addr),
@@ -146,6 +149,34 @@ impl Sides {
             return Err(Over::timeout("stopped acknowledging").suspecting(lacks_ack()));
         }
         Ok(())
+    }
+
+    /// Fails if the peer was asked for its first answer and has not answered in time.
+    pub(super) fn check_answer(
+        &self,
+        asked: Option<Instant>,
+        lacks_ack: impl FnOnce() -> bool,
+    ) -> Result<(), Over> {
+        match self.answer_due(asked) {
+            Some(due) if due <= Instant::now() => {
+                Err(Over::new(End::Silent, "does not acknowledge").suspecting(lacks_ack()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns when the first answer is due.
+    pub(super) fn answer_due(&self, asked: Option<Instant>) -> Option<Instant> {
+        asked.zip(self.answer_timeout).map(|(asked, limit)| asked + limit)
+    }
+
+    /// Returns since when the peer has acknowledged nothing, if the connection ended for that reason.
+    pub(super) fn silent_since(&self, end: End, asked: Option<Instant>) -> Option<Instant> {
+        match end {
+            End::Peer => self.closing(),
+            End::Silent => asked,
+            _ => None,
+        }
     }
 
     /// Whether the exit of a command is waited for.

@@ -15,6 +15,7 @@ const DELIVERY: Delivery = Delivery {
     resend: 0,
     refused: Refused::Stop,
     linger: None,
+    answer_timeout: None,
     write_timeout: None,
     idle_timeout: None,
     reconnect_after: 0,
