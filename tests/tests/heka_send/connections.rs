@@ -59,6 +59,39 @@ fn what_a_peer_may_not_have_read_is_in_doubt_after_a_reset() {
     }
 }
 
+/// What `--ack=none` and `--ack=kernel` cover of what a process had that dies: nothing, but what it
+/// had not read is reported. `--resend` covers both.
+#[test]
+fn what_a_dead_process_had_is_sent_again_only_if_that_is_asked_for() {
+    let cases =
+        [(true, &[][..]), (false, &[]), (true, &["--resend=8M"]), (false, &["--resend=8M"])];
+    for ((reads, more), ack) in
+        cases.into_iter().flat_map(|case| ["none", "kernel"].map(|ack| (case, ack)))
+    {
+        let (listener, address) = listen();
+        let args = [&format!("--ack={ack}"), "-opayload", &address];
+        let tool = Tool::new("heka-send").args(FAST).args(args).args(more);
+        let mut sender = tool.stdin_open().spawn();
+        sender.write(lines(1..=1000));
+        let mut first = accept(&listener);
+        let len = if reads { lines(1..=1000).len() } else { 1 };
+        first.read_exact(&mut vec![0; len]).expect("what is sent");
+        eventually("it is sent", || sender.statistics().contains(" 1000 sent").then_some(()));
+        // So the system does when a process ends.
+        drop(first);
+        sender.wait_stderr("retrying");
+        let second = accept(&listener);
+        sender.close_stdin();
+        let came = String::from_utf8(all_of(second)).expect("text");
+        let end = sender.finish();
+        let is_covered = !more.is_empty();
+        let is_reported = end.err().contains("1000 messages in doubt");
+        assert_eq!(is_reported, !reads && !is_covered, "{ack} {end}");
+        end.exits(if is_reported { 3 } else { 0 });
+        assert_eq!(came, if is_covered { lines(1..=1000) } else { String::new() }, "{ack} {end}");
+    }
+}
+
 /// How many of the frames have no message.
 fn count_empty(mut frames: &[u8]) -> usize {
     let mut count = 0;

@@ -5,7 +5,7 @@
 use std::fs;
 
 use heka_tests::scene::Scene;
-use heka_tests::{Peer, Tool, eventually, page, sh};
+use heka_tests::{Peer, Proxy, Signal, Tool, eventually, page, sh};
 
 /// The example that has this in it.
 fn example(part: &str) -> String {
@@ -133,19 +133,26 @@ fn what_a_listener_has_written_goes_to_the_next_machine() {
 #[test]
 fn nothing_lost_whatever_dies_in_between() {
     let scene = Scene::new("1\n");
-    let listener = listener();
-    let line = to(&listener, &example("heka-tail --resume"));
+    let proxy = Proxy::new("127.0.0.1:1");
+    let line = example("heka-tail --resume").replace("192.0.2.7:5565", &proxy.addr);
     for round in 2..5 {
+        let args = ["127.0.0.1:0", "--ack", "--write=out.heka"];
+        let listener = Peer::with("heka-listen", args, |tool| tool.dir(scene.dir.path()));
+        proxy.redirect(&listener.addr);
         let pipeline = sh(&line).dir(scene.dir.path()).spawn();
         scene.append("app.log", &format!("{round}\n"));
         let expected: String = (1..=round).map(|line| format!("{line}\n")).collect();
-        listener.wait_stdout_is(expected);
+        eventually("it is written", || {
+            let written = Tool::new("heka-decode").arg(scene.path("out.heka")).run().out();
+            (written == expected).then_some(())
+        });
         let offset = format!("app.log: offset {} ", 2 * round);
         eventually("it is committed", || {
             let shown = Tool::new("heka-tail").arg("--show-checkpoint=app.pos");
             shown.dir(scene.dir.path()).run().out().contains(&offset).then_some(())
         });
-        // Both are killed; the shell's children may take a little longer than itself.
+        // All are killed; the shell's children may take a little longer than itself.
+        listener.into_running().end_by(Signal::SIGKILL);
         drop(pipeline);
         let positions = fs::File::open(scene.path("app.pos")).unwrap();
         eventually("the lock is free", || positions.try_lock().is_ok().then_some(()));
