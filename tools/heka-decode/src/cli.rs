@@ -22,7 +22,7 @@ use heka_core::codec::{Form, Matcher, Newlines, Payload, Prefix, Selector, Setti
 use heka_core::os::clock;
 use heka_core::report::Stop;
 
-/// How Heka's payload encoder writes times.
+/// Format of times in Heka's payload encoder.
 const TIMESTAMPS: &str = "[%Y/%b/%d:%H:%M:%S %z]";
 
 /// Turn Heka messages into text
@@ -140,7 +140,7 @@ const FORMS: &[Form] = &[
     Form::Template,
 ];
 
-/// Whether a form is lines that a name can stand in front of.
+/// Whether a form consists of lines that a file name can precede.
 fn has_lines(form: Form) -> bool {
     matches!(form, Form::Payload | Form::Logfmt | Form::Template) || form.is_short()
 }
@@ -165,7 +165,7 @@ fn parse_fields_as() -> impl TypedValueParser<Value = FieldsAs> {
     )
 }
 
-/// Reads `1/N`.
+/// Parses `1/N`.
 fn parse_sample(text: &str) -> Result<NonZeroU64, String> {
     let number = text.strip_prefix("1/").and_then(|number| number.parse().ok());
     number.ok_or_else(|| "expected 1/N, such as 1/100".to_owned())
@@ -187,7 +187,7 @@ impl Tool for Cli {
     }
 }
 
-/// What is to be done, checked.
+/// The validated task.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) files: Vec<String>,
@@ -214,7 +214,7 @@ pub(crate) struct Plan {
     pub(crate) strict: bool,
     pub(crate) dedup: Option<usize>,
     pub(crate) write: WriteArgs,
-    /// Where positions are stored.
+    /// File in which positions are stored.
     pub(crate) commit: Option<PathBuf>,
     pub(crate) writing: Writing,
 }
@@ -261,7 +261,7 @@ impl Cli {
         })
     }
 
-    /// The form that is asked for; flags for one form ask for it.
+    /// Returns the requested form, if any: flags for one form imply it.
     fn form(&self) -> Result<Option<Form>, Stop> {
         let of_payloads = self.timestamps.is_some() || self.newlines.is_some();
         let chosen = match (self.text, &self.template, self.showing.form()?) {

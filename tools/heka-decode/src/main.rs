@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Turns Heka messages into text.
+//! Converts Heka messages to text.
 
 mod cli;
 mod help;

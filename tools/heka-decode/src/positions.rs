@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is done with the positions that messages carry.
+//! The treatment of the positions in messages.
 
 use heka_core::codec::Encoder;
 use heka_core::delivery::{FileCommit, Marks};
@@ -8,13 +8,13 @@ use heka_core::report::Stop;
 
 use crate::cli::Plan;
 
-/// Whom positions are for.
+/// The use of positions.
 pub(crate) enum Positions {
-    /// Nobody.
+    /// None.
     Ignored,
-    /// The next stage: those of messages that are dropped follow in marks.
+    /// For the next stage: positions of dropped messages are sent in marks.
     Marked(Marks),
-    /// A file of positions, once the messages are on the disk.
+    /// Stored in a file, once the messages are on the disk.
     Committed(FileCommit),
 }
 
@@ -27,7 +27,7 @@ impl Positions {
         Ok(if has_marks { Self::Marked(Marks::default()) } else { Self::Ignored })
     }
 
-    /// Takes what a message carried that was written or dropped, or a position that came alone.
+    /// Handles the position of a message that was written or dropped, or of a mark.
     #[inline]
     pub(crate) fn receive(&mut self, checkpoint: Option<&[u8]>, is_written: bool) {
         match (self, checkpoint) {
@@ -40,7 +40,7 @@ impl Positions {
         }
     }
 
-    /// Whether something is to be said though the input does not rest.
+    /// Whether positions are due to be written even though the input is not idle.
     #[inline]
     pub(crate) fn are_due(&mut self) -> bool {
         match self {
@@ -50,7 +50,7 @@ impl Positions {
         }
     }
 
-    /// Says what was dropped, or stores what is written.
+    /// Writes marks for dropped messages, or stores the positions of written ones.
     pub(crate) fn say(
         &mut self,
         out: &mut Output,
@@ -66,7 +66,7 @@ impl Positions {
         }
     }
 
-    /// When there may be something to say though nothing comes.
+    /// Returns when positions may become due without input.
     pub(crate) fn due(&self) -> Deadline {
         match self {
             Self::Committed(commit) => commit.due(),
@@ -74,7 +74,7 @@ impl Positions {
         }
     }
 
-    /// Stores what there is to store, at the end. What was written before an error counts.
+    /// Stores positions at the end. Messages written before an error count.
     pub(crate) fn finish(&mut self, out: &mut Output) -> Result<(), Stop> {
         match self {
             Self::Committed(commit) => commit.finish(out),

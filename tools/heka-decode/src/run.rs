@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Framed messages in, some of them out, in the form asked for.
+//! Reads framed messages, selects some, and writes them in the requested form.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::positions::Positions;
 use crate::select::Selection;
 use crate::write::Writer;
 
-/// How often a file is looked at that is followed (heka-cat's pace).
+/// Polling interval of a followed file (as in heka-cat).
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
 /// Decodes all files in turn.
@@ -53,7 +53,7 @@ fn decode_all(plan: &Plan, decoder: &mut Decoder<'_>, out: &mut Output) -> Resul
             break;
         }
         let ended = decoder.decode(plan, file, out);
-        // Also what was made before an error or a signal is written.
+        // Output produced before an error or a signal is written too.
         if !matches!(ended, Err(Stop::BrokenPipe)) {
             out.flush()?;
         }
@@ -68,7 +68,7 @@ fn decode_all(plan: &Plan, decoder: &mut Decoder<'_>, out: &mut Output) -> Resul
                 heka_core::report::error(text);
                 status = status.and(of_file);
             }
-            // What was there before the damage is written all the same.
+            // Messages before the damage are still written.
             Err(stop @ Stop::Error { .. }) => {
                 failure = Some(stop);
                 break;
@@ -86,11 +86,11 @@ fn decode_all(plan: &Plan, decoder: &mut Decoder<'_>, out: &mut Output) -> Resul
 struct Source<'a> {
     file: &'a str,
     reader: FrameReader,
-    /// The latest time in what was read of it.
+    /// The latest time read from it.
     reached: i64,
 }
 
-/// Decodes all files together, in the order of their times: what is furthest behind is read on.
+/// Decodes all files together, in time order: the file that is furthest behind is read next.
 fn merge(plan: &Plan, decoder: &mut Decoder<'_>, out: &mut Output) -> Result<Status, Stop> {
     let mut status = Status::Done;
     let mut sources = Vec::new();
@@ -137,7 +137,7 @@ fn open_output(plan: &Plan) -> Result<(Encoder, Output), Stop> {
         .open(plan.commit.is_some())?
         .unlike(&plan.files)?
         .unbuffered(plan.writing.unbuffered);
-    // A number is text, whatever the messages would be.
+    // Numbers are text, whatever the form of messages.
     let counts = plan.count || !plan.count_by.is_empty();
     let form = if counts { Some(Form::Text) } else { plan.form };
     let (encoder, out) =
@@ -193,7 +193,7 @@ impl Decoder<'_> {
         Ok((Status::failed_if(reader.damages() > 0), flow))
     }
 
-    /// Decodes one message without a frame: the whole input.
+    /// Decodes a message without a frame, which is the whole input.
     fn decode_bare(
         &mut self,
         plan: &Plan,
@@ -237,7 +237,7 @@ impl Decoder<'_> {
         })
     }
 
-    /// Says what is to be said of positions, unless a message of before is yet to be written.
+    /// Writes positions, unless an earlier message is still pending.
     fn say_positions_in_order(&mut self, out: &mut Output) -> Result<(), Stop> {
         if self.writer.is_delaying() { Ok(()) } else { self.say_positions(out) }
     }
@@ -248,7 +248,7 @@ impl Decoder<'_> {
     }
 }
 
-/// The frames of one file.
+/// The receiver of the frames in one file.
 struct From<'a, 'b> {
     file: &'a str,
     decoder: &'a mut Decoder<'b>,

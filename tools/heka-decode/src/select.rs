@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which messages are wanted.
+//! Selects messages.
 
 use std::num::NonZeroU64;
 
@@ -11,7 +11,7 @@ use heka_core::wire::Frame;
 
 use crate::cli::Plan;
 
-/// Decides frame by frame.
+/// Decides for each frame.
 pub(crate) struct Selection<'a> {
     verifier: &'a Verifier,
     matcher: Option<&'a Matcher>,
@@ -19,11 +19,11 @@ pub(crate) struct Selection<'a> {
     /// Nanoseconds since 1970.
     since: Option<i64>,
     until: Option<i64>,
-    /// Of how many one is wanted.
+    /// One of this number of messages is selected.
     sample: u64,
-    /// How many were skipped since the last one of the sample.
+    /// Number of messages skipped since the last one of the sample.
     passed: u64,
-    /// How many more are wanted.
+    /// Number of messages still wanted.
     left: u64,
     rejected: u64,
 }
@@ -43,7 +43,7 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// Whether this one is wanted. One with a wrong signature is reported; `file` is its source.
+    /// Whether a message is selected. A wrong signature is reported; `file` is the source.
     #[inline]
     pub(crate) fn takes(&mut self, file: &str, frame: &Frame<'_>) -> bool {
         if self.verifier.is_active() && !self.verifies(file, frame) {
@@ -67,14 +67,15 @@ impl<'a> Selection<'a> {
         true
     }
 
-    /// Whether it is the first of each `--sample`.
+    /// Whether the message is part of `--sample`.
     fn is_of_sample(&mut self) -> bool {
         let is_first = self.passed == 0;
         self.passed = (self.passed + 1) % self.sample;
         is_first
     }
 
-    /// Whether a time is among those asked for. A message that has none is of 1970, as everywhere.
+    /// Whether a time is in the requested range. A message without a time counts as of 1970, as
+    /// everywhere.
     #[inline]
     fn is_in_time(&self, time: Option<i64>) -> bool {
         let time = time.unwrap_or(0);
@@ -97,13 +98,13 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// Whether no more are wanted.
+    /// Whether no more messages are wanted.
     #[inline]
     pub(crate) fn is_complete(&self) -> bool {
         self.left == 0
     }
 
-    /// Warns of fields that numbers were compared with and that only ever held text.
+    /// Warns of fields that were compared with numbers but have held only text.
     pub(crate) fn warn_of_text(&self) {
         let mut told: Vec<&[u8]> = Vec::new();
         for path in self.matcher.map(Matcher::never_numbers).unwrap_or_default() {
@@ -119,7 +120,7 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// How many were not taken because of their signature.
+    /// Returns the number of messages rejected because of their signature.
     pub(crate) fn rejected(&self) -> u64 {
         self.rejected
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages in the order of their times (`--sort`), as far as a window reaches.
+//! Sorts messages by time (`--sort`), within a window.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,26 +9,26 @@ use heka_core::wire::Frame;
 
 use crate::write::Kept;
 
-/// Most bytes of messages that wait for earlier ones.
+/// Maximum number of bytes of pending messages.
 const MAX_SIZE: usize = 256 * 1024 * 1024;
 
 /// Messages that wait for earlier ones.
 pub(crate) struct Sorter {
     heap: BinaryHeap<Reverse<Entry>>,
-    /// Nanoseconds by which messages may be out of order.
+    /// Maximum disorder in nanoseconds.
     window: i64,
     size: usize,
     added: u64,
-    /// The latest time that was added since somebody asked.
+    /// The latest time added since the last call of `take_latest`.
     latest: Option<i64>,
-    /// The time of the last one that was let go.
+    /// The time of the last message released.
     released: i64,
     late: u64,
 }
 
 struct Entry {
     time: i64,
-    /// Messages of one time stay in order.
+    /// Keeps messages with equal times in order.
     number: u64,
     kept: Kept,
 }
@@ -46,7 +46,7 @@ impl Sorter {
         }
     }
 
-    /// Takes a message; one that has no time is of 1970, as everywhere.
+    /// Adds a message; one without a time counts as of 1970, as everywhere.
     pub(crate) fn add(&mut self, frame: &Frame<'_>, kept: Kept) {
         let time = frame.view.timestamp.unwrap_or(0);
         self.late += u64::from(time < self.released);
@@ -56,13 +56,13 @@ impl Sorter {
         self.heap.push(Reverse(Entry { time, number: self.added, kept }));
     }
 
-    /// The latest time that was added since the last time this was asked.
+    /// Returns the latest time added since the last call.
     pub(crate) fn take_latest(&mut self) -> Option<i64> {
         self.latest.take()
     }
 
-    /// Lets go of the first message, if none that is earlier can come: the inputs have come to
-    /// `reached`. One over the limit goes in any case.
+    /// Releases the first message, if no earlier one can follow: all inputs have reached the time
+    /// `reached`. Above the size limit, it is released in any case.
     pub(crate) fn next(&mut self, reached: i64) -> Option<Kept> {
         let Reverse(first) = self.heap.peek()?;
         let is_safe = reached == i64::MAX || first.time < reached.saturating_sub(self.window);
@@ -75,7 +75,7 @@ impl Sorter {
         Some(entry.kept)
     }
 
-    /// How many messages were too late for their place.
+    /// Returns the number of messages that arrived too late for their place.
     pub(crate) fn late(&self) -> u64 {
         self.late
     }
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// The times that come out when the inputs have come to each of these.
+    /// Returns the times released when the inputs reach each of `times`.
     fn sorted(window: u64, times: &[i64]) -> (Vec<i64>, u64) {
         let mut sorter = Sorter::new(Duration::from_nanos(window));
         let mut out = Vec::new();

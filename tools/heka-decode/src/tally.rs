@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How many messages there are of each kind (`--count-by`).
+//! Counts messages by value (`--count-by`).
 
 use std::collections::HashMap;
 
@@ -8,20 +8,20 @@ use heka_core::os::Output;
 use heka_core::report::Stop;
 use heka_core::wire::MessageView;
 
-/// So many bytes of different values are kept; messages with others are counted together.
+/// Maximum number of bytes of distinct values; messages with further values are counted together.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
-/// What an entry takes beside its value.
+/// Memory of an entry beyond its value, in bytes.
 const ENTRY_SIZE: usize = 64;
 
-/// Counts messages by what they have.
+/// Counts messages by value.
 pub(crate) struct Tally {
     selectors: Vec<Selector>,
     counts: HashMap<Vec<u8>, u64>,
     size: usize,
-    /// Messages with values for which there was no room.
+    /// Number of messages whose value did not fit.
     others: u64,
     key: Vec<u8>,
-    /// How many lines are wanted.
+    /// Maximum number of lines.
     top: usize,
 }
 
@@ -49,7 +49,7 @@ impl Tally {
         }
     }
 
-    /// Writes a line for each value, as `uniq -c | sort -rn` does; on a terminal with a bar.
+    /// Writes a line for each value, like `uniq -c | sort -rn`; with a bar on a terminal.
     pub(crate) fn write(&self, out: &mut Output) -> Result<(), Stop> {
         let mut counts: Vec<_> = self.counts.iter().collect();
         counts.sort_unstable_by(|one, other| other.1.cmp(one.1).then(one.0.cmp(other.0)));
@@ -79,10 +79,10 @@ impl Tally {
     }
 }
 
-/// Columns of the longest bar.
+/// Width of the longest bar.
 const BAR: usize = 20;
 
-/// Appends a bar as long as `count` is beside `most`, in eighths of a column, and blanks behind it.
+/// Appends a padded bar whose length is the ratio of `count` to `most`, in eighths of a column.
 fn push_bar(line: &mut String, count: u64, most: u64) {
     const PARTS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
     let eighths = u128::from(count) * BAR as u128 * 8 / u128::from(most.max(1));

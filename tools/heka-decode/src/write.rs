@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages in the form asked for: each as it comes, only the last ones, or only their number.
+//! Writes messages in the requested form: each as it comes, only the last ones, or only their
+//! number.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -13,17 +14,17 @@ use crate::cli::Plan;
 use crate::sort::Sorter;
 use crate::tally::Tally;
 
-/// Writes what was selected.
+/// Writes selected messages.
 pub(crate) struct Writer {
     encoder: Encoder,
     count: bool,
-    /// Messages that were selected.
+    /// Number of selected messages.
     taken: u64,
     tally: Option<Tally>,
-    /// What precedes each line: the name of the file that is being read.
+    /// Prefix of each line: the name of the current file.
     name: Rc<str>,
     with_filename: bool,
-    /// How many of the last are kept, if only these are wanted.
+    /// Number of last messages to keep, if only these are wanted.
     last: Option<usize>,
     kept: VecDeque<Kept>,
     /// Messages that wait for earlier ones.
@@ -32,33 +33,33 @@ pub(crate) struct Writer {
 
 /// A frame that may be one of the last.
 pub(crate) struct Kept {
-    /// Where it comes from.
+    /// The file it comes from.
     name: Rc<str>,
     bytes: Vec<u8>,
-    /// Where the message begins.
+    /// Start of the message.
     message: usize,
 }
 
 impl Kept {
-    /// A copy of a frame without its position, which counts in the order of its source only.
+    /// Copies a frame without its position, which only counts in the order of its source.
     pub(crate) fn of(name: &Rc<str>, frame: &Frame<'_>) -> Self {
         let mut bytes = Vec::new();
         let header = Header { checkpoint: None, ..frame.header };
-        // What was read from a frame fits one.
+        // A message from a frame always fits into one.
         let _ok = put_frame(&mut bytes, header, frame.message);
         let message = bytes.len() - frame.message.len().min(bytes.len());
         Self { name: Rc::clone(name), bytes, message }
     }
 
-    /// How many bytes it takes.
+    /// Returns its size in bytes.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Hands over the frame.
+    /// Calls `use_it` with the frame.
     pub(crate) fn with_frame<T>(&self, use_it: impl FnOnce(&Frame<'_>) -> T) -> T {
         let message = self.bytes.get(self.message..).unwrap_or_default();
-        // It was a message when it was kept.
+        // It was a valid message when it was kept.
         let view = MessageView::parse(message).unwrap_or_default();
         let header = Header::default();
         use_it(&Frame { bytes: &self.bytes, header, message, view, offset: 0 })
@@ -77,12 +78,12 @@ impl Writer {
             with_filename: plan.with_filename,
             last: plan.last,
             kept: VecDeque::new(),
-            // Numbers are the same in any order.
+            // The order does not matter for counts.
             sorter: plan.sort.filter(|_| !by && !plan.count).map(Sorter::new),
         }
     }
 
-    /// What comes from here on is from that file.
+    /// Sets the file of the following messages.
     pub(crate) fn begin(&mut self, file: &str) {
         if self.with_filename {
             let name = if file == "-" { "(standard input)" } else { file };
@@ -90,12 +91,12 @@ impl Writer {
         }
     }
 
-    /// How many messages were selected.
+    /// Returns the number of selected messages.
     pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// Takes one message.
+    /// Adds a message.
     #[inline]
     pub(crate) fn take(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Stop> {
         self.taken += 1;
@@ -129,12 +130,12 @@ impl Writer {
         out.end_record()
     }
 
-    /// The latest time of what came since the last call, if messages are sorted.
+    /// Returns the latest time added since the last call, if messages are sorted.
     pub(crate) fn take_latest(&mut self) -> Option<i64> {
         self.sorter.as_mut().and_then(Sorter::take_latest)
     }
 
-    /// Writes the messages before which none can come: the inputs have come to that time.
+    /// Writes the messages before which none can follow: the inputs have reached that time.
     pub(crate) fn write_sorted(&mut self, reached: i64, out: &mut Output) -> Result<(), Stop> {
         while let Some(kept) = self.sorter.as_mut().and_then(|sorter| sorter.next(reached)) {
             self.name = Rc::clone(&kept.name);
@@ -143,12 +144,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether what it takes is written only at the end.
+    /// Whether messages are written only at the end.
     pub(crate) fn is_delaying(&self) -> bool {
         self.last.is_some() || self.sorter.is_some()
     }
 
-    /// Writes a position alone.
+    /// Writes a position without a message.
     pub(crate) fn put_mark(&self, checkpoint: &[u8], out: &mut Output) {
         self.encoder.put_mark(out.buffer(), checkpoint);
     }
@@ -156,7 +157,7 @@ impl Writer {
     fn keep(&mut self, frame: &Frame<'_>, last: usize) {
         let mut kept = Kept { name: Rc::clone(&self.name), bytes: Vec::new(), message: 0 };
         if self.kept.len() >= last {
-            // The oldest one's memory serves the newest.
+            // Reuses the memory of the oldest.
             kept.bytes = self.kept.pop_front().map(|kept| kept.bytes).unwrap_or_default();
             kept.bytes.clear();
         }
@@ -167,7 +168,7 @@ impl Writer {
         }
     }
 
-    /// Writes what was kept. From then on everything is written as it comes.
+    /// Writes the kept messages. Further ones are written as they come.
     pub(crate) fn release(&mut self, out: &mut Output) -> Result<(), Stop> {
         self.last = None;
         for kept in std::mem::take(&mut self.kept) {
@@ -177,7 +178,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes what was kept for the end; numbers only if they are those of all messages.
+    /// Writes what was kept for the end; counts only if they cover all messages.
     pub(crate) fn finish(&mut self, is_complete: bool, out: &mut Output) -> Result<(), Stop> {
         let last = self.last;
         self.release(out)?;

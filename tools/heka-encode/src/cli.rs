@@ -65,7 +65,7 @@ pub(crate) struct Cli {
     pub(crate) common: Common,
 }
 
-/// Flags that fill in the message.
+/// Flags for the parts of a message.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Message")]
 pub(crate) struct Head {
@@ -100,7 +100,7 @@ pub(crate) struct Head {
     pub(crate) uuid: Uuid,
 }
 
-/// Flags that say how text becomes structure.
+/// Flags for parsing text.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Structure from text")]
 pub(crate) struct Parsing {
@@ -152,7 +152,7 @@ pub(crate) struct Parsing {
     pub(crate) strict: bool,
 }
 
-/// What the records of the input are.
+/// The records of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InputForm {
     /// Framed messages if it begins with one, else lines
@@ -169,14 +169,14 @@ pub(crate) enum InputForm {
     Whole,
 }
 
-/// The time that messages get.
+/// The time of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Time {
     Now,
     Fixed(i64),
 }
 
-/// The Uuid that messages get.
+/// The Uuid of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Uuid {
     Random,
@@ -218,7 +218,7 @@ impl Tool for Cli {
 }
 
 impl Head {
-    /// What was asked for and nothing else.
+    /// Returns a message with only the requested parts.
     pub(crate) fn explicit(&self, fields: Vec<Field>) -> Message {
         let uuid = match self.uuid {
             Uuid::Random => None,
@@ -242,7 +242,7 @@ impl Head {
         }
     }
 
-    /// What was asked for, with what messages have by default.
+    /// Returns a message with the requested parts and the defaults.
     pub(crate) fn base(&self, fields: Vec<Field>) -> Message {
         let mut message = self.explicit(fields);
         message.logger.get_or_insert_with(|| "heka-encode".into());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages on their way out: identified, kept within the limit, signed, framed.
+//! Writes messages: identifies them, applies the limit, signs and frames them.
 
 use bytes::Bytes;
 use heka_core::codec::json::Identity;
@@ -17,11 +17,11 @@ use crate::cli::{Time, Uuid};
 use crate::numbers;
 use crate::plan::Plan;
 
-/// A message goes on in others only if their payloads may take at least this part of the limit:
-/// else a long payload would come to many times its size.
+/// A message is continued in further ones only if their payloads have at least this fraction of the
+/// limit: otherwise a long payload would grow to many times its size.
 const LEAST_PART: usize = 4;
 
-/// So many bytes of a header are not the checkpoint and not the signer's name, at most.
+/// Maximum number of bytes of a header beside the checkpoint and the signer's name.
 const OTHER_MEMBERS: usize = 86;
 
 /// Writes messages.
@@ -32,7 +32,7 @@ pub(crate) struct Emitter<'a> {
     scratch: Vec<u8>,
     /// Whether positions without messages are written.
     has_marks: bool,
-    /// Whether something was too long and is lost.
+    /// Whether anything was lost because it was too long.
     has_lost: bool,
     written: u64,
 }
@@ -53,12 +53,12 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// Whether something was skipped.
+    /// Whether anything was skipped.
     pub(crate) fn has_lost(&self) -> bool {
         self.has_lost
     }
 
-    /// The Uuid and time of the next message, given the time now.
+    /// Returns the Uuid and time of the next message; `now` is the current time.
     pub(crate) fn identity(&self, now: i64) -> Identity {
         let uuid = match self.plan.uuid {
             Uuid::Random => clock::random_uuid(),
@@ -71,14 +71,14 @@ impl<'a> Emitter<'a> {
         Identity { uuid, timestamp }
     }
 
-    /// How long a payload may be if all else is as in every message.
+    /// Returns the maximum length of a payload if everything else is as in every message.
     pub(crate) fn room(&self) -> usize {
         let limit = self.plan.max_record;
-        // The plan has seen to it that there is some.
+        // The plan has verified that there is room.
         limit.saturating_sub(self.template.overhead(limit)).max(1)
     }
 
-    /// Writes a payload that has room in one message.
+    /// Writes a payload that fits into one message.
     #[inline]
     pub(crate) fn put_payload(
         &mut self,
@@ -107,8 +107,8 @@ impl<'a> Emitter<'a> {
         out.end_record()
     }
 
-    /// Writes a message that was made of JSON, or what the rule for long ones makes of it;
-    /// `checkpoint` says how far the source was read for it.
+    /// Writes a message from JSON, or applies the rule for long ones; `checkpoint` is the position
+    /// of its source.
     pub(crate) fn put_message(
         &mut self,
         message: Message,
@@ -128,9 +128,9 @@ impl<'a> Emitter<'a> {
         written
     }
 
-    /// Writes a message: what was read of a record, upon `base`, whose fields come first, then
-    /// those of `added`. `false` if its headers and fields leave no room for a payload; nothing is
-    /// written then.
+    /// Writes a message: the parts read from a record, on top of `base`, whose fields come first,
+    /// then those of `added`. Returns `false`, with nothing written, if its headers and fields
+    /// leave no room for a payload.
     pub(crate) fn put_draft(
         &mut self,
         draft: &Draft,
@@ -156,7 +156,7 @@ impl<'a> Emitter<'a> {
         written
     }
 
-    /// Writes a message that is over the limit.
+    /// Writes a message over the limit.
     fn put_long(
         &mut self,
         mut message: Message,
@@ -166,7 +166,7 @@ impl<'a> Emitter<'a> {
     ) -> Result<(), Stop> {
         let mut payload = message.payload.take().unwrap_or_default();
         let room = payload.len().saturating_sub(len.saturating_sub(self.plan.max_record));
-        // The fields stand in the first message only, but for those that all messages have.
+        // Only the first message has the fields, except those that all messages have.
         let further = Message { fields: self.plan.base.fields.clone(), ..message.clone() };
         let further_room = self.room_beside(&further);
         let is_split = self.plan.oversize == Oversize::Split;
@@ -180,12 +180,12 @@ impl<'a> Emitter<'a> {
         if !is_split {
             payload.clear();
         }
-        // The last piece says that all have been.
+        // The position is sent with the last piece.
         let of_last = |rest: &Bytes| checkpoint.filter(|_| rest.is_empty());
         self.put_new(&message, of_last(&payload), out)?;
         message = further;
         while !payload.is_empty() {
-            // A further piece is a message of its own.
+            // A further piece is a separate message.
             message.uuid = Some(Bytes::copy_from_slice(&self.identity(0).uuid));
             message.payload = Some(payload.split_to(cut(&payload, further_room)));
             self.put_new(&message, of_last(&payload), out)?;
@@ -193,7 +193,7 @@ impl<'a> Emitter<'a> {
         Ok(())
     }
 
-    /// How long a payload beside the rest of `message` may be.
+    /// Returns the maximum length of a payload beside the rest of `message`.
     fn room_beside(&self, message: &Message) -> usize {
         let limit = self.plan.max_record;
         limit.saturating_sub(Template::new(message, None).overhead(limit))
@@ -210,7 +210,7 @@ impl<'a> Emitter<'a> {
         self.put_framed(Header { checkpoint, ..Header::default() }, &bytes, out)
     }
 
-    /// Reports a message over the limit, whose place is given if that is not clear.
+    /// Reports a message over the limit; `place` is its position, if that is not clear.
     pub(crate) fn tell_too_long(&mut self, place: &str, oversize: Oversize) {
         self.count(oversize);
         let limit = self.plan.max_record;
@@ -219,7 +219,7 @@ impl<'a> Emitter<'a> {
         report::repeated("long messages", text);
     }
 
-    /// Reports damage in the text of that name.
+    /// Reports damage in the text called `name`.
     pub(crate) fn tell(&mut self, name: &str, damage: &Damage<'_>) {
         if let Damage::TooLong(TooLong { oversize: Oversize::Truncate, .. }) = damage {
             numbers::TRUNCATED.add(1);
@@ -237,7 +237,7 @@ impl<'a> Emitter<'a> {
         self.has_lost = true;
     }
 
-    /// How many messages were written.
+    /// Returns the number of messages written.
     pub(crate) fn written(&self) -> u64 {
         self.written
     }
@@ -247,8 +247,8 @@ impl<'a> Emitter<'a> {
         self.put_framed(Header::default(), message, out)
     }
 
-    /// Writes an encoded message; `header` may carry extensions. A checkpoint that it has no room
-    /// for follows in a mark.
+    /// Writes an encoded message; `header` may carry extensions. A checkpoint that does not fit
+    /// into it follows in a mark.
     pub(crate) fn put_framed(
         &mut self,
         mut header: Header<'_>,
@@ -273,7 +273,7 @@ impl<'a> Emitter<'a> {
         follows.map_or(Ok(()), |checkpoint| self.put_mark(checkpoint, out))
     }
 
-    /// Whether a frame's header holds its checkpoint beside all else.
+    /// Whether a frame's header has room for its checkpoint.
     fn has_room_for(&self, header: &Header<'_>) -> bool {
         if self.encoder.form() != Form::Heka {
             return true;
@@ -283,7 +283,7 @@ impl<'a> Emitter<'a> {
         checkpoint <= MAX_CHECKPOINT_SIZE && size + OTHER_MEMBERS <= MAX_HEADER_SIZE
     }
 
-    /// Writes a checkpoint alone, where positions are of use.
+    /// Writes a checkpoint without a message, where positions are used.
     pub(crate) fn put_mark(&mut self, checkpoint: &[u8], out: &mut Output) -> Result<(), Stop> {
         if !self.has_marks {
             return Ok(());

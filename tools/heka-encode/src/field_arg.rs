@@ -6,21 +6,21 @@ use bytes::Bytes;
 use heka_core::decode::FieldName;
 use heka_core::wire::{Field, ValueType};
 
-/// One value of a field.
+/// A field with one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FieldArg {
-    /// Which field.
+    /// Name, type and representation.
     pub(crate) name: FieldName,
-    /// Its value, not looked at yet.
+    /// The value, not parsed yet.
     pub(crate) value: String,
 }
 
 impl FieldArg {
-    /// Reads `NAME[:TYPE][@REPRESENTATION]=VALUE`; the type is `s` (string, the default), `b`
+    /// Parses `NAME[:TYPE][@REPRESENTATION]=VALUE`; the type is `s` (string, the default), `b`
     /// (bytes), `i` (integer), `d` (double) or `t` (true or false).
     ///
     /// # Errors
-    /// Words on what is wrong.
+    /// A description of what is wrong.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (left, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
         let (left, representation) = left.rsplit_once('@').unwrap_or((left, ""));
@@ -37,13 +37,13 @@ impl FieldArg {
     }
 }
 
-/// Takes `NAME:TYPE` apart, if there is a type.
+/// Splits `NAME:TYPE`, if there is a type.
 fn name_and_type(text: &str) -> (&str, Option<ValueType>) {
     let typed = text.rsplit_once(':').and_then(|(name, l)| type_of(l).map(|t| (name, Some(t))));
     typed.unwrap_or((text, None))
 }
 
-/// The type that a letter means.
+/// Returns the type for a letter.
 fn type_of(letter: &str) -> Option<ValueType> {
     Some(match letter {
         "s" => ValueType::String,
@@ -55,10 +55,10 @@ fn type_of(letter: &str) -> Option<ValueType> {
     })
 }
 
-/// Reads `NAME:TYPE`.
+/// Parses `NAME:TYPE`.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub(crate) fn parse_type(text: &str) -> Result<(Vec<u8>, ValueType), String> {
     match name_and_type(text) {
         (name, Some(value_type)) if !name.is_empty() => Ok((name.as_bytes().to_vec(), value_type)),
@@ -66,17 +66,17 @@ pub(crate) fn parse_type(text: &str) -> Result<(Vec<u8>, ValueType), String> {
     }
 }
 
-/// A field without values yet.
+/// Creates a field without values.
 fn to_field(name: &FieldName) -> Field {
     let representation = Some(Bytes::copy_from_slice(name.representation.as_bytes()));
     let value_type = name.value_type.unwrap_or(ValueType::String);
     Field { representation, ..Field::empty(name.name.clone(), value_type) }
 }
 
-/// Adds `value` to the values of `field`, read as its type is.
+/// Parses `value` by the type of `field` and adds it.
 ///
 /// # Errors
-/// If it is no value of that type.
+/// If it is not a value of that type.
 fn push_value(field: &mut Field, value: &str) -> Result<(), String> {
     let wrong = |what: &str| format!("{value}: not {what}");
     let bytes = || Bytes::copy_from_slice(value.as_bytes());
@@ -102,10 +102,10 @@ fn push_value(field: &mut Field, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes fields of the arguments; the same name again adds a value.
+/// Creates fields from the arguments; a repeated name adds a value.
 ///
 /// # Errors
-/// If a value is not of its type, or a name comes with two types.
+/// If a value is not of its type, or a name has two types.
 pub(crate) fn collect(args: &[FieldArg]) -> Result<Vec<Field>, String> {
     let mut fields: Vec<Field> = Vec::new();
     for arg in args {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is said of values that cannot be read.
+//! Reports values that could not be parsed.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ use heka_core::report;
 
 use crate::numbers;
 
-/// Reports values that could not be read.
+/// Reports the values of a record that could not be parsed.
 #[cold]
 pub(crate) fn tell_flaws(name: &str, place: impl Display, flaws: &Flaws) {
     for (flaw, field, value) in flaws.iter() {

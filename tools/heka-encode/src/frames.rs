@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages that come in frames: parsed, changed, signed anew. What their sources are at goes
-//! along.
+//! Framed input: messages are parsed, changed or signed again. The positions of their sources are
+//! kept.
 
 use std::fmt::Display;
 use std::ops::ControlFlow;
@@ -18,13 +18,13 @@ use crate::numbers;
 use crate::plan::Plan;
 use crate::stage::Stage;
 
-/// The work on one input.
+/// The processing of one input.
 pub(crate) struct Frames<'s, 'a> {
     stage: &'s mut Stage<'a>,
     plan: &'a Plan,
-    /// What was asked for and nothing else.
+    /// Only the requested parts.
     changes: MessageView<'a>,
-    /// Room for the text of a message that is parsed.
+    /// Buffer for the text to parse.
     text: Vec<u8>,
 }
 
@@ -44,7 +44,7 @@ impl<'s, 'a> Frames<'s, 'a> {
         Ok(flow)
     }
 
-    /// Frames a message anew, as it is.
+    /// Writes a message in a new frame, unchanged.
     fn put_frame(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<bool, Stop> {
         if frame.message.len() > self.plan.max_record {
             let place = format!("offset {}: ", frame.offset);
@@ -65,7 +65,7 @@ impl<'s, 'a> Frames<'s, 'a> {
         Ok(true)
     }
 
-    /// Writes a message with what was asked for, and what was parsed of it.
+    /// Writes a message with the requested changes and the parts parsed from it.
     fn put_changed(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Stop> {
         self.tell_signature(frame, "message changed, ");
         let base = self.changed(&frame.view);
@@ -80,7 +80,7 @@ impl<'s, 'a> Frames<'s, 'a> {
         written
     }
 
-    /// Writes what the text of a message becomes.
+    /// Writes the result of parsing a message.
     fn put_parsed(
         &mut self,
         frame: &Frame<'_>,
@@ -120,7 +120,7 @@ impl<'s, 'a> Frames<'s, 'a> {
         self.put_unparsed(frame, base, header, cause, out)
     }
 
-    /// Does with a message that cannot be parsed what was asked for.
+    /// Handles a message that cannot be parsed.
     fn put_unparsed(
         &mut self,
         frame: &Frame<'_>,
@@ -141,7 +141,7 @@ impl<'s, 'a> Frames<'s, 'a> {
         if self.stage.marks.is_due() { self.stage.put_marks(out) } else { Ok(()) }
     }
 
-    /// Writes a message with other headers and more fields, if it has room for them.
+    /// Writes a message with changed headers and further fields, if these fit.
     fn put_or_drop(
         &mut self,
         frame: &Frame<'_>,
@@ -160,7 +160,7 @@ impl<'s, 'a> Frames<'s, 'a> {
         }
     }
 
-    /// The headers of a message with those that were asked for in their place.
+    /// Returns the headers of a message with the requested changes.
     fn changed<'m>(&self, view: &MessageView<'m>) -> MessageView<'m>
     where
         Self: 'm,
@@ -178,7 +178,7 @@ impl<'s, 'a> Frames<'s, 'a> {
         changed
     }
 
-    /// A signature is of the bytes that were signed.
+    /// Reports a signature that no longer matches the message.
     fn tell_signature(&self, frame: &Frame<'_>, why: &str) {
         if frame.header.hmac.is_none() || self.plan.signer.is_some() {
             return;
@@ -193,7 +193,7 @@ impl<'s, 'a> Frames<'s, 'a> {
     }
 }
 
-/// What of a message is parsed, without the line end that heka-tail keeps.
+/// Returns the text to parse, without the line end that heka-tail keeps.
 fn text_of<'a>(view: &MessageView<'a>, from: Option<&Selector>, room: &'a mut Vec<u8>) -> &'a [u8] {
     let text = match from {
         None => view.payload.unwrap_or_default(),
@@ -207,13 +207,13 @@ fn text_of<'a>(view: &MessageView<'a>, from: Option<&Selector>, room: &'a mut Ve
     text.strip_suffix(b"\r").unwrap_or(text)
 }
 
-/// The file that a message came from: the field that heka-tail has for it, or the logger.
+/// Returns the file that a message came from: heka-tail's field, or the logger.
 fn source_of<'m>(view: &MessageView<'m>) -> &'m [u8] {
     let path = view.field(b"Path", 0).and_then(|field| field.texts().next());
     path.or(view.logger).unwrap_or_default()
 }
 
-/// A header without its signature; what stages of a pipeline exchange stays.
+/// Removes the signature from a header; delivery state is kept.
 fn unsigned(header: Header<'_>) -> Header<'_> {
     Header { hmac_hash: None, hmac_signer: None, hmac_key_version: None, hmac: None, ..header }
 }
@@ -221,7 +221,7 @@ fn unsigned(header: Header<'_>) -> Header<'_> {
 impl Receive for Frames<'_, '_> {
     fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow {
         if let Some(checkpoint) = frame.header.checkpoint {
-            // Whatever happens to it, its position is the one to pass on.
+            // Whatever happens to the message, its position is the one to forward.
             self.stage.marks.pass(checkpoint);
         }
         let is_changed = self.stage.decoder.is_some() || !self.plan.change_bytes.is_empty();

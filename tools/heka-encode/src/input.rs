@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reading on, and what is read: text or frames.
+//! Reading, and detection of text or frames.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use heka_core::os::{Input, Kind, Output, detect};
 use heka_core::record::{More, Splitter};
 use heka_core::report::Stop;
 
-/// How long the next line of a record of several lines is waited for.
+/// Time limit for the next line of a multi-line record.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Reads on. A record that may be continued is waited for no longer than [`PATIENCE`].
+/// Reads more. Waits at most [`PATIENCE`] for a record that may be continued.
 pub(crate) fn read_more(
     input: &mut Input,
     splitter: &Splitter,
@@ -25,7 +25,7 @@ pub(crate) fn read_more(
     })
 }
 
-/// Whether an input holds frames, by its first bytes.
+/// Whether an input contains frames, by its first bytes.
 pub(crate) fn is_frames(input: &mut Input, out: &mut Output) -> Result<bool, Stop> {
     loop {
         if let Some(kind) = detect(input.data(), More::Coming) {

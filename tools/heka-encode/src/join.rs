@@ -1,49 +1,49 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records that come in parts, as container runtimes write long lines: put together, stream by
-//! stream. The position of a source whose last line is not complete is not passed on before it is.
+//! Joins records that arrive in parts, as container runtimes write long lines, separately for each
+//! stream. The position of a source is not forwarded before its last line is complete.
 
 use std::collections::BTreeMap;
 
 use heka_core::delivery::checkpoint::decode_header;
 use heka_core::wire::{Draft, Message, MessageView, TextHeader};
 
-/// Parts of at most this many streams are kept; beyond that the oldest is written as it is.
+/// Maximum number of streams with pending parts; beyond that, the oldest is written as it is.
 const MAX_STREAMS: usize = 10_000;
 
 /// Parts that wait for the rest of their record.
 #[derive(Debug)]
 pub(crate) struct Joiner {
     streams: BTreeMap<Vec<u8>, Held>,
-    /// Sources of which parts are held.
+    /// Sources with pending parts.
     sources: BTreeMap<String, Source>,
     key: Vec<u8>,
-    /// Most bytes of a record.
+    /// Maximum size of a record in bytes.
     limit: usize,
 }
 
-/// A source of which parts are held.
+/// A source with pending parts.
 #[derive(Debug, Default)]
 struct Source {
-    /// How many records.
+    /// Number of pending records.
     held: usize,
-    /// How far it was read.
+    /// Position of the source.
     checkpoint: Vec<u8>,
 }
 
 /// The parts of one record.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    /// The message of the first one.
+    /// The message of the first part.
     message: Vec<u8>,
     text: Vec<u8>,
     /// The source, if it has positions.
     source: String,
-    /// How far the source was read, once nothing else of it is held.
+    /// Position of the source, once nothing else of it is pending.
     checkpoint: Option<Vec<u8>>,
 }
 
 impl Held {
-    /// What there is of the message, and how far its source was read.
+    /// Returns the incomplete message, and the position of its source.
     pub(crate) fn into_message(self) -> (Message, Option<Vec<u8>>) {
         let message = Message::parse(&self.message).unwrap_or_default();
         (Message { payload: Some(self.text.into()), ..message }, self.checkpoint)
@@ -56,7 +56,7 @@ impl Joiner {
         Self { streams, sources, key: Vec::new(), limit }
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing is pending.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.streams.is_empty()
@@ -74,7 +74,8 @@ impl Joiner {
         }
     }
 
-    /// Keeps a part. What has become too long, or too much, comes back.
+    /// Keeps a part. Returns a record that has become too long, or the oldest one if there are too
+    /// many.
     pub(crate) fn hold(
         &mut self,
         source: &[u8],
@@ -108,22 +109,22 @@ impl Joiner {
         Some(self.released(held))
     }
 
-    /// Puts what was kept of a record before its end, and lets go of it.
+    /// Removes the pending parts of a record and puts them before its end.
     pub(crate) fn complete(&mut self, source: &[u8], draft: &mut Draft) -> Option<Held> {
         self.name(source, draft);
         let mut held = self.streams.remove(&self.key)?;
         let len = held.text.len();
         held.text.extend_from_slice(draft.text(TextHeader::Payload).unwrap_or_default());
-        // A payload has always room.
+        // A payload always fits.
         let _ok = draft.set_text(TextHeader::Payload, &held.text);
         held.text.truncate(len);
         held = self.released(held);
-        // The end has the position.
+        // The end carries the position.
         held.checkpoint = None;
         Some(held)
     }
 
-    /// Whether a position must wait because parts of its source do.
+    /// Whether a position must wait because parts of its source are pending.
     pub(crate) fn withholds(&mut self, checkpoint: &[u8]) -> bool {
         let Some((source, _)) = decode_header(checkpoint) else { return false };
         let Some(known) = self.sources.get_mut(source) else { return false };
@@ -132,13 +133,13 @@ impl Joiner {
         true
     }
 
-    /// Lets go of the first, if there is one.
+    /// Removes the oldest, if there is one.
     pub(crate) fn take_first(&mut self) -> Option<Held> {
         let (_, held) = self.streams.pop_first()?;
         Some(self.released(held))
     }
 
-    /// With the position of its source, unless others of that still wait.
+    /// Adds the position of its source, unless other parts of it are pending.
     fn released(&mut self, mut held: Held) -> Held {
         let Some(source) = self.sources.get_mut(&held.source) else { return held };
         source.held -= 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Turns text into Heka messages.
+//! Converts text to Heka messages.
 
 mod cli;
 mod emit;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What heka-encode counts.
+//! Statistics of heka-encode.
 
 use heka_core::report::stats::{Counter, Metric};
 

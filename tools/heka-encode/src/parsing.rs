@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The ways in which records are parsed, from the command line.
+//! The parsers of records, from the command line.
 
 use heka_core::cli::{self, Given};
 use heka_core::codec::severity::SeverityMap;
@@ -11,15 +11,15 @@ use heka_core::report::Stop;
 use crate::cli::{InputForm, Parsing};
 
 impl Parsing {
-    /// What parses records: JSON, logfmt, presets, formats of access logs, regular expressions, each
-    /// in turn. Headers and fields of a message take at most `limit` bytes.
+    /// Returns the parsers of records, in order: JSON, logfmt, presets, formats of access logs,
+    /// regular expressions. Headers and fields of a message take at most `limit` bytes.
     pub(crate) fn decoder(&self, input: InputForm, limit: usize) -> Result<Option<Decoder>, Stop> {
         let map = |flag: &str, text: &str| {
             Map::new(text).map_err(|why| Stop::usage(format_args!("--{flag}: {why}")))
         };
         let mut ways = Vec::new();
         match (&self.json_map, input) {
-            // The one flag for both, as long as there was no other.
+            // Older versions had only this flag, for both forms.
             (Some(text), InputForm::Logfmt) => ways.push(Way::Logfmt(map("json-map", text)?)),
             (Some(text), _) => ways.push(Way::Json(map("json-map", text)?)),
             _ => {}
@@ -46,7 +46,7 @@ impl Parsing {
         Ok(Some(Decoder::new(ways, self.readers()?, limit)))
     }
 
-    /// Whether the presets are to be listed, and nothing is to be parsed.
+    /// Whether to list the presets instead of parsing.
     pub(crate) fn take_help(&mut self) -> bool {
         let is_asked = self.preset.iter().any(|name| name == "help");
         if is_asked {
@@ -57,7 +57,7 @@ impl Parsing {
     }
 
     fn readers(&self) -> Result<Readers, Stop> {
-        // Known programs write times of their own machine.
+        // Known programs write times in the local zone.
         let is_known = !self.preset.is_empty() || !self.access_format.is_empty();
         let usual = if is_known { "local" } else { "UTC" };
         let zone = clock::time_zone(self.timestamp_zone.as_deref().unwrap_or(usual));
@@ -65,20 +65,20 @@ impl Parsing {
         let formats = self.timestamp_format.iter().map(String::as_str);
         let times = Times::new(formats, zone, self.year)
             .map_err(|why| Stop::usage(format_args!("--timestamp-format: {why}")))?;
-        // Of the libraries that write JSON only these have numbers.
+        // Of the libraries that write JSON, only these have numeric levels.
         let is_json = self.preset.iter().any(|name| name == "json");
         let usual = || if is_json { SeverityMap::pino() } else { SeverityMap::default() };
         let severities = self.severity_map.clone().unwrap_or_else(usual);
         Ok(Readers { times, severities, types: self.field_type.clone() })
     }
 
-    /// The expressions, also those in files.
+    /// Returns the expressions, including those in files.
     fn expressions(&self) -> Result<Vec<Given>, Stop> {
         let each = self.regex.iter().map(|text| cli::given("--regex", text));
         Ok(each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
-    /// Each expression, with those templates for which it has the groups.
+    /// Returns each expression with the templates for which it has the groups.
     fn captures(&self) -> Result<Vec<Captures>, Stop> {
         let fields: Vec<(FieldName, String)> =
             self.regex_field.iter().map(|arg| (arg.name.clone(), arg.value.clone())).collect();
@@ -107,7 +107,7 @@ impl Parsing {
     }
 }
 
-/// The ways of a preset.
+/// Returns the ways of a preset.
 fn preset(name: &str) -> Result<Vec<Way>, Stop> {
     decode::preset(name).ok_or_else(|| {
         let names: Vec<_> = PRESETS.iter().map(|(name, _)| *name).collect();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is to be done, checked.
+//! The validated task.
 
 use heka_core::cli::{self, Showing, Unparsed, When, Writing};
 use heka_core::codec::Selector;
@@ -13,45 +13,45 @@ use regex::bytes::Regex;
 use crate::cli::{Cli, InputForm, Time, Uuid};
 use crate::field_arg;
 
-/// What separates the records of text, if no delimiter was asked for.
+/// The separation of text records, if no delimiter was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// The ends of lines.
+    /// By line ends.
     Lines,
-    /// The brackets of JSON.
+    /// By the brackets of JSON.
     Json,
-    /// The rules of the journal's export format, and of JSON.
+    /// By the rules of the journal's export format, and of JSON.
     Journal,
 }
 
-/// What is to be done.
+/// The validated task.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The presets are to be listed, and nothing else.
+    /// Whether to list the presets and do nothing else.
     pub(crate) lists_presets: bool,
     pub(crate) files: Vec<String>,
     pub(crate) input: InputForm,
     pub(crate) showing: Showing,
     pub(crate) color: When,
-    /// The byte that ends a record, if it was asked for.
+    /// The byte that ends a record, if given.
     pub(crate) delimiter: Option<u8>,
     pub(crate) chomp: bool,
     pub(crate) skip_empty: bool,
     pub(crate) max_count: u64,
-    /// What every message has; Uuid, timestamp and payload are left open.
+    /// The common parts of all messages, without Uuid, timestamp and payload.
     pub(crate) base: Message,
-    /// The same as bytes.
+    /// `base` as bytes.
     pub(crate) base_bytes: Vec<u8>,
-    /// What was asked for and nothing else, for messages that are there already.
+    /// Only the requested parts, for existing messages.
     pub(crate) changes: Message,
-    /// The same as bytes, nothing if there is nothing.
+    /// `changes` as bytes, empty if there are none.
     pub(crate) change_bytes: Vec<u8>,
     pub(crate) time: Time,
     pub(crate) uuid: Uuid,
-    /// How records are parsed.
+    /// The decoder of records.
     pub(crate) decoder: Option<Decoder>,
     pub(crate) shape: Shape,
-    /// Lines that begin a record of several match this.
+    /// Matches lines that begin a multi-line record.
     pub(crate) start: Option<Regex>,
     pub(crate) from: Option<Selector>,
     pub(crate) unparsed: Unparsed,
@@ -105,7 +105,7 @@ impl Cli {
         })
     }
 
-    /// Messages must have room for at least one byte of text.
+    /// Checks that messages have room for at least one byte of text.
     fn check_room(&self, base: &Message) -> Result<(), Stop> {
         let overhead = Template::new(base, None).overhead(self.max_record);
         if self.input != InputForm::Heka && overhead >= self.max_record {
@@ -127,7 +127,7 @@ impl Cli {
         wrong.map_or(Ok(()), |text| Err(Stop::usage(text)))
     }
 
-    /// What is wrong if a flag was given that has nothing to act on.
+    /// Returns what is wrong if a flag has no effect.
     fn check_effect(&self, is_text: bool) -> Option<&'static str> {
         use InputForm::{Auto, Heka, Json, Logfmt, Whole};
         let parsing = &self.parsing;
@@ -168,7 +168,7 @@ impl Cli {
         }
     }
 
-    /// What separates records.
+    /// Returns how records are separated.
     fn shape(&self) -> Shape {
         let parsing = &self.parsing;
         let presets: Vec<_> = parsing.preset.iter().map(String::as_str).collect();
@@ -186,8 +186,8 @@ impl Cli {
         }
     }
 
-    /// What lines match that begin a record of several. Records of other kinds begin otherwise, so
-    /// there is none unless all are of such presets.
+    /// Returns the expression for lines that begin a multi-line record: only if all presets have
+    /// such records.
     fn start(&self) -> Option<&'static str> {
         let parsing = &self.parsing;
         let has_others = parsing.json_map.is_some()
@@ -200,7 +200,7 @@ impl Cli {
         starts.all(|start| start.is_some()).then_some(first)
     }
 
-    /// Whether records are taken apart.
+    /// Whether records are parsed.
     pub(crate) fn parses(&self) -> bool {
         let parsing = &self.parsing;
         !parsing.regex.is_empty()
@@ -212,14 +212,14 @@ impl Cli {
     }
 }
 
-/// A message as bytes; nothing if it is empty.
+/// Encodes a message; empty if the message is.
 fn bytes_of(message: &Message) -> Vec<u8> {
     let mut bytes = Vec::new();
     put_message(&mut bytes, message);
     bytes
 }
 
-/// What replaces parts of messages in JSON.
+/// Replaces parts of a message from JSON.
 pub(crate) fn change(mut message: Message, changes: &Message) -> Message {
     let replace = |old: &mut Option<bytes::Bytes>, new: &Option<bytes::Bytes>| {
         if new.is_some() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Text: taken apart into records, each of which becomes a message.
+//! Text input: splits it into records, each of which becomes a message.
 
 use std::fmt::Display;
 use std::ops::ControlFlow;
@@ -17,17 +17,17 @@ use crate::input::read_more;
 use crate::plan::{Plan, Shape, change};
 use crate::stage::{Stage, TEXT_PER_MESSAGE};
 
-/// The work on one input.
+/// The processing of one input.
 pub(crate) struct Records<'s, 'a> {
     stage: &'s mut Stage<'a>,
     plan: &'a Plan,
-    /// What all messages have in common.
+    /// The common parts of all messages.
     base: MessageView<'a>,
-    /// Reads JSON that is as heka-decode writes it.
+    /// Reads JSON in the form that heka-decode writes.
     verbatim: Verbatim,
-    /// Whether more of the record at hand follows.
+    /// Whether more of the current record follows.
     is_piece: bool,
-    /// White space between records means nothing.
+    /// Whether white space between records is ignored.
     is_loose: bool,
 }
 
@@ -45,7 +45,7 @@ impl<'s, 'a> Records<'s, 'a> {
         }
     }
 
-    /// Makes one message of a whole input, also of an empty one.
+    /// Converts a whole input, even an empty one, to one message.
     pub(crate) fn encode_whole(&mut self, mut input: Input, out: &mut Output) -> Flow {
         if input.fill(out)? {
             return self.encode(input, out);
@@ -107,7 +107,7 @@ impl<'s, 'a> Records<'s, 'a> {
         }
     }
 
-    /// Writes what a record, or a piece of one, becomes.
+    /// Writes the message for a record, or for a piece of one.
     #[inline]
     fn put(&mut self, record: &Record<'_>, now: i64, out: &mut Output) -> Result<(), Stop> {
         let is_blank = self.is_loose && record.text.trim_ascii().is_empty();
@@ -118,7 +118,7 @@ impl<'s, 'a> Records<'s, 'a> {
         let text = if self.is_loose { text.trim_ascii_start() } else { text };
         self.is_piece = record.part == Part::Piece;
         self.put_text(text, now, out)?;
-        // A piece is no record: its last one is.
+        // Only the last piece counts as a record.
         self.stage.left -= u64::from(!self.is_piece);
         Ok(())
     }
@@ -204,7 +204,7 @@ impl<'s, 'a> Records<'s, 'a> {
         }
     }
 
-    /// Does with a record that cannot be parsed what was asked for.
+    /// Handles a record that cannot be parsed.
     fn put_unparsed(
         &mut self,
         record: &[u8],
@@ -222,7 +222,7 @@ impl<'s, 'a> Records<'s, 'a> {
     }
 }
 
-/// What all messages have in common, with what only one has.
+/// Combines the common parts of messages with individual ones.
 fn with<'a>(
     mut base: MessageView<'a>,
     uuid: &'a [u8],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records in, messages out.
+//! Converts records to messages.
 
 use std::ops::ControlFlow;
 
@@ -31,7 +31,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     Input::expect(&plan.files);
     for file in &plan.files {
         let ended = encode(&mut stage, file, &mut out);
-        // Also what was made before an error or a signal is written.
+        // Output produced before an error or a signal is written too.
         if !matches!(ended, Err(Stop::BrokenPipe)) {
             out.flush()?;
         }
@@ -45,7 +45,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
             Err(stop) => return Err(stop),
         }
     }
-    // Of records that -n or an error cut short.
+    // Records cut short by -n or an error.
     stage.put_all_held(&mut out)?;
     stage.put_marks(&mut out)?;
     out.flush()?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What text and frames have in common: the decoder, what is done with records that it does not
-//! parse, and the positions of those that were dropped.
+//! The common parts of text and framed input: the decoder, the treatment of unparsed records, and
+//! the positions of dropped messages.
 
 use std::fmt::Display;
 
@@ -17,28 +17,28 @@ use crate::join::{Held, Joiner};
 use crate::numbers;
 use crate::plan::Plan;
 
-/// How much longer than a message its text may be: escapes take six bytes for one, and base64 may
-/// stand beside them.
+/// How much longer than a message its text may be: an escape takes six bytes for one, in addition
+/// to base64.
 pub(crate) const TEXT_PER_MESSAGE: usize = 10;
 
-/// The work on all files.
+/// The processing of all files.
 pub(crate) struct Stage<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) emitter: Emitter<'a>,
-    /// How many more records are wanted.
+    /// Number of records still wanted.
     pub(crate) left: u64,
-    /// Records that could not be parsed.
+    /// Number of records that could not be parsed.
     pub(crate) misfits: u64,
     pub(crate) status: Status,
     pub(crate) decoder: Option<Decoder>,
-    /// What is said of a record that could not be parsed.
+    /// The note about a record that could not be parsed.
     pub(crate) note: Draft,
     words: String,
-    /// Where such records go, if that is a file.
+    /// File for such records, if any.
     spill: Option<Output>,
-    /// Parts of records that are not whole.
+    /// Parts of incomplete records.
     pub(crate) joiner: Joiner,
-    /// Positions of messages that were dropped.
+    /// Positions of dropped messages.
     pub(crate) marks: Marks,
     /// The name of the input.
     pub(crate) name: String,
@@ -62,13 +62,13 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Writes a record whose end has not come.
+    /// Writes a record whose end has not arrived.
     pub(crate) fn put_held(&mut self, held: Held, out: &mut Output) -> Result<(), Stop> {
         let (message, checkpoint) = held.into_message();
         self.emitter.put_message(message, checkpoint.as_deref(), out)
     }
 
-    /// Writes what is there of records whose end does not come.
+    /// Writes all records whose end has not arrived.
     pub(crate) fn put_all_held(&mut self, out: &mut Output) -> Result<(), Stop> {
         while let Some(held) = self.joiner.take_first() {
             self.put_held(held, out)?;
@@ -76,7 +76,7 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Reports a record that cannot be parsed; whether it is forwarded, with a note in it.
+    /// Reports a record that cannot be parsed; returns whether it is forwarded, with a note in it.
     pub(crate) fn tell_unparsed(&mut self, place: impl Display, cause: impl Display) -> bool {
         use std::fmt::Write as _;
         self.misfits += 1;
@@ -85,12 +85,12 @@ impl<'a> Stage<'a> {
         let text = format_args!("{}: {place}: {cause}, {done}", self.name);
         report::repeated("unparsed records", text);
         self.words.clear();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ok = write!(self.words, "{cause}");
         self.plan.unparsed == Unparsed::Forward
     }
 
-    /// Writes a message that was not parsed, with a note that says why.
+    /// Writes an unparsed message, with a note that gives the reason.
     pub(crate) fn put_noted(
         &mut self,
         base: &MessageView<'_>,
@@ -115,14 +115,14 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Adds bytes to the file for records that cannot be parsed, if there is one.
+    /// Appends bytes to the file for unparsed records, if there is one.
     pub(crate) fn spill(&mut self, pieces: &[&[u8]]) -> Result<(), Stop> {
         let Some(file) = &mut self.spill else { return Ok(()) };
         pieces.iter().for_each(|piece| file.put(piece));
         file.end_record()
     }
 
-    /// Says how far the sources of dropped messages were read.
+    /// Writes the positions of dropped messages.
     pub(crate) fn put_marks(&mut self, out: &mut Output) -> Result<(), Stop> {
         let mut written = Ok(());
         let emitter = &mut self.emitter;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `--check`: what a plugin's author wants to know before it runs.
+//! `--check`: reports what a plugin's author needs to know before running it.
 
 use std::cell::RefCell;
 use std::os::fd::BorrowedFd;
@@ -15,7 +15,7 @@ use crate::keeper::Keeper;
 use crate::plugin::Plugin;
 use crate::sandbox::{Decoder, Sandbox};
 
-/// Takes everything and passes nothing on.
+/// Accepts everything and forwards nothing.
 struct Nowhere;
 
 impl Host for Nowhere {
@@ -35,11 +35,11 @@ impl Host for Nowhere {
     }
 }
 
-/// Loads the plugin and reports about it; its messages are discarded.
+/// Loads the plugin and reports on it; its messages are discarded.
 pub(crate) fn check(plan: &Plan, plugin: &Plugin) -> Result<Status, Stop> {
     let Plugin { name, ticker_interval, logger, .. } = &plugin;
     let host = Rc::new(RefCell::new(Nowhere));
-    // There is nothing that it would have to bring to an end.
+    // A check has no orderly end to wait for.
     let keeper = Keeper::start(name, plan.cpu_limit, Duration::ZERO, None)?;
     let sandbox = Sandbox::new(plugin.script(), plugin.config.clone(), &keeper.limits, &host)
         .map_err(|_| signal::pending().map_or(Stop::Said(Status::Failed), Stop::Signal))?;

@@ -119,41 +119,41 @@ impl Tool for Cli {
     }
 }
 
-/// What is done with the plugin's checkpoints.
+/// The treatment of the plugin's checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// Nothing.
+    /// Not kept.
     Nothing,
-    /// They are kept in this file.
+    /// Kept in this file.
     Here(PathBuf),
-    /// They start from this file and travel with the messages.
+    /// Read from this file at the start, and sent with the messages.
     Downstream(PathBuf),
 }
 
-/// How messages are decoded.
+/// Settings of decoding.
 #[derive(Debug)]
 pub(crate) struct Decoding {
     pub(crate) unparsed: Unparsed,
     pub(crate) strict: bool,
 }
 
-/// What is to be done, checked.
+/// The validated task.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) plugin: PathBuf,
-    /// How, if the plugin is a decoder.
+    /// Settings of decoding, if the plugin is a decoder.
     pub(crate) decoding: Option<Decoding>,
     pub(crate) config: Option<PathBuf>,
     /// Hindsight's own configuration.
     pub(crate) defaults: Option<PathBuf>,
-    /// Settings of the command line, which win over the configuration's.
+    /// Settings of the command line, which override the configuration's.
     pub(crate) settings: Vec<(String, Setting)>,
     pub(crate) check: bool,
     pub(crate) cpu_limit: Option<Duration>,
     pub(crate) keep: Keep,
     pub(crate) preserve: Option<PathBuf>,
     pub(crate) max_count: Option<u64>,
-    /// Whether what the plugin prints is shown.
+    /// Whether the plugin's `print` output is shown.
     pub(crate) prints: bool,
     pub(crate) showing: Showing,
     pub(crate) color: When,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A sandbox's configuration: Lua text without any library, evaluated to plain values.
+//! A sandbox's configuration: Lua text without libraries, evaluated to plain values.
 
 use mlua::{HookTriggers, Lua, StdLib, Table, VmState};
 
-/// Levels that tables may nest.
+/// Maximum nesting of tables.
 const MAX_DEPTH: usize = 100;
-/// Instructions that a configuration may take.
+/// Maximum number of instructions of a configuration.
 const MAX_INSTRUCTIONS: u32 = 1_000_000;
-/// Bytes that a configuration may take.
+/// Maximum memory of a configuration in bytes.
 const MAX_MEMORY: usize = 64 * 1024 * 1024;
 
 /// One value of a configuration.
@@ -36,12 +36,12 @@ pub(crate) enum Key {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Config {
     settings: Vec<(Vec<u8>, Setting)>,
-    /// What was skipped and why.
+    /// Skipped settings, with the reason.
     pub(crate) skipped: Vec<String>,
 }
 
 impl Config {
-    /// Evaluates Lua text; `name` is what errors call it, as Lua understands chunk names.
+    /// Evaluates Lua text; `name` is its name in errors, in the form of Lua's chunk names.
     pub(crate) fn evaluate(text: &[u8], name: &str) -> Result<Self, String> {
         let mut config = Self::default();
         let lua = bare_lua();
@@ -59,8 +59,8 @@ impl Config {
         Ok(config)
     }
 
-    /// The value of a `KEY=VALUE` argument: a Lua number, boolean, quoted string or table if it is
-    /// one, else text as it is. Nothing is computed: a date is no subtraction.
+    /// Parses the value of a `KEY=VALUE` argument: a Lua number, boolean, quoted string or table,
+    /// otherwise plain text. Nothing is computed: a date is not a subtraction.
     pub(crate) fn literal(text: &str) -> Setting {
         let value = match text {
             "true" => Some(Setting::Bool(true)),
@@ -85,25 +85,25 @@ impl Config {
         }
     }
 
-    /// Sets a setting that is not there.
+    /// Sets a setting unless it exists.
     pub(crate) fn set_default(&mut self, name: &str, value: impl FnOnce() -> Setting) {
         if self.get(name).is_none() {
             self.set(name.as_bytes(), value());
         }
     }
 
-    /// The names of all settings.
+    /// Returns the names of all settings.
     pub(crate) fn names(&self) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
         self.settings.iter().map(|(name, _)| String::from_utf8_lossy(name))
     }
 
-    /// A setting.
+    /// Returns a setting.
     pub(crate) fn get(&self, name: &str) -> Option<&Setting> {
         let found = self.settings.iter().find(|(known, _)| known == name.as_bytes());
         found.map(|(_, value)| value)
     }
 
-    /// A setting that must be text, if it is there.
+    /// Returns a setting that must be text, if it exists.
     pub(crate) fn text(&self, name: &str) -> Result<Option<&[u8]>, String> {
         match self.get(name) {
             None => Ok(None),
@@ -112,7 +112,7 @@ impl Config {
         }
     }
 
-    /// A setting that must be a number from 0 to `max`, if it is there.
+    /// Returns a setting that must be a number from 0 to `max`, if it exists.
     pub(crate) fn number(&self, name: &str, max: u64, kind: &str) -> Result<Option<u64>, String> {
         match self.get(name) {
             None => Ok(None),
@@ -129,7 +129,7 @@ impl Config {
         }
     }
 
-    /// The settings as a Lua table.
+    /// Converts the settings to a Lua table.
     pub(crate) fn to_table(&self, lua: &Lua) -> mlua::Result<Table> {
         let table = lua.create_table()?;
         for (name, value) in &self.settings {
@@ -179,7 +179,7 @@ impl Config {
     }
 }
 
-/// Whether text is one string in quotes: the second of its quotes is its end.
+/// Whether text is a single quoted string: its second quote is its end.
 fn is_quoted(text: &str) -> bool {
     let bytes = text.as_bytes();
     let Some((&quote, rest)) = bytes.split_first().filter(|(first, _)| b"\"'".contains(first))
@@ -195,7 +195,7 @@ fn is_quoted(text: &str) -> bool {
     end.is_some_and(|end| end + 1 == rest.len())
 }
 
-/// A number as Lua 5.1 writes it.
+/// Parses a number as Lua 5.1 writes it.
 fn number(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if let Some(digits) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
@@ -203,7 +203,7 @@ fn number(text: &str) -> Option<f64> {
         let number = is_hex.then(|| u64::from_str_radix(digits, 16).ok()).flatten()? as f64;
         return Some(if text.starts_with('-') { -number } else { number });
     }
-    // Rust knows words for the infinities and a sign before each number, too.
+    // Rust also accepts words for the infinities and a sign before any number.
     let is_decimal = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     text.parse().ok().filter(|_| is_decimal)
 }
@@ -229,7 +229,7 @@ impl Setting {
     }
 }
 
-/// A Lua without libraries, with limits of its own.
+/// Creates a Lua state without libraries, with limits of its own.
 fn bare_lua() -> Lua {
     let lua = Lua::new_with(StdLib::NONE, mlua::LuaOptions::new()).unwrap_or_default();
     let triggers = HookTriggers::new().every_nth_instruction(MAX_INSTRUCTIONS);
@@ -241,7 +241,7 @@ fn bare_lua() -> Lua {
     lua
 }
 
-/// The first line of what Lua said: not the traceback.
+/// Returns the first line of Lua's message, without the traceback.
 pub(crate) fn words(error: mlua::Error) -> String {
     let text = match error {
         mlua::Error::SyntaxError { message, .. } => message,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `--decoder`: the messages of standard input, each decoded by a module, in a pipe. A message's
-//! position goes along with the last message that is made of it.
+//! `--decoder`: each message of standard input is decoded by a module. A message's position is sent
+//! with the last message that is made from it.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -57,11 +57,11 @@ pub(crate) fn run(plan: &Plan, decoding: &Decoding, plugin: &Plugin) -> Result<S
     Ok(status?.and(plan.writing.status(job.written)))
 }
 
-/// What a decoder injects for one message.
+/// The messages that a decoder injects for one message.
 #[derive(Debug, Default)]
 struct Made {
     bytes: Vec<u8>,
-    /// Where each message ends.
+    /// The end of each message.
     ends: Vec<usize>,
 }
 
@@ -87,7 +87,7 @@ impl Host for Made {
     }
 }
 
-/// The work on all messages.
+/// The processing of all messages.
 struct Job<'a> {
     name: &'a str,
     decoding: &'a Decoding,
@@ -102,9 +102,9 @@ struct Job<'a> {
     marks: Marks,
     /// The file for messages that cannot be decoded.
     spill: Option<Output>,
-    /// How many more messages are wanted.
+    /// Number of messages still wanted.
     left: u64,
-    /// Messages that could not be decoded.
+    /// Number of messages that could not be decoded.
     failed: u64,
     written: u64,
 }
@@ -113,14 +113,14 @@ impl Job<'_> {
     fn run(&mut self, out: &mut Output) -> Result<Status, Stop> {
         let mut reader = FrameReader::new(Input::stdin()?, DEFAULT_READ_LIMIT, 0);
         let read = reader.read_all(out, self).and_then(|_| self.put_marks(out));
-        // Also what was decoded before a signal is written.
+        // Output produced before a signal is written too.
         let written = out.flush();
         read.and(written)?;
         let is_failed = reader.damages() > 0 || self.decoding.strict && self.failed > 0;
         Ok(Status::failed_if(is_failed))
     }
 
-    /// Writes what the decoder made of a message.
+    /// Writes the decoder's result for a message.
     fn put_made(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Stop> {
         let made = std::mem::take(&mut *self.made.borrow_mut());
         let mut start = 0;
@@ -140,7 +140,7 @@ impl Job<'_> {
         if made.ends.is_empty() {
             self.drop_position(frame.header.checkpoint, out)?;
         }
-        // Its buffers are used again.
+        // Reuses the buffers.
         let mut empty = self.made.borrow_mut();
         *empty = made;
         empty.bytes.clear();
@@ -148,7 +148,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Does with a message that cannot be decoded what is to be done.
+    /// Handles a message that cannot be decoded.
     fn put_unparsed(&mut self, frame: &Frame<'_>, why: &str, out: &mut Output) -> Result<(), Stop> {
         self.failed += 1;
         let done = self.decoding.unparsed.done();
@@ -200,7 +200,7 @@ impl Job<'_> {
 impl Receive for Job<'_> {
     fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow {
         if let Some(checkpoint) = frame.header.checkpoint {
-            // Whatever happens to it, its position is the one to pass on.
+            // Whatever happens to the message, its position is the one to forward.
             self.marks.pass(checkpoint);
         }
         if frame.header.hmac.is_some() {
@@ -241,16 +241,16 @@ impl Receive for Job<'_> {
     }
 }
 
-/// Gives a further message that was made of one another Uuid, always the same, so that it is not
-/// taken for a repetition of the first.
+/// Gives each further message made from the same one a different, reproducible Uuid, so that it is
+/// not taken for a repetition of the first.
 fn tell_apart(message: &mut [u8], origin: &MessageView<'_>, index: u64) {
-    /// An odd number, so that no two of the indices give the same.
+    /// An odd number, so that all indices yield different values.
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
     // Where `inject_message` puts it.
     let Some([0x0a, 16, uuid @ ..]) = message.first_chunk_mut::<18>() else { return };
     if origin.uuid == Some(uuid.as_slice()) {
         let other = index.wrapping_mul(SPREAD).to_be_bytes();
-        // Behind the bits that say of what kind it is.
+        // After the version and variant bits.
         for (byte, other) in uuid.iter_mut().rev().zip(other).take(7) {
             *byte ^= other;
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What hindsight fills in for a plugin: the values that `read_config` always finds, and those of
-//! a `hindsight.cfg` (`--defaults`).
+//! Defaults that hindsight provides for a plugin: the values that `read_config` always finds, and
+//! those of a `hindsight.cfg` (`--defaults`).
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use heka_core::report::Stop;
 
 use crate::config::{Config, Key, Setting};
 
-/// Where hindsight installs plugins, unless its configuration says otherwise.
+/// Hindsight's default directory of plugins.
 pub(crate) const INSTALL_PATH: &str = "/usr/share/luasandbox/sandboxes/heka";
 
 /// Size at which hindsight begins a new output file.
@@ -16,15 +16,15 @@ const OUTPUT_SIZE: f64 = 67_108_864.0;
 /// Longest message of a stream reader.
 const MAX_MESSAGE_SIZE: f64 = 65_536.0;
 
-/// Options of `hindsight.cfg` that a plugin finds under the same name.
+/// Options of `hindsight.cfg` with the same name for plugins.
 const SAME: [&str; 5] =
     ["output_path", "output_size", "sandbox_run_path", "sandbox_install_path", "max_message_size"];
 
-/// Options under another name: `hindsight.cfg`'s, and the plugin's.
+/// Options with a different name: `hindsight.cfg`'s, and the plugin's.
 const RENAMED: [(&str, &str); 3] =
     [("io_lua_path", "path"), ("io_lua_cpath", "cpath"), ("hostname", "Hostname")];
 
-/// Options that concern hindsight alone.
+/// Options that only concern hindsight.
 const OTHERS: [&str; 10] = [
     "sandbox_load_path",
     "analysis_threads",
@@ -38,7 +38,7 @@ const OTHERS: [&str; 10] = [
     "output_defaults",
 ];
 
-/// What `input_defaults` may set.
+/// Settings allowed in `input_defaults`.
 const INPUT_DEFAULTS: [&str; 7] = [
     "output_limit",
     "memory_limit",
@@ -49,10 +49,10 @@ const INPUT_DEFAULTS: [&str; 7] = [
     "shutdown_on_terminate",
 ];
 
-/// Adds what the `hindsight.cfg` at `path` says and `config` does not.
+/// Adds the settings of the `hindsight.cfg` at `path` that `config` does not have.
 ///
 /// # Errors
-/// A file that cannot be read, an option that hindsight does not know; status 1.
+/// A file that cannot be read, or an unknown option; status 1.
 pub(crate) fn take_over(config: &mut Config, path: &Path) -> Result<(), Stop> {
     let hindsight = super::plugin::read_config(path)?;
     let wrong = |why: String| Stop::failed(format_args!("{}: {why}", path.display()));
@@ -85,10 +85,10 @@ pub(crate) fn take_over(config: &mut Config, path: &Path) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Adds what a plugin finds under hindsight whatever its configuration says. `run_path` is where
-/// that stands.
+/// Adds the settings that a plugin always finds under hindsight. `run_path` is the directory of its
+/// configuration.
 pub(crate) fn complete(config: &mut Config, run_path: &Path, filename: &str) {
-    // A plugin's configuration may use the names of hindsight's.
+    // A plugin's configuration may use hindsight's names.
     for (theirs, ours) in RENAMED {
         let value = config.get(theirs).cloned();
         fill(config, ours, value.as_ref());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a plugin reads and what it left behind, for the fuzz targets.
+//! The inputs of a plugin, and the data that it leaves behind, for the fuzz targets.
 
 #![cfg(feature = "fuzzing")]
 #![expect(dead_code, unused_imports, reason = "the parsers alone are used")]
@@ -27,7 +27,7 @@ fn sandbox(source: &str) -> Sandbox {
     Sandbox::new(script, config, &limits, &host).expect("a plugin")
 }
 
-/// A configuration, and the same text as one argument: evaluated to plain values or refused.
+/// Evaluates a configuration, and the same text as one argument, to plain values or rejects it.
 pub fn configuration(input: &[u8]) {
     if let Ok(config) = Config::evaluate(input, "=cfg") {
         for name in config.names() {
@@ -40,7 +40,7 @@ pub fn configuration(input: &[u8]) {
     }
 }
 
-/// Data of an earlier run: executed within limits, and what can be restored can be kept again.
+/// Executes the data of an earlier run within limits; restored data can be stored again.
 pub fn preserved(input: &[u8], scratch: &Path) {
     let restored = || sandbox("function process_message() return 0 end");
     std::fs::write(scratch, input).expect("a scratch file");
@@ -48,7 +48,8 @@ pub fn preserved(input: &[u8], scratch: &Path) {
     if first.restore(scratch).is_err() || first.preserve(scratch).is_err() {
         return;
     }
-    // A table of several names has any of them; what is there the second time is there the third time.
+    // A table with several names keeps any of them; the data of the second time is the same the
+    // third time.
     let count = |path: &Path| {
         let text = std::fs::read(path).unwrap_or_default();
         text.iter().filter(|byte| **byte == b'\n').count()
@@ -60,7 +61,7 @@ pub fn preserved(input: &[u8], scratch: &Path) {
     assert_eq!(count(scratch), lines, "other data");
 }
 
-/// A stream of messages that a plugin reads, in pieces whose length the first byte gives.
+/// Reads a stream of messages like a plugin, in pieces of the length in the first byte.
 pub fn stream_reader(input: &[u8]) {
     const PLUGIN: &str = r#"
         require "string"

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a sandbox needs of the program around it.
+//! The interface of a sandbox to the program around it.
 
 use std::os::fd::BorrowedFd;
 
-/// A position in a plugin's source, in the plugin's own terms.
+/// A position in a plugin's source, as the plugin represents it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Checkpoint {
     /// A Lua number.
     Number(f64),
-    /// A Lua string: any bytes.
+    /// A Lua string: arbitrary bytes.
     Text(Vec<u8>),
 }
 
-/// Answers of [`Host::inject`].
+/// Results of [`Host::inject`].
 pub(crate) mod answer {
-    /// The message and the checkpoint are taken.
+    /// The message and the checkpoint are accepted.
     pub(crate) const TAKEN: i32 = 0;
-    /// The message is refused.
+    /// The message is rejected.
     pub(crate) const REFUSED: i32 = 1;
-    /// The checkpoint is refused, and the message with it.
+    /// The checkpoint is rejected, and the message with it.
     pub(crate) const BAD_CHECKPOINT: i32 = 2;
 }
 
-/// Severity of a sandbox's log line, as syslog counts.
+/// Severity of a sandbox's log line, as in syslog.
 pub(crate) mod level {
-    /// The plugin cannot go on.
+    /// The plugin cannot continue.
     pub(crate) const ERROR: u8 = 3;
     /// Something was skipped.
     pub(crate) const WARNING: u8 = 4;
@@ -34,16 +34,16 @@ pub(crate) mod level {
 
 /// The program around a sandbox.
 pub(crate) trait Host {
-    /// Takes a message, a checkpoint, or both; neither is a synchronisation point. The answer is
-    /// one of [`answer`].
+    /// Accepts a message, a checkpoint, or both; neither is a synchronisation point. Returns one of
+    /// [`answer`].
     fn inject(&mut self, message: Option<&[u8]>, checkpoint: Option<&Checkpoint>) -> i32;
-    /// Takes a line of the log.
+    /// Accepts a line of the log.
     fn log(&mut self, level: u8, component: &str, text: &str);
-    /// Waits until `fd` has something to read; `false` if the plugin shall see an end instead.
+    /// Waits until `fd` is readable; `false` if the plugin should see the end of input instead.
     fn wait_readable(&mut self, fd: BorrowedFd<'_>) -> bool;
 }
 
-/// Takes all messages, and keeps none.
+/// Accepts all messages, and keeps none.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) struct Sink;
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The thread beside the plugin: writes what waits, sees to signals, and ends what does not end.
+//! The thread beside the plugin: writes pending output, handles signals, and ends a plugin that
+//! does not end.
 //!
-//! A plugin is stopped in three steps. It is asked (`is_running()` turns false); it is made to
-//! (every instruction raises an error); and if it does not come back from a call of C code, the
-//! process ends. The same two last steps meet a call that takes more than its processor time.
+//! A plugin is stopped in three steps. It is asked (`is_running()` returns false); it is forced
+//! (every instruction raises an error); and if it does not return from a call of C code, the
+//! process ends. The last two steps also apply to a call that exceeds its processor time.
 //!
-//! A plugin that sleeps in a call does not see that it is asked. The call is interrupted, twice if
-//! need be, and if it sleeps on, the process ends.
+//! A plugin that sleeps in a call does not notice that it is asked. The call is interrupted, twice
+//! if necessary, and if it continues to sleep, the process ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,56 +21,56 @@ use nix::time::{ClockId, clock_gettime};
 use crate::outlet::Outlet;
 use crate::sandbox::{Cause, Limits};
 
-/// Time between two looks.
+/// Interval of checks.
 const TICK: Duration = Duration::from_millis(100);
-/// Time between two stores of a checkpoint.
+/// Interval at which checkpoints are stored.
 const SAVE_PERIOD: Duration = Duration::from_secs(1);
-/// How long a plugin may take to end when it is asked to.
+/// Time for a plugin to end after it was asked to.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-/// Time between two looks once a signal has come.
+/// Interval of checks after a signal.
 const SHORT_TICK: Duration = Duration::from_millis(50);
-/// How often a call that sleeps is interrupted before the process ends.
+/// Number of times that a sleeping call is interrupted before the process ends.
 const INTERRUPTS: u32 = 2;
-/// How long it may take when it is made to.
+/// Time for a plugin to end after it was forced to.
 const FORCE: Duration = Duration::from_secs(2);
 
-/// What the two threads share.
+/// The state shared by the two threads.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     /// Name of the plugin.
     name: String,
     pub(crate) limits: Arc<Limits>,
-    /// What the plugin injects into; a decoder writes by itself.
+    /// The outlet that the plugin injects into; a decoder writes by itself.
     outlet: Option<Arc<Outlet>>,
-    /// Processor time of one call whose instructions are limited.
+    /// Limit on the processor time of one call whose instructions are limited.
     cpu_limit: Option<Duration>,
-    /// How long the plugin may take to end when a signal asks for it.
+    /// Time for the plugin to end after a signal.
     patience: Duration,
-    /// Whether the run has ended normally, so that nothing remains to be kept.
+    /// Whether the run has ended normally, so that there is nothing left to do.
     is_done: AtomicBool,
 }
 
-/// What the keeper has seen so far.
+/// The observations of the keeper.
 #[derive(Debug, Default)]
 struct Watch {
-    /// When a signal was seen.
+    /// When a signal was noticed.
     signalled: Option<Instant>,
-    /// When the plugin was made to end.
+    /// When the plugin was forced to end.
     forced: Option<Instant>,
-    /// The call that is running, and the processor time at its first sight.
+    /// The call in progress, and the processor time when it was first seen.
     call: Option<(u64, Duration)>,
     saved: Option<Instant>,
     /// Processor time of the plugin's thread when it was last seen asleep.
     asleep: Option<u64>,
-    /// How often the call in which it sleeps was interrupted.
+    /// Number of times that the sleeping call was interrupted.
     interrupts: u32,
 }
 
 impl Keeper {
-    /// Starts the thread; it dies with the process.
+    /// Starts the thread; it lives as long as the process.
     ///
     /// # Errors
-    /// If there can be no thread.
+    /// If no thread can be created.
     pub(crate) fn start(
         name: &str,
         cpu_limit: Option<Duration>,
@@ -91,7 +92,7 @@ impl Keeper {
         Ok(keeper)
     }
 
-    /// The run has ended in order, so that nothing remains to be kept.
+    /// Notes that the run has ended normally, so that there is nothing left to do.
     pub(crate) fn finish(&self) {
         self.is_done.store(true, Ordering::SeqCst);
     }
@@ -141,8 +142,8 @@ impl Keeper {
         }
     }
 
-    /// Interrupts a call that the plugin, or the end of its Lua state, sleeps in. Our own waits end
-    /// with the signal, but for the one for a reader of the output.
+    /// Interrupts a call in which the plugin, or the destruction of its Lua state, sleeps. The
+    /// host's own waits end with the signal, except the one for a reader of the output.
     fn wake(&self, watch: &mut Watch) {
         let is_waiting = self.outlet.as_ref().is_some_and(|outlet| outlet.is_waiting());
         let now = asleep().filter(|_| !is_waiting);
@@ -163,7 +164,7 @@ impl Keeper {
         watch.forced.get_or_insert_with(Instant::now);
     }
 
-    /// Whether the call that is running has had its processor time.
+    /// Whether the call in progress has exceeded its processor time.
     fn is_over_time(&self, watch: &mut Watch) -> bool {
         let (Some(limit), Some(call)) = (self.cpu_limit, self.limits.limited_call()) else {
             watch.call = None;
@@ -180,7 +181,7 @@ impl Keeper {
         }
     }
 
-    /// The plugin hangs where no error can be raised: the process ends under it.
+    /// Ends the process: the plugin hangs where no error can be raised.
     fn end(&self) {
         if self.is_done.load(Ordering::SeqCst) {
             return;
@@ -203,7 +204,7 @@ impl Keeper {
     }
 }
 
-/// Processor time of the main thread in ticks, if it is asleep (proc(5)).
+/// Returns the processor time of the main thread in ticks, if it is asleep (proc(5)).
 fn asleep() -> Option<u64> {
     let pid = std::process::id();
     let stat = std::fs::read_to_string(format!("/proc/self/task/{pid}/stat")).ok()?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What heka-sandbox counts.
+//! Statistics of heka-sandbox.
 
 use heka_core::report::stats::{Counter, Metric};
 

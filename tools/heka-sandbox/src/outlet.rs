@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Standard output and the checkpoint file, shared by the plugin's thread and the keeper's.
 //!
-//! The plugin may block in a read that nobody here sees, so what it has injected must be written
-//! by another thread after a short while; and a checkpoint counts only once the messages before it
-//! are written.
+//! The plugin may block in a read that is not visible here, so messages that it has injected must
+//! be written by another thread after a short while; and a checkpoint counts only once the messages
+//! before it are written.
 //!
-//! That other thread also watches the plugin, so a reader that does not read must not hold it up:
+//! That other thread also watches the plugin, so a reader that does not read must not block it:
 //! nobody waits for room while the outlet is locked. The plugin's thread waits in
-//! [`Outlet::wait_for_room`], until all it has injected is taken or it is made to end.
+//! [`Outlet::wait_for_room`], until everything it has injected is written or it is forced to end.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
@@ -20,21 +20,21 @@ use heka_core::os::{Backlog, Output, wait};
 use heka_core::report::{Cause as _, Explain as _, Stop};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// How long a message may wait for company.
+/// Maximum time that a message is held back to be written with others.
 const DELAY: Duration = Duration::from_millis(10);
-/// With this many bytes waiting the plugin waits too, until all are written.
+/// Number of pending bytes at which the plugin waits until all are written.
 const FULL: usize = 64 * 1024;
-/// Time between two looks at whether the plugin is to wait on, in milliseconds.
+/// Interval of checks whether the plugin should continue to wait, in milliseconds.
 const TICK: u8 = 100;
 
-/// Where messages and checkpoints go.
+/// The destination of messages and checkpoints.
 #[derive(Debug)]
 pub(crate) struct Outlet {
     shared: Mutex<Shared>,
     filled: Condvar,
-    /// The output's descriptor, to wait for it with nothing locked.
+    /// The output's descriptor, for waiting without the lock.
     fd: OwnedFd,
-    /// Whether the plugin's thread waits for room.
+    /// Whether the plugin's thread is waiting for room.
     waits: AtomicBool,
     file: Mutex<Option<CheckpointFile>>,
     /// Name of the source in the checkpoint file.
@@ -44,21 +44,21 @@ pub(crate) struct Outlet {
 #[derive(Debug)]
 struct Shared {
     out: Backlog,
-    /// When the first message that is not written came, or the reader had no room last.
+    /// When the first pending message was added, or the reader last had no room.
     since: Option<Instant>,
-    /// Checkpoint of what is in the buffer, and of what is written.
+    /// Checkpoint of the buffered messages, and of the written ones.
     buffered: Option<Vec<u8>>,
     written: Option<Vec<u8>>,
-    /// Why nothing more can be written.
+    /// The reason why nothing more can be written.
     failure: Option<Stop>,
     has_failed: bool,
 }
 
 impl Outlet {
-    /// Messages to `out`, checkpoints to `file` under `key`.
+    /// Creates an outlet: messages to `out`, checkpoints to `file` under `key`.
     ///
     /// # Errors
-    /// If there is no descriptor left.
+    /// If no descriptor is available.
     pub(crate) fn new(
         out: Output,
         file: Option<CheckpointFile>,
@@ -81,8 +81,8 @@ impl Outlet {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends a message, as `put` makes it, and notes the checkpoint behind it. `None` if nothing
-    /// can be written any more.
+    /// Appends a message, created by `put`, and notes the checkpoint after it. `None` if nothing
+    /// more can be written.
     pub(crate) fn put<E>(
         &self,
         checkpoint: Option<Vec<u8>>,
@@ -114,7 +114,7 @@ impl Outlet {
         shared.settle(Ok(()));
     }
 
-    /// Waits for the reader if much is buffered, as long as `goes_on`.
+    /// Waits for the reader if much is pending, as long as `goes_on` returns `true`.
     pub(crate) fn wait_for_room(&self, goes_on: impl Fn() -> bool) {
         if self.lock().out.pending() < FULL {
             return;
@@ -122,23 +122,23 @@ impl Outlet {
         self.waits.store(true, Ordering::SeqCst);
         while goes_on() && !self.flush() {
             let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)];
-            // An error means that a signal came: the keeper knows what to do then.
+            // An error means that a signal came, which the keeper handles.
             let _ready = poll(&mut fds, PollTimeout::from(TICK));
         }
         self.waits.store(false, Ordering::SeqCst);
     }
 
-    /// Whether the plugin's thread waits until the reader takes something.
+    /// Whether the plugin's thread is waiting for the reader.
     pub(crate) fn is_waiting(&self) -> bool {
         self.waits.load(Ordering::SeqCst)
     }
 
-    /// Writes what the reader takes now; whether nothing is left to write.
+    /// Writes as much as the reader accepts now; returns whether that was everything.
     pub(crate) fn flush(&self) -> bool {
         self.lock().flush()
     }
 
-    /// Waits until messages have waited long enough, and writes them; or for `tick`.
+    /// Waits until messages have been held back long enough, and writes them; at most for `tick`.
     pub(crate) fn flush_later(&self, tick: Duration) {
         let shared = self.lock();
         let timeout =
@@ -146,12 +146,12 @@ impl Outlet {
         let waited = self.filled.wait_timeout(shared, timeout);
         let (mut shared, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if shared.since.is_some_and(|since| since.elapsed() >= DELAY) && !shared.flush() {
-            // The reader has no room. It is asked again when the keeper has looked around.
+            // The reader has no room. Try again after the keeper's next check.
             shared.since = Some(Instant::now() + tick);
         }
     }
 
-    /// Whether nothing more can be written. Notices also that nobody reads.
+    /// Whether nothing more can be written, or the reader has gone.
     pub(crate) fn has_failed(&self) -> bool {
         let mut shared = self.lock();
         if !shared.has_failed && shared.is_unread() {
@@ -160,12 +160,12 @@ impl Outlet {
         shared.has_failed
     }
 
-    /// Why nothing more can be written, once.
+    /// Takes the reason why nothing more can be written.
     pub(crate) fn take_failure(&self) -> Option<Stop> {
         self.lock().failure.take()
     }
 
-    /// The same without waiting for anybody, after what can still be written is.
+    /// Like [`Outlet::take_failure`], without blocking, after writing what is still possible.
     pub(crate) fn try_finish(&self) -> Option<Stop> {
         let mut shared = self.shared.try_lock().ok()?;
         shared.flush();
@@ -177,11 +177,11 @@ impl Outlet {
     /// Writes everything and stores the checkpoint.
     ///
     /// # Errors
-    /// What prevented it.
+    /// Any write error.
     pub(crate) fn finish(&self) -> Result<(), Stop> {
         while !self.flush() {
             if let Err(Stop::Signal(_)) = wait(&[(self.fd.as_fd(), PollFlags::POLLOUT)], None) {
-                // A last try, which does not take long.
+                // A last attempt, which does not take long.
                 self.lock().flush_in_grace();
                 break;
             }
@@ -190,7 +190,7 @@ impl Outlet {
         self.take_failure().map_or(saved, Err)
     }
 
-    /// Stores the checkpoint of what is written.
+    /// Stores the checkpoint of the written messages.
     ///
     /// # Errors
     /// `FILE: CAUSE`.
@@ -218,7 +218,7 @@ impl Shared {
         self.has_failed || self.out.pending() == 0
     }
 
-    /// Writes what the reader takes soon, once a signal has come.
+    /// Writes what the reader accepts within a short time, after a signal.
     fn flush_in_grace(&mut self) {
         if !self.has_failed {
             let flushed = self.out.flush();
@@ -226,7 +226,7 @@ impl Shared {
         }
     }
 
-    /// Draws the conclusions after something was written, or could not be.
+    /// Updates the state after an attempt to write.
     fn settle(&mut self, outcome: Result<(), Stop>) {
         match outcome {
             Ok(()) if self.out.pending() == 0 => {

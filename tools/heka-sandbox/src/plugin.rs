@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which file is the plugin, and what its configuration comes to.
+//! Locates the plugin and evaluates its configuration.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,28 +11,28 @@ use crate::config::{Config, Setting};
 use crate::defaults::{self, INSTALL_PATH};
 use crate::sandbox::Script;
 
-/// A plugin and its configuration, read and not yet run.
+/// A plugin and its configuration, loaded but not running.
 #[derive(Debug)]
 pub(crate) struct Plugin {
-    /// Path of the Lua file, as it is shown.
+    /// Path of the Lua file, as shown.
     pub(crate) name: String,
-    /// What `require` would call a decoder.
+    /// The name of a decoder for `require`.
     pub(crate) module: Option<String>,
-    /// The Lua file.
+    /// The contents of the Lua file.
     pub(crate) source: Vec<u8>,
-    /// The configuration with everything filled in that hindsight fills in.
+    /// The configuration, including everything that hindsight adds.
     pub(crate) config: Config,
-    /// Its Logger, under which its checkpoints are kept.
+    /// Its Logger, which is the key of its checkpoints.
     pub(crate) logger: String,
-    /// Time between calls, if it is called more than once.
+    /// Interval between calls, if it is called more than once.
     pub(crate) ticker_interval: Option<Duration>,
 }
 
 impl Plugin {
-    /// Reads what the plan names.
+    /// Reads the files of the plan.
     ///
     /// # Errors
-    /// A file that cannot be read, or a configuration that is wrong; status 1.
+    /// A file that cannot be read, or an invalid configuration; status 1.
     pub(crate) fn open(plan: &Plan) -> Result<Self, Stop> {
         let is_config = plan.plugin.extension().is_some_and(|extension| extension == "cfg");
         let mut config = configuration(plan, is_config)?;
@@ -46,7 +46,7 @@ impl Plugin {
         };
         let name = path.display().to_string();
         let source = std::fs::read(&path).at(&name)?;
-        // A message that comes to a decoder has its own.
+        // A message for a decoder has its own.
         let logger = logger(&mut config, &plan.plugin, !is_decoder);
         let folder = |path: &Path| path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         let filename = path.file_name().unwrap_or_default().to_string_lossy();
@@ -67,13 +67,13 @@ impl Plugin {
         Ok(Self { name, module, source, config, logger, ticker_interval })
     }
 
-    /// The file, for a sandbox.
+    /// Returns the file, for a sandbox.
     pub(crate) fn script(&self) -> Script<'_> {
         Script { name: &self.name, text: &self.source, module: self.module.as_deref() }
     }
 }
 
-/// What the configuration, the command line and hindsight's own configuration say.
+/// Combines the configuration, the command line and hindsight's own configuration.
 fn configuration(plan: &Plan, is_config: bool) -> Result<Config, Stop> {
     let path = if is_config { Some(&plan.plugin) } else { plan.config.as_ref() };
     let mut config = match path {
@@ -89,8 +89,8 @@ fn configuration(plan: &Plan, is_config: bool) -> Result<Config, Stop> {
     Ok(config)
 }
 
-/// The name of a module by its path: from the folder `decoders` on, as in `decoders.nginx.access`, by
-/// which it finds its part of the configuration.
+/// Returns the name of a module, from its path below the directory `decoders`, as in
+/// `decoders.nginx.access`; the module finds its part of the configuration by this name.
 fn module_name(path: &Path) -> String {
     let path = path.with_extension("");
     let parts: Vec<_> = path.iter().map(std::ffi::OsStr::to_string_lossy).collect();
@@ -105,7 +105,7 @@ pub(crate) fn read_config(path: &Path) -> Result<Config, Stop> {
     Config::evaluate(&text, &format!("@{name}")).map_err(Stop::failed)
 }
 
-/// The Lua file that a configuration names: beside it, or where hindsight installs them.
+/// Finds the Lua file of a configuration: beside it, or in hindsight's directory.
 fn find(config_path: &Path, config: &Config) -> Result<PathBuf, String> {
     let filename = config.text("filename")?.ok_or("filename must be set to a string")?;
     let filename = String::from_utf8_lossy(filename).into_owned();
@@ -128,7 +128,7 @@ fn find(config_path: &Path, config: &Config) -> Result<PathBuf, String> {
     Err(format!("neither {} nor {} is there", beside.display(), installed.display()))
 }
 
-/// The configuration's Logger, or `input.NAME` as in hindsight.
+/// Returns the configuration's Logger, or `input.NAME` as in hindsight.
 fn logger(config: &mut Config, path: &Path, is_default: bool) -> String {
     let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     if is_default {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Loads the plugin and calls it: once, at intervals, or for as long as it does not return.
+//! Loads the plugin and calls it: once, at intervals, or until it ends.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use crate::plugin::Plugin;
 use crate::sandbox::{Limits, Outcome, Sandbox, State};
 use crate::stdout::{self, Stdout};
 
-/// Time between two looks at what the keeper found out.
+/// Interval of checks of the keeper's state.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Runs the plugin to its end.
@@ -55,13 +55,13 @@ pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     }));
     let ended = live(plan, &plugin, limits, &host);
     keeper.finish();
-    // Also what was injected before an error or a signal is written.
+    // Messages injected before an error or a signal are written too.
     let written = outlet.finish();
     let status = outcome(ended, written)?;
     Ok(status.and(plan.writing.status(host.borrow().written)))
 }
 
-/// What a run comes to, given how the plugin ended and how writing did.
+/// Determines the result of a run from the end of the plugin and the result of writing.
 fn outcome(ended: Result<Status, Stop>, written: Result<(), Stop>) -> Result<Status, Stop> {
     match (ended, written) {
         (Err(Stop::Signal(signal)), Err(Stop::Error { text, .. })) => {
@@ -73,7 +73,7 @@ fn outcome(ended: Result<Status, Stop>, written: Result<(), Stop>) -> Result<Sta
     }
 }
 
-/// Plugins reckon in UTC, whatever the user's zone is.
+/// Sets the time zone to UTC, which plugins expect.
 pub(crate) fn live_in_utc() {
     #[expect(unsafe_code, reason = "C's time functions, which Lua uses, know the zone from here")]
     // SAFETY: the one other thread that may run, the meter of --progress, is Rust throughout and
@@ -106,7 +106,7 @@ fn decode(position: &[u8], key: &str) -> Option<crate::host::Checkpoint> {
     checkpoint
 }
 
-/// From loading the plugin to keeping its global data.
+/// The life of a plugin, from loading it to storing its global data.
 fn live(
     plan: &Plan,
     plugin: &Plugin,
@@ -114,12 +114,12 @@ fn live(
     host: &Rc<RefCell<Stdout>>,
 ) -> Result<Status, Stop> {
     let loaded = Sandbox::new(plugin.script(), plugin.config.clone(), limits, host);
-    // Its words have been logged.
+    // The error has been logged.
     let sandbox = loaded.map_err(|_| stopped(host).unwrap_or(Stop::Said(Status::Failed)))?;
     preserving(plan, &sandbox, || call(&plugin.name, &sandbox, plugin.ticker_interval, host))
 }
 
-/// Takes global data from the file of `--preserve` before a run, and keeps it there afterwards.
+/// Restores global data from the file of `--preserve` before a run, and stores it afterwards.
 pub(crate) fn preserving(
     plan: &Plan,
     sandbox: &Sandbox,
@@ -141,7 +141,7 @@ pub(crate) fn preserving(
     Ok(status)
 }
 
-/// Calls the plugin until it has had enough, or its host has.
+/// Calls the plugin until it or its host ends the run.
 fn call(
     name: &str,
     sandbox: &Sandbox,
@@ -181,7 +181,7 @@ fn call(
     }
 }
 
-/// Why the run ends beside the plugin's own doing.
+/// Returns the reason for the end of the run, other than the plugin itself.
 fn stopped(host: &Rc<RefCell<Stdout>>) -> Option<Stop> {
     let failure = host.borrow().outlet.take_failure();
     failure.or_else(|| signal::pending().map(Stop::Signal))

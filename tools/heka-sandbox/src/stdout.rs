@@ -16,28 +16,28 @@ use crate::host::{Checkpoint, Host, answer, level};
 use crate::outlet::Outlet;
 use crate::sandbox::{Cause, Limits};
 
-/// Longest checkpoint, in bytes: hindsight's limit.
+/// Maximum size of a checkpoint in bytes: hindsight's limit.
 const MAX_CHECKPOINT: usize = 8191;
-/// Time between two looks at what the keeper found out.
+/// Interval of checks of the keeper's state.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Writes messages and keeps checkpoints.
+/// Writes messages and stores checkpoints.
 #[derive(Debug)]
 pub(crate) struct Stdout {
     pub(crate) outlet: Arc<Outlet>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) encoder: Encoder,
-    /// Messages that were written.
+    /// Number of messages written.
     pub(crate) written: u64,
-    /// Messages that may still be written.
+    /// Number of messages that may still be written.
     pub(crate) left: Option<u64>,
-    /// Key of this source in the headers of frames, if checkpoints travel there.
+    /// Key of this source in frame headers, if checkpoints are sent there.
     pub(crate) travel: Option<String>,
     /// The last checkpoint, for the next call.
     pub(crate) checkpoint: Option<Checkpoint>,
     /// Whether positions without messages are written.
     pub(crate) has_marks: bool,
-    /// The checkpoint that travels, as it does.
+    /// The checkpoint as sent in headers.
     pub(crate) travelling: Vec<u8>,
 }
 
@@ -84,7 +84,7 @@ impl Host for Stdout {
                     self.outlet.flush();
                     deadline = Instant::now() + TICK;
                 }
-                // A signal. To the plugin it looks like the end of its input.
+                // A signal, which the plugin sees as the end of its input.
                 Err(_) => {
                     self.limits.ask_to_end();
                     return false;
@@ -156,13 +156,12 @@ impl Stdout {
     }
 }
 
-/// The text counts, not how it is kept.
+/// Whether a checkpoint is too long; its text counts, not its stored form.
 fn is_too_long(checkpoint: &Checkpoint) -> bool {
     matches!(checkpoint, Checkpoint::Text(text) if text.len() > MAX_CHECKPOINT)
 }
 
-/// A checkpoint as bytes: `n` and the shortest digits that give the number again, or `s` and the
-/// string.
+/// Encodes a checkpoint: `n` and the shortest digits of the number, or `s` and the string.
 pub(crate) fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
     match checkpoint {
         Checkpoint::Number(number) => format!("n{number:?}").into_bytes(),
@@ -170,7 +169,7 @@ pub(crate) fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
     }
 }
 
-/// The checkpoint that [`encode`] wrote; `None` if it did not.
+/// Decodes a checkpoint of [`encode`]; `None` if it is malformed.
 pub(crate) fn decode(position: &[u8]) -> Option<Checkpoint> {
     match position.split_first()? {
         (b'n', digits) => std::str::from_utf8(digits).ok()?.parse().ok().map(Checkpoint::Number),

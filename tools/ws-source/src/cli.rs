@@ -146,7 +146,7 @@ pub(crate) struct Cli {
     common: Common,
 }
 
-/// What separates one payload from the next.
+/// The separation of payloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Framing {
     /// A newline after each
@@ -159,7 +159,7 @@ pub(crate) enum Framing {
     None,
 }
 
-/// What marks the type of payloads, if anything does.
+/// The prefixes that mark the type of payloads, if any.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prefixes {
     text: Vec<u8>,
@@ -174,7 +174,7 @@ impl Prefixes {
         }
     }
 
-    /// The type that a prefix says, and what is behind it.
+    /// Returns the type that a prefix marks, and the rest.
     pub(crate) fn strip<'a>(&self, record: &'a [u8]) -> Option<(Kind, &'a [u8])> {
         [Kind::Text, Kind::Binary].into_iter().find_map(|kind| {
             let prefix = Some(self.of(kind)).filter(|prefix| !prefix.is_empty())?;
@@ -183,7 +183,7 @@ impl Prefixes {
     }
 }
 
-/// How binary messages become payloads.
+/// The conversion of binary messages to payloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Binary {
     /// Their bytes
@@ -194,7 +194,7 @@ pub(crate) enum Binary {
     Skip,
 }
 
-/// What is sent.
+/// The type of outgoing messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sent {
     /// Text (UTF-8)
@@ -212,7 +212,7 @@ impl Tool for Cli {
     }
 }
 
-/// What is to be done, checked.
+/// The validated task.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) endpoint: Endpoint,
@@ -239,7 +239,7 @@ pub(crate) struct Plan {
     pub(crate) backoff: Backoff,
 }
 
-/// The seed's numbers: every 30 s, forever.
+/// The original's defaults: every 30 s, forever.
 const BACKOFF: Backoff = Backoff {
     delay: Duration::from_secs(30),
     growth: 1.0,
@@ -325,7 +325,7 @@ impl Cli {
         }
     }
 
-    /// How payloads are framed in the output.
+    /// Returns the framing of payloads in the output.
     fn record_framing(&self) -> record::Framing {
         match self.framing {
             _ if self.null => record::Framing::Delimited(0),
@@ -336,7 +336,7 @@ impl Cli {
         }
     }
 
-    /// What is sent after every connect, in its order.
+    /// Returns the messages to send after every connect, in order.
     fn init_messages(&self) -> Result<Vec<Message>, Stop> {
         let read =
             |path: &PathBuf| std::fs::read(path).map_err(|error| unusable(path, &error.cause()));
@@ -361,7 +361,7 @@ impl Cli {
     }
 }
 
-/// A code that an application may send (RFC 6455 §7.4.2).
+/// Parses a close code that an application may send (RFC 6455 §7.4.2).
 fn parse_close_code(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(code @ (1000..=1003 | 1007..=1014 | 3000..=4999)) => Ok(code),
@@ -369,7 +369,7 @@ fn parse_close_code(text: &str) -> Result<u16, String> {
     }
 }
 
-/// A control frame holds 125 bytes, two of them the code.
+/// Parses a close reason: a control frame holds 125 bytes, two of them the code.
 fn parse_close_reason(text: &str) -> Result<String, String> {
     if text.len() > 123 {
         return Err("more than 123 bytes".to_owned());
@@ -377,7 +377,7 @@ fn parse_close_reason(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// curl's form.
+/// Parses curl's form of `--resolve`.
 fn parse_resolve(text: &str) -> Result<(HostPort, IpAddr), String> {
     let wrong = || "expected HOST:PORT:ADDR, ADDR in numbers".to_owned();
     let (at, addr) = match text.strip_suffix(']').and_then(|rest| rest.rsplit_once(":[")) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From the URL to an open WebSocket: dialling, TLS, the opening request, redirects.
+//! From the URL to an open WebSocket: connecting, TLS, the opening request, redirects.
 
 use std::time::{Duration, Instant};
 
@@ -11,17 +11,17 @@ use heka_core::report::{self, Stop};
 
 use crate::cli::Plan;
 
-/// Makes connections to the server, all in the same way.
+/// Connects to the server with the same settings each time.
 #[derive(Debug)]
 pub(crate) struct Connector {
     dialer: Dialer,
 }
 
-/// Why there is no connection; another time there may be one.
+/// The reason for a failed attempt; a retry may succeed.
 #[derive(Debug)]
 pub(crate) struct Unconnected {
     pub(crate) fault: Fault,
-    /// How long the server asked us to stay away.
+    /// The delay that the server asked for.
     pub(crate) retry_after: Option<Duration>,
 }
 
@@ -31,11 +31,11 @@ impl From<Fault> for Unconnected {
     }
 }
 
-/// An attempt's outcome: the end of the tool, a connection, or none this time.
+/// The result of an attempt: the end of the tool, a connection, or a failure.
 pub(crate) type Attempt<T> = Result<Result<T, Unconnected>, Stop>;
 
 impl Connector {
-    /// Reads the files that TLS needs, so that a wrong one is reported before anything happens.
+    /// Reads the files for TLS, so that an unusable one is reported before anything else.
     pub(crate) fn new(plan: &mut Plan) -> Result<Self, Stop> {
         let tls = Client::new(std::mem::take(&mut plan.tls));
         if matches!(plan.endpoint.addr, Addr::Tls(_)) {
@@ -44,7 +44,7 @@ impl Connector {
         Ok(Self { dialer: Dialer { settings: plan.settings.clone(), tls } })
     }
 
-    /// Connects, following as many redirects as the plan allows.
+    /// Connects, following redirects within the limit.
     pub(crate) fn connect(&self, plan: &Plan) -> Attempt<Socket<Stream>> {
         let mut endpoint = plan.endpoint.clone();
         let mut left = plan.redirects;
@@ -103,11 +103,11 @@ impl Connector {
 }
 
 impl Plan {
-    /// Where a redirect leads, if it may be followed.
+    /// Returns the target of a redirect, if it may be followed.
     fn follow(&self, from: &Endpoint, location: &str) -> Result<Endpoint, String> {
         let next = from.join(location)?;
         if (self.stdin || !self.init.is_empty()) && !next.is_same_server(&self.endpoint) {
-            // Tokens are in them as often as not.
+            // They often contain tokens.
             return Err("another server does not get what -p, --init-file and --stdin send; \
                         if it may, name its URL"
                 .to_owned());

@@ -8,8 +8,8 @@ mod keystore;
 
 use sha1::{Digest as _, Sha1};
 
-/// A key store of any kind, with the password `secret`: read or refused. A JKS gets the digest that
-/// its contents should have, as nothing else of it is looked at without.
+/// Reads a key store of any kind with the password `secret`, or rejects it. A JKS gets the digest
+/// of its contents, without which nothing else in it is examined.
 pub fn key_store(input: &[u8]) {
     let store = keystore::KeystoreArgs::default();
     let refused = |error: &String| assert!(error.len() < 4096, "{error}");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What ws-source counts.
+//! Statistics of ws-source.
 
 use heka_core::net::put_faults;
 use heka_core::report::stats::{Counter, Metric};

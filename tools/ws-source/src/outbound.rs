@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records of standard input as messages to the server.
+//! Sends records of standard input as messages to the server.
 
 use std::os::fd::BorrowedFd;
 
@@ -19,7 +19,7 @@ pub(crate) struct Outbound {
     progress: Progress,
     kind: Kind,
     prefixes: Prefixes,
-    /// Something could not be sent.
+    /// Whether a record could not be sent.
     pub(crate) lost: bool,
 }
 
@@ -40,8 +40,8 @@ impl Outbound {
         })
     }
 
-    /// Reads once and hands over the messages that are complete; `false` at the end of the input,
-    /// whose last record needs no end.
+    /// Reads once and passes on the complete messages; `false` at the end of the input, whose last
+    /// record needs no delimiter.
     pub(crate) fn read(&mut self, mut send: impl FnMut(Message)) -> Result<bool, Stop> {
         let more = if self.input.read()? { More::Coming } else { More::Ended };
         let (name, kind) = (self.input.name(), self.kind);
@@ -69,12 +69,12 @@ impl Outbound {
         Ok(more == More::Coming)
     }
 
-    /// What to wait for.
+    /// Returns the descriptor to wait for.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.input.fd()
     }
 
-    /// Whether a record was begun whose end has not been read.
+    /// Whether there is an incomplete record.
     pub(crate) fn has_part(&self) -> bool {
         !self.input.data().is_empty()
     }

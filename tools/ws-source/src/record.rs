@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages as records on the output: payloads, JSON, Heka messages.
+//! Converts messages to output records: payloads, JSON, Heka messages.
 //!
 //! ```text
 //! {"time":"2026-01-02T03:04:05.000000006Z","type":"text","data":"…","url":"ws://host/path"}
@@ -19,22 +19,22 @@ use memchr::memchr;
 
 use crate::cli::{Binary, Plan, Prefixes};
 
-/// Makes records of messages.
+/// Converts messages to records.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     form: Form,
     framing: Framing,
     binary: Binary,
     prefixes: Prefixes,
-    /// A payload behind its prefix.
+    /// A payload after its prefix.
     prefixed: Vec<u8>,
-    /// `,"url":"…"}` of JSON.
+    /// `,"url":"…"}` at the end of JSON.
     json_tail: Vec<u8>,
     text: Template,
     raw: Template,
-    /// A payload has been seen that holds what should end it.
+    /// Whether a payload contained its own delimiter, which was reported.
     has_warned: bool,
-    /// Messages that became records.
+    /// Number of records written.
     pub(crate) written: u64,
 }
 
@@ -58,7 +58,7 @@ impl Recorder {
         }
     }
 
-    /// Appends the record of a message; nothing, if messages like it are not wanted.
+    /// Appends the record for a message, or nothing if messages of this kind are skipped.
     pub(crate) fn put(&mut self, out: &mut Vec<u8>, kind: Kind, data: &[u8]) -> Result<(), Stop> {
         let is_binary = kind == Kind::Binary;
         if is_binary && self.binary == Binary::Skip {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The headers of the opening request: the user's own, cookies, and who we are.
+//! The headers of the opening request: user-defined ones, cookies, credentials.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use heka_core::net::ws::{Endpoint, Request};
 use heka_core::report::{self, Stop};
 use zeroize::Zeroizing;
 
-/// Flags of what is said in the request.
+/// Flags for the request.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Request options")]
 pub(crate) struct RequestArgs {
@@ -43,19 +43,19 @@ pub(crate) struct RequestArgs {
     bearer_file: Option<PathBuf>,
 }
 
-/// What is said to servers.
+/// Headers for servers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Headers {
-    /// To every one.
+    /// For all servers.
     open: Vec<(String, String)>,
-    /// Only to the one that the user named.
+    /// Only for the server that the user named.
     secret: Vec<(String, String)>,
     host: Option<String>,
     subprotocols: Vec<String>,
 }
 
 impl Headers {
-    /// The request for an endpoint; a `stranger` is one that a redirect led to.
+    /// Creates the request for an endpoint; a `stranger` was reached through a redirect.
     pub(crate) fn request(&self, endpoint: &Endpoint, stranger: bool) -> Request {
         let mut request = Request::new(endpoint);
         request.subprotocols.clone_from(&self.subprotocols);
@@ -73,7 +73,7 @@ impl Headers {
         self.open.iter().chain(&self.secret).any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
-    /// Adds a header; what must be secret may not be `visible`, as arguments are.
+    /// Adds a header; a secret must not be `visible`, as arguments are.
     fn add(&mut self, line: &str, visible: bool) -> Result<(), String> {
         let (name, value) = line.split_once(':').ok_or("expected 'NAME: VALUE'")?;
         let name = parse_token(name)?;
@@ -105,7 +105,7 @@ impl Headers {
 }
 
 impl RequestArgs {
-    /// Reads the files and checks it all.
+    /// Reads the files and validates everything.
     pub(crate) fn plan(&self, endpoint: &Endpoint) -> Result<Headers, Stop> {
         let mut headers = Headers { subprotocols: self.subprotocol.clone(), ..Headers::default() };
         for header in &self.header {
@@ -138,7 +138,7 @@ impl RequestArgs {
         Ok(headers)
     }
 
-    /// RFC 6265 §5.4: one header for all.
+    /// Joins the cookies into one header (RFC 6265 §5.4).
     fn cookies(&self) -> Result<Vec<String>, Stop> {
         let mut cookies = self.cookie.clone();
         if let Some(path) = &self.cookie_file {
@@ -176,7 +176,7 @@ impl RequestArgs {
     }
 }
 
-/// Keeps a secret off stderr, also without its scheme.
+/// Conceals a secret on stderr, also without its scheme.
 fn conceal(value: &str) {
     report::conceal(value);
     if let Some((_, token)) = value.split_once(' ') {
@@ -191,7 +191,7 @@ fn add_file(headers: &mut Headers, path: &Path) -> Result<(), Stop> {
     Ok(())
 }
 
-/// The lines of a file of secrets that are not empty and no comments.
+/// Returns the lines of a file of secrets, without empty lines and comments.
 fn lines(path: &Path) -> Result<Vec<(usize, String)>, Stop> {
     let text = secret::text(path, secret::read(path)?)?;
     let lines = (1..).zip(text.lines().map(str::trim));
@@ -203,7 +203,7 @@ fn wrong(path: &Path, number: usize, error: &str) -> Stop {
     secret::unusable(path, &format!("line {number}: {error}"))
 }
 
-/// RFC 9110 §5.6.2.
+/// Parses a token (RFC 9110 §5.6.2).
 fn parse_token(text: &str) -> Result<String, String> {
     let text = text.trim();
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
@@ -213,7 +213,7 @@ fn parse_token(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// What cannot end the header and begin another one.
+/// Checks that a value cannot end the header and begin another one.
 fn parse_value(text: &str) -> Result<String, String> {
     if text.chars().any(|c| c.is_control() && c != '\t') {
         return Err("control characters are not allowed".to_owned());
@@ -221,7 +221,8 @@ fn parse_value(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// RFC 6265 §4.1.1, but blanks, quotes and commas in the value go as they are: browsers do so too.
+/// Parses a cookie (RFC 6265 §4.1.1), except that blanks, quotes and commas in the value are
+/// allowed, as in browsers.
 fn parse_cookie(text: &str) -> Result<String, String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     parse_token(name)?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Connects, receives, and comes back when the connection breaks.
+//! Connects, receives, and reconnects when the connection breaks.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -18,10 +18,10 @@ use crate::outbound::Outbound;
 use crate::record::Recorder;
 use crate::session::Session;
 
-/// A connection that lasts this long has succeeded: the delays begin anew.
+/// A connection of this duration counts as a success, which resets the delays.
 const STABLE: Duration = Duration::from_secs(10);
 
-/// Receives until everything asked is done.
+/// Receives until everything requested is done.
 pub(crate) fn run(mut plan: Plan) -> Result<Status, Stop> {
     let out = settle_form(plan.form, Output::stdout()?.unbuffered(plan.writing.unbuffered))?;
     let connector = Connector::new(&mut plan)?;
@@ -35,7 +35,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<Status, Stop> {
         has_forwarded: false,
     };
     let ended = Feed { plan: &plan, connector, session: &mut session }.follow();
-    // Also what came before an error or a signal is written.
+    // Output produced before an error or a signal is written too.
     if !matches!(ended, Err(Stop::BrokenPipe)) {
         session.out.flush()?;
     }
@@ -51,7 +51,7 @@ struct Feed<'a> {
 }
 
 impl Feed<'_> {
-    /// One connection after the other.
+    /// Makes one connection after the other.
     fn follow(&mut self) -> Result<Status, Stop> {
         let shown = self.plan.endpoint.shown.as_str();
         let mut redial = Redial::new(self.plan.backoff);
@@ -91,7 +91,7 @@ impl Feed<'_> {
         }
     }
 
-    /// Waits for the next attempt; a status if there is to be none.
+    /// Waits for the next attempt; returns a status if there is none.
     fn pause(&mut self, end: &End, redial: &mut Redial) -> Result<Option<Status>, Stop> {
         let shown = self.plan.endpoint.shown.as_str();
         let is_done = end.is_orderly() && self.session.input_ended.is_some();
@@ -116,7 +116,7 @@ impl Feed<'_> {
     }
 }
 
-/// How an attempt came to its end.
+/// The end of an attempt.
 enum End {
     Unconnected(Unconnected),
     Closed(Closed),
@@ -134,7 +134,7 @@ impl End {
         }
     }
 
-    /// What kind of failure it is.
+    /// Returns the kind of failure.
     fn kind(&self) -> FaultKind {
         match self {
             Self::Unconnected(unconnected) => unconnected.fault.kind,

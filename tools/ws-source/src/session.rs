@@ -13,27 +13,27 @@ use crate::cli::Plan;
 use crate::outbound::Outbound;
 use crate::record::Recorder;
 
-/// How long a server that sends on after our close frame is waited for.
+/// Time limit for a server that continues to send after our close frame.
 const FLOOD_WAIT: Duration = Duration::from_millis(300);
 
-/// What lasts from one connection to the next.
+/// The state kept from one connection to the next.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) out: Backlog,
     pub(crate) recorder: Recorder,
     /// Standard input, as long as it has something to send.
     pub(crate) outbound: Option<Outbound>,
-    /// Records of standard input were lost.
+    /// Whether records of standard input were lost.
     pub(crate) input_lost: bool,
-    /// When the input ended, if it was read, or the last of it was sent.
+    /// When the input ended or its last record was sent, whichever is later.
     pub(crate) input_ended: Option<Instant>,
-    /// Records of standard input went to this connection.
+    /// Whether records of standard input were sent on this connection.
     pub(crate) has_forwarded: bool,
 }
 
 impl Session {
-    /// Says hello, then writes every message. Comes back with how the connection ended, or breaks
-    /// off when everything asked is done.
+    /// Sends the initial messages, then writes every message. Returns how the connection ended, or
+    /// stops when everything requested is done.
     pub(crate) fn serve(
         &mut self,
         plan: &Plan,
@@ -63,7 +63,7 @@ impl Session {
                     return Err(Stop::Signal(signal));
                 }
                 Err(stop) => {
-                    // Nobody waits for the answer: nobody reads what comes before it either.
+                    // Nobody waits for the response, so nobody reads what comes before it either.
                     socket.close(plan.close.0, &plan.close.1);
                     return Err(stop);
                 }
@@ -77,13 +77,13 @@ impl Session {
         }
     }
 
-    /// When no answer is waited for any longer: only what is on its way can be answered.
+    /// Returns when to stop waiting for responses after the end of the input.
     fn deadline(&self, plan: &Plan, socket: &Socket<Stream>) -> Deadline {
         let ended = self.input_ended.filter(|_| !socket.owes_messages());
         ended.zip(plan.linger).and_then(|(ended, linger)| ended.checked_add(linger))
     }
 
-    /// Writes a message, and sends it back if that is asked for.
+    /// Writes a message, and echoes it if requested.
     fn take(&mut self, plan: &Plan, kind: Kind, socket: &mut Socket<Stream>) -> Result<(), Stop> {
         self.record(kind, socket.data())?;
         if plan.echo {
@@ -98,14 +98,14 @@ impl Session {
         self.out.end_record()
     }
 
-    /// One block of standard input.
+    /// Sends one block of standard input.
     fn forward(&mut self, socket: &mut Socket<Stream>) -> Result<(), Stop> {
         let Some(outbound) = &mut self.outbound else {
             return Ok(());
         };
         let has_forwarded = &mut self.has_forwarded;
         let more = outbound.read(|message| {
-            // Text was checked where it was read.
+            // Text was validated when it was read.
             *has_forwarded |= socket.send(&message);
         })?;
         self.input_lost |= outbound.lost;
@@ -116,8 +116,8 @@ impl Session {
         Ok(())
     }
 
-    /// Closes because a signal asked for it. What the server still sends before its answer is
-    /// written too.
+    /// Closes because of a signal. Messages that the server sends before its response are still
+    /// written.
     fn close(&mut self, plan: &Plan, mut socket: Socket<Stream>) -> Result<(), Stop> {
         socket.close(plan.close.0, &plan.close.1);
         loop {
@@ -133,8 +133,8 @@ impl Session {
         Ok(())
     }
 
-    /// Closes because everything asked is done. Nothing more is written, so a server that sends on
-    /// is not waited for as long as one that is silent.
+    /// Closes because everything requested is done. Nothing more is written, so a server that
+    /// continues to send is waited for less than one that is silent.
     fn leave(
         &mut self,
         plan: &Plan,
@@ -163,7 +163,7 @@ impl Session {
         }
     }
 
-    /// At the very end: part of a record that was read is not sent any longer either.
+    /// Reports, at the very end, an incomplete record that will not be sent.
     pub(crate) fn tell_rest(&mut self) {
         if !self.input_lost && self.outbound.as_ref().is_some_and(Outbound::has_part) {
             self.lose_input();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A message as decoders take and change it: a table with its headers, and its fields by their
-//! names. What such a table cannot hold is kept beside it.
+//! A message in the form that decoders accept and change: a table with its headers, and its fields
+//! by name. What such a table cannot represent is kept separately.
 
 use heka_core::wire::varint::put_bytes;
 use heka_core::wire::{FieldView, MessageView, Value as Member, ValueType};
@@ -8,11 +8,11 @@ use mlua::{Lua, Table, Value};
 
 use super::push::headers;
 
-/// Integers up to here are exact as Lua's numbers.
+/// Integers up to this are exact as Lua numbers.
 const EXACT: u64 = 1 << 53;
 
-/// Makes the table. `others` gets, as they came, the fields of a name that was there before, without
-/// a name or a value, and with numbers that Lua would round.
+/// Creates the table. `others` receives, unchanged, fields with a repeated name, without a name or
+/// value, or with numbers that Lua would round.
 pub(super) fn table(
     lua: &Lua,
     view: &MessageView<'_>,
@@ -36,13 +36,13 @@ pub(super) fn table(
     Ok(table)
 }
 
-/// Whether Lua has all the values of a field, and as they are.
+/// Whether Lua can represent all values of a field exactly.
 fn is_exact(field: &FieldView<'_>) -> bool {
     let rounds = |value| matches!(value, Member::Integer(it) if it.unsigned_abs() > EXACT);
     field.values().next().is_some() && !field.values().any(rounds)
 }
 
-/// The values of a field, as short as it can be said.
+/// Converts the values of a field to the simplest form.
 fn value(lua: &Lua, field: &FieldView<'_>) -> mlua::Result<Value> {
     let mut values = field.values();
     let first = values.next().map_or(Ok(Value::Nil), |value| member(lua, value))?;

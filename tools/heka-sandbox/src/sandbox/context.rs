@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the functions of one sandbox share.
+//! The state shared by the functions of one sandbox.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Value, ffi};
 use super::{Limits, Settings, direct, fields, raise};
 use crate::host::Host;
 
-/// How far a plugin has come.
+/// The state of a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// Its file is being executed.
@@ -21,7 +21,7 @@ pub(crate) enum State {
     Terminated,
 }
 
-/// What the functions of a sandbox share.
+/// The state shared by the functions of a sandbox.
 pub(crate) struct Context {
     pub(super) settings: Settings,
     pub(super) words: fields::Words,
@@ -30,14 +30,14 @@ pub(crate) struct Context {
     pub(super) state: Cell<State>,
     /// Name in the log.
     pub(super) component: String,
-    /// Lua's own pcall, from before the plugin could replace it.
+    /// Lua's own pcall, saved before the plugin could replace it.
     pub(super) pcall: Function,
     /// `io.type`, once `io` is loaded.
     pub(super) io_type: OnceCell<Function>,
     pub(super) counts: Counts,
-    /// Where messages are encoded.
+    /// Buffers for encoding messages.
     pub(super) scratch: RefCell<fields::Scratch>,
-    /// The stream reader that was used last.
+    /// The stream reader used last.
     pub(super) current: Rc<RefCell<direct::Current>>,
 }
 
@@ -55,7 +55,7 @@ impl Context {
         }
     }
 
-    /// A new function for plugins.
+    /// Creates a function for plugins.
     pub(super) fn function(
         self: &Rc<Self>,
         lua: &Lua,
@@ -65,7 +65,7 @@ impl Context {
         raise::function(lua, &self.limits, move |lua, arguments| body(lua, &context, &arguments))
     }
 
-    /// The same with `direct` before it, one of [`direct`]'s functions.
+    /// Like [`Context::function`], preceded by one of the functions in [`direct`].
     pub(super) fn direct_function(
         self: &Rc<Self>,
         lua: &Lua,
@@ -79,27 +79,27 @@ impl Context {
     }
 }
 
-/// What a plugin has done so far.
+/// Counts of a plugin's actions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
-    /// Messages that the host took.
+    /// Number of messages accepted by the host.
     pub(crate) messages: Cell<u64>,
-    /// Their bytes.
+    /// Their size in bytes.
     pub(crate) bytes: Cell<u64>,
-    /// Calls that ended in order.
+    /// Number of calls that ended normally.
     pub(crate) calls: Cell<u64>,
-    /// Those of them that returned -1.
+    /// Number of those that returned -1.
     pub(crate) failures: Cell<u64>,
-    /// Most bytes that Lua held after a call.
+    /// Maximum memory of Lua after a call, in bytes.
     pub(crate) memory: Cell<u64>,
-    /// Most instructions that a call took.
+    /// Maximum number of instructions of a call.
     pub(crate) instructions: Cell<u64>,
-    /// Bytes in the buffers of stream readers, which Lua does not count.
+    /// Size of the buffers of stream readers, which Lua does not count.
     pub(super) buffers: Rc<Cell<usize>>,
 }
 
 impl Counts {
-    /// The host took a message.
+    /// Counts an accepted message.
     pub(super) fn count(&self, message: &[u8]) {
         self.messages.set(self.messages.get() + 1);
         self.bytes.set(self.bytes.get() + message.len() as u64);

@@ -8,10 +8,10 @@ use super::raise::Raise;
 use super::read::members;
 use super::strict::{Refusal, walk};
 
-/// Shortest message: Uuid and timestamp.
+/// Minimum length of a message: Uuid and timestamp.
 const MIN_MESSAGE: usize = 20;
 
-/// Takes the arguments of `decode_message`.
+/// Implements `decode_message`.
 pub(super) fn decode_message(lua: &Lua, arguments: &MultiValue) -> Result<Value, Raise> {
     if arguments.len() != 1 {
         let count = i32::try_from(arguments.len()).unwrap_or(i32::MAX);

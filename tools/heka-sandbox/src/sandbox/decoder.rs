@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A decoder of `lua_sandbox_extensions`: a module with a function `decode(data, default_headers,
-//! mutable)` that injects what it makes of `data`, and returns what is wrong with it.
+//! mutable)` that injects messages made from `data`, and returns an error if there is one.
 
 use heka_core::wire::MessageView;
 use mlua::{Function, Table, Value};
@@ -17,7 +17,7 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    /// Takes the function out of the module that the sandbox has loaded.
+    /// Takes the function from the module that the sandbox has loaded.
     ///
     /// # Errors
     /// If there is none.
@@ -30,16 +30,16 @@ impl Decoder {
         Ok(Self { sandbox, decode })
     }
 
-    /// The sandbox that it runs in.
+    /// Returns its sandbox.
     pub(crate) fn sandbox(&self) -> &Sandbox {
         &self.sandbox
     }
 
-    /// Has the payload of a message decoded, with the rest of the message for default headers.
-    /// `others` gets the fields that a table cannot hold, as bytes of a message.
+    /// Decodes the payload of a message, with the rest of the message as default headers. `others`
+    /// receives the fields that a table cannot represent, as encoded fields.
     ///
     /// # Errors
-    /// What the decoder says is wrong.
+    /// The error that the decoder returned.
     pub(crate) fn decode(
         &self,
         message: &MessageView<'_>,
@@ -69,7 +69,7 @@ impl Decoder {
     }
 }
 
-/// A line without its end, which heka-tail keeps and inputs of hindsight do not.
+/// Removes the line end, which heka-tail keeps and hindsight's inputs do not.
 fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The three calls that a plugin makes for each message of a stream, without a detour through mlua:
-//! `find_message(file)` that finds one at once, `read_message(name)` and `inject_message(reader)`.
+//! Fast paths for the three calls that a plugin makes for each message of a stream, bypassing mlua:
+//! `find_message(file)` that finds a message at once, `read_message(name)` and
+//! `inject_message(reader)`.
 //!
-//! Each is tried first and leaves whatever is not usual, mistakes among it, to the function behind
-//! it ([`gate`]). mlua makes references of the arguments and results of a call, and asks a userdata
-//! for its type; that takes longer than the calls themselves. Here a reader is known by its address
-//! in Lua: the one that was used last is noted in [`Context`], and forgotten when Lua collects it.
+//! Each is tried first and leaves unusual cases, including mistakes, to the function behind it
+//! ([`gate`]). mlua creates references to the arguments and results of a call, and checks the type
+//! of each userdata, which takes longer than the calls themselves. Here a reader is identified by
+//! its address in Lua: the one used last is noted in [`Context`], and forgotten when Lua collects
+//! it.
 #![expect(
     unsafe_code,
     clippy::multiple_unsafe_ops_per_block,
@@ -26,7 +28,7 @@ use super::read::{FieldValue, Part, part};
 use super::reader::StreamReader;
 use crate::host::answer;
 
-/// What is tried before the function behind it; the number of results.
+/// A fast path; returns the number of results.
 type Direct = unsafe fn(*mut ffi::lua_State, &Context) -> Option<c_int>;
 
 /// The reader that a plugin used last, by its address in Lua.
@@ -34,14 +36,14 @@ type Direct = unsafe fn(*mut ffi::lua_State, &Context) -> Option<c_int>;
 pub(super) struct Current(Option<(*const c_void, Rc<RefCell<StreamReader>>)>);
 
 impl Current {
-    /// Notes the one at that address.
+    /// Sets the reader at an address.
     pub(super) fn set(&mut self, address: *const c_void, reader: &Rc<RefCell<StreamReader>>) {
         if self.0.as_ref().is_none_or(|(known, _)| *known != address) {
             self.0 = Some((address, Rc::clone(reader)));
         }
     }
 
-    /// Lua no longer has it.
+    /// Forgets a reader that Lua has collected.
     pub(super) fn forget(&mut self, reader: &Rc<RefCell<StreamReader>>) {
         if self.0.as_ref().is_some_and(|(_, known)| Rc::ptr_eq(known, reader)) {
             self.0 = None;
@@ -84,9 +86,9 @@ unsafe fn call(state: *mut ffi::lua_State, direct: Direct) -> c_int {
     }
 }
 
-/// Where a userdata is.
+/// Returns the address of a userdata.
 unsafe fn address(state: *mut ffi::lua_State, index: c_int) -> Option<*const c_void> {
-    // SAFETY: any index may be asked for its type.
+    // SAFETY: the type of any index may be queried.
     unsafe {
         let is_userdata = ffi::lua_type(state, index) == ffi::LUA_TUSERDATA;
         is_userdata.then(|| ffi::lua_topointer(state, index))
@@ -94,7 +96,7 @@ unsafe fn address(state: *mut ffi::lua_State, index: c_int) -> Option<*const c_v
 }
 
 unsafe fn find(state: *mut ffi::lua_State, context: &Context) -> Option<c_int> {
-    // SAFETY: the stack is read within its top; a function has room for 20 values.
+    // SAFETY: reads of the stack are within its top; a function has room for 20 values.
     unsafe {
         if ffi::lua_gettop(state) != 2 {
             return None;
@@ -114,8 +116,8 @@ unsafe fn find(state: *mut ffi::lua_State, context: &Context) -> Option<c_int> {
 }
 
 unsafe fn read(state: *mut ffi::lua_State, context: &Context) -> Option<c_int> {
-    // SAFETY: as in `find`. The text of an argument stays while it is on the stack, and so does the
-    // reader with the message, which nobody changes meanwhile.
+    // SAFETY: as in `find`. The text of an argument is valid while it is on the stack, and so is
+    // the reader with the message, which is not changed meanwhile.
     unsafe {
         if ffi::lua_gettop(state) != 2 || ffi::lua_type(state, 2) != ffi::LUA_TSTRING {
             return None;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a plugin finds in its Lua: nothing but the base library, and that cut down. The other
-//! libraries come with `require`, without the functions that could harm the host.
+//! The environment of a plugin: only a reduced base library. The other libraries are loaded by
+//! `require`, without the functions that could harm the host.
 
 use std::rc::Rc;
 
@@ -9,16 +9,16 @@ use mlua::{Lua, MultiValue, StdLib, Table, Value};
 use super::Context;
 use super::raise::{self, Raise};
 
-/// Functions of the base library that would load code or make unchecked objects.
+/// Functions of the base library that would load code or create unchecked objects.
 const REMOVED: [&str; 6] = ["dofile", "load", "loadfile", "loadstring", "newproxy", "coroutine"];
 
-/// Letters of strftime that C99 and POSIX know, alone or after E or O.
+/// Conversions of strftime in C99 and POSIX, alone or after E or O.
 const DATE_LETTERS: &[u8] = b"aAbBcCdDeFgGhHIjmMnprRStTuUVwWxXyYzZ%";
 
-/// Key in the registry of the coroutine library.
+/// Registry key of the coroutine library.
 const COROUTINE: &str = "heka-sandbox.coroutine";
 
-/// Takes away what a plugin must not have.
+/// Removes what a plugin must not have.
 pub(super) fn prepare(lua: &Lua, context: &Rc<Context>) -> mlua::Result<()> {
     let globals = lua.globals();
     lua.set_named_registry_value(COROUTINE, globals.raw_get::<Value>("coroutine")?)?;
@@ -38,7 +38,7 @@ pub(super) fn prepare(lua: &Lua, context: &Rc<Context>) -> mlua::Result<()> {
     Ok(())
 }
 
-/// Loads a standard library and sets its global; `None` if there is none of that name.
+/// Loads a standard library and sets its global; `None` if there is no such library.
 pub(super) fn library(lua: &Lua, context: &Context, name: &str) -> mlua::Result<Option<Table>> {
     let (libraries, removed): (StdLib, &[&str]) = match name {
         "string" => (StdLib::STRING, &["dump"]),
@@ -69,7 +69,7 @@ pub(super) fn library(lua: &Lua, context: &Context, name: &str) -> mlua::Result<
 
 fn extend_math(lua: &Lua, context: &Context, math: &Table) -> mlua::Result<()> {
     #[expect(unsafe_code, reason = "Rust's library has neither function")]
-    // SAFETY: these are the C library's, pure functions of one double.
+    // SAFETY: these are from the C library, and pure functions of one double.
     unsafe extern "C" {
         safe fn erf(x: f64) -> f64;
         safe fn erfc(x: f64) -> f64;
@@ -88,7 +88,7 @@ fn extend_math(lua: &Lua, context: &Context, math: &Table) -> mlua::Result<()> {
     math.raw_get::<mlua::Function>("randomseed")?.call(seed)
 }
 
-/// C libraries do as they like with unknown letters, some crash: they are refused here.
+/// Rejects unknown conversions, whose behaviour is undefined in C libraries; some crash.
 fn check_dates(lua: &Lua, context: &Context, os: &Table) -> mlua::Result<()> {
     let date: mlua::Function = os.raw_get("date")?;
     let checked = raise::function(lua, &context.limits, move |_, arguments: MultiValue| {
@@ -105,7 +105,7 @@ fn check_dates(lua: &Lua, context: &Context, os: &Table) -> mlua::Result<()> {
     os.raw_set("date", checked)
 }
 
-/// What follows the first % that strftime does not know.
+/// Returns what follows the first % that strftime does not know.
 fn unknown_letters(format: &[u8]) -> Option<&[u8]> {
     let mut rest = format.strip_prefix(b"!").unwrap_or(format);
     if rest.starts_with(b"*t") {

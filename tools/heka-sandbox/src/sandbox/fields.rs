@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A Lua table as a Heka message: headers, then fields in either of their two forms.
+//! Converts a Lua table to a Heka message: headers, then fields in either of their two forms.
 //!
-//! The bytes are those that `lua_sandbox` writes. Two things differ. A message may take all of
-//! `output_limit` (there, up to ten bytes of each length are held back), and a refusal always
-//! names its own reason (there, an earlier one of the same call may be repeated).
+//! The bytes are those that `lua_sandbox` writes, with two differences. A message may use all of
+//! `output_limit` (there, up to ten bytes of each length are held back), and a rejection always
+//! gives its own reason (there, an earlier one of the same call may be repeated).
 
 use std::borrow::Cow;
 
@@ -15,12 +15,12 @@ use super::raise::{Raise, type_name};
 use super::values::{Values, double, integer, parse_uuid};
 use super::{Settings, native};
 
-/// How deep `{value = {value = …}}` may go.
+/// Maximum nesting of `{value = {value = …}}`.
 const MAX_DEPTH: usize = 100;
-/// Longest message where `output_limit` is 0, in bytes.
+/// Maximum length of a message in bytes if `output_limit` is 0.
 const NO_LIMIT: usize = 1 << 30;
 
-/// Strings that are looked up in every message, made once, and the values of missing headers.
+/// Strings looked up in every message, created once, and the values of missing headers.
 #[derive(Debug)]
 pub(super) struct Words {
     uuid: LuaString,
@@ -39,7 +39,7 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// Makes them.
+    /// Creates the strings.
     pub(super) fn new(lua: &Lua, settings: &Settings) -> mlua::Result<Self> {
         let text = |text: &Option<Vec<u8>>| match text {
             Some(text) => lua.create_string(text).map(Value::String),
@@ -63,17 +63,17 @@ impl Words {
     }
 }
 
-/// Buffers that are used for one message after the other.
+/// Buffers reused from message to message.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// The message.
     pub(super) message: Vec<u8>,
-    /// The time of the message that is being decoded, which a Lua number holds only nearly.
+    /// The time of the message being decoded, which a Lua number represents only approximately.
     pub(super) timestamp: Option<i64>,
     field: Vec<u8>,
 }
 
-/// Makes the message that `table` is. Missing headers are set in the table too.
+/// Encodes the message in `table`. Missing headers are set in the table too.
 pub(super) fn put_message(
     lua: &Lua,
     settings: &Settings,
@@ -103,7 +103,7 @@ pub(super) fn put_message(
     message.check()
 }
 
-/// A header of the table; the host's value takes its place if it is missing or `restricted`.
+/// Returns a header of the table, or the host's value if it is missing or `restricted`.
 fn default<'a>(
     table: &Table,
     name: &LuaString,
@@ -120,7 +120,7 @@ fn default<'a>(
     Ok(Cow::Borrowed(value))
 }
 
-/// `inject_message() failed: REASON`.
+/// Creates the error `inject_message() failed: REASON`.
 fn failed(reason: impl std::fmt::Display) -> Raise {
     Raise::Here(format!("inject_message() failed: {reason}"))
 }
@@ -129,16 +129,16 @@ struct Encoder<'a> {
     lua: &'a Lua,
     out: &'a mut Vec<u8>,
     limit: usize,
-    /// The field being made.
+    /// The field being encoded.
     field: &'a mut Vec<u8>,
 }
 
-/// What accompanies a field's value.
+/// The attributes of a field's value.
 #[derive(Clone, Default)]
 struct Shape {
     value_type: Option<i64>,
     representation: Option<LuaString>,
-    /// Whose a light userdata is.
+    /// The owner of a light userdata.
     userdata: Option<AnyUserData>,
 }
 
@@ -201,7 +201,7 @@ impl Encoder<'_> {
         self.check()
     }
 
-    /// Strings and numbers, as text.
+    /// Converts strings and numbers to text.
     fn text(&self, value: &Value) -> Result<Option<LuaString>, Raise> {
         match value {
             Value::String(text) => Ok(Some(text.clone())),
@@ -210,7 +210,7 @@ impl Encoder<'_> {
         }
     }
 
-    /// Numbers and strings that look like one.
+    /// Converts numbers, and strings that look like one.
     fn number(&self, value: &Value) -> Option<f64> {
         match value {
             Value::Number(_) | Value::Integer(_) => Some(double(value)),
@@ -248,7 +248,7 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// The object's own, else the outer one.
+    /// Returns the object's own attributes, otherwise the outer ones.
     fn shape(&self, object: &Table, outer: Shape) -> Result<Shape, Raise> {
         let value_type = self.number(&object.get("value_type")?).map(integer);
         let representation = self.text(&object.get("representation")?)?;
@@ -293,7 +293,7 @@ impl Encoder<'_> {
         }
     }
 
-    /// A value that a C module writes itself.
+    /// Writes a value that a C module encodes itself.
     fn put_native(
         &mut self,
         value: &Value,
@@ -347,7 +347,7 @@ impl Encoder<'_> {
         self.check()
     }
 
-    /// One value by itself, several packed.
+    /// Writes a single value, or several as packed.
     fn put_numbers(&mut self, values: &Values<'_>, value_type: i64) -> Result<(), Raise> {
         let (number, wire) = match value_type {
             2 => (6, wire_type::VARINT),

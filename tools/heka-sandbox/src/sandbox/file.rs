@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reading from the files of Lua's io library.
+//! Reads from the files of Lua's io library.
 //!
-//! `find_message(file)` must not wait for a full buffer as fread(3) does: on a pipe each message
-//! is wanted as it arrives. So what the C library has buffered is taken first, and then whatever
-//! the descriptor has. Regular files never wait and are left to fread(3), which keeps
-//! `file:seek()` right.
+//! `find_message(file)` must not wait for a full buffer as fread(3) does: on a pipe, each message
+//! is needed as it arrives. So bytes buffered by the C library are used first, and then whatever
+//! the descriptor has. Regular files never block and are left to fread(3), which keeps
+//! `file:seek()` correct.
 
 use std::ffi::c_void;
 use std::os::fd::BorrowedFd;
@@ -20,12 +20,12 @@ use super::raise::Raise;
 #[derive(Debug)]
 pub(super) struct LuaFile {
     userdata: AnyUserData,
-    /// Where Lua has it.
+    /// Its address in Lua.
     address: *const c_void,
 }
 
 impl LuaFile {
-    /// Takes a userdata for a file, if io says that it is one; `index` is the argument's number.
+    /// Wraps a userdata that io recognises as a file; `index` is the argument's number.
     pub(super) fn new(
         context: &Context,
         userdata: &AnyUserData,
@@ -43,19 +43,20 @@ impl LuaFile {
         }
     }
 
-    /// Whether this is the userdata at that address.
+    /// Whether this is the userdata at an address.
     pub(super) fn is_at(&self, address: *const c_void) -> bool {
         self.address == address
     }
 
-    /// Reads as [`LuaFile::read_some`], and counts.
+    /// Like [`LuaFile::read_some`], with counting.
     pub(super) fn read(&self, context: &Context, buffer: &mut [u8]) -> Result<usize, Raise> {
         let len = self.read_some(context, buffer)?;
         heka_core::report::stats::BYTES_IN.add(len as u64);
         Ok(len)
     }
 
-    /// Reads what is there, waiting only if nothing is; 0 at the end, or if the plugin is to end.
+    /// Reads available data, waiting only if there is none; 0 at the end, or if the plugin should
+    /// end.
     fn read_some(&self, context: &Context, buffer: &mut [u8]) -> Result<usize, Raise> {
         let Some(stream) = Stream::of(&self.userdata) else {
             return Err(Raise::here("attempt to use a closed file"));
@@ -87,12 +88,12 @@ impl LuaFile {
     }
 }
 
-/// A read that failed is not an end.
+/// Creates the error for a failed read, which is not the end of input.
 fn failed(error: Errno) -> Raise {
     Raise::here(format!("read error: {}", error.desc()))
 }
 
-/// The C library's stream inside a file of Lua's: valid until the plugin runs again.
+/// The C stream of a Lua file: valid until the plugin runs again.
 #[derive(Clone, Copy)]
 struct Stream(*mut libc::FILE);
 
@@ -100,7 +101,8 @@ struct Stream(*mut libc::FILE);
 impl Stream {
     fn of(userdata: &AnyUserData) -> Option<Self> {
         let slot = userdata.to_pointer().cast::<*mut libc::FILE>();
-        // SAFETY: io.type() knew the userdata, and Lua 5.1's hold one `FILE *`, null once closed.
+        // SAFETY: io.type() recognised the userdata, and those of Lua 5.1 hold one `FILE *`, null
+        // once closed.
         let stream = unsafe { *slot };
         (!stream.is_null()).then_some(Self(stream))
     }
@@ -108,28 +110,29 @@ impl Stream {
     fn fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the stream is open.
         let fd = unsafe { libc::fileno(self.0) };
-        // SAFETY: an open stream of Lua's io library has an open descriptor; the plugin, which
-        // alone could close it, does not run before the borrow ends.
+        // SAFETY: an open stream of Lua's io library has an open descriptor; only the plugin could
+        // close it, which does not run before the borrow ends.
         unsafe { BorrowedFd::borrow_raw(fd) }
     }
 
     fn read_buffered(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
-        // SAFETY: the stream is open, and `buffer` takes as many bytes as it is long.
+        // SAFETY: the stream is open, and `buffer` has room for its length.
         let len = unsafe { libc::fread(buffer.as_mut_ptr().cast(), 1, buffer.len(), self.0) };
         let error = Errno::last();
         // SAFETY: the stream is open.
         match unsafe { libc::ferror(self.0) } {
             0 => Ok(len),
-            // What came before the error is there; it will be met again.
+            // Data before the error is valid; the error will occur again.
             _ if len > 0 => Ok(len),
             _ => Err(error),
         }
     }
 
-    /// Bytes that the C library has read from the descriptor and not handed out.
+    /// Returns the number of bytes that the C library has read from the descriptor and not
+    /// returned.
     #[cfg(target_env = "gnu")]
     fn buffered(&self) -> usize {
-        /// The front of `FILE`, part of glibc's ABI since its headers had getc as a macro.
+        /// The front of `FILE`, part of glibc's ABI since its headers defined getc as a macro.
         #[repr(C)]
         struct Front {
             _flags: libc::c_int,
@@ -141,8 +144,8 @@ impl Stream {
         (front.read_end as usize).saturating_sub(front.read_ptr as usize)
     }
 
-    /// Elsewhere that is unknown: a plugin that mixes `file:read` and `find_message` on one pipe
-    /// gets the bytes that the former left when the C library hands them out.
+    /// Unknown with other C libraries: a plugin that mixes `file:read` and `find_message` on one
+    /// pipe gets the bytes left over from the former only when the C library returns them.
     #[cfg(not(target_env = "gnu"))]
     fn buffered(&self) -> usize {
         0

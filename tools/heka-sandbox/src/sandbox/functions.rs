@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The functions that a plugin calls, beside `inject_message` and the stream reader's.
+//! The functions that a plugin calls, except `inject_message` and the stream reader's.
 
 use std::rc::Rc;
 
@@ -39,7 +39,7 @@ pub(super) fn register(lua: &Lua, context: &Rc<Context>, config: &Config) -> mlu
     reader::register(lua, context)
 }
 
-/// One result.
+/// Returns one result.
 pub(super) fn one(value: Value) -> Result<MultiValue, Raise> {
     Ok([value].into_iter().collect())
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `inject_message`: a message of one of four forms, a checkpoint, or both.
+//! `inject_message`: a message in one of four forms, a checkpoint, or both.
 
 use mlua::{Lua, MultiValue, Table, Value};
 
@@ -8,7 +8,7 @@ use super::reader::Handle;
 use super::{Context, fields, strict};
 use crate::host::{Checkpoint, answer};
 
-/// Takes the arguments of `inject_message`.
+/// Implements `inject_message`.
 pub(super) fn inject_message(
     lua: &Lua,
     context: &Context,
@@ -59,7 +59,7 @@ fn inject_table(
     sent
 }
 
-/// The second argument; a number that is none (NaN) is no checkpoint.
+/// Parses the second argument; NaN is not a checkpoint.
 fn checkpoint(argument: Option<&Value>) -> Result<Option<Checkpoint>, Raise> {
     Ok(match argument {
         None | Some(Value::Nil) => None,

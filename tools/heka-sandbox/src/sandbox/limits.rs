@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The instruction limit, and the way to stop a plugin from outside: a count hook.
+//! The instruction limit, and the means to stop a plugin from outside: a count hook.
 //!
 //! The hook runs every [`INTERVAL`] instructions in every coroutine and adds to one sum, so that
 //! work cannot be hidden in coroutines. The error that it raises at the limit can be caught with
-//! pcall, as in `lua_sandbox`, but only [`STRIKES`] times a call; from then on, and once the
-//! sandbox has been told to stop, it is raised at every instruction, and nothing gets past it.
-//! What burns time inside one C function, where no hook runs, is for the keeper to end.
+//! pcall, as in `lua_sandbox`, but only [`STRIKES`] times per call. From then on, and once the
+//! sandbox has been told to stop, it is raised at every instruction, which nothing gets past. Code
+//! that spends time inside one C function, where no hook runs, is left to the keeper.
 
 use std::ffi::{CStr, c_int};
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, O
 
 use mlua::{Function, LightUserData, Lua, ffi};
 
-/// Instructions between two looks.
+/// Number of instructions between checks.
 const INTERVAL: u64 = 1000;
-/// How often the limit may be met, and caught, within one call.
+/// Number of times that the limit may be reached, and caught, within one call.
 const STRIKES: u32 = 10;
-/// Key in Lua's registry of the pointer to the limits.
+/// Registry key of the pointer to the limits.
 static KEY: u8 = 0;
 
-/// Why a plugin is made to end.
+/// The reason why a plugin is forced to end.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
 pub(crate) enum Cause {
     /// The host ends.
     Shutdown = 1,
-    /// A call took too much processor time.
+    /// A call exceeded its processor time.
     CpuLimit = 2,
 }
 
-/// What is counted and asked for, shared with the thread that watches.
+/// Counts and requests, shared with the thread that watches.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
-    /// Instructions a call may take; 0 for no limit.
+    /// Maximum number of instructions per call; 0 for no limit.
     limit: AtomicU64,
     used: AtomicU64,
     strikes: AtomicU32,
@@ -41,23 +41,23 @@ pub(crate) struct Limits {
     over: AtomicBool,
     /// A [`Cause`], once the plugin has been told to end.
     stopped: AtomicU8,
-    /// Counts the beginnings and the ends of calls: odd within one.
+    /// Counts the beginnings and ends of calls: odd within one.
     phase: AtomicU64,
-    /// The line of the ruler at which the hook fired, while a call's remainder is measured.
+    /// The line of the ruler at which the hook fired, while the remainder of a call is measured.
     ruler: AtomicI32,
 }
 
-/// [`Limits::ruler`] when nothing is measured.
+/// Value of [`Limits::ruler`] when nothing is measured.
 const NOT_MEASURING: i32 = 0;
 const MEASURING: i32 = -1;
 
 impl Limits {
-    /// Limits a call to this many instructions; 0 for no limit.
+    /// Sets the limit on the instructions of a call; 0 for no limit.
     pub(crate) fn set(&self, limit: u64) {
         self.limit.store(limit, Ordering::Relaxed);
     }
 
-    /// Asks the plugin to end by itself: `is_running()` turns false.
+    /// Asks the plugin to end by itself: `is_running()` returns false.
     pub(crate) fn ask_to_end(&self) {
         self.ending.store(true, Ordering::SeqCst);
     }
@@ -67,18 +67,18 @@ impl Limits {
         self.ending.load(Ordering::SeqCst)
     }
 
-    /// Ends the plugin because its host has had all it wanted.
+    /// Ends the plugin because its host wants no more messages.
     pub(crate) fn finish(&self) {
         self.over.store(true, Ordering::SeqCst);
         self.stop(Cause::Shutdown);
     }
 
-    /// Whether the host has had all it wanted.
+    /// Whether the host wants no more messages.
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
     }
 
-    /// Makes the plugin end: each further instruction raises an error. The first cause stays.
+    /// Forces the plugin to end: each further instruction raises an error. The first cause is kept.
     pub(crate) fn stop(&self, cause: Cause) {
         let (old, new) = (Ordering::SeqCst, Ordering::SeqCst);
         let _ = self.stopped.compare_exchange(0, cause as u8, old, new);
@@ -89,7 +89,7 @@ impl Limits {
         self.stopped().is_some()
     }
 
-    /// Words for why the plugin has been told to end, if it has been.
+    /// Returns a description of why the plugin has been told to end, if it has been.
     pub(super) fn stopped(&self) -> Option<&'static CStr> {
         match self.stopped.load(Ordering::SeqCst) {
             0 => None,
@@ -98,13 +98,13 @@ impl Limits {
         }
     }
 
-    /// The call in progress, if there is one and its instructions are limited.
+    /// Returns the call in progress, if its instructions are limited.
     pub(crate) fn limited_call(&self) -> Option<u64> {
         let phase = self.phase.load(Ordering::SeqCst);
         (phase % 2 == 1 && self.limit.load(Ordering::Relaxed) > 0).then_some(phase)
     }
 
-    /// Stops counting: the call has ended.
+    /// Stops counting at the end of a call.
     pub(super) fn disarm(&self) {
         self.phase.fetch_add(1, Ordering::SeqCst);
     }
@@ -132,15 +132,15 @@ impl Limits {
         }
     }
 
-    /// Instructions of the call that has just ended, 0 if there is no limit. `ruler` is made by
-    /// [`ruler`].
+    /// Returns the number of instructions of the call that has just ended, 0 without a limit.
+    /// `ruler` is from [`ruler`].
     pub(crate) fn usage(&self, ruler: &Function) -> u64 {
         if self.limit.load(Ordering::Relaxed) == 0 || self.stopped().is_some() {
             return 0;
         }
         let used = self.used.load(Ordering::Relaxed);
         let interval = u64::from(self.next_interval().unsigned_abs());
-        // Lua does not show how far its counter is, but the line at which it fires next does.
+        // Lua does not reveal its counter, but the line at which the hook fires next does.
         self.ruler.store(MEASURING, Ordering::Relaxed);
         let ended: mlua::Result<()> = ruler.call(());
         let line = self.ruler.swap(NOT_MEASURING, Ordering::Relaxed);
@@ -150,7 +150,7 @@ impl Limits {
         }
     }
 
-    /// Instructions until the next look.
+    /// Returns the number of instructions until the next check.
     fn next_interval(&self) -> c_int {
         let limit = self.limit.load(Ordering::Relaxed);
         let left = limit.saturating_sub(self.used.load(Ordering::Relaxed));
@@ -158,7 +158,7 @@ impl Limits {
         c_int::try_from(interval).unwrap_or(1)
     }
 
-    /// What to do after `count` more instructions.
+    /// Decides what to do after `count` more instructions.
     fn look(&self, count: u64) -> Look {
         if let Some(text) = self.stopped() {
             return Look::Stop(text);
@@ -181,18 +181,18 @@ impl Limits {
     }
 }
 
-/// What the hook decides.
+/// The decision of the hook.
 enum Look {
     Go,
-    /// The limit is met: an error that may be caught.
+    /// The limit is reached: an error that may be caught.
     Exceeded,
-    /// It was met too often: an error at every instruction.
+    /// It was reached too often: an error at every instruction.
     End,
-    /// The sandbox has been told to stop: likewise.
+    /// The sandbox has been told to stop: an error at every instruction.
     Stop(&'static CStr),
 }
 
-/// A function whose n-th instruction is in line n + 1, which shows how far the counter is.
+/// Creates a function whose n-th instruction is in line n + 1, which reveals the counter.
 pub(crate) fn ruler(lua: &Lua) -> mlua::Result<Function> {
     let lines = usize::try_from(INTERVAL).unwrap_or(0) + 1;
     lua.load(format!("local a,b\n{}", "a=b\n".repeat(lines))).set_name("=ruler").into_function()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One input plugin in its Lua 5.1: loading, calling, stopping, and what it may use.
+//! One input plugin in its Lua 5.1 state: loading, calling, stopping, and its environment.
 //!
-//! The behaviour is that of `lua_sandbox`'s input sandbox, error texts included; each module says
-//! where it differs on purpose. Nothing here knows of files, streams or signals: messages and
+//! The behaviour is that of `lua_sandbox`'s input sandbox, including error texts; each module
+//! documents deliberate differences. Files, streams and signals are not known here: messages and
 //! checkpoints go to a [`Host`].
 
 mod by_name;
@@ -50,23 +50,23 @@ use text::{MAX_ERROR, c_string, cut, cut_text, error_text, truncated, without_sh
 use crate::config::{Config, words};
 use crate::host::{Checkpoint, Host, level};
 
-/// What a call of `process_message` came to.
+/// The result of a call of `process_message`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Outcome {
     /// The plugin's status; 1 if it failed for good.
     pub(crate) status: i32,
-    /// What it said, or what was wrong.
+    /// The plugin's message, or the error.
     pub(crate) text: Vec<u8>,
 }
 
-/// A Lua file that is to be run.
+/// A Lua file to run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Script<'a> {
-    /// Its path, as errors show it.
+    /// Its path in errors.
     pub(crate) name: &'a str,
-    /// What is in it.
+    /// Its contents.
     pub(crate) text: &'a [u8],
-    /// What `require` would call it, if it is a module.
+    /// Its name for `require`, if it is a module.
     pub(crate) module: Option<&'a str>,
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct Sandbox {
     lua: Lua,
     context: Rc<Context>,
     ruler: Function,
-    /// What its file returned.
+    /// The value that its file returned.
     returned: Value,
 }
 
@@ -83,7 +83,7 @@ impl Sandbox {
     /// Loads a plugin.
     ///
     /// # Errors
-    /// What is wrong with its configuration or its file. It has been logged already.
+    /// The error in its configuration or file, which has been logged.
     pub(crate) fn new<H: Host + 'static>(
         script: Script<'_>,
         mut config: Config,
@@ -187,7 +187,7 @@ impl Sandbox {
         }
     }
 
-    /// The call itself: `None` if it was stopped in order.
+    /// Executes the call: `None` if it was stopped normally.
     fn call(&self, checkpoint: Option<&Checkpoint>) -> Result<Option<Outcome>, Vec<u8>> {
         let inner = |error: mlua::Error| words(error).into_bytes();
         let globals = self.lua.globals();
@@ -206,7 +206,7 @@ impl Sandbox {
             Err(error) => {
                 let is_stopped = self.context.limits.is_stopped();
                 match error_text(&self.lua, &error) {
-                    // The same words of the plugin's own do not make it an end in order.
+                    // The same text from the plugin itself is not a normal end.
                     Some(text) if is_stopped && text == b"shutting down" => Ok(None),
                     Some(text) => Err(text),
                     None => Err(b"<nil error message>".to_vec()),
@@ -215,7 +215,7 @@ impl Sandbox {
         }
     }
 
-    /// What the plugin returned: a number, and perhaps a text.
+    /// Converts the plugin's results: a number, and optionally a text.
     fn outcome(&self, mut results: MultiValue) -> Result<Outcome, Vec<u8>> {
         let status = match results.pop_front() {
             Some(Value::Integer(status)) => truncated(status as f64),
@@ -234,7 +234,7 @@ impl Sandbox {
         Ok(Outcome { status, text })
     }
 
-    /// Calls a function under the limits of one call, and keeps error values as they are.
+    /// Calls a function under the limits of one call, and keeps error values unchanged.
     fn limited(
         &self,
         function: &Function,
@@ -261,23 +261,23 @@ impl Sandbox {
         counts.memory.set(counts.memory.get().max(self.lua.used_memory() as u64));
     }
 
-    /// What the plugin has done so far.
+    /// Returns the counts.
     pub(crate) fn counts(&self) -> &Counts {
         &self.context.counts
     }
 
-    /// How far it has come.
+    /// Returns the state.
     pub(crate) fn state(&self) -> State {
         self.context.state.get()
     }
 
-    /// Whether it has a `process_message`.
+    /// Whether it has a function `process_message`.
     pub(crate) fn is_callable(&self) -> bool {
         matches!(self.lua.globals().raw_get("process_message"), Ok(Value::Function(_)))
     }
 
-    /// Takes global data from the file that [`Sandbox::preserve`] wrote, if it is there. One that is
-    /// broken is put aside, and what is to be said of that is returned.
+    /// Restores global data from the file of [`Sandbox::preserve`], if it exists. A damaged file is
+    /// moved aside, and a message about that is returned.
     ///
     /// # Errors
     /// `restore_global_data …`.
@@ -285,7 +285,7 @@ impl Sandbox {
         preserve::restore(&self.lua, &self.context, path)
     }
 
-    /// Keeps global data in a file, unless the plugin failed for good.
+    /// Stores global data in a file, unless the plugin failed for good.
     ///
     /// # Errors
     /// `preserve_global_data …`.
@@ -298,7 +298,7 @@ impl Sandbox {
     }
 }
 
-/// A table of functions for plugins.
+/// Creates a table of functions for plugins.
 fn table_of(
     lua: &Lua,
     entries: impl IntoIterator<Item = (&'static str, Function)>,

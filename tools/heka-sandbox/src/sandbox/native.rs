@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What C modules of `lua_sandbox` find here: the functions in `native/lsb.c`, the configuration, a
-//! log. Their values can be fields of messages and global data that is kept.
+//! The interface for C modules of `lua_sandbox`: the functions in `native/lsb.c`, the
+//! configuration, a log. Their values can be fields of messages and preserved global data.
 
 use std::ffi::{CStr, c_char, c_int};
 
@@ -11,14 +11,14 @@ use super::raise::Raise;
 use crate::config::words;
 use crate::host::level;
 
-/// Names in Lua's registry under which `lua_sandbox` keeps its configuration and itself.
+/// Registry keys under which `lua_sandbox` stores its configuration and itself.
 const CONFIG: &str = "lsb_config";
 const ITSELF: [&str; 2] = ["lsb_this_ptr", "lsb_heka_this_ptr"];
-/// Ours, of the functions below.
+/// Registry key of the functions below.
 const OUTPUT: &str = "heka-sandbox.output";
 const SERIALIZE: &str = "heka-sandbox.serialize";
 
-// Modules call functions that nothing in the program does.
+// Called by modules, not by anything in the program.
 #[link(name = "heka_lsb", kind = "static", modifiers = "+whole-archive")]
 #[expect(unsafe_code, reason = "functions of native/lsb.c, for Lua to call")]
 unsafe extern "C-unwind" {
@@ -26,7 +26,7 @@ unsafe extern "C-unwind" {
     fn heka_lsb_serialize(state: *mut ffi::lua_State) -> c_int;
 }
 
-/// What a module takes for the sandbox: it hands it on to functions of `native/lsb.c` only.
+/// The sandbox from a module's point of view, which only passes it to functions of `native/lsb.c`.
 static SANDBOX: u8 = 0;
 
 /// Puts everything where modules look for it.
@@ -40,14 +40,14 @@ pub(super) fn register(lua: &Lua, config: &Table) -> mlua::Result<()> {
         [(OUTPUT, heka_lsb_output), (SERIALIZE, heka_lsb_serialize)];
     for (name, function) in functions {
         #[expect(unsafe_code, reason = "C functions")]
-        // SAFETY: they are Lua's C functions, and raise errors only with nothing to give back.
+        // SAFETY: these are Lua C functions, and raise errors only with nothing to release.
         let function = unsafe { lua.create_c_function(function)? };
         lua.set_named_registry_value(name, function)?;
     }
     Ok(())
 }
 
-/// The bytes that the module of `userdata` writes for a value in it; nothing if it writes none.
+/// Returns the bytes that a module writes for its value; `None` if it writes none.
 pub(super) fn output(
     lua: &Lua,
     limit: usize,
@@ -58,7 +58,7 @@ pub(super) fn output(
     Ok(function.call((limit, value, userdata))?)
 }
 
-/// Lua text that makes a value of a module again, with `name` in front of what it does.
+/// Returns Lua source that recreates a module's value as `name`.
 pub(super) fn serialize(
     lua: &Lua,
     limit: usize,
@@ -70,11 +70,11 @@ pub(super) fn serialize(
     function.call((limit, userdata, name)).map_err(words)
 }
 
-/// A line of the log of a module, or of a library that it uses, in whatever thread that runs.
+/// Logs a line of a module, or of a library that it uses, in any thread.
 #[expect(unsafe_code, reason = "called by native/lsb.c")]
 #[unsafe(no_mangle)]
 extern "C" fn heka_lsb_log(component: *const c_char, severity: c_int, text: *const c_char) {
-    // SAFETY: native/lsb.c gives two C strings that outlive the call.
+    // SAFETY: native/lsb.c passes two C strings that outlive the call.
     let [component, text] = [component, text].map(|text| unsafe { CStr::from_ptr(text) });
     let [component, text] = [component, text].map(|text| text.to_string_lossy());
     let line = format_args!("{component}: {text}");

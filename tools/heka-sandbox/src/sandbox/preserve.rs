@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Global data kept between runs: Lua assignments that the next run executes after its file.
+//! Global data preserved between runs: Lua assignments that the next run executes after its file.
 //!
-//! Kept are globals that are strings, numbers, booleans and tables of these; tables with a
-//! metatable (modules among them), functions and everything local are not.
+//! Globals that are strings, numbers, booleans and tables of these are preserved; tables with a
+//! metatable (including modules), functions and local variables are not.
 //!
-//! A function of Lua 5.1 knows at most 2^18 constants, so of many assignments only the first stand
-//! as in the files of `lua_sandbox`, and the others in functions of their own.
+//! A function of Lua 5.1 can have at most 2^18 constants. So of many assignments, only the first
+//! are written as `lua_sandbox` does, and the others in functions of their own.
 
 use std::collections::HashMap;
 use std::ffi::c_void;
@@ -22,15 +22,15 @@ use super::Context;
 use super::text::error_text;
 use crate::config::words;
 
-/// Memory that a byte of source takes, at most, while it is loaded.
+/// Upper bound on the memory per byte of source while it is loaded.
 const COST: usize = 32;
-/// How deep tables may nest.
+/// Maximum nesting of tables.
 const MAX_DEPTH: usize = 200;
-/// Assignments in one function: each has at most [`MAX_DEPTH`] names and one value.
+/// Number of assignments in one function: each has at most [`MAX_DEPTH`] names and one value.
 const BLOCK: usize = 1000;
 
-/// Executes what [`save`] wrote; nothing without a file. One that is not Lua is put aside, and
-/// the text says so.
+/// Executes the output of [`save`]; nothing without a file. A file that is not Lua is moved aside,
+/// and the returned text says so.
 pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<Option<String>, String> {
     let name = path.display().to_string();
     let failed = |why: String| match why.starts_with(&name) {
@@ -44,7 +44,7 @@ pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<Optio
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error.cause())),
     };
-    // Source of this size takes no more, if it does nothing but assign.
+    // Source of this size takes no more, if it only assigns.
     context.limits.set(match context.settings.instruction_limit {
         0 => 0,
         limit => limit.max(source.len() as u64),
@@ -56,7 +56,7 @@ pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<Optio
     let limit = lua.set_memory_limit(budget).map_err(words)?;
     context.limits.arm(lua).map_err(words)?;
     let loaded = load(lua, path, &source);
-    // What was loaded takes memory until it is dropped.
+    // The loaded chunk uses memory until it is dropped.
     let restored = loaded.map(|function| execute(lua, context, &function));
     context.limits.disarm();
     drop(source);
@@ -71,7 +71,7 @@ pub(super) fn restore(lua: &Lua, context: &Context, path: &Path) -> Result<Optio
     }
 }
 
-/// What was cut short or overwritten is kept out of the way of the plugin, and of what it will keep.
+/// Moves a truncated or overwritten file out of the way of the plugin and its new data.
 fn put_aside(path: &Path, why: &str) -> Result<String, String> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".broken");
@@ -94,7 +94,8 @@ fn execute(lua: &Lua, context: &Context, function: &Function) -> Result<(), Stri
     }
 }
 
-/// Longest file for that much memory: names of tables are repeated in it, and bytes escaped.
+/// Returns the maximum file size for an amount of memory: names of tables are repeated in it, and
+/// bytes escaped.
 fn longest(memory_limit: usize) -> u64 {
     match memory_limit {
         0 => u64::MAX - 1,
@@ -102,7 +103,7 @@ fn longest(memory_limit: usize) -> u64 {
     }
 }
 
-/// Writes all global data to `path`, in one step.
+/// Writes all global data to `path` atomically.
 pub(super) fn save(lua: &Lua, memory_limit: usize, path: &Path) -> Result<(), String> {
     let failed = |why: String| format!("preserve_global_data {}: {why}", path.display());
     let globals = &lua.globals();
@@ -121,7 +122,7 @@ pub(super) fn save(lua: &Lua, memory_limit: usize, path: &Path) -> Result<(), St
     writer.seen.insert(globals.to_pointer(), b"_G".to_vec());
     writer.entries(b"_G", globals, 0).map_err(failed)?;
     writer.end_block();
-    // What could not be loaded again must not take the place of what can.
+    // Data that could not be loaded again must not replace data that can.
     if writer.out.len() as u64 > longest(memory_limit) {
         return Err(failed("too large for the memory limit".to_owned()));
     }
@@ -129,7 +130,7 @@ pub(super) fn save(lua: &Lua, memory_limit: usize, path: &Path) -> Result<(), St
     replace(path, &writer.out).map_err(|error| failed(error.cause()))
 }
 
-/// A file is either the old one or the new one, whatever happens.
+/// Replaces a file atomically.
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let new = Replacement::new(path, 0o600)?;
     new.file().write_all(bytes)?;
@@ -138,12 +139,12 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 struct Writer<'a> {
     lua: &'a Lua,
-    /// Most that one value may take.
+    /// Maximum size of one value.
     limit: usize,
     out: Vec<u8>,
-    /// How many assignments there are.
+    /// Number of assignments.
     assigned: usize,
-    /// Tables that have been written, and under which name.
+    /// Tables that have been written, with their names.
     seen: HashMap<*const c_void, Vec<u8>>,
 }
 
@@ -190,7 +191,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A value of a C module that can make it again.
+    /// Writes a value of a C module that can recreate it.
     fn native(&mut self, name: &[u8], userdata: &AnyUserData) -> Result<(), String> {
         if let Some(known) = self.seen.get(&userdata.to_pointer()).cloned() {
             self.assign(name, &known);
@@ -215,7 +216,7 @@ impl Writer<'_> {
         self.out.extend_from_slice(&[name, b" = ", value, b"\n"].concat());
     }
 
-    /// Begins one more assignment, in a function that has room for it.
+    /// Begins another assignment, in a function that has room for it.
     fn begin(&mut self) {
         if self.assigned > 0 && self.assigned.is_multiple_of(BLOCK) {
             self.end_block();
@@ -229,7 +230,7 @@ fn is_version(name: &[u8]) -> bool {
     name == b"_PRESERVATION_VERSION"
 }
 
-/// A string, number or boolean as Lua source.
+/// Returns a string, number or boolean as Lua source.
 fn literal(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::String(text) => Some(quoted(&text.as_bytes())),
@@ -240,7 +241,7 @@ fn literal(value: &Value) -> Option<Vec<u8>> {
     }
 }
 
-/// As `%q` of Lua writes it.
+/// Quotes like Lua's `%q`.
 fn quoted(text: &[u8]) -> Vec<u8> {
     let mut out = vec![b'"'];
     for &byte in text {
@@ -255,7 +256,7 @@ fn quoted(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Digits that give the same number again.
+/// Returns digits that yield the same number again.
 fn number_source(number: f64) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages as Lua values, made by Lua's own functions in one protected call.
+//! Messages as Lua values, created by Lua's own functions in one protected call.
 //!
-//! Through mlua each value would be a protected call of its own, and a reference that is kept and
-//! dropped: several times what the value costs.
+//! With mlua each value would be a separate protected call, and a reference that is created and
+//! dropped: several times the cost of the value.
 #![expect(
     unsafe_code,
     clippy::multiple_unsafe_ops_per_block,
@@ -17,13 +17,14 @@ use mlua::{Lua, Table, ffi};
 use super::read::{FieldValue, Member, members};
 use super::strict::walk;
 
-/// Slots that [`push_message`] takes at most: the message, its fields, a field, its values, a value.
+/// Maximum number of stack slots of [`push_message`]: the message, its fields, a field, its values,
+/// a value.
 const SLOTS: c_int = 8;
 
-/// A table with the headers of a message.
+/// Creates a table with the headers of a message.
 pub(super) fn headers(lua: &Lua, view: &MessageView<'_>) -> mlua::Result<Table> {
-    // SAFETY: the closure is run in a protected call; it owns nothing that an error would leak, nor
-    // does anything that it calls, and it makes room for what it pushes.
+    // SAFETY: the closure runs in a protected call; neither it nor anything that it calls owns what
+    // an error would leak, and it makes room for what it pushes.
     unsafe {
         lua.exec_raw((), |state| {
             ffi::luaL_checkstack(state, SLOTS, std::ptr::null());
@@ -32,7 +33,7 @@ pub(super) fn headers(lua: &Lua, view: &MessageView<'_>) -> mlua::Result<Table> 
     }
 }
 
-/// A table with the headers of a message, and a list of its fields.
+/// Creates a table with the headers of a message, and a list of its fields.
 pub(super) fn message(lua: &Lua, message: &[u8]) -> mlua::Result<Table> {
     let view = MessageView::parse(message).unwrap_or_default();
     // SAFETY: as in `headers`.
@@ -45,7 +46,7 @@ pub(super) fn message(lua: &Lua, message: &[u8]) -> mlua::Result<Table> {
 }
 
 unsafe fn push_message(state: *mut ffi::lua_State, view: &MessageView<'_>, message: &[u8]) {
-    // SAFETY: the caller's: a protected call with room for `SLOTS` values.
+    // SAFETY: guaranteed by the caller: a protected call with room for `SLOTS` values.
     unsafe {
         push_headers(state, view);
         let mut count = 0;
@@ -96,7 +97,7 @@ unsafe fn push_headers(state: *mut ffi::lua_State, view: &MessageView<'_>) {
     }
 }
 
-/// `{name = …, value_type = …, representation = …, value = {…}}`.
+/// Pushes `{name = …, value_type = …, representation = …, value = {…}}`.
 unsafe fn push_field(state: *mut ffi::lua_State, field: &[u8]) {
     // SAFETY: as in `push_message`.
     unsafe {
@@ -142,7 +143,7 @@ unsafe fn set_below(state: *mut ffi::lua_State, name: &CStr, value: FieldValue<'
 
 /// Pushes a value; there must be room for it.
 pub(super) unsafe fn push(state: *mut ffi::lua_State, value: FieldValue<'_>) {
-    // SAFETY: the caller's: a function that Lua called, or a protected call.
+    // SAFETY: guaranteed by the caller: a function called by Lua, or a protected call.
     unsafe {
         match value {
             FieldValue::Text(text) => {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Host functions whose errors are plain Lua strings with the position of their caller.
 //!
-//! An error that a Rust closure returns reaches Lua as userdata, but plugins do `tostring(err)`,
-//! `err .. ""` and `return -1, err`. So each closure is called by a small C function
-//! ([`gate`]) that raises on its behalf, after all Rust frames are gone: `luaL_where` then finds
-//! the plugin's line and `luaL_argerror` the name that the plugin called.
+//! An error returned by a Rust closure reaches Lua as userdata, but plugins do `tostring(err)`,
+//! `err .. ""` and `return -1, err`. So each closure is called by a small C function ([`gate`])
+//! that raises on its behalf, after all Rust frames are gone: `luaL_where` then finds the plugin's
+//! line and `luaL_argerror` the name that the plugin called.
 
 use std::ffi::c_int;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use mlua::{Function, IntoLua as _, LightUserData, Lua, MultiValue, Value, ffi};
 use super::Context;
 use super::limits::Limits;
 
-/// Why a host function does not return.
+/// The error of a host function.
 #[derive(Debug)]
 pub(crate) enum Raise {
     /// An error at the caller's position.
@@ -26,17 +26,17 @@ pub(crate) enum Raise {
     Argument(i32, String),
     /// An error value that came from Lua.
     Value(Value),
-    /// The memory limit.
+    /// The memory limit was reached.
     Memory,
 }
 
 impl Raise {
-    /// An error at the caller's position.
+    /// Creates an error at the caller's position.
     pub(crate) fn here(text: impl Into<String>) -> Self {
         Self::Here(text.into())
     }
 
-    /// Argument `index` is not of the type that is wanted.
+    /// Creates the error for argument `index` of the wrong type.
     pub(crate) fn wrong_type(index: i32, wanted: &str, value: Option<&Value>) -> Self {
         let got = value.map_or("no value", type_name);
         Self::Argument(index, format!("{wanted} expected, got {got}"))
@@ -52,7 +52,7 @@ impl From<mlua::Error> for Raise {
     }
 }
 
-/// A value's type as `type()` names it.
+/// Returns a value's type as `type()` names it.
 pub(crate) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Integer(_) => "number",
@@ -61,7 +61,7 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// How a closure's results begin: what the gate is to do with the rest.
+/// The first result of a closure: what the gate should do with the rest.
 mod verdict {
     pub(super) const RETURN: i64 = 0;
     pub(super) const HERE: i64 = 1;
@@ -70,7 +70,7 @@ mod verdict {
     pub(super) const MEMORY: i64 = 4;
 }
 
-/// A function for plugins to call.
+/// Creates a function for plugins.
 pub(crate) fn function(
     lua: &Lua,
     limits: &Arc<Limits>,
@@ -79,7 +79,7 @@ pub(crate) fn function(
     closure(lua, limits, std::ptr::null(), gate, body)
 }
 
-/// The same with one of [`super::direct`]'s functions before it.
+/// Like [`function`], preceded by one of the functions in [`super::direct`].
 pub(super) fn direct_function(
     lua: &Lua,
     context: &Rc<Context>,
@@ -111,7 +111,7 @@ fn closure(
         clippy::multiple_unsafe_ops_per_block,
         reason = "mlua has no closures of plain C functions"
     )]
-    // SAFETY: the three values pushed are the upvalues that `gate` and what is before it expect; the
+    // SAFETY: the three pushed values are the upvalues that `gate` and the fast path expect; the
     // pointers stay valid because the sandbox keeps its context longer than its Lua state.
     unsafe {
         lua.exec_raw((body, limits, context), |state| ffi::lua_pushcclosure(state, entry, 3))
@@ -132,12 +132,12 @@ fn explain(lua: &Lua, raise: Raise) -> mlua::Result<(i64, MultiValue)> {
 }
 
 #[expect(unsafe_code, clippy::multiple_unsafe_ops_per_block, reason = "a Lua C function")]
-/// Calls the closure (upvalue 1) and raises what it asks for; raises also if the sandbox has been
-/// told to stop (upvalue 2) meanwhile.
+/// Calls the closure (upvalue 1) and raises the error that it requests; also raises if the sandbox
+/// has been told to stop meanwhile (upvalue 2).
 pub(super) unsafe extern "C-unwind" fn gate(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: Lua calls this with a valid state, and `function` set the upvalues. Nothing here
-    // needs dropping, so that a jump out of a Lua call skips nothing. `lua_insert` keeps within
-    // the 20 slots that Lua grants beyond the arguments.
+    // needs dropping, so that a jump out of a Lua call skips nothing. `lua_insert` stays within the
+    // 20 slots that Lua guarantees beyond the arguments.
     unsafe {
         let arguments = ffi::lua_gettop(state);
         ffi::lua_pushvalue(state, ffi::lua_upvalueindex(1));
@@ -163,7 +163,7 @@ pub(super) unsafe extern "C-unwind" fn gate(state: *mut ffi::lua_State) -> c_int
                 ffi::luaL_argerror(state, index, ffi::lua_tostring(state, 3))
             }
             verdict::MEMORY => {
-                // Lua keeps this very string for its own use, so it costs no memory.
+                // Lua has this string already for its own use, so it needs no memory.
                 ffi::lua_pushstring(state, c"not enough memory".as_ptr());
                 ffi::lua_error(state)
             }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The members of a field, whatever type it declares; and `read_message`'s names for the parts of a
-//! message.
+//! The members of a field, whatever its declared type; and `read_message`'s names for the parts of
+//! a message.
 
 use heka_core::wire::varint::{Malformed, Reader, wire_type};
 use heka_core::wire::{Header, MessageView, put_frame};
@@ -17,7 +17,7 @@ pub(super) enum Member<'a> {
     Type(i64),
     /// Its representation.
     Representation(&'a [u8]),
-    /// A value, also of packed ones.
+    /// A value, including packed ones.
     Value(FieldValue<'a>),
 }
 
@@ -32,7 +32,8 @@ pub(super) enum FieldValue<'a> {
     Bool(bool),
 }
 
-/// Goes over the members of a field, which may stand in any order, but for one its name.
+/// Iterates over the members of a field, which may be in any order except that the name comes
+/// before the values.
 pub(super) fn members<'a>(
     bytes: &'a [u8],
     mut take: impl FnMut(Member<'a>),
@@ -86,9 +87,9 @@ fn number<'a>(tag: u8, reader: &mut Reader<'_>) -> Result<FieldValue<'a>, Malfor
 /// A part of a message.
 #[derive(Clone, Debug)]
 pub(super) enum Part<'a> {
-    /// It is not there.
+    /// Absent.
     Nothing,
-    /// It is.
+    /// A value.
     Value(FieldValue<'a>),
     /// The message in a frame.
     Frame(Vec<u8>),
@@ -109,7 +110,7 @@ impl<'a> Part<'a> {
             .map_or(Self::Nothing, |()| Self::Frame(frame))
     }
 
-    /// The part as a plugin sees it.
+    /// Converts the part to a Lua value.
     pub(super) fn to_lua(&self, lua: &Lua) -> mlua::Result<Value> {
         Ok(match self {
             Self::Nothing => Value::Nil,
@@ -121,8 +122,8 @@ impl<'a> Part<'a> {
     }
 }
 
-/// The part of a message that `name` names, or `None` if there is no such name. Without `decoded`
-/// only the bytes as a whole can be had.
+/// Returns the part of a message called `name`; `None` if there is no such name. Without `decoded`,
+/// only the whole bytes are available.
 pub(super) fn part<'a>(
     message: &'a [u8],
     decoded: bool,
@@ -161,11 +162,12 @@ pub(super) fn part<'a>(
     })
 }
 
-/// A value of the field of that name: which of several such fields, and which of its values.
+/// Returns a value of the field with this name: `indices` select among fields with the same name,
+/// and among the field's values.
 fn value_of<'a>(message: &'a [u8], name: &[u8], indices: (usize, usize)) -> Option<FieldValue<'a>> {
     let (mut fields_before, values_before) = indices;
     let mut found = None;
-    // What is not a message has no fields; those before the damage are as good as any.
+    // Anything but a message has no fields; those before damage are valid.
     let _ = walk(message, |bytes| {
         let (mut is_meant, mut count, mut value) = (false, 0, None);
         let read = members(bytes, |member| match member {
@@ -184,7 +186,7 @@ fn value_of<'a>(message: &'a [u8], name: &[u8], indices: (usize, usize)) -> Opti
             return Ok(());
         }
         found = value;
-        // That is enough of it.
+        // Found, so stop.
         Err(Malformed::Invalid)
     });
     found

@@ -15,10 +15,10 @@ use super::{Context, direct, file::LuaFile, read, strict, table_of};
 
 /// Name of the type in errors.
 pub(super) const TYPE_NAME: &str = "lsb.heka_stream_reader";
-/// Names of stream readers are shorter than this, in bytes.
+/// Names of stream readers must be shorter than this, in bytes.
 const MAX_NAME: usize = 255;
 
-/// A stream reader as Lua has it.
+/// A stream reader in Lua.
 #[derive(Debug)]
 pub(super) struct Handle {
     reader: Rc<RefCell<StreamReader>>,
@@ -42,16 +42,16 @@ impl Drop for Handle {
 pub(super) struct StreamReader {
     name: Vec<u8>,
     buffer: StreamBuffer,
-    /// Whether the message at hand was found to be one.
+    /// Whether the current message was verified to be one.
     decoded: bool,
     /// The file last read from.
     file: Option<LuaFile>,
-    /// What a search in the buffer found out before more was read.
+    /// The result of a search in the buffer before more was read.
     begun: Option<Find>,
     booked: Booking,
 }
 
-/// Bytes of a buffer, as part of those of all buffers.
+/// The size of one buffer within the total of all buffers.
 #[derive(Debug)]
 struct Booking {
     all: Rc<Cell<usize>>,
@@ -72,18 +72,18 @@ impl Drop for Booking {
 }
 
 impl StreamReader {
-    /// The message at hand.
+    /// Returns the current message.
     pub(super) fn message(&self) -> Option<&[u8]> {
         self.buffer.message()
     }
 
-    /// Whether it was found to be one.
+    /// Whether it was verified to be one.
     pub(super) fn is_decoded(&self) -> bool {
         self.decoded
     }
 
-    /// Finds a message in what has been read of the file at that address; the number of bytes done
-    /// with. If there is none, [`find_message`] goes on from there.
+    /// Finds a message in the data read from the file at an address; returns the number of bytes
+    /// consumed. If there is none, [`find_message`] continues from there.
     pub(super) fn find_at_once(&mut self, file: *const c_void) -> Option<usize> {
         if !self.file.as_ref().is_some_and(|known| known.is_at(file)) {
             return None;
@@ -138,7 +138,7 @@ fn wrong_count() -> Raise {
     Raise::Argument(0, "incorrect number of arguments".to_owned())
 }
 
-/// Runs `body` on the reader that is the first argument.
+/// Runs `body` on the reader in the first argument.
 fn with_reader<R>(
     arguments: &MultiValue,
     body: impl FnOnce(&mut StreamReader) -> Result<R, Raise>,
@@ -157,7 +157,7 @@ fn with_reader<R>(
     result
 }
 
-/// Lua does not count the buffers, so they are held to the memory limit here.
+/// Applies the memory limit to the buffers, which Lua does not count.
 fn check_memory(context: &Context, reader: &StreamReader, more: usize) -> Result<(), Raise> {
     let limit = context.settings.memory_limit;
     if limit > 0 && context.counts.buffers.get().saturating_add(more) > limit.max(1 << 20) {
@@ -196,7 +196,8 @@ fn find_message(_: &Lua, context: &Context, arguments: &MultiValue) -> Result<Mu
     })
 }
 
-/// Takes what is to be searched: more bytes, or a file to read them from; whether it is a file.
+/// Parses the input to search: more bytes, or a file to read them from; returns whether it is a
+/// file.
 fn take_input(
     context: &Context,
     reader: &mut StreamReader,
@@ -291,7 +292,7 @@ fn read_message(lua: &Lua, _: &Context, arguments: &MultiValue) -> Result<MultiV
     })
 }
 
-/// An optional index; `number` counts the arguments behind the reader, as `lua_sandbox` does.
+/// Parses an optional index; `number` counts the arguments after the reader, as `lua_sandbox` does.
 fn index(lua: &Lua, value: Option<&Value>, number: i32, what: &str) -> Result<usize, Raise> {
     let index = match value {
         None | Some(Value::Nil) => return Ok(0),

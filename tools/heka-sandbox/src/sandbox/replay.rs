@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Replays what `lua_sandbox` 1.4.0 did with 23 plugins in 53 configurations.
+//! Replays the behaviour of `lua_sandbox` 1.4.0 with 23 plugins in 53 configurations.
 //!
-//! `tests/vectors/manifest.jsonl` was recorded with a small C program around its library; one line
-//! is one run: configuration, arguments of the recorder, and all events in order. Leaves that
-//! differ from run to run are `"<volatile>"`. [`DIFFERENCES`] lists what is different on purpose.
+//! `tests/vectors/manifest.jsonl` was recorded with a small C program around its library. One line
+//! is one run: configuration, arguments of the recorder, and all events in order. Values that
+//! differ from run to run are `"<volatile>"`. [`DIFFERENCES`] lists deliberate differences.
 use std::cell::RefCell;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use super::{Cause, Limits, Sandbox, Script, State};
 use crate::config::Config;
 use crate::host::{Checkpoint, Host};
 
-/// Cases whose recorded events are not ours, and why. Every other event must be equal.
+/// Cases whose recorded events differ from ours, and why. All other events must be equal.
 const DIFFERENCES: [(&str, &str); 3] = [
     ("08_output_limit", "a message may take all of output_limit: the C encoder keeps 8 bytes back"),
     ("10_stale_error", "each refusal names its own reason: the C code repeats an earlier one"),
@@ -170,8 +170,8 @@ fn run(case: &Value, state_file: Option<&Path>) -> Vec<Value> {
     events(&host)
 }
 
-/// Whether our event is the recorded one. A message is compared by its bytes if they are
-/// recorded, else by its length and its parts.
+/// Whether our event is the recorded one. A message is compared by its bytes if they are recorded,
+/// otherwise by its length and its parts.
 fn same(recorded: &Value, ours: &Value) -> bool {
     let members = recorded.as_object().unwrap();
     members.iter().all(|(name, value)| match (name.as_str(), value) {
@@ -180,7 +180,7 @@ fn same(recorded: &Value, ours: &Value) -> bool {
         ("msg", message) => same_message(message, &unhex(ours["hex"].as_str().unwrap())),
         ("len", _) if recorded["msg"]["Hostname"] == "<gethostname>" => true,
         ("len", _) if is_volatile(&recorded["msg"]["Payload"]) => true,
-        // There, errors are cut after 255 bytes.
+        // lua_sandbox truncates errors after 255 bytes.
         ("err", Value::String(text)) if text.len() == 255 => {
             ours[name].as_str().is_some_and(|ours| ours.starts_with(text.as_str()))
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `require`: the standard libraries, and modules from the search templates that the user gave.
+//! `require`: the standard libraries, and modules from the user's search templates.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use super::{Context, environment};
 /// Its address marks modules that are being loaded.
 static LOADING: u8 = 0;
 
-/// What `require` needs of the package library, kept from before it was cut down.
+/// The parts of the package library that `require` needs, saved before it was cut down.
 struct Loader {
     loaded: Table,
     loadlib: Function,
@@ -54,7 +54,7 @@ impl Loader {
         if let Value::Table(table) = &value
             && table.metatable().is_none()
         {
-            // So that it is distinguished from data when global data is preserved.
+            // Distinguishes it from data when global data is preserved.
             table.set_metatable(Some(lua.create_table()?))?;
         }
         self.loaded.raw_set(key, &value)?;
@@ -84,7 +84,7 @@ impl Loader {
         } else {
             return Err(Raise::here(format!("module '{name}' not found:{tried}")));
         };
-        // What is there while the module loads must not be a table: module() would take it.
+        // The placeholder while the module loads must not be a table: module() would use it.
         let sentinel = Value::LightUserData(LightUserData((&raw const LOADING).cast_mut().cast()));
         self.loaded.raw_set(name, &sentinel)?;
         let result = context.protected(&function, name);
@@ -98,7 +98,7 @@ impl Loader {
         Ok(if value == sentinel { Value::Boolean(true) } else { value })
     }
 
-    /// A C module `a.b` that is a part of the library of `a`, as Lua's all-in-one loader finds it.
+    /// Loads a C module `a.b` from the library of `a`, like Lua's all-in-one loader.
     fn load_part(
         &self,
         cpath: &[u8],
@@ -117,7 +117,7 @@ impl Loader {
         }
     }
 
-    /// The function that opens a module of a library, or why there is none.
+    /// Returns the function that opens a module in a library, or the reason why there is none.
     fn load_c(&self, name: &str, file: &str) -> mlua::Result<Result<Function, String>> {
         let entry = format!("luaopen_{}", name.replace('.', "_"));
         let mut results: MultiValue = self.loadlib.call((file, entry))?;
@@ -146,7 +146,7 @@ fn not_loaded(name: &str, file: &str, why: &str) -> Raise {
     Raise::here(format!("error loading module '{name}' from file '{file}':\n\t{why}"))
 }
 
-/// The first file that the templates name and that can be read; `tried` lists the others.
+/// Returns the first readable file of the templates; `tried` lists the others.
 fn find(templates: &[u8], name: &str, tried: &mut String) -> Option<String> {
     let name = name.replace('.', "/");
     for template in String::from_utf8_lossy(templates).split(';').filter(|text| !text.is_empty()) {

@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The settings that the sandbox itself obeys, checked as `lua_sandbox` checks them.
+//! The settings of the sandbox itself, validated as in `lua_sandbox`.
 
 use crate::config::{Config, Setting};
 
-/// Greatest number that is exact as a double and fits `size_t`.
+/// The largest number that is exact as a double and fits into `size_t`.
 const MAX_SIZE: u64 = 1 << 53;
 
 /// Limits and defaults of one sandbox.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Longest message made of a table, and longest line of `print`, in bytes; 0: no limit.
+    /// Maximum length of a message made from a table, and of a line of `print`, in bytes; 0: no
+    /// limit.
     pub(crate) output_limit: usize,
-    /// Bytes that Lua may hold; 0: no limit.
+    /// Maximum memory of Lua in bytes; 0: no limit.
     pub(crate) memory_limit: usize,
-    /// Instructions of one call; 0: no limit.
+    /// Maximum number of instructions of one call; 0: no limit.
     pub(crate) instruction_limit: u64,
-    /// Whether `print` is heard.
+    /// Whether the output of `print` is logged.
     pub(crate) prints: bool,
-    /// Longest message of a stream reader, in bytes.
+    /// Maximum length of a message of a stream reader, in bytes.
     pub(crate) max_message_size: usize,
-    /// Default of the header Logger.
+    /// Default Logger header.
     pub(crate) logger: Option<Vec<u8>>,
-    /// Default of the header Hostname.
+    /// Default Hostname header.
     pub(crate) hostname: Option<Vec<u8>>,
-    /// Default of the header Pid.
+    /// Default Pid header.
     pub(crate) pid: Option<f64>,
-    /// Whether Logger, Hostname, Pid, Uuid and Timestamp are always those of the host.
+    /// Whether Logger, Hostname, Pid, Uuid and Timestamp always come from the host.
     pub(crate) restricted_headers: bool,
     /// Search templates for Lua modules.
     pub(crate) path: Option<Vec<u8>>,
@@ -36,11 +37,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Checks a configuration and fills its defaults in. Messages of a source say where they come
-    /// from; those that a decoder changes have been told.
+    /// Validates a configuration and fills in its defaults. Messages of a source get the host's
+    /// headers; those changed by a decoder have their own.
     ///
     /// # Errors
-    /// `lua_sandbox`'s words.
+    /// The error message of `lua_sandbox`.
     pub(crate) fn new(config: &mut Config, is_source: bool) -> Result<Self, String> {
         set_defaults(config);
         let size = |name| {
@@ -98,7 +99,7 @@ fn header(config: &Config, name: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// Both the name that `lua_sandbox` reads and the one that its manual gives.
+/// Returns the disabled modules, under the name that `lua_sandbox` reads and the one in its manual.
 fn disabled(config: &Config) -> Vec<Vec<u8>> {
     let tables = ["disable_modules", "disabled_modules"].map(|name| config.get(name));
     let mut names = Vec::new();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The buffer of a stream reader: finds messages and reports what it consumed and what it needs.
+//! The buffer of a stream reader: finds messages, and reports consumed and needed bytes.
 //!
-//! Unlike [`heka_core::wire::Deframer`] it answers in the terms of `find_message`, byte by byte as
-//! `lua_sandbox` does: plugins keep checkpoints with these numbers. A frame that is damaged is
-//! rescanned from the byte behind its 0x1e.
+//! Unlike [`heka_core::wire::Deframer`], it reports in the terms of `find_message`, byte by byte as
+//! `lua_sandbox` does: plugins store checkpoints with these numbers. After a damaged frame, the
+//! search continues at the byte after its 0x1e.
 
 use std::ops::Range;
 
@@ -14,44 +14,45 @@ use memchr::memchr;
 
 use super::strict::{self, Refusal};
 
-/// First size of a buffer, in bytes.
+/// Initial size of a buffer, in bytes.
 const FIRST_SIZE: usize = 8192;
 
 /// The key of the header's first member, the message's length.
 const LENGTH_KEY: u8 = 1 << 3 | wire_type::VARINT;
 
-/// What [`StreamBuffer::find`] found out.
+/// The result of [`StreamBuffer::find`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Find {
-    /// Whether there was a message.
+    /// Whether a message was found.
     pub(crate) found: bool,
-    /// Bytes done with: up to the end of the message, or the junk before the next candidate.
+    /// Bytes consumed: up to the end of the message, or the junk before the next candidate.
     pub(crate) consumed: usize,
-    /// Bytes that complete the message, or fill the buffer; 0 if more can be found at once.
+    /// Bytes needed to complete the message, or to fill the buffer; 0 if another search is useful
+    /// at once.
     pub(crate) need: usize,
 }
 
-/// Bytes that have been read and not handed out.
+/// Bytes that have been read and not consumed.
 #[derive(Debug)]
 pub(crate) struct StreamBuffer {
     buffer: Vec<u8>,
-    /// What the buffer may hold now; it grows in powers of two.
+    /// Current capacity, which grows in powers of two.
     size: usize,
     max_size: usize,
     max_message_size: usize,
     scan: usize,
-    /// Length of the message whose header is at `scan`, once known.
+    /// Length of the message whose header is at `scan`, if known.
     message_len: Option<usize>,
     message: Option<Range<usize>>,
-    /// Bytes of refused messages that may be looked at again for others.
+    /// Number of bytes of rejected messages that may still be searched again.
     credit: usize,
-    /// Bytes of messages that were refused.
+    /// Number of bytes of rejected messages that were examined.
     #[cfg(test)]
     looked: usize,
 }
 
-/// How often a byte may be looked at, as part of messages that are refused. Frames lie in each other
-/// only if somebody wants to make this slow: then one that is refused is skipped as a whole.
+/// Maximum number of times that a byte is examined as part of rejected messages. Frames are nested
+/// only in adversarial input: beyond the limit, a rejected frame is skipped as a whole.
 const MOST_LOOKS: usize = 16;
 
 fn most_credit(max_message_size: usize) -> usize {
@@ -59,7 +60,7 @@ fn most_credit(max_message_size: usize) -> usize {
 }
 
 impl StreamBuffer {
-    /// For messages of up to `max_message_size` bytes.
+    /// Creates a buffer for messages of up to `max_message_size` bytes.
     pub(crate) fn new(max_message_size: usize) -> Self {
         let max_size = max_message_size.saturating_add(MAX_HEADER_SIZE + FRAMING_SIZE);
         Self {
@@ -76,7 +77,7 @@ impl StreamBuffer {
         }
     }
 
-    /// Makes room for `len` more bytes; `false` if the buffer may not grow so far.
+    /// Makes room for `len` more bytes; `false` if the buffer may not grow that far.
     pub(crate) fn reserve(&mut self, len: usize) -> bool {
         let pending = self.pending();
         let wanted = match pending.checked_add(len) {
@@ -84,7 +85,7 @@ impl StreamBuffer {
             _ => return false,
         };
         self.message = None;
-        // What is not handed out is moved only when that is less than what was.
+        // Unconsumed bytes are moved only if they are fewer than the consumed ones.
         if self.scan >= pending {
             self.buffer.drain(..self.scan);
             self.scan = 0;
@@ -95,12 +96,12 @@ impl StreamBuffer {
         true
     }
 
-    /// Appends bytes that [`StreamBuffer::reserve`] made room for.
+    /// Appends bytes for which [`StreamBuffer::reserve`] made room.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Makes as much room as there may be and lets `read` fill it; what `read` says is returned.
+    /// Makes as much room as allowed and lets `read` fill it; returns the result of `read`.
     pub(crate) fn fill(&mut self, read: impl FnOnce(&mut [u8]) -> usize) -> usize {
         self.reserve(self.max_size - self.pending());
         let start = self.buffer.len();
@@ -110,17 +111,17 @@ impl StreamBuffer {
         len
     }
 
-    /// Bytes that the buffer takes.
+    /// Returns the memory of the buffer in bytes.
     pub(crate) fn memory(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// The message last found, its bytes.
+    /// Returns the bytes of the message found last.
     pub(crate) fn message(&self) -> Option<&[u8]> {
         self.buffer.get(self.message.clone()?)
     }
 
-    /// Drops all and holds `message` instead; `false` if it is too long.
+    /// Replaces everything with `message`; `false` if that is too long.
     pub(crate) fn set(&mut self, message: &[u8]) -> bool {
         self.buffer.clear();
         self.scan = 0;
@@ -135,7 +136,7 @@ impl StreamBuffer {
         true
     }
 
-    /// No longer holds a message.
+    /// Forgets the message.
     pub(crate) fn forget(&mut self) {
         self.message = None;
     }
@@ -144,7 +145,8 @@ impl StreamBuffer {
         self.buffer.len() - self.scan
     }
 
-    /// Looks for a message; with `decode` its bytes must be one, else only its frame counts.
+    /// Searches for a message; with `decode` its bytes must be a valid message, otherwise only its
+    /// frame counts.
     pub(crate) fn find(&mut self, decode: bool) -> Find {
         let start = self.scan;
         let found = self.scan_on(decode);
@@ -154,7 +156,7 @@ impl StreamBuffer {
             (true, _) if pending > 0 => 0,
             (true, _) => self.size,
             (false, Some(len)) => {
-                // The header has been read, so its length byte is there.
+                // The header has been read, so its length byte exists.
                 let header = self.buffer.get(self.scan + 1).map_or(0, |len| usize::from(*len));
                 header + FRAMING_SIZE + len - pending
             }
@@ -210,7 +212,7 @@ impl StreamBuffer {
         self.scan = scan;
     }
 
-    /// Where the next message is looked for, behind one that is refused.
+    /// Returns where the search continues after a rejected message.
     fn behind_refused(&mut self, message: Range<usize>, refusal: Refusal) -> usize {
         let looked = match refusal {
             Refusal::Element { tag: 10, .. } | Refusal::Missing { .. } => message.len(),
@@ -229,7 +231,7 @@ impl StreamBuffer {
         }
     }
 
-    /// The length that a header names, if it is one to trust.
+    /// Returns the length in a header, if it is plausible.
     fn length(&self, header: &[u8]) -> Option<usize> {
         let (&LENGTH_KEY, rest) = header.split_first()? else { return None };
         let len = usize::try_from(Reader::new(rest).varint().ok()?).ok()?;
@@ -241,7 +243,8 @@ impl StreamBuffer {
 mod tests {
     use super::*;
 
-    /// Messages found and bytes consumed when `bytes` come in pieces of that size.
+    /// Returns the messages found and the bytes consumed when `bytes` arrive in pieces of `piece`
+    /// bytes.
     fn read(bytes: &[u8], piece: usize) -> (Vec<Vec<u8>>, usize) {
         let mut buffer = StreamBuffer::new(65_536);
         let (mut messages, mut consumed) = (Vec::new(), 0);
@@ -273,7 +276,7 @@ mod tests {
         }
     }
 
-    /// Frames in each other that all end where the last one does, none of which is a message.
+    /// Creates nested frames that all end where the last one does, none of which is a message.
     fn nested(count: usize) -> Vec<u8> {
         let mut stream = Vec::new();
         for index in 0..count {
@@ -286,7 +289,7 @@ mod tests {
         stream
     }
 
-    /// How many bytes of refused messages were looked at, and how many were done with.
+    /// Returns how many bytes of rejected messages were examined, and how many were consumed.
     fn looked(stream: &[u8], piece: usize) -> (usize, usize) {
         let mut buffer = StreamBuffer::new(65_536);
         let mut done = 0;
@@ -310,7 +313,8 @@ mod tests {
                 assert_eq!(done, stream.len(), "all of it is done with");
                 looked
             });
-            // At most this often, and as much more once; without a bound it is 3000 times.
+            // At most this number of times, plus the same once more; without a bound it would be
+            // 3000 times.
             let most = |times: usize| (MOST_LOOKS + 1) * (times * stream.len() + 65_536);
             assert!(works[0] <= most(1) && works[1] <= most(2) && works[2] <= most(4), "{works:?}");
         }
@@ -320,7 +324,7 @@ mod tests {
     fn what_is_left_is_moved_seldom() {
         let mut buffer = StreamBuffer::new(1 << 16);
         assert!(buffer.reserve(60_010));
-        // Each start is one of a frame that is not there yet.
+        // Each start begins a frame that is incomplete.
         buffer.push(&[0x1e, 0xff].repeat(30_000));
         let (mut moves, mut before) = (0, 0);
         for _ in 0..5_000 {

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a plugin may hand on as a Heka message: stricter than protobuf, as in `lua_sandbox`.
+//! Validates a plugin's Heka messages: stricter than protobuf, as in `lua_sandbox`.
 //!
-//! Keys are one byte, only the tags of the message are known, each with its own wire type, and
-//! Uuid (16 bytes) and timestamp must be there. In a field the name precedes the first
-//! value; what follows the first value's key is not looked at.
+//! Keys are one byte, only the tags of the message are known, each with its own wire type, and Uuid
+//! (16 bytes) and timestamp are required. In a field the name precedes the first value; what
+//! follows the key of the first value is not examined.
 
 use heka_core::wire::varint::{Malformed, Reader, wire_type};
 
-/// The element that made bytes no message.
+/// The reason why bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// An element that is damaged or unknown.
+    /// An element is damaged or unknown.
     Element {
         /// Its tag.
         tag: u8,
         /// Its wire type.
         wire: u8,
-        /// Where it begins.
+        /// Its offset.
         offset: usize,
     },
-    /// All elements are sound, but one that must be there is not.
+    /// All elements are valid, but a required one is missing.
     Missing {
         /// Whether there was a Uuid.
         uuid: bool,
@@ -28,12 +28,12 @@ pub(crate) enum Refusal {
     },
 }
 
-/// Whether `bytes` are a message by the rules above.
+/// Checks `bytes` by the rules above.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), Refusal> {
     walk(bytes, check_field)
 }
 
-/// Goes over the elements of a message; `field` reads the inside of each field.
+/// Iterates over the elements of a message; `field` reads the contents of each field.
 pub(super) fn walk<'a>(
     bytes: &'a [u8],
     mut field: impl FnMut(&'a [u8]) -> Result<(), Malformed>,
@@ -89,7 +89,7 @@ fn check_field(bytes: &[u8]) -> Result<(), Malformed> {
     }
 }
 
-/// Whether tag and wire type are those of a field's value, packed ones included.
+/// Whether tag and wire type are those of a field's value, including packed ones.
 pub(super) fn is_value(tag: u8, wire: u8) -> bool {
     matches!(
         (tag, wire),

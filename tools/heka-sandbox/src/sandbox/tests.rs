@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The functions of a plugin, one by one: plugins in `tests/lua` that assert what they see, and
-//! single frames with what `lsb_heka_cat` made of them.
+//! Tests of a plugin's functions: plugins in `tests/lua` that assert what they observe, and single
+//! frames with the results of `lsb_heka_cat`.
 
 use std::cell::RefCell;
 use std::path::Path;

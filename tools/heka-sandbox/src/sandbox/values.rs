@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The values that a plugin gives a field.
+//! The values of a field in Lua.
 
 use mlua::{Table, Value};
 
-/// The values of a field. They are taken from Lua one by one: it has no room for all at once.
+/// The values of a field. They are taken from Lua one by one: there may be no memory for all at
+/// once.
 pub(super) enum Values<'a> {
     One(&'a Value),
     Array(&'a Table, usize),
@@ -17,7 +18,7 @@ impl Values<'_> {
         }
     }
 
-    /// Counted from 1.
+    /// Returns a value, counted from 1.
     pub(super) fn get(&self, index: usize) -> mlua::Result<Value> {
         match self {
             Self::One(value) => Ok((*value).clone()),
@@ -26,7 +27,7 @@ impl Values<'_> {
     }
 }
 
-/// A number, whatever it looks like to mlua.
+/// Returns a number, however mlua represents it.
 pub(super) fn double(value: &Value) -> f64 {
     match value {
         Value::Number(number) => *number,
@@ -36,13 +37,13 @@ pub(super) fn double(value: &Value) -> f64 {
     }
 }
 
-/// Toward zero.
+/// Truncates toward zero.
 #[expect(clippy::cast_possible_truncation, reason = "saturates where C would not be defined")]
 pub(super) fn integer(number: f64) -> i64 {
     number as i64
 }
 
-/// 16 raw bytes, or 36 characters in the usual groups.
+/// Parses 16 raw bytes, or 36 characters in the usual groups.
 pub(super) fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
     if let Ok(raw) = text.try_into() {
         return Some(raw);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Takes the place of `java` in a build without the feature `java-key-stores`.
+//! Replaces `java` in a build without the feature `java-key-stores`.
 
 use super::Contents;
 

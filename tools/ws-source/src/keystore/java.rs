@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The binary key stores that Java reads: JKS and PKCS#12.
+//! The binary key stores of Java: JKS and PKCS#12.
 
 use heka_core::net::tls::KeyPair;
 use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12Archive, Pkcs12ImportPolicy};
@@ -35,7 +35,7 @@ pub(super) fn open_pkcs12(bytes: &[u8], password: &str) -> Result<Contents, Stri
             own.push((alias.clone(), KeyPair { chain, key }));
         }
     }
-    // keytool marks what is to be trusted; a store without keys can have no other purpose.
+    // keytool marks trusted certificates; a store without keys can have no other purpose.
     let all_trusted = archive.keys.is_empty();
     let trusted = archive.certs.iter().filter(|bag| bag.trusted || all_trusted);
     let trusted = trusted.map(|bag| bag.cert.as_der().to_vec().into()).collect();
@@ -43,7 +43,7 @@ pub(super) fn open_pkcs12(bytes: &[u8], password: &str) -> Result<Contents, Stri
 }
 
 pub(super) fn open_jks(bytes: &[u8], password: &str) -> Result<Contents, String> {
-    // Only a file that is whole is handed to the reader, which trusts every length in it.
+    // Only an intact file is passed to the reader, which trusts every length in it.
     if !is_jks_whole(bytes, password) {
         return Err(wrong_password(password));
     }
@@ -72,7 +72,7 @@ pub(super) fn open_jks(bytes: &[u8], password: &str) -> Result<Contents, String>
     Ok(found)
 }
 
-/// Whether the digest at the end fits: SHA-1 of the password in UTF-16, a phrase, and the rest.
+/// Whether the digest at the end matches: SHA-1 of the password in UTF-16, a phrase, and the rest.
 fn is_jks_whole(bytes: &[u8], password: &str) -> bool {
     let Some((rest, digest)) = bytes.split_last_chunk::<20>() else {
         return false;

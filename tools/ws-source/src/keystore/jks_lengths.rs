@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The lengths in a JKS key store, checked before the reader sees them: it reserves memory for each
-//! of them unseen, and the digest at the end says only that the file is as its writer made it.
+//! Checks the lengths in a JKS key store before the reader sees them: it allocates memory for each
+//! of them unchecked, and the digest at the end only proves that the file is unchanged since its
+//! writer created it.
 //!
 //! A store is magic, version and a count (4 bytes each, big-endian), that many entries, and a SHA-1
 //! digest. An entry is a tag (1: key, 2: certificate), an alias, a date, and the contents; names
@@ -9,7 +10,7 @@
 /// Size of the digest at the end.
 const DIGEST: usize = 20;
 
-/// Whether every length and count in the store fits what follows it.
+/// Whether every length and count in the store fits the data that follows.
 pub(crate) fn fit(store: &[u8]) -> bool {
     let entries = store.len().checked_sub(DIGEST).and_then(|end| store.get(..end));
     entries.and_then(walk).is_some()
@@ -36,7 +37,7 @@ fn walk(bytes: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// What is not looked at yet.
+/// The unread rest.
 struct Rest<'a>(&'a [u8]);
 
 impl Rest<'_> {
@@ -73,7 +74,7 @@ impl Rest<'_> {
 mod tests {
     use super::*;
 
-    /// A store with one certificate of `len` bytes, said to have `said`.
+    /// Creates a store with one certificate of `len` bytes and the declared length `said`.
     fn store(len: usize, said: u32) -> Vec<u8> {
         let mut store = vec![0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 1];
         store.extend([0, 0, 0, 2, 0, 1, b'a', 0, 0, 0, 0, 0, 0, 0, 0, 0, 5]);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Key stores: Java's JKS, PKCS#12, PEM. What a file is, its content says, not its name: Java
-//! itself writes PKCS#12 into files called `.jks`.
+//! Key stores: Java's JKS, PKCS#12, PEM. The type is determined by the contents, not by the name:
+//! Java itself writes PKCS#12 into files called `.jks`.
 //!
-//! As in Java, one store may hold both whom we trust and who we are.
+//! As in Java, a store may contain both trusted certificates and client certificates.
 
 #[cfg(feature = "java-key-stores")]
 mod java;
@@ -64,17 +64,17 @@ pub(crate) enum Type {
     Jceks,
 }
 
-/// What was found in a key store.
+/// The contents of a key store.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     /// Certificates to trust.
     trusted: Vec<CertificateDer<'static>>,
-    /// What is ours, by alias.
+    /// Client certificates, by alias.
     own: Vec<(String, KeyPair)>,
 }
 
 impl KeystoreArgs {
-    /// Adds what the key store holds to the settings.
+    /// Adds the contents of the key store to the settings.
     pub(crate) fn plan(&self, settings: ClientSettings) -> Result<ClientSettings, Stop> {
         let Some(path) = &self.keystore else {
             return Ok(settings);
@@ -125,8 +125,8 @@ impl Type {
 }
 
 impl Contents {
-    /// A store with trusted certificates says whom to trust, and nobody else; one with only a key
-    /// adds its own certificates to those that are trusted anyway.
+    /// Applies the contents: a store with trusted certificates replaces the trusted roots; one with
+    /// only a key adds its own certificates to them.
     fn into_settings(self, settings: ClientSettings) -> ClientSettings {
         let own = self.own.iter().flat_map(|(_, pair)| pair.chain.iter().cloned());
         let given = Roots::Given(self.trusted.iter().cloned().chain(own).collect());
@@ -139,7 +139,7 @@ impl Contents {
         ClientSettings { roots, identity, ..settings }
     }
 
-    /// Keeps one client certificate alone. Aliases have no case in Java.
+    /// Keeps only one client certificate. Aliases are case-insensitive in Java.
     fn choose(&mut self, alias: &str) -> Result<(), String> {
         let names: Vec<_> = self.own.iter().map(|(name, _)| name.clone()).collect();
         self.own.retain(|(name, _)| name.eq_ignore_ascii_case(alias));
@@ -154,7 +154,7 @@ impl Contents {
 const JCEKS: &str = "JCEKS key stores are not supported; convert it with \
                      keytool -importkeystore -deststoretype PKCS12";
 
-/// The type by the first bytes.
+/// Determines the type by the first bytes.
 fn sniff(bytes: &[u8]) -> Result<Type, String> {
     const PEM: &[u8] = b"-----BEGIN ";
     match bytes {
